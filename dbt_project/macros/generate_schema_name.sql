@@ -1,0 +1,4 @@
+{#- A room of the house is a schema of the file, by its own name. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ custom_schema_name or target.schema }}
+{%- endmacro %}

@@ -1,0 +1,8 @@
+select
+    crime_record_id,
+    call_id,
+    link_rung,
+    link_probability,
+    is_proven_by_reference,
+    is_crime_record
+from {{ ref('int_linkage__links') }}

@@ -1,0 +1,54 @@
+with newest as (
+    {{ newest_rows(source('landing', 'calls'), 'coalesce(call_key, upper(call_reference))') }}
+),
+
+final as (
+    select
+        ---------- ids
+        natural_id as call_id,
+        call_reference,
+        call_key,
+        record_key,
+        row_id,
+        row_hash,
+        source_file,
+        source_as_of,
+        batch_seq,
+
+        ---------- timestamps (UTC)
+        received_at,
+        dispatched_at,
+        arrived_at,
+        closed_at,
+
+        ---------- codes
+        source_channel,
+        initial_priority_code,
+        priority_code,
+        initial_type_code,
+        initial_type_name,
+        final_type_code,
+        final_type_name,
+        disposition_code,
+        disposition_name,
+        is_self_initiated,
+
+        ---------- place; 0 0 is the sources' way to say "unknown"
+        district,
+        beat,
+        case when longitude <> 0 or latitude <> 0 then longitude end as longitude,
+        case when longitude <> 0 or latitude <> 0 then latitude end as latitude,
+        location_hash,
+
+        ---------- people and text
+        caller_name_hash,
+        caller_phone_hash,
+        victim_name_hash,
+        victim_birth_date_hash,
+        log_text_masked,
+
+        {{ is_withdrawn('calls') }} as is_withdrawn
+    from newest
+)
+
+select * from final

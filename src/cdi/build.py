@@ -1,0 +1,429 @@
+"""The build: a new private DuckDB file from the landing, by one `dbt build` (design 5.2, 5.10).
+
+The private file is ``published/<agency>/.next/recording.duckdb``. One build of an agency runs at a
+time; what a killed one left there is removed by the next. Nothing incremental exists, so a rerun
+equals the run.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdi import agencies, landing, paths
+from cdi.agencies import Agency
+from cdi.datasets import output_columns
+from cdi.errors import BuildError
+from cdi.landing import Batch
+from cdi.sql import connect, fetch_dicts, ident, scalar
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build would read, and the name of what it would make.
+
+    Attributes:
+        agency: The agency.
+        as_of: UTC; the state of knowledge that the build speaks of.
+        batches: The accepted batches it reads, by dataset.
+        fingerprint: sha256 over all that determines the result.
+    """
+
+    agency: Agency
+    as_of: datetime
+    batches: dict[str, list[Batch]]
+    fingerprint: str
+
+    @property
+    def version(self) -> str:
+        """Name of the version: as_of and the fingerprint's start."""
+        return f"{self.as_of:%Y%m%dT%H%M}-{self.fingerprint[:10]}"
+
+    @property
+    def folder(self) -> Path:
+        """The private folder that the version is built in."""
+        return paths.published(self.agency.agency) / ".next"
+
+    @property
+    def file(self) -> Path:
+        """The private DuckDB file."""
+        return self.folder / "recording.duckdb"
+
+
+def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
+    """Choose batches and as_of, and compute the fingerprint.
+
+    Args:
+        agency: The agency.
+        as_of: UTC; default: the newest state that an accepted batch speaks of.
+
+    Raises:
+        BuildError: BUILD-NO-DATA if no calls were landed (up to as_of).
+    """
+    found = {name: landing.batches(agency.agency, name) for name in agency.sources}
+    if as_of is not None:
+        found = {
+            name: [b for b in some if _first_as_of(b) <= as_of] for name, some in found.items()
+        }
+    if not found["calls"]:
+        raise BuildError(
+            "BUILD-NO-DATA",
+            f"no accepted batch of {agency.agency}/calls" + (f" up to {as_of}" if as_of else ""),
+            f"extract first: make run AGENCY={agency.agency}, or look into refused batches",
+        )
+    newest = max(_as_of(b) for some in found.values() for b in some)
+    chosen = as_of or newest
+    fingerprint = _sha256(
+        {
+            "batches": {
+                name: [
+                    (b.manifest["batch_id"], b.manifest["seq"], b.manifest["content_sha256"])
+                    for b in some
+                ]
+                for name, some in found.items()
+            },
+            "as_of": chosen.isoformat(),
+            "code": _code_sha256(agency),
+        }
+    )
+    return Plan(agency, chosen, found, fingerprint)
+
+
+def _as_of(batch: Batch) -> datetime:
+    return datetime.fromisoformat(batch.manifest["as_of"])
+
+
+def _first_as_of(batch: Batch) -> datetime:
+    return min(datetime.fromisoformat(file["as_of"]) for file in batch.manifest["files"])
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _code_sha256(agency: Agency) -> str:
+    """All that is not data and can change a result: rules, SQL, code, code maps, settings."""
+    folders = {
+        paths.DBT_PROJECT: ("dbt_project.yml", "models/**/*", "seeds/*", "macros/*", "tests/*"),
+        paths.EXPECTATIONS: ("**/*.yaml",),
+        Path(__file__).parent: ("**/*.py", "**/*.j2"),
+        agency.folder: ("agency.yaml", "*.csv"),
+    }
+    digest = hashlib.sha256()
+    for folder, patterns in folders.items():
+        for file in sorted({f for p in patterns for f in folder.glob(p) if f.is_file()}):
+            digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """What a version's folder says of itself (version.json)."""
+    return dict(json.loads((folder / "version.json").read_text(encoding="utf-8")))
+
+
+def current(agency: str) -> dict[str, Any] | None:
+    """What the published version says of itself, or None if there is none."""
+    folder = paths.published(agency) / "current"
+    is_whole = (folder / "version.json").is_file() and (folder / "recording.duckdb").is_file()
+    return described(folder) if is_whole else None
+
+
+def is_current(planned: Plan) -> bool:
+    """Whether the published version is what this plan would make."""
+    published = current(planned.agency.agency)
+    return published is not None and published["fingerprint"] == planned.fingerprint
+
+
+def build(planned: Plan) -> Path:
+    """Build the private file.
+
+    Returns:
+        Path of the file, closed and without a write-ahead log.
+
+    Raises:
+        BuildError: BUILD-BUSY if another build of the agency runs, BUILD-DBT if dbt fails.
+    """
+    with _lock(planned.agency.agency):
+        shutil.rmtree(planned.folder, ignore_errors=True)
+        planned.folder.mkdir(parents=True)
+        with connect(planned.file) as con:
+            _open_landing(con, planned)
+        _run_dbt(planned)
+        with connect(planned.file) as con:
+            _keep_run_results(con, planned)
+            con.execute("drop schema landing cascade")
+        (planned.folder / "version.json").write_text(
+            json.dumps(_describe(planned), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+    return planned.file
+
+
+@contextlib.contextmanager
+def _lock(agency: str) -> Iterator[None]:
+    """One build of an agency at a time; the lock goes with its process, however it ends."""
+    folder = paths.published(agency)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(
+                "BUILD-BUSY",
+                f"another build of {agency} is running",
+                "wait for it; the lock goes when its process ends",
+            ) from None
+        yield
+
+
+def _describe(planned: Plan) -> dict[str, Any]:
+    return {
+        "agency": planned.agency.agency,
+        "version": planned.version,
+        "fingerprint": planned.fingerprint,
+        "as_of": planned.as_of.isoformat(),
+        "batches": {
+            name: [b.manifest["batch_id"] for b in some] for name, some in planned.batches.items()
+        },
+    }
+
+
+# ---------------------------------------------------------------------- what dbt reads
+
+
+def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
+    """Make the schemas `landing` (views over Parquet) and `codes` (the agency's code maps)."""
+    con.execute("create schema landing")
+    con.execute("create schema codes")
+    agency = planned.agency
+    for dataset in ("calls", "crime_records"):
+        _view_rows(con, planned, dataset)
+    _table(con, "landing.batches", BATCH_COLUMNS, _batch_rows(planned))
+    _table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
+    _collect_quarantine(con, planned)
+    newest = {
+        name: max((_as_of(b) for b in some), default=None)
+        for name, some in planned.batches.items()
+    }
+    _table(
+        con,
+        "landing.settings",
+        SETTINGS_COLUMNS,
+        [
+            {
+                "agency": agency.agency,
+                "agency_name": agency.name,
+                "is_simulated": agency.is_simulated,
+                "calls": agency.calls,
+                "timezone": agency.timezone,
+                "licence": agency.licence,
+                "cancelled_statuses": list(agency.cancelled_statuses),
+                "as_of": _naive(planned.as_of),
+                "calls_as_of": _naive(newest["calls"]),
+                "crime_records_as_of": _naive(newest["crime_records"]),
+            }
+        ],
+    )
+    for name, columns in agencies.CODE_MAPS.items():
+        kinds = {c: "BOOLEAN" if c.startswith(("is_", "expects_")) else "VARCHAR" for c in columns}
+        con.execute(
+            f"create table codes.{name} as from read_csv($file, columns = $columns, "
+            "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"')",
+            {"file": str(agency.folder / f"{name}.csv"), "columns": kinds},
+        )
+
+
+BATCH_COLUMNS = {
+    "dataset": "VARCHAR", "batch_id": "VARCHAR", "seq": "INTEGER", "delivery": "VARCHAR",
+    "as_of": "TIMESTAMP",
+}  # fmt: skip
+FILE_COLUMNS = {
+    "dataset": "VARCHAR", "batch_id": "VARCHAR", "seq": "INTEGER", "source_file": "VARCHAR",
+    "sha256": "VARCHAR", "as_of": "TIMESTAMP", "read_count": "BIGINT", "accepted_count": "BIGINT",
+    "quarantined_count": "BIGINT", "duplicate_count": "BIGINT",
+}  # fmt: skip
+SETTINGS_COLUMNS = {
+    "agency": "VARCHAR", "agency_name": "VARCHAR", "is_simulated": "BOOLEAN", "calls": "VARCHAR",
+    "timezone": "VARCHAR", "licence": "VARCHAR", "cancelled_statuses": "VARCHAR[]",
+    "as_of": "TIMESTAMP", "calls_as_of": "TIMESTAMP", "crime_records_as_of": "TIMESTAMP",
+}  # fmt: skip
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    """UTC without the zone, as the file's timestamps are."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
+
+
+def _table(
+    con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str], rows: list[dict[str, Any]]
+) -> None:
+    con.execute(f"create table {name} ({', '.join(f'{c} {t}' for c, t in columns.items())})")
+    if rows:
+        marks = ", ".join(f"${column}" for column in columns)
+        con.executemany(f"insert into {name} values ({marks})", rows)
+
+
+def _batch_rows(planned: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "dataset": name,
+            "batch_id": batch.manifest["batch_id"],
+            "seq": batch.manifest["seq"],
+            "delivery": batch.manifest["delivery"],
+            "as_of": _naive(_as_of(batch)),
+        }
+        for name, some in planned.batches.items()
+        for batch in some
+    ]
+
+
+def _file_rows(planned: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "dataset": name,
+            "batch_id": batch.manifest["batch_id"],
+            "seq": batch.manifest["seq"],
+            "source_file": file["name"],
+            "sha256": file["sha256"],
+            "as_of": _naive(datetime.fromisoformat(file["as_of"])),
+            "read_count": file["read"],
+            "accepted_count": file["accepted"],
+            "quarantined_count": file["quarantined"],
+            "duplicate_count": file["duplicates"],
+        }
+        for name, some in planned.batches.items()
+        for batch in some
+        for file in batch.manifest["files"]
+        if datetime.fromisoformat(file["as_of"]) <= planned.as_of
+    ]
+
+
+def _view_rows(con: duckdb.DuckDBPyConnection, planned: Plan, dataset: str) -> None:
+    """A view over the dataset's accepted rows, with the place of each batch in the order."""
+    columns = output_columns(dataset)
+    names = ", ".join(ident(name) for name in columns)
+    parts = [
+        f"select {names}, {int(batch.manifest['seq'])} as batch_seq "
+        f"from read_parquet({_literal(str(batch.rows))})"
+        for batch in planned.batches[dataset]
+    ]
+    # as-of questions: what a later file brought was not known yet
+    known = f"where source_as_of <= {_literal(str(_naive(planned.as_of)))}::timestamp"
+    if not parts:
+        empty = ", ".join(f"cast(null as {kind}) as {ident(n)}" for n, kind in columns.items())
+        parts, known = [f"select {empty}, 0 as batch_seq"], "where false"
+    con.execute(f"create view landing.{dataset} as from ({' union all '.join(parts)}) {known}")
+
+
+def _literal(text: str) -> str:
+    """A string literal: DuckDB takes no bound values in a view's definition."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _collect_quarantine(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
+    columns = {"dataset": "VARCHAR", "batch_id": "VARCHAR", **landing.QUARANTINE_COLUMNS}
+    _table(con, "landing.quarantined_rows", columns, [])
+    for name, some in planned.batches.items():
+        for batch in some:
+            con.execute(
+                "insert into landing.quarantined_rows by name select $dataset as dataset, "
+                "$batch as batch_id, * from read_parquet($file)",
+                {"dataset": name, "batch": batch.manifest["batch_id"],
+                 "file": str(batch.quarantine)},
+            )  # fmt: skip
+
+
+# ---------------------------------------------------------------------- dbt
+
+
+def _run_dbt(planned: Plan) -> None:
+    """One `dbt build` in a process of its own: no lock outlives it."""
+    target = _dbt_target(planned)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "run_results.json").unlink(missing_ok=True)
+    command = [
+        sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target),
+        "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
+        "--target-path", str(target), "--exclude-resource-type", "unit_test",
+    ]  # fmt: skip
+    env = {**os.environ, "CDI_BUILD_FILE": str(planned.file)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(
+            "BUILD-DBT",
+            f"dbt build failed for {planned.agency.agency}:\n{_failures(target, done.stdout)}",
+            f"read {target / 'dbt.log'}; the published version is untouched",
+        )
+
+
+def _dbt_target(planned: Plan) -> Path:
+    return paths.home() / "dbt" / planned.agency.agency
+
+
+def _results(target: Path) -> list[dict[str, Any]]:
+    file = target / "run_results.json"
+    if not file.is_file():
+        return []
+    return list(json.loads(file.read_text(encoding="utf-8"))["results"])
+
+
+def _failures(target: Path, output: str) -> str:
+    failed = [r for r in _results(target) if r["status"] in ("error", "fail")]
+    told = [f"    {r['unique_id']}: {r['message']}" for r in failed]
+    return "\n".join(told) or output[-2000:]
+
+
+def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
+    """The table `run_results`: each model, seed and test of the build, with seconds and rows."""
+    rows = []
+    for result in _results(_dbt_target(planned)):
+        kind, _, name = result["unique_id"].split(".", 2)
+        relation = result.get("relation_name")
+        is_table = kind in ("model", "seed") and relation
+        rows.append(
+            {
+                "node": name,
+                "resource_type": kind,
+                "status": result["status"],
+                "execution_seconds": result["execution_time"],
+                "row_count": scalar(con, f"select count(*) from {relation}") if is_table else None,
+                "failures": result.get("failures"),
+            }
+        )
+    columns = {
+        "node": "VARCHAR", "resource_type": "VARCHAR", "status": "VARCHAR",
+        "execution_seconds": "DOUBLE", "row_count": "BIGINT", "failures": "BIGINT",
+    }  # fmt: skip
+    _table(con, "main.run_results", columns, rows)
+    con.execute(
+        "comment on table main.run_results is 'What dbt did in this build; the only table that "
+        "differs between two equal builds. One row per model, seed and test.'"
+    )
+
+
+def evidence(planned: Plan) -> str:
+    """A few lines for the task's note: models with rows and seconds, tests passed."""
+    with connect(planned.file, read_only=True) as con:
+        models = fetch_dicts(
+            con, "select node, row_count, execution_seconds from main.run_results "
+            "where resource_type = 'model' order by node"
+        )  # fmt: skip
+        tests = scalar(
+            con, "select count(*) from main.run_results where resource_type = 'test' "
+            "and status = 'pass'"
+        )  # fmt: skip
+    lines = [f"version {planned.version}, as of {planned.as_of:%Y-%m-%d %H:%M} UTC"]
+    lines += [
+        f"- {m['node']}: {m['row_count']:,} rows, {m['execution_seconds']:.2f} s" for m in models
+    ]
+    return "\n".join([*lines, f"{tests} dbt tests passed"])

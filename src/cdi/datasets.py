@@ -1,0 +1,136 @@
+"""The datasets an agency can deliver and their canonical columns: the contract of the landing.
+
+An agency maps its own column names to these; every batch in the landing has all columns of its
+dataset (null where the agency has none), so staging needs no agency-specific SQL.
+
+A column's kind says what happens to a value at extraction:
+
+====================  ======================================================================
+kind                  becomes
+====================  ======================================================================
+text, code            trimmed text
+reference             the text as typed, and `<thing>_key`, its canonical form (null if no key
+                      rule of the agency reads it)
+timestamp             UTC timestamp, from the agency's local time
+number, boolean       DOUBLE, BOOLEAN
+name, address,        `<column>_hash`: keyed hash of the normalised value, and `has_<column>`;
+phone, birth_date     the value itself stops here (design 5.11)
+age                   `<column>_band`, ten years wide, open from 80
+free_text             `<column>_masked`: digits, e-mail addresses and capitalised names masked
+====================  ======================================================================
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "text", "code", "reference", "timestamp", "number", "boolean",
+    "name", "address", "phone", "birth_date", "age", "free_text",
+]  # fmt: skip
+
+HASHED: frozenset[str] = frozenset({"name", "address", "phone", "birth_date"})
+PERSONAL: frozenset[str] = HASHED | {"age", "free_text"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One canonical column.
+
+    Attributes:
+        name: Canonical name.
+        kind: What happens to a value, see the module's table.
+        is_required: Whether agency.yaml must map it, and each row must have it.
+    """
+
+    name: str
+    kind: Kind
+    is_required: bool = False
+
+    @property
+    def thing(self) -> str:
+        """For a reference: what it refers to (`call` of `call_reference`)."""
+        return self.name.removesuffix("_reference")
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Names and DuckDB types of the columns that the landing has for it."""
+        if self.kind == "reference":
+            return {self.name: "VARCHAR", f"{self.thing}_key": "VARCHAR"}
+        if self.kind in HASHED:
+            return {f"{self.name}_hash": "VARCHAR", f"has_{self.name}": "BOOLEAN"}
+        if self.kind == "age":
+            return {f"{self.name}_band": "VARCHAR"}
+        if self.kind == "free_text":
+            return {f"{self.name}_masked": "VARCHAR"}
+        types = {"timestamp": "TIMESTAMP", "number": "DOUBLE", "boolean": "BOOLEAN"}
+        return {self.name: types.get(self.kind, "VARCHAR")}
+
+
+DATASETS: dict[str, tuple[Column, ...]] = {
+    "calls": (
+        Column("call_reference", "reference", is_required=True),
+        Column("received_at", "timestamp", is_required=True),
+        Column("dispatched_at", "timestamp"),
+        Column("arrived_at", "timestamp"),
+        Column("closed_at", "timestamp"),
+        Column("source_channel", "code"),
+        Column("initial_priority_code", "code"),
+        Column("priority_code", "code"),
+        Column("initial_type_code", "code"),
+        Column("initial_type_name", "text"),
+        Column("final_type_code", "code", is_required=True),
+        Column("final_type_name", "text"),
+        Column("disposition_code", "code"),
+        Column("disposition_name", "text"),
+        Column("is_self_initiated", "boolean"),
+        Column("district", "code"),
+        Column("beat", "code"),
+        Column("longitude", "number"),
+        Column("latitude", "number"),
+        Column("location", "address"),
+        Column("record_reference", "reference"),
+        Column("caller_name", "name"),
+        Column("caller_phone", "phone"),
+        Column("victim_name", "name"),
+        Column("victim_birth_date", "birth_date"),
+        Column("log_text", "free_text"),
+    ),
+    "crime_records": (
+        Column("record_reference", "reference", is_required=True),
+        Column("call_reference", "reference"),
+        Column("record_type", "code"),
+        Column("route", "code"),
+        Column("reported_at", "timestamp"),
+        Column("recorded_at", "timestamp"),
+        Column("occurred_at", "timestamp"),
+        Column("offence_code", "code", is_required=True),
+        Column("offence_name", "text"),
+        Column("status_code", "code"),
+        Column("charge_code", "code"),
+        Column("charge_name", "text"),
+        Column("person_type", "code"),
+        Column("district", "code"),
+        Column("longitude", "number"),
+        Column("latitude", "number"),
+        Column("location", "address"),
+        Column("victim_name", "name"),
+        Column("victim_birth_date", "birth_date"),
+        Column("victim_age", "age"),
+    ),
+}
+
+# Columns that the landing adds to every row.
+LINEAGE: dict[str, str] = {
+    "row_id": "VARCHAR",  # file name and ordinal of the row in it
+    "row_hash": "VARCHAR",  # sha256 of the mapped content; changes when the row does
+    "source_file": "VARCHAR",
+    "source_as_of": "TIMESTAMP",  # UTC; what the file says is the state at this time
+}
+
+
+def output_columns(dataset: str) -> dict[str, str]:
+    """Names and DuckDB types of a landing batch of this dataset, lineage last."""
+    outputs: dict[str, str] = {}
+    for column in DATASETS[dataset]:
+        outputs |= column.outputs
+    return outputs | LINEAGE

@@ -1,0 +1,505 @@
+"""The landing: immutable, checked batches; the truth that every build starts from (design 5.2).
+
+``landing/<agency>/<dataset>/``
+    ``batches/<id>/``  accepted: ``rows.parquet``, ``quarantine.parquet``, ``manifest.json``,
+    ``validation.json``; never changed again
+    ``pending/<id>/``  extracted and not yet checked
+    ``refused/<id>/``  a `fail` rule of border 1 did not hold; kept for the person who must look
+
+A batch appears by one rename. Every row read is accepted, quarantined with a rule id, or an exact
+duplicate after column mapping (design 5.3), counted per file in the manifest.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdi import paths, privacy, sources
+from cdi.agencies import Agency, ColumnMap, Source
+from cdi.datasets import DATASETS, HASHED, PERSONAL, Column, output_columns
+from cdi.sources import FetchedFile, Interval
+from cdi.sql import Params, connect, fetch_dicts, ident, scalar
+
+QUARANTINE_COLUMNS = {
+    "row_id": "VARCHAR",
+    "source_file": "VARCHAR",
+    "source_line": "BIGINT",
+    "rule_id": "VARCHAR",
+    "detail": "VARCHAR",
+    "original_masked": "VARCHAR",
+    "original_encrypted": "VARCHAR",
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch on disk."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def rows(self) -> Path:
+        """Accepted rows."""
+        return self.folder / "rows.parquet"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused rows, with rule id."""
+        return self.folder / "quarantine.parquet"
+
+
+def read_batch(folder: Path) -> Batch:
+    """Read a batch's manifest."""
+    return Batch(folder, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a batch's manifest."""
+    text = json.dumps(manifest, indent=2, sort_keys=True)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+
+def batches(agency: str, dataset: str) -> list[Batch]:
+    """The accepted batches of a dataset, in the order of their acceptance."""
+    folder = paths.landing(agency, dataset) / "batches"
+    found = [read_batch(file.parent) for file in folder.glob("*/manifest.json")]
+    return sorted(found, key=lambda batch: batch.manifest["seq"])
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _code_sha256() -> str:
+    """What turns bytes into rows: a change of it extracts anew."""
+    modules = ("datasets", "landing", "privacy", "sources")
+    here = Path(__file__).parent
+    return _sha256([(here / f"{name}.py").read_text(encoding="utf-8") for name in modules])
+
+
+def _source_fingerprint(agency: Agency, dataset: str, files: list[FetchedFile]) -> str:
+    return _sha256(
+        {
+            "files": [(f.name, f.sha256, f.as_of) for f in files],
+            "source": agency.sources[dataset].model_dump(by_alias=True),
+            "key_rules": {k: [r.model_dump() for r in v] for k, v in agency.key_rules.items()},
+            "timezone": agency.timezone,
+            "code": _code_sha256(),
+            "key": privacy.derive(agency.agency, "fingerprint").hex()[:16],
+        }
+    )
+
+
+def _reference_batch(agency: Agency, dataset: str, interval: Interval) -> Batch | None:
+    """The batch that new content must differ from to count as new.
+
+    A snapshot replaces whatever came before; changes are compared within their interval.
+    """
+    accepted = batches(agency.agency, dataset)
+    if agency.sources[dataset].delivery == "changes":
+        start, end = interval.start.isoformat(), interval.end.isoformat()
+        accepted = [b for b in accepted if (b.manifest["interval_start"],
+                    b.manifest["interval_end"]) == (start, end)]  # fmt: skip
+    return accepted[-1] if accepted else None
+
+
+def extract(
+    agency: Agency,
+    dataset: str,
+    interval: Interval,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Batch | None:
+    """Extract one dataset for one interval into a pending batch.
+
+    Args:
+        agency: The agency.
+        dataset: A key of ``agency.sources``.
+        interval: Data interval, UTC.
+        storage_options: For fsspec, from the Airflow connection.
+
+    Returns:
+        The pending batch, to be checked and accepted; None if the sources hold nothing new.
+
+    Raises:
+        SourceError: If a file is absent, damaged or not what agency.yaml says; nothing is landed.
+    """
+    pending = paths.landing(agency.agency, dataset) / "pending"
+    # a killed extraction leaves its folder; one extraction per dataset runs at a time
+    shutil.rmtree(pending, ignore_errors=True)
+    pending.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(dir=pending, prefix=".fetch-") as scratch:
+        files, absent = sources.fetch(agency, dataset, interval, Path(scratch), storage_options)
+        fingerprint = _source_fingerprint(agency, dataset, files)
+        newest = _reference_batch(agency, dataset, interval)
+        if newest and newest.manifest["source_fingerprint"] == fingerprint:
+            return None
+        target = pending / ".writing"
+        target.mkdir()
+        manifest = _write_rows(agency, dataset, interval, files, target)
+    if newest and newest.manifest["content_sha256"] == manifest["content_sha256"]:
+        shutil.rmtree(target)
+        return None
+    batch_id = _batch_id(agency, dataset, interval)
+    manifest |= {
+        "batch_id": batch_id,
+        "source_fingerprint": fingerprint,
+        "absent_files": absent,
+    }
+    write_manifest(target, manifest)
+    return read_batch(target.rename(pending / batch_id))
+
+
+def is_unchanged(
+    agency: Agency,
+    dataset: str,
+    interval: Interval,
+    storage_options: Mapping[str, Any] | None = None,
+) -> bool:
+    """Whether the sources hold nothing new for the interval; writes nothing to the landing."""
+    newest = _reference_batch(agency, dataset, interval)
+    if newest is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
+        files, _ = sources.fetch(agency, dataset, interval, Path(scratch), storage_options)
+        return bool(
+            newest.manifest["source_fingerprint"] == _source_fingerprint(agency, dataset, files)
+        )
+
+
+def _batch_id(agency: Agency, dataset: str, interval: Interval) -> str:
+    name = f"{interval.start:%Y%m%dT%H%M}_{interval.end:%Y%m%dT%H%M}"
+    accepted = batches(agency.agency, dataset)
+    version = 1 + sum(batch.manifest["batch_id"].startswith(name) for batch in accepted)
+    return f"{name}_v{version}"
+
+
+def accept(batch: Batch) -> Batch:
+    """Move a checked batch into the landing, by one rename.
+
+    Returns:
+        The batch at its final place; its manifest has `seq`, its place in the order of arrival.
+    """
+    agency, dataset = batch.manifest["agency"], batch.manifest["dataset"]
+    accepted = batches(agency, dataset)
+    seq = 1 + (accepted[-1].manifest["seq"] if accepted else 0)
+    write_manifest(batch.folder, batch.manifest | {"seq": seq})
+    for file in batch.folder.iterdir():
+        file.chmod(0o444)
+    target = paths.landing(agency, dataset) / "batches" / batch.manifest["batch_id"]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return read_batch(batch.folder.rename(target))
+
+
+def recount(batch: Batch, moved: Mapping[str, int]) -> Batch:
+    """Count rows that the check moved from accepted to quarantined.
+
+    Args:
+        batch: A pending batch whose Parquet files were rewritten.
+        moved: Number of moved rows by source file.
+    """
+    files = [
+        file
+        | {
+            "accepted": file["accepted"] - moved.get(file["name"], 0),
+            "quarantined": file["quarantined"] + moved.get(file["name"], 0),
+        }
+        for file in batch.manifest["files"]
+    ]
+    total = sum(moved.values())
+    manifest = batch.manifest | {
+        "files": files,
+        "accepted": batch.manifest["accepted"] - total,
+        "quarantined": batch.manifest["quarantined"] + total,
+    }
+    write_manifest(batch.folder, manifest)
+    return Batch(batch.folder, manifest)
+
+
+def refuse(batch: Batch) -> Path:
+    """Keep a batch that failed its check where no build looks, replacing an earlier try."""
+    agency, dataset = batch.manifest["agency"], batch.manifest["dataset"]
+    target = paths.landing(agency, dataset) / "refused" / batch.manifest["batch_id"]
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return batch.folder.rename(target)
+
+
+def write_parquet(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
+    """Write a query's rows to a Parquet file (zstd)."""
+    con.execute(f"copy ({query}) to $file (format parquet, compression zstd)", {"file": str(file)})
+
+
+# ---------------------------------------------------------------------- rows
+
+
+def _write_rows(
+    agency: Agency, dataset: str, interval: Interval, files: list[FetchedFile], target: Path
+) -> dict[str, Any]:
+    """Map, type and split all files; write Parquet; return the manifest's counts."""
+    source = agency.sources[dataset]
+    con = connect(target / "work.duckdb")
+    privacy.set_hash_key(con, agency.agency)
+    names = output_columns(dataset)
+    con.execute(f"create table rows ({', '.join(f'{n} {t}' for n, t in names.items())})")
+    con.execute(
+        "create table quarantine ("
+        + ", ".join(f"{n} {t}" for n, t in QUARANTINE_COLUMNS.items())
+        + ")"
+    )
+    counted = []
+    for number, file in enumerate(files):
+        con.execute("drop table if exists refused")
+        unexpected = sources.read_raw(con, source, file, number)
+        as_of = file.as_of or interval.end
+        _type_rows(con, agency, dataset, file, as_of.astimezone(UTC).replace(tzinfo=None))
+        counts = _split(con, agency, dataset, file)
+        counted.append(
+            {
+                "file_no": number,
+                "name": file.name,
+                "sha256": file.sha256,
+                "as_of": as_of.isoformat(),
+                "unexpected_columns": unexpected,
+                **counts,
+            }
+        )
+    for table, order in (("rows", "source_file, row_id"), ("quarantine", "source_file, row_id")):
+        write_parquet(con, f"from {table} order by {order}", target / f"{table}.parquet")
+    content = scalar(con, "select sha256(string_agg(row_hash || source_as_of, '' order by row_hash, "
+                     "source_as_of)) from rows")  # fmt: skip
+    refused = scalar(con, "select string_agg(row_id || rule_id || original_masked, '' "
+                     "order by row_id) from quarantine")  # fmt: skip
+    con.close()
+    (target / "work.duckdb").unlink()
+    totals = {
+        key: sum(file[key] for file in counted)
+        for key in ("read", "accepted", "quarantined", "duplicates")
+    }
+    return {
+        "agency": agency.agency,
+        "dataset": dataset,
+        "delivery": source.delivery,
+        "rows_per_key": source.rows_per_key,
+        "interval_start": interval.start.isoformat(),
+        "interval_end": interval.end.isoformat(),
+        "as_of": max(file["as_of"] for file in counted),
+        "extracted_at": datetime.now(UTC).isoformat(),  # told to people; nothing computes with it
+        "columns": names,
+        "files": counted,
+        "content_sha256": _sha256([content, refused]),
+        **totals,
+    }
+
+
+def _value(mapping: ColumnMap, bound: Params) -> str:
+    """SQL for the source's text, trimmed; blank is null."""
+    text = f"nullif(trim(raw.{ident(sources.normalise_header(mapping.source))}), '')"
+    if mapping.extract:
+        text = f"nullif(regexp_extract({text}, {bound.bind(mapping.extract)}, 1), '')"
+    return text
+
+
+def _key(agency: Agency, thing: str, text: str, bound: Params) -> str:
+    """SQL for the canonical form of a reference; null where no rule reads it."""
+    forms = [
+        f"when regexp_full_match(upper({text}), {bound.bind(rule.pattern)}) then "
+        f"regexp_replace(upper({text}), {bound.bind(rule.pattern)}, {bound.bind(rule.canonical)})"
+        for rule in agency.key_rules.get(thing, ())
+    ]
+    return f"case {' '.join(forms)} end" if forms else f"upper({text})"
+
+
+def _parsed(agency: Agency, column: Column, mapping: ColumnMap, bound: Params) -> str:
+    """SQL for the typed value of a column whose text may fail to be one."""
+    text = _value(mapping, bound)
+    if column.kind == "timestamp":
+        local = f"try_strptime({text}, {bound.bind(list(mapping.format))})"
+        return f"timezone('UTC', timezone({bound.bind(agency.timezone)}, {local}))"
+    if column.kind == "birth_date":
+        return f"cast(try_strptime({text}, {bound.bind(list(mapping.format))}) as date)"
+    if column.kind == "age":
+        return privacy.age_band_expression(f"try_cast(try_cast({text} as double) as integer)")
+    if column.kind == "boolean":
+        return f"list_contains({bound.bind(list(mapping.true_values))}, {text})"
+    return f"try_cast({text} as double)"
+
+
+def _outputs(agency: Agency, source: Source, column: Column, bound: Params) -> dict[str, str]:
+    """SQL for each landing column that comes of one canonical column."""
+    mapping = source.columns.get(column.name)
+    if mapping is None:
+        return {name: f"cast(null as {kind})" for name, kind in column.outputs.items()}
+    text = _value(mapping, bound)
+    if column.kind == "reference":
+        return {column.name: text, f"{column.thing}_key": _key(agency, column.thing, text, bound)}
+    if column.kind in HASHED:
+        value = (
+            _parsed(agency, column, mapping, bound) if column.kind == "birth_date" else text
+        )
+        return {
+            f"{column.name}_hash": privacy.hash_expression(column.kind, value),
+            f"has_{column.name}": f"{value} is not null",
+        }
+    if column.kind == "free_text":
+        own = [
+            _value(source.columns[other.name], bound)
+            for other in DATASETS[_dataset_of(column)]
+            if other.kind in ("name", "phone") and other.name in source.columns
+        ]
+        return {f"{column.name}_masked": privacy.mask_text_expression(text, own)}
+    if column.kind in ("text", "code"):
+        return {column.name: text}
+    return {next(iter(column.outputs)): _parsed(agency, column, mapping, bound)}
+
+
+def _dataset_of(column: Column) -> str:
+    return next(name for name, columns in DATASETS.items() if column in columns)
+
+
+def _type_rows(
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile, as_of: datetime
+) -> None:
+    """Make `typed`: row_no, the landing's columns, and the columns that could not be typed."""
+    source = agency.sources[dataset]
+    bound = Params()
+    selected: dict[str, str] = {}
+    untyped, absent = [], []
+    for column in DATASETS[dataset]:
+        selected |= _outputs(agency, source, column, bound)
+        mapping = source.columns.get(column.name)
+        if mapping is None:
+            continue
+        text = _value(mapping, bound)
+        name = bound.bind(column.name)
+        if column.kind in ("timestamp", "birth_date", "age", "number"):
+            parsed = _parsed(agency, column, mapping, bound)
+            untyped.append(f"case when {text} is not null and {parsed} is null then {name} end")
+        if column.is_required:
+            absent.append(f"case when {text} is null then {name} end")
+    columns = ", ".join(f"{sql} as {ident(name)}" for name, sql in selected.items())
+    query = (
+        f"create or replace table typed as select row_no, {columns}, "
+        f"list_filter([{', '.join(absent)}]::varchar[], lambda c: c is not null) as absent, "
+        f"list_filter([{', '.join(untyped)}]::varchar[], lambda c: c is not null) as untyped "
+        "from raw"
+    )
+    con.execute(query, bound.used_in(query))
+    content = ", ".join(f"{ident(name)} := {ident(name)}" for name in selected)
+    con.execute(
+        "create or replace table typed as select *, "
+        f"sha256(cast(to_json(struct_pack({content})) as varchar)) as row_hash, "
+        "$file || ':' || lpad(cast(row_no as varchar), 9, '0') as row_id, "
+        "$file as source_file, $as_of::timestamp as source_as_of from typed",
+        {"file": file.name, "as_of": as_of},
+    )
+
+
+def _split(
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile
+) -> dict[str, int]:
+    """Divide one file's rows into accepted, quarantined and exact duplicates, and count them."""
+    source = agency.sources[dataset]
+    own = next(c for c in DATASETS[dataset] if c.kind == "reference" and c.is_required)
+    key = f"coalesce({own.thing}_key, upper({own.name}))"
+    con.execute(
+        f"""
+        create or replace table fate as
+        with first_of_its_kind as (select min(row_no) as row_no from typed group by row_hash),
+        conflicts as (
+            select {key} as key from typed
+            where $one_row_per_key and len(absent) = 0 and len(untyped) = 0
+            group by all having count(distinct row_hash) > 1
+        )
+        select
+            row_no,
+            case
+                when len(absent) > 0 then 'TYPE-REQUIRED'
+                when len(untyped) > 0 then 'TYPE-VALUE'
+                when row_no not in (select row_no from first_of_its_kind) then 'duplicate'
+                when {key} in (select key from conflicts) then 'KEY-CONFLICT'
+                else 'accepted'
+            end as fate,
+            array_to_string(absent || untyped, ', ') as detail
+        from typed
+        """,
+        {"one_row_per_key": source.rows_per_key == "one"},
+    )
+    names = ", ".join(output_columns(dataset))
+    con.execute(f"insert into rows by name select {names} from typed "
+                "where row_no in (select row_no from fate where fate = 'accepted')")  # fmt: skip
+    _quarantine_typed(con, agency, source, dataset)
+    _quarantine_unreadable(con, agency, file)
+    fates = dict(con.execute("select fate, count(*) from fate group by all").fetchall())
+    unreadable = scalar(con, "select count(*) from refused")
+    accepted, duplicates = fates.pop("accepted", 0), fates.pop("duplicate", 0)
+    raw_rows, raw_distinct = con.execute(
+        "select count(*), count(distinct sha256(cast(to_json(r) as varchar))) "
+        "from (select * exclude (row_no) from raw) r"
+    ).fetchone() or (0, 0)
+    return {
+        "read": raw_rows + unreadable,
+        "accepted": accepted,
+        "duplicates": duplicates,
+        "duplicates_before_mapping": raw_rows - raw_distinct,
+        "quarantined": sum(fates.values()) + unreadable,
+    }
+
+
+def _quarantine_typed(
+    con: duckdb.DuckDBPyConnection, agency: Agency, source: Source, dataset: str
+) -> None:
+    """Rows that were read and could not be typed, or whose key has two contents."""
+    kinds = {column.name: column.kind for column in DATASETS[dataset]}
+    open_columns = [
+        ident(sources.normalise_header(mapping.source))
+        for name, mapping in source.columns.items()
+        if kinds[name] not in PERSONAL
+    ]
+    shown = ", ".join(f"{name} := raw.{name}" for name in dict.fromkeys(open_columns))
+    rows = fetch_dicts(
+        con,
+        f"""
+        select t.row_id, t.source_file, t.row_no as source_line, f.fate as rule_id, f.detail,
+            cast(to_json(struct_pack({shown})) as varchar) as original_masked,
+            cast(to_json(raw) as varchar) as original
+        from fate as f join typed as t using (row_no) join raw using (row_no)
+        where f.fate not in ('accepted', 'duplicate')
+        """,
+    )
+    _insert_quarantine(con, agency, rows)
+
+
+def _quarantine_unreadable(
+    con: duckdb.DuckDBPyConnection, agency: Agency, file: FetchedFile
+) -> None:
+    rows = fetch_dicts(
+        con,
+        "select $file || ':line ' || line as row_id, $file as source_file, line as source_line, "
+        "rule_id, detail, original from refused",
+        {"file": file.name},
+    )
+    for row in rows:
+        row["original_masked"] = privacy.mask_shape(row["original"])
+    _insert_quarantine(con, agency, rows)
+
+
+def _insert_quarantine(
+    con: duckdb.DuckDBPyConnection, agency: Agency, rows: list[dict[str, Any]]
+) -> None:
+    if not rows:
+        return
+    tokens = privacy.encrypt(agency.agency, [row.pop("original") for row in rows])
+    for row, token in zip(rows, tokens, strict=True):
+        row["original_encrypted"] = token
+    con.execute(
+        "insert into quarantine by name select unnest($rows, recursive := true)", {"rows": rows}
+    )

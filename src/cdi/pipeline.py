@@ -1,0 +1,154 @@
+"""The flow's steps, one function per Airflow task; the same steps run without Airflow.
+
+Steps hand over names, not objects: a task may run in another process than the one before it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cdi import agencies, build, landing, paths, publish, report
+from cdi.landing import read_batch
+from cdi.sources import Interval
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step did.
+
+    Attributes:
+        is_new: False if there was nothing to do.
+        evidence: A few lines for people: shown as the task's note.
+        result: Name of what it made (batch id, version), or None.
+    """
+
+    is_new: bool
+    evidence: str
+    result: str | None = None
+
+
+def extract(
+    agency: str,
+    dataset: str,
+    interval: Interval,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Step:
+    """Extract one dataset into a pending batch; see `cdi.landing.extract`."""
+    batch = landing.extract(agencies.load(agency), dataset, interval, storage_options)
+    if batch is None:
+        return Step(False, "nothing new: the sources equal the newest accepted batch")
+    m = batch.manifest
+    lines = [
+        f"{m['read']:,} rows read from {len(m['files'])} files: {m['accepted']:,} accepted, "
+        f"{m['quarantined']:,} quarantined, {m['duplicates']:,} exact duplicates"
+    ]
+    lines += [f"- {f['name']}: {f['read']:,} rows, as of {f['as_of'][:16]} UTC"
+              for f in m["files"][:20]]  # fmt: skip
+    return Step(True, "\n".join(lines), m["batch_id"])
+
+
+def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
+    """Check a pending batch and accept it; see `cdi.quality.checks.check_batch`."""
+    from cdi.quality import checks  # Great Expectations takes seconds to import
+
+    batch = read_batch(paths.landing(agency, dataset) / "pending" / batch_id)
+    accepted, results = checks.check_batch(agencies.load(agency), batch)
+    told = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
+    return Step(True, f"{told}\n{checks.evidence(results)}", batch_id)
+
+
+def make_build(agency: str, as_of: datetime | None = None) -> Step:
+    """Build the private file, unless the published version is already that; see `cdi.build`."""
+    planned = build.plan(agencies.load(agency), as_of)
+    if build.is_current(planned):
+        return Step(False, f"nothing changed: version {planned.version} is published")
+    build.build(planned)
+    return Step(True, build.evidence(planned), planned.version)
+
+
+def check_marts(agency: str, as_of: datetime | None = None) -> Step:
+    """Check the private file; see `cdi.quality.checks.check_marts`."""
+    from cdi.quality import checks
+
+    planned = build.plan(agencies.load(agency), as_of)
+    results = checks.check_marts(planned)
+    return Step(True, checks.evidence(r for r in results if r["border"] == "marts"))
+
+
+def write_report(agency: str, as_of: datetime | None = None) -> Step:
+    """Write the report into the private folder; see `cdi.report`."""
+    planned = build.plan(agencies.load(agency), as_of)
+    report.write(planned)
+    return Step(True, summary_text(summary_of(planned.file)))
+
+
+def publish_version(agency: str, as_of: datetime | None = None) -> Step:
+    """Make the private folder the current version; see `cdi.publish`."""
+    planned = build.plan(agencies.load(agency), as_of)
+    folder = publish.publish(planned)
+    return Step(True, f"published {planned.version}\n- {folder}", planned.version)
+
+
+def run_directly(agency: str, interval: Interval, as_of: datetime | None = None) -> bool:
+    """All steps in one process, without Airflow: for tests and benchmarks.
+
+    Returns:
+        Whether a new version was published.
+    """
+    for dataset in agencies.load(agency).sources:
+        extracted = extract(agency, dataset, interval)
+        if extracted.result:
+            check_landing(agency, dataset, extracted.result)
+    if not make_build(agency, as_of).is_new:
+        return False
+    check_marts(agency, as_of)
+    write_report(agency, as_of)
+    publish_version(agency, as_of)
+    return True
+
+
+def is_up_to_date(agency: str, interval: Interval) -> bool:
+    """Whether a run for this interval would change nothing."""
+    loaded = agencies.load(agency)
+    if build.current(agency) is None:
+        return False
+    if not all(landing.is_unchanged(loaded, dataset, interval) for dataset in loaded.sources):
+        return False
+    return build.is_current(build.plan(loaded))
+
+
+def summary_of(file: Any) -> dict[str, Any]:
+    """Figures of a version, for the summary that `make run` prints.
+
+    Args:
+        file: Path of a recording.duckdb.
+    """
+    from cdi.sql import connect
+
+    with connect(file, read_only=True) as con:
+        rates = report.headline(con)
+        return {
+            **report.counts(con),
+            "rates": {name: row["recording_rate"] for name, row in rates.items()},
+        }
+
+
+def summary_text(figures: Mapping[str, Any]) -> str:
+    """The summary as lines of text."""
+    rates = {
+        name: "none yet" if rate is None else f"{100 * rate:.1f}%"
+        for name, rate in figures["rates"].items()
+    }
+    return "\n".join(
+        [
+            f"calls                 {figures['calls']:>9,}",
+            f"reported crimes       {figures['reported']:>9,}",
+            f"recorded              {figures['recorded']:>9,}",
+            f"justified             {figures['justified']:>9,}",
+            f"suspected unrecorded  {figures['suspected']:>9,}",
+            f"too recent to tell    {figures['too_recent']:>9,}",
+            f"recording rate (frame, uncorrected): strict {rates['strict']}, "
+            f"standard {rates['standard']}, inclusive {rates['inclusive']}",
+        ]
+    )

@@ -1,0 +1,118 @@
+"""Personal data stops at extraction (design 5.11): keyed hashes, bands, masks, encryption.
+
+Each agency has one secret key under ``secrets/``; the hash key and the encryption key are derived
+from it. Losing it means that new hashes no longer equal old ones and refused rows stay unreadable.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets as random_source
+
+import duckdb
+from cryptography.fernet import Fernet
+
+from cdi import paths
+
+_BLOCK = 64  # bytes; SHA-256's block, which HMAC pads its key to
+
+
+def agency_key(agency: str) -> bytes:
+    """The agency's secret (32 bytes), made on first use with mode 600."""
+    file = paths.secrets() / f"{agency}.key"
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(file.read_text(encoding="ascii").strip())
+    with os.fdopen(handle, "w", encoding="ascii") as out:
+        out.write(random_source.token_hex(32) + "\n")
+    return agency_key(agency)
+
+
+def derive(agency: str, purpose: str) -> bytes:
+    """A key for one purpose (`hash`, `encrypt`, `fingerprint`), derived from the agency's."""
+    return hmac.digest(agency_key(agency), purpose.encode(), hashlib.sha256)
+
+
+def set_hash_key(con: duckdb.DuckDBPyConnection, agency: str) -> None:
+    """Give a connection the padded keys that `hash_expression` reads; they are in no table."""
+    key = derive(agency, "hash").ljust(_BLOCK, b"\0")
+    for name, pad in (("hmac_inner", 0x36), ("hmac_outer", 0x5C)):
+        con.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in key)])
+
+
+NORMALISED = {
+    # letters only, so that O'Neil, ONeil and o-neil agree
+    "name": r"regexp_replace(strip_accents(lower({0})), '[^a-z]+', '', 'g')",
+    "address": r"trim(regexp_replace(strip_accents(lower({0})), '[^a-z0-9]+', ' ', 'g'))",
+    # national number: the last ten digits, whatever the prefix
+    "phone": r"right(regexp_replace({0}, '\D', '', 'g'), 10)",
+    "birth_date": r"strftime({0}, '%Y-%m-%d')",
+}
+
+
+def hash_expression(kind: str, value: str) -> str:
+    """SQL for HMAC-SHA256 (hex) of a normalised value; null stays null.
+
+    Args:
+        kind: A key of `NORMALISED`.
+        value: SQL expression (a DATE for birth_date, else text).
+    """
+    message = f"encode(nullif({NORMALISED[kind].format(value)}, ''))"
+    inner = f"unhex(sha256(getvariable('hmac_inner') || {message}))"
+    return f"sha256(getvariable('hmac_outer') || {inner})"
+
+
+def age_band_expression(age: str) -> str:
+    """SQL for the coarse band of an age in years; null outside 0-120."""
+    return (
+        f"case when {age} < 0 or {age} > 120 then null when {age} < 10 then '0-9' "
+        f"when {age} < 18 then '10-17' when {age} < 30 then '18-29' when {age} < 45 then '30-44' "
+        f"when {age} < 65 then '45-64' else '65+' end"
+    )
+
+
+def mask_text_expression(text: str, own_values: list[str]) -> str:
+    """SQL that masks free text: e-mail addresses, long numbers, and the row's own names.
+
+    Args:
+        text: SQL expression of the text.
+        own_values: SQL expressions of the names and phones in the same row.
+    """
+    masked = rf"regexp_replace({text}, '[^\s@]+@[^\s@]+', '[email]', 'g')"
+    masked = rf"regexp_replace({masked}, '\+?\d[\d \-]{{4,}}\d', '[number]', 'g')"
+    for value in own_values:
+        # each word of a name on its own: logs say "Ms Doe" as often as "Jane Doe"
+        words = rf"list_filter(regexp_split_to_array({value}, '\W+'), lambda w: len(w) > 2)"
+        pattern = rf"'(?i)\b(' || array_to_string({words}, '|') || ')\b'"
+        masked = (
+            f"case when len({words}) > 0 then regexp_replace({masked}, {pattern}, '[name]', 'g') "
+            f"else {masked} end"
+        )
+    return masked
+
+
+def mask_shape(text: str) -> str:
+    """Keep only the shape of an unreadable row: letters become x, digits 9."""
+    return "".join("x" if c.isalpha() else "9" if c.isdigit() else c for c in text)
+
+
+def encrypt(agency: str, texts: list[str]) -> list[str]:
+    """Encrypt the original texts of refused rows (Fernet)."""
+    box = _box(agency)
+    return [box.encrypt(text.encode()).decode("ascii") for text in texts]
+
+
+def decrypt(agency: str, token: str) -> str:
+    """Read back one encrypted original.
+
+    Raises:
+        cryptography.fernet.InvalidToken: If the key is another one.
+    """
+    return _box(agency).decrypt(token.encode("ascii")).decode()
+
+
+def _box(agency: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(derive(agency, "encrypt")))

@@ -1,0 +1,75 @@
+"""Publishing: by rename, so that readers never wait and never see a half-built state (design 5.9).
+
+``published/<agency>/versions/<id>/`` holds ``recording.duckdb`` (read-only), ``report.html``,
+``validation.html`` and ``version.json``; ``current`` is a symbolic link, swapped by one rename.
+"""
+
+import shutil
+from pathlib import Path
+
+from cdi import build, paths
+from cdi.build import Plan
+from cdi.errors import BuildError
+
+KEPT_VERSIONS = 5
+PARTS = ("recording.duckdb", "report.html", "validation.html", "version.json")
+
+
+def publish(planned: Plan) -> Path:
+    """Make the private folder the current version.
+
+    Args:
+        planned: What was built, checked and reported.
+
+    Returns:
+        The published version's folder.
+
+    Raises:
+        BuildError: PUBLISH-INCOMPLETE if a part is missing, belongs to another build or the file
+            was not closed; the published version is untouched.
+    """
+    _check_complete(planned)
+    home = paths.published(planned.agency.agency)
+    target = home / "versions" / planned.version
+    target.parent.mkdir(exist_ok=True)
+    for file in planned.folder.iterdir():
+        file.chmod(0o444)
+    if target.exists():
+        # the same version was published before and its link removed: equal by construction
+        target.rename(target.with_name(f".{target.name}.old"))
+    planned.folder.rename(target)
+    link = home / ".current.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("versions") / planned.version)
+    link.replace(home / "current")
+    _prune(home, planned.version)
+    return target
+
+
+def _check_complete(planned: Plan) -> None:
+    missing = [part for part in PARTS if not (planned.folder / part).is_file()]
+    if missing:
+        raise _incomplete(planned, f"{', '.join(missing)} missing")
+    logs = [file.name for file in planned.folder.glob("*.wal")]
+    if logs:
+        raise _incomplete(planned, f"{logs[0]} shows that the file was not closed")
+    built = build.described(planned.folder)
+    if built["fingerprint"] != planned.fingerprint:
+        raise _incomplete(planned, f"it holds version {built['version']}")
+
+
+def _incomplete(planned: Plan, why: str) -> BuildError:
+    return BuildError(
+        "PUBLISH-INCOMPLETE",
+        f"{planned.folder} is not a complete build of {planned.version}: {why}",
+        "run the build again; the published version is untouched",
+    )
+
+
+def _prune(home: Path, version: str) -> None:
+    """Keep the newest versions; open readers keep what they have open."""
+    others = [f for f in (home / "versions").iterdir() if f.name != version]
+    newest = sorted(others, key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
+    for folder in others:
+        if folder.name.startswith(".") or folder not in newest[: KEPT_VERSIONS - 1]:
+            shutil.rmtree(folder)

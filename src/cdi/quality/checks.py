@@ -1,0 +1,375 @@
+"""Running the rules: border 1 on a landed batch, border 2 on the private file before publishing.
+
+Every rule runs as SQL inside DuckDB. A result is a plain dictionary (see `RESULT_COLUMNS`), kept
+beside the batch as ``validation.json`` and published as the table ``data_quality``.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdi import agencies, landing
+from cdi.build import Plan
+from cdi.errors import GateError
+from cdi.landing import Batch
+from cdi.quality import pages
+from cdi.quality.rules import SEVERITIES, Rule, Suite, load_suite, suite_names
+from cdi.sql import connect, fetch_dicts, ident, scalar
+
+RESULT_COLUMNS = {
+    "border": "VARCHAR",
+    "dataset": "VARCHAR",
+    "batch_id": "VARCHAR",
+    "table_name": "VARCHAR",
+    "rule_id": "VARCHAR",
+    "severity": "VARCHAR",
+    "is_success": "BOOLEAN",
+    "element_count": "BIGINT",
+    "unexpected_count": "BIGINT",
+    "quarantined_count": "BIGINT",
+    "observed_value": "VARCHAR",
+    "error": "VARCHAR",
+    "column_name": "VARCHAR",
+    "expectation_type": "VARCHAR",
+    "owner": "VARCHAR",
+    "reason": "VARCHAR",
+}
+
+
+def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch, list[dict[str, Any]]]:
+    """Check a pending batch; accept it, or refuse it and say why.
+
+    Rows that break a quarantining rule move to the batch's quarantine first; the rules about whole
+    files see the counts after that.
+
+    Args:
+        agency: Whose batch.
+        batch: A pending batch.
+
+    Returns:
+        The accepted batch and the results of all rules.
+
+    Raises:
+        GateError: GATE-LANDING if a rule of severity `fail` does not hold. The batch is kept under
+            ``refused/`` and no build sees it.
+    """
+    work = batch.folder / ".check.duckdb"
+    with connect(work) as con:
+        _open_batch(con, agency, batch)
+        suite = load_suite("landing", batch.manifest["dataset"])
+        _derive(con, suite)
+    results, failing_rows = _run(work, suite)
+    with connect(work) as con:
+        batch = _quarantine(con, batch, failing_rows, results)
+        _open_files(con, agency, batch)
+        files = load_suite("landing", "files")
+        _derive(con, files)
+    results += _run(work, files)[0]
+    work.unlink()
+    names = {"dataset": batch.manifest["dataset"], "batch_id": batch.manifest["batch_id"]}
+    results = [{**names, **result} for result in results]
+    (batch.folder / "validation.json").write_text(
+        json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    failed = _failed(results)
+    if failed:
+        kept = landing.refuse(batch)
+        page = kept / "validation.html"
+        pages.write_validation(page, agency, results, f"Refused batch {names['batch_id']}")
+        raise GateError(
+            "GATE-LANDING",
+            f"batch {names['batch_id']} of {agency.agency}/{names['dataset']} was refused:\n"
+            + _explain(failed),
+            f"look at {page}; have the file delivered again, or correct agencies/{agency.agency}",
+        )
+    return landing.accept(batch), results
+
+
+def check_marts(planned: Plan) -> list[dict[str, Any]]:
+    """Check the private file; on success add the table `data_quality` and the validation page.
+
+    Args:
+        planned: What was built.
+
+    Returns:
+        The results of both borders: of each batch it was built from, and of the marts.
+
+    Raises:
+        GateError: GATE-MARTS if a rule of severity `fail` does not hold; nothing is published.
+    """
+    results = _batch_results(planned)
+    for name in suite_names("marts"):
+        suite = load_suite("marts", name)
+        with connect(planned.file) as con:
+            _derive(con, suite)
+        results += _run(planned.file, suite)[0]
+        with connect(planned.file) as con:
+            con.execute("drop view checked")
+    page = planned.folder / "validation.html"
+    pages.write_validation(page, planned.agency, results, f"Version {planned.version}")
+    failed = [r for r in _failed(results) if r["border"] == "marts"]
+    if failed:
+        raise GateError(
+            "GATE-MARTS",
+            f"version {planned.version} of {planned.agency.agency} was not published:\n"
+            + _explain(failed),
+            f"look at {page}; the published version is untouched",
+        )
+    with connect(planned.file) as con:
+        _keep(con, results)
+    return results
+
+
+def evidence(results: Iterable[dict[str, Any]]) -> str:
+    """A few lines for the task's note: counts by severity, and each rule that did not hold."""
+    results = list(results)
+    broken = [r for r in results if not r["is_success"]]
+    moved = [r for r in results if r["quarantined_count"]]
+    lines = [f"{len(results)} rules checked, {len(results) - len(broken)} hold"]
+    lines += [
+        f"- {r['severity'].upper()} {r['rule_id']} ({r['table_name']}.{r['column_name'] or '*'}): "
+        f"{_count(r)}. {r['reason']}"
+        for r in broken
+    ]
+    lines += [f"- {r['rule_id']}: {r['quarantined_count']:,} rows quarantined" for r in moved]
+    return "\n".join(lines)
+
+
+def _count(result: dict[str, Any]) -> str:
+    if result["error"]:
+        return result["error"]
+    if result["unexpected_count"] is None:
+        return f"observed {result['observed_value']}"
+    of = f" of {result['element_count']:,}" if result["element_count"] else ""
+    return f"{result['unexpected_count']:,}{of} rows"
+
+
+def _failed(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rules that stop: of severity `fail`, or that could not be evaluated at all."""
+    return [r for r in results if not r["is_success"] and (r["severity"] == "fail" or r["error"])]
+
+
+def _explain(failed: list[dict[str, Any]]) -> str:
+    return "\n".join(f"    {r['rule_id']}: {_count(r)}. {r['reason']}" for r in failed)
+
+
+# ---------------------------------------------------------------------- tables to check
+
+
+def _open_batch(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:
+    """Views on the batch's rows and the agency's code maps."""
+    con.execute(f"create view rows as from read_parquet('{_quoted(batch.rows)}')")
+    for name in agencies.CODE_MAPS:
+        con.execute(
+            f"create table {name} as select code from read_csv($file, header = true, "
+            "all_varchar = true)",
+            {"file": str(agency.folder / f"{name}.csv")},
+        )
+
+
+def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:
+    """A table of the batch's files, with what came before and what is absent."""
+    manifest = batch.manifest
+    before = landing.batches(agency.agency, manifest["dataset"])
+    rows = [
+        {
+            "row_id": file["name"],
+            "delivery": manifest["delivery"],
+            "read": file["read"],
+            "accepted": file["accepted"],
+            "quarantined": file["quarantined"],
+            "duplicates": file["duplicates"],
+            "unexpected_column_count": len(file["unexpected_columns"]),
+            "absent_file_count": len(manifest["absent_files"]),
+            "batch_accepted": manifest["accepted"],
+            "previous_accepted": before[-1].manifest["accepted"] if before else None,
+        }
+        for file in manifest["files"]
+    ]
+    con.execute(
+        "create table files (row_id varchar, delivery varchar, read bigint, accepted bigint, "
+        "quarantined bigint, duplicates bigint, unexpected_column_count bigint, "
+        "absent_file_count bigint, batch_accepted bigint, previous_accepted bigint)"
+    )
+    con.execute("insert into files select unnest($rows, recursive := true)", {"rows": rows})
+
+
+def _derive(con: duckdb.DuckDBPyConnection, suite: Suite) -> None:
+    """The view `checked`: the table and the columns that its rules need besides."""
+    extra = "".join(f", {sql} as {ident(name)}" for name, sql in suite.derive.items())
+    con.execute(f"create or replace view checked as select *{extra} from {suite.table}")
+
+
+def _quoted(file: Path) -> str:
+    return str(file).replace("'", "''")
+
+
+# ---------------------------------------------------------------------- running
+
+
+def _run(file: Path, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Run one suite on the view `checked` of a DuckDB file.
+
+    Returns:
+        The results, and for each quarantining rule that found rows the query that selects them.
+    """
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    from cdi.quality import gx_duckdb  # noqa: F401  registers `add_duckdb`
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_duckdb(  # type: ignore[attr-defined]
+        name="duckdb",
+        connection_string=f"duckdb:///{file}",
+        kwargs={"connect_args": {"read_only": True}},
+    )
+    asset = source.add_table_asset(name=suite.table, table_name="checked")
+    expected = gx.ExpectationSuite(
+        name=suite.name,
+        expectations=[
+            ExpectationConfiguration(
+                type=rule.type,
+                kwargs=rule.kwargs,
+                meta={"rule_id": rule.rule_id},
+                severity=SEVERITIES[rule.severity],
+            ).to_domain_obj()
+            for rule in suite.rules
+        ],
+    )
+    outcome = asset.add_batch_definition_whole_table("all").get_batch().validate(
+        expected,
+        result_format={
+            "result_format": "SUMMARY",
+            "partial_unexpected_count": 0,
+            "return_unexpected_index_query": True,
+            **({"unexpected_index_column_names": ["row_id"]} if _has_rows(suite) else {}),
+        },
+    )
+    # both, or the file stays open in this process
+    source.get_execution_engine().close()
+    source.get_engine().dispose()
+    by_id = {r.expectation_config.meta["rule_id"]: r for r in outcome.results}
+    results = [_plain(rule, by_id[rule.rule_id]) for rule in suite.rules]
+    queries = {
+        rule.rule_id: by_id[rule.rule_id].result["unexpected_index_query"]
+        for rule, result in zip(suite.rules, results, strict=True)
+        if rule.is_quarantining and result["unexpected_count"]
+    }
+    return results, queries
+
+
+def _has_rows(suite: Suite) -> bool:
+    """Whether the suite may quarantine, so that Great Expectations must name the rows."""
+    return any(rule.is_quarantining for rule in suite.rules)
+
+
+def _plain(rule: Rule, outcome: Any) -> dict[str, Any]:
+    """Great Expectations' result as one flat row."""
+    details = outcome.result or {}
+    unexpected = details.get("unexpected_count")
+    observed = details.get("observed_value")
+    if unexpected is None and rule.type == "unexpected_rows_expectation":
+        unexpected = observed
+    return {
+        "border": rule.border,
+        "table_name": rule.suite,
+        "rule_id": rule.rule_id,
+        "severity": rule.severity,
+        "is_success": bool(outcome.success),
+        "element_count": details.get("element_count"),
+        "unexpected_count": unexpected,
+        "quarantined_count": None,
+        "observed_value": None if observed is None else str(observed),
+        "error": _error(outcome.exception_info),
+        "column_name": rule.column,
+        "expectation_type": rule.type,
+        "owner": rule.owner,
+        "reason": rule.reason,
+    }
+
+
+def _error(info: dict[str, Any] | None) -> str | None:
+    """The message of a rule that could not be evaluated: never taken for one that holds."""
+    if not info:
+        return None
+    parts = [info] if "raised_exception" in info else list(info.values())
+    messages = [part["exception_message"] for part in parts if part.get("raised_exception")]
+    return "; ".join(messages) or None
+
+
+# ---------------------------------------------------------------------- consequences
+
+
+def _quarantine(
+    con: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    queries: dict[str, str],
+    results: list[dict[str, Any]],
+) -> Batch:
+    """Move the rows that break a quarantining rule out of the batch's accepted rows."""
+    if not queries:
+        return batch
+    con.execute("create table failing (row_id varchar, rule_id varchar)")
+    for rule_id, query in queries.items():
+        con.execute(
+            f"insert into failing select distinct row_id, $rule from ({query.rstrip(';')})",
+            {"rule": rule_id},
+        )
+    # a row that breaks several rules is told under the first
+    con.execute("create table moved as select row_id, min(rule_id) as rule_id from failing group by 1")
+    con.execute(
+        f"""
+        create table quarantine as
+        from read_parquet('{_quoted(batch.quarantine)}')
+        union all by name
+        select r.row_id, r.source_file, cast(split_part(r.row_id, ':', -1) as bigint) as source_line,
+            m.rule_id, null as detail, cast(to_json(r) as varchar) as original_masked
+        from rows as r join moved as m using (row_id)
+        """
+    )
+    con.execute("create table kept as from rows where row_id not in (select row_id from moved)")
+    counts = fetch_dicts(
+        con, "select r.source_file, count(*) as n from rows r join moved using (row_id) group by 1"
+    )
+    con.execute("drop view checked; drop view rows; alter table kept rename to rows")
+    landing.write_parquet(con, "from rows order by source_file, row_id", batch.rows)
+    landing.write_parquet(con, "from quarantine order by source_file, row_id", batch.quarantine)
+    by_rule = dict(con.execute("select rule_id, count(*) from moved group by 1").fetchall())
+    for result in results:
+        result["quarantined_count"] = by_rule.get(result["rule_id"])
+    return landing.recount(batch, {row["source_file"]: row["n"] for row in counts})
+
+
+def _batch_results(planned: Plan) -> list[dict[str, Any]]:
+    return [
+        result
+        for some in planned.batches.values()
+        for batch in some
+        for result in json.loads((batch.folder / "validation.json").read_text(encoding="utf-8"))
+    ]
+
+
+def _keep(con: duckdb.DuckDBPyConnection, results: list[dict[str, Any]]) -> None:
+    """The table `data_quality`."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in RESULT_COLUMNS.items())
+    con.execute(f"create or replace table main.data_quality ({columns})")
+    con.executemany(
+        f"insert into main.data_quality values ({', '.join('$' + n for n in RESULT_COLUMNS)})",
+        [{name: result.get(name) for name in RESULT_COLUMNS} for result in results],
+    )
+    con.execute(
+        "comment on table main.data_quality is 'What each data-quality rule found, at the landing "
+        "(border landing) and in the marts (border marts). One row per rule, and per batch at the "
+        "landing.'"
+    )
+    if not scalar(con, "select count(*) from main.data_quality"):
+        raise GateError("GATE-MARTS", "no rule was checked", "look into expectations/")

@@ -1,0 +1,47 @@
+"""The validation page (HTML, self-contained) and the generated catalogue of rules (Markdown)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cdi.agencies import Agency
+from cdi.quality.rules import all_rules, reader_rules
+from cdi.render import render
+
+
+def write_validation(
+    file: Path, agency: Agency, results: Sequence[dict[str, Any]], heading: str
+) -> None:
+    """Write the validation page.
+
+    Args:
+        file: Where.
+        agency: Whose data.
+        results: Results as `cdi.quality.checks` makes them.
+        heading: What was checked, e.g. ``Version 20221123T0600-0123456789``.
+    """
+    rows = [{"batch_id": None, "dataset": None, **result} for result in results]
+    broken = [r for r in rows if not r["is_success"]]
+    page = render(
+        "validation.html.j2",
+        agency=agency,
+        is_simulated=agency.is_simulated,
+        heading=heading,
+        results=rows,
+        broken=broken,
+        stopping=[r for r in broken if r["severity"] == "fail" or r["error"]],
+    )
+    file.write_text(page, encoding="utf-8")
+
+
+def rules_catalogue() -> str:
+    """The page docs/rules.md: every rule of the project, with severity, owner and reason."""
+    rules = all_rules()
+    return render(
+        "rules.md.j2",
+        reader=reader_rules(),
+        borders=[
+            ("Border 1: landed batches", [r for r in rules if r.border == "landing"]),
+            ("Border 2: marts, before publishing", [r for r in rules if r.border == "marts"]),
+        ],
+    )

@@ -1,0 +1,103 @@
+"""The rules of both borders, read from the plain files in ``expectations/``.
+
+A suite file has ``table`` (what it is about), ``owner``, ``derive`` (columns computed for the check)
+and ``expectations`` in Great Expectations' own form (type, kwargs, meta). ``meta`` holds
+
+- ``rule_id``: stable and unique;
+- ``severity``: `fail` stops, `warn` reports, `info` counts;
+- ``reason``: why the rule is there;
+- ``quarantine`` (border 1): rows that break the rule are moved out, and the rule itself fails only
+  below its ``mostly``.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cdi import paths
+
+SEVERITIES = {"fail": "critical", "warn": "warning", "info": "info"}  # ours: Great Expectations'
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation with its consequence."""
+
+    rule_id: str
+    severity: str
+    owner: str
+    reason: str
+    border: str
+    suite: str
+    type: str
+    kwargs: dict[str, Any]
+    is_quarantining: bool = False
+
+    @property
+    def column(self) -> str:
+        """The column or pair of columns it looks at, for people."""
+        pair = [self.kwargs[k] for k in ("column", "column_A", "column_B") if k in self.kwargs]
+        return ", ".join(pair)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The rules about one table."""
+
+    name: str
+    table: str
+    derive: dict[str, str] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+
+
+def load_suite(border: str, name: str) -> Suite:
+    """Read one suite.
+
+    Args:
+        border: `landing` or `marts`.
+        name: File stem, e.g. ``calls``.
+
+    Raises:
+        KeyError: If a rule lacks a part that each rule must have.
+    """
+    file = paths.EXPECTATIONS / border / f"{name}.yaml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    rules = tuple(
+        Rule(
+            rule_id=entry["meta"]["rule_id"],
+            severity=entry["meta"]["severity"],
+            owner=entry["meta"].get("owner", content["owner"]),
+            reason=entry["meta"]["reason"],
+            border=border,
+            suite=name,
+            type=entry["type"],
+            kwargs=entry["kwargs"],
+            is_quarantining=entry["meta"].get("quarantine", False),
+        )
+        for entry in content["expectations"]
+    )
+    return Suite(name, content["table"], content.get("derive", {}), rules)
+
+
+def suite_names(border: str) -> list[str]:
+    """Names of a border's suites."""
+    return sorted(file.stem for file in (paths.EXPECTATIONS / border).glob("*.yaml"))
+
+
+def reader_rules() -> list[dict[str, Any]]:
+    """The rules that the reader itself applies, for the catalogue."""
+    file: Path = paths.EXPECTATIONS / "reader.yaml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return [{"owner": content["owner"], **rule} for rule in content["rules"]]
+
+
+def all_rules() -> list[Rule]:
+    """All Great Expectations rules of both borders."""
+    return [
+        rule
+        for border in ("landing", "marts")
+        for name in suite_names(border)
+        for rule in load_suite(border, name).rules
+    ]

@@ -1,0 +1,104 @@
+"""The report of one version: a self-contained HTML page, from the private file's published tables."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdi.build import Plan
+from cdi.render import render
+from cdi.sql import connect, fetch_dicts
+
+WORKLIST_ROWS = 50
+EVIDENCE_NAMES = {
+    "final_type": "closed under crime code",
+    "initial_type": "opened under crime code",
+    "linked_record": "linked to crime record",
+}
+
+
+def headline(con: duckdb.DuckDBPyConnection, universe: str = "frame") -> dict[str, dict[str, Any]]:
+    """The total row of `recording_rate` for each ruleset.
+
+    Args:
+        con: A published (or private) file.
+        universe: `frame` or `all`.
+    """
+    rows = fetch_dicts(
+        con,
+        "from recording_rate where breakdown = 'total' and offence_group = 'all' "
+        "and universe = $universe",
+        {"universe": universe},
+    )
+    blank = {"recording_rate": None, "rate_base_count": 0, "recorded_count": 0,
+             "unrecorded_count": 0}  # fmt: skip
+    return {r: blank for r in ("strict", "standard", "inclusive")} | {
+        row["ruleset"]: row for row in rows
+    }
+
+
+def counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Calls and reported crimes by outcome, standard ruleset, all calls."""
+    row = fetch_dicts(
+        con,
+        """
+        select
+            (select count(*) from fct_calls) as calls,
+            count(outcome) as reported,
+            count(*) filter (where outcome = 'recorded') as recorded,
+            count(*) filter (where outcome = 'unrecorded') as suspected,
+            count(*) filter (where outcome = 'justified') as justified,
+            count(*) filter (where outcome = 'too_recent') as too_recent
+        from fct_reported_crimes
+        """,
+    )
+    return row[0]
+
+
+def _by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -> list[dict[str, Any]]:
+    return fetch_dicts(
+        con,
+        f"select rates.*, {label} as label from recording_rate as rates "
+        "left join rules.offence_groups as groups using (offence_group) "
+        "where universe = 'frame' and ruleset = 'standard' and breakdown = $breakdown "
+        "order by groups.sort_order, reported_month, district, rate_base_count desc, label",
+        {"breakdown": breakdown},
+    )
+
+
+def write(planned: Plan) -> Path:
+    """Write ``report.html`` beside the private file.
+
+    Returns:
+        Path of the page.
+    """
+    with connect(planned.file, read_only=True) as con:
+        page = render(
+            "report.html.j2",
+            release=fetch_dicts(con, "from release")[0],
+            is_simulated=planned.agency.is_simulated,
+            version=planned.version,
+            rates=headline(con),
+            rates_all=headline(con, "all"),
+            counts=counts(con),
+            by_group=_by(con, "offence_group", "offence_group_name"),
+            by_disposition=_by(con, "disposition", "disposition_code"),
+            by_month=_by(con, "month", "left(reported_month, 7)"),
+            by_district=_by(con, "district", "district"),
+            worklist=fetch_dicts(con, f"from unrecorded_crimes limit {WORKLIST_ROWS}"),
+            names=dict(
+                con.execute(
+                    "select offence_group, offence_group_name from rules.offence_groups"
+                ).fetchall()
+            ),
+            evidence_names=EVIDENCE_NAMES,
+            files=fetch_dicts(con, "from conservation order by dataset, source_file, batch_id"),
+            quality=fetch_dicts(
+                con,
+                "select count(*) as checked, count(*) filter (where is_success) as hold "
+                "from data_quality",
+            )[0],
+        )
+    file = planned.folder / "report.html"
+    file.write_text(page, encoding="utf-8")
+    return file

@@ -1,0 +1,347 @@
+"""Finding and fetching source files, and reading them as text into DuckDB.
+
+Files come through fsspec, so a path may be local, S3, SFTP or anything else it knows. Each file is
+copied to local disk first: hashing, the gzip check and the second look at refused rows need it
+whole. Nothing is typed here; that is the landing's work.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+
+from cdi.agencies import Agency, Source, SourceFile
+from cdi.errors import SourceError
+from cdi.sql import Params, ident
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A data interval [start, end), both UTC and timezone-aware."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def of_days(cls, agency: Agency, start: date, end: date) -> "Interval":
+        """Local midnight of ``start`` to local midnight of ``end``."""
+        return cls(_midnight(agency, start), _midnight(agency, end))
+
+    def days(self, agency: Agency) -> list[date]:
+        """The local days that begin inside the interval."""
+        day = self.start.astimezone(agency.zone).date()
+        if _midnight(agency, day) < self.start:
+            day += timedelta(days=1)
+        found = []
+        while _midnight(agency, day) < self.end:
+            found.append(day)
+            day += timedelta(days=1)
+        return found
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A source file on local disk.
+
+    Attributes:
+        name: Path below data_root, e.g. ``calls-2026-01-01.csv.gz``.
+        path: The local copy, decompressed.
+        sha256: Of the bytes as delivered.
+        as_of: UTC; what the file says is the state at this time (None: the interval's end).
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    as_of: datetime | None
+
+
+def _midnight(agency: Agency, day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=agency.zone).astimezone(UTC)
+
+
+def fetch(
+    agency: Agency,
+    dataset: str,
+    interval: Interval,
+    folder: Path,
+    storage_options: Mapping[str, Any] | None = None,
+) -> tuple[list[FetchedFile], list[str]]:
+    """Copy the files of one dataset to ``folder``, decompressed.
+
+    Args:
+        agency: Whose files.
+        dataset: A key of ``agency.sources``.
+        interval: Chooses the days of paths with ``{date}``; other paths are taken whole.
+        folder: An empty local folder.
+        storage_options: For fsspec, from the Airflow connection.
+
+    Returns:
+        The files in the order of agency.yaml, and the names of daily files that are not there.
+
+    Raises:
+        SourceError: SRC-NOT-FOUND if there is no file at all, SRC-GZIP if one is damaged,
+            SRC-EMPTY if one has no byte.
+    """
+    source = agency.sources[dataset]
+    fs, root = fsspec.core.url_to_fs(agency.root, **dict(storage_options or {}))
+    found: list[FetchedFile] = []
+    absent: list[str] = []
+    for spec in source.files:
+        for pattern, as_of in _expand(agency, spec, interval):
+            matches = sorted(fs.glob(f"{root}/{pattern}"))
+            if not matches:
+                absent.append(pattern)
+            for match in matches:
+                name = match.removeprefix(root).lstrip("/")
+                found.append(_fetch_one(fs, match, name, folder / f"{len(found):04d}", as_of))
+    if not found:
+        raise SourceError(
+            "SRC-NOT-FOUND",
+            f"no file of {agency.agency}/{dataset} at {agency.root}: "
+            f"{', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
+            "check data_root and files in agency.yaml, or give the folder: make run DATA=<folder>",
+        )
+    return found, absent
+
+
+def _expand(
+    agency: Agency, spec: SourceFile, interval: Interval
+) -> list[tuple[str, datetime | None]]:
+    """The globs of one entry, with the as_of that each file speaks of."""
+    if not spec.is_daily:
+        if spec.as_of is None:
+            return [(spec.path, None)]
+        local = spec.as_of.replace(tzinfo=spec.as_of.tzinfo or agency.zone)
+        return [(spec.path, local.astimezone(UTC))]
+    return [
+        (spec.path.format(date=day), _midnight(agency, day + timedelta(days=1)))
+        for day in interval.days(agency)
+    ]
+
+
+def _fetch_one(
+    fs: fsspec.AbstractFileSystem, path: str, name: str, target: Path, as_of: datetime | None
+) -> FetchedFile:
+    digest = hashlib.sha256()
+    raw = target.with_suffix(".raw")
+    with fs.open(path, "rb") as remote, raw.open("wb") as local:
+        while chunk := remote.read(1 << 20):
+            digest.update(chunk)
+            local.write(chunk)
+    if name.endswith(".gz"):
+        try:
+            with gzip.open(raw, "rb") as packed, target.open("wb") as plain:
+                shutil.copyfileobj(packed, plain, 1 << 20)
+        except (EOFError, OSError) as error:
+            raise SourceError(
+                "SRC-GZIP",
+                f"{name} is no whole gzip file: {error}",
+                "have the file delivered again; nothing of it was taken",
+            ) from None
+        raw.unlink()
+    else:
+        raw.rename(target)
+    if target.stat().st_size == 0:
+        raise SourceError(
+            "SRC-EMPTY", f"{name} is empty", "have the file delivered again; nothing was taken"
+        )
+    return FetchedFile(name, target, digest.hexdigest(), as_of)
+
+
+def normalise_header(name: str) -> str:
+    """Headers are compared without case, and blanks and underscores alike."""
+    return re.sub(r"[\s_]+", "_", name.strip().lower())
+
+
+def read_raw(
+    con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
+) -> list[str]:
+    """Read one file as text into ``raw`` and its unreadable rows into ``refused``.
+
+    ``raw`` is replaced: ``row_no`` and the source's columns, all VARCHAR, under normalised names.
+    To ``refused`` (made if absent) rows are added: file_no, line, rule_id, detail, original.
+
+    Args:
+        con: DuckDB connection.
+        source: Format, delimiter and columns.
+        file: What to read.
+        number: Number of the file in its batch.
+
+    Returns:
+        Source columns that are neither mapped nor listed under `ignored`.
+
+    Raises:
+        SourceError: SRC-DELIMITER, SRC-COLUMNS, SRC-FORMAT, each naming the file.
+    """
+    con.execute(
+        "create table if not exists refused (file_no integer, line bigint, rule_id varchar, "
+        "detail varchar, original varchar)"
+    )
+    readers = {"csv": _read_csv, "jsonl": _read_jsonl, "parquet": _read_parquet}
+    columns = readers[source.format](con, source, file, number)
+    known = {normalise_header(m.source) for m in source.columns.values()}
+    known |= {normalise_header(name) for name in source.ignored}
+    return [name for name in columns if name not in known]
+
+
+def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> None:
+    wanted = {m.source: name for name, m in source.columns.items()}
+    missing = [f"{s} (for {name})" for s, name in wanted.items() if normalise_header(s)
+               not in columns]  # fmt: skip
+    if missing:
+        raise SourceError(
+            "SRC-COLUMNS",
+            f"{file.name} has no column {', '.join(missing)}; it has {', '.join(columns)}",
+            "correct sources.*.columns in agency.yaml, or have the file delivered again",
+        )
+    if len(set(columns)) < len(columns):
+        raise SourceError(
+            "SRC-COLUMNS", f"{file.name} has a column twice: {', '.join(columns)}",
+            "have the file delivered with distinct headers",
+        )  # fmt: skip
+
+
+def _read_csv(
+    con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
+) -> list[str]:
+    columns = _csv_header(source, file)
+    _check_columns(source, file, columns)
+    bound = Params()
+    con.execute(
+        f"""
+        create or replace table raw as
+        select row_number() over () as row_no, *
+        from read_csv({bound.bind(str(file.path))},
+            columns = {bound.bind(dict.fromkeys(columns, "VARCHAR"))},
+            delim = {bound.bind(source.delimiter)},
+            auto_detect = false, header = true, quote = '"', escape = '"',
+            null_padding = false, store_rejects = true, rejects_limit = 0, max_line_size = 4194304)
+        """,
+        bound.values,
+    )
+    _keep_rejects(con, file, number)
+    return columns
+
+
+def _csv_header(source: Source, file: FetchedFile) -> list[str]:
+    with file.path.open("rb") as handle:
+        first = handle.readline()
+    try:
+        text = first.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SourceError(
+            "SRC-FORMAT", f"the header of {file.name} is not UTF-8",
+            "have the file delivered as UTF-8",
+        ) from None  # fmt: skip
+    names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter), [])
+    other = [d for d in ",;\t|" if d != source.delimiter and text.count(d) >= len(names)]
+    if len(names) == 1 and len(source.columns) > 1 and other:
+        raise SourceError(
+            "SRC-DELIMITER",
+            f"{file.name} is not delimited by {source.delimiter!r}; it looks like {other[0]!r}",
+            "set `delimiter` in agency.yaml, or have the file delivered as before",
+        )
+    return [normalise_header(name) for name in names]
+
+
+READ_RULES = {
+    "MISSING COLUMNS": "READ-WIDTH",
+    "TOO MANY COLUMNS": "READ-WIDTH",
+    "UNQUOTED VALUE": "READ-QUOTE",
+    "INVALID ENCODING": "READ-ENCODING",
+    "LINE SIZE OVER MAXIMUM": "READ-LENGTH",
+}
+
+
+def _keep_rejects(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int) -> None:
+    """Move DuckDB's reject table to ``refused``, with the bytes as they stand in the file."""
+    rejects = con.execute(
+        "select line, line_byte_position, arg_min(error_type, column_idx), "
+        "arg_min(error_message, column_idx) from reject_errors "
+        "where scan_id = (select max(scan_id) from reject_scans) group by all order by line"
+    ).fetchall()
+    size = file.path.stat().st_size
+    with file.path.open("rb") as handle:
+        for line, position, error_type, message in rejects:
+            handle.seek(position)
+            # an unclosed quote swallows all lines to the end of the file
+            whole = error_type == "UNQUOTED VALUE"
+            original = handle.read(size - position) if whole else handle.readline()
+            con.execute(
+                "insert into refused values (?, ?, ?, ?, ?)",
+                [number, line, READ_RULES.get(error_type, "READ-OTHER"), message,
+                 original.rstrip(b"\r\n").decode("utf-8", "backslashreplace")],
+            )  # fmt: skip
+
+
+def _read_jsonl(
+    con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
+) -> list[str]:
+    """One JSON object a line; a line that is none is refused with its text."""
+    con.execute(
+        r"""
+        create or replace temp table json_lines as
+        select row_number() over () as line, line as original, try_cast(line as json) as content
+        from read_csv($path, columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+            delim = '\0', quote = '', escape = '', max_line_size = 4194304)
+        where trim(line) <> ''
+        """,
+        {"path": str(file.path)},
+    )
+    con.execute(
+        "insert into refused select $number, line, 'READ-JSON', 'not a JSON object', original "
+        "from json_lines where coalesce(json_type(content), '') <> 'OBJECT'",
+        {"number": number},
+    )
+    keys = con.execute(
+        "select distinct unnest(json_keys(content)) as k from json_lines "
+        "where json_type(content) = 'OBJECT' order by k"
+    ).fetchall()
+    columns = {normalise_header(key): key for (key,) in keys}
+    _check_columns(source, file, list(columns))
+    bound = Params()
+    values = ", ".join(
+        f"json_extract_string(content, {bound.bind(chr(36) + '.' + ident(key))}) as {ident(name)}"
+        for name, key in columns.items()
+    )
+    con.execute(
+        f"create or replace table raw as select row_number() over (order by line) as row_no, "
+        f"{values} from json_lines where json_type(content) = 'OBJECT'",
+        bound.values,
+    )
+    return list(columns)
+
+
+def _read_parquet(
+    con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
+) -> list[str]:
+    """Parquet is typed by its writer; values become text, so that one mapping serves all."""
+    try:
+        described = con.execute("describe from read_parquet(?)", [str(file.path)]).fetchall()
+    except duckdb.Error as error:
+        raise SourceError(
+            "SRC-FORMAT", f"{file.name} cannot be read as Parquet: {error}",
+            "have the file delivered again; nothing of it was taken",
+        ) from None  # fmt: skip
+    columns = {normalise_header(row[0]): row[0] for row in described}
+    _check_columns(source, file, list(columns))
+    values = ", ".join(
+        f"cast({ident(actual)} as varchar) as {ident(name)}" for name, actual in columns.items()
+    )
+    con.execute(
+        f"create or replace table raw as select row_number() over () as row_no, {values} "
+        f"from read_parquet($path)",
+        {"path": str(file.path)},
+    )
+    return list(columns)

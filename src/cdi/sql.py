@@ -1,0 +1,56 @@
+"""Small helpers to compose SQL safely: identifiers are quoted, values are bound."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+
+def connect(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with the settings that every step shares (UTC, rows in source order)."""
+    con = duckdb.connect(str(path), read_only=read_only)
+    con.execute("set timezone = 'UTC'")
+    con.execute("set preserve_insertion_order = true")
+    return con
+
+
+def ident(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Params:
+    """Collects bound values while SQL is composed, and hands out their placeholders."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.values: dict[str, Any] = {}
+
+    def bind(self, value: Any) -> str:
+        """Add a value; returns its placeholder, e.g. ``$p3``."""
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"${name}"
+
+    def used_in(self, query: str) -> dict[str, Any]:
+        """The values whose placeholders occur in a query: DuckDB refuses any other."""
+        return {name: self.values[name] for name in set(re.findall(r"\$(p\d+)\b", query))}
+
+
+def fetch_dicts(
+    con: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any] | list[Any] | None = None
+) -> list[dict[str, Any]]:
+    """Run a query and return its rows as dictionaries."""
+    cursor = con.execute(query, params) if params else con.execute(query)
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def scalar(
+    con: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any] | list[Any] | None = None
+) -> Any:
+    """Run a query and return the first value of its first row (None if there is no row)."""
+    row = (con.execute(query, params) if params else con.execute(query)).fetchone()
+    return row[0] if row else None
