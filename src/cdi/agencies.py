@@ -154,6 +154,13 @@ class Agency(_Strict):
         return ZoneInfo(self.timezone)
 
     @property
+    def last_moment(self) -> datetime | None:
+        """End of a finished publication, local time; None for an agency that goes on."""
+        if self.coverage is None:
+            return None
+        return datetime.combine(self.coverage.end, datetime.min.time(), self.zone)
+
+    @property
     def root(self) -> str:
         """Where the sources are: CDI_DATA, else data_root (relative to the agency's folder)."""
         chosen = os.environ.get("CDI_DATA") or self.data_root

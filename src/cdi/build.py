@@ -100,6 +100,37 @@ def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
     return Plan(agency, chosen, found, fingerprint)
 
 
+def resume(agency: Agency, version: str) -> Plan:
+    """The plan of the build that stands in the private folder, for the steps after it.
+
+    It is read back, not computed anew: a batch that was landed meanwhile belongs to the next build.
+
+    Args:
+        agency: The agency.
+        version: The version that must stand there.
+
+    Raises:
+        BuildError: BUILD-GONE if another build, or none, stands there.
+    """
+    folder = paths.published(agency.agency) / ".next"
+    found = described(folder) if (folder / "version.json").is_file() else {"version": "none"}
+    if found["version"] != version:
+        raise BuildError(
+            "BUILD-GONE",
+            f"the private build of {agency.agency} is {found['version']}, not {version}",
+            "run the build again",
+        )
+    return Plan(
+        agency,
+        datetime.fromisoformat(found["as_of"]),
+        {
+            name: [b for b in landing.batches(agency.agency, name) if b.manifest["batch_id"] in ids]
+            for name, ids in found["batches"].items()
+        },
+        found["fingerprint"],
+    )
+
+
 def _as_of(batch: Batch) -> datetime:
     return datetime.fromisoformat(batch.manifest["as_of"])
 

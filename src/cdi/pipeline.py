@@ -6,11 +6,13 @@ Steps hand over names, not objects: a task may run in another process than the o
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from cdi import agencies, build, landing, paths, publish, report
 from cdi.landing import read_batch
 from cdi.sources import Interval
+from cdi.sql import connect
 
 
 @dataclass(frozen=True)
@@ -67,25 +69,25 @@ def make_build(agency: str, as_of: datetime | None = None) -> Step:
     return Step(True, build.evidence(planned), planned.version)
 
 
-def check_marts(agency: str, as_of: datetime | None = None) -> Step:
+def check_marts(agency: str, version: str) -> Step:
     """Check the private file; see `cdi.quality.checks.check_marts`."""
     from cdi.quality import checks
 
-    planned = build.plan(agencies.load(agency), as_of)
+    planned = build.resume(agencies.load(agency), version)
     results = checks.check_marts(planned)
-    return Step(True, checks.evidence(r for r in results if r["border"] == "marts"))
+    return Step(True, checks.evidence(r for r in results if r["border"] == "marts"), version)
 
 
-def write_report(agency: str, as_of: datetime | None = None) -> Step:
+def write_report(agency: str, version: str) -> Step:
     """Write the report into the private folder; see `cdi.report`."""
-    planned = build.plan(agencies.load(agency), as_of)
+    planned = build.resume(agencies.load(agency), version)
     report.write(planned)
-    return Step(True, summary_text(summary_of(planned.file)))
+    return Step(True, summary_text(summary_of(planned.file)), version)
 
 
-def publish_version(agency: str, as_of: datetime | None = None) -> Step:
+def publish_version(agency: str, version: str) -> Step:
     """Make the private folder the current version; see `cdi.publish`."""
-    planned = build.plan(agencies.load(agency), as_of)
+    planned = build.resume(agencies.load(agency), version)
     folder = publish.publish(planned)
     return Step(True, f"published {planned.version}\n- {folder}", planned.version)
 
@@ -100,11 +102,12 @@ def run_directly(agency: str, interval: Interval, as_of: datetime | None = None)
         extracted = extract(agency, dataset, interval)
         if extracted.result:
             check_landing(agency, dataset, extracted.result)
-    if not make_build(agency, as_of).is_new:
+    version = make_build(agency, as_of).result
+    if version is None:
         return False
-    check_marts(agency, as_of)
-    write_report(agency, as_of)
-    publish_version(agency, as_of)
+    check_marts(agency, version)
+    write_report(agency, version)
+    publish_version(agency, version)
     return True
 
 
@@ -118,13 +121,12 @@ def is_up_to_date(agency: str, interval: Interval) -> bool:
     return build.is_current(build.plan(loaded))
 
 
-def summary_of(file: Any) -> dict[str, Any]:
+def summary_of(file: Path) -> dict[str, Any]:
     """Figures of a version, for the summary that `make run` prints.
 
     Args:
-        file: Path of a recording.duckdb.
+        file: A recording.duckdb.
     """
-    from cdi.sql import connect
 
     with connect(file, read_only=True) as con:
         rates = report.headline(con)

@@ -7,7 +7,7 @@
 import shutil
 from pathlib import Path
 
-from cdi import build, paths
+from cdi import paths
 from cdi.build import Plan
 from cdi.errors import BuildError
 
@@ -25,8 +25,7 @@ def publish(planned: Plan) -> Path:
         The published version's folder.
 
     Raises:
-        BuildError: PUBLISH-INCOMPLETE if a part is missing, belongs to another build or the file
-            was not closed; the published version is untouched.
+        BuildError: PUBLISH-INCOMPLETE if a part is missing or the file was not closed; the published version is untouched.
     """
     _check_complete(planned)
     home = paths.published(planned.agency.agency)
@@ -53,9 +52,6 @@ def _check_complete(planned: Plan) -> None:
     logs = [file.name for file in planned.folder.glob("*.wal")]
     if logs:
         raise _incomplete(planned, f"{logs[0]} shows that the file was not closed")
-    built = build.described(planned.folder)
-    if built["fingerprint"] != planned.fingerprint:
-        raise _incomplete(planned, f"it holds version {built['version']}")
 
 
 def _incomplete(planned: Plan, why: str) -> BuildError:

@@ -1,0 +1,5 @@
+"""Airflow's side of the house: operators and notes. The work itself is in `cdi.pipeline`.
+
+Listed in ``plugins/.airflowignore``, so that the plugin manager does not import it twice; DAG files
+import it by name, since the plugins folder is on the path.
+"""

@@ -1,0 +1,132 @@
+"""Operators: each runs one step of `cdi.pipeline`, notes its evidence, and fails clearly."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from cdi_airflow.notes import write_note
+
+if TYPE_CHECKING:
+    from cdi.pipeline import Step
+
+
+class StepOperator(BaseOperator):
+    """Runs a step of `cdi.pipeline` by its name.
+
+    The step's evidence becomes the task's note. A step with nothing to do skips the task, and so
+    what hangs on it; an expected error (`cdi.errors.CdiError`) fails it without retry, since the
+    same input would fail again; any other error is retried as the DAG says.
+
+    Args:
+        step: Name of a function of `cdi.pipeline`.
+        arguments: Its arguments (templated); blank texts are passed as None.
+    """
+
+    template_fields: Sequence[str] = ("arguments",)
+
+    def __init__(self, *, step: str, arguments: dict[str, Any], **kwargs: Any) -> None:
+        """Keep what to call; nothing is imported before the task runs."""
+        super().__init__(**kwargs)
+        self.step = step
+        self.arguments = arguments
+
+    def call(self) -> "Callable[[], Step]":
+        """The step, bound to its arguments."""
+        import functools
+
+        from cdi import pipeline
+
+        given = {name: value or None for name, value in self.arguments.items()}
+        if given.get("as_of"):
+            given["as_of"] = _moment(given["as_of"])
+        return functools.partial(getattr(pipeline, self.step), **given)
+
+    def execute(self, context: Any) -> str | None:
+        """Run the step.
+
+        Returns:
+            The name of what the step made, for the next task.
+
+        Raises:
+            AirflowFailException: On an expected error, with its rule id and next step.
+            AirflowSkipException: If there was nothing to do.
+        """
+        from cdi.errors import CdiError
+
+        try:
+            done = self.call()()
+        except CdiError as error:
+            write_note(context, str(error))
+            raise AirflowFailException(str(error)) from error
+        self.log.info("%s", done.evidence)
+        write_note(context, done.evidence)
+        if not done.is_new:
+            raise AirflowSkipException(done.evidence)
+        return done.result
+
+
+class ExtractOperator(StepOperator):
+    """Extracts one dataset of an agency for one data interval.
+
+    Args:
+        agency: Name of the agency.
+        dataset: Name of the dataset.
+        connection: Airflow connection whose login, password and extras go to fsspec.
+        interval_start: Start of the interval (templated), ISO 8601.
+        interval_end: End of the interval (templated), ISO 8601.
+    """
+
+    template_fields: Sequence[str] = ("arguments", "interval_start", "interval_end")
+
+    def __init__(
+        self,
+        *,
+        agency: str,
+        dataset: str,
+        connection: str | None,
+        interval_start: str,
+        interval_end: str,
+        **kwargs: Any,
+    ) -> None:
+        """Keep what to extract."""
+        super().__init__(
+            step="extract", arguments={"agency": agency, "dataset": dataset}, **kwargs
+        )
+        self.connection = connection
+        self.interval_start = interval_start
+        self.interval_end = interval_end
+
+    def storage_options(self) -> dict[str, Any]:
+        """The connection as fsspec options; {} without one."""
+        if self.connection is None:
+            return {}
+        from airflow.sdk import BaseHook
+
+        found = BaseHook.get_connection(self.connection)
+        named = {
+            "host": found.host,
+            "port": found.port,
+            "username": found.login,
+            "password": found.password,
+        }
+        return {key: value for key, value in named.items() if value} | found.extra_dejson
+
+    def call(self) -> "Callable[[], Step]":
+        """The extraction, bound to interval and storage options."""
+        import functools
+
+        from cdi.sources import Interval
+
+        interval = Interval(_moment(self.interval_start), _moment(self.interval_end))
+        return functools.partial(
+            super().call(), interval=interval, storage_options=self.storage_options()
+        )
+
+
+def _moment(text: str) -> datetime:
+    """A UTC moment from ISO 8601; without an offset it is UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

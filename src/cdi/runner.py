@@ -1,0 +1,210 @@
+"""`make run`: the DAGs of one agency through a real scheduler, with a live display, then a summary."""
+
+import json
+import time
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from cdi import agencies, build, paths, pipeline, service
+from cdi.agencies import Agency
+from cdi.errors import CdiError
+from cdi.sources import Interval
+
+STYLES = {
+    "success": "green", "skipped": "dim", "running": "cyan", "failed": "bold red",
+    "upstream_failed": "red", "up_for_retry": "yellow",
+}  # fmt: skip
+ENDED = {"success", "failed"}
+
+
+class RunFailedError(CdiError):
+    """A DAG run that failed."""
+
+
+def default_interval(agency: Agency) -> Interval:
+    """The agency's coverage, or else its last whole day."""
+    if agency.coverage:
+        return Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
+    today: date = datetime.now(agency.zone).date()
+    return Interval.of_days(agency, today - timedelta(days=1), today)
+
+
+def run(name: str, console: Console) -> None:
+    """Run an agency's DAGs once and print what came out.
+
+    Args:
+        name: The agency.
+        console: Where to print.
+
+    Raises:
+        CdiError: If the agency, a source, a rule or Airflow fails; the message says what to do.
+    """
+    agency = agencies.load(name)
+    interval = default_interval(agency)
+    console.print(f"[bold]{agency.name}[/bold]: {interval.start:%Y-%m-%d} to "
+                  f"{interval.end:%Y-%m-%d}, data from {agency.root}")  # fmt: skip
+    if pipeline.is_up_to_date(name, interval):
+        console.print("Nothing changed since the published version; nothing was run.\n")
+    else:
+        _run_dags(agency, interval, console)
+    print_summary(agency, console)
+
+
+def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
+    port = service.free_port()
+    with console.status("Preparing Airflow"):
+        env = service.prepare(port)
+    with service.running(env):
+        client = service.Client(port)
+        with console.status("Starting Airflow"):
+            client.wait_until_healthy()
+            for dag in ("build", "extract"):
+                client.unpause(f"{agency.agency}__{dag}")
+        Progress(client, console).follow(agency, interval)
+        with console.status("Stopping Airflow"):
+            pass  # the status stays up while the block is left
+    console.print("Airflow stopped; no process is left.\n")
+
+
+class Progress:
+    """Follows the runs of an agency's two DAGs and shows their tasks."""
+
+    def __init__(self, client: service.Client, console: Console) -> None:
+        """Start with no runs to show."""
+        self.client = client
+        self.console = console
+        self.shown: list[tuple[str, str]] = []
+        self.told: dict[tuple[str, str], str] = {}
+        self.is_live = console.is_terminal
+        self.started = time.monotonic()
+
+    def follow(self, agency: Agency, interval: Interval) -> None:
+        """Run the extraction, and the build that it brings about (or that is due anyway).
+
+        Raises:
+            RunFailedError: RUN-FAILED with the note of the failed task.
+        """
+        extract_id, build_id = f"{agency.agency}__extract", f"{agency.agency}__build"
+        before = self.client.runs(build_id)
+        conf = {
+            "interval_start": interval.start.isoformat(),
+            "interval_end": interval.end.isoformat(),
+        }
+        run_id = self.client.trigger(extract_id, conf)
+        self._watch(extract_id, run_id)
+        tasks = {t["task_id"]: t["state"] for t in self.client.tasks(extract_id, run_id)}
+        if tasks["landed"] == "success":
+            build_run = self._wait_for_new_run(build_id, set(before))
+        elif build.is_current(build.plan(agency)):
+            self.console.print("Nothing changed since the published version.")
+            return
+        else:
+            build_run = self.client.trigger(build_id, {})
+        self._watch(build_id, build_run)
+
+    def _wait_for_new_run(self, dag_id: str, known: set[str]) -> str:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            new = sorted(set(self.client.runs(dag_id)) - known)
+            if new:
+                return new[0]
+            time.sleep(0.3)
+        raise RunFailedError(
+            "RUN-NOT-TRIGGERED",
+            f"the landed batches did not start {dag_id} within a minute",
+            f"read {paths.home() / 'airflow' / 'logs' / 'scheduler.log'}",
+        )
+
+    def _watch(self, dag_id: str, run_id: str) -> None:
+        self.shown.append((dag_id, run_id))
+        if self.is_live:
+            with Live(console=self.console, refresh_per_second=8, transient=True) as live:
+                state = self._poll(dag_id, run_id, live)
+            self.console.print(self._table([(dag_id, run_id)]))
+        else:
+            state = self._poll(dag_id, run_id, None)
+        if state != "success":
+            self._explain(dag_id, run_id)
+
+    def _poll(self, dag_id: str, run_id: str, live: Live | None) -> str:
+        while True:
+            state = self.client.runs(dag_id)[run_id]
+            if live is not None:
+                wait = f" {time.monotonic() - self.started:.0f} s"
+                live.update(Group(self._table([(dag_id, run_id)]), Spinner("dots", text=wait)))
+            else:
+                self._tell_changes(dag_id, run_id)
+            if state in ENDED:
+                return state
+            time.sleep(0.5)
+
+    def _tell_changes(self, dag_id: str, run_id: str) -> None:
+        """Without a terminal: a line per task that ended or started."""
+        for task in self._tasks(dag_id, run_id):
+            key = (run_id, task["task_id"])
+            state = task["state"]
+            if state in STYLES and self.told.get(key) != state:
+                self.told[key] = state
+                self.console.print(
+                    f"{time.monotonic() - self.started:6.1f} s  {dag_id}  {task['task_id']}: "
+                    f"{state}", highlight=False,
+                )  # fmt: skip
+
+    def _tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        order = ["calls.extract", "calls.check", "crime_records.extract", "crime_records.check",
+                 "landed", "build", "check", "report", "publish"]  # fmt: skip
+        tasks = self.client.tasks(dag_id, run_id)
+        return sorted(tasks, key=lambda t: (order + [t["task_id"]]).index(t["task_id"]))
+
+    def _table(self, runs: list[tuple[str, str]]) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("DAG", "task", "state", "seconds", "evidence"):
+            table.add_column(heading)
+        for dag_id, run_id in runs:
+            for task in self._tasks(dag_id, run_id):
+                state = task["state"] or "waiting"
+                seconds = f"{task['duration']:.1f}" if task["duration"] else ""
+                first = (task["note"] or "").split("\n", 1)[0]
+                style = STYLES.get(state, "")
+                table.add_row(dag_id, task["task_id"], Text(state, style), seconds, Text(first))
+        return table
+
+    def _explain(self, dag_id: str, run_id: str) -> None:
+        failed = [t for t in self.client.tasks(dag_id, run_id) if t["state"] == "failed"]
+        told = "\n".join(f"{t['task_id']}: {t['note'] or 'see its log'}" for t in failed)
+        logs = paths.home() / "airflow" / "logs" / f"dag_id={dag_id}"
+        raise RunFailedError(
+            "RUN-FAILED",
+            f"{dag_id} failed; the published version is untouched.\n{told}",
+            f"mend what is named above and run again; full logs: {logs}",
+        )
+
+
+def print_summary(agency: Agency, console: Console) -> None:
+    """Print the published figures and where the files are; also to ``<state>/run.json``."""
+    version = build.current(agency.agency)
+    if version is None:
+        return
+    folder = paths.published(agency.agency) / "current"
+    figures = pipeline.summary_of(folder / "recording.duckdb")
+    if agency.is_simulated:
+        console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
+    console.print(pipeline.summary_text(figures), highlight=False)
+    files: dict[str, Path] = {
+        "report": folder / "report.html",
+        "validation": folder / "validation.html",
+        "database": folder / "recording.duckdb",
+    }
+    console.print(f"\nas of {version['as_of'][:16]} UTC, version {version['version']}")
+    for label, file in files.items():
+        console.print(f"{label:<11} {file}", highlight=False, soft_wrap=True)
+    made = {"agency": agency.agency, "version": version["version"], "as_of": version["as_of"],
+            **figures, "files": {k: str(v) for k, v in files.items()}}  # fmt: skip
+    (paths.home() / "run.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")

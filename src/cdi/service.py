@@ -1,0 +1,291 @@
+"""A local Airflow for `make run` and `make ui`: starts its processes, talks to its API, stops them.
+
+Airflow runs in processes of its own (API server, scheduler with LocalExecutor, DAG processor,
+triggerer) on SQLite under ``<state>/airflow``; this module imports nothing of it. What it starts it
+stops, and nothing else: each process leads its own group, written to ``processes.json``.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from cryptography.fernet import Fernet
+
+from cdi import paths
+from cdi.errors import CdiError
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+START_SECONDS = 120.0
+STOP_SECONDS = 20.0
+NOTES_USER = "cdi-notes"
+
+
+class ServiceError(CdiError):
+    """The local Airflow could not be started or asked."""
+
+
+def _keys() -> dict[str, str]:
+    """Airflow's own secrets, made on first use, mode 600."""
+    file = paths.secrets() / "airflow.json"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = {
+            "fernet_key": Fernet.generate_key().decode(),
+            "jwt_secret": secrets.token_urlsafe(48),
+            "secret_key": secrets.token_urlsafe(48),
+            "admin": secrets.token_urlsafe(12),
+            NOTES_USER: secrets.token_urlsafe(24),
+        }
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(made, out)
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def password() -> str:
+    """Password of the user `admin`."""
+    return _keys()["admin"]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(port: int) -> dict[str, str]:
+    """Environment of all Airflow processes.
+
+    Args:
+        port: Port of the API server on 127.0.0.1.
+    """
+    home = paths.home() / "airflow"
+    keys = _keys()
+    notes = {
+        "conn_type": "http",
+        "host": "127.0.0.1",
+        "port": port,
+        "schema": "http",
+        "login": NOTES_USER,
+        "password": keys[NOTES_USER],
+    }
+    settings = {
+        "core__dags_folder": paths.REPO / "dags",
+        "core__plugins_folder": paths.REPO / "plugins",
+        "core__load_examples": False,
+        "core__executor": "LocalExecutor",
+        "core__parallelism": 4,
+        "core__fernet_key": keys["fernet_key"],
+        "core__execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
+        "core__simple_auth_manager_users": f"admin:admin,{NOTES_USER}:user",
+        "core__simple_auth_manager_passwords_file": home / "passwords.json",
+        "database__sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}",
+        "api__host": "127.0.0.1",
+        "api__port": port,
+        "api__workers": 1,
+        "api__secret_key": keys["secret_key"],
+        "api_auth__jwt_secret": keys["jwt_secret"],
+        "dag_processor__refresh_interval": 30,
+        "logging__logging_level": "INFO",
+    }
+    return {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_CONN_CDI_AIRFLOW_API": json.dumps(notes),
+        "GX_ANALYTICS_ENABLED": "false",
+        "CDI_HOME": str(paths.home()),
+        "CDI_AGENCIES": str(paths.agencies_folder()),
+        **{f"AIRFLOW__{name.upper()}": str(value) for name, value in settings.items()},
+    }
+
+
+def _airflow(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+def prepare(port: int) -> dict[str, str]:
+    """Make Airflow's home, passwords and metadata database.
+
+    Returns:
+        The environment for its processes.
+
+    Raises:
+        ServiceError: SERVICE-DATABASE if the database cannot be made.
+    """
+    home = paths.home() / "airflow"
+    (home / "logs").mkdir(parents=True, exist_ok=True)
+    keys = _keys()
+    passwords = home / "passwords.json"
+    passwords.write_text(json.dumps({u: keys[u] for u in ("admin", NOTES_USER)}), encoding="utf-8")
+    passwords.chmod(0o600)
+    env = environment(port)
+    done = subprocess.run(
+        _airflow("db", "migrate"), env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ServiceError(
+            "SERVICE-DATABASE",
+            f"airflow db migrate failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}",
+            f"remove {home} (it holds no data of yours) and run again",
+        )
+    return env
+
+
+@contextlib.contextmanager
+def running(env: dict[str, str]) -> Iterator[None]:
+    """Airflow's processes for the length of a `with` block.
+
+    On leaving, also by an exception or Ctrl-C, all of them and their children are stopped.
+    """
+    home = Path(env["AIRFLOW_HOME"])
+    stop_leftovers()
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for component in COMPONENTS:
+            with (home / "logs" / f"{component}.log").open("wb") as log:
+                started.append(
+                    subprocess.Popen(
+                        _airflow(component), env=env, stdin=subprocess.DEVNULL,
+                        stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                    )
+                )  # fmt: skip
+            _remember(home, started)
+        yield
+    finally:
+        _stop([psutil.Process(p.pid) for p in started if p.poll() is None])
+        for process in started:
+            process.wait()
+        (home / "processes.json").unlink(missing_ok=True)
+
+
+def _remember(home: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    """Pids with their start times, so that a later run can tell its own from a stranger's."""
+    rows = []
+    for process in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            rows.append([process.pid, psutil.Process(process.pid).create_time()])
+    (home / "processes.json").write_text(json.dumps(rows), encoding="utf-8")
+
+
+def stop_leftovers() -> int:
+    """Stop the processes of an earlier run that was killed before it could stop them.
+
+    Returns:
+        How many there were.
+    """
+    file = paths.home() / "airflow" / "processes.json"
+    if not file.is_file():
+        return 0
+    found = []
+    for pid, created in json.loads(file.read_text(encoding="utf-8")):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if process.create_time() == created:
+                found.append(process)
+    _stop(found)
+    file.unlink()
+    return len(found)
+
+
+def _stop(leaders: list[psutil.Process]) -> None:
+    """End processes and all their descendants: asked first, then killed."""
+    family = list(leaders)
+    for leader in leaders:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family += leader.children(recursive=True)
+    for leader in leaders:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            leader.terminate()
+    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+
+
+class Client:
+    """Airflow's public REST API, as the user `admin`."""
+
+    def __init__(self, port: int) -> None:
+        """Nothing is asked before `wait_until_healthy`."""
+        self.url = f"http://127.0.0.1:{port}"
+        self._http = httpx.Client(base_url=self.url, timeout=30)
+
+    def wait_until_healthy(self) -> None:
+        """Wait for all components, then log in.
+
+        Raises:
+            ServiceError: SERVICE-START after two minutes.
+        """
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            with contextlib.suppress(httpx.HTTPError):
+                health = self._http.get("/api/v2/monitor/health").json()
+                parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+                if all(health[part]["status"] == "healthy" for part in parts):
+                    self._log_in()
+                    return
+            time.sleep(0.5)
+        logs = paths.home() / "airflow" / "logs"
+        raise ServiceError(
+            "SERVICE-START", "Airflow did not become healthy", f"read the logs in {logs}"
+        )
+
+    def _log_in(self) -> None:
+        answer = self._http.post(
+            "/auth/token", json={"username": "admin", "password": password()}
+        )
+        answer.raise_for_status()
+        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        answer = self._http.request(method, f"/api/v2{path}", **options)
+        if answer.is_error:
+            raise ServiceError(
+                "SERVICE-API",
+                f"{method} {path} answered {answer.status_code}: {answer.text[:500]}",
+                f"read {paths.home() / 'airflow' / 'logs' / 'api-server.log'}",
+            )
+        return answer.json()
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run, as soon as it has been parsed.
+
+        Raises:
+            ServiceError: SERVICE-DAG if it does not appear within two minutes.
+        """
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            answer = self._http.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+            if answer.is_success:
+                return
+            time.sleep(0.5)
+        raise ServiceError(
+            "SERVICE-DAG", f"Airflow knows no DAG {dag_id}", "look for import errors in the UI"
+        )
+
+    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run; returns its id."""
+        body = {"logical_date": None, "conf": conf}
+        return str(self._call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def runs(self, dag_id: str) -> dict[str, str]:
+        """States of a DAG's runs by run id."""
+        found = self._call("GET", f"/dags/{dag_id}/dagRuns", params={"limit": 100})["dag_runs"]
+        return {run["dag_run_id"]: run["state"] for run in found}
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Task instances of a run: task_id, state, duration (seconds), note."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return list(self._call("GET", path)["task_instances"])
