@@ -13,49 +13,39 @@ Then **landed** tells the build DAG, once per run, that there is something new.
 interval twice is a no-op). Other dates: trigger with `interval_start` and `interval_end`.
 """
 
-from datetime import datetime, timedelta
-
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset, Param, TaskGroup
+from airflow.sdk import DAG, TaskGroup
 from airflow.timetables.interval import CronDataIntervalTimetable
-from cdi_airflow.operators import ExtractOperator, StepOperator
 
 from cdi import agencies
-
-MOMENT = {"type": ["null", "string"], "format": "date-time"}
-START = "{{ params.interval_start or data_interval_start.isoformat() }}"
-END = "{{ params.interval_end or data_interval_end.isoformat() }}"
+from cdi_airflow.house import asset, dag_arguments, moment
+from cdi_airflow.operators import ExtractOperator, StepOperator
 
 for agency in agencies.valid():
-    landing = Asset(name=f"{agency.agency}_landing", uri=f"cdi://{agency.agency}/landing")
     with DAG(
-        dag_id=f"{agency.agency}__extract",
-        dag_display_name=f"{agency.name}: extract",
+        **dag_arguments(agency, "extract", kind="interval"),
         doc_md=__doc__,
         schedule=CronDataIntervalTimetable(agency.schedule, timezone=agency.timezone),
-        start_date=datetime.combine(agency.start_date, datetime.min.time(), agency.zone),
+        start_date=agency.first_moment,
         end_date=agency.last_moment,  # a finished publication has no runs after its period
         catchup=False,  # gaps are filled by a backfill, on purpose
-        max_active_runs=1,  # a dataset's batches are accepted one after another
-        default_args={"owner": agency.owner.name, "retries": 2, "retry_delay": timedelta(minutes=1)},
         params={
-            "interval_start": Param(None, **MOMENT, description="UTC; else the run's interval"),
-            "interval_end": Param(None, **MOMENT, description="UTC; else the run's interval"),
+            "interval_start": moment("UTC; blank: the run's own interval"),
+            "interval_end": moment("UTC; blank: the run's own interval"),
         },
-        tags=[f"agency:{agency.agency}", "step:extract", "impact:tier_1", "interval"],
     ):
         landed = EmptyOperator(
-            task_id="landed", outlets=[landing], trigger_rule="none_failed_min_one_success"
+            task_id="landed",
+            outlets=[asset(agency, "landing")],
+            trigger_rule="none_failed_min_one_success",
         )
         for dataset, source in agency.sources.items():
+            names = {"agency": agency.agency, "dataset": dataset}
             with TaskGroup(group_id=dataset):
-                extract = ExtractOperator(
-                    task_id="extract", agency=agency.agency, dataset=dataset,
-                    connection=source.connection, interval_start=START, interval_end=END,
-                )  # fmt: skip
+                extract = ExtractOperator(task_id="extract", connection=source.connection, **names)
                 check = StepOperator(
-                    task_id="check", step="check_landing",
-                    arguments={"agency": agency.agency, "dataset": dataset,
-                               "batch_id": extract.output},
-                )  # fmt: skip
+                    task_id="check",
+                    step="check_landing",
+                    arguments={**names, "batch_id": extract.output},
+                )
             extract >> check >> landed

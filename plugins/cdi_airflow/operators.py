@@ -40,8 +40,8 @@ class StepOperator(BaseOperator):
         from cdi import pipeline
 
         given = {name: value or None for name, value in self.arguments.items()}
-        if given.get("as_of"):
-            given["as_of"] = _moment(given["as_of"])
+        if (as_of := given.get("as_of")) is not None:
+            given["as_of"] = _moment(as_of)
         return functools.partial(getattr(pipeline, self.step), **given)
 
     def execute(self, context: Any) -> str | None:
@@ -75,8 +75,8 @@ class ExtractOperator(StepOperator):
         agency: Name of the agency.
         dataset: Name of the dataset.
         connection: Airflow connection whose login, password and extras go to fsspec.
-        interval_start: Start of the interval (templated), ISO 8601.
-        interval_end: End of the interval (templated), ISO 8601.
+
+    The interval is the run's own, unless the DAG's params name another.
     """
 
     template_fields: Sequence[str] = ("arguments", "interval_start", "interval_end")
@@ -87,17 +87,13 @@ class ExtractOperator(StepOperator):
         agency: str,
         dataset: str,
         connection: str | None,
-        interval_start: str,
-        interval_end: str,
         **kwargs: Any,
     ) -> None:
         """Keep what to extract."""
-        super().__init__(
-            step="extract", arguments={"agency": agency, "dataset": dataset}, **kwargs
-        )
+        super().__init__(step="extract", arguments={"agency": agency, "dataset": dataset}, **kwargs)
         self.connection = connection
-        self.interval_start = interval_start
-        self.interval_end = interval_end
+        self.interval_start = "{{ params.interval_start or data_interval_start.isoformat() }}"
+        self.interval_end = "{{ params.interval_end or data_interval_end.isoformat() }}"
 
     def storage_options(self) -> dict[str, Any]:
         """The connection as fsspec options; {} without one."""
@@ -118,11 +114,15 @@ class ExtractOperator(StepOperator):
         """The extraction, bound to interval and storage options."""
         import functools
 
+        from cdi import pipeline
         from cdi.sources import Interval
 
         interval = Interval(_moment(self.interval_start), _moment(self.interval_end))
         return functools.partial(
-            super().call(), interval=interval, storage_options=self.storage_options()
+            pipeline.extract,
+            **self.arguments,
+            interval=interval,
+            storage_options=self.storage_options(),
         )
 
 

@@ -154,6 +154,11 @@ class Agency(_Strict):
         return ZoneInfo(self.timezone)
 
     @property
+    def first_moment(self) -> datetime:
+        """Midnight of start_date, local time: the first interval that can be extracted."""
+        return datetime.combine(self.start_date, datetime.min.time(), self.zone)
+
+    @property
     def last_moment(self) -> datetime | None:
         """End of a finished publication, local time; None for an agency that goes on."""
         if self.coverage is None:
@@ -221,7 +226,8 @@ def check_code_maps(folder: Path) -> None:
         "offence_group": seed_values("offence_groups", "offence_group") | {""},
         "reason_code": seed_values("reasons", "reason_code") | {""},
     }
-    allowed |= dict.fromkeys(("is_rape", "is_domestic_abuse", "expects_record"), {"true", "false"})
+    flags = ("is_rape", "is_domestic_abuse", "expects_record")
+    allowed |= {flag: {"true", "false"} for flag in flags}
     # blank: no second map is kept, the agency's own mapping answers
     allowed["is_crime_type_word_list"] = {"true", "false", ""}
     problems: list[str] = []
@@ -323,8 +329,6 @@ def _explain(detail: Any) -> str:
 def names() -> list[str]:
     """Names of all agency folders, sorted."""
     return sorted(file.parent.name for file in paths.agencies_folder().glob("*/agency.yaml"))
-
-
 
 
 def valid() -> list[Agency]:

@@ -113,7 +113,9 @@ def resume(agency: Agency, version: str) -> Plan:
         BuildError: BUILD-GONE if another build, or none, stands there.
     """
     folder = paths.published(agency.agency) / ".next"
-    found = described(folder) if (folder / "version.json").is_file() else {"version": "none"}
+    found: dict[str, Any] = {"version": "none"}
+    if (folder / "version.json").is_file():
+        found = described(folder)
     if found["version"] != version:
         raise BuildError(
             "BUILD-GONE",
@@ -145,7 +147,7 @@ def _sha256(value: Any) -> str:
 
 def _code_sha256(agency: Agency) -> str:
     """All that is not data and can change a result: rules, SQL, code, code maps, settings."""
-    folders = {
+    folders: dict[Path, tuple[str, ...]] = {
         paths.DBT_PROJECT: ("dbt_project.yml", "models/**/*", "seeds/*", "macros/*", "tests/*"),
         paths.EXPECTATIONS: ("**/*.yaml",),
         Path(__file__).parent: ("**/*.py", "**/*.j2"),
@@ -243,8 +245,7 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     _table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
     _collect_quarantine(con, planned)
     newest = {
-        name: max((_as_of(b) for b in some), default=None)
-        for name, some in planned.batches.items()
+        name: max((_as_of(b) for b in some), default=None) for name, some in planned.batches.items()
     }
     _table(
         con,

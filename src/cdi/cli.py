@@ -54,7 +54,7 @@ def ui(data: DataOption = None) -> None:
     port = service.free_port()
     with console.status("Starting Airflow"):
         env = service.prepare(port)
-    with service.running(env):
+    with service.running(env, service.UI_COMPONENTS):
         client = service.Client(port)
         client.wait_until_healthy()
         console.print(f"Airflow is up at {client.url}")

@@ -255,12 +255,12 @@ def _write_rows(
         + ", ".join(f"{n} {t}" for n, t in QUARANTINE_COLUMNS.items())
         + ")"
     )
-    counted = []
+    counted: list[dict[str, Any]] = []
     for number, file in enumerate(files):
         con.execute("drop table if exists refused")
         unexpected = sources.read_raw(con, source, file, number)
-        as_of = file.as_of or interval.end
-        _type_rows(con, agency, dataset, file, as_of.astimezone(UTC).replace(tzinfo=None))
+        as_of = (file.as_of or interval.end).astimezone(UTC)
+        _type_rows(con, agency, dataset, file, as_of.replace(tzinfo=None))
         counts = _split(con, agency, dataset, file)
         counted.append(
             {
@@ -272,12 +272,20 @@ def _write_rows(
                 **counts,
             }
         )
-    for table, order in (("rows", "source_file, row_id"), ("quarantine", "source_file, row_id")):
-        write_parquet(con, f"from {table} order by {order}", target / f"{table}.parquet")
-    content = scalar(con, "select sha256(string_agg(row_hash || source_as_of, '' order by row_hash, "
-                     "source_as_of)) from rows")  # fmt: skip
-    refused = scalar(con, "select string_agg(row_id || rule_id || original_masked, '' "
-                     "order by row_id) from quarantine")  # fmt: skip
+    for table in ("rows", "quarantine"):
+        write_parquet(
+            con, f"from {table} order by source_file, row_id", target / f"{table}.parquet"
+        )
+    content = scalar(
+        con,
+        "select sha256(string_agg(row_hash || source_as_of, '' order by row_hash, source_as_of)) "
+        "from rows",
+    )
+    refused = scalar(
+        con,
+        "select string_agg(row_id || rule_id || original_masked, '' order by row_id) "
+        "from quarantine",
+    )
     con.close()
     (target / "work.duckdb").unlink()
     totals = {
@@ -342,9 +350,7 @@ def _outputs(agency: Agency, source: Source, column: Column, bound: Params) -> d
     if column.kind == "reference":
         return {column.name: text, f"{column.thing}_key": _key(agency, column.thing, text, bound)}
     if column.kind in HASHED:
-        value = (
-            _parsed(agency, column, mapping, bound) if column.kind == "birth_date" else text
-        )
+        value = _parsed(agency, column, mapping, bound) if column.kind == "birth_date" else text
         return {
             f"{column.name}_hash": privacy.hash_expression(column.kind, value),
             f"has_{column.name}": f"{value} is not null",

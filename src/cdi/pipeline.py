@@ -127,7 +127,6 @@ def summary_of(file: Path) -> dict[str, Any]:
     Args:
         file: A recording.duckdb.
     """
-
     with connect(file, read_only=True) as con:
         rates = report.headline(con)
         return {

@@ -25,7 +25,8 @@ def publish(planned: Plan) -> Path:
         The published version's folder.
 
     Raises:
-        BuildError: PUBLISH-INCOMPLETE if a part is missing or the file was not closed; the published version is untouched.
+        BuildError: PUBLISH-INCOMPLETE if a part is missing or the file was not closed; the
+            published version is untouched.
     """
     _check_complete(planned)
     home = paths.published(planned.agency.agency)

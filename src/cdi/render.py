@@ -5,17 +5,18 @@ from typing import Any
 
 import jinja2
 
+NOTHING = "\u2013"  # an en dash stands for "no figure"
+
 
 def render(template: str, **values: Any) -> str:
     """Render one template; HTML is escaped, an unknown name is an error."""
-    html = template.endswith(".html.j2")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=html,
+        autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["count"] = lambda n: "–" if n is None else f"{n:,}"
-    environment.filters["percent"] = lambda x: "–" if x is None else f"{100 * x:.1f}%"
+    environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
+    environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
     return environment.get_template(template).render(**values)

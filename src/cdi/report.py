@@ -1,4 +1,4 @@
-"""The report of one version: a self-contained HTML page, from the private file's published tables."""
+"""The report of one version: a self-contained HTML page, from the file's own tables."""
 
 from pathlib import Path
 from typing import Any

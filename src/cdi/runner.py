@@ -1,4 +1,4 @@
-"""`make run`: the DAGs of one agency through a real scheduler, with a live display, then a summary."""
+"""`make run`: one agency's DAGs through a real scheduler, a live display, then a summary."""
 
 import json
 import time
@@ -61,15 +61,14 @@ def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
     port = service.free_port()
     with console.status("Preparing Airflow"):
         env = service.prepare(port)
-    with service.running(env):
+    with service.running(env, service.RUN_COMPONENTS):
         client = service.Client(port)
         with console.status("Starting Airflow"):
             client.wait_until_healthy()
             for dag in ("build", "extract"):
                 client.unpause(f"{agency.agency}__{dag}")
         Progress(client, console).follow(agency, interval)
-        with console.status("Stopping Airflow"):
-            pass  # the status stays up while the block is left
+        console.print("Stopping Airflow")
     console.print("Airflow stopped; no process is left.\n")
 
 
@@ -158,10 +157,14 @@ class Progress:
                 )  # fmt: skip
 
     def _tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        order = ["calls.extract", "calls.check", "crime_records.extract", "crime_records.check",
-                 "landed", "build", "check", "report", "publish"]  # fmt: skip
-        tasks = self.client.tasks(dag_id, run_id)
-        return sorted(tasks, key=lambda t: (order + [t["task_id"]]).index(t["task_id"]))
+        """A run's tasks in the order of the flow."""
+        order = ["extract", "check", "landed"]
+        if dag_id.endswith("__build"):
+            order = ["build", "check", "report", "publish"]
+        return sorted(
+            self.client.tasks(dag_id, run_id),
+            key=lambda task: order.index(task["task_id"].rpartition(".")[2]),
+        )
 
     def _table(self, runs: list[tuple[str, str]]) -> Table:
         table = Table(box=None, pad_edge=False)

@@ -24,7 +24,9 @@ from cryptography.fernet import Fernet
 from cdi import paths
 from cdi.errors import CdiError
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+# The triggerer serves deferred tasks, deadlines and approvals; a run on its own needs none.
+RUN_COMPONENTS = ("api-server", "scheduler", "dag-processor")
+UI_COMPONENTS = (*RUN_COMPONENTS, "triggerer")
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 NOTES_USER = "cdi-notes"
@@ -97,7 +99,8 @@ def environment(port: int) -> dict[str, str]:
         "api__secret_key": keys["secret_key"],
         "api_auth__jwt_secret": keys["jwt_secret"],
         "dag_processor__refresh_interval": 30,
-        "logging__logging_level": "INFO",
+        "logging__worker_log_server_port": free_port(),
+        "logging__trigger_log_server_port": free_port(),
     }
     return {
         **os.environ,
@@ -143,16 +146,20 @@ def prepare(port: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(env: dict[str, str]) -> Iterator[None]:
+def running(env: dict[str, str], components: tuple[str, ...]) -> Iterator[None]:
     """Airflow's processes for the length of a `with` block.
 
     On leaving, also by an exception or Ctrl-C, all of them and their children are stopped.
+
+    Args:
+        env: As `prepare` gave it.
+        components: Which processes.
     """
     home = Path(env["AIRFLOW_HOME"])
     stop_leftovers()
     started: list[subprocess.Popen[bytes]] = []
     try:
-        for component in COMPONENTS:
+        for component in components:
             with (home / "logs" / f"{component}.log").open("wb") as log:
                 started.append(
                     subprocess.Popen(
@@ -223,7 +230,7 @@ class Client:
         self._http = httpx.Client(base_url=self.url, timeout=30)
 
     def wait_until_healthy(self) -> None:
-        """Wait for all components, then log in.
+        """Wait for the scheduler and the DAG processor, then log in.
 
         Raises:
             ServiceError: SERVICE-START after two minutes.
@@ -232,7 +239,7 @@ class Client:
         while time.monotonic() < until:
             with contextlib.suppress(httpx.HTTPError):
                 health = self._http.get("/api/v2/monitor/health").json()
-                parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+                parts = ("metadatabase", "scheduler", "dag_processor")
                 if all(health[part]["status"] == "healthy" for part in parts):
                     self._log_in()
                     return
@@ -243,9 +250,7 @@ class Client:
         )
 
     def _log_in(self) -> None:
-        answer = self._http.post(
-            "/auth/token", json={"username": "admin", "password": password()}
-        )
+        answer = self._http.post("/auth/token", json={"username": "admin", "password": password()})
         answer.raise_for_status()
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 

@@ -274,7 +274,11 @@ def _keep_rejects(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int
     size = file.path.stat().st_size
     with file.path.open("rb") as handle:
         for line, position, error_type, message in rejects:
-            handle.seek(position)
+            handle.seek(position - 1)
+            # the position counts from 1, and after \r\n it names the \n before the row
+            while handle.read(1) in (b"\r", b"\n"):
+                position += 1
+            handle.seek(position - 1)
             # an unclosed quote swallows all lines to the end of the file
             whole = error_type == "UNQUOTED VALUE"
             original = handle.read(size - position) if whole else handle.readline()

@@ -50,7 +50,7 @@ fates as (
             'crime_records' as dataset,
             *
         from record_rows
-    )
+    ) as all_rows
     group by dataset, batch_seq, source_file
 ),
 

@@ -1,5 +1,7 @@
 with calls as (
-    select * from {{ ref('stg_calls') }} where not is_withdrawn
+    select *
+    from {{ ref('stg_calls') }}
+    where not is_withdrawn
 ),
 
 call_types as (

@@ -27,7 +27,9 @@ settings as (
 ),
 
 non_crime_links as (
-    select distinct call_id from {{ ref('int_linkage__links') }} where not is_crime_record
+    select distinct call_id
+    from {{ ref('int_linkage__links') }}
+    where not is_crime_record
 ),
 
 outcomes as (

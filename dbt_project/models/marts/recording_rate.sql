@@ -10,7 +10,9 @@ with crimes as (
 ),
 
 outcomes as (
-    select * from {{ ref('int_outcomes__outcomes') }} where outcome is not null
+    select *
+    from {{ ref('int_outcomes__outcomes') }}
+    where outcome is not null
 ),
 
 settings as (
@@ -78,12 +80,16 @@ by_set as (
 final as (
     select
         by_set.*,
-        recorded_count + wrongly_cancelled_count + unrecorded_count as rate_base_count,
-        recorded_count
-        / nullif(recorded_count + wrongly_cancelled_count + unrecorded_count, 0) as recording_rate,
+        by_set.recorded_count + by_set.wrongly_cancelled_count + by_set.unrecorded_count
+            as rate_base_count,
+        by_set.recorded_count
+        / nullif(by_set.recorded_count + by_set.wrongly_cancelled_count + by_set.unrecorded_count, 0)
+            as recording_rate,
         case
-            when reported_month = 'all' then null
-            else cast(reported_month as date) + interval 1 month + interval 30 day <= settings.as_of
+            when by_set.reported_month <> 'all'
+                then
+                    cast(by_set.reported_month as date) + interval 1 month + interval 30 day
+                    <= settings.as_of
         end as is_mature
     from by_set
     cross join settings

@@ -21,4 +21,9 @@ select
     crimes.decision_id
 from {{ ref('fct_reported_crimes') }} as crimes
 where crimes.status is not null
-order by crimes.is_rape desc, crimes.is_domestic_abuse desc, crimes.hours_left desc, crimes.reported_crime_id
+order by
+    crimes.is_rape desc,
+    crimes.is_domestic_abuse desc,
+    crimes.hours_left < 0 asc,
+    abs(crimes.hours_left) asc,
+    crimes.reported_crime_id asc

@@ -75,7 +75,7 @@ final as (
         select * from from_links
         union all by name
         select * from from_evidence
-    )
+    ) as found
 )
 
 select * from final

@@ -1,9 +1,13 @@
 with calls as (
-    select * from {{ ref('stg_calls') }} where not is_withdrawn
+    select *
+    from {{ ref('stg_calls') }}
+    where not is_withdrawn
 ),
 
 call_types as (
-    select * from {{ source('codes', 'call_types') }} where offence_group is not null
+    select *
+    from {{ source('codes', 'call_types') }}
+    where offence_group is not null
 ),
 
 kinds as (

@@ -15,11 +15,11 @@ first_match as (
     from facts
     inner join decisions
         on
-            coalesce(decisions.has_crime_evidence = facts.has_crime_evidence, true)
-            and coalesce(decisions.has_closure_reason = facts.has_closure_reason, true)
+            coalesce(facts.has_crime_evidence = decisions.has_crime_evidence, true)
+            and coalesce(facts.has_closure_reason = decisions.has_closure_reason, true)
             and (
                 decisions.closure_reason_code is null
-                or decisions.closure_reason_code = facts.closure_reason_code
+                or facts.closure_reason_code = decisions.closure_reason_code
             )
             and facts.received_on between decisions.valid_from and decisions.valid_to
     group by facts.call_id

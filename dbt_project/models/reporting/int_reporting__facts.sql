@@ -1,6 +1,8 @@
 {#- The booleans that the decision table reads, and nothing else: a new rule starts here. -#}
 with calls as (
-    select * from {{ ref('stg_calls') }} where not is_withdrawn
+    select *
+    from {{ ref('stg_calls') }}
+    where not is_withdrawn
 ),
 
 evidence as (

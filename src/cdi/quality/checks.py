@@ -220,14 +220,16 @@ def _run(file: Path, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
     from cdi.quality import gx_duckdb  # noqa: F401  registers `add_duckdb`
 
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_duckdb(  # type: ignore[attr-defined]
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_duckdb(
         name="duckdb",
         connection_string=f"duckdb:///{file}",
         kwargs={"connect_args": {"read_only": True}},
@@ -240,19 +242,23 @@ def _run(file: Path, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]
                 type=rule.type,
                 kwargs=rule.kwargs,
                 meta={"rule_id": rule.rule_id},
-                severity=SEVERITIES[rule.severity],
+                severity=FailureSeverity(SEVERITIES[rule.severity]),
             ).to_domain_obj()
             for rule in suite.rules
         ],
     )
-    outcome = asset.add_batch_definition_whole_table("all").get_batch().validate(
-        expected,
-        result_format={
-            "result_format": "SUMMARY",
-            "partial_unexpected_count": 0,
-            "return_unexpected_index_query": True,
-            **({"unexpected_index_column_names": ["row_id"]} if _has_rows(suite) else {}),
-        },
+    outcome = (
+        asset.add_batch_definition_whole_table("all")
+        .get_batch()
+        .validate(
+            expected,
+            result_format={
+                "result_format": "SUMMARY",
+                "partial_unexpected_count": 0,
+                "return_unexpected_index_query": True,
+                **({"unexpected_index_column_names": ["row_id"]} if _has_rows(suite) else {}),
+            },
+        )
     )
     # both, or the file stays open in this process
     source.get_execution_engine().close()
@@ -325,13 +331,16 @@ def _quarantine(
             {"rule": rule_id},
         )
     # a row that breaks several rules is told under the first
-    con.execute("create table moved as select row_id, min(rule_id) as rule_id from failing group by 1")
+    con.execute(
+        "create table moved as select row_id, min(rule_id) as rule_id from failing group by 1"
+    )
     con.execute(
         f"""
         create table quarantine as
         from read_parquet('{_quoted(batch.quarantine)}')
         union all by name
-        select r.row_id, r.source_file, cast(split_part(r.row_id, ':', -1) as bigint) as source_line,
+        select r.row_id, r.source_file,
+            cast(split_part(r.row_id, ':', -1) as bigint) as source_line,
             m.rule_id, null as detail, cast(to_json(r) as varchar) as original_masked
         from rows as r join moved as m using (row_id)
         """

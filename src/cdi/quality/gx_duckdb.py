@@ -41,7 +41,7 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
 
 
 class DuckDBDatasource(SQLDatasource):
-    """A DuckDB file as a data source: ``context.data_sources.add_duckdb(name, connection_string)``."""
+    """A DuckDB file as a data source; importing this adds ``context.data_sources.add_duckdb``."""
 
     type: Literal["duckdb"] = "duckdb"  # type: ignore[assignment]
 

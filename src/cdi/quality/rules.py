@@ -1,7 +1,7 @@
 """The rules of both borders, read from the plain files in ``expectations/``.
 
-A suite file has ``table`` (what it is about), ``owner``, ``derive`` (columns computed for the check)
-and ``expectations`` in Great Expectations' own form (type, kwargs, meta). ``meta`` holds
+A suite file has ``table`` (what it is about), ``owner``, ``derive`` (columns computed for the
+check) and ``expectations`` in Great Expectations' own form (type, kwargs, meta). ``meta`` holds
 
 - ``rule_id``: stable and unique;
 - ``severity``: `fail` stops, `warn` reports, `info` counts;

@@ -1,0 +1,77 @@
+# Every target works from a clean clone: it makes .venv first. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+# the first that runs (a version manager's shim may be there and not run)
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do $$p -c \
+	'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := src:plugins
+
+AGENCY ?= sample
+DATA ?=
+
+.PHONY: help run ui test test-slow test-browser check bench docs lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: $(VENV)/run.stamp  ## Run an agency through Airflow: make run [AGENCY=nopd DATA=<folder>]
+	@$(BIN)/python -m cdi.cli run --agency $(AGENCY) $(if $(DATA),--data $(DATA))
+
+ui: $(VENV)/run.stamp  ## Start Airflow and leave it up; prints URL and log-in
+	@$(BIN)/python -m cdi.cli ui $(if $(DATA),--data $(DATA))
+
+test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/dev.stamp  ## Real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
+	$(BIN)/python -m pytest tests/slow
+
+test-browser: $(VENV)/dev.stamp  ## The Airflow UI, report and validation page in Chromium
+	$(BIN)/python -m pytest tests/browser
+
+check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros
+	$(BIN)/yamllint --strict .
+
+bench: $(VENV)/dev.stamp  ## Measure what Airflow adds to the steps; writes <state>/bench.json
+	$(BIN)/python bench/airflow_overhead.py
+
+docs: $(VENV)/run.stamp  ## Generate docs/rules.md from the rules
+	@$(BIN)/python -m cdi.cli docs
+
+lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
+	$(BIN)/uv pip compile requirements/bootstrap.in $(LOCK_OPTIONS) -o requirements/bootstrap.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --group dev --group browser $(LOCK_OPTIONS) -o requirements/dev.txt
+
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command "make lock" --quiet
+
+clean:  ## Remove the environment and caches (not var/: that is your data)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
+
+# --no-deps: the lock is complete, and dbt-core's experimental parser must stay out (pyproject.toml).
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
+
+$(VENV)/bin/uv: requirements/bootstrap.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=<path>"; exit 1; }
+	@echo "Making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/bin/uv requirements/run.txt
+	@echo "Installing requirements/run.txt"
+	@$(INSTALL) -r requirements/run.txt
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
+	@echo "Installing requirements/dev.txt"
+	@$(INSTALL) -r requirements/dev.txt
+	@touch $@

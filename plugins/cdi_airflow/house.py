@@ -1,0 +1,45 @@
+"""What all DAGs of the house share: names, owners, tags, assets, the form's fields."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, Param
+
+from cdi.agencies import Agency
+
+
+def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
+    """Arguments that each DAG of an agency has.
+
+    Args:
+        agency: Whose DAG.
+        step: `extract`, `build`, ...; the DAG is ``<agency>__<step>``.
+        kind: `interval` (a failed run is cleared, a gap backfilled) or `now` (a new run is started
+            instead).
+    """
+    return {
+        "dag_id": f"{agency.agency}__{step}",
+        "dag_display_name": f"{agency.name}: {step}",
+        "max_active_runs": 1,  # landing and private file have one writer
+        "tags": [f"agency:{agency.agency}", f"step:{step}", kind, "impact:tier_1"],
+        "default_args": {
+            "owner": agency.owner.name,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+        },
+    }
+
+
+def asset(agency: Agency, name: str) -> Asset:
+    """The asset of an agency that one DAG makes and another waits for."""
+    return Asset(
+        name=f"{agency.agency}_{name}",
+        uri=f"cdi://{agency.agency}/{name}",
+        group=agency.agency,
+        extra={"owner": agency.owner.name},
+    )
+
+
+def moment(description: str) -> Param:
+    """A date and time in the trigger form that may stay blank."""
+    return Param(None, type=["null", "string"], format="date-time", description=description)

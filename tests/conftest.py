@@ -1,0 +1,228 @@
+"""Fixtures: a state folder of one's own, a small agency to break, the real New Orleans data."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from cdi import agencies, pipeline
+from cdi.agencies import Agency
+from cdi.sources import Interval
+
+REPO = Path(__file__).resolve().parents[1]
+NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty state folder, and no data override from the caller's environment."""
+    home = tmp_path / "state"
+    monkeypatch.setenv("CDI_HOME", str(home))
+    monkeypatch.delenv("CDI_DATA", raising=False)
+    return home
+
+
+@pytest.fixture(scope="session")
+def nopd_data() -> Path:
+    """Folder of the real New Orleans files."""
+    if not NOPD_DATA.is_dir():
+        pytest.skip("the real data of New Orleans (../shared/data/nopd) is not on this machine")
+    return NOPD_DATA
+
+
+@pytest.fixture(scope="session")
+def nopd_home(nopd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """State folder after one run of `nopd` on the real data, without Airflow; do not change it."""
+    home = tmp_path_factory.mktemp("nopd")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(home))
+        patch.setenv("CDI_DATA", str(nopd_data))
+        agency = agencies.load("nopd")
+        assert agency.coverage is not None
+        interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
+        assert pipeline.run_directly("nopd", interval)
+    yield home
+
+
+@pytest.fixture
+def nopd(nopd_home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file of the real New Orleans run, read-only."""
+    file = nopd_home / "published" / "nopd" / "current" / "recording.duckdb"
+    with duckdb.connect(str(file), read_only=True) as con:
+        yield con
+
+
+CALLS = [
+    # number, received, closed, opened as, closed as, closure, district, caller, phone, text
+    ["T-0001", "2026-01-05 10:00", "2026-01-05 11:00", "ASSAULT", "ASSAULT", "CRIME", "N",
+     "Ada Example", "01632 960001", "Ada Example says she was hit, mail ada@example.org"],
+    ["T-0002", "2026-01-05 12:00", "2026-01-05 12:30", "ASSAULT", "ASSAULT", "NONE", "N",
+     "Bo Sample", "01632 960002", "was pushed"],
+    ["T-0003", "2026-01-05 13:00", "2026-01-05 13:30", "NOISE", "NOISE", "NONE", "S",
+     "", "", "loud music"],
+    ["T-0004", "2026-01-05 14:00", "2026-01-05 14:10", "THEFT", "THEFT", "DUP", "S",
+     "", "", "same as before"],
+    ["T-0005", "2026-01-06 20:00", "2026-01-06 21:00", "THEFT", "THEFT", "NONE", "S",
+     "", "", "bike gone"],
+]  # fmt: skip
+CALL_HEADER = ["number", "received", "closed", "opened_as", "closed_as", "closure", "district",
+               "caller", "phone", "text"]  # fmt: skip
+RECORDS = [["R1", "T-0001", "2026-01-05 11:30", "A1", "OPEN", "N"]]
+RECORD_HEADER = ["record", "call", "recorded", "offence", "status", "district"]
+
+
+def csv_bytes(header: list[str], rows: list[list[str]], delimiter: str = ",") -> bytes:
+    """A CSV file's bytes."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerows([header, *rows])
+    return text.getvalue().encode()
+
+
+class SmallAgency:
+    """An agency `testville` in a temporary folder; change its files and settings, then run it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write the folder with five calls and one crime record."""
+        self.folder = folder
+        self.data = folder / "data"
+        self.data.mkdir(parents=True)
+        minutes = "%Y-%m-%d %H:%M"
+        self.settings: dict[str, Any] = {
+            "agency": "testville",
+            "name": "Testville (made up)",
+            "country": "GB",
+            "timezone": "Europe/London",
+            "owner": {"name": "Tests", "email": "tests@example.org"},
+            "licence": "made up",
+            "is_simulated": True,
+            "calls": "all",
+            "start_date": "2026-01-05",
+            "coverage": {"start": "2026-01-05", "end": "2026-01-07"},
+            "key_rules": {
+                "call": [{"pattern": r"T-?(\d{4})", "canonical": r"T-\1"}],
+                "record": [{"pattern": r"(R\d+)", "canonical": r"\1"}],
+            },
+            "sources": {
+                "calls": {
+                    "files": [{"path": "calls*", "as_of": "2026-01-07"}],
+                    "delivery": "snapshot",
+                    "columns": {
+                        "call_reference": "number",
+                        "received_at": {"from": "received", "format": minutes},
+                        "closed_at": {"from": "closed", "format": minutes},
+                        "initial_type_code": "opened_as",
+                        "final_type_code": "closed_as",
+                        "disposition_code": "closure",
+                        "district": "district",
+                        "caller_name": "caller",
+                        "caller_phone": "phone",
+                        "log_text": "text",
+                    },
+                },
+                "crime_records": {
+                    "files": [{"path": "records*", "as_of": "2026-01-07"}],
+                    "delivery": "changes",
+                    "columns": {
+                        "record_reference": "record",
+                        "call_reference": "call",
+                        "recorded_at": {"from": "recorded", "format": minutes},
+                        "offence_code": "offence",
+                        "status_code": "status",
+                        "district": "district",
+                    },
+                },
+            },
+        }
+        self.write_settings()
+        map_header = "code,name,offence_group,is_rape,is_domestic_abuse,is_crime_type_word_list,note"
+        self.write_text(
+            "call_types.csv",
+            f"{map_header}\n"
+            "ASSAULT,Assault,violence_against_the_person,false,false,,\n"
+            "NOISE,Noise,,false,false,,\nTHEFT,Theft,theft,false,false,,\n",
+        )
+        self.write_text(
+            "offences.csv",
+            f"{map_header}\nA1,Assault,violence_against_the_person,false,false,,\n"
+            "NC,No crime,,false,false,,\n",
+        )
+        self.write_text(
+            "closures.csv",
+            "code,name,reason_code,expects_record,note\nCRIME,Crime,,true,\nNONE,None,,false,\n"
+            "DUP,Duplicate,DUPLICATE_LOG,false,\n",
+        )
+        self.write("calls.csv", csv_bytes(CALL_HEADER, CALLS))
+        self.write("records.csv", csv_bytes(RECORD_HEADER, RECORDS))
+
+    def write_settings(self) -> None:
+        """Write agency.yaml from `settings`."""
+        self.write_text("agency.yaml", yaml.safe_dump(self.settings, sort_keys=False))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file of the agency's folder."""
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def write(self, name: str, content: bytes) -> None:
+        """Replace the source files of the name's dataset by one."""
+        for file in self.data.glob(f"{name.split('.')[0]}*"):
+            file.unlink()
+        packed = gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+        (self.data / name).write_bytes(packed)
+
+    @property
+    def agency(self) -> Agency:
+        """The agency as the registry loads it."""
+        return agencies.load("testville")
+
+    @property
+    def interval(self) -> Interval:
+        """Its coverage."""
+        coverage = self.agency.coverage
+        assert coverage is not None
+        return Interval.of_days(self.agency, coverage.start, coverage.end)
+
+    def run(self) -> bool:
+        """All steps, without Airflow; whether a version was published."""
+        return pipeline.run_directly("testville", self.interval)
+
+    def extract_and_check(self, dataset: str = "calls") -> None:
+        """Border 1 alone."""
+        extracted = pipeline.extract("testville", dataset, self.interval)
+        assert extracted.result is not None
+        pipeline.check_landing("testville", dataset, extracted.result)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Query the published file."""
+        with duckdb.connect(str(self.published / "recording.duckdb"), read_only=True) as con:
+            return con.execute(query).fetchall()
+
+    @property
+    def published(self) -> Path:
+        """The current version's folder."""
+        from cdi import paths
+
+        return paths.published("testville") / "current"
+
+
+@pytest.fixture
+def small(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> SmallAgency:
+    """The agency `testville`, alone in its registry."""
+    monkeypatch.setenv("CDI_AGENCIES", str(tmp_path / "agencies"))
+    return SmallAgency(tmp_path / "agencies" / "testville")
+
+
+def table_contents(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All tables of a file with their rows in a total order, `run_results` apart."""
+    with duckdb.connect(str(file), read_only=True) as con:
+        names = con.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() "
+            "where table_name <> 'run_results' order by 1"
+        ).fetchall()
+        return {name: con.execute(f"from {name} order by all").fetchall() for (name,) in names}

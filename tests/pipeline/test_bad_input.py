@@ -1,0 +1,279 @@
+"""Bad input ends as a named error or a quarantined row; the published version stays readable."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cdi import landing, paths, privacy
+from cdi.errors import GateError, SourceError
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+
+
+@pytest.fixture(scope="module")
+def published_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State and agency folder after one good run; each test works on a copy."""
+    home = tmp_path_factory.mktemp("good")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(home / "state"))
+        patch.setenv("CDI_AGENCIES", str(home / "agencies"))
+        patch.delenv("CDI_DATA", raising=False)
+        small = SmallAgency(home / "agencies" / "testville")
+        assert small.run()
+    return home
+
+
+@pytest.fixture
+def good(
+    published_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[SmallAgency, Path]:
+    """The agency with a published version, in a folder of the test's own."""
+    import shutil
+
+    home = tmp_path / "copy"
+    shutil.copytree(published_once, home, symlinks=True)
+    monkeypatch.setenv("CDI_HOME", str(home / "state"))
+    monkeypatch.setenv("CDI_AGENCIES", str(home / "agencies"))
+    monkeypatch.delenv("CDI_DATA", raising=False)
+    small = SmallAgency.__new__(SmallAgency)
+    small.folder = home / "agencies" / "testville"
+    small.data = small.folder / "data"
+    return small, small.published / "recording.duckdb"
+
+
+def refused_rows(small: SmallAgency) -> list[tuple[str, str, str, str]]:
+    """rule_id, detail, masked and original text of the newest batch's refused rows."""
+    batch = landing.batches("testville", "calls")[-1]
+    rows = duckdb.execute(
+        "select rule_id, detail, original_masked, original_encrypted "
+        "from read_parquet(?) order by row_id",
+        [str(batch.quarantine)],
+    ).fetchall()
+    return [
+        (rule, detail, masked, privacy.decrypt("testville", token))
+        for rule, detail, masked, token in rows
+    ]
+
+
+def many_calls(extra: list[str] | None = None) -> bytes:
+    """60 good calls, so that one bad row stays below the share that fails a file."""
+    rows = [[f"T-{n:04d}", *CALLS[2][1:]] for n in range(1, 61)]
+    content = csv_bytes(CALL_HEADER, rows)
+    return content + "".join(f"{line}\n" for line in extra or []).encode()
+
+
+ERRORS: dict[str, tuple[str, Callable[[], tuple[str, bytes]]]] = {
+    "a missing column": (
+        "SRC-COLUMNS",
+        lambda: ("calls.csv", csv_bytes(CALL_HEADER[1:], [row[1:] for row in CALLS])),
+    ),
+    "a column twice": (
+        "SRC-COLUMNS",
+        lambda: ("calls.csv", csv_bytes([*CALL_HEADER, "number"], [[*r, r[0]] for r in CALLS])),
+    ),
+    "a wrong delimiter": (
+        "SRC-DELIMITER",
+        lambda: ("calls.csv", csv_bytes(CALL_HEADER, CALLS, ";")),
+    ),
+    "an empty file": ("SRC-EMPTY", lambda: ("calls.csv", b"")),
+    "an empty gzip file": ("SRC-EMPTY", lambda: ("calls.csv.gz", b"")),
+    "a header that is no UTF-8": (
+        "SRC-FORMAT",
+        lambda: ("calls.csv", b"\xff\xfe" + csv_bytes(CALL_HEADER, CALLS)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_a_file_that_cannot_be_taken_is_a_named_error(
+    good: tuple[SmallAgency, Path], case: str
+) -> None:
+    small, published = good
+    before = published.read_bytes()
+    rule_id, make = ERRORS[case]
+    small.write(*make())
+    with pytest.raises(SourceError) as caught:
+        small.extract_and_check()
+    assert caught.value.rule_id == rule_id
+    assert "calls.csv" in caught.value.message
+    assert caught.value.fix
+    assert_untouched(small, published, before)
+
+
+def test_a_truncated_gzip_is_a_named_error(good: tuple[SmallAgency, Path]) -> None:
+    small, published = good
+    before = published.read_bytes()
+    small.write("calls.csv", b"x")
+    (small.data / "calls.csv").unlink()
+    (small.data / "calls.csv.gz").write_bytes(gzip.compress(many_calls())[:-20])
+    with pytest.raises(SourceError, match="SRC-GZIP"):
+        small.extract_and_check()
+    assert_untouched(small, published, before)
+
+
+def test_no_file_is_a_named_error(good: tuple[SmallAgency, Path]) -> None:
+    small, published = good
+    before = published.read_bytes()
+    (small.data / "calls.csv").unlink()
+    with pytest.raises(SourceError, match="SRC-NOT-FOUND"):
+        small.extract_and_check()
+    assert_untouched(small, published, before)
+
+
+def test_a_header_without_rows_refuses_the_batch(good: tuple[SmallAgency, Path]) -> None:
+    small, published = good
+    before = published.read_bytes()
+    small.write("calls.csv", csv_bytes(CALL_HEADER, []))
+    with pytest.raises(GateError, match="FILE-02"):
+        small.extract_and_check()
+    refused = list((paths.landing("testville", "calls") / "refused").iterdir())
+    assert [f.joinpath("validation.html").is_file() for f in refused] == [True]
+    assert_untouched(small, published, before)
+
+
+ROWS = {
+    "a row too short": ("T-0100,2026-01-05 10:00", "READ-WIDTH"),
+    "a row too long": ("T-0100,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,,surplus", "READ-WIDTH"),
+    "an impossible date": ("T-0100,2026-02-30 10:00,,THEFT,THEFT,NONE,N,,,", "TYPE-VALUE"),
+    "no time": ("T-0100,,,THEFT,THEFT,NONE,N,,,", "TYPE-REQUIRED"),
+    "no key": (",2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,", "TYPE-REQUIRED"),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_bad_row_is_quarantined_with_rule_and_original_text(
+    good: tuple[SmallAgency, Path], case: str
+) -> None:
+    small, published = good
+    before = published.read_bytes()
+    line, rule_id = ROWS[case]
+    small.write("calls.csv", many_calls([line]))
+    small.extract_and_check()
+    ((rule, _, masked, original),) = refused_rows(small)
+    assert rule == rule_id
+    for value in filter(None, line.split(",")):
+        assert value in original
+    assert masked
+    manifest = landing.batches("testville", "calls")[-1].manifest
+    assert (manifest["read"], manifest["accepted"], manifest["quarantined"]) == (61, 60, 1)
+    assert published.read_bytes() == before
+
+
+def test_one_key_with_two_contents_is_quarantined_whole(good: tuple[SmallAgency, Path]) -> None:
+    small, _ = good
+    small.write("calls.csv", many_calls(["T-0001,2026-01-05 09:00,,THEFT,THEFT,NONE,N,,,"]))
+    small.extract_and_check()
+    assert [rule for rule, *_ in refused_rows(small)] == ["KEY-CONFLICT"] * 2
+    assert landing.batches("testville", "calls")[-1].manifest["accepted"] == 59
+
+
+def test_bytes_that_are_no_utf8_are_kept_escaped(good: tuple[SmallAgency, Path]) -> None:
+    small, _ = good
+    line = b"T-0100,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,caf\xe9\n"
+    small.write("calls.csv", many_calls() + line)
+    small.extract_and_check()
+    ((rule, _, _, original),) = refused_rows(small)
+    assert rule == "READ-ENCODING"
+    assert original == r"T-0100,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,caf\xe9"
+
+
+def test_an_unclosed_quote_keeps_all_that_it_swallows(good: tuple[SmallAgency, Path]) -> None:
+    small, _ = good
+    tail = ['T-0100,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,"oh', "T-0101,next line"]
+    small.write("calls.csv", many_calls(tail))
+    small.extract_and_check()
+    ((rule, _, _, original),) = refused_rows(small)
+    assert rule == "READ-QUOTE"
+    assert original == "\n".join(tail)
+
+
+def test_a_call_after_the_files_own_date_is_quarantined_by_its_rule(
+    good: tuple[SmallAgency, Path],
+) -> None:
+    small, _ = good
+    rows = [[f"T-{n:04d}", *CALLS[2][1:]] for n in range(1, 121)]
+    rows[7][1] = "2027-01-01 00:00"
+    small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
+    small.extract_and_check()
+    batch = landing.batches("testville", "calls")[-1]
+    refused = duckdb.execute(
+        "select rule_id, source_line from read_parquet(?)", [str(batch.quarantine)]
+    ).fetchall()
+    assert refused == [("CALL-02", 8)]
+    assert batch.manifest["accepted"] == 119
+    kept = duckdb.execute("select count(*) from read_parquet(?)", [str(batch.rows)]).fetchone()
+    assert kept == (119,)
+
+
+def test_too_many_refused_rows_refuse_the_batch(good: tuple[SmallAgency, Path]) -> None:
+    small, published = good
+    before = published.read_bytes()
+    small.write("calls.csv", many_calls([ROWS["an impossible date"][0]] * 1 + ["x,y"] * 9))
+    with pytest.raises(GateError, match="FILE-03"):
+        small.extract_and_check()
+    assert_untouched(small, published, before)
+
+
+def test_a_cut_off_snapshot_refuses_the_batch(good: tuple[SmallAgency, Path]) -> None:
+    """Two of five calls would withdraw the other three."""
+    small, published = good
+    before = published.read_bytes()
+    small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:2]))
+    with pytest.raises(GateError, match="FILE-07"):
+        small.extract_and_check()
+    assert_untouched(small, published, before)
+
+
+def test_unmapped_call_types_refuse_the_batch(good: tuple[SmallAgency, Path]) -> None:
+    small, published = good
+    before = published.read_bytes()
+    rows = [[*row[:4], "NEWCODE", *row[5:]] for row in CALLS]
+    small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
+    with pytest.raises(GateError, match="CALL-07"):
+        small.extract_and_check()
+    assert_untouched(small, published, before)
+
+
+def test_a_line_that_is_no_json_is_quarantined(good: tuple[SmallAgency, Path]) -> None:
+    import json
+
+    import yaml
+
+    small, _ = good
+    settings = yaml.safe_load((small.folder / "agency.yaml").read_text())
+    settings["sources"]["calls"]["format"] = "jsonl"
+    small.write_text("agency.yaml", yaml.safe_dump(settings))
+    lines = [json.dumps(dict(zip(CALL_HEADER, [f"T-{n:04d}", *CALLS[2][1:]], strict=True)))
+             for n in range(1, 61)]  # fmt: skip
+    small.write("calls.jsonl", "\n".join([*lines, '{"number": "T-0100", oops', "[]"]).encode())
+    small.extract_and_check()
+    refused = refused_rows(small)
+    assert [rule for rule, *_ in refused] == ["READ-JSON", "READ-JSON"]
+    assert {original for *_, original in refused} == {'{"number": "T-0100", oops', "[]"}
+    assert landing.batches("testville", "calls")[-1].manifest["accepted"] == 60
+
+
+def test_personal_data_of_refused_rows_is_masked_in_what_is_published(
+    good: tuple[SmallAgency, Path],
+) -> None:
+    small, _ = good
+    bad = 'T-0100,2026-02-30 10:00,,THEFT,THEFT,NONE,N,Ada Example,01632 960001,"Ada was here"'
+    wide = "T-0101,Ada Example,01632 960001,a,b,c,d,e,f,g,h,i,j"
+    small.write("calls.csv", many_calls([bad, wide]))
+    small.extract_and_check()
+    refused = refused_rows(small)
+    assert len(refused) == 2
+    for _, _, masked, original in refused:
+        assert "Ada" in original
+        assert "960001" in original
+        assert "Ada" not in masked
+        assert "960001" not in masked
+
+
+def assert_untouched(small: SmallAgency, published: Path, before: bytes) -> None:
+    """The published file is byte for byte what it was, readable, and no batch was accepted."""
+    assert published.read_bytes() == before
+    assert small.rows("select count(*) from fct_calls") == [(5,)]
+    assert len(landing.batches("testville", "calls")) == 1

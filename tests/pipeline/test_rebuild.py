@@ -1,0 +1,161 @@
+"""A rerun equals the run; what changed is built anew, and nothing else."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cdi import agencies, build, landing, paths, pipeline
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes, table_contents
+
+
+def test_without_the_published_folder_the_same_tables_come_back(small: SmallAgency) -> None:
+    assert small.run()
+    before = table_contents(small.published / "recording.duckdb")
+    version = small.published.resolve().name
+    assert len(before["main.fct_calls"]) == 5
+    shutil.rmtree(paths.published("testville"))
+    assert small.run()
+    assert small.published.resolve().name == version
+    assert table_contents(small.published / "recording.duckdb") == before
+
+
+def test_the_same_interval_twice_makes_no_batch_and_no_build(small: SmallAgency) -> None:
+    assert small.run()
+    assert pipeline.is_up_to_date("testville", small.interval)
+    assert not pipeline.extract("testville", "calls", small.interval).is_new
+    assert not small.run()
+    assert len(landing.batches("testville", "calls")) == 1
+    assert len(list((paths.published("testville") / "versions").iterdir())) == 1
+
+
+def test_the_same_rows_in_another_order_make_no_batch(small: SmallAgency) -> None:
+    small.run()
+    small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[::-1]))
+    assert not small.run()
+    assert len(landing.batches("testville", "calls")) == 1
+
+
+def test_one_changed_source_row_is_one_new_version_and_one_changed_row(
+    small: SmallAgency,
+) -> None:
+    small.run()
+    before = {row[0]: row for row in small.rows("select call_id, row_hash from fct_calls")}
+    changed = [row[:] for row in CALLS]
+    changed[2][4] = "ASSAULT"  # the noise turned out to be an assault
+    small.write("calls.csv", csv_bytes(CALL_HEADER, changed))
+    assert small.run()
+    after = {row[0]: row for row in small.rows("select call_id, row_hash from fct_calls")}
+    assert {call for call in before if before[call] != after[call]} == {"T-0003"}
+    assert small.rows("select offence_group, outcome from fct_reported_crimes "
+                      "where call_id = 'T-0003'") == [
+        ("violence_against_the_person", "unrecorded")
+    ]  # fmt: skip
+    assert len(list((paths.published("testville") / "versions").iterdir())) == 2
+
+
+def test_an_edited_code_map_rebuilds(small: SmallAgency) -> None:
+    small.run()
+    assert small.rows("select is_crime_type from fct_calls where call_id = 'T-0003'") == [(False,)]
+    file = small.folder / "call_types.csv"
+    file.write_text(file.read_text().replace("NOISE,Noise,,", "NOISE,Noise,public_order,"))
+    assert small.run()
+    assert small.rows("select is_crime_type from fct_calls where call_id = 'T-0003'") == [(True,)]
+    assert len(landing.batches("testville", "calls")) == 1
+
+
+def test_an_edited_seed_rebuilds(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.run()
+    old = small.rows("select outcome from fct_reported_crimes where call_id = 'T-0004'")
+    assert old == [("justified",)]
+    project = tmp_path / "dbt_project"
+    shutil.copytree(paths.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    seed = project / "seeds" / "recording_decisions.csv"
+    rows = seed.read_text().splitlines(keepends=True)
+    seed.write_text("".join(row for row in rows if not row.startswith("D010")))
+    monkeypatch.setattr(paths, "DBT_PROJECT", project)
+    assert small.run()
+    # without its row the duplicate log justifies nothing any more
+    new = small.rows("select outcome from fct_reported_crimes where call_id = 'T-0004'")
+    assert new == [("unrecorded",)]
+
+
+def test_what_was_known_at_a_date_can_be_asked(small: SmallAgency) -> None:
+    """The crime record arrives with a later file; before it, the assault looks unrecorded."""
+    source = small.settings["sources"]["crime_records"]
+    source["files"] = [
+        {"path": "records-early*", "as_of": "2026-01-07"},
+        {"path": "records-late*", "as_of": "2026-02-01"},
+    ]
+    small.write_settings()
+    rows = (small.data / "records.csv").read_bytes()
+    (small.data / "records.csv").unlink()
+    (small.data / "records-early.csv").write_bytes(rows.replace(b"T-0001", b""))
+    (small.data / "records-late.csv").write_bytes(rows)
+    small.run()
+    known = "select outcome from fct_reported_crimes where call_id = 'T-0001'"
+    assert small.rows(known) == [("recorded",)]
+    early = datetime(2026, 1, 7, 12, tzinfo=UTC)
+    version = pipeline.make_build("testville", early).result
+    assert version is not None
+    pipeline.check_marts("testville", version)
+    pipeline.write_report("testville", version)
+    pipeline.publish_version("testville", version)
+    assert small.rows(known) == [("unrecorded",)]
+
+
+def test_a_leftover_private_build_is_removed_by_the_next(small: SmallAgency) -> None:
+    small.run()
+    leftover = paths.published("testville") / ".next"
+    leftover.mkdir()
+    (leftover / "recording.duckdb").write_bytes(b"half a file")
+    (leftover / "recording.duckdb.wal").write_bytes(b"its log")
+    changed = [row[:] for row in CALLS]
+    changed[1][5] = "CRIME"
+    small.write("calls.csv", csv_bytes(CALL_HEADER, changed))
+    assert small.run()
+    assert not leftover.exists()
+    assert small.rows("select count(*) from fct_calls") == [(5,)]
+
+
+def test_a_step_does_not_take_another_runs_build(small: SmallAgency) -> None:
+    small.run()
+    with pytest.raises(build.BuildError, match="BUILD-GONE"):
+        pipeline.publish_version("testville", "20260101T0000-0123456789")
+
+
+def test_one_day_at_a_time_equals_all_days_at_once(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample agency's daily files, as a backfill brings them: one batch a day, the same marts."""
+    from datetime import timedelta
+
+    from cdi.sources import Interval
+
+    agency = agencies.load("sample")
+    assert agency.coverage is not None
+    day, contents = agency.coverage.start, {}
+    assert pipeline.run_directly(
+        "sample", Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
+    )
+    file = paths.published("sample") / "current" / "recording.duckdb"
+    contents["at once"] = table_contents(file)
+    monkeypatch.setenv("CDI_HOME", str(tmp_path / "daily"))
+    shutil.copytree(state / "secrets", tmp_path / "daily" / "secrets")  # the same hash key
+    while day < agency.coverage.end:
+        interval = Interval.of_days(agency, day, day + timedelta(days=1))
+        for dataset in agency.sources:
+            batch = pipeline.extract("sample", dataset, interval).result
+            assert batch is not None
+            pipeline.check_landing("sample", dataset, batch)
+        day += timedelta(days=1)
+    version = pipeline.make_build("sample").result
+    assert version is not None
+    file = paths.published("sample") / ".next" / "recording.duckdb"
+    contents["daily"] = table_contents(file)
+    for name in ("main.fct_calls", "main.fct_reported_crimes", "main.recording_rate"):
+        assert len(contents["daily"][name]) > 0
+        assert contents["daily"][name] == contents["at once"][name]
