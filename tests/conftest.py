@@ -141,7 +141,9 @@ class SmallAgency:
             },
         }
         self.write_settings()
-        map_header = "code,name,offence_group,is_rape,is_domestic_abuse,is_crime_type_word_list,note"
+        map_header = (
+            "code,name,offence_group,is_rape,is_domestic_abuse,is_crime_type_word_list,note"
+        )
         self.write_text(
             "call_types.csv",
             f"{map_header}\n"

@@ -68,7 +68,7 @@ def hash_expression(kind: str, value: str) -> str:
 def age_band_expression(age: str) -> str:
     """SQL for the coarse band of an age in years; null outside 0-120."""
     return (
-        f"case when {age} < 0 or {age} > 120 then null when {age} < 10 then '0-9' "
+        f"case when {age} is null or {age} < 0 or {age} > 120 then null when {age} < 10 then '0-9' "
         f"when {age} < 18 then '10-17' when {age} < 30 then '18-29' when {age} < 45 then '30-44' "
         f"when {age} < 65 then '45-64' else '65+' end"
     )

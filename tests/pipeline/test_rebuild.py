@@ -130,7 +130,7 @@ def test_a_step_does_not_take_another_runs_build(small: SmallAgency) -> None:
 def test_one_day_at_a_time_equals_all_days_at_once(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sample agency's daily files, as a backfill brings them: one batch a day, the same marts."""
+    """The sample agency's files as a backfill brings them: a batch a day, the same marts."""
     from datetime import timedelta
 
     from cdi.sources import Interval

@@ -1,0 +1,99 @@
+"""Run dbt's native unit tests, and see that they cover the decision table."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cdi import build, paths
+from cdi.build import Plan
+from cdi.sql import connect
+from tests.conftest import SmallAgency
+
+
+def written() -> list[dict[str, Any]]:
+    """Every unit test that stands in the project's files."""
+    found: list[dict[str, Any]] = []
+    for file in sorted((paths.DBT_PROJECT / "models").rglob("*.yml")):
+        found += yaml.safe_load(file.read_text(encoding="utf-8")).get("unit_tests", [])
+    return found
+
+
+UNIT_TESTS = written()
+
+
+def dbt(file: Path, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run dbt in a process of its own on a private file, leaving nothing in the project."""
+    folders = ["--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT)]
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target)),
+            *(*arguments, *folders, "--target-path", str(target)),
+        ],
+        env={**os.environ, "CDI_BUILD_FILE": str(file)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
+    """What dbt says of each unit test, by `<model>.<name>`.
+
+    dbt learns the columns of a test's inputs from the relations, so these are made first, empty.
+    """
+    folder = tmp_path_factory.mktemp("dbt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(folder / "state"))
+        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
+        agency = SmallAgency(folder / "agencies" / "testville").agency
+        nothing = Plan(
+            agency, datetime(2026, 1, 7, tzinfo=UTC), {name: [] for name in agency.sources}, "0" * 64
+        )
+        nothing.folder.mkdir(parents=True)
+        with connect(nothing.file) as con:
+            build._open_landing(con, nothing)
+        target = folder / "target"
+        made = dbt(
+            *(nothing.file, target, "build", "--empty"),
+            *("--exclude-resource-type", "test", "unit_test"),
+        )
+        assert made.returncode == 0, made.stdout
+        tested = dbt(nothing.file, target, "test", "--select", "test_type:unit")
+    # 1: a test failed, which its own case below tells; 2: dbt itself did
+    assert tested.returncode in (0, 1), tested.stdout
+    told = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    yield {result["unique_id"].split(".", 2)[2]: result for result in told}
+
+
+def test_dbt_ran_each_unit_test_that_is_written(results: dict[str, dict[str, Any]]) -> None:
+    names = [f"{test['model']}.{test['name']}" for test in UNIT_TESTS]
+    assert names
+    assert len(set(names)) == len(names)
+    assert set(results) == set(names)
+
+
+@pytest.mark.parametrize("test", UNIT_TESTS, ids=lambda test: f"{test['model']}: {test['name']}")
+def test_unit_test_passes(test: dict[str, Any], results: dict[str, dict[str, Any]]) -> None:
+    result = results[f"{test['model']}.{test['name']}"]
+    assert result["status"] == "pass", result["message"]
+
+
+def test_each_row_of_the_decision_table_has_a_unit_test() -> None:
+    seed = paths.DBT_PROJECT / "seeds" / "recording_decisions.csv"
+    with seed.open(newline="", encoding="utf-8") as file:
+        decisions = {row["decision_id"] for row in csv.DictReader(file)}
+    descriptions = [
+        test["description"] for test in UNIT_TESTS if test["model"] == "int_reporting__decisions"
+    ]
+    untested = {d for d in decisions if not any(f"{d}:" in text for text in descriptions)}
+    assert not untested

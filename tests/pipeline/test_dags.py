@@ -1,0 +1,116 @@
+"""The DAGs: they load without error, one pair per agency, and parsing them costs nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdi import agencies, paths
+
+PARSE = """
+import json, sys
+opened = []
+import airflow.sdk, airflow.providers.standard.operators.empty, airflow.timetables.interval
+def watch(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "sqlite3.connect"):
+        opened.append(event + " " + repr(args[-1]))
+from airflow.dag_processing.dagbag import DagBag
+sys.addaudithook(watch)
+before = set(sys.modules)
+bag = DagBag(dag_folder=sys.argv[1])
+heavy = sorted(
+    {"duckdb", "dbt", "great_expectations", "pandas", "fsspec", "cdi.build"}
+    & (set(sys.modules) - before)
+)
+dags = {
+    dag.dag_id: {
+        "tasks": {t.task_id: sorted(t.upstream_task_ids) for t in dag.tasks},
+        "tags": sorted(dag.tags),
+        "owners": sorted({t.owner for t in dag.tasks}),
+        "doc": dag.doc_md or "",
+        "max_active_runs": dag.max_active_runs,
+        "params": sorted(dag.params),
+    }
+    for dag in bag.dags.values()
+}
+json.dump({"errors": bag.import_errors, "opened": opened, "heavy": heavy, "dags": dags},
+          open(sys.argv[2], "w"))
+"""
+
+
+def parse(tmp_path: Path, agencies_folder: Path | None = None) -> dict[str, Any]:
+    """Load dags/ in a process of its own and say what it did."""
+    env = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(paths.REPO / "plugins"),
+        "PYTHONPATH": f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}",
+        "CDI_HOME": str(tmp_path / "state"),
+    }
+    if agencies_folder:
+        env["CDI_AGENCIES"] = str(agencies_folder)
+    out = tmp_path / "parsed.json"
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(paths.REPO / "dags"), str(out)],
+        env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(out.read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return parse(tmp_path_factory.mktemp("dags"))
+
+
+def test_there_are_no_import_errors_and_two_dags_per_agency(parsed: dict[str, Any]) -> None:
+    assert parsed["errors"] == {}
+    names = agencies.names()
+    assert len(names) >= 2
+    expected = {f"{name}__{step}" for name in names for step in ("extract", "build")}
+    assert set(parsed["dags"]) == expected
+
+
+def test_parsing_opens_no_database_and_no_network(parsed: dict[str, Any]) -> None:
+    assert parsed["opened"] == []
+
+
+def test_parsing_imports_nothing_heavy(parsed: dict[str, Any]) -> None:
+    assert parsed["heavy"] == []
+
+
+def test_tasks_follow_the_flow(parsed: dict[str, Any]) -> None:
+    extract = parsed["dags"]["nopd__extract"]["tasks"]
+    assert extract == {
+        "calls.extract": [],
+        "calls.check": ["calls.extract"],
+        "crime_records.extract": [],
+        "crime_records.check": ["crime_records.extract"],
+        "landed": ["calls.check", "crime_records.check"],
+    }
+    build = parsed["dags"]["nopd__build"]["tasks"]
+    assert {"build", *build["check"], "report", "publish"} == set(build) - {"check"}
+    assert "report" in build["publish"]
+    assert "check" in build["report"]
+    assert "build" in build["check"]
+
+
+def test_every_dag_says_what_it_is_whose_and_how_to_rerun_it(parsed: dict[str, Any]) -> None:
+    for name, dag in parsed["dags"].items():
+        agency = name.split("__")[0]
+        assert dag["owners"] == [agencies.load(agency).owner.name]
+        assert f"agency:{agency}" in dag["tags"]
+        assert {"now", "interval"} & set(dag["tags"])
+        assert "1. **" in dag["doc"]
+        assert dag["max_active_runs"] == 1
+
+
+def test_an_agency_is_a_folder_and_not_code(tmp_path: Path, small: "Any") -> None:
+    found = parse(tmp_path, small.folder.parent)
+    assert found["errors"] == {}
+    assert set(found["dags"]) == {"testville__extract", "testville__build"}

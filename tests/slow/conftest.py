@@ -1,0 +1,108 @@
+"""Helpers of the slow tests: the command line, and a real Airflow with its scheduler."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cdi import paths, service
+from tests.conftest import SmallAgency
+
+
+def cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    env = {
+        **os.environ,
+        "CDI_HOME": str(home),
+        "PYTHONPATH": f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}",
+        "COLUMNS": "200",
+    }
+    for name in ("CDI_DATA", "CDI_AGENCIES"):
+        env.pop(name, None)
+    return subprocess.run(
+        [sys.executable, "-m", "cdi.cli", *arguments],
+        env=env, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+
+
+def processes_of(home: Path) -> list[str]:
+    """Command lines of processes that have this state folder in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("CDI_HOME") == str(home):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_for(what: str, condition: Callable[[], bool], seconds: float = 180) -> None:
+    """Wait for a condition.
+
+    Raises:
+        AssertionError: Naming what did not come.
+    """
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"{what} did not come within {seconds:.0f} s"
+        time.sleep(0.2)
+
+
+@dataclass
+class RunningAirflow:
+    """A real Airflow for the tests of a module, with the agencies `testville` and `sample`."""
+
+    client: service.Client
+    env: dict[str, str]
+    home: Path
+    small: SmallAgency
+
+    def run(self, dag_id: str, conf: dict[str, str] | None = None) -> tuple[str, str]:
+        """Trigger a run and wait for its end; returns run id and state."""
+        run_id = self.client.trigger(dag_id, conf or {})
+        return run_id, self.wait(dag_id, run_id)
+
+    def wait(self, dag_id: str, run_id: str) -> str:
+        """Wait for a run's end; returns its state."""
+        wait_for(f"end of {dag_id}", lambda: self.client.runs(dag_id)[run_id] in (
+            "success", "failed"))  # fmt: skip
+        return self.client.runs(dag_id)[run_id]
+
+    def states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Task states of a run."""
+        return {t["task_id"]: t["state"] for t in self.client.tasks(dag_id, run_id)}
+
+    def notes(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Task notes of a run."""
+        return {t["task_id"]: t["note"] or "" for t in self.client.tasks(dag_id, run_id)}
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
+    """Airflow with scheduler, DAG processor and API server; stopped at the end of the module."""
+    home = tmp_path_factory.mktemp("state")
+    registry = tmp_path_factory.mktemp("agencies")
+    (registry / "sample").symlink_to(paths.REPO / "agencies" / "sample")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(home))
+        patch.setenv("CDI_AGENCIES", str(registry))
+        patch.setenv("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")
+        patch.delenv("CDI_DATA", raising=False)
+        small = SmallAgency(registry / "testville")
+        port = service.free_port()
+        env = service.prepare(port)
+        with service.running(env, service.RUN_COMPONENTS):
+            client = service.Client(port)
+            client.wait_until_healthy()
+            for agency in ("testville", "sample"):
+                for step in ("build", "extract"):
+                    client.unpause(f"{agency}__{step}")
+            yield RunningAirflow(client, env, home, small)
+        assert processes_of(home) == []

@@ -1,0 +1,186 @@
+"""The DAGs under a real scheduler: parameters, backfill, coalescing, gates, kill -9."""
+
+import os
+import signal
+import subprocess
+from datetime import date, timedelta
+from pathlib import Path
+
+import psutil
+
+from cdi import agencies, landing, paths, pipeline
+from tests.conftest import CALL_HEADER, CALLS, csv_bytes, table_contents
+from tests.slow.conftest import RunningAirflow, wait_for
+
+WHOLE = {"interval_start": "2026-01-05T00:00:00Z", "interval_end": "2026-01-07T00:00:00Z"}
+
+
+def builds(airflow: RunningAirflow, agency: str) -> dict[str, str]:
+    """States of an agency's build runs."""
+    return airflow.client.runs(f"{agency}__build")
+
+
+def settled(airflow: RunningAirflow, agency: str, more_than: int) -> bool:
+    """Whether there are more build runs than before and all have ended."""
+    states = builds(airflow, agency)
+    return len(states) > more_than and set(states.values()) <= {"success", "failed"}
+
+
+def test_landed_batches_start_one_build_that_publishes(airflow: RunningAirflow) -> None:
+    run_id, state = airflow.run("testville__extract", WHOLE)
+    assert state == "success"
+    wait_for("the build", lambda: settled(airflow, "testville", 0))
+    assert list(builds(airflow, "testville").values()) == ["success"]
+    assert airflow.small.rows("select count(*) from fct_calls") == [(5,)]
+    notes = airflow.notes("testville__extract", run_id)
+    assert notes["calls.extract"].startswith("5 rows read from 1 files: 5 accepted")
+    assert "rules checked" in notes["calls.check"]
+    (build_run,) = builds(airflow, "testville")
+    notes = airflow.notes("testville__build", build_run)
+    assert "fct_calls: 5 rows" in notes["build"]
+    assert "recording rate" in notes["report"]
+    assert str(airflow.small.published.resolve()) in notes["publish"]
+
+
+def test_the_same_interval_twice_makes_no_batch_and_no_build(airflow: RunningAirflow) -> None:
+    before = builds(airflow, "testville")
+    run_id, state = airflow.run("testville__extract", WHOLE)
+    assert state == "success"
+    assert airflow.states("testville__extract", run_id) == {
+        "calls.extract": "skipped",
+        "calls.check": "skipped",
+        "crime_records.extract": "skipped",
+        "crime_records.check": "skipped",
+        "landed": "skipped",
+    }
+    assert "nothing new" in airflow.notes("testville__extract", run_id)["calls.extract"]
+    assert builds(airflow, "testville") == before
+    assert len(landing.batches("testville", "calls")) == 1
+    build_run, state = airflow.run("testville__build")
+    assert state == "success"
+    assert set(airflow.states("testville__build", build_run).values()) == {"skipped"}
+
+
+def test_a_broken_rule_stops_before_the_landing_and_says_why(airflow: RunningAirflow) -> None:
+    published = (airflow.small.published / "recording.duckdb").read_bytes()
+    before = builds(airflow, "testville")
+    airflow.small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:1]))
+    run_id, state = airflow.run("testville__extract", WHOLE)
+    assert state == "failed"
+    states = airflow.states("testville__extract", run_id)
+    assert states["calls.check"] == "failed"
+    assert states["landed"] == "upstream_failed"
+    note = airflow.notes("testville__extract", run_id)["calls.check"]
+    assert "FILE-07" in note
+    assert "Next step" in note
+    assert builds(airflow, "testville") == before
+    assert (airflow.small.published / "recording.duckdb").read_bytes() == published
+    airflow.small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS))
+
+
+def test_kill_9_of_the_build_leaves_a_private_file_and_the_rerun_equals_the_run(
+    airflow: RunningAirflow, tmp_path: Path, monkeypatch: "object"
+) -> None:
+    changed = [row[:] for row in CALLS]
+    changed[2][4] = "ASSAULT"
+    airflow.small.write("calls.csv", csv_bytes(CALL_HEADER, changed))
+    published = airflow.small.published.resolve()
+    before = (published / "recording.duckdb").read_bytes()
+    known = set(builds(airflow, "testville"))
+    _, state = airflow.run("testville__extract", WHOLE)
+    assert state == "success"
+
+    def dbt() -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("CDI_HOME") == str(airflow.home)
+                if ours and "dbt.cli.main" in process.cmdline():
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    wait_for("dbt", lambda: bool(dbt()))
+    for process in dbt():
+        parent = process.parent()
+        assert parent is not None
+        os.kill(parent.pid, signal.SIGKILL)
+        process.kill()
+    # what is left: the private folder, and the published version as it was
+    assert airflow.small.published.resolve() == published
+    assert (published / "recording.duckdb").read_bytes() == before
+    assert (paths.published("testville") / ".next").is_dir()
+    (build_run,) = set(builds(airflow, "testville")) - known
+    assert airflow.wait("testville__build", build_run) == "success"  # Airflow's own retry
+    assert airflow.small.published.resolve() != published
+    assert not (paths.published("testville") / ".next").exists()
+    assert airflow.small.rows("select is_crime_type from fct_calls where call_id = 'T-0003'") == [
+        (True,)
+    ]
+    after_kill = table_contents(airflow.small.published / "recording.duckdb")
+    (airflow.small.published / "version.json").parent.rename(tmp_path / "aside")
+    step = pipeline.make_build("testville")
+    assert step.is_new
+    rerun = paths.published("testville") / ".next" / "recording.duckdb"
+    equal = table_contents(rerun)
+    assert len(equal["main.fct_calls"]) == 5
+    del after_kill["main.data_quality"]  # written by the check after the build
+    assert equal == after_kill
+
+
+def test_a_backfill_lands_every_day_and_its_events_coalesce(airflow: RunningAirflow) -> None:
+    agency = agencies.load("sample")
+    assert agency.coverage is not None
+    first, days = agency.coverage.start, 5
+    last = first + timedelta(days=days - 1)
+    done = subprocess.run(
+        [*airflow_command(), "backfill", "create", "--dag-id", "sample__extract",
+         "--from-date", midnight(agency, first), "--to-date", midnight(agency, last)],
+        env=airflow.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    wait_for(
+        "the backfill",
+        lambda: list(airflow.client.runs("sample__extract").values()).count("success") == days,
+        seconds=300,
+    )
+    batches = landing.batches("sample", "calls")
+    assert [b.manifest["interval_start"][:10] for b in batches] == sorted(
+        b.manifest["interval_start"][:10] for b in batches
+    )
+    assert len(batches) == days
+    wait_for("the builds", lambda: settled(airflow, "sample", 0))
+    states = builds(airflow, "sample")
+    assert set(states.values()) == {"success"}
+    assert len(states) < days
+    published = paths.published("sample") / "current" / "version.json"
+    wait_for("all days published", lambda: published.read_text().count("_v1") == 2 * days)
+
+
+def test_other_dates_come_by_parameters(airflow: RunningAirflow) -> None:
+    agency = agencies.load("sample")
+    assert agency.coverage is not None
+    day = agency.coverage.start + timedelta(days=7)
+    interval = {
+        "interval_start": midnight(agency, day),
+        "interval_end": midnight(agency, day + timedelta(days=1)),
+    }
+    _, state = airflow.run("sample__extract", interval)
+    assert state == "success"
+    newest = landing.batches("sample", "calls")[-1].manifest
+    assert [file["name"] for file in newest["files"]] == [f"calls-{day}.csv.gz"]
+
+
+def midnight(agency: agencies.Agency, day: date) -> str:
+    """Local midnight with its offset."""
+    from datetime import datetime
+
+    return datetime(day.year, day.month, day.day, tzinfo=agency.zone).isoformat()
+
+
+def airflow_command() -> list[str]:
+    """Airflow's command line."""
+    import sys
+
+    return [sys.executable, "-m", "airflow"]

@@ -1,0 +1,100 @@
+"""`make run` as a stranger uses it: the real data through the real scheduler."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.conftest import table_contents
+from tests.slow.conftest import cli, processes_of
+
+
+@pytest.fixture(scope="module")
+def first(nopd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """State folder and output of the first run of `nopd`."""
+    home = tmp_path_factory.mktemp("run")
+    done = cli("run", "--agency", "nopd", "--data", str(nopd_data), home=home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield home, done.stdout
+
+
+def test_the_run_shows_its_progress_and_prints_a_summary(first: tuple[Path, str]) -> None:
+    home, output = first
+    for task in ("calls.extract", "crime_records.check", "landed", "build", "publish"):
+        assert f"{task}: success" in output
+    for line in ("calls                     6,528", "strict 85.7%", "no process is left"):
+        assert line in output
+    summary = json.loads((home / "run.json").read_text(encoding="utf-8"))
+    for file in summary["files"].values():
+        assert str(file) in output
+        assert Path(file).is_file()
+
+
+def test_the_published_figures_are_those_of_the_files(first: tuple[Path, str]) -> None:
+    home, _ = first
+    file = home / "published" / "nopd" / "current" / "recording.duckdb"
+    with duckdb.connect(str(file), read_only=True) as con:
+        row = con.execute(
+            "select count(*), count(*) filter (is_crime_type_word_list), "
+            "round(100 * avg(has_report::int) filter (is_crime_type_word_list), 1), "
+            "round(100 * avg(has_crime_report::int) filter (is_crime_type_word_list), 1) "
+            "from fct_calls"
+        ).fetchone()
+    assert row == (6528, 2268, 86.2, 85.0)
+
+
+def test_no_process_is_left(first: tuple[Path, str]) -> None:
+    assert processes_of(first[0]) == []
+
+
+def test_a_second_run_says_that_nothing_changed(first: tuple[Path, str], nopd_data: Path) -> None:
+    home, _ = first
+    again = cli("run", "--agency", "nopd", "--data", str(nopd_data), home=home)
+    assert again.returncode == 0, again.stderr
+    assert "Nothing changed" in again.stdout
+    assert "build: running" not in again.stdout
+    assert "calls                     6,528" in again.stdout
+    assert len(list((home / "landing" / "nopd" / "calls" / "batches").iterdir())) == 1
+
+
+def test_without_the_published_folder_a_run_brings_back_the_same_tables(
+    first: tuple[Path, str], nopd_data: Path
+) -> None:
+    home, _ = first
+    file = home / "published" / "nopd" / "current" / "recording.duckdb"
+    before = table_contents(file)
+    assert len(before["main.fct_calls"]) == 6528
+    shutil.rmtree(home / "published")
+    again = cli("run", "--agency", "nopd", "--data", str(nopd_data), home=home)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "calls.extract: skipped" in again.stdout
+    assert table_contents(file) == before
+
+
+def test_a_damaged_source_fails_with_its_rule_and_the_next_step(
+    first: tuple[Path, str], nopd_data: Path, tmp_path: Path
+) -> None:
+    home, _ = first
+    published = home / "published" / "nopd" / "current" / "recording.duckdb"
+    before = published.read_bytes()
+    for file in nopd_data.glob("*.csv.gz"):
+        shutil.copy(file, tmp_path)
+    calls = tmp_path / "calls_for_service_2022_rtcc_sample.csv.gz"
+    calls.chmod(0o644)
+    calls.write_bytes(calls.read_bytes()[:100_000])
+    failed = cli("run", "--agency", "nopd", "--data", str(tmp_path), home=home)
+    assert failed.returncode == 1
+    assert "SRC-GZIP" in failed.stderr
+    assert "Next step" in failed.stderr
+    assert published.read_bytes() == before
+    assert processes_of(home) == []
+
+
+def test_an_unknown_agency_names_the_known_ones(tmp_path: Path) -> None:
+    failed = cli("run", "--agency", "atlantis", home=tmp_path)
+    assert failed.returncode == 1
+    assert "choose one of nopd, sample" in failed.stderr
+    assert "Traceback" not in failed.stderr

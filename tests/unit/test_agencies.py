@@ -1,0 +1,121 @@
+"""The registry: every shipped agency is valid, and a broken folder says file, key and fix."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cdi import agencies
+from cdi.errors import AgencyError
+from tests.conftest import SmallAgency
+
+BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
+    "an unknown key": (lambda s: s.update(tiemzone="x"), "tiemzone", "correct its spelling"),
+    "a missing key": (lambda s: s.pop("licence"), "licence", "add it"),
+    "an unknown time zone": (lambda s: s.update(timezone="London"), "timezone", "Europe/London"),
+    "an unknown dataset": (
+        lambda s: s["sources"].update(arrests=s["sources"]["calls"]),
+        "sources.arrests",
+        "known are calls, crime_records",
+    ),
+    "a missing dataset": (
+        lambda s: s["sources"].pop("crime_records"),
+        "sources.crime_records",
+        "both datasets are needed",
+    ),
+    "an unknown column": (
+        lambda s: s["sources"]["calls"]["columns"].update(gender="sex"),
+        "sources.calls.columns.gender",
+        "unknown column",
+    ),
+    "a required column that is not mapped": (
+        lambda s: s["sources"]["calls"]["columns"].pop("received_at"),
+        "sources.calls.columns.received_at",
+        "this column is required",
+    ),
+    "a time without a format": (
+        lambda s: s["sources"]["calls"]["columns"].update(received_at="received"),
+        "sources.calls.columns.received_at.format",
+        "e.g. '%Y-%m-%d %H:%M:%S'",
+    ),
+    "an unknown delivery": (
+        lambda s: s["sources"]["calls"].update(delivery="often"),
+        "sources.calls.delivery",
+        "'snapshot' or 'changes'",
+    ),
+    "a coverage that ends before it starts": (
+        lambda s: s.update(coverage={"start": "2026-01-07", "end": "2026-01-05"}),
+        "coverage",
+        "end must be after start",
+    ),
+    "another name than the folder's": (lambda s: s.update(agency="other"), "agency", "same name"),
+}
+
+
+@pytest.mark.parametrize("name", agencies.names())
+def test_every_agency_of_the_repository_is_valid(name: str) -> None:
+    agency = agencies.load(name)
+    assert agency.agency == name
+    assert {"calls", "crime_records"} <= set(agency.sources)
+
+
+def test_there_is_an_agency_to_check() -> None:
+    assert {"nopd", "sample"} <= set(agencies.names())
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_an_error_names_file_key_and_fix(small: SmallAgency, case: str) -> None:
+    break_it, key, fix = BROKEN[case]
+    break_it(small.settings)
+    small.write_settings()
+    with pytest.raises(AgencyError) as caught:
+        agencies.load("testville")
+    told = str(caught.value)
+    assert str(small.folder / "agency.yaml") in told
+    assert key in told
+    assert fix in told
+
+
+def test_all_problems_are_told_at_once(small: SmallAgency) -> None:
+    small.settings.pop("licence")
+    small.settings["colour"] = "blue"
+    small.write_settings()
+    with pytest.raises(AgencyError) as caught:
+        agencies.load("testville")
+    assert "licence" in str(caught.value)
+    assert "colour" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("call_types.csv", "theft", "larceny", ":4: offence_group 'larceny' is not one of"),
+        ("call_types.csv", "code,", "kode,", ":1: header must be code,name"),
+        ("call_types.csv", "NOISE,Noise", "THEFT,Noise", ":4: code 'THEFT' is blank or twice"),
+        ("call_types.csv", "ASSAULT,Assault", "ASSAULT,Assault, common", "has not 7 fields"),
+        ("closures.csv", "DUPLICATE_LOG", "BECAUSE", ":4: reason_code 'BECAUSE' is not one of"),
+        ("offences.csv", "false,false", "no,false", ":2: is_rape 'no' is not one of"),
+    ],
+)
+def test_a_code_map_error_names_file_line_and_value(
+    small: SmallAgency, file: str, old: str, new: str, told: str
+) -> None:
+    path = small.folder / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(AgencyError) as caught:
+        agencies.load("testville")
+    assert file in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_an_unknown_agency_names_the_known_ones(small: SmallAgency) -> None:
+    with pytest.raises(AgencyError, match="choose one of testville"):
+        agencies.load("atlantis")
+
+
+def test_a_broken_agency_stops_nobody_else(small: SmallAgency) -> None:
+    broken = small.folder.parent / "broken"
+    broken.mkdir()
+    (broken / "agency.yaml").write_text("agency: [")
+    assert [agency.agency for agency in agencies.valid()] == ["testville"]

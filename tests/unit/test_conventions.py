@@ -1,0 +1,64 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from cdi import paths
+
+DAG_FILES = sorted((paths.REPO / "dags").glob("*.py"))
+LIBRARY = sorted((paths.REPO / "src").rglob("*.py"))
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level packages that a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_there_are_files_to_look_at() -> None:
+    assert len(DAG_FILES) == 2
+    assert len(LIBRARY) > 15
+
+
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda f: f.name)
+def test_a_dag_file_has_at_most_60_lines_and_imports_nothing_heavy(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 60
+    assert imported(file) <= {"airflow", "cdi", "cdi_airflow"}
+
+
+@pytest.mark.parametrize("file", LIBRARY, ids=lambda f: str(f.relative_to(paths.REPO)))
+def test_the_library_knows_nothing_of_airflow(file: Path) -> None:
+    assert "airflow" not in imported(file)
+    assert "cdi_airflow" not in imported(file)
+
+
+def test_each_models_description_ends_with_its_grain() -> None:
+    import yaml
+
+    described = 0
+    for file in paths.DBT_PROJECT.glob("models/*/*.yml"):
+        for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", []):
+            described += 1
+            last = model["description"].strip().rstrip(".").split(". ")[-1]
+            assert last.startswith("One row"), model["name"]
+    assert described == len(list(paths.DBT_PROJECT.glob("models/*/*.sql")))
+
+
+def test_no_requirements_file_names_an_address() -> None:
+    files = list((paths.REPO / "requirements").glob("*.txt"))
+    assert len(files) == 3
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert "://" not in text
+        pinned = re.findall(r"^[a-zA-Z0-9_.\-\[\]]+==", text, re.M)
+        assert len(pinned) > 0
+        # each pin is followed by at least one hash
+        assert text.count(" \\\n    --hash=sha256:") >= len(pinned)

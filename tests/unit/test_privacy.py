@@ -1,0 +1,118 @@
+"""Keyed hashes against Python's own hmac; masks; encryption; keys."""
+
+import hashlib
+import hmac
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+from cryptography.fernet import InvalidToken
+
+from cdi import paths, privacy
+from cdi.sql import connect
+
+
+@pytest.fixture
+def con(state: Path) -> duckdb.DuckDBPyConnection:
+    connection = connect()
+    privacy.set_hash_key(connection, "here")
+    return connection
+
+
+def hashed(con: duckdb.DuckDBPyConnection, kind: str, text: str | None) -> str | None:
+    row = con.execute(f"select {privacy.hash_expression(kind, '$text::varchar')}", {"text": text})
+    found = row.fetchone()
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "normalised"),
+    [
+        ("name", "O'Neill", "oneill"),
+        ("name", "Zoë  SMITH", "zoesmith"),
+        ("phone", "+44 (0)1632 960001", "1632960001"),
+        ("address", "12, High-Street ", "12 high street"),
+    ],
+)
+def test_a_hash_is_hmac_sha256_of_the_normalised_value(
+    con: duckdb.DuckDBPyConnection, kind: str, text: str, normalised: str
+) -> None:
+    key = privacy.derive("here", "hash")
+    expected = hmac.new(key, normalised.encode(), hashlib.sha256).hexdigest()
+    assert hashed(con, kind, text) == expected
+
+
+def test_typing_differences_have_one_hash_and_agencies_have_their_own(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    assert hashed(con, "name", "Anne-Marie") == hashed(con, "name", "ANNE MARIE")
+    here = hashed(con, "name", "Anne")
+    privacy.set_hash_key(con, "elsewhere")
+    assert hashed(con, "name", "Anne") != here
+
+
+def test_nothing_has_no_hash(con: duckdb.DuckDBPyConnection) -> None:
+    """NULL and blank must not hash to one value: they would join each other."""
+    assert hashed(con, "name", None) is None
+    assert hashed(con, "name", " - ") is None
+
+
+@pytest.mark.parametrize(
+    ("age", "band"),
+    [(0, "0-9"), (9, "0-9"), (10, "10-17"), (17, "10-17"), (18, "18-29"), (44, "30-44"),
+     (64, "45-64"), (65, "65+"), (120, "65+"), (121, None), (-1, None), (None, None)],
+)  # fmt: skip
+def test_age_bands(con: duckdb.DuckDBPyConnection, age: int | None, band: str | None) -> None:
+    found = con.execute(
+        f"select {privacy.age_band_expression('$age::integer')}", {"age": age}
+    ).fetchone()
+    assert found == (band,)
+
+
+def test_log_text_loses_own_names_mail_and_numbers(con: duckdb.DuckDBPyConnection) -> None:
+    masked = privacy.mask_text_expression("$text::varchar", ["$name::varchar", "$phone::varchar"])
+    found = con.execute(
+        f"select {masked}",
+        {
+            "text": "Jane DOE (jane@example.org, 01632 960001) says Mr Doe hit her at 10:30",
+            "name": "Jane Doe",
+            "phone": "01632 960001",
+        },
+    ).fetchone()
+    assert found is not None
+    text = found[0]
+    for secret in ("Jane", "DOE", "Doe", "example.org", "960001"):
+        assert secret not in text
+    assert "hit her at 10:30" in text
+
+
+def test_a_name_with_signs_of_a_pattern_is_masked_all_the_same(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    masked = privacy.mask_text_expression("$text::varchar", ["$name::varchar"])
+    found = con.execute(
+        f"select {masked}", {"text": "told by Smith", "name": "Smith (née [Jones])"}
+    ).fetchone()
+    assert found == ("told by [name]",)
+
+
+def test_the_shape_of_an_unreadable_row_tells_nothing_else() -> None:
+    assert privacy.mask_shape("Ann,07700 900123;é") == "xxx,99999 999999;x"
+
+
+def test_refused_text_can_be_read_back_with_the_agencys_key_only(state: Path) -> None:
+    (token,) = privacy.encrypt("here", ["Ann Example, 1 High Street"])
+    assert "Ann" not in token
+    assert privacy.decrypt("here", token) == "Ann Example, 1 High Street"
+    with pytest.raises(InvalidToken):
+        privacy.decrypt("elsewhere", token)
+
+
+def test_the_key_is_made_once_and_readable_by_its_owner_alone(state: Path) -> None:
+    first = privacy.agency_key("here")
+    file = paths.secrets() / "here.key"
+    assert len(first) == 32
+    assert privacy.agency_key("here") == first
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -1,0 +1,82 @@
+"""The rules themselves, and the adapter that lets Great Expectations speak to DuckDB."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cdi import paths
+from cdi.quality import checks, pages, rules
+from cdi.quality.rules import Rule, Suite
+
+
+def test_every_rule_has_a_unique_id_severity_owner_and_reason() -> None:
+    found = rules.all_rules()
+    assert len(found) >= 25
+    ids = [rule.rule_id for rule in found] + [r["rule_id"] for r in rules.reader_rules()]
+    assert len(ids) == len(set(ids))
+    for rule in found:
+        assert rule.severity in rules.SEVERITIES
+        assert rule.owner
+        assert len(rule.reason.split()) >= 5, rule.rule_id
+        assert not rule.is_quarantining or rule.border == "landing"
+
+
+def test_both_borders_have_rules_that_stop() -> None:
+    for border in ("landing", "marts"):
+        assert any(r.severity == "fail" for r in rules.all_rules() if r.border == border)
+
+
+def test_the_generated_catalogue_is_current() -> None:
+    page = (paths.REPO / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert page == pages.rules_catalogue(), "run `make docs`"
+
+
+def check(tmp_path: Path, setup: str, kind: str, kwargs: dict[str, object]) -> dict[str, object]:
+    """One rule on a table `checked`."""
+    file = tmp_path / "x.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute(f"create table checked as {setup}")
+    rule = Rule("X-1", "fail", "me", "because", "landing", "t", kind, kwargs)
+    return checks._run(file, Suite("t", "t", {}, (rule,)))[0][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "setup", "unexpected"),
+    [
+        ("expect_column_values_to_not_be_null", {"column": "x"},
+         "from (values (1), (null), (3)) t(x)", 1),
+        ("expect_column_values_to_be_unique", {"column": "x"},
+         "from (values (1), (1), (3)) t(x)", 2),
+        ("expect_column_values_to_match_regex", {"column": "x", "regex": "^[A-L]-[0-9]{5}$"},
+         "from (values ('A-00001'), ('M-00001'), ('xA-00001')) t(x)", 2),
+        ("expect_column_values_to_be_between", {"column": "x", "max_value": 2},
+         "from (values (1), (2), (3)) t(x)", 1),
+        ("unexpected_rows_expectation",
+         {"unexpected_rows_query": "select * from {batch} where x > 1"},
+         "from (values (1), (2), (3)) t(x)", 2),
+        ("expect_column_pair_values_to_be_equal", {"column_A": "x", "column_B": "y"},
+         "from (values (1, 1), (2, 3)) t(x, y)", 1),
+    ],
+)  # fmt: skip
+def test_expectations_run_as_sql_in_duckdb_and_count_what_is_wrong(
+    tmp_path: Path, kind: str, kwargs: dict[str, object], setup: str, unexpected: int
+) -> None:
+    result = check(tmp_path, setup, kind, kwargs)
+    assert result["error"] is None
+    assert result["is_success"] is False
+    assert result["unexpected_count"] == unexpected
+
+
+def test_a_rule_that_cannot_be_evaluated_never_holds(tmp_path: Path) -> None:
+    result = check(
+        tmp_path, "select 1 as x", "expect_column_values_to_not_be_null", {"column": "y"}
+    )
+    assert result["is_success"] is False
+    assert "y" in str(result["error"])
+
+
+def test_no_connection_stays_open_after_a_check(tmp_path: Path) -> None:
+    check(tmp_path, "select 1 as x", "expect_column_values_to_not_be_null", {"column": "x"})
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as con:  # read-write: nobody else may hold it
+        con.execute("insert into checked values (2)")
