@@ -95,8 +95,8 @@ def mask_text_expression(text: str, own_values: list[str]) -> str:
 
 
 def mask_shape(text: str) -> str:
-    """Keep only the shape of an unreadable row: letters become x, digits 9."""
-    return "".join("x" if c.isalpha() else "9" if c.isdigit() else c for c in text)
+    """Keep only the shape of an unreadable row: letters and @ become x, digits 9."""
+    return "".join("x" if c.isalpha() or c == "@" else "9" if c.isdigit() else c for c in text)
 
 
 def encrypt(agency: str, texts: list[str]) -> list[str]:

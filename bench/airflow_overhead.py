@@ -1,0 +1,84 @@
+"""What Airflow adds: a scheduled run of an agency beside the same steps in one process.
+
+Both start from an empty state folder and end with a published version. For the scheduled run the
+clock runs from triggering the extraction to the end of the build, with Airflow already up: what a
+nightly run costs on a server. Writes ``<state>/bench.json``; `make bench`.
+"""
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from cdi import agencies, paths, pipeline, runner, service
+
+ROUNDS = 3
+AGENCY = "sample"
+
+
+def direct(home: Path) -> float:
+    """Seconds of the steps without Airflow, in a fresh process (imports included)."""
+    import subprocess
+
+    code = (
+        "from cdi import agencies, pipeline, runner\n"
+        f"interval = runner.default_interval(agencies.load('{AGENCY}'))\n"
+        f"assert pipeline.run_directly('{AGENCY}', interval)\n"
+    )
+    started = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "CDI_HOME": str(home)}, check=True
+    )
+    return time.monotonic() - started
+
+
+def scheduled(home: Path) -> float:
+    """Seconds of the same steps as two DAG runs under a scheduler that is already up."""
+    os.environ["CDI_HOME"] = str(home)
+    agency = agencies.load(AGENCY)
+    port = service.free_port()
+    env = service.prepare(port)
+    with service.running(env, service.RUN_COMPONENTS):
+        client = service.Client(port)
+        client.wait_until_healthy()
+        for step in ("build", "extract"):
+            client.unpause(f"{AGENCY}__{step}")
+        started = time.monotonic()
+        runner.Progress(client, Console(quiet=True)).follow(agency, runner.default_interval(agency))
+        seconds = time.monotonic() - started
+    assert pipeline.is_up_to_date(AGENCY, runner.default_interval(agency))
+    return seconds
+
+
+def main() -> None:
+    """Measure in turn, print, and write the figures."""
+    target = paths.home() / "bench.json"
+    pairs = []
+    for n in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as scratch:
+            pair = (direct(Path(scratch) / "direct"), scheduled(Path(scratch) / "scheduled"))
+        print(
+            f"round {n + 1}: without Airflow {pair[0]:.1f} s, scheduled {pair[1]:.1f} s, "
+            f"{pair[1] - pair[0]:+.1f} s"
+        )
+        pairs.append(pair)
+    row = {
+        "name": "airflow_overhead",
+        "agency": AGENCY,
+        "rounds": ROUNDS,
+        "direct_s": statistics.median(p[0] for p in pairs),
+        "scheduled_s": statistics.median(p[1] for p in pairs),
+        "added_s": statistics.median(p[1] - p[0] for p in pairs),
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps([row], indent=2) + "\n", encoding="utf-8")
+    print(f"added by Airflow: {row['added_s']:.1f} s (median of {ROUNDS}); written {target}")
+
+
+if __name__ == "__main__":
+    main()

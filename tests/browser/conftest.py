@@ -1,0 +1,78 @@
+"""A real Chromium, and Airflow after a run of the sample agency."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+
+from cdi import agencies, paths, runner, service
+
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium of the system."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have chromium: see .ci/run")
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Ui:
+    """Airflow's UI after one run."""
+
+    url: str
+    password: str
+    home: Path
+    shots: Path
+
+
+@pytest.fixture(scope="session")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    """Run the sample agency through Airflow and leave Airflow up."""
+    home = tmp_path_factory.mktemp("state")
+    shots = Path(os.environ.get("CDI_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    shots.mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(home))
+        patch.setenv("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")
+        for name in ("CDI_DATA", "CDI_AGENCIES"):
+            patch.delenv(name, raising=False)
+        agency = agencies.load("sample")
+        port = service.free_port()
+        env = service.prepare(port)
+        with service.running(env, service.UI_COMPONENTS):
+            client = service.Client(port)
+            client.wait_until_healthy()
+            for step in ("build", "extract"):
+                client.unpause(f"sample__{step}")
+            interval = runner.default_interval(agency)
+            runner.Progress(client, Console(quiet=True)).follow(agency, interval)
+            yield Ui(client.url, service.password(), home, shots)
+
+
+def watched(page: Page) -> list[str]:
+    """Collect a page's console errors and requests to other hosts."""
+    found: list[str] = []
+    page.on("console", lambda m: found.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+
+    def foreign(url: str) -> bool:
+        return not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1"))
+
+    page.on("request", lambda r: found.append(r.url) if foreign(r.url) else None)
+    return found

@@ -1,0 +1,53 @@
+"""The Airflow UI as an operator sees it: log-in, DAGs, graph, a task's note."""
+
+from playwright.sync_api import Browser, Page
+
+from cdi import service
+from tests.browser.conftest import SIZES, Ui, watched
+
+
+def logged_in(browser: Browser, ui: Ui) -> Page:
+    """A page behind the log-in."""
+    page = browser.new_page(viewport=SIZES["desktop"])
+    page.goto(ui.url)
+    page.get_by_label("Username").fill("admin")
+    page.locator("input[type=password]").fill(ui.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/auth/login" not in url, timeout=60_000)
+    return page
+
+
+def test_the_ui_asks_for_a_log_in(browser: Browser, ui: Ui) -> None:
+    page = browser.new_page()
+    page.goto(f"{ui.url}/dags")
+    page.wait_for_url("**/auth/login*", timeout=60_000)
+    page.close()
+
+
+def test_graph_and_note_of_a_run(browser: Browser, ui: Ui) -> None:
+    client = service.Client(int(ui.url.rpartition(":")[2]))
+    client.wait_until_healthy()
+    ((run_id, state),) = client.runs("sample__build").items()
+    assert state == "success"
+    page = logged_in(browser, ui)
+    problems = watched(page)
+    page.goto(f"{ui.url}/dags")
+    page.get_by_text("Northmoor Police (made-up sample): build").first.wait_for(timeout=60_000)
+    page.screenshot(path=ui.shots / "airflow-dags.png")
+
+    page.goto(f"{ui.url}/dags/sample__extract")
+    page.evaluate("localStorage.setItem('dag_view-sample__extract', '\"graph\"')")
+    page.reload()
+    page.get_by_text("landed").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(2000)
+    page.screenshot(path=ui.shots / "airflow-graph.png")
+
+    page.goto(f"{ui.url}/dags/sample__build/runs/{run_id}/tasks/build")
+    page.wait_for_timeout(3000)
+    note = page.get_by_text("fct_calls", exact=False).first
+    if not note.is_visible():
+        page.get_by_role("button", name="Note").first.click()
+    note.wait_for(timeout=60_000)
+    page.screenshot(path=ui.shots / "airflow-note.png")
+    assert [p for p in problems if "127.0.0.1" not in p and p.startswith("http")] == []
+    page.close()
