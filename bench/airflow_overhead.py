@@ -51,7 +51,8 @@ def scheduled(home: Path) -> float:
         started = time.monotonic()
         runner.Progress(client, Console(quiet=True)).follow(agency, runner.default_interval(agency))
         seconds = time.monotonic() - started
-    assert pipeline.is_up_to_date(AGENCY, runner.default_interval(agency))
+    if not pipeline.is_up_to_date(AGENCY, runner.default_interval(agency)):
+        raise RuntimeError("the scheduled run did not publish what it should")
     return seconds
 
 

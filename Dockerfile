@@ -1,0 +1,33 @@
+# One image for all Airflow services of docker-compose.yaml, which has their commands and
+# healthchecks. The base is pinned by its tag: its digest could not be looked up where this was
+# written; whoever builds for production adds it (docker buildx imagetools inspect <tag>).
+FROM python:3.12.14-slim-bookworm
+
+# Wheels alone: no compiler is needed and no package's build code runs.
+# --no-deps: the lock is complete, and one package that dbt-core asks for must stay out
+# (pyproject.toml says which and why).
+COPY requirements/run.txt /opt/cdi/requirements/run.txt
+RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary=:all: \
+    -r /opt/cdi/requirements/run.txt
+
+COPY dbt_project /opt/cdi/dbt_project
+COPY expectations /opt/cdi/expectations
+COPY agencies /opt/cdi/agencies
+COPY plugins /opt/cdi/plugins
+COPY dags /opt/cdi/dags
+COPY src /opt/cdi/src
+
+# The code stays root's; only the state folder belongs to the user. A new volume takes over
+# owner and mode of the folder that it is mounted on.
+RUN groupadd --gid 50000 airflow \
+    && useradd --uid 50000 --gid airflow --home-dir /tmp --no-create-home airflow \
+    && install --directory --owner=airflow --group=airflow --mode=750 /opt/cdi/var \
+    && python -m compileall -q /opt/cdi/src /opt/cdi/plugins
+
+# /tmp is memory in docker-compose.yaml; what must outlive a container is under /opt/cdi/var
+ENV PYTHONPATH=/opt/cdi/src \
+    AIRFLOW_HOME=/opt/cdi/var/airflow \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1
+WORKDIR /opt/cdi/var
+USER 50000:50000

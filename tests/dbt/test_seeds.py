@@ -1,0 +1,156 @@
+"""The rules that are data: the seeds are whole and agree with each other and with the agencies."""
+
+import csv
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from cdi import paths
+
+AGENCIES = sorted(file.parent for file in (paths.REPO / "agencies").glob("*/agency.yaml"))
+GROUPS = {
+    "Violence against the person",
+    "Sexual offences",
+    "Robbery",
+    "Burglary",
+    "Vehicle offences",
+    "Theft",
+    "Arson and criminal damage",
+    "Drug offences",
+    "Possession of weapons",
+    "Public order offences",
+    "Miscellaneous crimes against society",
+}
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with file.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def seed(name: str) -> list[dict[str, str]]:
+    """The rows of a seed."""
+    return rows(paths.DBT_PROJECT / "seeds" / f"{name}.csv")
+
+
+def reason_codes() -> set[str]:
+    return {row["reason_code"] for row in seed("reasons")}
+
+
+def test_the_time_limits_cover_each_day_once() -> None:
+    periods = sorted(
+        (date.fromisoformat(row["valid_from"]), date.fromisoformat(row["valid_to"]))
+        for row in seed("time_limits")
+    )
+    assert periods[0][0] == date(1900, 1, 1)
+    assert periods[-1][1] == date(9999, 12, 31)
+    assert all(first <= last for first, last in periods)
+    for (_, last), (following, _) in pairwise(periods):
+        assert following == last + timedelta(days=1)
+
+
+def test_the_time_limit_fell_from_72_to_24_hours_in_april_2015() -> None:
+    limits = {row["valid_from"]: row["limit_hours"] for row in seed("time_limits")}
+    assert limits == {"1900-01-01": "72", "2015-04-01": "24"}
+
+
+def test_no_two_decision_rows_have_one_priority_or_one_id() -> None:
+    decisions = seed("recording_decisions")
+    for column in ("priority", "decision_id"):
+        assert len({row[column] for row in decisions}) == len(decisions)
+
+
+def test_a_decision_row_has_a_reason_exactly_if_it_justifies() -> None:
+    for row in seed("recording_decisions"):
+        assert bool(row["reason_code"]) == (row["verdict"] == "justified"), row["decision_id"]
+
+
+def test_each_reason_of_the_decision_table_is_a_known_one() -> None:
+    decisions = seed("recording_decisions")
+    named = {row[c] for row in decisions for c in ("reason_code", "closure_reason_code")} - {""}
+    assert named
+    assert named <= reason_codes()
+
+
+def test_each_decision_row_names_its_page_and_a_period() -> None:
+    for row in seed("recording_decisions"):
+        assert row["rule_page"], row["decision_id"]
+        assert date.fromisoformat(row["valid_from"]) <= date.fromisoformat(row["valid_to"])
+
+
+def test_the_last_decision_row_asks_a_person_whatever_the_facts() -> None:
+    last = max(seed("recording_decisions"), key=lambda row: int(row["priority"]))
+    columns = list(last)
+    facts = columns[columns.index("priority") + 1 : columns.index("verdict")]
+    assert {"has_crime_evidence", "has_closure_reason", "closure_reason_code"} <= set(facts)
+    assert last["verdict"] == "needs_review"
+    assert [last[fact] for fact in facts] == [""] * len(facts)
+    assert (last["valid_from"], last["valid_to"]) == ("1900-01-01", "9999-12-31")
+
+
+def test_no_decision_row_is_hidden_behind_a_wider_one_before_it() -> None:
+    decisions = sorted(seed("recording_decisions"), key=lambda row: int(row["priority"]))
+    facts = ("has_crime_evidence", "has_closure_reason", "closure_reason_code")
+    for number, row in enumerate(decisions):
+        for earlier in decisions[:number]:
+            fits = all(earlier[fact] in ("", row[fact]) for fact in facts)
+            covers = earlier["valid_from"] <= row["valid_from"] <= row["valid_to"]
+            covers = covers and row["valid_to"] <= earlier["valid_to"]
+            assert not (fits and covers), (earlier["decision_id"], row["decision_id"])
+
+
+def test_the_offence_groups_are_the_eleven_of_the_headline_and_fraud() -> None:
+    groups = seed("offence_groups")
+    headline = [row["offence_group_name"] for row in groups if row["is_headline"] == "true"]
+    apart = [row["offence_group"] for row in groups if row["is_headline"] == "false"]
+    assert sorted(headline) == sorted(GROUPS)
+    assert apart == ["fraud"]
+    assert len(groups) == 12
+
+
+def test_the_rulesets_are_those_of_the_design() -> None:
+    ranks = {row["evidence_strength"]: int(row["rank"]) for row in seed("evidence_kinds")}
+    assert ranks["certain"] > ranks["likely"]
+    # possible evidence (text only) is the weakest; no kind of it exists yet
+    ranks.setdefault("possible", min(ranks.values()) - 1)
+    rulesets = {
+        row["ruleset"]: (int(row["min_evidence_rank"]), float(row["min_link_probability"]))
+        for row in seed("rulesets")
+    }
+    assert rulesets == {
+        "strict": (ranks["certain"], 0.5),
+        "standard": (ranks["likely"], 0.8),
+        "inclusive": (ranks["possible"], 0.95),
+    }
+    assert len({row["ruleset_version"] for row in seed("rulesets")}) == 1
+
+
+def test_there_are_agencies_to_look_at() -> None:
+    assert "nopd" in {folder.name for folder in AGENCIES}
+
+
+@pytest.mark.parametrize("folder", AGENCIES, ids=lambda folder: folder.name)
+def test_each_reason_of_an_agencys_closures_is_a_known_one(folder: Path) -> None:
+    closures = rows(folder / "closures.csv")
+    assert closures
+    assert {row["reason_code"] for row in closures} - {""} <= reason_codes()
+
+
+@pytest.mark.parametrize("folder", AGENCIES, ids=lambda folder: folder.name)
+def test_each_reason_of_an_agencys_closures_has_a_decision_row(folder: Path) -> None:
+    decided = {row["closure_reason_code"] for row in seed("recording_decisions")}
+    assert {row["reason_code"] for row in rows(folder / "closures.csv")} - {""} <= decided
+
+
+@pytest.mark.parametrize("folder", AGENCIES, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("name", ["call_types", "offences"])
+def test_each_offence_group_of_an_agencys_codes_is_a_known_one(folder: Path, name: str) -> None:
+    known = {row["offence_group"] for row in seed("offence_groups")}
+    codes = rows(folder / f"{name}.csv")
+    assert {row["offence_group"] for row in codes} - {""} <= known
+    # rape is counted apart in sexual offences (design 2); without a group it is an N100, no crime
+    rape = {row["offence_group"] for row in codes if row["is_rape"] == "true"}
+    assert rape <= {"sexual_offences", ""}

@@ -1,0 +1,506 @@
+"""The server deployment, as far as it can be tried without a Docker engine.
+
+What runs here is taken from docker-compose.yaml and the Dockerfile themselves: each service's
+environment, command and healthcheck, as plain processes against a real PostgreSQL. Host names,
+ports and the image's folders are replaced; nothing else is.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from cdi import agencies
+from cdi.runner import default_interval
+
+REPO = Path(__file__).resolve().parents[2]
+COMPOSE_FILE = REPO / "docker-compose.yaml"
+DOCKERFILE = REPO / "Dockerfile"
+AIRFLOW_SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
+SEARCH_PATH = os.pathsep.join(
+    [
+        str(Path(sys.executable).parent),
+        os.environ["PATH"],
+        *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)),
+    ]
+)
+PATIENCE = 300.0  # seconds; other work may run on the machine
+
+
+def tool(name: str, package: str) -> str:
+    """Path of a program; without it the test is skipped, but never in CI."""
+    found = shutil.which(name, path=SEARCH_PATH)
+    if found:
+        return found
+    reason = f"{name} is not installed (Debian package {package})"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def wait_for(what: str, check: Callable[[], Any]) -> Any:
+    """Repeat a check until its answer is true."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        assert time.monotonic() < until, f"waited {PATIENCE:.0f} s in vain for {what}"
+        time.sleep(1)
+
+
+# ------------------------------------------------------------------ secrets and configuration
+
+
+def write_env(output: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, REPO / "scripts" / "write_env.py", "--output", output]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def read_env(file: Path) -> dict[str, str]:
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line]
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+def compose_config(env_file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """`docker-compose config` with the variables of one file, and no others."""
+    return subprocess.run(
+        [tool("docker-compose", "docker-compose"), "--env-file", env_file, "-f", COMPOSE_FILE,
+         "config", *options],
+        env={"PATH": SEARCH_PATH}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("compose") / ".env"
+    done = write_env(file)
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+@pytest.fixture(scope="module")
+def services(env_file: Path) -> dict[str, Any]:
+    """The services as docker-compose understands them: anchors merged, variables filled in."""
+    done = compose_config(env_file, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout)["services"])
+
+
+def test_write_env_makes_strong_secrets_for_its_owner_alone(env_file: Path) -> None:
+    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
+    values = read_env(env_file)
+    assert values.keys() == read_env(REPO / ".env.example").keys()
+    assert len(set(values.values())) == len(values)
+    assert all(re.fullmatch(r"[\w=-]{40,}", value) for value in values.values())
+    assert len(base64.urlsafe_b64decode(values["CDI_FERNET_KEY"])) == 32
+
+
+def test_write_env_overwrites_nothing(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("POSTGRES_PASSWORD=mine\n", encoding="utf-8")
+    done = write_env(file)
+    assert done.returncode == 1
+    assert "exists and was left as it is" in done.stderr
+    assert file.read_text(encoding="utf-8") == "POSTGRES_PASSWORD=mine\n"
+
+
+def test_the_example_holds_no_secret() -> None:
+    assert set(read_env(REPO / ".env.example").values()) == {""}
+
+
+def test_configuration_is_valid(env_file: Path) -> None:
+    done = compose_config(env_file, "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("blank", ["", None], ids=["blank", "missing"])
+@pytest.mark.parametrize("name", sorted(read_env(REPO / ".env.example")))
+def test_without_a_secret_nothing_starts(
+    name: str, blank: str | None, env_file: Path, tmp_path: Path
+) -> None:
+    values = read_env(env_file) | {name: blank}
+    file = tmp_path / ".env"
+    lines = [f"{key}={value}\n" for key, value in values.items() if value is not None]
+    file.write_text("".join(lines), encoding="utf-8")
+    done = compose_config(file, "-q")
+    assert done.returncode != 0
+    assert f"{name} is missing a value: run scripts/write_env.py" in done.stderr
+
+
+def test_services_are_confined(services: dict[str, Any]) -> None:
+    assert set(services) == {"postgres", "init", *AIRFLOW_SERVICES}
+    for name, service in services.items():
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "healthcheck" in service or name == "init", name
+        hosts = [port["host_ip"] for port in service.get("ports", [])]
+        assert hosts == (["127.0.0.1"] if name == "api-server" else []), name
+        if name != "postgres":
+            assert service["read_only"], name
+            assert "cap_add" not in service, name
+            mounts = {m["target"]: m.get("read_only", False) for m in service["volumes"]}
+            assert mounts == {
+                "/opt/cdi/var": False, "/opt/cdi/agencies": True, "/opt/cdi/sources": True,
+            }  # fmt: skip
+
+
+def test_passwords_go_only_where_they_are_used(services: dict[str, Any], env_file: Path) -> None:
+    secrets = read_env(env_file)
+    having = {
+        secret: {n for n, s in services.items() if secrets[secret] in json.dumps(s["environment"])}
+        for secret in secrets
+    }
+    airflow = {"init", *AIRFLOW_SERVICES}
+    shared = ("CDI_FERNET_KEY", "CDI_JWT_SECRET", "CDI_API_SECRET_KEY")
+    assert having == dict.fromkeys(shared, airflow) | {
+        "POSTGRES_PASSWORD": {"postgres", *airflow},
+        "CDI_ADMIN_PASSWORD": {"api-server"},
+        "CDI_NOTES_PASSWORD": {"api-server", "scheduler"},
+    }
+
+
+def test_services_start_in_order(services: dict[str, Any]) -> None:
+    waits = {
+        name: {other: how["condition"] for other, how in service.get("depends_on", {}).items()}
+        for name, service in services.items()
+    }
+    after_init = {"init": "service_completed_successfully"}
+    assert waits == {
+        "postgres": {},
+        "init": {"postgres": "service_healthy"},
+        "api-server": after_init,
+        "dag-processor": after_init,
+        "triggerer": after_init,
+        "scheduler": after_init | {"api-server": "service_healthy"},
+    }
+
+
+# ------------------------------------------------------------------ the image
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions and their arguments, continued lines joined."""
+    lines = DOCKERFILE.read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    joined = re.sub(r"\\\n\s*", "", text)
+    return [tuple(line.split(None, 1)) for line in joined.splitlines() if line.strip()]  # type: ignore[misc]
+
+
+def image_environment() -> dict[str, str]:
+    """What the Dockerfile's ENV gives every process."""
+    pairs = [pair for name, rest in dockerfile() if name == "ENV" for pair in rest.split()]
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def test_image_base_is_pinned() -> None:
+    bases = [rest for name, rest in dockerfile() if name == "FROM"]
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:3\.12\.\d+-slim-\w+", bases[0])
+
+
+def test_image_copies_what_is_there_and_nothing_private() -> None:
+    copies = [rest.split() for name, rest in dockerfile() if name == "COPY"]
+    sources = [source for *some, _ in copies for source in some]
+    for source in sources:
+        assert (REPO / source).exists(), source
+    allowed = (REPO / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert next(line for line in allowed if not line.startswith("#")) == "*"
+    assert {line[1:] for line in allowed if line.startswith("!")} == set(sources)
+    for *some, target in copies:
+        assert [target] == [f"/opt/cdi/{source}" for source in some]
+
+
+def test_image_installs_only_what_is_locked_by_hash() -> None:
+    installs = [rest for name, rest in dockerfile() if name == "RUN" and "pip install" in rest]
+    assert len(installs) == 1
+    for option in ("--no-deps", "--require-hashes", "-r /opt/cdi/requirements/run.txt"):
+        assert option in installs[0]
+    text = (REPO / "requirements" / "run.txt").read_text(encoding="utf-8")
+    text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    requirements = text.replace("\\\n", " ").splitlines()
+    assert len(requirements) > 100
+    for requirement in filter(str.strip, requirements):
+        assert re.match(r"[\w.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", requirement), requirement
+
+
+def test_image_ends_as_the_user_that_owns_the_state() -> None:
+    users = [rest for name, rest in dockerfile() if name == "USER"]
+    assert users == ["50000:50000"]
+    made = " ".join(rest for name, rest in dockerfile() if name == "RUN")
+    assert "useradd --uid 50000" in made
+    assert "--owner=airflow --group=airflow --mode=750 /opt/cdi/var" in made
+
+
+# ------------------------------------------------------------------ the services as processes
+
+
+class Stage:
+    """Runs services of docker-compose.yaml as processes in one scratch folder."""
+
+    def __init__(self, services: dict[str, Any], folder: Path) -> None:
+        """Choose folders and ports.
+
+        Args:
+            services: As docker-compose understands them.
+            folder: An empty folder that anybody may enter.
+        """
+        self.services = services
+        self.folder = folder
+        names = ("api", "postgres", "worker_log", "trigger_log")
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.started: dict[str, subprocess.Popen[bytes]] = {}
+        for name in ("state", "tmp", "agencies"):
+            (folder / name).mkdir()
+        shutil.copytree(REPO / "agencies", folder / "agencies", dirs_exist_ok=True)
+
+    def localize(self, text: str) -> str:
+        """Replace host names, ports and the image's folders."""
+        ports = self.ports
+        api = f"127.0.0.1:{ports['api']}"
+        text = re.sub(r"^/tmp\b", str(self.folder / "tmp"), text)
+        for old, new in (
+            ("http://api-server:8080/", f"http://{api}/"),
+            ("http://127.0.0.1:8080/", f"http://{api}/"),
+            ('"host": "api-server", "port": 8080', f'"host": "127.0.0.1", "port": {ports["api"]}'),
+            ("@postgres:5432/", f"@127.0.0.1:{ports['postgres']}/"),
+            ("/opt/cdi/var", str(self.folder / "state")),
+            ("/opt/cdi/agencies", str(self.folder / "agencies")),
+            ("/opt/cdi/", f"{REPO}/"),
+        ):
+            text = text.replace(old, new)
+        assert not re.search(r'"api-server",|//api-server|@postgres|/opt/cdi', text), text
+        return text
+
+    def environment(self, name: str) -> dict[str, str]:
+        """A service's whole environment: nothing of this process's but the PATH."""
+        given = image_environment() if "build" in self.services[name] else {}
+        given |= self.services[name]["environment"]
+        env = {key: self.localize(value) for key, value in given.items()}
+        for key, value in {
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": self.ports["api"],
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": self.ports["worker_log"],
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": self.ports["trigger_log"],
+        }.items():
+            if name != "postgres":
+                assert key in env, f"{name} does not set {key}"
+                env[key] = str(value)
+        return env | {"PATH": SEARCH_PATH, "PGPORT": str(self.ports["postgres"])}
+
+    def _popen(self, name: str, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        with self.log(name).open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True, **options,
+            )  # fmt: skip
+
+    def log(self, name: str) -> Path:
+        """Log of one service."""
+        return self.folder / f"{name}.log"
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        """Start a service by its own command."""
+        command = [self.localize(part) for part in self.services[name]["command"]]
+        process = self._popen(name, command, env=self.environment(name))
+        self.started[name] = process
+        return process
+
+    def start_postgres(self) -> None:
+        """Make a data folder as the image's entrypoint does, and start the server in it."""
+        env = self.environment("postgres")
+        home = self.folder / "postgres"
+        home.mkdir()
+        password = home / "password"
+        password.write_text(env["POSTGRES_PASSWORD"], encoding="utf-8")
+        server: dict[str, Any] = {"env": {"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"}}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            shutil.chown(home, "nobody")
+            shutil.chown(password, "nobody")
+            server |= {"user": "nobody", "extra_groups": []}
+        subprocess.run(
+            [tool("initdb", "postgresql"), "-D", home / "data", "-U", env["POSTGRES_USER"],
+             "--auth=scram-sha-256", f"--pwfile={password}"],
+            check=True, capture_output=True, cwd=self.folder, **server,
+        )  # fmt: skip
+        self.started["postgres"] = self._popen(
+            "postgres",
+            [tool("postgres", "postgresql"), "-D", str(home / "data"), "-k", str(home),
+             "-h", "127.0.0.1", "-p", str(self.ports["postgres"])],
+            **server,
+        )  # fmt: skip
+        self.wait_until_healthy("postgres")
+        subprocess.run(
+            [tool("createdb", "postgresql"), "-h", "127.0.0.1", "-U", env["POSTGRES_USER"],
+             env["POSTGRES_DB"]],
+            env=env | {"PGPASSWORD": env["POSTGRES_PASSWORD"]}, check=True, capture_output=True,
+        )  # fmt: skip
+
+    def is_healthy(self, name: str) -> bool:
+        """The answer of a service's own healthcheck."""
+        kind, *command = self.services[name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        done = subprocess.run(
+            [self.localize(part) for part in command], env=self.environment(name),
+            capture_output=True, cwd=self.folder, check=False, timeout=120,
+        )  # fmt: skip
+        return done.returncode == 0
+
+    def wait_until_healthy(self, name: str) -> None:
+        """Wait for a service's own healthcheck."""
+
+        def check() -> bool:
+            ended = self.started[name].poll()
+            assert ended is None, f"{name} ended with {ended}:\n{self.tail(name)}"
+            return self.is_healthy(name)
+
+        wait_for(f"{name} to be healthy", check)
+
+    def tail(self, name: str) -> str:
+        """The end of a service's log."""
+        return self.log(name).read_text(encoding="utf-8", errors="replace")[-3000:]
+
+    def stop(self) -> list[psutil.Process]:
+        """Stop everything, the database last.
+
+        Returns:
+            Processes that are still there.
+        """
+        family = []
+        for process in self.started.values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                family += psutil.Process(process.pid).children(recursive=True)
+        for name in reversed(self.started):
+            process = self.started[name]
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=60)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        _, left = psutil.wait_procs(family, timeout=10)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        return left
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now, all different."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def stage(services: dict[str, Any]) -> Iterator[Stage]:
+    folder = Path(tempfile.mkdtemp(prefix="cdi-compose-"))
+    folder.chmod(0o755)
+    made = Stage(services, folder)
+    try:
+        yield made
+    finally:
+        left = made.stop()
+        shutil.rmtree(folder)
+    assert not left, f"still running: {left}"
+    assert not any(is_listening(port) for port in made.ports.values())
+
+
+@contextlib.contextmanager
+def logged_in(stage: Stage, user: str, password: str) -> Iterator[httpx.Client]:
+    """A client of Airflow's API."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{stage.ports['api']}", timeout=60) as client:
+        answer = client.post("/auth/token", json={"username": user, "password": password})
+        answer.raise_for_status()
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        yield client
+
+
+def get(client: httpx.Client, path: str) -> dict[str, Any]:
+    answer = client.get(f"/api/v2{path}")
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+def test_services_run_as_processes(stage: Stage, env_file: Path) -> None:
+    stage.start_postgres()
+    assert stage.start("init").wait(timeout=PATIENCE) == 0, stage.tail("init")
+    for name in AIRFLOW_SERVICES:
+        assert not stage.is_healthy(name), f"{name} is called healthy, and does not run"
+    stage.start("api-server")
+    stage.wait_until_healthy("api-server")
+    for name in AIRFLOW_SERVICES[1:]:
+        stage.start(name)
+    for name in AIRFLOW_SERVICES[1:]:
+        stage.wait_until_healthy(name)
+
+    secrets = read_env(env_file)
+    passwords = stage.folder / "tmp" / "passwords.json"
+    assert stat.S_IMODE(passwords.stat().st_mode) == 0o600
+    with pytest.raises(httpx.HTTPStatusError, match="401"), logged_in(stage, "admin", "admin"):
+        pass
+    with logged_in(stage, "admin", secrets["CDI_ADMIN_PASSWORD"]) as client:
+        wait_for("the DAGs", lambda: get(client, "/dags")["total_entries"] >= 2)
+        errors = get(client, "/importErrors")
+        assert errors["total_entries"] == 0, errors
+        run_the_sample(client)
+    assert (stage.folder / "state" / "published" / "sample" / "current").is_dir()
+
+
+def run_the_sample(client: httpx.Client) -> None:
+    """Both DAGs of the sample run to their end, and a task's note arrives in the API."""
+    for dag in ("extract", "build"):
+        answer = client.patch(f"/api/v2/dags/sample__{dag}", json={"is_paused": False})
+        answer.raise_for_status()
+    interval = default_interval(agencies.load("sample"))
+    conf = {
+        "interval_start": interval.start.isoformat(),
+        "interval_end": interval.end.isoformat(),
+    }
+    runs = "/dags/sample__extract/dagRuns"
+    answer = client.post(f"/api/v2{runs}", json={"logical_date": None, "conf": conf})
+    answer.raise_for_status()
+    run = answer.json()["dag_run_id"]
+    assert end_of(client, "sample__extract", run) == "success"
+    task = get(client, f"{runs}/{run}/taskInstances/calls.extract")
+    assert "rows read" in task["note"]
+
+    def built() -> list[dict[str, Any]]:
+        return list(get(client, "/dags/sample__build/dagRuns")["dag_runs"])
+
+    started = wait_for("the build to be started by what was landed", built)
+    assert end_of(client, "sample__build", started[0]["dag_run_id"]) == "success"
+
+
+def end_of(client: httpx.Client, dag_id: str, run_id: str) -> str:
+    """Wait for a run's end; returns its state."""
+
+    def state() -> str | None:
+        now = str(get(client, f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+        return now if now in ("success", "failed") else None
+
+    return str(wait_for(f"{dag_id} to end", state))
