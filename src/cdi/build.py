@@ -437,10 +437,27 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
         "execution_seconds": "DOUBLE", "row_count": "BIGINT", "failures": "BIGINT",
     }  # fmt: skip
     _table(con, "main.run_results", columns, rows)
-    con.execute(
-        "comment on table main.run_results is 'What dbt did in this build; the only table that "
-        "differs between two equal builds. One row per model, seed and test.'"
+    comment(
+        con,
+        "run_results",
+        "What dbt did in this build; the only table that differs between two equal builds. "
+        "One row per model, seed and test.",
+        {
+            "node": "Name in the dbt project.",
+            "resource_type": "model, seed or test.",
+            "status": "What dbt says of it.",
+            "execution_seconds": "Seconds it took.",
+            "row_count": "Rows of the model or seed.",
+            "failures": "Rows against a test.",
+        },
     )
+
+
+def comment(con: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:
+    """Describe a table that dbt does not make, as dbt's own are described in their yml."""
+    con.execute(f"comment on table main.{table} is {_literal(text)}")
+    for name, meaning in columns.items():
+        con.execute(f"comment on column main.{table}.{ident(name)} is {_literal(meaning)}")
 
 
 def evidence(planned: Plan) -> str:

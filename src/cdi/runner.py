@@ -48,8 +48,9 @@ def run(name: str, console: Console) -> None:
     """
     agency = agencies.load(name)
     interval = default_interval(agency)
-    console.print(f"[bold]{agency.name}[/bold]: {interval.start:%Y-%m-%d} to "
-                  f"{interval.end:%Y-%m-%d}, data from {agency.root}")  # fmt: skip
+    days = interval.days(agency)
+    console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")
+    console.print(f"data from {agency.root}", highlight=False, soft_wrap=True)
     if pipeline.is_up_to_date(name, interval):
         console.print("Nothing changed since the published version; nothing was run.\n")
     else:
@@ -199,7 +200,7 @@ def print_summary(agency: Agency, console: Console) -> None:
     figures = pipeline.summary_of(folder / "recording.duckdb")
     if agency.is_simulated:
         console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
-    console.print(pipeline.summary_text(figures), highlight=False)
+    console.print(pipeline.summary_text(figures), highlight=False, soft_wrap=True)
     files: dict[str, Path] = {
         "report": folder / "report.html",
         "validation": folder / "validation.html",

@@ -485,7 +485,7 @@ def run_the_sample(client: httpx.Client) -> None:
     answer = client.post(f"/api/v2{runs}", json={"logical_date": None, "conf": conf})
     answer.raise_for_status()
     run = answer.json()["dag_run_id"]
-    assert end_of(client, "sample__extract", run) == "success"
+    wait_for_success(client, f"{runs}/{run}")
     task = get(client, f"{runs}/{run}/taskInstances/calls.extract")
     assert "rows read" in task["note"]
 
@@ -493,14 +493,12 @@ def run_the_sample(client: httpx.Client) -> None:
         return list(get(client, "/dags/sample__build/dagRuns")["dag_runs"])
 
     started = wait_for("the build to be started by what was landed", built)
-    assert end_of(client, "sample__build", started[0]["dag_run_id"]) == "success"
+    wait_for_success(client, f"/dags/sample__build/dagRuns/{started[0]['dag_run_id']}")
 
 
-def end_of(client: httpx.Client, dag_id: str, run_id: str) -> str:
-    """Wait for a run's end; returns its state."""
-
-    def state() -> str | None:
-        now = str(get(client, f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
-        return now if now in ("success", "failed") else None
-
-    return str(wait_for(f"{dag_id} to end", state))
+def wait_for_success(client: httpx.Client, run: str) -> None:
+    """Wait for a run to end; if it fails, tell its tasks' notes."""
+    wait_for(f"{run} to end", lambda: get(client, run)["state"] in ("success", "failed"))
+    tasks = get(client, f"{run}/taskInstances")["task_instances"]
+    told = [f"{task['task_id']} {task['state']}: {task['note']}" for task in tasks]
+    assert get(client, run)["state"] == "success", "\n".join(told)

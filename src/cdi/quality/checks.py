@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, landing
+from cdi import agencies, build, landing
 from cdi.build import Plan
 from cdi.errors import GateError
 from cdi.landing import Batch
@@ -38,6 +38,25 @@ RESULT_COLUMNS = {
     "expectation_type": "VARCHAR",
     "owner": "VARCHAR",
     "reason": "VARCHAR",
+}
+
+RESULT_MEANINGS = {
+    "border": "landing: a batch before it was accepted; marts: this version before publishing.",
+    "dataset": "Dataset of the batch; null for marts.",
+    "batch_id": "Batch in the landing; null for marts.",
+    "table_name": "What the rule is about.",
+    "rule_id": "Rule: docs/rules.md.",
+    "severity": "fail stops, warn reports, info counts.",
+    "is_success": "Whether the rule holds.",
+    "element_count": "Rows looked at.",
+    "unexpected_count": "Rows against the rule.",
+    "quarantined_count": "Rows that the rule moved to quarantine.",
+    "observed_value": "What was observed, for rules about a whole table.",
+    "error": "Why the rule could not be evaluated; such a rule does not hold.",
+    "column_name": "Column or columns.",
+    "expectation_type": "Expectation of Great Expectations.",
+    "owner": "Who answers for it.",
+    "reason": "Why the rule is there.",
 }
 
 
@@ -375,10 +394,12 @@ def _keep(con: duckdb.DuckDBPyConnection, results: list[dict[str, Any]]) -> None
         f"insert into main.data_quality values ({', '.join('$' + n for n in RESULT_COLUMNS)})",
         [{name: result.get(name) for name in RESULT_COLUMNS} for result in results],
     )
-    con.execute(
-        "comment on table main.data_quality is 'What each data-quality rule found, at the landing "
-        "(border landing) and in the marts (border marts). One row per rule, and per batch at the "
-        "landing.'"
+    build.comment(
+        con,
+        "data_quality",
+        "What each data-quality rule found, at the landing and in the marts. One row per rule, and "
+        "per batch at the landing.",
+        RESULT_MEANINGS,
     )
     if not scalar(con, "select count(*) from main.data_quality"):
         raise GateError("GATE-MARTS", "no rule was checked", "look into expectations/")
