@@ -642,12 +642,12 @@ def record_lines(day: date, rows: list[dict[str, object]]) -> list[str]:
     number = (day - FIRST_DAY).days
     if number == 0:  # cut off
         lines[n] = lines[n][:97]
+    elif number == 5:  # no occurrence number
+        lines[n] = json_line({**rows[n], "occurrence": None})
     elif number == 6:  # a day that does not exist
         lines[n] = json_line({**rows[n], "reported": "2017-02-30T10:00"})
     elif number == 7:  # twice, and not the same
         lines.append(json_line({**rows[n], "ho_code": "058/00"}))
-    elif number == 5:  # no occurrence number
-        lines[n] = json_line({**rows[n], "occurrence": None})
     elif number == 9:  # exported twice
         lines += [lines[2], lines[5]]
     return lines
