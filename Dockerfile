@@ -17,8 +17,8 @@ COPY plugins /opt/cdi/plugins
 COPY dags /opt/cdi/dags
 COPY src /opt/cdi/src
 
-# The code stays root's; only the state folder belongs to the user. A new volume takes over
-# owner and mode of the folder that it is mounted on.
+# Airflow refuses a user without a name. The code stays root's; only the state folder belongs to
+# the user. A new volume takes over owner and mode of the folder that it is mounted on.
 RUN groupadd --gid 50000 airflow \
     && useradd --uid 50000 --gid airflow --home-dir /tmp --no-create-home airflow \
     && install --directory --owner=airflow --group=airflow --mode=750 /opt/cdi/var \

@@ -156,6 +156,8 @@ def _code_sha256(agency: Agency) -> str:
     digest = hashlib.sha256()
     for folder, patterns in folders.items():
         for file in sorted({f for p in patterns for f in folder.glob(p) if f.is_file()}):
+            if file.name.endswith("_unit_tests.yml"):
+                continue  # a test changes no result
             digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 

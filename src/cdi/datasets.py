@@ -16,7 +16,9 @@ number, boolean       DOUBLE, BOOLEAN
 name, address,        `<column>_hash`: keyed hash of the normalised value, and `has_<column>`;
 phone, birth_date     the value itself stops here (design 5.11)
 age                   `<column>_band`, ten years wide, open from 80
-free_text             `<column>_masked`: digits, e-mail addresses and capitalised names masked
+free_text             `<column>_masked`: e-mail addresses, dates, long numbers, the row's own
+                      names and capitalised names of two words masked; a lone first name of
+                      somebody in no column stays, so the text stays restricted
 ====================  ======================================================================
 """
 

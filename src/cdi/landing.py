@@ -318,11 +318,13 @@ def _value(mapping: ColumnMap, bound: Params) -> str:
 
 def _key(agency: Agency, thing: str, text: str, bound: Params) -> str:
     """SQL for the canonical form of a reference; null where no rule reads it."""
-    forms = [
-        f"when regexp_full_match(upper({text}), {bound.bind(rule.pattern)}) then "
-        f"regexp_replace(upper({text}), {bound.bind(rule.pattern)}, {bound.bind(rule.canonical)})"
-        for rule in agency.key_rules.get(thing, ())
-    ]
+    forms = []
+    for rule in agency.key_rules.get(thing, ()):
+        whole = bound.bind(f"^(?:{rule.pattern})$")
+        forms.append(
+            f"when regexp_matches(upper({text}), {whole}) then "
+            f"regexp_replace(upper({text}), {whole}, {bound.bind(rule.canonical)})"
+        )
     return f"case {' '.join(forms)} end" if forms else f"upper({text})"
 
 

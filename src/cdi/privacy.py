@@ -81,17 +81,36 @@ def mask_text_expression(text: str, own_values: list[str]) -> str:
         text: SQL expression of the text.
         own_values: SQL expressions of the names and phones in the same row.
     """
-    masked = rf"regexp_replace({text}, '[^\s@]+@[^\s@]+', '[email]', 'g')"
-    masked = rf"regexp_replace({masked}, '\+?\d[\d \-]{{4,}}\d', '[number]', 'g')"
-    for value in own_values:
-        # each word of a name on its own: logs say "Ms Doe" as often as "Jane Doe"
-        words = rf"list_filter(regexp_split_to_array({value}, '\W+'), lambda w: len(w) > 2)"
-        pattern = rf"'(?i)\b(' || array_to_string({words}, '|') || ')\b'"
-        masked = (
-            f"case when len({words}) > 0 then regexp_replace({masked}, {pattern}, '[name]', 'g') "
-            f"else {masked} end"
-        )
-    return masked
+    masked = _replace(text, r"[^\s@]+@[^\s@]+", "[email]")
+    masked = _replace(masked, r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", "[date]")
+    masked = _replace(masked, r"\+?\d[\d -]{4,}\d", "[number]")
+    if own_values:
+        masked = _mask_words(masked, f"concat_ws(' ', {', '.join(own_values)})")
+    # people in no column: two or more capitalised words in a row
+    return _replace(masked, r"\p{Lu}[\p{Ll}'’-]+(?: \p{Lu}[\p{L}'’-]+)+", "[name]")
+
+
+def _replace(text: str, pattern: str, by: str) -> str:
+    literal = pattern.replace("'", "''")
+    return f"regexp_replace({text}, '{literal}', '{by}', 'g')"
+
+
+def _mask_words(text: str, names: str) -> str:
+    """SQL that masks each word of the names on its own: "Ms Doe" as well as "Jane Doe"."""
+    # with apostrophes and without, the longest first; RE2's own word signs know ASCII only
+    words = (
+        f"list_transform(list_sort(list_transform(list_distinct(list_filter("
+        f"regexp_extract_all({names}, '[\\pL''’]+') || regexp_extract_all({names}, '\\pL+'), "
+        "lambda w: len(w) > 1)), lambda w: lpad(cast(len(w) as varchar), 3, '0') || w), 'desc'), "
+        "lambda w: w[4:])"
+    )
+    pattern = f"'(?i)(^|[^\\pL])(' || array_to_string({words}, '|') || ')([^\\pL]|$)'"
+    by = "'\\1[name]\\3', 'g'"
+    # twice: two names in a row share the sign between them
+    once = f"regexp_replace({text}, {pattern}, {by})"
+    return (
+        f"case when len({words}) > 0 then regexp_replace({once}, {pattern}, {by}) else {text} end"
+    )
 
 
 def mask_shape(text: str) -> str:

@@ -217,9 +217,10 @@ def _read_csv(
 ) -> list[str]:
     columns = _csv_header(source, file)
     _check_columns(source, file, columns)
+    # the reject tables go on from file to file, and a clean file makes no scan of its own in them
+    con.execute("drop table if exists reject_errors; drop table if exists reject_scans")
     bound = Params()
-    con.execute(
-        f"""
+    query = f"""
         create or replace table raw as
         select row_number() over () as row_no, *
         from read_csv({bound.bind(str(file.path))},
@@ -227,9 +228,15 @@ def _read_csv(
             delim = {bound.bind(source.delimiter)},
             auto_detect = false, header = true, quote = '"', escape = '"',
             null_padding = false, store_rejects = true, rejects_limit = 0, max_line_size = 4194304)
-        """,
-        bound.values,
-    )
+        """
+    try:
+        con.execute(query, bound.values)
+    except duckdb.Error as error:
+        raise SourceError(
+            "SRC-FORMAT",
+            f"{file.name} cannot be read as CSV: {str(error).splitlines()[0]}",
+            "have the file delivered with one kind of line end and quotes around text that has any",
+        ) from None
     _keep_rejects(con, file, number)
     return columns
 
@@ -269,7 +276,7 @@ def _keep_rejects(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int
     rejects = con.execute(
         "select line, line_byte_position, arg_min(error_type, column_idx), "
         "arg_min(error_message, column_idx) from reject_errors "
-        "where scan_id = (select max(scan_id) from reject_scans) group by all order by line"
+        "group by all order by line"
     ).fetchall()
     size = file.path.stat().st_size
     with file.path.open("rb") as handle:

@@ -36,9 +36,9 @@ def test_graph_and_note_of_a_run(browser: Browser, ui: Ui) -> None:
     page.screenshot(path=ui.shots / "airflow-dags.png")
 
     page.goto(f"{ui.url}/dags/sample__extract")
-    page.evaluate("localStorage.setItem('dag_view-sample__extract', '\"graph\"')")
-    page.reload()
     page.get_by_text("landed").first.wait_for(timeout=60_000)
+    page.keyboard.press("g")  # Airflow's own shortcut from grid to graph
+    page.locator(".react-flow__node").first.wait_for(timeout=60_000)
     page.wait_for_timeout(2000)
     page.screenshot(path=ui.shots / "airflow-graph.png")
 

@@ -207,6 +207,30 @@ def test_a_call_after_the_files_own_date_is_quarantined_by_its_rule(
     assert kept == (119,)
 
 
+def test_a_clean_file_does_not_inherit_another_files_refused_rows(
+    good: tuple[SmallAgency, Path],
+) -> None:
+    small, _ = good
+    rows = [[f"T-{n:04d}", *CALLS[2][1:]] for n in range(101, 161)]
+    (small.data / "calls-1.csv").write_bytes(many_calls(["T-0100,too short"]))
+    (small.data / "calls-2.csv").write_bytes(csv_bytes(CALL_HEADER, rows))
+    (small.data / "calls.csv").unlink()
+    small.extract_and_check()
+    files = landing.batches("testville", "calls")[-1].manifest["files"]
+    assert [(f["read"], f["quarantined"]) for f in files] == [(61, 1), (60, 0)]
+    assert len(refused_rows(small)) == 1
+
+
+def test_two_kinds_of_line_end_are_a_named_error(good: tuple[SmallAgency, Path]) -> None:
+    small, published = good
+    before = published.read_bytes()
+    content = many_calls().replace(b"\n", b"\r\n")
+    small.write("calls.csv", content + b"T-0100,2026-01-05\n10:00,,THEFT,THEFT,NONE,N,,,\r\n")
+    with pytest.raises(SourceError, match="SRC-FORMAT"):
+        small.extract_and_check()
+    assert_untouched(small, published, before)
+
+
 def test_too_many_refused_rows_refuse_the_batch(good: tuple[SmallAgency, Path]) -> None:
     small, published = good
     before = published.read_bytes()

@@ -140,11 +140,13 @@ def test_a_backfill_lands_every_day_and_its_events_coalesce(airflow: RunningAirf
         env=airflow.env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    wait_for(
-        "the backfill",
-        lambda: list(airflow.client.runs("sample__extract").values()).count("success") == days,
-        seconds=300,
-    )
+
+    def landed_days() -> int:
+        states = list(airflow.client.runs("sample__extract").values())
+        assert "failed" not in states
+        return states.count("success")
+
+    wait_for("the backfill", lambda: landed_days() == days, seconds=300)
     batches = landing.batches("sample", "calls")
     assert [b.manifest["interval_start"][:10] for b in batches] == sorted(
         b.manifest["interval_start"][:10] for b in batches

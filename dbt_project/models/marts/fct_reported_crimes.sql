@@ -53,7 +53,7 @@ final as (
         reported.call_id,
         reported.crime_record_id,
         calls.received_at as reported_at,
-        cast(date_trunc('month', timezone(settings.timezone, timezone('UTC', calls.received_at))) as date)
+        cast(date_trunc('month', {{ local_date('calls.received_at', 'settings.timezone') }}) as date)
             as reported_month_on,
         reported.offence_group,
         reported.is_rape,
@@ -91,7 +91,7 @@ final as (
         end as status,
         case
             when outcomes.outcome in ('unrecorded', 'too_recent')
-                then date_diff('minute', settings.as_of, outcomes.due_at) / 60.0
+                then date_diff('second', settings.as_of, outcomes.due_at) / 3600.0
         end as hours_left,
         versions.ruleset_version
     from reported

@@ -46,9 +46,12 @@ judged as (
     inner join calls on reported.call_id = calls.call_id
     inner join decisions on reported.call_id = decisions.call_id
     left join kinds on reported.call_evidence_kind = kinds.evidence_kind
-    inner join limits on cast(calls.received_at as date) between limits.valid_from and limits.valid_to
     cross join rulesets
     cross join settings
+    inner join limits
+        on
+            {{ local_date('calls.received_at', 'settings.timezone') }}
+            between limits.valid_from and limits.valid_to
 ),
 
 final as (

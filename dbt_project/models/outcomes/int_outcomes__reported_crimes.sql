@@ -3,7 +3,10 @@
 with linked as (
     select
         *,
-        row_number() over (partition by call_id order by crime_record_id) as ordinal
+        row_number() over (
+            partition by call_id
+            order by is_proven_by_reference desc, link_probability desc, crime_record_id asc
+        ) as ordinal
     from {{ ref('int_linkage__links') }}
     where is_crime_record
 ),

@@ -13,16 +13,21 @@ closures as (
     select * from {{ source('codes', 'closures') }}
 ),
 
+settings as (
+    select * from {{ source('landing', 'settings') }}
+),
+
 final as (
     select
         calls.call_id,
-        cast(calls.received_at as date) as received_on,
+        {{ local_date('calls.received_at', 'settings.timezone') }} as received_on,
         evidence.call_id is not null as has_crime_evidence,
         closures.reason_code is not null as has_closure_reason,
         closures.reason_code as closure_reason_code
     from calls
     left join evidence on calls.call_id = evidence.call_id
     left join closures on calls.disposition_code = closures.code
+    cross join settings
 )
 
 select * from final

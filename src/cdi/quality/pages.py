@@ -20,7 +20,12 @@ def write_validation(
         results: Results as `cdi.quality.checks` makes them.
         heading: What was checked, e.g. ``Version 20221123T0600-0123456789``.
     """
-    rows = [{"batch_id": None, "dataset": None, **result} for result in results]
+    rows = [
+        {**result, "batch_label": f"{result['dataset']} {result['batch_id']}"}
+        if result.get("batch_id")
+        else {**result, "batch_label": ""}
+        for result in results
+    ]
     broken = [r for r in rows if not r["is_success"]]
     page = render(
         "validation.html.j2",
