@@ -41,13 +41,7 @@ def scheduled(home: Path) -> float:
     """Seconds of the same steps as two DAG runs under a scheduler that is already up."""
     os.environ["CDI_HOME"] = str(home)
     agency = agencies.load(AGENCY)
-    port = service.free_port()
-    env = service.prepare(port)
-    with service.running(env, service.RUN_COMPONENTS):
-        client = service.Client(port)
-        client.wait_until_healthy()
-        for step in ("build", "extract"):
-            client.unpause(f"{AGENCY}__{step}")
+    with service.airflow(service.RUN_COMPONENTS, runner.dag_ids(agency)) as client:
         started = time.monotonic()
         runner.Progress(client, Console(quiet=True)).follow(agency, runner.default_interval(agency))
         seconds = time.monotonic() - started

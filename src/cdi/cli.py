@@ -51,12 +51,8 @@ def ui(data: DataOption = None) -> None:
     """Start Airflow and leave it up until Ctrl-C; prints URL and log-in."""
     if data:
         os.environ["CDI_DATA"] = str(Path(data).resolve()) if "://" not in data else data
-    port = service.free_port()
-    with console.status("Starting Airflow"):
-        env = service.prepare(port)
-    with service.running(env, service.UI_COMPONENTS):
-        client = service.Client(port)
-        client.wait_until_healthy()
+    console.print("Starting Airflow")
+    with service.airflow(service.UI_COMPONENTS) as client:
         console.print(f"Airflow is up at {client.url}")
         console.print(f"log in as [bold]admin[/bold], password [bold]{service.password()}[/bold]")
         console.print("Ctrl-C stops it.")

@@ -59,18 +59,16 @@ def run(name: str, console: Console) -> None:
 
 
 def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
-    port = service.free_port()
-    with console.status("Preparing Airflow"):
-        env = service.prepare(port)
-    with service.running(env, service.RUN_COMPONENTS):
-        client = service.Client(port)
-        with console.status("Starting Airflow"):
-            client.wait_until_healthy()
-            for dag in ("build", "extract"):
-                client.unpause(f"{agency.agency}__{dag}")
+    console.print("Starting Airflow (scheduler, DAG processor, API server)")
+    with service.airflow(service.RUN_COMPONENTS, dag_ids(agency)) as client:
         Progress(client, console).follow(agency, interval)
         console.print("Stopping Airflow")
     console.print("Airflow stopped; no process is left.\n")
+
+
+def dag_ids(agency: Agency) -> tuple[str, str]:
+    """The two DAGs of an agency; the build first, so that it listens when batches land."""
+    return f"{agency.agency}__build", f"{agency.agency}__extract"
 
 
 class Progress:
@@ -91,7 +89,7 @@ class Progress:
         Raises:
             RunFailedError: RUN-FAILED with the note of the failed task.
         """
-        extract_id, build_id = f"{agency.agency}__extract", f"{agency.agency}__build"
+        build_id, extract_id = dag_ids(agency)
         before = self.client.runs(build_id)
         conf = {
             "interval_start": interval.start.isoformat(),

@@ -88,6 +88,7 @@ def environment(port: int) -> dict[str, str]:
         "core__load_examples": False,
         "core__executor": "LocalExecutor",
         "core__parallelism": 4,
+        "scheduler__scheduler_idle_sleep_time": 0.2,  # one machine: look often
         "core__fernet_key": keys["fernet_key"],
         "core__execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
         "core__simple_auth_manager_users": f"admin:admin,{NOTES_USER}:user",
@@ -224,8 +225,14 @@ def _stop(leaders: list[psutil.Process]) -> None:
 class Client:
     """Airflow's public REST API, as the user `admin`."""
 
-    def __init__(self, port: int) -> None:
-        """Nothing is asked before `wait_until_healthy`."""
+    def __init__(self, port: int, env: dict[str, str]) -> None:
+        """Nothing is asked before `wait_until_healthy`.
+
+        Args:
+            port: Of the API server on 127.0.0.1.
+            env: Environment of Airflow's processes, for its command line.
+        """
+        self.env = env
         self.url = f"http://127.0.0.1:{port}"
         self._http = httpx.Client(base_url=self.url, timeout=30)
 
@@ -294,3 +301,27 @@ class Client:
         """Task instances of a run: task_id, state, duration (seconds), note."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return list(self._call("GET", path)["task_instances"])
+
+
+@contextlib.contextmanager
+def airflow(components: tuple[str, ...], dag_ids: tuple[str, ...] = ()) -> Iterator[Client]:
+    """A healthy local Airflow for the length of a `with` block.
+
+    Args:
+        components: `RUN_COMPONENTS` or `UI_COMPONENTS`.
+        dag_ids: DAGs to unpause; the others stay as they are.
+
+    Yields:
+        A client, logged in.
+
+    Raises:
+        ServiceError: If the database cannot be made, or a component or DAG does not come up.
+    """
+    port = free_port()
+    env = prepare(port)
+    with running(env, components):
+        client = Client(port, env)
+        client.wait_until_healthy()
+        for dag_id in dag_ids:
+            client.unpause(dag_id)
+        yield client

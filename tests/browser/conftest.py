@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 class Ui:
     """Airflow's UI after one run."""
 
-    url: str
+    client: service.Client
     password: str
     home: Path
     shots: Path
@@ -53,16 +53,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
         agency = agencies.load("sample")
-        port = service.free_port()
-        env = service.prepare(port)
-        with service.running(env, service.UI_COMPONENTS):
-            client = service.Client(port)
-            client.wait_until_healthy()
-            for step in ("build", "extract"):
-                client.unpause(f"sample__{step}")
+        with service.airflow(service.UI_COMPONENTS, runner.dag_ids(agency)) as client:
             interval = runner.default_interval(agency)
             runner.Progress(client, Console(quiet=True)).follow(agency, interval)
-            yield Ui(client.url, service.password(), home, shots)
+            yield Ui(client, service.password(), home, shots)
 
 
 def watched(page: Page) -> list[str]:

@@ -2,14 +2,13 @@
 
 from playwright.sync_api import Browser, Page
 
-from cdi import service
 from tests.browser.conftest import SIZES, Ui, watched
 
 
 def logged_in(browser: Browser, ui: Ui) -> Page:
     """A page behind the log-in."""
     page = browser.new_page(viewport=SIZES["desktop"])
-    page.goto(ui.url)
+    page.goto(ui.client.url)
     page.get_by_label("Username").fill("admin")
     page.locator("input[type=password]").fill(ui.password)
     page.keyboard.press("Enter")
@@ -19,30 +18,28 @@ def logged_in(browser: Browser, ui: Ui) -> Page:
 
 def test_the_ui_asks_for_a_log_in(browser: Browser, ui: Ui) -> None:
     page = browser.new_page()
-    page.goto(f"{ui.url}/dags")
+    page.goto(f"{ui.client.url}/dags")
     page.wait_for_url("**/auth/login*", timeout=60_000)
     page.close()
 
 
 def test_graph_and_note_of_a_run(browser: Browser, ui: Ui) -> None:
-    client = service.Client(int(ui.url.rpartition(":")[2]))
-    client.wait_until_healthy()
-    ((run_id, state),) = client.runs("sample__build").items()
+    ((run_id, state),) = ui.client.runs("sample__build").items()
     assert state == "success"
     page = logged_in(browser, ui)
     problems = watched(page)
-    page.goto(f"{ui.url}/dags")
+    page.goto(f"{ui.client.url}/dags")
     page.get_by_text("Northmoor Police (made-up sample): build").first.wait_for(timeout=60_000)
     page.screenshot(path=ui.shots / "airflow-dags.png")
 
-    page.goto(f"{ui.url}/dags/sample__extract")
+    page.goto(f"{ui.client.url}/dags/sample__extract")
     page.get_by_text("landed").first.wait_for(timeout=60_000)
     page.keyboard.press("g")  # Airflow's own shortcut from grid to graph
     page.locator(".react-flow__node").first.wait_for(timeout=60_000)
     page.wait_for_timeout(2000)
     page.screenshot(path=ui.shots / "airflow-graph.png")
 
-    page.goto(f"{ui.url}/dags/sample__build/runs/{run_id}/tasks/build")
+    page.goto(f"{ui.client.url}/dags/sample__build/runs/{run_id}/tasks/build")
     page.wait_for_timeout(3000)
     note = page.get_by_text("fct_calls", exact=False).first
     if not note.is_visible():

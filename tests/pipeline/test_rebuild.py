@@ -74,11 +74,13 @@ def test_an_edited_seed_rebuilds(
     project = tmp_path / "dbt_project"
     shutil.copytree(paths.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     seed = project / "seeds" / "recording_decisions.csv"
-    rows = seed.read_text().splitlines(keepends=True)
-    seed.write_text("".join(row for row in rows if not row.startswith("D010")))
+    row = "D010,10,true,true,DUPLICATE_LOG,justified,DUPLICATE_LOG"
+    assert row in seed.read_text()
+    changed = "D010,10,true,true,DUPLICATE_LOG,must_be_recorded,"
+    seed.write_text(seed.read_text().replace(row, changed))
     monkeypatch.setattr(paths, "DBT_PROJECT", project)
     assert small.run()
-    # without its row the duplicate log justifies nothing any more
+    # a duplicate log justifies nothing any more
     new = small.rows("select outcome from fct_reported_crimes where call_id = 'T-0004'")
     assert new == [("unrecorded",)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdi import paths, service
+from cdi import agencies, paths, runner, service
 from tests.conftest import SmallAgency
 
 
@@ -60,7 +60,6 @@ class RunningAirflow:
     """A real Airflow for the tests of a module, with the agencies `testville` and `sample`."""
 
     client: service.Client
-    env: dict[str, str]
     home: Path
     small: SmallAgency
 
@@ -96,13 +95,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow
         patch.setenv("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")
         patch.delenv("CDI_DATA", raising=False)
         small = SmallAgency(registry / "testville")
-        port = service.free_port()
-        env = service.prepare(port)
-        with service.running(env, service.RUN_COMPONENTS):
-            client = service.Client(port)
-            client.wait_until_healthy()
-            for agency in ("testville", "sample"):
-                for step in ("build", "extract"):
-                    client.unpause(f"{agency}__{step}")
-            yield RunningAirflow(client, env, home, small)
+        dag_ids = runner.dag_ids(small.agency) + runner.dag_ids(agencies.load("sample"))
+        with service.airflow(service.RUN_COMPONENTS, dag_ids) as client:
+            yield RunningAirflow(client, home, small)
         assert processes_of(home) == []

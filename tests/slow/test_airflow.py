@@ -137,7 +137,7 @@ def test_a_backfill_lands_every_day_and_its_events_coalesce(airflow: RunningAirf
     done = subprocess.run(
         [*airflow_command(), "backfill", "create", "--dag-id", "sample__extract",
          "--from-date", midnight(agency, first), "--to-date", midnight(agency, last)],
-        env=airflow.env, capture_output=True, text=True, check=False,
+        env=airflow.client.env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
