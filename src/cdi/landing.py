@@ -343,8 +343,9 @@ def _parsed(agency: Agency, column: Column, mapping: ColumnMap, bound: Params) -
     return f"try_cast({text} as double)"
 
 
-def _outputs(agency: Agency, source: Source, column: Column, bound: Params) -> dict[str, str]:
+def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dict[str, str]:
     """SQL for each landing column that comes of one canonical column."""
+    source = agency.sources[dataset]
     mapping = source.columns.get(column.name)
     if mapping is None:
         return {name: f"cast(null as {kind})" for name, kind in column.outputs.items()}
@@ -360,17 +361,13 @@ def _outputs(agency: Agency, source: Source, column: Column, bound: Params) -> d
     if column.kind == "free_text":
         own = [
             _value(source.columns[other.name], bound)
-            for other in DATASETS[_dataset_of(column)]
+            for other in DATASETS[dataset]
             if other.kind in ("name", "phone") and other.name in source.columns
         ]
         return {f"{column.name}_masked": privacy.mask_text_expression(text, own)}
     if column.kind in ("text", "code"):
         return {column.name: text}
     return {next(iter(column.outputs)): _parsed(agency, column, mapping, bound)}
-
-
-def _dataset_of(column: Column) -> str:
-    return next(name for name, columns in DATASETS.items() if column in columns)
 
 
 def _type_rows(
@@ -382,7 +379,7 @@ def _type_rows(
     selected: dict[str, str] = {}
     untyped, absent = [], []
     for column in DATASETS[dataset]:
-        selected |= _outputs(agency, source, column, bound)
+        selected |= _outputs(agency, dataset, column, bound)
         mapping = source.columns.get(column.name)
         if mapping is None:
             continue

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi import agencies, build, landing, paths, publish, report
+from cdi.errors import GateError
 from cdi.landing import read_batch
 from cdi.sources import Interval
 from cdi.sql import connect
@@ -51,10 +52,23 @@ def extract(
 
 
 def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
-    """Check a pending batch and accept it; see `cdi.quality.checks.check_batch`."""
+    """Check a pending batch and accept it; see `cdi.quality.checks.check_batch`.
+
+    Raises:
+        GateError: GATE-LANDING if a rule stops it, GATE-GONE if there is no such pending batch.
+    """
     from cdi.quality import checks  # Great Expectations takes seconds to import
 
-    batch = read_batch(paths.landing(agency, dataset) / "pending" / batch_id)
+    home = paths.landing(agency, dataset)
+    if (home / "batches" / batch_id).is_dir():
+        return Step(True, f"batch {batch_id} was accepted before", batch_id)
+    if not (home / "pending" / batch_id / "manifest.json").is_file():
+        raise GateError(
+            "GATE-GONE",
+            f"{home} has no pending batch {batch_id}: it was refused, or extracted anew",
+            "clear the task `extract`, not the check alone",
+        )
+    batch = read_batch(home / "pending" / batch_id)
     accepted, results = checks.check_batch(agencies.load(agency), batch)
     told = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
     return Step(True, f"{told}\n{checks.evidence(results)}", batch_id)

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cdi import landing, paths, privacy
+from cdi import landing, paths, pipeline, privacy
 from cdi.errors import GateError, SourceError
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
@@ -229,6 +229,21 @@ def test_two_kinds_of_line_end_are_a_named_error(good: tuple[SmallAgency, Path])
     with pytest.raises(SourceError, match="SRC-FORMAT"):
         small.extract_and_check()
     assert_untouched(small, published, before)
+
+
+def test_a_check_that_is_repeated_accepts_once_and_says_when_there_is_nothing_to_check(
+    good: tuple[SmallAgency, Path],
+) -> None:
+    small, _ = good
+    small.write("calls.csv", many_calls())
+    batch_id = pipeline.extract("testville", "calls", small.interval).result
+    assert batch_id is not None
+    (paths.landing("testville", "calls") / "pending" / batch_id / ".check.duckdb").touch()
+    for _ in range(2):  # the second time as Airflow's retry after a kill
+        assert pipeline.check_landing("testville", "calls", batch_id).result == batch_id
+    assert len(landing.batches("testville", "calls")) == 2
+    with pytest.raises(GateError, match="GATE-GONE"):
+        pipeline.check_landing("testville", "calls", "20260105T0000_20260107T0000_v9")
 
 
 def test_too_many_refused_rows_refuse_the_batch(good: tuple[SmallAgency, Path]) -> None:

@@ -78,6 +78,7 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch, list[dict
             ``refused/`` and no build sees it.
     """
     work = batch.folder / ".check.duckdb"
+    work.unlink(missing_ok=True)  # of a killed check
     with connect(work) as con:
         _open_batch(con, agency, batch)
         suite = load_suite("landing", batch.manifest["dataset"])

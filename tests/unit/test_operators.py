@@ -1,0 +1,53 @@
+"""The Airflow side: what a connection becomes, how a note is cut, how a moment is read."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def airflow_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes to the user's own Airflow home."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+
+
+def test_a_connections_log_in_and_extras_go_to_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cdi_airflow.operators import ExtractOperator
+
+    connection = {"conn_type": "generic", "host": "files.example.org", "login": "cdi",
+                  "password": "secret", "extra": {"timeout": 5}}  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_FORCE_FILES", json.dumps(connection))
+    operator = ExtractOperator(
+        task_id="extract", agency="nopd", dataset="calls", connection="force_files"
+    )
+    assert operator.storage_options() == {
+        "host": "files.example.org",
+        "username": "cdi",
+        "password": "secret",
+        "timeout": 5,
+    }
+    without = ExtractOperator(task_id="extract", agency="nopd", dataset="calls", connection=None)
+    assert without.storage_options() == {}
+
+
+def test_a_long_note_is_cut_at_a_lines_end_and_says_so() -> None:
+    from cdi_airflow.notes import NOTE_LENGTH, shorten
+
+    assert shorten("short") == "short"
+    cut = shorten("\n".join(f"line {n}" for n in range(500)))
+    assert len(cut) <= NOTE_LENGTH
+    *lines, last = cut.split("\n")
+    assert "log" in last
+    assert lines == [f"line {n}" for n in range(len(lines))]
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [("2022-01-01T00:00:00Z", 0), ("2022-01-01T00:00:00-06:00", 6), ("2022-01-01T00:00:00", 0)],
+)
+def test_a_moment_without_an_offset_is_utc(text: str, hour: int) -> None:
+    from cdi_airflow.operators import _moment
+
+    assert _moment(text) == datetime(2022, 1, 1, hour, tzinfo=UTC)
