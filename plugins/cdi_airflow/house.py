@@ -20,7 +20,7 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
     return {
         "dag_id": f"{agency.agency}__{step}",
         "dag_display_name": f"{agency.name}: {step}",
-        "max_active_runs": 1,  # landing and private file have one writer
+        "max_active_runs": 1,  # a backfill sets its own number; the landing takes that
         "tags": [f"agency:{agency.agency}", f"step:{step}", kind, "impact:tier_1"],
         "default_args": {
             "owner": agency.owner.name,

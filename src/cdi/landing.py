@@ -10,6 +10,7 @@ A batch appears by one rename. Every row read is accepted, quarantined with a ru
 duplicate after column mapping (design 5.3), counted per file in the manifest.
 """
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -100,16 +101,28 @@ def _source_fingerprint(agency: Agency, dataset: str, files: list[FetchedFile]) 
 
 
 def _reference_batch(agency: Agency, dataset: str, interval: Interval) -> Batch | None:
-    """The batch that new content must differ from to count as new.
+    """The batch that new content must differ from to count as new."""
+    return _counterpart(
+        agency.agency,
+        dataset,
+        agency.sources[dataset].delivery,
+        (interval.start.isoformat(), interval.end.isoformat()),
+    )
 
-    A snapshot replaces whatever came before; changes are compared within their interval.
-    """
-    accepted = batches(agency.agency, dataset)
-    if agency.sources[dataset].delivery == "changes":
-        start, end = interval.start.isoformat(), interval.end.isoformat()
-        accepted = [b for b in accepted if (b.manifest["interval_start"],
-                    b.manifest["interval_end"]) == (start, end)]  # fmt: skip
-    return accepted[-1] if accepted else None
+
+def _counterpart(
+    agency: str, dataset: str, delivery: str, interval: tuple[str, str]
+) -> Batch | None:
+    """A snapshot replaces whatever came before; changes are compared within their interval."""
+    accepted = batches(agency, dataset)
+    if delivery == "snapshot":
+        return max(accepted, key=lambda b: (b.manifest["as_of"], b.manifest["seq"]), default=None)
+    same = [b for b in accepted if _interval_of(b) == interval]
+    return same[-1] if same else None
+
+
+def _interval_of(batch: Batch) -> tuple[str, str]:
+    return batch.manifest["interval_start"], batch.manifest["interval_end"]
 
 
 def extract(
@@ -132,30 +145,33 @@ def extract(
     Raises:
         SourceError: If a file is absent, damaged or not what agency.yaml says; nothing is landed.
     """
-    pending = paths.landing(agency.agency, dataset) / "pending"
-    # a killed extraction leaves its folder; one extraction per dataset runs at a time
-    shutil.rmtree(pending, ignore_errors=True)
-    pending.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(dir=pending, prefix=".fetch-") as scratch:
-        files, absent = sources.fetch(agency, dataset, interval, Path(scratch), storage_options)
+    # a backfill runs many intervals at once: each has its own folder, which a killed one leaves
+    folder = paths.landing(agency.agency, dataset) / "pending"
+    working = folder / f".{_name(interval)}"
+    shutil.rmtree(working, ignore_errors=True)
+    scratch, target = working / "fetched", working / "batch"
+    scratch.mkdir(parents=True)
+    target.mkdir()
+    try:
+        files, absent = sources.fetch(agency, dataset, interval, scratch, storage_options)
         fingerprint = _source_fingerprint(agency, dataset, files)
         newest = _reference_batch(agency, dataset, interval)
         if newest and newest.manifest["source_fingerprint"] == fingerprint:
             return None
-        target = pending / ".writing"
-        target.mkdir()
         manifest = _write_rows(agency, dataset, interval, files, target)
-    if newest and newest.manifest["content_sha256"] == manifest["content_sha256"]:
-        shutil.rmtree(target)
-        return None
-    batch_id = _batch_id(agency, dataset, interval)
-    manifest |= {
-        "batch_id": batch_id,
-        "source_fingerprint": fingerprint,
-        "absent_files": absent,
-    }
-    write_manifest(target, manifest)
-    return read_batch(target.rename(pending / batch_id))
+        if newest and newest.manifest["content_sha256"] == manifest["content_sha256"]:
+            return None
+        batch_id = _batch_id(agency, dataset, interval)
+        manifest |= {
+            "batch_id": batch_id,
+            "source_fingerprint": fingerprint,
+            "absent_files": absent,
+        }
+        write_manifest(target, manifest)
+        shutil.rmtree(folder / batch_id, ignore_errors=True)
+        return read_batch(target.rename(folder / batch_id))
+    finally:
+        shutil.rmtree(working)
 
 
 def is_unchanged(
@@ -175,28 +191,43 @@ def is_unchanged(
         )
 
 
+def _name(interval: Interval) -> str:
+    return f"{interval.start:%Y%m%dT%H%M}_{interval.end:%Y%m%dT%H%M}"
+
+
 def _batch_id(agency: Agency, dataset: str, interval: Interval) -> str:
-    name = f"{interval.start:%Y%m%dT%H%M}_{interval.end:%Y%m%dT%H%M}"
+    name = _name(interval)
     accepted = batches(agency.agency, dataset)
     version = 1 + sum(batch.manifest["batch_id"].startswith(name) for batch in accepted)
     return f"{name}_v{version}"
 
 
-def accept(batch: Batch) -> Batch:
+def accept(batch: Batch) -> Batch | None:
     """Move a checked batch into the landing, by one rename.
+
+    Batches are accepted one after another (a lock per dataset), as their order of arrival counts.
 
     Returns:
         The batch at its final place; its manifest has `seq`, its place in the order of arrival.
+        None if the same content was accepted while this batch was checked; it is dropped then.
     """
-    agency, dataset = batch.manifest["agency"], batch.manifest["dataset"]
-    accepted = batches(agency, dataset)
-    seq = 1 + (accepted[-1].manifest["seq"] if accepted else 0)
-    write_manifest(batch.folder, batch.manifest | {"seq": seq})
-    for file in batch.folder.iterdir():
-        file.chmod(0o444)
-    target = paths.landing(agency, dataset) / "batches" / batch.manifest["batch_id"]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return read_batch(batch.folder.rename(target))
+    manifest = batch.manifest
+    home = paths.landing(manifest["agency"], manifest["dataset"])
+    (home / "batches").mkdir(parents=True, exist_ok=True)
+    with (home / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # goes with its process, however it ends
+        twin = _counterpart(
+            manifest["agency"], manifest["dataset"], manifest["delivery"], _interval_of(batch)
+        )
+        if twin and twin.manifest["content_sha256"] == manifest["content_sha256"]:
+            shutil.rmtree(batch.folder)
+            return None
+        accepted = batches(manifest["agency"], manifest["dataset"])
+        seq = 1 + (accepted[-1].manifest["seq"] if accepted else 0)
+        write_manifest(batch.folder, manifest | {"seq": seq})
+        for file in batch.folder.iterdir():
+            file.chmod(0o444)
+        return read_batch(batch.folder.rename(home / "batches" / manifest["batch_id"]))
 
 
 def recount(batch: Batch, moved: Mapping[str, int]) -> Batch:

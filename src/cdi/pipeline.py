@@ -70,6 +70,8 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
         )
     batch = read_batch(home / "pending" / batch_id)
     accepted, results = checks.check_batch(agencies.load(agency), batch)
+    if accepted is None:
+        return Step(False, "nothing new: the same content was accepted meanwhile")
     told = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
     return Step(True, f"{told}\n{checks.evidence(results)}", batch_id)
 

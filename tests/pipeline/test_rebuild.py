@@ -161,3 +161,36 @@ def test_one_day_at_a_time_equals_all_days_at_once(
     for name in ("main.fct_calls", "main.fct_reported_crimes", "main.recording_rate"):
         assert len(contents["daily"][name]) > 0
         assert contents["daily"][name] == contents["at once"][name]
+
+
+def test_intervals_side_by_side_do_not_disturb_each_other(state: Path) -> None:
+    """As a backfill runs them: all extracted before the first is checked."""
+    from concurrent.futures import ThreadPoolExecutor
+    from datetime import timedelta
+
+    from cdi.sources import Interval
+
+    agency = agencies.load("sample")
+    assert agency.coverage is not None
+    starts = [agency.coverage.start + timedelta(days=n) for n in range(4)]
+    intervals = [Interval.of_days(agency, day, day + timedelta(days=1)) for day in starts]
+    pending = [landing.extract(agency, "calls", interval) for interval in intervals]
+    assert len({batch.folder for batch in pending if batch}) == 4
+    with ThreadPoolExecutor(4) as pool:
+        accepted = list(pool.map(lambda batch: landing.accept(batch) if batch else None, pending))
+    assert sorted(batch.manifest["seq"] for batch in accepted if batch) == [1, 2, 3, 4]
+
+
+def test_the_same_snapshot_checked_twice_at_once_is_accepted_once(small: SmallAgency) -> None:
+    from datetime import date
+
+    from cdi.sources import Interval
+
+    days = [(date(2026, 1, 5), date(2026, 1, 6)), (date(2026, 1, 6), date(2026, 1, 7))]
+    pending = [
+        landing.extract(small.agency, "calls", Interval.of_days(small.agency, *day)) for day in days
+    ]
+    accepted = [landing.accept(batch) for batch in pending if batch]
+    assert len(accepted) == 2
+    assert accepted[1] is None
+    assert len(landing.batches("testville", "calls")) == 1

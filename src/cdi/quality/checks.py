@@ -60,7 +60,7 @@ RESULT_MEANINGS = {
 }
 
 
-def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch, list[dict[str, Any]]]:
+def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, list[dict[str, Any]]]:
     """Check a pending batch; accept it, or refuse it and say why.
 
     Rows that break a quarantining rule move to the batch's quarantine first; the rules about whole
@@ -71,7 +71,8 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch, list[dict
         batch: A pending batch.
 
     Returns:
-        The accepted batch and the results of all rules.
+        The accepted batch (None if its content was accepted meanwhile) and the results of all
+        rules.
 
     Raises:
         GateError: GATE-LANDING if a rule of severity `fail` does not hold. The batch is kept under
