@@ -310,7 +310,7 @@ def _parse(file: Path, folder: Path) -> Agency:
     try:
         return Agency.model_validate({**content, "folder": folder})
     except ValidationError as error:
-        problems = [_explain(detail) for detail in error.errors()]
+        problems = [explain(detail) for detail in error.errors()]
         raise AgencyError(
             "AGENCY-SCHEMA",
             f"{file}\n    " + "\n    ".join(problems),
@@ -318,7 +318,8 @@ def _parse(file: Path, folder: Path) -> Agency:
         ) from None
 
 
-def _explain(detail: Any) -> str:
+def explain(detail: Any) -> str:
+    """One problem that pydantic found, as `key: what is wrong`."""
     key = ".".join(str(part) for part in detail["loc"]) or "(file)"
     hints = {
         "missing": "missing: add it",

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -29,6 +30,8 @@ RUN_COMPONENTS = ("api-server", "scheduler", "dag-processor")
 UI_COMPONENTS = (*RUN_COMPONENTS, "triggerer")
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
+# SQLite has one writer at a time: how long another waits for it, instead of SQLite's five seconds.
+LOCK_SECONDS = 20
 NOTES_USER = "cdi-notes"
 
 
@@ -93,7 +96,7 @@ def environment(port: int) -> dict[str, str]:
         "core__execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
         "core__simple_auth_manager_users": f"admin:admin,{NOTES_USER}:user",
         "core__simple_auth_manager_passwords_file": home / "passwords.json",
-        "database__sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}",
+        "database__sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout={LOCK_SECONDS}",
         "api__host": "127.0.0.1",
         "api__port": port,
         "api__workers": 1,
@@ -143,6 +146,9 @@ def prepare(port: int) -> dict[str, str]:
             f"airflow db migrate failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}",
             f"remove {home} (it holds no data of yours) and run again",
         )
+    with contextlib.closing(sqlite3.connect(home / "airflow.db", timeout=LOCK_SECONDS)) as database:
+        # Kept in the file. Without it readers stop the writer: "database is locked" under load.
+        database.execute("PRAGMA journal_mode=WAL")
     return env
 
 
