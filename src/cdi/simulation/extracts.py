@@ -1,0 +1,590 @@
+"""Writes a year as source-shaped extracts, month by month: what two systems of a force export.
+
+``calls-<month>.csv.gz``        the command and control system's logs (delimiter ``|``)
+``log_actions-<month>.csv.gz``  their timed entries, by author
+``crimes-<month>.csv.gz``       the records system's occurrences, by month of report
+
+Each file shows the state at as_of. A row's place in the files depends on its time alone.
+"""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cdi.simulation import names
+from cdi.simulation.clock import DAY, HOUR
+from cdi.simulation.narrative import PARTS
+from cdi.simulation.population import (
+    BLANK, CHANNELS, DUPLICATE, JUSTIFIED, MISTYPED, ODD, QUALIFIERS, RESULTS, WRONGLY_CANCELLED,
+    Table, Year, take,
+)  # fmt: skip
+from cdi.simulation.texts import Bank
+
+SURNAMES = names.SURNAMES + names.typing_errors(names.SURNAMES)
+ROUTES = ("CALL", "BUREAU", "COUNTER", "ONLINE", "PARTNER", "OFFICER")
+DECIDERS = ("DDM", "FCR", "OIC", "SUPERVISOR")
+OUTCOMES = ("1", "2", "8", "14", "15", "16", "18", "")
+FLAGS = ("", "DA", "HATE", "DA/ALCOHOL", "ALCOHOL", "ONLINE")
+# what is not said anywhere: no time
+NEVER = np.iinfo(np.int64).max
+
+
+def _words(numbers: NDArray[Any], words: tuple[str, ...] | list[str]) -> pa.DictionaryArray:
+    """Words by number; a negative number is null."""
+    index = pa.array(numbers.astype(np.int32), mask=numbers < 0)
+    return pa.DictionaryArray.from_arrays(index, pa.array(list(words)))
+
+
+class Writer:
+    """Writes the files of one year.
+
+    Args to `__init__`:
+        year: With phrases.
+        bank: The phrases' variants.
+        seed: For what is drawn here: slips, noise of position, unparseable rows.
+    """
+
+    def __init__(self, year: Year, bank: Bank, seed: int) -> None:
+        """Draw what the files need beyond the year itself."""
+        self.year = year
+        self.bank = bank
+        self.clock = year.clock
+        self.rng = np.random.default_rng([seed, year.clock.start, 11])
+        self.hard = year.scenario.settings.hardness
+        self.force = year.scenario.settings.force
+        self._log_details()
+        self._record_details()
+        self._written_back()
+
+    # ------------------------------------------------------------ what was known
+
+    def _log_details(self) -> None:
+        rng, logs, as_of = self.rng, self.year.logs, self.year.as_of
+        n = len(logs["kind"])
+        logs["reclosed"] = np.where(logs["reopened"] > 0, logs["reopened"] + 2 * DAY, 0)
+        logs["is_open"] = logs["closed"] >= as_of
+        is_first = (logs["reopened"] > 0) & (logs["reclosed"] >= as_of)
+        for name in ("closing", "result"):
+            logs[f"seen_{name}"] = np.where(is_first, logs[f"first_{name}"], logs[name])
+        logs["seen_closing"] = np.where(logs["is_open"], logs["opening"], logs["seen_closing"])
+        logs["seen_result"] = np.where(logs["is_open"], -1, logs["seen_result"])
+        logs["seen_closed"] = np.where(
+            logs["is_open"], NEVER,
+            np.where((logs["reopened"] > 0) & ~is_first, logs["reclosed"], logs["closed"]),
+        )  # fmt: skip
+        wait = rng.integers(60, 1800, n) * logs["grade"]
+        logs["dispatched"] = np.where(logs["is_attended"], logs["received"] + wait, NEVER)
+        logs["arrived"] = np.where(
+            logs["is_attended"], logs["received"] + wait + rng.integers(120, 1800, n), NEVER
+        )
+        noise = rng.normal(0, 30, (n, 2)).round().astype(np.int32)
+        logs["x"], logs["y"] = logs["easting"] + noise[:, 0], logs["northing"] + noise[:, 1]
+        missing = rng.random(n) < self.hard.position_missing
+        logs["x"], logs["y"] = np.where(missing, 0, logs["x"]), np.where(missing, 0, logs["y"])
+        logs["has_victim"] = rng.random(n) < self.hard.victim_named
+        logs["has_birth_date"] = rng.random(n) < self.hard.victim_birth_date
+        logs["qualifiers"] = self._qualifiers()
+        logs["breakage"] = self._breakage(n)
+
+    def _breakage(self, n: int) -> NDArray[np.int8]:
+        """0: a good row; 1: a field too many; 2: an impossible date; 3: not UTF-8."""
+        broken = np.zeros(n, np.int8)
+        rows = self.rng.permutation(n)[: round(n * self.hard.unparseable_rows)]
+        broken[rows] = self.rng.integers(1, 4, len(rows))
+        return broken
+
+    def _qualifiers(self) -> NDArray[np.int16]:
+        """A bit per qualifier."""
+        rng, logs = self.rng, self.year.logs
+        n = len(logs["kind"])
+        keys = np.array([o.key for o in self.year.scenario.settings.offences])
+        key = np.where(logs["offence"] >= 0, keys[logs["offence"]], "")
+        hour = self.clock.local(logs["received"]) % DAY // HOUR
+        night = (hour >= 21) | (hour < 5)
+        shares = (
+            np.where(logs["is_da"], 0.78, 0.01),
+            np.where(night, 0.18, 0.05),
+            np.full(n, 0.06),
+            np.where(np.isin(logs["opening"], self._codes("AS01", "AS02")), 0.4, 0.05),
+            np.where(key == "racial_public_order", 0.85, 0.004),
+            np.where(logs["is_vulnerable"], 0.6, 0.02),
+            np.where(np.isin(key, ("bladed_article", "offensive_weapon")), 0.85, 0.006),
+        )
+        bits = np.zeros(n, np.int16)
+        for bit, share in enumerate(shares):
+            bits |= (rng.random(n) < share).astype(np.int16) << bit
+        return bits
+
+    def _codes(self, *codes: str) -> list[int]:
+        return [self.year.codes.index(code) for code in codes]
+
+    def _record_details(self) -> None:
+        rng, records, year = self.rng, self.year.records, self.year
+        n = len(records["log"])
+        crime = records["crime"]
+        of = take(year.crimes, np.maximum(crime, 0))
+        log = take(year.logs, np.maximum(records["log"], 0))
+        has_log = records["log"] >= 0
+        is_crime = crime >= 0
+        s = year.scenario.settings
+        is_rape_log = has_log & (log["opening"] == self._codes("CR05")[0])
+        records["type"] = np.where(is_crime, 0, np.where(is_rape_log, 2, 1))
+        records["offence"] = np.where(is_crime, of["offence"], -1)
+        # some assaults with injury are recorded as assaults without: a lesser class
+        key = [o.key for o in s.offences]
+        if "assault_injury" in key and "common_assault" in key:
+            lesser = (records["offence"] == key.index("assault_injury")) & (rng.random(n) < 0.04)
+            records["offence"][lesser] = key.index("common_assault")
+        moved = is_crime & (rng.random(n) < 0.03)
+        records["previous"] = np.where(moved, rng.integers(0, len(key), n), -1)
+        records["route"] = np.where(has_log, 0, rng.choice([1, 2, 3, 4, 5], n, p=[.45, .2, .1, .15, .1]))
+        records["route"][rng.random(n) < 0.03] = -1
+        jitter = np.where(rng.random(n) < 0.85, 0.0, 1.0)[:, None] * rng.normal(0, 150, (n, 2))
+        jitter = jitter.round().astype(np.int32)
+        pool = take(year.logs, rng.integers(0, len(year.logs["kind"]), n))
+        for name in ("address", "district", "beat", "easting", "northing"):
+            records[name] = np.where(has_log, log[name], pool[name])
+        lost = rng.random(n) < self.hard.position_missing
+        records["x"] = np.where(lost, 0, records["easting"] + jitter[:, 0])
+        records["y"] = np.where(lost, 0, records["northing"] + jitter[:, 1])
+        victim = np.where(is_crime, of["victim"], np.where(has_log, log["victim"], pool["victim"]))
+        records["victim"] = victim
+        records["has_victim"] = is_crime | (rng.random(n) < 0.5)
+        records["has_error"] = rng.random(n) < self.hard.name_typing_error
+        back = rng.integers(0, 2 * HOUR, n)
+        records["occurred"] = records["reported"] - back * np.where(rng.random(n) < 0.2, 60, 1)
+        # reported to an officer before the call came in
+        early = is_crime & of["is_before"]
+        records["reported"] = np.where(early, records["recorded"] - 300, records["reported"])
+        records["outcome"] = rng.integers(0, len(OUTCOMES), n)
+        da = np.where(is_crime, of["is_da"], False)
+        records["flag"] = np.where(da & (rng.random(n) < 0.85), 1, 0)
+        records["breakage"] = self._breakage(n)
+        self._cancellations(of, is_crime)
+
+    def _cancellations(self, of: Table, is_crime: NDArray[np.bool_]) -> None:
+        """Rightly cancelled crimes pass every check; most wrongly cancelled ones fail one."""
+        rng, records = self.rng, self.year.records
+        n = len(records["log"])
+        right = is_crime & (of["fate"] == JUSTIFIED)
+        wrong = is_crime & (of["fate"] == WRONGLY_CANCELLED)
+        any_of = right | wrong
+        code = rng.choice([1, 2, 3, 4], n, p=[0.08, 0.52, 0.3, 0.1])
+        records["cancel_code"] = np.where(any_of, code, 0)
+        after = records["recorded"] + rng.integers(DAY, 40 * DAY, n)
+        records["cancelled"] = np.where(any_of, after, NEVER)
+        is_rape = np.array([o.is_rape for o in self.year.scenario.settings.offences])
+        rape = np.where(is_crime, is_rape[of["offence"]], False)
+        flaw = np.where(wrong, rng.choice([0, 1, 2, 3], n, p=[0.2, 0.3, 0.3, 0.2]), 0)
+        decider = np.where(rape, 1, 0)
+        decider = np.where(flaw == 1, np.where(rape, 0, 2), decider)
+        records["decider"] = np.where(any_of, decider, -1)
+        told = any_of & np.isin(code, (1, 2)) & (flaw != 2)
+        records["told"] = np.where(told, after - rng.integers(HOUR, DAY, n), NEVER)
+        records["other_force"] = np.where(any_of & (code == 1) & (flaw != 3), rng.integers(1, 44, n), -1)
+        live = np.flatnonzero(is_crime & ~any_of)
+        near = live[np.minimum(np.searchsorted(live, np.arange(n)), len(live) - 1)]
+        survivor = np.where(flaw == 3, -1, records["number"][near])
+        records["survivor"] = np.where(any_of & (code == 3), survivor, -1)
+
+    def _written_back(self) -> None:
+        """The newest occurrence number that each log shows at as_of."""
+        records, logs = self.year.records, self.year.logs
+        logs["case"] = np.full(len(logs["kind"]), -1, np.int64)
+        rows = np.flatnonzero(
+            records["is_written_back"] & (records["recorded"] + 120 < self.year.as_of)
+        )
+        logs["case"][records["log"][rows]] = records["number"][rows]  # in order of recording
+
+    # ------------------------------------------------------------------- writing
+
+    def write(self, folder: Path, first: int, threads: int = 2) -> dict[str, int]:
+        """Write all months from a moment on.
+
+        Args:
+            folder: Made if absent.
+            first: Seconds since 1970; what was reported before is left out.
+            threads: Of DuckDB.
+
+        Returns:
+            Rows written, by dataset.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        logs, records = self.year.logs, self.year.records
+        started = logs["received"][logs["primary"]] >= first
+        reported = np.where(
+            records["log"] >= 0, logs["received"][records["log"]], records["reported"]
+        )
+        seen = (reported >= first) & (records["recorded"] < self.year.as_of)
+        log_month, record_month = self._month(logs["received"]), self._month(reported)
+        counts = {"calls": 0, "log_actions": 0, "crimes": 0}
+        with duckdb.connect(config={"threads": threads}) as con:
+            for month in np.unique(log_month[started]):
+                label = str(np.datetime64(int(month), "M"))
+                rows = np.flatnonzero(started & (log_month == month))
+                some = np.flatnonzero(seen & (record_month == month))
+                for dataset, make in (
+                    ("calls", lambda rows=rows: self._calls(con, rows)),
+                    ("log_actions", lambda rows=rows: self._actions(con, rows)),
+                    ("crimes", lambda some=some: self._crimes(con, some)),
+                ):
+                    query, broken = make()
+                    counts[dataset] += _copy(
+                        con, query, folder / f"{dataset}-{label}.csv.gz", broken
+                    )
+        return counts
+
+    def _month(self, moments: NDArray[np.int64]) -> NDArray[np.int64]:
+        local = self.clock.local(moments).astype("datetime64[s]")
+        return np.asarray(local.astype("datetime64[M]").astype(np.int64))
+
+    def _when(self, moments: NDArray[np.int64]) -> pa.Array:
+        """Local wall-clock time; null for what has not happened by as_of."""
+        unknown = moments >= self.year.as_of
+        local = self.clock.local(np.where(unknown, self.clock.start, moments))
+        return pa.array(local.astype("datetime64[s]"), mask=unknown)
+
+    def _person(self, ids: NDArray[np.int64], is_known: NDArray[Any], has_error: Any = False) -> dict[str, Any]:
+        count = len(names.SURNAMES)
+        surname = (ids % 999_983) ** 2 // 999_983 * count // 999_983  # some names are common
+        surname = np.minimum(surname, count - 1) + np.where(has_error, count, 0)
+        forename = ids // 1_000_003 % len(names.FORENAMES)
+        return {
+            "surname": _words(np.where(is_known, surname, -1), SURNAMES),
+            "forename": _words(np.where(is_known, forename, -1), names.FORENAMES),
+        }
+
+    def _birth_day(self, ids: NDArray[np.int64], is_known: NDArray[Any]) -> pa.Array:
+        days = (np.datetime64("1935-01-01") + (ids // 7919 % 25_500)).astype("datetime64[D]")
+        return pa.array(days, mask=~is_known)
+
+    def _place(self, table: Table) -> dict[str, Any]:
+        districts = self.force.districts
+        street = table["address"] * 31 % len(names.STREETS)
+        return {
+            "house": pa.array(table["address"] % 173 + 1),
+            "street": _words(street, names.STREETS),
+            "town": _words(table["district"].astype(int), [d.name.upper() for d in districts]),
+            "sector": pa.array(table["address"] % 9 + 1),
+            "unit": pa.array(table["address"] // 9 % 676),
+            "district": _words(table["district"].astype(int), [d.code for d in districts]),
+            "beat": pa.array(table["beat"] + 1),
+            "x": pa.array(table["x"]),
+            "y": pa.array(table["y"]),
+        }
+
+    def _log_number(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        logs = self.year.logs
+        return {
+            "day": pa.array(logs["local_day"][rows].astype("datetime64[D]")),
+            "serial": pa.array(logs["serial"][rows]),
+        }
+
+    def _calls(self, con: duckdb.DuckDBPyConnection, rows: NDArray[Any]) -> tuple[str, Any]:
+        logs = self.year.logs
+        log = take(logs, rows)
+        victim = self._person(log["victim"], log["has_victim"])
+        caller = self._person(log["caller"], np.ones(len(rows), bool))
+        is_marked = (log["kind"] == DUPLICATE) & ~log["is_unmarked"]
+        primary = self._log_number(log["primary"])
+        combinations = [
+            "/".join(q for bit, q in enumerate(QUALIFIERS) if mask >> bit & 1)
+            for mask in range(1 << len(QUALIFIERS))
+        ]
+        table = pa.table(
+            {
+                **self._log_number(rows),
+                **self._place(log),
+                "received": self._when(log["received"]),
+                "dispatched": self._when(log["dispatched"]),
+                "arrived": self._when(log["arrived"]),
+                "closed": self._when(log["seen_closed"]),
+                "channel": _words(log["channel"], CHANNELS),
+                "grade": pa.array(log["grade"]),
+                "opening": _words(log["opening"], self.year.codes),
+                "closing": _words(log["seen_closing"], self.year.codes),
+                "result": _words(log["seen_result"].astype(int), RESULTS),
+                "qualifiers": _words(log["qualifiers"].astype(int), combinations),
+                "caller_surname": caller["surname"],
+                "caller_forename": caller["forename"],
+                "phone": pa.array(log["caller"] % 1_000),  # the range kept for fiction
+                "has_phone": pa.array(log["caller"] % 10 < 8),
+                "victim_surname": victim["surname"],
+                "victim_forename": victim["forename"],
+                "birth_day": self._birth_day(
+                    log["victim"], log["has_birth_date"] & log["has_victim"]
+                ),
+                "primary_day": primary["day"],
+                "primary_serial": primary["serial"],
+                "is_marked": pa.array(is_marked),
+                "case_number": pa.array(log["case"], mask=log["case"] < 0),
+                "breakage": pa.array(log["breakage"]),
+            }
+        )
+        con.register("rows", table)
+        query = f"""
+        select
+            {self._number("day", "serial")} as "Log Number",
+            {_stamp("received", "breakage = 2")} as "Received",
+            {_stamp("dispatched")} as "Despatched",
+            {_stamp("arrived")} as "At Scene",
+            {_stamp("closed")} as "Closed",
+            channel as "Source",
+            grade as "Response Category",
+            opening as "Initial Classification",
+            closing as "Final Classification",
+            nullif(cast(qualifiers as varchar), '') as "Qualifiers",
+            result as "Result Code",
+            district as "Division",
+            district || beat as "Beat Code",
+            {ADDRESS} as "Location",
+            nullif(x, 0) as "Grid Reference X",
+            nullif(y, 0) as "Grid Reference Y",
+            caller_surname || ', ' || caller_forename as "Caller Contact Name",
+            case when has_phone then '07700 900' || printf('%03d', phone) end as "Caller Phone",
+            victim_forename || ' ' || victim_surname as "Victim Name",
+            strftime(birth_day, '%d/%m/%Y') as "Victim DOB",
+            case when is_marked then {self._number("primary_day", "primary_serial")} end
+                as "Cross References",
+            case_number::varchar as "Case Reference"
+        from rows order by day, serial"""
+        return query, log["breakage"]
+
+    def _number(self, day: str, serial: str) -> str:
+        return f"'{self.force.log_prefix}-' || strftime({day}, '%Y%m%d') || '-' || printf('%04d', {serial})"
+
+    def _actions(self, con: duckdb.DuckDBPyConnection, rows: NDArray[Any]) -> tuple[str, Any]:
+        """Timed entries of some logs, in the order of their times."""
+        logs, texts = self.year.logs, self.bank.texts
+        log = take(logs, rows)
+        span = log["closed"] - log["received"]
+        columns: dict[str, Any] = {
+            **self._log_number(rows),
+            "is_upper": pa.array(log["is_upper"]),
+            "is_told_later": pa.array(log["is_told_later"]),
+            "opening": _words(log["opening"], self.year.codes),
+            "first_closing": _words(log["first_closing"], self.year.codes),
+            "closing": _words(log["closing"], self.year.codes),
+            "operator": pa.array(log["address"] % 40 + 100),
+            "officer": pa.array(log["address"] % 500 + 1000),
+        }
+        moments = {
+            "account_at": log["received"] + 60,
+            "update_at": log["received"] + span // 3,
+            "later_at": log["received"] + span // 2,
+            "arrived_at": log["arrived"],
+            "amended_at": np.where(log["opening"] != log["first_closing"], log["closed"] - 60, NEVER),
+            "closed_at": log["closed"],
+            "reopened_at": np.where(log["reopened"] > 0, log["reopened"], NEVER),
+            "reclosed_at": np.where(log["reopened"] > 0, log["reclosed"], NEVER),
+        }
+        columns |= {name: self._when(at) for name, at in moments.items()}
+        for part in (*PARTS, "closing_text", "first_closing_text", "update", "reopening"):
+            columns[part] = _words(log[part], texts)
+        con.register("rows", pa.table(columns))
+        self._register_links(con, rows)
+        crimes = "crime_1, also, crime_2, crime_3"
+        entries = (
+            ("account_at", "1", "operator", "FIRST ACCOUNT",
+             f"case when is_told_later then opener else concat_ws(' ', opener, burial, {crimes}) end"),
+            ("update_at", "2", "officer", "UPDATE", "update"),
+            ("arrived_at", "3", "operator", "SYSTEM", "'UNIT AT SCENE'"),
+            ("later_at", "4", "officer", "UPDATE",
+             f"case when is_told_later then concat_ws(' ', burial, {crimes}) end"),
+            ("amended_at", "5", "operator", "AMENDED",
+             "'CLASSIFICATION AMENDED FROM ' || opening || ' TO ' || first_closing"),
+            ("closed_at", "6", "officer", "RESULT", "first_closing_text"),
+            ("reopened_at", "7", "operator", "REOPENED", "reopening"),
+            ("reclosed_at", "8", "officer", "RESULT",
+             "'CLASSIFICATION AMENDED TO ' || closing || ' ' || closing_text"),
+        )  # fmt: skip
+        parts = [
+            f"select day, serial, {at} as moment, {place} as place, cast({author} as varchar) as author, "
+            f"'{kind}' as kind, case when is_upper then upper({text}) else {text} end as text "
+            f"from rows where {at} is not null and {text} is not null"
+            for at, place, author, kind, text in entries
+        ]
+        parts += [
+            "select day, serial, moment, 9, 'NICHE', 'CASE REFERENCE', "
+            "'CASE REFERENCE UPDATED TO ' || number from case_references",
+            "select day, serial, moment, 0, 'SYSTEM', 'CROSS REFERENCE', 'CROSS REFERENCED BY INCIDENT '"
+            f" || {self._number('other_day', 'other_serial')} from cross_references",
+        ]
+        query = f"""
+        select
+            {self._number("day", "serial")} as "Log Number",
+            row_number() over (partition by day, serial order by moment, place, text) as "Sequence",
+            {_stamp("moment")} as "Date Time",
+            author as "AuthorId",
+            kind as "Event",
+            text as "Text"
+        from ({" union all ".join(parts)}) order by day, serial, "Sequence" """
+        return query, None
+
+    def _register_links(self, con: duckdb.DuckDBPyConnection, rows: NDArray[Any]) -> None:
+        logs, records = self.year.logs, self.year.records
+        inside = np.zeros(len(logs["kind"]), bool)
+        inside[rows] = True
+        at = records["recorded"] + 120
+        back = np.flatnonzero(
+            records["is_written_back"] & (at < self.year.as_of)
+            & inside[np.maximum(records["log"], 0)] & (records["log"] >= 0)
+        )  # fmt: skip
+        con.register("case_references", pa.table({
+            **self._log_number(records["log"][back]),
+            "moment": self._when(at[back]),
+            "number": pa.array(records["number"][back]),
+        }))  # fmt: skip
+        marked = np.flatnonzero((logs["kind"] == DUPLICATE) & ~logs["is_unmarked"])
+        crossed = marked[inside[logs["primary"][marked]]]
+        other = self._log_number(crossed)
+        con.register("cross_references", pa.table({
+            **self._log_number(logs["primary"][crossed]),
+            "other_day": other["day"],
+            "other_serial": other["serial"],
+            "moment": self._when(np.minimum(logs["closed"][crossed], self.year.as_of - 1)),
+        }))  # fmt: skip
+
+    def _crimes(self, con: duckdb.DuckDBPyConnection, rows: NDArray[Any]) -> tuple[str, Any]:
+        s = self.year.scenario.settings
+        record = take(self.year.records, rows)
+        victim = self._person(record["victim"], record["has_victim"], record["has_error"])
+        target = np.maximum(record["target"], 0)
+        day, serial = self._typed(target, record)
+        previous = [o.offence_class for o in s.offences]
+        new = [o.offence_class for o in s.offences]
+        old = [o.class_before_april_2017 or o.offence_class for o in s.offences]
+        is_new = self.clock.local(record["recorded"]).astype("datetime64[s]") >= np.datetime64("2017-04-01")  # noqa: E501
+        offence = record["offence"]
+        has_reference = (record["target"] >= 0) & (record["form"] != BLANK)
+        hidden = record["cancelled"] >= self.year.as_of
+        cancel = np.where(hidden, -1, record["cancel_code"])
+        none = np.full(len(rows), -1)
+        table = pa.table(
+            {
+                **self._place(record),
+                "number": pa.array(record["number"]),
+                "kind": _words(record["type"].astype(int), ("CRIME", "NON-CRIME", "N100")),
+                "day": pa.array(day.astype("datetime64[D]")),
+                "serial": pa.array(serial),
+                "form": pa.array(np.where(
+                    has_reference, np.where(record["form"] == ODD, record["odd"], 9), -1)),
+                "route": _words(record["route"], ROUTES),
+                "reported": self._when(record["reported"]),
+                "recorded": self._when(record["recorded"]),
+                "occurred": self._when(record["occurred"]),
+                "code": _words(offence.astype(int), [o.code for o in s.offences]),
+                "class": _words(
+                    np.where(offence < 0, -1, offence + np.where(is_new, 0, len(new))), new + old
+                ),
+                "previous": _words(record["previous"], previous),
+                "victim_surname": victim["surname"],
+                "victim_forename": victim["forename"],
+                "birth_day": self._birth_day(record["victim"], record["has_victim"]),
+                "outcome": _words(record["outcome"], OUTCOMES),
+                "cancel_code": _words(np.where(cancel > 0, cancel - 1, -1), ("C1", "C2", "C3", "C4")),
+                "cancelled": self._when(record["cancelled"]),
+                "decider": _words(np.where(cancel > 0, record["decider"], none), DECIDERS),
+                "told": self._when(np.where(cancel > 0, record["told"], NEVER)),
+                "other_force": pa.array(record["other_force"],
+                                        mask=(record["other_force"] < 0) | (cancel <= 0)),
+                "survivor": pa.array(record["survivor"],
+                                     mask=(record["survivor"] < 0) | (cancel <= 0)),
+                "flag": _words(record["flag"], FLAGS),
+                "breakage": pa.array(record["breakage"]),
+            }
+        )  # fmt: skip
+        con.register("rows", table)
+        prefix = self.force.log_prefix
+        reference = f"""case form
+            when 9 then {self._number("day", "serial")}
+            when 0 then lower('{prefix}') || strftime(day, ' %Y%m%d ') || printf('%04d', serial)
+            when 1 then strftime(day, '%Y%m%d-') || printf('%04d', serial)
+            when 2 then '{prefix}/' || strftime(day, '%y%m%d/') || printf('%04d', serial)
+            when 3 then 'LOG ' || serial || strftime(day, ' OF %d/%m/%Y')
+            when 4 then '{prefix}' || strftime(day, '%Y%m%d') || printf('%04d', serial)
+            when 5 then '{prefix}-' || strftime(day, '%Y%m%d-') || serial end"""
+        query = f"""
+        select
+            '{self.force.occurrence_prefix}' || printf('%09d', number) as "Occurrence Number",
+            kind as "Occurrence Type",
+            {reference} as "Log Reference",
+            route as "How Reported",
+            {_stamp("reported", "breakage = 2")} as "Reported",
+            {_stamp("recorded")} as "Created",
+            coalesce(cast(code as varchar), case kind when 'N100' then '100/02' else 'NC/01' end)
+                as "HO Code",
+            class as "HO Class",
+            {_stamp("occurred")} as "Offence From",
+            {_stamp("reported")} as "Offence To",
+            {ADDRESS} as "Address",
+            nullif(x, 0) as "Easting",
+            nullif(y, 0) as "Northing",
+            district as "District",
+            district || beat as "Beat",
+            victim_surname as "Victim Surname",
+            victim_forename as "Victim Forename",
+            strftime(birth_day, '%d-%b-%Y') as "Victim DOB",
+            case when cancel_code is null then 'LIVE' else 'CANCELLED' end as "Status",
+            nullif(cast(outcome as varchar), '') as "Outcome",
+            previous as "Previous Class",
+            cancel_code as "Cancellation Code",
+            {_stamp("cancelled")} as "Cancelled",
+            decider as "Cancelled By",
+            {_stamp("told")} as "Victim Told",
+            case when other_force is not null then printf('F%02d/', other_force) || number end
+                as "Other Force Reference",
+            '{self.force.occurrence_prefix}' || printf('%09d', survivor) as "Surviving Occurrence",
+            nullif(cast(flag as varchar), '') as "Flags"
+        from rows order by number"""
+        return query, record["breakage"]
+
+    def _typed(self, target: NDArray[Any], record: Table) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Day and serial as they were typed: a slip usually hits another valid log."""
+        logs = self.year.logs
+        day, serial = logs["local_day"][target], logs["serial"][target]
+        slipped = record["form"] == MISTYPED
+        last = serial % 10 * 10 + serial // 10 % 10 + serial // 100 * 100
+        last = np.where(last == serial, serial + 1, last)
+        ways = [last, serial, serial + 10, serial + 100]
+        new = np.select([record["slip"] == way for way in range(4)], ways)
+        new = np.where(new == 0, 1, new)
+        moved = np.where(record["slip"] == 1, day + 1, day)
+        return np.where(slipped, moved, day), np.where(slipped, new, serial)
+
+
+ADDRESS = (
+    "house || ' ' || street || ', ' || town || ', NM' || sector || ' ' || (unit % 9 + 1) || "
+    "chr(cast(65 + unit // 26 % 26 as integer)) || chr(cast(65 + unit % 26 as integer))"
+)
+
+
+def _stamp(column: str, is_broken: str | None = None) -> str:
+    text = f"strftime({column}, '%d/%m/%Y %H:%M:%S')"
+    return f"case when {is_broken} then '31/02/' || {text}[7:] else {text} end" if is_broken else text
+
+
+def _copy(
+    con: duckdb.DuckDBPyConnection, query: str, file: Path, broken: NDArray[Any] | None
+) -> int:
+    """Write a query as gzipped CSV, the same bytes for the same rows; spoil the broken rows."""
+    plain = file.with_suffix(".plain")
+    written = con.execute(
+        f"copy ({query}) to '{plain}' (format csv, delimiter '|', header true)"
+    ).fetchall()[0][0]
+    content = plain.read_bytes()
+    plain.unlink()
+    if broken is not None and broken.any():
+        lines = content.split(b"\n")
+        for row in np.flatnonzero(np.isin(broken, (1, 3))):
+            # rows are in the order of their numbers, as the table's are; line 0 is the header
+            lines[row + 1] += b"|" if broken[row] == 1 else b" \xa3"
+        content = b"\n".join(lines)
+    with file.open("wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed:
+        packed.write(content)
+    return int(written)
