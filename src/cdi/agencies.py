@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cdi import paths
-from cdi.datasets import DATASETS
+from cdi.datasets import DATASETS, REQUIRED
 from cdi.errors import AgencyError
 
 
@@ -139,9 +139,10 @@ class Agency(_Strict):
     @model_validator(mode="after")
     def _known_columns(self) -> "Agency":
         problems = []
-        for dataset in ("calls", "crime_records"):
+        for dataset in REQUIRED:
             if dataset not in self.sources:
-                problems.append(f"sources.{dataset}: missing; both datasets are needed")
+                needed = " and ".join(REQUIRED)
+                problems.append(f"sources.{dataset}: missing; {needed} are needed")
         for dataset, source in self.sources.items():
             problems += _column_problems(dataset, source)
         if problems:

@@ -23,7 +23,7 @@ import duckdb
 
 from cdi import agencies, landing, paths
 from cdi.agencies import Agency
-from cdi.datasets import output_columns
+from cdi.datasets import DATASETS, output_columns
 from cdi.errors import BuildError
 from cdi.landing import Batch
 from cdi.sql import connect, fetch_dicts, ident, scalar
@@ -241,7 +241,7 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     con.execute("create schema landing")
     con.execute("create schema codes")
     agency = planned.agency
-    for dataset in ("calls", "crime_records"):
+    for dataset in DATASETS:
         _view_rows(con, planned, dataset)
     _table(con, "landing.batches", BATCH_COLUMNS, _batch_rows(planned))
     _table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
@@ -343,13 +343,16 @@ def _file_rows(planned: Plan) -> list[dict[str, Any]]:
 
 
 def _view_rows(con: duckdb.DuckDBPyConnection, planned: Plan, dataset: str) -> None:
-    """A view over the dataset's accepted rows, with the place of each batch in the order."""
+    """A view over the dataset's accepted rows, with the place of each batch in the order.
+
+    It has no rows if the agency has no such dataset.
+    """
     columns = output_columns(dataset)
     names = ", ".join(ident(name) for name in columns)
     parts = [
         f"select {names}, {int(batch.manifest['seq'])} as batch_seq "
         f"from read_parquet({_literal(str(batch.rows))})"
-        for batch in planned.batches[dataset]
+        for batch in planned.batches.get(dataset, [])
     ]
     # as-of questions: what a later file brought was not known yet
     known = f"where source_as_of <= {_literal(str(_naive(planned.as_of)))}::timestamp"

@@ -1,7 +1,8 @@
 """The datasets an agency can deliver and their canonical columns: the contract of the landing.
 
 An agency maps its own column names to these; every batch in the landing has all columns of its
-dataset (null where the agency has none), so staging needs no agency-specific SQL.
+dataset (null where the agency has none), so staging needs no agency-specific SQL. An agency must
+have the datasets of `REQUIRED`; of any other that it lacks, the build sees no rows.
 
 A column's kind says what happens to a value at extraction:
 
@@ -9,8 +10,8 @@ A column's kind says what happens to a value at extraction:
 kind                  becomes
 ====================  ======================================================================
 text, code            trimmed text
-reference             the text as typed, and `<thing>_key`, its canonical form (null if no key
-                      rule of the agency reads it)
+reference             the text as typed, and its canonical form: `call_key` of `call_reference`
+                      (null if no key rule of the agency reads it)
 timestamp             UTC timestamp, from the agency's local time
 number, boolean       DOUBLE, BOOLEAN
 name, address,        `<column>_hash`: keyed hash of the normalised value, and `has_<column>`;
@@ -42,22 +43,32 @@ class Column:
         name: Canonical name.
         kind: What happens to a value, see the module's table.
         is_required: Whether agency.yaml must map it, and each row must have it.
+        is_identity: Whether it is part of what a row is about; two rows of one file that agree on
+            all such columns and not on the rest are a KEY-CONFLICT. Implies `is_required`.
+        refers_to: For a reference whose name does not say it: the thing whose key rules read it.
     """
 
     name: str
     kind: Kind
     is_required: bool = False
+    is_identity: bool = False
+    refers_to: str | None = None
 
     @property
     def thing(self) -> str:
         """For a reference: what it refers to (`call` of `call_reference`)."""
-        return self.name.removesuffix("_reference")
+        return self.refers_to or self.name.removesuffix("_reference")
+
+    @property
+    def key_name(self) -> str:
+        """For a reference: the column of its canonical form (`cross_key` of `cross_reference`)."""
+        return f"{self.name.removesuffix('_reference')}_key"
 
     @property
     def outputs(self) -> dict[str, str]:
         """Names and DuckDB types of the columns that the landing has for it."""
         if self.kind == "reference":
-            return {self.name: "VARCHAR", f"{self.thing}_key": "VARCHAR"}
+            return {self.name: "VARCHAR", self.key_name: "VARCHAR"}
         if self.kind in HASHED:
             return {f"{self.name}_hash": "VARCHAR", f"has_{self.name}": "BOOLEAN"}
         if self.kind == "age":
@@ -70,7 +81,7 @@ class Column:
 
 DATASETS: dict[str, tuple[Column, ...]] = {
     "calls": (
-        Column("call_reference", "reference", is_required=True),
+        Column("call_reference", "reference", is_required=True, is_identity=True),
         Column("received_at", "timestamp", is_required=True),
         Column("dispatched_at", "timestamp"),
         Column("arrived_at", "timestamp"),
@@ -84,42 +95,75 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("final_type_name", "text"),
         Column("disposition_code", "code"),
         Column("disposition_name", "text"),
+        Column("qualifiers", "text"),
         Column("is_self_initiated", "boolean"),
         Column("district", "code"),
         Column("beat", "code"),
         Column("longitude", "number"),
         Column("latitude", "number"),
+        Column("easting", "number"),
+        Column("northing", "number"),
         Column("location", "address"),
         Column("record_reference", "reference"),
+        Column("cross_reference", "reference", refers_to="call"),
         Column("caller_name", "name"),
         Column("caller_phone", "phone"),
         Column("victim_name", "name"),
+        Column("victim_surname", "name"),
+        Column("victim_forename", "name"),
         Column("victim_birth_date", "birth_date"),
         Column("log_text", "free_text"),
     ),
     "crime_records": (
-        Column("record_reference", "reference", is_required=True),
+        Column("record_reference", "reference", is_required=True, is_identity=True),
         Column("call_reference", "reference"),
         Column("record_type", "code"),
         Column("route", "code"),
         Column("reported_at", "timestamp"),
         Column("recorded_at", "timestamp"),
         Column("occurred_at", "timestamp"),
+        Column("occurred_to_at", "timestamp"),
         Column("offence_code", "code", is_required=True),
         Column("offence_name", "text"),
+        Column("offence_class", "code"),
+        Column("previous_offence_class", "code"),
         Column("status_code", "code"),
+        Column("outcome_code", "code"),
+        Column("flags", "text"),
+        Column("cancellation_code", "code"),
+        Column("cancelled_at", "timestamp"),
+        Column("cancelled_by_role", "code"),
+        Column("victim_told_at", "timestamp"),
+        Column("other_force_reference", "text"),
+        Column("surviving_record_reference", "reference", refers_to="record"),
         Column("charge_code", "code"),
         Column("charge_name", "text"),
         Column("person_type", "code"),
         Column("district", "code"),
+        Column("beat", "code"),
         Column("longitude", "number"),
         Column("latitude", "number"),
+        Column("easting", "number"),
+        Column("northing", "number"),
         Column("location", "address"),
         Column("victim_name", "name"),
+        Column("victim_surname", "name"),
+        Column("victim_forename", "name"),
         Column("victim_birth_date", "birth_date"),
         Column("victim_age", "age"),
     ),
+    # The timed entries of the logs, where the log is no one text.
+    "log_actions": (
+        Column("call_reference", "reference", is_required=True, is_identity=True),
+        Column("sequence_number", "number", is_required=True, is_identity=True),
+        Column("acted_at", "timestamp", is_required=True),
+        Column("author_code", "code"),
+        Column("action_type", "code"),
+        Column("action_text", "free_text"),
+    ),
 }
+
+REQUIRED: tuple[str, ...] = ("calls", "crime_records")
 
 # Columns that the landing adds to every row.
 LINEAGE: dict[str, str] = {

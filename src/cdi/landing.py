@@ -382,7 +382,7 @@ def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dic
         return {name: f"cast(null as {kind})" for name, kind in column.outputs.items()}
     text = _value(mapping, bound)
     if column.kind == "reference":
-        return {column.name: text, f"{column.thing}_key": _key(agency, column.thing, text, bound)}
+        return {column.name: text, column.key_name: _key(agency, column.thing, text, bound)}
     if column.kind in HASHED:
         value = _parsed(agency, column, mapping, bound) if column.kind == "birth_date" else text
         return {
@@ -439,13 +439,22 @@ def _type_rows(
     )
 
 
+def _identity(dataset: str) -> str:
+    """SQL for what a typed row is about; an unreadable reference stands for itself."""
+    parts = [
+        f"coalesce({c.key_name}, upper({c.name}))" if c.kind == "reference" else c.name
+        for c in DATASETS[dataset]
+        if c.is_identity
+    ]
+    return f"({', '.join(parts)})"
+
+
 def _split(
     con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile
 ) -> dict[str, int]:
     """Divide one file's rows into accepted, quarantined and exact duplicates, and count them."""
     source = agency.sources[dataset]
-    own = next(c for c in DATASETS[dataset] if c.kind == "reference" and c.is_required)
-    key = f"coalesce({own.thing}_key, upper({own.name}))"
+    key = _identity(dataset)
     con.execute(
         f"""
         create or replace table fate as

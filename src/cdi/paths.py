@@ -4,6 +4,7 @@ Environment:
     CDI_HOME: state folder (default ``var/`` in the repository).
     CDI_AGENCIES: folder of agency folders (default ``agencies/``), so that nobody forks.
     CDI_DATA: overrides `data_root` of every agency of this process (``make run DATA=...``).
+    SCENARIO, MONTHS, SEED: which of its years the simulated force shows (docs/simulation.md).
 """
 
 import os
@@ -12,6 +13,8 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 DBT_PROJECT = REPO / "dbt_project"
 EXPECTATIONS = REPO / "expectations"
+SIMULATED = "simulated"  # the agency that has the simulated sources
+DEFAULT_SCENARIO = "calibrated_2017"
 
 
 def home() -> Path:
@@ -24,9 +27,29 @@ def agencies_folder() -> Path:
     return Path(os.environ.get("CDI_AGENCIES") or REPO / "agencies").resolve()
 
 
+def variant() -> str:
+    """Which simulated force is meant: ``<scenario>-<months>-<seed>``."""
+    scenario = Path(os.environ.get("SCENARIO") or DEFAULT_SCENARIO).name
+    return f"{scenario}-{os.environ.get('MONTHS') or 3}-{os.environ.get('SEED') or 1}"
+
+
 def landing(agency: str, dataset: str) -> Path:
-    """The landing of one dataset: ``batches/``, ``pending/`` and ``refused/``."""
-    return home() / "landing" / agency / dataset
+    """The landing of one dataset: ``batches/``, ``pending/`` and ``refused/``.
+
+    Each simulated force has its own: they are different forces under one name.
+    """
+    folder = home() / "landing" / agency
+    return (folder / variant() if agency == SIMULATED else folder) / dataset
+
+
+def simulated_sources() -> Path:
+    """What the simulated force's systems export."""
+    return home() / "sources" / variant()
+
+
+def truth() -> Path:
+    """What is true of the simulated force; the pipeline never reads it."""
+    return home() / "truth" / variant()
 
 
 def published(agency: str) -> Path:

@@ -214,7 +214,6 @@ class Writer:
         Returns:
             Rows written, by dataset.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         logs, records = self.year.logs, self.year.records
         started = logs["received"][logs["primary"]] >= first
         reported = np.where(
@@ -222,22 +221,47 @@ class Writer:
         )
         seen = (reported >= first) & (records["recorded"] < self.year.as_of)
         log_month, record_month = self._month(logs["received"]), self._month(reported)
-        counts = {"calls": 0, "log_actions": 0, "crimes": 0}
+        counts = dict.fromkeys(("calls", "log_actions", "crimes"), 0)
         with duckdb.connect(config={"threads": threads}) as con:
             for month in np.unique(log_month[started]):
-                label = str(np.datetime64(int(month), "M"))
-                rows = np.flatnonzero(started & (log_month == month))
-                some = np.flatnonzero(seen & (record_month == month))
-                for dataset, make in (
-                    ("calls", lambda rows=rows: self._calls(con, rows)),
-                    ("log_actions", lambda rows=rows: self._actions(con, rows)),
-                    ("crimes", lambda some=some: self._crimes(con, some)),
-                ):
-                    query, broken = make()
-                    counts[dataset] += _copy(
-                        con, query, folder / f"{dataset}-{label}.csv.gz", broken
-                    )
+                written = self.write_some(
+                    con, folder, str(np.datetime64(int(month), "M")),
+                    np.flatnonzero(started & (log_month == month)),
+                    np.flatnonzero(seen & (record_month == month)),
+                )  # fmt: skip
+                counts = {name: counts[name] + written[name] for name in counts}
         return counts
+
+    def write_some(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        folder: Path,
+        label: str,
+        logs: NDArray[np.int64],
+        records: NDArray[np.int64],
+    ) -> dict[str, int]:
+        """Write some logs, their entries and some records, each to one file.
+
+        Args:
+            con: Any DuckDB connection.
+            folder: Made if absent.
+            label: Of the files.
+            logs: Rows of `year.logs`, rising.
+            records: Rows of `year.records`, rising.
+
+        Returns:
+            Rows written, by dataset.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        written = {}
+        for dataset, make, rows in (
+            ("calls", self._calls, logs),
+            ("log_actions", self._actions, logs),
+            ("crimes", self._crimes, records),
+        ):
+            query, broken = make(con, rows)
+            written[dataset] = _copy(con, query, folder / f"{dataset}-{label}.csv.gz", broken)
+        return written
 
     def _month(self, moments: NDArray[np.int64]) -> NDArray[np.int64]:
         local = self.clock.local(moments).astype("datetime64[s]")

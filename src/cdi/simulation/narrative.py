@@ -81,6 +81,7 @@ def _crimes(year: Year, bank: Bank, rng: np.random.Generator) -> None:
             rng, "crime", keys[crimes["offence"][rows]], logs["half"][where], crimes["is_da"][rows]
         )
     further = np.bincount(log[is_same], minlength=len(logs["kind"]))
+    logs["further"] = further
     rows = np.flatnonzero(further)
     logs["also"][rows] = bank.draw(
         rng, "also", np.minimum(further[rows], 3).astype(str), logs["half"][rows]

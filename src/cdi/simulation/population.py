@@ -735,9 +735,3 @@ def _pick(
     high = np.searchsorted(ordered, wanted, side="right")
     at = low + (rng.random(len(wanted)) * (high - low)).astype(np.int64)
     return np.minimum(at, len(ordered) - 1)
-
-
-def window_start(end: date, months: int) -> date:
-    """First day of the last `months` months before `end`."""
-    month = end.year * 12 + end.month - 1 - months
-    return date(month // 12, month % 12 + 1, end.day)

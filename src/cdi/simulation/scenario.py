@@ -285,6 +285,27 @@ def load(name: str) -> Scenario:
     return Scenario(folder.name, settings, miss_law, phrases, digest.hexdigest())
 
 
+def period_end(name: str) -> date:
+    """First day after a scenario's year, without loading its phrases.
+
+    Raises:
+        ScenarioError: If there is no such scenario, or it names no date.
+    """
+    for folder in _chain(_find(name)):
+        end = _yaml(folder / "scenario.yaml").get("period_end")
+        if isinstance(end, date):
+            return end
+    raise ScenarioError(
+        "SCENARIO-SCHEMA", f"{_find(name)}: no `period_end`", "add it, e.g. 2017-07-01"
+    )
+
+
+def first_day(end: date, months: int) -> date:
+    """First day of the last `months` months before a date."""
+    month = end.year * 12 + end.month - 1 - months
+    return date(month // 12, month % 12 + 1, end.day)
+
+
 def _find(name: str) -> Path:
     folder = SHIPPED / name if re.fullmatch(r"\w+", name) else Path(name).resolve()
     if not (folder / "scenario.yaml").is_file() and Path(name).is_dir():

@@ -1,0 +1,98 @@
+"""One audit of the year before: a sample of its logs, and what unbiased auditors found in each.
+
+``audit/sample.csv``    one row per drawn log: stratum, inclusion probability, auditor
+``audit/findings.csv``  one row per crime that a drawn log reports: class, whether and when recorded
+``audit/*.csv.gz``      the drawn logs' source rows, as in the main extract
+"""
+
+import csv
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from cdi.simulation import posterior
+from cdi.simulation.clock import HOUR
+from cdi.simulation.extracts import Writer
+from cdi.simulation.population import JUSTIFIED, UNRECORDED, Year
+from cdi.simulation.truth import call_ids
+
+AUDITORS = ("AUD01", "AUD02", "AUD03")
+
+
+def write(year: Year, writer: Writer, folder: Path, seed: int) -> dict[str, int]:
+    """Draw and write the audit of a year; a drawn log is any log, duplicates included.
+
+    Args:
+        year: The year before the simulated window.
+        writer: Of that year's extracts.
+        folder: Made if absent.
+        seed: Of the draw.
+
+    Returns:
+        Logs drawn by stratum.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([seed, 1, 13])
+    sizes = year.scenario.settings.audit
+    in_frame = posterior.is_in_frame(year)
+    drawn, strata, probability = [], [], []
+    for stratum, rows, size in (
+        ("FRAME", np.flatnonzero(in_frame), sizes.frame),
+        ("OTHER", np.flatnonzero(~in_frame), sizes.others),
+    ):
+        size = min(size, len(rows))
+        drawn.append(rng.permutation(rows)[:size])
+        strata += [stratum] * size
+        probability += [size / len(rows)] * size
+    chosen = np.concatenate(drawn)
+    order = np.argsort(chosen)
+    chosen = chosen[order]
+    with duckdb.connect() as con:
+        records = np.flatnonzero(
+            np.isin(year.records["log"], chosen) & (year.records["recorded"] < year.as_of)
+        )
+        label = str(np.datetime64(int(year.clock.start), "s"))[:4]
+        writer.write_some(con, folder, label, chosen, records)
+    ids = call_ids(year)[chosen]
+    with (folder / "sample.csv").open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file, delimiter="|", lineterminator="\n")
+        out.writerow(["Log Number", "Stratum", "Inclusion Probability", "Auditor"])
+        for row, number in zip(order, ids, strict=True):
+            out.writerow(
+                [number, strata[row], f"{probability[row]:.8f}", AUDITORS[row % len(AUDITORS)]]
+            )
+    _findings(year, chosen, ids, folder / "findings.csv")
+    return {"frame": len(drawn[0]), "others": len(drawn[1])}
+
+
+def _findings(year: Year, chosen: np.ndarray, ids: np.ndarray, file: Path) -> None:
+    crimes, offences = year.crimes, year.scenario.settings.offences
+    number = dict(zip(chosen.tolist(), ids.tolist(), strict=True))
+    rows = np.flatnonzero(np.isin(crimes["log"], chosen) & (crimes["fate"] != JUSTIFIED))
+    rows = rows[np.lexsort((crimes["ordinal"][rows], crimes["log"][rows]))]
+    with file.open("w", newline="", encoding="utf-8") as handle:
+        out = csv.writer(handle, delimiter="|", lineterminator="\n")
+        out.writerow(
+            ["Log Number", "Crime", "HO Code", "HO Class", "Domestic Abuse", "Recorded",
+             "Within 24 Hours", "Rightly Classified", "Occurrence Number"]
+        )  # fmt: skip
+        for row in rows.tolist():
+            offence = offences[crimes["offence"][row]]
+            record = crimes["record"][row]
+            is_recorded = crimes["fate"][row] != UNRECORDED
+            late = crimes["recorded"][row] > crimes["reported"][row] + 24 * HOUR
+            right = year.records["offence"][record] == crimes["offence"][row]
+            out.writerow(
+                [number[crimes["log"][row]], crimes["ordinal"][row], offence.code,
+                 offence.offence_class, "Y" if crimes["is_da"][row] else "N",
+                 "Y" if is_recorded else "N",
+                 ("N" if late else "Y") if is_recorded else "",
+                 ("Y" if right else "N") if is_recorded else "",
+                 _occurrence(year, record) if is_recorded else ""]
+            )  # fmt: skip
+
+
+def _occurrence(year: Year, record: int) -> str:
+    prefix = year.scenario.settings.force.occurrence_prefix
+    return f"{prefix}{int(year.records['number'][record]):09d}"

@@ -1,0 +1,151 @@
+"""Makes a simulated force: its sources, and its truth beside them; again only if something changed."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cdi import paths
+from cdi.errors import CdiError
+from cdi.simulation import audit, narrative, population, scenario, truth
+from cdi.simulation.extracts import Writer
+from cdi.simulation.texts import Bank
+
+
+class VariantError(CdiError):
+    """SCENARIO, MONTHS or SEED is not as it must be."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Which force is simulated.
+
+    Attributes:
+        scenario: Name of a shipped scenario, or path of a folder.
+        months: Of the year's end, 1 to 12.
+        seed: Same scenario, months and seed: same bytes.
+    """
+
+    scenario: str
+    months: int
+    seed: int
+
+    @classmethod
+    def chosen(cls) -> "Variant":
+        """As SCENARIO, MONTHS and SEED say; by default three months of the 2017 scenario, seed 1.
+
+        Raises:
+            VariantError: VARIANT-NUMBER if MONTHS or SEED is not a fitting number.
+        """
+        name = os.environ.get("SCENARIO") or paths.DEFAULT_SCENARIO
+        months, seed = os.environ.get("MONTHS") or "3", os.environ.get("SEED") or "1"
+        if not (months.isdecimal() and 1 <= int(months) <= 12):
+            raise VariantError("VARIANT-NUMBER", f"MONTHS is '{months}'", "give 1 to 12")
+        if not seed.isdecimal():
+            raise VariantError("VARIANT-NUMBER", f"SEED is '{seed}'", "give a whole number from 0")
+        return cls(name, int(months), int(seed))
+
+    @contextmanager
+    def selected(self) -> Iterator[None]:
+        """Select this variant for all that runs within the block."""
+        names = {"SCENARIO": self.scenario, "MONTHS": str(self.months), "SEED": str(self.seed)}
+        before = {name: os.environ.get(name) for name in names}
+        os.environ.update(names)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def _fingerprint(loaded: scenario.Scenario, variant: Variant) -> str:
+    digest = hashlib.sha256(f"{loaded.sha256} {variant.months} {variant.seed}".encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def ensure(say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Make the chosen variant's sources and truth, unless they are there and current.
+
+    Args:
+        say: Is told each step as it begins.
+
+    Returns:
+        The manifest: variant, counts of rows, fingerprint.
+
+    Raises:
+        CdiError: If scenario, MONTHS or SEED is not as it must be.
+    """
+    variant = Variant.chosen()
+    loaded = scenario.load(variant.scenario)
+    fingerprint = _fingerprint(loaded, variant)
+    sources, known = paths.simulated_sources(), paths.truth()
+    manifest_file = known / "manifest.json"
+    if manifest_file.is_file() and sources.is_dir():
+        manifest: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
+        if manifest["fingerprint"] == fingerprint:
+            return manifest
+    new_sources, new_known = (p.with_name(f".{p.name}") for p in (sources, known))
+    for folder in (new_sources, new_known):
+        shutil.rmtree(folder, ignore_errors=True)
+    manifest = make(loaded, variant, new_sources, new_known, say)
+    manifest["fingerprint"] = fingerprint
+    text = json.dumps(manifest, indent=2)
+    (new_known / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    for new, final in ((new_sources, sources), (new_known, known)):
+        shutil.rmtree(final, ignore_errors=True)
+        new.rename(final)
+    return manifest
+
+
+def make(
+    loaded: scenario.Scenario,
+    variant: Variant,
+    sources: Path,
+    known: Path,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Make sources and truth in two folders; see `ensure`."""
+    say("drawing the year and the one before")
+    bank = Bank(loaded)
+    year = population.simulate(loaded, variant.seed)
+    before = population.simulate(loaded, variant.seed, years_back=1)
+    before.as_of += 180 * population.DAY  # audited when all was known
+    for some in (year, before):
+        narrative.write(some, bank, variant.seed)
+    first = window_start(loaded, variant.months)
+    say("writing the extracts")
+    counts = Writer(year, bank, variant.seed).write(sources, first)
+    say("writing the audit of the year before")
+    writer = Writer(before, bank, variant.seed)
+    audited = audit.write(before, writer, sources / "audit", variant.seed)
+    say("writing the truth")
+    hardness = truth.write(year, before, known, first)
+    return {
+        "is_simulated": True,
+        "scenario": loaded.name,
+        "title": loaded.settings.title,
+        "months": variant.months,
+        "seed": variant.seed,
+        "rows": counts,
+        "audited": audited,
+        "hardness": hardness,
+    }
+
+
+def window_start(loaded: scenario.Scenario, months: int) -> int:
+    """First moment of the last `months` months of the scenario's year; seconds since 1970."""
+    day = scenario.first_day(loaded.settings.period_end, months)
+    zone = ZoneInfo(loaded.settings.timezone)
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
