@@ -8,19 +8,34 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := src:plugins
 
-AGENCY ?= sample
+AGENCY ?= simulated
 DATA ?=
+# which of its years the simulated force shows: a scenario's name or folder, 1-12 months, a seed
+SCENARIO ?= calibrated_2017
+MONTHS ?= 3
+SEED ?= 1
+export SCENARIO MONTHS SEED
 
-.PHONY: help run ui test test-slow test-browser check bench docs lock clean
+.PHONY: help run ui simulate calibration scorecard test test-slow test-browser check bench docs \
+	lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-run: $(VENV)/run.stamp  ## Run an agency through Airflow: make run [AGENCY=nopd DATA=<folder>]
+run: $(VENV)/run.stamp  ## Run an agency through Airflow: make run [AGENCY=nopd DATA=<folder>] [MONTHS=12]
 	@$(BIN)/python -m cdi.cli run --agency $(AGENCY) $(if $(DATA),--data $(DATA))
 
 ui: $(VENV)/run.stamp  ## Start Airflow and leave it up; prints URL and log-in
 	@$(BIN)/python -m cdi.cli ui $(if $(DATA),--data $(DATA))
+
+simulate: $(VENV)/run.stamp  ## Make the simulated force: make simulate [SCENARIO=..] [MONTHS=1..12] [SEED=..]
+	@$(BIN)/python -m cdi.cli simulate
+
+calibration: $(VENV)/run.stamp  ## Simulated figures of twelve months against the published ones
+	@$(BIN)/python -m cdi.cli calibration
+
+scorecard: $(VENV)/run.stamp  ## What the pipeline finds of the simulated truth; <state>/scorecard.json
+	@$(BIN)/python -m cdi.cli scorecard
 
 test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
 	$(BIN)/python -m pytest
@@ -38,8 +53,9 @@ check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros
 	$(BIN)/yamllint --strict .
 
-bench: $(VENV)/dev.stamp  ## Measure what Airflow adds to the steps; writes <state>/bench.json
+bench: $(VENV)/dev.stamp  ## Measure what Airflow adds, and the simulator; writes <state>/bench*.json
 	$(BIN)/python bench/airflow_overhead.py
+	$(BIN)/python bench/simulation.py
 
 docs: $(VENV)/run.stamp  ## Generate docs/rules.md from the rules
 	@$(BIN)/python -m cdi.cli docs

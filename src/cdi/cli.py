@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from cdi import agencies, paths, runner, service
 from cdi.errors import CdiError
@@ -28,6 +29,22 @@ DataOption = Annotated[
     typer.Option("--data", help="Folder or URL of the sources, in place of agency.yaml's."),
 ]
 
+ScenarioOption = Annotated[
+    str | None,
+    typer.Option("--scenario", envvar="SCENARIO", help="Simulated force: a name, or a folder."),
+]
+MonthsOption = Annotated[
+    int | None, typer.Option("--months", envvar="MONTHS", min=1, max=12, help="Of its year's end.")
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", envvar="SEED", min=0)]
+
+
+def _choose(scenario: str | None, months: int | None, seed: int | None) -> None:
+    """Hand the choice to all that runs from here, in this process and in Airflow's."""
+    for name, value in (("SCENARIO", scenario), ("MONTHS", months), ("SEED", seed)):
+        if value is not None:
+            os.environ[name] = str(value)
+
 
 def main() -> None:
     """Entry point: expected errors are told without a traceback."""
@@ -39,8 +56,15 @@ def main() -> None:
 
 
 @app.command()
-def run(agency: AgencyOption = "sample", data: DataOption = None) -> None:
+def run(
+    agency: AgencyOption = paths.SIMULATED,
+    data: DataOption = None,
+    scenario: ScenarioOption = None,
+    months: MonthsOption = None,
+    seed: SeedOption = None,
+) -> None:
     """Run an agency's DAGs once through a real Airflow scheduler and print the figures."""
+    _choose(scenario, months, seed)
     if data:
         os.environ["CDI_DATA"] = str(Path(data).resolve()) if "://" not in data else data
     runner.run(agency, console)
@@ -61,6 +85,64 @@ def ui(data: DataOption = None) -> None:
                 time.sleep(3600)
         except KeyboardInterrupt:
             console.print("Stopping")
+
+
+@app.command()
+def simulate(
+    scenario: ScenarioOption = None, months: MonthsOption = None, seed: SeedOption = None
+) -> None:
+    """Make the simulated force's source files and its truth, unless they are there."""
+    from cdi.simulation import generate
+
+    _choose(scenario, months, seed)
+    with console.status("simulating") as status:
+        manifest = generate.ensure(lambda step: status.update(step))
+    _say_simulated()
+    for dataset, rows in manifest["rows"].items():
+        console.print(f"{dataset:<12}{rows:>11,} rows", highlight=False)
+    console.print(f"sources     {paths.simulated_sources()}", highlight=False, soft_wrap=True)
+    console.print(f"truth       {paths.truth()}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def calibration(scenario: ScenarioOption = None, seed: SeedOption = None) -> None:
+    """Compare twelve simulated months with the published figures they are calibrated to."""
+    from cdi.simulation import calibration as compared
+
+    _choose(scenario, None, seed)
+    with console.status("simulating twelve months"):
+        figures = compared.run()
+    _say_simulated()
+    table = Table("figure", "published", "simulated", "tolerance", "met", box=None)
+    for row in figures:
+        table.add_row(
+            row["figure"], *(f"{row[k]:,.2f}" for k in ("published", "simulated", "tolerance")),
+            "yes" if compared.is_met(row) else "[red]no[/red]",
+        )  # fmt: skip
+    console.print(table)
+    if not all(map(compared.is_met, figures)):
+        sys.exit(1)
+
+
+@app.command()
+def scorecard(
+    scenario: ScenarioOption = None, months: MonthsOption = None, seed: SeedOption = None
+) -> None:
+    """Run the pipeline on the simulated force, without Airflow, and compare with the truth."""
+    from cdi.simulation import scorecard as compared
+
+    _choose(scenario, months, seed)
+    with console.status("running") as status:
+        runner.run_simulated(status.update)
+        status.update("comparing with the truth")
+        scored = compared.run()
+    _say_simulated()
+    console.print_json(data=scored)
+    console.print(f"written to {paths.home() / 'scorecard.json'}", highlight=False, soft_wrap=True)
+
+
+def _say_simulated() -> None:
+    console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
 
 
 @app.command("check-agency")

@@ -1,7 +1,9 @@
 """`make run`: one agency's DAGs through a real scheduler, a live display, then a summary."""
 
 import json
+import os
 import time
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from rich.text import Text
 from cdi import agencies, build, paths, pipeline, service
 from cdi.agencies import Agency
 from cdi.errors import CdiError
+from cdi.simulation import generate
 from cdi.sources import Interval
 
 STYLES = {
@@ -46,6 +49,9 @@ def run(name: str, console: Console) -> None:
     Raises:
         CdiError: If the agency, a source, a rule or Airflow fails; the message says what to do.
     """
+    if name == paths.SIMULATED and not os.environ.get("CDI_DATA"):
+        with console.status("simulating") as status:
+            generate.ensure(lambda step: status.update(f"simulating: {step}"))
     agency = agencies.load(name)
     interval = default_interval(agency)
     days = interval.days(agency)
@@ -56,6 +62,20 @@ def run(name: str, console: Console) -> None:
     else:
         _run_dags(agency, interval, console)
     print_summary(agency, console)
+
+
+def run_simulated(say: Callable[[str], None]) -> None:
+    """Make the chosen simulated force and publish it, without Airflow; nothing if it is published.
+
+    Args:
+        say: Is told each step as it begins.
+    """
+    generate.ensure(lambda step: say(f"simulating: {step}"))
+    interval = default_interval(agencies.load(paths.SIMULATED))
+    say("looking for what is new")
+    if not pipeline.is_up_to_date(paths.SIMULATED, interval):
+        say("extracting, building, checking, publishing")
+        pipeline.run_directly(paths.SIMULATED, interval)
 
 
 def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:

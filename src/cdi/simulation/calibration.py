@@ -15,6 +15,7 @@ from cdi import paths
 from cdi.simulation import generate, scenario
 from cdi.simulation.quotas import records_by_offence
 from cdi.simulation.scenario import SEXUAL, VIOLENCE, Settings
+from cdi.simulation.variant import Variant
 
 RATE = """
     100.0 * count(*) filter (where outcome_final = 'recorded')
@@ -91,7 +92,7 @@ def figures(settings: Settings, truth: Path) -> list[dict[str, Any]]:
 
 def run() -> list[dict[str, Any]]:
     """Simulate twelve months of the chosen scenario and seed, compare, write calibration.json."""
-    variant = replace(generate.Variant.chosen(), months=12)
+    variant = replace(Variant.chosen(), months=12)
     with variant.selected():
         generate.ensure()
         compared = figures(scenario.load(variant.scenario).settings, paths.truth())

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi.simulation.scenario import Settings
+from cdi.simulation.scenario import Profile, Settings
 
 HOUR, DAY = 3600, 86400
 Seconds = NDArray[np.int64]
@@ -35,14 +36,15 @@ class Clock:
         hour = np.clip((moments - self.start) // HOUR, 0, len(self.offsets) - 1)
         return moments + self.offsets[hour]
 
-    def weights(self, settings: Settings, profile: str) -> NDArray[np.float64]:
+    def weights(self, settings: Settings, profile: Profile) -> NDArray[np.float64]:
         """Cumulative share of a profile's logs, for each hour of the year."""
         hours = np.arange(self.start, self.end, HOUR, dtype=np.int64)
         local = self.local(hours)
         days = local // DAY
         months = days.astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12
+        by_hour = dict(settings.profiles)[profile]
         weight = (
-            np.array(settings.profiles[profile])[(local % DAY) // HOUR]  # type: ignore[index]
+            np.array(by_hour)[(local % DAY) // HOUR]
             * np.array(settings.weekdays)[(days + 3) % 7]  # 1 January 1970 was a Thursday
             * np.array(settings.months)[months]
         )
@@ -55,7 +57,7 @@ class Clock:
         moments = np.zeros(len(profiles), np.int64)
         for profile in np.unique(profiles):
             there = np.flatnonzero(profiles == profile)
-            cumulated = self.weights(settings, str(profile))
+            cumulated = self.weights(settings, cast(Profile, str(profile)))
             hour = np.searchsorted(cumulated, rng.random(len(there)), side="right")
             hour = np.minimum(hour, len(cumulated) - 1)
             moments[there] = self.start + hour * HOUR + rng.integers(0, HOUR, len(there))

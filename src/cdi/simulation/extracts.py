@@ -20,8 +20,18 @@ from cdi.simulation import names
 from cdi.simulation.clock import DAY, HOUR
 from cdi.simulation.narrative import PARTS
 from cdi.simulation.population import (
-    BLANK, CHANNELS, DUPLICATE, JUSTIFIED, MISTYPED, ODD, QUALIFIERS, RESULTS, WRONGLY_CANCELLED,
-    Table, Year, take,
+    BLANK,
+    CHANNELS,
+    DUPLICATE,
+    JUSTIFIED,
+    MISTYPED,
+    ODD,
+    QUALIFIERS,
+    RESULTS,
+    WRONGLY_CANCELLED,
+    Table,
+    Year,
+    take,
 )  # fmt: skip
 from cdi.simulation.texts import Bank
 
@@ -30,6 +40,7 @@ ROUTES = ("CALL", "BUREAU", "COUNTER", "ONLINE", "PARTNER", "OFFICER")
 DECIDERS = ("DDM", "FCR", "OIC", "SUPERVISOR")
 OUTCOMES = ("1", "2", "8", "14", "15", "16", "18", "")
 FLAGS = ("", "DA", "HATE", "DA/ALCOHOL", "ALCOHOL", "ONLINE")
+APRIL_2015 = 1_427_842_800  # local midnight; seconds since 1970
 # what is not said anywhere: no time
 NEVER = np.iinfo(np.int64).max
 
@@ -133,7 +144,9 @@ class Writer:
         is_crime = crime >= 0
         s = year.scenario.settings
         is_rape_log = has_log & (log["opening"] == self._codes("CR05")[0])
-        records["type"] = np.where(is_crime, 0, np.where(is_rape_log, 2, 1))
+        # class N100 came with the 24-hour limit, in April 2015
+        has_n100 = is_rape_log & (records["recorded"] >= APRIL_2015)
+        records["type"] = np.where(is_crime, 0, np.where(has_n100, 2, 1))
         records["offence"] = np.where(is_crime, of["offence"], -1)
         # some assaults with injury are recorded as assaults without: a lesser class
         key = [o.key for o in s.offences]
@@ -142,7 +155,9 @@ class Writer:
             records["offence"][lesser] = key.index("common_assault")
         moved = is_crime & (rng.random(n) < 0.03)
         records["previous"] = np.where(moved, rng.integers(0, len(key), n), -1)
-        records["route"] = np.where(has_log, 0, rng.choice([1, 2, 3, 4, 5], n, p=[.45, .2, .1, .15, .1]))
+        records["route"] = np.where(
+            has_log, 0, rng.choice([1, 2, 3, 4, 5], n, p=[0.45, 0.2, 0.1, 0.15, 0.1])
+        )
         records["route"][rng.random(n) < 0.03] = -1
         jitter = np.where(rng.random(n) < 0.85, 0.0, 1.0)[:, None] * rng.normal(0, 150, (n, 2))
         jitter = jitter.round().astype(np.int32)
@@ -186,7 +201,9 @@ class Writer:
         records["decider"] = np.where(any_of, decider, -1)
         told = any_of & np.isin(code, (1, 2)) & (flaw != 2)
         records["told"] = np.where(told, after - rng.integers(HOUR, DAY, n), NEVER)
-        records["other_force"] = np.where(any_of & (code == 1) & (flaw != 3), rng.integers(1, 44, n), -1)
+        records["other_force"] = np.where(
+            any_of & (code == 1) & (flaw != 3), rng.integers(1, 44, n), -1
+        )
         live = np.flatnonzero(is_crime & ~any_of)
         near = live[np.minimum(np.searchsorted(live, np.arange(n)), len(live) - 1)]
         survivor = np.where(flaw == 3, -1, records["number"][near])
@@ -273,7 +290,9 @@ class Writer:
         local = self.clock.local(np.where(unknown, self.clock.start, moments))
         return pa.array(local.astype("datetime64[s]"), mask=unknown)
 
-    def _person(self, ids: NDArray[np.int64], is_known: NDArray[Any], has_error: Any = False) -> dict[str, Any]:
+    def _person(
+        self, ids: NDArray[np.int64], is_known: NDArray[Any], has_error: Any = False
+    ) -> dict[str, Any]:
         count = len(names.SURNAMES)
         surname = (ids % 999_983) ** 2 // 999_983 * count // 999_983  # some names are common
         surname = np.minimum(surname, count - 1) + np.where(has_error, count, 0)
@@ -380,7 +399,8 @@ class Writer:
         return query, log["breakage"]
 
     def _number(self, day: str, serial: str) -> str:
-        return f"'{self.force.log_prefix}-' || strftime({day}, '%Y%m%d') || '-' || printf('%04d', {serial})"
+        prefix = self.force.log_prefix
+        return f"'{prefix}-' || strftime({day}, '%Y%m%d') || '-' || printf('%04d', {serial})"
 
     def _actions(self, con: duckdb.DuckDBPyConnection, rows: NDArray[Any]) -> tuple[str, Any]:
         """Timed entries of some logs, in the order of their times."""
@@ -402,7 +422,9 @@ class Writer:
             "update_at": log["received"] + span // 3,
             "later_at": log["received"] + span // 2,
             "arrived_at": log["arrived"],
-            "amended_at": np.where(log["opening"] != log["first_closing"], log["closed"] - 60, NEVER),
+            "amended_at": np.where(
+                log["opening"] != log["first_closing"], log["closed"] - 60, NEVER
+            ),
             "closed_at": log["closed"],
             "reopened_at": np.where(log["reopened"] > 0, log["reopened"], NEVER),
             "reclosed_at": np.where(log["reopened"] > 0, log["reclosed"], NEVER),
@@ -415,7 +437,8 @@ class Writer:
         crimes = "crime_1, also, crime_2, crime_3"
         entries = (
             ("account_at", "1", "operator", "FIRST ACCOUNT",
-             f"case when is_told_later then opener else concat_ws(' ', opener, burial, {crimes}) end"),
+             "case when is_told_later then opener "
+             f"else concat_ws(' ', opener, burial, {crimes}) end"),
             ("update_at", "2", "officer", "UPDATE", "update"),
             ("arrived_at", "3", "operator", "SYSTEM", "'UNIT AT SCENE'"),
             ("later_at", "4", "officer", "UPDATE",
@@ -428,15 +451,17 @@ class Writer:
              "'CLASSIFICATION AMENDED TO ' || closing || ' ' || closing_text"),
         )  # fmt: skip
         parts = [
-            f"select day, serial, {at} as moment, {place} as place, cast({author} as varchar) as author, "
-            f"'{kind}' as kind, case when is_upper then upper({text}) else {text} end as text "
+            f"select day, serial, {at} as moment, {place} as place, "
+            f"cast({author} as varchar) as author, '{kind}' as kind, "
+            f"case when is_upper then upper({text}) else {text} end as text "
             f"from rows where {at} is not null and {text} is not null"
             for at, place, author, kind, text in entries
         ]
         parts += [
             "select day, serial, moment, 9, 'NICHE', 'CASE REFERENCE', "
             "'CASE REFERENCE UPDATED TO ' || number from case_references",
-            "select day, serial, moment, 0, 'SYSTEM', 'CROSS REFERENCE', 'CROSS REFERENCED BY INCIDENT '"
+            "select day, serial, moment, 0, 'SYSTEM', 'CROSS REFERENCE', "
+            "'CROSS REFERENCED BY INCIDENT '"
             f" || {self._number('other_day', 'other_serial')} from cross_references",
         ]
         query = f"""
@@ -483,7 +508,9 @@ class Writer:
         previous = [o.offence_class for o in s.offences]
         new = [o.offence_class for o in s.offences]
         old = [o.class_before_april_2017 or o.offence_class for o in s.offences]
-        is_new = self.clock.local(record["recorded"]).astype("datetime64[s]") >= np.datetime64("2017-04-01")  # noqa: E501
+        is_new = self.clock.local(record["recorded"]).astype("datetime64[s]") >= np.datetime64(
+            "2017-04-01"
+        )
         offence = record["offence"]
         has_reference = (record["target"] >= 0) & (record["form"] != BLANK)
         hidden = record["cancelled"] >= self.year.as_of
@@ -511,7 +538,9 @@ class Writer:
                 "victim_forename": victim["forename"],
                 "birth_day": self._birth_day(record["victim"], record["has_victim"]),
                 "outcome": _words(record["outcome"], OUTCOMES),
-                "cancel_code": _words(np.where(cancel > 0, cancel - 1, -1), ("C1", "C2", "C3", "C4")),
+                "cancel_code": _words(
+                    np.where(cancel > 0, cancel - 1, -1), ("C1", "C2", "C3", "C4")
+                ),
                 "cancelled": self._when(record["cancelled"]),
                 "decider": _words(np.where(cancel > 0, record["decider"], none), DECIDERS),
                 "told": self._when(np.where(cancel > 0, record["told"], NEVER)),
@@ -590,7 +619,9 @@ ADDRESS = (
 
 def _stamp(column: str, is_broken: str | None = None) -> str:
     text = f"strftime({column}, '%d/%m/%Y %H:%M:%S')"
-    return f"case when {is_broken} then '31/02/' || {text}[7:] else {text} end" if is_broken else text
+    return (
+        f"case when {is_broken} then '31/02/' || {text}[7:] else {text} end" if is_broken else text
+    )
 
 
 def _copy(
@@ -605,7 +636,7 @@ def _copy(
     plain.unlink()
     if broken is not None and broken.any():
         lines = content.split(b"\n")
-        for row in np.flatnonzero(np.isin(broken, (1, 3))):
+        for row in np.flatnonzero(np.isin(broken, (1, 3))).tolist():
             # rows are in the order of their numbers, as the table's are; line 0 is the header
             lines[row + 1] += b"|" if broken[row] == 1 else b" \xa3"
         content = b"\n".join(lines)

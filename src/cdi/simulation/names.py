@@ -10,21 +10,23 @@ _FIRST = ("ash", "black", "brad", "brook", "carl", "clay", "cold", "craven", "du
 _LAST = ("bourne", "bridge", "brook", "bury", "by", "croft", "dale", "den", "field", "ford",
          "gate", "ham", "hurst", "ley", "man", "mere", "more", "shaw", "son", "stead", "stone",
          "thorpe", "ton", "ward", "wick", "worth", "wright", "well")  # fmt: skip
-FORENAMES = tuple(
-    name.upper()
-    for name in (
-        "Adam Alan Alice Amy Andrew Anna Anthony Barry Ben Beth Brian Callum Carl Carol Charlotte "
-        "Chloe Chris Claire Colin Craig Daniel David Dawn Dean Debbie Diane Donna Edward Ellie "
-        "Emily Emma Eric Ethan Faye Fiona Frank Gareth Gary Gemma George Georgia Glen Grace Graham "
-        "Hannah Harry Heather Helen Holly Ian Jack Jade Jake James Jane Jason Jean Jenny Jess Jill "
-        "Joan Joe John Josh Joyce Julie Karen Kate Keith Kelly Ken Kevin Kim Kyle Laura Leanne Lee "
-        "Leon Lewis Liam Linda Lisa Louise Luke Lynn Marie Mark Martin Mary Matt Megan Mia Michael "
-        "Mike Molly Natalie Neil Nicola Nigel Oliver Owen Pam Pat Paul Pauline Peter Phil Rachel "
-        "Ray Rebecca Rhys Rob Robert Ron Rosie Ross Ruth Ryan Sam Sandra Sarah Scott Sean Shane "
-        "Sharon Shaun Sheila Simon Sophie Stacey Steph Steve Stuart Sue Tara Terry Theresa Tina "
-        "Toby Tom Tony Tracy Val Vicky Wayne Wendy Will Yvonne Zoe"
-    ).split()
-)
+FORENAMES = (
+    "ADAM", "ALAN", "ALICE", "AMY", "ANDREW", "ANNA", "ANTHONY", "BARRY", "BEN", "BETH",
+    "BRIAN", "CALLUM", "CARL", "CAROL", "CHARLOTTE", "CHLOE", "CHRIS", "CLAIRE", "COLIN",
+    "CRAIG", "DANIEL", "DAVID", "DAWN", "DEAN", "DEBBIE", "DIANE", "DONNA", "EDWARD", "ELLIE",
+    "EMILY", "EMMA", "ERIC", "ETHAN", "FAYE", "FIONA", "FRANK", "GARETH", "GARY", "GEMMA",
+    "GEORGE", "GEORGIA", "GLEN", "GRACE", "GRAHAM", "HANNAH", "HARRY", "HEATHER", "HELEN",
+    "HOLLY", "IAN", "JACK", "JADE", "JAKE", "JAMES", "JANE", "JASON", "JEAN", "JENNY", "JESS",
+    "JILL", "JOAN", "JOE", "JOHN", "JOSH", "JOYCE", "JULIE", "KAREN", "KATE", "KEITH", "KELLY",
+    "KEN", "KEVIN", "KIM", "KYLE", "LAURA", "LEANNE", "LEE", "LEON", "LEWIS", "LIAM", "LINDA",
+    "LISA", "LOUISE", "LUKE", "LYNN", "MARIE", "MARK", "MARTIN", "MARY", "MATT", "MEGAN", "MIA",
+    "MICHAEL", "MIKE", "MOLLY", "NATALIE", "NEIL", "NICOLA", "NIGEL", "OLIVER", "OWEN", "PAM",
+    "PAT", "PAUL", "PAULINE", "PETER", "PHIL", "RACHEL", "RAY", "REBECCA", "RHYS", "ROB",
+    "ROBERT", "RON", "ROSIE", "ROSS", "RUTH", "RYAN", "SAM", "SANDRA", "SARAH", "SCOTT", "SEAN",
+    "SHANE", "SHARON", "SHAUN", "SHEILA", "SIMON", "SOPHIE", "STACEY", "STEPH", "STEVE",
+    "STUART", "SUE", "TARA", "TERRY", "THERESA", "TINA", "TOBY", "TOM", "TONY", "TRACY", "VAL",
+    "VICKY", "WAYNE", "WENDY", "WILL", "YVONNE", "ZOE",
+)  # fmt: skip
 SURNAMES = tuple(sorted({(a + b).upper() for a in _FIRST for b in _LAST if a[-1] != b[0]}))
 STREETS = tuple(
     f"{a.upper()}{b.upper()} {kind}"

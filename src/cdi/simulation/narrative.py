@@ -7,8 +7,18 @@ from numpy.typing import NDArray
 
 from cdi.simulation import texts
 from cdi.simulation.population import (
-    AMBIGUOUS, BLAND, COVERS, DUPLICATE, FRAME_CRIME, FRAME_NO_CRIME, HIDDEN, NEAR_MISS, NO_CRIME,
-    TOLD, Year, choice,
+    AMBIGUOUS,
+    BLAND,
+    COVERS,
+    DUPLICATE,
+    FRAME_CRIME,
+    FRAME_NO_CRIME,
+    HIDDEN,
+    NEAR_MISS,
+    NO_CRIME,
+    TOLD,
+    Year,
+    choice,
 )  # fmt: skip
 from cdi.simulation.texts import Bank
 

@@ -4,6 +4,7 @@ Everything is an array per table, drawn from one seeded generator; the texts and
 A log's row is final here: what of it was known at as_of is decided when it is written out.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -58,9 +59,7 @@ COVERS = {"AS01": "asb_personal", "AS02": "asb_nuisance", "PW04": "concern_for_s
           "AD06": "contact_record", "PW06": "missing_person", "PW03": "civil_dispute"}  # fmt: skip
 
 
-def choice(
-    rng: np.random.Generator, weights: dict[str, float] | dict[Any, float], n: int
-) -> NDArray[Any]:
+def choice(rng: np.random.Generator, weights: Mapping[Any, float], n: int) -> NDArray[Any]:
     """Draw keys in proportion to their weights."""
     keys = np.array(list(weights))
     share = np.cumsum(np.array(list(weights.values()), float))
@@ -244,7 +243,8 @@ class _Maker:
         weights = np.array([o.annual * (1.5 if o.profile != "shop" else 0.6) for o in s.offences])
         false_offence = np.repeat(np.arange(len(weights)), apportion(n_frame, weights))
         other = np.repeat(
-            np.arange(len(s.incidents)), apportion(n_other, np.array([i.weight for i in s.incidents]))
+            np.arange(len(s.incidents)),
+            apportion(n_other, np.array([i.weight for i in s.incidents])),
         )
         kind = np.concatenate(
             [np.where(crimes["universe"][first] == FRAME, FRAME_CRIME, HIDDEN),
@@ -583,15 +583,15 @@ class _Maker:
         copies["closing"] = np.where(keeps_code, copies["opening"], self.year.codes.index("AD01"))
         for name in ("first_closing", "first_result", "first_text_kind", "first_text_subject"):
             copies.pop(name)
-        self._set(copies, np.flatnonzero(~is_unmarked), {"DUPLICATE_LOG": 1}, {"DUP": 1}, "no_crime")
+        self._set(
+            copies, np.flatnonzero(~is_unmarked), {"DUPLICATE_LOG": 1}, {"DUP": 1}, "no_crime"
+        )
         self._set(copies, np.flatnonzero(is_unmarked), {"ended": 60, "resolved": 40},
                   {"NFA": 50, "NOT RMS": 50})  # fmt: skip
         for name in ("closing", "result", "text_kind", "text_subject"):
             copies[f"first_{name}"] = copies[name]
         incidents["is_unmarked"] = np.zeros(len(share), bool)
-        return {
-            name: np.concatenate([incidents[name], copies[name]]) for name in incidents
-        }
+        return {name: np.concatenate([incidents[name], copies[name]]) for name in incidents}
 
     # ---------------------------------------------------------------- outcomes
 
@@ -603,7 +603,7 @@ class _Maker:
         where[logs["incident"][first]] = first
         crimes["log"] = where[crimes["incident"]]
         log = take(logs, crimes["log"])
-        hours, shares = zip(*self.settings.delays.within_hours.items(), strict=True)
+        hours, shares = zip(*self.settings.delays.steps, strict=True)
         edges = np.log(np.array([0.2, *hours]))
         delay = np.exp(np.interp(rng.random(n), [0.0, *shares], edges)) * HOUR
         recorded = log["received"] + delay.astype(np.int64)
@@ -637,7 +637,10 @@ class _Maker:
         wanted = round(self.settings.volumes.non_crime_occurrences * self.volume)
         loose = max(0, wanted - len(linked))
         moment = np.concatenate(
-            [logs["received"][linked], self.year.clock.sample(rng, self.settings, np.full(loose, "day"))]
+            [
+                logs["received"][linked],
+                self.year.clock.sample(rng, self.settings, np.full(loose, "day")),
+            ]
         )
         non_crime: Table = {
             "crime": np.full(len(moment), -1),

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from cdi.simulation import texts
 from cdi.simulation.population import (
-    AMBIGUOUS, DUPLICATE, JUSTIFIED, NEAR_MISS, RESULTS, TOLD, Year,
+    AMBIGUOUS,
+    DUPLICATE,
+    JUSTIFIED,
+    NEAR_MISS,
+    RESULTS,
+    TOLD,
+    Year,
 )  # fmt: skip
 
 MOST = 4  # crimes of one log

@@ -90,9 +90,7 @@ def quotas(settings: Settings, volume: float = 1.0) -> dict[str, Quota]:
     }  # fmt: skip
 
 
-def _frame(
-    settings: Settings, groups: list[str], recorded: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _frame(settings: Settings, groups: list[str], recorded: NDArray[np.int64]) -> NDArray[np.int64]:
     """Crimes of the frame that should be recorded: those recorded over the group's rate."""
     rates = settings.rates
     fixed = {VIOLENCE: rates.violence_against_the_person, SEXUAL: rates.sexual_offences}

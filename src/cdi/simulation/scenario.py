@@ -98,11 +98,16 @@ class Delays(_Strict):
 
     within_hours: dict[int, Share]
 
+    @property
+    def steps(self) -> list[tuple[int, Share]]:
+        """Hours and shares, rising."""
+        return sorted(self.within_hours.items())
+
     @model_validator(mode="after")
     def _rising(self) -> "Delays":
-        hours, shares = list(self.within_hours), list(self.within_hours.values())
-        if hours != sorted(hours) or shares != sorted(shares) or shares[-1] != 1:
-            raise ValueError("hours and shares must rise, the last share must be 1.0")
+        shares = [share for _, share in self.steps]
+        if shares != sorted(shares) or shares[-1:] != [1.0]:
+            raise ValueError("shares must rise with the hours, the last must be 1.0")
         return self
 
 
@@ -411,7 +416,7 @@ def _phrases(file: Path, settings: Settings) -> tuple[Phrase, ...]:
             if slots - SLOTS:
                 problems.append(f"{at}: unknown slot {{{', '.join(sorted(slots - SLOTS))}}}")
             seen.add(row["phrase_id"])
-            found.append(Phrase(**row))
+            found.append(Phrase(**row))  # type: ignore[arg-type]  # checked above
     have = {(p.kind, p.subject, p.half) for p in found}
     problems += [
         f"{file}: no phrase of kind '{kind}', subject '{subject}', half {half}"

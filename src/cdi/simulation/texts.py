@@ -67,8 +67,8 @@ ITEMS = {
              "a games console", "razor blades", "a joint of beef"),
     "damage": ("the front window", "the fence", "a door panel", "the bus shelter", "a bench",
                "the garden wall", "the shed door", "a sign"),
-    "vehicle": ("a rucksack", "a sat nav", "power tools", "a laptop", "a handbag", "the number plates",
-                "loose change", "a stereo"),
+    "vehicle": ("a rucksack", "a sat nav", "power tools", "a laptop", "a handbag",
+                "the number plates", "loose change", "a stereo"),
     "any": ("a mobile phone", "a wallet", "a handbag", "a laptop", "cash", "jewellery",
             "a mountain bike", "a lawnmower", "power tools", "a watch"),
 }  # fmt: skip

@@ -18,13 +18,23 @@ from numpy.typing import NDArray
 
 from cdi.simulation import posterior
 from cdi.simulation.clock import HOUR
-from cdi.simulation.extracts import NEVER
+from cdi.simulation.extracts import APRIL_2015, NEVER
 from cdi.simulation.population import (
-    DUPLICATE, FATES, FRAME, FRAME_NO_CRIME, JUSTIFIED, MISTYPED, ODD, TOLD, UNIVERSES, UNRECORDED,
-    WRONGLY_CANCELLED, Table, Year, take,
+    DUPLICATE,
+    FATES,
+    FRAME,
+    FRAME_NO_CRIME,
+    JUSTIFIED,
+    MISTYPED,
+    ODD,
+    TOLD,
+    UNIVERSES,
+    UNRECORDED,
+    WRONGLY_CANCELLED,
+    Table,
+    Year,
+    take,
 )  # fmt: skip
-
-LIMIT_CHANGED = 1_427_842_800  # 1 April 2015, local midnight: from 72 hours to 24
 
 
 def call_ids(year: Year) -> NDArray[np.str_]:
@@ -39,7 +49,7 @@ def call_ids(year: Year) -> NDArray[np.str_]:
 def _outcomes(year: Year, crimes: Table) -> tuple[NDArray[Any], NDArray[Any]]:
     """Outcome in the end, and as known at as_of."""
     final = np.array(FATES)[crimes["fate"]]
-    limit = np.where(crimes["reported"] < LIMIT_CHANGED, 72, 24) * HOUR
+    limit = np.where(crimes["reported"] < APRIL_2015, 72, 24) * HOUR
     open_ = np.where(crimes["reported"] + limit > year.as_of, "too_recent", "unrecorded")
     cancelled = np.full(len(final), NEVER)
     has = np.flatnonzero(crimes["record"] >= 0)
@@ -132,9 +142,7 @@ def write(year: Year, before: Year, folder: Path, first: int) -> dict[str, Any]:
     return counts
 
 
-def _write_logs(
-    year: Year, before: Year, ids: NDArray[np.str_], folder: Path, first: int
-) -> None:
+def _write_logs(year: Year, before: Year, ids: NDArray[np.str_], folder: Path, first: int) -> None:
     logs = year.logs
     named = posterior.crimes_named(year, before)
     due, done = posterior.crimes_due(year)

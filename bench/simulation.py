@@ -1,0 +1,127 @@
+"""What the simulator costs: a force-year, and a national year of 43 forces, two at a time.
+
+The national year has 20 million logs and 6 million records, shared among the forces as the Home
+Office's recorded crime of 2017/18 is. Its extracts are written to a scratch folder and removed,
+force by force. Writes ``<state>/bench_simulation.json``; `make bench` (FORCES=2 for a part).
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.progress import track
+
+from cdi import paths
+from cdi.simulation import generate, narrative, population, scenario
+from cdi.simulation.extracts import Writer
+from cdi.simulation.texts import Bank
+from cdi.simulation.variant import Variant
+
+LOGS = 20_000_000
+# thousands of recorded crimes without fraud, 2017/18 (Home Office), the 43 territorial forces
+SIZES = (816, 340, 266, 233, 177, 160, 153, 149, 142, 140, 134, 127, 125, 114, 105, 103, 96, 87, 87,
+         84, 84, 84, 83, 73, 66, 61, 57, 56, 56, 55, 53, 52, 49, 49, 47, 44, 41, 41, 39, 34, 29, 26,
+         6)  # fmt: skip
+
+
+def one_force(number: int, volume: float, scratch: str, threads: int) -> dict[str, Any]:
+    """Simulate one force and write its extracts, then remove them; rows and CPU seconds."""
+    loaded = scenario.load(paths.DEFAULT_SCENARIO)
+    year = population.simulate(loaded, 1, volume=volume, force=number)
+    bank = Bank(loaded)
+    narrative.write(year, bank, 1)
+    folder = Path(scratch) / f"force-{number:02d}"
+    rows = Writer(year, bank, 1).write(folder, year.clock.start, threads)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    shutil.rmtree(folder)
+    used = psutil.Process().cpu_times()
+    return {**rows, "bytes": size, "pid": os.getpid(), "cpu": used.user + used.system}
+
+
+class Peak:
+    """Peak of the resident memory of this process and its children, in MiB."""
+
+    def __enter__(self) -> "Peak":
+        """Start to watch."""
+        self.mib, self._is_over = 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._is_over.wait(0.2):
+            total = 0
+            for process in (me, *me.children(recursive=True)):
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    continue
+            self.mib = max(self.mib, total / 2**20)
+
+
+def measure(name: str, volumes: list[float], workers: int) -> dict[str, Any]:
+    """Simulate forces of these sizes, `workers` at a time."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch, Peak() as peak, \
+            ProcessPoolExecutor(workers) as pool:  # fmt: skip
+        threads = 2 if workers == 1 else 1
+        jobs = [pool.submit(one_force, n, v, scratch, threads) for n, v in enumerate(volumes)]
+        done = [job.result() for job in track(jobs, description=name, console=Console(stderr=True))]
+    wall = time.monotonic() - started
+    return {
+        "name": name,
+        "rows": {k: sum(row[k] for row in done) for k in ("calls", "log_actions", "crimes")},
+        "gzip_mib": round(sum(row["bytes"] for row in done) / 2**20),
+        "wall_s": round(wall, 1),
+        "cpu_s": round(sum({row["pid"]: row["cpu"] for row in done}.values()), 1),
+        "peak_mib": round(peak.mib),
+    }
+
+
+def force_year() -> dict[str, Any]:
+    """A whole `make simulate MONTHS=12`: extracts, audit and truth."""
+    loaded = scenario.load(paths.DEFAULT_SCENARIO)
+    started, before = time.monotonic(), psutil.Process().cpu_times()
+    with tempfile.TemporaryDirectory() as scratch, Peak() as peak:
+        made = generate.make(
+            loaded, Variant(loaded.name, 12, 1), Path(scratch) / "sources", Path(scratch) / "truth"
+        )
+    after = psutil.Process().cpu_times()
+    return {
+        "name": "force-year with audit and truth",
+        "rows": made["rows"],
+        "wall_s": round(time.monotonic() - started, 1),
+        "cpu_s": round(after.user + after.system - before.user - before.system, 1),
+        "peak_mib": round(peak.mib),
+    }
+
+
+def main() -> None:
+    """Measure and write the figures."""
+    logs = scenario.load(paths.DEFAULT_SCENARIO).settings.volumes.logs
+    volumes = [LOGS / logs * size / sum(SIZES) for size in SIZES]
+    volumes = volumes[-int(os.environ.get("FORCES") or len(volumes)) :]
+    results = [force_year(), measure(f"{len(volumes)} forces", volumes, 2)]
+    text = json.dumps(results, indent=2)
+    paths.home().mkdir(parents=True, exist_ok=True)
+    (paths.home() / "bench_simulation.json").write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
