@@ -196,6 +196,7 @@ class Writer:
         is_rape = np.array([o.is_rape for o in self.year.scenario.settings.offences])
         rape = np.where(is_crime, is_rape[of["offence"]], False)
         flaw = np.where(wrong, rng.choice([0, 1, 2, 3], n, p=[0.2, 0.3, 0.3, 0.2]), 0)
+        records["flaw"] = flaw
         decider = np.where(rape, 1, 0)
         decider = np.where(flaw == 1, np.where(rape, 0, 2), decider)
         records["decider"] = np.where(any_of, decider, -1)

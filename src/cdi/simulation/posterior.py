@@ -1,8 +1,8 @@
 """What a reader who knew the generator's own law could tell from each log: the Bayes ceiling.
 
 Given the kind of a phrase, which phrase it is says nothing more about the truth. So the evidence of
-a log is a cell: codes, result, kinds of phrases, how many crimes they tell, qualifier, and whether
-another log of the same place came shortly before. How many crimes logs of a cell really report is
+a log is a cell: codes, result, kinds of phrases, how many crimes they tell, qualifier, whether
+another log of the same place came shortly before, and whether a record of it was cancelled. How many crimes logs of a cell really report is
 learnt from another year of the same law, so that this year's chance is not read back as knowledge.
 """
 
@@ -58,6 +58,15 @@ def _has_earlier_twin(year: Year) -> NDArray[np.bool_]:
     return found
 
 
+def _cancellation(year: Year) -> NDArray[np.int64]:
+    """Per log: 0 nothing cancelled, 1 a record cancelled with all checks met, 2 with a flaw."""
+    records = year.records
+    rows = np.flatnonzero((records["log"] >= 0) & (records["cancelled"] < year.as_of))
+    found = np.zeros(len(year.logs["kind"]), np.int64)
+    np.maximum.at(found, records["log"][rows], 1 + (records["flaw"][rows] > 0))
+    return found
+
+
 def _cells(year: Year) -> NDArray[np.int64]:
     """The evidence of each log, as one number."""
     logs = year.logs
@@ -83,6 +92,7 @@ def _cells(year: Year) -> NDArray[np.int64]:
         (logs["qualifiers"] & 1, 2),
         (_has_earlier_twin(year), 2),
         (logs["is_non_crime"], 2),
+        (_cancellation(year), 3),
     ]
     cell = np.zeros(len(told), np.int64)
     for values, size in parts:
