@@ -395,13 +395,17 @@ class Writer:
             strftime(birth_day, '%d/%m/%Y') as "Victim DOB",
             case when is_marked then {self._number("primary_day", "primary_serial")} end
                 as "Cross References",
-            case_number::varchar as "Case Reference"
+            {self._occurrence("case_number")} as "Case Reference"
         from rows order by day, serial"""
         return query, log["breakage"]
 
     def _number(self, day: str, serial: str) -> str:
         prefix = self.force.log_prefix
         return f"'{prefix}-' || strftime({day}, '%Y%m%d') || '-' || printf('%04d', {serial})"
+
+    def _occurrence(self, number: str) -> str:
+        """Force, year and serial: eleven digits."""
+        return f"'{self.force.occurrence_prefix}' || printf('%09d', {number})"
 
     def _actions(self, con: duckdb.DuckDBPyConnection, rows: NDArray[Any]) -> tuple[str, Any]:
         """Timed entries of some logs, in the order of their times."""
@@ -460,7 +464,7 @@ class Writer:
         ]
         parts += [
             "select day, serial, moment, 9, 'NICHE', 'CASE REFERENCE', "
-            "'CASE REFERENCE UPDATED TO ' || number from case_references",
+            f"'CASE REFERENCE UPDATED TO ' || {self._occurrence('number')} from case_references",
             "select day, serial, moment, 0, 'SYSTEM', 'CROSS REFERENCE', "
             "'CROSS REFERENCED BY INCIDENT '"
             f" || {self._number('other_day', 'other_serial')} from cross_references",
@@ -565,7 +569,7 @@ class Writer:
             when 5 then '{prefix}-' || strftime(day, '%Y%m%d-') || serial end"""
         query = f"""
         select
-            '{self.force.occurrence_prefix}' || printf('%09d', number) as "Occurrence Number",
+            {self._occurrence("number")} as "Occurrence Number",
             kind as "Occurrence Type",
             {reference} as "Log Reference",
             route as "How Reported",
@@ -593,7 +597,7 @@ class Writer:
             {_stamp("told")} as "Victim Told",
             case when other_force is not null then printf('F%02d/', other_force) || number end
                 as "Other Force Reference",
-            '{self.force.occurrence_prefix}' || printf('%09d', survivor) as "Surviving Occurrence",
+            {self._occurrence("survivor")} as "Surviving Occurrence",
             nullif(cast(flag as varchar), '') as "Flags"
         from rows order by number"""
         return query, record["breakage"]

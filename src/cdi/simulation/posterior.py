@@ -2,8 +2,9 @@
 
 Given the kind of a phrase, which phrase it is says nothing more about the truth. So the evidence of
 a log is a cell: codes, result, kinds of phrases, how many crimes they tell, qualifier, whether
-another log of the same place came shortly before, and whether a record of it was cancelled. How many crimes logs of a cell really report is
-learnt from another year of the same law, so that this year's chance is not read back as knowledge.
+another log of the same place came shortly before, and whether a record of it was cancelled. How
+many crimes the logs of a cell really report is learnt from another year of the same law, so that
+this year's chance is not read back as knowledge.
 """
 
 from typing import Any

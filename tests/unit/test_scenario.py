@@ -1,0 +1,162 @@
+"""Scenarios: what is refused and how it is said; the quotas' arithmetic; local time."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from cdi.simulation import scenario
+from cdi.simulation.clock import HOUR, Clock
+from cdi.simulation.quotas import apportion, quotas
+from cdi.simulation.scenario import ScenarioError
+from cdi.simulation.variant import Variant, VariantError
+
+HEADER = "phrase_id,half,kind,subject,text\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A stranger's scenario that extends a shipped one."""
+    made = tmp_path / "stranger"
+    made.mkdir()
+    (made / "scenario.yaml").write_text("extends: calibrated_2017\ntitle: Mine\n")
+    return made
+
+
+def test_a_strangers_folder_states_only_what_differs(folder: Path) -> None:
+    (folder / "scenario.yaml").write_text(
+        "extends: calibrated_2017\nvolumes: {logs: 1234}\nrates: {others: {robbery: 0.5}}\n"
+    )
+    mine, shipped = scenario.load(str(folder)), scenario.load("calibrated_2017")
+    assert mine.name == "stranger"
+    assert mine.settings.volumes.logs == 1234
+    assert mine.settings.rates.others["robbery"] == 0.5
+    assert mine.settings.volumes.records == shipped.settings.volumes.records
+    assert mine.settings.rates.others["theft"] == shipped.settings.rates.others["theft"]
+    assert mine.phrases == shipped.phrases
+    assert mine.sha256 != shipped.sha256
+
+
+def _edit(name: str, content: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_text(content) and None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rule", "said"),
+    [
+        (lambda f: (f / "scenario.yaml").unlink(), "SCENARIO-UNKNOWN", "choose one of"),
+        (_edit("scenario.yaml", "extends: nowhere\n"), "SCENARIO-UNKNOWN", "nowhere"),
+        (_edit("scenario.yaml", "[1"), "SCENARIO-SCHEMA", "is not YAML"),
+        (_edit("scenario.yaml", "title: alone\n"), "SCENARIO-SCHEMA", "has no miss_law.yaml"),
+        (_edit("scenario.yaml", "extends: calibrated_2017\nspeed: 3\n"), "SCENARIO-SCHEMA",
+         "key `speed`: unknown key"),
+        (_edit("scenario.yaml", "extends: calibrated_2017\nrates: {all: 1.2}\n"),
+         "SCENARIO-SCHEMA", "key `rates.all`"),
+        (_edit("scenario.yaml", "extends: calibrated_2017\nhidden_mix: {theft: 0.9}\n"),
+         "SCENARIO-SCHEMA", "hidden_mix: shares add up to"),
+        (_edit("scenario.yaml", "extends: calibrated_2017\ndelays: {within_hours: {24: 0.99}}\n"),
+         "SCENARIO-SCHEMA", "shares must rise"),
+        (_edit("miss_law.yaml", "odds: {mood: 2}\nmanner_frame: {}\nmanner_hidden: {}\n"),
+         "SCENARIO-SCHEMA", "miss_law.yaml"),
+        (_edit("phrases.csv", "id,text\n"), "SCENARIO-PHRASES", "phrases.csv:1: header must be"),
+        (_edit("phrases.csv", HEADER + "X1,C,crime,robbery,robbed\n"), "SCENARIO-PHRASES",
+         "phrases.csv:2: half 'C' is not A or B"),
+        (_edit("phrases.csv", HEADER + "X1,A,song,robbery,robbed\n"), "SCENARIO-PHRASES",
+         "kind 'song' is not one of"),
+        (_edit("phrases.csv", HEADER + "X1,A,crime,robbery,robbed by {who}\n"),
+         "SCENARIO-PHRASES", "unknown slot {who}"),
+        (_edit("phrases.csv", HEADER + "X1,A,crime,robbery,a\nX1,A,crime,robbery,b\n"),
+         "SCENARIO-PHRASES", "phrases.csv:3: phrase_id 'X1' is there twice"),
+        (_edit("phrases.csv", HEADER + "X1,A,crime,robbery,robbed\n"), "SCENARIO-PHRASES",
+         "no phrase of kind 'crime', subject 'robbery', half B"),
+    ],
+)  # fmt: skip
+def test_a_broken_scenario_is_refused_by_file_key_and_fix(
+    folder: Path, spoil: Callable[[Path], None], rule: str, said: str
+) -> None:
+    spoil(folder)
+    with pytest.raises(ScenarioError, match="Next step") as error:
+        scenario.load(str(folder))
+    assert error.value.rule_id == rule
+    assert said in str(error.value)
+
+
+def test_both_halves_of_the_shipped_bank_have_phrases_of_their_own() -> None:
+    phrases = scenario.load("calibrated_2017").phrases
+    texts = Counter(phrase.text.lower() for phrase in phrases)
+    assert len(phrases) > 1000
+    assert max(texts.values()) == 1
+    halves = Counter(phrase.half for phrase in phrases)
+    assert 0.9 < halves["A"] / halves["B"] < 1.1
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "violence", "sexual", "records", "violence_records"),
+    [  # published: domain notes, and each scenario's own file
+        ("calibrated_2014", 0.838, 0.67, 0.74, 36_000, 6_600),
+        ("calibrated_2017", 0.801, 0.749, 0.896, 37_359, 9_876),
+        ("calibrated_2019", 0.928, 0.91, 0.95, 45_211, 14_602),
+    ],
+)
+def test_the_quotas_give_the_published_figures(
+    name: str, rate: float, violence: float, sexual: float, records: int, violence_records: int
+) -> None:
+    found = quotas(scenario.load(name).settings)
+    recorded = sum(q.frame_recorded for q in found.values())
+    missed = sum(q.frame_missed for q in found.values())
+    live = {g: q.no_log + q.frame_recorded + q.hidden_recorded for g, q in found.items()}
+    assert recorded / (recorded + missed) == pytest.approx(rate, abs=0.0005)
+    for group, expected in (("violence_against_the_person", violence), ("sexual_offences", sexual)):
+        quota = found[group]
+        share = quota.frame_recorded / (quota.frame_recorded + quota.frame_missed)
+        assert share == pytest.approx(expected, abs=0.001)
+    assert sum(live.values()) == records
+    assert live["violence_against_the_person"] == violence_records
+    assert all(n >= 0 for quota in found.values() for n in vars(quota).values())
+
+
+def test_a_larger_force_has_the_same_rates() -> None:
+    found = quotas(scenario.load("calibrated_2017").settings, volume=3.0)
+    recorded = sum(q.frame_recorded for q in found.values())
+    missed = sum(q.frame_missed for q in found.values())
+    assert sum(q.no_log + q.frame_recorded + q.hidden_recorded for q in found.values()) == 112_077
+    assert recorded / (recorded + missed) == pytest.approx(0.801, abs=0.0005)
+
+
+def test_apportioned_counts_add_up() -> None:
+    assert apportion(10, np.array([1.0, 1.0, 1.0])).tolist() == [4, 3, 3]
+    assert apportion(7, np.array([0.0, 5.0, 2.0])).tolist() == [0, 5, 2]
+
+
+def test_both_clock_changes_come_out_as_they_are() -> None:
+    zone = ZoneInfo("Europe/London")
+    clock = Clock.of(zone, datetime(2016, 7, 1, tzinfo=zone), datetime(2017, 7, 1, tzinfo=zone))
+    assert (clock.end - clock.start) / HOUR == 365 * 24
+
+    def local(*moment: int) -> str:
+        seconds = int(datetime(*moment, tzinfo=UTC).timestamp())  # type: ignore[misc,arg-type]
+        return str(clock.local(np.array([seconds])).astype("datetime64[s]")[0])
+
+    assert local(2016, 10, 30, 0, 30) == "2016-10-30T01:30:00"
+    assert local(2016, 10, 30, 1, 30) == "2016-10-30T01:30:00"  # an hour later, the same reading
+    assert local(2017, 3, 26, 0, 59) == "2017-03-26T00:59:00"
+    assert local(2017, 3, 26, 1, 0) == "2017-03-26T02:00:00"
+
+
+def test_the_variant_is_what_scenario_months_and_seed_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SCENARIO", "MONTHS", "SEED"):
+        monkeypatch.delenv(name, raising=False)
+    assert Variant.chosen() == Variant("calibrated_2017", 3, 1)
+    assert Variant.chosen().period == (date(2017, 4, 1), date(2017, 7, 1))
+    with Variant("calibrated_2014", 12, 7).selected():
+        assert Variant.chosen().period == (date(2012, 11, 1), date(2013, 11, 1))
+    assert Variant.chosen().seed == 1
+    for name, value in (("MONTHS", "13"), ("MONTHS", "0"), ("SEED", "x")):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with pytest.raises(VariantError, match=name):
+                Variant.chosen()
