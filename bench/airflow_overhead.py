@@ -18,7 +18,8 @@ from rich.console import Console
 from cdi import agencies, paths, pipeline, runner, service
 
 ROUNDS = 3
-AGENCY = "sample"
+AGENCY = "sample"  # of the tests: small, so that what Airflow adds is seen
+os.environ["CDI_AGENCIES"] = str(paths.REPO / "tests" / "agencies")
 
 
 def direct(home: Path) -> float:

@@ -16,6 +16,7 @@ from cdi.agencies import Agency
 from cdi.sources import Interval
 
 REPO = Path(__file__).resolve().parents[1]
+SAMPLE = REPO / "tests" / "agencies" / "sample"  # two made-up weeks, delivered as daily changes
 NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
 
 
@@ -26,6 +27,20 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CDI_HOME", str(home))
     monkeypatch.delenv("CDI_DATA", raising=False)
     return home
+
+
+def load_sample() -> Agency:
+    """The agency `sample`, which is in no registry but the tests'."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_AGENCIES", str(SAMPLE.parent))
+        return agencies.load("sample")
+
+
+@pytest.fixture
+def sample(state: Path, monkeypatch: pytest.MonkeyPatch) -> Agency:
+    """The agency `sample`, alone in its registry."""
+    monkeypatch.setenv("CDI_AGENCIES", str(SAMPLE.parent))
+    return agencies.load("sample")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cdi import paths
 from cdi.datasets import DATASETS, REQUIRED
-from cdi.errors import AgencyError
+from cdi.errors import AgencyError, CdiError
+
+# data_root of the simulated force, whose period is its scenario's
+SIMULATION = "simulation"
 
 
 class _Strict(BaseModel):
@@ -141,8 +144,7 @@ class Agency(_Strict):
         problems = []
         for dataset in REQUIRED:
             if dataset not in self.sources:
-                needed = " and ".join(REQUIRED)
-                problems.append(f"sources.{dataset}: missing; {needed} are needed")
+                problems.append(f"sources.{dataset}: missing; {' and '.join(REQUIRED)} are needed")
         for dataset, source in self.sources.items():
             problems += _column_problems(dataset, source)
         if problems:
@@ -168,8 +170,13 @@ class Agency(_Strict):
 
     @property
     def root(self) -> str:
-        """Where the sources are: CDI_DATA, else data_root (relative to the agency's folder)."""
+        """Where the sources are: CDI_DATA, else data_root (relative to the agency's folder).
+
+        `data_root: simulation` is what `make simulate` wrote for SCENARIO, MONTHS and SEED.
+        """
         chosen = os.environ.get("CDI_DATA") or self.data_root
+        if chosen == SIMULATION:
+            return str(paths.simulated_sources())
         if "://" in chosen or Path(chosen).is_absolute():
             return chosen
         base = Path.cwd() if os.environ.get("CDI_DATA") else self.folder
@@ -308,6 +315,11 @@ def _parse(file: Path, folder: Path) -> Agency:
         ) from None
     if not isinstance(content, dict):
         raise AgencyError("AGENCY-SCHEMA", f"{file} is empty or no mapping", "start from a sample")
+    if content.get("data_root") == SIMULATION:
+        from cdi.simulation.variant import Variant
+
+        start, end = Variant.chosen().period
+        content = {"start_date": start, "coverage": {"start": start, "end": end}, **content}
     try:
         return Agency.model_validate({**content, "folder": folder})
     except ValidationError as error:
@@ -340,6 +352,6 @@ def valid() -> list[Agency]:
     for name in names():
         try:
             found.append(load(name))
-        except AgencyError as error:
+        except CdiError as error:
             logging.getLogger(__name__).error("agency left out: %s", error)
     return found

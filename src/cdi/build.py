@@ -345,20 +345,23 @@ def _file_rows(planned: Plan) -> list[dict[str, Any]]:
 def _view_rows(con: duckdb.DuckDBPyConnection, planned: Plan, dataset: str) -> None:
     """A view over the dataset's accepted rows, with the place of each batch in the order.
 
-    It has no rows if the agency has no such dataset.
+    It has no rows if the agency has no such dataset. What a batch has no column for, as it was
+    landed before the column was known, is null.
     """
     columns = output_columns(dataset)
-    names = ", ".join(ident(name) for name in columns)
-    parts = [
-        f"select {names}, {int(batch.manifest['seq'])} as batch_seq "
-        f"from read_parquet({_literal(str(batch.rows))})"
-        for batch in planned.batches.get(dataset, [])
-    ]
+    nulls = {name: f"cast(null as {kind}) as {ident(name)}" for name, kind in columns.items()}
+    parts = []
+    for batch in planned.batches.get(dataset, []):
+        landed = batch.manifest["columns"]
+        names = ", ".join(ident(name) if name in landed else nulls[name] for name in columns)
+        parts.append(
+            f"select {names}, {int(batch.manifest['seq'])} as batch_seq "
+            f"from read_parquet({_literal(str(batch.rows))})"
+        )
     # as-of questions: what a later file brought was not known yet
     known = f"where source_as_of <= {_literal(str(_naive(planned.as_of)))}::timestamp"
     if not parts:
-        empty = ", ".join(f"cast(null as {kind}) as {ident(n)}" for n, kind in columns.items())
-        parts, known = [f"select {empty}, 0 as batch_seq"], "where false"
+        parts, known = [f"select {', '.join(nulls.values())}, 0 as batch_seq"], "where false"
     con.execute(f"create view landing.{dataset} as from ({' union all '.join(parts)}) {known}")
 
 

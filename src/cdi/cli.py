@@ -113,11 +113,11 @@ def calibration(scenario: ScenarioOption = None, seed: SeedOption = None) -> Non
     with console.status("simulating twelve months"):
         figures = compared.run()
     _say_simulated()
-    table = Table("figure", "published", "simulated", "tolerance", "met", box=None)
+    table = Table("figure", "set to", "simulated", "tolerance", "basis", "met", box=None)
     for row in figures:
         table.add_row(
             row["figure"], *(f"{row[k]:,.2f}" for k in ("published", "simulated", "tolerance")),
-            "yes" if compared.is_met(row) else "[red]no[/red]",
+            row["basis"], "yes" if compared.is_met(row) else "[red]no[/red]",
         )  # fmt: skip
     console.print(table)
     if not all(map(compared.is_met, figures)):

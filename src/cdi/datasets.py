@@ -43,8 +43,8 @@ class Column:
         name: Canonical name.
         kind: What happens to a value, see the module's table.
         is_required: Whether agency.yaml must map it, and each row must have it.
-        is_identity: Whether it is part of what a row is about; two rows of one file that agree on
-            all such columns and not on the rest are a KEY-CONFLICT. Implies `is_required`.
+        is_identity: Whether it is part of what a row is about (and then required): rows of one file
+            that agree on all such columns and not on the rest are a KEY-CONFLICT.
         refers_to: For a reference whose name does not say it: the thing whose key rules read it.
     """
 
@@ -152,7 +152,7 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("victim_birth_date", "birth_date"),
         Column("victim_age", "age"),
     ),
-    # The timed entries of the logs, where the log is no one text.
+    # the timed entries of the logs, where a log is not one text
     "log_actions": (
         Column("call_reference", "reference", is_required=True, is_identity=True),
         Column("sequence_number", "number", is_required=True, is_identity=True),

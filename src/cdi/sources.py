@@ -220,13 +220,15 @@ def _read_csv(
     # the reject tables go on from file to file, and a clean file makes no scan of its own in them
     con.execute("drop table if exists reject_errors; drop table if exists reject_scans")
     bound = Params()
+    # DuckDB lets a surplus field pass if it is null, and with it a row that a stray delimiter
+    # shifted and whose last field is blank; hence no text reads as null
     query = f"""
         create or replace table raw as
         select row_number() over () as row_no, *
         from read_csv({bound.bind(str(file.path))},
             columns = {bound.bind(dict.fromkeys(columns, "VARCHAR"))},
             delim = {bound.bind(source.delimiter)},
-            auto_detect = false, header = true, quote = '"', escape = '"',
+            auto_detect = false, header = true, quote = '"', escape = '"', nullstr = '\x01',
             null_padding = false, store_rejects = true, rejects_limit = 0, max_line_size = 4194304)
         """
     try:

@@ -1,4 +1,4 @@
-"""A real Chromium, and Airflow after a run of the sample agency."""
+"""A real Chromium, and Airflow after a run of the simulated force."""
 
 import os
 import shutil
@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
 from cdi import agencies, paths, runner, service
+from cdi.simulation import generate
+from cdi.simulation.variant import Variant
 
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
@@ -43,16 +45,17 @@ class Ui:
 
 @pytest.fixture(scope="session")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
-    """Run the sample agency through Airflow and leave Airflow up."""
+    """Run a month of the simulated force through Airflow and leave Airflow up."""
     home = tmp_path_factory.mktemp("state")
     shots = Path(os.environ.get("CDI_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
     shots.mkdir(parents=True, exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, Variant("calibrated_2017", 1, 1).selected():
         patch.setenv("CDI_HOME", str(home))
         patch.setenv("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
-        agency = agencies.load("sample")
+        generate.ensure()
+        agency = agencies.load("simulated")
         with service.airflow(service.UI_COMPONENTS, runner.dag_ids(agency)) as client:
             interval = runner.default_interval(agency)
             runner.Progress(client, Console(quiet=True)).follow(agency, interval)

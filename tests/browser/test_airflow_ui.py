@@ -24,22 +24,22 @@ def test_the_ui_asks_for_a_log_in(browser: Browser, ui: Ui) -> None:
 
 
 def test_graph_and_note_of_a_run(browser: Browser, ui: Ui) -> None:
-    ((run_id, state),) = ui.client.runs("sample__build").items()
+    ((run_id, state),) = ui.client.runs("simulated__build").items()
     assert state == "success"
     page = logged_in(browser, ui)
     problems = watched(page)
     page.goto(f"{ui.client.url}/dags")
-    page.get_by_text("Northmoor Police (made-up sample): build").first.wait_for(timeout=60_000)
+    page.get_by_text("Northmoor Police (SIMULATED): build").first.wait_for(timeout=60_000)
     page.screenshot(path=ui.shots / "airflow-dags.png")
 
-    page.goto(f"{ui.client.url}/dags/sample__extract")
+    page.goto(f"{ui.client.url}/dags/simulated__extract")
     page.get_by_text("landed").first.wait_for(timeout=60_000)
     page.keyboard.press("g")  # Airflow's own shortcut from grid to graph
     page.locator(".react-flow__node").first.wait_for(timeout=60_000)
     page.wait_for_timeout(2000)
     page.screenshot(path=ui.shots / "airflow-graph.png")
 
-    page.goto(f"{ui.client.url}/dags/sample__build/runs/{run_id}/tasks/build")
+    page.goto(f"{ui.client.url}/dags/simulated__build/runs/{run_id}/tasks/build")
     page.wait_for_timeout(3000)
     note = page.get_by_text("fct_calls", exact=False).first
     if not note.is_visible():

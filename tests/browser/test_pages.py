@@ -12,7 +12,7 @@ from tests.browser.conftest import SIZES, Ui, watched
 def test_a_page_stands_alone_and_fits(browser: Browser, ui: Ui, name: str, size: str) -> None:
     page = browser.new_page(viewport=SIZES[size])
     problems = watched(page)
-    page.goto((ui.home / "published" / "sample" / "current" / f"{name}.html").as_uri())
+    page.goto((ui.home / "published" / "simulated" / "current" / f"{name}.html").as_uri())
     page.screenshot(path=ui.shots / f"{name}-{size}.png", full_page=True)
     assert problems == []
     assert page.locator("h1").count() == 1
@@ -24,7 +24,7 @@ def test_a_page_stands_alone_and_fits(browser: Browser, ui: Ui, name: str, size:
 
 
 def test_the_report_shows_the_published_figures(browser: Browser, ui: Ui) -> None:
-    folder = ui.home / "published" / "sample" / "current"
+    folder = ui.home / "published" / "simulated" / "current"
     with duckdb.connect(str(folder / "recording.duckdb"), read_only=True) as con:
         row = con.execute(
             "select recorded_count, recording_rate from recording_rate where breakdown = 'total' "

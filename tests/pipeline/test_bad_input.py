@@ -136,6 +136,7 @@ def test_a_header_without_rows_refuses_the_batch(good: tuple[SmallAgency, Path])
 ROWS = {
     "a row too short": ("T-0100,2026-01-05 10:00", "READ-WIDTH"),
     "a row too long": ("T-0100,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,,surplus", "READ-WIDTH"),
+    "a row too long by a blank": ("T-0100,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,,", "READ-WIDTH"),
     "an impossible date": ("T-0100,2026-02-30 10:00,,THEFT,THEFT,NONE,N,,,", "TYPE-VALUE"),
     "no time": ("T-0100,,,THEFT,THEFT,NONE,N,,,", "TYPE-REQUIRED"),
     "no key": (",2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,", "TYPE-REQUIRED"),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cdi import agencies, build, landing, paths, pipeline
+from cdi import build, landing, paths, pipeline
+from cdi.agencies import Agency
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes, table_contents
 
 
@@ -130,14 +131,14 @@ def test_a_step_does_not_take_another_runs_build(small: SmallAgency) -> None:
 
 
 def test_one_day_at_a_time_equals_all_days_at_once(
-    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sample: Agency, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sample agency's files as a backfill brings them: a batch a day, the same marts."""
     from datetime import timedelta
 
     from cdi.sources import Interval
 
-    agency = agencies.load("sample")
+    agency = sample
     assert agency.coverage is not None
     day, contents = agency.coverage.start, {}
     assert pipeline.run_directly(
@@ -163,14 +164,14 @@ def test_one_day_at_a_time_equals_all_days_at_once(
         assert contents["daily"][name] == contents["at once"][name]
 
 
-def test_intervals_side_by_side_do_not_disturb_each_other(state: Path) -> None:
+def test_intervals_side_by_side_do_not_disturb_each_other(sample: Agency) -> None:
     """As a backfill runs them: all extracted before the first is checked."""
     from concurrent.futures import ThreadPoolExecutor
     from datetime import timedelta
 
     from cdi.sources import Interval
 
-    agency = agencies.load("sample")
+    agency = sample
     assert agency.coverage is not None
     starts = [agency.coverage.start + timedelta(days=n) for n in range(4)]
     intervals = [Interval.of_days(agency, day, day + timedelta(days=1)) for day in starts]

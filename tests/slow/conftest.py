@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cdi import agencies, paths, runner, service
-from tests.conftest import SmallAgency
+from tests.conftest import SAMPLE, SmallAgency
 
 
 def cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -88,7 +88,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow
     """Airflow with scheduler, DAG processor and API server; stopped at the end of the module."""
     home = tmp_path_factory.mktemp("state")
     registry = tmp_path_factory.mktemp("agencies")
-    (registry / "sample").symlink_to(paths.REPO / "agencies" / "sample")
+    (registry / "sample").symlink_to(SAMPLE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(home))
         patch.setenv("CDI_AGENCIES", str(registry))

@@ -26,8 +26,8 @@ import httpx
 import psutil
 import pytest
 
-from cdi import agencies
 from cdi.runner import default_interval
+from tests.conftest import SAMPLE, load_sample
 
 REPO = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = REPO / "docker-compose.yaml"
@@ -268,7 +268,8 @@ class Stage:
         self.started: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("state", "tmp", "agencies"):
             (folder / name).mkdir()
-        shutil.copytree(REPO / "agencies", folder / "agencies", dirs_exist_ok=True)
+        for registry in (REPO / "agencies", SAMPLE.parent):
+            shutil.copytree(registry, folder / "agencies", dirs_exist_ok=True)
 
     def localize(self, text: str) -> str:
         """Replace host names, ports and the image's folders."""
@@ -476,7 +477,7 @@ def run_the_sample(client: httpx.Client) -> None:
     for dag in ("extract", "build"):
         answer = client.patch(f"/api/v2/dags/sample__{dag}", json={"is_paused": False})
         answer.raise_for_status()
-    interval = default_interval(agencies.load("sample"))
+    interval = default_interval(load_sample())
     conf = {
         "interval_start": interval.start.isoformat(),
         "interval_end": interval.end.isoformat(),

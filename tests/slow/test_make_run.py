@@ -1,4 +1,4 @@
-"""`make run` as a stranger uses it: the real data through the real scheduler."""
+"""`make run` as a stranger uses it: simulated and real data through the real scheduler."""
 
 import json
 import shutil
@@ -93,8 +93,23 @@ def test_a_damaged_source_fails_with_its_rule_and_the_next_step(
     assert processes_of(home) == []
 
 
+def test_with_no_arguments_it_simulates_a_force_and_runs_it(tmp_path: Path) -> None:
+    done = cli("run", "--months", "1", "--seed", "4", home=tmp_path)  # one month: less to wait for
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SIMULATED" in done.stdout
+    for task in ("log_actions.extract", "calls.check", "landed", "build", "publish"):
+        assert f"{task}: success" in done.stdout
+    summary = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert summary["agency"] == "simulated"
+    assert summary["calls"] > 20_000
+    assert (tmp_path / "truth" / "calibrated_2017-1-4" / "crimes.parquet").is_file()
+    again = cli("run", "--months", "1", "--seed", "4", home=tmp_path)
+    assert "Nothing changed" in again.stdout
+    assert processes_of(tmp_path) == []
+
+
 def test_an_unknown_agency_names_the_known_ones(tmp_path: Path) -> None:
     failed = cli("run", "--agency", "atlantis", home=tmp_path)
     assert failed.returncode == 1
-    assert "choose one of nopd, sample" in failed.stderr
+    assert "choose one of nopd, simulated" in failed.stderr
     assert "Traceback" not in failed.stderr

@@ -16,12 +16,12 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
     "an unknown dataset": (
         lambda s: s["sources"].update(arrests=s["sources"]["calls"]),
         "sources.arrests",
-        "known are calls, crime_records",
+        "known are calls, crime_records, log_actions",
     ),
     "a missing dataset": (
         lambda s: s["sources"].pop("crime_records"),
         "sources.crime_records",
-        "both datasets are needed",
+        "calls and crime_records are needed",
     ),
     "an unknown column": (
         lambda s: s["sources"]["calls"]["columns"].update(gender="sex"),
@@ -31,6 +31,13 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
     "a required column that is not mapped": (
         lambda s: s["sources"]["calls"]["columns"].pop("received_at"),
         "sources.calls.columns.received_at",
+        "this column is required",
+    ),
+    "a required column of an optional dataset that is not mapped": (
+        lambda s: s["sources"].update(
+            log_actions={**s["sources"]["calls"], "columns": {"call_reference": "number"}}
+        ),
+        "sources.log_actions.columns.sequence_number",
         "this column is required",
     ),
     "a time without a format": (
@@ -60,7 +67,7 @@ def test_every_agency_of_the_repository_is_valid(name: str) -> None:
 
 
 def test_there_is_an_agency_to_check() -> None:
-    assert {"nopd", "sample"} <= set(agencies.names())
+    assert {"nopd", "simulated"} <= set(agencies.names())
 
 
 @pytest.mark.parametrize("case", BROKEN)

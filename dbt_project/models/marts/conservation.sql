@@ -32,6 +32,18 @@ record_rows as (
             and rows.source_file = records.source_file
 ),
 
+action_rows as (
+    select
+        rows.row_id,
+        rows.batch_seq,
+        rows.source_file,
+        current_rows.row_id is not null as is_newest,
+        coalesce(current_rows.is_withdrawn, false) as is_withdrawn
+    from {{ source('landing', 'log_actions') }} as rows
+    left join {{ ref('stg_log_actions') }} as current_rows
+        on rows.row_id = current_rows.row_id and rows.batch_seq = current_rows.batch_seq
+),
+
 fates as (
     select
         dataset,
@@ -50,6 +62,11 @@ fates as (
             'crime_records' as dataset,
             *
         from record_rows
+        union all
+        select
+            'log_actions' as dataset,
+            *
+        from action_rows
     ) as all_rows
     group by dataset, batch_seq, source_file
 ),

@@ -9,6 +9,7 @@ final as (
         call_reference,
         call_key,
         record_key,
+        cross_key,
         row_id,
         row_hash,
         source_file,
@@ -31,6 +32,7 @@ final as (
         final_type_name,
         disposition_code,
         disposition_name,
+        qualifiers,
         is_self_initiated,
 
         ---------- place; 0 0 is the sources' way to say "unknown"
@@ -38,12 +40,16 @@ final as (
         beat,
         case when longitude <> 0 or latitude <> 0 then longitude end as longitude,
         case when longitude <> 0 or latitude <> 0 then latitude end as latitude,
+        case when easting <> 0 or northing <> 0 then easting end as easting,
+        case when easting <> 0 or northing <> 0 then northing end as northing,
         location_hash,
 
         ---------- people and text
         caller_name_hash,
         caller_phone_hash,
         victim_name_hash,
+        victim_surname_hash,
+        victim_forename_hash,
         victim_birth_date_hash,
         log_text_masked,
 

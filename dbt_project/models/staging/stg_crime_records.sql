@@ -20,6 +20,8 @@ final as (
         record_reference,
         call_reference,
         call_key,
+        surviving_record_key,
+        other_force_reference,
         source_file,
         source_as_of,
         batch_seq,
@@ -29,22 +31,36 @@ final as (
         reported_at,
         recorded_at,
         occurred_at,
+        occurred_to_at,
+        cancelled_at,
+        victim_told_at,
 
         ---------- codes
         record_type,
         route,
         offence_code,
         offence_name,
+        offence_class,
+        previous_offence_class,
         status_code,
+        outcome_code,
+        flags,
+        cancellation_code,
+        cancelled_by_role,
 
         ---------- place; 0 0 is the sources' way to say "unknown"
         district,
+        beat,
         case when longitude <> 0 or latitude <> 0 then longitude end as longitude,
         case when longitude <> 0 or latitude <> 0 then latitude end as latitude,
+        case when easting <> 0 or northing <> 0 then easting end as easting,
+        case when easting <> 0 or northing <> 0 then northing end as northing,
         location_hash,
 
         ---------- people
         victim_name_hash,
+        victim_surname_hash,
+        victim_forename_hash,
         victim_birth_date_hash,
 
         {{ is_withdrawn('crime_records') }} as is_withdrawn

@@ -71,7 +71,8 @@ def figures(settings: Settings, truth: Path) -> list[dict[str, Any]]:
         truth: Folder of the truth.
 
     Returns:
-        For each figure: figure, published, simulated, tolerance (percent points or counts).
+        For each figure: figure, published, simulated, tolerance (percent points or counts), and
+        basis: whether the figure was published, or is the scenario's assumption.
     """
     compared = []
     with duckdb.connect() as con:
@@ -85,6 +86,7 @@ def figures(settings: Settings, truth: Path) -> list[dict[str, Any]]:
                     "published": round(float(row["published"]), 4),
                     "simulated": round(float(simulated), 4),
                     "tolerance": round(float(row["tolerance"]), 4),
+                    "basis": "published" if row["figure"] in settings.published else "assumption",
                 }
             )
     return compared

@@ -192,6 +192,7 @@ class Settings(_Strict):
     """scenario.yaml."""
 
     title: str
+    published: frozenset[str] = Field(description="figures of the calibration that were published")
     period_end: date
     timezone: str
     force: Force

@@ -1,0 +1,33 @@
+with newest as (
+    {{ newest_rows(
+        source('landing', 'log_actions'),
+        "coalesce(call_key, upper(call_reference)) || '/' || cast(sequence_number as integer)"
+    ) }}
+),
+
+final as (
+    select
+        ---------- ids
+        natural_id as log_action_id,
+        coalesce(call_key, upper(call_reference)) as call_id,
+        cast(sequence_number as integer) as sequence_number,
+        row_id,
+        source_file,
+        source_as_of,
+        batch_seq,
+
+        ---------- timestamps (UTC)
+        acted_at,
+
+        ---------- codes
+        author_code,
+        action_type,
+
+        ---------- text
+        action_text_masked,
+
+        {{ is_withdrawn('log_actions') }} as is_withdrawn
+    from newest
+)
+
+select * from final

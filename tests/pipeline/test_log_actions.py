@@ -1,0 +1,93 @@
+"""The optional dataset: timed entries of the logs, from their file to staging."""
+
+import json
+
+import duckdb
+
+from cdi import landing
+from tests.conftest import SmallAgency, csv_bytes
+
+HEADER = ["log", "no", "at", "by", "event", "text"]
+ENTRIES = [
+    ["T-0001", "1", "2026-01-05 10:01", "101", "FIRST ACCOUNT", "was hit, mail ada@example.org"],
+    ["t0001", "2", "2026-01-05 10:40", "1207", "UPDATE", "unit with her"],
+    ["T-0002", "1", "2026-01-05 12:01", "102", "FIRST ACCOUNT", "was pushed"],
+    ["T-0002", "2", "2026-01-08 12:01", "102", "UPDATE", "from the future"],
+    ["T-0003", "1", "2026-01-05 13:01", "103", "FIRST ACCOUNT", "loud music"],
+    ["T-0003", "1", "2026-01-05 13:05", "103", "FIRST ACCOUNT", "no music"],
+    *([f"T-{n:04d}", "1", "2026-01-06 09:00", "104", "FIRST ACCOUNT", "x"] for n in range(5, 65)),
+]
+
+
+def add_log_actions(small: SmallAgency, entries: list[list[str]]) -> None:
+    """Give the agency the dataset, with these entries."""
+    small.settings["sources"]["log_actions"] = {
+        "files": [{"path": "actions*", "as_of": "2026-01-07"}],
+        "delivery": "snapshot",
+        "columns": {
+            "call_reference": "log",
+            "sequence_number": "no",
+            "acted_at": {"from": "at", "format": "%Y-%m-%d %H:%M"},
+            "author_code": "by",
+            "action_type": "event",
+            "action_text": "text",
+        },
+    }
+    small.write_settings()
+    small.write("actions.csv", csv_bytes(HEADER, entries))
+
+
+def test_an_agency_without_the_dataset_builds_and_one_that_adds_it_builds_anew(
+    small: SmallAgency,
+) -> None:
+    assert small.run()
+    assert small.rows("select count(*) from staging.stg_log_actions") == [(0,)]
+    add_log_actions(small, ENTRIES)
+    assert small.run()
+    entries = small.rows(
+        "select log_action_id, sequence_number, strftime(acted_at, '%H:%M'), author_code, "
+        "action_type, action_text_masked from staging.stg_log_actions "
+        "where call_id in (select call_id from staging.stg_calls) and call_id < 'T-0005' "
+        "order by 1"
+    )
+    assert entries == [
+        ("T-0001/1", 1, "10:01", "101", "FIRST ACCOUNT", "was hit, mail [email]"),
+        ("T-0001/2", 2, "10:40", "1207", "UPDATE", "unit with her"),
+        ("T-0002/1", 1, "12:01", "102", "FIRST ACCOUNT", "was pushed"),
+    ]
+    assert small.rows(
+        "select read_count, accepted_count, quarantined_count, current_count from conservation "
+        "where dataset = 'log_actions'"
+    ) == [(66, 63, 3, 63)]
+    assert small.rows("select rule_id, count(*) from quarantine group by 1 order by 1") == [
+        ("ACT-02", 1),
+        ("KEY-CONFLICT", 2),  # one place in one log, two contents
+    ]
+
+
+def test_an_entry_that_vanishes_from_the_snapshot_is_withdrawn(small: SmallAgency) -> None:
+    add_log_actions(small, ENTRIES[:3])
+    small.run()
+    small.write("actions.csv", csv_bytes(HEADER, ENTRIES[1:3]))
+    assert small.run()
+    assert small.rows("select log_action_id from staging.stg_log_actions where is_withdrawn") == [
+        ("T-0001/1",)
+    ]
+    assert small.rows(
+        "select sum(current_count), sum(withdrawn_count), sum(superseded_count) "
+        "from conservation where dataset = 'log_actions'"
+    ) == [(2, 1, 2)]
+
+
+def test_a_batch_landed_before_a_column_was_known_is_read_with_nulls(small: SmallAgency) -> None:
+    small.extract_and_check()
+    (batch,) = landing.batches("testville", "calls")
+    for file in (batch.rows, batch.folder / "manifest.json"):
+        file.chmod(0o644)
+    with duckdb.connect() as con:
+        con.execute(f"create table older as select * exclude (qualifiers) from '{batch.rows}'")
+        con.execute(f"copy older to '{batch.rows}' (format parquet)")
+    batch.manifest["columns"].pop("qualifiers")
+    (batch.folder / "manifest.json").write_text(json.dumps(batch.manifest), encoding="utf-8")
+    assert small.run()
+    assert small.rows("select count(*), count(qualifiers) from staging.stg_calls") == [(5, 0)]
