@@ -52,6 +52,7 @@ def run(name: str, console: Console) -> None:
     if name == paths.SIMULATED and not os.environ.get("CDI_DATA"):
         with console.status("simulating") as status:
             generate.ensure(lambda step: status.update(f"simulating: {step}"))
+        console.print(f"[bold black on yellow] SIMULATED [/] {paths.variant()}", highlight=False)
     agency = agencies.load(name)
     interval = default_interval(agency)
     days = interval.days(agency)
