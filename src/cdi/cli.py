@@ -71,10 +71,18 @@ def run(
 
 
 @app.command()
-def ui(data: DataOption = None) -> None:
+def ui(
+    data: DataOption = None,
+    scenario: ScenarioOption = None,
+    months: MonthsOption = None,
+    seed: SeedOption = None,
+) -> None:
     """Start Airflow and leave it up until Ctrl-C; prints URL and log-in."""
+    _choose(scenario, months, seed)
     if data:
         os.environ["CDI_DATA"] = str(Path(data).resolve()) if "://" not in data else data
+    else:
+        runner.simulate(console)
     console.print("Starting Airflow")
     with service.airflow(service.UI_COMPONENTS) as client:
         console.print(f"Airflow is up at {client.url}")

@@ -127,6 +127,7 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("offence_name", "text"),
         Column("offence_class", "code"),
         Column("previous_offence_class", "code"),
+        Column("reclassified_at", "timestamp"),
         Column("status_code", "code"),
         Column("outcome_code", "code"),
         Column("flags", "text"),

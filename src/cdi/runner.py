@@ -50,9 +50,7 @@ def run(name: str, console: Console) -> None:
         CdiError: If the agency, a source, a rule or Airflow fails; the message says what to do.
     """
     if name == paths.SIMULATED and not os.environ.get("CDI_DATA"):
-        with console.status("simulating") as status:
-            generate.ensure(lambda step: status.update(f"simulating: {step}"))
-        console.print(f"[bold black on yellow] SIMULATED [/] {paths.variant()}", highlight=False)
+        simulate(console)
     agency = agencies.load(name)
     interval = default_interval(agency)
     days = interval.days(agency)
@@ -63,6 +61,13 @@ def run(name: str, console: Console) -> None:
     else:
         _run_dags(agency, interval, console)
     print_summary(agency, console)
+
+
+def simulate(console: Console) -> None:
+    """Make the chosen simulated force's sources, unless they are there; says which force it is."""
+    with console.status("simulating") as status:
+        generate.ensure(lambda step: status.update(f"simulating: {step}"))
+    console.print(f"[bold black on yellow] SIMULATED [/] {paths.variant()}", highlight=False)
 
 
 def run_simulated(say: Callable[[str], None]) -> None:

@@ -110,7 +110,8 @@ def fetch(
             "SRC-NOT-FOUND",
             f"no file of {agency.agency}/{dataset} at {agency.root}: "
             f"{', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
-            "check data_root and files in agency.yaml, or give the folder: make run DATA=<folder>",
+            "check data_root and files in agency.yaml, or give the folder: make run DATA=<folder>; "
+            "the simulated force's files come from `make simulate`",
         )
     return found, absent
 

@@ -16,8 +16,10 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cdi import agencies, paths, pipeline, runner
+from cdi.cli import app
 from cdi.simulation import calibration, generate, population, scenario, scorecard
 from cdi.simulation.population import JUSTIFIED, RECORDED
 from cdi.simulation.variant import Variant
@@ -60,7 +62,7 @@ def rows_of(sources: Path, dataset: str) -> Iterator[list[str]]:
 
 
 def digests(home: Path) -> dict[str, str]:
-    files = sorted(p for p in home.rglob("*") if p.is_file() and p.suffix != ".json")
+    files = sorted(p for p in home.rglob("*") if p.suffix in (".gz", ".csv", ".parquet"))
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
@@ -90,6 +92,19 @@ def test_a_year_meets_the_published_figures(truth: Path) -> None:
     assert all(calibration.is_met(row) for row in found.values())
 
 
+def test_make_calibration_prints_and_writes_them(
+    year: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDI_HOME", str(year))
+    monkeypatch.setenv("SEED", "1")  # restored after the command has set it
+    done = CliRunner().invoke(app, ["calibration", "--seed", str(YEAR.seed)])
+    assert done.exit_code == 0, done.output
+    assert "SIMULATED" in done.output
+    written = json.loads((year / "calibration.json").read_text())
+    assert {"figure", "published", "simulated", "tolerance"} <= set(written[0])
+    assert [row["figure"] for row in written[:3]] == ["all", "violence", "sexual"]
+
+
 @pytest.mark.parametrize("seed", range(100, 105))
 def test_any_seed_meets_them(seed: int) -> None:
     year = population.simulate(scenario.load("calibrated_2017"), seed)
@@ -98,6 +113,25 @@ def test_any_seed_meets_them(seed: int) -> None:
     assert frame.sum() > 30_000
     assert np.mean(crimes["fate"][frame] == RECORDED) == pytest.approx(0.801, abs=0.003)
     assert np.sum(crimes["fate"] == RECORDED) == pytest.approx(37_359, abs=187)
+
+
+def test_a_strangers_scenario_is_simulated_to_its_own_figures(tmp_path: Path) -> None:
+    folder = tmp_path / "smallville"
+    folder.mkdir()
+    (folder / "scenario.yaml").write_text(
+        "extends: calibrated_2017\n"
+        "volumes: {logs: 30000, records: 3736, violence_records: 988, hidden_crimes: 500,\n"
+        "  frame_no_crime_logs: 1300, non_crime_occurrences: 5100, addresses: 9000}\n"
+        "rates: {all: 0.9, violence_against_the_person: 0.8, sexual_offences: 0.85}\n"
+    )
+    make(tmp_path / "home", Variant(str(folder), 12, 2))
+    truth = tmp_path / "home" / "truth" / "smallville-12-2"
+    settings = scenario.load(str(folder)).settings
+    found = {row["figure"]: row["simulated"] for row in calibration.figures(settings, truth)}
+    assert found["all"] == pytest.approx(90, abs=0.3)
+    assert found["violence"] == pytest.approx(80, abs=0.5)
+    assert found["records"] == 3736
+    assert found["logs"] == 30_000
 
 
 def test_the_logs_are_as_hard_as_stated(truth: Path, sources: Path) -> None:

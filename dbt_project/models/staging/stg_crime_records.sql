@@ -32,6 +32,7 @@ final as (
         recorded_at,
         occurred_at,
         occurred_to_at,
+        reclassified_at,
         cancelled_at,
         victim_told_at,
 

@@ -39,6 +39,7 @@ SURNAMES = names.SURNAMES + names.typing_errors(names.SURNAMES)
 ROUTES = ("CALL", "BUREAU", "COUNTER", "ONLINE", "PARTNER", "OFFICER")
 DECIDERS = ("DDM", "FCR", "OIC", "SUPERVISOR")
 OUTCOMES = ("1", "2", "8", "14", "15", "16", "18", "")
+SELF_DEFENCE = ("8N", "104", "105A")  # classes that C5 is for (CRR 2026/27 p26)
 FLAGS = ("", "DA", "HATE", "DA/ALCOHOL", "ALCOHOL", "ONLINE")
 APRIL_2015 = 1_427_842_800  # local midnight; seconds since 1970
 # what is not said anywhere: no time
@@ -153,8 +154,7 @@ class Writer:
         if "assault_injury" in key and "common_assault" in key:
             lesser = (records["offence"] == key.index("assault_injury")) & (rng.random(n) < 0.04)
             records["offence"][lesser] = key.index("common_assault")
-        moved = is_crime & (rng.random(n) < 0.03)
-        records["previous"] = np.where(moved, rng.integers(0, len(key), n), -1)
+        self._reclassifications(is_crime)
         records["route"] = np.where(
             has_log, 0, rng.choice([1, 2, 3, 4, 5], n, p=[0.45, 0.2, 0.1, 0.15, 0.1])
         )
@@ -182,6 +182,22 @@ class Writer:
         records["breakage"] = self._breakage(n)
         self._cancellations(of, is_crime)
 
+    def _reclassifications(self, is_crime: NDArray[np.bool_]) -> None:
+        """Some crimes were first recorded under another class of their group."""
+        rng, records = self.rng, self.year.records
+        n = len(records["log"])
+        group = np.array([o.group for o in self.year.scenario.settings.offences])
+        moved = is_crime & (rng.random(n) < 0.03)
+        records["previous"] = np.full(n, -1)
+        for name in np.unique(group):
+            peers = np.flatnonzero(group == name)
+            rows = np.flatnonzero(moved & (group[records["offence"]] == name))
+            records["previous"][rows] = rng.choice(peers, len(rows))
+        moved &= records["previous"] != records["offence"]
+        records["previous"] = np.where(moved, records["previous"], -1)
+        later = records["recorded"] + rng.integers(DAY, 60 * DAY, n)
+        records["reclassified"] = np.where(moved, later, NEVER)
+
     def _cancellations(self, of: Table, is_crime: NDArray[np.bool_]) -> None:
         """Rightly cancelled crimes pass every check; most wrongly cancelled ones fail one."""
         rng, records = self.rng, self.year.records
@@ -190,17 +206,23 @@ class Writer:
         wrong = is_crime & (of["fate"] == WRONGLY_CANCELLED)
         any_of = right | wrong
         code = rng.choice([1, 2, 3, 4], n, p=[0.08, 0.52, 0.3, 0.1])
-        records["cancel_code"] = np.where(any_of, code, 0)
+        offences = self.year.scenario.settings.offences
+        self_defence = np.array([o.offence_class in SELF_DEFENCE for o in offences])
+        is_assault = np.where(is_crime, self_defence[of["offence"]], False)
         after = records["recorded"] + rng.integers(DAY, 40 * DAY, n)
         records["cancelled"] = np.where(any_of, after, NEVER)
-        is_rape = np.array([o.is_rape for o in self.year.scenario.settings.offences])
+        is_rape = np.array([o.is_rape for o in offences])
         rape = np.where(is_crime, is_rape[of["offence"]], False)
         flaw = np.where(wrong, rng.choice([0, 1, 2, 3], n, p=[0.2, 0.3, 0.3, 0.2]), 0)
         records["flaw"] = flaw
+        # self-defence: of assaults only, so of any other class it is a flaw too
+        code = np.where(is_assault & (rng.random(n) < 0.15), 5, code)
+        code = np.where(~is_assault & (flaw == 3) & (rng.random(n) < 0.3), 5, code)
+        records["cancel_code"] = np.where(any_of, code, 0)
         decider = np.where(rape, 1, 0)
         decider = np.where(flaw == 1, np.where(rape, 0, 2), decider)
         records["decider"] = np.where(any_of, decider, -1)
-        told = any_of & np.isin(code, (1, 2)) & (flaw != 2)
+        told = any_of & np.isin(code, (1, 2, 5)) & (flaw != 2)
         records["told"] = np.where(told, after - rng.integers(HOUR, DAY, n), NEVER)
         records["other_force"] = np.where(
             any_of & (code == 1) & (flaw != 3), rng.integers(1, 44, n), -1
@@ -539,12 +561,13 @@ class Writer:
                     np.where(offence < 0, -1, offence + np.where(is_new, 0, len(new))), new + old
                 ),
                 "previous": _words(record["previous"], previous),
+                "reclassified": self._when(record["reclassified"]),
                 "victim_surname": victim["surname"],
                 "victim_forename": victim["forename"],
                 "birth_day": self._birth_day(record["victim"], record["has_victim"]),
                 "outcome": _words(record["outcome"], OUTCOMES),
                 "cancel_code": _words(
-                    np.where(cancel > 0, cancel - 1, -1), ("C1", "C2", "C3", "C4")
+                    np.where(cancel > 0, cancel - 1, -1), ("C1", "C2", "C3", "C4", "C5")
                 ),
                 "cancelled": self._when(record["cancelled"]),
                 "decider": _words(np.where(cancel > 0, record["decider"], none), DECIDERS),
@@ -590,7 +613,8 @@ class Writer:
             strftime(birth_day, '%d-%b-%Y') as "Victim DOB",
             case when cancel_code is null then 'LIVE' else 'CANCELLED' end as "Status",
             nullif(cast(outcome as varchar), '') as "Outcome",
-            previous as "Previous Class",
+            case when reclassified is not null then previous end as "Previous Class",
+            {_stamp("reclassified")} as "Reclassified",
             cancel_code as "Cancellation Code",
             {_stamp("cancelled")} as "Cancelled",
             decider as "Cancelled By",

@@ -15,6 +15,10 @@ from cdi.simulation.extracts import Writer
 from cdi.simulation.texts import Bank
 from cdi.simulation.variant import Variant
 
+SIMULATED = """SIMULATED
+No real force, person, place or crime: made up by `make simulate`; docs/simulation.md.
+"""
+
 
 def _fingerprint(loaded: scenario.Scenario, variant: Variant) -> str:
     digest = hashlib.sha256(f"{loaded.sha256} {variant.months} {variant.seed}".encode())
@@ -49,6 +53,8 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
     manifest = make(loaded, variant, new_sources, new_known, say)
     manifest["fingerprint"] = fingerprint
+    for folder in (new_sources, new_known):
+        (folder / "SIMULATED.txt").write_text(SIMULATED, encoding="utf-8")
     text = json.dumps(manifest, indent=2)
     (new_known / "manifest.json").write_text(text + "\n", encoding="utf-8")
     for new, final in ((new_sources, sources), (new_known, known)):
