@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cdi import paths
-from cdi.simulation import generate, narrative, population, scenario
+from cdi.simulation import details, generate, narrative, population, scenario
 from cdi.simulation.extracts import Writer
 from cdi.simulation.texts import Bank
 from cdi.simulation.variant import Variant
@@ -39,8 +39,9 @@ def one_force(number: int, volume: float, scratch: str, threads: int) -> dict[st
     year = population.simulate(loaded, 1, volume=volume, force=number)
     bank = Bank(loaded)
     narrative.write(year, bank, 1)
+    details.add(year, 1)
     folder = Path(scratch) / f"force-{number:02d}"
-    rows = Writer(year, bank, 1).write(folder, year.clock.start, threads)
+    rows = Writer(year, bank).write(folder, year.clock.start, threads)
     size = sum(file.stat().st_size for file in folder.iterdir())
     shutil.rmtree(folder)
     used = psutil.Process().cpu_times()

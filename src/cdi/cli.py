@@ -46,6 +46,12 @@ def _choose(scenario: str | None, months: int | None, seed: int | None) -> None:
             os.environ[name] = str(value)
 
 
+def _use(data: str | None) -> None:
+    """Take the sources from there, in this process and in Airflow's."""
+    if data:
+        os.environ["CDI_DATA"] = data if "://" in data else str(Path(data).resolve())
+
+
 def main() -> None:
     """Entry point: expected errors are told without a traceback."""
     try:
@@ -65,8 +71,7 @@ def run(
 ) -> None:
     """Run an agency's DAGs once through a real Airflow scheduler and print the figures."""
     _choose(scenario, months, seed)
-    if data:
-        os.environ["CDI_DATA"] = str(Path(data).resolve()) if "://" not in data else data
+    _use(data)
     runner.run(agency, console)
 
 
@@ -79,9 +84,8 @@ def ui(
 ) -> None:
     """Start Airflow and leave it up until Ctrl-C; prints URL and log-in."""
     _choose(scenario, months, seed)
-    if data:
-        os.environ["CDI_DATA"] = str(Path(data).resolve()) if "://" not in data else data
-    else:
+    _use(data)
+    if not data:
         runner.simulate(console)
     console.print("Starting Airflow")
     with service.airflow(service.UI_COMPONENTS) as client:

@@ -21,8 +21,12 @@ from typer.testing import CliRunner
 from cdi import agencies, paths, pipeline, runner
 from cdi.cli import app
 from cdi.simulation import calibration, generate, population, scenario, scorecard
-from cdi.simulation.population import JUSTIFIED, RECORDED
 from cdi.simulation.variant import Variant
+from cdi.simulation.year import (
+    FRAME,
+    JUSTIFIED,
+    RECORDED,
+)
 
 YEAR = Variant("calibrated_2017", 12, 20_170_215)
 TWO_MONTHS = Variant("calibrated_2017", 2, 3)
@@ -109,7 +113,7 @@ def test_make_calibration_prints_and_writes_them(
 def test_any_seed_meets_them(seed: int) -> None:
     year = population.simulate(scenario.load("calibrated_2017"), seed)
     crimes = year.crimes
-    frame = (crimes["universe"] == population.FRAME) & (crimes["fate"] != JUSTIFIED)
+    frame = (crimes["universe"] == FRAME) & (crimes["fate"] != JUSTIFIED)
     assert frame.sum() > 30_000
     assert np.mean(crimes["fate"][frame] == RECORDED) == pytest.approx(0.801, abs=0.003)
     assert np.sum(crimes["fate"] == RECORDED) == pytest.approx(37_359, abs=187)

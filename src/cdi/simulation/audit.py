@@ -14,8 +14,12 @@ import numpy as np
 from cdi.simulation import posterior
 from cdi.simulation.clock import HOUR
 from cdi.simulation.extracts import Writer
-from cdi.simulation.population import JUSTIFIED, UNRECORDED, Year
 from cdi.simulation.truth import call_ids
+from cdi.simulation.year import (
+    JUSTIFIED,
+    UNRECORDED,
+    Year,
+)
 
 AUDITORS = ("AUD01", "AUD02", "AUD03")
 

@@ -10,7 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cdi import paths
-from cdi.simulation import audit, narrative, population, scenario, truth
+from cdi.simulation import audit, details, narrative, population, scenario, truth
+from cdi.simulation.clock import DAY
 from cdi.simulation.extracts import Writer
 from cdi.simulation.texts import Bank
 from cdi.simulation.variant import Variant
@@ -75,15 +76,15 @@ def make(
     bank = Bank(loaded)
     year = population.simulate(loaded, variant.seed)
     before = population.simulate(loaded, variant.seed, years_back=1)
-    before.as_of += 180 * population.DAY  # audited when all was known
+    before.as_of += 180 * DAY  # audited when all was known
     for some in (year, before):
         narrative.write(some, bank, variant.seed)
+        details.add(some, variant.seed)
     first = window_start(loaded, variant.months)
     say("writing the extracts")
-    counts = Writer(year, bank, variant.seed).write(sources, first)
+    counts = Writer(year, bank).write(sources, first)
     say("writing the audit of the year before")
-    writer = Writer(before, bank, variant.seed)
-    audited = audit.write(before, writer, sources / "audit", variant.seed)
+    audited = audit.write(before, Writer(before, bank), sources / "audit", variant.seed)
     say("writing the truth")
     hardness = truth.write(year, before, known, first)
     return {

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdi.simulation import texts
-from cdi.simulation.population import (
+from cdi.simulation.closings import COVERS
+from cdi.simulation.texts import Bank
+from cdi.simulation.year import (
     AMBIGUOUS,
     BLAND,
-    COVERS,
     DUPLICATE,
     FRAME_CRIME,
     FRAME_NO_CRIME,
@@ -19,8 +20,7 @@ from cdi.simulation.population import (
     TOLD,
     Year,
     choice,
-)  # fmt: skip
-from cdi.simulation.texts import Bank
+)
 
 # parts of an account, in the order in which they stand
 PARTS = ("opener", "burial", "crime_1", "also", "crime_2", "crime_3")

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdi.simulation import texts
-from cdi.simulation.population import (
+from cdi.simulation.closings import RESULTS
+from cdi.simulation.year import (
     AMBIGUOUS,
     DUPLICATE,
     JUSTIFIED,
     NEAR_MISS,
-    RESULTS,
     TOLD,
     Year,
-)  # fmt: skip
+)
 
 MOST = 4  # crimes of one log
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from cdi.simulation import posterior
 from cdi.simulation.clock import HOUR
-from cdi.simulation.extracts import APRIL_2015, NEVER
-from cdi.simulation.population import (
+from cdi.simulation.details import APRIL_2015, NEVER
+from cdi.simulation.year import (
     DUPLICATE,
     FATES,
     FRAME,
@@ -34,7 +34,7 @@ from cdi.simulation.population import (
     Table,
     Year,
     take,
-)  # fmt: skip
+)
 
 
 def call_ids(year: Year) -> NDArray[np.str_]:
