@@ -160,6 +160,9 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("acted_at", "timestamp", is_required=True),
         Column("author_code", "code"),
         Column("action_type", "code"),
+        # numbers that an entry sets; in its text they are masked
+        Column("record_reference", "reference"),
+        Column("cross_reference", "reference", refers_to="call"),
         Column("action_text", "free_text"),
     ),
 }

@@ -297,6 +297,13 @@ def test_the_pipeline_lands_every_row_that_can_be_read(run: Path) -> None:
         (calls,) = con.execute("select count(*) from fct_calls").fetchone() or (0,)
         assert calls == hard["duplicate_logs"]["of"] - refused["calls"]
         assert con.execute("select is_simulated from release").fetchone() == (True,)
+        # the history of references: each entry that sets one is read
+        for event, key in (("CASE REFERENCE", "record_key"), ("CROSS REFERENCE", "cross_key")):
+            entries, keys = con.execute(
+                f"select count(*), count({key}) from staging.stg_log_actions where action_type = ?",
+                [event],
+            ).fetchone() or (0, 0)
+            assert entries == keys > 100
 
 
 def test_the_scorecard_compares_it_with_the_truth(run: Path) -> None:

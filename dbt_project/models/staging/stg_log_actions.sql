@@ -11,6 +11,8 @@ final as (
         natural_id as log_action_id,
         coalesce(call_key, upper(call_reference)) as call_id,
         cast(sequence_number as integer) as sequence_number,
+        record_key,
+        cross_key,
         row_id,
         source_file,
         source_as_of,
