@@ -156,19 +156,16 @@ class SmallAgency:
             },
         }
         self.write_settings()
-        map_header = (
-            "code,name,offence_group,is_rape,is_domestic_abuse,is_crime_type_word_list,note"
-        )
         self.write_text(
             "call_types.csv",
-            f"{map_header}\n"
-            "ASSAULT,Assault,violence_against_the_person,false,false,,\n"
-            "NOISE,Noise,,false,false,,\nTHEFT,Theft,theft,false,false,,\n",
+            f"{','.join(agencies.CODE_MAPS['call_types'])}\n"
+            "ASSAULT,Assault,violence_against_the_person,false,false,,,\n"
+            "NOISE,Noise,,false,false,asb_nuisance,,\nTHEFT,Theft,theft,false,false,,,\n",
         )
         self.write_text(
             "offences.csv",
-            f"{map_header}\nA1,Assault,violence_against_the_person,false,false,,\n"
-            "NC,No crime,,false,false,,\n",
+            f"{','.join(agencies.CODE_MAPS['offences'])}\n"
+            "A1,Assault,violence_against_the_person,false,false,,\nNC,No crime,,false,false,,\n",
         )
         self.write_text(
             "closures.csv",

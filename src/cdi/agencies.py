@@ -85,14 +85,26 @@ class ColumnMap(_Strict):
         return (value,) if isinstance(value, str) else value
 
 
+class RowFilter(_Strict):
+    """Which rows of a file belong to the dataset, where one file holds rows of several."""
+
+    source: str = Field(alias="from", min_length=1)
+    matches: str = Field(
+        min_length=1, description="regular expression that the whole trimmed text matches"
+    )
+
+
 class Source(_Strict):
     """One dataset of the agency."""
 
     files: tuple[SourceFile, ...] = Field(min_length=1)
-    format: Literal["csv", "parquet", "jsonl"] = "csv"
+    format: Literal["csv", "parquet", "json", "jsonl"] = "csv"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     delivery: Literal["snapshot", "changes"]
     rows_per_key: Literal["one", "many"] = "one"
+    rows: RowFilter | None = Field(
+        default=None, description="rows that belong to the dataset; default: all"
+    )
     columns: dict[str, ColumnMap]
     ignored: tuple[str, ...] = Field(
         default=(), description="source columns that are known and left out"
@@ -207,7 +219,7 @@ def _column_problems(dataset: str, source: Source) -> list[str]:
 
 CODE_MAPS: dict[str, tuple[str, ...]] = {
     "call_types": (
-        "code", "name", "offence_group", "is_rape", "is_domestic_abuse",
+        "code", "name", "offence_group", "is_rape", "is_domestic_abuse", "incident_category",
         "is_crime_type_word_list", "note",
     ),
     "closures": ("code", "name", "reason_code", "expects_record", "note"),
@@ -216,6 +228,13 @@ CODE_MAPS: dict[str, tuple[str, ...]] = {
         "is_crime_type_word_list", "note",
     ),
 }  # fmt: skip
+# maps of what only some agencies have: entries of logs by who speaks, qualifiers
+OPTIONAL_MAPS: dict[str, tuple[str, ...]] = {
+    "entry_types": ("code", "name", "part", "note"),
+    "qualifiers": ("code", "name", "qualifier", "note"),
+}
+# what an entry of a log is: told, told after it was closed once, concluded, or none of these
+PARTS = ("account", "reopening", "closing", "system")
 
 
 def seed_values(seed: str, column: str) -> set[str]:
@@ -225,7 +244,7 @@ def seed_values(seed: str, column: str) -> set[str]:
 
 
 def check_code_maps(folder: Path) -> None:
-    """Check the three code maps of an agency's folder.
+    """Check the code maps of an agency's folder.
 
     Raises:
         AgencyError: With file, line and fix, for every problem found.
@@ -234,14 +253,19 @@ def check_code_maps(folder: Path) -> None:
         "offence_group": seed_values("offence_groups", "offence_group") | {""},
         # a reason that no row of the decision table answers would go to review, call by call
         "reason_code": seed_values("recording_decisions", "closure_reason_code") | {""},
+        "incident_category": seed_values("incident_categories", "incident_category") | {""},
+        "qualifier": seed_values("qualifiers", "qualifier") | {""},
+        "part": set(PARTS),
     }
     flags = ("is_rape", "is_domestic_abuse", "expects_record")
     allowed |= {flag: {"true", "false"} for flag in flags}
     # blank: no second map is kept, the agency's own mapping answers
     allowed["is_crime_type_word_list"] = {"true", "false", ""}
     problems: list[str] = []
-    for name, columns in CODE_MAPS.items():
+    for name, columns in (CODE_MAPS | OPTIONAL_MAPS).items():
         file = folder / f"{name}.csv"
+        if not file.is_file() and name in OPTIONAL_MAPS:
+            continue
         if not file.is_file():
             problems.append(f"{file}: missing; write it with the columns {', '.join(columns)}")
             continue

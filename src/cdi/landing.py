@@ -7,7 +7,8 @@
     ``refused/<id>/``  a `fail` rule of border 1 did not hold; kept for the person who must look
 
 A batch appears by one rename. Every row read is accepted, quarantined with a rule id, or an exact
-duplicate after column mapping (design 5.3), counted per file in the manifest.
+duplicate after column mapping (design 5.3), counted per file in the manifest; rows of a shared file
+that are none of the dataset's (`rows` in agency.yaml) are counted apart as ``left_out``.
 """
 
 import fcntl
@@ -143,8 +144,10 @@ def extract(
         The pending batch, to be checked and accepted; None if the sources hold nothing new.
 
     Raises:
+        AgencyError: If agency.yaml has a regular expression that is none.
         SourceError: If a file is absent, damaged or not what agency.yaml says; nothing is landed.
     """
+    sources.check_patterns(agency)
     # a backfill runs many intervals at once: each has its own folder, which a killed one leaves
     folder = paths.landing(agency.agency, dataset) / "pending"
     working = folder / f".{_name(interval)}"
@@ -300,6 +303,7 @@ def _write_rows(
                 "sha256": file.sha256,
                 "as_of": as_of.isoformat(),
                 "unexpected_columns": unexpected,
+                "left_out": scalar(con, "select count(*) from left_out"),
                 **counts,
             }
         )

@@ -21,8 +21,8 @@ import duckdb
 import fsspec
 
 from cdi.agencies import Agency, Source, SourceFile
-from cdi.errors import SourceError
-from cdi.sql import Params, ident
+from cdi.errors import AgencyError, SourceError
+from cdi.sql import Params, connect, ident
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,40 @@ class FetchedFile:
     path: Path
     sha256: str
     as_of: datetime | None
+
+
+def check_patterns(agency: Agency) -> None:
+    """Check the regular expressions of agency.yaml; only DuckDB knows what it can read.
+
+    Raises:
+        AgencyError: With the key of every expression that it cannot.
+    """
+    patterns = {
+        f"key_rules.{thing}.{place}.pattern": rule.pattern
+        for thing, rules in agency.key_rules.items()
+        for place, rule in enumerate(rules)
+    }
+    for dataset, source in agency.sources.items():
+        if source.rows:
+            patterns[f"sources.{dataset}.rows.matches"] = source.rows.matches
+        patterns |= {
+            f"sources.{dataset}.columns.{name}.extract": mapping.extract
+            for name, mapping in source.columns.items()
+            if mapping.extract
+        }
+    problems = []
+    with connect() as con:
+        for key, pattern in patterns.items():
+            try:
+                con.execute("select regexp_matches('', ?)", [pattern])
+            except duckdb.Error as error:
+                problems.append(f"key `{key}`: '{pattern}' is no regular expression (RE2): {error}")
+    if problems:
+        raise AgencyError(
+            "AGENCY-SCHEMA",
+            f"{agency.folder / 'agency.yaml'}\n    " + "\n    ".join(problems),
+            "correct the keys named above; docs/onboarding.md explains each",
+        )
 
 
 def _midnight(agency: Agency, day: date) -> datetime:
@@ -172,6 +206,7 @@ def read_raw(
 
     ``raw`` is replaced: ``row_no`` and the source's columns, all VARCHAR, under normalised names.
     To ``refused`` (made if absent) rows are added: file_no, line, rule_id, detail, original.
+    ``left_out`` is replaced: the ``row_no`` of rows that by `rows` are none of the dataset's.
 
     Args:
         con: DuckDB connection.
@@ -189,15 +224,37 @@ def read_raw(
         "create table if not exists refused (file_no integer, line bigint, rule_id varchar, "
         "detail varchar, original varchar)"
     )
-    readers = {"csv": _read_csv, "jsonl": _read_jsonl, "parquet": _read_parquet}
+    readers = {
+        "csv": _read_csv, "json": _read_json, "jsonl": _read_jsonl, "parquet": _read_parquet
+    }  # fmt: skip
     columns = readers[source.format](con, source, file, number)
-    known = {normalise_header(m.source) for m in source.columns.values()}
-    known |= {normalise_header(name) for name in source.ignored}
+    _leave_out(con, source)
+    known = {normalise_header(name) for name in [*_wanted_columns(source), *source.ignored]}
     return [name for name in columns if name not in known]
 
 
-def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> None:
+def _leave_out(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Move the rows of ``raw`` that are none of the dataset's to ``left_out``."""
+    con.execute("create or replace table left_out (row_no bigint)")
+    if source.rows is None:
+        return
+    text = f"trim({ident(normalise_header(source.rows.source))})"
+    con.execute(
+        "insert into left_out select row_no from raw "
+        f"where not coalesce(regexp_full_match({text}, $matches), false)",
+        {"matches": source.rows.matches},
+    )
+    con.execute("delete from raw where row_no in (select row_no from left_out)")
+
+
+def _wanted_columns(source: Source) -> dict[str, str]:
+    """Source columns that are read, and what for."""
     wanted = {m.source: name for name, m in source.columns.items()}
+    return wanted if source.rows is None else {source.rows.source: "rows"} | wanted
+
+
+def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> None:
+    wanted = _wanted_columns(source)
     missing = [f"{s} (for {name})" for s, name in wanted.items() if normalise_header(s)
                not in columns]  # fmt: skip
     if missing:
@@ -313,6 +370,39 @@ def _read_jsonl(
         """,
         {"path": str(file.path)},
     )
+    return _read_objects(con, source, file, number)
+
+
+def _read_json(
+    con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
+) -> list[str]:
+    """One array of JSON objects; an element that is none is refused with its text."""
+    try:
+        con.execute(
+            """
+            create or replace temp table json_lines as
+            with parsed as (select cast(content as json[]) as rows from read_text($path))
+            select
+                unnest(range(1, len(rows) + 1)) as line,
+                cast(unnest(rows) as varchar) as original,
+                unnest(rows) as content
+            from parsed
+            """,
+            {"path": str(file.path)},
+        )
+    except duckdb.Error:  # its message would tell rows
+        raise SourceError(
+            "SRC-FORMAT",
+            f"{file.name} is not one whole JSON array",
+            "have the file delivered again, or set `format: jsonl` if it has one object a line",
+        ) from None
+    return _read_objects(con, source, file, number)
+
+
+def _read_objects(
+    con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
+) -> list[str]:
+    """Make ``raw`` of the objects in json_lines (line, original, content), and refuse the rest."""
     con.execute(
         "insert into refused select $number, line, 'READ-JSON', 'not a JSON object', original "
         "from json_lines where coalesce(json_type(content), '') <> 'OBJECT'",

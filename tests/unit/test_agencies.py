@@ -45,6 +45,11 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         "sources.calls.columns.received_at.format",
         "e.g. '%Y-%m-%d %H:%M:%S'",
     ),
+    "rows chosen by no column": (
+        lambda s: s["sources"]["calls"].update(rows={"matches": "T.*"}),
+        "sources.calls.rows.from",
+        "add it",
+    ),
     "an unknown delivery": (
         lambda s: s["sources"]["calls"].update(delivery="often"),
         "sources.calls.delivery",
@@ -99,7 +104,8 @@ def test_all_problems_are_told_at_once(small: SmallAgency) -> None:
         ("call_types.csv", "theft", "larceny", ":4: offence_group 'larceny' is not one of"),
         ("call_types.csv", "code,", "kode,", ":1: header must be code,name"),
         ("call_types.csv", "NOISE,Noise", "THEFT,Noise", ":4: code 'THEFT' is blank or twice"),
-        ("call_types.csv", "ASSAULT,Assault", "ASSAULT,Assault, common", "has not 7 fields"),
+        ("call_types.csv", "ASSAULT,Assault", "ASSAULT,Assault, common", "has not 8 fields"),
+        ("call_types.csv", "asb_nuisance", "noise", ":3: incident_category 'noise' is not one of"),
         ("closures.csv", "DUPLICATE_LOG", "BECAUSE", ":4: reason_code 'BECAUSE' is not one of"),
         ("offences.csv", "false,false", "no,false", ":2: is_rape 'no' is not one of"),
     ],

@@ -1,14 +1,17 @@
 """Finding files: intervals over clock changes, daily paths, URLs, formats."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import fsspec
 import pytest
 
-from cdi import agencies, sources
+from cdi import agencies, landing, sources
+from cdi.errors import AgencyError, SourceError
 from cdi.sources import Interval
 from cdi.sql import connect
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
@@ -53,12 +56,14 @@ def test_a_url_is_read_through_fsspec_with_the_connections_options(
     assert found[0].path.read_bytes() == csv_bytes(CALL_HEADER, CALLS)
 
 
-@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "jsonl"])
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "json", "json.gz", "jsonl"])
 def test_all_formats_give_the_same_text(small: SmallAgency, tmp_path: Path, kind: str) -> None:
     content = csv_bytes(CALL_HEADER, CALLS)
+    rows = [dict(zip(CALL_HEADER, row, strict=True)) for row in CALLS]
     if kind == "jsonl":
-        rows = (dict(zip(CALL_HEADER, row, strict=True)) for row in CALLS)
         content = "\n".join(json.dumps(row) for row in rows).encode()
+    if kind in ("json", "json.gz"):
+        content = json.dumps(rows, indent=2).encode()
     if kind == "parquet":
         (tmp_path / "x.csv").write_bytes(content)
         duckdb.sql(f"copy (from read_csv('{tmp_path}/x.csv', all_varchar = true)) "
@@ -77,6 +82,82 @@ def test_all_formats_give_the_same_text(small: SmallAgency, tmp_path: Path, kind
     read = con.execute(f"select {names} from raw order by row_no").fetchall()
     assert [[value or "" for value in row] for row in read] == CALLS
     assert con.execute("select count(*) from refused").fetchone() == (0,)
+
+
+def test_an_element_of_a_json_array_that_is_no_object_is_refused(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    rows = [dict(zip(CALL_HEADER, row, strict=True)) for row in CALLS]
+    small.settings["sources"]["calls"]["format"] = "json"
+    small.write_settings()
+    small.write("calls.json", json.dumps([rows[0], ["T-0100"], *rows[1:]]).encode())
+    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    con = connect()
+    sources.read_raw(con, small.agency.sources["calls"], file, 0)
+    refused = con.execute("select line, rule_id, original from refused").fetchall()
+    assert refused == [(2, "READ-JSON", '["T-0100"]')]
+    assert con.execute("select count(*) from raw").fetchone() == (5,)
+
+
+@pytest.mark.parametrize("content", ['{"number": "T-0001"}', '[{"number": "T-0001"}, {"num', "?"])
+def test_a_file_that_is_no_whole_json_array_is_told_without_its_rows(
+    small: SmallAgency, tmp_path: Path, content: str
+) -> None:
+    small.settings["sources"]["calls"]["format"] = "json"
+    small.write_settings()
+    small.write("calls.json", content.encode())
+    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    with pytest.raises(SourceError, match="SRC-FORMAT") as caught:
+        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+    assert "calls.json is not one whole JSON array" in str(caught.value)
+    assert "T-0001" not in str(caught.value)
+
+
+def test_rows_of_another_dataset_are_left_out_of_all_counts(small: SmallAgency) -> None:
+    """The column that tells is mapped to nothing, and known all the same."""
+    rows = [[*row, kind] for row, kind in zip(CALLS, ["log", " log ", "visit", "", "logs"],
+                                              strict=True)]  # fmt: skip
+    small.write("calls.csv", csv_bytes([*CALL_HEADER, "Kind Of Row"], rows))
+    small.settings["sources"]["calls"]["rows"] = {"from": "kind_of_row", "matches": "log|LOG"}
+    small.write_settings()
+    batch = landing.extract(small.agency, "calls", small.interval)
+    assert batch is not None
+    (file,) = batch.manifest["files"]
+    assert file["unexpected_columns"] == []
+    assert {key: file[key] for key in ("read", "accepted", "left_out")} == {
+        "read": 2, "accepted": 2, "left_out": 3
+    }  # fmt: skip
+    landed = duckdb.execute(f"select call_key, row_id from '{batch.rows}' order by 1").fetchall()
+    assert landed == [("T-0001", "calls.csv:000000001"), ("T-0002", "calls.csv:000000002")]
+
+
+def test_the_column_that_chooses_rows_must_be_there(small: SmallAgency, tmp_path: Path) -> None:
+    small.settings["sources"]["calls"]["rows"] = {"from": "kind", "matches": "log"}
+    small.write_settings()
+    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    with pytest.raises(SourceError, match=r"has no column kind \(for rows\)"):
+        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda s: s["key_rules"]["call"].append({"pattern": "(", "canonical": "x"}),
+         "key_rules.call.1.pattern"),
+        (lambda s: s["sources"]["calls"].update(rows={"from": "number", "matches": "("}),
+         "sources.calls.rows.matches"),
+        (lambda s: s["sources"]["calls"]["columns"].update(beat={"from": "text", "extract": "("}),
+         "sources.calls.columns.beat.extract"),
+    ],
+)  # fmt: skip
+def test_a_regular_expression_that_is_none_is_told_by_its_key(
+    small: SmallAgency, change: Callable[[dict[str, Any]], Any], key: str
+) -> None:
+    change(small.settings)
+    small.write_settings()
+    with pytest.raises(AgencyError) as caught:
+        landing.extract(small.agency, "calls", small.interval)
+    assert f"key `{key}`: '(' is no regular expression" in str(caught.value)
 
 
 def test_headers_agree_whatever_their_case_blanks_and_underscores() -> None:
