@@ -165,6 +165,32 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("cross_reference", "reference", refers_to="call"),
         Column("action_text", "free_text"),
     ),
+    # what an audit drew and what the auditors read; the log itself need not be in `calls`
+    "audit_logs": (
+        Column("call_reference", "reference", is_required=True, is_identity=True),
+        Column("received_at", "timestamp", is_required=True),
+        Column("stratum_code", "code", is_required=True),
+        Column("inclusion_probability", "number", is_required=True),
+        Column("auditor_code", "code", is_required=True),
+        Column("initial_type_code", "code"),
+        Column("final_type_code", "code", is_required=True),
+        Column("disposition_code", "code"),
+        Column("qualifiers", "text"),
+        Column("account_text", "free_text"),
+        Column("closing_text", "free_text"),
+    ),
+    # the crimes that the auditors found in those logs; a log without a row here reports none
+    "audit_findings": (
+        Column("call_reference", "reference", is_required=True, is_identity=True),
+        Column("crime_number", "number", is_required=True, is_identity=True),
+        Column("offence_code", "code", is_required=True),
+        Column("offence_class", "code"),
+        Column("is_domestic_abuse", "boolean"),
+        Column("is_recorded", "boolean", is_required=True),
+        Column("is_in_time", "boolean"),
+        Column("is_rightly_classified", "boolean"),
+        Column("record_reference", "reference"),
+    ),
 }
 
 REQUIRED: tuple[str, ...] = ("calls", "crime_records")

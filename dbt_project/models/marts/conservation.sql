@@ -32,18 +32,20 @@ record_rows as (
             and rows.source_file = records.source_file
 ),
 
-action_rows as (
-    select
-        rows.row_id,
-        rows.batch_seq,
-        rows.source_file,
-        current_rows.row_id is not null as is_newest,
-        coalesce(current_rows.is_withdrawn, false) as is_withdrawn
-    from {{ source('landing', 'log_actions') }} as rows
-    left join {{ ref('stg_log_actions') }} as current_rows
-        on rows.row_id = current_rows.row_id and rows.batch_seq = current_rows.batch_seq
-),
+{% for dataset in ['log_actions', 'audit_logs', 'audit_findings'] -%}
+    {{ dataset }}_rows as (
+        select
+            rows.row_id,
+            rows.batch_seq,
+            rows.source_file,
+            current_rows.row_id is not null as is_newest,
+            coalesce(current_rows.is_withdrawn, false) as is_withdrawn
+        from {{ source('landing', dataset) }} as rows
+        left join {{ ref('stg_' ~ dataset) }} as current_rows
+            on rows.row_id = current_rows.row_id and rows.batch_seq = current_rows.batch_seq
+    ),
 
+{% endfor -%}
 fates as (
     select
         dataset,
@@ -62,11 +64,13 @@ fates as (
             'crime_records' as dataset,
             *
         from record_rows
-        union all
-        select
-            'log_actions' as dataset,
-            *
-        from action_rows
+        {% for dataset in ['log_actions', 'audit_logs', 'audit_findings'] -%}
+            union all
+            select
+                '{{ dataset }}' as dataset,
+                *
+            from {{ dataset }}_rows
+        {% endfor -%}
     ) as all_rows
     group by dataset, batch_seq, source_file
 ),

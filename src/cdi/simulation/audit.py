@@ -1,6 +1,7 @@
 """One audit of the year before: a sample of its logs, and what unbiased auditors found in each.
 
-``audit/sample.csv``    one row per drawn log: stratum, inclusion probability, auditor
+``audit/sample.csv``    one row per drawn log: stratum, inclusion probability, auditor, and what the
+                        auditor read: its codes and its text
 ``audit/findings.csv``  one row per crime that a drawn log reports: class, whether and when recorded
 ``audit/*.csv.gz``      the drawn logs' source rows, as in the main extract
 """
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from cdi.simulation import posterior
 from cdi.simulation.clock import HOUR
@@ -22,6 +24,28 @@ from cdi.simulation.year import (
 )
 
 AUDITORS = ("AUD01", "AUD02", "AUD03")
+
+# entries by who speaks, as the auditor reads them: what was told, then how it was closed
+SAMPLE = """
+copy (
+    select
+        d.number as "Log Number", d.stratum as "Stratum", d.probability as "Inclusion Probability",
+        d.auditor as "Auditor", c."Received", c."Initial Classification",
+        c."Final Classification", c."Result Code", c."Qualifiers", t."Account", t."Closing"
+    from design as d
+    inner join shown_calls as c on d.number = c."Log Number"
+    left join (
+        select
+            "Log Number",
+            string_agg("Text", ' / ' order by "Sequence") filter (
+                "Event" in ('FIRST ACCOUNT', 'UPDATE', 'REOPENED')) as "Account",
+            string_agg("Text", ' / ' order by "Sequence") filter (
+                "Event" = 'RESULT') as "Closing"
+        from shown_log_actions group by all
+    ) as t on d.number = t."Log Number"
+    order by d.number
+) to $sample (header, delimiter '|')
+"""
 
 
 def write(year: Year, writer: Writer, folder: Path, seed: int) -> dict[str, int]:
@@ -52,20 +76,22 @@ def write(year: Year, writer: Writer, folder: Path, seed: int) -> dict[str, int]
     chosen = np.concatenate(drawn)
     order = np.argsort(chosen)
     chosen = chosen[order]
+    ids = call_ids(year)[chosen]
     with duckdb.connect() as con:
         records = np.flatnonzero(
             np.isin(year.records["log"], chosen) & (year.records["recorded"] < year.as_of)
         )
         label = str(np.datetime64(int(year.clock.start), "s"))[:4]
         writer.write_some(con, folder, label, chosen, records)
-    ids = call_ids(year)[chosen]
-    with (folder / "sample.csv").open("w", newline="", encoding="utf-8") as file:
-        out = csv.writer(file, delimiter="|", lineterminator="\n")
-        out.writerow(["Log Number", "Stratum", "Inclusion Probability", "Auditor"])
-        for row, number in zip(order, ids, strict=True):
-            out.writerow(
-                [number, strata[row], f"{probability[row]:.8f}", AUDITORS[row % len(AUDITORS)]]
-            )
+        design = {
+            "number": ids.tolist(),
+            "stratum": [strata[row] for row in order],
+            "probability": [f"{probability[row]:.8f}" for row in order],
+            "auditor": [AUDITORS[row % len(AUDITORS)] for row in order],
+        }
+        writer.show(con, chosen)
+        con.register("design", pa.table(design))
+        con.execute(SAMPLE, {"sample": str(folder / "sample.csv")})
     _findings(year, chosen, ids, folder / "findings.csv")
     return {"frame": len(drawn[0]), "others": len(drawn[1])}
 

@@ -88,6 +88,17 @@ class Writer:
                 counts = {name: counts[name] + written[name] for name in counts}
         return counts
 
+    def show(self, con: duckdb.DuckDBPyConnection, logs: NDArray[np.int64]) -> None:
+        """Make temporary tables `shown_calls` and `shown_log_actions`: logs as a screen shows them.
+
+        Args:
+            con: Any DuckDB connection.
+            logs: Rows of `year.logs`, rising.
+        """
+        for dataset, make in (("calls", self._calls), ("log_actions", self._actions)):
+            query, _ = make(con, logs)
+            con.execute(f"create temp table shown_{dataset} as {query}")
+
     def write_some(
         self,
         con: duckdb.DuckDBPyConnection,

@@ -1,0 +1,32 @@
+with newest as (
+    {{ newest_rows(
+        source('landing', 'audit_findings'),
+        "coalesce(call_key, upper(call_reference)) || '/' || cast(crime_number as integer)"
+    ) }}
+),
+
+final as (
+    select
+        ---------- ids
+        natural_id as audit_finding_id,
+        coalesce(call_key, upper(call_reference)) as call_id,
+        cast(crime_number as integer) as crime_number,
+        record_key,
+        row_id,
+        source_file,
+        source_as_of,
+        batch_seq,
+
+        ---------- what the auditor found
+        offence_code,
+        offence_class,
+        is_domestic_abuse,
+        is_recorded,
+        is_in_time,
+        is_rightly_classified,
+
+        {{ is_withdrawn('audit_findings') }} as is_withdrawn
+    from newest
+)
+
+select * from final

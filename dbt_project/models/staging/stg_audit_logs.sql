@@ -1,0 +1,34 @@
+with newest as (
+    {{ newest_rows(source('landing', 'audit_logs'), 'coalesce(call_key, upper(call_reference))') }}
+),
+
+final as (
+    select
+        ---------- ids
+        natural_id as call_id,
+        row_id,
+        source_file,
+        source_as_of,
+        batch_seq,
+
+        ---------- timestamps (UTC)
+        received_at,
+
+        ---------- design of the sample
+        stratum_code,
+        inclusion_probability,
+        auditor_code,
+
+        ---------- what the auditor read
+        initial_type_code,
+        final_type_code,
+        disposition_code,
+        qualifiers,
+        account_text_masked,
+        closing_text_masked,
+
+        {{ is_withdrawn('audit_logs') }} as is_withdrawn
+    from newest
+)
+
+select * from final
