@@ -268,12 +268,16 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
             }
         ],
     )
-    for name, columns in agencies.CODE_MAPS.items():
+    for name, columns in (agencies.CODE_MAPS | agencies.OPTIONAL_MAPS).items():
         kinds = {c: "BOOLEAN" if c.startswith(("is_", "expects_")) else "VARCHAR" for c in columns}
+        file = agency.folder / f"{name}.csv"
+        if not file.is_file():
+            _table(con, f"codes.{name}", kinds, [])
+            continue
         con.execute(
             f"create table codes.{name} as from read_csv($file, columns = $columns, "
             "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"')",
-            {"file": str(agency.folder / f"{name}.csv"), "columns": kinds},
+            {"file": str(file), "columns": kinds},
         )
 
 
@@ -396,7 +400,12 @@ def _run_dbt(planned: Plan) -> None:
         "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
         "--target-path", str(target), "--exclude-resource-type", "unit_test",
     ]  # fmt: skip
-    env = {**os.environ, "CDI_BUILD_FILE": str(planned.file)}
+    source = str(Path(__file__).parents[1])  # for dbt's Python models
+    env = {
+        **os.environ,
+        "CDI_BUILD_FILE": str(planned.file),
+        "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
+    }
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(

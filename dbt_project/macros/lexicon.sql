@@ -1,0 +1,88 @@
+{#-
+    The lexicon as SQL. Its rows are read when a model runs and become constants: DuckDB compiles a
+    constant pattern once and a pattern from a column once a row.
+-#}
+
+{#- Rows of a seed as a list of dictionaries, in the order of a column; none while dbt only parses. -#}
+{% macro seed_rows(seed, order) %}
+    {%- set rows = [] -%}
+    {%- if execute -%}
+        {%- for row in run_query('select * from rules.' ~ seed ~ ' order by ' ~ order) -%}
+            {%- do rows.append(dict(zip(row.keys(), row.values()))) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{- return(rows) -}}
+{% endmacro %}
+
+{#- A pattern with its {terms} written out; a term may use others. -#}
+{% macro written_out(pattern, terms) %}
+    {%- set found = namespace(pattern=pattern) -%}
+    {%- for _ in range(4) -%}
+        {%- for term in modules.re.findall('\{([a-z_]+)\}', found.pattern) -%}
+            {%- set found.pattern = found.pattern | replace('{' ~ term ~ '}', '(?:' ~ terms[term] ~ ')') -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{- return(found.pattern) -}}
+{% endmacro %}
+
+{#-
+    The lexicon's entries: a dictionary per lexicon_id, in which `literal` is a SQL literal that matches
+    any of its phrases as whole words.
+-#}
+{% macro lexicon_entries() %}
+    {%- set terms = {} -%}
+    {%- for row in seed_rows('lexicon_terms', 'term') -%}
+        {%- do terms.update({row.term: row.words}) -%}
+    {%- endfor -%}
+    {%- set entries = {} -%}
+    {%- for row in seed_rows('lexicon', 'phrase_id') -%}
+        {%- if row.lexicon_id not in entries -%}
+            {%- do entries.update({row.lexicon_id: {
+                'lexicon_id': row.lexicon_id, 'part': row.part, 'meaning': row.meaning, 'phrases': []
+            }}) -%}
+        {%- endif -%}
+        {%- do entries[row.lexicon_id].phrases.append(written_out(row.pattern, terms)) -%}
+    {%- endfor -%}
+    {%- for entry in entries.values() -%}
+        {%- set pattern = '\\b(?:' ~ entry.phrases | join('|') ~ ')\\b' -%}
+        {%- do entry.update({'literal': "'" ~ pattern | replace("'", "''") ~ "'"}) -%}
+    {%- endfor -%}
+    {{- return(entries.values() | list) -}}
+{% endmacro %}
+
+{#- An account without its clauses that deny something: what is left is asserted. -#}
+{% macro asserted(account, entries) %}
+    {%- set denials = [] -%}
+    {%- for entry in entries if entry.meaning == 'negates_clause' -%}
+        {%- do denials.append(entry.literal[1:-1]) -%}
+    {%- endfor -%}
+    {%- if not denials -%}
+        {{- return(account) -}}
+    {%- endif -%}
+    {{- return(
+        "array_to_string(list_filter(regexp_split_to_array(" ~ account
+        ~ ", '[,.;/]| but | however | although '), lambda clause: not regexp_matches(clause, '"
+        ~ denials | join('|') ~ "')), ' , ')"
+    ) -}}
+{% endmacro %}
+
+{#-
+    The ids of the entries that a log's text says, as a list.
+
+    Args:
+        entries: Of the lexicon.
+        texts: For `crime`, `account` and `closing` the column that holds that text.
+-#}
+{% macro lexicon_ids(entries, texts) %}
+    {%- set cases = [] -%}
+    {%- for entry in entries if entry.meaning != 'negates_clause' -%}
+        {%- set text = texts.crime if entry.meaning == 'crime' else texts[entry.part] -%}
+        {%- do cases.append(
+            "case when regexp_matches(" ~ text ~ ", " ~ entry.literal ~ ") then '"
+            ~ entry.lexicon_id ~ "' end"
+        ) -%}
+    {%- endfor -%}
+    {{- return(
+        "list_filter(cast([" ~ cases | join(', ') ~ "] as varchar[]), lambda id: id is not null)"
+    ) -}}
+{% endmacro %}
