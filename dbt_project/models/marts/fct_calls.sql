@@ -23,8 +23,11 @@ links as (
     group by links.call_id
 ),
 
+-- of the call's first crime; a call that discloses none has crime_number 0
 decisions as (
-    select * from {{ ref('int_reporting__decisions') }}
+    select *
+    from {{ ref('int_reporting__decisions') }}
+    where crime_number <= 1
 ),
 
 crimes as (

@@ -63,6 +63,7 @@ final as (
         reported.evidence_kind,
         kinds.evidence_strength,
         reported.evidence_code,
+        readings.crime_probability,
         calls.district,
         calls.final_type_name,
         calls.disposition_code,
@@ -74,15 +75,19 @@ final as (
         outcomes.outcome as outcome_standard,
         outcomes.outcome_inclusive,
         outcomes.outcome,
-        case when outcomes.outcome = 'justified' then decisions.reason_code end as reason_code,
+        case
+            when outcomes.outcome <> 'justified' then null
+            when cancellations.cancellation_check = 'met' then 'RIGHTLY_CANCELLED'
+            else decisions.reason_code
+        end as reason_code,
         decisions.decision_id,
+        decisions.reported_incident_code,
         records.recorded_at > outcomes.due_at as is_late,
         reported.crime_record_id is not null
-        and reported.offence_group <> final_types.offence_group as is_misclassified,
+        and reported.offence_group <> reported.disclosed_offence_group as is_misclassified,
         case
             when reported.crime_record_id is null then 'no_record'
-            when list_contains(settings.cancelled_statuses, records.status_code) then 'not_assessable'
-            else 'not_cancelled'
+            else coalesce(cancellations.cancellation_check, 'not_cancelled')
         end as cancellation_check,
         reported.crime_record_id is null
         and non_crime_links.call_id is not null as is_linked_to_non_crime,
@@ -97,8 +102,12 @@ final as (
     from reported
     inner join calls on reported.call_id = calls.call_id
     inner join kinds on reported.evidence_kind = kinds.evidence_kind
-    inner join decisions on reported.call_id = decisions.call_id
+    left join decisions
+        on reported.call_id = decisions.call_id and reported.crime_number = decisions.crime_number
+    left join {{ ref('int_outcomes__cancellations') }} as cancellations
+        on reported.crime_record_id = cancellations.crime_record_id
     inner join outcomes on reported.reported_crime_id = outcomes.reported_crime_id
+    left join {{ ref('int_reporting__text_reading') }} as readings on reported.call_id = readings.call_id
     left join records on reported.crime_record_id = records.crime_record_id
     left join call_types as initial_types on calls.initial_type_code = initial_types.code
     left join call_types as final_types on calls.final_type_code = final_types.code

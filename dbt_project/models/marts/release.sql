@@ -4,6 +4,25 @@ with settings as (
 
 versions as (
     select any_value(ruleset_version) as ruleset_version from {{ ref('rulesets') }}
+),
+
+-- a hash over all phrases and terms: another lexicon cannot pass under an old name
+lexicon as (
+    select left(md5(string_agg(entry, '' order by entry)), 10) as lexicon_version
+    from (
+        select
+            concat_ws(
+                '|', phrase_id, part, meaning, subject, is_rape, strength, replaces, counting_class, pattern
+            ) as entry
+        from {{ ref('lexicon') }}
+        union all
+        select concat_ws('|', term, words) as entry from {{ ref('lexicon_terms') }}
+    ) as entries
+),
+
+text_model as (
+    select any_value(model_version) as text_model_version
+    from {{ ref('int_reporting__text_model') }}
 )
 
 select
@@ -16,6 +35,10 @@ select
     settings.calls_as_of,
     settings.crime_records_as_of,
     settings.licence,
-    versions.ruleset_version
+    versions.ruleset_version,
+    lexicon.lexicon_version,
+    text_model.text_model_version
 from settings
 cross join versions
+cross join lexicon
+cross join text_model

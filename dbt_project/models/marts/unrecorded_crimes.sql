@@ -13,6 +13,7 @@ select
     crimes.evidence_kind,
     crimes.evidence_strength,
     crimes.evidence_code,
+    crimes.crime_probability,
     crimes.is_linked_to_non_crime,
     crimes.district,
     crimes.final_type_name,

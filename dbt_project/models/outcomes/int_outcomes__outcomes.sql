@@ -39,12 +39,17 @@ judged as (
         ) as is_link_counted,
         coalesce(kinds.rank >= rulesets.min_evidence_rank, false) as is_evidence_counted,
         decisions.verdict,
+        cancellations.cancellation_check,
         calls.received_at + to_hours(limits.limit_hours) as due_at,
         settings.as_of,
         settings.crime_records_as_of
     from reported
     inner join calls on reported.call_id = calls.call_id
-    inner join decisions on reported.call_id = decisions.call_id
+    -- a record beyond what is disclosed has no decision of its own
+    left join decisions
+        on reported.call_id = decisions.call_id and reported.crime_number = decisions.crime_number
+    left join {{ ref('int_outcomes__cancellations') }} as cancellations
+        on reported.crime_record_id = cancellations.crime_record_id
     left join kinds on reported.call_evidence_kind = kinds.evidence_kind
     cross join rulesets
     cross join settings
@@ -61,6 +66,8 @@ final as (
         due_at,
         case
             when not is_link_counted and not is_evidence_counted then null
+            when is_link_counted and cancellation_check = 'met' then 'justified'
+            when is_link_counted and cancellation_check <> 'not_assessable' then 'wrongly_cancelled'
             when is_link_counted then 'recorded'
             when verdict = 'justified' then 'justified'
             when due_at > as_of then 'too_recent'

@@ -1,84 +1,115 @@
-{#- The inclusive superset: each linked crime record is a crime that its call reported; a call with
-    crime evidence and no linked crime record has one more, from its strongest evidence. -#}
+{#- The inclusive superset: what the calls disclose, put against the records linked to them. A record
+    accounts for a disclosed crime of its own offence group first, then for any left; a record beyond
+    what is disclosed is a reported crime of its own, as a link is evidence that its call reported it. -#}
 with linked as (
     select
-        *,
+        links.*,
+        records.offence_code,
+        offences.offence_group,
+        offences.is_rape,
+        offences.is_domestic_abuse,
         row_number() over (
-            partition by call_id
-            order by is_proven_by_reference desc, link_probability desc, crime_record_id asc
-        ) as ordinal
-    from {{ ref('int_linkage__links') }}
-    where is_crime_record
+            partition by links.call_id, offences.offence_group
+            order by
+                links.is_proven_by_reference desc, links.link_probability desc, links.crime_record_id asc
+        ) as number_in_group
+    from {{ ref('int_linkage__links') }} as links
+    inner join {{ ref('stg_crime_records') }} as records on links.crime_record_id = records.crime_record_id
+    inner join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
+    where links.is_crime_record
 ),
 
-records as (
-    select * from {{ ref('stg_crime_records') }}
+disclosed as (
+    select
+        *,
+        row_number() over (partition by call_id, offence_group order by crime_number) as number_in_group
+    from {{ ref('int_reporting__disclosed_crimes') }}
 ),
 
-offences as (
-    select * from {{ source('codes', 'offences') }}
+same_group as (
+    select
+        linked.crime_record_id,
+        disclosed.call_id,
+        disclosed.crime_number
+    from linked
+    inner join disclosed
+        on
+            linked.call_id = disclosed.call_id
+            and linked.offence_group = disclosed.offence_group
+            and linked.number_in_group = disclosed.number_in_group
 ),
 
-strongest as (
+records_left as (
+    select
+        linked.crime_record_id,
+        linked.call_id,
+        row_number() over (
+            partition by linked.call_id
+            order by
+                linked.is_proven_by_reference desc, linked.link_probability desc, linked.crime_record_id asc
+        ) as number_left
+    from linked
+    anti join same_group on linked.crime_record_id = same_group.crime_record_id
+),
+
+disclosed_left as (
+    select
+        disclosed.call_id,
+        disclosed.crime_number,
+        row_number() over (partition by disclosed.call_id order by disclosed.crime_number) as number_left
+    from disclosed
+    anti join same_group
+        on disclosed.call_id = same_group.call_id and disclosed.crime_number = same_group.crime_number
+),
+
+pairs as (
+    select * from same_group
+    union all
+    select
+        records_left.crime_record_id,
+        coalesce(records_left.call_id, disclosed_left.call_id) as call_id,
+        disclosed_left.crime_number
+    from records_left
+    full join disclosed_left
+        on
+            records_left.call_id = disclosed_left.call_id
+            and records_left.number_left = disclosed_left.number_left
+),
+
+domestic as (
     select
         call_id,
-        max_by(evidence_kind, evidence_rank) as evidence_kind,
-        max_by(evidence_code, evidence_rank) as evidence_code,
-        max_by(offence_group, evidence_rank) as offence_group,
-        max_by(is_rape, evidence_rank) as is_rape,
         bool_or(is_domestic_abuse) as is_domestic_abuse
     from {{ ref('int_reporting__call_evidence') }}
     group by call_id
 ),
 
-from_links as (
-    select
-        linked.call_id,
-        linked.crime_record_id,
-        'linked_record' as evidence_kind,
-        records.offence_code as evidence_code,
-        -- the call's own evidence speaks for its first crime, should the link not count
-        case when linked.ordinal = 1 then strongest.evidence_kind end as call_evidence_kind,
-        offences.offence_group,
-        offences.is_rape,
-        offences.is_domestic_abuse or coalesce(strongest.is_domestic_abuse, false) as is_domestic_abuse,
-        linked.link_rung,
-        linked.link_probability,
-        linked.is_proven_by_reference,
-        linked.ordinal
-    from linked
-    inner join records on linked.crime_record_id = records.crime_record_id
-    inner join offences on records.offence_code = offences.code
-    left join strongest on linked.call_id = strongest.call_id
-),
-
-from_evidence as (
-    select
-        strongest.call_id,
-        cast(null as varchar) as crime_record_id,
-        strongest.evidence_kind,
-        strongest.evidence_code,
-        strongest.evidence_kind as call_evidence_kind,
-        strongest.offence_group,
-        strongest.is_rape,
-        strongest.is_domestic_abuse,
-        cast(null as varchar) as link_rung,
-        cast(null as double) as link_probability,
-        cast(null as boolean) as is_proven_by_reference,
-        1 as ordinal
-    from strongest
-    anti join from_links on strongest.call_id = from_links.call_id
-),
-
 final as (
     select
-        call_id || '#' || ordinal as reported_crime_id,
-        *
-    from (
-        select * from from_links
-        union all by name
-        select * from from_evidence
-    ) as found
+        pairs.call_id || '#' || row_number() over (
+            partition by pairs.call_id
+            order by pairs.crime_number asc nulls last, pairs.crime_record_id asc
+        ) as reported_crime_id,
+        pairs.call_id,
+        pairs.crime_record_id,
+        pairs.crime_number,
+        case when linked.crime_record_id is not null then 'linked_record' else disclosed.evidence_kind end
+            as evidence_kind,
+        coalesce(linked.offence_code, disclosed.evidence_code) as evidence_code,
+        -- the call's own evidence speaks, should the link not count
+        disclosed.evidence_kind as call_evidence_kind,
+        coalesce(linked.offence_group, disclosed.offence_group) as offence_group,
+        coalesce(linked.is_rape, disclosed.is_rape) as is_rape,
+        coalesce(linked.is_domestic_abuse, false) or coalesce(domestic.is_domestic_abuse, false)
+            as is_domestic_abuse,
+        disclosed.offence_group as disclosed_offence_group,
+        linked.link_rung,
+        linked.link_probability,
+        linked.is_proven_by_reference
+    from pairs
+    left join linked on pairs.crime_record_id = linked.crime_record_id
+    left join disclosed on pairs.call_id = disclosed.call_id and pairs.crime_number = disclosed.crime_number
+    left join domestic on pairs.call_id = domestic.call_id
 )
 
 select * from final

@@ -1,0 +1,97 @@
+{#- Whether an officer came: a deputy chief constable said in 2018 that "in every case where there was a
+    vulnerable victim, we have sent an officer". Per call, not per crime: a call with one crime recorded
+    and one unrecorded is `unrecorded`. A call that an officer raised is left out, as one is there. -#}
+with calls as (
+    select *
+    from {{ ref('fct_calls') }}
+    where not coalesce(is_self_initiated, false)
+),
+
+-- what is counted in the standard ruleset
+crimes as (
+    select
+        call_id,
+        bool_or(outcome_standard = 'recorded') as has_recorded,
+        bool_or(outcome_standard = 'unrecorded') as has_unrecorded
+    from {{ ref('fct_reported_crimes') }}
+    where outcome_standard is not null
+    group by call_id
+),
+
+vulnerable as (
+    select
+        call_id,
+        qualifier
+    from {{ ref('int_reporting__evidence_qualifiers') }}
+    where is_vulnerability
+),
+
+labelled as (
+    select
+        call_id,
+        qualifier as vulnerability
+    from vulnerable
+
+    union all
+
+    select distinct
+        call_id,
+        'any' as vulnerability
+    from vulnerable
+
+    union all
+
+    select
+        calls.call_id,
+        'none' as vulnerability
+    from calls
+    anti join vulnerable on calls.call_id = vulnerable.call_id
+),
+
+-- a source without a time must not look as if nobody had come
+known as (
+    select
+        count(arrived_at) > 0 as has_arrivals,
+        count(dispatched_at) + count(arrived_at) > 0 as has_dispatches
+    from calls
+),
+
+served as (
+    select
+        labelled.vulnerability,
+        crimes.call_id is not null as is_crime_disclosed,
+        case
+            when crimes.has_unrecorded then 'unrecorded'
+            when crimes.has_recorded then 'recorded'
+            else 'none'
+        end as recording,
+        case when known.has_dispatches then coalesce(calls.dispatched_at, calls.arrived_at) is not null end
+            as is_sent,
+        case when known.has_arrivals then calls.arrived_at is not null end as is_attended,
+        case
+            when calls.arrived_at >= calls.received_at
+                then date_diff('second', calls.received_at, calls.arrived_at) / 60.0
+        end as minutes
+    from labelled
+    inner join calls on labelled.call_id = calls.call_id
+    left join crimes on calls.call_id = crimes.call_id
+    cross join known
+),
+
+final as (
+    select
+        vulnerability,
+        is_crime_disclosed,
+        recording,
+        count(*) as call_count,
+        cast(sum(cast(is_sent as integer)) as bigint) as sent_count,
+        cast(sum(cast(is_attended as integer)) as bigint) as attended_count,
+        cast(sum(cast(not is_attended as integer)) as bigint) as not_attended_count,
+        avg(cast(is_attended as integer)) as attended_share,
+        quantile_cont(minutes, 0.5) as median_minutes,
+        quantile_cont(minutes, 0.9) as p90_minutes
+    from served
+    group by vulnerability, is_crime_disclosed, recording
+)
+
+select * from final

@@ -1,0 +1,79 @@
+{#- What reading the text finds of what auditors found: a force can see it without any truth but its own
+    audits. The text model is cross-fitted, so each audited log is read by a model that has not seen it. -#}
+with standard as (
+    select min_text_probability
+    from {{ ref('rulesets') }}
+    where ruleset = 'standard'
+),
+
+audited as (
+    select
+        labels.call_id,
+        labels.crimes > 0 as has_crime,
+        case
+            when coalesce(initial_types.offence_group, final_types.offence_group) is not null then 'frame'
+            else 'other'
+        end as universe,
+        -- a log without text names nothing
+        coalesce(readings.lexicon_reading = 'crime', false) as is_named_by_lexicon,
+        coalesce(readings.crime_probability >= standard.min_text_probability, false) as is_named_by_model,
+        bool_or(readings.crime_probability is not null) over () as has_model
+    from {{ ref('int_reporting__audit_labels') }} as labels
+    inner join {{ ref('int_reporting__logs') }} as logs on labels.call_id = logs.call_id
+    left join {{ ref('int_reporting__text_reading') }} as readings on labels.call_id = readings.call_id
+    left join {{ source('codes', 'call_types') }} as initial_types
+        on logs.initial_type_code = initial_types.code
+    left join {{ source('codes', 'call_types') }} as final_types on logs.final_type_code = final_types.code
+    cross join standard
+),
+
+named as (
+    select
+        'lexicon' as reader,
+        universe,
+        has_crime,
+        is_named_by_lexicon as is_named
+    from audited
+
+    union all
+
+    select
+        'text_model' as reader,
+        universe,
+        has_crime,
+        is_named_by_model as is_named
+    from audited
+    where has_model
+
+    union all
+
+    select
+        'both' as reader,
+        universe,
+        has_crime,
+        is_named_by_lexicon and is_named_by_model as is_named
+    from audited
+    where has_model
+),
+
+counted as (
+    select
+        reader,
+        universe,
+        count(*) as audited_count,
+        count(*) filter (where has_crime) as crime_count,
+        count(*) filter (where is_named) as named_count,
+        count(*) filter (where is_named and has_crime) as named_rightly_count
+    from named
+    group by reader, universe
+),
+
+final as (
+    select
+        *,
+        named_rightly_count / nullif(named_count, 0) as precision,
+        named_rightly_count / nullif(crime_count, 0) as recall
+    from counted
+)
+
+select * from final

@@ -1,0 +1,48 @@
+{#- Whether a cancelled record was cancelled by the rules: the first check that fails, or `met`
+    (cancellation_rules.csv). A source that does not say why cannot be checked. -#}
+with records as (
+    select records.*
+    from {{ ref('stg_crime_records') }} as records
+    cross join {{ source('landing', 'settings') }} as settings
+    where not records.is_withdrawn and list_contains(settings.cancelled_statuses, records.status_code)
+),
+
+live as (
+    select live.crime_record_id
+    from {{ ref('stg_crime_records') }} as live
+    anti join records on live.crime_record_id = records.crime_record_id
+    where not live.is_withdrawn
+),
+
+final as (
+    select
+        records.crime_record_id,
+        case
+            when rules.cancellation_code is null then 'not_assessable'
+            when rules.needs_other_force_reference and records.other_force_reference is null
+                then 'other_force_reference_missing'
+            when rules.needs_surviving_record and live.crime_record_id is null
+                then 'surviving_record_missing'
+            when rules.needs_victim_told and records.victim_told_at is null then 'victim_not_told'
+            when rules.needs_victim_told and records.victim_told_at > records.cancelled_at
+                then 'victim_told_afterwards'
+            when not coalesce(
+                list_contains(string_split(rules.offence_classes, ' '), records.offence_class),
+                rules.offence_classes is null
+            ) then 'class_not_allowed'
+            when not list_contains(
+                string_split(
+                    case when offences.is_rape then rules.deciders_of_rape else rules.deciders end, ' '
+                ),
+                coalesce(records.cancelled_by_role, '')
+            ) then 'decider_not_entitled'
+            else 'met'
+        end as cancellation_check
+    from records
+    left join {{ ref('cancellation_rules') }} as rules
+        on records.cancellation_code = rules.cancellation_code
+    left join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
+    left join live on records.surviving_record_key = live.crime_record_id
+)
+
+select * from final

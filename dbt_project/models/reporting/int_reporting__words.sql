@@ -1,0 +1,45 @@
+{#- The words of each entry of each log in their order, and the pairs and triples of neighbours. A view:
+    there are some forty words a log. -#}
+{{ config(materialized='view') }}
+
+with entries as (
+    select
+        call_id,
+        'account' as part,
+        unnest(string_split(account_text, ' / ')) as entry,
+        generate_subscripts(string_split(account_text, ' / '), 1) as entry_number
+    from {{ ref('int_reporting__logs') }}
+    union all
+    select
+        call_id,
+        'closing' as part,
+        unnest(string_split(closing_text, ' / ')) as entry,
+        generate_subscripts(string_split(closing_text, ' / '), 1) as entry_number
+    from {{ ref('int_reporting__logs') }}
+),
+
+words as (
+    select
+        call_id,
+        part,
+        entry_number,
+        regexp_extract_all(entry, '[a-z&]+') as words
+    from entries
+),
+
+final as (
+    select
+        call_id,
+        part,
+        entry_number,
+        words,
+        list_transform(list_zip(words, words[2:]), lambda pair: pair[1] || ' ' || pair[2]) as pairs,
+        list_transform(
+            list_zip(words, words[2:], words[3:]),
+            lambda triple: triple[1] || ' ' || triple[2] || ' ' || triple[3]
+        ) as triples
+    from words
+    where len(words) > 0
+)
+
+select * from final
