@@ -10,14 +10,15 @@ export PYTHONPATH := src:plugins
 
 AGENCY ?= simulated
 DATA ?=
+CALL ?=
 # which of its years the simulated force shows: a scenario's name or folder, 1-12 months, a seed
 SCENARIO ?= calibrated_2017
 MONTHS ?= 3
 SEED ?= 1
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard test test-slow test-browser check bench docs \
-	lock clean
+.PHONY: help run ui simulate calibration scorecard explain test test-slow test-browser check bench \
+	docs lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +37,10 @@ calibration: $(VENV)/run.stamp  ## Simulated figures of twelve months against th
 
 scorecard: $(VENV)/run.stamp  ## What the pipeline finds of the simulated truth; <state>/scorecard.json
 	@$(BIN)/python -m cdi.cli scorecard
+
+explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<reference> [AGENCY=nopd]
+	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }
+	@$(BIN)/python -m cdi.cli explain $(AGENCY) "$(CALL)"
 
 test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
 	$(BIN)/python -m pytest
@@ -57,7 +62,7 @@ bench: $(VENV)/dev.stamp  ## Measure what Airflow adds, and the simulator; write
 	$(BIN)/python bench/airflow_overhead.py
 	$(BIN)/python bench/simulation.py
 
-docs: $(VENV)/run.stamp  ## Generate docs/rules.md from the rules
+docs: $(VENV)/run.stamp  ## Generate docs/rules.md and docs/recording-decisions.md from the rules
 	@$(BIN)/python -m cdi.cli docs
 
 lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew

@@ -160,18 +160,37 @@ def _say_simulated() -> None:
 @app.command("check-agency")
 def check_agency(agency: AgencyOption) -> None:
     """Validate an agency's folder and say which source files it finds."""
+    from cdi import sources
+
     loaded = agencies.load(agency)
+    sources.check_patterns(loaded)
     console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
 
 
 @app.command()
+def explain(
+    agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
+    call: Annotated[str, typer.Argument(help="The call's reference, as people type it.")],
+) -> None:
+    """Tell how the published version came to judge one call: evidence, facts, decision, crimes."""
+    from cdi import explain as told
+
+    told.explain(agencies.load(agency), call, console)
+
+
+@app.command()
 def docs() -> None:
-    """Generate docs/rules.md from the rules themselves."""
+    """Generate docs/rules.md and docs/recording-decisions.md from the rules themselves."""
+    from cdi import decision_page
     from cdi.quality import pages
 
-    file = paths.REPO / "docs" / "rules.md"
-    file.write_text(pages.rules_catalogue(), encoding="utf-8")
-    console.print(f"written {file}")
+    for name, page in (
+        ("rules.md", pages.rules_catalogue()),
+        ("recording-decisions.md", decision_page.recording_decisions()),
+    ):
+        file = paths.REPO / "docs" / name
+        file.write_text(page, encoding="utf-8")
+        console.print(f"written {file}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""`cdi explain`: what it tells of the calls of a published version."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cdi.errors import CdiError
+from cdi.explain import explain
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+
+# opened and closed as noise; only its words tell of a crime
+HIDDEN = [
+    *("T-0006", "2026-01-05 15:00", "2026-01-05 15:30", "NOISE", "NOISE", "NONE", "S", "", ""),
+    "party next door, a guest punched him in the face",
+]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
+    """The agency `testville` after one run; do not change it."""
+    folder = tmp_path_factory.mktemp("explain")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(folder / "state"))
+        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
+        patch.delenv("CDI_DATA", raising=False)
+        small = SmallAgency(folder / "agencies" / "testville")
+        small.write("calls.csv", csv_bytes(CALL_HEADER, [*CALLS, HIDDEN]))
+        assert small.run()
+        yield small
+
+
+@pytest.fixture
+def told(published: SmallAgency) -> Callable[[str], str]:
+    """What is printed of a call, with single blanks."""
+
+    def tell(call: str) -> str:
+        console = Console(file=io.StringIO(), width=200)
+        explain(published.agency, call, console)
+        assert isinstance(console.file, io.StringIO)
+        return " ".join(console.file.getvalue().split())
+
+    return tell
+
+
+def test_an_unrecorded_crime_is_told_from_its_words_to_its_outcome(
+    told: Callable[[str], str],
+) -> None:
+    text = told("T-0006")
+    assert text.startswith("SIMULATED invented data")
+    assert "received 05 January 2026 15:00" in text
+    assert "closed as NOISE Noise" in text
+    assert f"account {HIDDEN[-1]}" in text
+    assert 'account tells of a crime Violence against the person "' in text
+    assert 'log text likely Violence against the person "' in text
+    assert "Something in the call says that this crime was reported yes" in text
+    assert "D800: A crime was reported and the closure gives no legitimate reason" in text
+    assert "verdict A crime must be recorded" in text
+    assert "1 Violence against the person log text by itself" in text
+    assert "outcome, strict not counted" in text
+    assert "outcome, standard unrecorded" in text
+    assert "crime record none" in text
+    assert "to be recorded by 06 January 2026 15:00" in text
+    assert "time left 9 hours over" in text
+
+
+def test_a_justified_call_is_told_with_its_reason_and_page(told: Callable[[str], str]) -> None:
+    text = told("T-0004")
+    assert "result DUP Duplicate" in text
+    assert "D010: The log was closed as a duplicate of another" in text
+    assert "No crime record is needed: The same event is already on another log" in text
+    assert "rule book NSIR 2011 1.5, p26" in text
+    assert "outcome, standard justified" in text
+
+
+def test_a_recorded_crime_is_told_with_its_record_and_the_text_as_masked(
+    told: Callable[[str], str],
+) -> None:
+    text = told("T-0001")
+    assert "[email]" in text
+    assert "crime record R1" in text
+    assert "linked by canonical key" in text
+    assert "cancellation not cancelled" in text
+
+
+def test_a_call_is_found_in_each_form_that_the_key_rules_read(told: Callable[[str], str]) -> None:
+    assert told(" t0003 ") == told("T-0003")
+    assert "None: no crime was reported and no record is linked." in told("T-0003")
+
+
+def test_an_unknown_call_is_an_error_that_says_what_was_looked_for(
+    told: Callable[[str], str],
+) -> None:
+    with pytest.raises(CdiError, match=r"no call 't0999' \(looked for as T-0999\)") as caught:
+        told("t0999")
+    assert caught.value.rule_id == "EXPLAIN-UNKNOWN"
+    assert "make run" in caught.value.fix
+
+
+def test_without_a_published_version_the_error_says_how_to_make_one(
+    published: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDI_HOME", str(tmp_path))
+    with pytest.raises(CdiError, match="make run AGENCY=testville") as caught:
+        explain(published.agency, "T-0001", Console(file=io.StringIO()))
+    assert caught.value.rule_id == "EXPLAIN-UNPUBLISHED"

@@ -1,0 +1,29 @@
+"""The generated page that tells how the recording decision is made."""
+
+import pytest
+
+from cdi import decision_page, paths
+
+PAGE = paths.REPO / "docs" / "recording-decisions.md"
+DECISIONS = decision_page._decisions(decision_page._proofs())
+
+
+def test_the_generated_page_is_current() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == decision_page.recording_decisions(), "run `make docs`"
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda decision: decision["id"])
+def test_each_decision_has_an_example_of_two_sentences_and_a_test(
+    decision: dict[str, object],
+) -> None:
+    example = str(decision["example"])
+    assert example.endswith(".")
+    assert example.count(". ") == 1
+    assert decision["proofs"]
+
+
+def test_the_decisions_stand_in_the_order_in_which_they_are_asked() -> None:
+    priorities = [int(decision["priority"]) for decision in DECISIONS]
+    assert priorities == sorted(priorities)
+    assert DECISIONS[-1]["asks"] == []
