@@ -14,6 +14,12 @@ EVIDENCE_NAMES = {
     "final_type": "closed under crime code",
     "initial_type": "opened under crime code",
     "linked_record": "linked to crime record",
+    "closure": "closed as recorded",
+    "log_text": "the account tells it",
+    "log_text_hint": "the account suggests it",
+    "text_model": "the text model reads it",
+    "text_model_hint": "the text model gives it a chance",
+    "further_crime": "a further crime is told",
 }
 
 

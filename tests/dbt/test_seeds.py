@@ -57,10 +57,18 @@ def test_the_time_limit_fell_from_72_to_24_hours_in_april_2015() -> None:
     assert limits == {"1900-01-01": "72", "2015-04-01": "24"}
 
 
-def test_no_two_decision_rows_have_one_priority_or_one_id() -> None:
-    decisions = seed("recording_decisions")
-    for column in ("priority", "decision_id"):
-        assert len({row[column] for row in decisions}) == len(decisions)
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("recording_decisions", "decision_id"),
+        ("counting_rules", "counting_rule_id"),
+        ("evidence_kinds", "evidence_kind"),
+        ("reasons", "reason_code"),
+    ],
+)
+def test_no_two_rows_have_one_id(name: str, column: str) -> None:
+    ids = [row[column] for row in seed(name)]
+    assert len(set(ids)) == len(ids)
 
 
 def test_a_decision_row_has_a_reason_exactly_if_it_justifies() -> None:
@@ -85,21 +93,37 @@ def test_the_last_decision_row_asks_a_person_whatever_the_facts() -> None:
     last = max(seed("recording_decisions"), key=lambda row: int(row["priority"]))
     columns = list(last)
     facts = columns[columns.index("priority") + 1 : columns.index("verdict")]
-    assert {"has_crime_evidence", "has_closure_reason", "closure_reason_code"} <= set(facts)
+    assert {"has_crime_evidence", "closure_reason_code", "text_reading"} <= set(facts)
     assert last["verdict"] == "needs_review"
     assert [last[fact] for fact in facts] == [""] * len(facts)
     assert (last["valid_from"], last["valid_to"]) == ("1900-01-01", "9999-12-31")
 
 
-def test_no_decision_row_is_hidden_behind_a_wider_one_before_it() -> None:
-    decisions = sorted(seed("recording_decisions"), key=lambda row: int(row["priority"]))
-    facts = ("has_crime_evidence", "has_closure_reason", "closure_reason_code")
-    for number, row in enumerate(decisions):
-        for earlier in decisions[:number]:
-            fits = all(earlier[fact] in ("", row[fact]) for fact in facts)
-            covers = earlier["valid_from"] <= row["valid_from"] <= row["valid_to"]
-            covers = covers and row["valid_to"] <= earlier["valid_to"]
-            assert not (fits and covers), (earlier["decision_id"], row["decision_id"])
+def test_only_a_justified_report_is_kept_as_a_reported_incident() -> None:
+    kept = [row for row in seed("recording_decisions") if row["reported_incident_code"]]
+    assert {row["verdict"] for row in kept} == {"justified"}
+
+
+def test_an_excuse_is_never_the_reason_that_justifies() -> None:
+    legitimate = {row["reason_code"] for row in seed("reasons") if row["is_legitimate"] == "true"}
+    justifying = {row["reason_code"] for row in seed("recording_decisions")} - {""}
+    assert justifying
+    assert justifying <= legitimate
+
+
+def test_each_class_that_counting_treats_apart_is_one_of_the_lexicon() -> None:
+    told = {row["counting_class"] for row in seed("lexicon")} - {""}
+    # rape is told apart for its offenders, and counted by its group
+    assert {row["counting_class"] for row in seed("counting_rules")} == told - {"rape"}
+
+
+def test_each_principal_crime_and_what_it_includes_is_a_known_group() -> None:
+    known = {row["offence_group"] for row in seed("offence_groups")}
+    pairs = [(row["principal_group"], row["included_group"]) for row in seed("principal_crimes")]
+    assert {group for pair in pairs for group in pair} <= known
+    assert len(set(pairs)) == len(pairs)
+    # neither of two groups is part of the other: one of them would have to be left over
+    assert not {(b, a) for a, b in pairs} & set(pairs)
 
 
 def test_the_offence_groups_are_the_eleven_of_the_headline_and_fraud() -> None:
@@ -111,11 +135,13 @@ def test_the_offence_groups_are_the_eleven_of_the_headline_and_fraud() -> None:
     assert len(groups) == 12
 
 
+def test_an_evidence_strength_is_one_rank() -> None:
+    ranks = {(row["evidence_strength"], int(row["rank"])) for row in seed("evidence_kinds")}
+    assert ranks == {("certain", 3), ("likely", 2), ("possible", 1), ("supporting", 0)}
+
+
 def test_the_rulesets_are_those_of_the_design() -> None:
     ranks = {row["evidence_strength"]: int(row["rank"]) for row in seed("evidence_kinds")}
-    assert ranks["certain"] > ranks["likely"]
-    # possible evidence (text only) is the weakest; no kind of it exists yet
-    ranks.setdefault("possible", min(ranks.values()) - 1)
     rulesets = {
         row["ruleset"]: (int(row["min_evidence_rank"]), float(row["min_link_probability"]))
         for row in seed("rulesets")
@@ -126,6 +152,13 @@ def test_the_rulesets_are_those_of_the_design() -> None:
         "inclusive": (ranks["possible"], 0.95),
     }
     assert len({row["ruleset_version"] for row in seed("rulesets")}) == 1
+
+
+def test_a_ruleset_that_wants_more_of_the_evidence_wants_more_of_the_text_model() -> None:
+    wanted = {row["ruleset"]: row["min_text_probability"] for row in seed("rulesets")}
+    # strict takes certain evidence only, and a text is never certain
+    assert wanted["strict"] == ""
+    assert float(wanted["standard"]) > float(wanted["inclusive"]) > 0
 
 
 def test_there_are_agencies_to_look_at() -> None:
@@ -142,7 +175,15 @@ def test_each_reason_of_an_agencys_closures_is_a_known_one(folder: Path) -> None
 @pytest.mark.parametrize("folder", AGENCIES, ids=lambda folder: folder.name)
 def test_each_reason_of_an_agencys_closures_has_a_decision_row(folder: Path) -> None:
     decided = {row["closure_reason_code"] for row in seed("recording_decisions")}
+    # legitimate or not: the table says of each what follows
     assert {row["reason_code"] for row in rows(folder / "closures.csv")} - {""} <= decided
+
+
+@pytest.mark.parametrize("folder", AGENCIES, ids=lambda folder: folder.name)
+def test_a_closure_that_promises_a_record_gives_no_reason_to_have_none(folder: Path) -> None:
+    legitimate = {row["reason_code"] for row in seed("reasons") if row["is_legitimate"] == "true"}
+    for row in rows(folder / "closures.csv"):
+        assert not (row["expects_record"] == "true" and row["reason_code"] in legitimate), row
 
 
 @pytest.mark.parametrize("folder", AGENCIES, ids=lambda folder: folder.name)

@@ -1,6 +1,5 @@
-"""Run dbt's native unit tests, and see that they cover the decision table."""
+"""Run dbt's native unit tests."""
 
-import csv
 import json
 import os
 import subprocess
@@ -38,7 +37,11 @@ def dbt(file: Path, target: Path, *arguments: str) -> subprocess.CompletedProces
             *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target)),
             *(*arguments, *folders, "--target-path", str(target)),
         ],
-        env={**os.environ, "CDI_BUILD_FILE": str(file)},
+        env={
+            **os.environ,
+            "CDI_BUILD_FILE": str(file),
+            "PYTHONPATH": str(paths.REPO / "src"),  # for dbt's Python models
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -89,14 +92,3 @@ def test_dbt_ran_each_unit_test_that_is_written(results: dict[str, dict[str, Any
 def test_unit_test_passes(test: dict[str, Any], results: dict[str, dict[str, Any]]) -> None:
     result = results[f"{test['model']}.{test['name']}"]
     assert result["status"] == "pass", result["message"]
-
-
-def test_each_row_of_the_decision_table_has_a_unit_test() -> None:
-    seed = paths.DBT_PROJECT / "seeds" / "recording_decisions.csv"
-    with seed.open(newline="", encoding="utf-8") as file:
-        decisions = {row["decision_id"] for row in csv.DictReader(file)}
-    descriptions = [
-        test["description"] for test in UNIT_TESTS if test["model"] == "int_reporting__decisions"
-    ]
-    untested = {d for d in decisions if not any(f"{d}:" in text for text in descriptions)}
-    assert not untested

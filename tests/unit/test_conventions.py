@@ -49,7 +49,8 @@ def test_each_models_description_ends_with_its_grain() -> None:
             described += 1
             last = model["description"].strip().rstrip(".").split(". ")[-1]
             assert last.startswith("One row"), model["name"]
-    assert described == len(list(paths.DBT_PROJECT.glob("models/*/*.sql")))
+    models = [f for f in paths.DBT_PROJECT.glob("models/*/*") if f.suffix in (".sql", ".py")]
+    assert described == len(models)
 
 
 def test_no_requirements_file_names_an_address() -> None:

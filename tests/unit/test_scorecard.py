@@ -46,6 +46,94 @@ FOUND = [
     ("L9", None, "unrecorded", True, OLD),
     ("L10", "c9", "recorded", True, OLD),
 ]
+# what the simpler readers see of a log: opening and closing code, result, account, the lexicon's
+# reading, the text model's two probabilities
+READ = [
+    ("L1", "CR", "CR", "RMS", "man hit him", "crime", 0.9, 0.1),
+    ("L2", "CR", "CR", "RMS", "man hit him", "crime", 0.9, 0.5),
+    ("L3", "CR", "IN", "NFA", "dog lost here", "crime", 0.2, 0.1),
+    ("L4", "CR", "IN", "NFA", "man hit him", "no_crime", 0.19, 0.9),
+    ("L5", "IN", "IN", "NFA", "man hit him", "crime", 0.1, 0.1),
+    ("L6", "IN", "IN", "NFA", "dog lost here", "crime", 0.1, 0.1),
+    ("L7", "CR", "CR", "NO CRIME", "dog lost here", "crime", 0.6, 0.1),
+    ("L8", "CR", "CR", "NFA", "man hit him", "crime", 0.9, 0.9),
+    ("L9", "CR", "CR", "NFA", "man hit him", "crime", 0.9, 0.9),
+    ("L10", "CR", "CR", "NFA", "dog lost here", "nothing", 0.0, 0.0),
+]
+# crimes that the lexicon finds told: call, offence group, in a plain phrase
+TOLD = [
+    ("L1", "violence", True),
+    ("L2", "violence", True),
+    ("L2", "theft", True),
+    ("L2", "fraud", False),
+    ("L3", "theft", True),
+]
+# crimes that the log's own evidence discloses: call, number, rank of the evidence, verdict
+DISCLOSED = [
+    ("L1", 1, 3, "must_be_recorded"),
+    ("L2", 1, 3, "must_be_recorded"),
+    ("L2", 2, 2, "must_be_recorded"),
+    ("L3", 1, 1, "must_be_recorded"),  # a hint only
+    ("L4", 1, 2, "needs_review"),
+    ("L6", 1, 2, "justified"),
+    ("L7", 1, 3, "justified"),
+]
+
+
+def _write_reporting(con: duckdb.DuckDBPyConnection) -> None:
+    """What the readers are given: READ and, of the year before, twenty audited logs."""
+    con.execute("""
+        create schema reporting;
+        create schema codes;
+        create schema rules;
+        create table codes.call_types as
+        from (values ('CR', 'theft'), ('IN', null)) as t (code, offence_group);
+        create table codes.closures as
+        from (values ('RMS', null), ('NFA', null), ('NO CRIME', 'NO_CRIME_BOP'))
+            as t (code, reason_code);
+        create table rules.reasons as
+        from (values ('NO_CRIME_BOP', true), ('OTHER_FORCE', true), ('VICTIM_UNWILLING', false))
+            as t (reason_code, is_legitimate);
+        create table rules.rulesets as
+        select 'standard' as ruleset, 2 as min_evidence_rank, 0.2 as min_text_probability;
+        create table read_logs (
+            call_id varchar, initial_type_code varchar, final_type_code varchar,
+            disposition_code varchar, account_text varchar, lexicon_reading varchar,
+            crime_probability double, second_probability double
+        );
+        create table told (call_id varchar, offence_group varchar, is_plain boolean);
+        create table disclosed (
+            call_id varchar, crime_number int, evidence_rank int, verdict varchar
+        );
+    """)
+    con.executemany("insert into read_logs values (?, ?, ?, ?, ?, ?, ?, ?)", READ)
+    con.executemany("insert into told values (?, ?, ?)", TOLD)
+    con.executemany("insert into disclosed values (?, ?, ?, ?)", DISCLOSED)
+    con.execute("""
+        create table reporting.int_reporting__logs as
+        select call_id, true as is_in_calls, initial_type_code, final_type_code, disposition_code,
+            account_text, 'all done' as closing_text
+        from read_logs
+        union all
+        -- only words tell these apart
+        select 'A' || n, false, 'CR', 'CR', 'NFA',
+            case when n <= 10 then 'a man hit him' else 'a dog lost here' end, 'all done'
+        from range(1, 21) as t (n);
+        create table reporting.int_reporting__audit_labels as
+        select 'A' || n as call_id, (n <= 10)::bigint as crimes from range(1, 21) as t (n);
+        create table reporting.int_reporting__text_reading as
+        select call_id, lexicon_reading, crime_probability, second_probability from read_logs;
+        create table reporting.int_reporting__lexicon_hits as
+        from (values ('L10', 'reason', 'OTHER_FORCE'), ('L3', 'excuse', 'VICTIM_UNWILLING'))
+            as t (call_id, meaning, subject);
+        create table reporting.int_reporting__evidence_log_text as from told;
+        create table reporting.int_reporting__evidence_counts as
+        select 'L3' as call_id, 1 as further_victims;
+        create table reporting.int_reporting__disclosed_crimes as
+        select call_id, crime_number, evidence_rank from disclosed;
+        create table reporting.int_reporting__decisions as
+        select call_id, crime_number, verdict from disclosed;
+    """)
 
 
 @pytest.fixture
@@ -92,6 +180,7 @@ def scored(tmp_path: Path) -> dict[str, Any]:
             create table release as select timestamp '2017-07-01' as as_of;
             create table offence_groups as select 'theft' as offence_group, true as is_headline;
         """)
+        _write_reporting(con)
     return scorecard.score(tmp_path / "recording.duckdb", tmp_path)
 
 
@@ -139,3 +228,58 @@ def test_outcomes_are_paired_crime_by_crime(scored: dict[str, Any]) -> None:
         "recorded": {"recorded": 2},
         "unrecorded": {"none": 2, "unrecorded": 1},
     }
+
+
+def _figures(
+    scored: dict[str, Any], reader: str, universe: str
+) -> tuple[float | None, float | None]:
+    figures = scored["readers"][reader][universe]
+    return figures["precision"], figures["recall"]
+
+
+def test_the_opening_code_names_one_crime(scored: dict[str, Any]) -> None:
+    # L1, L2, L3 rightly, L4, L7, L10 wrongly; there are four crimes in the frame
+    assert _figures(scored, "opening_code", "frame") == (0.5, 0.75)
+    assert _figures(scored, "opening_code", "all") == (0.5, 0.6)
+    assert _figures(scored, "opening_code", "no_link") == (0.25, 0.5)  # L3 of four; not L5
+
+
+def test_words_are_learnt_from_the_audit_alone(scored: dict[str, Any]) -> None:
+    # "hit": L1, L2 (one of two), L4 wrongly; outside the frame L5
+    assert _figures(scored, "tf_idf", "frame") == (pytest.approx(2 / 3, abs=1e-4), 0.5)
+    assert _figures(scored, "tf_idf", "all") == (0.75, 0.6)
+
+
+def test_the_lexicon_counts_groups_and_victims_and_hears_reasons(scored: dict[str, Any]) -> None:
+    # L1 and again L6, both of L2, L3 twice (a further victim), L5; not L4 (explained away),
+    # L7 (reason by code), L10 (reason in words)
+    assert _figures(scored, "lexicon", "frame") == (pytest.approx(4 / 6, abs=1e-4), 1.0)
+    assert _figures(scored, "lexicon", "all") == (pytest.approx(5 / 7, abs=1e-4), 1.0)
+    assert _figures(scored, "lexicon", "no_link") == (pytest.approx(2 / 3, abs=1e-4), 1.0)
+
+
+def test_the_text_model_names_from_its_threshold_on(scored: dict[str, Any]) -> None:
+    # L1, both of L2, L3, and L7 wrongly
+    assert _figures(scored, "text_model", "frame") == (0.8, 1.0)
+    assert _figures(scored, "text_model", "all") == (0.8, 0.8)
+
+
+def test_the_pipeline_stands_last_with_links_and_without(scored: dict[str, Any]) -> None:
+    # L1, both of L2, and L4 wrongly; L3 is a hint only
+    assert _figures(scored, "pipeline_without_links", "frame") == (0.75, 0.75)
+    assert _figures(scored, "pipeline_without_links", "all") == (0.75, 0.6)
+    assert scored["readers"]["pipeline"] == scored["reported"]
+    assert list(scored["readers"])[-1] == "pipeline"
+
+
+def test_without_an_audit_the_trained_readers_are_left_out(
+    scored: dict[str, Any], tmp_path: Path
+) -> None:
+    with duckdb.connect(str(tmp_path / "recording.duckdb")) as con:
+        con.execute("delete from reporting.int_reporting__audit_labels")
+        con.execute("update reporting.int_reporting__text_reading set crime_probability = null")
+    again = scorecard.score(tmp_path / "recording.duckdb", tmp_path)
+    assert list(again["readers"]) == [
+        "opening_code", "lexicon", "pipeline_without_links", "pipeline",
+    ]  # fmt: skip
+    assert again["readers"]["lexicon"] == scored["readers"]["lexicon"]

@@ -10,6 +10,6 @@
 ``truth``       what the pipeline must find, in a folder that it never reads
 ``audit``       the findings of one audit of the year before
 ``posterior``   what could be told from the extracts at best
-``scorecard``   the pipeline's result against the truth
+``scorecard``   the pipeline's result against the truth; ``readers``: beside simpler readers
 ``calibration`` the simulated figures against the published ones
 """

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from cdi import paths
+from cdi.simulation import readers
 from cdi.simulation.variant import Variant
 from cdi.sql import fetch_dicts, scalar
 
@@ -62,18 +63,44 @@ UNIVERSES = {"frame": "is_in_frame", "all": "true", "no_link": "crimes_recorded 
 
 
 def _precision_recall(
-    con: duckdb.DuckDBPyConnection, column: str, condition: str
+    con: duckdb.DuckDBPyConnection, column: str, condition: str, table: str = "named"
 ) -> dict[str, float | None]:
     row = fetch_dicts(
         con,
         f"select sum(least({column}, crimes_due)) as hit, sum({column}) as named, "
-        f"sum(crimes_due) as due from named where {condition}",
+        f"sum(crimes_due) as due from {table} where {condition}",
     )[0]
     return {"precision": _share(row["hit"], row["named"]), "recall": _share(row["hit"], row["due"])}
 
 
 def _share(part: Any, whole: Any) -> float | None:
     return round(float(part) / float(whole), 5) if whole else None
+
+
+def _readers(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Simpler readers beside the pipeline (last), on the same incidents."""
+    scored = {}
+    for reader in readers.read(con):
+        con.execute(f"""
+            create or replace temp table read_incidents as
+            select i.*, coalesce(sum(r.named), 0) as read
+            from incidents as i
+            left join known_logs as l on i.incident = l.primary_call_id and l.is_compared
+            left join readings as r on l.call_id = r.call_id and r.reader = '{reader}'
+            group by all
+        """)
+        scored[reader] = {
+            name: _precision_recall(con, "read", condition, "read_incidents")
+            for name, condition in UNIVERSES.items()
+        }
+    scored["pipeline"] = _reported(con)
+    return scored
+
+
+def _reported(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, float | None]]:
+    return {
+        name: _precision_recall(con, "named", condition) for name, condition in UNIVERSES.items()
+    }
 
 
 def _links(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -253,10 +280,8 @@ def score(recording: Path, truth: Path) -> dict[str, Any]:
             "incidents": scalar(con, "select count(*) from incidents"),
             "crimes_due": int(scalar(con, "select sum(crimes_due) from incidents")),
             "link": _links(con),
-            "reported": {
-                name: _precision_recall(con, "named", condition)
-                for name, condition in UNIVERSES.items()
-            },
+            "reported": _reported(con),
+            "readers": _readers(con),
             "rate": _rates(con),
             "worklist": _worklist(con),
             "outcomes": _outcomes(con),
