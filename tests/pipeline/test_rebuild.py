@@ -75,9 +75,9 @@ def test_an_edited_seed_rebuilds(
     project = tmp_path / "dbt_project"
     shutil.copytree(paths.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     seed = project / "seeds" / "recording_decisions.csv"
-    row = "D010,10,true,true,DUPLICATE_LOG,justified,DUPLICATE_LOG"
+    row = "D010,100,true,DUPLICATE_LOG,,,,,,,,justified,DUPLICATE_LOG,"
     assert row in seed.read_text()
-    changed = "D010,10,true,true,DUPLICATE_LOG,must_be_recorded,"
+    changed = "D010,100,true,DUPLICATE_LOG,,,,,,,,must_be_recorded,,"
     seed.write_text(seed.read_text().replace(row, changed))
     monkeypatch.setattr(paths, "DBT_PROJECT", project)
     assert small.run()
