@@ -7,9 +7,9 @@
 3. **report** writes the report into the version's folder.
 4. **publish** makes the folder the current version by a rename: readers never see half of it.
 
-Runs when batches were landed; many landed batches, one build. *Now processing*: it always builds
-the newest state, so after a failure start a new run rather than clearing an old one. An earlier
-state of knowledge: trigger with `as_of`.
+Runs when batches were landed or weights learnt; many of them, one build. *Now processing*: it
+always builds the newest state, so after a failure start a new run rather than clearing an old one.
+An earlier state of knowledge: trigger with `as_of`.
 """
 
 from airflow.sdk import DAG, chain
@@ -24,7 +24,7 @@ for agency in agencies.valid():
     with DAG(
         **dag_arguments(agency, "build", kind="now"),
         doc_md=__doc__,
-        schedule=[asset(agency, "landing")],
+        schedule=asset(agency, "landing") | asset(agency, "weights"),
         params={"as_of": moment("UTC; what was known then. Blank: the newest state landed.")},
     ):
         build = StepOperator(

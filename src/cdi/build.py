@@ -13,20 +13,22 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cdi import agencies, landing, paths
+from cdi import agencies, landing, linking, paths, weights
 from cdi.agencies import Agency
 from cdi.datasets import DATASETS, output_columns
 from cdi.errors import BuildError
 from cdi.landing import Batch
 from cdi.sql import connect, fetch_dicts, ident, scalar
+from cdi.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,16 @@ class Plan:
         as_of: UTC; the state of knowledge that the build speaks of.
         batches: The accepted batches it reads, by dataset.
         fingerprint: sha256 over all that determines the result.
+        weights: What was learnt from the agency's data, by kind.
+        learns_from: sha256 over all that determines what would be learnt from the same state.
     """
 
     agency: Agency
     as_of: datetime
     batches: dict[str, list[Batch]]
     fingerprint: str
+    weights: dict[str, Weights] = field(default_factory=dict)
+    learns_from: str = ""
 
     @property
     def version(self) -> str:
@@ -84,20 +90,21 @@ def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
         )
     newest = max(_as_of(b) for some in found.values() for b in some)
     chosen = as_of or newest
-    fingerprint = _sha256(
-        {
-            "batches": {
-                name: [
-                    (b.manifest["batch_id"], b.manifest["seq"], b.manifest["content_sha256"])
-                    for b in some
-                ]
-                for name, some in found.items()
-            },
-            "as_of": chosen.isoformat(),
-            "code": _code_sha256(agency),
-        }
-    )
-    return Plan(agency, chosen, found, fingerprint)
+    state = {
+        "batches": {
+            name: [
+                (b.manifest["batch_id"], b.manifest["seq"], b.manifest["content_sha256"])
+                for b in some
+            ]
+            for name, some in found.items()
+        },
+        "as_of": chosen.isoformat(),
+        "code": _code_sha256(agency),
+    }
+    learnt = {kind: weights.newest(agency.agency, kind, as_of) for kind in weights.KINDS}
+    known = {kind: version for kind, version in learnt.items() if version is not None}
+    fingerprint = _sha256(state | {"weights": {k: w.version for k, w in known.items()}})
+    return Plan(agency, chosen, found, fingerprint, known, _sha256(state))
 
 
 def resume(agency: Agency, version: str) -> Plan:
@@ -130,6 +137,10 @@ def resume(agency: Agency, version: str) -> Plan:
             for name, ids in found["batches"].items()
         },
         found["fingerprint"],
+        {
+            kind: weights.read(agency.agency, kind, version)
+            for kind, version in found["weights"].items()
+        },
     )
 
 
@@ -189,12 +200,12 @@ def build(planned: Plan) -> Path:
     Raises:
         BuildError: BUILD-BUSY if another build of the agency runs, BUILD-DBT if dbt fails.
     """
-    with _lock(planned.agency.agency):
+    with _lock(paths.published(planned.agency.agency), planned.agency.agency):
         shutil.rmtree(planned.folder, ignore_errors=True)
         planned.folder.mkdir(parents=True)
         with connect(planned.file) as con:
             _open_landing(con, planned)
-        _run_dbt(planned)
+        _run_dbt(planned, planned.file)
         with connect(planned.file) as con:
             _keep_run_results(con, planned)
             con.execute("drop schema landing cascade")
@@ -205,9 +216,28 @@ def build(planned: Plan) -> Path:
 
 
 @contextlib.contextmanager
-def _lock(agency: str) -> Iterator[None]:
+def part(planned: Plan, model: str) -> Iterator[Path]:
+    """A private file of one model and what it needs, for learning; removed after the block.
+
+    Args:
+        planned: What to read.
+        model: Name of the model; dbt tests nothing here.
+
+    Raises:
+        BuildError: BUILD-BUSY if the same is being made already, BUILD-DBT if dbt fails.
+    """
+    home = paths.weights(planned.agency.agency)
+    with _lock(home, model), tempfile.TemporaryDirectory(dir=home, prefix=".") as folder:
+        file = Path(folder) / "part.duckdb"
+        with connect(file) as con:
+            _open_landing(con, planned)
+        _run_dbt(planned, file, f"+{model}")
+        yield file
+
+
+@contextlib.contextmanager
+def _lock(folder: Path, what: str) -> Iterator[None]:
     """One build of an agency at a time; the lock goes with its process, however it ends."""
-    folder = paths.published(agency)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as handle:
         try:
@@ -215,7 +245,7 @@ def _lock(agency: str) -> Iterator[None]:
         except BlockingIOError:
             raise BuildError(
                 "BUILD-BUSY",
-                f"another build of {agency} is running",
+                f"another build of {what} is running in {folder}",
                 "wait for it; the lock goes when its process ends",
             ) from None
         yield
@@ -230,6 +260,7 @@ def _describe(planned: Plan) -> dict[str, Any]:
         "batches": {
             name: [b.manifest["batch_id"] for b in some] for name, some in planned.batches.items()
         },
+        "weights": {kind: learnt.version for kind, learnt in planned.weights.items()},
     }
 
 
@@ -246,6 +277,9 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     _table(con, "landing.batches", BATCH_COLUMNS, _batch_rows(planned))
     _table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
     _collect_quarantine(con, planned)
+    _table(con, "landing.link_weights", linking.COLUMNS, [])
+    if "links" in planned.weights:
+        linking.read_into(con, planned.weights["links"])
     newest = {
         name: max((_as_of(b) for b in some), default=None) for name, some in planned.batches.items()
     }
@@ -390,20 +424,26 @@ def _collect_quarantine(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
 # ---------------------------------------------------------------------- dbt
 
 
-def _run_dbt(planned: Plan) -> None:
-    """One `dbt build` in a process of its own: no lock outlives it."""
-    target = _dbt_target(planned)
+def _run_dbt(planned: Plan, private: Path, selection: str | None = None) -> None:
+    """One `dbt build` in a process of its own: no lock outlives it.
+
+    With a selection no test is run.
+    """
+    target = _dbt_target(planned, selection)
     target.mkdir(parents=True, exist_ok=True)
     (target / "run_results.json").unlink(missing_ok=True)
+    chosen = ["--exclude", "tag:learning"]  # of the steps that learn
+    if selection:
+        chosen = ["--select", selection, "--exclude-resource-type", "test"]
     command = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target),
         "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
-        "--target-path", str(target), "--exclude-resource-type", "unit_test",
+        "--target-path", str(target), "--exclude-resource-type", "unit_test", *chosen,
     ]  # fmt: skip
     source = str(Path(__file__).parents[1])  # for dbt's Python models
     env = {
         **os.environ,
-        "CDI_BUILD_FILE": str(planned.file),
+        "CDI_BUILD_FILE": str(private),
         "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
     }
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -415,8 +455,9 @@ def _run_dbt(planned: Plan) -> None:
         )
 
 
-def _dbt_target(planned: Plan) -> Path:
-    return paths.home() / "dbt" / planned.agency.agency
+def _dbt_target(planned: Plan, selection: str | None = None) -> Path:
+    part = f".{selection.lstrip('+')}" if selection else ""
+    return paths.home() / "dbt" / f"{planned.agency.agency}{part}"
 
 
 def _results(target: Path) -> list[dict[str, Any]]:

@@ -42,6 +42,12 @@ def landing(agency: str, dataset: str) -> Path:
     return (folder / variant() if agency == SIMULATED else folder) / dataset
 
 
+def weights(agency: str) -> Path:
+    """What was learnt from the agency's data, one folder per kind; see `cdi.weights`."""
+    folder = home() / "weights" / agency
+    return folder / variant() if agency == SIMULATED else folder
+
+
 def simulated_sources() -> Path:
     """What the simulated force's systems export."""
     return home() / "sources" / variant()

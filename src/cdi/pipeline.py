@@ -6,10 +6,11 @@ Steps hand over names, not objects: a task may run in another process than the o
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cdi import agencies, build, landing, paths, publish, report
+from cdi import agencies, build, landing, linking, paths, publish, report, weights
 from cdi.errors import GateError
 from cdi.landing import read_batch
 from cdi.sources import Interval
@@ -76,6 +77,36 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
     return Step(True, f"{told}\n{checks.evidence(results)}", batch_id)
 
 
+def learn_links(agency: str, as_of: datetime | None = None) -> Step:
+    """Learn the weights that links are scored by; see `cdi.linking`."""
+    planned = build.plan(agencies.load(agency), as_of)
+    known = planned.weights.get("links")
+    if known is not None and known.described["learnt_from"] == planned.learns_from:
+        return Step(False, f"nothing changed since version {known.version} was learnt")
+    proven = linking.count_proven(planned.batches)
+    if proven < linking.MIN_PROVEN:
+        return Step(False, f"{proven:,} records name a call; {linking.MIN_PROVEN:,} are needed to "
+                           "learn from, so the shipped weights are used")  # fmt: skip
+    with build.part(planned, linking.MODEL) as file:
+        learnt = weights.save(
+            agency, "links", planned.as_of, planned.learns_from, partial(linking.write, file)
+        )
+    if known is not None and known.version == learnt.version:
+        return Step(False, f"nothing new: the landing teaches version {learnt.version} again")
+    return Step(True, linking.evidence(learnt), learnt.version)
+
+
+def learn(agency: str, as_of: datetime | None = None) -> None:
+    """Learn each kind of weights that the agency has no version of yet."""
+    planned = build.plan(agencies.load(agency), as_of)
+    for kind, step in LEARN.items():
+        if kind not in planned.weights:
+            step(agency, as_of)
+
+
+LEARN = {"links": learn_links}
+
+
 def make_build(agency: str, as_of: datetime | None = None) -> Step:
     """Build the private file, unless the published version is already that; see `cdi.build`."""
     planned = build.plan(agencies.load(agency), as_of)
@@ -118,6 +149,7 @@ def run_directly(agency: str, interval: Interval, as_of: datetime | None = None)
         extracted = extract(agency, dataset, interval)
         if extracted.result:
             check_landing(agency, dataset, extracted.result)
+    learn(agency, as_of)
     version = make_build(agency, as_of).result
     if version is None:
         return False

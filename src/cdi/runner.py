@@ -25,6 +25,11 @@ STYLES = {
     "upstream_failed": "red", "up_for_retry": "yellow",
 }  # fmt: skip
 ENDED = {"success", "failed"}
+ORDERS = {
+    "extract": ("extract", "check", "landed"),
+    "build": ("build", "check", "report", "publish"),
+    "train": ("links", "learnt"),
+}
 
 
 class RunFailedError(CdiError):
@@ -92,13 +97,14 @@ def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
     console.print("Airflow stopped; no process is left.\n")
 
 
-def dag_ids(agency: Agency) -> tuple[str, str]:
-    """The two DAGs of an agency; the build first, so that it listens when batches land."""
-    return f"{agency.agency}__build", f"{agency.agency}__extract"
+def dag_ids(agency: Agency) -> tuple[str, str, str]:
+    """The DAGs of an agency; the build first, so that it listens when batches land."""
+    name = agency.agency
+    return f"{name}__build", f"{name}__extract", f"{name}__train"
 
 
 class Progress:
-    """Follows the runs of an agency's two DAGs and shows their tasks."""
+    """Follows the runs of an agency's DAGs and shows their tasks."""
 
     def __init__(self, client: service.Client, console: Console) -> None:
         """Start with no runs to show."""
@@ -112,10 +118,12 @@ class Progress:
     def follow(self, agency: Agency, interval: Interval) -> None:
         """Run the extraction, and the build that it brings about (or that is due anyway).
 
+        Where nothing was learnt from the agency's data yet, this follows, and the build with it.
+
         Raises:
             RunFailedError: RUN-FAILED with the note of the failed task.
         """
-        build_id, extract_id = dag_ids(agency)
+        build_id, extract_id, _ = dag_ids(agency)
         before = self.client.runs(build_id)
         conf = {
             "interval_start": interval.start.isoformat(),
@@ -132,6 +140,17 @@ class Progress:
         else:
             build_run = self.client.trigger(build_id, {})
         self._watch(build_id, build_run)
+        if not build.plan(agency).weights:
+            self._learn(agency)
+
+    def _learn(self, agency: Agency) -> None:
+        build_id, _, train_id = dag_ids(agency)
+        before = self.client.runs(build_id)
+        run_id = self.client.trigger(train_id, {})
+        self._watch(train_id, run_id)
+        tasks = {t["task_id"]: t["state"] for t in self.client.tasks(train_id, run_id)}
+        if tasks["learnt"] == "success":
+            self._watch(build_id, self._wait_for_new_run(build_id, set(before)))
 
     def _wait_for_new_run(self, dag_id: str, known: set[str]) -> str:
         until = time.monotonic() + 60
@@ -142,7 +161,7 @@ class Progress:
             time.sleep(0.3)
         raise RunFailedError(
             "RUN-NOT-TRIGGERED",
-            f"the landed batches did not start {dag_id} within a minute",
+            f"what is new did not start {dag_id} within a minute",
             f"read {paths.home() / 'airflow' / 'logs' / 'scheduler.log'}",
         )
 
@@ -183,9 +202,7 @@ class Progress:
 
     def _tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """A run's tasks in the order of the flow."""
-        order = ["extract", "check", "landed"]
-        if dag_id.endswith("__build"):
-            order = ["build", "check", "report", "publish"]
+        order = ORDERS[dag_id.rpartition("__")[2]]
         return sorted(
             self.client.tasks(dag_id, run_id),
             key=lambda task: order.index(task["task_id"].rpartition(".")[2]),

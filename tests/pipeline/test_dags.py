@@ -1,4 +1,4 @@
-"""The DAGs: they load without error, one pair per agency, and parsing them costs nothing."""
+"""The DAGs: they load without error, three per agency, and parsing them costs nothing."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 
 from cdi import agencies, paths
 
+STEPS = ("extract", "build", "train")
 PARSE = """
 import json, sys
 opened = []
@@ -34,6 +35,8 @@ dags = {
         "doc": dag.doc_md or "",
         "max_active_runs": dag.max_active_runs,
         "params": sorted(dag.params),
+        "waits_for": sorted(a.name for a in getattr(dag.timetable.asset_condition, "objects", [])),
+        "makes": sorted({a.name for t in dag.tasks for a in t.outlets}),
     }
     for dag in bag.dags.values()
 }
@@ -68,11 +71,11 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return parse(tmp_path_factory.mktemp("dags"))
 
 
-def test_there_are_no_import_errors_and_two_dags_per_agency(parsed: dict[str, Any]) -> None:
+def test_there_are_no_import_errors_and_three_dags_per_agency(parsed: dict[str, Any]) -> None:
     assert parsed["errors"] == {}
     names = agencies.names()
     assert len(names) >= 2
-    expected = {f"{name}__{step}" for name in names for step in ("extract", "build")}
+    expected = {f"{name}__{step}" for name in names for step in STEPS}
     assert set(parsed["dags"]) == expected
 
 
@@ -98,6 +101,13 @@ def test_tasks_follow_the_flow(parsed: dict[str, Any]) -> None:
     assert "report" in build["publish"]
     assert "check" in build["report"]
     assert "build" in build["check"]
+    assert parsed["dags"]["nopd__train"]["tasks"] == {"links": [], "learnt": ["links"]}
+
+
+def test_landed_batches_and_learnt_weights_start_a_build(parsed: dict[str, Any]) -> None:
+    assert parsed["dags"]["nopd__build"]["waits_for"] == ["nopd_landing", "nopd_weights"]
+    assert parsed["dags"]["nopd__extract"]["makes"] == ["nopd_landing"]
+    assert parsed["dags"]["nopd__train"]["makes"] == ["nopd_weights"]
 
 
 def test_every_dag_says_what_it_is_whose_and_how_to_rerun_it(parsed: dict[str, Any]) -> None:
@@ -113,4 +123,4 @@ def test_every_dag_says_what_it_is_whose_and_how_to_rerun_it(parsed: dict[str, A
 def test_an_agency_is_a_folder_and_not_code(tmp_path: Path, small: "Any") -> None:
     found = parse(tmp_path, small.folder.parent)
     assert found["errors"] == {}
-    assert set(found["dags"]) == {"testville__extract", "testville__build"}
+    assert set(found["dags"]) == {f"testville__{step}" for step in STEPS}

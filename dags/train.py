@@ -1,0 +1,38 @@
+"""Training: one DAG per agency, from the landing to weights that the next build reads.
+
+1. **links** learns how much agreement in time, place, offence and person says that a call and a
+   record belong together, from the links that references prove. The same landing teaches the same:
+   skipped.
+
+Then **learnt** tells the build DAG, once per run, that there is something new.
+
+*Now processing*: it always learns from the newest state, so after a failure start a new run rather
+than clearing an old one. Monthly, and by hand whenever the force's ways of recording change.
+"""
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from cdi import agencies
+from cdi_airflow.house import asset, dag_arguments
+from cdi_airflow.operators import StepOperator
+
+LEARN = {"links": "learn_links"}
+
+for agency in agencies.valid():
+    with DAG(
+        **dag_arguments(agency, "train", kind="now"),
+        doc_md=__doc__,
+        schedule=CronTriggerTimetable("0 3 1 * *", timezone=agency.timezone),
+        start_date=agency.first_moment,
+        end_date=agency.last_moment,  # a finished publication learns nothing more by itself
+        catchup=False,
+    ):
+        learnt = EmptyOperator(
+            task_id="learnt",
+            outlets=[asset(agency, "weights")],
+            trigger_rule="none_failed_min_one_success",
+        )
+        for task, step in LEARN.items():
+            StepOperator(task_id=task, step=step, arguments={"agency": agency.agency}) >> learnt

@@ -1,0 +1,130 @@
+"""Weights: immutable versions by content, the newest of a date, one rename."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cdi import build, linking, paths, pipeline, weights
+from cdi.agencies import Agency
+from tests.conftest import SmallAgency
+
+JANUARY = datetime(2026, 1, 31, tzinfo=UTC)
+FEBRUARY = datetime(2026, 2, 28, tzinfo=UTC)
+
+
+def writes(text: str) -> Callable[[Path], dict[str, int]]:
+    def write(folder: Path) -> dict[str, int]:
+        (folder / "numbers.csv").write_text(text, encoding="utf-8")
+        return {"numbers": len(text)}
+
+    return write
+
+
+def test_a_version_is_named_by_its_content_and_says_what_it_is(state: Path) -> None:
+    saved = weights.save("testville", "links", JANUARY, "f00", writes("1,2"))
+    assert saved.folder == paths.weights("testville") / "links" / saved.version
+    assert (saved.folder / "numbers.csv").read_text() == "1,2"
+    told = json.loads((saved.folder / "weights.json").read_text())
+    assert told == {
+        "kind": "links", "version": saved.version, "seq": 1, "as_of": JANUARY.isoformat(),
+        "learnt_from": "f00", "counts": {"numbers": 3},
+    }  # fmt: skip
+    assert weights.read("testville", "links", saved.version) == saved
+
+
+def test_the_same_content_makes_no_new_version(state: Path) -> None:
+    first = weights.save("testville", "links", JANUARY, "f00", writes("1,2"))
+    again = weights.save("testville", "links", FEBRUARY, "f01", writes("1,2"))
+    assert again.version == first.version
+    assert again.described["learnt_from"] == "f00"
+    assert [f.name for f in first.folder.parent.iterdir()] == [first.version]
+
+
+def test_the_newest_is_the_one_learnt_last_and_not_after_the_date_asked(state: Path) -> None:
+    assert weights.newest("testville", "links") is None
+    first = weights.save("testville", "links", JANUARY, "f00", writes("1,2"))
+    second = weights.save("testville", "links", FEBRUARY, "f01", writes("3"))
+    assert weights.newest("testville", "links") == second
+    assert weights.newest("testville", "links", FEBRUARY - timedelta(1)) == first
+    assert weights.newest("testville", "links", JANUARY - timedelta(1)) is None
+    assert weights.newest("testville", "other") is None
+    assert weights.newest("elsewhere", "links") is None
+
+
+def test_what_was_learnt_before_something_else_can_be_the_newest_again(state: Path) -> None:
+    first = weights.save("testville", "links", JANUARY, "f00", writes("1,2"))
+    weights.save("testville", "links", FEBRUARY, "f01", writes("3"))
+    weights.save("testville", "links", FEBRUARY, "f02", writes("1,2"))
+    again = weights.newest("testville", "links")
+    assert again is not None
+    assert (again.version, again.described["seq"]) == (first.version, 3)
+
+
+def test_learning_that_fails_leaves_no_version(state: Path) -> None:
+    def fails(folder: Path) -> dict[str, int]:
+        (folder / "numbers.csv").write_text("1", encoding="utf-8")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        weights.save("testville", "links", JANUARY, "f00", fails)
+    assert weights.newest("testville", "links") is None
+    assert weights.save("testville", "links", JANUARY, "f00", writes("2")).described["seq"] == 1
+
+
+def test_a_build_takes_the_newest_weights_and_names_them(small: SmallAgency) -> None:
+    small.run()
+    before = build.plan(small.agency)
+    assert before.weights == {}
+
+    def write(folder: Path) -> dict[str, int]:
+        (folder / linking.FILE).write_text(
+            "comparison,level,match_count,other_count,weight\nprior,,90,10,3.17\n"
+        )
+        return {"weights": 1, "proven": 90}
+
+    saved = weights.save("testville", "links", before.as_of, before.learns_from, write)
+    after = build.plan(small.agency)
+    assert after.weights == {"links": saved}
+    assert after.fingerprint != before.fingerprint
+    assert after.learns_from == before.learns_from  # what is learnt does not depend on itself
+    assert not pipeline.is_up_to_date("testville", small.interval)
+    assert small.run()
+    assert build.current("testville") == {
+        **(build.current("testville") or {}),
+        "weights": {"links": saved.version},
+    }
+    assert not small.run()
+
+
+def test_too_few_proven_links_teach_nothing_and_it_is_said(small: SmallAgency) -> None:
+    small.run()
+    step = pipeline.learn_links("testville")
+    assert not step.is_new
+    assert step.evidence.startswith("1 records name a call; 500 are needed")
+
+
+def test_the_same_landing_teaches_the_same_version(
+    sample: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cdi.sources import Interval
+
+    assert sample.coverage is not None
+    monkeypatch.setattr(linking, "MIN_PROVEN", 5)
+    pipeline.run_directly(
+        "sample", Interval.of_days(sample, sample.coverage.start, sample.coverage.end)
+    )
+    learnt = weights.newest("sample", "links")
+    assert learnt is not None
+    assert learnt.described["counts"]["proven"] > 0
+    assert "nothing changed" in pipeline.learn_links("sample").evidence
+    version = build.plan(sample).version
+    # told to learn again from the same state, it says the same
+    known = json.loads((learnt.folder / "weights.json").read_text())
+    (learnt.folder / "weights.json").write_text(json.dumps({**known, "learnt_from": "elsewhere"}))
+    step = pipeline.learn_links("sample")
+    assert not step.is_new
+    assert f"teaches version {learnt.version} again" in step.evidence
+    assert build.plan(sample).version == version
