@@ -216,22 +216,22 @@ def build(planned: Plan) -> Path:
 
 
 @contextlib.contextmanager
-def part(planned: Plan, model: str) -> Iterator[Path]:
-    """A private file of one model and what it needs, for learning; removed after the block.
+def part(planned: Plan, *models: str) -> Iterator[Path]:
+    """A private file of some models and what they need, for learning; removed after the block.
 
     Args:
         planned: What to read.
-        model: Name of the model; dbt tests nothing here.
+        models: Names of the models; dbt tests nothing here.
 
     Raises:
         BuildError: BUILD-BUSY if the same is being made already, BUILD-DBT if dbt fails.
     """
     home = paths.weights(planned.agency.agency)
-    with _lock(home, model), tempfile.TemporaryDirectory(dir=home, prefix=".") as folder:
+    with _lock(home, " ".join(models)), tempfile.TemporaryDirectory(dir=home, prefix=".") as folder:
         file = Path(folder) / "part.duckdb"
         with connect(file) as con:
             _open_landing(con, planned)
-        _run_dbt(planned, file, f"+{model}")
+        _run_dbt(planned, file, models)
         yield file
 
 
@@ -277,9 +277,7 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     _table(con, "landing.batches", BATCH_COLUMNS, _batch_rows(planned))
     _table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
     _collect_quarantine(con, planned)
-    _table(con, "landing.link_weights", linking.COLUMNS, [])
-    if "links" in planned.weights:
-        linking.read_into(con, planned.weights["links"])
+    linking.open_weights(con, planned.weights.get("links"))
     newest = {
         name: max((_as_of(b) for b in some), default=None) for name, some in planned.batches.items()
     }
@@ -424,17 +422,18 @@ def _collect_quarantine(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
 # ---------------------------------------------------------------------- dbt
 
 
-def _run_dbt(planned: Plan, private: Path, selection: str | None = None) -> None:
+def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None:
     """One `dbt build` in a process of its own: no lock outlives it.
 
-    With a selection no test is run.
+    With models: these and what they need, to learn from; nothing is tested then.
     """
-    target = _dbt_target(planned, selection)
+    target = _dbt_target(planned, models)
     target.mkdir(parents=True, exist_ok=True)
     (target / "run_results.json").unlink(missing_ok=True)
-    chosen = ["--exclude", "tag:learning"]  # of the steps that learn
-    if selection:
-        chosen = ["--select", selection, "--exclude-resource-type", "test"]
+    chosen = ["--exclude", "tag:learning"]
+    if models:
+        chosen = ["--exclude-resource-type", "test", "--vars", '{"is_learning": true}',
+                  "--select", *(f"+{model}" for model in models)]  # fmt: skip
     command = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target),
         "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
@@ -455,9 +454,8 @@ def _run_dbt(planned: Plan, private: Path, selection: str | None = None) -> None
         )
 
 
-def _dbt_target(planned: Plan, selection: str | None = None) -> Path:
-    part = f".{selection.lstrip('+')}" if selection else ""
-    return paths.home() / "dbt" / f"{planned.agency.agency}{part}"
+def _dbt_target(planned: Plan, models: tuple[str, ...] = ()) -> Path:
+    return paths.home() / "dbt" / ".".join((planned.agency.agency, *models))
 
 
 def _results(target: Path) -> list[dict[str, Any]]:

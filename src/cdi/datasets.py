@@ -15,7 +15,8 @@ reference             the text as typed, and its canonical form: `call_key` of `
 timestamp             UTC timestamp, from the agency's local time
 number, boolean       DOUBLE, BOOLEAN
 name, address,        `<column>_hash`: keyed hash of the normalised value, and `has_<column>`;
-phone, birth_date     the value itself stops here (design 5.11)
+phone, birth_date     the value itself stops here (design 5.11). Of an address also
+                      `<column>_line_hash` (house and street alone) and `<column>_postcode_hash`
 age                   `<column>_band`, ten years wide, open from 80
 free_text             `<column>_masked`: e-mail addresses, dates, long numbers, the row's own
                       names and capitalised names of two words masked; a lone first name of
@@ -65,12 +66,23 @@ class Column:
         return f"{self.name.removesuffix('_reference')}_key"
 
     @property
+    def hashes(self) -> dict[str, str]:
+        """For a hashed kind: the landing's columns, and what of the value each is a hash of."""
+        hashes = {f"{self.name}_hash": str(self.kind)}
+        if self.kind == "address":
+            hashes |= {
+                f"{self.name}_line_hash": "address_line",
+                f"{self.name}_postcode_hash": "postcode",
+            }
+        return hashes
+
+    @property
     def outputs(self) -> dict[str, str]:
         """Names and DuckDB types of the columns that the landing has for it."""
         if self.kind == "reference":
             return {self.name: "VARCHAR", self.key_name: "VARCHAR"}
         if self.kind in HASHED:
-            return {f"{self.name}_hash": "VARCHAR", f"has_{self.name}": "BOOLEAN"}
+            return {**dict.fromkeys(self.hashes, "VARCHAR"), f"has_{self.name}": "BOOLEAN"}
         if self.kind == "age":
             return {f"{self.name}_band": "VARCHAR"}
         if self.kind == "free_text":

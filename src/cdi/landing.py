@@ -390,7 +390,7 @@ def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dic
     if column.kind in HASHED:
         value = _parsed(agency, column, mapping, bound) if column.kind == "birth_date" else text
         return {
-            f"{column.name}_hash": privacy.hash_expression(column.kind, value),
+            **{name: privacy.hash_expression(kind, value) for name, kind in column.hashes.items()},
             f"has_{column.name}": f"{value} is not null",
         }
     if column.kind == "free_text":

@@ -11,11 +11,17 @@ from cdi.weights import Weights
 
 # fewer links proven by a reference teach nothing: the shipped weights are used
 MIN_PROVEN = 500
-FILE = "link_weights.csv"
-MODEL = "int_linkage__learnt_weights"
-COLUMNS = {
-    "comparison": "VARCHAR", "level": "VARCHAR", "match_count": "BIGINT", "other_count": "BIGINT",
-    "weight": "DOUBLE", "weights_version": "VARCHAR",
+MODELS = ("int_linkage__learnt_weights", "int_linkage__learnt_calibration")
+# tables of the landing that a build reads; their files are named after them
+TABLES = {
+    "link_weights": {
+        "comparison": "VARCHAR", "level": "VARCHAR", "match_count": "BIGINT",
+        "other_count": "BIGINT", "weight": "DOUBLE", "weights_version": "VARCHAR",
+    },
+    "link_calibration": {
+        "probability_from": "DOUBLE", "record_count": "BIGINT", "expected_count": "DOUBLE",
+        "match_count": "BIGINT", "weights_version": "VARCHAR",
+    },
 }  # fmt: skip
 
 
@@ -39,33 +45,55 @@ def count_proven(batches: Mapping[str, Sequence[Batch]]) -> int:
 
 
 def write(part: Path, folder: Path) -> Mapping[str, int]:
-    """Write the weights that a private file has learnt, as a CSV of a fixed order.
+    """Write what a private file has learnt, as CSV in a fixed order.
 
     Args:
-        part: A DuckDB file with the model `MODEL`.
+        part: A DuckDB file with `MODELS`.
         folder: Where to write.
+
+    Returns:
+        How many weights, and from how many proven pairs.
     """
-    with duckdb.connect(str(part), read_only=True) as con:
-        con.execute(
-            "copy (select comparison, level, match_count, other_count, round(weight, 6) as weight "
-            f"from linkage.{MODEL} order by comparison, level) to $file (header)",
-            {"file": str(folder / FILE)},
+    with connect(part, read_only=True) as con:
+        for model, (table, columns) in zip(MODELS, TABLES.items(), strict=True):
+            shown = ", ".join(
+                f"round({name}, 6) as {name}" if kind == "DOUBLE" else name
+                for name, kind in columns.items()
+                if name != "weights_version"
+            )
+            con.execute(
+                f"copy (select {shown} from linkage.{model} order by all) to $file (header)",
+                {"file": str(folder / f"{table}.csv")},
+            )
+        proven = scalar(
+            con, f"select match_count from linkage.{MODELS[0]} where comparison = 'prior'"
         )
-        rows, matches = con.execute(
-            f"select count(*), sum(match_count) from linkage.{MODEL} where comparison = 'prior'"
-        ).fetchall()[0]
-    return {"weights": int(rows), "proven": int(matches or 0)}
+        count = scalar(con, f"select count(*) from linkage.{MODELS[0]}")
+    return {"weights": int(count), "proven": int(proven)}
 
 
-def read_into(con: duckdb.DuckDBPyConnection, learnt: Weights) -> None:
-    """Fill the table `landing.link_weights` of a build from a version."""
-    kinds = {name: kind for name, kind in COLUMNS.items() if name != "weights_version"}
-    con.execute(
-        "insert into landing.link_weights by name "
-        "select *, $version as weights_version from read_csv($file, columns = $columns, "
-        "header = true, auto_detect = false, delim = ',')",
-        {"version": learnt.version, "file": str(learnt.folder / FILE), "columns": kinds},
-    )
+def open_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -> None:
+    """Make the tables `TABLES` of a build, from a version or empty.
+
+    Args:
+        con: The build's private file, with the schema `landing`.
+        learnt: The version, if there is one.
+    """
+    for table, columns in TABLES.items():
+        typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        con.execute(f"create table landing.{table} ({typed})")
+        if learnt is not None:
+            kinds = {name: kind for name, kind in columns.items() if name != "weights_version"}
+            con.execute(
+                f"insert into landing.{table} by name select *, $version as weights_version "
+                "from read_csv($file, columns = $columns, header = true, auto_detect = false, "
+                "delim = ',')",
+                {
+                    "version": learnt.version,
+                    "file": str(learnt.folder / f"{table}.csv"),
+                    "columns": kinds,
+                },
+            )
 
 
 def evidence(learnt: Weights) -> str:
@@ -73,5 +101,5 @@ def evidence(learnt: Weights) -> str:
     counts = learnt.described["counts"]
     return (
         f"version {learnt.version}, learnt as of {learnt.as_of:%Y-%m-%d %H:%M} UTC\n"
-        f"- {counts['weights']:,} weights from {counts['proven']:,} links that references prove"
+        f"- {counts['weights']:,} weights from {counts['proven']:,} pairs that references prove"
     )

@@ -87,7 +87,7 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
     if proven < linking.MIN_PROVEN:
         return Step(False, f"{proven:,} records name a call; {linking.MIN_PROVEN:,} are needed to "
                            "learn from, so the shipped weights are used")  # fmt: skip
-    with build.part(planned, linking.MODEL) as file:
+    with build.part(planned, *linking.MODELS) as file:
         learnt = weights.save(
             agency, "links", planned.as_of, planned.learns_from, partial(linking.write, file)
         )

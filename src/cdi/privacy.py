@@ -43,10 +43,35 @@ def set_hash_key(con: duckdb.DuckDBPyConnection, agency: str) -> None:
         con.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in key)])
 
 
+# one word for each way to write it; "saint" and "street" share theirs
+ADDRESS_WORDS = {
+    "st": ("street", "saint", "str"), "rd": ("road",), "av": ("ave", "avenue"), "ln": ("lane",),
+    "dr": ("drive",), "cl": ("close",), "ct": ("court",), "pl": ("place",), "sq": ("square",),
+    "tce": ("terrace", "ter"), "bd": ("blvd", "boulevard"), "pw": ("pkwy", "parkway"),
+    "hw": ("hwy", "highway"), "": ("and", "at", "blk", "block", "near"),
+}  # fmt: skip
+_ADDRESS_WORD = " ".join(
+    f"when w in ({', '.join(repr(other) for other in others)}) then '{word}'"
+    for word, others in ADDRESS_WORDS.items()
+)
+# a flat or unit is a part of the same house
+_HOUSE = (
+    r"regexp_replace(strip_accents(lower({0})), '\b(flat|apt|unit|room)\s+\w+|#\s*\w+', '', 'g')"
+)
+_WORDS = (
+    "array_to_string(list_sort(list_distinct(list_filter(list_transform("
+    "string_split_regex({0}, '[^a-z0-9]+'), "
+    f"lambda w: case {_ADDRESS_WORD} else w end), lambda w: w <> ''))), ' ')"
+)
+_POSTCODE = "regexp_extract(upper({0}), '\\b([A-Z]{{1,2}}[0-9][A-Z0-9]?) ?([0-9][A-Z]{{2}})\\b'"
 NORMALISED = {
     # letters only, so that O'Neil, ONeil and o-neil agree
     "name": r"regexp_replace(strip_accents(lower({0})), '[^a-z]+', '', 'g')",
-    "address": r"trim(regexp_replace(strip_accents(lower({0})), '[^a-z0-9]+', ' ', 'g'))",
+    # words in the order of the alphabet, so that A ST & B RD equals B ROAD / A STREET
+    "address": _WORDS.format(_HOUSE),
+    # the first part with a letter in it: house and street, or the streets of a junction
+    "address_line": _WORDS.format(rf"regexp_extract({_HOUSE}, '[^,]*[a-z][^,]*')"),
+    "postcode": f"{_POSTCODE}, 1) || {_POSTCODE}, 2)",
     # national number: the last ten digits, whatever the prefix
     "phone": r"right(regexp_replace({0}, '\D', '', 'g'), 10)",
     "birth_date": r"strftime({0}, '%Y-%m-%d')",

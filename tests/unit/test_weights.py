@@ -80,9 +80,9 @@ def test_a_build_takes_the_newest_weights_and_names_them(small: SmallAgency) -> 
     assert before.weights == {}
 
     def write(folder: Path) -> dict[str, int]:
-        (folder / linking.FILE).write_text(
-            "comparison,level,match_count,other_count,weight\nprior,,90,10,3.17\n"
-        )
+        for table, columns in linking.TABLES.items():
+            (folder / f"{table}.csv").write_text(",".join(list(columns)[:-1]) + "\n")
+        (folder / "link_weights.csv").open("a").write("prior,pair,90,10,3.17\n")
         return {"weights": 1, "proven": 90}
 
     saved = weights.save("testville", "links", before.as_of, before.learns_from, write)

@@ -1,29 +1,105 @@
 {{ config(tags=['learning']) }}
+{#- The weights as this landing teaches them, with the share of leftovers that have a call at all: the share
+    at which the probabilities of the leftovers add up to it (a fixed point; crimes and others apart). -#}
+{% set rounds = 8 %}
 
-with nearest as (
-    select * from {{ ref('int_linkage__nearest') }}
-),
-
-by_key as (
-    select * from {{ ref('int_linkage__canonical_key') }}
-),
-
-counted as (
+with learnt as (
     select
-        count(*) filter (where nearest.call_id = by_key.call_id) as match_count,
-        count(*) filter (where nearest.call_id <> by_key.call_id) as other_count
-    from nearest
-    inner join by_key on nearest.crime_record_id = by_key.crime_record_id
-),
-
-final as (
-    select
-        'prior' as comparison,
-        'nearest' as level,
+        comparison,
+        level,
         match_count,
         other_count,
-        log2((match_count + 1) / (other_count + 1)) as weight
-    from counted
+        weight
+    from {{ ref('int_linkage__fold_weights') }}
+    where fold = 2
+),
+
+pairs as (
+    select * from {{ ref('int_linkage__comparisons') }}
+),
+
+found as (
+    select distinct crime_record_id
+    from pairs
+    where is_match
+),
+
+-- of the proven records, how many have their call among their candidates
+blocks as (
+    select
+        subjects.is_crime_record,
+        count(*) filter (where found.crime_record_id is not null) as found_count,
+        count(*) filter (where found.crime_record_id is null) as missed_count
+    from {{ ref('int_linkage__subjects') }} as subjects
+    left join found on subjects.crime_record_id = found.crime_record_id
+    where subjects.proven_call_id is not null
+    group by subjects.is_crime_record
+),
+
+incidents as (
+    select
+        pairs.crime_record_id,
+        pairs.is_crime_record,
+        max(pow(2, learnt.weight)) as odds
+    from pairs
+    inner join learnt on learnt.comparison = 'pattern' and pairs.pattern = learnt.level
+    where pairs.is_match is null
+    group by pairs.crime_record_id, pairs.is_crime_record, pairs.incident_call_id
+),
+
+leftovers as (
+    select
+        subjects.is_crime_record,
+        subjects.crime_record_id,
+        coalesce(sum(incidents.odds), 0) as odds
+    from {{ ref('int_linkage__subjects') }} as subjects
+    left join incidents on subjects.crime_record_id = incidents.crime_record_id
+    where subjects.proven_call_id is null
+    group by subjects.is_crime_record, subjects.crime_record_id
+),
+
+round_0 as (
+    select
+        is_crime_record,
+        cast(0.5 as double) as share
+    from blocks
+),
+
+{% for round in range(1, rounds + 1) %}
+    round_{{ round }} as (
+        select
+            leftovers.is_crime_record,
+            least(
+                avg(before.share * leftovers.odds / (1 + before.share * leftovers.odds))
+                * any_value((blocks.found_count + blocks.missed_count + 1) / (blocks.found_count + 1)),
+                1
+            ) as share
+        from leftovers
+        inner join round_{{ round - 1 }} as before on leftovers.is_crime_record = before.is_crime_record
+        inner join blocks on leftovers.is_crime_record = blocks.is_crime_record
+        group by leftovers.is_crime_record
+    ),
+
+{% endfor %}
+final as (
+    select * from learnt
+    where match_count + other_count > 0
+    union all
+    select
+        'blocks' as comparison,
+        case when is_crime_record then 'crime' else 'no_crime' end as level,
+        found_count as match_count,
+        missed_count as other_count,
+        0 as weight
+    from blocks
+    union all
+    select
+        'leftover' as comparison,
+        case when is_crime_record then 'crime' else 'no_crime' end as level,
+        null as match_count,
+        null as other_count,
+        log2(greatest(share, 0.001)) as weight
+    from round_{{ rounds }}
 )
 
 select * from final

@@ -1,63 +1,71 @@
-{#- The ladder, strict to loose. `canonical_key`: the record names the call, and both references read to
-    the same canonical key. A mistyped reference mostly hits another valid call, so a hit is refused where the
-    addresses differ and the positions do too, or without positions the times of the report. A record that names a log closed as a duplicate belongs
-    to the log that this one repeats. `place_and_time`: a record that no key links, of the same address as a
-    call and reported within minutes of it; how often that is right is learnt from the records whose key
-    says so. -#}
-with by_key as (
-    select * from {{ ref('int_linkage__canonical_key') }}
+{#- The ladder, strict to loose: `canonical_key` and `written_back` (references prove it), `repaired_key` (a
+    slip in the reference explains it), `scored` (time, place, offence and person speak for it). A record
+    belongs to one call at most, by the first rung that finds one; a call may have many records. -#}
+with proven as (
+    select * from {{ ref('int_linkage__proven') }}
 ),
 
-nearest as (
-    select * from {{ ref('int_linkage__nearest') }}
+scored as (
+    select * from {{ ref('int_linkage__scored') }}
+),
+
+first_logs as (
+    select * from {{ ref('int_linkage__first_logs') }}
+    where is_marked
 ),
 
 records as (
-    select * from {{ ref('stg_crime_records') }}
+    select * from {{ ref('int_linkage__records') }}
 ),
 
-offences as (
-    select * from {{ source('codes', 'offences') }}
-),
-
--- nothing learnt: as likely wrong as right
-learnt as (
+versions as (
     select
-        coalesce(any_value(pow(2, weight) / (1 + pow(2, weight))), 0.5) as probability,
-        any_value(weights_version) as weights_version
-    from {{ source('landing', 'link_weights') }}
-    where comparison = 'prior'
+        any_value(ruleset_version) as ruleset_version,
+        min(min_link_probability) as least_probability
+    from {{ ref('rulesets') }}
+),
+
+weights as (
+    select any_value(weights_version) as weights_version from {{ ref('int_linkage__weights') }}
 ),
 
 linked as (
     select
-        crime_record_id,
-        call_id,
-        'canonical_key' as link_rung,
+        proven.crime_record_id,
+        coalesce(first_logs.first_call_id, proven.call_id) as call_id,
+        proven.link_rung,
         true as is_proven_by_reference,
-        cast(1 as double) as link_probability
-    from by_key
+        cast(1 as double) as link_probability,
+        proven.pattern as link_pattern,
+        cast(null as double) as link_weight
+    from proven
+    left join first_logs on proven.call_id = first_logs.call_id
 
     union all
 
     select
-        nearest.crime_record_id,
-        nearest.call_id,
-        'place_and_time' as link_rung,
+        scored.crime_record_id,
+        scored.call_id,
+        scored.link_rung,
         false as is_proven_by_reference,
-        learnt.probability as link_probability
-    from nearest
-    anti join by_key on nearest.crime_record_id = by_key.crime_record_id
-    cross join learnt
+        scored.probability as link_probability,
+        scored.pattern as link_pattern,
+        scored.weight as link_weight
+    from scored
+    cross join versions
+    where scored.probability >= versions.least_probability
 ),
 
 final as (
     select
         linked.*,
-        offences.offence_group is not null as is_crime_record
+        records.is_crime_record,
+        weights.weights_version,
+        versions.ruleset_version
     from linked
     inner join records on linked.crime_record_id = records.crime_record_id
-    left join offences on records.offence_code = offences.code
+    cross join weights
+    cross join versions
 )
 
 select * from final

@@ -43,6 +43,8 @@ final as (
         case when easting <> 0 or northing <> 0 then easting end as easting,
         case when easting <> 0 or northing <> 0 then northing end as northing,
         location_hash,
+        location_line_hash,
+        location_postcode_hash,
 
         ---------- people and text
         caller_name_hash,

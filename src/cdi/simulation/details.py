@@ -28,6 +28,7 @@ def add(year: Year, seed: int) -> None:
     rng = np.random.default_rng([seed, year.clock.start, 11])
     _log_details(year, rng)
     _record_details(year, rng)
+    _typed_by_hand(year, np.random.default_rng([seed, year.clock.start, 17]))
     _written_back(year)
 
 
@@ -141,6 +142,37 @@ def _record_details(year: Year, rng: np.random.Generator) -> None:
     records["flag"] = np.where(da & (rng.random(n) < 0.85), 1, 0)
     records["breakage"] = _breakage(year, rng, n)
     _cancellations(year, rng, of, is_crime)
+
+
+def _typed_by_hand(year: Year, rng: np.random.Generator) -> None:
+    """Where the records system has its own way: the address, the place, the time of the report."""
+    records, hard = year.records, year.scenario.settings.hardness
+    n = len(records["log"])
+    anew = rng.random(n) < hard.address_typed_anew
+    records["is_typed_anew"] = anew
+    records["is_slipped"] = anew & (rng.random(n) < hard.address_typing_error)
+    records["is_junction"] = anew & (rng.random(n) < hard.address_is_junction)
+    records["has_postcode"] = ~(anew & (rng.random(n) < hard.postcode_missing))
+    records["has_town"] = ~(anew & (rng.random(n) < 1 / 3))
+    records["flat"] = np.where(anew & (rng.random(n) < 0.06), rng.integers(1, 30, n), 0)
+    has_log = records["log"] >= 0
+    elsewhere = has_log & (rng.random(n) < hard.offence_place_differs)
+    move = np.exp(rng.normal(6.5, 0.8, n)) * np.array([1, -1])[rng.integers(0, 2, n)]  # ~ 660 m
+    turn = rng.uniform(0, np.pi, n)
+    for axis, step in (("x", np.cos(turn) * move), ("y", np.sin(turn) * move)):
+        moved = elsewhere & (records[axis] != 0)
+        records[axis] = np.where(moved, records[axis] + step.round(), records[axis]).astype(int)
+    there = rng.integers(0, year.scenario.settings.volumes.addresses, n)
+    records["address"] = np.where(elsewhere, there, records["address"])
+    records["is_elsewhere"] = elsewhere
+    by_hand = rng.random(n) < hard.reported_by_hand
+    grain = np.array([300, 900, 3600])[rng.choice(3, n, p=[0.6, 0.3, 0.1])]
+    rounded = records["reported"] // grain * grain
+    late = has_log & (rng.random(n) < hard.reported_when_recorded)
+    taken_up = records["recorded"] - rng.integers(300, HOUR, n)
+    reported = np.where(by_hand, rounded, records["reported"])
+    records["is_late_entry"] = late & (taken_up > records["reported"])
+    records["reported"] = np.where(records["is_late_entry"], taken_up, reported)
 
 
 def _reclassifications(year: Year, rng: np.random.Generator, is_crime: NDArray[np.bool_]) -> None:

@@ -404,6 +404,15 @@ class Writer:
                 "survivor": pa.array(record["survivor"],
                                      mask=(record["survivor"] < 0) | (cancel <= 0)),
                 "flag": _words(record["flag"], FLAGS),
+                "is_typed_anew": pa.array(record["is_typed_anew"]),
+                "is_slipped": pa.array(record["is_slipped"]),
+                "next_street": _words(
+                    np.where(record["is_junction"],
+                             (record["address"] * 31 + 1) % len(names.STREETS), -1),
+                    names.STREETS),
+                "has_postcode": pa.array(record["has_postcode"]),
+                "has_town": pa.array(record["has_town"]),
+                "flat": pa.array(record["flat"]),
                 "breakage": pa.array(record["breakage"]),
             }
         )  # fmt: skip
@@ -430,7 +439,7 @@ class Writer:
             class as "HO Class",
             {_stamp("occurred")} as "Offence From",
             {_stamp("reported")} as "Offence To",
-            {ADDRESS} as "Address",
+            {TYPED_ADDRESS} as "Address",
             nullif(x, 0) as "Easting",
             nullif(y, 0) as "Northing",
             district as "District",
@@ -467,10 +476,23 @@ class Writer:
         return np.where(slipped, moved, day), np.where(slipped, new, serial)
 
 
-ADDRESS = (
-    "house || ' ' || street || ', ' || town || ', NM' || sector || ' ' || (unit % 9 + 1) || "
+POSTCODE = (
+    "'NM' || sector || ' ' || (unit % 9 + 1) || "
     "chr(cast(65 + unit // 26 % 26 as integer)) || chr(cast(65 + unit % 26 as integer))"
 )
+ADDRESS = f"house || ' ' || street || ', ' || town || ', ' || {POSTCODE}"
+# as another clerk types it: two letters of the name swapped, words cut short, parts left out
+_SLIPPED = "street[1] || street[3] || street[2] || street[4:]"
+_SHORT = f"case when is_slipped then {_SLIPPED} else street end"
+for _word, _cut in (("ROAD", "RD"), ("STREET", "ST"), ("LANE", "LN"), ("AVENUE", "AVE"),
+                    ("CLOSE", "CL"), ("DRIVE", "DR")):  # fmt: skip
+    _SHORT = f"replace({_SHORT}, ' {_word}', ' {_cut}')"
+TYPED_ADDRESS = f"""case when not is_typed_anew then {ADDRESS} else concat_ws(', ',
+    case when flat > 0 then 'FLAT ' || flat end,
+    case when next_street is null then house || ' ' || {_SHORT}
+        else next_street || ' / ' || {_SHORT} end,
+    case when has_town then town end,
+    case when has_postcode then {POSTCODE} end) end"""
 
 
 def _stamp(column: str, is_broken: str | None = None) -> str:

@@ -135,6 +135,13 @@ class Hardness(_Strict):
     victim_named: Share
     victim_birth_date: Share
     position_missing: Share
+    address_typed_anew: Share
+    address_typing_error: Share
+    address_is_junction: Share
+    postcode_missing: Share
+    offence_place_differs: Share
+    reported_by_hand: Share
+    reported_when_recorded: Share
 
 
 class AuditSize(_Strict):

@@ -1,0 +1,65 @@
+{#-
+    How far a record `r` and a call `c` agree, a column per comparison; a rule of the house, and the only
+    place where its bounds stand. Where either side does not know, the level is `unknown`, which weighs nothing.
+
+    The lag is from call to report; where the record knows only when the crime occurred, from there to the call.
+-#}
+{% macro link_comparisons() -%}
+    {{ return(['time', 'distance', 'address', 'offence', 'name', 'birth_date', 'reference', 'taken']) }}
+{%- endmacro %}
+
+{% macro link_lag(r, c) -%}
+    (({{ r }}.told_s - {{ c }}.received_s) * case when {{ r }}.is_report_time then 1 else -1 end)
+{%- endmacro %}
+
+{% macro link_levels(r, c) %}
+    {%- set lag = link_lag(r, c) -%}
+    {%- set metres -%}
+        sqrt(
+            power({{ r }}.easting_m - {{ c }}.easting_m, 2) + power({{ r }}.northing_m - {{ c }}.northing_m, 2)
+        )
+    {%- endset -%}
+    case
+        when {{ r }}.told_s is null then 'unknown'
+        {% for name, seconds in [('minute', 60), ('quarter', 900), ('hour', 3600)] %}
+            when abs({{ lag }}) <= {{ seconds }} then '{{ name }}'
+        {% endfor %}
+        when {{ lag }} < 0 then 'before'
+        {% for name, seconds in [('six_hours', 21600), ('day', 86400), ('fortnight', 1209600)] %}
+            when {{ lag }} <= {{ seconds }} then '{{ name }}'
+        {% endfor %}
+        else 'later'
+    end as time_level,
+    case
+        {% for name, bound in [('here', 50), ('near', 150), ('block', 500), ('vicinity', 2000)] %}
+            when {{ metres }} <= {{ bound }} then '{{ name }}'
+        {% endfor %}
+        when {{ metres }} is not null then 'far'
+        when {{ r }}.district = {{ c }}.district then 'same_district'
+        when {{ r }}.district <> {{ c }}.district then 'other_district'
+        else 'unknown'
+    end as distance_level,
+    case
+        when {{ r }}.address_line = {{ c }}.address_line then 'same'
+        when {{ r }}.postcode = {{ c }}.postcode then 'postcode'
+        when {{ r }}.address_line <> {{ c }}.address_line then 'differs'
+        else 'unknown'
+    end as address_level,
+    case
+        when {{ r }}.offence_group = 'none' then
+            case when {{ c }}.final_group = 'none' then 'no_crime' else 'differs' end
+        when {{ r }}.offence_group in ({{ c }}.initial_group, {{ c }}.final_group) then 'same'
+        when {{ c }}.final_group = 'none' and {{ c }}.initial_group = 'none' then 'hidden'
+        else 'differs'
+    end as offence_level,
+    case
+        when {{ r }}.surname = {{ c }}.surname then 'same'
+        when {{ r }}.surname <> {{ c }}.surname then 'differs'
+        else 'unknown'
+    end as name_level,
+    case
+        when {{ r }}.birth_date = {{ c }}.birth_date then 'same'
+        when {{ r }}.birth_date <> {{ c }}.birth_date then 'differs'
+        else 'unknown'
+    end as birth_date_level
+{%- endmacro %}

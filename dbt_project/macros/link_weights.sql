@@ -1,0 +1,13 @@
+{#- The levels of a pattern, a row per comparison. -#}
+{% macro link_pattern_levels(relation, columns) %}
+    select
+        {{ columns }},
+        unnest({{ link_comparisons() }}) as comparison,
+        unnest(string_split(pattern, '/')) as level
+    from {{ relation }}
+{%- endmacro %}
+
+{#- The levels of all comparisons in one text, by which weights are looked up. -#}
+{% macro link_pattern() -%}
+    concat_ws('/', {% for comparison in link_comparisons() %}{{ comparison }}_level{{ ', ' if not loop.last }}{% endfor %})
+{%- endmacro %}

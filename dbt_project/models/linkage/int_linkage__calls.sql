@@ -1,0 +1,36 @@
+{#- What calls are compared by, in numbers: narrow, as every block reads it. -#}
+with calls as (
+    select * from {{ ref('stg_calls') }}
+    where not is_withdrawn
+),
+
+call_types as (
+    select * from {{ source('codes', 'call_types') }}
+),
+
+middle as (
+    select avg(latitude) as latitude from calls
+),
+
+final as (
+    select
+        calls.call_id,
+        calls.call_key,
+        calls.record_key,
+        cast(epoch(calls.received_at) as bigint) as received_s,
+        {{ link_metres('calls', 'easting', 'middle.latitude') }} as easting_m,
+        {{ link_metres('calls', 'northing', 'middle.latitude') }} as northing_m,
+        {{ link_hash('calls.location_line_hash') }} as address_line,
+        {{ link_hash('calls.location_postcode_hash') }} as postcode,
+        {{ link_hash('calls.district') }} as district,
+        {{ link_hash('coalesce(calls.victim_surname_hash, calls.victim_name_hash)') }} as surname,
+        {{ link_hash('calls.victim_birth_date_hash') }} as birth_date,
+        coalesce(initial_types.offence_group, 'none') as initial_group,
+        coalesce(final_types.offence_group, 'none') as final_group
+    from calls
+    cross join middle
+    left join call_types as initial_types on calls.initial_type_code = initial_types.code
+    left join call_types as final_types on calls.final_type_code = final_types.code
+)
+
+select * from final

@@ -1,0 +1,199 @@
+{#- Blocks: which calls a record is compared with. A wide time window needs a narrow identity (birth date,
+    surname near by, address), a wide identity (500 m, the district) a narrow window. Each block joins on
+    equal cells and buckets of time, never on ranges alone; the ranges then cut the cells to size. -#}
+{% set day, hour = 86400, 3600 %}
+{% set wide, narrow = 14 * day + hour, 7 * hour %}
+{# a window touches two buckets at most: these are longer than it #}
+{% set wide_bucket, narrow_bucket = 15 * day, 8 * hour %}
+{% set cell_m = 1000 %}
+
+with subjects as (
+    select * from {{ ref('int_linkage__subjects') }}
+),
+
+calls as (
+    select
+        *,
+        received_s // {{ wide_bucket }} as wide_bucket,
+        received_s // {{ narrow_bucket }} as narrow_bucket,
+        easting_m // {{ cell_m }} as east_cell,
+        northing_m // {{ cell_m }} as north_cell
+    from {{ ref('int_linkage__calls') }}
+),
+
+wide as (
+    select
+        *,
+        unnest([wide_from_s // {{ wide_bucket }}, wide_from_s // {{ wide_bucket }} + 1]) as wide_bucket
+    from subjects
+),
+
+narrow as (
+    select
+        *,
+        unnest([narrow_from_s // {{ narrow_bucket }}, narrow_from_s // {{ narrow_bucket }} + 1])
+            as narrow_bucket
+    from subjects
+),
+
+-- the four cells that a circle of 500 m can touch
+east as (
+    select
+        crime_record_id,
+        unnest([(easting_m - 500) // {{ cell_m }}, (easting_m - 500) // {{ cell_m }} + 1]) as east_cell,
+        (northing_m - 500) // {{ cell_m }} as south_cell
+    from subjects
+    where easting_m is not null
+),
+
+cells as (
+    select
+        crime_record_id,
+        east_cell,
+        unnest([south_cell, south_cell + 1]) as north_cell
+    from east
+),
+
+birth_date as (
+    select
+        r.crime_record_id,
+        c.call_id
+    from wide as r
+    inner join calls as c on r.birth_date = c.birth_date and r.wide_bucket = c.wide_bucket
+    where c.received_s - r.wide_from_s between 0 and {{ wide }}
+),
+
+surname_near_by as (
+    select
+        r.crime_record_id,
+        c.call_id
+    from wide as r
+    inner join calls as c on r.surname = c.surname and r.wide_bucket = c.wide_bucket
+    where
+        c.received_s - r.wide_from_s between 0 and {{ wide }}
+        and (
+            (abs(r.easting_m - c.easting_m) < 2000 and abs(r.northing_m - c.northing_m) < 2000)
+            or ((r.easting_m is null or c.easting_m is null) and r.district = c.district)
+        )
+),
+
+address as (
+    select
+        r.crime_record_id,
+        c.call_id
+    from wide as r
+    inner join calls as c on r.address_line = c.address_line and r.wide_bucket = c.wide_bucket
+    where
+        c.received_s - r.wide_from_s between 0 and {{ wide }}
+        and (
+            r.offence_group in (c.initial_group, c.final_group)
+            or r.surname = c.surname
+            or c.received_s - r.narrow_from_s between 0 and {{ narrow }}
+        )
+),
+
+postcode as (
+    select
+        r.crime_record_id,
+        c.call_id
+    from wide as r
+    inner join calls as c on r.postcode = c.postcode and r.wide_bucket = c.wide_bucket
+    where
+        c.received_s - r.wide_from_s between 0 and {{ wide }}
+        and (r.offence_group in (c.initial_group, c.final_group) or r.surname = c.surname)
+),
+
+near_in_hours as (
+    select
+        r.crime_record_id,
+        c.call_id
+    from narrow as r
+    inner join cells on r.crime_record_id = cells.crime_record_id
+    inner join calls as c
+        on
+            cells.east_cell = c.east_cell
+            and cells.north_cell = c.north_cell
+            and r.narrow_bucket = c.narrow_bucket
+    where
+        c.received_s - r.narrow_from_s between 0 and {{ narrow }}
+        and power(r.easting_m - c.easting_m, 2) + power(r.northing_m - c.northing_m, 2) < 250000
+),
+
+near_of_kind as (
+    select
+        r.crime_record_id,
+        c.call_id
+    from wide as r
+    inner join cells on r.crime_record_id = cells.crime_record_id
+    inner join calls as c
+        on
+            cells.east_cell = c.east_cell
+            and cells.north_cell = c.north_cell
+            and r.wide_bucket = c.wide_bucket
+            and r.offence_group = c.final_group
+    where
+        r.is_crime_record
+        and c.received_s - r.wide_from_s between 0 and {{ wide }}
+        and power(r.easting_m - c.easting_m, 2) + power(r.northing_m - c.northing_m, 2) < 250000
+),
+
+district_in_minutes as (
+    select
+        r.crime_record_id,
+        c.call_id
+    from narrow as r
+    inner join calls as c
+        on
+            r.district = c.district
+            and r.narrow_bucket = c.narrow_bucket
+            and r.offence_group = c.final_group
+    where r.is_crime_record and abs(c.received_s - r.told_s) <= 1800
+),
+
+found as (
+    select
+        *,
+        'birth_date' as block
+    from birth_date
+    union all
+    select
+        *,
+        'surname_near_by' as block
+    from surname_near_by
+    union all
+    select
+        *,
+        'address' as block
+    from address
+    union all
+    select
+        *,
+        'postcode' as block
+    from postcode
+    union all
+    select
+        *,
+        'near_in_hours' as block
+    from near_in_hours
+    union all
+    select
+        *,
+        'near_of_kind' as block
+    from near_of_kind
+    union all
+    select
+        *,
+        'district_in_minutes' as block
+    from district_in_minutes
+),
+
+final as (
+    select
+        crime_record_id,
+        call_id,
+        list(distinct block order by block) as blocks
+    from found
+    group by crime_record_id, call_id
+)
+
+select * from final

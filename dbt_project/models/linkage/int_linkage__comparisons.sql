@@ -1,0 +1,115 @@
+{#- How far each record and each of its candidates agree. Candidates are what the blocks found, the
+    log of a reference that was refused, and logs one slip away from it of the same surroundings. -#}
+with subjects as (
+    select * from {{ ref('int_linkage__subjects') }}
+),
+
+calls as (
+    select * from {{ ref('int_linkage__calls') }}
+),
+
+near_references as (
+    select * from {{ ref('int_linkage__near_references') }}
+),
+
+typed as (
+    select
+        named.crime_record_id,
+        named.call_id
+    from {{ ref('int_linkage__references') }} as named
+    inner join subjects on named.crime_record_id = subjects.crime_record_id
+    where named.is_typed and subjects.is_reference_seen
+),
+
+near_and_alike as (
+    select near_references.*
+    from near_references
+    inner join subjects as r on near_references.crime_record_id = r.crime_record_id
+    inner join calls as c on near_references.call_id = c.call_id
+    where
+        r.birth_date = c.birth_date
+        or r.surname = c.surname
+        or r.address_line = c.address_line
+        or r.postcode = c.postcode
+        or power(r.easting_m - c.easting_m, 2) + power(r.northing_m - c.northing_m, 2) < 4000000
+),
+
+pairs as (
+    select
+        crime_record_id,
+        call_id
+    from {{ ref('int_linkage__candidates') }}
+    union
+    select * from typed
+    union
+    select * from near_and_alike
+),
+
+named as (
+    select
+        *,
+        'typed' as reference_level
+    from typed
+    union all
+    select
+        near_and_alike.*,
+        'near' as reference_level
+    from near_and_alike
+    anti join typed
+        on near_and_alike.crime_record_id = typed.crime_record_id and near_and_alike.call_id = typed.call_id
+),
+
+taken as (
+    select
+        call_id,
+        count(*) as record_count
+    from {{ ref('int_linkage__proven') }}
+    group by call_id
+),
+
+first_logs as (
+    select * from {{ ref('int_linkage__first_logs') }}
+),
+
+compared as (
+    select
+        pairs.crime_record_id,
+        pairs.call_id,
+        coalesce(first_logs.first_call_id, pairs.call_id) as incident_call_id,
+        r.is_crime_record,
+        coalesce(proven_first.first_call_id, r.proven_call_id) as proven_call_id,
+        {{ link_levels('r', 'c') }},
+        case
+            when not r.is_reference_seen then 'unknown'
+            else coalesce(named.reference_level, 'differs')
+        end as reference_level,
+        case
+            when
+                coalesce(taken.record_count, 0)
+                > cast(coalesce(r.proven_call_id = c.call_id, false) as integer)
+                then 'taken'
+            else 'free'
+        end as taken_level
+    from pairs
+    inner join subjects as r on pairs.crime_record_id = r.crime_record_id
+    inner join calls as c on pairs.call_id = c.call_id
+    left join named
+        on pairs.crime_record_id = named.crime_record_id and pairs.call_id = named.call_id
+    left join taken on pairs.call_id = taken.call_id
+    left join first_logs on pairs.call_id = first_logs.call_id
+    left join first_logs as proven_first on r.proven_call_id = proven_first.call_id
+),
+
+final as (
+    select
+        crime_record_id,
+        call_id,
+        incident_call_id,
+        is_crime_record,
+        -- null: not known, as no reference proves the record
+        incident_call_id = proven_call_id as is_match,
+        {{ link_pattern() }} as pattern
+    from compared
+)
+
+select * from final

@@ -1,0 +1,53 @@
+{{ config(tags=['learning']) }}
+{#- Whether the probabilities hold: each half of the proven records scored by what the other half taught. A
+    third of them is taken as if their call were not there, as many a leftover has none. -#}
+{% set present = 2 / 3 %}
+
+with pairs as (
+    select
+        *,
+        md5_number_upper(crime_record_id) % 2 as half
+    from {{ ref('int_linkage__comparisons') }}
+    where is_match is not null
+),
+
+shown as (
+    select * from pairs
+    where not (is_match and md5_number_lower(crime_record_id) // 2 % 3 = 0)
+),
+
+weights as (
+    select * from {{ ref('int_linkage__fold_weights') }}
+    where comparison = 'pattern'
+),
+
+incidents as (
+    select
+        shown.crime_record_id,
+        shown.incident_call_id,
+        bool_or(shown.is_match) as is_match,
+        {{ present }} * pow(2, max(weights.weight)) as odds
+    from shown
+    inner join weights on shown.half = weights.fold and shown.pattern = weights.level
+    group by shown.crime_record_id, shown.incident_call_id
+),
+
+best as (
+    select
+        is_match,
+        odds / (1 + sum(odds) over (partition by crime_record_id)) as probability
+    from incidents
+    qualify row_number() over (partition by crime_record_id order by odds desc, incident_call_id asc) = 1
+),
+
+final as (
+    select
+        least(cast(floor(probability * 10) as integer), 9) / 10 as probability_from,
+        count(*) as record_count,
+        sum(probability) as expected_count,
+        count(*) filter (where is_match) as match_count
+    from best
+    group by probability_from
+)
+
+select * from final

@@ -1,0 +1,56 @@
+{#- Calls whose key is one slip away from the one that a record bears: another digit, or two that stand side
+    by side changed. Each slip is written out and looked up, which joins on equal keys. -#}
+with subjects as (
+    select
+        crime_record_id,
+        call_key,
+        wide_from_s
+    from {{ ref('int_linkage__subjects') }}
+    where is_reference_seen
+),
+
+places as (
+    select
+        *,
+        unnest(range(1, len(call_key) + 1)) as place
+    from subjects
+),
+
+digits as (
+    select
+        *,
+        call_key[place] as digit,
+        call_key[place + 1] as next_digit
+    from places
+    where call_key[place] between '0' and '9'
+),
+
+slipped as (
+    select
+        crime_record_id,
+        wide_from_s,
+        call_key,
+        call_key[:place - 1] || cast(unnest(range(0, 10)) as varchar) || call_key[place + 1:] as near_key
+    from digits
+    union all
+    select
+        crime_record_id,
+        wide_from_s,
+        call_key,
+        call_key[:place - 1] || next_digit || digit || call_key[place + 2:] as near_key
+    from digits
+    where next_digit between '0' and '9'
+),
+
+final as (
+    select distinct
+        slipped.crime_record_id,
+        calls.call_id
+    from slipped
+    inner join {{ ref('int_linkage__calls') }} as calls on slipped.near_key = calls.call_key
+    where
+        slipped.near_key <> slipped.call_key
+        and calls.received_s - slipped.wide_from_s between 0 and 14 * 86400 + 3600
+)
+
+select * from final

@@ -1,0 +1,47 @@
+{#- What each pattern of levels weighs, as base-2 logarithm of the odds of a match: as learnt where the
+    pattern was seen, else the prior and the sum of its levels, as if these were independent. What is
+    unknown, or was never seen in learning, weighs nothing. -#}
+with weights as (
+    select * from {{ ref('int_linkage__weights') }}
+),
+
+base as (
+    select weight from weights
+    where comparison = 'prior'
+),
+
+patterns as (
+    select
+        pattern,
+        count(*) as pair_count
+    from {{ ref('int_linkage__comparisons') }}
+    group by pattern
+),
+
+pattern_levels as (
+    {{ link_pattern_levels('patterns', 'pattern') }}
+),
+
+independent as (
+    select
+        pattern_levels.pattern,
+        any_value(base.weight) + coalesce(sum(weights.weight order by pattern_levels.comparison), 0) as weight
+    from pattern_levels
+    cross join base
+    left join weights
+        on pattern_levels.comparison = weights.comparison and pattern_levels.level = weights.level
+    group by pattern_levels.pattern
+),
+
+final as (
+    select
+        patterns.pattern,
+        patterns.pair_count,
+        coalesce(seen.weight, independent.weight) as weight,
+        seen.weight is not null as is_seen
+    from patterns
+    inner join independent on patterns.pattern = independent.pattern
+    left join weights as seen on seen.comparison = 'pattern' and patterns.pattern = seen.level
+)
+
+select * from final

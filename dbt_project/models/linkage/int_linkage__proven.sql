@@ -1,0 +1,55 @@
+{#- The rungs that references prove: `canonical_key` (the record names the log) and `written_back` (the log
+    names the record). A mistyped reference mostly hits another valid log, so one that the place
+    contradicts and no person supports is refused, unless both name each other or share one number. Of
+    several logs the one wins that names and is named, then the one that agrees in more. -#}
+with compared as (
+    select
+        named.*,
+        -- one series of numbers for both: nothing was typed
+        coalesce(r.call_key = r.crime_record_id, false) as is_shared_number,
+        c.received_s,
+        {{ link_levels('r', 'c') }},
+        case when named.is_typed then 'typed' else 'unknown' end as reference_level,
+        'unknown' as taken_level
+    from {{ ref('int_linkage__references') }} as named
+    inner join {{ ref('int_linkage__records') }} as r on named.crime_record_id = r.crime_record_id
+    inner join {{ ref('int_linkage__calls') }} as c on named.call_id = c.call_id
+),
+
+judged as (
+    select
+        *,
+        is_typed and is_written_back as is_mutual,
+        'same' in (name_level, birth_date_level) as has_same_person,
+        (
+            distance_level in ('vicinity', 'far') and address_level not in ('same', 'postcode')
+        )
+        or (
+            distance_level not in ('here', 'near', 'block', 'vicinity', 'far')
+            and address_level = 'differs'
+            and time_level not in ('minute', 'quarter', 'unknown')
+        ) as is_contradicted,
+        cast('same' in (name_level, birth_date_level) as integer)
+        + cast(address_level in ('same', 'postcode') or distance_level in ('here', 'near') as integer)
+        + cast(time_level in ('minute', 'quarter') as integer)
+        + cast(offence_level in ('same', 'no_crime') as integer) as agreement_count
+    from compared
+),
+
+final as (
+    select
+        crime_record_id,
+        call_id,
+        case when is_typed then 'canonical_key' else 'written_back' end as link_rung,
+        is_mutual,
+        agreement_count,
+        {{ link_pattern() }} as pattern
+    from judged
+    where is_mutual or is_shared_number or has_same_person or not is_contradicted
+    qualify row_number() over (
+        partition by crime_record_id
+        order by is_mutual desc, agreement_count desc, is_typed desc, received_s asc, call_id asc
+    ) = 1
+)
+
+select * from final

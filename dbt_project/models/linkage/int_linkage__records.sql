@@ -1,0 +1,47 @@
+{#- What records are compared by, in numbers. A call may come from an hour before the report to a fortnight
+    earlier than it, and for the narrow blocks from an hour after to six hours before; where only the
+    time of the crime is known, from an hour before that to as much later. -#}
+{% set hour, six_hours, fortnight = 3600, 21600, 1209600 %}
+
+with records as (
+    select
+        *,
+        reported_at is not null as is_report_time,
+        cast(epoch(coalesce(reported_at, occurred_to_at, occurred_at)) as bigint) as told_s
+    from {{ ref('stg_crime_records') }}
+    where not is_withdrawn
+),
+
+offences as (
+    select * from {{ source('codes', 'offences') }}
+),
+
+middle as (
+    select avg(latitude) as latitude from {{ ref('stg_calls') }}
+),
+
+final as (
+    select
+        records.crime_record_id,
+        records.call_key,
+        records.is_report_time,
+        records.told_s,
+        records.told_s - case when records.is_report_time then {{ fortnight }} else {{ hour }} end
+            as wide_from_s,
+        records.told_s - case when records.is_report_time then {{ six_hours }} else {{ hour }} end
+            as narrow_from_s,
+        {{ link_metres('records', 'easting', 'middle.latitude') }} as easting_m,
+        {{ link_metres('records', 'northing', 'middle.latitude') }} as northing_m,
+        {{ link_hash('records.location_line_hash') }} as address_line,
+        {{ link_hash('records.location_postcode_hash') }} as postcode,
+        {{ link_hash('records.district') }} as district,
+        {{ link_hash('coalesce(records.victim_surname_hash, records.victim_name_hash)') }} as surname,
+        {{ link_hash('records.victim_birth_date_hash') }} as birth_date,
+        coalesce(offences.offence_group, 'none') as offence_group,
+        offences.offence_group is not null as is_crime_record
+    from records
+    cross join middle
+    left join offences on records.offence_code = offences.code
+)
+
+select * from final

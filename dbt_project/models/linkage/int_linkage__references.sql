@@ -1,0 +1,51 @@
+{#- Who names whom, by canonical keys: the record its log, the log its record, or both. A null key names
+    nobody. -#}
+with typed as (
+    select
+        records.crime_record_id,
+        calls.call_id
+    from {{ ref('int_linkage__records') }} as records
+    inner join {{ ref('int_linkage__calls') }} as calls on records.call_key = calls.call_key
+),
+
+written_back as (
+    select
+        records.crime_record_id,
+        calls.call_id
+    from {{ ref('int_linkage__calls') }} as calls
+    inner join {{ ref('int_linkage__records') }} as records on calls.record_key = records.crime_record_id
+
+    union
+
+    select
+        records.crime_record_id,
+        calls.call_id
+    from {{ ref('stg_log_actions') }} as actions
+    inner join {{ ref('int_linkage__records') }} as records on actions.record_key = records.crime_record_id
+    inner join {{ ref('int_linkage__calls') }} as calls on actions.call_id = calls.call_id
+    where not actions.is_withdrawn
+),
+
+final as (
+    select
+        crime_record_id,
+        call_id,
+        bool_or(is_typed) as is_typed,
+        bool_or(is_written_back) as is_written_back
+    from (
+        select
+            *,
+            true as is_typed,
+            false as is_written_back
+        from typed
+        union all
+        select
+            *,
+            false as is_typed,
+            true as is_written_back
+        from written_back
+    ) as named
+    group by crime_record_id, call_id
+)
+
+select * from final

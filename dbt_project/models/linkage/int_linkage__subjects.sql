@@ -1,0 +1,44 @@
+{#- The records that blocks look for a call for: those that no reference proves. While weights are
+    learnt, also a sample of the proven ones, whose call is known; those first that each side names. Every
+    second of them is taken as if it bore no reference, as the leftovers mostly do. -#}
+{% set sample_size = 20000 %}
+
+with records as (
+    select * from {{ ref('int_linkage__records') }}
+),
+
+proven as (
+    select * from {{ ref('int_linkage__proven') }}
+),
+
+leftover as (
+    select
+        records.*,
+        cast(null as varchar) as proven_call_id,
+        records.call_key is not null as is_reference_seen
+    from records
+    anti join proven on records.crime_record_id = proven.crime_record_id
+    -- a number shared by both systems that no call has: its call is not among these
+    where records.call_key is distinct from records.crime_record_id
+),
+
+sampled as (
+    select
+        records.*,
+        proven.call_id as proven_call_id,
+        records.call_key is not null
+        and (proven.is_mutual or proven.link_rung = 'written_back')
+        and md5_number_lower(records.crime_record_id) % 2 = 0 as is_reference_seen
+    from records
+    inner join proven on records.crime_record_id = proven.crime_record_id
+    order by proven.is_mutual or proven.link_rung = 'written_back' desc, md5(records.crime_record_id)
+    limit {{ sample_size if var('is_learning', false) else 0 }}
+),
+
+final as (
+    select * from leftover
+    union all
+    select * from sampled
+)
+
+select * from final

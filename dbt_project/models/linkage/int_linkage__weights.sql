@@ -1,0 +1,27 @@
+{#- The weights that a build scores by: the newest that were learnt from the agency, else the shipped. -#}
+with learnt as (
+    select * from {{ source('landing', 'link_weights') }}
+),
+
+shipped as (
+    select * from {{ ref('default_link_weights') }}
+    where not exists (select 1 from learnt)
+),
+
+final as (
+    select
+        comparison,
+        level,
+        weight,
+        weights_version
+    from learnt
+    union all
+    select
+        comparison,
+        level,
+        weight,
+        'shipped' as weights_version
+    from shipped
+)
+
+select * from final
