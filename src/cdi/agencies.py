@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cdi import paths
-from cdi.datasets import DATASETS, REQUIRED
+from cdi.datasets import DATASETS, DECISIONS, REQUIRED
 from cdi.errors import AgencyError, CdiError
 
 # data_root of the simulated force, whose period is its scenario's
@@ -120,6 +120,19 @@ class Source(_Strict):
         return {k: {"from": v} if isinstance(v, str) else v for k, v in value.items()}
 
 
+def decisions_source() -> Source:
+    """The source that every agency has: `cdi.decisions` writes it, in one form for all."""
+    columns = {
+        column.name: {"from": column.name, "format": "%Y-%m-%d %H:%M:%S"}
+        if column.kind == "timestamp"
+        else {"from": column.name}
+        for column in DATASETS[DECISIONS]
+    }
+    return Source.model_validate(
+        {"files": [{"path": "*.csv"}], "delivery": "snapshot", "columns": columns}
+    )
+
+
 class Agency(_Strict):
     """One agency, as its folder describes it."""
 
@@ -180,6 +193,10 @@ class Agency(_Strict):
             return None
         return datetime.combine(self.coverage.end, datetime.min.time(), self.zone)
 
+    def root_of(self, dataset: str) -> str:
+        """Where the files of a dataset are: decisions lie in the state folder."""
+        return str(paths.decisions(self.agency)) if dataset == DECISIONS else self.root
+
     @property
     def root(self) -> str:
         """Where the sources are: CDI_DATA, else data_root (relative to the agency's folder).
@@ -196,8 +213,9 @@ class Agency(_Strict):
 
 
 def _column_problems(dataset: str, source: Source) -> list[str]:
-    if dataset not in DATASETS:
-        return [f"sources.{dataset}: unknown dataset; known are {', '.join(DATASETS)}"]
+    delivered = [name for name in DATASETS if name != DECISIONS]
+    if dataset not in delivered:
+        return [f"sources.{dataset}: unknown dataset; known are {', '.join(delivered)}"]
     known = {column.name: column for column in DATASETS[dataset]}
     at = f"sources.{dataset}.columns"
     problems = [
@@ -345,7 +363,7 @@ def _parse(file: Path, folder: Path) -> Agency:
         start, end = Variant.chosen().period
         content = {"start_date": start, "coverage": {"start": start, "end": end}, **content}
     try:
-        return Agency.model_validate({**content, "folder": folder})
+        agency = Agency.model_validate({**content, "folder": folder})
     except ValidationError as error:
         problems = [explain(detail) for detail in error.errors()]
         raise AgencyError(
@@ -353,6 +371,7 @@ def _parse(file: Path, folder: Path) -> Agency:
             f"{file}\n    " + "\n    ".join(problems),
             "correct the keys named above; docs/onboarding.md explains each",
         ) from None
+    return agency.model_copy(update={"sources": agency.sources | {DECISIONS: decisions_source()}})
 
 
 def explain(detail: Any) -> str:

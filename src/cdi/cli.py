@@ -179,6 +179,44 @@ def explain(
 
 
 @app.command()
+def decide(
+    agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
+    kind: Annotated[str, typer.Argument(help="confirmed, dismissed, link, null_link or released.")],
+    by: Annotated[str, typer.Option(help="Staff number of who decides.")],
+    call: Annotated[str | None, typer.Option(help="The call, as people type it.")] = None,
+    record: Annotated[str | None, typer.Option(help="The crime record.")] = None,
+    crime: Annotated[
+        int | None, typer.Option(help="Which crime of the call (NMP-20170401-0007#2: 2); all.")
+    ] = None,
+    reason_code: Annotated[
+        str | None, typer.Option(help="Of dbt_project/seeds/reasons.csv; a dismissal needs one.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, in words.")] = None,
+    second_person: Annotated[
+        str | None, typer.Option(help="Who agrees: needed to release, or to dismiss rape.")
+    ] = None,
+) -> None:
+    """Add what a person decided about a call or a record; the next run takes it up."""
+    from cdi import decisions
+
+    loaded = agencies.load(agency)
+    reference = decisions.decide(
+        loaded,
+        {
+            "decision_kind": kind,
+            "call_reference": call,
+            "record_reference": record,
+            "crime_number": crime,
+            "reason_code": reason_code,
+            "reason": reason,
+            "decided_by": by,
+            "second_person": second_person,
+        },
+    )
+    console.print(f"decision {reference} written to {paths.decisions(agency)}", soft_wrap=True)
+
+
+@app.command()
 def docs() -> None:
     """Generate docs/rules.md and docs/recording-decisions.md from the rules themselves."""
     from cdi import decision_page

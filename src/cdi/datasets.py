@@ -203,9 +203,24 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("is_rightly_classified", "boolean"),
         Column("record_reference", "reference"),
     ),
+    # what people decided about a call or a record; every agency has it, in one form for all
+    "decisions": (
+        Column("decision_reference", "text", is_required=True, is_identity=True),
+        Column("decision_kind", "code", is_required=True),
+        Column("call_reference", "reference"),
+        Column("record_reference", "reference"),
+        Column("crime_number", "number"),
+        Column("reason_code", "code"),
+        Column("reason", "free_text"),
+        # staff numbers, not names
+        Column("decided_by", "code", is_required=True),
+        Column("decided_at", "timestamp", is_required=True),
+        Column("second_person", "code"),
+    ),
 }
 
 REQUIRED: tuple[str, ...] = ("calls", "crime_records")
+DECISIONS = "decisions"
 
 # Columns that the landing adds to every row.
 LINEAGE: dict[str, str] = {

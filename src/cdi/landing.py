@@ -26,7 +26,7 @@ import duckdb
 
 from cdi import paths, privacy, sources
 from cdi.agencies import Agency, ColumnMap, Source
-from cdi.datasets import DATASETS, HASHED, PERSONAL, Column, output_columns
+from cdi.datasets import DATASETS, DECISIONS, HASHED, PERSONAL, Column, output_columns
 from cdi.sources import FetchedFile, Interval
 from cdi.sql import Params, connect, fetch_dicts, ident, scalar
 
@@ -141,7 +141,8 @@ def extract(
         storage_options: For fsspec, from the Airflow connection.
 
     Returns:
-        The pending batch, to be checked and accepted; None if the sources hold nothing new.
+        The pending batch, to be checked and accepted; None if the sources hold nothing new, or
+        nobody has decided anything yet.
 
     Raises:
         AgencyError: If agency.yaml has a regular expression that is none.
@@ -157,6 +158,8 @@ def extract(
     target.mkdir()
     try:
         files, absent = sources.fetch(agency, dataset, interval, scratch, storage_options)
+        if not files:
+            return None
         fingerprint = _source_fingerprint(agency, dataset, files)
         newest = _reference_batch(agency, dataset, interval)
         if newest and newest.manifest["source_fingerprint"] == fingerprint:
@@ -177,6 +180,21 @@ def extract(
         shutil.rmtree(working)
 
 
+def read_file(agency: Agency, dataset: str, file: Path, folder: Path) -> Batch:
+    """Read one local file as an extraction would, into a batch that stays outside the landing.
+
+    Args:
+        agency: Whose file.
+        dataset: What it holds.
+        file: The file, decompressed.
+        folder: An empty folder for the batch.
+    """
+    now = datetime.now(UTC)
+    fetched = FetchedFile(file.name, file, hashlib.sha256(file.read_bytes()).hexdigest(), None)
+    write_manifest(folder, _write_rows(agency, dataset, Interval(now, now), [fetched], folder))
+    return read_batch(folder)
+
+
 def is_unchanged(
     agency: Agency,
     dataset: str,
@@ -185,10 +203,12 @@ def is_unchanged(
 ) -> bool:
     """Whether the sources hold nothing new for the interval; writes nothing to the landing."""
     newest = _reference_batch(agency, dataset, interval)
-    if newest is None:
+    if newest is None and dataset != DECISIONS:
         return False
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         files, _ = sources.fetch(agency, dataset, interval, Path(scratch), storage_options)
+        if newest is None or not files:
+            return not files
         return bool(
             newest.manifest["source_fingerprint"] == _source_fingerprint(agency, dataset, files)
         )

@@ -48,6 +48,12 @@ def weights(agency: str) -> Path:
     return folder / variant() if agency == SIMULATED else folder
 
 
+def decisions(agency: str) -> Path:
+    """What people decided about the agency's calls and records: CSV files that only grow."""
+    folder = home() / "decisions" / agency
+    return folder / variant() if agency == SIMULATED else folder
+
+
 def simulated_sources() -> Path:
     """What the simulated force's systems export."""
     return home() / "sources" / variant()

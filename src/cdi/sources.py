@@ -21,6 +21,7 @@ import duckdb
 import fsspec
 
 from cdi.agencies import Agency, Source, SourceFile
+from cdi.datasets import DECISIONS
 from cdi.errors import AgencyError, SourceError
 from cdi.sql import Params, connect, ident
 
@@ -124,11 +125,12 @@ def fetch(
         The files in the order of agency.yaml, and the names of daily files that are not there.
 
     Raises:
-        SourceError: SRC-NOT-FOUND if there is no file at all, SRC-GZIP if one is damaged,
-            SRC-EMPTY if one has no byte.
+        SourceError: SRC-NOT-FOUND if there is no file at all (of decisions there need be none),
+            SRC-GZIP if one is damaged, SRC-EMPTY if one has no byte.
     """
     source = agency.sources[dataset]
-    fs, root = fsspec.core.url_to_fs(agency.root, **dict(storage_options or {}))
+    place = agency.root_of(dataset)
+    fs, root = fsspec.core.url_to_fs(place, **dict(storage_options or {}))
     found: list[FetchedFile] = []
     absent: list[str] = []
     for spec in source.files:
@@ -139,10 +141,10 @@ def fetch(
             for match in matches:
                 name = match.removeprefix(root).lstrip("/")
                 found.append(_fetch_one(fs, match, name, folder / f"{len(found):04d}", as_of))
-    if not found:
+    if not found and dataset != DECISIONS:
         raise SourceError(
             "SRC-NOT-FOUND",
-            f"no file of {agency.agency}/{dataset} at {agency.root}: "
+            f"no file of {agency.agency}/{dataset} at {place}: "
             f"{', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
             "check data_root and files in agency.yaml, or give the folder: make run DATA=<folder>; "
             "the simulated force's files come from `make simulate`",

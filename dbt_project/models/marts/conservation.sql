@@ -32,7 +32,7 @@ record_rows as (
             and rows.source_file = records.source_file
 ),
 
-{% for dataset in ['log_actions', 'audit_logs', 'audit_findings'] -%}
+{% for dataset in ['log_actions', 'audit_logs', 'audit_findings', 'decisions'] -%}
     {{ dataset }}_rows as (
         select
             rows.row_id,
@@ -64,7 +64,7 @@ fates as (
             'crime_records' as dataset,
             *
         from record_rows
-        {% for dataset in ['log_actions', 'audit_logs', 'audit_findings'] -%}
+        {% for dataset in ['log_actions', 'audit_logs', 'audit_findings', 'decisions'] -%}
             union all
             select
                 '{{ dataset }}' as dataset,

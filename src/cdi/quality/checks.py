@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, build, landing
+from cdi import agencies, build, landing, paths
 from cdi.build import Plan
 from cdi.errors import GateError
 from cdi.landing import Batch
@@ -111,6 +111,29 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
     return landing.accept(batch), results
 
 
+def refusals(agency: agencies.Agency, batch: Batch) -> list[str]:
+    """Why rows of a batch that stays outside the landing would be refused, by the same rules.
+
+    Args:
+        agency: Whose batch.
+        batch: As `cdi.landing.read_file` makes it.
+
+    Returns:
+        Rule id and reason, once per rule; empty if every row would be accepted.
+    """
+    suite = load_suite("landing", batch.manifest["dataset"])
+    work = batch.folder / ".check.duckdb"
+    with connect(work) as con:
+        told = con.execute(
+            "select distinct concat_ws(': ', rule_id, detail) as told from read_parquet(?) "
+            "order by told", [str(batch.quarantine)],
+        ).fetchall()  # fmt: skip
+        _open_batch(con, agency, batch)
+        _derive(con, suite)
+    broken = [result for result in _run(work, suite)[0] if result["unexpected_count"]]
+    return [row[0] for row in told] + [f"{r['rule_id']}: {r['reason']}" for r in broken]
+
+
 def check_marts(planned: Plan) -> list[dict[str, Any]]:
     """Check the private file; on success add the table `data_quality` and the validation page.
 
@@ -183,7 +206,7 @@ def _explain(failed: list[dict[str, Any]]) -> str:
 
 
 def _open_batch(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:
-    """Views on the batch's rows and the agency's code maps."""
+    """A view on the batch's rows; the agency's codes, and the reasons, that rules ask about."""
     con.execute(f"create view rows as from read_parquet('{_quoted(batch.rows)}')")
     for name in agencies.CODE_MAPS:
         con.execute(
@@ -191,6 +214,11 @@ def _open_batch(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
             "all_varchar = true)",
             {"file": str(agency.folder / f"{name}.csv")},
         )
+    con.execute(
+        "create table legitimate_reasons as select reason_code from read_csv($file) "
+        "where is_legitimate",
+        {"file": str(paths.DBT_PROJECT / "seeds" / "reasons.csv")},
+    )
 
 
 def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:
@@ -200,6 +228,7 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
     rows = [
         {
             "row_id": file["name"],
+            "dataset": manifest["dataset"],
             "delivery": manifest["delivery"],
             "read": file["read"],
             "accepted": file["accepted"],
@@ -213,8 +242,8 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
         for file in manifest["files"]
     ]
     con.execute(
-        "create table files (row_id varchar, delivery varchar, read bigint, accepted bigint, "
-        "quarantined bigint, duplicates bigint, unexpected_column_count bigint, "
+        "create table files (row_id varchar, dataset varchar, delivery varchar, read bigint, "
+        "accepted bigint, quarantined bigint, duplicates bigint, unexpected_column_count bigint, "
         "absent_file_count bigint, batch_accepted bigint, previous_accepted bigint)"
     )
     con.execute("insert into files select unnest($rows, recursive := true)", {"rows": rows})

@@ -1,0 +1,31 @@
+with newest as (
+    {{ newest_rows(source('landing', 'decisions'), 'decision_reference') }}
+),
+
+final as (
+    select
+        ---------- ids
+        natural_id as decision_reference,
+        coalesce(call_key, upper(call_reference)) as call_id,
+        coalesce(record_key, upper(record_reference)) as crime_record_id,
+        cast(crime_number as integer) as crime_number,
+        row_id,
+        source_file,
+        source_as_of,
+        batch_seq,
+
+        ---------- what was decided
+        decision_kind,
+        reason_code,
+        reason_masked,
+
+        ---------- by whom and when (UTC)
+        decided_by,
+        second_person,
+        decided_at,
+
+        {{ is_withdrawn('decisions') }} as is_withdrawn
+    from newest
+)
+
+select * from final

@@ -1,0 +1,187 @@
+"""What people decide: from `cdi decide` or a file of their own to staging."""
+
+import csv
+
+import pytest
+
+from cdi import decisions, landing, paths, pipeline
+from cdi.errors import AgencyError, CdiError
+from cdi.sql import connect
+from tests.conftest import SmallAgency, csv_bytes
+
+
+def write(small: SmallAgency, name: str, *rows: dict[str, str]) -> None:
+    """A file of decisions, as another tool would write it."""
+    folder = paths.decisions(small.agency.agency)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [[row.get(column, "") for column in decisions.HEADER] for row in rows]
+    (folder / name).write_bytes(csv_bytes(decisions.HEADER, lines))
+
+
+def row(reference: str, kind: str = "confirmed", **given: str) -> dict[str, str]:
+    """A decision about the call T-0002 that is in order, unless `given` says otherwise."""
+    return {
+        "decision_reference": reference,
+        "decision_kind": kind,
+        "call_reference": "t0002",
+        "decided_by": "1207",
+        "decided_at": "2026-01-06 09:30:00",
+        **given,
+    }
+
+
+def staged(small: SmallAgency) -> list[tuple[object, ...]]:
+    return small.rows(
+        "select decision_reference, decision_kind, call_id, crime_record_id, is_withdrawn "
+        "from staging.stg_decisions order by 1"
+    )
+
+
+def test_where_nobody_decided_anything_there_is_nothing_new(small: SmallAgency) -> None:
+    step = pipeline.extract("testville", "decisions", small.interval)
+    assert not step.is_new
+    assert small.run()
+    assert small.rows("select count(*) from staging.stg_decisions") == [(0,)]
+    assert pipeline.is_up_to_date("testville", small.interval)
+
+
+def test_a_decision_is_landed_and_makes_a_new_version(small: SmallAgency) -> None:
+    small.run()
+    write(small, "a.csv", row("D1"), row("D2", "link", record_reference="r1", crime_number="2"))
+    assert not pipeline.is_up_to_date("testville", small.interval)
+    assert small.run()
+    assert staged(small) == [
+        ("D1", "confirmed", "T-0002", None, False),
+        ("D2", "link", "T-0002", "R1", False),
+    ]
+    assert not small.run()
+
+
+def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
+    write(
+        small,
+        "a.csv",
+        row("D0", "released", second_person="1208"),
+        row("D1", "guessed"),
+        row("D2", call_reference=""),
+        row("D3", "null_link"),
+        row("D4", "dismissed", reason_code="VICTIM_UNWILLING"),
+        row("D4b", "dismissed"),
+        row("D5", "released"),
+        row("D6", "dismissed", reason_code="GOOD_INTENT", second_person="1207"),
+        row("D7", crime_number="0"),
+        row("D8", decided_by=""),
+        row("D9", decided_at=""),
+        row("D10", "dismissed", reason_code="GOOD_INTENT"),
+    )
+    small.extract_and_check("decisions")
+    (batch,) = landing.batches("testville", "decisions")
+    with connect() as con:
+        accepted = con.execute(
+            "select decision_reference from read_parquet(?) order by 1", [str(batch.rows)]
+        ).fetchall()
+        refused = con.execute(
+            "select rule_id, count(*) from read_parquet(?) group by 1 order by 1",
+            [str(batch.quarantine)],
+        ).fetchall()
+    assert accepted == [("D0",), ("D10",)]
+    assert refused == [
+        ("DEC-01", 1), ("DEC-02", 1), ("DEC-03", 1), ("DEC-04", 2), ("DEC-05", 1), ("DEC-06", 1),
+        ("DEC-07", 1), ("TYPE-REQUIRED", 2),
+    ]  # fmt: skip
+
+
+def test_a_decision_that_is_struck_out_is_withdrawn(small: SmallAgency) -> None:
+    write(small, "a.csv", row("D1"), row("D2"), row("D3"))
+    small.extract_and_check("decisions")
+    write(small, "a.csv", row("D1"), row("D3"))
+    small.run()
+    assert small.rows(
+        "select sum(read_count), sum(current_count), sum(withdrawn_count), sum(superseded_count) "
+        "from conservation where dataset = 'decisions'"
+    ) == [(5, 2, 1, 2)]
+    assert [(name, gone) for name, *_, gone in staged(small)] == [
+        ("D1", False), ("D2", True), ("D3", False),
+    ]  # fmt: skip
+
+
+def test_of_two_files_the_later_name_has_the_newest_word(small: SmallAgency) -> None:
+    write(small, "2026-01.csv", row("D1"))
+    write(small, "2026-02.csv", row("D1", "dismissed", reason_code="GOOD_INTENT"))
+    small.run()
+    assert staged(small) == [("D1", "dismissed", "T-0002", None, False)]
+
+
+def test_agency_yaml_says_nothing_of_decisions(small: SmallAgency) -> None:
+    assert "decisions" in small.agency.sources
+    small.settings["sources"]["decisions"] = small.settings["sources"]["crime_records"]
+    small.write_settings()
+    with pytest.raises(AgencyError, match=r"sources\.decisions"):
+        _ = small.agency
+
+
+def test_the_command_writes_a_row_that_the_next_run_takes_up(small: SmallAgency) -> None:
+    small.run()
+    given = {"call_reference": "T-0002", "reason": "he says so, mail ada@example.org"}
+    first = decisions.decide(
+        small.agency, {"decision_kind": "confirmed", "decided_by": "1207", **given}
+    )
+    second = decisions.decide(
+        small.agency,
+        {"decision_kind": "dismissed", "reason_code": "GOOD_INTENT", "decided_by": "1208", **given},
+    )
+    with (paths.decisions("testville") / "decisions.csv").open(encoding="utf-8") as handle:
+        assert [line["decision_reference"] for line in csv.DictReader(handle)] == [first, second]
+    small.run()
+    assert small.rows("select distinct call_id, reason_masked from staging.stg_decisions") == [
+        ("T-0002", "he says so, mail [email]")
+    ]
+
+
+def test_a_decision_against_a_rule_is_not_written(small: SmallAgency) -> None:
+    small.run()
+    dismissed = {"decision_kind": "dismissed", "call_reference": "T-0002"}
+    linked = {"decision_kind": "link", "call_reference": "T-0002", "record_reference": "R9"}
+    for given, told in [
+        (dismissed, "DEC-04"),
+        ({"decision_kind": "confirmed"}, "DEC-02"),
+        ({"decision_kind": "confirmed", "call_reference": "T-0099"}, "no call T-0099"),
+        ({"decision_kind": "confirmed", "call_reference": "T-0003"}, "no such reported crime"),
+        ({**dismissed, "reason_code": "ADMIN", "crime_number": "2"}, "no such reported crime"),
+        (linked, "no record R9"),
+    ]:
+        with pytest.raises(CdiError, match=told) as refused:
+            decisions.decide(small.agency, {"decided_by": "1207", **given})
+        assert refused.value.rule_id == "DECIDE-REFUSED"
+    assert not paths.decisions("testville").exists()
+
+
+def test_rape_is_dismissed_by_two_people(small: SmallAgency) -> None:
+    types = (small.folder / "call_types.csv").read_text(encoding="utf-8")
+    small.write_text(
+        "call_types.csv",
+        types.replace("Assault,violence_against_the_person,false", "Rape,sexual_offences,true"),
+    )
+    small.run()
+    given = {"decision_kind": "dismissed", "call_reference": "T-0002", "decided_by": "1207",
+             "reason_code": "CREDIBLE_CONTRARY"}  # fmt: skip
+    with pytest.raises(CdiError, match="two people"):
+        decisions.decide(small.agency, given)
+    assert decisions.decide(small.agency, {**given, "second_person": "1208"})
+
+
+def test_without_a_published_version_there_is_nothing_to_decide_about(small: SmallAgency) -> None:
+    with pytest.raises(CdiError, match="no version of testville is published"):
+        decisions.decide(
+            small.agency,
+            {"decision_kind": "confirmed", "call_reference": "T-0002", "decided_by": "1207"},
+        )
+
+
+def test_the_landing_of_decisions_never_shrinks_by_half_unseen(small: SmallAgency) -> None:
+    write(small, "a.csv", row("D1"), row("D2"), row("D3"))
+    small.extract_and_check("decisions")
+    write(small, "a.csv", row("D3"))
+    with pytest.raises(CdiError, match="FILE-07"):
+        small.extract_and_check("decisions")
+    assert len(landing.batches("testville", "decisions")) == 1
