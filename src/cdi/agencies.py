@@ -246,10 +246,11 @@ CODE_MAPS: dict[str, tuple[str, ...]] = {
         "is_crime_type_word_list", "note",
     ),
 }  # fmt: skip
-# maps of what only some agencies have: entries of logs by who speaks, qualifiers
+# maps of what only some agencies have: entries of logs by who speaks, qualifiers, ways to report
 OPTIONAL_MAPS: dict[str, tuple[str, ...]] = {
     "entry_types": ("code", "name", "part", "note"),
     "qualifiers": ("code", "name", "qualifier", "note"),
+    "routes": ("code", "name", "route", "note"),
 }
 # what an entry of a log is: told, told after it was closed once, concluded, or none of these
 PARTS = ("account", "reopening", "closing", "system")
@@ -273,6 +274,7 @@ def check_code_maps(folder: Path) -> None:
         "reason_code": seed_values("recording_decisions", "closure_reason_code") | {""},
         "incident_category": seed_values("incident_categories", "incident_category") | {""},
         "qualifier": seed_values("qualifiers", "qualifier") | {""},
+        "route": seed_values("routes", "route") | {""},
         "part": set(PARTS),
     }
     flags = ("is_rape", "is_domestic_abuse", "expects_record")

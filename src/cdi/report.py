@@ -7,7 +7,7 @@ import duckdb
 
 from cdi.build import Plan
 from cdi.render import render
-from cdi.sql import connect, fetch_dicts
+from cdi.sql import connect, fetch_dicts, scalar
 
 WORKLIST_ROWS = 50
 EVIDENCE_NAMES = {
@@ -20,6 +20,8 @@ EVIDENCE_NAMES = {
     "text_model": "the text model reads it",
     "text_model_hint": "the text model gives it a chance",
     "further_crime": "a further crime is told",
+    "further_crime_hint": "the text model gives a second crime a chance",
+    "contested_reason": "closed as no crime, and the text model gives one a chance",
 }
 
 
@@ -87,11 +89,20 @@ def write(planned: Plan) -> Path:
             rates=headline(con),
             rates_all=headline(con, "all"),
             counts=counts(con),
+            listed=scalar(
+                con, "select count(*) from unrecorded_crimes where status <> 'dismissed'"
+            ),
+            withheld=scalar(con, "select any_value(withheld_reason) from recording_rate"),
+            estimate=fetch_dicts(con, "from unrecorded_estimate where offence_group = 'all'"),
             by_group=_by(con, "offence_group", "offence_group_name"),
+            by_theme=_by(con, "theme", "replace(offence_group, '_', ' ')"),
+            by_route=_by(con, "route", "replace(route, '_', ' ')"),
             by_disposition=_by(con, "disposition", "disposition_code"),
             by_month=_by(con, "month", "left(reported_month, 7)"),
             by_district=_by(con, "district", "district"),
-            worklist=fetch_dicts(con, f"from unrecorded_crimes limit {WORKLIST_ROWS}"),
+            worklist=fetch_dicts(
+                con, f"from unrecorded_crimes order by list_place limit {WORKLIST_ROWS}"
+            ),
             names=dict(
                 con.execute(
                     "select offence_group, offence_group_name from rules.offence_groups"

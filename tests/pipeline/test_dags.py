@@ -94,7 +94,9 @@ def test_tasks_follow_the_flow(parsed: dict[str, Any]) -> None:
         "calls.check": ["calls.extract"],
         "crime_records.extract": [],
         "crime_records.check": ["crime_records.extract"],
-        "landed": ["calls.check", "crime_records.check"],
+        "decisions.extract": [],  # every agency has them
+        "decisions.check": ["decisions.extract"],
+        "landed": ["calls.check", "crime_records.check", "decisions.check"],
     }
     build = parsed["dags"]["nopd__build"]["tasks"]
     assert {"build", *build["check"], "report", "publish"} == set(build) - {"check"}

@@ -172,7 +172,9 @@ def scored(tmp_path: Path) -> dict[str, Any]:
                 outcome as outcome_strict, outcome as outcome_inclusive
             from found;
             create view unrecorded_crimes as
-            from fct_reported_crimes where outcome = 'unrecorded' order by call_id;
+            select *, row_number() over (order by call_id) as list_place, 'suspected' as status,
+                call_id <> 'L4' as is_likely
+            from fct_reported_crimes where outcome = 'unrecorded';
             create table links as
             select call_id, crime_record_id, 'key' as link_rung, 1.0 as link_probability,
                 true as is_crime_record
@@ -219,6 +221,10 @@ def test_a_row_of_the_worklist_is_right_while_misses_are_left(scored: dict[str, 
     worklist = scored["worklist"]
     assert worklist["precision"] == worklist["top_400_precision"] == 0.5
     assert worklist["recall"] == pytest.approx(1 / 3, abs=1e-4)
+    assert worklist["likely"] == {"precision": 1.0, "recall": pytest.approx(1 / 3, abs=1e-4)}
+    assert worklist["recall_of"]["rape"] is None  # there is none
+    first = worklist["yield_curve"][0]
+    assert (first["logs_read"], first["crimes_recovered"]) == (2, 1)
 
 
 def test_outcomes_are_paired_crime_by_crime(scored: dict[str, Any]) -> None:

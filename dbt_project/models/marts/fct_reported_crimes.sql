@@ -47,6 +47,22 @@ versions as (
     select any_value(ruleset_version) as ruleset_version from {{ ref('rulesets') }}
 ),
 
+ranks as (
+    select * from {{ ref('class_ranks') }}
+),
+
+routes as (
+    select * from {{ source('codes', 'routes') }}
+),
+
+-- a group that is part of the record's group by the principal crime rule is not another one
+principals as (
+    select
+        principal_group,
+        included_group
+    from {{ ref('principal_crimes') }}
+),
+
 final as (
     select
         reported.reported_crime_id,
@@ -63,8 +79,10 @@ final as (
         reported.evidence_kind,
         kinds.evidence_strength,
         reported.evidence_code,
-        readings.crime_probability,
+        reported.crime_probability,
+        reported.miss_probability,
         calls.district,
+        coalesce(routes.route, 'unknown') as route,
         calls.final_type_name,
         calls.disposition_code,
         reported.link_rung,
@@ -78,13 +96,22 @@ final as (
         case
             when outcomes.outcome <> 'justified' then null
             when cancellations.cancellation_check = 'met' then 'RIGHTLY_CANCELLED'
-            else decisions.reason_code
+            else coalesce(human.reason_code, decisions.reason_code)
         end as reason_code,
         decisions.decision_id,
         decisions.reported_incident_code,
         records.recorded_at > outcomes.due_at as is_late,
-        reported.crime_record_id is not null
-        and reported.offence_group <> reported.disclosed_offence_group as is_misclassified,
+        case
+            when reported.crime_record_id is null or reported.disclosed_offence_group is null then null
+            when reported.is_disclosed_rape and not reported.is_rape then 'rape_under_another_class'
+            when
+                reported.offence_group <> reported.disclosed_offence_group
+                and principals.principal_group is null then 'incompatible_group'
+            when new_ranks.class_rank > old_ranks.class_rank then 'lesser_class'
+        end as misclassification,
+        case
+            when reported.disclosed_offence_group is not null then misclassification is not null
+        end as is_misclassified,
         case
             when reported.crime_record_id is null then 'no_record'
             else coalesce(cancellations.cancellation_check, 'not_cancelled')
@@ -92,10 +119,19 @@ final as (
         reported.crime_record_id is null
         and non_crime_links.call_id is not null as is_linked_to_non_crime,
         case
-            when outcomes.outcome in ('unrecorded', 'too_recent') then 'suspected'
+            when human.decision_kind = 'dismissed' and outcomes.outcome_inclusive = 'justified'
+                then 'dismissed'
+            when
+                coalesce(outcomes.outcome, 'justified') not in ('justified', 'unrecorded', 'too_recent')
+                or outcomes.outcome_inclusive not in ('unrecorded', 'too_recent') then null
+            when human.decision_kind = 'confirmed' then 'confirmed'
+            else 'suspected'
         end as status,
+        human.decided_by,
+        human.second_person,
+        human.decided_at,
         case
-            when outcomes.outcome in ('unrecorded', 'too_recent')
+            when status in ('suspected', 'confirmed')
                 then date_diff('second', settings.as_of, outcomes.due_at) / 3600.0
         end as hours_left,
         versions.ruleset_version
@@ -107,10 +143,21 @@ final as (
     left join {{ ref('int_outcomes__cancellations') }} as cancellations
         on reported.crime_record_id = cancellations.crime_record_id
     inner join outcomes on reported.reported_crime_id = outcomes.reported_crime_id
-    left join {{ ref('int_reporting__text_reading') }} as readings on reported.call_id = readings.call_id
+    left join {{ ref('int_outcomes__human_decisions') }} as human
+        on reported.reported_crime_id = human.reported_crime_id and human.is_counted
     left join records on reported.crime_record_id = records.crime_record_id
     left join call_types as initial_types on calls.initial_type_code = initial_types.code
     left join call_types as final_types on calls.final_type_code = final_types.code
+    left join routes on calls.source_channel = routes.code
+    left join principals
+        on
+            reported.offence_group = principals.principal_group
+            and reported.disclosed_offence_group = principals.included_group
+    left join ranks as new_ranks on records.offence_class = new_ranks.ho_class
+    left join ranks as old_ranks
+        on
+            records.previous_offence_class = old_ranks.ho_class
+            and new_ranks.offence_group = old_ranks.offence_group
     left join non_crime_links on reported.call_id = non_crime_links.call_id
     cross join settings
     cross join versions

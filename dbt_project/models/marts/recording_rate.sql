@@ -1,5 +1,7 @@
 {#- Counted per universe and ruleset, then along one dimension at a time; `breakdown` says which, and
-    the other dimensions read 'all'. Fraud is kept out, save in its own row by offence group. -#}
+    the other dimensions read 'all'. Fraud is kept out, save in its own row by offence group. Rape and
+    domestic abuse are themes: parts of the groups, with rows of their own. Where too little is known of the
+    agency's data, the counts stand and the rate is withheld. -#}
 with crimes as (
     select
         crimes.*,
@@ -19,6 +21,12 @@ settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
+withheld as (
+    select string_agg(reason, '; ' order by auditability_check) as withheld_reason
+    from {{ ref('auditability') }}
+    where not is_met
+),
+
 universes as (
     select unnest(['frame', 'all']) as universe
 ),
@@ -29,13 +37,34 @@ counted as (
         outcomes.ruleset,
         crimes.offence_group,
         crimes.is_headline,
+        crimes.is_rape,
+        crimes.is_domestic_abuse,
         coalesce(crimes.district, 'unknown') as district,
         cast(crimes.reported_month_on as varchar) as reported_month,
         coalesce(crimes.disposition_code, 'unknown') as disposition_code,
-        outcomes.outcome
+        coalesce(crimes.route, 'unknown') as route,
+        outcomes.outcome,
+        count(*) as crime_count
     from crimes
     inner join outcomes on crimes.reported_crime_id = outcomes.reported_crime_id
     inner join universes on universes.universe = 'all' or crimes.is_in_frame
+    where crimes.is_headline or crimes.offence_group = 'fraud'
+    group by all
+),
+
+themed as (
+    select
+        false as is_theme,
+        *
+    from counted
+    {% for theme in ['rape', 'domestic_abuse'] %}
+        union all
+        select
+            true as is_theme,
+            * replace ('{{ theme }}' as offence_group)
+        from counted
+        where is_{{ theme }} and is_headline
+    {% endfor %}
 ),
 
 by_set as (
@@ -43,38 +72,43 @@ by_set as (
         universe,
         ruleset,
         case
+            when is_theme and grouping(reported_month) = 0 then 'theme_month'
+            when is_theme then 'theme'
             when grouping(offence_group) = 0 and grouping(reported_month) = 0 then 'offence_group_month'
             when grouping(district) = 0 and grouping(reported_month) = 0 then 'district_month'
             when grouping(offence_group) = 0 then 'offence_group'
             when grouping(district) = 0 then 'district'
             when grouping(reported_month) = 0 then 'month'
             when grouping(disposition_code) = 0 then 'disposition'
+            when grouping(route) = 0 then 'route'
             else 'total'
         end as breakdown,
         coalesce(offence_group, 'all') as offence_group,
         coalesce(district, 'all') as district,
         coalesce(reported_month, 'all') as reported_month,
         coalesce(disposition_code, 'all') as disposition_code,
-        count(*) filter (where outcome = 'recorded') as recorded_count,
-        count(*) filter (where outcome = 'wrongly_cancelled') as wrongly_cancelled_count,
-        count(*) filter (where outcome = 'unrecorded') as unrecorded_count,
-        count(*) filter (where outcome = 'justified') as justified_count,
-        count(*) filter (where outcome = 'too_recent') as too_recent_count,
-        count(*) filter (where outcome = 'source_missing') as source_missing_count
-    from counted
-    where is_headline or offence_group = 'fraud'
+        coalesce(route, 'all') as route,
+        {% for outcome in [
+            'recorded', 'wrongly_cancelled', 'unrecorded', 'justified', 'too_recent', 'source_missing'
+        ] %}
+            cast(coalesce(sum(crime_count) filter (where outcome = '{{ outcome }}'), 0) as bigint)
+                as {{ outcome }}_count
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from themed
     group by
-        universe, ruleset,
+        universe, ruleset, is_theme,
         grouping sets (
             (is_headline),
             (is_headline, offence_group),
             (is_headline, district),
             (is_headline, reported_month),
             (is_headline, disposition_code),
+            (is_headline, route),
             (is_headline, offence_group, reported_month),
             (is_headline, district, reported_month)
         )
-    having is_headline or grouping(offence_group) = 0
+    having grouping(offence_group) = 0 or (is_headline and not is_theme)
 ),
 
 final as (
@@ -82,9 +116,11 @@ final as (
         by_set.*,
         by_set.recorded_count + by_set.wrongly_cancelled_count + by_set.unrecorded_count
             as rate_base_count,
-        by_set.recorded_count
-        / nullif(by_set.recorded_count + by_set.wrongly_cancelled_count + by_set.unrecorded_count, 0)
-            as recording_rate,
+        case
+            when withheld.withheld_reason is null
+                then by_set.recorded_count / nullif(rate_base_count, 0)
+        end as recording_rate,
+        withheld.withheld_reason,
         case
             when by_set.reported_month <> 'all'
                 then
@@ -93,6 +129,7 @@ final as (
         end as is_mature
     from by_set
     cross join settings
+    cross join withheld
 )
 
 select * from final

@@ -1,30 +1,145 @@
-{{ config(materialized='view') }}
-select
-    crimes.reported_crime_id,
-    crimes.call_id,
-    crimes.status,
-    crimes.hours_left,
-    crimes.reported_at,
-    crimes.due_at,
-    crimes.offence_group,
-    crimes.is_rape,
-    crimes.is_domestic_abuse,
-    crimes.is_in_frame,
-    crimes.evidence_kind,
-    crimes.evidence_strength,
-    crimes.evidence_code,
-    crimes.crime_probability,
-    crimes.is_linked_to_non_crime,
-    crimes.district,
-    crimes.final_type_name,
-    crimes.disposition_code,
-    crimes.outcome,
-    crimes.decision_id
-from {{ ref('fct_reported_crimes') }} as crimes
-where crimes.status is not null
-order by
-    crimes.is_rape desc,
-    crimes.is_domestic_abuse desc,
-    crimes.hours_left < 0 asc,
-    abs(crimes.hours_left) asc,
-    crimes.reported_crime_id asc
+{#- The registrar's worklist in the order of `list_place`. What is suspected on good evidence comes first,
+    what has a small chance after it; within both the gravest first, then the likeliest. -#}
+with listed as (
+    select *
+    from {{ ref('fct_reported_crimes') }}
+    where status is not null
+),
+
+calls as (
+    select
+        call_id,
+        received_at,
+        coalesce(victim_name_hash, victim_surname_hash || victim_forename_hash) || victim_birth_date_hash
+            as victim_id
+    from {{ ref('stg_calls') }}
+    where not is_withdrawn
+),
+
+victims as (
+    select distinct
+        listed.call_id,
+        calls.received_at,
+        calls.victim_id
+    from listed
+    inner join calls on listed.call_id = calls.call_id
+    where calls.victim_id is not null
+),
+
+repeats as (
+    select
+        victims.call_id,
+        count(*) as earlier_log_count
+    from victims
+    inner join calls on victims.victim_id = calls.victim_id and victims.received_at > calls.received_at
+    group by victims.call_id
+),
+
+qualifiers as (
+    select
+        call_id,
+        bool_or(qualifier = 'vulnerable_child') as is_child_at_risk,
+        bool_or(qualifier in ('weapon', 'firearm')) as has_weapon
+    from {{ ref('int_reporting__evidence_qualifiers') }}
+    group by call_id
+),
+
+candidates as (
+    select
+        call_id,
+        min(crime_record_id) as non_crime_record_id
+    from {{ ref('int_linkage__links') }}
+    where not is_crime_record
+    group by call_id
+),
+
+decisions as (
+    select
+        decision_id,
+        description
+    from {{ ref('recording_decisions') }}
+),
+
+kinds as (
+    select * from {{ ref('evidence_kinds') }}
+),
+
+reasoned as (
+    select
+        listed.*,
+        case
+            when listed.is_rape then 'rape'
+            when listed.is_domestic_abuse then 'domestic_abuse'
+            when qualifiers.is_child_at_risk then 'child'
+            when qualifiers.has_weapon or listed.offence_group = 'possession_of_weapons' then 'weapon'
+            else 'other'
+        end as severity,
+        coalesce(listed.outcome in ('unrecorded', 'too_recent'), false) as is_likely,
+        case
+            when listed.outcome = 'justified' and listed.status <> 'dismissed' then 'contested_reason'
+            else listed.evidence_kind
+        end as suspicion_code,
+        case when victims.victim_id is not null then coalesce(repeats.earlier_log_count, 0) end
+            as earlier_log_count,
+        candidates.non_crime_record_id
+    from listed
+    left join qualifiers on listed.call_id = qualifiers.call_id
+    left join victims on listed.call_id = victims.call_id
+    left join repeats on listed.call_id = repeats.call_id
+    left join candidates on listed.call_id = candidates.call_id
+),
+
+final as (
+    select
+        row_number() over (
+            order by
+                reasoned.status = 'dismissed' asc,
+                reasoned.is_likely desc,
+                severities.severity_rank asc,
+                reasoned.miss_probability desc nulls last,
+                kinds.rank desc,
+                reasoned.hours_left < 0 asc,
+                abs(reasoned.hours_left) asc,
+                reasoned.reported_crime_id asc
+        ) as list_place,
+        reasoned.reported_crime_id,
+        reasoned.call_id,
+        reasoned.status,
+        reasoned.is_likely,
+        reasoned.hours_left,
+        reasoned.reported_at,
+        reasoned.due_at,
+        reasoned.severity,
+        reasoned.offence_group,
+        reasoned.is_rape,
+        reasoned.is_domestic_abuse,
+        reasoned.is_in_frame,
+        reasoned.suspicion_code,
+        kinds.description || coalesce('. ' || decisions.description, '') as suspicion,
+        reasoned.evidence_kind,
+        reasoned.evidence_strength,
+        reasoned.evidence_code,
+        reasoned.crime_probability,
+        reasoned.miss_probability,
+        reasoned.is_linked_to_non_crime,
+        reasoned.non_crime_record_id,
+        reasoned.earlier_log_count,
+        reasoned.earlier_log_count > 0 as is_repeat_victim,
+        reasoned.district,
+        reasoned.route,
+        reasoned.final_type_name,
+        reasoned.disposition_code,
+        reasoned.outcome,
+        reasoned.decision_id,
+        reasoned.reason_code,
+        reasoned.decided_by,
+        reasoned.second_person,
+        reasoned.decided_at
+    from reasoned
+    inner join {{ ref('severities') }} as severities on reasoned.severity = severities.severity
+    inner join kinds on reasoned.suspicion_code = kinds.evidence_kind
+    left join decisions on reasoned.decision_id = decisions.decision_id
+)
+
+select * from final
+order by list_place

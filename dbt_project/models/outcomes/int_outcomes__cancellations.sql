@@ -21,7 +21,9 @@ final as (
             when rules.cancellation_code is null then 'not_assessable'
             when rules.needs_other_force_reference and records.other_force_reference is null
                 then 'other_force_reference_missing'
-            when rules.needs_surviving_record and live.crime_record_id is null
+            when
+                rules.needs_surviving_record
+                and (live.crime_record_id is null or live.crime_record_id = records.crime_record_id)
                 then 'surviving_record_missing'
             when rules.needs_victim_told and records.victim_told_at is null then 'victim_not_told'
             when rules.needs_victim_told and records.victim_told_at > records.cancelled_at
@@ -32,7 +34,10 @@ final as (
             ) then 'class_not_allowed'
             when not list_contains(
                 string_split(
-                    case when offences.is_rape then rules.deciders_of_rape else rules.deciders end, ' '
+                    case
+                        when offences.is_rape or ranks.is_homicide then rules.deciders_of_rape_and_homicide
+                        else rules.deciders
+                    end, ' '
                 ),
                 coalesce(records.cancelled_by_role, '')
             ) then 'decider_not_entitled'
@@ -42,6 +47,7 @@ final as (
     left join {{ ref('cancellation_rules') }} as rules
         on records.cancellation_code = rules.cancellation_code
     left join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
+    left join {{ ref('class_ranks') }} as ranks on records.offence_class = ranks.ho_class
     left join live on records.surviving_record_key = live.crime_record_id
 )
 

@@ -1,5 +1,6 @@
 {#- One outcome per reported crime and ruleset (design 2). The order of the cases is the rule: a
-    record that counts settles it; then a legitimate reason; then whether it can be known yet. -#}
+    record that counts settles it; then what people decided; then a legitimate reason, unless the text speaks
+    against it and the ruleset goes by possible evidence; then whether it can be known yet. -#}
 with reported as (
     select * from {{ ref('int_outcomes__reported_crimes') }}
 ),
@@ -28,6 +29,18 @@ settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
+-- a reason of these counts less where the text model still gives a crime a chance
+contested as (
+    select
+        kinds.rank,
+        string_split(suspicions.reason_codes, ' ') as reason_codes,
+        suspicions.min_probability,
+        suspicions.min_probability_vulnerable
+    from {{ ref('suspicions') }} as suspicions
+    inner join kinds on suspicions.evidence_kind = kinds.evidence_kind
+    where suspicions.evidence_kind = 'contested_reason'
+),
+
 judged as (
     select
         reported.reported_crime_id,
@@ -39,6 +52,8 @@ judged as (
         ) as is_link_counted,
         coalesce(kinds.rank >= rulesets.min_evidence_rank, false) as is_evidence_counted,
         decisions.verdict,
+        coalesce(contested.rank >= rulesets.min_evidence_rank, false) as is_reason_contested,
+        coalesce(human.decision_kind, 'none') as decision_kind,
         cancellations.cancellation_check,
         calls.received_at + to_hours(limits.limit_hours) as due_at,
         settings.as_of,
@@ -48,6 +63,16 @@ judged as (
     -- a record beyond what is disclosed has no decision of its own
     left join decisions
         on reported.call_id = decisions.call_id and reported.crime_number = decisions.crime_number
+    left join contested
+        on
+            list_contains(contested.reason_codes, decisions.reason_code)
+            and reported.crime_probability
+            >= if(
+                reported.is_rape or reported.is_domestic_abuse,
+                contested.min_probability_vulnerable, contested.min_probability
+            )
+    left join {{ ref('int_outcomes__human_decisions') }} as human
+        on reported.reported_crime_id = human.reported_crime_id and human.is_counted
     left join {{ ref('int_outcomes__cancellations') }} as cancellations
         on reported.crime_record_id = cancellations.crime_record_id
     left join kinds on reported.call_evidence_kind = kinds.evidence_kind
@@ -65,11 +90,16 @@ final as (
         ruleset,
         due_at,
         case
-            when not is_link_counted and not is_evidence_counted then null
+            when
+                not is_link_counted and not is_evidence_counted
+                and decision_kind <> 'confirmed' then null
             when is_link_counted and cancellation_check = 'met' then 'justified'
             when is_link_counted and cancellation_check <> 'not_assessable' then 'wrongly_cancelled'
             when is_link_counted then 'recorded'
-            when verdict = 'justified' then 'justified'
+            when decision_kind = 'dismissed' then 'justified'
+            when
+                verdict = 'justified' and not is_reason_contested
+                and decision_kind <> 'confirmed' then 'justified'
             when due_at > as_of then 'too_recent'
             when crime_records_as_of is null or due_at > crime_records_as_of then 'source_missing'
             else 'unrecorded'

@@ -1,7 +1,12 @@
 {#- The inclusive superset: what the calls disclose, put against the records linked to them. A record
     accounts for a disclosed crime of its own offence group first, then for any left; a record beyond
-    what is disclosed is a reported crime of its own, as a link is evidence that its call reported it. -#}
-with linked as (
+    what is disclosed is a reported crime of its own, as a link is evidence that its call reported it. Last, a
+    log of which one crime is accounted for may have told of a second one. -#}
+with readings as (
+    select * from {{ ref('int_reporting__text_reading') }}
+),
+
+linked as (
     select
         links.*,
         records.offence_code,
@@ -84,15 +89,11 @@ domestic as (
     group by call_id
 ),
 
-final as (
+found as (
     select
-        pairs.call_id || '#' || row_number() over (
-            partition by pairs.call_id
-            order by pairs.crime_number asc nulls last, pairs.crime_record_id asc
-        ) as reported_crime_id,
         pairs.call_id,
-        pairs.crime_record_id,
         pairs.crime_number,
+        pairs.crime_record_id,
         case when linked.crime_record_id is not null then 'linked_record' else disclosed.evidence_kind end
             as evidence_kind,
         coalesce(linked.offence_code, disclosed.evidence_code) as evidence_code,
@@ -103,13 +104,106 @@ final as (
         coalesce(linked.is_domestic_abuse, false) or coalesce(domestic.is_domestic_abuse, false)
             as is_domestic_abuse,
         disclosed.offence_group as disclosed_offence_group,
+        disclosed.is_rape as is_disclosed_rape,
         linked.link_rung,
         linked.link_probability,
-        linked.is_proven_by_reference
+        linked.is_proven_by_reference,
+        linked.crime_record_id is not null
+        or (disclosed.evidence_rank > 1 and decisions.verdict is distinct from 'justified')
+            as is_accounted_for
     from pairs
     left join linked on pairs.crime_record_id = linked.crime_record_id
     left join disclosed on pairs.call_id = disclosed.call_id and pairs.crime_number = disclosed.crime_number
     left join domestic on pairs.call_id = domestic.call_id
+    left join {{ ref('int_reporting__decisions') }} as decisions
+        on pairs.call_id = decisions.call_id and pairs.crime_number = decisions.crime_number
+),
+
+by_call as (
+    select
+        call_id,
+        coalesce(max(crime_number), 0) as crime_count,
+        any_value(offence_group) filter (where is_accounted_for) as offence_group,
+        bool_or(is_rape or is_domestic_abuse) as is_vulnerable,
+        bool_or(is_domestic_abuse) as is_domestic_abuse
+    from found
+    group by call_id
+    having count(*) filter (where is_accounted_for) = 1
+),
+
+further as (
+    select
+        by_call.call_id,
+        by_call.crime_count + 1 as crime_number,
+        suspicions.evidence_kind,
+        suspicions.evidence_kind as call_evidence_kind,
+        by_call.offence_group,
+        false as is_rape,
+        by_call.is_domestic_abuse
+    from by_call
+    inner join readings on by_call.call_id = readings.call_id
+    inner join {{ ref('suspicions') }} as suspicions
+        on
+            suspicions.evidence_kind = 'further_crime_hint'
+            and readings.second_probability
+            >= if(by_call.is_vulnerable, suspicions.min_probability_vulnerable, suspicions.min_probability)
+),
+
+all_found as (
+    select * from found
+    union all by name
+    select * from further
+),
+
+-- how likely the call reports as many crimes as there are up to this one, what is recorded coming first
+placed as (
+    select
+        all_found.*,
+        kinds.rank as evidence_rank,
+        row_number() over (
+            partition by all_found.call_id
+            order by
+                all_found.crime_record_id is null,
+                kinds.rank desc,
+                all_found.crime_number asc nulls last,
+                all_found.crime_record_id asc
+        ) as place,
+        bool_or(all_found.crime_record_id is not null) over (partition by all_found.call_id)
+            as is_any_recorded
+    from all_found
+    inner join {{ ref('evidence_kinds') }} as kinds on all_found.evidence_kind = kinds.evidence_kind
+),
+
+final as (
+    select
+        placed.call_id || '#' || row_number() over (
+            partition by placed.call_id
+            order by placed.crime_number asc nulls last, placed.crime_record_id asc
+        ) as reported_crime_id,
+        placed.call_id,
+        placed.crime_record_id,
+        placed.crime_number,
+        placed.evidence_kind,
+        placed.evidence_code,
+        placed.call_evidence_kind,
+        placed.offence_group,
+        placed.is_rape,
+        placed.is_domestic_abuse,
+        placed.disclosed_offence_group,
+        placed.is_disclosed_rape,
+        placed.link_rung,
+        placed.link_probability,
+        placed.is_proven_by_reference,
+        readings.crime_probability,
+        case
+            when placed.crime_record_id is not null then null
+            when placed.place = 1 then readings.crime_probability
+            when placed.is_any_recorded then readings.second_probability
+            -- the second is a probability among calls that report any
+            else readings.crime_probability * readings.second_probability
+        end as miss_probability
+    from placed
+    left join readings on placed.call_id = readings.call_id
 )
 
 select * from final

@@ -18,6 +18,7 @@ from cdi.sql import fetch_dicts, scalar
 
 MATURE_DAYS = 30
 TOP = 400
+YIELD_RANKS = (50, 100, 200, 400, 800, 1600, 3200)
 RULESETS = ("strict", "standard", "inclusive")
 DUE = "('recorded', 'wrongly_cancelled', 'unrecorded')"
 
@@ -177,38 +178,80 @@ def _rate(con: duckdb.DuckDBPyConnection, table: str, outcome: str, condition: s
     return _share(row["recorded"], row["due"])
 
 
-def _worklist(con: duckdb.DuckDBPyConnection) -> dict[str, float | None]:
+def _worklist(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The list in its published order; a row is right while its incident has misses left."""
     con.execute("""
         create temp table misses as
-        select incident, count(*) as n
-        from known_crimes where outcome_as_of = 'unrecorded' group by all;
+        select
+            incident, is_rape, is_domestic_abuse,
+            row_number() over (partition by incident order by ordinal) as number
+        from known_crimes where outcome_as_of = 'unrecorded';
 
         create temp table listed as
-        select
-            w.*, l.primary_call_id as incident,
-            date_trunc('month', w.reported_at) as month,
-            row_number() over () as place
-        from (select *, row_number() over () as row_no from unrecorded_crimes) as w
+        select w.*, l.primary_call_id as incident, date_trunc('month', w.reported_at) as month
+        from unrecorded_crimes as w
         inner join known_logs as l on w.call_id = l.call_id and l.is_compared
-        order by row_no;
+        where w.status <> 'dismissed';
 
         create temp table judged as
         select
             listed.*,
-            row_number() over (partition by listed.incident order by place)
-                <= coalesce(misses.n, 0) as is_right,
-            row_number() over (partition by month order by place) as rank_in_month
-        from listed left join misses on listed.incident = misses.incident;
+            row_number() over (partition by listed.incident order by list_place)
+                <= coalesce(counts.n, 0) as is_right,
+            row_number() over (partition by month order by list_place) as rank_in_month
+        from listed
+        left join (select incident, count(*) as n from misses group by all) as counts
+            on listed.incident = counts.incident;
     """)
-    right = scalar(con, "select count(*) from judged where is_right")
     return {
-        "top_400_precision": _share(
-            scalar(con, f"select count(*) from judged where is_right and rank_in_month <= {TOP}"),
-            scalar(con, f"select count(*) from judged where rank_in_month <= {TOP}"),
-        ),
-        "precision": _share(right, scalar(con, "select count(*) from judged")),
-        "recall": _share(right, scalar(con, "select sum(n) from misses")),
+        "top_400_precision": _precision(con, f"rank_in_month <= {TOP}"),
+        "precision": _precision(con, "true"),
+        "recall": _found(con, "true", "true"),
+        "likely": {"precision": _precision(con, "is_likely"),
+                   "recall": _found(con, "is_likely", "true")},
+        "recall_of": {
+            "rape": _found(con, "true", "is_rape"),
+            "domestic_abuse": _found(con, "true", "is_domestic_abuse"),
+            "rape_or_domestic_abuse": _found(con, "true", "is_rape or is_domestic_abuse"),
+        },
+        "yield_curve": [_yield(con, rank) for rank in YIELD_RANKS],
+    }  # fmt: skip
+
+
+def _precision(con: duckdb.DuckDBPyConnection, rows: str) -> float | None:
+    """Share of some rows of the list that are right."""
+    found = fetch_dicts(con, f"select count(*) filter (where is_right) as hit, count(*) as n "
+                             f"from judged where {rows}")[0]  # fmt: skip
+    return _share(found["hit"], found["n"])
+
+
+def _found(con: duckdb.DuckDBPyConnection, rows: str, misses: str) -> float | None:
+    """Share of some misses that some rows of the list hold."""
+    found = fetch_dicts(
+        con,
+        f"""
+        with held as (
+            select incident, count(*) as n from judged where is_right and {rows} group by all
+        )
+        select count(*) filter (where number <= held.n) as hit, count(*) as n
+        from misses left join held on misses.incident = held.incident
+        where {misses}
+        """,
+    )[0]
+    return _share(found["hit"], found["n"])
+
+
+def _yield(con: duckdb.DuckDBPyConnection, rank: int) -> dict[str, Any]:
+    """What reading the first rows of each month brings."""
+    read = scalar(con, f"select count(distinct call_id) from judged where rank_in_month <= {rank}")
+    recovered = scalar(
+        con, f"select count(*) from judged where is_right and rank_in_month <= {rank}"
+    )
+    return {
+        "first_rows_a_month": rank,
+        "logs_read": read,
+        "crimes_recovered": recovered,
+        "share_of_misses": _found(con, f"rank_in_month <= {rank}", "true"),
     }
 
 

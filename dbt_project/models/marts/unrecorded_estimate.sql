@@ -1,0 +1,93 @@
+{#- HMICFRS's estimate beside what is listed: two different things, told side by side. Recorded crime of the
+    last twelve months by whichever way it came, with the rate in the frame; the misses listed in that time. -#}
+with settings as (
+    select
+        settings.*,
+        settings.as_of - interval 12 month as from_at
+    from {{ source('landing', 'settings') }} as settings
+),
+
+records as (
+    select
+        offences.offence_group,
+        coalesce(records.reported_at, records.recorded_at, records.occurred_at) as reported_at
+    from {{ ref('stg_crime_records') }} as records
+    inner join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
+    inner join {{ ref('offence_groups') }} as groups
+        on offences.offence_group = groups.offence_group and groups.is_headline
+    cross join settings
+    where
+        not records.is_withdrawn
+        and not list_contains(settings.cancelled_statuses, coalesce(records.status_code, ''))
+),
+
+covered as (
+    select
+        least(12.0, date_diff('day', min(records.reported_at), any_value(settings.as_of)) / (365.25 / 12))
+            as months_covered
+    from records
+    cross join settings
+    where records.reported_at > settings.from_at
+),
+
+recorded as (
+    select
+        coalesce(records.offence_group, 'all') as offence_group,
+        count(*) as recorded_count
+    from records
+    cross join settings
+    where records.reported_at > settings.from_at
+    group by grouping sets ((), (records.offence_group))
+),
+
+listed as (
+    select
+        coalesce(crimes.offence_group, 'all') as offence_group,
+        count(*) filter (where crimes.outcome = 'unrecorded') as listed_count
+    from {{ ref('fct_reported_crimes') }} as crimes
+    inner join {{ ref('offence_groups') }} as groups
+        on crimes.offence_group = groups.offence_group and groups.is_headline
+    cross join settings
+    where crimes.reported_at > settings.from_at
+    group by grouping sets ((), (crimes.offence_group))
+),
+
+bases as (
+    select
+        rates.offence_group,
+        recorded.recorded_count,
+        covered.months_covered,
+        rates.recording_rate,
+        coalesce(listed.listed_count, 0) as listed_count
+    from {{ ref('recording_rate') }} as rates
+    inner join recorded on rates.offence_group = recorded.offence_group
+    left join listed on rates.offence_group = listed.offence_group
+    cross join covered
+    where
+        rates.universe = 'frame' and rates.ruleset = 'standard'
+        and rates.breakdown in ('total', 'offence_group')
+),
+
+final as (
+    select
+        offence_group,
+        recorded_count,
+        months_covered,
+        months_covered < 11.95 as is_scaled,
+        if(is_scaled, cast(round(recorded_count * 12 / months_covered) as bigint), recorded_count)
+            as yearly_recorded_count,
+        recording_rate,
+        -- HMICFRS's text rounds down
+        cast(floor({{ unrecorded_count('yearly_recorded_count', 'recording_rate') }}) as bigint)
+            as estimated_unrecorded_count,
+        listed_count as listed_unrecorded_count,
+        'HMICFRS''s formula, uncorrected: recorded crime of twelve months x (1 - rate) / rate'
+        || if(is_scaled, '; scaled up from ' || round(months_covered, 1) || ' months', '') as estimate_label,
+        'The formula takes the rate of crime told in logs with a crime code for all recorded crime, also for '
+        || 'what came by no log; the list holds what logs of the '
+        || if(is_scaled, 'months at hand', 'last twelve months')
+        || ' tell, those with other codes too, and no crime that no log told.' as difference_reason
+    from bases
+)
+
+select * from final

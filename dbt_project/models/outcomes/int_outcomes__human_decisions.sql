@@ -1,0 +1,43 @@
+{#- What people decided about a reported crime: the newest word holds. A report of rape is dismissed by two
+    people; by one alone it stays suspected. -#}
+with decided as (
+    select *
+    from {{ ref('stg_decisions') }}
+    where not is_withdrawn and decision_kind in ('confirmed', 'dismissed')
+),
+
+newest as (
+    select
+        reported.reported_crime_id,
+        reported.is_rape,
+        decided.decision_reference,
+        decided.decision_kind,
+        decided.reason_code,
+        decided.decided_by,
+        decided.second_person,
+        decided.decided_at
+    from {{ ref('int_outcomes__reported_crimes') }} as reported
+    inner join decided
+        on
+            reported.call_id = decided.call_id
+            and (decided.crime_number is null or reported.crime_number = decided.crime_number)
+    qualify row_number() over (
+        partition by reported.reported_crime_id
+        order by decided.decided_at desc, decided.decision_reference desc
+    ) = 1
+),
+
+final as (
+    select
+        reported_crime_id,
+        decision_reference,
+        decision_kind,
+        reason_code,
+        decided_by,
+        second_person,
+        decided_at,
+        decision_kind = 'confirmed' or not is_rape or second_person is not null as is_counted
+    from newest
+)
+
+select * from final
