@@ -122,7 +122,7 @@ def _cancellations(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
             **row,
             "needs": [text for column, text in needs.items() if row[column] == "true"],
             "deciders": _roles(row["deciders"]),
-            "deciders_of_rape": _roles(row["deciders_of_rape"]),
+            "deciders_of_rape_and_homicide": _roles(row["deciders_of_rape_and_homicide"]),
             "classes": row["offence_classes"].split(),
             "proofs": proofs[row["cancellation_code"]],
         }

@@ -77,8 +77,8 @@ final as (
         if(is_scaled, cast(round(recorded_count * 12 / months_covered) as bigint), recorded_count)
             as yearly_recorded_count,
         recording_rate,
-        -- HMICFRS's text rounds down
-        cast(floor({{ unrecorded_count('yearly_recorded_count', 'recording_rate') }}) as bigint)
+        -- HMICFRS's text rounds down; first to millionths, as 0.8 has no exact double
+        cast(floor(round({{ unrecorded_count('yearly_recorded_count', 'recording_rate') }}, 6)) as bigint)
             as estimated_unrecorded_count,
         listed_count as listed_unrecorded_count,
         'HMICFRS''s formula, uncorrected: recorded crime of twelve months x (1 - rate) / rate'
