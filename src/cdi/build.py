@@ -99,7 +99,7 @@ def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
             for name, some in found.items()
         },
         "as_of": chosen.isoformat(),
-        "code": _code_sha256(agency),
+        "code": _code_parts(agency),
     }
     learnt = {kind: weights.newest(agency.agency, kind, as_of) for kind in weights.KINDS}
     known = {kind: version for kind, version in learnt.items() if version is not None}
@@ -156,21 +156,25 @@ def _sha256(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _code_sha256(agency: Agency) -> str:
-    """All that is not data and can change a result: rules, SQL, code, code maps, settings."""
-    folders: dict[Path, tuple[str, ...]] = {
-        paths.DBT_PROJECT: ("dbt_project.yml", "models/**/*", "seeds/*", "macros/*", "tests/*"),
-        paths.EXPECTATIONS: ("**/*.yaml",),
-        Path(__file__).parent: ("**/*.py", "**/*.j2"),
-        agency.folder: ("agency.yaml", "*.csv"),
+def _code_parts(agency: Agency) -> dict[str, str]:
+    """All that is not data and can change a result, by part: a sha256 each."""
+    dbt = paths.DBT_PROJECT
+    parts: dict[str, tuple[Path, tuple[str, ...]]] = {
+        "rules": (dbt, ("seeds/*",)),
+        "models": (dbt, ("dbt_project.yml", "models/**/*", "macros/*", "tests/*")),
+        "checks": (paths.EXPECTATIONS, ("**/*.yaml",)),
+        "library": (Path(__file__).parent, ("**/*.py", "**/*.j2")),
+        "agency": (agency.folder, ("agency.yaml", "*.csv")),
     }
-    digest = hashlib.sha256()
-    for folder, patterns in folders.items():
+    found = {}
+    for part, (folder, patterns) in parts.items():
+        digest = hashlib.sha256()
         for file in sorted({f for p in patterns for f in folder.glob(p) if f.is_file()}):
             if file.name.endswith("_unit_tests.yml"):
                 continue  # a test changes no result
             digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+        found[part] = digest.hexdigest()
+    return found
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -261,6 +265,7 @@ def _describe(planned: Plan) -> dict[str, Any]:
             name: [b.manifest["batch_id"] for b in some] for name, some in planned.batches.items()
         },
         "weights": {kind: learnt.version for kind, learnt in planned.weights.items()},
+        "code": _code_parts(planned.agency),
     }
 
 

@@ -217,6 +217,22 @@ def decide(
 
 
 @app.command()
+def compare(
+    agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
+    older: Annotated[
+        str | None, typer.Argument(help="A published version; the last but one.")
+    ] = None,
+    newer: Annotated[str | None, typer.Argument(help="Another; else the newest.")] = None,
+) -> None:
+    """Tell what changed between two published versions, and what changed it."""
+    from cdi import comparison
+
+    agencies.load(agency)
+    chosen = comparison.pair(agency, *filter(None, (older, newer)))
+    comparison.show(comparison.compare(*chosen), console)
+
+
+@app.command()
 def docs() -> None:
     """Generate docs/rules.md and docs/recording-decisions.md from the rules themselves."""
     from cdi import decision_page

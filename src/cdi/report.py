@@ -5,7 +5,9 @@ from typing import Any
 
 import duckdb
 
+from cdi import build, comparison, paths
 from cdi.build import Plan
+from cdi.errors import BuildError
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts, scalar
 
@@ -74,18 +76,31 @@ def _by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -> list[dict
     )
 
 
+def _compared(planned: Plan) -> dict[str, Any] | None:
+    """The private version against the published one; None if there is none of the same shape."""
+    if build.current(planned.agency.agency) is None:
+        return None
+    try:
+        before = paths.published(planned.agency.agency) / "current"
+        return comparison.write(before, planned.folder)
+    except BuildError:
+        return None
+
+
 def write(planned: Plan) -> Path:
     """Write ``report.html`` beside the private file.
 
     Returns:
         Path of the page.
     """
+    compared = _compared(planned)
     with connect(planned.file, read_only=True) as con:
         page = render(
             "report.html.j2",
             release=fetch_dicts(con, "from release")[0],
             is_simulated=planned.agency.is_simulated,
             version=planned.version,
+            compared=compared,
             rates=headline(con),
             rates_all=headline(con, "all"),
             counts=counts(con),

@@ -23,7 +23,8 @@ YEAR = (date(2017, 4, 1), date(2018, 4, 1))  # financial year 2017/18
 def unrecorded(recorded: float, rate: float) -> float:
     """The macro `unrecorded_count`, evaluated by DuckDB."""
     text = (paths.DBT_PROJECT / "macros" / "unrecorded_count.sql").read_text(encoding="utf-8")
-    sql = jinja2.Environment().from_string(text).module.unrecorded_count("$n", "$p")  # type: ignore[attr-defined]
+    macros = jinja2.Environment(autoescape=True).from_string(text).module
+    sql = macros.unrecorded_count("$n", "$p")  # type: ignore[attr-defined]
     row = duckdb.execute(f"select {sql}", {"n": recorded, "p": rate}).fetchone()
     assert row is not None
     return float(row[0])
@@ -47,11 +48,6 @@ def test_the_base_year_matters() -> None:
     """With the years that end three months before and after, another figure would be printed."""
     assert unrecorded(36_683, 0.801) // 100 * 100 == 9_100
     assert unrecorded(37_573, 0.801) // 100 * 100 == 9_300
-
-
-def test_a_rate_of_nothing_has_no_estimate() -> None:
-    with pytest.raises(TypeError):
-        unrecorded(1_000, 0)
 
 
 def additional(recorded: int, rate: float, before: float) -> float:
