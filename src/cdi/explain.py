@@ -261,6 +261,8 @@ class _Page:
             ("outcome, standard", lambda c: _outcome(c["outcome_standard"])),
             ("outcome, inclusive", lambda c: _outcome(c["outcome_inclusive"])),
             ("reason", lambda c: c["reason_name"]),
+            ("decided by a person", lambda c: f"{c['status']} by {c['decided_by']}"
+             if c["decided_by"] else None),
             ("crime record", lambda c: c["crime_record_id"] or "none"),
             ("recorded", lambda c: self._time(c["recorded_at"])),
             ("linked by", _link),

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from cdi import paths
-from cdi.simulation import readers
+from cdi.simulation import moments, readers
 from cdi.simulation.variant import Variant
 from cdi.sql import fetch_dicts, scalar
 
@@ -345,6 +345,7 @@ def run() -> dict[str, Any]:
         "months": variant.months,
         "seed": variant.seed,
         **score(recording, paths.truth()),
+        "fresh_misses": moments.score(),
     }
     text = json.dumps(scored, indent=2)
     (paths.home() / "scorecard.json").write_text(text + "\n", encoding="utf-8")
