@@ -328,6 +328,17 @@ def test_the_scorecard_compares_it_with_the_truth(run: Path) -> None:
         "truth", "strict", "standard", "inclusive",
     }  # fmt: skip
     assert sum(n for row in scored["outcomes"].values() for n in row.values()) > 3_000
+    band = scored["rate"]["frame"]["all"]
+    assert band["inclusive"] < band["standard"] < band["strict"]
+    worklist, fresh = scored["worklist"], scored["fresh_misses"]
+    assert worklist["likely"]["precision"] > worklist["precision"]
+    assert worklist["recall"] > worklist["likely"]["recall"] > 0.5
+    read = [point["logs_read"] for point in worklist["yield_curve"]]
+    assert read == sorted(read) and read[0] > 0
+    # two months have days for fewer moments than thirty
+    assert fresh["moments"] == 29
+    assert fresh["misses"] > 100
+    assert fresh["recall"] > 0.8
 
 
 def test_it_is_simulated_once_and_again_only_if_something_changed(run: Path) -> None:

@@ -10,20 +10,21 @@ calls as (
     select
         call_id,
         received_at,
-        coalesce(victim_name_hash, victim_surname_hash || victim_forename_hash) || victim_birth_date_hash
-            as victim_id
+        coalesce(victim_name_hash, victim_surname_hash || victim_forename_hash) as victim_name,
+        victim_birth_date_hash
     from {{ ref('stg_calls') }}
-    where not is_withdrawn
+    where not is_withdrawn and victim_birth_date_hash is not null
 ),
 
 victims as (
     select distinct
         listed.call_id,
         calls.received_at,
-        calls.victim_id
+        calls.victim_name,
+        calls.victim_birth_date_hash
     from listed
     inner join calls on listed.call_id = calls.call_id
-    where calls.victim_id is not null
+    where calls.victim_name is not null
 ),
 
 repeats as (
@@ -31,7 +32,11 @@ repeats as (
         victims.call_id,
         count(*) as earlier_log_count
     from victims
-    inner join calls on victims.victim_id = calls.victim_id and victims.received_at > calls.received_at
+    inner join calls
+        on
+            victims.victim_birth_date_hash = calls.victim_birth_date_hash
+            and victims.victim_name = calls.victim_name
+            and victims.received_at > calls.received_at
     group by victims.call_id
 ),
 
@@ -79,7 +84,7 @@ reasoned as (
             when listed.outcome = 'justified' and listed.status <> 'dismissed' then 'contested_reason'
             else listed.evidence_kind
         end as suspicion_code,
-        case when victims.victim_id is not null then coalesce(repeats.earlier_log_count, 0) end
+        case when victims.call_id is not null then coalesce(repeats.earlier_log_count, 0) end
             as earlier_log_count,
         candidates.non_crime_record_id
     from listed

@@ -21,9 +21,7 @@ final as (
             when rules.cancellation_code is null then 'not_assessable'
             when rules.needs_other_force_reference and records.other_force_reference is null
                 then 'other_force_reference_missing'
-            when
-                rules.needs_surviving_record
-                and (live.crime_record_id is null or live.crime_record_id = records.crime_record_id)
+            when rules.needs_surviving_record and live.crime_record_id is null
                 then 'surviving_record_missing'
             when rules.needs_victim_told and records.victim_told_at is null then 'victim_not_told'
             when rules.needs_victim_told and records.victim_told_at > records.cancelled_at
