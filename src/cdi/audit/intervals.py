@@ -1,0 +1,151 @@
+"""Limits for recording rates, and when a figure is withheld.
+
+The force's rate has logit-t limits, a domain's Wilson limits on the effective sample size; Korn and
+Graubard's decide whether a figure is reliable enough to be shown. All work on arrays.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from cdi.audit.estimators import LEAST_CRIMES, Estimate, Floats
+
+LEVEL = 0.95
+Limits = tuple[Floats, Floats]
+
+# presentation standards of the NCHS (Parker et al. 2017, Vital and Health Statistics 2(175))
+LEAST_SIZE = 30  # audited crimes, and effective ones
+SHOWN_WIDTH, WITHHELD_WIDTH, RELATIVE_WIDTH = 0.05, 0.30, 1.30
+LEAST_DEGREES = 8
+
+
+def logit_t(rate: Any, se: Any, degrees: Any, level: float = LEVEL) -> Limits:
+    """Student limits on the logit scale, turned back."""
+    rate, se = np.asarray(rate, float), np.asarray(se, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = stats.t.ppf((1 + level) / 2, degrees) * se / (rate * (1 - rate))
+        middle = special.logit(rate)
+    return special.expit(middle - half), special.expit(middle + half)
+
+
+def wilson(rate: Any, n: Any, level: float = LEVEL) -> Limits:
+    """Wilson's score limits; `n` may be an effective sample size."""
+    z2 = stats.norm.ppf((1 + level) / 2) ** 2
+    rate, n = np.asarray(rate, float), np.asarray(n, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
+        half = np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+
+
+def clopper_pearson(rate: Any, n: Any, level: float = LEVEL) -> Limits:
+    """Exact binomial limits; `n` may be an effective sample size."""
+    rate, n = np.asarray(rate, float), np.asarray(n, float)
+    hits, misses = rate * n, (1 - rate) * n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = stats.beta.ppf((1 - level) / 2, hits, misses + 1)
+        high = stats.beta.ppf((1 + level) / 2, hits + 1, misses)
+    return np.where(hits > 0, low, 0.0), np.where(misses > 0, high, 1.0)
+
+
+def korn_graubard(rate: Any, variance: Any, n: Any, degrees: Any, level: float = LEVEL) -> Limits:
+    """Exact limits on the effective sample size, less what the degrees of freedom cost.
+
+    Args:
+        rate: The estimate.
+        variance: Of it.
+        n: Audited crimes.
+        degrees: Of freedom of the variance.
+        level: Of confidence.
+
+    Returns:
+        Lower and upper limit.
+    """
+    rate, variance = np.asarray(rate, float), np.asarray(variance, float)
+    n, tail = np.asarray(n, float), (1 - level) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.where(variance > 0, rate * (1 - rate) / variance, n)
+        size = size * (stats.t.ppf(tail, n - 1) / stats.t.ppf(tail, degrees)) ** 2
+    return clopper_pearson(rate, size, level)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Whether figures may be shown, after the standards above.
+
+    Attributes:
+        is_withheld: Not to be published.
+        is_flagged: Published with a warning: few degrees of freedom, or the unrecorded share is
+            small for its interval.
+    """
+
+    is_withheld: NDArray[np.bool_]
+    is_flagged: NDArray[np.bool_]
+
+
+def reliability(estimate: Estimate) -> Reliability:
+    """Judge estimates by size, width of the Korn-Graubard interval and degrees of freedom."""
+    rate, size = estimate.rate, np.minimum(estimate.crimes, estimate.n_effective)
+    low, high = korn_graubard(rate, estimate.variance, estimate.crimes, estimate.degrees)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        width = high - low
+        is_wide = (width >= WITHHELD_WIDTH) | (
+            (width > SHOWN_WIDTH) & (width > RELATIVE_WIDTH * rate)
+        )
+        is_sound = (size >= LEAST_SIZE) & (rate >= 0) & (rate <= 1) & np.isfinite(width)
+        is_flagged = (estimate.degrees < LEAST_DEGREES) | (
+            (width > SHOWN_WIDTH) & (width > RELATIVE_WIDTH * (1 - rate))
+        )
+    return Reliability(np.asarray(~is_sound | is_wide), np.asarray(is_flagged))
+
+
+def of_force(estimate: Estimate, level: float = LEVEL) -> Limits:
+    """Limits of the whole force's rate."""
+    return logit_t(estimate.rate, estimate.se, estimate.degrees, level)
+
+
+def of_domain(estimate: Estimate, level: float = LEVEL) -> Limits:
+    """Limits of a domain's rate: those of the normal law are too short for few crimes."""
+    return wilson(estimate.rate, estimate.n_effective, level)
+
+
+def may_assist(crimes: Any) -> Any:
+    """Whether a domain has enough audited crimes to be assisted by predictions."""
+    return crimes >= LEAST_CRIMES
+
+
+def unrecorded(recorded: float, rate: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
+    """Crimes never recorded, with limits, if all `recorded` crime was recorded at this rate.
+
+    The limits are those of the rate, transformed: they are not symmetrical.
+
+    Returns:
+        Estimate, lower and upper limit.
+    """
+
+    def missed(value: Any) -> Any:
+        return recorded * (1 / value - 1)
+
+    return missed(rate), missed(high), missed(low)
+
+
+def change(
+    before: Estimate, after: Estimate, limits: Callable[[Estimate], Limits] = of_force
+) -> tuple[Any, Any, Any]:
+    """Change of the rate between two periods audited apart, with limits of its own.
+
+    From each period's own limits (the square-and-add method of Newcombe): that two intervals
+    overlap is no test.
+
+    Returns:
+        After less before, lower and upper limit.
+    """
+    (l1, h1), (l2, h2) = limits(before), limits(after)
+    delta = after.rate - before.rate
+    low = delta - np.hypot(after.rate - l2, h1 - before.rate)
+    high = delta + np.hypot(h2 - after.rate, before.rate - l1)
+    return delta, low, high
