@@ -69,6 +69,12 @@ def published(agency: str) -> Path:
     return home() / "published" / agency
 
 
+def audit(agency: str) -> Path:
+    """Draws and their register; to be backed up, as a draw cannot be made again."""
+    folder = home() / "audit" / agency
+    return folder / variant() if agency == SIMULATED else folder
+
+
 def secrets() -> Path:
     """Keys; what is lost here cannot be made again."""
     return home() / "secrets"

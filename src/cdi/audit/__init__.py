@@ -1,9 +1,12 @@
 """The audit loop: a sample that is drawn once, and an estimate of the recording rate from it.
 
-``design``      freezes the frame and the predictions, plans and draws the sample, keeps the register
-``predictions`` what the published version says of each log, and how sure it is
+``predictions`` the frame: what the published version says of each log, and how sure it is
+``design``      strata, allocation, the draw, how many logs a precision needs
+``register``    what was frozen, drawn and erased; proof that it is still so
+``findings``    what auditors found, checked against the draw
 ``estimators``  recording rates of the force and of domains, with their variances
 ``intervals``   limits for them, and when a figure is withheld
+``rates``       all figures of one audit
 ``nowcast``     recent weeks, whose records are still coming in
 ``monitoring``  weekly charts, funnel, districts
 ``coverage``    proof on the simulated force that the intervals hold

@@ -41,7 +41,7 @@ class Design:
         Raises:
             AuditError: AUDIT-STRATUM if a stratum holds logs and fewer than two were audited.
         """
-        thin = np.flatnonzero((self.drawn < np.minimum(2, self.population)))
+        thin = np.flatnonzero(self.drawn < np.minimum(2, self.population))
         if len(thin):
             raise AuditError(
                 "AUDIT-STRATUM",
@@ -120,7 +120,7 @@ class Estimate:
     logs: Floats
     degrees: Floats
     rho: Floats
-    is_assisted: bool
+    is_assisted: NDArray[np.bool_]
 
     @property
     def se(self) -> Floats:
@@ -136,7 +136,8 @@ class Estimate:
         with np.errstate(divide="ignore", invalid="ignore"):
             n = self.rate * (1 - self.rate) / self.variance
         n = np.where(self.variance > 0, n, self.crimes)
-        return np.asarray(np.maximum(n if self.is_assisted else np.minimum(n, self.crimes), 0))
+        n = np.where(self.is_assisted, n, np.minimum(n, self.crimes))
+        return np.asarray(np.maximum(n, 0))
 
     @property
     def design_effect(self) -> Floats:
@@ -177,7 +178,9 @@ def _estimate(
             predicted = predicted / due[..., None] ** 2
         variance = design.variance(residual, predicted)
     crimes, logs, degrees = _held(design, m)
-    return Estimate(rate, variance, crimes, logs, degrees, np.zeros_like(rate), False)
+    return Estimate(
+        rate, variance, crimes, logs, degrees, np.zeros_like(rate), np.zeros(rate.shape, bool)
+    )
 
 
 @dataclass(frozen=True)
@@ -253,7 +256,7 @@ def greg(
         logs,
         free,
         _correlation(design, z, fitted),
-        True,
+        np.ones(rate.shape, bool),
     )
 
 
@@ -317,4 +320,4 @@ def domain(
     with np.errstate(divide="ignore", invalid="ignore"):
         z = y - left.rate[..., None] * m
         rho = _correlation(design, z, z - (y_left - left.rate[..., None] * m_left))
-    return Estimate(left.rate, left.variance, crimes, logs, degrees, rho, True)
+    return Estimate(left.rate, left.variance, crimes, logs, degrees, rho, np.ones(rho.shape, bool))

@@ -66,10 +66,10 @@ def korn_graubard(rate: Any, variance: Any, n: Any, degrees: Any, level: float =
         Lower and upper limit.
     """
     rate, variance = np.asarray(rate, float), np.asarray(variance, float)
-    n, tail = np.asarray(n, float), (1 - level) / 2
+    n = np.asarray(n, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.where(variance > 0, rate * (1 - rate) / variance, n)
-        size = size * (stats.t.ppf(tail, n - 1) / stats.t.ppf(tail, degrees)) ** 2
+        size = _less_degrees(size, n - 1, degrees, level)
     return clopper_pearson(rate, size, level)
 
 
@@ -109,8 +109,18 @@ def of_force(estimate: Estimate, level: float = LEVEL) -> Limits:
 
 
 def of_domain(estimate: Estimate, level: float = LEVEL) -> Limits:
-    """Limits of a domain's rate: those of the normal law are too short for few crimes."""
-    return wilson(estimate.rate, estimate.n_effective, level)
+    """Limits of a domain's rate: Wilson's, on the effective size less what few degrees cost.
+
+    Those of the normal law are too short for few crimes.
+    """
+    size = _less_degrees(estimate.n_effective, np.inf, estimate.degrees, level)
+    return wilson(estimate.rate, size, level)
+
+
+def _less_degrees(size: Any, from_: Any, to: Any, level: float) -> Any:
+    """An effective size that has as wide limits by the normal law as it had by Student's."""
+    upper = (1 + level) / 2
+    return size * (stats.t.ppf(upper, from_) / stats.t.ppf(upper, np.maximum(to, 1))) ** 2
 
 
 def may_assist(crimes: Any) -> Any:

@@ -1,0 +1,378 @@
+"""The audit register: what was frozen, drawn and found, so that nobody can choose a kinder sample.
+
+``audit/<agency>/register.jsonl``  one line per event, each with the hash of the line before: frozen
+                                   facts of a draw, erasures, completions; lines are only added
+``audit/<agency>/<draw>/``         ``frame.parquet`` (every log with predictions, stratum, inclusion
+                                   probability), ``crimes.parquet`` (predictions by crime),
+                                   ``sample.parquet`` (drawn logs, auditors)
+
+The line of a draw, with seed, strata and hashes, is on disk before the sample is made. An erased log
+leaves a named hole: its number and row hash are gone, its leaf in the frame's hash stays.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cdi import paths
+from cdi.audit import design
+from cdi.audit.design import Options, Strata
+from cdi.audit.estimators import AuditError
+from cdi.audit.predictions import Frame, Period
+
+ORIGIN = "0" * 64
+PREDICTED = ("recorded", "due", "missed", "variance")
+
+
+def _sha256(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+        digest.update(b"\x1f")
+    return digest.hexdigest()
+
+
+def leaves(frame: Frame) -> list[str]:
+    """What stands for each log in the frame's hash."""
+    return [
+        _sha256(call_id, row_hash)
+        for call_id, row_hash in zip(
+            frame.logs["call_id"].to_pylist(), frame.logs["row_hash"].to_pylist(), strict=True
+        )
+    ]
+
+
+def predictions_hash(frame: Frame) -> str:
+    """Over all predictions, by place in the frame: it holds when a log is erased."""
+    parts = [frame.column(name).tobytes() for name in PREDICTED]
+    crimes = frame.crimes.to_pylist()
+    return _sha256(*parts, json.dumps(crimes, sort_keys=True))
+
+
+class Register:
+    """The register of one agency."""
+
+    def __init__(self, agency: str) -> None:
+        """Of an agency; nothing is made before the first event."""
+        self.folder = paths.audit(agency)
+        self.file = self.folder / "register.jsonl"
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All events, oldest first.
+
+        Raises:
+            AuditError: AUDIT-REGISTER if a line was changed, removed or put in between.
+        """
+        if not self.file.exists():
+            return []
+        lines = [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
+        previous = ORIGIN
+        for number, line in enumerate(lines):
+            if line["previous"] != previous or line["hash"] != _of_line(line):
+                raise AuditError(
+                    "AUDIT-REGISTER",
+                    f"{self.file}: line {number + 1} is not as it was written",
+                    "restore the register from the backup; its audits cannot be trusted till then",
+                )
+            previous = line["hash"]
+        return lines
+
+    def append(self, kind: str, at: datetime, **facts: Any) -> dict[str, Any]:
+        """Add an event and wait until it is on disk."""
+        lines = self.entries()
+        line = {"kind": kind, "at": at.isoformat(), **facts}
+        line["previous"] = lines[-1]["hash"] if lines else ORIGIN
+        line["hash"] = _of_line(line)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(line, sort_keys=True) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        return line
+
+    def draws(self) -> list[dict[str, Any]]:
+        """The draws, oldest first."""
+        return [line for line in self.entries() if line["kind"] == "draw"]
+
+
+def _of_line(line: dict[str, Any]) -> str:
+    kept = {name: value for name, value in line.items() if name != "hash"}
+    return _sha256(json.dumps(kept, sort_keys=True))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A sample that was drawn, with all that an estimate from it needs.
+
+    Attributes:
+        draw_id: Its folder.
+        facts: Its line in the register.
+        frame: As frozen.
+        strata: As frozen.
+        positions: Of the drawn logs in the frame, by stratum.
+        holes: Positions of erased logs.
+        auditors: First auditor of each drawn log.
+        seconds: Second, blind auditor; empty for most.
+    """
+
+    draw_id: str
+    facts: dict[str, Any]
+    frame: Frame
+    strata: Strata
+    positions: NDArray[np.int64]
+    holes: frozenset[int]
+    auditors: list[str]
+    seconds: list[str]
+
+    @property
+    def call_ids(self) -> list[str | None]:
+        """Of the drawn logs; none where the log was erased."""
+        ids = self.frame.logs["call_id"].to_pylist()
+        return [ids[position] for position in self.positions]
+
+
+def draw(
+    agency: str,
+    version: str,
+    period: Period,
+    frame: Frame,
+    options: Options,
+    auditors: Sequence[str],
+    at: datetime,
+    *,
+    seed: int | None = None,
+    reason: str | None = None,
+) -> Draw:
+    """Freeze a frame and its predictions, write the plan down, then draw.
+
+    Args:
+        agency: Whose audit.
+        version: Published version that the frame is from.
+        period: Of the frame.
+        frame: With predictions.
+        options: Of the draw.
+        auditors: Who will read; two at least.
+        at: When.
+        seed: Chosen at random by default.
+        reason: Why a frame and period that was drawn already is drawn again.
+
+    Returns:
+        The draw.
+
+    Raises:
+        AuditError: AUDIT-REDRAWN if the same period was drawn before and no reason is given;
+            AUDIT-AUDITORS with fewer than two auditors.
+    """
+    register = Register(agency)
+    before = [line for line in register.draws() if line["period"] == period.name]
+    if before and not reason:
+        raise AuditError(
+            "AUDIT-REDRAWN",
+            f"{period.name} of {agency} was drawn on {before[-1]['at'][:10]}",
+            "audit that sample; if it cannot be, give the reason, which the register keeps",
+        )
+    if len(set(auditors)) < 2:
+        raise AuditError(
+            "AUDIT-AUDITORS",
+            f"{len(set(auditors))} auditor for {agency}",
+            "name two at least: a part of the logs is read twice, by two people",
+        )
+    strata = design.stratify(frame, options)
+    marks = leaves(frame)
+    facts = register.append(
+        "draw",
+        at,
+        draw_id=f"{period.name}_{len(before) + 1}",
+        period=period.name,
+        version=version,
+        logs=options.logs,
+        double_blind=options.double_blind,
+        auditors=sorted(set(auditors)),
+        reason=reason,
+        seed=secrets.randbits(63) if seed is None else seed,
+        frame_hash=_sha256(*marks),
+        predictions_hash=predictions_hash(frame),
+        strata_hash=_sha256(strata.of_log.tobytes()),
+        population=strata.population.tolist(),
+        audited=strata.audited.tolist(),
+    )
+    folder = register.folder / facts["draw_id"]
+    folder.mkdir(parents=True, exist_ok=True)
+    frozen = {
+        "leaf": pa.array(marks),
+        "stratum": pa.array(strata.of_log),
+        "inclusion_probability": pa.array(strata.probability),
+    }
+    logs = frame.logs
+    for name, column in frozen.items():
+        logs = logs.append_column(name, column)
+    _write(logs, folder / "frame.parquet")
+    _write(frame.crimes, folder / "crimes.parquet")
+    positions, first, second = _assign(strata, facts)
+    drawn = pa.table({"position": positions, "auditor": first, "second_auditor": second})
+    _write(drawn, folder / "sample.parquet")
+    register.append("sample", at, draw_id=facts["draw_id"], sample_hash=_of_sample(drawn))
+    return load(agency, facts["draw_id"])
+
+
+def _assign(
+    strata: Strata, facts: dict[str, Any]
+) -> tuple[NDArray[np.int64], list[str], list[str]]:  # fmt: skip
+    """The drawn logs, who reads each, and who reads it too: by the seed alone."""
+    positions = design.sample(strata, facts["seed"])
+    rng = np.random.default_rng([facts["seed"], 1])
+    names, count = facts["auditors"], len(positions)
+    first = rng.permutation(np.arange(count) % len(names))
+    other = (first + rng.integers(1, len(names), count)) % len(names)
+    is_twice = np.zeros(count, bool)
+    is_twice[rng.permutation(count)[: round(facts["double_blind"] * count)]] = True
+    second = [names[o] if twice else "" for o, twice in zip(other, is_twice, strict=True)]
+    return positions, [names[f] for f in first], second
+
+
+def _of_sample(drawn: pa.Table) -> str:
+    return _sha256(json.dumps(drawn.to_pydict(), sort_keys=True))
+
+
+def load(agency: str, draw_id: str) -> Draw:
+    """Read a draw back and prove that it is what the register says.
+
+    Args:
+        agency: Whose audit.
+        draw_id: Of the register.
+
+    Returns:
+        The draw.
+
+    Raises:
+        AuditError: AUDIT-UNKNOWN if there is no such draw; AUDIT-FRAME, AUDIT-PREDICTIONS,
+            AUDIT-STRATA or AUDIT-SAMPLE if a file was changed since.
+    """
+    register = Register(agency)
+    known = {line["draw_id"]: line for line in register.draws()}
+    if draw_id not in known:
+        raise AuditError(
+            "AUDIT-UNKNOWN",
+            f"{agency} has no draw {draw_id}",
+            f"choose one of: {', '.join(known) or 'none yet, draw first'}",
+        )
+    facts, folder = known[draw_id], register.folder / draw_id
+    logs = pq.read_table(folder / "frame.parquet")
+    frame = Frame(logs, pq.read_table(folder / "crimes.parquet"))
+    erased = {
+        position
+        for line in register.entries()
+        if line["kind"] == "erasure" and line["draw_id"] == draw_id
+        for position in line["positions"]
+    }
+    _prove(draw_id, "AUDIT-FRAME", "frame", _is_frame(logs, facts, erased))
+    of_log = np.asarray(logs["stratum"], np.int64)
+    population = np.array(facts["population"], np.int64)
+    _prove(
+        draw_id, "AUDIT-PREDICTIONS", "predictions",
+        predictions_hash(frame) == facts["predictions_hash"],
+    )  # fmt: skip
+    predicted = np.bincount(of_log, frame.column("variance"), len(population)) / population
+    strata = Strata(of_log, population, np.array(facts["audited"], np.int64), predicted)
+    _prove(draw_id, "AUDIT-STRATA", "strata", _sha256(of_log.tobytes()) == facts["strata_hash"])
+    drawn = pq.read_table(folder / "sample.parquet")
+    hashes = [line["sample_hash"] for line in register.entries()
+              if line["kind"] == "sample" and line["draw_id"] == draw_id]  # fmt: skip
+    _prove(draw_id, "AUDIT-SAMPLE", "sample", [_of_sample(drawn)] == hashes)
+    return Draw(
+        draw_id,
+        facts,
+        frame,
+        strata,
+        np.asarray(drawn["position"], np.int64),
+        frozenset(erased),
+        drawn["auditor"].to_pylist(),
+        drawn["second_auditor"].to_pylist(),
+    )
+
+
+def _is_frame(logs: pa.Table, facts: dict[str, Any], erased: set[int]) -> bool:
+    marks = logs["leaf"].to_pylist()
+    rows = zip(logs["call_id"].to_pylist(), logs["row_hash"].to_pylist(), marks, strict=True)
+    return _sha256(*marks) == facts["frame_hash"] and all(
+        number in erased if call_id is None else _sha256(call_id, row_hash) == leaf
+        for number, (call_id, row_hash, leaf) in enumerate(rows)
+    )
+
+
+def _prove(draw_id: str, rule_id: str, what: str, is_same: bool) -> None:
+    if not is_same:
+        raise AuditError(
+            rule_id,
+            f"the {what} of {draw_id} changed since the draw",
+            "restore the audit folder from the backup, or draw again and give the reason",
+        )
+
+
+def check_version(drawn: Draw, frame: Frame) -> None:
+    """Refuse to read a draw on a frame or predictions other than its own.
+
+    Args:
+        drawn: As frozen.
+        frame: As a published version has it now.
+
+    Raises:
+        AuditError: AUDIT-FRAME or AUDIT-PREDICTIONS if they differ; logs erased since do not count.
+    """
+    now = dict(zip(frame.logs["call_id"].to_pylist(), leaves(frame), strict=True))
+    then = drawn.frame.logs
+    pairs = zip(then["call_id"].to_pylist(), then["leaf"].to_pylist(), strict=True)
+    kept = {call_id: leaf for call_id, leaf in pairs if call_id is not None}
+    _prove(drawn.draw_id, "AUDIT-FRAME", "frame", kept == now)
+    if not drawn.holes:
+        same = predictions_hash(frame) == drawn.facts["predictions_hash"]
+        _prove(drawn.draw_id, "AUDIT-PREDICTIONS", "predictions", same)
+
+
+def erase(agency: str, call_ids: Iterable[str], at: datetime, reason: str) -> int:
+    """Take logs out of all frozen frames; each leaves a hole that the register names by position.
+
+    Args:
+        agency: Whose audits.
+        call_ids: To erase.
+        at: When.
+        reason: Kept in the register.
+
+    Returns:
+        How many rows were blanked.
+    """
+    register, gone, count = Register(agency), set(call_ids), 0
+    for line in register.draws():
+        file = register.folder / line["draw_id"] / "frame.parquet"
+        logs = pq.read_table(file)
+        ids = logs["call_id"].to_pylist()
+        positions = [n for n, call_id in enumerate(ids) if call_id in gone]
+        if not positions:
+            continue
+        register.append("erasure", at, draw_id=line["draw_id"], positions=positions, reason=reason)
+        hole = np.isin(np.arange(len(ids)), positions)
+        for name in ("call_id", "row_hash"):
+            place = logs.column_names.index(name)
+            kept = pa.array(logs[name].to_pylist(), pa.string(), mask=hole)
+            logs = logs.set_column(place, name, kept)
+        _write(logs, file)
+        count += len(positions)
+    return count
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    """Under a temporary name, then by one rename."""
+    temporary = file.with_name(f".{file.name}.new")
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(file)
