@@ -1,8 +1,8 @@
 """Recording rates from an audited stratified sample: ratio, and assisted by predictions (GREG).
 
-The unit is the log: one row per audited log, with `m` crimes that should be recorded and `y` of them
-recorded, so that crimes of one log are never taken for independent. Variances are linearised, with
-finite population correction. Arrays may have leading axes: then each is a replicate of the sample.
+The unit is the log: one row per audited log, with `m` crimes that should be recorded and `y` of
+them recorded, so that crimes of one log are never taken for independent. Variances are linearised,
+with finite population correction. Arrays may have leading axes: each is a replicate of the sample.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Design:
                 "AUDIT-STRATUM",
                 f"stratum {thin[0]} has {self.population[thin[0]]:.0f} logs and "
                 f"{self.drawn[thin[0]]:.0f} of them audited",
-                "audit at least two logs of each stratum; collapse strata before the draw, not after",
+                "audit two logs of each stratum at least; collapse strata before the draw only",
             )
 
     @cached_property

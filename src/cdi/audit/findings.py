@@ -1,7 +1,7 @@
 """What auditors found: checked against the draw, and only read when the audit is complete.
 
-Findings are rows of two kinds, as the landing has them: one per audited log and auditor, and one per
-crime that an auditor found in it. A log without a crime reports none.
+Findings are rows of two kinds, as the landing has them: one per audited log and auditor, and one
+per crime that an auditor found in it. A log without such a row reports none.
 """
 
 from collections import Counter
@@ -98,8 +98,8 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
         The findings.
 
     Raises:
-        AuditError: AUDIT-INCOMPLETE while a drawn log has not been read by those it was given to: an
-            estimate on the way would choose when to stop.
+        AuditError: AUDIT-INCOMPLETE while a drawn log was not read by all to whom it was given:
+            an estimate on the way would choose when to stop.
     """
     check(draw, logs, crimes)
     read = {(row["call_id"], row["auditor_code"]) for row in logs}

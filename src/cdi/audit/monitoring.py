@@ -1,7 +1,7 @@
-"""Charts that tell change from chance: weeks (Laney p'), agencies (funnel), districts (hierarchical).
+"""Charts that tell change from chance: weeks (Laney p'), agencies (funnel), districts (Bayes).
 
-Only mature or nowcast weeks belong on a chart. Where a rate comes from an audit, `n` is its effective
-sample size, never the number of crimes.
+Only mature or nowcast weeks belong on a chart. Where a rate comes from an audit, `n` is its
+effective sample size, never the number of crimes.
 """
 
 from dataclasses import dataclass
@@ -132,10 +132,10 @@ class Districts:
 
 
 # of mean and standard deviation of the districts' rates; flat over the grid
-MEANS = np.linspace(0.005, 0.995, 100)
-DEVIATIONS = np.linspace(0.002, 0.25, 40)
-NEGLIGIBLE = 1e-5  # of the posterior weight
-HALVINGS = 30  # of the interval in which a limit is sought
+MEANS = np.linspace(0.01, 0.99, 99)
+DEVIATIONS = np.linspace(0.0025, 0.25, 30)
+NEGLIGIBLE = 1e-4  # of the posterior weight
+HALVINGS = 20  # of the interval in which a limit is sought
 
 
 def districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:

@@ -1,9 +1,9 @@
 """Recent weeks: how many of their crimes will still be recorded, with limits.
 
-The product limit of the delays in reverse time is the chain ladder. It is taken on a triangle: one row
-per origin (the week of the report), one column per age, cells the crimes recorded by that age, not a
-number where the future begins. Crimes that are never recorded are not in it: they are no delay. The
-variance is Mack's (1993).
+The product limit of the delays in reverse time is the chain ladder. It is taken on a triangle: one
+row per origin (the week of the report), one column per age, in the cells the crimes recorded by
+that age; not a number where the future begins. Crimes that are never recorded are not in it: they
+are no delay. The variance is Mack's (1993).
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def triangle(origin: NDArray[np.int64], age: NDArray[np.int64], origins: int) ->
     counts = np.zeros((origins, origins))
     np.add.at(counts, (origin[is_seen], age[is_seen]), 1)
     ages = np.arange(origins)
-    counts = counts.cumsum(axis=1)
+    counts = counts.cumsum(1)
     counts[ages[:, None] + ages[None, :] >= origins] = np.nan
     return counts
 
@@ -46,8 +46,8 @@ class Nowcast:
         ultimate: Recorded in the end, as expected.
         completeness: Share of what will be recorded that is recorded by each age.
         own: Variance of each origin's ultimate.
-        shared: Covariance between origins by the shared factors, over the product of their ultimates;
-            for the younger of two, that of the older counts.
+        shared: Covariance of an origin's ultimate with any younger one's, over their product: both
+            are multiplied by the same factors.
     """
 
     so_far: Floats
@@ -65,7 +65,7 @@ class Nowcast:
         """Standard error of what is outstanding in some origins together."""
         ultimate, shared = self.ultimate[origins], self.shared[origins]
         # origins are in order of time: of a pair, the older has run through fewer open ages
-        younger = ultimate.sum() - ultimate.cumsum()
+        younger = ultimate.sum() - np.cumsum(ultimate)
         return float(np.sqrt(self.own[origins].sum() + 2 * (ultimate * younger * shared).sum()))
 
     def limits(
@@ -102,11 +102,8 @@ def chain_ladder(cumulative: Floats, diagonals: int | None = None) -> Nowcast:
     origins, ages = cumulative.shape
     seen = np.isfinite(cumulative)
     last = seen.sum(axis=1) - 1
-    if (
-        (last < 0).any()
-        or (np.diff(last) > 0).any()
-        or seen[:, :-1][seen[:, 1:]].sum() < seen[:, 1:].sum()
-    ):
+    is_left = np.arange(ages) <= last[:, None]
+    if (last < 0).any() or (np.diff(last) > 0).any() or (seen != is_left).any():
         raise AuditError(
             "NOWCAST-TRIANGLE",
             "a row has a gap, or is fuller than an older one",
@@ -144,7 +141,7 @@ def _sigma2(
         squares = np.where(start > 0, (end - factor * start) ** 2 / start, 0.0).sum(axis=0)
     free = (is_used & (start > 0)).sum(axis=0) - 1
     sigma2 = np.where(free > 0, squares / np.maximum(free, 1), np.nan)
-    for k in np.flatnonzero(np.isnan(sigma2)):
+    for k in np.flatnonzero(np.isnan(sigma2)).tolist():
         one, two = (sigma2[k - 1] if k > 0 else 0.0), (sigma2[k - 2] if k > 1 else 0.0)
         further = one**2 / two if two > 0 else one
         sigma2[k] = min(further, one, two) if k > 1 else one

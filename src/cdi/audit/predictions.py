@@ -1,7 +1,7 @@
 """The frame of an audit: what the published version says of each log before anyone looks.
 
-Of each log of a period: the crimes that it has recorded and should have, by the standard ruleset, and
-how many more may be missing, with a variance. The last two are learnt from earlier audits only, never
+Of each log of a period: the crimes that it has recorded and should have, by the standard ruleset,
+and how many may be missed, with a variance. The last two are learnt from earlier audits only, never
 from what the police decided. A prediction may be bad: the estimate stays valid and gets wider.
 """
 
@@ -37,7 +37,8 @@ with crimes as (
 )
 
 select
-    calls.call_id, calls.row_hash, calls.is_in_frame, coalesce(calls.district, 'unknown') as district,
+    calls.call_id, calls.row_hash, calls.is_in_frame,
+    coalesce(calls.district, 'unknown') as district,
     coalesce(crimes.recorded, 0) as recorded,
     coalesce(crimes.due, 0) as due,
     coalesce(readings.crime_probability, 0) as crime_probability,

@@ -6,8 +6,8 @@
                                    probability), ``crimes.parquet`` (predictions by crime),
                                    ``sample.parquet`` (drawn logs, auditors)
 
-The line of a draw, with seed, strata and hashes, is on disk before the sample is made. An erased log
-leaves a named hole: its number and row hash are gone, its leaf in the frame's hash stays.
+The line of a draw, with seed, strata and hashes, is on disk before the sample is made. An erased
+log leaves a named hole: its number and row hash are gone, its leaf in the frame's hash stays.
 """
 
 import hashlib

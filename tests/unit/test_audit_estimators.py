@@ -1,0 +1,200 @@
+"""Estimators against R survey 4.4-2 (run once; its figures are frozen here) and by hand."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cdi.audit import estimators, intervals
+from cdi.audit.estimators import AuditError, Auxiliary, Coefficients, Design
+
+ORACLE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "estimator_oracle"
+needs_oracle = pytest.mark.skipif(
+    not ORACLE.is_dir(), reason="the oracle's frame and sample are kept outside the repository"
+)
+TO_R = 1e-8
+
+
+class Sample:
+    """260 audited logs of a frame of 12,000 in five strata."""
+
+    def __init__(self) -> None:
+        frame, sample = (_read(ORACLE / f"cdi_{name}.csv") for name in ("frame", "sample"))
+        names, counts = np.unique(frame["stratum"], return_counts=True)
+        self.design = Design(np.searchsorted(names, sample["stratum"]), counts.astype(float))
+        self.y, self.m = (sample[name].astype(float) for name in "ym")
+        self.predicted = _predictions(sample)
+        self.totals = _predictions(frame).sum(axis=0)
+        self.logs = len(frame["stratum"])
+        self.district = sample["district"]
+
+
+def _read(file: Path) -> dict[str, NDArray[Any]]:
+    with file.open() as handle:
+        rows = list(csv.DictReader(handle))
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _predictions(rows: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+    return np.column_stack([rows["yhat"].astype(float), rows["mhat"].astype(float)])
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    return Sample()
+
+
+@needs_oracle
+def test_the_stratified_ratio_is_that_of_r(sample: Sample) -> None:
+    found = estimators.ratio(sample.design, sample.y, sample.m)
+    assert found.crimes == 163
+    assert found.rate == pytest.approx(0.7896278596, abs=1e-10)
+    assert found.se == pytest.approx(0.0268696097, abs=1e-10)
+    assert found.degrees == 131  # 135 logs with a crime, less the four strata that hold them
+
+
+@needs_oracle
+def test_the_limits_are_those_of_r(sample: Sample) -> None:
+    found = estimators.ratio(sample.design, sample.y, sample.m)
+    logit = intervals.logit_t(found.rate, found.se, found.degrees)
+    exact = intervals.korn_graubard(found.rate, found.variance, found.crimes, found.degrees)
+    assert logit == pytest.approx((0.7315888886, 0.8378977132), abs=1e-9)
+    assert exact == pytest.approx((0.7310926329, 0.8405084840), abs=1e-9)
+    assert intervals.logit_t(found.rate, found.se, 255) == pytest.approx(
+        (0.73187, 0.83770), abs=5e-6
+    )
+
+
+@needs_oracle
+def test_greg_is_that_of_r_with_one_level_and_with_one_by_stratum(sample: Sample) -> None:
+    ones = np.ones((len(sample.y), 1))
+    level = Auxiliary(np.hstack([ones, sample.predicted]), np.r_[sample.logs, sample.totals])
+    strata = Auxiliary.of(sample.design, sample.predicted, sample.totals)
+    for known, rate, se in (
+        (level, 0.7903112527, 0.0246771601),
+        (strata, 0.7898018789, 0.0240559898),
+    ):
+        found = estimators.greg(sample.design, sample.y, sample.m, known)
+        assert found.rate == pytest.approx(rate, abs=TO_R)
+        assert found.se == pytest.approx(se, abs=TO_R)
+
+
+@needs_oracle
+def test_domains_are_those_of_r(sample: Sample) -> None:
+    of_r = {
+        "1": (0.8459354218, 0.0532409946),
+        "2": (0.6024482437, 0.0651836938),
+        "3": (0.8759237483, 0.0387054088),
+        "4": (0.8052196495, 0.0548415703),
+    }
+    assert set(of_r) == set(sample.district)
+    for district, (rate, se) in of_r.items():
+        within = (sample.district == district).astype(float)
+        found = estimators.ratio(sample.design, sample.y * within, sample.m * within)
+        assert found.rate == pytest.approx(rate, abs=TO_R)
+        assert found.se == pytest.approx(se, abs=TO_R)
+
+
+@needs_oracle
+def test_with_coefficients_of_one_a_domain_is_the_difference_estimate(sample: Sample) -> None:
+    """Of R; and with the coefficients tuned, prediction-powered inference (our SQL, no R)."""
+    known = Auxiliary(sample.predicted, sample.totals)
+    for tuning, rate, se in (
+        (1.0, 0.7907693117, 0.0244149005),
+        (0.8755138652, 0.7906271573, 0.0243561668),
+    ):
+        whole = Coefficients(np.array([tuning, 0.0]), np.array([0.0, tuning]))
+        found = estimators.domain(sample.design, sample.y, sample.m, known, whole)
+        assert found.rate == pytest.approx(rate, abs=TO_R)
+        assert found.se == pytest.approx(se, abs=TO_R)
+
+
+@needs_oracle
+def test_replicates_on_a_leading_axis_are_estimated_each_by_itself(sample: Sample) -> None:
+    known = Auxiliary.of(sample.design, sample.predicted, sample.totals)
+    alone = estimators.greg(sample.design, sample.y, sample.m, known)
+    worse = np.where(np.arange(len(sample.y)) < 20, 0.0, sample.y)
+    both = estimators.greg(
+        sample.design,
+        np.stack([sample.y, worse]),
+        np.stack([sample.m, sample.m]),
+        Auxiliary(np.stack([known.values, known.values]), known.totals),
+    )
+    assert both.rate[0] == pytest.approx(float(alone.rate), abs=1e-12)
+    assert both.variance[0] == pytest.approx(float(alone.variance), rel=1e-9)
+    assert both.rate[1] < both.rate[0]
+
+
+# two strata of 100 and 10 logs; of the second all are audited
+SMALL = Design(np.repeat([0, 1], [4, 10]), np.array([100.0, 10.0]))
+M = np.array([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0], float)
+Y = np.array([1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], float)
+
+
+def test_a_stratum_audited_whole_adds_no_variance() -> None:
+    found = estimators.ratio(SMALL, Y, M)
+    # 25 logs for each of four, one for each of ten: 76 recorded of 102
+    assert found.rate == pytest.approx(76 / 102)
+    residual = (Y[:4] - 76 / 102) / 102
+    by_hand = 100 * (100 - 4) / 4 * residual.var(ddof=1)
+    assert found.variance == pytest.approx(by_hand)
+
+
+def test_a_predicted_variance_counts_as_five_logs() -> None:
+    plain = estimators.ratio(SMALL, Y, M)
+    smoothed = estimators.ratio(SMALL, Y, M, np.array([0.5, 9.0]))
+    seen = (Y[:4] - plain.rate * M[:4]).var(ddof=1)
+    expected = 100 * (100 - 4) / 4 * (5 * 0.5 + 3 * seen) / 8 / 102**2
+    assert smoothed.variance == pytest.approx(expected)
+    assert smoothed.rate == plain.rate
+
+
+def test_no_miss_seen_is_not_no_variance() -> None:
+    plain = estimators.ratio(SMALL, M, M)
+    smoothed = estimators.ratio(SMALL, M, M, np.array([0.1, 0.1]))
+    assert plain.variance == 0
+    assert smoothed.variance > 0
+    assert plain.n_effective == plain.crimes == 6  # as many as were audited, not endless
+
+
+def test_a_direct_estimate_is_never_surer_than_its_crimes() -> None:
+    found = estimators.ratio(SMALL, Y, M)
+    assert 0 < found.n_effective <= found.crimes
+    assert found.design_effect >= 1
+
+
+def test_constant_predictions_do_no_harm() -> None:
+    known = Auxiliary.of(SMALL, np.ones((14, 2)), np.array([110.0, 110.0]))
+    assisted = estimators.greg(SMALL, Y, M, known)
+    plain = estimators.ratio(SMALL, Y, M)
+    assert assisted.rate == pytest.approx(float(plain.rate))
+    assert assisted.variance == pytest.approx(float(plain.variance))
+    assert assisted.rho == pytest.approx(0, abs=1e-6)
+
+
+def test_a_perfect_prediction_leaves_no_variance_and_a_correlation_of_one() -> None:
+    totals = np.array([76.0, 102.0])
+    found = estimators.greg(SMALL, Y, M, Auxiliary.of(SMALL, np.column_stack([Y, M]), totals))
+    assert found.rate == pytest.approx(76 / 102)
+    assert found.variance == pytest.approx(0, abs=1e-18)
+    assert found.rho == pytest.approx(1)
+
+
+def test_rho_tells_how_much_narrower_the_interval_is() -> None:
+    rng = np.random.default_rng(5)
+    design = Design(np.repeat([0, 1], 3000), np.array([3e5, 9e5]))
+    m = np.ones(6000)
+    hint = rng.random(6000)
+    y = (rng.random(6000) < 0.6 + 0.4 * hint).astype(float)
+    known = Auxiliary.of(design, hint[:, None], np.array([6e5]))
+    plain, assisted = estimators.ratio(design, y, m), estimators.greg(design, y, m, known)
+    assert 0.1 < assisted.rho < 0.9
+    assert assisted.se / plain.se == pytest.approx(np.sqrt(1 - assisted.rho**2), abs=0.01)
+
+
+def test_a_stratum_with_one_audited_log_is_refused() -> None:
+    with pytest.raises(AuditError, match="AUDIT-STRATUM"):
+        Design(np.array([0, 0, 1]), np.array([10.0, 10.0]))

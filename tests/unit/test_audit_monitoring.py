@@ -1,0 +1,104 @@
+"""Charts against Wetherill and Brown's samples (as qcc prints them), and against simulated truth."""
+
+import numpy as np
+import pytest
+
+from cdi.audit import monitoring
+from cdi.audit.intervals import wilson
+
+# Wetherill and Brown 1991: 30 samples of 50; and 30 Poisson counts
+BINOMIAL = np.array([12, 11, 18, 11, 10, 16, 9, 11, 14, 15, 11, 9, 10, 13, 12, 8, 12, 13, 10, 12,
+                     13, 16, 12, 18, 16, 10, 16, 10, 12, 14], float)  # fmt: skip
+OF = np.full(30, 50.0)
+POISSON = np.array([11, 8, 13, 11, 13, 17, 25, 23, 11, 16, 9, 15, 10, 16, 12, 8, 9, 15, 4, 12, 12,
+                    12, 15, 17, 14, 17, 12, 12, 7, 16], float)  # fmt: skip
+
+
+def test_dispersion_is_that_of_wetherill_and_brown() -> None:
+    binomial, poisson = monitoring.dispersion(BINOMIAL, OF), monitoring.dispersion(POISSON)
+    assert binomial == pytest.approx((0.7644566, 22.16924, 0.8131149), rel=1e-6)
+    assert poisson == pytest.approx((1.472203, 42.69388, 0.04857906), rel=1e-6)
+
+
+def test_limits_of_the_p_chart_and_of_laney() -> None:
+    plain, laney = monitoring.p_chart(BINOMIAL, OF), monitoring.laney(BINOMIAL, OF)
+    assert (plain.low[0], plain.high[0]) == pytest.approx((0.06579, 0.43288), abs=5e-6)
+    assert laney.sigma_z == pytest.approx(0.97931, abs=5e-6)
+    assert (laney.low[0], laney.high[0]) == pytest.approx((0.06958, 0.42908), abs=5e-6)
+
+
+def test_laney_is_quiet_where_ordinary_weeks_differ() -> None:
+    """100 years of weeks of 750 crimes whose true rate moves by 2 points: alarms a year."""
+    rng = np.random.default_rng(3)
+    n = np.full(52, 750.0)
+    alarms = {monitoring.p_chart: 0, monitoring.laney: 0}
+    for _ in range(100):
+        k = rng.binomial(750, np.clip(rng.normal(0.8, 0.02, 52), 0, 1)).astype(float)
+        for chart in alarms:
+            made = chart(k, n)
+            alarms[chart] += int(((k / n < made.low) | (k / n > made.high)).sum())
+    assert 2.5 < alarms[monitoring.p_chart] / 100 < 5.5  # 3.9 measured elsewhere
+    assert alarms[monitoring.laney] / 100 < 0.5
+
+
+def test_laney_hears_a_week_that_is_not_ordinary() -> None:
+    rng = np.random.default_rng(4)
+    n = np.full(52, 750.0)
+    k = rng.binomial(750, 0.8, 52).astype(float)
+    k[30] = 0.7 * 750
+    made = monitoring.laney(k, n)
+    assert np.flatnonzero(k / n < made.low).tolist() == [30]
+
+
+def test_the_funnel_allows_for_agencies_that_really_differ() -> None:
+    """43 agencies whose rates differ by 2 points, none of them extreme."""
+    rng = np.random.default_rng(6)
+    naive = allowed = 0
+    for _ in range(200):
+        n = rng.uniform(1000, 6000, 43)
+        rate = rng.binomial(n.astype(int), np.clip(rng.normal(0.85, 0.02, 43), 0, 1)) / n
+        made = monitoring.funnel(rate, n)
+        assert made.phi > 1
+        naive += int((np.abs(made.z * np.sqrt(made.phi)) > 3.0902).sum())
+        allowed += int(made.is_outside().sum())
+    assert naive / 200 > 4
+    assert allowed / 200 < 1
+    low, high = made.limits(np.array([100.0, 1e6]))
+    assert high[0] - low[0] > 50 * (high[1] - low[1])
+
+
+def test_the_funnel_finds_the_agency_that_is_extreme() -> None:
+    rng = np.random.default_rng(8)
+    n = np.full(43, 3000.0)
+    rate = rng.binomial(3000, np.clip(rng.normal(0.85, 0.01, 43), 0, 1)) / n
+    rate[17] = 0.75
+    assert np.flatnonzero(monitoring.funnel(rate, n).is_outside()).tolist() == [17]
+
+
+def test_districts_hold_their_limits_even_for_the_one_that_looks_worst() -> None:
+    """Eight districts of 25 crimes, true rates 5 points apart; 95% promised."""
+    rng = np.random.default_rng(9)
+    n = np.full(8, 25.0)
+    covered, worst, width, direct = [], [], [], []
+    for _ in range(40):
+        truth = np.clip(rng.normal(0.8, 0.05, 8), 0, 1)
+        k = rng.binomial(25, truth).astype(float)
+        found = monitoring.districts(k, n)
+        inside = (found.low <= truth) & (truth <= found.high)
+        covered.append(inside.mean())
+        worst.append(inside[k.argmin()])
+        width.append((found.high - found.low).mean())
+        low, high = wilson(k / n, n)
+        direct.append((high - low).mean())
+    assert np.mean(covered) > 0.93
+    assert np.mean(worst) > 0.88
+    assert np.mean(width) < 0.85 * np.mean(direct)  # they borrow from each other
+
+
+def test_districts_that_differ_widely_stay_apart() -> None:
+    n = np.full(8, 400.0)
+    k = np.array([0.5] + [0.9] * 7) * n
+    found = monitoring.districts(k, n)
+    assert found.high[0] < 0.6
+    assert found.between > 0.05
+    assert found.mean[1:] == pytest.approx(np.full(7, 0.9), abs=0.01)

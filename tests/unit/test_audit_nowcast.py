@@ -1,0 +1,103 @@
+"""The chain ladder against the published triangle, by hand, and against what later became true."""
+
+import numpy as np
+import pytest
+
+from cdi.audit import nowcast
+from cdi.audit.estimators import AuditError
+
+NAN = np.nan
+# Taylor and Ashe (1983), as every text on claims reserving prints it
+GENINS = np.array([
+    [357848, 1124788, 1735330, 2218270, 2745596, 3319994, 3466336, 3606286, 3833515, 3901463],
+    [352118, 1236139, 2170033, 3353322, 3799067, 4120063, 4647867, 4914039, 5339085, NAN],
+    [290507, 1292306, 2218525, 3235179, 3985995, 4132918, 4628910, 4909315, NAN, NAN],
+    [310608, 1418858, 2195047, 3757447, 4029929, 4381982, 4588268, NAN, NAN, NAN],
+    [443160, 1136350, 2128333, 2897821, 3402672, 3873311, NAN, NAN, NAN, NAN],
+    [396132, 1333217, 2180715, 2985752, 3691712, NAN, NAN, NAN, NAN, NAN],
+    [440832, 1288463, 2419861, 3483130, NAN, NAN, NAN, NAN, NAN, NAN],
+    [359480, 1421128, 2864498, NAN, NAN, NAN, NAN, NAN, NAN, NAN],
+    [376686, 1363294, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN],
+    [344014, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN],
+])  # fmt: skip
+
+
+def test_outstanding_and_its_error_are_those_of_mack() -> None:
+    found = nowcast.chain_ladder(GENINS)
+    assert round(found.outstanding.sum()) == 18_680_856
+    assert round(found.se()) == 2_447_095
+    # Mack 1993, by origin
+    expected = [0, 94_634, 469_511, 709_638, 984_889, 1_419_459, 2_177_641, 3_920_301, 4_278_972,
+                4_625_811]  # fmt: skip
+    assert found.outstanding.round().tolist() == expected
+    errors = [0, 75_535, 121_699, 133_549, 261_406, 411_010, 558_317, 875_328, 971_258, 1_363_155]
+    assert np.sqrt(found.own).round().tolist() == errors
+
+
+def test_the_factors_are_the_product_limit_of_the_delays_in_reverse() -> None:
+    """Every crime was reported and has a delay; who has been watched too briefly is truncated."""
+    rng = np.random.default_rng(7)
+    origin, age = rng.integers(0, 12, 4000), rng.geometric(0.4, 4000) - 1
+    found = nowcast.chain_ladder(nowcast.triangle(origin, age, 12))
+    is_seen = origin + age < 12
+    origin, age = origin[is_seen], age[is_seen]
+    complete = np.ones(12)
+    for a in range(11, 0, -1):
+        # of those with age <= a and watched at least a: the share that comes at a exactly
+        watched = origin + a < 12
+        at, before = (watched & (age == a)).sum(), (watched & (age < a)).sum()
+        complete[a - 1] = complete[a] * before / (before + at)
+    assert found.completeness == pytest.approx(complete, abs=1e-15)
+
+
+def test_crimes_never_recorded_are_no_delay() -> None:
+    origin = np.repeat(np.arange(10), 100)
+    age = np.tile(np.repeat([0, 1, 2], [50, 30, 20]), 10)
+    found = nowcast.chain_ladder(nowcast.triangle(origin, age, 10))
+    assert found.completeness[:3] == pytest.approx([0.5, 0.8, 1.0])
+    assert found.ultimate == pytest.approx(np.full(10, 100.0))  # not more, whatever was reported
+    assert found.so_far[-2:].tolist() == [80, 50]
+
+
+def test_only_recent_steps_count_if_the_law_of_delays_changed() -> None:
+    origin = np.repeat(np.arange(20), 100)
+    slow = np.repeat([0, 1], [20, 80])
+    quick = np.repeat([0, 1], [80, 20])
+    age = np.concatenate([*[slow] * 10, *[quick] * 10])
+    counts = nowcast.triangle(origin, age, 20)
+    assert nowcast.chain_ladder(counts, diagonals=6).completeness[0] == pytest.approx(0.8)
+    assert nowcast.chain_ladder(counts).completeness[0] < 0.7
+
+
+def test_limits_cover_what_later_became_true() -> None:
+    """200 simulated forces, 26 weeks, the last 8 weeks together; 90% promised."""
+    rng = np.random.default_rng(11)
+    covered, naive = [], []
+    for _ in range(200):
+        counts = rng.poisson(120 * rng.gamma(50, 1 / 50, 26))
+        origin = np.repeat(np.arange(26), counts)
+        age = np.minimum(rng.geometric(0.55, len(origin)) - 1, 12)
+        found = nowcast.chain_ladder(nowcast.triangle(origin, age, 26))
+        truth = counts[-8:].sum()
+        expected, low, high = found.limits(slice(-8, None))
+        assert low <= expected <= high
+        covered.append(low <= truth <= high)
+        naive.append(found.so_far[-8:].sum() / truth)
+    assert 0.83 <= np.mean(covered) <= 0.97
+    assert np.mean(naive) < 0.93  # the plain count is far short
+
+
+def test_limits_are_never_below_what_is_recorded() -> None:
+    found = nowcast.chain_ladder(GENINS)
+    _, low, _ = found.limits(level=0.9999)
+    assert low > found.so_far.sum()
+    assert found.limits(slice(0, 1)) == (3901463, 3901463, 3901463)  # nothing is open
+
+
+def test_a_triangle_with_a_gap_is_refused() -> None:
+    gap, fuller = GENINS.copy(), GENINS.copy()
+    gap[3, 2] = NAN
+    fuller[9, 1:4] = 400_000
+    for broken in (gap, fuller):
+        with pytest.raises(AuditError, match="NOWCAST-TRIANGLE"):
+            nowcast.chain_ladder(broken)
