@@ -152,23 +152,23 @@ def allocate(
         wanted = np.where(
             is_unflagged, wanted * unflagged / own, wanted * (1 - unflagged) / (1 - own)
         )
-    return _whole(wanted, least, population, logs)
+    return whole(wanted, least, population, logs)
 
 
-def _whole(
+def whole(
     wanted: Floats, least: NDArray[np.int64], most: NDArray[np.int64], total: int
 ) -> NDArray[np.int64]:
-    """Whole numbers in proportion to what is wanted, within bounds, that add up."""
+    """Whole numbers in proportion to what is wanted, within bounds, that add up to the total."""
     low, high = 0.0, 2 * total / float(np.min(wanted[wanted > 0]))
     for _ in range(200):
         scale = (low + high) / 2
         share = np.clip(scale * wanted, least, most)
         low, high = (scale, high) if share.sum() < total else (low, scale)
-    whole = np.floor(share).astype(np.int64)
-    order = np.argsort(-(share - whole), kind="stable")
-    order = np.r_[order[whole[order] < most[order]], order[whole[order] >= most[order]]]
-    whole[order[: total - whole.sum()]] += 1
-    return whole
+    numbers = np.floor(share).astype(np.int64)
+    order = np.argsort(-(share - numbers), kind="stable")
+    is_free = numbers[order] < most[order]
+    numbers[order[is_free][: total - numbers.sum()]] += 1
+    return numbers
 
 
 def sample(strata: Strata, seed: int) -> NDArray[np.int64]:

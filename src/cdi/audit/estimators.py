@@ -304,17 +304,20 @@ def domain(
         design: The draw.
         y: Crimes of the domain recorded, of each audited log.
         m: Crimes of the domain that should be recorded.
-        known: Predictions for the domain, in the variables of the whole sample.
+        known: Predictions for the domain, in the variables of the whole sample, or in the last of
+            them if the others say nothing of the domain.
         whole: Coefficients of the whole sample.
         predicted: Variance of y - R m about its prediction within each stratum, as predicted.
 
     Returns:
         The estimate.
     """
-    y_left = y - _apply(known.values, whole.y)
-    m_left = m - _apply(known.values, whole.m)
-    recorded = whole.y @ known.totals + design.total(y_left)
-    due = whole.m @ known.totals + design.total(m_left)
+    count = len(known.totals)
+    of_y, of_m = whole.y[..., -count:], whole.m[..., -count:]
+    y_left = y - _apply(known.values, of_y)
+    m_left = m - _apply(known.values, of_m)
+    recorded = of_y @ known.totals + design.total(y_left)
+    due = of_m @ known.totals + design.total(m_left)
     left = _estimate(design, y_left, m_left, recorded, due, predicted)
     crimes, logs, degrees = _held(design, m)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -37,7 +37,7 @@ with crimes as (
 )
 
 select
-    calls.call_id, calls.row_hash, calls.is_in_frame,
+    calls.call_id, calls.row_hash, calls.is_in_frame, calls.initial_type_code,
     coalesce(calls.district, 'unknown') as district,
     coalesce(crimes.recorded, 0) as recorded,
     coalesce(crimes.due, 0) as due,
@@ -129,7 +129,8 @@ class Frame:
     """Logs that may be drawn, and predictions.
 
     Attributes:
-        logs: One row per log, by call_id: call_id, row_hash, district; recorded and due by the
+        logs: One row per log, by call_id: call_id, row_hash, district,
+            initial_type_code; recorded and due by the
             published version; missed, the expected number of crimes missing, and variance, of
             recorded less rate times due about its prediction.
         crimes: One row per crime that the published version counts as due: position (of its log in
@@ -156,15 +157,30 @@ class Frame:
         return found
 
 
-def frame(recording: Path, period: Period) -> Frame:
-    """Read the frame of a period from a published file.
+@dataclass(frozen=True)
+class Published:
+    """What predictions are made from.
+
+    Attributes:
+        logs: One row per log of the period, by call_id.
+        crimes: One row per crime that the published version counts as due in them.
+        audited: One row per log audited earlier.
+    """
+
+    logs: pa.Table
+    crimes: pa.Table
+    audited: pa.Table
+
+
+def read(recording: Path, period: Period) -> Published:
+    """Read a period from a published file.
 
     Args:
         recording: A recording.duckdb.
         period: Mature in it.
 
     Returns:
-        The frame with its predictions.
+        What it says.
 
     Raises:
         AuditError: AUDIT-IMMATURE if records of the period may still come in; AUDIT-EMPTY if it has
@@ -180,28 +196,32 @@ def frame(recording: Path, period: Period) -> Frame:
                 f"{as_of:%Y-%m-%d}: records may still come in",
                 f"audit a period that ended {MATURE_DAYS} days before the version's as_of",
             )
-        logs = con.sql(LOGS, params=values).to_arrow_table()
-        crimes = con.sql(CRIMES, params=values).to_arrow_table()
+        logs, crimes = (con.sql(q, params=values).to_arrow_table() for q in (LOGS, CRIMES))
         audited = con.sql(AUDITED).to_arrow_table()
     if not len(logs):
         raise AuditError(
             "AUDIT-EMPTY", f"{recording} has no logs in {period.name}", "choose another period"
         )
-    expected, variance = _missed(_numbers(logs), _numbers(audited))
-    position = np.searchsorted(
-        np.array(logs["call_id"].to_pylist(), dtype=str), np.array(crimes["call_id"].to_pylist())
-    )
-    kept = logs.select(["call_id", "row_hash", "district", "recorded", "due"])
+    return Published(logs, crimes, audited)
+
+
+def frame(published: Published) -> Frame:
+    """Predict how many crimes each log misses, learning from earlier audits."""
+    logs, crimes = published.logs, published.crimes
+    expected, variance = _missed(_numbers(logs), _numbers(published.audited))
+    ids = np.array(logs["call_id"].to_pylist(), dtype=str)
+    position = np.searchsorted(ids, np.array(crimes["call_id"].to_pylist(), dtype=str))
+    kept = ["call_id", "row_hash", "district", "initial_type_code", "recorded", "due"]
     return Frame(
-        kept.append_column("missed", pa.array(expected)).append_column(
-            "variance", pa.array(variance)
-        ),
+        logs.select(kept)
+        .append_column("missed", pa.array(expected))
+        .append_column("variance", pa.array(variance)),
         crimes.drop_columns(["call_id"]).append_column("position", pa.array(position)),
     )
 
 
 def _numbers(table: pa.Table) -> dict[str, Floats]:
-    names = set(table.column_names) - {"call_id", "row_hash", "district"}
+    names = set(table.column_names) - {"call_id", "row_hash", "district", "initial_type_code"}
     numbers = {n: np.asarray(table[n].to_numpy(zero_copy_only=False), float) for n in names}
     for name in ("crime_probability", "second_probability"):
         share = np.clip(numbers[name], CLIP, 1 - CLIP)

@@ -101,14 +101,13 @@ class Assistance:
 
     def part(self, domain: Domain, drawn: NDArray[np.int64]) -> Auxiliary:
         """Of a domain, in the same variables."""
-        count = len(self.design.population)
         known, totals = domain.known[drawn], domain.known.sum(axis=0)
         if domain.logs is None:
-            strata, sizes = np.zeros((*drawn.shape, count)), np.zeros(count)
-        else:
-            strata = self.design.member * domain.logs[drawn][..., None]
-            sizes = np.bincount(self.strata.of_log, domain.logs, minlength=count)
-        return Auxiliary(np.concatenate([strata, known], axis=-1), np.concatenate([sizes, totals]))
+            return Auxiliary(known, totals)
+        member = self.design.member * domain.logs[drawn][..., None]
+        of_log, count = self.strata.of_log, len(self.design.population)
+        sizes = np.bincount(of_log, domain.logs, minlength=count)
+        return Auxiliary(np.concatenate([member, known], axis=-1), np.concatenate([sizes, totals]))
 
 
 def force_rate(drawn: NDArray[np.int64], y: Floats, m: Floats, by: Assistance) -> Estimate:
