@@ -22,6 +22,7 @@ class Sample:
     """260 audited logs of a frame of 12,000 in five strata."""
 
     def __init__(self) -> None:
+        """Read them."""
         frame, sample = (_read(ORACLE / f"cdi_{name}.csv") for name in ("frame", "sample"))
         names, counts = np.unique(frame["stratum"], return_counts=True)
         self.design = Design(np.searchsorted(names, sample["stratum"]), counts.astype(float))

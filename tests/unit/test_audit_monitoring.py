@@ -1,4 +1,4 @@
-"""Charts against Wetherill and Brown's samples (as qcc prints them), and against simulated truth."""
+"""Charts against Wetherill and Brown's samples (as qcc prints them), and simulated truth."""
 
 import numpy as np
 import pytest

@@ -203,29 +203,19 @@ def plan(
 
     Returns:
         The smallest audit that is enough.
-
-    Raises:
-        AuditError: AUDIT-SIZE if not even an audit of all logs is planned to be.
     """
-    variance = frame.column("variance") * (1.0 if flag is None else flag)
-    due = (frame.column("recorded") + frame.column("missed")) * (1.0 if flag is None else flag)
+    part = np.ones(len(frame.logs)) if flag is None else flag.astype(float)
+    variance = frame.column("variance") * part
+    due = ((frame.column("recorded") + frame.column("missed")) * part).sum()
     half = points / 100 / stats.norm.ppf((1 + level) / 2)
 
     def is_enough(logs: int) -> bool:
         strata = stratify(frame, Options(logs, options.unflagged, options.oversampled))
         within = np.bincount(strata.of_log, variance) / strata.population
-        total = (
-            strata.population * (strata.population - strata.audited) / strata.audited * within
-        ).sum()
-        return bool(np.sqrt(total) / due.sum() <= half)
+        return bool(np.sqrt(strata.design.factor @ within) / due <= half)
 
-    low, high = LEAST_PER_STRATUM * MOST_STRATA, len(variance)
-    if not is_enough(high):
-        raise AuditError(
-            "AUDIT-SIZE",
-            f"no audit of this frame is planned to give +/- {points:g} points",
-            "ask for less, or take a longer period",
-        )
+    high = len(variance)
+    low = min(LEAST_PER_STRATUM * MOST_STRATA, high)
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if is_enough(middle) else (middle + 1, high)

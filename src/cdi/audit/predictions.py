@@ -73,13 +73,17 @@ with findings as (
 
 suspected as (
     select
-        calls.call_id, calls.is_in_frame,
+        calls.call_id,
         count(*) filter (where crimes.outcome_standard in {DUE})
         - count(*) filter (where crimes.outcome_standard = 'recorded') as suspected
     from fct_calls as calls
     inner join staging.stg_audit_logs as audited on calls.call_id = audited.call_id
-    left join fct_reported_crimes as crimes on calls.call_id = crimes.call_id
-    group by calls.call_id, calls.is_in_frame
+    left join fct_reported_crimes as crimes
+        on calls.call_id = crimes.call_id
+        and crimes.offence_group in (
+            select offence_group from rules.offence_groups where is_headline
+        )
+    group by calls.call_id
 ),
 
 codes as (

@@ -1,0 +1,93 @@
+"""A made-up frame to draw audits from, and auditors who know the truth of it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cdi.audit.predictions import Frame, Period
+from cdi.audit.register import Draw
+
+PERIOD = Period("frame", datetime(2016, 7, 1), datetime(2017, 5, 31))
+AT = datetime(2017, 7, 1, 12)
+AUDITORS = ("AUD01", "AUD02", "AUD03")
+GROUPS = ("violence_against_the_person", "theft", "sexual_offences")
+
+
+class Force:
+    """Logs with at most one crime each, of which 78% were recorded; predictions know most of it."""
+
+    def __init__(self, logs: int = 3000, seed: int = 1) -> None:
+        """Make it; the same seed gives the same."""
+        rng = np.random.default_rng(seed)
+        due = rng.random(logs) < 0.8
+        self.due = due.astype(int)
+        self.recorded = (due & (rng.random(logs) < 0.78)).astype(int)
+        missed = self.due - self.recorded
+        chance = np.clip(0.7 * missed + 0.25 * rng.random(logs), 0.02, 0.98)
+        suspected = (chance > 0.5).astype(int)
+        self.group = rng.choice(GROUPS, logs, p=[0.4, 0.5, 0.1])
+        self.is_rape = (self.group == "sexual_offences") & (rng.random(logs) < 0.3)
+        self.is_da = (self.group == "violence_against_the_person") & (rng.random(logs) < 0.4)
+        self.ids = [f"L{n:05d}" for n in range(logs)]
+        counted = np.flatnonzero(self.recorded + suspected)
+        self.frame = Frame(
+            pa.table(
+                {
+                    "call_id": self.ids,
+                    "row_hash": [f"h{n}" for n in range(logs)],
+                    "district": rng.choice(["NORTH", "SOUTH"], logs),
+                    "initial_type_code": rng.choice(["CR01", "CR02"], logs),
+                    "recorded": self.recorded,
+                    "due": self.recorded + suspected,
+                    "missed": chance,
+                    "variance": chance * (1 - chance),
+                }
+            ),
+            pa.table(
+                {
+                    "offence_group": self.group[counted],
+                    "is_rape": self.is_rape[counted],
+                    "is_domestic_abuse": self.is_da[counted],
+                    "is_recorded": self.recorded[counted] > 0,
+                    "position": counted,
+                }
+            ),
+        )
+
+    def audited(self, draw: Draw) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """What unbiased auditors find in the drawn logs: rows by log, rows by crime."""
+        logs: list[dict[str, Any]] = []
+        crimes: list[dict[str, Any]] = []
+        rows = zip(draw.call_ids, draw.positions, draw.auditors, draw.seconds, strict=True)
+        for call_id, position, first, second in rows:
+            for auditor in filter(None, (first, second)):
+                if call_id is None:
+                    continue
+                logs.append({"call_id": call_id, "auditor_code": auditor, "audited_at": AT})
+                if self.due[position]:
+                    crimes.append(self._crime(call_id, auditor, position))
+        return logs, crimes
+
+    def _crime(self, call_id: str, auditor: str, position: int) -> dict[str, Any]:
+        return {
+            "call_id": call_id,
+            "auditor_code": auditor,
+            "crime_number": 1,
+            "is_recorded": bool(self.recorded[position]),
+            "offence_group": str(self.group[position]),
+            "is_rape": bool(self.is_rape[position]),
+            "is_domestic_abuse": bool(self.is_da[position]),
+        }
+
+
+def without(rows: Sequence[Mapping[str, Any]], number: int, **changed: Any) -> list[dict[str, Any]]:
+    """The rows with one of them changed, or left out if nothing is to be changed."""
+    made = [dict(row) for row in rows]
+    if changed:
+        made[number] |= changed
+    else:
+        del made[number]
+    return made

@@ -1,0 +1,182 @@
+"""Findings: only of drawn logs, by a named auditor, all of them; then the truth is covered."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdi.audit import findings, rates, register
+from cdi.audit.design import Options
+from cdi.audit.estimators import AuditError
+from cdi.audit.rates import FORCE
+from cdi.audit.register import Draw
+from tests.audit import AT, AUDITORS, PERIOD, Force, without
+
+AGENCY = "sample"
+
+
+@pytest.fixture(scope="module")
+def force() -> Force:
+    return Force()
+
+
+def draw(force: Force, seed: int = 7, logs: int = 400) -> Draw:
+    reason = f"test {seed}" if seed != 7 else None
+    return register.draw(
+        AGENCY, "v1", PERIOD, force.frame, Options(logs), AUDITORS, AT, seed=seed, reason=reason
+    )
+
+
+def figures(made: Draw, complete: findings.Findings) -> dict[str, dict[str, Any]]:
+    by = replace(rates.Assistance.of(made.frame, made.strata), design=complete.design)
+    parts = rates.domains(made.frame)
+    rows = rates.figures(complete.positions, complete.found, by, parts)
+    return {row["domain"]: row for row in rows}
+
+
+def test_a_complete_audit_gives_a_rate_that_covers_the_truth(state: Path, force: Force) -> None:
+    made = draw(force)
+    found = findings.complete(made, *force.audited(made))
+    rows = figures(made, found)
+    truth = force.recorded.sum() / force.due.sum()
+    assert rows[FORCE]["lower_limit"] < truth < rows[FORCE]["upper_limit"]
+    assert rows[FORCE]["upper_limit"] - rows[FORCE]["lower_limit"] < 0.06
+    assert rows[FORCE]["audited_crimes"] == found.found[FORCE][1].sum() > 200
+    assert rows[FORCE]["rho"] > 0.5
+    for name in ("theft", "violence_against_the_person", "district NORTH", "district SOUTH"):
+        row = rows[name]
+        assert not row["is_withheld"], name
+        assert row["is_assisted"]
+        assert row["lower_limit"] < row["recording_rate"] < row["upper_limit"]
+    assert rows["rape"]["is_withheld"]  # too few of them
+    assert rows["rape"]["recording_rate"] is None
+    assert found.kappa == 1.0
+
+
+def test_the_domains_of_a_finding_are_those_that_the_auditor_named(
+    state: Path, force: Force
+) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    rename = [row | {"offence_group": "robbery"} for row in crimes]
+    found = findings.complete(made, logs, rename)
+    assert found.found["robbery"][1].sum() == found.found[FORCE][1].sum()
+    assert "theft" not in found.found
+
+
+def test_y_is_never_above_m(state: Path, force: Force) -> None:
+    made = draw(force)
+    found = findings.complete(made, *force.audited(made))
+    assert len(found.found) > 5
+    for y, m in found.found.values():
+        assert (y <= m).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "rule"),
+    [
+        ("logs", {"call_id": "L99999"}, "AUDIT-NOT-DRAWN"),
+        ("crimes", {"call_id": "L99999"}, "AUDIT-NOT-DRAWN"),
+        ("logs", {"auditor_code": ""}, "AUDIT-NO-AUDITOR"),
+        ("crimes", {"auditor_code": None}, "AUDIT-NO-AUDITOR"),
+        ("logs", {"audited_at": None}, "AUDIT-NO-TIME"),
+        ("crimes", {"auditor_code": "AUD99"}, "AUDIT-NO-LOG"),
+        ("crimes", {"is_recorded": None}, "AUDIT-NO-JUDGEMENT"),
+    ],
+)
+def test_findings_that_cannot_be_are_refused(
+    state: Path, force: Force, kind: str, changed: dict[str, Any], rule: str
+) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    findings.check(made, logs, crimes)
+    if kind == "logs":
+        logs = without(logs, 3, **changed)
+    else:
+        crimes = without(crimes, 3, **changed)
+    with pytest.raises(AuditError, match=rule):
+        findings.check(made, logs, crimes)
+
+
+def test_a_log_that_was_not_drawn_does_not_get_in(state: Path, force: Force) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    other = next(i for i in force.ids if i not in set(made.call_ids))
+    more = [*logs, logs[0] | {"call_id": other}]
+    with pytest.raises(AuditError, match=f"AUDIT-NOT-DRAWN.*{other}"):
+        findings.complete(made, more, crimes)
+
+
+def test_a_finding_that_is_delivered_twice_is_refused(state: Path, force: Force) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    for rows in ([*logs, logs[0]], crimes), (logs, [*crimes, crimes[0]]):
+        with pytest.raises(AuditError, match="AUDIT-TWICE"):
+            findings.check(made, *rows)
+
+
+def test_nobody_peeks_before_the_last_log_is_read(state: Path, force: Force) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    gone = logs[0]["call_id"]
+    left = [row for row in logs if row["call_id"] != gone]
+    of_left = [row for row in crimes if row["call_id"] != gone]
+    with pytest.raises(AuditError, match=f"AUDIT-INCOMPLETE.*{gone}"):
+        findings.complete(made, left, of_left)
+
+
+def test_the_second_reading_is_part_of_the_audit(state: Path, force: Force) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    place = next(n for n, who in enumerate(made.seconds) if who)
+    key = (made.call_ids[place], made.seconds[place])
+    left = [row for row in logs if (row["call_id"], row["auditor_code"]) != key]
+    of_left = [row for row in crimes if (row["call_id"], row["auditor_code"]) != key]
+    with pytest.raises(AuditError, match="AUDIT-INCOMPLETE"):
+        findings.complete(made, left, of_left)
+
+
+def test_where_two_auditors_differ_the_registrar_decides(state: Path, force: Force) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    twice = {c: b for c, b in zip(made.call_ids, made.seconds, strict=True) if b}
+    row = next(r for r in crimes if twice.get(r["call_id"]) == r["auditor_code"])
+    call_id = row["call_id"]
+    differ = [
+        r | {"is_recorded": not r["is_recorded"]} if r is row else r for r in crimes
+    ]  # fmt: skip
+    before = findings.complete(made, logs, crimes)
+    first = findings.complete(made, logs, differ)
+    assert first.kappa is not None
+    assert 0.5 < first.kappa < 1
+    assert (first.found[FORCE][0] == before.found[FORCE][0]).all()  # the first auditor's counts
+    decided = findings.complete(
+        made,
+        [*logs, {"call_id": call_id, "auditor_code": "FCR", "audited_at": AT}],
+        [*differ, row | {"auditor_code": "FCR", "is_recorded": not row["is_recorded"]}],
+    )
+    assert abs((decided.found[FORCE][0] - before.found[FORCE][0]).sum()) == 1
+
+
+def test_an_erased_log_is_left_out_and_the_rest_stands_for_its_stratum(
+    state: Path, force: Force
+) -> None:
+    made = draw(force)
+    gone = made.call_ids[10]
+    assert gone is not None
+    register.erase(AGENCY, [gone], datetime(2017, 8, 1), "request 12")
+    after = register.load(AGENCY, made.draw_id)
+    found = findings.complete(after, *force.audited(after))
+    assert found.erased == 1
+    assert len(found.positions) == 399
+    assert found.design.weight.sum() == pytest.approx(3000)
+    assert not figures(after, found)[FORCE]["is_withheld"]
+
+
+def test_kappa_by_hand() -> None:
+    """Of 100 logs both say "crime" in 40 and both "none" in 30: (0.7 - 0.5) / (1 - 0.5)."""
+    pairs = [(1, 1)] * 40 + [(0, 0)] * 30 + [(1, 0)] * 20 + [(0, 1)] * 10
+    assert findings.kappa(pairs) == pytest.approx((0.7 - 0.5) / 0.5)
+    assert findings.kappa([(1, 1)] * 5) == 1.0

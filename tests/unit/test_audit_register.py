@@ -1,0 +1,186 @@
+"""Cheating fails with a clear error: redraws, changed frames or predictions, edited registers."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cdi import paths
+from cdi.audit import design, register
+from cdi.audit.design import Options
+from cdi.audit.estimators import AuditError
+from cdi.audit.predictions import Frame
+from cdi.audit.register import Draw, Register
+from tests.audit import AT, AUDITORS, PERIOD, Force
+
+AGENCY = "sample"
+
+
+@pytest.fixture(scope="module")
+def force() -> Force:
+    return Force()
+
+
+def draw(force: Force, **changed: Any) -> Draw:
+    chosen: dict[str, Any] = {"seed": 7, **changed}
+    return register.draw(
+        AGENCY, "v1", PERIOD, force.frame, Options(400), AUDITORS, AT, **chosen
+    )  # fmt: skip
+
+
+def change(frame: Frame, name: str, row: int, value: Any) -> Frame:
+    """The frame with one cell of a log changed."""
+    values = frame.logs[name].to_pylist()
+    values[row] = value
+    place = frame.logs.column_names.index(name)
+    return Frame(frame.logs.set_column(place, name, pa.array(values)), frame.crimes)
+
+
+def rewrite(name: str, column: str, row: int, value: Any) -> None:
+    """Change one cell of a file of the draw."""
+    (folder,) = (f for f in paths.audit(AGENCY).iterdir() if f.is_dir())
+    table = pq.read_table(folder / name)
+    values = table[column].to_pylist()
+    values[row] = value
+    place = table.column_names.index(column)
+    pq.write_table(table.set_column(place, column, pa.array(values)), folder / name)
+
+
+def test_a_draw_is_written_down_and_can_be_read_back(state: Path, force: Force) -> None:
+    made = draw(force)
+    assert len(made.positions) == 400
+    assert made.frame.logs["inclusion_probability"].to_pylist() == pytest.approx(
+        made.strata.probability.tolist()
+    )
+    again = register.load(AGENCY, made.draw_id)
+    assert (again.positions == made.positions).all()
+    assert again.auditors == made.auditors
+    # it follows from what was written before anybody saw it
+    assert (design.sample(again.strata, made.facts["seed"]) == made.positions).all()
+    kinds = [line["kind"] for line in Register(AGENCY).entries()]
+    assert kinds == ["draw", "sample"]
+
+
+def test_a_part_is_read_twice_by_two_people_and_the_logs_are_shared_out(
+    state: Path, force: Force
+) -> None:
+    made = draw(force)
+    twice = [(a, b) for a, b in zip(made.auditors, made.seconds, strict=True) if b]
+    assert len(twice) == 30  # 7.5% of 400
+    assert all(a != b for a, b in twice)
+    counts = [made.auditors.count(name) for name in AUDITORS]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_without_a_given_seed_each_draw_has_its_own(state: Path, force: Force) -> None:
+    first = draw(force, seed=None)
+    second = draw(force, seed=None, reason="first sheet was lost in the post")
+    assert first.facts["seed"] != second.facts["seed"]
+
+
+def test_a_redraw_needs_a_reason_which_the_register_keeps(state: Path, force: Force) -> None:
+    draw(force)
+    with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
+        draw(force, seed=8)
+    draw(force, seed=8, reason="two auditors fell ill")
+    assert [line["reason"] for line in Register(AGENCY).draws()] == [None, "two auditors fell ill"]
+
+
+def test_one_auditor_is_not_enough(state: Path, force: Force) -> None:
+    with pytest.raises(AuditError, match="AUDIT-AUDITORS"):
+        register.draw(AGENCY, "v1", PERIOD, force.frame, Options(400), ["A", "A"], AT)
+    assert Register(AGENCY).entries() == []
+
+
+def test_a_changed_frame_is_refused(state: Path, force: Force) -> None:
+    made = draw(force)
+    register.check_version(made, force.frame)
+    with pytest.raises(AuditError, match="AUDIT-FRAME"):
+        register.check_version(made, change(force.frame, "row_hash", 5, "other"))
+    fewer = Frame(force.frame.logs.slice(1), force.frame.crimes)
+    with pytest.raises(AuditError, match="AUDIT-FRAME"):
+        register.check_version(made, fewer)
+    rewrite("frame.parquet", "row_hash", 5, "other")
+    with pytest.raises(AuditError, match="AUDIT-FRAME"):
+        register.load(AGENCY, made.draw_id)
+
+
+def test_changed_predictions_are_refused(state: Path, force: Force) -> None:
+    made = draw(force)
+    with pytest.raises(AuditError, match="AUDIT-PREDICTIONS"):
+        register.check_version(made, change(force.frame, "missed", 5, 0.5))
+    rewrite("frame.parquet", "missed", 5, 0.5)
+    with pytest.raises(AuditError, match="AUDIT-PREDICTIONS"):
+        register.load(AGENCY, made.draw_id)
+
+
+def test_changed_predictions_of_a_crime_are_refused(state: Path, force: Force) -> None:
+    made = draw(force)
+    rewrite("crimes.parquet", "offence_group", 0, "robbery")
+    with pytest.raises(AuditError, match="AUDIT-PREDICTIONS"):
+        register.load(AGENCY, made.draw_id)
+
+
+def test_a_changed_stratum_or_sample_is_refused(state: Path, force: Force) -> None:
+    made = draw(force)
+    other = next(n for n in range(3000) if n not in set(made.positions.tolist()))
+    rewrite("sample.parquet", "position", 0, other)
+    with pytest.raises(AuditError, match="AUDIT-SAMPLE"):
+        register.load(AGENCY, made.draw_id)
+    rewrite("frame.parquet", "stratum", 0, int(made.strata.of_log[0]) ^ 1)
+    with pytest.raises(AuditError, match="AUDIT-STRATA"):
+        register.load(AGENCY, made.draw_id)
+
+
+@pytest.mark.parametrize("edit", ["change", "remove"])
+def test_an_edited_register_is_refused(state: Path, force: Force, edit: str) -> None:
+    draw(force)
+    draw(force, reason="again")
+    file = Register(AGENCY).file
+    lines = file.read_text().splitlines()
+    if edit == "change":
+        first = json.loads(lines[0])
+        first["seed"] = 1
+        lines[0] = json.dumps(first)
+    else:
+        del lines[0:2]  # the draw that nobody was to know of
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(AuditError, match="AUDIT-REGISTER"):
+        Register(AGENCY).entries()
+
+
+def test_an_unknown_draw_is_named(state: Path, force: Force) -> None:
+    with pytest.raises(AuditError, match="AUDIT-UNKNOWN"):
+        register.load(AGENCY, "frame_20160701_20170531_1")
+
+
+def test_an_erased_log_leaves_a_named_hole(state: Path, force: Force) -> None:
+    made = draw(force)
+    gone = int(made.positions[3])
+    erased = register.erase(AGENCY, [force.ids[gone], "L99999"], datetime(2017, 8, 1), "request 12")
+    assert erased == 1
+    after = register.load(AGENCY, made.draw_id)
+    assert after.holes == {gone}
+    assert after.call_ids[3] is None
+    assert [i for i in after.call_ids if i] == [i for i in made.call_ids if i != force.ids[gone]]
+    kept = pq.read_table(paths.audit(AGENCY) / made.draw_id / "frame.parquet")
+    assert kept["call_id"].null_count == kept["row_hash"].null_count == 1
+    assert force.ids[gone] not in kept["call_id"].to_pylist()
+    assert force.ids[gone] not in Register(AGENCY).file.read_text()
+    register.check_version(after, Frame(_without(force.frame, gone), force.frame.crimes))
+
+
+def _without(frame: Frame, position: int) -> pa.Table:
+    return frame.logs.filter(pa.array(np.arange(len(frame.logs)) != position))
+
+
+def test_a_hole_that_no_erasure_explains_is_refused(state: Path, force: Force) -> None:
+    made = draw(force)
+    rewrite("frame.parquet", "call_id", 5, None)
+    with pytest.raises(AuditError, match="AUDIT-FRAME"):
+        register.load(AGENCY, made.draw_id)
