@@ -17,7 +17,7 @@ MONTHS ?= 3
 SEED ?= 1
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard explain test test-slow test-browser check bench \
+.PHONY: help run ui simulate calibration scorecard coverage explain test test-slow test-browser check bench \
 	docs lock clean
 
 help:  ## List the targets
@@ -37,6 +37,9 @@ calibration: $(VENV)/run.stamp  ## Simulated figures of twelve months against th
 
 scorecard: $(VENV)/run.stamp  ## What the pipeline finds of the simulated truth; <state>/scorecard.json
 	@$(BIN)/python -m cdi.cli scorecard
+
+coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/coverage.json; about 10 minutes
+	@$(BIN)/python -m cdi.cli coverage
 
 explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<reference> [AGENCY=nopd]
 	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }

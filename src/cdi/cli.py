@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from cdi import agencies, paths, runner, service
@@ -151,6 +152,32 @@ def scorecard(
     _say_simulated()
     console.print_json(data=scored)
     console.print(f"written to {paths.home() / 'scorecard.json'}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def coverage(
+    scenario: ScenarioOption = None,
+    seed: SeedOption = None,
+    replicates: Annotated[int, typer.Option(min=1, help="Audits of each kind.")] = 2_000,
+) -> None:
+    """Audit twelve simulated months many times over: how often do the intervals hold the truth?"""
+    from cdi.audit import coverage as proof
+
+    _choose(scenario, 12, seed)
+    with console.status("running") as status:
+        runner.run_simulated(status.update)
+    with Progress(console=console) as bar:
+        task = bar.add_task("auditing", total=None)
+        rows = proof.run(replicates, lambda n, of: bar.update(task, completed=n, total=of))
+    _say_simulated()
+    names = ("universe", "audited", "case", "estimator", "domain", "coverage", "half_width",
+             "ratio_to_classical", "bias", "withheld")  # fmt: skip
+    table = Table(*names, box=None)
+    for row in rows:
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in names))
+    console.print(table)
+    file = paths.home() / "coverage.json"
+    console.print(f"written to {file}", highlight=False, soft_wrap=True)
 
 
 def _say_simulated() -> None:

@@ -1,0 +1,72 @@
+"""`make coverage` from an empty state folder, with 400 replicates."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.conftest import REPO
+
+REPLICATES = 400
+# a share of 400 has a standard error of 1.1 points at 95%
+FORCE = (0.92, 0.975)
+DOMAIN = 0.90
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    home = tmp_path_factory.mktemp("coverage")
+    command = [REPO / ".venv" / "bin" / "python", "-m", "cdi.cli", "coverage"]
+    subprocess.run(
+        [*command, "--replicates", str(REPLICATES), "--seed", "31"],
+        cwd=REPO,
+        env={**os.environ, "CDI_HOME": str(home), "PYTHONPATH": "src:plugins"},
+        check=True,
+    )
+    made: list[dict[str, Any]] = json.loads((home / "coverage.json").read_text())
+    return made
+
+
+def _main(rows: list[dict[str, Any]], case: str = "main") -> list[dict[str, Any]]:
+    found = [row for row in rows if row["case"] == case and row["domain"] == "force"]
+    assert {(row["universe"], row["audited"]) for row in found} == {
+        (universe, size) for universe in ("frame", "all") for size in (400, 1500)
+    }
+    assert all(row["replicates"] == REPLICATES for row in found)
+    return found
+
+
+def test_the_forces_interval_holds_the_true_rate(rows: list[dict[str, Any]]) -> None:
+    for row in _main(rows):
+        assert FORCE[0] <= row["coverage"] <= FORCE[1], row
+
+
+def test_the_interval_is_narrower_than_without_predictions(rows: list[dict[str, Any]]) -> None:
+    for row in _main(rows):
+        assert row["ratio_to_classical"] < (0.72 if row["universe"] == "frame" else 0.67), row
+
+
+def test_useless_predictions_cost_little_and_the_interval_holds(rows: list[dict[str, Any]]) -> None:
+    for row in _main(rows, "useless"):
+        assert row["coverage"] >= 0.90, row
+        if row["universe"] == "frame":
+            assert row["ratio_to_classical"] <= 1.07, row
+
+
+def test_domains_hold_or_are_withheld(rows: list[dict[str, Any]]) -> None:
+    domains = [row for row in rows if row["case"] == "main" and row["domain"] != "force"]
+    shown = [row for row in domains if row["coverage"] is not None]
+    assert len({row["domain"] for row in shown}) >= 8
+    for row in shown:
+        assert row["coverage"] >= DOMAIN, row
+    withheld = [row for row in domains if row["coverage"] is None]
+    assert withheld
+    assert all(row["withheld"] == 1 for row in withheld)
+
+
+def test_auditors_who_err_are_not_corrected(rows: list[dict[str, Any]]) -> None:
+    """Of 80 recorded crimes in 100 four are overlooked: a rate of 80 reads 77."""
+    for row in _main(rows, "auditor_error"):
+        assert -5 < row["bias"] < -2, row
