@@ -161,7 +161,7 @@ def _shuffled(published: Published) -> Published:
 def plans(known: Population, universe: str, logs: int) -> list[Plan]:
     """All ways to audit so many logs of a universe; first the classical one, then main."""
     made = []
-    parts = rates.domains(known.frame)
+    parts = [domain for domain in rates.domains(known.frame) if domain.name in known.true]
     classical = _proportional(known, logs) if universe == "frame" else _best_plain(known, logs)
     made.append(Plan("comparator", _classical(universe), classical, None, parts))
     strata = design.stratify(known.frame, Options(logs))
@@ -199,7 +199,7 @@ def _with_sizes(of_log: NDArray[np.int64], wanted: Floats, logs: int) -> Strata:
     population = np.bincount(of_log)
     least = np.minimum(population, 2)
     audited = design.whole(wanted / wanted.sum(), least, population, logs)
-    return Strata(of_log, population, audited, np.zeros(len(population)))
+    return Strata(of_log, population, audited)
 
 
 def _proportional(known: Population, logs: int) -> Strata:

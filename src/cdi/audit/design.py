@@ -49,13 +49,11 @@ class Strata:
         of_log: Stratum of each log of the frame.
         population: Logs of each stratum.
         audited: Logs to audit of each.
-        predicted: Mean predicted variance of each.
     """
 
     of_log: NDArray[np.int64]
     population: NDArray[np.int64]
     audited: NDArray[np.int64]
-    predicted: Floats
 
     @property
     def probability(self) -> Floats:
@@ -84,11 +82,11 @@ def stratify(frame: Frame, options: Options) -> Strata:
     """
     variance = frame.column("variance")
     boost = np.ones(len(variance))
-    cell = 2 * np.zeros(len(variance), np.int64)
-    for number, (flag, factor) in reversed(list(enumerate(options.oversampled.items(), start=1))):
-        rows = frame.has(flag)
-        boost[rows], cell[rows] = factor, 2 * number
-    cell += frame.is_flagged
+    cell = frame.is_flagged.astype(np.int64)
+    for number, (flag, factor) in enumerate(options.oversampled.items(), start=1):
+        rows = frame.has(flag) & (boost == 1)
+        boost[rows] = factor
+        cell[rows] += 2 * number
     size = boost * np.sqrt(variance)
     wanted = int(np.clip(options.logs // LOGS_PER_STRATUM, 4, MOST_STRATA))
     of_log = _cut(cell, size, wanted)
@@ -97,7 +95,7 @@ def stratify(frame: Frame, options: Options) -> Strata:
     audited = allocate(
         population, np.bincount(of_log, size), options.logs, ~flagged, options.unflagged
     )
-    return Strata(of_log, population, audited, np.bincount(of_log, variance) / population)
+    return Strata(of_log, population, audited)
 
 
 def _cut(cell: NDArray[np.int64], size: Floats, wanted: int) -> NDArray[np.int64]:

@@ -16,7 +16,6 @@ from cdi.errors import CdiError
 Floats = NDArray[np.float64]
 
 PRIOR_LOGS = 5  # audited logs that a predicted stratum variance is worth
-LEAST_CRIMES = 30  # audited crimes of a domain from which predictions may assist
 
 
 class AuditError(CdiError):

@@ -17,6 +17,7 @@ from cdi.audit.rates import FORCE
 from cdi.audit.register import Draw
 
 Row = Mapping[str, Any]
+ADJUDICATOR = "FCR"  # the force crime registrar, who decides where two auditors differ
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,6 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
         kappa(pairs) if pairs else None,
         len(ids) - len(places),
     )
-
-
-ADJUDICATOR = "FCR"  # the force crime registrar, who decides where two auditors differ
 
 
 def _counts(crimes: Sequence[Row]) -> tuple[int, int]:

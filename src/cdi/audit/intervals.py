@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from cdi.audit.estimators import LEAST_CRIMES, Estimate, Floats
+from cdi.audit.estimators import Estimate, Floats
 
 LEVEL = 0.95
 Limits = tuple[Floats, Floats]
@@ -121,11 +121,6 @@ def _less_degrees(size: Any, from_: Any, to: Any, level: float) -> Any:
     """An effective size that has as wide limits by the normal law as it had by Student's."""
     upper = (1 + level) / 2
     return size * (stats.t.ppf(upper, from_) / stats.t.ppf(upper, np.maximum(to, 1))) ** 2
-
-
-def may_assist(crimes: Any) -> Any:
-    """Whether a domain has enough audited crimes to be assisted by predictions."""
-    return crimes >= LEAST_CRIMES
 
 
 def unrecorded(recorded: float, rate: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:

@@ -12,6 +12,7 @@ from cdi.audit.estimators import Auxiliary, Design, Estimate, Floats
 from cdi.audit.predictions import Frame
 
 FORCE = "force"
+LEAST_ASSISTED = 30  # audited crimes of a domain from which predictions may assist
 LEAST_EXPECTED = 40  # crimes of a domain, in the audit as planned
 
 
@@ -127,7 +128,7 @@ def domain_rate(
     predicted = by.predicted(domain.share)
     direct = estimators.ratio(by.design, y, m)
     assisted = estimators.domain(by.design, y, m, by.part(domain, drawn), whole, predicted)
-    is_assisted = intervals.may_assist(direct.crimes) & (assisted.rate > 0) & (assisted.rate < 1)
+    is_assisted = (direct.crimes >= LEAST_ASSISTED) & (assisted.rate > 0) & (assisted.rate < 1)
     return Estimate(
         *(
             np.where(is_assisted, getattr(assisted, f.name), getattr(direct, f.name))

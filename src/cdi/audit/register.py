@@ -283,8 +283,7 @@ def load(agency: str, draw_id: str) -> Draw:
         draw_id, "AUDIT-PREDICTIONS", "predictions",
         predictions_hash(frame) == facts["predictions_hash"],
     )  # fmt: skip
-    predicted = np.bincount(of_log, frame.column("variance"), len(population)) / population
-    strata = Strata(of_log, population, np.array(facts["audited"], np.int64), predicted)
+    strata = Strata(of_log, population, np.array(facts["audited"], np.int64))
     _prove(draw_id, "AUDIT-STRATA", "strata", _sha256(of_log.tobytes()) == facts["strata_hash"])
     drawn = pq.read_table(folder / "sample.parquet")
     hashes = [line["sample_hash"] for line in register.entries()
