@@ -10,13 +10,13 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
+from results import Peak
 from rich.console import Console
 from rich.progress import track
 
@@ -46,33 +46,6 @@ def one_force(number: int, volume: float, scratch: str, threads: int) -> dict[st
     shutil.rmtree(folder)
     used = psutil.Process().cpu_times()
     return {**rows, "bytes": size, "pid": os.getpid(), "cpu": used.user + used.system}
-
-
-class Peak:
-    """Peak of the resident memory of this process and its children, in MiB."""
-
-    def __enter__(self) -> "Peak":
-        """Start to watch."""
-        self.mib, self._is_over = 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self._is_over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        me = psutil.Process()
-        while not self._is_over.wait(0.2):
-            total = 0
-            for process in (me, *me.children(recursive=True)):
-                try:
-                    total += process.memory_info().rss
-                except psutil.Error:
-                    continue
-            self.mib = max(self.mib, total / 2**20)
 
 
 def measure(name: str, volumes: list[float], workers: int) -> dict[str, Any]:
