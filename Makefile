@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do $$p -c \
 	'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# other tools to compare with, apart: what they need does not bind what runs
+BENCH := .venv-bench
 export PYTHONPATH := src:plugins
 
 AGENCY ?= simulated
@@ -17,8 +19,8 @@ MONTHS ?= 3
 SEED ?= 1
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard coverage explain test test-slow test-browser check bench \
-	docs lock clean
+.PHONY: help run ui simulate calibration scorecard coverage explain test test-slow test-browser check \
+	bench docs walkthrough lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,16 +70,20 @@ bench: $(VENV)/dev.stamp  ## Measure what Airflow adds, and the simulator; write
 docs: $(VENV)/run.stamp  ## Generate docs/rules.md and docs/recording-decisions.md from the rules
 	@$(BIN)/python -m cdi.cli docs
 
+walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: three simulated logs through every model
+	@$(BIN)/python -m cdi.cli walkthrough
+
 lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
 	$(BIN)/uv pip compile requirements/bootstrap.in $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/run.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --group browser $(LOCK_OPTIONS) -o requirements/dev.txt
+	$(BIN)/uv pip compile --group bench $(LOCK_OPTIONS) -o requirements/bench.txt
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" --quiet
 
 clean:  ## Remove the environment and caches (not var/: that is your data)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
+	rm -rf $(VENV) $(BENCH) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
 
 # --no-deps: the lock is complete, and dbt-core's experimental parser must stay out (pyproject.toml).
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
@@ -98,4 +104,11 @@ $(VENV)/run.stamp: $(VENV)/bin/uv requirements/run.txt
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	@echo "Installing requirements/dev.txt"
 	@$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(BENCH)/bench.stamp: $(VENV)/bin/uv requirements/bench.txt
+	@echo "Installing requirements/bench.txt into $(BENCH)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
+	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --no-deps --require-hashes \
+		-r requirements/bench.txt
 	@touch $@
