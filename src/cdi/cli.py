@@ -274,5 +274,16 @@ def docs() -> None:
         console.print(f"written {file}")
 
 
+@app.command()
+def walkthrough() -> None:
+    """Generate docs/walkthrough.md: three simulated logs followed through every model."""
+    from cdi import walkthrough as followed
+
+    with console.status("simulating") as status:
+        file = followed.make(status.update)
+    _say_simulated()
+    console.print(f"written {file}")
+
+
 if __name__ == "__main__":
     main()

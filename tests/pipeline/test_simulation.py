@@ -8,6 +8,7 @@ import csv
 import gzip
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cdi import agencies, paths, pipeline, runner
+from cdi import agencies, paths, pipeline, runner, walkthrough
 from cdi.cli import app
 from cdi.simulation import calibration, generate, population, scenario, scorecard
 from cdi.simulation.variant import Variant
@@ -358,3 +359,28 @@ def test_each_variant_has_its_own_landing(run: Path) -> None:
         assert not paths.landing("simulated", "calls").exists()
         loaded = agencies.load("simulated")
         assert loaded.coverage is not None and str(loaded.coverage.start) == "2012-11-01"
+
+
+# ---------------------------------------------------------------------- the page made from it
+
+
+def test_the_walk_through_page_is_current(run: Path) -> None:
+    assert walkthrough.VARIANT == TWO_MONTHS
+    assert walkthrough.PAGE.read_text(encoding="utf-8") == walkthrough.page(), "make walkthrough"
+
+
+def test_each_log_of_the_walk_through_goes_from_the_landing_to_a_rate() -> None:
+    _, *stories = walkthrough.PAGE.read_text(encoding="utf-8").split("\n## ")
+    assert len(stories) == 3
+    for story in stories:
+        assert story.splitlines()[2].startswith("SIMULATED log")
+        models = re.findall(r"^\*\*`([a-z_.]+)`\*\*", story, re.M)
+        on_the_way = [
+            "landing.calls", "staging.stg_calls", "reporting.int_reporting__call_evidence",
+            "reporting.int_reporting__facts", "reporting.int_reporting__decisions",
+            "outcomes.int_outcomes__outcomes", "main.recording_rate",
+        ]  # fmt: skip
+        assert [name for name in models if name in on_the_way] == on_the_way
+    recorded, missed, found = (story.split("**What is true**")[1] for story in stories)
+    assert "recorded, as 12" in recorded and "recorded, as 12" in found
+    assert ", unrecorded." in missed

@@ -1,0 +1,374 @@
+"""The generated page docs/walkthrough.md: three simulated logs followed through every model.
+
+All rows are read from the tables of a published version. A model is on the page if its table names
+a call, a record or a reported crime. Models stand in the order in which dbt builds them, so a new
+one finds its place by itself. What the wide tables only pass on is left out there. Keyed hashes
+differ from one state folder to the next, so they are shown as numbers: equal numbers are equal
+hashes.
+"""
+
+import io
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+
+from cdi import agencies, paths
+from cdi.agencies import Agency
+from cdi.explain import explain
+from cdi.render import render
+from cdi.simulation.variant import Variant
+from cdi.sql import connect, fetch_dicts, ident, scalar
+
+VARIANT = Variant(paths.DEFAULT_SCENARIO, 2, 3)
+PAGE = paths.REPO / "docs" / "walkthrough.md"
+MAX_ROWS = 8
+MANY_COLUMNS = 25  # of a row: then what is false is left out too
+# what a table can name; the last is looked for only where the others are absent
+KEYS = ("call_id", "crime_record_id", "reported_crime_id")
+# rooms whose wide tables repeat much of what came before
+PASSES_ON = ("landing", "staging", "main")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A kind of log worth following, and how to find the first of its kind.
+
+    Attributes:
+        title: Heading.
+        why: What is to be seen.
+        condition: SQL over `crime` (fct_reported_crimes), `call` (fct_calls) and `record`
+            (stg_crime_records).
+    """
+
+    title: str
+    why: str
+    condition: str
+
+
+STORIES = (
+    Story(
+        "A crime that was recorded",
+        "The record names its log in a form of its own, and the key rules read it all the same. "
+        "Evidence in the log and the record agree, so the crime counts as recorded.",
+        "crime.outcome = 'recorded' and crime.link_rung = 'canonical_key' "
+        "and record.call_reference <> crime.call_id and call.reported_crime_count = 1",
+    ),
+    Story(
+        "A crime that nobody recorded",
+        "The log was opened and closed as something else, and no record is linked. "
+        "Only its words tell of a crime, so it is on the registrar's list as suspected.",
+        "crime.outcome = 'unrecorded' and crime.status = 'suspected' and not crime.is_in_frame "
+        "and call.reported_crime_count = 1",
+    ),
+    Story(
+        "A record without a usable reference",
+        "No reference leads from the record to the log. "
+        "Place, time, offence and person do, each with its weight.",
+        "crime.outcome = 'recorded' and crime.link_rung <> 'canonical_key' "
+        "and call.reported_crime_count = 1",
+    ),
+)  # fmt: skip
+
+ROOMS = {
+    "landing": "A row is accepted as the source told it, with typed values and canonical keys. "
+    "Personal data became keyed hashes on the way in, and nothing here is ever changed again.",
+    "staging": "Of all accepted batches the newest row per key stays. "
+    "Names and types are the same for every agency from here on.",
+    "reporting": "Each kind of evidence is gathered by itself, then the crimes that the log tells "
+    "of are listed. Facts are asked of each, and the first row of the decision table that fits "
+    "decides.",
+    "linkage": "Each record looks for its call, from the strictest rung of the ladder to the "
+    "loosest. A record belongs to one call at most, with the probability that it does.",
+    "outcomes": "What the call tells is put against the records linked to it. "
+    "Each reported crime ends in one outcome under each ruleset.",
+    "main": "The published tables gather it for readers. "
+    "The crime counts in the rates of its group, district and month.",
+}
+TITLES = {"main": "marts"}
+
+
+@dataclass
+class Sheet:
+    """The rows of one log in one model."""
+
+    name: str
+    description: str
+    header: list[str]
+    rows: list[list[str]]
+    more: int = 0
+
+
+@dataclass
+class Step:
+    """One room of the house."""
+
+    title: str
+    text: str
+    sheets: list[Sheet] = field(default_factory=list)
+
+
+def make(say: Callable[[str], None]) -> Path:
+    """Simulate the walk-through's own force in a state folder of its own, and write the page.
+
+    Args:
+        say: Is told each step as it begins.
+    """
+    from cdi import runner
+
+    os.environ["CDI_HOME"] = str(paths.home() / "walkthrough")
+    with VARIANT.selected():
+        runner.run_simulated(say)
+        PAGE.write_text(page(), encoding="utf-8")
+    return PAGE
+
+
+def page() -> str:
+    """The page, from the version that is published in the state folder."""
+    agency = agencies.load(paths.SIMULATED)
+    file = paths.published(agency.agency) / "current" / "recording.duckdb"
+    with connect(file, read_only=True) as con:
+        logs = [_follow(con, agency, story) for story in STORIES]
+        told = [_in_words(agency, log["call_id"], file) for log in logs]
+        return render(
+            "walkthrough.md.j2",
+            logs=[log | {"told": words} for log, words in zip(logs, told, strict=True)],
+            variant=VARIANT,
+        )
+
+
+def _follow(con: duckdb.DuckDBPyConnection, agency: Agency, story: Story) -> Row:
+    """One log through all models."""
+    call_id = _first_of_its_kind(con, story)
+    ids = {
+        "call_id": [call_id],
+        **{
+            key: [
+                row[0]
+                for row in con.execute(
+                    f"select {key} from main.fct_reported_crimes "
+                    f"where call_id = ? and {key} is not null order by all", [call_id]
+                ).fetchall()
+            ]
+            for key in KEYS[1:]
+        },
+    }  # fmt: skip
+    table = _Tables(con, ids)
+    steps = {room: Step(TITLES.get(room, room), text) for room, text in ROOMS.items()}
+    steps["landing"].sheets = table.landed(agency)
+    for schema, name in _models(con):
+        sheet = table.sheet(schema, name)
+        if sheet:
+            steps[schema].sheets.append(sheet)
+    steps["main"].sheets.append(table.rate())
+    return {
+        "title": story.title,
+        "why": story.why,
+        "call_id": call_id,
+        "steps": list(steps.values()),
+        "truth": _truth(con, call_id),
+    }
+
+
+def _first_of_its_kind(con: duckdb.DuckDBPyConnection, story: Story) -> str:
+    return str(
+        scalar(
+            con,
+            "select min(crime.call_id) from main.fct_reported_crimes as crime "
+            "inner join main.fct_calls as call on crime.call_id = call.call_id "
+            "left join staging.stg_crime_records as record "
+            "on crime.crime_record_id = record.crime_record_id "
+            f"where {story.condition}",
+        )
+    )
+
+
+def _in_words(agency: Agency, call_id: str, file: Path) -> str:
+    """What `cdi explain` prints; the version's name changes with each line of code, so it goes."""
+    printed = io.StringIO()
+    explain(agency, call_id, Console(file=printed, width=100))
+    text = printed.getvalue().replace(f"version {file.resolve().parent.name}, ", "")
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _truth(con: duckdb.DuckDBPyConnection, call_id: str) -> list[Row]:
+    """What is true of the log's crimes; the pipeline never reads it."""
+    return fetch_dicts(
+        con,
+        "select offence, outcome_as_of, crime_id from read_parquet($file) "
+        "where call_id = $call order by ordinal",
+        {"file": str(paths.truth() / "crimes.parquet"), "call": call_id},
+    )
+
+
+# ---------------------------------------------------------------------- models
+
+
+def _models(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """The models that name a call, a record or a reported crime, in the order of the flow."""
+    found = con.execute(
+        "select distinct schema_name, table_name from duckdb_columns() "
+        "inner join duckdb_tables() using (schema_name, table_name) "
+        "where list_contains($keys, column_name) and list_contains($rooms, schema_name)",
+        {"keys": list(KEYS), "rooms": list(ROOMS)},
+    ).fetchall()
+    depth = _depths()
+    rooms = list(ROOMS)
+    return sorted(found, key=lambda model: (rooms.index(model[0]), depth[model[1]], model[1]))
+
+
+def _depths() -> dict[str, int]:
+    """How many models stand before each, by the longest way."""
+    needs = {
+        file.stem: set(re.findall(r"ref\(['\"](\w+)['\"]\)", file.read_text(encoding="utf-8")))
+        for file in paths.DBT_PROJECT.glob("models/*/*")
+        if file.suffix in (".sql", ".py")
+    }
+    depth: dict[str, int] = {}
+
+    def of(model: str) -> int:
+        if model not in depth:
+            before = [of(name) for name in needs[model] if name in needs]
+            depth[model] = 1 + max(before, default=0)
+        return depth[model]
+
+    return {model: of(model) for model in needs}
+
+
+class _Tables:
+    """Rows of one log, table by table; remembers which values were shown."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, ids: dict[str, list[Any]]) -> None:
+        self.con = con
+        self.ids = ids
+        self.seen = {("call_id", str(call_id)) for call_id in ids["call_id"]}
+        self.hashes: dict[str, int] = {}
+        self.next_hash = count(1)
+
+    def landed(self, agency: Agency) -> list[Sheet]:
+        """The accepted rows of the call, its entries and its records."""
+        sheets = []
+        for dataset, thing, key in (
+            ("calls", "call", "call_id"),
+            ("log_actions", "call", "call_id"),
+            ("crime_records", "record", "crime_record_id"),
+        ):
+            files = paths.landing(agency.agency, dataset) / "batches" / "*" / "rows.parquet"
+            rows = fetch_dicts(
+                self.con,
+                "from read_parquet($files) where list_contains"
+                f"($ids, coalesce({thing}_key, upper({thing}_reference))) order by row_id",
+                {"files": str(files), "ids": self.ids[key]},
+            )
+            if rows:
+                told = f"Accepted rows of `{dataset}`. One row per accepted row."
+                sheets.append(self._sheet(f"landing.{dataset}", told, rows))
+        return sheets
+
+    def sheet(self, schema: str, name: str) -> Sheet | None:
+        """The log's rows in one model, if it has any."""
+        columns = [
+            row[0]
+            for row in self.con.execute(
+                "select column_name from information_schema.columns "
+                "where table_schema = ? and table_name = ? order by ordinal_position",
+                [schema, name],
+            ).fetchall()
+        ]
+        keys = [key for key in KEYS[:2] if key in columns] or list(KEYS[2:])
+        condition = " or ".join(f"list_contains(${key}, {key})" for key in keys)
+        rows = fetch_dicts(
+            self.con,
+            f"select * from {schema}.{ident(name)} where {condition} order by all",
+            {key: self.ids[key] for key in keys},
+        )
+        return (
+            self._sheet(f"{schema}.{name}", self._description(schema, name), rows) if rows else None
+        )
+
+    def rate(self) -> Sheet:
+        """The cells of the rate, standard ruleset, that the log's first crime counts in."""
+        rows = fetch_dicts(self.con, RATE, {"crime": self.ids["reported_crime_id"][0]})
+        told = self._description("main", "recording_rate")
+        return self._sheet("main.recording_rate", told, rows)
+
+    def _description(self, schema: str, name: str) -> str:
+        """First and last sentence of the model's description: what it is for, and its grain."""
+        text = scalar(
+            self.con,
+            "select comment from duckdb_tables() where schema_name = ? and table_name = ?",
+            [schema, name],
+        )
+        sentences = re.split(r"(?<=[.])\s+(?=[A-Z])", str(text).strip())
+        return " ".join(dict.fromkeys([sentences[0], sentences[-1]]))
+
+    # ------------------------------------------------------------------ cells
+
+    def _sheet(self, name: str, description: str, rows: list[Row]) -> Sheet:
+        """What of the rows is to be shown: short rows as they are, long ones on their side."""
+        text = [{column: self._text(value) for column, value in row.items()} for row in rows]
+        always = name.partition(".")[0] not in PASSES_ON
+        columns = [c for c in text[0] if not self._is_known(c, text, always)]
+        if len(columns) > MANY_COLUMNS:
+            columns = [c for c in columns if any(row[c] not in ("", "no") for row in text)]
+        columns = [c for c in columns if any(row[c] for row in text)]
+        self.seen |= {(column, row[column]) for row in text for column in columns}
+        text.sort(key=lambda row: [row[c] for c in columns if "hash" not in row[c]])
+        more = max(0, len(text) - MAX_ROWS)
+        shown = text[:MAX_ROWS]
+        if len(columns) > max(8, len(shown)):
+            header = ["column", *([""] * len(shown))]
+            cells = [[f"`{column}`", *(row[column] for row in shown)] for column in columns]
+        else:
+            header = [f"`{column}`" for column in columns]
+            cells = [[row[column] for column in columns] for row in shown]
+        return Sheet(name, description, header, cells, more)
+
+    def _is_known(self, column: str, rows: Iterable[Row], is_shown_again: bool) -> bool:
+        """Whether no row says anything new in the column."""
+        if is_shown_again and column != "call_id":
+            return False
+        return all(not row[column] or (column, row[column]) in self.seen for row in rows)
+
+    def _text(self, value: Any) -> str:
+        """A value as it stands in a Markdown table."""
+        if value is None or value == []:
+            return ""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, datetime):
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        if isinstance(value, date):
+            return value.isoformat()
+        if isinstance(value, float):
+            return f"{value:.3f}".rstrip("0").rstrip(".")
+        text = str(value)
+        if re.fullmatch(r"[0-9a-f]{64}|\d{17,}", text):
+            if text not in self.hashes:
+                self.hashes[text] = next(self.next_hash)
+            return f"hash {self.hashes[text]}"
+        return re.sub(r"([|*<>`\\])", r"\\\1", " ".join(text.split()))
+
+
+RATE = """
+    select rates.*
+    from main.recording_rate as rates
+    inner join main.fct_reported_crimes as crimes on crimes.reported_crime_id = $crime
+    where
+        rates.ruleset = 'standard'
+        and rates.universe = case when crimes.is_in_frame then 'frame' else 'all' end
+        and rates.offence_group in ('all', crimes.offence_group)
+        and rates.district in ('all', crimes.district)
+        and rates.reported_month in ('all', cast(crimes.reported_month_on as varchar))
+        and rates.disposition_code in ('all', crimes.disposition_code)
+    order by rates.breakdown
+"""
