@@ -1,0 +1,230 @@
+"""A national year as 43 agencies, two at a time: from the landing to the published versions.
+
+The forces are those of bench/simulation.py: 20 million logs, 70 million entries, 6 million records,
+shared among 43 forces as recorded crime was in 2017/18. Each is an agency of its own: folder,
+landing, build. None has an audit, so the lexicon alone reads the texts.
+
+1. Made once and kept below ``<state>/bench/national-<volume>``, not timed: simulated, extracted,
+   checked and landed. What is landed is not made again, so a stopped run goes on where it was.
+2. Timed, one process per force, two at a time, the largest first: build, check, report, publish. A
+   published version is removed once it is counted: 43 of them would fill a small disk.
+
+Writes a row to ``<state>/bench/results.json`` and where the time went, by step and by model, to
+``<state>/bench/national_year.json``. VOLUME=0.1: a tenth of each force. FORCES=3: the largest.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import results
+import yaml
+from rich.console import Console
+from rich.progress import track
+from simulation import LOGS, SIZES
+
+from cdi import agencies, landing, paths, pipeline, runner
+from cdi.simulation import details, narrative, population, scenario
+from cdi.simulation.extracts import Writer
+from cdi.simulation.texts import Bank
+from cdi.sql import connect, fetch_dicts
+
+VOLUME = float(os.environ.get("VOLUME") or 1)
+FORCES = int(os.environ.get("FORCES") or len(SIZES))
+AT_A_TIME = 2
+DATASETS = ("calls", "log_actions", "crime_records")
+# the caller's state folder, for this process and its children: the figures go there
+STATE = Path(os.environ.setdefault("CDI_BENCH_STATE", str(paths.home())))
+
+
+def home() -> Path:
+    """State folder of the national year."""
+    return STATE / "bench" / f"national-{VOLUME:g}"
+
+
+def use() -> None:
+    """Work on the national year's agencies, in this process and its children."""
+    os.environ["CDI_HOME"] = str(home())
+    os.environ["CDI_AGENCIES"] = str(home() / "agencies")
+
+
+def name_of(number: int) -> str:
+    """Name of a force, the largest being 0."""
+    return f"force_{number:02d}"
+
+
+# ---------------------------------------------------------------------- made once
+
+
+def write_agency(number: int) -> Path:
+    """Write the folder of one force: the simulated agency's, without an audit."""
+    model = paths.REPO / "agencies" / paths.SIMULATED
+    folder = home() / "agencies" / name_of(number)
+    shutil.copytree(model, folder, dirs_exist_ok=True)
+    settings = yaml.safe_load((model / "agency.yaml").read_text(encoding="utf-8"))
+    end = scenario.period_end(paths.DEFAULT_SCENARIO)
+    start = scenario.first_day(end, 12)
+    settings |= {
+        "agency": name_of(number),
+        "name": f"Force {number} (SIMULATED)",
+        "data_root": str(home() / "sources" / name_of(number)),
+        "start_date": start,
+        "coverage": {"start": start, "end": end},
+        "sources": {name: settings["sources"][name] for name in DATASETS},
+    }
+    for rule in settings["key_rules"]["call"]:
+        # the largest force has more than 9,999 logs a day
+        rule["pattern"] = rule["pattern"].replace(r"(\d{4})", r"(\d{4,5})")
+    text = yaml.safe_dump(settings, sort_keys=False)
+    (folder / "agency.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def land(number: int) -> str:
+    """Simulate one force and land it, unless it is landed; the files are removed again."""
+    use()
+    name = name_of(number)
+    write_agency(number)
+    if all(landing.batches(name, dataset) for dataset in DATASETS):
+        return name
+    loaded = scenario.load(paths.DEFAULT_SCENARIO)
+    volume = VOLUME * LOGS / loaded.settings.volumes.logs * SIZES[number] / sum(SIZES)
+    year = population.simulate(loaded, 1, volume=volume, force=number)
+    bank = Bank(loaded)
+    narrative.write(year, bank, 1)
+    details.add(year, 1)
+    sources = home() / "sources" / name
+    Writer(year, bank).write(sources, year.clock.start, threads=1)
+    del year
+    agency = agencies.load(name)
+    for dataset in DATASETS:
+        extracted = pipeline.extract(name, dataset, runner.default_interval(agency))
+        if extracted.result:
+            pipeline.check_landing(name, dataset, extracted.result)
+    shutil.rmtree(sources)
+    return name
+
+
+# ---------------------------------------------------------------------- timed
+
+
+def publish(name: str) -> None:
+    """From the landing to a published version; prints what each step cost, by the step's name."""
+    costs: dict[str, dict[str, float]] = {}
+
+    def step(title: str, work: Callable[[], Any]) -> Any:
+        before, started = used(), time.monotonic()
+        done = work()
+        costs[title] = {
+            "wall_s": time.monotonic() - started,
+            "cpu_s": used() - before,
+        }
+        return done
+
+    version = step("build", lambda: pipeline.make_build(name)).result
+    for title, work in (
+        ("check", pipeline.check_marts),
+        ("report", pipeline.write_report),
+        ("publish", pipeline.publish_version),
+    ):
+        step(title, lambda work=work: work(name, version))
+    print(json.dumps(costs))
+
+
+def used() -> float:
+    """CPU seconds of this process and of its ended children."""
+    times = psutil.Process().cpu_times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def measured(number: int) -> dict[str, Any]:
+    """Publish one force in a process of its own; its costs by step, seconds by model, rows."""
+    name = name_of(number)
+    version = paths.published(name)
+    shutil.rmtree(version, ignore_errors=True)
+    started = time.monotonic()
+    process = subprocess.Popen([sys.executable, __file__, name], stdout=subprocess.PIPE, text=True)
+    with results.Peak(process.pid) as peak:
+        told, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{name} was not published")
+    wall = time.monotonic() - started
+    file = version / "current" / "recording.duckdb"
+    with connect(file, read_only=True) as con:
+        models = fetch_dicts(
+            con, "select node, resource_type, execution_seconds as s, row_count from run_results"
+        )  # fmt: skip
+    done = {
+        "force": name,
+        "wall_s": wall,
+        "peak_mib": peak.mib,
+        "file_mib": file.stat().st_size / 2**20,
+        "steps": json.loads(told.splitlines()[-1]),
+        "models": {m["node"]: m["s"] for m in models if m["resource_type"] == "model"},
+        "other": Counter(),
+        "rows": {
+            dataset: sum(b.manifest["accepted"] for b in landing.batches(name, dataset))
+            for dataset in DATASETS
+        },
+    }
+    for model in models:
+        if model["resource_type"] != "model":
+            done["other"][f"dbt {model['resource_type']}s"] += model["s"]
+    shutil.rmtree(version)
+    return done
+
+
+def total(parts: list[dict[str, float]]) -> dict[str, float]:
+    """Sum by name, the largest first."""
+    summed: Counter[str] = Counter()
+    for part in parts:
+        summed.update(part)
+    return {name: round(value, 1) for name, value in summed.most_common()}
+
+
+def main() -> None:
+    """Make what is missing, measure, print and keep the figures."""
+    console = Console(stderr=True)
+    use()
+    numbers = range(FORCES)
+    with ProcessPoolExecutor(AT_A_TIME, max_tasks_per_child=1) as pool:
+        list(track(pool.map(land, numbers), "landing", total=FORCES, console=console))
+    before, started = used(), time.monotonic()
+    with results.Peak() as peak, ThreadPoolExecutor(AT_A_TIME) as threads:
+        jobs = threads.map(measured, numbers)
+        done = list(track(jobs, "publishing", total=FORCES, console=console))
+    cost = results.Cost(time.monotonic() - started, used() - before, peak.mib)
+    os.environ["CDI_HOME"] = str(STATE)
+    name = f"national year, {FORCES} agencies, {AT_A_TIME} at a time"
+    if VOLUME != 1:
+        name += f", volume {VOLUME:g}"
+    row = results.keep(name, total([d["rows"] for d in done]), cost)
+    profile = {
+        **row,
+        "steps_wall_s": total([{s: c["wall_s"] for s, c in d["steps"].items()} for d in done]),
+        "steps_cpu_s": total([{s: c["cpu_s"] for s, c in d["steps"].items()} for d in done]),
+        "models_s": total([d["models"] for d in done]),
+        "in_the_build_s": total([d["other"] for d in done]),
+        "forces": [
+            {k: d[k] for k in ("force", "rows", "wall_s", "peak_mib", "file_mib")} for d in done
+        ],
+    }
+    file = results.file().with_name("national_year.json")
+    file.write_text(json.dumps(profile, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({k: v for k, v in profile.items() if k != "forces"}, indent=2))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        publish(sys.argv[1])
+    else:
+        main()
