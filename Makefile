@@ -63,9 +63,11 @@ check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros
 	$(BIN)/yamllint --strict .
 
-bench: $(VENV)/dev.stamp  ## Measure what Airflow adds, and the simulator; writes <state>/bench*.json
+bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure (docs/performance.md); hours, a step at a time
+	$(BIN)/python bench/link_job.py
 	$(BIN)/python bench/airflow_overhead.py
 	$(BIN)/python bench/simulation.py
+	$(BIN)/python bench/national_year.py
 
 docs: $(VENV)/run.stamp  ## Generate docs/rules.md and docs/recording-decisions.md from the rules
 	@$(BIN)/python -m cdi.cli docs
