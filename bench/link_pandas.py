@@ -4,6 +4,7 @@ The force-year is one batch, so each row of the landing is the newest word on it
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,12 @@ WIDE, NARROW = 14 * DAY + HOUR, 7 * HOUR
 WIDE_BUCKET, NARROW_BUCKET, CELL = 15 * DAY, 8 * HOUR, 1000
 
 Frame = pd.DataFrame
+Measure = Callable[[Frame, Frame, Frame], Frame]
 
 
 def epoch(column: pd.Series) -> pd.Series:
     """Whole seconds since 1970; not known is NaN."""
-    seconds = (column - pd.Timestamp(0)) / pd.Timedelta(seconds=1)
-    return seconds.round()
+    return (column - pd.Timestamp("1970-01-01")).dt.total_seconds().round()
 
 
 def positions(rows: Frame) -> dict[str, pd.Series]:
@@ -103,54 +104,66 @@ def paired(pairs: Frame, records: Frame, calls: Frame) -> Frame:
 # ---------------------------------------------------------------------- comparisons
 
 
-def levels(p: Frame) -> Frame:
-    """How far a record and a call agree, a column per comparison."""
+def measured(p: Frame) -> Frame:
+    """What the levels are read from: lag, distance, and whether the rest is the same."""
     lag = (p["told_s"] - p["received_s"]) * np.where(p["is_report_time"], 1, -1)
-    metre = np.hypot(p["easting_m"] - p["easting_m_c"], p["northing_m"] - p["northing_m_c"])
-    is_none = p["offence_group"] == "none"
-    is_hidden = (p["initial_group"] == "none") & (p["final_group"] == "none")
-    same_group = (p["offence_group"] == p["initial_group"]) | (
-        p["offence_group"] == p["final_group"]
+    same = ("district", "address_line", "postcode", "surname", "birth_date")
+    return Frame(
+        {
+            "lag": lag,
+            "metres": metres_2(p) ** 0.5,
+            "offence": offence_level(p["offence_group"], p["initial_group"], p["final_group"]),
+            **{column: is_same(p[column], p[f"{column}_c"]) for column in same},
+        }
     )
-    chosen = {
+
+
+def is_same(left: pd.Series, right: pd.Series) -> np.ndarray:
+    """1 the same, 0 different, -1 not known on either side."""
+    return np.where(left.isna() | right.isna(), -1, left == right)
+
+
+def offence_level(group: pd.Series, initial: pd.Series, final: pd.Series) -> np.ndarray:
+    """How far the offence of a record is what its call was opened or closed under."""
+    cases = [
+        ((group == "none") & (final == "none"), "no_crime"), (group == "none", "differs"),
+        ((group == initial) | (group == final), "same"),
+        ((initial == "none") & (final == "none"), "hidden"),
+    ]  # fmt: skip
+    return first_of(cases, "differs")
+
+
+def levels(m: Frame) -> Frame:
+    """How far a record and a call agree, a column per comparison."""
+    lag, metres = m["lag"], m["metres"]
+    same_or_not = {
+        name: [(m[column] == 1, "same"), (m[column] == 0, "differs")]
+        for name, column in (("name", "surname"), ("birth_date", "birth_date"))
+    }
+    cases = {
         "time": [
             (lag.isna(), "unknown"), (lag.abs() <= 60, "minute"), (lag.abs() <= 900, "quarter"),
             (lag.abs() <= HOUR, "hour"), (lag < 0, "before"), (lag <= SIX_HOURS, "six_hours"),
-            (lag <= DAY, "day"), (lag <= FORTNIGHT, "fortnight"), (True, "later"),
+            (lag <= DAY, "day"), (lag <= FORTNIGHT, "fortnight"), (lag > FORTNIGHT, "later"),
         ],
         "distance": [
-            (metre <= 50, "here"), (metre <= 150, "near"), (metre <= 500, "block"),
-            (metre <= 2000, "quarter"), (metre.notna(), "far"),
-            (p["district"] == p["district_c"], "same_district"),
-            (differs(p, "district"), "other_district"),
+            (metres <= 50, "here"), (metres <= 150, "near"), (metres <= 500, "block"),
+            (metres <= 2000, "quarter"), (metres.notna(), "far"),
+            (m["district"] == 1, "same_district"), (m["district"] == 0, "other_district"),
         ],
         "address": [
-            (p["address_line"] == p["address_line_c"], "same"),
-            (p["postcode"] == p["postcode_c"], "postcode"),
-            (differs(p, "address_line"), "differs"),
+            (m["address_line"] == 1, "same"), (m["postcode"] == 1, "postcode"),
+            (m["address_line"] == 0, "differs"),
         ],
-        "offence": [
-            (is_none & (p["final_group"] == "none"), "no_crime"), (is_none, "differs"),
-            (same_group, "same"), (is_hidden, "hidden"), (True, "differs"),
-        ],
-        "name": [(p["surname"] == p["surname_c"], "same"), (differs(p, "surname"), "differs")],
-        "birth_date": [
-            (p["birth_date"] == p["birth_date_c"], "same"), (differs(p, "birth_date"), "differs"),
-        ],
+        **same_or_not,
     }  # fmt: skip
-    return p.assign(**{f"{name}_level": first_of(p, cases) for name, cases in chosen.items()})
+    found = {f"{name}_level": first_of(some, "unknown") for name, some in cases.items()}
+    return Frame(found, index=m.index).assign(offence_level=m["offence"])
 
 
-def differs(p: Frame, column: str) -> pd.Series:
-    """Known on both sides, and different."""
-    other = p[f"{column}_c"]
-    return p[column].notna() & other.notna() & (p[column] != other)
-
-
-def first_of(p: Frame, cases: list[tuple[object, str]]) -> np.ndarray:
-    """The name of the first condition that holds, or unknown."""
-    conditions = [np.broadcast_to(np.asarray(c, bool), len(p)) for c, _ in cases]
-    return np.select(conditions, [name for _, name in cases], "unknown")
+def first_of(cases: list[tuple[pd.Series, str]], other: str) -> np.ndarray:
+    """The name of the first condition that holds."""
+    return np.select([condition for condition, _ in cases], [name for _, name in cases], other)
 
 
 # ---------------------------------------------------------------------- references
@@ -177,7 +190,8 @@ def references(inputs: Path, records: Frame, calls: Frame) -> Frame:
 
 def proven(named: Frame, records: Frame, calls: Frame) -> Frame:
     """The rungs that references prove; if the place contradicts, not without support."""
-    p = levels(paired(named, records, calls))
+    p = paired(named, records, calls)
+    p = p.join(levels(measured(p)))
     p["is_mutual"] = p["is_typed"] & p["is_written_back"]
     has_same_person = (p["name_level"] == "same") | (p["birth_date_level"] == "same")
     is_same_place = p["address_level"].isin(["same", "postcode"])
@@ -352,7 +366,14 @@ COMPARISONS = [
 ]  # fmt: skip
 
 
-def compared(found: Frame, named: Frame, linked: Frame, subjects: Frame, calls: Frame) -> Frame:
+def measured_pairs(pairs: Frame, subjects: Frame, calls: Frame) -> Frame:
+    """What is measured of each pair, in the order of the pairs."""
+    return measured(paired(pairs, subjects, calls))
+
+
+def compared(
+    found: Frame, named: Frame, linked: Frame, subjects: Frame, calls: Frame, measure: Measure
+) -> Frame:
     """Each record and candidate with the pattern of their levels."""
     typed = named.loc[named["is_typed"] & named["r"].isin(subjects["r"]), ["r", "c"]]
     near = near_references(subjects, calls)
@@ -360,15 +381,15 @@ def compared(found: Frame, named: Frame, linked: Frame, subjects: Frame, calls: 
         [typed.assign(reference_level="typed"), near.assign(reference_level="near")]
     ).drop_duplicates(["r", "c"])
     pairs = pd.concat([found, typed, near]).drop_duplicates()
-    p = levels(paired(pairs.merge(reference, on=["r", "c"], how="left"), subjects, calls))
+    pairs = pairs.merge(reference, on=["r", "c"], how="left")
+    p = pairs.join(levels(measure(pairs[["r", "c"]], subjects, calls)))
+    p = p.merge(subjects[["r", "call_key", "is_crime_record"]], on="r")
     p["reference_level"] = np.where(
         p["call_key"].isna(), "unknown", p["reference_level"].fillna("differs")
     )
     p["taken_level"] = np.where(p["c"].isin(linked["c"]), "taken", "free")
-    pattern = p[f"{COMPARISONS[0]}_level"].str.cat(
-        [p[f"{name}_level"] for name in COMPARISONS[1:]], sep="/"
-    )
-    return p[["r", "c", "is_crime_record"]].assign(pattern=pattern)
+    first, *others = (p[f"{name}_level"] for name in COMPARISONS)
+    return p[["r", "c", "is_crime_record"]].assign(pattern=first.str.cat(others, sep="/"))
 
 
 # ---------------------------------------------------------------------- scores
@@ -376,12 +397,11 @@ def compared(found: Frame, named: Frame, linked: Frame, subjects: Frame, calls: 
 
 def pattern_weights(patterns: pd.Series, weights: Frame) -> pd.Series:
     """Base-2 odds of a pattern: as learnt, else the prior and the sum of its levels."""
-    of_level = weights.set_index(["comparison", "level"])["weight"]
-    (prior,) = of_level["prior"]
+    of = {name: some.set_index("level")["weight"] for name, some in weights.groupby("comparison")}
     levels = patterns.str.split("/", expand=True).set_axis(COMPARISONS, axis=1)
-    independent = sum(levels[name].map(of_level[name]).fillna(0) for name in sorted(COMPARISONS))
-    seen = patterns.map(of_level["pattern"])
-    return seen.fillna(prior + independent).set_axis(patterns)
+    independent = sum(levels[name].map(of[name]).fillna(0) for name in sorted(COMPARISONS))
+    seen = patterns.map(of["pattern"])
+    return seen.fillna(of["prior"].item() + independent).set_axis(patterns)
 
 
 def scored(pairs: Frame, weights: Frame, first: pd.Series, calls: Frame) -> Frame:
@@ -405,8 +425,13 @@ def scored(pairs: Frame, weights: Frame, first: pd.Series, calls: Frame) -> Fram
     )
 
 
-def main() -> None:
-    """Read the landing, climb the ladder, write the links."""
+def link(find: Callable[[Frame, Frame], Frame], measure: Measure) -> None:
+    """Read the landing, climb the ladder, write the links.
+
+    Args:
+        find: Which calls a record is compared with.
+        measure: What is measured of such pairs.
+    """
     inputs, target = (Path(argument) for argument in sys.argv[1:])
     calls, records = read_calls(inputs), read_records(inputs)
     weights = pd.read_parquet(inputs / "weights.parquet")
@@ -416,7 +441,7 @@ def main() -> None:
     subjects = records[
         ~records["r"].isin(linked["r"]) & (records["call_key"] != records["crime_record_id"])
     ]
-    pairs = compared(candidates(subjects, calls), named, linked, subjects, calls)
+    pairs = compared(find(subjects, calls), named, linked, subjects, calls, measure)
     by_reference = linked.assign(
         c=linked["c"].map(first).fillna(linked["c"]).astype(int), link_probability=1.0
     )
@@ -428,4 +453,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    link(candidates, measured_pairs)

@@ -110,6 +110,12 @@ def agreement(left: str, right: str) -> pl.Expr:
     )  # fmt: skip
 
 
+def is_kind() -> pl.Expr:
+    """The call was opened or closed under the record's offence group."""
+    group = col("offence_group")
+    return (group == col("initial_group")) | (group == col("final_group"))
+
+
 def levels(pairs: pl.LazyFrame) -> pl.LazyFrame:
     """How far a record and a call (columns `..._c`) agree, a column per comparison."""
     lag = (col("told_s") - col("received_s")) * when("is_report_time").then(1).otherwise(-1)
@@ -139,8 +145,7 @@ def levels(pairs: pl.LazyFrame) -> pl.LazyFrame:
         .otherwise(lit("unknown")),
         offence_level=when(is_none & (col("final_group") == "none")).then(lit("no_crime"))
         .when(is_none).then(lit("differs"))
-        .when(col("offence_group").is_in([col("initial_group"), col("final_group")]))
-        .then(lit("same"))
+        .when(is_kind()).then(lit("same"))
         .when((col("final_group") == "none") & (col("initial_group") == "none")).then(lit("hidden"))
         .otherwise(lit("differs")),
         name_level=agreement("surname", "surname_c"),
@@ -237,9 +242,6 @@ def candidates(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
     ).select("r", "east_cell", "north_cell")
     in_fortnight = (col("received_s") - col("wide_from_s")).is_between(0, WIDE)
     in_hours = (col("received_s") - col("narrow_from_s")).is_between(0, NARROW)
-    is_kind = (col("offence_group") == col("initial_group")) | (
-        col("offence_group") == col("final_group")
-    )
     east, north = (col(f"{axis}_m") - col(f"{axis}_m_c") for axis in ("easting", "northing"))
     is_near = east.pow(2) + north.pow(2) < 250_000
     is_near_by = (east.abs() < 2000) & (north.abs() < 2000)
@@ -249,8 +251,9 @@ def candidates(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
         (wide, ["birth_date", "wide_bucket"], in_fortnight),
         (wide, ["surname", "wide_bucket"], in_fortnight
          & (is_near_by | (has_no_place & (col("district") == col("district_c"))))),
-        (wide, ["address_line", "wide_bucket"], in_fortnight & (is_kind | same_surname | in_hours)),
-        (wide, ["postcode", "wide_bucket"], in_fortnight & (is_kind | same_surname)),
+        (wide, ["address_line", "wide_bucket"],
+         in_fortnight & (is_kind() | same_surname | in_hours)),
+        (wide, ["postcode", "wide_bucket"], in_fortnight & (is_kind() | same_surname)),
         (narrow.join(cells, on="r"), ["east_cell", "north_cell", "narrow_bucket"],
          in_hours & is_near),
         (wide.filter("is_crime_record").join(cells, on="r").with_columns(
