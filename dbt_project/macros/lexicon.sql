@@ -66,17 +66,10 @@
     ) -}}
 {% endmacro %}
 
-{#-
-    The ids of the entries that a log's text says, as a list.
-
-    Args:
-        entries: Of the lexicon.
-        texts: For `crime`, `account` and `closing` the column that holds that text.
--#}
-{% macro lexicon_ids(entries, texts) %}
+{#- The ids of those of some entries that a text says, as a list. -#}
+{% macro lexicon_ids(entries, text) %}
     {%- set cases = [] -%}
-    {%- for entry in entries if entry.meaning != 'negates_clause' -%}
-        {%- set text = texts.crime if entry.meaning == 'crime' else texts[entry.part] -%}
+    {%- for entry in entries -%}
         {%- do cases.append(
             "case when regexp_matches(" ~ text ~ ", " ~ entry.literal ~ ") then '"
             ~ entry.lexicon_id ~ "' end"

@@ -1,51 +1,73 @@
 {#- What the lexicon finds in each entry of each log. A crime told in a clause that denies it is not
     told; nor is one in an entry that explains it away or cannot say ("a toy gun", "lost or stolen"), but a
-    later entry may tell it plainly.
-    depends_on: {{ ref('lexicon') }}, {{ ref('lexicon_terms') }} -#}
+    later entry may tell it plainly. Logs say the same thing often ("resume with crew"), so each text is
+    read once, whoever said it. -#}
+-- depends_on: {{ ref('lexicon_terms') }}
 {% set entries = lexicon_entries() %}
+{% set crimes = entries | selectattr('meaning', 'equalto', 'crime') | list %}
+{% set others = entries | rejectattr('meaning', 'in', ['crime', 'negates_clause']) | list %}
+{% set of_account = others | selectattr('part', 'equalto', 'account') | list %}
+{% set of_closing = others | selectattr('part', 'equalto', 'closing') | list %}
 
-with texts as (
+with parts as (
     select
         call_id,
-        unnest(list_concat(
-            list_transform(
-                string_split(account_text, ' / '), lambda entry: { 'part': 'account', 'entry': entry }
-            ),
-            list_transform(
-                string_split(closing_text, ' / '), lambda entry: { 'part': 'closing', 'entry': entry }
-            )
-        )) as said,
-        generate_subscripts(list_concat(
-            string_split(account_text, ' / '), string_split(closing_text, ' / ')
-        ), 1) as entry_number
+        'account' as part,
+        string_split(account_text, ' / ') as entries,
+        0 as entries_before
+    from {{ ref('int_reporting__logs') }}
+    union all
+    select
+        call_id,
+        'closing' as part,
+        string_split(closing_text, ' / ') as entries,
+        len(string_split(account_text, ' / ')) as entries_before
     from {{ ref('int_reporting__logs') }}
 ),
 
-spoken as (
-    select
-        texts.call_id,
-        texts.entry_number,
-        case when texts.said.part = 'account' then texts.said.entry else '' end as account_entry,
-        case when texts.said.part = 'closing' then texts.said.entry else '' end as closing_entry
-    from texts
-    where texts.said.entry <> ''
-),
-
-cleared as (
-    select
-        *,
-        {{ asserted('account_entry', entries) }} as asserted_entry
-    from spoken
-),
-
-hits as (
+entries as (
     select
         call_id,
-        entry_number,
-        unnest({{ lexicon_ids(entries, {
-            'crime': 'asserted_entry', 'account': 'account_entry', 'closing': 'closing_entry'
-        }) }}) as lexicon_id
-    from cleared
+        entries_before + generate_subscripts(entries, 1) as entry_number,
+        part,
+        unnest(entries) as entry
+    from parts
+),
+
+texts as (
+    select
+        part,
+        entry,
+        {{ asserted('entry', entries) }} as asserted_entry
+    from (select distinct part, entry from entries) as told
+    where entry <> ''
+),
+
+said as (
+    select
+        part,
+        entry,
+        unnest({{ lexicon_ids(crimes, 'asserted_entry') }}) as lexicon_id
+    from texts
+    where part = 'account'
+
+    union all
+
+    select
+        part,
+        entry,
+        unnest({{ lexicon_ids(of_account, 'entry') }}) as lexicon_id
+    from texts
+    where part = 'account'
+
+    union all
+
+    select
+        part,
+        entry,
+        unnest({{ lexicon_ids(of_closing, 'entry') }}) as lexicon_id
+    from texts
+    where part = 'closing'
 ),
 
 lexicon as (
@@ -61,19 +83,25 @@ lexicon as (
     from {{ ref('lexicon') }}
 ),
 
-final as (
+read_texts as (
     select
-        hits.call_id,
-        hits.entry_number,
+        said.entry,
         lexicon.*,
         coalesce(
-            bool_or(lexicon.meaning in ('no_crime', 'unsure')) over (
-                partition by hits.call_id, hits.entry_number
-            ),
+            bool_or(lexicon.meaning in ('no_crime', 'unsure')) over (partition by said.part, said.entry),
             false
         ) as is_explained_away
-    from hits
-    inner join lexicon on hits.lexicon_id = lexicon.lexicon_id
+    from said
+    inner join lexicon on said.lexicon_id = lexicon.lexicon_id
+),
+
+final as (
+    select
+        entries.call_id,
+        entries.entry_number,
+        read_texts.* exclude (entry)
+    from entries
+    inner join read_texts on entries.part = read_texts.part and entries.entry = read_texts.entry
 )
 
 select * from final

@@ -1,0 +1,137 @@
+"""From the landing to a published version, without Airflow: a force-year, and the largest force.
+
+The force-year is the simulated force's, some 300,000 logs. The largest force has eight times as many a
+year, over five years: one year is simulated at that volume and landed like any other; the four years
+before it are the same rows with dates, numbers and hashes moved, appended to the landed Parquet files
+(nothing below compares rows of different years, nor reads a text once for all its years, save that the
+lexicon reads each distinct entry once: see `--unlike`). Neither has an audit, so the lexicon reads alone.
+
+Landing is not timed. What is timed runs as one process of its own, imports included: build with dbt's
+tests, check, report, publish. Figures go to ``<state>/bench/results.json``; `make bench`.
+
+    python bench/force_build.py [force-year|largest ...]
+"""
+
+import json
+import os
+import shutil
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import results
+from rich.console import Console
+
+from cdi import agencies, landing, paths, pipeline
+from cdi.simulation import details, narrative, population, scenario
+from cdi.simulation.extracts import Writer
+from cdi.simulation.generate import window_start
+from cdi.simulation.texts import Bank
+from cdi.simulation.variant import Variant
+from cdi.sources import Interval
+from cdi.sql import connect, ident
+
+FORCES = {"force-year": (1, 1), "largest": (8, 5)}  # times the simulated volume, years
+DATASETS = ("calls", "crime_records", "log_actions")
+WEEK = timedelta(weeks=52)  # a year that keeps the days of the week
+TIMED = """
+import sys
+from cdi import pipeline
+
+version = pipeline.make_build("simulated").result
+if version is None:
+    sys.exit("nothing to build")
+pipeline.check_marts("simulated", version)
+pipeline.write_report("simulated", version)
+pipeline.publish_version("simulated", version)
+"""
+console = Console(stderr=True)
+
+
+def land(home: Path, volume: float, years: int) -> None:
+    """Simulate one year and land it, then the years before it as copies."""
+    loaded = scenario.load(paths.DEFAULT_SCENARIO)
+    agency = agencies.load("simulated")
+    assert agency.coverage is not None
+    interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
+    year = population.simulate(loaded, 1, volume=volume)
+    bank = Bank(loaded)
+    narrative.write(year, bank, 1)
+    details.add(year, 1)
+    Writer(year, bank).write(paths.simulated_sources(), window_start(loaded, 12))
+    for dataset in DATASETS:
+        extracted = pipeline.extract("simulated", dataset, interval).result
+        assert extracted is not None
+        pipeline.check_landing("simulated", dataset, extracted)
+        (batch,) = landing.batches("simulated", dataset)
+        if years > 1:
+            _add_years(batch, years)
+    shutil.rmtree(paths.simulated_sources())
+
+
+def _add_years(batch: landing.Batch, years: int) -> None:
+    """Append earlier years to a landed batch: the same rows, moved."""
+    columns = batch.manifest["columns"]
+    number = "'NMP-' || strftime(strptime({0}[5:12], '%Y%m%d') - $back, '%Y%m%d') || {0}[13:]"
+    moved = {
+        "call_key": number.format("call_key"),
+        "cross_key": number.format("cross_key"),
+        "call_reference": "coalesce(" + number.format("call_key") + ", call_reference)",
+        **{name: f"{name}[:2] || cast({name}[3:4]::int - $n as varchar) || {name}[5:]"
+           for name in ("record_key", "record_reference", "surviving_record_key")},
+        **{name: f"md5($n || {name}) || {name}[33:]"
+           for name in columns if name.endswith("_hash")},
+        "row_id": "$n || '-' || row_id",
+        "source_file": "source_file",
+        "source_as_of": "source_as_of",
+    }  # fmt: skip
+    select = ", ".join(
+        f"{moved.get(name) or (f'{name} - $back' if kind == 'TIMESTAMP' else ident(name))} "
+        f"as {ident(name)}"
+        for name, kind in columns.items()
+    )
+    target = batch.rows.with_suffix(".new")
+    with connect() as con:
+        parts = [
+            f"select {select.replace('$n', str(n)).replace('$back', f'interval {n * 52} weeks')} "
+            f"from rows"
+            for n in range(years)
+        ]
+        con.execute(f"create view rows as from read_parquet('{batch.rows}')")
+        landing.write_parquet(con, " union all ".join(parts), target)
+    for file in (target, batch.folder / "manifest.json"):
+        file.chmod(0o644)
+    target.replace(batch.rows)
+    manifest: dict[str, Any] = batch.manifest
+    for counted in (manifest, *manifest["files"]):
+        for key in ("read", "accepted"):
+            counted[key] += (years - 1) * counted["accepted"]
+    landing.write_manifest(batch.folder, manifest)
+
+
+def main() -> None:
+    """Land what is not landed yet, time, and keep the figures."""
+    for name in sys.argv[1:] or FORCES:
+        volume, years = FORCES[name]
+        state = paths.home() / "bench" / name
+        os.environ["CDI_HOME"], before = str(state), os.environ.get("CDI_HOME")
+        try:
+            with Variant(paths.DEFAULT_SCENARIO, 12, 1).selected():
+                if not (state / "landing").is_dir():
+                    console.print(f"{name}: simulating and landing")
+                    land(state, volume, years)
+                counted = {d: landing.batches("simulated", d)[0].manifest["accepted"]
+                           for d in DATASETS}  # fmt: skip
+                shutil.rmtree(state / "published", ignore_errors=True)
+                console.print(f"{name}: building {counted}")
+                cost = results.run([sys.executable, "-c", TIMED])
+        finally:
+            del os.environ["CDI_HOME"]
+            if before:
+                os.environ["CDI_HOME"] = before
+        console.print(json.dumps(results.keep(f"{name}, landing to published", counted, cost)))
+
+
+if __name__ == "__main__":
+    main()
