@@ -1,13 +1,13 @@
 """From the landing to a published version, without Airflow: a force-year, and the largest force.
 
-The force-year is the simulated force's, some 300,000 logs. The largest force has eight times as many a
-year, over five years: one year is simulated at that volume and landed like any other; the four years
-before it are the same rows with dates, numbers and hashes moved, appended to the landed Parquet files
-(nothing below compares rows of different years, nor reads a text once for all its years, save that the
-lexicon reads each distinct entry once: see `--unlike`). Neither has an audit, so the lexicon reads alone.
+The force-year is the simulated force's, some 300,000 logs. The largest force has eight times as
+many a year, over five years: one year is simulated at that volume and landed like any other; the
+four before it are the same rows with dates, numbers and hashes moved, in the same landed files.
+Neither has an audit, so that the lexicon reads alone. Simulated texts repeat more than real ones
+do, and the lexicon reads each distinct text once.
 
-Landing is not timed. What is timed runs as one process of its own, imports included: build with dbt's
-tests, check, report, publish. Figures go to ``<state>/bench/results.json``; `make bench`.
+Landing is not timed. What is timed runs as one process of its own, imports included: build with
+dbt's tests, check, report, publish. Figures go to ``<state>/bench/results.json``; `make bench`.
 
     python bench/force_build.py [force-year|largest ...]
 """
@@ -16,25 +16,21 @@ import json
 import os
 import shutil
 import sys
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import results
 from rich.console import Console
 
-from cdi import agencies, landing, paths, pipeline
+from cdi import agencies, landing, paths, pipeline, runner
 from cdi.simulation import details, narrative, population, scenario
 from cdi.simulation.extracts import Writer
 from cdi.simulation.generate import window_start
 from cdi.simulation.texts import Bank
 from cdi.simulation.variant import Variant
-from cdi.sources import Interval
 from cdi.sql import connect, ident
 
 FORCES = {"force-year": (1, 1), "largest": (8, 5)}  # times the simulated volume, years
 DATASETS = ("calls", "crime_records", "log_actions")
-WEEK = timedelta(weeks=52)  # a year that keeps the days of the week
 TIMED = """
 import sys
 from cdi import pipeline
@@ -49,12 +45,11 @@ pipeline.publish_version("simulated", version)
 console = Console(stderr=True)
 
 
-def land(home: Path, volume: float, years: int) -> None:
+def land(volume: float, years: int) -> None:
     """Simulate one year and land it, then the years before it as copies."""
     loaded = scenario.load(paths.DEFAULT_SCENARIO)
     agency = agencies.load("simulated")
-    assert agency.coverage is not None
-    interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
+    interval = runner.default_interval(agency)
     year = population.simulate(loaded, 1, volume=volume)
     bank = Bank(loaded)
     narrative.write(year, bank, 1)
@@ -62,8 +57,7 @@ def land(home: Path, volume: float, years: int) -> None:
     Writer(year, bank).write(paths.simulated_sources(), window_start(loaded, 12))
     for dataset in DATASETS:
         extracted = pipeline.extract("simulated", dataset, interval).result
-        assert extracted is not None
-        pipeline.check_landing("simulated", dataset, extracted)
+        pipeline.check_landing("simulated", dataset, str(extracted))
         (batch,) = landing.batches("simulated", dataset)
         if years > 1:
             _add_years(batch, years)
@@ -71,7 +65,7 @@ def land(home: Path, volume: float, years: int) -> None:
 
 
 def _add_years(batch: landing.Batch, years: int) -> None:
-    """Append earlier years to a landed batch: the same rows, moved."""
+    """Put earlier years into a landed batch: the same rows, moved by years of 52 weeks."""
     columns = batch.manifest["columns"]
     number = "'NMP-' || strftime(strptime({0}[5:12], '%Y%m%d') - $back, '%Y%m%d') || {0}[13:]"
     moved = {
@@ -120,7 +114,7 @@ def main() -> None:
             with Variant(paths.DEFAULT_SCENARIO, 12, 1).selected():
                 if not (state / "landing").is_dir():
                     console.print(f"{name}: simulating and landing")
-                    land(state, volume, years)
+                    land(volume, years)
                 counted = {d: landing.batches("simulated", d)[0].manifest["accepted"]
                            for d in DATASETS}  # fmt: skip
                 shutil.rmtree(state / "published", ignore_errors=True)

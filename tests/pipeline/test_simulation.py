@@ -28,6 +28,7 @@ from cdi.simulation.year import (
     JUSTIFIED,
     RECORDED,
 )
+from tests import lexicon_by_hand
 
 YEAR = Variant("calibrated_2017", 12, 20_170_215)
 TWO_MONTHS = Variant("calibrated_2017", 2, 3)
@@ -305,6 +306,12 @@ def test_the_pipeline_lands_every_row_that_can_be_read(run: Path) -> None:
                 [event],
             ).fetchone() or (0, 0)
             assert entries == keys > 100
+
+
+def test_the_lexicon_finds_what_reading_by_hand_finds(run: Path) -> None:
+    file = run / "published" / "simulated" / "current" / "recording.duckdb"
+    with duckdb.connect(str(file), read_only=True) as con:
+        assert lexicon_by_hand.differing(con, logs=400, at_least=150) == set()
 
 
 def test_the_scorecard_compares_it_with_the_truth(run: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from cdi import agencies, landing, pipeline
 from cdi.landing import Batch
 from cdi.sources import Interval
+from tests import lexicon_by_hand
 from tests.conftest import REPO
 
 DATA = REPO.parent / "shared" / "data" / "ucsd"
@@ -311,6 +312,12 @@ def readings(published: duckdb.DuckDBPyConnection) -> dict[str, Reading]:
             if text and call_id in by_call:
                 found.setdefault(hashlib.sha256(text.encode()).hexdigest()[:16], by_call[call_id])
     return found
+
+
+def test_the_lexicon_finds_what_reading_by_hand_finds(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    assert lexicon_by_hand.differing(published, logs=1000, at_least=150) == set()
 
 
 def test_the_lexicon_finds_most_of_what_real_narratives_tell(
