@@ -34,32 +34,30 @@ def _says(text: str, phrases: list[re.Pattern[str]]) -> bool:
     return any(phrase.search(text) for phrase in phrases)
 
 
-def hits(logs: list[tuple[str, str, str]]) -> set[tuple[Any, ...]]:
+def hits(entries: list[tuple[str, str, int, str]]) -> set[tuple[Any, ...]]:
     """What the lexicon finds.
 
     Args:
-        logs: call_id, account_text, closing_text.
+        entries: call_id, part, entry_number, entry.
 
     Returns:
-        (call_id, entry_number, lexicon_id, is_explained_away).
+        (call_id, part, entry_number, lexicon_id, is_explained_away).
     """
     phrases = _phrases()
     denials = [p for (_, meaning, _), some in phrases.items() if meaning == "negates_clause"
                for p in some]  # fmt: skip
     found = set()
-    for call_id, account, closing in logs:
-        entries = [("account", e) for e in account.split(" / ")]
-        entries += [("closing", e) for e in closing.split(" / ")]
-        for number, (part, entry) in enumerate(entries, 1):
-            asserted = " , ".join(c for c in CLAUSES.split(entry) if not _says(c, denials))
-            said = {
-                (meaning, name)
-                for (of, meaning, name), some in phrases.items()
-                if of == part and meaning != "negates_clause"
-                and _says(asserted if meaning == "crime" else entry, some)
-            }  # fmt: skip
-            is_explained = any(meaning in ("no_crime", "unsure") for meaning, _ in said)
-            found |= {(call_id, number, name, is_explained) for _, name in said}
+    for call_id, part, number, entry in entries:
+        asserted = " , ".join(c for c in CLAUSES.split(entry) if not _says(c, denials))
+        said = {
+            (meaning, name)
+            for (of, meaning, name), some in phrases.items()
+            if of == part
+            and meaning != "negates_clause"
+            and _says(asserted if meaning == "crime" else entry, some)
+        }
+        is_explained = any(meaning in ("no_crime", "unsure") for meaning, _ in said)
+        found |= {(call_id, part, number, name, is_explained) for _, name in said}
     return found
 
 
@@ -72,14 +70,14 @@ def differing(con: duckdb.DuckDBPyConnection, logs: int, at_least: int) -> set[t
         at_least: Hits that there must be, or nothing is proven.
     """
     read = con.execute(
-        "select call_id, account_text, closing_text from reporting.int_reporting__logs "
-        "order by md5(call_id) limit $logs",
+        "select call_id, part, entry_number, entry from reporting.int_reporting__log_entries "
+        "where call_id in (select call_id from fct_calls order by md5(call_id) limit $logs)",
         {"logs": logs},
     ).fetchall()
     built = con.execute(
-        "select call_id, entry_number, lexicon_id, is_explained_away "
+        "select call_id, part, entry_number, lexicon_id, is_explained_away "
         "from reporting.int_reporting__lexicon_hits where list_contains($ids, call_id)",
-        {"ids": [row[0] for row in read]},
+        {"ids": list({row[0] for row in read})},
     ).fetchall()
     assert len(built) >= at_least
     assert len(set(built)) == len(built)

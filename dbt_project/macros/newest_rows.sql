@@ -1,35 +1,99 @@
 {#-
-    The rows of a landing dataset that are the newest word on their key.
-
-    Args:
-        relation: A landing view; needs row_id, source_as_of, batch_seq, source_file.
-        id: SQL expression of the key.
-
-    A key may have many rows; the newest file's rows win together. The order (as_of, batch, file)
-    is total between files, and within a file a key has one content (rule KEY-CONFLICT) or is
-    declared to have many rows.
+    Which rows of a landing dataset are the newest word on their key. A key may have many rows; the newest
+    file's rows win together. The order (as_of, batch, file) is total between files, and within a file a
+    key has one content (rule KEY-CONFLICT) or is declared to have many rows.
 -#}
-{% macro newest_rows(relation, id) %}
-    with identified as (
+
+{#- SQL expression of the key of each dataset. -#}
+{% macro natural_id(dataset) %}
+    {{- return({
+        'calls': "coalesce(call_key, upper(call_reference))",
+        'crime_records': "coalesce(record_key, upper(record_reference))",
+        'log_actions': "coalesce(call_key, upper(call_reference)) || '/' || cast(sequence_number as integer)",
+        'audit_logs': "coalesce(call_key, upper(call_reference))",
+        'audit_findings':
+            "coalesce(call_key, upper(call_reference)) || '/' || cast(crime_number as integer)",
+        'decisions': "decision_reference"
+    }[dataset]) -}}
+{% endmacro %}
+
+{#-
+    The rows of a dataset that no longer stand, few columns of them: superseded by a newer file, or withdrawn.
+    Only keys that stand in several files are compared row by row; their hashes are told apart by
+    the number of the file, as most keys stand in one.
+-#}
+{% macro past_rows(dataset) %}
+    with files as (
         select
-            *,
-            {{ id }} as natural_id,
-            (source_as_of, batch_seq, source_file) as arrival
-        from {{ relation }}
+            source_file,
+            source_as_of,
+            batch_seq,
+            row_number() over (order by source_as_of, batch_seq, source_file) as file_number
+        from (
+            select distinct
+                source_file,
+                source_as_of,
+                batch_seq
+            from {{ source('landing', dataset) }}
+        ) as arrived
     ),
 
-    newest as (
+    arrivals as (
+        select
+            {{ natural_id(dataset) }} as natural_id,
+            landed.row_id,
+            landed.batch_seq,
+            landed.source_file,
+            files.file_number,
+            {{ is_withdrawn(dataset) }} as is_withdrawn
+        from {{ source('landing', dataset) }} as landed
+        inner join files using (source_file, source_as_of, batch_seq)
+    ),
+
+    repeated as (
+        select hash(natural_id) as key_hash
+        from arrivals
+        group by all
+        having min(file_number) < max(file_number)
+    ),
+
+    compared as (
         select
             natural_id,
-            max(arrival) as arrival
-        from identified
-        group by natural_id
+            row_id,
+            batch_seq,
+            source_file,
+            file_number < max(file_number) over (partition by natural_id) as is_superseded,
+            is_withdrawn
+        from arrivals
+        where is_withdrawn or hash(natural_id) in (select key_hash from repeated)
     )
+{% endmacro %}
 
-    select identified.*
-    from identified
-    inner join newest
-        on
-            identified.natural_id = newest.natural_id
-            and identified.arrival = newest.arrival
+{#- The rows of a dataset that no newer file supersedes; needs its stg_past model. -#}
+{% macro standing_rows(dataset) %}
+    select
+        *,
+        {{ natural_id(dataset) }} as natural_id,
+        {{ is_withdrawn(dataset) }} as is_withdrawn
+    from {{ source('landing', dataset) }}
+    anti join (
+        select
+            row_id,
+            batch_seq
+        from {{ ref('stg_past_' ~ dataset) }}
+        where fate = 'superseded'
+    ) using (row_id, batch_seq)
+{% endmacro %}
+
+{#- The same of a small dataset, in one step. -#}
+{% macro newest_rows(dataset) %}
+    select
+        *,
+        {{ natural_id(dataset) }} as natural_id,
+        {{ is_withdrawn(dataset) }} as is_withdrawn
+    from {{ source('landing', dataset) }}
+    qualify
+        (source_as_of, batch_seq, source_file)
+        = max((source_as_of, batch_seq, source_file)) over (partition by natural_id)
 {% endmacro %}

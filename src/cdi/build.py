@@ -212,7 +212,7 @@ def build(planned: Plan) -> Path:
         _run_dbt(planned, planned.file)
         with connect(planned.file) as con:
             _keep_run_results(con, planned)
-            con.execute("drop schema landing cascade")
+            _close_landing(con)
         (planned.folder / "version.json").write_text(
             json.dumps(_describe(planned), indent=2, sort_keys=True) + "\n", encoding="utf-8"
         )
@@ -316,6 +316,15 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
             "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"')",
             {"file": str(file), "columns": kinds},
         )
+
+
+def _close_landing(con: duckdb.DuckDBPyConnection) -> None:
+    """Remove what reads the landing: the published file stands alone."""
+    for (view,) in con.execute(
+        "select view_name from duckdb_views() where schema_name = 'staging'"
+    ).fetchall():
+        con.execute(f"drop view staging.{ident(view)}")
+    con.execute("drop schema landing cascade")
 
 
 BATCH_COLUMNS = {

@@ -64,14 +64,13 @@ def _call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> str:
     text = f"trim({bound.bind(typed)})"
     key = landing._key(agency, "call", text, bound)
     call_id = str(scalar(con, f"select coalesce({key}, upper({text}))", bound.values))
-    found = scalar(con, "select is_withdrawn from staging.stg_calls where call_id = ?", [call_id])
-    if found is False:
+    if scalar(con, "select count(*) from main.fct_calls where call_id = ?", [call_id]):
         return call_id
     message = f"the published version of {agency.agency} has no call '{typed.strip()}'"
     if call_id != typed.strip():
         message += f" (looked for as {call_id})"
     fix = "check the reference; a call newer than the version needs `make run` first"
-    if found:
+    if scalar(con, WITHDRAWN, [call_id]):
         message += ": the source has withdrawn it"
         fix = "ask the owner of the source why; a withdrawn call is not judged"
     elif scalar(con, "select count(*) from staging.stg_audit_logs where call_id = ?", [call_id]):
@@ -91,7 +90,7 @@ class _Page:
         self.call_id = call_id
         self.console = console
         # the text of the log as it was read, and per entry of the lexicon the words that say it
-        self.log: Row = {}
+        self.log: dict[str, str] = {}
         self.said: dict[str, list[str]] = {}
 
     def show(self, version: str) -> None:
@@ -134,22 +133,22 @@ class _Page:
 
     def _show_text(self) -> None:
         self._title("What the log says")
-        logs = self._rows(
-            "select account_text, closing_text from reporting.int_reporting__logs "
-            "where call_id = $call"
+        entries = self._rows(
+            "select part, entry from reporting.int_reporting__log_entries "
+            "where call_id = $call order by part, entry_number"
         )
-        if not logs or not any(logs[0].values()):
+        if not entries:
             self.console.print("Nothing: its source has no text, or the log has none.")
             return
-        self.log = logs[0]
+        for part in ("account", "closing"):
+            self.log[part] = " / ".join(e["entry"] for e in entries if e["part"] == part)
         hits = self._rows(HITS)
         self.said = self._phrases({hit["lexicon_id"] for hit in hits})
         table = _table("part", "text, masked")
-        for part in ("account", "closing"):
-            for entry in filter(None, self.log[f"{part}_text"].split(" / ")):
-                text = Text(entry)
-                text.highlight_words([w for found in self.said.values() for w in found], "bold")
-                table.add_row(part, text)
+        for entry in entries:
+            text = Text(entry["entry"])
+            text.highlight_words([w for found in self.said.values() for w in found], "bold")
+            table.add_row(entry["part"], text)
         self.console.print(table)
         if hits:
             self.console.print()
@@ -313,7 +312,7 @@ class _Page:
         for entry in entries:
             if entry["lexicon_id"] not in lexicon_ids:
                 continue
-            text = asserted if entry["meaning"] == "crime" else self.log[f"{entry['part']}_text"]
+            text = asserted if entry["meaning"] == "crime" else self.log[entry["part"]]
             hit = scalar(self.con, "select regexp_extract(?, ?)", [text, entry["phrase"]])
             known = found.setdefault(entry["lexicon_id"], [])
             if hit and hit not in known:
@@ -322,7 +321,7 @@ class _Page:
 
     def _asserted(self, denials: Sequence[str]) -> str:
         """The account without its clauses that deny something (macro `asserted`)."""
-        account = self.log["account_text"]
+        account = self.log["account"]
         if not denials:
             return str(account)
         return str(
@@ -398,16 +397,22 @@ def _time_left(crime: Row) -> str | None:
 
 # ---------------------------------------------------------------------- queries, all about $call
 
+WITHDRAWN = """
+    select count(*) from staging.stg_past_calls where natural_id = ? and fate = 'withdrawn'
+"""
+
 CALL = """
     select
         calls.*,
+        logs.qualifiers,
         concat_ws(' ', calls.initial_type_code, coalesce(calls.initial_type_name, started.name))
             as opened_as,
         concat_ws(' ', calls.final_type_code, coalesce(calls.final_type_name, ended.name))
             as closed_as,
         concat_ws(' ', calls.disposition_code, coalesce(calls.disposition_name, closures.name))
             as result
-    from staging.stg_calls as calls
+    from main.fct_calls as calls
+    inner join reporting.int_reporting__logs as logs on calls.call_id = logs.call_id
     left join codes.call_types as started on calls.initial_type_code = started.code
     left join codes.call_types as ended on calls.final_type_code = ended.code
     left join codes.closures as closures on calls.disposition_code = closures.code

@@ -4,74 +4,83 @@ with files as (
     select * from {{ source('landing', 'batch_files') }}
 ),
 
-call_rows as (
-    select
-        rows.row_id,
-        rows.batch_seq,
-        rows.source_file,
-        current_rows.row_id is not null as is_newest,
-        coalesce(current_rows.is_withdrawn, false) as is_withdrawn
-    from {{ source('landing', 'calls') }} as rows
-    left join {{ ref('stg_calls') }} as current_rows
-        on rows.row_id = current_rows.row_id and rows.batch_seq = current_rows.batch_seq
-),
-
-record_rows as (
-    select
-        rows.row_id,
-        rows.batch_seq,
-        rows.source_file,
-        records.crime_record_id is not null as is_newest,
-        coalesce(records.is_withdrawn, false) as is_withdrawn
-    from {{ source('landing', 'crime_records') }} as rows
-    left join {{ ref('stg_crime_records') }} as records
-        on
-            coalesce(rows.record_key, upper(rows.record_reference)) = records.crime_record_id
-            and rows.source_as_of = records.source_as_of
-            and rows.batch_seq = records.batch_seq
-            and rows.source_file = records.source_file
-),
-
-{% for dataset in ['log_actions', 'audit_logs', 'audit_findings', 'decisions'] -%}
-    {{ dataset }}_rows as (
+-- staging is counted as it stands, so that a row that was lost on the way is missed here
+standing as (
+    {% for dataset in ['calls', 'log_actions', 'audit_logs', 'audit_findings', 'decisions'] -%}
         select
-            rows.row_id,
-            rows.batch_seq,
-            rows.source_file,
-            current_rows.row_id is not null as is_newest,
-            coalesce(current_rows.is_withdrawn, false) as is_withdrawn
-        from {{ source('landing', dataset) }} as rows
-        left join {{ ref('stg_' ~ dataset) }} as current_rows
-            on rows.row_id = current_rows.row_id and rows.batch_seq = current_rows.batch_seq
-    ),
+            '{{ dataset }}' as dataset,
+            batch_seq,
+            source_file,
+            is_withdrawn,
+            count(*) as row_count
+        from {{ ref('stg_' ~ dataset) }}
+        group by all
 
-{% endfor -%}
+        union all
+
+    {% endfor -%}
+    select
+        'crime_records' as dataset,
+        batch_seq,
+        source_file,
+        is_withdrawn,
+        sum(source_row_count) as row_count
+    from {{ ref('stg_crime_records') }}
+    group by all
+),
+
+superseded as (
+    {% for dataset in ['calls', 'crime_records', 'log_actions'] -%}
+        select
+            '{{ dataset }}' as dataset,
+            batch_seq,
+            source_file,
+            count(*) as row_count
+        from {{ ref('stg_past_' ~ dataset) }}
+        where fate = 'superseded'
+        group by all
+        {{ 'union all' if not loop.last }}
+    {% endfor -%}
+    {% for dataset in ['audit_logs', 'audit_findings', 'decisions'] -%}
+        union all
+
+        select
+            '{{ dataset }}' as dataset,
+            landed.batch_seq,
+            landed.source_file,
+            count(*) as row_count
+        from {{ source('landing', dataset) }} as landed
+        anti join {{ ref('stg_' ~ dataset) }} as standing
+            on landed.row_id = standing.row_id and landed.batch_seq = standing.batch_seq
+        group by all
+    {% endfor -%}
+),
+
 fates as (
     select
         dataset,
         batch_seq,
         source_file,
-        count(*) filter (where is_newest and not is_withdrawn) as current_count,
-        count(*) filter (where is_newest and is_withdrawn) as withdrawn_count,
-        count(*) filter (where not is_newest) as superseded_count
+        sum(row_count) filter (where fate = 'current') as current_count,
+        sum(row_count) filter (where fate = 'withdrawn') as withdrawn_count,
+        sum(row_count) filter (where fate = 'superseded') as superseded_count
     from (
         select
-            'calls' as dataset,
-            *
-        from call_rows
+            dataset,
+            batch_seq,
+            source_file,
+            case when is_withdrawn then 'withdrawn' else 'current' end as fate,
+            row_count
+        from standing
         union all
         select
-            'crime_records' as dataset,
-            *
-        from record_rows
-        {% for dataset in ['log_actions', 'audit_logs', 'audit_findings', 'decisions'] -%}
-            union all
-            select
-                '{{ dataset }}' as dataset,
-                *
-            from {{ dataset }}_rows
-        {% endfor -%}
-    ) as all_rows
+            dataset,
+            batch_seq,
+            source_file,
+            'superseded' as fate,
+            row_count
+        from superseded
+    ) as counted
     group by dataset, batch_seq, source_file
 ),
 
@@ -84,9 +93,9 @@ final as (
         files.accepted_count,
         files.quarantined_count,
         files.duplicate_count,
-        coalesce(fates.current_count, 0) as current_count,
-        coalesce(fates.withdrawn_count, 0) as withdrawn_count,
-        coalesce(fates.superseded_count, 0) as superseded_count
+        cast(coalesce(fates.current_count, 0) as bigint) as current_count,
+        cast(coalesce(fates.withdrawn_count, 0) as bigint) as withdrawn_count,
+        cast(coalesce(fates.superseded_count, 0) as bigint) as superseded_count
     from files
     left join fates
         on

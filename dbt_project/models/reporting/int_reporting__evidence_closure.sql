@@ -3,9 +3,9 @@ with final as (
     select
         calls.call_id,
         calls.disposition_code as evidence_code
-    from {{ ref('stg_calls') }} as calls
+    from {{ ref('int_reporting__logs') }} as calls
     inner join {{ source('codes', 'closures') }} as closures on calls.disposition_code = closures.code
-    where not calls.is_withdrawn and closures.expects_record
+    where calls.is_in_calls and closures.expects_record
 )
 
 select * from final

@@ -5,9 +5,9 @@ with final as (
         call_types.offence_group,
         call_types.is_rape,
         call_types.is_domestic_abuse
-    from {{ ref('stg_calls') }} as calls
+    from {{ ref('int_reporting__logs') }} as calls
     inner join {{ source('codes', 'call_types') }} as call_types on calls.final_type_code = call_types.code
-    where not calls.is_withdrawn and call_types.offence_group is not null
+    where calls.is_in_calls and call_types.offence_group is not null
 )
 
 select * from final

@@ -3,8 +3,8 @@ with named as (
     select
         call_id,
         trim(unnest(regexp_split_to_array(qualifiers, '[/;,|]'))) as code
-    from {{ ref('stg_calls') }}
-    where not is_withdrawn and qualifiers is not null
+    from {{ ref('int_reporting__logs') }}
+    where is_in_calls and qualifiers is not null
 ),
 
 final as (

@@ -9,38 +9,17 @@
 {% set of_account = others | selectattr('part', 'equalto', 'account') | list %}
 {% set of_closing = others | selectattr('part', 'equalto', 'closing') | list %}
 
-with parts as (
-    select
-        call_id,
-        'account' as part,
-        string_split(account_text, ' / ') as entries,
-        0 as entries_before
-    from {{ ref('int_reporting__logs') }}
-    union all
-    select
-        call_id,
-        'closing' as part,
-        string_split(closing_text, ' / ') as entries,
-        len(string_split(account_text, ' / ')) as entries_before
-    from {{ ref('int_reporting__logs') }}
-),
-
-entries as (
-    select
-        call_id,
-        entries_before + generate_subscripts(entries, 1) as entry_number,
-        part,
-        unnest(entries) as entry
-    from parts
-),
-
-texts as (
+with texts as (
     select
         part,
         entry,
         {{ asserted('entry', entries) }} as asserted_entry
-    from (select distinct part, entry from entries) as told
-    where entry <> ''
+    from (
+        select distinct
+            part,
+            entry
+        from {{ ref('int_reporting__log_entries') }}
+    ) as entries
 ),
 
 said as (
@@ -99,8 +78,8 @@ final as (
     select
         entries.call_id,
         entries.entry_number,
-        read_texts.* exclude (entry)
-    from entries
+        read_texts.* exclude (entry)  -- noqa: RF02
+    from {{ ref('int_reporting__log_entries') }} as entries
     inner join read_texts on entries.part = read_texts.part and entries.entry = read_texts.entry
 )
 

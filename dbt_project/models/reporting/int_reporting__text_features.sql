@@ -11,8 +11,9 @@
 {% endfor %}
 
 with logs as (
-    select * from {{ ref('int_reporting__logs') }}
-    where account_text <> '' or closing_text <> ''
+    select logs.*
+    from {{ ref('int_reporting__logs') }} as logs
+    semi join {{ ref('int_reporting__log_entries') }} as entries on logs.call_id = entries.call_id
 ),
 
 scores as (

@@ -1,8 +1,7 @@
 {#- What a log's text says, in one word: the text model decides where there is one, else the lexicon. Where
     the lexicon finds the account explained away, the model must be surer. -#}
 with logs as (
-    select * from {{ ref('int_reporting__logs') }}
-    where account_text <> '' or closing_text <> ''
+    select distinct call_id from {{ ref('int_reporting__log_entries') }}
 ),
 
 hits as (

@@ -2,29 +2,13 @@
     there are some forty words a log. -#}
 {{ config(materialized='view') }}
 
-with entries as (
-    select
-        call_id,
-        'account' as part,
-        unnest(string_split(account_text, ' / ')) as entry,
-        generate_subscripts(string_split(account_text, ' / '), 1) as entry_number
-    from {{ ref('int_reporting__logs') }}
-    union all
-    select
-        call_id,
-        'closing' as part,
-        unnest(string_split(closing_text, ' / ')) as entry,
-        generate_subscripts(string_split(closing_text, ' / '), 1) as entry_number
-    from {{ ref('int_reporting__logs') }}
-),
-
-words as (
+with words as (
     select
         call_id,
         part,
         entry_number,
         regexp_extract_all(entry, '[a-z&]+') as words
-    from entries
+    from {{ ref('int_reporting__log_entries') }}
 ),
 
 final as (

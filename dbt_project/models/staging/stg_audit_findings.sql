@@ -1,8 +1,5 @@
-with newest as (
-    {{ newest_rows(
-        source('landing', 'audit_findings'),
-        "coalesce(call_key, upper(call_reference)) || '/' || cast(crime_number as integer)"
-    ) }}
+with standing as (
+    {{ newest_rows('audit_findings') }}
 ),
 
 final as (
@@ -25,8 +22,8 @@ final as (
         is_in_time,
         is_rightly_classified,
 
-        {{ is_withdrawn('audit_findings') }} as is_withdrawn
-    from newest
+        is_withdrawn
+    from standing
 )
 
 select * from final

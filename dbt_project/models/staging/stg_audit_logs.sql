@@ -1,5 +1,5 @@
-with newest as (
-    {{ newest_rows(source('landing', 'audit_logs'), 'coalesce(call_key, upper(call_reference))') }}
+with standing as (
+    {{ newest_rows('audit_logs') }}
 ),
 
 final as (
@@ -27,8 +27,8 @@ final as (
         account_text_masked,
         closing_text_masked,
 
-        {{ is_withdrawn('audit_logs') }} as is_withdrawn
-    from newest
+        is_withdrawn
+    from standing
 )
 
 select * from final

@@ -1,5 +1,8 @@
-with newest as (
-    {{ newest_rows(source('landing', 'calls'), 'coalesce(call_key, upper(call_reference))') }}
+{#- A view over the landing: most models need few of its columns, and few rows of the text. -#}
+{{ config(materialized='view') }}
+
+with standing as (
+    {{ standing_rows('calls') }}
 ),
 
 final as (
@@ -55,8 +58,8 @@ final as (
         victim_birth_date_hash,
         log_text_masked,
 
-        {{ is_withdrawn('calls') }} as is_withdrawn
-    from newest
+        is_withdrawn
+    from standing
 )
 
 select * from final

@@ -1,16 +1,26 @@
 {#- An agency may deliver many rows per record (a row per charge, victim, supplement). What a record
     says as a whole is taken from its first row in the file; GX rule CRM-05 warns where rows of
     one record disagree on the offence. -#}
-with newest as (
-    {{ newest_rows(source('landing', 'crime_records'), 'coalesce(record_key, upper(record_reference))') }}
+with standing as (
+    {{ standing_rows('crime_records') }}
 ),
 
 first_rows as (
     select
-        *,
-        count(*) over (partition by natural_id) as source_row_count
-    from newest
-    qualify row_number() over (partition by natural_id order by row_id) = 1
+        natural_id,
+        min(row_id) as row_id,
+        count(*) as source_row_count
+    from standing
+    group by natural_id
+),
+
+records as (
+    select
+        standing.*,
+        first_rows.source_row_count
+    from standing
+    inner join first_rows
+        on standing.natural_id = first_rows.natural_id and standing.row_id = first_rows.row_id
 ),
 
 final as (
@@ -66,8 +76,8 @@ final as (
         victim_forename_hash,
         victim_birth_date_hash,
 
-        {{ is_withdrawn('crime_records') }} as is_withdrawn
-    from first_rows
+        is_withdrawn
+    from records
 )
 
 select * from final

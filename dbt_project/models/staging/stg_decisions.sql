@@ -1,5 +1,5 @@
 with newest as (
-    {{ newest_rows(source('landing', 'decisions'), 'decision_reference') }}
+    {{ newest_rows('decisions') }}
 ),
 
 final as (
@@ -24,7 +24,7 @@ final as (
         second_person,
         decided_at,
 
-        {{ is_withdrawn('decisions') }} as is_withdrawn
+        is_withdrawn
     from newest
 )
 

@@ -1,8 +1,8 @@
-with newest as (
-    {{ newest_rows(
-        source('landing', 'log_actions'),
-        "coalesce(call_key, upper(call_reference)) || '/' || cast(sequence_number as integer)"
-    ) }}
+{#- A view over the landing: most models need few of its columns, and few rows of the text. -#}
+{{ config(materialized='view') }}
+
+with standing as (
+    {{ standing_rows('log_actions') }}
 ),
 
 final as (
@@ -28,8 +28,8 @@ final as (
         ---------- text
         action_text_masked,
 
-        {{ is_withdrawn('log_actions') }} as is_withdrawn
-    from newest
+        is_withdrawn
+    from standing
 )
 
 select * from final
