@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from cdi import agencies, landing, pipeline
+from cdi.datasets import REQUIRED
 from cdi.landing import Batch
 from cdi.sources import Interval
 from tests import lexicon_by_hand
@@ -51,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(folder))
         patch.setenv("CDI_DATA", str(DATA))
-        for dataset in agencies.load("ucsd").sources:
+        for dataset in REQUIRED:
             extracted = pipeline.extract("ucsd", dataset, interval())
             assert extracted.result is not None
             pipeline.check_landing("ucsd", dataset, extracted.result)
