@@ -99,7 +99,7 @@ def _unknown(agency: Agency, batch: landing.Batch) -> list[str]:
                 decision_kind,
                 second_person,
                 call_id is null or call_id in (
-                    select call_id from staging.stg_calls where not is_withdrawn
+                    select call_id from main.fct_calls
                 ) as has_call,
                 crime_record_id is null or crime_record_id in (
                     select crime_record_id from staging.stg_crime_records where not is_withdrawn

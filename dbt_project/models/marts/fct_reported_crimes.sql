@@ -123,7 +123,7 @@ final as (
                 then 'dismissed'
             when
                 coalesce(outcomes.outcome, 'justified') not in ('justified', 'unrecorded', 'too_recent')
-                or outcomes.outcome_inclusive not in ('unrecorded', 'too_recent') then null
+                or coalesce(outcomes.outcome_inclusive, 'none') not in ('unrecorded', 'too_recent') then null
             when human.decision_kind = 'confirmed' then 'confirmed'
             else 'suspected'
         end as status,
