@@ -23,15 +23,23 @@ import results
 from cdi import agencies, build, landing, paths, pipeline, runner
 from cdi.simulation import generate
 from cdi.simulation.variant import Variant
-from cdi.sql import connect, fetch_dicts, ident
+from cdi.sql import connect, fetch_dicts
 
 BENCH = Path(__file__).parent
-PYTHON = paths.REPO / ".venv-bench" / "bin" / "python"
+PYTHON = BENCH.parent / ".venv-bench" / "bin" / "python"
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 PORTS = ("polars", "pandas", "recordlinkage", "pyspark")
 TOOLS = os.environ.get("TOOLS", " ".join(PORTS)).split()
 DATASETS = ("calls", "log_actions", "crime_records")
 MODEL = "int_linkage__links"
+# what the ports read besides the landing; the weights are the agency's own, or those shipped
+TABLES = {
+    **{name: f"from codes.{name}" for name in ("call_types", "closures", "offences")},
+    "rulesets": "from rules.rulesets",
+    "weights": "select comparison, level, weight from landing.link_weights union all "
+    "select comparison, level, weight from rules.default_link_weights "
+    "where not exists (from landing.link_weights)",
+}
 OURS, WITH_DBT = "links, force-year: DuckDB", "links, force-year: DuckDB with dbt"
 
 
@@ -44,13 +52,14 @@ def home() -> Path:
 
 
 def land() -> None:
-    """The landing of the force-year, unless it is there; no build."""
+    """The landing of the force-year and the weights learnt from it, unless they are there."""
     generate.ensure(print)
     agency = agencies.load(paths.SIMULATED)
     for dataset in DATASETS:
         extracted = pipeline.extract(agency.agency, dataset, runner.default_interval(agency))
         if extracted.result:
             pipeline.check_landing(agency.agency, dataset, extracted.result)
+    pipeline.learn_links(agency.agency)
 
 
 def prepare() -> dict[str, int]:
@@ -75,14 +84,8 @@ def prepare() -> dict[str, int]:
     dbt("compile", prepared(), "--select", f"+{MODEL}")
     (home() / "models.json").write_text(json.dumps(_models(), indent=2), encoding="utf-8")
     with connect(prepared(), read_only=True) as con:
-        tables = con.execute(
-            "select schema_name, table_name from duckdb_tables() where schema_name in "
-            "('codes', 'rules') or table_name = 'link_weights'"
-        ).fetchall()
-        for schema, table in tables:
-            con.execute(
-                f"copy {schema}.{ident(table)} to $file", {"file": str(inputs / f"{table}.parquet")}
-            )
+        for name, query in TABLES.items():
+            con.execute(f"copy ({query}) to $file", {"file": str(inputs / f"{name}.parquet")})
     return rows
 
 

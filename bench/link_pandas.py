@@ -148,7 +148,7 @@ def levels(m: Frame) -> Frame:
         ],
         "distance": [
             (metres <= 50, "here"), (metres <= 150, "near"), (metres <= 500, "block"),
-            (metres <= 2000, "quarter"), (metres.notna(), "far"),
+            (metres <= 2000, "vicinity"), (metres.notna(), "far"),
             (m["district"] == 1, "same_district"), (m["district"] == 0, "other_district"),
         ],
         "address": [
@@ -195,8 +195,8 @@ def proven(named: Frame, records: Frame, calls: Frame) -> Frame:
     p["is_mutual"] = p["is_typed"] & p["is_written_back"]
     has_same_person = (p["name_level"] == "same") | (p["birth_date_level"] == "same")
     is_same_place = p["address_level"].isin(["same", "postcode"])
-    is_measured = p["distance_level"].isin(["here", "near", "block", "quarter", "far"])
-    is_contradicted = (p["distance_level"].isin(["quarter", "far"]) & ~is_same_place) | (
+    is_measured = p["distance_level"].isin(["here", "near", "block", "vicinity", "far"])
+    is_contradicted = (p["distance_level"].isin(["vicinity", "far"]) & ~is_same_place) | (
         ~is_measured
         & (p["address_level"] == "differs")
         & ~p["time_level"].isin(["minute", "quarter", "unknown"])
@@ -336,7 +336,7 @@ def near_references(subjects: Frame, calls: Frame) -> Frame:
     return p.loc[in_fortnight(p) & is_alike, ["r", "c"]].drop_duplicates()
 
 
-def first_logs(inputs: Path, calls: Frame) -> pd.Series:
+def first_logs(inputs: Path, calls: Frame) -> Frame:
     """For a log that repeats another, marked or not, the first one."""
     closures = pd.read_parquet(inputs / "closures.parquet")
     is_duplicate = calls["disposition_code"].isin(
@@ -358,7 +358,8 @@ def first_logs(inputs: Path, calls: Frame) -> pd.Series:
     p = p[(p["received_s"] - p["received_s_first"]).between(1, HOUR)]
     p = p.sort_values(["received_s_first", "call_id_first"]).drop_duplicates("c")
     unmarked = p.rename(columns={"c_first": "first_c"})
-    return pd.concat([marked, unmarked]).set_index("c")["first_c"]
+    both = pd.concat([marked.assign(is_marked=True), unmarked.assign(is_marked=False)])
+    return both.set_index("c")[["first_c", "is_marked"]]
 
 
 COMPARISONS = [
@@ -404,14 +405,14 @@ def pattern_weights(patterns: pd.Series, weights: Frame) -> pd.Series:
     return seen.fillna(of["prior"].item() + independent).set_axis(patterns)
 
 
-def scored(pairs: Frame, weights: Frame, first: pd.Series, calls: Frame) -> Frame:
+def scored(pairs: Frame, weights: Frame, first: Frame, calls: Frame) -> Frame:
     """For each leftover record the log that it belongs to most probably: one of them, or none."""
-    leftover = weights[weights["comparison"] == "leftover"].set_index("level")["weight"]
-    kind = pairs["is_crime_record"].map({True: "crime", False: "non_crime"})
+    leftover = weights[weights["comparison"] == "leftover"]
+    of_kind = leftover.set_index(leftover["level"] == "crime")["weight"]
     of_pattern = pattern_weights(pairs["pattern"].drop_duplicates(), weights)
     p = pairs.assign(
-        weight=pairs["pattern"].map(of_pattern) + kind.map(leftover).fillna(-1),
-        c=pairs["c"].map(first).fillna(pairs["c"]).astype(int),
+        weight=pairs["pattern"].map(of_pattern) + pairs["is_crime_record"].map(of_kind).fillna(-1),
+        c=pairs["c"].map(first["first_c"]).fillna(pairs["c"]).astype(int),
     )
     p = p.sort_values(["weight", "pattern"]).drop_duplicates(["r", "c"], keep="last")
     odds = 2 ** p["weight"]
@@ -442,10 +443,13 @@ def link(find: Callable[[Frame, Frame], Frame], measure: Measure) -> None:
         ~records["r"].isin(linked["r"]) & (records["call_key"] != records["crime_record_id"])
     ]
     pairs = compared(find(subjects, calls), named, linked, subjects, calls, measure)
+    marked = first.loc[first["is_marked"], "first_c"]
     by_reference = linked.assign(
-        c=linked["c"].map(first).fillna(linked["c"]).astype(int), link_probability=1.0
+        c=linked["c"].map(marked).fillna(linked["c"]).astype(int), link_probability=1.0
     )
-    links = pd.concat([by_reference, scored(pairs, weights, first, calls)])
+    least = pd.read_parquet(inputs / "rulesets.parquet")["min_link_probability"].min()
+    by_score = scored(pairs, weights, first, calls)
+    links = pd.concat([by_reference, by_score[by_score["link_probability"] >= least]])
     links = links.merge(records[["r", "crime_record_id"]], on="r")
     links = links.merge(calls[["c", "call_id"]], on="c")
     columns = ["crime_record_id", "call_id", "link_rung", "link_probability"]

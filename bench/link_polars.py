@@ -130,7 +130,7 @@ def levels(pairs: pl.LazyFrame) -> pl.LazyFrame:
     for name, bound in (("six_hours", 21_600), ("day", 86_400), ("fortnight", FORTNIGHT)):
         time = time.when(lag <= bound).then(lit(name))
     distance = when(metre <= 50).then(lit("here"))
-    for name, bound in (("near", 150), ("block", 500), ("quarter", 2000)):
+    for name, bound in (("near", 150), ("block", 500), ("vicinity", 2000)):
         distance = distance.when(metre <= bound).then(lit(name))
     is_none = col("offence_group") == "none"
     return pairs.with_columns(
@@ -185,9 +185,9 @@ def proven(named: pl.LazyFrame, records: pl.LazyFrame, calls: pl.LazyFrame) -> p
     has_same_person = (col("name_level") == "same") | (col("birth_date_level") == "same")
     is_same_place = col("address_level").is_in(["same", "postcode"])
     is_contradicted = (
-        col("distance_level").is_in(["quarter", "far"]) & ~is_same_place
+        col("distance_level").is_in(["vicinity", "far"]) & ~is_same_place
     ) | (
-        ~col("distance_level").is_in(["here", "near", "block", "quarter", "far"])
+        ~col("distance_level").is_in(["here", "near", "block", "vicinity", "far"])
         & (col("address_level") == "differs")
         & ~col("time_level").is_in(["minute", "quarter", "unknown"])
     )  # fmt: skip
@@ -337,7 +337,9 @@ def first_logs(inputs: Path, calls: pl.LazyFrame) -> pl.LazyFrame:
         .unique("c", keep="first", maintain_order=True)
         .select("c", "first_c")
     )  # fmt: skip
-    return pl.concat([marked, unmarked])
+    return pl.concat(
+        [marked.with_columns(is_marked=lit(True)), unmarked.with_columns(is_marked=lit(False))]
+    )
 
 
 COMPARISONS = (
@@ -454,11 +456,14 @@ def main() -> None:
         .lazy()
     )
     pairs = compared(candidates(subjects, calls), named, linked, subjects, calls).collect().lazy()
-    by_reference = linked.join(first, on="c", how="left").select(
+    marked = first.filter("is_marked")
+    least = pl.read_parquet(inputs / "rulesets.parquet")["min_link_probability"].min()
+    by_score = scored(pairs, weights, first, calls).filter(col("link_probability") >= least)
+    by_reference = linked.join(marked, on="c", how="left").select(
         "r", "link_rung", c=pl.coalesce("first_c", "c"), link_probability=lit(1.0)
     )
     (
-        pl.concat([by_reference, scored(pairs, weights, first, calls)], how="diagonal")
+        pl.concat([by_reference, by_score], how="diagonal")
         .join(records.select("r", "crime_record_id"), on="r")
         .join(calls.select("c", "call_id"), on="c")
         .select("crime_record_id", "call_id", "link_rung", "link_probability")

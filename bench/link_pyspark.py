@@ -136,7 +136,7 @@ def levels(pairs: DataFrame) -> DataFrame:
         time = time.when(lag <= bound, name)
     metre = f.sqrt(squared())
     distance = when(metre <= 50, "here")
-    for name, bound in (("near", 150), ("block", 500), ("quarter", 2000)):
+    for name, bound in (("near", 150), ("block", 500), ("vicinity", 2000)):
         distance = distance.when(metre <= bound, name)
     distance = distance.when(metre.isNotNull(), "far")
     distance = distance.when(col("r.district") == col("c.district"), "same_district")
@@ -208,8 +208,8 @@ def proven(named: DataFrame, records: DataFrame, calls: DataFrame) -> DataFrame:
     """The rungs that references prove; if the place contradicts, not without support."""
     has_same_person = (col("name_level") == "same") | (col("birth_date_level") == "same")
     is_same_place = col("address_level").isin("same", "postcode")
-    is_measured = col("distance_level").isin("here", "near", "block", "quarter", "far")
-    is_contradicted = (col("distance_level").isin("quarter", "far") & ~is_same_place) | (
+    is_measured = col("distance_level").isin("here", "near", "block", "vicinity", "far")
+    is_contradicted = (col("distance_level").isin("vicinity", "far") & ~is_same_place) | (
         ~is_measured
         & (col("address_level") == "differs")
         & ~col("time_level").isin("minute", "quarter", "unknown")
@@ -352,7 +352,9 @@ def first_logs(spark: SparkSession, inputs: Path, calls: DataFrame) -> DataFrame
         .filter(col("first_call_id").isNotNull())
         .select("call_id", "first_call_id")
     )
-    return marked.union(unmarked)
+    return marked.withColumn("is_marked", lit(True)).union(
+        unmarked.withColumn("is_marked", lit(False))
+    )
 
 
 COMPARISONS = (
@@ -462,13 +464,19 @@ def main() -> None:
         .cache()
     )
     pairs = compared(candidates(subjects, calls), named, linked, subjects, calls).cache()
-    by_reference = linked.join(first, "call_id", "left").select(
+    (least,) = (
+        spark.read.parquet(str(inputs / "rulesets.parquet"))
+        .agg(f.min("min_link_probability"))
+        .first()
+    )
+    by_score = scored(pairs, weights, first, calls).filter(col("link_probability") >= least)
+    by_reference = linked.join(first.filter("is_marked"), "call_id", "left").select(
         "crime_record_id",
         f.coalesce("first_call_id", "call_id").alias("call_id"),
         "link_rung",
         lit(1.0).alias("link_probability"),
     )
-    links = by_reference.union(scored(pairs, weights, first, calls))
+    links = by_reference.union(by_score)
     links.toPandas().to_parquet(target)
     spark.stop()
 
