@@ -175,6 +175,14 @@ def run_port(tool: str) -> results.Cost:
     )
 
 
+def run_splink() -> results.Cost:
+    """Splink on the records that no reference links; their candidates are given to it."""
+    file = home() / "sql" / "recording.duckdb"
+    return results.run(
+        [str(PYTHON), str(BENCH / "splink_links.py"), str(file), str(answer("splink"))]
+    )
+
+
 def answer(tool: str) -> Path:
     """The links that a tool found."""
     return home() / f"{tool}.parquet"
@@ -200,6 +208,48 @@ def compare(tool: str) -> dict[str, Any]:
         )[0]
 
 
+def against_truth() -> dict[str, dict[str, float]]:
+    """Of the crimes that no reference links: precision and recall, ours and Splink's."""
+    with connect(home() / "sql" / "recording.duckdb", read_only=True) as con:
+        rows = fetch_dicts(con, TRUTH, {
+            "crimes": str(paths.truth() / "crimes.parquet"),
+            "logs": str(paths.truth() / "logs.parquet"),
+            "splink": str(answer("splink")),
+        })  # fmt: skip
+    return {row.pop("linker"): row for row in rows}
+
+
+# a call found counts as its incident's first log, which the truth names
+TRUTH = """
+    with due as (
+        select crime_id, call_id from read_parquet($crimes)
+        semi join linkage.int_linkage__subjects as s on crime_id = s.crime_record_id
+        where call_id is not null
+    ),
+    found as (
+        select 'the ladder' as linker, s.crime_record_id, s.call_id, s.probability
+        from linkage.int_linkage__scored as s
+        semi join linkage.int_linkage__records as r
+            on s.crime_record_id = r.crime_record_id and r.is_crime_record
+        union all
+        select 'Splink' as linker, crime_record_id, call_id, probability from read_parquet($splink)
+    )
+    select
+        linker,
+        count(*) as links,
+        (select count(*) from due) as true_links,
+        round(count(due.crime_id) / count(*), 5) as precision,
+        round(count(due.crime_id) / (select count(*) from due), 5) as recall
+    from found
+    semi join linkage.int_linkage__subjects as s on found.crime_record_id = s.crime_record_id
+    inner join read_parquet($logs) as logs on found.call_id = logs.call_id
+    left join due
+        on found.crime_record_id = due.crime_id and logs.primary_call_id = due.call_id
+    where found.probability >= 0.8
+    group by linker
+"""
+
+
 def median(costs: list[results.Cost]) -> results.Cost:
     """The run of median wall time."""
     wall = statistics.median_low(cost.wall_s for cost in costs)
@@ -216,22 +266,33 @@ def main() -> None:
     with variant.selected():
         land()
         rows = prepare()
-    runs = {OURS: run_ours, WITH_DBT: run_dbt} | {
-        f"links, force-year: {tool}": lambda tool=tool: run_port(tool) for tool in tools
+        kept = measure(rows, tools)
+        differences = {tool: compare(tool) for tool in ("dbt", *tools)}
+        leftovers = against_truth()
+    told = json.dumps(
+        {"results": kept, "differences": differences, "leftovers": leftovers}, indent=2
+    )
+    results.file().with_name("link_job.json").write_text(told + "\n", encoding="utf-8")
+    print(told)
+
+
+def measure(rows: dict[str, int], tools: list[str]) -> list[dict[str, Any]]:
+    """Run all in turns, round by round; the results as kept."""
+    runs = {
+        OURS: run_ours,
+        WITH_DBT: run_dbt,
+        **{f"links, force-year: {t}": lambda tool=t: run_port(tool) for t in tools},
+        "links, force-year: Splink, only what no reference links": run_splink,
     }
     costs: dict[str, list[results.Cost]] = {name: [] for name in runs}
     for n in range(ROUNDS):
         for name, run in runs.items():
             costs[name].append(run())
             print(f"round {n + 1} of {ROUNDS}: {name}: {costs[name][-1].wall_s:.2f} s", flush=True)
-    kept = [
+    return [
         results.keep(name, rows, median(costs[name]), None if name == OURS else OURS)
         for name in runs
     ]
-    differences = {tool: compare(tool) for tool in ("dbt", *tools)}
-    told = json.dumps({"results": kept, "differences": differences}, indent=2)
-    results.file().with_name("link_job.json").write_text(told + "\n", encoding="utf-8")
-    print(told)
 
 
 if __name__ == "__main__":
