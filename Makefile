@@ -64,6 +64,7 @@ check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint
 	$(BIN)/yamllint --strict .
 
 bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure (docs/performance.md); hours, a step at a time
+	$(BIN)/python bench/force_build.py
 	$(BIN)/python bench/link_job.py
 	$(BIN)/python bench/airflow_overhead.py
 	$(BIN)/python bench/simulation.py

@@ -1,16 +1,17 @@
 """The generated page docs/walkthrough.md: three simulated logs followed through every model.
 
-All rows are read from the tables of a published version. A model is on the page if its table names
-a call, a record or a reported crime. Models stand in the order in which dbt builds them, so a new
-one finds its place by itself. What the wide tables only pass on is left out there. Keyed hashes
-differ from one state folder to the next, so they are shown as numbers: equal numbers are equal
-hashes.
+All rows are read from the tables of a published version; those of the landing and of staging, which
+it does not keep, from the same models run again on the same landing. A model is on the page if its
+table names a call, a record or a reported crime. Models stand in the order in which dbt builds
+them, so a new one finds its place by itself. What the wide tables only pass on is left out there.
+Keyed hashes differ from one state folder to the next, so they are shown as numbers: equal numbers
+are equal hashes.
 """
 
 import io
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import count
@@ -20,7 +21,7 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
-from cdi import agencies, paths
+from cdi import agencies, build, paths
 from cdi.agencies import Agency
 from cdi.explain import explain
 from cdi.render import render
@@ -37,6 +38,8 @@ KEYS = ("call_id", "crime_record_id", "reported_crime_id")
 PASSES_ON = ("landing", "staging", "main")
 
 Row = dict[str, Any]
+Connection = duckdb.DuckDBPyConnection
+STAGING = ("stg_calls", "stg_log_actions", "stg_crime_records")
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,14 @@ class Story:
     Attributes:
         title: Heading.
         why: What is to be seen.
-        condition: SQL over `crime` (fct_reported_crimes), `call` (fct_calls) and `record`
-            (stg_crime_records).
+        condition: SQL over `crime` (fct_reported_crimes) and `call` (fct_calls).
+        record: SQL over the crime's landed record.
     """
 
     title: str
     why: str
     condition: str
+    record: str = ""
 
 
 STORIES = (
@@ -61,7 +65,8 @@ STORIES = (
         "The record names its log in a form of its own, and the key rules read it all the same. "
         "Evidence in the log and the record agree, so the crime counts as recorded.",
         "crime.outcome = 'recorded' and crime.link_rung = 'canonical_key' "
-        "and record.call_reference <> crime.call_id and call.reported_crime_count = 1",
+        "and call.reported_crime_count = 1",
+        "call_reference <> call_key",
     ),
     Story(
         "A crime that nobody recorded",
@@ -136,8 +141,12 @@ def page() -> str:
     """The page, from the version that is published in the state folder."""
     agency = agencies.load(paths.SIMULATED)
     file = paths.published(agency.agency) / "current" / "recording.duckdb"
-    with connect(file, read_only=True) as con:
-        logs = [_follow(con, agency, story) for story in STORIES]
+    with (
+        build.part(build.plan(agency), *STAGING) as part,
+        connect(part, read_only=True) as landed,
+        connect(file, read_only=True) as published,
+    ):
+        logs = [_follow(published, landed, story) for story in STORIES]
         told = [_in_words(agency, log["call_id"], file) for log in logs]
         return render(
             "walkthrough.md.j2",
@@ -146,50 +155,40 @@ def page() -> str:
         )
 
 
-def _follow(con: duckdb.DuckDBPyConnection, agency: Agency, story: Story) -> Row:
+def _follow(published: Connection, landed: Connection, story: Story) -> Row:
     """One log through all models."""
-    call_id = _first_of_its_kind(con, story)
-    ids = {
-        "call_id": [call_id],
-        **{
-            key: [
-                row[0]
-                for row in con.execute(
-                    f"select {key} from main.fct_reported_crimes "
-                    f"where call_id = ? and {key} is not null order by all", [call_id]
-                ).fetchall()
-            ]
-            for key in KEYS[1:]
-        },
-    }  # fmt: skip
-    table = _Tables(con, ids)
+    call_id = _first_of_its_kind(published, landed, story)
+    ids = {"call_id": [call_id]}
+    for key in KEYS[1:]:
+        query = f"select {key} from main.fct_reported_crimes where call_id = ? order by all"
+        ids[key] = [row[0] for row in published.execute(query, [call_id]).fetchall() if row[0]]
+    tables = _Tables(ids)
     steps = {room: Step(TITLES.get(room, room), text) for room, text in ROOMS.items()}
-    steps["landing"].sheets = table.landed(agency)
-    for schema, name in _models(con):
-        sheet = table.sheet(schema, name)
-        if sheet:
-            steps[schema].sheets.append(sheet)
-    steps["main"].sheets.append(table.rate())
+    steps["landing"].sheets = tables.landed(landed)
+    for con, rooms in ((landed, ("staging",)), (published, tuple(ROOMS)[2:])):
+        for schema, name in _models(con, rooms):
+            steps[schema].sheets += tables.sheets(con, schema, name)
+    steps["main"].sheets += tables.rate(published)
     return {
         "title": story.title,
         "why": story.why,
         "call_id": call_id,
         "steps": list(steps.values()),
-        "truth": _truth(con, call_id),
+        "truth": _truth(published, call_id),
     }
 
 
-def _first_of_its_kind(con: duckdb.DuckDBPyConnection, story: Story) -> str:
-    return str(
-        scalar(
-            con,
-            "select min(crime.call_id) from main.fct_reported_crimes as crime "
-            "inner join main.fct_calls as call on crime.call_id = call.call_id "
-            "left join staging.stg_crime_records as record "
-            "on crime.crime_record_id = record.crime_record_id "
-            f"where {story.condition}",
-        )
-    )
+def _first_of_its_kind(published: Connection, landed: Connection, story: Story) -> str:
+    found = published.execute(
+        "select crime.call_id, crime.crime_record_id from main.fct_reported_crimes as crime "
+        "inner join main.fct_calls as call on crime.call_id = call.call_id "
+        f"where {story.condition} order by all"
+    ).fetchall()
+    if not story.record:
+        return str(found[0][0])
+    records = landed.execute(f"select record_key from landing.crime_records where {story.record}")
+    fitting = {record for (record,) in records.fetchall()}
+    return next(str(call) for call, record in found if record in fitting)
 
 
 def _in_words(agency: Agency, call_id: str, file: Path) -> str:
@@ -200,7 +199,7 @@ def _in_words(agency: Agency, call_id: str, file: Path) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def _truth(con: duckdb.DuckDBPyConnection, call_id: str) -> list[Row]:
+def _truth(con: Connection, call_id: str) -> list[Row]:
     """What is true of the log's crimes; the pipeline never reads it."""
     return fetch_dicts(
         con,
@@ -213,16 +212,14 @@ def _truth(con: duckdb.DuckDBPyConnection, call_id: str) -> list[Row]:
 # ---------------------------------------------------------------------- models
 
 
-def _models(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+def _models(con: Connection, rooms: Sequence[str]) -> list[tuple[str, str]]:
     """The models that name a call, a record or a reported crime, in the order of the flow."""
     found = con.execute(
         "select distinct schema_name, table_name from duckdb_columns() "
-        "inner join duckdb_tables() using (schema_name, table_name) "
         "where list_contains($keys, column_name) and list_contains($rooms, schema_name)",
-        {"keys": list(KEYS), "rooms": list(ROOMS)},
+        {"keys": list(KEYS), "rooms": list(rooms)},
     ).fetchall()
     depth = _depths()
-    rooms = list(ROOMS)
     return sorted(found, key=lambda model: (rooms.index(model[0]), depth[model[1]], model[1]))
 
 
@@ -244,17 +241,29 @@ def _depths() -> dict[str, int]:
     return {model: of(model) for model in needs}
 
 
+def _description(con: Connection, schema: str, name: str) -> str:
+    """First and last sentence of the model's description: what it is for, and its grain."""
+    text = scalar(
+        con,
+        "select comment from (select schema_name, table_name, comment from duckdb_tables() "
+        "union all select schema_name, view_name, comment from duckdb_views()) "
+        "where schema_name = ? and table_name = ?",
+        [schema, name],
+    )
+    sentences = re.split(r"(?<=[.])\s+(?=[A-Z])", str(text).strip())
+    return " ".join(dict.fromkeys([sentences[0], sentences[-1]]))
+
+
 class _Tables:
     """Rows of one log, table by table; remembers which values were shown."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, ids: dict[str, list[Any]]) -> None:
-        self.con = con
+    def __init__(self, ids: dict[str, list[Any]]) -> None:
         self.ids = ids
         self.seen = {("call_id", str(call_id)) for call_id in ids["call_id"]}
         self.hashes: dict[str, int] = {}
         self.next_hash = count(1)
 
-    def landed(self, agency: Agency) -> list[Sheet]:
+    def landed(self, con: Connection) -> list[Sheet]:
         """The accepted rows of the call, its entries and its records."""
         sheets = []
         for dataset, thing, key in (
@@ -262,59 +271,39 @@ class _Tables:
             ("log_actions", "call", "call_id"),
             ("crime_records", "record", "crime_record_id"),
         ):
-            files = paths.landing(agency.agency, dataset) / "batches" / "*" / "rows.parquet"
-            rows = fetch_dicts(
-                self.con,
-                "from read_parquet($files) where list_contains"
-                f"($ids, coalesce({thing}_key, upper({thing}_reference))) order by row_id",
-                {"files": str(files), "ids": self.ids[key]},
+            query = (
+                f"from landing.{dataset} where list_contains"
+                f"($ids, coalesce({thing}_key, upper({thing}_reference))) order by row_id"
             )
-            if rows:
-                told = f"Accepted rows of `{dataset}`. One row per accepted row."
-                sheets.append(self._sheet(f"landing.{dataset}", told, rows))
+            told = f"Accepted rows of `{dataset}`. One row per accepted row."
+            rows = fetch_dicts(con, query, {"ids": self.ids[key]})
+            sheets += self._sheets(f"landing.{dataset}", told, rows)
         return sheets
 
-    def sheet(self, schema: str, name: str) -> Sheet | None:
+    def sheets(self, con: Connection, schema: str, name: str) -> list[Sheet]:
         """The log's rows in one model, if it has any."""
-        columns = [
-            row[0]
-            for row in self.con.execute(
-                "select column_name from information_schema.columns "
-                "where table_schema = ? and table_name = ? order by ordinal_position",
-                [schema, name],
-            ).fetchall()
-        ]
+        columns = [row[0] for row in con.execute(f"describe {schema}.{ident(name)}").fetchall()]
         keys = [key for key in KEYS[:2] if key in columns] or list(KEYS[2:])
         condition = " or ".join(f"list_contains(${key}, {key})" for key in keys)
         rows = fetch_dicts(
-            self.con,
+            con,
             f"select * from {schema}.{ident(name)} where {condition} order by all",
             {key: self.ids[key] for key in keys},
         )
-        return (
-            self._sheet(f"{schema}.{name}", self._description(schema, name), rows) if rows else None
-        )
+        return self._sheets(f"{schema}.{name}", _description(con, schema, name), rows)
 
-    def rate(self) -> Sheet:
+    def rate(self, con: Connection) -> list[Sheet]:
         """The cells of the rate, standard ruleset, that the log's first crime counts in."""
-        rows = fetch_dicts(self.con, RATE, {"crime": self.ids["reported_crime_id"][0]})
-        told = self._description("main", "recording_rate")
-        return self._sheet("main.recording_rate", told, rows)
-
-    def _description(self, schema: str, name: str) -> str:
-        """First and last sentence of the model's description: what it is for, and its grain."""
-        text = scalar(
-            self.con,
-            "select comment from duckdb_tables() where schema_name = ? and table_name = ?",
-            [schema, name],
-        )
-        sentences = re.split(r"(?<=[.])\s+(?=[A-Z])", str(text).strip())
-        return " ".join(dict.fromkeys([sentences[0], sentences[-1]]))
+        rows = fetch_dicts(con, RATE, {"crime": self.ids["reported_crime_id"][0]})
+        told = _description(con, "main", "recording_rate")
+        return self._sheets("main.recording_rate", told, rows)
 
     # ------------------------------------------------------------------ cells
 
-    def _sheet(self, name: str, description: str, rows: list[Row]) -> Sheet:
+    def _sheets(self, name: str, description: str, rows: list[Row]) -> list[Sheet]:
         """What of the rows is to be shown: short rows as they are, long ones on their side."""
+        if not rows:
+            return []
         text = [{column: self._text(value) for column, value in row.items()} for row in rows]
         always = name.partition(".")[0] not in PASSES_ON
         columns = [c for c in text[0] if not self._is_known(c, text, always)]
@@ -331,7 +320,7 @@ class _Tables:
         else:
             header = [f"`{column}`" for column in columns]
             cells = [[row[column] for column in columns] for row in shown]
-        return Sheet(name, description, header, cells, more)
+        return [Sheet(name, description, header, cells, more)]
 
     def _is_known(self, column: str, rows: Iterable[Row], is_shown_again: bool) -> bool:
         """Whether no row says anything new in the column."""
