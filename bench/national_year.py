@@ -5,7 +5,8 @@ shared among 43 forces as recorded crime was in 2017/18. Each is an agency of it
 landing, build. None has an audit, so the lexicon alone reads the texts.
 
 1. Made once and kept below ``<state>/bench/national-<volume>``, not timed: simulated, extracted,
-   checked and landed. What is landed is not made again, so a stopped run goes on where it was.
+   checked and landed, and weights learnt from it (a task that runs once a month). What is landed is
+   not made again, so a stopped run goes on where it was.
 2. Timed, one process per force, two at a time, the largest first: build, check, report, publish. A
    published version is removed once it is counted: 43 of them would fill a small disk.
 
@@ -111,6 +112,7 @@ def land(number: int) -> str:
         if extracted.result:
             pipeline.check_landing(name, dataset, extracted.result)
     shutil.rmtree(sources)
+    pipeline.learn(name)
     return name
 
 
