@@ -65,7 +65,7 @@ def land(volume: float, years: int) -> None:
 
 
 def _add_years(batch: landing.Batch, years: int) -> None:
-    """Put earlier years into a landed batch: the same rows, moved by years of 52 weeks."""
+    """Put earlier years into a landed batch: the same rows, moved by years of 53 weeks."""
     columns = batch.manifest["columns"]
     number = "'NMP-' || strftime(strptime({0}[5:12], '%Y%m%d') - $back, '%Y%m%d') || {0}[13:]"
     moved = {
@@ -88,7 +88,7 @@ def _add_years(batch: landing.Batch, years: int) -> None:
     target = batch.rows.with_suffix(".new")
     with connect() as con:
         parts = [
-            f"select {select.replace('$n', str(n)).replace('$back', f'interval {n * 52} weeks')} "
+            f"select {select.replace('$n', str(n)).replace('$back', f'interval {n * 53} weeks')} "
             f"from rows"
             for n in range(years)
         ]

@@ -19,23 +19,34 @@
 
 {#-
     The rows of a dataset that no longer stand, few columns of them: superseded by a newer file, or withdrawn.
-    Only keys that stand in several files are compared row by row; their hashes are told apart by
-    the number of the file, as most keys stand in one.
+    Only files whose ranges of keys overlap are compared, as a table of millions of keys is dear: a force's
+    monthly files share none. A reference that no key rule reads is compared whatever its file.
+
+    Args:
+        dataset: A landing dataset.
+        key: Its column of canonical keys.
 -#}
-{% macro past_rows(dataset) %}
+{% macro past_rows(dataset, key) %}
     with files as (
         select
             source_file,
             source_as_of,
             batch_seq,
+            min({{ key }}) as first_key,
+            max({{ key }}) as last_key,
             row_number() over (order by source_as_of, batch_seq, source_file) as file_number
-        from (
-            select distinct
-                source_file,
-                source_as_of,
-                batch_seq
-            from {{ source('landing', dataset) }}
-        ) as arrived
+        from {{ source('landing', dataset) }}
+        group by source_file, source_as_of, batch_seq
+    ),
+
+    overlapping as (
+        select distinct files.file_number
+        from files
+        inner join files as others
+            on
+                files.file_number <> others.file_number
+                and files.first_key <= others.last_key
+                and others.first_key <= files.last_key
     ),
 
     arrivals as (
@@ -48,8 +59,13 @@
             {{ is_withdrawn(dataset) }} as is_withdrawn
         from {{ source('landing', dataset) }} as landed
         inner join files using (source_file, source_as_of, batch_seq)
+        where
+            landed.{{ key }} is null
+            or is_withdrawn
+            or files.file_number in (select file_number from overlapping)
     ),
 
+    -- most keys stand in one file: only the hashes of the others go on
     repeated as (
         select hash(natural_id) as key_hash
         from arrivals

@@ -1,4 +1,4 @@
-"""Run dbt's native unit tests."""
+"""Run dbt's native unit tests, and its tests of the seeds: no build repeats those."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def dbt(file: Path, target: Path, *arguments: str) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
-    """What dbt says of each unit test, by `<model>.<name>`.
+    """What dbt says of each test, by `unit_test.cdi.<model>.<name>` or `test.cdi.<name>.<hash>`.
 
     dbt learns the columns of a test's inputs from the relations, so these are made first, empty.
     """
@@ -74,21 +74,30 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
             *(nothing.file, target, "build"), *("--exclude-resource-type", "test", "unit_test")
         )
         assert made.returncode == 0, made.stdout
-        tested = dbt(nothing.file, target, "test", "--select", "test_type:unit")
+        tested = dbt(
+            *(nothing.file, target, "test", "--select", "test_type:unit", "path:seeds/*.yml")
+        )
     # 1: a test failed, which its own case below tells; 2: dbt itself did
     assert tested.returncode in (0, 1), tested.stdout
     told = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    yield {result["unique_id"].split(".", 2)[2]: result for result in told}
+    yield {result["unique_id"]: result for result in told}
 
 
 def test_dbt_ran_each_unit_test_that_is_written(results: dict[str, dict[str, Any]]) -> None:
     names = [f"{test['model']}.{test['name']}" for test in UNIT_TESTS]
     assert names
     assert len(set(names)) == len(names)
-    assert set(results) == set(names)
+    ran = {name for name in results if name.startswith("unit_test.")}
+    assert ran == {f"unit_test.cdi.{name}" for name in names}
 
 
 @pytest.mark.parametrize("test", UNIT_TESTS, ids=lambda test: f"{test['model']}: {test['name']}")
 def test_unit_test_passes(test: dict[str, Any], results: dict[str, dict[str, Any]]) -> None:
-    result = results[f"{test['model']}.{test['name']}"]
+    result = results[f"unit_test.cdi.{test['model']}.{test['name']}"]
     assert result["status"] == "pass", result["message"]
+
+
+def test_the_seeds_pass_their_tests(results: dict[str, dict[str, Any]]) -> None:
+    tests = {name: r["message"] for name, r in results.items() if name.startswith("test.")}
+    assert len(tests) > 60
+    assert {n: message for n, message in tests.items() if results[n]["status"] != "pass"} == {}

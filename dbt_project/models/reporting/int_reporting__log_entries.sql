@@ -49,20 +49,9 @@ entries as (
     select
         call_id,
         part,
-        1000 * sequence_number + 1 as entry_number,
-        lower(text) as entry
-    from texts
-    where not contains(text, ' / ')
-
-    union all
-
-    select
-        call_id,
-        part,
         1000 * sequence_number + generate_subscripts(string_split(text, ' / '), 1) as entry_number,
-        lower(unnest(string_split(text, ' / '))) as entry
+        unnest(string_split(lower(text), ' / ')) as entry
     from texts
-    where contains(text, ' / ')
 ),
 
 final as (

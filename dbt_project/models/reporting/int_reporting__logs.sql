@@ -13,6 +13,13 @@ with calls as (
     where not is_withdrawn
 ),
 
+-- few logs are audited: the calls are probed, not kept in memory
+known as (
+    select calls.call_id
+    from calls
+    semi join {{ ref('stg_audit_logs') }} as audited on calls.call_id = audited.call_id
+),
+
 audited as (
     select
         audited.call_id,
@@ -23,7 +30,7 @@ audited as (
         audited.disposition_code,
         audited.qualifiers
     from {{ ref('stg_audit_logs') }} as audited
-    anti join calls on audited.call_id = calls.call_id
+    anti join known on audited.call_id = known.call_id
     where not audited.is_withdrawn
 ),
 

@@ -1,4 +1,4 @@
-{{ past_rows('calls') }}
+{{ past_rows('calls', 'call_key') }}
 
 select
     natural_id,

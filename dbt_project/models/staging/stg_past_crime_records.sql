@@ -1,4 +1,4 @@
-{{ past_rows('crime_records') }}
+{{ past_rows('crime_records', 'record_key') }}
 
 select
     natural_id,

@@ -1,4 +1,4 @@
-{{ past_rows('log_actions') }}
+{{ past_rows('log_actions', 'call_key') }}
 
 select
     natural_id,
