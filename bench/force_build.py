@@ -72,7 +72,7 @@ def _add_years(batch: landing.Batch, years: int) -> None:
         "call_key": number.format("call_key"),
         "cross_key": number.format("cross_key"),
         "call_reference": "coalesce(" + number.format("call_key") + ", call_reference)",
-        **{name: f"{name}[:2] || cast({name}[3:4]::int - $n as varchar) || {name}[5:]"
+        **{name: f"cast({name}[:2]::int + $n as varchar) || {name}[3:]"
            for name in ("record_key", "record_reference", "surviving_record_key")},
         **{name: f"md5($n || {name}) || {name}[33:]"
            for name in columns if name.endswith("_hash")},
