@@ -444,7 +444,8 @@ def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None
     target = _dbt_target(planned, models)
     target.mkdir(parents=True, exist_ok=True)
     (target / "run_results.json").unlink(missing_ok=True)
-    chosen = ["--exclude", "tag:learning"]
+    # the rules' own tests hold for every build alike: `make test` runs them
+    chosen = ["--exclude", "tag:learning", "path:seeds/*.yml"]
     if models:
         chosen = ["--exclude-resource-type", "test", "--vars", '{"is_learning": true}',
                   "--select", *(f"+{model}" for model in models)]  # fmt: skip
@@ -452,7 +453,6 @@ def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target),
         "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
         "--target-path", str(target), "--exclude-resource-type", "unit_test", *chosen,
-        "--exclude", "path:seeds/*.yml",  # tests of the rules themselves: `make test` runs them
     ]  # fmt: skip
     source = str(Path(__file__).parents[1])  # for dbt's Python models
     env = {
