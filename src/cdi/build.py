@@ -445,7 +445,7 @@ def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None
     target.mkdir(parents=True, exist_ok=True)
     (target / "run_results.json").unlink(missing_ok=True)
     # the rules' own tests hold for every build alike: `make test` runs them
-    chosen = ["--exclude", "tag:learning", "path:seeds/*.yml"]
+    chosen = ["--exclude", "tag:learning", "path:seeds/*.yml,resource_type:test"]
     if models:
         chosen = ["--exclude-resource-type", "test", "--vars", '{"is_learning": true}',
                   "--select", *(f"+{model}" for model in models)]  # fmt: skip
