@@ -37,7 +37,7 @@ simulate: $(VENV)/run.stamp  ## Make the simulated force: make simulate [SCENARI
 calibration: $(VENV)/run.stamp  ## Simulated figures of twelve months against the published ones
 	@$(BIN)/python -m cdi.cli calibration
 
-scorecard: $(VENV)/run.stamp  ## What the pipeline finds of the simulated truth; <state>/scorecard.json
+scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## What the pipeline finds of the simulated truth; <state>/scorecard.json
 	@$(BIN)/python -m cdi.cli scorecard
 
 coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/coverage.json; about 10 minutes

@@ -10,6 +10,7 @@
 ``truth``       what the pipeline must find, in a folder that it never reads
 ``audit``       the findings of one audit of the year before
 ``posterior``   what could be told from the extracts at best
-``scorecard``   the pipeline's result against the truth; ``readers``: beside simpler readers
+``scorecard``   the pipeline's result against the truth; ``readers``: beside simpler readers,
+                ``linkers``: beside another linker
 ``calibration`` the simulated figures against the published ones
 """

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from cdi import paths
-from cdi.simulation import moments, readers
+from cdi.simulation import linkers, moments, readers
 from cdi.simulation.variant import Variant
 from cdi.sql import fetch_dicts, scalar
 
@@ -322,7 +322,7 @@ def score(recording: Path, truth: Path) -> dict[str, Any]:
         return {
             "incidents": scalar(con, "select count(*) from incidents"),
             "crimes_due": int(scalar(con, "select sum(crimes_due) from incidents")),
-            "link": _links(con),
+            "link": {**_links(con), **linkers.compare(con, recording)},
             "reported": _reported(con),
             "readers": _readers(con),
             "rate": _rates(con),
