@@ -8,6 +8,11 @@ call_types as (
     select * from {{ source('codes', 'call_types') }}
 ),
 
+closures as (
+    select * from {{ source('codes', 'closures') }}
+    where reason_code = 'DUPLICATE_LOG'
+),
+
 middle as (
     select avg(latitude) as latitude from calls
 ),
@@ -17,6 +22,8 @@ final as (
         calls.call_id,
         calls.call_key,
         calls.record_key,
+        calls.cross_key,
+        closures.code is not null as is_duplicate,
         cast(epoch(calls.received_at) as bigint) as received_s,
         {{ link_metres('calls', 'easting', 'middle.latitude') }} as easting_m,
         {{ link_metres('calls', 'northing', 'middle.latitude') }} as northing_m,
@@ -29,6 +36,7 @@ final as (
         coalesce(final_types.offence_group, 'none') as final_group
     from calls
     cross join middle
+    left join closures on calls.disposition_code = closures.code
     left join call_types as initial_types on calls.initial_type_code = initial_types.code
     left join call_types as final_types on calls.final_type_code = final_types.code
 )

@@ -71,6 +71,11 @@ first_logs as (
     select * from {{ ref('int_linkage__first_logs') }}
 ),
 
+parted as (
+    select * from {{ ref('int_linkage__overrides') }}
+    where not is_link
+),
+
 compared as (
     select
         pairs.crime_record_id,
@@ -100,6 +105,16 @@ compared as (
     left join first_logs as proven_first on r.proven_call_id = proven_first.call_id
 ),
 
+-- what a person parted is no candidate
+allowed as (
+    select compared.*
+    from compared
+    anti join parted
+        on
+            compared.crime_record_id = parted.crime_record_id
+            and parted.call_id in (compared.call_id, compared.incident_call_id)
+),
+
 final as (
     select
         crime_record_id,
@@ -109,7 +124,7 @@ final as (
         -- null: not known, as no reference proves the record
         incident_call_id = proven_call_id as is_match,
         {{ link_pattern() }} as pattern
-    from compared
+    from allowed
 )
 
 select * from final

@@ -1,6 +1,6 @@
-{#- The ladder, strict to loose: `canonical_key` and `written_back` (references prove it), `repaired_key` (a
-    slip in the reference explains it), `scored` (time, place, offence and person speak for it). A record
-    belongs to one call at most, by the first rung that finds one; a call may have many records. -#}
+{#- The ladder, strict to loose: `decided` (a person did), `canonical_key` and `written_back`
+    (references prove it), `repaired_key` (a slip in the reference explains it), `scored` (time, place, offence
+    and person speak for it). A record belongs to one call at most, by the first rung that finds one; a call may have many records. -#}
 with proven as (
     select * from {{ ref('int_linkage__proven') }}
 ),
@@ -29,7 +29,30 @@ weights as (
     select any_value(weights_version) as weights_version from {{ ref('int_linkage__weights') }}
 ),
 
+-- what people decided comes first
+decided as (
+    select * from {{ ref('int_linkage__overrides') }}
+    where is_link
+    qualify row_number() over (
+        partition by crime_record_id
+        order by decided_at desc, decision_reference desc
+    ) = 1
+),
+
 linked as (
+    select
+        decided.crime_record_id,
+        decided.call_id,
+        'decided' as link_rung,
+        false as is_proven_by_reference,
+        cast(1 as double) as link_probability,
+        cast(null as varchar) as link_pattern,
+        cast(null as double) as link_weight
+    from decided
+    inner join {{ ref('int_linkage__calls') }} as calls on decided.call_id = calls.call_id
+
+    union all
+
     select
         proven.crime_record_id,
         coalesce(first_logs.first_call_id, proven.call_id) as call_id,
@@ -40,6 +63,7 @@ linked as (
         cast(null as double) as link_weight
     from proven
     left join first_logs on proven.call_id = first_logs.call_id
+    anti join decided on proven.crime_record_id = decided.crime_record_id
 
     union all
 
@@ -53,6 +77,7 @@ linked as (
         scored.weight as link_weight
     from scored
     cross join versions
+    anti join decided on scored.crime_record_id = decided.crime_record_id
     where scored.probability >= versions.least_probability
 ),
 

@@ -2,7 +2,12 @@
     names the record). A mistyped reference mostly hits another valid log, so one that the place
     contradicts and no person supports is refused, unless both name each other or share one number. Of
     several logs the one wins that names and is named, then the one that agrees in more. -#}
-with compared as (
+with parted as (
+    select * from {{ ref('int_linkage__overrides') }}
+    where not is_link
+),
+
+compared as (
     select
         named.*,
         -- one series of numbers for both: nothing was typed
@@ -14,6 +19,7 @@ with compared as (
     from {{ ref('int_linkage__references') }} as named
     inner join {{ ref('int_linkage__records') }} as r on named.crime_record_id = r.crime_record_id
     inner join {{ ref('int_linkage__calls') }} as c on named.call_id = c.call_id
+    anti join parted on named.crime_record_id = parted.crime_record_id and named.call_id = parted.call_id
 ),
 
 judged as (
