@@ -50,11 +50,7 @@ judged as (
             or (rulesets.accepts_proven_reference and reported.is_proven_by_reference),
             false
         ) as is_link_counted,
-        -- a link that counts as a record in some ruleset is, in the others, possible evidence of a report
-        greatest(
-            coalesce(kinds.rank, 0),
-            if(reported.link_probability >= (select min(min_link_probability) from rulesets), 1, 0)
-        ) >= rulesets.min_evidence_rank as is_evidence_counted,
+        coalesce(kinds.rank >= rulesets.min_evidence_rank, false) as is_evidence_counted,
         decisions.verdict,
         coalesce(contested.rank >= rulesets.min_evidence_rank, false) as is_reason_contested,
         coalesce(human.decision_kind, 'none') as decision_kind,
