@@ -159,6 +159,13 @@ def test_an_unknown_draw_is_named(state: Path, force: Force) -> None:
         register.load(AGENCY, "frame_20160701_20170531_1")
 
 
+def test_a_draw_that_was_cut_short_is_said_to_be_so(state: Path, force: Force) -> None:
+    made = draw(force)
+    (paths.audit(AGENCY) / made.draw_id / "sample.parquet").unlink()
+    with pytest.raises(AuditError, match="AUDIT-SAMPLE"):
+        register.load(AGENCY, made.draw_id)
+
+
 def test_an_erased_log_leaves_a_named_hole(state: Path, force: Force) -> None:
     made = draw(force)
     gone = int(made.positions[3])

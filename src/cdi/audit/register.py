@@ -32,6 +32,11 @@ from cdi.audit.estimators import AuditError
 from cdi.audit.predictions import Frame, Period
 
 ORIGIN = "0" * 64
+FILES = (
+    ("frame.parquet", "AUDIT-FRAME", "frame"),
+    ("crimes.parquet", "AUDIT-PREDICTIONS", "predictions"),
+    ("sample.parquet", "AUDIT-SAMPLE", "sample"),
+)
 PREDICTED = ("recorded", "due", "missed", "variance")
 
 
@@ -268,6 +273,8 @@ def load(agency: str, draw_id: str) -> Draw:
             f"choose one of: {', '.join(known) or 'none yet, draw first'}",
         )
     facts, folder = known[draw_id], register.folder / draw_id
+    for name, rule_id, what in FILES:
+        _prove(draw_id, rule_id, what, (folder / name).is_file())
     logs = pq.read_table(folder / "frame.parquet")
     frame = Frame(logs, pq.read_table(folder / "crimes.parquet"))
     erased = {
