@@ -43,6 +43,9 @@ scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## What the pipeline finds of
 coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/coverage.json; about 10 minutes
 	@$(BIN)/python -m cdi.cli coverage
 
+hidden-keys: $(VENV)/run.stamp  ## New Orleans with hidden report numbers: make hidden-keys DATA=<folder>
+	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py
+
 explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<reference> [AGENCY=nopd]
 	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }
 	@$(BIN)/python -m cdi.cli explain $(AGENCY) "$(CALL)"

@@ -33,7 +33,9 @@ def hashed(con: duckdb.DuckDBPyConnection, kind: str, text: str | None) -> str |
         ("name", "O'Neill", "oneill"),
         ("name", "Zoë  SMITH", "zoesmith"),
         ("phone", "+44 (0)1632 960001", "1632960001"),
-        ("address", "12, High-Street ", "12 high street"),
+        ("address", "12, High-Street ", "12 high st"),
+        ("address_line", "Flat 3, 12 High Road, Ashby, NM3 4QZ", "12 high rd"),
+        ("postcode", "Flat 3, 12 High Road, Ashby, nm34qz", "NM34QZ"),
     ],
 )
 def test_a_hash_is_hmac_sha256_of_the_normalised_value(
@@ -51,6 +53,43 @@ def test_typing_differences_have_one_hash_and_agencies_have_their_own(
     here = hashed(con, "name", "Anne")
     privacy.set_hash_key(con, "elsewhere")
     assert hashed(con, "name", "Anne") != here
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("address", "Saint Charles Ave & Jackson Ave", "JACKSON AV / ST. CHARLES AV"),
+        ("address", "030XX Blk Magazine Street", "030XX Magazine St"),
+        ("address", "FLAT 2, 7 MILL LN, ASHBY", "7 Mill Lane, Ashby"),
+        ("address_line", "7 MILL LN", "Flat 2, 7 Mill Lane, Ashby, NM3 4QZ"),
+        ("address_line", "MILL LANE / FORD ST, ASHBY", "Ford Street and Mill Lane"),
+        ("postcode", "7 Mill Lane, NM3 4QZ", "NM34QZ"),
+    ],
+)
+def test_two_ways_to_type_an_address_have_one_hash(
+    con: duckdb.DuckDBPyConnection, kind: str, one: str, other: str
+) -> None:
+    assert hashed(con, kind, one) is not None
+    assert hashed(con, kind, one) == hashed(con, kind, other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("address", "7 Mill Lane, Ashby", "7 Mill Lane, Breckton"),
+        ("address_line", "7 Mill Lane", "9 Mill Lane"),
+        ("address_line", "7 Mill Lane", "7 Mill Road"),
+        ("postcode", "NM3 4QZ", "NM3 4QX"),
+    ],
+)
+def test_two_addresses_have_two_hashes(
+    con: duckdb.DuckDBPyConnection, kind: str, one: str, other: str
+) -> None:
+    assert hashed(con, kind, one) != hashed(con, kind, other)
+
+
+def test_an_address_without_a_postcode_has_no_hash_of_one(con: duckdb.DuckDBPyConnection) -> None:
+    assert hashed(con, "postcode", "7 Mill Lane, Ashby") is None
 
 
 def test_nothing_has_no_hash(con: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,181 @@
+"""New Orleans with hidden report numbers: how many links come back? `make hidden-keys DATA=...`.
+
+Of the real reports 15% lose the item number of their call, drawn anew for each seed; the others
+keep it and teach the weights. The truth is the number that was hidden. Writes
+``<state>/hidden_keys.json``.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from graphlib import TopologicalSorter
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import duckdb
+
+from cdi import agencies, build, linking, paths, pipeline
+from cdi.sources import Interval
+from cdi.sql import connect, fetch_dicts
+
+AGENCY = "nopd"
+SEEDS = 20
+PERCENT = 15
+STANDARD = 0.8  # least probability of a link that counts in the standard ruleset
+LINKS = "int_linkage__links"
+STAGED = ("stg_calls", "stg_crime_records", "stg_log_actions", "stg_decisions")
+
+HIDE = """
+create or replace table staging.stg_crime_records as
+select * replace (
+    case when not list_contains($hidden, crime_record_id) then call_key end as call_key
+) from kept
+"""
+DRAW = """
+select list(crime_record_id) from kept
+where md5_number_lower(crime_record_id || '/' || $seed) % 100 < $percent
+"""
+FIGURES = """
+with records as (
+    select kept.crime_record_id, kept.call_key as true_key, shown.call_key
+    from kept inner join staging.stg_crime_records as shown using (crime_record_id)
+),
+
+hidden as (
+    select records.crime_record_id, calls.call_id
+    from records inner join staging.stg_calls as calls on records.true_key = calls.call_key
+    where records.call_key is null
+),
+
+guesses as (
+    select links.crime_record_id, links.call_id
+    from linkage.int_linkage__links as links
+    semi join (select * from records where call_key is null) as r using (crime_record_id)
+    where links.link_probability >= $standard
+),
+
+crime_calls as (
+    select calls.call_id in (
+        select call_id from linkage.int_linkage__links where link_probability >= $standard
+    ) as has_report
+    from staging.stg_calls as calls
+    inner join codes.call_types as types on calls.final_type_code = types.code
+    where types.is_crime_type_word_list
+),
+
+counted as (
+    select
+        (select count(*) from hidden) as hidden,
+        (select count(*) from guesses) as guesses,
+        (select count(*) from guesses semi join hidden using (crime_record_id, call_id))
+            as right_guesses,
+        (select count(*) from linkage.int_linkage__comparisons
+            semi join hidden using (crime_record_id, call_id)) as candidates
+)
+
+select
+    hidden,
+    right_guesses / guesses as precision,
+    right_guesses / hidden as recall,
+    candidates / hidden as blocks,
+    (select 100 * avg(cast(has_report as integer)) from crime_calls) as any_report_percent
+from counted
+"""
+
+
+def land() -> build.Plan:
+    """Land the real files, unless they are, and plan without learnt weights."""
+    agency = agencies.load(AGENCY)
+    if agency.coverage is None:
+        sys.exit(f"{AGENCY} has no coverage")
+    interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
+    for dataset in agency.sources:
+        extracted = pipeline.extract(AGENCY, dataset, interval)
+        if extracted.result:
+            pipeline.check_landing(AGENCY, dataset, extracted.result)
+    return build.plan(agency)
+
+
+def _dbt(file: Path, *arguments: str) -> None:
+    command = [
+        sys.executable, "-m", "dbt.cli.main", *arguments, "--project-dir", str(paths.DBT_PROJECT),
+        "--profiles-dir", str(paths.DBT_PROJECT), "--target-path", str(file.parent / "target"),
+        "--log-path", str(file.parent),
+    ]  # fmt: skip
+    env = {"CDI_BUILD_FILE": str(file), "PYTHONPATH": str(paths.REPO / "src")}
+    subprocess.run(command, env=env, check=True, capture_output=True)
+
+
+def _ladder(file: Path, is_learning: bool) -> list[str]:
+    """The ladder's models in their order, as statements."""
+    models = linking.MODELS[:1] if is_learning else (LINKS,)
+    flag = json.dumps({"is_learning": is_learning})
+    _dbt(file, "compile", "--select", *(f"+{m}" for m in models), "--vars", flag)
+    manifest = json.loads((file.parent / "target" / "manifest.json").read_text(encoding="utf-8"))
+    nodes = {
+        key: node
+        for key, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["schema"] == "linkage" and node.get("compiled")
+    }
+    order = TopologicalSorter({key: node["depends_on"]["nodes"] for key, node in nodes.items()})
+    return [
+        f"create or replace table linkage.{nodes[key]['name']} as {nodes[key]['compiled_code']}"
+        for key in order.static_order()
+        if key in nodes
+    ]
+
+
+def _once(con: duckdb.DuckDBPyConnection, seed: int, learn: list[str], link: list[str]) -> Any:
+    """Hide the numbers of one seed, learn from the others, link, and compare."""
+    draw = {"seed": str(seed), "percent": PERCENT}
+    con.execute(HIDE, {"hidden": con.execute(DRAW, draw).fetchall()[0][0]})
+    con.execute("delete from landing.link_weights")
+    for statement in learn:
+        con.execute(statement)
+    con.execute(
+        f"insert into landing.link_weights by name select *, 'hidden' as weights_version "
+        f"from linkage.{linking.MODELS[0]}"
+    )
+    for statement in link:
+        con.execute(statement)
+    return fetch_dicts(con, FIGURES, {"standard": STANDARD})[0]
+
+
+def measure(seeds: int = SEEDS) -> dict[str, Any]:
+    """Run the experiment.
+
+    Args:
+        seeds: How many; 0, 1, 2, ...
+
+    Returns:
+        `runs` (a row per seed) and their `mean`: precision and recall of the hidden links, the
+        share of them among the candidates, and how many calls of a crime type have any report.
+    """
+    planned = land()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "hidden.duckdb"
+        with connect(file) as con:
+            build._open_landing(con, planned)
+        _dbt(file, "seed")
+        _dbt(file, "run", "--select", *(f"+{model}" for model in STAGED))
+        learn, link = _ladder(file, is_learning=True), _ladder(file, is_learning=False)
+        with connect(file) as con:
+            con.execute("create schema linkage")
+            con.execute("create table kept as from staging.stg_crime_records")
+            runs = [{"seed": seed, **_once(con, seed, learn, link)} for seed in range(seeds)]
+    names = [name for name in runs[0] if name != "seed"]
+    return {"runs": runs, "mean": {name: round(mean(r[name] for r in runs), 4) for name in names}}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    measured = measure()
+    print(json.dumps(measured["mean"], indent=2))
+    text = json.dumps(measured, indent=2)
+    (paths.home() / "hidden_keys.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
