@@ -1,9 +1,9 @@
 {{ config(tags=['learning']) }}
 {#- Fellegi-Sunter weights without EM: the references say which pairs are matches. For each comparison the
     base-2 logarithm of how much oftener a level is seen among matches than among others; for each pattern of
-    levels the odds counted, shrunk by `pseudo_pairs` pairs to what independent comparisons
+    levels the odds counted, shrunk by one pair to what independent comparisons
     would say. Once from all (fold 2), once without each half: what a half is tested on has not seen it. -#}
-{% set pseudo_pairs = 4 %}
+{% set pseudo_pairs = 1 %}
 
 with pairs as (
     select
