@@ -36,22 +36,36 @@ narrow as (
     from subjects
 ),
 
--- the four cells that a circle of 500 m can touch
+-- the four cells that a circle of 500 m can touch, written out beside the buckets: no join may come between
 east as (
     select
-        crime_record_id,
-        unnest([(easting_m - 500) // {{ cell_m }}, (easting_m - 500) // {{ cell_m }} + 1]) as east_cell,
-        (northing_m - 500) // {{ cell_m }} as south_cell
+        *,
+        unnest([(easting_m - 500) // {{ cell_m }}, (easting_m - 500) // {{ cell_m }} + 1]) as east_cell
     from subjects
     where easting_m is not null
 ),
 
 cells as (
     select
-        crime_record_id,
-        east_cell,
-        unnest([south_cell, south_cell + 1]) as north_cell
+        *,
+        unnest([(northing_m - 500) // {{ cell_m }}, (northing_m - 500) // {{ cell_m }} + 1]) as north_cell
     from east
+),
+
+wide_cells as (
+    select
+        *,
+        unnest([wide_from_s // {{ wide_bucket }}, wide_from_s // {{ wide_bucket }} + 1]) as wide_bucket
+    from cells
+    where is_crime_record
+),
+
+narrow_cells as (
+    select
+        *,
+        unnest([narrow_from_s // {{ narrow_bucket }}, narrow_from_s // {{ narrow_bucket }} + 1])
+            as narrow_bucket
+    from cells
 ),
 
 birth_date as (
@@ -107,12 +121,11 @@ near_in_hours as (
     select
         r.crime_record_id,
         c.call_id
-    from narrow as r
-    inner join cells on r.crime_record_id = cells.crime_record_id
+    from narrow_cells as r
     inner join calls as c
         on
-            cells.east_cell = c.east_cell
-            and cells.north_cell = c.north_cell
+            r.east_cell = c.east_cell
+            and r.north_cell = c.north_cell
             and r.narrow_bucket = c.narrow_bucket
     where
         c.received_s - r.narrow_from_s between 0 and {{ narrow }}
@@ -123,17 +136,15 @@ near_of_kind as (
     select
         r.crime_record_id,
         c.call_id
-    from wide as r
-    inner join cells on r.crime_record_id = cells.crime_record_id
+    from wide_cells as r
     inner join calls as c
         on
-            cells.east_cell = c.east_cell
-            and cells.north_cell = c.north_cell
+            r.east_cell = c.east_cell
+            and r.north_cell = c.north_cell
             and r.wide_bucket = c.wide_bucket
             and r.offence_group = c.final_group
     where
-        r.is_crime_record
-        and c.received_s - r.wide_from_s between 0 and {{ wide }}
+        c.received_s - r.wide_from_s between 0 and {{ wide }}
         and power(r.easting_m - c.easting_m, 2) + power(r.northing_m - c.northing_m, 2) < 250000
 ),
 
@@ -191,7 +202,7 @@ final as (
     select
         crime_record_id,
         call_id,
-        list(distinct block order by block) as blocks
+        list_sort(list(block)) as blocks
     from found
     group by crime_record_id, call_id
 )
