@@ -38,7 +38,7 @@ where r.is_crime_record;
 
 # of the guesses that are compared, whether they are right
 JUDGE = """
-create or replace temp table judged as
+create or replace temp table judged_guesses as
 select
     g.linker, g.probability, coalesce(t.incident = l.primary_call_id, false) as is_right,
     not coalesce(t.has_reference, false) as is_without_reference,
@@ -109,7 +109,7 @@ def _figures(
             count(*) filter (probability >= $standard and is_right and is_without_reference)
                 as right_without,
             max(right_count) filter (right_count >= $precision * guess_count) as right_at_precision
-        from judged where linker = $linker
+        from judged_guesses where linker = $linker
         """,
         {"standard": STANDARD, "precision": PRECISION, "linker": linker},
     )[0]
