@@ -23,6 +23,7 @@ EVIDENCE_NAMES = {
     "text_model_hint": "the text model gives it a chance",
     "further_crime": "a further crime is told",
     "further_crime_hint": "the text model gives a second crime a chance",
+    "doubtful_link": "a record may be it, by a doubtful link",
     "contested_reason": "closed as no crime, and the text model gives one a chance",
 }
 

@@ -79,8 +79,10 @@ reasoned as (
             when qualifiers.has_weapon or listed.offence_group = 'possession_of_weapons' then 'weapon'
             else 'other'
         end as severity,
-        coalesce(listed.outcome in ('unrecorded', 'too_recent'), false) as is_likely,
+        coalesce(listed.outcome in ('unrecorded', 'too_recent'), false) and listed.crime_record_id is null
+            as is_likely,
         case
+            when listed.crime_record_id is not null then 'doubtful_link'
             when listed.outcome = 'justified' and listed.status <> 'dismissed' then 'contested_reason'
             else listed.evidence_kind
         end as suspicion_code,
