@@ -77,7 +77,7 @@ def _add_years(batch: landing.Batch, years: int) -> None:
         **{name: f"md5($n || {name}) || {name}[33:]"
            for name in columns if name.endswith("_hash")},
         "row_id": "$n || '-' || row_id",
-        "source_file": "source_file",
+        "source_file": "$n || '-' || source_file",
         "source_as_of": "source_as_of",
     }  # fmt: skip
     select = ", ".join(
@@ -98,9 +98,16 @@ def _add_years(batch: landing.Batch, years: int) -> None:
         file.chmod(0o644)
     target.replace(batch.rows)
     manifest: dict[str, Any] = batch.manifest
-    for counted in (manifest, *manifest["files"]):
-        for key in ("read", "accepted"):
-            counted[key] += (years - 1) * counted["accepted"]
+    whole = {"quarantined": 0, "duplicates": 0}  # only accepted rows are copied
+    copies = [
+        {**file, **whole, "name": f"{n}-{file['name']}", "read": file["accepted"]}
+        for n in range(1, years)
+        for file in manifest["files"]
+    ]
+    manifest["files"] = [{**file, "name": f"0-{file['name']}"} for file in manifest["files"]]
+    manifest["files"] += copies
+    for key in ("read", "accepted"):
+        manifest[key] = sum(file[key] for file in manifest["files"])
     landing.write_manifest(batch.folder, manifest)
 
 

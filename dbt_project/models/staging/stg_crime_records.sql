@@ -5,22 +5,24 @@ with standing as (
     {{ standing_rows('crime_records') }}
 ),
 
-first_rows as (
+-- few records have several rows, save at agencies that deliver them so
+of_several_rows as (
     select
         natural_id,
-        min(row_id) as row_id,
+        min(row_id) as first_row_id,
         count(*) as source_row_count
     from standing
     group by natural_id
+    having count(*) > 1
 ),
 
 records as (
     select
         standing.*,
-        first_rows.source_row_count
+        coalesce(of_several_rows.source_row_count, 1) as source_row_count
     from standing
-    inner join first_rows
-        on standing.natural_id = first_rows.natural_id and standing.row_id = first_rows.row_id
+    left join of_several_rows on standing.natural_id = of_several_rows.natural_id
+    where standing.row_id = of_several_rows.first_row_id or of_several_rows.natural_id is null
 ),
 
 final as (
