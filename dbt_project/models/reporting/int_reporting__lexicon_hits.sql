@@ -81,6 +81,7 @@ final as (
         read_texts.* exclude (entry)  -- noqa: RF02
     from {{ ref('int_reporting__log_entries') }} as entries
     inner join read_texts on entries.part = read_texts.part and entries.entry = read_texts.entry
+    semi join {{ ref('int_reporting__logs') }} as logs on entries.call_id = logs.call_id
 )
 
 select * from final

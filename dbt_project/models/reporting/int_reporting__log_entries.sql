@@ -55,10 +55,8 @@ entries as (
 ),
 
 final as (
-    select entries.*
-    from entries
-    semi join {{ ref('int_reporting__logs') }} as logs on entries.call_id = logs.call_id
-    where entries.entry <> ''
+    select * from entries
+    where entry <> ''
 )
 
 select * from final

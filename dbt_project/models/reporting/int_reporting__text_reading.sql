@@ -1,7 +1,12 @@
 {#- What a log's text says, in one word: the text model decides where there is one, else the lexicon. Where
     the lexicon finds the account explained away, the model must be surer. -#}
 with logs as (
-    select distinct call_id from {{ ref('int_reporting__log_entries') }}
+    select logs.call_id
+    from {{ ref('int_reporting__logs') }} as logs
+    semi join (
+        select distinct call_id
+        from {{ ref('int_reporting__log_entries') }}
+    ) as entries on logs.call_id = entries.call_id
 ),
 
 hits as (

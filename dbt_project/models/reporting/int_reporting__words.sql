@@ -4,11 +4,12 @@
 
 with words as (
     select
-        call_id,
-        part,
-        entry_number,
-        regexp_extract_all(entry, '[a-z&]+') as words
-    from {{ ref('int_reporting__log_entries') }}
+        entries.call_id,
+        entries.part,
+        entries.entry_number,
+        regexp_extract_all(entries.entry, '[a-z&]+') as words
+    from {{ ref('int_reporting__log_entries') }} as entries
+    semi join {{ ref('int_reporting__logs') }} as logs on entries.call_id = logs.call_id
 ),
 
 final as (
