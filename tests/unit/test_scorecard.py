@@ -111,14 +111,19 @@ def _write_reporting(con: duckdb.DuckDBPyConnection) -> None:
     con.executemany("insert into disclosed values (?, ?, ?, ?)", DISCLOSED)
     con.execute("""
         create table reporting.int_reporting__logs as
-        select call_id, true as is_in_calls, initial_type_code, final_type_code, disposition_code,
-            account_text, 'all done' as closing_text
+        select call_id, true as is_in_calls, initial_type_code, final_type_code, disposition_code
         from read_logs
         union all
+        select 'A' || n, false, 'CR', 'CR', 'NFA' from range(1, 21) as t (n);
+        create table reporting.int_reporting__log_entries as
+        select call_id, 'account' as part, 1 as entry_number, account_text as entry from read_logs
+        union all
         -- only words tell these apart
-        select 'A' || n, false, 'CR', 'CR', 'NFA',
-            case when n <= 10 then 'a man hit him' else 'a dog lost here' end, 'all done'
-        from range(1, 21) as t (n);
+        select 'A' || n, 'account', 1,
+            case when n <= 10 then 'a man hit him' else 'a dog lost here' end
+        from range(1, 21) as t (n)
+        union all
+        select call_id, 'closing', 1, 'all done' from reporting.int_reporting__logs;
         create table reporting.int_reporting__audit_labels as
         select 'A' || n as call_id, (n <= 10)::bigint as crimes from range(1, 21) as t (n);
         create table reporting.int_reporting__text_reading as

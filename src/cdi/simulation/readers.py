@@ -26,6 +26,17 @@ BATCH = 50_000  # logs at a time
 CODES = ("initial_type_code", "final_type_code", "disposition_code")
 TEXTS = ("account_text", "closing_text")
 
+JOINED_TEXTS = """
+    select
+        call_id,
+        string_agg(entry, ' / ' order by entry_number)
+            filter (where part = 'account') as account_text,
+        string_agg(entry, ' / ' order by entry_number)
+            filter (where part = 'closing') as closing_text
+    from published.reporting.int_reporting__log_entries
+    group by call_id
+"""
+
 BY_QUERY = {
     "opening_code": """
         select logs.call_id, 1 as named
@@ -142,8 +153,12 @@ def _by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import OneHotEncoder
 
-    columns = ", ".join(f"coalesce(logs.{name}, '')" for name in (*CODES, *TEXTS))
-    logs = f"select {columns}, {{}} from published.reporting.int_reporting__logs as logs {{}}"
+    con.execute("create or replace temp table texts as " + JOINED_TEXTS)
+    columns = ", ".join(f"coalesce({name}, '')" for name in (*CODES, *TEXTS))
+    logs = (
+        f"select {columns}, {{}} from published.reporting.int_reporting__logs as logs "
+        "left join texts on logs.call_id = texts.call_id {}"
+    )
     known = con.execute(
         logs.format(
             "labels.crimes > 0",
