@@ -34,6 +34,8 @@ MAX_ROWS = 8
 MANY_COLUMNS = 25  # of a row: then what is false is left out too
 # what a table can name; the last is looked for only where the others are absent
 KEYS = ("call_id", "crime_record_id", "reported_crime_id")
+# what a pattern's levels are of, in their order (macro link_comparisons)
+COMPARISONS = ("time", "distance", "address", "offence", "name", "birth_date", "reference", "taken")
 # rooms whose wide tables repeat much of what came before
 PASSES_ON = ("landing", "staging", "main")
 
@@ -79,7 +81,7 @@ STORIES = (
         "A record without a usable reference",
         "No reference leads from the record to the log. "
         "Place, time, offence and person do, each with its weight.",
-        "crime.outcome = 'recorded' and crime.link_rung <> 'canonical_key' "
+        "crime.outcome = 'recorded' and crime.link_rung = 'scored' "
         "and call.reported_crime_count = 1",
     ),
 )  # fmt: skip
@@ -168,6 +170,7 @@ def _follow(published: Connection, landed: Connection, story: Story) -> Row:
     for con, rooms in ((landed, ("staging",)), (published, tuple(ROOMS)[2:])):
         for schema, name in _models(con, rooms):
             steps[schema].sheets += tables.sheets(con, schema, name)
+    steps["linkage"].sheets += tables.weights(published)
     steps["main"].sheets += tables.rate(published)
     return {
         "title": story.title,
@@ -292,6 +295,13 @@ class _Tables:
         )
         return self._sheets(f"{schema}.{name}", _description(con, schema, name), rows)
 
+    def weights(self, con: Connection) -> list[Sheet]:
+        """What each level of the agreement between the log and its record weighs."""
+        bound = {"record": self.ids["crime_record_id"], "comparisons": list(COMPARISONS)}
+        rows = fetch_dicts(con, WEIGHTS, bound)
+        name = "int_linkage__weights"
+        return self._sheets(f"linkage.{name}", _description(con, "linkage", name), rows)
+
     def rate(self, con: Connection) -> list[Sheet]:
         """The cells of the rate, standard ruleset, that the log's first crime counts in."""
         rows = fetch_dicts(con, RATE, {"crime": self.ids["reported_crime_id"][0]})
@@ -347,6 +357,21 @@ class _Tables:
             return f"hash {self.hashes[text]}"
         return re.sub(r"([|*<>`\\])", r"\\\1", " ".join(text.split()))
 
+
+WEIGHTS = """
+    with levels as (
+        select distinct
+            unnest($comparisons) as comparison,
+            unnest(string_split(pattern, '/')) as level
+        from linkage.int_linkage__scored
+        where list_contains($record, crime_record_id)
+    )
+
+    select weights.comparison, weights.level, weights.weight
+    from linkage.int_linkage__weights as weights
+    semi join levels using (comparison, level)
+    order by list_position($comparisons, weights.comparison)
+"""
 
 RATE = """
     select rates.*
