@@ -169,15 +169,14 @@ def plans(known: Population, universe: str, logs: int) -> list[Plan]:
     made.append(Plan("main", "risk_greg", strata, by, parts))
     made.append(Plan("auditor_error", "risk_greg", strata, by, [], ERROR))
     made.append(Plan("comparator", "risk_ratio", strata, None, []))
-    made.append(
-        Plan("comparator", f"{_classical(universe).removesuffix('_ratio')}_greg", classical,
-             Assistance.of(known.frame, classical), [])
-    )  # fmt: skip
     useless = design.stratify(known.shuffled, Options(logs))
     made.append(
         Plan("useless", "risk_greg", useless, Assistance.of(known.shuffled, useless), [])
     )  # fmt: skip
-    if universe == "all":
+    if universe == "frame":
+        assisted = Assistance.of(known.frame, classical)
+        made.append(Plan("comparator", "stratified_greg", classical, assisted, []))
+    else:
         made.append(Plan("comparator", "85_15_ratio", _eighty_five(known, logs), None, []))
     return made
 
@@ -239,7 +238,7 @@ def replicate(known: Population, plan: Plan, seeds: list[int]) -> Figures:
         force = estimators.ratio(plan.strata.design, y, m)
     else:
         force = rates.force_rate(drawn, y, m, by)
-    found = {FORCE: _figures(force, intervals.of_force, True)}
+    found = {FORCE: _figures(force, intervals.of_force, None if by is None else True)}
     if not plan.parts:
         return found
     whole = None if by is None else estimators.coefficients(by.design, y, m, by.whole(drawn))
@@ -247,16 +246,19 @@ def replicate(known: Population, plan: Plan, seeds: list[int]) -> Figures:
         y, m = (values[drawn] for values in known.true[domain.name])
         if by is None or whole is None:
             estimate = estimators.ratio(plan.strata.design, y, m)
-            found[domain.name] = _figures(estimate, intervals.of_domain, True)
+            found[domain.name] = _figures(estimate, intervals.of_domain, None)
         else:
             estimate = rates.domain_rate(domain, drawn, y, m, by, whole)
             found[domain.name] = _figures(estimate, intervals.of_domain, by.is_planned(domain))
     return found
 
 
-def _figures(estimate: Estimate, limits: Any, is_planned: bool) -> dict[str, Floats]:
+def _figures(estimate: Estimate, limits: Any, is_planned: bool | None) -> dict[str, Floats]:
+    """Limits of each replicate; where `is_planned` is None, nothing is withheld."""
     low, high = limits(estimate)
-    is_shown = ~intervals.reliability(estimate).is_withheld & is_planned
+    is_shown = np.isfinite(estimate.rate)
+    if is_planned is not None:
+        is_shown &= ~intervals.reliability(estimate).is_withheld & is_planned
     return {"rate": estimate.rate, "low": low, "high": high, "is_shown": is_shown}
 
 

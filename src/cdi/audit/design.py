@@ -7,6 +7,7 @@ whoever learns what raises suspicion must not escape the audit.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,12 @@ class Strata:
     of_log: NDArray[np.int64]
     population: NDArray[np.int64]
     audited: NDArray[np.int64]
+
+    @cached_property
+    def members(self) -> list[NDArray[np.int64]]:
+        """Positions of the logs of each stratum."""
+        order = np.argsort(self.of_log, kind="stable")
+        return np.split(order, np.cumsum(self.population)[:-1])
 
     @property
     def probability(self) -> Floats:
@@ -175,11 +182,9 @@ def sample(strata: Strata, seed: int) -> NDArray[np.int64]:
     The same strata and seed give the same logs.
     """
     rng = np.random.default_rng(seed)
-    order = np.argsort(strata.of_log, kind="stable")
-    ends = np.cumsum(strata.population)
     drawn = [
-        rng.choice(order[end - size : end], audited, replace=False, shuffle=False)
-        for end, size, audited in zip(ends, strata.population, strata.audited, strict=True)
+        rng.choice(logs, audited, replace=False, shuffle=False)
+        for logs, audited in zip(strata.members, strata.audited, strict=True)
     ]
     return np.concatenate(drawn)
 
