@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi.simulation import scorecard
+from cdi.simulation import linkers, scorecard
 
 OLD, NEW = "2017-05-01 10:00:00", "2017-06-25 10:00:00"
 
@@ -141,8 +141,25 @@ def _write_reporting(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def _write_linkage(con: duckdb.DuckDBPyConnection) -> None:
+    """Two records that no reference links, each with one candidate; c9 came without a log."""
+    con.execute("""
+        create schema linkage;
+        create table linkage.int_linkage__subjects as
+        from (values ('c2'), ('c9')) as t (crime_record_id);
+        create table linkage.int_linkage__records as
+        select crime_record_id, true as is_crime_record from linkage.int_linkage__subjects;
+        create table linkage.int_linkage__comparisons as
+        from (values ('c2', 'L2'), ('c9', 'L10')) as t (crime_record_id, call_id);
+        create table linkage.int_linkage__scored as
+        from (values ('c2', 'L2', 0.9), ('c9', 'L10', 0.85))
+            as t (crime_record_id, call_id, probability);
+    """)
+
+
 @pytest.fixture
-def scored(tmp_path: Path) -> dict[str, Any]:
+def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr(linkers, "PYTHON", tmp_path / "none")  # nothing to compare with
     with duckdb.connect() as con:
         con.execute(
             "create table logs (call_id varchar, primary_call_id varchar, is_in_frame boolean, "
@@ -188,6 +205,7 @@ def scored(tmp_path: Path) -> dict[str, Any]:
             create table offence_groups as select 'theft' as offence_group, true as is_headline;
         """)
         _write_reporting(con)
+        _write_linkage(con)
     return scorecard.score(tmp_path / "recording.duckdb", tmp_path)
 
 
@@ -197,6 +215,21 @@ def test_links_are_right_if_they_reach_the_incident(scored: dict[str, Any]) -> N
     assert link["recall"] == 1.0
     assert link["no_reference"] == {"precision": 0.5, "recall": 1.0}  # c2 right, c9 wrong
     assert link["rungs"] == {"key": {"links": 3, "precision": pytest.approx(2 / 3, abs=1e-4)}}
+
+
+def test_leftovers_are_compared_with_what_their_candidates_could_give(
+    scored: dict[str, Any],
+) -> None:
+    link = scored["link"]
+    assert link["blocks"] == {"all": 1.0, "no_reference": 1.0}  # the call of c2 is a candidate
+    assert link["leftovers"] == {
+        "ladder": {
+            "precision": 0.5,  # c2 right, c9 wrong
+            "recall": 1.0,
+            "recall_no_reference": 1.0,
+            "recall_at_precision_995": 1.0,  # from 0.9 on, without c9
+        }
+    }
 
 
 def test_reported_crimes_are_counted_not_logs(scored: dict[str, Any]) -> None:
