@@ -80,8 +80,9 @@ STORIES = (
     Story(
         "A record without a usable reference",
         "No reference leads from the record to the log. "
-        "Place, time, offence and person do, each with its weight.",
+        "Place, time, offence and person speak for it, each with its weight.",
         "crime.outcome = 'recorded' and crime.link_rung = 'scored' "
+        "and crime.link_probability between 0.9 and 0.99 "
         "and call.reported_crime_count = 1",
     ),
 )  # fmt: skip
@@ -384,5 +385,6 @@ RATE = """
         and rates.district in ('all', crimes.district)
         and rates.reported_month in ('all', cast(crimes.reported_month_on as varchar))
         and rates.disposition_code in ('all', crimes.disposition_code)
+        and rates.route in ('all', crimes.route)
     order by rates.breakdown
 """
