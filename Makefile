@@ -51,7 +51,7 @@ explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<refer
 	@$(BIN)/python -m cdi.cli explain $(AGENCY) "$(CALL)"
 
 test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-slow: $(VENV)/dev.stamp  ## Real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
 	$(BIN)/python -m pytest tests/slow
