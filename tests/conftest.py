@@ -3,6 +3,10 @@
 import csv
 import gzip
 import io
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +15,28 @@ import duckdb
 import pytest
 import yaml
 
-from cdi import agencies, pipeline
+from cdi import agencies, build, paths, pipeline
 from cdi.agencies import Agency
 from cdi.sources import Interval
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLE = REPO / "tests" / "agencies" / "sample"  # two made-up weeks, delivered as daily changes
 NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let dbt parse the project once for all builds of the session, not once a state folder."""
+    target = tmp_path_factory.mktemp("parsed")
+    folders = ["--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT)]
+    subprocess.run(
+        [sys.executable, "-m", "dbt.cli.main", "--quiet", "--log-path", str(target), "parse",
+         *folders, "--target-path", str(target)],
+        env={**os.environ, "CDI_BUILD_FILE": "recording.duckdb"}, cwd=target, check=True,
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_PARTIAL_PARSE_FILE_PATH", str(target / "partial_parse.msgpack"))
+        yield
 
 
 @pytest.fixture
@@ -212,6 +231,10 @@ class SmallAgency:
         assert extracted.result is not None
         pipeline.check_landing("testville", dataset, extracted.result)
 
+    def staged(self, query: str) -> list[tuple[Any, ...]]:
+        """Query staging, whose views read the landing and are not published."""
+        return staged(self.agency, query)
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Query the published file."""
         with duckdb.connect(str(self.published / "recording.duckdb"), read_only=True) as con:
@@ -220,8 +243,6 @@ class SmallAgency:
     @property
     def published(self) -> Path:
         """The current version's folder."""
-        from cdi import paths
-
         return paths.published("testville") / "current"
 
 
@@ -230,6 +251,16 @@ def small(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Small
     """The agency `testville`, alone in its registry."""
     monkeypatch.setenv("CDI_AGENCIES", str(tmp_path / "agencies"))
     return SmallAgency(tmp_path / "agencies" / "testville")
+
+
+def staged(agency: Agency, query: str) -> list[tuple[Any, ...]]:
+    """Query models of staging, which are made for it and removed."""
+    models = sorted(set(re.findall(r"staging\.(\w+)", query)))
+    with (
+        build.part(build.plan(agency), *models) as file,
+        duckdb.connect(str(file), read_only=True) as con,
+    ):
+        return con.execute(query).fetchall()
 
 
 def table_contents(file: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -232,7 +232,7 @@ def part(planned: Plan, *models: str) -> Iterator[Path]:
     """
     home = paths.weights(planned.agency.agency)
     with _lock(home, " ".join(models)), tempfile.TemporaryDirectory(dir=home, prefix=".") as folder:
-        file = Path(folder) / "part.duckdb"
+        file = Path(folder) / planned.file.name
         with connect(file) as con:
             _open_landing(con, planned)
         _run_dbt(planned, file, models)
@@ -457,10 +457,12 @@ def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None
     source = str(Path(__file__).parents[1])  # for dbt's Python models
     env = {
         **os.environ,
-        "CDI_BUILD_FILE": str(private),
+        "CDI_BUILD_FILE": private.name,  # in the folder where dbt runs: one name, one parse for all
         "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
     }
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=private.parent, env=env, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise BuildError(
             "BUILD-DBT",

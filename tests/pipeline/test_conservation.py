@@ -57,7 +57,7 @@ def test_a_call_that_vanishes_from_the_snapshot_is_withdrawn_not_lost(small: Sma
     small.write("calls.csv", b"".join(line for line in lines if not line.startswith(b"T-0003")))
     assert small.run()
     assert small.rows("select count(*) from fct_calls where call_id = 'T-0003'") == [(0,)]
-    assert small.rows("select call_id from staging.stg_calls where is_withdrawn") == [("T-0003",)]
+    assert small.staged("select call_id from staging.stg_calls where is_withdrawn") == [("T-0003",)]
     assert small.rows(
         "select sum(current_count), sum(withdrawn_count), sum(superseded_count) "
         "from conservation where dataset = 'calls'"

@@ -41,10 +41,10 @@ def test_an_agency_without_the_dataset_builds_and_one_that_adds_it_builds_anew(
     small: SmallAgency,
 ) -> None:
     assert small.run()
-    assert small.rows("select count(*) from staging.stg_log_actions") == [(0,)]
+    assert small.staged("select count(*) from staging.stg_log_actions") == [(0,)]
     add_log_actions(small, ENTRIES)
     assert small.run()
-    entries = small.rows(
+    entries = small.staged(
         "select log_action_id, sequence_number, strftime(acted_at, '%H:%M'), author_code, "
         "action_type, action_text_masked from staging.stg_log_actions "
         "where call_id in (select call_id from staging.stg_calls) and call_id < 'T-0005' "
@@ -70,7 +70,7 @@ def test_an_entry_that_vanishes_from_the_snapshot_is_withdrawn(small: SmallAgenc
     small.run()
     small.write("actions.csv", csv_bytes(HEADER, ENTRIES[1:3]))
     assert small.run()
-    assert small.rows("select log_action_id from staging.stg_log_actions where is_withdrawn") == [
+    assert small.staged("select log_action_id from staging.stg_log_actions where is_withdrawn") == [
         ("T-0001/1",)
     ]
     assert small.rows(
@@ -90,4 +90,4 @@ def test_a_batch_landed_before_a_column_was_known_is_read_with_nulls(small: Smal
     batch.manifest["columns"].pop("qualifiers")
     (batch.folder / "manifest.json").write_text(json.dumps(batch.manifest), encoding="utf-8")
     assert small.run()
-    assert small.rows("select count(*), count(qualifiers) from staging.stg_calls") == [(5, 0)]
+    assert small.staged("select count(*), count(qualifiers) from staging.stg_calls") == [(5, 0)]
