@@ -23,6 +23,7 @@ def session() -> SparkSession:
     return (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.memory", "8g")
         .config("spark.sql.shuffle.partitions", "4")
         .config("spark.sql.session.timeZone", "UTC")
@@ -316,7 +317,7 @@ def slips(key: str) -> list[str]:
 def near_references(subjects: DataFrame, calls: DataFrame) -> DataFrame:
     """Calls one slip away from the key that a record bears, of the same surroundings."""
     slipped = subjects.filter(col("call_key").isNotNull()).withColumn(
-        "call_key", f.explode(f.udf(slips, "array<string>")("call_key"))
+        "call_key", f.explode(f.udf(lambda key: slips(key), "array<string>")("call_key"))
     )
     in_fortnight = (col("c.received_s") - col("r.wide_from_s")).between(0, WIDE)
     is_alike = squared() < 4_000_000
