@@ -3,6 +3,8 @@
 1. **links** learns how much agreement in time, place, offence and person says that a call and a
    record belong together, from the links that references prove. The same landing teaches the same:
    skipped.
+2. **text** learns how the agency's logs tell of crimes, from codes and from what auditors found;
+   without an audit it is skipped. It waits for **links**, since both read the whole landing.
 
 Then **learnt** tells the build DAG, once per run, that there is something new.
 
@@ -18,7 +20,7 @@ from cdi import agencies
 from cdi_airflow.house import asset, dag_arguments
 from cdi_airflow.operators import StepOperator
 
-LEARN = {"links": "learn_links"}
+LEARN = {"links": "learn_links", "text": "learn_text"}
 
 for agency in agencies.valid():
     with DAG(
@@ -34,5 +36,15 @@ for agency in agencies.valid():
             outlets=[asset(agency, "weights")],
             trigger_rule="none_failed_min_one_success",
         )
+        before = None
         for task, step in LEARN.items():
-            StepOperator(task_id=task, step=step, arguments={"agency": agency.agency}) >> learnt
+            learns = StepOperator(
+                task_id=task,
+                step=step,
+                arguments={"agency": agency.agency},
+                trigger_rule="none_failed",  # a skipped one before it had nothing to learn
+            )
+            learns >> learnt
+            if before is not None:
+                before >> learns
+            before = learns

@@ -22,12 +22,12 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, landing, linking, paths, weights
+from cdi import agencies, landing, linking, paths, text_model, weights
 from cdi.agencies import Agency
 from cdi.datasets import DATASETS, output_columns
 from cdi.errors import BuildError
 from cdi.landing import Batch
-from cdi.sql import connect, fetch_dicts, ident, scalar
+from cdi.sql import connect, fetch_dicts, ident, literal, scalar
 from cdi.weights import Weights
 
 
@@ -283,6 +283,7 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     _table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
     _collect_quarantine(con, planned)
     linking.open_weights(con, planned.weights.get("links"))
+    text_model.open_weights(con, planned.weights.get("text"), _sha256(_code_parts(agency))[:10])
     newest = {
         name: max((_as_of(b) for b in some), default=None) for name, some in planned.batches.items()
     }
@@ -406,18 +407,13 @@ def _view_rows(con: duckdb.DuckDBPyConnection, planned: Plan, dataset: str) -> N
         names = ", ".join(ident(name) if name in landed else nulls[name] for name in columns)
         parts.append(
             f"select {names}, {int(batch.manifest['seq'])} as batch_seq "
-            f"from read_parquet({_literal(str(batch.rows))})"
+            f"from read_parquet({literal(str(batch.rows))})"
         )
     # as-of questions: what a later file brought was not known yet
-    known = f"where source_as_of <= {_literal(str(_naive(planned.as_of)))}::timestamp"
+    known = f"where source_as_of <= {literal(str(_naive(planned.as_of)))}::timestamp"
     if not parts:
         parts, known = [f"select {', '.join(nulls.values())}, 0 as batch_seq"], "where false"
     con.execute(f"create view landing.{dataset} as from ({' union all '.join(parts)}) {known}")
-
-
-def _literal(text: str) -> str:
-    """A string literal: DuckDB takes no bound values in a view's definition."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _collect_quarantine(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
@@ -528,9 +524,9 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
 
 def comment(con: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:
     """Describe a table that dbt does not make, as dbt's own are described in their yml."""
-    con.execute(f"comment on table main.{table} is {_literal(text)}")
+    con.execute(f"comment on table main.{table} is {literal(text)}")
     for name, meaning in columns.items():
-        con.execute(f"comment on column main.{table}.{ident(name)} is {_literal(meaning)}")
+        con.execute(f"comment on column main.{table}.{ident(name)} is {literal(meaning)}")
 
 
 def evidence(planned: Plan) -> str:

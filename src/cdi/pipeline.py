@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cdi import agencies, build, landing, linking, paths, publish, report, weights
+from cdi import agencies, build, landing, linking, paths, publish, report, text_model, weights
 from cdi.errors import GateError
 from cdi.landing import read_batch
 from cdi.sources import Interval
@@ -96,6 +96,27 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
     return Step(True, linking.evidence(learnt), learnt.version)
 
 
+def learn_text(agency: str, as_of: datetime | None = None) -> Step:
+    """Learn the model that reads logs, from the audits; see `cdi.text_model`."""
+    planned = build.plan(agencies.load(agency), as_of)
+    known = planned.weights.get("text")
+    if known is not None and known.described["learnt_from"] == planned.learns_from:
+        return Step(False, f"nothing changed since version {known.version} was learnt")
+    too_few = (f"fewer than {text_model.MIN_LOGS} audited logs, or too few with and without a "
+               "crime, to learn from: the lexicon reads alone")  # fmt: skip
+    if text_model.count_audited(planned.batches) < text_model.MIN_LOGS:
+        return Step(False, too_few)
+    with build.part(planned, text_model.MODEL) as file:
+        if not text_model.teaches(file):
+            return Step(False, too_few)
+        learnt = weights.save(
+            agency, "text", planned.as_of, planned.learns_from, partial(text_model.write, file)
+        )
+    if known is not None and known.version == learnt.version:
+        return Step(False, f"nothing new: the landing teaches version {learnt.version} again")
+    return Step(True, text_model.evidence(learnt), learnt.version)
+
+
 def learn(agency: str, as_of: datetime | None = None) -> None:
     """Learn each kind of weights that the agency has no version of yet."""
     planned = build.plan(agencies.load(agency), as_of)
@@ -104,7 +125,7 @@ def learn(agency: str, as_of: datetime | None = None) -> None:
             step(agency, as_of)
 
 
-LEARN = {"links": learn_links}
+LEARN = {"links": learn_links, "text": learn_text}
 
 
 def make_build(agency: str, as_of: datetime | None = None) -> Step:

@@ -28,7 +28,7 @@ ENDED = {"success", "failed"}
 ORDERS = {
     "extract": ("extract", "check", "landed"),
     "build": ("build", "check", "report", "publish"),
-    "train": ("links", "learnt"),
+    "train": ("links", "text", "learnt"),
 }
 
 

@@ -21,6 +21,11 @@ def ident(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """Quote a string: DuckDB takes no bound values in a view's definition."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 class Params:
     """Collects bound values while SQL is composed, and hands out their placeholders."""
 

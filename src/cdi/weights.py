@@ -16,7 +16,7 @@ from typing import Any
 
 from cdi import paths
 
-KINDS = ("links",)
+KINDS = ("links", "text")
 
 
 @dataclass(frozen=True)

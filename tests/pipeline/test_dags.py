@@ -103,7 +103,9 @@ def test_tasks_follow_the_flow(parsed: dict[str, Any]) -> None:
     assert "report" in build["publish"]
     assert "check" in build["report"]
     assert "build" in build["check"]
-    assert parsed["dags"]["nopd__train"]["tasks"] == {"links": [], "learnt": ["links"]}
+    assert parsed["dags"]["nopd__train"]["tasks"] == {
+        "links": [], "text": ["links"], "learnt": ["links", "text"],
+    }  # fmt: skip
 
 
 def test_landed_batches_and_learnt_weights_start_a_build(parsed: dict[str, Any]) -> None:

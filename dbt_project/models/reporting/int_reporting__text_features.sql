@@ -1,54 +1,83 @@
-{#- What the text model sees of each log that has text, as numbers: how its words read, what the
-    lexicon found, and its codes (as text; the model makes indicators of them).
-    depends_on: {{ ref('lexicon') }} -#}
--- noqa: disable=all
--- (the linter cannot render columns that come from the lexicon)
-{% set subjects = [] %}
-{% for row in seed_rows('lexicon', 'meaning, subject')
-    if row is mapping and row.meaning != 'negates_clause' %}
-    {% set subject = row.meaning ~ '_' ~ row.subject %}
-    {% if subject not in subjects %}{% do subjects.append(subject) %}{% endif %}
-{% endfor %}
-
-with logs as (
-    select logs.*
-    from {{ ref('int_reporting__logs') }} as logs
-    semi join {{ ref('int_reporting__log_entries') }} as entries on logs.call_id = entries.call_id
+{#- What the text model sees of a log: its words, and as signs what codes and lexicon say. Only logs that the
+    model's version has not read yet, and the audited ones, from which it learns. -#}
+with contents as (
+    select * from {{ ref('int_reporting__text_contents') }}
 ),
 
-scores as (
-    select * from {{ ref('int_reporting__word_scores') }}
+unread as (
+    select min(contents.call_id) as call_id
+    from contents
+    semi join {{ source('landing', 'text_weights') }} as weights on weights.version is not null
+    anti join {{ source('landing', 'text_readings') }} as readings
+        on contents.content_hash = readings.content_hash
+    group by contents.content_hash
+),
+
+chosen as (
+    select
+        contents.call_id,
+        contents.content_hash,
+        unread.call_id is not null as is_unread
+    from contents
+    left join unread on contents.call_id = unread.call_id
+    left join {{ ref('int_reporting__audit_labels') }} as labels on contents.call_id = labels.call_id
+    where unread.call_id is not null or labels.call_id is not null
+),
+
+texts as (
+    select
+        entries.call_id,
+        string_agg(entries.entry, ' / ' order by entries.entry_number) filter (where entries.part = 'account')
+            as account_text,
+        string_agg(entries.entry, ' / ' order by entries.entry_number) filter (where entries.part = 'closing')
+            as closing_text
+    from {{ ref('int_reporting__log_entries') }} as entries
+    semi join chosen on entries.call_id = chosen.call_id
+    group by entries.call_id
 ),
 
 hits as (
     select
-        call_id,
-        count(distinct subject) filter (where meaning = 'crime' and not is_explained_away) as groups_told,
-        bool_or(meaning = 'crime' and strength = 'likely' and not is_explained_away) as tells_crime,
-        list_distinct(list(meaning || '_' || subject)) as said
-    from {{ ref('int_reporting__lexicon_hits') }}
-    group by call_id
+        hits.call_id,
+        count(distinct hits.subject) filter (where hits.meaning = 'crime' and not hits.is_explained_away)
+            as groups_told,
+        bool_or(hits.meaning = 'crime' and hits.strength = 'likely' and not hits.is_explained_away)
+            as tells_crime,
+        list_distinct(list(hits.meaning || '=' || hits.subject)) as said
+    from {{ ref('int_reporting__lexicon_hits') }} as hits
+    semi join chosen on hits.call_id = chosen.call_id
+    group by hits.call_id
 ),
 
 final as (
     select
-        logs.call_id,
-        logs.initial_type_code,
-        logs.final_type_code,
-        logs.disposition_code,
-        initial_types.offence_group is not null as is_initial_crime,
-        final_types.offence_group is not null as is_final_crime,
-        coalesce(reasons.is_legitimate, false) as has_reason_code,
-        coalesce(closures.expects_record, false) as expects_record,
-        scores.* exclude (call_id),
+        chosen.call_id,
+        chosen.content_hash,
+        chosen.is_unread,
+        coalesce(texts.account_text, '') as account_text,
+        coalesce(texts.closing_text, '') as closing_text,
         coalesce(hits.groups_told, 0) as groups_told,
-        coalesce(hits.tells_crime, false) as tells_crime
-        {%- for subject in subjects %},
-        coalesce(list_contains(hits.said, '{{ subject }}'), false) as says_{{ subject | lower }}
-        {%- endfor %}
-    from logs
-    left join scores on logs.call_id = scores.call_id
-    left join hits on logs.call_id = hits.call_id
+        list_sort(list_concat(
+            coalesce(hits.said, []),
+            string_split(
+                concat_ws(
+                    '|',
+                    'opened as ' || logs.initial_type_code,
+                    'closed as ' || logs.final_type_code,
+                    'result ' || logs.disposition_code,
+                    case when initial_types.offence_group is not null then 'opened as a crime' end,
+                    case when final_types.offence_group is not null then 'closed as a crime' end,
+                    case when reasons.is_legitimate then 'result gives a reason' end,
+                    case when closures.expects_record then 'result promises a record' end,
+                    case when hits.tells_crime then 'tells a crime' end
+                ),
+                '|'
+            )
+        )) as signs
+    from chosen
+    inner join {{ ref('int_reporting__logs') }} as logs on chosen.call_id = logs.call_id
+    inner join texts on chosen.call_id = texts.call_id
+    left join hits on chosen.call_id = hits.call_id
     left join {{ source('codes', 'call_types') }} as initial_types
         on logs.initial_type_code = initial_types.code
     left join {{ source('codes', 'call_types') }} as final_types on logs.final_type_code = final_types.code

@@ -1,12 +1,6 @@
-{#- What a log's text says, in one word: the text model decides where there is one, else the lexicon. Where
-    the lexicon finds the account explained away, the model must be surer. -#}
+{#- What a log's text says, in one word: the text model decides where there is one, else the lexicon. -#}
 with logs as (
-    select logs.call_id
-    from {{ ref('int_reporting__logs') }} as logs
-    semi join (
-        select distinct call_id
-        from {{ ref('int_reporting__log_entries') }}
-    ) as entries on logs.call_id = entries.call_id
+    select call_id from {{ ref('int_reporting__text_contents') }}
 ),
 
 hits as (
@@ -23,40 +17,33 @@ standard as (
     where ruleset = 'standard'
 ),
 
-read_logs as (
+lexicon as (
     select
         logs.call_id,
         case
             when hits.tells_crime then 'crime'
             when hits.explains_away then 'no_crime'
             else 'nothing'
-        end as lexicon_reading,
-        model.crime_probability,
-        model.second_probability,
-        model.model_version,
-        case
-            when hits.explains_away and not hits.tells_crime then standard.min_text_probability_explained_away
-            else standard.min_text_probability
-        end as min_text_probability
+        end as lexicon_reading
     from logs
     left join hits on logs.call_id = hits.call_id
-    left join {{ ref('int_reporting__text_model') }} as model on logs.call_id = model.call_id
-    cross join standard
 ),
 
 final as (
     select
-        call_id,
+        lexicon.call_id,
         case
-            when crime_probability >= min_text_probability then 'crime'
-            when crime_probability < min_text_probability then 'no_crime'
-            else lexicon_reading
+            when model.crime_probability >= standard.min_text_probability then 'crime'
+            when model.crime_probability < standard.min_text_probability then 'no_crime'
+            else lexicon.lexicon_reading
         end as text_reading,
-        lexicon_reading,
-        crime_probability,
-        second_probability,
-        model_version
-    from read_logs
+        lexicon.lexicon_reading,
+        model.crime_probability,
+        model.second_probability,
+        model.model_version
+    from lexicon
+    left join {{ ref('int_reporting__text_model') }} as model on lexicon.call_id = model.call_id
+    cross join standard
 )
 
 select * from final

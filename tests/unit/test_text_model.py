@@ -1,0 +1,182 @@
+"""The text model: learnt from audits alone, cross-fitted, reading each text once."""
+
+import filecmp
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pytest
+
+from cdi import text_model
+from cdi.weights import Weights
+
+NOISE = ("male on scene", "resume with crew", "caller rang off", "area searched twice")
+THEFTS = ("bike taken from yard", "purse stolen on bus", "phone gone from bag")
+OTHERS = ("dog ran over road", "music loud next door", "lamp out in lane")
+
+
+def lessons(flipped: str | None = None) -> pa.Table:
+    """Logs of thefts and others; 300 of them audited, some with an honest reason for no record."""
+    rng = np.random.default_rng(3)
+    rows: list[dict[str, Any]] = []
+    for number in range(900):
+        has_theft, has_reason = number % 2 == 0, number % 6 == 0
+        call_id = f"C{number:04d}"
+        crimes = int(has_theft and not has_reason) * (1 + (number % 4 == 0))
+        if call_id == flipped:
+            crimes = 0 if crimes else 1
+        is_audited = number % 3 != 1
+        told = str(rng.choice(THEFTS if has_theft else OTHERS))
+        told += " and from the neighbour too" if crimes > 1 else ""
+        rows.append(
+            {
+                "call_id": call_id,
+                "account_text": f"{rng.choice(NOISE)} / {told}",
+                "closing_text": "given back to him by a friend" if has_reason else "no lines",
+                "opened_group": "theft" if has_theft else None,
+                "opened_as_crime": has_theft,
+                "closed_with_reason": has_reason,
+                "closed_as_no_crime": False,
+                "closed_as_recorded": False,
+                "crimes": crimes if is_audited else None,
+                "groups_told": int(has_theft) if is_audited else None,
+                "signs": ["opened as a crime"] if has_theft and is_audited else [],
+            }
+        )
+    return pa.Table.from_pylist(rows)
+
+
+def learn(folder: Path, table: pa.Table) -> Path:
+    folder.mkdir(parents=True)
+    part = folder.with_suffix(".duckdb")
+    with duckdb.connect(str(part)) as con:
+        con.register("lessons", table)
+        con.execute("create schema reporting")
+        con.execute(f"create table reporting.{text_model.MODEL} as from lessons")
+    assert text_model.teaches(part)
+    text_model.write(part, folder)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_forests() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_model, "BOOSTED", text_model.BOOSTED | {"n_estimators": 40})
+        patch.setattr(text_model, "RANDOMISED", text_model.RANDOMISED | {"n_estimators": 40})
+        yield
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return learn(tmp_path_factory.mktemp("text") / "version", lessons())
+
+
+def features(table: pa.Table) -> pa.Table:
+    hashes = pa.array(range(len(table)), pa.uint64())
+    groups = pa.array([int(opened) for opened in table["opened_as_crime"].to_pylist()])
+    signs = [["opened as a crime"] if opened else [] for opened in groups.to_pylist()]
+    return (
+        table.select(["call_id", "account_text", "closing_text"])
+        .append_column("content_hash", hashes)
+        .append_column("groups_told", groups)
+        .append_column("signs", pa.array(signs))
+    )
+
+
+def scores(folder: Path) -> dict[str, float]:
+    table = duckdb.sql(f"from '{folder / 'audited.parquet'}'").to_arrow_table()
+    return dict(
+        zip(table["call_id"].to_pylist(), table["crime_probability"].to_pylist(), strict=True)
+    )
+
+
+def test_it_reads_what_auditors_would_have_found(learnt: Path) -> None:
+    table = lessons()
+    unseen = table.filter(pa.compute.is_null(table["crimes"]))
+    found = text_model.read(features(unseen), learnt)
+    numbers = [int(call_id[1:]) for call_id in unseen["call_id"].to_pylist()]
+    is_due = np.array([n % 2 == 0 and n % 6 != 0 for n in numbers])
+    probability = found["crime_probability"].to_numpy()
+    assert 0 < is_due.sum() < len(is_due)
+    assert probability[is_due].min() > 0.5 > probability[~is_due].max()
+
+
+def test_the_words_say_which_offence_group(learnt: Path) -> None:
+    thefts = features(lessons().filter(pa.compute.field("opened_as_crime")))
+    assert set(text_model.read(thefts, learnt)["offence_group"].to_pylist()) == {"theft"}
+
+
+def test_the_same_lessons_make_the_same_bytes(learnt: Path, tmp_path: Path) -> None:
+    again = learn(tmp_path / "again", lessons())
+    names = sorted(file.name for file in learnt.iterdir() if file.is_file())
+    assert "examples.parquet" in names
+    assert filecmp.cmpfiles(learnt, again, names, shallow=False) == (names, [], [])
+
+
+def test_what_the_auditor_found_in_a_log_does_not_change_its_own_score(
+    learnt: Path, tmp_path: Path
+) -> None:
+    flipped = scores(learn(tmp_path / "flipped", lessons("C0002")))
+    before = scores(learnt)
+    assert flipped["C0002"] == before["C0002"]
+    assert flipped != before  # it teaches the others
+
+
+def test_a_log_reads_the_same_alone_and_among_others(
+    learnt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = features(lessons())
+    together = text_model.read(table, learnt)
+    monkeypatch.setattr(text_model, "CHUNK", 7)
+    assert text_model.read(table.slice(0, 50), learnt) == together.slice(0, 50)
+
+
+def test_what_is_read_is_kept_and_known_to_the_next_build(learnt: Path, tmp_path: Path) -> None:
+    table = features(lessons()).slice(0, 20)
+    text_model.read_new(table.slice(0, 12), learnt, tmp_path)
+    text_model.read_new(table.slice(12), learnt, tmp_path)
+    text_model.read_new(table.slice(0, 0), learnt, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    kept = duckdb.sql(f"from '{tmp_path}/*.parquet' order by content_hash").to_arrow_table()
+    assert kept.equals(text_model.read(table, learnt))
+
+
+@pytest.mark.parametrize("logs", [100, 220])
+def test_few_audited_logs_or_few_with_a_crime_teach_nothing(tmp_path: Path, logs: int) -> None:
+    crimes = [1] * 10 + [0] * (logs - 10)
+    table = pa.table({"call_id": [f"C{n}" for n in range(logs)], "crimes": crimes})
+    part = tmp_path / "part.duckdb"
+    with duckdb.connect(str(part)) as con:
+        con.register("lessons", table)
+        con.execute("create schema reporting")
+        con.execute(f"create table reporting.{text_model.MODEL} as from lessons")
+    assert not text_model.teaches(part)
+
+
+def test_a_build_sees_what_its_version_has_read_under_the_same_rules(
+    learnt: Path, tmp_path: Path
+) -> None:
+    version = shutil.copytree(learnt, tmp_path / "v1")
+    table = features(lessons()).slice(0, 20)
+    weights = Weights(version, {"version": "v1"})
+    text_model.read_new(table, version, version / "readings" / "rules1")
+    for rules, rows in (("rules1", 20), ("rules2", 0)):
+        with duckdb.connect() as con:
+            con.execute("create schema landing")
+            text_model.open_weights(con, weights, rules)
+            assert con.sql("select version from landing.text_weights").fetchall() == [("v1",)]
+            assert len(con.sql("from landing.text_readings").fetchall()) == rows
+            assert len(con.sql("from landing.audited_readings").fetchall()) == 600
+
+
+def test_without_a_version_a_build_has_nothing_to_read_by() -> None:
+    with duckdb.connect() as con:
+        con.execute("create schema landing")
+        text_model.open_weights(con, None, "rules1")
+        for table in ("text_weights", "text_readings", "audited_readings"):
+            assert con.sql(f"from landing.{table}").fetchall() == []
