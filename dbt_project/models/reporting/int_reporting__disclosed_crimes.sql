@@ -1,6 +1,10 @@
 {#- Which crimes a call appears to disclose, and which evidence says so: count crimes, not logs
     (design 5.4). What the call's code names and what its account tells are put together: a code names
     one crime, and where both speak of one, it is the same. -#}
+{#- from which probability on the text model reads two crimes: audits hold few such logs, so it is too
+    sure of the second one rather than not sure enough -#}
+{% set min_second_probability = 0.6 %}
+
 with evidence as (
     select * from {{ ref('int_reporting__call_evidence') }}
 ),
@@ -116,8 +120,10 @@ wanted as (
         call_id,
         case
             -- "one other too" is plain; larger numbers in an account mostly count something else
-            when second_probability >= 0.5 or (second_probability is not null and further_victims = 1) then 2
-            when second_probability < 0.5 then 1
+            when
+                second_probability >= {{ min_second_probability }}
+                or (second_probability is not null and further_victims = 1) then 2
+            when second_probability < {{ min_second_probability }} then 1
             -- one crime per victim; rape: one per person who penetrated (CRR 2026/27 p12, 61)
             when is_rape then told_count + greatest(further_victims, offenders - 1)
             else told_count + further_victims
