@@ -170,12 +170,23 @@ def coverage(
         task = bar.add_task("auditing", total=None)
         rows = proof.run(replicates, lambda n, of: bar.update(task, completed=n, total=of))
     _say_simulated()
-    names = ("universe", "audited", "case", "estimator", "domain", "coverage", "half_width",
-             "ratio_to_classical", "bias", "withheld")  # fmt: skip
-    table = Table(*names, box=None)
-    for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in names))
+    table = Table("universe", "logs", "case", "estimator", "holds", "+/-", "ratio", box=None)
+    for row in (row for row in rows if row["domain"] == proof.FORCE):
+        table.add_row(
+            row["universe"], str(row["audited"]), row["case"], row["estimator"],
+            f"{row['coverage']:.1%}", f"{row['half_width']:.2f}",
+            f"{row['ratio_to_classical']:.2f}",
+        )  # fmt: skip
     console.print(table)
+    shown = [
+        row for row in rows
+        if row["case"] == "main" and row["domain"] != proof.FORCE and row["coverage"] is not None
+    ]  # fmt: skip
+    least = min(shown, key=lambda row: float(row["coverage"]))
+    console.print(
+        f"domains: {len(shown)} shown, each holds in {least['coverage']:.1%} or more "
+        f"({least['domain']}, {least['universe']}, {least['audited']} logs)", highlight=False,
+    )  # fmt: skip
     file = paths.home() / "coverage.json"
     console.print(f"written to {file}", highlight=False, soft_wrap=True)
 

@@ -21,7 +21,7 @@ LEAST_PER_STRATUM = 8
 LOGS_PER_STRATUM = 60  # of the audit, about
 MOST_STRATA = 20
 UNFLAGGED = 0.10  # of the audit, at least, from logs that are not suspected
-OVERSAMPLED = {"is_rape": 2.5, "is_domestic_abuse": 1.5}  # against their share by variance
+OVERSAMPLED = {"is_rape": 5.0, "is_domestic_abuse": 1.5}  # against their share by variance
 DOUBLE_BLIND = 0.075  # read by a second auditor too
 
 
