@@ -24,8 +24,9 @@ def force() -> Force:
 
 def draw(force: Force, seed: int = 7, logs: int = 400) -> Draw:
     reason = f"test {seed}" if seed != 7 else None
+    options = Options(logs, oversampled={})
     return register.draw(
-        AGENCY, "v1", PERIOD, force.frame, Options(logs), AUDITORS, AT, seed=seed, reason=reason
+        AGENCY, "v1", PERIOD, force.frame, options, AUDITORS, AT, seed=seed, reason=reason
     )
 
 
