@@ -196,6 +196,16 @@ def test_rho_tells_how_much_narrower_the_interval_is() -> None:
     assert assisted.se / plain.se == pytest.approx(np.sqrt(1 - assisted.rho**2), abs=0.01)
 
 
+def test_a_few_heavy_logs_leave_few_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(2)
+    design = Design(np.zeros(500, np.int64), np.array([1e6]))
+    even, heavy = rng.normal(size=500), np.zeros(500)
+    heavy[:4] = 1.0
+    degrees = [float(design.degrees(v, design.variance(v))) for v in (even, heavy)]
+    assert degrees[0] == pytest.approx(500, rel=0.25)  # as many as logs, if all weigh alike
+    assert degrees[1] == pytest.approx(8, abs=0.5)  # two for each of the four
+
+
 def test_a_stratum_with_one_audited_log_is_refused() -> None:
     with pytest.raises(AuditError, match="AUDIT-STRATUM"):
         Design(np.array([0, 0, 1]), np.array([10.0, 10.0]))

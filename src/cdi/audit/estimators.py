@@ -98,6 +98,15 @@ class Design:
             within = (PRIOR_LOGS * predicted + more * within) / (PRIOR_LOGS + more)
         return np.asarray(within @ self.factor)
 
+    def degrees(self, values: Floats, variance: Floats) -> Floats:
+        """Degrees of freedom of a variance, by the fourth moment: few, if a few logs make it up."""
+        drawn = np.maximum(self.drawn, 1)
+        square = (values - (values @ self.member / drawn)[..., self.stratum]) ** 2
+        spread = (square - (square @ self.member / drawn)[..., self.stratum]) ** 2
+        scale = (self.factor / np.maximum(self.drawn - 1, 1)) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(2 * variance**2 / ((spread @ self.member) @ scale))
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -321,5 +330,8 @@ def domain(
     crimes, logs, degrees = _held(design, m)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = y - left.rate[..., None] * m
-        rho = _correlation(design, z, z - (y_left - left.rate[..., None] * m_left))
+        residual = y_left - left.rate[..., None] * m_left
+        rho = _correlation(design, z, z - residual)
+        heavy = design.degrees(residual / due[..., None], left.variance)
+    degrees = np.fmax(np.fmin(degrees, heavy), 1)
     return Estimate(left.rate, left.variance, crimes, logs, degrees, rho, np.ones(rho.shape, bool))
