@@ -157,7 +157,8 @@ def test_the_logs_are_as_hard_as_stated(truth: Path, sources: Path) -> None:
     assert hard["half_b"]["share"] == pytest.approx(0.5, abs=0.01)
     assert hard["address_typed_anew"]["share"] == pytest.approx(0.5, abs=0.01)
     assert hard["offence_place_differs"]["share"] == pytest.approx(0.08, abs=0.005)
-    assert hard["reported_when_recorded"]["share"] == pytest.approx(0.08, abs=0.01)
+    # 8% are drawn; a record made within the hour of the report keeps its time
+    assert 0.05 < hard["reported_when_recorded"]["share"] <= 0.08
     assert hard["clock_change_nights"]["nights"] == 2
 
 
