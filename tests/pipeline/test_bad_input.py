@@ -204,7 +204,7 @@ def test_a_call_after_the_files_own_date_is_quarantined_by_its_rule(
     ).fetchall()
     assert refused == [("CALL-02", 8)]
     assert batch.manifest["accepted"] == 119
-    kept = duckdb.execute("select count(*) from read_parquet(?)", [str(batch.rows)]).fetchone()
+    kept = duckdb.execute("select count(*) from read_parquet(?)", [str(batch.rows)]).fetchall()[0]
     assert kept == (119,)
 
 

@@ -25,7 +25,8 @@ def unrecorded(recorded: float, rate: float) -> float:
     text = (paths.DBT_PROJECT / "macros" / "unrecorded_count.sql").read_text(encoding="utf-8")
     macros = jinja2.Environment(autoescape=True).from_string(text).module
     sql = macros.unrecorded_count("$n", "$p")  # type: ignore[attr-defined]
-    row = duckdb.execute(f"select {sql}", {"n": recorded, "p": rate}).fetchone()
+    with duckdb.connect() as con:
+        row = con.execute(f"select {sql}", {"n": recorded, "p": rate}).fetchone()
     assert row is not None
     return float(row[0])
 
