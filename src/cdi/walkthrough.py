@@ -144,18 +144,23 @@ def page() -> str:
     """The page, from the version that is published in the state folder."""
     agency = agencies.load(paths.SIMULATED)
     file = paths.published(agency.agency) / "current" / "recording.duckdb"
+    planned = build.plan(agency)
     with (
-        build.part(build.plan(agency), *STAGING) as part,
+        build.part(planned, *STAGING) as part,
         connect(part, read_only=True) as landed,
         connect(file, read_only=True) as published,
     ):
         logs = [_follow(published, landed, story) for story in STORIES]
         told = [_in_words(agency, log["call_id"], file) for log in logs]
-        return render(
+        text = render(
             "walkthrough.md.j2",
             logs=[log | {"told": words} for log, words in zip(logs, told, strict=True)],
             variant=VARIANT,
         )
+    # hashes of all that was learnt from, to the last bit: another place, another name
+    for kind, learnt in planned.weights.items():
+        text = text.replace(learnt.version, f"{kind}-version")
+    return text
 
 
 def _follow(published: Connection, landed: Connection, story: Story) -> Row:
