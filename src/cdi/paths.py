@@ -8,6 +8,8 @@ Environment:
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -15,6 +17,21 @@ DBT_PROJECT = REPO / "dbt_project"
 EXPECTATIONS = REPO / "expectations"
 SIMULATED = "simulated"  # the agency that has the simulated sources
 DEFAULT_SCENARIO = "calibrated_2017"
+
+
+@contextmanager
+def environment(**names: str) -> Iterator[None]:
+    """Set variables of the environment for all that runs within the block."""
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def home() -> Path:

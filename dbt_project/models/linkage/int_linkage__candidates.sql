@@ -6,6 +6,9 @@
 {# a window touches two buckets at most: these are longer than it #}
 {% set wide_bucket, narrow_bucket = 15 * day, 8 * hour %}
 {% set cell_m = 1000 %}
+{% set blocks = [
+    'birth_date', 'surname_near_by', 'address', 'postcode', 'near_in_hours', 'near_of_kind', 'district_in_minutes'
+] %}
 
 with subjects as (
     select * from {{ ref('int_linkage__subjects') }}
@@ -162,40 +165,13 @@ district_in_minutes as (
 ),
 
 found as (
-    select
-        *,
-        'birth_date' as block
-    from birth_date
-    union all
-    select
-        *,
-        'surname_near_by' as block
-    from surname_near_by
-    union all
-    select
-        *,
-        'address' as block
-    from address
-    union all
-    select
-        *,
-        'postcode' as block
-    from postcode
-    union all
-    select
-        *,
-        'near_in_hours' as block
-    from near_in_hours
-    union all
-    select
-        *,
-        'near_of_kind' as block
-    from near_of_kind
-    union all
-    select
-        *,
-        'district_in_minutes' as block
-    from district_in_minutes
+    {% for block in blocks -%}
+        select
+            *,
+            '{{ block }}' as block
+        from {{ block }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 final as (

@@ -1,103 +1,11 @@
-{#- Which crimes a call appears to disclose, and which evidence says so: count crimes, not logs
-    (design 5.4). What the call's code names and what its account tells are put together: a code names
-    one crime, and where both speak of one, it is the same. -#}
+{#- Which crimes a call appears to disclose: those it names, in the number that it tells of (count crimes,
+    not logs: design 5.4), each with the evidence that says so. -#}
 {#- from which probability on the text model reads two crimes: audits hold few such logs, so it is too
     sure of the second one rather than not sure enough -#}
 {% set min_second_probability = 0.6 %}
 
-with evidence as (
-    select * from {{ ref('int_reporting__call_evidence') }}
-),
-
--- what the force itself called it: the strongest code
-code as (
-    select
-        call_id,
-        max_by(evidence_kind, evidence_rank) as evidence_kind,
-        max_by(evidence_code, evidence_rank) as evidence_code,
-        max_by(offence_group, evidence_rank) as offence_group,
-        max_by(is_rape, evidence_rank) as is_rape,
-        max(evidence_rank) as evidence_rank
-    from evidence
-    where evidence_kind in ('final_type', 'initial_type')
-    group by call_id
-),
-
--- what the account tells; the weaker readings speak only where no stronger one does
-told as (
-    select
-        evidence.*,
-        code.call_id is not null as has_code,
-        coalesce(evidence.offence_group = code.offence_group, false) as is_of_code
-    from evidence
-    left join code on evidence.call_id = code.call_id
-    where
-        evidence.evidence_kind in ('log_text', 'text_model', 'log_text_hint', 'text_model_hint')
-        and evidence.offence_group is not null
-    qualify
-        evidence.evidence_kind = 'log_text'
-        or (
-            not bool_or(evidence.evidence_kind = 'log_text') over (partition by evidence.call_id)
-            and code.call_id is null
-            and row_number() over (
-                partition by evidence.call_id
-                order by evidence.evidence_rank desc, evidence.evidence_kind asc, evidence.offence_group asc
-            ) = 1
-        )
-),
-
--- the first thing told is the code's crime, whatever its group: one call, one crime, until more is told
-ordered as (
-    select
-        *,
-        row_number() over (
-            partition by call_id
-            order by
-                is_rape desc,
-                is_of_code desc,
-                counting_class is null desc,
-                evidence_rank desc,
-                offence_group asc,
-                evidence_code asc
-        ) as told_number
-    from told
-),
-
-named as (
-    select
-        coalesce(code.call_id, ordered.call_id) as call_id,
-        coalesce(ordered.told_number, 1) as crime_number,
-        coalesce(code.evidence_kind, ordered.evidence_kind) as evidence_kind,
-        coalesce(code.evidence_code, ordered.evidence_code) as evidence_code,
-        coalesce(code.evidence_rank, ordered.evidence_rank) as evidence_rank,
-        -- a rape told under another code is a rape
-        case
-            when ordered.is_rape then ordered.offence_group else
-                coalesce(code.offence_group, ordered.offence_group)
-        end
-            as offence_group,
-        coalesce(code.is_rape, false) or coalesce(ordered.is_rape, false) as is_rape,
-        ordered.counting_class
-    from code
-    full join (
-        select * from ordered
-        where told_number = 1
-    ) as ordered
-        on code.call_id = ordered.call_id
-
-    union all
-
-    select
-        call_id,
-        told_number as crime_number,
-        evidence_kind,
-        evidence_code,
-        evidence_rank,
-        offence_group,
-        is_rape,
-        counting_class
-    from ordered
-    where told_number > 1
+with named as (
+    select * from {{ ref('int_reporting__named_crimes') }}
 ),
 
 -- how many crimes there are: as the text model says, or without one as many as are told
@@ -162,7 +70,7 @@ domestic as (
     select
         call_id,
         bool_or(is_domestic_abuse) as is_domestic_abuse
-    from evidence
+    from {{ ref('int_reporting__call_evidence') }}
     group by call_id
 ),
 

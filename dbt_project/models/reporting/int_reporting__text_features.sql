@@ -25,15 +25,7 @@ chosen as (
 ),
 
 texts as (
-    select
-        entries.call_id,
-        string_agg(entries.entry, ' / ' order by entries.entry_number) filter (where entries.part = 'account')
-            as account_text,
-        string_agg(entries.entry, ' / ' order by entries.entry_number) filter (where entries.part = 'closing')
-            as closing_text
-    from {{ ref('int_reporting__log_entries') }} as entries
-    semi join chosen on entries.call_id = chosen.call_id
-    group by entries.call_id
+    {{ log_texts('chosen') }}
 ),
 
 hits as (
@@ -54,8 +46,8 @@ final as (
         chosen.call_id,
         chosen.content_hash,
         chosen.is_unread,
-        coalesce(texts.account_text, '') as account_text,
-        coalesce(texts.closing_text, '') as closing_text,
+        texts.account_text,
+        texts.closing_text,
         coalesce(hits.groups_told, 0) as groups_told,
         list_sort(list_concat(
             coalesce(hits.said, []),

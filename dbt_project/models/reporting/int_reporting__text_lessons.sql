@@ -25,22 +25,14 @@ chosen as (
 ),
 
 texts as (
-    select
-        entries.call_id,
-        string_agg(entries.entry, ' / ' order by entries.entry_number) filter (where entries.part = 'account')
-            as account_text,
-        string_agg(entries.entry, ' / ' order by entries.entry_number) filter (where entries.part = 'closing')
-            as closing_text
-    from {{ ref('int_reporting__log_entries') }} as entries
-    semi join chosen on entries.call_id = chosen.call_id
-    group by entries.call_id
+    {{ log_texts('chosen') }}
 ),
 
 final as (
     select
         texts.call_id,
-        coalesce(texts.account_text, '') as account_text,
-        coalesce(texts.closing_text, '') as closing_text,
+        texts.account_text,
+        texts.closing_text,
         call_types.offence_group as opened_group,
         call_types.offence_group is not null as opened_as_crime,
         coalesce(

@@ -5,11 +5,8 @@ in no log, what was recorded later in no record. All exports go through the pipe
 state folder of their own: whether a row stands on the list does not depend on the hours left.
 """
 
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +45,7 @@ def score() -> dict[str, Any]:
         sources = Path(folder) / "sources"
         shutil.copytree(audit, sources / "audit")
         fresh = [_export(year, bank, variant.seed, moment, sources) for moment in chosen]
-        with _state(Path(folder) / "state", sources):
+        with paths.environment(CDI_HOME=str(Path(folder) / "state"), CDI_DATA=str(sources)):
             agency = agencies.load(paths.SIMULATED)
             interval = Interval.of_days(agency, *variant.period)
             pipeline.run_directly(paths.SIMULATED, interval)
@@ -96,22 +93,6 @@ def _export(
         & (told_at < moment) & (log["received"] >= moment - FRESH_HOURS * HOUR)
     )  # fmt: skip
     return np.flatnonzero(fresh), np.flatnonzero(open_)
-
-
-@contextmanager
-def _state(home: Path, sources: Path) -> Iterator[None]:
-    """Another state folder and other sources for all that runs within the block."""
-    names = {"CDI_HOME": str(home), "CDI_DATA": str(sources)}
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(names)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _shares(

@@ -1,8 +1,7 @@
 """Which simulated force is meant: SCENARIO, MONTHS and SEED. Light, since DAG files read it."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 
@@ -50,17 +49,8 @@ class Variant:
         end = scenario.period_end(self.scenario)
         return scenario.first_day(end, self.months), end
 
-    @contextmanager
-    def selected(self) -> Iterator[None]:
+    def selected(self) -> AbstractContextManager[None]:
         """Select this variant for all that runs within the block."""
-        names = {"SCENARIO": self.scenario, "MONTHS": str(self.months), "SEED": str(self.seed)}
-        before = {name: os.environ.get(name) for name in names}
-        os.environ.update(names)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+        return paths.environment(
+            SCENARIO=self.scenario, MONTHS=str(self.months), SEED=str(self.seed)
+        )
