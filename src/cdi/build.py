@@ -438,7 +438,14 @@ def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None
     With models: these and what they need, to learn from; nothing is tested then.
     """
     target = _dbt_target(planned, models)
+    # what dbt has parsed names the files of its checkout: another's is not taken over
+    checkout = target / "project_folder.txt"
+    if target.is_dir() and (
+        not checkout.is_file() or checkout.read_text(encoding="utf-8") != str(paths.DBT_PROJECT)
+    ):
+        shutil.rmtree(target)
     target.mkdir(parents=True, exist_ok=True)
+    checkout.write_text(str(paths.DBT_PROJECT), encoding="utf-8")
     (target / "run_results.json").unlink(missing_ok=True)
     # the rules' own tests hold for every build alike: `make test` runs them
     chosen = ["--exclude", "tag:learning", "path:seeds/*.yml,resource_type:test"]

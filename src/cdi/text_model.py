@@ -266,7 +266,7 @@ def _matrix(
     groups = np.full(len(features), None, object)
     for length in ACCOUNT_RUNS:
         found = runs("account", "opened_as_crime", length)
-        columns += [found.best, found.second, found.opening]
+        columns += [found.best, found.second, found.beside, found.opening, found.width]
         if length == GROUP_RUN:
             groups = _groups(texts["account"], found.place, folder)
     columns += [

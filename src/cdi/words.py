@@ -137,6 +137,11 @@ class Texts:
         others[chosen[chosen >= 0]] = next_best[self._entry[chosen[chosen >= 0]]]
         second = np.full(self.count, nothing)
         np.maximum.at(second, self._text, others)
+        spoken = strongest > nothing
+        entry = self._entry[chosen[spoken]]
+        beside, width = np.full(self.count, nothing), np.zeros(self.count, np.int64)
+        beside[spoken] = next_best[entry]
+        width[spoken] = (self._last - self._first)[entry]
         opening = np.full(self.count, nothing)
         has_entry = np.diff(np.r_[0, self._ends]) > 0
         opening[has_entry] = told[np.r_[0, self._ends[:-1]][has_entry]]
@@ -145,9 +150,8 @@ class Texts:
             return np.where(value == nothing, np.nan, value / SCALE)
 
         place = np.full(self.count, -1, np.int64)
-        spoken = strongest > nothing
-        place[spoken] = at[self._entry[chosen[spoken]]]
-        return Runs(odds(strongest), odds(second), odds(opening), place)
+        place[spoken] = at[entry]
+        return Runs(odds(strongest), odds(second), odds(beside), odds(opening), width, place)
 
     @staticmethod
     def _first_where(is_hit: NDArray[np.bool_], group: Ints, groups: int) -> Ints:
@@ -183,13 +187,17 @@ class Runs:
     Attributes:
         best: Of all runs.
         second: Of the runs apart from that one.
+        beside: Of these, in the same entry: a second crime is often told in one breath.
         opening: Of the first entry's runs.
+        width: Words of the best one's entry.
         place: Where the best one starts; -1 without words.
     """
 
     best: Floats
     second: Floats
+    beside: Floats
     opening: Floats
+    width: Ints
     place: Ints
 
 

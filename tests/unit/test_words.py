@@ -24,6 +24,18 @@ def test_a_text_scores_by_its_best_run_not_by_all_its_words() -> None:
     assert np.isnan(runs.second[2])
 
 
+def test_what_is_told_beside_the_best_run_is_told_in_the_same_entry() -> None:
+    texts = Texts(
+        ["they took all / he took it now they took", "they took all / he took it"],
+        ["took", "took it"],
+    )
+    runs = texts.runs(weigh(texts, took=SCALE, took_it=SCALE // 2), 3)
+    assert runs.second.tolist() == [1.0, 1.0]
+    assert runs.beside[0] == 1.0
+    assert np.isnan(runs.beside[1])  # its second run stands in another entry
+    assert runs.width.tolist() == [6, 3]
+
+
 def test_a_run_does_not_go_from_one_entry_into_the_next() -> None:
     texts = Texts(["he took / it now"], ["took", "it", "took it"])
     assert texts.runs(weigh(texts, took=SCALE, it=SCALE, took_it=SCALE), 4).best[0] == 1.0
