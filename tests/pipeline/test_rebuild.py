@@ -67,6 +67,21 @@ def test_an_edited_code_map_rebuilds(small: SmallAgency) -> None:
     assert len(landing.batches("testville", "calls")) == 1
 
 
+def test_a_state_folder_outlives_the_checkout_that_made_it(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DBT_PARTIAL_PARSE_FILE_PATH")  # as a user has it: kept in the state folder
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(paths.DBT_PROJECT, first, ignore=shutil.ignore_patterns("target", "logs"))
+    monkeypatch.setattr(paths, "DBT_PROJECT", first)
+    assert small.run()
+    first.rename(second)
+    monkeypatch.setattr(paths, "DBT_PROJECT", second)
+    shutil.rmtree(paths.published("testville"))
+    assert small.run()
+    assert small.rows("select count(*) from fct_calls") == [(5,)]
+
+
 def test_an_edited_seed_rebuilds(
     small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
