@@ -29,21 +29,34 @@ lexicon as (
     left join hits on logs.call_id = hits.call_id
 ),
 
-final as (
+read as (
     select
-        lexicon.call_id,
-        case
-            when model.crime_probability >= standard.min_text_probability then 'crime'
-            when model.crime_probability < standard.min_text_probability then 'no_crime'
-            else lexicon.lexicon_reading
-        end as text_reading,
-        lexicon.lexicon_reading,
+        lexicon.*,
         model.crime_probability,
         model.second_probability,
-        model.model_version
+        model.model_version,
+        if(
+            lexicon.lexicon_reading = 'no_crime',
+            standard.min_text_probability_explained_away, standard.min_text_probability
+        ) as min_probability
     from lexicon
     left join {{ ref('int_reporting__text_model') }} as model on lexicon.call_id = model.call_id
     cross join standard
+),
+
+final as (
+    select
+        call_id,
+        case
+            when crime_probability >= min_probability then 'crime'
+            when crime_probability < min_probability then 'no_crime'
+            else lexicon_reading
+        end as text_reading,
+        lexicon_reading,
+        crime_probability,
+        second_probability,
+        model_version
+    from read
 )
 
 select * from final
