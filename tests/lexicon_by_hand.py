@@ -17,7 +17,7 @@ def _seed(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _phrases() -> dict[tuple[str, str, str], list[re.Pattern[str]]]:
+def phrases() -> dict[tuple[str, str, str], list[re.Pattern[str]]]:
     """Phrases by (part, meaning, lexicon_id), their terms written out."""
     terms = {row["term"]: row["words"] for row in _seed("lexicon_terms")}
     found = defaultdict(list)
@@ -30,8 +30,9 @@ def _phrases() -> dict[tuple[str, str, str], list[re.Pattern[str]]]:
     return found
 
 
-def _says(text: str, phrases: list[re.Pattern[str]]) -> bool:
-    return any(phrase.search(text) for phrase in phrases)
+def says(text: str, some: list[re.Pattern[str]]) -> bool:
+    """Whether a text says one of some phrases."""
+    return any(phrase.search(text) for phrase in some)
 
 
 def hits(entries: list[tuple[str, str, int, str]]) -> set[tuple[Any, ...]]:
@@ -43,18 +44,18 @@ def hits(entries: list[tuple[str, str, int, str]]) -> set[tuple[Any, ...]]:
     Returns:
         (call_id, part, entry_number, lexicon_id, is_explained_away).
     """
-    phrases = _phrases()
-    denials = [p for (_, meaning, _), some in phrases.items() if meaning == "negates_clause"
+    known = phrases()
+    denials = [p for (_, meaning, _), some in known.items() if meaning == "negates_clause"
                for p in some]  # fmt: skip
     found = set()
     for call_id, part, number, entry in entries:
-        asserted = " , ".join(c for c in CLAUSES.split(entry) if not _says(c, denials))
+        asserted = " , ".join(c for c in CLAUSES.split(entry) if not says(c, denials))
         said = {
             (meaning, name)
-            for (of, meaning, name), some in phrases.items()
+            for (of, meaning, name), some in known.items()
             if of == part
             and meaning != "negates_clause"
-            and _says(asserted if meaning == "crime" else entry, some)
+            and says(asserted if meaning == "crime" else entry, some)
         }
         is_explained = any(meaning in ("no_crime", "unsure") for meaning, _ in said)
         found |= {(call_id, part, number, name, is_explained) for _, name in said}
