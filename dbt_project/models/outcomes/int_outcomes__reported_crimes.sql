@@ -85,10 +85,12 @@ pairs as (
             and records_left.number_left = disclosed_left.number_left
 ),
 
+-- a qualifier marks the log, not each of its crimes; a code or the account says what was done by whom
 domestic as (
     select
         call_id,
-        bool_or(is_domestic_abuse) as is_domestic_abuse
+        bool_or(is_domestic_abuse) as is_marked,
+        bool_or(is_domestic_abuse and evidence_kind <> 'qualifier') as is_told
     from {{ ref('int_reporting__call_evidence') }}
     group by call_id
 ),
@@ -105,7 +107,8 @@ found as (
         disclosed.evidence_kind as call_evidence_kind,
         coalesce(linked.offence_group, disclosed.offence_group) as offence_group,
         coalesce(linked.is_rape, disclosed.is_rape) as is_rape,
-        coalesce(linked.is_domestic_abuse, false) or coalesce(domestic.is_domestic_abuse, false)
+        coalesce(linked.is_domestic_abuse, false)
+        or coalesce(domestic.is_told or (domestic.is_marked and groups.takes_domestic_mark), false)
             as is_domestic_abuse,
         disclosed.offence_group as disclosed_offence_group,
         disclosed.is_rape as is_disclosed_rape,
@@ -119,6 +122,8 @@ found as (
     left join linked on pairs.crime_record_id = linked.crime_record_id
     left join disclosed on pairs.call_id = disclosed.call_id and pairs.crime_number = disclosed.crime_number
     left join domestic on pairs.call_id = domestic.call_id
+    left join {{ ref('offence_groups') }} as groups
+        on coalesce(linked.offence_group, disclosed.offence_group) = groups.offence_group
     left join {{ ref('int_reporting__decisions') }} as decisions
         on pairs.call_id = decisions.call_id and pairs.crime_number = decisions.crime_number
 ),

@@ -66,14 +66,6 @@ claims as (
     where named.crime_number = 1 and further.n <= wanted.crime_count - wanted.told_count
 ),
 
-domestic as (
-    select
-        call_id,
-        bool_or(is_domestic_abuse) as is_domestic_abuse
-    from {{ ref('int_reporting__call_evidence') }}
-    group by call_id
-),
-
 final as (
     select
         claims.call_id,
@@ -81,7 +73,6 @@ final as (
             as crime_number,
         claims.offence_group,
         claims.is_rape,
-        coalesce(domestic.is_domestic_abuse, false) as is_domestic_abuse,
         claims.counting_class,
         claims.evidence_kind,
         claims.evidence_code,
@@ -89,7 +80,6 @@ final as (
         kinds.rank as evidence_rank
     from claims
     inner join {{ ref('evidence_kinds') }} as kinds on claims.evidence_kind = kinds.evidence_kind
-    left join domestic on claims.call_id = domestic.call_id
 )
 
 select * from final
