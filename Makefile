@@ -13,7 +13,7 @@ export PYTHONPATH := src:plugins
 AGENCY ?= simulated
 DATA ?=
 CALL ?=
-# which of its years the simulated force shows: a scenario's name or folder, 1-12 months, a seed
+# which of its years the simulated force shows: a scenario's name or folder, 1-24 months, a seed
 SCENARIO ?= calibrated_2017
 MONTHS ?= 3
 SEED ?= 1
@@ -31,7 +31,7 @@ run: $(VENV)/run.stamp  ## Run an agency through Airflow: make run [AGENCY=nopd 
 ui: $(VENV)/run.stamp  ## Start Airflow and leave it up; prints URL and log-in
 	@$(BIN)/python -m cdi.cli ui $(if $(DATA),--data $(DATA))
 
-simulate: $(VENV)/run.stamp  ## Make the simulated force: make simulate [SCENARIO=..] [MONTHS=1..12] [SEED=..]
+simulate: $(VENV)/run.stamp  ## Make the simulated force: make simulate [SCENARIO=..] [MONTHS=1..24] [SEED=..]
 	@$(BIN)/python -m cdi.cli simulate
 
 calibration: $(VENV)/run.stamp  ## Simulated figures of twelve months against the published ones

@@ -35,7 +35,7 @@ ScenarioOption = Annotated[
     typer.Option("--scenario", envvar="SCENARIO", help="Simulated force: a name, or a folder."),
 ]
 MonthsOption = Annotated[
-    int | None, typer.Option("--months", envvar="MONTHS", min=1, max=12, help="Of its year's end.")
+    int | None, typer.Option("--months", envvar="MONTHS", min=1, max=24, help="Back from its end.")
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", envvar="SEED", min=0)]
 

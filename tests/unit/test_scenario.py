@@ -154,8 +154,10 @@ def test_the_variant_is_what_scenario_months_and_seed_say(monkeypatch: pytest.Mo
     assert Variant.chosen().period == (date(2017, 4, 1), date(2017, 7, 1))
     with Variant("calibrated_2014", 12, 7).selected():
         assert Variant.chosen().period == (date(2012, 11, 1), date(2013, 11, 1))
+    with Variant("calibrated_2017", 18, 7).selected():
+        assert Variant.chosen().period == (date(2016, 1, 1), date(2017, 7, 1))
     assert Variant.chosen().seed == 1
-    for name, value in (("MONTHS", "13"), ("MONTHS", "0"), ("SEED", "x")):
+    for name, value in (("MONTHS", "25"), ("MONTHS", "0"), ("SEED", "x")):
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
             with pytest.raises(VariantError, match=name):

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cdi import paths
-from cdi.simulation import audit, details, narrative, population, scenario, truth
+from cdi.simulation import audit, details, narrative, scenario, truth, years
 from cdi.simulation.clock import DAY
 from cdi.simulation.extracts import Writer
 from cdi.simulation.texts import Bank
@@ -72,10 +72,10 @@ def make(
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Make sources and truth in two folders; see `ensure`."""
-    say("drawing the year and the one before")
+    say("drawing the window and the year before")
     bank = Bank(loaded)
-    year = population.simulate(loaded, variant.seed)
-    before = population.simulate(loaded, variant.seed, years_back=1)
+    year = years.window(loaded, variant.seed, variant.months)
+    before = years.before(loaded, variant.seed, variant.months)
     before.as_of += 180 * DAY  # audited when all was known
     for some in (year, before):
         narrative.write(some, bank, variant.seed)
@@ -100,7 +100,7 @@ def make(
 
 
 def window_start(loaded: scenario.Scenario, months: int) -> int:
-    """First moment of the last `months` months of the scenario's year; seconds since 1970."""
+    """First moment of the last `months` months before the scenario's end; seconds since 1970."""
     day = scenario.first_day(loaded.settings.period_end, months)
     zone = ZoneInfo(loaded.settings.timezone)
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())

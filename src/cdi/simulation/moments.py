@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdi import agencies, paths, pipeline
-from cdi.simulation import details, generate, narrative, population, scenario, truth
+from cdi.simulation import details, generate, narrative, scenario, truth, years
 from cdi.simulation.clock import DAY, HOUR
 from cdi.simulation.extracts import Writer
 from cdi.simulation.texts import Bank
@@ -37,7 +37,7 @@ def score() -> dict[str, Any]:
     variant = Variant.chosen()
     loaded = scenario.load(variant.scenario)
     bank = Bank(loaded)
-    year = population.simulate(loaded, variant.seed)
+    year = years.window(loaded, variant.seed, variant.months)
     narrative.write(year, bank, variant.seed)
     chosen = _moments(year, generate.window_start(loaded, variant.months), variant.seed)
     audit = paths.simulated_sources() / "audit"

@@ -17,6 +17,7 @@ from cdi.simulation.year import (
     TOLD,
     Draw,
     Table,
+    Year,
     exactly,
     take,
 )
@@ -82,18 +83,23 @@ def make(d: Draw, crimes: Table, logs: Table) -> None:
         "recorded": d.year.crimes["recorded"][numbers],
     }
     records = {name: np.concatenate([crime[name], non_crime[name]]) for name in crime}
-    records = take(records, np.argsort(records["recorded"], kind="stable"))
-    local = d.year.clock.local(records["recorded"]).astype("datetime64[s]")
+    d.year.records = take(records, np.argsort(records["recorded"], kind="stable"))
+    number(d.year)
+
+
+def number(year: Year) -> None:
+    """Number the records, in one series a calendar year; each crime learns its record's row."""
+    records = year.records
+    local = year.clock.local(records["recorded"]).astype("datetime64[s]")
     yy = local.astype("datetime64[Y]").astype(int) + 1970
     serial = 1 + np.arange(len(yy)) - np.searchsorted(yy, yy)
-    start_year = date.fromtimestamp(d.year.clock.start).year
+    start_year = date.fromtimestamp(year.clock.start).year
     serial += np.where(yy == start_year, 41_207, 207)
     records["number"] = (yy % 100) * 10_000_000 + serial
-    d.year.records = records
-    of_crime = np.full(len(d.year.crimes["offence"]), -1, np.int64)
+    of_crime = np.full(len(year.crimes["offence"]), -1, np.int64)
     there = np.flatnonzero(records["crime"] >= 0)
     of_crime[records["crime"][there]] = there
-    d.year.crimes["record"] = of_crime
+    year.crimes["record"] = of_crime
 
 
 def _without_log(d: Draw) -> Table:

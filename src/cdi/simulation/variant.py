@@ -9,6 +9,8 @@ from cdi import paths
 from cdi.errors import CdiError
 from cdi.simulation import scenario
 
+MOST_MONTHS = 24  # two years of the same law; see `cdi.simulation.years`
+
 
 class VariantError(CdiError):
     """SCENARIO, MONTHS or SEED is not as it must be."""
@@ -20,7 +22,7 @@ class Variant:
 
     Attributes:
         scenario: Name of a shipped scenario, or path of a folder.
-        months: Of the year's end, 1 to 12.
+        months: Back from the scenario's end, 1 to 24.
         seed: Same scenario, months and seed: same bytes.
     """
 
@@ -37,8 +39,10 @@ class Variant:
         """
         name = os.environ.get("SCENARIO") or paths.DEFAULT_SCENARIO
         months, seed = os.environ.get("MONTHS") or "3", os.environ.get("SEED") or "1"
-        if not (months.isdecimal() and 1 <= int(months) <= 12):
-            raise VariantError("VARIANT-NUMBER", f"MONTHS is '{months}'", "give 1 to 12")
+        if not (months.isdecimal() and 1 <= int(months) <= MOST_MONTHS):
+            raise VariantError(
+                "VARIANT-NUMBER", f"MONTHS is '{months}'", f"give 1 to {MOST_MONTHS}"
+            )
         if not seed.isdecimal():
             raise VariantError("VARIANT-NUMBER", f"SEED is '{seed}'", "give a whole number from 0")
         return cls(name, int(months), int(seed))
