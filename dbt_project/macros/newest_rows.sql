@@ -13,7 +13,10 @@
         'audit_logs': "coalesce(call_key, upper(call_reference))",
         'audit_findings':
             "coalesce(call_key, upper(call_reference)) || '/' || cast(crime_number as integer)",
-        'decisions': "decision_reference"
+        'decisions': "decision_reference",
+        'audit_readings':
+            "concat_ws('/', draw_id, coalesce(call_key, upper(call_reference)), auditor_code, "
+            "cast(crime_number as integer))"
     }[dataset]) -}}
 {% endmacro %}
 

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cdi import paths
-from cdi.datasets import DATASETS, DECISIONS, REQUIRED
+from cdi.datasets import BY_PEOPLE, DATASETS, DECISIONS, READINGS, REQUIRED
 from cdi.errors import AgencyError, CdiError
 
 # data_root of the simulated force, whose period is its scenario's
@@ -120,13 +120,17 @@ class Source(_Strict):
         return {k: {"from": v} if isinstance(v, str) else v for k, v in value.items()}
 
 
-def decisions_source() -> Source:
-    """The source that every agency has: `cdi.decisions` writes it, in one form for all."""
+def people_source(dataset: str) -> Source:
+    """A source that every agency has: `cdi.decisions` or `cdi.audit` writes it.
+
+    Args:
+        dataset: One of `BY_PEOPLE`.
+    """
     columns = {
         column.name: {"from": column.name, "format": "%Y-%m-%d %H:%M:%S"}
         if column.kind == "timestamp"
         else {"from": column.name}
-        for column in DATASETS[DECISIONS]
+        for column in DATASETS[dataset]
     }
     return Source.model_validate(
         {"files": [{"path": "*.csv"}], "delivery": "snapshot", "columns": columns}
@@ -194,8 +198,12 @@ class Agency(_Strict):
         return datetime.combine(self.coverage.end, datetime.min.time(), self.zone)
 
     def root_of(self, dataset: str) -> str:
-        """Where the files of a dataset are: decisions lie in the state folder."""
-        return str(paths.decisions(self.agency)) if dataset == DECISIONS else self.root
+        """Where the files of a dataset are: what people write lies in the state folder."""
+        folders = {
+            DECISIONS: paths.decisions(self.agency),
+            READINGS: paths.audit(self.agency) / "findings",
+        }
+        return str(folders.get(dataset, self.root))
 
     @property
     def root(self) -> str:
@@ -213,7 +221,7 @@ class Agency(_Strict):
 
 
 def _column_problems(dataset: str, source: Source) -> list[str]:
-    delivered = [name for name in DATASETS if name != DECISIONS]
+    delivered = [name for name in DATASETS if name not in BY_PEOPLE]
     if dataset not in delivered:
         return [f"sources.{dataset}: unknown dataset; known are {', '.join(delivered)}"]
     known = {column.name: column for column in DATASETS[dataset]}
@@ -373,7 +381,8 @@ def _parse(file: Path, folder: Path) -> Agency:
             f"{file}\n    " + "\n    ".join(problems),
             "correct the keys named above; docs/onboarding.md explains each",
         ) from None
-    return agency.model_copy(update={"sources": agency.sources | {DECISIONS: decisions_source()}})
+    ours = {dataset: people_source(dataset) for dataset in BY_PEOPLE}
+    return agency.model_copy(update={"sources": agency.sources | ours})
 
 
 def explain(detail: Any) -> str:

@@ -3,8 +3,9 @@
 import os
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +14,9 @@ from rich.table import Table
 
 from cdi import agencies, paths, runner, service
 from cdi.errors import CdiError
+
+if TYPE_CHECKING:
+    from cdi.audit.predictions import Period
 
 app = typer.Typer(
     help="Finds, in police data, the crimes that people reported and nobody recorded.",
@@ -268,6 +272,125 @@ def compare(
     agencies.load(agency)
     chosen = comparison.pair(agency, *filter(None, (older, newer)))
     comparison.show(comparison.compare(*chosen), console)
+
+
+audit = typer.Typer(
+    help="The audit: plan, draw, hand out worksheets, take findings back, tell the rate.",
+    no_args_is_help=True,
+)
+app.add_typer(audit, name="audit")
+
+AgencyArgument = Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")]
+UniverseOption = Annotated[str, typer.Option(help="frame (logs with a crime code) or all.")]
+DrawOption = Annotated[str | None, typer.Option("--draw", help="Of the register; the newest.")]
+FromOption = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=["%Y-%m-%d"], help="First day; the newest mature quarter."),
+]
+ToOption = Annotated[
+    datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="First day after it.")
+]
+
+
+def _period(agency: agencies.Agency, universe: str, *days: datetime | None) -> "Period":
+    from cdi.audit import loop
+
+    return loop.period(agency, universe, *(day and day.date() for day in days))
+
+
+@audit.command("plan")
+def audit_plan(
+    agency: AgencyArgument,
+    points: Annotated[float, typer.Option(min=0.1, help="Half-width of the interval wanted.")],
+    domain: Annotated[
+        str, typer.Option(help="force, a group of offences, rape, domestic_abuse, 'district X'.")
+    ] = "force",
+    universe: UniverseOption = "frame",
+    starts: FromOption = None,
+    ends: ToOption = None,
+) -> None:
+    """Tell how many logs to audit for a rate to within +/- some points.
+
+    E.g. cdi audit plan simulated --points 2 --domain violence_against_the_person
+    """
+    from cdi.audit import loop
+
+    loaded = agencies.load(agency)
+    period = _period(loaded, universe, starts, ends)
+    logs = loop.plan(loaded, period, points, domain)
+    if loaded.is_simulated:
+        _say_simulated()
+    console.print(
+        f"{logs:,} logs of {period.name} for +/- {points:g} points on {domain}, if they are as "
+        "uncertain as predicted", highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+@audit.command("draw")
+def audit_draw(
+    agency: AgencyArgument,
+    auditor: Annotated[list[str], typer.Option(help="Staff number; give two at least.")],
+    logs: Annotated[int, typer.Option(min=1)] = 1_500,
+    universe: UniverseOption = "frame",
+    starts: FromOption = None,
+    ends: ToOption = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Why days that were drawn before are drawn again.")
+    ] = None,
+) -> None:
+    """Freeze the published version's logs and predictions, draw, and write the worksheets.
+
+    E.g. cdi audit draw simulated --auditor 1207 --auditor 1311 --logs 400
+    """
+    from cdi.audit import loop
+
+    loaded = agencies.load(agency)
+    period = _period(loaded, universe, starts, ends)
+    made = loop.draw(loaded, period, auditor, logs=logs, reason=reason)
+    console.print(loop.evidence(made), highlight=False, soft_wrap=True)
+    _tell_worksheets(loaded, made.draw_id)
+
+
+@audit.command("worksheets")
+def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
+    """Write the worksheets of a draw again, one XLSX and CSV file per auditor.
+
+    E.g. cdi audit worksheets simulated
+    """
+    _tell_worksheets(agencies.load(agency), draw)
+
+
+def _tell_worksheets(agency: agencies.Agency, draw: str | None) -> None:
+    from cdi.audit import loop
+
+    if agency.is_simulated:
+        _say_simulated()
+    for file in loop.write_worksheets(agency, loop.newest_draw(agency, draw)):
+        console.print(f"written {file}", highlight=False, soft_wrap=True)
+
+
+@audit.command("findings")
+def audit_findings(
+    agency: AgencyArgument,
+    files: Annotated[list[Path], typer.Argument(help="Filled-in worksheets, XLSX or CSV.")],
+) -> None:
+    """Check filled-in worksheets and take them up; the next run lands them.
+
+    E.g. cdi audit findings simulated sheets/SIMULATED_frame_20170401_20170701_1_1207.xlsx
+    """
+    from cdi.audit import loop
+
+    loaded = agencies.load(agency)
+    for file in files:
+        done = loop.deliver(loaded, file)
+        console.print(
+            f"{done.draw_id}, {done.auditor}: {done.read} of {done.given} logs read",
+            highlight=False,
+        )
+    if done.undecided:
+        console.print(f"two auditors differ on {done.undecided} logs; the registrar's worksheet:")
+        for sheet in done.sheets:
+            console.print(f"written {sheet}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cdi import build, paths
+from cdi.datasets import BY_PEOPLE, DECISIONS, READINGS
 from cdi.errors import BuildError
 from cdi.sql import connect, fetch_dicts
 
@@ -21,6 +22,7 @@ CAUSES = {
     "as_of": "the state of knowledge (as of)",
     "data": "data: new batches of",
     "decisions": "decisions of people",
+    "findings": "findings of auditors",
     "weights": "weights learnt from the data",
     "rules": "rules (dbt_project/seeds)",
     "agency": "the agency's folder",
@@ -156,11 +158,12 @@ def _causes(older: dict[str, Any], newer: dict[str, Any]) -> list[str]:
         for name in sorted({*older["batches"], *newer["batches"]})
         if older["batches"].get(name) != newer["batches"].get(name)
     ]
-    data = [name for name in batches if name != "decisions"]
+    data = [name for name in batches if name not in BY_PEOPLE]
     changed = {
         "as_of": older["as_of"] != newer["as_of"],
         "data": bool(data),
-        "decisions": "decisions" in batches,
+        "decisions": DECISIONS in batches,
+        "findings": READINGS in batches,
         "weights": older.get("weights") != newer.get("weights"),
         **{
             part: older.get("code", {}).get(part) != newer["code"].get(part)

@@ -217,10 +217,32 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("decided_at", "timestamp", is_required=True),
         Column("second_person", "code"),
     ),
+    # what auditors found in the logs that `cdi audit draw` drew: a row for each reading of a log
+    # (crime 0), with its counts, and one for each crime found in it; every agency has it
+    "audit_readings": (
+        Column("draw_id", "code", is_required=True, is_identity=True),
+        Column("call_reference", "reference", is_required=True, is_identity=True),
+        # staff numbers, not names; FCR decides where two readings differ
+        Column("auditor_code", "code", is_required=True, is_identity=True),
+        Column("crime_number", "number", is_required=True, is_identity=True),
+        Column("audited_at", "timestamp", is_required=True),
+        Column("due_count", "number"),
+        Column("recorded_count", "number"),
+        Column("offence_code", "code"),
+        # Y or N; a boolean would take a typing error for N
+        Column("domestic_abuse_code", "code"),
+        Column("recorded_code", "code"),
+        Column("recorded_at", "timestamp"),
+        Column("rightly_classified_code", "code"),
+        Column("record_reference", "reference"),
+    ),
 }
 
 REQUIRED: tuple[str, ...] = ("calls", "crime_records")
 DECISIONS = "decisions"
+READINGS = "audit_readings"
+# what people of this house write: every agency has these, in one form for all, and maybe no file
+BY_PEOPLE: tuple[str, ...] = (DECISIONS, READINGS)
 
 # Columns that the landing adds to every row.
 LINEAGE: dict[str, str] = {

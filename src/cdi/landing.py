@@ -26,7 +26,7 @@ import duckdb
 
 from cdi import paths, privacy, sources
 from cdi.agencies import Agency, ColumnMap, Source
-from cdi.datasets import DATASETS, DECISIONS, HASHED, PERSONAL, Column, output_columns
+from cdi.datasets import BY_PEOPLE, DATASETS, HASHED, PERSONAL, Column, output_columns
 from cdi.sources import FetchedFile, Interval
 from cdi.sql import Params, connect, fetch_dicts, ident, scalar
 
@@ -142,7 +142,7 @@ def extract(
 
     Returns:
         The pending batch, to be checked and accepted; None if the sources hold nothing new, or
-        nobody has decided anything yet.
+        nobody has decided or audited anything yet.
 
     Raises:
         AgencyError: If agency.yaml has a regular expression that is none.
@@ -203,7 +203,7 @@ def is_unchanged(
 ) -> bool:
     """Whether the sources hold nothing new for the interval; writes nothing to the landing."""
     newest = _reference_batch(agency, dataset, interval)
-    if newest is None and dataset != DECISIONS:
+    if newest is None and dataset not in BY_PEOPLE:
         return False
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         files, _ = sources.fetch(agency, dataset, interval, Path(scratch), storage_options)

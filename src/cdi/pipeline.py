@@ -5,7 +5,7 @@ Steps hand over names, not objects: a task may run in another process than the o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,55 @@ def publish_version(agency: str, version: str) -> Step:
     planned = build.resume(agencies.load(agency), version)
     folder = publish.publish(planned)
     return Step(True, f"published {planned.version}\n- {folder}", planned.version)
+
+
+def draw_audit(
+    agency: str,
+    universe: str = "frame",
+    logs: str | int | None = None,
+    starts_on: str | None = None,
+    ends_on: str | None = None,
+    auditors: str | None = None,
+    reason: str | None = None,
+) -> Step:
+    """Draw an audit from the published version; see `cdi.audit.loop`.
+
+    Args:
+        agency: Whose audit.
+        universe: frame or all.
+        logs: To be audited; 1,500 by default.
+        starts_on: First local day of the period, with `ends_on`, the first day after it; by default
+            the newest whole mature quarter, of which nothing is drawn twice.
+        ends_on: See `starts_on`.
+        auditors: Staff numbers, separated by commas.
+        reason: Why days that were drawn before are drawn again.
+    """
+    from cdi.audit import loop
+    from cdi.audit.estimators import AuditError
+
+    loaded = agencies.load(agency)
+    days = [date.fromisoformat(day) if day else None for day in (starts_on, ends_on)]
+    names = [name.strip() for name in (auditors or "").split(",") if name.strip()]
+    try:
+        period = loop.period(loaded, universe, *days)
+        made = loop.draw(loaded, period, names, logs=int(logs or loop.LOGS), reason=reason)
+    except AuditError as error:
+        # a month without a new quarter, or too early for the first: nothing to do, nothing wrong
+        is_default = starts_on is None and reason is None
+        if is_default and error.rule_id in ("AUDIT-REDRAWN", "AUDIT-PERIOD", "AUDIT-UNPUBLISHED"):
+            return Step(False, f"nothing to draw: {error.message}")
+        raise
+    return Step(True, loop.evidence(made), made.draw_id)
+
+
+def write_worksheets(agency: str, draw_id: str) -> Step:
+    """Write the auditors' worksheets of a draw; see `cdi.audit.loop`."""
+    from cdi.audit import loop
+
+    loaded = agencies.load(agency)
+    files = loop.write_worksheets(loaded, loop.newest_draw(loaded, draw_id))
+    lines = [f"{len(files)} worksheets; give each to its auditor", *(f"- {f}" for f in files)]
+    return Step(True, "\n".join(lines), draw_id)
 
 
 def run_directly(agency: str, interval: Interval, as_of: datetime | None = None) -> bool:

@@ -21,7 +21,7 @@ import duckdb
 import fsspec
 
 from cdi.agencies import Agency, Source, SourceFile
-from cdi.datasets import DECISIONS
+from cdi.datasets import BY_PEOPLE
 from cdi.errors import AgencyError, SourceError
 from cdi.sql import Params, connect, ident
 
@@ -125,7 +125,7 @@ def fetch(
         The files in the order of agency.yaml, and the names of daily files that are not there.
 
     Raises:
-        SourceError: SRC-NOT-FOUND if there is no file at all (of decisions there need be none),
+        SourceError: SRC-NOT-FOUND if there is no file at all (people may have written none),
             SRC-GZIP if one is damaged, SRC-EMPTY if one has no byte.
     """
     source = agency.sources[dataset]
@@ -141,7 +141,7 @@ def fetch(
             for match in matches:
                 name = match.removeprefix(root).lstrip("/")
                 found.append(_fetch_one(fs, match, name, folder / f"{len(found):04d}", as_of))
-    if not found and dataset != DECISIONS:
+    if not found and dataset not in BY_PEOPLE:
         raise SourceError(
             "SRC-NOT-FOUND",
             f"no file of {agency.agency}/{dataset} at {place}: "

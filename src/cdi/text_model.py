@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cdi import words
+from cdi.datasets import READINGS as AUDIT_READINGS
 from cdi.landing import Batch
 from cdi.sql import literal
 from cdi.weights import Weights
@@ -79,9 +80,12 @@ AUDITED = pa.schema(
 
 
 def count_audited(batches: Mapping[str, Sequence[Batch]]) -> int:
-    """Audited logs that were landed: a cheap look before anything is learnt."""
+    """Rows of audited logs that were landed: a cheap look before anything is learnt."""
     return sum(
-        int(file["accepted"]) for b in batches.get("audit_logs", ()) for file in b.manifest["files"]
+        int(file["accepted"])
+        for dataset in ("audit_logs", AUDIT_READINGS)
+        for batch in batches.get(dataset, ())
+        for file in batch.manifest["files"]
     )
 
 

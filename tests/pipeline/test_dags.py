@@ -96,7 +96,14 @@ def test_tasks_follow_the_flow(parsed: dict[str, Any]) -> None:
         "crime_records.check": ["crime_records.extract"],
         "decisions.extract": [],  # every agency has them
         "decisions.check": ["decisions.extract"],
-        "landed": ["calls.check", "crime_records.check", "decisions.check"],
+        "audit_readings.extract": [],
+        "audit_readings.check": ["audit_readings.extract"],
+        "landed": [
+            "audit_readings.check",
+            "calls.check",
+            "crime_records.check",
+            "decisions.check",
+        ],
     }
     build = parsed["dags"]["nopd__build"]["tasks"]
     assert {"build", *build["check"], "report", "publish"} == set(build) - {"check"}

@@ -53,6 +53,8 @@ def test_the_same_interval_twice_makes_no_batch_and_no_build(airflow: RunningAir
         "crime_records.check": "skipped",
         "decisions.extract": "skipped",
         "decisions.check": "skipped",
+        "audit_readings.extract": "skipped",
+        "audit_readings.check": "skipped",
         "landed": "skipped",
     }
     assert "nothing new" in airflow.notes("testville__extract", run_id)["calls.extract"]

@@ -98,7 +98,7 @@ def test_what_the_plan_promises_is_what_an_audit_gives(force: Force) -> None:
 def test_a_domain_and_a_finer_wish_cost_more_logs(force: Force) -> None:
     south = np.asarray(force.frame.logs["district"]) == "SOUTH"
     whole, half = (
-        design.plan(force.frame, Options(0), points=3.0, flag=flag) for flag in (None, south)
+        design.plan(force.frame, Options(0), points=3.0, share=share) for share in (None, south)
     )
     finer = design.plan(force.frame, Options(0), points=1.5)
     assert whole < half < finer < 3000

@@ -62,14 +62,11 @@ def recording(tmp_path: Path) -> Path:
             union all
             select call_id || '#3', call_id, 'theft', false, false, 'justified'
             from logs where n % 4 = 1;
-            create table staging.stg_audit_logs as
+            create table reporting.int_reporting__audit_labels as
             select
                 call_id, 'CR01' as initial_type_code, 'IN01' as final_type_code,
-                false as is_withdrawn
+                due as crimes, recorded as recorded_crimes
             from audited;
-            create table staging.stg_audit_findings as
-            select call_id, recorded > 0 as is_recorded, false as is_withdrawn
-            from audited where due > 0;
             create table reporting.int_reporting__text_reading as
             select
                 call_id, case when is_told then 0.9 else 0.05 end as crime_probability,
@@ -119,7 +116,7 @@ def test_what_is_missed_is_learnt_from_the_audit_of_the_year_before(recording: P
 
 def test_without_an_audit_logs_that_are_suspected_count_as_uncertain(recording: Path) -> None:
     with duckdb.connect(str(recording)) as con:
-        con.execute("delete from staging.stg_audit_logs")
+        con.execute("delete from reporting.int_reporting__audit_labels")
     made = frame(recording)
     flagged = made.is_flagged
     assert set(made.column("missed")[flagged]) == {0.5}
@@ -130,13 +127,12 @@ def test_labels_of_this_force_teach_what_suspicion_is_worth(recording: Path) -> 
     """400 logs of the period audited: of the suspected ones every second one is a false alarm."""
     with duckdb.connect(str(recording)) as con:
         con.execute("""
-            delete from staging.stg_audit_logs;
-            delete from staging.stg_audit_findings;
-            insert into staging.stg_audit_logs
-            select call_id, 'CR01', 'IN01', false from logs where n < 400;
-            insert into staging.stg_audit_findings
-            select call_id, is_recorded, false from logs
-            where is_told and (is_recorded or n % 8 = 2);
+            delete from reporting.int_reporting__audit_labels;
+            insert into reporting.int_reporting__audit_labels
+            select
+                call_id, 'CR01', 'IN01', (is_told and (is_recorded or n % 8 = 2))::int,
+                (is_told and is_recorded)::int
+            from logs where n < 400;
         """)
     made = frame(recording)
     suspected = made.is_flagged

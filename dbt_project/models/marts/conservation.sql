@@ -6,7 +6,8 @@ with files as (
 
 -- staging is counted as it stands, so that a row that was lost on the way is missed here
 standing as (
-    {% for dataset in ['calls', 'log_actions', 'audit_logs', 'audit_findings', 'decisions'] -%}
+    {% for dataset in
+        ['calls', 'log_actions', 'audit_logs', 'audit_findings', 'audit_readings', 'decisions'] -%}
         select
             '{{ dataset }}' as dataset,
             batch_seq,
@@ -41,7 +42,7 @@ superseded as (
         group by all
         {{ 'union all' if not loop.last }}
     {% endfor -%}
-    {% for dataset in ['audit_logs', 'audit_findings', 'decisions'] -%}
+    {% for dataset in ['audit_logs', 'audit_findings', 'audit_readings', 'decisions'] -%}
         union all
 
         select

@@ -1,20 +1,67 @@
-{#- What auditors found, as labels: how many crimes an audited log reports that should be recorded. -#}
+{#- What auditors found, as labels: how many crimes an audited log reports that should be recorded. From both:
+    an audit that was delivered with its logs' texts, and the readings of logs that were drawn here. -#}
 with findings as (
     select
         call_id,
-        count(*) as crimes
+        count(*) as crimes,
+        count(*) filter (where is_recorded) as recorded_crimes
     from {{ ref('stg_audit_findings') }}
     where not is_withdrawn
     group by call_id
 ),
 
-final as (
+delivered as (
     select
         audited.call_id,
-        coalesce(findings.crimes, 0) as crimes
+        audited.initial_type_code,
+        audited.final_type_code,
+        coalesce(findings.crimes, 0) as crimes,
+        coalesce(findings.recorded_crimes, 0) as recorded_crimes
     from {{ ref('stg_audit_logs') }} as audited
     left join findings on audited.call_id = findings.call_id
     where not audited.is_withdrawn
+),
+
+-- where two auditors differ nothing is learnt until the registrar has decided
+decided as (
+    select
+        draw_id,
+        call_id,
+        max(audited_at) as audited_at,
+        coalesce(max(due_count) filter (where auditor_code = 'FCR'), max(due_count)) as crimes,
+        coalesce(max(recorded_count) filter (where auditor_code = 'FCR'), max(recorded_count))
+            as recorded_crimes
+    from {{ ref('stg_audit_readings') }}
+    where not is_withdrawn and crime_number = 0
+    group by draw_id, call_id
+    having
+        bool_or(auditor_code = 'FCR')
+        or (max((due_count, recorded_count)) = min((due_count, recorded_count)))
+),
+
+-- of a log that several draws hold, the newest reading
+drawn as (
+    select
+        decided.call_id,
+        logs.initial_type_code,
+        logs.final_type_code,
+        decided.crimes,
+        decided.recorded_crimes
+    from decided
+    inner join {{ ref('int_reporting__logs') }} as logs on decided.call_id = logs.call_id
+    qualify
+        row_number() over (
+            partition by decided.call_id
+            order by decided.audited_at desc, decided.draw_id desc
+        ) = 1
+),
+
+final as (
+    select * from drawn
+    union all
+    select delivered.*
+    from delivered
+    anti join drawn on delivered.call_id = drawn.call_id
 )
 
 select * from final

@@ -190,7 +190,7 @@ def sample(strata: Strata, seed: int) -> NDArray[np.int64]:
 
 
 def plan(
-    frame: Frame, options: Options, points: float, flag: NDArray[np.bool_] | None = None,
+    frame: Frame, options: Options, points: float, share: Floats | None = None,
     level: float = 0.95,
 ) -> int:  # fmt: skip
     """How many logs to audit for a rate to within +/- some percentage points.
@@ -201,13 +201,13 @@ def plan(
         frame: With predictions.
         options: Of the draw; its `logs` is not used.
         points: Half-width wanted, in percentage points.
-        flag: Logs of the domain; all by default.
+        share: Of each log's crimes, how much is taken to be of the domain; all by default.
         level: Of confidence.
 
     Returns:
         The smallest audit that is enough.
     """
-    part = np.ones(len(frame.logs)) if flag is None else flag.astype(float)
+    part = np.ones(len(frame.logs)) if share is None else share.astype(float)
     variance = frame.column("variance") * part
     due = ((frame.column("recorded") + frame.column("missed")) * part).sum()
     half = points / 100 / stats.norm.ppf((1 + level) / 2)

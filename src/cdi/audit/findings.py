@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from cdi.audit.estimators import AuditError, Design, Floats
 from cdi.audit.rates import FORCE
-from cdi.audit.register import Draw
+from cdi.audit.register import ADJUDICATOR, Draw
 
 Row = Mapping[str, Any]
-ADJUDICATOR = "FCR"  # the force crime registrar, who decides where two auditors differ
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,8 @@ def check(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> None:
 def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings:
     """The findings of a complete audit, counted per log.
 
-    Where two auditors read a log, the adjudicated row counts (auditor_code ``FCR``), else the first
-    auditor's.
+    Where two auditors read a log and differ, what the registrar decided counts (auditor_code
+    ``FCR``).
 
     Args:
         draw: As loaded.
@@ -100,7 +99,8 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
 
     Raises:
         AuditError: AUDIT-INCOMPLETE while a drawn log was not read by all to whom it was given:
-            an estimate on the way would choose when to stop.
+            an estimate on the way would choose when to stop. AUDIT-UNDECIDED while the registrar
+            has not decided where two auditors differ.
     """
     check(draw, logs, crimes)
     read = {(row["call_id"], row["auditor_code"]) for row in logs}
@@ -121,6 +121,13 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
     by: dict[tuple[str, str], list[Row]] = {}
     for row in crimes:
         by.setdefault((row["call_id"], row["auditor_code"]), []).append(row)
+    open_ = [str(c) for c, *_ in undecided(draw, logs, crimes)]
+    if open_:
+        raise AuditError(
+            "AUDIT-UNDECIDED",
+            f"two auditors differ on {len(open_)} logs of {draw.draw_id}, first {open_[0]}",
+            f"have the registrar decide: the worksheet of {ADJUDICATOR}",
+        )
     counted = []
     for p in places:
         call_id = str(ids[p])
@@ -140,6 +147,33 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
         kappa(pairs) if pairs else None,
         len(ids) - len(places),
     )
+
+
+def undecided(
+    draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]
+) -> list[tuple[str, list[Row], list[Row]]]:
+    """Logs on which two auditors differ and the registrar has not decided.
+
+    Args:
+        draw: As loaded.
+        logs: See `check`.
+        crimes: See `check`.
+
+    Returns:
+        The log, and the crimes that either auditor found.
+    """
+    read = {(row["call_id"], row["auditor_code"]) for row in logs}
+    by: dict[tuple[str, str], list[Row]] = {}
+    for row in crimes:
+        by.setdefault((row["call_id"], row["auditor_code"]), []).append(row)
+    found = []
+    for call_id, *readers in zip(draw.call_ids, draw.auditors, draw.seconds, strict=True):
+        if call_id is None or not {(call_id, who) for who in readers} <= read:
+            continue
+        first, second = (by.get((call_id, who), []) for who in readers)
+        if _counts(first) != _counts(second) and (call_id, ADJUDICATOR) not in read:
+            found.append((call_id, first, second))
+    return found
 
 
 def _counts(crimes: Sequence[Row]) -> tuple[int, int]:

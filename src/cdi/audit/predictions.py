@@ -17,6 +17,7 @@ from cdi.audit.estimators import AuditError, Floats
 from cdi.sql import connect, fetch_dicts
 
 MATURE_DAYS = 30
+HALF_DAY = timedelta(hours=12)
 LEAST_LOGS = 200  # audited earlier; from fewer nothing is learnt
 LEAST_CASES = 8  # audited logs with a missed crime, and without, before features count
 # where nothing can be learnt: chance of a missed crime in a log that is suspected, and in another
@@ -66,18 +67,13 @@ order by crimes.reported_crime_id
 
 # logs audited earlier: of another year, read as text only, or of this published version
 AUDITED = f"""
-with findings as (
-    select call_id, count(*) as due, count(*) filter (where is_recorded) as recorded
-    from staging.stg_audit_findings where not is_withdrawn group by call_id
-),
-
-suspected as (
+with suspected as (
     select
         calls.call_id,
         count(*) filter (where crimes.outcome_standard in {DUE})
         - count(*) filter (where crimes.outcome_standard = 'recorded') as suspected
     from fct_calls as calls
-    inner join staging.stg_audit_logs as audited on calls.call_id = audited.call_id
+    inner join reporting.int_reporting__audit_labels as audited on calls.call_id = audited.call_id
     left join fct_reported_crimes as crimes
         on calls.call_id = crimes.call_id
         and crimes.offence_group in (
@@ -95,15 +91,13 @@ select
     audited.initial_type_code in (from codes) or audited.final_type_code in (from codes)
         as is_in_frame,
     coalesce(suspected.suspected, 0) as suspected,
-    coalesce(findings.due, 0) as due,
-    coalesce(findings.recorded, 0) as recorded,
+    audited.crimes as due,
+    audited.recorded_crimes as recorded,
     coalesce(readings.crime_probability, 0) as crime_probability,
     coalesce(readings.second_probability, 0) as second_probability
-from staging.stg_audit_logs as audited
-left join findings on audited.call_id = findings.call_id
+from reporting.int_reporting__audit_labels as audited
 left join suspected on audited.call_id = suspected.call_id
 left join reporting.int_reporting__text_reading as readings on audited.call_id = readings.call_id
-where not audited.is_withdrawn
 order by audited.call_id
 """
 
@@ -124,8 +118,15 @@ class Period:
 
     @property
     def name(self) -> str:
-        """As folders and the register have it."""
-        return f"{self.universe}_{self.starts_at:%Y%m%d}_{self.ends_at:%Y%m%d}"
+        """As folders and the register have it: local days, known by noon after their midnight."""
+        starts, ends = self.starts_at + HALF_DAY, self.ends_at + HALF_DAY
+        return f"{self.universe}_{starts:%Y%m%d}_{ends:%Y%m%d}"
+
+    def overlaps(self, name: str) -> bool:
+        """Whether another period, by its name, is of the same universe and has days in common."""
+        universe, starts, ends = name.split("_")
+        _, own_starts, own_ends = self.name.split("_")
+        return universe == self.universe and starts < own_ends and own_starts < ends
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ FILES = (
     ("crimes.parquet", "AUDIT-PREDICTIONS", "predictions"),
     ("sample.parquet", "AUDIT-SAMPLE", "sample"),
 )
+ADJUDICATOR = "FCR"  # the force crime registrar, who decides where two auditors differ
 PREDICTED = ("recorded", "due", "missed", "variance")
 
 
@@ -170,35 +171,37 @@ def draw(
         auditors: Who will read; two at least.
         at: When.
         seed: Chosen at random by default.
-        reason: Why a frame and period that was drawn already is drawn again.
+        reason: Why a period of which days were drawn already is drawn again.
 
     Returns:
         The draw.
 
     Raises:
-        AuditError: AUDIT-REDRAWN if the same period was drawn before and no reason is given;
-            AUDIT-AUDITORS with fewer than two auditors.
+        AuditError: AUDIT-REDRAWN if days of the period were drawn before and no reason is given;
+            AUDIT-AUDITORS with fewer than two auditors, or the registrar among them.
     """
     register = Register(agency)
-    before = [line for line in register.draws() if line["period"] == period.name]
+    before = [line for line in register.draws() if period.overlaps(line["period"])]
     if before and not reason:
         raise AuditError(
             "AUDIT-REDRAWN",
-            f"{period.name} of {agency} was drawn on {before[-1]['at'][:10]}",
+            f"{before[-1]['period']} of {agency} was drawn on {before[-1]['at'][:10]}, and "
+            f"{period.name} has days of it",
             "audit that sample; if it cannot be, give the reason, which the register keeps",
         )
-    if len(set(auditors)) < 2:
+    if len(set(auditors)) < 2 or ADJUDICATOR in auditors:
         raise AuditError(
             "AUDIT-AUDITORS",
-            f"{len(set(auditors))} auditor for {agency}",
-            "name two at least: a part of the logs is read twice, by two people",
+            f"auditors of {agency}: {', '.join(auditors) or 'none'}",
+            "name two at least, by staff number: a part of the logs is read twice, by two people, "
+            f"and {ADJUDICATOR} decides where they differ",
         )
     strata = design.stratify(frame, options)
     marks = leaves(frame)
     facts = register.append(
         "draw",
         at,
-        draw_id=f"{period.name}_{len(before) + 1}",
+        draw_id=f"{period.name}_{1 + sum(line['period'] == period.name for line in before)}",
         period=period.name,
         version=version,
         logs=options.logs,
@@ -306,6 +309,33 @@ def load(agency: str, draw_id: str) -> Draw:
         drawn["auditor"].to_pylist(),
         drawn["second_auditor"].to_pylist(),
     )
+
+
+def assignments(agency: str) -> list[dict[str, Any]]:
+    """Who was given which log, of all draws.
+
+    Args:
+        agency: Whose audits.
+
+    Returns:
+        One row per draw, log and auditor: draw_id, call_id, auditor_code, drawn_at (UTC). The
+        registrar (``FCR``) has the logs that are read twice.
+
+    Raises:
+        AuditError: If a draw is not as the register has it, see `load`.
+    """
+    rows = []
+    for line in Register(agency).draws():
+        made = load(agency, line["draw_id"])
+        facts = {"draw_id": made.draw_id, "drawn_at": datetime.fromisoformat(line["at"])}
+        for call_id, first, second in zip(made.call_ids, made.auditors, made.seconds, strict=True):
+            readers = (first, second, ADJUDICATOR) if second else (first,)
+            rows += [
+                {**facts, "call_id": call_id, "auditor_code": who}
+                for who in readers
+                if call_id is not None
+            ]
+    return rows
 
 
 def _is_frame(logs: pa.Table, facts: dict[str, Any], erased: set[int]) -> bool:

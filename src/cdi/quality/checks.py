@@ -15,6 +15,7 @@ import duckdb
 
 from cdi import agencies, build, landing, paths
 from cdi.build import Plan
+from cdi.datasets import READINGS
 from cdi.errors import GateError
 from cdi.landing import Batch
 from cdi.quality import pages
@@ -219,6 +220,24 @@ def _open_batch(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
         "where is_legitimate",
         {"file": str(paths.DBT_PROJECT / "seeds" / "reasons.csv")},
     )
+    if batch.manifest["dataset"] == READINGS:
+        _open_draws(con, agency)
+
+
+def _open_draws(con: duckdb.DuckDBPyConnection, agency: agencies.Agency) -> None:
+    """Which logs were drawn and given to whom: proven to be as the register has it."""
+    from cdi.audit import register  # numpy and scipy, for the one dataset that needs them
+
+    con.execute(
+        "create table drawn (draw_id varchar, call_id varchar, auditor_code varchar, "
+        "drawn_at timestamp)"
+    )
+    rows = register.assignments(agency.agency)
+    if rows:
+        con.execute(
+            "insert into drawn by name select unnest($rows, recursive := true)",
+            {"rows": rows},
+        )
 
 
 def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:

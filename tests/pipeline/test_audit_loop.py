@@ -1,0 +1,355 @@
+"""The audit through its commands: worksheets out, findings in, and what cheating meets."""
+
+import csv
+import shutil
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from cdi import cli, landing, paths, pipeline
+from cdi.audit import loop, register, worksheets
+from cdi.audit.estimators import AuditError
+from cdi.audit.register import Draw, Register
+from cdi.sql import connect
+from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, csv_bytes
+
+CALLS = 240
+STARTS, ENDS = date(2026, 1, 5), date(2026, 1, 7)
+AUDITORS = ["1207", "1311"]
+READ_AT = datetime(2030, 1, 31, 14, 30)  # after any draw of these tests
+TYPES = ("ASSAULT", "THEFT", "NOISE")
+
+
+def number(n: int) -> str:
+    return f"T-{n:04d}"
+
+
+def is_crime(n: int) -> bool:
+    """Of three logs two report a crime."""
+    return n % 3 != 2
+
+
+def is_recorded(n: int) -> bool:
+    """Of four crimes three have a record."""
+    return is_crime(n) and n % 4 != 0
+
+
+@pytest.fixture(scope="module")
+def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
+    """240 logs of two days, two months old, published."""
+    folder = tmp_path_factory.mktemp("loop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(folder / "state"))
+        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
+        patch.delenv("CDI_DATA", raising=False)
+        made = SmallAgency(folder / "agencies" / "testville")
+        for source in made.settings["sources"].values():
+            source["files"][0]["as_of"] = "2026-03-05"
+        made.write_settings()
+        start = datetime(2026, 1, 5)
+        calls, records = [], []
+        for n in range(CALLS):
+            at = start + timedelta(minutes=11 * n)
+            said = "=HYPERLINK(1)" if n == 0 else f"call {n}"
+            calls.append(
+                [number(n), f"{at:%Y-%m-%d %H:%M}", f"{at:%Y-%m-%d %H:%M}", TYPES[n % 3],
+                 TYPES[n % 3], "NONE", "NS"[n % 2], "", "", said]
+            )  # fmt: skip
+            if is_recorded(n):
+                records.append([f"R{n}", number(n), f"{at:%Y-%m-%d %H:%M}", "A1", "OPEN", "N"])
+        made.write("calls.csv", csv_bytes(CALL_HEADER, calls))
+        made.write("records.csv", csv_bytes(RECORD_HEADER, records))
+        assert made.run()
+        yield made
+
+
+@pytest.fixture
+def fresh(force: SmallAgency) -> Iterator[SmallAgency]:
+    """The same, with nothing drawn and nothing found yet."""
+    yield force
+    shutil.rmtree(paths.audit("testville"), ignore_errors=True)
+    shutil.rmtree(paths.landing("testville", "audit_readings"), ignore_errors=True)
+
+
+def draw(force: SmallAgency, **given: Any) -> Draw:
+    period = loop.period(force.agency, "frame", STARTS, ENDS)
+    return loop.draw(force.agency, period, AUDITORS, **{"logs": 60, "seed": 1, **given})
+
+
+def sheet(made: Draw, auditor: str, ending: str = "csv") -> Path:
+    folder = paths.audit("testville") / made.draw_id / "worksheets"
+    return folder / f"SIMULATED_{made.draw_id}_{auditor}.{ending}"
+
+
+def filled(made: Draw, auditor: str, **changed: Any) -> Path:
+    """An auditor's CSV sheet, filled in with the truth; `changed` is put into its first reading."""
+    file = sheet(made, auditor)
+    with file.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    out: list[dict[str, Any]] = []
+    for row in rows:
+        n = int(row["call_reference"][2:])
+        given = {"audited_at": f"{READ_AT}"}
+        counts = {"due_count": int(is_crime(n)), "recorded_count": int(is_recorded(n))}
+        out.append({**row, **given, **counts, **(changed if not out else {})})
+        if is_crime(n):
+            judged = {"recorded_code": "Y" if is_recorded(n) else "N", "offence_code": "A1"}
+            out.append({**row, "crime_number": 1, **judged})
+    target = file.with_name(f"filled_{auditor}.csv")
+    with target.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(out)
+    return target
+
+
+def deliver(force: SmallAgency, made: Draw) -> None:
+    for auditor in AUDITORS:
+        done = loop.deliver(force.agency, filled(made, auditor))
+        assert done.read == done.given
+
+
+def test_the_default_period_is_whole_and_mature(fresh: SmallAgency) -> None:
+    """As of 5 March, with calls from 5 January on, no whole month is mature."""
+    with pytest.raises(AuditError, match="AUDIT-PERIOD"):
+        loop.period(fresh.agency, "frame")
+
+
+def test_a_sheet_shows_the_log_and_no_prediction(fresh: SmallAgency) -> None:
+    made = draw(fresh, logs=120)
+    loop.write_worksheets(fresh.agency, made)
+    given: list[str] = []
+    for auditor in AUDITORS:
+        book = openpyxl.load_workbook(sheet(made, auditor, "xlsx"))
+        assert book.sheetnames == ["Instructions", "Logs", "Crimes", "Codes"]
+        assert all(str(page["A1"].value).startswith("SIMULATED") for page in book)
+        headings = [cell.value for cell in book["Logs"][2]]
+        assert headings == [*worksheets.SHOWN.values(), *worksheets.READ.values()]
+        rows = list(book["Logs"].iter_rows(min_row=3, values_only=True))
+        given += [str(row[0]) for row in rows]
+        assert all(row[-3:] == (None, None, None) for row in rows)
+        lists = {rule.formula1 for rule in book["Crimes"].data_validations.dataValidation}
+        assert {'"Y,N"', "Codes!$A$3:$A$3"} <= lists
+        assert book["Codes"]["A3"].value == "A1"
+    # each log in its auditor's sheet, and those read twice in both
+    twice = sum(map(bool, made.seconds))
+    assert twice == 9  # 7.5% of 120
+    assert len(given) == 120 + twice
+    assert set(given) == set(made.call_ids)
+
+
+def test_what_a_caller_said_is_never_a_formula(fresh: SmallAgency) -> None:
+    made = draw(fresh, logs=160)
+    loop.write_worksheets(fresh.agency, made)
+    logs = [{"call_id": "T-0000", **dict.fromkeys(list(worksheets.SHOWN)[1:], "=1+1")}]
+    facts = {"agency": "x", "draw_id": "d", "auditor": "a", "is_simulated": False}
+    xlsx, plain = worksheets.write(paths.home(), facts, logs, [("A1", "@sum")])
+    book = openpyxl.load_workbook(xlsx)
+    assert {cell.data_type for row in book["Logs"].iter_rows(min_row=3) for cell in row} <= {
+        "s",
+        "n",
+    }
+    assert book["Codes"]["B3"].data_type == "s"
+    assert ",=1+1" not in plain.read_text()
+    assert ",'=1+1" in plain.read_text()
+
+
+def test_a_filled_in_workbook_says_what_the_csv_says(fresh: SmallAgency) -> None:
+    made = draw(fresh)
+    loop.write_worksheets(fresh.agency, made)
+    expected = worksheets.read(filled(made, "1207"))
+    file = sheet(made, "1207", "xlsx")
+    book = openpyxl.load_workbook(file)
+    logs, crimes, line = book["Logs"], book["Crimes"], 3
+    columns = len(worksheets.SHOWN)
+    for row in range(3, logs.max_row + 1):
+        n = int(logs.cell(row, 1).value[2:])
+        for place, value in enumerate((int(is_crime(n)), int(is_recorded(n)), READ_AT), start=1):
+            logs.cell(row, columns + place, value)
+        if is_crime(n):
+            judged = "Y" if is_recorded(n) else "N"
+            for place, value in ((1, number(n)), (2, 1), (3, "A1"), (5, judged)):
+                crimes.cell(line, place, value)
+            line += 1
+    book.save(file)
+
+    def key(row: dict[str, str]) -> tuple[str, str]:
+        return row["call_reference"], row["crime_number"]
+
+    assert sorted(worksheets.read(file), key=key) == sorted(expected, key=key)
+    crimes.cell(3, 3, "=A1")
+    book.save(file)
+    with pytest.raises(AuditError, match=r"AUDIT-SHEET.*formula"):
+        worksheets.read(file)
+
+
+def test_findings_are_landed_and_counted(fresh: SmallAgency) -> None:
+    made = draw(fresh)
+    loop.write_worksheets(fresh.agency, made)
+    deliver(fresh, made)
+    fresh.extract_and_check("audit_readings")
+    (batch,) = landing.batches("testville", "audit_readings")
+    twice = sum(map(bool, made.seconds))
+    with connect() as con:
+        found = con.execute(
+            "select count(*) filter (crime_number = 0), sum(due_count), sum(recorded_count), "
+            "count(*) filter (recorded_code = 'Y') from read_parquet(?)", [str(batch.rows)],
+        ).fetchone()  # fmt: skip
+    assert found is not None
+    assert found[0] == 60 + twice
+    assert found[2] == found[3] <= found[1]
+    assert batch.manifest["quarantined"] == 0
+    kinds = [line["kind"] for line in Register("testville").entries()]
+    assert kinds == ["draw", "sample", "delivery", "delivery"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"call_reference": "T-9999"}, "RDG-01"),
+        ({"auditor_code": "9999"}, "AUDIT-SHEET"),
+        ({"auditor_code": ""}, "AUDIT-SHEET"),
+        ({"audited_at": "2020-01-01 10:00:00"}, "RDG-02"),
+        ({"audited_at": "yesterday"}, "TYPE-VALUE"),
+        ({"crime_number": "0.5"}, "RDG-03"),
+        ({"due_count": 1, "recorded_count": 2}, "RDG-04"),
+        ({"due_count": 4, "recorded_count": 1}, "RDG-05"),
+        ({"due_count": ""}, "RDG-04"),
+        ({"draw_id": "frame_20200101_20200201_1"}, "AUDIT-"),
+    ],
+)
+def test_findings_that_cannot_be_are_refused_by_the_command(
+    fresh: SmallAgency, changed: dict[str, Any], rule: str
+) -> None:
+    made = draw(fresh)
+    loop.write_worksheets(fresh.agency, made)
+    with pytest.raises(AuditError, match=rule):
+        loop.deliver(fresh.agency, filled(made, "1207", **changed))
+    assert not list((paths.audit("testville") / "findings").glob("*"))
+
+
+def test_rows_that_somebody_puts_there_are_checked_at_the_border(fresh: SmallAgency) -> None:
+    made = draw(fresh)
+    loop.write_worksheets(fresh.agency, made)
+    folder = paths.audit("testville") / "findings"
+    folder.mkdir()
+    other = next(n for n in range(CALLS) if number(n) not in set(made.call_ids))
+    rows = worksheets.read(filled(made, "1207", call_reference=number(other)))
+    with (folder / "mine.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, worksheets.HEADER)
+        writer.writeheader()
+        writer.writerows(rows)
+    fresh.extract_and_check("audit_readings")
+    (batch,) = landing.batches("testville", "audit_readings")
+    with connect() as con:
+        refused = con.execute(
+            "select distinct rule_id from read_parquet(?) order by 1", [str(batch.quarantine)]
+        ).fetchall()
+    assert ("RDG-01",) in refused
+
+
+def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency) -> None:
+    made = draw(fresh, logs=120)
+    loop.write_worksheets(fresh.agency, made)
+    loop.deliver(fresh.agency, filled(made, "1207"))
+    file = filled(made, "1311")
+    rows = worksheets.read(file)
+    twice = {c for c, second in zip(made.call_ids, made.seconds, strict=True) if second}
+    log = next(r for r in rows if r["call_reference"] in twice and r["recorded_count"] == "1")
+    text = file.read_text()
+    with file.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, worksheets.HEADER)
+        writer.writeheader()
+        for row in rows:
+            if row["call_reference"] == log["call_reference"]:
+                row = {**row, "recorded_count": "0" if row["crime_number"] == "0" else ""}
+                row["recorded_code"] = "N" if row["crime_number"] == "1" else ""
+            writer.writerow(row)
+    assert text != file.read_text()
+    done = loop.deliver(fresh.agency, file)
+    assert done.undecided == 1
+    assert {f.suffix for f in done.sheets} == {".xlsx", ".csv"}
+    book = openpyxl.load_workbook(next(f for f in done.sheets if f.suffix == ".xlsx"))
+    line = [cell.value for cell in book["Logs"][3]]
+    assert line[0] == log["call_reference"]
+    assert any("A1, recorded Y" in str(value) for value in line)
+    assert any("A1, recorded N" in str(value) for value in line)
+    decided = loop.deliver(fresh.agency, filled(made, "FCR"))
+    assert (decided.auditor, decided.read, decided.undecided) == ("FCR", 1, 0)
+
+
+def run(*arguments: str) -> str:
+    """The command line in this process; what it raises, or prints."""
+    done = CliRunner().invoke(cli.app, ["audit", *arguments], catch_exceptions=True)
+    return str(done.exception or done.output)
+
+
+DRAW = ("draw", "testville", "--auditor", "1207", "--auditor", "1311", "--logs", "60",
+        "--from", "2026-01-05", "--to", "2026-01-07")  # fmt: skip
+
+
+def test_the_commands_plan_draw_and_take_findings(fresh: SmallAgency) -> None:
+    told = run("plan", "testville", "--points", "8", "--from", "2026-01-05", "--to", "2026-01-07")
+    assert "logs of frame_20260105_20260107 for +/- 8 points on force" in told
+    told = run(*DRAW)
+    assert "draw frame_20260105_20260107_1: 60 of 160 logs" in told
+    made = loop.newest_draw(fresh.agency)
+    told = run("findings", "testville", *(str(filled(made, auditor)) for auditor in AUDITORS))
+    assert "1207: " in told
+    assert "logs read" in told
+
+
+def test_a_period_is_not_drawn_again_without_a_reason(fresh: SmallAgency) -> None:
+    run(*DRAW)
+    assert "AUDIT-REDRAWN" in run(*DRAW)
+    # nor one that has a day of it
+    assert "AUDIT-REDRAWN" in run(*DRAW[:-4], "--from", "2026-01-06", "--to", "2026-01-08")
+    assert len(Register("testville").draws()) == 1
+    assert "drawn again: auditor ill" in run(*DRAW, "--reason", "auditor ill")
+    assert Register("testville").draws()[-1]["reason"] == "auditor ill"
+
+
+def test_one_auditor_is_not_enough(fresh: SmallAgency) -> None:
+    assert "AUDIT-AUDITORS" in run(*DRAW[:4], *DRAW[6:])
+    assert Register("testville").draws() == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rule"),
+    [("row_hash", "other", "AUDIT-FRAME"), ("missed", 0.5, "AUDIT-PREDICTIONS")],
+)
+def test_a_changed_frame_or_prediction_stops_every_command(
+    fresh: SmallAgency, column: str, value: Any, rule: str
+) -> None:
+    made = draw(fresh)
+    loop.write_worksheets(fresh.agency, made)
+    file = paths.audit("testville") / made.draw_id / "frame.parquet"
+    table = pq.read_table(file)
+    values = table[column].to_pylist()
+    values[5] = value
+    place = table.column_names.index(column)
+    pq.write_table(table.set_column(place, column, pa.array(values)), file)
+    assert rule in run("worksheets", "testville")
+    assert rule in run("findings", "testville", str(filled(made, "1207")))
+    with pytest.raises(AuditError, match=rule):
+        register.assignments("testville")
+
+
+def test_steps_of_the_dag_skip_what_was_drawn_and_fail_on_what_was_asked(
+    fresh: SmallAgency,
+) -> None:
+    nothing = pipeline.draw_audit("testville", auditors="1207,1311")
+    assert not nothing.is_new
+    days = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
+    step = pipeline.draw_audit("testville", logs="60", auditors="1207, 1311", **days)
+    assert step.result == "frame_20260105_20260107_1"
+    assert "4 worksheets" in pipeline.write_worksheets("testville", str(step.result)).evidence
+    with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
+        pipeline.draw_audit("testville", logs="60", auditors="1207,1311", **days)
