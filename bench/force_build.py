@@ -1,10 +1,10 @@
 """From the landing to a published version, without Airflow: a force-year, and the largest force.
 
 The force-year is the simulated force's, some 300,000 logs. The largest force has eight times as
-many a year, over five years: one year is simulated at that volume and landed like any other; the
-four before it are the same rows with dates, numbers and hashes moved, in the same landed files.
-Neither has an audit, so that the lexicon reads alone. Simulated texts repeat more than real ones
-do, and the lexicon reads each distinct text once.
+many a year, over five years: the same year, landed like any other, and copies of its rows with
+times, numbers, hashes and texts moved, in the same landed files. Neither has an audit, so that the
+lexicon reads alone. Simulated texts repeat more than real ones do, and the lexicon reads each
+distinct text once.
 
 Landing is not timed. What is timed runs as one process of its own, imports included: build with
 dbt's tests, check, report, publish. Figures go to ``<state>/bench/results.json``; `make bench`.
@@ -29,7 +29,7 @@ from cdi.simulation.texts import Bank
 from cdi.simulation.variant import Variant
 from cdi.sql import connect, ident
 
-FORCES = {"force-year": (1, 1), "largest": (8, 5)}  # times the simulated volume, years
+FORCES = {"force-year": (1, 1), "largest": (8, 5)}  # times the simulated year, years
 DATASETS = ("calls", "crime_records", "log_actions")
 TIMED = """
 import sys
@@ -45,12 +45,12 @@ pipeline.publish_version("simulated", version)
 console = Console(stderr=True)
 
 
-def land(volume: float, years: int) -> None:
-    """Simulate one year and land it, then the years before it as copies."""
+def land(times: int, years: int) -> None:
+    """Simulate one year and land it, then its copies."""
     loaded = scenario.load(paths.DEFAULT_SCENARIO)
     agency = agencies.load("simulated")
     interval = runner.default_interval(agency)
-    year = population.simulate(loaded, 1, volume=volume)
+    year = population.simulate(loaded, 1)
     bank = Bank(loaded)
     narrative.write(year, bank, 1)
     details.add(year, 1)
@@ -59,38 +59,49 @@ def land(volume: float, years: int) -> None:
         extracted = pipeline.extract("simulated", dataset, interval).result
         pipeline.check_landing("simulated", dataset, str(extracted))
         (batch,) = landing.batches("simulated", dataset)
-        if years > 1:
-            _add_years(batch, years)
+        if times * years > 1:
+            _copy(batch, times, years)
     shutil.rmtree(paths.simulated_sources())
 
 
-def _add_years(batch: landing.Batch, years: int) -> None:
-    """Put earlier years into a landed batch: the same rows, moved by years of 53 weeks."""
+def _copy(batch: landing.Batch, times: int, years: int) -> None:
+    """Put copies into a landed batch: each year `times` over, and earlier years, of 53 weeks.
+
+    Copies of a day follow each other by minutes, and their numbers alternate, as a busier force's
+    do. Each has people, places' hashes and a last word of its texts of its own.
+    """
     columns = batch.manifest["columns"]
-    number = "'NMP-' || strftime(strptime({0}[5:12], '%Y%m%d') - $back, '%Y%m%d') || {0}[13:]"
+    day = "strftime(strptime({0}[5:12], '%Y%m%d') - interval ($year * 53) week, '%Y%m%d')"
+    call = f"printf('NMP-%s-%04d', {day}, {{0}}[14:]::int * {times} + $copy)"
+    record = (
+        f"printf('%d%s%07d', {{0}}[:2]::int + $year, {{0}}[3:4], {{0}}[5:]::int * {times} + $copy)"
+    )
+    own = f"($year * {times} + $copy)"
     moved = {
-        "call_key": number.format("call_key"),
-        "cross_key": number.format("cross_key"),
-        "call_reference": "coalesce(" + number.format("call_key") + ", call_reference)",
-        **{name: f"cast({name}[:2]::int + $n as varchar) || {name}[3:]"
+        "call_key": call.format("call_key"),
+        "cross_key": call.format("cross_key"),
+        "call_reference": f"coalesce({call.format('call_key')}, call_reference)",
+        **{name: record.format(name)
            for name in ("record_key", "record_reference", "surviving_record_key")},
-        **{name: f"md5($n || {name}) || {name}[33:]"
+        **{name: f"md5({own} || {name}) || {name}[33:]"
            for name in columns if name.endswith("_hash")},
-        "row_id": "$n || '-' || row_id",
-        "source_file": "$n || '-' || source_file",
+        **{name: f"{name} || ' x' || $copy" for name in columns if name.endswith("_text_masked")},
+        "row_id": f"{own} || '-' || row_id",
+        "source_file": "$year || '-' || source_file",
         "source_as_of": "source_as_of",
     }  # fmt: skip
+    later = "- interval ($year * 53) week + interval ($copy * 13) minute"
     select = ", ".join(
-        f"{moved.get(name) or (f'{name} - $back' if kind == 'TIMESTAMP' else ident(name))} "
+        f"{moved.get(name) or (f'{name} {later}' if kind == 'TIMESTAMP' else ident(name))} "
         f"as {ident(name)}"
         for name, kind in columns.items()
     )
     target = batch.rows.with_suffix(".new")
     with connect() as con:
         parts = [
-            f"select {select.replace('$n', str(n)).replace('$back', f'interval {n * 53} weeks')} "
-            f"from rows"
-            for n in range(years)
+            f"select {select.replace('$year', str(year)).replace('$copy', str(copy))} from rows"
+            for year in range(years)
+            for copy in range(times)
         ]
         con.execute(f"create view rows as from read_parquet('{batch.rows}')")
         landing.write_parquet(con, " union all ".join(parts), target)
@@ -98,14 +109,15 @@ def _add_years(batch: landing.Batch, years: int) -> None:
         file.chmod(0o644)
     target.replace(batch.rows)
     manifest: dict[str, Any] = batch.manifest
-    whole = {"quarantined": 0, "duplicates": 0}  # only accepted rows are copied
-    copies = [
-        {**file, **whole, "name": f"{n}-{file['name']}", "read": file["accepted"]}
-        for n in range(1, years)
+    manifest["files"] = [
+        # only accepted rows are copied
+        {**file, "name": f"{year}-{file['name']}", "accepted": file["accepted"] * times}
+        | ({"quarantined": 0, "duplicates": 0} if year else {})
+        for year in range(years)
         for file in manifest["files"]
     ]
-    manifest["files"] = [{**file, "name": f"0-{file['name']}"} for file in manifest["files"]]
-    manifest["files"] += copies
+    for file in manifest["files"]:
+        file["read"] = file["accepted"] + file["quarantined"] + file["duplicates"]
     for key in ("read", "accepted"):
         manifest[key] = sum(file[key] for file in manifest["files"])
     landing.write_manifest(batch.folder, manifest)
@@ -114,14 +126,14 @@ def _add_years(batch: landing.Batch, years: int) -> None:
 def main() -> None:
     """Land what is not landed yet, time, and keep the figures."""
     for name in sys.argv[1:] or FORCES:
-        volume, years = FORCES[name]
+        times, years = FORCES[name]
         state = paths.home() / "bench" / name
         os.environ["CDI_HOME"], before = str(state), os.environ.get("CDI_HOME")
         try:
             with Variant(paths.DEFAULT_SCENARIO, 12, 1).selected():
                 if not (state / "landing").is_dir():
                     console.print(f"{name}: simulating and landing")
-                    land(volume, years)
+                    land(times, years)
                 counted = {d: landing.batches("simulated", d)[0].manifest["accepted"]
                            for d in DATASETS}  # fmt: skip
                 shutil.rmtree(state / "published", ignore_errors=True)
