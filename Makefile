@@ -19,7 +19,7 @@ MONTHS ?= 3
 SEED ?= 1
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard coverage explain test test-slow test-browser check \
+.PHONY: help run ui simulate calibration scorecard coverage nowcast explain test test-slow test-browser check \
 	bench docs walkthrough lock clean
 
 help:  ## List the targets
@@ -42,6 +42,9 @@ scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## What the pipeline finds of
 
 coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/coverage.json; about 10 minutes
 	@$(BIN)/python -m cdi.cli coverage
+
+nowcast: $(VENV)/run.stamp  ## Proof that the nowcast of recent weeks holds; <state>/nowcast.json; about a minute
+	@$(BIN)/python -m cdi.cli nowcast
 
 hidden-keys: $(VENV)/run.stamp  ## New Orleans with hidden report numbers: make hidden-keys DATA=<folder>
 	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py

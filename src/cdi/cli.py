@@ -195,6 +195,32 @@ def coverage(
     console.print(f"written to {file}", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def nowcast(
+    scenario: ScenarioOption = None,
+    seed: SeedOption = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Simulated forces; SEED is the first.")] = 10,
+) -> None:
+    """Nowcast recent weeks at past moments of simulated forces: what became true of it?"""
+    from cdi.audit import backtest
+
+    _choose(scenario, None, seed)
+    with Progress(console=console) as bar:
+        task = bar.add_task("simulating and nowcasting", total=None)
+        rows = backtest.run(seeds, lambda n, of: bar.update(task, completed=n, total=of))
+    _say_simulated()
+    headings = ("universe", "history", "weeks", "cuts", "holds", "+/-", "error", "naive error")
+    table = Table(*headings, box=None)
+    for row in rows:
+        table.add_row(
+            row["universe"], row["history"], row["span"], str(row["cuts"]),
+            f"{row['coverage']:.1%}",
+            *(f"{row[name]:.2f}" for name in ("half_width", "nowcast_error", "naive_error")),
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"written to {paths.home() / 'nowcast.json'}", highlight=False, soft_wrap=True)
+
+
 def _say_simulated() -> None:
     console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
 

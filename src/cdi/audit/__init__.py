@@ -9,6 +9,8 @@
 ``rates``       all figures of one audit
 ``nowcast``     recent weeks, whose records are still coming in
 ``monitoring``  weekly charts, funnel, districts
+``weeks``       the marts of weeks: nowcast and chart
+``backtest``    proof on simulated forces that the nowcast holds
 ``coverage``    proof on the simulated force that the intervals hold
 
 Formulae and their sources: docs/estimation.md. Nothing here imports Airflow or dbt.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from cdi.audit.estimators import Floats
 
@@ -68,7 +68,7 @@ def dispersion(k: Floats, n: Floats | None = None) -> tuple[float, float, float]
     else:
         rate = k.sum() / n.sum()
         ratio = k.var(ddof=1) / (n.mean() * rate * (1 - rate))
-    return float(ratio), float(free * ratio), float(stats.chi2.sf(free * ratio, free))
+    return float(ratio), float(free * ratio), float(special.chdtrc(free, free * ratio))
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ class Funnel:
 
     def limits(self, n: Floats, level: float = 0.998) -> tuple[Floats, Floats]:
         """Limits at any size."""
-        half = stats.norm.ppf((1 + level) / 2) * np.sqrt(
+        half = special.ndtri((1 + level) / 2) * np.sqrt(
             max(self.phi, 1.0) * self.target * (1 - self.target) / n
         )
         return np.maximum(self.target - half, 0), np.minimum(self.target + half, 1)
 
     def is_outside(self, level: float = 0.998) -> NDArray[np.bool_]:
         """Which agencies lie outside."""
-        return np.asarray(np.abs(self.z) > stats.norm.ppf((1 + level) / 2))
+        return np.asarray(np.abs(self.z) > special.ndtri((1 + level) / 2))
 
 
 def funnel(rate: Floats, n: Floats) -> Funnel:

@@ -7,14 +7,15 @@ are no delay. The variance is Mack's (1993).
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from cdi.audit.estimators import AuditError, Floats
 
 NOWCAST_LEVEL = 0.90
+LEAST_FACTOR = 1e-3  # all of a small age may be cancelled; what divides by it must not be 0
 
 
 def triangle(origin: NDArray[np.int64], age: NDArray[np.int64], origins: int) -> Floats:
@@ -73,17 +74,19 @@ class Nowcast:
     ) -> tuple[float, float, float]:
         """Crimes of some origins recorded in the end: expected, and limits.
 
-        What is outstanding is taken as lognormal, so the limits are never below what is recorded.
+        What is outstanding is taken as lognormal, so the limits are never below what is recorded;
+        where more will be cancelled than recorded, as normal.
 
         Returns:
             Expected, lower and upper limit.
         """
         now, rest = float(self.so_far[origins].sum()), float(self.outstanding[origins].sum())
+        z, se = NormalDist().inv_cdf((1 + level) / 2), self.se(origins)
         if rest <= 0:
-            return now, now, now
-        sigma2 = np.log1p((self.se(origins) / rest) ** 2)
-        low, high = stats.lognorm.interval(level, np.sqrt(sigma2), scale=rest * np.exp(-sigma2 / 2))
-        return now + rest, now + float(low), now + float(high)
+            return now + rest, now + rest - z * se, now + rest + z * se
+        sigma2 = np.log1p((se / rest) ** 2)
+        middle, half = np.log(rest) - sigma2 / 2, z * np.sqrt(sigma2)
+        return now + rest, now + float(np.exp(middle - half)), now + float(np.exp(middle + half))
 
 
 def chain_ladder(cumulative: Floats, diagonals: int | None = None) -> Nowcast:
@@ -117,6 +120,7 @@ def chain_ladder(cumulative: Floats, diagonals: int | None = None) -> Nowcast:
     end = np.where(is_used, cumulative[:, 1:], 0.0)
     base = start.sum(axis=0)
     factor = np.where(base > 0, end.sum(axis=0) / np.maximum(base, 1e-300), 1.0)
+    factor = np.maximum(factor, LEAST_FACTOR)
     sigma2 = _sigma2(start, end, factor, is_used)
     growth = np.r_[np.cumprod(factor[::-1])[::-1], 1.0]  # from each age to the end
     rows = np.arange(origins)

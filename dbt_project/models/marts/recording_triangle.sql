@@ -1,0 +1,139 @@
+{#- Crimes of each week by the age at which they were recorded, net of cancellations, as the landing's
+    versions of past days would show them: what `weekly_rates` completes. Ages are whole weeks, counted back
+    from the newest state that both calls and records speak of: the newest age of each week ends there. -#}
+{% set week_seconds = 7 * 24 * 3600 %}
+
+with settings as (
+    select
+        *,
+        least(as_of, coalesce(calls_as_of, as_of), coalesce(crime_records_as_of, as_of)) as seen_until_at
+    from {{ source('landing', 'settings') }}
+),
+
+crimes as (
+    select
+        cast(date_trunc('week', {{ local_time('crimes.reported_at', 'settings.timezone') }}) as date)
+            as reported_week_on,
+        crimes.is_in_frame,
+        -- what was rightly cancelled was a crime to be recorded until then
+        crimes.outcome_standard = 'justified' as is_rightly_cancelled,
+        crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'justified') as has_record,
+        crimes.outcome_standard in ('wrongly_cancelled', 'justified') as is_cancelled,
+        {{ local_time('records.recorded_at', 'settings.timezone') }} as recorded_at,
+        {{ local_time('coalesce(records.cancelled_at, records.recorded_at)', 'settings.timezone') }}
+            as cancelled_at
+    from {{ ref('fct_reported_crimes') }} as crimes
+    inner join {{ ref('offence_groups') }} as groups
+        on crimes.offence_group = groups.offence_group and groups.is_headline
+    left join {{ ref('stg_crime_records') }} as records on crimes.crime_record_id = records.crime_record_id
+    cross join settings
+    where
+        crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'unrecorded', 'too_recent')
+        or (crimes.outcome_standard = 'justified' and crimes.reason_code = 'RIGHTLY_CANCELLED')
+),
+
+-- whole weeks only: the first that the calls hold, the last that has ended
+days as (
+    select
+        min({{ local_date('calls.received_at', 'settings.timezone') }}) as first_on,
+        max({{ local_time('settings.seen_until_at', 'settings.timezone') }}) as seen_until_at
+    from {{ ref('stg_calls') }} as calls
+    cross join settings
+    where not calls.is_withdrawn
+),
+
+weeks as (
+    select
+        cast(weeks.week_at as date) as reported_week_on,
+        days.seen_until_at,
+        date_diff('second', weeks.week_at + interval 7 day, days.seen_until_at) as seen_seconds,
+        days.seen_until_at - to_days(cast(seen_seconds // {{ week_seconds }} * 7 as integer)) as age_one_at,
+        weeks.week_at + interval 37 day <= days.seen_until_at as is_mature
+    from days
+    cross join
+        unnest(
+            generate_series(
+                date_trunc('week', days.first_on + interval 6 day), days.seen_until_at, interval 7 day
+            )
+        ) as weeks (week_at)
+    where seen_seconds >= 0
+),
+
+universes as (
+    select unnest(['frame', 'all']) as universe
+),
+
+changes as (
+    select
+        reported_week_on,
+        is_in_frame,
+        null as changed_at,
+        0 as recorded_change,
+        1 as due_change,
+        has_record and recorded_at is null as is_untimed
+    from crimes
+
+    union all
+
+    select
+        reported_week_on,
+        is_in_frame,
+        recorded_at as changed_at,
+        1 as recorded_change,
+        0 as due_change,
+        false as is_untimed
+    from crimes
+    where has_record
+
+    union all
+
+    select
+        reported_week_on,
+        is_in_frame,
+        cancelled_at as changed_at,
+        -1 as recorded_change,
+        if(is_rightly_cancelled, -1, 0) as due_change,
+        false as is_untimed
+    from crimes
+    where is_cancelled
+),
+
+aged as (
+    select
+        universes.universe,
+        weeks.reported_week_on,
+        weeks.is_mature,
+        -- before the first whole age has passed: at once
+        greatest(
+            coalesce(
+                (date_diff('second', weeks.age_one_at, changes.changed_at) + {{ week_seconds }})
+                // {{ week_seconds }}, 0
+            ), 0
+        ) as age_weeks,
+        weeks.seen_seconds // {{ week_seconds }} as newest_age_weeks,
+        coalesce(changes.recorded_change, 0) as recorded_change,
+        coalesce(changes.due_change, 0) as due_change,
+        coalesce(changes.is_untimed, false) as is_untimed
+    from weeks
+    cross join universes
+    left join changes
+        on
+            weeks.reported_week_on = changes.reported_week_on
+            and (universes.universe = 'all' or changes.is_in_frame)
+),
+
+final as (
+    select
+        universe,
+        reported_week_on,
+        age_weeks,
+        is_mature,
+        cast(sum(recorded_change) as bigint) as recorded_change,
+        cast(sum(due_change) as bigint) as due_change,
+        count(*) filter (where is_untimed) as untimed_count
+    from aged
+    where age_weeks <= newest_age_weeks
+    group by universe, reported_week_on, age_weeks, is_mature
+)
+
+select * from final
