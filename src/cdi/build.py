@@ -24,7 +24,7 @@ import duckdb
 
 from cdi import agencies, landing, linking, paths, text_model, weights
 from cdi.agencies import Agency
-from cdi.datasets import DATASETS, output_columns
+from cdi.datasets import DATASETS, READINGS, output_columns
 from cdi.errors import BuildError
 from cdi.landing import Batch
 from cdi.sql import connect, fetch_dicts, ident, literal, scalar
@@ -103,7 +103,12 @@ def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
     }
     learnt = {kind: weights.newest(agency.agency, kind, as_of) for kind in weights.KINDS}
     known = {kind: version for kind, version in learnt.items() if version is not None}
-    fingerprint = _sha256(state | {"weights": {k: w.version for k, w in known.items()}})
+    made_of: dict[str, Any] = {"weights": {k: w.version for k, w in known.items()}}
+    if found.get(READINGS):  # before there are findings a draw changes nothing
+        from cdi.audit import register
+
+        made_of["audit"] = register.fingerprint(agency.agency)
+    fingerprint = _sha256(state | made_of)
     return Plan(agency, chosen, found, fingerprint, known, _sha256(state))
 
 
@@ -212,6 +217,7 @@ def build(planned: Plan) -> Path:
         _run_dbt(planned, planned.file)
         with connect(planned.file) as con:
             _keep_run_results(con, planned)
+            _keep_audits(con, planned)
             _close_landing(con)
         (planned.folder / "version.json").write_text(
             json.dumps(_describe(planned), indent=2, sort_keys=True) + "\n", encoding="utf-8"
@@ -527,6 +533,13 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
             "failures": "Rows against a test.",
         },
     )
+
+
+def _keep_audits(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
+    """The tables of the audits: rates with intervals."""
+    from cdi.audit import results  # scipy takes a second to import, and most tasks build nothing
+
+    results.write(con, planned.agency.agency, planned.agency.cancelled_statuses)
 
 
 def comment(con: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:

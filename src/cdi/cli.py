@@ -419,6 +419,35 @@ def audit_findings(
             console.print(f"written {sheet}", highlight=False, soft_wrap=True)
 
 
+@audit.command("estimate")
+def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
+    """Tell the audited rates of the published version, with their intervals.
+
+    E.g. cdi audit estimate simulated
+    """
+    from cdi.audit import loop
+
+    loaded = agencies.load(agency)
+    rows = loop.told(loaded, draw)
+    if loaded.is_simulated:
+        _say_simulated()
+    console.print(f"{rows[0]['draw_id']}: recording rate at 95%", highlight=False)
+    table = Table("part", "crimes", "rate", "from", "to", "+/- points", "n_eff", "rho", box=None)
+    for row in rows:
+        shown = ("recording_rate", "lower_limit", "upper_limit")
+        figures = (
+            [f"not shown: {row['withheld_reason']}"]
+            if row["recording_rate"] is None
+            else [
+                *(f"{row[name]:.1%}" for name in shown),
+                *(f"{row['half_width']:.2f}", f"{row['effective_crimes']:,.0f}"),
+                f"{row['rho']:.2f}",
+            ]
+        )
+        table.add_row(row["domain"].replace("_", " "), str(row["audited_crimes"]), *figures)
+    console.print(table)
+
+
 @app.command()
 def docs() -> None:
     """Generate docs/rules.md and docs/recording-decisions.md from the rules themselves."""

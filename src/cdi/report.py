@@ -88,6 +88,39 @@ def _compared(planned: Plan) -> dict[str, Any] | None:
         return None
 
 
+def audited(con: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
+    """The audit that the report leads with: its facts, rates and changes; None without one.
+
+    Args:
+        con: A published (or private) file.
+    """
+    found = fetch_dicts(
+        con,
+        "select audits.*, strftime(timezone(timezone, timezone('UTC', period_start)), $day) "
+        "as period_start_on, strftime(timezone(timezone, timezone('UTC', period_end)) "
+        "- interval 1 day, $day) as period_end_on "
+        "from audits cross join (select timezone from release) where is_headline",
+        {"day": "%-d %B %Y"},
+    )
+    if not found:
+        return None
+    (audit,) = found
+    of = {"draw": audit["draw_id"]}
+    rows = fetch_dicts(
+        con,
+        "select rates.*, changes.change_points, changes.lower_limit as change_lower, "
+        "changes.upper_limit as change_upper, "
+        "coalesce(groups.offence_group_name, replace(rates.domain, '_', ' ')) as label "
+        "from audited_rates as rates "
+        "left join audited_changes as changes using (draw_id, domain) "
+        "left join rules.offence_groups as groups on rates.domain = groups.offence_group "
+        "where draw_id = $draw order by groups.sort_order nulls last, rates.domain",
+        of,
+    )
+    force = next(row for row in rows if row["domain"] == "force")
+    return {**audit, "force": force, "parts": [row for row in rows if row is not force]}
+
+
 def write(planned: Plan) -> Path:
     """Write ``report.html`` beside the private file.
 
@@ -102,6 +135,8 @@ def write(planned: Plan) -> Path:
             is_simulated=planned.agency.is_simulated,
             version=planned.version,
             compared=compared,
+            audit=audited(con),
+            withheld_audits=fetch_dicts(con, "from audits where withheld_reason is not null"),
             rates=headline(con),
             rates_all=headline(con, "all"),
             counts=counts(con),

@@ -306,6 +306,56 @@ def test_the_commands_plan_draw_and_take_findings(fresh: SmallAgency) -> None:
     assert "logs read" in told
 
 
+def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None:
+    """The expected rate is counted by hand from what is true of all logs of the frame."""
+    version = paths.published("testville") / "current"
+    before = version.resolve()
+    made = draw(fresh, logs=80)
+    assert not fresh.run()  # a draw alone changes no figure
+    loop.write_worksheets(fresh.agency, made)
+    loop.deliver(fresh.agency, filled(made, "1207"))
+    assert fresh.run()
+    assert "AUDIT-INCOMPLETE" in run("estimate", "testville")  # peeking; and an auditor is missing
+    assert fresh.rows("select count(*) from audited_rates") == [(0,)]
+    assert fresh.rows("select read_count < drawn_count, is_headline from audits") == [(True, False)]
+    page = (fresh.published / "report.html").read_text(encoding="utf-8")
+    assert "tells no rate (AUDIT-INCOMPLETE)" in page
+    assert "Uncorrected indication" in page
+    loop.deliver(fresh.agency, filled(made, "1311"))
+    assert fresh.run()
+    crimes = [n for n in range(CALLS) if is_crime(n) and n < 240]
+    truth = sum(map(is_recorded, crimes)) / len(crimes)
+    ((rate, low, high, crime_count, base),) = fresh.rows(
+        "select recording_rate, lower_limit, upper_limit, audited_crimes, recorded_year_count "
+        "from audited_rates where domain = 'force'"
+    )
+    assert low < truth < high
+    assert rate == pytest.approx(truth, abs=0.12)
+    assert crime_count == 80  # of the frame each log reports one
+    records = sum(map(is_recorded, range(CALLS)))
+    assert base == pytest.approx(records * 365.25 / 2, rel=0.001)  # two days scaled up to a year
+    (sums,) = fresh.rows("select sum(log_count), sum(audited_count) from audit_strata")
+    assert sums == (160, 80)
+    y, m = fresh.rows("select sum(recorded_count), sum(due_count) from audited_logs")[0]
+    assert m == 80
+    assert y == sum(is_recorded(int(str(c)[2:])) for c in made.call_ids)
+    page = (fresh.published / "report.html").read_text(encoding="utf-8")
+    assert "by an audit" in page
+    assert f"{100 * low:.1f}%" in page
+    told = run("estimate", "testville")
+    assert f"{100 * rate:.1f}%" in told
+    assert not fresh.run()
+    # a draw that was tampered with tells no rate any more, and stops nobody's worklist
+    file = paths.audit("testville") / made.draw_id / "sample.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.slice(1), file)
+    Register("testville").append("delivery", READ_AT, note="so that there is something to build")
+    assert fresh.run()
+    assert "AUDIT-SAMPLE" in run("estimate", "testville")
+    assert fresh.rows("select withheld_rule_id from audits") == [("AUDIT-SAMPLE",)]
+    assert before != version.resolve()
+
+
 def test_a_period_is_not_drawn_again_without_a_reason(fresh: SmallAgency) -> None:
     run(*DRAW)
     assert "AUDIT-REDRAWN" in run(*DRAW)

@@ -4,7 +4,7 @@ The force's rate has logit-t limits, a domain's Wilson limits on the effective s
 Graubard's decide whether a figure is reliable enough to be shown. All work on arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,8 +149,14 @@ def change(
     Returns:
         After less before, lower and upper limit.
     """
-    (l1, h1), (l2, h2) = limits(before), limits(after)
-    delta = after.rate - before.rate
-    low = delta - np.hypot(after.rate - l2, h1 - before.rate)
-    high = delta + np.hypot(h2 - after.rate, before.rate - l1)
-    return delta, low, high
+    return square_and_add((before.rate, *limits(before)), (after.rate, *limits(after)))
+
+
+def square_and_add(before: Sequence[Any], after: Sequence[Any]) -> tuple[Any, Any, Any]:
+    """Change between two rates, each given with its lower and upper limit; see `change`."""
+    (r1, l1, h1), (r2, l2, h2) = before, after
+    return (
+        r2 - r1,
+        r2 - r1 - np.hypot(r2 - l2, h1 - r1),
+        r2 - r1 + np.hypot(h2 - r2, r1 - l1),
+    )

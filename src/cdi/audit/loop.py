@@ -389,3 +389,38 @@ def _told(crimes: Sequence[Row]) -> str:
         for c in crimes
     ]
     return "\n".join(lines) or "no crime"
+
+
+# ---------------------------------------------------------------------- the estimate
+
+
+def told(agency: Agency, draw_id: str | None = None) -> list[dict[str, Any]]:
+    """The rates of an audit in the published version, the force first.
+
+    Args:
+        agency: Whose audit.
+        draw_id: The draw; the newest by default.
+
+    Raises:
+        AuditError: The reason why it tells no rate, or AUDIT-UNPUBLISHED if its findings are in no
+            published version yet.
+    """
+    made = newest_draw(agency, draw_id)
+    of = {"draw": made.draw_id}
+    with connect(_published(agency), read_only=True) as con:
+        audits = fetch_dicts(con, "from audits where draw_id = $draw", of)
+        rows = fetch_dicts(
+            con,
+            "from audited_rates where draw_id = $draw order by domain <> 'force', domain",
+            of,
+        )
+    if not audits:
+        raise AuditError(
+            "AUDIT-UNPUBLISHED",
+            f"no findings of {made.draw_id} are in the published version",
+            "deliver them (cdi audit findings) and run the agency's DAGs",
+        )
+    parts = [audits[0][n] for n in ("withheld_rule_id", "withheld_reason", "next_step")]
+    if parts[0]:
+        raise AuditError(*parts)
+    return rows

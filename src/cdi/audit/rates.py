@@ -14,6 +14,8 @@ from cdi.audit.predictions import Frame
 FORCE = "force"
 LEAST_ASSISTED = 30  # audited crimes of a domain from which predictions may assist
 LEAST_EXPECTED = 40  # crimes of a domain, in the audit as planned
+UNPLANNED = f"the plan expects fewer than {LEAST_EXPECTED} of its crimes"
+UNSURE = f"fewer than {intervals.LEAST_SIZE} crimes, or too wide an interval (NCHS)"
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ def _row(name: str, estimate: Estimate, limits: Any, is_planned: bool) -> dict[s
         "lower_limit": low,
         "upper_limit": high,
         "standard_error": estimate.se,
+        "degrees_of_freedom": estimate.degrees,
         "effective_crimes": estimate.n_effective,
         "design_effect": estimate.design_effect,
         "rho": estimate.rho,
@@ -182,6 +185,7 @@ def _row(name: str, estimate: Estimate, limits: Any, is_planned: bool) -> dict[s
         "audited_crimes": int(estimate.crimes),
         "is_assisted": bool(estimate.is_assisted),
         "is_withheld": not is_shown,
+        "withheld_reason": None if is_shown else UNSURE if is_planned else UNPLANNED,
         "is_flagged": bool(judged.is_flagged),
         **{name: float(value) if is_shown else None for name, value in rates.items()},
     }

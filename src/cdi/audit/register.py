@@ -112,6 +112,12 @@ class Register:
         return [line for line in self.entries() if line["kind"] == "draw"]
 
 
+def fingerprint(agency: str) -> str:
+    """Hash of the register as it stands, proven or not: another one makes another estimate."""
+    file = Register(agency).file
+    return _sha256(file.read_bytes() if file.is_file() else b"")
+
+
 def _of_line(line: dict[str, Any]) -> str:
     kept = {name: value for name, value in line.items() if name != "hash"}
     return _sha256(json.dumps(kept, sort_keys=True))
@@ -203,6 +209,8 @@ def draw(
         at,
         draw_id=f"{period.name}_{1 + sum(line['period'] == period.name for line in before)}",
         period=period.name,
+        starts_at=period.starts_at.isoformat(),
+        ends_at=period.ends_at.isoformat(),
         version=version,
         logs=options.logs,
         double_blind=options.double_blind,

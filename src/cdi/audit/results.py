@@ -1,0 +1,366 @@
+"""What the audits say, published with each version: tables in ``recording.duckdb``.
+
+``audits``          what was drawn, and whether it tells a rate
+``audited_rates``   of each complete audit: the force's rate and its domains', with limits
+``audited_changes`` between an audit and the one before it
+``audited_logs``, ``audit_strata``   what the rates were worked out from, for whoever checks them
+
+Frame, predictions and strata are read back as they were frozen, never anew. An audit that cannot be
+trusted or is not complete has a reason in place of rates and keeps no version from being published.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from cdi.audit import findings, intervals, rates, register
+from cdi.audit.estimators import AuditError
+from cdi.audit.findings import Findings
+from cdi.audit.rates import FORCE, Assistance
+from cdi.audit.register import Draw
+from cdi.sql import fetch_dicts, ident, literal
+
+Row = dict[str, Any]
+
+# name, type and meaning of each column
+AUDITS = {
+    "draw_id": ("VARCHAR", "The draw, as the audit register names it."),
+    "universe": ("VARCHAR", "frame: logs with a crime code; all: every log."),
+    "period_start": ("TIMESTAMP", "UTC; calls received from here"),
+    "period_end": ("TIMESTAMP", "UTC; to here (excluded)."),
+    "drawn_at": ("TIMESTAMP", "UTC; when it was drawn."),
+    "drawn_from": ("VARCHAR", "Version whose logs and predictions were frozen."),
+    "reason": ("VARCHAR", "Why days that were drawn before were drawn again; null if none was."),
+    "frame_count": ("BIGINT", "Logs that could be drawn."),
+    "drawn_count": ("BIGINT", "Logs drawn."),
+    "read_count": ("BIGINT", "Of them read by all to whom they were given."),
+    "double_count": ("BIGINT", "Logs given to two auditors."),
+    "erased_count": ("BIGINT", "Drawn logs that were erased by request since."),
+    "kappa": ("DOUBLE", "Agreement of the two auditors (Cohen); null if no log was read twice."),
+    "seed": ("BIGINT", "Of the draw; in the register before the sample was made."),
+    "register_hash": ("VARCHAR", "Of the draw's line in the register."),
+    "withheld_rule_id": ("VARCHAR", "Rule that keeps it from telling a rate; null if it does."),
+    "withheld_reason": ("VARCHAR", "Why it tells no rate."),
+    "next_step": ("VARCHAR", "What to do about it."),
+    "is_headline": ("BOOLEAN", "Whether the report leads with it: the newest period of the frame."),
+}  # fmt: skip
+RATES = {
+    "draw_id": ("VARCHAR", "The draw."),
+    "domain": ("VARCHAR", "force, a group of offences, rape, domestic_abuse or district X."),
+    "universe": ("VARCHAR", "frame or all."),
+    "recording_rate": ("DOUBLE", "Audited rate, 0 to 1; null if it is withheld."),
+    "lower_limit": ("DOUBLE", "Of the interval at 95%."),
+    "upper_limit": ("DOUBLE", "Of the interval at 95%."),
+    "half_width": ("DOUBLE", "Half of the interval, in percentage points."),
+    "standard_error": ("DOUBLE", "Of the rate."),
+    "degrees_of_freedom": ("DOUBLE", "Of its variance."),
+    "crime_logs": ("BIGINT", "Audited logs with a crime of the domain."),
+    "audited_crimes": ("BIGINT", "Crimes that auditors found."),
+    "effective_crimes": ("DOUBLE", "Crimes of a simple random sample that would be as sure."),
+    "design_effect": ("DOUBLE", "Variance against that of as many crimes drawn simply."),
+    "rho": ("DOUBLE", "Correlation of y - R m with its prediction, within strata."),
+    "is_assisted": ("BOOLEAN", "Whether predictions assist; not below 30 audited crimes."),
+    "is_flagged": ("BOOLEAN", "Few degrees of freedom, or wide for the unrecorded share."),
+    "withheld_reason": ("VARCHAR", "Why no rate is shown; null if it is."),
+    "recorded_year_count": ("BIGINT", "Live crime records of the year to the period's end."),
+    "unrecorded_year_count": ("BIGINT", "Crimes never recorded in a year, rounded down."),
+    "unrecorded_year_lower": ("BIGINT", "Its lower limit, from the rate's upper one."),
+    "unrecorded_year_upper": ("BIGINT", "Its upper limit."),
+}  # fmt: skip
+CHANGES = {
+    "draw_id": ("VARCHAR", "The later draw."),
+    "before_draw_id": ("VARCHAR", "The draw before it, of the same universe."),
+    "domain": ("VARCHAR", "As in audited_rates."),
+    "change_points": ("DOUBLE", "Later less earlier rate, in percentage points."),
+    "lower_limit": ("DOUBLE", "Of the change at 95% (Newcombe's square-and-add)."),
+    "upper_limit": ("DOUBLE", "Of the change at 95%."),
+}
+LOGS = {
+    "draw_id": ("VARCHAR", "The draw."),
+    "call_id": ("VARCHAR", "The audited log."),
+    "stratum": ("BIGINT", "Stratum that it was drawn from."),
+    "due_count": ("BIGINT", "Crimes that should be recorded, as auditors found: m."),
+    "recorded_count": ("BIGINT", "Of them recorded: y."),
+    "predicted_recorded": ("DOUBLE", "Recorded crimes as predicted before the draw."),
+    "predicted_due": ("DOUBLE", "Crimes due as predicted."),
+    "predicted_missed": ("DOUBLE", "Missed crimes as predicted."),
+}
+STRATA = {
+    "draw_id": ("VARCHAR", "The draw."),
+    "stratum": ("BIGINT", "The stratum."),
+    "log_count": ("BIGINT", "Logs in it: N."),
+    "audited_count": ("BIGINT", "Of them audited: n."),
+    "predicted_recorded": ("DOUBLE", "Sum over its logs."),
+    "predicted_due": ("DOUBLE", "Sum over its logs."),
+    "predicted_missed": ("DOUBLE", "Sum over its logs."),
+    "predicted_variance": ("DOUBLE", "Predicted variance of y - R m of a log, mean."),
+}
+TABLES = {
+    "audits": ("Audits that were drawn and whose findings came in. One row per draw.", AUDITS),
+    "audited_rates": (
+        "Recording rates by audit, the only ones with an interval (docs/estimation.md). Crimes "
+        "never recorded: at this rate, of the year's recorded crime, scaled up if fewer months are "
+        "at hand; null for what is no group of offences. One row per draw and domain.", RATES),
+    "audited_changes": (
+        "Changes of the rate between two audits, with limits of their own. "
+        "One row per later draw and domain.", CHANGES),
+    "audited_logs": (
+        "What auditors found in each log that counts, beside what was predicted. "
+        "One row per draw and log.", LOGS),
+    "audit_strata": (
+        "Strata of the audits and sums of predictions. One row per draw and stratum.", STRATA),
+}  # fmt: skip
+
+READINGS = """
+select
+    readings.draw_id, readings.call_id, readings.auditor_code, readings.crime_number,
+    readings.audited_at, readings.is_recorded, readings.due_count, readings.recorded_count,
+    offences.offence_group, offences.is_rape,
+    coalesce(readings.is_domestic_abuse, offences.is_domestic_abuse) as is_domestic_abuse,
+    coalesce(groups.is_headline, false) as is_headline
+from staging.stg_audit_readings as readings
+left join codes.offences as offences on readings.offence_code = offences.code
+left join rules.offence_groups as groups on offences.offence_group = groups.offence_group
+where not readings.is_withdrawn
+order by readings.audit_reading_id
+"""
+
+# HMICFRS's base: recorded crime of the twelve months to the end of the audit period
+RECORDED = """
+with records as (
+    select
+        offences.offence_group,
+        coalesce(records.reported_at, records.recorded_at, records.occurred_at) as reported_at
+    from staging.stg_crime_records as records
+    inner join codes.offences as offences on records.offence_code = offences.code
+    inner join rules.offence_groups as groups
+        on offences.offence_group = groups.offence_group and groups.is_headline
+    where not records.is_withdrawn
+        and not list_contains($cancelled, coalesce(records.status_code, ''))
+),
+
+covered as (
+    select
+        *,
+        least(12.0, date_diff('day', min(reported_at) over (), $period_end) / (365.25 / 12))
+            as months
+    from records
+    where reported_at > $period_end - interval 12 month and reported_at <= $period_end
+)
+
+select
+    coalesce(offence_group, 'force') as domain,
+    cast(round(count(*) * if(any_value(months) < 11.95, 12 / any_value(months), 1)) as bigint)
+        as recorded
+from covered
+group by grouping sets ((), (offence_group))
+"""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A draw and its complete findings."""
+
+    draw: Draw
+    findings: Findings
+    rates: list[Row]
+
+
+def write(con: duckdb.DuckDBPyConnection, agency: str, cancelled: Iterable[str]) -> None:
+    """Make the tables of `TABLES`, from the staged readings and the frozen draws.
+
+    Args:
+        con: The build's private file, with staging and codes still in it.
+        agency: Whose audits.
+        cancelled: Status codes of a crime record that was cancelled.
+    """
+    readings = fetch_dicts(con, READINGS)
+    made: dict[str, list[Row]] = {name: [] for name in TABLES}
+    complete: list[Audit] = []
+    for draw_id in sorted({row["draw_id"] for row in readings}):
+        own = [row for row in readings if row["draw_id"] == draw_id]
+        audit, row = _read(agency, draw_id, own)
+        made["audits"].append(row)
+        if audit is not None:
+            complete.append(audit)
+            base = _recorded(con, row, cancelled)
+            made["audited_rates"] += [_with_total(rate, row, base) for rate in audit.rates]
+            made["audited_logs"] += _logs(audit)
+            made["audit_strata"] += _strata(audit)
+    _mark_headline(made["audits"])
+    made["audited_changes"] = list(_changes(made["audits"], made["audited_rates"]))
+    for name, (meaning, columns) in TABLES.items():
+        _table(con, name, meaning, columns, made[name])
+
+
+def _read(agency: str, draw_id: str, readings: list[Row]) -> tuple[Audit | None, Row]:
+    """One audit and its row of `audits`; no audit if it tells no rate."""
+    row: Row = dict.fromkeys(AUDITS) | {"draw_id": draw_id, "is_headline": False}
+    logs = [r for r in readings if r["crime_number"] == 0]
+    # what is no crime of the headline counts neither as due nor as recorded
+    crimes = [r for r in readings if r["crime_number"] > 0 and r["is_headline"]]
+    try:
+        draw = register.load(agency, draw_id)
+        row |= _facts(draw, logs)
+        found = findings.complete(draw, logs, crimes)
+    except AuditError as error:
+        return None, row | {
+            "withheld_rule_id": error.rule_id,
+            "withheld_reason": error.message,
+            "next_step": error.fix,
+        }
+    row |= {"kappa": found.kappa, "erased_count": found.erased}
+    return Audit(draw, found, estimate(draw, found)), row
+
+
+def estimate(draw: Draw, found: Findings) -> list[Row]:
+    """All rates of a complete audit; see `cdi.audit.rates.figures`."""
+    by = replace(Assistance.of(draw.frame, draw.strata), design=found.design)
+    return rates.figures(found.positions, found.found, by, rates.domains(draw.frame))
+
+
+def _facts(draw: Draw, logs: list[Row]) -> Row:
+    facts = draw.facts
+    read = {(row["call_id"], row["auditor_code"]) for row in logs}
+    readers = zip(draw.call_ids, draw.auditors, draw.seconds, strict=True)
+    return {
+        "universe": facts["period"].split("_")[0],
+        "period_start": facts["starts_at"],
+        "period_end": facts["ends_at"],
+        "drawn_at": facts["at"],
+        "drawn_from": facts["version"],
+        "reason": facts["reason"],
+        "frame_count": len(draw.frame.logs),
+        "drawn_count": len(draw.positions),
+        "read_count": sum(
+            all((call_id, who) in read for who in both if who) for call_id, *both in readers
+        ),
+        "double_count": sum(map(bool, draw.seconds)),
+        "erased_count": sum(call_id is None for call_id in draw.call_ids),
+        "seed": facts["seed"],
+        "register_hash": facts["hash"],
+    }
+
+
+def _recorded(con: duckdb.DuckDBPyConnection, row: Row, cancelled: Iterable[str]) -> dict[str, int]:
+    values = {"period_end": row["period_end"], "cancelled": list(cancelled)}
+    sql = RECORDED.replace("$period_end", "$period_end::timestamp")
+    return {r["domain"]: r["recorded"] for r in fetch_dicts(con, sql, values)}
+
+
+def _with_total(rate: Row, audit: Row, base: Mapping[str, int]) -> Row:
+    """A rate with crimes never recorded in a year; only of the force and of groups of offences."""
+    recorded = base.get(rate["domain"])
+    made = {**rate, "draw_id": audit["draw_id"], "universe": audit["universe"]}
+    totals: tuple[int | None, ...] = (None, None, None)
+    half = None
+    if rate["recording_rate"] is not None:
+        half = 50 * (rate["upper_limit"] - rate["lower_limit"])
+        if recorded is not None:
+            limits = (rate["recording_rate"], rate["lower_limit"], rate["upper_limit"])
+            totals = tuple(
+                int(np.floor(round(v, 6))) for v in intervals.unrecorded(recorded, *limits)
+            )
+    names = ("unrecorded_year_count", "unrecorded_year_lower", "unrecorded_year_upper")
+    made |= {"half_width": half, "recorded_year_count": recorded}
+    return made | dict(zip(names, totals, strict=True))
+
+
+def _logs(audit: Audit) -> list[Row]:
+    y, m = audit.findings.found[FORCE]
+    known = rates.known(audit.draw.frame)
+    ids = audit.draw.frame.logs["call_id"].to_pylist()
+    return [
+        {
+            "draw_id": audit.draw.draw_id,
+            "call_id": ids[position],
+            "stratum": int(audit.findings.design.stratum[place]),
+            "due_count": int(m[place]),
+            "recorded_count": int(y[place]),
+            **_predicted(known[position]),
+        }
+        for place, position in enumerate(audit.findings.positions.tolist())
+    ]
+
+
+def _predicted(values: Any) -> Row:
+    names = ("predicted_recorded", "predicted_due", "predicted_missed")
+    return dict(zip(names, map(float, values), strict=True))
+
+
+def _strata(audit: Audit) -> list[Row]:
+    frame, strata = audit.draw.frame, audit.draw.strata
+    known = rates.known(frame)
+    sums = np.stack([np.bincount(strata.of_log, values) for values in known.T], axis=1)
+    variance = np.bincount(strata.of_log, frame.column("variance")) / strata.population
+    drawn = audit.findings.design.drawn
+    return [
+        {
+            "draw_id": audit.draw.draw_id,
+            "stratum": stratum,
+            "log_count": int(population),
+            "audited_count": int(drawn[stratum]),
+            "predicted_variance": float(variance[stratum]),
+            **_predicted(sums[stratum]),
+        }
+        for stratum, population in enumerate(strata.population)
+    ]
+
+
+def _mark_headline(audits: list[Row]) -> None:
+    """Of the frame, the newest period; of several draws of it, the last."""
+    told = [row for row in audits if row["withheld_reason"] is None and row["universe"] == "frame"]
+    if told:
+        max(told, key=lambda row: (row["period_end"], row["drawn_at"]))["is_headline"] = True
+
+
+def _changes(audits: list[Row], found: list[Row]) -> Iterable[Row]:
+    """Between neighbouring periods of a universe that have no day in common."""
+    by = {(row["draw_id"], row["domain"]): row for row in found if row["recording_rate"]}
+    told = [row for row in audits if row["withheld_reason"] is None]
+    told.sort(key=lambda row: (row["period_start"], row["drawn_at"]))
+    for after in told:
+        earlier = [
+            row for row in told
+            if row["universe"] == after["universe"] and row["period_end"] <= after["period_start"]
+        ]  # fmt: skip
+        if not earlier:
+            continue
+        before = max(earlier, key=lambda row: (row["period_end"], row["drawn_at"]))
+        for (draw_id, domain), new in by.items():
+            old = by.get((before["draw_id"], domain))
+            if draw_id == after["draw_id"] and old is not None:
+                yield {
+                    "draw_id": draw_id,
+                    "before_draw_id": before["draw_id"],
+                    "domain": domain,
+                    **_change(old, new),
+                }
+
+
+def _change(old: Row, new: Row) -> Row:
+    limits = ("recording_rate", "lower_limit", "upper_limit")
+    values = intervals.square_and_add([old[n] for n in limits], [new[n] for n in limits])
+    names = ("change_points", "lower_limit", "upper_limit")
+    return {name: 100 * float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _table(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    meaning: str,
+    columns: Mapping[str, tuple[str, str]],
+    rows: list[Row],
+) -> None:
+    typed = ", ".join(f"{column} {kind}" for column, (kind, _) in columns.items())
+    con.execute(f"create table main.{name} ({typed})")
+    if rows:
+        marks = ", ".join(f"${column}" for column in columns)
+        values = [{column: row[column] for column in columns} for row in rows]
+        con.executemany(f"insert into main.{name} values ({marks})", values)
+    con.execute(f"comment on table main.{name} is {literal(meaning)}")
+    for column, (_, told) in columns.items():
+        con.execute(f"comment on column main.{name}.{ident(column)} is {literal(told)}")
