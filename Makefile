@@ -19,7 +19,7 @@ MONTHS ?= 3
 SEED ?= 1
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard coverage nowcast explain test test-slow test-browser check \
+.PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast explain test test-slow test-browser check \
 	bench docs walkthrough lock clean
 
 help:  ## List the targets
@@ -45,6 +45,9 @@ coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/c
 
 nowcast: $(VENV)/run.stamp  ## Proof that the nowcast of recent weeks holds; <state>/nowcast.json; about a minute
 	@$(BIN)/python -m cdi.cli nowcast
+
+audit-rehearsal: $(VENV)/run.stamp  ## The audit loop on a simulated year, in two rounds; <state>/audit_rehearsal.json
+	@$(BIN)/python -m cdi.cli audit rehearse
 
 hidden-keys: $(VENV)/run.stamp  ## New Orleans with hidden report numbers: make hidden-keys DATA=<folder>
 	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py

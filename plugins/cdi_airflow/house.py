@@ -43,3 +43,8 @@ def asset(agency: Agency, name: str) -> Asset:
 def moment(description: str) -> Param:
     """A date and time in the trigger form that may stay blank."""
     return Param(None, type=["null", "string"], format="date-time", description=description)
+
+
+def day(description: str) -> Param:
+    """A day in the trigger form that may stay blank."""
+    return Param(None, type=["null", "string"], format="date", description=description)

@@ -158,6 +158,9 @@ class Agency(_Strict):
     cancelled_statuses: tuple[str, ...] = Field(
         default=(), description="status codes of a crime record that was cancelled"
     )
+    auditors: tuple[str, ...] = Field(
+        default=(), description="staff numbers of who reads what the audit DAG draws; none: no draw"
+    )
     sources: dict[str, Source]
     folder: Path = Field(exclude=True)
 

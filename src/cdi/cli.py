@@ -448,6 +448,36 @@ def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
     console.print(table)
 
 
+@audit.command("rehearse")
+def audit_rehearse(
+    scenario: ScenarioOption = None,
+    seed: SeedOption = None,
+    draws: Annotated[int, typer.Option(min=2, help="Of each kind.")] = 20,
+) -> None:
+    """Rehearse on twelve simulated months: many draws, and a second round after a first.
+
+    E.g. cdi audit rehearse --seed 31
+    """
+    from cdi.audit import rehearsal
+
+    _choose(scenario, 12, seed)
+    made = rehearsal.run(lambda step: console.print(step, highlight=False), draws)
+    _say_simulated()
+    once, again = made["one_round"], made["second_round"]
+    console.print(
+        f"one round: true rate covered in {once['covered']} of {once['of']}, "
+        f"+/- {once['half_width_mean']:.2f} points ({once['half_width_max']:.2f} at most)",
+        highlight=False,
+    )
+    for name, told in (("without", "without a round before"), ("with", "after a first round")):
+        row = again[f"{name}_first_round"]
+        console.print(
+            f"second round, {told}: covered in {row['covered']} of {row['of']}, "
+            f"+/- {row['half_width_mean']:.2f} points", highlight=False,
+        )  # fmt: skip
+    console.print(f"written to {paths.home() / 'audit_rehearsal.json'}", soft_wrap=True)
+
+
 @app.command()
 def docs() -> None:
     """Generate docs/rules.md and docs/recording-decisions.md from the rules themselves."""

@@ -178,7 +178,7 @@ def draw_audit(
         starts_on: First local day of the period, with `ends_on`, the first day after it; by default
             the newest whole mature quarter, of which nothing is drawn twice.
         ends_on: See `starts_on`.
-        auditors: Staff numbers, separated by commas.
+        auditors: Staff numbers, separated by commas; by default those of agency.yaml.
         reason: Why days that were drawn before are drawn again.
     """
     from cdi.audit import loop
@@ -187,12 +187,16 @@ def draw_audit(
     loaded = agencies.load(agency)
     days = [date.fromisoformat(day) if day else None for day in (starts_on, ends_on)]
     names = [name.strip() for name in (auditors or "").split(",") if name.strip()]
+    # a month without a new quarter, or too early for the first: nothing to do, nothing wrong
+    is_default = starts_on is None and reason is None
+    if is_default and not (names or loaded.auditors):
+        return Step(False, f"nothing to draw: `auditors` of {loaded.folder}/agency.yaml names none")
     try:
         period = loop.period(loaded, universe, *days)
-        made = loop.draw(loaded, period, names, logs=int(logs or loop.LOGS), reason=reason)
+        made = loop.draw(
+            loaded, period, names or loaded.auditors, logs=int(logs or loop.LOGS), reason=reason
+        )
     except AuditError as error:
-        # a month without a new quarter, or too early for the first: nothing to do, nothing wrong
-        is_default = starts_on is None and reason is None
         if is_default and error.rule_id in ("AUDIT-REDRAWN", "AUDIT-PERIOD", "AUDIT-UNPUBLISHED"):
             return Step(False, f"nothing to draw: {error.message}")
         raise

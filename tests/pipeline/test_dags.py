@@ -1,4 +1,4 @@
-"""The DAGs: they load without error, three per agency, and parsing them costs nothing."""
+"""The DAGs: they load without error, four per agency, and parsing them costs nothing."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from cdi import agencies, paths
 
-STEPS = ("extract", "build", "train")
+STEPS = ("extract", "build", "train", "audit")
 PARSE = """
 import json, sys
 opened = []
@@ -71,7 +71,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return parse(tmp_path_factory.mktemp("dags"))
 
 
-def test_there_are_no_import_errors_and_three_dags_per_agency(parsed: dict[str, Any]) -> None:
+def test_there_are_no_import_errors_and_four_dags_per_agency(parsed: dict[str, Any]) -> None:
     assert parsed["errors"] == {}
     names = agencies.names()
     assert len(names) >= 2
@@ -113,6 +113,9 @@ def test_tasks_follow_the_flow(parsed: dict[str, Any]) -> None:
     assert parsed["dags"]["nopd__train"]["tasks"] == {
         "links": [], "text": ["links"], "learnt": ["links", "text"],
     }  # fmt: skip
+    audit = parsed["dags"]["nopd__audit"]
+    assert audit["tasks"] == {"draw": [], "worksheets": ["draw"]}
+    assert audit["params"] == ["auditors", "ends_on", "logs", "reason", "starts_on", "universe"]
 
 
 def test_landed_batches_and_learnt_weights_start_a_build(parsed: dict[str, Any]) -> None:

@@ -93,10 +93,10 @@ def _newest(agency: Agency) -> tuple[date, date]:
     first_at = (row["first_at"] or row["as_of"]).replace(tzinfo=UTC).astimezone(agency.zone)
     first = first_at.date().replace(day=1)
     if first_at.day > 1:
-        first = _month(first, 1)
+        first = month(first, 1)
     quarter = last.replace(month=last.month - (last.month - 1) % 3)
-    if _month(quarter, -3) >= first:
-        return _month(quarter, -3), quarter
+    if month(quarter, -3) >= first:
+        return month(quarter, -3), quarter
     if first >= last:
         raise AuditError(
             "AUDIT-PERIOD",
@@ -106,7 +106,8 @@ def _newest(agency: Agency) -> tuple[date, date]:
     return first, last
 
 
-def _month(day: date, months: int) -> date:
+def month(day: date, months: int) -> date:
+    """First day of the month that comes so many months after a day's."""
     number = day.year * 12 + day.month - 1 + months
     return date(number // 12, number % 12 + 1, 1)
 

@@ -1,0 +1,48 @@
+"""Audit: one DAG per agency, from the published version to the auditors' worksheets.
+
+1. **draw** freezes the logs of a period and what the pipeline predicts of them, writes seed, strata
+   and chances into the audit register, and draws. By default the newest whole mature quarter; one
+   that was drawn already is skipped. Days that were drawn before need a reason.
+2. **worksheets** writes one XLSX and one CSV file per auditor, with masked text and no prediction.
+
+Auditors give their sheets back by `cdi audit findings`; the extract DAG lands them, and the next
+build publishes the rate with its interval once every drawn log was read (docs/audit.md).
+
+*Now processing*: it draws from the newest version; a failed run changes nothing, so after mending
+the cause start a new run. Monthly, and by hand for another period, size or universe.
+"""
+
+from airflow.sdk import DAG, Param
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from cdi import agencies
+from cdi_airflow.house import dag_arguments, day
+from cdi_airflow.operators import StepOperator
+
+for agency in agencies.valid():
+    with DAG(
+        **dag_arguments(agency, "audit", kind="now"),
+        doc_md=__doc__,
+        schedule=CronTriggerTimetable("0 5 2 * *", timezone=agency.timezone),
+        start_date=agency.first_moment,
+        end_date=agency.last_moment,  # a finished publication is audited by hand only
+        catchup=False,
+        params={
+            "logs": Param(1500, type="integer", minimum=1, description="Logs to audit."),
+            "universe": Param("frame", enum=["frame", "all"], description="frame: crime codes."),
+            "starts_on": day("First day; blank: the newest whole mature quarter."),
+            "ends_on": day("First day after the period."),
+            "auditors": Param("", type="string", description="Staff numbers; else agency.yaml's."),
+            "reason": Param("", type="string", description="Why days drawn before are redrawn."),
+        },
+    ):
+        names = ("logs", "universe", "starts_on", "ends_on", "auditors", "reason")
+        given = {name: f"{{{{ params.{name} or '' }}}}" for name in names}
+        draw = StepOperator(
+            task_id="draw", step="draw_audit", arguments={"agency": agency.agency, **given}
+        )
+        draw >> StepOperator(
+            task_id="worksheets",
+            step="write_worksheets",
+            arguments={"agency": agency.agency, "draw_id": draw.output},
+        )

@@ -1,0 +1,163 @@
+"""The audit loop through a real Airflow, on the simulated force; its headline once more in R."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from cdi import agencies, paths, runner, service
+from cdi.agencies import Agency
+from cdi.audit import loop, register
+from cdi.simulation import auditors, generate
+from cdi.sources import Interval
+from cdi.sql import fetch_dicts
+from tests.slow.conftest import processes_of, wait_for
+
+LOGS = 1_500
+STARTS, ENDS = "2017-04-01", "2017-06-01"  # the two mature months of three
+READ_AT = datetime(2030, 1, 1, 9)
+
+
+class Loop:
+    """A simulated force in a real Airflow, from its sources to an audited rate."""
+
+    def __init__(self, client: service.Client) -> None:
+        """Of a running Airflow."""
+        self.client = client
+
+    @property
+    def agency(self) -> Agency:
+        """As the registry has it now."""
+        return agencies.load(paths.SIMULATED)
+
+    def run(self, step: str, **conf: Any) -> str:
+        """Trigger a DAG and wait for its end; returns the run."""
+        dag_id = f"{paths.SIMULATED}__{step}"
+        run_id = self.client.trigger(dag_id, conf)
+        return self.wait(dag_id, run_id)
+
+    def wait(self, dag_id: str, run_id: str) -> str:
+        """Wait for a run's good end; returns the run."""
+        ended = ("success", "failed")
+        wait_for(f"end of {dag_id}", lambda: self.client.runs(dag_id)[run_id] in ended, 900)
+        assert self.client.runs(dag_id)[run_id] == "success", self.notes(dag_id, run_id)
+        return run_id
+
+    def notes(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Task notes of a run."""
+        return {t["task_id"]: t["note"] or "" for t in self.client.tasks(dag_id, run_id)}
+
+    def extract_and_build(self) -> None:
+        """Extract; what was landed brings about a build."""
+        build = f"{paths.SIMULATED}__build"
+        known = set(self.client.runs(build))
+        interval = runner.default_interval(self.agency)
+        days = {"interval_start": interval.start, "interval_end": interval.end}
+        self.run("extract", **{name: day.isoformat() for name, day in days.items()})
+        wait_for("a build", lambda: bool(set(self.client.runs(build)) - known))
+        for run_id in set(self.client.runs(build)) - known:
+            self.wait(build, run_id)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
+    """Rates of the published version, after the whole loop."""
+    home = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (
+            ("CDI_HOME", str(home)),
+            ("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}"),
+            ("MONTHS", "3"),
+            ("SEED", "1"),
+        ):
+            patch.setenv(name, value)
+        for name in ("CDI_DATA", "CDI_AGENCIES", "SCENARIO"):
+            patch.delenv(name, raising=False)
+        generate.ensure()
+        steps = ("build", "extract", "train", "audit")
+        dag_ids = tuple(f"{paths.SIMULATED}__{step}" for step in steps)
+        with service.airflow(service.RUN_COMPONENTS, dag_ids) as client:
+            made = Loop(client)
+            made.extract_and_build()
+            made.run("train")
+            wait_for("the build after training", lambda: made.client.runs(dag_ids[0]) and all(
+                state == "success" for state in made.client.runs(dag_ids[0]).values()
+            ) and len(made.client.runs(dag_ids[0])) >= 2, 900)  # fmt: skip
+            run_id = made.run("audit", logs=LOGS, starts_on=STARTS, ends_on=ENDS)
+            notes = made.notes(dag_ids[3], run_id)
+            assert f"{LOGS:,} of" in notes["draw"]
+            assert "6 worksheets" in notes["worksheets"]
+            draw = loop.newest_draw(made.agency)
+            sheets = paths.audit(paths.SIMULATED) / draw.draw_id / "worksheets"
+            for sheet in sorted(sheets.glob("*.csv")):
+                filled = auditors.fill_in(sheet, home / sheet.name, READ_AT)
+                loop.deliver(made.agency, filled)
+            made.extract_and_build()
+        assert processes_of(home) == []
+        yield loop.told(made.agency)
+
+
+def true_rate() -> float:
+    """Of the crimes of all logs of the frame in the period: recorded among due."""
+    draw = loop.newest_draw(agencies.load(paths.SIMULATED))
+    with duckdb.connect() as con:
+        rows = con.execute(
+            "select avg((outcome_as_of = 'recorded')::int) from read_parquet(?) "
+            "where outcome_as_of in ('recorded', 'wrongly_cancelled', 'unrecorded') "
+            "and call_id in (select unnest(?))",
+            [str(paths.truth() / "crimes.parquet"), draw.frame.logs["call_id"].to_pylist()],
+        ).fetchall()
+    return float(rows[0][0])
+
+
+def test_the_loop_through_airflow_tells_a_narrow_rate_that_is_true(
+    audited: list[dict[str, Any]],
+) -> None:
+    force = audited[0]
+    assert force["domain"] == "force"
+    assert force["half_width"] < 1.5
+    assert force["lower_limit"] < true_rate() < force["upper_limit"]
+    assert sum(row["recording_rate"] is not None for row in audited) >= 5
+    page = paths.published(paths.SIMULATED) / "current" / "report.html"
+    assert "by an audit" in page.read_text(encoding="utf-8")
+
+
+def test_the_interval_is_of_the_frozen_draw(audited: list[dict[str, Any]]) -> None:
+    draw = register.load(paths.SIMULATED, audited[0]["draw_id"])
+    assert len(draw.positions) == LOGS
+    interval = Interval.of_days(
+        agencies.load(paths.SIMULATED),
+        *(datetime.fromisoformat(day).date() for day in (STARTS, ENDS)),
+    )
+    assert draw.facts["starts_at"] == interval.start.replace(tzinfo=None).isoformat()
+
+
+@pytest.mark.skipif(
+    shutil.which("Rscript") is None and not os.environ.get("CI"),
+    reason="R (Debian: r-base-core, r-cran-survey) is not on this machine",
+)
+def test_r_finds_the_same_headline_in_the_published_file(
+    audited: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
+    files = {name: tmp_path / f"{name}.csv" for name in ("audited_logs", "audit_strata")}
+    with duckdb.connect(str(recording), read_only=True) as con:
+        for name, file in files.items():
+            con.execute(f"copy (from {name} order by all) to '{file}' (header)")
+        columns = "recording_rate, standard_error, lower_limit, upper_limit"
+        (row,) = fetch_dicts(con, f"select {columns} from audited_rates where domain = 'force'")
+    script = Path(__file__).with_name("recompute.R")
+    done = subprocess.run(
+        ["Rscript", str(script), *map(str, files.values())],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = [float(line) for line in done.stdout.split()]
+    assert np.abs(np.array(found) - np.array(list(row.values()))).max() < 1e-6
