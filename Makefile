@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # other tools to compare with, apart: what they need does not bind what runs
 BENCH := .venv-bench
 export PYTHONPATH := src:plugins
+# what is imported is compiled once, not in each process: half a short step's time
+unexport PYTHONDONTWRITEBYTECODE
 
 AGENCY ?= simulated
 DATA ?=

@@ -460,6 +460,7 @@ def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None
                   "--select", *(f"+{model}" for model in models)]  # fmt: skip
     command = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target),
+        "--log-level-file", "info",  # each statement stands in compiled/ and run/ already
         "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
         "--target-path", str(target), "--exclude-resource-type", "unit_test", *chosen,
     ]  # fmt: skip
