@@ -478,6 +478,15 @@ def audit_rehearse(
     console.print(f"written to {paths.home() / 'audit_rehearsal.json'}", soft_wrap=True)
 
 
+@audit.command("pictures")
+def audit_pictures() -> None:
+    """Draw the pictures of docs/chief-officer.md from what `make audit-rehearsal` wrote."""
+    from cdi.audit import pictures
+
+    for file in pictures.make(paths.REPO / "docs" / "pictures"):
+        console.print(f"written {file}", highlight=False, soft_wrap=True)
+
+
 @app.command()
 def docs() -> None:
     """Generate docs/rules.md and docs/recording-decisions.md from the rules themselves."""

@@ -7,11 +7,16 @@
 ``estimators``  recording rates of the force and of domains, with their variances
 ``intervals``   limits for them, and when a figure is withheld
 ``rates``       all figures of one audit
+``worksheets``  what auditors fill in, and its way back
+``loop``        the steps that people take: plan, draw, worksheets, findings
+``results``     what a build publishes of the audits
 ``nowcast``     recent weeks, whose records are still coming in
 ``monitoring``  weekly charts, funnel, districts
 ``weeks``       the marts of weeks: nowcast and chart
 ``backtest``    proof on simulated forces that the nowcast holds
 ``coverage``    proof on the simulated force that the intervals hold
+``rehearsal``   the whole loop on the simulated force, in two rounds
+``pictures``    of docs/chief-officer.md
 
 Formulae and their sources: docs/estimation.md. Nothing here imports Airflow or dbt.
 """

@@ -219,13 +219,19 @@ with said as (
 select
     calls.call_id,
     timezone($zone, timezone('UTC', calls.received_at)) as received_at,
-    concat_ws(' ', calls.initial_type_code, calls.initial_type_name) as opened_as,
-    concat_ws(' ', calls.final_type_code, calls.final_type_name) as closed_as,
-    concat_ws(' ', calls.disposition_code, calls.disposition_name) as result,
+    concat_ws(' ', calls.initial_type_code, coalesce(calls.initial_type_name, opened.name))
+        as opened_as,
+    concat_ws(' ', calls.final_type_code, coalesce(calls.final_type_name, closed.name))
+        as closed_as,
+    concat_ws(' ', calls.disposition_code, coalesce(calls.disposition_name, closures.name))
+        as result,
     logs.qualifiers, said.account, said.closing
 from fct_calls as calls
 left join reporting.int_reporting__logs as logs on calls.call_id = logs.call_id
 left join said on calls.call_id = said.call_id
+left join codes.call_types as opened on calls.initial_type_code = opened.code
+left join codes.call_types as closed on calls.final_type_code = closed.code
+left join codes.closures as closures on calls.disposition_code = closures.code
 where calls.call_id in (select unnest($ids))
 order by calls.call_id
 """

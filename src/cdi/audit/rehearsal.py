@@ -130,6 +130,8 @@ def _replicate(
             {
                 "seed": seed,
                 "recording_rate": round(force["recording_rate"], 5),
+                "lower_limit": round(low, 5),
+                "upper_limit": round(high, 5),
                 "half_width": round(50 * (high - low), 4),
                 "true_rate": round(rate, 5),
                 "covers": bool(low <= rate <= high),
@@ -194,7 +196,8 @@ def _first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
     pipeline.check_landing(agency.agency, READINGS, str(landed.result))
     pipeline.learn_text(agency.agency)
     pipeline.run_directly(agency.agency, interval)
-    force = loop.told(agency, draw.draw_id)[0]
+    rows = loop.told(agency, draw.draw_id)
+    force = rows[0]
     y, m = _truth(draw.frame)
     rate = float(y.sum() / m.sum())
     return {
@@ -202,4 +205,8 @@ def _first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
         "half_width": round(force["half_width"], 4),
         "true_rate": round(rate, 5),
         "covers": bool(force["lower_limit"] <= rate <= force["upper_limit"]),
+        "parts": [
+            {name: row[name] for name in ("domain", "recording_rate", "lower_limit", "upper_limit")}
+            for row in rows
+        ],
     }

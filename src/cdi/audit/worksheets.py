@@ -137,7 +137,7 @@ def _write_xlsx(
     about = book.active
     about.title = "Instructions"
     text = (DECIDE if set(BOTH) <= set(shown) else INSTRUCTIONS).format(count=len(logs), **facts)
-    for line in _banner(facts) + text.splitlines():
+    for line in _banner(facts) + text.replace("\n   ", " ").splitlines():
         about.append([line])
         about.cell(about.max_row, 1).alignment = Alignment(wrap_text=True, vertical="top")
     about.column_dimensions["A"].width = 110

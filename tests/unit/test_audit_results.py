@@ -1,0 +1,100 @@
+"""What a build publishes of the audits: changes between rounds, the headline, the pictures."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from cdi.audit import pictures, results
+from cdi.audit.estimators import AuditError
+from cdi.audit.predictions import Period
+
+
+def audit(draw_id: str, starts: int, ends: int, **given: Any) -> dict[str, Any]:
+    """An audit of months of 2017."""
+    return {
+        "draw_id": draw_id,
+        "universe": "frame",
+        "period_start": datetime(2017, starts, 1).isoformat(),
+        "period_end": datetime(2017, ends, 1).isoformat(),
+        "drawn_at": datetime(2017, 12, 1).isoformat(),
+        "withheld_reason": None,
+        "is_headline": False,
+        **given,
+    }
+
+
+def rate(draw_id: str, middle: float, low: float, high: float) -> dict[str, Any]:
+    limits = {"recording_rate": middle, "lower_limit": low, "upper_limit": high}
+    return {"draw_id": draw_id, "domain": "force", **limits}
+
+
+def test_a_change_has_the_limits_of_newcombe() -> None:
+    """The published case: 56/70 less 48/80 is 0.2000, limits 0.0524 and 0.3339.
+
+    Newcombe (1998), Statistics in Medicine 17, 873-890, method 10, from the limits of Wilson.
+    """
+    found = results._change(rate("a", 0.6, 0.4904, 0.7004), rate("b", 0.8, 0.6918, 0.8774))
+    assert found["change_points"] == pytest.approx(20)
+    assert found["lower_limit"] == pytest.approx(5.24, abs=0.05)
+    assert found["upper_limit"] == pytest.approx(33.39, abs=0.05)
+
+
+def test_a_change_is_told_since_the_last_period_that_ended_before() -> None:
+    audits = [
+        audit("q1", 1, 4),
+        audit("q1_again", 1, 4, drawn_at=datetime(2018, 1, 1).isoformat()),
+        audit("q2", 4, 7),
+        audit("half", 3, 7),  # it has days of the first quarter
+        audit("all", 4, 7, universe="all"),
+        audit("q3", 7, 10, withheld_reason="incomplete"),
+    ]
+    rates = [rate(row["draw_id"], 0.8, 0.7, 0.9) for row in audits]
+    changes = list(results._changes(audits, rates))
+    assert [(row["before_draw_id"], row["draw_id"]) for row in changes] == [("q1_again", "q2")]
+
+
+def test_the_report_leads_with_the_newest_period_of_the_frame() -> None:
+    audits = [
+        audit("q1", 1, 4),
+        audit("q2", 4, 7),
+        audit("all", 7, 10, universe="all"),
+        audit("q3", 7, 10, withheld_reason="incomplete"),
+    ]
+    results._mark_headline(audits)
+    assert [row["draw_id"] for row in audits if row["is_headline"]] == ["q2"]
+
+
+def test_a_period_is_named_by_local_days() -> None:
+    """The first of April in London begins at 23:00 UTC the day before."""
+    summer = Period("frame", datetime(2017, 3, 31, 23), datetime(2017, 6, 30, 23))
+    assert summer.name == "frame_20170401_20170701"
+    assert summer.overlaps("frame_20170101_20170402")
+    assert not summer.overlaps("frame_20170101_20170401")
+    assert not summer.overlaps("all_20170101_20170501")
+
+
+def test_the_pictures_show_each_bar_and_say_simulated(state: Path) -> None:
+    with pytest.raises(AuditError, match="AUDIT-NO-REHEARSAL"):
+        pictures.make(state)
+    part = {"domain": "force", "recording_rate": 0.8, "lower_limit": 0.78, "upper_limit": 0.82}
+    none = {"domain": "rape", "recording_rate": None, "lower_limit": None, "upper_limit": None}
+    missing = {"seed": 2, "recording_rate": 0.9, "lower_limit": 0.88, "upper_limit": 0.92}
+    draws = [part | {"seed": 1}, missing]
+    told = {
+        "audited": 400,
+        "first_round": {"parts": [part, none]},
+        "one_round": {"true_rate": 0.8, "covered": 1, "of": 2, "draws": draws},
+    }
+    state.mkdir()
+    (state / "audit_rehearsal.json").write_text(json.dumps(told))
+    rates, again = pictures.make(state / "pictures")
+    assert "SIMULATED" in rates.read_text()
+    assert rates.read_text().count("<circle") == 1
+    assert ElementTree.parse(again).getroot().tag.endswith("svg")  # noqa: S314  our own file
+    # the bar that misses the truth is red
+    assert again.read_text().count(pictures.MISSED) == 2
+    assert "1 of 2 bars hold the true rate" in again.read_text()
