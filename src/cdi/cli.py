@@ -221,6 +221,31 @@ def nowcast(
     console.print(f"written to {paths.home() / 'nowcast.json'}", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def peers() -> None:
+    """Compare the published agencies by a funnel: whole-agency figures alone, uncorrected."""
+    from cdi.audit import places
+
+    rows = places.write()
+    headings = ("agency", "as of", "crimes", "rate", "common", "95% limits", "place")
+    table = Table(*headings, box=None)
+    for row in rows:
+        has_rate, has_funnel = row["rate"] is not None, row["target"] is not None
+        name = f"{row['agency']}{' (SIMULATED)' if row['is_simulated'] else ''}"
+        table.add_row(
+            name, f"{row['as_of']:%Y-%m-%d}",
+            f"{row['due_count']:,}" if has_rate else "",
+            f"{row['rate']:.1%}" if has_rate else row["withheld_reason"],
+            f"{row['target']:.1%}" if has_funnel else "",
+            f"{row['low_95']:.1%} to {row['high_95']:.1%}" if has_funnel else "",
+            row["place"] or "",
+        )  # fmt: skip
+    console.print(table)
+    if not any(row["target"] is not None for row in rows):
+        console.print(f"No funnel: fewer than {places.LEAST_AGENCIES} agencies with a rate.")
+    console.print(f"written to {paths.home() / 'peers.json'}", highlight=False, soft_wrap=True)
+
+
 def _say_simulated() -> None:
     console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
 

@@ -12,6 +12,7 @@ from cdi.render import render
 from cdi.sql import connect, fetch_dicts, scalar
 
 WORKLIST_ROWS = 50
+SHOWN_WEEKS = 13
 EVIDENCE_NAMES = {
     "final_type": "closed under crime code",
     "initial_type": "opened under crime code",
@@ -74,6 +75,13 @@ def _by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -> list[dict
         "where universe = 'frame' and ruleset = 'standard' and breakdown = $breakdown "
         "order by groups.sort_order, reported_month, district, rate_base_count desc, label",
         {"breakdown": breakdown},
+    )
+
+
+def _weeks(con: duckdb.DuckDBPyConnection, which: str) -> list[dict[str, Any]]:
+    """Some weeks of the frame; none where no rate is shown at all."""
+    return fetch_dicts(
+        con, f"from weekly_rates where universe = 'frame' and rate_so_far is not null and {which}"
     )
 
 
@@ -150,6 +158,8 @@ def write(planned: Plan) -> Path:
             by_route=_by(con, "route", "replace(route, '_', ' ')"),
             by_disposition=_by(con, "disposition", "disposition_code"),
             by_month=_by(con, "month", "left(reported_month, 7)"),
+            weeks=_weeks(con, f"week_count = 1 order by reported_week_on desc limit {SHOWN_WEEKS}"),
+            newest=_weeks(con, "week_count > 1"),
             by_district=_by(con, "district", "district"),
             worklist=fetch_dicts(
                 con, f"from unrecorded_crimes order by list_place limit {WORKLIST_ROWS}"

@@ -131,9 +131,10 @@ class Districts:
     between: float
 
 
-# of mean and standard deviation of the districts' rates; flat over the grid
-MEANS = np.linspace(0.01, 0.99, 99)
-DEVIATIONS = np.linspace(0.0025, 0.25, 30)
+# points for mean and standard deviation of the districts' rates; the prior is flat over both
+MEANS, DEVIATIONS = 99, 30
+SMALLEST, LARGEST = 0.0025, 0.25  # standard deviation
+FARTHEST = 4  # standard errors from a district's rate to the end of the grid
 NEGLIGIBLE = 1e-4  # of the posterior weight
 HALVINGS = 20  # of the interval in which a limit is sought
 
@@ -151,7 +152,7 @@ def districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:
     Returns:
         The posterior.
     """
-    mean, deviation = (grid.ravel() for grid in np.meshgrid(MEANS, DEVIATIONS, indexing="ij"))
+    mean, deviation = (grid.ravel() for grid in np.meshgrid(*_grid(k, n), indexing="ij"))
     size = mean * (1 - mean) / deviation**2 - 1
     mean, deviation, size = (v[size > 0] for v in (mean, deviation, size))
     a, b = mean * size, (1 - mean) * size
@@ -162,6 +163,15 @@ def districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:
     a, b = a[kept, None] + k, b[kept, None] + n - k
     low, high = (_quantile(weight, a, b, tail) for tail in ((1 - level) / 2, (1 + level) / 2))
     return Districts(weight @ (a / (a + b)), low, high, float(weight @ deviation[kept]))
+
+
+def _grid(k: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """As wide as the districts need: of large ones a fixed grid would be coarser than the rates."""
+    rate = (k + 1) / (n + 2)
+    far = FARTHEST * np.sqrt(rate * (1 - rate) / (n + 2))
+    low, high = np.clip((rate - far).min(), 0.005, 0.985), np.clip((rate + far).max(), 0.015, 0.995)
+    widest = min(max(high - low, 10 * SMALLEST), LARGEST)
+    return np.linspace(low, high, MEANS), np.linspace(SMALLEST, widest, DEVIATIONS)
 
 
 def _quantile(weight: Floats, a: Floats, b: Floats, tail: float) -> Floats:
