@@ -224,9 +224,9 @@ def nowcast(
 @app.command()
 def peers() -> None:
     """Compare the published agencies by a funnel: whole-agency figures alone, uncorrected."""
-    from cdi.audit import places
+    from cdi.audit import peers as compared
 
-    rows = places.write()
+    rows = compared.write()
     headings = ("agency", "as of", "crimes", "rate", "common", "95% limits", "place")
     table = Table(*headings, box=None)
     for row in rows:
@@ -242,7 +242,7 @@ def peers() -> None:
         )  # fmt: skip
     console.print(table)
     if not any(row["target"] is not None for row in rows):
-        console.print(f"No funnel: fewer than {places.LEAST_AGENCIES} agencies with a rate.")
+        console.print(f"No funnel: fewer than {compared.LEAST_AGENCIES} agencies with a rate.")
     console.print(f"written to {paths.home() / 'peers.json'}", highlight=False, soft_wrap=True)
 
 

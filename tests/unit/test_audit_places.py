@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import paths
-from cdi.audit import places
+from cdi.audit import districts, peers
 from cdi.cli import app
 from cdi.sql import connect
 
@@ -25,7 +25,9 @@ def counts(recorded: list[int], due: list[int], effect: float = 1.0) -> pa.Table
 
 
 def test_a_district_that_differs_is_found_and_its_like_are_not() -> None:
-    made = places.table(counts([60, 402, 398, 405, 400, 396], [100, *[500] * 5]), None).to_pylist()
+    made = districts.table(
+        counts([60, 402, 398, 405, 400, 396], [100, *[500] * 5]), None
+    ).to_pylist()
     assert [row["compared"] for row in made] == ["below", *["alike"] * 5]
     assert made[0]["recording_rate"] == 0.6
     assert 0.6 < made[0]["estimated_rate"] < 0.7  # drawn towards the others
@@ -34,7 +36,7 @@ def test_a_district_that_differs_is_found_and_its_like_are_not() -> None:
 
 def test_crimes_that_share_their_fate_give_wider_limits() -> None:
     plain, shared = (
-        places.table(counts([80, 84, 78, 88], [100] * 4, effect), None).to_pylist()
+        districts.table(counts([80, 84, 78, 88], [100] * 4, effect), None).to_pylist()
         for effect in (1.0, 2.0)
     )
     assert [row["effective_count"] for row in shared] == [50] * 4
@@ -47,7 +49,7 @@ def test_crimes_that_share_their_fate_give_wider_limits() -> None:
 def test_large_districts_get_limits_as_narrow_as_their_numbers_allow() -> None:
     """Of 20,000 crimes the standard error is 0.28 points; a coarse grid would be wider, or off."""
     rate = np.array([0.795, 0.800, 0.805, 0.810, 0.8025, 0.7975])
-    made = places.table(counts((20_000 * rate).astype(int).tolist(), [20_000] * 6), None)
+    made = districts.table(counts((20_000 * rate).astype(int).tolist(), [20_000] * 6), None)
     for row, true in zip(made.to_pylist(), rate.tolist(), strict=True):
         assert row["estimated_low"] < true < row["estimated_high"]
         assert 0.006 < row["estimated_high"] - row["estimated_low"] < 0.0125
@@ -55,20 +57,20 @@ def test_large_districts_get_limits_as_narrow_as_their_numbers_allow() -> None:
 
 
 def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
-    (row,) = places.table(counts([8], [10]), "unknown routes").to_pylist()
+    (row,) = districts.table(counts([8], [10]), "unknown routes").to_pylist()
     told = {name for name, value in row.items() if value is not None}
     assert told == {"universe", "district", "recorded_count", "due_count", "effective_count",
                     "withheld_reason"}  # fmt: skip
 
 
 def test_no_mature_crime_gives_an_empty_table() -> None:
-    assert len(places.table(counts([1], [1]).slice(0, 0), None)) == 0
+    assert len(districts.table(counts([1], [1]).slice(0, 0), None)) == 0
 
 
 # ------------------------------------------------------------------------------- agencies
 
 
-def publish(name: str, districts: list[tuple[int, int, str | None]], *, simulated: bool) -> None:
+def publish(name: str, parts: list[tuple[int, int, str | None]], *, simulated: bool) -> None:
     """A version of an agency that holds what `cdi peers` reads, and what it must not tell."""
     folder = paths.published(name) / "current"
     folder.mkdir(parents=True)
@@ -87,7 +89,7 @@ def publish(name: str, districts: list[tuple[int, int, str | None]], *, simulate
             "recorded_count bigint, due_count bigint, effective_count double, "
             "withheld_reason varchar)"
         )
-        for at, (recorded, due, reason) in enumerate(districts):
+        for at, (recorded, due, reason) in enumerate(parts):
             for universe in ("frame", "all"):
                 con.execute(
                     "insert into district_rates "
@@ -112,7 +114,7 @@ def seven() -> None:
 @pytest.mark.usefixtures("registry")
 def test_the_funnel_finds_the_agency_outside_its_limits() -> None:
     seven()
-    rows = {row["agency"]: row for row in places.compare(places.peers())}
+    rows = {row["agency"]: row for row in peers.compare(peers.read())}
     assert rows["force6"]["rate"] == pytest.approx(0.6)
     assert (rows["force6"]["due_count"], rows["force6"]["effective_count"]) == (5000, 4000)
     assert rows["force6"]["rate"] < rows["force6"]["low_95"]
@@ -128,7 +130,7 @@ def test_nothing_smaller_than_an_agency_leaves_it() -> None:
     seven()
     publish("tiny", [(7, 9, None)], simulated=False)
     publish("unfit", [(70, 90, "too few usable codes")], simulated=False)
-    places.write()
+    peers.write()
     text = (paths.home() / "peers.json").read_text()
     assert "secret" not in text
     rows = {row["agency"]: row for row in json.loads(text)}
@@ -142,7 +144,7 @@ def test_nothing_smaller_than_an_agency_leaves_it() -> None:
 def test_simulated_agencies_are_no_peers_of_real_ones() -> None:
     seven()
     publish("made_up", [(9000, 10_000, None)], simulated=True)
-    rows = {row["agency"]: row for row in places.compare(places.peers())}
+    rows = {row["agency"]: row for row in peers.compare(peers.read())}
     assert rows["made_up"]["target"] is None
     assert rows["force0"]["target"] == pytest.approx(5000 * (4.8 + 0.6) / (7 * 5000), abs=1e-3)
 
@@ -151,7 +153,7 @@ def test_simulated_agencies_are_no_peers_of_real_ones() -> None:
 def test_few_agencies_give_rates_and_no_funnel() -> None:
     for at in range(4):
         publish(f"force{at}", [(80, 100, None)], simulated=False)
-    rows: list[dict[str, Any]] = places.compare(places.peers())
+    rows: list[dict[str, Any]] = peers.compare(peers.read())
     assert all(row["rate"] == 0.8 and row["target"] is None for row in rows)
     done = CliRunner().invoke(app, ["peers"])
     assert done.exit_code == 0, done.output
@@ -160,5 +162,5 @@ def test_few_agencies_give_rates_and_no_funnel() -> None:
 
 def test_districts_that_recorded_all_or_nothing_have_limits_too() -> None:
     for recorded in (0, 100_000):
-        for row in places.table(counts([recorded] * 3, [100_000] * 3), None).to_pylist():
+        for row in districts.table(counts([recorded] * 3, [100_000] * 3), None).to_pylist():
             assert 0 <= row["estimated_low"] < row["estimated_high"] <= 1

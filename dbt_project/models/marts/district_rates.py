@@ -2,11 +2,11 @@
 
 
 def model(dbt, session):
-    """Estimate the districts together; see cdi.audit.places."""
-    from cdi.audit import places
+    """Estimate the districts together; see cdi.audit.districts."""
+    from cdi.audit import districts
 
     dbt.config(materialized="table")
     unmet = dbt.ref("auditability").filter("not is_met").order("auditability_check")
     reasons = [reason for (reason,) in unmet.select("reason").fetchall()]
     counts = dbt.ref("int_outcomes__district_counts").order("universe, district")
-    return places.table(counts.to_arrow_table(), "; ".join(reasons) or None)
+    return districts.table(counts.to_arrow_table(), "; ".join(reasons) or None)

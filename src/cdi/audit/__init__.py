@@ -13,7 +13,8 @@
 ``nowcast``     recent weeks, whose records are still coming in
 ``monitoring``  weekly charts, funnel, districts
 ``weeks``       the marts of weeks: nowcast and chart
-``places``      the mart of districts; agencies beside each other
+``districts``   the mart of districts
+``peers``       agencies beside each other
 ``backtest``    proof on simulated forces that the nowcast holds
 ``coverage``    proof on the simulated force that the intervals hold
 ``rehearsal``   the whole loop on the simulated force, in two rounds

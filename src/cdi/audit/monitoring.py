@@ -1,14 +1,15 @@
 """Charts that tell change from chance: weeks (Laney p'), agencies (funnel), districts (Bayes).
 
 Only mature or nowcast weeks belong on a chart. Where a rate comes from an audit, `n` is its
-effective sample size, never the number of crimes.
+effective sample size, never the number of crimes. SciPy is imported where it is needed: a build's
+weekly chart needs none of it.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from cdi.audit.estimators import Floats
 
@@ -62,6 +63,8 @@ def dispersion(k: Floats, n: Floats | None = None) -> tuple[float, float, float]
     Returns:
         Ratio of observed to theoretical variance, chi-squared statistic, p-value.
     """
+    from scipy import special
+
     free = len(k) - 1
     if n is None:
         ratio = k.var(ddof=1) / k.mean()
@@ -87,14 +90,14 @@ class Funnel:
 
     def limits(self, n: Floats, level: float = 0.998) -> tuple[Floats, Floats]:
         """Limits at any size."""
-        half = special.ndtri((1 + level) / 2) * np.sqrt(
+        half = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(
             max(self.phi, 1.0) * self.target * (1 - self.target) / n
         )
         return np.maximum(self.target - half, 0), np.minimum(self.target + half, 1)
 
     def is_outside(self, level: float = 0.998) -> NDArray[np.bool_]:
         """Which agencies lie outside."""
-        return np.asarray(np.abs(self.z) > special.ndtri((1 + level) / 2))
+        return np.asarray(np.abs(self.z) > NormalDist().inv_cdf((1 + level) / 2))
 
 
 def funnel(rate: Floats, n: Floats) -> Funnel:
@@ -152,6 +155,8 @@ def districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:
     Returns:
         The posterior.
     """
+    from scipy import special
+
     mean, deviation = (grid.ravel() for grid in np.meshgrid(*_grid(k, n), indexing="ij"))
     size = mean * (1 - mean) / deviation**2 - 1
     mean, deviation, size = (v[size > 0] for v in (mean, deviation, size))
@@ -176,6 +181,8 @@ def _grid(k: Floats, n: Floats) -> tuple[Floats, Floats]:
 
 def _quantile(weight: Floats, a: Floats, b: Floats, tail: float) -> Floats:
     """Of a mixture of beta laws (rows), for each district (column)."""
+    from scipy import special
+
     low, high = np.zeros(a.shape[1]), np.ones(a.shape[1])
     for _ in range(HALVINGS):
         middle = (low + high) / 2

@@ -1,14 +1,13 @@
-"""Districts of an agency, and agencies, compared: the mart of districts and `cdi peers`.
+"""Agencies beside each other: `cdi peers`.
 
-Both tell places from chance. How far codes, words and links err in each they do not know: it takes
-an audit to say that one force records better than another.
+Only figures of whole agencies leave them. Their rates are uncorrected, and agencies' codes and
+words are read with more or less success: who is outside the funnel is to be looked at, not judged.
 """
 
 import json
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from cdi import agencies, build, paths
 from cdi.audit import monitoring
@@ -17,23 +16,6 @@ from cdi.sql import connect, fetch_dicts
 LEAST_AGENCIES = 5  # of a funnel: of fewer no common rate and no over-dispersion can be told
 LEAST_DUE = 10  # crimes of an agency whose rate leaves it
 LEVELS = (0.95, 0.998)
-
-RATES = pa.schema(
-    {
-        "universe": pa.string(),
-        "district": pa.string(),
-        "recorded_count": pa.int64(),
-        "due_count": pa.int64(),
-        "effective_count": pa.float64(),
-        "recording_rate": pa.float64(),
-        "estimated_rate": pa.float64(),
-        "estimated_low": pa.float64(),
-        "estimated_high": pa.float64(),
-        "common_rate": pa.float64(),
-        "compared": pa.string(),
-        "withheld_reason": pa.string(),
-    }
-)
 
 # of the whole agency: no district, group or week leaves it
 AGGREGATE = """
@@ -51,48 +33,7 @@ group by all
 """
 
 
-def table(counts: pa.Table, withheld_reason: str | None) -> pa.Table:
-    """The mart `district_rates`.
-
-    Args:
-        counts: The model `int_outcomes__district_counts`.
-        withheld_reason: Why no rate is shown (`auditability`), or None.
-
-    Returns:
-        One row per universe and district.
-    """
-    rows: list[dict[str, Any]] = []
-    for universe in sorted(set(counts["universe"].to_pylist())):
-        of = [row for row in counts.to_pylist() if row["universe"] == universe]
-        effect, due, recorded = (
-            np.array([row[name] for row in of], float)
-            for name in ("design_effect", "due_count", "recorded_count")
-        )
-        k, n = recorded / effect, due / effect
-        common = float(k.sum() / n.sum())
-        found = monitoring.districts(k, n)
-        for at, row in enumerate(of):
-            low, high = float(found.low[at]), float(found.high[at])
-            rates = {
-                "recording_rate": row["recorded_count"] / row["due_count"],
-                "estimated_rate": float(found.mean[at]),
-                "estimated_low": low,
-                "estimated_high": high,
-                "common_rate": common,
-                "compared": "below" if high < common else "above" if low > common else "alike",
-            }
-            rows.append(
-                {
-                    name: row[name]
-                    for name in ("universe", "district", "recorded_count", "due_count")
-                }
-                | {"effective_count": float(n[at]), "withheld_reason": withheld_reason}
-                | (rates if withheld_reason is None else {})
-            )
-    return pa.Table.from_pylist(rows, RATES)
-
-
-def peers() -> list[dict[str, Any]]:
+def read() -> list[dict[str, Any]]:
     """What each agency's published version says of the whole agency, universe `frame`.
 
     Returns:
@@ -120,7 +61,7 @@ def compare(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Put agencies into funnels, simulated ones apart from real ones.
 
     Args:
-        found: As from `peers`.
+        found: As from `read`.
 
     Returns:
         The rows, each with `target`, `phi` (over-dispersion), `z`, limits `low_95`, `high_95`,
@@ -162,7 +103,7 @@ def _funnel(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def write() -> list[dict[str, Any]]:
     """Compare the published agencies; also to ``<state>/peers.json``."""
-    rows = compare(peers())
+    rows = compare(read())
     text = json.dumps(rows, indent=2, default=str)
     paths.home().mkdir(parents=True, exist_ok=True)
     (paths.home() / "peers.json").write_text(text + "\n", encoding="utf-8")

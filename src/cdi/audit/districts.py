@@ -1,0 +1,70 @@
+"""The mart of districts: each beside what all of them say, with limits that hold for the worst too.
+
+It tells a district from chance. How far codes, words and links err in each it does not know: it
+takes an audit to say that one district records better than another.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cdi.audit import monitoring
+
+RATES = pa.schema(
+    {
+        "universe": pa.string(),
+        "district": pa.string(),
+        "recorded_count": pa.int64(),
+        "due_count": pa.int64(),
+        "effective_count": pa.float64(),
+        "recording_rate": pa.float64(),
+        "estimated_rate": pa.float64(),
+        "estimated_low": pa.float64(),
+        "estimated_high": pa.float64(),
+        "common_rate": pa.float64(),
+        "compared": pa.string(),
+        "withheld_reason": pa.string(),
+    }
+)
+
+
+def table(counts: pa.Table, withheld_reason: str | None) -> pa.Table:
+    """The mart `district_rates`.
+
+    Args:
+        counts: The model `int_outcomes__district_counts`.
+        withheld_reason: Why no rate is shown (`auditability`), or None.
+
+    Returns:
+        One row per universe and district.
+    """
+    rows: list[dict[str, Any]] = []
+    for universe in sorted(set(counts["universe"].to_pylist())):
+        of = [row for row in counts.to_pylist() if row["universe"] == universe]
+        effect, due, recorded = (
+            np.array([row[name] for row in of], float)
+            for name in ("design_effect", "due_count", "recorded_count")
+        )
+        k, n = recorded / effect, due / effect
+        common = float(k.sum() / n.sum())
+        found = monitoring.districts(k, n)
+        for at, row in enumerate(of):
+            low, high = float(found.low[at]), float(found.high[at])
+            rates = {
+                "recording_rate": row["recorded_count"] / row["due_count"],
+                "estimated_rate": float(found.mean[at]),
+                "estimated_low": low,
+                "estimated_high": high,
+                "common_rate": common,
+                "compared": "below" if high < common else "above" if low > common else "alike",
+            }
+            rows.append(
+                {
+                    name: row[name]
+                    for name in ("universe", "district", "recorded_count", "due_count")
+                }
+                | {"effective_count": float(n[at]), "withheld_reason": withheld_reason}
+                | (rates if withheld_reason is None else {})
+            )
+    return pa.Table.from_pylist(rows, RATES)
