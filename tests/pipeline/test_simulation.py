@@ -327,6 +327,50 @@ def test_the_pipeline_lands_every_row_that_can_be_read(run: Path) -> None:
         assert entries == keys > 100
 
 
+def test_weeks_and_districts_count_the_crimes_that_the_facts_hold(run: Path) -> None:
+    file = run / "published" / "simulated" / "current" / "recording.duckdb"
+    base = "outcome_standard in ('recorded', 'wrongly_cancelled', 'unrecorded', 'too_recent')"
+    with duckdb.connect(str(file), read_only=True) as con:
+        weeks = con.execute(
+            "select reported_week_on, recorded_count, due_count from weekly_rates "
+            "where universe = 'frame' and week_count = 1 order by all"
+        ).fetchall()
+        assert [str(week) for week, *_ in weeks] == [
+            "2017-05-01", "2017-05-08", "2017-05-15", "2017-05-22", "2017-05-29", "2017-06-05",
+            "2017-06-12", "2017-06-19",
+        ]  # fmt: skip
+        # London was an hour ahead of UTC all that time
+        facts = con.execute(
+            "select cast(date_trunc('week', reported_at + interval 1 hour) as date) as week, "
+            "count(*) filter (where outcome_standard = 'recorded'), "
+            f"count(*) filter (where {base}) "
+            "from fct_reported_crimes where is_in_frame and offence_group <> 'fraud' "
+            "and week between '2017-05-01' and '2017-06-19' group by week order by week"
+        ).fetchall()
+        assert weeks == facts
+        districts = con.execute(
+            "select district, recorded_count, due_count from district_rates "
+            "where universe = 'frame' order by all"
+        ).fetchall()
+        assert len(districts) == 8
+        assert (
+            districts
+            == con.execute(
+                "select district, count(*) filter (where outcome_standard = 'recorded'), count(*) "
+                "from fct_reported_crimes cross join release where is_in_frame "
+                f"and offence_group <> 'fraud' and {base} and outcome_standard <> 'too_recent' "
+                "and reported_at + interval 30 day <= as_of group by all order by all"
+            ).fetchall()
+        )
+        compared = con.execute(
+            "select count(*) filter (where compared = 'alike'), min(effective_count / due_count), "
+            "max(effective_count / due_count) from district_rates where universe = 'frame'"
+        ).fetchone()
+        # the simulated districts have one law; crimes of one call share their fate
+        assert compared is not None and compared[0] >= 7
+        assert 0.7 < compared[1] == pytest.approx(compared[2]) < 1
+
+
 def test_the_lexicon_finds_what_reading_by_hand_finds(run: Path) -> None:
     file = run / "published" / "simulated" / "current" / "recording.duckdb"
     with duckdb.connect(str(file), read_only=True) as con:
