@@ -209,11 +209,11 @@ def nowcast(
         task = bar.add_task("simulating and nowcasting", total=None)
         rows = backtest.run(seeds, lambda n, of: bar.update(task, completed=n, total=of))
     _say_simulated()
-    headings = ("universe", "history", "weeks", "cuts", "holds", "+/-", "error", "naive error")
+    headings = ("case", "universe", "weeks", "cuts", "holds", "+/-", "error", "naive error")
     table = Table(*headings, box=None)
     for row in rows:
         table.add_row(
-            row["universe"], row["history"], row["span"], str(row["cuts"]),
+            row["case"], row["universe"], row["span"], str(row["cuts"]),
             f"{row['coverage']:.1%}",
             *(f"{row[name]:.2f}" for name in ("half_width", "nowcast_error", "naive_error")),
         )  # fmt: skip

@@ -5,6 +5,11 @@ At a cut the triangle holds what the landing's versions of that day would: crime
 and cancelled by then. The pipeline is not run: times and what is due are the simulated ones, so
 errors of reading and linking are not in these figures. What is true is what is recorded in the end,
 among the crimes due, also beyond the eighteen months.
+
+Cases:
+    main: all the history there is.
+    short_history: thirteen weeks of it.
+    delays_halved, delays_doubled: so from eight weeks before the cut on, which nobody knows.
 """
 
 import json
@@ -33,8 +38,10 @@ CUTS = 20
 WEEK = 7 * DAY
 BETWEEN = 2 * WEEK
 NEVER = np.iinfo(np.int64).max
-SHORT = 13  # weeks of history of who has just begun: a quarter
+SHORT = 13  # weeks
+FACTORS = {"main": 1.0, "short_history": 1.0, "delays_halved": 0.5, "delays_doubled": 2.0}
 UNIVERSES = ("frame", "all", "violence")  # violence of all logs: a part of the force
+Crimes = dict[str, NDArray[Any]]
 SPANS = {"last_8_weeks": slice(-TOGETHER, None), "newest_week": slice(-1, None)}
 
 
@@ -50,7 +57,7 @@ def run(
         cuts: Of each force.
 
     Returns:
-        One row per universe, history and span of weeks: cuts, and the shares of them whose limits
+        One row per case, universe and span of weeks: cuts, and the shares of them whose limits
         hold what became true; half-width and errors in percentage points.
     """
     from cdi.simulation.variant import Variant
@@ -82,12 +89,11 @@ def force(name: str, seed: int, months: int, cuts: int) -> list[dict[str, Any]]:
     details.add(year, seed)
     first = window_start(loaded, months)
     found = []
-    for cut, universe in product(_mondays(year, cuts), UNIVERSES):
-        crimes = _crimes(year, universe)
-        for history in ("all", "short"):
-            longest = SHORT if history == "short" else (cut - first) // WEEK
-            for span, told in _at(crimes, cut, longest):
-                found.append({"universe": universe, "history": history, "span": span, **told})
+    for case, cut, universe in product(FACTORS, _mondays(year, cuts), UNIVERSES):
+        crimes = _quicker(_crimes(year, universe), cut - TOGETHER * WEEK, FACTORS[case])
+        history = SHORT if case == "short_history" else (cut - first) // WEEK
+        for span, told in _at(crimes, cut, history):
+            found.append({"case": case, "universe": universe, "span": span, **told})
     return found
 
 
@@ -99,7 +105,7 @@ def _mondays(year: Year, cuts: int) -> list[int]:
     return [int(monday) - BETWEEN * cut for cut in reversed(range(cuts))]
 
 
-def _crimes(year: Year, universe: str) -> dict[str, NDArray[Any]]:
+def _crimes(year: Year, universe: str) -> Crimes:
     """Crimes that a log reports: when reported, recorded and cancelled, and what they were."""
     crimes = year.crimes
     groups = np.array([offence.group for offence in year.scenario.settings.offences])
@@ -119,9 +125,17 @@ def _crimes(year: Year, universe: str) -> dict[str, NDArray[Any]]:
     }
 
 
-def _at(
-    crimes: dict[str, NDArray[Any]], cut: int, history: int
-) -> Iterator[tuple[str, dict[str, float]]]:
+def _quicker(crimes: Crimes, since: int, factor: float) -> Crimes:
+    """The same crimes; of those reported since a moment, the delay times a factor."""
+    delay = np.where(crimes["recorded"] < NEVER, crimes["recorded"] - crimes["reported"], 0)
+    change = np.where(crimes["reported"] >= since, (factor - 1) * delay, 0).astype(np.int64)
+    return crimes | {
+        "recorded": crimes["recorded"] + change,
+        "cancelled": crimes["cancelled"] + np.where(crimes["cancelled"] < NEVER, change, 0),
+    }
+
+
+def _at(crimes: Crimes, cut: int, history: int) -> Iterator[tuple[str, dict[str, float]]]:
     """What was said at a cut of each span, and what became true."""
     start = cut - history * WEEK
     known = (crimes["reported"] >= start) & (crimes["reported"] < cut)
@@ -150,24 +164,24 @@ def _at(
     )
     for span, some in SPANS.items():
         is_in = np.isin(week, np.arange(history)[some])
-        truth = (is_in & of["is_kept"]).sum() / (is_in & of["is_due"]).sum()
+        truth = int((is_in & of["is_kept"]).sum()) / int((is_in & of["is_due"]).sum())
         rate, low, high = made.rate(some)
         yield span, {
-            "truth": float(truth), "rate": rate, "low": low, "high": high,
+            "truth": truth, "rate": rate, "low": low, "high": high,
             "so_far": made.so_far(some),
         }  # fmt: skip
 
 
 def _summed(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    keys = list(dict.fromkeys((row["universe"], row["history"], row["span"]) for row in found))
+    keys = list(dict.fromkeys((row["case"], row["universe"], row["span"]) for row in found))
     for key in keys:
-        rows = [row for row in found if (row["universe"], row["history"], row["span"]) == key]
+        rows = [row for row in found if (row["case"], row["universe"], row["span"]) == key]
         truth, rate, low, high, so_far = (
             100 * np.array([row[name] for row in rows])
             for name in ("truth", "rate", "low", "high", "so_far")
         )
         yield {
-            **dict(zip(("universe", "history", "span"), key, strict=True)),
+            **dict(zip(("case", "universe", "span"), key, strict=True)),
             "cuts": len(rows),
             "coverage": _round(((low <= truth) & (truth <= high)).mean()),
             "half_width": _round(((high - low) / 2).mean()),

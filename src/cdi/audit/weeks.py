@@ -29,7 +29,7 @@ LEAST_CHARTED = 8  # weeks of a chart
 LEAST_HISTORY = 26  # weeks; of longer delays nothing is known
 LEAST_RECORDED = 50  # crimes in the newest weeks together
 MOST_UNTIMED = 0.01  # of the recorded crimes
-DIAGONALS = 26  # weeks from which the law of delays is learnt
+DIAGONALS = 13  # weeks from which the law of delays is learnt, as it may change
 MOST_WEEKS = 104
 
 RATES = pa.schema(
