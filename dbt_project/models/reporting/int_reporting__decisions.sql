@@ -13,30 +13,43 @@ decisions as (
     select * from {{ ref('recording_decisions') }}
 ),
 
+-- calls share some hundred sets of facts: each is looked up once a day
+fact_sets as (
+    select distinct
+        received_on,
+        {{ facts | join(', ') }}
+    from facts
+),
+
 first_match as (
     select
-        facts.call_id,
-        facts.crime_number,
+        facts.*,
         min_by(decisions.decision_id, decisions.priority) as decision_id
-    from facts
+    from fact_sets as facts
     inner join decisions
         on
             facts.received_on between decisions.valid_from and decisions.valid_to
             {%- for fact in facts %}
                 and (decisions.{{ fact }} is null or facts.{{ fact }} = decisions.{{ fact }})
             {%- endfor %}
-    group by facts.call_id, facts.crime_number
+    group by all
 ),
 
 final as (
     select
-        first_match.call_id,
-        first_match.crime_number,
+        facts.call_id,
+        facts.crime_number,
         first_match.decision_id,
         decisions.verdict,
         decisions.reason_code,
         decisions.reported_incident_code
-    from first_match
+    from facts
+    inner join first_match
+        on
+            facts.received_on = first_match.received_on
+            {%- for fact in facts %}
+                and facts.{{ fact }} is not distinct from first_match.{{ fact }}
+            {%- endfor %}
     inner join decisions on first_match.decision_id = decisions.decision_id
 )
 
