@@ -24,6 +24,7 @@ import duckdb
 
 from cdi import agencies, landing, linking, paths, text_model, weights
 from cdi.agencies import Agency
+from cdi.audit import tables
 from cdi.datasets import DATASETS, READINGS, output_columns
 from cdi.errors import BuildError
 from cdi.landing import Batch
@@ -538,9 +539,12 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
 
 def _keep_audits(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     """The tables of the audits: rates with intervals."""
-    from cdi.audit import results  # scipy takes a second to import, and most tasks build nothing
+    rows = {}
+    if planned.batches.get(READINGS):
+        from cdi.audit import results  # scipy takes a second to import
 
-    results.write(con, planned.agency.agency, planned.agency.cancelled_statuses)
+        rows = results.rows(con, planned.agency.agency, planned.agency.cancelled_statuses)
+    tables.create(con, rows)
 
 
 def comment(con: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:

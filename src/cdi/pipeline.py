@@ -251,7 +251,10 @@ def summary_of(file: Path) -> dict[str, Any]:
     """
     with connect(file, read_only=True) as con:
         rates = report.headline(con)
+        audit = report.audited(con)
+        shown = ("recording_rate", "lower_limit", "upper_limit")
         return {
+            "audited": audit and {name: audit["force"][name] for name in shown},
             **report.counts(con),
             "rates": {name: row["recording_rate"] for name, row in rates.items()},
         }
@@ -263,6 +266,14 @@ def summary_text(figures: Mapping[str, Any]) -> str:
         name: "none yet" if rate is None else f"{100 * rate:.1f}%"
         for name, rate in figures["rates"].items()
     }
+    audited = figures["audited"]
+    told = []
+    if audited and audited["recording_rate"] is not None:
+        low, rate, high = (
+            f"{100 * audited[name]:.1f}%"
+            for name in ("lower_limit", "recording_rate", "upper_limit")
+        )
+        told = [f"recording rate (frame, audited): {rate}, between {low} and {high}"]
     return "\n".join(
         [
             f"calls                 {figures['calls']:>9,}",
@@ -273,5 +284,6 @@ def summary_text(figures: Mapping[str, Any]) -> str:
             f"too recent to tell    {figures['too_recent']:>9,}",
             f"recording rate (frame, uncorrected): strict {rates['strict']}, "
             f"standard {rates['standard']}, inclusive {rates['inclusive']}",
+            *told,
         ]
     )

@@ -344,12 +344,15 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     assert f"{100 * low:.1f}%" in page
     told = run("estimate", "testville")
     assert f"{100 * rate:.1f}%" in told
+    summary = pipeline.summary_text(pipeline.summary_of(fresh.published / "recording.duckdb"))
+    assert f"(frame, audited): {100 * rate:.1f}%, between {100 * low:.1f}%" in summary
     assert not fresh.run()
+    assert fresh.rows("select delivery_count, read_count from audits") == [(2, 80)]
     # a draw that was tampered with tells no rate any more, and stops nobody's worklist
     file = paths.audit("testville") / made.draw_id / "sample.parquet"
     table = pq.read_table(file)
     pq.write_table(table.slice(1), file)
-    Register("testville").append("delivery", READ_AT, note="so that there is something to build")
+    Register("testville").append("delivery", READ_AT, draw_id="another")  # something to build
     assert fresh.run()
     assert "AUDIT-SAMPLE" in run("estimate", "testville")
     assert fresh.rows("select withheld_rule_id from audits") == [("AUDIT-SAMPLE",)]

@@ -9,7 +9,7 @@
 ``rates``       all figures of one audit
 ``worksheets``  what auditors fill in, and its way back
 ``loop``        the steps that people take: plan, draw, worksheets, findings
-``results``     what a build publishes of the audits
+``results``     what a build publishes of the audits, in the ``tables``
 ``nowcast``     recent weeks, whose records are still coming in
 ``monitoring``  weekly charts, funnel, districts
 ``weeks``       the marts of weeks: nowcast and chart
