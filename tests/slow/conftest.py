@@ -15,8 +15,10 @@ from cdi import agencies, paths, runner, service
 from tests.conftest import SAMPLE, SmallAgency
 
 
-def cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+def cli(
+    *arguments: str, home: Path, seconds: float = 600
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run the command line in a process of its own, for so many seconds at most."""
     env = {
         **os.environ,
         "CDI_HOME": str(home),
@@ -27,7 +29,7 @@ def cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
         env.pop(name, None)
     return subprocess.run(
         [sys.executable, "-m", "cdi.cli", *arguments],
-        env=env, capture_output=True, text=True, check=False, timeout=600,
+        env=env, capture_output=True, text=True, check=False, timeout=seconds,
     )  # fmt: skip
 
 

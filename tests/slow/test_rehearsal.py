@@ -1,0 +1,49 @@
+"""`make audit-rehearsal` from an empty state folder: twenty draws, and a second round."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdi.audit import pictures
+from tests.slow.conftest import cli
+
+DRAWS = 20
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("rehearsal")
+    done = cli("audit", "rehearse", "--draws", str(DRAWS), "--seed", "31", home=home, seconds=3600)
+    assert done.returncode == 0, done.stderr
+    assert "SIMULATED" in done.stdout
+    made: dict[str, Any] = json.loads((home / "audit_rehearsal.json").read_text())
+    made["home"] = str(home)
+    return made
+
+
+def test_the_true_rate_is_covered_in_17_of_20_and_the_interval_is_narrow(
+    rehearsed: dict[str, Any],
+) -> None:
+    once = rehearsed["one_round"]
+    assert rehearsed["audited"] == 1_500
+    assert once["of"] == DRAWS
+    assert once["covered"] >= 17
+    assert once["half_width_max"] < 1.5
+
+
+def test_a_second_round_is_narrower_by_what_the_first_taught(rehearsed: dict[str, Any]) -> None:
+    """The same months, the same seeds: without the first round's labels, and with them."""
+    again = rehearsed["second_round"]
+    assert rehearsed["first_round"]["covers"]
+    assert again["half_width_ratio"] < 1
+    assert again["with_first_round"]["covered"] >= 17
+
+
+def test_the_pictures_are_made_of_it(
+    rehearsed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDI_HOME", rehearsed["home"])
+    for file in pictures.make(tmp_path):
+        assert "SIMULATED" in file.read_text(encoding="utf-8")
