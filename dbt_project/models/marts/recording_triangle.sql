@@ -59,10 +59,6 @@ weeks as (
     where seen_seconds >= 0
 ),
 
-universes as (
-    select unnest(['frame', 'all']) as universe
-),
-
 changes as (
     select
         reported_week_on,
@@ -98,11 +94,10 @@ changes as (
     where is_cancelled
 ),
 
-aged as (
+counted as (
     select
-        universes.universe,
-        weeks.reported_week_on,
-        weeks.is_mature,
+        changes.reported_week_on,
+        changes.is_in_frame,
         -- before the first whole age has passed: at once
         greatest(
             coalesce(
@@ -110,30 +105,55 @@ aged as (
                 // {{ week_seconds }}, 0
             ), 0
         ) as age_weeks,
-        weeks.seen_seconds // {{ week_seconds }} as newest_age_weeks,
-        coalesce(changes.recorded_change, 0) as recorded_change,
-        coalesce(changes.due_change, 0) as due_change,
-        coalesce(changes.is_untimed, false) as is_untimed
+        sum(changes.recorded_change) as recorded_change,
+        sum(changes.due_change) as due_change,
+        count(*) filter (where changes.is_untimed) as untimed_count
+    from changes
+    inner join weeks on changes.reported_week_on = weeks.reported_week_on
+    group by all
+    having age_weeks <= any_value(weeks.seen_seconds) // {{ week_seconds }}
+),
+
+universes as (
+    select unnest(['frame', 'all']) as universe
+),
+
+-- each week has age 0, though nothing was reported in it
+cells as (
+    select
+        reported_week_on,
+        is_in_frame,
+        age_weeks,
+        recorded_change,
+        due_change,
+        untimed_count
+    from counted
+
+    union all
+
+    select
+        reported_week_on,
+        true as is_in_frame,
+        0 as age_weeks,
+        0 as recorded_change,
+        0 as due_change,
+        0 as untimed_count
     from weeks
-    cross join universes
-    left join changes
-        on
-            weeks.reported_week_on = changes.reported_week_on
-            and (universes.universe = 'all' or changes.is_in_frame)
 ),
 
 final as (
     select
-        universe,
-        reported_week_on,
-        age_weeks,
-        is_mature,
-        cast(sum(recorded_change) as bigint) as recorded_change,
-        cast(sum(due_change) as bigint) as due_change,
-        count(*) filter (where is_untimed) as untimed_count
-    from aged
-    where age_weeks <= newest_age_weeks
-    group by universe, reported_week_on, age_weeks, is_mature
+        universes.universe,
+        cells.reported_week_on,
+        cells.age_weeks,
+        any_value(weeks.is_mature) as is_mature,
+        cast(sum(cells.recorded_change) as bigint) as recorded_change,
+        cast(sum(cells.due_change) as bigint) as due_change,
+        cast(sum(cells.untimed_count) as bigint) as untimed_count
+    from cells
+    inner join weeks on cells.reported_week_on = weeks.reported_week_on
+    inner join universes on universes.universe = 'all' or cells.is_in_frame
+    group by universes.universe, cells.reported_week_on, cells.age_weeks
 )
 
 select * from final
