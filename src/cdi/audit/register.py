@@ -10,6 +10,7 @@ The line of a draw, with seed, strata and hashes, is on disk before the sample i
 log leaves a named hole: its number and row hash are gone, its leaf in the frame's hash stays.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -96,12 +97,13 @@ class Register:
 
     def append(self, kind: str, at: datetime, **facts: Any) -> dict[str, Any]:
         """Add an event and wait until it is on disk."""
-        lines = self.entries()
-        line = {"kind": kind, "at": at.isoformat(), **facts}
-        line["previous"] = lines[-1]["hash"] if lines else ORIGIN
-        line["hash"] = _of_line(line)
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.file.open("a", encoding="utf-8") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # two people at once; goes when the file is closed
+            lines = self.entries()
+            line = {"kind": kind, "at": at.isoformat(), **facts}
+            line["previous"] = lines[-1]["hash"] if lines else ORIGIN
+            line["hash"] = _of_line(line)
             handle.write(json.dumps(line, sort_keys=True) + "\n")
             handle.flush()
             os.fsync(handle.fileno())

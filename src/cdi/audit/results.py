@@ -65,7 +65,8 @@ covered as (
 select
     coalesce(offence_group, 'force') as domain,
     cast(round(count(*) * if(any_value(months) < 11.95, 12 / any_value(months), 1)) as bigint)
-        as recorded
+        as recorded,
+    any_value(months) as months
 from covered
 group by grouping sets ((), (offence_group))
 """
@@ -164,15 +165,16 @@ def _facts(agency: str, draw: Draw, logs: list[Row]) -> Row:
     }
 
 
-def _recorded(con: duckdb.DuckDBPyConnection, row: Row, cancelled: Iterable[str]) -> dict[str, int]:
+def _recorded(con: duckdb.DuckDBPyConnection, row: Row, cancelled: Iterable[str]) -> dict[str, Row]:
     values = {"period_end": row["period_end"], "cancelled": list(cancelled)}
     sql = RECORDED.replace("$period_end", "$period_end::timestamp")
-    return {r["domain"]: r["recorded"] for r in fetch_dicts(con, sql, values)}
+    return {r["domain"]: r for r in fetch_dicts(con, sql, values)}
 
 
-def _with_total(rate: Row, audit: Row, base: Mapping[str, int]) -> Row:
+def _with_total(rate: Row, audit: Row, base: Mapping[str, Row]) -> Row:
     """A rate with crimes never recorded in a year; only of the force and of groups of offences."""
-    recorded = base.get(rate["domain"])
+    year = base.get(rate["domain"], {})
+    recorded = year.get("recorded")
     made = {**rate, "draw_id": audit["draw_id"], "universe": audit["universe"]}
     totals: tuple[int | None, ...] = (None, None, None)
     half = None
@@ -185,6 +187,7 @@ def _with_total(rate: Row, audit: Row, base: Mapping[str, int]) -> Row:
             )
     names = ("unrecorded_year_count", "unrecorded_year_lower", "unrecorded_year_upper")
     made |= {"half_width": half, "recorded_year_count": recorded}
+    made["recorded_months"] = year.get("months")
     return made | dict(zip(names, totals, strict=True))
 
 

@@ -54,6 +54,7 @@ RATES = {
     "is_flagged": ("BOOLEAN", "Few degrees of freedom, or wide for the unrecorded share."),
     "withheld_reason": ("VARCHAR", "Why no rate is shown; null if it is."),
     "recorded_year_count": ("BIGINT", "Live crime records of the year to the period's end."),
+    "recorded_months": ("DOUBLE", "Months at hand for that; below 11.95 they are scaled up."),
     "unrecorded_year_count": ("BIGINT", "Crimes never recorded in a year, rounded down."),
     "unrecorded_year_lower": ("BIGINT", "Its lower limit, from the rate's upper one."),
     "unrecorded_year_upper": ("BIGINT", "Its upper limit."),
