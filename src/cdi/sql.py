@@ -44,6 +44,23 @@ class Params:
         return {name: self.values[name] for name in set(re.findall(r"\$(p\d+)\b", query))}
 
 
+def relation(
+    con: duckdb.DuckDBPyConnection, columns: Mapping[str, str], rows: list[dict[str, Any]]
+) -> duckdb.DuckDBPyRelation:
+    """Rows as a relation, for dbt's Python models; Arrow would import pandas to read them.
+
+    Args:
+        con: Any DuckDB connection.
+        columns: DuckDB's type of each column.
+        rows: Each has every column.
+    """
+    lists = ", ".join(
+        f"unnest(cast(${name} as {kind}[])) as {ident(name)}" for name, kind in columns.items()
+    )
+    values = {name: [row[name] for row in rows] for name in columns}
+    return con.sql(f"select {lists}", params=values)
+
+
 def fetch_dicts(
     con: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any] | list[Any] | None = None
 ) -> list[dict[str, Any]]:

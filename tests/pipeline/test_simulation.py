@@ -370,6 +370,11 @@ def test_weeks_and_districts_count_the_crimes_that_the_facts_hold(run: Path) -> 
         assert compared is not None and compared[0] >= 7
         assert compared[1] == pytest.approx(compared[2])
         assert 0.7 < compared[1] < 1
+    page = (file.parent / "report.html").read_text(encoding="utf-8")
+    _, _, by_week = page.partition("<h2>By week")
+    by_week, _, _ = by_week.partition("<h2>")
+    assert by_week.count("not yet mature") == 4  # of the weeks that ended in June
+    assert "fewer than 26 weeks" in by_week
 
 
 def test_the_lexicon_finds_what_reading_by_hand_finds(run: Path) -> None:

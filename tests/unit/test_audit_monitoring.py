@@ -95,6 +95,23 @@ def test_districts_hold_their_limits_even_for_the_one_that_looks_worst() -> None
     assert np.mean(width) < 0.85 * np.mean(direct)  # they borrow from each other
 
 
+@pytest.mark.parametrize(("size", "apart"), [(600, 0.02), (600, 0.0), (5000, 0.005)])
+def test_large_districts_hold_their_limits_too(size: int, apart: float) -> None:
+    """Their rates are known better than a fixed grid of one point could tell."""
+    rng = np.random.default_rng(10)
+    n = np.full(8, float(size))
+    covered, worst = [], []
+    for _ in range(40):
+        truth = np.clip(rng.normal(0.8, apart, 8), 0, 1)
+        k = rng.binomial(size, truth).astype(float)
+        found = monitoring.districts(k, n)
+        inside = (found.low <= truth) & (truth <= found.high)
+        covered.append(inside.mean())
+        worst.append(inside[k.argmin()])
+    assert np.mean(covered) > 0.92
+    assert np.mean(worst) > 0.87
+
+
 def test_districts_that_differ_widely_stay_apart() -> None:
     n = np.full(8, 400.0)
     k = np.array([0.5] + [0.9] * 7) * n

@@ -11,25 +11,23 @@ import pyarrow as pa
 
 from cdi.audit import monitoring
 
-RATES = pa.schema(
-    {
-        "universe": pa.string(),
-        "district": pa.string(),
-        "recorded_count": pa.int64(),
-        "due_count": pa.int64(),
-        "effective_count": pa.float64(),
-        "recording_rate": pa.float64(),
-        "estimated_rate": pa.float64(),
-        "estimated_low": pa.float64(),
-        "estimated_high": pa.float64(),
-        "common_rate": pa.float64(),
-        "compared": pa.string(),
-        "withheld_reason": pa.string(),
-    }
-)
+COLUMNS = {
+    "universe": "VARCHAR",
+    "district": "VARCHAR",
+    "recorded_count": "BIGINT",
+    "due_count": "BIGINT",
+    "effective_count": "DOUBLE",
+    "recording_rate": "DOUBLE",
+    "estimated_rate": "DOUBLE",
+    "estimated_low": "DOUBLE",
+    "estimated_high": "DOUBLE",
+    "common_rate": "DOUBLE",
+    "compared": "VARCHAR",
+    "withheld_reason": "VARCHAR",
+}
 
 
-def table(counts: pa.Table, withheld_reason: str | None) -> pa.Table:
+def table(counts: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
     """The mart `district_rates`.
 
     Args:
@@ -67,4 +65,4 @@ def table(counts: pa.Table, withheld_reason: str | None) -> pa.Table:
                 | {"effective_count": float(n[at]), "withheld_reason": withheld_reason}
                 | (rates if withheld_reason is None else {})
             )
-    return pa.Table.from_pylist(rows, RATES)
+    return [{name: row.get(name) for name in COLUMNS} for row in rows]

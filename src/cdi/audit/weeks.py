@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cdi.audit import monitoring, nowcast
@@ -32,25 +31,23 @@ MOST_UNTIMED = 0.01  # of the recorded crimes
 DIAGONALS = 13  # weeks from which the law of delays is learnt, as it may change
 MOST_WEEKS = 104
 
-RATES = pa.schema(
-    {
-        "universe": pa.string(),
-        "reported_week_on": pa.date32(),
-        "week_count": pa.int32(),
-        "is_mature": pa.bool_(),
-        "recorded_count": pa.int64(),
-        "due_count": pa.int64(),
-        "rate_so_far": pa.float64(),
-        "nowcast_rate": pa.float64(),
-        "nowcast_low": pa.float64(),
-        "nowcast_high": pa.float64(),
-        "chart_centre": pa.float64(),
-        "chart_low": pa.float64(),
-        "chart_high": pa.float64(),
-        "is_signal": pa.bool_(),
-        "withheld_reason": pa.string(),
-    }
-)
+COLUMNS = {
+    "universe": "VARCHAR",
+    "reported_week_on": "DATE",
+    "week_count": "INTEGER",
+    "is_mature": "BOOLEAN",
+    "recorded_count": "BIGINT",
+    "due_count": "BIGINT",
+    "rate_so_far": "DOUBLE",
+    "nowcast_rate": "DOUBLE",
+    "nowcast_low": "DOUBLE",
+    "nowcast_high": "DOUBLE",
+    "chart_centre": "DOUBLE",
+    "chart_low": "DOUBLE",
+    "chart_high": "DOUBLE",
+    "is_signal": "BOOLEAN",
+    "withheld_reason": "VARCHAR",
+}
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ def complete(recorded: Floats, due: Floats, diagonals: int | None = DIAGONALS) -
     )  # fmt: skip
 
 
-def table(changes: pa.Table, withheld_reason: str | None) -> pa.Table:
+def table(changes: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
     """The mart `weekly_rates`.
 
     Args:
@@ -145,23 +142,25 @@ def table(changes: pa.Table, withheld_reason: str | None) -> pa.Table:
     Returns:
         One row per universe and week, and one for the newest weeks together.
     """
+    # by way of Python's lists: Arrow's own way imports pandas, which takes longer than all the rest
+    columns = {name: np.array(changes[name].to_pylist()) for name in changes.column_names}
     rows: list[dict[str, Any]] = []
-    for universe in sorted(set(changes["universe"].to_pylist())):
-        of = changes.filter(pc.equal(changes["universe"], universe))
-        for row in _universe(of):
+    for universe in np.unique(columns["universe"]).tolist():
+        is_in = columns["universe"] == universe
+        for row in _universe({name: column[is_in] for name, column in columns.items()}):
             shown = row if withheld_reason is None else _counts(row)
             rows.append({"withheld_reason": withheld_reason} | shown | {"universe": universe})
-    return pa.Table.from_pylist(rows, RATES)
+    return [{name: row.get(name) for name in COLUMNS} for row in rows]
 
 
-def _universe(changes: pa.Table) -> Iterator[dict[str, Any]]:
-    days = np.array(changes["reported_week_on"].to_pylist(), "datetime64[D]")
+def _universe(of: dict[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:
+    days = of["reported_week_on"].astype("datetime64[D]")
     shown = np.unique(days)[-MOST_WEEKS:]
     is_shown = days >= shown[0]
     week = np.searchsorted(shown, days[is_shown])
-    age, recorded, due, untimed = (
-        changes[name].to_numpy()[is_shown]
-        for name in ("age_weeks", "recorded_change", "due_change", "untimed_count")
+    age, recorded, due, untimed, is_mature = (
+        of[name][is_shown]
+        for name in ("age_weeks", "recorded_change", "due_change", "untimed_count", "is_mature")
     )
     weeks = complete(
         cumulative(week, age, recorded.astype(float), len(shown)),
@@ -171,7 +170,7 @@ def _universe(changes: pa.Table) -> Iterator[dict[str, Any]]:
     if untimed.sum() > MOST_UNTIMED * recorded.sum():
         doubt = "no nowcast: the source does not say when records were made"
     mature = np.zeros(len(shown), bool)
-    mature[week] = changes["is_mature"].to_numpy(zero_copy_only=False)[is_shown]
+    mature[week] = is_mature
     chart = _chart(weeks, mature)
     for place, day in enumerate(shown.tolist()):
         yield _row(weeks, place, 1, day, doubt) | {"is_mature": bool(mature[place])} | chart[place]
