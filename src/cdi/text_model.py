@@ -48,6 +48,7 @@ CLOSING_READINGS = (
     "closed_with_reason", "closed_as_no_crime", "closed_as_recorded", "opened_as_crime",
 )  # fmt: skip
 GROUP_RUN = 10  # that tells which offence group
+TOLD = 3.25  # log odds from which a further run of words tells of a crime
 
 # chosen on simulated seeds 31 to 33, from which no figure is quoted: boosted trees find the rules,
 # randomised ones forget single logs, and their mean is better than either
@@ -65,6 +66,7 @@ READINGS = pa.schema(
         "crime_probability": pa.float64(),
         "second_probability": pa.float64(),
         "offence_group": pa.string(),
+        "second_group": pa.string(),
     }
 )
 AUDITED = pa.schema(
@@ -180,13 +182,20 @@ def _learn_groups(
 ) -> None:
     """Naive Bayes: under which crime types logs are opened whose strongest run says a word."""
     place = texts.runs(weights, GROUP_RUN).place
-    size = len(texts.vocabulary)
-    columns: dict[str, Any] = {"gram": texts.vocabulary}
+    names = np.array(opened, object)
+    says, logs = {}, {}
     for group in sorted({group for group in opened if group}):
-        of_group = place[(np.array(opened, object) == group) & (place >= 0)]
+        of_group = place[(names == group) & (place >= 0)]
         _, said = texts.said_in(of_group, GROUP_RUN)
-        share = (np.bincount(said, minlength=size) + 0.5) / (len(of_group) + 1)
-        columns[group] = np.rint(np.log(share) * words.SCALE).astype(np.int64)
+        says[group] = np.bincount(said, minlength=len(texts.vocabulary))
+        logs[group] = len(of_group)
+    # what a group was never heard to say it says as often as all do: a small group is not likelier
+    # for each word that it lacks
+    share = (sum(says.values()) + 0.5) / (sum(logs.values()) + 1)
+    columns: dict[str, Any] = {"gram": texts.vocabulary}
+    for group in says:
+        odds = np.log((says[group] + share) / (logs[group] + 1))
+        columns[group] = np.rint(odds * words.SCALE).astype(np.int64)
     pq.write_table(pa.table(columns), folder / "groups.parquet", compression="zstd")
 
 
@@ -251,8 +260,8 @@ def evidence(learnt: Weights) -> str:
 
 def _matrix(
     features: pa.Table, folder: Path, signs: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
-    """What the trees see of each log, and the likeliest offence group of its account."""
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.object_]]]:
+    """What the trees see of each log, and the likeliest offence groups of its account."""
     known = pq.read_table(folder / "words.parquet")
     texts: dict[str, Texts] = {}
 
@@ -267,12 +276,14 @@ def _matrix(
         return texts[part].runs(chosen["weight"].to_numpy(), length)
 
     columns: list[NDArray[Any]] = []
-    groups = np.full(len(features), None, object)
+    groups: dict[str, NDArray[np.object_]] = {}
     for length in ACCOUNT_RUNS:
         found = runs("account", "opened_as_crime", length)
         columns += [found.best, found.second, found.beside, found.opening, found.width]
         if length == GROUP_RUN:
-            groups = _groups(texts["account"], found.place, folder)
+            told = np.where(found.second >= TOLD, found.second_place, -1)
+            for name, place in (("offence_group", found.place), ("second_group", told)):
+                groups[name] = _groups(texts["account"], place, folder)
     columns += [
         runs("closing", reading, length).best
         for reading in CLOSING_READINGS
@@ -312,7 +323,8 @@ def read(features: pa.Table, folder: Path) -> pa.Table:
 
     Returns:
         One row per log: `crime_probability` (at least one crime should be recorded),
-        `second_probability` (two or more, if any) and the likeliest `offence_group`.
+        `second_probability` (two or more, if any), the likeliest `offence_group`, and the
+        `second_group` of a further run of words that tells of a crime (None: there is none).
     """
     parts = [READINGS.empty_table()]
     if not len(features):
@@ -328,7 +340,7 @@ def read(features: pa.Table, folder: Path) -> pa.Table:
         scores = {f"{target}_probability": model(matrix) for target, model in models.items()}
         parts.append(
             pa.table(
-                {"content_hash": chunk["content_hash"], **scores, "offence_group": groups},
+                {"content_hash": chunk["content_hash"], **scores, **groups},
                 schema=READINGS,
             )
         )

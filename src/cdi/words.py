@@ -126,17 +126,24 @@ class Texts:
         apart = is_run & (np.abs(places - at[self._of]) >= length)
         next_best = np.full(len(best), nothing)
         np.maximum.at(next_best, self._of, np.where(apart, total, nothing))
-        return self._of_texts(best, next_best, at, nothing)
+        next_at = self._first_where(apart & (total == next_best[self._of]), self._of, len(best))
+        return self._of_texts(best, next_best, at, next_at, nothing)
 
-    def _of_texts(self, best: Ints, next_best: Ints, at: Ints, nothing: int) -> "Runs":
+    def _of_texts(
+        self, best: Ints, next_best: Ints, at: Ints, next_at: Ints, nothing: int
+    ) -> "Runs":
         told = best[self._entry]
         strongest = np.full(self.count, nothing)
         np.maximum.at(strongest, self._text, told)
         chosen = self._first_where(told == strongest[self._text], self._text, self.count)
-        others = told.copy()
-        others[chosen[chosen >= 0]] = next_best[self._entry[chosen[chosen >= 0]]]
+        own = chosen[chosen >= 0]
+        others, starts = told.copy(), at[self._entry]
+        others[own], starts[own] = next_best[self._entry[own]], next_at[self._entry[own]]
         second = np.full(self.count, nothing)
         np.maximum.at(second, self._text, others)
+        is_second = (others == second[self._text]) & (others > nothing)
+        follows = self._first_where(is_second, self._text, self.count)
+        second_place = np.where(follows >= 0, np.append(starts, -1)[follows], -1)
         spoken = strongest > nothing
         entry = self._entry[chosen[spoken]]
         beside, width = np.full(self.count, nothing), np.zeros(self.count, np.int64)
@@ -151,7 +158,9 @@ class Texts:
 
         place = np.full(self.count, -1, np.int64)
         place[spoken] = at[entry]
-        return Runs(odds(strongest), odds(second), odds(beside), odds(opening), width, place)
+        return Runs(
+            odds(strongest), odds(second), odds(beside), odds(opening), width, place, second_place
+        )
 
     @staticmethod
     def _first_where(is_hit: NDArray[np.bool_], group: Ints, groups: int) -> Ints:
@@ -191,6 +200,7 @@ class Runs:
         opening: Of the first entry's runs.
         width: Words of the best one's entry.
         place: Where the best one starts; -1 without words.
+        second_place: Where the second one starts; -1 without one.
     """
 
     best: Floats
@@ -199,6 +209,7 @@ class Runs:
     opening: Floats
     width: Ints
     place: Ints
+    second_place: Ints
 
 
 def learn(texts: Texts, is_case: NDArray[np.bool_], length: int) -> Ints:

@@ -125,7 +125,9 @@ def _write_reporting(con: duckdb.DuckDBPyConnection) -> None:
         union all
         select call_id, 'closing', 1, 'all done' from reporting.int_reporting__logs;
         create table reporting.int_reporting__audit_labels as
-        select 'A' || n as call_id, (n <= 10)::bigint as crimes from range(1, 21) as t (n);
+        select 'A' || n as call_id, 'CR' as initial_type_code, 'CR' as final_type_code,
+            (n <= 10)::bigint as crimes
+        from range(1, 21) as t (n);
         create table reporting.int_reporting__text_reading as
         select call_id, lexicon_reading, crime_probability, second_probability from read_logs;
         create table reporting.int_reporting__lexicon_hits as

@@ -14,6 +14,7 @@ import pytest
 
 from cdi import text_model
 from cdi.weights import Weights
+from cdi.words import Texts
 
 NOISE = ("male on scene", "resume with crew", "caller rang off", "area searched twice")
 THEFTS = ("bike taken from yard", "purse stolen on bus", "phone gone from bag")
@@ -109,6 +110,30 @@ def test_it_reads_what_auditors_would_have_found(learnt: Path) -> None:
 def test_the_words_say_which_offence_group(learnt: Path) -> None:
     thefts = features(lessons().filter(pa.compute.field("opened_as_crime")))
     assert set(text_model.read(thefts, learnt)["offence_group"].to_pylist()) == {"theft"}
+
+
+def test_a_second_thing_told_has_a_group_of_its_own(
+    learnt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_model, "TOLD", 1.0)  # few lessons are less sure than a year's
+    told = pa.array([f"{THEFTS[0]} / {THEFTS[1]}", f"{THEFTS[0]} / {OTHERS[1]}", THEFTS[0]])
+    logs = features(lessons())[:3]
+    place = logs.column_names.index("account_text")
+    read = text_model.read(logs.set_column(place, "account_text", told), learnt)
+    assert read["second_group"].to_pylist() == ["theft", None, None]
+
+
+def test_a_small_group_is_not_likelier_for_words_that_it_was_never_heard_to_say(
+    tmp_path: Path,
+) -> None:
+    said = ["took the lamp"] * 4 + ["took the bike"] * 196 + ["took the phone"] * 10
+    texts = Texts(said, ["took", "lamp"])
+    opened: list[str | None] = ["theft"] * 200 + ["robbery"] * 10
+    text_model._learn_groups(texts, np.ones(2, np.int64), opened, tmp_path)
+    found = text_model._groups(
+        Texts(["took the lamp"], ["took", "lamp"]), np.zeros(1, int), tmp_path
+    )
+    assert found.tolist() == ["theft"]
 
 
 def test_the_same_lessons_make_the_same_bytes(learnt: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def test_a_text_scores_by_its_best_run_not_by_all_its_words() -> None:
     assert np.isnan(runs.best[1])
     assert runs.best[2] == 0.0
     assert np.isnan(runs.second[2])
+    assert runs.second_place.tolist() == [3, -1, -1]  # "now they took", the first as strong
 
 
 def test_what_is_told_beside_the_best_run_is_told_in_the_same_entry() -> None:
@@ -34,6 +35,7 @@ def test_what_is_told_beside_the_best_run_is_told_in_the_same_entry() -> None:
     assert runs.beside[0] == 1.0
     assert np.isnan(runs.beside[1])  # its second run stands in another entry
     assert runs.width.tolist() == [6, 3]
+    assert runs.second_place.tolist() == [0, 0]  # "they took all", by which both texts begin
 
 
 def test_a_run_does_not_go_from_one_entry_into_the_next() -> None:

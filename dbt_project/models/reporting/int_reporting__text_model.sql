@@ -20,6 +20,7 @@ final as (
         coalesce(audited.crime_probability, readings.crime_probability) as crime_probability,
         coalesce(audited.second_probability, readings.second_probability) as second_probability,
         readings.offence_group,
+        readings.second_group,
         weights.version as model_version
     from contents
     inner join readings on contents.content_hash = readings.content_hash

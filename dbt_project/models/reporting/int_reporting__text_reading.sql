@@ -34,6 +34,8 @@ read as (
         lexicon.*,
         model.crime_probability,
         model.second_probability,
+        model.offence_group,
+        model.second_group,
         model.model_version,
         if(
             lexicon.lexicon_reading = 'no_crime',
@@ -55,6 +57,8 @@ final as (
         lexicon_reading,
         crime_probability,
         second_probability,
+        offence_group,
+        second_group,
         model_version
     from read
 )

@@ -154,7 +154,8 @@ def _by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
     from sklearn.preprocessing import OneHotEncoder
 
     con.execute("create or replace temp table texts as " + JOINED_TEXTS)
-    columns = ", ".join(f"coalesce({name}, '')" for name in (*CODES, *TEXTS))
+    names = [f"logs.{name}" for name in CODES] + [f"texts.{name}" for name in TEXTS]
+    columns = ", ".join(f"coalesce({name}, '')" for name in names)
     logs = (
         f"select {columns}, {{}} from published.reporting.int_reporting__logs as logs "
         "left join texts on logs.call_id = texts.call_id {}"
