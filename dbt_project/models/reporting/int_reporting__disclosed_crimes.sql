@@ -43,15 +43,19 @@ wanted as (
     from counts
 ),
 
--- two things of different groups are told: the one that is not the first crime's
+-- two things of different groups are told, and no further victim of one: the thing that is not the first
 beside as (
     select
         named.call_id,
         if(readings.second_group = named.offence_group, readings.offence_group, readings.second_group)
             as offence_group
     from named
+    inner join counts on named.call_id = counts.call_id
     inner join {{ ref('int_reporting__text_reading') }} as readings on named.call_id = readings.call_id
-    where named.crime_number = 1 and readings.second_group <> readings.offence_group
+    where
+        named.crime_number = 1
+        and counts.further_victims = 0
+        and readings.second_group <> readings.offence_group
 ),
 
 claims as (
