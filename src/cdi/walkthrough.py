@@ -228,8 +228,9 @@ def _models(con: Connection, rooms: Sequence[str]) -> list[tuple[str, str]]:
         "where list_contains($keys, column_name) and list_contains($rooms, schema_name)",
         {"keys": list(KEYS), "rooms": list(rooms)},
     ).fetchall()
-    depth = _depths()
-    return sorted(found, key=lambda model: (rooms.index(model[0]), depth[model[1]], model[1]))
+    depth = _depths()  # the tables of an audit are no models: no log's way goes through them
+    models = [model for model in found if model[1] in depth]
+    return sorted(models, key=lambda model: (rooms.index(model[0]), depth[model[1]], model[1]))
 
 
 def _depths() -> dict[str, int]:
