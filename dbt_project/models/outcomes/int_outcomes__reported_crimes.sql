@@ -134,7 +134,7 @@ by_call as (
         coalesce(max(crime_number), 0) as crime_count,
         count(*) filter (where is_accounted_for) as accounted_for_count,
         min_by(offence_group, (coalesce(crime_number, 99), coalesce(crime_record_id, '')))
-            filter (where is_accounted_for) as offence_group,
+        filter (where is_accounted_for) as offence_group,
         bool_or(is_rape or is_domestic_abuse) as is_vulnerable,
         bool_or(is_domestic_abuse) as is_domestic_abuse
     from found
@@ -155,7 +155,7 @@ further as (
     inner join {{ ref('suspicions') }} as suspicions
         on
             suspicions.evidence_kind = 'further_crime_hint'
-            and suspicions.accounted_for_count = by_call.accounted_for_count
+            and by_call.accounted_for_count = suspicions.accounted_for_count
             and readings.second_probability
             >= if(by_call.is_vulnerable, suspicions.min_probability_vulnerable, suspicions.min_probability)
 ),
