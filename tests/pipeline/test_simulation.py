@@ -28,6 +28,7 @@ from cdi.simulation.year import (
     JUSTIFIED,
     RECORDED,
 )
+from cdi.sql import fetch_dicts
 from tests import lexicon_by_hand
 from tests.conftest import staged
 
@@ -440,6 +441,25 @@ def test_each_variant_has_its_own_landing(run: Path) -> None:
         assert not paths.landing("simulated", "calls").exists()
         loaded = agencies.load("simulated")
         assert loaded.coverage is not None and str(loaded.coverage.start) == "2012-11-01"
+
+
+def test_each_query_of_the_cookbook_answers_its_question(run: Path) -> None:
+    page = (paths.REPO / "docs" / "cookbook.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^## (\d+)\. ", page, re.M)
+    queries = re.findall(r"^```sql\n(.*?)^```", page, re.M | re.S)
+    assert [int(title) for title in titles] == list(range(1, 16)) and len(queries) == 15
+    file = run / "published" / "simulated" / "current" / "recording.duckdb"
+    answers = []
+    with duckdb.connect(str(file), read_only=True) as con:
+        for query in queries:
+            answers.append(fetch_dicts(con, query))
+            assert answers[-1], query
+    headline = next(
+        row for row in answers[1] if (row["universe"], row["ruleset"]) == ("frame", "standard")
+    )
+    by_group = sum(row["recorded_count"] for row in answers[2])
+    assert by_group == headline["recorded_count"] > 0
+    assert {row["lost_count"] for row in answers[14]} == {0}
 
 
 # ---------------------------------------------------------------------- the page made from it
