@@ -43,26 +43,37 @@ counted as (
     inner join universes on universes.universe = 'all' or logs.is_in_frame
 ),
 
+-- sums of whole numbers: of fractions, the order of addition would change the last digits from run to run
 forces as (
     select
         universe,
-        sum(recorded_count) / sum(due_count) as rate
+        cast(sum(recorded_count) as double) as recorded,
+        cast(sum(due_count) as double) as due,
+        cast(sum(recorded_count * recorded_count) as double) as recorded_recorded,
+        cast(sum(recorded_count * due_count) as double) as recorded_due,
+        cast(sum(due_count * due_count) as double) as due_due
     from counted
     group by universe
 ),
 
+rates as (
+    select
+        *,
+        recorded / due as rate
+    from forces
+),
+
+-- the sum of (recorded - rate * due) ** 2 over calls, over what it would be of independent crimes
 effects as (
     select
-        counted.universe,
+        universe,
         greatest(
             coalesce(
-                sum((counted.recorded_count - forces.rate * counted.due_count) ** 2)
-                / nullif(any_value(forces.rate * (1 - forces.rate)) * sum(counted.due_count), 0), 1
+                (recorded_recorded - 2 * rate * recorded_due + rate * rate * due_due)
+                / nullif(rate * (1 - rate) * due, 0), 1
             ), 1
         ) as design_effect
-    from counted
-    inner join forces on counted.universe = forces.universe
-    group by counted.universe
+    from rates
 ),
 
 final as (
