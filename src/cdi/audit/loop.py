@@ -9,6 +9,7 @@ The estimate is part of the build (`cdi.audit.results`).
 
 import csv
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -344,8 +345,6 @@ def deliver(agency: Agency, file: Path) -> Delivery:
 
 def _check(agency: Agency, name: str, written: Path) -> None:
     """The landing's rules, before anything is kept."""
-    import tempfile
-
     from cdi.quality import checks  # Great Expectations takes seconds to import
 
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
