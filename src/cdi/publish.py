@@ -32,8 +32,9 @@ def publish(planned: Plan) -> Path:
     home = paths.published(planned.agency.agency)
     target = home / "versions" / planned.version
     target.parent.mkdir(exist_ok=True)
-    for file in planned.folder.iterdir():
-        file.chmod(0o444)
+    for file in planned.folder.rglob("*"):
+        if file.is_file():
+            file.chmod(0o444)
     if target.exists():
         # the same version was published before and its link removed: equal by construction
         target.rename(target.with_name(f".{target.name}.old"))
