@@ -310,6 +310,19 @@ def decide(
 
 
 @app.command()
+def access(
+    agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
+) -> None:
+    """Tell who looked at which restricted page (worklist, logs, downloads), oldest first."""
+    from cdi import access as log
+
+    agencies.load(agency)
+    for entry in log.entries(agency):
+        told = "  ".join(entry[name] for name in ("at", "who", "version", "what"))
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
 def compare(
     agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
     older: Annotated[

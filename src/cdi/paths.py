@@ -92,6 +92,11 @@ def audit(agency: str) -> Path:
     return folder / variant() if agency == SIMULATED else folder
 
 
+def access(agency: str) -> Path:
+    """Who looked at which restricted page, when: lines that are only added to."""
+    return home() / "access" / f"{agency}.jsonl"
+
+
 def secrets() -> Path:
     """Keys; what is lost here cannot be made again."""
     return home() / "secrets"

@@ -1,0 +1,167 @@
+"""Pages of the published versions behind Airflow's log-in, mounted at ``/cdi`` by `cdi_pages`.
+
+Airflow's own permissions decide, per agency: who may see its build DAG may see the open parts; who
+may also start runs of it may see the restricted ones (`cdi.access.PARTS`), and that is written down
+before it is shown. Each request follows ``current`` once and reads a file; nothing stays open.
+"""
+
+import contextlib
+import logging
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+
+from cdi import access, agencies, build, paths
+from cdi.errors import CdiError
+from cdi.render import render
+
+LOG = logging.getLogger(__name__)
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+# Our pages stand alone: they load nothing, and what scripts they have are in them.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+    "font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+# dbt's page is a program of others: it runs without Airflow's origin, cookies or API.
+DBT_POLICY = POLICY.replace("script-src", "script-src 'unsafe-eval'") + "; sandbox allow-scripts"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": POLICY,
+}
+
+app = FastAPI(title="Crime recording", docs_url=None, redoc_url=None, openapi_url=None)
+
+
+@app.exception_handler(HTTPException)
+async def _tell(request: Request, error: HTTPException) -> Response:
+    """Errors as plain text: they are read by people, in a frame of the UI."""
+    return PlainTextResponse(str(error.detail), error.status_code, HEADERS)
+
+
+def _dag_id(agency: str) -> str:
+    return f"{agency}__build"
+
+
+def may_read(agency: str, request: Request, user: GetUserDep) -> str:
+    """The agency, if there is one and the user may see its build DAG."""
+    requires_access_dag("GET", param_dag_id=_dag_id(agency))(request, user)
+    if agency not in agencies.names():
+        raise HTTPException(404, f"There is no agency {agency}.")
+    return agency
+
+
+AgencyDep = Annotated[str, Depends(may_read)]
+
+
+@app.get("/", response_class=HTMLResponse)
+def index(request: Request, user: GetUserDep) -> Response:
+    """The agencies whose build DAG the user may see."""
+    shown = []
+    for name in agencies.names():
+        with contextlib.suppress(HTTPException):
+            shown.append(_described(may_read(name, request, user)))
+    return _page("pages.html.j2", agencies=shown, is_simulated=False)
+
+
+@app.get("/dag/{dag_id}")
+def of_dag(dag_id: str, user: GetUserDep) -> Response:
+    """From a DAG's tab to its agency's pages."""
+    agency, _, step = dag_id.rpartition("__")
+    if not step or agency not in agencies.names():
+        raise HTTPException(404, f"{dag_id} is no DAG of an agency, so it has no pages.")
+    return RedirectResponse(f"../{agency}/", headers=HEADERS)
+
+
+@app.get("/{agency}/", response_class=HTMLResponse)
+def agency_index(agency: AgencyDep) -> Response:
+    """What the agency's current version shows, and its refused batches."""
+    described = _described(agency)
+    return _page("agency_pages.html.j2", is_simulated=described["is_simulated"], agency=described)
+
+
+@app.get("/{agency}/refused/{dataset}/{batch_id}/validation.html")
+def refused_batch(agency: AgencyDep, dataset: str, batch_id: str) -> Response:
+    """Why a batch was refused."""
+    for page in access.refused(agency, dataset) if dataset in _datasets(agency) else ():
+        if page.parent.name == batch_id:
+            return Response(page.read_bytes(), media_type=TYPES[".html"], headers=HEADERS)
+    raise HTTPException(404, f"There is no refused batch {batch_id} of {agency}/{dataset}.")
+
+
+@app.get("/{agency}/{path:path}")
+def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Response:
+    """A page or a download of the current version."""
+    found = access.part_of(path)
+    if found is None:
+        raise HTTPException(404, "There is no such page.")
+    if found.is_restricted:
+        requires_access_dag("POST", DagAccessEntity.RUN, _dag_id(agency))(request, user)
+    version = access.current(agency)
+    content = None if version is None else access.read(version, path)
+    if version is None or content is None:
+        raise HTTPException(
+            404, f"The published version of {agency} has no {path}: run its build DAG, or look "
+            "whether this version was made by an older release.",
+        )  # fmt: skip
+    if found.is_restricted:
+        try:
+            access.note(agency, user.get_name(), path, version.name)
+        except OSError as error:
+            LOG.error("the access log of %s cannot be written: %s", agency, error)
+            raise HTTPException(
+                503, "This page is shown only if the access can be written down, and it cannot: "
+                "tell operations.",
+            ) from error  # fmt: skip
+    file = PurePosixPath(path)
+    headers = dict(HEADERS)
+    if file.name == "dbt_docs.html":
+        headers["Content-Security-Policy"] = DBT_POLICY
+    if file.suffix != ".html":
+        headers["Content-Disposition"] = f'attachment; filename="{agency}-{file.name}"'
+    return Response(content, media_type=TYPES[file.suffix], headers=headers)
+
+
+def _page(template: str, **values: Any) -> Response:
+    return HTMLResponse(render(template, **values), headers=HEADERS)
+
+
+def _datasets(agency: str) -> list[str]:
+    """The agency's datasets; none if its folder is broken, which is told elsewhere."""
+    try:
+        return list(agencies.load(agency).sources)
+    except CdiError:
+        return []
+
+
+def _described(agency: str) -> dict[str, Any]:
+    """What the index pages say of an agency."""
+    try:
+        loaded = agencies.load(agency)
+        name, is_simulated = loaded.name, loaded.is_simulated
+    except CdiError:
+        name, is_simulated = agency, agency == paths.SIMULATED
+    version = access.current(agency)
+    return {
+        "agency": agency,
+        "name": name,
+        "is_simulated": is_simulated,
+        "version": build.described(version) if version else None,
+        "parts": [
+            part for part in access.PARTS if version is not None and (version / part.link).is_file()
+        ],
+        "refused": [
+            (dataset, page.parent.name)
+            for dataset in _datasets(agency)
+            for page in access.refused(agency, dataset)
+        ],
+    }

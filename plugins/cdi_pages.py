@@ -1,0 +1,39 @@
+"""Registers the pages of the published versions with Airflow: a menu entry and a tab on each DAG.
+
+Airflow imports this file in every process, so the views themselves are imported by the API server
+alone, with the first request.
+"""
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+
+async def pages(scope: Any, receive: Any, send: Any) -> None:
+    """The ASGI application below ``/cdi``."""
+    from cdi_airflow.views import app
+
+    await app(scope, receive, send)
+
+
+class CdiPages(AirflowPlugin):
+    """Menu entry, DAG tab, and what they show."""
+
+    name = "cdi_pages"
+    # as Airflow declares them
+    fastapi_apps = [{"app": pages, "url_prefix": "/cdi", "name": "cdi"}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Crime recording",
+            "href": "/cdi/",
+            "destination": "nav",
+            "nav_top_level": True,
+            "url_route": "cdi",
+        },
+        {
+            "name": "Published",
+            "href": "/cdi/dag/{DAG_ID}",
+            "destination": "dag",
+            "url_route": "published",
+        },
+    ]

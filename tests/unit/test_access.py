@@ -1,0 +1,86 @@
+"""What is served of a version, and the log of who looked at it."""
+
+import json
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cdi import access, paths
+
+
+@pytest.fixture
+def version(state: Path) -> Path:
+    """A published version with a page, a folder of pages and what is nobody's to see."""
+    folder = paths.published("a") / "versions" / "v1"
+    (folder / "worklist" / "logs").mkdir(parents=True)
+    for name in ("report.html", "worklist/index.html", "worklist/logs/T-1.html", "version.json",
+                 "recording.duckdb", "worklist/.hidden.html"):  # fmt: skip
+        (folder / name).write_text(name, encoding="utf-8")
+    (folder / "worklist" / "out.html").symlink_to(state / "secret.html")
+    (state / "secret.html").write_text("secret", encoding="utf-8")
+    (paths.published("a") / "current").symlink_to(Path("versions") / "v1")
+    found = access.current("a")
+    assert found is not None
+    return found
+
+
+def test_a_listed_part_is_read(version: Path) -> None:
+    assert version.name == "v1"
+    for path in ("report.html", "worklist/index.html", "worklist/logs/T-1.html"):
+        assert access.read(version, path) == path.encode()
+    assert access.read(version, "matching.html") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["version.json", "recording.duckdb", "", "worklist", "worklist/", "worklist/.hidden.html",
+     "../v1/report.html", "worklist/../report.html", "worklist/../../../secret.html",
+     "/etc/passwd", "worklist/out.html", "report.html/", "worklist//index.html",
+     "worklist/index.html\n"],
+)  # fmt: skip
+def test_nothing_else_is_read(version: Path, path: str) -> None:
+    assert access.read(version, path) is None
+
+
+def test_what_speaks_of_single_calls_is_restricted() -> None:
+    restricted = {part.path for part in access.PARTS if part.is_restricted}
+    assert restricted == {"worklist"}
+    for path in ("worklist/index.html", "worklist/worklist.xlsx", "worklist/worklist.csv"):
+        found = access.part_of(path)
+        assert found is not None
+        assert found.is_restricted
+
+
+def test_an_agency_without_a_version_has_none(state: Path) -> None:
+    assert access.current("a") is None
+
+
+def test_the_access_log_only_grows_and_is_its_owners_alone(state: Path) -> None:
+    before = datetime.now(UTC)
+    access.note("a", "ada", "worklist/index.html", "v1")
+    file = paths.access("a")
+    first = file.read_bytes()
+    access.note("a", "bo", "worklist/worklist.csv", "v1")
+    assert file.read_bytes().startswith(first)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    found = list(access.entries("a"))
+    assert [(e["who"], e["what"], e["version"]) for e in found] == [
+        ("ada", "worklist/index.html", "v1"), ("bo", "worklist/worklist.csv", "v1"),
+    ]  # fmt: skip
+    at = datetime.fromisoformat(found[0]["at"])
+    assert before <= at <= datetime.now(UTC)
+
+
+def test_a_name_cannot_forge_a_line(state: Path) -> None:
+    access.note("a", 'ada"}\n{"who": "bo', "worklist/index.html", "v1")
+    (line,) = paths.access("a").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["who"] == 'ada"}\n{"who": "bo'
+
+
+def test_an_access_that_cannot_be_written_is_an_error(state: Path) -> None:
+    paths.access("a").mkdir(parents=True)  # no file can be opened there, not even by root
+    with pytest.raises(OSError, match=r"a\.jsonl"):
+        access.note("a", "ada", "worklist/index.html", "v1")
