@@ -29,7 +29,7 @@ final as (
             when not coalesce(
                 list_contains(string_split(rules.offence_classes, ' '), records.offence_class),
                 rules.offence_classes is null
-            ) then 'class_not_allowed'
+            ) or (records.offence_code like '100/%' and not rules.is_for_n100) then 'class_not_allowed'
             when not list_contains(
                 string_split(
                     case

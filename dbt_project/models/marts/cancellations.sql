@@ -1,0 +1,56 @@
+{#- What was cancelled, and whether by the rules. A reported incident of rape (N100) is no crime record, but
+    kept with them and cancelled under the same codes. -#}
+with records as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
+offences as (
+    select * from {{ source('codes', 'offences') }}
+),
+
+settings as (
+    select * from {{ source('landing', 'settings') }}
+),
+
+final as (
+    select
+        records.crime_record_id,
+        if(offences.offence_group is null, 'n100', 'crime') as record_kind,
+        links.call_id,
+        offences.offence_group,
+        coalesce(offences.is_rape, false) or offences.offence_group is null as is_rape,
+        coalesce(offences.is_domestic_abuse, false) as is_domestic_abuse,
+        records.offence_code,
+        records.recorded_at,
+        records.cancelled_at,
+        cast(date_trunc('month', {{ local_date('records.cancelled_at', 'settings.timezone') }}) as date)
+            as cancelled_month_on,
+        records.cancellation_code,
+        rules.name as cancellation_name,
+        records.cancelled_by_role,
+        cancellations.cancellation_check,
+        checks.is_failed as is_wrongly_cancelled,
+        checks.meaning as check_meaning,
+        checks.source as check_source,
+        records.victim_told_at,
+        -- null where no rule asks for it
+        case
+            when rules.needs_victim_told
+                then
+                    records.victim_told_at is not null
+                    and coalesce(records.victim_told_at <= records.cancelled_at, true)
+        end as is_victim_told_before
+    from {{ ref('int_outcomes__cancellations') }} as cancellations
+    inner join records on cancellations.crime_record_id = records.crime_record_id
+    inner join {{ ref('cancellation_checks') }} as checks
+        on cancellations.cancellation_check = checks.cancellation_check
+    left join {{ ref('cancellation_rules') }} as rules
+        on records.cancellation_code = rules.cancellation_code
+    left join offences on records.offence_code = offences.code
+    left join {{ ref('int_linkage__links') }} as links on records.crime_record_id = links.crime_record_id
+    cross join settings
+    -- any other record that is no crime has no cancellation rules
+    where offences.offence_group is not null or records.offence_code like '100/%'
+)
+
+select * from final
