@@ -6,9 +6,9 @@ FROM python:3.12.14-slim-bookworm
 # Wheels alone: no compiler is needed and no package's build code runs.
 # --no-deps: the lock is complete, and one package that dbt-core asks for must stay out
 # (pyproject.toml says which and why).
-COPY requirements/run.txt /opt/cdi/requirements/run.txt
+COPY requirements/server.txt /opt/cdi/requirements/server.txt
 RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary=:all: \
-    -r /opt/cdi/requirements/run.txt
+    -r /opt/cdi/requirements/server.txt
 
 COPY dbt_project /opt/cdi/dbt_project
 COPY expectations /opt/cdi/expectations
@@ -16,6 +16,7 @@ COPY agencies /opt/cdi/agencies
 COPY plugins /opt/cdi/plugins
 COPY dags /opt/cdi/dags
 COPY src /opt/cdi/src
+COPY scripts/create_users.py /opt/cdi/scripts/create_users.py
 
 # Airflow refuses a user without a name. The code stays root's; only the state folder belongs to
 # the user. A new volume takes over owner and mode of the folder that it is mounted on.

@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # other tools to compare with, apart: what they need does not bind what runs
 BENCH := .venv-bench
+# what the image of docker-compose.yaml has
+SERVER := .venv-server
 export PYTHONPATH := src:plugins
 # what is imported is compiled once, not in each process: half a short step's time
 unexport PYTHONDONTWRITEBYTECODE
@@ -61,7 +63,7 @@ explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<refer
 test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-test-slow: $(VENV)/dev.stamp  ## Real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
+test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp  ## Real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
 	$(BIN)/python -m pytest tests/slow
 
 test-browser: $(VENV)/dev.stamp  ## The Airflow UI, report and validation page in Chromium
@@ -90,6 +92,7 @@ walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: three simulated
 lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
 	$(BIN)/uv pip compile requirements/bootstrap.in $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --group server $(LOCK_OPTIONS) -o requirements/server.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --group browser $(LOCK_OPTIONS) -o requirements/dev.txt
 	$(BIN)/uv pip compile --group bench $(LOCK_OPTIONS) -o requirements/bench.txt
 
@@ -97,7 +100,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-in
 	--no-annotate --custom-compile-command "make lock" --quiet
 
 clean:  ## Remove the environment and caches (not var/: that is your data)
-	rm -rf $(VENV) $(BENCH) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
+	rm -rf $(VENV) $(BENCH) $(SERVER) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
 
 # --no-deps: the lock is complete, and dbt-core's experimental parser must stay out (pyproject.toml).
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
@@ -125,4 +128,11 @@ $(BENCH)/bench.stamp: $(VENV)/bin/uv requirements/bench.txt
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
 	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --no-deps --require-hashes \
 		-r requirements/bench.txt
+	@touch $@
+
+$(SERVER)/server.stamp: $(VENV)/bin/uv requirements/server.txt
+	@echo "Installing requirements/server.txt into $(SERVER)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SERVER)
+	@$(BIN)/uv pip install --quiet --python $(SERVER)/bin/python --no-deps --require-hashes \
+		-r requirements/server.txt
 	@touch $@

@@ -18,7 +18,7 @@ from airflow.sdk import DAG, TaskGroup
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from cdi import agencies
-from cdi_airflow.house import asset, dag_arguments, moment
+from cdi_airflow.house import asset, dag_arguments, deadline, moment
 from cdi_airflow.operators import ExtractOperator, StepOperator
 
 for agency in agencies.valid():
@@ -29,6 +29,7 @@ for agency in agencies.valid():
         start_date=agency.first_moment,
         end_date=agency.last_moment,  # a finished publication has no runs after its period
         catchup=False,  # gaps are filled by a backfill, on purpose
+        deadline=deadline(agency),
         params={
             "interval_start": moment("UTC; blank: the run's own interval"),
             "interval_end": moment("UTC; blank: the run's own interval"),

@@ -4,8 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Asset, Param
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from cdi.agencies import Agency
+from cdi_airflow.notifier import Notifier
 
 
 def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
@@ -26,8 +29,25 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
             "owner": agency.owner.name,
             "retries": 2,
             "retry_delay": timedelta(seconds=30),
+            "on_failure_callback": Notifier("failed"),
         },
     }
+
+
+def deadline(agency: Agency) -> DeadlineAlert:
+    """Tells people that a run has not landed its sources within the strictest freshness limit.
+
+    It counts from when the run was due, and ends with the run's success; so it also speaks when the
+    run failed and nobody has mended it.
+    """
+    hours = min(source.max_age_hours for source in agency.sources.values())
+    return DeadlineAlert(
+        name="A source is late",
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=hours),
+        # by the executor: so no triggerer is needed
+        callback=SyncCallback(Notifier, kwargs={"what": "late"}),
+    )
 
 
 def asset(agency: Agency, name: str) -> Asset:

@@ -1,7 +1,7 @@
 """Evidence as task notes: what an operator reads in the UI beside a green or red box.
 
 A task has no way of its own to write a note, so it goes through Airflow's public API with the
-connection ``cdi_airflow_api`` (host, login, password of a user that may edit task instances).
+connection ``cdi_airflow_api`` (host, login, password of a user that may edit runs and their tasks).
 Without that connection the evidence stands in the task's log alone.
 """
 
@@ -13,12 +13,13 @@ CONNECTION_ID = "cdi_airflow_api"
 NOTE_LENGTH = 1000  # Airflow's limit
 
 
-def write_note(context: Any, text: str) -> None:
+def write_note(context: Any, text: str, *, of_run: bool = False) -> None:
     """Write the note of the running task; a failure to do so never fails the task.
 
     Args:
         context: The task's context.
         text: The evidence.
+        of_run: Whether it is the DAG run's note as well.
     """
     import httpx
     from airflow.sdk import BaseHook
@@ -30,7 +31,8 @@ def write_note(context: Any, text: str) -> None:
         LOG.info("no connection %s: the evidence stands in this log alone", CONNECTION_ID)
         return
     ti = context["ti"]
-    path = f"/api/v2/dags/{ti.dag_id}/dagRuns/{ti.run_id}/taskInstances/{ti.task_id}"
+    run = f"/api/v2/dags/{ti.dag_id}/dagRuns/{ti.run_id}"
+    noted = [f"{run}/taskInstances/{ti.task_id}", *([run] if of_run else [])]
     scheme = connection.schema or "http"
     try:
         with httpx.Client(
@@ -42,13 +44,14 @@ def write_note(context: Any, text: str) -> None:
             )
             answer.raise_for_status()
             token = answer.json()["access_token"]
-            answer = client.patch(
-                path,
-                params={"update_mask": "note"},
-                json={"note": shorten(text)},
-                headers={"Authorization": f"Bearer {token}"},
-            )
-            answer.raise_for_status()
+            for path in noted:
+                answer = client.patch(
+                    path,
+                    params={"update_mask": "note"},
+                    json={"note": shorten(text)},
+                    headers={"Authorization": f"Bearer {token}"},
+                )
+                answer.raise_for_status()
     except httpx.HTTPError as error:
         LOG.warning("the note could not be written: %s", error)
 

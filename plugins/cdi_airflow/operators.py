@@ -23,15 +23,19 @@ class StepOperator(BaseOperator):
     Args:
         step: Name of a function of `cdi.pipeline`.
         arguments: Its arguments (templated); blank texts are passed as None.
+        tells_run: Whether the evidence is the DAG run's note too.
     """
 
     template_fields: Sequence[str] = ("arguments",)
 
-    def __init__(self, *, step: str, arguments: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(
+        self, *, step: str, arguments: dict[str, Any], tells_run: bool = False, **kwargs: Any
+    ) -> None:
         """Keep what to call; nothing is imported before the task runs."""
         super().__init__(**kwargs)
         self.step = step
         self.arguments = arguments
+        self.tells_run = tells_run
 
     def call(self) -> "Callable[[], Step]":
         """The step, bound to its arguments."""
@@ -59,10 +63,11 @@ class StepOperator(BaseOperator):
         try:
             done = self.call()()
         except CdiError as error:
-            write_note(context, str(error))
+            # the run's note says why it failed
+            write_note(context, str(error), of_run=True)
             raise AirflowFailException(str(error)) from error
         self.log.info("%s", done.evidence)
-        write_note(context, done.evidence)
+        write_note(context, done.evidence, of_run=self.tells_run)
         if not done.is_new:
             raise AirflowSkipException(done.evidence)
         return done.result

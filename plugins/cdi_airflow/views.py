@@ -159,6 +159,7 @@ def _described(agency: str) -> dict[str, Any]:
         "parts": [
             part for part in access.PARTS if version is not None and (version / part.link).is_file()
         ],
+        "is_compared": version is not None and (version / "comparison.json").is_file(),
         "refused": [
             (dataset, page.parent.name)
             for dataset in _datasets(agency)

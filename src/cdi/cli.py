@@ -274,7 +274,7 @@ def explain(
 @app.command()
 def decide(
     agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
-    kind: Annotated[str, typer.Argument(help="confirmed, dismissed, link, null_link or released.")],
+    kind: Annotated[str, typer.Argument(help="confirmed, dismissed, link or null_link.")],
     by: Annotated[str, typer.Option(help="Staff number of who decides.")],
     call: Annotated[str | None, typer.Option(help="The call, as people type it.")] = None,
     record: Annotated[str | None, typer.Option(help="The crime record.")] = None,
@@ -286,7 +286,7 @@ def decide(
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, in words.")] = None,
     second_person: Annotated[
-        str | None, typer.Option(help="Who agrees: needed to release, or to dismiss rape.")
+        str | None, typer.Option(help="Who agrees: needed to dismiss rape.")
     ] = None,
 ) -> None:
     """Add what a person decided about a call or a record; the next run takes it up."""
@@ -307,6 +307,35 @@ def decide(
         },
     )
     console.print(f"decision {reference} written to {paths.decisions(agency)}", soft_wrap=True)
+
+
+@app.command()
+def release(
+    agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
+    rule: Annotated[
+        str | None, typer.Argument(help="Rule that stopped it; none: tell all.")
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(help="Batch or version, if the rule stopped several.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
+    by: Annotated[str, typer.Option(help="Staff number of who proposes it.")] = "",
+    second_person: Annotated[str, typer.Option(help="Staff number of who confirms it.")] = "",
+) -> None:
+    """Release a failed check, by two people; without a rule: tell what is held.
+
+    E.g. cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "half a year, as agreed"
+    """
+    from cdi.quality import releases
+
+    loaded = agencies.load(agency)
+    if rule is None:
+        for held in releases.held(loaded):
+            never = "" if held.is_releasable else " (never released)"
+            console.print(f"{held.rule_id}{never} stopped {held.what}: {held.told}", soft_wrap=True)
+        return
+    released = releases.release(loaded, rule, reason, by, second_person, of)
+    console.print(f"{rule} of {released.what} is released; run the DAG again", soft_wrap=True)
 
 
 @app.command()

@@ -203,13 +203,16 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("is_rightly_classified", "boolean"),
         Column("record_reference", "reference"),
     ),
-    # what people decided about a call or a record; every agency has it, in one form for all
+    # what people decided about a call, a record or a failed check; every agency has it, in one form
     "decisions": (
         Column("decision_reference", "text", is_required=True, is_identity=True),
         Column("decision_kind", "code", is_required=True),
         Column("call_reference", "reference"),
         Column("record_reference", "reference"),
         Column("crime_number", "number"),
+        # of a failed check that was released: the rule, and what exactly broke it
+        Column("rule_id", "code"),
+        Column("content_id", "code"),
         Column("reason_code", "code"),
         Column("reason", "free_text"),
         # staff numbers, not names

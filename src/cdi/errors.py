@@ -1,5 +1,7 @@
 """The errors that people see: each has a rule id, says what is wrong and what to do next."""
 
+from collections.abc import Sequence
+
 
 class CdiError(Exception):
     """An expected failure, told to a person.
@@ -27,7 +29,16 @@ class SourceError(CdiError):
 
 
 class GateError(CdiError):
-    """A data-quality rule of severity `fail` that did not hold."""
+    """Data-quality rules of severity `fail` that did not hold.
+
+    Args:
+        broken: Their ids.
+    """
+
+    def __init__(self, rule_id: str, message: str, fix: str, broken: Sequence[str] = ()) -> None:
+        """Keep the rules beside the words."""
+        super().__init__(rule_id, message, fix)
+        self.broken = tuple(broken)
 
 
 class BuildError(CdiError):

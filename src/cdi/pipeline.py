@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdi import agencies, build, landing, linking, paths, publish, report, text_model, weights
 from cdi.errors import GateError
 from cdi.landing import read_batch
 from cdi.sources import Interval
 from cdi.sql import connect
+
+if TYPE_CHECKING:
+    from cdi.quality.releases import Held
 
 
 @dataclass(frozen=True)
@@ -137,13 +140,42 @@ def make_build(agency: str, as_of: datetime | None = None) -> Step:
     return Step(True, build.evidence(planned), planned.version)
 
 
-def check_marts(agency: str, version: str) -> Step:
-    """Check the private file; see `cdi.quality.checks.check_marts`."""
-    from cdi.quality import checks
+def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
+    """Check the private file; see `cdi.quality.checks.check_marts`.
+
+    Args:
+        agency: Whose.
+        version: The version that was built.
+        asks: If not blank, a failure that people may release is no error here: the step after this
+            one asks them, and checks again.
+    """
+    from cdi.quality import checks, releases
 
     planned = build.resume(agencies.load(agency), version)
-    results = checks.check_marts(planned)
+    try:
+        results = checks.check_marts(planned)
+    except GateError as error:
+        if not asks or not all(held.is_releasable for held in releases.held_version(planned)):
+            raise
+        return Step(True, f"held until two people release it\n{error}", version)
     return Step(True, checks.evidence(r for r in results if r["border"] == "marts"), version)
+
+
+def held(agency: str, version: str) -> "list[Held]":
+    """The failures that stopped the private version; see `cdi.quality.releases`."""
+    from cdi.quality import releases
+
+    return releases.held_version(build.resume(agencies.load(agency), version))
+
+
+def release_and_check(agency: str, version: str, reason: str, by: str, second_person: str) -> Step:
+    """Write down that two people release what stopped the version, and check it again."""
+    from cdi.quality import releases
+
+    for stopped in held(agency, version):
+        rule_id, what = stopped.rule_id, stopped.what
+        releases.release(agencies.load(agency), rule_id, reason, by, second_person, what)
+    return check_marts(agency, version)
 
 
 def write_report(agency: str, version: str) -> Step:
@@ -157,7 +189,8 @@ def publish_version(agency: str, version: str) -> Step:
     """Make the private folder the current version; see `cdi.publish`."""
     planned = build.resume(agencies.load(agency), version)
     folder = publish.publish(planned)
-    return Step(True, f"published {planned.version}\n- {folder}", planned.version)
+    told = summary_text(summary_of(folder / planned.file.name))
+    return Step(True, f"published {planned.version}\n{told}\n- {folder}", planned.version)
 
 
 def draw_audit(

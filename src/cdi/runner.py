@@ -27,7 +27,7 @@ STYLES = {
 ENDED = {"success", "failed"}
 ORDERS = {
     "extract": ("extract", "check", "landed"),
-    "build": ("build", "check", "report", "publish"),
+    "build": ("build", "check", "release", "confirm", "report", "publish"),
     "train": ("links", "text", "learnt"),
 }
 

@@ -97,6 +97,7 @@ def environment(port: int) -> dict[str, str]:
         "core__simple_auth_manager_users": f"admin:admin,{NOTES_USER}:user",
         "core__simple_auth_manager_passwords_file": home / "passwords.json",
         "database__sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout={LOCK_SECONDS}",
+        "api__base_url": f"http://127.0.0.1:{port}",  # what links in messages begin with
         "api__host": "127.0.0.1",
         "api__port": port,
         "api__workers": 1,

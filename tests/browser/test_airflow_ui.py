@@ -1,52 +1,157 @@
-"""The Airflow UI as an operator sees it: log-in, DAGs, graph, a task's note."""
+"""The Airflow UI as an operator sees it: log-in, DAGs, graph, notes, and the published pages."""
 
-from playwright.sync_api import Browser, Page
+import re
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, FrameLocator, Page, expect
+
+from cdi import access
 from tests.browser.conftest import SIZES, Ui, watched
 
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+PATIENCE = 60_000
+NAME = "Northmoor Police (SIMULATED)"
 
-def logged_in(browser: Browser, ui: Ui) -> Page:
+
+def logged_in(browser: Browser, ui: Ui, size: str = "desktop") -> Page:
     """A page behind the log-in."""
-    page = browser.new_page(viewport=SIZES["desktop"])
+    page = browser.new_page(viewport=SIZES[size])  # type: ignore[arg-type]
+    page.set_default_timeout(PATIENCE)
     page.goto(ui.client.url)
     page.get_by_label("Username").fill("admin")
     page.locator("input[type=password]").fill(ui.password)
     page.keyboard.press("Enter")
-    page.wait_for_url(lambda url: "/auth/login" not in url, timeout=60_000)
+    page.wait_for_url(lambda url: "/auth/login" not in url)
     return page
+
+
+@pytest.fixture(params=SIZES)
+def page(request: pytest.FixtureRequest, browser: Browser, ui: Ui) -> Iterator[Page]:
+    """A logged-in page, at each size; nothing may be asked of another host."""
+    made = logged_in(browser, ui, request.param)
+    problems = watched(made)
+    yield made
+    assert [p for p in problems if p.startswith("http")] == []
+    made.close()
+
+
+def size_of(page: Page) -> str:
+    """Name of the page's size."""
+    return next(name for name, size in SIZES.items() if size == page.viewport_size)
+
+
+def shoot(page: Page, ui: Ui, name: str) -> None:
+    """Keep a picture for people to look at."""
+    page.wait_for_timeout(1500)
+    page.screenshot(path=ui.shots / f"airflow-{name}-{size_of(page)}.png")
 
 
 def test_the_ui_asks_for_a_log_in(browser: Browser, ui: Ui) -> None:
     page = browser.new_page()
     page.goto(f"{ui.client.url}/dags")
-    page.wait_for_url("**/auth/login*", timeout=60_000)
+    page.wait_for_url("**/auth/login*", timeout=PATIENCE)
     page.close()
 
 
-def test_graph_and_note_of_a_run(browser: Browser, ui: Ui) -> None:
+def test_list_graph_and_notes_of_a_run(page: Page, ui: Ui) -> None:
     # a first build, and the one that learnt weights bring about
     runs = ui.client.runs("simulated__build")
     assert list(runs.values()) == ["success", "success"]
     run_id = min(runs)
+    page.goto(f"{ui.client.url}/dags")
+    page.get_by_text(f"{NAME}: build").first.wait_for()
+    shoot(page, ui, "dags")
+
+    page.goto(f"{ui.client.url}/dags/simulated__build")
+    page.keyboard.press("g")  # Airflow's own shortcut from grid to graph
+    page.locator(".react-flow__node").first.wait_for()
+    shoot(page, ui, "graph")
+
+    for path, told, name in (
+        (f"runs/{run_id}", "recording rate", "run-note"),
+        (f"runs/{run_id}/tasks/build", "fct_calls", "task-note"),
+    ):
+        page.goto(f"{ui.client.url}/dags/simulated__build/{path}")
+        page.wait_for_timeout(3000)
+        note = page.get_by_text(told, exact=False).first
+        if not note.is_visible():
+            page.get_by_role("button", name="Note").first.click()
+        note.wait_for()
+        shoot(page, ui, name)
+
+
+def frame(page: Page, name: str) -> FrameLocator:
+    """What a view of ours shows within the UI."""
+    return page.frame_locator(f"iframe[title='{name}']")
+
+
+def test_three_clicks_lead_to_why_the_rate_changed(page: Page, ui: Ui) -> None:
+    page.goto(f"{ui.client.url}/dags")
+    page.get_by_role("link", name=f"{NAME}: build").first.click()
+    page.get_by_role("link", name="Published").or_(
+        page.get_by_role("tab", name="Published")
+    ).first.click()
+    published = frame(page, "Published")
+    expect(published.get_by_role("heading", level=1)).to_have_text(NAME)
+    shoot(page, ui, "published")
+    published.get_by_role("link", name="Why the rate changed").click()
+    section = published.locator("#run_comparison")
+    expect(section).to_be_visible()
+    expect(section).to_be_in_viewport()
+    shoot(page, ui, "changes")
+
+
+def test_the_menu_leads_to_the_pages_of_every_agency(browser: Browser, ui: Ui) -> None:
+    page = logged_in(browser, ui)
+    page.get_by_role("link", name="Crime recording").or_(
+        page.get_by_role("button", name="Crime recording")
+    ).first.click()
+    ours = frame(page, "Crime recording")
+    ours.get_by_role("link", name=NAME).click()
+    ours.get_by_role("link", name="Data quality").click()
+    expect(ours.get_by_role("heading", level=1)).to_contain_text("Data quality")
+    shoot(page, ui, "menu")
+    page.close()
+
+
+@pytest.mark.parametrize("path", ["", "simulated/"], ids=["agencies", "agency"])
+def test_our_index_pages_are_for_everybody(page: Page, ui: Ui, path: str) -> None:
+    problems = watched(page)
+    page.goto(f"{ui.client.url}/cdi/{path}")
+    found: Any = Axe().run(page, options={"runOnly": WCAG})
+    assert found.response["violations"] == [], found.generate_report()
+    assert problems == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
+    shoot(page, ui, f"index-{path.strip('/') or 'agencies'}")
+    # every link by keyboard alone
+    links = page.locator("a[href]").count()
+    assert links >= 1
+    reached = set()
+    for _ in range(3 * links + 5):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.getAttribute('href')"))
+    hrefs = page.locator("a[href]").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert set(hrefs) <= reached
+    first = page.locator("a[href]").first
+    first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: not re.search(rf"/cdi/{path}$", url))
+
+
+def test_each_published_part_opens_without_an_error(browser: Browser, ui: Ui) -> None:
     page = logged_in(browser, ui)
     problems = watched(page)
-    page.goto(f"{ui.client.url}/dags")
-    page.get_by_text("Northmoor Police (SIMULATED): build").first.wait_for(timeout=60_000)
-    page.screenshot(path=ui.shots / "airflow-dags.png")
-
-    page.goto(f"{ui.client.url}/dags/simulated__extract")
-    page.get_by_text("landed").first.wait_for(timeout=60_000)
-    page.keyboard.press("g")  # Airflow's own shortcut from grid to graph
-    page.locator(".react-flow__node").first.wait_for(timeout=60_000)
-    page.wait_for_timeout(2000)
-    page.screenshot(path=ui.shots / "airflow-graph.png")
-
-    page.goto(f"{ui.client.url}/dags/simulated__build/runs/{run_id}/tasks/build")
-    page.wait_for_timeout(3000)
-    note = page.get_by_text("fct_calls", exact=False).first
-    if not note.is_visible():
-        page.get_by_role("button", name="Note").first.click()
-    note.wait_for(timeout=60_000)
-    page.screenshot(path=ui.shots / "airflow-note.png")
-    assert [p for p in problems if "127.0.0.1" not in p and p.startswith("http")] == []
+    opened = 0
+    for part in access.PARTS:
+        if (ui.home / "published" / "simulated" / "current" / part.link).is_file():
+            answer = page.goto(f"{ui.client.url}/cdi/simulated/{part.link}")
+            assert answer is not None
+            assert answer.ok
+            page.wait_for_timeout(500)
+            assert problems == [], part.path  # a breach of the content policy is one
+            opened += 1
+    assert opened >= 2
     page.close()

@@ -61,7 +61,7 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
     write(
         small,
         "a.csv",
-        row("D0", "released", second_person="1208"),
+        row("D0", "released", second_person="1208", rule_id="FILE-07", content_id="1", reason="so"),
         row("D1", "guessed"),
         row("D2", call_reference=""),
         row("D3", "null_link"),
@@ -73,6 +73,8 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
         row("D8", decided_by=""),
         row("D9", decided_at=""),
         row("D10", "dismissed", reason_code="GOOD_INTENT"),
+        row("D11", "released", second_person="1208", rule_id="FILE-07", reason="for what?"),
+        row("D12", "released", second_person="1208", rule_id="FILE-07", content_id="1"),
     )
     small.extract_and_check("decisions")
     (batch,) = landing.batches("testville", "decisions")
@@ -87,7 +89,7 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
     assert accepted == [("D0",), ("D10",)]
     assert refused == [
         ("DEC-01", 1), ("DEC-02", 1), ("DEC-03", 1), ("DEC-04", 2), ("DEC-05", 1), ("DEC-06", 1),
-        ("DEC-07", 1), ("TYPE-REQUIRED", 2),
+        ("DEC-07", 1), ("DEC-09", 2), ("TYPE-REQUIRED", 2),
     ]  # fmt: skip
 
 

@@ -16,6 +16,8 @@ final as (
 
         ---------- what was decided
         decision_kind,
+        rule_id,
+        content_id,
         reason_code,
         reason_masked,
 

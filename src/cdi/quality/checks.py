@@ -18,7 +18,7 @@ from cdi.build import Plan
 from cdi.datasets import READINGS
 from cdi.errors import GateError
 from cdi.landing import Batch
-from cdi.quality import pages
+from cdi.quality import pages, releases
 from cdi.quality.rules import SEVERITIES, Rule, Suite, load_suite, suite_names
 from cdi.sql import connect, fetch_dicts, ident, scalar
 
@@ -39,6 +39,8 @@ RESULT_COLUMNS = {
     "expectation_type": "VARCHAR",
     "owner": "VARCHAR",
     "reason": "VARCHAR",
+    "released_by": "VARCHAR",
+    "release_reason": "VARCHAR",
 }
 
 RESULT_MEANINGS = {
@@ -58,6 +60,8 @@ RESULT_MEANINGS = {
     "expectation_type": "Expectation of Great Expectations.",
     "owner": "Who answers for it.",
     "reason": "Why the rule is there.",
+    "released_by": "Staff numbers of the two people who released the failure; null if nobody did.",
+    "release_reason": "Why they did.",
 }
 
 
@@ -95,10 +99,8 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
     work.unlink()
     names = {"dataset": batch.manifest["dataset"], "batch_id": batch.manifest["batch_id"]}
     results = [{**names, **result} for result in results]
-    (batch.folder / "validation.json").write_text(
-        json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
-    failed = _failed(results)
+    failed = releases.apply(agency, releases.of_batch(batch), results)
+    _write(batch.folder, results)
     if failed:
         kept = landing.refuse(batch)
         page = kept / "validation.html"
@@ -107,7 +109,9 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
             "GATE-LANDING",
             f"batch {names['batch_id']} of {agency.agency}/{names['dataset']} was refused:\n"
             + _explain(failed),
-            f"look at {page}; have the file delivered again, or correct agencies/{agency.agency}",
+            f"look at {page}; have the file delivered again, correct agencies/{agency.agency}, or "
+            f"have two people release it (cdi release {agency.agency})",
+            [r["rule_id"] for r in failed],
         )
     return landing.accept(batch), results
 
@@ -147,7 +151,7 @@ def check_marts(planned: Plan) -> list[dict[str, Any]]:
     Raises:
         GateError: GATE-MARTS if a rule of severity `fail` does not hold; nothing is published.
     """
-    results = _batch_results(planned)
+    results = []
     for name in suite_names("marts"):
         suite = load_suite("marts", name)
         with connect(planned.file) as con:
@@ -155,15 +159,19 @@ def check_marts(planned: Plan) -> list[dict[str, Any]]:
         results += _run(planned.file, suite)[0]
         with connect(planned.file) as con:
             con.execute("drop view checked")
+    failed = releases.apply(planned.agency, releases.of_version(planned), results)
+    _write(planned.folder, results)
+    results = _batch_results(planned) + results
     page = planned.folder / "validation.html"
     pages.write_validation(page, planned.agency, results, f"Version {planned.version}")
-    failed = [r for r in _failed(results) if r["border"] == "marts"]
     if failed:
         raise GateError(
             "GATE-MARTS",
             f"version {planned.version} of {planned.agency.agency} was not published:\n"
             + _explain(failed),
-            f"look at {page}; the published version is untouched",
+            f"look at {page}; the published version is untouched. Mend the cause, or have two "
+            f"people release it (cdi release {planned.agency.agency})",
+            [r["rule_id"] for r in failed],
         )
     with connect(planned.file) as con:
         _keep(con, results)
@@ -179,6 +187,7 @@ def evidence(results: Iterable[dict[str, Any]]) -> str:
     lines += [
         f"- {r['severity'].upper()} {r['rule_id']} ({r['table_name']}.{r['column_name'] or '*'}): "
         f"{_count(r)}. {r['reason']}"
+        + (f" Released by {r['released_by']}." if r.get("released_by") else "")
         for r in broken
     ]
     lines += [f"- {r['rule_id']}: {r['quarantined_count']:,} rows quarantined" for r in moved]
@@ -194,9 +203,9 @@ def _count(result: dict[str, Any]) -> str:
     return f"{result['unexpected_count']:,}{of} rows"
 
 
-def _failed(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rules that stop: of severity `fail`, or that could not be evaluated at all."""
-    return [r for r in results if not r["is_success"] and (r["severity"] == "fail" or r["error"])]
+def _write(folder: Path, results: list[dict[str, Any]]) -> None:
+    text = json.dumps(results, indent=2, sort_keys=True)
+    (folder / releases.RESULTS).write_text(text + "\n", encoding="utf-8")
 
 
 def _explain(failed: list[dict[str, Any]]) -> str:
@@ -432,7 +441,7 @@ def _batch_results(planned: Plan) -> list[dict[str, Any]]:
         result
         for some in planned.batches.values()
         for batch in some
-        for result in json.loads((batch.folder / "validation.json").read_text(encoding="utf-8"))
+        for result in json.loads((batch.folder / releases.RESULTS).read_text(encoding="utf-8"))
     ]
 
 

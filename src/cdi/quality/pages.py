@@ -24,7 +24,7 @@ def write_validation(
         {**result, "batch_label": f"{result['dataset']} {result['batch_id']}"}
         if result.get("batch_id")
         else {**result, "batch_label": ""}
-        for result in results
+        for result in ({"released_by": None, **result} for result in results)
     ]
     broken = [r for r in rows if not r["is_success"]]
     page = render(
@@ -34,7 +34,9 @@ def write_validation(
         heading=heading,
         results=rows,
         broken=broken,
-        stopping=[r for r in broken if r["severity"] == "fail" or r["error"]],
+        stopping=[
+            r for r in broken if not r["released_by"] and (r["severity"] == "fail" or r["error"])
+        ],
     )
     file.write_text(page, encoding="utf-8")
 

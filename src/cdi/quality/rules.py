@@ -7,7 +7,8 @@ check) and ``expectations`` in Great Expectations' own form (type, kwargs, meta)
 - ``severity``: `fail` stops, `warn` reports, `info` counts;
 - ``reason``: why the rule is there;
 - ``quarantine`` (border 1): rows that break the rule are moved out, and the rule itself fails only
-  below its ``mostly``.
+  below its ``mostly``;
+- ``releasable: false`` (severity `fail`): nobody may release it (`cdi.quality.releases`).
 """
 
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Rule:
     type: str
     kwargs: dict[str, Any]
     is_quarantining: bool = False
+    is_releasable: bool = True
 
     @property
     def column(self) -> str:
@@ -75,6 +77,7 @@ def load_suite(border: str, name: str) -> Suite:
             type=entry["type"],
             kwargs=entry["kwargs"],
             is_quarantining=entry["meta"].get("quarantine", False),
+            is_releasable=entry["meta"].get("releasable", True),
         )
         for entry in content["expectations"]
     )

@@ -1,0 +1,128 @@
+"""Tells people that a task failed or a source is late: to the log, by mail or to a web hook.
+
+Where to is Airflow's connection ``cdi_notify``: of type `smtp` (extra: `from_email`, `to`), or
+`http`/`https` (the hook's address as host or extra `endpoint`; a password is sent as bearer token).
+Without it the message stands in the log. It names the DAG, the run, the task, the rule and a link,
+and never what the data or the log say: mail and chat are no place for them.
+"""
+
+import logging
+import re
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk import BaseNotifier
+
+LOG = logging.getLogger(__name__)
+CONNECTION_ID = "cdi_notify"
+HEADINGS = {"failed": "A task failed", "late": "A source is late"}
+
+
+class Notifier(BaseNotifier):
+    """Sends one message.
+
+    Args:
+        what: `failed` (as `on_failure_callback`) or `late` (as a deadline's callback).
+        context: Airflow's, if it is given here and not on the call.
+    """
+
+    def __init__(self, what: str = "failed", context: Any = None) -> None:
+        """Keep what it is about."""
+        super().__init__(context=context)
+        self.what = what
+
+    def notify(self, context: Any) -> None:
+        """Send it; what goes wrong here is logged and stops nothing."""
+        message = describe(self.what, context)
+        try:
+            _send(message)
+        except Exception as error:  # a mail server has many ways to fail; the run has none to spare
+            # its words may hold addresses or passwords
+            LOG.error("the notification was not sent (%s): %s", type(error).__name__, message)
+
+
+def describe(what: str, context: Any) -> dict[str, str]:
+    """The message's parts.
+
+    Args:
+        what: `failed` or `late`.
+        context: Of a task, or a deadline's (the run as Airflow's API tells it).
+    """
+    ti = context.get("ti") or context.get("task_instance")
+    if ti is not None:
+        dag_id, run_id, task_id = ti.dag_id, ti.run_id, ti.task_id
+    else:
+        run = context["dag_run"]
+        dag_id, run_id, task_id = run["dag_id"], run["dag_run_id"], ""
+    found = {
+        "what": HEADINGS[what],
+        "dag": dag_id,
+        "run": run_id,
+        "task": task_id,
+        "rule": ", ".join(_rules(context.get("exception"))),
+        "link": _link(dag_id, run_id, task_id),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _rules(error: Any) -> list[str]:
+    """Ids of the rules that an expected error is about; no other word of it."""
+    cause = getattr(error, "__cause__", None)
+    rule_id = getattr(cause, "rule_id", "")
+    return [rule for rule in (rule_id, *getattr(cause, "broken", ())) if _is_id(rule)]
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch(r"[A-Z]+(?:-[A-Z0-9]+)+", text) is not None
+
+
+def _link(dag_id: str, run_id: str, task_id: str) -> str:
+    from airflow.sdk.configuration import conf
+
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    path = f"/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
+    return base + path + (f"/tasks/{quote(task_id)}" if task_id else "")
+
+
+def _send(message: dict[str, str]) -> None:
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    text = "\n".join(f"{name}: {value}" for name, value in message.items())
+    try:
+        connection = BaseHook.get_connection(CONNECTION_ID)
+    except AirflowNotFoundException:
+        LOG.warning("no connection %s, so it is told here alone\n%s", CONNECTION_ID, text)
+        return
+    if connection.conn_type == "smtp":
+        _mail(connection.extra_dejson, message, text)
+    else:
+        _post(connection, message, text)
+
+
+def _mail(extra: dict[str, Any], message: dict[str, str], text: str) -> None:
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    with SmtpHook(smtp_conn_id=CONNECTION_ID) as hook:
+        hook.send_email_smtp(
+            to=extra["to"],
+            subject=f"{message['what']}: {message['dag']}",
+            html_content=f"<pre>{escape(text)}</pre>",
+        )
+
+
+def _post(connection: Any, message: dict[str, str], text: str) -> None:
+    import httpx
+
+    url = connection.host
+    if "://" not in url:
+        port = f":{connection.port}" if connection.port else ""
+        url = f"{connection.conn_type}://{connection.host}{port}"
+    token = connection.password
+    httpx.post(
+        url + connection.extra_dejson.get("endpoint", ""),
+        json={"text": text, **message},
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        timeout=10,
+    ).raise_for_status()

@@ -1,0 +1,102 @@
+"""Two tasks in which people release a failed check: one proposes with a reason, another confirms.
+
+They wait in Airflow's *Required Actions*, if the build was asked to (its param `asks`). What is
+released, and that nothing else is, is decided by `cdi.quality.releases`.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from cdi_airflow.notes import write_note
+
+STOP = "Stop"
+
+
+class _AskOperator(HITLOperator):
+    """Waits for a person's answer, on the failures of one private version."""
+
+    template_fields: Collection[str] = (*HITLOperator.template_fields, "version")
+
+    def __init__(self, *, agency: str, version: Any, answer: str, **kwargs: Any) -> None:
+        super().__init__(options=[answer, STOP], **kwargs)
+        self.agency = agency
+        self.version = version
+
+    def execute(self, context: Any) -> Any:
+        """Ask, unless nothing is held."""
+        from cdi import pipeline
+
+        held = pipeline.held(self.agency, self.version)
+        if not held:
+            raise AirflowSkipException("no failure is held")
+        told = "\n".join(f"- **{h.rule_id}**: {h.told}" for h in held)
+        self.body = f"{self.body or ''}Version {self.version} of {self.agency} broke\n\n{told}\n"
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """Stop the run unless the person said yes.
+
+        Returns:
+            What was typed in, and `by`: the person's name in Airflow.
+        """
+        answer = super().execute_complete(context, event)
+        by = str((answer["responded_by_user"] or {}).get("name", ""))
+        if STOP in answer["chosen_options"]:
+            write_note(context, f"{by} did not release it", of_run=True)
+            raise AirflowFailException("the failure was not released")
+        return {**answer["params_input"], "by": by}
+
+
+class ProposeRelease(_AskOperator):
+    """Asks whether what is held should be released, and why."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Ask for a reason."""
+        why = Param(
+            type="string", minLength=10, title="Reason", source="task",
+            description="Why the version may be published all the same. Published with it.",
+        )  # fmt: skip
+        kwargs["params"] = {"reason": why}  # in place of the DAG's, which Airflow passes as well
+        super().__init__(answer="Release", subject="Release a failed check?", **kwargs)
+
+
+class ConfirmRelease(_AskOperator):
+    """Asks another person to confirm; then the release is written down and the check repeated.
+
+    Args:
+        proposal: Output of `ProposeRelease`.
+    """
+
+    template_fields: Collection[str] = (*_AskOperator.template_fields, "proposal")
+
+    def __init__(self, *, proposal: Any, **kwargs: Any) -> None:
+        """Keep the proposal."""
+        super().__init__(answer="Confirm", subject="Confirm the release, as another", **kwargs)
+        self.proposal = proposal
+
+    def execute(self, context: Any) -> Any:
+        """Ask, and say who proposed it and why."""
+        self.body = f"{self.proposal['by']} proposes: {self.proposal['reason']}\n\n"
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
+        """Release and check again.
+
+        Raises:
+            AirflowFailException: If both are one person, or a rule may never be released.
+        """
+        from cdi import pipeline
+        from cdi.errors import CdiError
+
+        second = super().execute_complete(context, event)["by"]
+        reason, by = self.proposal["reason"], self.proposal["by"]
+        try:
+            done = pipeline.release_and_check(self.agency, self.version, reason, by, second)
+        except CdiError as error:
+            write_note(context, str(error), of_run=True)
+            raise AirflowFailException(str(error)) from error
+        write_note(context, f"released by {by} and {second}: {reason}\n{done.evidence}")

@@ -1,0 +1,174 @@
+"""A failed check that people release: by two, for one failure, and never for what must hold."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cdi import build, landing, paths, pipeline
+from cdi.errors import CdiError, GateError
+from cdi.quality import releases
+from cdi.quality.rules import all_rules
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+from tests.pipeline.test_decisions import row, write
+
+WHY = "half a year was deleted, as agreed with the owner"
+
+
+def released(small: SmallAgency, rule_id: str, **given: str) -> releases.Held:
+    """Release by two people, unless `given` says otherwise."""
+    people = {"by": "1207", "second_person": "1311", "reason": WHY}
+    return releases.release(small.agency, rule_id, **{**people, **given})  # type: ignore[arg-type]
+
+
+def deliver(small: SmallAgency, rows: int) -> None:
+    """Calls anew, as many as given; extracted and checked."""
+    small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:rows]))
+    small.extract_and_check()
+
+
+@pytest.fixture
+def stopped(small: SmallAgency) -> SmallAgency:
+    """A snapshot with less than half of the rows of the one before: FILE-07 refuses it."""
+    small.extract_and_check()
+    with pytest.raises(GateError) as stop:
+        deliver(small, 2)
+    assert stop.value.broken == ("FILE-07",)
+    return small
+
+
+def test_a_refused_batch_is_held_and_enters_once_two_people_released_it(
+    stopped: SmallAgency,
+) -> None:
+    (held,) = releases.held(stopped.agency)
+    assert (held.rule_id, held.is_releasable) == ("FILE-07", True)
+    assert held.what.startswith("calls/")
+    released(stopped, "FILE-07")
+    stopped.extract_and_check()
+    assert stopped.run()
+    assert stopped.rows("select count(*) from fct_calls") == [(2,)]
+    assert stopped.rows(
+        "select released_by, release_reason, is_success from data_quality "
+        "where rule_id = 'FILE-07' and released_by is not null"
+    ) == [("1207, 1311", WHY, False)]
+    assert stopped.rows("select count(*) from data_quality where released_by is not null") == [(1,)]
+    assert f"Released by 1207, 1311: {WHY}" in (stopped.published / "validation.html").read_text()
+
+
+def test_a_release_is_for_that_batch_alone(stopped: SmallAgency) -> None:
+    released(stopped, "FILE-07")
+    with pytest.raises(GateError, match="FILE-07"):
+        deliver(stopped, 1)
+    assert len(landing.batches("testville", "calls")) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"second_person": "1207"}, "DEC-06"),
+        ({"second_person": ""}, "DEC-05"),
+        ({"reason": ""}, "DEC-09"),
+        ({"by": ""}, "decided_by"),
+    ],
+    ids=["one person twice", "one person", "no reason", "nobody"],
+)
+def test_a_release_that_is_not_in_order_is_refused(
+    stopped: SmallAgency, given: dict[str, str], why: str
+) -> None:
+    with pytest.raises(CdiError, match="DECIDE-REFUSED") as refused:
+        released(stopped, "FILE-07", **given)
+    assert why in str(refused.value)
+    with pytest.raises(GateError):
+        stopped.extract_and_check()
+
+
+@pytest.mark.parametrize("forged", [{"second_person": "1207"}, {"reason": ""}, {}])
+def test_a_file_written_by_hand_releases_no_more(
+    stopped: SmallAgency, forged: dict[str, str]
+) -> None:
+    (held,) = releases.held(stopped.agency)
+    whole = {"rule_id": "FILE-07", "content_id": held.content_id, "reason": WHY,
+             "second_person": "1311", "call_reference": ""}  # fmt: skip
+    write(stopped, "by-hand.csv", row("D1", "released", **{**whole, **forged}))
+    if forged:
+        with pytest.raises(GateError):
+            stopped.extract_and_check()
+    else:
+        stopped.extract_and_check()
+
+
+def test_what_stopped_nothing_is_not_released(small: SmallAgency) -> None:
+    small.extract_and_check()
+    with pytest.raises(CdiError, match="RELEASE-NOTHING"):
+        released(small, "FILE-07")
+
+
+def broken_marts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule_id: str) -> None:
+    """Let a rule of the marts fail, whatever the data: its table has 1,207 rows."""
+    folder = tmp_path / "expectations"
+    (folder / "marts").mkdir(parents=True)
+    for file in paths.EXPECTATIONS.glob("*"):
+        if file.name != "marts":
+            (folder / file.name).symlink_to(file)
+    for file in (paths.EXPECTATIONS / "marts").glob("*.yaml"):
+        suite = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for rule in suite["expectations"]:
+            if rule["meta"]["rule_id"] == rule_id:
+                rule["type"] = "expect_table_row_count_to_equal"
+                rule["kwargs"] = {"value": 1207}
+        (folder / "marts" / file.name).write_text(
+            yaml.safe_dump(suite, sort_keys=False), encoding="utf-8"
+        )
+    monkeypatch.setattr(paths, "EXPECTATIONS", folder)
+
+
+def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_marts(tmp_path, monkeypatch, "MART-15")
+    with pytest.raises(GateError, match="MART-15"):
+        small.run()
+    version = json.loads((paths.published("testville") / ".next" / "version.json").read_text())
+    step = pipeline.check_marts("testville", version["version"], asks="True")
+    assert step.evidence.startswith("held until two people release it")
+    (held,) = pipeline.held("testville", version["version"])
+    assert (held.rule_id, held.what) == ("MART-15", version["version"])
+    step = pipeline.release_and_check("testville", version["version"], WHY, "ada", "bo")
+    assert "Released by ada, bo" in step.evidence
+    assert small.run()
+    assert small.published.resolve().name != version["version"]  # the decision was landed
+    assert small.rows(
+        "select rule_id, released_by from data_quality where released_by is not null"
+    ) == [("MART-15", "ada, bo")]
+    staged = small.staged("select rule_id, content_id from staging.stg_decisions")
+    assert staged == [("MART-15", held.content_id)]
+    # another call in the data: another content
+    before = releases.of_version(build.plan(small.agency))
+    deliver(small, 4)
+    assert releases.of_version(build.plan(small.agency)) != before
+
+
+def test_what_must_hold_is_never_released(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_marts(tmp_path, monkeypatch, "MART-30")
+    with pytest.raises(GateError, match="MART-30"):
+        small.run()
+    version = json.loads((paths.published("testville") / ".next" / "version.json").read_text())
+    with pytest.raises(GateError):
+        pipeline.check_marts("testville", version["version"], asks="True")
+    with pytest.raises(CdiError, match="RELEASE-NEVER"):
+        released(small, "MART-30")
+    (held,) = releases.held(small.agency)
+    whole = {"rule_id": "MART-30", "content_id": held.content_id, "reason": WHY,
+             "second_person": "1311", "call_reference": ""}  # fmt: skip
+    write(small, "by-hand.csv", row("D1", "released", **whole))
+    with pytest.raises(GateError, match="MART-30"):
+        pipeline.check_marts("testville", version["version"])
+
+
+def test_conservation_and_one_outcome_each_are_never_released() -> None:
+    never = {rule.rule_id for rule in all_rules() if not rule.is_releasable}
+    assert never >= {"FILE-01", "MART-10", "MART-30", "MART-31", "MART-32"}
+    assert all(rule.severity == "fail" for rule in all_rules() if not rule.is_releasable)

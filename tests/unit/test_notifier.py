@@ -1,0 +1,184 @@
+"""The notifier: real mail and web-hook servers on loopback get the message, and nothing else."""
+
+import json
+import logging
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_string, policy
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cdi.errors import GateError
+
+SECRET = "Ada Example was hit at 1 Example Street"
+
+
+class MailHandler(socketserver.StreamRequestHandler):
+    """Enough of SMTP to take one mail (RFC 5321)."""
+
+    def handle(self) -> None:
+        """Answer each command."""
+        self.say("220 test")
+        for line in iter(self.rfile.readline, b""):
+            command = line.decode().split()[0].upper()
+            if command == "DATA":
+                self.say("354 go on")
+                lines = iter(self.rfile.readline, b".\r\n")
+                self.server.mails.append(b"".join(lines).decode())  # type: ignore[attr-defined]
+            self.say("221 bye" if command == "QUIT" else "250 ok")
+
+    def say(self, text: str) -> None:
+        """Answer."""
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+class HookHandler(BaseHTTPRequestHandler):
+    """Keeps what is posted."""
+
+    def do_POST(self) -> None:
+        """Keep path, authorization and body."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        got = (self.path, self.headers["Authorization"], json.loads(body))
+        self.server.posts.append(got)  # type: ignore[attr-defined]
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Be quiet."""
+
+
+@contextmanager
+def serving(server: socketserver.TCPServer) -> Iterator[int]:
+    """A server in a thread; its port."""
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def failed() -> dict[str, Any]:
+    """The context of a task that a rule stopped, whose error tells of a person."""
+    try:
+        try:
+            raise GateError("GATE-MARTS", SECRET, SECRET, ["MART-15", "not an id"])
+        except GateError as cause:
+            raise RuntimeError(SECRET) from cause
+    except RuntimeError as error:
+        ti = SimpleNamespace(dag_id="a__build", run_id="manual__2026-01-01T00:00:00+00:00",
+                             task_id="check")  # fmt: skip
+        return {"ti": ti, "exception": error}
+
+
+EXPECTED = {
+    "what": "A task failed",
+    "dag": "a__build",
+    "run": "manual__2026-01-01T00:00:00+00:00",
+    "task": "check",
+    "rule": "GATE-MARTS, MART-15",
+}
+LINK = "/dags/a__build/runs/manual__2026-01-01T00%3A00%3A00%2B00%3A00/tasks/check"
+
+
+def test_mail_reaches_a_real_server(
+    failed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cdi_airflow.notifier import Notifier
+
+    server = socketserver.TCPServer(("127.0.0.1", 0), MailHandler)
+    server.mails = []  # type: ignore[attr-defined]
+    with serving(server) as port:
+        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "cdi@example.org",
+                 "to": "ops@example.org"}  # fmt: skip
+        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_CDI_NOTIFY", json.dumps(connection))
+        Notifier()(failed)
+    (text,) = server.mails  # type: ignore[attr-defined]
+    mail = message_from_string(text, policy=policy.default)
+    assert mail["To"] == "ops@example.org"
+    assert mail["From"] == "cdi@example.org"
+    assert mail["Subject"] == "A task failed: a__build"
+    body = next(part for part in mail.walk() if part.get_content_maintype() == "text").get_content()
+    for name, value in EXPECTED.items():
+        assert f"{name}: {value}" in body
+    assert LINK in body
+    assert SECRET not in body
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
+    """A web hook, and the connection to it."""
+    server = HTTPServer(("127.0.0.1", 0), HookHandler)
+    server.posts = []  # type: ignore[attr-defined]
+    server.status = 200  # type: ignore[attr-defined]
+    with serving(server) as port:
+        connection = {"conn_type": "http", "host": "127.0.0.1", "port": port,
+                      "password": "token", "extra": {"endpoint": "/hook"}}  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_CDI_NOTIFY", json.dumps(connection))
+        yield server
+
+
+def test_a_web_hook_gets_the_parts(failed: dict[str, Any], hook: Any) -> None:
+    from cdi_airflow.notifier import Notifier
+
+    Notifier()(failed)
+    ((path, authorization, body),) = hook.posts
+    assert (path, authorization) == ("/hook", "Bearer token")
+    assert {name: body[name] for name in EXPECTED} == EXPECTED
+    assert body["link"].endswith(LINK)
+    assert set(body) == {*EXPECTED, "link", "text"}
+    assert SECRET not in json.dumps(body)
+
+
+def test_a_late_source_is_told_by_its_run(hook: Any) -> None:
+    from cdi_airflow.notifier import Notifier
+
+    run = {"dag_id": "a__extract", "dag_run_id": "scheduled__1", "conf": {"x": SECRET}}
+    context = {"dag_run": run,
+               "deadline": {"id": "1", "deadline_time": "2026-01-01"}}  # fmt: skip
+    Notifier(what="late", context=context)(context)
+    ((_, _, body),) = hook.posts
+    assert (body["what"], body["dag"]) == ("A source is late", "a__extract")
+    assert "task" not in body
+    assert SECRET not in json.dumps(body)
+
+
+def test_a_hook_that_fails_stops_nothing_and_tells_no_secret(
+    failed: dict[str, Any], hook: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    from cdi_airflow.notifier import Notifier
+
+    hook.status = 500
+    with caplog.at_level(logging.ERROR):
+        Notifier()(failed)
+    assert len(hook.posts) == 1
+    assert "was not sent (HTTPStatusError)" in caplog.text
+    assert SECRET not in caplog.text
+    assert "token" not in caplog.text
+
+
+def test_without_a_connection_it_stands_in_the_log(
+    failed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from cdi_airflow.notifier import Notifier
+
+    def none(name: str) -> None:
+        raise AirflowNotFoundException(name)
+
+    monkeypatch.setattr(BaseHook, "get_connection", none)
+    with caplog.at_level(logging.WARNING):
+        Notifier()(failed)
+    assert "rule: GATE-MARTS, MART-15" in caplog.text
+    assert SECRET not in caplog.text
