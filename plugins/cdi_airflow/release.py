@@ -57,11 +57,19 @@ class ProposeRelease(_AskOperator):
     def __init__(self, **kwargs: Any) -> None:
         """Ask for a reason."""
         why = Param(
-            type="string", minLength=10, title="Reason", source="task",
+            "", type="string", title="Reason", source="task",
             description="Why the version may be published all the same. Published with it.",
         )  # fmt: skip
         kwargs["params"] = {"reason": why}  # in place of the DAG's, which Airflow passes as well
         super().__init__(answer="Release", subject="Release a failed check?", **kwargs)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """Stop the run also if no reason was given."""
+        proposal = super().execute_complete(context, event)
+        if not proposal["reason"].strip():
+            write_note(context, "no reason was given: clear this task and answer again")
+            raise AirflowFailException("no reason was given")
+        return proposal
 
 
 class ConfirmRelease(_AskOperator):
