@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cdi import access, paths
+from cdi.agencies import Agency
+from cdi.cli import app
 
 
 @pytest.fixture
@@ -72,6 +75,16 @@ def test_the_access_log_only_grows_and_is_its_owners_alone(state: Path) -> None:
     ]  # fmt: skip
     at = datetime.fromisoformat(found[0]["at"])
     assert before <= at <= datetime.now(UTC)
+
+
+def test_the_command_line_tells_who_looked_at_what(sample: Agency) -> None:
+    access.note("sample", "ada", "worklist/index.html", "v1")
+    access.note("sample", "bo", "worklist/worklist.csv", "v1")
+    told = CliRunner().invoke(app, ["access", "sample"])
+    assert told.exit_code == 0
+    assert [line.split("  ")[1:] for line in told.stdout.splitlines()] == [
+        ["ada", "v1", "worklist/index.html"], ["bo", "v1", "worklist/worklist.csv"],
+    ]  # fmt: skip
 
 
 def test_a_name_cannot_forge_a_line(state: Path) -> None:
