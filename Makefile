@@ -23,7 +23,7 @@ MONTHS ?= 3
 SEED ?= 1
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast explain test test-slow test-browser check \
+.PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast attack explain test test-slow test-browser check \
 	bench docs walkthrough lock clean
 
 help:  ## List the targets
@@ -55,6 +55,9 @@ audit-rehearsal: $(VENV)/run.stamp  ## The audit loop on a simulated year, in tw
 
 hidden-keys: $(VENV)/run.stamp  ## New Orleans with hidden report numbers: make hidden-keys DATA=<folder>
 	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py
+
+attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; <state>/attack.json; minutes
+	@$(BIN)/python -m cdi.cli attack
 
 explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<reference> [AGENCY=nopd]
 	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }

@@ -222,6 +222,35 @@ def nowcast(
 
 
 @app.command()
+def attack(scenario: ScenarioOption = None, seed: SeedOption = None) -> None:
+    """Release the simulated force's open extract twice, and try to find out what is withheld."""
+    from cdi.open_extract import rehearsal
+
+    _choose(scenario, None, seed)
+    with Progress(console=console) as bar:
+        task = bar.add_task("", total=None)
+        made = rehearsal.run(
+            lambda step: bar.update(task, description=step, total=None, completed=0),
+            lambda n, of: bar.update(task, completed=n, total=of),
+        )
+    _say_simulated()
+    console.print(
+        f"{made['cells']:,} cells, {made['counts']:,} counts with all totals, "
+        f"{made['suppressed']:,} withheld: {made['recovered']} recovered, "
+        f"{made['told_small']} known to be small", highlight=False,
+    )  # fmt: skip
+    console.print(
+        f"with small counts withheld alone, {made['recovered_without_suppression']:,} of "
+        f"{made['suppressed_without_suppression']:,} recovered; with quarters counted anew, "
+        f"{made['without_keeping']['shown_in_one']:,} shown in one release and withheld in the "
+        "other", highlight=False,
+    )  # fmt: skip
+    console.print(f"written to {paths.home() / 'attack.json'}", highlight=False, soft_wrap=True)
+    if made["recovered"] or made["told_small"]:
+        sys.exit(1)
+
+
+@app.command()
 def peers() -> None:
     """Compare the published agencies by a funnel: whole-agency figures alone, uncorrected."""
     from cdi.audit import peers as compared

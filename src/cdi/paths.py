@@ -86,6 +86,12 @@ def published(agency: str) -> Path:
     return home() / "published" / agency
 
 
+def released(agency: str) -> Path:
+    """Quarters of the open extract as they were released; to be backed up, see `open_extract`."""
+    folder = home() / "released" / agency
+    return folder / variant() if agency == SIMULATED else folder
+
+
 def audit(agency: str) -> Path:
     """Draws and their register; to be backed up, as a draw cannot be made again."""
     folder = home() / "audit" / agency

@@ -179,9 +179,12 @@ def release_and_check(agency: str, version: str, reason: str, by: str, second_pe
 
 
 def write_report(agency: str, version: str) -> Step:
-    """Write the report into the private folder; see `cdi.report`."""
+    """Write report and open extract into the private folder; see `report`, `open_extract`."""
+    from cdi import open_extract  # its solver takes a second to import
+
     planned = build.resume(agencies.load(agency), version)
     report.write(planned)
+    open_extract.write(planned)
     return Step(True, summary_text(summary_of(planned.file)), version)
 
 

@@ -1,7 +1,8 @@
 """Publishing: by rename, so that readers never wait and never see a half-built state (design 5.9).
 
 ``published/<agency>/versions/<id>/`` holds ``recording.duckdb`` (read-only), ``report.html``,
-``validation.html`` and ``version.json``; ``current`` is a symbolic link, swapped by one rename.
+``validation.html``, ``open/`` and ``version.json``; ``current`` is a symbolic link, swapped by one
+rename.
 """
 
 import shutil
@@ -12,7 +13,10 @@ from cdi.build import Plan
 from cdi.errors import BuildError
 
 KEPT_VERSIONS = 5
-PARTS = ("recording.duckdb", "report.html", "validation.html", "version.json")
+PARTS = (
+    "recording.duckdb", "report.html", "validation.html", "open/open.duckdb", "open/README.md",
+    "version.json",
+)  # fmt: skip
 
 
 def publish(planned: Plan) -> Path:

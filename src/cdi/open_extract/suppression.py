@@ -1,0 +1,184 @@
+"""Which counts to withhold so that what is shown does not give the small ones back.
+
+A count of 1 to k - 1 is small and withheld (primary suppression). Totals, and counts that add up to
+others, would often return it, so others are withheld beside it (secondary suppression). Which ones
+is found by building **witnesses**: other tables of whole, non-negative numbers that fulfil the same
+sums and equal the true table in all that is shown. For each small count there is a witness in which
+it is 0 and one in which it is k or more, and each other withheld count has another value in some
+witness. Who sees only what is shown cannot tell the true table from its witnesses.
+
+The cheapest witness is a linear programme (HiGHS, by SciPy); whether it holds is checked in whole
+numbers. A count that no witness moves is shown.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.sparse import csr_matrix, hstack, identity
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Target = tuple[int, int]  # which count, and the value that a witness must give it, or go beyond
+
+TOGETHER = 6  # small counts that one witness is built for: of 1, 6 and 20 it is the quickest
+SLACK = 1e4  # price of leaving a small count for a later witness
+FREE = 1e-3  # price of moving a count that is withheld already
+ROUNDING = 1e-6
+GAP = 0.05
+SECONDS = 10  # for a witness in whole numbers, where the linear programme gives fractions
+
+
+@dataclass(frozen=True)
+class System:
+    """Counts and how they add up.
+
+    Attributes:
+        values: The counts.
+        sums: One row per sum: 1 for each part, -1 for the total.
+        is_hidden: Counts that are shown in no case, but can be inferred: what is left of a total.
+        cost: What is lost by withholding a count.
+    """
+
+    values: Ints
+    sums: csr_matrix
+    is_hidden: Bools
+    cost: Floats
+
+    def is_small(self, smallest: int) -> Bools:
+        """Which counts are from 1 to one less than `smallest`."""
+        return (self.values > 0) & (self.values < smallest)
+
+
+def protect(system: System, smallest: int) -> Bools:
+    """Choose what to withhold.
+
+    Args:
+        system: The counts; those hidden are withheld anyway.
+        smallest: From this count on a count may be shown; so may 0.
+
+    Returns:
+        Whether each count is withheld.
+    """
+    small = np.flatnonzero(system.is_small(smallest))
+    withheld = system.is_small(smallest) | system.is_hidden
+    targets: list[Target] = [(int(place), value) for place in small for value in (0, smallest)]
+    np.random.default_rng(0).shuffle(targets)
+    witnesses: list[Ints] = []
+    unmet = targets
+    while unmet:
+        chosen = list(dict(reversed(unmet[:TOGETHER])).items())  # one target per count
+        moves = _cheapest(system, withheld, chosen)
+        if moves is None or not any(_meets(system, moves, target) for target in unmet):
+            moves = _certain(system, withheld, unmet[0])
+        witnesses.append(moves)
+        withheld |= moves != 0
+        unmet = [target for target in unmet if not _meets(system, moves, target)]
+    kept = _needed(system, witnesses, targets)
+    moved = np.any([moves != 0 for moves in kept], axis=0) if kept else np.zeros_like(withheld)
+    return np.asarray(system.is_small(smallest) | system.is_hidden | moved)
+
+
+def _meets(system: System, moves: Ints, target: Target) -> bool:
+    place, value = target
+    reached = int(system.values[place] + moves[place])
+    return reached == 0 if value == 0 else reached >= value
+
+
+def _needed(system: System, witnesses: list[Ints], targets: list[Target]) -> list[Ints]:
+    """The witnesses without those whose targets others meet; the dearest are dropped first."""
+    met = np.array([[_meets(system, moves, target) for target in targets] for moves in witnesses])
+    kept = list(range(len(witnesses)))
+    dearest = sorted(kept, key=lambda at: -float(system.cost[witnesses[at] != 0].sum()))
+    for place in dearest:
+        others = [other for other in kept if other != place]
+        if others and met[others].any(axis=0).all():
+            kept = others
+    return [witnesses[place] for place in kept]
+
+
+def _programme(
+    system: System, withheld: Bools, targets: list[Target]
+) -> tuple[Floats, csr_matrix, Floats, csr_matrix, Floats]:
+    """Ups, downs and slacks: costs, equalities, upper bounds, inequalities (>=) and their bounds.
+
+    The slack of a target is how far a witness stays from it.
+    """
+    count, wanted = len(system.values), len(targets)
+    places = [place for place, _ in targets]
+    now = system.values[places]
+    value = np.array([value for _, value in targets])
+    signs = np.where(value > now, 1.0, -1.0)
+    price = np.where(withheld, FREE, system.cost)
+    equal = hstack(
+        [system.sums, -system.sums, csr_matrix((system.sums.shape[0], wanted))], format="csr"
+    )
+    row = np.arange(wanted)
+    moved = csr_matrix((signs, (row, places)), shape=(wanted, count))
+    reached = hstack([moved, -moved, identity(wanted)], format="csr")
+    upper = np.concatenate(
+        [np.full(count, np.inf), system.values, np.full(wanted, np.inf)]
+    )  # fmt: skip
+    cost = np.concatenate([price, price, np.full(wanted, SLACK)])
+    return cost, equal, upper, reached, np.abs(value - now).astype(float)
+
+
+def _cheapest(system: System, withheld: Bools, targets: list[Target]) -> Ints | None:
+    """The cheapest moves that bring counts to their targets, in whole numbers; None without."""
+    cost, equal, upper, reached, far = _programme(system, withheld, targets)
+    found = linprog(
+        cost, A_ub=-reached, b_ub=-far, A_eq=equal, b_eq=np.zeros(equal.shape[0]),
+        bounds=np.column_stack([np.zeros(len(upper)), upper]), method="highs",
+    )  # fmt: skip
+    if found.x is None:
+        return None
+    moves = _net(system, found.x)
+    whole = _whole(system, moves)
+    if whole is not None:
+        return whole
+    return _in_whole_numbers(system, withheld, withheld | (np.abs(moves) > ROUNDING), targets)
+
+
+def _in_whole_numbers(
+    system: System, withheld: Bools, touched: Bools, targets: list[Target], slack: float = np.inf
+) -> Ints | None:
+    """The same among a few counts, by branch and bound; None if it finds none in time."""
+    cost, equal, upper, reached, far = _programme(system, withheld, targets)
+    moving = 2 * len(system.values)
+    upper[:moving][~np.tile(touched, 2)] = 0
+    upper[moving:] = slack
+    found = milp(
+        cost,
+        integrality=(np.arange(len(cost)) < moving).astype(int),
+        bounds=Bounds(np.zeros(len(cost)), upper),
+        constraints=[LinearConstraint(equal, 0, 0), LinearConstraint(reached, far, np.inf)],
+        options={"time_limit": SECONDS, "mip_rel_gap": GAP},
+    )
+    return None if found.x is None else _whole(system, _net(system, found.x))
+
+
+def _certain(system: System, withheld: Bools, target: Target) -> Ints:
+    """Moves that meet one target in any case; at worst all counts become 0, or many times more."""
+    for touched in (withheld, np.ones_like(withheld)):
+        moves = _in_whole_numbers(system, withheld, touched, [target], slack=0)
+        if moves is not None and _meets(system, moves, target):
+            return moves
+    return system.values * (-1 if target[1] == 0 else target[1] - 1)
+
+
+def _net(system: System, found: Floats) -> Floats:
+    count = len(system.values)
+    return found[:count] - found[count : 2 * count]
+
+
+def _whole(system: System, moves: Floats) -> Ints | None:
+    """The moves as whole numbers, if they are whole and lead to another possible table."""
+    rounded = np.rint(moves).astype(np.int64)
+    is_right = (
+        np.abs(moves - rounded).max(initial=0) < ROUNDING
+        and not (system.sums @ rounded).any()
+        and (system.values + rounded >= 0).all()
+    )
+    return rounded if is_right else None

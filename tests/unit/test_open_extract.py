@@ -1,0 +1,309 @@
+"""The open extract of a planted version: what leaves it, what stays, what does not change."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cdi import open_extract
+from cdi.audit import tables as audit_tables
+from cdi.open_extract import attack, blocks
+from cdi.open_extract.blocks import ALL, Key, Quarter
+from cdi.sql import connect, ident
+
+LIMITS = {"smallest_count": 5, "smallest_denominator": 20, "maturity_days": 30}
+GROUPS = ("violence_against_the_person", "sexual_offences", "theft")
+FIRST, SECOND = Quarter(date(2017, 1, 1)), Quarter(date(2017, 4, 1))
+SECRET = "NMP-20170101-0001"  # stands in every column of a call or crime that may hold text
+
+
+def crime(day: date, district: str | None, group: str, **other: Any) -> dict[str, Any]:
+    """A crime reported at noon; recorded within an hour, unless it is said to be missed."""
+    at = datetime(day.year, day.month, day.day, 12)
+    outcome = other.get("outcome", "recorded")
+    return {
+        "call_id": f"{SECRET}-{day}-{district}", "district": district, "offence_group": group,
+        "reported_at": at, "reported_month_on": day.replace(day=1),
+        "recorded_at": at + timedelta(hours=1) if outcome == "recorded" else None,
+        "is_rape": False, "is_domestic_abuse": False, "is_in_frame": True, "outcome": outcome,
+        **{f"outcome_{ruleset}": outcome for ruleset in ("strict", "standard", "inclusive")},
+        **other,
+    }  # fmt: skip
+
+
+def crimes(quarter: Quarter) -> list[dict[str, Any]]:
+    """Twelve thefts a month in A and B, 7 of violence in A, 2 in B, and 3 missed thefts in A."""
+    found = []
+    for month in range(3):
+        day = quarter.starts_on.replace(month=quarter.starts_on.month + month)
+        for district in "AB":
+            found += [crime(day, district, "theft") for _ in range(12)]
+        found += [crime(day, "A", "theft", outcome="unrecorded") for _ in range(3)]
+        found += [crime(day, "A", "violence_against_the_person") for _ in range(7)]
+        found += [crime(day, "B", "violence_against_the_person") for _ in range(2)]
+    return found
+
+
+def version(
+    file: Path, rows: list[dict[str, Any]], as_of: date, *, is_simulated: bool = True
+) -> Path:
+    """A version's file with what the extract reads."""
+    file.unlink(missing_ok=True)
+    with connect(file) as con:
+        con.execute(
+            "create table release as select 'Testville' as agency_name, "
+            "$simulated as is_simulated, 'UTC' as timezone, $as_of::timestamp as as_of, "
+            "as_of as calls_as_of, as_of as crime_records_as_of, 'none' as licence, "
+            "'1' as ruleset_version",
+            {"simulated": is_simulated, "as_of": as_of},
+        )
+        _fill(con, "fct_reported_crimes", rows)
+        con.execute(
+            "create table fct_calls as select call_id, reported_at as received_at, "
+            "$secret as account_text from fct_reported_crimes",
+            {"secret": SECRET},
+        )
+        con.execute(
+            "create table rape_reports as select 'reported_incident' as kept_as, reported_at, "
+            "$secret as rape_report_id from fct_reported_crimes where outcome = 'unrecorded'",
+            {"secret": SECRET},
+        )
+        con.execute("create schema rules")
+        _fill(con, "rules.offence_groups", [
+            {"offence_group": name, "is_headline": name != "fraud", "sort_order": at}
+            for at, name in enumerate((*GROUPS, "fraud"))
+        ])  # fmt: skip
+        _fill(con, "rules.disclosure_limits", [
+            {"limit_name": name, "limit_value": value} for name, value in LIMITS.items()
+        ])  # fmt: skip
+        _fill(con, "auditability", [
+            {"auditability_check": "known_route", "description": "d", "share": 0.987,
+             "min_share": 0.8, "is_met": True, "reason": "none"}
+        ])  # fmt: skip
+        audit_tables.create(con, {})
+    return file
+
+
+def _fill(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    names = ", ".join(ident(name) for name in rows[0])
+    marks = ", ".join("?" for _ in rows[0])
+    values = [list(row.values()) for row in rows]
+    con.execute(
+        f"create table {table} as select * from (values ({marks})) as t({names})", values[0]
+    )
+    con.executemany(f"insert into {table} values ({marks})", values[1:] or [values[0]])
+    if not values[1:]:
+        con.execute(f"delete from {table} where rowid > 0")
+
+
+def released(file: Path, kept: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Make the extract; its tables."""
+    with open_extract.opened(file) as con:
+        open_extract.make(con, kept, folder)
+    with connect(folder / "open.duckdb", read_only=True) as con:
+        names = [name for (name,) in con.execute("show tables").fetchall()]
+        return {
+            name: con.sql(f"from {name}").to_arrow_table().to_pylist() for name in names
+        }  # fmt: skip
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    return version(tmp_path / "recording.duckdb", crimes(FIRST), date(2017, 5, 2))
+
+
+def counted(rows: list[dict[str, Any]], *place: str) -> list[int | None]:
+    names = ("quarter", "month", "district", "offence_group")
+    (row,) = [row for row in rows if tuple(row[name] for name in names) == place]
+    return [row["due_count"], row["recorded_count"], row["missed_count"]]
+
+
+def test_a_quarter_is_released_when_it_is_whole_and_thirty_days_old(tmp_path: Path) -> None:
+    from_january = crimes(FIRST)
+    from_february = [row for row in from_january if row["reported_at"].month > 1]
+    for rows, as_of, quarters in (
+        (from_january, date(2017, 4, 30), []),
+        (from_january, date(2017, 5, 1), ["2017-Q1"]),
+        (from_february, date(2017, 7, 30), []),
+        (from_february, date(2017, 7, 31), ["2017-Q2"]),
+    ):
+        with open_extract.opened(version(tmp_path / "v.duckdb", rows, as_of)) as con:
+            assert [quarter.name for quarter in open_extract.ripe(con, 30)] == quarters
+
+
+def test_quarters_follow_each_other_over_the_year() -> None:
+    last = Quarter(date(2016, 10, 1))
+    assert (last.name, last.months) == ("2016-Q4", ["2016-10", "2016-11", "2016-12"])
+    assert last.next == FIRST
+
+
+def test_all_sums_hold_and_what_is_no_crime_of_the_frame_is_not_counted(tmp_path: Path) -> None:
+    day = FIRST.starts_on
+    others = [
+        crime(day, "A", "theft", is_in_frame=False),
+        crime(day, "A", "fraud"),
+        crime(day, "A", "theft", outcome="justified"),
+        crime(day, "A", "theft", outcome="too_recent"),
+    ]
+    file = version(tmp_path / "v.duckdb", crimes(FIRST) + others, date(2017, 5, 2))
+    with open_extract.opened(file) as con:
+        found = blocks.count(con, FIRST)
+    assert found[Key(ALL, ALL, ALL, ALL, "due")] == 3 * (12 + 12 + 3 + 7 + 2)
+    assert found[Key(ALL, "A", "theft", ALL, "missed")] == 9
+    assert found[Key("2017-02", "B", "violence_against_the_person", ALL, "recorded")] == 2
+    assert found[Key("2017-02", "B", "sexual_offences", ALL, "due")] == 0
+    system = blocks.system(found)
+    # each of the 3 x 2 x 3 cells of each measure is a part of three lines
+    assert system.sums.shape[0] > 3 * (2 * 3 + 3 * 3 + 3 * 2)
+    assert not (system.sums @ system.values).any()
+
+
+def test_small_counts_are_withheld_and_cannot_be_subtracted(planted: Path, tmp_path: Path) -> None:
+    found = released(planted, tmp_path / "kept", tmp_path / "open")
+    crimes_ = found["crimes"]
+    assert len(crimes_) == 4 * 3 * 4
+    violence = "violence_against_the_person"
+    assert counted(crimes_, "2017-Q1", ALL, ALL, ALL) == [108, 99, 9]
+    assert counted(crimes_, "2017-Q1", "2017-01", "B", violence)[0] is None
+    # 9 in the month, 7 of them in A: so these are withheld too, or the total is
+    assert None in (
+        counted(crimes_, "2017-Q1", "2017-01", "A", violence)[0],
+        counted(crimes_, "2017-Q1", "2017-01", ALL, violence)[0],
+    )
+    assert counted(crimes_, "2017-Q1", "2017-01", "A", "theft")[2] is None
+    findings = attack.attack([attack.read(tmp_path / "open")])
+    assert len(findings.withheld) > 6
+    assert findings.recovered == {}
+    assert findings.told_small == []
+
+
+def test_without_secondary_suppression_the_attack_succeeds(planted: Path, tmp_path: Path) -> None:
+    with open_extract.opened(planted) as con:
+        open_extract.make(con, tmp_path / "kept", tmp_path / "open", is_secondary=False)
+    findings = attack.attack([attack.read(tmp_path / "open")])
+    place = attack.Cell(
+        "2017-Q1", "2017-01", "B", "violence_against_the_person", ALL, "due"
+    )  # fmt: skip
+    assert findings.recovered[place] == 2
+
+
+def test_a_released_quarter_stays_as_it_was_and_a_new_one_joins_it(
+    planted: Path, tmp_path: Path
+) -> None:
+    first = released(planted, tmp_path / "kept", tmp_path / "open")
+    # one late record, and one crime more in B: the counts of 2 would be 3
+    changed = [*crimes(FIRST), crime(FIRST.starts_on, "B", "violence_against_the_person")]
+    changed[24] |= {"outcome": "recorded", "outcome_standard": "recorded"}
+    later = version(tmp_path / "recording.duckdb", changed + crimes(SECOND), date(2017, 8, 2))
+    second = released(later, tmp_path / "kept", tmp_path / "later")
+    assert {row["quarter"] for row in second["crimes"]} == {"2017-Q1", "2017-Q2"}
+    assert {row["quarter"]: row["as_of_on"] for row in second["quarters"]} == {
+        "2017-Q1": date(2017, 5, 2), "2017-Q2": date(2017, 8, 2),
+    }  # fmt: skip
+    for name, rows in first.items():
+        if name not in ("release", "auditability", "audited_rates"):
+            assert rows
+            assert [row for row in second[name] if row["quarter"] == "2017-Q1"] == rows, name
+    both = [attack.read(tmp_path / folder) for folder in ("open", "later")]
+    assert attack.differences(*both) == {
+        "counts_in_both": len(both[0].counts), "shown_in_one": 0, "changed": 0,
+        "changed_by_a_small_count": 0,
+    }  # fmt: skip
+    findings = attack.attack(both)
+    assert findings.recovered == {}
+    assert findings.told_small == []
+    # counted anew, the total would have told of the one crime more
+    anew = released(later, tmp_path / "other", tmp_path / "anew")
+    assert counted(anew["crimes"], "2017-Q1", ALL, ALL, ALL) == [109, 101, 8]
+
+
+def test_an_earlier_state_of_knowledge_shows_no_later_quarter(
+    planted: Path, tmp_path: Path
+) -> None:
+    later = version(tmp_path / "later.duckdb", crimes(FIRST) + crimes(SECOND), date(2017, 8, 2))
+    released(later, tmp_path / "kept", tmp_path / "later")
+    found = released(planted, tmp_path / "kept", tmp_path / "open")
+    assert {row["quarter"] for row in found["crimes"]} == {"2017-Q1"}
+
+
+def test_no_reference_text_or_day_leaves_it(planted: Path, tmp_path: Path) -> None:
+    released(planted, tmp_path / "kept", tmp_path / "open")
+    files = list((tmp_path / "open").iterdir())
+    assert {file.suffix for file in files} == {".duckdb", ".parquet", ".md"}
+    for file in files:
+        assert SECRET.encode() not in file.read_bytes(), file
+    with connect(tmp_path / "open" / "open.duckdb", read_only=True) as con:
+        told = con.execute(
+            "select table_name, column_name, data_type from duckdb_columns() where not internal"
+        ).fetchall()
+    assert len(told) > 40
+    allowed = {"as_of_on", "starts_on", "ends_before_on"}  # of the release and of audits
+    assert {name for _, name, kind in told if kind in ("DATE", "TIMESTAMP")} == allowed
+
+
+def test_rape_stands_by_quarter_only_and_is_kept_from_its_group(tmp_path: Path) -> None:
+    """12 of 14 sexual offences are rape: the 2 others must not be told by subtraction."""
+    day = FIRST.starts_on
+    rows = [crime(day, "A", "sexual_offences", is_rape=at < 12) for at in range(14)]
+    file = version(tmp_path / "v.duckdb", crimes(FIRST) + rows, date(2017, 5, 2))
+    found = released(file, tmp_path / "kept", tmp_path / "open")
+    (rape,) = [row for row in found["sensitive_classes"] if row["class"] == "rape"]
+    assert set(rape) == {"agency_name", "quarter", "class", "due_count", "recorded_count",
+                         "missed_count"}  # fmt: skip
+    group = counted(found["crimes"], "2017-Q1", ALL, ALL, "sexual_offences")
+    assert None in (group[0], rape["due_count"])
+
+
+def test_a_rate_is_of_twenty_crimes_and_hides_no_small_count(tmp_path: Path) -> None:
+    file = version(tmp_path / "v.duckdb", crimes(FIRST), date(2017, 5, 2))
+    found = released(file, tmp_path / "kept", tmp_path / "open")
+    rates = {(row["district"], row["offence_group"]): row for row in found["rates"]}
+    assert rates[ALL, ALL]["standard_rate"] == 0.92  # 99 of 108
+    for row in found["crimes"]:
+        place = (row["district"], row["offence_group"])
+        if row["month"] == ALL and (row["due_count"] or 0) < 20:
+            assert place not in rates
+    assert {row["status"] for row in found["rates"]} == {"uncorrected indication"}
+
+
+def test_where_the_data_cannot_carry_a_rate_none_is_shown(planted: Path, tmp_path: Path) -> None:
+    with connect(planted) as con:
+        con.execute("update auditability set is_met = false, reason = 'unknown routes'")
+    found = released(planted, tmp_path / "kept", tmp_path / "open")
+    assert found["rates"] == []
+    assert found["release"][0]["withheld_reason"] == "unknown routes"
+    assert counted(found["crimes"], "2017-Q1", ALL, ALL, ALL)[0] == 108
+
+
+def test_every_table_and_column_is_explained_and_simulated_is_said(
+    planted: Path, tmp_path: Path
+) -> None:
+    found = released(planted, tmp_path / "kept", tmp_path / "open")
+    with connect(tmp_path / "open" / "open.duckdb", read_only=True) as con:
+        tables_ = con.execute("select table_name, comment from duckdb_tables()").fetchall()
+        columns = con.execute(
+            "select table_name, column_name, comment from duckdb_columns() where not internal"
+        ).fetchall()
+        tags = con.execute("select tags from duckdb_databases() where database_name = 'open'")
+        assert str(tags.fetchall()[0][0]["storage_version"]).startswith("v1.0")
+    assert len(tables_) == len(found) == 10
+    for name, meaning in tables_:
+        assert meaning.startswith("SIMULATED. "), name
+        assert meaning.rstrip(".").rpartition(". ")[2].startswith("One row"), name
+        # the same table, as Parquet
+        rows = duckdb.read_parquet(str(tmp_path / "open" / f"{name}.parquet"))
+        assert rows.to_arrow_table().to_pylist() == found[name]
+        assert all("SIMULATED" in row["agency_name"] for row in found[name])
+    assert all(meaning for _, _, meaning in columns)
+    readme = (tmp_path / "open" / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("**SIMULATED")
+    assert all(f"`{column}`" in readme for _, column, _ in columns)
+
+
+def test_a_real_agency_is_not_called_simulated(tmp_path: Path) -> None:
+    file = version(tmp_path / "v.duckdb", crimes(FIRST), date(2017, 5, 2), is_simulated=False)
+    found = released(file, tmp_path / "kept", tmp_path / "open")
+    assert found["crimes"][0]["agency_name"] == "Testville"
+    assert "SIMULATED:" not in (tmp_path / "open" / "README.md").read_text(encoding="utf-8")
