@@ -24,11 +24,11 @@ class CdiPages(AirflowPlugin):
     fastapi_apps = [{"app": pages, "url_prefix": "/cdi", "name": "cdi"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
-            "name": "Crime recording",
+            "name": "Published",  # the menu has room for ten letters
             "href": "/cdi/",
             "destination": "nav",
             "nav_top_level": True,
-            "url_route": "cdi",
+            "url_route": "published-agencies",
         },
         {
             "name": "Published",

@@ -45,7 +45,7 @@ def processes_of(home: Path) -> list[str]:
     return found
 
 
-def wait_for(what: str, condition: Callable[[], bool], seconds: float = 180) -> None:
+def wait_for(what: str, condition: Callable[[], bool], seconds: float = 600) -> None:
     """Wait for a condition.
 
     Raises:

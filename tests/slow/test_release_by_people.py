@@ -60,7 +60,6 @@ def answer(airflow: RunningAirflow, run_id: str, task: str, user: str, option: s
     wait_for(
         f"{task} to ask",
         lambda: airflow.states(BUILD, run_id).get(task) == "awaiting_input",
-        seconds=400,
     )
     # Airflow takes an answer for a failure that comes before the scheduler heard from the executor
     # that the asking process has ended, and asks again; people are slower
