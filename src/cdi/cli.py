@@ -303,8 +303,13 @@ def explain(
 @app.command()
 def decide(
     agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
-    kind: Annotated[str, typer.Argument(help="confirmed, dismissed, link or null_link.")],
-    by: Annotated[str, typer.Option(help="Staff number of who decides.")],
+    kind: Annotated[
+        str | None, typer.Argument(help="confirmed, dismissed, link or null_link.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Staff number of who decides.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A filled-in worklist.xlsx or .csv, in place of the rest.")
+    ] = None,
     call: Annotated[str | None, typer.Option(help="The call, as people type it.")] = None,
     record: Annotated[str | None, typer.Option(help="The crime record.")] = None,
     crime: Annotated[
@@ -322,6 +327,13 @@ def decide(
     from cdi import decisions
 
     loaded = agencies.load(agency)
+    if file is not None:
+        added, known = decisions.decide_sheet(loaded, file)
+        told = f"{added} decisions written to {paths.decisions(agency)}, {known} known before"
+        console.print(told, soft_wrap=True)
+        return
+    if kind is None or by is None:
+        raise typer.BadParameter("give a kind and --by, or --file")
     reference = decisions.decide(
         loaded,
         {

@@ -89,8 +89,7 @@ class _Page:
         self.agency = agency
         self.call_id = call_id
         self.console = console
-        # the text of the log as it was read, and per entry of the lexicon the words that say it
-        self.log: dict[str, str] = {}
+        # per entry of the lexicon the words of the log that say it
         self.said: dict[str, list[str]] = {}
 
     def show(self, version: str) -> None:
@@ -110,7 +109,7 @@ class _Page:
 
     def _rows(self, query: str) -> list[Row]:
         """Rows of a query about the call."""
-        return fetch_dicts(self.con, query, {"call": self.call_id})
+        return fetch_dicts(self.con, query, {"calls": [self.call_id]})
 
     # ------------------------------------------------------------------ sections
 
@@ -133,17 +132,12 @@ class _Page:
 
     def _show_text(self) -> None:
         self._title("What the log says")
-        entries = self._rows(
-            "select part, entry from reporting.int_reporting__log_entries "
-            "where call_id = $call order by part, entry_number"
-        )
+        entries = self._rows(ENTRIES)
         if not entries:
             self.console.print("Nothing: its source has no text, or the log has none.")
             return
-        for part in ("account", "closing"):
-            self.log[part] = " / ".join(e["entry"] for e in entries if e["part"] == part)
         hits = self._rows(HITS)
-        self.said = self._phrases({hit["lexicon_id"] for hit in hits})
+        self.said = said(self.con, [self.call_id]).get(self.call_id, {})
         table = _table("part", "text, masked")
         for entry in entries:
             text = Text(entry["entry"])
@@ -201,13 +195,14 @@ class _Page:
             for row in fetch_dicts(self.con, QUESTIONS, {"fact": f"{FACT}%"})
         }
         facts = self._rows(
-            "from reporting.int_reporting__facts where call_id = $call order by crime_number"
+            "from reporting.int_reporting__facts "
+            "where call_id in (select unnest($calls)) order by crime_number"
         )
         reasons = dict(self.con.execute("select reason_code, reason_name from rules.reasons")
                        .fetchall())  # fmt: skip
         table = _table("fact", *(_crime(row["crime_number"]) for row in facts))
         for fact, question in questions.items():
-            _add(table, question, *(_answer(row.get(fact), reasons) for row in facts))
+            _add(table, question, *(answer(row.get(fact), reasons) for row in facts))
         self.console.print(table)
 
     def _show_decisions(self) -> None:
@@ -297,42 +292,35 @@ class _Page:
     def _quoted(self, lexicon_id: str) -> str:
         return ", ".join(f'"{found}"' for found in self.said.get(lexicon_id, []))
 
-    def _phrases(self, lexicon_ids: set[str]) -> dict[str, list[str]]:
-        """The words of the log that each entry of the lexicon found."""
-        entries = fetch_dicts(
-            self.con,
-            "select lexicon_id, part, meaning, pattern from rules.lexicon order by phrase_id",
-        )
-        terms = dict(self.con.execute("select term, words from rules.lexicon_terms").fetchall())
-        for entry in entries:
-            entry["phrase"] = rf"\b(?:{_written_out(entry['pattern'], terms)})\b"
-        denials = [e["phrase"] for e in entries if e["meaning"] == "negates_clause"]
-        asserted = self._asserted(denials)
-        found: dict[str, list[str]] = {}
-        for entry in entries:
-            if entry["lexicon_id"] not in lexicon_ids:
-                continue
-            text = asserted if entry["meaning"] == "crime" else self.log[entry["part"]]
-            hit = scalar(self.con, "select regexp_extract(?, ?)", [text, entry["phrase"]])
-            known = found.setdefault(entry["lexicon_id"], [])
-            if hit and hit not in known:
-                known.append(hit)
-        return found
 
-    def _asserted(self, denials: Sequence[str]) -> str:
-        """The account without its clauses that deny something (macro `asserted`)."""
-        account = self.log["account"]
-        if not denials:
-            return str(account)
-        return str(
-            scalar(
-                self.con,
-                "select array_to_string(list_filter(regexp_split_to_array(?, "
-                "'[,.;/]| but | however | although '), "
-                "lambda clause: not regexp_matches(clause, ?)), ' , ')",
-                [account, "|".join(denials)],
-            )
-        )
+def said(con: duckdb.DuckDBPyConnection, calls: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """The words of logs that entries of the lexicon found: by call, then by entry.
+
+    Args:
+        con: A published (or private) file.
+        calls: Ids of the calls.
+    """
+    lexicon = fetch_dicts(
+        con,
+        "select lexicon_id, part, meaning, pattern, phrase_id from rules.lexicon "
+        "order by phrase_id",
+    )
+    terms = dict(con.execute("select term, words from rules.lexicon_terms").fetchall())
+    for entry in lexicon:
+        entry["phrase"] = rf"\b(?:{_written_out(entry.pop('pattern'), terms)})\b"
+    # of all entries only those that some of the calls hit are looked for
+    hit = {row["lexicon_id"] for row in fetch_dicts(con, HITS, {"calls": calls})}
+    values = {
+        "calls": calls,
+        "phrases": [entry for entry in lexicon if entry["lexicon_id"] in hit],
+        "denials": "|".join(e["phrase"] for e in lexicon if e["meaning"] == "negates_clause"),
+    }
+    found: dict[str, dict[str, list[str]]] = {}
+    for call, lexicon_id, words_of_it in con.execute(SAID, values).fetchall() if hit else ():
+        known = found.setdefault(call, {}).setdefault(lexicon_id, [])
+        if words_of_it not in known:
+            known.append(words_of_it)
+    return found
 
 
 def _written_out(pattern: str, terms: dict[str, str]) -> str:
@@ -362,7 +350,8 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _answer(value: Any, reasons: dict[str, str]) -> str | None:
+def answer(value: Any, reasons: dict[str, str]) -> str | None:
+    """A fact's value in words; None where the fact is not known."""
     if isinstance(value, bool):
         return _yes(value)
     return None if value is None else reasons.get(value, words(str(value)))
@@ -395,7 +384,7 @@ def _time_left(crime: Row) -> str | None:
     return f"{hours:,.0f} hours left" if hours >= 0 else f"{-hours:,.0f} hours over"
 
 
-# ---------------------------------------------------------------------- queries, all about $call
+# ---------------------------------------------------------------------- queries, all about $calls
 
 WITHDRAWN = """
     select count(*) from staging.stg_past_calls where natural_id = ? and fate = 'withdrawn'
@@ -416,11 +405,69 @@ CALL = """
     left join codes.call_types as started on calls.initial_type_code = started.code
     left join codes.call_types as ended on calls.final_type_code = ended.code
     left join codes.closures as closures on calls.disposition_code = closures.code
-    where calls.call_id = $call
+    where calls.call_id in (select unnest($calls))
+"""
+
+ENTRIES = """
+    select call_id, part, entry
+    from reporting.int_reporting__log_entries
+    where call_id in (select unnest($calls))
+    order by call_id, part, entry_number
+"""
+
+# an account is searched without its clauses that deny something (macro `asserted`)
+SAID = """
+    with phrases as (
+        select unnest($phrases, recursive := true)
+    ),
+
+    logs as (
+        select call_id, part, string_agg(entry, ' / ' order by entry_number) as text
+        from reporting.int_reporting__log_entries
+        where call_id in (select unnest($calls))
+        group by call_id, part
+    ),
+
+    asserted as (
+        select
+            *,
+            array_to_string(
+                list_filter(
+                    regexp_split_to_array(text, '[,.;/]| but | however | although '),
+                    lambda clause: $denials = '' or not regexp_matches(clause, $denials)
+                ),
+                ' , '
+            ) as claims
+        from logs
+    ),
+
+    found as (
+        select
+            hits.call_id,
+            hits.lexicon_id,
+            phrases.phrase_id,
+            regexp_extract(
+                case phrases.meaning when 'crime' then asserted.claims else asserted.text end,
+                phrases.phrase
+            ) as phrase
+        from (
+            select distinct call_id, lexicon_id
+            from reporting.int_reporting__lexicon_hits
+            where call_id in (select unnest($calls))
+        ) as hits
+        inner join phrases on hits.lexicon_id = phrases.lexicon_id
+        inner join asserted on hits.call_id = asserted.call_id and phrases.part = asserted.part
+    )
+
+    select call_id, lexicon_id, phrase
+    from found
+    where phrase <> ''
+    order by call_id, phrase_id
 """
 
 HITS = """
     select
+        hits.call_id,
         hits.lexicon_id,
         hits.part,
         hits.meaning,
@@ -431,14 +478,14 @@ HITS = """
     from reporting.int_reporting__lexicon_hits as hits
     left join rules.offence_groups as groups on hits.subject = groups.offence_group
     left join rules.reasons as reasons on hits.subject = reasons.reason_code
-    where hits.call_id = $call
+    where hits.call_id in (select unnest($calls))
     order by hits.part, hits.meaning, hits.subject, hits.lexicon_id
 """
 
 READING = """
-    select crime_probability, model_version
+    select call_id, crime_probability, model_version
     from reporting.int_reporting__text_reading
-    where call_id = $call
+    where call_id in (select unnest($calls))
 """
 
 EVIDENCE = """
@@ -458,7 +505,7 @@ EVIDENCE = """
     left join codes.call_types as call_types on evidence.evidence_code = call_types.code
     left join codes.closures as closures on evidence.evidence_code = closures.code
     left join rules.qualifiers as qualifiers on evidence.evidence_code = qualifiers.qualifier
-    where evidence.call_id = $call
+    where evidence.call_id in (select unnest($calls))
     order by evidence.evidence_rank desc, evidence.evidence_kind, evidence.evidence_code
 """
 
@@ -471,6 +518,7 @@ QUESTIONS = """
 
 DECISIONS = """
     select
+        decisions.call_id,
         decisions.crime_number,
         decisions.decision_id,
         decisions.verdict,
@@ -485,12 +533,13 @@ DECISIONS = """
     left join rules.reasons as reasons on decisions.reason_code = reasons.reason_code
     left join rules.reported_incident_classes as classes
         on decisions.reported_incident_code = classes.ho_code
-    where decisions.call_id = $call
+    where decisions.call_id in (select unnest($calls))
     order by decisions.crime_number
 """
 
 COUNTING = """
     select
+        crimes.call_id,
         crimes.crime_number,
         crimes.evidence_kind,
         groups.offence_group_name,
@@ -516,7 +565,7 @@ COUNTING = """
         on
             counting.counted_under = 'P:' || principal.principal_group
             and crimes.offence_group = principal.included_group
-    where crimes.call_id = $call
+    where crimes.call_id in (select unnest($calls))
     order by crimes.crime_number
 """
 
@@ -531,6 +580,6 @@ CRIMES = """
         on crimes.reported_crime_id = reported.reported_crime_id
     left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
     left join rules.reasons as reasons on crimes.reason_code = reasons.reason_code
-    where crimes.call_id = $call
+    where crimes.call_id in (select unnest($calls))
     order by crimes.reported_crime_id
 """

@@ -1,8 +1,7 @@
 """Publishing: by rename, so that readers never wait and never see a half-built state (design 5.9).
 
-``published/<agency>/versions/<id>/`` holds ``recording.duckdb`` (read-only), ``report.html``,
-``validation.html``, ``open/`` and ``version.json``; ``current`` is a symbolic link, swapped by one
-rename.
+``published/<agency>/versions/<id>/`` holds ``recording.duckdb`` (read-only), the pages, sheets
+and extracts of `PARTS` and ``version.json``; ``current`` is a symbolic link, swapped by one rename.
 """
 
 import shutil
@@ -14,9 +13,16 @@ from cdi.errors import BuildError
 
 KEPT_VERSIONS = 5
 PARTS = (
-    "recording.duckdb", "report.html", "validation.html", "open/open.duckdb", "open/README.md",
+    "recording.duckdb",
+    "report.html",
+    "validation.html",
+    "worklist/index.html",
+    "worklist/worklist.csv",
+    "worklist/worklist.xlsx",
+    "open/open.duckdb",
+    "open/README.md",
     "version.json",
-)  # fmt: skip
+)
 
 
 def publish(planned: Plan) -> Path:

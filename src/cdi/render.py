@@ -1,5 +1,6 @@
 """Rendering of self-contained HTML and Markdown pages from the templates beside this module."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import jinja2
 NOTHING = "\u2013"  # an en dash stands for "no figure"
 
 
-def render(template: str, **values: Any) -> str:
-    """Render one template; HTML is escaped, an unknown name is an error."""
+@functools.cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=jinja2.select_autoescape(["html.j2"]),
@@ -19,4 +20,9 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
     environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
-    return environment.get_template(template).render(**values)
+    return environment
+
+
+def render(template: str, **values: Any) -> str:
+    """Render one template; HTML is escaped, an unknown name is an error."""
+    return _environment().get_template(template).render(**values)

@@ -135,8 +135,11 @@ def write(planned: Plan) -> Path:
     Returns:
         Path of the page.
     """
+    from cdi import worklist  # openpyxl, for who writes it only
+
     compared = _compared(planned)
     with connect(planned.file, read_only=True) as con:
+        worklist.write(con, planned)
         page = render(
             "report.html.j2",
             release=fetch_dicts(con, "from release")[0],

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -353,7 +354,7 @@ def _check(agency: Agency, name: str, written: Path) -> None:
     if told:
         raise AuditError(
             "AUDIT-REFUSED",
-            f"{name} was not taken:\n    " + "\n    ".join(told),
+            f"{name} was not taken:\n    " + "\n    ".join(sorted({*chain(*told.values())})),
             "correct the worksheet and deliver it again",
         )
 

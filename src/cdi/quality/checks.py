@@ -116,7 +116,7 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
     return landing.accept(batch), results
 
 
-def refusals(agency: agencies.Agency, batch: Batch) -> list[str]:
+def refusals(agency: agencies.Agency, batch: Batch) -> dict[int, list[str]]:
     """Why rows of a batch that stays outside the landing would be refused, by the same rules.
 
     Args:
@@ -124,19 +124,31 @@ def refusals(agency: agencies.Agency, batch: Batch) -> list[str]:
         batch: As `cdi.landing.read_file` makes it.
 
     Returns:
-        Rule id and reason, once per rule; empty if every row would be accepted.
+        By the ordinal of the row in its file: rule id and reason of each rule that it breaks;
+        empty if every row would be accepted.
     """
     suite = load_suite("landing", batch.manifest["dataset"])
+    reasons = {rule.rule_id: rule.reason for rule in suite.rules}
     work = batch.folder / ".check.duckdb"
     with connect(work) as con:
         told = con.execute(
-            "select distinct concat_ws(': ', rule_id, detail) as told from read_parquet(?) "
-            "order by told", [str(batch.quarantine)],
+            "select source_line, concat_ws(': ', rule_id, detail) from read_parquet(?) "
+            "order by all", [str(batch.quarantine)],
         ).fetchall()  # fmt: skip
         _open_batch(con, agency, batch)
         _derive(con, suite)
-    broken = [result for result in _run(work, suite)[0] if result["unexpected_count"]]
-    return [row[0] for row in told] + [f"{r['rule_id']}: {r['reason']}" for r in broken]
+    _, queries = _run(work, suite)
+    with connect(work, read_only=True) as con:
+        for rule_id, query in queries.items():
+            lines = con.execute(
+                "select distinct cast(split_part(row_id, ':', -1) as bigint) "
+                f"from ({query.rstrip(';')}) order by all"
+            ).fetchall()
+            told += [(line, f"{rule_id}: {reasons[rule_id]}") for (line,) in lines]
+    found: dict[int, list[str]] = {}
+    for line, reason in told:
+        found.setdefault(line, []).append(reason)
+    return found
 
 
 def check_marts(planned: Plan) -> list[dict[str, Any]]:

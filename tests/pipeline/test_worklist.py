@@ -1,0 +1,140 @@
+"""The worklist: its pages and sheets in a version, and a filled-in sheet's way to the next one."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cdi import decision_sheet, decisions, paths, worklist
+from cdi.cli import app
+from cdi.errors import CdiError
+from tests.conftest import SmallAgency
+from tests.unit.test_decision_sheet import fill
+
+
+def listed(small: SmallAgency) -> list[tuple[object, ...]]:
+    return small.rows("select call_id, status, decided_by from unrecorded_crimes order by 1")
+
+
+def kept(small: SmallAgency, name: str, to: Path) -> Path:
+    """A copy of a version's sheet: what is published is read-only."""
+    file = to / name
+    file.write_bytes((small.published / "worklist" / name).read_bytes())
+    return file
+
+
+def row_of(file: Path, crime: str) -> str:
+    """Number of a crime's row in a CSV sheet, as `fill` takes it."""
+    with file.open(newline="", encoding="utf-8-sig") as handle:
+        numbers = {r["reported_crime_id"]: n for n, r in enumerate(csv.DictReader(handle), 2)}
+    return f"r{numbers[crime]}"
+
+
+def test_a_filled_in_sheet_reaches_the_next_version(small: SmallAgency, tmp_path: Path) -> None:
+    small.run()
+    assert listed(small) == [("T-0002", "suspected", None), ("T-0005", "suspected", None)]
+    by_csv = small.published / "worklist" / "worklist.csv"
+    sheet = kept(small, "worklist.xlsx", tmp_path)
+    fill(
+        sheet,
+        **{
+            row_of(by_csv, "T-0002#1"): {
+                "decision": "dismissed", "reason_code": "GOOD_INTENT", "decided_by": "1207",
+                "note": "a misunderstanding",
+            },
+            row_of(by_csv, "T-0005#1"): {"decision": "confirmed", "decided_by": "1208"},
+        },
+    )  # fmt: skip
+    done = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
+    assert done.exit_code == 0, done.output
+    assert "2 decisions written" in done.output
+    assert decisions.decide_sheet(small.agency, sheet) == (0, 2)
+    assert small.run()
+    assert listed(small) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
+    assert small.rows(
+        "select outcome, reason_code from fct_reported_crimes where call_id = 'T-0002'"
+    ) == [("justified", "GOOD_INTENT")]
+
+
+def test_of_a_sheet_all_decisions_are_written_or_none(small: SmallAgency, tmp_path: Path) -> None:
+    small.run()
+    good = {"decision": "confirmed", "decided_by": "1207"}
+    against = {**good, "decision": "dismissed", "reason_code": "VICTIM_UNWILLING"}
+    for wrong in (
+        {
+            "T-0002#1": (against, "DEC-04"),
+            "T-0003#1": ({**against, "reason_code": "ADMIN", "second_person": "1207"}, "DEC-06"),
+            "T-0004#1": ({"decision": "confirmed"}, "TYPE-REQUIRED"),
+        },
+        {
+            "T-0099#1": (good, "no call T-0099"),
+            "T-0002#7": (good, "no such reported crime of T-0002"),
+        },
+    ):
+        sheet = tmp_path / "worklist.csv"
+        lines = [{"reported_crime_id": "T-0005#1", **good}]
+        lines += [{"reported_crime_id": crime, **given} for crime, (given, _) in wrong.items()]
+        decision_sheet.write_csv(sheet, lines)
+        with pytest.raises(CdiError) as refused:
+            decisions.decide_sheet(small.agency, sheet)
+        told = refused.value.message.split("\n    ")[1:]
+        assert len(told) == len(wrong)  # and not row 2, which is in order
+        for number, line, (_, why) in zip(range(3, 9), told, wrong.values(), strict=False):
+            assert line.startswith(f"row {number}: ") and why in line
+    assert not paths.decisions("testville").exists()
+
+
+def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> None:
+    calls = (small.data / "calls.csv").read_text(encoding="utf-8")
+    told = "=1+1 <script>alert(1)</script> he was punched in the face by a man"
+    small.write("calls.csv", calls.replace("was pushed", told).encode())
+    small.run()
+    folder = small.published / "worklist"
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    assert 'href="logs/T-0002.html#1"' in index and "SIMULATED" in index
+    page = (folder / "logs" / "T-0002.html").read_text(encoding="utf-8")
+    assert "cdi decide testville confirmed --call T-0002 --crime 1" in page
+    assert re.search('<mark class="for">[^<]*punched', page)
+    ((decision, rule_page),) = small.rows(
+        "select decision_id, rule_page from fct_reported_crimes as crimes "
+        "inner join rules.recording_decisions using (decision_id) where call_id = 'T-0002'"
+    )
+    assert f"<code>{decision}</code>" in page and str(rule_page) in page
+    assert {file.name for file in (folder / "logs").iterdir()} == {"T-0002.html", "T-0005.html"}
+    # what people said stays text
+    assert "script&gt;alert" in page
+    for text in (page, index):
+        assert "<script" not in text
+    with (folder / "worklist.csv").open(newline="", encoding="utf-8-sig") as handle:
+        accounts = [row["first_account"] for row in csv.DictReader(handle)]
+    assert any(account.startswith("'=1+1") for account in accounts)
+
+
+def test_rows_in_time_have_a_page_before_graver_ones_that_are_overdue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worklist, "PAGES", 2)
+    rows = [
+        {"reported_crime_id": name, "is_likely": likely, "hours_left": hours}
+        for name, likely, hours in [
+            ("grave", True, -5.0), ("overdue", True, -9.0), ("fresh", True, 3.0),
+            ("only possible", False, 3.0),
+        ]
+    ]  # fmt: skip
+    assert [r["reported_crime_id"] for r in worklist._paged(rows)] == ["grave", "fresh"]
+
+
+def test_names_of_pages_are_safe_and_differ() -> None:
+    names = worklist.page_names(["A/../1", "A/..\\1", "T-0001", "t-0001", "A/../1"])
+    assert len(names) == len({name.lower() for name in names.values()}) == 4
+    assert all(set(name) <= set(decision_sheet.NAMES[0] + "-_.AT01html") for name in names.values())
+
+
+def test_marks_keep_the_text_and_name_each_side() -> None:
+    told = worklist.marked("he <b>hit me</b>, then left", {"hit me": "for", "left": "against"})
+    assert told == (
+        'he &lt;b&gt;<mark class="for">hit me</mark>&lt;/b&gt;, then '
+        '<mark class="against">left</mark>'
+    )

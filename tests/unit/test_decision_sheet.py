@@ -1,0 +1,129 @@
+"""The worklist as a sheet: what is written, what a person fills in, what is read back."""
+
+import csv
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+
+from cdi import decision_sheet
+from cdi.errors import CdiError
+
+EVIL = '=HYPERLINK("https://example.org", "open")'
+ROWS = [
+    {"reported_crime_id": f"T-000{n}#1", "first_account": text, "version": "v1"}
+    for n, text in enumerate(["was pushed", EVIL, "+1", "-2 doors down", "@home"], 1)
+]
+FILLED = {
+    "decision": "Dismissed", "reason_code": "good_intent", "decided_by": "0123", "note": "-5 is he",
+}  # fmt: skip
+
+
+@pytest.fixture(params=["csv", "xlsx"])
+def sheet(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A sheet of five rows, in both forms."""
+    file = tmp_path / f"worklist.{request.param}"
+    if request.param == "csv":
+        decision_sheet.write_csv(file, ROWS)
+    else:
+        made_at = datetime(2026, 1, 7)
+        reasons = [("GOOD_INTENT", "The caller was mistaken")]
+        decision_sheet.write_xlsx(file, ROWS, reasons, "SIMULATED: a & b", made_at)
+    return file
+
+
+def fill(file: Path, **rows: dict[str, object]) -> None:
+    """Fill cells in, as a spreadsheet saves them: by number of the row, then by column."""
+    if file.suffix == ".csv":
+        lines = list(csv.reader(file.open(newline="", encoding="utf-8-sig")))
+        for number, cells in rows.items():
+            for name, value in cells.items():
+                lines[int(number[1:]) - 1][lines[0].index(name)] = str(value)
+        with file.open("w", newline="", encoding="utf-8") as handle:
+            csv.writer(handle).writerows(lines)
+        return
+    book = load_workbook(file)
+    page = book["worklist"]
+    header = [cell.value for cell in page[1]]
+    for number, cells in rows.items():
+        for name, value in cells.items():
+            page.cell(int(number[1:]), header.index(name) + 1).value = value
+    book.save(file)
+
+
+def test_text_of_a_log_is_never_a_formula(sheet: Path) -> None:
+    if sheet.suffix == ".csv":
+        lines = list(csv.DictReader(sheet.open(newline="", encoding="utf-8-sig")))
+        told = [line["first_account"] for line in lines]
+        assert told == ["was pushed", f"'{EVIL}", "'+1", "'-2 doors down", "'@home"]
+        return
+    page = load_workbook(sheet)["worklist"]
+    column = decision_sheet.NAMES.index("first_account") + 1
+    cells = [page.cell(row, column) for row in range(2, 7)]
+    assert [cell.value for cell in cells] == [row["first_account"] for row in ROWS]
+    assert {cell.data_type for cell in cells} == {"s"}
+
+
+def test_the_workbook_offers_what_may_be_chosen(tmp_path: Path) -> None:
+    file = tmp_path / "a.xlsx"
+    reasons = [("ADMIN", "Test"), ("GOOD_INTENT", "The caller was mistaken")]
+    decision_sheet.write_xlsx(file, ROWS, reasons, "SIMULATED: a", datetime(2026, 1, 7))
+    book = load_workbook(file)
+    page = book["worklist"]
+    assert page.freeze_panes == "B2"
+    assert page.auto_filter.ref.startswith("A1:")
+    letter = {cell.value: cell.column_letter for cell in page[1]}
+    offered = {str(v.sqref): v.formula1 for v in page.data_validations.dataValidation}
+    assert offered == {
+        f"{letter['decision']}2:{letter['decision']}6": '"confirmed,dismissed"',
+        f"{letter['reason_code']}2:{letter['reason_code']}6": "reasons!$A$2:$A$3",
+    }
+    assert [row[0].value for row in book["reasons"].iter_rows(min_row=2)] == [r for r, _ in reasons]
+    assert "SIMULATED" in page.oddHeader.center.text
+
+
+def test_a_sheet_left_blank_decides_nothing(sheet: Path) -> None:
+    assert decision_sheet.read(sheet) == {}
+
+
+def test_what_is_filled_in_is_read_by_row(sheet: Path) -> None:
+    fill(sheet, r3=FILLED, r5={"decision": "confirmed", "decided_by": 1207.0})
+    first = {
+        "decision_kind": "dismissed", "call_reference": "T-0002", "crime_number": 1,
+        "reason_code": "GOOD_INTENT", "reason": "-5 is he", "decided_by": "0123",
+        "second_person": "", "version": "v1",
+    }  # fmt: skip
+    told = decision_sheet.read(sheet)
+    assert told[3] == first
+    assert set(told) == {3, 5}
+    if sheet.suffix == ".xlsx":  # a spreadsheet makes a number of what looks like one
+        assert told[5]["decided_by"] == "1207"
+
+
+def test_each_wrong_row_is_named_by_its_number(sheet: Path) -> None:
+    fill(
+        sheet,
+        r2={"decision": "perhaps"},
+        r3={"decided_by": "1207"},
+        r4={**FILLED, "reported_crime_id": "T-0003"},
+        r5=FILLED,
+        r6={**FILLED, "reported_crime_id": "T-0004#1"},
+    )
+    with pytest.raises(CdiError) as refused:
+        decision_sheet.read(sheet)
+    assert refused.value.rule_id == "DECIDE-SHEET"
+    told = refused.value.message
+    for part in ("row 2: decision", "row 3: decision", "row 4: reported_crime_id",
+                 "row 6: T-0004#1 is decided in row 5"):  # fmt: skip
+        assert part in told
+    assert "row 5:" not in told
+
+
+def test_what_is_no_sheet_of_a_worklist_is_refused(tmp_path: Path) -> None:
+    header, broken = tmp_path / "a.csv", tmp_path / "b.xlsx"
+    header.write_text("reported_crime_id,decision\n", encoding="utf-8")
+    broken.write_bytes(b"no workbook")
+    for file, told in ((header, "row 1: the columns version"), (broken, "cannot be opened")):
+        with pytest.raises(CdiError, match=told):
+            decision_sheet.read(file)
