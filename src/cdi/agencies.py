@@ -263,6 +263,10 @@ OPTIONAL_MAPS: dict[str, tuple[str, ...]] = {
     "qualifiers": ("code", "name", "qualifier", "note"),
     "routes": ("code", "name", "route", "note"),
 }
+# what was recommended to an agency, and what became of it: the report's action register
+ACTIONS = (
+    "action_id", "recommendation", "owner", "due_on", "done_on", "domain", "note",
+)  # fmt: skip
 # what an entry of a log is: told, told after it was closed once, concluded, or none of these
 PARTS = ("account", "reopening", "closing", "system")
 
@@ -331,6 +335,55 @@ def _code_map_problems(
     return problems
 
 
+def actions(folder: Path) -> list[dict[str, Any]]:
+    """The action register of an agency's folder, ``actions.csv``; empty if it keeps none.
+
+    Args:
+        folder: Of the agency.
+
+    Returns:
+        The rows, with dates; `done_on` is None until it is done.
+
+    Raises:
+        AgencyError: AGENCY-ACTIONS with file, line and fix, for every problem found.
+    """
+    file = folder / "actions.csv"
+    if not file.is_file():
+        return []
+    known = seed_values("offence_groups", "offence_group") | {"force", "rape", "domestic_abuse"}
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    with file.open(newline="", encoding="utf-8") as handle:
+        reader = csv.DictReader(handle, strict=True)
+        if tuple(reader.fieldnames or ()) != ACTIONS:
+            problems.append(f"{file}:1: header must be {','.join(ACTIONS)}")
+        for row in reader if not problems else ():
+            at = f"{file}:{reader.line_num}"
+            if None in row or None in row.values():
+                problems.append(f"{at}: has not {len(ACTIONS)} fields; quote commas")
+                continue
+            problems += [f"{at}: {name} is blank" for name in ACTIONS[:4] if not row[name].strip()]
+            if row["action_id"] in {known_row["action_id"] for known_row in rows}:
+                problems.append(f"{at}: action_id '{row['action_id']}' is twice; keep one row")
+            if row["domain"] not in known and not row["domain"].startswith("district "):
+                problems.append(
+                    f"{at}: domain '{row['domain']}' is not force, rape, domestic_abuse, "
+                    "`district X` or an offence group"
+                )
+            dates = {}
+            for name in ("due_on", "done_on"):
+                try:
+                    dates[name] = date.fromisoformat(row[name]) if row[name] else None
+                except ValueError:
+                    problems.append(f"{at}: {name} '{row[name]}' is no date such as 2017-03-31")
+            rows.append({**row, **dates})
+    if problems:
+        raise AgencyError(
+            "AGENCY-ACTIONS", "\n  ".join(problems), "correct the register; docs/onboarding.md"
+        )
+    return rows
+
+
 def load(agency: str) -> Agency:
     """Load and validate one agency.
 
@@ -358,6 +411,7 @@ def load(agency: str) -> Agency:
             "give both the same name",
         )
     check_code_maps(folder)
+    actions(folder)
     return parsed
 
 

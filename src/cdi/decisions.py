@@ -140,8 +140,8 @@ def _problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[int, li
         batch = landing.read_file(agency, DECISIONS, file, folder)
         told = checks.refusals(agency, batch)
         # a release names no call: `cdi.quality.releases` looks at what it is about
-        is_release = row["decision_kind"] == "released"
-        return told or ([] if is_release else _unknown(agency, batch))
+        is_release = all(row["decision_kind"] == "released" for row in rows)
+        return told or ({} if is_release else _unknown(agency, batch))
 
 
 def _unknown(agency: Agency, batch: landing.Batch) -> dict[int, list[str]]:

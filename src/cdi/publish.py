@@ -15,6 +15,7 @@ KEPT_VERSIONS = 5
 PARTS = (
     "recording.duckdb",
     "report.html",
+    "matching.html",
     "validation.html",
     "worklist/index.html",
     "worklist/worklist.csv",

@@ -20,6 +20,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
     environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
+    environment.filters["over"] = lambda n: f"{n - n % 100 if n >= 1000 else n:,}"
     return environment
 
 
