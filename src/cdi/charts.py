@@ -80,9 +80,8 @@ class Drawing:
         # several charts in one page: each has its own names
         name = f"c{next(self._numbers)}-"
         body = re.sub(r'\b(id="|url\(#|href="#)', rf"\1{name}", body)
-        body = re.sub(
-            r' (?:role|aria-[a-z]+)="[^"]*"', "", body
-        )  # the SVG itself says what it shows
+        # the SVG itself says what it shows
+        body = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", body).strip().removesuffix("</svg>")
         told = f"SIMULATED. {title}" if self.is_simulated else title
         mark = (
             f'<text transform="translate({middle}) rotate(-20)" text-anchor="middle" '
@@ -92,7 +91,8 @@ class Drawing:
             else ""
         )
         return Markup(  # noqa: S704  Vega escapes the text that it draws
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}" '
+            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+            f'role="img" viewBox="0 0 {width} {height}" '
             f'aria-label="{escape(f"{told}. {caption}")}"><title>{escape(told)}</title>'
             f"<desc>{escape(caption)}</desc>{body}{mark}</svg>"
         )
@@ -169,11 +169,11 @@ class Drawing:
             line: A rate to compare with, and its name.
         """
         names = ("label", "rate", "low", "high", "kind")
-        data = [{name: row.get(name) for name in names} for row in rows]
+        data = [{n: row.get(n) for n in names} | {"label": wrapped(row["label"])} for row in rows]
         order = list(dict.fromkeys(str(row["label"]) for row in data))
         kinds = list(dict.fromkeys(str(row["kind"]) for row in data))
         base = alt.Chart(alt.Data(values=data)).encode(
-            y=alt.Y("label:N", sort=order, title=None, axis=LABELS)
+            y=alt.Y("label:N", sort=order, title=None, axis=_labels(order))
         )
         rate = alt.X("rate:Q", title=None, axis=PERCENT, scale=alt.Scale(zero=False, nice=True))
         colour = _colours("kind", dict(zip(kinds, SERIES, strict=False)))
@@ -189,7 +189,7 @@ class Drawing:
             at = alt.Chart(alt.Data(values=[{"at": line[1]}]))
             layers.insert(0, at.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="at:Q"))
         chart = alt.layer(*layers).properties(
-            width=WIDTH, height=alt.Step(24), autosize=FIT_X
+            width=WIDTH, height=alt.Step(28), autosize=FIT_X
         )  # fmt: skip
         return self.figure(chart, title, caption, columns, rows)
 
@@ -208,19 +208,20 @@ class Drawing:
                 end = start + row["count"]
             else:
                 start, end, left = 0, row["count"], row["count"]
-            data.append({"label": row["label"], "start": start, "end": end,
+            data.append({"label": wrapped(row["label"]), "start": start, "end": end,
                          "kind": row["kind"], "told": f"{row['count']:,}"})  # fmt: skip
+        order = [str(d["label"]) for d in data]
         base = alt.Chart(alt.Data(values=data)).encode(
-            y=alt.Y("label:N", sort=[d["label"] for d in data], title=None, axis=LABELS)
+            y=alt.Y("label:N", sort=order, title=None, axis=_labels(order))
         )
-        top = max(d["end"] for d in data) * 1.22
+        top = max(d["end"] for d in data) * 1.35
         bars = base.mark_bar(height=16).encode(
             x=alt.X("start:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=None),
             x2="end:Q",
             color=_colours("kind", {"stays": BLUE, "no record needed": GREY, "lost": VERMILION}),
         )
         told = base.mark_text(align="left", dx=5, fontSize=12).encode(x="end:Q", text="told:N")
-        chart = (bars + told).properties(width=WIDTH, height=alt.Step(24), autosize=FIT_X)
+        chart = (bars + told).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
         columns = {
             "Stage": lambda r: r["label"],
             "Crimes": lambda r: r["count"],
@@ -296,10 +297,6 @@ class Drawing:
 
 
 PERCENT = alt.Axis(format="~%", tickCount=5, gridColor=PALE)
-LABELS = alt.Axis(
-    labelLimit=170, labelPadding=6, ticks=False, domain=False,
-    labelExpr="split(datum.label, '\\n')", labelBaseline="line-top",
-)  # fmt: skip
 FIT = alt.AutoSizeParams(type="fit", contains="padding")
 FIT_X = alt.AutoSizeParams(type="fit-x", contains="padding")
 SERIES = (BLUE, VERMILION, GREEN, GREY)
@@ -311,8 +308,33 @@ LOOK: dict[str, Any] = {
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
              "labelColor": "#1b2430", "titleColor": GREY, "domainColor": GREY, "tickColor": GREY},
     "legend": {"orient": "bottom", "title": None, "labelFontSize": 12, "labelColor": "#1b2430",
-               "columns": 2, "symbolSize": 75, "labelLimit": 220},
+               "symbolSize": 75, "labelLimit": 0},
 }  # fmt: skip
+
+
+def _labels(labels: Sequence[str]) -> alt.Axis:
+    """An axis of names, in two lines where they have a line break; room is kept for wide fonts."""
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    return alt.Axis(
+        labelPadding=6,
+        labelLimit=0,
+        minExtent=7 * longest + 8,
+        ticks=False,
+        domain=False,
+        labelExpr="split(datum.label, '\\n')",
+        labelBaseline={
+            "condition": {"test": "indexof(datum.label, '\\n') > 0", "value": "alphabetic"},
+            "value": "middle",
+        },
+    )
+
+
+def wrapped(label: str, width: int = 20) -> str:
+    """A label in two lines, where it is longer than one."""
+    if len(label) <= width:
+        return label
+    cut = label.rfind(" ", 0, width + 1)
+    return label if cut < 0 else f"{label[:cut]}\n{label[cut + 1 :]}"
 
 
 def _colours(field: str, named: Mapping[str, str]) -> alt.Color:
@@ -328,7 +350,9 @@ def _scale(named: Mapping[str, str]) -> alt.Scale:
 
 
 def _legend(named: Mapping[str, str]) -> alt.Legend | None:
-    return alt.Legend() if len(named) > 1 else None
+    if len(named) < 2:
+        return None
+    return alt.Legend(columns=1 if max(map(len, named)) > 18 else 2)
 
 
 def _share(value: float | None) -> str | None:

@@ -265,11 +265,11 @@ def _groups(
         return None
     named = {"rape": "Rape", "domestic_abuse": "Domestic abuse"}
     labels = {row["of"]: named.get(row["of"], row["label"]) for row in rows}
-    rows = [{**row, "label": _wrapped(labels[row["of"]])} for row in rows]
+    rows = [{**row, "label": labels[row["of"]]} for row in rows]
     if agency.country == COMPARED_COUNTRY:
         rows += [
             {
-                "label": _wrapped(labels[of]),
+                "label": labels[of],
                 "rate": row["recording_rate"],
                 "low": row["half_width_points"] and row["recording_rate"] - half,
                 "high": row["half_width_points"] and row["recording_rate"] + half,
@@ -281,7 +281,7 @@ def _groups(
             for half in [(row["half_width_points"] or 0) / 100]
         ]
     columns = {
-        "Group": lambda r: r["label"].replace("\n", " "),
+        "Group": lambda r: r["label"],
         "Rate of": lambda r: r["kind"],
         "Crimes": lambda r: r["count"],
         "Rate": lambda r: f"{r['rate']:.1%}",
@@ -293,14 +293,6 @@ def _groups(
         "Dots further right are better; where a bar is drawn the truth lies on it 19 times in 20."
     )
     return drawing.intervals(rows, "Recording rate by offence group", caption, columns)
-
-
-def _wrapped(label: str, width: int = 22) -> str:
-    """A label in two lines at most."""
-    if len(label) <= width:
-        return label
-    cut = label.rfind(" ", 0, width + 1)
-    return label if cut < 0 else f"{label[:cut]}\n{label[cut + 1 :]}"
 
 
 def _trend(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, Any] | None:
@@ -368,7 +360,7 @@ def _service(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, An
     if not rows:
         return None
     columns = {
-        "Caller": lambda r: r["label"].replace("\n", " "),
+        "Caller": lambda r: r["label"],
         "Crime": lambda r: r["kind"],
         "Calls": lambda r: r["call_count"],
         "Attended": lambda r: r["attended_count"],
@@ -377,8 +369,7 @@ def _service(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, An
     }
     caption = "Share of calls about a crime to which an officer came, by whether it was recorded."
     figure = drawing.intervals(
-        [row | {"label": _wrapped(row["label"])} for row in rows],
-        "Did an officer come?", caption, columns,
+        rows, "Did an officer come?", caption, columns,
     )  # fmt: skip
     told = {row["kind"]: row for row in rows if row["vulnerability"] == "any"}
     return {"figure": figure, "any": told}

@@ -1,0 +1,92 @@
+"""The charts: SVG that stands alone, says what it shows, and carries SIMULATED where it must."""
+
+import re
+from datetime import date
+from xml.etree import ElementTree
+
+import pytest
+
+from cdi.charts import Drawing, Figure
+
+ROWS = [
+    {"label": "Burglary <b>", "rate": 0.85, "low": 0.8, "high": 0.9, "kind": "ours", "n": 1200},
+    {"label": "Robbery", "rate": 0.5, "low": None, "high": None, "kind": "theirs", "n": 4},
+]
+COLUMNS = {"Group": lambda r: r["label"], "Crimes": lambda r: r["n"], "Low": lambda r: r["low"]}
+
+
+def drawn(*, is_simulated: bool = True) -> Figure:
+    drawing = Drawing(is_simulated=is_simulated)
+    return drawing.intervals(ROWS, "Rates & groups", "What to see", COLUMNS, ("all", 0.7))
+
+
+def test_a_chart_says_what_it_shows() -> None:
+    svg = ElementTree.fromstring(drawn().svg)  # noqa: S314  of our own making
+    assert svg.get("role") == "img"
+    assert svg.get("aria-label") == "SIMULATED. Rates & groups. What to see"
+    assert [e.text for e in svg if e.tag.endswith("title")] == ["SIMULATED. Rates & groups"]
+    assert [e.text for e in svg if e.tag.endswith("desc")] == ["What to see"]
+    texts = {e.text for e in svg.iter() if e.tag.endswith("text")}
+    assert {"Burglary <b>", "Robbery", "ours", "theirs", "SIMULATED"} <= texts
+    # inside an image nothing else has a role
+    assert not re.search(r'role="graphics|aria-roledescription', drawn().svg)
+
+
+def test_only_invented_data_is_marked() -> None:
+    assert "SIMULATED" not in drawn(is_simulated=False).svg
+
+
+def test_a_chart_scales_and_asks_no_other_host() -> None:
+    svg = drawn().svg
+    head = svg[: svg.index(">")]
+    assert "viewBox" in head and " width=" not in head
+    assert set(re.findall(r'https?://[^"\s]+', svg)) <= {
+        "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink",
+    }  # fmt: skip
+
+
+def test_text_is_legible_on_a_telephone() -> None:
+    width = float(re.findall(r'viewBox="0 0 ([\d.]+)', drawn().svg)[0])
+    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)px"', drawn().svg)]
+    assert len(sizes) > 5
+    # of 390 pixels the page takes 16 on each side
+    assert min(sizes) * 358 / width >= 11
+
+
+def test_its_table_has_the_figures() -> None:
+    figure = drawn()
+    assert figure.columns == ("Group", "Crimes", "Low")
+    assert figure.rows == [("Burglary <b>", "1,200", "0.8"), ("Robbery", "4", "–")]
+
+
+def test_several_charts_of_a_page_share_no_id() -> None:
+    drawing = Drawing(is_simulated=True)
+    weeks = [
+        {"reported_week_on": date(2017, 1, day), "rate_so_far": 0.8, "nowcast_rate": None,
+         "nowcast_low": None, "nowcast_high": None, "chart_centre": 0.8, "chart_low": 0.7,
+         "chart_high": 0.9, "is_signal": day == 9, "is_mature": True, "due_count": 10,
+         "recorded_count": 8}
+        for day in (2, 9, 16)
+    ]  # fmt: skip
+    svgs = [drawing.trend(weeks, "a").svg, drawing.trend(weeks, "b").svg]
+    ids = [re.findall(r'\bid="([^"]+)"', svg) for svg in svgs]
+    assert not set(ids[0]) & set(ids[1])
+    for svg, own in zip(svgs, ids, strict=True):
+        assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= set(own)
+
+
+def test_a_waterfall_ends_where_its_losses_lead() -> None:
+    def row(label: str, count: int, *, is_loss: bool = False) -> dict[str, object]:
+        kind = "lost" if is_loss else "stays"
+        return {"label": label, "count": count, "is_loss": is_loss, "kind": kind}
+
+    rows = [row("told", 10), row("lost", 3, is_loss=True), row("kept", 7)]
+    svg = Drawing(is_simulated=False).waterfall(rows, "Flow", "c").svg
+    bars = [
+        (float(x), float(x) + float(width))
+        for x, width in re.findall(r'd="M([\d.]+),[\d.]+h([\d.]+)v16', svg)
+    ]
+    (start, end), (lost, lost_end), (_, kept) = bars
+    assert lost_end == pytest.approx(end)
+    assert (lost - start) / (end - start) == pytest.approx(0.7)
+    assert kept == pytest.approx(lost)
