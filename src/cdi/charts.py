@@ -329,7 +329,7 @@ def _labels(labels: Sequence[str]) -> alt.Axis:
     )
 
 
-def wrapped(label: str, width: int = 20) -> str:
+def wrapped(label: str, width: int = 22) -> str:
     """A label in two lines, where it is longer than one."""
     if len(label) <= width:
         return label
