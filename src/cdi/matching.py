@@ -36,7 +36,8 @@ def write(con: duckdb.DuckDBPyConnection, planned: Plan) -> Path:
         figure = drawing.calibration(
             calibration,
             "Each dot is a tenth of probability. On the dashed line what was expected is what "
-            "references prove; above it links are better than they say.",
+            "references prove; above it links are better than they say. Most records lie in the "
+            "first and in the last tenth.",
         )
     page = render(
         "matching.html.j2",

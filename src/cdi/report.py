@@ -289,9 +289,7 @@ def _groups(
             None if r.get("low") is None else f"{r['low']:.1%} to {r['high']:.1%}"
         ),
     }
-    caption = (
-        "Dots further right are better; where a bar is drawn the truth lies on it 19 times in 20."
-    )
+    caption = "Further right is better; where a bar is drawn the truth lies on it 19 times in 20."
     return drawing.intervals(rows, "Recording rate by offence group", caption, columns)
 
 
@@ -321,12 +319,13 @@ def _districts(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, 
         "Due": lambda r: r["due_count"],
         "Recorded": lambda r: r["recorded_count"],
         "Rate": lambda r: f"{r['recording_rate']:.1%}",
+        "With the others": lambda r: f"{r['rate']:.1%}",
         "Limits": lambda r: f"{r['low']:.1%} to {r['high']:.1%}",
         "Beside the whole": lambda r: r["compared"],
     }
     caption = (
-        "By size, the largest first: bars widen as crimes get few. A district is told from chance "
-        "only if its bar leaves the dashed line, the rate of all, out."
+        "The largest first. A dot is what a district's crimes and all others' say together; a "
+        "district is told from chance only if its bar leaves out the dashed line, the rate of all."
     )
     line = ("all", rows[0]["common_rate"])
     figure = drawing.intervals(rows, "Districts beside the whole", caption, columns, line)
@@ -449,7 +448,7 @@ DISTRICTS = """
     select
         *,
         district as label,
-        recording_rate as rate,
+        estimated_rate as rate,
         estimated_low as low,
         estimated_high as high,
         'district' as kind

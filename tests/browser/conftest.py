@@ -33,6 +33,25 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of screenshots: CDI_SCREENSHOTS, to look at them."""
+    folder = Path(os.environ.get("CDI_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The version of a month of the simulated force, without Airflow."""
+    with pytest.MonkeyPatch.context() as patch, Variant("calibrated_2017", 1, 1).selected():
+        patch.setenv("CDI_HOME", str(tmp_path_factory.mktemp("pages")))
+        for name in ("CDI_DATA", "CDI_AGENCIES"):
+            patch.delenv(name, raising=False)
+        runner.run_simulated(lambda told: None)
+        yield (paths.published(paths.SIMULATED) / "current").resolve()
+
+
 @dataclass
 class Ui:
     """Airflow's UI after one run."""
@@ -44,11 +63,9 @@ class Ui:
 
 
 @pytest.fixture(scope="session")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
     """Run a month of the simulated force through Airflow and leave Airflow up."""
     home = tmp_path_factory.mktemp("state")
-    shots = Path(os.environ.get("CDI_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
-    shots.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch, Variant("calibrated_2017", 1, 1).selected():
         patch.setenv("CDI_HOME", str(home))
         patch.setenv("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")

@@ -1,39 +1,149 @@
-"""Report and validation page in Chromium: they stand alone, fit a phone and show the figures."""
+"""The pages of a version in Chromium: they stand alone, fit, are accessible, and print."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import SIZES, Ui, watched
+from tests.browser.conftest import SIZES, watched
+
+WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+NARROWEST = 320  # WCAG 1.4.10: no scrolling sideways at this width
+PAGES = ("report.html", "worklist/index.html", "worklist/logs", "matching.html", "validation.html")
+SECTIONS = (
+    "Where crimes are lost", "By offence group", "By week", "By district", "How soon it is",
+    "Service given to vulnerable victims", "Cancellations and N100", "Actions", "Data quality",
+    "For analysts",
+)  # fmt: skip
+# what is on the screen and takes the keyboard: of radio buttons with one name the chosen one
+FOCUSABLE = """
+() => [...document.querySelectorAll('a[href], summary, [tabindex="0"], input')].filter(
+    e => e.checkVisibility() && !e.closest('details:not([open]) > :not(summary)')
+        && (e.type !== 'radio' || e.checked))
+"""
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ["report", "validation"])
-def test_a_page_stands_alone_and_fits(browser: Browser, ui: Ui, name: str, size: str) -> None:
-    page = browser.new_page(viewport=SIZES[size])
-    problems = watched(page)
-    page.goto((ui.home / "published" / "simulated" / "current" / f"{name}.html").as_uri())
-    page.screenshot(path=ui.shots / f"{name}-{size}.png", full_page=True)
+def path_of(published: Path, name: str) -> Path:
+    """A page; of the logs the first."""
+    return min((published / name).iterdir()) if name.endswith("logs") else published / name
+
+
+@pytest.fixture(params=SIZES)
+def size(request: pytest.FixtureRequest) -> str:
+    """Name of a size of the screen."""
+    return str(request.param)
+
+
+@pytest.fixture(params=PAGES)
+def page(
+    request: pytest.FixtureRequest, browser: Browser, published: Path, size: str
+) -> Iterator[Page]:
+    """Each page at each size, with what went wrong in `problems`."""
+    opened = browser.new_page(viewport=SIZES[size])
+    problems = watched(opened)
+    opened.goto(path_of(published, request.param).as_uri())
+    yield opened
     assert problems == []
+    opened.close()
+
+
+def test_a_page_stands_alone_and_fits(page: Page, size: str, shots: Path) -> None:
+    name = re.sub(r"[^a-z]+", "-", page.url.rpartition("/current/")[2].rpartition("/")[2].lower())
+    page.screenshot(path=shots / f"{name}{size}.png", full_page=True)
     assert page.locator("h1").count() == 1
-    assert page.locator("tbody tr").count() > 5
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= SIZES[size]["width"]  # wide tables scroll in their own box
     assert page.locator(".simulated").inner_text() == "SIMULATED"
-    page.close()
+    assert page.locator("script, iframe, link[rel=stylesheet], img[src^=http]").count() == 0
+    # wide tables scroll in their own box
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    page.set_viewport_size({"width": NARROWEST, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROWEST
 
 
-def test_the_report_shows_the_published_figures(browser: Browser, ui: Ui) -> None:
-    folder = ui.home / "published" / "simulated" / "current"
-    with duckdb.connect(str(folder / "recording.duckdb"), read_only=True) as con:
+def test_a_page_has_no_violation_of_wcag_22_aa(page: Page) -> None:
+    # a closed part is checked as well
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG_22_AA}})
+    assert len(found.response["passes"]) > 10
+    assert [
+        (rule["id"], [node["html"][:200] for node in rule["nodes"]])
+        for rule in found.response["violations"]
+    ] == []
+
+
+def test_everything_is_reached_by_keyboard(page: Page) -> None:
+    count = page.evaluate(f"({FOCUSABLE})().length")
+    assert count > 2
+    page.evaluate("document.activeElement.blur()")
+    reached = set()
+    for _ in range(count + 2):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(f"({FOCUSABLE})().indexOf(document.activeElement)"))
+    assert set(range(count)) - reached == set()
+    summary = page.locator("summary").first
+    if summary.count():
+        summary.focus()
+        page.keyboard.press("Enter")
+        assert page.locator("details").first.get_attribute("open") is not None
+
+
+def test_the_report_shows_the_published_figures(browser: Browser, published: Path) -> None:
+    with duckdb.connect(str(published / "recording.duckdb"), read_only=True) as con:
         row = con.execute(
             "select recorded_count, recording_rate from recording_rate where breakdown = 'total' "
             "and offence_group = 'all' and universe = 'frame' and ruleset = 'standard'"
         ).fetchone()
     assert row is not None
     page = browser.new_page()
-    page.goto((folder / "report.html").as_uri())
+    page.goto((published / "report.html").as_uri())
     headline = page.locator(".headline").inner_text()
     assert f"{row[0]:,} ({100 * row[1]:.1f}%)" in headline
     assert "not an audited rate" in page.inner_text("main")
+    charts = page.locator("figure svg[role=img]")
+    assert charts.count() >= 5
+    for chart in charts.all():
+        assert (chart.get_attribute("aria-label") or "").startswith("SIMULATED")
+        assert "SIMULATED" in (chart.text_content() or "")
+    page.close()
+
+
+def test_the_report_names_no_log(published: Path) -> None:
+    with duckdb.connect(str(published / "recording.duckdb"), read_only=True) as con:
+        calls = [row[0] for row in con.execute("select call_id from fct_calls").fetchall()]
+    assert len(calls) > 1_000
+    for name in ("report.html", "matching.html", "validation.html"):
+        text = (published / name).read_text(encoding="utf-8")
+        assert not set(re.findall(r"NMP-\d{8}-\d{4}", text)) & set(calls)
+
+
+def test_the_worklist_is_filtered_without_a_script(browser: Browser, published: Path) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((published / "worklist" / "index.html").as_uri())
+    page.get_by_label("all", exact=True).last.check()
+    rows = page.locator("ol.logs li")
+    graver = page.locator("ol.logs li[data-severity=domestic_abuse]")
+    assert 0 < graver.count() < rows.count()
+    assert all(row.is_visible() for row in rows.all())
+    page.get_by_label("domestic abuse").check()
+    seen = [row.get_attribute("data-severity") for row in rows.all() if row.is_visible()]
+    assert seen == ["domestic_abuse"] * graver.count()
+    page.locator("ol.logs li a:visible").first.click()
+    assert page.url.partition("#")[0].endswith(".html") and "/logs/" in page.url
+    assert page.locator("mark").count() > 0
+    page.close()
+
+
+def test_the_report_prints_with_all_its_sections(browser: Browser, published: Path) -> None:
+    page = browser.new_page()
+    page.goto((published / "report.html").as_uri())
+    page.emulate_media(media="print")
+    for title in SECTIONS:
+        assert page.locator("h2", has_text=title).first.is_visible(), title
+    printed = page.pdf(format="A4", print_background=True)
+    assert printed.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 2
+    assert len(printed) > 50_000
     page.close()
