@@ -243,7 +243,7 @@ def _groups(
 ) -> "Figure | None":
     """Rates of offence groups, audited where they are, beside published ones."""
     if audit and audit["force"]["recording_rate"] is not None:
-        kind = "this force, audited"
+        kind = "this agency, audited"
         shown = [audit["force"] | {"label": "All crime"}, *audit["parts"]]
         rows = [
             {"label": row["label"], "rate": row["recording_rate"], "low": row["lower_limit"],
