@@ -66,7 +66,10 @@ def write(con: duckdb.DuckDBPyConnection, planned: Plan) -> Path:
         "worklist.html.j2",
         **common,
         totals=fetch_dicts(con, TOTALS)[0],
-        lists=[("Still in time", in_time), ("Overdue", [r for r in paged if not _is_in_time(r)])],
+        lists=[
+            ("Still in time", in_time),
+            ("Overdue or decided", [r for r in paged if not _is_in_time(r)]),
+        ],
         severities=fetch_dicts(con, "from rules.severities order by severity_rank"),
         pages=pages,
         first_rows=FIRST_ROWS,
