@@ -52,8 +52,8 @@ def page(
 
 
 def test_a_page_stands_alone_and_fits(page: Page, size: str, shots: Path) -> None:
-    name = re.sub(r"[^a-z]+", "-", page.url.rpartition("/current/")[2].rpartition("/")[2].lower())
-    page.screenshot(path=shots / f"{name}{size}.png", full_page=True)
+    name = re.sub(r"[^a-z]+", "-", Path(page.url.partition("#")[0]).stem.lower()).strip("-")
+    page.screenshot(path=shots / f"{name}-{size}.png", full_page=True)
     assert page.locator("h1").count() == 1
     assert page.locator(".simulated").inner_text() == "SIMULATED"
     assert page.locator("script, iframe, link[rel=stylesheet], img[src^=http]").count() == 0
