@@ -522,7 +522,14 @@ DATASETS = """
 """
 
 BROKEN = """
-    select rule_id, severity, reason, owner, sum(unexpected_count) as unexpected_count
+    select
+        rule_id,
+        severity,
+        reason,
+        owner,
+        sum(unexpected_count) as unexpected_count,
+        any_value(released_by) as released_by,
+        any_value(release_reason) as release_reason
     from data_quality
     where not is_success
     group by rule_id, severity, reason, owner
