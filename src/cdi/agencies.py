@@ -111,6 +111,9 @@ class Source(_Strict):
     )
     connection: str | None = Field(default=None, description="Airflow connection id for a URL")
     max_age_hours: int = Field(default=48, gt=0, description="freshness limit, relative to as_of")
+    retention_days: int | None = Field(
+        default=None, gt=0, description="rows older than that, relative to as_of, are removed"
+    )
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -179,6 +182,7 @@ class Agency(_Strict):
                 problems.append(f"sources.{dataset}: missing; {' and '.join(REQUIRED)} are needed")
         for dataset, source in self.sources.items():
             problems += _column_problems(dataset, source)
+        problems += _retention_problems(self.sources)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -221,6 +225,19 @@ class Agency(_Strict):
             return chosen
         base = Path.cwd() if os.environ.get("CDI_DATA") else self.folder
         return str((base / chosen).resolve())
+
+
+def _retention_problems(sources: dict[str, Source]) -> list[str]:
+    """A call that outlives its crime record would look unrecorded."""
+    calls, records = (
+        sources[name].retention_days if name in sources else None for name in REQUIRED
+    )
+    if records is not None and (calls is None or calls > records):
+        return [
+            f"sources.calls.retention_days: {calls or 'missing'}; give {records} or fewer, as a "
+            f"call that is kept longer than crime_records ({records}) would look unrecorded"
+        ]
+    return []
 
 
 def _column_problems(dataset: str, source: Source) -> list[str]:

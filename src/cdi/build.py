@@ -22,7 +22,7 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, landing, linking, paths, text_model, weights
+from cdi import agencies, landing, linking, paths, text_model, tombstones, weights
 from cdi.agencies import Agency
 from cdi.audit import tables
 from cdi.datasets import DATASETS, READINGS, output_columns
@@ -210,7 +210,7 @@ def build(planned: Plan) -> Path:
     Raises:
         BuildError: BUILD-BUSY if another build of the agency runs, BUILD-DBT if dbt fails.
     """
-    with _lock(paths.published(planned.agency.agency), planned.agency.agency):
+    with locked(paths.published(planned.agency.agency), planned.agency.agency):
         shutil.rmtree(planned.folder, ignore_errors=True)
         planned.folder.mkdir(parents=True)
         with connect(planned.file) as con:
@@ -238,7 +238,10 @@ def part(planned: Plan, *models: str) -> Iterator[Path]:
         BuildError: BUILD-BUSY if the same is being made already, BUILD-DBT if dbt fails.
     """
     home = paths.weights(planned.agency.agency)
-    with _lock(home, " ".join(models)), tempfile.TemporaryDirectory(dir=home, prefix=".") as folder:
+    with (
+        locked(home, " ".join(models)),
+        tempfile.TemporaryDirectory(dir=home, prefix=".") as folder,
+    ):
         file = Path(folder) / planned.file.name
         with connect(file) as con:
             _open_landing(con, planned)
@@ -247,7 +250,7 @@ def part(planned: Plan, *models: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _lock(folder: Path, what: str) -> Iterator[None]:
+def locked(folder: Path, what: str) -> Iterator[None]:
     """One build of an agency at a time; the lock goes with its process, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as handle:
@@ -273,6 +276,7 @@ def _describe(planned: Plan) -> dict[str, Any]:
         },
         "weights": {kind: learnt.version for kind, learnt in planned.weights.items()},
         "code": _code_parts(planned.agency),
+        "erasures": len(tombstones.lines(planned.agency.agency)),
     }
 
 
@@ -342,7 +346,7 @@ BATCH_COLUMNS = {
 FILE_COLUMNS = {
     "dataset": "VARCHAR", "batch_id": "VARCHAR", "seq": "INTEGER", "source_file": "VARCHAR",
     "sha256": "VARCHAR", "as_of": "TIMESTAMP", "read_count": "BIGINT", "accepted_count": "BIGINT",
-    "quarantined_count": "BIGINT", "duplicate_count": "BIGINT",
+    "quarantined_count": "BIGINT", "duplicate_count": "BIGINT", "erased_count": "BIGINT",
 }  # fmt: skip
 SETTINGS_COLUMNS = {
     "agency": "VARCHAR", "agency_name": "VARCHAR", "is_simulated": "BOOLEAN", "calls": "VARCHAR",
@@ -392,6 +396,7 @@ def _file_rows(planned: Plan) -> list[dict[str, Any]]:
             "accepted_count": file["accepted"],
             "quarantined_count": file["quarantined"],
             "duplicate_count": file["duplicates"],
+            "erased_count": file.get("erased", 0),
         }
         for name, some in planned.batches.items()
         for batch in some
@@ -428,9 +433,10 @@ def _collect_quarantine(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     _table(con, "landing.quarantined_rows", columns, [])
     for name, some in planned.batches.items():
         for batch in some:
+            # what is published never held the encrypted originals, not even for a moment
             con.execute(
                 "insert into landing.quarantined_rows by name select $dataset as dataset, "
-                "$batch as batch_id, * from read_parquet($file)",
+                "$batch as batch_id, * exclude (original_encrypted) from read_parquet($file)",
                 {"dataset": name, "batch": batch.manifest["batch_id"],
                  "file": str(batch.quarantine)},
             )  # fmt: skip

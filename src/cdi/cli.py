@@ -408,6 +408,52 @@ def compare(
     comparison.show(comparison.compare(*chosen), console)
 
 
+@app.command()
+def erase(
+    agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
+    reference: Annotated[str, typer.Argument(help="Of a call or a crime record, as typed.")],
+    reason: Annotated[
+        str | None, typer.Option(help="Kept for good: name the request, never the person or log.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell where it is; erase nothing.")
+    ] = False,
+) -> None:
+    """Erase a call or a crime record everywhere, for good; later extractions leave it out.
+
+    E.g. cdi erase nopd A-12345-22 --reason "request 12 of 2026"
+    """
+    from cdi import erase as erasing
+
+    loaded = agencies.load(agency)
+    if dry_run:
+        found = erasing.look(loaded, reference)
+        for file, where in found.items():
+            console.print(f"{file}: {where}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"{len(found)} files hold it or its text; nothing was erased")
+    elif not reason:
+        raise CdiError(
+            "ERASE-REASON", "no reason was given",
+            "give one, e.g. --reason 'request 12 of 2026', or --dry-run to look only",
+        )  # fmt: skip
+    else:
+        erasing.erase(loaded, reference, reason, _say)
+
+
+@app.command()
+def retain(
+    agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
+) -> None:
+    """Remove what is older than retention_days of agency.yaml, relative to the newest data."""
+    from cdi import erase as erasing
+
+    erasing.retain(agencies.load(agency), _say)
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
 audit = typer.Typer(
     help="The audit: plan, draw, hand out worksheets, take findings back, tell the rate.",
     no_args_is_help=True,

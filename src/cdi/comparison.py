@@ -80,8 +80,16 @@ def compare(older: Path, newer: Path) -> dict[str, Any]:
         `causes` (why), `rates` (that changed), `listed` and `links` (what came, went and changed).
 
     Raises:
-        BuildError: COMPARE-SHAPE if the versions have not the columns that are compared.
+        BuildError: COMPARE-SHAPE if the versions have not the columns that are compared;
+            COMPARE-ERASED if something was erased between them, which this would tell.
     """
+    erasures = [build.described(folder).get("erasures", 0) for folder in (older, newer)]
+    if erasures[0] != erasures[1]:
+        raise BuildError(
+            "COMPARE-ERASED",
+            f"something was erased between {older.resolve().name} and {newer.name}",
+            "compare two versions since then; `cdi erase` removes those from before",
+        )
     with connect() as con:
         for name, folder in (("older", older), ("newer", newer)):
             file = str(folder / "recording.duckdb").replace("'", "''")

@@ -247,6 +247,14 @@ READINGS = "audit_readings"
 # what people of this house write: every agency has these, in one form for all, and maybe no file
 BY_PEOPLE: tuple[str, ...] = (DECISIONS, READINGS)
 
+# when a row is from, for the retention limit: the first that it has, or else its file's as_of
+MOMENTS: dict[str, tuple[str, ...]] = {
+    "calls": ("received_at",),
+    "crime_records": ("recorded_at", "reported_at"),
+    "log_actions": ("acted_at",),
+    "audit_logs": ("received_at",),
+}
+
 # Columns that the landing adds to every row.
 LINEAGE: dict[str, str] = {
     "row_id": "VARCHAR",  # file name and ordinal of the row in it

@@ -6,27 +6,40 @@
     ``pending/<id>/``  extracted and not yet checked
     ``refused/<id>/``  a `fail` rule of border 1 did not hold; kept for the person who must look
 
-A batch appears by one rename. Every row read is accepted, quarantined with a rule id, or an exact
-duplicate after column mapping (design 5.3), counted per file in the manifest; rows of a shared file
-that are none of the dataset's (`rows` in agency.yaml) are counted apart as ``left_out``.
+A batch appears by one rename. Every row read is accepted, quarantined with a rule id, an exact
+duplicate after column mapping, or erased (design 5.3), counted per file in the manifest; rows of
+a shared file that are none of the dataset's (`rows` in agency.yaml) are counted as ``left_out``.
+Only an erasure or a retention limit changes a batch later (`forget`): its files one by one, each by
+a rename, the manifest last.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cdi import paths, privacy, sources
+from cdi import agencies, paths, privacy, sources, tombstones
 from cdi.agencies import Agency, ColumnMap, Source
-from cdi.datasets import BY_PEOPLE, DATASETS, HASHED, PERSONAL, Column, output_columns
+from cdi.datasets import (
+    BY_PEOPLE,
+    DATASETS,
+    HASHED,
+    LINEAGE,
+    MOMENTS,
+    PERSONAL,
+    Column,
+    output_columns,
+)
 from cdi.sources import FetchedFile, Interval
 from cdi.sql import Params, connect, fetch_dicts, ident, scalar
 
@@ -39,6 +52,9 @@ QUARANTINE_COLUMNS = {
     "original_masked": "VARCHAR",
     "original_encrypted": "VARCHAR",
 }
+
+
+FATES = ("read", "accepted", "quarantined", "duplicates", "erased")  # the first is all the others
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,7 @@ def _sha256(value: Any) -> str:
 
 def _code_sha256() -> str:
     """What turns bytes into rows: a change of it extracts anew."""
-    modules = ("datasets", "landing", "privacy", "sources")
+    modules = ("datasets", "landing", "privacy", "sources", "tombstones")
     here = Path(__file__).parent
     return _sha256([(here / f"{name}.py").read_text(encoding="utf-8") for name in modules])
 
@@ -195,6 +211,21 @@ def read_file(agency: Agency, dataset: str, file: Path, folder: Path) -> Batch:
     return read_batch(folder)
 
 
+def adopt(agency: Agency, dataset: str) -> None:
+    """Take the source as it stands for what the newest batch was read from.
+
+    For what people of this house write: an erasure changes source and batch alike.
+    """
+    known = batches(agency.agency, dataset)
+    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
+        now = datetime.now(UTC)
+        files, _ = sources.fetch(agency, dataset, Interval(now, now), Path(scratch))
+    if known and files:
+        batch = max(known, key=lambda b: (b.manifest["as_of"], b.manifest["seq"]))
+        read_from = {"source_fingerprint": _source_fingerprint(agency, dataset, files)}
+        _replace_manifest(batch.folder, batch.manifest | read_from)
+
+
 def is_unchanged(
     agency: Agency,
     dataset: str,
@@ -237,8 +268,12 @@ def accept(batch: Batch) -> Batch | None:
     manifest = batch.manifest
     home = paths.landing(manifest["agency"], manifest["dataset"])
     (home / "batches").mkdir(parents=True, exist_ok=True)
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # goes with its process, however it ends
+    with locked(home):
+        if manifest.get("tombstones", 0) < len(tombstones.lines(manifest["agency"])):
+            # something was erased while this batch was checked
+            forget(agencies.load(manifest["agency"]), batch, _as_of(batch))
+            batch = read_batch(batch.folder)
+            manifest = batch.manifest
         twin = _counterpart(
             manifest["agency"], manifest["dataset"], manifest["delivery"], _interval_of(batch)
         )
@@ -251,6 +286,15 @@ def accept(batch: Batch) -> Batch | None:
         for file in batch.folder.iterdir():
             file.chmod(0o444)
         return read_batch(batch.folder.rename(home / "batches" / manifest["batch_id"]))
+
+
+@contextlib.contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """One at a time writes to the landing of a dataset."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # goes with its process, however it ends
+        yield
 
 
 def recount(batch: Batch, moved: Mapping[str, int]) -> Batch:
@@ -287,6 +331,158 @@ def refuse(batch: Batch) -> Path:
     return batch.folder.rename(target)
 
 
+# ---------------------------------------------------------------------- forgetting
+
+
+@dataclass
+class Forgotten:
+    """What `forget` took out of a batch.
+
+    Attributes:
+        rows: Accepted rows that are gone.
+        names: Accepted rows that lost the name of something erased.
+        refused: Refused rows that are gone.
+    """
+
+    rows: int = 0
+    names: int = 0
+    refused: int = 0
+
+    def __add__(self, other: "Forgotten") -> "Forgotten":
+        """Both together."""
+        return Forgotten(
+            self.rows + other.rows, self.names + other.names, self.refused + other.refused
+        )
+
+    def __bool__(self) -> bool:
+        """Whether there was anything."""
+        return bool(self.rows or self.names or self.refused)
+
+
+def forget(agency: Agency, batch: Batch, until: datetime, also: Iterable[str] = ()) -> Forgotten:
+    """Take out of a batch on disk what was erased or is older than is kept; count it as erased.
+
+    The caller holds the lock (`locked`). Killed in the middle, it can be done again.
+
+    Args:
+        agency: With its key rules and limits.
+        batch: Accepted, pending or refused.
+        until: UTC without a zone: what the retention limit counts from.
+        also: Keyed hashes of further references, that are in no tombstone.
+    """
+    with connect() as con:
+        tombstones.open_(con, agency.agency, also)
+        con.execute("create table rows as from read_parquet(?)", [str(batch.rows)])
+        done = _forget_accepted(con, agency, batch, until)
+        again = con.execute(
+            "delete from rows where row_id in (select row_id from rows qualify row_number() over "
+            "(partition by source_file, row_hash order by row_id) > 1) returning source_file"
+        ).fetchall()
+        con.execute("create table quarantine as from read_parquet(?)", [str(batch.quarantine)])
+        done.refused = _forget_refused(con, agency, batch, until)
+        manifest = _recounted(con, batch, Counter(file for (file,) in again))
+        if done or _counts(manifest) != _counts(batch.manifest):
+            for table, file in (("rows", batch.rows), ("quarantine", batch.quarantine)):
+                _replace_parquet(con, table, file)
+            _replace_manifest(batch.folder, manifest)
+    return done
+
+
+def _forget_accepted(
+    con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch, until: datetime
+) -> Forgotten:
+    """Of the table `rows`; a row that lost a name has a new hash, as an extraction gives it."""
+    described = con.execute("describe rows").fetchall()
+    columns = [str(row[0]) for row in described if row[0] not in LINEAGE]
+    gone = _forget_rows(con, agency, batch.manifest["dataset"], "rows", columns, (until, None))
+    same = " and ".join(f"r.{ident(name)} is not distinct from o.{ident(name)}" for name in columns)
+    con.execute(
+        f"create table changed as select r.row_id from rows as r join read_parquet(?) as o "
+        f"using (row_id) where not ({same})",
+        [str(batch.rows)],
+    )
+    con.execute(
+        f"update rows set row_hash = {_row_hash(columns)} "
+        "where row_id in (select row_id from changed)"
+    )
+    return Forgotten(rows=gone, names=int(scalar(con, "select count(*) from changed")))
+
+
+def _forget_refused(
+    con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch, until: datetime
+) -> int:
+    """Of the table `quarantine`: a refused row that holds an erased name goes whole."""
+    rows = fetch_dicts(con, "from quarantine")
+    old = _too_old(agency, batch, until)
+    gone = [row["row_id"] for row in rows if row["source_file"] in old]
+    if tombstones.are_open(con):
+        texts = [
+            privacy.decrypt(agency.agency, row["original_encrypted"])
+            if row["original_encrypted"]
+            else row["original_masked"] or ""
+            for row in rows
+        ]
+        held = tombstones.held(con, agency, texts)
+        gone += [row["row_id"] for row, is_held in zip(rows, held, strict=True) if is_held]
+    con.execute("delete from quarantine where list_contains($gone::varchar[], row_id)",
+                {"gone": gone})  # fmt: skip
+    return len(set(gone))
+
+
+def _too_old(agency: Agency, batch: Batch, until: datetime) -> set[str]:
+    """Files whose refused rows are not kept: what could not be read has no time of its own."""
+    days = agency.sources[batch.manifest["dataset"]].retention_days
+    if days is None:
+        return set()
+    limit = until - timedelta(days=days)
+    return {file["name"] for file in batch.manifest["files"] if _naive(file["as_of"]) < limit}
+
+
+def _recounted(
+    con: duckdb.DuckDBPyConnection, batch: Batch, again: Mapping[str, int]
+) -> dict[str, Any]:
+    """The manifest, with what the tables hold now; what is in neither any more was erased."""
+    query = "select source_file, count(*) from {} group by all"
+    accepted, quarantined = (
+        dict(con.execute(query.format(table)).fetchall()) for table in ("rows", "quarantine")
+    )
+    files = []
+    for file in batch.manifest["files"]:
+        now = {
+            "accepted": accepted.get(file["name"], 0),
+            "quarantined": quarantined.get(file["name"], 0),
+            "duplicates": file["duplicates"] + again.get(file["name"], 0),
+        }
+        left = sum(file[fate] for fate in now) - sum(now.values())
+        files.append({**file, **now, "erased": file.get("erased", 0) + left})
+    changed = {
+        "files": files,
+        "content_sha256": _content_sha256(con),
+        "tombstones": len(tombstones.lines(batch.manifest["agency"])),
+    }
+    return {**batch.manifest, **changed, **_totals(files)}
+
+
+def _counts(manifest: Mapping[str, Any]) -> list[list[int]]:
+    return [[file.get(fate, 0) for fate in FATES] for file in manifest["files"]]
+
+
+def _replace_parquet(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+    written = file.with_name(f".{file.name}.next")
+    written.unlink(missing_ok=True)
+    write_parquet(con, f"from {table} order by source_file, row_id", written)
+    written.chmod(file.stat().st_mode)
+    written.replace(file)
+
+
+def _replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as scratch:
+        write_manifest(Path(scratch), manifest)
+        file = Path(scratch) / "manifest.json"
+        file.chmod((folder / "manifest.json").stat().st_mode)
+        file.replace(folder / "manifest.json")
+
+
 def write_parquet(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
     """Write a query's rows to a Parquet file (zstd)."""
     con.execute(f"copy ({query}) to $file (format parquet, compression zstd)", {"file": str(file)})
@@ -302,6 +498,8 @@ def _write_rows(
     source = agency.sources[dataset]
     con = connect(target / "work.duckdb")
     privacy.set_hash_key(con, agency.agency)
+    known = tombstones.lines(agency.agency)
+    tombstones.open_(con, agency.agency)
     names = output_columns(dataset)
     con.execute(f"create table rows ({', '.join(f'{n} {t}' for n, t in names.items())})")
     con.execute(
@@ -314,8 +512,8 @@ def _write_rows(
         con.execute("drop table if exists refused")
         unexpected = sources.read_raw(con, source, file, number)
         as_of = (file.as_of or interval.end).astimezone(UTC)
-        _type_rows(con, agency, dataset, file, as_of.replace(tzinfo=None))
-        counts = _split(con, agency, dataset, file)
+        gone = _type_rows(con, agency, dataset, file, as_of.replace(tzinfo=None))
+        counts = _split(con, agency, dataset, file, gone)
         counted.append(
             {
                 "file_no": number,
@@ -331,22 +529,9 @@ def _write_rows(
         write_parquet(
             con, f"from {table} order by source_file, row_id", target / f"{table}.parquet"
         )
-    content = scalar(
-        con,
-        "select sha256(string_agg(row_hash || source_as_of, '' order by row_hash, source_as_of)) "
-        "from rows",
-    )
-    refused = scalar(
-        con,
-        "select string_agg(row_id || rule_id || original_masked, '' order by row_id) "
-        "from quarantine",
-    )
+    content = _content_sha256(con)
     con.close()
     (target / "work.duckdb").unlink()
-    totals = {
-        key: sum(file[key] for file in counted)
-        for key in ("read", "accepted", "quarantined", "duplicates")
-    }
     return {
         "agency": agency.agency,
         "dataset": dataset,
@@ -358,9 +543,29 @@ def _write_rows(
         "extracted_at": datetime.now(UTC).isoformat(),  # told to people; nothing computes with it
         "columns": names,
         "files": counted,
-        "content_sha256": _sha256([content, refused]),
-        **totals,
+        "content_sha256": content,
+        "tombstones": len(known),
+        **_totals(counted),
     }
+
+
+def _totals(files: list[dict[str, Any]]) -> dict[str, int]:
+    return {key: sum(int(file[key]) for file in files) for key in FATES}
+
+
+def _content_sha256(con: duckdb.DuckDBPyConnection) -> str:
+    """Over the tables `rows` and `quarantine`, whatever the order of their rows."""
+    content = scalar(
+        con,
+        "select sha256(string_agg(row_hash || source_as_of, '' order by row_hash, source_as_of)) "
+        "from rows",
+    )
+    refused = scalar(
+        con,
+        "select string_agg(row_id || rule_id || original_masked, '' order by row_id) "
+        "from quarantine",
+    )
+    return _sha256([content, refused])
 
 
 def _value(mapping: ColumnMap, bound: Params) -> str:
@@ -369,18 +574,6 @@ def _value(mapping: ColumnMap, bound: Params) -> str:
     if mapping.extract:
         text = f"nullif(regexp_extract({text}, {bound.bind(mapping.extract)}, 1), '')"
     return text
-
-
-def _key(agency: Agency, thing: str, text: str, bound: Params) -> str:
-    """SQL for the canonical form of a reference; null where no rule reads it."""
-    forms = []
-    for rule in agency.key_rules.get(thing, ()):
-        whole = bound.bind(f"^(?:{rule.pattern})$")
-        forms.append(
-            f"when regexp_matches(upper({text}), {whole}) then "
-            f"regexp_replace(upper({text}), {whole}, {bound.bind(rule.canonical)})"
-        )
-    return f"case {' '.join(forms)} end" if forms else f"upper({text})"
 
 
 def _parsed(agency: Agency, column: Column, mapping: ColumnMap, bound: Params) -> str:
@@ -406,7 +599,10 @@ def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dic
         return {name: f"cast(null as {kind})" for name, kind in column.outputs.items()}
     text = _value(mapping, bound)
     if column.kind == "reference":
-        return {column.name: text, column.key_name: _key(agency, column.thing, text, bound)}
+        return {
+            column.name: text,
+            column.key_name: tombstones.key_expression(agency, column.thing, text, bound),
+        }
     if column.kind in HASHED:
         value = _parsed(agency, column, mapping, bound) if column.kind == "birth_date" else text
         return {
@@ -427,8 +623,12 @@ def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dic
 
 def _type_rows(
     con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile, as_of: datetime
-) -> None:
-    """Make `typed`: row_no, the landing's columns, and the columns that could not be typed."""
+) -> int:
+    """Make `typed`: row_no, the landing's columns, and the columns that could not be typed.
+
+    Returns:
+        How many rows are not in it, as they are about what was erased, or older than is kept.
+    """
     source = agency.sources[dataset]
     bound = Params()
     selected: dict[str, str] = {}
@@ -453,14 +653,81 @@ def _type_rows(
         "from raw"
     )
     con.execute(query, bound.used_in(query))
-    content = ", ".join(f"{ident(name)} := {ident(name)}" for name in selected)
+    until = _newest_as_of(agency.agency, dataset, as_of)
+    gone = _forget_rows(con, agency, dataset, "typed", list(selected), (until, as_of))
     con.execute(
         "create or replace table typed as select *, "
-        f"sha256(cast(to_json(struct_pack({content})) as varchar)) as row_hash, "
+        f"{_row_hash(list(selected))} as row_hash, "
         "$file || ':' || lpad(cast(row_no as varchar), 9, '0') as row_id, "
         "$file as source_file, $as_of::timestamp as source_as_of from typed",
         {"file": file.name, "as_of": as_of},
     )
+    return gone
+
+
+def _row_hash(columns: list[str]) -> str:
+    """SQL for the hash of a row's content."""
+    content = ", ".join(f"{ident(name)} := {ident(name)}" for name in columns)
+    return f"sha256(cast(to_json(struct_pack({content})) as varchar))"
+
+
+def _newest_as_of(agency: str, dataset: str, as_of: datetime) -> datetime:
+    """The newest state that is known of a dataset: what its retention limit counts from."""
+    return max([as_of, *map(_as_of, batches(agency, dataset))])
+
+
+def _naive(moment: str) -> datetime:
+    return datetime.fromisoformat(moment).astimezone(UTC).replace(tzinfo=None)
+
+
+def _as_of(batch: Batch) -> datetime:
+    return _naive(batch.manifest["as_of"])
+
+
+def _forget_rows(
+    con: duckdb.DuckDBPyConnection,
+    agency: Agency,
+    dataset: str,
+    table: str,
+    columns: list[str],
+    moments: tuple[datetime, datetime | None],
+) -> int:
+    """Leave out rows about what was erased or older than is kept; the others forget its name.
+
+    Args:
+        con: With the tombstones (`cdi.tombstones.open_`).
+        agency: With its key rules and limits.
+        dataset: Of the rows.
+        table: Has the landing's columns.
+        columns: These, without lineage.
+        moments: What the limit counts from; and when rows without a time of their own are from, if
+            not `source_as_of`.
+
+    Returns:
+        How many rows were left out.
+    """
+    bound, until = Params(), moments[0]
+    source = agency.sources[dataset]
+    gone = []
+    has_tombstones = tombstones.are_open(con)
+    if has_tombstones or scalar(con, "select len(getvariable('expired')) > 0"):
+        gone.append(tombstones.is_about(dataset))
+    if source.retention_days is not None:
+        limit = bound.bind(until - timedelta(days=source.retention_days))
+        own = [name for name in MOMENTS.get(dataset, ()) if name in columns]
+        other = bound.bind(moments[1]) + "::timestamp" if moments[1] else "source_as_of"
+        gone.append(f"coalesce({', '.join([*own, other])}) < {limit}")
+    if not gone:
+        return 0
+    before = scalar(con, f"select count(*) from {table}")
+    query = f"delete from {table} where {' or '.join(gone)}"
+    con.execute(query, bound.used_in(query))
+    nameless = tombstones.nameless(agency, dataset, columns, bound) if has_tombstones else {}
+    if nameless:
+        replaced = ", ".join(f"{sql} as {ident(name)}" for name, sql in nameless.items())
+        query = f"create or replace table {table} as select * replace ({replaced}) from {table}"
+        con.execute(query, bound.used_in(query))
+    return int(before - scalar(con, f"select count(*) from {table}"))
 
 
 def _identity(dataset: str) -> str:
@@ -474,9 +741,17 @@ def _identity(dataset: str) -> str:
 
 
 def _split(
-    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile, gone: int
 ) -> dict[str, int]:
-    """Divide one file's rows into accepted, quarantined and exact duplicates, and count them."""
+    """Divide one file's rows into accepted, quarantined and exact duplicates, and count them.
+
+    Args:
+        con: With `raw`, `typed` and `refused`.
+        agency: Whose file.
+        dataset: What it holds.
+        file: The file.
+        gone: How many of its rows were left out as erased.
+    """
     source = agency.sources[dataset]
     key = _identity(dataset)
     con.execute(
@@ -505,8 +780,8 @@ def _split(
     names = ", ".join(output_columns(dataset))
     con.execute(f"insert into rows by name select {names} from typed "
                 "where row_no in (select row_no from fate where fate = 'accepted')")  # fmt: skip
-    _quarantine_typed(con, agency, source, dataset)
-    _quarantine_unreadable(con, agency, file)
+    gone_typed = _quarantine_typed(con, agency, source, dataset)
+    gone_unreadable = _quarantine_unreadable(con, agency, file)
     fates = dict(con.execute("select fate, count(*) from fate group by all").fetchall())
     unreadable = scalar(con, "select count(*) from refused")
     accepted, duplicates = fates.pop("accepted", 0), fates.pop("duplicate", 0)
@@ -519,14 +794,19 @@ def _split(
         "accepted": accepted,
         "duplicates": duplicates,
         "duplicates_before_mapping": raw_rows - raw_distinct,
-        "quarantined": sum(fates.values()) + unreadable,
+        "quarantined": sum(fates.values()) - gone_typed + unreadable - gone_unreadable,
+        "erased": gone + gone_typed + gone_unreadable,
     }
 
 
 def _quarantine_typed(
     con: duckdb.DuckDBPyConnection, agency: Agency, source: Source, dataset: str
-) -> None:
-    """Rows that were read and could not be typed, or whose key has two contents."""
+) -> int:
+    """Rows that were read and could not be typed, or whose key has two contents.
+
+    Returns:
+        How many were left out, as they hold what was erased.
+    """
     kinds = {column.name: column.kind for column in DATASETS[dataset]}
     open_columns = [
         ident(sources.normalise_header(mapping.source))
@@ -544,12 +824,12 @@ def _quarantine_typed(
         where f.fate not in ('accepted', 'duplicate')
         """,
     )
-    _insert_quarantine(con, agency, rows)
+    return _insert_quarantine(con, agency, rows)
 
 
 def _quarantine_unreadable(
     con: duckdb.DuckDBPyConnection, agency: Agency, file: FetchedFile
-) -> None:
+) -> int:
     rows = fetch_dicts(
         con,
         "select $file || ':line ' || line as row_id, $file as source_file, line as source_line, "
@@ -558,17 +838,22 @@ def _quarantine_unreadable(
     )
     for row in rows:
         row["original_masked"] = privacy.mask_shape(row["original"])
-    _insert_quarantine(con, agency, rows)
+    return _insert_quarantine(con, agency, rows)
 
 
 def _insert_quarantine(
     con: duckdb.DuckDBPyConnection, agency: Agency, rows: list[dict[str, Any]]
-) -> None:
+) -> int:
+    found = len(rows)
+    if rows and tombstones.are_open(con):
+        held = tombstones.held(con, agency, [row["original"] for row in rows])
+        rows = [row for row, is_held in zip(rows, held, strict=True) if not is_held]
     if not rows:
-        return
+        return found
     tokens = privacy.encrypt(agency.agency, [row.pop("original") for row in rows])
     for row, token in zip(rows, tokens, strict=True):
         row["original_encrypted"] = token
     con.execute(
         "insert into quarantine by name select unnest($rows, recursive := true)", {"rows": rows}
     )
+    return found - len(rows)

@@ -71,6 +71,11 @@ def decisions(agency: str) -> Path:
     return folder / variant() if agency == SIMULATED else folder
 
 
+def tombstones(agency: str) -> Path:
+    """What was erased, as keyed hashes: see `cdi.tombstones`."""
+    return landing(agency, "erased.jsonl")
+
+
 def simulated_sources() -> Path:
     """What the simulated force's systems export."""
     return home() / "sources" / variant()

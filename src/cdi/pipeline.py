@@ -48,7 +48,8 @@ def extract(
     m = batch.manifest
     lines = [
         f"{m['read']:,} rows read from {len(m['files'])} files: {m['accepted']:,} accepted, "
-        f"{m['quarantined']:,} quarantined, {m['duplicates']:,} exact duplicates"
+        f"{m['quarantined']:,} quarantined, {m['duplicates']:,} exact duplicates, "
+        f"{m['erased']:,} erased"
     ]
     lines += [f"- {f['name']}: {f['read']:,} rows, as of {f['as_of'][:16]} UTC"
               for f in m["files"][:20]]  # fmt: skip
@@ -260,13 +261,17 @@ def run_directly(agency: str, interval: Interval, as_of: datetime | None = None)
         if extracted.result:
             check_landing(agency, dataset, extracted.result)
     learn(agency, as_of)
+    return publish_new(agency, as_of) is not None
+
+
+def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
+    """Build, check, report and publish; None if the published version is already that."""
     version = make_build(agency, as_of).result
-    if version is None:
-        return False
-    check_marts(agency, version)
-    write_report(agency, version)
-    publish_version(agency, version)
-    return True
+    if version is not None:
+        check_marts(agency, version)
+        write_report(agency, version)
+        publish_version(agency, version)
+    return version
 
 
 def is_up_to_date(agency: str, interval: Interval) -> bool:

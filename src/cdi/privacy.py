@@ -32,15 +32,26 @@ def agency_key(agency: str) -> bytes:
 
 
 def derive(agency: str, purpose: str) -> bytes:
-    """A key for one purpose (`hash`, `encrypt`, `fingerprint`), derived from the agency's."""
+    """A key for one purpose (`hash`, `encrypt`, `fingerprint`, `erase`), from the agency's own."""
     return hmac.digest(agency_key(agency), purpose.encode(), hashlib.sha256)
 
 
-def set_hash_key(con: duckdb.DuckDBPyConnection, agency: str) -> None:
-    """Give a connection the padded keys that `hash_expression` reads; they are in no table."""
-    key = derive(agency, "hash").ljust(_BLOCK, b"\0")
-    for name, pad in (("hmac_inner", 0x36), ("hmac_outer", 0x5C)):
-        con.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in key)])
+def set_hash_key(con: duckdb.DuckDBPyConnection, agency: str, purpose: str = "hash") -> None:
+    """Give a connection the padded keys that `hmac_expression` reads; they are in no table."""
+    key = derive(agency, purpose).ljust(_BLOCK, b"\0")
+    for name, pad in (("inner", 0x36), ("outer", 0x5C)):
+        con.execute(f"set variable {purpose}_{name} = ?::blob", [bytes(byte ^ pad for byte in key)])
+
+
+def hmac_expression(text: str, purpose: str = "hash") -> str:
+    """SQL for HMAC-SHA256 (hex) of a text as it stands; null stays null.
+
+    Args:
+        text: SQL expression.
+        purpose: Of the key, see `set_hash_key`.
+    """
+    inner = f"unhex(sha256(getvariable('{purpose}_inner') || encode({text})))"
+    return f"sha256(getvariable('{purpose}_outer') || {inner})"
 
 
 # one word for each way to write it; "saint" and "street" share theirs
@@ -85,9 +96,7 @@ def hash_expression(kind: str, value: str) -> str:
         kind: A key of `NORMALISED`.
         value: SQL expression (a DATE for birth_date, else text).
     """
-    message = f"encode(nullif({NORMALISED[kind].format(value)}, ''))"
-    inner = f"unhex(sha256(getvariable('hmac_inner') || {message}))"
-    return f"sha256(getvariable('hmac_outer') || {inner})"
+    return hmac_expression(f"nullif({NORMALISED[kind].format(value)}, '')")
 
 
 def age_band_expression(age: str) -> str:
@@ -99,16 +108,51 @@ def age_band_expression(age: str) -> str:
     )
 
 
-def mask_text_expression(text: str, own_values: list[str]) -> str:
-    """SQL that masks free text: e-mail addresses, long numbers, and the row's own names.
+# as they are said on the phone: "oh one six three two ...", "jo at example dot org"
+_DIGIT = (
+    r"(?:(?:double|treble|triple)[ ,-]+)?"
+    r"(?:zero|oh|nought|one|two|three|four|five|six|seven|eight|nine)"
+)
+_SPOKEN_NUMBER = rf"(?i)\b{_DIGIT}(?:[ ,-]+{_DIGIT}){{5,}}\b"
+_SPOKEN_MAIL = r"(?i)[^\s@]+ at (?:[\pL\d-]+ dot )+[\pL]{2,}\b"
+_STREET = (
+    r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? )?\b\d+[a-z]?,? (?:[\pL'’.-]+ ){1,3}"
+    r"(?:street|st|road|rd|lane|ln|avenue|ave|close|drive|court|place|square|terrace|crescent|"
+    r"gardens|grove|boulevard|blvd|parkway|highway)\b"
+)
+_POSTCODE_IN_TEXT = r"(?i)\b[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}\b"
+# in this order: a longer thing before what is a part of it
+_PATTERNS = (
+    (r"[^\s@]+@[^\s@]+", "[email]"),
+    (_SPOKEN_MAIL, "[email]"),
+    (_STREET, "[address]"),
+    (_POSTCODE_IN_TEXT, "[postcode]"),
+    (r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", "[date]"),
+    (r"\+?\(?\d[\d ()-]{4,}\d", "[number]"),
+    (_SPOKEN_NUMBER, "[number]"),
+)
+
+
+def mask_text_expression(
+    text: str, own_values: list[str], own_addresses: list[str] | None = None
+) -> str:
+    """SQL that masks free text: mail, phones, places, and the row's own names and addresses.
 
     Args:
         text: SQL expression of the text.
         own_values: SQL expressions of the names and phones in the same row.
+        own_addresses: SQL expressions of its addresses; what stands before the first comma counts.
     """
-    masked = _replace(text, r"[^\s@]+@[^\s@]+", "[email]")
-    masked = _replace(masked, r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", "[date]")
-    masked = _replace(masked, r"\+?\d[\d -]{4,}\d", "[number]")
+    masked = text
+    for own in own_addresses or []:
+        line = f"trim(split_part({own}, ',', 1))"
+        masked = (
+            f"case when len({line}) > 3 then "
+            f"regexp_replace({masked}, '(?i)' || regexp_escape({line}), '[address]', 'g') "
+            f"else {masked} end"
+        )
+    for pattern, by in _PATTERNS:
+        masked = _replace(masked, pattern, by)
     if own_values:
         masked = _mask_words(masked, f"concat_ws(' ', {', '.join(own_values)})")
     # people in no column: two or more capitalised words in a row

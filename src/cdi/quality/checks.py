@@ -274,6 +274,7 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
             "accepted": file["accepted"],
             "quarantined": file["quarantined"],
             "duplicates": file["duplicates"],
+            "erased": file["erased"],
             "unexpected_column_count": len(file["unexpected_columns"]),
             "absent_file_count": len(manifest["absent_files"]),
             "batch_accepted": manifest["accepted"],
@@ -283,8 +284,9 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
     ]
     con.execute(
         "create table files (row_id varchar, dataset varchar, delivery varchar, read bigint, "
-        "accepted bigint, quarantined bigint, duplicates bigint, unexpected_column_count bigint, "
-        "absent_file_count bigint, batch_accepted bigint, previous_accepted bigint)"
+        "accepted bigint, quarantined bigint, duplicates bigint, erased bigint, "
+        "unexpected_column_count bigint, absent_file_count bigint, batch_accepted bigint, "
+        "previous_accepted bigint)"
     )
     con.execute("insert into files select unnest($rows, recursive := true)", {"rows": rows})
 
