@@ -1,0 +1,213 @@
+"""After an erasure no byte of a log is left, whatever keeps it; the search here is not `cdi`'s."""
+
+import gzip
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cdi import erase, landing, paths, pipeline, tombstones
+from cdi.audit import loop, register
+from cdi.errors import CdiError
+from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, csv_bytes
+from tests.pipeline.test_audit_loop import CALLS, TYPES, draw, filled, is_recorded, number
+from tests.pipeline.test_decisions import row, write
+from tests.traces import kinds_with
+
+NAMED = range(30, 40)  # logs that a refused row names
+
+
+def phrase(n: int) -> str:
+    """Words that only one log has."""
+    own = "".join(chr(ord("a") + int(digit)) for digit in f"{n:04d}")
+    return f"my {own} kettle was hurled through the {own} greenhouse pane"
+
+
+def calls() -> list[list[str]]:
+    start = datetime(2026, 1, 5)
+    made = []
+    for n in range(CALLS):
+        at = f"{start + timedelta(minutes=11 * n):%Y-%m-%d %H:%M}"
+        text = f"{phrase(n)}. See t{max(n - 1, 0):04d} too"
+        kind = TYPES[n % 3]
+        made.append([number(n), at, at, kind, kind, "NONE", "NS"[n % 2], "", "", text])
+    return made
+
+
+def write_calls(agency: SmallAgency, rows: list[list[str]]) -> None:
+    refused = "".join(f"{number(n)},too short\n" for n in NAMED)
+    agency.write("calls.csv.gz", csv_bytes(CALL_HEADER, rows) + refused.encode())
+
+
+@pytest.fixture(scope="module")
+def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
+    """Published, drawn, audited in part and decided upon; a log is kept wherever one can be."""
+    folder = tmp_path_factory.mktemp("erasure")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(folder / "state"))
+        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
+        patch.delenv("CDI_DATA", raising=False)
+        made = SmallAgency(folder / "agencies" / "testville")
+        for source in made.settings["sources"].values():
+            source["files"][0]["as_of"] = "2026-03-05"
+        made.write_settings()
+        write_calls(made, calls())
+        records = [
+            [f"R{n}", number(n), call[1], "A1", "OPEN", "N"]
+            for n, call in enumerate(calls())
+            if is_recorded(n)
+        ]
+        made.write("records.csv", csv_bytes(RECORD_HEADER, records))
+        assert made.run()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def log(force: SmallAgency) -> int:
+    """A drawn log with a record and a refused row; it is put wherever else a log can be."""
+    drawn = draw(force)
+    loop.write_worksheets(force.agency, drawn)
+    n = next(n for n in NAMED if is_recorded(n) and number(n) in drawn.call_ids)
+    auditor = drawn.auditors[drawn.call_ids.index(number(n))]
+    loop.deliver(force.agency, filled(drawn, auditor))
+    write(force, "a.csv", row("D1", call_reference=f"t{n:04d}"), row("D2", call_reference="T0001"))
+    for dataset in ("decisions", "audit_readings"):
+        force.extract_and_check(dataset)
+    _as_if_killed(force)
+    _as_if_airflow_ran(number(n))
+    return n
+
+
+def _as_if_killed(force: SmallAgency) -> None:
+    """A refused batch, a pending one, and what a killed extraction leaves."""
+    home = paths.landing("testville", "calls")
+    (batch,) = landing.batches("testville", "calls")
+    for name in ("refused/older", "pending/later"):
+        shutil.copytree(batch.folder, home / name)
+    (home / "pending" / ".20260105" / "fetched").mkdir(parents=True)
+    (home / "pending" / ".20260105" / "fetched" / "0000").write_bytes(
+        gzip.decompress((force.data / "calls.csv.gz").read_bytes())
+    )
+
+
+def _as_if_airflow_ran(reference: str) -> None:
+    home = paths.home()
+    (home / "airflow" / "logs").mkdir(parents=True)
+    (home / "airflow" / "logs" / "task.log").write_text(f"looked at {reference}.\nand at T-9999\n")
+    (home / "access").mkdir()
+    (home / "access" / "testville.jsonl").write_text(f'{{"what": "worklist/{reference}.html"}}\n')
+    (home / "run.json").write_text('{"calls": 240}\n')
+    with sqlite3.connect(home / "airflow" / "airflow.db") as con:
+        con.execute("pragma journal_mode = wal")
+        con.execute("create table xcom (key text, value json)")
+        con.execute("insert into xcom values ('old', ?), ('note', ?)", [reference, reference])
+        con.execute("delete from xcom where key = 'old'")
+    con.close()
+
+
+def words(n: int) -> list[str]:
+    """What must be nowhere: the reference as it stands and as people typed it, and its text."""
+    return [number(n), f"t{n:04d}", phrase(n), phrase(n)[:30]]
+
+
+def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> None:
+    before = kinds_with(paths.home(), "testville", words(log))
+    for place in (
+        "access/testville.jsonl", "airflow/airflow.db", "airflow/logs/task.log", "worksheets",
+        "audit/testville/findings", "frame.parquet", ".xlsx", "decisions/testville/a.csv",
+        "landing/testville/decisions/batches", "landing/testville/crime_records/batches",
+        "landing/testville/calls/pending/.", "landing/testville/calls/pending/later",
+        "landing/testville/calls/refused/older", "rows.parquet", "quarantine.parquet",
+        "recording.duckdb",
+    ):  # fmt: skip
+        assert any(place in name for name in before), f"it was not in {place} before"
+    assert set(erase.look(force.agency, f"t{log:04d}")) >= {
+        paths.home() / name for name in before if "published" not in name
+    }
+    told: list[str] = []
+    erase.erase(force.agency, f"t{log:04d}", "request 12", told.append)
+    assert kinds_with(paths.home(), "testville", words(log)) == {}
+    assert "nothing of it is left" in told[-1]
+    # and nothing else was lost
+    assert force.rows("select count(*) from fct_calls") == [(CALLS - 1,)]
+    assert force.rows(f"select count(*) from fct_calls where call_id = '{number(log + 1)}'") == [
+        (1,)
+    ]
+    assert len(register.load("testville", draws()[0]).holes) == 1
+    assert "T0001" in (paths.decisions("testville") / "a.csv").read_text()
+    assert "T-9999" in (paths.home() / "airflow" / "logs" / "task.log").read_text()
+    assert len(list((paths.published("testville") / "versions").iterdir())) == 1
+    (line,) = tombstones.lines("testville")
+    assert line["reason"] == "request 12"
+
+
+def draws() -> list[str]:
+    return [line["draw_id"] for line in register.Register("testville").draws()]
+
+
+def test_the_next_extraction_of_the_same_source_is_a_no_op(force: SmallAgency, log: int) -> None:
+    assert tombstones.lines("testville")
+    assert number(log).encode() in gzip.decompress((force.data / "calls.csv.gz").read_bytes())
+    assert pipeline.is_up_to_date("testville", force.interval)
+    assert not force.run()
+
+
+def test_an_erasure_that_was_killed_is_finished_by_the_next_and_both_logs_stay_out(
+    force: SmallAgency, log: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source is delivered anew, with one log more and both erased ones in it."""
+    other = next(n for n in NAMED if is_recorded(n) and n not in (log, log + 1))
+    more = [number(CALLS), "2026-01-06 23:00", "", "NOISE", "NOISE", "NONE", "N", "", "", "late"]
+    write_calls(force, [*calls(), more])
+    assert kinds_with(paths.home(), "testville", words(other))
+    for owner, part in ((landing, "_replace_manifest"), (erase, "_publish_without")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, part, _killed)
+            with pytest.raises(KeyboardInterrupt):
+                erase.erase(force.agency, number(other), "request 13", lambda line: None)
+    assert kinds_with(paths.home(), "testville", words(other))
+    assert force.run()  # as the schedule brings it, before anybody looks
+    erase.erase(force.agency, number(other), "request 13", lambda line: None)
+    assert kinds_with(paths.home(), "testville", [*words(log), *words(other)]) == {}
+    newest = landing.batches("testville", "calls")[-1].manifest
+    # each log's own row, and a refused one
+    assert (newest["read"], newest["erased"]) == (CALLS + 1 + len(NAMED), 4)
+    assert newest["read"] == sum(newest[fate] for fate in landing.FATES[1:])
+    assert force.rows(
+        "select count(*) from conservation where read_count <> accepted_count "
+        "+ quarantined_count + duplicate_count + erased_count"
+    ) == [(0,)]
+    assert force.rows("select sum(erased_count) > 0 from conservation") == [(True,)]
+    assert force.rows("select count(*) from fct_calls") == [(CALLS - 1,)]
+
+
+def _killed(*given: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_reference_that_stands_nowhere_gets_no_tombstone(force: SmallAgency) -> None:
+    before = tombstones.hashes("testville")
+    with pytest.raises(CdiError, match="ERASE-UNKNOWN"):
+        erase.erase(force.agency, "T-8888", "request 14", lambda line: None)
+    assert tombstones.hashes("testville") == before
+
+
+def test_a_reason_must_not_name_what_is_erased(force: SmallAgency) -> None:
+    with pytest.raises(CdiError, match="ERASE-REASON"):
+        erase.erase(force.agency, "T-0020", "the man of T-0020 asked", lambda line: None)
+
+
+def test_what_is_left_is_told_and_fails(
+    force: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that the erasure cannot change is named, not passed over."""
+    file: Path = paths.audit("testville") / "notes.txt"
+    file.write_text("ask about T-0021")
+    for part in ("_take_out", "_publish_without"):
+        monkeypatch.setattr(erase, part, lambda *given: True)
+    with pytest.raises(CdiError, match="ERASE-LEFT") as caught:
+        erase.erase(force.agency, "T-0021", "request 15", lambda line: None)
+    assert str(file) in caught.value.message
