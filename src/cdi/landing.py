@@ -610,12 +610,13 @@ def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dic
             f"has_{column.name}": f"{value} is not null",
         }
     if column.kind == "free_text":
-        own = [
-            _value(source.columns[other.name], bound)
-            for other in DATASETS[dataset]
-            if other.kind in ("name", "phone") and other.name in source.columns
-        ]
-        return {f"{column.name}_masked": privacy.mask_text_expression(text, own)}
+        mapped = [other for other in DATASETS[dataset] if other.name in source.columns]
+        own, addresses = (
+            [_value(source.columns[c.name], bound) for c in mapped if c.kind in kinds]
+            for kinds in (("name", "phone"), ("address",))
+        )
+        masked = privacy.mask_text_expression(text, own, addresses)
+        return {f"{column.name}_masked": masked}
     if column.kind in ("text", "code"):
         return {column.name: text}
     return {next(iter(column.outputs)): _parsed(agency, column, mapping, bound)}
@@ -808,17 +809,21 @@ def _quarantine_typed(
         How many were left out, as they hold what was erased.
     """
     kinds = {column.name: column.kind for column in DATASETS[dataset]}
-    open_columns = [
-        ident(sources.normalise_header(mapping.source))
+    # a row with a value of another kind may be shifted, and a name stand where a code should
+    shape = privacy.mask_shape_expression("raw.{0}")
+    shown = {
+        ident(sources.normalise_header(mapping.source)): "raw.{0}"
+        if kinds[name] == "reference"
+        else f"case when f.fate = 'TYPE-VALUE' then {shape} else raw.{{0}} end"
         for name, mapping in source.columns.items()
         if kinds[name] not in PERSONAL
-    ]
-    shown = ", ".join(f"{name} := raw.{name}" for name in dict.fromkeys(open_columns))
+    }
+    packed = ", ".join(f"{name} := {sql.format(name)}" for name, sql in shown.items())
     rows = fetch_dicts(
         con,
         f"""
         select t.row_id, t.source_file, t.row_no as source_line, f.fate as rule_id, f.detail,
-            cast(to_json(struct_pack({shown})) as varchar) as original_masked,
+            cast(to_json(struct_pack({packed})) as varchar) as original_masked,
             cast(to_json(raw) as varchar) as original
         from fate as f join typed as t using (row_no) join raw using (row_no)
         where f.fate not in ('accepted', 'duplicate')

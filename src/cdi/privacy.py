@@ -187,6 +187,11 @@ def mask_shape(text: str) -> str:
     return "".join("x" if c.isalpha() or c == "@" else "9" if c.isdigit() else c for c in text)
 
 
+def mask_shape_expression(text: str) -> str:
+    """SQL for what `mask_shape` gives."""
+    return rf"regexp_replace(regexp_replace({text}, '[\pL@]', 'x', 'g'), '\d', '9', 'g')"
+
+
 def encrypt(agency: str, texts: list[str]) -> list[str]:
     """Encrypt the original texts of refused rows (Fernet)."""
     box = _box(agency)

@@ -13,9 +13,9 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, build, landing, paths
+from cdi import agencies, build, landing, paths, privacy
 from cdi.build import Plan
-from cdi.datasets import READINGS
+from cdi.datasets import DATASETS, READINGS
 from cdi.errors import GateError
 from cdi.landing import Batch
 from cdi.quality import pages, releases
@@ -426,6 +426,24 @@ def _quarantine(
     con.execute(
         "create table moved as select row_id, min(rule_id) as rule_id from failing group by 1"
     )
+    # what is published shows no text of a refused row; the landing keeps it, encrypted
+    texts = [
+        name
+        for column in DATASETS[batch.manifest["dataset"]]
+        if column.kind == "free_text"
+        for name in column.outputs
+    ]
+    shown = f"(select * exclude ({', '.join(map(ident, texts))}) from rows)" if texts else "rows"
+    originals = con.execute(
+        "select row_id, cast(to_json(r) as varchar) from rows as r "
+        "where row_id in (select row_id from moved)"
+    ).fetchall()
+    tokens = privacy.encrypt(batch.manifest["agency"], [text for _, text in originals])
+    con.execute("create table originals (row_id varchar, original_encrypted varchar)")
+    con.executemany(
+        "insert into originals values (?, ?)",
+        [(row_id, token) for (row_id, _), token in zip(originals, tokens, strict=True)],
+    )
     con.execute(
         f"""
         create table quarantine as
@@ -433,8 +451,10 @@ def _quarantine(
         union all by name
         select r.row_id, r.source_file,
             cast(split_part(r.row_id, ':', -1) as bigint) as source_line,
-            m.rule_id, null as detail, cast(to_json(r) as varchar) as original_masked
-        from rows as r join moved as m using (row_id)
+            m.rule_id, null as detail,
+            cast(to_json(r) as varchar) as original_masked,
+            o.original_encrypted
+        from {shown} as r join moved as m using (row_id) join originals as o using (row_id)
         """
     )
     con.execute("create table kept as from rows where row_id not in (select row_id from moved)")
