@@ -146,6 +146,35 @@ def test_names_are_masked_whatever_their_letters(
     assert found == (masked,)
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("ring oh one six three two double nine six oh", "ring [number]"),
+        ("mail jo at example dot org now", "mail [email] now"),
+        ("lives at flat 2, 14 mill lane since may", "lives at [address] since may"),
+        ("14 Saint John's Road, NM3 4QZ", "[address], [postcode]"),
+        ("ring (01632) 960001", "ring [number]"),
+        # and what is none of these
+        ("two men, one six foot, three windows", "two men, one six foot, three windows"),
+        ("seen on mill lane at 10:30 by 2 people", "seen on mill lane at 10:30 by 2 people"),
+    ],
+)  # fmt: skip
+def test_what_is_said_on_the_phone_is_masked(
+    con: duckdb.DuckDBPyConnection, text: str, masked: str
+) -> None:
+    found = con.execute(f"select {privacy.mask_text_expression('$t::varchar', [])}", {"t": text})
+    assert found.fetchone() == (masked,)
+
+
+def test_a_row_own_address_is_masked_in_its_text(con: duckdb.DuckDBPyConnection) -> None:
+    """Its first line, in any case, whatever a street is called there; not a blank one."""
+    masked = privacy.mask_text_expression("$t::varchar", [], ["$a::varchar"])
+    for place, left in (("41 Old Ropewalk, Ashby", "at [address] again"), (None, None)):
+        text = "at 41 OLD ROPEWALK again"
+        found = con.execute(f"select {masked}", {"t": text, "a": place}).fetchone()
+        assert found == (left or text,)
+
+
 def test_the_shape_of_an_unreadable_row_tells_nothing_else() -> None:
     assert privacy.mask_shape("Ann,07700 9;é@x.org") == "xxx,99999 9;xxx.xxx"
 

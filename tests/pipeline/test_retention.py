@@ -1,0 +1,71 @@
+"""What is older than its limit goes, relative to the newest data, and does not come again."""
+
+import csv
+
+import pytest
+
+from cdi import agencies, erase, landing, paths, pipeline
+from cdi.errors import AgencyError
+from cdi.sql import connect
+from tests.conftest import CALLS, SmallAgency
+from tests.pipeline.test_decisions import row, write
+
+# as of 7 January; of the five calls, the last came on the 6th
+YOUNG = [call[0] for call in CALLS if call[1] >= "2026-01-06"]
+
+
+def limit(small: SmallAgency, **days: int) -> None:
+    for dataset, number in days.items():
+        small.settings["sources"][dataset]["retention_days"] = number
+    small.write_settings()
+
+
+def landed() -> list[str]:
+    batches = landing.batches("testville", "calls")
+    with connect() as con:
+        rows = con.execute(
+            "select call_reference from read_parquet(?) order by 1",
+            [[str(batch.rows) for batch in batches]],
+        ).fetchall()
+    return [str(call) for (call,) in rows]
+
+
+def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
+    small.extract_and_check()
+    write(small, "a.csv", row("D1", call_reference="T-0001"), row("D2", call_reference="t0005"))
+    small.extract_and_check("decisions")
+    assert landed() == [call[0] for call in CALLS]
+    assert not erase.retain(small.agency, lambda line: None)  # no limit, nothing to do
+    limit(small, calls=1)
+    assert erase.retain(small.agency, lambda line: None)
+    assert landed() == YOUNG == ["T-0005"]
+    (batch,) = landing.batches("testville", "calls")
+    counts = [batch.manifest[fate] for fate in landing.FATES]
+    assert counts == [5, 1, 0, 0, 4]
+    with (paths.decisions("testville") / "a.csv").open(newline="") as handle:
+        assert [decision["decision_reference"] for decision in csv.DictReader(handle)] == ["D2"]
+    (decided,) = landing.batches("testville", "decisions")
+    assert (decided.manifest["accepted"], decided.manifest["erased"]) == (1, 1)
+    # neither by the same source again nor by a second look
+    for dataset in ("calls", "decisions"):
+        assert not pipeline.extract("testville", dataset, small.interval).is_new
+    assert landed() == YOUNG
+    assert not erase.retain(small.agency, lambda line: None)
+
+
+def test_an_extraction_leaves_out_what_is_too_old(small: SmallAgency) -> None:
+    limit(small, calls=1)
+    small.extract_and_check()
+    assert landed() == YOUNG
+    (batch,) = landing.batches("testville", "calls")
+    assert batch.manifest["erased"] == len(CALLS) - len(YOUNG)
+
+
+@pytest.mark.parametrize("calls", [None, 400])
+def test_a_call_must_not_outlive_its_record(small: SmallAgency, calls: int | None) -> None:
+    """It would look unrecorded."""
+    limit(small, crime_records=365, **({"calls": calls} if calls else {}))
+    with pytest.raises(AgencyError, match=r"sources\.calls\.retention_days"):
+        agencies.load("testville")
+    limit(small, calls=365)
+    assert agencies.load("testville").sources["calls"].retention_days == 365

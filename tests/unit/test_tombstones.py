@@ -1,0 +1,84 @@
+"""Tombstones: every way to type a reference is one, and the file tells none."""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cdi import paths, privacy, tombstones
+from cdi.agencies import Agency
+from cdi.sql import Params, connect
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def bury(agency: Agency, reference: str) -> None:
+    names = tombstones.names("sample", tombstones.of(agency, reference))
+    tombstones.add("sample", names, "request 12", AT)
+
+
+@pytest.mark.parametrize(
+    ("typed", "thing", "canonical"),
+    [
+        ("NMP-20170320-0007", "call", "NMP-20170320-0007"),
+        (" nmp20170320 0007 ", "call", "NMP-20170320-0007"),
+        ("log 7 of 20/03/2017", "call", "NMP-20170320-0007"),
+        ("99/17/0041207", "record", "99170041207"),
+    ],
+)
+def test_a_reference_is_read_by_the_key_rules(
+    sample: Agency, typed: str, thing: str, canonical: str
+) -> None:
+    found = tombstones.of(sample, typed)
+    assert list(found) == [thing]
+    assert canonical in found[thing]
+
+
+def test_what_no_rule_reads_may_be_either(sample: Agency) -> None:
+    assert tombstones.of(sample, "old-7") == {"call": {"OLD-7"}, "record": {"OLD-7"}}
+
+
+def test_a_tombstone_is_a_keyed_hash_and_is_written_once(sample: Agency) -> None:
+    bury(sample, "log 7 of 20/03/2017")
+    bury(sample, "log 7 of 20/03/2017")
+    (line,) = tombstones.lines("sample")
+    key = privacy.derive("sample", "erase")
+    expected = hmac.new(key, b"call:NMP-20170320-0007", hashlib.sha256).hexdigest()
+    assert expected in line["hashes"]
+    text = paths.tombstones("sample").read_text()
+    for told in ("0007", "20170320", "20/03/2017"):
+        assert told not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("see NMP-20170320-0007, and ring", "see [erased], and ring"),
+        ("dup of log 7 of 20/03/2017", "dup of [erased]"),
+        ("see NMP-20170320-0008", "see NMP-20170320-0008"),
+        ("see nmp 20170320 0007 and NMP-20170320-0007", "see [erased] and [erased]"),
+        (None, None),
+    ],
+)
+def test_a_text_loses_the_name_and_nothing_else(
+    sample: Agency, text: str | None, left: str | None
+) -> None:
+    bury(sample, "NMP-20170320-0007")
+    bound = Params()
+    sql = tombstones.nameless(sample, "calls", ["log_text_masked"], bound)["log_text_masked"]
+    with connect() as con:
+        tombstones.open_(con, "sample")
+        query = f"select {sql} from (select $text::varchar as log_text_masked)"
+        found = con.execute(query, bound.used_in(query) | {"text": text}).fetchone()
+    assert found == (left,)
+
+
+def test_another_agencys_tombstone_is_none_here(sample: Agency, state: Path) -> None:
+    bury(sample, "NMP-20170320-0007")
+    with connect() as con:
+        tombstones.open_(con, "sample")
+        assert tombstones.held(con, sample, ["see NMP-20170320-0007"]) == [True]
+        tombstones.open_(con, "elsewhere")
+        assert tombstones.held(con, sample, ["see NMP-20170320-0007"]) == [False]
