@@ -116,7 +116,7 @@ class Drawing:
                 "chart_low": row["chart_low"],
                 "chart_high": row["chart_high"],
                 "kind": "outside the limits" if row["is_signal"]
-                else "mature" if row["is_mature"] else "expected",
+                else "mature" if row["is_mature"] else "not yet mature",
             }
             for row in rows
         ]  # fmt: skip
@@ -131,9 +131,9 @@ class Drawing:
             base.mark_line(color=BLUE, strokeWidth=1.5).encode(y=rate),
             base.mark_point(filled=True, size=45, opacity=1).encode(
                 y=rate,
-                color=_colours("kind", {"mature": BLUE, "expected": VERMILION,
+                color=_colours("kind", {"mature": BLUE, "not yet mature": VERMILION,
                                         "outside the limits": "#000000"}),
-                shape=_shapes("kind", {"mature": "circle", "expected": "square",
+                shape=_shapes("kind", {"mature": "circle", "not yet mature": "square",
                                        "outside the limits": "triangle-down"}),
             ),
         ]  # fmt: skip

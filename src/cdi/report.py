@@ -118,7 +118,7 @@ def write(planned: Plan) -> None:
 def _gathered(con: duckdb.DuckDBPyConnection, planned: Plan, drawing: "Drawing") -> dict[str, Any]:
     """All that the report tells."""
     agency = planned.agency
-    rates, audit = headline(con), audited(con)
+    rates, audit, in_time = headline(con), audited(con), _in_time(con)
     by_group = _by(con, "offence_group", "offence_group_name")
     return {
         "release": fetch_dicts(con, "from release")[0],
@@ -133,7 +133,7 @@ def _gathered(con: duckdb.DuckDBPyConnection, planned: Plan, drawing: "Drawing")
         "listed": fetch_dicts(con, LISTED)[0],
         "withheld": scalar(con, "select any_value(withheld_reason) from recording_rate"),
         "estimate": fetch_dicts(con, "from unrecorded_estimate where offence_group = 'all'"),
-        "in_time": _in_time(con),
+        "in_time": in_time,
         "lost": _lost(con, drawing, rates["standard"]),
         "groups": _groups(con, drawing, agency, audit, by_group),
         "published": fetch_dicts(con, PUBLISHED) if agency.country == COMPARED_COUNTRY else [],
@@ -145,7 +145,7 @@ def _gathered(con: duckdb.DuckDBPyConnection, planned: Plan, drawing: "Drawing")
         "trend": _trend(con, drawing),
         "newest": _weeks(con, "week_count > 1"),
         "districts": _districts(con, drawing),
-        "timeliness": _timeliness(con, drawing),
+        "timeliness": _timeliness(con, drawing) if in_time else [],
         "service": _service(con, drawing),
         "cancelled": fetch_dicts(con, CANCELLED),
         "cancelled_against": fetch_dicts(con, CANCELLED_AGAINST),
@@ -199,10 +199,13 @@ def _in_time(con: duckdb.DuckDBPyConnection) -> Row | None:
     (row,) = fetch_dicts(
         con,
         "select sum(band_count) filter (where is_within_limit) as in_time, "
+        "sum(band_count) filter (where hours_from = 0) as at_once, "
         "sum(band_count) as timed, max(limit_hours) as limit_hours "
         "from recording_timeliness where breakdown = 'total'",
     )
-    return {**row, "share": row["in_time"] / row["timed"]} if row["timed"] else None
+    if not row["timed"] or row["at_once"] == row["timed"]:  # one time stands for both
+        return None
+    return {**row, "share": row["in_time"] / row["timed"]}
 
 
 def _lost(con: duckdb.DuckDBPyConnection, drawing: "Drawing", rates: Row) -> "Figure | None":
@@ -298,11 +301,16 @@ def _trend(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, Any]
     if not weeks:
         return None
     reasons = {row["withheld_reason"] for row in weeks if row["withheld_reason"]}
+    expects = any(row["nowcast_rate"] is not None for row in weeks)
     return {
         "figure": drawing.trend(
             weeks,
-            "Grey: what chance alone does to a week. Orange: not all records are in yet, so what "
-            "is to be expected, with its 90% limits.",
+            "Grey: what chance alone does to a week. Orange: not all records are in yet, "
+            + (
+                "so what is to be expected, with its 90% limits."
+                if expects
+                else "so these will still rise."
+            ),
         ),
         "signals": [row for row in weeks if row["is_signal"]],
         "has_limits": any(row["chart_low"] is not None for row in weeks),
