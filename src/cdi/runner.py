@@ -246,6 +246,7 @@ def print_summary(agency: Agency, console: Console) -> None:
         "report": folder / "report.html",
         "validation": folder / "validation.html",
         "database": folder / "recording.duckdb",
+        "open": folder / "open",
     }
     console.print(f"\nas of {version['as_of'][:16]} UTC, version {version['version']}")
     for label, file in files.items():
