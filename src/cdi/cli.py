@@ -252,17 +252,17 @@ def attack(scenario: ScenarioOption = None, seed: SeedOption = None) -> None:
 
 @app.command()
 def peers() -> None:
-    """Compare the published agencies by a funnel: whole-agency figures alone, uncorrected."""
+    """Compare agencies by a funnel, from their open extracts alone; uncorrected."""
     from cdi.audit import peers as compared
 
     rows = compared.write()
-    headings = ("agency", "as of", "crimes", "rate", "common", "95% limits", "place")
+    headings = ("agency", "up to", "crimes", "rate", "common", "95% limits", "place")
     table = Table(*headings, box=None)
     for row in rows:
         has_rate, has_funnel = row["rate"] is not None, row["target"] is not None
         name = f"{row['agency']}{' (SIMULATED)' if row['is_simulated'] else ''}"
         table.add_row(
-            name, f"{row['as_of']:%Y-%m-%d}",
+            name, row["last_quarter"] or "",
             f"{row['due_count']:,}" if has_rate else "",
             f"{row['rate']:.1%}" if has_rate else row["withheld_reason"],
             f"{row['target']:.1%}" if has_funnel else "",
@@ -272,7 +272,8 @@ def peers() -> None:
     console.print(table)
     if not any(row["target"] is not None for row in rows):
         console.print(f"No funnel: fewer than {compared.LEAST_AGENCIES} agencies with a rate.")
-    console.print(f"written to {paths.home() / 'peers.json'}", highlight=False, soft_wrap=True)
+    for file in ("peers.html", "peers.json"):
+        console.print(f"written to {paths.home() / file}", highlight=False, soft_wrap=True)
 
 
 def _say_simulated() -> None:

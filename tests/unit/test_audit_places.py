@@ -1,7 +1,8 @@
 """Districts and agencies: who is outside chance, and what may leave an agency."""
 
 import json
-from datetime import datetime
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,32 +68,39 @@ def test_no_mature_crime_gives_an_empty_table() -> None:
 # ------------------------------------------------------------------------------- agencies
 
 
-def publish(name: str, parts: list[tuple[int, int, str | None]], *, simulated: bool) -> None:
-    """A version of an agency that holds what `cdi peers` reads, and what it must not tell."""
-    folder = paths.published(name) / "current"
+def publish(
+    name: str,
+    recorded: int | None,
+    due: int | None,
+    why: str | None = None,
+    *,
+    simulated: bool = False,
+    quarters: Sequence[str] = ("2017-Q1",),
+) -> None:
+    """A version with an open extract: so much in each quarter, and a district apart."""
+    folder = paths.published(name) / "current" / "open"
     folder.mkdir(parents=True)
-    (folder / "version.json").write_text("{}")
     agency = paths.agencies_folder() / name
     agency.mkdir(parents=True)
     (agency / "agency.yaml").write_text(f"agency: {name}\n")
-    with connect(folder / "recording.duckdb") as con:
+    with connect(folder / "open.duckdb") as con:
         con.execute(
             "create table release as select $name as agency_name, $simulated as is_simulated, "
-            "$as_of as as_of",
-            {"name": name, "simulated": simulated, "as_of": datetime(2017, 7, 1)},
+            "$why::varchar as withheld_reason",
+            {"name": name, "simulated": simulated, "why": why},
         )
+        con.execute("create table quarters (quarter varchar, design_effect double)")
         con.execute(
-            "create table district_rates (universe varchar, district varchar, "
-            "recorded_count bigint, due_count bigint, effective_count double, "
-            "withheld_reason varchar)"
+            "create table crimes (quarter varchar, month varchar, district varchar, "
+            "offence_group varchar, due_count bigint, recorded_count bigint)"
         )
-        for at, (recorded, due, reason) in enumerate(parts):
-            for universe in ("frame", "all"):
+        for quarter in quarters:
+            con.execute("insert into quarters values ($quarter, 1.25)", {"quarter": quarter})
+            for district, off in (("all", 0), (f"{name}-secret", 1)):
                 con.execute(
-                    "insert into district_rates "
-                    "values ($universe, $district, $k, $n, $n_eff, $why)",
-                    {"universe": universe, "district": f"{name}-secret-{at}", "k": recorded,
-                     "n": due, "n_eff": due / 1.25, "why": reason},
+                    "insert into crimes values ($quarter, 'all', $district, 'all', $due, $k)",
+                    {"quarter": quarter, "district": district, "due": due,
+                     "k": None if recorded is None else recorded - off},
                 )  # fmt: skip
 
 
@@ -102,10 +110,9 @@ def registry(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def seven() -> None:
-    """Six agencies near 80%, one at 60%; two districts each."""
+    """Six agencies near 80%, one at 60%."""
     for at, rate in enumerate((0.80, 0.81, 0.79, 0.805, 0.795, 0.80, 0.60)):
-        share = round(2500 * rate)
-        publish(f"force{at}", [(share, 2500, None), (share, 2500, None)], simulated=False)
+        publish(f"force{at}", round(5000 * rate), 5000)
 
 
 @pytest.mark.usefixtures("registry")
@@ -123,38 +130,91 @@ def test_the_funnel_finds_the_agency_outside_its_limits() -> None:
 
 
 @pytest.mark.usefixtures("registry")
-def test_nothing_smaller_than_an_agency_leaves_it() -> None:
+def test_nothing_smaller_than_an_agency_is_told() -> None:
     seven()
-    publish("tiny", [(7, 9, None)], simulated=False)
-    publish("unfit", [(70, 90, "too few usable codes")], simulated=False)
+    publish("tiny", 15, 19)
+    publish("hidden", None, 90)
+    publish("unfit", 70, 90, "too few usable codes")
+    publish("new", 70, 90, quarters=())
     peers.write()
-    text = (paths.home() / "peers.json").read_text()
-    assert "secret" not in text
-    rows = {row["agency"]: row for row in json.loads(text)}
-    for name, said in (("tiny", "fewer than 10"), ("unfit", "too few usable codes")):
+    rows = {row["agency"]: row for row in json.loads((paths.home() / "peers.json").read_text())}
+    for name, said in (
+        ("tiny", "fewer than 20"), ("hidden", "some withheld"),
+        ("unfit", "too few usable codes"), ("new", "no quarter is released"),
+    ):  # fmt: skip
         assert said in rows[name]["withheld_reason"]
         figures = ("rate", "due_count", "effective_count", "z", "place")
         assert all(rows[name][figure] is None for figure in figures)
+    for file in ("peers.json", "peers.html"):
+        assert "secret" not in (paths.home() / file).read_text()
+
+
+@pytest.mark.usefixtures("registry")
+def test_only_what_was_released_is_read() -> None:
+    """A version without an open extract has no peers, whatever else it holds."""
+    publish("force0", 80, 100)
+    restricted = paths.published("force1") / "current"
+    restricted.mkdir(parents=True)
+    (paths.agencies_folder() / "force1").mkdir()
+    (paths.agencies_folder() / "force1" / "agency.yaml").write_text("agency: force1\n")
+    (restricted / "recording.duckdb").write_bytes(b"not to be opened")
+    (paths.published("force0") / "current" / "recording.duckdb").write_bytes(b"nor this")
+    assert [row["agency"] for row in peers.read()] == ["force0"]
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_newest_year_of_each_is_compared() -> None:
+    quarters = [f"{year}-Q{quarter}" for year in (2016, 2017) for quarter in (1, 2, 3)]
+    publish("force0", 80, 100, quarters=quarters)
+    (row,) = peers.read()
+    assert (row["due_count"], row["first_quarter"], row["last_quarter"]) == (
+        400, "2016-Q3", "2017-Q3",
+    )  # fmt: skip
 
 
 @pytest.mark.usefixtures("registry")
 def test_simulated_agencies_are_no_peers_of_real_ones() -> None:
     seven()
-    publish("made_up", [(9000, 10_000, None)], simulated=True)
+    publish("made_up", 9000, 10_000, simulated=True)
     rows = {row["agency"]: row for row in peers.compare(peers.read())}
     assert rows["made_up"]["target"] is None
     assert rows["force0"]["target"] == pytest.approx(5000 * (4.8 + 0.6) / (7 * 5000), abs=1e-3)
 
 
 @pytest.mark.usefixtures("registry")
+def test_the_page_draws_the_funnel_and_says_simulated_of_what_is() -> None:
+    seven()
+    publish("made_up", 9000, 10_000, simulated=True)
+    page = peers.page(peers.compare(peers.read()))
+    real, _, simulated = page.partition("Simulated agencies")
+    assert "<svg" in real
+    assert "1 of 7 agencies are outside" in real
+    assert "SIMULATED" not in real.partition("<main")[2]
+    assert "<svg" not in simulated
+    assert "made_up (SIMULATED)" in simulated
+    assert not re.findall(r'(?:src|href)="https?:', page)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_funnel_of_simulated_agencies_is_marked_across() -> None:
+    for at, recorded in enumerate((80, 82, 78, 81, 79)):
+        publish(f"force{at}", 10 * recorded, 1000, simulated=True)
+    page = peers.page(peers.compare(peers.read()))
+    (svg,) = re.findall(r"<svg.*?</svg>", page, re.S)
+    assert "SIMULATED</text>" in svg
+    assert 'role="note"' in page
+
+
+@pytest.mark.usefixtures("registry")
 def test_few_agencies_give_rates_and_no_funnel() -> None:
     for at in range(4):
-        publish(f"force{at}", [(80, 100, None)], simulated=False)
+        publish(f"force{at}", 80, 100)
     rows: list[dict[str, Any]] = peers.compare(peers.read())
     assert all(row["rate"] == 0.8 and row["target"] is None for row in rows)
     done = CliRunner().invoke(app, ["peers"])
     assert done.exit_code == 0, done.output
     assert "No funnel" in done.output
+    assert "No funnel" in (paths.home() / "peers.html").read_text()
 
 
 def test_districts_that_recorded_all_or_nothing_have_limits_too() -> None:
