@@ -222,7 +222,9 @@ def _drawn(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figure":
             shape=alt.Shape("place:N", scale=alt.Scale(
                 domain=places, range=["circle", "triangle-down"])),
         ),
-        marks.mark_text(align="left", dx=8, fontSize=11).encode(text="agency:N"),
+        marks.transform_filter("datum.place == 'outside'").mark_text(
+            align="right", dx=-8, fontSize=12
+        ).encode(text="agency:N"),
     ).properties(width=charts.WIDTH, height=280, autosize=charts.FIT)  # fmt: skip
     outside = sum(row["place"] != "inside" for row in rows)
     return charts.Drawing(is_simulated=is_simulated).figure(

@@ -1,0 +1,52 @@
+"""The page of `cdi peers` in Chromium: alone, as wide as the screen, accessible."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from cdi.audit import peers
+
+WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def released(name: str, rate: float | None, *, is_simulated: bool) -> dict[str, Any]:
+    """What an agency has released, as `peers.read` gives it."""
+    return {
+        "agency": name, "agency_name": name, "is_simulated": is_simulated, "rate": rate,
+        "withheld_reason": None if rate else "no quarter is released yet",
+        "first_quarter": "2016-Q2" if rate else None, "last_quarter": "2017-Q1" if rate else None,
+        "due_count": 5000 if rate else None, "effective_count": 4000.0 if rate else None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_funnel_of_peers_stands_alone_and_is_accessible(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    rates = (0.80, 0.81, 0.79, 0.805, 0.795, 0.60, None)
+    found = [
+        released(f"{'simulated' if kind else 'force'}{at}", rate, is_simulated=kind)
+        for kind in (False, True)
+        for at, rate in enumerate(rates)
+    ]
+    file = tmp_path / "peers.html"
+    file.write_text(peers.page(peers.compare(found)), encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: asked.append(message.text))
+    page.goto(file.as_uri())
+    assert asked == [file.as_uri()]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    real, made_up = page.locator("figure svg[role=img]").all()
+    assert "SIMULATED" not in (real.text_content() or "")
+    assert "SIMULATED" in (made_up.text_content() or "")
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    told = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG_22_AA}})
+    assert len(told.response["passes"]) > 10
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in told.response["violations"]] == []
+    page.screenshot(path=tmp_path / "peers.png", full_page=True)
+    page.close()
