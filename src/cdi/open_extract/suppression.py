@@ -27,8 +27,8 @@ TOGETHER = 6  # small counts that one witness is built for: of 1, 6 and 20 it is
 SLACK = 1e4  # price of leaving a small count for a later witness
 FREE = 1e-3  # price of moving a count that is withheld already
 ROUNDING = 1e-6
-GAP = 0.05
-SECONDS = 10  # for a witness in whole numbers, where the linear programme gives fractions
+GAP = 0.5  # of the cost, from the cheapest: any witness will do where the programme gives fractions
+SECONDS = 3  # for such a witness
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _programme(
 
 
 def _cheapest(system: System, withheld: Bools, targets: list[Target]) -> Ints | None:
-    """The cheapest moves that bring counts to their targets, in whole numbers; None without."""
+    """The cheapest moves that bring counts to their targets; None if they are no whole numbers."""
     cost, equal, upper, reached, far = _programme(system, withheld, targets)
     found = linprog(
         cost, A_ub=-reached, b_ub=-far, A_eq=equal, b_eq=np.zeros(equal.shape[0]),
@@ -134,21 +134,17 @@ def _cheapest(system: System, withheld: Bools, targets: list[Target]) -> Ints | 
     )  # fmt: skip
     if found.x is None:
         return None
-    moves = _net(system, found.x)
-    whole = _whole(system, moves)
-    if whole is not None:
-        return whole
-    return _in_whole_numbers(system, withheld, withheld | (np.abs(moves) > ROUNDING), targets)
+    return _whole(system, _net(system, found.x))
 
 
 def _in_whole_numbers(
-    system: System, withheld: Bools, touched: Bools, targets: list[Target], slack: float = np.inf
+    system: System, withheld: Bools, touched: Bools, target: Target
 ) -> Ints | None:
-    """The same among a few counts, by branch and bound; None if it finds none in time."""
-    cost, equal, upper, reached, far = _programme(system, withheld, targets)
+    """Moves of some counts that meet a target, by branch and bound; None if none in time."""
+    cost, equal, upper, reached, far = _programme(system, withheld, [target])
     moving = 2 * len(system.values)
     upper[:moving][~np.tile(touched, 2)] = 0
-    upper[moving:] = slack
+    upper[moving:] = 0
     found = milp(
         cost,
         integrality=(np.arange(len(cost)) < moving).astype(int),
@@ -162,7 +158,7 @@ def _in_whole_numbers(
 def _certain(system: System, withheld: Bools, target: Target) -> Ints:
     """Moves that meet one target in any case; at worst all counts become 0, or many times more."""
     for touched in (withheld, np.ones_like(withheld)):
-        moves = _in_whole_numbers(system, withheld, touched, [target], slack=0)
+        moves = _in_whole_numbers(system, withheld, touched, target)
         if moves is not None and _meets(system, moves, target):
             return moves
     return system.values * (-1 if target[1] == 0 else target[1] - 1)
