@@ -186,14 +186,14 @@ def write_report(agency: str, version: str) -> Step:
     planned = build.resume(agencies.load(agency), version)
     report.write(planned)
     open_extract.write(planned)
-    return Step(True, summary_text(summary_of(planned.file)), version)
+    return Step(True, _as_list(summary_of(planned.file)), version)
 
 
 def publish_version(agency: str, version: str) -> Step:
     """Make the private folder the current version; see `cdi.publish`."""
     planned = build.resume(agencies.load(agency), version)
     folder = publish.publish(planned)
-    told = summary_text(summary_of(folder / planned.file.name))
+    told = _as_list(summary_of(folder / planned.file.name))
     return Step(True, f"published {planned.version}\n{told}\n- {folder}", planned.version)
 
 
@@ -299,6 +299,11 @@ def summary_of(file: Path) -> dict[str, Any]:
             **report.counts(con),
             "rates": {name: row["recording_rate"] for name, row in rates.items()},
         }
+
+
+def _as_list(figures: Mapping[str, Any]) -> str:
+    """The summary for a note, which Airflow reads as Markdown: lines alone would run together."""
+    return "\n".join(f"- {' '.join(line.split())}" for line in summary_text(figures).splitlines())
 
 
 def summary_text(figures: Mapping[str, Any]) -> str:
