@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import yaml
 
 from cdi import agencies, landing, linking, paths, text_model, tombstones, weights
 from cdi.agencies import Agency
@@ -28,8 +29,13 @@ from cdi.audit import tables
 from cdi.datasets import DATASETS, READINGS, output_columns
 from cdi.errors import BuildError
 from cdi.landing import Batch
-from cdi.sql import connect, fetch_dicts, ident, literal, scalar
+from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
 from cdi.weights import Weights
+
+# of the files that any DuckDB 1.x opens
+STORAGE_VERSION = "v1.0.0"
+# rules that the facts refer to: shown in `main` as dimensions
+DIMENSIONS = ("evidence_kinds", "offence_groups", "reasons", "rulesets")
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,7 @@ def build(planned: Plan) -> Path:
     with locked(paths.published(planned.agency.agency), planned.agency.agency):
         shutil.rmtree(planned.folder, ignore_errors=True)
         planned.folder.mkdir(parents=True)
+        _create(planned.file)
         with connect(planned.file) as con:
             _open_landing(con, planned)
         _run_dbt(planned, planned.file)
@@ -220,10 +227,18 @@ def build(planned: Plan) -> Path:
             _keep_run_results(con, planned)
             _keep_audits(con, planned)
             _close_landing(con)
+            _describe_codes(con)
+            _open_views(con)
         (planned.folder / "version.json").write_text(
             json.dumps(_describe(planned), indent=2, sort_keys=True) + "\n", encoding="utf-8"
         )
     return planned.file
+
+
+def _create(file: Path) -> None:
+    """Make the empty file: it keeps the storage version that it is made with."""
+    with connect() as con:
+        con.execute(f"attach {literal(str(file))} as made (storage_version '{STORAGE_VERSION}')")
 
 
 @contextlib.contextmanager
@@ -337,6 +352,40 @@ def _close_landing(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall():
         con.execute(f"drop view staging.{ident(view)}")
     con.execute("drop schema landing cascade")
+
+
+def _describe_codes(con: duckdb.DuckDBPyConnection) -> None:
+    """Comments on the agency's code maps, from where dbt knows them as sources."""
+    sources = yaml.safe_load((paths.DBT_PROJECT / "models" / "sources.yml").read_text("utf-8"))
+    (codes,) = (source for source in sources["sources"] if source["name"] == "codes")
+    for table in codes["tables"]:
+        meanings = {column["name"]: column["description"] for column in table["columns"]}
+        comment(con, f"codes.{table['name']}", table["description"], meanings)
+
+
+def _open_views(con: duckdb.DuckDBPyConnection) -> None:
+    """Show in `main`, as views, what is not one of its few tables: measures and dimensions."""
+    shown = {
+        f"measures.{name}": name
+        for (name,) in con.execute(
+            "select table_name from duckdb_tables() where schema_name = 'measures'"
+        ).fetchall()
+    }
+    shown |= {f"rules.{name}": f"dim_{name}" for name in DIMENSIONS}
+    for table, view in shown.items():
+        con.execute(f"create view main.{view} as from {table}")
+        of = {"table": table}
+        text = scalar(
+            con,
+            "select comment from duckdb_tables() where schema_name || '.' || table_name = $table",
+            of,
+        )
+        columns = con.execute(
+            "select column_name, comment from duckdb_columns() "
+            "where schema_name || '.' || table_name = $table and comment is not null",
+            of,
+        ).fetchall()
+        comment(con, f"main.{view}", text, dict(columns), kind="view")
 
 
 BATCH_COLUMNS = {
@@ -526,10 +575,10 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
         "node": "VARCHAR", "resource_type": "VARCHAR", "status": "VARCHAR",
         "execution_seconds": "DOUBLE", "row_count": "BIGINT", "failures": "BIGINT",
     }  # fmt: skip
-    _table(con, "main.run_results", columns, rows)
+    _table(con, "measures.run_results", columns, rows)
     comment(
         con,
-        "run_results",
+        "measures.run_results",
         "What dbt did in this build; the only table that differs between two equal builds. "
         "One row per model, seed and test.",
         {
@@ -551,13 +600,6 @@ def _keep_audits(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
 
         rows = results.rows(con, planned.agency.agency, planned.agency.cancelled_statuses)
     tables.create(con, rows)
-
-
-def comment(con: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:
-    """Describe a table that dbt does not make, as dbt's own are described in their yml."""
-    con.execute(f"comment on table main.{table} is {literal(text)}")
-    for name, meaning in columns.items():
-        con.execute(f"comment on column main.{table}.{ident(name)} is {literal(meaning)}")
 
 
 def evidence(planned: Plan) -> str:

@@ -26,6 +26,27 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def comment(
+    con: duckdb.DuckDBPyConnection,
+    relation: str,
+    text: str,
+    columns: Mapping[str, str],
+    kind: str = "table",
+) -> None:
+    """Describe a table or view that dbt does not make, as dbt's own are described in their yml.
+
+    Args:
+        con: A file that is being made.
+        relation: Schema and name.
+        text: What it is; ends with its grain.
+        columns: What each column means.
+        kind: table or view.
+    """
+    con.execute(f"comment on {kind} {relation} is {literal(text)}")
+    for name, meaning in columns.items():
+        con.execute(f"comment on column {relation}.{ident(name)} is {literal(meaning)}")
+
+
 class Params:
     """Collects bound values while SQL is composed, and hands out their placeholders."""
 

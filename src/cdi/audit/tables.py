@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from cdi.sql import ident, literal
+from cdi.sql import comment
 
 Row = Mapping[str, Any]
 
@@ -123,11 +123,9 @@ def _create(
     rows: Sequence[Row],
 ) -> None:
     typed = ", ".join(f"{column} {kind}" for column, (kind, _) in columns.items())
-    con.execute(f"create table main.{name} ({typed})")
+    con.execute(f"create table measures.{name} ({typed})")
     if rows:
         marks = ", ".join(f"${column}" for column in columns)
         values = [{column: row[column] for column in columns} for row in rows]
-        con.executemany(f"insert into main.{name} values ({marks})", values)
-    con.execute(f"comment on table main.{name} is {literal(meaning)}")
-    for column, (_, told) in columns.items():
-        con.execute(f"comment on column main.{name}.{ident(column)} is {literal(told)}")
+        con.executemany(f"insert into measures.{name} values ({marks})", values)
+    comment(con, f"measures.{name}", meaning, {c: told for c, (_, told) in columns.items()})

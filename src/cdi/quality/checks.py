@@ -13,14 +13,14 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, build, landing, paths, privacy
+from cdi import agencies, landing, paths, privacy
 from cdi.build import Plan
 from cdi.datasets import DATASETS, READINGS
 from cdi.errors import GateError
 from cdi.landing import Batch
 from cdi.quality import pages, releases
 from cdi.quality.rules import SEVERITIES, Rule, Suite, load_suite, suite_names
-from cdi.sql import connect, fetch_dicts, ident, scalar
+from cdi.sql import comment, connect, fetch_dicts, ident, scalar
 
 RESULT_COLUMNS = {
     "border": "VARCHAR",
@@ -487,9 +487,9 @@ def _keep(con: duckdb.DuckDBPyConnection, results: list[dict[str, Any]]) -> None
         f"insert into main.data_quality values ({', '.join('$' + n for n in RESULT_COLUMNS)})",
         [{name: result.get(name) for name in RESULT_COLUMNS} for result in results],
     )
-    build.comment(
+    comment(
         con,
-        "data_quality",
+        "main.data_quality",
         "What each data-quality rule found, at the landing and in the marts. One row per rule, and "
         "per batch at the landing.",
         RESULT_MEANINGS,
