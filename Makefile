@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 # what the image of docker-compose.yaml has
 SERVER := .venv-server
+# a client of DuckDB 1.x, as analysts have it
+CLIENT := .venv-client
 export PYTHONPATH := src:plugins
 # what is imported is compiled once, not in each process: half a short step's time
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,7 +25,7 @@ MONTHS ?= 3
 SEED ?= 1
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast attack explain test test-slow test-browser check \
+.PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast attack explain shell test test-slow test-browser check \
 	bench docs walkthrough lock clean
 
 help:  ## List the targets
@@ -63,6 +65,9 @@ explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<refer
 	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }
 	@$(BIN)/python -m cdi.cli explain $(AGENCY) "$(CALL)"
 
+shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## A read-only SQL prompt on the published version: make shell [AGENCY=nopd]
+	@$(BIN)/python -m cdi.cli shell --agency $(AGENCY)
+
 test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
@@ -86,7 +91,7 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure (docs/performance.md);
 	$(BIN)/python bench/simulation.py
 	$(BIN)/python bench/national_year.py
 
-docs: $(VENV)/run.stamp  ## Generate docs/rules.md and docs/recording-decisions.md from the rules
+docs: $(VENV)/run.stamp  ## Generate docs/rules.md, recording-decisions.md and dictionary.md
 	@$(BIN)/python -m cdi.cli docs
 
 walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: three simulated logs through every model
@@ -98,12 +103,13 @@ lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
 	$(BIN)/uv pip compile pyproject.toml --group server $(LOCK_OPTIONS) -o requirements/server.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --group browser $(LOCK_OPTIONS) -o requirements/dev.txt
 	$(BIN)/uv pip compile --group bench $(LOCK_OPTIONS) -o requirements/bench.txt
+	$(BIN)/uv pip compile --group client $(LOCK_OPTIONS) -o requirements/client.txt
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" --quiet
 
 clean:  ## Remove the environment and caches (not var/: that is your data)
-	rm -rf $(VENV) $(BENCH) $(SERVER) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
+	rm -rf $(VENV) $(BENCH) $(SERVER) $(CLIENT) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
 
 # --no-deps: the lock is complete, and dbt-core's experimental parser must stay out (pyproject.toml).
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
@@ -126,16 +132,11 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
-$(BENCH)/bench.stamp: $(VENV)/bin/uv requirements/bench.txt
-	@echo "Installing requirements/bench.txt into $(BENCH)"
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
-	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --no-deps --require-hashes \
-		-r requirements/bench.txt
-	@touch $@
-
-$(SERVER)/server.stamp: $(VENV)/bin/uv requirements/server.txt
-	@echo "Installing requirements/server.txt into $(SERVER)"
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SERVER)
-	@$(BIN)/uv pip install --quiet --python $(SERVER)/bin/python --no-deps --require-hashes \
-		-r requirements/server.txt
+# environments of their own, made in the same way: .venv-bench/bench.stamp and so on
+.SECONDEXPANSION:
+$(BENCH)/bench.stamp $(CLIENT)/client.stamp $(SERVER)/server.stamp: $(VENV)/bin/uv requirements/$$(basename $$(@F)).txt
+	@echo "Installing requirements/$(basename $(@F)).txt into $(@D)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes \
+		-r requirements/$(basename $(@F)).txt
 	@touch $@

@@ -225,6 +225,7 @@ def build(planned: Plan) -> Path:
         _run_dbt(planned, planned.file)
         with connect(planned.file) as con:
             _keep_run_results(con, planned)
+            _keep_lineage(con, planned)
             _keep_audits(con, planned)
             _close_landing(con)
             _describe_codes(con)
@@ -589,6 +590,34 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
             "row_count": "Rows of the model or seed.",
             "failures": "Rows against a test.",
         },
+    )
+
+
+def manifest(planned: Plan) -> dict[str, Any]:
+    """What dbt knows of the project since the build."""
+    file = _dbt_target(planned) / "manifest.json"
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _keep_lineage(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
+    """The table `lineage`: what each table is made from."""
+    known = manifest(planned)
+    names = {
+        key: f"{node['schema']}.{node.get('identifier') or node['alias']}"
+        for key, node in (known["nodes"] | known["sources"]).items()
+    }
+    rows = [
+        {"table_name": names[key], "made_from": names[parent]}
+        for key, node in known["nodes"].items()
+        if node["resource_type"] == "model"
+        for parent in node["depends_on"]["nodes"]
+    ]
+    _table(con, "measures.lineage", {"table_name": "VARCHAR", "made_from": "VARCHAR"}, rows)
+    comment(
+        con,
+        "measures.lineage",
+        "What tables are made from; landing is not published. One row per table and what it reads.",
+        {"table_name": "Schema and table.", "made_from": "Schema and table that it reads."},
     )
 
 

@@ -302,6 +302,15 @@ def explain(
 
 
 @app.command()
+def shell(agency: AgencyOption = paths.SIMULATED) -> None:
+    """Open a read-only SQL prompt on the published version; it also answers piped queries."""
+    from cdi import shell as prompt
+
+    command = prompt.command(agency, is_greeting=sys.stdin.isatty())
+    os.execv(command[0], command)  # noqa: S606 -- a fixed program
+
+
+@app.command()
 def decide(
     agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
     kind: Annotated[
@@ -644,13 +653,14 @@ def audit_pictures() -> None:
 
 @app.command()
 def docs() -> None:
-    """Generate docs/rules.md and docs/recording-decisions.md from the rules themselves."""
-    from cdi import decision_page
+    """Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md."""
+    from cdi import decision_page, dictionary
     from cdi.quality import pages
 
     for name, page in (
         ("rules.md", pages.rules_catalogue()),
         ("recording-decisions.md", decision_page.recording_decisions()),
+        (dictionary.PAGE.name, dictionary.markdown()),
     ):
         file = paths.REPO / "docs" / name
         file.write_text(page, encoding="utf-8")

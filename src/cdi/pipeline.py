@@ -10,7 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdi import agencies, build, landing, linking, paths, publish, report, text_model, weights
+from cdi import (
+    agencies,
+    build,
+    dictionary,
+    landing,
+    linking,
+    paths,
+    publish,
+    report,
+    text_model,
+    weights,
+)
 from cdi.errors import GateError
 from cdi.landing import read_batch
 from cdi.sources import Interval
@@ -180,11 +191,12 @@ def release_and_check(agency: str, version: str, reason: str, by: str, second_pe
 
 
 def write_report(agency: str, version: str) -> Step:
-    """Write report and open extract into the private folder; see `report`, `open_extract`."""
+    """Write the pages and the open extract; see `report`, `dictionary` and `open_extract`."""
     from cdi import open_extract  # its solver takes a second to import
 
     planned = build.resume(agencies.load(agency), version)
     report.write(planned)
+    dictionary.write(planned)
     open_extract.write(planned)
     return Step(True, _as_list(summary_of(planned.file)), version)
 

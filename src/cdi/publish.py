@@ -17,6 +17,8 @@ PARTS = (
     "report.html",
     "matching.html",
     "validation.html",
+    "dictionary.html",
+    "dbt_docs.html",
     "worklist/index.html",
     "worklist/worklist.csv",
     "worklist/worklist.xlsx",

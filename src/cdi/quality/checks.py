@@ -479,20 +479,24 @@ def _batch_results(planned: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _keep(con: duckdb.DuckDBPyConnection, results: list[dict[str, Any]]) -> None:
-    """The table `data_quality`."""
+def create_results(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `data_quality`, empty."""
     columns = ", ".join(f"{name} {kind}" for name, kind in RESULT_COLUMNS.items())
     con.execute(f"create or replace table main.data_quality ({columns})")
-    con.executemany(
-        f"insert into main.data_quality values ({', '.join('$' + n for n in RESULT_COLUMNS)})",
-        [{name: result.get(name) for name in RESULT_COLUMNS} for result in results],
-    )
     comment(
         con,
         "main.data_quality",
         "What each data-quality rule found, at the landing and in the marts. One row per rule, and "
         "per batch at the landing.",
         RESULT_MEANINGS,
+    )
+
+
+def _keep(con: duckdb.DuckDBPyConnection, results: list[dict[str, Any]]) -> None:
+    create_results(con)
+    con.executemany(
+        f"insert into main.data_quality values ({', '.join('$' + n for n in RESULT_COLUMNS)})",
+        [{name: result.get(name) for name in RESULT_COLUMNS} for result in results],
     )
     if not scalar(con, "select count(*) from main.data_quality"):
         raise GateError("GATE-MARTS", "no rule was checked", "look into expectations/")

@@ -1,0 +1,137 @@
+"""The dictionary of one version: every table and column, from the file's own comments.
+
+Beside it stand dbt's own docs, with the models' SQL and lineage, as one page that asks nobody.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdi import agencies, build, paths
+from cdi.build import Plan
+from cdi.errors import BuildError
+from cdi.render import render
+from cdi.sql import connect, fetch_dicts
+
+PAGE = paths.REPO / "docs" / "dictionary.md"
+# the rooms between the landing and the marts are for dbt's docs
+PARTS = {
+    "Tables": ("main", "table"),
+    "Measures and dimensions": ("main", "view"),
+    "Rules": ("rules", "table"),
+    "The agency's code maps": ("codes", "table"),
+}
+# of a page that shows what is in it and asks nobody for anything
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data:; font-src data:"
+)
+
+
+def parts(con: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
+    """What the dictionary tells, by part: each table or view with its columns.
+
+    Args:
+        con: A published (or private) file.
+    """
+    return {title: list(_relations(con, *part)) for title, part in PARTS.items()}
+
+
+def _relations(con: duckdb.DuckDBPyConnection, schema: str, kind: str) -> Iterator[dict[str, Any]]:
+    made_from: dict[str, list[str]] = {}
+    for row in fetch_dicts(con, "select table_name, made_from from lineage order by all"):
+        made_from.setdefault(row["table_name"], []).append(row["made_from"])
+    found = fetch_dicts(
+        con,
+        f"select {kind}_name as name, comment from duckdb_{kind}s() "
+        f"where schema_name = $schema and not internal order by {kind}_name",
+        {"schema": schema},
+    )
+    for relation in found:
+        description, _, grain = relation["comment"].rpartition("One row")
+        name = f"{schema}.{relation['name']}"
+        yield {
+            "name": relation["name"] if schema == "main" else name,
+            "description": description.strip(),
+            "grain": f"One row{grain}".strip(),
+            "made_from": made_from.get(name, made_from.get(f"measures.{relation['name']}", [])),
+            "columns": fetch_dicts(
+                con,
+                "select column_name as name, lower(data_type) as type, comment as meaning "
+                "from duckdb_columns() where schema_name = $schema and table_name = $table "
+                "order by column_index",
+                {"schema": schema, "table": relation["name"]},
+            ),
+        }
+
+
+def write(planned: Plan) -> Path:
+    """Write ``dictionary.html`` and ``dbt_docs.html`` beside the private file.
+
+    Returns:
+        Path of the dictionary.
+    """
+    with connect(planned.file, read_only=True) as con:
+        page = render(
+            "dictionary.html.j2",
+            agency=planned.agency,
+            is_simulated=planned.agency.is_simulated,
+            version=planned.version,
+            parts=parts(con),
+        )
+    file = planned.folder / "dictionary.html"
+    file.write_text(page, encoding="utf-8")
+    (planned.folder / "dbt_docs.html").write_text(_dbt_docs(planned), encoding="utf-8")
+    return file
+
+
+def _dbt_docs(planned: Plan) -> str:
+    """What `dbt docs generate --static` writes, without its seconds: dbt's page with the manifest.
+
+    Raises:
+        BuildError: BUILD-DOCS if dbt's page has no place for it.
+    """
+    dbt = find_spec("dbt")
+    (home,) = dbt.submodule_search_locations if dbt and dbt.submodule_search_locations else ("",)
+    page = (Path(home) / "task" / "docs" / "index.html").read_text(encoding="utf-8")
+    catalog: dict[str, Any] = {"metadata": {}, "nodes": {}, "sources": {}, "errors": None}
+    inlined = {
+        "<head>": f'<head><meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        '"MANIFEST.JSON INLINE DATA"': json.dumps(build.manifest(planned)).replace("</", "<\\/"),
+        '"CATALOG.JSON INLINE DATA"': json.dumps(catalog),
+    }
+    for place, content in inlined.items():
+        if page.count(place) != 1:
+            raise BuildError(
+                "BUILD-DOCS", f"the page of dbt's docs has not one {place}",
+                "look into `dbt docs generate --static` of the installed version",
+            )  # fmt: skip
+        page = page.replace(place, content)
+    return page
+
+
+def markdown() -> str:
+    """The page docs/dictionary.md, from a build without data."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        paths.environment(CDI_HOME=folder),
+    ):
+        from cdi.quality import checks
+
+        agency = agencies.load(paths.SIMULATED)
+        nothing = Plan(agency, datetime.now(UTC), {name: [] for name in agency.sources}, "0" * 64)
+        build.build(nothing)
+        with connect(nothing.file) as con:
+            checks.create_results(con)
+            return page(con)
+
+
+def page(con: duckdb.DuckDBPyConnection) -> str:
+    """The dictionary of a file as Markdown."""
+    return render("dictionary.md.j2", parts=parts(con))

@@ -1,0 +1,34 @@
+"""A read-only SQL prompt on the published version: DuckDB's own, of a 1.x client."""
+
+from pathlib import Path
+
+from cdi import paths
+from cdi.errors import BuildError
+
+CLIENT = paths.REPO / ".venv-client" / "bin" / "duckdb"
+GREETING = Path(__file__).parent / "templates" / "shell.sql"
+
+
+def command(agency: str, *, is_greeting: bool) -> list[str]:
+    """The program to run and its arguments.
+
+    The file is that of the version itself: a publish meanwhile changes nothing in an open prompt.
+
+    Args:
+        agency: Whose version.
+        is_greeting: Whether to say first what there is, as for a person.
+
+    Raises:
+        BuildError: SHELL-CLIENT if the client is not installed, SHELL-VERSION if nothing is
+            published.
+    """
+    if not CLIENT.is_file():
+        raise BuildError("SHELL-CLIENT", f"{CLIENT} is not there", "make shell installs it")
+    file = (paths.published(agency) / "current").resolve() / "recording.duckdb"
+    if not file.is_file():
+        raise BuildError(
+            "SHELL-VERSION", f"{agency} has no published version",
+            f"publish one first: make run AGENCY={agency}",
+        )  # fmt: skip
+    greeting = ["-init", str(GREETING)] if is_greeting else ["-no-init", "-bail"]
+    return [str(CLIENT), "-readonly", *greeting, str(file)]

@@ -1,0 +1,136 @@
+"""What an analyst opens: few tables, views that explain themselves, a dictionary of both."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cdi import dictionary
+from tests.conftest import SmallAgency
+
+TABLES = {
+    "fct_calls", "fct_reported_crimes", "dim_districts", "recording_rate", "unrecorded_crimes",
+    "recording_timeliness", "cancellations", "data_quality", "links",
+}  # fmt: skip
+VIEWS = {
+    "dim_evidence_kinds", "dim_offence_groups", "dim_reasons", "dim_rulesets",
+    "auditability", "audit_strata", "audited_changes", "audited_logs", "audited_rates", "audits",
+    "conservation", "crimes_without_call", "district_rates", "lineage", "link_calibration",
+    "quarantine", "rape_reports", "recording_triangle", "release", "run_results", "service_given",
+    "text_quality", "unrecorded_estimate", "weekly_rates",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The current version's folder of a small agency."""
+    folder = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(folder / "state"))
+        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
+        patch.delenv("CDI_DATA", raising=False)
+        small = SmallAgency(folder / "agencies" / "testville")
+        assert small.run()
+        yield small.published
+
+
+@pytest.fixture
+def con(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(published / "recording.duckdb"), read_only=True) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("kind", "names"), [("table", TABLES), ("view", VIEWS)])
+def test_the_main_schema_holds_what_is_listed_and_no_more(
+    con: duckdb.DuckDBPyConnection, kind: str, names: set[str]
+) -> None:
+    found = con.execute(
+        f"select {kind}_name from duckdb_{kind}s() where schema_name = 'main' and not internal"
+    ).fetchall()
+    assert {name for (name,) in found} == names
+
+
+def test_each_table_view_and_column_of_the_whole_file_explains_itself(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    columns = con.execute(
+        "select schema_name, table_name, column_name, comment from duckdb_columns() "
+        "where not internal"
+    ).fetchall()
+    assert {"main", "measures", "rules", "codes", "staging"} <= {column[0] for column in columns}
+    assert len(columns) > 1000
+    assert [column[:3] for column in columns if not column[3]] == []
+    relations = con.execute(
+        "select schema_name, table_name, comment from duckdb_tables() "
+        "union all select schema_name, view_name, comment from duckdb_views() where not internal"
+    ).fetchall()
+    assert len(relations) > len(TABLES | VIEWS)
+    assert [name for *name, comment in relations if "One row" not in (comment or "")] == []
+
+
+def test_a_view_answers_as_its_table_does_from_another_database_too(published: Path) -> None:
+    with duckdb.connect() as con:
+        con.execute(f"attach '{published / 'recording.duckdb'}' as recording (read_only)")
+        asked = [con.execute(f"from recording.{room}release").fetchall()
+                 for room in ("", "main.", "measures.")]  # fmt: skip
+    assert len(asked[0]) == 1
+    assert asked[0] == asked[1] == asked[2]
+
+
+def test_the_file_is_of_the_storage_version_that_duckdb_1_began_with(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """tests/slow/test_client.py opens it with one."""
+    tags = con.execute(
+        "select tags from duckdb_databases() where database_name = 'recording'"
+    ).fetchone()
+    assert tags is not None and tags[0]["storage_version"] == "v1.0.0+"
+
+
+def test_the_lineage_goes_from_the_landing_to_the_marts(con: duckdb.DuckDBPyConnection) -> None:
+    made_from = con.execute(
+        """
+        with recursive above as (
+            select made_from from lineage where table_name = 'main.recording_rate'
+            union
+            select lineage.made_from from lineage join above on lineage.table_name = above.made_from
+        )
+        from above
+        """
+    ).fetchall()
+    assert {("main.fct_reported_crimes",), ("rules.rulesets",), ("landing.calls",),
+            ("landing.crime_records",)} <= set(made_from)  # fmt: skip
+
+
+def test_the_dictionary_tells_each_relation_and_column_of_main(
+    con: duckdb.DuckDBPyConnection, published: Path
+) -> None:
+    page = (published / "dictionary.html").read_text(encoding="utf-8")
+    assert "SIMULATED" in page and "://" not in page
+    headings = set(re.findall(r'<h2 id="([a-z_.]+)">', page))
+    assert headings >= TABLES | VIEWS | {"rules.time_limits", "codes.call_types"}
+    section = page.split('<h2 id="fct_calls">')[1].split("</section>")[0]
+    told = set(re.findall(r"<code>(\w+)</code>", section))
+    columns = con.execute(
+        "select column_name from duckdb_columns() where table_name = 'fct_calls' and "
+        "schema_name = 'main'"
+    ).fetchall()
+    assert told == {name for (name,) in columns}
+
+
+def test_the_dictionary_in_docs_is_current(con: duckdb.DuckDBPyConnection) -> None:
+    assert dictionary.PAGE.read_text(encoding="utf-8") == dictionary.page(con), "make docs"
+
+
+def test_dbts_docs_hold_the_project_and_may_ask_nobody(published: Path) -> None:
+    page = (published / "dbt_docs.html").read_text(encoding="utf-8")
+    assert "INLINE DATA" not in page
+    assert "default-src 'none'" in page.split("<head>")[1][:200]
+    inlined = page.split('o("manifest","manifest.json"')[0]  # the data stands before its use
+    assert inlined  # of dbt's page
+    start = page.index('{"metadata": {"dbt_schema_version"')
+    known, _ = json.JSONDecoder().raw_decode(page[start:].replace("<\\/", "</"))
+    assert "model.cdi.recording_rate" in known["nodes"]
