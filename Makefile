@@ -77,12 +77,14 @@ test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp  ## Real scheduler, PostgreS
 test-browser: $(VENV)/dev.stamp  ## The Airflow UI, report and validation page in Chromium
 	$(BIN)/python -m pytest tests/browser
 
-check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint
+check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint, dbt-bouncer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros
 	$(BIN)/yamllint --strict .
+	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .
+	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
 bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure (docs/performance.md); hours, a step at a time
 	$(BIN)/python bench/force_build.py
