@@ -71,7 +71,7 @@ shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## A read-only SQL prompt on th
 test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp  ## Real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
+test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
 	$(BIN)/python -m pytest tests/slow
 
 test-browser: $(VENV)/dev.stamp  ## The Airflow UI, report and validation page in Chromium
@@ -88,6 +88,7 @@ check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint, dbt-bouncer
 
 bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure (docs/performance.md); hours, a step at a time
 	$(BIN)/python bench/force_build.py
+	$(BIN)/python bench/cookbook.py
 	$(BIN)/python bench/link_job.py
 	$(BIN)/python bench/airflow_overhead.py
 	$(BIN)/python bench/simulation.py

@@ -1,11 +1,16 @@
 """Readers never wait, never fail and never see a half-built state."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
+
+from cdi import build, publish
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 READER = """
@@ -52,3 +57,73 @@ def test_a_reader_in_a_loop_during_ten_runs(small: SmallAgency, tmp_path: Path) 
     assert told["problems"] == []
     assert told["reads"] > 100
     assert told["seen"] == list(range(5, 16))  # every version was seen, none in between
+
+
+MANY = """
+import json, os, sys, time, duckdb
+seen, reads, problems = set(), 0, []
+while not os.path.exists(sys.argv[2]):
+    try:
+        with duckdb.connect(sys.argv[1], read_only=True) as con:
+            marks = set()
+            for query in (
+                "select lexicon_version from release", "select distinct row_hash from fct_calls",
+                "select distinct withheld_reason from recording_rate",
+                "select lexicon_version from measures.release",
+            ):
+                marks |= set(con.execute(query).fetchall())
+                time.sleep(0.02)
+        reads += 1
+        seen |= {mark for (mark,) in marks}
+        if len(marks) != 1:
+            problems.append(sorted(map(str, marks)))
+    except Exception as error:
+        problems.append(repr(error))
+json.dump({"reads": reads, "seen": sorted(seen), "problems": problems}, sys.stdout)
+"""
+READERS, PUBLISHES = 50, 20
+
+
+def test_fifty_readers_during_twenty_publishes_see_one_version_per_connection(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    """Each version is marked in three tables, which a reader asks one after the other."""
+    assert small.run()
+    planned = build.plan(small.agency)
+    made = Path(shutil.copytree(small.published.resolve(), tmp_path / "made"))
+
+    def publish_marked(number: int) -> str:
+        marked = replace(planned, fingerprint=f"{number:02d}{'0' * 62}")
+        shutil.copytree(made, marked.folder)
+        marked.file.chmod(0o644)
+        with duckdb.connect(str(marked.file)) as con:
+            for change in (
+                "measures.release set lexicon_version = $version",
+                "fct_calls set row_hash = $version",
+                "recording_rate set withheld_reason = $version",
+            ):
+                con.execute(f"update {change}", {"version": marked.version})
+        publish.publish(marked)
+        return marked.version
+
+    versions = [publish_marked(0)]
+    stop = tmp_path / "stop"
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", MANY, str(small.published / "recording.duckdb"), str(stop)],
+            stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(READERS)
+    ]  # fmt: skip
+    try:
+        time.sleep(5)  # for the last of them to have begun
+        for number in range(1, PUBLISHES + 1):
+            versions.append(publish_marked(number))
+            time.sleep(0.5)
+        time.sleep(5)  # a look at the last version
+    finally:
+        stop.touch()
+        told = [json.loads(reader.communicate(timeout=120)[0]) for reader in readers]
+    assert [reader["problems"] for reader in told] == [[]] * READERS
+    assert min(reader["reads"] for reader in told) > 1
+    assert {mark for reader in told for mark in reader["seen"]} == set(versions)

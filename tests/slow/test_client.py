@@ -1,0 +1,107 @@
+"""A DuckDB 1.x client, as analysts have it: the published file, and the prompt of `make shell`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cdi import paths, shell
+from tests.conftest import SmallAgency, csv_bytes
+
+from tests.conftest import CALL_HEADER, CALLS  # isort: skip
+
+PYTHON = paths.REPO / ".venv-client" / "bin" / "python"
+ASKED = {
+    "tables": "select table_name, comment from duckdb_tables() order by all",
+    "views": "select view_name, comment from duckdb_views() where not internal order by all",
+    "columns": "select table_name, column_name, data_type, comment from duckdb_columns() "
+    "where schema_name in ('main', 'measures', 'rules') and not internal order by all",
+    "rates": "select universe, ruleset, breakdown, recorded_count, rate_base_count "
+    "from recording_rate order by all",
+    "release": "select agency_name, as_of from release",
+}
+CLIENT = """
+import json, sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as con:
+    told = {name: con.execute(query).fetchall() for name, query in json.loads(sys.argv[2]).items()}
+json.dump({"version": duckdb.__version__, **told}, sys.stdout, default=str)
+"""
+
+
+@pytest.fixture
+def ran(small: SmallAgency) -> SmallAgency:
+    """An agency that has published; skipped where there is no client."""
+    if not PYTHON.is_file() and not os.environ.get("CI"):
+        pytest.skip("the client is not installed: make .venv-client/client.stamp")
+    assert small.run()
+    return small
+
+
+def prompt(text: str, *, is_greeting: bool = False) -> subprocess.CompletedProcess[str]:
+    """What the prompt answers to what is piped into it."""
+    command = shell.command("testville", is_greeting=is_greeting)
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_1x_client_sees_tables_views_comments_and_figures_as_they_are(ran: SmallAgency) -> None:
+    file = ran.published / "recording.duckdb"
+    done = subprocess.run(
+        [str(PYTHON), "-c", CLIENT, str(file), json.dumps(ASKED)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert told.pop("version").startswith("1.")
+    with duckdb.connect(str(file), read_only=True) as con:
+        here = {name: con.execute(query).fetchall() for name, query in ASKED.items()}
+    assert all(here.values()) and len(here["views"]) > 20
+    assert told == json.loads(json.dumps(here, default=str))
+
+
+def test_the_prompt_answers_what_is_piped_and_refuses_to_write(ran: SmallAgency) -> None:
+    answer = prompt(".mode csv\nselect count(*) as calls from fct_calls;\n.quit\n")
+    assert (answer.returncode, answer.stdout.split()) == (0, ["calls", "5"])
+    for write in ("create table t as select 1", "delete from fct_calls", "drop view release"):
+        refused = prompt(f"{write};")
+        assert refused.returncode != 0 and "read-only" in refused.stderr
+    assert ran.rows("select count(*) from fct_calls") == [(5,)]
+
+
+def test_the_prompt_greets_with_tables_and_an_example_that_runs(ran: SmallAgency) -> None:
+    greeting = prompt(".quit\n", is_greeting=True).stdout
+    assert "SIMULATED" in greeting
+    assert "fct_reported_crimes" in greeting and "weekly_rates" in greeting
+    (example,) = [line for line in greeting.splitlines() if line.strip().endswith("'total';")]
+    assert prompt(f".mode csv\n{example}").stdout.count("\n") == 7  # a header, six rates
+
+
+def test_an_open_prompt_survives_a_publish(ran: SmallAgency, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        shell.command("testville", is_greeting=False),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin and process.stdout
+        process.stdin.write(".mode list\n.headers off\nselect count(*) from fct_calls;\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "5\n"
+        more = [*CALLS, ["T-0006", *CALLS[2][1:]]]
+        ran.write("calls.csv", csv_bytes(CALL_HEADER, more))
+        assert ran.run()
+        output, _ = process.communicate("select count(*) from fct_calls;\n.quit\n", timeout=60)
+    assert (process.returncode, output) == (0, "5\n")
+    assert prompt(".mode list\n.headers off\nselect count(*) from fct_calls;").stdout == "6\n"
+
+
+def test_the_command_line_opens_the_prompt(ran: SmallAgency) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cdi.cli", "shell", "--agency", "testville"],
+        input=".mode list\n.headers off\nselect agency from release;",
+        env={**os.environ, "PYTHONPATH": str(paths.REPO / "src")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "testville\n")
