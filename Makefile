@@ -25,7 +25,7 @@ MONTHS ?= 3
 SEED ?= 1
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast attack explain shell test test-slow test-browser check \
+.PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast attack corruptions explain shell test test-slow test-browser check \
 	bench docs walkthrough lock clean
 
 help:  ## List the targets
@@ -51,6 +51,9 @@ coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/c
 
 nowcast: $(VENV)/run.stamp  ## Proof that the nowcast of recent weeks holds; <state>/nowcast.json; about a minute
 	@$(BIN)/python -m cdi.cli nowcast
+
+corruptions: $(VENV)/run.stamp  ## Proof that spoiled files are noticed; <state>/corruptions.json; a few minutes
+	@$(BIN)/python -m cdi.cli corruptions
 
 audit-rehearsal: $(VENV)/run.stamp  ## The audit loop on a simulated year, in two rounds; <state>/audit_rehearsal.json
 	@$(BIN)/python -m cdi.cli audit rehearse

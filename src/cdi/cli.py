@@ -251,6 +251,38 @@ def attack(scenario: ScenarioOption = None, seed: SeedOption = None) -> None:
 
 
 @app.command()
+def corruptions(
+    only: Annotated[list[str] | None, typer.Option(help="Names of some; default: all.")] = None,
+) -> None:
+    """Spoil the source files of two agencies in many ways: does a rule say so each time?"""
+    from cdi.simulation import corruption_trial as trial
+
+    with Progress(console=console) as bar:
+        task = bar.add_task("", total=None)
+        rows = trial.run(
+            lambda step: bar.update(task, description=step),
+            lambda n, of: bar.update(task, completed=n, total=of),
+            only or (),
+        )
+    _say_simulated()
+    table = Table("corruption", "agency", "dataset", "verdict", "rule", box=None)
+    for row in rows:
+        colour = "red" if row["verdict"] == "missed" else ""
+        table.add_row(
+            row["name"], row["agency"], row["dataset"],
+            f"[{colour}]{row['verdict']}[/]" if colour else row["verdict"], row["rule_id"] or "",
+        )  # fmt: skip
+    console.print(table)
+    counts = {verdict: sum(r["verdict"] == verdict for r in rows) for verdict in trial.VERDICTS}
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    file = paths.home() / "corruptions.json"
+    console.print(f"written to {file}; docs/rules.md says what the verdicts mean",
+                  highlight=False, soft_wrap=True)  # fmt: skip
+    if counts["missed"]:
+        sys.exit(1)
+
+
+@app.command()
 def peers() -> None:
     """Compare agencies by a funnel, from their open extracts alone; uncorrected."""
     from cdi.audit import peers as compared

@@ -576,14 +576,18 @@ def _value(mapping: ColumnMap, bound: Params) -> str:
     return text
 
 
-def _parsed(agency: Agency, column: Column, mapping: ColumnMap, bound: Params) -> str:
+def _parsed(
+    agency: Agency, column: Column, mapping: ColumnMap, bound: Params, as_of: datetime
+) -> str:
     """SQL for the typed value of a column whose text may fail to be one."""
     text = _value(mapping, bound)
     if column.kind == "timestamp":
         local = f"try_strptime({text}, {bound.bind(list(mapping.format))})"
         return f"timezone('UTC', timezone({bound.bind(agency.timezone)}, {local}))"
     if column.kind == "birth_date":
-        return f"cast(try_strptime({text}, {bound.bind(list(mapping.format))}) as date)"
+        day = f"cast(try_strptime({text}, {bound.bind(list(mapping.format))}) as date)"
+        # nobody is born after the file was made; only here can it be seen
+        return f"case when {day} between date '1880-01-01' and {bound.bind(as_of)} then {day} end"
     if column.kind == "age":
         return privacy.age_band_expression(f"try_cast(try_cast({text} as double) as integer)")
     if column.kind == "boolean":
@@ -591,7 +595,9 @@ def _parsed(agency: Agency, column: Column, mapping: ColumnMap, bound: Params) -
     return f"try_cast({text} as double)"
 
 
-def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dict[str, str]:
+def _outputs(
+    agency: Agency, dataset: str, column: Column, bound: Params, as_of: datetime
+) -> dict[str, str]:
     """SQL for each landing column that comes of one canonical column."""
     source = agency.sources[dataset]
     mapping = source.columns.get(column.name)
@@ -604,7 +610,8 @@ def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dic
             column.key_name: tombstones.key_expression(agency, column.thing, text, bound),
         }
     if column.kind in HASHED:
-        value = _parsed(agency, column, mapping, bound) if column.kind == "birth_date" else text
+        is_date = column.kind == "birth_date"
+        value = _parsed(agency, column, mapping, bound, as_of) if is_date else text
         return {
             **{name: privacy.hash_expression(kind, value) for name, kind in column.hashes.items()},
             f"has_{column.name}": f"{value} is not null",
@@ -619,7 +626,7 @@ def _outputs(agency: Agency, dataset: str, column: Column, bound: Params) -> dic
         return {f"{column.name}_masked": masked}
     if column.kind in ("text", "code"):
         return {column.name: text}
-    return {next(iter(column.outputs)): _parsed(agency, column, mapping, bound)}
+    return {next(iter(column.outputs)): _parsed(agency, column, mapping, bound, as_of)}
 
 
 def _type_rows(
@@ -635,14 +642,14 @@ def _type_rows(
     selected: dict[str, str] = {}
     untyped, absent = [], []
     for column in DATASETS[dataset]:
-        selected |= _outputs(agency, dataset, column, bound)
+        selected |= _outputs(agency, dataset, column, bound, as_of)
         mapping = source.columns.get(column.name)
         if mapping is None:
             continue
         text = _value(mapping, bound)
         name = bound.bind(column.name)
         if column.kind in ("timestamp", "birth_date", "age", "number"):
-            parsed = _parsed(agency, column, mapping, bound)
+            parsed = _parsed(agency, column, mapping, bound, as_of)
             untyped.append(f"case when {text} is not null and {parsed} is null then {name} end")
         if column.is_required:
             absent.append(f"case when {text} is null then {name} end")
@@ -731,7 +738,7 @@ def _forget_rows(
     return int(before - scalar(con, f"select count(*) from {table}"))
 
 
-def _identity(dataset: str) -> str:
+def identity(dataset: str) -> str:
     """SQL for what a typed row is about; an unreadable reference stands for itself."""
     parts = [
         f"coalesce({c.key_name}, upper({c.name}))" if c.kind == "reference" else c.name
@@ -754,7 +761,7 @@ def _split(
         gone: How many of its rows were left out as erased.
     """
     source = agency.sources[dataset]
-    key = _identity(dataset)
+    key = identity(dataset)
     con.execute(
         f"""
         create or replace table fate as

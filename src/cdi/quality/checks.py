@@ -18,9 +18,9 @@ from cdi.build import Plan
 from cdi.datasets import DATASETS, READINGS
 from cdi.errors import GateError
 from cdi.landing import Batch
-from cdi.quality import pages, releases
+from cdi.quality import pages, profile, releases
 from cdi.quality.rules import SEVERITIES, Rule, Suite, load_suite, suite_names
-from cdi.sql import comment, connect, fetch_dicts, ident, scalar
+from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
 
 RESULT_COLUMNS = {
     "border": "VARCHAR",
@@ -54,7 +54,7 @@ RESULT_MEANINGS = {
     "element_count": "Rows looked at.",
     "unexpected_count": "Rows against the rule.",
     "quarantined_count": "Rows that the rule moved to quarantine.",
-    "observed_value": "What was observed, for rules about a whole table.",
+    "observed_value": "What was observed, for rules about a whole table or about files.",
     "error": "Why the rule could not be evaluated; such a rule does not hold.",
     "column_name": "Column or columns.",
     "expectation_type": "Expectation of Great Expectations.",
@@ -212,7 +212,8 @@ def _count(result: dict[str, Any]) -> str:
     if result["unexpected_count"] is None:
         return f"observed {result['observed_value']}"
     of = f" of {result['element_count']:,}" if result["element_count"] else ""
-    return f"{result['unexpected_count']:,}{of} rows"
+    told = f" ({result['observed_value']})" if result["table_name"] == "files" else ""
+    return f"{result['unexpected_count']:,}{of} rows{told}"
 
 
 def _write(folder: Path, results: list[dict[str, Any]]) -> None:
@@ -230,12 +231,19 @@ def _explain(failed: list[dict[str, Any]]) -> str:
 def _open_batch(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:
     """A view on the batch's rows; the agency's codes, and the reasons, that rules ask about."""
     con.execute(f"create view rows as from read_parquet('{_quoted(batch.rows)}')")
-    for name in agencies.CODE_MAPS:
-        con.execute(
-            f"create table {name} as select code from read_csv($file, header = true, "
-            "all_varchar = true)",
-            {"file": str(agency.folder / f"{name}.csv")},
-        )
+    for name in (*agencies.CODE_MAPS, *agencies.OPTIONAL_MAPS):
+        con.execute(f"create table {name} (code varchar)")
+        file = agency.folder / f"{name}.csv"
+        if file.is_file():  # a map that the agency has not stays empty: its rules ask nothing
+            con.execute(
+                f"insert into {name} select code from read_csv($file, header = true, "
+                "all_varchar = true)",
+                {"file": str(file)},
+            )
+    con.execute(
+        "create macro local_day(moment) as "
+        f"cast(timezone({literal(agency.timezone)}, timezone('UTC', moment)) as date)"
+    )
     con.execute(
         "create table legitimate_reasons as select reason_code from read_csv($file) "
         "where is_legitimate",
@@ -262,7 +270,7 @@ def _open_draws(con: duckdb.DuckDBPyConnection, agency: agencies.Agency) -> None
 
 
 def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:
-    """A table of the batch's files, with what came before and what is absent."""
+    """A table of the batch's files: counts, what is absent, and how they differ from before."""
     manifest = batch.manifest
     before = landing.batches(agency.agency, manifest["dataset"])
     rows = [
@@ -289,6 +297,11 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
         "previous_accepted bigint)"
     )
     con.execute("insert into files select unnest($rows, recursive := true)", {"rows": rows})
+    profile.measure(con, agency, batch, before)
+    con.execute(
+        "create or replace table files as select files.*, profiles.* exclude (source_file) "
+        "from files left join profiles on row_id = source_file"
+    )
 
 
 def _derive(con: duckdb.DuckDBPyConnection, suite: Suite) -> None:
@@ -346,7 +359,8 @@ def _run(file: Path, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]
             expected,
             result_format={
                 "result_format": "SUMMARY",
-                "partial_unexpected_count": 0,
+                # of files: which columns and days; rows may hold personal data
+                "partial_unexpected_count": 3 if suite.name == "files" else 0,
                 "return_unexpected_index_query": True,
                 **({"unexpected_index_column_names": ["row_id"]} if _has_rows(suite) else {}),
             },
@@ -377,6 +391,8 @@ def _plain(rule: Rule, outcome: Any) -> dict[str, Any]:
     observed = details.get("observed_value")
     if unexpected is None and rule.type == "unexpected_rows_expectation":
         unexpected = observed
+    if told := details.get("partial_unexpected_list"):
+        observed = "; ".join(dict.fromkeys(map(str, told)))
     return {
         "border": rule.border,
         "table_name": rule.suite,
@@ -400,7 +416,12 @@ def _error(info: dict[str, Any] | None) -> str | None:
     if not info:
         return None
     parts = [info] if "raised_exception" in info else list(info.values())
-    messages = [part["exception_message"] for part in parts if part.get("raised_exception")]
+    # without the traceback that some messages hold
+    messages = [
+        part["exception_message"].partition("Traceback")[0].strip()
+        for part in parts
+        if part.get("raised_exception")
+    ]
     return "; ".join(messages) or None
 
 

@@ -1,0 +1,89 @@
+"""Spoiled files end as their rule says; all of them: tests/slow/test_corruptions.py.
+
+Which rule must notice is written here by hand; what is clean is what the unspoiled files give.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cdi.simulation import corruption_trial as trial
+from cdi.simulation.corruption_trial import Outcome
+from cdi.simulation.corruptions import CORRUPTIONS
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> trial.Stage:
+    """The sample with twelve of its fourteen days accepted."""
+    return trial.sample(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture(scope="module")
+def clean(stage: trial.Stage) -> Outcome:
+    """The two days of calls that are spoiled below, as they are."""
+    outcome = trial.clean_outcome(stage, "calls")
+    assert outcome.accepted.total() > 150
+    assert not outcome.broken and not outcome.stopped_by
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "rule_id"),
+    [
+        ("gzip_cut_off", "failed", "SRC-GZIP"),
+        ("local_time_as_utc", "failed", "FILE-21"),
+        ("column_blank", "failed", "FILE-08"),
+        ("mixed_encodings", "quarantined", "READ-ENCODING"),
+        ("day_missing", "warned", "FILE-16"),
+        ("formulas_in_cells", "warned", "FILE-15"),
+        ("rows_in_another_order", "harmless", None),
+    ],
+)
+def test_a_spoiled_file_ends_as_its_rule_says(
+    stage: trial.Stage, clean: Outcome, name: str, verdict: str, rule_id: str | None
+) -> None:
+    (place,) = (n for n, c in enumerate(CORRUPTIONS) if (c.name, c.dataset) == (name, "calls"))
+    found = trial.attempt(stage, place, clean)
+    assert (found["verdict"], found["rule_id"]) == (verdict, rule_id)
+
+
+def outcome(accepted: str, refused: int = 0, broken: tuple[str, ...] = ()) -> Outcome:
+    return Outcome(Counter(accepted), Counter({"R-1": refused} if refused else {}), broken)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "verdict"),
+    [
+        (outcome("abcd"), "harmless"),
+        (outcome("abc", refused=1), "quarantined"),
+        (outcome("ab", refused=1), "missed"),  # one row is gone and nobody refused it
+        (outcome("abcx", refused=1), "missed"),  # a spoiled row was accepted
+        (outcome("abcdd"), "missed"),
+        (outcome("abcx", broken=("W-1",)), "warned"),
+        (outcome("abcx", broken=("W-0",)), "missed"),  # that rule is broken by the clean file too
+        (Outcome(Counter(), Counter(), (), "SRC-GZIP", "reader"), "failed"),
+    ],
+)
+def test_a_verdict_is_not_kinder_than_what_happened(spoiled: Outcome, verdict: str) -> None:
+    clean = outcome("abcd", broken=("W-0",))
+    assert trial.judge(clean, spoiled)[0] == verdict
+
+
+def test_names_are_unique_in_their_dataset_and_many() -> None:
+    names = [(c.name, c.dataset) for c in CORRUPTIONS]
+    assert len(names) == len(set(names))
+    assert len({name for name, _ in names}) >= 40
+
+
+def test_a_spoiled_file_is_another_than_the_clean_one(stage: trial.Stage, tmp_path: Path) -> None:
+    """Or a corruption would be harmless because it did nothing."""
+    found = 0
+    for number, corruption in enumerate(CORRUPTIONS):
+        if not corruption.befalls(trial.load(stage)):
+            continue
+        folder = trial.spoil(stage, corruption, tmp_path / str(number))
+        (newest,) = (f for f in folder.iterdir() if not f.is_symlink())
+        assert newest.read_bytes() != (stage.data / newest.name).read_bytes(), corruption.name
+        found += 1
+    assert found >= 40
