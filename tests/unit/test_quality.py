@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 
 from cdi import paths
 from cdi.quality import checks, pages, rules
@@ -12,7 +13,7 @@ from cdi.quality.rules import Rule, Suite
 
 def test_every_rule_has_a_unique_id_severity_owner_and_reason() -> None:
     found = rules.all_rules()
-    assert len(found) >= 25
+    assert len(found) >= 60
     ids = [rule.rule_id for rule in found] + [r["rule_id"] for r in rules.reader_rules()]
     assert len(ids) == len(set(ids))
     for rule in found:
@@ -25,6 +26,47 @@ def test_every_rule_has_a_unique_id_severity_owner_and_reason() -> None:
 def test_both_borders_have_rules_that_stop() -> None:
     for border in ("landing", "marts"):
         assert any(r.severity == "fail" for r in rules.all_rules() if r.border == border)
+
+
+IN_OUR_WORDS = {
+    "accepted_values": "expect_column_values_to_be_in_set",
+    "not_null": "expect_column_values_to_not_be_null",
+}
+
+
+def dbt_tests() -> set[tuple[str, str, str]]:
+    """What dbt tests of the marts: kind, model and columns, in Great Expectations' words."""
+    told = set()
+    for file in (paths.DBT_PROJECT / "models" / "marts").glob("*.yml"):
+        for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", []):
+            for test in model.get("data_tests", []):
+                ((kind, given),) = test.items()
+                columns = given["arguments"].get("columns", [])
+                if kind == "never_null":
+                    told |= {("expect_column_values_to_not_be_null", model["name"], c)
+                             for c in columns}  # fmt: skip
+                if kind == "unique_key":
+                    told.add(("unique", model["name"], ", ".join(sorted(columns))))
+            for column in model["columns"]:
+                for test in column.get("data_tests", []):
+                    kind = test if isinstance(test, str) else next(iter(test))
+                    told.add((IN_OUR_WORDS.get(kind, kind), model["name"], column["name"]))
+    return told
+
+
+def test_no_rule_is_in_two_places() -> None:
+    """A mart's rule is Great Expectations' or dbt's, never both; and none is there twice."""
+    tested = dbt_tests()
+    assert len(tested) > 50
+    seen = set()
+    for rule in rules.all_rules():
+        columns = rule.column or ", ".join(sorted(rule.kwargs.get("column_list", [])))
+        kind = "unique" if "unique" in rule.type else rule.type
+        if rule.border == "marts":
+            assert (kind, rule.suite, columns) not in tested, rule.rule_id
+        asked = (rule.suite, rule.type, str(sorted(rule.kwargs.items())))
+        assert asked not in seen, rule.rule_id
+        seen.add(asked)
 
 
 def test_the_generated_catalogue_is_current() -> None:

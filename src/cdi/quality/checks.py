@@ -273,6 +273,14 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
     """A table of the batch's files: counts, what is absent, and how they differ from before."""
     manifest = batch.manifest
     before = landing.batches(agency.agency, manifest["dataset"])
+    # an unclosed quote makes one row of many lines
+    swallowed = dict(
+        con.execute(
+            "select source_file, sum(len(original_masked) - len(replace(original_masked, chr(10), "
+            "''))) from read_parquet(?) where rule_id = 'READ-QUOTE' group by 1",
+            [str(batch.quarantine)],
+        ).fetchall()
+    )
     rows = [
         {
             "row_id": file["name"],
@@ -283,6 +291,7 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
             "quarantined": file["quarantined"],
             "duplicates": file["duplicates"],
             "erased": file["erased"],
+            "swallowed_lines": swallowed.get(file["name"]) or 0,
             "unexpected_column_count": len(file["unexpected_columns"]),
             "absent_file_count": len(manifest["absent_files"]),
             "batch_accepted": manifest["accepted"],
@@ -293,6 +302,7 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
     con.execute(
         "create table files (row_id varchar, dataset varchar, delivery varchar, read bigint, "
         "accepted bigint, quarantined bigint, duplicates bigint, erased bigint, "
+        "swallowed_lines bigint, "
         "unexpected_column_count bigint, absent_file_count bigint, batch_accepted bigint, "
         "previous_accepted bigint)"
     )

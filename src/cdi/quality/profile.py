@@ -5,8 +5,9 @@ numbers began anew shows only in many rows, and mostly only beside what came bef
 null where too few rows could tell: `expectations/landing/files.yaml` says what it may be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import duckdb
 
@@ -25,8 +26,10 @@ TEXTS = ("code", "text", "reference", "free_text", "boolean")
 # batches of changes that stand for what came before; a snapshot holds it all
 BEFORE = 30
 LEAST_ROWS = 50  # of a file or of what came before, to speak of shares
+FEW_ROWS = 20  # to say that it is all or none
 LEAST_TIMES = 2_000  # to tell the hour of the day to a quarter of an hour
 LEAST_DAILY = 20  # rows of a day: then a day without one is no chance
+LEAST_BUSY = 50  # rows of a day: then half a day without one is no chance
 
 # lists of columns or days, or shares; null: nothing of that kind, or too little to tell
 MEASURES = {
@@ -39,7 +42,11 @@ MEASURES = {
         "varchar",
     ),
     **dict.fromkeys(
-        ("moved_hours", "hours_sharper", "retimed_share", "far_share", "twin_share"), "double"
+        (
+            "silent_hours", "moved_hours", "hours_sharper", "retimed_share", "far_share",
+            "twin_share",
+        ),
+        "double",
     ),
 }  # fmt: skip
 
@@ -81,10 +88,14 @@ def measure(
     con.execute("drop table profiles; alter table measured rename to profiles")
 
 
-def _add(con: duckdb.DuckDBPyConnection, query: str) -> None:
+def _add(
+    con: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any] | None = None
+) -> None:
     """Join what a query says of each source_file to `profiles`."""
     con.execute(
-        f"create or replace table profiles as from profiles left join ({query}) using (source_file)"
+        "create or replace table profiles as "
+        f"from profiles left join ({query}) using (source_file)",
+        params or {},
     )
 
 
@@ -101,7 +112,7 @@ def _columns(con: duckdb.DuckDBPyConnection, dataset: str) -> None:
     enough = f"n.row_count >= {LEAST_ROWS} and e.row_count >= {LEAST_ROWS} and "
     is_emptied = "n.blank >= 0.95 and e.blank <= 0.5"
     told = {
-        "emptied": enough + is_emptied,
+        "emptied": f"n.row_count >= {FEW_ROWS} and e.row_count >= {LEAST_ROWS} and {is_emptied}",
         "thinned": enough + f"n.blank >= e.blank + 0.3 and not ({is_emptied})",
         # ten rows or more should have had another value
         "constant": enough + "n.value_count = 1 and (1 - e.top_share) * n.row_count >= 10",
@@ -273,11 +284,14 @@ def _days(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:
     )
     # of chance: three times the root of what is usual
     missing = listed.format("days where n = 0 or n < 0.5 * usual - 3 * sqrt(usual)")
-    doubled = listed.format("days where n > 1.7 * usual + 3 * sqrt(usual)")
+    doubled = listed.format("days where n >= 1.7 * usual + 3 * sqrt(usual)")
     _add(
         con,
         f"select source_file, {missing} as missing_days, {doubled} as doubled_days, "
-        f"{listed.format('falls')} as falling_days from profiles",
+        f"{listed.format('falls')} as falling_days, "
+        "(select date_diff('minute', max(moment), $end::date) / 60.0 from moments_rows "
+        "where (select max(usual) from days) >= $least) as silent_hours from profiles",
+        {"end": end, "least": LEAST_BUSY},
     )
 
 
@@ -340,7 +354,7 @@ def _positions(con: duckdb.DuckDBPyConnection, dataset: str) -> None:
             or y not between 1.5 * ys[1] - 0.5 * ys[2] and 1.5 * ys[2] - 0.5 * ys[1]
         )::int) as far_share
         from (select source_file, {xy} from rows) cross join area
-        group by 1 having count(x) >= {LEAST_ROWS}
+        group by 1 having count(x) >= {FEW_ROWS}
         """,
     )
 

@@ -33,6 +33,7 @@ import duckdb
 
 from cdi import agencies, landing, paths, pipeline
 from cdi.agencies import Agency
+from cdi.datasets import DATASETS
 from cdi.errors import CdiError, GateError
 from cdi.simulation import details, narrative, population, scenario
 from cdi.simulation.corruptions import CORRUPTIONS, Corruption, Extract
@@ -73,7 +74,7 @@ class Outcome:
     """What a delivery came to.
 
     Attributes:
-        accepted: How often each accepted row, by its hash.
+        accepted: How often each accepted row, by a hash of what the marts are made of.
         refused: Refused rows by rule.
         broken: Rules of severity `warn` that do not hold.
         stopped_by: Rule that refused the whole, if any.
@@ -167,7 +168,7 @@ def deliver(
             return Outcome(Counter(), Counter(), (), error.rule_id, "reader")
         home = paths.landing(stage.agency, dataset)
         if batch_id is None:  # the same content as before
-            return _outcome(landing.batches(stage.agency, dataset)[-1].folder)
+            return _outcome(landing.batches(stage.agency, dataset)[-1].folder, dataset)
         try:
             pipeline.check_landing(stage.agency, dataset, batch_id)
         except GateError:
@@ -177,12 +178,19 @@ def deliver(
                 if not r["is_success"] and (r["severity"] == "fail" or r["error"])
             ]  # fmt: skip
             return Outcome(Counter(), Counter(), (), stopped[0])
-        return _outcome(home / "batches" / batch_id)
+        return _outcome(home / "batches" / batch_id, dataset)
 
 
-def _outcome(batch: Path) -> Outcome:
+def _outcome(batch: Path, dataset: str) -> Outcome:
+    # what the marts are made of: a reference by its canonical form, as far as it has one
+    parts = [
+        f"coalesce({c.key_name}, {c.name})" if c.kind == "reference" else ", ".join(c.outputs)
+        for c in DATASETS[dataset]
+    ]
     hashes = duckdb.execute(
-        "select row_hash, count(*) from read_parquet(?) group by 1", [str(batch / "rows.parquet")]
+        f"select sha256(cast(row({', '.join(parts)}, source_as_of) as varchar)) as content, "
+        "count(*) from read_parquet(?) group by 1",
+        [str(batch / "rows.parquet")],
     ).fetchall()
     refused = duckdb.execute(
         "select rule_id, count(*) from read_parquet(?) group by 1",

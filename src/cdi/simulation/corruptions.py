@@ -20,8 +20,7 @@ from cdi.agencies import Agency, Source
 from cdi.sources import normalise_header
 
 TEXTS = {"calls": "log_text", "log_actions": "action_text"}  # an agency has one or the other
-KEYS = {"calls": "call_reference", "crime_records": "record_reference"}
-TIMES = {"calls": "received_at", "crime_records": "reported_at", "log_actions": "acted_at"}
+TIMES = {"calls": "received_at", "crime_records": "recorded_at", "log_actions": "acted_at"}
 
 
 class Extract:
@@ -595,7 +594,7 @@ def day_missing(table: Table) -> None:
     _without_day(table)
 
 
-@of_rows("crime_records", "reported_at")
+@of_rows("crime_records", "recorded_at")
 def day_of_crimes_missing(table: Table) -> None:
     """No record of one day."""
     _without_day(table)
