@@ -362,16 +362,24 @@ def _read_jsonl(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
     """One JSON object a line; a line that is none is refused with its text."""
-    con.execute(
-        r"""
-        create or replace temp table json_lines as
-        select row_number() over () as line, line as original, try_cast(line as json) as content
-        from read_csv($path, columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
-            delim = '\0', quote = '', escape = '', max_line_size = 4194304)
-        where trim(line) <> ''
-        """,
-        {"path": str(file.path)},
-    )
+    try:
+        con.execute(
+            r"""
+            create or replace temp table json_lines as
+            select row_number() over () as line, line as original,
+                try_cast(line as json) as content
+            from read_csv($path, columns = {'line': 'VARCHAR'}, auto_detect = false,
+                header = false, delim = '\0', quote = '', escape = '', max_line_size = 4194304)
+            where trim(line) <> ''
+            """,
+            {"path": str(file.path)},
+        )
+    except duckdb.Error as error:
+        raise SourceError(
+            "SRC-FORMAT",
+            f"{file.name} cannot be read line by line: {str(error).splitlines()[0]}",
+            "have the file delivered with one kind of line end, one JSON object a line",
+        ) from None
     return _read_objects(con, source, file, number)
 
 

@@ -61,6 +61,7 @@ def outcome(accepted: str, refused: int = 0, broken: tuple[str, ...] = ()) -> Ou
         (outcome("abcx", refused=1), "missed"),  # a spoiled row was accepted
         (outcome("abcdd"), "missed"),
         (outcome("abcx", broken=("W-1",)), "warned"),
+        (outcome("abcd", broken=("W-1",)), "warned"),
         (outcome("abcx", broken=("W-0",)), "missed"),  # that rule is broken by the clean file too
         (Outcome(Counter(), Counter(), (), "SRC-GZIP", "reader"), "failed"),
     ],

@@ -327,7 +327,7 @@ def _known(con: duckdb.DuckDBPyConnection) -> None:
         select source_file,
             avg((moment not between first_moment - interval 1 minute
                 and last_moment + interval 1 minute)::int) as retimed_share
-        from moments_rows join known using (thing) group by 1 having count(*) >= 3
+        from moments_rows join known using (thing) group by 1 having count(*) >= 10
         """,
     )
 

@@ -11,7 +11,7 @@ verdict         when
 failed          extraction or check refused the batch, naming a rule; nothing is accepted
 quarantined     all that was accepted is clean, and no row is gone that was not refused by a rule
 warned          a `warn` rule that holds on the clean delivery does not hold
-harmless        the accepted rows equal the clean ones, and none was refused that was not before
+harmless        the accepted rows equal the clean ones, and no rule has anything to say
 missed          none of these: spoiled rows were accepted, or rows lost, and no rule says so
 ==============  =================================================================================
 """
@@ -206,13 +206,13 @@ def judge(clean: Outcome, spoiled: Outcome) -> tuple[str, str | None]:
     if spoiled.stopped_by:
         return "failed", spoiled.stopped_by
     refused = spoiled.refused - clean.refused
-    if spoiled.accepted == clean.accepted and not refused:
+    broken = [rule for rule in spoiled.broken if rule not in clean.broken]
+    if spoiled.accepted == clean.accepted and not (refused or broken):
         return "harmless", None
     gone = clean.accepted - spoiled.accepted
     is_clean = not spoiled.accepted - clean.accepted
     if refused and is_clean and gone.total() <= refused.total():
         return "quarantined", refused.most_common(1)[0][0]
-    broken = [rule for rule in spoiled.broken if rule not in clean.broken]
     return ("warned", broken[0]) if broken else ("missed", None)
 
 
