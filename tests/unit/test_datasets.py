@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdi import agencies, landing
+from cdi import agencies, landing, tombstones
 from cdi.datasets import DATASETS, LINEAGE, output_columns
 from cdi.sql import Params, connect
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
@@ -59,7 +59,9 @@ def key_of(thing: str, typed: str) -> str | None:
     """The canonical form of a reference of the simulated force."""
     bound = Params()
     text = bound.bind(typed)
-    key = landing._key(agencies.load("simulated"), thing, f"cast({text} as varchar)", bound)
+    key = tombstones.key_expression(
+        agencies.load("simulated"), thing, f"cast({text} as varchar)", bound
+    )
     with connect() as con:
         row = con.execute(f"select {key}", bound.values).fetchone()
     assert row is not None
