@@ -270,7 +270,8 @@ def corruptions(
         colour = "red" if row["verdict"] == "missed" else ""
         table.add_row(
             row["name"], row["agency"], row["dataset"],
-            f"[{colour}]{row['verdict']}[/]" if colour else row["verdict"], row["rule_id"] or "",
+            f"[{colour}]{row['verdict']}[/]" if colour else row["verdict"],
+            ", ".join(row["rules"]),
         )  # fmt: skip
     console.print(table)
     counts = {verdict: sum(r["verdict"] == verdict for r in rows) for verdict in trial.VERDICTS}

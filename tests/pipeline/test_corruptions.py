@@ -45,7 +45,8 @@ def test_a_spoiled_file_ends_as_its_rule_says(
 ) -> None:
     (place,) = (n for n, c in enumerate(CORRUPTIONS) if (c.name, c.dataset) == (name, "calls"))
     found = trial.attempt(stage, place, clean)
-    assert (found["verdict"], found["rule_id"]) == (verdict, rule_id)
+    assert found["verdict"] == verdict
+    assert rule_id in (found["rules"] or [None])
 
 
 def outcome(accepted: str, refused: int = 0, broken: tuple[str, ...] = ()) -> Outcome:

@@ -196,4 +196,6 @@ def test_a_first_batch_is_compared_with_nothing(tmp_path: Path) -> None:
     every(400, log_text_masked="=1+1")(rows)
     found = measured(tmp_path, rows, [])
     told = {name for name, value in found.items() if value is not None}
-    assert told == {"source_file", "missing_days", "formula_columns", "twin_share"}
+    assert told == {
+        "source_file", "missing_days", "silent_hours", "formula_columns", "twin_share"
+    }  # fmt: skip

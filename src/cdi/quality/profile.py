@@ -323,11 +323,17 @@ def _known(con: duckdb.DuckDBPyConnection) -> None:
         with known as (
             select thing, min(moment) as first_moment, max(moment) as last_moment
             from moments_earlier group by 1
-        )
-        select source_file,
-            avg((moment not between first_moment - interval 1 minute
-                and last_moment + interval 1 minute)::int) as retimed_share
-        from moments_rows join known using (thing) group by 1 having count(*) >= 10
+        ),
+        compared as (
+            select source_file, (moment not between first_moment - interval 1 minute
+                and last_moment + interval 1 minute)::int as is_retimed
+            from moments_rows join known using (thing)
+        ),
+        overall as (select avg(is_retimed) as share from compared having count(*) >= 10)
+        -- of a file with few rows that were known the batch speaks
+        select source_file, case when count(*) >= 10 then avg(is_retimed) else any_value(share) end
+            as retimed_share
+        from compared left join overall on true group by 1
         """,
     )
 

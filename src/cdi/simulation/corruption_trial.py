@@ -201,19 +201,19 @@ def _outcome(batch: Path, dataset: str) -> Outcome:
     return Outcome(Counter(dict(hashes)), Counter(dict(refused)), tuple(dict.fromkeys(broken)))
 
 
-def judge(clean: Outcome, spoiled: Outcome) -> tuple[str, str | None]:
-    """Verdict and rule, by comparison with the clean delivery."""
+def judge(clean: Outcome, spoiled: Outcome) -> tuple[str, list[str]]:
+    """Verdict and the rules that say so, by comparison with the clean delivery."""
     if spoiled.stopped_by:
-        return "failed", spoiled.stopped_by
+        return "failed", [spoiled.stopped_by]
     refused = spoiled.refused - clean.refused
     broken = [rule for rule in spoiled.broken if rule not in clean.broken]
     if spoiled.accepted == clean.accepted and not (refused or broken):
-        return "harmless", None
+        return "harmless", []
     gone = clean.accepted - spoiled.accepted
     is_clean = not spoiled.accepted - clean.accepted
     if refused and is_clean and gone.total() <= refused.total():
-        return "quarantined", refused.most_common(1)[0][0]
-    return ("warned", broken[0]) if broken else ("missed", None)
+        return "quarantined", [rule for rule, _ in refused.most_common()]
+    return ("warned", broken) if broken else ("missed", [])
 
 
 def spoil(stage: Stage, corruption: Corruption, folder: Path) -> Path:
@@ -243,14 +243,15 @@ def attempt(stage: Stage, place: int, clean: Outcome) -> dict[str, Any]:
         shutil.copytree(stage.state, state)
         data = spoil(stage, corruption, Path(scratch) / "data")
         outcome = deliver(stage, state, data, corruption.dataset)
-    verdict, rule_id = judge(clean, outcome)
+    verdict, rules = judge(clean, outcome)
     return {
         "name": corruption.name,
         "agency": stage.agency,
         "dataset": corruption.dataset,
         "verdict": verdict,
-        "rule_id": rule_id,
-        "border": outcome.border if rule_id else None,
+        "rule_id": rules[0] if rules else None,
+        "rules": rules,
+        "border": outcome.border if rules else None,
     }
 
 

@@ -596,8 +596,10 @@ def day_missing(table: Table) -> None:
 
 @of_rows("crime_records", "recorded_at")
 def day_of_crimes_missing(table: Table) -> None:
-    """No record of one day."""
+    """No record of one day but the first in the file."""
+    first = table.whole[0]
     _without_day(table)
+    table.rows = table.rows or [first]
 
 
 @of_rows()
