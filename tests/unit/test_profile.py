@@ -33,6 +33,7 @@ def calls(start: datetime) -> list[Row]:
                 "district": ("N", "S", "W")[number % 3],
                 "beat": f"B{number % 6}",
                 "is_self_initiated": number % 8 == 0,
+                "disposition_code": f"D{number % 3}" if number % 100 == 0 else None,
                 "easting": 430_000 + number % 977,
                 "northing": 460_000 + number % 991,
                 "log_text_masked": f"caller {number} says it is gone, {'x' * (number % 89)}"
@@ -187,6 +188,14 @@ def test_what_was_known_keeps_its_time(tmp_path: Path, earlier: Batch) -> None:
     for row in rows[::4]:
         row["received_at"] += timedelta(hours=1)
     assert measured(tmp_path, rows, [earlier])["retimed_share"] == pytest.approx(0.25)
+
+
+def test_a_rare_column_with_one_value_is_no_default(tmp_path: Path, earlier: Batch) -> None:
+    """Three values in a month may well be one code; found as a false alarm."""
+    rows = calls(LATER)
+    every(1, disposition_code=None)(rows)
+    every(700, disposition_code="D1")(rows)
+    assert measured(tmp_path, rows, [earlier])["constant_columns"] is None
 
 
 def test_a_first_batch_is_compared_with_nothing(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ IN_OUR_WORDS = {
 
 
 def dbt_tests() -> set[tuple[str, str, str]]:
-    """What dbt tests of the marts: kind, model and columns, in Great Expectations' words."""
+    """What dbt tests of the models: kind, model and columns, in Great Expectations' words."""
     told = set()
-    for file in (paths.DBT_PROJECT / "models" / "marts").glob("*.yml"):
+    for file in (paths.DBT_PROJECT / "models").rglob("*.yml"):
         for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", []):
             for test in model.get("data_tests", []):
                 ((kind, given),) = test.items()
@@ -47,7 +47,7 @@ def dbt_tests() -> set[tuple[str, str, str]]:
                              for c in columns}  # fmt: skip
                 if kind == "unique_key":
                     told.add(("unique", model["name"], ", ".join(sorted(columns))))
-            for column in model["columns"]:
+            for column in model.get("columns", []):
                 for test in column.get("data_tests", []):
                     kind = test if isinstance(test, str) else next(iter(test))
                     told.add((IN_OUR_WORDS.get(kind, kind), model["name"], column["name"]))

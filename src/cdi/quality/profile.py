@@ -114,10 +114,13 @@ def _columns(con: duckdb.DuckDBPyConnection, dataset: str) -> None:
     told = {
         "emptied": f"n.row_count >= {FEW_ROWS} and e.row_count >= {LEAST_ROWS} and {is_emptied}",
         "thinned": enough + f"n.blank >= e.blank + 0.3 and not ({is_emptied})",
-        # ten rows or more should have had another value
-        "constant": enough + "n.value_count = 1 and (1 - e.top_share) * n.row_count >= 10",
+        # ten values or more should have been others
+        "constant": "n.value_count = 1 and (1 - e.top_share) * (1 - n.blank) * n.row_count >= 10 "
+        f"and e.row_count >= {LEAST_ROWS}",
         "unheard_of": enough + "n.unheard_of > 0.05",
-        "cut": enough + "n.at_longest >= 0.2 and n.longest < e.longest and e.at_longest < 0.1",
+        "cut": f"n.longest < e.longest and ({enough}n.at_longest >= 0.2 and e.at_longest < 0.1 "
+        # not one of fifty texts is as long as a quarter of them were
+        f"or n.text_count >= {LEAST_ROWS} and n.longest < e.long)",
         # a word that stood in as many rows before is the source's own
         "placeholder": "n.placeholder > coalesce(e.placeholder, 0) + 0.005",
         "garbled": "n.is_garbled",
@@ -183,13 +186,15 @@ def _describe(
                     (select (column_name, value) from values_earlier)) as unheard_of_count,
                 max_by(as_long, len(value)) filter (where not is_code) as longest_count,
                 max(len(value)) as longest,
+                quantile_disc(len(value), 0.75) filter (where not is_code) as long,
+                count(*) filter (where not is_code) as text_count,
                 sum(n) filter (where regexp_full_match(value, $placeholder)) as placeholder_count,
                 bool_or(regexp_matches(value, $garbled)) as is_garbled,
                 bool_or(regexp_matches(value, $formula)) as is_formula
             from lengths group by 1, 2
         )
-        select source_file, column_name, row_count, blank, value_count, top_share, longest,
-            is_garbled, is_formula,
+        select source_file, column_name, row_count, blank, value_count, top_share, longest, long,
+            text_count, is_garbled, is_formula,
             unheard_of_count / row_count as unheard_of,
             longest_count / row_count as at_longest,
             coalesce(placeholder_count, 0) / row_count as placeholder
@@ -282,8 +287,10 @@ def _days(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:
         "(select case when count(*) < 5 then string_agg(cast(day as varchar), ', ' order by day) "
         "else min(day) || ' to ' || max(day) || ': ' || count(*) || ' days' end from {})"
     )
-    # of chance: three times the root of what is usual
-    missing = listed.format("days where n = 0 or n < 0.5 * usual - 3 * sqrt(usual)")
+    # beyond chance (the root of what is usual) and beyond what the days of the week differ
+    missing = listed.format(
+        "days where n < least(0.5 * usual - sqrt(usual), usual - 4 * sqrt(usual))"
+    )
     doubled = listed.format("days where n >= 1.7 * usual + 3 * sqrt(usual)")
     _add(
         con,
@@ -342,24 +349,24 @@ def _known(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _positions(con: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """Share of positions outside the area of those before, half its size added on each side."""
+    """Share of positions outside their district as it was, half its size added on each side."""
     if not {"easting", "longitude"} & {column.name for column in DATASETS[dataset]}:
         return
-    xy = (
-        "nullif(coalesce(easting, longitude), 0) as x, nullif(coalesce(northing, latitude), 0) as y"
-    )
+    x, y = "nullif(coalesce(easting, longitude), 0)", "nullif(coalesce(northing, latitude), 0)"
+    placed = f"coalesce(district, '') as district, {x} as x, {y} as y"
     _add(
         con,
         f"""
         with area as (
-            select quantile_cont(x, [0.01, 0.99]) as xs, quantile_cont(y, [0.01, 0.99]) as ys
-            from (select {xy} from earlier) having count(x) >= {LEAST_ROWS}
+            select district,
+                quantile_cont(x, [0.01, 0.99]) as xs, quantile_cont(y, [0.01, 0.99]) as ys
+            from (select {placed} from earlier) group by 1 having count(x) >= {LEAST_ROWS}
         )
         select source_file, avg((
             x not between 1.5 * xs[1] - 0.5 * xs[2] and 1.5 * xs[2] - 0.5 * xs[1]
             or y not between 1.5 * ys[1] - 0.5 * ys[2] and 1.5 * ys[2] - 0.5 * ys[1]
         )::int) as far_share
-        from (select source_file, {xy} from rows) cross join area
+        from (select source_file, {placed} from rows) join area using (district)
         group by 1 having count(x) >= {FEW_ROWS}
         """,
     )

@@ -138,13 +138,17 @@ def _accept(
     stage: Stage, state: Path, data: Path, days: tuple[date, date], datasets: Sequence[str]
 ) -> None:
     for dataset in datasets:
-        outcome = deliver(stage, state, data, dataset, days)
-        if outcome.stopped_by:
-            raise GateError(
-                "CORRUPTIONS-CLEAN",
-                f"clean {dataset} of {stage.agency} was refused by {outcome.stopped_by}",
-                "a rule gives a false alarm: correct it first",
-            )
+        _taken(stage, dataset, deliver(stage, state, data, dataset, days))
+
+
+def _taken(stage: Stage, dataset: str, outcome: Outcome) -> Outcome:
+    if outcome.stopped_by:
+        raise GateError(
+            "CORRUPTIONS-CLEAN",
+            f"clean {dataset} of {stage.agency} was refused by {outcome.stopped_by}",
+            "a rule gives a false alarm: correct it first",
+        )
+    return outcome
 
 
 def deliver(
@@ -277,6 +281,9 @@ def run(
 
     Returns:
         One entry per corruption and agency that it can befall.
+
+    Raises:
+        GateError: CORRUPTIONS-CLEAN if a clean delivery is refused.
     """
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         say("making two agencies' files")
@@ -293,17 +300,20 @@ def run(
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
             say("taking the clean deliveries")
             by_name = {stage.agency: stage for stage in stages}
-            clean = {
+            delivered = {
                 (agency, dataset): pool.submit(clean_outcome, by_name[agency], dataset)
                 for agency, dataset in dict.fromkeys(
                     (stage.agency, CORRUPTIONS[place].dataset) for stage, place in tries
                 )
             }
+            # beside a clean delivery that is refused no spoiled one says anything
+            clean = {
+                (agency, dataset): _taken(by_name[agency], dataset, job.result())
+                for (agency, dataset), job in delivered.items()
+            }
             say("spoiling")
             jobs = [
-                pool.submit(
-                    attempt, stage, place, clean[stage.agency, CORRUPTIONS[place].dataset].result()
-                )
+                pool.submit(attempt, stage, place, clean[stage.agency, CORRUPTIONS[place].dataset])
                 for stage, place in tries
             ]
             for done, job in enumerate(as_completed(jobs), 1):
