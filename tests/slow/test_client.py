@@ -4,15 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import duckdb
 import pytest
 
 from cdi import paths, shell
-from tests.conftest import SmallAgency, csv_bytes
-
-from tests.conftest import CALL_HEADER, CALLS  # isort: skip
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 PYTHON = paths.REPO / ".venv-client" / "bin" / "python"
 ASKED = {
@@ -32,13 +30,19 @@ json.dump({"version": duckdb.__version__, **told}, sys.stdout, default=str)
 """
 
 
-@pytest.fixture
-def ran(small: SmallAgency) -> SmallAgency:
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """An agency that has published; skipped where there is no client."""
     if not PYTHON.is_file() and not os.environ.get("CI"):
         pytest.skip("the client is not installed: make .venv-client/client.stamp")
-    assert small.run()
-    return small
+    folder = tmp_path_factory.mktemp("client")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(folder / "state"))
+        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
+        patch.delenv("CDI_DATA", raising=False)
+        small = SmallAgency(folder / "agencies" / "testville")
+        assert small.run()
+        yield small
 
 
 def prompt(text: str, *, is_greeting: bool = False) -> subprocess.CompletedProcess[str]:
@@ -80,7 +84,17 @@ def test_the_prompt_greets_with_tables_and_an_example_that_runs(ran: SmallAgency
     assert prompt(f".mode csv\n{example}").stdout.count("\n") == 7  # a header, six rates
 
 
-def test_an_open_prompt_survives_a_publish(ran: SmallAgency, tmp_path: Path) -> None:
+def test_the_command_line_opens_the_prompt(ran: SmallAgency) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cdi.cli", "shell", "--agency", "testville"],
+        input=".mode list\n.headers off\nselect agency from release;",
+        env={**os.environ, "PYTHONPATH": str(paths.REPO / "src")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "testville\n")
+
+
+def test_an_open_prompt_survives_a_publish(ran: SmallAgency) -> None:
     with subprocess.Popen(
         shell.command("testville", is_greeting=False),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -95,13 +109,3 @@ def test_an_open_prompt_survives_a_publish(ran: SmallAgency, tmp_path: Path) -> 
         output, _ = process.communicate("select count(*) from fct_calls;\n.quit\n", timeout=60)
     assert (process.returncode, output) == (0, "5\n")
     assert prompt(".mode list\n.headers off\nselect count(*) from fct_calls;").stdout == "6\n"
-
-
-def test_the_command_line_opens_the_prompt(ran: SmallAgency) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "cdi.cli", "shell", "--agency", "testville"],
-        input=".mode list\n.headers off\nselect agency from release;",
-        env={**os.environ, "PYTHONPATH": str(paths.REPO / "src")},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, "testville\n")
