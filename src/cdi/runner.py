@@ -244,6 +244,7 @@ def print_summary(agency: Agency, console: Console) -> None:
     console.print(pipeline.summary_text(figures), highlight=False, soft_wrap=True)
     files: dict[str, Path] = {
         "report": folder / "report.html",
+        "worklist": folder / "worklist" / "index.html",
         "validation": folder / "validation.html",
         "database": folder / "recording.duckdb",
         "open": folder / "open",
