@@ -20,7 +20,7 @@ group by {{ columns | join(', ') }}
 having count(*) > 1
 {% endmacro %}
 
-{#- A generic test for a key of several columns. -#}
+{#- A generic test for a key of which a part may be null; see `grain` for one that is whole. -#}
 {% test unique_key(model, columns) %}
     {{ repeated_keys(model, columns, 'true') }}
 {% endtest %}

@@ -41,12 +41,15 @@ def dbt_tests() -> set[tuple[str, str, str]]:
         for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", []):
             for test in model.get("data_tests", []):
                 ((kind, given),) = test.items()
-                columns = given["arguments"].get("columns", [])
-                if kind == "never_null":
+                arguments = given["arguments"]
+                key = arguments.get("key", [])
+                if kind in ("grain", "never_null"):
+                    known = key + arguments.get("filled", arguments.get("columns", []))
                     told |= {("expect_column_values_to_not_be_null", model["name"], c)
-                             for c in columns}  # fmt: skip
-                if kind == "unique_key":
-                    told.add(("unique", model["name"], ", ".join(sorted(columns))))
+                             for c in known}  # fmt: skip
+                if kind in ("grain", "unique_key"):
+                    columns = ", ".join(sorted(key or arguments["columns"]))
+                    told.add(("unique", model["name"], columns))
             for column in model.get("columns", []):
                 for test in column.get("data_tests", []):
                     kind = test if isinstance(test, str) else next(iter(test))
@@ -75,12 +78,12 @@ def test_the_generated_catalogue_is_current() -> None:
 
 
 def check(tmp_path: Path, setup: str, kind: str, kwargs: dict[str, object]) -> dict[str, object]:
-    """One rule on a table `checked`."""
+    """One rule on a table."""
     file = tmp_path / "x.duckdb"
     with duckdb.connect(str(file)) as con:
-        con.execute(f"create table checked as {setup}")
+        con.execute(f"create table checked_t as {setup}")
     rule = Rule("X-1", "fail", "me", "because", "landing", "t", kind, kwargs)
-    return checks._run(file, Suite("t", "t", {}, (rule,)))[0][0]
+    return checks._run(file, [Suite("t", "t", {}, (rule,))])[0][0]
 
 
 @pytest.mark.parametrize(
@@ -121,4 +124,4 @@ def test_a_rule_that_cannot_be_evaluated_never_holds(tmp_path: Path) -> None:
 def test_no_connection_stays_open_after_a_check(tmp_path: Path) -> None:
     check(tmp_path, "select 1 as x", "expect_column_values_to_not_be_null", {"column": "x"})
     with duckdb.connect(str(tmp_path / "x.duckdb")) as con:  # read-write: nobody else may hold it
-        con.execute("insert into checked values (2)")
+        con.execute("insert into checked_t values (2)")
