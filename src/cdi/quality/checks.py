@@ -89,13 +89,13 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
         _open_batch(con, agency, batch)
         suite = load_suite("landing", batch.manifest["dataset"])
         _derive(con, suite)
-    results, failing_rows = _run(work, suite)
+    results, failing_rows = _run(work, [suite])
     with connect(work) as con:
-        batch = _quarantine(con, batch, failing_rows, results)
+        batch = _quarantine(con, suite, batch, failing_rows, results)
         _open_files(con, agency, batch)
         files = load_suite("landing", "files")
         _derive(con, files)
-    results += _run(work, files)[0]
+    results += _run(work, [files])[0]
     work.unlink()
     names = {"dataset": batch.manifest["dataset"], "batch_id": batch.manifest["batch_id"]}
     results = [{**names, **result} for result in results]
@@ -137,7 +137,7 @@ def refusals(agency: agencies.Agency, batch: Batch) -> dict[int, list[str]]:
         ).fetchall()  # fmt: skip
         _open_batch(con, agency, batch)
         _derive(con, suite)
-    _, queries = _run(work, suite)
+    _, queries = _run(work, [suite])
     with connect(work, read_only=True) as con:
         for rule_id, query in queries.items():
             lines = con.execute(
@@ -163,14 +163,14 @@ def check_marts(planned: Plan) -> list[dict[str, Any]]:
     Raises:
         GateError: GATE-MARTS if a rule of severity `fail` does not hold; nothing is published.
     """
-    results = []
-    for name in suite_names("marts"):
-        suite = load_suite("marts", name)
-        with connect(planned.file) as con:
+    suites = [load_suite("marts", name) for name in suite_names("marts")]
+    with connect(planned.file) as con:
+        for suite in suites:
             _derive(con, suite)
-        results += _run(planned.file, suite)[0]
-        with connect(planned.file) as con:
-            con.execute("drop view checked")
+    results, _ = _run(planned.file, suites)
+    with connect(planned.file) as con:
+        for suite in suites:
+            con.execute(f"drop view {_checked(suite)}")
     failed = releases.apply(planned.agency, releases.of_version(planned), results)
     _write(planned.folder, results)
     results = _batch_results(planned) + results
@@ -315,9 +315,13 @@ def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
 
 
 def _derive(con: duckdb.DuckDBPyConnection, suite: Suite) -> None:
-    """The view `checked`: the table and the columns that its rules need besides."""
+    """The view that rules read: the table and the columns that they need besides."""
     extra = "".join(f", {sql} as {ident(name)}" for name, sql in suite.derive.items())
-    con.execute(f"create or replace view checked as select *{extra} from {suite.table}")
+    con.execute(f"create or replace view {_checked(suite)} as select *{extra} from {suite.table}")
+
+
+def _checked(suite: Suite) -> str:
+    return f"checked_{suite.name}"
 
 
 def _quoted(file: Path) -> str:
@@ -327,8 +331,8 @@ def _quoted(file: Path) -> str:
 # ---------------------------------------------------------------------- running
 
 
-def _run(file: Path, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Run one suite on the view `checked` of a DuckDB file.
+def _run(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Run suites on their views in a DuckDB file, all over one connection.
 
     Returns:
         The results, and for each quarantining rule that found rows the query that selects them.
@@ -336,8 +340,6 @@ def _run(file: Path, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-    from great_expectations.expectations.metadata_types import FailureSeverity
 
     from cdi.quality import gx_duckdb  # noqa: F401  registers `add_duckdb`
 
@@ -349,7 +351,25 @@ def _run(file: Path, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]
         connection_string=f"duckdb:///{file}",
         kwargs={"connect_args": {"read_only": True}},
     )
-    asset = source.add_table_asset(name=suite.table, table_name="checked")
+    results: list[dict[str, Any]] = []
+    queries: dict[str, str] = {}
+    for suite in suites:
+        found, selecting = _run_suite(source, suite)
+        results += found
+        queries |= selecting
+    # both, or the file stays open in this process
+    source.get_execution_engine().close()
+    source.get_engine().dispose()
+    return results, queries
+
+
+def _run_suite(source: Any, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """One suite's results, and its quarantining queries; see `_run`."""
+    import great_expectations as gx
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.expectations.metadata_types import FailureSeverity
+
+    asset = source.add_table_asset(name=suite.name, table_name=_checked(suite))
     expected = gx.ExpectationSuite(
         name=suite.name,
         expectations=[
@@ -376,9 +396,6 @@ def _run(file: Path, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]
             },
         )
     )
-    # both, or the file stays open in this process
-    source.get_execution_engine().close()
-    source.get_engine().dispose()
     by_id = {r.expectation_config.meta["rule_id"]: r for r in outcome.results}
     results = [_plain(rule, by_id[rule.rule_id]) for rule in suite.rules]
     queries = {
@@ -440,6 +457,7 @@ def _error(info: dict[str, Any] | None) -> str | None:
 
 def _quarantine(
     con: duckdb.DuckDBPyConnection,
+    suite: Suite,
     batch: Batch,
     queries: dict[str, str],
     results: list[dict[str, Any]],
@@ -492,7 +510,7 @@ def _quarantine(
     counts = fetch_dicts(
         con, "select r.source_file, count(*) as n from rows r join moved using (row_id) group by 1"
     )
-    con.execute("drop view checked; drop view rows; alter table kept rename to rows")
+    con.execute(f"drop view {_checked(suite)}; drop view rows; alter table kept rename to rows")
     landing.write_parquet(con, "from rows order by source_file, row_id", batch.rows)
     landing.write_parquet(con, "from quarantine order by source_file, row_id", batch.quarantine)
     by_rule = dict(con.execute("select rule_id, count(*) from moved group by 1").fetchall())
