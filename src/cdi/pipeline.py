@@ -262,6 +262,15 @@ def write_worksheets(agency: str, draw_id: str) -> Step:
     return Step(True, "\n".join(lines), draw_id)
 
 
+def retain(agency: str) -> Step:
+    """Remove what is older than the agency's limits; see `cdi.erase.retain`."""
+    from cdi import erase  # which publishes, by this module
+
+    told: list[str] = []
+    is_new = erase.retain(agencies.load(agency), told.append)
+    return Step(is_new, "\n".join(f"- {line.strip()}" for line in told))
+
+
 def run_directly(agency: str, interval: Interval, as_of: datetime | None = None) -> bool:
     """All steps in one process, without Airflow: for tests and benchmarks.
 

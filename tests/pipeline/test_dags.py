@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cdi import agencies, paths
+from tests.conftest import SmallAgency
 
 STEPS = ("extract", "build", "train", "audit")
 PARSE = """
@@ -137,7 +138,18 @@ def test_every_dag_says_what_it_is_whose_and_how_to_rerun_it(parsed: dict[str, A
         assert dag["max_active_runs"] == 1
 
 
-def test_an_agency_is_a_folder_and_not_code(tmp_path: Path, small: "Any") -> None:
+def test_an_agency_is_a_folder_and_not_code(tmp_path: Path, small: SmallAgency) -> None:
     found = parse(tmp_path, small.folder.parent)
     assert found["errors"] == {}
     assert set(found["dags"]) == {f"testville__{step}" for step in STEPS}
+
+
+def test_only_an_agency_with_a_limit_has_a_dag_that_removes(
+    tmp_path: Path, small: SmallAgency
+) -> None:
+    small.settings["sources"]["calls"]["retention_days"] = 365
+    small.write_settings()
+    found = parse(tmp_path, small.folder.parent)
+    assert found["errors"] == {}
+    assert set(found["dags"]) == {f"testville__{step}" for step in (*STEPS, "retain")}
+    assert found["dags"]["testville__retain"]["tasks"] == {"retain": []}

@@ -37,7 +37,9 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     assert landed() == [call[0] for call in CALLS]
     assert not erase.retain(small.agency, lambda line: None)  # no limit, nothing to do
     limit(small, calls=1)
-    assert erase.retain(small.agency, lambda line: None)
+    done = pipeline.retain("testville")
+    assert done.is_new
+    assert "- 5  accepted rows of the landing" in done.evidence  # four calls, one decision
     assert landed() == YOUNG == ["T-0005"]
     (batch,) = landing.batches("testville", "calls")
     counts = [batch.manifest[fate] for fate in landing.FATES]
@@ -50,7 +52,9 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     for dataset in ("calls", "decisions"):
         assert not pipeline.extract("testville", dataset, small.interval).is_new
     assert landed() == YOUNG
-    assert not erase.retain(small.agency, lambda line: None)
+    again = pipeline.retain("testville")
+    assert not again.is_new
+    assert again.evidence.startswith("- nothing is older than its limit")
 
 
 def test_an_extraction_leaves_out_what_is_too_old(small: SmallAgency) -> None:

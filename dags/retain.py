@@ -1,0 +1,28 @@
+"""Retention: one DAG per agency that limits how long rows are kept.
+
+1. **retain** takes out of landing, audits, decisions and published versions what is older than
+   `retention_days` of agency.yaml, counted back from the newest data, and publishes a version
+   without it; where nothing is too old, it is skipped (docs/privacy.md).
+
+*Now processing*: it removes whatever is too old when it runs, so after a failure start a new run
+rather than clearing an old one. Monthly. An agency without `retention_days` has no such DAG.
+"""
+
+from airflow.sdk import DAG
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from cdi import agencies
+from cdi_airflow.house import dag_arguments
+from cdi_airflow.operators import StepOperator
+
+for agency in agencies.valid():
+    if not any(source.retention_days for source in agency.sources.values()):
+        continue
+    with DAG(
+        **dag_arguments(agency, "retain", kind="now"),
+        doc_md=__doc__,
+        schedule=CronTriggerTimetable("0 6 3 * *", timezone=agency.timezone),
+        start_date=agency.first_moment,
+        catchup=False,
+    ):
+        StepOperator(task_id="retain", step="retain", arguments={"agency": agency.agency})
