@@ -78,6 +78,14 @@ class Quarter:
         return [f"{self.starts_on.year}-{self.starts_on.month + at:02}" for at in range(3)]
 
 
+# crimes that were due in a quarter, as the headline counts them
+DUE = """from fct_reported_crimes as crimes
+    inner join rules.offence_groups as groups
+        on crimes.offence_group = groups.offence_group and groups.is_headline
+    where
+        crimes.is_in_frame
+        and crimes.outcome in ('recorded', 'wrongly_cancelled', 'unrecorded')
+        and list_contains($months, strftime(crimes.reported_month_on, '%Y-%m'))"""
 COUNTED = f"""
 with crimes as (
     select
@@ -95,13 +103,7 @@ with crimes as (
             when crimes.recorded_at <= crimes.reported_at + interval 30 day then 'within_30_days'
             else 'later'
         end as band
-    from fct_reported_crimes as crimes
-    inner join rules.offence_groups as groups
-        on crimes.offence_group = groups.offence_group and groups.is_headline
-    where
-        crimes.is_in_frame
-        and crimes.outcome in ('recorded', 'wrongly_cancelled', 'unrecorded')
-        and list_contains($months, strftime(crimes.reported_month_on, '%Y-%m'))
+    {DUE}
 )
 
 select
@@ -167,19 +169,13 @@ order by all
 """
 
 # as in int_outcomes__district_counts: crimes of one call are recorded or missed together
-DESIGN_EFFECT = """
+DESIGN_EFFECT = f"""
 with calls as (
     select
         count(*) as due,
         count(*) filter (where crimes.outcome = 'recorded') as recorded,
         sum(recorded) over () / sum(due) over () as rate
-    from fct_reported_crimes as crimes
-    inner join rules.offence_groups as groups
-        on crimes.offence_group = groups.offence_group and groups.is_headline
-    where
-        crimes.is_in_frame
-        and crimes.outcome in ('recorded', 'wrongly_cancelled', 'unrecorded')
-        and list_contains($months, strftime(crimes.reported_month_on, '%Y-%m'))
+    {DUE}
     group by crimes.call_id
 )
 
