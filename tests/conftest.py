@@ -5,9 +5,11 @@ import gzip
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -246,11 +248,41 @@ class SmallAgency:
         return paths.published("testville") / "current"
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[SmallAgency]:
+    """The agency `testville`, alone in its registry, for a fixture that many tests share.
+
+    Args:
+        folder: An empty one, for state and registry.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(folder / "state"))
+        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
+        patch.delenv("CDI_DATA", raising=False)
+        yield SmallAgency(folder / "agencies" / "testville")
+
+
 @pytest.fixture
 def small(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> SmallAgency:
     """The agency `testville`, alone in its registry."""
     monkeypatch.setenv("CDI_AGENCIES", str(tmp_path / "agencies"))
     return SmallAgency(tmp_path / "agencies" / "testville")
+
+
+@pytest.fixture(scope="session")
+def ran_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State folder of `testville` after one run; `ran` hands out copies."""
+    folder = tmp_path_factory.mktemp("ran")
+    with alone(folder) as once:
+        assert once.run()
+    return folder / "state"
+
+
+@pytest.fixture
+def ran(ran_once: Path, small: SmallAgency, state: Path) -> SmallAgency:
+    """The agency `testville` after one run, as many tests begin: a run takes half a minute."""
+    shutil.copytree(ran_once, state, symlinks=True)
+    return small
 
 
 def staged(agency: Agency, query: str) -> list[tuple[Any, ...]]:

@@ -1,6 +1,5 @@
 """The dictionary, and dbt's docs, as files opened in a browser."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,22 +7,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import SIZES, watched
-from tests.conftest import SmallAgency
 
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(ran_once: Path) -> Path:
     """The current version's folder of a small agency."""
-    home = tmp_path_factory.mktemp("dictionary")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDI_HOME", str(home / "state"))
-        patch.setenv("CDI_AGENCIES", str(home / "agencies"))
-        patch.delenv("CDI_DATA", raising=False)
-        small = SmallAgency(home / "agencies" / "testville")
-        assert small.run()
-        yield small.published
+    return ran_once / "published" / "testville" / "current"
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -18,7 +18,7 @@ from cdi.audit import loop, register, worksheets
 from cdi.audit.estimators import AuditError
 from cdi.audit.register import Draw, Register
 from cdi.sql import connect
-from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, csv_bytes
+from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 
 CALLS = 240
 STARTS, ENDS = date(2026, 1, 5), date(2026, 1, 7)
@@ -44,12 +44,7 @@ def is_recorded(n: int) -> bool:
 @pytest.fixture(scope="module")
 def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """240 logs of two days, two months old, published."""
-    folder = tmp_path_factory.mktemp("loop")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDI_HOME", str(folder / "state"))
-        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
-        patch.delenv("CDI_DATA", raising=False)
-        made = SmallAgency(folder / "agencies" / "testville")
+    with alone(tmp_path_factory.mktemp("loop")) as made:
         for source in made.settings["sources"].values():
             source["files"][0]["as_of"] = "2026-03-05"
         made.write_settings()

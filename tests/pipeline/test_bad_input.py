@@ -12,35 +12,10 @@ from cdi.errors import GateError, SourceError
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
-@pytest.fixture(scope="module")
-def published_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """State and agency folder after one good run; each test works on a copy."""
-    home = tmp_path_factory.mktemp("good")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDI_HOME", str(home / "state"))
-        patch.setenv("CDI_AGENCIES", str(home / "agencies"))
-        patch.delenv("CDI_DATA", raising=False)
-        small = SmallAgency(home / "agencies" / "testville")
-        assert small.run()
-    return home
-
-
 @pytest.fixture
-def good(
-    published_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[SmallAgency, Path]:
-    """The agency with a published version, in a folder of the test's own."""
-    import shutil
-
-    home = tmp_path / "copy"
-    shutil.copytree(published_once, home, symlinks=True)
-    monkeypatch.setenv("CDI_HOME", str(home / "state"))
-    monkeypatch.setenv("CDI_AGENCIES", str(home / "agencies"))
-    monkeypatch.delenv("CDI_DATA", raising=False)
-    small = SmallAgency.__new__(SmallAgency)
-    small.folder = home / "agencies" / "testville"
-    small.data = small.folder / "data"
-    return small, small.published / "recording.duckdb"
+def good(ran: SmallAgency) -> tuple[SmallAgency, Path]:
+    """The agency with a published version, and the version's file."""
+    return ran, ran.published / "recording.duckdb"
 
 
 def refused_rows(small: SmallAgency) -> list[tuple[str, str, str, str]]:

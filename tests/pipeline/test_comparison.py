@@ -9,21 +9,20 @@ from cdi.errors import BuildError
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
-def test_each_change_is_told_with_its_cause(small: SmallAgency) -> None:
-    small.run()
+def test_each_change_is_told_with_its_cause(ran: SmallAgency) -> None:
     with pytest.raises(BuildError, match="COMPARE-VERSION"):
         comparison.pair("testville")
-    first = small.published.resolve()
+    first = ran.published.resolve()
     assert not (first / "comparison.json").exists()
 
     # a person dismisses the crime of T-0002
     decisions.decide(
-        small.agency,
+        ran.agency,
         {"decision_kind": "dismissed", "call_reference": "T-0002", "decided_by": "1207",
          "reason_code": "GOOD_INTENT"},
     )  # fmt: skip
-    small.run()
-    assert comparison.pair("testville") == (first, small.published.resolve())
+    ran.run()
+    assert comparison.pair("testville") == (first, ran.published.resolve())
     told = comparison.compare(*comparison.pair("testville"))
     assert told["causes"] == ["decisions of people"]
     assert told["listed"] == {"decided": 1}
@@ -39,17 +38,17 @@ def test_each_change_is_told_with_its_cause(small: SmallAgency) -> None:
     }
     # one recorded of two that were due (the theft of the last evening is in time), then of one
     assert rates == dict.fromkeys(("strict", "standard", "inclusive"), (0.5, 1.0))
-    kept = json.loads((small.published / "comparison.json").read_text(encoding="utf-8"))
+    kept = json.loads((ran.published / "comparison.json").read_text(encoding="utf-8"))
     assert kept["causes"] == told["causes"]
-    assert "decisions of people" in (small.published / "report.html").read_text(encoding="utf-8")
+    assert "decisions of people" in (ran.published / "report.html").read_text(encoding="utf-8")
 
     # a call is delivered anew, and a code map is corrected
-    second = small.published.resolve()
-    small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:4]))
-    closures = (small.folder / "closures.csv").read_text(encoding="utf-8")
-    small.write_text("closures.csv", closures.replace("Duplicate,", "Duplicate of another,"))
-    small.run()
-    told = comparison.compare(second, small.published.resolve())
+    second = ran.published.resolve()
+    ran.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:4]))
+    closures = (ran.folder / "closures.csv").read_text(encoding="utf-8")
+    ran.write_text("closures.csv", closures.replace("Duplicate,", "Duplicate of another,"))
+    ran.run()
+    told = comparison.compare(second, ran.published.resolve())
     assert told["causes"] == ["data: new batches of calls", "the agency's folder"]
     assert told["listed"] == {"went": 1}
     assert told["listed_rows"][0]["reported_crime_id"] == "T-0005#1"
@@ -57,7 +56,6 @@ def test_each_change_is_told_with_its_cause(small: SmallAgency) -> None:
     assert [row for row in told["rates"] if row["breakdown"] == "total"] == []
 
 
-def test_an_unknown_version_is_told_with_those_that_are_kept(small: SmallAgency) -> None:
-    small.run()
-    with pytest.raises(BuildError, match=small.published.resolve().name):
+def test_an_unknown_version_is_told_with_those_that_are_kept(ran: SmallAgency) -> None:
+    with pytest.raises(BuildError, match=ran.published.resolve().name):
         comparison.pair("testville", "20260107T0000-nonsense")

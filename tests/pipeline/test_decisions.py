@@ -45,16 +45,15 @@ def test_where_nobody_decided_anything_there_is_nothing_new(small: SmallAgency) 
     assert pipeline.is_up_to_date("testville", small.interval)
 
 
-def test_a_decision_is_landed_and_makes_a_new_version(small: SmallAgency) -> None:
-    small.run()
-    write(small, "a.csv", row("D1"), row("D2", "link", record_reference="r1", crime_number="2"))
-    assert not pipeline.is_up_to_date("testville", small.interval)
-    assert small.run()
-    assert staged(small) == [
+def test_a_decision_is_landed_and_makes_a_new_version(ran: SmallAgency) -> None:
+    write(ran, "a.csv", row("D1"), row("D2", "link", record_reference="r1", crime_number="2"))
+    assert not pipeline.is_up_to_date("testville", ran.interval)
+    assert ran.run()
+    assert staged(ran) == [
         ("D1", "confirmed", "T-0002", None, False),
         ("D2", "link", "T-0002", "R1", False),
     ]
-    assert not small.run()
+    assert not ran.run()
 
 
 def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
@@ -122,26 +121,24 @@ def test_agency_yaml_says_nothing_of_decisions(small: SmallAgency) -> None:
         _ = small.agency
 
 
-def test_the_command_writes_a_row_that_the_next_run_takes_up(small: SmallAgency) -> None:
-    small.run()
+def test_the_command_writes_a_row_that_the_next_run_takes_up(ran: SmallAgency) -> None:
     given = {"call_reference": "T-0002", "reason": "he says so, mail ada@example.org"}
     first = decisions.decide(
-        small.agency, {"decision_kind": "confirmed", "decided_by": "1207", **given}
+        ran.agency, {"decision_kind": "confirmed", "decided_by": "1207", **given}
     )
     second = decisions.decide(
-        small.agency,
+        ran.agency,
         {"decision_kind": "dismissed", "reason_code": "GOOD_INTENT", "decided_by": "1208", **given},
     )
     with (paths.decisions("testville") / "decisions.csv").open(encoding="utf-8") as handle:
         assert [line["decision_reference"] for line in csv.DictReader(handle)] == [first, second]
-    small.run()
-    assert small.rows("select distinct call_id, reason_masked from staging.stg_decisions") == [
+    ran.run()
+    assert ran.rows("select distinct call_id, reason_masked from staging.stg_decisions") == [
         ("T-0002", "he says so, mail [email]")
     ]
 
 
-def test_a_decision_against_a_rule_is_not_written(small: SmallAgency) -> None:
-    small.run()
+def test_a_decision_against_a_rule_is_not_written(ran: SmallAgency) -> None:
     dismissed = {"decision_kind": "dismissed", "call_reference": "T-0002"}
     linked = {"decision_kind": "link", "call_reference": "T-0002", "record_reference": "R9"}
     for given, told in [
@@ -153,7 +150,7 @@ def test_a_decision_against_a_rule_is_not_written(small: SmallAgency) -> None:
         (linked, "no record R9"),
     ]:
         with pytest.raises(CdiError, match=told) as refused:
-            decisions.decide(small.agency, {"decided_by": "1207", **given})
+            decisions.decide(ran.agency, {"decided_by": "1207", **given})
         assert refused.value.rule_id == "DECIDE-REFUSED"
     assert not paths.decisions("testville").exists()
 

@@ -12,7 +12,7 @@ import pytest
 from cdi import erase, landing, paths, pipeline, tombstones
 from cdi.audit import loop, register
 from cdi.errors import CdiError
-from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, csv_bytes
+from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 from tests.pipeline.test_audit_loop import CALLS, TYPES, draw, filled, is_recorded, number
 from tests.pipeline.test_decisions import row, write
 from tests.traces import kinds_with
@@ -45,12 +45,7 @@ def write_calls(agency: SmallAgency, rows: list[list[str]]) -> None:
 @pytest.fixture(scope="module")
 def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """Published, drawn, audited in part and decided upon; a log is kept wherever one can be."""
-    folder = tmp_path_factory.mktemp("erasure")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDI_HOME", str(folder / "state"))
-        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
-        patch.delenv("CDI_DATA", raising=False)
-        made = SmallAgency(folder / "agencies" / "testville")
+    with alone(tmp_path_factory.mktemp("erasure")) as made:
         for source in made.settings["sources"].values():
             source["files"][0]["as_of"] = "2026-03-05"
         made.write_settings()

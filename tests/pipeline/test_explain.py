@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cdi.errors import CdiError
 from cdi.explain import explain
-from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
 # opened and closed as noise; only its words tell of a crime
 HIDDEN = [
@@ -21,12 +21,7 @@ HIDDEN = [
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """The agency `testville` after one run; do not change it."""
-    folder = tmp_path_factory.mktemp("explain")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDI_HOME", str(folder / "state"))
-        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
-        patch.delenv("CDI_DATA", raising=False)
-        small = SmallAgency(folder / "agencies" / "testville")
+    with alone(tmp_path_factory.mktemp("explain")) as small:
         small.write("calls.csv", csv_bytes(CALL_HEADER, [*CALLS, HIDDEN]))
         assert small.run()
         yield small

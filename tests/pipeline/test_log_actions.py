@@ -38,13 +38,12 @@ def add_log_actions(small: SmallAgency, entries: list[list[str]]) -> None:
 
 
 def test_an_agency_without_the_dataset_builds_and_one_that_adds_it_builds_anew(
-    small: SmallAgency,
+    ran: SmallAgency,
 ) -> None:
-    assert small.run()
-    assert small.staged("select count(*) from staging.stg_log_actions") == [(0,)]
-    add_log_actions(small, ENTRIES)
-    assert small.run()
-    entries = small.staged(
+    assert ran.staged("select count(*) from staging.stg_log_actions") == [(0,)]
+    add_log_actions(ran, ENTRIES)
+    assert ran.run()
+    entries = ran.staged(
         "select log_action_id, sequence_number, strftime(acted_at, '%H:%M'), author_code, "
         "action_type, action_text_masked from staging.stg_log_actions "
         "where call_id in (select call_id from staging.stg_calls) and call_id < 'T-0005' "
@@ -55,11 +54,11 @@ def test_an_agency_without_the_dataset_builds_and_one_that_adds_it_builds_anew(
         ("T-0001/2", 2, "10:40", "1207", "UPDATE", "unit with her"),
         ("T-0002/1", 1, "12:01", "102", "FIRST ACCOUNT", "was pushed"),
     ]
-    assert small.rows(
+    assert ran.rows(
         "select read_count, accepted_count, quarantined_count, current_count from conservation "
         "where dataset = 'log_actions'"
     ) == [(66, 63, 3, 63)]
-    assert small.rows("select rule_id, count(*) from quarantine group by 1 order by 1") == [
+    assert ran.rows("select rule_id, count(*) from quarantine group by 1 order by 1") == [
         ("ACT-02", 1),
         ("KEY-CONFLICT", 2),  # one place in one log, two contents
     ]
@@ -67,7 +66,7 @@ def test_an_agency_without_the_dataset_builds_and_one_that_adds_it_builds_anew(
 
 def test_an_entry_that_vanishes_from_the_snapshot_is_withdrawn(small: SmallAgency) -> None:
     add_log_actions(small, ENTRIES[:3])
-    small.run()
+    small.extract_and_check("log_actions")
     small.write("actions.csv", csv_bytes(HEADER, ENTRIES[1:3]))
     assert small.run()
     assert small.staged("select log_action_id from staging.stg_log_actions where is_withdrawn") == [

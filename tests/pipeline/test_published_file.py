@@ -9,7 +9,6 @@ import duckdb
 import pytest
 
 from cdi import dictionary
-from tests.conftest import SmallAgency
 
 TABLES = {
     "fct_calls", "fct_reported_crimes", "dim_districts", "recording_rate", "unrecorded_crimes",
@@ -25,16 +24,9 @@ VIEWS = {
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def published(ran_once: Path) -> Path:
     """The current version's folder of a small agency."""
-    folder = tmp_path_factory.mktemp("published")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDI_HOME", str(folder / "state"))
-        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
-        patch.delenv("CDI_DATA", raising=False)
-        small = SmallAgency(folder / "agencies" / "testville")
-        assert small.run()
-        yield small.published
+    return ran_once / "published" / "testville" / "current"
 
 
 @pytest.fixture

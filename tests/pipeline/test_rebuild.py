@@ -12,58 +12,53 @@ from cdi.datasets import REQUIRED
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes, table_contents
 
 
-def test_without_the_published_folder_the_same_tables_come_back(small: SmallAgency) -> None:
-    assert small.run()
-    before = table_contents(small.published / "recording.duckdb")
-    version = small.published.resolve().name
+def test_without_the_published_folder_the_same_tables_come_back(ran: SmallAgency) -> None:
+    before = table_contents(ran.published / "recording.duckdb")
+    version = ran.published.resolve().name
     assert len(before["main.fct_calls"]) == 5
     shutil.rmtree(paths.published("testville"))
-    assert small.run()
-    assert small.published.resolve().name == version
-    assert table_contents(small.published / "recording.duckdb") == before
+    assert ran.run()
+    assert ran.published.resolve().name == version
+    assert table_contents(ran.published / "recording.duckdb") == before
 
 
-def test_the_same_interval_twice_makes_no_batch_and_no_build(small: SmallAgency) -> None:
-    assert small.run()
-    assert pipeline.is_up_to_date("testville", small.interval)
-    assert not pipeline.extract("testville", "calls", small.interval).is_new
-    assert not small.run()
+def test_the_same_interval_twice_makes_no_batch_and_no_build(ran: SmallAgency) -> None:
+    assert pipeline.is_up_to_date("testville", ran.interval)
+    assert not pipeline.extract("testville", "calls", ran.interval).is_new
+    assert not ran.run()
     assert len(landing.batches("testville", "calls")) == 1
     assert len(list((paths.published("testville") / "versions").iterdir())) == 1
 
 
-def test_the_same_rows_in_another_order_make_no_batch(small: SmallAgency) -> None:
-    small.run()
-    small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[::-1]))
-    assert not small.run()
+def test_the_same_rows_in_another_order_make_no_batch(ran: SmallAgency) -> None:
+    ran.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[::-1]))
+    assert not ran.run()
     assert len(landing.batches("testville", "calls")) == 1
 
 
 def test_one_changed_source_row_is_one_new_version_and_one_changed_row(
-    small: SmallAgency,
+    ran: SmallAgency,
 ) -> None:
-    small.run()
-    before = {row[0]: row for row in small.rows("select call_id, row_hash from fct_calls")}
+    before = {row[0]: row for row in ran.rows("select call_id, row_hash from fct_calls")}
     changed = [row[:] for row in CALLS]
     changed[2][4] = "ASSAULT"  # the noise turned out to be an assault
-    small.write("calls.csv", csv_bytes(CALL_HEADER, changed))
-    assert small.run()
-    after = {row[0]: row for row in small.rows("select call_id, row_hash from fct_calls")}
+    ran.write("calls.csv", csv_bytes(CALL_HEADER, changed))
+    assert ran.run()
+    after = {row[0]: row for row in ran.rows("select call_id, row_hash from fct_calls")}
     assert {call for call in before if before[call] != after[call]} == {"T-0003"}
-    assert small.rows("select offence_group, outcome from fct_reported_crimes "
+    assert ran.rows("select offence_group, outcome from fct_reported_crimes "
                       "where call_id = 'T-0003'") == [
         ("violence_against_the_person", "unrecorded")
     ]  # fmt: skip
     assert len(list((paths.published("testville") / "versions").iterdir())) == 2
 
 
-def test_an_edited_code_map_rebuilds(small: SmallAgency) -> None:
-    small.run()
-    assert small.rows("select is_crime_type from fct_calls where call_id = 'T-0003'") == [(False,)]
-    file = small.folder / "call_types.csv"
+def test_an_edited_code_map_rebuilds(ran: SmallAgency) -> None:
+    assert ran.rows("select is_crime_type from fct_calls where call_id = 'T-0003'") == [(False,)]
+    file = ran.folder / "call_types.csv"
     file.write_text(file.read_text().replace("NOISE,Noise,,", "NOISE,Noise,public_order,"))
-    assert small.run()
-    assert small.rows("select is_crime_type from fct_calls where call_id = 'T-0003'") == [(True,)]
+    assert ran.run()
+    assert ran.rows("select is_crime_type from fct_calls where call_id = 'T-0003'") == [(True,)]
     assert len(landing.batches("testville", "calls")) == 1
 
 
@@ -83,10 +78,9 @@ def test_a_state_folder_outlives_the_checkout_that_made_it(
 
 
 def test_an_edited_seed_rebuilds(
-    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ran: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small.run()
-    old = small.rows("select outcome from fct_reported_crimes where call_id = 'T-0004'")
+    old = ran.rows("select outcome from fct_reported_crimes where call_id = 'T-0004'")
     assert old == [("justified",)]
     project = tmp_path / "dbt_project"
     shutil.copytree(paths.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
@@ -96,9 +90,9 @@ def test_an_edited_seed_rebuilds(
     changed = "D010,100,true,DUPLICATE_LOG,,,,,,,,must_be_recorded,,"
     seed.write_text(seed.read_text().replace(row, changed))
     monkeypatch.setattr(paths, "DBT_PROJECT", project)
-    assert small.run()
+    assert ran.run()
     # a duplicate log justifies nothing any more
-    new = small.rows("select outcome from fct_reported_crimes where call_id = 'T-0004'")
+    new = ran.rows("select outcome from fct_reported_crimes where call_id = 'T-0004'")
     assert new == [("unrecorded",)]
 
 
@@ -126,22 +120,20 @@ def test_what_was_known_at_a_date_can_be_asked(small: SmallAgency) -> None:
     assert small.rows(known) == [("unrecorded",)]
 
 
-def test_a_leftover_private_build_is_removed_by_the_next(small: SmallAgency) -> None:
-    small.run()
+def test_a_leftover_private_build_is_removed_by_the_next(ran: SmallAgency) -> None:
     leftover = paths.published("testville") / ".next"
     leftover.mkdir()
     (leftover / "recording.duckdb").write_bytes(b"half a file")
     (leftover / "recording.duckdb.wal").write_bytes(b"its log")
     changed = [row[:] for row in CALLS]
     changed[1][5] = "CRIME"
-    small.write("calls.csv", csv_bytes(CALL_HEADER, changed))
-    assert small.run()
+    ran.write("calls.csv", csv_bytes(CALL_HEADER, changed))
+    assert ran.run()
     assert not leftover.exists()
-    assert small.rows("select count(*) from fct_calls") == [(5,)]
+    assert ran.rows("select count(*) from fct_calls") == [(5,)]
 
 
-def test_a_step_does_not_take_another_runs_build(small: SmallAgency) -> None:
-    small.run()
+def test_a_step_does_not_take_another_runs_build(ran: SmallAgency) -> None:
     with pytest.raises(build.BuildError, match="BUILD-GONE"):
         pipeline.publish_version("testville", "20260101T0000-0123456789")
 

@@ -32,11 +32,10 @@ def row_of(file: Path, crime: str) -> str:
     return f"r{numbers[crime]}"
 
 
-def test_a_filled_in_sheet_reaches_the_next_version(small: SmallAgency, tmp_path: Path) -> None:
-    small.run()
-    assert listed(small) == [("T-0002", "suspected", None), ("T-0005", "suspected", None)]
-    by_csv = small.published / "worklist" / "worklist.csv"
-    sheet = kept(small, "worklist.xlsx", tmp_path)
+def test_a_filled_in_sheet_reaches_the_next_version(ran: SmallAgency, tmp_path: Path) -> None:
+    assert listed(ran) == [("T-0002", "suspected", None), ("T-0005", "suspected", None)]
+    by_csv = ran.published / "worklist" / "worklist.csv"
+    sheet = kept(ran, "worklist.xlsx", tmp_path)
     fill(
         sheet,
         **{
@@ -50,16 +49,15 @@ def test_a_filled_in_sheet_reaches_the_next_version(small: SmallAgency, tmp_path
     done = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
     assert done.exit_code == 0, done.output
     assert "2 decisions written" in done.output
-    assert decisions.decide_sheet(small.agency, sheet) == (0, 2)
-    assert small.run()
-    assert listed(small) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
-    assert small.rows(
+    assert decisions.decide_sheet(ran.agency, sheet) == (0, 2)
+    assert ran.run()
+    assert listed(ran) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
+    assert ran.rows(
         "select outcome, reason_code from fct_reported_crimes where call_id = 'T-0002'"
     ) == [("justified", "GOOD_INTENT")]
 
 
-def test_of_a_sheet_all_decisions_are_written_or_none(small: SmallAgency, tmp_path: Path) -> None:
-    small.run()
+def test_of_a_sheet_all_decisions_are_written_or_none(ran: SmallAgency, tmp_path: Path) -> None:
     good = {"decision": "confirmed", "decided_by": "1207"}
     against = {**good, "decision": "dismissed", "reason_code": "VICTIM_UNWILLING"}
     for wrong in (
@@ -78,7 +76,7 @@ def test_of_a_sheet_all_decisions_are_written_or_none(small: SmallAgency, tmp_pa
         lines += [{"reported_crime_id": crime, **given} for crime, (given, _) in wrong.items()]
         decision_sheet.write_csv(sheet, lines)
         with pytest.raises(CdiError) as refused:
-            decisions.decide_sheet(small.agency, sheet)
+            decisions.decide_sheet(ran.agency, sheet)
         told = refused.value.message.split("\n    ")[1:]
         assert len(told) == len(wrong)  # and not row 2, which is in order
         for number, line, (_, why) in zip(range(3, 9), told, wrong.values(), strict=False):

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from cdi import paths, shell
-from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
 PYTHON = paths.REPO / ".venv-client" / "bin" / "python"
 ASKED = {
@@ -35,12 +35,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """An agency that has published; skipped where there is no client."""
     if not PYTHON.is_file() and not os.environ.get("CI"):
         pytest.skip("the client is not installed: make .venv-client/client.stamp")
-    folder = tmp_path_factory.mktemp("client")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDI_HOME", str(folder / "state"))
-        patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
-        patch.delenv("CDI_DATA", raising=False)
-        small = SmallAgency(folder / "agencies" / "testville")
+    with alone(tmp_path_factory.mktemp("client")) as small:
         assert small.run()
         yield small
 

@@ -1,10 +1,7 @@
 """Every corruption of both agencies is noticed, and a clean year raises no alarm."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,16 +12,14 @@ from cdi.simulation import generate
 from cdi.simulation.corruption_trial import VERDICTS
 from cdi.simulation.variant import Variant
 from cdi.sources import Interval
+from tests.slow.conftest import cli
 
 YEAR = Variant("calibrated_2017", 12, 33)
 
 
 def test_nothing_is_missed(tmp_path: Path) -> None:
     """As a person runs it: the exit code, the file, and what the file must hold."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cdi.cli", "corruptions"], capture_output=True, text=True,
-        env={**os.environ, "CDI_HOME": str(tmp_path), "COLUMNS": "160"}, check=False,
-    )  # fmt: skip
+    done = cli("corruptions", home=tmp_path, seconds=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIMULATED" in done.stdout
     rows = json.loads((tmp_path / "corruptions.json").read_text())

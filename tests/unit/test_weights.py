@@ -74,9 +74,8 @@ def test_learning_that_fails_leaves_no_version(state: Path) -> None:
     assert weights.save("testville", "links", JANUARY, "f00", writes("2")).described["seq"] == 1
 
 
-def test_a_build_takes_the_newest_weights_and_names_them(small: SmallAgency) -> None:
-    small.run()
-    before = build.plan(small.agency)
+def test_a_build_takes_the_newest_weights_and_names_them(ran: SmallAgency) -> None:
+    before = build.plan(ran.agency)
     assert before.weights == {}
 
     def write(folder: Path) -> dict[str, int]:
@@ -86,21 +85,20 @@ def test_a_build_takes_the_newest_weights_and_names_them(small: SmallAgency) -> 
         return {"weights": 1, "proven": 90}
 
     saved = weights.save("testville", "links", before.as_of, before.learns_from, write)
-    after = build.plan(small.agency)
+    after = build.plan(ran.agency)
     assert after.weights == {"links": saved}
     assert after.fingerprint != before.fingerprint
     assert after.learns_from == before.learns_from  # what is learnt does not depend on itself
-    assert not pipeline.is_up_to_date("testville", small.interval)
-    assert small.run()
+    assert not pipeline.is_up_to_date("testville", ran.interval)
+    assert ran.run()
     assert build.current("testville") == {
         **(build.current("testville") or {}),
         "weights": {"links": saved.version},
     }
-    assert not small.run()
+    assert not ran.run()
 
 
-def test_too_few_proven_links_teach_nothing_and_it_is_said(small: SmallAgency) -> None:
-    small.run()
+def test_too_few_proven_links_teach_nothing_and_it_is_said(ran: SmallAgency) -> None:
     step = pipeline.learn_links("testville")
     assert not step.is_new
     assert step.evidence.startswith("1 records name a call; 500 are needed")
