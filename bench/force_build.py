@@ -13,6 +13,7 @@ dbt's tests, check, report, publish. Figures go to ``<state>/bench/results.json`
 """
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -60,23 +61,27 @@ def land(times: int, years: int) -> None:
         pipeline.check_landing("simulated", dataset, str(extracted))
         (batch,) = landing.batches("simulated", dataset)
         if times * years > 1:
-            _copy(batch, times, years)
+            multiply(batch, times, years)
     shutil.rmtree(paths.simulated_sources())
 
 
-def _copy(batch: landing.Batch, times: int, years: int) -> None:
+def multiply(batch: landing.Batch, times: float, years: int = 1) -> None:
     """Put copies into a landed batch: each year `times` over, and earlier years, of 53 weeks.
 
     Copies of a day follow each other by minutes, and their numbers alternate, as a busier force's
-    do. Each has people, places' hashes and a last word of its texts of its own.
+    do. Each has people, places' hashes and a last word of its texts of its own. Of a copy in part
+    (as in 2.4 `times`) there are that many logs, with their entries and the records that name them.
     """
     columns = batch.manifest["columns"]
+    copies = math.ceil(times)
+    log = "coalesce(call_key, record_key)" if "record_key" in columns else "call_key"
+    parts = [min(1.0, times - copy) for copy in range(copies)]
     day = "strftime(strptime({0}[5:12], '%Y%m%d') - interval ($year * 53) week, '%Y%m%d')"
-    call = f"printf('NMP-%s-%04d', {day}, {{0}}[14:]::int * {times} + $copy)"
+    call = f"printf('NMP-%s-%04d', {day}, {{0}}[14:]::int * {copies} + $copy)"
     record = (
-        f"printf('%d%s%07d', {{0}}[:2]::int + $year, {{0}}[3:4], {{0}}[5:]::int * {times} + $copy)"
+        f"printf('%d%s%07d', {{0}}[:2]::int + $year, {{0}}[3:4], {{0}}[5:]::int * {copies} + $copy)"
     )
-    own = f"($year * {times} + $copy)"
+    own = f"($year * {copies} + $copy)"
     moved = {
         "call_key": call.format("call_key"),
         "cross_key": call.format("cross_key"),
@@ -98,23 +103,30 @@ def _copy(batch: landing.Batch, times: int, years: int) -> None:
     )
     target = batch.rows.with_suffix(".new")
     with connect() as con:
-        parts = [
-            f"select {select.replace('$year', str(year)).replace('$copy', str(copy))} from rows"
-            for year in range(years)
-            for copy in range(times)
-        ]
         con.execute(f"create view rows as from read_parquet('{batch.rows}')")
-        landing.write_parquet(con, " union all ".join(parts), target)
+        selects = [
+            f"select {select.replace('$year', str(year)).replace('$copy', str(copy))} from rows "
+            f"where hash({log}) % 10000 < {round(10_000 * part)}"
+            for year in range(years)
+            for copy, part in enumerate(parts)
+        ]
+        landing.write_parquet(con, " union all ".join(selects), target)
+        accepted = dict(
+            con.execute(
+                "select source_file, count(*) from read_parquet(?) group by all", [str(target)]
+            ).fetchall()
+        )
     for file in (target, batch.folder / "manifest.json"):
         file.chmod(0o644)
     target.replace(batch.rows)
     manifest: dict[str, Any] = batch.manifest
     manifest["files"] = [
         # only accepted rows are copied
-        {**file, "name": f"{year}-{file['name']}", "accepted": file["accepted"] * times}
+        {**file, "name": name, "accepted": accepted.get(name, 0)}
         | ({"quarantined": 0, "duplicates": 0} if year else {})
         for year in range(years)
         for file in manifest["files"]
+        for name in [f"{year}-{file['name']}"]
     ]
     for file in manifest["files"]:
         file["read"] = file["accepted"] + file["quarantined"] + file["duplicates"]
