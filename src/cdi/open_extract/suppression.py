@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Target = tuple[int, int]  # which count, and the value that a witness must give it, or go beyond
 
-# small counts that one witness is built for: with 20 it takes a fifth of the time, and withholds more
+# small counts that one witness is built for: 20 take a fifth of the time, and withhold more
 TOGETHER = 6
 SLACK = 1e4  # price of leaving a small count for a later witness
 FREE = 1e-3  # price of moving a count that is withheld already
