@@ -94,6 +94,16 @@ def test_limits_are_never_below_what_is_recorded() -> None:
     assert found.limits(slice(0, 1)) == (3901463, 3901463, 3901463)  # nothing is open
 
 
+@pytest.mark.parametrize("outstanding", [5.0, 0.5, 0.045, 1e-6, 0.0, -0.5])
+def test_what_is_expected_lies_between_the_limits(outstanding: float) -> None:
+    """Also where a lognormal's mean would lie beyond its upper limit: log errors from 3.3 on."""
+    one = np.ones(1)
+    found = nowcast.Nowcast(542 * one, (542 + outstanding) * one, one, own=4 * one, shared=0 * one)
+    expected, low, high = found.limits()
+    assert expected == 542 + outstanding
+    assert low < expected < high
+
+
 def test_a_triangle_with_a_gap_is_refused() -> None:
     gap, fuller = GENINS.copy(), GENINS.copy()
     gap[3, 2] = NAN

@@ -75,16 +75,18 @@ class Nowcast:
         """Crimes of some origins recorded in the end: expected, and limits.
 
         What is outstanding is taken as lognormal, so the limits are never below what is recorded;
-        where more will be cancelled than recorded, as normal.
+        as normal where more will be cancelled than recorded, and where next to nothing is
+        outstanding and its error is so much larger that a lognormal's mean would lie beyond its
+        limits.
 
         Returns:
             Expected, lower and upper limit.
         """
         now, rest = float(self.so_far[origins].sum()), float(self.outstanding[origins].sum())
         z, se = NormalDist().inv_cdf((1 + level) / 2), self.se(origins)
-        if rest <= 0:
+        sigma2 = np.log1p((se / rest) ** 2) if rest > 0 else np.inf
+        if np.sqrt(sigma2) > 2 * z:
             return now + rest, now + rest - z * se, now + rest + z * se
-        sigma2 = np.log1p((se / rest) ** 2)
         middle, half = np.log(rest) - sigma2 / 2, z * np.sqrt(sigma2)
         return now + rest, now + float(np.exp(middle - half)), now + float(np.exp(middle + half))
 
