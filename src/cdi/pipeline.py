@@ -4,6 +4,7 @@ Steps hand over names, not objects: a task may run in another process than the o
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -195,9 +196,11 @@ def write_report(agency: str, version: str) -> Step:
     from cdi import open_extract  # its solver takes a second to import
 
     planned = build.resume(agencies.load(agency), version)
-    report.write(planned)
-    dictionary.write(planned)
-    open_extract.write(planned)
+    with ThreadPoolExecutor(1) as pool:  # its solver has a core to itself
+        extract = pool.submit(open_extract.write, planned)
+        report.write(planned)
+        dictionary.write(planned)
+        extract.result()
     return Step(True, _as_list(summary_of(planned.file)), version)
 
 
