@@ -24,7 +24,7 @@ def imported(file: Path) -> set[str]:
 
 
 def test_there_are_files_to_look_at() -> None:
-    assert len(DAG_FILES) == 4
+    assert {file.stem for file in DAG_FILES} >= {"extract", "build", "train", "audit", "retain"}
     assert len(LIBRARY) > 15
 
 
