@@ -7,7 +7,7 @@ landing, build. None has an audit, so the lexicon alone reads the texts.
 1. Made once and kept below ``<state>/bench/national-<volume>``, not timed: one force is simulated,
    extracted, checked and landed, and weights are learnt from it (a task that runs once a month).
    The 43 have as many copies of its rows as their size asks, as in bench/force_build.py, the last
-   copy in part. To simulate and land all twenty million logs takes hours.
+   copy in part. To simulate and land all twenty million logs takes far longer.
 2. Timed, one process per force, two at a time, the largest first: build, check, report, publish. A
    published version is removed once it is counted: 43 of them would fill a small disk.
 

@@ -208,3 +208,18 @@ def test_a_first_batch_is_compared_with_nothing(tmp_path: Path) -> None:
     assert told == {
         "source_file", "missing_days", "silent_hours", "formula_columns", "twin_share"
     }  # fmt: skip
+
+
+def test_a_column_that_has_one_value_a_file_is_no_default(tmp_path: Path) -> None:
+    """As where each district or auditor has a file; in a file that held both it would be one."""
+    for is_apart in (True, False):
+        before, after = calls(FIRST), calls(FIRST + timedelta(days=DAYS))
+        for number, row in enumerate(before):
+            row["district"] = ("N", "S")[number % 2]
+            row["source_file"] = row["district"] if is_apart else "f"
+        for row in after:
+            row["district"] = "S"
+        (tmp_path / str(is_apart)).mkdir()
+        earlier = batch(tmp_path / str(is_apart) / "earlier", before, 1)
+        told = measured(tmp_path / str(is_apart), after, [earlier])["constant_columns"]
+        assert told == (None if is_apart else "district")

@@ -106,9 +106,20 @@ def _columns(con: duckdb.DuckDBPyConnection, dataset: str) -> None:
     """Lists of columns that went blank, or whose values are not what such values are."""
     kinds = {name: c.kind for c in DATASETS[dataset] for name in c.outputs}
     texts = [n for n, kind in kinds.items() if kind in TEXTS and not n.endswith("_key")]
-    codes = ", ".join(literal(name) for name in texts if kinds[name] in ("code", "boolean"))
+    coded = [name for name in texts if kinds[name] in ("code", "boolean")]
+    codes = ", ".join(map(literal, coded))
     for table, file in (("earlier", "'earlier'"), ("rows", "source_file")):
         _describe(con, table, file, list(kinds), texts, f"column_name in ({codes})")
+    # a file per auditor or district has one value in that column, as the files before it had
+    con.execute(
+        f"""
+        create or replace temp table one_a_file as
+        select distinct column_name from (
+            select {", ".join(f"min({name}) = max({name}) as {name}" for name in coded)}
+            from earlier group by source_file having count(*) >= {LEAST_ROWS}
+        ) unpivot (is_one for column_name in ({", ".join(coded)})) where is_one
+        """
+    )
     enough = f"n.row_count >= {LEAST_ROWS} and e.row_count >= {LEAST_ROWS} and "
     is_emptied = "n.blank >= 0.95 and e.blank <= 0.5"
     told = {
@@ -116,7 +127,7 @@ def _columns(con: duckdb.DuckDBPyConnection, dataset: str) -> None:
         "thinned": enough + f"n.blank >= e.blank + 0.3 and not ({is_emptied})",
         # ten values or more should have been others
         "constant": "n.value_count = 1 and (1 - e.top_share) * (1 - n.blank) * n.row_count >= 10 "
-        f"and e.row_count >= {LEAST_ROWS}",
+        f"and e.row_count >= {LEAST_ROWS} and n.column_name not in (from one_a_file)",
         "unheard_of": enough + "n.unheard_of > 0.05",
         "cut": f"n.longest < e.longest and ({enough}n.at_longest >= 0.2 and e.at_longest < 0.1 "
         # not one of fifty texts is as long as a quarter of them were
