@@ -1,13 +1,11 @@
 """`cdi nowcast` from an empty state folder, on two simulated forces."""
 
 import json
-import os
-import subprocess
 from typing import Any
 
 import pytest
 
-from tests.conftest import REPO
+from tests.conftest import cli
 
 SEEDS = 2
 # 40 cuts a fortnight apart share six of their eight weeks with the next: of 90% promised, anything
@@ -18,13 +16,8 @@ LEAST = 0.75
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("nowcast") / "state"
-    command = [REPO / ".venv" / "bin" / "python", "-m", "cdi.cli", "nowcast"]
-    subprocess.run(
-        [*command, "--seeds", str(SEEDS), "--seed", "51"],
-        cwd=REPO,
-        env={**os.environ, "CDI_HOME": str(home), "PYTHONPATH": "src:plugins"},
-        check=True,
-    )
+    done = cli("nowcast", "--seeds", str(SEEDS), "--seed", "51", home=home, seconds=3600)
+    assert done.returncode == 0, done.stdout + done.stderr
     made: dict[str, Any] = json.loads((home / "nowcast.json").read_text())
     return made
 

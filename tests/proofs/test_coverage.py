@@ -1,13 +1,11 @@
 """`make coverage` from an empty state folder, with 400 replicates."""
 
 import json
-import os
-import subprocess
 from typing import Any
 
 import pytest
 
-from tests.conftest import REPO
+from tests.conftest import cli
 
 REPLICATES = 400
 # a share of 400 has a standard error of 1.1 points at 95%
@@ -18,13 +16,8 @@ DOMAIN = 0.90
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     home = tmp_path_factory.mktemp("coverage")
-    command = [REPO / ".venv" / "bin" / "python", "-m", "cdi.cli", "coverage"]
-    subprocess.run(
-        [*command, "--replicates", str(REPLICATES), "--seed", "31"],
-        cwd=REPO,
-        env={**os.environ, "CDI_HOME": str(home), "PYTHONPATH": "src:plugins"},
-        check=True,
-    )
+    done = cli("coverage", "--replicates", str(REPLICATES), "--seed", "31", home=home, seconds=3600)
+    assert done.returncode == 0, done.stdout + done.stderr
     made: list[dict[str, Any]] = json.loads((home / "coverage.json").read_text())
     return made
 
