@@ -107,6 +107,7 @@ def write(planned: Plan) -> None:
     from cdi.charts import Drawing
 
     with connect(planned.file, read_only=True) as con:
+        con.execute("set memory_limit = '2GB'")  # what it has read it would keep
         drawing = Drawing(is_simulated=planned.agency.is_simulated)
         values = _gathered(con, planned, drawing)
         page = render("report.html.j2", compared=_compared(planned), **values)
