@@ -223,7 +223,7 @@ DATASETS: dict[str, tuple[Column, ...]] = {
     # what auditors found in the logs that `cdi audit draw` drew: a row for each reading of a log
     # (crime 0), with its counts, and one for each crime found in it; every agency has it
     "audit_readings": (
-        Column("draw_id", "code", is_required=True, is_identity=True),
+        Column("draw_id", "text", is_required=True, is_identity=True),
         Column("call_reference", "reference", is_required=True, is_identity=True),
         # staff numbers, not names; FCR decides where two readings differ
         Column("auditor_code", "code", is_required=True, is_identity=True),

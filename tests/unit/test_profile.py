@@ -46,19 +46,19 @@ def calls(start: datetime) -> list[Row]:
     return rows
 
 
-def batch(folder: Path, rows: list[Row], seq: int) -> Batch:
+def batch(folder: Path, rows: list[Row], seq: int, dataset: str = "calls") -> Batch:
     """Rows as a batch of a snapshot."""
     folder.mkdir()
-    names = output_columns("calls")
+    names = output_columns(dataset)
     with duckdb.connect() as con:
         con.execute(f"create table rows ({', '.join(f'{n} {t}' for n, t in names.items())})")
         con.execute(
             "insert into rows by name select unnest($rows, recursive := true)", {"rows": rows}
         )
         con.execute("copy rows to $file (format parquet)", {"file": str(folder / "rows.parquet")})
-    end = max(row["received_at"] for row in rows).replace(hour=0, minute=0, second=0)
+    end = max(row.get("received_at", FIRST) for row in rows).replace(hour=0, minute=0, second=0)
     manifest = {
-        "dataset": "calls", "delivery": "snapshot", "seq": seq, "interval_start": str(FIRST),
+        "dataset": dataset, "delivery": "snapshot", "seq": seq, "interval_start": str(FIRST),
         "as_of": f"{end + timedelta(days=1, hours=-1)}+00:00",
     }  # fmt: skip
     write_manifest(folder, manifest)
@@ -70,9 +70,11 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Batch:
     return batch(tmp_path_factory.mktemp("earlier") / "b", calls(FIRST), 1)
 
 
-def measured(folder: Path, rows: list[Row], before: list[Batch]) -> dict[str, Any]:
+def measured(
+    folder: Path, rows: list[Row], before: list[Batch], dataset: str = "calls"
+) -> dict[str, Any]:
     """The measures of one batch that say anything."""
-    spoiled = batch(folder / "b", rows, 2)
+    spoiled = batch(folder / "b", rows, 2, dataset)
     with duckdb.connect() as con:
         con.execute(f"create view rows as from read_parquet('{spoiled.rows}')")
         profile.measure(con, load_sample(), spoiled, before)
@@ -223,3 +225,18 @@ def test_a_column_that_has_one_value_a_file_is_no_default(tmp_path: Path) -> Non
         earlier = batch(tmp_path / str(is_apart) / "earlier", before, 1)
         told = measured(tmp_path / str(is_apart), after, [earlier])["constant_columns"]
         assert told == (None if is_apart else "district")
+
+
+def test_a_new_round_of_an_audit_is_no_new_code(tmp_path: Path) -> None:
+    """Each draw has a name of its own; an auditor whom nobody has heard of is told."""
+
+    def readings(draw: str, auditor: str) -> list[Row]:
+        return [
+            {"draw_id": draw, "call_key": f"NMP-{number}", "auditor_code": auditor,
+             "source_file": "f", "row_id": f"f:{number}"}
+            for number in range(200)
+        ]  # fmt: skip
+
+    earlier = batch(tmp_path / "earlier", readings("frame-2017-1", "A1"), 1, "audit_readings")
+    told = measured(tmp_path, readings("frame-2018-1", "A2"), [earlier], "audit_readings")
+    assert told["unheard_of_columns"] == "auditor_code"
