@@ -34,6 +34,9 @@ from cdi.weights import Weights
 
 # of the files that any DuckDB 1.x opens
 STORAGE_VERSION = "v1.0.0"
+# landed rows from which on one model is built at a time: two would need more memory than both may
+# have, and each fills all cores anyway
+LARGE = 10_000_000
 # rules that the facts refer to: shown in `main` as dimensions
 DIMENSIONS = ("evidence_kinds", "offence_groups", "reasons", "rulesets")
 
@@ -62,6 +65,11 @@ class Plan:
     def version(self) -> str:
         """Name of the version: as_of and the fingerprint's start."""
         return f"{self.as_of:%Y%m%dT%H%M}-{self.fingerprint[:10]}"
+
+    @property
+    def rows(self) -> int:
+        """How many rows the batches have."""
+        return sum(batch.manifest["accepted"] for some in self.batches.values() for batch in some)
 
     @property
     def folder(self) -> Path:
@@ -520,6 +528,7 @@ def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None
         "--log-level-file", "info",  # each statement stands in compiled/ and run/ already
         "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
         "--target-path", str(target), "--exclude-resource-type", "unit_test", *chosen,
+        *(["--threads", "1"] if planned.rows > LARGE else []),
     ]  # fmt: skip
     source = str(Path(__file__).parents[1])  # for dbt's Python models
     env = {

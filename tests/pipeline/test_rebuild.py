@@ -9,7 +9,8 @@ import pytest
 from cdi import build, landing, paths, pipeline
 from cdi.agencies import Agency
 from cdi.datasets import REQUIRED
-from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes, table_contents
+from cdi.errors import BuildError
+from tests.conftest import CALL_HEADER, CALLS, RECORDS, SmallAgency, csv_bytes, table_contents
 
 
 def test_without_the_published_folder_the_same_tables_come_back(ran: SmallAgency) -> None:
@@ -131,6 +132,34 @@ def test_a_leftover_private_build_is_removed_by_the_next(ran: SmallAgency) -> No
     assert ran.run()
     assert not leftover.exists()
     assert ran.rows("select count(*) from fct_calls") == [(5,)]
+
+
+def test_models_of_a_large_landing_are_built_one_at_a_time(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of them, side by side, ran out of the memory that a build may have."""
+    for dataset in ("calls", "crime_records"):
+        small.extract_and_check(dataset)
+    planned = build.plan(small.agency)
+    assert planned.rows == len(CALLS) + len(RECORDS)
+    log = paths.home() / "dbt" / "testville.stg_decisions" / "dbt.log"
+    for large, threads in ((planned.rows, 2), (planned.rows - 1, 1)):
+        monkeypatch.setattr(build, "LARGE", large)
+        with build.part(planned, "stg_decisions"):
+            assert f"Concurrency: {threads} threads" in log.read_text()
+        log.unlink()
+
+
+def test_the_memory_of_a_build_can_be_set(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.extract_and_check()
+    monkeypatch.setenv("CDI_MEMORY_LIMIT", "plenty")  # DuckDB is asked for it, and says no
+    with (
+        pytest.raises(BuildError, match="plenty|memory"),
+        build.part(build.plan(small.agency), "stg_decisions"),
+    ):
+        pass
 
 
 def test_a_step_does_not_take_another_runs_build(ran: SmallAgency) -> None:
