@@ -156,7 +156,7 @@ def test_the_memory_of_a_build_can_be_set(
     small.extract_and_check()
     monkeypatch.setenv("CDI_MEMORY_LIMIT", "plenty")  # DuckDB is asked for it, and says no
     with (
-        pytest.raises(BuildError, match="plenty|memory"),
+        pytest.raises(BuildError, match="memory"),
         build.part(build.plan(small.agency), "stg_decisions"),
     ):
         pass
