@@ -76,7 +76,7 @@ test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
 
 test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Proofs; real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
 	$(BIN)/python -m pytest tests/proofs --numprocesses auto --dist loadfile
-	$(BIN)/python -m pytest tests/slow
+	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile
 
 test-browser: $(VENV)/dev.stamp  ## The Airflow UI, report and validation page in Chromium
 	$(BIN)/python -m pytest tests/browser
