@@ -74,8 +74,7 @@ shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## A read-only SQL prompt on th
 test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Proofs; real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
-	$(BIN)/python -m pytest tests/proofs --numprocesses auto --dist loadfile
+test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
 	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile
 
 test-browser: $(VENV)/dev.stamp  ## The Airflow UI, report and validation page in Chromium

@@ -248,24 +248,6 @@ class SmallAgency:
         return paths.published("testville") / "current"
 
 
-def cli(
-    *arguments: str, home: Path, seconds: float = 600
-) -> subprocess.CompletedProcess[str]:  # fmt: skip
-    """Run the command line in a process of its own, for so many seconds at most."""
-    env = {
-        **os.environ,
-        "CDI_HOME": str(home),
-        "PYTHONPATH": f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}",
-        "COLUMNS": "200",
-    }
-    for name in ("CDI_DATA", "CDI_AGENCIES"):
-        env.pop(name, None)
-    return subprocess.run(
-        [sys.executable, "-m", "cdi.cli", *arguments],
-        env=env, capture_output=True, text=True, check=False, timeout=seconds,
-    )  # fmt: skip
-
-
 @contextmanager
 def alone(folder: Path) -> Iterator[SmallAgency]:
     """The agency `testville`, alone in its registry, for a fixture that many tests share.

@@ -1,6 +1,8 @@
-"""Helpers of the slow tests: a real Airflow with its scheduler."""
+"""Helpers of the slow tests: the command line, and a real Airflow with its scheduler."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +13,24 @@ import pytest
 
 from cdi import agencies, paths, runner, service
 from tests.conftest import SAMPLE, SmallAgency
+
+
+def cli(
+    *arguments: str, home: Path, seconds: float = 600
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run the command line in a process of its own, for so many seconds at most."""
+    env = {
+        **os.environ,
+        "CDI_HOME": str(home),
+        "PYTHONPATH": f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}",
+        "COLUMNS": "200",
+    }
+    for name in ("CDI_DATA", "CDI_AGENCIES"):
+        env.pop(name, None)
+    return subprocess.run(
+        [sys.executable, "-m", "cdi.cli", *arguments],
+        env=env, capture_output=True, text=True, check=False, timeout=seconds,
+    )  # fmt: skip
 
 
 def processes_of(home: Path) -> list[str]:

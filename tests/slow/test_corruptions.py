@@ -12,7 +12,7 @@ from cdi.simulation import generate
 from cdi.simulation.corruption_trial import VERDICTS
 from cdi.simulation.variant import Variant
 from cdi.sources import Interval
-from tests.conftest import cli
+from tests.slow.conftest import cli
 
 YEAR = Variant("calibrated_2017", 12, 33)
 

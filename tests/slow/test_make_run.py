@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.conftest import cli, table_contents
-from tests.slow.conftest import processes_of
+from tests.conftest import table_contents
+from tests.slow.conftest import cli, processes_of
 
 
 @pytest.fixture(scope="module")

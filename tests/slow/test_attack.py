@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.conftest import cli
+from tests.slow.conftest import cli
 
 DISTRICTS, MONTHS, GROUPS = 8, 12, 11
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cdi.audit import pictures
-from tests.conftest import cli
+from tests.slow.conftest import cli
 
 DRAWS = 20
 
