@@ -299,9 +299,10 @@ def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
     if build.is_current(planned):
         return None
     with ThreadPoolExecutor(1) as pool:
-        for module in SLOW_TO_IMPORT:  # dbt begins on one core: the other imports them meanwhile
-            pool.submit(import_module, module)
+        # dbt begins on one core: the other imports them meanwhile
+        imported = pool.map(import_module, SLOW_TO_IMPORT)
         build.build(planned)
+        list(imported)  # a name that is not there fails here
     check_marts(agency, planned.version)
     write_report(agency, planned.version)
     publish_version(agency, planned.version)

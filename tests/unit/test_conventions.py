@@ -63,3 +63,23 @@ def test_no_requirements_file_names_an_address() -> None:
         assert len(pinned) > 0
         # each pin is followed by at least one hash
         assert text.count(" \\\n    --hash=sha256:") >= len(pinned)
+
+
+def test_a_model_that_a_query_reads_twice_is_not_kept_in_memory_meanwhile() -> None:
+    # DuckDB keeps a CTE that is read more than once whole, with all its columns
+    seeds = {file.stem for file in paths.DBT_PROJECT.glob("seeds/*.csv")}
+    told = re.compile(r"^(?:with )?(\w+) as (not materialized )?\(\n(.*?)^\)", re.M | re.S)
+    works = re.compile(
+        r"\b(join|group by|qualify|union|distinct|limit|unnest|over|any_value|max|min)\b"
+    )
+    looked_at = 0
+    for file in paths.DBT_PROJECT.glob("models/*/*.sql"):
+        text = file.read_text(encoding="utf-8")
+        for name, inlined, body in told.findall(text):
+            read = re.search(r"\bfrom \{\{ ref\('(\w+)'\)|standing_rows", body)
+            if not read or read[1] in seeds or works.search(body):
+                continue
+            if len(re.findall(rf"\b(?:from|join) {name}\b", text)) > 1:
+                looked_at += 1
+                assert inlined, f"{file.stem}: {name} as not materialized (...)"
+    assert looked_at > 15

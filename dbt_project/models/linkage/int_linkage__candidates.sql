@@ -10,11 +10,11 @@
     'birth_date', 'surname_near_by', 'address', 'postcode', 'near_in_hours', 'near_of_kind', 'district_in_minutes'
 ] %}
 
-with subjects as (
+with subjects as not materialized (
     select * from {{ ref('int_linkage__subjects') }}
 ),
 
-calls as (
+calls as not materialized (
     select
         *,
         received_s // {{ wide_bucket }} as wide_bucket,

@@ -1,10 +1,10 @@
 {#- How far each record and each of its candidates agree. Candidates are what the blocks found, the
     log of a reference that was refused, and logs one slip away from it of the same surroundings. -#}
-with subjects as (
+with subjects as not materialized (
     select * from {{ ref('int_linkage__subjects') }}
 ),
 
-calls as (
+calls as not materialized (
     select * from {{ ref('int_linkage__calls') }}
 ),
 
@@ -67,7 +67,7 @@ taken as (
     group by call_id
 ),
 
-first_logs as (
+first_logs as not materialized (
     select * from {{ ref('int_linkage__first_logs') }}
 ),
 

@@ -2,7 +2,7 @@
     unmarked one is known by its address, its kind of crime and the hour. -#}
 {% set within_s = 3600 %}
 
-with calls as (
+with calls as not materialized (
     select * from {{ ref('int_linkage__calls') }}
 ),
 

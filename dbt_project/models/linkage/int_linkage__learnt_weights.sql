@@ -3,7 +3,7 @@
     at which the probabilities of the leftovers add up to it (a fixed point; crimes and others apart). -#}
 {% set rounds = 8 %}
 
-with learnt as (
+with learnt as not materialized (
     select
         comparison,
         level,
@@ -14,7 +14,7 @@ with learnt as (
     where fold = 2
 ),
 
-pairs as (
+pairs as not materialized (
     select * from {{ ref('int_linkage__comparisons') }}
 ),
 

@@ -1,7 +1,7 @@
 {#- What each pattern of levels weighs, as base-2 logarithm of the odds of a match: as learnt where the
     pattern was seen, else the prior and the sum of its levels, as if these were independent. What is
     unknown, or was never seen in learning, weighs nothing. -#}
-with weights as (
+with weights as not materialized (
     select * from {{ ref('int_linkage__weights') }}
 ),
 

@@ -13,28 +13,38 @@ base as (
     where comparison = 'leftover'
 ),
 
-pairs as (
+-- some thousand patterns in the order of their weights: a number stands for each
+patterns as (
+    select
+        pattern,
+        weight,
+        row_number() over (order by weight asc, pattern asc) as pattern_place
+    from {{ ref('int_linkage__pattern_weights') }}
+),
+
+strongest as (
     select
         pairs.crime_record_id,
         pairs.incident_call_id,
-        pairs.pattern,
-        patterns.weight + coalesce(base.weight, -1) as weight
+        any_value(pairs.is_crime_record) as is_crime_record,
+        max(patterns.pattern_place) as pattern_place
     from {{ ref('int_linkage__comparisons') }} as pairs
-    inner join {{ ref('int_linkage__pattern_weights') }} as patterns on pairs.pattern = patterns.pattern
-    left join base on pairs.is_crime_record = base.is_crime_record
+    inner join patterns on pairs.pattern = patterns.pattern
     where pairs.is_match is null
+    group by pairs.crime_record_id, pairs.incident_call_id
 ),
 
 incidents as (
     select
-        pairs.crime_record_id,
-        pairs.incident_call_id,
-        max(pairs.weight) as weight,
-        max_by(pairs.pattern, (pairs.weight, pairs.pattern)) as pattern,
-        any_value(calls.received_s) as received_s
-    from pairs
-    inner join {{ ref('int_linkage__calls') }} as calls on pairs.incident_call_id = calls.call_id
-    group by pairs.crime_record_id, pairs.incident_call_id
+        strongest.crime_record_id,
+        strongest.incident_call_id,
+        patterns.weight + coalesce(base.weight, -1) as weight,
+        patterns.pattern,
+        calls.received_s
+    from strongest
+    inner join patterns on strongest.pattern_place = patterns.pattern_place
+    left join base on strongest.is_crime_record = base.is_crime_record
+    inner join {{ ref('int_linkage__calls') }} as calls on strongest.incident_call_id = calls.call_id
 ),
 
 best as (

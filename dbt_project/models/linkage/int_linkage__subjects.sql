@@ -3,11 +3,11 @@
     second of them is taken as if it bore no reference, as the leftovers mostly do. -#}
 {% set sample_size = 20000 %}
 
-with records as (
+with records as not materialized (
     select * from {{ ref('int_linkage__records') }}
 ),
 
-proven as (
+proven as not materialized (
     select * from {{ ref('int_linkage__proven') }}
 ),
 

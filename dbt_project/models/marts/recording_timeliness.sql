@@ -20,7 +20,7 @@ settings as (
 ),
 
 -- a cancelled record was made, too
-by_call as (
+by_call as not materialized (
     select
         crime_record_id,
         reported_at,

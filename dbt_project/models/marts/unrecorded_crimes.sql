@@ -1,12 +1,12 @@
 {#- The registrar's worklist in the order of `list_place`. What is suspected on good evidence comes first,
     what has a small chance after it; within both the gravest first, then the likeliest. -#}
-with listed as (
+with listed as not materialized (
     select *
     from {{ ref('fct_reported_crimes') }}
     where status is not null
 ),
 
-calls as (
+calls as not materialized (
     select
         call_id,
         received_at,

@@ -1,7 +1,7 @@
 {#- Whether an officer came: a deputy chief constable said in 2018 that "in every case where there was a
     vulnerable victim, we have sent an officer". Per call, not per crime: a call with one crime recorded
     and one unrecorded is `unrecorded`. A call that an officer raised is left out, as one is there. -#}
-with calls as (
+with calls as not materialized (
     select *
     from {{ ref('fct_calls') }}
     where not coalesce(is_self_initiated, false)
@@ -18,7 +18,7 @@ crimes as (
     group by call_id
 ),
 
-vulnerable as (
+vulnerable as not materialized (
     select
         call_id,
         qualifier

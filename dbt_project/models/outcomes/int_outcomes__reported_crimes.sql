@@ -6,7 +6,7 @@
     years have one in eleven -#}
 {% set third_share = 0.1 %}
 
-with readings as (
+with readings as not materialized (
     select * from {{ ref('int_reporting__text_reading') }}
 ),
 

@@ -5,7 +5,7 @@
     'is_counted_elsewhere', 'is_rape', 'has_code_evidence', 'text_reading', 'is_record_promised'
 ] %}
 
-with facts as (
+with facts as not materialized (
     select * from {{ ref('int_reporting__facts') }}
 ),
 

@@ -5,7 +5,7 @@
     mostly begin with something else: in those a second thing must be told, too -#}
 {% set min_second_probability = 0.6 %}
 
-with named as (
+with named as not materialized (
     select * from {{ ref('int_reporting__named_crimes') }}
 ),
 

@@ -22,41 +22,6 @@ spoken as (
     group by hits.call_id
 ),
 
-closings as (
-    select
-        calls.call_id,
-        coalesce(readings.text_reading, 'nothing') as text_reading,
-        coalesce(readings.crime_probability >= 0.5, readings.text_reading = 'crime', false)
-            as is_crime_likelier,
-        case when reasons.is_legitimate then reasons.reason_code end as coded_reason,
-        case when not reasons.is_legitimate then reasons.reason_code end as coded_excuse,
-        spoken.reason_code as spoken_reason,
-        spoken.excuse_code as spoken_excuse,
-        coalesce(closures.expects_record, false) as is_record_promised
-    from calls
-    left join {{ source('codes', 'closures') }} as closures on calls.disposition_code = closures.code
-    left join {{ ref('reasons') }} as reasons on closures.reason_code = reasons.reason_code
-    left join spoken on calls.call_id = spoken.call_id
-    left join {{ ref('int_reporting__text_reading') }} as readings on calls.call_id = readings.call_id
-),
-
--- a reason in words counts unless the text, read in full, rather tells of a crime than not: the text
--- model reads one from a lower probability, where nothing speaks against it
-judged as (
-    select
-        call_id,
-        text_reading,
-        is_record_promised,
-        coalesce(
-            coded_reason,
-            case when not is_crime_likelier then spoken_reason end,
-            coded_excuse,
-            spoken_excuse
-        ) as closure_reason_code,
-        coalesce(coded_reason = 'NO_CRIME_BOP' and text_reading = 'crime', false) as is_reason_contradicted
-    from closings
-),
-
 coded as (
     select distinct call_id
     from {{ ref('int_reporting__call_evidence') }}
@@ -71,30 +36,60 @@ first_crimes as (
     where crime_number = 1
 ),
 
-final as (
+gathered as (
     select
         calls.call_id,
-        coalesce(crimes.crime_number, 0) as crime_number,
         calls.received_on,
-        crimes.call_id is not null as has_crime_evidence,
-        judged.closure_reason_code,
-        judged.is_reason_contradicted,
-        -- a second crime of another group is no repeat
-        coalesce(repeats.call_id is not null and crimes.offence_group = first_crimes.offence_group, false)
-            as is_repeat_log,
+        crimes.crime_number,
+        crimes.offence_group = first_crimes.offence_group as is_of_first_group,
+        repeats.call_id is not null as is_repeat,
         coalesce(counting.is_counted_elsewhere, false) as is_counted_elsewhere,
         coalesce(crimes.is_rape, false) as is_rape,
         coded.call_id is not null as has_code_evidence,
-        judged.text_reading,
-        judged.is_record_promised
+        coalesce(readings.text_reading, 'nothing') as text_reading,
+        coalesce(readings.crime_probability >= 0.5, readings.text_reading = 'crime', false)
+            as is_crime_likelier,
+        case when reasons.is_legitimate then reasons.reason_code end as coded_reason,
+        case when not reasons.is_legitimate then reasons.reason_code end as coded_excuse,
+        spoken.reason_code as spoken_reason,
+        spoken.excuse_code as spoken_excuse,
+        coalesce(closures.expects_record, false) as is_record_promised
     from calls
-    inner join judged on calls.call_id = judged.call_id
+    left join {{ source('codes', 'closures') }} as closures on calls.disposition_code = closures.code
+    left join {{ ref('reasons') }} as reasons on closures.reason_code = reasons.reason_code
+    left join spoken on calls.call_id = spoken.call_id
+    left join {{ ref('int_reporting__text_reading') }} as readings on calls.call_id = readings.call_id
     left join {{ ref('int_reporting__disclosed_crimes') }} as crimes on calls.call_id = crimes.call_id
     left join {{ ref('int_reporting__counting') }} as counting
         on crimes.call_id = counting.call_id and crimes.crime_number = counting.crime_number
     left join {{ ref('int_reporting__repeat_logs') }} as repeats on calls.call_id = repeats.call_id
     left join first_crimes on calls.call_id = first_crimes.call_id
     left join coded on calls.call_id = coded.call_id
+),
+
+final as (
+    select
+        call_id,
+        coalesce(crime_number, 0) as crime_number,
+        received_on,
+        crime_number is not null as has_crime_evidence,
+        -- a reason in words counts unless the text, read in full, rather tells of a crime than not: the
+        -- text model reads one from a lower probability, where nothing speaks against it
+        coalesce(
+            coded_reason,
+            case when not is_crime_likelier then spoken_reason end,
+            coded_excuse,
+            spoken_excuse
+        ) as closure_reason_code,
+        coalesce(coded_reason = 'NO_CRIME_BOP' and text_reading = 'crime', false) as is_reason_contradicted,
+        -- a second crime of another group is no repeat
+        coalesce(is_repeat and is_of_first_group, false) as is_repeat_log,
+        is_counted_elsewhere,
+        is_rape,
+        has_code_evidence,
+        text_reading,
+        is_record_promised
+    from gathered
 )
 
 select * from final

@@ -1,6 +1,6 @@
 {#- What is known of each log besides its text. Audited logs that are not among the calls are read too: the
     text model learns from them. -#}
-with calls as (
+with calls as not materialized (
     select
         call_id,
         true as is_in_calls,

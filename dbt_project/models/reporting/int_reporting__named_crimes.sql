@@ -1,6 +1,6 @@
 {#- Which crimes a call names: what its code names and what its account tells are put together. A code
     names one crime, and where both speak of one, it is the same. -#}
-with evidence as (
+with evidence as not materialized (
     select * from {{ ref('int_reporting__call_evidence') }}
 ),
 

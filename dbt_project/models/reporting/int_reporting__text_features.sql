@@ -1,6 +1,6 @@
 {#- What the text model sees of a log: its words, and as signs what codes and lexicon say. Only logs that the
     model's version has not read yet, and the audited ones, from which it learns. -#}
-with contents as (
+with contents as not materialized (
     select * from {{ ref('int_reporting__text_contents') }}
 ),
 

@@ -1,7 +1,7 @@
 {#- An agency may deliver many rows per record (a row per charge, victim, supplement). What a record
     says as a whole is taken from its first row in the file; GX rule CRM-05 warns where rows of
     one record disagree on the offence. -#}
-with standing as (
+with standing as not materialized (
     {{ standing_rows('crime_records') }}
 ),
 
