@@ -9,9 +9,13 @@ import duckdb
 
 
 def connect(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with the settings that every step shares (UTC, rows in source order)."""
+    """Open DuckDB with the settings that every step shares (UTC, rows in source order).
+
+    It draws no bars of its own into the log of a step.
+    """
     con = duckdb.connect(str(path), read_only=read_only)
     con.execute("set timezone = 'UTC'")
+    con.execute("set enable_progress_bar = false")
     con.execute("set preserve_insertion_order = true")
     return con
 

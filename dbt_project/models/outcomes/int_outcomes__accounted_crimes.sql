@@ -1,0 +1,122 @@
+{#- The inclusive superset: what the calls disclose, put against the records linked to them. A record
+    accounts for a disclosed crime of its own offence group first, then for any left; a record beyond
+    what is disclosed is a reported crime of its own, as a link is evidence that its call reported it. -#}
+with linked as (
+    select
+        links.*,
+        records.offence_code,
+        offences.offence_group,
+        offences.is_rape,
+        offences.is_domestic_abuse,
+        row_number() over (
+            partition by links.call_id, offences.offence_group
+            order by
+                links.is_proven_by_reference desc, links.link_probability desc, links.crime_record_id asc
+        ) as number_in_group
+    from {{ ref('int_linkage__links') }} as links
+    inner join {{ ref('stg_crime_records') }} as records on links.crime_record_id = records.crime_record_id
+    inner join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
+    where links.is_crime_record
+),
+
+disclosed as (
+    select
+        *,
+        row_number() over (partition by call_id, offence_group order by crime_number) as number_in_group
+    from {{ ref('int_reporting__disclosed_crimes') }}
+),
+
+same_group as (
+    select
+        linked.crime_record_id,
+        disclosed.call_id,
+        disclosed.crime_number
+    from linked
+    inner join disclosed
+        on
+            linked.call_id = disclosed.call_id
+            and linked.offence_group = disclosed.offence_group
+            and linked.number_in_group = disclosed.number_in_group
+),
+
+records_left as (
+    select
+        linked.crime_record_id,
+        linked.call_id,
+        row_number() over (
+            partition by linked.call_id
+            order by
+                linked.is_proven_by_reference desc, linked.link_probability desc, linked.crime_record_id asc
+        ) as number_left
+    from linked
+    anti join same_group on linked.crime_record_id = same_group.crime_record_id
+),
+
+disclosed_left as (
+    select
+        disclosed.call_id,
+        disclosed.crime_number,
+        row_number() over (partition by disclosed.call_id order by disclosed.crime_number) as number_left
+    from disclosed
+    anti join same_group
+        on disclosed.call_id = same_group.call_id and disclosed.crime_number = same_group.crime_number
+),
+
+pairs as (
+    select * from same_group
+    union all
+    select
+        records_left.crime_record_id,
+        coalesce(records_left.call_id, disclosed_left.call_id) as call_id,
+        disclosed_left.crime_number
+    from records_left
+    full join disclosed_left
+        on
+            records_left.call_id = disclosed_left.call_id
+            and records_left.number_left = disclosed_left.number_left
+),
+
+-- a qualifier marks the log, not each of its crimes; a code or the account says what was done by whom
+domestic as (
+    select
+        call_id,
+        bool_or(is_domestic_abuse) as is_marked,
+        bool_or(is_domestic_abuse and evidence_kind <> 'qualifier') as is_told
+    from {{ ref('int_reporting__call_evidence') }}
+    group by call_id
+),
+
+final as (
+    select
+        pairs.call_id,
+        pairs.crime_number,
+        pairs.crime_record_id,
+        case when linked.crime_record_id is not null then 'linked_record' else disclosed.evidence_kind end
+            as evidence_kind,
+        coalesce(linked.offence_code, disclosed.evidence_code) as evidence_code,
+        -- the call's own evidence speaks, should the link not count
+        disclosed.evidence_kind as call_evidence_kind,
+        coalesce(linked.offence_group, disclosed.offence_group) as offence_group,
+        coalesce(linked.is_rape, disclosed.is_rape) as is_rape,
+        coalesce(linked.is_domestic_abuse, false)
+        or coalesce(domestic.is_told or (domestic.is_marked and groups.takes_domestic_mark), false)
+            as is_domestic_abuse,
+        disclosed.offence_group as disclosed_offence_group,
+        disclosed.is_rape as is_disclosed_rape,
+        linked.link_rung,
+        linked.link_probability,
+        linked.is_proven_by_reference,
+        linked.crime_record_id is not null
+        or (disclosed.evidence_rank > 1 and decisions.verdict is distinct from 'justified')
+            as is_accounted_for
+    from pairs
+    left join linked on pairs.crime_record_id = linked.crime_record_id
+    left join disclosed on pairs.call_id = disclosed.call_id and pairs.crime_number = disclosed.crime_number
+    left join domestic on pairs.call_id = domestic.call_id
+    left join {{ ref('offence_groups') }} as groups
+        on coalesce(linked.offence_group, disclosed.offence_group) = groups.offence_group
+    left join {{ ref('int_reporting__decisions') }} as decisions
+        on pairs.call_id = decisions.call_id and pairs.crime_number = decisions.crime_number
+)
+
+select * from final
