@@ -9,6 +9,8 @@ import logging
 from typing import Any
 
 LOG = logging.getLogger(__name__)
+# seconds; a busy API server was seen to stand still for twenty
+PATIENCE = 60
 CONNECTION_ID = "cdi_airflow_api"
 NOTE_LENGTH = 1000  # Airflow's limit
 
@@ -36,7 +38,7 @@ def write_note(context: Any, text: str, *, of_run: bool = False) -> None:
     scheme = connection.schema or "http"
     try:
         with httpx.Client(
-            base_url=f"{scheme}://{connection.host}:{connection.port}", timeout=10
+            base_url=f"{scheme}://{connection.host}:{connection.port}", timeout=PATIENCE
         ) as client:
             answer = client.post(
                 "/auth/token",

@@ -144,6 +144,13 @@ def test_two_people_release_it_and_one_alone_does_not(stopped: RunningAirflow) -
     ) == [("MART-15", f"admin, {service.NOTES_USER}", WHY)]
     assert "recording rate" in run_note(stopped, run_id)
     assert f"eleased by admin, {service.NOTES_USER}" in stopped.notes(BUILD, run_id)["confirm"]
+    logs = [
+        file.read_text(encoding="utf-8")
+        for file in (stopped.home / "airflow" / "logs").rglob("task_id=check/*.log")
+    ]
+    assert any("MART-15" in log for log in logs)
+    # what Great Expectations says of itself is nothing to an operator
+    assert not any("Skipping registering" in log for log in logs)
 
 
 def test_a_source_that_is_late_is_told(stopped: RunningAirflow, hook: HTTPServer) -> None:

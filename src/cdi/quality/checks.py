@@ -338,12 +338,13 @@ def _run(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], dict[st
         The results, and for each quarantining rule that found rows the query that selects them.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    # before the import, which would tell a task's log some 180 lines of its own
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     from cdi.quality import gx_duckdb  # noqa: F401  registers `add_duckdb`
 
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_duckdb(
