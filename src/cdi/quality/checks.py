@@ -338,7 +338,7 @@ def _run(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], dict[st
         The results, and for each quarantining rule that found rows the query that selects them.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    # before the import, which would tell a task's log some 180 lines of its own
+    # before the import, which would tell a task's log some 200 lines of its own
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
