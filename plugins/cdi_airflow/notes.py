@@ -9,8 +9,7 @@ import logging
 from typing import Any
 
 LOG = logging.getLogger(__name__)
-# seconds; a busy API server was seen to stand still for twenty
-PATIENCE = 60
+PATIENCE = 30  # seconds; other work may run on the machine
 CONNECTION_ID = "cdi_airflow_api"
 NOTE_LENGTH = 1000  # Airflow's limit
 

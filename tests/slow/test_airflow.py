@@ -2,13 +2,16 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
+import httpx
 import psutil
 
-from cdi import agencies, landing, paths, pipeline
+from cdi import agencies, landing, paths, pipeline, service
 from tests.conftest import CALL_HEADER, CALLS, csv_bytes, table_contents
 from tests.slow.conftest import RunningAirflow, wait_for
 
@@ -40,6 +43,34 @@ def test_landed_batches_start_one_build_that_publishes(airflow: RunningAirflow) 
     assert "fct_calls: 5 rows" in notes["build"]
     assert "recording rate" in notes["report"]
     assert str(airflow.small.published.resolve()) in notes["publish"]
+
+
+def test_people_and_tasks_write_their_notes_at_once(airflow: RunningAirflow) -> None:
+    (run_id,) = airflow.client.runs("testville__extract")
+    path = f"/api/v2/dags/testville__extract/dagRuns/{run_id}/taskInstances"
+    task_ids = ("calls.extract", "calls.check", "crime_records.extract", "crime_records.check")
+
+    def write(task_id: str) -> list[int]:
+        with httpx.Client(base_url=airflow.client.url, timeout=120) as http:
+            person = {"username": "admin", "password": service.password()}
+            token = http.post("/auth/token", json=person).json()["access_token"]
+            http.headers["Authorization"] = f"Bearer {token}"
+            return [
+                http.patch(
+                    f"{path}/{task_id}", params={"update_mask": "note"}, json={"note": f"read, {n}"}
+                ).status_code
+                for n in range(50)
+            ]
+
+    with ThreadPoolExecutor(len(task_ids)) as pool:
+        answers = list(pool.map(write, task_ids))
+    # without plugins/airflow_local_settings.py some wait twenty seconds, for "database is locked"
+    assert answers == [[200] * 50] * 4
+    notes = airflow.notes("testville__extract", run_id)
+    assert {notes[task_id] for task_id in task_ids} == {"read, 49"}
+    with sqlite3.connect(airflow.home / "airflow" / "airflow.db") as database:
+        logged = "select count(*) from log where event = 'patch_task_instance' and owner = 'admin'"
+        wait_for("the audit log", lambda: database.execute(logged).fetchone() == (200,))
 
 
 def test_the_same_interval_twice_makes_no_batch_and_no_build(airflow: RunningAirflow) -> None:
