@@ -1,6 +1,7 @@
 """The command line: `cdi --help`."""
 
 import os
+import signal
 import sys
 import time
 from datetime import datetime
@@ -58,7 +59,9 @@ def _use(data: str | None) -> None:
 
 
 def main() -> None:
-    """Entry point: expected errors are told without a traceback."""
+    """Entry point: expected errors are told without a traceback; a `kill` leaves no process."""
+    # as Ctrl-C does: by an exception, so that what was started is stopped on the way out
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except CdiError as error:

@@ -19,6 +19,14 @@ def cli(
     *arguments: str, home: Path, seconds: float = 600
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run the command line in a process of its own, for so many seconds at most."""
+    return subprocess.run(
+        [sys.executable, "-m", "cdi.cli", *arguments],
+        env=environment(home), capture_output=True, text=True, check=False, timeout=seconds,
+    )  # fmt: skip
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Environment of the command line with that state folder."""
     env = {
         **os.environ,
         "CDI_HOME": str(home),
@@ -27,10 +35,7 @@ def cli(
     }
     for name in ("CDI_DATA", "CDI_AGENCIES"):
         env.pop(name, None)
-    return subprocess.run(
-        [sys.executable, "-m", "cdi.cli", *arguments],
-        env=env, capture_output=True, text=True, check=False, timeout=seconds,
-    )  # fmt: skip
+    return env
 
 
 def processes_of(home: Path) -> list[str]:

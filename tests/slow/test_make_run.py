@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import duckdb
 import pytest
 
 from tests.conftest import table_contents
-from tests.slow.conftest import cli, processes_of
+from tests.slow.conftest import cli, environment, processes_of
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,33 @@ def test_with_no_arguments_it_simulates_a_force_and_runs_it(tmp_path: Path) -> N
     assert (tmp_path / "truth" / "calibrated_2017-1-4" / "crimes.parquet").is_file()
     again = cli("run", "--months", "1", "--seed", "4", home=tmp_path)
     assert "Nothing changed" in again.stdout
+    assert processes_of(tmp_path) == []
+
+
+def started_ui(home: Path) -> subprocess.Popen[str]:
+    """`make ui`, once it says that Airflow is up."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "cdi.cli", "ui", "--data", str(home)],
+        env={**environment(home), "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert started.stdout is not None
+    assert any("Airflow is up" in line for line in started.stdout)
+    return started
+
+
+def test_a_killed_airflow_is_stopped_by_the_next_which_stops_itself_when_asked(
+    tmp_path: Path,
+) -> None:
+    with started_ui(tmp_path) as killed:
+        killed.kill()
+    left = processes_of(tmp_path)
+    assert any("scheduler" in process for process in left)
+    with started_ui(tmp_path) as asked:
+        asked.terminate()
+        try:
+            assert asked.wait(timeout=60) == 143
+        finally:
+            asked.kill()
     assert processes_of(tmp_path) == []
 
 
