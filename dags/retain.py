@@ -5,8 +5,11 @@
    without it; where nothing is too old, it is skipped (docs/privacy.md).
 
 *Now processing*: it removes whatever is too old when it runs, so after a failure start a new run
-rather than clearing an old one. Monthly. An agency without `retention_days` has no such DAG.
+rather than clearing an old one; it finishes what the other began. A build that is running is waited
+for, an hour at most. Monthly. An agency without `retention_days` has no such DAG.
 """
+
+from datetime import timedelta
 
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
@@ -25,4 +28,7 @@ for agency in agencies.valid():
         start_date=agency.first_moment,
         catchup=False,
     ):
-        StepOperator(task_id="retain", step="retain", arguments={"agency": agency.agency})
+        StepOperator(
+            task_id="retain", step="retain", arguments={"agency": agency.agency},
+            retries=6, retry_delay=timedelta(minutes=10),
+        )  # fmt: skip

@@ -18,7 +18,8 @@ class StepOperator(BaseOperator):
 
     The step's evidence becomes the task's note. A step with nothing to do skips the task, and so
     what hangs on it; an expected error (`cdi.errors.CdiError`) fails it without retry, since the
-    same input would fail again; any other error is retried as the DAG says.
+    same input would fail again; any other error, and that another process is at it
+    (`cdi.errors.BusyError`), is retried as the DAG says.
 
     Args:
         step: Name of a function of `cdi.pipeline`.
@@ -58,10 +59,13 @@ class StepOperator(BaseOperator):
             AirflowFailException: On an expected error, with its rule id and next step.
             AirflowSkipException: If there was nothing to do.
         """
-        from cdi.errors import CdiError
+        from cdi.errors import BusyError, CdiError
 
         try:
             done = self.call()()
+        except BusyError as error:
+            write_note(context, str(error))
+            raise
         except CdiError as error:
             # the run's note says why it failed
             write_note(context, str(error), of_run=True)

@@ -27,7 +27,7 @@ from cdi import agencies, landing, linking, paths, text_model, tombstones, weigh
 from cdi.agencies import Agency
 from cdi.audit import tables
 from cdi.datasets import DATASETS, READINGS, output_columns
-from cdi.errors import BuildError
+from cdi.errors import BuildError, BusyError
 from cdi.landing import Batch
 from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
 from cdi.weights import Weights
@@ -222,7 +222,8 @@ def build(planned: Plan) -> Path:
         Path of the file, closed and without a write-ahead log.
 
     Raises:
-        BuildError: BUILD-BUSY if another build of the agency runs, BUILD-DBT if dbt fails.
+        BusyError: BUILD-BUSY if another build of the agency runs.
+        BuildError: BUILD-DBT if dbt fails.
     """
     with locked(paths.published(planned.agency.agency), planned.agency.agency):
         shutil.rmtree(planned.folder, ignore_errors=True)
@@ -259,7 +260,8 @@ def part(planned: Plan, *models: str) -> Iterator[Path]:
         models: Names of the models; dbt tests nothing here.
 
     Raises:
-        BuildError: BUILD-BUSY if the same is being made already, BUILD-DBT if dbt fails.
+        BusyError: BUILD-BUSY if the same is being made already.
+        BuildError: BUILD-DBT if dbt fails.
     """
     home = paths.weights(planned.agency.agency)
     with (
@@ -281,7 +283,7 @@ def locked(folder: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BuildError(
+            raise BusyError(
                 "BUILD-BUSY",
                 f"another build of {what} is running in {folder}",
                 "wait for it; the lock goes when its process ends",

@@ -139,6 +139,10 @@ def retain(agency: Agency, say: Say) -> bool:
 
     Returns:
         Whether anything was removed.
+
+    Raises:
+        BusyError: BUILD-BUSY if a build runs. What was begun by then, or by a run that was killed,
+            the next one finishes.
     """
     limits = {name: source.retention_days for name, source in agency.sources.items()}
     if not any(limits.values()):
@@ -148,7 +152,11 @@ def retain(agency: Agency, say: Say) -> bool:
     calls = _expired_calls(agency, until)
     hashes = tombstones.names(agency.agency, {"call": calls})
     reason = f"retention: as of {until:%Y-%m-%d}"
-    if not _take_out(agency, _Gone({"call": calls}, hashes), reason, say, until):
+    unfinished = _unfinished(agency)
+    was_unfinished = unfinished.exists()
+    is_removed = _take_out(agency, _Gone({"call": calls}, hashes), reason, say, until)
+    if not is_removed and not was_unfinished:
+        unfinished.unlink()
         say(f"nothing is older than its limit, as of {until:%Y-%m-%d}")
         return False
     tombstones.add(agency.agency, set(), reason, datetime.now(UTC).replace(microsecond=0))
@@ -259,28 +267,35 @@ def _expired_calls(agency: Agency, until: datetime) -> set[str]:
 # ---------------------------------------------------------------------- taking out
 
 
+def _unfinished(agency: Agency) -> Path:
+    """There from the first removal until no published version holds what was removed."""
+    return paths.published(agency.agency) / ".unfinished"
+
+
 def _take_out(
     agency: Agency, gone: _Gone, reason: str, say: Say, until: datetime | None = None
 ) -> bool:
     """Out of all that is the agency's own, save the published versions.
+
+    The landing comes last and its calls last of all: they tell a run after a kill what is too old.
 
     Returns:
         Whether there was anything.
     """
     name = agency.agency
     with build.locked(paths.published(name), name), build.locked(paths.weights(name), name):
+        _unfinished(agency).touch()
         counts = {
             "rows of files that people wrote": _from_people(agency, gone),
-            **_from_landing(agency, gone, until),
             "logs in frozen audit frames": register.erase(
                 name, gone.ids.get("call", ()), datetime.now(UTC).replace(tzinfo=None), reason
             ),
             "lines of worksheets": sum(
                 _from_sheet(file, gone) for file in sorted(paths.audit(name).glob("*/worksheets/*"))
             ),
+            "versions of what was learnt": _from_weights(agency, gone),
+            **_from_landing(agency, gone, until),
         }
-        if any(counts.values()):
-            counts["versions of what was learnt"] = _from_weights(agency, gone)
     for what, count in counts.items():
         if count:
             say(f"{count:>6,}  {what}")
@@ -362,7 +377,7 @@ def _from_sheet(file: Path, gone: _Gone) -> int:
 def _from_landing(agency: Agency, gone: _Gone, until: datetime | None) -> dict[str, int]:
     """Out of every batch; copies of the source that a killed extraction left go whole."""
     total, copies = Forgotten(), 0
-    for dataset in agency.sources:
+    for dataset in sorted(agency.sources, key=lambda dataset: dataset == "calls"):
         home = paths.landing(agency.agency, dataset)
         if not home.is_dir():
             continue
@@ -389,6 +404,8 @@ def _as_of(batch: Batch) -> datetime:
 def _from_weights(agency: Agency, gone: _Gone) -> int:
     """What was learnt from an erased log is learnt anew, and what was read in texts read anew."""
     count = 0
+    if not any(gone.ids.values()):
+        return count
     for kind in weights.KINDS:
         for folder in (paths.weights(agency.agency) / kind).glob("[!.]*/"):
             shutil.rmtree(folder / "readings", ignore_errors=True)
@@ -489,5 +506,6 @@ def _publish_without(agency: Agency, say: Say) -> None:
         if folder != kept:
             shutil.rmtree(folder)
             removed += 1
+    _unfinished(agency).unlink(missing_ok=True)
     if removed:
         say(f"{removed:>6,}  older published versions, which held it")

@@ -43,3 +43,7 @@ class GateError(CdiError):
 
 class BuildError(CdiError):
     """A build that could not be made or published."""
+
+
+class BusyError(BuildError):
+    """Another process makes the same now: later it can be done with the same input."""

@@ -1,11 +1,14 @@
 """What is older than its limit goes, relative to the newest data, and does not come again."""
 
 import csv
+from typing import Any
 
 import pytest
 
-from cdi import agencies, erase, landing, paths, pipeline
-from cdi.errors import AgencyError
+from cdi import agencies, build, erase, landing, paths, pipeline
+from cdi.agencies import Agency
+from cdi.errors import AgencyError, BusyError
+from cdi.landing import Batch
 from cdi.sql import connect
 from tests.conftest import CALLS, SmallAgency
 from tests.pipeline.test_decisions import row, write
@@ -55,6 +58,50 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     again = pipeline.retain("testville")
     assert not again.is_new
     assert again.evidence.startswith("- nothing is older than its limit")
+
+
+def test_a_run_that_was_stopped_is_finished_by_the_next(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First in the middle of the landing, then by a build that was running."""
+    write(small, "a.csv", row("D1", call_reference="T-0001"), row("D2", call_reference="T-0005"))
+    small.extract_and_check("decisions")
+    assert small.run()
+    assert small.rows("select count(*) from fct_calls") == [(len(CALLS),)]
+    limit(small, calls=1)
+    forget, seen = landing.forget, []
+
+    def killed(agency: Agency, batch: Batch, *given: Any) -> landing.Forgotten:
+        seen.append(batch.manifest["dataset"])
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return forget(agency, batch, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "forget", killed)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.retain("testville")
+    assert "calls" not in seen  # which tell what is too old
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "publish_new", _busy)
+        with pytest.raises(BusyError, match="BUILD-BUSY"):
+            pipeline.retain("testville")
+    assert landed() == YOUNG
+    (decided,) = landing.batches("testville", "decisions")
+    assert (decided.manifest["accepted"], decided.manifest["erased"]) == (1, 1)
+    assert small.rows("select count(*) from fct_calls") == [(len(CALLS),)]  # not published yet
+    assert pipeline.retain("testville").is_new
+    assert small.rows("select call_id from fct_calls") == [(call,) for call in YOUNG]
+    assert len(list((paths.published("testville") / "versions").iterdir())) == 1
+    assert not pipeline.retain("testville").is_new
+
+
+def _busy(agency: str) -> None:
+    with (
+        build.locked(paths.published(agency), agency),
+        build.locked(paths.published(agency), agency),
+    ):
+        pass
 
 
 def test_an_extraction_leaves_out_what_is_too_old(small: SmallAgency) -> None:

@@ -366,26 +366,6 @@ def _prove(draw_id: str, rule_id: str, what: str, is_same: bool) -> None:
         )
 
 
-def check_version(drawn: Draw, frame: Frame) -> None:
-    """Refuse to read a draw on a frame or predictions other than its own.
-
-    Args:
-        drawn: As frozen.
-        frame: As a published version has it now.
-
-    Raises:
-        AuditError: AUDIT-FRAME or AUDIT-PREDICTIONS if they differ; logs erased since do not count.
-    """
-    now = dict(zip(frame.logs["call_id"].to_pylist(), leaves(frame), strict=True))
-    then = drawn.frame.logs
-    pairs = zip(then["call_id"].to_pylist(), then["leaf"].to_pylist(), strict=True)
-    kept = {call_id: leaf for call_id, leaf in pairs if call_id is not None}
-    _prove(drawn.draw_id, "AUDIT-FRAME", "frame", kept == now)
-    if not drawn.holes:
-        same = predictions_hash(frame) == drawn.facts["predictions_hash"]
-        _prove(drawn.draw_id, "AUDIT-PREDICTIONS", "predictions", same)
-
-
 def erase(agency: str, call_ids: Iterable[str], at: datetime, reason: str) -> int:
     """Take logs out of all frozen frames; each leaves a hole that the register names by position.
 
