@@ -71,10 +71,11 @@ def test_all_else_is_written_by_the_session_that_has_it(tmp_path: Path) -> None:
     Tables.metadata.create_all(engine)
 
     def flushed(number: int) -> list[type[Tables]]:
+        rows = [Note(id=number), Log(id=number, event="trigger_dag_run")]
         with Session(engine) as session:
-            session.add_all([Note(id=number), Log(id=number, event="trigger_dag_run")])
+            session.add_all(rows)
             session.flush()
-            return [kind for kind in (Note, Log) if session.get(kind, number)]
+            return [type(row) for row in rows if row in session]
 
     async def in_the_event_loop() -> list[type[Tables]]:
         return flushed(2)
