@@ -9,8 +9,6 @@ rather than clearing an old one; it finishes what the other began. A build that 
 for, an hour at most. Monthly. An agency without `retention_days` has no such DAG.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
@@ -30,5 +28,5 @@ for agency in agencies.valid():
     ):
         StepOperator(
             task_id="retain", step="retain", arguments={"agency": agency.agency},
-            retries=6, retry_delay=timedelta(minutes=10),
+            retries=6, retry_delay=600,
         )  # fmt: skip

@@ -18,6 +18,8 @@ FACTS = (
 )  # fmt: skip
 READINGS = ("crime", "no_crime", "nothing")
 UNKNOWN_REASON = "NO_ROW_KNOWS_ME"
+# CRR 2026/27 p63: a report of rape is a crime or an N100, so these excuse none (p7, 12, 97)
+NO_REASON_FOR_RAPE = {"NOT_NOTIFIABLE", "SCHOOLS", "FRAUD_REFERRED"}
 ALWAYS = ("1900-01-01", "9999-12-31")
 
 
@@ -173,7 +175,10 @@ def test_each_reason_has_a_row_of_its_kind(reason: dict[str, str]) -> None:
         assert not rows
     elif reason["is_legitimate"] == "true":
         assert rows
-        assert {(row["verdict"], row["reason_code"]) for row in rows} == {("justified", code)}
+        told = {(row["is_rape"], row["verdict"], row["reason_code"]) for row in rows}
+        for_rape = {("true", "needs_review", "")} if code in NO_REASON_FOR_RAPE else set()
+        assert {row for row in told if row[1] != "justified"} == for_rape
+        assert {row[1:] for row in told - for_rape} == {("justified", code)}
     else:
         assert [(row["verdict"], row["reason_code"]) for row in rows] == [("must_be_recorded", "")]
 
@@ -183,8 +188,8 @@ def test_a_reason_alone_decides_as_its_kind_asks_today(
     reason: dict[str, str], con: duckdb.DuckDBPyConnection
 ) -> None:
     code = reason["reason_code"]
-    verdicts = con.execute(
-        "select distinct d.verdict from answers inner join cases as c using (case_id) "
+    found = con.execute(
+        "select distinct c.is_rape, d.verdict from answers inner join cases as c using (case_id) "
         "inner join decisions as d using (decision_id) where c.closure_reason_code = ? "
         "and c.received_on = '2026-04-01' and c.has_crime_evidence = 'true' "
         "and c.is_reason_contradicted = 'false' and c.is_repeat_log = 'false' "
@@ -192,7 +197,9 @@ def test_a_reason_alone_decides_as_its_kind_asks_today(
         [code],
     ).fetchall()
     is_reason = reason["is_legitimate"] == "true" and code != "RIGHTLY_CANCELLED"
-    assert verdicts == [("justified" if is_reason else "must_be_recorded",)]
+    verdict = "justified" if is_reason else "must_be_recorded"
+    of_rape = "needs_review" if code in NO_REASON_FOR_RAPE else verdict
+    assert sorted(found) == [("false", verdict), ("true", of_rape)]
 
 
 def periods(

@@ -39,6 +39,12 @@ decided as (
     ) = 1
 ),
 
+-- also from a first log, which no reference names
+parted as (
+    select * from {{ ref('int_linkage__overrides') }}
+    where not is_link
+),
+
 linked as (
     select
         decided.crime_record_id,
@@ -64,6 +70,8 @@ linked as (
     from proven
     left join first_logs on proven.call_id = first_logs.call_id
     anti join decided on proven.crime_record_id = decided.crime_record_id
+    anti join parted
+        on proven.crime_record_id = parted.crime_record_id and first_logs.first_call_id = parted.call_id
 
     union all
 

@@ -1,6 +1,7 @@
 {#- How long after the report crime was recorded, as a curve: each cell has every band of hours, and what was
     recorded up to its end. 24 and 72 hours end a band, so each lies on one side of the limit. `breakdown` is as
-    in recording_rate. Crime without a record has no time and is no part of it. -#}
+    in recording_rate. Crime without a record, or without one of
+    the two times, is no part of it. -#}
 {% set ends = [1, 2, 4, 8, 12, 24, 48, 72, 168, 336, 720] %}
 
 with bands as (
@@ -58,6 +59,7 @@ crimes as (
         *,
         greatest(date_diff('second', reported_at, recorded_at), 1) as age_seconds
     from found
+    where reported_at is not null and recorded_at is not null
 ),
 
 timed as (

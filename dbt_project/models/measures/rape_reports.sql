@@ -1,5 +1,6 @@
 {#- The stream of rape reports: each is a crime at once or, since April 2015, a reported incident N100
-    (CRR 2026/27 p63). An N100 belongs to the report of its call; one without a call is a report of its own. -#}
+    (CRR 2026/27 p63). An N100 belongs to the report of its call; one without a call is a report of its own.
+    A duplicate of another log is no further report (NSIR 2011 1.5). -#}
 with incidents as (
     select
         records.crime_record_id,
@@ -25,7 +26,9 @@ reports as (
             order by crime_record_id is not null, reported_crime_id
         ) as place_in_call
     from {{ ref('fct_reported_crimes') }}
-    where is_rape and outcome is not null
+    where
+        is_rape and outcome is not null
+        and (crime_record_id is not null or reason_code is distinct from 'DUPLICATE_LOG')
 ),
 
 numbered as (

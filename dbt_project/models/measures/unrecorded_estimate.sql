@@ -40,10 +40,18 @@ recorded as (
     group by grouping sets ((), (records.offence_group))
 ),
 
-listed as (
+-- of the same twelve months, however long the history: a worse year before it is none of this one's
+told as (
     select
         coalesce(crimes.offence_group, 'all') as offence_group,
-        count(*) filter (where crimes.outcome = 'unrecorded') as listed_count
+        count(*) filter (where crimes.outcome = 'unrecorded') as listed_count,
+        count(*) filter (where crimes.is_in_frame and crimes.outcome = 'recorded')
+        / nullif(
+            count(*) filter (
+                where crimes.is_in_frame and crimes.outcome in ('recorded', 'wrongly_cancelled', 'unrecorded')
+            ),
+            0
+        ) as recording_rate
     from {{ ref('fct_reported_crimes') }} as crimes
     inner join {{ ref('offence_groups') }} as groups
         on crimes.offence_group = groups.offence_group and groups.is_headline
@@ -57,11 +65,11 @@ bases as (
         rates.offence_group,
         recorded.recorded_count,
         covered.months_covered,
-        rates.recording_rate,
-        coalesce(listed.listed_count, 0) as listed_count
+        case when rates.withheld_reason is null then told.recording_rate end as recording_rate,
+        coalesce(told.listed_count, 0) as listed_count
     from {{ ref('recording_rate') }} as rates
     inner join recorded on rates.offence_group = recorded.offence_group
-    left join listed on rates.offence_group = listed.offence_group
+    left join told on rates.offence_group = told.offence_group
     cross join covered
     where
         rates.universe = 'frame' and rates.ruleset = 'standard'

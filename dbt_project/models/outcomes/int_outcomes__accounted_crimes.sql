@@ -76,12 +76,13 @@ pairs as (
             and records_left.number_left = disclosed_left.number_left
 ),
 
--- a qualifier marks the log, not each of its crimes; a code or the account says what was done by whom
+-- a qualifier, or a code that names no crime, marks the log and not each of its crimes; a code of a crime
+-- or the account says what was done by whom
 domestic as (
     select
         call_id,
         bool_or(is_domestic_abuse) as is_marked,
-        bool_or(is_domestic_abuse and evidence_kind <> 'qualifier') as is_told
+        bool_or(is_domestic_abuse and evidence_kind not in ('qualifier', 'domestic_incident')) as is_told
     from {{ ref('int_reporting__call_evidence') }}
     group by call_id
 ),

@@ -77,6 +77,18 @@ with found as (
 
     select
         call_id,
+        'domestic_incident' as evidence_kind,
+        evidence_code,
+        null as offence_group,
+        '' as counting_class,
+        false as is_rape,
+        true as is_domestic_abuse
+    from {{ ref('int_reporting__evidence_domestic_incident') }}
+
+    union all
+
+    select
+        call_id,
         'partner' as evidence_kind,
         lexicon_id as evidence_code,
         null as offence_group,
