@@ -197,6 +197,13 @@ def test_the_files_show_what_the_truth_counts(truth: Path, sources: Path) -> Non
     assert events["REOPENED"] > 100
 
 
+def test_no_report_of_rape_is_excused_by_what_can_not_excuse_it(sources: Path) -> None:
+    """CRR 2026/27 p63: it is a crime or an N100."""
+    opened = Counter(row[10] for row in rows_of(sources, "calls") if row[7] == "CR05")
+    assert min(opened[result] for result in ("RMS CRIME", "NO CRIME", "CONTRARY")) > 5
+    assert {result for result in ("NOT NOTIF", "SCHOOL", "AF REF") if opened[result]} == set()
+
+
 def test_nothing_is_in_the_files_that_came_after_as_of(sources: Path) -> None:
     moments = [row[5] for row in rows_of(sources, "crimes")]
     moments += [row[2] for row in rows_of(sources, "log_actions")]

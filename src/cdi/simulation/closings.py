@@ -43,6 +43,8 @@ REASON_WEIGHTS = {
     "NOT_NOTIFIABLE": 12, "VICTIM_UNTRACED": 9, "THIRD_PARTY_UNCONFIRMED": 9, "SCHOOLS": 3,
     "FRAUD_REFERRED": 4, "COUNTER_ALLEGATION": 1, "ALREADY_RECORDED": 4,
 }  # fmt: skip
+# a report of rape is a crime or an N100 (CRR 2026/27 p63): these excuse none
+NO_REASON_FOR_RAPE = ("NOT_NOTIFIABLE", "SCHOOLS", "FRAUD_REFERRED")
 # codes that are no crime, under which crimes hide or are closed: code, subject of the phrases
 COVERS = {"AS01": "asb_personal", "AS02": "asb_nuisance", "PW04": "concern_for_safety",
           "PW05": "domestic_incident", "PW08": "suspicious_circumstances",
@@ -173,6 +175,9 @@ def _close_no_crime(d: Draw, incidents: Table, cover: NDArray[Any]) -> None:
         (incidents["opening"][told] == d.year.codes.index("CR17")) & (rng.random(len(told)) < 0.4)
     ]
     incidents["text_subject"][spent] = "PUBLIC_ORDER_SPENT"
+    rape = told[incidents["opening"][told] == d.year.codes.index("CR05")]
+    excused = rape[np.isin(incidents["text_subject"][rape], NO_REASON_FOR_RAPE)]
+    incidents["text_subject"][excused] = "CREDIBLE_CONTRARY"
     coded = told[rng.random(len(told)) < 0.8]
     numbers = {reason: RESULTS.index(r) for reason, r in RESULT_OF_REASON.items()}
     incidents["result"][coded] = np.vectorize(numbers.__getitem__, otypes=[np.int8])(
@@ -195,9 +200,7 @@ def _close_no_crime(d: Draw, incidents: Table, cover: NDArray[Any]) -> None:
     incidents["is_non_crime"][made] = True
     _set(d, incidents, made, {"non_crime_occurrence": 60, "resolved": 40},
               {"RMS RELATED": 100})  # fmt: skip
-    n100 = told[
-        (incidents["opening"][told] == d.year.codes.index("CR05")) & (rng.random(len(told)) < 0.6)
-    ]
+    n100 = told[np.isin(told, rape) & (rng.random(len(told)) < 0.6)]
     incidents["is_non_crime"][n100] = True
 
 
