@@ -71,6 +71,11 @@ class SourceFile(_Strict):
         return "{date" in self.path
 
 
+def has_offset(form: str) -> bool:
+    """Whether a strptime format reads an offset from UTC (``%z``)."""
+    return "%z" in form.replace("%%", "")
+
+
 class ColumnMap(_Strict):
     """Where a canonical column comes from; a plain string means ``from`` alone."""
 
@@ -258,6 +263,12 @@ def _column_problems(dataset: str, source: Source) -> list[str]:
                 problems.append(f"{at}.{column.name}: missing; this column is required")
         elif column.kind in ("timestamp", "birth_date") and not mapping.format:
             problems.append(f"{at}.{column.name}.format: missing; e.g. '%Y-%m-%d %H:%M:%S'")
+        elif any("%Z" in form.replace("%%", "") for form in mapping.format):
+            # DuckDB takes BST for the time of Bangladesh
+            problems.append(
+                f"{at}.{column.name}.format: %Z, the name of a zone, has many meanings; give the "
+                "offset (%z), or take the time without it by `extract`"
+            )
         elif column.kind == "boolean" and not mapping.true_values:
             problems.append(f"{at}.{column.name}.true_values: missing; e.g. ['Y']")
     return problems

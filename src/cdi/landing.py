@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -576,16 +577,30 @@ def _value(mapping: ColumnMap, bound: Params) -> str:
     return text
 
 
+def _time(agency: Agency, mapping: ColumnMap, bound: Params, *, is_moment: bool) -> str:
+    """SQL for the time that a text tells: as a moment (TIMESTAMPTZ), or as local time."""
+    text = _value(mapping, bound)
+    times = []
+    # apart, as one format with %z in its list makes DuckDB take the local times for UTC
+    for has_offset, formats in groupby(mapping.format, agencies.has_offset):
+        # DuckDB's %z knows no Z
+        told = f"regexp_replace({text}, 'Z$', '+00')" if has_offset else text
+        time = f"try_strptime({told}, {bound.bind(list(formats))})"
+        # timezone() makes a moment of local time, and local time of a moment
+        is_other = has_offset != is_moment
+        times.append(f"timezone({bound.bind(agency.timezone)}, {time})" if is_other else time)
+    return f"coalesce({', '.join(times)})"
+
+
 def _parsed(
     agency: Agency, column: Column, mapping: ColumnMap, bound: Params, as_of: datetime
 ) -> str:
     """SQL for the typed value of a column whose text may fail to be one."""
     text = _value(mapping, bound)
     if column.kind == "timestamp":
-        local = f"try_strptime({text}, {bound.bind(list(mapping.format))})"
-        return f"timezone('UTC', timezone({bound.bind(agency.timezone)}, {local}))"
+        return f"timezone('UTC', {_time(agency, mapping, bound, is_moment=True)})"
     if column.kind == "birth_date":
-        day = f"cast(try_strptime({text}, {bound.bind(list(mapping.format))}) as date)"
+        day = f"cast({_time(agency, mapping, bound, is_moment=False)} as date)"
         # nobody is born after the file was made; only here can it be seen
         return f"case when {day} between date '1880-01-01' and {bound.bind(as_of)} then {day} end"
     if column.kind == "age":

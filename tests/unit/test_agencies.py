@@ -45,6 +45,13 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         "sources.calls.columns.received_at.format",
         "e.g. '%Y-%m-%d %H:%M:%S'",
     ),
+    "a time with the name of a zone": (
+        lambda s: s["sources"]["calls"]["columns"].update(
+            received_at={"from": "received", "format": ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M %Z"]}
+        ),
+        "sources.calls.columns.received_at.format: %Z",
+        "give the offset (%z)",
+    ),
     "rows chosen by no column": (
         lambda s: s["sources"]["calls"].update(rows={"matches": "T.*"}),
         "sources.calls.rows.from",

@@ -5,7 +5,14 @@ import pytest
 from cdi import agencies, landing, tombstones
 from cdi.datasets import DATASETS, LINEAGE, output_columns
 from cdi.sql import Params, connect
-from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+from tests.conftest import (
+    CALL_HEADER,
+    CALLS,
+    RECORD_HEADER,
+    RECORDS,
+    SmallAgency,
+    csv_bytes,
+)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -35,6 +42,53 @@ def test_a_cross_reference_is_read_by_the_key_rules_of_the_calls(small: SmallAge
             [str(batch.rows)],
         ).fetchall()
     assert found == [("t0003", "T-0003"), ("R1", None), (None, None)]
+
+
+LOCAL, OFFSET = "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%z"
+
+
+@pytest.mark.parametrize("formats", [[OFFSET, LOCAL], [LOCAL, OFFSET]])
+def test_a_time_with_an_offset_is_that_moment_and_one_without_is_local_time(
+    small: SmallAgency, formats: list[str]
+) -> None:
+    told = {
+        "2026-07-01T12:00:00+00:00": "2026-07-01 12:00:00",
+        "2026-07-01T12:00:00Z": "2026-07-01 12:00:00",
+        "2026-07-01T12:00:00+0530": "2026-07-01 06:30:00",
+        "2026-07-01 12:00": "2026-07-01 11:00:00",
+        "2026-01-01 12:00": "2026-01-01 12:00:00",
+    }
+    small.settings["sources"]["calls"]["columns"]["received_at"]["format"] = formats
+    small.write_settings()
+    rows = [[row[0], text, *row[2:]] for row, text in zip(CALLS, told, strict=True)]
+    small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
+    batch = landing.extract(small.agency, "calls", small.interval)
+    assert batch is not None
+    with connect() as con:
+        landed = con.execute(
+            "select cast(received_at as varchar) from read_parquet(?) order by row_id",
+            [str(batch.rows)],
+        ).fetchall()
+    assert [time for (time,) in landed] == list(told.values())
+
+
+def test_a_birth_date_told_as_midnight_with_an_offset_stays_its_day(small: SmallAgency) -> None:
+    small.settings["sources"]["crime_records"]["columns"]["victim_birth_date"] = {
+        "from": "born", "format": ["%Y-%m-%d", OFFSET]
+    }  # fmt: skip
+    small.write_settings()
+    born = ["1980-05-01", "1980-05-01T00:00:00+01:00", "1980-04-30T23:00:00Z"]
+    rows = [[f"R{n}", *RECORDS[0][1:], day] for n, day in enumerate(born)]
+    small.write("records.csv", csv_bytes([*RECORD_HEADER, "born"], rows))
+    batch = landing.extract(small.agency, "crime_records", small.interval)
+    assert batch is not None
+    with connect() as con:
+        hashes = con.execute(
+            "select count(victim_birth_date_hash), count(distinct victim_birth_date_hash) "
+            "from read_parquet(?)",
+            [str(batch.rows)],
+        ).fetchone()
+    assert hashes == (3, 1)
 
 
 @pytest.mark.parametrize("serial", [7, 42, 512, 1234])
