@@ -836,7 +836,7 @@ def _quarantine_typed(
     shown = {
         ident(sources.normalise_header(mapping.source)): "raw.{0}"
         if kinds[name] == "reference"
-        else f"case when f.fate = 'TYPE-VALUE' then {shape} else raw.{{0}} end"
+        else f"case when len(t.untyped) > 0 then {shape} else raw.{{0}} end"
         for name, mapping in source.columns.items()
         if kinds[name] not in PERSONAL
     }

@@ -11,6 +11,7 @@ import hashlib
 import io
 import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -260,14 +261,22 @@ def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> Non
     missing = [f"{s} (for {name})" for s, name in wanted.items() if normalise_header(s)
                not in columns]  # fmt: skip
     if missing:
+        # where the header was forgotten, these are a caller's name and what was said
+        if 2 * len(missing) <= len(wanted):
+            told = f"it has {', '.join(columns)}"
+        elif source.format == "csv":
+            told = f"its first line, of {len(columns)} fields, is no header"
+        else:
+            told = f"its {len(columns)} columns have other names"
         raise SourceError(
             "SRC-COLUMNS",
-            f"{file.name} has no column {', '.join(missing)}; it has {', '.join(columns)}",
+            f"{file.name} has no column {', '.join(missing)}; {told}",
             "correct sources.*.columns in agency.yaml, or have the file delivered again",
         )
-    if len(set(columns)) < len(columns):
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
+    if twice:
         raise SourceError(
-            "SRC-COLUMNS", f"{file.name} has a column twice: {', '.join(columns)}",
+            "SRC-COLUMNS", f"{file.name} has a column twice: {', '.join(twice)}",
             "have the file delivered with distinct headers",
         )  # fmt: skip
 

@@ -276,10 +276,12 @@ def test_personal_data_of_refused_rows_is_masked_in_what_is_published(
     small, _ = good
     bad = 'T-0100,2026-02-30 10:00,,THEFT,THEFT,NONE,N,Ada Example,01632 960001,"Ada was here"'
     wide = "T-0101,Ada Example,01632 960001,a,b,c,d,e,f,g,h,i,j"
-    small.write("calls.csv", many_calls([bad, wide]))
+    # a delimiter is gone: the time is no time, a name is a district, and what is required is blank
+    left = "T-0102,2026-01-05 10:00 THEFT,,THEFT,,N,Ada Example,01632 960001,Ada was here,"
+    small.write("calls.csv", many_calls([bad, wide, left]))
     small.extract_and_check()
     refused = refused_rows(small)
-    assert len(refused) == 2
+    assert [rule for rule, *_ in refused] == ["TYPE-VALUE", "TYPE-REQUIRED", "READ-WIDTH"]
     for _, _, masked, original in refused:
         assert "Ada" in original
         assert "960001" in original

@@ -1,6 +1,7 @@
 """Finding files: intervals over clock changes, daily paths, URLs, formats."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -166,6 +167,37 @@ def test_a_regular_expression_that_is_none_is_told_by_its_key(
 def test_headers_agree_whatever_their_case_blanks_and_underscores() -> None:
     for name in ("Report Type", "report_type", " REPORT  TYPE "):
         assert sources.normalise_header(name) == "report_type"
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_file_without_its_header_is_told_without_its_first_row(
+    small: SmallAgency, tmp_path: Path, kind: str
+) -> None:
+    rows = csv_bytes(CALLS[0], CALLS[1:])
+    small.settings["sources"]["calls"]["format"] = kind
+    small.write_settings()
+    small.write(f"calls.{kind}", rows if kind == "csv" else json.dumps({"Ada Example": 1}).encode())
+    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    with pytest.raises(SourceError, match="SRC-COLUMNS") as caught:
+        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+    told = "its first line, of 10 fields, is no header"
+    assert (told if kind == "csv" else "its 1 columns have other names") in str(caught.value)
+    assert not re.search("ada|960001|hit", str(caught.value), re.IGNORECASE)
+
+
+def test_a_header_with_another_name_in_it_is_told_whole(small: SmallAgency, tmp_path: Path) -> None:
+    header = ["log_no", *CALL_HEADER[1:]]
+    small.write("calls.csv", csv_bytes(header, CALLS))
+    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    with pytest.raises(SourceError, match=f"has no column number .*; it has {', '.join(header)}"):
+        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+
+
+def test_a_column_that_is_there_twice_is_told_alone(small: SmallAgency, tmp_path: Path) -> None:
+    small.write("calls.csv", csv_bytes([*CALL_HEADER, "number"], [[*r, r[0]] for r in CALLS]))
+    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    with pytest.raises(SourceError, match="has a column twice: number\n"):
+        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
 
 
 def test_an_unexpected_column_is_told(small: SmallAgency, tmp_path: Path) -> None:
