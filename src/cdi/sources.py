@@ -9,6 +9,7 @@ import csv
 import gzip
 import hashlib
 import io
+import mmap
 import re
 import shutil
 from collections import Counter
@@ -342,28 +343,35 @@ READ_RULES = {
 }
 
 
+# from a quote, up to the one that closes it and on to the end of that line; else a line
+_ROW = re.compile(rb'"(?:[^"]++|"")*+(?:"[^\r\n]*+)?|[\r\n]*+[^\r\n]*+')
+_TOLD = 10_000  # bytes of a refused row that DuckDB tells
+
+
 def _keep_rejects(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int) -> None:
     """Move DuckDB's reject table to ``refused``, with the bytes as they stand in the file."""
     rejects = con.execute(
-        "select line, line_byte_position, arg_min(error_type, column_idx), "
-        "arg_min(error_message, column_idx) from reject_errors "
-        "group by all order by line"
+        "select line, line_byte_position - 1, max(strlen(csv_line)), "
+        "min(byte_position - 1) filter (error_type = 'UNQUOTED VALUE'), "
+        "arg_min(error_type, column_idx), arg_min(error_message, column_idx) "
+        "from reject_errors group by all order by line"
     ).fetchall()
-    size = file.path.stat().st_size
-    with file.path.open("rb") as handle:
-        for line, position, error_type, message in rejects:
-            handle.seek(position - 1)
-            # the position counts from 1, and after \r\n it names the \n before the row
-            while handle.read(1) in (b"\r", b"\n"):
-                position += 1
-            handle.seek(position - 1)
-            # an unclosed quote swallows all lines to the end of the file
-            whole = error_type == "UNQUOTED VALUE"
-            original = handle.read(size - position) if whole else handle.readline()
+    if not rejects:
+        return
+    with (
+        file.path.open("rb") as handle,
+        mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        for line, start, length, quote, error_type, message in rejects:
+            end = start + length
+            # an unclosed quote swallows lines, often all to the end of the file
+            if length in (0, _TOLD) and (found := _ROW.match(content, quote or start)):
+                end = found.end()
+            original = content[start:end].strip(b"\r\n")
             con.execute(
                 "insert into refused values (?, ?, ?, ?, ?)",
                 [number, line, READ_RULES.get(error_type, "READ-OTHER"), message,
-                 original.rstrip(b"\r\n").decode("utf-8", "backslashreplace")],
+                 original.decode("utf-8", "backslashreplace")],
             )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import pytest
 from cdi import agencies, landing, sources
 from cdi.errors import AgencyError, SourceError
 from cdi.sources import Interval
-from cdi.sql import connect
+from cdi.sql import connect, scalar
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
@@ -225,3 +225,41 @@ def test_a_refused_line_is_told_as_it_stands_in_the_file(
     refused = con.execute("select line, rule_id, original from refused").fetchall()
     assert refused == [(4, "READ-WIDTH", "T-0100,only two")]
     assert con.execute("select count(*) from raw").fetchone() == (5,)
+
+
+SAID = 'T-{n:04d},2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,"He said "stop" to me{more}"'
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("more", ["", " and went" * 2000])
+def test_a_badly_quoted_text_is_refused_without_the_rows_after_it(
+    small: SmallAgency, tmp_path: Path, newline: str, more: str
+) -> None:
+    good = [line.decode() for line in csv_bytes(CALL_HEADER, CALLS).splitlines()]
+    bad = [SAID.format(n=n, more=more) for n in range(100, 103)]
+    # the last one swallows the rest
+    tail = ['T-0200,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,"oh', *good[2:4] * 200]
+    lines = [*good[:3], bad[0], good[3], *bad[1:], *good[4:], *tail]
+    small.write("calls.csv", (newline.join(lines) + newline).encode())
+    refused, rows = read_and_refused(small, tmp_path)
+    assert refused == [("READ-QUOTE", line) for line in [*bad, newline.join(tail)]]
+    assert rows == 5
+
+
+def test_an_unclosed_quote_keeps_the_rows_up_to_the_one_that_closes_it(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    good = [line.decode() for line in csv_bytes(CALL_HEADER, CALLS).splitlines()]
+    swallowed = ['T-0200,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,"oh', good[2], good[1]]
+    assert '"' in good[1]
+    small.write("calls.csv", "\n".join([good[0], *swallowed, *good[3:]]).encode())
+    assert read_and_refused(small, tmp_path) == ([("READ-QUOTE", "\n".join(swallowed))], 3)
+
+
+def read_and_refused(small: SmallAgency, scratch: Path) -> tuple[list[tuple[str, str]], int]:
+    """Rule and text of the rows of calls.csv that cannot be read, and how many others there are."""
+    (file,), _ = sources.fetch(small.agency, "calls", small.interval, scratch)
+    con = connect()
+    sources.read_raw(con, small.agency.sources["calls"], file, 0)
+    refused = con.execute("select rule_id, original from refused order by line").fetchall()
+    return refused, scalar(con, "select count(*) from raw")
