@@ -342,25 +342,46 @@ def check_code_maps(folder: Path) -> None:
 def _code_map_problems(
     file: Path, columns: tuple[str, ...], allowed: dict[str, set[str]]
 ) -> list[str]:
-    with file.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle, strict=True)
-        if tuple(reader.fieldnames or ()) != columns:
-            return [f"{file}:1: header must be {','.join(columns)}"]
-        problems, seen = [], set()
-        for row in reader:
-            at = f"{file}:{reader.line_num}"
-            if None in row or None in row.values():
-                problems.append(f"{at}: has not {len(columns)} fields; quote commas in notes")
-                continue
-            if not row["code"] or row["code"] in seen:
-                problems.append(f"{at}: code '{row['code']}' is blank or twice; keep one row")
-            seen.add(row["code"])
-            problems += [
-                f"{at}: {column} '{row[column]}' is not one of {sorted(values - {''})}"
-                for column, values in allowed.items()
-                if column in row and row[column] not in values
-            ]
+    rows, problems = _read_csv(file, columns)
+    seen = set()
+    for at, row in rows:
+        if not row["code"] or row["code"] in seen:
+            problems.append(f"{at}: code '{row['code']}' is blank or twice; keep one row")
+        seen.add(row["code"])
+        problems += [
+            f"{at}: {column} '{row[column]}' is not one of {sorted(values - {''})}"
+            for column, values in allowed.items()
+            if column in row and row[column] not in values
+        ]
     return problems
+
+
+def _read_csv(
+    file: Path, columns: tuple[str, ...]
+) -> tuple[list[tuple[str, dict[str, str]]], list[str]]:
+    """The rows of a file that people write, each after file and line, and what is wrong with it."""
+    rows: list[tuple[str, dict[str, str]]] = []
+    problems: list[str] = []
+    line = 0  # the last that could be read: an unclosed quote is told where it begins
+    # spreadsheets put a mark before UTF-8
+    with file.open(newline="", encoding="utf-8-sig") as handle:
+        reader = csv.DictReader(handle, strict=True)
+        try:
+            if tuple(reader.fieldnames or ()) != columns:
+                return [], [f"{file}:1: header must be {','.join(columns)}"]
+            line = reader.line_num
+            for row in reader:
+                line = reader.line_num
+                at = f"{file}:{line}"
+                if None in row or None in row.values():
+                    problems.append(f"{at}: has not {len(columns)} fields; quote commas in notes")
+                else:
+                    rows.append((at, row))
+        except UnicodeDecodeError:
+            problems.append(f"{file}: is not UTF-8; save it as UTF-8")
+        except csv.Error as error:
+            problems.append(f"{file}:{line + 1}: is no line of CSV: {error}")
+    return rows, problems
 
 
 def actions(folder: Path) -> list[dict[str, Any]]:
@@ -380,31 +401,23 @@ def actions(folder: Path) -> list[dict[str, Any]]:
         return []
     known = seed_values("offence_groups", "offence_group") | {"force", "rape", "domestic_abuse"}
     rows: list[dict[str, Any]] = []
-    problems: list[str] = []
-    with file.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle, strict=True)
-        if tuple(reader.fieldnames or ()) != ACTIONS:
-            problems.append(f"{file}:1: header must be {','.join(ACTIONS)}")
-        for row in reader if not problems else ():
-            at = f"{file}:{reader.line_num}"
-            if None in row or None in row.values():
-                problems.append(f"{at}: has not {len(ACTIONS)} fields; quote commas")
-                continue
-            problems += [f"{at}: {name} is blank" for name in ACTIONS[:4] if not row[name].strip()]
-            if row["action_id"] in {known_row["action_id"] for known_row in rows}:
-                problems.append(f"{at}: action_id '{row['action_id']}' is twice; keep one row")
-            if row["domain"] not in known and not row["domain"].startswith("district "):
-                problems.append(
-                    f"{at}: domain '{row['domain']}' is not force, rape, domestic_abuse, "
-                    "`district X` or an offence group"
-                )
-            dates = {}
-            for name in ("due_on", "done_on"):
-                try:
-                    dates[name] = date.fromisoformat(row[name]) if row[name] else None
-                except ValueError:
-                    problems.append(f"{at}: {name} '{row[name]}' is no date such as 2017-03-31")
-            rows.append({**row, **dates})
+    written, problems = _read_csv(file, ACTIONS)
+    for at, row in written:
+        problems += [f"{at}: {name} is blank" for name in ACTIONS[:4] if not row[name].strip()]
+        if row["action_id"] in {known_row["action_id"] for known_row in rows}:
+            problems.append(f"{at}: action_id '{row['action_id']}' is twice; keep one row")
+        if row["domain"] not in known and not row["domain"].startswith("district "):
+            problems.append(
+                f"{at}: domain '{row['domain']}' is not force, rape, domestic_abuse, "
+                "`district X` or an offence group"
+            )
+        dates = {}
+        for name in ("due_on", "done_on"):
+            try:
+                dates[name] = date.fromisoformat(row[name]) if row[name] else None
+            except ValueError:
+                problems.append(f"{at}: {name} '{row[name]}' is no date such as 2017-03-31")
+        rows.append({**row, **dates})
     if problems:
         raise AgencyError(
             "AGENCY-ACTIONS", "\n  ".join(problems), "correct the register; docs/onboarding.md"
@@ -446,7 +459,9 @@ def load(agency: str) -> Agency:
 def _parse(file: Path, folder: Path) -> Agency:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError:
+        raise AgencyError("AGENCY-SCHEMA", f"{file} is not UTF-8", "save it as UTF-8") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a day such as 2026-02-30
         raise AgencyError(
             "AGENCY-SCHEMA", f"{file} is not YAML: {error}", "correct the file"
         ) from None

@@ -1,9 +1,12 @@
 """The registry: every shipped agency is valid, and a broken folder says file, key and fix."""
 
+import codecs
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from cdi import agencies
 from cdi.errors import AgencyError
@@ -134,8 +137,47 @@ def test_an_unknown_agency_names_the_known_ones(small: SmallAgency) -> None:
         agencies.load("atlantis")
 
 
-def test_a_broken_agency_stops_nobody_else(small: SmallAgency) -> None:
+UMLAUT = "Schlägerei".encode("cp1252")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rule_id", "told"),
+    [
+        ("agency.yaml", b"agency: broken", b"agency: [", "AGENCY-SCHEMA", "is not YAML"),
+        ("agency.yaml", b"Testville", UMLAUT, "AGENCY-SCHEMA", "save it as UTF-8"),
+        ("agency.yaml", b"'2026-01-05'", b"2026-02-30", "AGENCY-SCHEMA", "day"),
+        ("call_types.csv", b"Assault", UMLAUT, "AGENCY-CODES", "save it as UTF-8"),
+        ("call_types.csv", b"Noise", b'"Noise"s', "AGENCY-CODES", ":3: is no line of CSV"),
+        ("closures.csv", b"None", b'"None', "AGENCY-CODES", ":3: is no line of CSV"),
+        ("actions.csv", b"Ask", UMLAUT, "AGENCY-ACTIONS", "save it as UTF-8"),
+        ("actions.csv", b"Ask", b'"Ask"s', "AGENCY-ACTIONS", ":2: is no line of CSV"),
+    ],
+)
+def test_a_broken_agency_stops_nobody_else(
+    small: SmallAgency, file: str, old: bytes, new: bytes, rule_id: str, told: str
+) -> None:
+    small.write_text(
+        "actions.csv", f"{','.join(agencies.ACTIONS)}\nA1,Ask,Ops,2026-03-31,,force,\n"
+    )
     broken = small.folder.parent / "broken"
-    broken.mkdir()
-    (broken / "agency.yaml").write_text("agency: [")
+    shutil.copytree(small.folder, broken)
+    settings = small.settings | {"agency": "broken"}
+    (broken / "agency.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    assert [agency.agency for agency in agencies.valid()] == ["broken", "testville"]
+    content = (broken / file).read_bytes()
+    assert old in content
+    (broken / file).write_bytes(content.replace(old, new, 1))
     assert [agency.agency for agency in agencies.valid()] == ["testville"]
+    with pytest.raises(AgencyError) as caught:
+        agencies.load("broken")
+    assert caught.value.rule_id == rule_id
+    assert str(broken / file) in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_a_code_map_may_have_the_mark_that_spreadsheets_put_before_utf8(
+    small: SmallAgency,
+) -> None:
+    file = small.folder / "call_types.csv"
+    file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
+    assert agencies.load("testville")
