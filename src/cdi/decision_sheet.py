@@ -144,8 +144,12 @@ def read(file: Path) -> dict[int, dict[str, Any]]:
         row = {name: _told(cell) for name, cell in zip(header, line, strict=False) if name}
         if not any(row.get(c.name) for c in COLUMNS if c.is_filled_in):
             continue
-        found = CRIME_ID.fullmatch(row.get("reported_crime_id", ""))
-        if row.get("decision", "").lower() not in DECISIONS:
+        cut = [name for name in needed if name not in row]
+        if cut:
+            problems.append(f"row {number}: it ends before the columns {', '.join(cut)}")
+            continue
+        found = CRIME_ID.fullmatch(row["reported_crime_id"])
+        if row["decision"].lower() not in DECISIONS:
             problems.append(f"row {number}: decision is neither {' nor '.join(DECISIONS)}")
         if not found:
             problems.append(f"row {number}: reported_crime_id is no call with a number after #")
@@ -175,9 +179,16 @@ def _refused(file: Path, problems: Iterable[str], fix: str) -> CdiError:
 
 def _lines(file: Path) -> Iterator[Sequence[Any]]:
     """The rows of the sheet, header first."""
+    if not file.is_file():
+        raise _refused(file, ["there is no such file"], "give the path of the filled-in sheet")
     if file.suffix.lower() == ".csv":
-        with file.open(newline="", encoding="utf-8-sig") as handle:
-            yield from csv.reader(handle)
+        try:
+            with file.open(newline="", encoding="utf-8-sig") as handle:
+                yield from csv.reader(handle)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise _refused(
+                file, [f"it is no CSV in UTF-8: {error}"], "save it as .xlsx, or as CSV in UTF-8"
+            ) from None
         return
     try:
         book = load_workbook(file, read_only=True, data_only=True)

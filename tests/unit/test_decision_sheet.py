@@ -124,6 +124,24 @@ def test_what_is_no_sheet_of_a_worklist_is_refused(tmp_path: Path) -> None:
     header, broken = tmp_path / "a.csv", tmp_path / "b.xlsx"
     header.write_text("reported_crime_id,decision\n", encoding="utf-8")
     broken.write_bytes(b"no workbook")
-    for file, told in ((header, "row 1: the columns version"), (broken, "cannot be opened")):
-        with pytest.raises(CdiError, match=told):
+    ansi = tmp_path / "c.csv"
+    ansi.write_bytes(f"{','.join(decision_sheet.NAMES)}\nT-0001#1,caf\xe9\n".encode("cp1252"))
+    for file, told in (
+        (header, "row 1: the columns version"), (broken, "cannot be opened"),
+        (ansi, "no CSV in UTF-8"), (tmp_path / "d.csv", "no such file"),
+        (tmp_path / "d.xlsx", "no such file"),
+    ):  # fmt: skip
+        with pytest.raises(CdiError, match=told) as refused:
             decision_sheet.read(file)
+        assert refused.value.rule_id == "DECIDE-SHEET"
+        assert str(file) in refused.value.message
+
+
+def test_a_row_that_ends_early_is_refused_by_its_number(tmp_path: Path) -> None:
+    file = tmp_path / "worklist.csv"
+    decision_sheet.write_csv(file, ROWS[:1])
+    file.write_text(f"{file.read_text('utf-8')}T-0001#1,weapon,9 h,confirmed\n", "utf-8")
+    told = "row 3: it ends before the columns version, reason_code, decided_by"
+    with pytest.raises(CdiError, match=told) as refused:
+        decision_sheet.read(file)
+    assert refused.value.rule_id == "DECIDE-SHEET"
