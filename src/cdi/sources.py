@@ -12,6 +12,7 @@ import io
 import mmap
 import re
 import shutil
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ def _fetch_one(
         try:
             with gzip.open(raw, "rb") as packed, target.open("wb") as plain:
                 shutil.copyfileobj(packed, plain, 1 << 20)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise SourceError(
                 "SRC-GZIP",
                 f"{name} is no whole gzip file: {error}",
@@ -323,7 +324,13 @@ def _csv_header(source: Source, file: FetchedFile) -> list[str]:
             "SRC-FORMAT", f"the header of {file.name} is not UTF-8",
             "have the file delivered as UTF-8",
         ) from None  # fmt: skip
-    names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter), [])
+    try:
+        names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter), [])
+    except csv.Error:  # old Macs' line ends make one line of the whole file
+        raise SourceError(
+            "SRC-FORMAT", f"the header of {file.name} is no line of CSV",
+            r"have the file delivered with the line ends \n or \r\n",
+        ) from None  # fmt: skip
     other = [d for d in ",;\t|" if d != source.delimiter and text.count(d) >= len(names)]
     if len(names) == 1 and len(source.columns) > 1 and other:
         raise SourceError(
@@ -440,6 +447,12 @@ def _read_objects(
         "where json_type(content) = 'OBJECT' order by k"
     ).fetchall()
     columns = {normalise_header(key): key for (key,) in keys}
+    # neither can be asked for in DuckDB
+    if "" in columns or any('"' in key for key in columns.values()):
+        raise SourceError(
+            "SRC-FORMAT", f"{file.name} has a key that is blank or holds a quotation mark",
+            "have the file delivered with names as keys",
+        )  # fmt: skip
     _check_columns(source, file, list(columns))
     bound = Params()
     values = ", ".join(

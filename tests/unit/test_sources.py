@@ -169,6 +169,42 @@ def test_headers_agree_whatever_their_case_blanks_and_underscores() -> None:
         assert sources.normalise_header(name) == "report_type"
 
 
+def test_a_gzip_file_with_flipped_bytes_is_a_named_error(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    small.write("calls.csv.gz", csv_bytes(CALL_HEADER, CALLS * 50))
+    packed = bytearray((small.data / "calls.csv.gz").read_bytes())
+    packed[40:60] = bytes(byte ^ 0xFF for byte in packed[40:60])
+    (small.data / "calls.csv.gz").write_bytes(packed)
+    with pytest.raises(SourceError, match=r"SRC-GZIP.* calls\.csv\.gz"):
+        sources.fetch(small.agency, "calls", small.interval, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "told"),
+    [
+        ("csv", csv_bytes(CALL_HEADER, CALLS).replace(b"\n", b"\r"), "is no line of CSV"),
+        ("json", b'[{"number": "T-0001", "": "Ada"}]', "has a key that is blank"),
+        ("json", b'[{"number": "T-0001", " ": "Ada"}]', "has a key that is blank"),
+        ("jsonl", b'{"number": "T-0001", "Ada \\"x\\"": 1}', "has a key that is blank or holds"),
+    ],
+)
+def test_a_file_that_duckdb_cannot_be_asked_for_is_a_named_error(
+    small: SmallAgency, tmp_path: Path, kind: str, content: bytes, told: str
+) -> None:
+    small.settings["sources"]["calls"]["format"] = kind
+    small.settings["sources"]["calls"]["columns"] = {
+        name: {"from": "number", "format": "%Y"}
+        for name in ("call_reference", "received_at", "final_type_code")
+    }
+    small.write_settings()
+    small.write(f"calls.{kind}", content)
+    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    with pytest.raises(SourceError, match=f"SRC-FORMAT.* calls.{kind} {told}") as caught:
+        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+    assert "Ada" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_a_file_without_its_header_is_told_without_its_first_row(
     small: SmallAgency, tmp_path: Path, kind: str
