@@ -5,30 +5,63 @@ from it. Losing it means that new hashes no longer equal old ones and refused ro
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets as random_source
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
 from cryptography.fernet import Fernet
 
 from cdi import paths
+from cdi.errors import CdiError
 
+_KEY_BYTES = 32
 _BLOCK = 64  # bytes; SHA-256's block, which HMAC pads its key to
 
 
 def agency_key(agency: str) -> bytes:
-    """The agency's secret (32 bytes), made on first use with mode 600."""
+    """The agency's secret (32 bytes), made on first use with mode 600.
+
+    Raises:
+        CdiError: SECRET-KEY if the file holds no such key.
+    """
     file = paths.secrets() / f"{agency}.key"
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = secret_text(file, lambda: random_source.token_hex(_KEY_BYTES) + "\n").strip()
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(file.read_text(encoding="ascii").strip())
-    with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write(random_source.token_hex(32) + "\n")
-    return agency_key(agency)
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise CdiError(
+            "SECRET-KEY",
+            f"{file} holds no key of {_KEY_BYTES} bytes",
+            f"restore {file} from the back-up; where {agency} has a landing never make a new one: "
+            "its hashes would no longer equal those of before",
+        )
+    return key
+
+
+def secret_text(file: Path, make: Callable[[], str]) -> str:
+    """Read a file of secrets, made on first use: whole or not at all, once, with mode 600.
+
+    Args:
+        file: Below ``secrets/``.
+        make: Its text, if there is no such file yet.
+    """
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=".") as made:  # mode 600
+            made.write(make())
+            made.flush()
+            os.fsync(made.fileno())
+            with contextlib.suppress(FileExistsError):  # another was first: its secret counts
+                os.link(made.name, file)
+    return file.read_text(encoding="utf-8", errors="replace")
 
 
 def derive(agency: str, purpose: str) -> bytes:

@@ -22,7 +22,7 @@ import httpx
 import psutil
 from cryptography.fernet import Fernet
 
-from cdi import paths
+from cdi import paths, privacy
 from cdi.errors import CdiError
 
 # The triggerer serves deferred tasks, deadlines and approvals; a run on its own needs none.
@@ -41,20 +41,18 @@ class ServiceError(CdiError):
 
 def _keys() -> dict[str, str]:
     """Airflow's own secrets, made on first use, mode 600."""
-    file = paths.secrets() / "airflow.json"
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = {
+
+    def made() -> str:
+        keys = {
             "fernet_key": Fernet.generate_key().decode(),
             "jwt_secret": secrets.token_urlsafe(48),
             "secret_key": secrets.token_urlsafe(48),
             "admin": secrets.token_urlsafe(12),
             NOTES_USER: secrets.token_urlsafe(24),
         }
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(made, out)
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+        return json.dumps(keys)
+
+    return dict(json.loads(privacy.secret_text(paths.secrets() / "airflow.json", made)))
 
 
 def password() -> str:

@@ -2,7 +2,10 @@
 
 import hashlib
 import hmac
+import secrets
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -10,6 +13,7 @@ import pytest
 from cryptography.fernet import InvalidToken
 
 from cdi import paths, privacy
+from cdi.errors import CdiError
 from cdi.sql import connect
 
 
@@ -193,3 +197,47 @@ def test_the_key_is_made_once_and_readable_by_its_owner_alone(state: Path) -> No
     assert len(first) == 32
     assert privacy.agency_key("here") == first
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "ab" * 31, "ab" * 33, "no key " * 8, "\x00" * 65],
+    ids=["empty", "blank", "cut off", "too long", "words", "zeros"],
+)
+def test_a_file_that_is_no_key_is_refused_and_left_as_it_is(state: Path, text: str) -> None:
+    file = paths.secrets() / "here.key"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    with pytest.raises(CdiError, match=r"SECRET-KEY[^$]*from the back-up"):
+        privacy.agency_key("here")
+    assert file.read_text() == text
+
+
+def test_at_first_use_two_at_once_get_one_key(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = secrets.token_hex
+
+    def slowly(length: int) -> str:
+        time.sleep(0.2)
+        return make(length)
+
+    monkeypatch.setattr(secrets, "token_hex", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(privacy.agency_key, ["here", "here"])
+    assert one == other
+    assert len(one) == 32
+
+
+def test_a_key_that_could_not_be_written_leaves_no_file(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: the next use makes a key as if it were the first."""
+
+    def full(handle: int) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            privacy.agency_key("here")
+    assert list(paths.secrets().iterdir()) == []
+    assert len(privacy.agency_key("here")) == 32
