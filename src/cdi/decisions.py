@@ -71,26 +71,28 @@ def decide_sheet(agency: Agency, file: Path) -> tuple[int, int]:
 
     given = decision_sheet.read(file)
     rows = [_row(agency, values, _reference(values)) for values in given.values()]
-    known = _known(agency)
-    new = {
-        number: row
-        for number, row in zip(given, rows, strict=True)
-        if row["decision_reference"] not in known
-    }
-    problems = _problems(agency, list(new.values())) if new else {}
-    if problems:
-        numbers = list(new)
-        told = [
-            f"row {numbers[ordinal - 1]}: {'; '.join(problems[ordinal])}"
-            for ordinal in sorted(problems)
-        ]
-        raise CdiError(
-            "DECIDE-REFUSED",
-            f"{file}: none of its {len(new)} decisions was written:\n    " + "\n    ".join(told),
-            "correct these rows, save the sheet and give it again; docs/worklist.md",
-        )
-    if new:
-        _append(_file(agency), list(new.values()))
+    with landing.locked(paths.decisions(agency.agency)):  # the same sheet may be given twice
+        known = _known(agency)
+        new = {
+            number: row
+            for number, row in zip(given, rows, strict=True)
+            if row["decision_reference"] not in known
+        }
+        problems = _problems(agency, list(new.values())) if new else {}
+        if problems:
+            numbers = list(new)
+            told = [
+                f"row {numbers[ordinal - 1]}: {'; '.join(problems[ordinal])}"
+                for ordinal in sorted(problems)
+            ]
+            raise CdiError(
+                "DECIDE-REFUSED",
+                f"{file}: none of its {len(new)} decisions was written:\n    "
+                + "\n    ".join(told),
+                "correct these rows, save the sheet and give it again; docs/worklist.md",
+            )
+        if new:
+            _append(_file(agency), list(new.values()))
     return len(new), len(given) - len(new)
 
 

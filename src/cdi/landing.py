@@ -291,7 +291,7 @@ def accept(batch: Batch) -> Batch | None:
 
 @contextlib.contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """One at a time writes to the landing of a dataset."""
+    """One at a time writes to a folder: the landing of a dataset, or an agency's decisions."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # goes with its process, however it ends

@@ -2,12 +2,16 @@
 
 import csv
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from cdi import decision_sheet, decisions, paths, worklist
+from cdi import decision_sheet, decisions, landing, paths, worklist
 from cdi.cli import app
 from cdi.errors import CdiError
 from tests.conftest import SmallAgency
@@ -81,7 +85,33 @@ def test_of_a_sheet_all_decisions_are_written_or_none(ran: SmallAgency, tmp_path
         assert len(told) == len(wrong)  # and not row 2, which is in order
         for number, line, (_, why) in zip(range(3, 9), told, wrong.values(), strict=False):
             assert line.startswith(f"row {number}: ") and why in line
-    assert not paths.decisions("testville").exists()
+    assert list(paths.decisions("testville").glob("*.csv")) == []
+
+
+def test_a_sheet_that_is_given_twice_at_once_counts_once(
+    ran: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows would be two contents of one key, and all of them set apart."""
+    sheet = tmp_path / "worklist.csv"
+    given = {"decision": "confirmed", "decided_by": "1207"}
+    decision_sheet.write_csv(
+        sheet, [{"reported_crime_id": crime, **given} for crime in ("T-0002#1", "T-0005#1")]
+    )
+    looked = Barrier(2)
+    problems = decisions._problems
+
+    def both_have_looked(*given: Any) -> dict[int, list[str]]:
+        with suppress(BrokenBarrierError):  # the other waits, as it should
+            looked.wait(timeout=1)
+        return problems(*given)
+
+    monkeypatch.setattr(decisions, "_problems", both_have_looked)
+    with ThreadPoolExecutor(2) as pool:
+        done = pool.map(lambda _: decisions.decide_sheet(ran.agency, sheet), range(2))
+        assert sorted(done) == [(0, 2), (2, 0)]
+    ran.extract_and_check("decisions")
+    (batch,) = landing.batches("testville", "decisions")
+    assert (batch.manifest["accepted"], batch.manifest["quarantined"]) == (2, 0)
 
 
 def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> None:
