@@ -3,7 +3,8 @@
 ``landing/<agency>/<dataset>/``
     ``batches/<id>/``  accepted: ``rows.parquet``, ``quarantine.parquet``, ``manifest.json``,
     ``validation.json``; never changed again
-    ``pending/<id>/``  extracted and not yet checked
+    ``pending/<id>/``  extracted; as it is until its check has ended
+    ``checking/<id>/``  a copy of it that the check works on, and a killed check leaves
     ``refused/<id>/``  a `fail` rule of border 1 did not hold; kept for the person who must look
 
 A batch appears by one rename. Every row read is accepted, quarantined with a rule id, an exact
@@ -257,6 +258,32 @@ def _batch_id(agency: Agency, dataset: str, interval: Interval) -> str:
     return f"{name}_v{version}"
 
 
+def begin_check(batch: Batch) -> Batch:
+    """Copy a pending batch, for its check to change, in place of what a killed check left.
+
+    The pending one stays until the copy is accepted or refused: killed at any point, a check that
+    is repeated finds what the first found.
+
+    Args:
+        batch: A pending batch.
+    """
+    home = paths.landing(batch.manifest["agency"], batch.manifest["dataset"])
+    target = home / "checking" / batch.folder.name
+    with locked(home):  # an erasure changes file by file
+        remove(target)
+        copied = target.with_name(f".{target.name}")
+        shutil.copytree(batch.folder, copied, ignore=shutil.ignore_patterns(".*"))
+        return read_batch(copied.rename(target))
+
+
+def remove(folder: Path) -> None:
+    """Remove a batch, if it is there; by a rename first, so that nobody meets half of it."""
+    hidden = folder.with_name(f".{folder.name}")
+    shutil.rmtree(hidden, ignore_errors=True)  # of a process that was killed
+    if folder.is_dir():
+        shutil.rmtree(folder.rename(hidden))
+
+
 def accept(batch: Batch) -> Batch | None:
     """Move a checked batch into the landing, by one rename.
 
@@ -278,15 +305,19 @@ def accept(batch: Batch) -> Batch | None:
         twin = _counterpart(
             manifest["agency"], manifest["dataset"], manifest["delivery"], _interval_of(batch)
         )
+        pending = home / "pending" / manifest["batch_id"]
         if twin and twin.manifest["content_sha256"] == manifest["content_sha256"]:
-            shutil.rmtree(batch.folder)
+            remove(batch.folder)
+            remove(pending)
             return None
         accepted = batches(manifest["agency"], manifest["dataset"])
         seq = 1 + (accepted[-1].manifest["seq"] if accepted else 0)
-        write_manifest(batch.folder, manifest | {"seq": seq})
+        _replace_manifest(batch.folder, manifest | {"seq": seq})
         for file in batch.folder.iterdir():
             file.chmod(0o444)
-        return read_batch(batch.folder.rename(home / "batches" / manifest["batch_id"]))
+        accepted_as = batch.folder.rename(home / "batches" / manifest["batch_id"])
+        remove(pending)
+        return read_batch(accepted_as)
 
 
 @contextlib.contextmanager
@@ -302,7 +333,7 @@ def recount(batch: Batch, moved: Mapping[str, int]) -> Batch:
     """Count rows that the check moved from accepted to quarantined.
 
     Args:
-        batch: A pending batch whose Parquet files were rewritten.
+        batch: A batch that is being checked, whose Parquet files were rewritten.
         moved: Number of moved rows by source file.
     """
     files = [
@@ -319,17 +350,19 @@ def recount(batch: Batch, moved: Mapping[str, int]) -> Batch:
         "accepted": batch.manifest["accepted"] - total,
         "quarantined": batch.manifest["quarantined"] + total,
     }
-    write_manifest(batch.folder, manifest)
+    _replace_manifest(batch.folder, manifest)
     return Batch(batch.folder, manifest)
 
 
 def refuse(batch: Batch) -> Path:
     """Keep a batch that failed its check where no build looks, replacing an earlier try."""
-    agency, dataset = batch.manifest["agency"], batch.manifest["dataset"]
-    target = paths.landing(agency, dataset) / "refused" / batch.manifest["batch_id"]
+    home = paths.landing(batch.manifest["agency"], batch.manifest["dataset"])
+    target = home / "refused" / batch.manifest["batch_id"]
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    return batch.folder.rename(target)
+    refused_as = batch.folder.rename(target)
+    remove(home / "pending" / batch.manifest["batch_id"])
+    return refused_as
 
 
 # ---------------------------------------------------------------------- forgetting
@@ -367,7 +400,7 @@ def forget(agency: Agency, batch: Batch, until: datetime, also: Iterable[str] = 
 
     Args:
         agency: With its key rules and limits.
-        batch: Accepted, pending or refused.
+        batch: Accepted, pending, being checked or refused.
         until: UTC without a zone: what the retention limit counts from.
         also: Keyed hashes of further references, that are in no tombstone.
     """
@@ -384,7 +417,7 @@ def forget(agency: Agency, batch: Batch, until: datetime, also: Iterable[str] = 
         manifest = _recounted(con, batch, Counter(file for (file,) in again))
         if done or _counts(manifest) != _counts(batch.manifest):
             for table, file in (("rows", batch.rows), ("quarantine", batch.quarantine)):
-                _replace_parquet(con, table, file)
+                replace_parquet(con, table, file)
             _replace_manifest(batch.folder, manifest)
     return done
 
@@ -468,7 +501,8 @@ def _counts(manifest: Mapping[str, Any]) -> list[list[int]]:
     return [[file.get(fate, 0) for fate in FATES] for file in manifest["files"]]
 
 
-def _replace_parquet(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+def replace_parquet(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+    """Write a table in place of a batch's Parquet file, by a rename."""
     written = file.with_name(f".{file.name}.next")
     written.unlink(missing_ok=True)
     write_parquet(con, f"from {table} order by source_file, row_id", written)

@@ -51,7 +51,7 @@ def variant() -> str:
 
 
 def landing(agency: str, dataset: str) -> Path:
-    """The landing of one dataset: ``batches/``, ``pending/`` and ``refused/``.
+    """The landing of one dataset: ``batches/``, ``pending/``, ``checking/`` and ``refused/``.
 
     Each simulated force has its own: they are different forces under one name.
     """

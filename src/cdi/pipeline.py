@@ -79,6 +79,7 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
 
     home = paths.landing(agency, dataset)
     if (home / "batches" / batch_id).is_dir():
+        landing.remove(home / "pending" / batch_id)  # a check was killed right after it accepted
         return Step(True, f"batch {batch_id} was accepted before", batch_id)
     if not (home / "pending" / batch_id / "manifest.json").is_file():
         raise GateError(

@@ -1,14 +1,18 @@
 """Bad input ends as a named error or a quarantined row; the published version stays readable."""
 
 import gzip
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from cdi import landing, paths, pipeline, privacy
 from cdi.errors import GateError, SourceError
+from cdi.quality import checks
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
@@ -220,6 +224,85 @@ def test_a_check_that_is_repeated_accepts_once_and_says_when_there_is_nothing_to
     assert len(landing.batches("testville", "calls")) == 2
     with pytest.raises(GateError, match="GATE-GONE"):
         pipeline.check_landing("testville", "calls", "20260105T0000_20260107T0000_v9")
+
+
+@pytest.mark.parametrize(("late", "fate"), [(1, "batches"), (30, "refused")])
+def test_a_check_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, late: int, fate: str
+) -> None:
+    """Each time one write further: none of the rows that it sets apart is lost or told twice."""
+    rows = [[f"T-{n:04d}", *CALLS[2][1:]] for n in range(1, 121)]
+    for row in rows[:late]:
+        row[1] = "2027-01-01 00:00"
+    small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
+    batch_id = pipeline.extract("testville", "calls", small.interval).result
+    assert batch_id is not None
+    shutil.copytree(paths.home(), tmp_path / "killed")
+    with suppress(GateError):
+        pipeline.check_landing("testville", "calls", batch_id)
+    undisturbed = on_disk(fate, batch_id)
+    assert undisturbed["quarantine"] == [("CALL-02", n) for n in range(1, late + 1)]
+
+    monkeypatch.setenv("CDI_HOME", str(tmp_path / "killed"))
+    kills = 0
+    with suppress(GateError):
+        while is_killed_before_write(kills, batch_id):
+            kills += 1
+    with suppress(GateError):
+        pipeline.check_landing("testville", "calls", batch_id)
+    assert on_disk(fate, batch_id) == undisturbed
+    home = paths.landing("testville", "calls")
+    left = [f for name in ("pending", "checking") for f in (home / name).glob("*/manifest.json")]
+    assert left == []
+    assert kills > 10
+
+
+def is_killed_before_write(number: int, batch_id: str) -> bool:
+    """Check, but be killed before that many writes below the landing; files are half-written."""
+    seen = 0
+
+    def counted(write: Callable[..., Any]) -> Callable[..., Any]:
+        def killed(*given: Any, **options: Any) -> Any:
+            nonlocal seen
+            if not any(str(paths.home() / "landing") in str(part) for part in given):
+                return write(*given, **options)
+            if seen == number:
+                if write is landing.write_parquet:
+                    given[2].write_bytes(b"PAR1")
+                if write is landing.write_manifest:
+                    (given[0] / "manifest.json").write_bytes(b"{")
+                raise KeyboardInterrupt
+            seen += 1
+            return write(*given, **options)
+
+        return killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in (
+            (landing, "write_parquet"), (landing, "write_manifest"), (checks, "_write"),
+            (shutil, "copytree"), (shutil, "rmtree"), (Path, "rename"), (Path, "replace"),
+        ):  # fmt: skip
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        try:
+            pipeline.check_landing("testville", "calls", batch_id)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def on_disk(fate: str, batch_id: str) -> dict[str, Any]:
+    """All that the check decided; what is encrypted differs each time."""
+    batch = landing.read_batch(paths.landing("testville", "calls") / fate / batch_id)
+    read = "from read_parquet(?) order by all"
+    return {
+        "rows": duckdb.execute(read, [str(batch.rows)]).fetchall(),
+        "quarantine": duckdb.execute(
+            f"select rule_id, source_line {read}", [str(batch.quarantine)]
+        ).fetchall(),
+        "manifest": batch.manifest,
+        "results": (batch.folder / "validation.json").read_text(encoding="utf-8"),
+        "files": sorted(file.name for file in batch.folder.iterdir()),
+    }
 
 
 def test_too_many_refused_rows_refuse_the_batch(good: tuple[SmallAgency, Path]) -> None:

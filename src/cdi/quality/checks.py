@@ -83,8 +83,8 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
         GateError: GATE-LANDING if a rule of severity `fail` does not hold. The batch is kept under
             ``refused/`` and no build sees it.
     """
+    batch = landing.begin_check(batch)
     work = batch.folder / ".check.duckdb"
-    work.unlink(missing_ok=True)  # of a killed check
     with connect(work) as con:
         _open_batch(con, agency, batch)
         suite = load_suite("landing", batch.manifest["dataset"])
@@ -102,9 +102,10 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
     failed = releases.apply(agency, releases.of_batch(batch), results)
     _write(batch.folder, results)
     if failed:
-        kept = landing.refuse(batch)
-        page = kept / "validation.html"
-        pages.write_validation(page, agency, results, f"Refused batch {names['batch_id']}")
+        name = "validation.html"
+        title = f"Refused batch {names['batch_id']}"
+        pages.write_validation(batch.folder / name, agency, results, title)
+        page = landing.refuse(batch) / name
         raise GateError(
             "GATE-LANDING",
             f"batch {names['batch_id']} of {agency.agency}/{names['dataset']} was refused:\n"
@@ -512,8 +513,8 @@ def _quarantine(
         con, "select r.source_file, count(*) as n from rows r join moved using (row_id) group by 1"
     )
     con.execute(f"drop view {_checked(suite)}; drop view rows; alter table kept rename to rows")
-    landing.write_parquet(con, "from rows order by source_file, row_id", batch.rows)
-    landing.write_parquet(con, "from quarantine order by source_file, row_id", batch.quarantine)
+    landing.replace_parquet(con, "rows", batch.rows)
+    landing.replace_parquet(con, "quarantine", batch.quarantine)
     by_rule = dict(con.execute("select rule_id, count(*) from moved group by 1").fetchall())
     for result in results:
         result["quarantined_count"] = by_rule.get(result["rule_id"])
