@@ -415,10 +415,14 @@ def forget(agency: Agency, batch: Batch, until: datetime, also: Iterable[str] = 
         con.execute("create table quarantine as from read_parquet(?)", [str(batch.quarantine)])
         done.refused = _forget_refused(con, agency, batch, until)
         manifest = _recounted(con, batch, Counter(file for (file,) in again))
-        if done or _counts(manifest) != _counts(batch.manifest):
+        # of one that was killed: rows that only lost a name change no count
+        unfinished = batch.folder / ".forgetting"
+        if done or unfinished.exists() or _counts(manifest) != _counts(batch.manifest):
+            unfinished.touch()
             for table, file in (("rows", batch.rows), ("quarantine", batch.quarantine)):
                 replace_parquet(con, table, file)
             _replace_manifest(batch.folder, manifest)
+            unfinished.unlink()
     return done
 
 

@@ -13,6 +13,7 @@ from cdi import erase, landing, paths, pipeline, tombstones
 from cdi.audit import loop, register
 from cdi.errors import CdiError
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
+from tests.conftest import CALLS as SMALL
 from tests.pipeline.test_audit_loop import CALLS, TYPES, draw, filled, is_recorded, number
 from tests.pipeline.test_decisions import row, write
 from tests.traces import kinds_with
@@ -177,6 +178,25 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_and_both_logs_stay_o
     ) == [(0,)]
     assert force.rows("select sum(erased_count) > 0 from conservation") == [(True,)]
     assert force.rows("select count(*) from fct_calls") == [(CALLS - 1,)]
+
+
+def test_an_erasure_that_was_killed_where_a_log_is_only_named_is_finished_by_the_next(
+    ran: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row goes, so no count differs; the published version holds the name still."""
+    ran.write("calls.csv", csv_bytes(CALL_HEADER, [[*row[:-1], "see T-0777"] for row in SMALL]))
+    assert ran.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "_replace_manifest", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase.erase(ran.agency, "T-0777", "request 16", lambda line: None)
+    (*_, batch) = landing.batches("testville", "calls")
+    assert b"T-0777" not in batch.rows.read_bytes()
+    told: list[str] = []
+    erase.erase(ran.agency, "T-0777", "request 16", told.append)
+    assert "nothing of it is left" in told[-1]
+    (*_, batch) = landing.batches("testville", "calls")
+    assert not any(file.name.startswith(".") for file in batch.folder.iterdir())
 
 
 def _killed(*given: object) -> None:
