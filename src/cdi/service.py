@@ -6,6 +6,7 @@ stops, and nothing else: each process leads its own group, written to ``processe
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -152,17 +153,46 @@ def prepare(port: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
+def owned() -> Iterator[None]:
+    """The state folder's Airflow is this process's alone; what a killed owner left is stopped.
+
+    The lock goes with its process, however it ends. What the process starts does not inherit it,
+    so that an Airflow whose owner was killed holds nothing.
+
+    Raises:
+        ServiceError: SERVICE-BUSY if another process has started an Airflow there.
+    """
+    home = paths.home() / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".lock").open("a+") as lock:  # a+: the owner's number stays when it is taken
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ServiceError(
+                "SERVICE-BUSY",
+                f"an Airflow of {paths.home()} is running, started by process {lock.read()}",
+                "use its UI, end it with Ctrl-C, or name another state folder by CDI_HOME",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        stop_leftovers()
+        yield
+
+
+@contextlib.contextmanager
 def running(env: dict[str, str], components: tuple[str, ...]) -> Iterator[None]:
     """Airflow's processes for the length of a `with` block.
 
-    On leaving, also by an exception or Ctrl-C, all of them and their children are stopped.
+    On leaving, also by an exception or Ctrl-C, all of them and their children are stopped. The
+    caller owns the state folder's Airflow (`owned`).
 
     Args:
         env: As `prepare` gave it.
         components: Which processes.
     """
     home = Path(env["AIRFLOW_HOME"])
-    stop_leftovers()
     started: list[subprocess.Popen[bytes]] = []
     try:
         for component in components:
@@ -320,13 +350,15 @@ def airflow(components: tuple[str, ...], dag_ids: tuple[str, ...] = ()) -> Itera
         A client, logged in.
 
     Raises:
-        ServiceError: If the database cannot be made, or a component or DAG does not come up.
+        ServiceError: If another Airflow of the state folder runs, the database cannot be made, or
+            a component or DAG does not come up.
     """
-    port = free_port()
-    env = prepare(port)
-    with running(env, components):
-        client = Client(port, env)
-        client.wait_until_healthy()
-        for dag_id in dag_ids:
-            client.unpause(dag_id)
-        yield client
+    with owned():
+        port = free_port()
+        env = prepare(port)
+        with running(env, components):
+            client = Client(port, env)
+            client.wait_until_healthy()
+            for dag_id in dag_ids:
+                client.unpause(dag_id)
+            yield client

@@ -129,6 +129,9 @@ def test_a_killed_airflow_is_stopped_by_the_next_which_stops_itself_when_asked(
     left = processes_of(tmp_path)
     assert any("scheduler" in process for process in left)
     with started_ui(tmp_path) as asked:
+        beside = cli("ui", "--data", str(tmp_path), home=tmp_path)
+        assert f"SERVICE-BUSY] an Airflow of {tmp_path} is running" in beside.stderr
+        assert any("scheduler" in process for process in processes_of(tmp_path))
         asked.terminate()
         try:
             assert asked.wait(timeout=60) == 143
