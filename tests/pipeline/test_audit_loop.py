@@ -230,6 +230,44 @@ def test_findings_that_cannot_be_are_refused_by_the_command(
     assert not list((paths.audit("testville") / "findings").glob("*"))
 
 
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"offence_code": "ZZ"}, "RDG-07"),
+        ({"recorded_code": "N", "domestic_abuse_code": "?"}, "RDG-06"),
+        ({"crime_number": "1.5"}, "RDG-03"),
+        ({"audited_at": "2020-01-01 10:00:00"}, "RDG-02"),
+    ],
+)
+def test_a_crime_that_breaks_a_rule_takes_its_whole_log_with_it(
+    fresh: SmallAgency, changed: dict[str, Any], rule: str
+) -> None:
+    """Set apart alone, a crime that was not recorded would make its log kinder."""
+    made = draw(fresh)
+    loop.write_worksheets(fresh.agency, made)
+    rows = worksheets.read(filled(made, "1207"))
+    crime = next(r for r in rows if r["recorded_code"] == "N")
+    crime |= changed
+    folder = paths.audit("testville") / "findings"
+    folder.mkdir()
+    with (folder / "mine.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, worksheets.HEADER)
+        writer.writeheader()
+        writer.writerows(rows)
+    fresh.extract_and_check("audit_readings")
+    (batch,) = landing.batches("testville", "audit_readings")
+    with connect() as con:
+        refused = con.execute(
+            "select distinct rule_id from read_parquet(?)", [str(batch.quarantine)]
+        ).fetchall()
+        left = con.execute(
+            "select distinct call_reference from read_parquet(?)", [str(batch.rows)]
+        ).fetchall()
+    assert refused == [(rule,)]
+    assert batch.manifest["quarantined"] == 2  # the log's row and its crime's
+    assert (crime["call_reference"],) not in left
+
+
 def test_rows_that_somebody_puts_there_are_checked_at_the_border(fresh: SmallAgency) -> None:
     made = draw(fresh)
     loop.write_worksheets(fresh.agency, made)

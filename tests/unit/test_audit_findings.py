@@ -1,5 +1,6 @@
 """Findings: only of drawn logs, by a named auditor, all of them; then the truth is covered."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cdi.audit import findings, rates, register
+from cdi.audit import findings, rates, register, results
 from cdi.audit.design import Options
 from cdi.audit.estimators import AuditError
 from cdi.audit.rates import FORCE
@@ -116,6 +117,36 @@ def test_a_finding_that_is_delivered_twice_is_refused(state: Path, force: Force)
     for rows in ([*logs, logs[0]], crimes), (logs, [*crimes, crimes[0]]):
         with pytest.raises(AuditError, match="AUDIT-TWICE"):
             findings.check(made, *rows)
+
+
+@pytest.mark.parametrize("changed", [{}, {"is_recorded": False}])
+def test_a_log_of_which_a_crime_is_lost_tells_no_rate(
+    state: Path, force: Force, changed: dict[str, Any]
+) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    due = Counter((row["call_id"], row["auditor_code"]) for row in crimes)
+    recorded = Counter(
+        (row["call_id"], row["auditor_code"]) for row in crimes if row["is_recorded"]
+    )
+    readings = [
+        row | {"crime_number": 0, "due_count": due[key], "recorded_count": recorded[key]}
+        for row in logs
+        if (key := (row["call_id"], row["auditor_code"]))
+    ]
+    crimes = [row | {"is_headline": True} for row in crimes]
+    audit, row = results._read(AGENCY, made.draw_id, [*readings, *crimes])
+    assert audit is not None
+    place = next(n for n, row in enumerate(crimes) if row["is_recorded"])
+    left = without(crimes, place, **changed)
+    audit, row = results._read(AGENCY, made.draw_id, [*readings, *left])
+    assert audit is None
+    assert row["withheld_rule_id"] == "AUDIT-COUNTS"
+    assert str(crimes[place]["call_id"]) in row["withheld_reason"]
+    # of an offence that is none of the headline's a crime is there, and does not count
+    other = without(crimes, place, is_headline=False)
+    audit, row = results._read(AGENCY, made.draw_id, [*readings, *other])
+    assert audit is not None
 
 
 def test_nobody_peeks_before_the_last_log_is_read(state: Path, force: Force) -> None:

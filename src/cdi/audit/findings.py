@@ -83,6 +83,29 @@ def check(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> None:
             )  # fmt: skip
 
 
+def match(logs: Sequence[Row], crimes: Sequence[Row]) -> None:
+    """Refuse a log whose counts are not those of its rows of crimes: a row was lost on the way.
+
+    Args:
+        logs: See `check`; also due_count, recorded_count.
+        crimes: See `check`; all of them, of whatever offence.
+
+    Raises:
+        AuditError: AUDIT-COUNTS for the first such log.
+    """
+    by = _by_reading(crimes)
+    for row in logs:
+        key = (row["call_id"], row["auditor_code"])
+        counts, found = (row["due_count"], row["recorded_count"]), _counts(by.get(key, []))
+        if counts != found:
+            raise AuditError(
+                "AUDIT-COUNTS",
+                f"log {key[0]}: {key[1]} counted {counts[0]} crimes, {counts[1]} of them recorded, "
+                f"and there are rows of {found[0]} and {found[1]}",
+                "deliver the worksheet again; what became of its rows is in the quarantine",
+            )
+
+
 def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings:
     """The findings of a complete audit, counted per log.
 
@@ -118,9 +141,7 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
             f"{len(missing)} of the readings of {draw.draw_id} are missing, first {missing[0]}",
             "finish the audit: a rate is only worked out when every drawn log was read",
         )
-    by: dict[tuple[str, str], list[Row]] = {}
-    for row in crimes:
-        by.setdefault((row["call_id"], row["auditor_code"]), []).append(row)
+    by = _by_reading(crimes)
     open_ = [str(c) for c, *_ in undecided(draw, logs, crimes)]
     if open_:
         raise AuditError(
@@ -163,9 +184,7 @@ def undecided(
         The log, and the crimes that either auditor found.
     """
     read = {(row["call_id"], row["auditor_code"]) for row in logs}
-    by: dict[tuple[str, str], list[Row]] = {}
-    for row in crimes:
-        by.setdefault((row["call_id"], row["auditor_code"]), []).append(row)
+    by = _by_reading(crimes)
     found = []
     for call_id, *readers in zip(draw.call_ids, draw.auditors, draw.seconds, strict=True):
         if call_id is None or not {(call_id, who) for who in readers} <= read:
@@ -174,6 +193,13 @@ def undecided(
         if _counts(first) != _counts(second) and (call_id, ADJUDICATOR) not in read:
             found.append((call_id, first, second))
     return found
+
+
+def _by_reading(crimes: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    by: dict[tuple[str, str], list[Row]] = {}
+    for row in crimes:
+        by.setdefault((row["call_id"], row["auditor_code"]), []).append(row)
+    return by
 
 
 def _counts(crimes: Sequence[Row]) -> tuple[int, int]:

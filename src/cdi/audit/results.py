@@ -116,12 +116,13 @@ def _read(agency: str, draw_id: str, readings: list[Row]) -> tuple[Audit | None,
     """One audit and its row of `audits`; no audit if it tells no rate."""
     row: Row = dict.fromkeys(tables.AUDITS) | {"draw_id": draw_id, "is_headline": False}
     logs = [r for r in readings if r["crime_number"] == 0]
-    # what is no crime of the headline counts neither as due nor as recorded
-    crimes = [r for r in readings if r["crime_number"] > 0 and r["is_headline"]]
+    crimes = [r for r in readings if r["crime_number"] > 0]
     try:
         draw = register.load(agency, draw_id)
         row |= _facts(agency, draw, logs)
-        found = findings.complete(draw, logs, crimes)
+        findings.match(logs, crimes)
+        # what is no crime of the headline counts neither as due nor as recorded
+        found = findings.complete(draw, logs, [r for r in crimes if r["is_headline"]])
     except AuditError as error:
         return None, row | {
             "withheld_rule_id": error.rule_id,
