@@ -185,6 +185,20 @@ def test_a_filled_in_workbook_says_what_the_csv_says(fresh: SmallAgency) -> None
         worksheets.read(file)
 
 
+@pytest.mark.parametrize("end", [0, 4000])
+def test_a_workbook_that_is_cut_or_locked_is_no_worksheet(
+    fresh: SmallAgency, tmp_path: Path, end: int
+) -> None:
+    made = draw(fresh)
+    loop.write_worksheets(fresh.agency, made)
+    cut, locked = tmp_path / "cut.xlsx", tmp_path / "locked.xlsx"
+    cut.write_bytes(sheet(made, "1207", "xlsx").read_bytes()[:end])
+    locked.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(end))  # as Excel encrypts it
+    for file in (cut, locked):
+        with pytest.raises(AuditError, match="AUDIT-SHEET"):
+            worksheets.read(file)
+
+
 def test_findings_are_landed_and_counted(fresh: SmallAgency) -> None:
     made = draw(fresh)
     loop.write_worksheets(fresh.agency, made)

@@ -81,10 +81,19 @@ def test_a_redraw_needs_a_reason_which_the_register_keeps(state: Path, force: Fo
     assert [line["reason"] for line in Register(AGENCY).draws()] == [None, "two auditors fell ill"]
 
 
-def test_one_auditor_is_not_enough(state: Path, force: Force) -> None:
+@pytest.mark.parametrize("names", [["A", "A"], ["A", "a"], ["A", " "], ["A", "B", "fcr"]])
+def test_one_auditor_is_not_enough(state: Path, force: Force, names: list[str]) -> None:
     with pytest.raises(AuditError, match="AUDIT-AUDITORS"):
-        register.draw(AGENCY, "v1", PERIOD, force.frame, Options(400), ["A", "A"], AT)
+        register.draw(AGENCY, "v1", PERIOD, force.frame, Options(400), names, AT)
     assert Register(AGENCY).entries() == []
+
+
+def test_a_staff_number_is_kept_in_capitals_as_its_readings_are_staged(
+    state: Path, force: Force
+) -> None:
+    register.draw(AGENCY, "v1", PERIOD, force.frame, Options(400), ["ab1", " cd2"], AT)
+    given = {row["auditor_code"] for row in register.assignments(AGENCY)}
+    assert given == {"AB1", "CD2", "FCR"}
 
 
 def test_a_changed_frame_is_refused(state: Path, force: Force) -> None:

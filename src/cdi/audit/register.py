@@ -176,7 +176,7 @@ def draw(
         period: Of the frame.
         frame: With predictions.
         options: Of the draw.
-        auditors: Who will read; two at least.
+        auditors: Who will read; two at least. Kept in capitals, as readings are staged.
         at: When.
         seed: Chosen at random by default.
         reason: Why a period of which days were drawn already is drawn again.
@@ -197,10 +197,11 @@ def draw(
             f"{period.name} has days of it",
             "audit that sample; if it cannot be, give the reason, which the register keeps",
         )
-    if len(set(auditors)) < 2 or ADJUDICATOR in auditors:
+    names = sorted({name.strip().upper() for name in auditors} - {""})
+    if len(names) < 2 or ADJUDICATOR in names:
         raise AuditError(
             "AUDIT-AUDITORS",
-            f"auditors of {agency}: {', '.join(auditors) or 'none'}",
+            f"auditors of {agency}: {', '.join(names) or 'none'}",
             "name two at least, by staff number: a part of the logs is read twice, by two people, "
             f"and {ADJUDICATOR} decides where they differ",
         )
@@ -216,7 +217,7 @@ def draw(
         version=version,
         logs=options.logs,
         double_blind=options.double_blind,
-        auditors=sorted(set(auditors)),
+        auditors=names,
         reason=reason,
         seed=secrets.randbits(63) if seed is None else seed,
         frame_hash=_sha256(*marks),

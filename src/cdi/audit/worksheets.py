@@ -8,6 +8,7 @@ another, with drop-downs; the CSV has both kinds of rows in one table, the colum
 
 import csv
 import re
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -235,7 +236,8 @@ def read(file: Path) -> list[dict[str, str]]:
     """
     try:
         rows = _read_xlsx(file) if file.suffix.lower() == ".xlsx" else _read_csv(file)
-    except (OSError, KeyError, ValueError, UnicodeDecodeError) as error:
+    # a workbook is a ZIP file, but for one that is cut, empty or locked by a password
+    except (OSError, KeyError, ValueError, UnicodeDecodeError, zipfile.BadZipFile) as error:
         raise _unusable(file, str(error)) from None
     # a log counts as read once its counts are there; rows of its crimes go with it
     kept = [row for row in rows if any(row[n] for n in HEADER[4:])]
