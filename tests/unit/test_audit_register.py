@@ -1,6 +1,8 @@
 """Cheating fails with a clear error: redraws, changed frames or predictions, edited registers."""
 
 import json
+import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cdi import paths
-from cdi.audit import design, register
+from cdi.audit import design, register, results
 from cdi.audit.design import Options
 from cdi.audit.estimators import AuditError
 from cdi.audit.register import Draw, Register
@@ -94,6 +96,63 @@ def test_a_staff_number_is_kept_in_capitals_as_its_readings_are_staged(
     register.draw(AGENCY, "v1", PERIOD, force.frame, Options(400), ["ab1", " cd2"], AT)
     given = {row["auditor_code"] for row in register.assignments(AGENCY)}
     assert given == {"AB1", "CD2", "FCR"}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text[:-40],  # killed while it wrote
+        lambda text: text.replace('"previous"', '"before"', 1),
+        lambda text: f"{text}null\n",
+        lambda text: f"{text}\udcff\n",
+    ],
+)
+def test_a_register_that_cannot_be_read_is_refused(
+    state: Path, force: Force, edit: Callable[[str], str]
+) -> None:
+    draw(force)
+    file = Register(AGENCY).file
+    file.write_text(edit(file.read_text()), errors="surrogateescape")
+    with pytest.raises(AuditError, match="AUDIT-REGISTER"):
+        Register(AGENCY).entries()
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "rule"),
+    [
+        ("frame.parquet", "leaf", "AUDIT-FRAME"),
+        ("frame.parquet", "missed", "AUDIT-PREDICTIONS"),
+        ("frame.parquet", "stratum", "AUDIT-STRATA"),
+        ("crimes.parquet", "is_rape", "AUDIT-PREDICTIONS"),
+        ("sample.parquet", "auditor", "AUDIT-SAMPLE"),
+    ],
+)
+def test_a_file_of_a_draw_that_cannot_be_read_is_refused_as_a_changed_one(
+    state: Path, force: Force, name: str, column: str, rule: str
+) -> None:
+    made = draw(force)
+    file = paths.audit(AGENCY) / made.draw_id / name
+    whole = file.read_bytes()
+    pq.write_table(pq.read_table(file).drop_columns([column]), file)
+    with pytest.raises(AuditError, match=rule):
+        register.load(AGENCY, made.draw_id)
+    file.write_bytes(whole[:500])
+    # the build withholds its rate and goes on
+    _, row = results._read(AGENCY, made.draw_id, [])
+    assert row["withheld_rule_id"] == dict(f[:2] for f in register.FILES)[name]
+
+
+def test_a_damaged_draw_stops_no_other(state: Path, force: Force) -> None:
+    """Killed between its line and its frame; drawn again, and an erasure comes in."""
+    first = draw(force)
+    shutil.rmtree(paths.audit(AGENCY) / first.draw_id)
+    second = draw(force, seed=8, reason="it was killed")
+    assert {row["draw_id"] for row in register.assignments(AGENCY)} == {second.draw_id}
+    gone = force.ids[int(second.positions[3])]
+    assert register.erase(AGENCY, [gone], datetime(2017, 8, 1), "request 12") == 1
+    (paths.audit(AGENCY) / second.draw_id / "frame.parquet").write_bytes(b"PAR1")
+    with pytest.raises(AuditError, match="AUDIT-FRAME"):  # it may hold what is to go
+        register.erase(AGENCY, [gone], datetime(2017, 8, 1), "request 13")
 
 
 def test_a_changed_frame_is_refused(state: Path, force: Force) -> None:

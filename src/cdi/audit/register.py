@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,16 +83,22 @@ class Register:
         """
         if not self.file.exists():
             return []
-        lines = [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
+        lines: list[dict[str, Any]] = []
         previous = ORIGIN
-        for number, line in enumerate(lines):
-            if line["previous"] != previous or line["hash"] != _of_line(line):
+        for number, text in enumerate(self.file.read_bytes().splitlines()):
+            try:
+                line = json.loads(text)
+                is_same = line["previous"] == previous and line["hash"] == _of_line(line)
+            except (ValueError, KeyError, TypeError):  # half a line, or none of ours
+                is_same = False
+            if not is_same:
                 raise AuditError(
                     "AUDIT-REGISTER",
                     f"{self.file}: line {number + 1} is not as it was written",
                     "restore the register from the backup; its audits cannot be trusted till then",
                 )
             previous = line["hash"]
+            lines.append(line)
         return lines
 
     def append(self, kind: str, at: datetime, **facts: Any) -> dict[str, Any]:
@@ -276,7 +282,7 @@ def load(agency: str, draw_id: str) -> Draw:
 
     Raises:
         AuditError: AUDIT-UNKNOWN if there is no such draw; AUDIT-FRAME, AUDIT-PREDICTIONS,
-            AUDIT-STRATA or AUDIT-SAMPLE if a file was changed since.
+            AUDIT-STRATA or AUDIT-SAMPLE if a file was changed since, or cannot be read.
     """
     register = Register(agency)
     known = {line["draw_id"]: line for line in register.draws()}
@@ -287,29 +293,28 @@ def load(agency: str, draw_id: str) -> Draw:
             f"choose one of: {', '.join(known) or 'none yet, draw first'}",
         )
     facts, folder = known[draw_id], register.folder / draw_id
-    for name, rule_id, what in FILES:
-        _prove(draw_id, rule_id, what, (folder / name).is_file())
-    logs = pq.read_table(folder / "frame.parquet")
-    frame = Frame(logs, pq.read_table(folder / "crimes.parquet"))
+    logs, crimes, drawn = (_read(draw_id, folder / name, *told) for name, *told in FILES)
+    frame = Frame(logs, crimes)
     erased = {
         position
         for line in register.entries()
         if line["kind"] == "erasure" and line["draw_id"] == draw_id
         for position in line["positions"]
     }
-    _prove(draw_id, "AUDIT-FRAME", "frame", _is_frame(logs, facts, erased))
-    of_log = np.asarray(logs["stratum"], np.int64)
-    population = np.array(facts["population"], np.int64)
-    _prove(
-        draw_id, "AUDIT-PREDICTIONS", "predictions",
-        predictions_hash(frame) == facts["predictions_hash"],
-    )  # fmt: skip
-    strata = Strata(of_log, population, np.array(facts["audited"], np.int64))
-    _prove(draw_id, "AUDIT-STRATA", "strata", _sha256(of_log.tobytes()) == facts["strata_hash"])
-    drawn = pq.read_table(folder / "sample.parquet")
     hashes = [line["sample_hash"] for line in register.entries()
               if line["kind"] == "sample" and line["draw_id"] == draw_id]  # fmt: skip
-    _prove(draw_id, "AUDIT-SAMPLE", "sample", [_of_sample(drawn)] == hashes)
+    _prove(draw_id, "AUDIT-FRAME", "frame", lambda: _is_frame(logs, facts, erased))
+    _prove(
+        draw_id, "AUDIT-PREDICTIONS", "predictions",
+        lambda: predictions_hash(frame) == facts["predictions_hash"],
+    )  # fmt: skip
+    _prove(
+        draw_id, "AUDIT-STRATA", "strata",
+        lambda: _sha256(_of_log(logs).tobytes()) == facts["strata_hash"],
+    )  # fmt: skip
+    _prove(draw_id, "AUDIT-SAMPLE", "sample", lambda: [_of_sample(drawn)] == hashes)
+    population, audited = (np.array(facts[name], np.int64) for name in ("population", "audited"))
+    strata = Strata(_of_log(logs), population, audited)
     return Draw(
         draw_id,
         facts,
@@ -323,7 +328,10 @@ def load(agency: str, draw_id: str) -> Draw:
 
 
 def assignments(agency: str) -> list[dict[str, Any]]:
-    """Who was given which log, of all draws.
+    """Who was given which log, of all draws that are as the register has them.
+
+    Of another one nothing that was read can count; it is no reason to refuse what was read of the
+    rest.
 
     Args:
         agency: Whose audits.
@@ -333,11 +341,14 @@ def assignments(agency: str) -> list[dict[str, Any]]:
         registrar (``FCR``) has the logs that are read twice.
 
     Raises:
-        AuditError: If a draw is not as the register has it, see `load`.
+        AuditError: AUDIT-REGISTER, see `Register.entries`.
     """
     rows = []
     for line in Register(agency).draws():
-        made = load(agency, line["draw_id"])
+        try:
+            made = load(agency, line["draw_id"])
+        except AuditError:
+            continue
         facts = {"draw_id": made.draw_id, "drawn_at": datetime.fromisoformat(line["at"])}
         for call_id, first, second in zip(made.call_ids, made.auditors, made.seconds, strict=True):
             readers = (first, second, ADJUDICATOR) if second else (first,)
@@ -358,13 +369,32 @@ def _is_frame(logs: pa.Table, facts: dict[str, Any], erased: set[int]) -> bool:
     )
 
 
-def _prove(draw_id: str, rule_id: str, what: str, is_same: bool) -> None:
-    if not is_same:
-        raise AuditError(
-            rule_id,
-            f"the {what} of {draw_id} changed since the draw",
-            "restore the audit folder from the backup, or draw again and give the reason",
-        )
+def _of_log(logs: pa.Table) -> NDArray[np.int64]:
+    return np.asarray(logs["stratum"], np.int64)
+
+
+def _read(draw_id: str, file: Path, rule_id: str, what: str) -> pa.Table:
+    try:
+        return pq.read_table(file)
+    except (OSError, pa.ArrowException):  # gone, or cut short
+        raise _changed(draw_id, rule_id, what) from None
+
+
+def _prove(draw_id: str, rule_id: str, what: str, is_same: Callable[[], bool]) -> None:
+    try:
+        if is_same():
+            return
+    except (KeyError, TypeError, ValueError):  # a column is gone, or of another type
+        pass
+    raise _changed(draw_id, rule_id, what)
+
+
+def _changed(draw_id: str, rule_id: str, what: str) -> AuditError:
+    return AuditError(
+        rule_id,
+        f"the {what} of {draw_id} changed since the draw",
+        "restore the audit folder from the backup, or draw again and give the reason",
+    )
 
 
 def erase(agency: str, call_ids: Iterable[str], at: datetime, reason: str) -> int:
@@ -378,11 +408,16 @@ def erase(agency: str, call_ids: Iterable[str], at: datetime, reason: str) -> in
 
     Returns:
         How many rows were blanked.
+
+    Raises:
+        AuditError: AUDIT-FRAME if a frame cannot be read: what it holds is not known.
     """
     register, gone, count = Register(agency), set(call_ids), 0
     for line in register.draws():
         file = register.folder / line["draw_id"] / "frame.parquet"
-        logs = pq.read_table(file)
+        if not file.is_file():  # killed between its line and its frame: it holds no log
+            continue
+        logs = _read(line["draw_id"], file, "AUDIT-FRAME", "frame")
         ids = logs["call_id"].to_pylist()
         positions = [n for n, call_id in enumerate(ids) if call_id in gone]
         if not positions:
