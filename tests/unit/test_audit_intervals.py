@@ -56,6 +56,13 @@ def test_the_effective_size_behind_the_published_interval() -> None:
     assert 100 * (high - low) / 2 == pytest.approx(1.86, abs=0.02)
 
 
+def test_a_census_that_found_all_or_nothing_recorded_has_exact_limits() -> None:
+    """120 of 120: the lower limit is the 120th root of 0.025."""
+    least = 0.025 ** (1 / 120)
+    assert intervals.of_force(estimate(1.0, 0.0, 120, 119)) == pytest.approx((least, 1))
+    assert intervals.of_force(estimate(0.0, 0.0, 120, 119)) == pytest.approx((0, 1 - least))
+
+
 def test_a_change_has_limits_of_its_own() -> None:
     """Newcombe 1998 (differences), 56/70 less 48/80, method 10: 0.0524 to 0.3339."""
 

@@ -7,7 +7,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdi.audit import predictions, rates
+from cdi.audit import design, predictions, rates
+from cdi.audit.design import Options
 from cdi.audit.estimators import AuditError
 from cdi.audit.predictions import Frame, Period
 
@@ -121,6 +122,20 @@ def test_without_an_audit_logs_that_are_suspected_count_as_uncertain(recording: 
     flagged = made.is_flagged
     assert set(made.column("missed")[flagged]) == {0.5}
     assert set(made.column("missed")[~flagged]) == {0.05}
+
+
+@pytest.mark.parametrize("outcome", ["unrecorded", "justified"])
+def test_a_period_without_a_recorded_crime_can_be_planned_and_drawn(
+    recording: Path, outcome: str
+) -> None:
+    with duckdb.connect(str(recording)) as con:
+        con.execute("update fct_reported_crimes set outcome_standard = ?", [outcome])
+    made = frame(recording)
+    assert made.column("recorded").sum() == 0
+    assert (made.column("variance") > 0).all()
+    strata = design.stratify(made, Options(200))
+    assert strata.audited.sum() == 200
+    assert 0 < design.plan(made, Options(0), points=2.0) <= 300
 
 
 def test_labels_of_this_force_teach_what_suspicion_is_worth(recording: Path) -> None:

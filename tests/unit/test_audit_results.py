@@ -8,9 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cdi.audit import pictures, results
+from cdi.audit import findings, pictures, register, results
+from cdi.audit.design import Options
 from cdi.audit.estimators import AuditError
 from cdi.audit.predictions import Period
+from tests.audit import AT, AUDITORS, PERIOD, Force
 
 
 def audit(draw_id: str, starts: int, ends: int, **given: Any) -> dict[str, Any]:
@@ -41,6 +43,28 @@ def test_a_change_has_the_limits_of_newcombe() -> None:
     assert found["change_points"] == pytest.approx(20)
     assert found["lower_limit"] == pytest.approx(5.24, abs=0.05)
     assert found["upper_limit"] == pytest.approx(33.39, abs=0.05)
+
+
+@pytest.mark.parametrize("rate_of_all", [0, 1])
+def test_a_census_that_found_all_or_nothing_recorded_tells_its_rate(
+    state: Path, rate_of_all: int
+) -> None:
+    force = Force(120, 2)
+    force.recorded = force.due * rate_of_all
+    made = register.draw("sample", "v1", PERIOD, force.frame, Options(120), AUDITORS, AT, seed=1)
+    found = findings.complete(made, *force.audited(made))
+    (whole, *_) = results.estimate(made, found)
+    assert whole["recording_rate"] == rate_of_all
+    assert 0 <= whole["lower_limit"] < whole["upper_limit"] <= 1
+    base = {"force": {"recorded": 100, "months": 12.0}}
+    row = results._with_total(whole, {"draw_id": made.draw_id, "universe": "frame"}, base)
+    total = [row[f"unrecorded_year_{name}"] for name in ("count", "lower", "upper")]
+    # of a force that records nothing, how much that is cannot be told from what it recorded
+    assert total == ([0, 0, 3] if rate_of_all else [None] * 3)
+    before = {**whole, "draw_id": "before"}
+    audits = [audit("before", 1, 4), audit(made.draw_id, 4, 7)]
+    (change,) = results._changes(audits, [before, {**whole, "draw_id": made.draw_id}])
+    assert change["change_points"] == 0
 
 
 def test_a_change_is_told_since_the_last_period_that_ended_before() -> None:

@@ -1,7 +1,8 @@
 """Limits for recording rates, and when a figure is withheld.
 
 The force's rate has logit-t limits, a domain's Wilson limits on the effective sample size; Korn and
-Graubard's decide whether a figure is reliable enough to be shown. All work on arrays.
+Graubard's decide whether a figure is reliable enough to be shown, and are the force's where all or
+nothing was recorded. All work on arrays.
 """
 
 from collections.abc import Callable, Sequence
@@ -104,8 +105,14 @@ def reliability(estimate: Estimate) -> Reliability:
 
 
 def of_force(estimate: Estimate, level: float = LEVEL) -> Limits:
-    """Limits of the whole force's rate."""
-    return logit_t(estimate.rate, estimate.se, estimate.degrees, level)
+    """Limits of the whole force's rate; exact ones at 0 and 1, which have no logit."""
+    limits = logit_t(estimate.rate, estimate.se, estimate.degrees, level)
+    exact = korn_graubard(
+        estimate.rate, estimate.variance, estimate.crimes, estimate.degrees, level
+    )
+    is_inside = (estimate.rate > 0) & (estimate.rate < 1)
+    low, high = (np.where(is_inside, *pair) for pair in zip(limits, exact, strict=True))
+    return low, high
 
 
 def of_domain(estimate: Estimate, level: float = LEVEL) -> Limits:
@@ -129,11 +136,12 @@ def unrecorded(recorded: float, rate: Any, low: Any, high: Any) -> tuple[Any, An
     The limits are those of the rate, transformed: they are not symmetrical.
 
     Returns:
-        Estimate, lower and upper limit.
+        Estimate, lower and upper limit; infinite where a rate is 0.
     """
 
     def missed(value: Any) -> Any:
-        return recorded * (1 / value - 1)
+        with np.errstate(divide="ignore"):
+            return recorded * (1 / np.asarray(value, float) - 1)
 
     return missed(rate), missed(high), missed(low)
 

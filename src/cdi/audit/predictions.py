@@ -23,6 +23,7 @@ LEAST_CASES = 8  # audited logs with a missed crime, and without, before feature
 # where nothing can be learnt: chance of a missed crime in a log that is suspected, and in another
 UNLEARNT = {True: 0.5, False: 0.05}
 CLIP = 1e-4
+LEAST_RATE = 0.01  # of a period without a recorded crime: its logs are not all equally sure
 DUE = "('recorded', 'wrongly_cancelled', 'unrecorded')"
 
 LOGS = f"""
@@ -259,7 +260,7 @@ def _missed(logs: dict[str, Floats], audited: dict[str, Floats]) -> tuple[Floats
         expected[to] = chance * one
         variance[to] = chance * two - (chance * one) ** 2
     rate = logs["recorded"].sum() / max(1.0, logs["recorded"].sum() + expected.sum())
-    return expected, rate**2 * variance
+    return expected, max(LEAST_RATE, rate) ** 2 * variance
 
 
 def _chance(known: Floats, is_case: NDArray[np.bool_], logs: Floats) -> Floats:

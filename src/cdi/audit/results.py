@@ -183,9 +183,9 @@ def _with_total(rate: Row, audit: Row, base: Mapping[str, Row]) -> Row:
         half = 50 * (rate["upper_limit"] - rate["lower_limit"])
         if recorded is not None:
             limits = (rate["recording_rate"], rate["lower_limit"], rate["upper_limit"])
-            totals = tuple(
-                int(np.floor(round(v, 6))) for v in intervals.unrecorded(recorded, *limits)
-            )
+            missed = np.array(intervals.unrecorded(recorded, *limits))
+            if np.isfinite(missed).all():  # of a rate that may be 0 there is no telling
+                totals = tuple(map(int, np.floor(missed.round(6))))
     names = ("unrecorded_year_count", "unrecorded_year_lower", "unrecorded_year_upper")
     made |= {"half_width": half, "recorded_year_count": recorded}
     made["recorded_months"] = year.get("months")
@@ -242,7 +242,9 @@ def _mark_headline(audits: list[Row]) -> None:
 
 def _changes(audits: list[Row], found: list[Row]) -> Iterable[Row]:
     """Between neighbouring periods of a universe that have no day in common."""
-    by = {(row["draw_id"], row["domain"]): row for row in found if row["recording_rate"]}
+    by = {
+        (row["draw_id"], row["domain"]): row for row in found if row["recording_rate"] is not None
+    }
     told = [row for row in audits if row["withheld_reason"] is None]
     told.sort(key=lambda row: (row["period_start"], row["drawn_at"]))
     for after in told:
