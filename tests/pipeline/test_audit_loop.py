@@ -302,6 +302,28 @@ def test_rows_that_somebody_puts_there_are_checked_at_the_border(fresh: SmallAge
     assert ("RDG-01",) in refused
 
 
+def written(file: Path, rows: list[dict[str, str]]) -> Path:
+    with file.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, worksheets.HEADER)
+        writer.writeheader()
+        writer.writerows(rows)
+    return file
+
+
+def missed(rows: list[dict[str, str]], log: str) -> list[dict[str, str]]:
+    """Readings of somebody who finds no record of a log's crime."""
+    return [
+        {
+            **row,
+            "recorded_count": "0" if row["crime_number"] == "0" else "",
+            "recorded_code": "N" if row["crime_number"] == "1" else "",
+        }
+        if row["call_reference"] == log
+        else row
+        for row in rows
+    ]
+
+
 def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency) -> None:
     made = draw(fresh, logs=120)
     loop.write_worksheets(fresh.agency, made)
@@ -309,18 +331,11 @@ def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency
     file = filled(made, "1311")
     rows = worksheets.read(file)
     twice = {c for c, second in zip(made.call_ids, made.seconds, strict=True) if second}
-    log = next(r for r in rows if r["call_reference"] in twice and r["recorded_count"] == "1")
-    text = file.read_text()
-    with file.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, worksheets.HEADER)
-        writer.writeheader()
-        for row in rows:
-            if row["call_reference"] == log["call_reference"]:
-                row = {**row, "recorded_count": "0" if row["crime_number"] == "0" else ""}
-                row["recorded_code"] = "N" if row["crime_number"] == "1" else ""
-            writer.writerow(row)
-    assert text != file.read_text()
-    done = loop.deliver(fresh.agency, file)
+    log, other = [
+        r for r in rows if r["call_reference"] in twice and r["recorded_count"] == "1"
+    ][:2]  # fmt: skip
+    rows = missed(rows, log["call_reference"])
+    done = loop.deliver(fresh.agency, written(file, rows))
     assert done.undecided == 1
     assert {f.suffix for f in done.sheets} == {".xlsx", ".csv"}
     book = openpyxl.load_workbook(next(f for f in done.sheets if f.suffix == ".xlsx"))
@@ -330,6 +345,16 @@ def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency
     assert any("A1, recorded N" in str(value) for value in line)
     decided = loop.deliver(fresh.agency, filled(made, "FCR"))
     assert (decided.auditor, decided.read, decided.undecided) == ("FCR", 1, 0)
+    # on what the two agree there is nothing to decide
+    agreed = [{**r, "auditor_code": "FCR"} for r in missed(rows, other["call_reference"])]
+    agreed = [r for r in agreed if r["call_reference"] == other["call_reference"]]
+    with pytest.raises(AuditError, match=f"AUDIT-AGREED.*{other['call_reference']}"):
+        loop.deliver(fresh.agency, written(file.with_name("agreed.csv"), agreed))
+    # a later difference stands in one sheet with the first, whose delivery it replaces
+    done = loop.deliver(fresh.agency, written(file, missed(rows, other["call_reference"])))
+    assert done.undecided == 1
+    decided = loop.deliver(fresh.agency, filled(made, "FCR"))
+    assert (decided.read, decided.undecided) == (2, 0)
 
 
 def run(*arguments: str) -> str:

@@ -192,6 +192,23 @@ def test_where_two_auditors_differ_the_registrar_decides(state: Path, force: For
     assert abs((decided.found[FORCE][0] - before.found[FORCE][0]).sum()) == 1
 
 
+def test_what_two_auditors_found_alike_the_registrar_does_not_change(
+    state: Path, force: Force
+) -> None:
+    made = draw(force)
+    logs, crimes = force.audited(made)
+    twice = {c for c, b in zip(made.call_ids, made.seconds, strict=True) if b}
+    other = [
+        row | {"auditor_code": "FCR", "is_recorded": True}
+        for row in {r["call_id"]: r for r in crimes if r["call_id"] in twice}.values()
+    ]
+    assert not all(row["is_recorded"] for row in crimes if row["call_id"] in twice)
+    more = [{"call_id": c, "auditor_code": "FCR", "audited_at": AT} for c in twice]
+    before = findings.complete(made, logs, crimes)
+    after = findings.complete(made, [*logs, *more], [*crimes, *other])
+    assert (after.found[FORCE][0] == before.found[FORCE][0]).all()
+
+
 def test_an_erased_log_is_left_out_and_the_rest_stands_for_its_stratum(
     state: Path, force: Force
 ) -> None:

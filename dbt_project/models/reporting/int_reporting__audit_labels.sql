@@ -22,21 +22,33 @@ delivered as (
     where not audited.is_withdrawn
 ),
 
--- where two auditors differ nothing is learnt until the registrar has decided
+readings as (
+    select
+        draw_id,
+        call_id,
+        audited_at,
+        due_count,
+        recorded_count,
+        auditor_code = 'FCR' as is_registrar,
+        max((due_count, recorded_count)) filter (where auditor_code <> 'FCR') over drawn_log
+        <> min((due_count, recorded_count)) filter (where auditor_code <> 'FCR') over drawn_log
+            as is_different
+    from {{ ref('stg_audit_readings') }}
+    where not is_withdrawn and crime_number = 0
+    window drawn_log as (partition by draw_id, call_id)
+),
+
+-- where two auditors differ nothing is learnt until the registrar has decided, who decides nothing else
 decided as (
     select
         draw_id,
         call_id,
         max(audited_at) as audited_at,
-        coalesce(max(due_count) filter (where auditor_code = 'FCR'), max(due_count)) as crimes,
-        coalesce(max(recorded_count) filter (where auditor_code = 'FCR'), max(recorded_count))
-            as recorded_crimes
-    from {{ ref('stg_audit_readings') }}
-    where not is_withdrawn and crime_number = 0
+        max(due_count) as crimes,
+        max(recorded_count) as recorded_crimes
+    from readings
+    where is_registrar = is_different
     group by draw_id, call_id
-    having
-        bool_or(auditor_code = 'FCR')
-        or (max((due_count, recorded_count)) = min((due_count, recorded_count)))
 ),
 
 -- of a log that several draws hold, the newest reading

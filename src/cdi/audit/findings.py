@@ -110,7 +110,7 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
     """The findings of a complete audit, counted per log.
 
     Where two auditors read a log and differ, what the registrar decided counts (auditor_code
-    ``FCR``).
+    ``FCR``), and only there: what two people found alike is nobody's to change.
 
     Args:
         draw: As loaded.
@@ -142,7 +142,8 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
             "finish the audit: a rate is only worked out when every drawn log was read",
         )
     by = _by_reading(crimes)
-    open_ = [str(c) for c, *_ in undecided(draw, logs, crimes)]
+    differ = {call_id for call_id, *_ in differing(draw, logs, crimes)}
+    open_ = sorted(call_id for call_id in differ if (call_id, ADJUDICATOR) not in read)
     if open_:
         raise AuditError(
             "AUDIT-UNDECIDED",
@@ -152,7 +153,7 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
     counted = []
     for p in places:
         call_id = str(ids[p])
-        final = ADJUDICATOR if (call_id, ADJUDICATOR) in read else draw.auditors[p]
+        final = ADJUDICATOR if call_id in differ else draw.auditors[p]
         counted.append(by.get((call_id, final), []))
     stratum = draw.strata.of_log[draw.positions[places]]
     # what is erased by a request says nothing of the rate: the rest of its stratum stands for it
@@ -170,10 +171,10 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
     )
 
 
-def undecided(
+def differing(
     draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]
 ) -> list[tuple[str, list[Row], list[Row]]]:
-    """Logs on which two auditors differ and the registrar has not decided.
+    """Logs on which two auditors differ, decided or not.
 
     Args:
         draw: As loaded.
@@ -190,7 +191,7 @@ def undecided(
         if call_id is None or not {(call_id, who) for who in readers} <= read:
             continue
         first, second = (by.get((call_id, who), []) for who in readers)
-        if _counts(first) != _counts(second) and (call_id, ADJUDICATOR) not in read:
+        if _counts(first) != _counts(second):
             found.append((call_id, first, second))
     return found
 

@@ -300,7 +300,8 @@ def deliver(agency: Agency, file: Path) -> Delivery:
 
     Raises:
         AuditError: AUDIT-SHEET if it is no worksheet of one draw and auditor, AUDIT-REFUSED with
-            the rules that it breaks; nothing is kept then.
+            the rules that it breaks, AUDIT-AGREED if the registrar decides what two auditors do not
+            differ on; nothing is kept then.
     """
     rows = worksheets.read(file)
     names = {(row["draw_id"], row["auditor_code"]) for row in rows}
@@ -321,6 +322,8 @@ def deliver(agency: Agency, file: Path) -> Delivery:
             out.writeheader()
             out.writerows(rows)
         _check(agency, file.name, written)
+        if auditor == ADJUDICATOR:
+            _refuse_agreed(agency, made, rows)
         # a later delivery takes an earlier one's place; the register tells of both
         digest = hashlib.sha256(written.read_bytes()).hexdigest()
         Register(agency.agency).append(
@@ -329,7 +332,9 @@ def deliver(agency: Agency, file: Path) -> Delivery:
         written.replace(target)
     finally:
         written.unlink(missing_ok=True)
-    undecided = _undecided(agency, made)
+    logs, differ = _differing(agency, made)
+    decided = {row["call_id"] for row in logs if row["auditor_code"] == ADJUDICATOR}
+    undecided = sum(call_id not in decided for call_id, *_ in differ)
     readers = zip(made.call_ids, made.auditors, made.seconds, strict=True)
     return Delivery(
         draw_id,
@@ -339,8 +344,9 @@ def deliver(agency: Agency, file: Path) -> Delivery:
             c is not None and auditor in ((first, second, ADJUDICATOR) if second else (first,))
             for c, first, second in readers
         ),
-        len(undecided),
-        _write_adjudication(agency, made, undecided) if undecided else [],
+        undecided,
+        # with those decided before: a delivery takes the place of the one before it
+        _write_adjudication(agency, made, differ) if undecided else [],
     )
 
 
@@ -372,18 +378,36 @@ def delivered(agency: Agency, draw_id: str) -> tuple[list[Row], list[Row]]:
     return logs, crimes
 
 
-def _undecided(agency: Agency, made: Draw) -> list[tuple[str, list[Row], list[Row]]]:
-    return findings.undecided(made, *delivered(agency, made.draw_id))
+def _differing(
+    agency: Agency, made: Draw
+) -> tuple[list[Row], list[tuple[str, list[Row], list[Row]]]]:  # fmt: skip
+    """The delivered readings, and the logs on which two auditors differ in what counts."""
+    logs, crimes = delivered(agency, made.draw_id)
+    with connect(_published(agency), read_only=True) as con:
+        counted = {str(code) for code, _ in con.execute(CODES).fetchall()}
+    told = [row for row in crimes if row["offence_code"] in counted]
+    return logs, findings.differing(made, logs, told)
+
+
+def _refuse_agreed(agency: Agency, made: Draw, rows: Sequence[Row]) -> None:
+    _, differ = _differing(agency, made)
+    other = {row["call_reference"] for row in rows} - {call_id for call_id, *_ in differ}
+    if other:
+        raise AuditError(
+            "AUDIT-AGREED",
+            f"no two auditors differ on {len(other)} logs of this sheet, first {min(other)}",
+            f"leave them blank: {ADJUDICATOR} decides where two readings differ, and nowhere else",
+        )
 
 
 def _write_adjudication(
-    agency: Agency, made: Draw, undecided: list[tuple[str, list[Row], list[Row]]]
+    agency: Agency, made: Draw, differ: list[tuple[str, list[Row], list[Row]]]
 ) -> list[Path]:
     """The registrar's sheet: logs on which two auditors differ, with what each found."""
     shown, codes = _shown(agency, made)
     logs = [
         {**shown[call_id], "first_reading": _told(first), "second_reading": _told(second)}
-        for call_id, first, second in undecided
+        for call_id, first, second in differ
     ]
     facts = _facts(agency, made, ADJUDICATOR)
     return worksheets.write(_sheets(agency, made), facts, logs, codes)
