@@ -162,6 +162,29 @@ def test_a_changed_frame_is_refused(state: Path, force: Force) -> None:
         register.load(AGENCY, made.draw_id)
 
 
+def test_a_log_that_was_moved_to_another_district_is_refused(state: Path, force: Force) -> None:
+    made = draw(force)
+    other = {"NORTH": "SOUTH", "SOUTH": "NORTH"}[made.frame.logs["district"][5].as_py()]
+    rewrite("frame.parquet", "district", 5, other)
+    with pytest.raises(AuditError, match="AUDIT-FRAME"):
+        register.load(AGENCY, made.draw_id)
+
+
+def test_a_draw_from_before_districts_were_hashed_can_still_be_read(
+    state: Path, force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = Register.append
+
+    def without(self: Register, kind: str, at: datetime, **facts: Any) -> dict[str, Any]:
+        facts.pop("districts_hash", None)
+        return append(self, kind, at, **facts)
+
+    monkeypatch.setattr(Register, "append", without)
+    made = draw(force)
+    assert "districts_hash" not in made.facts
+    assert len(register.load(AGENCY, made.draw_id).positions) == 400
+
+
 def test_changed_predictions_are_refused(state: Path, force: Force) -> None:
     made = draw(force)
     rewrite("frame.parquet", "missed", 5, 0.5)

@@ -67,6 +67,11 @@ def predictions_hash(frame: Frame) -> str:
     return _sha256(*parts, json.dumps(crimes, sort_keys=True))
 
 
+def districts_hash(frame: Frame) -> str:
+    """Over the districts of all logs, by place in the frame: it holds when a log is erased."""
+    return _sha256(json.dumps(frame.logs["district"].to_pylist()))
+
+
 class Register:
     """The register of one agency."""
 
@@ -228,6 +233,7 @@ def draw(
         seed=secrets.randbits(63) if seed is None else seed,
         frame_hash=_sha256(*marks),
         predictions_hash=predictions_hash(frame),
+        districts_hash=districts_hash(frame),
         strata_hash=_sha256(strata.of_log.tobytes()),
         population=strata.population.tolist(),
         audited=strata.audited.tolist(),
@@ -304,6 +310,11 @@ def load(agency: str, draw_id: str) -> Draw:
     hashes = [line["sample_hash"] for line in register.entries()
               if line["kind"] == "sample" and line["draw_id"] == draw_id]  # fmt: skip
     _prove(draw_id, "AUDIT-FRAME", "frame", lambda: _is_frame(logs, facts, erased))
+    if "districts_hash" in facts:  # older draws have none
+        _prove(
+            draw_id, "AUDIT-FRAME", "frame",
+            lambda: districts_hash(frame) == facts["districts_hash"],
+        )  # fmt: skip
     _prove(
         draw_id, "AUDIT-PREDICTIONS", "predictions",
         lambda: predictions_hash(frame) == facts["predictions_hash"],
