@@ -237,6 +237,8 @@ def _forests(matrix: NDArray[np.float64], is_case: NDArray[np.bool_], depth: int
     randomised = ExtraTreesClassifier(random_state=0, n_jobs=2, **RANDOMISED)
     for trees in (*boosted, randomised):
         trees.fit(matrix, is_case)
+    # threads add what their trees say as they finish: another order is another last bit
+    randomised.set_params(n_jobs=1)
 
     def model(logs: NDArray[np.float64]) -> NDArray[np.float64]:
         first = np.mean([trees.predict_proba(logs)[:, 1] for trees in boosted], axis=0)

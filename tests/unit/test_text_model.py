@@ -143,6 +143,15 @@ def test_the_same_lessons_make_the_same_bytes(learnt: Path, tmp_path: Path) -> N
     assert filecmp.cmpfiles(learnt, again, names, shallow=False) == (names, [], [])
 
 
+def test_trees_say_the_same_of_noise_to_the_last_bit() -> None:
+    """Where trees disagree, the order in which they are added tells in the sum."""
+    rng = np.random.default_rng(3)
+    logs = rng.standard_normal((2_000, 10))
+    is_case = logs[:, 0] + rng.standard_normal(len(logs)) > 0
+    learnt_twice = [text_model._forests(logs, is_case, depth=2) for _ in range(2)]
+    assert len({model(logs).tobytes() for model in learnt_twice for _ in range(5)}) == 1
+
+
 def test_what_the_auditor_found_in_a_log_does_not_change_its_own_score(
     learnt: Path, tmp_path: Path
 ) -> None:
