@@ -136,6 +136,29 @@ def test_a_quarter_is_released_when_it_is_whole_and_thirty_days_old(tmp_path: Pa
             assert [quarter.name for quarter in open_extract.ripe(con, 30)] == quarters
 
 
+@pytest.mark.parametrize(
+    ("zone", "first_at", "quarter"),
+    [
+        ("UTC", datetime(2017, 1, 1, 23), "2017-Q1"),
+        ("UTC", datetime(2017, 1, 2), "2017-Q2"),
+        ("UTC", datetime(2017, 1, 29, 12), "2017-Q2"),
+        ("UTC", datetime(2016, 12, 29, 12), "2017-Q1"),
+        ("Asia/Singapore", datetime(2016, 12, 31, 16), "2017-Q1"),
+        ("Asia/Singapore", datetime(2017, 1, 1, 16), "2017-Q2"),
+    ],
+)
+def test_a_quarter_whose_first_local_day_has_no_call_is_not_whole(
+    tmp_path: Path, zone: str, first_at: datetime, quarter: str
+) -> None:
+    rows = crimes(SECOND)
+    rows[0]["reported_at"] = first_at
+    file = version(tmp_path / "v.duckdb", rows, date(2017, 8, 2))
+    with connect(file) as con:
+        con.execute("update release set timezone = ?", [zone])
+    with open_extract.opened(file) as con:
+        assert open_extract.ripe(con, 30)[0].name == quarter
+
+
 def test_quarters_follow_each_other_over_the_year() -> None:
     last = Quarter(date(2016, 10, 1))
     assert (last.name, last.months) == ("2016-Q4", ["2016-10", "2016-11", "2016-12"])

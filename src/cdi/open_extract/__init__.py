@@ -27,6 +27,7 @@ from cdi.open_extract import blocks, tables
 from cdi.open_extract.blocks import Quarter
 from cdi.sql import connect, fetch_dicts, literal, relation
 
+# a month whose first day has no call is not whole, as for an audit: the next one is the first
 SPAN = """
 with days as (
     select
@@ -42,7 +43,7 @@ with days as (
 )
 
 select
-    cast(date_trunc('month', first_at) as date) as first_on,
+    cast(date_trunc('month', first_at - interval 1 day) + interval 1 month as date) as first_on,
     cast(timezone(zone, timezone('UTC', known_at)) as date) as known_on
 from days
 """
