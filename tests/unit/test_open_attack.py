@@ -94,9 +94,60 @@ def test_a_class_is_no_more_than_its_group_and_need_not_be_all_of_it() -> None:
     assert list(attack([Extract(shown)]).recovered.values()) == [0]
 
 
-def test_a_count_alone_is_not_found() -> None:
+def test_a_count_alone_is_small_and_only_if_0_is_withheld_too_may_it_be_nothing() -> None:
     found = attack([Extract({cell(part="n100", measure="reports"): None})])
     assert (len(found.withheld), found.recovered, found.told_small) == (1, {}, [])
+    assert attack([Extract({cell(): None})]).told_small == [cell()]
+    assert attack([Extract({cell(): None}, smallest=2)]).recovered == {cell(): 1}
+
+
+SHARES: dict[str, dict[Cell, int | None]] = {
+    "rape": {
+        cell(group="sexual_offences", measure="recorded"): 63,
+        cell(group="sexual_offences", measure="missed"): 32,
+        cell(group="sexual_offences", part="rape"): 5,
+        cell(group="sexual_offences", part="rape", measure="recorded"): None,
+        cell(group="sexual_offences", part="rape", measure="missed"): None,
+    },
+    "missed": {
+        cell(measure="missed"): 5,
+        cell(measure="unrecorded"): None,
+        cell(measure="wrongly_cancelled"): None,
+    },
+    "bands": {
+        cell(measure="recorded"): 45,
+        cell(part="within_24_hours", measure="recorded"): 40,
+        cell(part="later", measure="recorded"): None,
+        cell(part="unknown", measure="recorded"): None,
+    },
+}
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_where_0_is_shown_two_parts_of_5_are_known_to_be_small(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5 and 0 would both be shown, so it is 1 and 4 or 2 and 3; not so if 0 is withheld too."""
+    extract = Extract(SHARES[name])
+    assert attack([extract]).told_small == []
+    monkeypatch.setattr(Cell, "hides_zero", False)
+    assert len(attack([extract]).told_small) == 2
+
+
+def test_of_counts_that_hang_together_any_may_be_the_small_one() -> None:
+    """By hand: 1 to 4 of A and 30 to 33 of B, or the other way round."""
+    found = attack([grid([[None, 20, None], [None, 40, None], [34, 60, 94]])])
+    assert (len(found.withheld), found.told_small) == (4, [])
+
+
+def test_figures_that_no_rule_explains_are_solved_all_the_same() -> None:
+    """A lone count of 7 was not withheld for a small one."""
+    found = attack([grid([[None, 20, 27], [30, 40, 70], [37, 60, 97]])])
+    assert found.recovered == {cell(district="A", group="1"): 7}
+
+
+def test_where_all_is_shown_there_is_nothing_to_find() -> None:
+    assert attack([grid([[7, 20, 27], [30, 40, 70], [37, 60, 97]])]).withheld == []
 
 
 def test_two_releases_are_laid_beside_each_other() -> None:

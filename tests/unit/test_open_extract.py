@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from cdi import open_extract
@@ -280,6 +281,91 @@ def test_rape_stands_by_quarter_only_and_is_kept_from_its_group(tmp_path: Path) 
                          "missed_count"}  # fmt: skip
     group = counted(found["crimes"], "2017-Q1", ALL, ALL, "sexual_offences")
     assert None in (group[0], rape["due_count"])
+
+
+def sexual(*counts: int, **other: Any) -> list[dict[str, Any]]:
+    """Sexual offences in A, so many recorded, unrecorded and wrongly cancelled."""
+    outcomes = ("recorded", "unrecorded", "wrongly_cancelled")
+    return [
+        crime(FIRST.starts_on, "A", "sexual_offences", outcome=outcome, **other)
+        for outcome, count in zip(outcomes, counts, strict=False)
+        for _ in range(count)
+    ]
+
+
+def shown(folder: Path, rows: list[dict[str, Any]], table: str, **where: str) -> list[int | None]:
+    """The counts of the one row of a table."""
+    file = version(folder / "v.duckdb", rows, date(2017, 8, 2))
+    found = released(file, folder / f"kept{len(list(folder.iterdir()))}", folder / "open")[table]
+    (row,) = [
+        row
+        for row in found
+        if row["quarter"] == "2017-Q1" and where.items() <= row.items()
+    ]  # fmt: skip
+    assert attack.attack([attack.read(folder / "open")]).told_small == []
+    return [value for name, value in row.items() if name.endswith("_count")]
+
+
+def test_a_withheld_n100_may_be_none(tmp_path: Path) -> None:
+    recorded = [row for row in crimes(FIRST) if row["outcome"] == "recorded"]
+    later = crime(SECOND.starts_on, "A", "theft", outcome="unrecorded")  # so that N100 is kept
+    for count, value in ((0, None), (1, None), (4, None), (5, 5)):
+        missed = [crime(FIRST.starts_on, "A", "theft", outcome="unrecorded")] * count
+        assert shown(tmp_path, [*recorded, *missed, later], "n100_incidents") == [value]
+
+
+def test_rapes_all_recorded_are_not_told_from_some_missed(tmp_path: Path) -> None:
+    """Of 5 rapes 5 and 0 stay as unknown as 3 and 2: else both would be known to be small."""
+    others = crimes(FIRST) + sexual(60, 30)
+    for recorded, missed in ((3, 2), (5, 0), (0, 5)):
+        rapes = sexual(recorded, missed, is_rape=True)
+        found = shown(tmp_path, others + rapes, "sensitive_classes", **{"class": "rape"})
+        assert found == [5, None, None]
+    rapes = sexual(15, 7, is_rape=True)
+    found = shown(tmp_path, others + rapes, "sensitive_classes", **{"class": "rape"})
+    assert found == [22, 15, 7]
+
+
+def test_crimes_missed_all_in_one_way_are_not_told_from_some_in_the_other(tmp_path: Path) -> None:
+    for unrecorded, cancelled, parts in (
+        (6, 3, [None, None]), (9, 0, [None, None]), (0, 9, [None, None]), (0, 0, [0, 0]),
+    ):  # fmt: skip
+        rows = crimes(FIRST) + sexual(60, unrecorded, cancelled)
+        found = shown(tmp_path, rows, "missed_crimes", offence_group="sexual_offences")
+        assert found[1:] == parts
+
+
+def test_a_band_without_a_crime_is_not_told_from_one_with_few(tmp_path: Path) -> None:
+    for late in (0, 3):
+        rows = crimes(FIRST)
+        for row in rows[1 : 1 + late]:
+            row["recorded_at"] = None
+        assert shown(tmp_path, rows, "time_to_record", band="unknown") == [None]
+
+
+def test_parts_of_0_do_not_tell_a_0_that_is_withheld(
+    planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No violence was missed: unrecorded and wrongly cancelled would be shown for that alone."""
+    violence = Key(ALL, ALL, "violence_against_the_person", ALL, "missed")
+
+    def release() -> dict[str, float | None]:
+        rows = blocks.release(con, FIRST, LIMITS)
+        return {
+            row["measure"]: row["value"]
+            for row in rows
+            if Key(*(row[name] for name in vars(violence) if name != "measure"), "missed")
+            == violence
+        }
+
+    with open_extract.opened(planted) as con:
+        place = list(blocks.count(con, FIRST)).index(violence)
+        parts = ("missed", "unrecorded", "wrongly_cancelled")
+        assert [release()[name] for name in parts] == [0, 0, 0]
+        monkeypatch.setattr(
+            blocks, "protect", lambda added, _: np.arange(len(added.values)) == place
+        )
+        assert [release()[name] for name in parts] == [None, None, None]
 
 
 def test_a_rate_is_of_twenty_crimes_and_hides_no_small_count(tmp_path: Path) -> None:

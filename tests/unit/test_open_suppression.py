@@ -12,8 +12,13 @@ from cdi.open_extract import suppression
 from cdi.open_extract.suppression import System, protect
 
 
-def table(*rows: tuple[int, ...]) -> System:
-    """A table with its margins: cells, then totals of rows, of columns, and of all."""
+def table(*rows: tuple[int, ...], hides_zero: tuple[int, ...] = ()) -> System:
+    """A table with its margins: cells, then totals of rows, of columns, and of all.
+
+    Args:
+        rows: Cells.
+        hides_zero: Places, margins counted too, of which 0 is small.
+    """
     cells = np.array(rows)
     full = np.block([[cells, cells.sum(1)[:, None]], [cells.sum(0), cells.sum()]])
     at = np.arange(full.size).reshape(full.shape)
@@ -26,7 +31,7 @@ def table(*rows: tuple[int, ...]) -> System:
     cost[-1], cost[:, -1], cost[-1, -1] = 10, 10, 1000
     return System(
         full.ravel().astype(np.int64), csr_matrix(np.array(sums)), np.zeros(full.size, bool),
-        cost.ravel(),
+        np.isin(np.arange(full.size), hides_zero), cost.ravel(),
     )  # fmt: skip
 
 
@@ -72,6 +77,11 @@ def test_a_larger_limit_withholds_more() -> None:
     assert withheld(table((7, 20), (30, 40)), 3, smallest=10) == ["xx.", "xx.", "..."]
 
 
+def test_a_zero_that_is_to_be_hidden_takes_a_rectangle_with_it() -> None:
+    assert withheld(table((0, 20), (30, 40), hides_zero=(0,)), 3) == ["xx.", "xx.", "..."]
+    assert withheld(table((7, 20), (30, 40), hides_zero=(0,)), 3) == ["...", "...", "..."]
+
+
 def test_a_force_too_small_for_any_figure_shows_none_but_zeros() -> None:
     """1 + 2 = 3: total and parts are all small; what is 0 may be shown."""
     pattern = withheld(table((1, 2), (0, 0)), 3)
@@ -83,7 +93,7 @@ def test_a_rest_that_is_not_shown_is_protected_too() -> None:
     """Of 30 rapes in 32 sexual offences, the 2 others could be told: so the 30 is withheld."""
     system = System(
         np.array([32, 30, 2]), csr_matrix([[-1, 1, 1]]), np.array([False, False, True]),
-        np.array([100.0, 1, 1]),
+        np.zeros(3, bool), np.array([100.0, 1, 1]),
     )  # fmt: skip
     assert protect(system, 5).tolist() == [False, True, True]
 
@@ -109,5 +119,5 @@ def test_what_no_programme_solves_is_withheld_as_a_whole(monkeypatch: pytest.Mon
     """If the solver fails, nothing that could be told is shown."""
     monkeypatch.setattr(suppression, "_cheapest", lambda *_: None)
     monkeypatch.setattr(suppression, "_in_whole_numbers", lambda *_: None)
-    system = table((3, 20), (30, 40))
-    assert protect(system, 5).all()
+    for system in (table((3, 20), (30, 40)), table((0, 20), (30, 40), hides_zero=(0,))):
+        assert protect(system, 5).all()

@@ -4,7 +4,11 @@ The attacker knows how the figures add up (README.md of the folder says it), tha
 and not negative, and what an earlier release showed. For each withheld count he asks a linear
 programme (HiGHS, by SciPy) for the least and the most that all published figures allow. A count is
 **recovered** if that leaves one whole number, and **told small** if all that it leaves is from 1 to
-4: then he knows what withholding was to hide. Nothing is shared with the code that withholds.
+4: then he knows what withholding was to hide.
+
+He knows the rule too: nothing is withheld but for a small count. So among withheld counts that hang
+together by sums at least one is small, and one that stands alone is small itself. Nothing is shared
+with the code that withholds.
 """
 
 from collections import defaultdict
@@ -19,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 from cdi.errors import CdiError
 from cdi.sql import connect, fetch_dicts
@@ -27,6 +32,7 @@ ALL = "all"
 SHOWN = ("due", "recorded", "missed")
 PARTS_OF = {"due": ("recorded", "missed"), "missed": ("unrecorded", "wrongly_cancelled")}
 CLASS_OF = {"rape": "sexual_offences", "domestic_abuse": ALL}
+REST = "not_"  # before a class: what is left of its group, never shown
 EXPLORED = 40  # programmes in random directions: most counts need none of their own then
 NEAR = 1e-6
 MOST = 1_000_000  # no count of a quarter is larger
@@ -49,6 +55,11 @@ class Cell(NamedTuple):
     def is_interior(self) -> bool:
         """Whether it is of one month, one district and one offence group."""
         return ALL not in (self.month, self.district, self.offence_group)
+
+    @property
+    def hides_zero(self) -> bool:
+        """Whether 0 of it is withheld too, as a small count is."""
+        return self.part != ALL or self.measure in PARTS_OF["missed"]
 
 
 @dataclass
@@ -150,8 +161,8 @@ def attack(extracts: Sequence[Extract], say: Say = lambda _done, _of: None) -> F
     told_small = []
     done, of = 0, len(withheld) - len(recovered)
     for _, quarter in groupby(counts, lambda cell: cell.quarter):
-        search = _Search(list(quarter), known, rates)
-        for cell, low, high in search.intervals(smallest):
+        search = _Search(list(quarter), known, rates, smallest)
+        for cell, low, high in search.intervals():
             if low == high:
                 recovered[cell] = low
             if low >= 1 and high < smallest:
@@ -193,8 +204,12 @@ def _known(extracts: Sequence[Extract]) -> tuple[dict[Cell, int], list[Cell]]:
     return known, changed
 
 
-def _sums(cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Cell], bool]]:
-    """Totals with their parts; False where the parts are not all that there is."""
+def _rests(cells: Sequence[Cell]) -> list[Cell]:
+    return [cell._replace(part=REST + cell.part) for cell in cells if cell.part in CLASS_OF]
+
+
+def _sums(cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Cell]]]:
+    """Totals with their parts."""
     lines: dict[tuple[str, Cell], list[Cell]] = defaultdict(list)
     for cell in cells:
         for dimension in ("month", "district", "offence_group"):
@@ -204,34 +219,42 @@ def _sums(cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Cell], bool]]:
             if cell.measure in parts:
                 lines["measure", cell._replace(measure=total)].append(cell)
         if cell.part not in (ALL, "n100"):
-            kind = cell.part if cell.part in CLASS_OF else "band"
+            name = cell.part.removeprefix(REST)
+            kind = name if name in CLASS_OF else "band"
             lines[kind, cell._replace(part=ALL)].append(cell)
     shown = set(cells)
-    for (kind, whole), members in lines.items():
+    for (_, whole), members in lines.items():
         if whole in shown:
-            yield whole, members, kind not in CLASS_OF
+            yield whole, members
 
 
 class _Search:
     """The unknown counts of a quarter, and what is known of them."""
 
-    def __init__(self, cells: list[Cell], known: dict[Cell, int], rates: dict[Cell, float]) -> None:
-        self.unknown = [cell for cell in cells if cell not in known]
+    def __init__(
+        self,
+        cells: list[Cell],
+        known: dict[Cell, int],
+        rates: dict[Cell, float],
+        smallest: int,
+    ) -> None:
+        self.withheld = [cell for cell in cells if cell not in known]
+        self.unknown = self.withheld + _rests(cells)
         self.place = {cell: at for at, cell in enumerate(self.unknown)}
         self.known = known
+        self.smallest = smallest
         self._contradiction = CdiError(
             "ATTACK-CONTRADICTION",
             f"the published figures of {cells[0].quarter} contradict each other",
             "see which totals do not add up: the extract is wrong",
         )
-        equal: list[Row] = []
+        equal = [
+            self._row([(total, -1.0), *((part, 1.0) for part in parts)])
+            for total, parts in _sums([*cells, *_rests(cells)])
+        ]
+        if any(left and not row for row, left in equal):
+            raise self._contradiction
         at_most: list[Row] = []
-        for total, parts, is_whole in _sums(cells):
-            terms = [(total, -1.0), *((part, 1.0) for part in parts)]
-            row = self._row(terms)
-            if is_whole and not row[0] and row[1]:
-                raise self._contradiction
-            (equal if is_whole else at_most).append(row)
         for cell in cells:
             if cell in rates:
                 recorded = cell._replace(measure="recorded")
@@ -239,7 +262,13 @@ class _Search:
                     at_most.append(self._row([(recorded, sign), (cell, -sign * rate)]))
         self.equal, self.equal_to = self._matrix(equal)
         self.at_most, self.bound = self._matrix(at_most)
-        self.low, self.high = (np.full(len(self.unknown), value) for value in (np.inf, -np.inf))
+        # which counts hang together
+        beside = abs(self.equal).T @ abs(self.equal)
+        self.parts, self.part = connected_components(beside, directed=False)
+        self.least = np.array([float(not cell.hides_zero) for cell in self.unknown])
+        # by arithmetic alone, and by the rule too
+        nothing = np.tile([[np.inf], [-np.inf]], len(self.unknown))
+        self.plain, self.ruled = nothing.copy(), nothing
 
     def _row(self, terms: list[tuple[Cell, float]]) -> Row:
         """Coefficients of the unknown, and what the known ones leave."""
@@ -260,35 +289,53 @@ class _Search:
         matrix = csr_matrix((values, index), shape=(len(some), len(self.unknown)))
         return matrix, np.array([left for _, left in some], float)
 
-    def _solve(self, cost: Floats) -> None:
+    def _solve(self, cost: Floats, small: int | None = None) -> None:
+        """See one more table that fits, with a small count where it is said."""
+        bounds = np.tile([0.0, MOST], (len(self.unknown), 1))
+        if small is not None:
+            bounds[small] = self.least[small], self.smallest - 1
         found = linprog(
             cost, A_ub=self.at_most, b_ub=self.bound + NEAR, A_eq=self.equal, b_eq=self.equal_to,
-            bounds=(0, MOST), method="highs",
+            bounds=bounds, method="highs",
         )  # fmt: skip
-        if found.x is None:
+        if found.x is not None:
+            is_small = (found.x >= self.least - NEAR) & (found.x <= self.smallest - 1 + NEAR)
+            has_small = np.bincount(self.part, is_small, self.parts) > 0
+            _widen(self.plain, found.x, np.ones_like(is_small))
+            _widen(self.ruled, found.x, has_small[self.part])
+        elif small is None:
             raise self._contradiction
-        self.low = np.minimum(self.low, found.x)
-        self.high = np.maximum(self.high, found.x)
 
-    def intervals(self, smallest: int) -> Iterator[tuple[Cell, int, int]]:
-        """Each unknown count with whole numbers that it may be, from the least seen to the most.
+    def intervals(self) -> Iterator[tuple[Cell, int, int]]:
+        """Each withheld count with whole numbers that it may be, from the least seen to the most.
 
         The search for a count ends when it is seen to be neither recovered nor told small.
         """
         rng = np.random.default_rng(0)
-        for _ in range(EXPLORED if self.unknown else 0):
+        for _ in range(EXPLORED if self.withheld else 0):
             self._solve(rng.standard_normal(len(self.unknown)))
-        for at, cell in enumerate(self.unknown):
-            for sign in (1.0, -1.0):
-                if not self._is_safe(at, smallest):
-                    cost = np.zeros(len(self.unknown))
-                    cost[at] = sign
-                    self._solve(cost)
+        for at, cell in enumerate(self.withheld):
+            for small in (None, *np.flatnonzero(self.part == self.part[at])):
+                for sign in (1.0, -1.0):
+                    if not self._is_safe(at):
+                        cost = np.zeros(len(self.unknown))
+                        cost[at] = sign
+                        self._solve(cost, small)
             yield cell, *self._seen(at)
 
-    def _is_safe(self, at: int, smallest: int) -> bool:
+    def _is_safe(self, at: int) -> bool:
         low, high = self._seen(at)
-        return high > low and (low < 1 or high >= smallest)
+        return self._is_ruled(at) and high > low and (low < 1 or high >= self.smallest)
+
+    def _is_ruled(self, at: int) -> bool:
+        return bool(np.isfinite(self.ruled[0, at]))
 
     def _seen(self, at: int) -> tuple[int, int]:
-        return ceil(self.low[at] - NEAR), floor(self.high[at] + NEAR)
+        # no table may fit the rule: an earlier release may have had another
+        low, high = (self.ruled if self._is_ruled(at) else self.plain)[:, at]
+        return ceil(low - NEAR), floor(high + NEAR)
+
+
+def _widen(seen: Floats, table: Floats, where: NDArray[np.bool_]) -> None:
+    seen[0, where] = np.minimum(seen[0], table)[where]
+    seen[1, where] = np.maximum(seen[1], table)[where]

@@ -218,6 +218,12 @@ def release(
         for (key, value), is_withheld in zip(counted.items(), withheld.tolist(), strict=True)
         if not key.part.startswith("not_")
     }
+    # a 0 that is shown only as its total is 0 would tell a total that is withheld
+    shown |= {
+        part: None
+        for total, part in _known_zeros(counted)
+        if shown[total] is None and part in shown
+    }
     shown |= _rates(con, quarter, limits, shown)
     (facts,) = fetch_dicts(
         con, "select cast(as_of as date) as as_of_on, ruleset_version from release"
@@ -315,10 +321,12 @@ def system(counted: dict[Key, int]) -> System:
     column = np.array([at for some in sums for at in some])
     sign = np.concatenate([[-1] + [1] * (len(some) - 1) for some in sums])
     values = np.array(list(counted.values()), np.int64)
+    known = {part for _, part in _known_zeros(counted)}
     return System(
         values,
         csr_matrix((sign, (row, column)), shape=(len(sums), len(values))),
         np.array([key.part.startswith("not_") for key in counted]),
+        np.array([_is_apart(key) and key not in known for key in counted]),
         np.array([_cost(key, value) for key, value in counted.items()]),
     )
 
@@ -339,6 +347,23 @@ def _sums(counted: dict[Key, int]) -> Iterator[tuple[Key, list[Key]]]:
             if key.part in (theme, rest):
                 lines[theme, replace(key, part=ALL)].append(key)
     return ((total, parts) for (_, total), parts in lines.items() if total in counted)
+
+
+def _is_apart(key: Key) -> bool:
+    """Whether it stands in so few sums that a null is known to be small: it must not tell from 0.
+
+    A count of a month and a district may as well be withheld for one beside it, that of N100 only
+    for itself; and of 5 rapes, of which the recorded and the missed are withheld, both would be
+    known to be from 1 to 4, as 5 and 0 would be shown.
+    """
+    return key.part != ALL or key.measure in MEASURES["missed"]
+
+
+def _known_zeros(counted: dict[Key, int]) -> Iterator[tuple[Key, Key]]:
+    """Totals of 0 that may be shown, each with a part of which 0 would not be: it is known."""
+    for total, parts in _sums(counted):
+        if not counted[total] and not _is_apart(total):
+            yield from ((total, part) for part in parts if _is_apart(part))
 
 
 def _cost(key: Key, value: int) -> float:

@@ -1,6 +1,7 @@
 """Which counts to withhold so that what is shown does not give the small ones back.
 
-A count of 1 to k - 1 is small and withheld (primary suppression). Totals, and counts that add up to
+A count of 1 to k - 1 is small and withheld (primary suppression); so is 0 where it would tell that
+what is withheld elsewhere by itself is not 0. Totals, and counts that add up to
 others, would often return it, so others are withheld beside it (secondary suppression). Which ones
 is found by building **witnesses**: other tables of whole, non-negative numbers that fulfil the same
 sums and equal the true table in all that is shown. For each small count there is a witness in which
@@ -25,7 +26,9 @@ Target = tuple[int, int]  # which count, and the value that a witness must give 
 
 # small counts that one witness is built for: 20 take a fifth of the time, and withhold more
 TOGETHER = 6
-SLACK = 1e4  # price of leaving a small count for a later witness
+# price of leaving a small count for a later witness, for each crime that it stays away: less than
+# that of a total of all, which is moved for a small count that is alone but not for several at once
+SLACK = 1e3
 FREE = 1e-3  # price of moving a count that is withheld already
 ROUNDING = 1e-6
 GAP = 0.5  # of the cost, from the cheapest: any witness will do where the programme gives fractions
@@ -40,17 +43,19 @@ class System:
         values: The counts.
         sums: One row per sum: 1 for each part, -1 for the total.
         is_hidden: Counts that are shown in no case, but can be inferred: what is left of a total.
+        hides_zero: Counts of which 0 is small too.
         cost: What is lost by withholding a count.
     """
 
     values: Ints
     sums: csr_matrix
     is_hidden: Bools
+    hides_zero: Bools
     cost: Floats
 
     def is_small(self, smallest: int) -> Bools:
-        """Which counts are from 1 to one less than `smallest`."""
-        return (self.values > 0) & (self.values < smallest)
+        """Which counts are from 1, or from 0, to one less than `smallest`."""
+        return ((self.values > 0) | self.hides_zero) & (self.values < smallest)
 
 
 def protect(system: System, smallest: int) -> Bools:
@@ -58,14 +63,19 @@ def protect(system: System, smallest: int) -> Bools:
 
     Args:
         system: The counts; those hidden are withheld anyway.
-        smallest: From this count on a count may be shown; so may 0.
+        smallest: From this count on a count may be shown; so may 0 that is not to be hidden.
 
     Returns:
         Whether each count is withheld.
     """
     small = np.flatnonzero(system.is_small(smallest))
     withheld = system.is_small(smallest) | system.is_hidden
-    targets: list[Target] = [(int(place), value) for place in small for value in (0, smallest)]
+    targets: list[Target] = [
+        (int(place), value)
+        for place in small
+        for value in (0, smallest)
+        if value != system.values[place]
+    ]
     np.random.default_rng(0).shuffle(targets)
     witnesses: list[Ints] = []
     unmet = targets
@@ -77,6 +87,8 @@ def protect(system: System, smallest: int) -> Bools:
             moves = _cheapest(system, withheld, unmet[:1])
         if moves is None or not _meets_any(system, moves, unmet):
             moves = _certain(system, withheld, unmet[0])
+        if moves is None:
+            return np.ones_like(withheld)
         witnesses.append(moves)
         withheld |= moves != 0
         unmet = [target for target in unmet if not _meets(system, moves, target)]
@@ -163,13 +175,13 @@ def _in_whole_numbers(
     return None if found.x is None else _whole(system, _net(system, found.x))
 
 
-def _certain(system: System, withheld: Bools, target: Target) -> Ints:
-    """Moves that meet one target in any case; at worst all counts become 0, or many times more."""
+def _certain(system: System, withheld: Bools, target: Target) -> Ints | None:
+    """Moves that meet one target, at worst of all counts; None if the solver finds none."""
     for touched in (withheld, np.ones_like(withheld)):
         moves = _in_whole_numbers(system, withheld, touched, target)
         if moves is not None and _meets(system, moves, target):
             return moves
-    return system.values * (-1 if target[1] == 0 else target[1] - 1)
+    return None
 
 
 def _net(system: System, found: Floats) -> Floats:

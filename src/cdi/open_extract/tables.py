@@ -167,7 +167,7 @@ TABLES = {
         {
             "as_of_on": "The state of knowledge that it was counted in.",
             "ruleset_version": "Version of the rulesets that counted it.",
-            "smallest_count": "Counts from 1 to one less are withheld.",
+            "smallest_count": "Counts from 1 (outside of crimes: from 0) to one less are withheld.",
             "design_effect": "By how much calls with several crimes widen a rate's variance.",
         },
     ),
