@@ -380,6 +380,34 @@ def test_a_rate_is_of_twenty_crimes_and_hides_no_small_count(tmp_path: Path) -> 
     assert {row["status"] for row in found["rates"]} == {"uncorrected indication"}
 
 
+def test_an_audited_rate_gives_no_small_count_away(planted: Path, tmp_path: Path) -> None:
+    audited = {  # missed, of so many crimes, which are as sure as so many drawn simply
+        "none missed": (0, 39, 39.0),
+        "1 missed": (1, 39, 39.0),
+        "4 missed": (4, 39, 39.0),
+        "5 missed": (5, 39, 39.0),
+        "4 recorded": (35, 39, 39.0),
+        "none recorded": (39, 39, 39.0),
+        "6 missed, shown as 3 of 30": (6, 60, 30.0),
+        "4 missed, shown as 8 of 80": (4, 40, 80.0),
+        "8 missed, shown as 16 of 80": (8, 40, 80.0),
+    }
+    with connect(planted) as con:
+        con.execute(
+            "insert into measures.audits (draw_id, period_start, period_end) "
+            "values ('d', '2017-01-01', '2017-04-01')"
+        )
+        con.executemany(
+            "insert into measures.audited_rates (draw_id, domain, recording_rate, audited_crimes, "
+            "effective_crimes) values ('d', ?, ?, ?, ?)",
+            [[name, 1 - missed / of, of, sure] for name, (missed, of, sure) in audited.items()],
+        )
+    found = released(planted, tmp_path / "kept", tmp_path / "open")["audited_rates"]
+    assert {row["domain"] for row in found} == {
+        "none missed", "5 missed", "none recorded", "8 missed, shown as 16 of 80",
+    }  # fmt: skip
+
+
 def test_where_the_data_cannot_carry_a_rate_none_is_shown(planted: Path, tmp_path: Path) -> None:
     with connect(planted) as con:
         con.execute("update auditability set is_met = false, reason = 'unknown routes'")

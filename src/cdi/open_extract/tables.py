@@ -113,7 +113,8 @@ TABLES = {
         },
     ),
     "audited_rates": Table(
-        "Recording rates that auditors found, with their intervals; empty before an audit. "
+        "Recording rates that auditors found, with their intervals; empty before an audit. A rate "
+        "that a small count of recorded or missed crimes could be worked out from is left out. "
         "One row per audit and part of the crime.",
         """
         select
@@ -130,7 +131,17 @@ TABLES = {
         from audited_rates as rates
         inner join audits on rates.draw_id = audits.draw_id and audits.withheld_reason is null
         cross join release
-        where rates.recording_rate is not null and rates.effective_crimes >= $smallest_denominator
+        where
+            rates.recording_rate is not null
+            and rates.effective_crimes >= $smallest_denominator
+            -- a reader multiplies; 0 of recorded or missed is no small count
+            and (
+                rates.recording_rate in (0, 1)
+                or round(
+                    least(rates.recording_rate, 1 - rates.recording_rate)
+                    * least(rates.audited_crimes, rates.effective_crimes)
+                ) >= $smallest_count
+            )
         order by audits.period_start, rates.universe, rates.domain
         """,
         {
