@@ -434,6 +434,21 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     assert before != version.resolve()
 
 
+def test_a_census_is_published_with_its_rate_for_limits(fresh: SmallAgency) -> None:
+    made = draw(fresh, logs=160)  # all that there are
+    loop.write_worksheets(fresh.agency, made)
+    deliver(fresh, made)
+    assert fresh.run()
+    crimes = [int(str(call_id)[2:]) for call_id in made.call_ids]
+    truth = sum(map(is_recorded, crimes)) / len(crimes)
+    ((rate, error, low, high),) = fresh.rows(
+        "select recording_rate, standard_error, lower_limit, upper_limit from audited_rates "
+        "where domain = 'force'"
+    )
+    assert (rate, low, high) == pytest.approx((truth, truth, truth))
+    assert error == 0
+
+
 def test_a_period_is_not_drawn_again_without_a_reason(fresh: SmallAgency) -> None:
     run(*DRAW)
     assert "AUDIT-REDRAWN" in run(*DRAW)

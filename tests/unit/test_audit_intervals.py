@@ -63,6 +63,14 @@ def test_a_census_that_found_all_or_nothing_recorded_has_exact_limits() -> None:
     assert intervals.of_force(estimate(0.0, 0.0, 120, 119)) == pytest.approx((0, 1 - least))
 
 
+def test_the_limits_of_a_census_hold_its_rate() -> None:
+    for recorded in range(1, 160):
+        found = estimate(recorded / 160, 1e-33, 160, is_assisted=True)
+        for low, high in (intervals.of_force(found), intervals.of_domain(found)):
+            assert low <= recorded / 160 <= high
+            assert high - low < 1e-12
+
+
 def test_a_change_has_limits_of_its_own() -> None:
     """Newcombe 1998 (differences), 56/70 less 48/80, method 10: 0.0524 to 0.3339."""
 

@@ -112,7 +112,7 @@ def of_force(estimate: Estimate, level: float = LEVEL) -> Limits:
     )
     is_inside = (estimate.rate > 0) & (estimate.rate < 1)
     low, high = (np.where(is_inside, *pair) for pair in zip(limits, exact, strict=True))
-    return low, high
+    return _around(estimate.rate, (low, high))
 
 
 def of_domain(estimate: Estimate, level: float = LEVEL) -> Limits:
@@ -121,7 +121,12 @@ def of_domain(estimate: Estimate, level: float = LEVEL) -> Limits:
     Those of the normal law are too short for few crimes.
     """
     size = _less_degrees(estimate.n_effective, np.inf, estimate.degrees, level)
-    return wilson(estimate.rate, size, level)
+    return _around(estimate.rate, wilson(estimate.rate, size, level))
+
+
+def _around(rate: Floats, limits: Limits) -> Limits:
+    """A census's limits are its rate, and rounding must not part them from it."""
+    return np.minimum(limits[0], rate), np.maximum(limits[1], rate)
 
 
 def _less_degrees(size: Any, from_: Any, to: Any, level: float) -> Any:
