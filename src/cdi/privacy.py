@@ -28,22 +28,28 @@ def agency_key(agency: str) -> bytes:
     """The agency's secret (32 bytes), made on first use with mode 600.
 
     Raises:
-        CdiError: SECRET-KEY if the file holds no such key.
+        CdiError: SECRET-KEY if the file holds no such key, or is gone while there is a landing.
     """
     file = paths.secrets() / f"{agency}.key"
+    if not file.is_file() and any((paths.home() / "landing" / agency).glob("**/batches/*")):
+        raise _without_key(agency, f"{file} is gone")
     text = secret_text(file, lambda: random_source.token_hex(_KEY_BYTES) + "\n").strip()
     try:
         key = bytes.fromhex(text)
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
-        raise CdiError(
-            "SECRET-KEY",
-            f"{file} holds no key of {_KEY_BYTES} bytes",
-            f"restore {file} from the back-up; where {agency} has a landing never make a new one: "
-            "its hashes would no longer equal those of before",
-        )
+        raise _without_key(agency, f"{file} holds no key of {_KEY_BYTES} bytes")
     return key
+
+
+def _without_key(agency: str, what: str) -> CdiError:
+    return CdiError(
+        "SECRET-KEY",
+        f"{what}, and hashes by another would not equal those of the landing",
+        f"restore it from the back-up; if it is lost, move {paths.home() / 'landing' / agency} "
+        "away, remove the file and extract all anew",
+    )
 
 
 def secret_text(file: Path, make: Callable[[], str]) -> str:

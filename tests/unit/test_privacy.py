@@ -213,6 +213,15 @@ def test_a_file_that_is_no_key_is_refused_and_left_as_it_is(state: Path, text: s
     assert file.read_text() == text
 
 
+def test_beside_a_landing_no_new_key_is_made(state: Path) -> None:
+    """Its hashes would no longer equal those of the landing: people would not be found again."""
+    (paths.landing("here", "calls") / "batches" / "one").mkdir(parents=True)
+    with pytest.raises(CdiError, match=r"SECRET-KEY.*here.key is gone"):
+        privacy.agency_key("here")
+    assert not paths.secrets().exists()
+    assert len(privacy.agency_key("elsewhere")) == 32
+
+
 def test_at_first_use_two_at_once_get_one_key(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make = secrets.token_hex
 
