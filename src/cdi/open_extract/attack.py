@@ -315,24 +315,33 @@ class _Search:
         for _ in range(EXPLORED if self.withheld else 0):
             self._solve(rng.standard_normal(len(self.unknown)))
         for at, cell in enumerate(self.withheld):
-            for small in (None, *np.flatnonzero(self.part == self.part[at])):
-                for sign in (1.0, -1.0):
-                    if not self._is_safe(at):
-                        cost = np.zeros(len(self.unknown))
-                        cost[at] = sign
-                        self._solve(cost, small)
-            yield cell, *self._seen(at)
+            yield cell, *self._interval(at)
 
-    def _is_safe(self, at: int) -> bool:
-        low, high = self._seen(at)
-        return self._is_ruled(at) and high > low and (low < 1 or high >= self.smallest)
+    def _interval(self, at: int) -> tuple[int, int]:
+        self._explore(at, None)
+        if not self._is_open(self.plain, at):
+            return self._seen(self.plain, at)  # arithmetic tells it, whatever the rule
+        for small in np.flatnonzero(self.part == self.part[at]).tolist():
+            self._explore(at, small)
+        # no table may fit the rule: an earlier release may have had another
+        return self._seen(self.ruled if self._is_ruled(at) else self.plain, at)
+
+    def _explore(self, at: int, small: int | None) -> None:
+        for sign in (1.0, -1.0):
+            if not (self._is_ruled(at) and self._is_open(self.ruled, at)):
+                cost = np.zeros(len(self.unknown))
+                cost[at] = sign
+                self._solve(cost, small)
 
     def _is_ruled(self, at: int) -> bool:
         return bool(np.isfinite(self.ruled[0, at]))
 
-    def _seen(self, at: int) -> tuple[int, int]:
-        # no table may fit the rule: an earlier release may have had another
-        low, high = (self.ruled if self._is_ruled(at) else self.plain)[:, at]
+    def _is_open(self, seen: Floats, at: int) -> bool:
+        low, high = self._seen(seen, at)
+        return high > low and (low < 1 or high >= self.smallest)
+
+    def _seen(self, seen: Floats, at: int) -> tuple[int, int]:
+        low, high = seen[:, at]
         return ceil(low - NEAR), floor(high + NEAR)
 
 
