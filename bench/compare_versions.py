@@ -33,7 +33,7 @@ BUILT_FROM = ("landing", "weights", "decisions", "audit", "secrets")  # of a sta
 # functions move between commits: the first of these modules that a commit has
 LANDS = ("cdi_proofs.published", "cdi.runner")
 PUBLISHES = ("cdi.steps.run", "cdi.pipeline")
-SHOWN_ROWS = 3
+SHOWN_ROWS, SHOWN_FILES = 3, 12
 # what differs between any two commits; each stands in `main` as a view of a table in `measures`
 IGNORED = {
     "run_results": "holds names of models and tests, and the seconds that each took",
@@ -194,7 +194,7 @@ def compare(
     after: Mapping[str, Relation],
     renames: Mapping[str, str],
 ) -> tuple[list[str], list[str]]:
-    """Names of the tables that differ, which are printed, and of those whose comments differ."""
+    """Names of the tables that differ, with what does printed, and of those with other comments."""
     older = {renamed(name, renames): relation for name, relation in before.items()}
     different, reworded = [], []
     for name in sorted(older.keys() | after.keys()):
@@ -208,13 +208,13 @@ def compare(
                 reworded.append(name)
         if told:
             different.append(name)
-            console.print(f"[red]{name}[/red]", *told, sep="\n  ", highlight=False, markup=True)
+            console.print(name, *told, sep="\n  ", highlight=False, markup=False)
     return different, reworded
 
 
 def report(before: Path, after: Path, renames: Mapping[str, str]) -> bool:
     """Compare two published versions and print a summary; whether all tables are equal."""
-    summary = Table("what", "compared", "differ", "which (words are only reported)")
+    summary = Table("what", "compared", "differ", "comments differ")
     is_equal = True
     with duckdb.connect() as con:
         for name, version in (("before", before), ("after", after)):
@@ -230,12 +230,14 @@ def report(before: Path, after: Path, renames: Mapping[str, str]) -> bool:
         for what, (older, newer) in tables.items():
             different, reworded = compare(con, older, newer, renames)
             is_equal = is_equal and not different
-            summary.add_row(what, str(len(newer)), str(len(different)), ", ".join(different))
-            summary.add_row(f"comments of {what}", "", str(len(reworded)), ", ".join(reworded[:9]))
+            summary.add_row(what, str(len(newer)), str(len(different)), str(len(reworded)))
+            for name in reworded:
+                console.print(f"other comments: {name}", highlight=False)
     pages = words(before), words(after)
-    changed = sorted(name for name in pages[0].keys() | pages[1].keys()
-                     if pages[0].get(name) != pages[1].get(name))  # fmt: skip
-    summary.add_row("pages, sheets", str(len(pages[1])), str(len(changed)), ", ".join(changed[:9]))
+    changed = sorted({name for name, _ in pages[0].items() ^ pages[1].items()})
+    for name in changed[:SHOWN_FILES]:
+        console.print(f"other words: {name}", highlight=False)
+    summary.add_row("pages and sheets", str(len(pages[1])), str(len(changed)), "")
     console.print(summary)
     for name, reason in (IGNORED | IGNORED_FILES).items():
         console.print(f"not compared: {name}, which {reason}")
