@@ -3,7 +3,7 @@
 # written; whoever builds for production adds it (docker buildx imagetools inspect <tag>).
 FROM python:3.12.14-slim-bookworm
 
-# Wheels alone: no compiler is needed and no package's build code runs.
+# Wheels alone: no compiler is needed and no other package's build code runs.
 # --no-deps: the lock is complete, and one package that dbt-core asks for must stay out
 # (pyproject.toml says which and why).
 COPY requirements/server.txt /opt/cdi/requirements/server.txt
@@ -16,7 +16,11 @@ COPY agencies /opt/cdi/agencies
 COPY plugins /opt/cdi/plugins
 COPY dags /opt/cdi/dags
 COPY src /opt/cdi/src
+COPY pyproject.toml /opt/cdi/pyproject.toml
 COPY scripts/create_users.py /opt/cdi/scripts/create_users.py
+
+# the project itself, where it stands: gives `cdi`; built by what the lock has, nothing is fetched
+RUN pip install --no-cache-dir --no-index --no-deps --no-build-isolation --editable /opt/cdi
 
 # Airflow refuses a user without a name. The code stays root's; only the state folder belongs to
 # the user. A new volume takes over owner and mode of the folder that it is mounted on.
@@ -26,8 +30,7 @@ RUN groupadd --gid 50000 airflow \
     && python -m compileall -q /opt/cdi/src /opt/cdi/plugins
 
 # /tmp is memory in docker-compose.yaml; what must outlive a container is under /opt/cdi/var
-ENV PYTHONPATH=/opt/cdi/src \
-    AIRFLOW_HOME=/opt/cdi/var/airflow \
+ENV AIRFLOW_HOME=/opt/cdi/var/airflow \
     HOME=/tmp \
     PYTHONUNBUFFERED=1
 WORKDIR /opt/cdi/var

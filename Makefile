@@ -12,7 +12,8 @@ BENCH := .venv-bench
 SERVER := .venv-server
 # a client of DuckDB 1.x, as analysts have it
 CLIENT := .venv-client
-export PYTHONPATH := src:plugins
+# uv trusts the certificates that the system trusts, as pip does: many networks inspect TLS
+export UV_SYSTEM_CERTS := 1
 # what is imported is compiled once, not in each process: half a short step's time
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -32,44 +33,44 @@ help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: $(VENV)/run.stamp  ## Run an agency through Airflow: make run [AGENCY=nopd DATA=<folder>] [MONTHS=12]
-	@$(BIN)/python -m cdi.cli run --agency $(AGENCY) $(if $(DATA),--data $(DATA))
+	@$(BIN)/cdi run --agency $(AGENCY) $(if $(DATA),--data $(DATA))
 
 ui: $(VENV)/run.stamp  ## Start Airflow and leave it up; prints URL and log-in
-	@$(BIN)/python -m cdi.cli ui $(if $(DATA),--data $(DATA))
+	@$(BIN)/cdi ui $(if $(DATA),--data $(DATA))
 
 simulate: $(VENV)/run.stamp  ## Make the simulated force: make simulate [SCENARIO=..] [MONTHS=1..24] [SEED=..]
-	@$(BIN)/python -m cdi.cli simulate
+	@$(BIN)/cdi simulate
 
 calibration: $(VENV)/run.stamp  ## Simulated figures of twelve months against the published ones
-	@$(BIN)/python -m cdi.cli calibration
+	@$(BIN)/cdi calibration
 
 scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## What the pipeline finds of the simulated truth; <state>/scorecard.json
-	@$(BIN)/python -m cdi.cli scorecard
+	@$(BIN)/cdi scorecard
 
 coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/coverage.json; about 10 minutes
-	@$(BIN)/python -m cdi.cli coverage
+	@$(BIN)/cdi coverage
 
 nowcast: $(VENV)/run.stamp  ## Proof that the nowcast of recent weeks holds; <state>/nowcast.json; about a minute
-	@$(BIN)/python -m cdi.cli nowcast
+	@$(BIN)/cdi nowcast
 
 corruptions: $(VENV)/run.stamp  ## Proof that spoiled files are noticed; <state>/corruptions.json; a few minutes
-	@$(BIN)/python -m cdi.cli corruptions
+	@$(BIN)/cdi corruptions
 
 audit-rehearsal: $(VENV)/run.stamp  ## The audit loop on a simulated year, in two rounds; <state>/audit_rehearsal.json
-	@$(BIN)/python -m cdi.cli audit rehearse
+	@$(BIN)/cdi audit rehearse
 
 hidden-keys: $(VENV)/run.stamp  ## New Orleans with hidden report numbers: make hidden-keys DATA=<folder>
 	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py
 
 attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; <state>/attack.json; minutes
-	@$(BIN)/python -m cdi.cli attack
+	@$(BIN)/cdi attack
 
 explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<reference> [AGENCY=nopd]
 	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }
-	@$(BIN)/python -m cdi.cli explain $(AGENCY) "$(CALL)"
+	@$(BIN)/cdi explain $(AGENCY) "$(CALL)"
 
 shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## A read-only SQL prompt on the published version: make shell [AGENCY=nopd]
-	@$(BIN)/python -m cdi.cli shell --agency $(AGENCY)
+	@$(BIN)/cdi shell --agency $(AGENCY)
 
 test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -98,10 +99,10 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure (docs/performance.md);
 	$(BIN)/python bench/national_year.py
 
 docs: $(VENV)/run.stamp  ## Generate docs/rules.md, recording-decisions.md and dictionary.md
-	@$(BIN)/python -m cdi.cli docs
+	@$(BIN)/cdi docs
 
 walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: three simulated logs through every model
-	@$(BIN)/python -m cdi.cli walkthrough
+	@$(BIN)/cdi walkthrough
 
 lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
 	$(BIN)/uv pip compile requirements/bootstrap.in $(LOCK_OPTIONS) -o requirements/bootstrap.txt
@@ -119,24 +120,34 @@ clean:  ## Remove the environment and caches (not var/: that is your data)
 
 # --no-deps: the lock is complete, and dbt-core's experimental parser must stay out (pyproject.toml).
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
+# the project itself, where it stands: gives `cdi`; built by what bootstrap.txt locks, nothing is fetched
+INSTALL_CDI := $(BIN)/uv pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 
-$(VENV)/bin/uv: requirements/bootstrap.txt
+# The programs in an environment name its folder: after the checkout has moved all is made anew.
+MOVED := $(shell test "$$(cat $(VENV)/checkout.txt 2>/dev/null)" = "$(CURDIR)" || echo moved)
+.PHONY: moved
+
+$(VENV)/bin/uv: requirements/bootstrap.txt $(MOVED)
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=<path>"; exit 1; }
 	@echo "Making .venv with $(PYTHON)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r requirements/bootstrap.txt
+	@echo "$(CURDIR)" > $(VENV)/checkout.txt
 	@touch $@
 
-$(VENV)/run.stamp: $(VENV)/bin/uv requirements/run.txt
+$(VENV)/run.stamp: $(VENV)/bin/uv requirements/run.txt pyproject.toml
 	@echo "Installing requirements/run.txt"
 	@$(INSTALL) -r requirements/run.txt
+	@$(INSTALL_CDI) --python $(BIN)/python
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	@echo "Installing requirements/dev.txt"
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
+
+$(SERVER)/server.stamp: pyproject.toml
 
 # environments of their own, made in the same way: .venv-bench/bench.stamp and so on
 .SECONDEXPANSION:
@@ -145,4 +156,5 @@ $(BENCH)/bench.stamp $(CLIENT)/client.stamp $(SERVER)/server.stamp: $(VENV)/bin/
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes \
 		-r requirements/$(basename $(@F)).txt
+	@$(if $(filter $(SERVER),$(@D)),$(INSTALL_CDI) --python $(@D)/bin/python)
 	@touch $@

@@ -104,7 +104,7 @@ def _dbt(file: Path, *arguments: str) -> None:
         "--profiles-dir", str(paths.DBT_PROJECT), "--target-path", str(file.parent / "target"),
         "--log-path", str(file.parent),
     ]  # fmt: skip
-    env = {"CDI_BUILD_FILE": str(file), "PYTHONPATH": str(paths.REPO / "src")}
+    env = {"CDI_BUILD_FILE": str(file)}
     subprocess.run(command, env=env, check=True, capture_output=True)
 
 

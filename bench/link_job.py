@@ -112,8 +112,8 @@ def dbt_command(command: str, *options: str) -> list[str]:
 
 
 def dbt_env(file: Path) -> dict[str, str]:
-    """Where dbt works, and where its Python models find the library."""
-    return {**os.environ, "CDI_BUILD_FILE": str(file), "PYTHONPATH": str(paths.REPO / "src")}
+    """Where dbt works."""
+    return {**os.environ, "CDI_BUILD_FILE": str(file)}
 
 
 def _models() -> list[dict[str, str]]:

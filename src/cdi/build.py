@@ -532,11 +532,9 @@ def _run_dbt(planned: Plan, private: Path, models: tuple[str, ...] = ()) -> None
         "--target-path", str(target), "--exclude-resource-type", "unit_test", *chosen,
         *(["--threads", "1"] if planned.rows > LARGE else []),
     ]  # fmt: skip
-    source = str(Path(__file__).parents[1])  # for dbt's Python models
     env = {
         **os.environ,
         "CDI_BUILD_FILE": private.name,  # in the folder where dbt runs: one name, one parse for all
-        "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
     }
     done = subprocess.run(
         command, cwd=private.parent, env=env, capture_output=True, text=True, check=False

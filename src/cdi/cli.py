@@ -1,4 +1,4 @@
-"""The command line: `cdi --help`."""
+"""The command line: `.venv/bin/cdi --help`."""
 
 import os
 import signal
@@ -411,7 +411,7 @@ def release(
 ) -> None:
     """Release a failed check, by two people; without a rule: tell what is held.
 
-    E.g. cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "half a year, as agreed"
+    E.g. .venv/bin/cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "as agreed"
     """
     from cdi.quality import releases
 
@@ -467,7 +467,7 @@ def erase(
 ) -> None:
     """Erase a call or a crime record everywhere, for good; later extractions leave it out.
 
-    E.g. cdi erase nopd A-12345-22 --reason "request 12 of 2026"
+    E.g. .venv/bin/cdi erase nopd A-12345-22 --reason "request 12 of 2026"
     """
     from cdi import erase as erasing
 
@@ -537,7 +537,7 @@ def audit_plan(
 ) -> None:
     """Tell how many logs to audit for a rate to within +/- some points.
 
-    E.g. cdi audit plan simulated --points 2 --domain violence_against_the_person
+    E.g. .venv/bin/cdi audit plan simulated --points 2 --domain violence_against_the_person
     """
     from cdi.audit import loop
 
@@ -566,7 +566,7 @@ def audit_draw(
 ) -> None:
     """Freeze the published version's logs and predictions, draw, and write the worksheets.
 
-    E.g. cdi audit draw simulated --auditor 1207 --auditor 1311 --logs 400
+    E.g. .venv/bin/cdi audit draw simulated --auditor 1207 --auditor 1311 --logs 400
     """
     from cdi.audit import loop
 
@@ -581,7 +581,7 @@ def audit_draw(
 def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
     """Write the worksheets of a draw again, one XLSX and CSV file per auditor.
 
-    E.g. cdi audit worksheets simulated
+    E.g. .venv/bin/cdi audit worksheets simulated
     """
     _tell_worksheets(agencies.load(agency), draw)
 
@@ -602,7 +602,7 @@ def audit_findings(
 ) -> None:
     """Check filled-in worksheets and take them up; the next run lands them.
 
-    E.g. cdi audit findings simulated sheets/SIMULATED_frame_20170401_20170701_1_1207.xlsx
+    E.g. .venv/bin/cdi audit findings simulated sheets/SIMULATED_frame_20170401_20170701_1_1207.xlsx
     """
     from cdi.audit import loop
 
@@ -623,7 +623,7 @@ def audit_findings(
 def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
     """Tell the audited rates of the published version, with their intervals.
 
-    E.g. cdi audit estimate simulated
+    E.g. .venv/bin/cdi audit estimate simulated
     """
     from cdi.audit import loop
 
@@ -656,7 +656,7 @@ def audit_rehearse(
 ) -> None:
     """Rehearse on twelve simulated months: many draws, and a second round after a first.
 
-    E.g. cdi audit rehearse --seed 31
+    E.g. .venv/bin/cdi audit rehearse --seed 31
     """
     from cdi.audit import rehearsal
 

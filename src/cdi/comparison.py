@@ -1,4 +1,6 @@
-"""What changed between two published versions of an agency, and what changed it: `cdi compare`.
+"""What changed between two published versions of an agency, and what changed it.
+
+`.venv/bin/cdi compare` tells it.
 
 Rates, listed crimes and links are read from the versions' own files, causes from their
 version.json: new data, decisions, weights, or another state of the rules and the code.
@@ -88,7 +90,7 @@ def compare(older: Path, newer: Path) -> dict[str, Any]:
         raise BuildError(
             "COMPARE-ERASED",
             f"something was erased between {older.resolve().name} and {newer.name}",
-            "compare two versions since then; `cdi erase` removes those from before",
+            f"compare two versions since then; `{paths.CDI} erase` removes those from before",
         )
     with connect() as con:
         for name, folder in (("older", older), ("newer", newer)):

@@ -220,8 +220,8 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("decided_at", "timestamp", is_required=True),
         Column("second_person", "code"),
     ),
-    # what auditors found in the logs that `cdi audit draw` drew: a row for each reading of a log
-    # (crime 0), with its counts, and one for each crime found in it; every agency has it
+    # what auditors found in the logs that `.venv/bin/cdi audit draw` drew: a row for each reading
+    # of a log (crime 0), with its counts, and one for each crime found in it; every agency has it
     "audit_readings": (
         Column("draw_id", "text", is_required=True, is_identity=True),
         Column("call_reference", "reference", is_required=True, is_identity=True),

@@ -1,4 +1,4 @@
-"""What people decide, as data: `cdi decide` adds rows to the agency's decisions (design 5.14).
+"""What people decide, as data: `.venv/bin/cdi decide` adds rows to them (design 5.14).
 
 The file lies in the state folder and only grows. The next extraction lands it like any other
 source; whatever else writes CSV files with these columns into that folder is read as well.
@@ -45,7 +45,7 @@ def decide(agency: Agency, given: Mapping[str, Any]) -> str:
         raise CdiError(
             "DECIDE-REFUSED",
             "the decision was not written:\n    " + "\n    ".join(problems),
-            "correct it and decide again; cdi decide --help explains each part",
+            f"correct it and decide again; {paths.CDI} decide --help explains each part",
         )
     _append(_file(agency), [row])
     return row["decision_reference"]

@@ -1,4 +1,4 @@
-"""One call's way through the published version of its agency, in words: `cdi explain`.
+"""One call's way through the published version of its agency, in words: `make explain`.
 
 All of it is read from the version's own file, rules included: what is told is what was decided,
 even if the rules have changed since.

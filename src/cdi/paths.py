@@ -8,11 +8,14 @@ Environment:
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+# what a person types: the environment of a checkout is not on the search path, the image's is
+CDI = ".venv/bin/cdi" if Path(sys.prefix).resolve() == REPO / ".venv" else "cdi"
 DBT_PROJECT = REPO / "dbt_project"
 EXPECTATIONS = REPO / "expectations"
 SIMULATED = "simulated"  # the agency that has the simulated sources

@@ -6,6 +6,8 @@ from typing import Any
 
 import jinja2
 
+from cdi import paths
+
 NOTHING = "\u2013"  # an en dash stands for "no figure"
 
 
@@ -18,6 +20,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["cdi"] = paths.CDI
     environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
     environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
     environment.filters["over"] = lambda n: f"{n - n % 100 if n >= 1000 else n:,}"

@@ -201,7 +201,7 @@ def _first_of_its_kind(published: Connection, landed: Connection, story: Story) 
 
 
 def _in_words(agency: Agency, call_id: str, file: Path) -> str:
-    """What `cdi explain` prints; the version's name changes with each line of code, so it goes."""
+    """What `make explain` prints; the version's name changes with each line of code, so it goes."""
     printed = io.StringIO()
     explain(agency, call_id, Console(file=printed, width=100))
     text = printed.getvalue().replace(f"version {file.resolve().parent.name}, ", "")

@@ -1,6 +1,6 @@
 """The registrar's worklist of a version, restricted: a page, a sheet, and a page per log.
 
-What stands on a log's page is what `cdi explain` tells of it, asked for all pages at once.
+What stands on a log's page is what `make explain` tells of it, asked for all pages at once.
 """
 
 import re

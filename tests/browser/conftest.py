@@ -68,7 +68,6 @@ def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
     home = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch, Variant("calibrated_2017", 1, 1).selected():
         patch.setenv("CDI_HOME", str(home))
-        patch.setenv("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
         generate.ensure()

@@ -40,7 +40,6 @@ def dbt(file: Path, target: Path, *arguments: str) -> subprocess.CompletedProces
         env={
             **os.environ,
             "CDI_BUILD_FILE": str(file),
-            "PYTHONPATH": str(paths.REPO / "src"),  # for dbt's Python models
         },
         capture_output=True,
         text=True,

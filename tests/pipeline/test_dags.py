@@ -53,7 +53,6 @@ def parse(tmp_path: Path, agencies_folder: Path | None = None) -> dict[str, Any]
         "AIRFLOW_HOME": str(tmp_path / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(paths.REPO / "plugins"),
-        "PYTHONPATH": f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}",
         "CDI_HOME": str(tmp_path / "state"),
     }
     if agencies_folder:

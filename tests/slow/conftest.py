@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdi import agencies, paths, runner, service
+from cdi import agencies, runner, service
 from tests.conftest import SAMPLE, SmallAgency
 
 
@@ -30,7 +30,6 @@ def environment(home: Path) -> dict[str, str]:
     env = {
         **os.environ,
         "CDI_HOME": str(home),
-        "PYTHONPATH": f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}",
         "COLUMNS": "200",
     }
     for name in ("CDI_DATA", "CDI_AGENCIES"):
@@ -99,7 +98,6 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(home))
         patch.setenv("CDI_AGENCIES", str(registry))
-        patch.setenv("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")
         patch.delenv("CDI_DATA", raising=False)
         small = SmallAgency(registry / "testville")
         dag_ids = runner.dag_ids(small.agency) + runner.dag_ids(agencies.load("sample"))

@@ -73,7 +73,6 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (
             ("CDI_HOME", str(home)),
-            ("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}"),
             ("MONTHS", "3"),
             ("SEED", "1"),
         ):

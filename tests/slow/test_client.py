@@ -83,7 +83,6 @@ def test_the_command_line_opens_the_prompt(ran: SmallAgency) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cdi.cli", "shell", "--agency", "testville"],
         input=".mode list\n.headers off\nselect agency from release;",
-        env={**os.environ, "PYTHONPATH": str(paths.REPO / "src")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "testville\n")

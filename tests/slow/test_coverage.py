@@ -22,7 +22,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     subprocess.run(
         [*command, "--replicates", str(REPLICATES), "--seed", "31"],
         cwd=REPO,
-        env={**os.environ, "CDI_HOME": str(home), "PYTHONPATH": "src:plugins"},
+        env={**os.environ, "CDI_HOME": str(home)},
         check=True,
     )
     made: list[dict[str, Any]] = json.loads((home / "coverage.json").read_text())

@@ -22,7 +22,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     subprocess.run(
         [*command, "--seeds", str(SEEDS), "--seed", "51"],
         cwd=REPO,
-        env={**os.environ, "CDI_HOME": str(home), "PYTHONPATH": "src:plugins"},
+        env={**os.environ, "CDI_HOME": str(home)},
         check=True,
     )
     made: dict[str, Any] = json.loads((home / "nowcast.json").read_text())

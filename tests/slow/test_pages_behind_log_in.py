@@ -46,7 +46,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(home))
         patch.setenv("CDI_AGENCIES", str(registry))
-        patch.setenv("PYTHONPATH", f"{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")
         patch.delenv("CDI_DATA", raising=False)
         small = SmallAgency(registry / "testville")
         assert small.run()

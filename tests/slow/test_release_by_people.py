@@ -45,7 +45,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, hook: HTTPServer) -> Itera
         (site / "sitecustomize.py").write_text(text, encoding="utf-8")
         patch.setenv("CDI_HOME", str(home))
         patch.setenv("CDI_AGENCIES", str(registry))
-        patch.setenv("PYTHONPATH", f"{site}:{paths.REPO / 'src'}:{paths.REPO / 'plugins'}")
+        patch.setenv("PYTHONPATH", str(site))
         patch.delenv("CDI_DATA", raising=False)
         connection = {"conn_type": "http", "host": "127.0.0.1", "port": hook.server_address[1]}
         patch.setenv("AIRFLOW_CONN_CDI_NOTIFY", json.dumps(connection))

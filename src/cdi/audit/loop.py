@@ -449,7 +449,7 @@ def told(agency: Agency, draw_id: str | None = None) -> list[dict[str, Any]]:
         raise AuditError(
             "AUDIT-UNPUBLISHED",
             f"no findings of {made.draw_id} are in the published version",
-            "deliver them (cdi audit findings) and run the agency's DAGs",
+            f"deliver them ({paths.CDI} audit findings) and run the agency's DAGs",
         )
     parts = [audits[0][n] for n in ("withheld_rule_id", "withheld_reason", "next_step")]
     if parts[0]:

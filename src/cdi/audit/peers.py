@@ -1,4 +1,4 @@
-"""Agencies beside each other: `cdi peers`, from what each has released.
+"""Agencies beside each other: `.venv/bin/cdi peers`, from what each has released.
 
 Read are the open extracts (`cdi.open_extract`) and nothing else: what may leave an agency. Rates
 are uncorrected, and agencies' codes and words are read with more or less success: who is outside

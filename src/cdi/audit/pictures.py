@@ -1,4 +1,7 @@
-"""The two pictures of docs/chief-officer.md, from `make audit-rehearsal`: `cdi audit pictures`."""
+"""The two pictures of docs/chief-officer.md, from `make audit-rehearsal`.
+
+`.venv/bin/cdi audit pictures` draws them.
+"""
 
 import json
 from collections.abc import Mapping, Sequence

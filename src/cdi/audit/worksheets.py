@@ -19,6 +19,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
+from cdi import paths
 from cdi.audit.estimators import AuditError
 from cdi.datasets import DATASETS, READINGS
 
@@ -70,13 +71,13 @@ Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
    Codes), and what you found.
 6. Write when you read the log; times are local. A log without it counts as not yet read.
 7. Read all logs, in any order. Talk with nobody about them: some are read by two people.
-8. Give the file back: cdi audit findings {agency} <file>. A second delivery takes the place of the
-   first; the register keeps that there were two.
+8. Give the file back: {cdi} audit findings {agency} <file>. A second delivery takes the place of
+   the first; the register keeps that there were two.
 No rate is worked out before every log of every sheet was read."""
 DECIDE = """\
 Draw {draw_id}. Sheet of the force crime registrar: {count} logs on which two auditors differ.
 Each line shows both readings. Read the log, decide, and fill in the sheet as an auditor does:
-what you write counts in place of both. Give it back: cdi audit findings {agency} <file>."""
+what you write counts in place of both. Give it back: {cdi} audit findings {agency} <file>."""
 
 
 def safe(value: Any) -> Any:
@@ -137,7 +138,9 @@ def _write_xlsx(
     book = Workbook()
     about = book.active
     about.title = "Instructions"
-    text = (DECIDE if set(BOTH) <= set(shown) else INSTRUCTIONS).format(count=len(logs), **facts)
+    text = (DECIDE if set(BOTH) <= set(shown) else INSTRUCTIONS).format(
+        count=len(logs), cdi=paths.CDI, **facts
+    )
     for line in _banner(facts) + text.replace("\n   ", " ").splitlines():
         about.append([line])
         about.cell(about.max_row, 1).alignment = Alignment(wrap_text=True, vertical="top")
@@ -252,7 +255,8 @@ def _unusable(file: Path, why: str) -> AuditError:
     return AuditError(
         "AUDIT-SHEET",
         f"{file.name} is no filled-in worksheet: {why}",
-        "fill in the file that `cdi audit worksheets` made, and keep its sheets and headings",
+        f"fill in the file that `{paths.CDI} audit worksheets` made, "
+        "and keep its sheets and headings",
     )
 
 

@@ -111,7 +111,7 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
             f"batch {names['batch_id']} of {agency.agency}/{names['dataset']} was refused:\n"
             + _explain(failed),
             f"look at {page}; have the file delivered again, correct agencies/{agency.agency}, or "
-            f"have two people release it (cdi release {agency.agency})",
+            f"have two people release it ({paths.CDI} release {agency.agency})",
             [r["rule_id"] for r in failed],
         )
     return landing.accept(batch), results
@@ -183,7 +183,7 @@ def check_marts(planned: Plan) -> list[dict[str, Any]]:
             f"version {planned.version} of {planned.agency.agency} was not published:\n"
             + _explain(failed),
             f"look at {page}; the published version is untouched. Mend the cause, or have two "
-            f"people release it (cdi release {planned.agency.agency})",
+            f"people release it ({paths.CDI} release {planned.agency.agency})",
             [r["rule_id"] for r in failed],
         )
     with connect(planned.file) as con:

@@ -153,7 +153,7 @@ def release(
         raise CdiError(
             "RELEASE-NOTHING",
             f"{rule_id} stopped nothing of {agency.agency}" + (f" named {what}" if what else ""),
-            f"see what is held: cdi release {agency.agency}",
+            f"see what is held: {paths.CDI} release {agency.agency}",
         )
     if len(found) > 1:
         raise CdiError(
