@@ -93,7 +93,8 @@ def ui(
     """Start Airflow and leave it up until Ctrl-C; prints URL and log-in."""
     _choose(scenario, months, seed)
     _use(data)
-    if not data:
+    # another registry may not have the simulated force, and making it takes minutes
+    if paths.SIMULATED in agencies.names() and not os.environ.get("CDI_DATA"):
         runner.simulate(console)
     console.print("Starting Airflow")
     with service.airflow(service.UI_COMPONENTS) as client:

@@ -54,9 +54,9 @@ def run(name: str, console: Console) -> None:
     Raises:
         CdiError: If the agency, a source, a rule or Airflow fails; the message says what to do.
     """
+    agency = agencies.load(name)
     if name == paths.SIMULATED and not os.environ.get("CDI_DATA"):
         simulate(console)
-    agency = agencies.load(name)
     interval = default_interval(agency)
     days = interval.days(agency)
     console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")
