@@ -1,0 +1,59 @@
+"""The Makefile: what it hands to the installers, and when it makes the environment anew."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cdi import paths
+
+
+def make(folder: Path, *arguments: str) -> str:
+    """What make prints there, with nothing in its environment but PATH and HOME."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    done = subprocess.run(
+        ["make", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout whose environment was made, as far as make looks at it."""
+    shutil.copy(paths.REPO / "Makefile", tmp_path)
+    made = (".venv/bin/uv", ".venv/run.stamp")
+    for moment, name in enumerate(
+        ("requirements/bootstrap.txt", "requirements/run.txt", "pyproject.toml", *made)
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        os.utime(file, (1_000_000 + moment,) * 2)
+    (tmp_path / ".venv" / "checkout.txt").write_text(f"{tmp_path.resolve()}\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_uv_trusts_the_certificates_of_the_system() -> None:
+    show = "show: ; @echo $$UV_SYSTEM_CERTS"
+    assert make(paths.REPO, f"--eval={show}", "show") == "1\n"
+
+
+def test_a_finished_environment_is_left_as_it_is(checkout: Path) -> None:
+    assert "is up to date" in make(checkout, "--dry-run", ".venv/run.stamp")
+
+
+def test_a_checkout_that_was_moved_makes_its_environment_anew(checkout: Path) -> None:
+    moved = checkout.rename(checkout.with_name("moved"))
+    printed = make(moved, "--dry-run", ".venv/run.stamp")
+    assert "-m venv --clear .venv" in printed
+    assert "--editable ." in printed
+
+
+def test_a_changed_project_file_installs_the_project_anew(checkout: Path) -> None:
+    os.utime(checkout / "pyproject.toml")
+    printed = make(checkout, "--dry-run", ".venv/run.stamp")
+    assert "--no-index --no-deps --no-build-isolation --editable ." in printed
+    assert "-m venv" not in printed
