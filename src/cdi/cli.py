@@ -97,7 +97,7 @@ def ui(
     if paths.SIMULATED in agencies.names() and not os.environ.get("CDI_DATA"):
         runner.simulate(console)
     console.print("Starting Airflow")
-    with service.airflow(service.UI_COMPONENTS) as client:
+    with runner.start_airflow(console, service.UI_COMPONENTS) as client:
         console.print(f"Airflow is up at {client.url}")
         console.print(f"log in as [bold]admin[/bold], password [bold]{service.password()}[/bold]")
         console.print("Ctrl-C stops it.")

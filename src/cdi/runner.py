@@ -1,16 +1,17 @@
 """`make run`: one agency's DAGs through a real scheduler, a live display, then a summary."""
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from rich import progress
 from rich.console import Console, Group
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -91,10 +92,51 @@ def run_simulated(say: Callable[[str], None]) -> None:
 
 def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
     console.print("Starting Airflow (scheduler, DAG processor, API server)")
-    with service.airflow(service.RUN_COMPONENTS, dag_ids(agency)) as client:
+    with start_airflow(console, service.RUN_COMPONENTS, dag_ids(agency)) as client:
         Progress(client, console).follow(agency, interval)
         console.print("Stopping Airflow")
     console.print("Airflow stopped; no process is left.\n")
+
+
+@contextlib.contextmanager
+def start_airflow(
+    console: Console, components: tuple[str, ...], dag_ids: tuple[str, ...] = ()
+) -> Iterator[service.Client]:
+    """`service.airflow`, with a clock on the screen until it is healthy.
+
+    Args:
+        console: Where the clock is shown.
+        components: As `service.airflow` takes them.
+        dag_ids: As `service.airflow` takes them.
+
+    Yields:
+        A client, logged in.
+    """
+    with contextlib.ExitStack() as stack:
+        with moving_clock(console, "waiting until Airflow is healthy"):
+            client = stack.enter_context(service.airflow(components, dag_ids))
+        yield client
+
+
+def moving_clock(console: Console, text: str = "") -> progress.Progress:
+    """A spinner, a text and the time since, worked out whenever the screen is drawn.
+
+    So it moves on while this program waits for an answer. Without a terminal it shows nothing.
+
+    Args:
+        console: Where it is shown, and whose clock counts.
+        text: What is waited for.
+    """
+    clock = progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    clock.add_task(text, total=None)
+    return clock
 
 
 def dag_ids(agency: Agency) -> tuple[str, str, str]:
@@ -113,6 +155,7 @@ class Progress:
         self.shown: list[tuple[str, str]] = []
         self.told: dict[tuple[str, str], str] = {}
         self.is_live = console.is_terminal
+        self.clock = moving_clock(console)
         self.started = time.monotonic()
 
     def follow(self, agency: Agency, interval: Interval) -> None:
@@ -154,11 +197,12 @@ class Progress:
 
     def _wait_for_new_run(self, dag_id: str, known: set[str]) -> str:
         until = time.monotonic() + 60
-        while time.monotonic() < until:
-            new = sorted(set(self.client.runs(dag_id)) - known)
-            if new:
-                return new[0]
-            time.sleep(0.3)
+        with self.clock:
+            while time.monotonic() < until:
+                new = sorted(set(self.client.runs(dag_id)) - known)
+                if new:
+                    return new[0]
+                time.sleep(0.3)
         raise RunFailedError(
             "RUN-NOT-TRIGGERED",
             f"what is new did not start {dag_id} within a minute",
@@ -168,7 +212,9 @@ class Progress:
     def _watch(self, dag_id: str, run_id: str) -> None:
         self.shown.append((dag_id, run_id))
         if self.is_live:
-            with Live(console=self.console, refresh_per_second=8, transient=True) as live:
+            with Live(
+                self.clock, console=self.console, refresh_per_second=8, transient=True
+            ) as live:
                 state = self._poll(dag_id, run_id, live)
             self.console.print(self._table([(dag_id, run_id)]))
         else:
@@ -180,8 +226,7 @@ class Progress:
         while True:
             state = self.client.runs(dag_id)[run_id]
             if live is not None:
-                wait = f" {time.monotonic() - self.started:.0f} s"
-                live.update(Group(self._table([(dag_id, run_id)]), Spinner("dots", text=wait)))
+                live.update(Group(self._table([(dag_id, run_id)]), self.clock))
             else:
                 self._tell_changes(dag_id, run_id)
             if state in ENDED:

@@ -16,11 +16,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+import tenacity
 from cryptography.fernet import Fernet
 
 from cdi import paths, privacy
@@ -31,6 +34,9 @@ RUN_COMPONENTS = ("api-server", "scheduler", "dag-processor")
 UI_COMPONENTS = (*RUN_COMPONENTS, "triggerer")
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
+# How long one answer is waited for, and for how long a request is repeated while none comes.
+ANSWER_SECONDS = 30.0
+PATIENCE_SECONDS = 180.0
 # SQLite has one writer at a time: how long another waits for it, instead of SQLite's five seconds.
 LOCK_SECONDS = 20
 NOTES_USER = "cdi-notes"
@@ -260,62 +266,117 @@ def _stop(leaders: list[psutil.Process]) -> None:
 class Client:
     """Airflow's public REST API, as the user `admin`."""
 
-    def __init__(self, port: int, env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        port: int,
+        env: dict[str, str],
+        answer_seconds: float = ANSWER_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         """Nothing is asked before `wait_until_healthy`.
 
         Args:
             port: Of the API server on 127.0.0.1.
             env: Environment of Airflow's processes, for its command line.
+            answer_seconds: How long one answer is waited for.
+            patience_seconds: After how long a request that gets no answer is no longer repeated.
         """
         self.env = env
         self.url = f"http://127.0.0.1:{port}"
-        self._http = httpx.Client(base_url=self.url, timeout=30)
+        self._patience_seconds = patience_seconds
+        self._http = httpx.Client(base_url=self.url, timeout=answer_seconds)
 
     def wait_until_healthy(self) -> None:
         """Wait for the scheduler and the DAG processor, then log in.
 
         Raises:
-            ServiceError: SERVICE-START after two minutes.
+            ServiceError: SERVICE-START after two minutes, SERVICE-API if the log-in fails.
         """
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            with contextlib.suppress(httpx.HTTPError):
+            # ValueError: what answers is no JSON, so it is not Airflow yet.
+            with contextlib.suppress(httpx.HTTPError, ValueError):
                 health = self._http.get("/api/v2/monitor/health").json()
                 parts = ("metadatabase", "scheduler", "dag_processor")
                 if all(health[part]["status"] == "healthy" for part in parts):
-                    self._log_in()
-                    return
+                    break
             time.sleep(0.5)
-        logs = paths.home() / "airflow" / "logs"
-        raise ServiceError(
-            "SERVICE-START", "Airflow did not become healthy", f"read the logs in {logs}"
-        )
+        else:
+            logs = paths.home() / "airflow" / "logs"
+            raise ServiceError(
+                "SERVICE-START", "Airflow did not become healthy", f"read the logs in {logs}"
+            )
+        self._log_in()
 
     def _log_in(self) -> None:
-        answer = self._http.post("/auth/token", json={"username": "admin", "password": password()})
-        answer.raise_for_status()
-        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        body = {"username": "admin", "password": password()}
+        token = self._read_json(self._ask("POST", "/auth/token", json=body))["access_token"]
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        answer = self._http.request(method, f"/api/v2{path}", **options)
+    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The answer to a request, which is repeated while the machine is too busy to answer it.
+
+        A request may have had its effect although its answer never came. So only requests that do
+        no harm when they are made twice may be made here.
+        """
+
+        def has_failed_in_passing(answer: httpx.Response) -> bool:
+            return answer.is_server_error  # for example "database is locked"
+
+        ask_until_answered = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(httpx.TransportError)
+            | tenacity.retry_if_result(has_failed_in_passing),
+            wait=tenacity.wait_exponential(multiplier=0.1, max=5),
+            stop=tenacity.stop_after_delay(self._patience_seconds),
+            # At last the last answer is returned, or the last error raised, as if it were the only.
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        )
+        try:
+            answer: httpx.Response = ask_until_answered(self._http.request, method, path, **options)
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                "SERVICE-API",
+                f"{method} {path} got no answer from Airflow: {type(error).__name__} ({error})",
+                "run again when the machine is less busy; if it fails again, read "
+                f"{self._server_log()}",
+            ) from error
+        return answer
+
+    def _read_json(self, answer: httpx.Response) -> Any:
+        asked = f"{answer.request.method} {answer.request.url.path}"
         if answer.is_error:
             raise ServiceError(
                 "SERVICE-API",
-                f"{method} {path} answered {answer.status_code}: {answer.text[:500]}",
-                f"read {paths.home() / 'airflow' / 'logs' / 'api-server.log'}",
+                f"{asked} answered {answer.status_code}: {answer.text[:500]}",
+                f"read {self._server_log()}",
             )
-        return answer.json()
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise ServiceError(
+                "SERVICE-API",
+                f"{asked} answered something that is no JSON: {answer.text[:500]}",
+                f"see whether another program answers at {self.url}, and read {self._server_log()}",
+            ) from error
+
+    def _server_log(self) -> Path:
+        return paths.home() / "airflow" / "logs" / "api-server.log"
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        return self._read_json(self._ask(method, f"/api/v2{path}", **options))
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run, as soon as it has been parsed.
 
         Raises:
-            ServiceError: SERVICE-DAG if it does not appear within two minutes.
+            ServiceError: SERVICE-DAG if it does not appear within two minutes, SERVICE-API if
+                Airflow does not answer or refuses.
         """
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            answer = self._http.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False})
-            if answer.is_success:
+            answer = self._ask("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+            if answer.status_code != HTTPStatus.NOT_FOUND:
+                self._read_json(answer)
                 return
             time.sleep(0.5)
         raise ServiceError(
@@ -323,9 +384,19 @@ class Client:
         )
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a run; returns its id."""
-        body = {"logical_date": None, "conf": conf}
-        return str(self._call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+        """Start a run; returns its id.
+
+        Raises:
+            ServiceError: SERVICE-API if Airflow does not answer or refuses.
+        """
+        # The id is given here, in Airflow's own form. Airflow takes an id only once, so a request
+        # that is repeated because its answer was lost starts no second run.
+        run_id = f"manual__{datetime.now(UTC).isoformat()}_{secrets.token_hex(4)}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        answer = self._ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        if answer.status_code != HTTPStatus.CONFLICT:  # it began at an earlier attempt
+            self._read_json(answer)
+        return run_id
 
     def runs(self, dag_id: str) -> dict[str, str]:
         """States of a DAG's runs by run id."""

@@ -1,13 +1,19 @@
-"""The local Airflow's own state: its secrets, and who owns it."""
+"""The local Airflow: its secrets, who owns it, and what is asked of its API."""
 
+import json
 import os
 import secrets
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 
 import psutil
 import pytest
@@ -79,3 +85,153 @@ def test_an_owner_that_has_ended_leaves_the_way_free(state: Path) -> None:
     for _ in range(2):
         with service.owned(), pytest.raises(ServiceError, match="SERVICE-BUSY"), service.owned():
             pass
+
+
+Answer = tuple[int, str]
+NEVER: Answer = (0, "")  # the connection stays open, and no answer comes
+HEALTHY: Answer = (
+    200,
+    json.dumps(
+        {part: {"status": "healthy"} for part in ("metadatabase", "scheduler", "dag_processor")}
+    ),
+)
+RUNS: Answer = (200, json.dumps({"dag_runs": [{"dag_run_id": "one", "state": "running"}]}))
+
+
+@contextmanager
+def api(
+    *answers: Answer, patience: float = 60
+) -> Iterator[tuple[service.Client, list[dict[str, Any]]]]:
+    """A client of a server that gives these answers in turn, and what the server was asked.
+
+    The last answer is given to all further requests.
+    """
+    asked: list[dict[str, Any]] = []
+    is_over = Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked.append(
+                {
+                    "request": f"{self.command} {self.path.partition('?')[0]}",
+                    "body": json.loads(body or "null"),
+                    "authorization": self.headers.get("Authorization"),
+                }
+            )
+            status, text = answers[min(len(asked), len(answers)) - 1]
+            if not status:
+                is_over.wait()
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_GET = do_POST = do_PATCH = answer  # noqa: N815  (the names that http.server calls)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Write nothing to the tests' output."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        wait = 0.5 if NEVER in answers else 60
+        client = service.Client(
+            server.server_port, {}, answer_seconds=wait, patience_seconds=patience
+        )
+        yield client, asked
+    finally:
+        is_over.set()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("failure", [NEVER, (503, "busy"), (500, "database is locked")])
+def test_a_poll_that_fails_once_is_asked_again(failure: Answer) -> None:
+    with api(failure, RUNS) as (client, asked):
+        assert client.runs("testville__build") == {"one": "running"}
+    assert len(asked) >= 2
+    assert {a["request"] for a in asked} == {"GET /api/v2/dags/testville__build/dagRuns"}
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (NEVER, "GET .*/dagRuns got no answer from Airflow: ReadTimeout"),
+        ((503, "busy"), "GET .*/dagRuns answered 503: busy"),
+        ((200, "<p>no JSON</p>"), "GET .*/dagRuns answered something that is no JSON: <p>no JSON"),
+    ],
+)
+def test_a_poll_that_keeps_failing_ends_in_an_error_with_a_next_step(
+    state: Path, failure: Answer, told: str
+) -> None:
+    with (
+        api(failure, patience=0.2) as (client, _),
+        pytest.raises(ServiceError, match=told) as raised,
+    ):
+        client.runs("testville__build")
+    assert raised.value.rule_id == "SERVICE-API"
+    assert str(state / "airflow" / "logs" / "api-server.log") in raised.value.fix
+
+
+def test_where_nothing_listens_the_error_says_so(state: Path) -> None:
+    client = service.Client(service.free_port(), {}, patience_seconds=0.2)
+    with pytest.raises(ServiceError, match=r"SERVICE-API.*ConnectError"):
+        client.runs("testville__build")
+
+
+def test_a_refusal_is_not_asked_again() -> None:
+    with api((403, "forbidden"), RUNS) as (client, asked):
+        with pytest.raises(ServiceError, match=r"SERVICE-API.*answered 403: forbidden"):
+            client.runs("testville__build")
+        assert len(asked) == 1
+
+
+def test_a_run_whose_trigger_got_no_answer_is_not_triggered_twice() -> None:
+    with api(NEVER, (409, "there is such a run")) as (client, asked):
+        run_id = client.trigger("testville__extract", {"a": 1})
+    # Both attempts name the same run, so Airflow can refuse the second.
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": {"a": 1}}
+    assert len(asked) >= 2
+    assert all(a["body"] == body for a in asked)
+
+
+def test_each_trigger_has_a_run_of_its_own() -> None:
+    with api((200, "{}")) as (client, _):
+        assert client.trigger("testville__build", {}) != client.trigger("testville__build", {})
+
+
+def test_a_trigger_that_is_refused_is_an_error() -> None:
+    with (
+        api((400, "import errors")) as (client, _),
+        pytest.raises(ServiceError, match=r"SERVICE-API.*answered 400: import errors"),
+    ):
+        client.trigger("testville__build", {})
+
+
+def test_the_log_in_waits_for_airflow_and_is_repeated_too(state: Path) -> None:
+    token = (201, json.dumps({"access_token": "abc"}))
+    with api((200, "not yet"), HEALTHY, (503, "busy"), token, RUNS) as (client, asked):
+        client.wait_until_healthy()
+        client.runs("testville__build")
+    assert [a["request"] for a in asked[1:4]] == [
+        "GET /api/v2/monitor/health", "POST /auth/token", "POST /auth/token",
+    ]  # fmt: skip
+    assert asked[3]["body"] == {"username": "admin", "password": service.password()}
+    assert asked[4]["authorization"] == "Bearer abc"
+
+
+def test_a_dag_is_waited_for_until_it_is_parsed() -> None:
+    with api((404, "no such DAG"), (503, "busy"), (200, "{}")) as (client, asked):
+        client.unpause("testville__build")
+    assert [a["body"] for a in asked] == [{"is_paused": False}] * 3
+
+
+def test_a_dag_that_may_not_be_unpaused_is_an_error_at_once() -> None:
+    with (
+        api((403, "forbidden")) as (client, asked),
+        pytest.raises(ServiceError, match=r"SERVICE-API.*answered 403"),
+    ):
+        client.unpause("testville__build")
+    assert len(asked) == 1
