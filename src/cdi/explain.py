@@ -27,11 +27,18 @@ MEANINGS = {
     "crime": "tells of a crime",
     "no_crime": "explains the account away",
     "unsure": "is unsure of it",
+    "negates_clause": "denies what its clause tells",
     "further_crime": "tells of further victims",
     "offenders": "tells of offenders",
+    "domestic_abuse": "names a partner or former partner as the offender",
     "reason": "gives a reason not to record",
     "excuse": "gives a reason that is none",
+    "no_offences": "says that there was no crime",
+    "relabel": "calls it something other than a crime",
+    "recorded": "says that a crime was or will be recorded",
 }
+# subjects whose code does not read as words
+SUBJECTS = {"asb": "anti-social behaviour", "historic_dealt_with": "dealt with long ago"}
 
 
 def explain(agency: Agency, call: str, console: Console) -> None:
@@ -148,8 +155,7 @@ class _Page:
             self.console.print()
             table = _table("part", "says", "of", "in the words")
             for hit in hits:
-                meaning = MEANINGS.get(hit["meaning"], words(hit["meaning"]))
-                subject = hit["subject_name"] or words(hit["subject"])
+                meaning, subject = hit_in_words(hit)
                 _add(table, hit["part"], meaning, subject, self._quoted(hit["lexicon_id"]))
             self.console.print(table)
         for reading in self._rows(READING):
@@ -291,6 +297,17 @@ class _Page:
 
     def _quoted(self, lexicon_id: str) -> str:
         return ", ".join(f'"{found}"' for found in self.said.get(lexicon_id, []))
+
+
+def hit_in_words(hit: Row) -> tuple[str, str]:
+    """What a phrase says, and of what.
+
+    Args:
+        hit: A row of `HITS`.
+    """
+    code = hit["subject"]
+    subject = hit["subject_name"] or SUBJECTS.get(code) or words(code)
+    return MEANINGS.get(hit["meaning"], words(hit["meaning"])), subject
 
 
 def said(con: duckdb.DuckDBPyConnection, calls: Sequence[str]) -> dict[str, dict[str, list[str]]]:

@@ -8,6 +8,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,15 @@ PAGES = 400  # rows that have a page: what a registrar's unit reads in a month
 SHEET_ROWS = 2_000
 FIRST_ROWS = 40  # of each list, until the reader asks for more
 FOLDER = "worklist"
-AGAINST = {"no_crime", "reason", "excuse", "unsure"}  # meanings of words that speak against a crime
+# For each meaning of the lexicon the side that its words are on: they speak for a crime, against
+# one, or only about the people in it. Of words with two meanings the earlier side here is shown.
+SIDES = {
+    "for": {"crime", "recorded"},
+    "against": {
+        "no_crime", "unsure", "negates_clause", "reason", "excuse", "no_offences", "relabel",
+    },
+    "people": {"further_crime", "offenders", "domestic_abuse"},
+}  # fmt: skip
 CANDIDATES = 5  # records shown of a log
 
 Row = dict[str, Any]
@@ -219,14 +228,17 @@ def _local(row: Row, agency: Agency) -> Row:
     return {**row, "recorded_at": clock(row["recorded_at"], agency)}
 
 
+def _side(meaning: str) -> str:
+    return next(side for side, meanings in SIDES.items() if meaning in meanings)
+
+
 def _marks(hits: Sequence[Row], phrases: Mapping[str, list[str]]) -> dict[str, str]:
-    """Words of the log, and whether they speak for a crime or against one."""
-    marks: dict[str, str] = {}
+    """Words of the log, and the side that they are on."""
+    sides = defaultdict(set)
     for hit in hits:
         for phrase in phrases.get(hit["lexicon_id"], []):
-            side = "against" if hit["meaning"] in AGAINST else "for"
-            marks[phrase] = "for" if "for" in (side, marks.get(phrase)) else side
-    return marks
+            sides[phrase].add(_side(hit["meaning"]))
+    return {phrase: min(found, key=list(SIDES).index) for phrase, found in sides.items()}
 
 
 def _parts(entries: Sequence[Row], marks: Mapping[str, str]) -> list[tuple[str, list[Markup]]]:
@@ -239,23 +251,34 @@ def _parts(entries: Sequence[Row], marks: Mapping[str, str]) -> list[tuple[str, 
 
 
 def marked(text: str, marks: Mapping[str, str]) -> Markup:
-    """Text as HTML, with phrases marked; of two that overlap the one that begins first."""
-    if not marks:
-        return escape(text)
-    longest_first = sorted(marks, key=len, reverse=True)
+    """Text as HTML, with phrases marked.
+
+    Of two phrases that overlap the one that begins first is marked whole. A phrase about people is
+    marked only where no other is: in "by her ex who hit her" the crime must stay visible.
+    """
+    sides = [""] * len(text)
+    for is_evidence in (False, True):  # evidence last, so that it covers what is about people
+        phrases = [phrase for phrase, side in marks.items() if (side != "people") == is_evidence]
+        longest_first = sorted(phrases, key=len, reverse=True)
+        pattern = "|".join(map(re.escape, longest_first))
+        for found in re.finditer(pattern, text) if pattern else ():
+            sides[found.start() : found.end()] = [marks[found[0]]] * len(found[0])
     pieces, at = [], 0
-    for found in re.finditer("|".join(map(re.escape, longest_first)), text):
-        pieces.append(escape(text[at : found.start()]))
-        pieces.append(Markup('<mark class="{}">{}</mark>').format(marks[found[0]], found[0]))
-        at = found.end()
-    return Markup("").join([*pieces, escape(text[at:])])
+    for side, places in groupby(sides):
+        piece = text[at : at + len(list(places))]
+        mark = Markup('<mark class="{}">{}</mark>').format(side, piece)
+        pieces.append(mark if side else escape(piece))
+        at += len(piece)
+    return Markup("").join(pieces)
 
 
 def _hit(hit: Row, phrases: Mapping[str, list[str]]) -> Row:
+    meaning, subject = explain.hit_in_words(hit)
     return {
         "part": hit["part"],
-        "meaning": explain.MEANINGS.get(hit["meaning"], words(hit["meaning"])),
-        "subject": hit["subject_name"] or words(hit["subject"] or ""),
+        "meaning": meaning,
+        "subject": subject,
+        "side": _side(hit["meaning"]),
         "phrases": phrases.get(hit["lexicon_id"], []),
         "lexicon_id": hit["lexicon_id"],
     }

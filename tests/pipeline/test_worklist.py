@@ -116,7 +116,7 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
 
 def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> None:
     calls = (small.data / "calls.csv").read_text(encoding="utf-8")
-    told = "=1+1 <script>alert(1)</script> he was punched in the face by a man"
+    told = "=1+1 <script>alert(1)</script> he was punched in the face by his ex partner"
     small.write("calls.csv", calls.replace("was pushed", told).encode())
     small.run()
     folder = small.published / "worklist"
@@ -125,6 +125,13 @@ def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> N
     page = (folder / "logs" / "T-0002.html").read_text(encoding="utf-8")
     assert "cdi decide testville confirmed --call T-0002 --crime 1" in page
     assert re.search('<mark class="for">[^<]*punched', page)
+    # a partner says who, not whether: a mark, a key and a line of the table of their own
+    assert re.search('<mark class="people">[^<]*ex partner', page)
+    assert '<mark class="people">double line</mark>: is about the people' in page
+    assert re.search("names a partner or former partner.*about the people.*ex partner", page)
+    assert {side: page.count(f"mark.{side}::before") for side in worklist.SIDES} == {
+        "for": 1, "against": 1, "people": 1,
+    }  # fmt: skip
     ((decision, rule_page),) = small.rows(
         "select decision_id, rule_page from fct_reported_crimes as crimes "
         "inner join rules.recording_decisions using (decision_id) where call_id = 'T-0002'"
