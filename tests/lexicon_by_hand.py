@@ -71,13 +71,13 @@ def differing(con: duckdb.DuckDBPyConnection, logs: int, at_least: int) -> set[t
         at_least: Hits that there must be, or nothing is proven.
     """
     read = con.execute(
-        "select call_id, part, entry_number, entry from reporting.int_reporting__log_entries "
+        "select call_id, part, entry_number, entry from disclosure.int_disclosure__log_entries "
         "where call_id in (select call_id from fct_calls order by md5(call_id) limit $logs)",
         {"logs": logs},
     ).fetchall()
     built = con.execute(
         "select call_id, part, entry_number, lexicon_id, is_explained_away "
-        "from reporting.int_reporting__lexicon_hits where list_contains($ids, call_id)",
+        "from disclosure.int_disclosure__lexicon_hits where list_contains($ids, call_id)",
         {"ids": list({row[0] for row in read})},
     ).fetchall()
     assert len(built) >= at_least

@@ -11,7 +11,7 @@
             string_agg(entries.entry, ' / ' order by entries.entry_number)
             filter (where entries.part = 'closing'), ''
         ) as closing_text
-    from {{ ref('int_reporting__log_entries') }} as entries
+    from {{ ref('int_disclosure__log_entries') }} as entries
     semi join {{ chosen }} as chosen on entries.call_id = chosen.call_id
     group by entries.call_id
 {% endmacro %}

@@ -59,7 +59,7 @@ def recording_decisions() -> str:
             }
             for row in _seed("principal_crimes")
         ],
-        counting_proofs=_other_proofs("int_reporting__counting"),
+        counting_proofs=_other_proofs("int_disclosure__counting"),
         limits=[{**row, "holds": _period(row)} for row in _seed("time_limits")],
         cancellations=_cancellations(proofs),
         kinds=[{**row, "kind": words(row["evidence_kind"])} for row in _seed("evidence_kinds")],

@@ -201,7 +201,7 @@ class _Page:
             for row in fetch_dicts(self.con, QUESTIONS, {"fact": f"{FACT}%"})
         }
         facts = self._rows(
-            "from reporting.int_reporting__facts "
+            "from disclosure.int_disclosure__facts "
             "where call_id in (select unnest($calls)) order by crime_number"
         )
         reasons = dict(self.con.execute("select reason_code, reason_name from rules.reasons")
@@ -418,7 +418,7 @@ CALL = """
         concat_ws(' ', calls.disposition_code, coalesce(calls.disposition_name, closures.name))
             as result
     from main.fct_calls as calls
-    inner join reporting.int_reporting__logs as logs on calls.call_id = logs.call_id
+    inner join disclosure.int_disclosure__logs as logs on calls.call_id = logs.call_id
     left join codes.call_types as started on calls.initial_type_code = started.code
     left join codes.call_types as ended on calls.final_type_code = ended.code
     left join codes.closures as closures on calls.disposition_code = closures.code
@@ -427,7 +427,7 @@ CALL = """
 
 ENTRIES = """
     select call_id, part, entry
-    from reporting.int_reporting__log_entries
+    from disclosure.int_disclosure__log_entries
     where call_id in (select unnest($calls))
     order by call_id, part, entry_number
 """
@@ -440,7 +440,7 @@ SAID = """
 
     logs as (
         select call_id, part, string_agg(entry, ' / ' order by entry_number) as text
-        from reporting.int_reporting__log_entries
+        from disclosure.int_disclosure__log_entries
         where call_id in (select unnest($calls))
         group by call_id, part
     ),
@@ -469,7 +469,7 @@ SAID = """
             ) as phrase
         from (
             select distinct call_id, lexicon_id
-            from reporting.int_reporting__lexicon_hits
+            from disclosure.int_disclosure__lexicon_hits
             where call_id in (select unnest($calls))
         ) as hits
         inner join phrases on hits.lexicon_id = phrases.lexicon_id
@@ -492,7 +492,7 @@ HITS = """
         coalesce(
             case when hits.is_rape then 'Rape' end, groups.offence_group_name, reasons.reason_name
         ) as subject_name
-    from reporting.int_reporting__lexicon_hits as hits
+    from disclosure.int_disclosure__lexicon_hits as hits
     left join rules.offence_groups as groups on hits.subject = groups.offence_group
     left join rules.reasons as reasons on hits.subject = reasons.reason_code
     where hits.call_id in (select unnest($calls))
@@ -501,7 +501,7 @@ HITS = """
 
 READING = """
     select call_id, crime_probability, model_version
-    from reporting.int_reporting__text_reading
+    from disclosure.int_disclosure__text_reading
     where call_id in (select unnest($calls))
 """
 
@@ -515,9 +515,9 @@ EVIDENCE = """
             when 'qualifier' then qualifiers.qualifier_name
             else call_types.name
         end as code_name
-    from reporting.int_reporting__call_evidence as evidence
+    from disclosure.int_disclosure__call_evidence as evidence
     left join rules.offence_groups as groups on evidence.offence_group = groups.offence_group
-    left join reporting.int_reporting__text_reading as readings
+    left join disclosure.int_disclosure__text_reading as readings
         on evidence.call_id = readings.call_id
     left join codes.call_types as call_types on evidence.evidence_code = call_types.code
     left join codes.closures as closures on evidence.evidence_code = closures.code
@@ -545,7 +545,7 @@ DECISIONS = """
         rules.rule_page,
         reasons.reason_name,
         classes.name as kept_as_name
-    from reporting.int_reporting__decisions as decisions
+    from disclosure.int_disclosure__decisions as decisions
     inner join rules.recording_decisions as rules on decisions.decision_id = rules.decision_id
     left join rules.reasons as reasons on decisions.reason_code = reasons.reason_code
     left join rules.reported_incident_classes as classes
@@ -567,10 +567,10 @@ COUNTING = """
             other.description || ' (' || other.source || ')',
             own.description || ' (' || own.source || ')'
         ) as rule
-    from reporting.int_reporting__disclosed_crimes as crimes
-    inner join reporting.int_reporting__facts as facts
+    from disclosure.int_disclosure__disclosed_crimes as crimes
+    inner join disclosure.int_disclosure__facts as facts
         on crimes.call_id = facts.call_id and crimes.crime_number = facts.crime_number
-    left join reporting.int_reporting__counting as counting
+    left join disclosure.int_disclosure__counting as counting
         on crimes.call_id = counting.call_id and crimes.crime_number = counting.crime_number
     left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
     left join rules.counting_rules as own

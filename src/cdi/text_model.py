@@ -32,7 +32,7 @@ from cdi.sql import literal
 from cdi.weights import Weights
 from cdi.words import Texts
 
-MODEL = "int_reporting__text_lessons"
+MODEL = "int_disclosure__text_lessons"
 FOLDS = 5
 MIN_LOGS = 200  # audited; fewer teach nothing and the lexicon reads alone
 MIN_CASES = 20  # of a target, and of its opposite
@@ -138,7 +138,7 @@ def write(part: Path, folder: Path) -> Mapping[str, int]:
 
 def _lessons(part: Path) -> pa.Table:
     with duckdb.connect(str(part), read_only=True) as con:
-        return con.sql(f"from reporting.{MODEL} order by call_id").to_arrow_table()
+        return con.sql(f"from disclosure.{MODEL} order by call_id").to_arrow_table()
 
 
 def _audited(lessons: pa.Table) -> pa.Table:
@@ -320,7 +320,7 @@ def read(features: pa.Table, folder: Path) -> pa.Table:
     """Score logs by a version.
 
     Args:
-        features: Rows of `int_reporting__text_features`.
+        features: Rows of `int_disclosure__text_features`.
         folder: The version's.
 
     Returns:
@@ -353,7 +353,7 @@ def read_new(features: pa.Table, folder: Path, kept: Path) -> pa.Table:
     """Score logs that were not read before, and keep what was read.
 
     Args:
-        features: Rows of `int_reporting__text_features`.
+        features: Rows of `int_disclosure__text_features`.
         folder: The version's.
         kept: Folder of its readings; made if absent. A file appears whole, by one rename.
     """

@@ -92,7 +92,7 @@ ROOMS = {
     "Personal data became keyed hashes on the way in, and nothing here is ever changed again.",
     "staging": "Of all accepted batches the newest row per key stays. "
     "Names and types are the same for every agency from here on.",
-    "reporting": "Each kind of evidence is gathered by itself, then the crimes that the log tells "
+    "disclosure": "Each kind of evidence is gathered by itself, then the crimes that the log tells "
     "of are listed. Facts are asked of each, and the first row of the decision table that fits "
     "decides.",
     "linkage": "Each record looks for its call, from the strictest rung of the ladder to the "

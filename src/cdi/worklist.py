@@ -318,7 +318,7 @@ LISTED = """
         select
             call_id,
             left(string_agg(entry, ' / ' order by entry_number), 500) as first_account
-        from reporting.int_reporting__log_entries
+        from disclosure.int_disclosure__log_entries
         where part = 'account' and call_id in (select call_id from listed)
         group by call_id
     )
@@ -337,7 +337,7 @@ LISTED = """
 
 FACTS = """
     select *
-    from reporting.int_reporting__facts
+    from disclosure.int_disclosure__facts
     where call_id in (select unnest($calls))
     order by call_id, crime_number
 """

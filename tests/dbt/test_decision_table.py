@@ -255,7 +255,7 @@ def described(model: str) -> list[str]:
 @pytest.mark.parametrize("row", DECISIONS, ids=lambda row: row["decision_id"])
 def test_each_decision_row_has_one_unit_test_that_names_its_page(row: dict[str, str]) -> None:
     start = f"{row['decision_id']}: {row['rule_page']}. "
-    about = [text for text in described("int_reporting__decisions") if text.startswith(start)]
+    about = [text for text in described("int_disclosure__decisions") if text.startswith(start)]
     assert len(about) == 1
 
 
@@ -266,7 +266,7 @@ def test_the_unit_test_of_a_decision_row_gives_every_fact_and_gets_its_answer(
     (test,) = [
         test
         for test in UNIT_TESTS
-        if test["model"] == "int_reporting__decisions"
+        if test["model"] == "int_disclosure__decisions"
         and test["description"].startswith(f"{row['decision_id']}: ")
     ]
     (given,) = test["given"][0]["rows"]
@@ -279,7 +279,7 @@ def test_the_unit_test_of_a_decision_row_gives_every_fact_and_gets_its_answer(
 @pytest.mark.parametrize("row", seed("counting_rules"), ids=lambda row: row["counting_rule_id"])
 def test_each_counting_rule_has_a_unit_test(row: dict[str, str]) -> None:
     start = f"{row['counting_rule_id']}: "
-    assert any(text.startswith(start) for text in described("int_reporting__counting"))
+    assert any(text.startswith(start) for text in described("int_disclosure__counting"))
 
 
 @pytest.mark.parametrize(
@@ -289,10 +289,10 @@ def test_each_counting_rule_has_a_unit_test(row: dict[str, str]) -> None:
 )
 def test_each_principal_crime_has_a_unit_test(row: dict[str, str]) -> None:
     start = f"{row['principal_group']}, {row['included_group']}: {row['source']}. "
-    assert any(text.startswith(start) for text in described("int_reporting__counting"))
+    assert any(text.startswith(start) for text in described("int_disclosure__counting"))
 
 
 def test_names_of_the_rules_unit_tests_are_sentences() -> None:
     for test in UNIT_TESTS:
-        if test["model"].startswith("int_reporting__"):
+        if test["model"].startswith("int_disclosure__"):
             assert len(test["name"].split("_")) >= 5, test["name"]

@@ -485,8 +485,8 @@ def test_each_log_of_the_walk_through_goes_from_the_landing_to_a_rate() -> None:
         assert story.splitlines()[2].startswith("SIMULATED log")
         models = re.findall(r"^\*\*`([a-z_.]+)`\*\*", story, re.M)
         on_the_way = [
-            "landing.calls", "staging.stg_calls", "reporting.int_reporting__call_evidence",
-            "reporting.int_reporting__facts", "reporting.int_reporting__decisions",
+            "landing.calls", "staging.stg_calls", "disclosure.int_disclosure__call_evidence",
+            "disclosure.int_disclosure__facts", "disclosure.int_disclosure__decisions",
             "outcomes.int_outcomes__outcomes", "main.recording_rate",
         ]  # fmt: skip
         assert [name for name in models if name in on_the_way] == on_the_way

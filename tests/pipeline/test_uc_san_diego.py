@@ -298,8 +298,8 @@ def readings(published: duckdb.DuckDBPyConnection) -> dict[str, Reading]:
                 coalesce(list(distinct told.offence_group) filter (where told.is_plain), []),
                 any_value(calls.is_crime_type)
             from fct_calls as calls
-            left join reporting.int_reporting__text_reading as texts using (call_id)
-            left join reporting.int_reporting__evidence_log_text as told using (call_id)
+            left join disclosure.int_disclosure__text_reading as texts using (call_id)
+            left join disclosure.int_disclosure__evidence_log_text as told using (call_id)
             group by calls.call_id
         """).fetchall()
     }

@@ -38,7 +38,7 @@ def recording(tmp_path: Path) -> Path:
     with duckdb.connect(str(file)) as con:
         con.execute(f"""
             create schema rules; create schema staging;
-            create schema reporting; create schema codes;
+            create schema disclosure; create schema codes;
             create table logs as {LOGS};
             create table audited as {AUDITED};
             create table release as select timestamp '2017-07-01' as as_of;
@@ -63,12 +63,12 @@ def recording(tmp_path: Path) -> Path:
             union all
             select call_id || '#3', call_id, 'theft', false, false, 'justified'
             from logs where n % 4 = 1;
-            create table reporting.int_reporting__audit_labels as
+            create table disclosure.int_disclosure__audit_labels as
             select
                 call_id, 'CR01' as initial_type_code, 'IN01' as final_type_code,
                 due as crimes, recorded as recorded_crimes
             from audited;
-            create table reporting.int_reporting__text_reading as
+            create table disclosure.int_disclosure__text_reading as
             select
                 call_id, case when is_told then 0.9 else 0.05 end as crime_probability,
                 0.1 as second_probability
@@ -117,7 +117,7 @@ def test_what_is_missed_is_learnt_from_the_audit_of_the_year_before(recording: P
 
 def test_without_an_audit_logs_that_are_suspected_count_as_uncertain(recording: Path) -> None:
     with duckdb.connect(str(recording)) as con:
-        con.execute("delete from reporting.int_reporting__audit_labels")
+        con.execute("delete from disclosure.int_disclosure__audit_labels")
     made = frame(recording)
     flagged = made.is_flagged
     assert set(made.column("missed")[flagged]) == {0.5}
@@ -142,8 +142,8 @@ def test_labels_of_this_force_teach_what_suspicion_is_worth(recording: Path) -> 
     """400 logs of the period audited: of the suspected ones every second one is a false alarm."""
     with duckdb.connect(str(recording)) as con:
         con.execute("""
-            delete from reporting.int_reporting__audit_labels;
-            insert into reporting.int_reporting__audit_labels
+            delete from disclosure.int_disclosure__audit_labels;
+            insert into disclosure.int_disclosure__audit_labels
             select
                 call_id, 'CR01', 'IN01', (is_told and (is_recorded or n % 8 = 2))::int,
                 (is_told and is_recorded)::int

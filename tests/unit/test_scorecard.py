@@ -80,10 +80,10 @@ DISCLOSED = [
 ]
 
 
-def _write_reporting(con: duckdb.DuckDBPyConnection) -> None:
+def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
     """What the readers are given: READ and, of the year before, twenty audited logs."""
     con.execute("""
-        create schema reporting;
+        create schema disclosure;
         create schema codes;
         create schema rules;
         create table codes.call_types as
@@ -110,12 +110,12 @@ def _write_reporting(con: duckdb.DuckDBPyConnection) -> None:
     con.executemany("insert into told values (?, ?, ?)", TOLD)
     con.executemany("insert into disclosed values (?, ?, ?, ?)", DISCLOSED)
     con.execute("""
-        create table reporting.int_reporting__logs as
+        create table disclosure.int_disclosure__logs as
         select call_id, true as is_in_calls, initial_type_code, final_type_code, disposition_code
         from read_logs
         union all
         select 'A' || n, false, 'CR', 'CR', 'NFA' from range(1, 21) as t (n);
-        create table reporting.int_reporting__log_entries as
+        create table disclosure.int_disclosure__log_entries as
         select call_id, 'account' as part, 1 as entry_number, account_text as entry from read_logs
         union all
         -- only words tell these apart
@@ -123,22 +123,22 @@ def _write_reporting(con: duckdb.DuckDBPyConnection) -> None:
             case when n <= 10 then 'a man hit him' else 'a dog lost here' end
         from range(1, 21) as t (n)
         union all
-        select call_id, 'closing', 1, 'all done' from reporting.int_reporting__logs;
-        create table reporting.int_reporting__audit_labels as
+        select call_id, 'closing', 1, 'all done' from disclosure.int_disclosure__logs;
+        create table disclosure.int_disclosure__audit_labels as
         select 'A' || n as call_id, 'CR' as initial_type_code, 'CR' as final_type_code,
             (n <= 10)::bigint as crimes
         from range(1, 21) as t (n);
-        create table reporting.int_reporting__text_reading as
+        create table disclosure.int_disclosure__text_reading as
         select call_id, lexicon_reading, crime_probability, second_probability from read_logs;
-        create table reporting.int_reporting__lexicon_hits as
+        create table disclosure.int_disclosure__lexicon_hits as
         from (values ('L10', 'reason', 'OTHER_FORCE'), ('L3', 'excuse', 'VICTIM_UNWILLING'))
             as t (call_id, meaning, subject);
-        create table reporting.int_reporting__evidence_log_text as from told;
-        create table reporting.int_reporting__evidence_counts as
+        create table disclosure.int_disclosure__evidence_log_text as from told;
+        create table disclosure.int_disclosure__evidence_counts as
         select 'L3' as call_id, 1 as further_victims;
-        create table reporting.int_reporting__disclosed_crimes as
+        create table disclosure.int_disclosure__disclosed_crimes as
         select call_id, crime_number, evidence_rank from disclosed;
-        create table reporting.int_reporting__decisions as
+        create table disclosure.int_disclosure__decisions as
         select call_id, crime_number, verdict from disclosed;
     """)
 
@@ -206,7 +206,7 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             create table release as select timestamp '2017-07-01' as as_of;
             create table offence_groups as select 'theft' as offence_group, true as is_headline;
         """)
-        _write_reporting(con)
+        _write_disclosure(con)
         _write_linkage(con)
     return scorecard.score(tmp_path / "recording.duckdb", tmp_path)
 
@@ -322,8 +322,8 @@ def test_without_an_audit_the_trained_readers_are_left_out(
     scored: dict[str, Any], tmp_path: Path
 ) -> None:
     with duckdb.connect(str(tmp_path / "recording.duckdb")) as con:
-        con.execute("delete from reporting.int_reporting__audit_labels")
-        con.execute("update reporting.int_reporting__text_reading set crime_probability = null")
+        con.execute("delete from disclosure.int_disclosure__audit_labels")
+        con.execute("update disclosure.int_disclosure__text_reading set crime_probability = null")
     again = scorecard.score(tmp_path / "recording.duckdb", tmp_path)
     assert list(again["readers"]) == [
         "opening_code", "lexicon", "pipeline_without_links", "pipeline",

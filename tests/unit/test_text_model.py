@@ -57,8 +57,8 @@ def learn(folder: Path, table: pa.Table) -> Path:
     part = folder.with_suffix(".duckdb")
     with duckdb.connect(str(part)) as con:
         con.register("lessons", table)
-        con.execute("create schema reporting")
-        con.execute(f"create table reporting.{text_model.MODEL} as from lessons")
+        con.execute("create schema disclosure")
+        con.execute(f"create table disclosure.{text_model.MODEL} as from lessons")
     assert text_model.teaches(part)
     text_model.write(part, folder)
     return folder
@@ -187,8 +187,8 @@ def test_few_audited_logs_or_few_with_a_crime_teach_nothing(tmp_path: Path, logs
     part = tmp_path / "part.duckdb"
     with duckdb.connect(str(part)) as con:
         con.register("lessons", table)
-        con.execute("create schema reporting")
-        con.execute(f"create table reporting.{text_model.MODEL} as from lessons")
+        con.execute("create schema disclosure")
+        con.execute(f"create table disclosure.{text_model.MODEL} as from lessons")
     assert not text_model.teaches(part)
 
 

@@ -26,7 +26,7 @@ links as (
 -- of the call's first crime; a call that discloses none has crime_number 0
 decisions as (
     select *
-    from {{ ref('int_reporting__decisions') }}
+    from {{ ref('int_disclosure__decisions') }}
     where crime_number <= 1
 ),
 

@@ -19,7 +19,7 @@ kinds as (
 ),
 
 decisions as (
-    select * from {{ ref('int_reporting__decisions') }}
+    select * from {{ ref('int_disclosure__decisions') }}
 ),
 
 settings as (

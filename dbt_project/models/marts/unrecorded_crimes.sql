@@ -45,7 +45,7 @@ qualifiers as (
         call_id,
         bool_or(qualifier = 'vulnerable_child') as is_child_at_risk,
         bool_or(qualifier in ('weapon', 'firearm')) as has_weapon
-    from {{ ref('int_reporting__evidence_qualifiers') }}
+    from {{ ref('int_disclosure__evidence_qualifiers') }}
     group by call_id
 ),
 

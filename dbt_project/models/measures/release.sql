@@ -22,7 +22,7 @@ lexicon as (
 
 text_model as (
     select any_value(model_version) as text_model_version
-    from {{ ref('int_reporting__text_model') }}
+    from {{ ref('int_disclosure__text_model') }}
 )
 
 select

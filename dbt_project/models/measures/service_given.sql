@@ -22,7 +22,7 @@ vulnerable as not materialized (
     select
         call_id,
         qualifier
-    from {{ ref('int_reporting__evidence_qualifiers') }}
+    from {{ ref('int_disclosure__evidence_qualifiers') }}
     where is_vulnerability
 ),
 

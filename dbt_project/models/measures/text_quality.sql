@@ -18,9 +18,9 @@ audited as (
         coalesce(readings.lexicon_reading = 'crime', false) as is_named_by_lexicon,
         coalesce(readings.crime_probability >= standard.min_text_probability, false) as is_named_by_model,
         bool_or(readings.crime_probability is not null) over () as has_model
-    from {{ ref('int_reporting__audit_labels') }} as labels
-    inner join {{ ref('int_reporting__logs') }} as logs on labels.call_id = logs.call_id
-    left join {{ ref('int_reporting__text_reading') }} as readings on labels.call_id = readings.call_id
+    from {{ ref('int_disclosure__audit_labels') }} as labels
+    inner join {{ ref('int_disclosure__logs') }} as logs on labels.call_id = logs.call_id
+    left join {{ ref('int_disclosure__text_reading') }} as readings on labels.call_id = readings.call_id
     left join {{ source('codes', 'call_types') }} as initial_types
         on logs.initial_type_code = initial_types.code
     left join {{ source('codes', 'call_types') }} as final_types on logs.final_type_code = final_types.code

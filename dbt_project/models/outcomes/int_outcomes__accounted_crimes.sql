@@ -23,7 +23,7 @@ disclosed as (
     select
         *,
         row_number() over (partition by call_id, offence_group order by crime_number) as number_in_group
-    from {{ ref('int_reporting__disclosed_crimes') }}
+    from {{ ref('int_disclosure__disclosed_crimes') }}
 ),
 
 same_group as (
@@ -83,7 +83,7 @@ domestic as (
         call_id,
         bool_or(is_domestic_abuse) as is_marked,
         bool_or(is_domestic_abuse and evidence_kind not in ('qualifier', 'domestic_incident')) as is_told
-    from {{ ref('int_reporting__call_evidence') }}
+    from {{ ref('int_disclosure__call_evidence') }}
     group by call_id
 ),
 
@@ -116,7 +116,7 @@ final as (
     left join domestic on pairs.call_id = domestic.call_id
     left join {{ ref('offence_groups') }} as groups
         on coalesce(linked.offence_group, disclosed.offence_group) = groups.offence_group
-    left join {{ ref('int_reporting__decisions') }} as decisions
+    left join {{ ref('int_disclosure__decisions') }} as decisions
         on pairs.call_id = decisions.call_id and pairs.crime_number = decisions.crime_number
 )
 

@@ -10,7 +10,7 @@ calls as (
 ),
 
 decisions as (
-    select * from {{ ref('int_reporting__decisions') }}
+    select * from {{ ref('int_disclosure__decisions') }}
 ),
 
 kinds as (

@@ -9,7 +9,7 @@ with accounted as not materialized (
 ),
 
 readings as not materialized (
-    select * from {{ ref('int_reporting__text_reading') }}
+    select * from {{ ref('int_disclosure__text_reading') }}
 ),
 
 by_call as (

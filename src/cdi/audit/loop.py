@@ -213,7 +213,7 @@ with said as (
         call_id,
         string_agg(entry, chr(10) order by entry_number) filter (part = 'account') as account,
         string_agg(entry, chr(10) order by entry_number) filter (part = 'closing') as closing
-    from reporting.int_reporting__log_entries
+    from disclosure.int_disclosure__log_entries
     where call_id in (select unnest($ids))
     group by call_id
 )
@@ -229,7 +229,7 @@ select
         as result,
     logs.qualifiers, said.account, said.closing
 from fct_calls as calls
-left join reporting.int_reporting__logs as logs on calls.call_id = logs.call_id
+left join disclosure.int_disclosure__logs as logs on calls.call_id = logs.call_id
 left join said on calls.call_id = said.call_id
 left join codes.call_types as opened on calls.initial_type_code = opened.code
 left join codes.call_types as closed on calls.final_type_code = closed.code

@@ -47,7 +47,7 @@ select
     coalesce(readings.second_probability, 0) as second_probability
 from fct_calls as calls
 left join crimes on calls.call_id = crimes.call_id
-left join reporting.int_reporting__text_reading as readings on calls.call_id = readings.call_id
+left join disclosure.int_disclosure__text_reading as readings on calls.call_id = readings.call_id
 where calls.received_at >= $starts_at and calls.received_at < $ends_at
     and (calls.is_in_frame or $universe = 'all')
 order by calls.call_id
@@ -74,7 +74,7 @@ with suspected as (
         count(*) filter (where crimes.outcome_standard in {DUE})
         - count(*) filter (where crimes.outcome_standard = 'recorded') as suspected
     from fct_calls as calls
-    inner join reporting.int_reporting__audit_labels as audited on calls.call_id = audited.call_id
+    inner join disclosure.int_disclosure__audit_labels as audited on calls.call_id = audited.call_id
     left join fct_reported_crimes as crimes
         on calls.call_id = crimes.call_id
         and crimes.offence_group in (
@@ -96,9 +96,9 @@ select
     audited.recorded_crimes as recorded,
     coalesce(readings.crime_probability, 0) as crime_probability,
     coalesce(readings.second_probability, 0) as second_probability
-from reporting.int_reporting__audit_labels as audited
+from disclosure.int_disclosure__audit_labels as audited
 left join suspected on audited.call_id = suspected.call_id
-left join reporting.int_reporting__text_reading as readings on audited.call_id = readings.call_id
+left join disclosure.int_disclosure__text_reading as readings on audited.call_id = readings.call_id
 order by audited.call_id
 """
 

@@ -33,14 +33,14 @@ JOINED_TEXTS = """
             filter (where part = 'account') as account_text,
         string_agg(entry, ' / ' order by entry_number)
             filter (where part = 'closing') as closing_text
-    from published.reporting.int_reporting__log_entries
+    from published.disclosure.int_disclosure__log_entries
     group by call_id
 """
 
 BY_QUERY = {
     "opening_code": """
         select logs.call_id, 1 as named
-        from published.reporting.int_reporting__logs as logs
+        from published.disclosure.int_disclosure__logs as logs
         inner join published.codes.call_types as types on logs.initial_type_code = types.code
         where logs.is_in_calls and types.offence_group is not null
     """,
@@ -56,29 +56,29 @@ BY_QUERY = {
 
         excused as (
             select logs.call_id
-            from published.reporting.int_reporting__logs as logs
+            from published.disclosure.int_disclosure__logs as logs
             inner join published.codes.closures as closures on logs.disposition_code = closures.code
             where closures.reason_code in (from reasons)
             union
             select call_id
-            from published.reporting.int_reporting__lexicon_hits
+            from published.disclosure.int_disclosure__lexicon_hits
             where meaning = 'reason' and subject in (from reasons)
         ),
 
         told as (
             select call_id, count(distinct offence_group) as offence_groups
-            from published.reporting.int_reporting__evidence_log_text
+            from published.disclosure.int_disclosure__evidence_log_text
             where is_plain group by call_id
         )
 
         select
             logs.call_id,
             coalesce(told.offence_groups, 1) + coalesce(counts.further_victims, 0) as named
-        from published.reporting.int_reporting__logs as logs
-        left join published.reporting.int_reporting__text_reading as readings
+        from published.disclosure.int_disclosure__logs as logs
+        left join published.disclosure.int_disclosure__text_reading as readings
             on logs.call_id = readings.call_id
         left join told on logs.call_id = told.call_id
-        left join published.reporting.int_reporting__evidence_counts as counts
+        left join published.disclosure.int_disclosure__evidence_counts as counts
             on logs.call_id = counts.call_id
         where
             logs.is_in_calls
@@ -94,16 +94,16 @@ BY_QUERY = {
         select
             readings.call_id,
             case when readings.second_probability >= 0.5 then 2 else 1 end as named
-        from published.reporting.int_reporting__text_reading as readings
-        inner join published.reporting.int_reporting__logs as logs
+        from published.disclosure.int_disclosure__text_reading as readings
+        inner join published.disclosure.int_disclosure__logs as logs
             on readings.call_id = logs.call_id
         inner join published.rules.rulesets as rulesets on rulesets.ruleset = 'standard'
         where logs.is_in_calls and readings.crime_probability >= rulesets.min_text_probability
     """,
     "pipeline_without_links": """
         select crimes.call_id, count(*) as named
-        from published.reporting.int_reporting__disclosed_crimes as crimes
-        inner join published.reporting.int_reporting__decisions as decisions
+        from published.disclosure.int_disclosure__disclosed_crimes as crimes
+        inner join published.disclosure.int_disclosure__decisions as decisions
             on crimes.call_id = decisions.call_id and crimes.crime_number = decisions.crime_number
         inner join published.rules.rulesets as rulesets on rulesets.ruleset = 'standard'
         where
@@ -141,7 +141,7 @@ def _has_text_model(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(
         scalar(
             con,
-            "select count(crime_probability) from published.reporting.int_reporting__text_reading",
+            "select count(crime_probability) from published.disclosure.int_disclosure__text_reading",
         )
     )
 
@@ -157,13 +157,13 @@ def _by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
     names = [f"logs.{name}" for name in CODES] + [f"texts.{name}" for name in TEXTS]
     columns = ", ".join(f"coalesce({name}, '')" for name in names)
     logs = (
-        f"select {columns}, {{}} from published.reporting.int_reporting__logs as logs "
+        f"select {columns}, {{}} from published.disclosure.int_disclosure__logs as logs "
         "left join texts on logs.call_id = texts.call_id {}"
     )
     known = con.execute(
         logs.format(
             "labels.crimes > 0",
-            "inner join published.reporting.int_reporting__audit_labels as labels "
+            "inner join published.disclosure.int_disclosure__audit_labels as labels "
             "on logs.call_id = labels.call_id where not logs.is_in_calls order by logs.call_id",
         )
     ).fetchall()

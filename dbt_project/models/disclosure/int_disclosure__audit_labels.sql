@@ -1,0 +1,79 @@
+{#- What auditors found, as labels: how many crimes an audited log reports that should be recorded. From both:
+    an audit that was delivered with its logs' texts, and the readings of logs that were drawn here. -#}
+with findings as (
+    select
+        call_id,
+        count(*) as crimes,
+        count(*) filter (where is_recorded) as recorded_crimes
+    from {{ ref('stg_audit_findings') }}
+    where not is_withdrawn
+    group by call_id
+),
+
+delivered as (
+    select
+        audited.call_id,
+        audited.initial_type_code,
+        audited.final_type_code,
+        coalesce(findings.crimes, 0) as crimes,
+        coalesce(findings.recorded_crimes, 0) as recorded_crimes
+    from {{ ref('stg_audit_logs') }} as audited
+    left join findings on audited.call_id = findings.call_id
+    where not audited.is_withdrawn
+),
+
+readings as (
+    select
+        draw_id,
+        call_id,
+        audited_at,
+        due_count,
+        recorded_count,
+        auditor_code = 'FCR' as is_registrar,
+        max((due_count, recorded_count)) filter (where auditor_code <> 'FCR') over drawn_log
+        <> min((due_count, recorded_count)) filter (where auditor_code <> 'FCR') over drawn_log
+            as is_different
+    from {{ ref('stg_audit_readings') }}
+    where not is_withdrawn and crime_number = 0
+    window drawn_log as (partition by draw_id, call_id)
+),
+
+-- where two auditors differ nothing is learnt until the registrar has decided, who decides nothing else
+decided as (
+    select
+        draw_id,
+        call_id,
+        max(audited_at) as audited_at,
+        max(due_count) as crimes,
+        max(recorded_count) as recorded_crimes
+    from readings
+    where is_registrar = is_different
+    group by draw_id, call_id
+),
+
+-- of a log that several draws hold, the newest reading
+drawn as (
+    select
+        decided.call_id,
+        logs.initial_type_code,
+        logs.final_type_code,
+        decided.crimes,
+        decided.recorded_crimes
+    from decided
+    inner join {{ ref('int_disclosure__logs') }} as logs on decided.call_id = logs.call_id
+    qualify
+        row_number() over (
+            partition by decided.call_id
+            order by decided.audited_at desc, decided.draw_id desc
+        ) = 1
+),
+
+final as (
+    select * from drawn
+    union all
+    select delivered.*
+    from delivered
+    anti join drawn on delivered.call_id = drawn.call_id
+)
+
+select * from final

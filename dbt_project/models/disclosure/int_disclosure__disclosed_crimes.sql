@@ -1,0 +1,104 @@
+{#- Which crimes a call appears to disclose: those it names, in the number that it tells of (count crimes,
+    not logs: design 5.4), each with the evidence that says so. -#}
+{#- from which probability on the text model reads two crimes: audits hold few such logs, so it is too
+    sure of the second one rather than not sure enough. Fewer still are logs without a crime code, which
+    mostly begin with something else: in those a second thing must be told, too -#}
+{% set min_second_probability = 0.6 %}
+
+with named as not materialized (
+    select * from {{ ref('int_disclosure__named_crimes') }}
+),
+
+-- how many crimes there are: as the text model says, or without one as many as are told
+counts as (
+    select
+        named.call_id,
+        count(*) as told_count,
+        any_value(readings.second_probability) as second_probability,
+        count(*) > 1 or any_value(readings.second_group) is not null
+        or bool_or(named.evidence_kind in ('final_type', 'initial_type')) as may_tell_two,
+        coalesce(any_value(evidence.further_victims), 0) as further_victims,
+        bool_or(named.is_rape) as is_rape,
+        coalesce(any_value(evidence.offenders), 1) as offenders
+    from named
+    left join {{ ref('int_disclosure__text_reading') }} as readings on named.call_id = readings.call_id
+    left join {{ ref('int_disclosure__evidence_counts') }} as evidence on named.call_id = evidence.call_id
+    group by named.call_id
+),
+
+wanted as (
+    select
+        call_id,
+        case
+            -- "one other too" is plain; larger numbers in an account mostly count something else
+            when
+                (second_probability >= {{ min_second_probability }} and may_tell_two)
+                or (second_probability is not null and further_victims = 1) then 2
+            when second_probability is not null then 1
+            -- one crime per victim; rape: one per person who penetrated (CRR 2026/27 p12, 61)
+            when is_rape then told_count + greatest(further_victims, offenders - 1)
+            else told_count + further_victims
+        end as crime_count,
+        told_count
+    from counts
+),
+
+-- two things of different groups are told, and no further victim of one: the thing that is not the first
+beside as (
+    select
+        named.call_id,
+        if(readings.second_group = named.offence_group, readings.offence_group, readings.second_group)
+            as offence_group
+    from named
+    inner join counts on named.call_id = counts.call_id
+    inner join {{ ref('int_disclosure__text_reading') }} as readings on named.call_id = readings.call_id
+    where
+        named.crime_number = 1
+        and counts.further_victims = 0
+        and readings.second_group <> readings.offence_group
+),
+
+claims as (
+    select named.*
+    from named
+    inner join wanted on named.call_id = wanted.call_id
+    where
+        named.crime_number <= wanted.crime_count
+        or named.counting_class in ('modern_slavery', 'breach')
+
+    union all
+
+    -- further crimes: what the text model hears beside the first one, else the first one's further victims
+    select
+        named.call_id,
+        wanted.told_count + further.n as crime_number,
+        'further_crime' as evidence_kind,
+        named.evidence_code,
+        2 as evidence_rank,
+        coalesce(beside.offence_group, named.offence_group) as offence_group,
+        named.is_rape and beside.call_id is null as is_rape,
+        case when beside.call_id is null then named.counting_class end as counting_class
+    from named
+    inner join wanted on named.call_id = wanted.call_id
+    left join beside on named.call_id = beside.call_id
+    cross join (select unnest(range(1, 6)) as n) as further
+    where named.crime_number = 1 and further.n <= wanted.crime_count - wanted.told_count
+),
+
+final as (
+    select
+        claims.call_id,
+        cast(row_number() over (partition by claims.call_id order by claims.crime_number) as integer)
+            as crime_number,
+        claims.offence_group,
+        claims.is_rape,
+        claims.counting_class,
+        claims.evidence_kind,
+        claims.evidence_code,
+        kinds.evidence_strength,
+        kinds.rank as evidence_rank
+    from claims
+    inner join {{ ref('evidence_kinds') }} as kinds on claims.evidence_kind = kinds.evidence_kind
+)
+
+select * from final

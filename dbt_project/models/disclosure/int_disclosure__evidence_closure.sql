@@ -1,0 +1,11 @@
+{#- A result that says a crime was recorded is evidence that one was reported, whatever the codes. -#}
+with final as (
+    select
+        calls.call_id,
+        calls.disposition_code as evidence_code
+    from {{ ref('int_disclosure__logs') }} as calls
+    inner join {{ source('codes', 'closures') }} as closures on calls.disposition_code = closures.code
+    where calls.is_in_calls and closures.expects_record
+)
+
+select * from final

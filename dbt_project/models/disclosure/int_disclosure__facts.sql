@@ -1,0 +1,95 @@
+{#- The facts that the decision table reads, and nothing else: a new rule starts here. A call that
+    discloses no crime has one row, with crime_number 0. -#}
+with calls as (
+    select
+        calls.*,
+        {{ local_date('calls.received_at', 'settings.timezone') }} as received_on
+    from {{ ref('stg_calls') }} as calls
+    cross join {{ source('landing', 'settings') }} as settings
+    where not calls.is_withdrawn
+),
+
+-- what the closing text gives as reason; the likelier ones come first in the list of reasons
+spoken as (
+    select
+        hits.call_id,
+        min_by(hits.subject, (reasons.is_legitimate, hits.subject)) filter (where not reasons.is_legitimate)
+            as excuse_code,
+        min(hits.subject) filter (where reasons.is_legitimate) as reason_code
+    from {{ ref('int_disclosure__lexicon_hits') }} as hits
+    inner join {{ ref('reasons') }} as reasons on hits.subject = reasons.reason_code
+    where hits.meaning in ('reason', 'excuse')
+    group by hits.call_id
+),
+
+coded as (
+    select distinct call_id
+    from {{ ref('int_disclosure__call_evidence') }}
+    where evidence_kind in ('final_type', 'initial_type')
+),
+
+first_crimes as (
+    select
+        call_id,
+        offence_group
+    from {{ ref('int_disclosure__disclosed_crimes') }}
+    where crime_number = 1
+),
+
+gathered as (
+    select
+        calls.call_id,
+        calls.received_on,
+        crimes.crime_number,
+        crimes.offence_group = first_crimes.offence_group as is_of_first_group,
+        repeats.call_id is not null as is_repeat,
+        coalesce(counting.is_counted_elsewhere, false) as is_counted_elsewhere,
+        coalesce(crimes.is_rape, false) as is_rape,
+        coded.call_id is not null as has_code_evidence,
+        coalesce(readings.text_reading, 'nothing') as text_reading,
+        coalesce(readings.crime_probability >= 0.5, readings.text_reading = 'crime', false)
+            as is_crime_likelier,
+        case when reasons.is_legitimate then reasons.reason_code end as coded_reason,
+        case when not reasons.is_legitimate then reasons.reason_code end as coded_excuse,
+        spoken.reason_code as spoken_reason,
+        spoken.excuse_code as spoken_excuse,
+        coalesce(closures.expects_record, false) as is_record_promised
+    from calls
+    left join {{ source('codes', 'closures') }} as closures on calls.disposition_code = closures.code
+    left join {{ ref('reasons') }} as reasons on closures.reason_code = reasons.reason_code
+    left join spoken on calls.call_id = spoken.call_id
+    left join {{ ref('int_disclosure__text_reading') }} as readings on calls.call_id = readings.call_id
+    left join {{ ref('int_disclosure__disclosed_crimes') }} as crimes on calls.call_id = crimes.call_id
+    left join {{ ref('int_disclosure__counting') }} as counting
+        on crimes.call_id = counting.call_id and crimes.crime_number = counting.crime_number
+    left join {{ ref('int_disclosure__repeat_logs') }} as repeats on calls.call_id = repeats.call_id
+    left join first_crimes on calls.call_id = first_crimes.call_id
+    left join coded on calls.call_id = coded.call_id
+),
+
+final as (
+    select
+        call_id,
+        coalesce(crime_number, 0) as crime_number,
+        received_on,
+        crime_number is not null as has_crime_evidence,
+        -- a reason in words counts unless the text, read in full, rather tells of a crime than not: the
+        -- text model reads one from a lower probability, where nothing speaks against it
+        coalesce(
+            coded_reason,
+            case when not is_crime_likelier then spoken_reason end,
+            coded_excuse,
+            spoken_excuse
+        ) as closure_reason_code,
+        coalesce(coded_reason = 'NO_CRIME_BOP' and text_reading = 'crime', false) as is_reason_contradicted,
+        -- a second crime of another group is no repeat
+        coalesce(is_repeat and is_of_first_group, false) as is_repeat_log,
+        is_counted_elsewhere,
+        is_rape,
+        has_code_evidence,
+        text_reading,
+        is_record_promised
+    from gathered
+)
+
+select * from final

@@ -1,0 +1,62 @@
+{#- What was written in each log, entry by entry, in two parts: what was told and how it was closed. Entries
+    are read one by one and so never put together. A text that holds several, as an audit's, separates
+    them by slashes. -#}
+with actions as (
+    select
+        actions.call_id,
+        -- an agency that does not tell its entries apart has them all read as account
+        case when types.part = 'closing' then 'closing' else 'account' end as part,
+        actions.sequence_number,
+        actions.action_text_masked as text
+    from {{ ref('stg_log_actions') }} as actions
+    left join {{ source('codes', 'entry_types') }} as types on actions.action_type = types.code
+    where not actions.is_withdrawn and types.part is distinct from 'system'
+),
+
+calls as (
+    select
+        call_id,
+        'account' as part,
+        0 as sequence_number,
+        log_text_masked as text
+    from {{ ref('stg_calls') }}
+    where not is_withdrawn
+),
+
+audited as (
+    select
+        audited.call_id,
+        unnest(['account', 'closing']) as part,
+        0 as sequence_number,
+        unnest([audited.account_text_masked, audited.closing_text_masked]) as text
+    from {{ ref('stg_audit_logs') }} as audited
+    semi join {{ ref('int_disclosure__logs') }} as logs
+        on audited.call_id = logs.call_id and not logs.is_in_calls
+),
+
+texts as (
+    select * from actions
+    where text is not null
+    union all
+    select * from calls
+    where text is not null
+    union all
+    select * from audited
+    where text is not null
+),
+
+entries as (
+    select
+        call_id,
+        part,
+        1000 * sequence_number + generate_subscripts(string_split(text, ' / '), 1) as entry_number,
+        unnest(string_split(lower(text), ' / ')) as entry
+    from texts
+),
+
+final as (
+    select * from entries
+    where entry <> ''
+)
+
+select * from final

@@ -1,0 +1,80 @@
+{#- What the text model sees of a log: its words, and as signs what codes and lexicon say. Only logs that the
+    model's version has not read yet, and the audited ones, from which it learns. -#}
+with contents as not materialized (
+    select * from {{ ref('int_disclosure__text_contents') }}
+),
+
+unread as (
+    select min(contents.call_id) as call_id
+    from contents
+    semi join {{ source('landing', 'text_weights') }} as weights on weights.version is not null
+    anti join {{ source('landing', 'text_readings') }} as readings
+        on contents.content_hash = readings.content_hash
+    group by contents.content_hash
+),
+
+chosen as (
+    select
+        contents.call_id,
+        contents.content_hash,
+        unread.call_id is not null as is_unread
+    from contents
+    left join unread on contents.call_id = unread.call_id
+    left join {{ ref('int_disclosure__audit_labels') }} as labels on contents.call_id = labels.call_id
+    where unread.call_id is not null or labels.call_id is not null
+),
+
+texts as (
+    {{ log_texts('chosen') }}
+),
+
+hits as (
+    select
+        hits.call_id,
+        count(distinct hits.subject) filter (where hits.meaning = 'crime' and not hits.is_explained_away)
+            as groups_told,
+        bool_or(hits.meaning = 'crime' and hits.strength = 'likely' and not hits.is_explained_away)
+            as tells_crime,
+        list_distinct(list(hits.meaning || '=' || hits.subject)) as said
+    from {{ ref('int_disclosure__lexicon_hits') }} as hits
+    semi join chosen on hits.call_id = chosen.call_id
+    group by hits.call_id
+),
+
+final as (
+    select
+        chosen.call_id,
+        chosen.content_hash,
+        chosen.is_unread,
+        texts.account_text,
+        texts.closing_text,
+        coalesce(hits.groups_told, 0) as groups_told,
+        list_sort(list_concat(
+            coalesce(hits.said, []),
+            string_split(
+                concat_ws(
+                    '|',
+                    'opened as ' || logs.initial_type_code,
+                    'closed as ' || logs.final_type_code,
+                    'result ' || logs.disposition_code,
+                    case when initial_types.offence_group is not null then 'opened as a crime' end,
+                    case when final_types.offence_group is not null then 'closed as a crime' end,
+                    case when reasons.is_legitimate then 'result gives a reason' end,
+                    case when closures.expects_record then 'result promises a record' end,
+                    case when hits.tells_crime then 'tells a crime' end
+                ),
+                '|'
+            )
+        )) as signs
+    from chosen
+    inner join {{ ref('int_disclosure__logs') }} as logs on chosen.call_id = logs.call_id
+    inner join texts on chosen.call_id = texts.call_id
+    left join hits on chosen.call_id = hits.call_id
+    left join {{ source('codes', 'call_types') }} as initial_types
+        on logs.initial_type_code = initial_types.code
+    left join {{ source('codes', 'call_types') }} as final_types on logs.final_type_code = final_types.code
+    left join {{ source('codes', 'closures') }} as closures on logs.disposition_code = closures.code
+    left join {{ ref('reasons') }} as reasons on closures.reason_code = reasons.reason_code
+)
+
+select * from final

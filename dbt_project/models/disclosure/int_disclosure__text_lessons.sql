@@ -1,0 +1,55 @@
+{#- What the text model learns from: how codes and words go together in a sample of all logs, and what
+    auditors found in some. Whether a record exists plays no part: that would teach the misses. -#}
+{{ config(tags=['learning']) }}
+{% set most_logs = 300000 %}
+
+with sample as (
+    select call_id
+    from {{ ref('int_disclosure__text_contents') }}
+    order by md5(call_id), call_id
+    limit {{ most_logs }}
+),
+
+audited as (
+    select
+        features.*,
+        labels.crimes
+    from {{ ref('int_disclosure__text_features') }} as features
+    inner join {{ ref('int_disclosure__audit_labels') }} as labels on features.call_id = labels.call_id
+),
+
+chosen as (
+    select call_id from sample
+    union
+    select call_id from audited
+),
+
+texts as (
+    {{ log_texts('chosen') }}
+),
+
+final as (
+    select
+        texts.call_id,
+        texts.account_text,
+        texts.closing_text,
+        call_types.offence_group as opened_group,
+        call_types.offence_group is not null as opened_as_crime,
+        coalesce(
+            reasons.is_legitimate and reasons.reason_code not in ('NO_CRIME_BOP', 'DUPLICATE_LOG', 'ADMIN'),
+            false
+        ) as closed_with_reason,
+        coalesce(closures.reason_code = 'NO_CRIME_BOP', false) as closed_as_no_crime,
+        coalesce(closures.expects_record, false) as closed_as_recorded,
+        audited.crimes,
+        audited.groups_told,
+        audited.signs
+    from texts
+    inner join {{ ref('int_disclosure__logs') }} as logs on texts.call_id = logs.call_id
+    left join audited on texts.call_id = audited.call_id
+    left join {{ source('codes', 'call_types') }} as call_types on logs.initial_type_code = call_types.code
+    left join {{ source('codes', 'closures') }} as closures on logs.disposition_code = closures.code
+    left join {{ ref('reasons') }} as reasons on closures.reason_code = reasons.reason_code
+)
+
+select * from final

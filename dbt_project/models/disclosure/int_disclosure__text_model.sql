@@ -1,0 +1,31 @@
+{#- What the text model says of each log: read now, read by an earlier build, or, where the log taught it, by
+    a model that has not seen it. -#}
+with contents as (
+    select * from {{ ref('int_disclosure__text_contents') }}
+),
+
+weights as (
+    select * from {{ source('landing', 'text_weights') }}
+),
+
+readings as (
+    select * from {{ source('landing', 'text_readings') }}
+    union all
+    select * from {{ ref('int_disclosure__new_readings') }}
+),
+
+final as (
+    select
+        contents.call_id,
+        coalesce(audited.crime_probability, readings.crime_probability) as crime_probability,
+        coalesce(audited.second_probability, readings.second_probability) as second_probability,
+        readings.offence_group,
+        readings.second_group,
+        weights.version as model_version
+    from contents
+    inner join readings on contents.content_hash = readings.content_hash
+    left join {{ source('landing', 'audited_readings') }} as audited on contents.call_id = audited.call_id
+    cross join weights
+)
+
+select * from final
