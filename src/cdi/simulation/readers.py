@@ -141,7 +141,8 @@ def _has_text_model(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(
         scalar(
             con,
-            "select count(crime_probability) from published.disclosure.int_disclosure__text_reading",
+            "select count(crime_probability) "
+            "from published.disclosure.int_disclosure__text_reading",
         )
     )
 
