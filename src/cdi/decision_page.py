@@ -170,7 +170,7 @@ def _period(row: dict[str, str]) -> str:
 
 def _unit_tests() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for file in sorted((paths.DBT_PROJECT / "models").rglob("*_unit_tests.yml")):
+    for file in sorted((paths.DBT_PROJECT / "models").rglob("unit_tests/*.yml")):
         found += yaml.safe_load(file.read_text(encoding="utf-8")).get("unit_tests", [])
     return found
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -100,3 +101,27 @@ def test_the_seeds_pass_their_tests(results: dict[str, dict[str, Any]]) -> None:
     tests = {name: r["message"] for name, r in results.items() if name.startswith("test.")}
     assert len(tests) > 60
     assert {n: message for n, message in tests.items() if results[n]["status"] != "pass"} == {}
+
+
+def test_each_unit_test_stands_in_the_folder_of_its_room_in_the_file_of_its_model() -> None:
+    models = {file.stem: file for file in (paths.DBT_PROJECT / "models").glob("*/*.sql")}
+    for file in (paths.DBT_PROJECT / "models").rglob("*.yml"):
+        for test in yaml.safe_load(file.read_text(encoding="utf-8")).get("unit_tests", []):
+            model = models[test["model"]]
+            assert file == model.parent / "unit_tests" / f"{model.stem}.yml", test["name"]
+
+
+def test_a_changed_unit_test_makes_no_new_version_and_a_changed_model_does(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "dbt_project"
+    shutil.copytree(paths.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    monkeypatch.setattr(paths, "DBT_PROJECT", project)
+    before = build._code_parts(small.agency)
+    for file in (project / "models").rglob("unit_tests/*.yml"):
+        file.write_text("version: 2\n", encoding="utf-8")
+    assert build._code_parts(small.agency) == before
+    model = project / "models" / "marts" / "links.sql"
+    model.write_text(f"{model.read_text(encoding='utf-8')}\n", encoding="utf-8")
+    after = build._code_parts(small.agency)
+    assert {part for part in before if before[part] != after[part]} == {"models"}
