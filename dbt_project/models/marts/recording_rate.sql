@@ -23,7 +23,7 @@ settings as (
 
 withheld as (
     select string_agg(reason, '; ' order by auditability_check) as withheld_reason
-    from {{ ref('auditability') }}
+    from {{ ref('int_outcomes__auditability') }}
     where not is_met
 ),
 

@@ -1,0 +1,80 @@
+{#- Whether the agency's data can carry a recording rate at all. In West Midlands in 2018 HMICFRS could not
+    compute one: too few usable opening codes, and crime from the control room could not be told from crime
+    recorded directly. -#}
+with settings as (
+    select * from {{ source('landing', 'settings') }}
+),
+
+linked as (
+    select distinct crime_record_id
+    from {{ ref('int_linkage__links') }}
+    where is_crime_record
+),
+
+logs as (
+    select
+        count(*) as counted,
+        count(call_types.code) as fit
+    from {{ ref('stg_calls') }} as calls
+    left join {{ source('codes', 'call_types') }} as call_types
+        on coalesce(calls.initial_type_code, calls.final_type_code) = call_types.code
+    where not calls.is_withdrawn
+),
+
+crimes as (
+    select
+        routes.route,
+        linked.crime_record_id is not null as is_linked
+    from {{ ref('stg_crime_records') }} as records
+    inner join {{ source('codes', 'offences') }} as offences
+        on records.offence_code = offences.code and offences.offence_group is not null
+    left join {{ source('codes', 'routes') }} as routes on records.route = routes.code
+    left join linked on records.crime_record_id = linked.crime_record_id
+    where not records.is_withdrawn
+),
+
+counts as (
+    select
+        'usable_opening_code' as auditability_check,
+        counted,
+        fit
+    from logs
+
+    union all
+
+    select
+        'known_route' as auditability_check,
+        count(*) as counted,
+        count(*) filter (where route is not null or is_linked) as fit
+    from crimes
+
+    union all
+
+    select
+        'linked_crime' as auditability_check,
+        count(*) as counted,
+        count(*) filter (where is_linked) as fit
+    from crimes
+    where coalesce(route, 'call') = 'call'
+),
+
+final as (
+    select
+        bounds.auditability_check,
+        bounds.description,
+        counts.counted as base_count,
+        counts.fit as fit_count,
+        counts.fit / nullif(counts.counted, 0) as share,
+        bounds.min_share,
+        bounds.is_about_records and settings.calls = 'sample' as is_switched_off,
+        is_switched_off or coalesce(share >= bounds.min_share, true) as is_met,
+        case
+            when is_switched_off then 'the calls are a sample, so that records have no call says nothing'
+            when not is_met then bounds.reason
+        end as reason
+    from {{ ref('auditability_bounds') }} as bounds
+    inner join counts on bounds.auditability_check = counts.auditability_check
+    cross join settings
+)
+
+select * from final
