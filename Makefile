@@ -33,37 +33,39 @@ help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: $(VENV)/run.stamp  ## Run an agency through Airflow: make run [AGENCY=nopd DATA=<folder>] [MONTHS=12]
+	@$(if $(DATA),,$(if $(filter simulated,$(AGENCY)),$(BIN)/python -m cdi_force --before-run))
 	@$(BIN)/cdi run --agency $(AGENCY) $(if $(DATA),--data $(DATA))
 
 ui: $(VENV)/run.stamp  ## Start Airflow and leave it up; prints URL and log-in
+	@$(if $(DATA),,$(BIN)/python -m cdi_force --before-run)
 	@$(BIN)/cdi ui $(if $(DATA),--data $(DATA))
 
 simulate: $(VENV)/run.stamp  ## Make the simulated force: make simulate [SCENARIO=..] [MONTHS=1..24] [SEED=..]
-	@$(BIN)/cdi simulate
+	@$(BIN)/python -m cdi_force
 
 calibration: $(VENV)/run.stamp  ## Simulated figures of twelve months against the published ones
-	@$(BIN)/cdi calibration
+	@$(BIN)/python -m cdi_proofs calibration
 
 scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## What the pipeline finds of the simulated truth; <state>/scorecard.json
-	@$(BIN)/cdi scorecard
+	@$(BIN)/python -m cdi_proofs scorecard
 
 coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/coverage.json; about 10 minutes
-	@$(BIN)/cdi coverage
+	@$(BIN)/python -m cdi_proofs coverage
 
 nowcast: $(VENV)/run.stamp  ## Proof that the nowcast of recent weeks holds; <state>/nowcast.json; about a minute
-	@$(BIN)/cdi nowcast
+	@$(BIN)/python -m cdi_proofs nowcast
 
 corruptions: $(VENV)/run.stamp  ## Proof that spoiled files are noticed; <state>/corruptions.json; a few minutes
-	@$(BIN)/cdi corruptions
+	@$(BIN)/python -m cdi_proofs corruptions
 
 audit-rehearsal: $(VENV)/run.stamp  ## The audit loop on a simulated year, in two rounds; <state>/audit_rehearsal.json
-	@$(BIN)/cdi audit rehearse
+	@$(BIN)/python -m cdi_proofs audit-rehearsal
 
 hidden-keys: $(VENV)/run.stamp  ## New Orleans with hidden report numbers: make hidden-keys DATA=<folder>
 	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py
 
 attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; <state>/attack.json; minutes
-	@$(BIN)/cdi attack
+	@$(BIN)/python -m cdi_proofs attack
 
 explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<reference> [AGENCY=nopd]
 	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }
@@ -102,7 +104,7 @@ docs: $(VENV)/run.stamp  ## Generate docs/rules.md, recording-decisions.md and d
 	@$(BIN)/cdi docs
 
 walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: three simulated logs through every model
-	@$(BIN)/cdi walkthrough
+	@$(BIN)/python -m cdi_proofs walkthrough
 
 lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
 	$(BIN)/uv pip compile requirements/bootstrap.in $(LOCK_OPTIONS) -o requirements/bootstrap.txt

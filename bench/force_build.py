@@ -23,12 +23,15 @@ import results
 from rich.console import Console
 
 from cdi import agencies, landing, paths, pipeline, runner
-from cdi.simulation import details, narrative, population, scenario
-from cdi.simulation.extracts import Writer
-from cdi.simulation.generate import window_start
-from cdi.simulation.texts import Bank
-from cdi.simulation.variant import Variant
 from cdi.sql import connect, ident
+from cdi.variant import Variant
+from cdi_force.details import add_details
+from cdi_force.extracts import Writer
+from cdi_force.generate import window_start
+from cdi_force.narrative import write_narrative
+from cdi_force.population import simulate_year
+from cdi_force.scenario import load_scenario
+from cdi_force.texts import Bank
 
 FORCES = {"force-year": (1, 1), "largest": (8, 5)}  # times the simulated year, years
 DATASETS = ("calls", "crime_records", "log_actions")
@@ -44,13 +47,13 @@ console = Console(stderr=True)
 
 def land(times: int, years: int) -> None:
     """Simulate one year and land it, then its copies."""
-    loaded = scenario.load(paths.DEFAULT_SCENARIO)
+    loaded = load_scenario(paths.DEFAULT_SCENARIO)
     agency = agencies.load("simulated")
     interval = runner.default_interval(agency)
-    year = population.simulate(loaded, 1)
+    year = simulate_year(loaded, 1)
     bank = Bank(loaded)
-    narrative.write(year, bank, 1)
-    details.add(year, 1)
+    write_narrative(year, bank, 1)
+    add_details(year, 1)
     Writer(year, bank).write(paths.simulated_sources(), window_start(loaded, 12))
     for dataset in DATASETS:
         extracted = pipeline.extract("simulated", dataset, interval).result

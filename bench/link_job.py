@@ -21,9 +21,9 @@ from typing import Any
 import results
 
 from cdi import agencies, build, landing, paths, pipeline, runner
-from cdi.simulation import generate
-from cdi.simulation.variant import Variant
 from cdi.sql import connect, fetch_dicts
+from cdi.variant import Variant
+from cdi_force.generate import ensure_force
 
 BENCH = Path(__file__).parent
 PYTHON = BENCH.parent / ".venv-bench" / "bin" / "python"
@@ -53,7 +53,7 @@ def home() -> Path:
 
 def land() -> None:
     """The landing of the force-year and the weights learnt from it, unless they are there."""
-    generate.ensure(print)
+    ensure_force(print)
     agency = agencies.load(paths.SIMULATED)
     for dataset in DATASETS:
         extracted = pipeline.extract(agency.agency, dataset, runner.default_interval(agency))

@@ -36,10 +36,14 @@ from rich.progress import track
 from simulation import LOGS, SIZES
 
 from cdi import agencies, landing, paths, pipeline, runner
-from cdi.simulation import details, narrative, population, scenario
-from cdi.simulation.extracts import Writer
-from cdi.simulation.texts import Bank
 from cdi.sql import connect, fetch_dicts
+from cdi.variant import first_day_of_months, scenario_end
+from cdi_force.details import add_details
+from cdi_force.extracts import Writer
+from cdi_force.narrative import write_narrative
+from cdi_force.population import simulate_year
+from cdi_force.scenario import load_scenario
+from cdi_force.texts import Bank
 
 VOLUME = float(os.environ.get("VOLUME") or 1)
 FORCES = int(os.environ.get("FORCES") or len(SIZES))
@@ -75,8 +79,8 @@ def write_agency(name: str) -> None:
     folder = home() / "agencies" / name
     shutil.copytree(model, folder, dirs_exist_ok=True)
     settings = yaml.safe_load((model / "agency.yaml").read_text(encoding="utf-8"))
-    end = scenario.period_end(paths.DEFAULT_SCENARIO)
-    start = scenario.first_day(end, 12)
+    end = scenario_end(paths.DEFAULT_SCENARIO)
+    start = first_day_of_months(end, 12)
     settings |= {
         "agency": name,
         "name": f"{name} (SIMULATED)",
@@ -94,11 +98,11 @@ def land_model() -> None:
     write_agency(MODEL)
     if (paths.weights(MODEL) / "links").is_dir():
         return
-    loaded = scenario.load(paths.DEFAULT_SCENARIO)
-    year = population.simulate(loaded, 1)
+    loaded = load_scenario(paths.DEFAULT_SCENARIO)
+    year = simulate_year(loaded, 1)
     bank = Bank(loaded)
-    narrative.write(year, bank, 1)
-    details.add(year, 1)
+    write_narrative(year, bank, 1)
+    add_details(year, 1)
     sources = home() / "sources"
     Writer(year, bank).write(sources, year.clock.start)
     del year

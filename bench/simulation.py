@@ -21,10 +21,14 @@ from rich.console import Console
 from rich.progress import track
 
 from cdi import paths
-from cdi.simulation import details, generate, narrative, population, scenario
-from cdi.simulation.extracts import Writer
-from cdi.simulation.texts import Bank
-from cdi.simulation.variant import Variant
+from cdi.variant import Variant
+from cdi_force.details import add_details
+from cdi_force.extracts import Writer
+from cdi_force.generate import make_force
+from cdi_force.narrative import write_narrative
+from cdi_force.population import simulate_year
+from cdi_force.scenario import load_scenario
+from cdi_force.texts import Bank
 
 LOGS = 20_000_000
 # thousands of recorded crimes without fraud, 2017/18 (Home Office), the 43 territorial forces
@@ -35,11 +39,11 @@ SIZES = (816, 340, 266, 233, 177, 160, 153, 149, 142, 140, 134, 127, 125, 114, 1
 
 def one_force(number: int, volume: float, scratch: str, threads: int) -> dict[str, Any]:
     """Simulate one force and write its extracts, then remove them; rows and CPU seconds."""
-    loaded = scenario.load(paths.DEFAULT_SCENARIO)
-    year = population.simulate(loaded, 1, volume=volume, force=number)
+    loaded = load_scenario(paths.DEFAULT_SCENARIO)
+    year = simulate_year(loaded, 1, volume=volume, force=number)
     bank = Bank(loaded)
-    narrative.write(year, bank, 1)
-    details.add(year, 1)
+    write_narrative(year, bank, 1)
+    add_details(year, 1)
     folder = Path(scratch) / f"force-{number:02d}"
     rows = Writer(year, bank).write(folder, year.clock.start, threads)
     size = sum(file.stat().st_size for file in folder.iterdir())
@@ -69,10 +73,10 @@ def measure(name: str, volumes: list[float], workers: int) -> dict[str, Any]:
 
 def force_year() -> dict[str, Any]:
     """A whole `make simulate MONTHS=12`: extracts, audit and truth."""
-    loaded = scenario.load(paths.DEFAULT_SCENARIO)
+    loaded = load_scenario(paths.DEFAULT_SCENARIO)
     started, before = time.monotonic(), psutil.Process().cpu_times()
     with tempfile.TemporaryDirectory() as scratch, Peak() as peak:
-        made = generate.make(
+        made = make_force(
             loaded, Variant(loaded.name, 12, 1), Path(scratch) / "sources", Path(scratch) / "truth"
         )
     after = psutil.Process().cpu_times()
@@ -87,7 +91,7 @@ def force_year() -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write the figures."""
-    logs = scenario.load(paths.DEFAULT_SCENARIO).settings.volumes.logs
+    logs = load_scenario(paths.DEFAULT_SCENARIO).settings.volumes.logs
     volumes = [LOGS / logs * size / sum(SIZES) for size in SIZES]
     volumes = volumes[-int(os.environ.get("FORCES") or len(volumes)) :]
     results = [force_year(), measure(f"{len(volumes)} forces", volumes, 2)]

@@ -468,7 +468,7 @@ def _parse(file: Path, folder: Path) -> Agency:
     if not isinstance(content, dict):
         raise AgencyError("AGENCY-SCHEMA", f"{file} is empty or no mapping", "start from a sample")
     if content.get("data_root") == SIMULATION:
-        from cdi.simulation.variant import Variant
+        from cdi.variant import Variant
 
         start, end = Variant.chosen().period
         content = {"start_date": start, "coverage": {"start": start, "end": end}, **content}

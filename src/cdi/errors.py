@@ -1,4 +1,4 @@
-"""The errors that people see: each has a rule id, says what is wrong and what to do next."""
+"""The errors that people are told: what is wrong, by which rule, and what to do next."""
 
 from collections.abc import Sequence
 
@@ -47,3 +47,7 @@ class BuildError(CdiError):
 
 class BusyError(BuildError):
     """Another process makes the same now: later it can be done with the same input."""
+
+
+class AuditError(CdiError):
+    """An audit that would not give a valid estimate."""

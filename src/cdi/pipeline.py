@@ -236,7 +236,7 @@ def draw_audit(
         reason: Why days that were drawn before are drawn again.
     """
     from cdi.audit import loop
-    from cdi.audit.estimators import AuditError
+    from cdi.errors import AuditError
 
     loaded = agencies.load(agency)
     days = [date.fromisoformat(day) if day else None for day in (starts_on, ends_on)]

@@ -2,9 +2,8 @@
 
 import contextlib
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from rich.text import Text
 from cdi import agencies, build, paths, pipeline, service
 from cdi.agencies import Agency
 from cdi.errors import CdiError
-from cdi.simulation import generate
 from cdi.sources import Interval
 
 STYLES = {
@@ -56,8 +54,6 @@ def run(name: str, console: Console) -> None:
         CdiError: If the agency, a source, a rule or Airflow fails; the message says what to do.
     """
     agency = agencies.load(name)
-    if name == paths.SIMULATED and not os.environ.get("CDI_DATA"):
-        simulate(console)
     interval = default_interval(agency)
     days = interval.days(agency)
     console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")
@@ -67,27 +63,6 @@ def run(name: str, console: Console) -> None:
     else:
         _run_dags(agency, interval, console)
     print_summary(agency, console)
-
-
-def simulate(console: Console) -> None:
-    """Make the chosen simulated force's sources, unless they are there; says which force it is."""
-    with console.status("simulating") as status:
-        generate.ensure(lambda step: status.update(f"simulating: {step}"))
-    console.print(f"[bold black on yellow] SIMULATED [/] {paths.variant()}", highlight=False)
-
-
-def run_simulated(say: Callable[[str], None]) -> None:
-    """Make the chosen simulated force and publish it, without Airflow; nothing if it is published.
-
-    Args:
-        say: Is told each step as it begins.
-    """
-    generate.ensure(lambda step: say(f"simulating: {step}"))
-    interval = default_interval(agencies.load(paths.SIMULATED))
-    say("looking for what is new")
-    if not pipeline.is_up_to_date(paths.SIMULATED, interval):
-        say("extracting, building, checking, publishing")
-        pipeline.run_directly(paths.SIMULATED, interval)
 
 
 def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:

@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
 from cdi import agencies, paths, runner, service
-from cdi.simulation import generate
-from cdi.simulation.variant import Variant
+from cdi.variant import Variant
+from cdi_force.generate import ensure_force
+from cdi_proofs.published import run_simulated
 
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
@@ -48,7 +49,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("CDI_HOME", str(tmp_path_factory.mktemp("pages")))
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
-        runner.run_simulated(lambda told: None)
+        run_simulated(lambda told: None)
         yield (paths.published(paths.SIMULATED) / "current").resolve()
 
 
@@ -70,7 +71,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
         patch.setenv("CDI_HOME", str(home))
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
-        generate.ensure()
+        ensure_force()
         agency = agencies.load("simulated")
         with service.airflow(service.UI_COMPONENTS, runner.dag_ids(agency)) as client:
             interval = runner.default_interval(agency)

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from cdi import cli, landing, paths, pipeline
 from cdi.audit import loop, register, worksheets
-from cdi.audit.estimators import AuditError
 from cdi.audit.register import Draw, Register
+from cdi.errors import AuditError
 from cdi.sql import connect
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 

@@ -8,21 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from cdi.simulation import corruption_trial as trial
-from cdi.simulation.corruption_trial import Outcome
-from cdi.simulation.corruptions import CORRUPTIONS
+from cdi_proofs.corruption_trial import (
+    Outcome,
+    Stage,
+    attempt_corruption,
+    clean_outcome,
+    judge_outcome,
+    load_stage_agency,
+    spoil_files,
+    stage_sample,
+)
+from cdi_proofs.corruptions import CORRUPTIONS
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> trial.Stage:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """The sample with twelve of its fourteen days accepted."""
-    return trial.sample(tmp_path_factory.mktemp("stage"))
+    return stage_sample(tmp_path_factory.mktemp("stage"))
 
 
 @pytest.fixture(scope="module")
-def clean(stage: trial.Stage) -> Outcome:
+def clean(stage: Stage) -> Outcome:
     """The two days of calls that are spoiled below, as they are."""
-    outcome = trial.clean_outcome(stage, "calls")
+    outcome = clean_outcome(stage, "calls")
     assert outcome.accepted.total() > 150
     assert not outcome.broken and not outcome.stopped_by
     return outcome
@@ -41,10 +49,10 @@ def clean(stage: trial.Stage) -> Outcome:
     ],
 )
 def test_a_spoiled_file_ends_as_its_rule_says(
-    stage: trial.Stage, clean: Outcome, name: str, verdict: str, rule_id: str | None
+    stage: Stage, clean: Outcome, name: str, verdict: str, rule_id: str | None
 ) -> None:
     (place,) = (n for n, c in enumerate(CORRUPTIONS) if (c.name, c.dataset) == (name, "calls"))
-    found = trial.attempt(stage, place, clean)
+    found = attempt_corruption(stage, place, clean)
     assert found["verdict"] == verdict
     assert rule_id in (found["rules"] or [None])
 
@@ -69,7 +77,7 @@ def outcome(accepted: str, refused: int = 0, broken: tuple[str, ...] = ()) -> Ou
 )
 def test_a_verdict_is_not_kinder_than_what_happened(spoiled: Outcome, verdict: str) -> None:
     clean = outcome("abcd", broken=("W-0",))
-    assert trial.judge(clean, spoiled)[0] == verdict
+    assert judge_outcome(clean, spoiled)[0] == verdict
 
 
 def test_names_are_unique_in_their_dataset_and_many() -> None:
@@ -78,13 +86,13 @@ def test_names_are_unique_in_their_dataset_and_many() -> None:
     assert len({name for name, _ in names}) >= 40
 
 
-def test_a_spoiled_file_is_another_than_the_clean_one(stage: trial.Stage, tmp_path: Path) -> None:
+def test_a_spoiled_file_is_another_than_the_clean_one(stage: Stage, tmp_path: Path) -> None:
     """Or a corruption would be harmless because it did nothing."""
     found = 0
     for number, corruption in enumerate(CORRUPTIONS):
-        if not corruption.befalls(trial.load(stage)):
+        if not corruption.befalls(load_stage_agency(stage)):
             continue
-        folder = trial.spoil(stage, corruption, tmp_path / str(number))
+        folder = spoil_files(stage, corruption, tmp_path / str(number))
         (newest,) = (f for f in folder.iterdir() if not f.is_symlink())
         assert newest.read_bytes() != (stage.data / newest.name).read_bytes(), corruption.name
         found += 1

@@ -19,16 +19,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cdi import agencies, paths, pipeline, runner, walkthrough
-from cdi.cli import app
-from cdi.simulation import calibration, generate, population, scenario, scorecard
-from cdi.simulation.variant import Variant
-from cdi.simulation.year import (
-    FRAME,
-    JUSTIFIED,
-    RECORDED,
-)
+from cdi import agencies, paths, pipeline, runner
 from cdi.sql import fetch_dicts
+from cdi.variant import Variant
+from cdi_force.generate import ensure_force
+from cdi_force.population import simulate_year
+from cdi_force.scenario import load_scenario
+from cdi_force.year import FRAME, JUSTIFIED, RECORDED
+from cdi_proofs import walkthrough
+from cdi_proofs.__main__ import app
+from cdi_proofs.calibration import compare_figures, is_met
+from cdi_proofs.scorecard import run_scorecard
+from cdi_proofs.walkthrough import render_walkthrough
 from tests import lexicon_by_hand
 from tests.conftest import staged
 
@@ -39,7 +41,7 @@ TWO_MONTHS = Variant("calibrated_2017", 2, 3)
 def make(home: Path, variant: Variant) -> None:
     with pytest.MonkeyPatch.context() as patch, variant.selected():
         patch.setenv("CDI_HOME", str(home))
-        generate.ensure()
+        ensure_force()
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +90,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
 
 
 def test_a_year_meets_the_published_figures(truth: Path) -> None:
-    settings = scenario.load(YEAR.scenario).settings
-    found = {row["figure"]: row for row in calibration.figures(settings, truth)}
+    settings = load_scenario(YEAR.scenario).settings
+    found = {row["figure"]: row for row in compare_figures(settings, truth)}
     # HMICFRS 2018 and ONS, year to June 2017, with the tolerances that the calibration must keep
     for figure, published, tolerance in (
         ("all", 80.1, 0.3), ("violence", 74.9, 0.5), ("sexual", 89.6, 1.0),
@@ -97,7 +99,7 @@ def test_a_year_meets_the_published_figures(truth: Path) -> None:
     ):  # fmt: skip
         assert found[figure]["published"] == published
         assert found[figure]["simulated"] == pytest.approx(published, abs=tolerance)
-    assert all(calibration.is_met(row) for row in found.values())
+    assert all(is_met(row) for row in found.values())
 
 
 def test_make_calibration_prints_and_writes_them(
@@ -115,7 +117,7 @@ def test_make_calibration_prints_and_writes_them(
 
 @pytest.mark.parametrize("seed", range(100, 105))
 def test_any_seed_meets_them(seed: int) -> None:
-    year = population.simulate(scenario.load("calibrated_2017"), seed)
+    year = simulate_year(load_scenario("calibrated_2017"), seed)
     crimes = year.crimes
     frame = (crimes["universe"] == FRAME) & (crimes["fate"] != JUSTIFIED)
     assert frame.sum() > 30_000
@@ -134,8 +136,8 @@ def test_a_strangers_scenario_is_simulated_to_its_own_figures(tmp_path: Path) ->
     )
     make(tmp_path / "home", Variant(str(folder), 12, 2))
     truth = tmp_path / "home" / "truth" / "smallville-12-2"
-    settings = scenario.load(str(folder)).settings
-    found = {row["figure"]: row["simulated"] for row in calibration.figures(settings, truth)}
+    settings = load_scenario(str(folder)).settings
+    found = {row["figure"]: row["simulated"] for row in compare_figures(settings, truth)}
     assert found["all"] == pytest.approx(90, abs=0.3)
     assert found["violence"] == pytest.approx(80, abs=0.5)
     assert found["records"] == 3736
@@ -303,7 +305,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch, TWO_MONTHS.selected():
         patch.setenv("CDI_HOME", str(home))
         patch.delenv("CDI_DATA", raising=False)
-        generate.ensure()
+        ensure_force()
         (home / "truth").rename(home / "away")
         interval = runner.default_interval(agencies.load("simulated"))
         assert pipeline.run_directly("simulated", interval)
@@ -393,7 +395,7 @@ def test_the_lexicon_finds_what_reading_by_hand_finds(run: Path) -> None:
 
 
 def test_the_scorecard_compares_it_with_the_truth(run: Path) -> None:
-    scored = scorecard.run()
+    scored = run_scorecard()
     assert scored == json.loads((run / "scorecard.json").read_text())
     assert scored["is_simulated"] and (scored["scenario"], scored["seed"]) == ("calibrated_2017", 3)
     assert scored["crimes_due"] > 2_000
@@ -435,7 +437,7 @@ def test_the_scorecard_compares_it_with_the_truth(run: Path) -> None:
 def test_it_is_simulated_once_and_again_only_if_something_changed(run: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in paths.simulated_sources().rglob("*")}
     said: list[str] = []
-    generate.ensure(said.append)
+    ensure_force(said.append)
     assert said == []
     assert before == {p: p.stat().st_mtime_ns for p in paths.simulated_sources().rglob("*")}
 
@@ -475,7 +477,7 @@ def test_each_query_of_the_cookbook_answers_its_question(run: Path) -> None:
 
 def test_the_walk_through_page_is_current(run: Path) -> None:
     assert walkthrough.VARIANT == TWO_MONTHS
-    assert walkthrough.PAGE.read_text(encoding="utf-8") == walkthrough.page(), "make walkthrough"
+    assert walkthrough.PAGE.read_text(encoding="utf-8") == render_walkthrough(), "make walkthrough"
 
 
 def test_each_log_of_the_walk_through_goes_from_the_landing_to_a_rate() -> None:

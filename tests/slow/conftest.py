@@ -20,7 +20,17 @@ def cli(
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run the command line in a process of its own, for so many seconds at most."""
     return subprocess.run(
-        [sys.executable, "-m", "cdi.cli", *arguments],
+        [Path(sys.executable).with_name("cdi"), *arguments],
+        env=environment(home), capture_output=True, text=True, check=False, timeout=seconds,
+    )  # fmt: skip
+
+
+def proof(
+    *arguments: str, home: Path, seconds: float = 600
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run a proof in a process of its own, for so many seconds at most."""
+    return subprocess.run(
+        [sys.executable, "-m", "cdi_proofs", *arguments],
         env=environment(home), capture_output=True, text=True, check=False, timeout=seconds,
     )  # fmt: skip
 

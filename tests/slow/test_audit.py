@@ -15,9 +15,10 @@ import pytest
 from cdi import agencies, paths, runner, service
 from cdi.agencies import Agency
 from cdi.audit import loop, register
-from cdi.simulation import auditors, generate
 from cdi.sources import Interval
 from cdi.sql import fetch_dicts
+from cdi_force.generate import ensure_force
+from cdi_proofs.auditors import fill_in_sheet
 from tests.slow.conftest import processes_of, wait_for
 
 LOGS = 1_500
@@ -79,7 +80,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
             patch.setenv(name, value)
         for name in ("CDI_DATA", "CDI_AGENCIES", "SCENARIO"):
             patch.delenv(name, raising=False)
-        generate.ensure()
+        ensure_force()
         steps = ("build", "extract", "train", "audit")
         dag_ids = tuple(f"{paths.SIMULATED}__{step}" for step in steps)
         with service.airflow(service.RUN_COMPONENTS, dag_ids) as client:
@@ -96,7 +97,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
             draw = loop.newest_draw(made.agency)
             sheets = paths.audit(paths.SIMULATED) / draw.draw_id / "worksheets"
             for sheet in sorted(sheets.glob("*.csv")):
-                filled = auditors.fill_in(sheet, home / sheet.name, READ_AT)
+                filled = fill_in_sheet(sheet, home / sheet.name, READ_AT)
                 loop.deliver(made.agency, filled)
             made.extract_and_build()
         assert processes_of(home) == []

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -81,7 +82,7 @@ def test_the_prompt_greets_with_tables_and_an_example_that_runs(ran: SmallAgency
 
 def test_the_command_line_opens_the_prompt(ran: SmallAgency) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cdi.cli", "shell", "--agency", "testville"],
+        [Path(sys.executable).with_name("cdi"), "shell", "--agency", "testville"],
         input=".mode list\n.headers off\nselect agency from release;",
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from cdi import agencies, landing, paths, pipeline
-from cdi.simulation import generate
-from cdi.simulation.corruption_trial import VERDICTS
-from cdi.simulation.variant import Variant
 from cdi.sources import Interval
-from tests.slow.conftest import cli
+from cdi.variant import Variant
+from cdi_force.generate import ensure_force
+from cdi_proofs.corruption_trial import VERDICTS
+from tests.slow.conftest import proof
 
 YEAR = Variant("calibrated_2017", 12, 33)
 
 
 def test_nothing_is_missed(tmp_path: Path) -> None:
     """As a person runs it: the exit code, the file, and what the file must hold."""
-    done = cli("corruptions", home=tmp_path, seconds=1200)
+    done = proof("corruptions", home=tmp_path, seconds=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIMULATED" in done.stdout
     rows = json.loads((tmp_path / "corruptions.json").read_text())
@@ -42,7 +42,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("year")
     with pytest.MonkeyPatch.context() as patch, YEAR.selected():
         patch.setenv("CDI_HOME", str(home))
-        generate.ensure()
+        ensure_force()
         newest = YEAR.period[1]
         (home / "eleven").mkdir()
         for file in paths.simulated_sources().glob("*.csv.gz"):

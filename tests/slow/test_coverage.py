@@ -18,7 +18,7 @@ DOMAIN = 0.90
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     home = tmp_path_factory.mktemp("coverage")
-    command = [REPO / ".venv" / "bin" / "python", "-m", "cdi.cli", "coverage"]
+    command = [REPO / ".venv" / "bin" / "python", "-m", "cdi_proofs", "coverage"]
     subprocess.run(
         [*command, "--replicates", str(REPLICATES), "--seed", "31"],
         cwd=REPO,

@@ -113,7 +113,7 @@ def test_with_no_arguments_it_simulates_a_force_and_runs_it(tmp_path: Path) -> N
 def started_ui(home: Path) -> subprocess.Popen[str]:
     """`make ui`, once it says that Airflow is up."""
     started = subprocess.Popen(
-        [sys.executable, "-m", "cdi.cli", "ui", "--data", str(home)],
+        [Path(sys.executable).with_name("cdi"), "ui", "--data", str(home)],
         env={**environment(home), "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert started.stdout is not None

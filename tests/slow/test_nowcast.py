@@ -18,7 +18,7 @@ LEAST = 0.75
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("nowcast") / "state"
-    command = [REPO / ".venv" / "bin" / "python", "-m", "cdi.cli", "nowcast"]
+    command = [REPO / ".venv" / "bin" / "python", "-m", "cdi_proofs", "nowcast"]
     subprocess.run(
         [*command, "--seeds", str(SEEDS), "--seed", "51"],
         cwd=REPO,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cdi.audit import pictures
-from tests.slow.conftest import cli
+from cdi_proofs.pictures import make_pictures
+from tests.slow.conftest import proof
 
 DRAWS = 20
 
@@ -15,7 +15,7 @@ DRAWS = 20
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("rehearsal")
-    done = cli("audit", "rehearse", "--draws", str(DRAWS), "--seed", "31", home=home, seconds=3600)
+    done = proof("audit-rehearsal", "--draws", str(DRAWS), "--seed", "31", home=home, seconds=3600)
     assert done.returncode == 0, done.stderr
     assert "SIMULATED" in done.stdout
     made: dict[str, Any] = json.loads((home / "audit_rehearsal.json").read_text())
@@ -49,5 +49,5 @@ def test_the_pictures_are_made_of_it(
     rehearsed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDI_HOME", rehearsed["home"])
-    for file in pictures.make(tmp_path):
+    for file in make_pictures(tmp_path):
         assert "SIMULATED" in file.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import pytest
 
 from cdi.audit import design, rates
 from cdi.audit.design import Options
-from cdi.audit.estimators import AuditError
+from cdi.errors import AuditError
 from tests.audit import Force
 
 

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cdi.audit import estimators, intervals
-from cdi.audit.estimators import AuditError, Auxiliary, Coefficients, Design
+from cdi.audit.estimators import Auxiliary, Coefficients, Design
+from cdi.errors import AuditError
 
 ORACLE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "estimator_oracle"
 needs_oracle = pytest.mark.skipif(

@@ -10,9 +10,9 @@ import pytest
 
 from cdi.audit import findings, rates, register, results
 from cdi.audit.design import Options
-from cdi.audit.estimators import AuditError
 from cdi.audit.rates import FORCE
 from cdi.audit.register import Draw
+from cdi.errors import AuditError
 from tests.audit import AT, AUDITORS, PERIOD, Force, without
 
 AGENCY = "sample"

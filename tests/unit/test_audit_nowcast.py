@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cdi.audit import nowcast
-from cdi.audit.estimators import AuditError
+from cdi.errors import AuditError
 
 NAN = np.nan
 # Taylor and Ashe (1983), as every text on claims reserving prints it

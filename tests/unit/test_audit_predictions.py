@@ -9,8 +9,8 @@ import pytest
 
 from cdi.audit import design, predictions, rates
 from cdi.audit.design import Options
-from cdi.audit.estimators import AuditError
 from cdi.audit.predictions import Frame, Period
+from cdi.errors import AuditError
 
 START, END = datetime(2017, 1, 1), datetime(2017, 5, 31)
 # 400 logs of the period and 10 after it. Of four logs one has no crime code; in the others the text

@@ -14,8 +14,8 @@ import pytest
 from cdi import paths
 from cdi.audit import design, register, results
 from cdi.audit.design import Options
-from cdi.audit.estimators import AuditError
 from cdi.audit.register import Draw, Register
+from cdi.errors import AuditError
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
 AGENCY = "sample"

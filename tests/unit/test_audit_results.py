@@ -8,10 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cdi.audit import findings, pictures, register, results
+from cdi.audit import findings, register, results
 from cdi.audit.design import Options
-from cdi.audit.estimators import AuditError
 from cdi.audit.predictions import Period
+from cdi.errors import AuditError
+from cdi_proofs import pictures
+from cdi_proofs.pictures import make_pictures
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
 
@@ -103,7 +105,7 @@ def test_a_period_is_named_by_local_days() -> None:
 
 def test_the_pictures_show_each_bar_and_say_simulated(state: Path) -> None:
     with pytest.raises(AuditError, match="AUDIT-NO-REHEARSAL"):
-        pictures.make(state)
+        make_pictures(state)
     part = {"domain": "force", "recording_rate": 0.8, "lower_limit": 0.78, "upper_limit": 0.82}
     none = {"domain": "rape", "recording_rate": None, "lower_limit": None, "upper_limit": None}
     missing = {"seed": 2, "recording_rate": 0.9, "lower_limit": 0.88, "upper_limit": 0.92}
@@ -115,7 +117,7 @@ def test_the_pictures_show_each_bar_and_say_simulated(state: Path) -> None:
     }
     state.mkdir()
     (state / "audit_rehearsal.json").write_text(json.dumps(told))
-    rates, again = pictures.make(state / "pictures")
+    rates, again = make_pictures(state / "pictures")
     assert "SIMULATED" in rates.read_text()
     assert rates.read_text().count("<circle") == 1
     assert ElementTree.parse(again).getroot().tag.endswith("svg")  # noqa: S314  our own file

@@ -14,6 +14,8 @@ import typer
 import yaml
 
 from cdi import cli, paths
+from cdi_force import __main__ as force
+from cdi_proofs import __main__ as proofs
 
 PAGES = [paths.REPO / "README.md", *sorted((paths.REPO / "docs").glob("*.md"))]
 CDI = ".venv/bin/cdi"
@@ -112,11 +114,15 @@ def empty_run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def check_cdi(arguments: list[str], is_complete: bool) -> None:
+# what `python -m` runs of this project
+MODULES = {"cdi_force": force.app, "cdi_proofs": proofs.app}
+
+
+def check_cdi(arguments: list[str], is_complete: bool, app: typer.Typer = cli.app) -> None:
     """Let Typer parse the arguments, without running the command."""
     if arguments == ["placeholder"] and not is_complete:
         return  # any command
-    command: Any = typer.main.get_command(cli.app)
+    command: Any = typer.main.get_command(app)
     context = None
     while hasattr(command, "commands"):
         assert arguments, "a subcommand is missing"
@@ -152,6 +158,8 @@ def check_docker(arguments: list[str], is_complete: bool) -> None:
         assert service in compose()
         if program == "cdi":
             check_cdi(given, is_complete)
+        elif [program, *given[:1]] == ["python", "-m"]:
+            check_cdi(given[2:], is_complete, MODULES[given[1]])
         else:
             assert program in IN_IMAGE
 
@@ -165,6 +173,8 @@ def check(command: str, *, is_complete: bool = True) -> None:
         check_make(arguments)
     elif program == "docker":
         check_docker(arguments, is_complete)
+    elif program == ".venv/bin/python" and arguments[0] == "-m" and arguments[1] in MODULES:
+        check_cdi(arguments[2:], is_complete, MODULES[arguments[1]])
     elif program in {".venv/bin/python", "python3"}:
         script = arguments[2] if arguments[:2] == ["-m", "pytest"] else arguments[0]
         assert (paths.REPO / script).is_file(), f"there is no {script}"
@@ -190,7 +200,7 @@ def test_there_are_commands_to_look_at() -> None:
     assert len(commands) > 35
     assert {
         f"{CDI} decide", "make scorecard MONTHS=12",
-        "docker compose run --rm scheduler cdi simulate",
+        "docker compose run --rm scheduler python -m cdi_force",
     } <= {command for _, command in inline()}  # fmt: skip
 
 
@@ -217,7 +227,7 @@ def test_a_command_in_a_sentence_exists(page: str, command: str) -> None:
         "make run NONSENSE=1",
         ".venv/bin/python bench/nothing.py",
         "docker compose exec scheduler cdi walk",
-        "docker compose exec nobody cdi simulate",
+        "docker compose exec nobody python -m cdi_force",
         "$cdi run",
     ],
 )
@@ -228,7 +238,7 @@ def test_what_does_not_exist_is_noticed(command: str) -> None:
 
 def test_the_code_prints_only_commands_that_exist() -> None:
     known = subcommands(typer.main.get_command(cli.app))
-    bare = re.compile(rf"(?<![\w./-])cdi (?:{'|'.join(known)})\b|python -m cdi")
+    bare = re.compile(rf"(?<![\w./-])cdi (?:{'|'.join(known)})\b|(?<!\.venv/bin/)python -m cdi|python -m cdi\b(?!_)")
     printed = set()
     for file in SOURCES:
         text = file.read_text(encoding="utf-8")

@@ -11,9 +11,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from cdi.simulation import moments, narrative, population, scenario, truth
-from cdi.simulation.texts import Bank
-from cdi.simulation.year import UNRECORDED, Year
+from cdi_force import truth
+from cdi_force.narrative import write_narrative
+from cdi_force.population import simulate_year
+from cdi_force.scenario import load_scenario
+from cdi_force.texts import Bank
+from cdi_force.year import UNRECORDED, Year
+from cdi_proofs import moments
 
 LONDON = ZoneInfo("Europe/London")
 
@@ -33,10 +37,10 @@ def when(text: str) -> datetime | None:
 
 
 def test_an_export_shows_nothing_that_came_later(tmp_path: Path) -> None:
-    loaded = scenario.load("calibrated_2017")
+    loaded = load_scenario("calibrated_2017")
     bank = Bank(loaded)
-    year = population.simulate(loaded, 5, volume=0.1)
-    narrative.write(year, bank, 5)
+    year = simulate_year(loaded, 5, volume=0.1)
+    write_narrative(year, bank, 5)
     moment = datetime(2017, 3, 15, 14, 30, tzinfo=UTC)
     fresh, open_ = moments._export(year, bank, 5, int(moment.timestamp()), tmp_path)
     calls, records = rows(tmp_path, "calls"), rows(tmp_path, "crimes")

@@ -3,7 +3,7 @@
 import pytest
 
 from cdi.errors import CdiError
-from cdi.open_extract.attack import ALL, Cell, Extract, attack, differences
+from cdi_proofs.attack import ALL, Cell, Extract, attack_extracts, differences
 
 QUARTER = "2017-Q1"
 
@@ -28,14 +28,14 @@ def grid(rows: list[list[int | None]]) -> Extract:
 
 
 def test_a_single_gap_in_a_row_is_filled() -> None:
-    found = attack([grid([[None, 20, 23], [30, 40, 70], [33, 60, 93]])])
+    found = attack_extracts([grid([[None, 20, 23], [30, 40, 70], [33, 60, 93]])])
     assert found.recovered == {cell(district="A", group="1"): 3}
     assert found.told_small == [cell(district="A", group="1")]
 
 
 def test_four_gaps_in_a_rectangle_stay_open() -> None:
     """By hand: any a from 0 to 23 with 23 - a, 33 - a, 37 + a fits."""
-    found = attack([grid([[None, None, 23], [None, None, 70], [33, 60, 93]])])
+    found = attack_extracts([grid([[None, None, 23], [None, None, 70], [33, 60, 93]])])
     assert len(found.withheld) == 4
     assert found.recovered == {}
     assert found.told_small == []
@@ -43,17 +43,17 @@ def test_four_gaps_in_a_rectangle_stay_open() -> None:
 
 def test_gaps_that_are_no_rectangle_are_solved_together() -> None:
     """Two in each of three rows, none alone in a line, and yet: A1 + A2 = 2, so both are small."""
-    found = attack([grid([[None, None, 2], [None, None, 70], [33, 39, 72]])])
+    found = attack_extracts([grid([[None, None, 2], [None, None, 70], [33, 39, 72]])])
     assert found.recovered == {}
     assert found.told_small == []  # A1 may be 0, and so may A2: but not both
-    nothing = attack([grid([[None, None, 0], [None, None, 72], [33, 39, 72]])])
+    nothing = attack_extracts([grid([[None, None, 0], [None, None, 72], [33, 39, 72]])])
     assert nothing.recovered[cell(district="A", group="1")] == 0
     assert nothing.recovered[cell(district="B", group="1")] == 33
 
 
 def test_a_count_between_narrow_limits_is_known_to_be_small() -> None:
     """By hand: A1 is at most 4, as its row has 4; at least 1, as B1 is at most 32 of 33."""
-    found = attack([grid([[None, None, 4], [None, None, 32], [33, 3, 36]])])
+    found = attack_extracts([grid([[None, None, 4], [None, None, 32], [33, 3, 36]])])
     assert cell(district="A", group="1") in found.told_small
     assert found.recovered == {}
 
@@ -62,7 +62,7 @@ def test_measures_are_subtracted() -> None:
     shown: dict[Cell, int | None] = {
         cell(): 50, cell(measure="recorded"): 47, cell(measure="missed"): None,
     }  # fmt: skip
-    assert attack([Extract(shown)]).recovered == {cell(measure="missed"): 3}
+    assert attack_extracts([Extract(shown)]).recovered == {cell(measure="missed"): 3}
 
 
 def test_a_rate_gives_back_the_count_that_it_is_made_of() -> None:
@@ -70,8 +70,8 @@ def test_a_rate_gives_back_the_count_that_it_is_made_of() -> None:
     shown: dict[Cell, int | None] = {
         cell(): 20, cell(measure="recorded"): None, cell(measure="missed"): None,
     }  # fmt: skip
-    assert attack([Extract(shown)]).recovered == {}
-    found = attack([Extract(shown, {cell(): 0.95})])
+    assert attack_extracts([Extract(shown)]).recovered == {}
+    found = attack_extracts([Extract(shown, {cell(): 0.95})])
     assert found.recovered == {cell(measure="recorded"): 19, cell(measure="missed"): 1}
 
 
@@ -81,7 +81,9 @@ def test_bands_add_up_to_what_was_recorded() -> None:
         cell(part="within_24_hours", measure="recorded"): 40,
         cell(part="later", measure="recorded"): None,
     }
-    assert attack([Extract(shown)]).recovered == {cell(part="later", measure="recorded"): 7}
+    assert attack_extracts([Extract(shown)]).recovered == {
+        cell(part="later", measure="recorded"): 7
+    }
 
 
 def test_a_class_is_no_more_than_its_group_and_need_not_be_all_of_it() -> None:
@@ -89,16 +91,16 @@ def test_a_class_is_no_more_than_its_group_and_need_not_be_all_of_it() -> None:
         cell(group="sexual_offences"): 4,
         cell(group="sexual_offences", part="rape"): None,
     }
-    assert attack([Extract(shown)]).recovered == {}
+    assert attack_extracts([Extract(shown)]).recovered == {}
     shown[cell(group="sexual_offences")] = 0
-    assert list(attack([Extract(shown)]).recovered.values()) == [0]
+    assert list(attack_extracts([Extract(shown)]).recovered.values()) == [0]
 
 
 def test_a_count_alone_is_small_and_only_if_0_is_withheld_too_may_it_be_nothing() -> None:
-    found = attack([Extract({cell(part="n100", measure="reports"): None})])
+    found = attack_extracts([Extract({cell(part="n100", measure="reports"): None})])
     assert (len(found.withheld), found.recovered, found.told_small) == (1, {}, [])
-    assert attack([Extract({cell(): None})]).told_small == [cell()]
-    assert attack([Extract({cell(): None}, smallest=2)]).recovered == {cell(): 1}
+    assert attack_extracts([Extract({cell(): None})]).told_small == [cell()]
+    assert attack_extracts([Extract({cell(): None}, smallest=2)]).recovered == {cell(): 1}
 
 
 SHARES: dict[str, dict[Cell, int | None]] = {
@@ -129,32 +131,32 @@ def test_where_0_is_shown_two_parts_of_5_are_known_to_be_small(
 ) -> None:
     """5 and 0 would both be shown, so it is 1 and 4 or 2 and 3; not so if 0 is withheld too."""
     extract = Extract(SHARES[name])
-    assert attack([extract]).told_small == []
+    assert attack_extracts([extract]).told_small == []
     monkeypatch.setattr(Cell, "hides_zero", False)
-    assert len(attack([extract]).told_small) == 2
+    assert len(attack_extracts([extract]).told_small) == 2
 
 
 def test_of_counts_that_hang_together_any_may_be_the_small_one() -> None:
     """By hand: 1 to 4 of A and 30 to 33 of B, or the other way round."""
-    found = attack([grid([[None, 20, None], [None, 40, None], [34, 60, 94]])])
+    found = attack_extracts([grid([[None, 20, None], [None, 40, None], [34, 60, 94]])])
     assert (len(found.withheld), found.told_small) == (4, [])
 
 
 def test_figures_that_no_rule_explains_are_solved_all_the_same() -> None:
     """A lone count of 7 was not withheld for a small one."""
-    found = attack([grid([[None, 20, 27], [30, 40, 70], [37, 60, 97]])])
+    found = attack_extracts([grid([[None, 20, 27], [30, 40, 70], [37, 60, 97]])])
     assert found.recovered == {cell(district="A", group="1"): 7}
 
 
 def test_where_all_is_shown_there_is_nothing_to_find() -> None:
-    assert attack([grid([[7, 20, 27], [30, 40, 70], [37, 60, 97]])]).withheld == []
+    assert attack_extracts([grid([[7, 20, 27], [30, 40, 70], [37, 60, 97]])]).withheld == []
 
 
 def test_two_releases_are_laid_beside_each_other() -> None:
     older = grid([[None, None, 23], [None, None, 70], [33, 60, 93]])
     newer = grid([[3, None, 23], [None, None, 70], [33, 60, 93]])
-    assert attack([older]).recovered == {}
-    found = attack([older, newer])
+    assert attack_extracts([older]).recovered == {}
+    found = attack_extracts([older, newer])
     assert found.recovered[cell(district="A", group="1")] == 3
     assert found.recovered[cell(district="B", group="2")] == 40
     assert differences(older, newer)["shown_in_one"] == 1
@@ -170,14 +172,14 @@ def test_a_later_release_that_moves_a_total_by_one_is_noticed() -> None:
 
 def test_figures_that_contradict_each_other_are_no_extract() -> None:
     with pytest.raises(CdiError, match="ATTACK-CONTRADICTION"):
-        attack([grid([[None, None, 23], [None, None, 70], [33, 60, 200]])])
+        attack_extracts([grid([[None, None, 23], [None, None, 70], [33, 60, 200]])])
     with pytest.raises(CdiError, match="ATTACK-CONTRADICTION"):
-        attack([grid([[None, None, 23], [None, None, 80], [33, 60, 93]])])
+        attack_extracts([grid([[None, None, 23], [None, None, 80], [33, 60, 93]])])
 
 
 def test_the_figures_count_places_not_measures() -> None:
     shown: dict[Cell, int | None] = {
         cell("2017-01", "A", "theft", measure=measure): 9 for measure in ("due", "recorded")
     }
-    figures = attack([Extract(shown | {cell(): None})]).figures()
+    figures = attack_extracts([Extract(shown | {cell(): None})]).figures()
     assert (figures["cells"], figures["counts"], figures["suppressed"]) == (1, 3, 1)

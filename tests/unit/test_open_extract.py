@@ -10,9 +10,10 @@ import pytest
 
 from cdi import open_extract
 from cdi.audit import tables as audit_tables
-from cdi.open_extract import attack, blocks
+from cdi.open_extract import blocks
 from cdi.open_extract.blocks import ALL, Key, Quarter
 from cdi.sql import connect, ident
+from cdi_proofs.attack import Cell, attack_extracts, differences, read_open_folder
 
 LIMITS = {"smallest_count": 5, "smallest_denominator": 20, "maturity_days": 30}
 GROUPS = ("violence_against_the_person", "sexual_offences", "theft")
@@ -200,7 +201,7 @@ def test_small_counts_are_withheld_and_cannot_be_subtracted(planted: Path, tmp_p
         counted(crimes_, "2017-Q1", "2017-01", ALL, violence)[0],
     )
     assert counted(crimes_, "2017-Q1", "2017-01", "A", "theft")[2] is None
-    findings = attack.attack([attack.read(tmp_path / "open")])
+    findings = attack_extracts([read_open_folder(tmp_path / "open")])
     assert len(findings.withheld) > 6
     assert findings.recovered == {}
     assert findings.told_small == []
@@ -209,8 +210,8 @@ def test_small_counts_are_withheld_and_cannot_be_subtracted(planted: Path, tmp_p
 def test_without_secondary_suppression_the_attack_succeeds(planted: Path, tmp_path: Path) -> None:
     with open_extract.opened(planted) as con:
         open_extract.make(con, tmp_path / "kept", tmp_path / "open", is_secondary=False)
-    findings = attack.attack([attack.read(tmp_path / "open")])
-    place = attack.Cell(
+    findings = attack_extracts([read_open_folder(tmp_path / "open")])
+    place = Cell(
         "2017-Q1", "2017-01", "B", "violence_against_the_person", ALL, "due"
     )  # fmt: skip
     assert findings.recovered[place] == 2
@@ -233,12 +234,12 @@ def test_a_released_quarter_stays_as_it_was_and_a_new_one_joins_it(
         if name not in ("release", "auditability", "audited_rates"):
             assert rows
             assert [row for row in second[name] if row["quarter"] == "2017-Q1"] == rows, name
-    both = [attack.read(tmp_path / folder) for folder in ("open", "later")]
-    assert attack.differences(*both) == {
+    both = [read_open_folder(tmp_path / folder) for folder in ("open", "later")]
+    assert differences(*both) == {
         "counts_in_both": len(both[0].counts), "shown_in_one": 0, "changed": 0,
         "changed_by_a_small_count": 0,
     }  # fmt: skip
-    findings = attack.attack(both)
+    findings = attack_extracts(both)
     assert findings.recovered == {}
     assert findings.told_small == []
     # counted anew, the total would have told of the one crime more
@@ -302,7 +303,7 @@ def shown(folder: Path, rows: list[dict[str, Any]], table: str, **where: str) ->
         for row in found
         if row["quarter"] == "2017-Q1" and where.items() <= row.items()
     ]  # fmt: skip
-    assert attack.attack([attack.read(folder / "open")]).told_small == []
+    assert attack_extracts([read_open_folder(folder / "open")]).told_small == []
     return [value for name, value in row.items() if name.endswith("_count")]
 
 

@@ -9,11 +9,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from cdi.simulation import scenario
-from cdi.simulation.clock import HOUR, Clock
-from cdi.simulation.quotas import apportion, quotas
-from cdi.simulation.scenario import ScenarioError
-from cdi.simulation.variant import Variant, VariantError
+from cdi.variant import ScenarioError, Variant, VariantError
+from cdi_force.clock import HOUR, Clock
+from cdi_force.quotas import apportion_total, quotas_by_group
+from cdi_force.scenario import load_scenario
 
 HEADER = "phrase_id,half,kind,subject,text\n"
 
@@ -31,7 +30,7 @@ def test_a_strangers_folder_states_only_what_differs(folder: Path) -> None:
     (folder / "scenario.yaml").write_text(
         "extends: calibrated_2017\nvolumes: {logs: 1234}\nrates: {others: {robbery: 0.5}}\n"
     )
-    mine, shipped = scenario.load(str(folder)), scenario.load("calibrated_2017")
+    mine, shipped = load_scenario(str(folder)), load_scenario("calibrated_2017")
     assert mine.name == "stranger"
     assert mine.settings.volumes.logs == 1234
     assert mine.settings.rates.others["robbery"] == 0.5
@@ -80,13 +79,13 @@ def test_a_broken_scenario_is_refused_by_file_key_and_fix(
 ) -> None:
     spoil(folder)
     with pytest.raises(ScenarioError, match="Next step") as error:
-        scenario.load(str(folder))
+        load_scenario(str(folder))
     assert error.value.rule_id == rule
     assert said in str(error.value)
 
 
 def test_both_halves_of_the_shipped_bank_have_phrases_of_their_own() -> None:
-    phrases = scenario.load("calibrated_2017").phrases
+    phrases = load_scenario("calibrated_2017").phrases
     texts = Counter(phrase.text.lower() for phrase in phrases)
     assert len(phrases) > 1000
     assert max(texts.values()) == 1
@@ -105,7 +104,7 @@ def test_both_halves_of_the_shipped_bank_have_phrases_of_their_own() -> None:
 def test_the_quotas_give_the_published_figures(
     name: str, rate: float, violence: float, sexual: float, records: int, violence_records: int
 ) -> None:
-    found = quotas(scenario.load(name).settings)
+    found = quotas_by_group(load_scenario(name).settings)
     recorded = sum(q.frame_recorded for q in found.values())
     missed = sum(q.frame_missed for q in found.values())
     live = {g: q.no_log + q.frame_recorded + q.hidden_recorded for g, q in found.items()}
@@ -120,7 +119,7 @@ def test_the_quotas_give_the_published_figures(
 
 
 def test_a_larger_force_has_the_same_rates() -> None:
-    found = quotas(scenario.load("calibrated_2017").settings, volume=3.0)
+    found = quotas_by_group(load_scenario("calibrated_2017").settings, volume=3.0)
     recorded = sum(q.frame_recorded for q in found.values())
     missed = sum(q.frame_missed for q in found.values())
     assert sum(q.no_log + q.frame_recorded + q.hidden_recorded for q in found.values()) == 112_077
@@ -128,8 +127,8 @@ def test_a_larger_force_has_the_same_rates() -> None:
 
 
 def test_apportioned_counts_add_up() -> None:
-    assert apportion(10, np.array([1.0, 1.0, 1.0])).tolist() == [4, 3, 3]
-    assert apportion(7, np.array([0.0, 5.0, 2.0])).tolist() == [0, 5, 2]
+    assert apportion_total(10, np.array([1.0, 1.0, 1.0])).tolist() == [4, 3, 3]
+    assert apportion_total(7, np.array([0.0, 5.0, 2.0])).tolist() == [0, 5, 2]
 
 
 def test_both_clock_changes_come_out_as_they_are() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi.simulation import linkers, scorecard
+from cdi_proofs import linkers
+from cdi_proofs.scorecard import score_recording
 
 OLD, NEW = "2017-05-01 10:00:00", "2017-06-25 10:00:00"
 
@@ -208,7 +209,7 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """)
         _write_disclosure(con)
         _write_linkage(con)
-    return scorecard.score(tmp_path / "recording.duckdb", tmp_path)
+    return score_recording(tmp_path / "recording.duckdb", tmp_path)
 
 
 def test_links_are_right_if_they_reach_the_incident(scored: dict[str, Any]) -> None:
@@ -324,7 +325,7 @@ def test_without_an_audit_the_trained_readers_are_left_out(
     with duckdb.connect(str(tmp_path / "recording.duckdb")) as con:
         con.execute("delete from disclosure.int_disclosure__audit_labels")
         con.execute("update disclosure.int_disclosure__text_reading set crime_probability = null")
-    again = scorecard.score(tmp_path / "recording.duckdb", tmp_path)
+    again = score_recording(tmp_path / "recording.duckdb", tmp_path)
     assert list(again["readers"]) == [
         "opening_code", "lexicon", "pipeline_without_links", "pipeline",
     ]  # fmt: skip

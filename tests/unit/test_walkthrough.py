@@ -2,7 +2,8 @@
 
 import re
 
-from cdi import paths, walkthrough
+from cdi import paths
+from cdi_proofs import walkthrough
 
 
 def test_the_levels_of_a_pattern_are_told_in_the_order_that_the_macro_puts_them() -> None:

@@ -5,29 +5,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cdi.simulation import population, scenario, years
-from cdi.simulation.clock import DAY
-from cdi.simulation.year import Year
+from cdi_force.clock import DAY
+from cdi_force.population import simulate_year
+from cdi_force.scenario import Scenario, load_scenario
+from cdi_force.year import Year
+from cdi_force.years import simulate_window, simulate_year_before
 
 SEED = 5
 VOLUME = 0.05
 
 
 @pytest.fixture(scope="module")
-def loaded() -> scenario.Scenario:
-    return scenario.load("calibrated_2017")
+def loaded() -> Scenario:
+    return load_scenario("calibrated_2017")
 
 
 @pytest.fixture(scope="module")
-def alone(loaded: scenario.Scenario) -> tuple[Year, Year]:
+def alone(loaded: Scenario) -> tuple[Year, Year]:
     """The earlier and the later year."""
-    earlier = population.simulate(loaded, SEED, years_back=1, volume=VOLUME)
-    return earlier, population.simulate(loaded, SEED, volume=VOLUME)
+    earlier = simulate_year(loaded, SEED, years_back=1, volume=VOLUME)
+    return earlier, simulate_year(loaded, SEED, volume=VOLUME)
 
 
 @pytest.fixture(scope="module")
-def both(loaded: scenario.Scenario) -> Year:
-    return years.window(loaded, SEED, 18, volume=VOLUME)
+def both(loaded: Scenario) -> Year:
+    return simulate_window(loaded, SEED, 18, volume=VOLUME)
 
 
 def _same(one: Year, other: Year) -> None:
@@ -39,10 +41,10 @@ def _same(one: Year, other: Year) -> None:
 
 
 def test_twelve_months_and_fewer_are_the_year_alone(
-    loaded: scenario.Scenario, alone: tuple[Year, Year]
+    loaded: Scenario, alone: tuple[Year, Year]
 ) -> None:
     for months in (1, 12):
-        _same(years.window(loaded, SEED, months, volume=VOLUME), alone[1])
+        _same(simulate_window(loaded, SEED, months, volume=VOLUME), alone[1])
 
 
 def test_the_second_of_two_years_is_the_year_that_would_be_alone(
@@ -92,24 +94,26 @@ def test_local_time_runs_on_from_one_year_to_the_next(alone: tuple[Year, Year], 
     )
 
 
-def test_the_audited_year_lies_before_the_window(loaded: scenario.Scenario) -> None:
+def test_the_audited_year_lies_before_the_window(loaded: Scenario) -> None:
     for months, start in ((12, "2015-07-01"), (13, "2014-07-01")):
-        audited = years.before(loaded, SEED, months, volume=VOLUME)
+        audited = simulate_year_before(loaded, SEED, months, volume=VOLUME)
         local = audited.clock.local(np.array([audited.clock.start])).astype("datetime64[s]")
         assert str(local[0]) == f"{start}T00:00:00"
 
 
 def test_eighteen_months_are_written_month_by_month(
-    tmp_path: Path, loaded: scenario.Scenario, both: Year
+    tmp_path: Path, loaded: Scenario, both: Year
 ) -> None:
-    from cdi.simulation import details, generate, narrative
-    from cdi.simulation.extracts import Writer
-    from cdi.simulation.texts import Bank
+    from cdi_force.details import add_details
+    from cdi_force.extracts import Writer
+    from cdi_force.generate import window_start
+    from cdi_force.narrative import write_narrative
+    from cdi_force.texts import Bank
 
     bank = Bank(loaded)
-    narrative.write(both, bank, SEED)
-    details.add(both, SEED)
-    Writer(both, bank).write(tmp_path, generate.window_start(loaded, 18))
+    write_narrative(both, bank, SEED)
+    add_details(both, SEED)
+    Writer(both, bank).write(tmp_path, window_start(loaded, 18))
     written = sorted(file.name for file in tmp_path.glob("calls-*"))
     assert len(written) == 18
     assert (written[0], written[-1]) == ("calls-2016-01.csv.gz", "calls-2017-06.csv.gz")

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cdi.audit.estimators import AuditError, Design, Floats
+from cdi.audit.estimators import Design, Floats
 from cdi.audit.predictions import Frame
+from cdi.errors import AuditError
 
 NEYMAN = 0.85  # of the audit by predicted variance; the rest in proportion to logs
 LEAST_PER_STRATUM = 8

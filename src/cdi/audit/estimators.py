@@ -11,15 +11,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi.errors import CdiError
+from cdi.errors import AuditError
 
 Floats = NDArray[np.float64]
 
 PRIOR_LOGS = 5  # audited logs that a predicted stratum variance is worth
-
-
-class AuditError(CdiError):
-    """An audit that would not give a valid estimate."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi.audit.estimators import AuditError, Design, Floats
+from cdi.audit.estimators import Design, Floats
 from cdi.audit.rates import FORCE
 from cdi.audit.register import ADJUDICATOR, Draw
+from cdi.errors import AuditError
 
 Row = Mapping[str, Any]
 

@@ -21,10 +21,10 @@ from cdi import build, landing, paths
 from cdi.agencies import Agency
 from cdi.audit import design, findings, predictions, rates, register, worksheets
 from cdi.audit.design import Options
-from cdi.audit.estimators import AuditError
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period
 from cdi.audit.register import ADJUDICATOR, Draw, Register
 from cdi.datasets import READINGS
+from cdi.errors import AuditError
 from cdi.sources import Interval
 from cdi.sql import connect, fetch_dicts
 

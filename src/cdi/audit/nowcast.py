@@ -12,7 +12,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi.audit.estimators import AuditError, Floats
+from cdi.audit.estimators import Floats
+from cdi.errors import AuditError
 
 NOWCAST_LEVEL = 0.90
 LEAST_FACTOR = 1e-3  # all of a small age may be cancelled; what divides by it must not be 0

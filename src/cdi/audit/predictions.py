@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cdi.audit.estimators import AuditError, Floats
+from cdi.audit.estimators import Floats
+from cdi.errors import AuditError
 from cdi.sql import connect, fetch_dicts
 
 MATURE_DAYS = 30

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from cdi import paths
 from cdi.audit import design
 from cdi.audit.design import Options, Strata
-from cdi.audit.estimators import AuditError
 from cdi.audit.predictions import Frame, Period
+from cdi.errors import AuditError
 
 ORIGIN = "0" * 64
 FILES = (

@@ -17,10 +17,10 @@ import duckdb
 import numpy as np
 
 from cdi.audit import findings, intervals, rates, register, tables
-from cdi.audit.estimators import AuditError
 from cdi.audit.findings import Findings
 from cdi.audit.rates import FORCE, Assistance
 from cdi.audit.register import Draw, Register
+from cdi.errors import AuditError
 from cdi.sql import fetch_dicts
 
 Row = dict[str, Any]

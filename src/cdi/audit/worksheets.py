@@ -20,8 +20,8 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from cdi import paths
-from cdi.audit.estimators import AuditError
 from cdi.datasets import DATASETS, READINGS
+from cdi.errors import AuditError
 
 HEADER = tuple(column.name for column in DATASETS[READINGS])
 SHOWN = {

@@ -1,0 +1,256 @@
+"""How each log was opened and closed: codes, result, manner of the text; reopenings, duplicates.
+
+The closing of a log whose crime was not recorded follows the miss law; the closing of one that
+reports no crime gives a reason, mostly in code and text alike.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdi_force.clock import DAY
+from cdi_force.year import (
+    AMBIGUOUS,
+    DUPLICATE,
+    FRAME_CRIME,
+    FRAME_NO_CRIME,
+    HIDDEN,
+    NEAR_MISS,
+    NO_CRIME,
+    RECORDED,
+    TOLD,
+    Draw,
+    Table,
+    draw_choice,
+    draw_exactly,
+    take_rows,
+)
+
+RESULTS = ("RMS CRIME", "RMS ARREST", "RMS RELATED", "NOT RMS", "ADVICE", "NFA", "VIC NO ENG",
+           "NO TRACE", "DUP", "ADMIN", "NO CRIME", "OTH FORCE", "GOOD INT", "AF REF", "CONTRARY",
+           "UNTRACED", "3P UNCONF", "SCHOOL", "PO SPENT", "COUNTER", "ALREADY",
+           "NOT NOTIF")  # fmt: skip
+RESULT_OF_REASON = {
+    "NO_CRIME_BOP": "NO CRIME", "CREDIBLE_CONTRARY": "CONTRARY", "GOOD_INTENT": "GOOD INT",
+    "OTHER_FORCE": "OTH FORCE", "NOT_NOTIFIABLE": "NOT NOTIF", "VICTIM_UNTRACED": "UNTRACED",
+    "THIRD_PARTY_UNCONFIRMED": "3P UNCONF", "SCHOOLS": "SCHOOL", "FRAUD_REFERRED": "AF REF",
+    "PUBLIC_ORDER_SPENT": "PO SPENT", "COUNTER_ALLEGATION": "COUNTER",
+    "ALREADY_RECORDED": "ALREADY",
+}  # fmt: skip
+REASON_WEIGHTS = {
+    "NO_CRIME_BOP": 30, "CREDIBLE_CONTRARY": 8, "GOOD_INTENT": 15, "OTHER_FORCE": 5,
+    "NOT_NOTIFIABLE": 12, "VICTIM_UNTRACED": 9, "THIRD_PARTY_UNCONFIRMED": 9, "SCHOOLS": 3,
+    "FRAUD_REFERRED": 4, "COUNTER_ALLEGATION": 1, "ALREADY_RECORDED": 4,
+}  # fmt: skip
+# a report of rape is a crime or an N100 (CRR 2026/27 p63): these excuse none
+NO_REASON_FOR_RAPE = ("NOT_NOTIFIABLE", "SCHOOLS", "FRAUD_REFERRED")
+# codes that are no crime, under which crimes hide or are closed: code, subject of the phrases
+COVERS = {"AS01": "asb_personal", "AS02": "asb_nuisance", "PW04": "concern_for_safety",
+          "PW05": "domestic_incident", "PW08": "suspicious_circumstances",
+          "AD06": "contact_record", "PW06": "missing_person", "PW03": "civil_dispute"}  # fmt: skip
+
+
+def close_logs(d: Draw, incidents: Table, crimes: Table) -> None:
+    """Opening and closing code, result and the manner of the closing text."""
+    rng, codes, n = d.rng, d.year.codes, len(incidents["kind"])
+    kind, offence = incidents["kind"], incidents["offence"]
+    crime_code = np.where(offence >= 0, d.opening_of[offence], -1)
+    is_violence = np.where(offence >= 0, d.group_of[offence] == 0, False)
+    domestic_code = incidents["is_da"] & is_violence & (rng.random(n) < 0.6)
+    crime_code = np.where(domestic_code, codes.index("CR20"), crime_code)
+    cover = _cover(d, incidents)
+    has_any = np.zeros(n, bool)
+    np.logical_or.at(has_any, crimes["incident"], crimes["has_record"])
+    incidents["has_record"] = has_any
+
+    # opened as something else, and put right: by those who recorded the crime
+    opened_other = (kind == FRAME_CRIME) & has_any & (rng.random(n) < 0.06)
+    incidents["opening"] = np.select(
+        [kind == NO_CRIME, (kind == HIDDEN) | opened_other],
+        [incidents["own_code"], cover], crime_code,
+    )  # fmt: skip
+    incidents["closing"] = np.where(kind == FRAME_CRIME, crime_code, incidents["opening"])
+    incidents["result"] = np.zeros(n, np.int8)
+    incidents["text_kind"] = np.full(n, "closing", "<U8")
+    incidents["text_subject"] = np.full(n, "ended", "<U24")
+    incidents["is_non_crime"] = np.zeros(n, bool)
+    incidents["reopened"] = np.zeros(n, np.int64)
+    closed = np.minimum(np.exp(rng.normal(9.2, 1.1, n)), 5 * DAY).astype(np.int64)
+    incidents["closed"] = incidents["received"] + 240 + closed
+    _close_recorded(d, incidents, np.flatnonzero(has_any))
+    missed = np.flatnonzero(np.isin(kind, (FRAME_CRIME, HIDDEN)) & ~has_any)
+    _close_missed(d, incidents, missed, cover)
+    _close_no_crime(d, incidents, cover)
+    # an account that nobody can decide is closed alike, whatever the truth
+    vague = np.flatnonzero((incidents["account"] == AMBIGUOUS) & ~has_any)
+    _set(d, incidents, vague, {"no_reply": 35, "advice": 30, "no_offences": 35},
+              {"NFA": 30, "ADVICE": 30, "NOT RMS": 30, "NO CRIME": 10})  # fmt: skip
+    vague = vague[kind[vague] != NO_CRIME]
+    incidents["closing"][vague] = incidents["opening"][vague]
+    incidents["is_non_crime"][vague] = False
+    _reopen(d, incidents, crimes, cover)
+
+
+def _cover(d: Draw, incidents: Table) -> NDArray[Any]:
+    """A code that is no crime, under which a log may be opened or closed."""
+    n, codes = len(incidents["kind"]), d.year.codes
+    plain = draw_choice(d.rng, {"AS01": 22, "AS02": 16, "PW04": 22, "PW08": 16, "AD06": 14,
+                              "PW06": 3, "PW03": 7}, n)  # fmt: skip
+    domestic = draw_choice(d.rng, {"PW05": 75, "PW04": 20, "AD06": 5}, n)
+    chosen = np.where(incidents["is_da"], domestic, plain)
+    number = {code: codes.index(code) for code in COVERS}
+    return np.vectorize(number.__getitem__, otypes=[np.int64])(chosen)
+
+
+def _set(
+    d: Draw,
+    incidents: Table,
+    rows: NDArray[Any],
+    subjects: dict[str, float],
+    results: dict[str, float],
+    text_kind: str = "closing",
+) -> None:
+    n = len(rows)
+    incidents["text_kind"][rows] = text_kind
+    incidents["text_subject"][rows] = draw_choice(d.rng, subjects, n)
+    numbers = {RESULTS.index(result): weight for result, weight in results.items()}
+    incidents["result"][rows] = draw_choice(d.rng, numbers, n)
+
+
+def _close_recorded(d: Draw, incidents: Table, rows: NDArray[Any]) -> None:
+    frame = rows[incidents["kind"][rows] == FRAME_CRIME]
+    hidden = rows[incidents["kind"][rows] == HIDDEN]
+    _set(d, incidents, frame, {"recorded": 80, "record_pending": 20},
+              {"RMS CRIME": 90, "RMS ARREST": 6, "RMS RELATED": 4})  # fmt: skip
+    _set(d, incidents, hidden, {"recorded": 60, "record_pending": 20, "resolved": 20},
+              {"RMS CRIME": 60, "RMS RELATED": 40})  # fmt: skip
+
+
+def _close_missed(d: Draw, incidents: Table, rows: NDArray[Any], cover: NDArray[Any]) -> None:
+    law = d.year.scenario.miss_law
+    manner = np.where(
+        incidents["kind"][rows] == FRAME_CRIME,
+        draw_choice(d.rng, dict(law.manner_frame), len(rows)),
+        draw_choice(d.rng, dict(law.manner_hidden), len(rows)),
+    )
+    excuses: dict[str, float] = {
+        "victim_unwilling": 40, "no_lines": 25, "hoax_suspected": 8, "under_influence": 10,
+        "advice": 17,
+    }  # fmt: skip
+    plain: dict[str, float] = {"NOT RMS": 40, "ADVICE": 30, "NFA": 30}
+
+    def of(*names: str) -> NDArray[Any]:
+        return rows[np.isin(manner, names)]
+
+    excused = of("kept_code_excuse", "excuse")
+    _set(d, incidents, excused, excuses, plain)
+    for subject, result in (("victim_unwilling", "VIC NO ENG"), ("no_lines", "NO TRACE")):
+        there = excused[incidents["text_subject"][excused] == subject]
+        there = there[d.rng.random(len(there)) < 0.6]
+        incidents["result"][there] = RESULTS.index(result)
+    _set(d, incidents, of("promised"), {"record_pending": 70, "recorded": 30},
+              {"RMS CRIME": 100})  # fmt: skip
+    gamed = of("gamed_code")
+    _set(d, incidents, gamed, {"asb_relabel": 50, "resolved": 30, "advice": 20}, plain)
+    incidents["closing"][gamed] = cover[gamed]
+    _set(d, incidents, of("relabelled"), {"asb_relabel": 55, "resolved": 45}, plain)
+    contradicted = of("contradicted")
+    _set(d, incidents, contradicted, {"no_offences": 100}, {"NO CRIME": 70, "NOT RMS": 30})
+    half = contradicted[d.rng.random(len(contradicted)) < 0.5]
+    incidents["closing"][half] = cover[half]
+    other = of("non_crime_occurrence")
+    _set(d, incidents, other, {"non_crime_occurrence": 100}, {"RMS RELATED": 100})
+    incidents["is_non_crime"][other] = True
+
+
+def _close_no_crime(d: Draw, incidents: Table, cover: NDArray[Any]) -> None:
+    rng, kind = d.rng, incidents["kind"]
+    false = np.flatnonzero(kind == FRAME_NO_CRIME)
+    told = false[incidents["account"][false] == TOLD]
+    near = false[incidents["account"][false] == NEAR_MISS]
+    weights: dict[str, float] = dict(REASON_WEIGHTS)
+    _set(d, incidents, told, weights, {"NOT RMS": 40, "ADVICE": 30, "NFA": 30}, "no_crime")
+    spent = told[
+        (incidents["opening"][told] == d.year.codes.index("CR17")) & (rng.random(len(told)) < 0.4)
+    ]
+    incidents["text_subject"][spent] = "PUBLIC_ORDER_SPENT"
+    rape = told[incidents["opening"][told] == d.year.codes.index("CR05")]
+    excused = rape[np.isin(incidents["text_subject"][rape], NO_REASON_FOR_RAPE)]
+    incidents["text_subject"][excused] = "CREDIBLE_CONTRARY"
+    coded = told[rng.random(len(told)) < 0.8]
+    numbers = {reason: RESULTS.index(r) for reason, r in RESULT_OF_REASON.items()}
+    incidents["result"][coded] = np.vectorize(numbers.__getitem__, otypes=[np.int8])(
+        incidents["text_subject"][coded]
+    )
+    _set(d, incidents, near, {"resolved": 40, "advice": 30, "no_offences": 30},
+              {"NOT RMS": 40, "ADVICE": 20, "NO CRIME": 25, "GOOD INT": 15})  # fmt: skip
+    recoded = false[rng.random(len(false)) < 0.5]
+    incidents["closing"][recoded] = cover[recoded]
+    none = np.flatnonzero(kind == NO_CRIME)
+    _set(d, incidents, none, {"ended": 60, "resolved": 25, "advice": 15},
+              {"NOT RMS": 50, "NFA": 30, "ADVICE": 20})  # fmt: skip
+    admin = none[incidents["own_code"][none] == d.year.codes.index("AD07")]
+    incidents["result"][admin] = RESULTS.index("ADMIN")
+    people = np.isin(
+        incidents["own_code"], [d.year.codes.index(c) for c in (*COVERS, "TR01", "PW07")]
+    )
+    wanted = round(d.settings.volumes.non_crime_occurrences * d.volume * 0.7)
+    made = d.rng.permutation(np.flatnonzero(people & (kind == NO_CRIME)))[:wanted]
+    incidents["is_non_crime"][made] = True
+    _set(d, incidents, made, {"non_crime_occurrence": 60, "resolved": 40},
+              {"RMS RELATED": 100})  # fmt: skip
+    n100 = told[np.isin(told, rape) & (rng.random(len(told)) < 0.6)]
+    incidents["is_non_crime"][n100] = True
+
+
+def _reopen(d: Draw, incidents: Table, crimes: Table, cover: NDArray[Any]) -> None:
+    """Some recorded only months later: closed like a miss first, then reopened and crimed."""
+    names = ("closing", "result", "text_kind", "text_subject")
+    only = np.bincount(crimes["incident"], minlength=len(incidents["kind"])) == 1
+    fit = np.flatnonzero(
+        (incidents["kind"] == FRAME_CRIME) & incidents["has_record"] & only
+        & (incidents["account"] == TOLD)
+        & (incidents["opening"] == incidents["closing"])
+    )  # fmt: skip
+    recorded = int((crimes["fate"] == RECORDED).sum())
+    chosen = d.rng.permutation(fit)[: round(d.hard.reopened_late * recorded)]
+    final = {name: incidents[name].copy() for name in names}
+    non_crime = incidents["is_non_crime"].copy()
+    _close_missed(d, incidents, chosen, cover)
+    incidents["is_non_crime"] = non_crime
+    for name in names:
+        incidents[f"first_{name}"] = incidents[name]
+        incidents[name] = final[name]
+    days = d.rng.uniform(30, 180, len(chosen))
+    incidents["reopened"][chosen] = incidents["closed"][chosen] + (days * DAY).astype(np.int64)
+
+
+def add_duplicates(d: Draw, incidents: Table, count: int) -> Table:
+    """Further callers about the same incident, each with a log of its own."""
+    rng = d.rng
+    weight = np.where(np.isin(incidents["kind"], (FRAME_CRIME, FRAME_NO_CRIME)), 2.0, 1.0)
+    weight *= np.where(incidents["grade"] <= 2, 1.5, 1.0)
+    share = np.cumsum(weight)
+    parent = np.searchsorted(share, rng.random(count) * share[-1], side="right")
+    copies = take_rows(incidents, np.minimum(parent, len(share) - 1))
+    is_unmarked = draw_exactly(rng, count, d.hard.duplicates_unmarked)
+    wait = rng.integers(60, 2400, count)
+    copies["kind"] = np.full(count, DUPLICATE, np.int8)
+    copies["received"] = np.minimum(copies["received"] + wait, d.year.clock.end - 1)
+    copies["closed"] = copies["received"] + rng.integers(120, 3600, count)
+    copies["caller"] = rng.integers(0, 1 << 40, count)
+    copies["is_unmarked"] = is_unmarked
+    copies["reopened"] = np.zeros(count, np.int64)
+    copies["is_non_crime"] = np.zeros(count, bool)
+    keeps_code = is_unmarked | (rng.random(count) < 0.2)
+    copies["closing"] = np.where(keeps_code, copies["opening"], d.year.codes.index("AD01"))
+    for name in ("first_closing", "first_result", "first_text_kind", "first_text_subject"):
+        copies.pop(name)
+    _set(d, copies, np.flatnonzero(~is_unmarked), {"DUPLICATE_LOG": 1}, {"DUP": 1}, "no_crime")
+    _set(d, copies, np.flatnonzero(is_unmarked), {"ended": 60, "resolved": 40},
+              {"NFA": 50, "NOT RMS": 50})  # fmt: skip
+    for name in ("closing", "result", "text_kind", "text_subject"):
+        copies[f"first_{name}"] = copies[name]
+    incidents["is_unmarked"] = np.zeros(len(share), bool)
+    return {name: np.concatenate([incidents[name], copies[name]]) for name in incidents}

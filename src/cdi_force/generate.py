@@ -1,0 +1,111 @@
+"""Makes a simulated force: its sources, and its truth apart; again only if something changed."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cdi import paths
+from cdi.variant import Variant, first_day_of_months
+from cdi_force.clock import DAY
+from cdi_force.details import add_details
+from cdi_force.extracts import Writer
+from cdi_force.narrative import write_narrative
+from cdi_force.past_audit import write_past_audit
+from cdi_force.scenario import Scenario, load_scenario
+from cdi_force.texts import Bank
+from cdi_force.truth import write_truth
+from cdi_force.years import simulate_window, simulate_year_before
+
+SIMULATED = """SIMULATED
+No real force, person, place or crime: made up by `make simulate`; docs/simulation.md.
+"""
+
+
+def _fingerprint(loaded: Scenario, variant: Variant) -> str:
+    digest = hashlib.sha256(f"{loaded.sha256} {variant.months} {variant.seed}".encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def ensure_force(say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Make the chosen variant's sources and truth, unless they are there and current.
+
+    Args:
+        say: Is told each step as it begins.
+
+    Returns:
+        The manifest: variant, counts of rows, fingerprint.
+
+    Raises:
+        CdiError: If scenario, MONTHS or SEED is not as it must be.
+    """
+    variant = Variant.chosen()
+    loaded = load_scenario(variant.scenario)
+    fingerprint = _fingerprint(loaded, variant)
+    sources, known = paths.simulated_sources(), paths.truth()
+    manifest_file = known / "manifest.json"
+    if manifest_file.is_file() and sources.is_dir():
+        manifest: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
+        if manifest["fingerprint"] == fingerprint:
+            return manifest
+    new_sources, new_known = (p.with_name(f".{p.name}") for p in (sources, known))
+    for folder in (new_sources, new_known):
+        shutil.rmtree(folder, ignore_errors=True)
+    manifest = make_force(loaded, variant, new_sources, new_known, say)
+    manifest["fingerprint"] = fingerprint
+    for folder in (new_sources, new_known):
+        (folder / "SIMULATED.txt").write_text(SIMULATED, encoding="utf-8")
+    text = json.dumps(manifest, indent=2)
+    (new_known / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    for new, final in ((new_sources, sources), (new_known, known)):
+        shutil.rmtree(final, ignore_errors=True)
+        new.rename(final)
+    return manifest
+
+
+def make_force(
+    loaded: Scenario,
+    variant: Variant,
+    sources: Path,
+    known: Path,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Make sources and truth in two folders; see `ensure_force`."""
+    say("drawing the window and the year before")
+    bank = Bank(loaded)
+    year = simulate_window(loaded, variant.seed, variant.months)
+    before = simulate_year_before(loaded, variant.seed, variant.months)
+    before.as_of += 180 * DAY  # audited when all was known
+    for some in (year, before):
+        write_narrative(some, bank, variant.seed)
+        add_details(some, variant.seed)
+    first = window_start(loaded, variant.months)
+    say("writing the extracts")
+    counts = Writer(year, bank).write(sources, first)
+    say("writing the audit of the year before")
+    audited = write_past_audit(before, Writer(before, bank), sources / "audit", variant.seed)
+    say("writing the truth")
+    hardness = write_truth(year, before, known, first)
+    return {
+        "is_simulated": True,
+        "scenario": loaded.name,
+        "title": loaded.settings.title,
+        "months": variant.months,
+        "seed": variant.seed,
+        "rows": counts,
+        "audited": audited,
+        "hardness": hardness,
+    }
+
+
+def window_start(loaded: Scenario, months: int) -> int:
+    """First moment of the last `months` months before the scenario's end; seconds since 1970."""
+    day = first_day_of_months(loaded.settings.period_end, months)
+    zone = ZoneInfo(loaded.settings.timezone)
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())

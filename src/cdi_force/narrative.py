@@ -1,0 +1,145 @@
+"""Which phrases each log holds: account, what came later, closing; as indices into the bank."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdi_force.closings import COVERS
+from cdi_force.subjects import family_of
+from cdi_force.texts import Bank
+from cdi_force.year import (
+    AMBIGUOUS,
+    BLAND,
+    DUPLICATE,
+    FRAME_CRIME,
+    FRAME_NO_CRIME,
+    HIDDEN,
+    NEAR_MISS,
+    NO_CRIME,
+    TOLD,
+    Year,
+    draw_choice,
+)
+
+# parts of an account, in the order in which they stand
+PARTS = ("opener", "burial", "crime_1", "also", "crime_2", "crime_3")
+OTHER_FAMILIES = {"violence": 30, "harassment": 15, "theft": 15, "damage": 15, "public_order": 12,
+                  "burglary": 7, "sexual": 3, "vehicle": 3}  # fmt: skip
+
+
+def write_narrative(year: Year, bank: Bank, seed: int) -> None:
+    """Add to `year.logs` the phrases (-1: none), and which parts are told later.
+
+    Args:
+        year: A drawn year.
+        bank: Phrase variants of its scenario.
+        seed: Same seed, same phrases.
+    """
+    rng = np.random.default_rng([seed, year.clock.start, 7])
+    logs = year.logs
+    n = len(logs["kind"])
+    for part in (*PARTS, "closing_text", "first_closing_text", "update", "reopening"):
+        logs[part] = np.full(n, -1, np.int32)
+    _crimes(year, bank, rng)
+    _openers(year, bank, rng)
+    halves = logs["half"]
+    for prefix in ("", "first_"):
+        for kind in ("closing", "no_crime"):
+            rows = np.flatnonzero(logs[f"{prefix}text_kind"] == kind)
+            logs[f"{prefix}closing_text"][rows] = bank.draw(
+                rng, kind, logs[f"{prefix}text_subject"][rows], halves[rows], logs["is_da"][rows]
+            )
+    rows = np.flatnonzero(rng.random(n) < 0.55)
+    subject = np.where(
+        logs["is_vulnerable"] & (rng.random(n) < 0.7),
+        "vulnerable", np.where(logs["is_attended"], "attended", "any"),
+    )  # fmt: skip
+    logs["update"][rows] = bank.draw(rng, "update", subject[rows], halves[rows])
+    rows = np.flatnonzero(logs["reopened"] > 0)
+    logs["reopening"][rows] = bank.draw(rng, "update", "reopened", halves[rows])
+    hard = year.scenario.settings.hardness
+    later = np.where(logs["kind"] == HIDDEN, hard.crime_told_later_hidden, 0.0)
+    later = np.where(
+        np.isin(logs["kind"], (FRAME_CRIME, FRAME_NO_CRIME)), hard.crime_told_later_frame, later
+    )
+    logs["is_told_later"] = (logs["crime_1"] >= 0) & (rng.random(n) < later)
+    _vague_openers(year, bank, rng)
+    logs["is_upper"] = rng.random(n) < 0.45
+
+
+def _crimes(year: Year, bank: Bank, rng: np.random.Generator) -> None:
+    """The crimes that each log tells: the first, further victims of it, and others."""
+    logs, crimes = year.logs, year.crimes
+    keys = np.array([offence.key for offence in year.scenario.settings.offences])
+    said = np.flatnonzero(crimes["is_said"] & (crimes["log"] >= 0))
+    said = said[np.lexsort((crimes["ordinal"][said], crimes["log"][said]))]
+    log = crimes["log"][said]
+    is_first = np.r_[True, log[1:] != log[:-1]]
+    first_offence = np.full(len(logs["kind"]), -1, np.int64)
+    first_offence[log[is_first]] = crimes["offence"][said[is_first]]
+    is_same = ~is_first & (crimes["offence"][said] == first_offence[log])
+    others = said[~is_first & ~is_same]
+    place = np.arange(len(others)) - np.searchsorted(crimes["log"][others], crimes["log"][others])
+    for part, rows in (
+        ("crime_1", said[is_first]),
+        ("crime_2", others[place == 0]),
+        ("crime_3", others[place >= 1]),
+    ):
+        where = crimes["log"][rows]
+        logs[part][where] = bank.draw(
+            rng, "crime", keys[crimes["offence"][rows]], logs["half"][where], crimes["is_da"][rows]
+        )
+    further = np.bincount(log[is_same], minlength=len(logs["kind"]))
+    logs["further"] = further
+    rows = np.flatnonzero(further)
+    logs["also"][rows] = bank.draw(
+        rng, "also", np.minimum(further[rows], 3).astype(str), logs["half"][rows]
+    )
+    # reported as a crime and found to be none; and what a further caller says of an incident
+    told = np.flatnonzero((logs["kind"] == FRAME_NO_CRIME) & (logs["account"] == TOLD))
+    again = np.flatnonzero((logs["kind"] == DUPLICATE) & (logs["account"] == TOLD))
+    again = again[logs["is_unmarked"][again] | (rng.random(len(again)) < 0.5)]
+    for rows in (told, again):
+        logs["crime_1"][rows] = bank.draw(
+            rng, "crime", keys[logs["offence"][rows]], logs["half"][rows], logs["is_da"][rows]
+        )
+
+
+def _families(year: Year, rows: NDArray[Any], rng: np.random.Generator) -> NDArray[np.str_]:
+    offences = year.scenario.settings.offences
+    own = np.array([family_of(o.key, o.group) for o in offences])
+    offence = year.logs["offence"][rows]
+    return np.where(offence >= 0, own[offence], draw_choice(rng, dict(OTHER_FAMILIES), len(rows)))
+
+
+def _openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
+    logs = year.logs
+    subject_of = {i.code: i.subject for i in year.scenario.settings.incidents}
+    by_code = np.array([COVERS.get(c) or subject_of.get(c, "duplicate") for c in year.codes])
+    for account, kind in ((NEAR_MISS, "near_miss"), (AMBIGUOUS, "ambiguous")):
+        rows = np.flatnonzero((logs["account"] == account) & (logs["kind"] != DUPLICATE))
+        logs["opener"][rows] = bank.draw(
+            rng, kind, _families(year, rows, rng), logs["half"][rows], logs["is_da"][rows]
+        )
+    rows = np.flatnonzero((logs["account"] == BLAND) & (logs["kind"] == NO_CRIME))
+    logs["opener"][rows] = bank.draw(
+        rng, "bland", by_code[logs["own_code"][rows]], logs["half"][rows], logs["is_da"][rows]
+    )
+    rows = np.flatnonzero((logs["kind"] == HIDDEN) & (logs["crime_1"] >= 0))
+    logs["opener"][rows] = bank.draw(
+        rng, "context", by_code[logs["opening"][rows]], logs["half"][rows], logs["is_da"][rows]
+    )
+    buried = rows[rng.random(len(rows)) < 0.7]
+    logs["burial"][buried] = bank.draw(rng, "burial", "any", logs["half"][buried])
+    rows = np.flatnonzero((logs["kind"] == DUPLICATE) & (logs["crime_1"] < 0))
+    logs["opener"][rows] = bank.draw(rng, "bland", "duplicate", logs["half"][rows])
+
+
+def _vague_openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
+    """Where the crime is told later, the first account of a crime log is vague."""
+    logs = year.logs
+    rows = np.flatnonzero(logs["is_told_later"] & (logs["opener"] < 0))
+    logs["opener"][rows] = bank.draw(
+        rng, "ambiguous", _families(year, rows, rng), logs["half"][rows], logs["is_da"][rows]
+    )

@@ -1,0 +1,372 @@
+"""Scenarios: a folder with `scenario.yaml`, `phrases.csv` and `miss_law.yaml`, validated on load.
+
+A scenario may say `extends: <name>`; it then states only what differs, and a file that it has not
+is taken from the scenario it extends. docs/simulation.md describes every key.
+"""
+
+import csv
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cdi.agencies import explain, seed_values
+from cdi.variant import ScenarioError, find_scenario, read_scenario_yaml, scenario_chain
+
+VIOLENCE = "violence_against_the_person"
+SEXUAL = "sexual_offences"
+PHRASE_COLUMNS = ("phrase_id", "half", "kind", "subject", "text")
+SLOTS = {"off", "item", "place", "when"}
+KINDS = (
+    "crime", "also", "near_miss", "ambiguous", "burial", "bland", "no_crime", "closing", "update",
+    "context",
+)  # fmt: skip
+Share = float
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class District(_Strict):
+    """A police district; position in metres, British National Grid."""
+
+    code: str
+    name: str
+    share: float = Field(gt=0, le=1)
+    easting: int
+    northing: int
+
+
+class Force(_Strict):
+    """The fictional force."""
+
+    name: str
+    log_prefix: str = Field(pattern=r"^[A-Z]{2,4}$")
+    occurrence_prefix: str = Field(pattern=r"^\d{2}$")
+    districts: tuple[District, ...] = Field(min_length=1)
+
+
+class Volumes(_Strict):
+    """Counts of a year."""
+
+    logs: int = Field(gt=0)
+    records: int = Field(gt=0, description="live crime records")
+    violence_records: int = Field(gt=0)
+    no_log_share: Share = Field(ge=0, lt=1)
+    hidden_crimes: int = Field(ge=0)
+    frame_no_crime_logs: int = Field(ge=0)
+    non_crime_occurrences: int = Field(ge=0)
+    addresses: int = Field(gt=0)
+
+
+class Rates(_Strict):
+    """Recording rates in the frame, in the end; `others` move by one shift so that `all` holds."""
+
+    all: Share = Field(gt=0, lt=1)
+    violence_against_the_person: Share = Field(gt=0, lt=1)
+    sexual_offences: Share = Field(gt=0, lt=1)
+    hidden: Share = Field(ge=0, le=1)
+    others: dict[str, Share]
+
+
+class References(_Strict):
+    """Shares of crime records from logs."""
+
+    none: Share = Field(ge=0, le=1)
+    mistyped: Share = Field(ge=0, le=1)
+    odd_format: Share = Field(ge=0, le=1)
+    written_back: Share = Field(ge=0, le=1)
+    mistyped_written_back: Share = Field(ge=0, le=1)
+    only_on_log: Share = Field(ge=0, le=1)
+
+
+class Delays(_Strict):
+    """Hours from report to record: cumulative share by hours."""
+
+    within_hours: dict[int, Share]
+
+    @property
+    def steps(self) -> list[tuple[int, Share]]:
+        """Hours and shares, rising."""
+        return sorted(self.within_hours.items())
+
+    @model_validator(mode="after")
+    def _rising(self) -> "Delays":
+        shares = [share for _, share in self.steps]
+        if shares != sorted(shares) or shares[-1:] != [1.0]:
+            raise ValueError("shares must rise with the hours, the last must be 1.0")
+        return self
+
+
+class Hardness(_Strict):
+    """How hard the logs are; all are shares, each counted in the truth."""
+
+    duplicate_logs: Share = Field(ge=0, lt=0.5)
+    duplicates_unmarked: Share
+    reference_to_duplicate: Share
+    reopened_late: Share
+    record_before_log: Share
+    undecidable_frame: Share
+    undecidable_hidden: Share
+    undecidable_serious: float = Field(ge=0, le=1)
+    further_crimes: Share = Field(ge=0, lt=0.4)
+    near_miss: Share
+    ambiguous: Share
+    second_crime_unsaid: Share
+    crime_told_later_frame: Share
+    crime_told_later_hidden: Share
+    name_typing_error: Share
+    unparseable_rows: Share
+    rightly_cancelled: Share
+    wrongly_cancelled: Share
+    victim_named: Share
+    victim_birth_date: Share
+    position_missing: Share
+    address_typed_anew: Share
+    address_typing_error: Share
+    address_is_junction: Share
+    postcode_missing: Share
+    offence_place_differs: Share
+    reported_by_hand: Share
+    reported_when_recorded: Share
+
+
+class AuditSize(_Strict):
+    """Logs audited in the year before."""
+
+    frame: int = Field(gt=0)
+    others: int = Field(gt=0)
+
+
+Profile = Literal["day", "shop", "evening", "night"]
+
+
+class Offence(_Strict):
+    """One offence: Home Office code and class, volume, and how it comes to be reported."""
+
+    key: str
+    code: str = Field(pattern=r"^\d{3}/\d{2}$")
+    offence_class: str = Field(alias="class")
+    class_before_april_2017: str | None = None
+    annual: int = Field(ge=0)
+    group: str
+    opening: str
+    profile: Profile
+    da: Share = Field(ge=0, le=1)
+    no_log: float = Field(ge=0)
+    is_rape: bool = False
+
+
+class IncidentType(_Strict):
+    """One kind of log that reports no crime."""
+
+    code: str
+    subject: str
+    weight: float = Field(gt=0)
+    profile: Profile
+
+
+class MissLaw(_Strict):
+    """Where the misses fall, and what such logs look like."""
+
+    odds: dict[
+        Literal["domestic_abuse", "further_crime", "night", "child_or_vulnerable",
+                "partner_report", "not_attended", "undecidable"], float,
+    ]  # fmt: skip
+    manner_frame: dict[
+        Literal["kept_code_excuse", "promised", "gamed_code", "contradicted",
+                "non_crime_occurrence"], float,
+    ]  # fmt: skip
+    manner_hidden: dict[
+        Literal["relabelled", "excuse", "contradicted", "non_crime_occurrence"], float
+    ]
+
+
+class Settings(_Strict):
+    """scenario.yaml."""
+
+    title: str
+    published: frozenset[str] = Field(description="figures of the calibration that were published")
+    period_end: date
+    timezone: str
+    force: Force
+    volumes: Volumes
+    rates: Rates
+    hidden_mix: dict[str, Share]
+    references: References
+    delays: Delays
+    hardness: Hardness
+    audit: AuditSize
+    offences: tuple[Offence, ...] = Field(min_length=1)
+    incidents: tuple[IncidentType, ...] = Field(min_length=1)
+    profiles: dict[Profile, tuple[float, ...]]
+    weekdays: tuple[float, ...] = Field(min_length=7, max_length=7)
+    months: tuple[float, ...] = Field(min_length=12, max_length=12)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Settings":
+        groups = {offence.group for offence in self.offences}
+        problems = [
+            f"offences: group '{group}' is not in offence_groups.csv"
+            for group in sorted(groups - seed_values("offence_groups", "offence_group"))
+        ]
+        missing = groups - {VIOLENCE, SEXUAL} - set(self.rates.others)
+        problems += [f"rates.others.{group}: missing" for group in sorted(missing)]
+        problems += [
+            f"hidden_mix.{group}: no offence has this group"
+            for group in sorted(set(self.hidden_mix) - groups)
+        ]
+        problems += [
+            f"{name}: shares add up to {sum(shares):.3f}, not 1"
+            for name, shares in (
+                ("hidden_mix", self.hidden_mix.values()),
+                ("force.districts.share", [d.share for d in self.force.districts]),
+            )
+            if abs(sum(shares) - 1) > 1e-6
+        ]
+        problems += [
+            f"profiles.{name}: has {len(hours)} weights, a day has 24 hours"
+            for name, hours in self.profiles.items()
+            if len(hours) != 24
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One phrase of the bank."""
+
+    phrase_id: str
+    half: Literal["A", "B"]
+    kind: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A validated scenario."""
+
+    name: str
+    settings: Settings
+    miss_law: MissLaw
+    phrases: tuple[Phrase, ...]
+    sha256: str
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Offence groups that occur, in the order of the offences."""
+        return tuple(dict.fromkeys(offence.group for offence in self.settings.offences))
+
+
+def load_scenario(name: str) -> Scenario:
+    """Load a shipped scenario by name, or a stranger's by the path of its folder.
+
+    Raises:
+        ScenarioError: SCENARIO-UNKNOWN, SCENARIO-SCHEMA or SCENARIO-PHRASES, naming file, key
+            and fix.
+    """
+    folder = find_scenario(name)
+    chain = scenario_chain(folder)
+    content: dict[str, Any] = {}
+    for link in reversed(chain):
+        content = _merge(content, read_scenario_yaml(link / "scenario.yaml"))
+    content.pop("extends", None)
+    miss_file = _nearest(chain, "miss_law.yaml")
+    phrase_file = _nearest(chain, "phrases.csv")
+    settings = _validated(Settings, content, folder / "scenario.yaml")
+    miss_law = _validated(MissLaw, read_scenario_yaml(miss_file), miss_file)
+    phrases = _phrases(phrase_file, settings)
+    digest = hashlib.sha256()
+    for file in [*(link / "scenario.yaml" for link in chain), miss_file, phrase_file]:
+        digest.update(file.read_bytes())
+    return Scenario(folder.name, settings, miss_law, phrases, digest.hexdigest())
+
+
+def _nearest(chain: list[Path], name: str) -> Path:
+    for folder in chain:
+        if (folder / name).is_file():
+            return folder / name
+    raise ScenarioError(
+        "SCENARIO-SCHEMA",
+        f"{chain[0]} has no {name} and extends no scenario that has one",
+        "write the file, or add `extends: calibrated_2017`",
+    )
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _validated(model: type[Model], content: dict[str, Any], file: Path) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = "\n    ".join(explain(detail) for detail in error.errors())
+        raise ScenarioError(
+            "SCENARIO-SCHEMA",
+            f"{file}\n    {problems}",
+            "correct the keys named above; docs/simulation.md explains each",
+        ) from None
+
+
+def needed_subjects(settings: Settings) -> set[tuple[str, str]]:
+    """The (kind, subject) pairs that a scenario's phrases must cover in both halves."""
+    from cdi_force import subjects
+
+    needed = {("crime", offence.key) for offence in settings.offences}
+    needed |= {("bland", incident.subject) for incident in settings.incidents}
+    return needed | subjects.FIXED_SUBJECTS
+
+
+def _phrases(file: Path, settings: Settings) -> tuple[Phrase, ...]:
+    problems: list[str] = []
+    found: list[Phrase] = []
+    seen: set[str] = set()
+    with file.open(newline="", encoding="utf-8") as handle:
+        reader = csv.DictReader(handle, strict=True)
+        if tuple(reader.fieldnames or ()) != PHRASE_COLUMNS:
+            raise ScenarioError(
+                "SCENARIO-PHRASES",
+                f"{file}:1: header must be {','.join(PHRASE_COLUMNS)}",
+                "correct the header",
+            )
+        for row in reader:
+            at = f"{file}:{reader.line_num}"
+            slots = set(re.findall(r"\{(\w*)\}", row["text"] or ""))
+            if None in row or None in row.values():
+                problems.append(f"{at}: has not {len(PHRASE_COLUMNS)} fields")
+                continue
+            if row["phrase_id"] in seen:
+                problems.append(f"{at}: phrase_id '{row['phrase_id']}' is there twice")
+            if row["half"] not in ("A", "B"):
+                problems.append(f"{at}: half '{row['half']}' is not A or B")
+            if row["kind"] not in KINDS:
+                problems.append(f"{at}: kind '{row['kind']}' is not one of {', '.join(KINDS)}")
+            if slots - SLOTS:
+                problems.append(f"{at}: unknown slot {{{', '.join(sorted(slots - SLOTS))}}}")
+            seen.add(row["phrase_id"])
+            found.append(Phrase(**row))  # type: ignore[arg-type]  # checked above
+    have = {(p.kind, p.subject, p.half) for p in found}
+    problems += [
+        f"{file}: no phrase of kind '{kind}', subject '{subject}', half {half}"
+        for kind, subject in sorted(needed_subjects(settings))
+        for half in ("A", "B")
+        if (kind, subject, half) not in have
+    ]
+    if problems:
+        raise ScenarioError("SCENARIO-PHRASES", "\n  ".join(problems), "correct the phrases")
+    return tuple(found)

@@ -1,0 +1,90 @@
+"""Auditors of the simulated force: they know what is true, and fill in their worksheets with it.
+
+A log's crimes are those that it reports, recorded or not at the extract's as_of, as `make coverage`
+counts them; a duplicate of a log reports none. What they write is SIMULATED.
+"""
+
+import csv
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdi import paths
+from cdi.audit.worksheets import HEADER
+from cdi.sql import fetch_dicts
+from cdi.variant import Variant
+from cdi_force.scenario import load_scenario
+
+CRIMES = """
+select
+    call_id, offence, is_domestic_abuse, crime_id, recorded_at,
+    outcome_as_of = 'recorded' as is_recorded
+from read_parquet($truth)
+where call_id in (select unnest($ids))
+    and outcome_as_of in ('recorded', 'wrongly_cancelled', 'unrecorded')
+order by call_id, ordinal
+"""
+MOMENT = "%Y-%m-%d %H:%M:%S"
+
+
+def fill_in_sheet(sheet: Path, target: Path, read_at: datetime) -> Path:
+    """Fill in an auditor's CSV worksheet with what is true.
+
+    Args:
+        sheet: As `cdi.audit.worksheets` wrote it.
+        target: The filled-in file.
+        read_at: Local time that is written down.
+
+    Returns:
+        The target.
+    """
+    with sheet.open(newline="", encoding="utf-8") as handle:
+        given = [{name: row[name] for name in HEADER} for row in csv.DictReader(handle)]
+    rows = true_readings(given, read_at)
+    with target.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, HEADER)
+        writer.writeheader()
+        writer.writerows(rows)
+    return target
+
+
+def true_readings(given: Sequence[dict[str, Any]], read_at: datetime) -> list[dict[str, Any]]:
+    """Rows of the dataset `audit_readings` for logs that were given to an auditor.
+
+    Args:
+        given: draw_id, call_reference and auditor_code of each.
+        read_at: Local time that is written down.
+    """
+    settings = load_scenario(Variant.chosen().scenario).settings
+    code = {offence.key: offence.code for offence in settings.offences}
+    by: dict[str, list[dict[str, Any]]] = {}
+    values = {
+        "truth": str(paths.truth() / "crimes.parquet"),
+        "ids": [row["call_reference"] for row in given],
+    }
+    with duckdb.connect() as con:
+        for crime in fetch_dicts(con, CRIMES, values):
+            by.setdefault(crime["call_id"], []).append(crime)
+    blank = dict.fromkeys(HEADER, "")
+    made = []
+    for row in given:
+        crimes = by.get(row["call_reference"], [])
+        own = {**blank, **row, "audited_at": f"{read_at:{MOMENT}}"}
+        recorded = sum(crime["is_recorded"] for crime in crimes)
+        made.append({**own, "crime_number": 0, "due_count": len(crimes),
+                     "recorded_count": recorded})  # fmt: skip
+        for number, crime in enumerate(crimes, start=1):
+            made.append(
+                {
+                    **own,
+                    "crime_number": number,
+                    "offence_code": code[crime["offence"]],
+                    "domestic_abuse_code": "Y" if crime["is_domestic_abuse"] else "N",
+                    "recorded_code": "Y" if crime["is_recorded"] else "N",
+                    "record_reference": crime["crime_id"] if crime["is_recorded"] else "",
+                }
+            )
+    return made

@@ -1,0 +1,336 @@
+"""What becomes of spoiled files: each corruption through extraction and the checks of border 1.
+
+Two agencies whose files differ in everything: the simulated force (a small one: monthly files,
+snapshots) and the made-up sample of the tests (daily changes, two formats). Each has a batch that
+was accepted before; then the newest file of the next delivery is spoiled, one corruption at a time,
+and what is accepted is compared, row by row, with what the clean delivery gives.
+
+==============  =================================================================================
+verdict         when
+==============  =================================================================================
+failed          extraction or check refused the batch, naming a rule; nothing is accepted
+quarantined     all that was accepted is clean, and no row is gone that was not refused by a rule
+warned          a `warn` rule that holds on the clean delivery does not hold
+harmless        the accepted rows equal the clean ones, and no rule has anything to say
+missed          none of these: spoiled rows were accepted, or rows lost, and no rule says so
+==============  =================================================================================
+"""
+
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdi import agencies, landing, paths, pipeline
+from cdi.agencies import Agency
+from cdi.datasets import DATASETS
+from cdi.errors import CdiError, GateError
+from cdi.sources import Interval
+from cdi_force.details import add_details
+from cdi_force.extracts import Writer
+from cdi_force.generate import window_start
+from cdi_force.narrative import write_narrative
+from cdi_force.population import simulate_year
+from cdi_force.scenario import load_scenario
+from cdi_force.texts import Bank
+from cdi_proofs.corruptions import CORRUPTIONS, Corruption, Extract
+
+SAMPLE = paths.REPO / "tests" / "agencies" / "sample"
+MONTHS = 2  # of the simulated force: one accepted before, one delivered now
+VOLUME = 0.15  # of its size: enough to tell the hours of a month
+SEED = 33
+VERDICTS = ("failed", "quarantined", "warned", "harmless", "missed")
+FILES = {"calls": "calls", "crime_records": "crimes", "log_actions": "log_actions"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An agency with what was accepted before, and the clean delivery.
+
+    Attributes:
+        agency: Its name.
+        state: State folder with the batch accepted before; copied for each try.
+        data: The files of the clean delivery.
+        environment: Variables that choose the agency.
+        interval: First day and the day after the last, of the delivery.
+    """
+
+    agency: str
+    state: Path
+    data: Path
+    environment: dict[str, str]
+    interval: tuple[date, date]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a delivery came to.
+
+    Attributes:
+        accepted: How often each accepted row, by a hash of what the marts are made of.
+        refused: Refused rows by rule.
+        broken: Rules of severity `warn` that do not hold.
+        stopped_by: Rule that refused the whole, if any.
+        border: Who refused it: `reader` or `landing`.
+    """
+
+    accepted: Counter[str]
+    refused: Counter[str]
+    broken: tuple[str, ...]
+    stopped_by: str | None = None
+    border: str = "landing"
+
+
+def prepare_stages(folder: Path) -> list[Stage]:
+    """Make both agencies' files, and the batches that were accepted before.
+
+    Args:
+        folder: An empty folder.
+    """
+    return [stage_simulated(folder / "simulated"), stage_sample(folder / "sample")]
+
+
+def stage_simulated(folder: Path) -> Stage:
+    """The simulated force, small: its files, and the batches of all months but the newest."""
+    loaded = load_scenario(paths.DEFAULT_SCENARIO)
+    year = simulate_year(loaded, SEED, volume=VOLUME)
+    bank = Bank(loaded)
+    write_narrative(year, bank, SEED)
+    add_details(year, SEED)
+    data, before = folder / "data", folder / "before"
+    Writer(year, bank).write(data, window_start(loaded, MONTHS))
+    before.mkdir()
+    for name in FILES.values():
+        shutil.copy(min(data.glob(f"{name}-*")), before)
+    chosen = {"SCENARIO": paths.DEFAULT_SCENARIO, "MONTHS": str(MONTHS), "SEED": str(SEED)}
+    environment = {**chosen, "CDI_AGENCIES": str(paths.REPO / "agencies")}
+    with paths.environment(**environment):
+        agency = agencies.load(paths.SIMULATED)
+    assert agency.coverage is not None  # noqa: S101  Variant gives it
+    interval = (agency.coverage.start, agency.coverage.end)
+    stage = Stage(paths.SIMULATED, folder / "state", data, environment, interval)
+    _accept(stage, stage.state, before, interval, list(FILES))
+    return stage
+
+
+def stage_sample(folder: Path) -> Stage:
+    """The made-up sample: its files, and the batches of all days but the two newest."""
+    data = folder / "data"
+    shutil.copytree(SAMPLE / "data", data)
+    environment = {"CDI_AGENCIES": str(SAMPLE.parent)}
+    with paths.environment(**environment):
+        agency = agencies.load("sample")
+    assert agency.coverage is not None  # noqa: S101  its agency.yaml gives it
+    first, last = agency.coverage.start, agency.coverage.end - timedelta(days=2)
+    stage = Stage("sample", folder / "state", data, environment, (last, agency.coverage.end))
+    _accept(stage, stage.state, data, (first, last), ["calls", "crime_records"])
+    return stage
+
+
+def _accept(
+    stage: Stage, state: Path, data: Path, days: tuple[date, date], datasets: Sequence[str]
+) -> None:
+    for dataset in datasets:
+        _taken(stage, dataset, deliver_files(stage, state, data, dataset, days))
+
+
+def _taken(stage: Stage, dataset: str, outcome: Outcome) -> Outcome:
+    if outcome.stopped_by:
+        raise GateError(
+            "CORRUPTIONS-CLEAN",
+            f"clean {dataset} of {stage.agency} was refused by {outcome.stopped_by}",
+            "a rule gives a false alarm: correct it first",
+        )
+    return outcome
+
+
+def deliver_files(
+    stage: Stage, state: Path, data: Path, dataset: str, days: tuple[date, date] | None = None
+) -> Outcome:
+    """Extract and check one delivery.
+
+    Args:
+        stage: Whose.
+        state: State folder; the batch is added to it.
+        data: The files.
+        dataset: Which dataset of them.
+        days: First day and the day after the last; the stage's by default.
+    """
+    with paths.environment(**stage.environment, CDI_HOME=str(state), CDI_DATA=str(data)):
+        agency = agencies.load(stage.agency)
+        interval = Interval.of_days(agency, *(days or stage.interval))
+        try:
+            batch_id = pipeline.extract(stage.agency, dataset, interval).result
+        except CdiError as error:
+            return Outcome(Counter(), Counter(), (), error.rule_id, "reader")
+        home = paths.landing(stage.agency, dataset)
+        if batch_id is None:  # the same content as before
+            return _outcome(landing.batches(stage.agency, dataset)[-1].folder, dataset)
+        try:
+            pipeline.check_landing(stage.agency, dataset, batch_id)
+        except GateError:
+            results = json.loads((home / "refused" / batch_id / "validation.json").read_text())
+            stopped = [
+                r["rule_id"] for r in results
+                if not r["is_success"] and (r["severity"] == "fail" or r["error"])
+            ]  # fmt: skip
+            return Outcome(Counter(), Counter(), (), stopped[0])
+        return _outcome(home / "batches" / batch_id, dataset)
+
+
+def _outcome(batch: Path, dataset: str) -> Outcome:
+    # what the marts are made of: a reference by its canonical form, as far as it has one
+    parts = [
+        f"coalesce({c.key_name}, {c.name})" if c.kind == "reference" else ", ".join(c.outputs)
+        for c in DATASETS[dataset]
+    ]
+    hashes = duckdb.execute(
+        f"select sha256(cast(row({', '.join(parts)}, source_as_of) as varchar)) as content, "
+        "count(*) from read_parquet(?) group by 1",
+        [str(batch / "rows.parquet")],
+    ).fetchall()
+    refused = duckdb.execute(
+        "select rule_id, count(*) from read_parquet(?) group by 1",
+        [str(batch / "quarantine.parquet")],
+    ).fetchall()
+    results = json.loads((batch / "validation.json").read_text())
+    broken = [r["rule_id"] for r in results if not r["is_success"] and r["severity"] == "warn"]
+    return Outcome(Counter(dict(hashes)), Counter(dict(refused)), tuple(dict.fromkeys(broken)))
+
+
+def judge_outcome(clean: Outcome, spoiled: Outcome) -> tuple[str, list[str]]:
+    """Verdict and the rules that say so, by comparison with the clean delivery."""
+    if spoiled.stopped_by:
+        return "failed", [spoiled.stopped_by]
+    refused = spoiled.refused - clean.refused
+    broken = [rule for rule in spoiled.broken if rule not in clean.broken]
+    if spoiled.accepted == clean.accepted and not (refused or broken):
+        return "harmless", []
+    gone = clean.accepted - spoiled.accepted
+    is_clean = not spoiled.accepted - clean.accepted
+    if refused and is_clean and gone.total() <= refused.total():
+        return "quarantined", [rule for rule, _ in refused.most_common()]
+    return ("warned", broken) if broken else ("missed", [])
+
+
+def spoil_files(stage: Stage, corruption: Corruption, folder: Path) -> Path:
+    """The delivery's files with the newest of a dataset spoiled, in a folder of their own."""
+    folder.mkdir()
+    for file in stage.data.iterdir():
+        (folder / file.name).symlink_to(file)
+    earlier, newest = sorted(folder.glob(f"{FILES[corruption.dataset]}-*"))[-2:]
+    content = newest.read_bytes()
+    newest.unlink()
+    newest.write_bytes(content)
+    corruption.apply(Extract(load_stage_agency(stage), corruption.dataset, newest, earlier))
+    return folder
+
+
+def load_stage_agency(stage: Stage) -> Agency:
+    """The stage's agency, as its own environment finds it."""
+    with paths.environment(**stage.environment):
+        return agencies.load(stage.agency)
+
+
+def attempt_corruption(stage: Stage, place: int, clean: Outcome) -> dict[str, Any]:
+    """Try one corruption (its place in `CORRUPTIONS`) on one agency, in a copy of its state."""
+    corruption = CORRUPTIONS[place]
+    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
+        state = Path(scratch) / "state"
+        shutil.copytree(stage.state, state)
+        data = spoil_files(stage, corruption, Path(scratch) / "data")
+        outcome = deliver_files(stage, state, data, corruption.dataset)
+    verdict, rules = judge_outcome(clean, outcome)
+    return {
+        "name": corruption.name,
+        "agency": stage.agency,
+        "dataset": corruption.dataset,
+        "verdict": verdict,
+        "rule_id": rules[0] if rules else None,
+        "rules": rules,
+        "border": outcome.border if rules else None,
+    }
+
+
+def clean_outcome(stage: Stage, dataset: str) -> Outcome:
+    """What the clean delivery comes to, in a copy of the agency's state."""
+    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
+        state = Path(scratch) / "state"
+        shutil.copytree(stage.state, state)
+        return deliver_files(stage, state, stage.data, dataset)
+
+
+def run_corruptions(
+    say: Callable[[str], None] = lambda _: None,
+    advance: Callable[[int, int], None] = lambda _done, _of: None,
+    only: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Try all corruptions on both agencies and write ``<state>/corruptions.json``.
+
+    Args:
+        say: Is told each step as it begins.
+        advance: Is told how many tries are done, and of how many.
+        only: Names of corruptions; all by default.
+
+    Returns:
+        One entry per corruption and agency that it can befall.
+
+    Raises:
+        GateError: CORRUPTIONS-CLEAN if a clean delivery is refused.
+    """
+    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
+        say("making two agencies' files")
+        stages = prepare_stages(Path(scratch))
+        tries = [
+            (stage, place)
+            for stage in stages
+            for place, corruption in enumerate(CORRUPTIONS)
+            if corruption.befalls(load_stage_agency(stage))
+            and (not only or corruption.name in only)
+        ]
+        found = []
+        # new processes, as DuckDB's threads do not outlive a fork
+        workers = min(4, os.cpu_count() or 1)
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            say("taking the clean deliveries")
+            by_name = {stage.agency: stage for stage in stages}
+            delivered = {
+                (agency, dataset): pool.submit(clean_outcome, by_name[agency], dataset)
+                for agency, dataset in dict.fromkeys(
+                    (stage.agency, CORRUPTIONS[place].dataset) for stage, place in tries
+                )
+            }
+            # beside a clean delivery that is refused no spoiled one says anything
+            clean = {
+                (agency, dataset): _taken(by_name[agency], dataset, job.result())
+                for (agency, dataset), job in delivered.items()
+            }
+            say("spoiling")
+            jobs = [
+                pool.submit(
+                    attempt_corruption,
+                    stage,
+                    place,
+                    clean[stage.agency, CORRUPTIONS[place].dataset],
+                )
+                for stage, place in tries
+            ]
+            for done, job in enumerate(as_completed(jobs), 1):
+                found.append(job.result())
+                advance(done, len(jobs))
+    order = {corruption.name: place for place, corruption in enumerate(CORRUPTIONS)}
+    found.sort(key=lambda row: (row["agency"], order[row["name"]]))
+    file = paths.home() / "corruptions.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found

@@ -1,0 +1,125 @@
+"""Records that no reference links: what the ladder finds of them, and Splink beside it.
+
+Both have the same records, the same candidates and the same columns (``bench/splink_links.py``, in
+an environment of its own, which `make scorecard` makes). Where that is absent, Splink is left out.
+"""
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdi import paths
+from cdi.sql import fetch_dicts, scalar
+
+STANDARD = 0.8  # least probability of a link that counts in the standard ruleset
+PRECISION = 0.995  # recall is also told at the least threshold that reaches it
+PYTHON = paths.REPO / ".venv-bench" / "bin" / "python"
+
+PREPARE = """
+create temp table leftovers as
+select t.* from true_links as t
+semi join published.linkage.int_linkage__subjects as s on t.crime_id = s.crime_record_id;
+
+create temp table candidates as
+select distinct c.crime_record_id, l.primary_call_id as incident
+from published.linkage.int_linkage__comparisons as c
+inner join known_logs as l on c.call_id = l.call_id;
+
+-- each linker's best call of each leftover crime
+create temp table guesses as
+select 'ladder' as linker, s.crime_record_id, s.call_id, s.probability
+from published.linkage.int_linkage__scored as s
+inner join published.linkage.int_linkage__records as r on s.crime_record_id = r.crime_record_id
+where r.is_crime_record;
+"""
+
+# of the guesses that are compared, whether they are right
+JUDGE = """
+create or replace temp table judged_guesses as
+select
+    g.linker, g.probability, coalesce(t.incident = l.primary_call_id, false) as is_right,
+    not coalesce(t.has_reference, false) as is_without_reference,
+    count(*) filter (where coalesce(t.incident = l.primary_call_id, false)) over best
+        as right_count,
+    count(*) over best as guess_count
+from guesses as g
+inner join known_logs as l on g.call_id = l.call_id and l.is_compared
+left join leftovers as t on g.crime_record_id = t.crime_id
+window best as (partition by g.linker order by g.probability desc);
+"""
+
+
+def compare_linkers(con: duckdb.DuckDBPyConnection, recording: Path) -> dict[str, Any]:
+    """Compare the linkers on the leftovers.
+
+    Args:
+        con: The scorecard's connection: `published`, `known_logs` and `true_links` are there.
+        recording: The published file.
+
+    Returns:
+        `blocks`: share of the true pairs of leftovers, and of those without a reference, that are
+        among the candidates: no linker can find more. `leftovers`: by linker precision and recall
+        from the standard probability on, and the recall at `PRECISION`.
+    """
+    con.execute(PREPARE)
+    linkers = ["ladder"]
+    if PYTHON.is_file():
+        _splink(con, recording)
+        linkers.append("splink")
+    con.execute(JUDGE)
+    totals = {
+        "all": scalar(con, "select count(*) from leftovers"),
+        "no_reference": scalar(con, "select count(*) from leftovers where not has_reference"),
+    }
+    found = fetch_dicts(
+        con,
+        """
+        select count(c.incident) as all, count(c.incident) filter (not has_reference)
+            as no_reference
+        from leftovers as t left join candidates as c
+            on t.crime_id = c.crime_record_id and t.incident = c.incident
+        """,
+    )[0]
+    return {
+        "blocks": {name: _share(found[name], total) for name, total in totals.items()},
+        "leftovers": {linker: _figures(con, linker, totals) for linker in linkers},
+    }
+
+
+def _splink(con: duckdb.DuckDBPyConnection, recording: Path) -> None:
+    program = paths.REPO / "bench" / "splink_links.py"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "links.parquet"
+        subprocess.run([str(PYTHON), str(program), str(recording), str(out)], check=True)
+        con.execute("insert into guesses select 'splink', * from read_parquet(?)", [str(out)])
+
+
+def _figures(
+    con: duckdb.DuckDBPyConnection, linker: str, totals: dict[str, int]
+) -> dict[str, float | None]:
+    row = fetch_dicts(
+        con,
+        """
+        select
+            count(*) filter (probability >= $standard) as guesses,
+            count(*) filter (probability >= $standard and is_right) as right_guesses,
+            count(*) filter (probability >= $standard and is_right and is_without_reference)
+                as right_without,
+            max(right_count) filter (right_count >= $precision * guess_count) as right_at_precision
+        from judged_guesses where linker = $linker
+        """,
+        {"standard": STANDARD, "precision": PRECISION, "linker": linker},
+    )[0]
+    return {
+        "precision": _share(row["right_guesses"], row["guesses"]),
+        "recall": _share(row["right_guesses"], totals["all"]),
+        "recall_no_reference": _share(row["right_without"], totals["no_reference"]),
+        "recall_at_precision_995": _share(row["right_at_precision"] or 0, totals["all"]),
+    }
+
+
+def _share(part: Any, whole: Any) -> float | None:
+    return round(float(part) / float(whole), 5) if whole else None

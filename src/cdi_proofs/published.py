@@ -1,0 +1,21 @@
+"""A published version of the simulated force, for a proof to look at."""
+
+from collections.abc import Callable
+
+from cdi import agencies, paths, pipeline
+from cdi.runner import default_interval
+from cdi_force.generate import ensure_force
+
+
+def run_simulated(say: Callable[[str], None]) -> None:
+    """Make the chosen simulated force and publish it, without Airflow; nothing if it is published.
+
+    Args:
+        say: Is told each step as it begins.
+    """
+    ensure_force(lambda step: say(f"simulating: {step}"))
+    interval = default_interval(agencies.load(paths.SIMULATED))
+    say("looking for what is new")
+    if not pipeline.is_up_to_date(paths.SIMULATED, interval):
+        say("extracting, building, checking, publishing")
+        pipeline.run_directly(paths.SIMULATED, interval)
