@@ -15,7 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cdi import agencies, paths, pipeline, runner, service
+from cdi import paths, pipeline, runner, service
+from cdi.agency.load import load_agency
 
 ROUNDS = 3
 AGENCY = "sample"  # of the tests: small, so that what Airflow adds is seen
@@ -41,7 +42,7 @@ def direct(home: Path) -> float:
 def scheduled(home: Path) -> float:
     """Seconds of the same steps as two DAG runs under a scheduler that is already up."""
     os.environ["CDI_HOME"] = str(home)
-    agency = agencies.load(AGENCY)
+    agency = load_agency(AGENCY)
     with service.airflow(service.RUN_COMPONENTS, runner.dag_ids(agency)) as client:
         started = time.monotonic()
         runner.Progress(client, Console(quiet=True)).follow(agency, runner.default_interval(agency))

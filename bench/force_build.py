@@ -22,7 +22,8 @@ from typing import Any
 import results
 from rich.console import Console
 
-from cdi import agencies, landing, paths, pipeline, runner
+from cdi import landing, paths, pipeline, runner
+from cdi.agency.load import load_agency
 from cdi.sql import connect, ident
 from cdi.variant import Variant
 from cdi_force.details import add_details
@@ -48,7 +49,7 @@ console = Console(stderr=True)
 def land(times: int, years: int) -> None:
     """Simulate one year and land it, then its copies."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
-    agency = agencies.load("simulated")
+    agency = load_agency("simulated")
     interval = runner.default_interval(agency)
     year = simulate_year(loaded, 1)
     bank = Bank(loaded)

@@ -16,8 +16,9 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, build, linking, paths, pipeline
-from cdi.sources import Interval
+from cdi import build, linking, paths, pipeline
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
 from cdi.sql import connect, fetch_dicts
 
 AGENCY = "nopd"
@@ -87,7 +88,7 @@ from counted
 
 def land() -> build.Plan:
     """Land the real files, unless they are, and plan without learnt weights."""
-    agency = agencies.load(AGENCY)
+    agency = load_agency(AGENCY)
     if agency.coverage is None:
         sys.exit(f"{AGENCY} has no coverage")
     interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)

@@ -20,7 +20,8 @@ from typing import Any
 
 import results
 
-from cdi import agencies, build, landing, paths, pipeline, runner
+from cdi import build, landing, paths, pipeline, runner
+from cdi.agency.load import load_agency
 from cdi.sql import connect, fetch_dicts
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
@@ -54,7 +55,7 @@ def home() -> Path:
 def land() -> None:
     """The landing of the force-year and the weights learnt from it, unless they are there."""
     ensure_force(print)
-    agency = agencies.load(paths.SIMULATED)
+    agency = load_agency(paths.SIMULATED)
     for dataset in DATASETS:
         extracted = pipeline.extract(agency.agency, dataset, runner.default_interval(agency))
         if extracted.result:
@@ -72,7 +73,7 @@ def prepare() -> dict[str, int]:
     inputs = home() / "input"
     inputs.mkdir(parents=True)
     prepared().parent.mkdir()
-    planned = build.plan(agencies.load(paths.SIMULATED))
+    planned = build.plan(load_agency(paths.SIMULATED))
     rows = {}
     for dataset in DATASETS:
         (batch,) = landing.batches(paths.SIMULATED, dataset)

@@ -35,7 +35,8 @@ from rich.console import Console
 from rich.progress import track
 from simulation import LOGS, SIZES
 
-from cdi import agencies, landing, paths, pipeline, runner
+from cdi import landing, paths, pipeline, runner
+from cdi.agency.load import load_agency
 from cdi.sql import connect, fetch_dicts
 from cdi.variant import first_day_of_months, scenario_end
 from cdi_force.details import add_details
@@ -106,7 +107,7 @@ def land_model() -> None:
     sources = home() / "sources"
     Writer(year, bank).write(sources, year.clock.start)
     del year
-    agency = agencies.load(MODEL)
+    agency = load_agency(MODEL)
     for dataset in DATASETS:
         extracted = pipeline.extract(MODEL, dataset, runner.default_interval(agency))
         if extracted.result:

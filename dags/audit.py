@@ -15,11 +15,11 @@ the cause start a new run. Monthly, and by hand for another period, size or univ
 from airflow.sdk import DAG, Param
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from cdi import agencies
+from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import dag_arguments, day
 from cdi_airflow.operators import StepOperator
 
-for agency in agencies.valid():
+for agency in load_valid_agencies():
     with DAG(
         **dag_arguments(agency, "audit", kind="now"),
         doc_md=__doc__,

@@ -16,14 +16,14 @@ An earlier state of knowledge: trigger with `as_of`.
 
 from airflow.sdk import DAG, Param, chain
 
-from cdi import agencies
+from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import asset, dag_arguments, moment
 from cdi_airflow.operators import StepOperator
 from cdi_airflow.release import ConfirmRelease, ProposeRelease
 
 ASKS = "Wait for two people (Required Actions) if a broken rule may be released."
 
-for agency in agencies.valid():
+for agency in load_valid_agencies():
     with DAG(
         **dag_arguments(agency, "build", kind="now"),
         doc_md=__doc__,

@@ -17,11 +17,11 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TaskGroup
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from cdi import agencies
+from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import asset, dag_arguments, deadline, moment
 from cdi_airflow.operators import ExtractOperator, StepOperator
 
-for agency in agencies.valid():
+for agency in load_valid_agencies():
     with DAG(
         **dag_arguments(agency, "extract", kind="interval"),
         doc_md=__doc__,

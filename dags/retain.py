@@ -12,11 +12,11 @@ for, an hour at most. Monthly. An agency without `retention_days` has no such DA
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from cdi import agencies
+from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import dag_arguments
 from cdi_airflow.operators import StepOperator
 
-for agency in agencies.valid():
+for agency in load_valid_agencies():
     if not any(source.retention_days for source in agency.sources.values()):
         continue
     with DAG(

@@ -16,13 +16,13 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from cdi import agencies
+from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import asset, dag_arguments
 from cdi_airflow.operators import StepOperator
 
 LEARN = {"links": "learn_links", "text": "learn_text"}
 
-for agency in agencies.valid():
+for agency in load_valid_agencies():
     with DAG(
         **dag_arguments(agency, "train", kind="now"),
         doc_md=__doc__,

@@ -17,9 +17,11 @@ import duckdb
 import pytest
 import yaml
 
-from cdi import agencies, build, paths, pipeline
-from cdi.agencies import Agency
-from cdi.sources import Interval
+from cdi import build, paths, pipeline
+from cdi.agency import code_maps
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLE = REPO / "tests" / "agencies" / "sample"  # two made-up weeks, delivered as daily changes
@@ -54,14 +56,14 @@ def load_sample() -> Agency:
     """The agency `sample`, which is in no registry but the tests'."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_AGENCIES", str(SAMPLE.parent))
-        return agencies.load("sample")
+        return load_agency("sample")
 
 
 @pytest.fixture
 def sample(state: Path, monkeypatch: pytest.MonkeyPatch) -> Agency:
     """The agency `sample`, alone in its registry."""
     monkeypatch.setenv("CDI_AGENCIES", str(SAMPLE.parent))
-    return agencies.load("sample")
+    return load_agency("sample")
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +81,7 @@ def nopd_home(nopd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(home))
         patch.setenv("CDI_DATA", str(nopd_data))
-        agency = agencies.load("nopd")
+        agency = load_agency("nopd")
         assert agency.coverage is not None
         interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
         assert pipeline.run_directly("nopd", interval)
@@ -179,13 +181,13 @@ class SmallAgency:
         self.write_settings()
         self.write_text(
             "call_types.csv",
-            f"{','.join(agencies.CODE_MAPS['call_types'])}\n"
+            f"{','.join(code_maps.CODE_MAPS['call_types'])}\n"
             "ASSAULT,Assault,violence_against_the_person,false,false,,,\n"
             "NOISE,Noise,,false,false,asb_nuisance,,\nTHEFT,Theft,theft,false,false,,,\n",
         )
         self.write_text(
             "offences.csv",
-            f"{','.join(agencies.CODE_MAPS['offences'])}\n"
+            f"{','.join(code_maps.CODE_MAPS['offences'])}\n"
             "A1,Assault,violence_against_the_person,false,false,,\nNC,No crime,,false,false,,\n",
         )
         self.write_text(
@@ -214,7 +216,7 @@ class SmallAgency:
     @property
     def agency(self) -> Agency:
         """The agency as the registry loads it."""
-        return agencies.load("testville")
+        return load_agency("testville")
 
     @property
     def interval(self) -> Interval:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from cdi import privacy
+from cdi.keys import decrypt_text
 
 
 def kinds_with(home: Path, agency: str, words: list[str]) -> dict[str, str]:
@@ -48,7 +48,7 @@ def _content(file: Path, agency: str) -> str:
         for row in pq.read_table(file).to_pylist():
             told.append(" ".join(map(str, row.values())))
             if row.get("original_encrypted"):
-                told.append(privacy.decrypt(agency, row["original_encrypted"]))
+                told.append(decrypt_text(agency, row["original_encrypted"]))
     elif raw[8:12] == b"DUCK":
         with duckdb.connect(str(file), read_only=True) as con:
             for schema, table in con.execute(

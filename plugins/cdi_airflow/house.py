@@ -7,7 +7,7 @@ from airflow.sdk import Asset, Param
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from cdi.agencies import Agency
+from cdi.agency.model import Agency
 from cdi_airflow.notifier import Notifier
 
 

@@ -124,7 +124,7 @@ class ExtractOperator(StepOperator):
         import functools
 
         from cdi import pipeline
-        from cdi.sources import Interval
+        from cdi.agency.interval import Interval
 
         interval = Interval(_moment(self.interval_start), _moment(self.interval_end))
         return functools.partial(

@@ -15,7 +15,8 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
-from cdi import access, agencies, build, paths
+from cdi import access, build, paths
+from cdi.agency.load import agency_names, load_agency
 from cdi.errors import CdiError
 from cdi.render import render
 
@@ -55,7 +56,7 @@ def _dag_id(agency: str) -> str:
 def may_read(agency: str, request: Request, user: GetUserDep) -> str:
     """The agency, if there is one and the user may see its build DAG."""
     requires_access_dag("GET", param_dag_id=_dag_id(agency))(request, user)
-    if agency not in agencies.names():
+    if agency not in agency_names():
         raise HTTPException(404, f"There is no agency {agency}.")
     return agency
 
@@ -67,7 +68,7 @@ AgencyDep = Annotated[str, Depends(may_read)]
 def index(request: Request, user: GetUserDep) -> Response:
     """The agencies whose build DAG the user may see."""
     shown = []
-    for name in agencies.names():
+    for name in agency_names():
         with contextlib.suppress(HTTPException):
             shown.append(_described(may_read(name, request, user)))
     return _page("pages.html.j2", agencies=shown, is_simulated=False)
@@ -77,7 +78,7 @@ def index(request: Request, user: GetUserDep) -> Response:
 def of_dag(dag_id: str, user: GetUserDep) -> Response:
     """From a DAG's tab to its agency's pages."""
     agency, _, step = dag_id.rpartition("__")
-    if not step or agency not in agencies.names():
+    if not step or agency not in agency_names():
         raise HTTPException(404, f"{dag_id} is no DAG of an agency, so it has no pages.")
     return RedirectResponse(f"../{agency}/", headers=HEADERS)
 
@@ -138,7 +139,7 @@ def _page(template: str, **values: Any) -> Response:
 def _datasets(agency: str) -> list[str]:
     """The agency's datasets; none if its folder is broken, which is told elsewhere."""
     try:
-        return list(agencies.load(agency).sources)
+        return list(load_agency(agency).sources)
     except CdiError:
         return []
 
@@ -146,7 +147,7 @@ def _datasets(agency: str) -> list[str]:
 def _described(agency: str) -> dict[str, Any]:
     """What the index pages say of an agency."""
     try:
-        loaded = agencies.load(agency)
+        loaded = load_agency(agency)
         name, is_simulated = loaded.name, loaded.is_simulated
     except CdiError:
         name, is_simulated = agency, agency == paths.SIMULATED

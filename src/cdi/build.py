@@ -1,12 +1,6 @@
-"""The build: a new private DuckDB file from the landing, by one `dbt build` (design 5.2, 5.10).
-
-The private file is ``published/<agency>/.next/recording.duckdb``. One build of an agency runs at a
-time; what a killed one left there is removed by the next. Nothing incremental exists, so a rerun
-equals the run.
-"""
+"""The build: from the landing to a new private DuckDB file, by one `dbt build`."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -23,11 +17,13 @@ from typing import Any
 import duckdb
 import yaml
 
-from cdi import agencies, landing, linking, paths, text_model, tombstones, weights
-from cdi.agencies import Agency
+from cdi import landing, linking, paths, text_model, tombstones, weights
+from cdi.agency import code_maps
+from cdi.agency.datasets import DATASETS, READINGS, output_columns
+from cdi.agency.model import Agency
 from cdi.audit import tables
-from cdi.datasets import DATASETS, READINGS, output_columns
-from cdi.errors import BuildError, BusyError
+from cdi.errors import BuildError
+from cdi.files import sha256_of_json, take_lock
 from cdi.landing import Batch
 from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
 from cdi.weights import Weights
@@ -123,8 +119,8 @@ def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
         from cdi.audit import register
 
         made_of["audit"] = register.fingerprint(agency.agency)
-    fingerprint = _sha256(state | made_of)
-    return Plan(agency, chosen, found, fingerprint, known, _sha256(state))
+    fingerprint = sha256_of_json(state | made_of)
+    return Plan(agency, chosen, found, fingerprint, known, sha256_of_json(state))
 
 
 def resume(agency: Agency, version: str) -> Plan:
@@ -170,10 +166,6 @@ def _as_of(batch: Batch) -> datetime:
 
 def _first_as_of(batch: Batch) -> datetime:
     return min(datetime.fromisoformat(file["as_of"]) for file in batch.manifest["files"])
-
-
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _code_parts(agency: Agency) -> dict[str, str]:
@@ -225,7 +217,7 @@ def build(planned: Plan) -> Path:
         BusyError: BUILD-BUSY if another build of the agency runs.
         BuildError: BUILD-DBT if dbt fails.
     """
-    with locked(paths.published(planned.agency.agency), planned.agency.agency):
+    with take_lock(paths.published(planned.agency.agency), planned.agency.agency):
         shutil.rmtree(planned.folder, ignore_errors=True)
         planned.folder.mkdir(parents=True)
         _create(planned.file)
@@ -265,7 +257,7 @@ def part(planned: Plan, *models: str) -> Iterator[Path]:
     """
     home = paths.weights(planned.agency.agency)
     with (
-        locked(home, " ".join(models)),
+        take_lock(home, " ".join(models)),
         tempfile.TemporaryDirectory(dir=home, prefix=".") as folder,
     ):
         file = Path(folder) / planned.file.name
@@ -273,22 +265,6 @@ def part(planned: Plan, *models: str) -> Iterator[Path]:
             _open_landing(con, planned)
         _run_dbt(planned, file, models)
         yield file
-
-
-@contextlib.contextmanager
-def locked(folder: Path, what: str) -> Iterator[None]:
-    """One build of an agency at a time; the lock goes with its process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(
-                "BUILD-BUSY",
-                f"another build of {what} is running in {folder}",
-                "wait for it; the lock goes when its process ends",
-            ) from None
-        yield
 
 
 def _describe(planned: Plan) -> dict[str, Any]:
@@ -320,7 +296,9 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     _table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
     _collect_quarantine(con, planned)
     linking.open_weights(con, planned.weights.get("links"))
-    text_model.open_weights(con, planned.weights.get("text"), _sha256(_code_parts(agency))[:10])
+    text_model.open_weights(
+        con, planned.weights.get("text"), sha256_of_json(_code_parts(agency))[:10]
+    )
     newest = {
         name: max((_as_of(b) for b in some), default=None) for name, some in planned.batches.items()
     }
@@ -343,7 +321,7 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
             }
         ],
     )
-    for name, columns in (agencies.CODE_MAPS | agencies.OPTIONAL_MAPS).items():
+    for name, columns in (code_maps.CODE_MAPS | code_maps.OPTIONAL_MAPS).items():
         kinds = {c: "BOOLEAN" if c.startswith(("is_", "expects_")) else "VARCHAR" for c in columns}
         file = agency.folder / f"{name}.csv"
         if not file.is_file():

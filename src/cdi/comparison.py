@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cdi import build, paths
-from cdi.datasets import BY_PEOPLE, DECISIONS, READINGS
+from cdi.agency.datasets import BY_PEOPLE, DECISIONS, READINGS
 from cdi.errors import BuildError
 from cdi.sql import connect, fetch_dicts
 

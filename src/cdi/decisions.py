@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from cdi import landing, paths
-from cdi.agencies import Agency
-from cdi.datasets import DATASETS, DECISIONS
+from cdi.agency.datasets import DATASETS, DECISIONS
+from cdi.agency.model import Agency
 from cdi.errors import CdiError
+from cdi.files import wait_for_lock
 from cdi.quality import checks
 from cdi.sql import connect, fetch_dicts
 
@@ -71,7 +72,7 @@ def decide_sheet(agency: Agency, file: Path) -> tuple[int, int]:
 
     given = decision_sheet.read(file)
     rows = [_row(agency, values, _reference(values)) for values in given.values()]
-    with landing.locked(paths.decisions(agency.agency)):  # the same sheet may be given twice
+    with wait_for_lock(paths.decisions(agency.agency)):  # the same sheet may be given twice
         known = _known(agency)
         new = {
             number: row

@@ -13,7 +13,8 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, build, paths
+from cdi import build, paths
+from cdi.agency.load import load_agency
 from cdi.build import Plan
 from cdi.errors import BuildError
 from cdi.render import render
@@ -124,7 +125,7 @@ def markdown() -> str:
     ):
         from cdi.quality import checks
 
-        agency = agencies.load(paths.SIMULATED)
+        agency = load_agency(paths.SIMULATED)
         nothing = Plan(agency, datetime.now(UTC), {name: [] for name in agency.sources}, "0" * 64)
         build.build(nothing)
         with connect(nothing.file) as con:

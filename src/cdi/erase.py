@@ -22,14 +22,15 @@ from pathlib import Path
 from openpyxl import load_workbook
 
 from cdi import build, landing, paths, pipeline, tombstones, traces, weights
-from cdi.agencies import Agency
+from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS
+from cdi.agency.interval import Interval
+from cdi.agency.key_rules import key_expression
+from cdi.agency.model import Agency
 from cdi.audit import register
-from cdi.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS
 from cdi.errors import CdiError
+from cdi.files import take_lock, wait_for_lock
 from cdi.landing import Batch, Forgotten
-from cdi.service import LOCK_SECONDS
-from cdi.sources import Interval
-from cdi.sql import Params, connect, ident, literal
+from cdi.sql import SQLITE_LOCK_SECONDS, Params, connect, ident, literal
 from cdi.traces import Wanted
 
 Say = Callable[[str], None]
@@ -205,7 +206,7 @@ def _typed(agency: Agency, thing: str) -> Iterator[tuple[str, str]]:
         }
         with connect() as con:
             bound = Params()
-            key = tombstones.key_expression(agency, thing, "t", bound)
+            key = key_expression(agency, thing, "t", bound)
             query = f"select t, {key} from (select unnest($typed::varchar[]) as t)"
             yield from con.execute(query, bound.values | {"typed": sorted(typed)}).fetchall()
 
@@ -283,7 +284,7 @@ def _take_out(
         Whether there was anything.
     """
     name = agency.agency
-    with build.locked(paths.published(name), name), build.locked(paths.weights(name), name):
+    with take_lock(paths.published(name), name), take_lock(paths.weights(name), name):
         _unfinished(agency).touch()
         counts = {
             "rows of files that people wrote": _from_people(agency, gone),
@@ -381,7 +382,7 @@ def _from_landing(agency: Agency, gone: _Gone, until: datetime | None) -> dict[s
         home = paths.landing(agency.agency, dataset)
         if not home.is_dir():
             continue
-        with landing.locked(home):
+        with wait_for_lock(home):
             for batch in _batches(agency, dataset):
                 # what people wrote of an expired call goes with it; the rest has its own limit
                 also = gone.also if dataset in BY_PEOPLE else ()
@@ -473,7 +474,7 @@ def _clean_sqlite(file: Path, wanted: Wanted) -> None:
         made = wanted.pattern.sub(tombstones.ERASED.encode(), raw)
         return made.decode() if isinstance(value, str) else made
 
-    with contextlib.closing(sqlite3.connect(file, timeout=LOCK_SECONDS)) as con:
+    with contextlib.closing(sqlite3.connect(file, timeout=SQLITE_LOCK_SECONDS)) as con:
         con.create_function("clean", 1, clean, deterministic=True)
         con.execute("pragma secure_delete = on")
         for table, column in traces.sqlite_columns(con):

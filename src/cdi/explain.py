@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cdi import paths, tombstones
-from cdi.agencies import Agency
+from cdi import paths
+from cdi.agency.key_rules import key_expression
+from cdi.agency.model import Agency
 from cdi.decision_page import EFFECTS, FACT, VERDICTS, fact_in_words, words
 from cdi.errors import CdiError
 from cdi.render import NOTHING
@@ -69,7 +70,7 @@ def _call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> str:
     """The id of the call that was typed, by the key rules that the landing uses."""
     bound = Params()
     text = f"trim({bound.bind(typed)})"
-    key = tombstones.key_expression(agency, "call", text, bound)
+    key = key_expression(agency, "call", text, bound)
     call_id = str(scalar(con, f"select coalesce({key}, upper({text}))", bound.values))
     if scalar(con, "select count(*) from main.fct_calls where call_id = ?", [call_id]):
         return call_id

@@ -1,27 +1,26 @@
 """The landing: immutable, checked batches; the truth that every build starts from (design 5.2).
 
 ``landing/<agency>/<dataset>/``
-    ``batches/<id>/``  accepted: ``rows.parquet``, ``quarantine.parquet``, ``manifest.json``,
+    ``batches/<id>/``  accepted: ``rows.parquet``, ``quarantine.parquet``, ``manifest.json`` and
     ``validation.json``; never changed again
-    ``pending/<id>/``  extracted; as it is until its check has ended
-    ``checking/<id>/``  a copy of it that the check works on, and a killed check leaves
-    ``refused/<id>/``  a `fail` rule of border 1 did not hold; kept for the person who must look
+    ``pending/<id>/``  extracted, and kept as it is until its check has ended
+    ``checking/<id>/``  the working copy of a pending batch while its check runs; left behind if the
+    check is killed
+    ``refused/<id>/``  a `fail` rule of border 1 was broken; kept for the person who must look
 
 A batch appears by one rename. Every row read is accepted, quarantined with a rule id, an exact
-duplicate after column mapping, or erased (design 5.3), counted per file in the manifest; rows of
-a shared file that are none of the dataset's (`rows` in agency.yaml) are counted as ``left_out``.
-Only an erasure or a retention limit changes a batch later (`forget`): its files one by one, each by
-a rename, the manifest last.
+duplicate after column mapping, or erased (design 5.3); the manifest counts each per file. Rows of a
+shared file that belong to another dataset (`rows` in agency.yaml) are counted as ``left_out``. Only
+an erasure or a retention limit changes a batch later (`forget`): one file at a time, each by a
+rename, the manifest last.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -30,9 +29,9 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, paths, privacy, sources, tombstones
-from cdi.agencies import Agency, ColumnMap, Source
-from cdi.datasets import (
+from cdi import paths, privacy, sources, tombstones
+from cdi.agency import model
+from cdi.agency.datasets import (
     BY_PEOPLE,
     DATASETS,
     HASHED,
@@ -42,7 +41,13 @@ from cdi.datasets import (
     Column,
     output_columns,
 )
-from cdi.sources import FetchedFile, Interval
+from cdi.agency.interval import Interval
+from cdi.agency.key_rules import key_expression
+from cdi.agency.load import check_patterns, load_agency
+from cdi.agency.model import Agency, ColumnMap, Source
+from cdi.files import sha256_of_json, wait_for_lock
+from cdi.keys import decrypt_text, derive_key, encrypt_texts, set_hash_key
+from cdi.sources import FetchedFile
 from cdi.sql import Params, connect, fetch_dicts, ident, scalar
 
 QUARANTINE_COLUMNS = {
@@ -95,26 +100,22 @@ def batches(agency: str, dataset: str) -> list[Batch]:
     return sorted(found, key=lambda batch: batch.manifest["seq"])
 
 
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def _code_sha256() -> str:
     """What turns bytes into rows: a change of it extracts anew."""
     modules = ("datasets", "landing", "privacy", "sources", "tombstones")
     here = Path(__file__).parent
-    return _sha256([(here / f"{name}.py").read_text(encoding="utf-8") for name in modules])
+    return sha256_of_json([(here / f"{name}.py").read_text(encoding="utf-8") for name in modules])
 
 
 def _source_fingerprint(agency: Agency, dataset: str, files: list[FetchedFile]) -> str:
-    return _sha256(
+    return sha256_of_json(
         {
             "files": [(f.name, f.sha256, f.as_of) for f in files],
             "source": agency.sources[dataset].model_dump(by_alias=True),
             "key_rules": {k: [r.model_dump() for r in v] for k, v in agency.key_rules.items()},
             "timezone": agency.timezone,
             "code": _code_sha256(),
-            "key": privacy.derive(agency.agency, "fingerprint").hex()[:16],
+            "key": derive_key(agency.agency, "fingerprint").hex()[:16],
         }
     )
 
@@ -166,7 +167,7 @@ def extract(
         AgencyError: If agency.yaml has a regular expression that is none.
         SourceError: If a file is absent, damaged or not what agency.yaml says; nothing is landed.
     """
-    sources.check_patterns(agency)
+    check_patterns(agency)
     # a backfill runs many intervals at once: each has its own folder, which a killed one leaves
     folder = paths.landing(agency.agency, dataset) / "pending"
     working = folder / f".{_name(interval)}"
@@ -269,7 +270,7 @@ def begin_check(batch: Batch) -> Batch:
     """
     home = paths.landing(batch.manifest["agency"], batch.manifest["dataset"])
     target = home / "checking" / batch.folder.name
-    with locked(home):  # an erasure changes file by file
+    with wait_for_lock(home):  # an erasure changes file by file
         remove(target)
         copied = target.with_name(f".{target.name}")
         shutil.copytree(batch.folder, copied, ignore=shutil.ignore_patterns(".*"))
@@ -296,10 +297,10 @@ def accept(batch: Batch) -> Batch | None:
     manifest = batch.manifest
     home = paths.landing(manifest["agency"], manifest["dataset"])
     (home / "batches").mkdir(parents=True, exist_ok=True)
-    with locked(home):
+    with wait_for_lock(home):
         if manifest.get("tombstones", 0) < len(tombstones.lines(manifest["agency"])):
             # something was erased while this batch was checked
-            forget(agencies.load(manifest["agency"]), batch, _as_of(batch))
+            forget(load_agency(manifest["agency"]), batch, _as_of(batch))
             batch = read_batch(batch.folder)
             manifest = batch.manifest
         twin = _counterpart(
@@ -318,15 +319,6 @@ def accept(batch: Batch) -> Batch | None:
         accepted_as = batch.folder.rename(home / "batches" / manifest["batch_id"])
         remove(pending)
         return read_batch(accepted_as)
-
-
-@contextlib.contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """One at a time writes to a folder: the landing of a dataset, or an agency's decisions."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # goes with its process, however it ends
-        yield
 
 
 def recount(batch: Batch, moved: Mapping[str, int]) -> Batch:
@@ -455,7 +447,7 @@ def _forget_refused(
     gone = [row["row_id"] for row in rows if row["source_file"] in old]
     if tombstones.are_open(con):
         texts = [
-            privacy.decrypt(agency.agency, row["original_encrypted"])
+            decrypt_text(agency.agency, row["original_encrypted"])
             if row["original_encrypted"]
             else row["original_masked"] or ""
             for row in rows
@@ -536,7 +528,7 @@ def _write_rows(
     """Map, type and split all files; write Parquet; return the manifest's counts."""
     source = agency.sources[dataset]
     con = connect(target / "work.duckdb")
-    privacy.set_hash_key(con, agency.agency)
+    set_hash_key(con, agency.agency)
     known = tombstones.lines(agency.agency)
     tombstones.open_(con, agency.agency)
     names = output_columns(dataset)
@@ -604,7 +596,7 @@ def _content_sha256(con: duckdb.DuckDBPyConnection) -> str:
         "select string_agg(row_id || rule_id || original_masked, '' order by row_id) "
         "from quarantine",
     )
-    return _sha256([content, refused])
+    return sha256_of_json([content, refused])
 
 
 def _value(mapping: ColumnMap, bound: Params) -> str:
@@ -620,7 +612,7 @@ def _time(agency: Agency, mapping: ColumnMap, bound: Params, *, is_moment: bool)
     text = _value(mapping, bound)
     times = []
     # apart, as one format with %z in its list makes DuckDB take the local times for UTC
-    for has_offset, formats in groupby(mapping.format, agencies.has_offset):
+    for has_offset, formats in groupby(mapping.format, model.has_offset):
         # DuckDB's %z knows no Z
         told = f"regexp_replace({text}, 'Z$', '+00')" if has_offset else text
         time = f"try_strptime({told}, {bound.bind(list(formats))})"
@@ -660,7 +652,7 @@ def _outputs(
     if column.kind == "reference":
         return {
             column.name: text,
-            column.key_name: tombstones.key_expression(agency, column.thing, text, bound),
+            column.key_name: key_expression(agency, column.thing, text, bound),
         }
     if column.kind in HASHED:
         is_date = column.kind == "birth_date"
@@ -915,7 +907,7 @@ def _insert_quarantine(
         rows = [row for row, is_held in zip(rows, held, strict=True) if not is_held]
     if not rows:
         return found
-    tokens = privacy.encrypt(agency.agency, [row.pop("original") for row in rows])
+    tokens = encrypt_texts(agency.agency, [row.pop("original") for row in rows])
     for row, token in zip(rows, tokens, strict=True):
         row["original_encrypted"] = token
     con.execute(

@@ -12,21 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdi import (
-    agencies,
-    build,
-    dictionary,
-    landing,
-    linking,
-    paths,
-    publish,
-    report,
-    text_model,
-    weights,
-)
+from cdi import build, dictionary, landing, linking, paths, publish, report, text_model, weights
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
 from cdi.errors import GateError
 from cdi.landing import read_batch
-from cdi.sources import Interval
 from cdi.sql import connect
 
 if TYPE_CHECKING:
@@ -55,7 +45,7 @@ def extract(
     storage_options: Mapping[str, Any] | None = None,
 ) -> Step:
     """Extract one dataset into a pending batch; see `cdi.landing.extract`."""
-    batch = landing.extract(agencies.load(agency), dataset, interval, storage_options)
+    batch = landing.extract(load_agency(agency), dataset, interval, storage_options)
     if batch is None:
         return Step(False, "nothing new: the sources equal the newest accepted batch")
     m = batch.manifest
@@ -88,7 +78,7 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
             "clear the task `extract`, not the check alone",
         )
     batch = read_batch(home / "pending" / batch_id)
-    accepted, results = checks.check_batch(agencies.load(agency), batch)
+    accepted, results = checks.check_batch(load_agency(agency), batch)
     if accepted is None:
         return Step(False, "nothing new: the same content was accepted meanwhile")
     told = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
@@ -97,7 +87,7 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
 
 def learn_links(agency: str, as_of: datetime | None = None) -> Step:
     """Learn the weights that links are scored by; see `cdi.linking`."""
-    planned = build.plan(agencies.load(agency), as_of)
+    planned = build.plan(load_agency(agency), as_of)
     known = planned.weights.get("links")
     if known is not None and known.described["learnt_from"] == planned.learns_from:
         return Step(False, f"nothing changed since version {known.version} was learnt")
@@ -116,7 +106,7 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
 
 def learn_text(agency: str, as_of: datetime | None = None) -> Step:
     """Learn the model that reads logs, from the audits; see `cdi.text_model`."""
-    planned = build.plan(agencies.load(agency), as_of)
+    planned = build.plan(load_agency(agency), as_of)
     known = planned.weights.get("text")
     if known is not None and known.described["learnt_from"] == planned.learns_from:
         return Step(False, f"nothing changed since version {known.version} was learnt")
@@ -137,7 +127,7 @@ def learn_text(agency: str, as_of: datetime | None = None) -> Step:
 
 def learn(agency: str, as_of: datetime | None = None) -> None:
     """Learn each kind of weights that the agency has no version of yet."""
-    planned = build.plan(agencies.load(agency), as_of)
+    planned = build.plan(load_agency(agency), as_of)
     for kind, step in LEARN.items():
         if kind not in planned.weights:
             step(agency, as_of)
@@ -148,7 +138,7 @@ LEARN = {"links": learn_links, "text": learn_text}
 
 def make_build(agency: str, as_of: datetime | None = None) -> Step:
     """Build the private file, unless the published version is already that; see `cdi.build`."""
-    planned = build.plan(agencies.load(agency), as_of)
+    planned = build.plan(load_agency(agency), as_of)
     if build.is_current(planned):
         return Step(False, f"nothing changed: version {planned.version} is published")
     build.build(planned)
@@ -166,7 +156,7 @@ def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
     """
     from cdi.quality import checks, releases
 
-    planned = build.resume(agencies.load(agency), version)
+    planned = build.resume(load_agency(agency), version)
     try:
         results = checks.check_marts(planned)
     except GateError as error:
@@ -180,7 +170,7 @@ def held(agency: str, version: str) -> "list[Held]":
     """The failures that stopped the private version; see `cdi.quality.releases`."""
     from cdi.quality import releases
 
-    return releases.held_version(build.resume(agencies.load(agency), version))
+    return releases.held_version(build.resume(load_agency(agency), version))
 
 
 def release_and_check(agency: str, version: str, reason: str, by: str, second_person: str) -> Step:
@@ -189,7 +179,7 @@ def release_and_check(agency: str, version: str, reason: str, by: str, second_pe
 
     for stopped in held(agency, version):
         rule_id, what = stopped.rule_id, stopped.what
-        releases.release(agencies.load(agency), rule_id, reason, by, second_person, what)
+        releases.release(load_agency(agency), rule_id, reason, by, second_person, what)
     return check_marts(agency, version)
 
 
@@ -197,7 +187,7 @@ def write_report(agency: str, version: str) -> Step:
     """Write the pages and the open extract; see `report`, `dictionary` and `open_extract`."""
     from cdi import open_extract  # its solver takes a second to import
 
-    planned = build.resume(agencies.load(agency), version)
+    planned = build.resume(load_agency(agency), version)
     with ThreadPoolExecutor(1) as pool:  # its solver has a core to itself
         extract = pool.submit(open_extract.write, planned)
         report.write(planned)
@@ -208,7 +198,7 @@ def write_report(agency: str, version: str) -> Step:
 
 def publish_version(agency: str, version: str) -> Step:
     """Make the private folder the current version; see `cdi.publish`."""
-    planned = build.resume(agencies.load(agency), version)
+    planned = build.resume(load_agency(agency), version)
     folder = publish.publish(planned)
     told = _as_list(summary_of(folder / planned.file.name))
     return Step(True, f"published {planned.version}\n{told}\n- {folder}", planned.version)
@@ -238,7 +228,7 @@ def draw_audit(
     from cdi.audit import loop
     from cdi.errors import AuditError
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     days = [date.fromisoformat(day) if day else None for day in (starts_on, ends_on)]
     names = [name.strip() for name in (auditors or "").split(",") if name.strip()]
     # a month without a new quarter, or too early for the first: nothing to do, nothing wrong
@@ -261,7 +251,7 @@ def write_worksheets(agency: str, draw_id: str) -> Step:
     """Write the auditors' worksheets of a draw; see `cdi.audit.loop`."""
     from cdi.audit import loop
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     files = loop.write_worksheets(loaded, loop.newest_draw(loaded, draw_id))
     lines = [f"{len(files)} worksheets; give each to its auditor", *(f"- {f}" for f in files)]
     return Step(True, "\n".join(lines), draw_id)
@@ -272,7 +262,7 @@ def retain(agency: str) -> Step:
     from cdi import erase  # which publishes, by this module
 
     told: list[str] = []
-    is_new = erase.retain(agencies.load(agency), told.append)
+    is_new = erase.retain(load_agency(agency), told.append)
     return Step(is_new, "\n".join(f"- {line.strip()}" for line in told))
 
 
@@ -282,7 +272,7 @@ def run_directly(agency: str, interval: Interval, as_of: datetime | None = None)
     Returns:
         Whether a new version was published.
     """
-    for dataset in agencies.load(agency).sources:
+    for dataset in load_agency(agency).sources:
         extracted = extract(agency, dataset, interval)
         if extracted.result:
             check_landing(agency, dataset, extracted.result)
@@ -296,7 +286,7 @@ SLOW_TO_IMPORT = ("great_expectations", "cdi.open_extract", "cdi.charts", "cdi.w
 
 def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
     """Build, check, report and publish; None if the published version is already that."""
-    planned = build.plan(agencies.load(agency), as_of)
+    planned = build.plan(load_agency(agency), as_of)
     if build.is_current(planned):
         return None
     with ThreadPoolExecutor(1) as pool:
@@ -312,7 +302,7 @@ def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
 
 def is_up_to_date(agency: str, interval: Interval) -> bool:
     """Whether a run for this interval would change nothing."""
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     if build.current(agency) is None:
         return False
     if not all(landing.is_unchanged(loaded, dataset, interval) for dataset in loaded.sources):

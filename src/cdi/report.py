@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from cdi import agencies, build, comparison, paths
+from cdi import build, comparison, paths
+from cdi.agency.code_maps import read_actions
+from cdi.agency.model import Agency
 from cdi.build import Plan
 from cdi.errors import BuildError
 from cdi.render import render
@@ -151,7 +153,7 @@ def _gathered(con: duckdb.DuckDBPyConnection, planned: Plan, drawing: "Drawing")
         "cancelled": fetch_dicts(con, CANCELLED),
         "cancelled_against": fetch_dicts(con, CANCELLED_AGAINST),
         "n100": fetch_dicts(con, N100)[0],
-        "actions": measured(con, agencies.actions(agency.folder)),
+        "actions": measured(con, read_actions(agency.folder)),
         "auditability": fetch_dicts(con, "from auditability order by auditability_check"),
         "files": fetch_dicts(con, "from conservation order by dataset, source_file, batch_id"),
         "datasets": fetch_dicts(con, DATASETS),
@@ -241,7 +243,7 @@ def _lost(con: duckdb.DuckDBPyConnection, drawing: "Drawing", rates: Row) -> "Fi
 def _groups(
     con: duckdb.DuckDBPyConnection,
     drawing: "Drawing",
-    agency: agencies.Agency,
+    agency: Agency,
     audit: dict[str, Any] | None,
     by_group: Sequence[Row],
 ) -> "Figure | None":
@@ -388,7 +390,7 @@ def measured(con: duckdb.DuckDBPyConnection, actions: Sequence[Mapping[str, Any]
 
     Args:
         con: A published (or private) file.
-        actions: As `cdi.agencies.actions` reads them.
+        actions: As `cdi.agency.code_maps.read_actions` reads them.
 
     Returns:
         The actions, each with `change_points`, `lower_limit` and `upper_limit`, or with

@@ -14,10 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cdi import agencies, build, paths, pipeline, service
-from cdi.agencies import Agency
+from cdi import build, paths, pipeline, service
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.errors import CdiError
-from cdi.sources import Interval
 
 STYLES = {
     "success": "green", "skipped": "dim", "running": "cyan", "failed": "bold red",
@@ -53,7 +54,7 @@ def run(name: str, console: Console) -> None:
     Raises:
         CdiError: If the agency, a source, a rule or Airflow fails; the message says what to do.
     """
-    agency = agencies.load(name)
+    agency = load_agency(name)
     interval = default_interval(agency)
     days = interval.days(agency)
     console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")

@@ -26,8 +26,10 @@ import psutil
 import tenacity
 from cryptography.fernet import Fernet
 
-from cdi import paths, privacy
+from cdi import paths
 from cdi.errors import CdiError
+from cdi.keys import read_or_make_secret
+from cdi.sql import SQLITE_LOCK_SECONDS
 
 # The triggerer serves deferred tasks, deadlines and approvals; a run on its own needs none.
 RUN_COMPONENTS = ("api-server", "scheduler", "dag-processor")
@@ -37,8 +39,8 @@ STOP_SECONDS = 20.0
 # How long one answer is waited for, and for how long a request is repeated while none comes.
 ANSWER_SECONDS = 30.0
 PATIENCE_SECONDS = 180.0
-# SQLite has one writer at a time: how long another waits for it, instead of SQLite's five seconds.
-LOCK_SECONDS = 20
+
+
 NOTES_USER = "cdi-notes"
 
 
@@ -59,7 +61,7 @@ def _keys() -> dict[str, str]:
         }
         return json.dumps(keys)
 
-    return dict(json.loads(privacy.secret_text(paths.secrets() / "airflow.json", made)))
+    return dict(json.loads(read_or_make_secret(paths.secrets() / "airflow.json", made)))
 
 
 def password() -> str:
@@ -101,7 +103,7 @@ def environment(port: int) -> dict[str, str]:
         "core__execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
         "core__simple_auth_manager_users": f"admin:admin,{NOTES_USER}:user",
         "core__simple_auth_manager_passwords_file": home / "passwords.json",
-        "database__sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout={LOCK_SECONDS}",
+        "database__sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout={SQLITE_LOCK_SECONDS}",
         "api__base_url": f"http://127.0.0.1:{port}",  # what links in messages begin with
         "api__host": "127.0.0.1",
         "api__port": port,
@@ -152,7 +154,9 @@ def prepare(port: int) -> dict[str, str]:
             f"airflow db migrate failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}",
             f"remove {home} (it holds no data of yours) and run again",
         )
-    with contextlib.closing(sqlite3.connect(home / "airflow.db", timeout=LOCK_SECONDS)) as database:
+    with contextlib.closing(
+        sqlite3.connect(home / "airflow.db", timeout=SQLITE_LOCK_SECONDS)
+    ) as database:
         # Kept in the file. Without it readers stop the writer: "database is locked" under load.
         database.execute("PRAGMA journal_mode=WAL")
     return env

@@ -1,9 +1,4 @@
-"""Finding and fetching source files, and reading them as text into DuckDB.
-
-Files come through fsspec, so a path may be local, S3, SFTP or anything else it knows. Each file is
-copied to local disk first: hashing, the gzip check and the second look at refused rows need it
-whole. Nothing is typed here; that is the landing's work.
-"""
+"""Where rows come from: one module per kind of source."""
 
 import csv
 import gzip
@@ -16,41 +11,18 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import fsspec
 
-from cdi.agencies import Agency, Source, SourceFile
-from cdi.datasets import BY_PEOPLE
-from cdi.errors import AgencyError, SourceError
-from cdi.sql import Params, connect, ident
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A data interval [start, end), both UTC and timezone-aware."""
-
-    start: datetime
-    end: datetime
-
-    @classmethod
-    def of_days(cls, agency: Agency, start: date, end: date) -> "Interval":
-        """Local midnight of ``start`` to local midnight of ``end``."""
-        return cls(_midnight(agency, start), _midnight(agency, end))
-
-    def days(self, agency: Agency) -> list[date]:
-        """The local days that begin inside the interval."""
-        day = self.start.astimezone(agency.zone).date()
-        if _midnight(agency, day) < self.start:
-            day += timedelta(days=1)
-        found = []
-        while _midnight(agency, day) < self.end:
-            found.append(day)
-            day += timedelta(days=1)
-        return found
+from cdi.agency.datasets import BY_PEOPLE
+from cdi.agency.interval import Interval, midnight
+from cdi.agency.model import Agency, Source, SourceFile
+from cdi.errors import SourceError
+from cdi.sql import Params, ident
 
 
 @dataclass(frozen=True)
@@ -68,44 +40,6 @@ class FetchedFile:
     path: Path
     sha256: str
     as_of: datetime | None
-
-
-def check_patterns(agency: Agency) -> None:
-    """Check the regular expressions of agency.yaml; only DuckDB knows what it can read.
-
-    Raises:
-        AgencyError: With the key of every expression that it cannot.
-    """
-    patterns = {
-        f"key_rules.{thing}.{place}.pattern": rule.pattern
-        for thing, rules in agency.key_rules.items()
-        for place, rule in enumerate(rules)
-    }
-    for dataset, source in agency.sources.items():
-        if source.rows:
-            patterns[f"sources.{dataset}.rows.matches"] = source.rows.matches
-        patterns |= {
-            f"sources.{dataset}.columns.{name}.extract": mapping.extract
-            for name, mapping in source.columns.items()
-            if mapping.extract
-        }
-    problems = []
-    with connect() as con:
-        for key, pattern in patterns.items():
-            try:
-                con.execute("select regexp_matches('', ?)", [pattern])
-            except duckdb.Error as error:
-                problems.append(f"key `{key}`: '{pattern}' is no regular expression (RE2): {error}")
-    if problems:
-        raise AgencyError(
-            "AGENCY-SCHEMA",
-            f"{agency.folder / 'agency.yaml'}\n    " + "\n    ".join(problems),
-            "correct the keys named above; docs/onboarding.md explains each",
-        )
-
-
-def _midnight(agency: Agency, day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=agency.zone).astimezone(UTC)
 
 
 def fetch(
@@ -165,7 +99,7 @@ def _expand(
         local = spec.as_of.replace(tzinfo=spec.as_of.tzinfo or agency.zone)
         return [(spec.path, local.astimezone(UTC))]
     return [
-        (spec.path.format(date=day), _midnight(agency, day + timedelta(days=1)))
+        (spec.path.format(date=day), midnight(agency, day + timedelta(days=1)))
         for day in interval.days(agency)
     ]
 

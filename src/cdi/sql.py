@@ -101,3 +101,7 @@ def scalar(
     """Run a query and return the first value of its first row (None if there is no row)."""
     row = (con.execute(query, params) if params else con.execute(query)).fetchone()
     return row[0] if row else None
+
+
+# SQLite has one writer at a time: how long another waits for it, instead of SQLite's five seconds.
+SQLITE_LOCK_SECONDS = 20

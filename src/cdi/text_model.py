@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cdi import words
-from cdi.datasets import READINGS as AUDIT_READINGS
+from cdi.agency import datasets
 from cdi.landing import Batch
 from cdi.sql import literal
 from cdi.weights import Weights
@@ -85,7 +85,7 @@ def count_audited(batches: Mapping[str, Sequence[Batch]]) -> int:
     """Rows of audited logs that were landed: a cheap look before anything is learnt."""
     return sum(
         int(file["accepted"])
-        for dataset in ("audit_logs", AUDIT_READINGS)
+        for dataset in ("audit_logs", datasets.READINGS)
         for batch in batches.get(dataset, ())
         for file in batch.manifest["files"]
     )

@@ -16,9 +16,11 @@ from typing import Any
 
 import duckdb
 
-from cdi import paths, privacy
-from cdi.agencies import Agency
-from cdi.datasets import DATASETS, DECISIONS, Column
+from cdi import paths
+from cdi.agency.datasets import DATASETS, DECISIONS, Column
+from cdi.agency.key_rules import key_expression
+from cdi.agency.model import Agency
+from cdi.keys import hmac_expression, set_hash_key
 from cdi.sql import Params, ident, scalar
 
 PURPOSE = "erase"
@@ -74,7 +76,7 @@ def open_(con: duckdb.DuckDBPyConnection, agency: str, also: Iterable[str] = ())
         agency: Whose.
         also: Hashes that are in no tombstone: rows about these go too, others keep the name.
     """
-    privacy.set_hash_key(con, agency, PURPOSE)
+    set_hash_key(con, agency, PURPOSE)
     for name, known in (("erased", hashes(agency)), ("expired", list(also))):
         con.execute(f"set variable {name} = ?::varchar[]", [known])
 
@@ -84,20 +86,8 @@ def are_open(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(scalar(con, "select len(getvariable('erased')) > 0"))
 
 
-def key_expression(agency: Agency, thing: str, text: str, bound: Params) -> str:
-    """SQL for the canonical form of a reference; null where no rule reads it."""
-    forms = []
-    for rule in agency.key_rules.get(thing, ()):
-        whole = bound.bind(f"^(?:{rule.pattern})$")
-        forms.append(
-            f"when regexp_matches(upper({text}), {whole}) then "
-            f"regexp_replace(upper({text}), {whole}, {bound.bind(rule.canonical)})"
-        )
-    return f"case {' '.join(forms)} end" if forms else f"upper({text})"
-
-
 def _hash(thing: str, text: str) -> str:
-    return privacy.hmac_expression(f"'{thing}:' || {text}", PURPOSE)
+    return hmac_expression(f"'{thing}:' || {text}", PURPOSE)
 
 
 def _is_erased(thing: str, *texts: str, variable: str = "erased") -> str:
@@ -135,7 +125,7 @@ def names(agency: str, things: Mapping[str, Iterable[str]]) -> set[str]:
     """The keyed hashes of references, see `of`."""
     found: set[str] = set()
     with duckdb.connect() as con:
-        privacy.set_hash_key(con, agency, PURPOSE)
+        set_hash_key(con, agency, PURPOSE)
         for thing, texts in things.items():
             query = f"select {_hash(thing, 't')} from (select unnest($texts::varchar[]) as t)"
             found |= {str(row[0]) for row in con.execute(query, {"texts": list(texts)}).fetchall()}

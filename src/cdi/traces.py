@@ -18,7 +18,9 @@ from pathlib import Path
 import duckdb
 from cryptography.fernet import InvalidToken
 
-from cdi import agencies, paths, privacy
+from cdi import paths
+from cdi.agency.load import agency_names
+from cdi.keys import decrypt_text
 from cdi.sql import connect, ident
 
 # each agency has its own folder in these; what they hold of others is others'
@@ -70,7 +72,7 @@ def files(agency: str) -> Iterator[Path]:
         paths.decisions(agency), paths.audit(agency),
     ]  # fmt: skip
     own += [f for f in home.iterdir() if f.is_dir() and f.name not in (*_BY_AGENCY, *EXEMPT)]
-    others = {name for name in agencies.names() if name != agency}
+    others = {name for name in agency_names() if name != agency}
     found = [f for folder in own for f in folder.rglob("*")]
     for file in sorted({*found, *home.iterdir()}):
         parts = {part.split(".")[0] for part in file.relative_to(home).parts}
@@ -168,7 +170,7 @@ def _in_tables(
 
 def _in_token(agency: str, token: str, wanted: Wanted) -> bool:
     try:
-        return bool(wanted.pattern.search(privacy.decrypt(agency, token).encode()))
+        return bool(wanted.pattern.search(decrypt_text(agency, token).encode()))
     except InvalidToken:  # another key's
         return False
 

@@ -16,7 +16,7 @@ import duckdb
 from markupsafe import Markup, escape
 
 from cdi import decision_sheet, explain
-from cdi.agencies import Agency
+from cdi.agency.model import Agency
 from cdi.build import Plan
 from cdi.decision_page import FACT, VERDICTS, fact_in_words, words
 from cdi.render import render

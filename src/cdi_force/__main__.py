@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cdi import agencies, paths
+from cdi import paths
+from cdi.agency.load import agency_names
 from cdi.console import (
     MonthsOption,
     ScenarioOption,
@@ -36,7 +37,7 @@ def simulate(
     """Make the simulated force's source files and its truth, unless they are there."""
     choose_variant(scenario, months, seed)
     # another registry may not have the simulated force, and making it takes minutes
-    if before_run and (paths.SIMULATED not in agencies.names() or os.environ.get("CDI_DATA")):
+    if before_run and (paths.SIMULATED not in agency_names() or os.environ.get("CDI_DATA")):
         return
     from cdi_force.generate import ensure_force  # takes a second to import
 

@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cdi.agencies import explain, seed_values
+from cdi.agency.code_maps import read_seed_values
+from cdi.agency.load import describe_problem
 from cdi.variant import ScenarioError, find_scenario, read_scenario_yaml, scenario_chain
 
 VIOLENCE = "violence_against_the_person"
@@ -215,7 +216,7 @@ class Settings(_Strict):
         groups = {offence.group for offence in self.offences}
         problems = [
             f"offences: group '{group}' is not in offence_groups.csv"
-            for group in sorted(groups - seed_values("offence_groups", "offence_group"))
+            for group in sorted(groups - read_seed_values("offence_groups", "offence_group"))
         ]
         missing = groups - {VIOLENCE, SEXUAL} - set(self.rates.others)
         problems += [f"rates.others.{group}: missing" for group in sorted(missing)]
@@ -315,7 +316,7 @@ def _validated(model: type[Model], content: dict[str, Any], file: Path) -> Model
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = "\n    ".join(explain(detail) for detail in error.errors())
+        problems = "\n    ".join(describe_problem(detail) for detail in error.errors())
         raise ScenarioError(
             "SCENARIO-SCHEMA",
             f"{file}\n    {problems}",

@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from cdi import agencies, paths, pipeline, runner
-from cdi.agencies import Agency
+from cdi import paths, pipeline, runner
+from cdi.agency.datasets import READINGS
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.audit import findings, loop, register, results
 from cdi.audit.design import Options
 from cdi.audit.estimators import Floats
 from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import Draw
-from cdi.datasets import READINGS
 from cdi_proofs.auditors import fill_in_sheet, true_readings
 from cdi_proofs.published import run_simulated
 
@@ -52,7 +53,7 @@ def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = loop.LOGS) -> dict[
     with paths.environment(CDI_HOME=str(paths.home() / "audit_rehearsal")):
         _clear()
         run_simulated(say)
-        agency = agencies.load(paths.SIMULATED)
+        agency = load_agency(paths.SIMULATED)
         starts, ends, middle = _days(agency)
         whole = loop.period(agency, "frame", starts, ends)
         first = loop.period(agency, "frame", starts, middle)

@@ -31,11 +31,12 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, landing, paths, pipeline
-from cdi.agencies import Agency
-from cdi.datasets import DATASETS
+from cdi import landing, paths, pipeline
+from cdi.agency.datasets import DATASETS
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.errors import CdiError, GateError
-from cdi.sources import Interval
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
 from cdi_force.generate import window_start
@@ -115,7 +116,7 @@ def stage_simulated(folder: Path) -> Stage:
     chosen = {"SCENARIO": paths.DEFAULT_SCENARIO, "MONTHS": str(MONTHS), "SEED": str(SEED)}
     environment = {**chosen, "CDI_AGENCIES": str(paths.REPO / "agencies")}
     with paths.environment(**environment):
-        agency = agencies.load(paths.SIMULATED)
+        agency = load_agency(paths.SIMULATED)
     assert agency.coverage is not None  # noqa: S101  Variant gives it
     interval = (agency.coverage.start, agency.coverage.end)
     stage = Stage(paths.SIMULATED, folder / "state", data, environment, interval)
@@ -129,7 +130,7 @@ def stage_sample(folder: Path) -> Stage:
     shutil.copytree(SAMPLE / "data", data)
     environment = {"CDI_AGENCIES": str(SAMPLE.parent)}
     with paths.environment(**environment):
-        agency = agencies.load("sample")
+        agency = load_agency("sample")
     assert agency.coverage is not None  # noqa: S101  its agency.yaml gives it
     first, last = agency.coverage.start, agency.coverage.end - timedelta(days=2)
     stage = Stage("sample", folder / "state", data, environment, (last, agency.coverage.end))
@@ -167,7 +168,7 @@ def deliver_files(
         days: First day and the day after the last; the stage's by default.
     """
     with paths.environment(**stage.environment, CDI_HOME=str(state), CDI_DATA=str(data)):
-        agency = agencies.load(stage.agency)
+        agency = load_agency(stage.agency)
         interval = Interval.of_days(agency, *(days or stage.interval))
         try:
             batch_id = pipeline.extract(stage.agency, dataset, interval).result
@@ -239,7 +240,7 @@ def spoil_files(stage: Stage, corruption: Corruption, folder: Path) -> Path:
 def load_stage_agency(stage: Stage) -> Agency:
     """The stage's agency, as its own environment finds it."""
     with paths.environment(**stage.environment):
-        return agencies.load(stage.agency)
+        return load_agency(stage.agency)
 
 
 def attempt_corruption(stage: Stage, place: int, clean: Outcome) -> dict[str, Any]:

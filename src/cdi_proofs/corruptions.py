@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cdi.agencies import Agency, Source
+from cdi.agency.model import Agency, Source
 from cdi.sources import normalise_header
 
 TEXTS = {"calls": "log_text", "log_actions": "action_text"}  # an agency has one or the other

@@ -14,8 +14,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi import agencies, paths, pipeline
-from cdi.sources import Interval
+from cdi import paths, pipeline
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
 from cdi.variant import Variant
 from cdi_force.clock import DAY, HOUR
 from cdi_force.details import add_details
@@ -51,7 +52,7 @@ def score_moments() -> dict[str, Any]:
         shutil.copytree(audit, sources / "audit")
         fresh = [_export(year, bank, variant.seed, moment, sources) for moment in chosen]
         with paths.environment(CDI_HOME=str(Path(folder) / "state"), CDI_DATA=str(sources)):
-            agency = agencies.load(paths.SIMULATED)
+            agency = load_agency(paths.SIMULATED)
             interval = Interval.of_days(agency, *variant.period)
             pipeline.run_directly(paths.SIMULATED, interval)
             file = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"

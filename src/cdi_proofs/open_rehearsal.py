@@ -18,8 +18,9 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from cdi import agencies, open_extract, paths, pipeline
-from cdi.sources import Interval
+from cdi import open_extract, paths, pipeline
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
 from cdi.variant import Variant, first_day_of_months
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
@@ -61,7 +62,7 @@ def rehearse_attack(say: Say, count: attack.Say) -> dict[str, Any]:
         for until, source in ((earlier, before), (end, paths.simulated_sources())):
             say(f"publishing: as of {until}")
             with paths.environment(CDI_DATA=str(source)):
-                agency = agencies.load(paths.SIMULATED)
+                agency = load_agency(paths.SIMULATED)
                 pipeline.run_directly(agency.agency, Interval.of_days(agency, start, until))
             folders.append((paths.published(paths.SIMULATED) / "current").resolve())
         made = {

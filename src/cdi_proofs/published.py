@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from cdi import agencies, paths, pipeline
+from cdi import paths, pipeline
+from cdi.agency.load import load_agency
 from cdi.runner import default_interval
 from cdi_force.generate import ensure_force
 
@@ -14,7 +15,7 @@ def run_simulated(say: Callable[[str], None]) -> None:
         say: Is told each step as it begins.
     """
     ensure_force(lambda step: say(f"simulating: {step}"))
-    interval = default_interval(agencies.load(paths.SIMULATED))
+    interval = default_interval(load_agency(paths.SIMULATED))
     say("looking for what is new")
     if not pipeline.is_up_to_date(paths.SIMULATED, interval):
         say("extracting, building, checking, publishing")

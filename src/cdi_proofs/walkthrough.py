@@ -21,8 +21,9 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
-from cdi import agencies, build, paths
-from cdi.agencies import Agency
+from cdi import build, paths
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.explain import explain
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts, ident, scalar
@@ -142,7 +143,7 @@ def make_walkthrough(say: Callable[[str], None]) -> Path:
 
 def render_walkthrough() -> str:
     """The page, from the version that is published in the state folder."""
-    agency = agencies.load(paths.SIMULATED)
+    agency = load_agency(paths.SIMULATED)
     file = paths.published(agency.agency) / "current" / "recording.duckdb"
     planned = build.plan(agency)
     with (

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
-from cdi import agencies, paths, runner, service
+from cdi import paths, runner, service
+from cdi.agency.load import load_agency
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_proofs.published import run_simulated
@@ -72,7 +73,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
         ensure_force()
-        agency = agencies.load("simulated")
+        agency = load_agency("simulated")
         with service.airflow(service.UI_COMPONENTS, runner.dag_ids(agency)) as client:
             interval = runner.default_interval(agency)
             runner.Progress(client, Console(quiet=True)).follow(agency, interval)

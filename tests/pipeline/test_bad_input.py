@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi import landing, paths, pipeline, privacy
+from cdi import landing, paths, pipeline
 from cdi.errors import GateError, SourceError
+from cdi.keys import decrypt_text
 from cdi.quality import checks
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
@@ -31,7 +32,7 @@ def refused_rows(small: SmallAgency) -> list[tuple[str, str, str, str]]:
         [str(batch.quarantine)],
     ).fetchall()
     return [
-        (rule, detail, masked, privacy.decrypt("testville", token))
+        (rule, detail, masked, decrypt_text("testville", token))
         for rule, detail, masked, token in rows
     ]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cdi import agencies, paths
+from cdi import paths
+from cdi.agency.load import agency_names, load_agency
 from tests.conftest import SmallAgency
 
 STEPS = ("extract", "build", "train", "audit")
@@ -73,7 +74,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_there_are_no_import_errors_and_four_dags_per_agency(parsed: dict[str, Any]) -> None:
     assert parsed["errors"] == {}
-    names = agencies.names()
+    names = agency_names()
     assert len(names) >= 2
     expected = {f"{name}__{step}" for name in names for step in STEPS}
     assert set(parsed["dags"]) == expected
@@ -130,7 +131,7 @@ def test_landed_batches_and_learnt_weights_start_a_build(parsed: dict[str, Any])
 def test_every_dag_says_what_it_is_whose_and_how_to_rerun_it(parsed: dict[str, Any]) -> None:
     for name, dag in parsed["dags"].items():
         agency = name.split("__")[0]
-        assert dag["owners"] == [agencies.load(agency).owner.name]
+        assert dag["owners"] == [load_agency(agency).owner.name]
         assert f"agency:{agency}" in dag["tags"]
         assert {"now", "interval"} & set(dag["tags"])
         assert "1. **" in dag["doc"]

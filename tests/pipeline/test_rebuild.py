@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cdi import build, landing, paths, pipeline
-from cdi.agencies import Agency
-from cdi.datasets import REQUIRED
+from cdi.agency.datasets import REQUIRED
+from cdi.agency.model import Agency
 from cdi.errors import BuildError
 from tests.conftest import CALL_HEADER, CALLS, RECORDS, SmallAgency, csv_bytes, table_contents
 
@@ -173,7 +173,7 @@ def test_one_day_at_a_time_equals_all_days_at_once(
     """The sample agency's files as a backfill brings them: a batch a day, the same marts."""
     from datetime import timedelta
 
-    from cdi.sources import Interval
+    from cdi.agency.interval import Interval
 
     agency = sample
     assert agency.coverage is not None
@@ -206,7 +206,7 @@ def test_intervals_side_by_side_do_not_disturb_each_other(sample: Agency) -> Non
     from concurrent.futures import ThreadPoolExecutor
     from datetime import timedelta
 
-    from cdi.sources import Interval
+    from cdi.agency.interval import Interval
 
     agency = sample
     assert agency.coverage is not None
@@ -222,7 +222,7 @@ def test_intervals_side_by_side_do_not_disturb_each_other(sample: Agency) -> Non
 def test_the_same_snapshot_checked_twice_at_once_is_accepted_once(small: SmallAgency) -> None:
     from datetime import date
 
-    from cdi.sources import Interval
+    from cdi.agency.interval import Interval
 
     days = [(date(2026, 1, 5), date(2026, 1, 6)), (date(2026, 1, 6), date(2026, 1, 7))]
     pending = [

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from cdi import agencies, build, erase, landing, paths, pipeline
-from cdi.agencies import Agency
+from cdi import erase, landing, paths, pipeline
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.errors import AgencyError, BusyError
+from cdi.files import take_lock
 from cdi.landing import Batch
 from cdi.sql import connect
 from tests.conftest import CALLS, SmallAgency
@@ -98,8 +100,8 @@ def test_a_run_that_was_stopped_is_finished_by_the_next(
 
 def _busy(agency: str) -> None:
     with (
-        build.locked(paths.published(agency), agency),
-        build.locked(paths.published(agency), agency),
+        take_lock(paths.published(agency), agency),
+        take_lock(paths.published(agency), agency),
     ):
         pass
 
@@ -117,6 +119,6 @@ def test_a_call_must_not_outlive_its_record(small: SmallAgency, calls: int | Non
     """It would look unrecorded."""
     limit(small, crime_records=365, **({"calls": calls} if calls else {}))
     with pytest.raises(AgencyError, match=r"sources\.calls\.retention_days"):
-        agencies.load("testville")
+        load_agency("testville")
     limit(small, calls=365)
-    assert agencies.load("testville").sources["calls"].retention_days == 365
+    assert load_agency("testville").sources["calls"].retention_days == 365

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cdi import agencies, paths, pipeline, runner
+from cdi import paths, pipeline, runner
+from cdi.agency.load import load_agency
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
@@ -307,7 +308,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("CDI_DATA", raising=False)
         ensure_force()
         (home / "truth").rename(home / "away")
-        interval = runner.default_interval(agencies.load("simulated"))
+        interval = runner.default_interval(load_agency("simulated"))
         assert pipeline.run_directly("simulated", interval)
         (home / "away").rename(home / "truth")
         yield home
@@ -327,7 +328,7 @@ def test_the_pipeline_lands_every_row_that_can_be_read(run: Path) -> None:
         assert con.execute("select is_simulated from release").fetchone() == (True,)
     # the history of references: each entry that sets one is read
     references = staged(
-        agencies.load(paths.SIMULATED),
+        load_agency(paths.SIMULATED),
         "select action_type, count(*), count(record_key) + count(cross_key) "
         "from staging.stg_log_actions where action_type in ('CASE REFERENCE', 'CROSS REFERENCE') "
         "group by all order by all",
@@ -449,7 +450,7 @@ def test_each_variant_has_its_own_landing(run: Path) -> None:
     assert len(list((paths.landing("simulated", "calls") / "batches").iterdir())) == 1
     with Variant("calibrated_2014", 12, 3).selected():
         assert not paths.landing("simulated", "calls").exists()
-        loaded = agencies.load("simulated")
+        loaded = load_agency("simulated")
         assert loaded.coverage is not None and str(loaded.coverage.start) == "2012-11-01"
 
 

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 
-from cdi import agencies, landing, pipeline
-from cdi.datasets import REQUIRED
+from cdi import landing, pipeline
+from cdi.agency.datasets import REQUIRED
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
 from cdi.landing import Batch
-from cdi.sources import Interval
 from tests import lexicon_by_hand
 from tests.conftest import REPO
 
@@ -38,7 +39,7 @@ KIND = r"""
 
 
 def interval() -> Interval:
-    agency = agencies.load("ucsd")
+    agency = load_agency("ucsd")
     assert agency.coverage is not None
     return Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdi import agencies, runner, service
+from cdi import runner, service
+from cdi.agency.load import load_agency
 from tests.conftest import SAMPLE, SmallAgency
 
 
@@ -110,7 +111,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow
         patch.setenv("CDI_AGENCIES", str(registry))
         patch.delenv("CDI_DATA", raising=False)
         small = SmallAgency(registry / "testville")
-        dag_ids = runner.dag_ids(small.agency) + runner.dag_ids(agencies.load("sample"))
+        dag_ids = runner.dag_ids(small.agency) + runner.dag_ids(load_agency("sample"))
         with service.airflow(service.RUN_COMPONENTS, dag_ids) as client:
             yield RunningAirflow(client, home, small)
         assert processes_of(home) == []

@@ -11,7 +11,9 @@ from pathlib import Path
 import httpx
 import psutil
 
-from cdi import agencies, landing, paths, pipeline, service
+from cdi import landing, paths, pipeline, service
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from tests.conftest import CALL_HEADER, CALLS, csv_bytes, table_contents
 from tests.slow.conftest import RunningAirflow, wait_for
 
@@ -165,7 +167,7 @@ def test_kill_9_of_the_build_leaves_a_private_file_and_the_rerun_equals_the_run(
 
 
 def test_a_backfill_lands_every_day_and_its_events_coalesce(airflow: RunningAirflow) -> None:
-    agency = agencies.load("sample")
+    agency = load_agency("sample")
     assert agency.coverage is not None
     first, days = agency.coverage.start, 5
     last = first + timedelta(days=days - 1)
@@ -197,7 +199,7 @@ def test_a_backfill_lands_every_day_and_its_events_coalesce(airflow: RunningAirf
 
 
 def test_other_dates_come_by_parameters(airflow: RunningAirflow) -> None:
-    agency = agencies.load("sample")
+    agency = load_agency("sample")
     assert agency.coverage is not None
     day = agency.coverage.start + timedelta(days=7)
     interval = {
@@ -210,7 +212,7 @@ def test_other_dates_come_by_parameters(airflow: RunningAirflow) -> None:
     assert [file["name"] for file in newest["files"]] == [f"calls-{day}.csv.gz"]
 
 
-def midnight(agency: agencies.Agency, day: date) -> str:
+def midnight(agency: Agency, day: date) -> str:
     """Local midnight with its offset."""
     from datetime import datetime
 

@@ -12,10 +12,11 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdi import agencies, paths, runner, service
-from cdi.agencies import Agency
+from cdi import paths, runner, service
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.audit import loop, register
-from cdi.sources import Interval
 from cdi.sql import fetch_dicts
 from cdi_force.generate import ensure_force
 from cdi_proofs.auditors import fill_in_sheet
@@ -36,7 +37,7 @@ class Loop:
     @property
     def agency(self) -> Agency:
         """As the registry has it now."""
-        return agencies.load(paths.SIMULATED)
+        return load_agency(paths.SIMULATED)
 
     def run(self, step: str, **conf: Any) -> str:
         """Trigger a DAG and wait for its end; returns the run."""
@@ -106,7 +107,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
 
 def true_rate() -> float:
     """Of the crimes of all logs of the frame in the period: recorded among due."""
-    draw = loop.newest_draw(agencies.load(paths.SIMULATED))
+    draw = loop.newest_draw(load_agency(paths.SIMULATED))
     with duckdb.connect() as con:
         rows = con.execute(
             "select avg((outcome_as_of = 'recorded')::int) from read_parquet(?) "
@@ -133,7 +134,7 @@ def test_the_interval_is_of_the_frozen_draw(audited: list[dict[str, Any]]) -> No
     draw = register.load(paths.SIMULATED, audited[0]["draw_id"])
     assert len(draw.positions) == LOGS
     interval = Interval.of_days(
-        agencies.load(paths.SIMULATED),
+        load_agency(paths.SIMULATED),
         *(datetime.fromisoformat(day).date() for day in (STARTS, ENDS)),
     )
     assert draw.facts["starts_at"] == interval.start.replace(tzinfo=None).isoformat()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cdi import agencies, landing, paths, pipeline
-from cdi.sources import Interval
+from cdi import landing, paths, pipeline
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_proofs.corruption_trial import VERDICTS
@@ -56,7 +57,7 @@ def test_a_clean_year_raises_no_alarm(year: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("CDI_HOME", str(year))
     broken: dict[str, set[str]] = {}
     with YEAR.selected():
-        agency = agencies.load(paths.SIMULATED)
+        agency = load_agency(paths.SIMULATED)
         interval = Interval.of_days(agency, *YEAR.period)
         for data in (year / "eleven", paths.simulated_sources()):
             monkeypatch.setenv("CDI_DATA", str(data))

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import access, paths
-from cdi.agencies import Agency
+from cdi.agency.model import Agency
 from cdi.cli import app
 
 

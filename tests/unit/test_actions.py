@@ -6,10 +6,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cdi import agencies, paths, report
+from cdi import paths, report
+from cdi.agency import code_maps
+from cdi.agency.code_maps import read_actions
 from cdi.errors import AgencyError
 
-HEADER = ",".join(agencies.ACTIONS)
+HEADER = ",".join(code_maps.ACTION_COLUMNS)
 
 
 def written(folder: Path, *lines: str) -> Path:
@@ -18,14 +20,14 @@ def written(folder: Path, *lines: str) -> Path:
 
 
 def test_an_agency_need_not_keep_one(tmp_path: Path) -> None:
-    assert agencies.actions(tmp_path) == []
+    assert read_actions(tmp_path) == []
 
 
 def test_rows_are_read_with_their_dates(tmp_path: Path) -> None:
     written(
         tmp_path, "A1,Record first,Ops,2017-03-31,2017-03-01,force,", "A2,b,c,2017-05-01,,rape,x"
     )
-    first, second = agencies.actions(tmp_path)
+    first, second = read_actions(tmp_path)
     assert (first["due_on"], first["done_on"]) == (date(2017, 3, 31), date(2017, 3, 1))
     assert (second["done_on"], second["domain"], second["note"]) == (None, "rape", "x")
 
@@ -39,7 +41,7 @@ def test_every_problem_is_told_with_its_line(tmp_path: Path) -> None:
         "A4,a,b",
     )
     with pytest.raises(AgencyError) as refused:
-        agencies.actions(tmp_path)
+        read_actions(tmp_path)
     assert refused.value.rule_id == "AGENCY-ACTIONS"
     for told in (
         "actions.csv:2: due_on '31/03/2017'", "actions.csv:3: owner is blank",
@@ -52,11 +54,11 @@ def test_every_problem_is_told_with_its_line(tmp_path: Path) -> None:
 def test_another_header_is_refused(tmp_path: Path) -> None:
     (tmp_path / "actions.csv").write_text("action,owner\n", encoding="utf-8")
     with pytest.raises(AgencyError, match=r"actions\.csv:1: header must be action_id"):
-        agencies.actions(tmp_path)
+        read_actions(tmp_path)
 
 
 def test_the_simulated_force_says_simulated_in_each_action() -> None:
-    rows = agencies.actions(paths.REPO / "agencies" / paths.SIMULATED)
+    rows = read_actions(paths.REPO / "agencies" / paths.SIMULATED)
     assert len(rows) >= 3
     assert all(row["recommendation"].startswith("SIMULATED") for row in rows)
 

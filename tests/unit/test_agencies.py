@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cdi import agencies
+from cdi.agency import code_maps
+from cdi.agency.load import agency_names, load_agency, load_valid_agencies
 from cdi.errors import AgencyError
 from tests.conftest import SmallAgency
 
@@ -74,15 +75,15 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", agencies.names())
+@pytest.mark.parametrize("name", agency_names())
 def test_every_agency_of_the_repository_is_valid(name: str) -> None:
-    agency = agencies.load(name)
+    agency = load_agency(name)
     assert agency.agency == name
     assert {"calls", "crime_records"} <= set(agency.sources)
 
 
 def test_there_is_an_agency_to_check() -> None:
-    assert {"nopd", "simulated"} <= set(agencies.names())
+    assert {"nopd", "simulated"} <= set(agency_names())
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -91,7 +92,7 @@ def test_an_error_names_file_key_and_fix(small: SmallAgency, case: str) -> None:
     break_it(small.settings)
     small.write_settings()
     with pytest.raises(AgencyError) as caught:
-        agencies.load("testville")
+        load_agency("testville")
     told = str(caught.value)
     assert str(small.folder / "agency.yaml") in told
     assert key in told
@@ -103,7 +104,7 @@ def test_all_problems_are_told_at_once(small: SmallAgency) -> None:
     small.settings["colour"] = "blue"
     small.write_settings()
     with pytest.raises(AgencyError) as caught:
-        agencies.load("testville")
+        load_agency("testville")
     assert "licence" in str(caught.value)
     assert "colour" in str(caught.value)
 
@@ -127,14 +128,14 @@ def test_a_code_map_error_names_file_line_and_value(
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(AgencyError) as caught:
-        agencies.load("testville")
+        load_agency("testville")
     assert file in str(caught.value)
     assert told in str(caught.value)
 
 
 def test_an_unknown_agency_names_the_known_ones(small: SmallAgency) -> None:
     with pytest.raises(AgencyError, match="choose one of testville"):
-        agencies.load("atlantis")
+        load_agency("atlantis")
 
 
 UMLAUT = "Schlägerei".encode("cp1252")
@@ -157,19 +158,19 @@ def test_a_broken_agency_stops_nobody_else(
     small: SmallAgency, file: str, old: bytes, new: bytes, rule_id: str, told: str
 ) -> None:
     small.write_text(
-        "actions.csv", f"{','.join(agencies.ACTIONS)}\nA1,Ask,Ops,2026-03-31,,force,\n"
+        "actions.csv", f"{','.join(code_maps.ACTION_COLUMNS)}\nA1,Ask,Ops,2026-03-31,,force,\n"
     )
     broken = small.folder.parent / "broken"
     shutil.copytree(small.folder, broken)
     settings = small.settings | {"agency": "broken"}
     (broken / "agency.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    assert [agency.agency for agency in agencies.valid()] == ["broken", "testville"]
+    assert [agency.agency for agency in load_valid_agencies()] == ["broken", "testville"]
     content = (broken / file).read_bytes()
     assert old in content
     (broken / file).write_bytes(content.replace(old, new, 1))
-    assert [agency.agency for agency in agencies.valid()] == ["testville"]
+    assert [agency.agency for agency in load_valid_agencies()] == ["testville"]
     with pytest.raises(AgencyError) as caught:
-        agencies.load("broken")
+        load_agency("broken")
     assert caught.value.rule_id == rule_id
     assert str(broken / file) in str(caught.value)
     assert told in str(caught.value)
@@ -180,4 +181,4 @@ def test_a_code_map_may_have_the_mark_that_spreadsheets_put_before_utf8(
 ) -> None:
     file = small.folder / "call_types.csv"
     file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
-    assert agencies.load("testville")
+    assert load_agency("testville")

@@ -2,8 +2,10 @@
 
 import pytest
 
-from cdi import agencies, landing, tombstones
-from cdi.datasets import DATASETS, LINEAGE, output_columns
+from cdi import landing
+from cdi.agency.datasets import DATASETS, LINEAGE, output_columns
+from cdi.agency.key_rules import key_expression
+from cdi.agency.load import load_agency
 from cdi.sql import Params, connect
 from tests.conftest import (
     CALL_HEADER,
@@ -113,9 +115,7 @@ def key_of(thing: str, typed: str) -> str | None:
     """The canonical form of a reference of the simulated force."""
     bound = Params()
     text = bound.bind(typed)
-    key = tombstones.key_expression(
-        agencies.load("simulated"), thing, f"cast({text} as varchar)", bound
-    )
+    key = key_expression(load_agency("simulated"), thing, f"cast({text} as varchar)", bound)
     with connect() as con:
         row = con.execute(f"select {key}", bound.values).fetchone()
     assert row is not None

@@ -238,7 +238,9 @@ def test_what_does_not_exist_is_noticed(command: str) -> None:
 
 def test_the_code_prints_only_commands_that_exist() -> None:
     known = subcommands(typer.main.get_command(cli.app))
-    bare = re.compile(rf"(?<![\w./-])cdi (?:{'|'.join(known)})\b|(?<!\.venv/bin/)python -m cdi|python -m cdi\b(?!_)")
+    bare = re.compile(
+        rf"(?<![\w./-])cdi (?:{'|'.join(known)})\b|(?<!\.venv/bin/)python -m cdi|python -m cdi\b(?!_)"
+    )
     printed = set()
     for file in SOURCES:
         text = file.read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from cdi import paths
-from cdi.agencies import seed_values
+from cdi.agency.code_maps import read_seed_values
 
 FILE = paths.REPO / "tests" / "data" / "narrative_labels.csv"
 NARRATIVES = paths.REPO.parent / "shared" / "data" / "ucsd" / "pulled_logs_2020.json.gz"
@@ -23,7 +23,7 @@ def labels() -> list[dict[str, str]]:
 def test_each_narrative_has_one_label_and_a_group_exactly_if_it_discloses_a_crime() -> None:
     rows = labels()
     assert len({row["narrative_sha256"] for row in rows}) == len(rows) == 300
-    groups = seed_values("offence_groups", "offence_group")
+    groups = read_seed_values("offence_groups", "offence_group")
     for row in rows:
         assert {row[c] for c in ("reader_1", "reader_2", "discloses")} <= {"yes", "no", "unclear"}
         assert (row["offence_group"] in groups) == (row["discloses"] == "yes")

@@ -21,14 +21,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cdi import decision_sheet, decisions, landing, paths, privacy, text_model, tombstones, weights
-from cdi.agencies import Agency
+from cdi import decision_sheet, decisions, landing, paths, text_model, tombstones, weights
+from cdi.agency.interval import Interval
+from cdi.agency.model import Agency
 from cdi.audit import register
 from cdi.audit.design import Options
 from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import ORIGIN, Register
+from cdi.keys import decrypt_text, hmac_expression, read_agency_key, set_hash_key
 from cdi.quality import releases
-from cdi.sources import Interval
 from cdi.sql import connect
 from tests.unit.test_open_extract import FIRST, crime, crimes, released, version
 
@@ -117,11 +118,11 @@ def test_a_line_of_the_register_holds_the_hash_of_the_line_before(state: Path) -
 
 
 def test_keys_and_keyed_hashes_follow_from_the_secret_alone(keyed_sample: Agency) -> None:
-    assert privacy.agency_key("sample") == KEY
+    assert read_agency_key("sample") == KEY
     for purpose in ("hash", "erase"):
         with connect() as con:
-            privacy.set_hash_key(con, "sample", purpose)
-            expression = privacy.hmac_expression("'Zoë'", purpose)
+            set_hash_key(con, "sample", purpose)
+            expression = hmac_expression("'Zoë'", purpose)
             assert con.execute(f"select {expression}").fetchall() == [(keyed(purpose, "Zoë"),)]
 
 
@@ -131,7 +132,7 @@ def test_a_row_that_an_earlier_version_encrypted_can_still_be_read(keyed_sample:
         "gAAAAABrCOWPM8yNrwgmwr_35Qvp1ROP1UAGMmqLiLt70klAg1N4vm3QPNWWE-Uoh_fog8xrKV6MRV4tBV61NzDCp"
         "ZQ8Z7MPLzkOl5kg5EyO4ssxWX5VscI="
     )
-    assert privacy.decrypt("sample", token) == "NMP-20170320-0007;Jane Doe"
+    assert decrypt_text("sample", token) == "NMP-20170320-0007;Jane Doe"
 
 
 def test_a_tombstone_holds_keyed_hashes_of_both_forms_of_a_reference(keyed_sample: Agency) -> None:

@@ -14,13 +14,14 @@ from cryptography.fernet import InvalidToken
 
 from cdi import paths, privacy
 from cdi.errors import CdiError
+from cdi.keys import decrypt_text, derive_key, encrypt_texts, read_agency_key, set_hash_key
 from cdi.sql import connect
 
 
 @pytest.fixture
 def con(state: Path) -> duckdb.DuckDBPyConnection:
     connection = connect()
-    privacy.set_hash_key(connection, "here")
+    set_hash_key(connection, "here")
     return connection
 
 
@@ -45,7 +46,7 @@ def hashed(con: duckdb.DuckDBPyConnection, kind: str, text: str | None) -> str |
 def test_a_hash_is_hmac_sha256_of_the_normalised_value(
     con: duckdb.DuckDBPyConnection, kind: str, text: str, normalised: str
 ) -> None:
-    key = privacy.derive("here", "hash")
+    key = derive_key("here", "hash")
     expected = hmac.new(key, normalised.encode(), hashlib.sha256).hexdigest()
     assert hashed(con, kind, text) == expected
 
@@ -55,7 +56,7 @@ def test_typing_differences_have_one_hash_and_agencies_have_their_own(
 ) -> None:
     assert hashed(con, "name", "Anne-Marie") == hashed(con, "name", "ANNE MARIE")
     here = hashed(con, "name", "Anne")
-    privacy.set_hash_key(con, "elsewhere")
+    set_hash_key(con, "elsewhere")
     assert hashed(con, "name", "Anne") != here
 
 
@@ -184,18 +185,18 @@ def test_the_shape_of_an_unreadable_row_tells_nothing_else() -> None:
 
 
 def test_refused_text_can_be_read_back_with_the_agencys_key_only(state: Path) -> None:
-    (token,) = privacy.encrypt("here", ["Ann Example, 1 High Street"])
+    (token,) = encrypt_texts("here", ["Ann Example, 1 High Street"])
     assert "Ann" not in token
-    assert privacy.decrypt("here", token) == "Ann Example, 1 High Street"
+    assert decrypt_text("here", token) == "Ann Example, 1 High Street"
     with pytest.raises(InvalidToken):
-        privacy.decrypt("elsewhere", token)
+        decrypt_text("elsewhere", token)
 
 
 def test_the_key_is_made_once_and_readable_by_its_owner_alone(state: Path) -> None:
-    first = privacy.agency_key("here")
+    first = read_agency_key("here")
     file = paths.secrets() / "here.key"
     assert len(first) == 32
-    assert privacy.agency_key("here") == first
+    assert read_agency_key("here") == first
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -209,7 +210,7 @@ def test_a_file_that_is_no_key_is_refused_and_left_as_it_is(state: Path, text: s
     file.parent.mkdir(parents=True)
     file.write_text(text)
     with pytest.raises(CdiError, match=r"SECRET-KEY[^$]*from the back-up"):
-        privacy.agency_key("here")
+        read_agency_key("here")
     assert file.read_text() == text
 
 
@@ -217,9 +218,9 @@ def test_beside_a_landing_no_new_key_is_made(state: Path) -> None:
     """Its hashes would no longer equal those of the landing: people would not be found again."""
     (paths.landing("here", "calls") / "batches" / "one").mkdir(parents=True)
     with pytest.raises(CdiError, match=r"SECRET-KEY.*here.key is gone"):
-        privacy.agency_key("here")
+        read_agency_key("here")
     assert not paths.secrets().exists()
-    assert len(privacy.agency_key("elsewhere")) == 32
+    assert len(read_agency_key("elsewhere")) == 32
 
 
 def test_at_first_use_two_at_once_get_one_key(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +232,7 @@ def test_at_first_use_two_at_once_get_one_key(state: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(secrets, "token_hex", slowly)
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(privacy.agency_key, ["here", "here"])
+        one, other = pool.map(read_agency_key, ["here", "here"])
     assert one == other
     assert len(one) == 32
 
@@ -247,6 +248,6 @@ def test_a_key_that_could_not_be_written_leaves_no_file(
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            privacy.agency_key("here")
+            read_agency_key("here")
     assert list(paths.secrets().iterdir()) == []
-    assert len(privacy.agency_key("here")) == 32
+    assert len(read_agency_key("here")) == 32

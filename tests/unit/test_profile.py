@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi.datasets import output_columns
+from cdi.agency.datasets import output_columns
 from cdi.landing import Batch, write_manifest
 from cdi.quality import profile
 from tests.conftest import load_sample

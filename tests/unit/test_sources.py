@@ -11,9 +11,10 @@ import duckdb
 import fsspec
 import pytest
 
-from cdi import agencies, landing, sources
+from cdi import landing, sources
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
 from cdi.errors import AgencyError, SourceError
-from cdi.sources import Interval
 from cdi.sql import connect, scalar
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
@@ -244,7 +245,7 @@ def test_an_unexpected_column_is_told(small: SmallAgency, tmp_path: Path) -> Non
 
 
 def test_data_root_is_relative_to_the_agencys_folder(small: SmallAgency) -> None:
-    assert agencies.load("testville").root == str(small.data.resolve())
+    assert load_agency("testville").root == str(small.data.resolve())
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cdi import paths, privacy, tombstones
-from cdi.agencies import Agency
+from cdi import paths, tombstones
+from cdi.agency.model import Agency
+from cdi.keys import derive_key
 from cdi.sql import Params, connect
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,7 +45,7 @@ def test_a_tombstone_is_a_keyed_hash_and_is_written_once(sample: Agency) -> None
     bury(sample, "log 7 of 20/03/2017")
     bury(sample, "log 7 of 20/03/2017")
     (line,) = tombstones.lines("sample")
-    key = privacy.derive("sample", "erase")
+    key = derive_key("sample", "erase")
     expected = hmac.new(key, b"call:NMP-20170320-0007", hashlib.sha256).hexdigest()
     assert expected in line["hashes"]
     text = paths.tombstones("sample").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdi import build, linking, paths, pipeline, weights
-from cdi.agencies import Agency
+from cdi.agency.model import Agency
 from tests.conftest import SmallAgency
 
 JANUARY = datetime(2026, 1, 31, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_too_few_proven_links_teach_nothing_and_it_is_said(ran: SmallAgency) -> 
 def test_the_same_landing_teaches_the_same_version(
     sample: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cdi.sources import Interval
+    from cdi.agency.interval import Interval
 
     assert sample.coverage is not None
     monkeypatch.setattr(linking, "MIN_PROVEN", 5)

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from cdi import build, landing, paths
-from cdi.agencies import Agency
+from cdi.agency.datasets import READINGS
+from cdi.agency.interval import Interval
+from cdi.agency.model import Agency
 from cdi.audit import design, findings, predictions, rates, register, worksheets
 from cdi.audit.design import Options
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period
 from cdi.audit.register import ADJUDICATOR, Draw, Register
-from cdi.datasets import READINGS
 from cdi.errors import AuditError
-from cdi.sources import Interval
 from cdi.sql import connect, fetch_dicts
 
 LOGS = 1_500  # of an audit, unless another number is given

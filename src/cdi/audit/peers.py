@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cdi import agencies, paths
+from cdi import paths
+from cdi.agency.load import agency_names
 from cdi.audit import monitoring
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts
@@ -76,7 +77,7 @@ def read() -> list[dict[str, Any]]:
         it does not show.
     """
     rows = []
-    for agency in agencies.names():
+    for agency in agency_names():
         file = paths.published(agency) / "current" / "open" / "open.duckdb"
         if not file.is_file():
             continue

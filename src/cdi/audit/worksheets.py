@@ -20,7 +20,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from cdi import paths
-from cdi.datasets import DATASETS, READINGS
+from cdi.agency.datasets import DATASETS, READINGS
 from cdi.errors import AuditError
 
 HEADER = tuple(column.name for column in DATASETS[READINGS])

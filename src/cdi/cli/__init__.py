@@ -1,7 +1,6 @@
 """The command line: `.venv/bin/cdi --help`."""
 
 import os
-import signal
 import sys
 import time
 from datetime import datetime
@@ -9,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from cdi import agencies, paths, runner, service
+from cdi import paths, runner, service
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.console import (
     AgencyArgument,
     AgencyOption,
@@ -121,10 +121,10 @@ def peers() -> None:
 @app.command("check-agency")
 def check_agency(agency: AgencyOption) -> None:
     """Validate an agency's folder and say which source files it finds."""
-    from cdi import sources
+    from cdi.agency.load import check_patterns
 
-    loaded = agencies.load(agency)
-    sources.check_patterns(loaded)
+    loaded = load_agency(agency)
+    check_patterns(loaded)
     console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
 
 
@@ -136,7 +136,7 @@ def explain(
     """Tell how the published version came to judge one call: evidence, facts, decision, crimes."""
     from cdi import explain as told
 
-    told.explain(agencies.load(agency), call, console)
+    told.explain(load_agency(agency), call, console)
 
 
 @app.command()
@@ -174,7 +174,7 @@ def decide(
     """Add what a person decided about a call or a record; the next run takes it up."""
     from cdi import decisions
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     if file is not None:
         added, known = decisions.decide_sheet(loaded, file)
         told = f"{added} decisions written to {paths.decisions(agency)}, {known} known before"
@@ -217,7 +217,7 @@ def release(
     """
     from cdi.quality import releases
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     if rule is None:
         for held in releases.held(loaded):
             never = "" if held.is_releasable else " (never released)"
@@ -234,7 +234,7 @@ def access(
     """Tell who looked at which restricted page (worklist, logs, downloads), oldest first."""
     from cdi import access as log
 
-    agencies.load(agency)
+    load_agency(agency)
     for entry in log.entries(agency):
         told = "  ".join(entry[name] for name in ("at", "who", "version", "what"))
         console.print(told, highlight=False, markup=False, soft_wrap=True)
@@ -251,7 +251,7 @@ def compare(
     """Tell what changed between two published versions, and what changed it."""
     from cdi import comparison
 
-    agencies.load(agency)
+    load_agency(agency)
     chosen = comparison.pair(agency, *filter(None, (older, newer)))
     comparison.show(comparison.compare(*chosen), console)
 
@@ -273,7 +273,7 @@ def erase(
     """
     from cdi import erase as erasing
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     if dry_run:
         found = erasing.look(loaded, reference)
         for file, where in found.items():
@@ -295,7 +295,7 @@ def retain(
     """Remove what is older than retention_days of agency.yaml, relative to the newest data."""
     from cdi import erase as erasing
 
-    erasing.retain(agencies.load(agency), say_line)
+    erasing.retain(load_agency(agency), say_line)
 
 
 audit = typer.Typer(
@@ -316,7 +316,7 @@ ToOption = Annotated[
 ]
 
 
-def _period(agency: agencies.Agency, universe: str, *days: datetime | None) -> "Period":
+def _period(agency: Agency, universe: str, *days: datetime | None) -> "Period":
     from cdi.audit import loop
 
     return loop.period(agency, universe, *(day and day.date() for day in days))
@@ -339,7 +339,7 @@ def audit_plan(
     """
     from cdi.audit import loop
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     period = _period(loaded, universe, starts, ends)
     logs = loop.plan(loaded, period, points, domain)
     if loaded.is_simulated:
@@ -368,7 +368,7 @@ def audit_draw(
     """
     from cdi.audit import loop
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     period = _period(loaded, universe, starts, ends)
     made = loop.draw(loaded, period, auditor, logs=logs, reason=reason)
     console.print(loop.evidence(made), highlight=False, soft_wrap=True)
@@ -381,10 +381,10 @@ def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
 
     E.g. .venv/bin/cdi audit worksheets simulated
     """
-    _tell_worksheets(agencies.load(agency), draw)
+    _tell_worksheets(load_agency(agency), draw)
 
 
-def _tell_worksheets(agency: agencies.Agency, draw: str | None) -> None:
+def _tell_worksheets(agency: Agency, draw: str | None) -> None:
     from cdi.audit import loop
 
     if agency.is_simulated:
@@ -404,7 +404,7 @@ def audit_findings(
     """
     from cdi.audit import loop
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     for file in files:
         done = loop.deliver(loaded, file)
         console.print(
@@ -425,7 +425,7 @@ def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
     """
     from cdi.audit import loop
 
-    loaded = agencies.load(agency)
+    loaded = load_agency(agency)
     rows = loop.told(loaded, draw)
     if loaded.is_simulated:
         say_simulated()

@@ -13,10 +13,13 @@ from typing import Any
 
 import duckdb
 
-from cdi import agencies, landing, paths, privacy
+from cdi import landing, paths
+from cdi.agency import code_maps
+from cdi.agency.datasets import DATASETS, READINGS
+from cdi.agency.model import Agency
 from cdi.build import Plan
-from cdi.datasets import DATASETS, READINGS
 from cdi.errors import GateError
+from cdi.keys import encrypt_texts
 from cdi.landing import Batch
 from cdi.quality import pages, profile, releases
 from cdi.quality.rules import SEVERITIES, Rule, Suite, load_suite, suite_names
@@ -65,7 +68,7 @@ RESULT_MEANINGS = {
 }
 
 
-def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, list[dict[str, Any]]]:
+def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[str, Any]]]:
     """Check a pending batch; accept it, or refuse it and say why.
 
     Rows that break a quarantining rule move to the batch's quarantine first; the rules about whole
@@ -117,7 +120,7 @@ def check_batch(agency: agencies.Agency, batch: Batch) -> tuple[Batch | None, li
     return landing.accept(batch), results
 
 
-def refusals(agency: agencies.Agency, batch: Batch) -> dict[int, list[str]]:
+def refusals(agency: Agency, batch: Batch) -> dict[int, list[str]]:
     """Why rows of a batch that stays outside the landing would be refused, by the same rules.
 
     Args:
@@ -229,10 +232,10 @@ def _explain(failed: list[dict[str, Any]]) -> str:
 # ---------------------------------------------------------------------- tables to check
 
 
-def _open_batch(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:
+def _open_batch(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:
     """A view on the batch's rows; the agency's codes, and the reasons, that rules ask about."""
     con.execute(f"create view rows as from read_parquet('{_quoted(batch.rows)}')")
-    for name in (*agencies.CODE_MAPS, *agencies.OPTIONAL_MAPS):
+    for name in (*code_maps.CODE_MAPS, *code_maps.OPTIONAL_MAPS):
         con.execute(f"create table {name} (code varchar)")
         file = agency.folder / f"{name}.csv"
         if file.is_file():  # a map that the agency has not stays empty: its rules ask nothing
@@ -254,7 +257,7 @@ def _open_batch(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: 
         _open_draws(con, agency)
 
 
-def _open_draws(con: duckdb.DuckDBPyConnection, agency: agencies.Agency) -> None:
+def _open_draws(con: duckdb.DuckDBPyConnection, agency: Agency) -> None:
     """Which logs were drawn and given to whom: proven to be as the register has it."""
     from cdi.audit import register  # numpy and scipy, for the one dataset that needs them
 
@@ -270,7 +273,7 @@ def _open_draws(con: duckdb.DuckDBPyConnection, agency: agencies.Agency) -> None
         )
 
 
-def _open_files(con: duckdb.DuckDBPyConnection, agency: agencies.Agency, batch: Batch) -> None:
+def _open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:
     """A table of the batch's files: counts, what is absent, and how they differ from before."""
     manifest = batch.manifest
     before = landing.batches(agency.agency, manifest["dataset"])
@@ -489,7 +492,7 @@ def _quarantine(
         "select row_id, cast(to_json(r) as varchar) from rows as r "
         "where row_id in (select row_id from moved)"
     ).fetchall()
-    tokens = privacy.encrypt(batch.manifest["agency"], [text for _, text in originals])
+    tokens = encrypt_texts(batch.manifest["agency"], [text for _, text in originals])
     con.execute("create table originals (row_id varchar, original_encrypted varchar)")
     con.executemany(
         "insert into originals values (?, ?)",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cdi.agencies import Agency
+from cdi.agency.model import Agency
 from cdi.quality.rules import all_rules, reader_rules
 from cdi.render import render
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from cdi.agencies import Agency
-from cdi.datasets import DATASETS, LINEAGE, output_columns
+from cdi.agency.datasets import DATASETS, LINEAGE, output_columns
+from cdi.agency.model import Agency
 from cdi.landing import Batch, identity
 from cdi.sql import ident, literal
 

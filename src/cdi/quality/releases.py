@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from cdi import build, landing, paths
-from cdi.agencies import Agency
+from cdi.agency.datasets import DECISIONS
+from cdi.agency.model import Agency
 from cdi.build import Plan
-from cdi.datasets import DECISIONS
 from cdi.errors import CdiError
 from cdi.landing import Batch
 from cdi.quality.rules import all_rules

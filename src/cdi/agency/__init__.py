@@ -1,0 +1,1 @@
+"""Who delivers what, in which columns: one folder per agency, read and validated."""

@@ -1,0 +1,136 @@
+"""Load and validate an agency's folder."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+from pydantic import ValidationError
+
+from cdi import paths
+from cdi.agency.code_maps import check_code_maps, read_actions
+from cdi.agency.datasets import BY_PEOPLE
+from cdi.agency.model import SIMULATION, Agency, source_of_people
+from cdi.errors import AgencyError, CdiError
+from cdi.sql import connect
+
+
+def load_agency(agency: str) -> Agency:
+    """Load and validate one agency.
+
+    Args:
+        agency: Name of a folder under CDI_AGENCIES.
+
+    Raises:
+        AgencyError: If the folder, its agency.yaml or a code map is not as it must be; the
+            message names file, key and fix.
+    """
+    folder = paths.agencies_folder() / agency
+    file = folder / "agency.yaml"
+    if not file.is_file():
+        raise AgencyError(
+            "AGENCY-UNKNOWN",
+            f"there is no {file}",
+            f"choose one of {', '.join(agency_names()) or '(none)'}, or write the folder; "
+            "docs/onboarding.md",
+        )
+    parsed = _parse_agency(file, folder)
+    if parsed.agency != agency:
+        raise AgencyError(
+            "AGENCY-SCHEMA",
+            f"{file}: key `agency` is '{parsed.agency}', the folder is '{agency}'",
+            "give both the same name",
+        )
+    check_code_maps(folder)
+    read_actions(folder)
+    return parsed
+
+
+def _parse_agency(file: Path, folder: Path) -> Agency:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise AgencyError("AGENCY-SCHEMA", f"{file} is not UTF-8", "save it as UTF-8") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a day such as 2026-02-30
+        raise AgencyError(
+            "AGENCY-SCHEMA", f"{file} is not YAML: {error}", "correct the file"
+        ) from None
+    if not isinstance(content, dict):
+        raise AgencyError("AGENCY-SCHEMA", f"{file} is empty or no mapping", "start from a sample")
+    if content.get("data_root") == SIMULATION:
+        from cdi.variant import Variant
+
+        start, end = Variant.chosen().period
+        content = {"start_date": start, "coverage": {"start": start, "end": end}, **content}
+    try:
+        agency = Agency.model_validate({**content, "folder": folder})
+    except ValidationError as error:
+        problems = [describe_problem(detail) for detail in error.errors()]
+        raise AgencyError(
+            "AGENCY-SCHEMA",
+            f"{file}\n    " + "\n    ".join(problems),
+            "correct the keys named above; docs/onboarding.md explains each",
+        ) from None
+    ours = {dataset: source_of_people(dataset) for dataset in BY_PEOPLE}
+    return agency.model_copy(update={"sources": agency.sources | ours})
+
+
+def describe_problem(detail: Any) -> str:
+    """One problem that pydantic found, as `key: what is wrong`."""
+    key = ".".join(str(part) for part in detail["loc"]) or "(file)"
+    hints = {
+        "missing": "missing: add it",
+        "extra_forbidden": "unknown key: remove it or correct its spelling",
+    }
+    return f"key `{key}`: {hints.get(detail['type'], detail['msg'].removeprefix('Value error, '))}"
+
+
+def agency_names() -> list[str]:
+    """Names of all agency folders, sorted."""
+    return sorted(file.parent.name for file in paths.agencies_folder().glob("*/agency.yaml"))
+
+
+def load_valid_agencies() -> list[Agency]:
+    """All agencies that load; a broken folder is logged and stops nobody else (design 5.1)."""
+    found = []
+    for name in agency_names():
+        try:
+            found.append(load_agency(name))
+        except CdiError as error:
+            logging.getLogger(__name__).error("agency left out: %s", error)
+    return found
+
+
+def check_patterns(agency: Agency) -> None:
+    """Check the regular expressions of agency.yaml; only DuckDB knows what it can read.
+
+    Raises:
+        AgencyError: With the key of every expression that it cannot.
+    """
+    patterns = {
+        f"key_rules.{thing}.{place}.pattern": rule.pattern
+        for thing, rules in agency.key_rules.items()
+        for place, rule in enumerate(rules)
+    }
+    for dataset, source in agency.sources.items():
+        if source.rows:
+            patterns[f"sources.{dataset}.rows.matches"] = source.rows.matches
+        patterns |= {
+            f"sources.{dataset}.columns.{name}.extract": mapping.extract
+            for name, mapping in source.columns.items()
+            if mapping.extract
+        }
+    problems = []
+    with connect() as con:
+        for key, pattern in patterns.items():
+            try:
+                con.execute("select regexp_matches('', ?)", [pattern])
+            except duckdb.Error as error:
+                problems.append(f"key `{key}`: '{pattern}' is no regular expression (RE2): {error}")
+    if problems:
+        raise AgencyError(
+            "AGENCY-SCHEMA",
+            f"{agency.folder / 'agency.yaml'}\n    " + "\n    ".join(problems),
+            "correct the keys named above; docs/onboarding.md explains each",
+        )
