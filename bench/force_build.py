@@ -22,8 +22,9 @@ from typing import Any
 import results
 from rich.console import Console
 
-from cdi import landing, paths, pipeline, runner
+from cdi import paths, pipeline, runner
 from cdi.agency.load import load_agency
+from cdi.landing.batches import Batch, accepted_batches, write_manifest, write_parquet
 from cdi.sql import connect, ident
 from cdi.variant import Variant
 from cdi_force.details import add_details
@@ -59,13 +60,13 @@ def land(times: int, years: int) -> None:
     for dataset in DATASETS:
         extracted = pipeline.extract("simulated", dataset, interval).result
         pipeline.check_landing("simulated", dataset, str(extracted))
-        (batch,) = landing.batches("simulated", dataset)
+        (batch,) = accepted_batches("simulated", dataset)
         if times * years > 1:
             multiply(batch, times, years)
     shutil.rmtree(paths.simulated_sources())
 
 
-def multiply(batch: landing.Batch, times: float, years: int = 1) -> None:
+def multiply(batch: Batch, times: float, years: int = 1) -> None:
     """Put copies into a landed batch: each year `times` over, and earlier years, of 53 weeks.
 
     Copies of a day follow each other by minutes, and their numbers alternate, as a busier force's
@@ -110,7 +111,7 @@ def multiply(batch: landing.Batch, times: float, years: int = 1) -> None:
             for year in range(years)
             for copy, part in enumerate(parts)
         ]
-        landing.write_parquet(con, " union all ".join(selects), target)
+        write_parquet(con, " union all ".join(selects), target)
         accepted = dict(
             con.execute(
                 "select source_file, count(*) from read_parquet(?) group by all", [str(target)]
@@ -132,7 +133,7 @@ def multiply(batch: landing.Batch, times: float, years: int = 1) -> None:
         file["read"] = file["accepted"] + file["quarantined"] + file["duplicates"]
     for key in ("read", "accepted"):
         manifest[key] = sum(file[key] for file in manifest["files"])
-    landing.write_manifest(batch.folder, manifest)
+    write_manifest(batch.folder, manifest)
 
 
 def main() -> None:
@@ -146,7 +147,7 @@ def main() -> None:
                 if not (state / "landing").is_dir():
                     console.print(f"{name}: simulating and landing")
                     land(times, years)
-                counted = {d: landing.batches("simulated", d)[0].manifest["accepted"]
+                counted = {d: accepted_batches("simulated", d)[0].manifest["accepted"]
                            for d in DATASETS}  # fmt: skip
                 for made in ("published", "released"):  # the first version, with its open extract
                     shutil.rmtree(state / made, ignore_errors=True)

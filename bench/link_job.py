@@ -20,8 +20,9 @@ from typing import Any
 
 import results
 
-from cdi import build, landing, paths, pipeline, runner
+from cdi import build, paths, pipeline, runner
 from cdi.agency.load import load_agency
+from cdi.landing.batches import accepted_batches
 from cdi.sql import connect, fetch_dicts
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
@@ -76,7 +77,7 @@ def prepare() -> dict[str, int]:
     planned = build.plan(load_agency(paths.SIMULATED))
     rows = {}
     for dataset in DATASETS:
-        (batch,) = landing.batches(paths.SIMULATED, dataset)
+        (batch,) = accepted_batches(paths.SIMULATED, dataset)
         (inputs / f"{dataset}.parquet").symlink_to(batch.rows)
         rows[dataset] = int(batch.manifest["accepted"])
     with connect(prepared()) as con:

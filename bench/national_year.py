@@ -35,8 +35,9 @@ from rich.console import Console
 from rich.progress import track
 from simulation import LOGS, SIZES
 
-from cdi import landing, paths, pipeline, runner
+from cdi import paths, pipeline, runner
 from cdi.agency.load import load_agency
+from cdi.landing.batches import accepted_batches
 from cdi.sql import connect, fetch_dicts
 from cdi.variant import first_day_of_months, scenario_end
 from cdi_force.details import add_details
@@ -123,11 +124,11 @@ def land(number: int) -> None:
     write_agency(name)
     if (paths.weights(name) / "links").is_dir():
         return
-    logs = landing.batches(MODEL, "calls")[0].manifest["accepted"]
+    logs = accepted_batches(MODEL, "calls")[0].manifest["accepted"]
     shutil.rmtree(paths.landing(name, DATASETS[0]).parent, ignore_errors=True)
     for dataset in DATASETS:
         shutil.copytree(paths.landing(MODEL, dataset), paths.landing(name, dataset))
-        (batch,) = landing.batches(name, dataset)
+        (batch,) = accepted_batches(name, dataset)
         batch.manifest["agency"] = name
         multiply(batch, VOLUME * LOGS * SIZES[number] / sum(SIZES) / logs)
     shutil.copytree(paths.weights(MODEL), paths.weights(name))
@@ -191,7 +192,7 @@ def measured(number: int) -> dict[str, Any]:
         "models": {m["node"]: m["s"] for m in models if m["resource_type"] == "model"},
         "other": Counter(),
         "rows": {
-            dataset: sum(b.manifest["accepted"] for b in landing.batches(name, dataset))
+            dataset: sum(b.manifest["accepted"] for b in accepted_batches(name, dataset))
             for dataset in DATASETS
         },
     }

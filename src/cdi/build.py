@@ -17,14 +17,16 @@ from typing import Any
 import duckdb
 import yaml
 
-from cdi import landing, linking, paths, text_model, tombstones, weights
+from cdi import linking, paths, text_model, weights
 from cdi.agency import code_maps
 from cdi.agency.datasets import DATASETS, READINGS, output_columns
 from cdi.agency.model import Agency
 from cdi.audit import tables
 from cdi.errors import BuildError
 from cdi.files import sha256_of_json, take_lock
-from cdi.landing import Batch
+from cdi.landing import batches as landing_batches
+from cdi.landing.batches import Batch, accepted_batches
+from cdi.landing.tombstones import read_tombstones
 from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
 from cdi.weights import Weights
 
@@ -88,7 +90,7 @@ def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
     Raises:
         BuildError: BUILD-NO-DATA if no calls were landed (up to as_of).
     """
-    found = {name: landing.batches(agency.agency, name) for name in agency.sources}
+    found = {name: accepted_batches(agency.agency, name) for name in agency.sources}
     if as_of is not None:
         found = {
             name: [b for b in some if _first_as_of(b) <= as_of] for name, some in found.items()
@@ -149,7 +151,9 @@ def resume(agency: Agency, version: str) -> Plan:
         agency,
         datetime.fromisoformat(found["as_of"]),
         {
-            name: [b for b in landing.batches(agency.agency, name) if b.manifest["batch_id"] in ids]
+            name: [
+                b for b in accepted_batches(agency.agency, name) if b.manifest["batch_id"] in ids
+            ]
             for name, ids in found["batches"].items()
         },
         found["fingerprint"],
@@ -278,7 +282,7 @@ def _describe(planned: Plan) -> dict[str, Any]:
         },
         "weights": {kind: learnt.version for kind, learnt in planned.weights.items()},
         "code": _code_parts(planned.agency),
-        "erasures": len(tombstones.lines(planned.agency.agency)),
+        "erasures": len(read_tombstones(planned.agency.agency)),
     }
 
 
@@ -467,7 +471,7 @@ def _view_rows(con: duckdb.DuckDBPyConnection, planned: Plan, dataset: str) -> N
 
 
 def _collect_quarantine(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
-    columns = {"dataset": "VARCHAR", "batch_id": "VARCHAR", **landing.QUARANTINE_COLUMNS}
+    columns = {"dataset": "VARCHAR", "batch_id": "VARCHAR", **landing_batches.QUARANTINE_COLUMNS}
     _table(con, "landing.quarantined_rows", columns, [])
     for name, some in planned.batches.items():
         for batch in some:

@@ -15,11 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cdi import landing, paths
+from cdi import paths
 from cdi.agency.datasets import DATASETS, DECISIONS
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
 from cdi.files import wait_for_lock
+from cdi.landing.batches import Batch
+from cdi.landing.extract import read_file_as_batch
 from cdi.quality import checks
 from cdi.sql import connect, fetch_dicts
 
@@ -140,14 +142,14 @@ def _problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[int, li
         file, folder = Path(scratch) / "decisions.csv", Path(scratch) / "batch"
         folder.mkdir()
         _append(file, rows)
-        batch = landing.read_file(agency, DECISIONS, file, folder)
+        batch = read_file_as_batch(agency, DECISIONS, file, folder)
         told = checks.refusals(agency, batch)
         # a release names no call: `cdi.quality.releases` looks at what it is about
         is_release = all(row["decision_kind"] == "released" for row in rows)
         return told or ({} if is_release else _unknown(agency, batch))
 
 
-def _unknown(agency: Agency, batch: landing.Batch) -> dict[int, list[str]]:
+def _unknown(agency: Agency, batch: Batch) -> dict[int, list[str]]:
     """What the published version does not have, or holds too grave for one person."""
     published = paths.published(agency.agency) / "current" / "recording.duckdb"
     if not published.is_file():

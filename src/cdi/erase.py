@@ -1,7 +1,7 @@
 """Erasure and retention: what must go is taken out of every place where it stands.
 
 `erase` takes a reference and its text out of landing, audits, decisions, what was learnt, logs and
-all kept versions, and leaves a tombstone (`cdi.tombstones`) that keeps it out of later extractions.
+all kept versions, and leaves a tombstone (`cdi.landing.tombstones`) that keeps it out of later extractions.
 `retain` takes out what is older than `retention_days` of agency.yaml. Both then publish a new
 version and remove the older ones. Killed in the middle, either can be run again.
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from openpyxl import load_workbook
 
-from cdi import build, landing, paths, pipeline, tombstones, traces, weights
+from cdi import build, paths, pipeline, traces, weights
 from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
@@ -29,7 +29,17 @@ from cdi.agency.model import Agency
 from cdi.audit import register
 from cdi.errors import CdiError
 from cdi.files import take_lock, wait_for_lock
-from cdi.landing import Batch, Forgotten
+from cdi.landing import tombstones
+from cdi.landing.batches import Batch, accepted_batches, read_batch
+from cdi.landing.extract import adopt_source, is_source_unchanged
+from cdi.landing.forget import Forgotten, forget_in_batch
+from cdi.landing.tombstones import (
+    add_tombstone,
+    columns_that_take_row,
+    hash_references,
+    read_hashes,
+    things_of_reference,
+)
 from cdi.sql import SQLITE_LOCK_SECONDS, Params, connect, ident, literal
 from cdi.traces import Wanted
 
@@ -77,7 +87,7 @@ def look(agency: Agency, reference: str) -> dict[Path, str]:
         agency: Whose reference.
         reference: Of a call or a crime record, as people type it.
     """
-    return dict(traces.find(agency.agency, _wanted(agency, tombstones.of(agency, reference))))
+    return dict(traces.find(agency.agency, _wanted(agency, things_of_reference(agency, reference))))
 
 
 def erase(agency: Agency, reference: str, reason: str, say: Say) -> None:
@@ -93,7 +103,7 @@ def erase(agency: Agency, reference: str, reason: str, say: Say) -> None:
         CdiError: ERASE-REASON if the reason names it, ERASE-UNKNOWN if it stands nowhere and was
             not erased before, ERASE-LEFT if a trace is left.
     """
-    things = tombstones.of(agency, reference)
+    things = things_of_reference(agency, reference)
     wanted = _wanted(agency, things)
     if wanted.pattern.search(reason.encode()):
         raise CdiError(
@@ -101,8 +111,8 @@ def erase(agency: Agency, reference: str, reason: str, say: Say) -> None:
             "the reason holds the reference, and the reason is kept",
             "name the request instead, e.g. --reason 'request 12 of 2026'",
         )
-    hashes = tombstones.names(agency.agency, things)
-    was_erased = bool(hashes & set(tombstones.hashes(agency.agency)))
+    hashes = hash_references(agency.agency, things)
+    was_erased = bool(hashes & set(read_hashes(agency.agency)))
     if not was_erased and next(traces.find(agency.agency, wanted), None) is None:
         raise CdiError(
             "ERASE-UNKNOWN",
@@ -111,7 +121,7 @@ def erase(agency: Agency, reference: str, reason: str, say: Say) -> None:
             "check the reference: a tombstone for a wrong one would keep a future log out",
         )
     at = datetime.now(UTC).replace(microsecond=0)
-    tombstones.add(agency.agency, hashes, reason, at)
+    add_tombstone(agency.agency, hashes, reason, at)
     gone = _Gone({thing: set(wanted.names) for thing in things}, wanted=wanted)
     _take_out(agency, gone, reason, say)
     _clean_shared(agency, wanted, say)
@@ -151,7 +161,7 @@ def retain(agency: Agency, say: Say) -> bool:
         return False
     until = build.plan(agency).as_of.replace(tzinfo=None)
     calls = _expired_calls(agency, until)
-    hashes = tombstones.names(agency.agency, {"call": calls})
+    hashes = hash_references(agency.agency, {"call": calls})
     reason = f"retention: as of {until:%Y-%m-%d}"
     unfinished = _unfinished(agency)
     was_unfinished = unfinished.exists()
@@ -160,7 +170,7 @@ def retain(agency: Agency, say: Say) -> bool:
         unfinished.unlink()
         say(f"nothing is older than its limit, as of {until:%Y-%m-%d}")
         return False
-    tombstones.add(agency.agency, set(), reason, datetime.now(UTC).replace(microsecond=0))
+    add_tombstone(agency.agency, set(), reason, datetime.now(UTC).replace(microsecond=0))
     _publish_without(agency, say)
     return True
 
@@ -181,7 +191,7 @@ def _wanted(agency: Agency, things: dict[str, set[str]]) -> Wanted:
 def _batches(agency: Agency, dataset: str) -> list[Batch]:
     """Every batch of a dataset that is on disk, whatever became of it."""
     files = paths.landing(agency.agency, dataset).glob("*/[!.]*/manifest.json")
-    return [landing.read_batch(file.parent) for file in sorted(files)]
+    return [read_batch(file.parent) for file in sorted(files)]
 
 
 def _typed(agency: Agency, thing: str) -> Iterator[tuple[str, str]]:
@@ -217,7 +227,7 @@ def _texts(agency: Agency, things: dict[str, set[str]]) -> Iterator[str]:
     others: list[str] = []
     for dataset in agency.sources:
         texts = [n for c in DATASETS[dataset] if c.kind == "free_text" for n in c.outputs]
-        about = [c for c in tombstones.takes_along(dataset) if c.thing in things]
+        about = [c for c in columns_that_take_row(dataset) if c.thing in things]
         if not texts or not about:
             continue
         is_about = " or ".join(
@@ -251,7 +261,7 @@ def _texts(agency: Agency, things: dict[str, set[str]]) -> Iterator[str]:
 def _expired_calls(agency: Agency, until: datetime) -> set[str]:
     """Calls of which every row is older than the limit of their dataset."""
     days = agency.sources["calls"].retention_days
-    files = [str(batch.rows) for batch in landing.batches(agency.agency, "calls")]
+    files = [str(batch.rows) for batch in accepted_batches(agency.agency, "calls")]
     if days is None or not files:
         return set()
     moment = f"coalesce({', '.join(MOMENTS['calls'])}, source_as_of)"
@@ -317,14 +327,14 @@ def _from_people(agency: Agency, gone: _Gone) -> int:
     count = 0
     for dataset in BY_PEOPLE:
         now = datetime.now(UTC)
-        was_landed = landing.is_unchanged(agency, dataset, Interval(now, now))
-        about = [column.name for column in tombstones.takes_along(dataset)]
+        was_landed = is_source_unchanged(agency, dataset, Interval(now, now))
+        about = [column.name for column in columns_that_take_row(dataset)]
         changed = sum(
             _from_csv(file, gone, about)
             for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
         )
         if changed and was_landed:
-            landing.adopt(agency, dataset)
+            adopt_source(agency, dataset)
         count += changed
     return count
 
@@ -386,7 +396,7 @@ def _from_landing(agency: Agency, gone: _Gone, until: datetime | None) -> dict[s
             for batch in _batches(agency, dataset):
                 # what people wrote of an expired call goes with it; the rest has its own limit
                 also = gone.also if dataset in BY_PEOPLE else ()
-                total += landing.forget(agency, batch, until or _as_of(batch), also)
+                total += forget_in_batch(agency, batch, until or _as_of(batch), also)
             for left in home.glob("*/.*/") if gone.wanted else ():
                 shutil.rmtree(left)
                 copies += 1

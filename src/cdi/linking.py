@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from cdi.landing import Batch
+from cdi.landing.batches import Batch
 from cdi.sql import connect, scalar
 from cdi.weights import Weights
 

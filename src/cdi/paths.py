@@ -75,7 +75,7 @@ def decisions(agency: str) -> Path:
 
 
 def tombstones(agency: str) -> Path:
-    """What was erased, as keyed hashes: see `cdi.tombstones`."""
+    """What was erased, as keyed hashes: see `cdi.landing.tombstones`."""
     return landing(agency, "erased.jsonl")
 
 

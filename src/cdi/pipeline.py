@@ -12,11 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdi import build, dictionary, landing, linking, paths, publish, report, text_model, weights
+from cdi import build, dictionary, linking, paths, publish, report, text_model, weights
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.errors import GateError
-from cdi.landing import read_batch
+from cdi.landing.batches import read_batch, remove_batch
+from cdi.landing.extract import extract_dataset, is_source_unchanged
 from cdi.sql import connect
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def extract(
     interval: Interval,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Step:
-    """Extract one dataset into a pending batch; see `cdi.landing.extract`."""
-    batch = landing.extract(load_agency(agency), dataset, interval, storage_options)
+    """Extract one dataset into a pending batch; see `cdi.landing.extract.extract_dataset`."""
+    batch = extract_dataset(load_agency(agency), dataset, interval, storage_options)
     if batch is None:
         return Step(False, "nothing new: the sources equal the newest accepted batch")
     m = batch.manifest
@@ -69,7 +70,7 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
 
     home = paths.landing(agency, dataset)
     if (home / "batches" / batch_id).is_dir():
-        landing.remove(home / "pending" / batch_id)  # a check was killed right after it accepted
+        remove_batch(home / "pending" / batch_id)  # a check was killed right after it accepted
         return Step(True, f"batch {batch_id} was accepted before", batch_id)
     if not (home / "pending" / batch_id / "manifest.json").is_file():
         raise GateError(
@@ -305,7 +306,7 @@ def is_up_to_date(agency: str, interval: Interval) -> bool:
     loaded = load_agency(agency)
     if build.current(agency) is None:
         return False
-    if not all(landing.is_unchanged(loaded, dataset, interval) for dataset in loaded.sources):
+    if not all(is_source_unchanged(loaded, dataset, interval) for dataset in loaded.sources):
         return False
     return build.is_current(build.plan(loaded))
 

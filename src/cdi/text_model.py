@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from cdi import words
 from cdi.agency import datasets
-from cdi.landing import Batch
+from cdi.landing.batches import Batch
 from cdi.sql import literal
 from cdi.weights import Weights
 from cdi.words import Texts

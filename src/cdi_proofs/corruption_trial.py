@@ -31,12 +31,13 @@ from typing import Any
 
 import duckdb
 
-from cdi import landing, paths, pipeline
+from cdi import paths, pipeline
 from cdi.agency.datasets import DATASETS
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.errors import CdiError, GateError
+from cdi.landing.batches import accepted_batches
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
 from cdi_force.generate import window_start
@@ -176,7 +177,7 @@ def deliver_files(
             return Outcome(Counter(), Counter(), (), error.rule_id, "reader")
         home = paths.landing(stage.agency, dataset)
         if batch_id is None:  # the same content as before
-            return _outcome(landing.batches(stage.agency, dataset)[-1].folder, dataset)
+            return _outcome(accepted_batches(stage.agency, dataset)[-1].folder, dataset)
         try:
             pipeline.check_landing(stage.agency, dataset, batch_id)
         except GateError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.agency.model import Agency, Source
-from cdi.sources import normalise_header
+from cdi.landing.read import normalise_header
 
 TEXTS = {"calls": "log_text", "log_actions": "action_text"}  # an agency has one or the other
 TIMES = {"calls": "received_at", "crime_records": "recorded_at", "log_actions": "acted_at"}

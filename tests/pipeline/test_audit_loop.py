@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from cdi import cli, landing, paths, pipeline
+from cdi import cli, paths, pipeline
 from cdi.audit import loop, register, worksheets
 from cdi.audit.register import Draw, Register
 from cdi.errors import AuditError
+from cdi.landing.batches import accepted_batches
 from cdi.sql import connect
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 
@@ -204,7 +205,7 @@ def test_findings_are_landed_and_counted(fresh: SmallAgency) -> None:
     loop.write_worksheets(fresh.agency, made)
     deliver(fresh, made)
     fresh.extract_and_check("audit_readings")
-    (batch,) = landing.batches("testville", "audit_readings")
+    (batch,) = accepted_batches("testville", "audit_readings")
     twice = sum(map(bool, made.seconds))
     with connect() as con:
         found = con.execute(
@@ -269,7 +270,7 @@ def test_a_crime_that_breaks_a_rule_takes_its_whole_log_with_it(
         writer.writeheader()
         writer.writerows(rows)
     fresh.extract_and_check("audit_readings")
-    (batch,) = landing.batches("testville", "audit_readings")
+    (batch,) = accepted_batches("testville", "audit_readings")
     with connect() as con:
         refused = con.execute(
             "select distinct rule_id from read_parquet(?)", [str(batch.quarantine)]
@@ -294,7 +295,7 @@ def test_rows_that_somebody_puts_there_are_checked_at_the_border(fresh: SmallAge
         writer.writeheader()
         writer.writerows(rows)
     fresh.extract_and_check("audit_readings")
-    (batch,) = landing.batches("testville", "audit_readings")
+    (batch,) = accepted_batches("testville", "audit_readings")
     with connect() as con:
         refused = con.execute(
             "select distinct rule_id from read_parquet(?) order by 1", [str(batch.quarantine)]

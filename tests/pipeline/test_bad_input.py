@@ -10,9 +10,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi import landing, paths, pipeline
+from cdi import paths, pipeline
 from cdi.errors import GateError, SourceError
 from cdi.keys import decrypt_text
+from cdi.landing import extract
+from cdi.landing.batches import accepted_batches, read_batch, write_manifest, write_parquet
 from cdi.quality import checks
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
@@ -25,7 +27,7 @@ def good(ran: SmallAgency) -> tuple[SmallAgency, Path]:
 
 def refused_rows(small: SmallAgency) -> list[tuple[str, str, str, str]]:
     """rule_id, detail, masked and original text of the newest batch's refused rows."""
-    batch = landing.batches("testville", "calls")[-1]
+    batch = accepted_batches("testville", "calls")[-1]
     rows = duckdb.execute(
         "select rule_id, detail, original_masked, original_encrypted "
         "from read_parquet(?) order by row_id",
@@ -137,7 +139,7 @@ def test_a_bad_row_is_quarantined_with_rule_and_original_text(
     for value in filter(None, line.split(",")):
         assert value in original
     assert masked
-    manifest = landing.batches("testville", "calls")[-1].manifest
+    manifest = accepted_batches("testville", "calls")[-1].manifest
     assert (manifest["read"], manifest["accepted"], manifest["quarantined"]) == (61, 60, 1)
     assert published.read_bytes() == before
 
@@ -147,7 +149,7 @@ def test_one_key_with_two_contents_is_quarantined_whole(good: tuple[SmallAgency,
     small.write("calls.csv", many_calls(["T-0001,2026-01-05 09:00,,THEFT,THEFT,NONE,N,,,"]))
     small.extract_and_check()
     assert [rule for rule, *_ in refused_rows(small)] == ["KEY-CONFLICT"] * 2
-    assert landing.batches("testville", "calls")[-1].manifest["accepted"] == 59
+    assert accepted_batches("testville", "calls")[-1].manifest["accepted"] == 59
 
 
 def test_bytes_that_are_no_utf8_are_kept_escaped(good: tuple[SmallAgency, Path]) -> None:
@@ -178,7 +180,7 @@ def test_a_call_after_the_files_own_date_is_quarantined_by_its_rule(
     rows[7][1] = "2027-01-01 00:00"
     small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
     small.extract_and_check()
-    batch = landing.batches("testville", "calls")[-1]
+    batch = accepted_batches("testville", "calls")[-1]
     refused = duckdb.execute(
         "select rule_id, source_line from read_parquet(?)", [str(batch.quarantine)]
     ).fetchall()
@@ -197,7 +199,7 @@ def test_a_clean_file_does_not_inherit_another_files_refused_rows(
     (small.data / "calls-2.csv").write_bytes(csv_bytes(CALL_HEADER, rows))
     (small.data / "calls.csv").unlink()
     small.extract_and_check()
-    files = landing.batches("testville", "calls")[-1].manifest["files"]
+    files = accepted_batches("testville", "calls")[-1].manifest["files"]
     assert [(f["read"], f["quarantined"]) for f in files] == [(61, 1), (60, 0)]
     assert len(refused_rows(small)) == 1
 
@@ -222,7 +224,7 @@ def test_a_check_that_is_repeated_accepts_once_and_says_when_there_is_nothing_to
     (paths.landing("testville", "calls") / "pending" / batch_id / ".check.duckdb").touch()
     for _ in range(2):  # the second time as Airflow's retry after a kill
         assert pipeline.check_landing("testville", "calls", batch_id).result == batch_id
-    assert len(landing.batches("testville", "calls")) == 2
+    assert len(accepted_batches("testville", "calls")) == 2
     with pytest.raises(GateError, match="GATE-GONE"):
         pipeline.check_landing("testville", "calls", "20260105T0000_20260107T0000_v9")
 
@@ -268,9 +270,9 @@ def is_killed_before_write(number: int, batch_id: str) -> bool:
             if not any(str(paths.home() / "landing") in str(part) for part in given):
                 return write(*given, **options)
             if seen == number:
-                if write is landing.write_parquet:
+                if write is write_parquet:
                     given[2].write_bytes(b"PAR1")
-                if write is landing.write_manifest:
+                if write is write_manifest:
                     (given[0] / "manifest.json").write_bytes(b"{")
                 raise KeyboardInterrupt
             seen += 1
@@ -280,7 +282,7 @@ def is_killed_before_write(number: int, batch_id: str) -> bool:
 
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in (
-            (landing, "write_parquet"), (landing, "write_manifest"), (checks, "_write"),
+            (extract, "write_parquet"), (extract, "write_manifest"), (checks, "_write"),
             (shutil, "copytree"), (shutil, "rmtree"), (Path, "rename"), (Path, "replace"),
         ):  # fmt: skip
             patch.setattr(owner, name, counted(getattr(owner, name)))
@@ -293,7 +295,7 @@ def is_killed_before_write(number: int, batch_id: str) -> bool:
 
 def on_disk(fate: str, batch_id: str) -> dict[str, Any]:
     """All that the check decided; what is encrypted differs each time."""
-    batch = landing.read_batch(paths.landing("testville", "calls") / fate / batch_id)
+    batch = read_batch(paths.landing("testville", "calls") / fate / batch_id)
     read = "from read_parquet(?) order by all"
     return {
         "rows": duckdb.execute(read, [str(batch.rows)]).fetchall(),
@@ -351,7 +353,7 @@ def test_a_line_that_is_no_json_is_quarantined(good: tuple[SmallAgency, Path]) -
     refused = refused_rows(small)
     assert [rule for rule, *_ in refused] == ["READ-JSON", "READ-JSON"]
     assert {original for *_, original in refused} == {'{"number": "T-0100", oops', "[]"}
-    assert landing.batches("testville", "calls")[-1].manifest["accepted"] == 60
+    assert accepted_batches("testville", "calls")[-1].manifest["accepted"] == 60
 
 
 def test_personal_data_of_refused_rows_is_masked_in_what_is_published(
@@ -377,4 +379,4 @@ def assert_untouched(small: SmallAgency, published: Path, before: bytes) -> None
     """The published file is byte for byte what it was, readable, and no batch was accepted."""
     assert published.read_bytes() == before
     assert small.rows("select count(*) from fct_calls") == [(5,)]
-    assert len(landing.batches("testville", "calls")) == 1
+    assert len(accepted_batches("testville", "calls")) == 1

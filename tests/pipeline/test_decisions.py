@@ -4,8 +4,9 @@ import csv
 
 import pytest
 
-from cdi import decisions, landing, paths, pipeline
+from cdi import decisions, paths, pipeline
 from cdi.errors import AgencyError, CdiError
+from cdi.landing.batches import accepted_batches
 from cdi.sql import connect
 from tests.conftest import SmallAgency, csv_bytes
 
@@ -76,7 +77,7 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
         row("D12", "released", second_person="1208", rule_id="FILE-07", content_id="1"),
     )
     small.extract_and_check("decisions")
-    (batch,) = landing.batches("testville", "decisions")
+    (batch,) = accepted_batches("testville", "decisions")
     with connect() as con:
         accepted = con.execute(
             "select decision_reference from read_parquet(?) order by 1", [str(batch.rows)]
@@ -183,4 +184,4 @@ def test_the_landing_of_decisions_never_shrinks_by_half_unseen(small: SmallAgenc
     write(small, "a.csv", row("D3"))
     with pytest.raises(CdiError, match="FILE-07"):
         small.extract_and_check("decisions")
-    assert len(landing.batches("testville", "decisions")) == 1
+    assert len(accepted_batches("testville", "decisions")) == 1

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cdi import erase, landing, paths, pipeline, tombstones
+from cdi import erase, paths, pipeline
 from cdi.audit import loop, register
 from cdi.errors import CdiError
+from cdi.landing import batches, extract
+from cdi.landing.batches import accepted_batches
+from cdi.landing.tombstones import read_hashes, read_tombstones
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 from tests.conftest import CALLS as SMALL
 from tests.pipeline.test_audit_loop import CALLS, TYPES, draw, filled, is_recorded, number
@@ -80,7 +83,7 @@ def log(force: SmallAgency) -> int:
 def _as_if_killed(force: SmallAgency) -> None:
     """A refused batch, a pending one, and what a killed extraction leaves."""
     home = paths.landing("testville", "calls")
-    (batch,) = landing.batches("testville", "calls")
+    (batch,) = accepted_batches("testville", "calls")
     for name in ("refused/older", "pending/later"):
         shutil.copytree(batch.folder, home / name)
     (home / "pending" / ".20260105" / "fetched").mkdir(parents=True)
@@ -136,7 +139,7 @@ def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> No
     assert "T0001" in (paths.decisions("testville") / "a.csv").read_text()
     assert "T-9999" in (paths.home() / "airflow" / "logs" / "task.log").read_text()
     assert len(list((paths.published("testville") / "versions").iterdir())) == 1
-    (line,) = tombstones.lines("testville")
+    (line,) = read_tombstones("testville")
     assert line["reason"] == "request 12"
 
 
@@ -145,7 +148,7 @@ def draws() -> list[str]:
 
 
 def test_the_next_extraction_of_the_same_source_is_a_no_op(force: SmallAgency, log: int) -> None:
-    assert tombstones.lines("testville")
+    assert read_tombstones("testville")
     assert number(log).encode() in gzip.decompress((force.data / "calls.csv.gz").read_bytes())
     assert pipeline.is_up_to_date("testville", force.interval)
     assert not force.run()
@@ -159,7 +162,7 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_and_both_logs_stay_o
     more = [number(CALLS), "2026-01-06 23:00", "", "NOISE", "NOISE", "NONE", "N", "", "", "late"]
     write_calls(force, [*calls(), more])
     assert kinds_with(paths.home(), "testville", words(other))
-    for owner, part in ((landing, "_replace_manifest"), (erase, "_publish_without")):
+    for owner, part in ((extract, "_replace_manifest"), (erase, "_publish_without")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, part, _killed)
             with pytest.raises(KeyboardInterrupt):
@@ -168,10 +171,10 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_and_both_logs_stay_o
     assert force.run()  # as the schedule brings it, before anybody looks
     erase.erase(force.agency, number(other), "request 13", lambda line: None)
     assert kinds_with(paths.home(), "testville", [*words(log), *words(other)]) == {}
-    newest = landing.batches("testville", "calls")[-1].manifest
+    newest = accepted_batches("testville", "calls")[-1].manifest
     # each log's own row, and a refused one
     assert (newest["read"], newest["erased"]) == (CALLS + 1 + len(NAMED), 4)
-    assert newest["read"] == sum(newest[fate] for fate in landing.FATES[1:])
+    assert newest["read"] == sum(newest[fate] for fate in batches.FATES[1:])
     assert force.rows(
         "select count(*) from conservation where read_count <> accepted_count "
         "+ quarantined_count + duplicate_count + erased_count"
@@ -187,15 +190,15 @@ def test_an_erasure_that_was_killed_where_a_log_is_only_named_is_finished_by_the
     ran.write("calls.csv", csv_bytes(CALL_HEADER, [[*row[:-1], "see T-0777"] for row in SMALL]))
     assert ran.run()
     with monkeypatch.context() as patch:
-        patch.setattr(landing, "_replace_manifest", _killed)
+        patch.setattr(extract, "_replace_manifest", _killed)
         with pytest.raises(KeyboardInterrupt):
             erase.erase(ran.agency, "T-0777", "request 16", lambda line: None)
-    (*_, batch) = landing.batches("testville", "calls")
+    (*_, batch) = accepted_batches("testville", "calls")
     assert b"T-0777" not in batch.rows.read_bytes()
     told: list[str] = []
     erase.erase(ran.agency, "T-0777", "request 16", told.append)
     assert "nothing of it is left" in told[-1]
-    (*_, batch) = landing.batches("testville", "calls")
+    (*_, batch) = accepted_batches("testville", "calls")
     assert not any(file.name.startswith(".") for file in batch.folder.iterdir())
 
 
@@ -204,10 +207,10 @@ def _killed(*given: object) -> None:
 
 
 def test_a_reference_that_stands_nowhere_gets_no_tombstone(force: SmallAgency) -> None:
-    before = tombstones.hashes("testville")
+    before = read_hashes("testville")
     with pytest.raises(CdiError, match="ERASE-UNKNOWN"):
         erase.erase(force.agency, "T-8888", "request 14", lambda line: None)
-    assert tombstones.hashes("testville") == before
+    assert read_hashes("testville") == before
 
 
 def test_a_reason_must_not_name_what_is_erased(force: SmallAgency) -> None:

@@ -4,7 +4,7 @@ import json
 
 import duckdb
 
-from cdi import landing
+from cdi.landing.batches import accepted_batches
 from tests.conftest import SmallAgency, csv_bytes
 
 HEADER = ["log", "no", "at", "by", "event", "text"]
@@ -80,7 +80,7 @@ def test_an_entry_that_vanishes_from_the_snapshot_is_withdrawn(small: SmallAgenc
 
 def test_a_batch_landed_before_a_column_was_known_is_read_with_nulls(small: SmallAgency) -> None:
     small.extract_and_check()
-    (batch,) = landing.batches("testville", "calls")
+    (batch,) = accepted_batches("testville", "calls")
     for file in (batch.rows, batch.folder / "manifest.json"):
         file.chmod(0o644)
     with duckdb.connect() as con:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cdi import build, landing, paths, pipeline
+from cdi import build, paths, pipeline
 from cdi.agency.datasets import REQUIRED
 from cdi.agency.model import Agency
 from cdi.errors import BuildError
+from cdi.landing.accept import accept_batch
+from cdi.landing.batches import accepted_batches
+from cdi.landing.extract import extract_dataset
 from tests.conftest import CALL_HEADER, CALLS, RECORDS, SmallAgency, csv_bytes, table_contents
 
 
@@ -27,14 +30,14 @@ def test_the_same_interval_twice_makes_no_batch_and_no_build(ran: SmallAgency) -
     assert pipeline.is_up_to_date("testville", ran.interval)
     assert not pipeline.extract("testville", "calls", ran.interval).is_new
     assert not ran.run()
-    assert len(landing.batches("testville", "calls")) == 1
+    assert len(accepted_batches("testville", "calls")) == 1
     assert len(list((paths.published("testville") / "versions").iterdir())) == 1
 
 
 def test_the_same_rows_in_another_order_make_no_batch(ran: SmallAgency) -> None:
     ran.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[::-1]))
     assert not ran.run()
-    assert len(landing.batches("testville", "calls")) == 1
+    assert len(accepted_batches("testville", "calls")) == 1
 
 
 def test_one_changed_source_row_is_one_new_version_and_one_changed_row(
@@ -60,7 +63,7 @@ def test_an_edited_code_map_rebuilds(ran: SmallAgency) -> None:
     file.write_text(file.read_text().replace("NOISE,Noise,,", "NOISE,Noise,public_order,"))
     assert ran.run()
     assert ran.rows("select is_crime_type from fct_calls where call_id = 'T-0003'") == [(True,)]
-    assert len(landing.batches("testville", "calls")) == 1
+    assert len(accepted_batches("testville", "calls")) == 1
 
 
 def test_a_state_folder_outlives_the_checkout_that_made_it(
@@ -212,10 +215,10 @@ def test_intervals_side_by_side_do_not_disturb_each_other(sample: Agency) -> Non
     assert agency.coverage is not None
     starts = [agency.coverage.start + timedelta(days=n) for n in range(4)]
     intervals = [Interval.of_days(agency, day, day + timedelta(days=1)) for day in starts]
-    pending = [landing.extract(agency, "calls", interval) for interval in intervals]
+    pending = [extract_dataset(agency, "calls", interval) for interval in intervals]
     assert len({batch.folder for batch in pending if batch}) == 4
     with ThreadPoolExecutor(4) as pool:
-        accepted = list(pool.map(lambda batch: landing.accept(batch) if batch else None, pending))
+        accepted = list(pool.map(lambda batch: accept_batch(batch) if batch else None, pending))
     assert sorted(batch.manifest["seq"] for batch in accepted if batch) == [1, 2, 3, 4]
 
 
@@ -226,9 +229,9 @@ def test_the_same_snapshot_checked_twice_at_once_is_accepted_once(small: SmallAg
 
     days = [(date(2026, 1, 5), date(2026, 1, 6)), (date(2026, 1, 6), date(2026, 1, 7))]
     pending = [
-        landing.extract(small.agency, "calls", Interval.of_days(small.agency, *day)) for day in days
+        extract_dataset(small.agency, "calls", Interval.of_days(small.agency, *day)) for day in days
     ]
-    accepted = [landing.accept(batch) for batch in pending if batch]
+    accepted = [accept_batch(batch) for batch in pending if batch]
     assert len(accepted) == 2
     assert accepted[1] is None
-    assert len(landing.batches("testville", "calls")) == 1
+    assert len(accepted_batches("testville", "calls")) == 1

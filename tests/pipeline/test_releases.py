@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cdi import build, landing, paths, pipeline
+from cdi import build, paths, pipeline
 from cdi.errors import CdiError, GateError
+from cdi.landing.batches import accepted_batches
 from cdi.quality import releases
 from cdi.quality.rules import all_rules
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
@@ -60,7 +61,7 @@ def test_a_release_is_for_that_batch_alone(stopped: SmallAgency) -> None:
     released(stopped, "FILE-07")
     with pytest.raises(GateError, match="FILE-07"):
         deliver(stopped, 1)
-    assert len(landing.batches("testville", "calls")) == 1
+    assert len(accepted_batches("testville", "calls")) == 1
 
 
 @pytest.mark.parametrize(

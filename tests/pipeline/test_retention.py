@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
-from cdi import erase, landing, paths, pipeline
+from cdi import erase, paths, pipeline
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.errors import AgencyError, BusyError
 from cdi.files import take_lock
-from cdi.landing import Batch
+from cdi.landing import batches as landing_batches
+from cdi.landing import extract
+from cdi.landing.batches import Batch, accepted_batches
+from cdi.landing.forget import Forgotten, forget_in_batch
 from cdi.sql import connect
 from tests.conftest import CALLS, SmallAgency
 from tests.pipeline.test_decisions import row, write
@@ -26,7 +29,7 @@ def limit(small: SmallAgency, **days: int) -> None:
 
 
 def landed() -> list[str]:
-    batches = landing.batches("testville", "calls")
+    batches = accepted_batches("testville", "calls")
     with connect() as con:
         rows = con.execute(
             "select call_reference from read_parquet(?) order by 1",
@@ -46,12 +49,12 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     assert done.is_new
     assert "- 5  accepted rows of the landing" in done.evidence  # four calls, one decision
     assert landed() == YOUNG == ["T-0005"]
-    (batch,) = landing.batches("testville", "calls")
-    counts = [batch.manifest[fate] for fate in landing.FATES]
+    (batch,) = accepted_batches("testville", "calls")
+    counts = [batch.manifest[fate] for fate in landing_batches.FATES]
     assert counts == [5, 1, 0, 0, 4]
     with (paths.decisions("testville") / "a.csv").open(newline="") as handle:
         assert [decision["decision_reference"] for decision in csv.DictReader(handle)] == ["D2"]
-    (decided,) = landing.batches("testville", "decisions")
+    (decided,) = accepted_batches("testville", "decisions")
     assert (decided.manifest["accepted"], decided.manifest["erased"]) == (1, 1)
     # neither by the same source again nor by a second look
     for dataset in ("calls", "decisions"):
@@ -71,16 +74,16 @@ def test_a_run_that_was_stopped_is_finished_by_the_next(
     assert small.run()
     assert small.rows("select count(*) from fct_calls") == [(len(CALLS),)]
     limit(small, calls=1)
-    forget, seen = landing.forget, []
+    forget, seen = forget_in_batch, []
 
-    def killed(agency: Agency, batch: Batch, *given: Any) -> landing.Forgotten:
+    def killed(agency: Agency, batch: Batch, *given: Any) -> Forgotten:
         seen.append(batch.manifest["dataset"])
         if len(seen) == 2:
             raise KeyboardInterrupt
         return forget(agency, batch, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(landing, "forget", killed)
+        patch.setattr(extract, "forget", killed)
         with pytest.raises(KeyboardInterrupt):
             pipeline.retain("testville")
     assert "calls" not in seen  # which tell what is too old
@@ -89,7 +92,7 @@ def test_a_run_that_was_stopped_is_finished_by_the_next(
         with pytest.raises(BusyError, match="BUILD-BUSY"):
             pipeline.retain("testville")
     assert landed() == YOUNG
-    (decided,) = landing.batches("testville", "decisions")
+    (decided,) = accepted_batches("testville", "decisions")
     assert (decided.manifest["accepted"], decided.manifest["erased"]) == (1, 1)
     assert small.rows("select count(*) from fct_calls") == [(len(CALLS),)]  # not published yet
     assert pipeline.retain("testville").is_new
@@ -110,7 +113,7 @@ def test_an_extraction_leaves_out_what_is_too_old(small: SmallAgency) -> None:
     limit(small, calls=1)
     small.extract_and_check()
     assert landed() == YOUNG
-    (batch,) = landing.batches("testville", "calls")
+    (batch,) = accepted_batches("testville", "calls")
     assert batch.manifest["erased"] == len(CALLS) - len(YOUNG)
 
 

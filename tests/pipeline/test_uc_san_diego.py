@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 
-from cdi import landing, pipeline
+from cdi import pipeline
 from cdi.agency.datasets import REQUIRED
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
-from cdi.landing import Batch
+from cdi.landing.batches import Batch, accepted_batches
 from tests import lexicon_by_hand
 from tests.conftest import REPO
 
@@ -70,7 +70,7 @@ def published(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def only_batch(dataset: str) -> Batch:
-    (batch,) = landing.batches("ucsd", dataset)
+    (batch,) = accepted_batches("ucsd", dataset)
     return batch
 
 

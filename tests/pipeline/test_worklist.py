@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cdi import decision_sheet, decisions, landing, paths, worklist
+from cdi import decision_sheet, decisions, paths, worklist
 from cdi.cli import app
 from cdi.errors import CdiError
+from cdi.landing.batches import accepted_batches
 from tests.conftest import SmallAgency
 from tests.unit.test_decision_sheet import fill
 
@@ -110,7 +111,7 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
         done = pool.map(lambda _: decisions.decide_sheet(ran.agency, sheet), range(2))
         assert sorted(done) == [(0, 2), (2, 0)]
     ran.extract_and_check("decisions")
-    (batch,) = landing.batches("testville", "decisions")
+    (batch,) = accepted_batches("testville", "decisions")
     assert (batch.manifest["accepted"], batch.manifest["quarantined"]) == (2, 0)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import httpx
 import psutil
 
-from cdi import landing, paths, pipeline, service
+from cdi import paths, pipeline, service
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.landing.batches import accepted_batches
 from tests.conftest import CALL_HEADER, CALLS, csv_bytes, table_contents
 from tests.slow.conftest import RunningAirflow, wait_for
 
@@ -92,7 +93,7 @@ def test_the_same_interval_twice_makes_no_batch_and_no_build(airflow: RunningAir
     }
     assert "nothing new" in airflow.notes("testville__extract", run_id)["calls.extract"]
     assert builds(airflow, "testville") == before
-    assert len(landing.batches("testville", "calls")) == 1
+    assert len(accepted_batches("testville", "calls")) == 1
     build_run, state = airflow.run("testville__build")
     assert state == "success"
     assert set(airflow.states("testville__build", build_run).values()) == {"skipped"}
@@ -185,7 +186,7 @@ def test_a_backfill_lands_every_day_and_its_events_coalesce(airflow: RunningAirf
         return states.count("success")
 
     wait_for("the backfill", lambda: landed_days() == days, seconds=300)
-    batches = landing.batches("sample", "calls")
+    batches = accepted_batches("sample", "calls")
     # the days run side by side; their order of arrival is theirs, but it is one
     assert sorted(b.manifest["seq"] for b in batches) == list(range(1, days + 1))
     assert len({b.manifest["interval_start"] for b in batches}) == days
@@ -208,7 +209,7 @@ def test_other_dates_come_by_parameters(airflow: RunningAirflow) -> None:
     }
     _, state = airflow.run("sample__extract", interval)
     assert state == "success"
-    newest = landing.batches("sample", "calls")[-1].manifest
+    newest = accepted_batches("sample", "calls")[-1].manifest
     assert [file["name"] for file in newest["files"]] == [f"calls-{day}.csv.gz"]
 
 

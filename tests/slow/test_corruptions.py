@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cdi import landing, paths, pipeline
+from cdi import paths, pipeline
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.landing.batches import accepted_batches
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_proofs.corruption_trial import VERDICTS
@@ -66,7 +67,7 @@ def test_a_clean_year_raises_no_alarm(year: Path, monkeypatch: pytest.MonkeyPatc
                 batch_id = pipeline.extract(agency.agency, dataset, interval).result
                 assert batch_id is not None
                 pipeline.check_landing(agency.agency, dataset, batch_id)
-                batch = landing.batches(agency.agency, dataset)[-1]
+                batch = accepted_batches(agency.agency, dataset)[-1]
                 assert batch.manifest["accepted"] > 80_000
                 results = json.loads((batch.folder / "validation.json").read_text())
                 assert len(results) >= 30

@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cdi import access, landing, paths, service
+from cdi import access, paths, service
 from cdi.errors import GateError
+from cdi.landing.batches import accepted_batches
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.slow.conftest import wait_for
 
@@ -133,7 +134,7 @@ def test_a_refused_batch_says_why(server: Server) -> None:
     link = f"refused/calls/{refused.name}/validation.html"
     assert f'href="{link}"' in client.get("/cdi/testville/").text
     assert "FILE-07" in client.get(f"/cdi/testville/{link}").text
-    (accepted,) = landing.batches("testville", "calls")
+    (accepted,) = accepted_batches("testville", "calls")
     for other in (accepted.manifest["batch_id"] + "x", "..", "."):
         answer = client.get(f"/cdi/testville/refused/calls/{other}/validation.html")
         assert answer.status_code == 404

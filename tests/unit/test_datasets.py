@@ -2,10 +2,10 @@
 
 import pytest
 
-from cdi import landing
 from cdi.agency.datasets import DATASETS, LINEAGE, output_columns
 from cdi.agency.key_rules import key_expression
 from cdi.agency.load import load_agency
+from cdi.landing.extract import extract_dataset
 from cdi.sql import Params, connect
 from tests.conftest import (
     CALL_HEADER,
@@ -36,7 +36,7 @@ def test_a_cross_reference_is_read_by_the_key_rules_of_the_calls(small: SmallAge
     crossed = [["t0003"], ["R1"], [""], [""], [""]]
     rows = [row + cross for row, cross in zip(CALLS, crossed, strict=True)]
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "cross"], rows))
-    batch = landing.extract(small.agency, "calls", small.interval)
+    batch = extract_dataset(small.agency, "calls", small.interval)
     assert batch is not None
     with connect() as con:
         found = con.execute(
@@ -64,7 +64,7 @@ def test_a_time_with_an_offset_is_that_moment_and_one_without_is_local_time(
     small.write_settings()
     rows = [[row[0], text, *row[2:]] for row, text in zip(CALLS, told, strict=True)]
     small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
-    batch = landing.extract(small.agency, "calls", small.interval)
+    batch = extract_dataset(small.agency, "calls", small.interval)
     assert batch is not None
     with connect() as con:
         landed = con.execute(
@@ -82,7 +82,7 @@ def test_a_birth_date_told_as_midnight_with_an_offset_stays_its_day(small: Small
     born = ["1980-05-01", "1980-05-01T00:00:00+01:00", "1980-04-30T23:00:00Z"]
     rows = [[f"R{n}", *RECORDS[0][1:], day] for n, day in enumerate(born)]
     small.write("records.csv", csv_bytes([*RECORD_HEADER, "born"], rows))
-    batch = landing.extract(small.agency, "crime_records", small.interval)
+    batch = extract_dataset(small.agency, "crime_records", small.interval)
     assert batch is not None
     with connect() as con:
         hashes = con.execute(

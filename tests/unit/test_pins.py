@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cdi import decision_sheet, decisions, landing, paths, text_model, tombstones, weights
+from cdi import decision_sheet, decisions, paths, text_model, weights
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit import register
@@ -29,6 +29,8 @@ from cdi.audit.design import Options
 from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import ORIGIN, Register
 from cdi.keys import decrypt_text, hmac_expression, read_agency_key, set_hash_key
+from cdi.landing.extract import extract_dataset
+from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
 from cdi.quality import releases
 from cdi.sql import connect
 from tests.unit.test_open_extract import FIRST, crime, crimes, released, version
@@ -136,9 +138,9 @@ def test_a_row_that_an_earlier_version_encrypted_can_still_be_read(keyed_sample:
 
 
 def test_a_tombstone_holds_keyed_hashes_of_both_forms_of_a_reference(keyed_sample: Agency) -> None:
-    references = tombstones.of(keyed_sample, "log 7 of 20/03/2017")
-    names = tombstones.names("sample", references)
-    tombstones.add("sample", names, "request 12", datetime(2026, 1, 1, tzinfo=UTC))
+    references = things_of_reference(keyed_sample, "log 7 of 20/03/2017")
+    names = hash_references("sample", references)
+    add_tombstone("sample", names, "request 12", datetime(2026, 1, 1, tzinfo=UTC))
     hashes = sorted(
         keyed("erase", text) for text in ("call:NMP-20170320-0007", "call:LOG 7 OF 20/03/2017")
     )
@@ -176,7 +178,7 @@ def test_a_source_row_has_the_same_name_and_hash_as_ever(
     keyed_sample: Agency, dataset: str
 ) -> None:
     first_day = Interval.of_days(keyed_sample, date(2017, 3, 20), date(2017, 3, 21))
-    batch = landing.extract(keyed_sample, dataset, first_day)
+    batch = extract_dataset(keyed_sample, dataset, first_day)
     assert batch is not None
     rows = pq.read_table(batch.rows, columns=["row_id", "row_hash"]).to_pylist()
     pinned = json.loads((PINNED / "landing.json").read_text())[dataset]

@@ -12,9 +12,10 @@ import duckdb
 import pytest
 from cryptography.fernet import InvalidToken
 
-from cdi import paths, privacy
+from cdi import paths
 from cdi.errors import CdiError
 from cdi.keys import decrypt_text, derive_key, encrypt_texts, read_agency_key, set_hash_key
+from cdi.landing.masks import age_band_expression, hash_expression, mask_shape, mask_text_expression
 from cdi.sql import connect
 
 
@@ -26,7 +27,7 @@ def con(state: Path) -> duckdb.DuckDBPyConnection:
 
 
 def hashed(con: duckdb.DuckDBPyConnection, kind: str, text: str | None) -> str | None:
-    row = con.execute(f"select {privacy.hash_expression(kind, '$text::varchar')}", {"text": text})
+    row = con.execute(f"select {hash_expression(kind, '$text::varchar')}", {"text": text})
     found = row.fetchone()
     assert found is not None
     return found[0]
@@ -109,14 +110,12 @@ def test_nothing_has_no_hash(con: duckdb.DuckDBPyConnection) -> None:
      (64, "45-64"), (65, "65+"), (120, "65+"), (121, None), (-1, None), (None, None)],
 )  # fmt: skip
 def test_age_bands(con: duckdb.DuckDBPyConnection, age: int | None, band: str | None) -> None:
-    found = con.execute(
-        f"select {privacy.age_band_expression('$age::integer')}", {"age": age}
-    ).fetchone()
+    found = con.execute(f"select {age_band_expression('$age::integer')}", {"age": age}).fetchone()
     assert found == (band,)
 
 
 def test_log_text_loses_own_names_mail_and_numbers(con: duckdb.DuckDBPyConnection) -> None:
-    masked = privacy.mask_text_expression("$text::varchar", ["$name::varchar", "$phone::varchar"])
+    masked = mask_text_expression("$text::varchar", ["$name::varchar", "$phone::varchar"])
     found = con.execute(
         f"select {masked}",
         {
@@ -146,7 +145,7 @@ def test_log_text_loses_own_names_mail_and_numbers(con: duckdb.DuckDBPyConnectio
 def test_names_are_masked_whatever_their_letters(
     con: duckdb.DuckDBPyConnection, name: str | None, text: str, masked: str
 ) -> None:
-    expression = privacy.mask_text_expression("$text::varchar", ["$name::varchar"])
+    expression = mask_text_expression("$text::varchar", ["$name::varchar"])
     found = con.execute(f"select {expression}", {"text": text, "name": name}).fetchone()
     assert found == (masked,)
 
@@ -167,13 +166,13 @@ def test_names_are_masked_whatever_their_letters(
 def test_what_is_said_on_the_phone_is_masked(
     con: duckdb.DuckDBPyConnection, text: str, masked: str
 ) -> None:
-    found = con.execute(f"select {privacy.mask_text_expression('$t::varchar', [])}", {"t": text})
+    found = con.execute(f"select {mask_text_expression('$t::varchar', [])}", {"t": text})
     assert found.fetchone() == (masked,)
 
 
 def test_a_row_own_address_is_masked_in_its_text(con: duckdb.DuckDBPyConnection) -> None:
     """Its first line, in any case, whatever a street is called there; not a blank one."""
-    masked = privacy.mask_text_expression("$t::varchar", [], ["$a::varchar"])
+    masked = mask_text_expression("$t::varchar", [], ["$a::varchar"])
     for place, left in (("41 Old Ropewalk, Ashby", "at [address] again"), (None, None)):
         text = "at 41 OLD ROPEWALK again"
         found = con.execute(f"select {masked}", {"t": text, "a": place}).fetchone()
@@ -181,7 +180,7 @@ def test_a_row_own_address_is_masked_in_its_text(con: duckdb.DuckDBPyConnection)
 
 
 def test_the_shape_of_an_unreadable_row_tells_nothing_else() -> None:
-    assert privacy.mask_shape("Ann,07700 9;é@x.org") == "xxx,99999 9;xxx.xxx"
+    assert mask_shape("Ann,07700 9;é@x.org") == "xxx,99999 9;xxx.xxx"
 
 
 def test_refused_text_can_be_read_back_with_the_agencys_key_only(state: Path) -> None:

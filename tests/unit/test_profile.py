@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from cdi.agency.datasets import output_columns
-from cdi.landing import Batch, write_manifest
+from cdi.landing.batches import Batch, write_manifest
 from cdi.quality import profile
 from tests.conftest import load_sample
 

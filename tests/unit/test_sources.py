@@ -11,10 +11,12 @@ import duckdb
 import fsspec
 import pytest
 
-from cdi import landing, sources
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.errors import AgencyError, SourceError
+from cdi.landing.extract import extract_dataset
+from cdi.landing.read import normalise_header, read_raw_rows
+from cdi.sources.files import fetch_files
 from cdi.sql import connect, scalar
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
@@ -40,7 +42,7 @@ def test_a_daily_path_takes_the_days_of_the_interval_and_names_absent_ones(
     for day in (4, 5, 7):
         (small.data / f"calls-202601{day:02d}.csv").write_bytes(csv_bytes(CALL_HEADER, CALLS))
     interval = Interval.of_days(small.agency, date(2026, 1, 5), date(2026, 1, 7))
-    found, absent = sources.fetch(small.agency, "calls", interval, tmp_path)
+    found, absent = fetch_files(small.agency, "calls", interval, tmp_path)
     assert [file.name for file in found] == ["calls-20260105.csv"]
     assert absent == ["calls-20260106.csv"]
     # what a daily file says holds to the end of its day
@@ -53,7 +55,7 @@ def test_a_url_is_read_through_fsspec_with_the_connections_options(
     memory = fsspec.filesystem("memory")
     memory.pipe("/exports/calls.csv", csv_bytes(CALL_HEADER, CALLS))
     monkeypatch.setenv("CDI_DATA", "memory://exports")
-    found, _ = sources.fetch(small.agency, "calls", small.interval, tmp_path, {"asynchronous": 0})
+    found, _ = fetch_files(small.agency, "calls", small.interval, tmp_path, {"asynchronous": 0})
     assert [file.name for file in found] == ["calls.csv"]
     assert found[0].path.read_bytes() == csv_bytes(CALL_HEADER, CALLS)
 
@@ -79,9 +81,9 @@ def test_all_formats_give_the_same_text(small: SmallAgency, tmp_path: Path, kind
     small.write(f"calls.{kind}", content)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, scratch)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, scratch)
     con = connect()
-    unexpected = sources.read_raw(con, small.agency.sources["calls"], file, 0)
+    unexpected = read_raw_rows(con, small.agency.sources["calls"], file, 0)
     assert unexpected == []
     names = ", ".join(CALL_HEADER)
     read = con.execute(f"select {names} from raw order by row_no").fetchall()
@@ -96,9 +98,9 @@ def test_an_element_of_a_json_array_that_is_no_object_is_refused(
     small.settings["sources"]["calls"]["format"] = "json"
     small.write_settings()
     small.write("calls.json", json.dumps([rows[0], ["T-0100"], *rows[1:]]).encode())
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     con = connect()
-    sources.read_raw(con, small.agency.sources["calls"], file, 0)
+    read_raw_rows(con, small.agency.sources["calls"], file, 0)
     refused = con.execute("select line, rule_id, original from refused").fetchall()
     assert refused == [(2, "READ-JSON", '["T-0100"]')]
     assert con.execute("select count(*) from raw").fetchone() == (5,)
@@ -111,9 +113,9 @@ def test_a_file_that_is_no_whole_json_array_is_told_without_its_rows(
     small.settings["sources"]["calls"]["format"] = "json"
     small.write_settings()
     small.write("calls.json", content.encode())
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match="SRC-FORMAT") as caught:
-        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
     assert "calls.json is not one whole JSON array" in str(caught.value)
     assert "T-0001" not in str(caught.value)
 
@@ -125,7 +127,7 @@ def test_rows_of_another_dataset_are_left_out_of_all_counts(small: SmallAgency) 
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "Kind Of Row"], rows))
     small.settings["sources"]["calls"]["rows"] = {"from": "kind_of_row", "matches": "log|LOG"}
     small.write_settings()
-    batch = landing.extract(small.agency, "calls", small.interval)
+    batch = extract_dataset(small.agency, "calls", small.interval)
     assert batch is not None
     (file,) = batch.manifest["files"]
     assert file["unexpected_columns"] == []
@@ -139,9 +141,9 @@ def test_rows_of_another_dataset_are_left_out_of_all_counts(small: SmallAgency) 
 def test_the_column_that_chooses_rows_must_be_there(small: SmallAgency, tmp_path: Path) -> None:
     small.settings["sources"]["calls"]["rows"] = {"from": "kind", "matches": "log"}
     small.write_settings()
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match=r"has no column kind \(for rows\)"):
-        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
 
 
 @pytest.mark.parametrize(
@@ -161,13 +163,13 @@ def test_a_regular_expression_that_is_none_is_told_by_its_key(
     change(small.settings)
     small.write_settings()
     with pytest.raises(AgencyError) as caught:
-        landing.extract(small.agency, "calls", small.interval)
+        extract_dataset(small.agency, "calls", small.interval)
     assert f"key `{key}`: '(' is no regular expression" in str(caught.value)
 
 
 def test_headers_agree_whatever_their_case_blanks_and_underscores() -> None:
     for name in ("Report Type", "report_type", " REPORT  TYPE "):
-        assert sources.normalise_header(name) == "report_type"
+        assert normalise_header(name) == "report_type"
 
 
 def test_a_gzip_file_with_flipped_bytes_is_a_named_error(
@@ -178,7 +180,7 @@ def test_a_gzip_file_with_flipped_bytes_is_a_named_error(
     packed[40:60] = bytes(byte ^ 0xFF for byte in packed[40:60])
     (small.data / "calls.csv.gz").write_bytes(packed)
     with pytest.raises(SourceError, match=r"SRC-GZIP.* calls\.csv\.gz"):
-        sources.fetch(small.agency, "calls", small.interval, tmp_path)
+        fetch_files(small.agency, "calls", small.interval, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -200,9 +202,9 @@ def test_a_file_that_duckdb_cannot_be_asked_for_is_a_named_error(
     }
     small.write_settings()
     small.write(f"calls.{kind}", content)
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match=f"SRC-FORMAT.* calls.{kind} {told}") as caught:
-        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
     assert "Ada" not in str(caught.value)
 
 
@@ -214,9 +216,9 @@ def test_a_file_without_its_header_is_told_without_its_first_row(
     small.settings["sources"]["calls"]["format"] = kind
     small.write_settings()
     small.write(f"calls.{kind}", rows if kind == "csv" else json.dumps({"Ada Example": 1}).encode())
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match="SRC-COLUMNS") as caught:
-        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
     told = "its first line, of 10 fields, is no header"
     assert (told if kind == "csv" else "its 1 columns have other names") in str(caught.value)
     assert not re.search("ada|960001|hit", str(caught.value), re.IGNORECASE)
@@ -225,23 +227,23 @@ def test_a_file_without_its_header_is_told_without_its_first_row(
 def test_a_header_with_another_name_in_it_is_told_whole(small: SmallAgency, tmp_path: Path) -> None:
     header = ["log_no", *CALL_HEADER[1:]]
     small.write("calls.csv", csv_bytes(header, CALLS))
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match=f"has no column number .*; it has {', '.join(header)}"):
-        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
 
 
 def test_a_column_that_is_there_twice_is_told_alone(small: SmallAgency, tmp_path: Path) -> None:
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "number"], [[*r, r[0]] for r in CALLS]))
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match="has a column twice: number\n"):
-        sources.read_raw(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
 
 
 def test_an_unexpected_column_is_told(small: SmallAgency, tmp_path: Path) -> None:
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "Blood Group"], [[*r, "A"] for r in CALLS]))
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     con = connect()
-    assert sources.read_raw(con, small.agency.sources["calls"], file, 0) == ["blood_group"]
+    assert read_raw_rows(con, small.agency.sources["calls"], file, 0) == ["blood_group"]
 
 
 def test_data_root_is_relative_to_the_agencys_folder(small: SmallAgency) -> None:
@@ -256,9 +258,9 @@ def test_a_refused_line_is_told_as_it_stands_in_the_file(
     lines = csv_bytes(CALL_HEADER, CALLS).splitlines()
     lines.insert(3, b"T-0100,only two")
     small.write("calls.csv", mark + newline.join(lines) + newline)
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, tmp_path)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     con = connect()
-    sources.read_raw(con, small.agency.sources["calls"], file, 0)
+    read_raw_rows(con, small.agency.sources["calls"], file, 0)
     refused = con.execute("select line, rule_id, original from refused").fetchall()
     assert refused == [(4, "READ-WIDTH", "T-0100,only two")]
     assert con.execute("select count(*) from raw").fetchone() == (5,)
@@ -295,8 +297,8 @@ def test_an_unclosed_quote_keeps_the_rows_up_to_the_one_that_closes_it(
 
 def read_and_refused(small: SmallAgency, scratch: Path) -> tuple[list[tuple[str, str]], int]:
     """Rule and text of the rows of calls.csv that cannot be read, and how many others there are."""
-    (file,), _ = sources.fetch(small.agency, "calls", small.interval, scratch)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, scratch)
     con = connect()
-    sources.read_raw(con, small.agency.sources["calls"], file, 0)
+    read_raw_rows(con, small.agency.sources["calls"], file, 0)
     refused = con.execute("select rule_id, original from refused order by line").fetchall()
     return refused, scalar(con, "select count(*) from raw")

@@ -7,17 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from cdi import paths, tombstones
+from cdi import paths
 from cdi.agency.model import Agency
 from cdi.keys import derive_key
+from cdi.landing.tombstones import (
+    add_tombstone,
+    forget_name_expressions,
+    hash_references,
+    open_tombstones,
+    read_tombstones,
+    texts_with_erased,
+    things_of_reference,
+)
 from cdi.sql import Params, connect
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def bury(agency: Agency, reference: str) -> None:
-    names = tombstones.names("sample", tombstones.of(agency, reference))
-    tombstones.add("sample", names, "request 12", AT)
+    names = hash_references("sample", things_of_reference(agency, reference))
+    add_tombstone("sample", names, "request 12", AT)
 
 
 @pytest.mark.parametrize(
@@ -32,19 +41,19 @@ def bury(agency: Agency, reference: str) -> None:
 def test_a_reference_is_read_by_the_key_rules(
     sample: Agency, typed: str, thing: str, canonical: str
 ) -> None:
-    found = tombstones.of(sample, typed)
+    found = things_of_reference(sample, typed)
     assert list(found) == [thing]
     assert canonical in found[thing]
 
 
 def test_what_no_rule_reads_may_be_either(sample: Agency) -> None:
-    assert tombstones.of(sample, "old-7") == {"call": {"OLD-7"}, "record": {"OLD-7"}}
+    assert things_of_reference(sample, "old-7") == {"call": {"OLD-7"}, "record": {"OLD-7"}}
 
 
 def test_a_tombstone_is_a_keyed_hash_and_is_written_once(sample: Agency) -> None:
     bury(sample, "log 7 of 20/03/2017")
     bury(sample, "log 7 of 20/03/2017")
-    (line,) = tombstones.lines("sample")
+    (line,) = read_tombstones("sample")
     key = derive_key("sample", "erase")
     expected = hmac.new(key, b"call:NMP-20170320-0007", hashlib.sha256).hexdigest()
     assert expected in line["hashes"]
@@ -68,9 +77,9 @@ def test_a_text_loses_the_name_and_nothing_else(
 ) -> None:
     bury(sample, "NMP-20170320-0007")
     bound = Params()
-    sql = tombstones.nameless(sample, "calls", ["log_text_masked"], bound)["log_text_masked"]
+    sql = forget_name_expressions(sample, "calls", ["log_text_masked"], bound)["log_text_masked"]
     with connect() as con:
-        tombstones.open_(con, "sample")
+        open_tombstones(con, "sample")
         query = f"select {sql} from (select $text::varchar as log_text_masked)"
         found = con.execute(query, bound.used_in(query) | {"text": text}).fetchone()
     assert found == (left,)
@@ -79,7 +88,7 @@ def test_a_text_loses_the_name_and_nothing_else(
 def test_another_agencys_tombstone_is_none_here(sample: Agency, state: Path) -> None:
     bury(sample, "NMP-20170320-0007")
     with connect() as con:
-        tombstones.open_(con, "sample")
-        assert tombstones.held(con, sample, ["see NMP-20170320-0007"]) == [True]
-        tombstones.open_(con, "elsewhere")
-        assert tombstones.held(con, sample, ["see NMP-20170320-0007"]) == [False]
+        open_tombstones(con, "sample")
+        assert texts_with_erased(con, sample, ["see NMP-20170320-0007"]) == [True]
+        open_tombstones(con, "elsewhere")
+        assert texts_with_erased(con, sample, ["see NMP-20170320-0007"]) == [False]

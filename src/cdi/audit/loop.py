@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from cdi import build, landing, paths
+from cdi import build, paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
@@ -26,6 +26,7 @@ from cdi.audit.design import Options
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period
 from cdi.audit.register import ADJUDICATOR, Draw, Register
 from cdi.errors import AuditError
+from cdi.landing.extract import read_file_as_batch
 from cdi.sql import connect, fetch_dicts
 
 LOGS = 1_500  # of an audit, unless another number is given
@@ -355,7 +356,7 @@ def _check(agency: Agency, name: str, written: Path) -> None:
     from cdi.quality import checks  # Great Expectations takes seconds to import
 
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
-        batch = landing.read_file(agency, READINGS, written, Path(scratch))
+        batch = read_file_as_batch(agency, READINGS, written, Path(scratch))
         told = checks.refusals(agency, batch)
     if told:
         raise AuditError(

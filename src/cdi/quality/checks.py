@@ -13,14 +13,15 @@ from typing import Any
 
 import duckdb
 
-from cdi import landing, paths
+from cdi import paths
 from cdi.agency import code_maps
 from cdi.agency.datasets import DATASETS, READINGS
 from cdi.agency.model import Agency
 from cdi.build import Plan
 from cdi.errors import GateError
 from cdi.keys import encrypt_texts
-from cdi.landing import Batch
+from cdi.landing.accept import accept_batch, begin_check, recount_batch, refuse_batch
+from cdi.landing.batches import Batch, accepted_batches, replace_parquet
 from cdi.quality import pages, profile, releases
 from cdi.quality.rules import SEVERITIES, Rule, Suite, load_suite, suite_names
 from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
@@ -86,7 +87,7 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
         GateError: GATE-LANDING if a rule of severity `fail` does not hold. The batch is kept under
             ``refused/`` and no build sees it.
     """
-    batch = landing.begin_check(batch)
+    batch = begin_check(batch)
     work = batch.folder / ".check.duckdb"
     with connect(work) as con:
         _open_batch(con, agency, batch)
@@ -108,7 +109,7 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
         name = "validation.html"
         title = f"Refused batch {names['batch_id']}"
         pages.write_validation(batch.folder / name, agency, results, title)
-        page = landing.refuse(batch) / name
+        page = refuse_batch(batch) / name
         raise GateError(
             "GATE-LANDING",
             f"batch {names['batch_id']} of {agency.agency}/{names['dataset']} was refused:\n"
@@ -117,7 +118,7 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
             f"have two people release it ({paths.CDI} release {agency.agency})",
             [r["rule_id"] for r in failed],
         )
-    return landing.accept(batch), results
+    return accept_batch(batch), results
 
 
 def refusals(agency: Agency, batch: Batch) -> dict[int, list[str]]:
@@ -125,7 +126,7 @@ def refusals(agency: Agency, batch: Batch) -> dict[int, list[str]]:
 
     Args:
         agency: Whose batch.
-        batch: As `cdi.landing.read_file` makes it.
+        batch: As `cdi.landing.extract.read_file_as_batch` makes it.
 
     Returns:
         By the ordinal of the row in its file: rule id and reason of each rule that it breaks;
@@ -276,7 +277,7 @@ def _open_draws(con: duckdb.DuckDBPyConnection, agency: Agency) -> None:
 def _open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:
     """A table of the batch's files: counts, what is absent, and how they differ from before."""
     manifest = batch.manifest
-    before = landing.batches(agency.agency, manifest["dataset"])
+    before = accepted_batches(agency.agency, manifest["dataset"])
     # an unclosed quote makes one row of many lines
     swallowed = dict(
         con.execute(
@@ -516,12 +517,12 @@ def _quarantine(
         con, "select r.source_file, count(*) as n from rows r join moved using (row_id) group by 1"
     )
     con.execute(f"drop view {_checked(suite)}; drop view rows; alter table kept rename to rows")
-    landing.replace_parquet(con, "rows", batch.rows)
-    landing.replace_parquet(con, "quarantine", batch.quarantine)
+    replace_parquet(con, "rows", batch.rows)
+    replace_parquet(con, "quarantine", batch.quarantine)
     by_rule = dict(con.execute("select rule_id, count(*) from moved group by 1").fetchall())
     for result in results:
         result["quarantined_count"] = by_rule.get(result["rule_id"])
-    return landing.recount(batch, {row["source_file"]: row["n"] for row in counts})
+    return recount_batch(batch, {row["source_file"]: row["n"] for row in counts})
 
 
 def _batch_results(planned: Plan) -> list[dict[str, Any]]:

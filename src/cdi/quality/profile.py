@@ -13,7 +13,8 @@ import duckdb
 
 from cdi.agency.datasets import DATASETS, LINEAGE, output_columns
 from cdi.agency.model import Agency
-from cdi.landing import Batch, identity
+from cdi.landing.batches import Batch
+from cdi.landing.rows import identity_expression
 from cdi.sql import ident, literal
 
 # what a row's place in time is
@@ -230,7 +231,7 @@ def _times(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None
     for table in ("earlier", "rows"):
         con.execute(
             f"create or replace temp table moments_{table} as "
-            f"select source_file, {identity(dataset)} as thing, {own_key} as own_key, "
+            f"select source_file, {identity_expression(dataset)} as thing, {own_key} as own_key, "
             f"{_local(agency, dataset)} as moment "
             f"from {table} where {TIMES[dataset]} is not null"
         )
@@ -397,13 +398,13 @@ def _twins(con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str) -> None
         con,
         f"""
         with contents as (
-            select source_file, row_id, {identity(dataset)} as thing, hash({rest}) as content
+            select source_file, row_id, {identity_expression(dataset)} as thing, hash({rest}) as content
             from rows where {timed}
         ),
         twins as (
             select content
             from (select thing, content from contents
-                  union all select {identity(dataset)}, hash({rest}) from earlier)
+                  union all select {identity_expression(dataset)}, hash({rest}) from earlier)
             group by 1 having count(distinct thing) > 1
         )
         select source_file, avg((content in (from twins))::int) as twin_share

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cdi import build, landing, paths
+from cdi import build, paths
 from cdi.agency.datasets import DECISIONS
 from cdi.agency.model import Agency
 from cdi.build import Plan
 from cdi.errors import CdiError
-from cdi.landing import Batch
+from cdi.landing.batches import Batch, read_batch
+from cdi.landing.extract import read_file_as_batch
 from cdi.quality.rules import all_rules
 from cdi.sql import connect, fetch_dicts
 
@@ -96,7 +97,7 @@ def held(agency: Agency) -> list[Held]:
     found: list[Held] = []
     for dataset in agency.sources:
         for folder in sorted((paths.landing(agency.agency, dataset) / "refused").glob("*")):
-            batch = landing.read_batch(folder)
+            batch = read_batch(folder)
             what = f"{dataset}/{batch.manifest['batch_id']}"
             found += _held(folder, of_batch(batch), what)
     private = paths.published(agency.agency) / ".next"
@@ -184,7 +185,7 @@ def _decided(agency: Agency) -> dict[tuple[str, str], dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for file in sorted(paths.decisions(agency.agency).glob("*.csv")):
         with tempfile.TemporaryDirectory(prefix="cdi-") as scratch, connect() as con:
-            batch = landing.read_file(agency, DECISIONS, file, Path(scratch))
+            batch = read_file_as_batch(agency, DECISIONS, file, Path(scratch))
             rows = fetch_dicts(
                 con,
                 """

@@ -30,7 +30,7 @@ ERASED = "[erased]"
 _WORD = r"[^\s,;|\"'<>()\[\]{}#:]+"
 
 
-def lines(agency: str) -> list[dict[str, Any]]:
+def read_tombstones(agency: str) -> list[dict[str, Any]]:
     """The erasures so far, oldest first: at, reason, hashes."""
     file = paths.tombstones(agency)
     if not file.is_file():
@@ -38,17 +38,17 @@ def lines(agency: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def hashes(agency: str) -> list[str]:
+def read_hashes(agency: str) -> list[str]:
     """All keyed hashes of an agency."""
-    return sorted({name for line in lines(agency) for name in line["hashes"]})
+    return sorted({name for line in read_tombstones(agency) for name in line["hashes"]})
 
 
-def add(agency: str, names: set[str], reason: str, at: datetime) -> bool:
+def add_tombstone(agency: str, names: set[str], reason: str, at: datetime) -> bool:
     """Add a tombstone and wait until it is on disk.
 
     Args:
         agency: Whose reference.
-        names: Keyed hashes, see `names`; none if rows went for their age.
+        names: Keyed hashes, see `hash_references`; none if rows went for their age.
         reason: Kept as given.
         at: When.
 
@@ -59,7 +59,7 @@ def add(agency: str, names: set[str], reason: str, at: datetime) -> bool:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)  # goes with its process, however it ends
-        if names and names <= set(hashes(agency)):
+        if names and names <= set(read_hashes(agency)):
             return False
         line = {"at": at.isoformat(), "reason": reason, "hashes": sorted(names)}
         handle.write(json.dumps(line, sort_keys=True) + "\n")
@@ -68,7 +68,7 @@ def add(agency: str, names: set[str], reason: str, at: datetime) -> bool:
     return True
 
 
-def open_(con: duckdb.DuckDBPyConnection, agency: str, also: Iterable[str] = ()) -> None:
+def open_tombstones(con: duckdb.DuckDBPyConnection, agency: str, also: Iterable[str] = ()) -> None:
     """Give a connection the key and the hashes that the expressions of this module read.
 
     Args:
@@ -77,11 +77,11 @@ def open_(con: duckdb.DuckDBPyConnection, agency: str, also: Iterable[str] = ())
         also: Hashes that are in no tombstone: rows about these go too, others keep the name.
     """
     set_hash_key(con, agency, PURPOSE)
-    for name, known in (("erased", hashes(agency)), ("expired", list(also))):
+    for name, known in (("erased", read_hashes(agency)), ("expired", list(also))):
         con.execute(f"set variable {name} = ?::varchar[]", [known])
 
 
-def are_open(con: duckdb.DuckDBPyConnection) -> bool:
+def has_tombstones(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether an open connection knows any tombstone."""
     return bool(scalar(con, "select len(getvariable('erased')) > 0"))
 
@@ -96,7 +96,7 @@ def _is_erased(thing: str, *texts: str, variable: str = "erased") -> str:
     return "(" + " or ".join(f"coalesce({one}, false)" for one in asked) + ")"
 
 
-def of(agency: Agency, reference: str) -> dict[str, set[str]]:
+def things_of_reference(agency: Agency, reference: str) -> dict[str, set[str]]:
     """What a reference, as people type it, stands for.
 
     It is a call's, a record's, or either where the key rules read it for both or none.
@@ -121,8 +121,8 @@ def of(agency: Agency, reference: str) -> dict[str, set[str]]:
     return read or {thing: {typed.upper()} for thing in THINGS}
 
 
-def names(agency: str, things: Mapping[str, Iterable[str]]) -> set[str]:
-    """The keyed hashes of references, see `of`."""
+def hash_references(agency: str, things: Mapping[str, Iterable[str]]) -> set[str]:
+    """The keyed hashes of references, see `things_of_reference`."""
     found: set[str] = set()
     with duckdb.connect() as con:
         set_hash_key(con, agency, PURPOSE)
@@ -135,7 +135,7 @@ def names(agency: str, things: Mapping[str, Iterable[str]]) -> set[str]:
 # ---------------------------------------------------------------------- rows
 
 
-def takes_along(dataset: str) -> list[Column]:
+def columns_that_take_row(dataset: str) -> list[Column]:
     """References whose erasure takes the row along: what it is about, and all of a decision."""
     return [
         column
@@ -150,13 +150,19 @@ def _of_column(column: Column, variable: str = "erased") -> str:
     return _is_erased(column.thing, key, typed, variable=variable)
 
 
-def is_about(dataset: str) -> str:
+def is_about_erased_expression(dataset: str) -> str:
     """SQL: whether a row with the landing's columns is about something erased or expired."""
-    asked = (_of_column(c, name) for c in takes_along(dataset) for name in ("erased", "expired"))
+    asked = (
+        _of_column(c, name)
+        for c in columns_that_take_row(dataset)
+        for name in ("erased", "expired")
+    )
     return f"({' or '.join(asked)})"
 
 
-def nameless(agency: Agency, dataset: str, columns: list[str], bound: Params) -> dict[str, str]:
+def forget_name_expressions(
+    agency: Agency, dataset: str, columns: list[str], bound: Params
+) -> dict[str, str]:
     """SQL by column of the landing that makes the others' rows forget the name.
 
     Args:
@@ -165,7 +171,7 @@ def nameless(agency: Agency, dataset: str, columns: list[str], bound: Params) ->
         columns: That the rows have.
         bound: Takes the key rules.
     """
-    about = takes_along(dataset)
+    about = columns_that_take_row(dataset)
     found: dict[str, str] = {}
     for column in DATASETS[dataset]:
         if column.kind == "reference" and column not in about:
@@ -198,8 +204,10 @@ def _scrubbed(agency: Agency, text: str, bound: Params) -> str:
     )
 
 
-def held(con: duckdb.DuckDBPyConnection, agency: Agency, texts: list[str]) -> list[bool]:
-    """Which texts hold an erased reference; the connection is open (`open_`)."""
+def texts_with_erased(
+    con: duckdb.DuckDBPyConnection, agency: Agency, texts: list[str]
+) -> list[bool]:
+    """Which texts hold an erased reference; the connection is open (`open_tombstones`)."""
     bound = Params()
     query = (
         f"select len({_mentions(agency, 't', bound)}) > 0 "
