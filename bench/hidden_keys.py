@@ -16,9 +16,10 @@ from typing import Any
 
 import duckdb
 
-from cdi import build, linking, paths, pipeline
+from cdi import build, paths, pipeline
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.learning import links
 from cdi.sql import connect, fetch_dicts
 
 AGENCY = "nopd"
@@ -111,7 +112,7 @@ def _dbt(file: Path, *arguments: str) -> None:
 
 def _ladder(file: Path, is_learning: bool) -> list[str]:
     """The ladder's models in their order, as statements."""
-    models = linking.MODELS[:1] if is_learning else (LINKS,)
+    models = links.MODELS[:1] if is_learning else (LINKS,)
     flag = json.dumps({"is_learning": is_learning})
     _dbt(file, "compile", "--select", *(f"+{m}" for m in models), "--vars", flag)
     manifest = json.loads((file.parent / "target" / "manifest.json").read_text(encoding="utf-8"))
@@ -137,7 +138,7 @@ def _once(con: duckdb.DuckDBPyConnection, seed: int, learn: list[str], link: lis
         con.execute(statement)
     con.execute(
         f"insert into landing.link_weights by name select *, 'hidden' as weights_version "
-        f"from linkage.{linking.MODELS[0]}"
+        f"from linkage.{links.MODELS[0]}"
     )
     for statement in link:
         con.execute(statement)

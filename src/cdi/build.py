@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import yaml
 
-from cdi import linking, paths, text_model, weights
+from cdi import paths
 from cdi.agency import code_maps
 from cdi.agency.datasets import DATASETS, READINGS, output_columns
 from cdi.agency.model import Agency
@@ -27,8 +27,11 @@ from cdi.files import sha256_of_json, take_lock
 from cdi.landing import batches as landing_batches
 from cdi.landing.batches import Batch, accepted_batches
 from cdi.landing.tombstones import read_tombstones
+from cdi.learning import weights as learning_weights
+from cdi.learning.links import open_links_weights
+from cdi.learning.text import open_text_weights
+from cdi.learning.weights import Weights, find_newest_weights, read_weights
 from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
-from cdi.weights import Weights
 
 # of the files that any DuckDB 1.x opens
 STORAGE_VERSION = "v1.0.0"
@@ -114,7 +117,9 @@ def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
         "as_of": chosen.isoformat(),
         "code": _code_parts(agency),
     }
-    learnt = {kind: weights.newest(agency.agency, kind, as_of) for kind in weights.KINDS}
+    learnt = {
+        kind: find_newest_weights(agency.agency, kind, as_of) for kind in learning_weights.KINDS
+    }
     known = {kind: version for kind, version in learnt.items() if version is not None}
     made_of: dict[str, Any] = {"weights": {k: w.version for k, w in known.items()}}
     if found.get(READINGS):  # before there are findings a draw changes nothing
@@ -158,7 +163,7 @@ def resume(agency: Agency, version: str) -> Plan:
         },
         found["fingerprint"],
         {
-            kind: weights.read(agency.agency, kind, version)
+            kind: read_weights(agency.agency, kind, version)
             for kind, version in found["weights"].items()
         },
     )
@@ -299,10 +304,8 @@ def _open_landing(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     _table(con, "landing.batches", BATCH_COLUMNS, _batch_rows(planned))
     _table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
     _collect_quarantine(con, planned)
-    linking.open_weights(con, planned.weights.get("links"))
-    text_model.open_weights(
-        con, planned.weights.get("text"), sha256_of_json(_code_parts(agency))[:10]
-    )
+    open_links_weights(con, planned.weights.get("links"))
+    open_text_weights(con, planned.weights.get("text"), sha256_of_json(_code_parts(agency))[:10])
     newest = {
         name: max((_as_of(b) for b in some), default=None) for name, some in planned.batches.items()
     }

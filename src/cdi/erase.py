@@ -21,7 +21,7 @@ from pathlib import Path
 
 from openpyxl import load_workbook
 
-from cdi import build, paths, pipeline, traces, weights
+from cdi import build, paths, pipeline, traces
 from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
@@ -40,6 +40,7 @@ from cdi.landing.tombstones import (
     read_hashes,
     things_of_reference,
 )
+from cdi.learning import weights
 from cdi.sql import SQLITE_LOCK_SECONDS, Params, connect, ident, literal
 from cdi.traces import Wanted
 

@@ -63,7 +63,7 @@ def landing(agency: str, dataset: str) -> Path:
 
 
 def weights(agency: str) -> Path:
-    """What was learnt from the agency's data, one folder per kind; see `cdi.weights`."""
+    """What was learnt from the agency's data, one folder per kind; see `cdi.learning.weights`."""
     folder = home() / "weights" / agency
     return folder / variant() if agency == SIMULATED else folder
 

@@ -12,12 +12,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdi import build, dictionary, linking, paths, publish, report, text_model, weights
+from cdi import build, dictionary, paths, publish, report
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.errors import GateError
 from cdi.landing.batches import read_batch, remove_batch
 from cdi.landing.extract import extract_dataset, is_source_unchanged
+from cdi.learning import links, text
+from cdi.learning.links import count_proven, summarise_links, write_links_weights
+from cdi.learning.text import (
+    count_audited,
+    has_enough_lessons,
+    summarise_text_model,
+    write_text_model,
+)
+from cdi.learning.weights import save_weights
 from cdi.sql import connect
 
 if TYPE_CHECKING:
@@ -87,43 +96,43 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
 
 
 def learn_links(agency: str, as_of: datetime | None = None) -> Step:
-    """Learn the weights that links are scored by; see `cdi.linking`."""
+    """Learn the weights that links are scored by; see `cdi.learning.links`."""
     planned = build.plan(load_agency(agency), as_of)
     known = planned.weights.get("links")
     if known is not None and known.described["learnt_from"] == planned.learns_from:
         return Step(False, f"nothing changed since version {known.version} was learnt")
-    proven = linking.count_proven(planned.batches)
-    if proven < linking.MIN_PROVEN:
-        return Step(False, f"{proven:,} records name a call; {linking.MIN_PROVEN:,} are needed to "
+    proven = count_proven(planned.batches)
+    if proven < links.MIN_PROVEN:
+        return Step(False, f"{proven:,} records name a call; {links.MIN_PROVEN:,} are needed to "
                            "learn from, so the shipped weights are used")  # fmt: skip
-    with build.part(planned, *linking.MODELS) as file:
-        learnt = weights.save(
-            agency, "links", planned.as_of, planned.learns_from, partial(linking.write, file)
+    with build.part(planned, *links.MODELS) as file:
+        learnt = save_weights(
+            agency, "links", planned.as_of, planned.learns_from, partial(write_links_weights, file)
         )
     if known is not None and known.version == learnt.version:
         return Step(False, f"nothing new: the landing teaches version {learnt.version} again")
-    return Step(True, linking.evidence(learnt), learnt.version)
+    return Step(True, summarise_links(learnt), learnt.version)
 
 
 def learn_text(agency: str, as_of: datetime | None = None) -> Step:
-    """Learn the model that reads logs, from the audits; see `cdi.text_model`."""
+    """Learn the model that reads logs, from the audits; see `cdi.learning.text`."""
     planned = build.plan(load_agency(agency), as_of)
     known = planned.weights.get("text")
     if known is not None and known.described["learnt_from"] == planned.learns_from:
         return Step(False, f"nothing changed since version {known.version} was learnt")
-    too_few = (f"fewer than {text_model.MIN_LOGS} audited logs, or too few with and without a "
+    too_few = (f"fewer than {text.MIN_LOGS} audited logs, or too few with and without a "
                "crime, to learn from: the lexicon reads alone")  # fmt: skip
-    if text_model.count_audited(planned.batches) < text_model.MIN_LOGS:
+    if count_audited(planned.batches) < text.MIN_LOGS:
         return Step(False, too_few)
-    with build.part(planned, text_model.MODEL) as file:
-        if not text_model.teaches(file):
+    with build.part(planned, text.MODEL) as file:
+        if not has_enough_lessons(file):
             return Step(False, too_few)
-        learnt = weights.save(
-            agency, "text", planned.as_of, planned.learns_from, partial(text_model.write, file)
+        learnt = save_weights(
+            agency, "text", planned.as_of, planned.learns_from, partial(write_text_model, file)
         )
     if known is not None and known.version == learnt.version:
         return Step(False, f"nothing new: the landing teaches version {learnt.version} again")
-    return Step(True, text_model.evidence(learnt), learnt.version)
+    return Step(True, summarise_text_model(learnt), learnt.version)
 
 
 def learn(agency: str, as_of: datetime | None = None) -> None:

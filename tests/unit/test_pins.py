@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cdi import decision_sheet, decisions, paths, text_model, weights
+from cdi import decision_sheet, decisions, paths
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit import register
@@ -31,6 +31,8 @@ from cdi.audit.register import ORIGIN, Register
 from cdi.keys import decrypt_text, hmac_expression, read_agency_key, set_hash_key
 from cdi.landing.extract import extract_dataset
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
+from cdi.learning import text as learning_text
+from cdi.learning.weights import save_weights
 from cdi.quality import releases
 from cdi.sql import connect
 from tests.unit.test_open_extract import FIRST, crime, crimes, released, version
@@ -249,7 +251,7 @@ def test_the_same_knowledge_has_the_same_version(state: Path) -> None:
         (folder / "a.csv").write_text("1\n")
         return {"rows": 2}
 
-    learnt = weights.save("sample", "links", AT, "fingerprint", write)
+    learnt = save_weights("sample", "links", AT, "fingerprint", write)
     assert learnt.version == sha256(b"a.csv\x001\nb.csv\x002\n")[:12]
     text = (paths.weights("sample") / "links" / learnt.version / "weights.json").read_text()
     assert text == (
@@ -262,7 +264,7 @@ def test_the_same_knowledge_has_the_same_version(state: Path) -> None:
 def test_an_audited_log_stays_in_its_fold() -> None:
     call_ids = [f"NMP-20170320-{number:04}" for number in range(20)]
     expected = [int(sha256(call_id)[:8], 16) % 5 for call_id in call_ids]
-    assert [text_model._fold(call_id) for call_id in call_ids] == expected
+    assert [learning_text._fold(call_id) for call_id in call_ids] == expected
 
 
 # ---------------------------------------------------------------------- the open extract

@@ -12,9 +12,16 @@ import pyarrow as pa
 import pyarrow.compute
 import pytest
 
-from cdi import text_model
-from cdi.weights import Weights
-from cdi.words import Texts
+from cdi.learning import text
+from cdi.learning.ngrams import Texts
+from cdi.learning.text import (
+    has_enough_lessons,
+    open_text_weights,
+    score_features,
+    score_new_features,
+    write_text_model,
+)
+from cdi.learning.weights import Weights
 
 NOISE = ("male on scene", "resume with crew", "caller rang off", "area searched twice")
 THEFTS = ("bike taken from yard", "purse stolen on bus", "phone gone from bag")
@@ -58,17 +65,17 @@ def learn(folder: Path, table: pa.Table) -> Path:
     with duckdb.connect(str(part)) as con:
         con.register("lessons", table)
         con.execute("create schema disclosure")
-        con.execute(f"create table disclosure.{text_model.MODEL} as from lessons")
-    assert text_model.teaches(part)
-    text_model.write(part, folder)
+        con.execute(f"create table disclosure.{text.MODEL} as from lessons")
+    assert has_enough_lessons(part)
+    write_text_model(part, folder)
     return folder
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_forests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_model, "BOOSTED", text_model.BOOSTED | {"n_estimators": 40})
-        patch.setattr(text_model, "RANDOMISED", text_model.RANDOMISED | {"n_estimators": 40})
+        patch.setattr(text, "BOOSTED", text.BOOSTED | {"n_estimators": 40})
+        patch.setattr(text, "RANDOMISED", text.RANDOMISED | {"n_estimators": 40})
         yield
 
 
@@ -99,7 +106,7 @@ def scores(folder: Path) -> dict[str, float]:
 def test_it_reads_what_auditors_would_have_found(learnt: Path) -> None:
     table = lessons()
     unseen = table.filter(pa.compute.is_null(table["crimes"]))
-    found = text_model.read(features(unseen), learnt)
+    found = score_features(features(unseen), learnt)
     numbers = [int(call_id[1:]) for call_id in unseen["call_id"].to_pylist()]
     is_due = np.array([n % 2 == 0 and n % 6 != 0 for n in numbers])
     probability = found["crime_probability"].to_numpy()
@@ -109,17 +116,17 @@ def test_it_reads_what_auditors_would_have_found(learnt: Path) -> None:
 
 def test_the_words_say_which_offence_group(learnt: Path) -> None:
     thefts = features(lessons().filter(pa.compute.field("opened_as_crime")))
-    assert set(text_model.read(thefts, learnt)["offence_group"].to_pylist()) == {"theft"}
+    assert set(score_features(thefts, learnt)["offence_group"].to_pylist()) == {"theft"}
 
 
 def test_a_second_thing_told_has_a_group_of_its_own(
     learnt: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_model, "TOLD", 1.0)  # few lessons are less sure than a year's
+    monkeypatch.setattr(text, "TOLD", 1.0)  # few lessons are less sure than a year's
     told = pa.array([f"{THEFTS[0]} / {THEFTS[1]}", f"{THEFTS[0]} / {OTHERS[1]}", THEFTS[0]])
     logs = features(lessons())[:3]
     place = logs.column_names.index("account_text")
-    read = text_model.read(logs.set_column(place, "account_text", told), learnt)
+    read = score_features(logs.set_column(place, "account_text", told), learnt)
     assert read["second_group"].to_pylist() == ["theft", None, None]
 
 
@@ -129,10 +136,8 @@ def test_a_small_group_is_not_likelier_for_words_that_it_was_never_heard_to_say(
     said = ["took the lamp"] * 4 + ["took the bike"] * 196 + ["took the phone"] * 10
     texts = Texts(said, ["took", "lamp"])
     opened: list[str | None] = ["theft"] * 200 + ["robbery"] * 10
-    text_model._learn_groups(texts, np.ones(2, np.int64), opened, tmp_path)
-    found = text_model._groups(
-        Texts(["took the lamp"], ["took", "lamp"]), np.zeros(1, int), tmp_path
-    )
+    text._learn_groups(texts, np.ones(2, np.int64), opened, tmp_path)
+    found = text._groups(Texts(["took the lamp"], ["took", "lamp"]), np.zeros(1, int), tmp_path)
     assert found.tolist() == ["theft"]
 
 
@@ -148,7 +153,7 @@ def test_trees_say_the_same_of_noise_to_the_last_bit() -> None:
     rng = np.random.default_rng(3)
     logs = rng.standard_normal((2_000, 10))
     is_case = logs[:, 0] + rng.standard_normal(len(logs)) > 0
-    learnt_twice = [text_model._forests(logs, is_case, depth=2) for _ in range(2)]
+    learnt_twice = [text._forests(logs, is_case, depth=2) for _ in range(2)]
     assert len({model(logs).tobytes() for model in learnt_twice for _ in range(5)}) == 1
 
 
@@ -165,19 +170,19 @@ def test_a_log_reads_the_same_alone_and_among_others(
     learnt: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = features(lessons())
-    together = text_model.read(table, learnt)
-    monkeypatch.setattr(text_model, "CHUNK", 7)
-    assert text_model.read(table.slice(0, 50), learnt) == together.slice(0, 50)
+    together = score_features(table, learnt)
+    monkeypatch.setattr(text, "CHUNK", 7)
+    assert score_features(table.slice(0, 50), learnt) == together.slice(0, 50)
 
 
 def test_what_is_read_is_kept_and_known_to_the_next_build(learnt: Path, tmp_path: Path) -> None:
     table = features(lessons()).slice(0, 20)
-    text_model.read_new(table.slice(0, 12), learnt, tmp_path)
-    text_model.read_new(table.slice(12), learnt, tmp_path)
-    text_model.read_new(table.slice(0, 0), learnt, tmp_path)
+    score_new_features(table.slice(0, 12), learnt, tmp_path)
+    score_new_features(table.slice(12), learnt, tmp_path)
+    score_new_features(table.slice(0, 0), learnt, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
     kept = duckdb.sql(f"from '{tmp_path}/*.parquet' order by content_hash").to_arrow_table()
-    assert kept.equals(text_model.read(table, learnt))
+    assert kept.equals(score_features(table, learnt))
 
 
 @pytest.mark.parametrize("logs", [100, 220])
@@ -188,8 +193,8 @@ def test_few_audited_logs_or_few_with_a_crime_teach_nothing(tmp_path: Path, logs
     with duckdb.connect(str(part)) as con:
         con.register("lessons", table)
         con.execute("create schema disclosure")
-        con.execute(f"create table disclosure.{text_model.MODEL} as from lessons")
-    assert not text_model.teaches(part)
+        con.execute(f"create table disclosure.{text.MODEL} as from lessons")
+    assert not has_enough_lessons(part)
 
 
 def test_a_build_sees_what_its_version_has_read_under_the_same_rules(
@@ -198,11 +203,11 @@ def test_a_build_sees_what_its_version_has_read_under_the_same_rules(
     version = shutil.copytree(learnt, tmp_path / "v1")
     table = features(lessons()).slice(0, 20)
     weights = Weights(version, {"version": "v1"})
-    text_model.read_new(table, version, version / "readings" / "rules1")
+    score_new_features(table, version, version / "readings" / "rules1")
     for rules, rows in (("rules1", 20), ("rules2", 0)):
         with duckdb.connect() as con:
             con.execute("create schema landing")
-            text_model.open_weights(con, weights, rules)
+            open_text_weights(con, weights, rules)
             assert con.sql("select version from landing.text_weights").fetchall() == [("v1",)]
             assert len(con.sql("from landing.text_readings").fetchall()) == rows
             assert len(con.sql("from landing.audited_readings").fetchall()) == 600
@@ -211,6 +216,6 @@ def test_a_build_sees_what_its_version_has_read_under_the_same_rules(
 def test_without_a_version_a_build_has_nothing_to_read_by() -> None:
     with duckdb.connect() as con:
         con.execute("create schema landing")
-        text_model.open_weights(con, None, "rules1")
+        open_text_weights(con, None, "rules1")
         for table in ("text_weights", "text_readings", "audited_readings"):
             assert con.sql(f"from landing.{table}").fetchall() == []

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cdi import build, linking, paths, pipeline, weights
+from cdi import build, paths, pipeline
 from cdi.agency.model import Agency
+from cdi.learning import links
+from cdi.learning.weights import find_newest_weights, read_weights, save_weights
 from tests.conftest import SmallAgency
 
 JANUARY = datetime(2026, 1, 31, tzinfo=UTC)
@@ -24,7 +26,7 @@ def writes(text: str) -> Callable[[Path], dict[str, int]]:
 
 
 def test_a_version_is_named_by_its_content_and_says_what_it_is(state: Path) -> None:
-    saved = weights.save("testville", "links", JANUARY, "f00", writes("1,2"))
+    saved = save_weights("testville", "links", JANUARY, "f00", writes("1,2"))
     assert saved.folder == paths.weights("testville") / "links" / saved.version
     assert (saved.folder / "numbers.csv").read_text() == "1,2"
     told = json.loads((saved.folder / "weights.json").read_text())
@@ -32,33 +34,33 @@ def test_a_version_is_named_by_its_content_and_says_what_it_is(state: Path) -> N
         "kind": "links", "version": saved.version, "seq": 1, "as_of": JANUARY.isoformat(),
         "learnt_from": "f00", "counts": {"numbers": 3},
     }  # fmt: skip
-    assert weights.read("testville", "links", saved.version) == saved
+    assert read_weights("testville", "links", saved.version) == saved
 
 
 def test_the_same_content_makes_no_new_version(state: Path) -> None:
-    first = weights.save("testville", "links", JANUARY, "f00", writes("1,2"))
-    again = weights.save("testville", "links", FEBRUARY, "f01", writes("1,2"))
+    first = save_weights("testville", "links", JANUARY, "f00", writes("1,2"))
+    again = save_weights("testville", "links", FEBRUARY, "f01", writes("1,2"))
     assert again.version == first.version
     assert again.described["learnt_from"] == "f00"
     assert [f.name for f in first.folder.parent.iterdir()] == [first.version]
 
 
 def test_the_newest_is_the_one_learnt_last_and_not_after_the_date_asked(state: Path) -> None:
-    assert weights.newest("testville", "links") is None
-    first = weights.save("testville", "links", JANUARY, "f00", writes("1,2"))
-    second = weights.save("testville", "links", FEBRUARY, "f01", writes("3"))
-    assert weights.newest("testville", "links") == second
-    assert weights.newest("testville", "links", FEBRUARY - timedelta(1)) == first
-    assert weights.newest("testville", "links", JANUARY - timedelta(1)) is None
-    assert weights.newest("testville", "other") is None
-    assert weights.newest("elsewhere", "links") is None
+    assert find_newest_weights("testville", "links") is None
+    first = save_weights("testville", "links", JANUARY, "f00", writes("1,2"))
+    second = save_weights("testville", "links", FEBRUARY, "f01", writes("3"))
+    assert find_newest_weights("testville", "links") == second
+    assert find_newest_weights("testville", "links", FEBRUARY - timedelta(1)) == first
+    assert find_newest_weights("testville", "links", JANUARY - timedelta(1)) is None
+    assert find_newest_weights("testville", "other") is None
+    assert find_newest_weights("elsewhere", "links") is None
 
 
 def test_what_was_learnt_before_something_else_can_be_the_newest_again(state: Path) -> None:
-    first = weights.save("testville", "links", JANUARY, "f00", writes("1,2"))
-    weights.save("testville", "links", FEBRUARY, "f01", writes("3"))
-    weights.save("testville", "links", FEBRUARY, "f02", writes("1,2"))
-    again = weights.newest("testville", "links")
+    first = save_weights("testville", "links", JANUARY, "f00", writes("1,2"))
+    save_weights("testville", "links", FEBRUARY, "f01", writes("3"))
+    save_weights("testville", "links", FEBRUARY, "f02", writes("1,2"))
+    again = find_newest_weights("testville", "links")
     assert again is not None
     assert (again.version, again.described["seq"]) == (first.version, 3)
 
@@ -69,9 +71,9 @@ def test_learning_that_fails_leaves_no_version(state: Path) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        weights.save("testville", "links", JANUARY, "f00", fails)
-    assert weights.newest("testville", "links") is None
-    assert weights.save("testville", "links", JANUARY, "f00", writes("2")).described["seq"] == 1
+        save_weights("testville", "links", JANUARY, "f00", fails)
+    assert find_newest_weights("testville", "links") is None
+    assert save_weights("testville", "links", JANUARY, "f00", writes("2")).described["seq"] == 1
 
 
 def test_a_build_takes_the_newest_weights_and_names_them(ran: SmallAgency) -> None:
@@ -79,12 +81,12 @@ def test_a_build_takes_the_newest_weights_and_names_them(ran: SmallAgency) -> No
     assert before.weights == {}
 
     def write(folder: Path) -> dict[str, int]:
-        for table, columns in linking.TABLES.items():
+        for table, columns in links.TABLES.items():
             (folder / f"{table}.csv").write_text(",".join(list(columns)[:-1]) + "\n")
         (folder / "link_weights.csv").open("a").write("prior,pair,90,10,3.17\n")
         return {"weights": 1, "proven": 90}
 
-    saved = weights.save("testville", "links", before.as_of, before.learns_from, write)
+    saved = save_weights("testville", "links", before.as_of, before.learns_from, write)
     after = build.plan(ran.agency)
     assert after.weights == {"links": saved}
     assert after.fingerprint != before.fingerprint
@@ -110,11 +112,11 @@ def test_the_same_landing_teaches_the_same_version(
     from cdi.agency.interval import Interval
 
     assert sample.coverage is not None
-    monkeypatch.setattr(linking, "MIN_PROVEN", 5)
+    monkeypatch.setattr(links, "MIN_PROVEN", 5)
     pipeline.run_directly(
         "sample", Interval.of_days(sample, sample.coverage.start, sample.coverage.end)
     )
-    learnt = weights.newest("sample", "links")
+    learnt = find_newest_weights("sample", "links")
     assert learnt is not None
     assert learnt.described["counts"]["proven"] > 0
     assert "nothing changed" in pipeline.learn_links("sample").evidence

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cdi import words
-from cdi.words import SCALE, Texts
+from cdi.learning import ngrams
+from cdi.learning.ngrams import SCALE, Texts, learn_ngram_weights
 
 NOISE = ("male on scene", "resume with crew", "caller rang off", "area searched twice today")
 
@@ -56,7 +56,7 @@ def test_words_and_entries_are_counted() -> None:
 
 
 def test_only_what_enough_logs_say_is_known() -> None:
-    texts = Texts(["he took it"] * words.MIN_LOGS + ["she kept it"] * (words.MIN_LOGS - 1))
+    texts = Texts(["he took it"] * ngrams.MIN_LOGS + ["she kept it"] * (ngrams.MIN_LOGS - 1))
     assert set(texts.vocabulary) == {"he", "took", "it", "he took", "took it", "he took it"}
 
 
@@ -81,7 +81,7 @@ def test_what_tells_one_kind_of_log_is_found_among_what_all_logs_say(
 ) -> None:
     texts, is_case = told
     known = Texts(texts)
-    weights = words.learn(known, is_case, 4)
+    weights = learn_ngram_weights(known, is_case, 4)
     best = known.runs(weights, 4).best
     says_theft = np.array(["bike" in text for text in texts])
     assert (says_theft & ~is_case).sum() > 0  # the hidden ones are read alike
@@ -91,7 +91,7 @@ def test_what_tells_one_kind_of_log_is_found_among_what_all_logs_say(
 def test_a_text_scores_the_same_in_whatever_company(told: tuple[list[str], np.ndarray]) -> None:
     texts, is_case = told
     known = Texts(texts)
-    weights = words.learn(known, is_case, 4)
+    weights = learn_ngram_weights(known, is_case, 4)
     together = known.runs(weights, 4)
     for place in range(0, len(texts), 97):
         alone = Texts([texts[place]], known.vocabulary).runs(weights, 4)
@@ -101,4 +101,4 @@ def test_a_text_scores_the_same_in_whatever_company(told: tuple[list[str], np.nd
 
 def test_logs_of_one_kind_only_teach_nothing() -> None:
     known = Texts(["he took it"] * 20)
-    assert not words.learn(known, np.ones(20, bool), 4).any()
+    assert not learn_ngram_weights(known, np.ones(20, bool), 4).any()

@@ -2,7 +2,7 @@
 
 
 def model(dbt, session):
-    """Read what is unread, and keep it for the next build; see cdi.text_model."""
+    """Read what is unread, and keep it for the next build; see cdi.learning.text."""
     dbt.config(materialized="table")
     features = dbt.ref("int_disclosure__text_features")
     readings = dbt.source("landing", "text_readings")
@@ -12,8 +12,8 @@ def model(dbt, session):
 
     from pathlib import Path
 
-    from cdi import text_model
+    from cdi.learning.text import score_new_features
 
     _, folder, kept = weights[0]
     unread = features.filter("is_unread").order("call_id")
-    return text_model.read_new(unread.to_arrow_table(), Path(folder), Path(kept))
+    return score_new_features(unread.to_arrow_table(), Path(folder), Path(kept))

@@ -43,7 +43,7 @@ class Weights:
         return datetime.fromisoformat(self.described["as_of"])
 
 
-def newest(agency: str, kind: str, as_of: datetime | None = None) -> Weights | None:
+def find_newest_weights(agency: str, kind: str, as_of: datetime | None = None) -> Weights | None:
     """The version learnt last, or None.
 
     Args:
@@ -55,13 +55,13 @@ def newest(agency: str, kind: str, as_of: datetime | None = None) -> Weights | N
     return max(known, key=lambda w: int(w.described["seq"]), default=None)
 
 
-def read(agency: str, kind: str, version: str) -> Weights:
+def read_weights(agency: str, kind: str, version: str) -> Weights:
     """A version by its name."""
     folder = paths.weights(agency) / kind / version
     return Weights(folder, json.loads((folder / "weights.json").read_text(encoding="utf-8")))
 
 
-def save(
+def save_weights(
     agency: str,
     kind: str,
     as_of: datetime,
@@ -84,7 +84,7 @@ def save(
     folder.mkdir(parents=True)
     counts = dict(write(folder))
     version = _sha256(folder)[:12]
-    known = newest(agency, kind)
+    known = find_newest_weights(agency, kind)
     if known is not None and known.version == version:
         shutil.rmtree(folder)
         return known

@@ -4,7 +4,7 @@ Its labels are audit findings only, never what the police decided: trained on th
 would learn to miss what they miss (estimation notes, trap 7). An audited log is scored by a model
 that has not seen it. Same lessons, same bytes.
 
-A version (`cdi.weights`, kind `text`) holds plain data: ``words.parquet`` (weights of words by
+A version (`cdi.learning.weights`, kind `text`) holds plain data: ``words.parquet`` (weights of words by
 reading), ``groups.parquet`` (by offence group), ``examples.parquet`` (what is seen of the audited
 logs, and their crimes) and ``audited.parquet`` (how likely a model that had not seen each of them
 found it). The trees are grown from the examples when something is to be read: that takes seconds,
@@ -25,12 +25,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cdi import words
 from cdi.agency import datasets
 from cdi.landing.batches import Batch
+from cdi.learning import ngrams
+from cdi.learning.ngrams import Runs, Texts, learn_ngram_weights
+from cdi.learning.weights import Weights
 from cdi.sql import literal
-from cdi.weights import Weights
-from cdi.words import Texts
 
 MODEL = "int_disclosure__text_lessons"
 FOLDS = 5
@@ -91,14 +91,14 @@ def count_audited(batches: Mapping[str, Sequence[Batch]]) -> int:
     )
 
 
-def teaches(part: Path) -> bool:
+def has_enough_lessons(part: Path) -> bool:
     """Whether the audited logs of a private file are enough to learn from."""
     crimes = _audited(_lessons(part))["crimes"].to_numpy()
     with_crime = int((crimes > 0).sum())
     return len(crimes) >= MIN_LOGS and min(with_crime, len(crimes) - with_crime) >= MIN_CASES
 
 
-def write(part: Path, folder: Path) -> Mapping[str, int]:
+def write_text_model(part: Path, folder: Path) -> Mapping[str, int]:
     """Learn from a private file and write all that reading needs.
 
     Args:
@@ -157,7 +157,7 @@ def _learn_words(lessons: pa.Table, folder: Path) -> None:
 
     def keep(part: str, reading: str, length: int, texts: Texts) -> NDArray[np.int64]:
         is_case = lessons[reading].to_numpy(zero_copy_only=False).astype(bool)
-        weights = words.learn(texts, is_case, length)
+        weights = learn_ngram_weights(texts, is_case, length)
         found["part"] += [part] * len(weights)
         found["reading"] += [reading] * len(weights)
         found["length"] += [length] * len(weights)
@@ -195,7 +195,7 @@ def _learn_groups(
     columns: dict[str, Any] = {"gram": texts.vocabulary}
     for group in says:
         odds = np.log((says[group] + share) / (logs[group] + 1))
-        columns[group] = np.rint(odds * words.SCALE).astype(np.int64)
+        columns[group] = np.rint(odds * ngrams.SCALE).astype(np.int64)
     pq.write_table(pa.table(columns), folder / "groups.parquet", compression="zstd")
 
 
@@ -247,7 +247,7 @@ def _forests(matrix: NDArray[np.float64], is_case: NDArray[np.bool_], depth: int
     return model
 
 
-def evidence(learnt: Weights) -> str:
+def summarise_text_model(learnt: Weights) -> str:
     """A few lines for the task's note."""
     counts = learnt.described["counts"]
     return (
@@ -267,7 +267,7 @@ def _matrix(
     known = pq.read_table(folder / "words.parquet")
     texts: dict[str, Texts] = {}
 
-    def runs(part: str, reading: str, length: int) -> words.Runs:
+    def runs(part: str, reading: str, length: int) -> Runs:
         chosen = known.filter(
             (pc.field("part") == part)
             & (pc.field("reading") == reading)
@@ -297,7 +297,7 @@ def _matrix(
     said = np.zeros((len(features), len(signs)))
     for row, some in enumerate(features["signs"].to_pylist()):
         said[row, [number[sign] for sign in some if sign in number]] = 1
-    numbers = np.nan_to_num(np.column_stack(columns).astype(float), nan=words.SILENT)
+    numbers = np.nan_to_num(np.column_stack(columns).astype(float), nan=ngrams.SILENT)
     return np.column_stack([numbers, said]), groups
 
 
@@ -316,7 +316,7 @@ def _groups(texts: Texts, place: NDArray[np.int64], folder: Path) -> NDArray[np.
     return found
 
 
-def read(features: pa.Table, folder: Path) -> pa.Table:
+def score_features(features: pa.Table, folder: Path) -> pa.Table:
     """Score logs by a version.
 
     Args:
@@ -349,7 +349,7 @@ def read(features: pa.Table, folder: Path) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def read_new(features: pa.Table, folder: Path, kept: Path) -> pa.Table:
+def score_new_features(features: pa.Table, folder: Path, kept: Path) -> pa.Table:
     """Score logs that were not read before, and keep what was read.
 
     Args:
@@ -357,7 +357,7 @@ def read_new(features: pa.Table, folder: Path, kept: Path) -> pa.Table:
         folder: The version's.
         kept: Folder of its readings; made if absent. A file appears whole, by one rename.
     """
-    found = read(features, folder)
+    found = score_features(features, folder)
     if len(found):
         kept.mkdir(parents=True, exist_ok=True)
         hashes = np.sort(found["content_hash"].to_numpy())
@@ -367,7 +367,7 @@ def read_new(features: pa.Table, folder: Path, kept: Path) -> pa.Table:
     return found
 
 
-def open_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None, rules: str) -> None:
+def open_text_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None, rules: str) -> None:
     """Make the tables of a build: which version reads, what it has read, and the audited logs.
 
     Args:

@@ -212,7 +212,7 @@ class Runs:
     second_place: Ints
 
 
-def learn(texts: Texts, is_case: NDArray[np.bool_], length: int) -> Ints:
+def learn_ngram_weights(texts: Texts, is_case: NDArray[np.bool_], length: int) -> Ints:
     """Weights by which the runs of one kind of log stand out.
 
     Args:

@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 
 from cdi.landing.batches import Batch
+from cdi.learning.weights import Weights
 from cdi.sql import connect, scalar
-from cdi.weights import Weights
 
 # fewer links proven by a reference teach nothing: the shipped weights are used
 MIN_PROVEN = 500
@@ -44,7 +44,7 @@ def count_proven(batches: Mapping[str, Sequence[Batch]]) -> int:
         )
 
 
-def write(part: Path, folder: Path) -> Mapping[str, int]:
+def write_links_weights(part: Path, folder: Path) -> Mapping[str, int]:
     """Write what a private file has learnt, as CSV in a fixed order.
 
     Args:
@@ -72,7 +72,7 @@ def write(part: Path, folder: Path) -> Mapping[str, int]:
     return {"weights": int(count), "proven": int(proven)}
 
 
-def open_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -> None:
+def open_links_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -> None:
     """Make the tables `TABLES` of a build, from a version or empty.
 
     Args:
@@ -96,7 +96,7 @@ def open_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -> None
             )
 
 
-def evidence(learnt: Weights) -> str:
+def summarise_links(learnt: Weights) -> str:
     """A few lines for the task's note."""
     counts = learnt.described["counts"]
     return (
