@@ -21,7 +21,7 @@ from cdi import paths
 from cdi.agency import code_maps
 from cdi.agency.datasets import DATASETS, READINGS, output_columns
 from cdi.agency.model import Agency
-from cdi.audit import tables
+from cdi.audit.tables import create_audit_tables
 from cdi.errors import BuildError
 from cdi.files import sha256_of_json, take_lock
 from cdi.landing import batches as landing_batches
@@ -123,9 +123,9 @@ def plan(agency: Agency, as_of: datetime | None = None) -> Plan:
     known = {kind: version for kind, version in learnt.items() if version is not None}
     made_of: dict[str, Any] = {"weights": {k: w.version for k, w in known.items()}}
     if found.get(READINGS):  # before there are findings a draw changes nothing
-        from cdi.audit import register
+        from cdi.audit.register import register_fingerprint
 
-        made_of["audit"] = register.fingerprint(agency.agency)
+        made_of["audit"] = register_fingerprint(agency.agency)
     fingerprint = sha256_of_json(state | made_of)
     return Plan(agency, chosen, found, fingerprint, known, sha256_of_json(state))
 
@@ -619,10 +619,10 @@ def _keep_audits(con: duckdb.DuckDBPyConnection, planned: Plan) -> None:
     """The tables of the audits: rates with intervals."""
     rows = {}
     if planned.batches.get(READINGS):
-        from cdi.audit import results  # scipy takes a second to import
+        from cdi.audit.results import result_rows  # scipy takes a second to import
 
-        rows = results.rows(con, planned.agency.agency, planned.agency.cancelled_statuses)
-    tables.create(con, rows)
+        rows = result_rows(con, planned.agency.agency, planned.agency.cancelled_statuses)
+    create_audit_tables(con, rows)
 
 
 def evidence(planned: Plan) -> str:

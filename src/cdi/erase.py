@@ -26,7 +26,7 @@ from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READING
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency
-from cdi.audit import register
+from cdi.audit.register import erase_from_register
 from cdi.errors import CdiError
 from cdi.files import take_lock, wait_for_lock
 from cdi.landing import tombstones
@@ -299,7 +299,7 @@ def _take_out(
         _unfinished(agency).touch()
         counts = {
             "rows of files that people wrote": _from_people(agency, gone),
-            "logs in frozen audit frames": register.erase(
+            "logs in frozen audit frames": erase_from_register(
                 name, gone.ids.get("call", ()), datetime.now(UTC).replace(tzinfo=None), reason
             ),
             "lines of worksheets": sum(

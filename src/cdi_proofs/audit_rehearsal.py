@@ -23,11 +23,13 @@ from cdi import paths, pipeline, runner
 from cdi.agency.datasets import READINGS
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.audit import findings, loop, register, results
+from cdi.audit import loop
 from cdi.audit.design import Options
 from cdi.audit.estimators import Floats
+from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Frame, Period
-from cdi.audit.register import Draw
+from cdi.audit.register import Draw, draw_audit
+from cdi.audit.results import estimate_rates
 from cdi_proofs.auditors import fill_in_sheet, true_readings
 from cdi_proofs.published import run_simulated
 
@@ -121,12 +123,12 @@ def _replicate(
     rate = float(y.sum() / m.sum())
     made = []
     for seed in range(1, seeds + 1):
-        draw = register.draw(
+        draw = draw_audit(
             agency.agency, "rehearsal", period, frame, Options(logs), NAMES, READ_AT,
             seed=seed, reason=f"rehearsal, seed {seed}",
         )  # fmt: skip
-        found = findings.complete(draw, *_read(agency, draw))
-        force = results.estimate(draw, found)[0]
+        found = complete_findings(draw, *_read(agency, draw))
+        force = estimate_rates(draw, found)[0]
         low, high = force["lower_limit"], force["upper_limit"]
         made.append(
             {

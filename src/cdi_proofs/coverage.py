@@ -28,11 +28,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cdi import paths
-from cdi.audit import design, estimators, intervals, predictions, rates
-from cdi.audit.design import Options, Strata
-from cdi.audit.estimators import Estimate, Floats
-from cdi.audit.predictions import MATURE_DAYS, Frame, Period, Published
-from cdi.audit.rates import FORCE, Assistance, Domain
+from cdi.audit.design import Options, Strata, draw_sample, round_to_total, stratify_frame
+from cdi.audit.estimators import Estimate, Floats, estimate_ratio, fit_coefficients
+from cdi.audit.intervals import domain_limits, force_limits, judge_reliability
+from cdi.audit.predictions import (
+    MATURE_DAYS,
+    Frame,
+    Period,
+    Published,
+    predict_frame,
+    read_published,
+)
+from cdi.audit.rates import (
+    FORCE,
+    Assistance,
+    Domain,
+    estimate_domain_rate,
+    estimate_force_rate,
+    list_domains,
+)
 from cdi.sql import fetch_dicts
 
 REPLICATES = 2_000
@@ -103,8 +117,8 @@ def read_population(recording: Path, truth: Path, period: Period) -> Population:
     Returns:
         The universe.
     """
-    published = predictions.read(recording, period)
-    frame, shuffled = predictions.frame(published), predictions.frame(_shuffled(published))
+    published = read_published(recording, period)
+    frame, shuffled = predict_frame(published), predict_frame(_shuffled(published))
     ids = np.array(frame.logs["call_id"].to_pylist(), dtype=str)
     with duckdb.connect() as con:
         crimes = con.sql(TRUTH, params={"truth": str(truth / "crimes.parquet")}).to_arrow_table()
@@ -126,7 +140,7 @@ def read_population(recording: Path, truth: Path, period: Period) -> Population:
     true |= {str(name): count(group == name) for name in np.unique(group)}
     true["rape"] = count(np.asarray(crimes["is_rape"]))
     true["domestic_abuse"] = count(np.asarray(crimes["is_domestic_abuse"]))
-    for domain in rates.domains(frame):
+    for domain in list_domains(frame):
         if domain.logs is not None:
             y, m = true[FORCE]
             true[domain.name] = (y * domain.logs, m * domain.logs)
@@ -161,15 +175,15 @@ def _shuffled(published: Published) -> Published:
 def list_plans(known: Population, universe: str, logs: int) -> list[Plan]:
     """All ways to audit so many logs of a universe; first the classical one, then main."""
     made = []
-    parts = [domain for domain in rates.domains(known.frame) if domain.name in known.true]
+    parts = [domain for domain in list_domains(known.frame) if domain.name in known.true]
     classical = _proportional(known, logs) if universe == "frame" else _best_plain(known, logs)
     made.append(Plan("comparator", _classical(universe), classical, None, parts))
-    strata = design.stratify(known.frame, Options(logs))
+    strata = stratify_frame(known.frame, Options(logs))
     by = Assistance.of(known.frame, strata)
     made.append(Plan("main", "risk_greg", strata, by, parts))
     made.append(Plan("auditor_error", "risk_greg", strata, by, [], ERROR))
     made.append(Plan("comparator", "risk_ratio", strata, None, []))
-    useless = design.stratify(known.shuffled, Options(logs))
+    useless = stratify_frame(known.shuffled, Options(logs))
     made.append(
         Plan("useless", "risk_greg", useless, Assistance.of(known.shuffled, useless), [])
     )  # fmt: skip
@@ -197,7 +211,7 @@ def _with_sizes(of_log: NDArray[np.int64], wanted: Floats, logs: int) -> Strata:
     """As many audited logs of each stratum as wanted, at least two."""
     population = np.bincount(of_log)
     least = np.minimum(population, 2)
-    audited = design.whole(wanted / wanted.sum(), least, population, logs)
+    audited = round_to_total(wanted / wanted.sum(), least, population, logs)
     return Strata(of_log, population, audited)
 
 
@@ -226,7 +240,7 @@ Figures = dict[str, dict[str, Floats]]  # by domain: rate, low, high, is_shown o
 
 def replicate_audit(known: Population, plan: Plan, seeds: list[int]) -> Figures:
     """Audit and estimate once for each seed."""
-    drawn = np.stack([design.sample(plan.strata, seed) for seed in seeds])
+    drawn = np.stack([draw_sample(plan.strata, seed) for seed in seeds])
     y, m = (values[drawn] for values in known.true[FORCE])
     if plan.error:
         rng = np.random.default_rng([SEED, *seeds])
@@ -235,21 +249,21 @@ def replicate_audit(known: Population, plan: Plan, seeds: list[int]) -> Figures:
         y, m = y - lost, m - overlooked
     by = plan.by
     if by is None:
-        force = estimators.ratio(plan.strata.design, y, m)
+        force = estimate_ratio(plan.strata.design, y, m)
     else:
-        force = rates.force_rate(drawn, y, m, by)
-    found = {FORCE: _figures(force, intervals.of_force, None if by is None else True)}
+        force = estimate_force_rate(drawn, y, m, by)
+    found = {FORCE: _figures(force, force_limits, None if by is None else True)}
     if not plan.parts:
         return found
-    whole = None if by is None else estimators.coefficients(by.design, y, m, by.whole(drawn))
+    whole = None if by is None else fit_coefficients(by.design, y, m, by.whole(drawn))
     for domain in plan.parts:
         y, m = (values[drawn] for values in known.true[domain.name])
         if by is None or whole is None:
-            estimate = estimators.ratio(plan.strata.design, y, m)
-            found[domain.name] = _figures(estimate, intervals.of_domain, None)
+            estimate = estimate_ratio(plan.strata.design, y, m)
+            found[domain.name] = _figures(estimate, domain_limits, None)
         else:
-            estimate = rates.domain_rate(domain, drawn, y, m, by, whole)
-            found[domain.name] = _figures(estimate, intervals.of_domain, by.is_planned(domain))
+            estimate = estimate_domain_rate(domain, drawn, y, m, by, whole)
+            found[domain.name] = _figures(estimate, domain_limits, by.is_planned(domain))
     return found
 
 
@@ -258,7 +272,7 @@ def _figures(estimate: Estimate, limits: Any, is_planned: bool | None) -> dict[s
     low, high = limits(estimate)
     is_shown = np.isfinite(estimate.rate)
     if is_planned is not None:
-        is_shown &= ~intervals.reliability(estimate).is_withheld & is_planned
+        is_shown &= ~judge_reliability(estimate).is_withheld & is_planned
     return {"rate": estimate.rate, "low": low, "high": high, "is_shown": is_shown}
 
 

@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdi import paths
-from cdi.audit import weeks
-from cdi.audit.weeks import TOGETHER
+from cdi.monitoring.weeks import TOGETHER, complete_weeks, cumulative_triangle
 from cdi_force.clock import DAY
 from cdi_force.details import add_details
 from cdi_force.generate import window_start
@@ -146,7 +145,7 @@ def _at(crimes: Crimes, cut: int, history: int) -> Iterator[tuple[str, dict[str,
     def triangle(changes: list[tuple[NDArray[np.bool_], NDArray[np.int64], float]]) -> Any:
         """Of changes that some crimes go through at some moment."""
         parts = [(week[who], at[who], sign) for who, at, sign in changes]
-        return weeks.cumulative(
+        return cumulative_triangle(
             np.concatenate([some for some, _, _ in parts]),
             np.concatenate(
                 [np.maximum((at - start) // WEEK, some) - some for some, at, _ in parts]
@@ -157,7 +156,7 @@ def _at(crimes: Crimes, cut: int, history: int) -> Iterator[tuple[str, dict[str,
 
     recorded, cancelled = of["recorded"] < cut, of["cancelled"] < cut
     rightly = cancelled & ~of["is_due"]
-    made = weeks.complete(
+    made = complete_weeks(
         triangle([(recorded, of["recorded"], 1.0), (cancelled, of["cancelled"], -1.0)]),
         triangle(
             [(np.ones(len(week), bool), of["reported"], 1.0), (rightly, of["cancelled"], -1.0)]

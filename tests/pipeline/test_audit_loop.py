@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import cli, paths, pipeline
-from cdi.audit import loop, register, worksheets
-from cdi.audit.register import Draw, Register
+from cdi.audit import loop, worksheets
+from cdi.audit.register import Draw, Register, read_assignments
 from cdi.errors import AuditError
 from cdi.landing.batches import accepted_batches
 from cdi.sql import connect
@@ -483,7 +483,7 @@ def test_a_changed_frame_or_prediction_stops_every_command(
     assert rule in run("worksheets", "testville")
     assert rule in run("findings", "testville", str(filled(made, "1207")))
     # and nothing that was read of it is taken
-    assert register.assignments("testville") == []
+    assert read_assignments("testville") == []
 
 
 def test_steps_of_the_dag_skip_what_was_drawn_and_fail_on_what_was_asked(

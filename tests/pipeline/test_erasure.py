@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cdi import erase, paths, pipeline
-from cdi.audit import loop, register
+from cdi.audit import loop
+from cdi.audit.register import Register, load_draw
 from cdi.errors import CdiError
 from cdi.landing import batches, extract
 from cdi.landing.batches import accepted_batches
@@ -135,7 +136,7 @@ def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> No
     assert force.rows(f"select count(*) from fct_calls where call_id = '{number(log + 1)}'") == [
         (1,)
     ]
-    assert len(register.load("testville", draws()[0]).holes) == 1
+    assert len(load_draw("testville", draws()[0]).holes) == 1
     assert "T0001" in (paths.decisions("testville") / "a.csv").read_text()
     assert "T-9999" in (paths.home() / "airflow" / "logs" / "task.log").read_text()
     assert len(list((paths.published("testville") / "versions").iterdir())) == 1
@@ -144,7 +145,7 @@ def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> No
 
 
 def draws() -> list[str]:
-    return [line["draw_id"] for line in register.Register("testville").draws()]
+    return [line["draw_id"] for line in Register("testville").draws()]
 
 
 def test_the_next_extraction_of_the_same_source_is_a_no_op(force: SmallAgency, log: int) -> None:

@@ -16,7 +16,8 @@ from cdi import paths, runner, service
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.audit import loop, register
+from cdi.audit import loop
+from cdi.audit.register import load_draw
 from cdi.sql import fetch_dicts
 from cdi_force.generate import ensure_force
 from cdi_proofs.auditors import fill_in_sheet
@@ -131,7 +132,7 @@ def test_the_loop_through_airflow_tells_a_narrow_rate_that_is_true(
 
 
 def test_the_interval_is_of_the_frozen_draw(audited: list[dict[str, Any]]) -> None:
-    draw = register.load(paths.SIMULATED, audited[0]["draw_id"])
+    draw = load_draw(paths.SIMULATED, audited[0]["draw_id"])
     assert len(draw.positions) == LOGS
     interval = Interval.of_days(
         load_agency(paths.SIMULATED),

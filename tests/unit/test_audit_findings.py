@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from cdi.audit import findings, rates, register, results
+from cdi.audit import results
 from cdi.audit.design import Options
-from cdi.audit.rates import FORCE
-from cdi.audit.register import Draw
+from cdi.audit.findings import Findings, check_findings, cohen_kappa, complete_findings
+from cdi.audit.rates import FORCE, Assistance, audit_figures, list_domains
+from cdi.audit.register import Draw, draw_audit, erase_from_register, load_draw
 from cdi.errors import AuditError
 from tests.audit import AT, AUDITORS, PERIOD, Force, without
 
@@ -26,21 +27,21 @@ def force() -> Force:
 def draw(force: Force, seed: int = 7, logs: int = 400) -> Draw:
     reason = f"test {seed}" if seed != 7 else None
     options = Options(logs, oversampled={})
-    return register.draw(
+    return draw_audit(
         AGENCY, "v1", PERIOD, force.frame, options, AUDITORS, AT, seed=seed, reason=reason
     )
 
 
-def figures(made: Draw, complete: findings.Findings) -> dict[str, dict[str, Any]]:
-    by = replace(rates.Assistance.of(made.frame, made.strata), design=complete.design)
-    parts = rates.domains(made.frame)
-    rows = rates.figures(complete.positions, complete.found, by, parts)
+def figures(made: Draw, complete: Findings) -> dict[str, dict[str, Any]]:
+    by = replace(Assistance.of(made.frame, made.strata), design=complete.design)
+    parts = list_domains(made.frame)
+    rows = audit_figures(complete.positions, complete.found, by, parts)
     return {row["domain"]: row for row in rows}
 
 
 def test_a_complete_audit_gives_a_rate_that_covers_the_truth(state: Path, force: Force) -> None:
     made = draw(force)
-    found = findings.complete(made, *force.audited(made))
+    found = complete_findings(made, *force.audited(made))
     rows = figures(made, found)
     truth = force.recorded.sum() / force.due.sum()
     assert rows[FORCE]["lower_limit"] < truth < rows[FORCE]["upper_limit"]
@@ -63,14 +64,14 @@ def test_the_domains_of_a_finding_are_those_that_the_auditor_named(
     made = draw(force)
     logs, crimes = force.audited(made)
     rename = [row | {"offence_group": "robbery"} for row in crimes]
-    found = findings.complete(made, logs, rename)
+    found = complete_findings(made, logs, rename)
     assert found.found["robbery"][1].sum() == found.found[FORCE][1].sum()
     assert "theft" not in found.found
 
 
 def test_y_is_never_above_m(state: Path, force: Force) -> None:
     made = draw(force)
-    found = findings.complete(made, *force.audited(made))
+    found = complete_findings(made, *force.audited(made))
     assert len(found.found) > 5
     for y, m in found.found.values():
         assert (y <= m).all()
@@ -93,13 +94,13 @@ def test_findings_that_cannot_be_are_refused(
 ) -> None:
     made = draw(force)
     logs, crimes = force.audited(made)
-    findings.check(made, logs, crimes)
+    check_findings(made, logs, crimes)
     if kind == "logs":
         logs = without(logs, 3, **changed)
     else:
         crimes = without(crimes, 3, **changed)
     with pytest.raises(AuditError, match=rule):
-        findings.check(made, logs, crimes)
+        check_findings(made, logs, crimes)
 
 
 def test_a_log_that_was_not_drawn_does_not_get_in(state: Path, force: Force) -> None:
@@ -108,7 +109,7 @@ def test_a_log_that_was_not_drawn_does_not_get_in(state: Path, force: Force) -> 
     other = next(i for i in force.ids if i not in set(made.call_ids))
     more = [*logs, logs[0] | {"call_id": other}]
     with pytest.raises(AuditError, match=f"AUDIT-NOT-DRAWN.*{other}"):
-        findings.complete(made, more, crimes)
+        complete_findings(made, more, crimes)
 
 
 def test_a_finding_that_is_delivered_twice_is_refused(state: Path, force: Force) -> None:
@@ -116,7 +117,7 @@ def test_a_finding_that_is_delivered_twice_is_refused(state: Path, force: Force)
     logs, crimes = force.audited(made)
     for rows in ([*logs, logs[0]], crimes), (logs, [*crimes, crimes[0]]):
         with pytest.raises(AuditError, match="AUDIT-TWICE"):
-            findings.check(made, *rows)
+            check_findings(made, *rows)
 
 
 @pytest.mark.parametrize("changed", [{}, {"is_recorded": False}])
@@ -156,7 +157,7 @@ def test_nobody_peeks_before_the_last_log_is_read(state: Path, force: Force) -> 
     left = [row for row in logs if row["call_id"] != gone]
     of_left = [row for row in crimes if row["call_id"] != gone]
     with pytest.raises(AuditError, match=f"AUDIT-INCOMPLETE.*{gone}"):
-        findings.complete(made, left, of_left)
+        complete_findings(made, left, of_left)
 
 
 def test_the_second_reading_is_part_of_the_audit(state: Path, force: Force) -> None:
@@ -167,7 +168,7 @@ def test_the_second_reading_is_part_of_the_audit(state: Path, force: Force) -> N
     left = [row for row in logs if (row["call_id"], row["auditor_code"]) != key]
     of_left = [row for row in crimes if (row["call_id"], row["auditor_code"]) != key]
     with pytest.raises(AuditError, match="AUDIT-INCOMPLETE"):
-        findings.complete(made, left, of_left)
+        complete_findings(made, left, of_left)
 
 
 def test_where_two_auditors_differ_the_registrar_decides(state: Path, force: Force) -> None:
@@ -179,10 +180,10 @@ def test_where_two_auditors_differ_the_registrar_decides(state: Path, force: For
     differ = [
         r | {"is_recorded": not r["is_recorded"]} if r is row else r for r in crimes
     ]  # fmt: skip
-    before = findings.complete(made, logs, crimes)
+    before = complete_findings(made, logs, crimes)
     with pytest.raises(AuditError, match=f"AUDIT-UNDECIDED.*{call_id}"):
-        findings.complete(made, logs, differ)
-    decided = findings.complete(
+        complete_findings(made, logs, differ)
+    decided = complete_findings(
         made,
         [*logs, {"call_id": call_id, "auditor_code": "FCR", "audited_at": AT}],
         [*differ, row | {"auditor_code": "FCR", "is_recorded": not row["is_recorded"]}],
@@ -204,8 +205,8 @@ def test_what_two_auditors_found_alike_the_registrar_does_not_change(
     ]
     assert not all(row["is_recorded"] for row in crimes if row["call_id"] in twice)
     more = [{"call_id": c, "auditor_code": "FCR", "audited_at": AT} for c in twice]
-    before = findings.complete(made, logs, crimes)
-    after = findings.complete(made, [*logs, *more], [*crimes, *other])
+    before = complete_findings(made, logs, crimes)
+    after = complete_findings(made, [*logs, *more], [*crimes, *other])
     assert (after.found[FORCE][0] == before.found[FORCE][0]).all()
 
 
@@ -215,9 +216,9 @@ def test_an_erased_log_is_left_out_and_the_rest_stands_for_its_stratum(
     made = draw(force)
     gone = made.call_ids[10]
     assert gone is not None
-    register.erase(AGENCY, [gone], datetime(2017, 8, 1), "request 12")
-    after = register.load(AGENCY, made.draw_id)
-    found = findings.complete(after, *force.audited(after))
+    erase_from_register(AGENCY, [gone], datetime(2017, 8, 1), "request 12")
+    after = load_draw(AGENCY, made.draw_id)
+    found = complete_findings(after, *force.audited(after))
     assert found.erased == 1
     assert len(found.positions) == 399
     assert found.design.weight.sum() == pytest.approx(3000)
@@ -227,5 +228,5 @@ def test_an_erased_log_is_left_out_and_the_rest_stands_for_its_stratum(
 def test_kappa_by_hand() -> None:
     """Of 100 logs both say "crime" in 40 and both "none" in 30: (0.7 - 0.5) / (1 - 0.5)."""
     pairs = [(1, 1)] * 40 + [(0, 0)] * 30 + [(1, 0)] * 20 + [(0, 1)] * 10
-    assert findings.kappa(pairs) == pytest.approx((0.7 - 0.5) / 0.5)
-    assert findings.kappa([(1, 1)] * 5) == 1.0
+    assert cohen_kappa(pairs) == pytest.approx((0.7 - 0.5) / 0.5)
+    assert cohen_kappa([(1, 1)] * 5) == 1.0

@@ -5,6 +5,14 @@ import pytest
 
 from cdi.audit import intervals
 from cdi.audit.estimators import Estimate
+from cdi.audit.intervals import (
+    change_limits,
+    clopper_pearson,
+    domain_limits,
+    force_limits,
+    judge_reliability,
+    unrecorded_limits,
+)
 
 # Newcombe 1998: recorded, of how many, Wilson, Clopper-Pearson
 NEWCOMBE = [
@@ -20,7 +28,7 @@ def test_newcombes_cases(
     hits: int, n: int, wilson: tuple[float, float], exact: tuple[float, float]
 ) -> None:
     assert intervals.wilson(hits / n, n) == pytest.approx(wilson, abs=5e-5)
-    assert intervals.clopper_pearson(hits / n, n) == pytest.approx(exact, abs=5e-5)
+    assert clopper_pearson(hits / n, n) == pytest.approx(exact, abs=5e-5)
 
 
 # HMICFRS 2014, force counts: recorded, of how many, Wilson in percent
@@ -41,32 +49,32 @@ def estimate(
 
 def test_the_published_sentence_follows_from_the_published_rate() -> None:
     """37,359 recorded crimes at 80.1%: "over 9,200" missed; 9,876 of violence: "over 3,300"."""
-    missed, low, high = intervals.unrecorded(37_359, 0.801, 0.801 - 0.0186, 0.801 + 0.0186)
+    missed, low, high = unrecorded_limits(37_359, 0.801, 0.801 - 0.0186, 0.801 + 0.0186)
     assert missed // 100 * 100 == 9_200
     assert (round(low), round(high)) == (8_223, 10_390)
     assert high - missed > missed - low  # transformed, not made symmetrical
-    assert intervals.unrecorded(9_876, 0.749, 0.72, 0.78)[0] // 100 * 100 == 3_300
+    assert unrecorded_limits(9_876, 0.749, 0.72, 0.78)[0] // 100 * 100 == 3_300
 
 
 def test_the_effective_size_behind_the_published_interval() -> None:
     variance = (0.0186 / 1.959964) ** 2
     found = estimate(0.801, variance, 2_500)
     assert found.n_effective == pytest.approx(1_770, abs=1)
-    low, high = intervals.of_force(found)
+    low, high = force_limits(found)
     assert 100 * (high - low) / 2 == pytest.approx(1.86, abs=0.02)
 
 
 def test_a_census_that_found_all_or_nothing_recorded_has_exact_limits() -> None:
     """120 of 120: the lower limit is the 120th root of 0.025."""
     least = 0.025 ** (1 / 120)
-    assert intervals.of_force(estimate(1.0, 0.0, 120, 119)) == pytest.approx((least, 1))
-    assert intervals.of_force(estimate(0.0, 0.0, 120, 119)) == pytest.approx((0, 1 - least))
+    assert force_limits(estimate(1.0, 0.0, 120, 119)) == pytest.approx((least, 1))
+    assert force_limits(estimate(0.0, 0.0, 120, 119)) == pytest.approx((0, 1 - least))
 
 
 def test_the_limits_of_a_census_hold_its_rate() -> None:
     for recorded in range(1, 160):
         found = estimate(recorded / 160, 1e-33, 160, is_assisted=True)
-        for low, high in (intervals.of_force(found), intervals.of_domain(found)):
+        for low, high in (force_limits(found), domain_limits(found)):
             assert low <= recorded / 160 <= high
             assert high - low < 1e-12
 
@@ -78,21 +86,21 @@ def test_a_change_has_limits_of_its_own() -> None:
         rate = hits / n
         return estimate(rate, rate * (1 - rate) / n, n, np.inf)
 
-    delta, low, high = intervals.change(binomial(48, 80), binomial(56, 70), intervals.of_domain)
+    delta, low, high = change_limits(binomial(48, 80), binomial(56, 70), domain_limits)
     assert (delta, low, high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
 
 
 def test_two_intervals_that_overlap_may_still_differ() -> None:
     before, after = estimate(0.80, 0.010**2, 1500), estimate(0.835, 0.010**2, 1500)
-    assert intervals.of_force(before)[1] > intervals.of_force(after)[0]
-    _, low, _ = intervals.change(before, after)
+    assert force_limits(before)[1] > force_limits(after)[0]
+    _, low, _ = change_limits(before, after)
     assert low > 0
 
 
 def test_few_degrees_of_freedom_widen_a_domains_limits() -> None:
     few, many = estimate(0.8, 0.004, 60, degrees=10), estimate(0.8, 0.004, 60, degrees=1e6)
-    assert intervals.of_domain(many) == pytest.approx(intervals.wilson(0.8, 40), abs=1e-6)
-    assert np.diff(intervals.of_domain(few)) > np.diff(intervals.of_domain(many))
+    assert domain_limits(many) == pytest.approx(intervals.wilson(0.8, 40), abs=1e-6)
+    assert np.diff(domain_limits(few)) > np.diff(domain_limits(many))
 
 
 def binomial(rate: float, n: int, degrees: float = 500) -> Estimate:
@@ -116,7 +124,7 @@ def binomial(rate: float, n: int, degrees: float = 500) -> Estimate:
 def test_what_is_withheld_and_what_is_flagged(
     found: Estimate, is_withheld: bool, is_flagged: bool
 ) -> None:
-    judged = intervals.reliability(found)
+    judged = judge_reliability(found)
     assert bool(judged.is_withheld) is is_withheld
     if not is_withheld:
         assert bool(judged.is_flagged) is is_flagged
@@ -136,7 +144,7 @@ def test_exact_limits_cover_more_and_normal_ones_fewer_than_promised() -> None:
         for name, (low, high) in {
             "wald": (share - half, share + half),
             "wilson": intervals.wilson(share, 30),
-            "exact": intervals.clopper_pearson(share, 30),
+            "exact": clopper_pearson(share, 30),
         }.items()
     }
     mean = {name: float((weight * covered).sum(axis=1).mean()) for name, covered in covers.items()}

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from cdi.audit import monitoring
 from cdi.audit.intervals import wilson
+from cdi.monitoring.limits import (
+    funnel_limits,
+    laney_limits,
+    p_chart,
+    shrink_districts,
+    test_dispersion,
+)
 
 # Wetherill and Brown 1991: 30 samples of 50; and 30 Poisson counts
 BINOMIAL = np.array([12, 11, 18, 11, 10, 16, 9, 11, 14, 15, 11, 9, 10, 13, 12, 8, 12, 13, 10, 12,
@@ -15,13 +21,13 @@ POISSON = np.array([11, 8, 13, 11, 13, 17, 25, 23, 11, 16, 9, 15, 10, 16, 12, 8,
 
 
 def test_dispersion_is_that_of_wetherill_and_brown() -> None:
-    binomial, poisson = monitoring.dispersion(BINOMIAL, OF), monitoring.dispersion(POISSON)
+    binomial, poisson = test_dispersion(BINOMIAL, OF), test_dispersion(POISSON)
     assert binomial == pytest.approx((0.7644566, 22.16924, 0.8131149), rel=1e-6)
     assert poisson == pytest.approx((1.472203, 42.69388, 0.04857906), rel=1e-6)
 
 
 def test_limits_of_the_p_chart_and_of_laney() -> None:
-    plain, laney = monitoring.p_chart(BINOMIAL, OF), monitoring.laney(BINOMIAL, OF)
+    plain, laney = p_chart(BINOMIAL, OF), laney_limits(BINOMIAL, OF)
     assert (plain.low[0], plain.high[0]) == pytest.approx((0.06579, 0.43288), abs=5e-6)
     assert laney.sigma_z == pytest.approx(0.97931, abs=5e-6)
     assert (laney.low[0], laney.high[0]) == pytest.approx((0.06958, 0.42908), abs=5e-6)
@@ -31,14 +37,14 @@ def test_laney_is_quiet_where_ordinary_weeks_differ() -> None:
     """100 years of weeks of 750 crimes whose true rate moves by 2 points: alarms a year."""
     rng = np.random.default_rng(3)
     n = np.full(52, 750.0)
-    alarms = {monitoring.p_chart: 0, monitoring.laney: 0}
+    alarms = {p_chart: 0, laney_limits: 0}
     for _ in range(100):
         k = rng.binomial(750, np.clip(rng.normal(0.8, 0.02, 52), 0, 1)).astype(float)
         for chart in alarms:
             made = chart(k, n)
             alarms[chart] += int(((k / n < made.low) | (k / n > made.high)).sum())
-    assert 2.5 < alarms[monitoring.p_chart] / 100 < 5.5  # 3.9 measured elsewhere
-    assert alarms[monitoring.laney] / 100 < 0.5
+    assert 2.5 < alarms[p_chart] / 100 < 5.5  # 3.9 measured elsewhere
+    assert alarms[laney_limits] / 100 < 0.5
 
 
 def test_laney_hears_a_week_that_is_not_ordinary() -> None:
@@ -46,7 +52,7 @@ def test_laney_hears_a_week_that_is_not_ordinary() -> None:
     n = np.full(52, 750.0)
     k = rng.binomial(750, 0.8, 52).astype(float)
     k[30] = 0.7 * 750
-    made = monitoring.laney(k, n)
+    made = laney_limits(k, n)
     assert np.flatnonzero(k / n < made.low).tolist() == [30]
 
 
@@ -57,7 +63,7 @@ def test_the_funnel_allows_for_agencies_that_really_differ() -> None:
     for _ in range(200):
         n = rng.uniform(1000, 6000, 43)
         rate = rng.binomial(n.astype(int), np.clip(rng.normal(0.85, 0.02, 43), 0, 1)) / n
-        made = monitoring.funnel(rate, n)
+        made = funnel_limits(rate, n)
         assert made.phi > 1
         naive += int((np.abs(made.z * np.sqrt(made.phi)) > 3.0902).sum())
         allowed += int(made.is_outside().sum())
@@ -72,7 +78,7 @@ def test_the_funnel_finds_the_agency_that_is_extreme() -> None:
     n = np.full(43, 3000.0)
     rate = rng.binomial(3000, np.clip(rng.normal(0.85, 0.01, 43), 0, 1)) / n
     rate[17] = 0.75
-    assert np.flatnonzero(monitoring.funnel(rate, n).is_outside()).tolist() == [17]
+    assert np.flatnonzero(funnel_limits(rate, n).is_outside()).tolist() == [17]
 
 
 def test_districts_hold_their_limits_even_for_the_one_that_looks_worst() -> None:
@@ -83,7 +89,7 @@ def test_districts_hold_their_limits_even_for_the_one_that_looks_worst() -> None
     for _ in range(40):
         truth = np.clip(rng.normal(0.8, 0.05, 8), 0, 1)
         k = rng.binomial(25, truth).astype(float)
-        found = monitoring.districts(k, n)
+        found = shrink_districts(k, n)
         inside = (found.low <= truth) & (truth <= found.high)
         covered.append(inside.mean())
         worst.append(inside[k.argmin()])
@@ -104,7 +110,7 @@ def test_large_districts_hold_their_limits_too(size: int, apart: float) -> None:
     for _ in range(40):
         truth = np.clip(rng.normal(0.8, apart, 8), 0, 1)
         k = rng.binomial(size, truth).astype(float)
-        found = monitoring.districts(k, n)
+        found = shrink_districts(k, n)
         inside = (found.low <= truth) & (truth <= found.high)
         covered.append(inside.mean())
         worst.append(inside[k.argmin()])
@@ -115,7 +121,7 @@ def test_large_districts_hold_their_limits_too(size: int, apart: float) -> None:
 def test_districts_that_differ_widely_stay_apart() -> None:
     n = np.full(8, 400.0)
     k = np.array([0.5] + [0.9] * 7) * n
-    found = monitoring.districts(k, n)
+    found = shrink_districts(k, n)
     assert found.high[0] < 0.6
     assert found.between > 0.05
     assert found.mean[1:] == pytest.approx(np.full(7, 0.9), abs=0.01)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cdi.audit import nowcast
 from cdi.errors import AuditError
+from cdi.monitoring.nowcast import Nowcast, chain_ladder, count_triangle
 
 NAN = np.nan
 # Taylor and Ashe (1983), as every text on claims reserving prints it
@@ -23,7 +23,7 @@ GENINS = np.array([
 
 
 def test_outstanding_and_its_error_are_those_of_mack() -> None:
-    found = nowcast.chain_ladder(GENINS)
+    found = chain_ladder(GENINS)
     assert round(found.outstanding.sum()) == 18_680_856
     assert round(found.se()) == 2_447_095
     # Mack 1993, by origin
@@ -38,7 +38,7 @@ def test_the_factors_are_the_product_limit_of_the_delays_in_reverse() -> None:
     """Every crime was reported and has a delay; who has been watched too briefly is truncated."""
     rng = np.random.default_rng(7)
     origin, age = rng.integers(0, 12, 4000), rng.geometric(0.4, 4000) - 1
-    found = nowcast.chain_ladder(nowcast.triangle(origin, age, 12))
+    found = chain_ladder(count_triangle(origin, age, 12))
     is_seen = origin + age < 12
     origin, age = origin[is_seen], age[is_seen]
     complete = np.ones(12)
@@ -53,7 +53,7 @@ def test_the_factors_are_the_product_limit_of_the_delays_in_reverse() -> None:
 def test_crimes_never_recorded_are_no_delay() -> None:
     origin = np.repeat(np.arange(10), 100)
     age = np.tile(np.repeat([0, 1, 2], [50, 30, 20]), 10)
-    found = nowcast.chain_ladder(nowcast.triangle(origin, age, 10))
+    found = chain_ladder(count_triangle(origin, age, 10))
     assert found.completeness[:3] == pytest.approx([0.5, 0.8, 1.0])
     assert found.ultimate == pytest.approx(np.full(10, 100.0))  # not more, whatever was reported
     assert found.so_far[-2:].tolist() == [80, 50]
@@ -64,9 +64,9 @@ def test_only_recent_steps_count_if_the_law_of_delays_changed() -> None:
     slow = np.repeat([0, 1], [20, 80])
     quick = np.repeat([0, 1], [80, 20])
     age = np.concatenate([*[slow] * 10, *[quick] * 10])
-    counts = nowcast.triangle(origin, age, 20)
-    assert nowcast.chain_ladder(counts, diagonals=6).completeness[0] == pytest.approx(0.8)
-    assert nowcast.chain_ladder(counts).completeness[0] < 0.7
+    counts = count_triangle(origin, age, 20)
+    assert chain_ladder(counts, diagonals=6).completeness[0] == pytest.approx(0.8)
+    assert chain_ladder(counts).completeness[0] < 0.7
 
 
 def test_limits_cover_what_later_became_true() -> None:
@@ -77,7 +77,7 @@ def test_limits_cover_what_later_became_true() -> None:
         counts = rng.poisson(120 * rng.gamma(50, 1 / 50, 26))
         origin = np.repeat(np.arange(26), counts)
         age = np.minimum(rng.geometric(0.55, len(origin)) - 1, 12)
-        found = nowcast.chain_ladder(nowcast.triangle(origin, age, 26))
+        found = chain_ladder(count_triangle(origin, age, 26))
         truth = counts[-8:].sum()
         expected, low, high = found.limits(slice(-8, None))
         assert low <= expected <= high
@@ -88,7 +88,7 @@ def test_limits_cover_what_later_became_true() -> None:
 
 
 def test_limits_are_never_below_what_is_recorded() -> None:
-    found = nowcast.chain_ladder(GENINS)
+    found = chain_ladder(GENINS)
     _, low, _ = found.limits(level=0.9999)
     assert low > found.so_far.sum()
     assert found.limits(slice(0, 1)) == (3901463, 3901463, 3901463)  # nothing is open
@@ -98,7 +98,7 @@ def test_limits_are_never_below_what_is_recorded() -> None:
 def test_what_is_expected_lies_between_the_limits(outstanding: float) -> None:
     """Also where a lognormal's mean would lie beyond its upper limit: log errors from 3.3 on."""
     one = np.ones(1)
-    found = nowcast.Nowcast(542 * one, (542 + outstanding) * one, one, own=4 * one, shared=0 * one)
+    found = Nowcast(542 * one, (542 + outstanding) * one, one, own=4 * one, shared=0 * one)
     expected, low, high = found.limits()
     assert expected == 542 + outstanding
     assert low < expected < high
@@ -110,4 +110,4 @@ def test_a_triangle_with_a_gap_is_refused() -> None:
     fuller[9, 1:4] = 400_000
     for broken in (gap, fuller):
         with pytest.raises(AuditError, match="NOWCAST-TRIANGLE"):
-            nowcast.chain_ladder(broken)
+            chain_ladder(broken)

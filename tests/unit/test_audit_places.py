@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import paths
-from cdi.audit import districts, peers
+from cdi.audit import peers
 from cdi.cli import app
+from cdi.monitoring.districts import district_rates
 from cdi.sql import connect
 
 
@@ -26,7 +27,7 @@ def counts(recorded: list[int], due: list[int], effect: float = 1.0) -> pa.Table
 
 
 def test_a_district_that_differs_is_found_and_its_like_are_not() -> None:
-    made = districts.table(counts([60, 402, 398, 405, 400, 396], [100, *[500] * 5]), None)
+    made = district_rates(counts([60, 402, 398, 405, 400, 396], [100, *[500] * 5]), None)
     assert [row["compared"] for row in made] == ["below", *["alike"] * 5]
     assert made[0]["recording_rate"] == 0.6
     assert 0.6 < made[0]["estimated_rate"] < 0.7  # drawn towards the others
@@ -35,7 +36,7 @@ def test_a_district_that_differs_is_found_and_its_like_are_not() -> None:
 
 def test_crimes_that_share_their_fate_give_wider_limits() -> None:
     plain, shared = (
-        districts.table(counts([80, 84, 78, 88], [100] * 4, effect), None) for effect in (1.0, 2.0)
+        district_rates(counts([80, 84, 78, 88], [100] * 4, effect), None) for effect in (1.0, 2.0)
     )
     assert [row["effective_count"] for row in shared] == [50] * 4
     for one, other in zip(plain, shared, strict=True):
@@ -47,7 +48,7 @@ def test_crimes_that_share_their_fate_give_wider_limits() -> None:
 def test_large_districts_get_limits_as_narrow_as_their_numbers_allow() -> None:
     """Of 20,000 crimes the standard error is 0.28 points; a coarse grid would be wider, or off."""
     rate = np.array([0.795, 0.800, 0.805, 0.810, 0.8025, 0.7975])
-    made = districts.table(counts((20_000 * rate).astype(int).tolist(), [20_000] * 6), None)
+    made = district_rates(counts((20_000 * rate).astype(int).tolist(), [20_000] * 6), None)
     for row, true in zip(made, rate.tolist(), strict=True):
         assert row["estimated_low"] < true < row["estimated_high"]
         assert 0.006 < row["estimated_high"] - row["estimated_low"] < 0.0125
@@ -55,14 +56,14 @@ def test_large_districts_get_limits_as_narrow_as_their_numbers_allow() -> None:
 
 
 def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
-    (row,) = districts.table(counts([8], [10]), "unknown routes")
+    (row,) = district_rates(counts([8], [10]), "unknown routes")
     told = {name for name, value in row.items() if value is not None}
     assert told == {"universe", "district", "recorded_count", "due_count", "effective_count",
                     "withheld_reason"}  # fmt: skip
 
 
 def test_no_mature_crime_gives_an_empty_table() -> None:
-    assert len(districts.table(counts([1], [1]).slice(0, 0), None)) == 0
+    assert len(district_rates(counts([1], [1]).slice(0, 0), None)) == 0
 
 
 # ------------------------------------------------------------------------------- agencies
@@ -219,5 +220,5 @@ def test_few_agencies_give_rates_and_no_funnel() -> None:
 
 def test_districts_that_recorded_all_or_nothing_have_limits_too() -> None:
     for recorded in (0, 100_000):
-        for row in districts.table(counts([recorded] * 3, [100_000] * 3), None):
+        for row in district_rates(counts([recorded] * 3, [100_000] * 3), None):
             assert 0 <= row["estimated_low"] < row["estimated_high"] <= 1

@@ -7,9 +7,9 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdi.audit import design, predictions, rates
-from cdi.audit.design import Options
-from cdi.audit.predictions import Frame, Period
+from cdi.audit.design import Options, plan_logs, stratify_frame
+from cdi.audit.predictions import Frame, Period, predict_frame, read_published
+from cdi.audit.rates import known_totals, list_domains
 from cdi.errors import AuditError
 
 START, END = datetime(2017, 1, 1), datetime(2017, 5, 31)
@@ -78,7 +78,7 @@ def recording(tmp_path: Path) -> Path:
 
 
 def frame(recording: Path, universe: str = "frame") -> Frame:
-    return predictions.frame(predictions.read(recording, Period(universe, START, END)))
+    return predict_frame(read_published(recording, Period(universe, START, END)))
 
 
 def test_the_frame_holds_the_periods_logs_of_its_universe(recording: Path) -> None:
@@ -133,9 +133,9 @@ def test_a_period_without_a_recorded_crime_can_be_planned_and_drawn(
     made = frame(recording)
     assert made.column("recorded").sum() == 0
     assert (made.column("variance") > 0).all()
-    strata = design.stratify(made, Options(200))
+    strata = stratify_frame(made, Options(200))
     assert strata.audited.sum() == 200
-    assert 0 < design.plan(made, Options(0), points=2.0) <= 300
+    assert 0 < plan_logs(made, Options(0), points=2.0) <= 300
 
 
 def test_labels_of_this_force_teach_what_suspicion_is_worth(recording: Path) -> None:
@@ -158,19 +158,19 @@ def test_labels_of_this_force_teach_what_suspicion_is_worth(recording: Path) -> 
 
 def test_a_period_whose_records_still_come_in_is_refused(recording: Path) -> None:
     with pytest.raises(AuditError, match="AUDIT-IMMATURE"):
-        predictions.read(recording, Period("frame", START, datetime(2017, 6, 2)))
+        read_published(recording, Period("frame", START, datetime(2017, 6, 2)))
 
 
 def test_a_period_without_logs_is_refused(recording: Path) -> None:
     empty = Period("frame", datetime(2015, 1, 1), datetime(2015, 2, 1))
     with pytest.raises(AuditError, match="AUDIT-EMPTY"):
-        predictions.read(recording, empty)
+        read_published(recording, empty)
 
 
 def test_domains_add_up_to_the_force(recording: Path) -> None:
     made = frame(recording)
-    whole = rates.known(made)
-    parts = {domain.name: domain for domain in rates.domains(made)}
+    whole = known_totals(made)
+    parts = {domain.name: domain for domain in list_domains(made)}
     assert set(parts) == {"theft", "rape", "domestic_abuse", "district NORTH", "district unknown"}
     assert parts["theft"].known == pytest.approx(whole)
     both = parts["district NORTH"].known + parts["district unknown"].known

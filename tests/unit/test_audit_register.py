@@ -12,9 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from cdi import paths
-from cdi.audit import design, register, results
-from cdi.audit.design import Options
-from cdi.audit.register import Draw, Register
+from cdi.audit import register, results
+from cdi.audit.design import Options, draw_sample
+from cdi.audit.register import (
+    Draw,
+    Register,
+    draw_audit,
+    erase_from_register,
+    load_draw,
+    read_assignments,
+)
 from cdi.errors import AuditError
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
@@ -28,7 +35,7 @@ def force() -> Force:
 
 def draw(force: Force, **changed: Any) -> Draw:
     chosen: dict[str, Any] = {"seed": 7, **changed}
-    return register.draw(
+    return draw_audit(
         AGENCY, "v1", PERIOD, force.frame, Options(400), AUDITORS, AT, **chosen
     )  # fmt: skip
 
@@ -49,11 +56,11 @@ def test_a_draw_is_written_down_and_can_be_read_back(state: Path, force: Force) 
     assert made.frame.logs["inclusion_probability"].to_pylist() == pytest.approx(
         made.strata.probability.tolist()
     )
-    again = register.load(AGENCY, made.draw_id)
+    again = load_draw(AGENCY, made.draw_id)
     assert (again.positions == made.positions).all()
     assert again.auditors == made.auditors
     # it follows from what was written before anybody saw it
-    assert (design.sample(again.strata, made.facts["seed"]) == made.positions).all()
+    assert (draw_sample(again.strata, made.facts["seed"]) == made.positions).all()
     kinds = [line["kind"] for line in Register(AGENCY).entries()]
     assert kinds == ["draw", "sample"]
 
@@ -86,15 +93,15 @@ def test_a_redraw_needs_a_reason_which_the_register_keeps(state: Path, force: Fo
 @pytest.mark.parametrize("names", [["A", "A"], ["A", "a"], ["A", " "], ["A", "B", "fcr"]])
 def test_one_auditor_is_not_enough(state: Path, force: Force, names: list[str]) -> None:
     with pytest.raises(AuditError, match="AUDIT-AUDITORS"):
-        register.draw(AGENCY, "v1", PERIOD, force.frame, Options(400), names, AT)
+        draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), names, AT)
     assert Register(AGENCY).entries() == []
 
 
 def test_a_staff_number_is_kept_in_capitals_as_its_readings_are_staged(
     state: Path, force: Force
 ) -> None:
-    register.draw(AGENCY, "v1", PERIOD, force.frame, Options(400), ["ab1", " cd2"], AT)
-    given = {row["auditor_code"] for row in register.assignments(AGENCY)}
+    draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), ["ab1", " cd2"], AT)
+    given = {row["auditor_code"] for row in read_assignments(AGENCY)}
     assert given == {"AB1", "CD2", "FCR"}
 
 
@@ -135,7 +142,7 @@ def test_a_file_of_a_draw_that_cannot_be_read_is_refused_as_a_changed_one(
     whole = file.read_bytes()
     pq.write_table(pq.read_table(file).drop_columns([column]), file)
     with pytest.raises(AuditError, match=rule):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)
     file.write_bytes(whole[:500])
     # the build withholds its rate and goes on
     _, row = results._read(AGENCY, made.draw_id, [])
@@ -147,19 +154,19 @@ def test_a_damaged_draw_stops_no_other(state: Path, force: Force) -> None:
     first = draw(force)
     shutil.rmtree(paths.audit(AGENCY) / first.draw_id)
     second = draw(force, seed=8, reason="it was killed")
-    assert {row["draw_id"] for row in register.assignments(AGENCY)} == {second.draw_id}
+    assert {row["draw_id"] for row in read_assignments(AGENCY)} == {second.draw_id}
     gone = force.ids[int(second.positions[3])]
-    assert register.erase(AGENCY, [gone], datetime(2017, 8, 1), "request 12") == 1
+    assert erase_from_register(AGENCY, [gone], datetime(2017, 8, 1), "request 12") == 1
     (paths.audit(AGENCY) / second.draw_id / "frame.parquet").write_bytes(b"PAR1")
     with pytest.raises(AuditError, match="AUDIT-FRAME"):  # it may hold what is to go
-        register.erase(AGENCY, [gone], datetime(2017, 8, 1), "request 13")
+        erase_from_register(AGENCY, [gone], datetime(2017, 8, 1), "request 13")
 
 
 def test_a_changed_frame_is_refused(state: Path, force: Force) -> None:
     made = draw(force)
     rewrite("frame.parquet", "row_hash", 5, "other")
     with pytest.raises(AuditError, match="AUDIT-FRAME"):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)
 
 
 def test_a_log_that_was_moved_to_another_district_is_refused(state: Path, force: Force) -> None:
@@ -167,7 +174,7 @@ def test_a_log_that_was_moved_to_another_district_is_refused(state: Path, force:
     other = {"NORTH": "SOUTH", "SOUTH": "NORTH"}[made.frame.logs["district"][5].as_py()]
     rewrite("frame.parquet", "district", 5, other)
     with pytest.raises(AuditError, match="AUDIT-FRAME"):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)
 
 
 def test_a_draw_from_before_districts_were_hashed_can_still_be_read(
@@ -182,21 +189,21 @@ def test_a_draw_from_before_districts_were_hashed_can_still_be_read(
     monkeypatch.setattr(Register, "append", without)
     made = draw(force)
     assert "districts_hash" not in made.facts
-    assert len(register.load(AGENCY, made.draw_id).positions) == 400
+    assert len(load_draw(AGENCY, made.draw_id).positions) == 400
 
 
 def test_changed_predictions_are_refused(state: Path, force: Force) -> None:
     made = draw(force)
     rewrite("frame.parquet", "missed", 5, 0.5)
     with pytest.raises(AuditError, match="AUDIT-PREDICTIONS"):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)
 
 
 def test_changed_predictions_of_a_crime_are_refused(state: Path, force: Force) -> None:
     made = draw(force)
     rewrite("crimes.parquet", "offence_group", 0, "robbery")
     with pytest.raises(AuditError, match="AUDIT-PREDICTIONS"):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)
 
 
 def test_a_changed_stratum_or_sample_is_refused(state: Path, force: Force) -> None:
@@ -204,10 +211,10 @@ def test_a_changed_stratum_or_sample_is_refused(state: Path, force: Force) -> No
     other = next(n for n in range(3000) if n not in set(made.positions.tolist()))
     rewrite("sample.parquet", "position", 0, other)
     with pytest.raises(AuditError, match="AUDIT-SAMPLE"):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)
     rewrite("frame.parquet", "stratum", 0, int(made.strata.of_log[0]) ^ 1)
     with pytest.raises(AuditError, match="AUDIT-STRATA"):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)
 
 
 @pytest.mark.parametrize("edit", ["change", "remove"])
@@ -229,22 +236,24 @@ def test_an_edited_register_is_refused(state: Path, force: Force, edit: str) -> 
 
 def test_an_unknown_draw_is_named(state: Path, force: Force) -> None:
     with pytest.raises(AuditError, match="AUDIT-UNKNOWN"):
-        register.load(AGENCY, "frame_20160701_20170531_1")
+        load_draw(AGENCY, "frame_20160701_20170531_1")
 
 
 def test_a_draw_that_was_cut_short_is_said_to_be_so(state: Path, force: Force) -> None:
     made = draw(force)
     (paths.audit(AGENCY) / made.draw_id / "sample.parquet").unlink()
     with pytest.raises(AuditError, match="AUDIT-SAMPLE"):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)
 
 
 def test_an_erased_log_leaves_a_named_hole(state: Path, force: Force) -> None:
     made = draw(force)
     gone = int(made.positions[3])
-    erased = register.erase(AGENCY, [force.ids[gone], "L99999"], datetime(2017, 8, 1), "request 12")
+    erased = erase_from_register(
+        AGENCY, [force.ids[gone], "L99999"], datetime(2017, 8, 1), "request 12"
+    )
     assert erased == 1
-    after = register.load(AGENCY, made.draw_id)
+    after = load_draw(AGENCY, made.draw_id)
     assert after.holes == {gone}
     assert after.call_ids[3] is None
     assert [i for i in after.call_ids if i] == [i for i in made.call_ids if i != force.ids[gone]]
@@ -258,4 +267,4 @@ def test_a_hole_that_no_erasure_explains_is_refused(state: Path, force: Force) -
     made = draw(force)
     rewrite("frame.parquet", "call_id", 5, None)
     with pytest.raises(AuditError, match="AUDIT-FRAME"):
-        register.load(AGENCY, made.draw_id)
+        load_draw(AGENCY, made.draw_id)

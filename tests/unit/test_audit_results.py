@@ -8,9 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cdi.audit import findings, register, results
+from cdi.audit import results
 from cdi.audit.design import Options
+from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Period
+from cdi.audit.register import draw_audit
+from cdi.audit.results import estimate_rates
 from cdi.errors import AuditError
 from cdi_proofs import pictures
 from cdi_proofs.pictures import make_pictures
@@ -53,9 +56,9 @@ def test_a_census_that_found_all_or_nothing_recorded_tells_its_rate(
 ) -> None:
     force = Force(120, 2)
     force.recorded = force.due * rate_of_all
-    made = register.draw("sample", "v1", PERIOD, force.frame, Options(120), AUDITORS, AT, seed=1)
-    found = findings.complete(made, *force.audited(made))
-    (whole, *_) = results.estimate(made, found)
+    made = draw_audit("sample", "v1", PERIOD, force.frame, Options(120), AUDITORS, AT, seed=1)
+    found = complete_findings(made, *force.audited(made))
+    (whole, *_) = estimate_rates(made, found)
     assert whole["recording_rate"] == rate_of_all
     assert 0 <= whole["lower_limit"] < whole["upper_limit"] <= 1
     base = {"force": {"recorded": 100, "months": 12.0}}

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cdi.audit import weeks
+from cdi.monitoring.weeks import weekly_rates
 
 FIRST = date(2017, 1, 2)
 # of 100 due crimes 50 are recorded in the week, 20 in the next, 10 in the third, 20 never
@@ -34,7 +34,7 @@ def changes(count: int, **special: dict[int, int]) -> pa.Table:
 
 
 def test_each_week_is_completed_by_what_is_usual_at_its_age() -> None:
-    made = weeks.table(changes(30), None)
+    made = weekly_rates(changes(30), None)
     single = [row for row in made if row["week_count"] == 1]
     assert [row["rate_so_far"] for row in single[-3:]] == pytest.approx([0.8, 0.7, 0.5])
     assert [row["nowcast_rate"] for row in single] == pytest.approx([0.8] * 30)
@@ -43,7 +43,7 @@ def test_each_week_is_completed_by_what_is_usual_at_its_age() -> None:
 
 
 def test_the_newest_eight_weeks_are_told_together() -> None:
-    (row,) = (row for row in weeks.table(changes(30), None) if row["week_count"] == 8)
+    (row,) = (row for row in weekly_rates(changes(30), None) if row["week_count"] == 8)
     assert row["reported_week_on"] == FIRST + timedelta(weeks=22)
     assert (row["recorded_count"], row["due_count"]) == (6 * 80 + 70 + 50, 800)
     assert row["rate_so_far"] == pytest.approx(0.75)
@@ -55,7 +55,7 @@ def test_the_newest_eight_weeks_are_told_together() -> None:
 def test_limits_are_wider_the_younger_the_week() -> None:
     noisy = {f"w{week}": {0: 50 + (week * 7) % 11 - 5, 1: 20 - (week * 5) % 7 + 3, 2: 10}
              for week in range(30)}  # fmt: skip
-    single = [row for row in weeks.table(changes(30, **noisy), None) if row["week_count"] == 1]
+    single = [row for row in weekly_rates(changes(30, **noisy), None) if row["week_count"] == 1]
     width = [row["nowcast_high"] - row["nowcast_low"] for row in single[-3:]]
     assert width[0] < width[1] < width[2]
     # where crimes are due no more than are recorded, the rate stops at 1
@@ -65,7 +65,7 @@ def test_limits_are_wider_the_younger_the_week() -> None:
 def test_a_crime_cancelled_later_is_taken_off_in_young_weeks_too() -> None:
     """Of 50 recorded at once 5 are cancelled two weeks later: of young weeks' too, as expected."""
     cancelled = {f"w{week}": {0: 50, 2: -5} for week in range(30)}
-    single = [row for row in weeks.table(changes(30, **cancelled), None)
+    single = [row for row in weekly_rates(changes(30, **cancelled), None)
               if row["week_count"] == 1]  # fmt: skip
     assert [row["rate_so_far"] for row in single[-3:]] == pytest.approx([0.45, 0.5, 0.5])
     assert [row["nowcast_rate"] for row in single[-3:]] == pytest.approx([0.45, 0.45, 0.45])
@@ -74,14 +74,14 @@ def test_a_crime_cancelled_later_is_taken_off_in_young_weeks_too() -> None:
 def test_only_mature_weeks_are_charted_and_one_that_differs_is_a_signal() -> None:
     special = {f"w{week}": {0: 50 + week % 3, 1: 20, 2: 10} for week in range(30)}
     special["w12"] = {0: 20, 1: 8, 2: 4}
-    single = [row for row in weeks.table(changes(30, **special), None)
+    single = [row for row in weekly_rates(changes(30, **special), None)
               if row["week_count"] == 1]  # fmt: skip
     assert [row["chart_low"] is not None for row in single] == [row["is_mature"] for row in single]
     assert [at for at, row in enumerate(single) if row["is_signal"]] == [12]
 
 
 def test_a_short_history_gives_no_nowcast_and_says_so() -> None:
-    made = weeks.table(changes(25), None)
+    made = weekly_rates(changes(25), None)
     assert all(row["nowcast_rate"] is None for row in made)
     assert all("fewer than 26 weeks" in row["withheld_reason"] for row in made)
     assert made[0]["rate_so_far"] == pytest.approx(0.8)
@@ -94,13 +94,13 @@ def test_few_crimes_or_records_without_a_time_give_no_nowcast() -> None:
     place = untimed.column_names.index("untimed_count")
     untimed = untimed.set_column(place, "untimed_count", pa.array([1] * len(untimed)))
     for table, said in ((few, "fewer than 50 crimes"), (untimed, "does not say when")):
-        made = weeks.table(table, None)
+        made = weekly_rates(table, None)
         assert all(row["nowcast_rate"] is None for row in made)
         assert all(said in row["withheld_reason"] for row in made)
 
 
 def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
-    for row in weeks.table(changes(30), "too few usable codes"):
+    for row in weekly_rates(changes(30), "too few usable codes"):
         told = {name for name, value in row.items() if value is not None}
         assert told == {"universe", "reported_week_on", "week_count", "is_mature", "recorded_count",
                         "due_count", "withheld_reason"}  # fmt: skip
@@ -127,11 +127,11 @@ def test_a_build_pays_for_neither_pandas_nor_scipy() -> None:
 
 
 def test_without_whole_weeks_the_table_is_empty() -> None:
-    assert len(weeks.table(changes(1).slice(0, 0), None)) == 0
+    assert len(weekly_rates(changes(1).slice(0, 0), None)) == 0
 
 
 def test_old_weeks_are_dropped_and_the_oldest_kept_is_the_hundred_and_fourth() -> None:
-    single = [row for row in weeks.table(changes(110), None) if row["week_count"] == 1]
+    single = [row for row in weekly_rates(changes(110), None) if row["week_count"] == 1]
     assert len(single) == 104
     assert single[0]["reported_week_on"] == FIRST + timedelta(weeks=6)
     assert np.isclose(single[-1]["nowcast_rate"], 0.8)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cdi import open_extract
-from cdi.audit import tables as audit_tables
+from cdi.audit import tables
+from cdi.audit.tables import create_audit_tables
 from cdi.open_extract import blocks
 from cdi.open_extract.blocks import ALL, Key, Quarter
 from cdi.sql import connect, ident
@@ -85,8 +86,8 @@ def version(
              "min_share": 0.8, "is_met": True, "reason": "none"}
         ])  # fmt: skip
         con.execute("create schema measures")
-        audit_tables.create(con, {})
-        for name in audit_tables.TABLES:
+        create_audit_tables(con, {})
+        for name in tables.TABLES:
             con.execute(f"create view {ident(name)} as from measures.{ident(name)}")
     return file
 

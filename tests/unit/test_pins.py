@@ -24,10 +24,19 @@ import pytest
 from cdi import decision_sheet, decisions, paths
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
-from cdi.audit import register
 from cdi.audit.design import Options
 from cdi.audit.predictions import Frame, Period
-from cdi.audit.register import ORIGIN, Register
+from cdi.audit.register import (
+    ORIGIN,
+    Register,
+    districts_hash,
+    draw_audit,
+    erase_from_register,
+    frame_leaves,
+    load_draw,
+    predictions_hash,
+    register_fingerprint,
+)
 from cdi.keys import decrypt_text, hmac_expression, read_agency_key, set_hash_key
 from cdi.landing.extract import extract_dataset
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
@@ -71,8 +80,8 @@ def test_the_same_frame_and_seed_give_the_same_draw_and_the_same_register(state:
     pinned = PINNED / "draw"
     frame = Frame(pq.read_table(pinned / "logs.parquet"), pq.read_table(pinned / "crimes.parquet"))
     auditors = ["AUD01", "AUD02", "AUD03"]
-    register.draw("sample", "v1", PERIOD, frame, Options(120), auditors, AT, seed=7)
-    register.erase("sample", ["L00506"], AT, "request 12")
+    draw_audit("sample", "v1", PERIOD, frame, Options(120), auditors, AT, seed=7)
+    erase_from_register("sample", ["L00506"], AT, "request 12")
     assert Register("sample").file.read_bytes() == (pinned / "register.jsonl").read_bytes()
     for name in ("frame.parquet", "crimes.parquet", "sample.parquet"):
         drawn = pq.read_table(paths.audit("sample") / DRAW / name)
@@ -83,7 +92,7 @@ def test_a_draw_of_an_earlier_version_is_still_proven(state: Path) -> None:
     folder = paths.audit("sample")
     shutil.copytree(PINNED / "draw", folder / DRAW)
     (folder / DRAW / "register.jsonl").rename(folder / "register.jsonl")
-    draw = register.load("sample", DRAW)
+    draw = load_draw("sample", DRAW)
     assert len(draw.positions) == 120
     assert draw.holes == {506}
 
@@ -94,12 +103,12 @@ def test_what_stands_for_a_log_and_for_its_predictions_is_hashed_as_ever() -> No
         "recorded": [1, 0], "due": [1, 1], "missed": [0.25, 0.5], "variance": [0.125, 2.0],
     }  # fmt: skip
     frame = Frame(pa.table(logs), pa.table({"position": [0], "is_rape": [True]}))
-    assert register.leaves(frame) == [sha256("L1\x1faa\x1f"), sha256("Ł2\x1fbb\x1f")]
+    assert frame_leaves(frame) == [sha256("L1\x1faa\x1f"), sha256("Ł2\x1fbb\x1f")]
     numbers = [(1.0, 0.0), (1.0, 1.0), (0.25, 0.5), (0.125, 2.0)]
     columns = b"".join(struct.pack("<2d", *pair) + b"\x1f" for pair in numbers)
     crime_text = b'[{"is_rape": true, "position": 0}]\x1f'
-    assert register.predictions_hash(frame) == sha256(columns + crime_text)
-    assert register.districts_hash(frame) == sha256('["NORTH", "S\\u00f8r"]\x1f')
+    assert predictions_hash(frame) == sha256(columns + crime_text)
+    assert districts_hash(frame) == sha256('["NORTH", "S\\u00f8r"]\x1f')
 
 
 def test_a_line_of_the_register_holds_the_hash_of_the_line_before(state: Path) -> None:
@@ -115,7 +124,7 @@ def test_a_line_of_the_register_holds_the_hash_of_the_line_before(state: Path) -
         json.loads(first) | {"hash": hashed},
         json.loads(second) | {"hash": sha256(f"{second}\x1f")},
     ]
-    assert register.fingerprint("sample") == sha256(book.file.read_bytes() + b"\x1f")
+    assert register_fingerprint("sample") == sha256(book.file.read_bytes() + b"\x1f")
 
 
 # ---------------------------------------------------------------------- personal data

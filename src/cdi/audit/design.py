@@ -75,7 +75,7 @@ class Strata:
         return Design(drawn, self.population.astype(float))
 
 
-def stratify(frame: Frame, options: Options) -> Strata:
+def stratify_frame(frame: Frame, options: Options) -> Strata:
     """Cut a frame into strata and allocate the audit.
 
     Args:
@@ -100,7 +100,7 @@ def stratify(frame: Frame, options: Options) -> Strata:
     of_log = _cut(2 * part + (is_split & frame.is_flagged), size, wanted)
     population = np.bincount(of_log)
     flagged = np.bincount(of_log, frame.is_flagged) > 0
-    audited = allocate(
+    audited = allocate_logs(
         population, np.bincount(of_log, size), options.logs, ~flagged, options.unflagged
     )
     return Strata(of_log, population, audited)
@@ -121,7 +121,7 @@ def _cut(cell: NDArray[np.int64], size: Floats, wanted: int) -> NDArray[np.int64
     return of_log
 
 
-def allocate(
+def allocate_logs(
     population: NDArray[np.int64],
     size: Floats,
     logs: int,
@@ -158,10 +158,10 @@ def allocate(
         wanted = np.where(
             is_unflagged, wanted * unflagged / own, wanted * (1 - unflagged) / (1 - own)
         )
-    return whole(wanted, least, population, logs)
+    return round_to_total(wanted, least, population, logs)
 
 
-def whole(
+def round_to_total(
     wanted: Floats, least: NDArray[np.int64], most: NDArray[np.int64], total: int
 ) -> NDArray[np.int64]:
     """Whole numbers in proportion to what is wanted, within bounds, that add up to the total."""
@@ -177,7 +177,7 @@ def whole(
     return numbers
 
 
-def sample(strata: Strata, seed: int) -> NDArray[np.int64]:
+def draw_sample(strata: Strata, seed: int) -> NDArray[np.int64]:
     """Draw the logs: positions in the frame, in order of strata.
 
     The same strata and seed give the same logs.
@@ -190,7 +190,7 @@ def sample(strata: Strata, seed: int) -> NDArray[np.int64]:
     return np.concatenate(drawn)
 
 
-def plan(
+def plan_logs(
     frame: Frame, options: Options, points: float, share: Floats | None = None,
     level: float = 0.95,
 ) -> int:  # fmt: skip
@@ -214,7 +214,7 @@ def plan(
     half = points / 100 / stats.norm.ppf((1 + level) / 2)
 
     def is_enough(logs: int) -> bool:
-        strata = stratify(frame, Options(logs, options.unflagged, options.oversampled))
+        strata = stratify_frame(frame, Options(logs, options.unflagged, options.oversampled))
         within = np.bincount(strata.of_log, variance) / strata.population
         return bool(np.sqrt(strata.design.factor @ within) / due <= half)
 

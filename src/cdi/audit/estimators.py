@@ -157,7 +157,9 @@ def _held(design: Design, m: Floats) -> tuple[Floats, Floats, Floats]:
     return m.sum(-1), logs, logs - (holds @ design.member > 0).sum(-1)
 
 
-def ratio(design: Design, y: Floats, m: Floats, predicted: Floats | None = None) -> Estimate:
+def estimate_ratio(
+    design: Design, y: Floats, m: Floats, predicted: Floats | None = None
+) -> Estimate:
     """The stratified ratio estimate, of the force or of a domain (y, m counted in it alone).
 
     Args:
@@ -226,7 +228,7 @@ def _apply(x: Floats, coefficients: Floats) -> Floats:
     return np.asarray((x @ coefficients[..., None])[..., 0])
 
 
-def greg(
+def estimate_greg(
     design: Design, y: Floats, m: Floats, known: Auxiliary, predicted: Floats | None = None
 ) -> Estimate:
     """The generalised regression estimate of the force's rate, as R's survey::calibrate has it.
@@ -282,7 +284,7 @@ class Coefficients:
     m: Floats
 
 
-def coefficients(design: Design, y: Floats, m: Floats, known: Auxiliary) -> Coefficients:
+def fit_coefficients(design: Design, y: Floats, m: Floats, known: Auxiliary) -> Coefficients:
     """Fit them once, on the whole sample, for all domains.
 
     Refitted inside a small domain they follow its few logs, and the interval is too short
@@ -294,7 +296,7 @@ def coefficients(design: Design, y: Floats, m: Floats, known: Auxiliary) -> Coef
     )
 
 
-def domain(
+def estimate_domain(
     design: Design,
     y: Floats,
     m: Floats,

@@ -40,7 +40,7 @@ class Findings:
     erased: int
 
 
-def check(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> None:
+def check_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> None:
     """Refuse findings that are not of this draw.
 
     Args:
@@ -84,12 +84,12 @@ def check(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> None:
             )  # fmt: skip
 
 
-def match(logs: Sequence[Row], crimes: Sequence[Row]) -> None:
+def match_counts(logs: Sequence[Row], crimes: Sequence[Row]) -> None:
     """Refuse a log whose counts are not those of its rows of crimes: a row was lost on the way.
 
     Args:
-        logs: See `check`; also due_count, recorded_count.
-        crimes: See `check`; all of them, of whatever offence.
+        logs: See `check_findings`; also due_count, recorded_count.
+        crimes: See `check_findings`; all of them, of whatever offence.
 
     Raises:
         AuditError: AUDIT-COUNTS for the first such log.
@@ -107,7 +107,7 @@ def match(logs: Sequence[Row], crimes: Sequence[Row]) -> None:
             )
 
 
-def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings:
+def complete_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings:
     """The findings of a complete audit, counted per log.
 
     Where two auditors read a log and differ, what the registrar decided counts (auditor_code
@@ -115,8 +115,8 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
 
     Args:
         draw: As loaded.
-        logs: See `check`.
-        crimes: See `check`; also offence_group, is_rape, is_domestic_abuse.
+        logs: See `check_findings`.
+        crimes: See `check_findings`; also offence_group, is_rape, is_domestic_abuse.
 
     Returns:
         The findings.
@@ -126,7 +126,7 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
             an estimate on the way would choose when to stop. AUDIT-UNDECIDED while the registrar
             has not decided where two auditors differ.
     """
-    check(draw, logs, crimes)
+    check_findings(draw, logs, crimes)
     read = {(row["call_id"], row["auditor_code"]) for row in logs}
     ids = draw.call_ids
     places = [place for place, call_id in enumerate(ids) if call_id is not None]
@@ -143,7 +143,7 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
             "finish the audit: a rate is only worked out when every drawn log was read",
         )
     by = _by_reading(crimes)
-    differ = {call_id for call_id, *_ in differing(draw, logs, crimes)}
+    differ = {call_id for call_id, *_ in differing_logs(draw, logs, crimes)}
     open_ = sorted(call_id for call_id in differ if (call_id, ADJUDICATOR) not in read)
     if open_:
         raise AuditError(
@@ -167,20 +167,20 @@ def complete(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings
         draw.positions[places],
         design,
         _by_domain(counted, districts),
-        kappa(pairs) if pairs else None,
+        cohen_kappa(pairs) if pairs else None,
         len(ids) - len(places),
     )
 
 
-def differing(
+def differing_logs(
     draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]
 ) -> list[tuple[str, list[Row], list[Row]]]:
     """Logs on which two auditors differ, decided or not.
 
     Args:
         draw: As loaded.
-        logs: See `check`.
-        crimes: See `check`.
+        logs: See `check_findings`.
+        crimes: See `check_findings`.
 
     Returns:
         The log, and the crimes that either auditor found.
@@ -231,7 +231,7 @@ def _by_domain(
     return found
 
 
-def kappa(pairs: Sequence[tuple[Any, Any]]) -> float:
+def cohen_kappa(pairs: Sequence[tuple[Any, Any]]) -> float:
     """Cohen's kappa of two readings of the same logs; 1 if all say the same one thing."""
     first, second = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
     count = len(pairs)

@@ -88,7 +88,7 @@ class Reliability:
     is_flagged: NDArray[np.bool_]
 
 
-def reliability(estimate: Estimate) -> Reliability:
+def judge_reliability(estimate: Estimate) -> Reliability:
     """Judge estimates by size, width of the Korn-Graubard interval and degrees of freedom."""
     rate, size = estimate.rate, np.minimum(estimate.crimes, estimate.n_effective)
     low, high = korn_graubard(rate, estimate.variance, estimate.crimes, estimate.degrees)
@@ -104,7 +104,7 @@ def reliability(estimate: Estimate) -> Reliability:
     return Reliability(np.asarray(~is_sound | is_wide), np.asarray(is_flagged))
 
 
-def of_force(estimate: Estimate, level: float = LEVEL) -> Limits:
+def force_limits(estimate: Estimate, level: float = LEVEL) -> Limits:
     """Limits of the whole force's rate; exact ones at 0 and 1, which have no logit."""
     limits = logit_t(estimate.rate, estimate.se, estimate.degrees, level)
     exact = korn_graubard(
@@ -115,7 +115,7 @@ def of_force(estimate: Estimate, level: float = LEVEL) -> Limits:
     return _around(estimate.rate, (low, high))
 
 
-def of_domain(estimate: Estimate, level: float = LEVEL) -> Limits:
+def domain_limits(estimate: Estimate, level: float = LEVEL) -> Limits:
     """Limits of a domain's rate: Wilson's, on the effective size less what few degrees cost.
 
     Those of the normal law are too short for few crimes.
@@ -135,7 +135,7 @@ def _less_degrees(size: Any, from_: Any, to: Any, level: float) -> Any:
     return size * (stats.t.ppf(upper, from_) / stats.t.ppf(upper, np.maximum(to, 1))) ** 2
 
 
-def unrecorded(recorded: float, rate: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
+def unrecorded_limits(recorded: float, rate: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
     """Crimes never recorded, with limits, if all `recorded` crime was recorded at this rate.
 
     The limits are those of the rate, transformed: they are not symmetrical.
@@ -151,8 +151,8 @@ def unrecorded(recorded: float, rate: Any, low: Any, high: Any) -> tuple[Any, An
     return missed(rate), missed(high), missed(low)
 
 
-def change(
-    before: Estimate, after: Estimate, limits: Callable[[Estimate], Limits] = of_force
+def change_limits(
+    before: Estimate, after: Estimate, limits: Callable[[Estimate], Limits] = force_limits
 ) -> tuple[Any, Any, Any]:
     """Change of the rate between two periods audited apart, with limits of its own.
 
@@ -166,7 +166,7 @@ def change(
 
 
 def square_and_add(before: Sequence[Any], after: Sequence[Any]) -> tuple[Any, Any, Any]:
-    """Change between two rates, each given with its lower and upper limit; see `change`."""
+    """Change between two rates, each given with its lower and upper limit; see `change_limits`."""
     (r1, l1, h1), (r2, l2, h2) = before, after
     return (
         r2 - r1,

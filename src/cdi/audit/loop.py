@@ -21,10 +21,12 @@ from cdi import build, paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
-from cdi.audit import design, findings, predictions, rates, register, worksheets
-from cdi.audit.design import Options
-from cdi.audit.predictions import MATURE_DAYS, Frame, Period
-from cdi.audit.register import ADJUDICATOR, Draw, Register
+from cdi.audit import rates, worksheets
+from cdi.audit.design import Options, plan_logs
+from cdi.audit.findings import differing_logs
+from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
+from cdi.audit.rates import list_domains
+from cdi.audit.register import ADJUDICATOR, Draw, Register, draw_audit, load_draw
 from cdi.errors import AuditError
 from cdi.landing.extract import read_file_as_batch
 from cdi.sql import connect, fetch_dicts
@@ -132,7 +134,7 @@ def _published(agency: Agency) -> Path:
 
 def frame(agency: Agency, of: Period) -> Frame:
     """The logs of a period in the published version, with predictions."""
-    return predictions.frame(predictions.read(_published(agency), of))
+    return predict_frame(read_published(_published(agency), of))
 
 
 def plan(agency: Agency, of: Period, points: float, domain: str = rates.FORCE) -> int:
@@ -150,14 +152,14 @@ def plan(agency: Agency, of: Period, points: float, domain: str = rates.FORCE) -
     made = frame(agency, of)
     share = None
     if domain != rates.FORCE:
-        parts = {part.name: part.share for part in rates.domains(made)}
+        parts = {part.name: part.share for part in list_domains(made)}
         if domain not in parts:
             raise AuditError(
                 "AUDIT-DOMAIN", f"{of.name} has no domain {domain}",
                 f"choose one of: {rates.FORCE}, {', '.join(sorted(parts))}",
             )  # fmt: skip
         share = parts[domain]
-    return design.plan(made, Options(LOGS), points, share)
+    return plan_logs(made, Options(LOGS), points, share)
 
 
 def draw(
@@ -169,10 +171,10 @@ def draw(
     reason: str | None = None,
     seed: int | None = None,
 ) -> Draw:
-    """Draw an audit from the published version; see `cdi.audit.register.draw`."""
+    """Draw an audit from the published version; see `cdi.audit.register.draw_audit`."""
     made = frame(agency, of)
     version = (build.current(agency.agency) or {})["version"]
-    return register.draw(
+    return draw_audit(
         agency.agency, version, of, made, Options(logs), auditors, _now(),
         seed=seed, reason=reason,
     )  # fmt: skip
@@ -203,7 +205,7 @@ def newest_draw(agency: Agency, draw_id: str | None = None) -> Draw:
     if draw_id is None:
         draws = Register(agency.agency).draws()
         draw_id = draws[-1]["draw_id"] if draws else "(none)"
-    return register.load(agency.agency, draw_id)
+    return load_draw(agency.agency, draw_id)
 
 
 # ---------------------------------------------------------------------- worksheets
@@ -312,7 +314,7 @@ def deliver(agency: Agency, file: Path) -> Delivery:
             "deliver a sheet per auditor, with at least one log that was read",
         )  # fmt: skip
     ((draw_id, auditor),) = names
-    made = register.load(agency.agency, draw_id)
+    made = load_draw(agency.agency, draw_id)
     folder = paths.audit(agency.agency) / "findings"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{draw_id}_{auditor}.csv"
@@ -387,7 +389,7 @@ def _differing(
     with connect(_published(agency), read_only=True) as con:
         counted = {str(code) for code, _ in con.execute(CODES).fetchall()}
     told = [row for row in crimes if row["offence_code"] in counted]
-    return logs, findings.differing(made, logs, told)
+    return logs, differing_logs(made, logs, told)
 
 
 def _refuse_agreed(agency: Agency, made: Draw, rows: Sequence[Row]) -> None:

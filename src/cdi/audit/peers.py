@@ -13,7 +13,7 @@ import numpy as np
 
 from cdi import paths
 from cdi.agency.load import agency_names
-from cdi.audit import monitoring
+from cdi.monitoring.limits import Funnel, funnel_limits
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts
 
@@ -129,7 +129,7 @@ _BLANK = dict.fromkeys(
 
 def _funnel(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rate, n = (np.array([row[name] for row in shown]) for name in ("rate", "effective_count"))
-    made = monitoring.funnel(rate, n)
+    made = funnel_limits(rate, n)
     limits = {
         f"{side}_{level * 1000:.0f}".removesuffix("0"): values
         for level in LEVELS
@@ -190,7 +190,7 @@ def _drawn(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figure":
     target, phi = rows[0]["target"], rows[0]["phi"]
     curves = []
     for level in LEVELS:
-        low, high = monitoring.Funnel(target, phi, np.zeros(0)).limits(sizes, level)
+        low, high = Funnel(target, phi, np.zeros(0)).limits(sizes, level)
         curves += [
             {"n": n, "rate": rate, "line": f"{side} {level}", "level": f"{100 * level:g}% limits"}
             for side, line in (("low", low), ("high", high))

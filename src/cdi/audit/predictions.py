@@ -179,7 +179,7 @@ class Published:
     audited: pa.Table
 
 
-def read(recording: Path, period: Period) -> Published:
+def read_published(recording: Path, period: Period) -> Published:
     """Read a period from a published file.
 
     Args:
@@ -212,7 +212,7 @@ def read(recording: Path, period: Period) -> Published:
     return Published(logs, crimes, audited)
 
 
-def frame(published: Published) -> Frame:
+def predict_frame(published: Published) -> Frame:
     """Predict how many crimes each log misses, learning from earlier audits."""
     logs, crimes = published.logs, published.crimes
     expected, variance = _missed(_numbers(logs), _numbers(published.audited))

@@ -6,9 +6,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi.audit import estimators, intervals
+from cdi.audit import intervals
 from cdi.audit.design import Strata
-from cdi.audit.estimators import Auxiliary, Design, Estimate, Floats
+from cdi.audit.estimators import (
+    Auxiliary,
+    Coefficients,
+    Design,
+    Estimate,
+    Floats,
+    estimate_domain,
+    estimate_greg,
+    estimate_ratio,
+    fit_coefficients,
+)
+from cdi.audit.intervals import domain_limits, force_limits, judge_reliability
 from cdi.audit.predictions import Frame
 
 FORCE = "force"
@@ -24,7 +35,7 @@ class Domain:
 
     Attributes:
         name: E.g. a group of offences, ``rape``, ``domestic_abuse``, ``district DENBY``.
-        known: Predictions for the domain: (logs of the frame, variables of `known`).
+        known: Predictions for the domain: (logs of the frame, variables of `known_totals`).
         share: Of each log's missed crimes, how much is taken to be of the domain.
         logs: The domain's logs where it is a set of logs, such as a district's; then the level of
             each stratum counts in it. None where a log may be of several domains.
@@ -36,14 +47,14 @@ class Domain:
     logs: NDArray[np.bool_] | None = None
 
 
-def known(frame: Frame) -> Floats:
+def known_totals(frame: Frame) -> Floats:
     """What predictions say of each log of the frame: recorded, due, missed."""
     return np.column_stack([frame.column(name) for name in ("recorded", "due", "missed")])
 
 
-def domains(frame: Frame) -> list[Domain]:
+def list_domains(frame: Frame) -> list[Domain]:
     """Groups of offences, rape, domestic abuse and districts, with their predictions."""
-    whole = known(frame)
+    whole = known_totals(frame)
     crimes = {name: np.asarray(frame.crimes[name]) for name in frame.crimes.column_names}
     parts = {name: crimes["offence_group"] == name for name in np.unique(crimes["offence_group"])}
     parts |= {"rape": crimes["is_rape"], "domestic_abuse": crimes["is_domestic_abuse"]}
@@ -82,7 +93,7 @@ class Assistance:
     @classmethod
     def of(cls, frame: Frame, strata: Strata) -> "Assistance":
         """Of a frame whose logs are audited as drawn."""
-        return cls(strata.design, known(frame), frame.column("variance"), strata)
+        return cls(strata.design, known_totals(frame), frame.column("variance"), strata)
 
     def predicted(self, share: Floats | float = 1.0) -> Floats:
         """Predicted variance within each stratum, of the force or of a domain."""
@@ -113,23 +124,23 @@ class Assistance:
         return Auxiliary(np.concatenate([member, known], axis=-1), np.concatenate([sizes, totals]))
 
 
-def force_rate(drawn: NDArray[np.int64], y: Floats, m: Floats, by: Assistance) -> Estimate:
+def estimate_force_rate(drawn: NDArray[np.int64], y: Floats, m: Floats, by: Assistance) -> Estimate:
     """The force's rate."""
-    return estimators.greg(by.design, y, m, by.whole(drawn), by.predicted())
+    return estimate_greg(by.design, y, m, by.whole(drawn), by.predicted())
 
 
-def domain_rate(
+def estimate_domain_rate(
     domain: Domain,
     drawn: NDArray[np.int64],
     y: Floats,
     m: Floats,
     by: Assistance,
-    whole: estimators.Coefficients,
+    whole: Coefficients,
 ) -> Estimate:
     """A domain's rate; assisted where enough of its crimes were audited, else direct."""
     predicted = by.predicted(domain.share)
-    direct = estimators.ratio(by.design, y, m)
-    assisted = estimators.domain(by.design, y, m, by.part(domain, drawn), whole, predicted)
+    direct = estimate_ratio(by.design, y, m)
+    assisted = estimate_domain(by.design, y, m, by.part(domain, drawn), whole, predicted)
     is_assisted = (direct.crimes >= LEAST_ASSISTED) & (assisted.rate > 0) & (assisted.rate < 1)
     return Estimate(
         *(
@@ -139,7 +150,7 @@ def domain_rate(
     )
 
 
-def figures(
+def audit_figures(
     drawn: NDArray[np.int64], found: dict[str, tuple[Floats, Floats]], by: Assistance,
     parts: list[Domain],
 ) -> list[dict[str, Any]]:  # fmt: skip
@@ -155,18 +166,18 @@ def figures(
         One row per domain, the force first; figures that are withheld are none.
     """
     y, m = found[FORCE]
-    whole = estimators.coefficients(by.design, y, m, by.whole(drawn))
-    rows = [_row(FORCE, force_rate(drawn, y, m, by), intervals.of_force, True)]
+    whole = fit_coefficients(by.design, y, m, by.whole(drawn))
+    rows = [_row(FORCE, estimate_force_rate(drawn, y, m, by), force_limits, True)]
     nothing = np.zeros(len(drawn)), np.zeros(len(drawn))
     for domain in parts:
         y, m = found.get(domain.name, nothing)
-        estimate = domain_rate(domain, drawn, y, m, by, whole)
-        rows.append(_row(domain.name, estimate, intervals.of_domain, by.is_planned(domain)))
+        estimate = estimate_domain_rate(domain, drawn, y, m, by, whole)
+        rows.append(_row(domain.name, estimate, domain_limits, by.is_planned(domain)))
     return rows
 
 
 def _row(name: str, estimate: Estimate, limits: Any, is_planned: bool) -> dict[str, Any]:
-    judged = intervals.reliability(estimate)
+    judged = judge_reliability(estimate)
     is_shown = is_planned and not judged.is_withheld
     low, high = limits(estimate)
     rates = {

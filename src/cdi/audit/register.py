@@ -27,8 +27,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cdi import paths
-from cdi.audit import design
-from cdi.audit.design import Options, Strata
+from cdi.audit.design import Options, Strata, draw_sample, stratify_frame
 from cdi.audit.predictions import Frame, Period
 from cdi.errors import AuditError
 
@@ -50,7 +49,7 @@ def _sha256(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-def leaves(frame: Frame) -> list[str]:
+def frame_leaves(frame: Frame) -> list[str]:
     """What stands for each log in the frame's hash."""
     return [
         _sha256(call_id, row_hash)
@@ -125,7 +124,7 @@ class Register:
         return [line for line in self.entries() if line["kind"] == "draw"]
 
 
-def fingerprint(agency: str) -> str:
+def register_fingerprint(agency: str) -> str:
     """Hash of the register as it stands, proven or not: another one makes another estimate."""
     file = Register(agency).file
     return _sha256(file.read_bytes() if file.is_file() else b"")
@@ -167,7 +166,7 @@ class Draw:
         return [ids[position] for position in self.positions]
 
 
-def draw(
+def draw_audit(
     agency: str,
     version: str,
     period: Period,
@@ -216,8 +215,8 @@ def draw(
             "name two at least, by staff number: a part of the logs is read twice, by two people, "
             f"and {ADJUDICATOR} decides where they differ",
         )
-    strata = design.stratify(frame, options)
-    marks = leaves(frame)
+    strata = stratify_frame(frame, options)
+    marks = frame_leaves(frame)
     facts = register.append(
         "draw",
         at,
@@ -254,14 +253,14 @@ def draw(
     drawn = pa.table({"position": positions, "auditor": first, "second_auditor": second})
     _write(drawn, folder / "sample.parquet")
     register.append("sample", at, draw_id=facts["draw_id"], sample_hash=_of_sample(drawn))
-    return load(agency, facts["draw_id"])
+    return load_draw(agency, facts["draw_id"])
 
 
 def _assign(
     strata: Strata, facts: dict[str, Any]
 ) -> tuple[NDArray[np.int64], list[str], list[str]]:  # fmt: skip
     """The drawn logs, who reads each, and who reads it too: by the seed alone."""
-    positions = design.sample(strata, facts["seed"])
+    positions = draw_sample(strata, facts["seed"])
     rng = np.random.default_rng([facts["seed"], 1])
     names, count = facts["auditors"], len(positions)
     first = rng.permutation(np.arange(count) % len(names))
@@ -276,7 +275,7 @@ def _of_sample(drawn: pa.Table) -> str:
     return _sha256(json.dumps(drawn.to_pydict(), sort_keys=True))
 
 
-def load(agency: str, draw_id: str) -> Draw:
+def load_draw(agency: str, draw_id: str) -> Draw:
     """Read a draw back and prove that it is what the register says.
 
     Args:
@@ -338,7 +337,7 @@ def load(agency: str, draw_id: str) -> Draw:
     )
 
 
-def assignments(agency: str) -> list[dict[str, Any]]:
+def read_assignments(agency: str) -> list[dict[str, Any]]:
     """Who was given which log, of all draws that are as the register has them.
 
     Of another one nothing that was read can count; it is no reason to refuse what was read of the
@@ -357,7 +356,7 @@ def assignments(agency: str) -> list[dict[str, Any]]:
     rows = []
     for line in Register(agency).draws():
         try:
-            made = load(agency, line["draw_id"])
+            made = load_draw(agency, line["draw_id"])
         except AuditError:
             continue
         facts = {"draw_id": made.draw_id, "drawn_at": datetime.fromisoformat(line["at"])}
@@ -408,7 +407,7 @@ def _changed(draw_id: str, rule_id: str, what: str) -> AuditError:
     )
 
 
-def erase(agency: str, call_ids: Iterable[str], at: datetime, reason: str) -> int:
+def erase_from_register(agency: str, call_ids: Iterable[str], at: datetime, reason: str) -> int:
     """Take logs out of all frozen frames; each leaves a hole that the register names by position.
 
     Args:

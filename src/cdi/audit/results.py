@@ -16,10 +16,11 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from cdi.audit import findings, intervals, rates, register, tables
-from cdi.audit.findings import Findings
-from cdi.audit.rates import FORCE, Assistance
-from cdi.audit.register import Draw, Register
+from cdi.audit import tables
+from cdi.audit.findings import Findings, complete_findings, match_counts
+from cdi.audit.intervals import square_and_add, unrecorded_limits
+from cdi.audit.rates import FORCE, Assistance, audit_figures, known_totals, list_domains
+from cdi.audit.register import Draw, Register, load_draw
 from cdi.errors import AuditError
 from cdi.sql import fetch_dicts
 
@@ -81,7 +82,7 @@ class Audit:
     rates: list[Row]
 
 
-def rows(
+def result_rows(
     con: duckdb.DuckDBPyConnection, agency: str, cancelled: Iterable[str]
 ) -> dict[str, list[Row]]:
     """Rows of the tables of the audits, from the staged readings and the frozen draws.
@@ -118,11 +119,11 @@ def _read(agency: str, draw_id: str, readings: list[Row]) -> tuple[Audit | None,
     logs = [r for r in readings if r["crime_number"] == 0]
     crimes = [r for r in readings if r["crime_number"] > 0]
     try:
-        draw = register.load(agency, draw_id)
+        draw = load_draw(agency, draw_id)
         row |= _facts(agency, draw, logs)
-        findings.match(logs, crimes)
+        match_counts(logs, crimes)
         # what is no crime of the headline counts neither as due nor as recorded
-        found = findings.complete(draw, logs, [r for r in crimes if r["is_headline"]])
+        found = complete_findings(draw, logs, [r for r in crimes if r["is_headline"]])
     except AuditError as error:
         return None, row | {
             "withheld_rule_id": error.rule_id,
@@ -130,13 +131,13 @@ def _read(agency: str, draw_id: str, readings: list[Row]) -> tuple[Audit | None,
             "next_step": error.fix,
         }
     row |= {"kappa": found.kappa, "erased_count": found.erased}
-    return Audit(draw, found, estimate(draw, found)), row
+    return Audit(draw, found, estimate_rates(draw, found)), row
 
 
-def estimate(draw: Draw, found: Findings) -> list[Row]:
-    """All rates of a complete audit; see `cdi.audit.rates.figures`."""
+def estimate_rates(draw: Draw, found: Findings) -> list[Row]:
+    """All rates of a complete audit; see `cdi.audit.rates.audit_figures`."""
     by = replace(Assistance.of(draw.frame, draw.strata), design=found.design)
-    return rates.figures(found.positions, found.found, by, rates.domains(draw.frame))
+    return audit_figures(found.positions, found.found, by, list_domains(draw.frame))
 
 
 def _facts(agency: str, draw: Draw, logs: list[Row]) -> Row:
@@ -183,7 +184,7 @@ def _with_total(rate: Row, audit: Row, base: Mapping[str, Row]) -> Row:
         half = 50 * (rate["upper_limit"] - rate["lower_limit"])
         if recorded is not None:
             limits = (rate["recording_rate"], rate["lower_limit"], rate["upper_limit"])
-            missed = np.array(intervals.unrecorded(recorded, *limits))
+            missed = np.array(unrecorded_limits(recorded, *limits))
             if np.isfinite(missed).all():  # of a rate that may be 0 there is no telling
                 totals = tuple(map(int, np.floor(missed.round(6))))
     names = ("unrecorded_year_count", "unrecorded_year_lower", "unrecorded_year_upper")
@@ -194,7 +195,7 @@ def _with_total(rate: Row, audit: Row, base: Mapping[str, Row]) -> Row:
 
 def _logs(audit: Audit) -> list[Row]:
     y, m = audit.findings.found[FORCE]
-    known = rates.known(audit.draw.frame)
+    known = known_totals(audit.draw.frame)
     ids = audit.draw.frame.logs["call_id"].to_pylist()
     return [
         {
@@ -216,7 +217,7 @@ def _predicted(values: Any) -> Row:
 
 def _strata(audit: Audit) -> list[Row]:
     frame, strata = audit.draw.frame, audit.draw.strata
-    known = rates.known(frame)
+    known = known_totals(frame)
     sums = np.stack([np.bincount(strata.of_log, values) for values in known.T], axis=1)
     variance = np.bincount(strata.of_log, frame.column("variance")) / strata.population
     drawn = audit.findings.design.drawn
@@ -268,6 +269,6 @@ def _changes(audits: list[Row], found: list[Row]) -> Iterable[Row]:
 
 def _change(old: Row, new: Row) -> Row:
     limits = ("recording_rate", "lower_limit", "upper_limit")
-    values = intervals.square_and_add([old[n] for n in limits], [new[n] for n in limits])
+    values = square_and_add([old[n] for n in limits], [new[n] for n in limits])
     names = ("change_points", "lower_limit", "upper_limit")
     return {name: 100 * float(value) for name, value in zip(names, values, strict=True)}

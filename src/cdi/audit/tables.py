@@ -104,7 +104,7 @@ TABLES = {
 }  # fmt: skip
 
 
-def create(con: duckdb.DuckDBPyConnection, rows: Mapping[str, Sequence[Row]]) -> None:
+def create_audit_tables(con: duckdb.DuckDBPyConnection, rows: Mapping[str, Sequence[Row]]) -> None:
     """Make all tables of the audits.
 
     Args:

@@ -260,13 +260,15 @@ def _open_batch(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) ->
 
 def _open_draws(con: duckdb.DuckDBPyConnection, agency: Agency) -> None:
     """Which logs were drawn and given to whom: proven to be as the register has it."""
-    from cdi.audit import register  # numpy and scipy, for the one dataset that needs them
+    from cdi.audit.register import (
+        read_assignments,  # numpy and scipy, for the one dataset that needs them
+    )
 
     con.execute(
         "create table drawn (draw_id varchar, call_id varchar, auditor_code varchar, "
         "drawn_at timestamp)"
     )
-    rows = register.assignments(agency.agency)
+    rows = read_assignments(agency.agency)
     if rows:
         con.execute(
             "insert into drawn by name select unnest($rows, recursive := true)",

@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cdi.audit import monitoring, nowcast
 from cdi.audit.estimators import Floats
-from cdi.audit.nowcast import NOWCAST_LEVEL, Nowcast
+from cdi.monitoring.limits import laney_limits
+from cdi.monitoring.nowcast import NOWCAST_LEVEL, Nowcast, chain_ladder
 
 TOGETHER = 8  # newest weeks that are estimated as one
 LEAST_CHARTED = 8  # weeks of a chart
@@ -93,7 +93,7 @@ class Weeks:
         return None
 
 
-def cumulative(
+def cumulative_triangle(
     week: NDArray[np.int64], age: NDArray[np.int64], change: Floats, weeks: int
 ) -> Floats:
     """A triangle of net counts.
@@ -116,11 +116,11 @@ def cumulative(
     return counts
 
 
-def complete(recorded: Floats, due: Floats, diagonals: int | None = DIAGONALS) -> Weeks:
+def complete_weeks(recorded: Floats, due: Floats, diagonals: int | None = DIAGONALS) -> Weeks:
     """Complete two triangles of the same weeks.
 
     Args:
-        recorded: Net counts of crimes recorded, as from `cumulative`.
+        recorded: Net counts of crimes recorded, as from `cumulative_triangle`.
         due: Of crimes that should be recorded.
         diagonals: Learn delays from the newest weeks only: their law changes.
 
@@ -128,11 +128,11 @@ def complete(recorded: Floats, due: Floats, diagonals: int | None = DIAGONALS) -
         AuditError: NOWCAST-TRIANGLE if a triangle is not one.
     """
     return Weeks(
-        nowcast.chain_ladder(recorded, diagonals), nowcast.chain_ladder(due, diagonals)
+        chain_ladder(recorded, diagonals), chain_ladder(due, diagonals)
     )  # fmt: skip
 
 
-def table(changes: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
+def weekly_rates(changes: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
     """The mart `weekly_rates`.
 
     Args:
@@ -162,9 +162,9 @@ def _universe(of: dict[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:
         of[name][is_shown]
         for name in ("age_weeks", "recorded_change", "due_change", "untimed_count", "is_mature")
     )
-    weeks = complete(
-        cumulative(week, age, recorded.astype(float), len(shown)),
-        cumulative(week, age, due.astype(float), len(shown)),
+    weeks = complete_weeks(
+        cumulative_triangle(week, age, recorded.astype(float), len(shown)),
+        cumulative_triangle(week, age, due.astype(float), len(shown)),
     )
     doubt = weeks.doubt
     if untimed.sum() > MOST_UNTIMED * recorded.sum():
@@ -209,7 +209,7 @@ def _chart(weeks: Weeks, mature: NDArray[np.bool_]) -> list[dict[str, Any]]:
     k = np.clip(weeks.recorded.ultimate[places], 0, n)
     if len(places) < LEAST_CHARTED or not 0 < k.sum() < n.sum():
         return rows
-    chart = monitoring.laney(k, n)
+    chart = laney_limits(k, n)
     rates = (k / n).tolist()
     limits = zip(chart.low.tolist(), chart.high.tolist(), strict=True)
     for place, rate, (low, high) in zip(places.tolist(), rates, limits, strict=True):

@@ -19,7 +19,7 @@ NOWCAST_LEVEL = 0.90
 LEAST_FACTOR = 1e-3  # all of a small age may be cancelled; what divides by it must not be 0
 
 
-def triangle(origin: NDArray[np.int64], age: NDArray[np.int64], origins: int) -> Floats:
+def count_triangle(origin: NDArray[np.int64], age: NDArray[np.int64], origins: int) -> Floats:
     """Cumulative counts by origin and age, as known at the end of the last origin.
 
     Args:

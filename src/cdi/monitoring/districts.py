@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cdi.audit import monitoring
+from cdi.monitoring.limits import shrink_districts
 
 COLUMNS = {
     "universe": "VARCHAR",
@@ -27,7 +27,7 @@ COLUMNS = {
 }
 
 
-def table(counts: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
+def district_rates(counts: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
     """The mart `district_rates`.
 
     Args:
@@ -46,7 +46,7 @@ def table(counts: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]
         )
         k, n = recorded / effect, due / effect
         common = float(k.sum() / n.sum())
-        found = monitoring.districts(k, n)
+        found = shrink_districts(k, n)
         for at, row in enumerate(of):
             low, high = float(found.low[at]), float(found.high[at])
             rates = {

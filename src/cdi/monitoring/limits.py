@@ -40,7 +40,7 @@ def p_chart(k: Floats, n: Floats) -> Chart:
     return _chart(k, n, 1.0)
 
 
-def laney(k: Floats, n: Floats) -> Chart:
+def laney_limits(k: Floats, n: Floats) -> Chart:
     """Laney's p' chart (2002): the limits follow how much the weeks really scatter."""
     centre = k.sum() / n.sum()
     z = (k / n - centre) / np.sqrt(centre * (1 - centre) / n)
@@ -53,7 +53,7 @@ def _chart(k: Floats, n: Floats, sigma_z: float) -> Chart:
     return Chart(float(centre), np.maximum(centre - half, 0), np.minimum(centre + half, 1), sigma_z)
 
 
-def dispersion(k: Floats, n: Floats | None = None) -> tuple[float, float, float]:
+def test_dispersion(k: Floats, n: Floats | None = None) -> tuple[float, float, float]:
     """Whether counts scatter more than chance: Wetherill and Brown's test.
 
     Args:
@@ -100,7 +100,7 @@ class Funnel:
         return np.asarray(np.abs(self.z) > NormalDist().inv_cdf((1 + level) / 2))
 
 
-def funnel(rate: Floats, n: Floats) -> Funnel:
+def funnel_limits(rate: Floats, n: Floats) -> Funnel:
     """Compare agencies with their common rate, allowing for what no one has measured.
 
     Args:
@@ -142,7 +142,7 @@ NEGLIGIBLE = 1e-4  # of the posterior weight
 HALVINGS = 20  # of the interval in which a limit is sought
 
 
-def districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:
+def shrink_districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:
     """Districts by a hierarchical beta-binomial model, with its uncertainty (full Bayes on a grid).
 
     Plugging in one mean and one deviation (empirical Bayes) is far too sure of the worst district.

@@ -1,0 +1,1 @@
+"""Recent weeks and districts: charts and models that need no audit."""
