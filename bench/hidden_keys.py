@@ -16,9 +16,11 @@ from typing import Any
 
 import duckdb
 
-from cdi import build, paths, pipeline
+from cdi import paths, pipeline
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.build.inputs import open_landing
+from cdi.build.version import Version, plan_version
 from cdi.learning import links
 from cdi.sql import connect, fetch_dicts
 
@@ -87,7 +89,7 @@ from counted
 """
 
 
-def land() -> build.Plan:
+def land() -> Version:
     """Land the real files, unless they are, and plan without learnt weights."""
     agency = load_agency(AGENCY)
     if agency.coverage is None:
@@ -97,7 +99,7 @@ def land() -> build.Plan:
         extracted = pipeline.extract(AGENCY, dataset, interval)
         if extracted.result:
             pipeline.check_landing(AGENCY, dataset, extracted.result)
-    return build.plan(agency)
+    return plan_version(agency)
 
 
 def _dbt(file: Path, *arguments: str) -> None:
@@ -159,7 +161,7 @@ def measure(seeds: int = SEEDS) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hidden.duckdb"
         with connect(file) as con:
-            build._open_landing(con, planned)
+            open_landing(con, planned)
         _dbt(file, "seed")
         _dbt(file, "run", "--select", *(f"+{model}" for model in STAGED))
         learn, link = _ladder(file, is_learning=True), _ladder(file, is_learning=False)

@@ -20,8 +20,10 @@ from typing import Any
 
 import results
 
-from cdi import build, paths, pipeline, runner
+from cdi import paths, pipeline, runner
 from cdi.agency.load import load_agency
+from cdi.build.inputs import open_landing
+from cdi.build.version import plan_version
 from cdi.landing.batches import accepted_batches
 from cdi.sql import connect, fetch_dicts
 from cdi.variant import Variant
@@ -74,14 +76,14 @@ def prepare() -> dict[str, int]:
     inputs = home() / "input"
     inputs.mkdir(parents=True)
     prepared().parent.mkdir()
-    planned = build.plan(load_agency(paths.SIMULATED))
+    planned = plan_version(load_agency(paths.SIMULATED))
     rows = {}
     for dataset in DATASETS:
         (batch,) = accepted_batches(paths.SIMULATED, dataset)
         (inputs / f"{dataset}.parquet").symlink_to(batch.rows)
         rows[dataset] = int(batch.manifest["accepted"])
     with connect(prepared()) as con:
-        build._open_landing(con, planned)
+        open_landing(con, planned)
     dbt("seed", prepared())
     dbt("compile", prepared(), "--select", f"+{MODEL}")
     (home() / "models.json").write_text(json.dumps(_models(), indent=2), encoding="utf-8")

@@ -17,11 +17,13 @@ import duckdb
 import pytest
 import yaml
 
-from cdi import build, paths, pipeline
+from cdi import paths, pipeline
 from cdi.agency import code_maps
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.build.make import build_part
+from cdi.build.version import plan_version
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLE = REPO / "tests" / "agencies" / "sample"  # two made-up weeks, delivered as daily changes
@@ -291,7 +293,7 @@ def staged(agency: Agency, query: str) -> list[tuple[Any, ...]]:
     """Query models of staging, which are made for it and removed."""
     models = sorted(set(re.findall(r"staging\.(\w+)", query)))
     with (
-        build.part(build.plan(agency), *models) as file,
+        build_part(plan_version(agency), *models) as file,
         duckdb.connect(str(file), read_only=True) as con,
     ):
         return con.execute(query).fetchall()

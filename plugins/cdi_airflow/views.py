@@ -15,8 +15,9 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
-from cdi import access, build, paths
+from cdi import access, paths
 from cdi.agency.load import agency_names, load_agency
+from cdi.build.version import read_description
 from cdi.errors import CdiError
 from cdi.render import render
 
@@ -156,7 +157,7 @@ def _described(agency: str) -> dict[str, Any]:
         "agency": agency,
         "name": name,
         "is_simulated": is_simulated,
-        "version": build.described(version) if version else None,
+        "version": read_description(version) if version else None,
         "parts": [
             part for part in access.PARTS if version is not None and (version / part.link).is_file()
         ],

@@ -15,8 +15,9 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from cdi import build, paths
+from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE, DECISIONS, READINGS
+from cdi.build.version import read_description
 from cdi.errors import BuildError
 from cdi.sql import connect, fetch_dicts
 
@@ -85,7 +86,7 @@ def compare(older: Path, newer: Path) -> dict[str, Any]:
         BuildError: COMPARE-SHAPE if the versions have not the columns that are compared;
             COMPARE-ERASED if something was erased between them, which this would tell.
     """
-    erasures = [build.described(folder).get("erasures", 0) for folder in (older, newer)]
+    erasures = [read_description(folder).get("erasures", 0) for folder in (older, newer)]
     if erasures[0] != erasures[1]:
         raise BuildError(
             "COMPARE-ERASED",
@@ -107,8 +108,8 @@ def compare(older: Path, newer: Path) -> dict[str, Any]:
             ) from None  # fmt: skip
     return {
         "older": older.resolve().name,
-        "newer": build.described(newer)["version"],
-        "causes": _causes(build.described(older), build.described(newer)),
+        "newer": read_description(newer)["version"],
+        "causes": _causes(read_description(older), read_description(newer)),
         "rates": rates,
         "listed": dict(sorted(Counter(row["change"] for row in listed).items())),
         "listed_rows": listed[:LISTED_ROWS],

@@ -13,9 +13,11 @@ from typing import Any
 
 import duckdb
 
-from cdi import build, paths
+from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.build import Plan
+from cdi.build.dbt import read_manifest
+from cdi.build.make import build_file
+from cdi.build.version import Version
 from cdi.errors import BuildError
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts
@@ -72,7 +74,7 @@ def _relations(con: duckdb.DuckDBPyConnection, schema: str, kind: str) -> Iterat
         }
 
 
-def write(planned: Plan) -> Path:
+def write(planned: Version) -> Path:
     """Write ``dictionary.html`` and ``dbt_docs.html`` beside the private file.
 
     Returns:
@@ -92,7 +94,7 @@ def write(planned: Plan) -> Path:
     return file
 
 
-def _dbt_docs(planned: Plan) -> str:
+def _dbt_docs(planned: Version) -> str:
     """What `dbt docs generate --static` writes, without its seconds: dbt's page with the manifest.
 
     Raises:
@@ -104,7 +106,7 @@ def _dbt_docs(planned: Plan) -> str:
     catalog: dict[str, Any] = {"metadata": {}, "nodes": {}, "sources": {}, "errors": None}
     inlined = {
         "<head>": f'<head><meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        '"MANIFEST.JSON INLINE DATA"': json.dumps(build.manifest(planned)).replace("</", "<\\/"),
+        '"MANIFEST.JSON INLINE DATA"': json.dumps(read_manifest(planned)).replace("</", "<\\/"),
         '"CATALOG.JSON INLINE DATA"': json.dumps(catalog),
     }
     for place, content in inlined.items():
@@ -126,8 +128,10 @@ def markdown() -> str:
         from cdi.quality import checks
 
         agency = load_agency(paths.SIMULATED)
-        nothing = Plan(agency, datetime.now(UTC), {name: [] for name in agency.sources}, "0" * 64)
-        build.build(nothing)
+        nothing = Version(
+            agency, datetime.now(UTC), {name: [] for name in agency.sources}, "0" * 64
+        )
+        build_file(nothing)
         with connect(nothing.file) as con:
             checks.create_results(con)
             return page(con)

@@ -21,12 +21,13 @@ from pathlib import Path
 
 from openpyxl import load_workbook
 
-from cdi import build, paths, pipeline, traces
+from cdi import paths, pipeline, traces
 from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency
 from cdi.audit.register import erase_from_register
+from cdi.build.version import plan_version, read_current
 from cdi.errors import CdiError
 from cdi.files import take_lock, wait_for_lock
 from cdi.landing import tombstones
@@ -160,7 +161,7 @@ def retain(agency: Agency, say: Say) -> bool:
     if not any(limits.values()):
         say(f"no source of {agency.agency} has retention_days: nothing to remove")
         return False
-    until = build.plan(agency).as_of.replace(tzinfo=None)
+    until = plan_version(agency).as_of.replace(tzinfo=None)
     calls = _expired_calls(agency, until)
     hashes = hash_references(agency.agency, {"call": calls})
     reason = f"retention: as of {until:%Y-%m-%d}"
@@ -505,7 +506,7 @@ def _clean_sqlite(file: Path, wanted: Wanted) -> None:
 def _publish_without(agency: Agency, say: Say) -> None:
     """Publish a version of what is left, then remove all others."""
     name = agency.agency
-    if build.current(name) is not None:
+    if read_current(name) is not None:
         for kind, step in pipeline.LEARN.items():
             if (paths.weights(name) / kind).is_dir():
                 step(name)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from cdi.build import Plan
+from cdi.build.version import Version
 from cdi.render import render
 from cdi.sql import fetch_dicts
 
@@ -17,7 +17,7 @@ RUNGS = {
 }
 
 
-def write(con: duckdb.DuckDBPyConnection, planned: Plan) -> Path:
+def write(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
     """Write ``matching.html`` beside the private file.
 
     Args:

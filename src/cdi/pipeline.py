@@ -12,9 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdi import build, dictionary, paths, publish, report
+from cdi import dictionary, paths, publish, report
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.build.make import build_file, build_part, summarise_build
+from cdi.build.version import is_current, plan_version, read_current, resume_version
 from cdi.errors import GateError
 from cdi.landing.batches import read_batch, remove_batch
 from cdi.landing.extract import extract_dataset, is_source_unchanged
@@ -97,7 +99,7 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
 
 def learn_links(agency: str, as_of: datetime | None = None) -> Step:
     """Learn the weights that links are scored by; see `cdi.learning.links`."""
-    planned = build.plan(load_agency(agency), as_of)
+    planned = plan_version(load_agency(agency), as_of)
     known = planned.weights.get("links")
     if known is not None and known.described["learnt_from"] == planned.learns_from:
         return Step(False, f"nothing changed since version {known.version} was learnt")
@@ -105,7 +107,7 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
     if proven < links.MIN_PROVEN:
         return Step(False, f"{proven:,} records name a call; {links.MIN_PROVEN:,} are needed to "
                            "learn from, so the shipped weights are used")  # fmt: skip
-    with build.part(planned, *links.MODELS) as file:
+    with build_part(planned, *links.MODELS) as file:
         learnt = save_weights(
             agency, "links", planned.as_of, planned.learns_from, partial(write_links_weights, file)
         )
@@ -116,7 +118,7 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
 
 def learn_text(agency: str, as_of: datetime | None = None) -> Step:
     """Learn the model that reads logs, from the audits; see `cdi.learning.text`."""
-    planned = build.plan(load_agency(agency), as_of)
+    planned = plan_version(load_agency(agency), as_of)
     known = planned.weights.get("text")
     if known is not None and known.described["learnt_from"] == planned.learns_from:
         return Step(False, f"nothing changed since version {known.version} was learnt")
@@ -124,7 +126,7 @@ def learn_text(agency: str, as_of: datetime | None = None) -> Step:
                "crime, to learn from: the lexicon reads alone")  # fmt: skip
     if count_audited(planned.batches) < text.MIN_LOGS:
         return Step(False, too_few)
-    with build.part(planned, text.MODEL) as file:
+    with build_part(planned, text.MODEL) as file:
         if not has_enough_lessons(file):
             return Step(False, too_few)
         learnt = save_weights(
@@ -137,7 +139,7 @@ def learn_text(agency: str, as_of: datetime | None = None) -> Step:
 
 def learn(agency: str, as_of: datetime | None = None) -> None:
     """Learn each kind of weights that the agency has no version of yet."""
-    planned = build.plan(load_agency(agency), as_of)
+    planned = plan_version(load_agency(agency), as_of)
     for kind, step in LEARN.items():
         if kind not in planned.weights:
             step(agency, as_of)
@@ -148,11 +150,11 @@ LEARN = {"links": learn_links, "text": learn_text}
 
 def make_build(agency: str, as_of: datetime | None = None) -> Step:
     """Build the private file, unless the published version is already that; see `cdi.build`."""
-    planned = build.plan(load_agency(agency), as_of)
-    if build.is_current(planned):
+    planned = plan_version(load_agency(agency), as_of)
+    if is_current(planned):
         return Step(False, f"nothing changed: version {planned.version} is published")
-    build.build(planned)
-    return Step(True, build.evidence(planned), planned.version)
+    build_file(planned)
+    return Step(True, summarise_build(planned), planned.version)
 
 
 def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
@@ -166,7 +168,7 @@ def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
     """
     from cdi.quality import checks, releases
 
-    planned = build.resume(load_agency(agency), version)
+    planned = resume_version(load_agency(agency), version)
     try:
         results = checks.check_marts(planned)
     except GateError as error:
@@ -180,7 +182,7 @@ def held(agency: str, version: str) -> "list[Held]":
     """The failures that stopped the private version; see `cdi.quality.releases`."""
     from cdi.quality import releases
 
-    return releases.held_version(build.resume(load_agency(agency), version))
+    return releases.held_version(resume_version(load_agency(agency), version))
 
 
 def release_and_check(agency: str, version: str, reason: str, by: str, second_person: str) -> Step:
@@ -197,7 +199,7 @@ def write_report(agency: str, version: str) -> Step:
     """Write the pages and the open extract; see `report`, `dictionary` and `open_extract`."""
     from cdi import open_extract  # its solver takes a second to import
 
-    planned = build.resume(load_agency(agency), version)
+    planned = resume_version(load_agency(agency), version)
     with ThreadPoolExecutor(1) as pool:  # its solver has a core to itself
         extract = pool.submit(open_extract.write, planned)
         report.write(planned)
@@ -208,7 +210,7 @@ def write_report(agency: str, version: str) -> Step:
 
 def publish_version(agency: str, version: str) -> Step:
     """Make the private folder the current version; see `cdi.publish`."""
-    planned = build.resume(load_agency(agency), version)
+    planned = resume_version(load_agency(agency), version)
     folder = publish.publish(planned)
     told = _as_list(summary_of(folder / planned.file.name))
     return Step(True, f"published {planned.version}\n{told}\n- {folder}", planned.version)
@@ -296,13 +298,13 @@ SLOW_TO_IMPORT = ("great_expectations", "cdi.open_extract", "cdi.charts", "cdi.w
 
 def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
     """Build, check, report and publish; None if the published version is already that."""
-    planned = build.plan(load_agency(agency), as_of)
-    if build.is_current(planned):
+    planned = plan_version(load_agency(agency), as_of)
+    if is_current(planned):
         return None
     with ThreadPoolExecutor(1) as pool:
         # dbt begins on one core: the other imports them meanwhile
         imported = pool.map(import_module, SLOW_TO_IMPORT)
-        build.build(planned)
+        build_file(planned)
         list(imported)  # a name that is not there fails here
     check_marts(agency, planned.version)
     write_report(agency, planned.version)
@@ -313,11 +315,11 @@ def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
 def is_up_to_date(agency: str, interval: Interval) -> bool:
     """Whether a run for this interval would change nothing."""
     loaded = load_agency(agency)
-    if build.current(agency) is None:
+    if read_current(agency) is None:
         return False
     if not all(is_source_unchanged(loaded, dataset, interval) for dataset in loaded.sources):
         return False
-    return build.is_current(build.plan(loaded))
+    return is_current(plan_version(loaded))
 
 
 def summary_of(file: Path) -> dict[str, Any]:

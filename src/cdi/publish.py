@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from cdi import paths
-from cdi.build import Plan
+from cdi.build.version import Version
 from cdi.errors import BuildError
 
 KEPT_VERSIONS = 5
@@ -28,7 +28,7 @@ PARTS = (
 )
 
 
-def publish(planned: Plan) -> Path:
+def publish(planned: Version) -> Path:
     """Make the private folder the current version.
 
     Args:
@@ -60,7 +60,7 @@ def publish(planned: Plan) -> Path:
     return target
 
 
-def _check_complete(planned: Plan) -> None:
+def _check_complete(planned: Version) -> None:
     missing = [part for part in PARTS if not (planned.folder / part).is_file()]
     if missing:
         raise _incomplete(planned, f"{', '.join(missing)} missing")
@@ -69,7 +69,7 @@ def _check_complete(planned: Plan) -> None:
         raise _incomplete(planned, f"{logs[0]} shows that the file was not closed")
 
 
-def _incomplete(planned: Plan, why: str) -> BuildError:
+def _incomplete(planned: Version, why: str) -> BuildError:
     return BuildError(
         "PUBLISH-INCOMPLETE",
         f"{planned.folder} is not a complete build of {planned.version}: {why}",

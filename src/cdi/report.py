@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from cdi import build, comparison, paths
+from cdi import comparison, paths
 from cdi.agency.code_maps import read_actions
 from cdi.agency.model import Agency
-from cdi.build import Plan
+from cdi.build.version import Version, read_current
 from cdi.errors import BuildError
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts, scalar
@@ -98,7 +98,7 @@ def audited(con: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
     return {**audit, "force": force, "parts": [row for row in rows if row is not force]}
 
 
-def write(planned: Plan) -> None:
+def write(planned: Version) -> None:
     """Write all pages of a version beside its private file: report, match report, worklist.
 
     Args:
@@ -118,7 +118,9 @@ def write(planned: Plan) -> None:
         worklist.write(con, planned)
 
 
-def _gathered(con: duckdb.DuckDBPyConnection, planned: Plan, drawing: "Drawing") -> dict[str, Any]:
+def _gathered(
+    con: duckdb.DuckDBPyConnection, planned: Version, drawing: "Drawing"
+) -> dict[str, Any]:
     """All that the report tells."""
     agency = planned.agency
     rates, audit, in_time = headline(con), audited(con), _in_time(con)
@@ -186,9 +188,9 @@ def _weeks(con: duckdb.DuckDBPyConnection, which: str) -> list[Row]:
     )
 
 
-def _compared(planned: Plan) -> dict[str, Any] | None:
+def _compared(planned: Version) -> dict[str, Any] | None:
     """The private version against the published one; None if there is none of the same shape."""
-    if build.current(planned.agency.agency) is None:
+    if read_current(planned.agency.agency) is None:
         return None
     try:
         before = paths.published(planned.agency.agency) / "current"

@@ -14,10 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cdi import build, paths, pipeline, service
+from cdi import paths, pipeline, service
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.build.version import is_current, plan_version, read_current
 from cdi.errors import CdiError
 
 STYLES = {
@@ -153,13 +154,13 @@ class Progress:
         tasks = {t["task_id"]: t["state"] for t in self.client.tasks(extract_id, run_id)}
         if tasks["landed"] == "success":
             build_run = self._wait_for_new_run(build_id, set(before))
-        elif build.is_current(build.plan(agency)):
+        elif is_current(plan_version(agency)):
             self.console.print("Nothing changed since the published version.")
             return
         else:
             build_run = self.client.trigger(build_id, {})
         self._watch(build_id, build_run)
-        if not build.plan(agency).weights:
+        if not plan_version(agency).weights:
             self._learn(agency)
 
     def _learn(self, agency: Agency) -> None:
@@ -255,7 +256,7 @@ class Progress:
 
 def print_summary(agency: Agency, console: Console) -> None:
     """Print the published figures and where the files are; also to ``<state>/run.json``."""
-    version = build.current(agency.agency)
+    version = read_current(agency.agency)
     if version is None:
         return
     folder = paths.published(agency.agency) / "current"

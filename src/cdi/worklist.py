@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from cdi import decision_sheet, explain
 from cdi.agency.model import Agency
-from cdi.build import Plan
+from cdi.build.version import Version
 from cdi.decision_page import FACT, VERDICTS, fact_in_words, words
 from cdi.render import render
 from cdi.sql import fetch_dicts
@@ -40,7 +40,7 @@ CANDIDATES = 5  # records shown of a log
 Row = dict[str, Any]
 
 
-def write(con: duckdb.DuckDBPyConnection, planned: Plan) -> Path:
+def write(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
     """Write the folder ``worklist/`` beside the private file.
 
     Args:
@@ -116,7 +116,7 @@ def _paged(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["reported_crime_id"] in chosen]
 
 
-def _listed(row: Row, number: int, planned: Plan) -> Row:
+def _listed(row: Row, number: int, planned: Version) -> Row:
     """A row of the list, with what the sheet says besides, and its number there."""
     return row | {
         "sheet_row": number,

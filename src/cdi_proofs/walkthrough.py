@@ -21,9 +21,11 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
-from cdi import build, paths
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.build.make import build_part
+from cdi.build.version import plan_version
 from cdi.explain import explain
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts, ident, scalar
@@ -145,9 +147,9 @@ def render_walkthrough() -> str:
     """The page, from the version that is published in the state folder."""
     agency = load_agency(paths.SIMULATED)
     file = paths.published(agency.agency) / "current" / "recording.duckdb"
-    planned = build.plan(agency)
+    planned = plan_version(agency)
     with (
-        build.part(planned, *STAGING) as part,
+        build_part(planned, *STAGING) as part,
         connect(part, read_only=True) as landed,
         connect(file, read_only=True) as published,
     ):

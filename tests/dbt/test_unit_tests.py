@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cdi import build, paths
-from cdi.build import Plan
+from cdi import paths
+from cdi.build.inputs import open_landing
+from cdi.build.version import Version, hash_code_parts
 from cdi.sql import connect
 from tests.conftest import SmallAgency
 
@@ -59,7 +60,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
         patch.setenv("CDI_HOME", str(folder / "state"))
         patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
         agency = SmallAgency(folder / "agencies" / "testville").agency
-        nothing = Plan(
+        nothing = Version(
             agency,
             datetime(2026, 1, 7, tzinfo=UTC),
             {name: [] for name in agency.sources},
@@ -67,7 +68,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
         )
         nothing.folder.mkdir(parents=True)
         with connect(nothing.file) as con:
-            build._open_landing(con, nothing)
+            open_landing(con, nothing)
         target = folder / "target"
         # not --empty: that empties the seeds too, and their columns' types with them
         made = dbt(
@@ -117,11 +118,11 @@ def test_a_changed_unit_test_makes_no_new_version_and_a_changed_model_does(
     project = tmp_path / "dbt_project"
     shutil.copytree(paths.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     monkeypatch.setattr(paths, "DBT_PROJECT", project)
-    before = build._code_parts(small.agency)
+    before = hash_code_parts(small.agency)
     for file in (project / "models").rglob("unit_tests/*.yml"):
         file.write_text("version: 2\n", encoding="utf-8")
-    assert build._code_parts(small.agency) == before
+    assert hash_code_parts(small.agency) == before
     model = project / "models" / "marts" / "links.sql"
     model.write_text(f"{model.read_text(encoding='utf-8')}\n", encoding="utf-8")
-    after = build._code_parts(small.agency)
+    after = hash_code_parts(small.agency)
     assert {part for part in before if before[part] != after[part]} == {"models"}

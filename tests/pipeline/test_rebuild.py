@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cdi import build, paths, pipeline
+from cdi import paths, pipeline
 from cdi.agency.datasets import REQUIRED
 from cdi.agency.model import Agency
+from cdi.build import make
+from cdi.build.make import build_part
+from cdi.build.version import plan_version
 from cdi.errors import BuildError
 from cdi.landing.accept import accept_batch
 from cdi.landing.batches import accepted_batches
@@ -143,12 +146,12 @@ def test_models_of_a_large_landing_are_built_one_at_a_time(
     """Two of them, side by side, ran out of the memory that a build may have."""
     for dataset in ("calls", "crime_records"):
         small.extract_and_check(dataset)
-    planned = build.plan(small.agency)
+    planned = plan_version(small.agency)
     assert planned.rows == len(CALLS) + len(RECORDS)
     log = paths.home() / "dbt" / "testville.stg_decisions" / "dbt.log"
     for large, threads in ((planned.rows, 2), (planned.rows - 1, 1)):
-        monkeypatch.setattr(build, "LARGE", large)
-        with build.part(planned, "stg_decisions"):
+        monkeypatch.setattr(make, "LARGE", large)
+        with build_part(planned, "stg_decisions"):
             assert f"Concurrency: {threads} threads" in log.read_text()
         log.unlink()
 
@@ -160,13 +163,13 @@ def test_the_memory_of_a_build_can_be_set(
     monkeypatch.setenv("CDI_MEMORY_LIMIT", "plenty")  # DuckDB is asked for it, and says no
     with (
         pytest.raises(BuildError, match="memory"),
-        build.part(build.plan(small.agency), "stg_decisions"),
+        build_part(plan_version(small.agency), "stg_decisions"),
     ):
         pass
 
 
 def test_a_step_does_not_take_another_runs_build(ran: SmallAgency) -> None:
-    with pytest.raises(build.BuildError, match="BUILD-GONE"):
+    with pytest.raises(make.BuildError, match="BUILD-GONE"):
         pipeline.publish_version("testville", "20260101T0000-0123456789")
 
 

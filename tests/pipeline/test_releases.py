@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cdi import build, paths, pipeline
+from cdi import paths, pipeline
+from cdi.build.version import plan_version
 from cdi.errors import CdiError, GateError
 from cdi.landing.batches import accepted_batches
 from cdi.quality import releases
@@ -145,9 +146,9 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
     staged = small.staged("select rule_id, content_id from staging.stg_decisions")
     assert staged == [("MART-15", held.content_id)]
     # another call in the data: another content
-    before = releases.of_version(build.plan(small.agency))
+    before = releases.of_version(plan_version(small.agency))
     deliver(small, 4)
-    assert releases.of_version(build.plan(small.agency)) != before
+    assert releases.of_version(plan_version(small.agency)) != before
 
 
 def test_what_must_hold_is_never_released(

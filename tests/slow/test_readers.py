@@ -10,7 +10,8 @@ from pathlib import Path
 
 import duckdb
 
-from cdi import build, publish
+from cdi import publish
+from cdi.build.version import plan_version
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 READER = """
@@ -89,7 +90,7 @@ def test_fifty_readers_during_twenty_publishes_see_one_version_per_connection(
 ) -> None:
     """Each version is marked in three tables, which a reader asks one after the other."""
     assert small.run()
-    planned = build.plan(small.agency)
+    planned = plan_version(small.agency)
     made = Path(shutil.copytree(small.published.resolve(), tmp_path / "made"))
 
     def publish_marked(number: int) -> str:

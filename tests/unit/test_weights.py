@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cdi import build, paths, pipeline
+from cdi import paths, pipeline
 from cdi.agency.model import Agency
+from cdi.build.version import plan_version, read_current
 from cdi.learning import links
 from cdi.learning.weights import find_newest_weights, read_weights, save_weights
 from tests.conftest import SmallAgency
@@ -77,7 +78,7 @@ def test_learning_that_fails_leaves_no_version(state: Path) -> None:
 
 
 def test_a_build_takes_the_newest_weights_and_names_them(ran: SmallAgency) -> None:
-    before = build.plan(ran.agency)
+    before = plan_version(ran.agency)
     assert before.weights == {}
 
     def write(folder: Path) -> dict[str, int]:
@@ -87,14 +88,14 @@ def test_a_build_takes_the_newest_weights_and_names_them(ran: SmallAgency) -> No
         return {"weights": 1, "proven": 90}
 
     saved = save_weights("testville", "links", before.as_of, before.learns_from, write)
-    after = build.plan(ran.agency)
+    after = plan_version(ran.agency)
     assert after.weights == {"links": saved}
     assert after.fingerprint != before.fingerprint
     assert after.learns_from == before.learns_from  # what is learnt does not depend on itself
     assert not pipeline.is_up_to_date("testville", ran.interval)
     assert ran.run()
-    assert build.current("testville") == {
-        **(build.current("testville") or {}),
+    assert read_current("testville") == {
+        **(read_current("testville") or {}),
         "weights": {"links": saved.version},
     }
     assert not ran.run()
@@ -120,11 +121,11 @@ def test_the_same_landing_teaches_the_same_version(
     assert learnt is not None
     assert learnt.described["counts"]["proven"] > 0
     assert "nothing changed" in pipeline.learn_links("sample").evidence
-    version = build.plan(sample).version
+    version = plan_version(sample).version
     # told to learn again from the same state, it says the same
     known = json.loads((learnt.folder / "weights.json").read_text())
     (learnt.folder / "weights.json").write_text(json.dumps({**known, "learnt_from": "elsewhere"}))
     step = pipeline.learn_links("sample")
     assert not step.is_new
     assert f"teaches version {learnt.version} again" in step.evidence
-    assert build.plan(sample).version == version
+    assert plan_version(sample).version == version

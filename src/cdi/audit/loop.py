@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from cdi import build, paths
+from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
@@ -27,6 +27,7 @@ from cdi.audit.findings import differing_logs
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
 from cdi.audit.rates import list_domains
 from cdi.audit.register import ADJUDICATOR, Draw, Register, draw_audit, load_draw
+from cdi.build.version import read_current
 from cdi.errors import AuditError
 from cdi.landing.extract import read_file_as_batch
 from cdi.sql import connect, fetch_dicts
@@ -123,7 +124,7 @@ def _published(agency: Agency) -> Path:
     Raises:
         AuditError: AUDIT-UNPUBLISHED if there is none.
     """
-    if build.current(agency.agency) is None:
+    if read_current(agency.agency) is None:
         raise AuditError(
             "AUDIT-UNPUBLISHED",
             f"no version of {agency.agency} is published to draw from",
@@ -173,7 +174,7 @@ def draw(
 ) -> Draw:
     """Draw an audit from the published version; see `cdi.audit.register.draw_audit`."""
     made = frame(agency, of)
-    version = (build.current(agency.agency) or {})["version"]
+    version = (read_current(agency.agency) or {})["version"]
     return draw_audit(
         agency.agency, version, of, made, Options(logs), auditors, _now(),
         seed=seed, reason=reason,

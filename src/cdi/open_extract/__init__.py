@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 
 from cdi import paths
-from cdi.build import Plan
+from cdi.build.version import Version
 from cdi.open_extract import blocks, tables
 from cdi.open_extract.blocks import Quarter
 from cdi.sql import connect, fetch_dicts, literal, relation
@@ -49,7 +49,7 @@ from days
 """
 
 
-def write(planned: Plan) -> Path:
+def write(planned: Version) -> Path:
     """Write the folder ``open/`` beside the private file.
 
     Returns:

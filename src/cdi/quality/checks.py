@@ -17,7 +17,7 @@ from cdi import paths
 from cdi.agency import code_maps
 from cdi.agency.datasets import DATASETS, READINGS
 from cdi.agency.model import Agency
-from cdi.build import Plan
+from cdi.build.version import Version
 from cdi.errors import GateError
 from cdi.keys import encrypt_texts
 from cdi.landing.accept import accept_batch, begin_check, recount_batch, refuse_batch
@@ -156,7 +156,7 @@ def refusals(agency: Agency, batch: Batch) -> dict[int, list[str]]:
     return found
 
 
-def check_marts(planned: Plan) -> list[dict[str, Any]]:
+def check_marts(planned: Version) -> list[dict[str, Any]]:
     """Check the private file; on success add the table `data_quality` and the validation page.
 
     Args:
@@ -260,9 +260,7 @@ def _open_batch(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) ->
 
 def _open_draws(con: duckdb.DuckDBPyConnection, agency: Agency) -> None:
     """Which logs were drawn and given to whom: proven to be as the register has it."""
-    from cdi.audit.register import (
-        read_assignments,  # numpy and scipy, for the one dataset that needs them
-    )
+    from cdi.audit.register import read_assignments
 
     con.execute(
         "create table drawn (draw_id varchar, call_id varchar, auditor_code varchar, "
@@ -527,7 +525,7 @@ def _quarantine(
     return recount_batch(batch, {row["source_file"]: row["n"] for row in counts})
 
 
-def _batch_results(planned: Plan) -> list[dict[str, Any]]:
+def _batch_results(planned: Version) -> list[dict[str, Any]]:
     return [
         result
         for some in planned.batches.values()

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cdi import build, paths
+from cdi import paths
 from cdi.agency.datasets import DECISIONS
 from cdi.agency.model import Agency
-from cdi.build import Plan
+from cdi.build.version import Version, read_description, resume_version
 from cdi.errors import CdiError
 from cdi.landing.batches import Batch, read_batch
 from cdi.landing.extract import read_file_as_batch
@@ -51,7 +51,7 @@ def of_batch(batch: Batch) -> str:
     return str(batch.manifest["content_sha256"])
 
 
-def of_version(planned: Plan) -> str:
+def of_version(planned: Version) -> str:
     """What a version's failures are about: all it was built from, save people's decisions.
 
     The release is itself a decision; when that is landed, it must still hold.
@@ -102,11 +102,11 @@ def held(agency: Agency) -> list[Held]:
             found += _held(folder, of_batch(batch), what)
     private = paths.published(agency.agency) / ".next"
     if (private / RESULTS).is_file() and (private / "version.json").is_file():
-        found += held_version(build.resume(agency, build.described(private)["version"]))
+        found += held_version(resume_version(agency, read_description(private)["version"]))
     return found
 
 
-def held_version(planned: Plan) -> list[Held]:
+def held_version(planned: Version) -> list[Held]:
     """The failures that stopped the private version; none if its check went well."""
     return _held(planned.folder, of_version(planned), planned.version)
 

@@ -1,0 +1,236 @@
+"""The build: from the landing to a new private DuckDB file, by one `dbt build`."""
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from cdi import paths
+from cdi.agency.datasets import READINGS
+from cdi.audit.tables import create_audit_tables
+from cdi.build.dbt import _target_folder, read_manifest, read_results, run_dbt
+from cdi.build.inputs import create_table, open_landing
+from cdi.build.version import Version, hash_code_parts
+from cdi.files import take_lock
+from cdi.landing.tombstones import read_tombstones
+from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
+
+# of the files that any DuckDB 1.x opens
+STORAGE_VERSION = "v1.0.0"
+
+
+# rules that the facts refer to: shown in `main` as dimensions
+DIMENSIONS = ("evidence_kinds", "offence_groups", "reasons", "rulesets")
+
+
+def build_file(planned: Version) -> Path:
+    """Build the private file.
+
+    Returns:
+        Path of the file, closed and without a write-ahead log.
+
+    Raises:
+        BusyError: BUILD-BUSY if another build of the agency runs.
+        BuildError: BUILD-DBT if dbt fails.
+    """
+    with take_lock(paths.published(planned.agency.agency), planned.agency.agency):
+        shutil.rmtree(planned.folder, ignore_errors=True)
+        planned.folder.mkdir(parents=True)
+        _create_file(planned.file)
+        with connect(planned.file) as con:
+            open_landing(con, planned)
+        run_dbt(planned, planned.file)
+        with connect(planned.file) as con:
+            _keep_run_results(con, planned)
+            _keep_lineage(con, planned)
+            _keep_audits(con, planned)
+            _close_landing(con)
+            _describe_codes(con)
+            _open_views(con)
+        (planned.folder / "version.json").write_text(
+            json.dumps(_describe_version(planned), indent=2, sort_keys=True) + "\n",
+            encoding="utf-8",
+        )
+    return planned.file
+
+
+def _create_file(file: Path) -> None:
+    """Make the empty file: it keeps the storage version that it is made with."""
+    with connect() as con:
+        con.execute(f"attach {literal(str(file))} as made (storage_version '{STORAGE_VERSION}')")
+
+
+@contextlib.contextmanager
+def build_part(planned: Version, *models: str) -> Iterator[Path]:
+    """A private file of some models and what they need, for learning; removed after the block.
+
+    Args:
+        planned: What to read.
+        models: Names of the models; dbt tests nothing here.
+
+    Raises:
+        BusyError: BUILD-BUSY if the same is being made already.
+        BuildError: BUILD-DBT if dbt fails.
+    """
+    home = paths.weights(planned.agency.agency)
+    with (
+        take_lock(home, " ".join(models)),
+        tempfile.TemporaryDirectory(dir=home, prefix=".") as folder,
+    ):
+        file = Path(folder) / planned.file.name
+        with connect(file) as con:
+            open_landing(con, planned)
+        run_dbt(planned, file, models)
+        yield file
+
+
+def _describe_version(planned: Version) -> dict[str, Any]:
+    return {
+        "agency": planned.agency.agency,
+        "version": planned.version,
+        "fingerprint": planned.fingerprint,
+        "as_of": planned.as_of.isoformat(),
+        "batches": {
+            name: [b.manifest["batch_id"] for b in some] for name, some in planned.batches.items()
+        },
+        "weights": {kind: learnt.version for kind, learnt in planned.weights.items()},
+        "code": hash_code_parts(planned.agency),
+        "erasures": len(read_tombstones(planned.agency.agency)),
+    }
+
+
+def _close_landing(con: duckdb.DuckDBPyConnection) -> None:
+    """Remove what reads the landing: the published file stands alone."""
+    for (view,) in con.execute(
+        "select view_name from duckdb_views() where schema_name = 'staging'"
+    ).fetchall():
+        con.execute(f"drop view staging.{ident(view)}")
+    con.execute("drop schema landing cascade")
+
+
+def _describe_codes(con: duckdb.DuckDBPyConnection) -> None:
+    """Comments on the agency's code maps, from where dbt knows them as sources."""
+    sources = yaml.safe_load((paths.DBT_PROJECT / "models" / "sources.yml").read_text("utf-8"))
+    (codes,) = (source for source in sources["sources"] if source["name"] == "codes")
+    for table in codes["tables"]:
+        meanings = {column["name"]: column["description"] for column in table["columns"]}
+        comment(con, f"codes.{table['name']}", table["description"], meanings)
+
+
+def _open_views(con: duckdb.DuckDBPyConnection) -> None:
+    """Show in `main`, as views, what is not one of its few tables: measures and dimensions."""
+    shown = {
+        f"measures.{name}": name
+        for (name,) in con.execute(
+            "select table_name from duckdb_tables() where schema_name = 'measures'"
+        ).fetchall()
+    }
+    shown |= {f"rules.{name}": f"dim_{name}" for name in DIMENSIONS}
+    for table, view in shown.items():
+        con.execute(f"create view main.{view} as from {table}")
+        of = {"table": table}
+        text = scalar(
+            con,
+            "select comment from duckdb_tables() where schema_name || '.' || table_name = $table",
+            of,
+        )
+        columns = con.execute(
+            "select column_name, comment from duckdb_columns() "
+            "where schema_name || '.' || table_name = $table and comment is not null",
+            of,
+        ).fetchall()
+        comment(con, f"main.{view}", text, dict(columns), kind="view")
+
+
+def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
+    """The table `run_results`: each model, seed and test of the build, with seconds and rows."""
+    rows = []
+    for result in read_results(_target_folder(planned)):
+        kind, _, name = result["unique_id"].split(".", 2)
+        relation = result.get("relation_name")
+        is_table = kind in ("model", "seed") and relation
+        rows.append(
+            {
+                "node": name,
+                "resource_type": kind,
+                "status": result["status"],
+                "execution_seconds": result["execution_time"],
+                "row_count": scalar(con, f"select count(*) from {relation}") if is_table else None,
+                "failures": result.get("failures"),
+            }
+        )
+    columns = {
+        "node": "VARCHAR", "resource_type": "VARCHAR", "status": "VARCHAR",
+        "execution_seconds": "DOUBLE", "row_count": "BIGINT", "failures": "BIGINT",
+    }  # fmt: skip
+    create_table(con, "measures.run_results", columns, rows)
+    comment(
+        con,
+        "measures.run_results",
+        "What dbt did in this build; the only table that differs between two equal builds. "
+        "One row per model, seed and test.",
+        {
+            "node": "Name in the dbt project.",
+            "resource_type": "model, seed or test.",
+            "status": "What dbt says of it.",
+            "execution_seconds": "Seconds it took.",
+            "row_count": "Rows of the model or seed.",
+            "failures": "Rows against a test.",
+        },
+    )
+
+
+def _keep_lineage(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
+    """The table `lineage`: what each table is made from."""
+    known = read_manifest(planned)
+    names = {
+        key: f"{node['schema']}.{node.get('identifier') or node['alias']}"
+        for key, node in (known["nodes"] | known["sources"]).items()
+    }
+    rows = [
+        {"table_name": names[key], "made_from": names[parent]}
+        for key, node in known["nodes"].items()
+        if node["resource_type"] == "model"
+        for parent in node["depends_on"]["nodes"]
+    ]
+    create_table(con, "measures.lineage", {"table_name": "VARCHAR", "made_from": "VARCHAR"}, rows)
+    comment(
+        con,
+        "measures.lineage",
+        "What tables are made from; landing is not published. One row per table and what it reads.",
+        {"table_name": "Schema and table.", "made_from": "Schema and table that it reads."},
+    )
+
+
+def _keep_audits(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
+    """The tables of the audits: rates with intervals."""
+    rows = {}
+    if planned.batches.get(READINGS):
+        from cdi.audit.results import result_rows  # scipy takes a second to import
+
+        rows = result_rows(con, planned.agency.agency, planned.agency.cancelled_statuses)
+    create_audit_tables(con, rows)
+
+
+def summarise_build(planned: Version) -> str:
+    """A few lines for the task's note: models with rows and seconds, tests passed."""
+    with connect(planned.file, read_only=True) as con:
+        models = fetch_dicts(
+            con, "select node, row_count, execution_seconds from main.run_results "
+            "where resource_type = 'model' order by node"
+        )  # fmt: skip
+        tests = scalar(
+            con, "select count(*) from main.run_results where resource_type = 'test' "
+            "and status = 'pass'"
+        )  # fmt: skip
+    lines = [f"version {planned.version}, as of {planned.as_of:%Y-%m-%d %H:%M} UTC"]
+    lines += [
+        f"- {m['node']}: {m['row_count']:,} rows, {m['execution_seconds']:.2f} s" for m in models
+    ]
+    return "\n".join([*lines, f"{tests} dbt tests passed"])
