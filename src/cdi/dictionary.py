@@ -125,7 +125,7 @@ def markdown() -> str:
         tempfile.TemporaryDirectory() as folder,
         paths.environment(CDI_HOME=folder),
     ):
-        from cdi.quality import checks
+        from cdi.quality.results import create_results_table
 
         agency = load_agency(paths.SIMULATED)
         nothing = Version(
@@ -133,7 +133,7 @@ def markdown() -> str:
         )
         build_file(nothing)
         with connect(nothing.file) as con:
-            checks.create_results(con)
+            create_results_table(con)
             return page(con)
 
 

@@ -77,7 +77,10 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
     Raises:
         GateError: GATE-LANDING if a rule stops it, GATE-GONE if there is no such pending batch.
     """
-    from cdi.quality import checks  # Great Expectations takes seconds to import
+    from cdi.quality.checks import (
+        check_batch,
+        summarise_results,  # Great Expectations takes seconds to import
+    )
 
     home = paths.landing(agency, dataset)
     if (home / "batches" / batch_id).is_dir():
@@ -90,11 +93,11 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
             "clear the task `extract`, not the check alone",
         )
     batch = read_batch(home / "pending" / batch_id)
-    accepted, results = checks.check_batch(load_agency(agency), batch)
+    accepted, results = check_batch(load_agency(agency), batch)
     if accepted is None:
         return Step(False, "nothing new: the same content was accepted meanwhile")
     told = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
-    return Step(True, f"{told}\n{checks.evidence(results)}", batch_id)
+    return Step(True, f"{told}\n{summarise_results(results)}", batch_id)
 
 
 def learn_links(agency: str, as_of: datetime | None = None) -> Step:
@@ -166,32 +169,34 @@ def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
         asks: If not blank, a failure that people may release is no error here: the step after this
             one asks them, and checks again.
     """
-    from cdi.quality import checks, releases
+    from cdi.quality import checks
+    from cdi.quality.checks import summarise_results
+    from cdi.quality.releases import find_stopped_of_version
 
     planned = resume_version(load_agency(agency), version)
     try:
         results = checks.check_marts(planned)
     except GateError as error:
-        if not asks or not all(held.is_releasable for held in releases.held_version(planned)):
+        if not asks or not all(held.is_releasable for held in find_stopped_of_version(planned)):
             raise
         return Step(True, f"held until two people release it\n{error}", version)
-    return Step(True, checks.evidence(r for r in results if r["border"] == "marts"), version)
+    return Step(True, summarise_results(r for r in results if r["border"] == "marts"), version)
 
 
 def held(agency: str, version: str) -> "list[Held]":
     """The failures that stopped the private version; see `cdi.quality.releases`."""
-    from cdi.quality import releases
+    from cdi.quality.releases import find_stopped_of_version
 
-    return releases.held_version(resume_version(load_agency(agency), version))
+    return find_stopped_of_version(resume_version(load_agency(agency), version))
 
 
 def release_and_check(agency: str, version: str, reason: str, by: str, second_person: str) -> Step:
     """Write down that two people release what stopped the version, and check it again."""
-    from cdi.quality import releases
+    from cdi.people.decisions import waive_check
 
     for stopped in held(agency, version):
         rule_id, what = stopped.rule_id, stopped.what
-        releases.release(load_agency(agency), rule_id, reason, by, second_person, what)
+        waive_check(load_agency(agency), rule_id, reason, by, second_person, what)
     return check_marts(agency, version)
 
 
@@ -225,7 +230,7 @@ def draw_audit(
     auditors: str | None = None,
     reason: str | None = None,
 ) -> Step:
-    """Draw an audit from the published version; see `cdi.audit.loop`.
+    """Draw an audit from the published version; see `cdi.people.audit`.
 
     Args:
         agency: Whose audit.
@@ -237,8 +242,9 @@ def draw_audit(
         auditors: Staff numbers, separated by commas; by default those of agency.yaml.
         reason: Why days that were drawn before are drawn again.
     """
-    from cdi.audit import loop
     from cdi.errors import AuditError
+    from cdi.people import audit as people_audit
+    from cdi.people.audit import choose_period, draw_period, summarise_draw
 
     loaded = load_agency(agency)
     days = [date.fromisoformat(day) if day else None for day in (starts_on, ends_on)]
@@ -248,23 +254,27 @@ def draw_audit(
     if is_default and not (names or loaded.auditors):
         return Step(False, f"nothing to draw: `auditors` of {loaded.folder}/agency.yaml names none")
     try:
-        period = loop.period(loaded, universe, *days)
-        made = loop.draw(
-            loaded, period, names or loaded.auditors, logs=int(logs or loop.LOGS), reason=reason
+        period = choose_period(loaded, universe, *days)
+        made = draw_period(
+            loaded,
+            period,
+            names or loaded.auditors,
+            logs=int(logs or people_audit.LOGS),
+            reason=reason,
         )
     except AuditError as error:
         if is_default and error.rule_id in ("AUDIT-REDRAWN", "AUDIT-PERIOD", "AUDIT-UNPUBLISHED"):
             return Step(False, f"nothing to draw: {error.message}")
         raise
-    return Step(True, loop.evidence(made), made.draw_id)
+    return Step(True, summarise_draw(made), made.draw_id)
 
 
 def write_worksheets(agency: str, draw_id: str) -> Step:
-    """Write the auditors' worksheets of a draw; see `cdi.audit.loop`."""
-    from cdi.audit import loop
+    """Write the auditors' worksheets of a draw; see `cdi.people.audit`."""
+    from cdi.people.audit import find_draw, write_draw_worksheets
 
     loaded = load_agency(agency)
-    files = loop.write_worksheets(loaded, loop.newest_draw(loaded, draw_id))
+    files = write_draw_worksheets(loaded, find_draw(loaded, draw_id))
     lines = [f"{len(files)} worksheets; give each to its auditor", *(f"- {f}" for f in files)]
     return Step(True, "\n".join(lines), draw_id)
 

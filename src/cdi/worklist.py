@@ -15,10 +15,11 @@ from typing import Any
 import duckdb
 from markupsafe import Markup, escape
 
-from cdi import decision_sheet, explain
+from cdi import explain
 from cdi.agency.model import Agency
 from cdi.build.version import Version
 from cdi.decision_page import FACT, VERDICTS, fact_in_words, words
+from cdi.people.worklist_sheet import write_worklist_csv, write_worklist_xlsx
 from cdi.render import render
 from cdi.sql import fetch_dicts
 
@@ -62,9 +63,9 @@ def write(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
     title = f"Worklist of {planned.agency.name}, version {planned.version}"
     if planned.agency.is_simulated and "SIMULATED" not in title:
         title = f"SIMULATED: {title}"
-    decision_sheet.write_csv(folder / "worklist.csv", rows)
+    write_worklist_csv(folder / "worklist.csv", rows)
     made_at = release["as_of"]
-    decision_sheet.write_xlsx(folder / "worklist.xlsx", rows, reasons, title, made_at)
+    write_worklist_xlsx(folder / "worklist.xlsx", rows, reasons, title, made_at)
 
     paged = _paged(rows)
     pages = page_names(row["call_id"] for row in paged)

@@ -23,13 +23,22 @@ from cdi import paths, pipeline, runner
 from cdi.agency.datasets import READINGS
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.audit import loop
 from cdi.audit.design import Options
 from cdi.audit.estimators import Floats
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import Draw, draw_audit
 from cdi.audit.results import estimate_rates
+from cdi.people import audit
+from cdi.people.audit import (
+    add_months,
+    choose_period,
+    deliver_worksheet,
+    draw_period,
+    predict_period,
+    read_audited_rates,
+    write_draw_worksheets,
+)
 from cdi_proofs.auditors import fill_in_sheet, true_readings
 from cdi_proofs.published import run_simulated
 
@@ -40,7 +49,7 @@ FIRST_ROUND_MONTHS = 5
 Say = Callable[[str], None]
 
 
-def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = loop.LOGS) -> dict[str, Any]:
+def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = audit.LOGS) -> dict[str, Any]:
     """Rehearse; also to ``<state>/audit_rehearsal.json``.
 
     Args:
@@ -57,17 +66,17 @@ def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = loop.LOGS) -> dict[
         run_simulated(say)
         agency = load_agency(paths.SIMULATED)
         starts, ends, middle = _days(agency)
-        whole = loop.period(agency, "frame", starts, ends)
-        first = loop.period(agency, "frame", starts, middle)
-        second = loop.period(agency, "frame", middle, ends)
+        whole = choose_period(agency, "frame", starts, ends)
+        first = choose_period(agency, "frame", starts, middle)
+        second = choose_period(agency, "frame", middle, ends)
         say(f"{seeds} audits of {whole.name}")
-        draws = _replicate(agency, whole, loop.frame(agency, whole), seeds, logs)
+        draws = _replicate(agency, whole, predict_period(agency, whole), seeds, logs)
         say(f"{seeds} audits of {second.name}, without a round before")
-        before = _replicate(agency, second, loop.frame(agency, second), seeds, logs)
+        before = _replicate(agency, second, predict_period(agency, second), seeds, logs)
         say(f"a first round, of {first.name}: drawn, read, landed, learnt from, published")
         told = _first_round(agency, first, logs)
         say(f"{seeds} audits of {second.name}, with what the first round taught")
-        after = _replicate(agency, second, loop.frame(agency, second), seeds, logs)
+        after = _replicate(agency, second, predict_period(agency, second), seeds, logs)
     widths = [np.mean([row["half_width"] for row in rows]) for rows in (before, after)]
     made = {
         "is_simulated": True,
@@ -100,8 +109,8 @@ def _clear() -> None:
 def _days(agency: Agency) -> tuple[date, date, date]:
     """First day, end of what is mature, and the first day of the second round."""
     days = runner.default_interval(agency).days(agency)
-    ends = loop.month(days[-1], 0)  # the last month is not mature
-    return days[0], ends, loop.month(days[0], FIRST_ROUND_MONTHS)
+    ends = add_months(days[-1], 0)  # the last month is not mature
+    return days[0], ends, add_months(days[0], FIRST_ROUND_MONTHS)
 
 
 def _summary(draws: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -190,17 +199,17 @@ def _truth(frame: Frame) -> tuple[Floats, Floats]:
 
 def _first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
     """A whole round, to a published version whose models have learnt from it."""
-    draw = loop.draw(agency, period, NAMES, logs=logs, seed=1, reason="rehearsal, first round")
-    for sheet in loop.write_worksheets(agency, draw):
+    draw = draw_period(agency, period, NAMES, logs=logs, seed=1, reason="rehearsal, first round")
+    for sheet in write_draw_worksheets(agency, draw):
         if sheet.suffix == ".csv":
             filled = sheet.with_name(f"filled_{sheet.name}")
-            loop.deliver(agency, fill_in_sheet(sheet, filled, READ_AT))
+            deliver_worksheet(agency, fill_in_sheet(sheet, filled, READ_AT))
     interval = runner.default_interval(agency)
     landed = pipeline.extract(agency.agency, READINGS, interval)
     pipeline.check_landing(agency.agency, READINGS, str(landed.result))
     pipeline.learn_text(agency.agency)
     pipeline.run_directly(agency.agency, interval)
-    rows = loop.told(agency, draw.draw_id)
+    rows = read_audited_rates(agency, draw.draw_id)
     force = rows[0]
     y, m = _truth(draw.frame)
     rate = float(y.sum() / m.sum())

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from cdi import paths
-from cdi.audit.worksheets import HEADER
+from cdi.people.audit_sheet import HEADER
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
 from cdi_force.scenario import load_scenario
@@ -34,7 +34,7 @@ def fill_in_sheet(sheet: Path, target: Path, read_at: datetime) -> Path:
     """Fill in an auditor's CSV worksheet with what is true.
 
     Args:
-        sheet: As `cdi.audit.worksheets` wrote it.
+        sheet: As `cdi.people.audit_sheet` wrote it.
         target: The filled-in file.
         read_at: Local time that is written down.
 

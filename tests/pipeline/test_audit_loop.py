@@ -14,10 +14,18 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import cli, paths, pipeline
-from cdi.audit import loop, worksheets
 from cdi.audit.register import Draw, Register, read_assignments
 from cdi.errors import AuditError
 from cdi.landing.batches import accepted_batches
+from cdi.people import audit_sheet
+from cdi.people.audit import (
+    choose_period,
+    deliver_worksheet,
+    draw_period,
+    find_draw,
+    write_draw_worksheets,
+)
+from cdi.people.audit_sheet import read_audit_sheet, write_audit_sheet
 from cdi.sql import connect
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 
@@ -75,8 +83,8 @@ def fresh(force: SmallAgency) -> Iterator[SmallAgency]:
 
 
 def draw(force: SmallAgency, **given: Any) -> Draw:
-    period = loop.period(force.agency, "frame", STARTS, ENDS)
-    return loop.draw(force.agency, period, AUDITORS, **{"logs": 60, "seed": 1, **given})
+    period = choose_period(force.agency, "frame", STARTS, ENDS)
+    return draw_period(force.agency, period, AUDITORS, **{"logs": 60, "seed": 1, **given})
 
 
 def sheet(made: Draw, auditor: str, ending: str = "csv") -> Path:
@@ -108,26 +116,26 @@ def filled(made: Draw, auditor: str, **changed: Any) -> Path:
 
 def deliver(force: SmallAgency, made: Draw) -> None:
     for auditor in AUDITORS:
-        done = loop.deliver(force.agency, filled(made, auditor))
+        done = deliver_worksheet(force.agency, filled(made, auditor))
         assert done.read == done.given
 
 
 def test_the_default_period_is_whole_and_mature(fresh: SmallAgency) -> None:
     """As of 5 March, with calls from 5 January on, no whole month is mature."""
     with pytest.raises(AuditError, match="AUDIT-PERIOD"):
-        loop.period(fresh.agency, "frame")
+        choose_period(fresh.agency, "frame")
 
 
 def test_a_sheet_shows_the_log_and_no_prediction(fresh: SmallAgency) -> None:
     made = draw(fresh, logs=120)
-    loop.write_worksheets(fresh.agency, made)
+    write_draw_worksheets(fresh.agency, made)
     given: list[str] = []
     for auditor in AUDITORS:
         book = openpyxl.load_workbook(sheet(made, auditor, "xlsx"))
         assert book.sheetnames == ["Instructions", "Logs", "Crimes", "Codes"]
         assert all(str(page["A1"].value).startswith("SIMULATED") for page in book)
         headings = [cell.value for cell in book["Logs"][2]]
-        assert headings == [*worksheets.SHOWN.values(), *worksheets.READ.values()]
+        assert headings == [*audit_sheet.SHOWN.values(), *audit_sheet.READ.values()]
         rows = list(book["Logs"].iter_rows(min_row=3, values_only=True))
         given += [str(row[0]) for row in rows]
         assert all(row[-3:] == (None, None, None) for row in rows)
@@ -143,10 +151,10 @@ def test_a_sheet_shows_the_log_and_no_prediction(fresh: SmallAgency) -> None:
 
 def test_what_a_caller_said_is_never_a_formula(fresh: SmallAgency) -> None:
     made = draw(fresh, logs=160)
-    loop.write_worksheets(fresh.agency, made)
-    logs = [{"call_id": "T-0000", **dict.fromkeys(list(worksheets.SHOWN)[1:], "=1+1")}]
+    write_draw_worksheets(fresh.agency, made)
+    logs = [{"call_id": "T-0000", **dict.fromkeys(list(audit_sheet.SHOWN)[1:], "=1+1")}]
     facts = {"agency": "x", "draw_id": "d", "auditor": "a", "is_simulated": False}
-    xlsx, plain = worksheets.write(paths.home(), facts, logs, [("A1", "@sum")])
+    xlsx, plain = write_audit_sheet(paths.home(), facts, logs, [("A1", "@sum")])
     book = openpyxl.load_workbook(xlsx)
     assert {cell.data_type for row in book["Logs"].iter_rows(min_row=3) for cell in row} <= {
         "s",
@@ -159,12 +167,12 @@ def test_what_a_caller_said_is_never_a_formula(fresh: SmallAgency) -> None:
 
 def test_a_filled_in_workbook_says_what_the_csv_says(fresh: SmallAgency) -> None:
     made = draw(fresh)
-    loop.write_worksheets(fresh.agency, made)
-    expected = worksheets.read(filled(made, "1207"))
+    write_draw_worksheets(fresh.agency, made)
+    expected = read_audit_sheet(filled(made, "1207"))
     file = sheet(made, "1207", "xlsx")
     book = openpyxl.load_workbook(file)
     logs, crimes, line = book["Logs"], book["Crimes"], 3
-    columns = len(worksheets.SHOWN)
+    columns = len(audit_sheet.SHOWN)
     for row in range(3, logs.max_row + 1):
         n = int(logs.cell(row, 1).value[2:])
         for place, value in enumerate((int(is_crime(n)), int(is_recorded(n)), READ_AT), start=1):
@@ -179,11 +187,11 @@ def test_a_filled_in_workbook_says_what_the_csv_says(fresh: SmallAgency) -> None
     def key(row: dict[str, str]) -> tuple[str, str]:
         return row["call_reference"], row["crime_number"]
 
-    assert sorted(worksheets.read(file), key=key) == sorted(expected, key=key)
+    assert sorted(read_audit_sheet(file), key=key) == sorted(expected, key=key)
     crimes.cell(3, 3, "=A1")
     book.save(file)
     with pytest.raises(AuditError, match=r"AUDIT-SHEET.*formula"):
-        worksheets.read(file)
+        read_audit_sheet(file)
 
 
 @pytest.mark.parametrize("end", [0, 4000])
@@ -191,18 +199,18 @@ def test_a_workbook_that_is_cut_or_locked_is_no_worksheet(
     fresh: SmallAgency, tmp_path: Path, end: int
 ) -> None:
     made = draw(fresh)
-    loop.write_worksheets(fresh.agency, made)
+    write_draw_worksheets(fresh.agency, made)
     cut, locked = tmp_path / "cut.xlsx", tmp_path / "locked.xlsx"
     cut.write_bytes(sheet(made, "1207", "xlsx").read_bytes()[:end])
     locked.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(end))  # as Excel encrypts it
     for file in (cut, locked):
         with pytest.raises(AuditError, match="AUDIT-SHEET"):
-            worksheets.read(file)
+            read_audit_sheet(file)
 
 
 def test_findings_are_landed_and_counted(fresh: SmallAgency) -> None:
     made = draw(fresh)
-    loop.write_worksheets(fresh.agency, made)
+    write_draw_worksheets(fresh.agency, made)
     deliver(fresh, made)
     fresh.extract_and_check("audit_readings")
     (batch,) = accepted_batches("testville", "audit_readings")
@@ -239,9 +247,9 @@ def test_findings_that_cannot_be_are_refused_by_the_command(
     fresh: SmallAgency, changed: dict[str, Any], rule: str
 ) -> None:
     made = draw(fresh)
-    loop.write_worksheets(fresh.agency, made)
+    write_draw_worksheets(fresh.agency, made)
     with pytest.raises(AuditError, match=rule):
-        loop.deliver(fresh.agency, filled(made, "1207", **changed))
+        deliver_worksheet(fresh.agency, filled(made, "1207", **changed))
     assert not list((paths.audit("testville") / "findings").glob("*"))
 
 
@@ -259,14 +267,14 @@ def test_a_crime_that_breaks_a_rule_takes_its_whole_log_with_it(
 ) -> None:
     """Set apart alone, a crime that was not recorded would make its log kinder."""
     made = draw(fresh)
-    loop.write_worksheets(fresh.agency, made)
-    rows = worksheets.read(filled(made, "1207"))
+    write_draw_worksheets(fresh.agency, made)
+    rows = read_audit_sheet(filled(made, "1207"))
     crime = next(r for r in rows if r["recorded_code"] == "N")
     crime |= changed
     folder = paths.audit("testville") / "findings"
     folder.mkdir()
     with (folder / "mine.csv").open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, worksheets.HEADER)
+        writer = csv.DictWriter(handle, audit_sheet.HEADER)
         writer.writeheader()
         writer.writerows(rows)
     fresh.extract_and_check("audit_readings")
@@ -285,13 +293,13 @@ def test_a_crime_that_breaks_a_rule_takes_its_whole_log_with_it(
 
 def test_rows_that_somebody_puts_there_are_checked_at_the_border(fresh: SmallAgency) -> None:
     made = draw(fresh)
-    loop.write_worksheets(fresh.agency, made)
+    write_draw_worksheets(fresh.agency, made)
     folder = paths.audit("testville") / "findings"
     folder.mkdir()
     other = next(n for n in range(CALLS) if number(n) not in set(made.call_ids))
-    rows = worksheets.read(filled(made, "1207", call_reference=number(other)))
+    rows = read_audit_sheet(filled(made, "1207", call_reference=number(other)))
     with (folder / "mine.csv").open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, worksheets.HEADER)
+        writer = csv.DictWriter(handle, audit_sheet.HEADER)
         writer.writeheader()
         writer.writerows(rows)
     fresh.extract_and_check("audit_readings")
@@ -305,7 +313,7 @@ def test_rows_that_somebody_puts_there_are_checked_at_the_border(fresh: SmallAge
 
 def written(file: Path, rows: list[dict[str, str]]) -> Path:
     with file.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, worksheets.HEADER)
+        writer = csv.DictWriter(handle, audit_sheet.HEADER)
         writer.writeheader()
         writer.writerows(rows)
     return file
@@ -327,16 +335,16 @@ def missed(rows: list[dict[str, str]], log: str) -> list[dict[str, str]]:
 
 def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency) -> None:
     made = draw(fresh, logs=120)
-    loop.write_worksheets(fresh.agency, made)
-    loop.deliver(fresh.agency, filled(made, "1207"))
+    write_draw_worksheets(fresh.agency, made)
+    deliver_worksheet(fresh.agency, filled(made, "1207"))
     file = filled(made, "1311")
-    rows = worksheets.read(file)
+    rows = read_audit_sheet(file)
     twice = {c for c, second in zip(made.call_ids, made.seconds, strict=True) if second}
     log, other = [
         r for r in rows if r["call_reference"] in twice and r["recorded_count"] == "1"
     ][:2]  # fmt: skip
     rows = missed(rows, log["call_reference"])
-    done = loop.deliver(fresh.agency, written(file, rows))
+    done = deliver_worksheet(fresh.agency, written(file, rows))
     assert done.undecided == 1
     assert {f.suffix for f in done.sheets} == {".xlsx", ".csv"}
     book = openpyxl.load_workbook(next(f for f in done.sheets if f.suffix == ".xlsx"))
@@ -344,17 +352,17 @@ def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency
     assert line[0] == log["call_reference"]
     assert any("A1, recorded Y" in str(value) for value in line)
     assert any("A1, recorded N" in str(value) for value in line)
-    decided = loop.deliver(fresh.agency, filled(made, "FCR"))
+    decided = deliver_worksheet(fresh.agency, filled(made, "FCR"))
     assert (decided.auditor, decided.read, decided.undecided) == ("FCR", 1, 0)
     # on what the two agree there is nothing to decide
     agreed = [{**r, "auditor_code": "FCR"} for r in missed(rows, other["call_reference"])]
     agreed = [r for r in agreed if r["call_reference"] == other["call_reference"]]
     with pytest.raises(AuditError, match=f"AUDIT-AGREED.*{other['call_reference']}"):
-        loop.deliver(fresh.agency, written(file.with_name("agreed.csv"), agreed))
+        deliver_worksheet(fresh.agency, written(file.with_name("agreed.csv"), agreed))
     # a later difference stands in one sheet with the first, whose delivery it replaces
-    done = loop.deliver(fresh.agency, written(file, missed(rows, other["call_reference"])))
+    done = deliver_worksheet(fresh.agency, written(file, missed(rows, other["call_reference"])))
     assert done.undecided == 1
-    decided = loop.deliver(fresh.agency, filled(made, "FCR"))
+    decided = deliver_worksheet(fresh.agency, filled(made, "FCR"))
     assert (decided.read, decided.undecided) == (2, 0)
 
 
@@ -373,7 +381,7 @@ def test_the_commands_plan_draw_and_take_findings(fresh: SmallAgency) -> None:
     assert "logs of frame_20260105_20260107 for +/- 8 points on force" in told
     told = run(*DRAW)
     assert "draw frame_20260105_20260107_1: 60 of 160 logs" in told
-    made = loop.newest_draw(fresh.agency)
+    made = find_draw(fresh.agency)
     told = run("findings", "testville", *(str(filled(made, auditor)) for auditor in AUDITORS))
     assert "1207: " in told
     assert "logs read" in told
@@ -385,8 +393,8 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     before = version.resolve()
     made = draw(fresh, logs=80)
     assert not fresh.run()  # a draw alone changes no figure
-    loop.write_worksheets(fresh.agency, made)
-    loop.deliver(fresh.agency, filled(made, "1207"))
+    write_draw_worksheets(fresh.agency, made)
+    deliver_worksheet(fresh.agency, filled(made, "1207"))
     assert fresh.run()
     assert "AUDIT-INCOMPLETE" in run("estimate", "testville")  # peeking; and an auditor is missing
     assert fresh.rows("select count(*) from audited_rates") == [(0,)]
@@ -394,7 +402,7 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     page = (fresh.published / "report.html").read_text(encoding="utf-8")
     assert "tells no rate (AUDIT-INCOMPLETE)" in page
     assert "Uncorrected indication" in page
-    loop.deliver(fresh.agency, filled(made, "1311"))
+    deliver_worksheet(fresh.agency, filled(made, "1311"))
     assert fresh.run()
     crimes = [n for n in range(CALLS) if is_crime(n) and n < 240]
     truth = sum(map(is_recorded, crimes)) / len(crimes)
@@ -437,7 +445,7 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
 
 def test_a_census_is_published_with_its_rate_for_limits(fresh: SmallAgency) -> None:
     made = draw(fresh, logs=160)  # all that there are
-    loop.write_worksheets(fresh.agency, made)
+    write_draw_worksheets(fresh.agency, made)
     deliver(fresh, made)
     assert fresh.run()
     crimes = [int(str(call_id)[2:]) for call_id in made.call_ids]
@@ -473,7 +481,7 @@ def test_a_changed_frame_or_prediction_stops_every_command(
     fresh: SmallAgency, column: str, value: Any, rule: str
 ) -> None:
     made = draw(fresh)
-    loop.write_worksheets(fresh.agency, made)
+    write_draw_worksheets(fresh.agency, made)
     file = paths.audit("testville") / made.draw_id / "frame.parquet"
     table = pq.read_table(file)
     values = table[column].to_pylist()

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from cdi import comparison, decisions
+from cdi import comparison
 from cdi.errors import BuildError
+from cdi.people.decisions import add_decision
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
@@ -16,7 +17,7 @@ def test_each_change_is_told_with_its_cause(ran: SmallAgency) -> None:
     assert not (first / "comparison.json").exists()
 
     # a person dismisses the crime of T-0002
-    decisions.decide(
+    add_decision(
         ran.agency,
         {"decision_kind": "dismissed", "call_reference": "T-0002", "decided_by": "1207",
          "reason_code": "GOOD_INTENT"},

@@ -4,9 +4,11 @@ import csv
 
 import pytest
 
-from cdi import decisions, paths, pipeline
+from cdi import paths, pipeline
 from cdi.errors import AgencyError, CdiError
 from cdi.landing.batches import accepted_batches
+from cdi.people import decisions
+from cdi.people.decisions import add_decision
 from cdi.sql import connect
 from tests.conftest import SmallAgency, csv_bytes
 
@@ -124,10 +126,8 @@ def test_agency_yaml_says_nothing_of_decisions(small: SmallAgency) -> None:
 
 def test_the_command_writes_a_row_that_the_next_run_takes_up(ran: SmallAgency) -> None:
     given = {"call_reference": "T-0002", "reason": "he says so, mail ada@example.org"}
-    first = decisions.decide(
-        ran.agency, {"decision_kind": "confirmed", "decided_by": "1207", **given}
-    )
-    second = decisions.decide(
+    first = add_decision(ran.agency, {"decision_kind": "confirmed", "decided_by": "1207", **given})
+    second = add_decision(
         ran.agency,
         {"decision_kind": "dismissed", "reason_code": "GOOD_INTENT", "decided_by": "1208", **given},
     )
@@ -151,7 +151,7 @@ def test_a_decision_against_a_rule_is_not_written(ran: SmallAgency) -> None:
         (linked, "no record R9"),
     ]:
         with pytest.raises(CdiError, match=told) as refused:
-            decisions.decide(ran.agency, {"decided_by": "1207", **given})
+            add_decision(ran.agency, {"decided_by": "1207", **given})
         assert refused.value.rule_id == "DECIDE-REFUSED"
     assert not paths.decisions("testville").exists()
 
@@ -166,13 +166,13 @@ def test_rape_is_dismissed_by_two_people(small: SmallAgency) -> None:
     given = {"decision_kind": "dismissed", "call_reference": "T-0002", "decided_by": "1207",
              "reason_code": "CREDIBLE_CONTRARY"}  # fmt: skip
     with pytest.raises(CdiError, match="two people"):
-        decisions.decide(small.agency, given)
-    assert decisions.decide(small.agency, {**given, "second_person": "1208"})
+        add_decision(small.agency, given)
+    assert add_decision(small.agency, {**given, "second_person": "1208"})
 
 
 def test_without_a_published_version_there_is_nothing_to_decide_about(small: SmallAgency) -> None:
     with pytest.raises(CdiError, match="no version of testville is published"):
-        decisions.decide(
+        add_decision(
             small.agency,
             {"decision_kind": "confirmed", "call_reference": "T-0002", "decided_by": "1207"},
         )

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from cdi import erase, paths, pipeline
-from cdi.audit import loop
 from cdi.audit.register import Register, load_draw
 from cdi.errors import CdiError
 from cdi.landing import batches, extract
 from cdi.landing.batches import accepted_batches
 from cdi.landing.tombstones import read_hashes, read_tombstones
+from cdi.people.audit import deliver_worksheet, write_draw_worksheets
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 from tests.conftest import CALLS as SMALL
 from tests.pipeline.test_audit_loop import CALLS, TYPES, draw, filled, is_recorded, number
@@ -69,10 +69,10 @@ def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
 def log(force: SmallAgency) -> int:
     """A drawn log with a record and a refused row; it is put wherever else a log can be."""
     drawn = draw(force)
-    loop.write_worksheets(force.agency, drawn)
+    write_draw_worksheets(force.agency, drawn)
     n = next(n for n in NAMED if is_recorded(n) and number(n) in drawn.call_ids)
     auditor = drawn.auditors[drawn.call_ids.index(number(n))]
-    loop.deliver(force.agency, filled(drawn, auditor))
+    deliver_worksheet(force.agency, filled(drawn, auditor))
     write(force, "a.csv", row("D1", call_reference=f"t{n:04d}"), row("D2", call_reference="T0001"))
     for dataset in ("decisions", "audit_readings"):
         force.extract_and_check(dataset)

@@ -10,7 +10,8 @@ from cdi import paths, pipeline
 from cdi.build.version import plan_version
 from cdi.errors import CdiError, GateError
 from cdi.landing.batches import accepted_batches
-from cdi.quality import releases
+from cdi.people.decisions import waive_check
+from cdi.quality.releases import Held, find_stopped, version_content_id
 from cdi.quality.rules import all_rules
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.pipeline.test_decisions import row, write
@@ -18,10 +19,10 @@ from tests.pipeline.test_decisions import row, write
 WHY = "half a year was deleted, as agreed with the owner"
 
 
-def released(small: SmallAgency, rule_id: str, **given: str) -> releases.Held:
+def released(small: SmallAgency, rule_id: str, **given: str) -> Held:
     """Release by two people, unless `given` says otherwise."""
     people = {"by": "1207", "second_person": "1311", "reason": WHY}
-    return releases.release(small.agency, rule_id, **{**people, **given})  # type: ignore[arg-type]
+    return waive_check(small.agency, rule_id, **{**people, **given})  # type: ignore[arg-type]
 
 
 def deliver(small: SmallAgency, rows: int) -> None:
@@ -43,7 +44,7 @@ def stopped(small: SmallAgency) -> SmallAgency:
 def test_a_refused_batch_is_held_and_enters_once_two_people_released_it(
     stopped: SmallAgency,
 ) -> None:
-    (held,) = releases.held(stopped.agency)
+    (held,) = find_stopped(stopped.agency)
     assert (held.rule_id, held.is_releasable) == ("FILE-07", True)
     assert held.what.startswith("calls/")
     released(stopped, "FILE-07")
@@ -89,7 +90,7 @@ def test_a_release_that_is_not_in_order_is_refused(
 def test_a_file_written_by_hand_releases_no_more(
     stopped: SmallAgency, forged: dict[str, str]
 ) -> None:
-    (held,) = releases.held(stopped.agency)
+    (held,) = find_stopped(stopped.agency)
     whole = {"rule_id": "FILE-07", "content_id": held.content_id, "reason": WHY,
              "second_person": "1311", "call_reference": ""}  # fmt: skip
     write(stopped, "by-hand.csv", row("D1", "released", **{**whole, **forged}))
@@ -146,9 +147,9 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
     staged = small.staged("select rule_id, content_id from staging.stg_decisions")
     assert staged == [("MART-15", held.content_id)]
     # another call in the data: another content
-    before = releases.of_version(plan_version(small.agency))
+    before = version_content_id(plan_version(small.agency))
     deliver(small, 4)
-    assert releases.of_version(plan_version(small.agency)) != before
+    assert version_content_id(plan_version(small.agency)) != before
 
 
 def test_what_must_hold_is_never_released(
@@ -162,7 +163,7 @@ def test_what_must_hold_is_never_released(
         pipeline.check_marts("testville", version["version"], asks="True")
     with pytest.raises(CdiError, match="RELEASE-NEVER"):
         released(small, "MART-30")
-    (held,) = releases.held(small.agency)
+    (held,) = find_stopped(small.agency)
     whole = {"rule_id": "MART-30", "content_id": held.content_id, "reason": WHY,
              "second_person": "1311", "call_reference": ""}  # fmt: skip
     write(small, "by-hand.csv", row("D1", "released", **whole))

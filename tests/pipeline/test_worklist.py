@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cdi import decision_sheet, decisions, paths, worklist
+from cdi import paths, worklist
 from cdi.cli import app
 from cdi.errors import CdiError
 from cdi.landing.batches import accepted_batches
+from cdi.people import decisions, worklist_sheet
+from cdi.people.decisions import add_decisions_of_sheet
+from cdi.people.worklist_sheet import write_worklist_csv
 from tests.conftest import SmallAgency
 from tests.unit.test_decision_sheet import fill
 
@@ -54,7 +57,7 @@ def test_a_filled_in_sheet_reaches_the_next_version(ran: SmallAgency, tmp_path: 
     done = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
     assert done.exit_code == 0, done.output
     assert "2 decisions written" in done.output
-    assert decisions.decide_sheet(ran.agency, sheet) == (0, 2)
+    assert add_decisions_of_sheet(ran.agency, sheet) == (0, 2)
     assert ran.run()
     assert listed(ran) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
     assert ran.rows(
@@ -79,9 +82,9 @@ def test_of_a_sheet_all_decisions_are_written_or_none(ran: SmallAgency, tmp_path
         sheet = tmp_path / "worklist.csv"
         lines = [{"reported_crime_id": "T-0005#1", **good}]
         lines += [{"reported_crime_id": crime, **given} for crime, (given, _) in wrong.items()]
-        decision_sheet.write_csv(sheet, lines)
+        write_worklist_csv(sheet, lines)
         with pytest.raises(CdiError) as refused:
-            decisions.decide_sheet(ran.agency, sheet)
+            add_decisions_of_sheet(ran.agency, sheet)
         told = refused.value.message.split("\n    ")[1:]
         assert len(told) == len(wrong)  # and not row 2, which is in order
         for number, line, (_, why) in zip(range(3, 9), told, wrong.values(), strict=False):
@@ -95,7 +98,7 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
     """Its rows would be two contents of one key, and all of them set apart."""
     sheet = tmp_path / "worklist.csv"
     given = {"decision": "confirmed", "decided_by": "1207"}
-    decision_sheet.write_csv(
+    write_worklist_csv(
         sheet, [{"reported_crime_id": crime, **given} for crime in ("T-0002#1", "T-0005#1")]
     )
     looked = Barrier(2)
@@ -108,7 +111,7 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
 
     monkeypatch.setattr(decisions, "_problems", both_have_looked)
     with ThreadPoolExecutor(2) as pool:
-        done = pool.map(lambda _: decisions.decide_sheet(ran.agency, sheet), range(2))
+        done = pool.map(lambda _: add_decisions_of_sheet(ran.agency, sheet), range(2))
         assert sorted(done) == [(0, 2), (2, 0)]
     ran.extract_and_check("decisions")
     (batch,) = accepted_batches("testville", "decisions")
@@ -169,7 +172,7 @@ def test_rows_in_time_have_a_page_before_graver_ones_that_are_overdue(
 def test_names_of_pages_are_safe_and_differ() -> None:
     names = worklist.page_names(["A/../1", "A/..\\1", "T-0001", "t-0001", "A/../1"])
     assert len(names) == len({name.lower() for name in names.values()}) == 4
-    assert all(set(name) <= set(decision_sheet.NAMES[0] + "-_.AT01html") for name in names.values())
+    assert all(set(name) <= set(worklist_sheet.NAMES[0] + "-_.AT01html") for name in names.values())
 
 
 def test_marks_keep_the_text_and_name_each_side() -> None:

@@ -16,8 +16,8 @@ from cdi import paths, runner, service
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.audit import loop
 from cdi.audit.register import load_draw
+from cdi.people.audit import deliver_worksheet, find_draw, read_audited_rates
 from cdi.sql import fetch_dicts
 from cdi_force.generate import ensure_force
 from cdi_proofs.auditors import fill_in_sheet
@@ -96,19 +96,19 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
             notes = made.notes(dag_ids[3], run_id)
             assert f"{LOGS:,} of" in notes["draw"]
             assert "6 worksheets" in notes["worksheets"]
-            draw = loop.newest_draw(made.agency)
+            draw = find_draw(made.agency)
             sheets = paths.audit(paths.SIMULATED) / draw.draw_id / "worksheets"
             for sheet in sorted(sheets.glob("*.csv")):
                 filled = fill_in_sheet(sheet, home / sheet.name, READ_AT)
-                loop.deliver(made.agency, filled)
+                deliver_worksheet(made.agency, filled)
             made.extract_and_build()
         assert processes_of(home) == []
-        yield loop.told(made.agency)
+        yield read_audited_rates(made.agency)
 
 
 def true_rate() -> float:
     """Of the crimes of all logs of the frame in the period: recorded among due."""
-    draw = loop.newest_draw(load_agency(paths.SIMULATED))
+    draw = find_draw(load_agency(paths.SIMULATED))
     with duckdb.connect() as con:
         rows = con.execute(
             "select avg((outcome_as_of = 'recorded')::int) from read_parquet(?) "

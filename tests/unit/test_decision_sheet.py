@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from openpyxl import load_workbook
 
-from cdi import decision_sheet
 from cdi.errors import CdiError
+from cdi.people import worklist_sheet
+from cdi.people.worklist_sheet import read_worklist_sheet, write_worklist_csv, write_worklist_xlsx
 
 EVIL = '=HYPERLINK("https://example.org", "open")'
 ROWS = [
@@ -25,11 +26,11 @@ def sheet(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A sheet of five rows, in both forms."""
     file = tmp_path / f"worklist.{request.param}"
     if request.param == "csv":
-        decision_sheet.write_csv(file, ROWS)
+        write_worklist_csv(file, ROWS)
     else:
         made_at = datetime(2026, 1, 7)
         reasons = [("GOOD_INTENT", "The caller was mistaken")]
-        decision_sheet.write_xlsx(file, ROWS, reasons, "SIMULATED: a & b", made_at)
+        write_worklist_xlsx(file, ROWS, reasons, "SIMULATED: a & b", made_at)
     return file
 
 
@@ -59,7 +60,7 @@ def test_text_of_a_log_is_never_a_formula(sheet: Path) -> None:
         assert told == ["was pushed", f"'{EVIL}", "'+1", "'-2 doors down", "'@home"]
         return
     page = load_workbook(sheet)["worklist"]
-    column = decision_sheet.NAMES.index("first_account") + 1
+    column = worklist_sheet.NAMES.index("first_account") + 1
     cells = [page.cell(row, column) for row in range(2, 7)]
     assert [cell.value for cell in cells] == [row["first_account"] for row in ROWS]
     assert {cell.data_type for cell in cells} == {"s"}
@@ -68,7 +69,7 @@ def test_text_of_a_log_is_never_a_formula(sheet: Path) -> None:
 def test_the_workbook_offers_what_may_be_chosen(tmp_path: Path) -> None:
     file = tmp_path / "a.xlsx"
     reasons = [("ADMIN", "Test"), ("GOOD_INTENT", "The caller was mistaken")]
-    decision_sheet.write_xlsx(file, ROWS, reasons, "SIMULATED: a", datetime(2026, 1, 7))
+    write_worklist_xlsx(file, ROWS, reasons, "SIMULATED: a", datetime(2026, 1, 7))
     book = load_workbook(file)
     page = book["worklist"]
     assert page.freeze_panes == "B2"
@@ -84,7 +85,7 @@ def test_the_workbook_offers_what_may_be_chosen(tmp_path: Path) -> None:
 
 
 def test_a_sheet_left_blank_decides_nothing(sheet: Path) -> None:
-    assert decision_sheet.read(sheet) == {}
+    assert read_worklist_sheet(sheet) == {}
 
 
 def test_what_is_filled_in_is_read_by_row(sheet: Path) -> None:
@@ -94,7 +95,7 @@ def test_what_is_filled_in_is_read_by_row(sheet: Path) -> None:
         "reason_code": "GOOD_INTENT", "reason": "-5 is he", "decided_by": "0123",
         "second_person": "", "version": "v1",
     }  # fmt: skip
-    told = decision_sheet.read(sheet)
+    told = read_worklist_sheet(sheet)
     assert told[3] == first
     assert set(told) == {3, 5}
     if sheet.suffix == ".xlsx":  # a spreadsheet makes a number of what looks like one
@@ -111,7 +112,7 @@ def test_each_wrong_row_is_named_by_its_number(sheet: Path) -> None:
         r6={**FILLED, "reported_crime_id": "T-0004#1"},
     )
     with pytest.raises(CdiError) as refused:
-        decision_sheet.read(sheet)
+        read_worklist_sheet(sheet)
     assert refused.value.rule_id == "DECIDE-SHEET"
     told = refused.value.message
     for part in ("row 2: decision", "row 3: decision", "row 4: reported_crime_id",
@@ -125,23 +126,23 @@ def test_what_is_no_sheet_of_a_worklist_is_refused(tmp_path: Path) -> None:
     header.write_text("reported_crime_id,decision\n", encoding="utf-8")
     broken.write_bytes(b"no workbook")
     ansi = tmp_path / "c.csv"
-    ansi.write_bytes(f"{','.join(decision_sheet.NAMES)}\nT-0001#1,caf\xe9\n".encode("cp1252"))
+    ansi.write_bytes(f"{','.join(worklist_sheet.NAMES)}\nT-0001#1,caf\xe9\n".encode("cp1252"))
     for file, told in (
         (header, "row 1: the columns version"), (broken, "cannot be opened"),
         (ansi, "no CSV in UTF-8"), (tmp_path / "d.csv", "no such file"),
         (tmp_path / "d.xlsx", "no such file"),
     ):  # fmt: skip
         with pytest.raises(CdiError, match=told) as refused:
-            decision_sheet.read(file)
+            read_worklist_sheet(file)
         assert refused.value.rule_id == "DECIDE-SHEET"
         assert str(file) in refused.value.message
 
 
 def test_a_row_that_ends_early_is_refused_by_its_number(tmp_path: Path) -> None:
     file = tmp_path / "worklist.csv"
-    decision_sheet.write_csv(file, ROWS[:1])
+    write_worklist_csv(file, ROWS[:1])
     file.write_text(f"{file.read_text('utf-8')}T-0001#1,weapon,9 h,confirmed\n", "utf-8")
     told = "row 3: it ends before the columns version, reason_code, decided_by"
     with pytest.raises(CdiError, match=told) as refused:
-        decision_sheet.read(file)
+        read_worklist_sheet(file)
     assert refused.value.rule_id == "DECIDE-SHEET"

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cdi import decision_sheet, decisions, paths
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit.design import Options
@@ -42,7 +42,11 @@ from cdi.landing.extract import extract_dataset
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
 from cdi.learning import text as learning_text
 from cdi.learning.weights import save_weights
+from cdi.people import decisions, worklist_sheet
+from cdi.people.decisions import add_decision, add_decisions_of_sheet
+from cdi.people.worklist_sheet import write_worklist_csv
 from cdi.quality import releases
+from cdi.quality.releases import version_content_id
 from cdi.sql import connect
 from tests.unit.test_open_extract import FIRST, crime, crimes, released, version
 
@@ -213,8 +217,8 @@ def test_a_sheet_that_is_given_again_has_the_same_references(
         "reason_code": "good_intent", "decided_by": "0123", "second_person": "0456",
         "note": 'Zoë said "no"', "version": "20170403T0000-0123456789",
     }  # fmt: skip
-    decision_sheet.write_csv(sheet, [{name: "" for name in decision_sheet.NAMES} | row])
-    assert decisions.decide_sheet(sample, sheet) == (1, 0)
+    write_worklist_csv(sheet, [{name: "" for name in worklist_sheet.NAMES} | row])
+    assert add_decisions_of_sheet(sample, sheet) == (1, 0)
     content = (
         '{"call_reference": "NMP-20170320-0007", "crime_number": 2, "decided_by": "0123", '
         '"decision_kind": "dismissed", "reason": "Zo\\u00eb said \\"no\\"", '
@@ -236,7 +240,7 @@ def test_a_decision_made_alone_has_a_reference_of_twelve_hex_digits(
 ) -> None:
     monkeypatch.setattr(decisions, "_problems", lambda agency, rows: {})
     given = {"decision_kind": "confirmed", "call_reference": "NMP-20170320-0007"}
-    assert re.fullmatch("D[0-9a-f]{12}", decisions.decide(sample, given))
+    assert re.fullmatch("D[0-9a-f]{12}", add_decision(sample, given))
 
 
 def test_a_released_failure_is_known_by_the_same_content(sample: Agency) -> None:
@@ -246,7 +250,7 @@ def test_a_released_failure_is_known_by_the_same_content(sample: Agency) -> None
         batches={"calls": calls, "decisions": decided}, as_of=datetime(2017, 4, 3)
     )
     about = sha256('[{"calls": ["c1"]}, "2017-04-03T00:00:00"]')
-    assert releases.of_version(planned) == about
+    assert version_content_id(planned) == about
     result = {"rule_id": "R1", "unexpected_count": 3, "observed_value": "0.5", "error": None}
     assert releases._content_id(about, result) == sha256(f'["{about}", "R1", 3, "0.5"]')[:16]
 

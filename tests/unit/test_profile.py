@@ -10,7 +10,7 @@ import pytest
 
 from cdi.agency.datasets import output_columns
 from cdi.landing.batches import Batch, write_manifest
-from cdi.quality import profile
+from cdi.quality.profile import measure_profile
 from tests.conftest import load_sample
 
 Row = dict[str, Any]
@@ -77,7 +77,7 @@ def measured(
     spoiled = batch(folder / "b", rows, 2, dataset)
     with duckdb.connect() as con:
         con.execute(f"create view rows as from read_parquet('{spoiled.rows}')")
-        profile.measure(con, load_sample(), spoiled, before)
+        measure_profile(con, load_sample(), spoiled, before)
         (found,) = con.execute("from profiles").fetchall()
         names = [column[0] for column in con.description or []]
     return dict(zip(names, found, strict=True))

@@ -7,14 +7,15 @@ import pytest
 import yaml
 
 from cdi import paths
-from cdi.quality import checks, pages, rules
-from cdi.quality.rules import Rule, Suite
+from cdi.quality import pages, rules
+from cdi.quality.rules import Rule, Suite, all_rules, reader_rules
+from cdi.quality.running import run_suites
 
 
 def test_every_rule_has_a_unique_id_severity_owner_and_reason() -> None:
-    found = rules.all_rules()
+    found = all_rules()
     assert len(found) >= 60
-    ids = [rule.rule_id for rule in found] + [r["rule_id"] for r in rules.reader_rules()]
+    ids = [rule.rule_id for rule in found] + [r["rule_id"] for r in reader_rules()]
     assert len(ids) == len(set(ids))
     for rule in found:
         assert rule.severity in rules.SEVERITIES
@@ -25,7 +26,7 @@ def test_every_rule_has_a_unique_id_severity_owner_and_reason() -> None:
 
 def test_both_borders_have_rules_that_stop() -> None:
     for border in ("landing", "marts"):
-        assert any(r.severity == "fail" for r in rules.all_rules() if r.border == border)
+        assert any(r.severity == "fail" for r in all_rules() if r.border == border)
 
 
 IN_OUR_WORDS = {
@@ -62,7 +63,7 @@ def test_no_rule_is_in_two_places() -> None:
     tested = dbt_tests()
     assert len(tested) > 50
     seen = set()
-    for rule in rules.all_rules():
+    for rule in all_rules():
         columns = rule.column or ", ".join(sorted(rule.kwargs.get("column_list", [])))
         kind = "unique" if "unique" in rule.type else rule.type
         if rule.border == "marts":
@@ -83,7 +84,7 @@ def check(tmp_path: Path, setup: str, kind: str, kwargs: dict[str, object]) -> d
     with duckdb.connect(str(file)) as con:
         con.execute(f"create table checked_t as {setup}")
     rule = Rule("X-1", "fail", "me", "because", "landing", "t", kind, kwargs)
-    return checks._run(file, [Suite("t", "t", {}, (rule,))])[0][0]
+    return run_suites(file, [Suite("t", "t", {}, (rule,))])[0][0]
 
 
 @pytest.mark.parametrize(

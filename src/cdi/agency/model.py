@@ -121,7 +121,7 @@ class Source(_Strict):
 
 
 def source_of_people(dataset: str) -> Source:
-    """A source that every agency has: `cdi.decisions` or `cdi.audit` writes it.
+    """A source that every agency has: `cdi.people.decisions` or `cdi.audit` writes it.
 
     Args:
         dataset: One of `BY_PEOPLE`.

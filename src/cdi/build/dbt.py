@@ -25,7 +25,7 @@ def run_dbt(planned: Version, private: Path, models: tuple[str, ...] = ()) -> No
 
     With models: these and what they need, to learn from; nothing is tested then.
     """
-    target = _target_folder(planned, models)
+    target = target_folder(planned, models)
     # what dbt has parsed names the files of its checkout: another's is not taken over
     checkout = target / "project_folder.txt"
     if target.is_dir() and (
@@ -62,7 +62,7 @@ def run_dbt(planned: Version, private: Path, models: tuple[str, ...] = ()) -> No
         )
 
 
-def _target_folder(planned: Version, models: tuple[str, ...] = ()) -> Path:
+def target_folder(planned: Version, models: tuple[str, ...] = ()) -> Path:
     return paths.home() / "dbt" / ".".join((planned.agency.agency, *models))
 
 
@@ -81,5 +81,5 @@ def _failures(target: Path, output: str) -> str:
 
 def read_manifest(planned: Version) -> dict[str, Any]:
     """What dbt knows of the project since the build."""
-    file = _target_folder(planned) / "manifest.json"
+    file = target_folder(planned) / "manifest.json"
     return dict(json.loads(file.read_text(encoding="utf-8")))

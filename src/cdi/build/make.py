@@ -14,7 +14,7 @@ import yaml
 from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.audit.tables import create_audit_tables
-from cdi.build.dbt import _target_folder, read_manifest, read_results, run_dbt
+from cdi.build.dbt import read_manifest, read_results, run_dbt, target_folder
 from cdi.build.inputs import create_table, open_landing
 from cdi.build.version import Version, hash_code_parts
 from cdi.files import take_lock
@@ -151,7 +151,7 @@ def _open_views(con: duckdb.DuckDBPyConnection) -> None:
 def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
     """The table `run_results`: each model, seed and test of the build, with seconds and rows."""
     rows = []
-    for result in read_results(_target_folder(planned)):
+    for result in read_results(target_folder(planned)):
         kind, _, name = result["unique_id"].split(".", 2)
         relation = result.get("relation_name")
         is_table = kind in ("model", "seed") and relation

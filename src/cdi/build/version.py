@@ -162,7 +162,7 @@ def hash_code_parts(agency: Agency) -> dict[str, str]:
         "rules": (dbt, ("seeds/*",)),
         "models": (dbt, ("dbt_project.yml", "models/**/*", "macros/*", "tests/*")),
         "checks": (paths.EXPECTATIONS, ("**/*.yaml",)),
-        "library": (Path(__file__).parent, ("**/*.py", "**/*.j2")),
+        "library": (Path(__file__).parents[1], ("**/*.py", "**/*.j2")),
         "agency": (agency.folder, ("agency.yaml", "*.csv")),
     }
     found = {}

@@ -172,17 +172,17 @@ def decide(
     ] = None,
 ) -> None:
     """Add what a person decided about a call or a record; the next run takes it up."""
-    from cdi import decisions
+    from cdi.people.decisions import add_decision, add_decisions_of_sheet
 
     loaded = load_agency(agency)
     if file is not None:
-        added, known = decisions.decide_sheet(loaded, file)
+        added, known = add_decisions_of_sheet(loaded, file)
         told = f"{added} decisions written to {paths.decisions(agency)}, {known} known before"
         console.print(told, soft_wrap=True)
         return
     if kind is None or by is None:
         raise typer.BadParameter("give a kind and --by, or --file")
-    reference = decisions.decide(
+    reference = add_decision(
         loaded,
         {
             "decision_kind": kind,
@@ -215,15 +215,16 @@ def release(
 
     E.g. .venv/bin/cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "as agreed"
     """
-    from cdi.quality import releases
+    from cdi.people.decisions import waive_check
+    from cdi.quality.releases import find_stopped
 
     loaded = load_agency(agency)
     if rule is None:
-        for held in releases.held(loaded):
+        for held in find_stopped(loaded):
             never = "" if held.is_releasable else " (never released)"
             console.print(f"{held.rule_id}{never} stopped {held.what}: {held.told}", soft_wrap=True)
         return
-    released = releases.release(loaded, rule, reason, by, second_person, of)
+    released = waive_check(loaded, rule, reason, by, second_person, of)
     console.print(f"{rule} of {released.what} is released; run the DAG again", soft_wrap=True)
 
 
@@ -317,9 +318,9 @@ ToOption = Annotated[
 
 
 def _period(agency: Agency, universe: str, *days: datetime | None) -> "Period":
-    from cdi.audit import loop
+    from cdi.people.audit import choose_period
 
-    return loop.period(agency, universe, *(day and day.date() for day in days))
+    return choose_period(agency, universe, *(day and day.date() for day in days))
 
 
 @audit.command("plan")
@@ -337,11 +338,11 @@ def audit_plan(
 
     E.g. .venv/bin/cdi audit plan simulated --points 2 --domain violence_against_the_person
     """
-    from cdi.audit import loop
+    from cdi.people.audit import plan_audit
 
     loaded = load_agency(agency)
     period = _period(loaded, universe, starts, ends)
-    logs = loop.plan(loaded, period, points, domain)
+    logs = plan_audit(loaded, period, points, domain)
     if loaded.is_simulated:
         say_simulated()
     console.print(
@@ -366,12 +367,12 @@ def audit_draw(
 
     E.g. .venv/bin/cdi audit draw simulated --auditor 1207 --auditor 1311 --logs 400
     """
-    from cdi.audit import loop
+    from cdi.people.audit import draw_period, summarise_draw
 
     loaded = load_agency(agency)
     period = _period(loaded, universe, starts, ends)
-    made = loop.draw(loaded, period, auditor, logs=logs, reason=reason)
-    console.print(loop.evidence(made), highlight=False, soft_wrap=True)
+    made = draw_period(loaded, period, auditor, logs=logs, reason=reason)
+    console.print(summarise_draw(made), highlight=False, soft_wrap=True)
     _tell_worksheets(loaded, made.draw_id)
 
 
@@ -385,11 +386,11 @@ def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
 
 
 def _tell_worksheets(agency: Agency, draw: str | None) -> None:
-    from cdi.audit import loop
+    from cdi.people.audit import find_draw, write_draw_worksheets
 
     if agency.is_simulated:
         say_simulated()
-    for file in loop.write_worksheets(agency, loop.newest_draw(agency, draw)):
+    for file in write_draw_worksheets(agency, find_draw(agency, draw)):
         console.print(f"written {file}", highlight=False, soft_wrap=True)
 
 
@@ -402,11 +403,11 @@ def audit_findings(
 
     E.g. .venv/bin/cdi audit findings simulated sheets/SIMULATED_frame_20170401_20170701_1_1207.xlsx
     """
-    from cdi.audit import loop
+    from cdi.people.audit import deliver_worksheet
 
     loaded = load_agency(agency)
     for file in files:
-        done = loop.deliver(loaded, file)
+        done = deliver_worksheet(loaded, file)
         console.print(
             f"{done.draw_id}, {done.auditor}: {done.read} of {done.given} logs read",
             highlight=False,
@@ -423,10 +424,10 @@ def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
 
     E.g. .venv/bin/cdi audit estimate simulated
     """
-    from cdi.audit import loop
+    from cdi.people.audit import read_audited_rates
 
     loaded = load_agency(agency)
-    rows = loop.told(loaded, draw)
+    rows = read_audited_rates(loaded, draw)
     if loaded.is_simulated:
         say_simulated()
     console.print(f"{rows[0]['draw_id']}: recording rate at 95%", highlight=False)

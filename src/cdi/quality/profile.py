@@ -59,7 +59,7 @@ GARBLED = "[ÂÃ][\x80-\xbf]|â[€\x80]|\ufffd|&(amp|lt|gt|quot|apos|nbsp|#[0-9
 FORMULA = r"^[=@\t\r]|^[+-]\s*[A-Za-z(=@]"
 
 
-def measure(
+def measure_profile(
     con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch, earlier: Sequence[Batch]
 ) -> None:
     """Make the table `profiles`, one row per file of the batch.

@@ -18,7 +18,6 @@ from cdi import paths
 from cdi.agency.datasets import DECISIONS
 from cdi.agency.model import Agency
 from cdi.build.version import Version, read_description, resume_version
-from cdi.errors import CdiError
 from cdi.landing.batches import Batch, read_batch
 from cdi.landing.extract import read_file_as_batch
 from cdi.quality.rules import all_rules
@@ -46,12 +45,12 @@ class Held:
     is_releasable: bool
 
 
-def of_batch(batch: Batch) -> str:
+def batch_content_id(batch: Batch) -> str:
     """What a batch's failures are about: its content."""
     return str(batch.manifest["content_sha256"])
 
 
-def of_version(planned: Version) -> str:
+def version_content_id(planned: Version) -> str:
     """What a version's failures are about: all it was built from, save people's decisions.
 
     The release is itself a decision; when that is landed, it must still hold.
@@ -64,12 +63,14 @@ def of_version(planned: Version) -> str:
     return _sha256([content, planned.as_of.isoformat()])
 
 
-def apply(agency: Agency, about: str, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def apply_waivers(
+    agency: Agency, about: str, results: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Mark the failures that people released.
 
     Args:
         agency: Whose.
-        about: As `of_batch` or `of_version` says.
+        about: As `batch_content_id` or `version_content_id` says.
         results: As `cdi.quality.checks` makes them; released ones are marked in place.
 
     Returns:
@@ -92,23 +93,25 @@ def _stops(result: dict[str, Any]) -> bool:
     return bool(is_broken and not result.get("released_by"))
 
 
-def held(agency: Agency) -> list[Held]:
+def find_stopped(agency: Agency) -> list[Held]:
     """Every failure that stopped something: the agency's refused batches, its private version."""
     found: list[Held] = []
     for dataset in agency.sources:
         for folder in sorted((paths.landing(agency.agency, dataset) / "refused").glob("*")):
             batch = read_batch(folder)
             what = f"{dataset}/{batch.manifest['batch_id']}"
-            found += _held(folder, of_batch(batch), what)
+            found += _held(folder, batch_content_id(batch), what)
     private = paths.published(agency.agency) / ".next"
     if (private / RESULTS).is_file() and (private / "version.json").is_file():
-        found += held_version(resume_version(agency, read_description(private)["version"]))
+        found += find_stopped_of_version(
+            resume_version(agency, read_description(private)["version"])
+        )
     return found
 
 
-def held_version(planned: Version) -> list[Held]:
+def find_stopped_of_version(planned: Version) -> list[Held]:
     """The failures that stopped the private version; none if its check went well."""
-    return _held(planned.folder, of_version(planned), planned.version)
+    return _held(planned.folder, version_content_id(planned), planned.version)
 
 
 def _held(folder: Path, about: str, what: str) -> list[Held]:
@@ -124,60 +127,6 @@ def _told(result: dict[str, Any]) -> str:
     rows, observed = result["unexpected_count"], result["observed_value"]
     how = result["error"] or (f"observed {observed}" if rows is None else f"{rows:,} rows")
     return f"{how}. {result['reason']}"
-
-
-def release(
-    agency: Agency, rule_id: str, reason: str, by: str, second_person: str, what: str | None = None
-) -> Held:
-    """Write down that two people release a failure; the next check of that content goes on.
-
-    Args:
-        agency: Whose.
-        rule_id: The rule.
-        reason: Why, in words.
-        by: Staff number of who proposed it.
-        second_person: Staff number of who confirmed it.
-        what: Batch or version, where the rule stopped several.
-
-    Returns:
-        What was released.
-
-    Raises:
-        CdiError: RELEASE-NOTHING if the rule stopped nothing, RELEASE-WHICH if it stopped several
-            things, RELEASE-NEVER if it may not be released, DECIDE-REFUSED if the decision is not
-            in order, e.g. both are one person.
-    """
-    from cdi import decisions  # it asks the checks, and these ask here
-
-    found = [h for h in held(agency) if h.rule_id == rule_id and what in (None, h.what)]
-    if not found:
-        raise CdiError(
-            "RELEASE-NOTHING",
-            f"{rule_id} stopped nothing of {agency.agency}" + (f" named {what}" if what else ""),
-            f"see what is held: {paths.CDI} release {agency.agency}",
-        )
-    if len(found) > 1:
-        raise CdiError(
-            "RELEASE-WHICH",
-            f"{rule_id} stopped {', '.join(h.what for h in found)}",
-            "name one by --of",
-        )
-    if not found[0].is_releasable:
-        raise CdiError(
-            "RELEASE-NEVER",
-            f"{rule_id} is never released: {found[0].told}",
-            "mend the source, the rules or the code",
-        )
-    given = {
-        "decision_kind": "released",
-        "rule_id": rule_id,
-        "content_id": found[0].content_id,
-        "reason": reason,
-        "decided_by": by,
-        "second_person": second_person,
-    }
-    decisions.decide(agency, given)
-    return found[0]
 
 
 def _decided(agency: Agency) -> dict[tuple[str, str], dict[str, Any]]:

@@ -80,7 +80,7 @@ Each line shows both readings. Read the log, decide, and fill in the sheet as an
 what you write counts in place of both. Give it back: {cdi} audit findings {agency} <file>."""
 
 
-def safe(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value
@@ -88,7 +88,7 @@ def safe(value: Any) -> Any:
     return f"'{text}" if FORMULA.match(text) else text
 
 
-def write(
+def write_audit_sheet(
     folder: Path,
     facts: Mapping[str, Any],
     logs: Sequence[Mapping[str, Any]],
@@ -122,8 +122,8 @@ def write(
                 "crime_number": 0,
             }
             out.writerow(
-                [safe(given.get(name, "")) for name in HEADER]
-                + [safe(log[name]) for name in shown if name != "call_id"]
+                [safe_cell(given.get(name, "")) for name in HEADER]
+                + [safe_cell(log[name]) for name in shown if name != "call_id"]
             )
     return files
 
@@ -228,11 +228,11 @@ def _moment(sheet: Worksheet, place: int, last: int) -> None:
 # ---------------------------------------------------------------------- the way back
 
 
-def read(file: Path) -> list[dict[str, str]]:
+def read_audit_sheet(file: Path) -> list[dict[str, str]]:
     """Rows of the dataset `audit_readings` that a filled-in sheet holds; unread logs have none.
 
     Args:
-        file: An XLSX or CSV file as `write` made it, filled in.
+        file: An XLSX or CSV file as `write_audit_sheet` made it, filled in.
 
     Raises:
         AuditError: AUDIT-SHEET if it is none, or holds something that cannot be taken.

@@ -22,13 +22,68 @@ from cdi.errors import CdiError
 from cdi.files import wait_for_lock
 from cdi.landing.batches import Batch
 from cdi.landing.extract import read_file_as_batch
-from cdi.quality import checks
+from cdi.quality.checks import find_refusals
+from cdi.quality.releases import Held, find_stopped
 from cdi.sql import connect, fetch_dicts
+
+
+def waive_check(
+    agency: Agency, rule_id: str, reason: str, by: str, second_person: str, what: str | None = None
+) -> Held:
+    """Write down that two people release a failure; the next check of that content goes on.
+
+    Args:
+        agency: Whose.
+        rule_id: The rule.
+        reason: Why, in words.
+        by: Staff number of who proposed it.
+        second_person: Staff number of who confirmed it.
+        what: Batch or version, where the rule stopped several.
+
+    Returns:
+        What was released.
+
+    Raises:
+        CdiError: RELEASE-NOTHING if the rule stopped nothing, RELEASE-WHICH if it stopped several
+            things, RELEASE-NEVER if it may not be released, DECIDE-REFUSED if the decision is not
+            in order, e.g. both are one person.
+    """
+
+    found = [h for h in find_stopped(agency) if h.rule_id == rule_id and what in (None, h.what)]
+    if not found:
+        raise CdiError(
+            "RELEASE-NOTHING",
+            f"{rule_id} stopped nothing of {agency.agency}" + (f" named {what}" if what else ""),
+            f"see what is held: {paths.CDI} release {agency.agency}",
+        )
+    if len(found) > 1:
+        raise CdiError(
+            "RELEASE-WHICH",
+            f"{rule_id} stopped {', '.join(h.what for h in found)}",
+            "name one by --of",
+        )
+    if not found[0].is_releasable:
+        raise CdiError(
+            "RELEASE-NEVER",
+            f"{rule_id} is never released: {found[0].told}",
+            "mend the source, the rules or the code",
+        )
+    given = {
+        "decision_kind": "released",
+        "rule_id": rule_id,
+        "content_id": found[0].content_id,
+        "reason": reason,
+        "decided_by": by,
+        "second_person": second_person,
+    }
+    add_decision(agency, given)
+    return found[0]
+
 
 HEADER = [column.name for column in DATASETS[DECISIONS]]
 
 
-def decide(agency: Agency, given: Mapping[str, Any]) -> str:
+def add_decision(agency: Agency, given: Mapping[str, Any]) -> str:
     """Add one decision to the agency's file.
 
     Args:
@@ -54,7 +109,7 @@ def decide(agency: Agency, given: Mapping[str, Any]) -> str:
     return row["decision_reference"]
 
 
-def decide_sheet(agency: Agency, file: Path) -> tuple[int, int]:
+def add_decisions_of_sheet(agency: Agency, file: Path) -> tuple[int, int]:
     """Add the decisions of a filled-in worklist, all of them or none.
 
     A row's reference is made of its content, so that a sheet that is given again adds nothing.
@@ -70,9 +125,9 @@ def decide_sheet(agency: Agency, file: Path) -> tuple[int, int]:
         CdiError: DECIDE-SHEET if it is no such sheet, DECIDE-REFUSED if a row is refused: every
             row in the message by its number in the sheet; nothing is written.
     """
-    from cdi import decision_sheet  # openpyxl, for sheets only
+    from cdi.people.worklist_sheet import read_worklist_sheet  # openpyxl, for sheets only
 
-    given = decision_sheet.read(file)
+    given = read_worklist_sheet(file)
     rows = [_row(agency, values, _reference(values)) for values in given.values()]
     with wait_for_lock(paths.decisions(agency.agency)):  # the same sheet may be given twice
         known = _known(agency)
@@ -143,7 +198,7 @@ def _problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[int, li
         folder.mkdir()
         _append(file, rows)
         batch = read_file_as_batch(agency, DECISIONS, file, folder)
-        told = checks.refusals(agency, batch)
+        told = find_refusals(agency, batch)
         # a release names no call: `cdi.quality.releases` looks at what it is about
         is_release = all(row["decision_kind"] == "released" for row in rows)
         return told or ({} if is_release else _unknown(agency, batch))

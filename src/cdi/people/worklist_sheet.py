@@ -62,7 +62,7 @@ CRIME_ID = re.compile(r"(.+)#(\d+)")
 Rows = Sequence[Mapping[str, Any]]
 
 
-def write_csv(file: Path, rows: Rows) -> None:
+def write_worklist_csv(file: Path, rows: Rows) -> None:
     """Write the sheet as CSV.
 
     Args:
@@ -75,14 +75,14 @@ def write_csv(file: Path, rows: Rows) -> None:
         writer.writerows([_guarded(row.get(name)) for name in NAMES] for row in rows)
 
 
-def write_xlsx(
+def write_worklist_xlsx(
     file: Path, rows: Rows, reasons: Sequence[tuple[str, str]], title: str, made_at: datetime
 ) -> None:
     """Write the sheet as XLSX: frozen header, filters, and lists to choose from.
 
     Args:
         file: Where.
-        rows: As for `write_csv`.
+        rows: As for `write_worklist_csv`.
         reasons: Codes and names of the legitimate reasons.
         title: Of the file; says SIMULATED where it is.
         made_at: When, as the file tells it.
@@ -116,7 +116,7 @@ def write_xlsx(
     book.save(file)
 
 
-def read(file: Path) -> dict[int, dict[str, Any]]:
+def read_worklist_sheet(file: Path) -> dict[int, dict[str, Any]]:
     """What people filled in, by the number of the row in the sheet; rows left blank are none.
 
     Args:

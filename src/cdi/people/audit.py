@@ -21,7 +21,7 @@ from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
-from cdi.audit import rates, worksheets
+from cdi.audit import rates
 from cdi.audit.design import Options, plan_logs
 from cdi.audit.findings import differing_logs
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
@@ -30,6 +30,8 @@ from cdi.audit.register import ADJUDICATOR, Draw, Register, draw_audit, load_dra
 from cdi.build.version import read_current
 from cdi.errors import AuditError
 from cdi.landing.extract import read_file_as_batch
+from cdi.people import audit_sheet
+from cdi.people.audit_sheet import read_audit_sheet, write_audit_sheet
 from cdi.sql import connect, fetch_dicts
 
 LOGS = 1_500  # of an audit, unless another number is given
@@ -57,7 +59,7 @@ class Delivery:
     sheets: list[Path]
 
 
-def period(
+def choose_period(
     agency: Agency, universe: str, starts: date | None = None, ends: date | None = None
 ) -> Period:
     """The period to audit.
@@ -99,10 +101,10 @@ def _newest(agency: Agency) -> tuple[date, date]:
     first_at = (row["first_at"] or row["as_of"]).replace(tzinfo=UTC).astimezone(agency.zone)
     first = first_at.date().replace(day=1)
     if first_at.day > 1:
-        first = month(first, 1)
+        first = add_months(first, 1)
     quarter = last.replace(month=last.month - (last.month - 1) % 3)
-    if month(quarter, -3) >= first:
-        return month(quarter, -3), quarter
+    if add_months(quarter, -3) >= first:
+        return add_months(quarter, -3), quarter
     if first >= last:
         raise AuditError(
             "AUDIT-PERIOD",
@@ -112,7 +114,7 @@ def _newest(agency: Agency) -> tuple[date, date]:
     return first, last
 
 
-def month(day: date, months: int) -> date:
+def add_months(day: date, months: int) -> date:
     """First day of the month that comes so many months after a day's."""
     number = day.year * 12 + day.month - 1 + months
     return date(number // 12, number % 12 + 1, 1)
@@ -133,12 +135,12 @@ def _published(agency: Agency) -> Path:
     return paths.published(agency.agency) / "current" / "recording.duckdb"
 
 
-def frame(agency: Agency, of: Period) -> Frame:
+def predict_period(agency: Agency, of: Period) -> Frame:
     """The logs of a period in the published version, with predictions."""
     return predict_frame(read_published(_published(agency), of))
 
 
-def plan(agency: Agency, of: Period, points: float, domain: str = rates.FORCE) -> int:
+def plan_audit(agency: Agency, of: Period, points: float, domain: str = rates.FORCE) -> int:
     """How many logs to audit for a rate to within +/- some percentage points.
 
     Args:
@@ -150,7 +152,7 @@ def plan(agency: Agency, of: Period, points: float, domain: str = rates.FORCE) -
     Raises:
         AuditError: AUDIT-DOMAIN if the period has no such domain.
     """
-    made = frame(agency, of)
+    made = predict_period(agency, of)
     share = None
     if domain != rates.FORCE:
         parts = {part.name: part.share for part in list_domains(made)}
@@ -163,7 +165,7 @@ def plan(agency: Agency, of: Period, points: float, domain: str = rates.FORCE) -
     return plan_logs(made, Options(LOGS), points, share)
 
 
-def draw(
+def draw_period(
     agency: Agency,
     of: Period,
     auditors: Sequence[str],
@@ -173,7 +175,7 @@ def draw(
     seed: int | None = None,
 ) -> Draw:
     """Draw an audit from the published version; see `cdi.audit.register.draw_audit`."""
-    made = frame(agency, of)
+    made = predict_period(agency, of)
     version = (read_current(agency.agency) or {})["version"]
     return draw_audit(
         agency.agency, version, of, made, Options(logs), auditors, _now(),
@@ -181,7 +183,7 @@ def draw(
     )  # fmt: skip
 
 
-def evidence(made: Draw) -> str:
+def summarise_draw(made: Draw) -> str:
     """A few lines for people: what was drawn, with the register's line to keep elsewhere."""
     facts = made.facts
     return "\n".join(
@@ -201,7 +203,7 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
-def newest_draw(agency: Agency, draw_id: str | None = None) -> Draw:
+def find_draw(agency: Agency, draw_id: str | None = None) -> Draw:
     """A draw by its name, or the newest one; proven to be as it was."""
     if draw_id is None:
         draws = Register(agency.agency).draws()
@@ -251,7 +253,7 @@ order by offences.code
 """
 
 
-def write_worksheets(agency: Agency, made: Draw) -> list[Path]:
+def write_draw_worksheets(agency: Agency, made: Draw) -> list[Path]:
     """Write the sheets of a draw: one XLSX and one CSV file per auditor.
 
     Logs that are read twice stand in the second auditor's sheet among the others, unmarked.
@@ -261,7 +263,7 @@ def write_worksheets(agency: Agency, made: Draw) -> list[Path]:
     for auditor in made.facts["auditors"]:
         rows = zip(made.call_ids, made.auditors, made.seconds, strict=True)
         own = sorted(c for c, *readers in rows if c in shown and auditor in readers)
-        files += worksheets.write(
+        files += write_audit_sheet(
             _sheets(agency, made), _facts(agency, made, auditor), [shown[c] for c in own], codes
         )
     return files
@@ -295,7 +297,7 @@ def _shown(agency: Agency, made: Draw) -> tuple[dict[str, dict[str, Any]], list[
 # ---------------------------------------------------------------------- findings
 
 
-def deliver(agency: Agency, file: Path) -> Delivery:
+def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
     """Take a filled-in worksheet: check it by the landing's rules and put it where they are read.
 
     Args:
@@ -307,7 +309,7 @@ def deliver(agency: Agency, file: Path) -> Delivery:
             the rules that it breaks, AUDIT-AGREED if the registrar decides what two auditors do not
             differ on; nothing is kept then.
     """
-    rows = worksheets.read(file)
+    rows = read_audit_sheet(file)
     names = {(row["draw_id"], row["auditor_code"]) for row in rows}
     if len(names) != 1:
         raise AuditError(
@@ -322,7 +324,7 @@ def deliver(agency: Agency, file: Path) -> Delivery:
     written = target.with_suffix(".next")
     try:
         with written.open("w", newline="", encoding="utf-8") as handle:
-            out = csv.DictWriter(handle, worksheets.HEADER, lineterminator="\n")
+            out = csv.DictWriter(handle, audit_sheet.HEADER, lineterminator="\n")
             out.writeheader()
             out.writerows(rows)
         _check(agency, file.name, written)
@@ -356,11 +358,11 @@ def deliver(agency: Agency, file: Path) -> Delivery:
 
 def _check(agency: Agency, name: str, written: Path) -> None:
     """The landing's rules, before anything is kept."""
-    from cdi.quality import checks  # Great Expectations takes seconds to import
+    from cdi.quality.checks import find_refusals  # Great Expectations takes seconds to import
 
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         batch = read_file_as_batch(agency, READINGS, written, Path(scratch))
-        told = checks.refusals(agency, batch)
+        told = find_refusals(agency, batch)
     if told:
         raise AuditError(
             "AUDIT-REFUSED",
@@ -369,7 +371,7 @@ def _check(agency: Agency, name: str, written: Path) -> None:
         )
 
 
-def delivered(agency: Agency, draw_id: str) -> tuple[list[Row], list[Row]]:
+def read_delivered(agency: Agency, draw_id: str) -> tuple[list[Row], list[Row]]:
     """The delivered readings of a draw, as `cdi.audit.findings` takes them: logs, crimes."""
     logs: list[Row] = []
     crimes: list[Row] = []
@@ -386,7 +388,7 @@ def _differing(
     agency: Agency, made: Draw
 ) -> tuple[list[Row], list[tuple[str, list[Row], list[Row]]]]:  # fmt: skip
     """The delivered readings, and the logs on which two auditors differ in what counts."""
-    logs, crimes = delivered(agency, made.draw_id)
+    logs, crimes = read_delivered(agency, made.draw_id)
     with connect(_published(agency), read_only=True) as con:
         counted = {str(code) for code, _ in con.execute(CODES).fetchall()}
     told = [row for row in crimes if row["offence_code"] in counted]
@@ -410,14 +412,18 @@ def _write_adjudication(
     """The registrar's sheet: logs on which two auditors differ, with what each found."""
     shown, codes = _shown(agency, made)
     logs = [
-        {**shown[call_id], "first_reading": _told(first), "second_reading": _told(second)}
+        {
+            **shown[call_id],
+            "first_reading": _tell_delivery(first),
+            "second_reading": _tell_delivery(second),
+        }
         for call_id, first, second in differ
     ]
     facts = _facts(agency, made, ADJUDICATOR)
-    return worksheets.write(_sheets(agency, made), facts, logs, codes)
+    return write_audit_sheet(_sheets(agency, made), facts, logs, codes)
 
 
-def _told(crimes: Sequence[Row]) -> str:
+def _tell_delivery(crimes: Sequence[Row]) -> str:
     lines = [
         f"{c['crime_number']}: {c['offence_code']}, recorded {c['recorded_code']} "
         f"{c['record_reference']}".strip()
@@ -429,7 +435,7 @@ def _told(crimes: Sequence[Row]) -> str:
 # ---------------------------------------------------------------------- the estimate
 
 
-def told(agency: Agency, draw_id: str | None = None) -> list[dict[str, Any]]:
+def read_audited_rates(agency: Agency, draw_id: str | None = None) -> list[dict[str, Any]]:
     """The rates of an audit in the published version, the force first.
 
     Args:
@@ -440,7 +446,7 @@ def told(agency: Agency, draw_id: str | None = None) -> list[dict[str, Any]]:
         AuditError: The reason why it tells no rate, or AUDIT-UNPUBLISHED if its findings are in no
             published version yet.
     """
-    made = newest_draw(agency, draw_id)
+    made = find_draw(agency, draw_id)
     of = {"draw": made.draw_id}
     with connect(_published(agency), read_only=True) as con:
         audits = fetch_dicts(con, "from audits where draw_id = $draw", of)

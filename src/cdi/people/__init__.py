@@ -1,0 +1,1 @@
+"""What people hand in: decisions, filled-in worklists and audit worksheets."""
