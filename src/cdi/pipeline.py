@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdi import dictionary, paths, publish, report
+from cdi import paths, publish
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.build.make import build_file, build_part, summarise_build
@@ -29,7 +28,9 @@ from cdi.learning.text import (
     write_text_model,
 )
 from cdi.learning.weights import save_weights
-from cdi.sql import connect
+from cdi.report.dictionary import write_dictionary
+from cdi.report.figures import read_summary, summary_as_list
+from cdi.report.report import write_pages
 
 if TYPE_CHECKING:
     from cdi.quality.releases import Held
@@ -77,10 +78,7 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
     Raises:
         GateError: GATE-LANDING if a rule stops it, GATE-GONE if there is no such pending batch.
     """
-    from cdi.quality.checks import (
-        check_batch,
-        summarise_results,  # Great Expectations takes seconds to import
-    )
+    from cdi.quality.checks import check_batch, summarise_results
 
     home = paths.landing(agency, dataset)
     if (home / "batches" / batch_id).is_dir():
@@ -207,17 +205,17 @@ def write_report(agency: str, version: str) -> Step:
     planned = resume_version(load_agency(agency), version)
     with ThreadPoolExecutor(1) as pool:  # its solver has a core to itself
         extract = pool.submit(open_extract.write, planned)
-        report.write(planned)
-        dictionary.write(planned)
+        write_pages(planned)
+        write_dictionary(planned)
         extract.result()
-    return Step(True, _as_list(summary_of(planned.file)), version)
+    return Step(True, summary_as_list(read_summary(planned.file)), version)
 
 
 def publish_version(agency: str, version: str) -> Step:
     """Make the private folder the current version; see `cdi.publish`."""
     planned = resume_version(load_agency(agency), version)
     folder = publish.publish(planned)
-    told = _as_list(summary_of(folder / planned.file.name))
+    told = summary_as_list(read_summary(folder / planned.file.name))
     return Step(True, f"published {planned.version}\n{told}\n- {folder}", planned.version)
 
 
@@ -330,54 +328,3 @@ def is_up_to_date(agency: str, interval: Interval) -> bool:
     if not all(is_source_unchanged(loaded, dataset, interval) for dataset in loaded.sources):
         return False
     return is_current(plan_version(loaded))
-
-
-def summary_of(file: Path) -> dict[str, Any]:
-    """Figures of a version, for the summary that `make run` prints.
-
-    Args:
-        file: A recording.duckdb.
-    """
-    with connect(file, read_only=True) as con:
-        rates = report.headline(con)
-        audit = report.audited(con)
-        shown = ("recording_rate", "lower_limit", "upper_limit")
-        return {
-            "audited": audit and {name: audit["force"][name] for name in shown},
-            **report.counts(con),
-            "rates": {name: row["recording_rate"] for name, row in rates.items()},
-        }
-
-
-def _as_list(figures: Mapping[str, Any]) -> str:
-    """The summary for a note, which Airflow reads as Markdown: lines alone would run together."""
-    return "\n".join(f"- {' '.join(line.split())}" for line in summary_text(figures).splitlines())
-
-
-def summary_text(figures: Mapping[str, Any]) -> str:
-    """The summary as lines of text."""
-    rates = {
-        name: "none yet" if rate is None else f"{100 * rate:.1f}%"
-        for name, rate in figures["rates"].items()
-    }
-    audited = figures["audited"]
-    told = []
-    if audited and audited["recording_rate"] is not None:
-        low, rate, high = (
-            f"{100 * audited[name]:.1f}%"
-            for name in ("lower_limit", "recording_rate", "upper_limit")
-        )
-        told = [f"recording rate (frame, audited): {rate}, between {low} and {high}"]
-    return "\n".join(
-        [
-            f"calls                 {figures['calls']:>9,}",
-            f"reported crimes       {figures['reported']:>9,}",
-            f"recorded              {figures['recorded']:>9,}",
-            f"justified             {figures['justified']:>9,}",
-            f"suspected unrecorded  {figures['suspected']:>9,}",
-            f"too recent to tell    {figures['too_recent']:>9,}",
-            f"recording rate (frame, uncorrected): strict {rates['strict']}, "
-            f"standard {rates['standard']}, inclusive {rates['inclusive']}",
-            *told,
-        ]
-    )

@@ -20,6 +20,7 @@ from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.version import is_current, plan_version, read_current
 from cdi.errors import CdiError
+from cdi.report.figures import read_summary, summary_text
 
 STYLES = {
     "success": "green", "skipped": "dim", "running": "cyan", "failed": "bold red",
@@ -260,10 +261,10 @@ def print_summary(agency: Agency, console: Console) -> None:
     if version is None:
         return
     folder = paths.published(agency.agency) / "current"
-    figures = pipeline.summary_of(folder / "recording.duckdb")
+    figures = read_summary(folder / "recording.duckdb")
     if agency.is_simulated:
         console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
-    console.print(pipeline.summary_text(figures), highlight=False, soft_wrap=True)
+    console.print(summary_text(figures), highlight=False, soft_wrap=True)
     files: dict[str, Path] = {
         "report": folder / "report.html",
         "worklist": folder / "worklist" / "index.html",

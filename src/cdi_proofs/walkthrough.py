@@ -26,8 +26,8 @@ from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.make import build_part
 from cdi.build.version import plan_version
-from cdi.explain import explain
 from cdi.render import render
+from cdi.report.explain import explain_call
 from cdi.sql import connect, fetch_dicts, ident, scalar
 from cdi.variant import Variant
 
@@ -206,7 +206,7 @@ def _first_of_its_kind(published: Connection, landed: Connection, story: Story) 
 def _in_words(agency: Agency, call_id: str, file: Path) -> str:
     """What `make explain` prints; the version's name changes with each line of code, so it goes."""
     printed = io.StringIO()
-    explain(agency, call_id, Console(file=printed, width=100))
+    explain_call(agency, call_id, Console(file=printed, width=100))
     text = printed.getvalue().replace(f"version {file.resolve().parent.name}, ", "")
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from cdi.audit import peers
+from cdi.report.peers import compare_agencies, render_peers_page
 
 WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
@@ -33,7 +33,7 @@ def test_the_funnel_of_peers_stands_alone_and_is_accessible(
         for at, rate in enumerate(rates)
     ]
     file = tmp_path / "peers.html"
-    file.write_text(peers.page(peers.compare(found)), encoding="utf-8")
+    file.write_text(render_peers_page(compare_agencies(found)), encoding="utf-8")
     page = browser.new_page(viewport={"width": width, "height": 900})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -26,6 +26,7 @@ from cdi.people.audit import (
     write_draw_worksheets,
 )
 from cdi.people.audit_sheet import read_audit_sheet, write_audit_sheet
+from cdi.report.figures import read_summary, summary_text
 from cdi.sql import connect
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 
@@ -428,7 +429,7 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     assert f"{100 * low:.1f}%" in page
     told = run("estimate", "testville")
     assert f"{100 * rate:.1f}%" in told
-    summary = pipeline.summary_text(pipeline.summary_of(fresh.published / "recording.duckdb"))
+    summary = summary_text(read_summary(fresh.published / "recording.duckdb"))
     assert f"(frame, audited): {100 * rate:.1f}%, between {100 * low:.1f}%" in summary
     assert not fresh.run()
     assert fresh.rows("select delivery_count, read_count from audits") == [(2, 80)]

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from cdi import comparison
 from cdi.errors import BuildError
 from cdi.people.decisions import add_decision
+from cdi.report.comparison import choose_pair, compare_versions
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
 def test_each_change_is_told_with_its_cause(ran: SmallAgency) -> None:
     with pytest.raises(BuildError, match="COMPARE-VERSION"):
-        comparison.pair("testville")
+        choose_pair("testville")
     first = ran.published.resolve()
     assert not (first / "comparison.json").exists()
 
@@ -23,8 +23,8 @@ def test_each_change_is_told_with_its_cause(ran: SmallAgency) -> None:
          "reason_code": "GOOD_INTENT"},
     )  # fmt: skip
     ran.run()
-    assert comparison.pair("testville") == (first, ran.published.resolve())
-    told = comparison.compare(*comparison.pair("testville"))
+    assert choose_pair("testville") == (first, ran.published.resolve())
+    told = compare_versions(*choose_pair("testville"))
     assert told["causes"] == ["decisions of people"]
     assert told["listed"] == {"decided": 1}
     assert [
@@ -49,7 +49,7 @@ def test_each_change_is_told_with_its_cause(ran: SmallAgency) -> None:
     closures = (ran.folder / "closures.csv").read_text(encoding="utf-8")
     ran.write_text("closures.csv", closures.replace("Duplicate,", "Duplicate of another,"))
     ran.run()
-    told = comparison.compare(second, ran.published.resolve())
+    told = compare_versions(second, ran.published.resolve())
     assert told["causes"] == ["data: new batches of calls", "the agency's folder"]
     assert told["listed"] == {"went": 1}
     assert told["listed_rows"][0]["reported_crime_id"] == "T-0005#1"
@@ -59,4 +59,4 @@ def test_each_change_is_told_with_its_cause(ran: SmallAgency) -> None:
 
 def test_an_unknown_version_is_told_with_those_that_are_kept(ran: SmallAgency) -> None:
     with pytest.raises(BuildError, match=ran.published.resolve().name):
-        comparison.pair("testville", "20260107T0000-nonsense")
+        choose_pair("testville", "20260107T0000-nonsense")

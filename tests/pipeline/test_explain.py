@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cdi.errors import CdiError
-from cdi.explain import explain
+from cdi.report.explain import explain_call
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
 # opened and closed as noise; only its words tell of a crime
@@ -33,7 +33,7 @@ def told(published: SmallAgency) -> Callable[[str], str]:
 
     def tell(call: str) -> str:
         console = Console(file=io.StringIO(), width=200)
-        explain(published.agency, call, console)
+        explain_call(published.agency, call, console)
         assert isinstance(console.file, io.StringIO)
         return " ".join(console.file.getvalue().split())
 
@@ -99,5 +99,5 @@ def test_without_a_published_version_the_error_says_how_to_make_one(
 ) -> None:
     monkeypatch.setenv("CDI_HOME", str(tmp_path))
     with pytest.raises(CdiError, match="make run AGENCY=testville") as caught:
-        explain(published.agency, "T-0001", Console(file=io.StringIO()))
+        explain_call(published.agency, "T-0001", Console(file=io.StringIO()))
     assert caught.value.rule_id == "EXPLAIN-UNPUBLISHED"

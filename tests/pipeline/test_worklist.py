@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cdi import paths, worklist
+from cdi import paths
 from cdi.cli import app
 from cdi.errors import CdiError
 from cdi.landing.batches import accepted_batches
 from cdi.people import decisions, worklist_sheet
 from cdi.people.decisions import add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
+from cdi.report import worklist
+from cdi.report.worklist import mark_text, page_names
 from tests.conftest import SmallAgency
 from tests.unit.test_decision_sheet import fill
 
@@ -170,13 +172,13 @@ def test_rows_in_time_have_a_page_before_graver_ones_that_are_overdue(
 
 
 def test_names_of_pages_are_safe_and_differ() -> None:
-    names = worklist.page_names(["A/../1", "A/..\\1", "T-0001", "t-0001", "A/../1"])
+    names = page_names(["A/../1", "A/..\\1", "T-0001", "t-0001", "A/../1"])
     assert len(names) == len({name.lower() for name in names.values()}) == 4
     assert all(set(name) <= set(worklist_sheet.NAMES[0] + "-_.AT01html") for name in names.values())
 
 
 def test_marks_keep_the_text_and_name_each_side() -> None:
-    told = worklist.marked("he <b>hit me</b>, then left", {"hit me": "for", "left": "against"})
+    told = mark_text("he <b>hit me</b>, then left", {"hit me": "for", "left": "against"})
     assert told == (
         'he &lt;b&gt;<mark class="for">hit me</mark>&lt;/b&gt;, then '
         '<mark class="against">left</mark>'

@@ -6,10 +6,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cdi import paths, report
+from cdi import paths
 from cdi.agency import code_maps
 from cdi.agency.code_maps import read_actions
 from cdi.errors import AgencyError
+from cdi.report.report import measure_actions
 
 HEADER = ",".join(code_maps.ACTION_COLUMNS)
 
@@ -92,7 +93,7 @@ def test_an_effect_is_the_change_between_the_audits_before_and_after() -> None:
             ) as t (draw_id, before_draw_id, domain, change_points, lower_limit, upper_limit);
             """
         )
-        rows = {row["action_id"]: row for row in report.measured(con, actions)}
+        rows = {row["action_id"]: row for row in measure_actions(con, actions)}
     effect = rows["in between"]
     assert [float(effect[n]) for n in ("change_points", "lower_limit", "upper_limit")] == [
         3.1, 1.2, 5.0,

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import paths
-from cdi.audit import peers
 from cdi.cli import app
 from cdi.monitoring.districts import district_rates
+from cdi.report.peers import compare_agencies, read_released, render_peers_page, write_peers
 from cdi.sql import connect
 
 
@@ -119,7 +119,7 @@ def seven() -> None:
 @pytest.mark.usefixtures("registry")
 def test_the_funnel_finds_the_agency_outside_its_limits() -> None:
     seven()
-    rows = {row["agency"]: row for row in peers.compare(peers.read())}
+    rows = {row["agency"]: row for row in compare_agencies(read_released())}
     assert rows["force6"]["rate"] == pytest.approx(0.6)
     assert (rows["force6"]["due_count"], rows["force6"]["effective_count"]) == (5000, 4000)
     assert rows["force6"]["rate"] < rows["force6"]["low_95"]
@@ -137,7 +137,7 @@ def test_nothing_smaller_than_an_agency_is_told() -> None:
     publish("hidden", None, 90)
     publish("unfit", 70, 90, "too few usable codes")
     publish("new", 70, 90, quarters=())
-    peers.write()
+    write_peers()
     rows = {row["agency"]: row for row in json.loads((paths.home() / "peers.json").read_text())}
     for name, said in (
         ("tiny", "fewer than 20"), ("hidden", "some withheld"),
@@ -160,14 +160,14 @@ def test_only_what_was_released_is_read() -> None:
     (paths.agencies_folder() / "force1" / "agency.yaml").write_text("agency: force1\n")
     (restricted / "recording.duckdb").write_bytes(b"not to be opened")
     (paths.published("force0") / "current" / "recording.duckdb").write_bytes(b"nor this")
-    assert [row["agency"] for row in peers.read()] == ["force0"]
+    assert [row["agency"] for row in read_released()] == ["force0"]
 
 
 @pytest.mark.usefixtures("registry")
 def test_the_newest_year_of_each_is_compared() -> None:
     quarters = [f"{year}-Q{quarter}" for year in (2016, 2017) for quarter in (1, 2, 3)]
     publish("force0", 80, 100, quarters=quarters)
-    (row,) = peers.read()
+    (row,) = read_released()
     assert (row["due_count"], row["first_quarter"], row["last_quarter"]) == (
         400, "2016-Q3", "2017-Q3",
     )  # fmt: skip
@@ -177,7 +177,7 @@ def test_the_newest_year_of_each_is_compared() -> None:
 def test_simulated_agencies_are_no_peers_of_real_ones() -> None:
     seven()
     publish("made_up", 9000, 10_000, simulated=True)
-    rows = {row["agency"]: row for row in peers.compare(peers.read())}
+    rows = {row["agency"]: row for row in compare_agencies(read_released())}
     assert rows["made_up"]["target"] is None
     assert rows["force0"]["target"] == pytest.approx(5000 * (4.8 + 0.6) / (7 * 5000), abs=1e-3)
 
@@ -186,7 +186,7 @@ def test_simulated_agencies_are_no_peers_of_real_ones() -> None:
 def test_the_page_draws_the_funnel_and_says_simulated_of_what_is() -> None:
     seven()
     publish("made_up", 9000, 10_000, simulated=True)
-    page = peers.page(peers.compare(peers.read()))
+    page = render_peers_page(compare_agencies(read_released()))
     real, _, simulated = page.partition("Simulated agencies")
     assert "<svg" in real
     assert "1 of 7 agencies are outside" in real
@@ -200,7 +200,7 @@ def test_the_page_draws_the_funnel_and_says_simulated_of_what_is() -> None:
 def test_a_funnel_of_simulated_agencies_is_marked_across() -> None:
     for at, recorded in enumerate((80, 82, 78, 81, 79)):
         publish(f"force{at}", 10 * recorded, 1000, simulated=True)
-    page = peers.page(peers.compare(peers.read()))
+    page = render_peers_page(compare_agencies(read_released()))
     (svg,) = re.findall(r"<svg.*?</svg>", page, re.S)
     assert "SIMULATED</text>" in svg
     assert 'role="note"' in page
@@ -210,7 +210,7 @@ def test_a_funnel_of_simulated_agencies_is_marked_across() -> None:
 def test_few_agencies_give_rates_and_no_funnel() -> None:
     for at in range(4):
         publish(f"force{at}", 80, 100)
-    rows: list[dict[str, Any]] = peers.compare(peers.read())
+    rows: list[dict[str, Any]] = compare_agencies(read_released())
     assert all(row["rate"] == 0.8 and row["target"] is None for row in rows)
     done = CliRunner().invoke(app, ["peers"])
     assert done.exit_code == 0, done.output

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cdi.charts import Drawing, Figure
+from cdi.report.charts import Drawing, Figure
 
 ROWS = [
     {"label": "Burglary <b>", "rate": 0.85, "low": 0.8, "high": 0.9, "kind": "ours", "n": 1200},

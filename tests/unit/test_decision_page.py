@@ -2,15 +2,17 @@
 
 import pytest
 
-from cdi import decision_page, paths
+from cdi import paths
+from cdi.docs import decisions
+from cdi.docs.decisions import render_decisions_page
 
 PAGE = paths.REPO / "docs" / "recording-decisions.md"
-DECISIONS = decision_page._decisions(decision_page._proofs())
+DECISIONS = decisions._decisions(decisions._proofs())
 
 
 def test_the_generated_page_is_current() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert page == decision_page.recording_decisions(), "run `make docs`"
+    assert page == render_decisions_page(), "run `make docs`"
 
 
 @pytest.mark.parametrize("decision", DECISIONS, ids=lambda decision: decision["id"])

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from cdi import explain, worklist
+from cdi.report import call, worklist
+from cdi.report.call import hit_in_words
+from cdi.report.worklist import mark_text
 from tests.lexicon_by_hand import phrases, says
 
 PHRASES = phrases()
@@ -18,7 +20,7 @@ def shown(text: str, part: str) -> dict[str, str]:
         if of == part and meaning != "negates_clause" and says(text, some):
             hits.append({"lexicon_id": lexicon_id, "meaning": meaning})
             found[lexicon_id] = [match[0] for p in some for match in p.finditer(text)]
-    html = worklist.marked(text, worklist._marks(hits, found))
+    html = mark_text(text, worklist._marks(hits, found))
     return {words: side for side, words in re.findall('<mark class="(.*?)">(.*?)</mark>', html)}
 
 
@@ -33,12 +35,12 @@ def test_no_side_has_a_meaning_that_the_lexicon_lacks() -> None:
 
 @pytest.mark.parametrize("meaning", sorted(MEANINGS))
 def test_each_meaning_of_the_lexicon_is_told_in_words(meaning: str) -> None:
-    assert " " in explain.MEANINGS[meaning]
+    assert " " in call.MEANINGS[meaning]
 
 
 def test_no_code_is_shown_for_anti_social_behaviour() -> None:
     hit = {"meaning": "relabel", "subject": "asb", "subject_name": None}
-    assert explain.hit_in_words(hit) == (
+    assert hit_in_words(hit) == (
         "calls it something other than a crime", "anti-social behaviour"
     )  # fmt: skip
 
@@ -77,7 +79,7 @@ def test_the_side_of_what_an_account_tells(account: str, words: str, side: str) 
 
 def test_a_phrase_about_people_hides_no_crime() -> None:
     marks = {"husband has smashed": "people", "smashed the phone": "for"}
-    assert worklist.marked("her husband has smashed the phone", marks) == (
+    assert mark_text("her husband has smashed the phone", marks) == (
         'her <mark class="people">husband has </mark><mark class="for">smashed the phone</mark>'
     )
 

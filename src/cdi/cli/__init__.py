@@ -95,9 +95,10 @@ def ui(
 @app.command()
 def peers() -> None:
     """Compare agencies by a funnel, from their open extracts alone; uncorrected."""
-    from cdi.audit import peers as compared
+    from cdi.report import peers as report_peers
+    from cdi.report.peers import write_peers
 
-    rows = compared.write()
+    rows = write_peers()
     headings = ("agency", "up to", "crimes", "rate", "common", "95% limits", "place")
     table = Table(*headings, box=None)
     for row in rows:
@@ -113,7 +114,7 @@ def peers() -> None:
         )  # fmt: skip
     console.print(table)
     if not any(row["target"] is not None for row in rows):
-        console.print(f"No funnel: fewer than {compared.LEAST_AGENCIES} agencies with a rate.")
+        console.print(f"No funnel: fewer than {report_peers.LEAST_AGENCIES} agencies with a rate.")
     for file in ("peers.html", "peers.json"):
         console.print(f"written to {paths.home() / file}", highlight=False, soft_wrap=True)
 
@@ -134,9 +135,9 @@ def explain(
     call: Annotated[str, typer.Argument(help="The call's reference, as people type it.")],
 ) -> None:
     """Tell how the published version came to judge one call: evidence, facts, decision, crimes."""
-    from cdi import explain as told
+    from cdi.report.explain import explain_call
 
-    told.explain(load_agency(agency), call, console)
+    explain_call(load_agency(agency), call, console)
 
 
 @app.command()
@@ -250,11 +251,11 @@ def compare(
     newer: Annotated[str | None, typer.Argument(help="Another; else the newest.")] = None,
 ) -> None:
     """Tell what changed between two published versions, and what changed it."""
-    from cdi import comparison
+    from cdi.report.comparison import choose_pair, compare_versions, print_comparison
 
     load_agency(agency)
-    chosen = comparison.pair(agency, *filter(None, (older, newer)))
-    comparison.show(comparison.compare(*chosen), console)
+    chosen = choose_pair(agency, *filter(None, (older, newer)))
+    print_comparison(compare_versions(*chosen), console)
 
 
 @app.command()
@@ -450,13 +451,15 @@ def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
 @app.command()
 def docs() -> None:
     """Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md."""
-    from cdi import decision_page, dictionary
-    from cdi.quality import pages
+    from cdi.docs import dictionary
+    from cdi.docs.decisions import render_decisions_page
+    from cdi.docs.dictionary import render_dictionary_page
+    from cdi.docs.rules import render_rules_page
 
     for name, page in (
-        ("rules.md", pages.rules_catalogue()),
-        ("recording-decisions.md", decision_page.recording_decisions()),
-        (dictionary.PAGE.name, dictionary.markdown()),
+        ("rules.md", render_rules_page()),
+        ("recording-decisions.md", render_decisions_page()),
+        (dictionary.PAGE.name, render_dictionary_page()),
     ):
         file = paths.REPO / "docs" / name
         file.write_text(page, encoding="utf-8")

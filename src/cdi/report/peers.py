@@ -18,7 +18,8 @@ from cdi.render import render
 from cdi.sql import connect, fetch_dicts
 
 if TYPE_CHECKING:
-    from cdi.charts import Figure
+    from cdi.report.charts import Figure
+
 
 LEAST_AGENCIES = 5  # of a funnel: of fewer no common rate and no over-dispersion can be told
 LEAST_DUE = 20  # crimes of an agency whose rate is compared
@@ -68,7 +69,7 @@ group by all
 """
 
 
-def read() -> list[dict[str, Any]]:
+def read_released() -> list[dict[str, Any]]:
     """What each agency has released of itself as a whole, of its newest quarters.
 
     Returns:
@@ -101,11 +102,11 @@ def _why_not(row: Mapping[str, Any], gaps: int) -> str | None:
     return None
 
 
-def compare(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def compare_agencies(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Put agencies into funnels, simulated ones apart from real ones.
 
     Args:
-        found: As from `read`.
+        found: As from `read_released`.
 
     Returns:
         The rows, each with `target`, `phi` (over-dispersion), `z`, limits `low_95`, `high_95`,
@@ -145,21 +146,21 @@ def _funnel(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def write() -> list[dict[str, Any]]:
+def write_peers() -> list[dict[str, Any]]:
     """Compare the published agencies; to ``<state>/peers.json`` and ``<state>/peers.html``."""
-    rows = compare(read())
+    rows = compare_agencies(read_released())
     paths.home().mkdir(parents=True, exist_ok=True)
     text = json.dumps(rows, indent=2, default=str)
     (paths.home() / "peers.json").write_text(text + "\n", encoding="utf-8")
-    (paths.home() / "peers.html").write_text(page(rows), encoding="utf-8")
+    (paths.home() / "peers.html").write_text(render_peers_page(rows), encoding="utf-8")
     return rows
 
 
-def page(rows: Sequence[Mapping[str, Any]]) -> str:
+def render_peers_page(rows: Sequence[Mapping[str, Any]]) -> str:
     """The page: real agencies, then simulated ones, each with a table and, if enough, a funnel.
 
     Args:
-        rows: As from `compare`.
+        rows: As from `compare_agencies`.
     """
     kinds = []
     for is_simulated in (False, True):
@@ -183,7 +184,8 @@ def _drawn(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figure":
     """The funnel: rates by how many crimes they are worth, with limits by chance."""
     import altair as alt  # takes a second to import
 
-    from cdi import charts
+    from cdi.report import charts
+    from cdi.report.charts import Drawing
 
     values = [row["effective_count"] for row in rows]
     sizes = np.linspace(0.8 * min(values), 1.05 * max(values), 60)
@@ -228,7 +230,7 @@ def _drawn(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figure":
         ).encode(text="agency:N"),
     ).properties(width=charts.WIDTH, height=280, autosize=charts.FIT)  # fmt: skip
     outside = sum(row["place"] != "inside" for row in rows)
-    return charts.Drawing(is_simulated=is_simulated).figure(
+    return Drawing(is_simulated=is_simulated).figure(
         chart,
         "Recording rates and what chance allows",
         f"{outside} of {len(rows)} agencies are outside the 95% limits around {target:.1%}.",

@@ -4,25 +4,19 @@ Beside it stand dbt's own docs, with the models' SQL and lineage, as one page th
 """
 
 import json
-import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cdi import paths
-from cdi.agency.load import load_agency
 from cdi.build.dbt import read_manifest
-from cdi.build.make import build_file
 from cdi.build.version import Version
 from cdi.errors import BuildError
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts
 
-PAGE = paths.REPO / "docs" / "dictionary.md"
 # the rooms between the landing and the marts are for dbt's docs
 PARTS = {
     "Tables": ("main", "table"),
@@ -37,7 +31,7 @@ POLICY = (
 )
 
 
-def parts(con: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
+def dictionary_parts(con: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
     """What the dictionary tells, by part: each table or view with its columns.
 
     Args:
@@ -74,7 +68,7 @@ def _relations(con: duckdb.DuckDBPyConnection, schema: str, kind: str) -> Iterat
         }
 
 
-def write(planned: Version) -> Path:
+def write_dictionary(planned: Version) -> Path:
     """Write ``dictionary.html`` and ``dbt_docs.html`` beside the private file.
 
     Returns:
@@ -86,7 +80,7 @@ def write(planned: Version) -> Path:
             agency=planned.agency,
             is_simulated=planned.agency.is_simulated,
             version=planned.version,
-            parts=parts(con),
+            parts=dictionary_parts(con),
         )
     file = planned.folder / "dictionary.html"
     file.write_text(page, encoding="utf-8")
@@ -119,24 +113,6 @@ def _dbt_docs(planned: Version) -> str:
     return page
 
 
-def markdown() -> str:
-    """The page docs/dictionary.md, from a build without data."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        paths.environment(CDI_HOME=folder),
-    ):
-        from cdi.quality.results import create_results_table
-
-        agency = load_agency(paths.SIMULATED)
-        nothing = Version(
-            agency, datetime.now(UTC), {name: [] for name in agency.sources}, "0" * 64
-        )
-        build_file(nothing)
-        with connect(nothing.file) as con:
-            create_results_table(con)
-            return page(con)
-
-
-def page(con: duckdb.DuckDBPyConnection) -> str:
+def render_dictionary(con: duckdb.DuckDBPyConnection) -> str:
     """The dictionary of a file as Markdown."""
-    return render("dictionary.md.j2", parts=parts(con))
+    return render("dictionary.md.j2", parts=dictionary_parts(con))

@@ -1,10 +1,10 @@
-"""The validation page (HTML, self-contained) and the generated catalogue of rules (Markdown)."""
+"""The page docs/rules.md: every data-quality rule."""
 
 from cdi.quality.rules import all_rules, reader_rules
 from cdi.render import render
 
 
-def rules_catalogue() -> str:
+def render_rules_page() -> str:
     """The page docs/rules.md: every rule of the project, with severity, owner and reason."""
     rules = all_rules()
     return render(

@@ -169,7 +169,9 @@ class Drawing:
             line: A rate to compare with, and its name.
         """
         names = ("label", "rate", "low", "high", "kind")
-        data = [{n: row.get(n) for n in names} | {"label": wrapped(row["label"])} for row in rows]
+        data = [
+            {n: row.get(n) for n in names} | {"label": wrap_label(row["label"])} for row in rows
+        ]
         order = list(dict.fromkeys(str(row["label"]) for row in data))
         kinds = list(dict.fromkeys(str(row["kind"]) for row in data))
         base = alt.Chart(alt.Data(values=data)).encode(
@@ -208,7 +210,7 @@ class Drawing:
                 end = start + row["count"]
             else:
                 start, end, left = 0, row["count"], row["count"]
-            data.append({"label": wrapped(row["label"]), "start": start, "end": end,
+            data.append({"label": wrap_label(row["label"]), "start": start, "end": end,
                          "kind": row["kind"], "told": f"{row['count']:,}"})  # fmt: skip
         order = [str(d["label"]) for d in data]
         base = alt.Chart(alt.Data(values=data)).encode(
@@ -329,7 +331,7 @@ def _labels(labels: Sequence[str]) -> alt.Axis:
     )
 
 
-def wrapped(label: str, width: int = 22) -> str:
+def wrap_label(label: str, width: int = 22) -> str:
     """A label in two lines, where it is longer than one."""
     if len(label) <= width:
         return label

@@ -1,7 +1,7 @@
 """The pages of one version, from the file's own tables: the report, and what goes with it.
 
 The report is one self-contained HTML page for the chief officer, the registrar and the analyst. It
-names no log: the worklist, which does, is a folder of its own (`cdi.worklist`).
+names no log: the worklist, which does, is a folder of its own (`cdi.report.worklist`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,103 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from cdi import comparison, paths
+from cdi import paths
 from cdi.agency.code_maps import read_actions
 from cdi.agency.model import Agency
 from cdi.build.version import Version, read_current
 from cdi.errors import BuildError
 from cdi.render import render
+from cdi.report.comparison import write_comparison
+from cdi.report.figures import Row, count_outcomes, read_audited, read_headline
 from cdi.sql import connect, fetch_dicts, scalar
 
 if TYPE_CHECKING:
-    from cdi.charts import Drawing, Figure
+    from cdi.report.charts import Drawing, Figure
 
-Row = dict[str, Any]
+
 COMPARED_COUNTRY = "GB"  # whose published rates an agency is put beside
 LOST_CLOSURES = 4  # that the flow names; the others are one
 
 
-def headline(con: duckdb.DuckDBPyConnection, universe: str = "frame") -> dict[str, Row]:
-    """The total row of `recording_rate` for each ruleset.
-
-    Args:
-        con: A published (or private) file.
-        universe: `frame` or `all`.
-    """
-    rows = fetch_dicts(
-        con,
-        "from recording_rate where breakdown = 'total' and offence_group = 'all' "
-        "and universe = $universe",
-        {"universe": universe},
-    )
-    counted = ("recorded_count", "wrongly_cancelled_count", "unrecorded_count", "justified_count",
-               "too_recent_count", "source_missing_count", "rate_base_count")  # fmt: skip
-    blank = {"recording_rate": None, **dict.fromkeys(counted, 0)}
-    return {r: blank for r in ("strict", "standard", "inclusive")} | {
-        row["ruleset"]: row for row in rows
-    }
-
-
-def counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Calls and reported crimes by outcome, standard ruleset, all calls."""
-    row = fetch_dicts(
-        con,
-        """
-        select
-            (select count(*) from fct_calls) as calls,
-            count(outcome) as reported,
-            count(*) filter (where outcome = 'recorded') as recorded,
-            count(*) filter (where outcome = 'unrecorded') as suspected,
-            count(*) filter (where outcome = 'justified') as justified,
-            count(*) filter (where outcome = 'too_recent') as too_recent
-        from fct_reported_crimes
-        """,
-    )
-    return row[0]
-
-
-def audited(con: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
-    """The audit that the report leads with: its facts, rates and changes; None without one.
-
-    Args:
-        con: A published (or private) file.
-    """
-    found = fetch_dicts(
-        con,
-        "select audits.*, strftime(timezone(timezone, timezone('UTC', period_start)), $day) "
-        "as period_start_on, strftime(timezone(timezone, timezone('UTC', period_end)) "
-        "- interval 1 day, $day) as period_end_on "
-        "from audits cross join (select timezone from release) where is_headline",
-        {"day": "%-d %B %Y"},
-    )
-    if not found:
-        return None
-    (audit,) = found
-    of = {"draw": audit["draw_id"]}
-    rows = fetch_dicts(
-        con,
-        "select rates.*, changes.change_points, changes.lower_limit as change_lower, "
-        "changes.upper_limit as change_upper, "
-        "coalesce(groups.offence_group_name, replace(rates.domain, '_', ' ')) as label "
-        "from audited_rates as rates "
-        "left join audited_changes as changes using (draw_id, domain) "
-        "left join rules.offence_groups as groups on rates.domain = groups.offence_group "
-        "where draw_id = $draw order by groups.sort_order nulls last, rates.domain",
-        of,
-    )
-    force = next(row for row in rows if row["domain"] == "force")
-    return {**audit, "force": force, "parts": [row for row in rows if row is not force]}
-
-
-def write(planned: Version) -> None:
+def write_pages(planned: Version) -> None:
     """Write all pages of a version beside its private file: report, match report, worklist.
 
     Args:
         planned: What was built and checked.
     """
     # altair and openpyxl take a second to import, and only this step needs them
-    from cdi import matching, worklist
-    from cdi.charts import Drawing
+    from cdi.report.charts import Drawing
+    from cdi.report.matching import write_matching_page
+    from cdi.report.worklist import write_worklist
 
     with connect(planned.file, read_only=True) as con:
         con.execute("set memory_limit = '2GB'")  # what it has read it would keep
@@ -114,8 +45,8 @@ def write(planned: Version) -> None:
         values = _gathered(con, planned, drawing)
         page = render("report.html.j2", compared=_compared(planned), **values)
         (planned.folder / "report.html").write_text(page, encoding="utf-8")
-        matching.write(con, planned)
-        worklist.write(con, planned)
+        write_matching_page(con, planned)
+        write_worklist(con, planned)
 
 
 def _gathered(
@@ -123,7 +54,7 @@ def _gathered(
 ) -> dict[str, Any]:
     """All that the report tells."""
     agency = planned.agency
-    rates, audit, in_time = headline(con), audited(con), _in_time(con)
+    rates, audit, in_time = read_headline(con), read_audited(con), _in_time(con)
     by_group = _by(con, "offence_group", "offence_group_name")
     return {
         "release": fetch_dicts(con, "from release")[0],
@@ -133,8 +64,8 @@ def _gathered(
         "audit": audit,
         "withheld_audits": fetch_dicts(con, "from audits where withheld_reason is not null"),
         "rates": rates,
-        "rates_all": headline(con, "all"),
-        "counts": counts(con),
+        "rates_all": read_headline(con, "all"),
+        "counts": count_outcomes(con),
         "listed": fetch_dicts(con, LISTED)[0],
         "withheld": scalar(con, "select any_value(withheld_reason) from recording_rate"),
         "estimate": fetch_dicts(con, "from unrecorded_estimate where offence_group = 'all'"),
@@ -155,7 +86,7 @@ def _gathered(
         "cancelled": fetch_dicts(con, CANCELLED),
         "cancelled_against": fetch_dicts(con, CANCELLED_AGAINST),
         "n100": fetch_dicts(con, N100)[0],
-        "actions": measured(con, read_actions(agency.folder)),
+        "actions": measure_actions(con, read_actions(agency.folder)),
         "auditability": fetch_dicts(con, "from auditability order by auditability_check"),
         "files": fetch_dicts(con, "from conservation order by dataset, source_file, batch_id"),
         "datasets": fetch_dicts(con, DATASETS),
@@ -194,7 +125,7 @@ def _compared(planned: Version) -> dict[str, Any] | None:
         return None
     try:
         before = paths.published(planned.agency.agency) / "current"
-        return comparison.write(before, planned.folder)
+        return write_comparison(before, planned.folder)
     except BuildError:
         return None
 
@@ -262,7 +193,7 @@ def _groups(
         ]  # fmt: skip
     else:
         kind = "this agency, uncorrected"
-        total = headline(con)["standard"] | {"label": "All crime", "offence_group": "force"}
+        total = read_headline(con)["standard"] | {"label": "All crime", "offence_group": "force"}
         rows = [
             {"label": row["label"], "rate": row["recording_rate"],
              "count": row["rate_base_count"], "kind": kind, "of": row["offence_group"]}
@@ -387,7 +318,9 @@ def _service(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, An
     return {"figure": figure, "any": told}
 
 
-def measured(con: duckdb.DuckDBPyConnection, actions: Sequence[Mapping[str, Any]]) -> list[Row]:
+def measure_actions(
+    con: duckdb.DuckDBPyConnection, actions: Sequence[Mapping[str, Any]]
+) -> list[Row]:
     """Actions with their effect: the change between the audit before and the audit after.
 
     Args:

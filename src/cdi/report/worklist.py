@@ -15,12 +15,13 @@ from typing import Any
 import duckdb
 from markupsafe import Markup, escape
 
-from cdi import explain
 from cdi.agency.model import Agency
 from cdi.build.version import Version
-from cdi.decision_page import FACT, VERDICTS, fact_in_words, words
 from cdi.people.worklist_sheet import write_worklist_csv, write_worklist_xlsx
 from cdi.render import render
+from cdi.report import call as report_call
+from cdi.report.call import answer_in_words, hit_in_words, read_said_words
+from cdi.report.wording import FACT, VERDICTS, fact_in_words, in_words
 from cdi.sql import fetch_dicts
 
 PAGES = 400  # rows that have a page: what a registrar's unit reads in a month
@@ -41,7 +42,7 @@ CANDIDATES = 5  # records shown of a log
 Row = dict[str, Any]
 
 
-def write(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
+def write_worklist(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
     """Write the folder ``worklist/`` beside the private file.
 
     Args:
@@ -87,7 +88,7 @@ def write(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
     if pages:
-        told = stories(con, planned.agency, list(pages))
+        told = read_stories(con, planned.agency, list(pages))
         order = list(pages)
         for place, call in enumerate(order):
             page = render(
@@ -121,7 +122,7 @@ def _listed(row: Row, number: int, planned: Version) -> Row:
     """A row of the list, with what the sheet says besides, and its number there."""
     return row | {
         "sheet_row": number,
-        "time_limit": time_limit(row["hours_left"]) or row["status"],
+        "time_limit": time_limit_in_words(row["hours_left"]) or row["status"],
         "decision": None,
         "decided_by": None,
         "second_person": None,
@@ -132,7 +133,7 @@ def _listed(row: Row, number: int, planned: Version) -> Row:
     }
 
 
-def time_limit(hours: float | None) -> str | None:
+def time_limit_in_words(hours: float | None) -> str | None:
     """Hours left, or how long the limit is over, in words."""
     if hours is None:
         return None
@@ -154,7 +155,7 @@ def page_names(calls: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def stories(
+def read_stories(
     con: duckdb.DuckDBPyConnection, agency: Agency, calls: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """What the pages of some calls tell, by call.
@@ -172,10 +173,10 @@ def stories(
         return found
 
     parts = {name: by_call(query) for name, query in PARTS.items()}
-    said = explain.said(con, calls)
+    said = read_said_words(con, calls)
     questions = {
         row["column_name"]: fact_in_words(row["comment"])
-        for row in fetch_dicts(con, explain.QUESTIONS, {"fact": f"{FACT}%"})
+        for row in fetch_dicts(con, report_call.QUESTIONS, {"fact": f"{FACT}%"})
     }
     reasons = dict(con.execute("select reason_code, reason_name from rules.reasons").fetchall())
     told = {}
@@ -193,7 +194,7 @@ def stories(
                 for row in of["decisions"]
             ],
             "facts": [
-                (question, [explain.answer(row.get(fact), reasons) for row in of["facts"]])
+                (question, [answer_in_words(row.get(fact), reasons) for row in of["facts"]])
                 for fact, question in questions.items()
             ],
             "crimes": of["crimes"],
@@ -205,8 +206,8 @@ def stories(
 def _call(row: Row, agency: Agency) -> list[tuple[str, str]]:
     """Names and values of the call, without those that have none."""
     shown = (
-        ("Received", clock(row["received_at"], agency)),
-        ("Closed", clock(row["closed_at"], agency)),
+        ("Received", local_clock(row["received_at"], agency)),
+        ("Closed", local_clock(row["closed_at"], agency)),
         ("Reported by", row["source_channel"]),
         ("Grade", row["priority_code"]),
         ("Opened as", row["opened_as"]),
@@ -218,7 +219,7 @@ def _call(row: Row, agency: Agency) -> list[tuple[str, str]]:
     return [(name, value) for name, value in shown if value]
 
 
-def clock(moment: datetime | None, agency: Agency) -> str | None:
+def local_clock(moment: datetime | None, agency: Agency) -> str | None:
     """A time of the file (UTC) as the agency's clocks show it."""
     if moment is None:
         return None
@@ -226,7 +227,7 @@ def clock(moment: datetime | None, agency: Agency) -> str | None:
 
 
 def _local(row: Row, agency: Agency) -> Row:
-    return {**row, "recorded_at": clock(row["recorded_at"], agency)}
+    return {**row, "recorded_at": local_clock(row["recorded_at"], agency)}
 
 
 def _side(meaning: str) -> str:
@@ -246,12 +247,12 @@ def _parts(entries: Sequence[Row], marks: Mapping[str, str]) -> list[tuple[str, 
     """The entries of each part of the log, the first account first, evidence marked."""
     of: dict[str, list[Markup]] = defaultdict(list)
     for row in entries:
-        of[row["part"]].append(marked(row["entry"], marks))
+        of[row["part"]].append(mark_text(row["entry"], marks))
     order = sorted(of, key=lambda part: ("account", "reopening", "closing").index(part))
     return [(part, of[part]) for part in order]
 
 
-def marked(text: str, marks: Mapping[str, str]) -> Markup:
+def mark_text(text: str, marks: Mapping[str, str]) -> Markup:
     """Text as HTML, with phrases marked.
 
     Of two phrases that overlap the one that begins first is marked whole. A phrase about people is
@@ -274,7 +275,7 @@ def marked(text: str, marks: Mapping[str, str]) -> Markup:
 
 
 def _hit(hit: Row, phrases: Mapping[str, list[str]]) -> Row:
-    meaning, subject = explain.hit_in_words(hit)
+    meaning, subject = hit_in_words(hit)
     return {
         "part": hit["part"],
         "meaning": meaning,
@@ -294,7 +295,12 @@ def _evidence(row: Row, phrases: Mapping[str, list[str]]) -> Row:
     else:
         what = " ".join(filter(None, (code, row["code_name"])))
     crime = "Rape" if row["is_rape"] else row["offence_group_name"]
-    return {"kind": words(kind), "strength": row["evidence_strength"], "crime": crime, "what": what}
+    return {
+        "kind": in_words(kind),
+        "strength": row["evidence_strength"],
+        "crime": crime,
+        "what": what,
+    }
 
 
 # ---------------------------------------------------------------------- queries
@@ -420,13 +426,13 @@ CANDIDATE_RECORDS = """
 """
 
 PARTS = {
-    "call": explain.CALL,
-    "entries": explain.ENTRIES,
-    "hits": explain.HITS,
-    "reading": explain.READING,
-    "evidence": explain.EVIDENCE,
+    "call": report_call.CALL,
+    "entries": report_call.ENTRIES,
+    "hits": report_call.HITS,
+    "reading": report_call.READING,
+    "evidence": report_call.EVIDENCE,
     "facts": FACTS,
-    "decisions": explain.DECISIONS,
-    "crimes": explain.CRIMES,
+    "decisions": report_call.DECISIONS,
+    "crimes": report_call.CRIMES,
     "candidates": CANDIDATE_RECORDS,
 }

@@ -14,31 +14,20 @@ import yaml
 
 from cdi import paths
 from cdi.render import render
+from cdi.report.wording import EFFECTS, FACT, VERDICTS, fact_in_words, in_words
 
-VERDICTS = {
-    "must_be_recorded": "A crime must be recorded",
-    "justified": "No crime record is needed",
-    "no_crime_reported": "No crime was reported",
-    "needs_review": "A person must decide",
-}
-EFFECTS = {
-    "additional": "recorded in addition",
-    "included": "counted under the other crime",
-    "principal": "the other crimes are counted under it",
-}
 DECIDERS = {"DDM": "designated decision maker", "FCR": "force crime registrar"}
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9999, 12, 31)
-FACT = "Fact; "  # begins the description of each column of the decision table that is a fact
 
 
-def recording_decisions() -> str:
+def render_decisions_page() -> str:
     """The page: every row of the decision table in order, then the rules around it."""
     proofs = _proofs()
     groups = {row["offence_group"]: row["offence_group_name"] for row in _seed("offence_groups")}
     counting = [
         {
             "id": row["counting_rule_id"],
-            "counted": words(row["counting_class"]),
+            "counted": in_words(row["counting_class"]),
             "effect": EFFECTS[row["effect"]],
             "rule": row["description"],
             "holds": _period(row),
@@ -62,19 +51,14 @@ def recording_decisions() -> str:
         counting_proofs=_other_proofs("int_disclosure__counting"),
         limits=[{**row, "holds": _period(row)} for row in _seed("time_limits")],
         cancellations=_cancellations(proofs),
-        kinds=[{**row, "kind": words(row["evidence_kind"])} for row in _seed("evidence_kinds")],
+        kinds=[{**row, "kind": in_words(row["evidence_kind"])} for row in _seed("evidence_kinds")],
         rulesets=_seed("rulesets"),
     )
 
 
-def words(value: str) -> str:
-    """A stable name as people would write it."""
-    return value.replace("_", " ")
-
-
 def sentence(name: str) -> str:
     """The name of a test as a sentence."""
-    return f"{name[0].upper()}{words(name[1:])}"
+    return f"{name[0].upper()}{in_words(name[1:])}"
 
 
 def _decisions(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
@@ -108,7 +92,7 @@ def _decisions(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
 
 def _answer(value: str, reasons: dict[str, str]) -> str:
     known = {"true": "yes", "false": "no", **reasons}
-    return known.get(value, words(value))
+    return known.get(value, in_words(value))
 
 
 def _cancellations(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
@@ -149,12 +133,6 @@ def _facts() -> dict[str, str]:
         for column in table["columns"]
         if column["description"].startswith(FACT)
     }
-
-
-def fact_in_words(description: str) -> str:
-    """What a fact asks, from its column's description."""
-    text = description.removeprefix(FACT).strip().rstrip(".")
-    return text[0].upper() + text[1:]
 
 
 def _period(row: dict[str, str]) -> str:

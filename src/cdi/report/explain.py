@@ -4,10 +4,8 @@ All of it is read from the version's own file, rules included: what is told is w
 even if the rules have changed since.
 """
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -17,32 +15,29 @@ from rich.text import Text
 from cdi import paths
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency
-from cdi.decision_page import EFFECTS, FACT, VERDICTS, fact_in_words, words
 from cdi.errors import CdiError
 from cdi.render import NOTHING
+from cdi.report.call import (
+    CALL,
+    COUNTING,
+    CRIMES,
+    DECISIONS,
+    ENTRIES,
+    EVIDENCE,
+    HITS,
+    QUESTIONS,
+    READING,
+    CallRow,
+    answer_in_words,
+    hit_in_words,
+    read_said_words,
+    yes_or_no,
+)
+from cdi.report.wording import EFFECTS, FACT, VERDICTS, fact_in_words, in_words
 from cdi.sql import Params, connect, fetch_dicts, scalar
 
-Row = dict[str, Any]
 
-MEANINGS = {
-    "crime": "tells of a crime",
-    "no_crime": "explains the account away",
-    "unsure": "is unsure of it",
-    "negates_clause": "denies what its clause tells",
-    "further_crime": "tells of further victims",
-    "offenders": "tells of offenders",
-    "domestic_abuse": "names a partner or former partner as the offender",
-    "reason": "gives a reason not to record",
-    "excuse": "gives a reason that is none",
-    "no_offences": "says that there was no crime",
-    "relabel": "calls it something other than a crime",
-    "recorded": "says that a crime was or will be recorded",
-}
-# subjects whose code does not read as words
-SUBJECTS = {"asb": "anti-social behaviour", "historic_dealt_with": "dealt with long ago"}
-
-
-def explain(agency: Agency, call: str, console: Console) -> None:
+def explain_call(agency: Agency, call: str, console: Console) -> None:
     """Print one call's way through the published version.
 
     Args:
@@ -115,7 +110,7 @@ class _Page:
         self._show_counting()
         self._show_crimes()
 
-    def _rows(self, query: str) -> list[Row]:
+    def _rows(self, query: str) -> list[CallRow]:
         """Rows of a query about the call."""
         return fetch_dicts(self.con, query, {"calls": [self.call_id]})
 
@@ -145,7 +140,7 @@ class _Page:
             self.console.print("Nothing: its source has no text, or the log has none.")
             return
         hits = self._rows(HITS)
-        self.said = said(self.con, [self.call_id]).get(self.call_id, {})
+        self.said = read_said_words(self.con, [self.call_id]).get(self.call_id, {})
         table = _table("part", "text, masked")
         for entry in entries:
             text = Text(entry["entry"])
@@ -177,14 +172,14 @@ class _Page:
         for row in rows:
             crime = "Rape" if row["is_rape"] else row["offence_group_name"]
             if row["counting_class"]:
-                crime = f"{crime} ({words(row['counting_class'])})"
+                crime = f"{crime} ({in_words(row['counting_class'])})"
             _add(
-                *(table, words(row["evidence_kind"]), row["evidence_strength"], crime),
+                *(table, in_words(row["evidence_kind"]), row["evidence_strength"], crime),
                 self._what(row),
             )
         self.console.print(table)
 
-    def _what(self, row: Row) -> str:
+    def _what(self, row: CallRow) -> str:
         """What an evidence row stands on."""
         kind, code = row["evidence_kind"], row["evidence_code"]
         if kind.startswith("log_text"):
@@ -209,7 +204,7 @@ class _Page:
                        .fetchall())  # fmt: skip
         table = _table("fact", *(_crime(row["crime_number"]) for row in facts))
         for fact, question in questions.items():
-            _add(table, question, *(answer(row.get(fact), reasons) for row in facts))
+            _add(table, question, *(answer_in_words(row.get(fact), reasons) for row in facts))
         self.console.print(table)
 
     def _show_decisions(self) -> None:
@@ -241,7 +236,7 @@ class _Page:
                 counts = EFFECTS[row["effect"]]
             _add(
                 *(table, str(row["crime_number"]), row["offence_group_name"]),
-                *(words(row["evidence_kind"]), counts, row["rule"]),
+                *(in_words(row["evidence_kind"]), counts, row["rule"]),
             )
         self.console.print(table)
 
@@ -252,12 +247,12 @@ class _Page:
             self.console.print("None: no crime was reported and no record is linked.")
             return
         table = _table("crime", *(crime["reported_crime_id"] for crime in crimes))
-        cells: tuple[tuple[str, Callable[[Row], str | None]], ...] = (
+        cells: tuple[tuple[str, Callable[[CallRow], str | None]], ...] = (
             ("disclosed as", lambda c: _crime(c["crime_number"]) if c["crime_number"]
              else "no crime of the call: a linked record says so"),
             ("group", lambda c: "Rape" if c["is_rape"] else c["offence_group_name"]),
-            ("domestic abuse", lambda c: _yes(c["is_domestic_abuse"])),
-            ("evidence", lambda c: f"{words(c['evidence_kind'])}, {c['evidence_strength']}"),
+            ("domestic abuse", lambda c: yes_or_no(c["is_domestic_abuse"])),
+            ("evidence", lambda c: f"{in_words(c['evidence_kind'])}, {c['evidence_strength']}"),
             ("outcome, strict", lambda c: _outcome(c["outcome_strict"])),
             ("outcome, standard", lambda c: _outcome(c["outcome_standard"])),
             ("outcome, inclusive", lambda c: _outcome(c["outcome_inclusive"])),
@@ -300,54 +295,6 @@ class _Page:
         return ", ".join(f'"{found}"' for found in self.said.get(lexicon_id, []))
 
 
-def hit_in_words(hit: Row) -> tuple[str, str]:
-    """What a phrase says, and of what.
-
-    Args:
-        hit: A row of `HITS`.
-    """
-    code = hit["subject"]
-    subject = hit["subject_name"] or SUBJECTS.get(code) or words(code)
-    return MEANINGS.get(hit["meaning"], words(hit["meaning"])), subject
-
-
-def said(con: duckdb.DuckDBPyConnection, calls: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """The words of logs that entries of the lexicon found: by call, then by entry.
-
-    Args:
-        con: A published (or private) file.
-        calls: Ids of the calls.
-    """
-    lexicon = fetch_dicts(
-        con,
-        "select lexicon_id, part, meaning, pattern, phrase_id from rules.lexicon "
-        "order by phrase_id",
-    )
-    terms = dict(con.execute("select term, words from rules.lexicon_terms").fetchall())
-    for entry in lexicon:
-        entry["phrase"] = rf"\b(?:{_written_out(entry.pop('pattern'), terms)})\b"
-    # of all entries only those that some of the calls hit are looked for
-    hit = {row["lexicon_id"] for row in fetch_dicts(con, HITS, {"calls": calls})}
-    values = {
-        "calls": calls,
-        "phrases": [entry for entry in lexicon if entry["lexicon_id"] in hit],
-        "denials": "|".join(e["phrase"] for e in lexicon if e["meaning"] == "negates_clause"),
-    }
-    found: dict[str, dict[str, list[str]]] = {}
-    for call, lexicon_id, words_of_it in con.execute(SAID, values).fetchall() if hit else ():
-        known = found.setdefault(call, {}).setdefault(lexicon_id, [])
-        if words_of_it not in known:
-            known.append(words_of_it)
-    return found
-
-
-def _written_out(pattern: str, terms: dict[str, str]) -> str:
-    """A pattern with its {terms} written out; a term may use others (macro `written_out`)."""
-    for _ in range(4):
-        pattern = re.sub(r"\{([a-z_]+)\}", lambda m: f"(?:{terms[m[1]]})", pattern)
-    return pattern
-
-
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in columns:
@@ -364,38 +311,27 @@ def _crime(number: int) -> str:
     return f"crime {number}" if number else "the call"
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def answer(value: Any, reasons: dict[str, str]) -> str | None:
-    """A fact's value in words; None where the fact is not known."""
-    if isinstance(value, bool):
-        return _yes(value)
-    return None if value is None else reasons.get(value, words(str(value)))
-
-
 def _percent(probability: float) -> str:
     return f"{probability:.0%}" if probability >= 0.005 else "less than 1%"
 
 
 def _outcome(value: str | None) -> str:
-    return words(value) if value else "not counted: too weak for it"
+    return in_words(value) if value else "not counted: too weak for it"
 
 
-def _link(crime: Row) -> str | None:
+def _link(crime: CallRow) -> str | None:
     if crime["link_rung"] is None:
         return None
-    return f"{words(crime['link_rung'])}, probability {crime['link_probability']:.2f}"
+    return f"{in_words(crime['link_rung'])}, probability {crime['link_probability']:.2f}"
 
 
-def _cancellation(crime: Row) -> str | None:
+def _cancellation(crime: CallRow) -> str | None:
     check = crime["cancellation_check"]
     told = {"no_record": None, "met": "cancelled, by the rules"}
-    return told[check] if check in told else words(check)
+    return told[check] if check in told else in_words(check)
 
 
-def _time_left(crime: Row) -> str | None:
+def _time_left(crime: CallRow) -> str | None:
     hours = crime["hours_left"]
     if hours is None:
         return None
@@ -406,198 +342,4 @@ def _time_left(crime: Row) -> str | None:
 
 WITHDRAWN = """
     select count(*) from staging.stg_past_calls where natural_id = ? and fate = 'withdrawn'
-"""
-
-CALL = """
-    select
-        calls.*,
-        logs.qualifiers,
-        concat_ws(' ', calls.initial_type_code, coalesce(calls.initial_type_name, started.name))
-            as opened_as,
-        concat_ws(' ', calls.final_type_code, coalesce(calls.final_type_name, ended.name))
-            as closed_as,
-        concat_ws(' ', calls.disposition_code, coalesce(calls.disposition_name, closures.name))
-            as result
-    from main.fct_calls as calls
-    inner join disclosure.int_disclosure__logs as logs on calls.call_id = logs.call_id
-    left join codes.call_types as started on calls.initial_type_code = started.code
-    left join codes.call_types as ended on calls.final_type_code = ended.code
-    left join codes.closures as closures on calls.disposition_code = closures.code
-    where calls.call_id in (select unnest($calls))
-"""
-
-ENTRIES = """
-    select call_id, part, entry
-    from disclosure.int_disclosure__log_entries
-    where call_id in (select unnest($calls))
-    order by call_id, part, entry_number
-"""
-
-# an account is searched without its clauses that deny something (macro `asserted`)
-SAID = """
-    with phrases as (
-        select unnest($phrases, recursive := true)
-    ),
-
-    logs as (
-        select call_id, part, string_agg(entry, ' / ' order by entry_number) as text
-        from disclosure.int_disclosure__log_entries
-        where call_id in (select unnest($calls))
-        group by call_id, part
-    ),
-
-    asserted as (
-        select
-            *,
-            array_to_string(
-                list_filter(
-                    regexp_split_to_array(text, '[,.;/]| but | however | although '),
-                    lambda clause: $denials = '' or not regexp_matches(clause, $denials)
-                ),
-                ' , '
-            ) as claims
-        from logs
-    ),
-
-    found as (
-        select
-            hits.call_id,
-            hits.lexicon_id,
-            phrases.phrase_id,
-            regexp_extract(
-                case phrases.meaning when 'crime' then asserted.claims else asserted.text end,
-                phrases.phrase
-            ) as phrase
-        from (
-            select distinct call_id, lexicon_id
-            from disclosure.int_disclosure__lexicon_hits
-            where call_id in (select unnest($calls))
-        ) as hits
-        inner join phrases on hits.lexicon_id = phrases.lexicon_id
-        inner join asserted on hits.call_id = asserted.call_id and phrases.part = asserted.part
-    )
-
-    select call_id, lexicon_id, phrase
-    from found
-    where phrase <> ''
-    order by call_id, phrase_id
-"""
-
-HITS = """
-    select
-        hits.call_id,
-        hits.lexicon_id,
-        hits.part,
-        hits.meaning,
-        hits.subject,
-        coalesce(
-            case when hits.is_rape then 'Rape' end, groups.offence_group_name, reasons.reason_name
-        ) as subject_name
-    from disclosure.int_disclosure__lexicon_hits as hits
-    left join rules.offence_groups as groups on hits.subject = groups.offence_group
-    left join rules.reasons as reasons on hits.subject = reasons.reason_code
-    where hits.call_id in (select unnest($calls))
-    order by hits.part, hits.meaning, hits.subject, hits.lexicon_id
-"""
-
-READING = """
-    select call_id, crime_probability, model_version
-    from disclosure.int_disclosure__text_reading
-    where call_id in (select unnest($calls))
-"""
-
-EVIDENCE = """
-    select
-        evidence.*,
-        groups.offence_group_name,
-        readings.crime_probability,
-        case evidence.evidence_kind
-            when 'closure' then closures.name
-            when 'qualifier' then qualifiers.qualifier_name
-            else call_types.name
-        end as code_name
-    from disclosure.int_disclosure__call_evidence as evidence
-    left join rules.offence_groups as groups on evidence.offence_group = groups.offence_group
-    left join disclosure.int_disclosure__text_reading as readings
-        on evidence.call_id = readings.call_id
-    left join codes.call_types as call_types on evidence.evidence_code = call_types.code
-    left join codes.closures as closures on evidence.evidence_code = closures.code
-    left join rules.qualifiers as qualifiers on evidence.evidence_code = qualifiers.qualifier
-    where evidence.call_id in (select unnest($calls))
-    order by evidence.evidence_rank desc, evidence.evidence_kind, evidence.evidence_code
-"""
-
-QUESTIONS = """
-    select column_name, comment
-    from duckdb_columns()
-    where schema_name = 'rules' and table_name = 'recording_decisions' and comment like $fact
-    order by column_index
-"""
-
-DECISIONS = """
-    select
-        decisions.call_id,
-        decisions.crime_number,
-        decisions.decision_id,
-        decisions.verdict,
-        decisions.reported_incident_code,
-        rules.priority,
-        rules.description,
-        rules.rule_page,
-        reasons.reason_name,
-        classes.name as kept_as_name
-    from disclosure.int_disclosure__decisions as decisions
-    inner join rules.recording_decisions as rules on decisions.decision_id = rules.decision_id
-    left join rules.reasons as reasons on decisions.reason_code = reasons.reason_code
-    left join rules.reported_incident_classes as classes
-        on decisions.reported_incident_code = classes.ho_code
-    where decisions.call_id in (select unnest($calls))
-    order by decisions.crime_number
-"""
-
-COUNTING = """
-    select
-        crimes.call_id,
-        crimes.crime_number,
-        crimes.evidence_kind,
-        groups.offence_group_name,
-        counting.counted_under,
-        own.effect,
-        coalesce(
-            principal.description || ' (' || principal.source || ')',
-            other.description || ' (' || other.source || ')',
-            own.description || ' (' || own.source || ')'
-        ) as rule
-    from disclosure.int_disclosure__disclosed_crimes as crimes
-    inner join disclosure.int_disclosure__facts as facts
-        on crimes.call_id = facts.call_id and crimes.crime_number = facts.crime_number
-    left join disclosure.int_disclosure__counting as counting
-        on crimes.call_id = counting.call_id and crimes.crime_number = counting.crime_number
-    left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
-    left join rules.counting_rules as own
-        on
-            crimes.counting_class = own.counting_class
-            and facts.received_on between own.valid_from and own.valid_to
-    left join rules.counting_rules as other on counting.counted_under = other.counting_rule_id
-    left join rules.principal_crimes as principal
-        on
-            counting.counted_under = 'P:' || principal.principal_group
-            and crimes.offence_group = principal.included_group
-    where crimes.call_id in (select unnest($calls))
-    order by crimes.crime_number
-"""
-
-CRIMES = """
-    select
-        crimes.*,
-        reported.crime_number,
-        groups.offence_group_name,
-        reasons.reason_name
-    from main.fct_reported_crimes as crimes
-    inner join outcomes.int_outcomes__reported_crimes as reported
-        on crimes.reported_crime_id = reported.reported_crime_id
-    left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
-    left join rules.reasons as reasons on crimes.reason_code = reasons.reason_code
-    where crimes.call_id in (select unnest($calls))
-    order by crimes.reported_crime_id
 """

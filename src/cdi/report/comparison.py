@@ -36,13 +36,13 @@ CAUSES = {
 LISTED_ROWS = 20
 
 
-def versions(agency: str) -> list[Path]:
+def published_versions(agency: str) -> list[Path]:
     """Folders of the published versions, oldest first."""
     found = (paths.published(agency) / "versions").glob("[!.]*/version.json")
     return sorted((file.parent for file in found), key=lambda folder: folder.stat().st_mtime_ns)
 
 
-def pair(agency: str, *names: str) -> tuple[Path, Path]:
+def choose_pair(agency: str, *names: str) -> tuple[Path, Path]:
     """The two versions to compare: as named, or the newest and the one before.
 
     Args:
@@ -52,7 +52,7 @@ def pair(agency: str, *names: str) -> tuple[Path, Path]:
     Raises:
         BuildError: COMPARE-VERSION if a named one, or a second one, is not kept.
     """
-    kept = versions(agency)
+    kept = published_versions(agency)
     by_name = {folder.name: folder for folder in kept}
     known = ", ".join(by_name) or "none"
     missing = [name for name in names if name not in by_name]
@@ -72,7 +72,7 @@ def pair(agency: str, *names: str) -> tuple[Path, Path]:
     return chosen[0], chosen[1]
 
 
-def compare(older: Path, newer: Path) -> dict[str, Any]:
+def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
     """Compare two versions.
 
     Args:
@@ -185,15 +185,15 @@ def _causes(older: dict[str, Any], newer: dict[str, Any]) -> list[str]:
     return [told[cause] for cause in CAUSES if changed[cause]]
 
 
-def write(older: Path, newer: Path) -> dict[str, Any]:
+def write_comparison(older: Path, newer: Path) -> dict[str, Any]:
     """Compare, and keep the result as ``comparison.json`` in the newer version's folder."""
-    compared = compare(older, newer)
+    compared = compare_versions(older, newer)
     text = json.dumps(compared, indent=2, default=str)
     (newer / "comparison.json").write_text(text + "\n", encoding="utf-8")
     return compared
 
 
-def show(compared: dict[str, Any], console: Console) -> None:
+def print_comparison(compared: dict[str, Any], console: Console) -> None:
     """Print a comparison."""
     console.print(f"[bold]{compared['older']}[/bold] to [bold]{compared['newer']}[/bold]")
     console.print("changed by: " + ("; ".join(compared["causes"]) or "nothing"), highlight=False)

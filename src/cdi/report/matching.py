@@ -17,7 +17,7 @@ RUNGS = {
 }
 
 
-def write(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
+def write_matching_page(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
     """Write ``matching.html`` beside the private file.
 
     Args:
@@ -27,7 +27,7 @@ def write(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
     Returns:
         Path of the page.
     """
-    from cdi.charts import Drawing  # altair takes a second to import
+    from cdi.report.charts import Drawing  # altair takes a second to import
 
     drawing = Drawing(is_simulated=planned.agency.is_simulated)
     calibration = fetch_dicts(con, CALIBRATION)
