@@ -1,7 +1,7 @@
 """Pages of the published versions behind Airflow's log-in, mounted at ``/cdi`` by `cdi_pages`.
 
 Airflow's own permissions decide, per agency: who may see its build DAG may see the open parts; who
-may also start runs of it may see the restricted ones (`cdi.access.PARTS`), and that is written down
+may also start runs of it may see the restricted ones (`cdi.publish.parts.PARTS`), and that is written down
 before it is shown. Each request follows ``current`` once and reads a file; nothing stays open.
 """
 
@@ -15,10 +15,13 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
-from cdi import access, paths
+from cdi import paths
 from cdi.agency.load import agency_names, load_agency
 from cdi.build.version import read_description
 from cdi.errors import CdiError
+from cdi.publish import parts
+from cdi.publish.access import current_folder, note_access, read_part, refused_pages
+from cdi.publish.parts import find_part
 from cdi.render import render
 
 LOG = logging.getLogger(__name__)
@@ -94,7 +97,7 @@ def agency_index(agency: AgencyDep) -> Response:
 @app.get("/{agency}/refused/{dataset}/{batch_id}/validation.html")
 def refused_batch(agency: AgencyDep, dataset: str, batch_id: str) -> Response:
     """Why a batch was refused."""
-    for page in access.refused(agency, dataset) if dataset in _datasets(agency) else ():
+    for page in refused_pages(agency, dataset) if dataset in _datasets(agency) else ():
         if page.parent.name == batch_id:
             return Response(page.read_bytes(), media_type=TYPES[".html"], headers=HEADERS)
     raise HTTPException(404, f"There is no refused batch {batch_id} of {agency}/{dataset}.")
@@ -103,13 +106,13 @@ def refused_batch(agency: AgencyDep, dataset: str, batch_id: str) -> Response:
 @app.get("/{agency}/{path:path}")
 def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Response:
     """A page or a download of the current version."""
-    found = access.part_of(path)
+    found = find_part(path)
     if found is None:
         raise HTTPException(404, "There is no such page.")
     if found.is_restricted:
         requires_access_dag("POST", DagAccessEntity.RUN, _dag_id(agency))(request, user)
-    version = access.current(agency)
-    content = None if version is None else access.read(version, path)
+    version = current_folder(agency)
+    content = None if version is None else read_part(version, path)
     if version is None or content is None:
         raise HTTPException(
             404, f"The published version of {agency} has no {path}: run its build DAG, or look "
@@ -117,7 +120,7 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
         )  # fmt: skip
     if found.is_restricted:
         try:
-            access.note(agency, user.get_name(), path, version.name)
+            note_access(agency, user.get_name(), path, version.name)
         except OSError as error:
             LOG.error("the access log of %s cannot be written: %s", agency, error)
             raise HTTPException(
@@ -152,19 +155,19 @@ def _described(agency: str) -> dict[str, Any]:
         name, is_simulated = loaded.name, loaded.is_simulated
     except CdiError:
         name, is_simulated = agency, agency == paths.SIMULATED
-    version = access.current(agency)
+    version = current_folder(agency)
     return {
         "agency": agency,
         "name": name,
         "is_simulated": is_simulated,
         "version": read_description(version) if version else None,
         "parts": [
-            part for part in access.PARTS if version is not None and (version / part.link).is_file()
+            part for part in parts.PARTS if version is not None and (version / part.link).is_file()
         ],
         "is_compared": version is not None and (version / "comparison.json").is_file(),
         "refused": [
             (dataset, page.parent.name)
             for dataset in _datasets(agency)
-            for page in access.refused(agency, dataset)
+            for page in refused_pages(agency, dataset)
         ],
     }

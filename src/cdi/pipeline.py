@@ -11,7 +11,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cdi import paths, publish
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.build.make import build_file, build_part, summarise_build
@@ -28,6 +28,7 @@ from cdi.learning.text import (
     write_text_model,
 )
 from cdi.learning.weights import save_weights
+from cdi.publish.publish import publish_folder
 from cdi.report.dictionary import write_dictionary
 from cdi.report.figures import read_summary, summary_as_list
 from cdi.report.report import write_pages
@@ -200,11 +201,11 @@ def release_and_check(agency: str, version: str, reason: str, by: str, second_pe
 
 def write_report(agency: str, version: str) -> Step:
     """Write the pages and the open extract; see `report`, `dictionary` and `open_extract`."""
-    from cdi import open_extract  # its solver takes a second to import
+    from cdi.open_extract.write import write_open_extract  # its solver takes a second to import
 
     planned = resume_version(load_agency(agency), version)
     with ThreadPoolExecutor(1) as pool:  # its solver has a core to itself
-        extract = pool.submit(open_extract.write, planned)
+        extract = pool.submit(write_open_extract, planned)
         write_pages(planned)
         write_dictionary(planned)
         extract.result()
@@ -214,7 +215,7 @@ def write_report(agency: str, version: str) -> Step:
 def publish_version(agency: str, version: str) -> Step:
     """Make the private folder the current version; see `cdi.publish`."""
     planned = resume_version(load_agency(agency), version)
-    folder = publish.publish(planned)
+    folder = publish_folder(planned)
     told = summary_as_list(read_summary(folder / planned.file.name))
     return Step(True, f"published {planned.version}\n{told}\n- {folder}", planned.version)
 

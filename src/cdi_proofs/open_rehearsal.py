@@ -18,9 +18,10 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from cdi import open_extract, paths, pipeline
+from cdi import paths, pipeline
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.open_extract.write import make_extract, open_for_extract
 from cdi.variant import Variant, first_day_of_months
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
@@ -73,9 +74,9 @@ def rehearse_attack(say: Say, count: attack.Say) -> dict[str, Any]:
         }
         unsafe = home / "unsafe"
         shutil.rmtree(unsafe, ignore_errors=True)
-        with open_extract.opened(folders[-1] / "recording.duckdb") as con:
-            open_extract.make(con, unsafe / "kept", unsafe / "small", is_secondary=False)
-            open_extract.make(con, unsafe / "anew", unsafe / "anew_open")
+        with open_for_extract(folders[-1] / "recording.duckdb") as con:
+            make_extract(con, unsafe / "kept", unsafe / "small", is_secondary=False)
+            make_extract(con, unsafe / "anew", unsafe / "anew_open")
     say("attacking: small counts withheld alone")
     alone = attack_extracts([read_open_folder(unsafe / "small")], count).figures()
     made["recovered_without_suppression"] = alone["recovered"]

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from cdi import access
+from cdi.publish import parts
 from tests.browser.conftest import SIZES, Ui, watched
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -146,7 +146,7 @@ def test_each_published_part_opens_without_an_error(browser: Browser, ui: Ui) ->
     page = logged_in(browser, ui)
     problems = watched(page)
     opened = 0
-    for part in access.PARTS:
+    for part in parts.PARTS:
         if (ui.home / "published" / "simulated" / "current" / part.link).is_file():
             answer = page.goto(f"{ui.client.url}/cdi/simulated/{part.link}")
             assert answer is not None

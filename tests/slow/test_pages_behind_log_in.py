@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cdi import access, paths, service
+from cdi import paths, service
 from cdi.errors import GateError
 from cdi.landing.batches import accepted_batches
+from cdi.publish.access import read_access_log
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.slow.conftest import wait_for
 
@@ -154,10 +155,10 @@ def test_what_is_not_there_or_not_listed_is_told_in_words(server: Server, path: 
 
 
 def test_restricted_parts_need_more_than_a_look_and_each_look_is_written(server: Server) -> None:
-    before = list(access.entries("testville"))
+    before = list(read_access_log("testville"))
     for path in (WORKLIST, "worklist/worklist.csv"):
         assert server.client("vera").get(f"/cdi/testville/{path}").status_code == 403
-    assert list(access.entries("testville")) == before
+    assert list(read_access_log("testville")) == before
     client = server.client("admin")
     answer = client.get(f"/cdi/testville/{WORKLIST}")
     assert answer.status_code == 200
@@ -165,7 +166,7 @@ def test_restricted_parts_need_more_than_a_look_and_each_look_is_written(server:
     sheet = client.get("/cdi/testville/worklist/worklist.csv")
     assert sheet.headers["content-disposition"] == 'attachment; filename="testville-worklist.csv"'
     version = (paths.published("testville") / "current").resolve().name
-    new = list(access.entries("testville"))[len(before) :]
+    new = list(read_access_log("testville"))[len(before) :]
     assert [(e["who"], e["what"], e["version"]) for e in new] == [
         ("admin", WORKLIST, version), ("admin", "worklist/worklist.csv", version),
     ]  # fmt: skip

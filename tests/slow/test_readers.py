@@ -10,8 +10,8 @@ from pathlib import Path
 
 import duckdb
 
-from cdi import publish
 from cdi.build.version import plan_version
+from cdi.publish.publish import publish_folder
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 READER = """
@@ -104,7 +104,7 @@ def test_fifty_readers_during_twenty_publishes_see_one_version_per_connection(
                 "recording_rate set withheld_reason = $version",
             ):
                 con.execute(f"update {change}", {"version": marked.version})
-        publish.publish(marked)
+        publish_folder(marked)
         return marked.version
 
     versions = [publish_marked(0)]

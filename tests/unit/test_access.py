@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cdi import access, paths
+from cdi import paths
 from cdi.agency.model import Agency
 from cdi.cli import app
+from cdi.publish import parts
+from cdi.publish.access import current_folder, note_access, read_access_log, read_part
+from cdi.publish.parts import find_part
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def version(state: Path) -> Path:
     (folder / "worklist" / "out.html").symlink_to(state / "secret.html")
     (state / "secret.html").write_text("secret", encoding="utf-8")
     (paths.published("a") / "current").symlink_to(Path("versions") / "v1")
-    found = access.current("a")
+    found = current_folder("a")
     assert found is not None
     return found
 
@@ -32,8 +35,8 @@ def version(state: Path) -> Path:
 def test_a_listed_part_is_read(version: Path) -> None:
     assert version.name == "v1"
     for path in ("report.html", "worklist/index.html", "worklist/logs/T-1.html"):
-        assert access.read(version, path) == path.encode()
-    assert access.read(version, "matching.html") is None
+        assert read_part(version, path) == path.encode()
+    assert read_part(version, "matching.html") is None
 
 
 @pytest.mark.parametrize(
@@ -44,32 +47,32 @@ def test_a_listed_part_is_read(version: Path) -> None:
      "worklist/index.html\n"],
 )  # fmt: skip
 def test_nothing_else_is_read(version: Path, path: str) -> None:
-    assert access.read(version, path) is None
+    assert read_part(version, path) is None
 
 
 def test_what_speaks_of_single_calls_is_restricted() -> None:
-    restricted = {part.path for part in access.PARTS if part.is_restricted}
+    restricted = {part.path for part in parts.PARTS if part.is_restricted}
     assert restricted == {"worklist"}
     for path in ("worklist/index.html", "worklist/worklist.xlsx", "worklist/worklist.csv"):
-        found = access.part_of(path)
+        found = find_part(path)
         assert found is not None
         assert found.is_restricted
 
 
 def test_an_agency_without_a_version_has_none(state: Path) -> None:
-    assert access.current("a") is None
+    assert current_folder("a") is None
 
 
 def test_the_access_log_only_grows_and_is_its_owners_alone(state: Path) -> None:
     before = datetime.now(UTC)
-    access.note("a", "ada", "worklist/index.html", "v1")
+    note_access("a", "ada", "worklist/index.html", "v1")
     file = paths.access("a")
     first = file.read_bytes()
-    access.note("a", "bo", "worklist/worklist.csv", "v1")
+    note_access("a", "bo", "worklist/worklist.csv", "v1")
     assert file.read_bytes().startswith(first)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    found = list(access.entries("a"))
+    found = list(read_access_log("a"))
     assert [(e["who"], e["what"], e["version"]) for e in found] == [
         ("ada", "worklist/index.html", "v1"), ("bo", "worklist/worklist.csv", "v1"),
     ]  # fmt: skip
@@ -78,8 +81,8 @@ def test_the_access_log_only_grows_and_is_its_owners_alone(state: Path) -> None:
 
 
 def test_the_command_line_tells_who_looked_at_what(sample: Agency) -> None:
-    access.note("sample", "ada", "worklist/index.html", "v1")
-    access.note("sample", "bo", "worklist/worklist.csv", "v1")
+    note_access("sample", "ada", "worklist/index.html", "v1")
+    note_access("sample", "bo", "worklist/worklist.csv", "v1")
     told = CliRunner().invoke(app, ["access", "sample"])
     assert told.exit_code == 0
     assert [line.split("  ")[1:] for line in told.stdout.splitlines()] == [
@@ -88,7 +91,7 @@ def test_the_command_line_tells_who_looked_at_what(sample: Agency) -> None:
 
 
 def test_a_name_cannot_forge_a_line(state: Path) -> None:
-    access.note("a", 'ada"}\n{"who": "bo', "worklist/index.html", "v1")
+    note_access("a", 'ada"}\n{"who": "bo', "worklist/index.html", "v1")
     (line,) = paths.access("a").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["who"] == 'ada"}\n{"who": "bo'
 
@@ -96,4 +99,4 @@ def test_a_name_cannot_forge_a_line(state: Path) -> None:
 def test_an_access_that_cannot_be_written_is_an_error(state: Path) -> None:
     paths.access("a").mkdir(parents=True)  # no file can be opened there, not even by root
     with pytest.raises(OSError, match=r"a\.jsonl"):
-        access.note("a", "ada", "worklist/index.html", "v1")
+        note_access("a", "ada", "worklist/index.html", "v1")

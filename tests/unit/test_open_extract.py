@@ -8,11 +8,11 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdi import open_extract
 from cdi.audit import tables
 from cdi.audit.tables import create_audit_tables
 from cdi.open_extract import blocks
-from cdi.open_extract.blocks import ALL, Key, Quarter
+from cdi.open_extract.blocks import ALL, Key, Quarter, build_system, count_quarter, release_quarter
+from cdi.open_extract.write import make_extract, open_for_extract, ripe_quarters
 from cdi.sql import connect, ident
 from cdi_proofs.attack import Cell, attack_extracts, differences, read_open_folder
 
@@ -106,8 +106,8 @@ def _fill(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]
 
 def released(file: Path, kept: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Make the extract; its tables."""
-    with open_extract.opened(file) as con:
-        open_extract.make(con, kept, folder)
+    with open_for_extract(file) as con:
+        make_extract(con, kept, folder)
     with connect(folder / "open.duckdb", read_only=True) as con:
         names = [name for (name,) in con.execute("show tables").fetchall()]
         return {
@@ -135,8 +135,8 @@ def test_a_quarter_is_released_when_it_is_whole_and_thirty_days_old(tmp_path: Pa
         (from_february, date(2017, 7, 30), []),
         (from_february, date(2017, 7, 31), ["2017-Q2"]),
     ):
-        with open_extract.opened(version(tmp_path / "v.duckdb", rows, as_of)) as con:
-            assert [quarter.name for quarter in open_extract.ripe(con, 30)] == quarters
+        with open_for_extract(version(tmp_path / "v.duckdb", rows, as_of)) as con:
+            assert [quarter.name for quarter in ripe_quarters(con, 30)] == quarters
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_a_quarter_whose_first_local_day_has_no_call_is_not_whole(
     file = version(tmp_path / "v.duckdb", rows, date(2017, 8, 2))
     with connect(file) as con:
         con.execute("update release set timezone = ?", [zone])
-    with open_extract.opened(file) as con:
-        assert open_extract.ripe(con, 30)[0].name == quarter
+    with open_for_extract(file) as con:
+        assert ripe_quarters(con, 30)[0].name == quarter
 
 
 def test_quarters_follow_each_other_over_the_year() -> None:
@@ -177,13 +177,13 @@ def test_all_sums_hold_and_what_is_no_crime_of_the_frame_is_not_counted(tmp_path
         crime(day, "A", "theft", outcome="too_recent"),
     ]
     file = version(tmp_path / "v.duckdb", crimes(FIRST) + others, date(2017, 5, 2))
-    with open_extract.opened(file) as con:
-        found = blocks.count(con, FIRST)
+    with open_for_extract(file) as con:
+        found = count_quarter(con, FIRST)
     assert found[Key(ALL, ALL, ALL, ALL, "due")] == 3 * (12 + 12 + 3 + 7 + 2)
     assert found[Key(ALL, "A", "theft", ALL, "missed")] == 9
     assert found[Key("2017-02", "B", "violence_against_the_person", ALL, "recorded")] == 2
     assert found[Key("2017-02", "B", "sexual_offences", ALL, "due")] == 0
-    system = blocks.system(found)
+    system = build_system(found)
     # each of the 3 x 2 x 3 cells of each measure is a part of three lines
     assert system.sums.shape[0] > 3 * (2 * 3 + 3 * 3 + 3 * 2)
     assert not (system.sums @ system.values).any()
@@ -209,8 +209,8 @@ def test_small_counts_are_withheld_and_cannot_be_subtracted(planted: Path, tmp_p
 
 
 def test_without_secondary_suppression_the_attack_succeeds(planted: Path, tmp_path: Path) -> None:
-    with open_extract.opened(planted) as con:
-        open_extract.make(con, tmp_path / "kept", tmp_path / "open", is_secondary=False)
+    with open_for_extract(planted) as con:
+        make_extract(con, tmp_path / "kept", tmp_path / "open", is_secondary=False)
     findings = attack_extracts([read_open_folder(tmp_path / "open")])
     place = Cell(
         "2017-Q1", "2017-01", "B", "violence_against_the_person", ALL, "due"
@@ -352,7 +352,7 @@ def test_parts_of_0_do_not_tell_a_0_that_is_withheld(
     violence = Key(ALL, ALL, "violence_against_the_person", ALL, "missed")
 
     def release() -> dict[str, float | None]:
-        rows = blocks.release(con, FIRST, LIMITS)
+        rows = release_quarter(con, FIRST, LIMITS)
         return {
             row["measure"]: row["value"]
             for row in rows
@@ -360,8 +360,8 @@ def test_parts_of_0_do_not_tell_a_0_that_is_withheld(
             == violence
         }
 
-    with open_extract.opened(planted) as con:
-        place = list(blocks.count(con, FIRST)).index(violence)
+    with open_for_extract(planted) as con:
+        place = list(count_quarter(con, FIRST)).index(violence)
         parts = ("missed", "unrecorded", "wrongly_cancelled")
         assert [release()[name] for name in parts] == [0, 0, 0]
         monkeypatch.setattr(

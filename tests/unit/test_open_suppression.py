@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from cdi.open_extract import suppression
-from cdi.open_extract.suppression import System, protect
+from cdi.open_extract.suppression import System, protect_system
 
 
 def table(*rows: tuple[int, ...], hides_zero: tuple[int, ...] = ()) -> System:
@@ -37,7 +37,7 @@ def table(*rows: tuple[int, ...], hides_zero: tuple[int, ...] = ()) -> System:
 
 def withheld(system: System, columns: int, smallest: int = 5) -> list[str]:
     """The pattern: x for each count that is withheld."""
-    found = protect(system, smallest).reshape(-1, columns)
+    found = protect_system(system, smallest).reshape(-1, columns)
     return ["".join("x" if one else "." for one in row) for row in found]
 
 
@@ -95,7 +95,7 @@ def test_a_rest_that_is_not_shown_is_protected_too() -> None:
         np.array([32, 30, 2]), csr_matrix([[-1, 1, 1]]), np.array([False, False, True]),
         np.zeros(3, bool), np.array([100.0, 1, 1]),
     )  # fmt: skip
-    assert protect(system, 5).tolist() == [False, True, True]
+    assert protect_system(system, 5).tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3])
@@ -103,7 +103,7 @@ def test_counted_out_each_small_count_may_be_nothing_or_not_small(seed: int) -> 
     """All tables that fit what is shown, enumerated: no small count can be told, none recovered."""
     rng = np.random.default_rng(seed)
     system = table(*rng.integers(0, 9, (2, 2)).tolist())
-    hidden = protect(system, 3)
+    hidden = protect_system(system, 3)
     small = system.is_small(3)
     assert small.any()
     assert not hidden[-1]  # by far the dearest, and large enough
@@ -120,4 +120,4 @@ def test_what_no_programme_solves_is_withheld_as_a_whole(monkeypatch: pytest.Mon
     monkeypatch.setattr(suppression, "_cheapest", lambda *_: None)
     monkeypatch.setattr(suppression, "_in_whole_numbers", lambda *_: None)
     for system in (table((3, 20), (30, 40)), table((0, 20), (30, 40), hides_zero=(0,))):
-        assert protect(system, 5).all()
+        assert protect_system(system, 5).all()

@@ -234,10 +234,10 @@ def access(
     agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
 ) -> None:
     """Tell who looked at which restricted page (worklist, logs, downloads), oldest first."""
-    from cdi import access as log
+    from cdi.publish.access import read_access_log
 
     load_agency(agency)
-    for entry in log.entries(agency):
+    for entry in read_access_log(agency):
         told = "  ".join(entry[name] for name in ("at", "who", "version", "what"))
         console.print(told, highlight=False, markup=False, soft_wrap=True)
 

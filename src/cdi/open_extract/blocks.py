@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from cdi.open_extract.suppression import System, protect
+from cdi.open_extract.suppression import System, protect_system
 from cdi.sql import fetch_dicts, scalar
 
 ALL = "all"
@@ -191,7 +191,7 @@ from calls
 """
 
 
-def release(
+def release_quarter(
     con: duckdb.DuckDBPyConnection,
     quarter: Quarter,
     limits: Mapping[str, int],
@@ -209,10 +209,10 @@ def release(
     Returns:
         One row per figure; its value is null if it is withheld.
     """
-    counted = count(con, quarter)
-    added = system(counted)
+    counted = count_quarter(con, quarter)
+    added = build_system(counted)
     smallest = limits["smallest_count"]
-    withheld = protect(added, smallest) if is_secondary else added.is_small(smallest)
+    withheld = protect_system(added, smallest) if is_secondary else added.is_small(smallest)
     shown: dict[Key, float | None] = {
         key: None if is_withheld else value
         for (key, value), is_withheld in zip(counted.items(), withheld.tolist(), strict=True)
@@ -262,7 +262,7 @@ def _rates(
     return rates
 
 
-def count(con: duckdb.DuckDBPyConnection, quarter: Quarter) -> dict[Key, int]:
+def count_quarter(con: duckdb.DuckDBPyConnection, quarter: Quarter) -> dict[Key, int]:
     """Count a quarter.
 
     Args:
@@ -313,7 +313,7 @@ def _keys(months: list[str], districts: list[str], groups: list[str]) -> Iterato
         yield Key(ALL, ALL, ALL, band, "recorded")
 
 
-def system(counted: dict[Key, int]) -> System:
+def build_system(counted: dict[Key, int]) -> System:
     """The counts with all sums that hold among them."""
     place = {key: at for at, key in enumerate(counted)}
     sums = [[place[total], *(place[part] for part in parts)] for total, parts in _sums(counted)]

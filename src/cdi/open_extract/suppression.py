@@ -58,7 +58,7 @@ class System:
         return ((self.values > 0) | self.hides_zero) & (self.values < smallest)
 
 
-def protect(system: System, smallest: int) -> Bools:
+def protect_system(system: System, smallest: int) -> Bools:
     """Choose what to withhold.
 
     Args:

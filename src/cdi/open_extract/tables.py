@@ -197,7 +197,7 @@ TABLES = {
 }
 
 
-def write(
+def write_tables(
     con: duckdb.DuckDBPyConnection,
     files: Sequence[Path],
     folder: Path,

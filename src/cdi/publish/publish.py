@@ -10,25 +10,12 @@ from pathlib import Path
 from cdi import paths
 from cdi.build.version import Version
 from cdi.errors import BuildError
+from cdi.publish.parts import WHOLE_VERSION
 
 KEPT_VERSIONS = 5
-PARTS = (
-    "recording.duckdb",
-    "report.html",
-    "matching.html",
-    "validation.html",
-    "dictionary.html",
-    "dbt_docs.html",
-    "worklist/index.html",
-    "worklist/worklist.csv",
-    "worklist/worklist.xlsx",
-    "open/open.duckdb",
-    "open/README.md",
-    "version.json",
-)
 
 
-def publish(planned: Version) -> Path:
+def publish_folder(planned: Version) -> Path:
     """Make the private folder the current version.
 
     Args:
@@ -61,7 +48,7 @@ def publish(planned: Version) -> Path:
 
 
 def _check_complete(planned: Version) -> None:
-    missing = [part for part in PARTS if not (planned.folder / part).is_file()]
+    missing = [part for part in WHOLE_VERSION if not (planned.folder / part).is_file()]
     if missing:
         raise _incomplete(planned, f"{', '.join(missing)} missing")
     logs = [file.name for file in planned.folder.glob("*.wal")]
