@@ -15,8 +15,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cdi import paths, pipeline, runner, service
+from cdi import paths
 from cdi.agency.load import load_agency
+from cdi.local import airflow
+from cdi.local.airflow import open_airflow
+from cdi.local.run import Progress, dag_ids, default_interval
+from cdi.steps.run import is_up_to_date
 
 ROUNDS = 3
 AGENCY = "sample"  # of the tests: small, so that what Airflow adds is seen
@@ -28,9 +32,11 @@ def direct(home: Path) -> float:
     import subprocess
 
     code = (
-        "from cdi import agencies, pipeline, runner\n"
-        f"interval = runner.default_interval(agencies.load('{AGENCY}'))\n"
-        f"assert pipeline.run_directly('{AGENCY}', interval)\n"
+        "from cdi.agency.load import load_agency\n"
+        "from cdi.local.run import default_interval\n"
+        "from cdi.steps.run import run_directly\n"
+        f"interval = default_interval(load_agency('{AGENCY}'))\n"
+        f"assert run_directly('{AGENCY}', interval)\n"
     )
     started = time.monotonic()
     subprocess.run(
@@ -43,11 +49,11 @@ def scheduled(home: Path) -> float:
     """Seconds of the same steps as two DAG runs under a scheduler that is already up."""
     os.environ["CDI_HOME"] = str(home)
     agency = load_agency(AGENCY)
-    with service.airflow(service.RUN_COMPONENTS, runner.dag_ids(agency)) as client:
+    with open_airflow(airflow.RUN_COMPONENTS, dag_ids(agency)) as client:
         started = time.monotonic()
-        runner.Progress(client, Console(quiet=True)).follow(agency, runner.default_interval(agency))
+        Progress(client, Console(quiet=True)).follow(agency, default_interval(agency))
         seconds = time.monotonic() - started
-    if not pipeline.is_up_to_date(AGENCY, runner.default_interval(agency)):
+    if not is_up_to_date(AGENCY, default_interval(agency)):
         raise RuntimeError("the scheduled run did not publish what it should")
     return seconds
 

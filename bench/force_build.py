@@ -22,10 +22,12 @@ from typing import Any
 import results
 from rich.console import Console
 
-from cdi import paths, pipeline, runner
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.landing.batches import Batch, accepted_batches, write_manifest, write_parquet
+from cdi.local.run import default_interval
 from cdi.sql import connect, ident
+from cdi.steps.extract import check_landing, extract
 from cdi.variant import Variant
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
@@ -39,9 +41,9 @@ FORCES = {"force-year": (1, 1), "largest": (8, 5)}  # times the simulated year, 
 DATASETS = ("calls", "crime_records", "log_actions")
 TIMED = """
 import sys
-from cdi import pipeline
+from cdi.steps.run import publish_new
 
-if pipeline.publish_new("simulated") is None:
+if publish_new("simulated") is None:
     sys.exit("nothing to build")
 """
 console = Console(stderr=True)
@@ -51,15 +53,15 @@ def land(times: int, years: int) -> None:
     """Simulate one year and land it, then its copies."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     agency = load_agency("simulated")
-    interval = runner.default_interval(agency)
+    interval = default_interval(agency)
     year = simulate_year(loaded, 1)
     bank = Bank(loaded)
     write_narrative(year, bank, 1)
     add_details(year, 1)
     Writer(year, bank).write(paths.simulated_sources(), window_start(loaded, 12))
     for dataset in DATASETS:
-        extracted = pipeline.extract("simulated", dataset, interval).result
-        pipeline.check_landing("simulated", dataset, str(extracted))
+        extracted = extract("simulated", dataset, interval).result
+        check_landing("simulated", dataset, str(extracted))
         (batch,) = accepted_batches("simulated", dataset)
         if times * years > 1:
             multiply(batch, times, years)

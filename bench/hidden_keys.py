@@ -16,13 +16,14 @@ from typing import Any
 
 import duckdb
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.build.inputs import open_landing
 from cdi.build.version import Version, plan_version
 from cdi.learning import links
 from cdi.sql import connect, fetch_dicts
+from cdi.steps.extract import check_landing, extract
 
 AGENCY = "nopd"
 SEEDS = 20
@@ -96,9 +97,9 @@ def land() -> Version:
         sys.exit(f"{AGENCY} has no coverage")
     interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
     for dataset in agency.sources:
-        extracted = pipeline.extract(AGENCY, dataset, interval)
+        extracted = extract(AGENCY, dataset, interval)
         if extracted.result:
-            pipeline.check_landing(AGENCY, dataset, extracted.result)
+            check_landing(AGENCY, dataset, extracted.result)
     return plan_version(agency)
 
 

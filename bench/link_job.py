@@ -20,12 +20,15 @@ from typing import Any
 
 import results
 
-from cdi import paths, pipeline, runner
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.build.inputs import open_landing
 from cdi.build.version import plan_version
 from cdi.landing.batches import accepted_batches
+from cdi.local.run import default_interval
 from cdi.sql import connect, fetch_dicts
+from cdi.steps.extract import check_landing, extract
+from cdi.steps.train import learn_links
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 
@@ -60,10 +63,10 @@ def land() -> None:
     ensure_force(print)
     agency = load_agency(paths.SIMULATED)
     for dataset in DATASETS:
-        extracted = pipeline.extract(agency.agency, dataset, runner.default_interval(agency))
+        extracted = extract(agency.agency, dataset, default_interval(agency))
         if extracted.result:
-            pipeline.check_landing(agency.agency, dataset, extracted.result)
-    pipeline.learn_links(agency.agency)
+            check_landing(agency.agency, dataset, extracted.result)
+    learn_links(agency.agency)
 
 
 def prepare() -> dict[str, int]:

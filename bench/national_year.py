@@ -35,10 +35,14 @@ from rich.console import Console
 from rich.progress import track
 from simulation import LOGS, SIZES
 
-from cdi import paths, pipeline, runner
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.landing.batches import accepted_batches
+from cdi.local.run import default_interval
 from cdi.sql import connect, fetch_dicts
+from cdi.steps.build import check_marts, make_build, publish_version, write_report
+from cdi.steps.extract import check_landing, extract
+from cdi.steps.train import learn_missing
 from cdi.variant import first_day_of_months, scenario_end
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
@@ -110,11 +114,11 @@ def land_model() -> None:
     del year
     agency = load_agency(MODEL)
     for dataset in DATASETS:
-        extracted = pipeline.extract(MODEL, dataset, runner.default_interval(agency))
+        extracted = extract(MODEL, dataset, default_interval(agency))
         if extracted.result:
-            pipeline.check_landing(MODEL, dataset, extracted.result)
+            check_landing(MODEL, dataset, extracted.result)
     shutil.rmtree(sources)
-    pipeline.learn(MODEL)
+    learn_missing(MODEL)
 
 
 def land(number: int) -> None:
@@ -150,11 +154,11 @@ def publish(name: str) -> None:
         }
         return done
 
-    version = step("build", lambda: pipeline.make_build(name)).result
+    version = step("build", lambda: make_build(name)).result
     for title, work in (
-        ("check", pipeline.check_marts),
-        ("report", pipeline.write_report),
-        ("publish", pipeline.publish_version),
+        ("check", check_marts),
+        ("report", write_report),
+        ("publish", publish_version),
     ):
         step(title, lambda work=work: work(name, version))
     print(json.dumps(costs))

@@ -39,10 +39,10 @@ for agency in load_valid_agencies():
         names = ("logs", "universe", "starts_on", "ends_on", "auditors", "reason")
         given = {name: f"{{{{ params.{name} or '' }}}}" for name in names}
         draw = StepOperator(
-            task_id="draw", step="draw_audit", arguments={"agency": agency.agency, **given}
+            task_id="draw", step="audit.draw_audit", arguments={"agency": agency.agency, **given}
         )
         draw >> StepOperator(
             task_id="worksheets",
-            step="write_worksheets",
+            step="audit.write_worksheets",
             arguments={"agency": agency.agency, "draw_id": draw.output},
         )

@@ -35,20 +35,22 @@ for agency in load_valid_agencies():
     ):
         name = {"agency": agency.agency}
         known = {**name, "as_of": "{{ params.as_of or '' }}"}
-        build = StepOperator(task_id="build", step="make_build", arguments=known)
+        build = StepOperator(task_id="build", step="build.make_build", arguments=known)
         made = {**name, "version": build.output}
         asks = "{{ params.asks or '' }}"
-        check = StepOperator(task_id="check", step="check_marts", arguments={**made, "asks": asks})
+        check = StepOperator(
+            task_id="check", step="build.check_marts", arguments={**made, "asks": asks}
+        )
         release = ProposeRelease(task_id="release", **made)
         confirm = ConfirmRelease(task_id="confirm", proposal=release.output, **made)
         report = StepOperator(
             task_id="report",
-            step="write_report",
+            step="build.write_report",
             arguments=made,
             trigger_rule="none_failed_min_one_success",  # check held, or both people said yes
         )
         publish = StepOperator(
-            task_id="publish", step="publish_version", arguments=made, tells_run=True,
+            task_id="publish", step="build.publish_version", arguments=made, tells_run=True,
             outlets=[asset(agency, "published")],
         )  # fmt: skip
         chain(build, check, release, confirm, report, publish)

@@ -46,7 +46,7 @@ for agency in load_valid_agencies():
                 extract = ExtractOperator(task_id="extract", connection=source.connection, **names)
                 check = StepOperator(
                     task_id="check",
-                    step="check_landing",
+                    step="extract.check_landing",
                     arguments={**names, "batch_id": extract.output},
                 )
             extract >> check >> landed

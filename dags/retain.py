@@ -27,6 +27,6 @@ for agency in load_valid_agencies():
         catchup=False,
     ):
         StepOperator(
-            task_id="retain", step="retain", arguments={"agency": agency.agency},
+            task_id="retain", step="retain.retain", arguments={"agency": agency.agency},
             retries=6, retry_delay=600,
         )  # fmt: skip

@@ -20,7 +20,7 @@ from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import asset, dag_arguments
 from cdi_airflow.operators import StepOperator
 
-LEARN = {"links": "learn_links", "text": "learn_text"}
+LEARN = {"links": "train.learn_links", "text": "train.learn_text"}
 
 for agency in load_valid_agencies():
     with DAG(

@@ -17,13 +17,15 @@ import duckdb
 import pytest
 import yaml
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency import code_maps
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.make import build_part
 from cdi.build.version import plan_version
+from cdi.steps.extract import check_landing, extract
+from cdi.steps.run import run_directly
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLE = REPO / "tests" / "agencies" / "sample"  # two made-up weeks, delivered as daily changes
@@ -86,7 +88,7 @@ def nopd_home(nopd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         agency = load_agency("nopd")
         assert agency.coverage is not None
         interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
-        assert pipeline.run_directly("nopd", interval)
+        assert run_directly("nopd", interval)
     yield home
 
 
@@ -229,13 +231,13 @@ class SmallAgency:
 
     def run(self) -> bool:
         """All steps, without Airflow; whether a version was published."""
-        return pipeline.run_directly("testville", self.interval)
+        return run_directly("testville", self.interval)
 
     def extract_and_check(self, dataset: str = "calls") -> None:
         """Border 1 alone."""
-        extracted = pipeline.extract("testville", dataset, self.interval)
+        extracted = extract("testville", dataset, self.interval)
         assert extracted.result is not None
-        pipeline.check_landing("testville", dataset, extracted.result)
+        check_landing("testville", dataset, extracted.result)
 
     def staged(self, query: str) -> list[tuple[Any, ...]]:
         """Query staging, whose views read the landing and are not published."""

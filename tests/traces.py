@@ -1,4 +1,4 @@
-"""A search of a folder for bytes, written apart from the product's own (`cdi.traces`)."""
+"""A search of a folder for bytes, written apart from the product's own (`cdi.erasure.traces`)."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Operators: each runs one step of `cdi.pipeline`, notes its evidence, and fails clearly."""
+"""Operators: each runs one step of `cdi.steps`, writes its note, and fails clearly."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -10,11 +10,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from cdi_airflow.notes import write_note
 
 if TYPE_CHECKING:
-    from cdi.pipeline import Step
+    from cdi.steps.step import Step
 
 
 class StepOperator(BaseOperator):
-    """Runs a step of `cdi.pipeline` by its name.
+    """Runs a step of `cdi.steps` by its name.
 
     The step's evidence becomes the task's note. A step with nothing to do skips the task, and so
     what hangs on it; an expected error (`cdi.errors.CdiError`) fails it without retry, since the
@@ -22,7 +22,7 @@ class StepOperator(BaseOperator):
     (`cdi.errors.BusyError`), is retried as the DAG says.
 
     Args:
-        step: Name of a function of `cdi.pipeline`.
+        step: Module and function in `cdi.steps`, e.g. `build.check_marts`.
         arguments: Its arguments (templated); blank texts are passed as None.
         tells_run: Whether the evidence is the DAG run's note too.
     """
@@ -41,13 +41,14 @@ class StepOperator(BaseOperator):
     def call(self) -> "Callable[[], Step]":
         """The step, bound to its arguments."""
         import functools
+        from importlib import import_module
 
-        from cdi import pipeline
-
+        module, function = self.step.split(".")
+        step = getattr(import_module(f"cdi.steps.{module}"), function)
         given = {name: value or None for name, value in self.arguments.items()}
         if (as_of := given.get("as_of")) is not None:
             given["as_of"] = _moment(as_of)
-        return functools.partial(getattr(pipeline, self.step), **given)
+        return functools.partial(step, **given)
 
     def execute(self, context: Any) -> str | None:
         """Run the step.
@@ -99,7 +100,9 @@ class ExtractOperator(StepOperator):
         **kwargs: Any,
     ) -> None:
         """Keep what to extract."""
-        super().__init__(step="extract", arguments={"agency": agency, "dataset": dataset}, **kwargs)
+        super().__init__(
+            step="extract.extract", arguments={"agency": agency, "dataset": dataset}, **kwargs
+        )
         self.connection = connection
         self.interval_start = "{{ params.interval_start or data_interval_start.isoformat() }}"
         self.interval_end = "{{ params.interval_end or data_interval_end.isoformat() }}"
@@ -123,12 +126,12 @@ class ExtractOperator(StepOperator):
         """The extraction, bound to interval and storage options."""
         import functools
 
-        from cdi import pipeline
         from cdi.agency.interval import Interval
+        from cdi.steps.extract import extract
 
         interval = Interval(_moment(self.interval_start), _moment(self.interval_end))
         return functools.partial(
-            pipeline.extract,
+            extract,
             **self.arguments,
             interval=interval,
             storage_options=self.storage_options(),

@@ -28,9 +28,9 @@ class _AskOperator(HITLOperator):
 
     def execute(self, context: Any) -> Any:
         """Ask, unless nothing is held."""
-        from cdi import pipeline
+        from cdi.steps.build import read_held
 
-        held = pipeline.held(self.agency, self.version)
+        held = read_held(self.agency, self.version)
         if not held:
             raise AirflowSkipException("no failure is held")
         told = "\n".join(f"- **{h.rule_id}**: {h.told}" for h in held)
@@ -97,13 +97,13 @@ class ConfirmRelease(_AskOperator):
         Raises:
             AirflowFailException: If both are one person, or a rule may never be released.
         """
-        from cdi import pipeline
         from cdi.errors import CdiError
+        from cdi.steps.build import release_and_check
 
         second = super().execute_complete(context, event)["by"]
         reason, by = self.proposal["reason"], self.proposal["by"]
         try:
-            done = pipeline.release_and_check(self.agency, self.version, reason, by, second)
+            done = release_and_check(self.agency, self.version, reason, by, second)
         except CdiError as error:
             write_note(context, str(error), of_run=True)
             raise AirflowFailException(str(error)) from error

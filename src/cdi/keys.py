@@ -71,7 +71,7 @@ def read_or_make_secret(file: Path, make: Callable[[], str]) -> str:
 
 
 def derive_key(agency: str, purpose: str) -> bytes:
-    """A key for one purpose (`hash`, `encrypt_texts`, `fingerprint`, `erase`), from the agency's own."""
+    """A key for one purpose (`hash`, `encrypt`, `fingerprint`, `erase`), from the agency's own."""
     return hmac.digest(read_agency_key(agency), purpose.encode(), hashlib.sha256)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cdi import paths, pipeline, runner
+from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
@@ -29,6 +29,7 @@ from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import Draw, draw_audit
 from cdi.audit.results import estimate_rates
+from cdi.local.run import default_interval
 from cdi.people import audit
 from cdi.people.audit import (
     add_months,
@@ -39,6 +40,9 @@ from cdi.people.audit import (
     read_audited_rates,
     write_draw_worksheets,
 )
+from cdi.steps.extract import check_landing, extract
+from cdi.steps.run import run_directly
+from cdi.steps.train import learn_text
 from cdi_proofs.auditors import fill_in_sheet, true_readings
 from cdi_proofs.published import run_simulated
 
@@ -108,7 +112,7 @@ def _clear() -> None:
 
 def _days(agency: Agency) -> tuple[date, date, date]:
     """First day, end of what is mature, and the first day of the second round."""
-    days = runner.default_interval(agency).days(agency)
+    days = default_interval(agency).days(agency)
     ends = add_months(days[-1], 0)  # the last month is not mature
     return days[0], ends, add_months(days[0], FIRST_ROUND_MONTHS)
 
@@ -204,11 +208,11 @@ def _first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
         if sheet.suffix == ".csv":
             filled = sheet.with_name(f"filled_{sheet.name}")
             deliver_worksheet(agency, fill_in_sheet(sheet, filled, READ_AT))
-    interval = runner.default_interval(agency)
-    landed = pipeline.extract(agency.agency, READINGS, interval)
-    pipeline.check_landing(agency.agency, READINGS, str(landed.result))
-    pipeline.learn_text(agency.agency)
-    pipeline.run_directly(agency.agency, interval)
+    interval = default_interval(agency)
+    landed = extract(agency.agency, READINGS, interval)
+    check_landing(agency.agency, READINGS, str(landed.result))
+    learn_text(agency.agency)
+    run_directly(agency.agency, interval)
     rows = read_audited_rates(agency, draw.draw_id)
     force = rows[0]
     y, m = _truth(draw.frame)

@@ -31,13 +31,14 @@ from typing import Any
 
 import duckdb
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency.datasets import DATASETS
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.errors import CdiError, GateError
 from cdi.landing.batches import accepted_batches
+from cdi.steps.extract import check_landing, extract
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
 from cdi_force.generate import window_start
@@ -172,14 +173,14 @@ def deliver_files(
         agency = load_agency(stage.agency)
         interval = Interval.of_days(agency, *(days or stage.interval))
         try:
-            batch_id = pipeline.extract(stage.agency, dataset, interval).result
+            batch_id = extract(stage.agency, dataset, interval).result
         except CdiError as error:
             return Outcome(Counter(), Counter(), (), error.rule_id, "reader")
         home = paths.landing(stage.agency, dataset)
         if batch_id is None:  # the same content as before
             return _outcome(accepted_batches(stage.agency, dataset)[-1].folder, dataset)
         try:
-            pipeline.check_landing(stage.agency, dataset, batch_id)
+            check_landing(stage.agency, dataset, batch_id)
         except GateError:
             results = json.loads((home / "refused" / batch_id / "validation.json").read_text())
             stopped = [

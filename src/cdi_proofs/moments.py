@@ -14,9 +14,10 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.steps.run import run_directly
 from cdi.variant import Variant
 from cdi_force.clock import DAY, HOUR
 from cdi_force.details import add_details
@@ -54,7 +55,7 @@ def score_moments() -> dict[str, Any]:
         with paths.environment(CDI_HOME=str(Path(folder) / "state"), CDI_DATA=str(sources)):
             agency = load_agency(paths.SIMULATED)
             interval = Interval.of_days(agency, *variant.period)
-            pipeline.run_directly(paths.SIMULATED, interval)
+            run_directly(paths.SIMULATED, interval)
             file = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
             with duckdb.connect(str(file), read_only=True) as con:
                 rows = con.execute("select call_id, is_likely from unrecorded_crimes").fetchall()

@@ -18,10 +18,11 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.open_extract.write import make_extract, open_for_extract
+from cdi.steps.run import run_directly
 from cdi.variant import Variant, first_day_of_months
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
@@ -64,7 +65,7 @@ def rehearse_attack(say: Say, count: attack.Say) -> dict[str, Any]:
             say(f"publishing: as of {until}")
             with paths.environment(CDI_DATA=str(source)):
                 agency = load_agency(paths.SIMULATED)
-                pipeline.run_directly(agency.agency, Interval.of_days(agency, start, until))
+                run_directly(agency.agency, Interval.of_days(agency, start, until))
             folders.append((paths.published(paths.SIMULATED) / "current").resolve())
         made = {
             "is_simulated": True,

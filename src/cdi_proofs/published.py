@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.runner import default_interval
+from cdi.local.run import default_interval
+from cdi.steps.run import is_up_to_date, run_directly
 from cdi_force.generate import ensure_force
 
 
@@ -17,6 +18,6 @@ def run_simulated(say: Callable[[str], None]) -> None:
     ensure_force(lambda step: say(f"simulating: {step}"))
     interval = default_interval(load_agency(paths.SIMULATED))
     say("looking for what is new")
-    if not pipeline.is_up_to_date(paths.SIMULATED, interval):
+    if not is_up_to_date(paths.SIMULATED, interval):
         say("extracting, building, checking, publishing")
-        pipeline.run_directly(paths.SIMULATED, interval)
+        run_directly(paths.SIMULATED, interval)

@@ -10,8 +10,11 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
-from cdi import paths, runner, service
+from cdi import paths
 from cdi.agency.load import load_agency
+from cdi.local import airflow
+from cdi.local.airflow import Client, open_airflow, read_password
+from cdi.local.run import Progress, dag_ids, default_interval
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_proofs.published import run_simulated
@@ -58,7 +61,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class Ui:
     """Airflow's UI after one run."""
 
-    client: service.Client
+    client: Client
     password: str
     home: Path
     shots: Path
@@ -74,10 +77,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
             patch.delenv(name, raising=False)
         ensure_force()
         agency = load_agency("simulated")
-        with service.airflow(service.UI_COMPONENTS, runner.dag_ids(agency)) as client:
-            interval = runner.default_interval(agency)
-            runner.Progress(client, Console(quiet=True)).follow(agency, interval)
-            yield Ui(client, service.password(), home, shots)
+        with open_airflow(airflow.UI_COMPONENTS, dag_ids(agency)) as client:
+            interval = default_interval(agency)
+            Progress(client, Console(quiet=True)).follow(agency, interval)
+            yield Ui(client, read_password(), home, shots)
 
 
 def watched(page: Page) -> list[str]:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from cdi import cli, paths, pipeline
+from cdi import cli, paths
 from cdi.audit.register import Draw, Register, read_assignments
 from cdi.errors import AuditError
 from cdi.landing.batches import accepted_batches
@@ -28,6 +28,7 @@ from cdi.people.audit import (
 from cdi.people.audit_sheet import read_audit_sheet, write_audit_sheet
 from cdi.report.figures import read_summary, summary_text
 from cdi.sql import connect
+from cdi.steps.audit import draw_audit, write_worksheets
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 
 CALLS = 240
@@ -498,11 +499,11 @@ def test_a_changed_frame_or_prediction_stops_every_command(
 def test_steps_of_the_dag_skip_what_was_drawn_and_fail_on_what_was_asked(
     fresh: SmallAgency,
 ) -> None:
-    nothing = pipeline.draw_audit("testville", auditors="1207,1311")
+    nothing = draw_audit("testville", auditors="1207,1311")
     assert not nothing.is_new
     days = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
-    step = pipeline.draw_audit("testville", logs="60", auditors="1207, 1311", **days)
+    step = draw_audit("testville", logs="60", auditors="1207, 1311", **days)
     assert step.result == "frame_20260105_20260107_1"
-    assert "4 worksheets" in pipeline.write_worksheets("testville", str(step.result)).evidence
+    assert "4 worksheets" in write_worksheets("testville", str(step.result)).evidence
     with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
-        pipeline.draw_audit("testville", logs="60", auditors="1207,1311", **days)
+        draw_audit("testville", logs="60", auditors="1207,1311", **days)

@@ -10,12 +10,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.errors import GateError, SourceError
 from cdi.keys import decrypt_text
-from cdi.landing import extract
+from cdi.landing import batches
 from cdi.landing.batches import accepted_batches, read_batch, write_manifest, write_parquet
 from cdi.quality import checks
+from cdi.steps.extract import check_landing, extract
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
@@ -219,14 +220,14 @@ def test_a_check_that_is_repeated_accepts_once_and_says_when_there_is_nothing_to
 ) -> None:
     small, _ = good
     small.write("calls.csv", many_calls())
-    batch_id = pipeline.extract("testville", "calls", small.interval).result
+    batch_id = extract("testville", "calls", small.interval).result
     assert batch_id is not None
     (paths.landing("testville", "calls") / "pending" / batch_id / ".check.duckdb").touch()
     for _ in range(2):  # the second time as Airflow's retry after a kill
-        assert pipeline.check_landing("testville", "calls", batch_id).result == batch_id
+        assert check_landing("testville", "calls", batch_id).result == batch_id
     assert len(accepted_batches("testville", "calls")) == 2
     with pytest.raises(GateError, match="GATE-GONE"):
-        pipeline.check_landing("testville", "calls", "20260105T0000_20260107T0000_v9")
+        check_landing("testville", "calls", "20260105T0000_20260107T0000_v9")
 
 
 @pytest.mark.parametrize(("late", "fate"), [(1, "batches"), (30, "refused")])
@@ -238,11 +239,11 @@ def test_a_check_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
     for row in rows[:late]:
         row[1] = "2027-01-01 00:00"
     small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
-    batch_id = pipeline.extract("testville", "calls", small.interval).result
+    batch_id = extract("testville", "calls", small.interval).result
     assert batch_id is not None
     shutil.copytree(paths.home(), tmp_path / "killed")
     with suppress(GateError):
-        pipeline.check_landing("testville", "calls", batch_id)
+        check_landing("testville", "calls", batch_id)
     undisturbed = on_disk(fate, batch_id)
     assert undisturbed["quarantine"] == [("CALL-02", n) for n in range(1, late + 1)]
 
@@ -252,7 +253,7 @@ def test_a_check_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
         while is_killed_before_write(kills, batch_id):
             kills += 1
     with suppress(GateError):
-        pipeline.check_landing("testville", "calls", batch_id)
+        check_landing("testville", "calls", batch_id)
     assert on_disk(fate, batch_id) == undisturbed
     home = paths.landing("testville", "calls")
     left = [f for name in ("pending", "checking") for f in (home / name).glob("*/manifest.json")]
@@ -282,12 +283,12 @@ def is_killed_before_write(number: int, batch_id: str) -> bool:
 
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in (
-            (extract, "write_parquet"), (extract, "write_manifest"), (checks, "_write"),
+            (batches, "write_parquet"), (batches, "write_manifest"), (checks, "write_results_file"),
             (shutil, "copytree"), (shutil, "rmtree"), (Path, "rename"), (Path, "replace"),
         ):  # fmt: skip
             patch.setattr(owner, name, counted(getattr(owner, name)))
         try:
-            pipeline.check_landing("testville", "calls", batch_id)
+            check_landing("testville", "calls", batch_id)
         except KeyboardInterrupt:
             return True
     return False

@@ -4,12 +4,14 @@ import csv
 
 import pytest
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.errors import AgencyError, CdiError
 from cdi.landing.batches import accepted_batches
 from cdi.people import decisions
 from cdi.people.decisions import add_decision
 from cdi.sql import connect
+from cdi.steps.extract import extract
+from cdi.steps.run import is_up_to_date
 from tests.conftest import SmallAgency, csv_bytes
 
 
@@ -41,16 +43,16 @@ def staged(small: SmallAgency) -> list[tuple[object, ...]]:
 
 
 def test_where_nobody_decided_anything_there_is_nothing_new(small: SmallAgency) -> None:
-    step = pipeline.extract("testville", "decisions", small.interval)
+    step = extract("testville", "decisions", small.interval)
     assert not step.is_new
     assert small.run()
     assert small.rows("select count(*) from staging.stg_decisions") == [(0,)]
-    assert pipeline.is_up_to_date("testville", small.interval)
+    assert is_up_to_date("testville", small.interval)
 
 
 def test_a_decision_is_landed_and_makes_a_new_version(ran: SmallAgency) -> None:
     write(ran, "a.csv", row("D1"), row("D2", "link", record_reference="r1", crime_number="2"))
-    assert not pipeline.is_up_to_date("testville", ran.interval)
+    assert not is_up_to_date("testville", ran.interval)
     assert ran.run()
     assert staged(ran) == [
         ("D1", "confirmed", "T-0002", None, False),

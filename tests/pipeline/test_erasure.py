@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from cdi import erase, paths, pipeline
+from cdi import paths
 from cdi.audit.register import Register, load_draw
+from cdi.erasure.look import look_for_reference
 from cdi.errors import CdiError
-from cdi.landing import batches, extract
+from cdi.landing import batches, forget
 from cdi.landing.batches import accepted_batches
 from cdi.landing.tombstones import read_hashes, read_tombstones
 from cdi.people.audit import deliver_worksheet, write_draw_worksheets
+from cdi.steps import retain
+from cdi.steps.retain import erase_reference
+from cdi.steps.run import is_up_to_date
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 from tests.conftest import CALLS as SMALL
 from tests.pipeline.test_audit_loop import CALLS, TYPES, draw, filled, is_recorded, number
@@ -124,11 +128,11 @@ def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> No
         "recording.duckdb",
     ):  # fmt: skip
         assert any(place in name for name in before), f"it was not in {place} before"
-    assert set(erase.look(force.agency, f"t{log:04d}")) >= {
+    assert set(look_for_reference(force.agency, f"t{log:04d}")) >= {
         paths.home() / name for name in before if "published" not in name
     }
     told: list[str] = []
-    erase.erase(force.agency, f"t{log:04d}", "request 12", told.append)
+    erase_reference(force.agency, f"t{log:04d}", "request 12", told.append)
     assert kinds_with(paths.home(), "testville", words(log)) == {}
     assert "nothing of it is left" in told[-1]
     # and nothing else was lost
@@ -151,7 +155,7 @@ def draws() -> list[str]:
 def test_the_next_extraction_of_the_same_source_is_a_no_op(force: SmallAgency, log: int) -> None:
     assert read_tombstones("testville")
     assert number(log).encode() in gzip.decompress((force.data / "calls.csv.gz").read_bytes())
-    assert pipeline.is_up_to_date("testville", force.interval)
+    assert is_up_to_date("testville", force.interval)
     assert not force.run()
 
 
@@ -163,14 +167,14 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_and_both_logs_stay_o
     more = [number(CALLS), "2026-01-06 23:00", "", "NOISE", "NOISE", "NONE", "N", "", "", "late"]
     write_calls(force, [*calls(), more])
     assert kinds_with(paths.home(), "testville", words(other))
-    for owner, part in ((extract, "_replace_manifest"), (erase, "_publish_without")):
+    for owner, part in ((forget, "replace_manifest"), (retain, "_publish_remaining")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, part, _killed)
             with pytest.raises(KeyboardInterrupt):
-                erase.erase(force.agency, number(other), "request 13", lambda line: None)
+                erase_reference(force.agency, number(other), "request 13", lambda line: None)
     assert kinds_with(paths.home(), "testville", words(other))
     assert force.run()  # as the schedule brings it, before anybody looks
-    erase.erase(force.agency, number(other), "request 13", lambda line: None)
+    erase_reference(force.agency, number(other), "request 13", lambda line: None)
     assert kinds_with(paths.home(), "testville", [*words(log), *words(other)]) == {}
     newest = accepted_batches("testville", "calls")[-1].manifest
     # each log's own row, and a refused one
@@ -191,13 +195,13 @@ def test_an_erasure_that_was_killed_where_a_log_is_only_named_is_finished_by_the
     ran.write("calls.csv", csv_bytes(CALL_HEADER, [[*row[:-1], "see T-0777"] for row in SMALL]))
     assert ran.run()
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "_replace_manifest", _killed)
+        patch.setattr(forget, "replace_manifest", _killed)
         with pytest.raises(KeyboardInterrupt):
-            erase.erase(ran.agency, "T-0777", "request 16", lambda line: None)
+            erase_reference(ran.agency, "T-0777", "request 16", lambda line: None)
     (*_, batch) = accepted_batches("testville", "calls")
     assert b"T-0777" not in batch.rows.read_bytes()
     told: list[str] = []
-    erase.erase(ran.agency, "T-0777", "request 16", told.append)
+    erase_reference(ran.agency, "T-0777", "request 16", told.append)
     assert "nothing of it is left" in told[-1]
     (*_, batch) = accepted_batches("testville", "calls")
     assert not any(file.name.startswith(".") for file in batch.folder.iterdir())
@@ -210,13 +214,13 @@ def _killed(*given: object) -> None:
 def test_a_reference_that_stands_nowhere_gets_no_tombstone(force: SmallAgency) -> None:
     before = read_hashes("testville")
     with pytest.raises(CdiError, match="ERASE-UNKNOWN"):
-        erase.erase(force.agency, "T-8888", "request 14", lambda line: None)
+        erase_reference(force.agency, "T-8888", "request 14", lambda line: None)
     assert read_hashes("testville") == before
 
 
 def test_a_reason_must_not_name_what_is_erased(force: SmallAgency) -> None:
     with pytest.raises(CdiError, match="ERASE-REASON"):
-        erase.erase(force.agency, "T-0020", "the man of T-0020 asked", lambda line: None)
+        erase_reference(force.agency, "T-0020", "the man of T-0020 asked", lambda line: None)
 
 
 def test_what_is_left_is_told_and_fails(
@@ -225,8 +229,8 @@ def test_what_is_left_is_told_and_fails(
     """A file that the erasure cannot change is named, not passed over."""
     file: Path = paths.audit("testville") / "notes.txt"
     file.write_text("ask about T-0021")
-    for part in ("_take_out", "_publish_without"):
-        monkeypatch.setattr(erase, part, lambda *given: True)
+    for part in ("take_out", "_publish_remaining"):
+        monkeypatch.setattr(retain, part, lambda *given: True)
     with pytest.raises(CdiError, match="ERASE-LEFT") as caught:
-        erase.erase(force.agency, "T-0021", "request 15", lambda line: None)
+        erase_reference(force.agency, "T-0021", "request 15", lambda line: None)
     assert str(file) in caught.value.message

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.errors import GateError, SourceError
+from cdi.steps.build import check_marts, make_build, publish_version, write_report
+from cdi.steps.extract import check_landing, extract
 from tests.conftest import CALL_HEADER, SmallAgency, csv_bytes
 from tests.traces import kinds_with
 
@@ -58,11 +60,11 @@ def told_by_steps(agency: SmallAgency) -> list[str]:
     """What the steps return: an operator's task notes and XComs."""
     steps = []
     for dataset in ("calls", "crime_records"):
-        steps.append(pipeline.extract("testville", dataset, agency.interval))
-        steps.append(pipeline.check_landing("testville", dataset, str(steps[-1].result)))
-    steps.append(pipeline.make_build("testville"))
+        steps.append(extract("testville", dataset, agency.interval))
+        steps.append(check_landing("testville", dataset, str(steps[-1].result)))
+    steps.append(make_build("testville"))
     version = str(steps[-1].result)
-    after = (pipeline.check_marts, pipeline.write_report, pipeline.publish_version)
+    after = (check_marts, write_report, publish_version)
     steps += [step("testville", version) for step in after]
     return [f"{step.evidence} {step.result}" for step in steps]
 

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency.datasets import REQUIRED
 from cdi.agency.model import Agency
-from cdi.build import make
+from cdi.build import dbt
 from cdi.build.make import build_part
 from cdi.build.version import plan_version
 from cdi.errors import BuildError
 from cdi.landing.accept import accept_batch
 from cdi.landing.batches import accepted_batches
 from cdi.landing.extract import extract_dataset
+from cdi.steps.build import check_marts, make_build, publish_version, write_report
+from cdi.steps.extract import check_landing, extract
+from cdi.steps.run import is_up_to_date, run_directly
 from tests.conftest import CALL_HEADER, CALLS, RECORDS, SmallAgency, csv_bytes, table_contents
 
 
@@ -30,8 +33,8 @@ def test_without_the_published_folder_the_same_tables_come_back(ran: SmallAgency
 
 
 def test_the_same_interval_twice_makes_no_batch_and_no_build(ran: SmallAgency) -> None:
-    assert pipeline.is_up_to_date("testville", ran.interval)
-    assert not pipeline.extract("testville", "calls", ran.interval).is_new
+    assert is_up_to_date("testville", ran.interval)
+    assert not extract("testville", "calls", ran.interval).is_new
     assert not ran.run()
     assert len(accepted_batches("testville", "calls")) == 1
     assert len(list((paths.published("testville") / "versions").iterdir())) == 1
@@ -119,11 +122,11 @@ def test_what_was_known_at_a_date_can_be_asked(small: SmallAgency) -> None:
     known = "select outcome from fct_reported_crimes where call_id = 'T-0001'"
     assert small.rows(known) == [("recorded",)]
     early = datetime(2026, 1, 7, 12, tzinfo=UTC)
-    version = pipeline.make_build("testville", early).result
+    version = make_build("testville", early).result
     assert version is not None
-    pipeline.check_marts("testville", version)
-    pipeline.write_report("testville", version)
-    pipeline.publish_version("testville", version)
+    check_marts("testville", version)
+    write_report("testville", version)
+    publish_version("testville", version)
     assert small.rows(known) == [("unrecorded",)]
 
 
@@ -150,7 +153,7 @@ def test_models_of_a_large_landing_are_built_one_at_a_time(
     assert planned.rows == len(CALLS) + len(RECORDS)
     log = paths.home() / "dbt" / "testville.stg_decisions" / "dbt.log"
     for large, threads in ((planned.rows, 2), (planned.rows - 1, 1)):
-        monkeypatch.setattr(make, "LARGE", large)
+        monkeypatch.setattr(dbt, "LARGE", large)
         with build_part(planned, "stg_decisions"):
             assert f"Concurrency: {threads} threads" in log.read_text()
         log.unlink()
@@ -169,8 +172,8 @@ def test_the_memory_of_a_build_can_be_set(
 
 
 def test_a_step_does_not_take_another_runs_build(ran: SmallAgency) -> None:
-    with pytest.raises(make.BuildError, match="BUILD-GONE"):
-        pipeline.publish_version("testville", "20260101T0000-0123456789")
+    with pytest.raises(BuildError, match="BUILD-GONE"):
+        publish_version("testville", "20260101T0000-0123456789")
 
 
 def test_one_day_at_a_time_equals_all_days_at_once(
@@ -184,7 +187,7 @@ def test_one_day_at_a_time_equals_all_days_at_once(
     agency = sample
     assert agency.coverage is not None
     day, contents = agency.coverage.start, {}
-    assert pipeline.run_directly(
+    assert run_directly(
         "sample", Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
     )
     file = paths.published("sample") / "current" / "recording.duckdb"
@@ -194,11 +197,11 @@ def test_one_day_at_a_time_equals_all_days_at_once(
     while day < agency.coverage.end:
         interval = Interval.of_days(agency, day, day + timedelta(days=1))
         for dataset in REQUIRED:
-            batch = pipeline.extract("sample", dataset, interval).result
+            batch = extract("sample", dataset, interval).result
             assert batch is not None
-            pipeline.check_landing("sample", dataset, batch)
+            check_landing("sample", dataset, batch)
         day += timedelta(days=1)
-    version = pipeline.make_build("sample").result
+    version = make_build("sample").result
     assert version is not None
     file = paths.published("sample") / ".next" / "recording.duckdb"
     contents["daily"] = table_contents(file)

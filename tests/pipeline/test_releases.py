@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.build.version import plan_version
 from cdi.errors import CdiError, GateError
 from cdi.landing.batches import accepted_batches
 from cdi.people.decisions import waive_check
 from cdi.quality.releases import Held, find_stopped, version_content_id
 from cdi.quality.rules import all_rules
+from cdi.steps.build import check_marts, read_held, release_and_check
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.pipeline.test_decisions import row, write
 
@@ -133,11 +134,11 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
     with pytest.raises(GateError, match="MART-15"):
         small.run()
     version = json.loads((paths.published("testville") / ".next" / "version.json").read_text())
-    step = pipeline.check_marts("testville", version["version"], asks="True")
+    step = check_marts("testville", version["version"], asks="True")
     assert step.evidence.startswith("held until two people release it")
-    (held,) = pipeline.held("testville", version["version"])
+    (held,) = read_held("testville", version["version"])
     assert (held.rule_id, held.what) == ("MART-15", version["version"])
-    step = pipeline.release_and_check("testville", version["version"], WHY, "ada", "bo")
+    step = release_and_check("testville", version["version"], WHY, "ada", "bo")
     assert "Released by ada, bo" in step.evidence
     assert small.run()
     assert small.published.resolve().name != version["version"]  # the decision was landed
@@ -160,7 +161,7 @@ def test_what_must_hold_is_never_released(
         small.run()
     version = json.loads((paths.published("testville") / ".next" / "version.json").read_text())
     with pytest.raises(GateError):
-        pipeline.check_marts("testville", version["version"], asks="True")
+        check_marts("testville", version["version"], asks="True")
     with pytest.raises(CdiError, match="RELEASE-NEVER"):
         released(small, "MART-30")
     (held,) = find_stopped(small.agency)
@@ -168,7 +169,7 @@ def test_what_must_hold_is_never_released(
              "second_person": "1311", "call_reference": ""}  # fmt: skip
     write(small, "by-hand.csv", row("D1", "released", **whole))
     with pytest.raises(GateError, match="MART-30"):
-        pipeline.check_marts("testville", version["version"])
+        check_marts("testville", version["version"])
 
 
 def test_conservation_and_one_outcome_each_are_never_released() -> None:

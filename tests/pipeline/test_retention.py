@@ -5,16 +5,19 @@ from typing import Any
 
 import pytest
 
-from cdi import erase, paths, pipeline
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.erasure import take_out
 from cdi.errors import AgencyError, BusyError
 from cdi.files import take_lock
 from cdi.landing import batches as landing_batches
-from cdi.landing import extract
 from cdi.landing.batches import Batch, accepted_batches
 from cdi.landing.forget import Forgotten, forget_in_batch
 from cdi.sql import connect
+from cdi.steps import retain as retain_step
+from cdi.steps.extract import extract
+from cdi.steps.retain import remove_expired, retain
 from tests.conftest import CALLS, SmallAgency
 from tests.pipeline.test_decisions import row, write
 
@@ -43,9 +46,9 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     write(small, "a.csv", row("D1", call_reference="T-0001"), row("D2", call_reference="t0005"))
     small.extract_and_check("decisions")
     assert landed() == [call[0] for call in CALLS]
-    assert not erase.retain(small.agency, lambda line: None)  # no limit, nothing to do
+    assert not remove_expired(small.agency, lambda line: None)  # no limit, nothing to do
     limit(small, calls=1)
-    done = pipeline.retain("testville")
+    done = retain("testville")
     assert done.is_new
     assert "- 5  accepted rows of the landing" in done.evidence  # four calls, one decision
     assert landed() == YOUNG == ["T-0005"]
@@ -58,9 +61,9 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     assert (decided.manifest["accepted"], decided.manifest["erased"]) == (1, 1)
     # neither by the same source again nor by a second look
     for dataset in ("calls", "decisions"):
-        assert not pipeline.extract("testville", dataset, small.interval).is_new
+        assert not extract("testville", dataset, small.interval).is_new
     assert landed() == YOUNG
-    again = pipeline.retain("testville")
+    again = retain("testville")
     assert not again.is_new
     assert again.evidence.startswith("- nothing is older than its limit")
 
@@ -83,22 +86,22 @@ def test_a_run_that_was_stopped_is_finished_by_the_next(
         return forget(agency, batch, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "forget", killed)
+        patch.setattr(take_out, "forget_in_batch", killed)
         with pytest.raises(KeyboardInterrupt):
-            pipeline.retain("testville")
+            retain("testville")
     assert "calls" not in seen  # which tell what is too old
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "publish_new", _busy)
+        patch.setattr(retain_step, "publish_new", _busy)
         with pytest.raises(BusyError, match="BUILD-BUSY"):
-            pipeline.retain("testville")
+            retain("testville")
     assert landed() == YOUNG
     (decided,) = accepted_batches("testville", "decisions")
     assert (decided.manifest["accepted"], decided.manifest["erased"]) == (1, 1)
     assert small.rows("select count(*) from fct_calls") == [(len(CALLS),)]  # not published yet
-    assert pipeline.retain("testville").is_new
+    assert retain("testville").is_new
     assert small.rows("select call_id from fct_calls") == [(call,) for call in YOUNG]
     assert len(list((paths.published("testville") / "versions").iterdir())) == 1
-    assert not pipeline.retain("testville").is_new
+    assert not retain("testville").is_new
 
 
 def _busy(agency: str) -> None:

@@ -19,9 +19,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cdi import paths, pipeline, runner
+from cdi import paths
 from cdi.agency.load import load_agency
+from cdi.local.run import default_interval
 from cdi.sql import fetch_dicts
+from cdi.steps.run import run_directly
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_force.population import simulate_year
@@ -308,8 +310,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("CDI_DATA", raising=False)
         ensure_force()
         (home / "truth").rename(home / "away")
-        interval = runner.default_interval(load_agency("simulated"))
-        assert pipeline.run_directly("simulated", interval)
+        interval = default_interval(load_agency("simulated"))
+        assert run_directly("simulated", interval)
         (home / "away").rename(home / "truth")
         yield home
 

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 
-from cdi import pipeline
 from cdi.agency.datasets import REQUIRED
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.landing.batches import Batch, accepted_batches
+from cdi.steps.extract import check_landing, extract
+from cdi.steps.run import run_directly
 from tests import lexicon_by_hand
 from tests.conftest import REPO
 
@@ -54,16 +55,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("CDI_HOME", str(folder))
         patch.setenv("CDI_DATA", str(DATA))
         for dataset in REQUIRED:
-            extracted = pipeline.extract("ucsd", dataset, interval())
+            extracted = extract("ucsd", dataset, interval())
             assert extracted.result is not None
-            pipeline.check_landing("ucsd", dataset, extracted.result)
+            check_landing("ucsd", dataset, extracted.result)
         yield folder
 
 
 @pytest.fixture(scope="module")
 def published(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published file, read-only."""
-    assert pipeline.run_directly("ucsd", interval())
+    assert run_directly("ucsd", interval())
     file = home / "published" / "ucsd" / "current" / "recording.duckdb"
     with duckdb.connect(str(file), read_only=True) as con:
         yield con

@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cdi import runner, service
 from cdi.agency.load import load_agency
+from cdi.local import airflow as local_airflow
+from cdi.local import run as local_run
+from cdi.local.airflow import Client, open_airflow
 from tests.conftest import SAMPLE, SmallAgency
 
 
@@ -76,7 +78,7 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float = 600) -> 
 class RunningAirflow:
     """A real Airflow for the tests of a module, with the agencies `testville` and `sample`."""
 
-    client: service.Client
+    client: Client
     home: Path
     small: SmallAgency
 
@@ -111,7 +113,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow
         patch.setenv("CDI_AGENCIES", str(registry))
         patch.delenv("CDI_DATA", raising=False)
         small = SmallAgency(registry / "testville")
-        dag_ids = runner.dag_ids(small.agency) + runner.dag_ids(load_agency("sample"))
-        with service.airflow(service.RUN_COMPONENTS, dag_ids) as client:
+        dag_ids = local_run.dag_ids(small.agency) + local_run.dag_ids(load_agency("sample"))
+        with open_airflow(local_airflow.RUN_COMPONENTS, dag_ids) as client:
             yield RunningAirflow(client, home, small)
         assert processes_of(home) == []

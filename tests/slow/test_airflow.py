@@ -11,10 +11,12 @@ from pathlib import Path
 import httpx
 import psutil
 
-from cdi import paths, pipeline, service
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.landing.batches import accepted_batches
+from cdi.local.airflow import read_password
+from cdi.steps.build import make_build
 from tests.conftest import CALL_HEADER, CALLS, csv_bytes, table_contents
 from tests.slow.conftest import RunningAirflow, wait_for
 
@@ -55,7 +57,7 @@ def test_people_and_tasks_write_their_notes_at_once(airflow: RunningAirflow) -> 
 
     def write(task_id: str) -> list[int]:
         with httpx.Client(base_url=airflow.client.url, timeout=120) as http:
-            person = {"username": "admin", "password": service.password()}
+            person = {"username": "admin", "password": read_password()}
             token = http.post("/auth/token", json=person).json()["access_token"]
             http.headers["Authorization"] = f"Bearer {token}"
             return [
@@ -158,7 +160,7 @@ def test_kill_9_of_the_build_leaves_a_private_file_and_the_rerun_equals_the_run(
     ]
     after_kill = table_contents(airflow.small.published / "recording.duckdb")
     (airflow.small.published / "version.json").parent.rename(tmp_path / "aside")
-    step = pipeline.make_build("testville")
+    step = make_build("testville")
     assert step.is_new
     rerun = paths.published("testville") / ".next" / "recording.duckdb"
     equal = table_contents(rerun)

@@ -12,11 +12,14 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdi import paths, runner, service
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.audit.register import load_draw
+from cdi.local import airflow
+from cdi.local.airflow import Client, open_airflow
+from cdi.local.run import default_interval
 from cdi.people.audit import deliver_worksheet, find_draw, read_audited_rates
 from cdi.sql import fetch_dicts
 from cdi_force.generate import ensure_force
@@ -31,7 +34,7 @@ READ_AT = datetime(2030, 1, 1, 9)
 class Loop:
     """A simulated force in a real Airflow, from its sources to an audited rate."""
 
-    def __init__(self, client: service.Client) -> None:
+    def __init__(self, client: Client) -> None:
         """Of a running Airflow."""
         self.client = client
 
@@ -61,7 +64,7 @@ class Loop:
         """Extract; what was landed brings about a build."""
         build = f"{paths.SIMULATED}__build"
         known = set(self.client.runs(build))
-        interval = runner.default_interval(self.agency)
+        interval = default_interval(self.agency)
         days = {"interval_start": interval.start, "interval_end": interval.end}
         self.run("extract", **{name: day.isoformat() for name, day in days.items()})
         wait_for("a build", lambda: bool(set(self.client.runs(build)) - known))
@@ -85,7 +88,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
         ensure_force()
         steps = ("build", "extract", "train", "audit")
         dag_ids = tuple(f"{paths.SIMULATED}__{step}" for step in steps)
-        with service.airflow(service.RUN_COMPONENTS, dag_ids) as client:
+        with open_airflow(airflow.RUN_COMPONENTS, dag_ids) as client:
             made = Loop(client)
             made.extract_and_build()
             made.run("train")

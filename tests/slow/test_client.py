@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cdi import paths, shell
+from cdi import paths
+from cdi.local.shell import shell_command
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
 PYTHON = paths.REPO / ".venv-client" / "bin" / "python"
@@ -43,7 +44,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
 
 def prompt(text: str, *, is_greeting: bool = False) -> subprocess.CompletedProcess[str]:
     """What the prompt answers to what is piped into it."""
-    command = shell.command("testville", is_greeting=is_greeting)
+    command = shell_command("testville", is_greeting=is_greeting)
     return subprocess.run(
         command, input=text, capture_output=True, text=True, check=False, timeout=60
     )
@@ -91,7 +92,7 @@ def test_the_command_line_opens_the_prompt(ran: SmallAgency) -> None:
 
 def test_an_open_prompt_survives_a_publish(ran: SmallAgency) -> None:
     with subprocess.Popen(
-        shell.command("testville", is_greeting=False),
+        shell_command("testville", is_greeting=False),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdin and process.stdout

@@ -26,7 +26,7 @@ import httpx
 import psutil
 import pytest
 
-from cdi.runner import default_interval
+from cdi.local.run import default_interval
 from tests.conftest import SAMPLE, load_sample
 
 REPO = Path(__file__).resolve().parents[2]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.landing.batches import accepted_batches
+from cdi.steps.extract import check_landing, extract
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_proofs.corruption_trial import VERDICTS
@@ -64,9 +65,9 @@ def test_a_clean_year_raises_no_alarm(year: Path, monkeypatch: pytest.MonkeyPatc
             monkeypatch.setenv("CDI_DATA", str(data))
             broken[data.name] = set()
             for dataset in ("calls", "crime_records", "log_actions"):
-                batch_id = pipeline.extract(agency.agency, dataset, interval).result
+                batch_id = extract(agency.agency, dataset, interval).result
                 assert batch_id is not None
-                pipeline.check_landing(agency.agency, dataset, batch_id)
+                check_landing(agency.agency, dataset, batch_id)
                 batch = accepted_batches(agency.agency, dataset)[-1]
                 assert batch.manifest["accepted"] > 80_000
                 results = json.loads((batch.folder / "validation.json").read_text())

@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cdi import paths, service
+from cdi import paths
 from cdi.errors import GateError
 from cdi.landing.batches import accepted_batches
+from cdi.local.airflow import free_port, prepare_airflow, run_processes
 from cdi.publish.access import read_access_log
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.slow.conftest import wait_for
@@ -56,11 +57,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:1]))
         with pytest.raises(GateError):
             small.extract_and_check()
-        port = service.free_port()
-        env = service.prepare(port)
+        port = free_port()
+        env = prepare_airflow(port)
         users = env["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"]
         env["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] = f"{users},vera:viewer"
-        with service.running(env, ("api-server",)):
+        with run_processes(env, ("api-server",)):
             found = Server(port, home)
 
             def answers() -> bool:

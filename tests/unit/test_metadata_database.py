@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import airflow_local_settings
-from cdi import service
+from cdi.local.airflow import free_port, prepare_airflow
 
 
 def test_a_savepoint_takes_the_write_lock_before_it_reads(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_all_else_is_written_by_the_session_that_has_it(tmp_path: Path) -> None:
 
 
 def test_readers_do_not_stop_the_writer(state: Path) -> None:
-    env = service.prepare(service.free_port())
+    env = prepare_airflow(free_port())
     assert env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].endswith("?timeout=20")
     with sqlite3.connect(state / "airflow" / "airflow.db") as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)

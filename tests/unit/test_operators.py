@@ -58,19 +58,21 @@ def test_what_another_process_makes_is_waited_for_and_all_else_that_is_expected_
 ) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
-    from cdi import pipeline
     from cdi.errors import BuildError, BusyError
+    from cdi.steps import retain
     from cdi_airflow import operators
 
     noted: list[str] = []
     monkeypatch.setattr(operators, "write_note", lambda context, text, **how: noted.append(text))
-    operator = operators.StepOperator(task_id="retain", step="retain", arguments={"agency": "a"})
+    operator = operators.StepOperator(
+        task_id="retain", step="retain.retain", arguments={"agency": "a"}
+    )
     for error, raised in ((BusyError, BusyError), (BuildError, AirflowFailException)):
 
         def step(agency: str, error: type[BuildError] = error) -> None:
             raise error("BUILD-X", f"another build of {agency} is running", "wait")
 
-        monkeypatch.setattr(pipeline, "retain", step)
+        monkeypatch.setattr(retain, "retain", step)
         with pytest.raises(raised, match="BUILD-X"):
             operator.execute({})
     assert len(noted) == 2

@@ -9,7 +9,9 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from cdi import runner, service
+from cdi.local import airflow
+from cdi.local.airflow import Client
+from cdi.local.run import Progress, moving_clock, start_airflow
 
 
 class Screen(io.StringIO):
@@ -41,7 +43,7 @@ class Screen(io.StringIO):
 
 def test_the_clock_tells_the_time_at_which_it_is_drawn() -> None:
     screen = Screen()
-    clock = runner.moving_clock(screen.console, "waiting for the tests")
+    clock = moving_clock(screen.console, "waiting for the tests")
     screen.seconds += 5
     screen.console.print(clock)
     assert "0:00:05 waiting for the tests" in screen.getvalue()
@@ -75,7 +77,7 @@ class SlowClient:
 def test_the_clock_moves_while_a_poll_waits() -> None:
     screen = Screen()
     client = SlowClient(screen)
-    progress = runner.Progress(cast("service.Client", client), screen.console)
+    progress = Progress(cast("Client", client), screen.console)
     progress._watch("testville__build", "run")
     assert client.has_moved
 
@@ -94,8 +96,8 @@ def test_a_clock_runs_until_airflow_is_up(
             shown.append(screen.shows("0:01:15 waiting until Airflow is healthy"))
         yield "client"
 
-    monkeypatch.setattr(service, "airflow", slow_airflow)
-    with runner.start_airflow(screen.console, service.RUN_COMPONENTS) as client:
+    monkeypatch.setattr(airflow, "open_airflow", slow_airflow)
+    with start_airflow(screen.console, airflow.RUN_COMPONENTS) as client:
         assert cast("str", client) == "client"
         told = len(screen.getvalue())
         assert screen.console._live_stack == []  # the clock is gone

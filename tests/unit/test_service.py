@@ -18,8 +18,16 @@ from typing import Any
 import psutil
 import pytest
 
-from cdi import paths, service
-from cdi.service import ServiceError
+from cdi import paths
+from cdi.local import airflow
+from cdi.local.airflow import (
+    Client,
+    ServiceError,
+    free_port,
+    open_airflow,
+    own_airflow,
+    read_password,
+)
 
 
 def test_at_first_use_two_at_once_get_the_same_secrets(
@@ -33,7 +41,7 @@ def test_at_first_use_two_at_once_get_the_same_secrets(
 
     monkeypatch.setattr(secrets, "token_urlsafe", slowly)
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(lambda _: service.password(), range(2))
+        one, other = pool.map(lambda _: read_password(), range(2))
     assert one == other
     (file,) = paths.secrets().iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -43,8 +51,8 @@ def owner(home: Path) -> subprocess.Popen[str]:
     """A process that owns the state folder's Airflow and has started a child, whose pid it says."""
     code = (
         "import subprocess, sys, time\n"
-        "from cdi import service\n"
-        "with service.owned():\n"
+        "from cdi.local.airflow import own_airflow\n"
+        "with own_airflow():\n"
         "    child = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'])\n"
         "    print(child.pid, flush=True)\n"
         "    time.sleep(60)\n"
@@ -59,15 +67,15 @@ def test_beside_an_airflow_that_runs_none_is_started_and_nothing_is_stopped(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touched: list[int] = []
-    monkeypatch.setattr(service, "stop_leftovers", lambda: touched.append(1))
-    monkeypatch.setattr(service, "prepare", touched.append)
+    monkeypatch.setattr(airflow, "stop_leftovers", lambda: touched.append(1))
+    monkeypatch.setattr(airflow, "prepare_airflow", touched.append)
     with owner(state) as first:
         assert first.stdout is not None
         child = psutil.Process(int(first.stdout.readline()))
         try:
             with (
                 pytest.raises(ServiceError, match=f"SERVICE-BUSY.*by process {first.pid}\n"),
-                service.airflow(service.RUN_COMPONENTS),
+                open_airflow(airflow.RUN_COMPONENTS),
             ):
                 pass
             assert touched == []
@@ -76,14 +84,14 @@ def test_beside_an_airflow_that_runs_none_is_started_and_nothing_is_stopped(
         first.wait()
         # a child that outlives its owner holds nothing: the next may stop it
         assert child.is_running()
-        with service.owned():
+        with own_airflow():
             assert touched == [1]
             assert (state / "airflow" / ".lock").read_text() == str(os.getpid())
 
 
 def test_an_owner_that_has_ended_leaves_the_way_free(state: Path) -> None:
     for _ in range(2):
-        with service.owned(), pytest.raises(ServiceError, match="SERVICE-BUSY"), service.owned():
+        with own_airflow(), pytest.raises(ServiceError, match="SERVICE-BUSY"), own_airflow():
             pass
 
 
@@ -99,9 +107,7 @@ RUNS: Answer = (200, json.dumps({"dag_runs": [{"dag_run_id": "one", "state": "ru
 
 
 @contextmanager
-def api(
-    *answers: Answer, patience: float = 60
-) -> Iterator[tuple[service.Client, list[dict[str, Any]]]]:
+def api(*answers: Answer, patience: float = 60) -> Iterator[tuple[Client, list[dict[str, Any]]]]:
     """A client of a server that gives these answers in turn, and what the server was asked.
 
     The last answer is given to all further requests.
@@ -137,9 +143,7 @@ def api(
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         wait = 0.5 if NEVER in answers else 60
-        client = service.Client(
-            server.server_port, {}, answer_seconds=wait, patience_seconds=patience
-        )
+        client = Client(server.server_port, {}, answer_seconds=wait, patience_seconds=patience)
         yield client, asked
     finally:
         is_over.set()
@@ -176,7 +180,7 @@ def test_a_poll_that_keeps_failing_ends_in_an_error_with_a_next_step(
 
 
 def test_where_nothing_listens_the_error_says_so(state: Path) -> None:
-    client = service.Client(service.free_port(), {}, patience_seconds=0.2)
+    client = Client(free_port(), {}, patience_seconds=0.2)
     with pytest.raises(ServiceError, match=r"SERVICE-API.*ConnectError"):
         client.runs("testville__build")
 
@@ -218,7 +222,7 @@ def test_the_log_in_waits_for_airflow_and_is_repeated_too(state: Path) -> None:
     assert [a["request"] for a in asked[1:4]] == [
         "GET /api/v2/monitor/health", "POST /auth/token", "POST /auth/token",
     ]  # fmt: skip
-    assert asked[3]["body"] == {"username": "admin", "password": service.password()}
+    assert asked[3]["body"] == {"username": "admin", "password": read_password()}
     assert asked[4]["authorization"] == "Bearer abc"
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cdi import paths, pipeline
+from cdi import paths
 from cdi.agency.model import Agency
 from cdi.build.version import plan_version, read_current
 from cdi.learning import links
 from cdi.learning.weights import find_newest_weights, read_weights, save_weights
+from cdi.steps.run import is_up_to_date, run_directly
+from cdi.steps.train import learn_links
 from tests.conftest import SmallAgency
 
 JANUARY = datetime(2026, 1, 31, tzinfo=UTC)
@@ -92,7 +94,7 @@ def test_a_build_takes_the_newest_weights_and_names_them(ran: SmallAgency) -> No
     assert after.weights == {"links": saved}
     assert after.fingerprint != before.fingerprint
     assert after.learns_from == before.learns_from  # what is learnt does not depend on itself
-    assert not pipeline.is_up_to_date("testville", ran.interval)
+    assert not is_up_to_date("testville", ran.interval)
     assert ran.run()
     assert read_current("testville") == {
         **(read_current("testville") or {}),
@@ -102,7 +104,7 @@ def test_a_build_takes_the_newest_weights_and_names_them(ran: SmallAgency) -> No
 
 
 def test_too_few_proven_links_teach_nothing_and_it_is_said(ran: SmallAgency) -> None:
-    step = pipeline.learn_links("testville")
+    step = learn_links("testville")
     assert not step.is_new
     assert step.evidence.startswith("1 records name a call; 500 are needed")
 
@@ -114,18 +116,16 @@ def test_the_same_landing_teaches_the_same_version(
 
     assert sample.coverage is not None
     monkeypatch.setattr(links, "MIN_PROVEN", 5)
-    pipeline.run_directly(
-        "sample", Interval.of_days(sample, sample.coverage.start, sample.coverage.end)
-    )
+    run_directly("sample", Interval.of_days(sample, sample.coverage.start, sample.coverage.end))
     learnt = find_newest_weights("sample", "links")
     assert learnt is not None
     assert learnt.described["counts"]["proven"] > 0
-    assert "nothing changed" in pipeline.learn_links("sample").evidence
+    assert "nothing changed" in learn_links("sample").evidence
     version = plan_version(sample).version
     # told to learn again from the same state, it says the same
     known = json.loads((learnt.folder / "weights.json").read_text())
     (learnt.folder / "weights.json").write_text(json.dumps({**known, "learnt_from": "elsewhere"}))
-    step = pipeline.learn_links("sample")
+    step = learn_links("sample")
     assert not step.is_new
     assert f"teaches version {learnt.version} again" in step.evidence
     assert plan_version(sample).version == version

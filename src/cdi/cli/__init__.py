@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cdi import paths, runner, service
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.console import (
@@ -26,6 +26,9 @@ from cdi.console import (
     say_simulated,
 )
 from cdi.errors import CdiError
+from cdi.local import airflow
+from cdi.local.airflow import read_password
+from cdi.local.run import run_agency, start_airflow
 
 if TYPE_CHECKING:
     from cdi.audit.predictions import Period
@@ -67,7 +70,7 @@ def run(
     """Run an agency's DAGs once through a real Airflow scheduler and print the figures."""
     choose_variant(scenario, months, seed)
     _use(data)
-    runner.run(agency, console)
+    run_agency(agency, console)
 
 
 @app.command()
@@ -81,9 +84,9 @@ def ui(
     choose_variant(scenario, months, seed)
     _use(data)
     console.print("Starting Airflow")
-    with runner.start_airflow(console, service.UI_COMPONENTS) as client:
+    with start_airflow(console, airflow.UI_COMPONENTS) as client:
         console.print(f"Airflow is up at {client.url}")
-        console.print(f"log in as [bold]admin[/bold], password [bold]{service.password()}[/bold]")
+        console.print(f"log in as [bold]admin[/bold], password [bold]{read_password()}[/bold]")
         console.print("Ctrl-C stops it.")
         try:
             while True:
@@ -143,9 +146,9 @@ def explain(
 @app.command()
 def shell(agency: AgencyOption = paths.SIMULATED) -> None:
     """Open a read-only SQL prompt on the published version; it also answers piped queries."""
-    from cdi import shell as prompt
+    from cdi.local.shell import shell_command
 
-    command = prompt.command(agency, is_greeting=sys.stdin.isatty())
+    command = shell_command(agency, is_greeting=sys.stdin.isatty())
     os.execv(command[0], command)  # noqa: S606 -- a fixed program
 
 
@@ -273,11 +276,12 @@ def erase(
 
     E.g. .venv/bin/cdi erase nopd A-12345-22 --reason "request 12 of 2026"
     """
-    from cdi import erase as erasing
+    from cdi.erasure.look import look_for_reference
+    from cdi.steps.retain import erase_reference
 
     loaded = load_agency(agency)
     if dry_run:
-        found = erasing.look(loaded, reference)
+        found = look_for_reference(loaded, reference)
         for file, where in found.items():
             console.print(f"{file}: {where}", highlight=False, soft_wrap=True, markup=False)
         console.print(f"{len(found)} files hold it or its text; nothing was erased")
@@ -287,7 +291,7 @@ def erase(
             "give one, e.g. --reason 'request 12 of 2026', or --dry-run to look only",
         )  # fmt: skip
     else:
-        erasing.erase(loaded, reference, reason, say_line)
+        erase_reference(loaded, reference, reason, say_line)
 
 
 @app.command()
@@ -295,9 +299,9 @@ def retain(
     agency: Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")],
 ) -> None:
     """Remove what is older than retention_days of agency.yaml, relative to the newest data."""
-    from cdi import erase as erasing
+    from cdi.steps.retain import remove_expired
 
-    erasing.retain(load_agency(agency), say_line)
+    remove_expired(load_agency(agency), say_line)
 
 
 audit = typer.Typer(

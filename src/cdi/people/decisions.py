@@ -48,7 +48,6 @@ def waive_check(
             things, RELEASE-NEVER if it may not be released, DECIDE-REFUSED if the decision is not
             in order, e.g. both are one person.
     """
-
     found = [h for h in find_stopped(agency) if h.rule_id == rule_id and what in (None, h.what)]
     if not found:
         raise CdiError(

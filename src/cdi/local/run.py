@@ -14,13 +14,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cdi import paths, pipeline, service
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.version import is_current, plan_version, read_current
 from cdi.errors import CdiError
+from cdi.local import airflow
+from cdi.local.airflow import Client
 from cdi.report.figures import read_summary, summary_text
+from cdi.steps.run import is_up_to_date
 
 STYLES = {
     "success": "green", "skipped": "dim", "running": "cyan", "failed": "bold red",
@@ -46,7 +49,7 @@ def default_interval(agency: Agency) -> Interval:
     return Interval.of_days(agency, today - timedelta(days=1), today)
 
 
-def run(name: str, console: Console) -> None:
+def run_agency(name: str, console: Console) -> None:
     """Run an agency's DAGs once and print what came out.
 
     Args:
@@ -61,7 +64,7 @@ def run(name: str, console: Console) -> None:
     days = interval.days(agency)
     console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")
     console.print(f"data from {agency.root}", highlight=False, soft_wrap=True)
-    if pipeline.is_up_to_date(name, interval):
+    if is_up_to_date(name, interval):
         console.print("Nothing changed since the published version; nothing was run.\n")
     else:
         _run_dags(agency, interval, console)
@@ -70,7 +73,7 @@ def run(name: str, console: Console) -> None:
 
 def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
     console.print("Starting Airflow (scheduler, DAG processor, API server)")
-    with start_airflow(console, service.RUN_COMPONENTS, dag_ids(agency)) as client:
+    with start_airflow(console, airflow.RUN_COMPONENTS, dag_ids(agency)) as client:
         Progress(client, console).follow(agency, interval)
         console.print("Stopping Airflow")
     console.print("Airflow stopped; no process is left.\n")
@@ -79,20 +82,20 @@ def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
 @contextlib.contextmanager
 def start_airflow(
     console: Console, components: tuple[str, ...], dag_ids: tuple[str, ...] = ()
-) -> Iterator[service.Client]:
-    """`service.airflow`, with a clock on the screen until it is healthy.
+) -> Iterator[Client]:
+    """`cdi.local.airflow.open_airflow`, with a clock on the screen until it is healthy.
 
     Args:
         console: Where the clock is shown.
-        components: As `service.airflow` takes them.
-        dag_ids: As `service.airflow` takes them.
+        components: As `cdi.local.airflow.open_airflow` takes them.
+        dag_ids: As `cdi.local.airflow.open_airflow` takes them.
 
     Yields:
         A client, logged in.
     """
     with contextlib.ExitStack() as stack:
         with moving_clock(console, "waiting until Airflow is healthy"):
-            client = stack.enter_context(service.airflow(components, dag_ids))
+            client = stack.enter_context(airflow.open_airflow(components, dag_ids))
         yield client
 
 
@@ -126,7 +129,7 @@ def dag_ids(agency: Agency) -> tuple[str, str, str]:
 class Progress:
     """Follows the runs of an agency's DAGs and shows their tasks."""
 
-    def __init__(self, client: service.Client, console: Console) -> None:
+    def __init__(self, client: Client, console: Console) -> None:
         """Start with no runs to show."""
         self.client = client
         self.console = console

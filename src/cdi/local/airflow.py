@@ -64,7 +64,7 @@ def _keys() -> dict[str, str]:
     return dict(json.loads(read_or_make_secret(paths.secrets() / "airflow.json", made)))
 
 
-def password() -> str:
+def read_password() -> str:
     """Password of the user `admin`."""
     return _keys()["admin"]
 
@@ -76,7 +76,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def environment(port: int) -> dict[str, str]:
+def airflow_environment(port: int) -> dict[str, str]:
     """Environment of all Airflow processes.
 
     Args:
@@ -129,7 +129,7 @@ def _airflow(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *arguments]
 
 
-def prepare(port: int) -> dict[str, str]:
+def prepare_airflow(port: int) -> dict[str, str]:
     """Make Airflow's home, passwords and metadata database.
 
     Returns:
@@ -144,7 +144,7 @@ def prepare(port: int) -> dict[str, str]:
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps({u: keys[u] for u in ("admin", NOTES_USER)}), encoding="utf-8")
     passwords.chmod(0o600)
-    env = environment(port)
+    env = airflow_environment(port)
     done = subprocess.run(
         _airflow("db", "migrate"), env=env, capture_output=True, text=True, check=False
     )
@@ -163,7 +163,7 @@ def prepare(port: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def owned() -> Iterator[None]:
+def own_airflow() -> Iterator[None]:
     """The state folder's Airflow is this process's alone; what a killed owner left is stopped.
 
     The lock goes with its process, however it ends. What the process starts does not inherit it,
@@ -192,14 +192,14 @@ def owned() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(env: dict[str, str], components: tuple[str, ...]) -> Iterator[None]:
+def run_processes(env: dict[str, str], components: tuple[str, ...]) -> Iterator[None]:
     """Airflow's processes for the length of a `with` block.
 
     On leaving, also by an exception or Ctrl-C, all of them and their children are stopped. The
-    caller owns the state folder's Airflow (`owned`).
+    caller owns the state folder's Airflow (`own_airflow`).
 
     Args:
-        env: As `prepare` gave it.
+        env: As `prepare_airflow` gave it.
         components: Which processes.
     """
     home = Path(env["AIRFLOW_HOME"])
@@ -313,7 +313,7 @@ class Client:
         self._log_in()
 
     def _log_in(self) -> None:
-        body = {"username": "admin", "password": password()}
+        body = {"username": "admin", "password": read_password()}
         token = self._read_json(self._ask("POST", "/auth/token", json=body))["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"
 
@@ -414,7 +414,7 @@ class Client:
 
 
 @contextlib.contextmanager
-def airflow(components: tuple[str, ...], dag_ids: tuple[str, ...] = ()) -> Iterator[Client]:
+def open_airflow(components: tuple[str, ...], dag_ids: tuple[str, ...] = ()) -> Iterator[Client]:
     """A healthy local Airflow for the length of a `with` block.
 
     Args:
@@ -428,10 +428,10 @@ def airflow(components: tuple[str, ...], dag_ids: tuple[str, ...] = ()) -> Itera
         ServiceError: If another Airflow of the state folder runs, the database cannot be made, or
             a component or DAG does not come up.
     """
-    with owned():
+    with own_airflow():
         port = free_port()
-        env = prepare(port)
-        with running(env, components):
+        env = prepare_airflow(port)
+        with run_processes(env, components):
             client = Client(port, env)
             client.wait_until_healthy()
             for dag_id in dag_ids:

@@ -60,7 +60,7 @@ class Wanted:
         return has_any and self.pattern.search(content) is not None
 
 
-def files(agency: str) -> Iterator[Path]:
+def files_of_agency(agency: str) -> Iterator[Path]:
     """The files of the state folder that may hold something of an agency.
 
     Its own folders and what all share, without the simulated police's own systems and other
@@ -80,20 +80,20 @@ def files(agency: str) -> Iterator[Path]:
             yield file
 
 
-def find(agency: str, wanted: Wanted) -> Iterator[tuple[Path, str]]:
+def find_traces(agency: str, wanted: Wanted) -> Iterator[tuple[Path, str]]:
     """The files that hold what is wanted, each with where in it.
 
     Args:
         agency: Whose state.
         wanted: What is looked for.
     """
-    for file in files(agency):
-        place = in_file(agency, file, wanted)
+    for file in files_of_agency(agency):
+        place = find_in_file(agency, file, wanted)
         if place is not None:
             yield file, place
 
 
-def in_file(agency: str, file: Path, wanted: Wanted) -> str | None:
+def find_in_file(agency: str, file: Path, wanted: Wanted) -> str | None:
     """Where in a file it stands; None if it does not."""
     if wanted.pattern.search(str(file.relative_to(paths.home())).encode()):
         return "name of the file"

@@ -6,10 +6,10 @@ from cdi import paths
 from cdi.errors import BuildError
 
 CLIENT = paths.REPO / ".venv-client" / "bin" / "duckdb"
-GREETING = Path(__file__).parent / "templates" / "shell.sql"
+GREETING = Path(__file__).parents[1] / "templates" / "shell.sql"
 
 
-def command(agency: str, *, is_greeting: bool) -> list[str]:
+def shell_command(agency: str, *, is_greeting: bool) -> list[str]:
     """The program to run and its arguments.
 
     The file is that of the version itself: a publish meanwhile changes nothing in an open prompt.

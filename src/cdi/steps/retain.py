@@ -1,0 +1,143 @@
+"""Erasure and retention in their order: find, take out, clean, learn anew, publish, look again.
+
+`erase_reference` takes a reference and its text out of landing, audits, decisions, what was learnt,
+logs and all kept versions, and leaves a tombstone (`cdi.landing.tombstones`) that keeps it out of later
+extractions. `remove_expired` takes out what is older than `retention_days` of agency.yaml. Both then
+publish a new version and remove the older ones. If either is killed in the middle, it can be run again.
+
+Not touched: ``sources/`` and ``truth/``, which stand for the simulated police's own systems.
+"""
+
+import shutil
+from datetime import UTC, datetime
+
+from cdi import paths
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
+from cdi.build.version import plan_version, read_current
+from cdi.erasure import traces
+from cdi.erasure.look import expired_calls, wanted_of
+from cdi.erasure.shared import clean_shared_files
+from cdi.erasure.take_out import Gone, Say, take_out, unfinished_mark
+from cdi.erasure.traces import find_traces
+from cdi.errors import CdiError
+from cdi.landing.tombstones import add_tombstone, hash_references, read_hashes, things_of_reference
+from cdi.steps import train
+from cdi.steps.run import publish_new
+from cdi.steps.step import Step
+
+
+def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> None:
+    """Erase a call or a crime record.
+
+    Args:
+        agency: Whose.
+        reference: As people type it.
+        reason: Kept with the tombstone and in the audit register.
+        say: Is told what was done, line by line.
+
+    Raises:
+        CdiError: ERASE-REASON if the reason names it, ERASE-UNKNOWN if it stands nowhere and was
+            not erased before, ERASE-LEFT if a trace is left.
+    """
+    things = things_of_reference(agency, reference)
+    wanted = wanted_of(agency, things)
+    if wanted.pattern.search(reason.encode()):
+        raise CdiError(
+            "ERASE-REASON",
+            "the reason holds the reference, and the reason is kept",
+            "name the request instead, e.g. --reason 'request 12 of 2026'",
+        )
+    hashes = hash_references(agency.agency, things)
+    was_erased = bool(hashes & set(read_hashes(agency.agency)))
+    if not was_erased and next(find_traces(agency.agency, wanted), None) is None:
+        raise CdiError(
+            "ERASE-UNKNOWN",
+            f"{agency.agency} has no trace of '{reference}' (looked for as "
+            f"{', '.join(sorted(wanted.names))})",
+            "check the reference: a tombstone for a wrong one would keep a future log out",
+        )
+    at = datetime.now(UTC).replace(microsecond=0)
+    add_tombstone(agency.agency, hashes, reason, at)
+    gone = Gone({thing: set(wanted.names) for thing in things}, wanted=wanted)
+    take_out(agency, gone, reason, say)
+    clean_shared_files(agency, wanted, say)
+    _publish_remaining(agency, say)
+    left = dict(find_traces(agency.agency, wanted))
+    if left:
+        told = "\n    ".join(f"{file}: {where}" for file, where in left.items())
+        raise CdiError(
+            "ERASE-LEFT",
+            f"{len(left)} files still hold it:\n    {told}",
+            "remove these files or have their writer end, and run the same command again",
+        )
+    say(
+        f"nothing of it is left below {paths.home()}, also not packed "
+        f"({len(wanted.names)} forms of the reference and {len(wanted.texts)} parts of its text "
+        f"looked for; not in {', '.join(traces.EXEMPT)})"
+    )
+
+
+def remove_expired(agency: Agency, say: Say) -> bool:
+    """Remove what is older than the agency's limits.
+
+    Args:
+        agency: With `retention_days` at one of its sources.
+        say: Is told what was done, line by line.
+
+    Returns:
+        Whether anything was removed.
+
+    Raises:
+        BusyError: BUILD-BUSY if a build runs. What was begun by then, or by a run that was killed,
+            the next one finishes.
+    """
+    limits = {name: source.retention_days for name, source in agency.sources.items()}
+    if not any(limits.values()):
+        say(f"no source of {agency.agency} has retention_days: nothing to remove")
+        return False
+    until = plan_version(agency).as_of.replace(tzinfo=None)
+    calls = expired_calls(agency, until)
+    hashes = hash_references(agency.agency, {"call": calls})
+    reason = f"retention: as of {until:%Y-%m-%d}"
+    unfinished = unfinished_mark(agency)
+    was_unfinished = unfinished.exists()
+    is_removed = take_out(agency, Gone({"call": calls}, hashes), reason, say, until)
+    if not is_removed and not was_unfinished:
+        unfinished.unlink()
+        say(f"nothing is older than its limit, as of {until:%Y-%m-%d}")
+        return False
+    add_tombstone(agency.agency, set(), reason, datetime.now(UTC).replace(microsecond=0))
+    _publish_remaining(agency, say)
+    return True
+
+
+# ---------------------------------------------------------------------- published versions
+
+
+def _publish_remaining(agency: Agency, say: Say) -> None:
+    """Publish a version of what is left, then remove all others."""
+    name = agency.agency
+    if read_current(name) is not None:
+        for kind, step in train.LEARN.items():
+            if (paths.weights(name) / kind).is_dir():
+                step(name)
+        version = publish_new(name)
+        say(f"published {version}" if version else "the published version is without it already")
+    shutil.rmtree(paths.published(name) / ".next", ignore_errors=True)
+    kept = (paths.published(name) / "current").resolve()
+    removed = 0
+    for folder in (paths.published(name) / "versions").glob("*/"):
+        if folder != kept:
+            shutil.rmtree(folder)
+            removed += 1
+    unfinished_mark(agency).unlink(missing_ok=True)
+    if removed:
+        say(f"{removed:>6,}  older published versions, which held it")
+
+
+def retain(agency: str) -> Step:
+    """Remove what is older than the agency's limits; see `cdi.steps.retain.remove_expired`."""
+    told: list[str] = []
+    is_new = remove_expired(load_agency(agency), told.append)
+    return Step(is_new, "\n".join(f"- {line.strip()}" for line in told))

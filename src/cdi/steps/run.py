@@ -1,0 +1,48 @@
+"""All steps in one process, without Airflow: for tests, proofs and benchmarks."""
+
+from datetime import datetime
+
+from cdi.agency.interval import Interval
+from cdi.agency.load import load_agency
+from cdi.build.make import build_file
+from cdi.build.version import is_current, plan_version, read_current
+from cdi.landing.extract import is_source_unchanged
+from cdi.steps.build import check_marts, publish_version, write_report
+from cdi.steps.extract import check_landing, extract
+from cdi.steps.train import learn_missing
+
+
+def run_directly(agency: str, interval: Interval, as_of: datetime | None = None) -> bool:
+    """All steps in one process, without Airflow: for tests and benchmarks.
+
+    Returns:
+        Whether a new version was published.
+    """
+    for dataset in load_agency(agency).sources:
+        extracted = extract(agency, dataset, interval)
+        if extracted.result:
+            check_landing(agency, dataset, extracted.result)
+    learn_missing(agency, as_of)
+    return publish_new(agency, as_of) is not None
+
+
+def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
+    """Build, check, report and publish; None if the published version is already that."""
+    planned = plan_version(load_agency(agency), as_of)
+    if is_current(planned):
+        return None
+    build_file(planned)
+    check_marts(agency, planned.version)
+    write_report(agency, planned.version)
+    publish_version(agency, planned.version)
+    return planned.version
+
+
+def is_up_to_date(agency: str, interval: Interval) -> bool:
+    """Whether a run for this interval would change nothing."""
+    loaded = load_agency(agency)
+    if read_current(agency) is None:
+        return False
+    if not all(is_source_unchanged(loaded, dataset, interval) for dataset in loaded.sources):
+        return False
+    return is_current(plan_version(loaded))
