@@ -1,0 +1,162 @@
+"""Commands of the audit: plan, draw, worksheets, findings, estimate."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
+from cdi.console import AgencyArgument, console, say_simulated
+
+if TYPE_CHECKING:
+    from cdi.audit.predictions import Period
+
+
+audit = typer.Typer(
+    help="The audit: plan, draw, hand out worksheets, take findings back, tell the rate.",
+    no_args_is_help=True,
+)
+
+
+UniverseOption = Annotated[str, typer.Option(help="frame (logs with a crime code) or all.")]
+DrawOption = Annotated[str | None, typer.Option("--draw", help="Of the register; the newest.")]
+FromOption = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=["%Y-%m-%d"], help="First day; the newest mature quarter."),
+]
+ToOption = Annotated[
+    datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="First day after it.")
+]
+
+
+def _choose_period(agency: Agency, universe: str, *days: datetime | None) -> "Period":
+    from cdi.people.audit import choose_period
+
+    return choose_period(agency, universe, *(day and day.date() for day in days))
+
+
+@audit.command("plan")
+def audit_plan(
+    agency: AgencyArgument,
+    points: Annotated[float, typer.Option(min=0.1, help="Half-width of the interval wanted.")],
+    domain: Annotated[
+        str, typer.Option(help="force, a group of offences, rape, domestic_abuse, 'district X'.")
+    ] = "force",
+    universe: UniverseOption = "frame",
+    starts: FromOption = None,
+    ends: ToOption = None,
+) -> None:
+    """Tell how many logs to audit for a rate to within +/- some points.
+
+    E.g. .venv/bin/cdi audit plan simulated --points 2 --domain violence_against_the_person
+    """
+    from cdi.people.audit import plan_audit
+
+    loaded = load_agency(agency)
+    period = _choose_period(loaded, universe, starts, ends)
+    logs = plan_audit(loaded, period, points, domain)
+    if loaded.is_simulated:
+        say_simulated()
+    console.print(
+        f"{logs:,} logs of {period.name} for +/- {points:g} points on {domain}, if they are as "
+        "uncertain as predicted", highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+@audit.command("draw")
+def audit_draw(
+    agency: AgencyArgument,
+    auditor: Annotated[list[str], typer.Option(help="Staff number; give two at least.")],
+    logs: Annotated[int, typer.Option(min=1)] = 1_500,
+    universe: UniverseOption = "frame",
+    starts: FromOption = None,
+    ends: ToOption = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Why days that were drawn before are drawn again.")
+    ] = None,
+) -> None:
+    """Freeze the published version's logs and predictions, draw, and write the worksheets.
+
+    E.g. .venv/bin/cdi audit draw simulated --auditor 1207 --auditor 1311 --logs 400
+    """
+    from cdi.people.audit import draw_period, summarise_draw
+
+    loaded = load_agency(agency)
+    period = _choose_period(loaded, universe, starts, ends)
+    made = draw_period(loaded, period, auditor, logs=logs, reason=reason)
+    console.print(summarise_draw(made), highlight=False, soft_wrap=True)
+    _tell_worksheets(loaded, made.draw_id)
+
+
+@audit.command("worksheets")
+def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
+    """Write the worksheets of a draw again, one XLSX and CSV file per auditor.
+
+    E.g. .venv/bin/cdi audit worksheets simulated
+    """
+    _tell_worksheets(load_agency(agency), draw)
+
+
+def _tell_worksheets(agency: Agency, draw: str | None) -> None:
+    from cdi.people.audit import find_draw, write_draw_worksheets
+
+    if agency.is_simulated:
+        say_simulated()
+    for file in write_draw_worksheets(agency, find_draw(agency, draw)):
+        console.print(f"written {file}", highlight=False, soft_wrap=True)
+
+
+@audit.command("findings")
+def audit_findings(
+    agency: AgencyArgument,
+    files: Annotated[list[Path], typer.Argument(help="Filled-in worksheets, XLSX or CSV.")],
+) -> None:
+    """Check filled-in worksheets and take them up; the next run lands them.
+
+    E.g. .venv/bin/cdi audit findings simulated sheets/SIMULATED_frame_20170401_20170701_1_1207.xlsx
+    """
+    from cdi.people.audit import deliver_worksheet
+
+    loaded = load_agency(agency)
+    for file in files:
+        done = deliver_worksheet(loaded, file)
+        console.print(
+            f"{done.draw_id}, {done.auditor}: {done.read} of {done.given} logs read",
+            highlight=False,
+        )
+    if done.undecided:
+        console.print(f"two auditors differ on {done.undecided} logs; the registrar's worksheet:")
+        for sheet in done.sheets:
+            console.print(f"written {sheet}", highlight=False, soft_wrap=True)
+
+
+@audit.command("estimate")
+def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
+    """Tell the audited rates of the published version, with their intervals.
+
+    E.g. .venv/bin/cdi audit estimate simulated
+    """
+    from cdi.people.audit import read_audited_rates
+
+    loaded = load_agency(agency)
+    rows = read_audited_rates(loaded, draw)
+    if loaded.is_simulated:
+        say_simulated()
+    console.print(f"{rows[0]['draw_id']}: recording rate at 95%", highlight=False)
+    table = Table("part", "crimes", "rate", "from", "to", "+/- points", "n_eff", "rho", box=None)
+    for row in rows:
+        shown = ("recording_rate", "lower_limit", "upper_limit")
+        figures = (
+            [f"not shown: {row['withheld_reason']}"]
+            if row["recording_rate"] is None
+            else [
+                *(f"{row[name]:.1%}" for name in shown),
+                *(f"{row['half_width']:.2f}", f"{row['effective_crimes']:,.0f}"),
+                f"{row['rho']:.2f}",
+            ]
+        )
+        table.add_row(row["domain"].replace("_", " "), str(row["audited_crimes"]), *figures)
+    console.print(table)
