@@ -11,3 +11,8 @@
 {% macro link_pattern() -%}
     concat_ws('/', {% for comparison in link_comparisons() %}{{ comparison }}_level{{ ', ' if not loop.last }}{% endfor %})
 {%- endmacro %}
+
+{#- The level of one comparison in such a text. -#}
+{% macro link_level(pattern, comparison) -%}
+    string_split({{ pattern }}, '/')[{{ link_comparisons().index(comparison) + 1 }}]
+{%- endmacro %}

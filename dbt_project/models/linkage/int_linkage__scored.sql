@@ -5,6 +5,18 @@ with weights as (
     select * from {{ ref('int_linkage__weights') }}
 ),
 
+pattern_weights as (
+    select * from {{ ref('int_linkage__pattern_weights') }}
+),
+
+pairs as (
+    select * from {{ ref('int_linkage__comparisons') }}
+),
+
+calls as (
+    select * from {{ ref('int_linkage__calls') }}
+),
+
 base as (
     select
         level = 'crime' as is_crime_record,
@@ -19,7 +31,7 @@ patterns as (
         pattern,
         weight,
         row_number() over (order by weight asc, pattern asc) as pattern_place
-    from {{ ref('int_linkage__pattern_weights') }}
+    from pattern_weights
 ),
 
 strongest as (
@@ -28,7 +40,7 @@ strongest as (
         pairs.incident_call_id,
         any_value(pairs.is_crime_record) as is_crime_record,
         max(patterns.pattern_place) as pattern_place
-    from {{ ref('int_linkage__comparisons') }} as pairs
+    from pairs
     inner join patterns on pairs.pattern = patterns.pattern
     where pairs.is_match is null
     group by pairs.crime_record_id, pairs.incident_call_id
@@ -44,7 +56,7 @@ incidents as (
     from strongest
     inner join patterns on strongest.pattern_place = patterns.pattern_place
     left join base on strongest.is_crime_record = base.is_crime_record
-    inner join {{ ref('int_linkage__calls') }} as calls on strongest.incident_call_id = calls.call_id
+    inner join calls on strongest.incident_call_id = calls.call_id
 ),
 
 best as (
@@ -66,7 +78,8 @@ final as (
         pattern,
         weight,
         probability,
-        case when string_split(pattern, '/')[7] = 'near' then 'repaired_key' else 'scored' end as link_rung
+        case when {{ link_level('pattern', 'reference') }} = 'near' then 'repaired_key' else 'scored' end
+            as link_rung
     from best
 )
 
