@@ -9,6 +9,18 @@ with named as not materialized (
     select * from {{ ref('int_disclosure__named_crimes') }}
 ),
 
+readings as not materialized (
+    select * from {{ ref('int_disclosure__text_reading') }}
+),
+
+evidence as (
+    select * from {{ ref('int_disclosure__evidence_counts') }}
+),
+
+kinds as (
+    select * from {{ ref('evidence_kinds') }}
+),
+
 -- how many crimes there are: as the text model says, or without one as many as are told
 counts as (
     select
@@ -21,8 +33,8 @@ counts as (
         bool_or(named.is_rape) as is_rape,
         coalesce(any_value(evidence.offenders), 1) as offenders
     from named
-    left join {{ ref('int_disclosure__text_reading') }} as readings on named.call_id = readings.call_id
-    left join {{ ref('int_disclosure__evidence_counts') }} as evidence on named.call_id = evidence.call_id
+    left join readings on named.call_id = readings.call_id
+    left join evidence on named.call_id = evidence.call_id
     group by named.call_id
 ),
 
@@ -51,7 +63,7 @@ beside as (
             as offence_group
     from named
     inner join counts on named.call_id = counts.call_id
-    inner join {{ ref('int_disclosure__text_reading') }} as readings on named.call_id = readings.call_id
+    inner join readings on named.call_id = readings.call_id
     where
         named.crime_number = 1
         and counts.further_victims = 0
@@ -98,7 +110,7 @@ final as (
         kinds.evidence_strength,
         kinds.rank as evidence_rank
     from claims
-    inner join {{ ref('evidence_kinds') }} as kinds on claims.evidence_kind = kinds.evidence_kind
+    inner join kinds on claims.evidence_kind = kinds.evidence_kind
 )
 
 select * from final

@@ -1,11 +1,59 @@
 {#- The facts that the decision table reads, and nothing else: a new rule starts here. A call that
     discloses no crime has one row, with crime_number 0. -#}
-with calls as (
+with first_crimes as (
+    select
+        call_id,
+        offence_group
+    from {{ ref('int_disclosure__disclosed_crimes') }}
+    where crime_number = 1
+),
+
+all_calls as (
+    select * from {{ ref('stg_calls') }}
+),
+
+settings as (
+    select * from {{ source('landing', 'settings') }}
+),
+
+hits as (
+    select * from {{ ref('int_disclosure__lexicon_hits') }}
+),
+
+reasons as (
+    select * from {{ ref('reasons') }}
+),
+
+call_evidence as (
+    select * from {{ ref('int_disclosure__call_evidence') }}
+),
+
+closures as (
+    select * from {{ source('codes', 'closures') }}
+),
+
+readings as (
+    select * from {{ ref('int_disclosure__text_reading') }}
+),
+
+crimes as (
+    select * from {{ ref('int_disclosure__disclosed_crimes') }}
+),
+
+counting as (
+    select * from {{ ref('int_disclosure__counting') }}
+),
+
+repeats as (
+    select * from {{ ref('int_disclosure__repeat_logs') }}
+),
+
+calls as (
     select
         calls.*,
         {{ local_date('calls.received_at', 'settings.timezone') }} as received_on
-    from {{ ref('stg_calls') }} as calls
-    cross join {{ source('landing', 'settings') }} as settings
+    from all_calls as calls
+    cross join settings
     where not calls.is_withdrawn
 ),
 
@@ -16,24 +64,16 @@ spoken as (
         min_by(hits.subject, (reasons.is_legitimate, hits.subject)) filter (where not reasons.is_legitimate)
             as excuse_code,
         min(hits.subject) filter (where reasons.is_legitimate) as reason_code
-    from {{ ref('int_disclosure__lexicon_hits') }} as hits
-    inner join {{ ref('reasons') }} as reasons on hits.subject = reasons.reason_code
+    from hits
+    inner join reasons on hits.subject = reasons.reason_code
     where hits.meaning in ('reason', 'excuse')
     group by hits.call_id
 ),
 
 coded as (
     select distinct call_id
-    from {{ ref('int_disclosure__call_evidence') }}
+    from call_evidence
     where evidence_kind in ('final_type', 'initial_type')
-),
-
-first_crimes as (
-    select
-        call_id,
-        offence_group
-    from {{ ref('int_disclosure__disclosed_crimes') }}
-    where crime_number = 1
 ),
 
 gathered as (
@@ -55,14 +95,14 @@ gathered as (
         spoken.excuse_code as spoken_excuse,
         coalesce(closures.expects_record, false) as is_record_promised
     from calls
-    left join {{ source('codes', 'closures') }} as closures on calls.disposition_code = closures.code
-    left join {{ ref('reasons') }} as reasons on closures.reason_code = reasons.reason_code
+    left join closures on calls.disposition_code = closures.code
+    left join reasons on closures.reason_code = reasons.reason_code
     left join spoken on calls.call_id = spoken.call_id
-    left join {{ ref('int_disclosure__text_reading') }} as readings on calls.call_id = readings.call_id
-    left join {{ ref('int_disclosure__disclosed_crimes') }} as crimes on calls.call_id = crimes.call_id
-    left join {{ ref('int_disclosure__counting') }} as counting
+    left join readings on calls.call_id = readings.call_id
+    left join crimes on calls.call_id = crimes.call_id
+    left join counting
         on crimes.call_id = counting.call_id and crimes.crime_number = counting.crime_number
-    left join {{ ref('int_disclosure__repeat_logs') }} as repeats on calls.call_id = repeats.call_id
+    left join repeats on calls.call_id = repeats.call_id
     left join first_crimes on calls.call_id = first_crimes.call_id
     left join coded on calls.call_id = coded.call_id
 ),

@@ -1,19 +1,7 @@
 {#- What was written in each log, entry by entry, in two parts: what was told and how it was closed. Entries
     are read one by one and so never put together. A text that holds several, as an audit's, separates
     them by slashes. -#}
-with actions as (
-    select
-        actions.call_id,
-        -- an agency that does not tell its entries apart has them all read as account
-        case when types.part = 'closing' then 'closing' else 'account' end as part,
-        actions.sequence_number,
-        actions.action_text_masked as text
-    from {{ ref('stg_log_actions') }} as actions
-    left join {{ source('codes', 'entry_types') }} as types on actions.action_type = types.code
-    where not actions.is_withdrawn and types.part is distinct from 'system'
-),
-
-calls as (
+with calls as (
     select
         call_id,
         'account' as part,
@@ -23,14 +11,42 @@ calls as (
     where not is_withdrawn
 ),
 
+log_actions as (
+    select * from {{ ref('stg_log_actions') }}
+),
+
+types as (
+    select * from {{ source('codes', 'entry_types') }}
+),
+
+audit_logs as (
+    select * from {{ ref('stg_audit_logs') }}
+),
+
+logs as (
+    select * from {{ ref('int_disclosure__logs') }}
+),
+
+actions as (
+    select
+        actions.call_id,
+        -- an agency that does not tell its entries apart has them all read as account
+        case when types.part = 'closing' then 'closing' else 'account' end as part,
+        actions.sequence_number,
+        actions.action_text_masked as text
+    from log_actions as actions
+    left join types on actions.action_type = types.code
+    where not actions.is_withdrawn and types.part is distinct from 'system'
+),
+
 audited as (
     select
         audited.call_id,
         unnest(['account', 'closing']) as part,
         0 as sequence_number,
         unnest([audited.account_text_masked, audited.closing_text_masked]) as text
-    from {{ ref('stg_audit_logs') }} as audited
-    semi join {{ ref('int_disclosure__logs') }} as logs
+    from audit_logs as audited
+    semi join logs
         on audited.call_id = logs.call_id and not logs.is_in_calls
 ),
 

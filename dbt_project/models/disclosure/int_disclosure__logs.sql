@@ -13,11 +13,15 @@ with calls as not materialized (
     where not is_withdrawn
 ),
 
+audit_logs as not materialized (
+    select * from {{ ref('stg_audit_logs') }}
+),
+
 -- few logs are audited: the calls are probed, not kept in memory
 known as (
     select calls.call_id
     from calls
-    semi join {{ ref('stg_audit_logs') }} as audited on calls.call_id = audited.call_id
+    semi join audit_logs as audited on calls.call_id = audited.call_id
 ),
 
 audited as (
@@ -29,7 +33,7 @@ audited as (
         audited.final_type_code,
         audited.disposition_code,
         audited.qualifiers
-    from {{ ref('stg_audit_logs') }} as audited
+    from audit_logs as audited
     anti join known on audited.call_id = known.call_id
     where not audited.is_withdrawn
 ),

@@ -4,11 +4,43 @@ with contents as not materialized (
     select * from {{ ref('int_disclosure__text_contents') }}
 ),
 
+weights as (
+    select * from {{ source('landing', 'text_weights') }}
+),
+
+readings as (
+    select * from {{ source('landing', 'text_readings') }}
+),
+
+labels as (
+    select * from {{ ref('int_disclosure__audit_labels') }}
+),
+
+lexicon_hits as (
+    select * from {{ ref('int_disclosure__lexicon_hits') }}
+),
+
+logs as (
+    select * from {{ ref('int_disclosure__logs') }}
+),
+
+call_types as (
+    select * from {{ source('codes', 'call_types') }}
+),
+
+closures as (
+    select * from {{ source('codes', 'closures') }}
+),
+
+reasons as (
+    select * from {{ ref('reasons') }}
+),
+
 unread as (
     select min(contents.call_id) as call_id
     from contents
-    semi join {{ source('landing', 'text_weights') }} as weights on weights.version is not null
-    anti join {{ source('landing', 'text_readings') }} as readings
+    semi join weights on weights.version is not null
+    anti join readings
         on contents.content_hash = readings.content_hash
     group by contents.content_hash
 ),
@@ -20,7 +52,7 @@ chosen as (
         unread.call_id is not null as is_unread
     from contents
     left join unread on contents.call_id = unread.call_id
-    left join {{ ref('int_disclosure__audit_labels') }} as labels on contents.call_id = labels.call_id
+    left join labels on contents.call_id = labels.call_id
     where unread.call_id is not null or labels.call_id is not null
 ),
 
@@ -36,7 +68,7 @@ hits as (
         bool_or(hits.meaning = 'crime' and hits.strength = 'likely' and not hits.is_explained_away)
             as tells_crime,
         list_distinct(list(hits.meaning || '=' || hits.subject)) as said
-    from {{ ref('int_disclosure__lexicon_hits') }} as hits
+    from lexicon_hits as hits
     semi join chosen on hits.call_id = chosen.call_id
     group by hits.call_id
 ),
@@ -67,14 +99,14 @@ final as (
             )
         )) as signs
     from chosen
-    inner join {{ ref('int_disclosure__logs') }} as logs on chosen.call_id = logs.call_id
+    inner join logs on chosen.call_id = logs.call_id
     inner join texts on chosen.call_id = texts.call_id
     left join hits on chosen.call_id = hits.call_id
-    left join {{ source('codes', 'call_types') }} as initial_types
+    left join call_types as initial_types
         on logs.initial_type_code = initial_types.code
-    left join {{ source('codes', 'call_types') }} as final_types on logs.final_type_code = final_types.code
-    left join {{ source('codes', 'closures') }} as closures on logs.disposition_code = closures.code
-    left join {{ ref('reasons') }} as reasons on closures.reason_code = reasons.reason_code
+    left join call_types as final_types on logs.final_type_code = final_types.code
+    left join closures on logs.disposition_code = closures.code
+    left join reasons on closures.reason_code = reasons.reason_code
 )
 
 select * from final

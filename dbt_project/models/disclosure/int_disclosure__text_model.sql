@@ -8,10 +8,22 @@ weights as (
     select * from {{ source('landing', 'text_weights') }}
 ),
 
-readings as (
+text_readings as (
     select * from {{ source('landing', 'text_readings') }}
-    union all
+),
+
+new_readings as (
     select * from {{ ref('int_disclosure__new_readings') }}
+),
+
+audited as (
+    select * from {{ source('landing', 'audited_readings') }}
+),
+
+readings as (
+    select * from text_readings
+    union all
+    select * from new_readings
 ),
 
 final as (
@@ -24,7 +36,7 @@ final as (
         weights.version as model_version
     from contents
     inner join readings on contents.content_hash = readings.content_hash
-    left join {{ source('landing', 'audited_readings') }} as audited on contents.call_id = audited.call_id
+    left join audited on contents.call_id = audited.call_id
     cross join weights
 )
 

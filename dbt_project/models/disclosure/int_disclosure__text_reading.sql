@@ -3,18 +3,26 @@ with logs as (
     select call_id from {{ ref('int_disclosure__text_contents') }}
 ),
 
+standard as (
+    select * from {{ ref('rulesets') }}
+    where ruleset = 'standard'
+),
+
+lexicon_hits as (
+    select * from {{ ref('int_disclosure__lexicon_hits') }}
+),
+
+model as (
+    select * from {{ ref('int_disclosure__text_model') }}
+),
+
 hits as (
     select
         call_id,
         bool_or(meaning = 'crime' and strength = 'likely' and not is_explained_away) as tells_crime,
         bool_or(meaning in ('no_crime', 'unsure')) as explains_away
-    from {{ ref('int_disclosure__lexicon_hits') }}
+    from lexicon_hits
     group by call_id
-),
-
-standard as (
-    select * from {{ ref('rulesets') }}
-    where ruleset = 'standard'
 ),
 
 lexicon as (
@@ -42,7 +50,7 @@ read as (
             standard.min_text_probability_explained_away, standard.min_text_probability
         ) as min_probability
     from lexicon
-    left join {{ ref('int_disclosure__text_model') }} as model on lexicon.call_id = model.call_id
+    left join model on lexicon.call_id = model.call_id
     cross join standard
 ),
 

@@ -12,11 +12,32 @@ near_references as (
     select * from {{ ref('int_linkage__near_references') }}
 ),
 
+first_logs as not materialized (
+    select * from {{ ref('int_linkage__first_logs') }}
+),
+
+parted as (
+    select * from {{ ref('int_linkage__overrides') }}
+    where not is_link
+),
+
+all_references as (
+    select * from {{ ref('int_linkage__references') }}
+),
+
+candidates as (
+    select * from {{ ref('int_linkage__candidates') }}
+),
+
+proven as (
+    select * from {{ ref('int_linkage__proven') }}
+),
+
 typed as (
     select
         named.crime_record_id,
         named.call_id
-    from {{ ref('int_linkage__references') }} as named
+    from all_references as named
     inner join subjects on named.crime_record_id = subjects.crime_record_id
     where named.is_typed and subjects.is_reference_seen
 ),
@@ -38,7 +59,7 @@ pairs as (
     select
         crime_record_id,
         call_id
-    from {{ ref('int_linkage__candidates') }}
+    from candidates
     union
     select * from typed
     union
@@ -63,17 +84,8 @@ taken as (
     select
         call_id,
         count(*) as record_count
-    from {{ ref('int_linkage__proven') }}
+    from proven
     group by call_id
-),
-
-first_logs as not materialized (
-    select * from {{ ref('int_linkage__first_logs') }}
-),
-
-parted as (
-    select * from {{ ref('int_linkage__overrides') }}
-    where not is_link
 ),
 
 compared as (

@@ -11,14 +11,14 @@ with pairs as (
     where is_match is not null
 ),
 
-shown as (
-    select * from pairs
-    where not (is_match and md5_number_lower(crime_record_id) // 2 % 3 = 0)
-),
-
 weights as (
     select * from {{ ref('int_linkage__fold_weights') }}
     where comparison = 'pattern'
+),
+
+shown as (
+    select * from pairs
+    where not (is_match and md5_number_lower(crime_record_id) // 2 % 3 = 0)
 ),
 
 incidents as (

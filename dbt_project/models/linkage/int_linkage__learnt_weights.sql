@@ -18,6 +18,10 @@ pairs as not materialized (
     select * from {{ ref('int_linkage__comparisons') }}
 ),
 
+subjects as not materialized (
+    select * from {{ ref('int_linkage__subjects') }}
+),
+
 found as (
     select distinct crime_record_id
     from pairs
@@ -30,7 +34,7 @@ blocks as (
         subjects.is_crime_record,
         count(*) filter (where found.crime_record_id is not null) as found_count,
         count(*) filter (where found.crime_record_id is null) as missed_count
-    from {{ ref('int_linkage__subjects') }} as subjects
+    from subjects
     left join found on subjects.crime_record_id = found.crime_record_id
     where subjects.proven_call_id is not null
     group by subjects.is_crime_record
@@ -52,7 +56,7 @@ leftovers as (
         subjects.is_crime_record,
         subjects.crime_record_id,
         coalesce(sum(incidents.odds), 0) as odds
-    from {{ ref('int_linkage__subjects') }} as subjects
+    from subjects
     left join incidents on subjects.crime_record_id = incidents.crime_record_id
     where subjects.proven_call_id is null
     group by subjects.is_crime_record, subjects.crime_record_id

@@ -18,31 +18,47 @@ records as (
     select * from {{ ref('int_linkage__records') }}
 ),
 
+-- also from a first log, which no reference names
+parted as (
+    select * from {{ ref('int_linkage__overrides') }}
+    where not is_link
+),
+
+rulesets as (
+    select * from {{ ref('rulesets') }}
+),
+
+all_weights as (
+    select * from {{ ref('int_linkage__weights') }}
+),
+
+overrides as (
+    select * from {{ ref('int_linkage__overrides') }}
+),
+
+calls as (
+    select * from {{ ref('int_linkage__calls') }}
+),
+
 versions as (
     select
         any_value(ruleset_version) as ruleset_version,
         min(min_link_probability) as least_probability
-    from {{ ref('rulesets') }}
+    from rulesets
 ),
 
 weights as (
-    select any_value(weights_version) as weights_version from {{ ref('int_linkage__weights') }}
+    select any_value(weights_version) as weights_version from all_weights
 ),
 
 -- what people decided comes first
 decided as (
-    select * from {{ ref('int_linkage__overrides') }}
+    select * from overrides
     where is_link
     qualify row_number() over (
         partition by crime_record_id
         order by decided_at desc, decision_reference desc
     ) = 1
-),
-
--- also from a first log, which no reference names
-parted as (
-    select * from {{ ref('int_linkage__overrides') }}
-    where not is_link
 ),
 
 linked as (
@@ -55,7 +71,7 @@ linked as (
         cast(null as varchar) as link_pattern,
         cast(null as double) as link_weight
     from decided
-    inner join {{ ref('int_linkage__calls') }} as calls on decided.call_id = calls.call_id
+    inner join calls on decided.call_id = calls.call_id
 
     union all
 

@@ -9,6 +9,10 @@ with subjects as (
     where is_reference_seen
 ),
 
+calls as (
+    select * from {{ ref('int_linkage__calls') }}
+),
+
 places as (
     select
         *,
@@ -47,7 +51,7 @@ final as (
         slipped.crime_record_id,
         calls.call_id
     from slipped
-    inner join {{ ref('int_linkage__calls') }} as calls on slipped.near_key = calls.call_key
+    inner join calls on slipped.near_key = calls.call_key
     where
         slipped.near_key <> slipped.call_key
         and calls.received_s - slipped.wide_from_s between 0 and 14 * 86400 + 3600

@@ -5,6 +5,10 @@ with weights as not materialized (
     select * from {{ ref('int_linkage__weights') }}
 ),
 
+comparisons as (
+    select * from {{ ref('int_linkage__comparisons') }}
+),
+
 base as (
     select weight from weights
     where comparison = 'prior'
@@ -14,7 +18,7 @@ patterns as (
     select
         pattern,
         count(*) as pair_count
-    from {{ ref('int_linkage__comparisons') }}
+    from comparisons
     group by pattern
 ),
 

@@ -7,6 +7,18 @@ with parted as (
     where not is_link
 ),
 
+named as (
+    select * from {{ ref('int_linkage__references') }}
+),
+
+records as (
+    select * from {{ ref('int_linkage__records') }}
+),
+
+calls as (
+    select * from {{ ref('int_linkage__calls') }}
+),
+
 compared as (
     select
         named.*,
@@ -16,9 +28,9 @@ compared as (
         {{ link_levels('r', 'c') }},
         case when named.is_typed then 'typed' else 'unknown' end as reference_level,
         'unknown' as taken_level
-    from {{ ref('int_linkage__references') }} as named
-    inner join {{ ref('int_linkage__records') }} as r on named.crime_record_id = r.crime_record_id
-    inner join {{ ref('int_linkage__calls') }} as c on named.call_id = c.call_id
+    from named
+    inner join records as r on named.crime_record_id = r.crime_record_id
+    inner join calls as c on named.call_id = c.call_id
     anti join parted on named.crime_record_id = parted.crime_record_id and named.call_id = parted.call_id
 ),
 

@@ -16,8 +16,12 @@ offences as (
     select * from {{ source('codes', 'offences') }}
 ),
 
+calls as (
+    select * from {{ ref('stg_calls') }}
+),
+
 middle as (
-    select avg(latitude) as latitude from {{ ref('stg_calls') }}
+    select avg(latitude) as latitude from calls
 ),
 
 final as (

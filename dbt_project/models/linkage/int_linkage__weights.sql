@@ -3,8 +3,12 @@ with learnt as (
     select * from {{ source('landing', 'link_weights') }}
 ),
 
-shipped as (
+default_link_weights as (
     select * from {{ ref('default_link_weights') }}
+),
+
+shipped as (
+    select * from default_link_weights
     where not exists (select 1 from learnt)
 ),
 

@@ -12,6 +12,22 @@ settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
+cancellations as (
+    select * from {{ ref('int_outcomes__cancellations') }}
+),
+
+checks as (
+    select * from {{ ref('cancellation_checks') }}
+),
+
+rules as (
+    select * from {{ ref('cancellation_rules') }}
+),
+
+links as (
+    select * from {{ ref('int_linkage__links') }}
+),
+
 final as (
     select
         records.crime_record_id,
@@ -40,14 +56,14 @@ final as (
                     records.victim_told_at is not null
                     and coalesce(records.victim_told_at <= records.cancelled_at, true)
         end as is_victim_told_before
-    from {{ ref('int_outcomes__cancellations') }} as cancellations
+    from cancellations
     inner join records on cancellations.crime_record_id = records.crime_record_id
-    inner join {{ ref('cancellation_checks') }} as checks
+    inner join checks
         on cancellations.cancellation_check = checks.cancellation_check
-    left join {{ ref('cancellation_rules') }} as rules
+    left join rules
         on records.cancellation_code = rules.cancellation_code
     left join offences on records.offence_code = offences.code
-    left join {{ ref('int_linkage__links') }} as links on records.crime_record_id = links.crime_record_id
+    left join links on records.crime_record_id = links.crime_record_id
     cross join settings
     -- any other record that is no crime has no cancellation rules
     where offences.offence_group is not null or records.offence_code like '100/%'

@@ -8,6 +8,29 @@ call_types as (
     select * from {{ source('codes', 'call_types') }}
 ),
 
+-- of the call's first crime; a call that discloses none has crime_number 0
+decisions as (
+    select *
+    from {{ ref('int_disclosure__decisions') }}
+    where crime_number <= 1
+),
+
+all_links as (
+    select * from {{ ref('int_linkage__links') }}
+),
+
+records as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
+offences as (
+    select * from {{ source('codes', 'offences') }}
+),
+
+reported_crimes as (
+    select * from {{ ref('fct_reported_crimes') }}
+),
+
 links as (
     select
         links.call_id,
@@ -16,18 +39,11 @@ links as (
         bool_or(
             coalesce(offences.is_crime_type_word_list, offences.offence_group is not null, false)
         ) as has_crime_report
-    from {{ ref('int_linkage__links') }} as links
-    inner join {{ ref('stg_crime_records') }} as records
+    from all_links as links
+    inner join records
         on links.crime_record_id = records.crime_record_id
-    left join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
+    left join offences on records.offence_code = offences.code
     group by links.call_id
-),
-
--- of the call's first crime; a call that discloses none has crime_number 0
-decisions as (
-    select *
-    from {{ ref('int_disclosure__decisions') }}
-    where crime_number <= 1
 ),
 
 crimes as (
@@ -35,7 +51,7 @@ crimes as (
         call_id,
         count(*) filter (where outcome is not null) as reported_crime_count,
         count(*) filter (where outcome = 'recorded') as recorded_crime_count
-    from {{ ref('fct_reported_crimes') }}
+    from reported_crimes
     group by call_id
 ),
 

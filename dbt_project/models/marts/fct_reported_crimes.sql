@@ -26,27 +26,6 @@ settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
-non_crime_links as (
-    select distinct call_id
-    from {{ ref('int_linkage__links') }}
-    where not is_crime_record
-),
-
-outcomes as (
-    select
-        reported_crime_id,
-        any_value(due_at) as due_at,
-        max(outcome) filter (where ruleset = 'strict') as outcome_strict,
-        max(outcome) filter (where ruleset = 'standard') as outcome,
-        max(outcome) filter (where ruleset = 'inclusive') as outcome_inclusive
-    from {{ ref('int_outcomes__outcomes') }}
-    group by reported_crime_id
-),
-
-versions as (
-    select any_value(ruleset_version) as ruleset_version from {{ ref('rulesets') }}
-),
-
 ranks as (
     select * from {{ ref('class_ranks') }}
 ),
@@ -61,6 +40,47 @@ principals as (
         principal_group,
         included_group
     from {{ ref('principal_crimes') }}
+),
+
+links as (
+    select * from {{ ref('int_linkage__links') }}
+),
+
+all_outcomes as (
+    select * from {{ ref('int_outcomes__outcomes') }}
+),
+
+rulesets as (
+    select * from {{ ref('rulesets') }}
+),
+
+cancellations as (
+    select * from {{ ref('int_outcomes__cancellations') }}
+),
+
+human as (
+    select * from {{ ref('int_outcomes__human_decisions') }}
+),
+
+non_crime_links as (
+    select distinct call_id
+    from links
+    where not is_crime_record
+),
+
+outcomes as (
+    select
+        reported_crime_id,
+        any_value(due_at) as due_at,
+        max(outcome) filter (where ruleset = 'strict') as outcome_strict,
+        max(outcome) filter (where ruleset = 'standard') as outcome,
+        max(outcome) filter (where ruleset = 'inclusive') as outcome_inclusive
+    from all_outcomes
+    group by reported_crime_id
+),
+
+versions as (
+    select any_value(ruleset_version) as ruleset_version from rulesets
 ),
 
 final as (
@@ -140,10 +160,10 @@ final as (
     inner join kinds on reported.evidence_kind = kinds.evidence_kind
     left join decisions
         on reported.call_id = decisions.call_id and reported.crime_number = decisions.crime_number
-    left join {{ ref('int_outcomes__cancellations') }} as cancellations
+    left join cancellations
         on reported.crime_record_id = cancellations.crime_record_id
     inner join outcomes on reported.reported_crime_id = outcomes.reported_crime_id
-    left join {{ ref('int_outcomes__human_decisions') }} as human
+    left join human
         on reported.reported_crime_id = human.reported_crime_id and human.is_counted
     left join records on reported.crime_record_id = records.crime_record_id
     left join call_types as initial_types on calls.initial_type_code = initial_types.code

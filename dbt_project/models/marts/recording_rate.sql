@@ -2,16 +2,7 @@
     the other dimensions read 'all'. Fraud is kept out, save in its own row by offence group. Rape and
     domestic abuse are themes: parts of the groups, with rows of their own. Where too little is known of the
     agency's data, the counts stand and the rate is withheld. -#}
-with crimes as (
-    select
-        crimes.*,
-        groups.is_headline
-    from {{ ref('fct_reported_crimes') }} as crimes
-    inner join {{ ref('offence_groups') }} as groups
-        on crimes.offence_group = groups.offence_group
-),
-
-outcomes as (
+with outcomes as (
     select *
     from {{ ref('int_outcomes__outcomes') }}
     where outcome is not null
@@ -21,9 +12,30 @@ settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
+reported_crimes as (
+    select * from {{ ref('fct_reported_crimes') }}
+),
+
+groups as (
+    select * from {{ ref('offence_groups') }}
+),
+
+auditability as (
+    select * from {{ ref('int_outcomes__auditability') }}
+),
+
+crimes as (
+    select
+        crimes.*,
+        groups.is_headline
+    from reported_crimes as crimes
+    inner join groups
+        on crimes.offence_group = groups.offence_group
+),
+
 withheld as (
     select string_agg(reason, '; ' order by auditability_check) as withheld_reason
-    from {{ ref('int_outcomes__auditability') }}
+    from auditability
     where not is_met
 ),
 

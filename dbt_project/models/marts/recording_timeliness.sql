@@ -4,19 +4,7 @@
     the two times, is no part of it. -#}
 {% set ends = [1, 2, 4, 8, 12, 24, 48, 72, 168, 336, 720] %}
 
-with bands as (
-    {% for end in ends %}
-        select
-            {{ loop.previtem | default(0) }} as hours_from,
-            {{ end }} as hours_to
-        union all
-    {% endfor %}
-    select
-        {{ ends | last }} as hours_from,
-        cast(null as integer) as hours_to
-),
-
-settings as (
+with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
@@ -34,6 +22,38 @@ by_call as not materialized (
     where outcome in ('recorded', 'wrongly_cancelled') or reason_code = 'RIGHTLY_CANCELLED'
 ),
 
+records as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
+offences as (
+    select * from {{ source('codes', 'offences') }}
+),
+
+routes as (
+    select * from {{ source('codes', 'routes') }}
+),
+
+groups as (
+    select * from {{ ref('offence_groups') }}
+),
+
+limits as (
+    select * from {{ ref('time_limits') }}
+),
+
+bands as (
+    {% for end in ends %}
+        select
+            {{ loop.previtem | default(0) }} as hours_from,
+            {{ end }} as hours_to
+        union all
+    {% endfor %}
+    select
+        {{ ends | last }} as hours_from,
+        cast(null as integer) as hours_to
+),
+
 found as (
     select * from by_call
     union all
@@ -45,10 +65,10 @@ found as (
         offences.is_rape,
         offences.is_domestic_abuse,
         coalesce(routes.route, 'unknown') as route
-    from {{ ref('stg_crime_records') }} as records
-    inner join {{ source('codes', 'offences') }} as offences
+    from records
+    inner join offences
         on records.offence_code = offences.code and offences.offence_group is not null
-    left join {{ source('codes', 'routes') }} as routes on records.route = routes.code
+    left join routes on records.route = routes.code
     anti join by_call on records.crime_record_id = by_call.crime_record_id
     where not records.is_withdrawn
 ),
@@ -74,9 +94,9 @@ timed as (
             as reported_month_on,
         bands.hours_from
     from crimes
-    inner join {{ ref('offence_groups') }} as groups on crimes.offence_group = groups.offence_group
+    inner join groups on crimes.offence_group = groups.offence_group
     cross join settings
-    inner join {{ ref('time_limits') }} as limits
+    inner join limits
         on
             {{ local_date('crimes.reported_at', 'settings.timezone') }}
             between limits.valid_from and limits.valid_to

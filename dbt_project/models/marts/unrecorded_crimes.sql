@@ -16,6 +16,29 @@ calls as not materialized (
     where not is_withdrawn and victim_birth_date_hash is not null
 ),
 
+decisions as (
+    select
+        decision_id,
+        description
+    from {{ ref('recording_decisions') }}
+),
+
+kinds as (
+    select * from {{ ref('evidence_kinds') }}
+),
+
+evidence_qualifiers as (
+    select * from {{ ref('int_disclosure__evidence_qualifiers') }}
+),
+
+links as (
+    select * from {{ ref('int_linkage__links') }}
+),
+
+severities as (
+    select * from {{ ref('severities') }}
+),
+
 victims as (
     select distinct
         listed.call_id,
@@ -45,7 +68,7 @@ qualifiers as (
         call_id,
         bool_or(qualifier = 'vulnerable_child') as is_child_at_risk,
         bool_or(qualifier in ('weapon', 'firearm')) as has_weapon
-    from {{ ref('int_disclosure__evidence_qualifiers') }}
+    from evidence_qualifiers
     group by call_id
 ),
 
@@ -53,20 +76,9 @@ candidates as (
     select
         call_id,
         min(crime_record_id) as non_crime_record_id
-    from {{ ref('int_linkage__links') }}
+    from links
     where not is_crime_record
     group by call_id
-),
-
-decisions as (
-    select
-        decision_id,
-        description
-    from {{ ref('recording_decisions') }}
-),
-
-kinds as (
-    select * from {{ ref('evidence_kinds') }}
 ),
 
 reasoned as (
@@ -143,7 +155,7 @@ final as (
         reasoned.second_person,
         reasoned.decided_at
     from reasoned
-    inner join {{ ref('severities') }} as severities on reasoned.severity = severities.severity
+    inner join severities on reasoned.severity = severities.severity
     inner join kinds on reasoned.suspicion_code = kinds.evidence_kind
     left join decisions on reasoned.decision_id = decisions.decision_id
 )

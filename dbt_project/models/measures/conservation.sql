@@ -1,11 +1,7 @@
 {#- Adds up what became of every row read (design 5.3): "every call we answer is logged; nothing is
     ignored" must be true of this pipeline. -#}
-with files as (
-    select * from {{ source('landing', 'batch_files') }}
-),
-
 -- staging is counted as it stands, so that a row that was lost on the way is missed here
-standing as (
+with standing as (
     {% for dataset in
         ['calls', 'log_actions', 'audit_logs', 'audit_findings', 'audit_readings', 'decisions'] -%}
         select
@@ -98,7 +94,7 @@ final as (
         cast(coalesce(fates.current_count, 0) as bigint) as current_count,
         cast(coalesce(fates.withdrawn_count, 0) as bigint) as withdrawn_count,
         cast(coalesce(fates.superseded_count, 0) as bigint) as superseded_count
-    from files
+    from {{ source('landing', 'batch_files') }} as files
     left join fates
         on
             files.dataset = fates.dataset

@@ -10,6 +10,22 @@ with settings as (
     from {{ source('landing', 'settings') }}
 ),
 
+reported_crimes as (
+    select * from {{ ref('fct_reported_crimes') }}
+),
+
+groups as (
+    select * from {{ ref('offence_groups') }}
+),
+
+records as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
+calls as (
+    select * from {{ ref('stg_calls') }}
+),
+
 crimes as (
     select
         cast(date_trunc('week', {{ local_time('crimes.reported_at', 'settings.timezone') }}) as date)
@@ -22,10 +38,10 @@ crimes as (
         {{ local_time('records.recorded_at', 'settings.timezone') }} as recorded_at,
         {{ local_time('coalesce(records.cancelled_at, records.recorded_at)', 'settings.timezone') }}
             as cancelled_at
-    from {{ ref('fct_reported_crimes') }} as crimes
-    inner join {{ ref('offence_groups') }} as groups
+    from reported_crimes as crimes
+    inner join groups
         on crimes.offence_group = groups.offence_group and groups.is_headline
-    left join {{ ref('stg_crime_records') }} as records on crimes.crime_record_id = records.crime_record_id
+    left join records on crimes.crime_record_id = records.crime_record_id
     cross join settings
     where
         crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'unrecorded', 'too_recent')
@@ -37,7 +53,7 @@ days as (
     select
         min({{ local_date('calls.received_at', 'settings.timezone') }}) as first_on,
         max({{ local_time('settings.seen_until_at', 'settings.timezone') }}) as seen_until_at
-    from {{ ref('stg_calls') }} as calls
+    from calls
     cross join settings
     where not calls.is_withdrawn
 ),

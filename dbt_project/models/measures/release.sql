@@ -2,8 +2,24 @@ with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
+rulesets as (
+    select * from {{ ref('rulesets') }}
+),
+
+all_lexicon as (
+    select * from {{ ref('lexicon') }}
+),
+
+lexicon_terms as (
+    select * from {{ ref('lexicon_terms') }}
+),
+
+all_text_model as (
+    select * from {{ ref('int_disclosure__text_model') }}
+),
+
 versions as (
-    select any_value(ruleset_version) as ruleset_version from {{ ref('rulesets') }}
+    select any_value(ruleset_version) as ruleset_version from rulesets
 ),
 
 -- a hash over all phrases and terms: another lexicon cannot pass under an old name
@@ -14,15 +30,15 @@ lexicon as (
             concat_ws(
                 '|', phrase_id, part, meaning, subject, is_rape, strength, replaces, counting_class, pattern
             ) as entry
-        from {{ ref('lexicon') }}
+        from all_lexicon
         union all
-        select concat_ws('|', term, words) as entry from {{ ref('lexicon_terms') }}
+        select concat_ws('|', term, words) as entry from lexicon_terms
     ) as entries
 ),
 
 text_model as (
     select any_value(model_version) as text_model_version
-    from {{ ref('int_disclosure__text_model') }}
+    from all_text_model
 )
 
 select

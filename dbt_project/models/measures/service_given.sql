@@ -7,23 +7,27 @@ with calls as not materialized (
     where not coalesce(is_self_initiated, false)
 ),
 
--- what is counted in the standard ruleset
-crimes as (
-    select
-        call_id,
-        bool_or(outcome_standard = 'recorded') as has_recorded,
-        bool_or(outcome_standard = 'unrecorded') as has_unrecorded
-    from {{ ref('fct_reported_crimes') }}
-    where outcome_standard is not null
-    group by call_id
-),
-
 vulnerable as not materialized (
     select
         call_id,
         qualifier
     from {{ ref('int_disclosure__evidence_qualifiers') }}
     where is_vulnerability
+),
+
+reported_crimes as (
+    select * from {{ ref('fct_reported_crimes') }}
+),
+
+-- what is counted in the standard ruleset
+crimes as (
+    select
+        call_id,
+        bool_or(outcome_standard = 'recorded') as has_recorded,
+        bool_or(outcome_standard = 'unrecorded') as has_unrecorded
+    from reported_crimes
+    where outcome_standard is not null
+    group by call_id
 ),
 
 labelled as (

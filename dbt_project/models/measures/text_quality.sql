@@ -6,6 +6,22 @@ with standard as (
     where ruleset = 'standard'
 ),
 
+labels as (
+    select * from {{ ref('int_disclosure__audit_labels') }}
+),
+
+logs as (
+    select * from {{ ref('int_disclosure__logs') }}
+),
+
+readings as (
+    select * from {{ ref('int_disclosure__text_reading') }}
+),
+
+call_types as (
+    select * from {{ source('codes', 'call_types') }}
+),
+
 audited as (
     select
         labels.call_id,
@@ -18,12 +34,12 @@ audited as (
         coalesce(readings.lexicon_reading = 'crime', false) as is_named_by_lexicon,
         coalesce(readings.crime_probability >= standard.min_text_probability, false) as is_named_by_model,
         bool_or(readings.crime_probability is not null) over () as has_model
-    from {{ ref('int_disclosure__audit_labels') }} as labels
-    inner join {{ ref('int_disclosure__logs') }} as logs on labels.call_id = logs.call_id
-    left join {{ ref('int_disclosure__text_reading') }} as readings on labels.call_id = readings.call_id
-    left join {{ source('codes', 'call_types') }} as initial_types
+    from labels
+    inner join logs on labels.call_id = logs.call_id
+    left join readings on labels.call_id = readings.call_id
+    left join call_types as initial_types
         on logs.initial_type_code = initial_types.code
-    left join {{ source('codes', 'call_types') }} as final_types on logs.final_type_code = final_types.code
+    left join call_types as final_types on logs.final_type_code = final_types.code
     cross join standard
 ),
 

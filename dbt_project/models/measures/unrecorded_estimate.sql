@@ -7,13 +7,33 @@ with settings as (
     from {{ source('landing', 'settings') }} as settings
 ),
 
+crime_records as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
+offences as (
+    select * from {{ source('codes', 'offences') }}
+),
+
+groups as (
+    select * from {{ ref('offence_groups') }}
+),
+
+crimes as (
+    select * from {{ ref('fct_reported_crimes') }}
+),
+
+rates as (
+    select * from {{ ref('recording_rate') }}
+),
+
 records as (
     select
         offences.offence_group,
         coalesce(records.reported_at, records.recorded_at, records.occurred_at) as reported_at
-    from {{ ref('stg_crime_records') }} as records
-    inner join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
-    inner join {{ ref('offence_groups') }} as groups
+    from crime_records as records
+    inner join offences on records.offence_code = offences.code
+    inner join groups
         on offences.offence_group = groups.offence_group and groups.is_headline
     cross join settings
     where
@@ -52,8 +72,8 @@ told as (
             ),
             0
         ) as recording_rate
-    from {{ ref('fct_reported_crimes') }} as crimes
-    inner join {{ ref('offence_groups') }} as groups
+    from crimes
+    inner join groups
         on crimes.offence_group = groups.offence_group and groups.is_headline
     cross join settings
     where crimes.reported_at > settings.from_at
@@ -67,7 +87,7 @@ bases as (
         covered.months_covered,
         case when rates.withheld_reason is null then told.recording_rate end as recording_rate,
         coalesce(told.listed_count, 0) as listed_count
-    from {{ ref('recording_rate') }} as rates
+    from rates
     inner join recorded on rates.offence_group = recorded.offence_group
     left join told on rates.offence_group = told.offence_group
     cross join covered

@@ -5,9 +5,37 @@ with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
+links as (
+    select * from {{ ref('int_linkage__links') }}
+),
+
+calls as (
+    select * from {{ ref('stg_calls') }}
+),
+
+call_types as (
+    select * from {{ source('codes', 'call_types') }}
+),
+
+records as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
+offences as (
+    select * from {{ source('codes', 'offences') }}
+),
+
+routes as (
+    select * from {{ source('codes', 'routes') }}
+),
+
+bounds as (
+    select * from {{ ref('auditability_bounds') }}
+),
+
 linked as (
     select distinct crime_record_id
-    from {{ ref('int_linkage__links') }}
+    from links
     where is_crime_record
 ),
 
@@ -15,8 +43,8 @@ logs as (
     select
         count(*) as counted,
         count(call_types.code) as fit
-    from {{ ref('stg_calls') }} as calls
-    left join {{ source('codes', 'call_types') }} as call_types
+    from calls
+    left join call_types
         on coalesce(calls.initial_type_code, calls.final_type_code) = call_types.code
     where not calls.is_withdrawn
 ),
@@ -25,10 +53,10 @@ crimes as (
     select
         routes.route,
         linked.crime_record_id is not null as is_linked
-    from {{ ref('stg_crime_records') }} as records
-    inner join {{ source('codes', 'offences') }} as offences
+    from records
+    inner join offences
         on records.offence_code = offences.code and offences.offence_group is not null
-    left join {{ source('codes', 'routes') }} as routes on records.route = routes.code
+    left join routes on records.route = routes.code
     left join linked on records.crime_record_id = linked.crime_record_id
     where not records.is_withdrawn
 ),
@@ -72,7 +100,7 @@ final as (
             when is_switched_off then 'the calls are a sample, so that records have no call says nothing'
             when not is_met then bounds.reason
         end as reason
-    from {{ ref('auditability_bounds') }} as bounds
+    from bounds
     inner join counts on bounds.auditability_check = counts.auditability_check
     cross join settings
 )

@@ -5,6 +5,26 @@ with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
+outcomes as (
+    select * from {{ ref('int_outcomes__outcomes') }}
+),
+
+reported as (
+    select * from {{ ref('int_outcomes__reported_crimes') }}
+),
+
+groups as (
+    select * from {{ ref('offence_groups') }}
+),
+
+calls as (
+    select * from {{ ref('stg_calls') }}
+),
+
+call_types as (
+    select * from {{ source('codes', 'call_types') }}
+),
+
 universes as (
     select unnest(['frame', 'all']) as universe
 ),
@@ -17,15 +37,15 @@ logs as (
             as is_in_frame,
         count(*) as due_count,
         count(*) filter (where outcomes.outcome = 'recorded') as recorded_count
-    from {{ ref('int_outcomes__outcomes') }} as outcomes
-    inner join {{ ref('int_outcomes__reported_crimes') }} as reported
+    from outcomes
+    inner join reported
         on outcomes.reported_crime_id = reported.reported_crime_id
-    inner join {{ ref('offence_groups') }} as groups
+    inner join groups
         on reported.offence_group = groups.offence_group and groups.is_headline
-    inner join {{ ref('stg_calls') }} as calls on reported.call_id = calls.call_id
-    left join {{ source('codes', 'call_types') }} as initial_types
+    inner join calls on reported.call_id = calls.call_id
+    left join call_types as initial_types
         on calls.initial_type_code = initial_types.code
-    left join {{ source('codes', 'call_types') }} as final_types
+    left join call_types as final_types
         on calls.final_type_code = final_types.code
     cross join settings
     where

@@ -6,6 +6,10 @@ with decided as (
     where not is_withdrawn and decision_kind in ('confirmed', 'dismissed')
 ),
 
+reported as (
+    select * from {{ ref('int_outcomes__reported_crimes') }}
+),
+
 newest as (
     select
         reported.reported_crime_id,
@@ -16,7 +20,7 @@ newest as (
         decided.decided_by,
         decided.second_person,
         decided.decided_at
-    from {{ ref('int_outcomes__reported_crimes') }} as reported
+    from reported
     inner join decided
         on
             reported.call_id = decided.call_id

@@ -29,6 +29,18 @@ settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
+suspicions as (
+    select * from {{ ref('suspicions') }}
+),
+
+human as (
+    select * from {{ ref('int_outcomes__human_decisions') }}
+),
+
+cancellations as (
+    select * from {{ ref('int_outcomes__cancellations') }}
+),
+
 -- a reason of these counts less where the text model still gives a crime a chance
 contested as (
     select
@@ -36,7 +48,7 @@ contested as (
         string_split(suspicions.reason_codes, ' ') as reason_codes,
         suspicions.min_probability,
         suspicions.min_probability_vulnerable
-    from {{ ref('suspicions') }} as suspicions
+    from suspicions
     inner join kinds on suspicions.evidence_kind = kinds.evidence_kind
     where suspicions.evidence_kind = 'contested_reason'
 ),
@@ -71,9 +83,9 @@ judged as (
                 reported.is_rape or reported.is_domestic_abuse,
                 contested.min_probability_vulnerable, contested.min_probability
             )
-    left join {{ ref('int_outcomes__human_decisions') }} as human
+    left join human
         on reported.reported_crime_id = human.reported_crime_id and human.is_counted
-    left join {{ ref('int_outcomes__cancellations') }} as cancellations
+    left join cancellations
         on reported.crime_record_id = cancellations.crime_record_id
     left join kinds on reported.call_evidence_kind = kinds.evidence_kind
     cross join rulesets

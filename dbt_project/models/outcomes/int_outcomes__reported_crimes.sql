@@ -12,6 +12,14 @@ readings as not materialized (
     select * from {{ ref('int_disclosure__text_reading') }}
 ),
 
+suspicions as (
+    select * from {{ ref('suspicions') }}
+),
+
+kinds as (
+    select * from {{ ref('evidence_kinds') }}
+),
+
 by_call as (
     select
         call_id,
@@ -36,7 +44,7 @@ further as (
         by_call.is_domestic_abuse
     from by_call
     inner join readings on by_call.call_id = readings.call_id
-    inner join {{ ref('suspicions') }} as suspicions
+    inner join suspicions
         on
             suspicions.evidence_kind = 'further_crime_hint'
             and by_call.accounted_for_count = suspicions.accounted_for_count
@@ -66,7 +74,7 @@ placed as (
         bool_or(all_found.crime_record_id is not null) over (partition by all_found.call_id)
             as is_any_recorded
     from all_found
-    inner join {{ ref('evidence_kinds') }} as kinds on all_found.evidence_kind = kinds.evidence_kind
+    inner join kinds on all_found.evidence_kind = kinds.evidence_kind
 ),
 
 final as (
