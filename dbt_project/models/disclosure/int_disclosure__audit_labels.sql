@@ -1,5 +1,6 @@
-{#- What auditors found, as labels: how many crimes an audited log reports that should be recorded. From both:
-    an audit that was delivered with its logs' texts, and the readings of logs that were drawn here. -#}
+{#- The labels that the text model learns from: how many crimes an audited log reports that should be
+    recorded. They come from audits that were delivered with the texts of their logs, and from the readings
+    of logs that were drawn here. -#}
 with findings as (
     select
         call_id,
@@ -38,7 +39,8 @@ readings as (
     window drawn_log as (partition by draw_id, call_id)
 ),
 
--- where two auditors differ nothing is learnt until the registrar has decided, who decides nothing else
+-- Where two auditors differ, the log gives no label until the registrar has decided. The registrar's reading
+-- counts only there.
 decided as (
     select
         draw_id,
@@ -51,7 +53,7 @@ decided as (
     group by draw_id, call_id
 ),
 
--- of a log that several draws hold, the newest reading
+-- If several draws hold the same log, its newest reading counts.
 drawn as (
     select
         decided.call_id,

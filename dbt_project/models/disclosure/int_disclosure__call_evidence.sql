@@ -1,4 +1,4 @@
-{#- All that says in a call that a crime was reported, side by side; each kind has its own model. -#}
+{#- All evidence in a call that a crime was reported. Each kind of evidence has a model of its own. -#}
 with found as (
     select
         call_id,
@@ -46,7 +46,7 @@ with found as (
         is_rape,
         false as is_domestic_abuse
     from {{ ref('int_disclosure__evidence_log_text') }}
-    -- what the account itself explains away is no hint either, unless the text model reads it otherwise
+    -- An account that explains itself away is no hint either, unless the text model reads a crime in it.
     where text_reading = 'crime' or lexicon_reading <> 'no_crime'
 
     union all
@@ -123,7 +123,7 @@ final as (
         kinds.rank as evidence_rank
     from found
     inner join {{ ref('evidence_kinds') }} as kinds on found.evidence_kind = kinds.evidence_kind
-    -- audited logs of other years are read for the text model only
+    -- Audited logs of other years are read for the text model only.
     semi join (
         select call_id
         from {{ ref('int_disclosure__logs') }}

@@ -1,5 +1,5 @@
-{#- Which disclosed crimes are counted under another one of their call: the principal crime rule and its
-    exceptions, by the date of the report (CRR 2026/27 p12-14, 55-58; domain rules by date). -#}
+{#- Which disclosed crimes are counted under another crime of the same call. This is the principal crime rule
+    with its exceptions, as they stood on the date of the report (CRR 2026/27 p12-14, 55-58). -#}
 with crimes as (
     select
         crimes.*,

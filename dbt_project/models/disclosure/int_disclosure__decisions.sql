@@ -1,5 +1,5 @@
-{#- First match wins: the rows of recording_decisions.csv in order of priority; a blank fact in the
-    table means "any". -#}
+{#- The rows of recording_decisions.csv are tried in the order of their priority, and the first that matches
+    decides. A blank fact in the table matches any value. -#}
 {% set facts = [
     'has_crime_evidence', 'closure_reason_code', 'is_reason_contradicted', 'is_repeat_log',
     'is_counted_elsewhere', 'is_rape', 'has_code_evidence', 'text_reading', 'is_record_promised'
@@ -13,7 +13,8 @@ decisions as (
     select * from {{ ref('recording_decisions') }}
 ),
 
--- calls share some hundred sets of facts: each is looked up once a day
+-- All calls together have only some hundred different sets of facts, so each set is looked up once for each
+-- day.
 fact_sets as (
     select distinct
         received_on,

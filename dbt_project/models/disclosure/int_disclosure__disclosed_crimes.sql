@@ -1,8 +1,8 @@
-{#- Which crimes a call appears to disclose: those it names, in the number that it tells of (count crimes,
-    not logs: design 5.4), each with the evidence that says so. -#}
-{#- from which probability on the text model reads two crimes: audits hold few such logs, so it is too
-    sure of the second one rather than not sure enough. Fewer still are logs without a crime code, which
-    mostly begin with something else: in those a second thing must be told, too -#}
+{#- Which crimes a call appears to disclose, each with its evidence. The call names some crimes and says how
+    many there are; crimes are counted, not logs. -#}
+{#- The probability from which the text model counts a second crime. Audits hold few logs with two crimes,
+    so the model overestimates a second one; hence a limit above one half. They hold even fewer such logs
+    without a crime code, so in a log without a crime code a second account must be told as well. -#}
 {% set min_second_probability = 0.6 %}
 
 with named as not materialized (
@@ -21,7 +21,7 @@ kinds as (
     select * from {{ ref('evidence_kinds') }}
 ),
 
--- how many crimes there are: as the text model says, or without one as many as are told
+-- The number of crimes in the call: by the text model, or without a model as many as the account tells of.
 counts as (
     select
         named.call_id,
@@ -42,12 +42,13 @@ wanted as (
     select
         call_id,
         case
-            -- "one other too" is plain; larger numbers in an account mostly count something else
+            -- One further victim is a plain statement. Larger numbers in an account mostly count something
+            -- else.
             when
                 (second_probability >= {{ min_second_probability }} and may_tell_two)
                 or (second_probability is not null and further_victims = 1) then 2
             when second_probability is not null then 1
-            -- one crime per victim; rape: one per person who penetrated (CRR 2026/27 p12, 61)
+            -- One crime per victim; in rape, one per person who penetrated (CRR 2026/27 p12, 61).
             when is_rape then told_count + greatest(further_victims, offenders - 1)
             else told_count + further_victims
         end as crime_count,
@@ -55,7 +56,8 @@ wanted as (
     from counts
 ),
 
--- two things of different groups are told, and no further victim of one: the thing that is not the first
+-- The log tells of two crimes of different offence groups and of no further victim: the group of the second
+-- crime.
 beside as (
     select
         named.call_id,
@@ -80,7 +82,7 @@ claims as (
 
     union all
 
-    -- further crimes: what the text model hears beside the first one, else the first one's further victims
+    -- Further crimes: the second crime that the text model reads, or else the first crime's further victims.
     select
         named.call_id,
         wanted.told_count + further.n as crime_number,

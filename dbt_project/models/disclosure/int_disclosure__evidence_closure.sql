@@ -1,4 +1,5 @@
-{#- A result that says a crime was recorded is evidence that one was reported, whatever the codes. -#}
+{#- A result code that says that a crime was recorded is evidence of a reported crime, whatever the call
+    types say. -#}
 with final as (
     select
         calls.call_id,

@@ -1,4 +1,4 @@
-{#- How many further victims, and how many offenders, the account tells of. -#}
+{#- The number of further victims and of offenders that the account tells of. -#}
 with final as (
     select
         call_id,

@@ -1,4 +1,5 @@
-{#- Logs under a code that says domestic abuse and names no crime; a code of a crime says it itself. -#}
+{#- Logs under a code that says domestic abuse and names no crime. A crime code says domestic abuse by
+    itself. -#}
 with final as (
     select
         calls.call_id,

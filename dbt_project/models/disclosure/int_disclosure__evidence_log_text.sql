@@ -1,6 +1,6 @@
-{#- The crimes that the lexicon finds told, by offence group and what counting asks. A suggestive phrase
-    counts only where no plain one stands, and a phrase may replace groups: "stole from the car" is a
-    vehicle offence and no other theft. -#}
+{#- The crimes that the lexicon finds in the account, by offence group and counting class. A suggestive phrase
+    counts only where the account has no plain one. A phrase may replace other groups: "stole from the car" is
+    a vehicle offence and not a theft besides. -#}
 with hits as (
     select *
     from {{ ref('int_disclosure__lexicon_hits') }}
@@ -17,7 +17,7 @@ replacements as (
     where replaces is not null
 ),
 
--- groups that replace each other are both told
+-- Two groups that replace each other are both kept.
 replaced as (
     select distinct
         replacements.call_id,
@@ -43,7 +43,7 @@ told as (
         on
             hits.call_id = replaced.call_id
             and hits.subject = replaced.offence_group
-            -- what counting treats apart is told besides
+            -- A crime of these counting classes is counted in addition, so no other group replaces it.
             and hits.counting_class not in ('modern_slavery', 'breach', 'conduct_crime')
     group by hits.call_id, hits.subject, hits.counting_class
 ),
@@ -55,7 +55,7 @@ final as (
         readings.lexicon_reading
     from told
     inner join {{ ref('int_disclosure__text_reading') }} as readings on told.call_id = readings.call_id
-    -- a rape and what else was done in it are one crime (finished incident, CRR 2026/27 p12)
+    -- A rape and other sexual acts in the same incident are one crime (finished incident, CRR 2026/27 p12).
     qualify
         told.is_rape
         or told.offence_group <> 'sexual_offences'

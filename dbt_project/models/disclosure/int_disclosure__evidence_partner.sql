@@ -1,4 +1,4 @@
-{#- Logs whose account names a partner or former partner as the one who did it. -#}
+{#- Logs whose account names a partner or former partner as the offender. -#}
 with final as (
     select
         call_id,

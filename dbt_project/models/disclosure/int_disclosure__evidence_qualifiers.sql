@@ -1,4 +1,4 @@
-{#- Qualifiers support other evidence and flag people at risk; alone they report no crime (NSIR 2011 p28). -#}
+{#- Qualifiers support other evidence and mark people at risk. Alone they report no crime (NSIR 2011 p28). -#}
 with named as (
     select
         call_id,

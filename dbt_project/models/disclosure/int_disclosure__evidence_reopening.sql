@@ -1,4 +1,4 @@
-{#- A log opened again after it was closed: something was found wanting. -#}
+{#- A log that was opened again after it was closed: somebody found that something was missing. -#}
 with final as (
     select
         actions.call_id,

@@ -1,5 +1,5 @@
-{#- Logs that the text model gives a chance to report a crime. Where neither a code nor a plain phrase says
-    which, the offence group is the one under which logs of such words are opened most. -#}
+{#- Logs in which the text model reads a crime with some probability. Where neither a code nor a plain phrase
+    names the offence group, it is the group under which logs with such words are opened most often. -#}
 with readings as (
     select readings.*
     from {{ ref('int_disclosure__text_reading') }} as readings

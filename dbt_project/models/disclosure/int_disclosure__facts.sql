@@ -1,5 +1,5 @@
-{#- The facts that the decision table reads, and nothing else: a new rule starts here. A call that
-    discloses no crime has one row, with crime_number 0. -#}
+{#- The facts that the decision table reads, and nothing else; a new rule begins with a column here. A call
+    that discloses no crime has one row, with crime_number 0. -#}
 with first_crimes as (
     select
         call_id,
@@ -20,7 +20,7 @@ hits as (
     select * from {{ ref('int_disclosure__lexicon_hits') }}
 ),
 
-reasons as (
+reasons as not materialized (
     select * from {{ ref('reasons') }}
 ),
 
@@ -57,7 +57,7 @@ calls as (
     where not calls.is_withdrawn
 ),
 
--- what the closing text gives as reason; the likelier ones come first in the list of reasons
+-- The reason that the closing text gives. The list of reasons has the likelier ones first.
 spoken as (
     select
         hits.call_id,
@@ -113,8 +113,9 @@ final as (
         coalesce(crime_number, 0) as crime_number,
         received_on,
         crime_number is not null as has_crime_evidence,
-        -- a reason in words counts unless the text, read in full, rather tells of a crime than not: the
-        -- text model reads one from a lower probability, where nothing speaks against it
+        -- A reason in words counts unless the text as a whole is more likely to tell of a crime than not.
+        -- That limit is higher than the one from which the text model reads a crime where no words contradict
+        -- it.
         coalesce(
             coded_reason,
             case when not is_crime_likelier then spoken_reason end,
@@ -122,7 +123,7 @@ final as (
             spoken_excuse
         ) as closure_reason_code,
         coalesce(coded_reason = 'NO_CRIME_BOP' and text_reading = 'crime', false) as is_reason_contradicted,
-        -- a second crime of another group is no repeat
+        -- A second crime of another offence group repeats nothing.
         coalesce(is_repeat and is_of_first_group, false) as is_repeat_log,
         is_counted_elsewhere,
         is_rape,

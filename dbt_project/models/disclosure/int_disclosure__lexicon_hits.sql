@@ -1,7 +1,7 @@
-{#- What the lexicon finds in each entry of each log. A crime told in a clause that denies it is not
-    told; nor is one in an entry that explains it away or cannot say ("a toy gun", "lost or stolen"), but a
-    later entry may tell it plainly. Logs say the same thing often ("resume with crew"), so each text is
-    read once, whoever said it. -#}
+{#- What the lexicon finds in each entry of each log. A crime that its own clause denies does not count, nor
+    does one that the entry explains away or leaves open ("a toy gun", "lost or stolen"); a later entry may
+    still tell of it plainly. Many entries repeat the same text ("resume with crew"), so each distinct text is
+    searched once. -#}
 -- depends_on: {{ ref('lexicon_terms') }}
 {% set entries = lexicon_entries() %}
 {% set crimes = entries | selectattr('meaning', 'equalto', 'crime') | list %}

@@ -1,6 +1,6 @@
-{#- What was written in each log, entry by entry, in two parts: what was told and how it was closed. Entries
-    are read one by one and so never put together. A text that holds several, as an audit's, separates
-    them by slashes. -#}
+{#- The entries of each log in two parts: what was told, and how the log was closed. The lexicon searches each
+    entry by itself, so entries are not joined here. A text that holds several entries, as that of an audit
+    does, separates them by slashes. -#}
 with calls as (
     select
         call_id,
@@ -30,7 +30,7 @@ logs as (
 actions as (
     select
         actions.call_id,
-        -- an agency that does not tell its entries apart has them all read as account
+        -- If an agency does not distinguish its kinds of entries, all of them count as account.
         case when types.part = 'closing' then 'closing' else 'account' end as part,
         actions.sequence_number,
         actions.action_text_masked as text

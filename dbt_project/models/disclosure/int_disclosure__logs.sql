@@ -1,5 +1,5 @@
-{#- What is known of each log besides its text. Audited logs that are not among the calls are read too: the
-    text model learns from them. -#}
+{#- What is known of each log besides its text. Audited logs that are not among the calls are included,
+    because the text model learns from them. -#}
 with calls as not materialized (
     select
         call_id,
@@ -17,7 +17,7 @@ audit_logs as not materialized (
     select * from {{ ref('stg_audit_logs') }}
 ),
 
--- few logs are audited: the calls are probed, not kept in memory
+-- Few logs are audited, so the calls are probed with them and not kept in memory.
 known as (
     select calls.call_id
     from calls

@@ -1,10 +1,10 @@
-{#- Which crimes a call names: what its code names and what its account tells are put together. A code
-    names one crime, and where both speak of one, it is the same. -#}
+{#- Which crimes a call names by its code and in its account. A code names one crime. Where code and account
+    each name one, both mean the same crime. -#}
 with evidence as not materialized (
     select * from {{ ref('int_disclosure__call_evidence') }}
 ),
 
--- what the force itself called it: the strongest code
+-- The strongest crime code that the force itself gave the call.
 code as (
     select
         call_id,
@@ -18,7 +18,7 @@ code as (
     group by call_id
 ),
 
--- what the account tells; the weaker readings speak only where no stronger one does
+-- What the account tells. Weaker readings count only where there is no stronger one.
 told as (
     select
         evidence.*,
@@ -41,7 +41,8 @@ told as (
         )
 ),
 
--- the first thing told is the code's crime, whatever its group: one call, one crime, until more is told
+-- The first crime in the account is the crime of the code, whatever its group: a call reports one crime
+-- unless its account tells of more.
 ordered as (
     select
         *,
@@ -65,7 +66,7 @@ final as (
         coalesce(code.evidence_kind, ordered.evidence_kind) as evidence_kind,
         coalesce(code.evidence_code, ordered.evidence_code) as evidence_code,
         coalesce(code.evidence_rank, ordered.evidence_rank) as evidence_rank,
-        -- a rape told under another code is a rape
+        -- If the account tells of a rape, the crime is a rape, whatever the code says.
         case
             when ordered.is_rape then ordered.offence_group else
                 coalesce(code.offence_group, ordered.offence_group)

@@ -1,6 +1,6 @@
-{#- Further callers: a log that tells of a crime of a group that another log of the same place told of
-    within the hour before (single incident rule, NSIR 2011 1.5). Two logs of one moment say nothing: their
-    source knows no more than the day. -#}
+{#- Further callers: logs that tell of a crime of the same offence group as another log of the same place
+    within the hour before (single incident rule, NSIR 2011 1.5). Two logs with the same time do not count,
+    because their source knows only the day. -#}
 {% set within_minutes = 60 %}
 
 with crimes as (

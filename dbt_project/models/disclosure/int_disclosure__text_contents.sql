@@ -1,4 +1,4 @@
-{#- Logs that say the same in text and codes are read once: the hash stands for what is said. -#}
+{#- A hash of the text and codes of each log, so that logs that say the same are read only once. -#}
 with texts as (
     select
         call_id,

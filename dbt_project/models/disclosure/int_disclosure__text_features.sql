@@ -1,5 +1,6 @@
-{#- What the text model sees of a log: its words, and as signs what codes and lexicon say. Only logs that the
-    model's version has not read yet, and the audited ones, from which it learns. -#}
+{#- The features that the text model reads of a log: its words, and signs that name its codes and what the
+    lexicon found. Only logs that this version of the model has not read yet are here, and the audited logs,
+    from which it learns. -#}
 with contents as not materialized (
     select * from {{ ref('int_disclosure__text_contents') }}
 ),
@@ -24,7 +25,7 @@ logs as (
     select * from {{ ref('int_disclosure__logs') }}
 ),
 
-call_types as (
+call_types as not materialized (
     select * from {{ source('codes', 'call_types') }}
 ),
 

@@ -1,5 +1,6 @@
-{#- What the text model learns from: how codes and words go together in a sample of all logs, and what
-    auditors found in some. Whether a record exists plays no part: that would teach the misses. -#}
+{#- What the text model learns from: the codes and words of a sample of all logs, and what auditors found in
+    some. Whether a crime record exists is left out, because the model would then learn to miss what the
+    force missed. -#}
 {{ config(tags=['learning']) }}
 {% set most_logs = 300000 %}
 

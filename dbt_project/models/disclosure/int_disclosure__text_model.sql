@@ -1,5 +1,5 @@
-{#- What the text model says of each log: read now, read by an earlier build, or, where the log taught it, by
-    a model that has not seen it. -#}
+{#- The text model's probabilities for each log, read in this build or in an earlier one. A log from which the
+    model learnt is read by a model that has not seen it. -#}
 with contents as (
     select * from {{ ref('int_disclosure__text_contents') }}
 ),

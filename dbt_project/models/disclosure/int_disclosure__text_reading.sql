@@ -1,4 +1,5 @@
-{#- What a log's text says, in one word: the text model decides where there is one, else the lexicon. -#}
+{#- One word for what the text of a log says. The text model decides if there is one, otherwise the
+    lexicon. -#}
 with logs as (
     select call_id from {{ ref('int_disclosure__text_contents') }}
 ),

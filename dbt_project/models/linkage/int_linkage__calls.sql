@@ -1,4 +1,4 @@
-{#- What calls are compared by, in numbers: narrow, as every block reads it. -#}
+{#- What calls are compared by, as numbers and hashes. The table is narrow, because every block reads it. -#}
 with calls as not materialized (
     select * from {{ ref('stg_calls') }}
     where not is_withdrawn

@@ -1,9 +1,11 @@
-{#- Blocks: which calls a record is compared with. A wide time window needs a narrow identity (birth date,
-    surname near by, address), a wide identity (500 m, the district) a narrow window. Each block joins on
-    equal cells and buckets of time, never on ranges alone; the ranges then cut the cells to size. -#}
+{#- Blocking: which calls a record is compared with. To compare every record with every call would take too
+    long, so a block that looks far in time asks for a narrow identity (birth date, surname near by,
+    address), and a block with a wide identity (500 m, the district) looks only at a narrow time window.
+    Each block joins on equal cells of place and buckets of time, which DuckDB can hash; a range condition
+    then removes what lies in the same cell and bucket but too far away. -#}
 {% set day, hour = 86400, 3600 %}
 {% set wide, narrow = 14 * day + hour, 7 * hour %}
-{# a window touches two buckets at most: these are longer than it #}
+{# A bucket is longer than the window, so that a window touches two buckets at most. #}
 {% set wide_bucket, narrow_bucket = 15 * day, 8 * hour %}
 {% set cell_m = 1000 %}
 {% set blocks = [
@@ -39,7 +41,8 @@ narrow as (
     from subjects
 ),
 
--- the four cells that a circle of 500 m can touch, written out beside the buckets: no join may come between
+-- The four cells that a circle of 500 m can touch. They are written out as rows before the join, like the
+-- buckets, because a join in between would keep DuckDB from joining on equal keys.
 east as (
     select
         *,

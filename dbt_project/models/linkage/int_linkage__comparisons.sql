@@ -1,5 +1,6 @@
-{#- How far each record and each of its candidates agree. Candidates are what the blocks found, the
-    log of a reference that was refused, and logs one slip away from it of the same surroundings. -#}
+{#- How far each record and each of its candidate calls agree. Candidates are the calls that the blocks
+    found, the call of a reference that was refused, and calls whose number is one slip away from the
+    reference and that share a person, an address or the surroundings with the record. -#}
 with subjects as not materialized (
     select * from {{ ref('int_linkage__subjects') }}
 ),
@@ -117,7 +118,7 @@ compared as (
     left join first_logs as proven_first on r.proven_call_id = proven_first.call_id
 ),
 
--- what a person parted is no candidate
+-- A pair that a person has separated is no candidate.
 allowed as (
     select compared.*
     from compared
@@ -133,7 +134,7 @@ final as (
         call_id,
         incident_call_id,
         is_crime_record,
-        -- null: not known, as no reference proves the record
+        -- Null if no reference proves the record's call, so that the answer is not known.
         incident_call_id = proven_call_id as is_match,
         {{ link_pattern() }} as pattern
     from allowed

@@ -1,5 +1,6 @@
-{#- Single incident rule (NSIR 2011 1.5): a log closed as a duplicate stands for the log that it names; an
-    unmarked one is known by its address, its kind of crime and the hour. -#}
+{#- Single incident rule (NSIR 2011 1.5): a log that was closed as a duplicate belongs to the log that it
+    names. A duplicate that was not marked is recognised by the same address and kind of crime within an
+    hour. -#}
 {% set within_s = 3600 %}
 
 with calls as not materialized (

@@ -1,8 +1,10 @@
 {{ config(tags=['learning']) }}
-{#- Fellegi-Sunter weights without EM: the references say which pairs are matches. For each comparison the
-    base-2 logarithm of how much oftener a level is seen among matches than among others; for each pattern of
-    levels the odds counted, shrunk by one pair to what independent comparisons
-    would say. Once from all (fold 2), once without each half: what a half is tested on has not seen it. -#}
+{#- Fellegi-Sunter weights. They need no expectation maximisation, because the references say which pairs
+    are matches. The weight of a level is the base-2 logarithm of the likelihood ratio: how much more often
+    matches show the level than other pairs do. The weight of a whole pattern comes from its counted odds,
+    shrunk with the weight of one pair towards what independent comparisons would give. Fold 2 learns from
+    all pairs; folds 0 and 1 leave out one half each, so that each half can be tested with weights that
+    have not seen it. -#}
 {% set pseudo_pairs = 1 %}
 
 with pairs as (

@@ -1,6 +1,7 @@
 {{ config(tags=['learning']) }}
-{#- Whether the probabilities hold: each half of the proven records scored by what the other half taught. A
-    third of them is taken as if their call were not there, as many a leftover has none. -#}
+{#- Whether the probabilities hold. Each half of the proven records is scored by the weights that the other
+    half taught. For a third of the records their call is hidden, because many leftover records have no
+    call. -#}
 {% set present = 2 / 3 %}
 
 with pairs as (

@@ -1,6 +1,7 @@
 {{ config(tags=['learning']) }}
-{#- The weights as this landing teaches them, with the share of leftovers that have a call at all: the share
-    at which the probabilities of the leftovers add up to it (a fixed point; crimes and others apart). -#}
+{#- The weights that this landing teaches, and the share of leftover records that have a call at all. The
+    share is a fixed point: the share at which the probabilities of the leftover records add up to that
+    same share. It is worked out for crimes and for other records separately. -#}
 {% set rounds = 8 %}
 
 with learnt as not materialized (
@@ -28,7 +29,7 @@ found as (
     where is_match
 ),
 
--- of the proven records, how many have their call among their candidates
+-- How many of the proven records have their call among their candidates.
 blocks as (
     select
         subjects.is_crime_record,

@@ -1,6 +1,7 @@
-{#- The ladder, strict to loose: `decided` (a person did), `canonical_key` and `written_back`
-    (references prove it), `repaired_key` (a slip in the reference explains it), `scored` (time, place, offence
-    and person speak for it). A record belongs to one call at most, by the first rung that finds one; a call may have many records. -#}
+{#- The ladder from its strictest rung to its loosest: `decided` (a person decided), `canonical_key` and
+    `written_back` (references prove the link), `repaired_key` (the reference has a typing slip) and `scored`
+    (time, place, offence and person make it probable). The first rung that finds a call decides. A record
+    belongs to one call at most; a call may have many records. -#}
 with proven as (
     select * from {{ ref('int_linkage__proven') }}
 ),
@@ -18,7 +19,7 @@ records as (
     select * from {{ ref('int_linkage__records') }}
 ),
 
--- also from a first log, which no reference names
+-- A separation holds for the first log of the incident too, which no reference names.
 parted as (
     select * from {{ ref('int_linkage__overrides') }}
     where not is_link
@@ -51,7 +52,7 @@ weights as (
     select any_value(weights_version) as weights_version from all_weights
 ),
 
--- what people decided comes first
+-- What people decided comes first.
 decided as (
     select * from overrides
     where is_link

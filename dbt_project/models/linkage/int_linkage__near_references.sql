@@ -1,5 +1,6 @@
-{#- Calls whose key is one slip away from the one that a record bears: another digit, or two that stand side
-    by side changed. Each slip is written out and looked up, which joins on equal keys. -#}
+{#- Calls whose number is one slip away from the number that a record names: one digit differs, or two
+    neighbouring digits are swapped. Every possible slip is written out and looked up, so that the join is
+    one on equal keys. -#}
 with subjects as (
     select
         crime_record_id,

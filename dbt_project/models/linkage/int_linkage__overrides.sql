@@ -1,4 +1,4 @@
-{#- What people decided about links: of several decisions on one pair the newest holds. -#}
+{#- What people decided about links. If there are several decisions about one pair, the newest counts. -#}
 with decisions as (
     select * from {{ ref('stg_decisions') }}
     where

@@ -1,6 +1,6 @@
-{#- What each pattern of levels weighs, as base-2 logarithm of the odds of a match: as learnt where the
-    pattern was seen, else the prior and the sum of its levels, as if these were independent. What is
-    unknown, or was never seen in learning, weighs nothing. -#}
+{#- The weight of each pattern of levels: the base-2 logarithm of the odds of a match. It is the learnt weight
+    where learning saw the pattern, and otherwise the prior plus the weights of the levels, as if the
+    comparisons were independent. A level that is unknown, or that learning never saw, adds nothing. -#}
 with weights as not materialized (
     select * from {{ ref('int_linkage__weights') }}
 ),

@@ -1,7 +1,8 @@
 {#- The rungs that references prove: `canonical_key` (the record names the log) and `written_back` (the log
-    names the record). A mistyped reference mostly hits another valid log, so one that the place
-    contradicts and no person supports is refused, unless both name each other or share one number. Of
-    several logs the one wins that names and is named, then the one that agrees in more. -#}
+    names the record). A mistyped reference usually names another valid log. A reference is therefore
+    refused if the place contradicts it and no person supports it, unless log and record name each other or
+    share one number. If several logs remain, the one that names the record and is named by it wins, and
+    then the one that agrees in more comparisons. -#}
 with parted as (
     select * from {{ ref('int_linkage__overrides') }}
     where not is_link
@@ -22,7 +23,7 @@ calls as (
 compared as (
     select
         named.*,
-        -- one series of numbers for both: nothing was typed
+        -- Calls and records share one series of numbers, so that nobody typed a reference.
         coalesce(r.call_key = r.crime_record_id, false) as is_shared_number,
         c.received_s,
         {{ link_levels('r', 'c') }},

@@ -1,6 +1,7 @@
-{#- What records are compared by, in numbers. A call may come from an hour before the report to a fortnight
-    earlier than it, and for the narrow blocks from an hour after to six hours before; where only the
-    time of the crime is known, from an hour before that to as much later. -#}
+{#- What records are compared by, as numbers and hashes, and the time windows in which a record's call is
+    looked for. The wide window reaches from a fortnight before the report to an hour after it, the narrow
+    one from six hours before to an hour after. Where only the time of the crime is known, both begin an
+    hour before the crime and are equally long. -#}
 {% set hour, six_hours, fortnight = 3600, 21600, 1209600 %}
 
 with records as (

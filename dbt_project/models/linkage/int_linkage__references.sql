@@ -1,5 +1,5 @@
-{#- Who names whom, by canonical keys: the record its log, the log its record, or both. A null key names
-    nobody. -#}
+{#- Which record and which log name each other by their canonical numbers. The record may name the log, the
+    log the record, or both. A null key names nothing. -#}
 with typed as (
     select
         records.crime_record_id,

@@ -1,6 +1,7 @@
-{#- For each leftover record the log that it belongs to most probably: one of its candidates, or none. The
-    logs of one incident speak for one candidate. Of equal ones the first received wins, then the first
-    by number: a total order, so that a rerun equals the run. -#}
+{#- The call that each leftover record most probably belongs to, out of its candidates. The logs of one
+    incident count as one candidate. If two candidates have equal weights, the call that was received first
+    wins, and then the one with the lower number. That is a total order, so that a rerun gives the same
+    links. -#}
 with weights as (
     select * from {{ ref('int_linkage__weights') }}
 ),
@@ -25,7 +26,8 @@ base as (
     where comparison = 'leftover'
 ),
 
--- some thousand patterns in the order of their weights: a number stands for each
+-- There are some thousand patterns. Each gets its place in the order of their weights, because numbers are
+-- compared faster than texts.
 patterns as (
     select
         pattern,

@@ -1,6 +1,7 @@
-{#- The records that blocks look for a call for: those that no reference proves. While weights are
-    learnt, also a sample of the proven ones, whose call is known; those first that each side names. Every
-    second of them is taken as if it bore no reference, as the leftovers mostly do. -#}
+{#- The records for which the blocks look for a call: the leftover records, whose call no reference proves.
+    While weights are learnt, a sample of the proven records is added, because their call is known; records
+    whose log names them come first. For every second record of the sample the reference is hidden, because
+    most leftover records have none. -#}
 {% set sample_size = 20000 %}
 
 with records as not materialized (
@@ -18,7 +19,8 @@ leftover as (
         records.call_key is not null as is_reference_seen
     from records
     anti join proven on records.crime_record_id = proven.crime_record_id
-    -- a number shared by both systems that no call has: its call is not among these
+    -- Where calls and records share one series of numbers and no call has this number, the call was not
+    -- delivered.
     where records.call_key is distinct from records.crime_record_id
 ),
 

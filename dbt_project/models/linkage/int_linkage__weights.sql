@@ -1,4 +1,5 @@
-{#- The weights that a build scores by: the newest that were learnt from the agency, else the shipped. -#}
+{#- The weights that a build scores by: the newest that were learnt from the agency's data, or else the
+    shipped ones. -#}
 with learnt as (
     select * from {{ source('landing', 'link_weights') }}
 ),

@@ -1,5 +1,5 @@
-{#- What was cancelled, and whether by the rules. A reported incident of rape (N100) is no crime record, but
-    kept with them and cancelled under the same codes. -#}
+{#- Cancelled records, and whether each was cancelled by the rules. A reported incident of rape (N100) is
+    not a crime record, but it is kept with the crime records and cancelled under the same codes. -#}
 with records as (
     select * from {{ ref('stg_crime_records') }}
 ),
@@ -49,7 +49,7 @@ final as (
         checks.meaning as check_meaning,
         checks.source as check_source,
         records.victim_told_at,
-        -- null where no rule asks for it
+        -- Null where no rule asks for the victim to be told.
         case
             when rules.needs_victim_told
                 then
@@ -65,7 +65,7 @@ final as (
     left join offences on records.offence_code = offences.code
     left join links on records.crime_record_id = links.crime_record_id
     cross join settings
-    -- any other record that is no crime has no cancellation rules
+    -- Other records that are no crime have no cancellation rules.
     where offences.offence_group is not null or records.offence_code like '100/%'
 )
 

@@ -8,7 +8,7 @@ call_types as (
     select * from {{ source('codes', 'call_types') }}
 ),
 
--- of the call's first crime; a call that discloses none has crime_number 0
+-- The decision about the call's first crime. A call that discloses no crime has crime_number 0.
 decisions as (
     select *
     from {{ ref('int_disclosure__decisions') }}

@@ -34,7 +34,8 @@ routes as (
     select * from {{ source('codes', 'routes') }}
 ),
 
--- a group that is part of the record's group by the principal crime rule is not another one
+-- By the principal crime rule one group can be part of another. Such a group does not count as a different
+-- one.
 principals as (
     select
         principal_group,

@@ -1,7 +1,7 @@
-{#- Counted per universe and ruleset, then along one dimension at a time; `breakdown` says which, and
-    the other dimensions read 'all'. Fraud is kept out, save in its own row by offence group. Rape and
-    domestic abuse are themes: parts of the groups, with rows of their own. Where too little is known of the
-    agency's data, the counts stand and the rate is withheld. -#}
+{#- Crimes counted by universe and ruleset, and then along one dimension at a time. `breakdown` names that
+    dimension, and the other dimensions hold 'all'. Fraud is left out everywhere except in its own row by
+    offence group. Rape and domestic abuse are themes: they are parts of the groups and have rows of their
+    own. Where too little is known of the agency's data, the counts are shown and the rate is withheld. -#}
 with outcomes as (
     select *
     from {{ ref('int_outcomes__outcomes') }}

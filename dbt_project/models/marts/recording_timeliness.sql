@@ -1,14 +1,14 @@
-{#- How long after the report crime was recorded, as a curve: each cell has every band of hours, and what was
-    recorded up to its end. 24 and 72 hours end a band, so each lies on one side of the limit. `breakdown` is as
-    in recording_rate. Crime without a record, or without one of
-    the two times, is no part of it. -#}
+{#- How long after the report crimes were recorded, as a cumulative curve: each cell has every band of
+    hours and the crimes recorded by the end of the band. Bands end at 24 and 72 hours, so that every band
+    lies on one side of the time limit. `breakdown` works as in recording_rate. Crimes without a record, or
+    without one of the two times, are left out. -#}
 {% set ends = [1, 2, 4, 8, 12, 24, 48, 72, 168, 336, 720] %}
 
 with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
--- a cancelled record was made, too
+-- A record that was cancelled later was made as well.
 by_call as not materialized (
     select
         crime_record_id,
@@ -73,7 +73,8 @@ found as (
     where not records.is_withdrawn
 ),
 
--- the end of a band belongs to it, as that of the limit does; recorded before the report counts as at once
+-- A band includes its end, as the time limit does. A record that was made before the report counts as made at
+-- once.
 crimes as (
     select
         *,

@@ -1,5 +1,6 @@
-{#- The registrar's worklist in the order of `list_place`. What is suspected on good evidence comes first,
-    what has a small chance after it; within both the gravest first, then the likeliest. -#}
+{#- The registrar's worklist in the order of `list_place`. Crimes that are suspected on good evidence come
+    first and those with a small probability after them. Within each part the gravest come first, and then
+    the likeliest. -#}
 with listed as not materialized (
     select *
     from {{ ref('fct_reported_crimes') }}

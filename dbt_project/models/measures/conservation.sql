@@ -1,6 +1,6 @@
-{#- Adds up what became of every row read (design 5.3): "every call we answer is logged; nothing is
-    ignored" must be true of this pipeline. -#}
--- staging is counted as it stands, so that a row that was lost on the way is missed here
+{#- Adds up what became of every row that was read, because this pipeline must not lose a row either:
+    "every call we answer is logged; nothing is ignored". -#}
+-- The rows of staging are counted as they are there, so that a row that was lost on the way is missing here.
 with standing as (
     {% for dataset in
         ['calls', 'log_actions', 'audit_logs', 'audit_findings', 'audit_readings', 'decisions'] -%}

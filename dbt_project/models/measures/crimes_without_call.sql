@@ -1,4 +1,5 @@
-{#- Crime that came by no log: the estimate of unrecorded crime speaks of it, the worklist cannot. -#}
+{#- Crimes that were reported without a call. The estimate of unrecorded crime includes them; the worklist
+    cannot. -#}
 with linked as (
     select distinct crime_record_id
     from {{ ref('int_linkage__links') }}

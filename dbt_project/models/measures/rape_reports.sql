@@ -1,6 +1,6 @@
-{#- The stream of rape reports: each is a crime at once or, since April 2015, a reported incident N100
-    (CRR 2026/27 p63). An N100 belongs to the report of its call; one without a call is a report of its own.
-    A duplicate of another log is no further report (NSIR 2011 1.5). -#}
+{#- All reports of rape. Each is recorded as a crime at once or, since April 2015, as a reported incident
+    N100 (CRR 2026/27 p63). An N100 belongs to the report of its call; an N100 without a call is a report
+    of its own. A duplicate of another log is no further report (NSIR 2011 1.5). -#}
 with incidents as (
     select
         records.crime_record_id,

@@ -1,6 +1,7 @@
-{#- Crimes of each week by the age at which they were recorded, net of cancellations, as the landing's
-    versions of past days would show them: what `weekly_rates` completes. Ages are whole weeks, counted back
-    from the newest state that both calls and records speak of: the newest age of each week ends there. -#}
+{#- A run-off triangle: the crimes of each week of report by the age of the week at which they were
+    recorded, less cancellations. `weekly_rates` completes the newest weeks from it. Ages are whole weeks
+    and are counted back from the newest moment of which both calls and records are known, so that the
+    newest age of each week ends there. -#}
 {% set week_seconds = 7 * 24 * 3600 %}
 
 with settings as (
@@ -31,7 +32,7 @@ crimes as (
         cast(date_trunc('week', {{ local_time('crimes.reported_at', 'settings.timezone') }}) as date)
             as reported_week_on,
         crimes.is_in_frame,
-        -- what was rightly cancelled was a crime to be recorded until then
+        -- A crime that was rightly cancelled counts as one to be recorded until its cancellation.
         crimes.outcome_standard = 'justified' as is_rightly_cancelled,
         crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'justified') as has_record,
         crimes.outcome_standard in ('wrongly_cancelled', 'justified') as is_cancelled,
@@ -48,7 +49,7 @@ crimes as (
         or (crimes.outcome_standard = 'justified' and crimes.reason_code = 'RIGHTLY_CANCELLED')
 ),
 
--- whole weeks only: the first that the calls hold, the last that has ended
+-- Only whole weeks count: from the first that the calls hold in full to the last that has ended.
 days as (
     select
         min({{ local_date('calls.received_at', 'settings.timezone') }}) as first_on,
@@ -114,7 +115,7 @@ counted as (
     select
         changes.reported_week_on,
         changes.is_in_frame,
-        -- before the first whole age has passed: at once
+        -- A change before the first whole age has passed counts at age 0.
         greatest(
             coalesce(
                 (date_diff('second', weeks.age_one_at, changes.changed_at) + {{ week_seconds }})
@@ -134,7 +135,7 @@ universes as (
     select unnest(['frame', 'all']) as universe
 ),
 
--- each week has age 0, though nothing was reported in it
+-- Every week has a row of age 0, even if nothing was reported in it.
 cells as (
     select
         reported_week_on,

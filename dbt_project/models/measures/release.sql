@@ -22,7 +22,7 @@ versions as (
     select any_value(ruleset_version) as ruleset_version from rulesets
 ),
 
--- a hash over all phrases and terms: another lexicon cannot pass under an old name
+-- A hash over all phrases and terms, so that a changed lexicon cannot keep its old version.
 lexicon as (
     select left(md5(string_agg(entry, '' order by entry)), 10) as lexicon_version
     from (

@@ -1,6 +1,7 @@
-{#- Whether an officer came: a deputy chief constable said in 2018 that "in every case where there was a
-    vulnerable victim, we have sent an officer". Per call, not per crime: a call with one crime recorded
-    and one unrecorded is `unrecorded`. A call that an officer raised is left out, as one is there. -#}
+{#- Whether an officer came. A deputy chief constable said in 2018 that "in every case where there was a
+    vulnerable victim, we have sent an officer". The rows count calls, not crimes: a call with one recorded
+    and one unrecorded crime is `unrecorded`. Calls that an officer raised are left out, because an officer
+    is there already. -#}
 with calls as not materialized (
     select *
     from {{ ref('fct_calls') }}
@@ -19,7 +20,7 @@ reported_crimes as (
     select * from {{ ref('fct_reported_crimes') }}
 ),
 
--- what is counted in the standard ruleset
+-- The crimes that the standard ruleset counts.
 crimes as (
     select
         call_id,
@@ -52,7 +53,7 @@ labelled as (
     anti join vulnerable on calls.call_id = vulnerable.call_id
 ),
 
--- a source without a time must not look as if nobody had come
+-- Where a source gives no times at all, it must not look as if nobody had come.
 known as (
     select
         count(arrived_at) > 0 as has_arrivals,

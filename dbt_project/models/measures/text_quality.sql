@@ -1,5 +1,5 @@
-{#- What reading the text finds of what auditors found: a force can see it without any truth but its own
-    audits. The text model is cross-fitted, so each audited log is read by a model that has not seen it. -#}
+{#- How much of what auditors found is found by reading the text. A force needs nothing but its own audits
+    to see this. The text model is cross-fitted: each audited log is read by a model that has not seen it. -#}
 with standard as (
     select min_text_probability
     from {{ ref('rulesets') }}
@@ -18,7 +18,7 @@ readings as (
     select * from {{ ref('int_disclosure__text_reading') }}
 ),
 
-call_types as (
+call_types as not materialized (
     select * from {{ source('codes', 'call_types') }}
 ),
 
@@ -30,7 +30,7 @@ audited as (
             when coalesce(initial_types.offence_group, final_types.offence_group) is not null then 'frame'
             else 'other'
         end as universe,
-        -- a log without text names nothing
+        -- A log without text tells of no crime.
         coalesce(readings.lexicon_reading = 'crime', false) as is_named_by_lexicon,
         coalesce(readings.crime_probability >= standard.min_text_probability, false) as is_named_by_model,
         bool_or(readings.crime_probability is not null) over () as has_model

@@ -1,5 +1,6 @@
-{#- HMICFRS's estimate beside what is listed: two different things, told side by side. Recorded crime of the
-    last twelve months by whichever way it came, with the rate in the frame; the misses listed in that time. -#}
+{#- HMICFRS's estimate of unrecorded crime beside the number of crimes that this version lists, which is a
+    different thing. The estimate takes all recorded crime of the last twelve months, however it was
+    reported, and the recording rate in the frame; the list holds the unrecorded crimes of the same months. -#}
 with settings as (
     select
         settings.*,
@@ -15,7 +16,7 @@ offences as (
     select * from {{ source('codes', 'offences') }}
 ),
 
-groups as (
+groups as not materialized (
     select * from {{ ref('offence_groups') }}
 ),
 
@@ -60,7 +61,8 @@ recorded as (
     group by grouping sets ((), (records.offence_group))
 ),
 
--- of the same twelve months, however long the history: a worse year before it is none of this one's
+-- Only the same twelve months count, however long the history is, so that an earlier and worse year does not
+-- change the rate of this one.
 told as (
     select
         coalesce(crimes.offence_group, 'all') as offence_group,
@@ -105,7 +107,8 @@ final as (
         if(is_scaled, cast(round(recorded_count * 12 / months_covered) as bigint), recorded_count)
             as yearly_recorded_count,
         recording_rate,
-        -- HMICFRS's text rounds down; first to millionths, as 0.8 has no exact double
+        -- HMICFRS rounds down. The value is rounded to millionths first, because 0.8 has no exact binary
+        -- form.
         cast(floor(round({{ unrecorded_count('yearly_recorded_count', 'recording_rate') }}, 6)) as bigint)
             as estimated_unrecorded_count,
         listed_count as listed_unrecorded_count,

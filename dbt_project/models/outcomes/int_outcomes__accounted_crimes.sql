@@ -1,6 +1,7 @@
-{#- The inclusive superset: what the calls disclose, put against the records linked to them. A record
-    accounts for a disclosed crime of its own offence group first, then for any left; a record beyond
-    what is disclosed is a reported crime of its own, as a link is evidence that its call reported it. -#}
+{#- The disclosed crimes of each call matched with the records that are linked to it; this is the inclusive
+    superset. A record is matched with a disclosed crime of its own offence group first, and then with any
+    crime that is left. A record for which no disclosed crime is left is a reported crime of its own,
+    because a link is evidence that the call reported it. -#}
 with linked as (
     select
         links.*,
@@ -76,8 +77,8 @@ pairs as (
             and records_left.number_left = disclosed_left.number_left
 ),
 
--- a qualifier, or a code that names no crime, marks the log and not each of its crimes; a code of a crime
--- or the account says what was done by whom
+-- A qualifier, or a code that names no crime, marks the log as a whole and not each of its crimes. A crime
+-- code or the account says what was done and by whom.
 domestic as (
     select
         call_id,
@@ -95,7 +96,7 @@ final as (
         case when linked.crime_record_id is not null then 'linked_record' else disclosed.evidence_kind end
             as evidence_kind,
         coalesce(linked.offence_code, disclosed.evidence_code) as evidence_code,
-        -- the call's own evidence speaks, should the link not count
+        -- If the link does not count, the evidence of the call itself decides.
         disclosed.evidence_kind as call_evidence_kind,
         coalesce(linked.offence_group, disclosed.offence_group) as offence_group,
         coalesce(linked.is_rape, disclosed.is_rape) as is_rape,

@@ -1,6 +1,6 @@
-{#- Whether the agency's data can carry a recording rate at all. In West Midlands in 2018 HMICFRS could not
-    compute one: too few usable opening codes, and crime from the control room could not be told from crime
-    recorded directly. -#}
+{#- Whether a recording rate can be computed from the agency's data at all. For West Midlands in 2018
+    HMICFRS could not compute one, because there were too few usable opening codes, and because crime that
+    came through the control room could not be distinguished from crime that was recorded directly. -#}
 with settings as (
     select * from {{ source('landing', 'settings') }}
 ),

@@ -1,5 +1,5 @@
-{#- Whether a cancelled record was cancelled by the rules: the first check that fails, or `met`
-    (cancellation_rules.csv). A source that does not say why cannot be checked. -#}
+{#- Whether each cancelled record was cancelled by the rules (cancellation_rules.csv): the first check that
+    fails, or `met`. Where the source does not say why a record was cancelled, nothing can be checked. -#}
 with records as (
     select records.*
     from {{ ref('stg_crime_records') }} as records

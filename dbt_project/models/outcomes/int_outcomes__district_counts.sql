@@ -1,6 +1,7 @@
-{#- What districts are compared by: mature crimes, and how many independent ones they are worth. Crimes of one
-    call are recorded or missed together more often than by chance: the variance of the rate with calls as
-    units, over that with crimes as units, is the design effect (Kish). -#}
+{#- What districts are compared by: their mature crimes, and how many independent crimes these are worth.
+    The crimes of one call are recorded or missed together more often than by chance. The design effect
+    (Kish) measures that: the variance of the rate with calls as units, divided by the variance with crimes
+    as units. -#}
 with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
@@ -21,7 +22,7 @@ calls as (
     select * from {{ ref('stg_calls') }}
 ),
 
-call_types as (
+call_types as not materialized (
     select * from {{ source('codes', 'call_types') }}
 ),
 
@@ -63,7 +64,8 @@ counted as (
     inner join universes on universes.universe = 'all' or logs.is_in_frame
 ),
 
--- sums of whole numbers: of fractions, the order of addition would change the last digits from run to run
+-- Only whole numbers are summed. With fractions the order of addition would change the last digits from run
+-- to run.
 forces as (
     select
         universe,
@@ -83,7 +85,7 @@ rates as (
     from forces
 ),
 
--- the sum of (recorded - rate * due) ** 2 over calls, over what it would be of independent crimes
+-- The sum of (recorded - rate * due) ** 2 over all calls, divided by what it would be for independent crimes.
 effects as (
     select
         universe,

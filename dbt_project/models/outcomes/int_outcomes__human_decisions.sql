@@ -1,5 +1,5 @@
-{#- What people decided about a reported crime: the newest word holds. A report of rape is dismissed by two
-    people; by one alone it stays suspected. -#}
+{#- What people decided about a reported crime. The newest decision counts. Two people must dismiss a
+    report of rape; if only one does, the report stays suspected. -#}
 with decided as (
     select *
     from {{ ref('stg_decisions') }}

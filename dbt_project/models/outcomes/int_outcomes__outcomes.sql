@@ -1,6 +1,6 @@
-{#- One outcome per reported crime and ruleset (design 2). The order of the cases is the rule: a
-    record that counts settles it; then what people decided; then a legitimate reason, unless the text speaks
-    against it and the ruleset goes by possible evidence; then whether it can be known yet. -#}
+{#- One outcome per reported crime and ruleset. The order of the cases is the rule: a record that counts
+    decides first; then what people decided; then a legitimate reason, unless the text contradicts it and
+    the ruleset accepts possible evidence; and at last whether the outcome can be known yet. -#}
 with reported as (
     select * from {{ ref('int_outcomes__reported_crimes') }}
 ),
@@ -41,7 +41,7 @@ cancellations as (
     select * from {{ ref('int_outcomes__cancellations') }}
 ),
 
--- a reason of these counts less where the text model still gives a crime a chance
+-- These reasons are contested where the text model still gives a crime a sufficient probability.
 contested as (
     select
         kinds.rank,
@@ -72,7 +72,7 @@ judged as (
         settings.crime_records_as_of
     from reported
     inner join calls on reported.call_id = calls.call_id
-    -- a record beyond what is disclosed has no decision of its own
+    -- A record for which no disclosed crime was left has no decision of its own.
     left join decisions
         on reported.call_id = decisions.call_id and reported.crime_number = decisions.crime_number
     left join contested

@@ -1,7 +1,7 @@
-{#- Every crime that a call may have reported, numbered within its call: those that are disclosed or recorded,
-    and one more where a log may have told of one more than are accounted for. -#}
-{#- how many of the calls that report two crimes report a third; no figure is published, the simulated
-    years have one in eleven -#}
+{#- Every crime that a call may have reported, numbered within its call: the crimes that are disclosed or
+    recorded, and one more where the log may have told of one crime more than those. -#}
+{#- The share of the calls with two crimes that report a third. No figure is published; in the simulated
+    years it is one in eleven. -#}
 {% set third_share = 0.1 %}
 
 with accounted as not materialized (
@@ -58,7 +58,8 @@ all_found as (
     select * from further
 ),
 
--- how likely the call reports as many crimes as there are up to this one, what is recorded coming first
+-- The place of each crime in its call, recorded crimes first. The probability of a crime is that of the call
+-- reporting at least so many.
 placed as (
     select
         all_found.*,
@@ -103,7 +104,7 @@ final as (
             when placed.place = 1 then readings.crime_probability
             else
                 readings.second_probability
-                -- the second is a probability among calls that report any
+                -- The model gives the probability of a second crime among the calls that report any.
                 * if(placed.is_any_recorded, 1, readings.crime_probability)
                 * if(placed.place = 2, 1, {{ third_share }})
         end as miss_probability

@@ -1,11 +1,11 @@
-{#- An agency may deliver many rows per record (a row per charge, victim, supplement). What a record
-    says as a whole is taken from its first row in the file; GX rule CRM-05 warns where rows of
-    one record disagree on the offence. -#}
+{#- An agency may deliver several rows per record, for example one per charge, victim or supplement. What
+    holds for the whole record is taken from its first row in the file. The data-quality rule CRM-05 warns
+    where the rows of one record disagree on the offence. -#}
 with standing as not materialized (
     {{ standing_rows('crime_records') }}
 ),
 
--- few records have several rows, save at agencies that deliver them so
+-- Few records have several rows, except at agencies that deliver them that way.
 of_several_rows as (
     select
         natural_id,

@@ -1,4 +1,4 @@
-{#- A view over the landing: most models need few of its columns, and few rows of the text. -#}
+{#- A view over the landing, because most models need few of its columns and few rows of its text. -#}
 {{ config(materialized='view') }}
 
 with standing as (
