@@ -158,7 +158,7 @@ def differences(con: duckdb.DuckDBPyConnection, before: Relation, after: Relatio
         for name, one, other in (("before", before, after), ("after", after, before)):
             rows = con.execute(
                 f"select {columns} from {one.source} "
-                f"except all select {columns} from {other.source} limit {SHOWN_ROWS}"
+                f"except all select {columns} from {other.source} order by all limit {SHOWN_ROWS}"
             ).fetchall()
             found += [f"only {name}: {dict(zip(before.types, row, strict=False))}" for row in rows]
     return found
