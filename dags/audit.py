@@ -13,19 +13,20 @@ the cause start a new run. Monthly, and by hand for another period, size or univ
 """
 
 from airflow.sdk import DAG, Param
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import dag_arguments, day
 from cdi_airflow.operators import StepOperator
+from cdi_airflow.scheduling import BoundedTriggers
 
 for agency in load_valid_agencies():
     with DAG(
         **dag_arguments(agency, "audit", kind="now"),
         doc_md=__doc__,
-        schedule=CronTriggerTimetable("0 5 2 * *", timezone=agency.timezone),
-        start_date=agency.first_moment,
-        end_date=agency.last_moment,  # a finished publication is audited by hand only
+        # a finished publication is audited by hand only
+        schedule=BoundedTriggers(
+            "0 5 2 * *", agency.timezone, since=agency.first_moment, until=agency.last_moment
+        ),
         catchup=False,
         params={
             "logs": Param(1500, type="integer", minimum=1, description="Logs to audit."),
@@ -39,7 +40,10 @@ for agency in load_valid_agencies():
         names = ("logs", "universe", "starts_on", "ends_on", "auditors", "reason")
         given = {name: f"{{{{ params.{name} or '' }}}}" for name in names}
         draw = StepOperator(
-            task_id="draw", step="audit.draw_audit", arguments={"agency": agency.agency, **given}
+            task_id="draw",
+            step="audit.draw_audit",
+            arguments={"agency": agency.agency, **given},
+            tells_run=True,
         )
         draw >> StepOperator(
             task_id="worksheets",

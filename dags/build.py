@@ -35,7 +35,10 @@ for agency in load_valid_agencies():
     ):
         name = {"agency": agency.agency}
         known = {**name, "as_of": "{{ params.as_of or '' }}"}
-        build = StepOperator(task_id="build", step="build.make_build", arguments=known)
+        # the note of the run says if there was nothing to build; publish writes over it
+        build = StepOperator(
+            task_id="build", step="build.make_build", arguments=known, tells_run=True
+        )
         made = {**name, "version": build.output}
         asks = "{{ params.asks or '' }}"
         check = StepOperator(

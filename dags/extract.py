@@ -13,21 +13,21 @@ Then **landed** tells the build DAG, once per run, that there is something new.
 interval twice is a no-op). Other dates: trigger with `interval_start` and `interval_end`.
 """
 
-from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TaskGroup
-from airflow.timetables.interval import CronDataIntervalTimetable
 
 from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import asset, dag_arguments, deadline, moment
-from cdi_airflow.operators import ExtractOperator, StepOperator
+from cdi_airflow.operators import AnyNewOperator, ExtractOperator, StepOperator
+from cdi_airflow.scheduling import BoundedIntervals
 
 for agency in load_valid_agencies():
     with DAG(
         **dag_arguments(agency, "extract", kind="interval"),
         doc_md=__doc__,
-        schedule=CronDataIntervalTimetable(agency.schedule, timezone=agency.timezone),
-        start_date=agency.first_moment,
-        end_date=agency.last_moment,  # a finished publication has no runs after its period
+        # a finished publication has no runs after its period
+        schedule=BoundedIntervals(
+            agency.schedule, agency.timezone, since=agency.first_moment, until=agency.last_moment
+        ),
         catchup=False,  # gaps are filled by a backfill, on purpose
         deadline=deadline(agency),
         params={
@@ -35,10 +35,10 @@ for agency in load_valid_agencies():
             "interval_end": moment("UTC; blank: the run's own interval"),
         },
     ):
-        landed = EmptyOperator(
+        landed = AnyNewOperator(
             task_id="landed",
             outlets=[asset(agency, "landing")],
-            trigger_rule="none_failed_min_one_success",
+            otherwise="nothing new: the sources equal what was landed before",
         )
         for dataset, source in agency.sources.items():
             names = {"agency": agency.agency, "dataset": dataset}

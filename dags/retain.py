@@ -10,11 +10,11 @@ for, an hour at most. Monthly. An agency without `retention_days` has no such DA
 """
 
 from airflow.sdk import DAG
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import dag_arguments
 from cdi_airflow.operators import StepOperator
+from cdi_airflow.scheduling import BoundedTriggers
 
 for agency in load_valid_agencies():
     if not any(source.retention_days for source in agency.sources.values()):
@@ -22,11 +22,10 @@ for agency in load_valid_agencies():
     with DAG(
         **dag_arguments(agency, "retain", kind="now"),
         doc_md=__doc__,
-        schedule=CronTriggerTimetable("0 6 3 * *", timezone=agency.timezone),
-        start_date=agency.first_moment,
+        schedule=BoundedTriggers("0 6 3 * *", agency.timezone, since=agency.first_moment),
         catchup=False,
     ):
         StepOperator(
             task_id="retain", step="retain.retain", arguments={"agency": agency.agency},
-            retries=6, retry_delay=600,
+            tells_run=True, retries=6, retry_delay=600,
         )  # fmt: skip

@@ -12,13 +12,12 @@ Then **learnt** tells the build DAG, once per run, that there is something new.
 than clearing an old one. Monthly, and by hand whenever the force's ways of recording change.
 """
 
-from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from cdi.agency.load import load_valid_agencies
 from cdi_airflow.house import asset, dag_arguments
-from cdi_airflow.operators import StepOperator
+from cdi_airflow.operators import AnyNewOperator, StepOperator
+from cdi_airflow.scheduling import BoundedTriggers
 
 LEARN = {"links": "train.learn_links", "text": "train.learn_text"}
 
@@ -26,15 +25,16 @@ for agency in load_valid_agencies():
     with DAG(
         **dag_arguments(agency, "train", kind="now"),
         doc_md=__doc__,
-        schedule=CronTriggerTimetable("0 3 1 * *", timezone=agency.timezone),
-        start_date=agency.first_moment,
-        end_date=agency.last_moment,  # a finished publication learns nothing more by itself
+        # a finished publication learns nothing more by itself
+        schedule=BoundedTriggers(
+            "0 3 1 * *", agency.timezone, since=agency.first_moment, until=agency.last_moment
+        ),
         catchup=False,
     ):
-        learnt = EmptyOperator(
+        learnt = AnyNewOperator(
             task_id="learnt",
             outlets=[asset(agency, "weights")],
-            trigger_rule="none_failed_min_one_success",
+            otherwise="nothing was learnt: the notes of the tasks say why",
         )
         before = None
         for task, step in LEARN.items():

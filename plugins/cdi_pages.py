@@ -1,12 +1,15 @@
-"""Registers the pages of the published versions with Airflow: a menu entry and a tab on each DAG.
+"""Registers with Airflow what of ours it has to know by name.
 
-Airflow imports this file in every process, so the views themselves are imported by the API server
-alone, with the first request.
+These are the pages of the published versions (a menu entry and a tab on each DAG), and the classes
+that say when runs come and when they are late. Airflow imports this file in every process, so the
+views themselves are imported by the API server alone, with the first request.
 """
 
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
+
+from cdi_airflow.scheduling import BoundedIntervals, BoundedTriggers, RunCreated
 
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:
@@ -17,10 +20,12 @@ async def pages(scope: Any, receive: Any, send: Any) -> None:
 
 
 class CdiPages(AirflowPlugin):
-    """Menu entry, DAG tab, and what they show."""
+    """Menu entry, DAG tab and what they show; timetables and what deadlines count from."""
 
     name = "cdi_pages"
     # as Airflow declares them
+    timetables = [BoundedIntervals, BoundedTriggers]  # noqa: RUF012
+    deadline_references = [RunCreated]  # noqa: RUF012
     fastapi_apps = [{"app": pages, "url_prefix": "/cdi", "name": "cdi"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {

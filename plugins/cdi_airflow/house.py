@@ -5,10 +5,11 @@ from typing import Any
 
 from airflow.sdk import Asset, Param
 from airflow.sdk.definitions.callback import SyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.deadline import DeadlineAlert
 
 from cdi.agency.model import Agency
 from cdi_airflow.notifier import Notifier
+from cdi_airflow.scheduling import RunCreated
 
 
 def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
@@ -37,13 +38,13 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
 def deadline(agency: Agency) -> DeadlineAlert:
     """Tells people that a run has not landed its sources within the strictest freshness limit.
 
-    It counts from when the run was due, and ends with the run's success; so it also speaks when the
-    run failed and nobody has mended it.
+    It counts from when the run was created, and ends with the run's success; so it also speaks
+    when the run failed and nobody has mended it.
     """
     hours = min(source.max_age_hours for source in agency.sources.values())
     return DeadlineAlert(
         name="A source is late",
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=RunCreated(),
         interval=timedelta(hours=hours),
         # by the executor: so no triggerer is needed
         callback=SyncCallback(Notifier, kwargs={"what": "late"}),

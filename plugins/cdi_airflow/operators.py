@@ -1,4 +1,4 @@
-"""Operators: each runs one step of `cdi.steps`, writes its note, and fails clearly."""
+"""Operators: they run the steps of `cdi.steps`, write their notes, and fail clearly."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -136,6 +136,36 @@ class ExtractOperator(StepOperator):
             interval=interval,
             storage_options=self.storage_options(),
         )
+
+
+class AnyNewOperator(BaseOperator):
+    """The last task of a run with several parts: succeeds if one of the tasks before it did.
+
+    Otherwise the run has made nothing: the task is skipped, so that nothing follows from it, and
+    the run's note says why.
+
+    Args:
+        otherwise: The note of a run that has made nothing.
+    """
+
+    def __init__(self, *, otherwise: str, **kwargs: Any) -> None:
+        """Keep what to say; all parts may be skipped, and none may have failed."""
+        super().__init__(trigger_rule="none_failed", **kwargs)
+        self.otherwise = otherwise
+
+    def execute(self, context: Any) -> None:
+        """Ask Airflow for the states.
+
+        Raises:
+            AirflowSkipException: If all tasks before it were skipped.
+        """
+        ti = context["ti"]
+        states = ti.get_task_states(
+            dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=sorted(self.upstream_task_ids)
+        )
+        if "success" not in states[ti.run_id].values():
+            write_note(context, self.otherwise, of_run=True)
+            raise AirflowSkipException(self.otherwise)
 
 
 def _moment(text: str) -> datetime:

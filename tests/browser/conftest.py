@@ -12,13 +12,15 @@ from rich.console import Console
 
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.local import airflow
+from cdi.local import airflow as local_airflow
 from cdi.local.airflow import Client, open_airflow, read_password
 from cdi.local.run import Progress, dag_ids, default_interval
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_proofs.published import run_simulated
+from tests.slow.conftest import airflow as airflow  # a fixture
 
+PATIENCE = 60_000  # milliseconds
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
@@ -77,10 +79,22 @@ def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
             patch.delenv(name, raising=False)
         ensure_force()
         agency = load_agency("simulated")
-        with open_airflow(airflow.UI_COMPONENTS, dag_ids(agency)) as client:
+        with open_airflow(local_airflow.UI_COMPONENTS, dag_ids(agency)) as client:
             interval = default_interval(agency)
             Progress(client, Console(quiet=True)).follow(agency, interval)
             yield Ui(client, read_password(), home, shots)
+
+
+def logged_in(browser: Browser, url: str, password: str, size: str = "desktop") -> Page:
+    """A page behind the log-in."""
+    page = browser.new_page(viewport=SIZES[size])  # type: ignore[arg-type]
+    page.set_default_timeout(PATIENCE)
+    page.goto(url)
+    page.get_by_label("Username").fill("admin")
+    page.locator("input[type=password]").fill(password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/auth/login" not in url)
+    return page
 
 
 def watched(page: Page) -> list[str]:

@@ -9,29 +9,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from cdi.publish import parts
-from tests.browser.conftest import SIZES, Ui, watched
+from tests.browser.conftest import PATIENCE, SIZES, Ui, logged_in, watched
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-PATIENCE = 60_000
 NAME = "Northmoor Police (SIMULATED)"
-
-
-def logged_in(browser: Browser, ui: Ui, size: str = "desktop") -> Page:
-    """A page behind the log-in."""
-    page = browser.new_page(viewport=SIZES[size])  # type: ignore[arg-type]
-    page.set_default_timeout(PATIENCE)
-    page.goto(ui.client.url)
-    page.get_by_label("Username").fill("admin")
-    page.locator("input[type=password]").fill(ui.password)
-    page.keyboard.press("Enter")
-    page.wait_for_url(lambda url: "/auth/login" not in url)
-    return page
 
 
 @pytest.fixture(params=SIZES)
 def page(request: pytest.FixtureRequest, browser: Browser, ui: Ui) -> Iterator[Page]:
     """A logged-in page, at each size; nothing may be asked of another host."""
-    made = logged_in(browser, ui, request.param)
+    made = logged_in(browser, ui.client.url, ui.password, request.param)
     problems = watched(made)
     yield made
     assert [p for p in problems if p.startswith("http")] == []
@@ -99,7 +86,7 @@ def why_it_changed(page: Page, ui: Ui) -> None:
 
 
 def test_three_clicks_lead_to_why_the_rate_changed(browser: Browser, ui: Ui) -> None:
-    page = logged_in(browser, ui)
+    page = logged_in(browser, ui.client.url, ui.password)
     page.goto(f"{ui.client.url}/dags")
     page.get_by_role("link", name=f"{NAME}: build").first.click()
     # the tab, not the menu's entry
@@ -143,7 +130,7 @@ def test_our_index_pages_are_for_everybody(page: Page, ui: Ui, path: str) -> Non
 
 
 def test_each_published_part_opens_without_an_error(browser: Browser, ui: Ui) -> None:
-    page = logged_in(browser, ui)
+    page = logged_in(browser, ui.client.url, ui.password)
     problems = watched(page)
     opened = 0
     for part in parts.PARTS:
