@@ -36,7 +36,12 @@ told as (
             and code.call_id is null
             and row_number() over (
                 partition by evidence.call_id
-                order by evidence.evidence_rank desc, evidence.evidence_kind asc, evidence.offence_group asc
+                order by
+                    evidence.evidence_rank desc,
+                    evidence.evidence_kind asc,
+                    evidence.offence_group asc,
+                    evidence.counting_class is null desc,
+                    evidence.evidence_code asc
             ) = 1
         )
 ),
