@@ -21,7 +21,7 @@ from cdi.people.worklist_sheet import write_worklist_csv
 from cdi.report import worklist
 from cdi.report.worklist import mark_text, page_names
 from tests.conftest import SmallAgency
-from tests.unit.test_decision_sheet import fill
+from tests.unit.people.test_worklist_sheet import fill
 
 
 def listed(small: SmallAgency) -> list[tuple[object, ...]]:

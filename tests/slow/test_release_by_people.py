@@ -21,7 +21,7 @@ from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.pipeline.test_releases import WHY, broken_marts
 from tests.slow.conftest import RunningAirflow, processes_of, wait_for
 from tests.slow.test_airflow import WHOLE
-from tests.unit.test_notifier import HookHandler, serving
+from tests.unit.plugins.test_notifier import HookHandler, serving
 
 BUILD = "testville__build"
 # the processes of Airflow read the rules from a folder of the test's

@@ -48,7 +48,7 @@ from cdi.people.worklist_sheet import write_worklist_csv
 from cdi.quality import releases
 from cdi.quality.releases import version_content_id
 from cdi.sql import connect
-from tests.unit.test_open_extract import FIRST, crime, crimes, released, version
+from tests.unit.open_extract.test_blocks import FIRST, crime, crimes, released, version
 
 PINNED = Path(__file__).resolve().parents[1] / "data" / "pinned"
 KEY = bytes(range(32))

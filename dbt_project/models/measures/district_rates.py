@@ -3,8 +3,7 @@
 
 def model(dbt, session):
     """Estimate the districts together; see cdi.monitoring.districts."""
-    from cdi.monitoring import districts
-    from cdi.monitoring.districts import district_rates
+    from cdi.monitoring.districts import COLUMNS, district_rates
     from cdi.sql import relation
 
     dbt.config(materialized="table")
@@ -12,4 +11,4 @@ def model(dbt, session):
     reasons = [reason for (reason,) in unmet.select("reason").fetchall()]
     counts = dbt.ref("int_outcomes__district_counts").order("universe, district")
     rows = district_rates(counts.to_arrow_table(), "; ".join(reasons) or None)
-    return relation(session, districts.COLUMNS, rows)
+    return relation(session, COLUMNS, rows)

@@ -3,8 +3,7 @@
 
 def model(dbt, session):
     """Complete the triangle; see cdi.monitoring.weeks."""
-    from cdi.monitoring import weeks
-    from cdi.monitoring.weeks import weekly_rates
+    from cdi.monitoring.weeks import COLUMNS, weekly_rates
     from cdi.sql import relation
 
     dbt.config(materialized="table")
@@ -12,4 +11,4 @@ def model(dbt, session):
     reasons = [reason for (reason,) in unmet.select("reason").fetchall()]
     changes = dbt.ref("recording_triangle").to_arrow_table()
     rows = weekly_rates(changes, "; ".join(reasons) or None)
-    return relation(session, weeks.COLUMNS, rows)
+    return relation(session, COLUMNS, rows)

@@ -53,7 +53,7 @@ def _chart(k: Floats, n: Floats, sigma_z: float) -> Chart:
     return Chart(float(centre), np.maximum(centre - half, 0), np.minimum(centre + half, 1), sigma_z)
 
 
-def test_dispersion(k: Floats, n: Floats | None = None) -> tuple[float, float, float]:
+def measure_dispersion(k: Floats, n: Floats | None = None) -> tuple[float, float, float]:
     """Whether counts scatter more than chance: Wetherill and Brown's test.
 
     Args:

@@ -23,6 +23,8 @@ def run_suites(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], d
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    from cdi.quality import gx_duckdb  # noqa: F401  registers `add_duckdb`
+
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_duckdb(

@@ -19,7 +19,7 @@ from cdi.audit.estimators import (
 from cdi.audit.intervals import korn_graubard, logit_t
 from cdi.errors import AuditError
 
-ORACLE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "estimator_oracle"
+ORACLE = Path(__file__).resolve().parents[4] / "shared" / "reference" / "estimator_oracle"
 needs_oracle = pytest.mark.skipif(
     not ORACLE.is_dir(), reason="the oracle's frame and sample are kept outside the repository"
 )

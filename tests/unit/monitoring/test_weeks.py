@@ -108,7 +108,7 @@ def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
 
 A_BUILD = """
 import sys, duckdb
-from cdi.audit import weeks
+from cdi.monitoring.weeks import COLUMNS, weekly_rates
 from cdi.sql import relation
 
 con = duckdb.connect()
@@ -116,8 +116,8 @@ changes = con.sql('''
     select 'all' as universe, date '2017-01-02' as reported_week_on, 0 as age_weeks,
         true as is_mature, 9 as recorded_change, 9 as due_change, 0 as untimed_count
 ''')
-rows = weeks.table(changes.to_arrow_table(), None)
-assert len(relation(con, weeks.COLUMNS, rows)) == 1
+rows = weekly_rates(changes.to_arrow_table(), None)
+assert len(relation(con, COLUMNS, rows)) == 1
 assert not {"pandas", "scipy"} & set(sys.modules)
 """
 

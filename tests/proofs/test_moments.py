@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from cdi_force import truth
 from cdi_force.narrative import write_narrative
 from cdi_force.population import simulate_year
 from cdi_force.scenario import load_scenario
@@ -76,7 +75,7 @@ def test_a_row_speaks_first_for_crime_that_is_recorded_later(
             crimes={"log": np.array([0, 0, 1, 3])},
         ),
     )
-    monkeypatch.setattr(truth, "call_ids", lambda _: np.array(["A", "B", "C", "D"]))
+    monkeypatch.setattr(moments, "call_ids", lambda _: np.array(["A", "B", "C", "D"]))
     fresh = [(np.array([0, 2, 3]), np.array([0, 1, 2, 3]))]
 
     def shares(listed: list[tuple[str, bool]]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from cdi.audit.intervals import wilson
 from cdi.monitoring.limits import (
     funnel_limits,
     laney_limits,
+    measure_dispersion,
     p_chart,
     shrink_districts,
-    test_dispersion,
 )
 
 # Wetherill and Brown 1991: 30 samples of 50; and 30 Poisson counts
@@ -21,7 +21,7 @@ POISSON = np.array([11, 8, 13, 11, 13, 17, 25, 23, 11, 16, 9, 15, 10, 16, 12, 8,
 
 
 def test_dispersion_is_that_of_wetherill_and_brown() -> None:
-    binomial, poisson = test_dispersion(BINOMIAL, OF), test_dispersion(POISSON)
+    binomial, poisson = measure_dispersion(BINOMIAL, OF), measure_dispersion(POISSON)
     assert binomial == pytest.approx((0.7644566, 22.16924, 0.8131149), rel=1e-6)
     assert poisson == pytest.approx((1.472203, 42.69388, 0.04857906), rel=1e-6)
 

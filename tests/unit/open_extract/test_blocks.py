@@ -365,7 +365,7 @@ def test_parts_of_0_do_not_tell_a_0_that_is_withheld(
         parts = ("missed", "unrecorded", "wrongly_cancelled")
         assert [release()[name] for name in parts] == [0, 0, 0]
         monkeypatch.setattr(
-            blocks, "protect", lambda added, _: np.arange(len(added.values)) == place
+            blocks, "protect_system", lambda added, _: np.arange(len(added.values)) == place
         )
         assert [release()[name] for name in parts] == [None, None, None]
 
