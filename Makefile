@@ -88,6 +88,7 @@ check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint, dbt-bouncer
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros
+	$(BIN)/sqlfluff lint --processes 2 --templater placeholder src
 	$(BIN)/yamllint --strict .
 	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .
 	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml

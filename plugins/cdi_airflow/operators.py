@@ -71,10 +71,10 @@ class StepOperator(BaseOperator):
             # the run's note says why it failed
             write_note(context, str(error), of_run=True)
             raise AirflowFailException(str(error)) from error
-        self.log.info("%s", done.evidence)
-        write_note(context, done.evidence, of_run=self.tells_run)
+        self.log.info("%s", done.note)
+        write_note(context, done.note, of_run=self.tells_run)
         if not done.is_new:
-            raise AirflowSkipException(done.evidence)
+            raise AirflowSkipException(done.note)
         return done.result
 
 

@@ -107,4 +107,4 @@ class ConfirmRelease(_AskOperator):
         except CdiError as error:
             write_note(context, str(error), of_run=True)
             raise AirflowFailException(str(error)) from error
-        write_note(context, f"released by {by} and {second}: {reason}\n{done.evidence}")
+        write_note(context, f"released by {by} and {second}: {reason}\n{done.note}")

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,3 +50,57 @@ def take_lock(folder: Path, what: str) -> Iterator[None]:
                 "wait for it; the lock goes when its process ends",
             ) from None
         yield
+
+
+def sha256_of_file(file: Path) -> str:
+    """Hash the bytes of a file, a piece at a time."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def write_whole(file: Path) -> Iterator[Path]:
+    """Write a file under a temporary name beside it, then rename it: nobody ever meets half of it.
+
+    Args:
+        file: The file to make or to replace.
+
+    Yields:
+        The temporary file; it is removed if the block fails.
+    """
+    written = file.with_name(f".{file.name}.next")
+    try:
+        yield written
+        written.replace(file)
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file whole, in UTF-8; see `write_whole`."""
+    with write_whole(file) as written:
+        written.write_text(text, encoding="utf-8")
+
+
+def write_json(file: Path, value: Any, *, sort_keys: bool = False) -> None:
+    """Write a value as indented JSON, whole; see `write_whole`."""
+    write_text(file, json.dumps(value, indent=2, sort_keys=sort_keys) + "\n")
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def append_line(file: Path, line: str) -> None:
+    """Append a line to a file and wait until it is on the disk.
+
+    Args:
+        file: Made, with its folder, if it is not there.
+        line: Without its end.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as handle:
+        handle.write(f"{line}\n")
+        handle.flush()
+        os.fsync(handle.fileno())

@@ -1,7 +1,8 @@
 """Small helpers to compose SQL safely: identifiers are quoted, values are bound."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,18 @@ def connect(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb
     con.execute("set enable_progress_bar = false")
     con.execute("set preserve_insertion_order = true")
     return con
+
+
+@cache
+def read_query(file: Path) -> str:
+    """Read a query that stands in a file of its own, ``sql/<name>.sql`` of its room.
+
+    There a linter sees it; values are bound as ``$name``.
+
+    Args:
+        file: The file.
+    """
+    return file.read_text(encoding="utf-8")
 
 
 def ident(name: str) -> str:
@@ -105,3 +118,24 @@ def scalar(
 
 # SQLite has one writer at a time: how long another waits for it, instead of SQLite's five seconds.
 SQLITE_LOCK_SECONDS = 20
+
+
+def create_table(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, str],
+    rows: Iterable[Mapping[str, Any]] = (),
+) -> None:
+    """Make a table from rows.
+
+    Args:
+        con: A file that is being made.
+        name: Schema and name.
+        columns: DuckDB type by column, in their order.
+        rows: Each with all of the columns.
+    """
+    con.execute(f"create table {name} ({', '.join(f'{c} {t}' for c, t in columns.items())})")
+    values = [[row[column] for column in columns] for row in rows]
+    if values:
+        marks = ", ".join("?" for _ in columns)
+        con.executemany(f"insert into {name} values ({marks})", values)

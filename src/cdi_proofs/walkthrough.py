@@ -147,9 +147,9 @@ def render_walkthrough() -> str:
     """The page, from the version that is published in the state folder."""
     agency = load_agency(paths.SIMULATED)
     file = paths.published(agency.agency) / "current" / "recording.duckdb"
-    planned = plan_version(agency)
+    version = plan_version(agency)
     with (
-        build_part(planned, *STAGING) as part,
+        build_part(version, *STAGING) as part,
         connect(part, read_only=True) as landed,
         connect(file, read_only=True) as published,
     ):
@@ -161,7 +161,7 @@ def render_walkthrough() -> str:
             variant=VARIANT,
         )
     # hashes of all that was learnt from, to the last bit: another place, another name
-    for kind, learnt in planned.weights.items():
+    for kind, learnt in version.weights.items():
         text = text.replace(learnt.version, f"{kind}-version")
     return text
 

@@ -504,6 +504,6 @@ def test_steps_of_the_dag_skip_what_was_drawn_and_fail_on_what_was_asked(
     days = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
     step = draw_audit("testville", logs="60", auditors="1207, 1311", **days)
     assert step.result == "frame_20260105_20260107_1"
-    assert "4 worksheets" in write_worksheets("testville", str(step.result)).evidence
+    assert "4 worksheets" in write_worksheets("testville", str(step.result)).note
     with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
         draw_audit("testville", logs="60", auditors="1207,1311", **days)

@@ -66,7 +66,7 @@ def told_by_steps(agency: SmallAgency) -> list[str]:
     version = str(steps[-1].result)
     after = (check_marts, write_report, publish_version)
     steps += [step("testville", version) for step in after]
-    return [f"{step.evidence} {step.result}" for step in steps]
+    return [f"{step.note} {step.result}" for step in steps]
 
 
 def test_planted_personal_data_is_in_nothing_that_is_shown(

@@ -135,11 +135,11 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
         small.run()
     version = json.loads((paths.published("testville") / ".next" / "version.json").read_text())
     step = check_marts("testville", version["version"], asks="True")
-    assert step.evidence.startswith("held until two people release it")
+    assert step.note.startswith("held until two people release it")
     (held,) = read_held("testville", version["version"])
     assert (held.rule_id, held.what) == ("MART-15", version["version"])
     step = release_and_check("testville", version["version"], WHY, "ada", "bo")
-    assert "Released by ada, bo" in step.evidence
+    assert "Released by ada, bo" in step.note
     assert small.run()
     assert small.published.resolve().name != version["version"]  # the decision was landed
     assert small.rows(

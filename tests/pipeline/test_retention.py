@@ -50,7 +50,7 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     limit(small, calls=1)
     done = retain("testville")
     assert done.is_new
-    assert "- 5  accepted rows of the landing" in done.evidence  # four calls, one decision
+    assert "- 5  accepted rows of the landing" in done.note  # four calls, one decision
     assert landed() == YOUNG == ["T-0005"]
     (batch,) = accepted_batches("testville", "calls")
     counts = [batch.manifest[fate] for fate in landing_batches.FATES]
@@ -65,7 +65,7 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     assert landed() == YOUNG
     again = retain("testville")
     assert not again.is_new
-    assert again.evidence.startswith("- nothing is older than its limit")
+    assert again.note.startswith("- nothing is older than its limit")
 
 
 def test_a_run_that_was_stopped_is_finished_by_the_next(

@@ -103,9 +103,9 @@ def test_fifty_readers_during_twenty_publishes_see_one_version_per_connection(
                 "fct_calls set row_hash = $version",
                 "recording_rate set withheld_reason = $version",
             ):
-                con.execute(f"update {change}", {"version": marked.version})
+                con.execute(f"update {change}", {"version": marked.name})
         publish_folder(marked)
-        return marked.version
+        return marked.name
 
     versions = [publish_marked(0)]
     stop = tmp_path / "stop"

@@ -24,7 +24,7 @@ from cdi.audit.predictions import Frame
 
 FORCE = "force"
 LEAST_ASSISTED = 30  # audited crimes of a domain from which predictions may assist
-LEAST_EXPECTED = 40  # crimes of a domain, in the audit as planned
+LEAST_EXPECTED = 40  # crimes of a domain, in the audit as version
 UNPLANNED = f"the plan expects fewer than {LEAST_EXPECTED} of its crimes"
 UNSURE = f"fewer than {intervals.LEAST_SIZE} crimes, or too wide an interval (NCHS)"
 

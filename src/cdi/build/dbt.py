@@ -20,12 +20,12 @@ LARGE = 10_000_000
 # ---------------------------------------------------------------------- dbt
 
 
-def run_dbt(planned: Version, private: Path, models: tuple[str, ...] = ()) -> None:
+def run_dbt(version: Version, private: Path, models: tuple[str, ...] = ()) -> None:
     """One `dbt build` in a process of its own: no lock outlives it.
 
     With models: these and what they need, to learn from; nothing is tested then.
     """
-    target = target_folder(planned, models)
+    target = target_folder(version, models)
     # what dbt has parsed names the files of its checkout: another's is not taken over
     checkout = target / "project_folder.txt"
     if target.is_dir() and (
@@ -45,7 +45,7 @@ def run_dbt(planned: Version, private: Path, models: tuple[str, ...] = ()) -> No
         "--log-level-file", "info",  # each statement stands in compiled/ and run/ already
         "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
         "--target-path", str(target), "--exclude-resource-type", "unit_test", *chosen,
-        *(["--threads", "1"] if planned.rows > LARGE else []),
+        *(["--threads", "1"] if version.rows > LARGE else []),
     ]  # fmt: skip
     env = {
         **os.environ,
@@ -57,13 +57,13 @@ def run_dbt(planned: Version, private: Path, models: tuple[str, ...] = ()) -> No
     if done.returncode:
         raise BuildError(
             "BUILD-DBT",
-            f"dbt build failed for {planned.agency.agency}:\n{_failures(target, done.stdout)}",
+            f"dbt build failed for {version.agency.agency}:\n{_failures(target, done.stdout)}",
             f"read {target / 'dbt.log'}; the published version is untouched",
         )
 
 
-def target_folder(planned: Version, models: tuple[str, ...] = ()) -> Path:
-    return paths.home() / "dbt" / ".".join((planned.agency.agency, *models))
+def target_folder(version: Version, models: tuple[str, ...] = ()) -> Path:
+    return paths.home() / "dbt" / ".".join((version.agency.agency, *models))
 
 
 def read_results(target: Path) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def _failures(target: Path, output: str) -> str:
     return "\n".join(told) or output[-2000:]
 
 
-def read_manifest(planned: Version) -> dict[str, Any]:
+def read_manifest(version: Version) -> dict[str, Any]:
     """What dbt knows of the project since the build."""
-    file = target_folder(planned) / "manifest.json"
+    file = target_folder(version) / "manifest.json"
     return dict(json.loads(file.read_text(encoding="utf-8")))

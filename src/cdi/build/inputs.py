@@ -12,28 +12,28 @@ from cdi.files import sha256_of_json
 from cdi.landing import batches as landing_batches
 from cdi.learning.links import open_links_weights
 from cdi.learning.text import open_text_weights
-from cdi.sql import ident, literal
+from cdi.sql import create_table, ident, literal
 
 # ---------------------------------------------------------------------- what dbt reads
 
 
-def open_landing(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
+def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     """Make the schemas `landing` (views over Parquet) and `codes` (the agency's code maps)."""
     con.execute("create schema landing")
     con.execute("create schema codes")
-    agency = planned.agency
+    agency = version.agency
     for dataset in DATASETS:
-        _view_rows(con, planned, dataset)
-    create_table(con, "landing.batches", BATCH_COLUMNS, _batch_rows(planned))
-    create_table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(planned))
-    _collect_quarantine(con, planned)
-    open_links_weights(con, planned.weights.get("links"))
+        _view_rows(con, version, dataset)
+    create_table(con, "landing.batches", BATCH_COLUMNS, _batch_rows(version))
+    create_table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(version))
+    _collect_quarantine(con, version)
+    open_links_weights(con, version.weights.get("links"))
     open_text_weights(
-        con, planned.weights.get("text"), sha256_of_json(hash_code_parts(agency))[:10]
+        con, version.weights.get("text"), sha256_of_json(hash_code_parts(agency))[:10]
     )
     newest = {
         name: max((batch_as_of(b) for b in some), default=None)
-        for name, some in planned.batches.items()
+        for name, some in version.batches.items()
     }
     create_table(
         con,
@@ -48,7 +48,7 @@ def open_landing(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
                 "timezone": agency.timezone,
                 "licence": agency.licence,
                 "cancelled_statuses": list(agency.cancelled_statuses),
-                "as_of": naive_utc(planned.as_of),
+                "as_of": naive_utc(version.as_of),
                 "calls_as_of": naive_utc(newest["calls"]),
                 "crime_records_as_of": naive_utc(newest["crime_records"]),
             }
@@ -88,16 +88,7 @@ def naive_utc(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
 
 
-def create_table(
-    con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str], rows: list[dict[str, Any]]
-) -> None:
-    con.execute(f"create table {name} ({', '.join(f'{c} {t}' for c, t in columns.items())})")
-    if rows:
-        marks = ", ".join(f"${column}" for column in columns)
-        con.executemany(f"insert into {name} values ({marks})", rows)
-
-
-def _batch_rows(planned: Version) -> list[dict[str, Any]]:
+def _batch_rows(version: Version) -> list[dict[str, Any]]:
     return [
         {
             "dataset": name,
@@ -106,12 +97,12 @@ def _batch_rows(planned: Version) -> list[dict[str, Any]]:
             "delivery": batch.manifest["delivery"],
             "as_of": naive_utc(batch_as_of(batch)),
         }
-        for name, some in planned.batches.items()
+        for name, some in version.batches.items()
         for batch in some
     ]
 
 
-def _file_rows(planned: Version) -> list[dict[str, Any]]:
+def _file_rows(version: Version) -> list[dict[str, Any]]:
     return [
         {
             "dataset": name,
@@ -126,14 +117,14 @@ def _file_rows(planned: Version) -> list[dict[str, Any]]:
             "duplicate_count": file["duplicates"],
             "erased_count": file.get("erased", 0),
         }
-        for name, some in planned.batches.items()
+        for name, some in version.batches.items()
         for batch in some
         for file in batch.manifest["files"]
-        if datetime.fromisoformat(file["as_of"]) <= planned.as_of
+        if datetime.fromisoformat(file["as_of"]) <= version.as_of
     ]
 
 
-def _view_rows(con: duckdb.DuckDBPyConnection, planned: Version, dataset: str) -> None:
+def _view_rows(con: duckdb.DuckDBPyConnection, version: Version, dataset: str) -> None:
     """A view over the dataset's accepted rows, with the place of each batch in the order.
 
     It has no rows if the agency has no such dataset. What a batch has no column for, as it was
@@ -142,7 +133,7 @@ def _view_rows(con: duckdb.DuckDBPyConnection, planned: Version, dataset: str) -
     columns = output_columns(dataset)
     nulls = {name: f"cast(null as {kind}) as {ident(name)}" for name, kind in columns.items()}
     parts = []
-    for batch in planned.batches.get(dataset, []):
+    for batch in version.batches.get(dataset, []):
         landed = batch.manifest["columns"]
         names = ", ".join(ident(name) if name in landed else nulls[name] for name in columns)
         parts.append(
@@ -150,16 +141,16 @@ def _view_rows(con: duckdb.DuckDBPyConnection, planned: Version, dataset: str) -
             f"from read_parquet({literal(str(batch.rows))})"
         )
     # as-of questions: what a later file brought was not known yet
-    known = f"where source_as_of <= {literal(str(naive_utc(planned.as_of)))}::timestamp"
+    known = f"where source_as_of <= {literal(str(naive_utc(version.as_of)))}::timestamp"
     if not parts:
         parts, known = [f"select {', '.join(nulls.values())}, 0 as batch_seq"], "where false"
     con.execute(f"create view landing.{dataset} as from ({' union all '.join(parts)}) {known}")
 
 
-def _collect_quarantine(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
+def _collect_quarantine(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     columns = {"dataset": "VARCHAR", "batch_id": "VARCHAR", **landing_batches.QUARANTINE_COLUMNS}
     create_table(con, "landing.quarantined_rows", columns, [])
-    for name, some in planned.batches.items():
+    for name, some in version.batches.items():
         for batch in some:
             # what is published never held the encrypted originals, not even for a moment
             con.execute(

@@ -15,11 +15,11 @@ from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.audit.tables import create_audit_tables
 from cdi.build.dbt import read_manifest, read_results, run_dbt, target_folder
-from cdi.build.inputs import create_table, open_landing
+from cdi.build.inputs import open_landing
 from cdi.build.version import Version, hash_code_parts
 from cdi.files import take_lock
 from cdi.landing.tombstones import read_tombstones
-from cdi.sql import comment, connect, fetch_dicts, ident, literal, scalar
+from cdi.sql import comment, connect, create_table, fetch_dicts, ident, literal, scalar
 
 # of the files that any DuckDB 1.x opens
 STORAGE_VERSION = "v1.0.0"
@@ -29,7 +29,7 @@ STORAGE_VERSION = "v1.0.0"
 DIMENSIONS = ("evidence_kinds", "offence_groups", "reasons", "rulesets")
 
 
-def build_file(planned: Version) -> Path:
+def build_file(version: Version) -> Path:
     """Build the private file.
 
     Returns:
@@ -39,25 +39,25 @@ def build_file(planned: Version) -> Path:
         BusyError: BUILD-BUSY if another build of the agency runs.
         BuildError: BUILD-DBT if dbt fails.
     """
-    with take_lock(paths.published(planned.agency.agency), planned.agency.agency):
-        shutil.rmtree(planned.folder, ignore_errors=True)
-        planned.folder.mkdir(parents=True)
-        _create_file(planned.file)
-        with connect(planned.file) as con:
-            open_landing(con, planned)
-        run_dbt(planned, planned.file)
-        with connect(planned.file) as con:
-            _keep_run_results(con, planned)
-            _keep_lineage(con, planned)
-            _keep_audits(con, planned)
+    with take_lock(paths.published(version.agency.agency), version.agency.agency):
+        shutil.rmtree(version.folder, ignore_errors=True)
+        version.folder.mkdir(parents=True)
+        _create_file(version.file)
+        with connect(version.file) as con:
+            open_landing(con, version)
+        run_dbt(version, version.file)
+        with connect(version.file) as con:
+            _keep_run_results(con, version)
+            _keep_lineage(con, version)
+            _keep_audits(con, version)
             _close_landing(con)
             _describe_codes(con)
             _open_views(con)
-        (planned.folder / "version.json").write_text(
-            json.dumps(_describe_version(planned), indent=2, sort_keys=True) + "\n",
+        (version.folder / "version.json").write_text(
+            json.dumps(_describe_version(version), indent=2, sort_keys=True) + "\n",
             encoding="utf-8",
         )
-    return planned.file
+    return version.file
 
 
 def _create_file(file: Path) -> None:
@@ -67,41 +67,41 @@ def _create_file(file: Path) -> None:
 
 
 @contextlib.contextmanager
-def build_part(planned: Version, *models: str) -> Iterator[Path]:
+def build_part(version: Version, *models: str) -> Iterator[Path]:
     """A private file of some models and what they need, for learning; removed after the block.
 
     Args:
-        planned: What to read.
+        version: What to read.
         models: Names of the models; dbt tests nothing here.
 
     Raises:
         BusyError: BUILD-BUSY if the same is being made already.
         BuildError: BUILD-DBT if dbt fails.
     """
-    home = paths.weights(planned.agency.agency)
+    home = paths.weights(version.agency.agency)
     with (
         take_lock(home, " ".join(models)),
         tempfile.TemporaryDirectory(dir=home, prefix=".") as folder,
     ):
-        file = Path(folder) / planned.file.name
+        file = Path(folder) / version.file.name
         with connect(file) as con:
-            open_landing(con, planned)
-        run_dbt(planned, file, models)
+            open_landing(con, version)
+        run_dbt(version, file, models)
         yield file
 
 
-def _describe_version(planned: Version) -> dict[str, Any]:
+def _describe_version(version: Version) -> dict[str, Any]:
     return {
-        "agency": planned.agency.agency,
-        "version": planned.version,
-        "fingerprint": planned.fingerprint,
-        "as_of": planned.as_of.isoformat(),
+        "agency": version.agency.agency,
+        "version": version.name,
+        "fingerprint": version.fingerprint,
+        "as_of": version.as_of.isoformat(),
         "batches": {
-            name: [b.manifest["batch_id"] for b in some] for name, some in planned.batches.items()
+            name: [b.manifest["batch_id"] for b in some] for name, some in version.batches.items()
         },
-        "weights": {kind: learnt.version for kind, learnt in planned.weights.items()},
-        "code": hash_code_parts(planned.agency),
-        "erasures": len(read_tombstones(planned.agency.agency)),
+        "weights": {kind: learnt.version for kind, learnt in version.weights.items()},
+        "code": hash_code_parts(version.agency),
+        "erasures": len(read_tombstones(version.agency.agency)),
     }
 
 
@@ -148,10 +148,10 @@ def _open_views(con: duckdb.DuckDBPyConnection) -> None:
         comment(con, f"main.{view}", text, dict(columns), kind="view")
 
 
-def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
+def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     """The table `run_results`: each model, seed and test of the build, with seconds and rows."""
     rows = []
-    for result in read_results(target_folder(planned)):
+    for result in read_results(target_folder(version)):
         kind, _, name = result["unique_id"].split(".", 2)
         relation = result.get("relation_name")
         is_table = kind in ("model", "seed") and relation
@@ -186,9 +186,9 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
     )
 
 
-def _keep_lineage(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
+def _keep_lineage(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     """The table `lineage`: what each table is made from."""
-    known = read_manifest(planned)
+    known = read_manifest(version)
     names = {
         key: f"{node['schema']}.{node.get('identifier') or node['alias']}"
         for key, node in (known["nodes"] | known["sources"]).items()
@@ -208,19 +208,19 @@ def _keep_lineage(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
     )
 
 
-def _keep_audits(con: duckdb.DuckDBPyConnection, planned: Version) -> None:
+def _keep_audits(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     """The tables of the audits: rates with intervals."""
     rows = {}
-    if planned.batches.get(READINGS):
+    if version.batches.get(READINGS):
         from cdi.audit.results import result_rows  # scipy takes a second to import
 
-        rows = result_rows(con, planned.agency.agency, planned.agency.cancelled_statuses)
+        rows = result_rows(con, version.agency.agency, version.agency.cancelled_statuses)
     create_audit_tables(con, rows)
 
 
-def summarise_build(planned: Version) -> str:
+def summarise_build(version: Version) -> str:
     """A few lines for the task's note: models with rows and seconds, tests passed."""
-    with connect(planned.file, read_only=True) as con:
+    with connect(version.file, read_only=True) as con:
         models = fetch_dicts(
             con, "select node, row_count, execution_seconds from main.run_results "
             "where resource_type = 'model' order by node"
@@ -229,7 +229,7 @@ def summarise_build(planned: Version) -> str:
             con, "select count(*) from main.run_results where resource_type = 'test' "
             "and status = 'pass'"
         )  # fmt: skip
-    lines = [f"version {planned.version}, as of {planned.as_of:%Y-%m-%d %H:%M} UTC"]
+    lines = [f"version {version.name}, as of {version.as_of:%Y-%m-%d %H:%M} UTC"]
     lines += [
         f"- {m['node']}: {m['row_count']:,} rows, {m['execution_seconds']:.2f} s" for m in models
     ]

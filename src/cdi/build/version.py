@@ -1,6 +1,6 @@
 """What a version is: the batches, settings and code that it is built from, under one name.
 
-A version is planned from the landing before a build, and read back from its folder afterwards.
+A version is version from the landing before a build, and read back from its folder afterwards.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Version:
     learns_from: str = ""
 
     @property
-    def version(self) -> str:
+    def name(self) -> str:
         """Name of the version: as_of and the fingerprint's start."""
         return f"{self.as_of:%Y%m%dT%H%M}-{self.fingerprint[:10]}"
 
@@ -188,7 +188,7 @@ def read_current(agency: str) -> dict[str, Any] | None:
     return read_description(folder) if is_whole else None
 
 
-def is_current(planned: Version) -> bool:
+def is_current(version: Version) -> bool:
     """Whether the published version is what this plan would make."""
-    published = read_current(planned.agency.agency)
-    return published is not None and published["fingerprint"] == planned.fingerprint
+    published = read_current(version.agency.agency)
+    return published is not None and published["fingerprint"] == version.fingerprint

@@ -41,15 +41,15 @@ from days
 """
 
 
-def write_open_extract(planned: Version) -> Path:
+def write_open_extract(version: Version) -> Path:
     """Write the folder ``open/`` beside the private file.
 
     Returns:
         The folder.
     """
-    folder = planned.folder / "open"
-    with open_for_extract(planned.file) as con:
-        make_extract(con, paths.released(planned.agency.agency), folder)
+    folder = version.folder / "open"
+    with open_for_extract(version.file) as con:
+        make_extract(con, paths.released(version.agency.agency), folder)
     return folder
 
 

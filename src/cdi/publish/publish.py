@@ -15,11 +15,11 @@ from cdi.publish.parts import WHOLE_VERSION
 KEPT_VERSIONS = 5
 
 
-def publish_folder(planned: Version) -> Path:
+def publish_folder(version: Version) -> Path:
     """Make the private folder the current version.
 
     Args:
-        planned: What was built, checked and reported.
+        version: What was built, checked and reported.
 
     Returns:
         The published version's folder.
@@ -28,38 +28,38 @@ def publish_folder(planned: Version) -> Path:
         BuildError: PUBLISH-INCOMPLETE if a part is missing or the file was not closed; the
             published version is untouched.
     """
-    _check_complete(planned)
-    home = paths.published(planned.agency.agency)
-    target = home / "versions" / planned.version
+    _check_complete(version)
+    home = paths.published(version.agency.agency)
+    target = home / "versions" / version.name
     target.parent.mkdir(exist_ok=True)
-    for file in planned.folder.rglob("*"):
+    for file in version.folder.rglob("*"):
         if file.is_file():
             file.chmod(0o444)
     if target.exists():
         # the same version was published before and its link removed: equal by construction
         target.rename(target.with_name(f".{target.name}.old"))
-    planned.folder.rename(target)
+    version.folder.rename(target)
     link = home / ".current.new"
     link.unlink(missing_ok=True)
-    link.symlink_to(Path("versions") / planned.version)
+    link.symlink_to(Path("versions") / version.name)
     link.replace(home / "current")
-    _prune(home, planned.version)
+    _prune(home, version.name)
     return target
 
 
-def _check_complete(planned: Version) -> None:
-    missing = [part for part in WHOLE_VERSION if not (planned.folder / part).is_file()]
+def _check_complete(version: Version) -> None:
+    missing = [part for part in WHOLE_VERSION if not (version.folder / part).is_file()]
     if missing:
-        raise _incomplete(planned, f"{', '.join(missing)} missing")
-    logs = [file.name for file in planned.folder.glob("*.wal")]
+        raise _incomplete(version, f"{', '.join(missing)} missing")
+    logs = [file.name for file in version.folder.glob("*.wal")]
     if logs:
-        raise _incomplete(planned, f"{logs[0]} shows that the file was not closed")
+        raise _incomplete(version, f"{logs[0]} shows that the file was not closed")
 
 
-def _incomplete(planned: Version, why: str) -> BuildError:
+def _incomplete(version: Version, why: str) -> BuildError:
     return BuildError(
         "PUBLISH-INCOMPLETE",
-        f"{planned.folder} is not a complete build of {planned.version}: {why}",
+        f"{version.folder} is not a complete build of {version.name}: {why}",
         "run the build again; the published version is untouched",
     )
 

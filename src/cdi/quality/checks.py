@@ -113,11 +113,11 @@ def find_refusals(agency: Agency, batch: Batch) -> dict[int, list[str]]:
     return found
 
 
-def check_marts(planned: Version) -> list[dict[str, Any]]:
+def check_marts(version: Version) -> list[dict[str, Any]]:
     """Check the private file; on success add the table `data_quality` and the validation page.
 
     Args:
-        planned: What was built.
+        version: What was built.
 
     Returns:
         The results of both borders: of each batch it was built from, and of the marts.
@@ -126,28 +126,28 @@ def check_marts(planned: Version) -> list[dict[str, Any]]:
         GateError: GATE-MARTS if a rule of severity `fail` does not hold; nothing is published.
     """
     suites = [load_suite("marts", name) for name in suite_names("marts")]
-    with connect(planned.file) as con:
+    with connect(version.file) as con:
         for suite in suites:
             derive_columns(con, suite)
-    results, _ = run_suites(planned.file, suites)
-    with connect(planned.file) as con:
+    results, _ = run_suites(version.file, suites)
+    with connect(version.file) as con:
         for suite in suites:
             con.execute(f"drop view {checked_columns(suite)}")
-    failed = apply_waivers(planned.agency, version_content_id(planned), results)
-    write_results_file(planned.folder, results)
-    results = batch_results(planned) + results
-    page = planned.folder / "validation.html"
-    write_validation_page(page, planned.agency, results, f"Version {planned.version}")
+    failed = apply_waivers(version.agency, version_content_id(version), results)
+    write_results_file(version.folder, results)
+    results = batch_results(version) + results
+    page = version.folder / "validation.html"
+    write_validation_page(page, version.agency, results, f"Version {version.name}")
     if failed:
         raise GateError(
             "GATE-MARTS",
-            f"version {planned.version} of {planned.agency.agency} was not published:\n"
+            f"version {version.name} of {version.agency.agency} was not published:\n"
             + _raise_if_broken(failed),
             f"look at {page}; the published version is untouched. Mend the cause, or have two "
-            f"people release it ({paths.CDI} release {planned.agency.agency})",
+            f"people release it ({paths.CDI} release {version.agency.agency})",
             [r["rule_id"] for r in failed],
         )
-    with connect(planned.file) as con:
+    with connect(version.file) as con:
         write_results_table(con, results)
     return results
 

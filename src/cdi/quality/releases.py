@@ -50,17 +50,17 @@ def batch_content_id(batch: Batch) -> str:
     return str(batch.manifest["content_sha256"])
 
 
-def version_content_id(planned: Version) -> str:
+def version_content_id(version: Version) -> str:
     """What a version's failures are about: all it was built from, save people's decisions.
 
     The release is itself a decision; when that is landed, it must still hold.
     """
     content = {
         dataset: [batch.manifest["content_sha256"] for batch in some]
-        for dataset, some in planned.batches.items()
+        for dataset, some in version.batches.items()
         if dataset != DECISIONS
     }
-    return _sha256([content, planned.as_of.isoformat()])
+    return _sha256([content, version.as_of.isoformat()])
 
 
 def apply_waivers(
@@ -109,9 +109,9 @@ def find_stopped(agency: Agency) -> list[Held]:
     return found
 
 
-def find_stopped_of_version(planned: Version) -> list[Held]:
+def find_stopped_of_version(version: Version) -> list[Held]:
     """The failures that stopped the private version; none if its check went well."""
-    return _held(planned.folder, version_content_id(planned), planned.version)
+    return _held(version.folder, version_content_id(version), version.name)
 
 
 def _held(folder: Path, about: str, what: str) -> list[Held]:

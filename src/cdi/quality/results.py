@@ -59,10 +59,10 @@ def write_results_file(folder: Path, results: list[dict[str, Any]]) -> None:
     (folder / releases.RESULTS).write_text(text + "\n", encoding="utf-8")
 
 
-def batch_results(planned: Version) -> list[dict[str, Any]]:
+def batch_results(version: Version) -> list[dict[str, Any]]:
     return [
         result
-        for some in planned.batches.values()
+        for some in version.batches.values()
         for batch in some
         for result in json.loads((batch.folder / releases.RESULTS).read_text(encoding="utf-8"))
     ]

@@ -68,27 +68,27 @@ def _relations(con: duckdb.DuckDBPyConnection, schema: str, kind: str) -> Iterat
         }
 
 
-def write_dictionary(planned: Version) -> Path:
+def write_dictionary(version: Version) -> Path:
     """Write ``dictionary.html`` and ``dbt_docs.html`` beside the private file.
 
     Returns:
         Path of the dictionary.
     """
-    with connect(planned.file, read_only=True) as con:
+    with connect(version.file, read_only=True) as con:
         page = render(
             "dictionary.html.j2",
-            agency=planned.agency,
-            is_simulated=planned.agency.is_simulated,
-            version=planned.version,
+            agency=version.agency,
+            is_simulated=version.agency.is_simulated,
+            version=version.name,
             parts=dictionary_parts(con),
         )
-    file = planned.folder / "dictionary.html"
+    file = version.folder / "dictionary.html"
     file.write_text(page, encoding="utf-8")
-    (planned.folder / "dbt_docs.html").write_text(_dbt_docs(planned), encoding="utf-8")
+    (version.folder / "dbt_docs.html").write_text(_dbt_docs(version), encoding="utf-8")
     return file
 
 
-def _dbt_docs(planned: Version) -> str:
+def _dbt_docs(version: Version) -> str:
     """What `dbt docs generate --static` writes, without its seconds: dbt's page with the manifest.
 
     Raises:
@@ -100,7 +100,7 @@ def _dbt_docs(planned: Version) -> str:
     catalog: dict[str, Any] = {"metadata": {}, "nodes": {}, "sources": {}, "errors": None}
     inlined = {
         "<head>": f'<head><meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        '"MANIFEST.JSON INLINE DATA"': json.dumps(read_manifest(planned)).replace("</", "<\\/"),
+        '"MANIFEST.JSON INLINE DATA"': json.dumps(read_manifest(version)).replace("</", "<\\/"),
         '"CATALOG.JSON INLINE DATA"': json.dumps(catalog),
     }
     for place, content in inlined.items():

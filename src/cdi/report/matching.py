@@ -17,19 +17,19 @@ RUNGS = {
 }
 
 
-def write_matching_page(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
+def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
     """Write ``matching.html`` beside the private file.
 
     Args:
         con: The private file.
-        planned: Whose it is.
+        version: Whose it is.
 
     Returns:
         Path of the page.
     """
     from cdi.report.charts import Drawing  # altair takes a second to import
 
-    drawing = Drawing(is_simulated=planned.agency.is_simulated)
+    drawing = Drawing(is_simulated=version.agency.is_simulated)
     calibration = fetch_dicts(con, CALIBRATION)
     figure = None
     if calibration:
@@ -41,9 +41,9 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, planned: Version) -> Pat
         )
     page = render(
         "matching.html.j2",
-        agency=planned.agency,
-        is_simulated=planned.agency.is_simulated,
-        version=planned.version,
+        agency=version.agency,
+        is_simulated=version.agency.is_simulated,
+        version=version.name,
         release=fetch_dicts(con, "from release")[0],
         totals=fetch_dicts(con, TOTALS)[0],
         rungs=fetch_dicts(con, BY_RUNG, {"rungs": list(RUNGS)}),
@@ -54,7 +54,7 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, planned: Version) -> Pat
         routes=fetch_dicts(con, UNMATCHED),
         rulesets=fetch_dicts(con, "from rules.rulesets order by min_evidence_rank desc"),
     )
-    file = planned.folder / "matching.html"
+    file = version.folder / "matching.html"
     file.write_text(page, encoding="utf-8")
     return file
 

@@ -28,39 +28,39 @@ COMPARED_COUNTRY = "GB"  # whose published rates an agency is put beside
 LOST_CLOSURES = 4  # that the flow names; the others are one
 
 
-def write_pages(planned: Version) -> None:
+def write_pages(version: Version) -> None:
     """Write all pages of a version beside its private file: report, match report, worklist.
 
     Args:
-        planned: What was built and checked.
+        version: What was built and checked.
     """
     # altair and openpyxl take a second to import, and only this step needs them
     from cdi.report.charts import Drawing
     from cdi.report.matching import write_matching_page
     from cdi.report.worklist import write_worklist
 
-    with connect(planned.file, read_only=True) as con:
+    with connect(version.file, read_only=True) as con:
         con.execute("set memory_limit = '2GB'")  # what it has read it would keep
-        drawing = Drawing(is_simulated=planned.agency.is_simulated)
-        values = _gathered(con, planned, drawing)
-        page = render("report.html.j2", compared=_compared(planned), **values)
-        (planned.folder / "report.html").write_text(page, encoding="utf-8")
-        write_matching_page(con, planned)
-        write_worklist(con, planned)
+        drawing = Drawing(is_simulated=version.agency.is_simulated)
+        values = _gathered(con, version, drawing)
+        page = render("report.html.j2", compared=_compared(version), **values)
+        (version.folder / "report.html").write_text(page, encoding="utf-8")
+        write_matching_page(con, version)
+        write_worklist(con, version)
 
 
 def _gathered(
-    con: duckdb.DuckDBPyConnection, planned: Version, drawing: "Drawing"
+    con: duckdb.DuckDBPyConnection, version: Version, drawing: "Drawing"
 ) -> dict[str, Any]:
     """All that the report tells."""
-    agency = planned.agency
+    agency = version.agency
     rates, audit, in_time = read_headline(con), read_audited(con), _in_time(con)
     by_group = _by(con, "offence_group", "offence_group_name")
     return {
         "release": fetch_dicts(con, "from release")[0],
         "agency": agency,
         "is_simulated": agency.is_simulated,
-        "version": planned.version,
+        "version": version.name,
         "audit": audit,
         "withheld_audits": fetch_dicts(con, "from audits where withheld_reason is not null"),
         "rates": rates,
@@ -119,13 +119,13 @@ def _weeks(con: duckdb.DuckDBPyConnection, which: str) -> list[Row]:
     )
 
 
-def _compared(planned: Version) -> dict[str, Any] | None:
+def _compared(version: Version) -> dict[str, Any] | None:
     """The private version against the published one; None if there is none of the same shape."""
-    if read_current(planned.agency.agency) is None:
+    if read_current(version.agency.agency) is None:
         return None
     try:
-        before = paths.published(planned.agency.agency) / "current"
-        return write_comparison(before, planned.folder)
+        before = paths.published(version.agency.agency) / "current"
+        return write_comparison(before, version.folder)
     except BuildError:
         return None
 

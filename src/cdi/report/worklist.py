@@ -42,27 +42,27 @@ CANDIDATES = 5  # records shown of a log
 Row = dict[str, Any]
 
 
-def write_worklist(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
+def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
     """Write the folder ``worklist/`` beside the private file.
 
     Args:
         con: The private file.
-        planned: Whose it is.
+        version: Whose it is.
 
     Returns:
         The folder.
     """
-    folder = planned.folder / FOLDER
+    folder = version.folder / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
     (release,) = fetch_dicts(con, "from release")
     listed = fetch_dicts(con, LISTED, {"rows": SHEET_ROWS})
-    rows = [_listed(row, number, planned) for number, row in enumerate(listed, 2)]
+    rows = [_listed(row, number, version) for number, row in enumerate(listed, 2)]
     reasons = con.execute(
         "select reason_code, reason_name from rules.reasons where is_legitimate order by all"
     ).fetchall()
-    title = f"Worklist of {planned.agency.name}, version {planned.version}"
-    if planned.agency.is_simulated and "SIMULATED" not in title:
+    title = f"Worklist of {version.agency.name}, version {version.name}"
+    if version.agency.is_simulated and "SIMULATED" not in title:
         title = f"SIMULATED: {title}"
     write_worklist_csv(folder / "worklist.csv", rows)
     made_at = release["as_of"]
@@ -70,8 +70,8 @@ def write_worklist(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
 
     paged = _paged(rows)
     pages = page_names(row["call_id"] for row in paged)
-    common = {"agency": planned.agency, "is_simulated": planned.agency.is_simulated,
-              "release": release, "version": planned.version}  # fmt: skip
+    common = {"agency": version.agency, "is_simulated": version.agency.is_simulated,
+              "release": release, "version": version.name}  # fmt: skip
     in_time = sorted((r for r in paged if _is_in_time(r)), key=lambda r: r["hours_left"])
     page = render(
         "worklist.html.j2",
@@ -88,7 +88,7 @@ def write_worklist(con: duckdb.DuckDBPyConnection, planned: Version) -> Path:
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
     if pages:
-        told = read_stories(con, planned.agency, list(pages))
+        told = read_stories(con, version.agency, list(pages))
         order = list(pages)
         for place, call in enumerate(order):
             page = render(
@@ -118,7 +118,7 @@ def _paged(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["reported_crime_id"] in chosen]
 
 
-def _listed(row: Row, number: int, planned: Version) -> Row:
+def _listed(row: Row, number: int, version: Version) -> Row:
     """A row of the list, with what the sheet says besides, and its number there."""
     return row | {
         "sheet_row": number,
@@ -128,8 +128,8 @@ def _listed(row: Row, number: int, planned: Version) -> Row:
         "second_person": None,
         "reason_code": None,
         "note": None,
-        "version": planned.version,
-        "data": "SIMULATED" if planned.agency.is_simulated else None,
+        "version": version.name,
+        "data": "SIMULATED" if version.agency.is_simulated else None,
     }
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 def make_build(agency: str, as_of: datetime | None = None) -> Step:
     """Build the private file, unless the published version is already that; see `cdi.build`."""
-    planned = plan_version(load_agency(agency), as_of)
-    if is_current(planned):
-        return Step(False, f"nothing changed: version {planned.version} is published")
-    build_file(planned)
-    return Step(True, summarise_build(planned), planned.version)
+    built = plan_version(load_agency(agency), as_of)
+    if is_current(built):
+        return Step(False, f"nothing changed: version {built.name} is published")
+    build_file(built)
+    return Step(True, summarise_build(built), built.name)
 
 
 def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
@@ -40,11 +40,11 @@ def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
     from cdi.quality.checks import summarise_results
     from cdi.quality.releases import find_stopped_of_version
 
-    planned = resume_version(load_agency(agency), version)
+    built = resume_version(load_agency(agency), version)
     try:
-        results = checks.check_marts(planned)
+        results = checks.check_marts(built)
     except GateError as error:
-        if not asks or not all(held.is_releasable for held in find_stopped_of_version(planned)):
+        if not asks or not all(held.is_releasable for held in find_stopped_of_version(built)):
             raise
         return Step(True, f"held until two people release it\n{error}", version)
     return Step(True, summarise_results(r for r in results if r["border"] == "marts"), version)
@@ -71,18 +71,18 @@ def write_report(agency: str, version: str) -> Step:
     """Write the pages and the open extract; see `report`, `dictionary` and `open_extract`."""
     from cdi.open_extract.write import write_open_extract  # its solver takes a second to import
 
-    planned = resume_version(load_agency(agency), version)
+    built = resume_version(load_agency(agency), version)
     with ThreadPoolExecutor(1) as pool:  # its solver has a core to itself
-        extract = pool.submit(write_open_extract, planned)
-        write_pages(planned)
-        write_dictionary(planned)
+        extract = pool.submit(write_open_extract, built)
+        write_pages(built)
+        write_dictionary(built)
         extract.result()
-    return Step(True, summary_as_list(read_summary(planned.file)), version)
+    return Step(True, summary_as_list(read_summary(built.file)), version)
 
 
 def publish_version(agency: str, version: str) -> Step:
     """Make the private folder the current version; see `cdi.publish`."""
-    planned = resume_version(load_agency(agency), version)
-    folder = publish_folder(planned)
-    told = summary_as_list(read_summary(folder / planned.file.name))
-    return Step(True, f"published {planned.version}\n{told}\n- {folder}", planned.version)
+    built = resume_version(load_agency(agency), version)
+    folder = publish_folder(built)
+    told = summary_as_list(read_summary(folder / built.file.name))
+    return Step(True, f"published {built.name}\n{told}\n- {folder}", built.name)

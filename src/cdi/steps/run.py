@@ -28,14 +28,14 @@ def run_directly(agency: str, interval: Interval, as_of: datetime | None = None)
 
 def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
     """Build, check, report and publish; None if the published version is already that."""
-    planned = plan_version(load_agency(agency), as_of)
-    if is_current(planned):
+    version = plan_version(load_agency(agency), as_of)
+    if is_current(version):
         return None
-    build_file(planned)
-    check_marts(agency, planned.version)
-    write_report(agency, planned.version)
-    publish_version(agency, planned.version)
-    return planned.version
+    build_file(version)
+    check_marts(agency, version.name)
+    write_report(agency, version.name)
+    publish_version(agency, version.name)
+    return version.name
 
 
 def is_up_to_date(agency: str, interval: Interval) -> bool:

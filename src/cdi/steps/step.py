@@ -9,10 +9,10 @@ class Step:
 
     Attributes:
         is_new: False if there was nothing to do.
-        evidence: A few lines for people: shown as the task's note.
+        note: A few lines for people: shown as the task's note.
         result: Name of what it made (batch id, version), or None.
     """
 
     is_new: bool
-    evidence: str
+    note: str
     result: str | None = None

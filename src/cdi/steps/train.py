@@ -20,17 +20,17 @@ from cdi.steps.step import Step
 
 def learn_links(agency: str, as_of: datetime | None = None) -> Step:
     """Learn the weights that links are scored by; see `cdi.learning.links`."""
-    planned = plan_version(load_agency(agency), as_of)
-    known = planned.weights.get("links")
-    if known is not None and known.described["learnt_from"] == planned.learns_from:
+    version = plan_version(load_agency(agency), as_of)
+    known = version.weights.get("links")
+    if known is not None and known.described["learnt_from"] == version.learns_from:
         return Step(False, f"nothing changed since version {known.version} was learnt")
-    proven = count_proven(planned.batches)
+    proven = count_proven(version.batches)
     if proven < links.MIN_PROVEN:
         return Step(False, f"{proven:,} records name a call; {links.MIN_PROVEN:,} are needed to "
                            "learn from, so the shipped weights are used")  # fmt: skip
-    with build_part(planned, *links.MODELS) as file:
+    with build_part(version, *links.MODELS) as file:
         learnt = save_weights(
-            agency, "links", planned.as_of, planned.learns_from, partial(write_links_weights, file)
+            agency, "links", version.as_of, version.learns_from, partial(write_links_weights, file)
         )
     if known is not None and known.version == learnt.version:
         return Step(False, f"nothing new: the landing teaches version {learnt.version} again")
@@ -39,19 +39,19 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
 
 def learn_text(agency: str, as_of: datetime | None = None) -> Step:
     """Learn the model that reads logs, from the audits; see `cdi.learning.text`."""
-    planned = plan_version(load_agency(agency), as_of)
-    known = planned.weights.get("text")
-    if known is not None and known.described["learnt_from"] == planned.learns_from:
+    version = plan_version(load_agency(agency), as_of)
+    known = version.weights.get("text")
+    if known is not None and known.described["learnt_from"] == version.learns_from:
         return Step(False, f"nothing changed since version {known.version} was learnt")
     too_few = (f"fewer than {text.MIN_LOGS} audited logs, or too few with and without a "
                "crime, to learn from: the lexicon reads alone")  # fmt: skip
-    if count_audited(planned.batches) < text.MIN_LOGS:
+    if count_audited(version.batches) < text.MIN_LOGS:
         return Step(False, too_few)
-    with build_part(planned, text.MODEL) as file:
+    with build_part(version, text.MODEL) as file:
         if not has_enough_lessons(file):
             return Step(False, too_few)
         learnt = save_weights(
-            agency, "text", planned.as_of, planned.learns_from, partial(write_text_model, file)
+            agency, "text", version.as_of, version.learns_from, partial(write_text_model, file)
         )
     if known is not None and known.version == learnt.version:
         return Step(False, f"nothing new: the landing teaches version {learnt.version} again")
@@ -60,9 +60,9 @@ def learn_text(agency: str, as_of: datetime | None = None) -> Step:
 
 def learn_missing(agency: str, as_of: datetime | None = None) -> None:
     """Learn each kind of weights that the agency has no version of yet."""
-    planned = plan_version(load_agency(agency), as_of)
+    version = plan_version(load_agency(agency), as_of)
     for kind, step in LEARN.items():
-        if kind not in planned.weights:
+        if kind not in version.weights:
             step(agency, as_of)
 
 

@@ -106,7 +106,7 @@ def test_a_build_takes_the_newest_weights_and_names_them(ran: SmallAgency) -> No
 def test_too_few_proven_links_teach_nothing_and_it_is_said(ran: SmallAgency) -> None:
     step = learn_links("testville")
     assert not step.is_new
-    assert step.evidence.startswith("1 records name a call; 500 are needed")
+    assert step.note.startswith("1 records name a call; 500 are needed")
 
 
 def test_the_same_landing_teaches_the_same_version(
@@ -120,12 +120,12 @@ def test_the_same_landing_teaches_the_same_version(
     learnt = find_newest_weights("sample", "links")
     assert learnt is not None
     assert learnt.described["counts"]["proven"] > 0
-    assert "nothing changed" in learn_links("sample").evidence
-    version = plan_version(sample).version
+    assert "nothing changed" in learn_links("sample").note
+    version = plan_version(sample).name
     # told to learn again from the same state, it says the same
     known = json.loads((learnt.folder / "weights.json").read_text())
     (learnt.folder / "weights.json").write_text(json.dumps({**known, "learnt_from": "elsewhere"}))
     step = learn_links("sample")
     assert not step.is_new
-    assert f"teaches version {learnt.version} again" in step.evidence
-    assert plan_version(sample).version == version
+    assert f"teaches version {learnt.version} again" in step.note
+    assert plan_version(sample).name == version
