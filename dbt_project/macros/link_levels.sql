@@ -1,9 +1,7 @@
-{#-
-    How far a record `r` and a call `c` agree, a column per comparison; a rule of the house, and the only
-    place where its bounds stand. Where either side does not know, the level is `unknown`, which weighs nothing.
-
-    The lag is from call to report; where the record knows only when the crime occurred, from there to the call.
--#}
+{#- How far a record `r` and a call `c` agree, a column per comparison; a rule of the house, and the only
+    place where its bounds stand. Where either side does not know, the level is `unknown`, which weighs
+    nothing. The lag is from call to report; where the record knows only when the crime occurred, from
+    there to the call. -#}
 {% macro link_comparisons() -%}
     {{ return(['time', 'distance', 'address', 'offence', 'name', 'birth_date', 'reference', 'taken']) }}
 {%- endmacro %}

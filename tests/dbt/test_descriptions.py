@@ -34,10 +34,10 @@ def test_a_description_that_three_columns_share_is_a_doc_block() -> None:
     assert repeated == set()
 
 
-def test_each_doc_block_serves_three_columns_or_more() -> None:
+def test_each_doc_block_serves_several_columns() -> None:
     blocks = (paths.DBT_PROJECT / "models" / "columns.md").read_text(encoding="utf-8")
     names = re.findall(r"\{% docs (\w+) %\}", blocks)
     assert names == sorted(set(names))
     text = "".join(file.read_text(encoding="utf-8") for file in property_files())
     used = Counter(re.findall(r"""doc\(["'](\w+)["']\)""", text))
-    assert {name for name in names if used[name] < 3} == set()
+    assert {name for name in names if used[name] < 2} == set()
