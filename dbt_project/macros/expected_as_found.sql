@@ -1,4 +1,5 @@
-{#- A generic test: over all rows, what was expected and what was found differ by no more than a share. -#}
+{#- A generic test that the sum expected and the sum found over all rows differ by no more than a given
+    share. -#}
 {% test expected_as_found(model, expected, found, within) %}
 select
     sum({{ expected }}) as expected,

@@ -1,6 +1,6 @@
-{#- A generic test of what a row is: no two rows share the key, and neither a part of it nor one of the
-    columns `filled` is null. One test a model: each costs a build some 20 ms, whatever it reads. Args:
-    key: Columns that name a row. filled: Further columns that are never null. -#}
+{#- A generic test of the grain: no two rows share the key, and no column of the key or of `filled` is null.
+    It is one test per model, because each test costs a build some 20 ms whatever it reads.
+    Args: key: Columns that identify a row. filled: Further columns that are never null. -#}
 {% test grain(model, key, filled=[]) %}
 select
     'repeated' as fault,

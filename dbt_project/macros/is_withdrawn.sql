@@ -1,5 +1,6 @@
-{#- A row of a snapshot that the newest snapshot (by what it speaks of, then by arrival) no longer has.
-    Rows of `changes` batches are never withdrawn: their absence says nothing. -#}
+{#- Whether a row comes from a snapshot and the newest snapshot no longer has it. The newest snapshot is
+    the one with the latest as_of, and of equal ones the last to arrive. Rows of `changes` batches are
+    never withdrawn, because such a batch leaves out what did not change. -#}
 {% macro is_withdrawn(dataset) %}
     batch_seq in (
         select seq

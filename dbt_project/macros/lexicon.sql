@@ -1,9 +1,10 @@
 {#-
-    The lexicon as SQL. Its rows are read when a model runs and become constants: DuckDB compiles a
-    constant pattern once and a pattern from a column once a row.
+    The lexicon as SQL. Its rows are read when a model runs and become constants, because DuckDB compiles a
+    constant pattern once but a pattern from a column once per row.
 -#}
 
-{#- Rows of a seed as a list of dictionaries, in the order of a column; none while dbt only parses. -#}
+{#- The rows of a seed as a list of dictionaries, ordered by a column. The list is empty while dbt only
+    parses. -#}
 {% macro seed_rows(seed, order) %}
     {%- set rows = [] -%}
     {%- if execute -%}
@@ -14,7 +15,7 @@
     {{- return(rows) -}}
 {% endmacro %}
 
-{#- A pattern with its {terms} written out; a term may use others. -#}
+{#- A pattern in which every {term} is replaced by its words. A term may use other terms. -#}
 {% macro written_out(pattern, terms) %}
     {%- set found = namespace(pattern=pattern) -%}
     {%- for _ in range(4) -%}
@@ -26,8 +27,8 @@
 {% endmacro %}
 
 {#-
-    The lexicon's entries: a dictionary per lexicon_id, in which `literal` is a SQL literal that matches
-    any of its phrases as whole words.
+    The entries of the lexicon: one dictionary per lexicon_id. Its `literal` is a SQL literal of a regular
+    expression that matches any phrase of the entry as whole words.
 -#}
 {% macro lexicon_entries() %}
     {%- set terms = {} -%}
@@ -50,7 +51,7 @@
     {{- return(entries.values() | list) -}}
 {% endmacro %}
 
-{#- An account without its clauses that deny something: what is left is asserted. -#}
+{#- An account without the clauses that deny something, so that only what it asserts is left. -#}
 {% macro asserted(account, entries) %}
     {%- set denials = [] -%}
     {%- for entry in entries if entry.meaning == 'negates_clause' -%}
@@ -66,7 +67,7 @@
     ) -}}
 {% endmacro %}
 
-{#- The ids of those of some entries that a text says, as a list. -#}
+{#- The ids, as a list, of the given entries whose phrases occur in a text. -#}
 {% macro lexicon_ids(entries, text) %}
     {%- set cases = [] -%}
     {%- for entry in entries -%}

@@ -1,7 +1,10 @@
-{#- How far a record `r` and a call `c` agree, a column per comparison; a rule of the house, and the only
-    place where its bounds stand. Where either side does not know, the level is `unknown`, which weighs
-    nothing. The lag is from call to report; where the record knows only when the crime occurred, from
-    there to the call. -#}
+{#-
+    How far a record `r` and a call `c` agree: one column per comparison. The bounds of the levels stand here and
+    nowhere else. Where either side has no value, the level is `unknown`, which has no weight.
+
+    The lag is the time from the call to the report. Where the record has only the time of the crime, it is the
+    time from the crime to the call.
+-#}
 {% macro link_comparisons() -%}
     {{ return(['time', 'distance', 'address', 'offence', 'name', 'birth_date', 'reference', 'taken']) }}
 {%- endmacro %}

@@ -1,7 +1,6 @@
-{#-
-    Whole metres east or north of a row: of the national grid, or else of longitude and latitude around the
-    latitude `middle`. BIGINT, as squared INTEGER metres overflow.
--#}
+{#- Position of a row in whole metres to the east or north: on the national grid, or else computed from
+    longitude and latitude around the latitude `middle`. It is a BIGINT, because the square of INTEGER
+    metres overflows. -#}
 {% macro link_metres(side, axis, middle) -%}
     {%- set degrees = {
         'easting': side ~ '.longitude * 111320 * cos(radians(' ~ middle ~ '))',
@@ -10,7 +9,7 @@
     cast(coalesce({{ side }}.{{ axis }}, {{ degrees[axis] }}) as bigint)
 {%- endmacro %}
 
-{#- A hash to join on; of null it is null, as `hash(null)` is a value and would join. -#}
+{#- A hash to join on. Null stays null, because `hash(null)` is a value and would join with other nulls. -#}
 {% macro link_hash(value) -%}
     case when {{ value }} is not null then hash({{ value }}) end
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- A UTC timestamp as the clock on the agency's wall shows it. -#}
+{#- A UTC timestamp as local time in the agency's time zone. -#}
 {% macro local_time(timestamp, timezone) -%}
     timezone({{ timezone }}, timezone('UTC', {{ timestamp }}))
 {%- endmacro %}

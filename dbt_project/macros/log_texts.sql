@@ -1,5 +1,5 @@
-{#- The two texts of each log of a relation, put together from their entries: what was told, and how it
-    was closed. -#}
+{#- The two texts of each log of a relation, joined from their entries: what was told, and how the log was
+    closed. -#}
 {% macro log_texts(chosen) %}
     select
         entries.call_id,

@@ -1,5 +1,5 @@
-{#- A generic test for several columns at once: rows in which one is null. One test a model, not one
-    a column: each costs a build some 25 ms, whatever it reads. -#}
+{#- A generic test that no row has a null in any of several columns. It is one test per model and not one per
+    column, because each test costs a build some 25 ms whatever it reads. -#}
 {% test never_null(model, columns) %}
 select *
 from {{ model }}

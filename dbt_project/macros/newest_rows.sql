@@ -1,10 +1,9 @@
-{#-
-    Which rows of a landing dataset are the newest word on their key. A key may have many rows; the newest
-    file's rows win together. The order (as_of, batch, file) is total between files, and within a file a
-    key has one content (rule KEY-CONFLICT) or is declared to have many rows.
--#}
+{#- The current rows of each key of a landing dataset. A key may have many rows; those of the newest file
+    that holds the key are current, all together. The order (as_of, batch, file) is total between files.
+    Within a file a key has one content (rule KEY-CONFLICT), unless the dataset is declared to have many
+    rows per key. -#}
 
-{#- SQL expression of the key of each dataset. -#}
+{#- The SQL expression of the key of each dataset. -#}
 {% macro natural_id(dataset) %}
     {{- return({
         'calls': "coalesce(call_key, upper(call_reference))",
@@ -20,15 +19,11 @@
     }[dataset]) -}}
 {% endmacro %}
 
-{#-
-    The rows of a dataset that no longer stand, few columns of them: superseded by a newer file, or withdrawn.
-    Only files whose ranges of keys overlap are compared, as a table of millions of keys is dear: a force's
-    monthly files share none. A reference that no key rule reads is compared whatever its file.
-
-    Args:
-        dataset: A landing dataset.
-        key: Its column of canonical keys.
--#}
+{#- The rows of a dataset that are no longer current, with few of their columns: a newer file superseded
+    them, or they were withdrawn. Only files whose ranges of keys overlap are compared, because comparing
+    millions of keys is expensive and the monthly files of a force share none. A reference that no key rule
+    can read is compared whatever its file. Args: dataset: A landing dataset. key: Its column of canonical
+    keys. -#}
 {% macro past_rows(dataset, key) %}
     with files as (
         select
@@ -68,7 +63,7 @@
             or files.file_number in (select file_number from overlapping)
     ),
 
-    -- most keys stand in one file: only the hashes of the others go on
+    -- Most keys occur in one file only, so only keys whose hash occurs in several files are compared further.
     repeated as (
         select hash(natural_id) as key_hash
         from arrivals
@@ -89,7 +84,7 @@
     )
 {% endmacro %}
 
-{#- The rows of a dataset that no newer file supersedes; needs its stg_past model. -#}
+{#- The rows of a dataset that no newer file supersedes. The dataset needs a stg_past model. -#}
 {% macro standing_rows(dataset) %}
     select
         *,
@@ -105,7 +100,7 @@
     ) using (row_id, batch_seq)
 {% endmacro %}
 
-{#- The same of a small dataset, in one step. -#}
+{#- The same for a small dataset, in one step and without a stg_past model. -#}
 {% macro newest_rows(dataset) %}
     select
         *,

@@ -1,6 +1,6 @@
 {#-
-    Rows that share a key. Hashes are grouped first: a table of millions of keys as text is many times as
-    large, and where no hash repeats no key does.
+    Rows that share a key. Hashes are grouped first, because a table of millions of keys as text is many times
+    larger, and where no hash occurs twice no key does.
 -#}
 {% macro repeated_keys(model, columns, condition) %}
 select
@@ -20,12 +20,12 @@ group by {{ columns | join(', ') }}
 having count(*) > 1
 {% endmacro %}
 
-{#- A generic test for a key of which a part may be null; see `grain` for one that is whole. -#}
+{#- A generic test for a key of which a part may be null. `grain` tests a key without nulls. -#}
 {% test unique_key(model, columns) %}
     {{ repeated_keys(model, columns, 'true') }}
 {% endtest %}
 
-{#- What dbt's own test `unique` runs. -#}
+{#- What dbt's own test `unique` runs in this project. -#}
 {% macro default__test_unique(model, column_name) %}
     {{ repeated_keys(model, [column_name], column_name ~ ' is not null') }}
 {% endmacro %}
