@@ -22,8 +22,11 @@
 {#- The rows of a dataset that are no longer current, with few of their columns: a newer file superseded
     them, or they were withdrawn. Only files whose ranges of keys overlap are compared, because comparing
     millions of keys is expensive and the monthly files of a force share none. A reference that no key rule
-    can read is compared whatever its file. Args: dataset: A landing dataset. key: Its column of canonical
-    keys. -#}
+    can read is compared whatever its file.
+
+    Args:
+        dataset: A landing dataset.
+        key: Its column of canonical keys. -#}
 {% macro past_rows(dataset, key) %}
     with files as (
         select
