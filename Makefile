@@ -20,10 +20,11 @@ unexport PYTHONDONTWRITEBYTECODE
 AGENCY ?= simulated
 DATA ?=
 CALL ?=
-# which of its years the simulated force shows: a scenario's name or folder, 1-24 months, a seed
-SCENARIO ?= calibrated_2017
-MONTHS ?= 3
-SEED ?= 1
+# which simulated force is meant: a scenario's name or folder, 1-24 months, a seed; an empty one takes
+# its default from src/cdi/paths.py
+SCENARIO ?=
+MONTHS ?=
+SEED ?=
 export SCENARIO MONTHS SEED
 
 .PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast attack corruptions explain shell test test-slow test-browser check \

@@ -1,4 +1,4 @@
-"""What all commands share: the console, the common options, and the word SIMULATED."""
+"""What all commands share: the console, the common options, and the mark SIMULATED."""
 
 import os
 import signal
@@ -9,42 +9,54 @@ import typer
 from rich.console import Console
 
 from cdi.errors import CdiError
+from cdi.variant import MOST_MONTHS
 
 console = Console()
 
-AgencyOption = Annotated[
-    str, typer.Option("--agency", envvar="AGENCY", help="Folder below agencies/ (CDI_AGENCIES).")
-]
-
-
+_AGENCY_HELP = "Name of the agency: a folder in agencies/ (or in CDI_AGENCIES)."
+AgencyOption = Annotated[str, typer.Option("--agency", envvar="AGENCY", help=_AGENCY_HELP)]
+AgencyArgument = Annotated[str, typer.Argument(help=_AGENCY_HELP)]
 ScenarioOption = Annotated[
     str | None,
-    typer.Option("--scenario", envvar="SCENARIO", help="Simulated force: a name, or a folder."),
+    typer.Option(
+        "--scenario",
+        envvar="SCENARIO",
+        help="Scenario of the simulated force: the name of a shipped one, or a folder.",
+    ),
 ]
 MonthsOption = Annotated[
-    int | None, typer.Option("--months", envvar="MONTHS", min=1, max=24, help="Back from its end.")
+    int | None,
+    typer.Option(
+        "--months",
+        envvar="MONTHS",
+        min=1,
+        max=MOST_MONTHS,
+        help="How many months the simulated force covers, counted back from the scenario's end.",
+    ),
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", envvar="SEED", min=0)]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", envvar="SEED", min=0, help="Seed of the simulation: the same seed, the same data."
+    ),
+]
 
 
 def choose_variant(scenario: str | None, months: int | None, seed: int | None) -> None:
-    """Hand the choice to all that runs from here, in this process and in Airflow's."""
+    """Set SCENARIO, MONTHS and SEED for this process and for the processes that it starts."""
     for name, value in (("SCENARIO", scenario), ("MONTHS", months), ("SEED", seed)):
         if value is not None:
             os.environ[name] = str(value)
 
 
 def say_simulated() -> None:
-    """Say that what follows comes from the simulated force."""
+    """Print that what follows comes from the simulated force."""
     console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
 
 
 def say_line(line: str) -> None:
-    """Print a line as it is: its brackets and numbers are no markup, and it is never wrapped."""
+    """Print a line as it is: Rich neither reads markup in it, nor colours numbers, nor wraps it."""
     console.print(line, highlight=False, soft_wrap=True, markup=False)
-
-
-AgencyArgument = Annotated[str, typer.Argument(help="Folder below agencies/ (CDI_AGENCIES).")]
 
 
 def run_app(app: typer.Typer) -> None:

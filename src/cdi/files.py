@@ -1,4 +1,4 @@
-"""Files that several processes may touch: locks, checksums, and writing a file whole."""
+"""Files that several processes may touch: locks, checksums, and writing a file in one step."""
 
 import contextlib
 import fcntl
@@ -13,16 +13,16 @@ from cdi.errors import BusyError
 
 
 def sha256_of_json(value: Any) -> str:
-    """Hash a value by its JSON text with sorted keys; what JSON has no form for, by `str`."""
+    """Hash the JSON text of a value, with sorted keys; `str` writes what JSON cannot (dates)."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @contextlib.contextmanager
 def wait_for_lock(home: Path) -> Iterator[None]:
-    """Wait until no other process writes to a folder, and keep others out meanwhile.
+    """Wait until no other process writes to a folder, then keep others out during the block.
 
-    Used for the landing of a dataset and for an agency's decisions. The lock goes with its process,
-    however that ends.
+    Used for the landing of a dataset, an agency's erasures and its decisions. The operating system
+    releases the lock when the process ends, even if it is killed.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("w") as lock:
@@ -32,12 +32,16 @@ def wait_for_lock(home: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def take_lock(folder: Path, what: str) -> Iterator[None]:
-    """Take the lock of a folder, or refuse at once: one build of an agency at a time.
+    """Take the lock of a folder, or refuse at once: an agency has one build at a time.
 
-    The lock goes with its process, however that ends.
+    The operating system releases the lock when the process ends, even if it is killed.
+
+    Args:
+        folder: The folder; it is made if absent.
+        what: What is built, for the error.
 
     Raises:
-        BusyError: BUILD-BUSY if another process has it.
+        BusyError: BUILD-BUSY if another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as handle:
@@ -53,37 +57,39 @@ def take_lock(folder: Path, what: str) -> Iterator[None]:
 
 
 def sha256_of_file(file: Path) -> str:
-    """Hash the bytes of a file, a piece at a time."""
+    """Hash the bytes of a file without reading all of it into memory."""
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
 def write_whole(file: Path) -> Iterator[Path]:
-    """Write a file under a temporary name beside it, then rename it: nobody ever meets half of it.
+    """Write a file under a temporary name, then rename it, so that nobody reads half a file.
 
     Args:
         file: The file to make or to replace.
 
     Yields:
-        The temporary file; it is removed if the block fails.
+        The temporary file, in the same folder; it is removed if the block fails.
     """
-    written = file.with_name(f".{file.name}.next")
+    temporary = file.with_name(f".{file.name}.next")
+    # A killed process may have left one, perhaps with read-only mode.
+    temporary.unlink(missing_ok=True)
     try:
-        yield written
-        written.replace(file)
+        yield temporary
+        temporary.replace(file)
     finally:
-        written.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text file whole, in UTF-8; see `write_whole`."""
-    with write_whole(file) as written:
-        written.write_text(text, encoding="utf-8")
+    """Write a text file in UTF-8, in one step; see `write_whole`."""
+    with write_whole(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(file: Path, value: Any, *, sort_keys: bool = False) -> None:
-    """Write a value as indented JSON, whole; see `write_whole`."""
+    """Write a value as indented JSON, in one step; see `write_whole`."""
     write_text(file, json.dumps(value, indent=2, sort_keys=sort_keys) + "\n")
 
 
@@ -96,8 +102,8 @@ def append_line(file: Path, line: str) -> None:
     """Append a line to a file and wait until it is on the disk.
 
     Args:
-        file: Made, with its folder, if it is not there.
-        line: Without its end.
+        file: The file; it is made, with its folder, if absent.
+        line: The text, without a line break.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8") as handle:

@@ -1,7 +1,7 @@
 """The secret key of each agency: reading or making it, keyed hashes, and encryption.
 
-The key lies in ``<state>/secrets/`` and never in a database. From it one key per purpose is derived,
-so that a hash made for one purpose says nothing about a hash made for another.
+The key lies in ``<state>/secrets/``, never in a database. A key for each purpose is derived from
+it, so that a hash made for one purpose reveals nothing about a hash made for another.
 """
 
 import base64
@@ -21,92 +21,99 @@ from cdi import paths
 from cdi.errors import CdiError
 
 _KEY_BYTES = 32
-_BLOCK = 64  # bytes; SHA-256's block, which HMAC pads its key to
+_BLOCK_BYTES = 64  # HMAC pads its key to the block size of SHA-256
 
 
-def read_agency_key(agency: str) -> bytes:
-    """The agency's secret (32 bytes), made on first use with mode 600.
+def read_agency_key(agency_id: str) -> bytes:
+    """Read the agency's secret key (32 bytes); on first use it is made, with mode 600.
 
     Raises:
-        CdiError: SECRET-KEY if the file holds no such key, or is gone while there is a landing.
+        CdiError: SECRET-KEY if the file holds no such key, or if it is missing although batches
+            were landed with it.
     """
-    file = paths.secrets() / f"{agency}.key"
-    if not file.is_file() and any((paths.home() / "landing" / agency).glob("**/batches/*")):
-        raise _refuse_without_key(agency, f"{file} is gone")
+    file = paths.secrets() / f"{agency_id}.key"
+    if not file.is_file() and any((paths.home() / "landing" / agency_id).glob("**/batches/*")):
+        raise _make_key_error(agency_id, f"{file} is gone")
     text = read_or_make_secret(file, lambda: random_source.token_hex(_KEY_BYTES) + "\n").strip()
     try:
         key = bytes.fromhex(text)
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
-        raise _refuse_without_key(agency, f"{file} holds no key of {_KEY_BYTES} bytes")
+        raise _make_key_error(agency_id, f"{file} holds no key of {_KEY_BYTES} bytes")
     return key
 
 
-def _refuse_without_key(agency: str, what: str) -> CdiError:
+def _make_key_error(agency_id: str, problem: str) -> CdiError:
     return CdiError(
         "SECRET-KEY",
-        f"{what}, and hashes by another would not equal those of the landing",
-        f"restore it from the back-up; if it is lost, move {paths.home() / 'landing' / agency} "
-        "away, remove the file and extract all anew",
+        f"{problem}; hashes made with another key would not equal those in the landing",
+        f"restore the key from the back-up; if it is lost, move "
+        f"{paths.home() / 'landing' / agency_id} away, remove the key file and extract all anew",
     )
 
 
 def read_or_make_secret(file: Path, make: Callable[[], str]) -> str:
-    """Read a file of secrets, made on first use: whole or not at all, once, with mode 600.
+    """Read a file of secrets; if it is absent, make it first, with mode 600.
+
+    Several processes may do this at once: the first wins, and all of them read its secret.
 
     Args:
-        file: Below ``secrets/``.
-        make: Its text, if there is no such file yet.
+        file: A file below ``secrets/``.
+        make: Returns the text of a new file.
     """
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=".") as made:  # mode 600
-            made.write(make())
-            made.flush()
-            os.fsync(made.fileno())
-            with contextlib.suppress(FileExistsError):  # another was first: its secret counts
-                os.link(made.name, file)
+        # A temporary file has mode 600 from the start. Giving it a second name (a hard link) either
+        # makes the whole file appear, or fails because another process was first; then the other
+        # process's secret counts.
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=".") as temporary:
+            temporary.write(make())
+            temporary.flush()
+            os.fsync(temporary.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary.name, file)
     return file.read_text(encoding="utf-8", errors="replace")
 
 
-def derive_key(agency: str, purpose: str) -> bytes:
-    """A key for one purpose (`hash`, `encrypt`, `fingerprint`, `erase`), from the agency's own."""
-    return hmac.digest(read_agency_key(agency), purpose.encode(), hashlib.sha256)
+def derive_key(agency_id: str, purpose: str) -> bytes:
+    """Derive the key of one purpose (`hash`, `encrypt`, `fingerprint`, `erase`)."""
+    return hmac.digest(read_agency_key(agency_id), purpose.encode(), hashlib.sha256)
 
 
-def set_hash_key(con: duckdb.DuckDBPyConnection, agency: str, purpose: str = "hash") -> None:
-    """Give a connection the padded keys that `hmac_expression` reads; they are in no table."""
-    key = derive_key(agency, purpose).ljust(_BLOCK, b"\0")
+def set_hash_key(con: duckdb.DuckDBPyConnection, agency_id: str, purpose: str = "hash") -> None:
+    """Set the variables of a connection that `hmac_expression` reads; no table holds the key."""
+    # HMAC (RFC 2104) hashes twice, each time with the padded key XORed with a constant of its own.
+    key = derive_key(agency_id, purpose).ljust(_BLOCK_BYTES, b"\0")
     for name, pad in (("inner", 0x36), ("outer", 0x5C)):
         con.execute(f"set variable {purpose}_{name} = ?::blob", [bytes(byte ^ pad for byte in key)])
 
 
 def hmac_expression(text: str, purpose: str = "hash") -> str:
-    """SQL for HMAC-SHA256 (hex) of a text as it stands; null stays null.
+    """SQL for the HMAC-SHA256 (hex) of a text, which is not normalised; null stays null.
 
     Args:
-        text: SQL expression.
-        purpose: Of the key, see `set_hash_key`.
+        text: SQL expression of the text.
+        purpose: Purpose of the key; see `set_hash_key`.
     """
     inner = f"unhex(sha256(getvariable('{purpose}_inner') || encode({text})))"
     return f"sha256(getvariable('{purpose}_outer') || {inner})"
 
 
-def encrypt_texts(agency: str, texts: list[str]) -> list[str]:
+def encrypt_texts(agency_id: str, texts: list[str]) -> list[str]:
     """Encrypt the original texts of refused rows (Fernet)."""
-    box = _fernet_of(agency)
-    return [box.encrypt(text.encode()).decode("ascii") for text in texts]
+    fernet = _make_fernet(agency_id)
+    return [fernet.encrypt(text.encode()).decode("ascii") for text in texts]
 
 
-def decrypt_text(agency: str, token: str) -> str:
-    """Read back one encrypted original.
+def decrypt_text(agency_id: str, token: str) -> str:
+    """Decrypt one original text.
 
     Raises:
-        cryptography.fernet.InvalidToken: If the key is another one.
+        cryptography.fernet.InvalidToken: If it was encrypted with another key.
     """
-    return _fernet_of(agency).decrypt(token.encode("ascii")).decode()
+    return _make_fernet(agency_id).decrypt(token.encode("ascii")).decode()
 
 
-def _fernet_of(agency: str) -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(derive_key(agency, "encrypt")))
+def _make_fernet(agency_id: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(derive_key(agency_id, "encrypt")))

@@ -1,10 +1,11 @@
 """Where things are: the repository's own folders, and the state under CDI_HOME.
 
 Environment:
-    CDI_HOME: state folder (default ``var/`` in the repository).
-    CDI_AGENCIES: folder of agency folders (default ``agencies/``), so that nobody forks.
-    CDI_DATA: overrides `data_root` of every agency of this process (``make run DATA=...``).
-    SCENARIO, MONTHS, SEED: which of its years the simulated force shows (docs/simulation.md).
+    CDI_HOME: the state folder (default: ``var/`` in the repository).
+    CDI_AGENCIES: the folder of agency folders (default: ``agencies/`` in the repository), so that
+        an organisation can keep its own agencies elsewhere.
+    CDI_DATA: used in place of `data_root` of every agency (``make run DATA=...``).
+    SCENARIO, MONTHS, SEED: which simulated force is meant; see `cdi.variant`.
 """
 
 import os
@@ -14,17 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
-# what a person types: the environment of a checkout is not on the search path, the image's is
+# What a person types. In a checkout the virtual environment is usually not on the search path; in
+# the container image it is.
 CDI = ".venv/bin/cdi" if Path(sys.prefix).resolve() == REPO / ".venv" else "cdi"
 DBT_PROJECT = REPO / "dbt_project"
 EXPECTATIONS = REPO / "expectations"
-SIMULATED = "simulated"  # the agency that has the simulated sources
+SIMULATED = "simulated"  # the agency that reads the simulated force's files
 DEFAULT_SCENARIO = "calibrated_2017"
+DEFAULT_MONTHS = 3
+DEFAULT_SEED = 1
 
 
 @contextmanager
 def environment(**names: str) -> Iterator[None]:
-    """Set variables of the environment for all that runs within the block."""
+    """Set environment variables during the block, then restore them."""
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
@@ -43,44 +47,48 @@ def home() -> Path:
 
 
 def agencies_folder() -> Path:
-    """The folder that holds one folder per agency."""
+    """The folder that holds a folder for each agency."""
     return Path(os.environ.get("CDI_AGENCIES") or REPO / "agencies").resolve()
 
 
 def variant() -> str:
     """Which simulated force is meant: ``<scenario>-<months>-<seed>``."""
     scenario = Path(os.environ.get("SCENARIO") or DEFAULT_SCENARIO).name
-    return f"{scenario}-{os.environ.get('MONTHS') or 3}-{os.environ.get('SEED') or 1}"
+    months = os.environ.get("MONTHS") or DEFAULT_MONTHS
+    return f"{scenario}-{months}-{os.environ.get('SEED') or DEFAULT_SEED}"
 
 
-def landing(agency: str, dataset: str) -> Path:
-    """The landing of one dataset: ``batches/``, ``pending/``, ``checking/`` and ``refused/``.
+def _folder_of(kind: str, agency_id: str) -> Path:
+    """The agency's folder of one kind; each simulated force has a subfolder of its own.
 
-    Each simulated force has its own: they are different forces under one name.
+    Simulated forces are different forces under one agency name, so their data must not mix.
     """
-    folder = home() / "landing" / agency
-    return (folder / variant() if agency == SIMULATED else folder) / dataset
+    folder = home() / kind / agency_id
+    return folder / variant() if agency_id == SIMULATED else folder
 
 
-def weights(agency: str) -> Path:
+def landing(agency_id: str, dataset: str) -> Path:
+    """The landing of a dataset: ``batches/``, ``pending/``, ``checking/`` and ``refused/``."""
+    return _folder_of("landing", agency_id) / dataset
+
+
+def weights(agency_id: str) -> Path:
     """What was learnt from the agency's data, one folder per kind; see `cdi.learning.weights`."""
-    folder = home() / "weights" / agency
-    return folder / variant() if agency == SIMULATED else folder
+    return _folder_of("weights", agency_id)
 
 
-def decisions(agency: str) -> Path:
-    """What people decided about the agency's calls and records: CSV files that only grow."""
-    folder = home() / "decisions" / agency
-    return folder / variant() if agency == SIMULATED else folder
+def decisions(agency_id: str) -> Path:
+    """People's decisions about the agency's calls and records: append-only CSV files."""
+    return _folder_of("decisions", agency_id)
 
 
-def tombstones(agency: str) -> Path:
-    """What was erased, as keyed hashes: see `cdi.landing.tombstones`."""
-    return landing(agency, "erased.jsonl")
+def tombstones(agency_id: str) -> Path:
+    """The file of what was erased, as keyed hashes; see `cdi.landing.tombstones`."""
+    return landing(agency_id, "erased.jsonl")
 
 
 def simulated_sources() -> Path:
-    """What the simulated force's systems export."""
+    """The files that the simulated force's systems export."""
     return home() / "sources" / variant()
 
 
@@ -89,28 +97,26 @@ def truth() -> Path:
     return home() / "truth" / variant()
 
 
-def published(agency: str) -> Path:
+def published(agency_id: str) -> Path:
     """The published folder: ``versions/<id>/`` and the link ``current``."""
-    return home() / "published" / agency
+    return home() / "published" / agency_id
 
 
-def released(agency: str) -> Path:
-    """Quarters of the open extract as they were released; to be backed up, see `open_extract`."""
-    folder = home() / "released" / agency
-    return folder / variant() if agency == SIMULATED else folder
+def released(agency_id: str) -> Path:
+    """The released quarters of the open extract; back this up (`cdi.open_extract`)."""
+    return _folder_of("released", agency_id)
 
 
-def audit(agency: str) -> Path:
-    """Draws and their register; to be backed up, as a draw cannot be made again."""
-    folder = home() / "audit" / agency
-    return folder / variant() if agency == SIMULATED else folder
+def audit(agency_id: str) -> Path:
+    """The audit's draws and their register; back this up, as a draw cannot be made again."""
+    return _folder_of("audit", agency_id)
 
 
-def access(agency: str) -> Path:
-    """Who looked at which restricted page, when: lines that are only added to."""
-    return home() / "access" / f"{agency}.jsonl"
+def access(agency_id: str) -> Path:
+    """The append-only log of who looked at which restricted page, and when."""
+    return home() / "access" / f"{agency_id}.jsonl"
 
 
 def secrets() -> Path:
-    """Keys; what is lost here cannot be made again."""
+    """The folder of secret keys; back this up, as a lost key cannot be made again."""
     return home() / "secrets"

@@ -1,18 +1,25 @@
-"""Small helpers to compose SQL safely: identifiers are quoted, values are bound."""
+"""Small helpers around SQL: connections, queries, tables from rows, safely composed text.
+
+Identifiers are quoted and values are bound, so that no value is read as SQL.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+# SQLite allows one writer at a time; another one waits this long, and not its usual five seconds.
+SQLITE_LOCK_SECONDS = 20
+
 
 def connect(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with the settings that every step shares (UTC, rows in source order).
+    """Open DuckDB with the settings that every step shares.
 
-    It draws no bars of its own into the log of a step.
+    Times are UTC, rows stay in source order, and no progress bars are drawn into the log of a step.
     """
     con = duckdb.connect(str(path), read_only=read_only)
     con.execute("set timezone = 'UTC'")
@@ -23,12 +30,10 @@ def connect(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb
 
 @cache
 def read_query(file: Path) -> str:
-    """Read a query that stands in a file of its own, ``sql/<name>.sql`` of its room.
-
-    There a linter sees it; values are bound as ``$name``.
+    """Read a long query from its own file, ``sql/<name>.sql`` in its room; sqlfluff checks it.
 
     Args:
-        file: The file.
+        file: The file; the caller binds the values, written as ``$name``.
     """
     return file.read_text(encoding="utf-8")
 
@@ -39,58 +44,58 @@ def ident(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Quote a string: DuckDB takes no bound values in a view's definition."""
+    """Quote a string, where DuckDB takes no bound value, as in a view's definition."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def comment(
     con: duckdb.DuckDBPyConnection,
-    relation: str,
+    name: str,
     text: str,
     columns: Mapping[str, str],
     kind: str = "table",
 ) -> None:
-    """Describe a table or view that dbt does not make, as dbt's own are described in their yml.
+    """Describe a table or view that dbt does not make; dbt's YAML files describe the others.
 
     Args:
-        con: A file that is being made.
-        relation: Schema and name.
-        text: What it is; ends with its grain.
+        con: A connection that may write to the file.
+        name: Schema and name of the table or view.
+        text: What it holds, and last its grain.
         columns: What each column means.
-        kind: table or view.
+        kind: `table` or `view`.
     """
-    con.execute(f"comment on {kind} {relation} is {literal(text)}")
-    for name, meaning in columns.items():
-        con.execute(f"comment on column {relation}.{ident(name)} is {literal(meaning)}")
+    con.execute(f"comment on {kind} {name} is {literal(text)}")
+    for column, meaning in columns.items():
+        con.execute(f"comment on column {name}.{ident(column)} is {literal(meaning)}")
 
 
 class Params:
-    """Collects bound values while SQL is composed, and hands out their placeholders."""
+    """Collects the values to bind while a query is composed, and names their placeholders."""
 
     def __init__(self) -> None:
-        """Start empty."""
+        """Start without values."""
         self.values: dict[str, Any] = {}
 
     def bind(self, value: Any) -> str:
-        """Add a value; returns its placeholder, e.g. ``$p3``."""
+        """Add a value and return its placeholder, e.g. ``$p3``."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"${name}"
 
     def used_in(self, query: str) -> dict[str, Any]:
-        """The values whose placeholders occur in a query: DuckDB refuses any other."""
+        """Return the values whose placeholders occur in a query, as DuckDB refuses any others."""
         return {name: self.values[name] for name in set(re.findall(r"\$(p\d+)\b", query))}
 
 
 def relation(
     con: duckdb.DuckDBPyConnection, columns: Mapping[str, str], rows: list[dict[str, Any]]
 ) -> duckdb.DuckDBPyRelation:
-    """Rows as a relation, for dbt's Python models; Arrow would import pandas to read them.
+    """Make a relation from rows, for dbt's Python models (Arrow would import pandas for it).
 
     Args:
         con: Any DuckDB connection.
-        columns: DuckDB's type of each column.
-        rows: Each has every column.
+        columns: DuckDB type of each column.
+        rows: The rows; each has every column.
     """
     lists = ", ".join(
         f"unnest(cast(${name} as {kind}[])) as {ident(name)}" for name, kind in columns.items()
@@ -111,13 +116,9 @@ def fetch_dicts(
 def scalar(
     con: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any] | list[Any] | None = None
 ) -> Any:
-    """Run a query and return the first value of its first row (None if there is no row)."""
+    """Run a query and return the first value of its first row, or None if there is no row."""
     row = (con.execute(query, params) if params else con.execute(query)).fetchone()
     return row[0] if row else None
-
-
-# SQLite has one writer at a time: how long another waits for it, instead of SQLite's five seconds.
-SQLITE_LOCK_SECONDS = 20
 
 
 def create_table(
@@ -129,13 +130,18 @@ def create_table(
     """Make a table from rows.
 
     Args:
-        con: A file that is being made.
-        name: Schema and name.
-        columns: DuckDB type by column, in their order.
-        rows: Each with all of the columns.
+        con: A connection that may write to the file.
+        name: Schema and name of the table.
+        columns: DuckDB type of each column, in the table's order.
+        rows: The rows; each has every column.
     """
     con.execute(f"create table {name} ({', '.join(f'{c} {t}' for c, t in columns.items())})")
     values = [[row[column] for column in columns] for row in rows]
     if values:
-        marks = ", ".join("?" for _ in columns)
-        con.executemany(f"insert into {name} values ({marks})", values)
+        placeholders = ", ".join("?" for _ in columns)
+        con.executemany(f"insert into {name} values ({placeholders})", values)
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """Convert a time to UTC without a zone, as DuckDB's TIMESTAMP columns hold it."""
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,7 +1,8 @@
 """Which simulated force is meant: SCENARIO, MONTHS and SEED.
 
-It is in the product, and not with the simulated force, because the agency `simulated` takes its period
-from the scenario; it reads two keys of one YAML file and nothing else, as each DAG file loads it.
+This is part of the product, and not of the simulated force, because the agency `simulated` takes
+its period from the scenario. It reads only the keys `period_end` and `extends` of scenario.yaml and
+imports nothing slow, because Airflow loads it with each DAG file.
 """
 
 import os
@@ -13,23 +14,33 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from dateutil.relativedelta import relativedelta
 
 from cdi import paths
 from cdi.errors import CdiError
 
-# beside this package: the scenarios belong to the simulated force
+# The scenarios belong to the simulated force, whose package stands beside this one.
 SHIPPED = Path(__file__).parents[1] / "cdi_force" / "scenarios"
+MOST_MONTHS = 24  # two years of the same law; see `cdi_force.years`
+_MOST_EXTENSIONS = 5  # a longer chain of `extends` can only be a circle
 
 
 class ScenarioError(CdiError):
-    """A scenario's folder is not as it must be."""
+    """A scenario's folder does not follow the schema."""
+
+
+class VariantError(CdiError):
+    """SCENARIO, MONTHS or SEED has a value that cannot be used."""
 
 
 def scenario_end(name: str) -> date:
-    """First day after a scenario's year, without loading its phrases.
+    """Read the first day after a scenario's year, without loading the rest of the scenario.
+
+    Args:
+        name: Name of a shipped scenario, or path of a folder.
 
     Raises:
-        ScenarioError: If there is no such scenario, or it names no date.
+        ScenarioError: If there is no such scenario, or it has no `period_end`.
     """
     for folder in scenario_chain(find_scenario(name)):
         end = read_scenario_yaml(folder / "scenario.yaml").get("period_end")
@@ -41,12 +52,19 @@ def scenario_end(name: str) -> date:
 
 
 def first_day_of_months(end: date, months: int) -> date:
-    """First day of the last `months` months before a date."""
-    month = end.year * 12 + end.month - 1 - months
-    return date(month // 12, month % 12 + 1, end.day)
+    """First day of the `months` months that end before a date."""
+    return end - relativedelta(months=months)
 
 
 def find_scenario(name: str) -> Path:
+    """Find a scenario's folder.
+
+    Args:
+        name: Name of a shipped scenario, or path of a folder.
+
+    Raises:
+        ScenarioError: SCENARIO-UNKNOWN if there is no such folder with a scenario.yaml.
+    """
     folder = SHIPPED / name if re.fullmatch(r"\w+", name) else Path(name).resolve()
     if not (folder / "scenario.yaml").is_file() and Path(name).is_dir():
         folder = Path(name).resolve()
@@ -61,18 +79,29 @@ def find_scenario(name: str) -> Path:
 
 
 def scenario_chain(folder: Path) -> list[Path]:
-    """The folder and all that it extends, nearest first."""
+    """List a scenario's folder and the scenarios that it extends, nearest first.
+
+    Raises:
+        ScenarioError: If one of them is missing, or they extend each other in a circle.
+    """
     chain = [folder]
     while base := read_scenario_yaml(chain[-1] / "scenario.yaml").get("extends"):
         chain.append(find_scenario(str(base)))
-        if len(chain) > 5:
+        if len(chain) > _MOST_EXTENSIONS:
             raise ScenarioError(
-                "SCENARIO-SCHEMA", f"{folder}: `extends` goes in a circle", "extend a shipped one"
+                "SCENARIO-SCHEMA",
+                f"{folder}: `extends` goes in a circle",
+                "extend a shipped scenario",
             )
     return chain
 
 
 def read_scenario_yaml(file: Path) -> dict[str, Any]:
+    """Read one YAML file of a scenario.
+
+    Raises:
+        ScenarioError: SCENARIO-SCHEMA if it is not YAML, or not a mapping.
+    """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -80,15 +109,8 @@ def read_scenario_yaml(file: Path) -> dict[str, Any]:
             "SCENARIO-SCHEMA", f"{file} is not YAML: {error}", "correct the file"
         ) from None
     if not isinstance(content, dict):
-        raise ScenarioError("SCENARIO-SCHEMA", f"{file} is empty or no mapping", "fill it")
+        raise ScenarioError("SCENARIO-SCHEMA", f"{file} is empty or not a mapping", "fill it")
     return content
-
-
-MOST_MONTHS = 24  # two years of the same law; see `cdi_force.years`
-
-
-class VariantError(CdiError):
-    """SCENARIO, MONTHS or SEED is not as it must be."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +119,8 @@ class Variant:
 
     Attributes:
         scenario: Name of a shipped scenario, or path of a folder.
-        months: Back from the scenario's end, 1 to 24.
-        seed: Same scenario, months and seed: same bytes.
+        months: How many months, counted back from the scenario's end; 1 to 24.
+        seed: Seed of the simulation; the same scenario, months and seed give the same bytes.
     """
 
     scenario: str
@@ -107,13 +129,14 @@ class Variant:
 
     @classmethod
     def chosen(cls) -> "Variant":
-        """As SCENARIO, MONTHS and SEED say; by default three months of the 2017 scenario, seed 1.
+        """Read SCENARIO, MONTHS and SEED; the defaults stand in `cdi.paths`.
 
         Raises:
-            VariantError: VARIANT-NUMBER if MONTHS or SEED is not a fitting number.
+            VariantError: VARIANT-NUMBER if MONTHS is not 1 to 24, or SEED not a whole number.
         """
         name = os.environ.get("SCENARIO") or paths.DEFAULT_SCENARIO
-        months, seed = os.environ.get("MONTHS") or "3", os.environ.get("SEED") or "1"
+        months = os.environ.get("MONTHS") or str(paths.DEFAULT_MONTHS)
+        seed = os.environ.get("SEED") or str(paths.DEFAULT_SEED)
         if not (months.isdecimal() and 1 <= int(months) <= MOST_MONTHS):
             raise VariantError(
                 "VARIANT-NUMBER", f"MONTHS is '{months}'", f"give 1 to {MOST_MONTHS}"
@@ -129,7 +152,7 @@ class Variant:
         return first_day_of_months(end, self.months), end
 
     def selected(self) -> AbstractContextManager[None]:
-        """Select this variant for all that runs within the block."""
+        """Set SCENARIO, MONTHS and SEED to this variant during a `with` block."""
         return paths.environment(
             SCENARIO=self.scenario, MONTHS=str(self.months), SEED=str(self.seed)
         )
