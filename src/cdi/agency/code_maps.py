@@ -1,4 +1,8 @@
-"""The code maps of an agency's folder: its codes, mapped to the shared taxonomy."""
+"""The tables in an agency's folder: code maps to the shared taxonomy, and the action register.
+
+Every agency has the three maps of `CODE_MAPS`. Those of `OPTIONAL_MAPS` describe things that only
+some agencies have.
+"""
 
 import csv
 from datetime import date
@@ -10,31 +14,43 @@ from cdi.errors import AgencyError
 
 CODE_MAPS: dict[str, tuple[str, ...]] = {
     "call_types": (
-        "code", "name", "offence_group", "is_rape", "is_domestic_abuse", "incident_category",
-        "is_crime_type_word_list", "note",
+        "code",
+        "name",
+        "offence_group",
+        "is_rape",
+        "is_domestic_abuse",
+        "incident_category",
+        "is_crime_type_word_list",
+        "note",
     ),
     "closures": ("code", "name", "reason_code", "expects_record", "note"),
     "offences": (
-        "code", "name", "offence_group", "is_rape", "is_domestic_abuse",
-        "is_crime_type_word_list", "note",
+        "code",
+        "name",
+        "offence_group",
+        "is_rape",
+        "is_domestic_abuse",
+        "is_crime_type_word_list",
+        "note",
     ),
-}  # fmt: skip
-# maps of what only some agencies have: entries of logs by who speaks, qualifiers, ways to report
+}
+# types of log entries (who speaks in them), qualifiers of calls, and routes by which crimes are
+# reported
 OPTIONAL_MAPS: dict[str, tuple[str, ...]] = {
     "entry_types": ("code", "name", "part", "note"),
     "qualifiers": ("code", "name", "qualifier", "note"),
     "routes": ("code", "name", "route", "note"),
 }
-# what was recommended to an agency, and what became of it: the report's action register
-ACTION_COLUMNS = (
-    "action_id", "recommendation", "owner", "due_on", "done_on", "domain", "note",
-)  # fmt: skip
-# what an entry of a log is: told, told after it was closed once, concluded, or none of these
+# the action register: what was recommended to the agency, and what became of it
+ACTION_COLUMNS = ("action_id", "recommendation", "owner", "due_on", "done_on", "domain", "note")
+_FILLED_ACTION_COLUMNS = ("action_id", "recommendation", "owner", "due_on")
+# What an entry of a log is: what the caller tells, what is told after the log was closed once, the
+# conclusion at the close, or a note of the system.
 ENTRY_PARTS = ("account", "reopening", "closing", "system")
 
 
 def read_seed_values(seed: str, column: str) -> set[str]:
-    """The values of one column of a dbt seed: the taxonomy is data, not Python."""
+    """Read the values of a column of a dbt seed: the shared taxonomy is data, not code."""
     with (paths.DBT_PROJECT / "seeds" / f"{seed}.csv").open(newline="", encoding="utf-8") as file:
         return {row[column] for row in csv.DictReader(file)}
 
@@ -43,11 +59,11 @@ def check_code_maps(folder: Path) -> None:
     """Check the code maps of an agency's folder.
 
     Raises:
-        AgencyError: With file, line and fix, for every problem found.
+        AgencyError: AGENCY-CODES with file, line and fix, for every problem found.
     """
     allowed = {
         "offence_group": read_seed_values("offence_groups", "offence_group") | {""},
-        # a reason that no row of the decision table answers would go to review, call by call
+        # A reason that the decision table does not know would send each such call to review.
         "reason_code": read_seed_values("recording_decisions", "closure_reason_code") | {""},
         "incident_category": read_seed_values("incident_categories", "incident_category") | {""},
         "qualifier": read_seed_values("qualifiers", "qualifier") | {""},
@@ -56,7 +72,7 @@ def check_code_maps(folder: Path) -> None:
     }
     flags = ("is_rape", "is_domestic_abuse", "expects_record")
     allowed |= {flag: {"true", "false"} for flag in flags}
-    # blank: no second map is kept, the agency's own mapping answers
+    # Blank: the agency keeps no word list to compare with.
     allowed["is_crime_type_word_list"] = {"true", "false", ""}
     problems: list[str] = []
     for name, columns in (CODE_MAPS | OPTIONAL_MAPS).items():
@@ -66,38 +82,46 @@ def check_code_maps(folder: Path) -> None:
         if not file.is_file():
             problems.append(f"{file}: missing; write it with the columns {', '.join(columns)}")
             continue
-        problems += _code_map_problems(file, columns, allowed)
+        problems += _find_code_map_problems(file, columns, allowed)
     if problems:
         raise AgencyError(
             "AGENCY-CODES", "\n  ".join(problems), "correct the code maps; docs/onboarding.md"
         )
 
 
-def _code_map_problems(
+def _find_code_map_problems(
     file: Path, columns: tuple[str, ...], allowed: dict[str, set[str]]
 ) -> list[str]:
-    rows, problems = _read_csv(file, columns)
-    seen = set()
-    for at, row in rows:
-        if not row["code"] or row["code"] in seen:
-            problems.append(f"{at}: code '{row['code']}' is blank or twice; keep one row")
-        seen.add(row["code"])
+    rows, problems = _read_csv_of_people(file, columns)
+    codes = set()
+    for place, row in rows:
+        if not row["code"] or row["code"] in codes:
+            problems.append(
+                f"{place}: code '{row['code']}' is blank or stands twice; keep one row per code"
+            )
+        codes.add(row["code"])
         problems += [
-            f"{at}: {column} '{row[column]}' is not one of {sorted(values - {''})}"
+            f"{place}: {column} '{row[column]}' is not one of {sorted(values - {''})}"
             for column, values in allowed.items()
             if column in row and row[column] not in values
         ]
     return problems
 
 
-def _read_csv(
+def _read_csv_of_people(
     file: Path, columns: tuple[str, ...]
 ) -> tuple[list[tuple[str, dict[str, str]]], list[str]]:
-    """The rows of a file that people write, each after file and line, and what is wrong with it."""
+    """Read a CSV file that people write.
+
+    Returns:
+        The rows, each with its place (`file:line`), and the problems found.
+    """
     rows: list[tuple[str, dict[str, str]]] = []
     problems: list[str] = []
-    line = 0  # the last that could be read: an unclosed quote is told where it begins
-    # spreadsheets put a mark before UTF-8
+    # The last line that could be read. An unclosed quote swallows all lines after it, so that the
+    # error names the line after this one, where the quote begins.
+    line = 0
+    # Spreadsheets put a byte-order mark before UTF-8; utf-8-sig skips it.
     with file.open(newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle, strict=True)
         try:
@@ -106,26 +130,32 @@ def _read_csv(
             line = reader.line_num
             for row in reader:
                 line = reader.line_num
-                at = f"{file}:{line}"
+                place = f"{file}:{line}"
+                # DictReader puts surplus fields under the key None, and gives absent ones the value
+                # None.
                 if None in row or None in row.values():
-                    problems.append(f"{at}: has not {len(columns)} fields; quote commas in notes")
+                    problems.append(
+                        f"{place}: does not have {len(columns)} fields; put text with a comma in "
+                        "quotation marks"
+                    )
                 else:
-                    rows.append((at, row))
+                    rows.append((place, row))
         except UnicodeDecodeError:
             problems.append(f"{file}: is not UTF-8; save it as UTF-8")
         except csv.Error as error:
-            problems.append(f"{file}:{line + 1}: is no line of CSV: {error}")
+            problems.append(f"{file}:{line + 1}: is not a line of CSV: {error}")
     return rows, problems
 
 
 def read_actions(folder: Path) -> list[dict[str, Any]]:
-    """The action register of an agency's folder, ``actions.csv``; empty if it keeps none.
+    """Read the action register of an agency, ``actions.csv``.
 
     Args:
-        folder: Of the agency.
+        folder: The agency's folder.
 
     Returns:
-        The rows, with dates; `done_on` is None until it is done.
+        The rows, with dates (`done_on` is None until the action is done); none if the agency keeps
+        no register.
 
     Raises:
         AgencyError: AGENCY-ACTIONS with file, line and fix, for every problem found.
@@ -133,22 +163,21 @@ def read_actions(folder: Path) -> list[dict[str, Any]]:
     file = folder / "actions.csv"
     if not file.is_file():
         return []
-    known = read_seed_values("offence_groups", "offence_group") | {
-        "force",
-        "rape",
-        "domestic_abuse",
-    }
+    domains = {"force", "rape", "domestic_abuse"}
+    domains |= read_seed_values("offence_groups", "offence_group")
     rows: list[dict[str, Any]] = []
-    written, problems = _read_csv(file, ACTION_COLUMNS)
-    for at, row in written:
+    texts, problems = _read_csv_of_people(file, ACTION_COLUMNS)
+    for place, row in texts:
         problems += [
-            f"{at}: {name} is blank" for name in ACTION_COLUMNS[:4] if not row[name].strip()
+            f"{place}: {name} is blank" for name in _FILLED_ACTION_COLUMNS if not row[name].strip()
         ]
-        if row["action_id"] in {known_row["action_id"] for known_row in rows}:
-            problems.append(f"{at}: action_id '{row['action_id']}' is twice; keep one row")
-        if row["domain"] not in known and not row["domain"].startswith("district "):
+        if row["action_id"] in {earlier["action_id"] for earlier in rows}:
             problems.append(
-                f"{at}: domain '{row['domain']}' is not force, rape, domestic_abuse, "
+                f"{place}: action_id '{row['action_id']}' stands twice; keep one row per action"
+            )
+        if row["domain"] not in domains and not row["domain"].startswith("district "):
+            problems.append(
+                f"{place}: domain '{row['domain']}' is not force, rape, domestic_abuse, "
                 "`district X` or an offence group"
             )
         dates = {}
@@ -156,7 +185,7 @@ def read_actions(folder: Path) -> list[dict[str, Any]]:
             try:
                 dates[name] = date.fromisoformat(row[name]) if row[name] else None
             except ValueError:
-                problems.append(f"{at}: {name} '{row[name]}' is no date such as 2017-03-31")
+                problems.append(f"{place}: {name} '{row[name]}' is not a date such as 2017-03-31")
         rows.append({**row, **dates})
     if problems:
         raise AgencyError(

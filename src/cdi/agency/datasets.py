@@ -1,26 +1,28 @@
-"""The datasets an agency can deliver and their canonical columns: the contract of the landing.
+"""The datasets that an agency can deliver and their canonical columns: the landing's contract.
 
-An agency maps its own column names to these; every batch in the landing has all columns of its
-dataset (null where the agency has none), so staging needs no agency-specific SQL. An agency must
-have the datasets of `REQUIRED`; of any other that it lacks, the build sees no rows.
+An agency maps its own column names to these. Every batch in the landing has all columns of its
+dataset, null where the agency delivers none, so that staging needs no SQL for one agency alone. An
+agency must deliver the datasets of `REQUIRED`; of any other that it lacks, the build sees no rows.
 
-A column's kind says what happens to a value at extraction:
+A column's kind says what happens to its values at extraction:
 
 ====================  ======================================================================
-kind                  becomes
+kind                  what the landing holds
 ====================  ======================================================================
-text, code            trimmed text
+text, code            the trimmed text
 reference             the text as typed, and its canonical form: `call_key` of `call_reference`
                       (null if no key rule of the agency reads it)
-timestamp             UTC timestamp, from the agency's local time
+timestamp             a UTC timestamp, converted from the agency's local time
 number, boolean       DOUBLE, BOOLEAN
-name, address,        `<column>_hash`: keyed hash of the normalised value, and `has_<column>`;
-phone, birth_date     the value itself stops here (design 5.11). Of an address also
-                      `<column>_line_hash` (house and street alone) and `<column>_postcode_hash`
-age                   `<column>_band`, ten years wide, open from 80
-free_text             `<column>_masked`: e-mail addresses, dates, long numbers, the row's own
-                      names and capitalised names of two words masked; a lone first name of
-                      somebody in no column stays, so the text stays restricted
+name, address,        `<column>_hash`, a keyed hash of the normalised value, and `has_<column>`;
+phone, birth_date     the value itself is not kept (design 5.11). An address also has
+                      `<column>_line_hash` (house and street) and `<column>_postcode_hash`
+age                   `<column>_band`: 0-9, 10-17, 18-29, 30-44, 45-64 or 65+
+free_text             `<column>_masked`: the text, with masks in place of e-mail addresses, street
+                      addresses, postcodes, dates and long numbers (also those that are spelt out),
+                      of the names, phones and addresses in the same row, and of two or more
+                      capitalised words in a row. A single name of somebody who is in no column
+                      stays, so the text is still restricted
 ====================  ======================================================================
 """
 
@@ -28,9 +30,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "text", "code", "reference", "timestamp", "number", "boolean",
-    "name", "address", "phone", "birth_date", "age", "free_text",
-]  # fmt: skip
+    "text",
+    "code",
+    "reference",
+    "timestamp",
+    "number",
+    "boolean",
+    "name",
+    "address",
+    "phone",
+    "birth_date",
+    "age",
+    "free_text",
+]
 
 HASHED: frozenset[str] = frozenset({"name", "address", "phone", "birth_date"})
 PERSONAL: frozenset[str] = HASHED | {"age", "free_text"}
@@ -42,11 +54,11 @@ class Column:
 
     Attributes:
         name: Canonical name.
-        kind: What happens to a value, see the module's table.
-        is_required: Whether agency.yaml must map it, and each row must have it.
-        is_identity: Whether it is part of what a row is about (and then required): rows of one file
-            that agree on all such columns and not on the rest are a KEY-CONFLICT.
-        refers_to: For a reference whose name does not say it: the thing whose key rules read it.
+        kind: What happens to a value; see the table of this module.
+        is_required: Whether agency.yaml must map it, and each row must have a value.
+        is_identity: Whether it belongs to the key that says what a row is about; such a column is
+            required. Two rows of a file with the same key and different content are a KEY-CONFLICT.
+        refers_to: What a reference refers to (`call` or `record`), where its name does not say it.
     """
 
     name: str
@@ -57,17 +69,17 @@ class Column:
 
     @property
     def thing(self) -> str:
-        """For a reference: what it refers to (`call` of `call_reference`)."""
+        """For a reference: what it refers to, e.g. `call` for `call_reference`."""
         return self.refers_to or self.name.removesuffix("_reference")
 
     @property
     def key_name(self) -> str:
-        """For a reference: the column of its canonical form (`cross_key` of `cross_reference`)."""
+        """For a reference: the column of its canonical form, e.g. `cross_key`."""
         return f"{self.name.removesuffix('_reference')}_key"
 
     @property
     def hashes(self) -> dict[str, str]:
-        """For a hashed kind: the landing's columns, and what of the value each is a hash of."""
+        """For a hashed kind: the landing's columns, and which part of the value each one hashes."""
         hashes = {f"{self.name}_hash": str(self.kind)}
         if self.kind == "address":
             hashes |= {
@@ -78,7 +90,7 @@ class Column:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Names and DuckDB types of the columns that the landing has for it."""
+        """Names and DuckDB types of the landing's columns for this column."""
         if self.kind == "reference":
             return {self.name: "VARCHAR", self.key_name: "VARCHAR"}
         if self.kind in HASHED:
@@ -165,19 +177,19 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("victim_birth_date", "birth_date"),
         Column("victim_age", "age"),
     ),
-    # the timed entries of the logs, where a log is not one text
+    # the timed entries of each log, where the system does not keep a log as one text
     "log_actions": (
         Column("call_reference", "reference", is_required=True, is_identity=True),
         Column("sequence_number", "number", is_required=True, is_identity=True),
         Column("acted_at", "timestamp", is_required=True),
         Column("author_code", "code"),
         Column("action_type", "code"),
-        # numbers that an entry sets; in its text they are masked
+        # references that the entry records; in its text they are masked
         Column("record_reference", "reference"),
         Column("cross_reference", "reference", refers_to="call"),
         Column("action_text", "free_text"),
     ),
-    # what an audit drew and what the auditors read; the log itself need not be in `calls`
+    # the logs that an audit drew, with the texts that the auditors read; `calls` need not have them
     "audit_logs": (
         Column("call_reference", "reference", is_required=True, is_identity=True),
         Column("received_at", "timestamp", is_required=True),
@@ -191,7 +203,7 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("account_text", "free_text"),
         Column("closing_text", "free_text"),
     ),
-    # the crimes that the auditors found in those logs; a log without a row here reports none
+    # the crimes that the auditors found in those logs; a log without a row here reports no crime
     "audit_findings": (
         Column("call_reference", "reference", is_required=True, is_identity=True),
         Column("crime_number", "number", is_required=True, is_identity=True),
@@ -203,14 +215,14 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("is_rightly_classified", "boolean"),
         Column("record_reference", "reference"),
     ),
-    # what people decided about a call, a record or a failed check; every agency has it, in one form
+    # people's decisions about calls, records and failed checks; the same form for every agency
     "decisions": (
         Column("decision_reference", "text", is_required=True, is_identity=True),
         Column("decision_kind", "code", is_required=True),
         Column("call_reference", "reference"),
         Column("record_reference", "reference"),
         Column("crime_number", "number"),
-        # of a failed check that was released: the rule, and what exactly broke it
+        # of a waived check: its rule, and a hash of exactly what broke it
         Column("rule_id", "code"),
         Column("content_id", "code"),
         Column("reason_code", "code"),
@@ -220,19 +232,20 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("decided_at", "timestamp", is_required=True),
         Column("second_person", "code"),
     ),
-    # what auditors found in the logs that `.venv/bin/cdi audit draw` drew: a row for each reading
-    # of a log (crime 0), with its counts, and one for each crime found in it; every agency has it
+    # What auditors found in the logs that `.venv/bin/cdi audit draw` drew: for each reading of a
+    # log a row with its counts (crime number 0), and a row for each crime found. The same form for
+    # every agency.
     "audit_readings": (
         Column("draw_id", "text", is_required=True, is_identity=True),
         Column("call_reference", "reference", is_required=True, is_identity=True),
-        # staff numbers, not names; FCR decides where two readings differ
+        # staff numbers, not names; `FCR` (the force crime registrar) decides where readings differ
         Column("auditor_code", "code", is_required=True, is_identity=True),
         Column("crime_number", "number", is_required=True, is_identity=True),
         Column("audited_at", "timestamp", is_required=True),
         Column("due_count", "number"),
         Column("recorded_count", "number"),
         Column("offence_code", "code"),
-        # Y or N; a boolean would take a typing error for N
+        # Y or N; a boolean column would read a typing error as N
         Column("domestic_abuse_code", "code"),
         Column("recorded_code", "code"),
         Column("recorded_at", "timestamp"),
@@ -244,10 +257,12 @@ DATASETS: dict[str, tuple[Column, ...]] = {
 REQUIRED: tuple[str, ...] = ("calls", "crime_records")
 DECISIONS = "decisions"
 READINGS = "audit_readings"
-# what people of this house write: every agency has these, in one form for all, and maybe no file
+# Written by the people who use this product, not delivered: every agency has these datasets, though
+# there may be no file yet.
 BY_PEOPLE: tuple[str, ...] = (DECISIONS, READINGS)
 
-# when a row is from, for the retention limit: the first that it has, or else its file's as_of
+# For the retention limit, a row is as old as the first of these columns that it has; without any,
+# it is as old as its file's as_of.
 MOMENTS: dict[str, tuple[str, ...]] = {
     "calls": ("received_at",),
     "crime_records": ("recorded_at", "reported_at"),
@@ -255,17 +270,17 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     "audit_logs": ("received_at",),
 }
 
-# Columns that the landing adds to every row.
+# the columns that the landing adds to every row
 LINEAGE: dict[str, str] = {
-    "row_id": "VARCHAR",  # file name and ordinal of the row in it
-    "row_hash": "VARCHAR",  # sha256 of the mapped content; changes when the row does
+    "row_id": "VARCHAR",  # name of the file, and number of the row in it
+    "row_hash": "VARCHAR",  # sha256 of the mapped content
     "source_file": "VARCHAR",
-    "source_as_of": "TIMESTAMP",  # UTC; what the file says is the state at this time
+    "source_as_of": "TIMESTAMP",  # UTC; the file tells the state at this time
 }
 
 
 def output_columns(dataset: str) -> dict[str, str]:
-    """Names and DuckDB types of a landing batch of this dataset, lineage last."""
+    """Names and DuckDB types of the columns of a batch, lineage last."""
     outputs: dict[str, str] = {}
     for column in DATASETS[dataset]:
         outputs |= column.outputs

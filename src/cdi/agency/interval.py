@@ -8,27 +8,28 @@ from cdi.agency.model import Agency
 
 @dataclass(frozen=True)
 class Interval:
-    """A data interval [start, end), both UTC and timezone-aware."""
+    """A data interval: start included, end excluded, both UTC with a zone."""
 
     start: datetime
     end: datetime
 
     @classmethod
     def of_days(cls, agency: Agency, start: date, end: date) -> "Interval":
-        """Local midnight of ``start`` to local midnight of ``end``."""
+        """Return the interval from local midnight of `start` to local midnight of `end`."""
         return cls(midnight(agency, start), midnight(agency, end))
 
     def days(self, agency: Agency) -> list[date]:
-        """The local days that begin inside the interval."""
+        """List the local days that begin inside the interval."""
         day = self.start.astimezone(agency.zone).date()
         if midnight(agency, day) < self.start:
             day += timedelta(days=1)
-        found = []
+        days = []
         while midnight(agency, day) < self.end:
-            found.append(day)
+            days.append(day)
             day += timedelta(days=1)
-        return found
+        return days
 
 
 def midnight(agency: Agency, day: date) -> datetime:
+    """Return the moment (UTC) at which a local day of the agency begins."""
     return datetime(day.year, day.month, day.day, tzinfo=agency.zone).astimezone(UTC)

@@ -1,16 +1,23 @@
-"""The key rules of an agency, as SQL: the canonical form of a reference."""
+"""The key rules of an agency as SQL: they give a typed reference its canonical form."""
 
 from cdi.agency.model import Agency
 from cdi.sql import Params
 
 
 def key_expression(agency: Agency, thing: str, text: str, bound: Params) -> str:
-    """SQL for the canonical form of a reference; null where no rule reads it."""
-    forms = []
+    """SQL for the canonical form of a reference: null where no rule reads it.
+
+    Args:
+        agency: The agency, with its key rules. Without rules, the text in capitals is canonical.
+        thing: What the reference refers to, e.g. `call`; a key of `agency.key_rules`.
+        text: SQL expression of the trimmed text.
+        bound: Collects the patterns, which are bound.
+    """
+    cases = []
     for rule in agency.key_rules.get(thing, ()):
         whole = bound.bind(f"^(?:{rule.pattern})$")
-        forms.append(
+        cases.append(
             f"when regexp_matches(upper({text}), {whole}) then "
             f"regexp_replace(upper({text}), {whole}, {bound.bind(rule.canonical)})"
         )
-    return f"case {' '.join(forms)} end" if forms else f"upper({text})"
+    return f"case {' '.join(cases)} end" if cases else f"upper({text})"

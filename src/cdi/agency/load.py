@@ -1,4 +1,4 @@
-"""Load and validate an agency's folder."""
+"""Loads and validates an agency's folder."""
 
 import logging
 from pathlib import Path
@@ -14,19 +14,20 @@ from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.model import SIMULATION, Agency, source_of_people
 from cdi.errors import AgencyError, CdiError
 from cdi.sql import connect
+from cdi.variant import Variant
 
 
-def load_agency(agency: str) -> Agency:
+def load_agency(agency_id: str) -> Agency:
     """Load and validate one agency.
 
     Args:
-        agency: Name of a folder under CDI_AGENCIES.
+        agency_id: Name of a folder in CDI_AGENCIES.
 
     Raises:
-        AgencyError: If the folder, its agency.yaml or a code map is not as it must be; the
+        AgencyError: If the folder, its agency.yaml or a table in it does not follow the schema; the
             message names file, key and fix.
     """
-    folder = paths.agencies_folder() / agency
+    folder = paths.agencies_folder() / agency_id
     file = folder / "agency.yaml"
     if not file.is_file():
         raise AgencyError(
@@ -35,16 +36,16 @@ def load_agency(agency: str) -> Agency:
             f"choose one of {', '.join(agency_names()) or '(none)'}, or write the folder; "
             "docs/onboarding.md",
         )
-    parsed = _parse_agency(file, folder)
-    if parsed.agency != agency:
+    agency = _parse_agency(file, folder)
+    if agency.agency != agency_id:
         raise AgencyError(
             "AGENCY-SCHEMA",
-            f"{file}: key `agency` is '{parsed.agency}', the folder is '{agency}'",
+            f"{file}: key `agency` is '{agency.agency}', the folder is '{agency_id}'",
             "give both the same name",
         )
     check_code_maps(folder)
     read_actions(folder)
-    return parsed
+    return agency
 
 
 def _parse_agency(file: Path, folder: Path) -> Agency:
@@ -52,15 +53,15 @@ def _parse_agency(file: Path, folder: Path) -> Agency:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise AgencyError("AGENCY-SCHEMA", f"{file} is not UTF-8", "save it as UTF-8") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a day such as 2026-02-30
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a day such as 2026-02-30
         raise AgencyError(
             "AGENCY-SCHEMA", f"{file} is not YAML: {error}", "correct the file"
         ) from None
     if not isinstance(content, dict):
-        raise AgencyError("AGENCY-SCHEMA", f"{file} is empty or no mapping", "start from a sample")
+        raise AgencyError(
+            "AGENCY-SCHEMA", f"{file} is empty or not a mapping", "start from a sample"
+        )
     if content.get("data_root") == SIMULATION:
-        from cdi.variant import Variant
-
         start, end = Variant.chosen().period
         content = {"start_date": start, "coverage": {"start": start, "end": end}, **content}
     try:
@@ -72,12 +73,12 @@ def _parse_agency(file: Path, folder: Path) -> Agency:
             f"{file}\n    " + "\n    ".join(problems),
             "correct the keys named above; docs/onboarding.md explains each",
         ) from None
-    ours = {dataset: source_of_people(dataset) for dataset in BY_PEOPLE}
-    return agency.model_copy(update={"sources": agency.sources | ours})
+    people = {dataset: source_of_people(dataset) for dataset in BY_PEOPLE}
+    return agency.model_copy(update={"sources": agency.sources | people})
 
 
 def describe_problem(detail: Any) -> str:
-    """One problem that pydantic found, as `key: what is wrong`."""
+    """Describe a problem that pydantic found, as `key: what is wrong`."""
     key = ".".join(str(part) for part in detail["loc"]) or "(file)"
     hints = {
         "missing": "missing: add it",
@@ -87,26 +88,26 @@ def describe_problem(detail: Any) -> str:
 
 
 def agency_names() -> list[str]:
-    """Names of all agency folders, sorted."""
+    """List the names of all agency folders, sorted."""
     return sorted(file.parent.name for file in paths.agencies_folder().glob("*/agency.yaml"))
 
 
 def load_valid_agencies() -> list[Agency]:
-    """All agencies that load; a broken folder is logged and stops nobody else (design 5.1)."""
-    found = []
+    """Load all agencies; a broken folder is logged and does not stop the others (design 5.1)."""
+    agencies = []
     for name in agency_names():
         try:
-            found.append(load_agency(name))
+            agencies.append(load_agency(name))
         except CdiError as error:
             logging.getLogger(__name__).error("agency left out: %s", error)
-    return found
+    return agencies
 
 
 def check_patterns(agency: Agency) -> None:
-    """Check the regular expressions of agency.yaml; only DuckDB knows what it can read.
+    """Check the regular expressions of agency.yaml by letting DuckDB compile them.
 
     Raises:
-        AgencyError: With the key of every expression that it cannot.
+        AgencyError: AGENCY-SCHEMA with the key of every expression that DuckDB cannot read.
     """
     patterns = {
         f"key_rules.{thing}.{place}.pattern": rule.pattern
@@ -127,7 +128,9 @@ def check_patterns(agency: Agency) -> None:
             try:
                 con.execute("select regexp_matches('', ?)", [pattern])
             except duckdb.Error as error:
-                problems.append(f"key `{key}`: '{pattern}' is no regular expression (RE2): {error}")
+                problems.append(
+                    f"key `{key}`: '{pattern}' is not a regular expression (RE2): {error}"
+                )
     if problems:
         raise AgencyError(
             "AGENCY-SCHEMA",

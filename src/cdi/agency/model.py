@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, READINGS, REQUIRED
 
-# data_root of the simulated force, whose period is its scenario's
+# the `data_root` of the simulated force, which takes its period from the scenario
 SIMULATION = "simulation"
 
 
@@ -20,29 +20,29 @@ class _Strict(BaseModel):
 
 
 class Owner(_Strict):
-    """Who answers for the agency's data; shown in Airflow and on the report."""
+    """The person who answers for the agency's data; shown in Airflow and on the report."""
 
     name: str = Field(min_length=1)
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
 
 
 class Coverage(_Strict):
-    """The period that a finished publication covers: what `make run` extracts."""
+    """The period that a finished publication covers; `make run` extracts it."""
 
     start: date
     end: date = Field(description="First day after the period.")
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Coverage":
+    def _check_order(self) -> "Coverage":
         if self.end <= self.start:
             raise ValueError("end must be after start")
         return self
 
 
 class KeyRule(_Strict):
-    """How one form of a reference becomes its canonical form.
+    """How a reference of one form becomes canonical.
 
-    Both parts go to DuckDB's regexp_replace on the upper-cased, trimmed text.
+    DuckDB's regexp_replace applies it to the trimmed text in capitals.
     """
 
     pattern: str = Field(min_length=1)
@@ -50,16 +50,20 @@ class KeyRule(_Strict):
 
 
 class SourceFile(_Strict):
-    """Files of one kind; ``path`` is a glob, may hold {date:%Y-%m-%d}, relative to data_root."""
+    """Files of one kind."""
 
-    path: str = Field(min_length=1)
+    path: str = Field(
+        min_length=1,
+        description="glob relative to data_root; {date:%Y-%m-%d} is the day of a daily file",
+    )
     as_of: datetime | None = Field(
-        default=None, description="Local time the file's content speaks of; else the interval's end"
+        default=None,
+        description="local time at which the content was true; default: the end of the interval",
     )
 
     @property
     def is_daily(self) -> bool:
-        """Whether the path names one file per day."""
+        """Whether the path names a file for each day."""
         return "{date" in self.path
 
 
@@ -69,30 +73,28 @@ def has_offset(form: str) -> bool:
 
 
 class ColumnMap(_Strict):
-    """Where a canonical column comes from; a plain string means ``from`` alone."""
+    """Where a canonical column comes from; a plain string in agency.yaml means ``from`` alone."""
 
     source: str = Field(alias="from", min_length=1)
     format: tuple[str, ...] = Field(default=(), description="strptime formats, tried in order")
-    extract: str | None = Field(default=None, description="regular expression; its group 1 is used")
+    extract: str | None = Field(default=None, description="regular expression; group 1 is used")
     true_values: tuple[str, ...] = ()
 
     @field_validator("format", mode="before")
     @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
+    def _wrap_single_format(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
 
 class RowFilter(_Strict):
-    """Which rows of a file belong to the dataset, where one file holds rows of several."""
+    """Which rows of a file belong to the dataset, where a file holds rows of several datasets."""
 
     source: str = Field(alias="from", min_length=1)
-    matches: str = Field(
-        min_length=1, description="regular expression that the whole trimmed text matches"
-    )
+    matches: str = Field(min_length=1, description="regular expression for the whole trimmed text")
 
 
 class Source(_Strict):
-    """One dataset of the agency."""
+    """The source of one dataset of the agency."""
 
     files: tuple[SourceFile, ...] = Field(min_length=1)
     format: Literal["csv", "parquet", "json", "jsonl"] = "csv"
@@ -100,28 +102,31 @@ class Source(_Strict):
     delivery: Literal["snapshot", "changes"]
     rows_per_key: Literal["one", "many"] = "one"
     rows: RowFilter | None = Field(
-        default=None, description="rows that belong to the dataset; default: all"
+        default=None, description="which rows belong to the dataset; default: all"
     )
     columns: dict[str, ColumnMap]
     ignored: tuple[str, ...] = Field(
-        default=(), description="source columns that are known and left out"
+        default=(), description="source columns that are known and not taken"
     )
-    connection: str | None = Field(default=None, description="Airflow connection id for a URL")
-    max_age_hours: int = Field(default=48, gt=0, description="freshness limit, relative to as_of")
+    connection: str | None = Field(default=None, description="Airflow connection of a URL")
+    max_age_hours: int = Field(default=48, gt=0, description="freshness limit, counted from as_of")
     retention_days: int | None = Field(
-        default=None, gt=0, description="rows older than that, relative to as_of, are removed"
+        default=None, gt=0, description="older rows are removed, counted back from as_of"
     )
 
     @field_validator("columns", mode="before")
     @classmethod
-    def _shorthand(cls, value: Any) -> Any:
+    def _expand_shorthand(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {k: {"from": v} if isinstance(v, str) else v for k, v in value.items()}
+        return {
+            name: {"from": mapping} if isinstance(mapping, str) else mapping
+            for name, mapping in value.items()
+        }
 
 
 def source_of_people(dataset: str) -> Source:
-    """A source that every agency has: `cdi.people.decisions` or `cdi.audit` writes it.
+    """Make the source of a dataset that `cdi.people` writes, the same for every agency.
 
     Args:
         dataset: One of `BY_PEOPLE`.
@@ -148,38 +153,39 @@ class Agency(_Strict):
     licence: str = Field(min_length=1)
     is_simulated: bool = False
     calls: Literal["all", "sample"] = Field(
-        description="sample: the calls are a sample, so no check may ask that each record has one"
+        description="`sample`: only some calls are delivered, so a record may lack its call"
     )
-    data_root: str = Field(default="data", description="folder or fsspec URL")
-    schedule: str = Field(default="@daily", description="cron of the extraction, agency's time")
+    data_root: str = Field(default="data", description="folder, or URL that fsspec reads")
+    schedule: str = Field(default="@daily", description="cron, in the agency's time zone")
     start_date: date
     coverage: Coverage | None = None
     key_rules: dict[str, tuple[KeyRule, ...]]
     cancelled_statuses: tuple[str, ...] = Field(
-        default=(), description="status codes of a crime record that was cancelled"
+        default=(), description="status codes of cancelled crime records"
     )
     auditors: tuple[str, ...] = Field(
-        default=(), description="staff numbers of who reads what the audit DAG draws; none: no draw"
+        default=(),
+        description="staff numbers of the auditors; without any, the audit DAG draws nothing",
     )
     sources: dict[str, Source]
     folder: Path = Field(exclude=True)
 
     @field_validator("timezone")
     @classmethod
-    def _known_zone(cls, value: str) -> str:
+    def _check_time_zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError(f"'{value}' is not an IANA time zone such as Europe/London")
         return value
 
     @model_validator(mode="after")
-    def _known_columns(self) -> "Agency":
+    def _check_sources(self) -> "Agency":
         problems = []
         for dataset in REQUIRED:
             if dataset not in self.sources:
                 problems.append(f"sources.{dataset}: missing; {' and '.join(REQUIRED)} are needed")
         for dataset, source in self.sources.items():
-            problems += _column_problems(dataset, source)
-        problems += _retention_problems(self.sources)
+            problems += _find_column_problems(dataset, source)
+        problems += _find_retention_problems(self.sources)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -191,18 +197,18 @@ class Agency(_Strict):
 
     @property
     def first_moment(self) -> datetime:
-        """Midnight of start_date, local time: the first interval that can be extracted."""
+        """Local midnight of start_date, at which the first interval begins."""
         return datetime.combine(self.start_date, datetime.min.time(), self.zone)
 
     @property
     def last_moment(self) -> datetime | None:
-        """End of a finished publication, local time; None for an agency that goes on."""
+        """Local end of a finished publication; None for an agency that keeps delivering."""
         if self.coverage is None:
             return None
         return datetime.combine(self.coverage.end, datetime.min.time(), self.zone)
 
     def root_of(self, dataset: str) -> str:
-        """Where the files of a dataset are: what people write lies in the state folder."""
+        """Folder or URL of a dataset's files; what people write lies in the state folder."""
         folders = {
             DECISIONS: paths.decisions(self.agency),
             READINGS: paths.audit(self.agency) / "findings",
@@ -211,9 +217,11 @@ class Agency(_Strict):
 
     @property
     def root(self) -> str:
-        """Where the sources are: CDI_DATA, else data_root (relative to the agency's folder).
+        """Folder or URL of the sources: CDI_DATA, else data_root.
 
-        `data_root: simulation` is what `make simulate` wrote for SCENARIO, MONTHS and SEED.
+        A relative data_root starts at the agency's folder, a relative CDI_DATA at the working
+        folder. `simulation` means the files that `make simulate` wrote for SCENARIO, MONTHS and
+        SEED.
         """
         chosen = os.environ.get("CDI_DATA") or self.data_root
         if chosen == SIMULATION:
@@ -224,8 +232,8 @@ class Agency(_Strict):
         return str((base / chosen).resolve())
 
 
-def _retention_problems(sources: dict[str, Source]) -> list[str]:
-    """A call that outlives its crime record would look unrecorded."""
+def _find_retention_problems(sources: dict[str, Source]) -> list[str]:
+    """Find limits by which a call would outlive its crime record, and then look unrecorded."""
     calls, records = (
         sources[name].retention_days if name in sources else None for name in REQUIRED
     )
@@ -237,30 +245,30 @@ def _retention_problems(sources: dict[str, Source]) -> list[str]:
     return []
 
 
-def _column_problems(dataset: str, source: Source) -> list[str]:
+def _find_column_problems(dataset: str, source: Source) -> list[str]:
     delivered = [name for name in DATASETS if name not in BY_PEOPLE]
     if dataset not in delivered:
         return [f"sources.{dataset}: unknown dataset; known are {', '.join(delivered)}"]
-    known = {column.name: column for column in DATASETS[dataset]}
-    at = f"sources.{dataset}.columns"
+    columns = {column.name: column for column in DATASETS[dataset]}
+    place = f"sources.{dataset}.columns"
     problems = [
-        f"{at}.{name}: unknown column; known are {', '.join(known)}"
+        f"{place}.{name}: unknown column; known are {', '.join(columns)}"
         for name in source.columns
-        if name not in known
+        if name not in columns
     ]
-    for column in known.values():
+    for column in columns.values():
         mapping = source.columns.get(column.name)
         if mapping is None:
             if column.is_required:
-                problems.append(f"{at}.{column.name}: missing; this column is required")
+                problems.append(f"{place}.{column.name}: missing; this column is required")
         elif column.kind in ("timestamp", "birth_date") and not mapping.format:
-            problems.append(f"{at}.{column.name}.format: missing; e.g. '%Y-%m-%d %H:%M:%S'")
+            problems.append(f"{place}.{column.name}.format: missing; e.g. '%Y-%m-%d %H:%M:%S'")
         elif any("%Z" in form.replace("%%", "") for form in mapping.format):
-            # DuckDB takes BST for the time of Bangladesh
+            # DuckDB reads BST as the time of Bangladesh, for instance.
             problems.append(
-                f"{at}.{column.name}.format: %Z, the name of a zone, has many meanings; give the "
-                "offset (%z), or take the time without it by `extract`"
+                f"{place}.{column.name}.format: %Z, the name of a zone, is ambiguous; give the "
+                "offset (%z), or cut the name off by `extract`"
             )
         elif column.kind == "boolean" and not mapping.true_values:
-            problems.append(f"{at}.{column.name}.true_values: missing; e.g. ['Y']")
+            problems.append(f"{place}.{column.name}.true_values: missing; e.g. ['Y']")
     return problems

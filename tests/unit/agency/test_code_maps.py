@@ -7,17 +7,15 @@ import duckdb
 import pytest
 
 from cdi import paths
-from cdi.agency import code_maps
-from cdi.agency.code_maps import read_actions
+from cdi.agency.code_maps import ACTION_COLUMNS, read_actions
 from cdi.errors import AgencyError
 from cdi.report.report import measure_actions
 
-HEADER = ",".join(code_maps.ACTION_COLUMNS)
+HEADER = ",".join(ACTION_COLUMNS)
 
 
-def written(folder: Path, *lines: str) -> Path:
+def write_actions(folder: Path, *lines: str) -> None:
     (folder / "actions.csv").write_text("\n".join([HEADER, *lines, ""]), encoding="utf-8")
-    return folder
 
 
 def test_an_agency_need_not_keep_one(tmp_path: Path) -> None:
@@ -25,7 +23,7 @@ def test_an_agency_need_not_keep_one(tmp_path: Path) -> None:
 
 
 def test_rows_are_read_with_their_dates(tmp_path: Path) -> None:
-    written(
+    write_actions(
         tmp_path, "A1,Record first,Ops,2017-03-31,2017-03-01,force,", "A2,b,c,2017-05-01,,rape,x"
     )
     first, second = read_actions(tmp_path)
@@ -33,8 +31,8 @@ def test_rows_are_read_with_their_dates(tmp_path: Path) -> None:
     assert (second["done_on"], second["domain"], second["note"]) == (None, "rape", "x")
 
 
-def test_every_problem_is_told_with_its_line(tmp_path: Path) -> None:
-    written(
+def test_every_problem_is_reported_with_its_line(tmp_path: Path) -> None:
+    write_actions(
         tmp_path,
         "A1,a,b,31/03/2017,,force,",
         "A1,a,,2017-03-31,,force,",
@@ -44,12 +42,14 @@ def test_every_problem_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(AgencyError) as refused:
         read_actions(tmp_path)
     assert refused.value.rule_id == "AGENCY-ACTIONS"
-    for told in (
-        "actions.csv:2: due_on '31/03/2017'", "actions.csv:3: owner is blank",
-        "actions.csv:3: action_id 'A1' is twice", "actions.csv:4: domain 'moon'",
-        "actions.csv:5: has not 7 fields",
-    ):  # fmt: skip
-        assert told in refused.value.message
+    for problem in (
+        "actions.csv:2: due_on '31/03/2017'",
+        "actions.csv:3: owner is blank",
+        "actions.csv:3: action_id 'A1' stands twice",
+        "actions.csv:4: domain 'moon'",
+        "actions.csv:5: does not have 7 fields",
+    ):
+        assert problem in refused.value.message
 
 
 def test_another_header_is_refused(tmp_path: Path) -> None:
@@ -95,9 +95,8 @@ def test_an_effect_is_the_change_between_the_audits_before_and_after() -> None:
         )
         rows = {row["action_id"]: row for row in measure_actions(con, actions)}
     effect = rows["in between"]
-    assert [float(effect[n]) for n in ("change_points", "lower_limit", "upper_limit")] == [
-        3.1, 1.2, 5.0,
-    ]  # fmt: skip
+    measured = [effect[name] for name in ("change_points", "lower_limit", "upper_limit")]
+    assert [float(figure) for figure in measured] == [3.1, 1.2, 5.0]
     assert (effect["before_draw_id"], effect["draw_id"]) == ("first", "second")
     for name in ("within an audit", "after all"):
         assert rows[name]["unmeasured"] == "no audit before and after it yet"

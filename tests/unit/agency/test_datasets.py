@@ -19,31 +19,31 @@ from tests.conftest import (
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_what_a_row_is_about_is_required(dataset: str) -> None:
-    about = [column for column in DATASETS[dataset] if column.is_identity]
-    assert about
-    assert all(column.is_required for column in about)
+    identity = [column for column in DATASETS[dataset] if column.is_identity]
+    assert identity
+    assert all(column.is_required for column in identity)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_no_two_columns_have_one_output(dataset: str) -> None:
-    made = [name for column in DATASETS[dataset] for name in column.outputs]
-    assert sorted([*made, *LINEAGE]) == sorted(output_columns(dataset))
+    names = [name for column in DATASETS[dataset] for name in column.outputs]
+    assert sorted([*names, *LINEAGE]) == sorted(output_columns(dataset))
 
 
 def test_a_cross_reference_is_read_by_the_key_rules_of_the_calls(small: SmallAgency) -> None:
     small.settings["sources"]["calls"]["columns"]["cross_reference"] = "cross"
     small.write_settings()
-    crossed = [["t0003"], ["R1"], [""], [""], [""]]
-    rows = [row + cross for row, cross in zip(CALLS, crossed, strict=True)]
+    cross_references = [["t0003"], ["R1"], [""], [""], [""]]
+    rows = [row + cross for row, cross in zip(CALLS, cross_references, strict=True)]
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "cross"], rows))
     batch = extract_dataset(small.agency, "calls", small.interval)
     assert batch is not None
     with connect() as con:
-        found = con.execute(
+        landed = con.execute(
             "select cross_reference, cross_key from read_parquet(?) order by row_id limit 3",
             [str(batch.rows)],
         ).fetchall()
-    assert found == [("t0003", "T-0003"), ("R1", None), (None, None)]
+    assert landed == [("t0003", "T-0003"), ("R1", None), (None, None)]
 
 
 LOCAL, OFFSET = "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%z"
@@ -53,7 +53,7 @@ LOCAL, OFFSET = "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%z"
 def test_a_time_with_an_offset_is_that_moment_and_one_without_is_local_time(
     small: SmallAgency, formats: list[str]
 ) -> None:
-    told = {
+    expected = {
         "2026-07-01T12:00:00+00:00": "2026-07-01 12:00:00",
         "2026-07-01T12:00:00Z": "2026-07-01 12:00:00",
         "2026-07-01T12:00:00+0530": "2026-07-01 06:30:00",
@@ -62,7 +62,7 @@ def test_a_time_with_an_offset_is_that_moment_and_one_without_is_local_time(
     }
     small.settings["sources"]["calls"]["columns"]["received_at"]["format"] = formats
     small.write_settings()
-    rows = [[row[0], text, *row[2:]] for row, text in zip(CALLS, told, strict=True)]
+    rows = [[row[0], text, *row[2:]] for row, text in zip(CALLS, expected, strict=True)]
     small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
     batch = extract_dataset(small.agency, "calls", small.interval)
     assert batch is not None
@@ -71,13 +71,12 @@ def test_a_time_with_an_offset_is_that_moment_and_one_without_is_local_time(
             "select cast(received_at as varchar) from read_parquet(?) order by row_id",
             [str(batch.rows)],
         ).fetchall()
-    assert [time for (time,) in landed] == list(told.values())
+    assert [time for (time,) in landed] == list(expected.values())
 
 
 def test_a_birth_date_told_as_midnight_with_an_offset_stays_its_day(small: SmallAgency) -> None:
-    small.settings["sources"]["crime_records"]["columns"]["victim_birth_date"] = {
-        "from": "born", "format": ["%Y-%m-%d", OFFSET]
-    }  # fmt: skip
+    columns = small.settings["sources"]["crime_records"]["columns"]
+    columns["victim_birth_date"] = {"from": "born", "format": ["%Y-%m-%d", OFFSET]}
     small.write_settings()
     born = ["1980-05-01", "1980-05-01T00:00:00+01:00", "1980-04-30T23:00:00Z"]
     rows = [[f"R{n}", *RECORDS[0][1:], day] for n, day in enumerate(born)]
@@ -96,11 +95,18 @@ def test_a_birth_date_told_as_midnight_with_an_offset_stays_its_day(small: Small
 @pytest.mark.parametrize("serial", [7, 42, 512, 1234])
 @pytest.mark.parametrize(
     "form",
-    ["NMP-20170401-{:04d}", "nmp 20170401 {:04d}", "20170401-{:04d}", "NMP/170401/{:04d}",
-     "LOG {} OF 01/04/2017", "NMP20170401{:04d}", "NMP-20170401-{}"],
-)  # fmt: skip
+    [
+        "NMP-20170401-{:04d}",
+        "nmp 20170401 {:04d}",
+        "20170401-{:04d}",
+        "NMP/170401/{:04d}",
+        "LOG {} OF 01/04/2017",
+        "NMP20170401{:04d}",
+        "NMP-20170401-{}",
+    ],
+)
 def test_every_form_of_a_log_number_of_the_simulated_force_is_read(form: str, serial: int) -> None:
-    assert key_of("call", form.format(serial)) == f"NMP-20170401-{serial:04d}"
+    assert read_key("call", form.format(serial)) == f"NMP-20170401-{serial:04d}"
 
 
 @pytest.mark.parametrize(
@@ -108,10 +114,10 @@ def test_every_form_of_a_log_number_of_the_simulated_force_is_read(form: str, se
     [("12170020838", "12170020838"), ("F22/170022350", None)],
 )
 def test_only_the_forces_own_occurrence_numbers_are_read(typed: str, key: str | None) -> None:
-    assert key_of("record", typed) == key
+    assert read_key("record", typed) == key
 
 
-def key_of(thing: str, typed: str) -> str | None:
+def read_key(thing: str, typed: str) -> str | None:
     """The canonical form of a reference of the simulated force."""
     bound = Params()
     text = bound.bind(typed)

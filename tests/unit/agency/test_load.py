@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cdi.agency import code_maps
+from cdi.agency.code_maps import ACTION_COLUMNS
 from cdi.agency.load import agency_names, load_agency, load_valid_agencies
 from cdi.errors import AgencyError
 from tests.conftest import SmallAgency
@@ -93,13 +93,13 @@ def test_an_error_names_file_key_and_fix(small: SmallAgency, case: str) -> None:
     small.write_settings()
     with pytest.raises(AgencyError) as caught:
         load_agency("testville")
-    told = str(caught.value)
-    assert str(small.folder / "agency.yaml") in told
-    assert key in told
-    assert fix in told
+    message = str(caught.value)
+    assert str(small.folder / "agency.yaml") in message
+    assert key in message
+    assert fix in message
 
 
-def test_all_problems_are_told_at_once(small: SmallAgency) -> None:
+def test_all_problems_are_reported_at_once(small: SmallAgency) -> None:
     small.settings.pop("licence")
     small.settings["colour"] = "blue"
     small.write_settings()
@@ -110,19 +110,24 @@ def test_all_problems_are_told_at_once(small: SmallAgency) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "told"),
+    ("file", "old", "new", "problem"),
     [
         ("call_types.csv", "theft", "larceny", ":4: offence_group 'larceny' is not one of"),
         ("call_types.csv", "code,", "kode,", ":1: header must be code,name"),
-        ("call_types.csv", "NOISE,Noise", "THEFT,Noise", ":4: code 'THEFT' is blank or twice"),
-        ("call_types.csv", "ASSAULT,Assault", "ASSAULT,Assault, common", "has not 8 fields"),
+        (
+            "call_types.csv",
+            "NOISE,Noise",
+            "THEFT,Noise",
+            ":4: code 'THEFT' is blank or stands twice",
+        ),
+        ("call_types.csv", "ASSAULT,Assault", "ASSAULT,Assault, common", "does not have 8 fields"),
         ("call_types.csv", "asb_nuisance", "noise", ":3: incident_category 'noise' is not one of"),
         ("closures.csv", "DUPLICATE_LOG", "BECAUSE", ":4: reason_code 'BECAUSE' is not one of"),
         ("offences.csv", "false,false", "no,false", ":2: is_rape 'no' is not one of"),
     ],
 )
 def test_a_code_map_error_names_file_line_and_value(
-    small: SmallAgency, file: str, old: str, new: str, told: str
+    small: SmallAgency, file: str, old: str, new: str, problem: str
 ) -> None:
     path = small.folder / file
     assert old in path.read_text()
@@ -130,7 +135,7 @@ def test_a_code_map_error_names_file_line_and_value(
     with pytest.raises(AgencyError) as caught:
         load_agency("testville")
     assert file in str(caught.value)
-    assert told in str(caught.value)
+    assert problem in str(caught.value)
 
 
 def test_an_unknown_agency_names_the_known_ones(small: SmallAgency) -> None:
@@ -142,24 +147,22 @@ UMLAUT = "Schlägerei".encode("cp1252")
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "rule_id", "told"),
+    ("file", "old", "new", "rule_id", "problem"),
     [
         ("agency.yaml", b"agency: broken", b"agency: [", "AGENCY-SCHEMA", "is not YAML"),
         ("agency.yaml", b"Testville", UMLAUT, "AGENCY-SCHEMA", "save it as UTF-8"),
         ("agency.yaml", b"'2026-01-05'", b"2026-02-30", "AGENCY-SCHEMA", "day"),
         ("call_types.csv", b"Assault", UMLAUT, "AGENCY-CODES", "save it as UTF-8"),
-        ("call_types.csv", b"Noise", b'"Noise"s', "AGENCY-CODES", ":3: is no line of CSV"),
-        ("closures.csv", b"None", b'"None', "AGENCY-CODES", ":3: is no line of CSV"),
+        ("call_types.csv", b"Noise", b'"Noise"s', "AGENCY-CODES", ":3: is not a line of CSV"),
+        ("closures.csv", b"None", b'"None', "AGENCY-CODES", ":3: is not a line of CSV"),
         ("actions.csv", b"Ask", UMLAUT, "AGENCY-ACTIONS", "save it as UTF-8"),
-        ("actions.csv", b"Ask", b'"Ask"s', "AGENCY-ACTIONS", ":2: is no line of CSV"),
+        ("actions.csv", b"Ask", b'"Ask"s', "AGENCY-ACTIONS", ":2: is not a line of CSV"),
     ],
 )
 def test_a_broken_agency_stops_nobody_else(
-    small: SmallAgency, file: str, old: bytes, new: bytes, rule_id: str, told: str
+    small: SmallAgency, file: str, old: bytes, new: bytes, rule_id: str, problem: str
 ) -> None:
-    small.write_text(
-        "actions.csv", f"{','.join(code_maps.ACTION_COLUMNS)}\nA1,Ask,Ops,2026-03-31,,force,\n"
-    )
+    small.write_text("actions.csv", f"{','.join(ACTION_COLUMNS)}\nA1,Ask,Ops,2026-03-31,,force,\n")
     broken = small.folder.parent / "broken"
     shutil.copytree(small.folder, broken)
     settings = small.settings | {"agency": "broken"}
@@ -173,7 +176,7 @@ def test_a_broken_agency_stops_nobody_else(
         load_agency("broken")
     assert caught.value.rule_id == rule_id
     assert str(broken / file) in str(caught.value)
-    assert told in str(caught.value)
+    assert problem in str(caught.value)
 
 
 def test_a_code_map_may_have_the_mark_that_spreadsheets_put_before_utf8(

@@ -164,7 +164,7 @@ def test_a_regular_expression_that_is_none_is_told_by_its_key(
     small.write_settings()
     with pytest.raises(AgencyError) as caught:
         extract_dataset(small.agency, "calls", small.interval)
-    assert f"key `{key}`: '(' is no regular expression" in str(caught.value)
+    assert f"key `{key}`: '(' is not a regular expression" in str(caught.value)
 
 
 def test_headers_agree_whatever_their_case_blanks_and_underscores() -> None:
