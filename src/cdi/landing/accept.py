@@ -1,4 +1,4 @@
-"""A batch on its way into the landing: begin its check, then accept or refuse it."""
+"""Takes a batch into the landing: begins its check, then accepts or refuses it."""
 
 import shutil
 from collections.abc import Mapping
@@ -22,65 +22,69 @@ from cdi.landing.tombstones import read_tombstones
 
 
 def begin_check(batch: Batch) -> Batch:
-    """Copy a pending batch, for its check to change, in place of what a killed check left.
+    """Make the working copy of a pending batch, which its check may change.
 
-    The pending one stays until the copy is accepted or refused: killed at any point, a check that
-    is repeated finds what the first found.
+    The pending batch stays as it is until the copy is accepted or refused. So a check that was
+    killed can be repeated, and finds what the first one would have found.
 
     Args:
         batch: A pending batch.
     """
     home = paths.landing(batch.manifest["agency"], batch.manifest["dataset"])
     target = home / "checking" / batch.folder.name
-    with wait_for_lock(home):  # an erasure changes file by file
-        remove_batch(target)
-        copied = target.with_name(f".{target.name}")
-        shutil.copytree(batch.folder, copied, ignore=shutil.ignore_patterns(".*"))
-        return read_batch(copied.rename(target))
+    # An erasure replaces the files of a batch one after another; the copy must not fall between.
+    with wait_for_lock(home):
+        remove_batch(target)  # left by a check that was killed
+        copy = target.with_name(f".{target.name}")
+        shutil.copytree(batch.folder, copy, ignore=shutil.ignore_patterns(".*"))
+        return read_batch(copy.rename(target))
 
 
 def accept_batch(batch: Batch) -> Batch | None:
     """Move a checked batch into the landing, by one rename.
 
-    Batches are accepted one after another (a lock per dataset), as their order of arrival counts.
+    The lock of the dataset is held meanwhile: batches are numbered in the order of acceptance.
+
+    Args:
+        batch: A batch that was checked.
 
     Returns:
-        The batch at its final place; its manifest has `seq`, its place in the order of arrival.
-        None if the same content was accepted while this batch was checked; it is dropped then.
+        The accepted batch, whose manifest has `seq`, its number in the order of acceptance. None if
+        the same content was accepted while this batch was checked; then this batch is removed.
     """
     manifest = batch.manifest
     home = paths.landing(manifest["agency"], manifest["dataset"])
     (home / "batches").mkdir(parents=True, exist_ok=True)
     with wait_for_lock(home):
         if manifest.get("tombstones", 0) < len(read_tombstones(manifest["agency"])):
-            # something was erased while this batch was checked
+            # Something was erased while this batch was checked.
             forget_in_batch(load_agency(manifest["agency"]), batch, batch_as_of(batch))
             batch = read_batch(batch.folder)
             manifest = batch.manifest
-        twin = find_counterpart(
+        counterpart = find_counterpart(
             manifest["agency"], manifest["dataset"], manifest["delivery"], interval_of(batch)
         )
         pending = home / "pending" / manifest["batch_id"]
-        if twin and twin.manifest["content_sha256"] == manifest["content_sha256"]:
+        if counterpart and counterpart.manifest["content_sha256"] == manifest["content_sha256"]:
             remove_batch(batch.folder)
             remove_batch(pending)
             return None
-        accepted = accepted_batches(manifest["agency"], manifest["dataset"])
-        seq = 1 + (accepted[-1].manifest["seq"] if accepted else 0)
+        earlier = accepted_batches(manifest["agency"], manifest["dataset"])
+        seq = 1 + (earlier[-1].manifest["seq"] if earlier else 0)
         replace_manifest(batch.folder, manifest | {"seq": seq})
         for file in batch.folder.iterdir():
             file.chmod(0o444)
-        accepted_as = batch.folder.rename(home / "batches" / manifest["batch_id"])
+        folder = batch.folder.rename(home / "batches" / manifest["batch_id"])
         remove_batch(pending)
-        return read_batch(accepted_as)
+        return read_batch(folder)
 
 
 def recount_batch(batch: Batch, moved: Mapping[str, int]) -> Batch:
-    """Count rows that the check moved from accepted to quarantined.
+    """Correct the counts of a batch after its check moved rows from accepted to quarantined.
 
     Args:
-        batch: A batch that is being checked, whose Parquet files were rewritten.
-        moved: Number of moved rows by source file.
+        batch: A batch that is being checked; its Parquet files were replaced already.
+        moved: Number of moved rows for each source file.
     """
     files = [
         file
@@ -101,11 +105,18 @@ def recount_batch(batch: Batch, moved: Mapping[str, int]) -> Batch:
 
 
 def refuse_batch(batch: Batch) -> Path:
-    """Keep a batch that failed its check where no build looks, replacing an earlier try."""
+    """Move a batch that failed its check to where no build looks, in place of an earlier attempt.
+
+    Args:
+        batch: A batch that was checked.
+
+    Returns:
+        Its new folder.
+    """
     home = paths.landing(batch.manifest["agency"], batch.manifest["dataset"])
     target = home / "refused" / batch.manifest["batch_id"]
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    refused_as = batch.folder.rename(target)
+    batch.folder.rename(target)
     remove_batch(home / "pending" / batch.manifest["batch_id"])
-    return refused_as
+    return target

@@ -1,19 +1,17 @@
-"""A batch on disk: its files, its manifest, and the order in which batches were accepted."""
+"""Batches on disk: their files, their manifests, and the order in which they were accepted."""
 
-import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from cdi import paths
-from cdi.files import sha256_of_json
-from cdi.sql import scalar
+from cdi.files import read_json, sha256_of_json, write_json, write_whole
+from cdi.sql import naive_utc, scalar
 
 QUARANTINE_COLUMNS = {
     "row_id": "VARCHAR",
@@ -25,98 +23,133 @@ QUARANTINE_COLUMNS = {
     "original_encrypted": "VARCHAR",
 }
 
-
-FATES = ("read", "accepted", "quarantined", "duplicates", "erased")  # the first is all the others
+# what a manifest counts for each file; `read` is the sum of the others
+FATES = ("read", "accepted", "quarantined", "duplicates", "erased")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch on disk."""
+    """A batch on disk.
+
+    Attributes:
+        folder: Its folder, named by its id (while it is extracted or checked, by another name).
+        manifest: What it was read from, its counts and its hashes.
+    """
 
     folder: Path
     manifest: dict[str, Any]
 
     @property
     def rows(self) -> Path:
-        """Accepted rows."""
+        """The Parquet file of the accepted rows."""
         return self.folder / "rows.parquet"
 
     @property
     def quarantine(self) -> Path:
-        """Refused rows, with rule id."""
+        """The Parquet file of the refused rows, with their rule ids."""
         return self.folder / "quarantine.parquet"
 
 
 def read_batch(folder: Path) -> Batch:
     """Read a batch's manifest."""
-    return Batch(folder, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+    return Batch(folder, read_json(folder / "manifest.json"))
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write a batch's manifest."""
-    text = json.dumps(manifest, indent=2, sort_keys=True)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "manifest.json", manifest, sort_keys=True)
 
 
-def accepted_batches(agency: str, dataset: str) -> list[Batch]:
-    """The accepted batches of a dataset, in the order of their acceptance."""
-    folder = paths.landing(agency, dataset) / "batches"
-    found = [read_batch(file.parent) for file in folder.glob("*/manifest.json")]
-    return sorted(found, key=lambda batch: batch.manifest["seq"])
+def replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a batch's manifest in place of the old one, with the same file mode."""
+    file = folder / "manifest.json"
+    with write_whole(file) as temporary:
+        write_json(temporary, manifest, sort_keys=True)
+        temporary.chmod(file.stat().st_mode)
+
+
+def accepted_batches(agency_id: str, dataset: str) -> list[Batch]:
+    """List the accepted batches of a dataset, in the order of their acceptance."""
+    folder = paths.landing(agency_id, dataset) / "batches"
+    batches = [read_batch(file.parent) for file in folder.glob("*/manifest.json")]
+    return sorted(batches, key=lambda batch: batch.manifest["seq"])
 
 
 def find_counterpart(
-    agency: str, dataset: str, delivery: str, interval: tuple[str, str]
+    agency_id: str, dataset: str, delivery: str, interval: tuple[str, str]
 ) -> Batch | None:
-    """A snapshot replaces whatever came before; changes are compared within their interval."""
-    accepted = accepted_batches(agency, dataset)
+    """Find the accepted batch that a new one must differ from, to count as new.
+
+    A snapshot replaces whatever came before, so it is compared with the newest state. Changes are
+    compared with the latest batch of the same interval.
+
+    Args:
+        agency_id: The agency.
+        dataset: The dataset.
+        delivery: `snapshot` or `changes`.
+        interval: Start and end of the new batch, as a manifest writes them.
+    """
+    accepted = accepted_batches(agency_id, dataset)
     if delivery == "snapshot":
         return max(accepted, key=lambda b: (b.manifest["as_of"], b.manifest["seq"]), default=None)
-    same = [b for b in accepted if interval_of(b) == interval]
-    return same[-1] if same else None
+    of_interval = [batch for batch in accepted if interval_of(batch) == interval]
+    return of_interval[-1] if of_interval else None
 
 
 def interval_of(batch: Batch) -> tuple[str, str]:
+    """Start and end of the interval that a batch was extracted for, as its manifest writes them."""
     return batch.manifest["interval_start"], batch.manifest["interval_end"]
 
 
+def batch_as_of(batch: Batch) -> datetime:
+    """The moment at which a batch's content was true, in UTC without a zone."""
+    return naive_utc(datetime.fromisoformat(batch.manifest["as_of"]))
+
+
+def newest_as_of(agency_id: str, dataset: str, as_of: datetime) -> datetime:
+    """The newest state that is known of a dataset; its retention limit counts back from there.
+
+    Args:
+        agency_id: The agency.
+        dataset: The dataset.
+        as_of: The state that a file now read tells, in UTC without a zone.
+    """
+    return max([as_of, *map(batch_as_of, accepted_batches(agency_id, dataset))])
+
+
 def remove_batch(folder: Path) -> None:
-    """Remove a batch, if it is there; by a rename first, so that nobody meets half of it."""
+    """Remove a batch, if it is there; it is renamed first, so that nobody finds half of it."""
     hidden = folder.with_name(f".{folder.name}")
-    shutil.rmtree(hidden, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(hidden, ignore_errors=True)  # left by a process that was killed
     if folder.is_dir():
         shutil.rmtree(folder.rename(hidden))
 
 
-def replace_parquet(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
-    """Write a table in place of a batch's Parquet file, by a rename."""
-    written = file.with_name(f".{file.name}.next")
-    written.unlink(missing_ok=True)
-    write_parquet(con, f"from {table} order by source_file, row_id", written)
-    written.chmod(file.stat().st_mode)
-    written.replace(file)
-
-
-def replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as scratch:
-        write_manifest(Path(scratch), manifest)
-        file = Path(scratch) / "manifest.json"
-        file.chmod((folder / "manifest.json").stat().st_mode)
-        file.replace(folder / "manifest.json")
-
-
 def write_parquet(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
-    """Write a query's rows to a Parquet file (zstd)."""
+    """Write a query's rows to a Parquet file, compressed with zstd."""
     con.execute(f"copy ({query}) to $file (format parquet, compression zstd)", {"file": str(file)})
 
 
+def write_batch_table(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+    """Write the table `rows` or `quarantine` to a Parquet file, always in the same order."""
+    write_parquet(con, f"from {table} order by source_file, row_id", file)
+
+
+def replace_parquet(con: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
+    """Write a table in place of a batch's Parquet file, with the same file mode."""
+    with write_whole(file) as temporary:
+        write_batch_table(con, table, temporary)
+        temporary.chmod(file.stat().st_mode)
+
+
 def sum_counts(files: list[dict[str, Any]]) -> dict[str, int]:
-    return {key: sum(int(file[key]) for file in files) for key in FATES}
+    """Sum the counts of all files of a batch."""
+    return {fate: sum(int(file[fate]) for file in files) for fate in FATES}
 
 
-def content_sha256(con: duckdb.DuckDBPyConnection) -> str:
-    """Over the tables `rows` and `quarantine`, whatever the order of their rows."""
-    content = scalar(
+def hash_content(con: duckdb.DuckDBPyConnection) -> str:
+    """Hash the tables `rows` and `quarantine`; the order of their rows does not matter."""
+    accepted = scalar(
         con,
         "select sha256(string_agg(row_hash || source_as_of, '' order by row_hash, source_as_of)) "
         "from rows",
@@ -126,17 +159,4 @@ def content_sha256(con: duckdb.DuckDBPyConnection) -> str:
         "select string_agg(row_id || rule_id || original_masked, '' order by row_id) "
         "from quarantine",
     )
-    return sha256_of_json([content, refused])
-
-
-def newest_as_of(agency: str, dataset: str, as_of: datetime) -> datetime:
-    """The newest state that is known of a dataset: what its retention limit counts from."""
-    return max([as_of, *map(batch_as_of, accepted_batches(agency, dataset))])
-
-
-def naive_utc(moment: str) -> datetime:
-    return datetime.fromisoformat(moment).astimezone(UTC).replace(tzinfo=None)
-
-
-def batch_as_of(batch: Batch) -> datetime:
-    return naive_utc(batch.manifest["as_of"])
+    return sha256_of_json([accepted, refused])

@@ -1,6 +1,5 @@
-"""Extract one dataset of an agency for one data interval into a pending batch."""
+"""Extracts a dataset of an agency for a data interval into a pending batch."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.load import check_patterns
 from cdi.agency.model import Agency
-from cdi.files import sha256_of_json
+from cdi.files import sha256_of_file, sha256_of_json
 from cdi.keys import derive_key
 from cdi.landing.batches import (
     Batch,
@@ -27,33 +26,45 @@ from cdi.landing.rows import write_rows
 from cdi.sources.files import FetchedFile, fetch_files
 
 
-def _hash_reading_code() -> str:
-    """Hash the code that turns bytes into rows: if it changes, everything is extracted anew."""
+def list_reading_code() -> list[Path]:
+    """List the files of the code that turns source bytes into rows.
+
+    Their content is part of a batch's fingerprint: if it changes, everything is extracted again.
+    """
     package = Path(__file__).parents[1]
-    files = [
+    return [
         package / "keys.py",
-        *(package / "agency" / name for name in ("datasets.py", "interval.py", "key_rules.py")),
-        *sorted((package / "sources").glob("*.py")),
-        *sorted((package / "landing").glob("*.py")),
+        package / "sql.py",
+        *(
+            package / "agency" / f"{module}.py"
+            for module in ("datasets", "interval", "key_rules", "model")
+        ),
+        *sorted((package / "sources").rglob("*.py")),
+        *sorted((package / "landing").rglob("*.py")),
+        *sorted((package / "landing").rglob("*.sql")),
     ]
-    return sha256_of_json([file.read_text(encoding="utf-8") for file in files])
 
 
-def _source_fingerprint(agency: Agency, dataset: str, files: list[FetchedFile]) -> str:
+def _hash_source(agency: Agency, dataset: str, files: list[FetchedFile]) -> str:
+    """Hash all that a batch's rows depend on: the files, their mapping, the code and the key."""
+    code = [file.read_text(encoding="utf-8") for file in list_reading_code()]
     return sha256_of_json(
         {
-            "files": [(f.name, f.sha256, f.as_of) for f in files],
+            "files": [(file.name, file.sha256, file.as_of) for file in files],
             "source": agency.sources[dataset].model_dump(by_alias=True),
-            "key_rules": {k: [r.model_dump() for r in v] for k, v in agency.key_rules.items()},
+            "key_rules": {
+                thing: [rule.model_dump() for rule in rules]
+                for thing, rules in agency.key_rules.items()
+            },
             "timezone": agency.timezone,
-            "code": _hash_reading_code(),
+            "code": sha256_of_json(code),
             "key": derive_key(agency.agency, "fingerprint").hex()[:16],
         }
     )
 
 
-def _reference_batch(agency: Agency, dataset: str, interval: Interval) -> Batch | None:
-    """The batch that new content must differ from to count as new."""
+def _find_reference_batch(agency: Agency, dataset: str, interval: Interval) -> Batch | None:
+    """Find the batch that new content must differ from, to count as new."""
     return find_counterpart(
         agency.agency,
         dataset,
@@ -68,26 +79,27 @@ def extract_dataset(
     interval: Interval,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Batch | None:
-    """Extract one dataset for one interval into a pending batch.
+    """Extract a dataset for an interval into a pending batch.
 
     Args:
         agency: The agency.
         dataset: A key of ``agency.sources``.
-        interval: Data interval, UTC.
-        storage_options: For fsspec, from the Airflow connection.
+        interval: The data interval.
+        storage_options: Options for fsspec, from the Airflow connection.
 
     Returns:
-        The pending batch, to be checked and accepted; None if the sources hold nothing new, or
-        nobody has decided or audited anything yet.
+        The pending batch, to be checked and accepted; None if the sources hold nothing new, or if
+        people have not decided or audited anything yet.
 
     Raises:
-        AgencyError: If agency.yaml has a regular expression that is none.
+        AgencyError: If DuckDB cannot read a regular expression in agency.yaml.
         SourceError: If a file is absent, damaged or not what agency.yaml says; nothing is landed.
     """
     check_patterns(agency)
-    # a backfill runs many intervals at once: each has its own folder, which a killed one leaves
+    # A backfill extracts many intervals at once, so each has a working folder of its own. A killed
+    # extraction leaves it behind, and the next one for the same interval removes it.
     folder = paths.landing(agency.agency, dataset) / "pending"
-    working = folder / f".{_interval_name(interval)}"
+    working = folder / f".{_name_interval(interval)}"
     shutil.rmtree(working, ignore_errors=True)
     scratch, target = working / "fetched", working / "batch"
     scratch.mkdir(parents=True)
@@ -96,14 +108,14 @@ def extract_dataset(
         files, absent = fetch_files(agency, dataset, interval, scratch, storage_options)
         if not files:
             return None
-        fingerprint = _source_fingerprint(agency, dataset, files)
-        newest = _reference_batch(agency, dataset, interval)
-        if newest and newest.manifest["source_fingerprint"] == fingerprint:
+        fingerprint = _hash_source(agency, dataset, files)
+        reference = _find_reference_batch(agency, dataset, interval)
+        if reference and reference.manifest["source_fingerprint"] == fingerprint:
             return None
         manifest = write_rows(agency, dataset, interval, files, target)
-        if newest and newest.manifest["content_sha256"] == manifest["content_sha256"]:
+        if reference and reference.manifest["content_sha256"] == manifest["content_sha256"]:
             return None
-        batch_id = _next_batch_id(agency, dataset, interval)
+        batch_id = _choose_batch_id(agency, dataset, interval)
         manifest |= {
             "batch_id": batch_id,
             "source_fingerprint": fingerprint,
@@ -117,33 +129,37 @@ def extract_dataset(
 
 
 def read_file_as_batch(agency: Agency, dataset: str, file: Path, folder: Path) -> Batch:
-    """Read one local file as an extraction would, into a batch that stays outside the landing.
+    """Read a local file as an extraction would, into a batch that stays outside the landing.
 
     Args:
-        agency: Whose file.
-        dataset: What it holds.
+        agency: The agency.
+        dataset: The dataset that the file holds.
         file: The file, decompressed.
         folder: An empty folder for the batch.
     """
     now = datetime.now(UTC)
-    fetched = FetchedFile(file.name, file, hashlib.sha256(file.read_bytes()).hexdigest(), None)
+    fetched = FetchedFile(file.name, file, sha256_of_file(file), None)
     write_manifest(folder, write_rows(agency, dataset, Interval(now, now), [fetched], folder))
     return read_batch(folder)
 
 
 def adopt_source(agency: Agency, dataset: str) -> None:
-    """Take the source as it stands for what the newest batch was read from.
+    """Record the present source files as the origin of the newest batch.
 
-    For what people of this house write: an erasure changes source and batch alike.
+    Called after an erasure edited both the files that people wrote and the batches that were read
+    from them; otherwise the next extraction would take the edited files for new content.
+
+    Args:
+        agency: The agency.
+        dataset: A dataset that people write, delivered as a snapshot.
     """
-    known = accepted_batches(agency.agency, dataset)
+    now = datetime.now(UTC)
+    newest = _find_reference_batch(agency, dataset, Interval(now, now))
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
-        now = datetime.now(UTC)
         files, _ = fetch_files(agency, dataset, Interval(now, now), Path(scratch))
-    if known and files:
-        batch = max(known, key=lambda b: (b.manifest["as_of"], b.manifest["seq"]))
-        read_from = {"source_fingerprint": _source_fingerprint(agency, dataset, files)}
-        replace_manifest(batch.folder, batch.manifest | read_from)
+    if newest and files:
+        fingerprint = _hash_source(agency, dataset, files)
+        replace_manifest(newest.folder, newest.manifest | {"source_fingerprint": fingerprint})
 
 
 def is_source_unchanged(
@@ -152,25 +168,33 @@ def is_source_unchanged(
     interval: Interval,
     storage_options: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Whether the sources hold nothing new for the interval; writes nothing to the landing."""
-    newest = _reference_batch(agency, dataset, interval)
-    if newest is None and dataset not in BY_PEOPLE:
+    """Find out whether the sources hold nothing new, without writing to the landing.
+
+    Args:
+        agency: The agency.
+        dataset: A key of ``agency.sources``.
+        interval: The data interval.
+        storage_options: Options for fsspec, from the Airflow connection.
+    """
+    reference = _find_reference_batch(agency, dataset, interval)
+    if reference is None and dataset not in BY_PEOPLE:
         return False
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         files, _ = fetch_files(agency, dataset, interval, Path(scratch), storage_options)
-        if newest is None or not files:
+        if reference is None or not files:
             return not files
         return bool(
-            newest.manifest["source_fingerprint"] == _source_fingerprint(agency, dataset, files)
+            reference.manifest["source_fingerprint"] == _hash_source(agency, dataset, files)
         )
 
 
-def _interval_name(interval: Interval) -> str:
+def _name_interval(interval: Interval) -> str:
     return f"{interval.start:%Y%m%dT%H%M}_{interval.end:%Y%m%dT%H%M}"
 
 
-def _next_batch_id(agency: Agency, dataset: str, interval: Interval) -> str:
-    name = _interval_name(interval)
+def _choose_batch_id(agency: Agency, dataset: str, interval: Interval) -> str:
+    """Name a batch by its interval, and by how often that interval was extracted."""
+    name = _name_interval(interval)
     accepted = accepted_batches(agency.agency, dataset)
     version = 1 + sum(batch.manifest["batch_id"].startswith(name) for batch in accepted)
     return f"{name}_v{version}"

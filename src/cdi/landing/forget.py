@@ -1,4 +1,4 @@
-"""Take what was erased, or is older than its retention limit, out of a batch on disk."""
+"""Takes what was erased, or is older than its retention limit, out of a batch on disk."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,22 +14,18 @@ from cdi.keys import decrypt_text
 from cdi.landing.batches import (
     FATES,
     Batch,
-    content_sha256,
-    naive_utc,
+    hash_content,
     replace_manifest,
     replace_parquet,
     sum_counts,
 )
 from cdi.landing.rows import leave_out_rows, row_hash_expression
-from cdi.landing.tombstones import (
-    has_tombstones,
-    open_tombstones,
-    read_tombstones,
-    texts_with_erased,
-)
-from cdi.sql import connect, fetch_dicts, ident, scalar
+from cdi.landing.tombstones import has_tombstones, open_tombstones, texts_with_erased
+from cdi.sql import connect, fetch_dicts, ident, naive_utc, scalar
 
-# ---------------------------------------------------------------------- forgetting
+# Stands in a batch's folder while its files are replaced. A change that leaves all counts as they
+# were, such as a name that went, could otherwise not be told from one that is complete.
+_UNFINISHED = ".forgetting"
 
 
 @dataclass
@@ -37,9 +33,9 @@ class Forgotten:
     """What `forget_in_batch` took out of a batch.
 
     Attributes:
-        rows: Accepted rows that are gone.
-        names: Accepted rows that lost the name of something erased.
-        refused: Refused rows that are gone.
+        rows: Number of accepted rows that were removed.
+        names: Number of accepted rows that lost the name of something erased.
+        refused: Number of refused rows that were removed.
     """
 
     rows: int = 0
@@ -47,82 +43,94 @@ class Forgotten:
     refused: int = 0
 
     def __add__(self, other: "Forgotten") -> "Forgotten":
-        """Both together."""
+        """Add the counts of two batches."""
         return Forgotten(
             self.rows + other.rows, self.names + other.names, self.refused + other.refused
         )
 
     def __bool__(self) -> bool:
-        """Whether there was anything."""
+        """Return whether anything was taken out."""
         return bool(self.rows or self.names or self.refused)
 
 
 def forget_in_batch(
-    agency: Agency, batch: Batch, until: datetime, also: Iterable[str] = ()
+    agency: Agency, batch: Batch, until: datetime, expired: Iterable[str] = ()
 ) -> Forgotten:
-    """Take out of a batch on disk what was erased or is older than is kept; count it as erased.
+    """Take out of a batch what was erased or is older than its limit, and count it as erased.
 
-    The caller holds the lock (`locked`). Killed in the middle, it can be done again.
+    The caller holds the lock of the dataset (`cdi.files.wait_for_lock`). If this is killed, it can
+    be done again.
 
     Args:
-        agency: With its key rules and limits.
-        batch: Accepted, pending, being checked or refused.
-        until: UTC without a zone: what the retention limit counts from.
-        also: Keyed hashes of further references, that are in no tombstone.
+        agency: The agency, with its key rules and retention limits.
+        batch: A batch that is accepted, pending, being checked or refused.
+        until: What the retention limit counts back from, in UTC without a zone.
+        expired: Keyed hashes of references without a tombstone whose rows are removed as well.
     """
     with connect() as con:
-        open_tombstones(con, agency.agency, also)
+        tombstones = open_tombstones(con, agency.agency, expired)
         con.execute("create table rows as from read_parquet(?)", [str(batch.rows)])
-        done = _forget_accepted(con, agency, batch, until)
-        again = con.execute(
+        forgotten = _forget_accepted(con, agency, batch, until)
+        # Two rows of a file that differed only in an erased name are the same row now. An
+        # extraction would take the second one for a duplicate, so it becomes one here.
+        new_duplicates = con.execute(
             "delete from rows where row_id in (select row_id from rows qualify row_number() over "
             "(partition by source_file, row_hash order by row_id) > 1) returning source_file"
         ).fetchall()
         con.execute("create table quarantine as from read_parquet(?)", [str(batch.quarantine)])
-        done.refused = _forget_refused(con, agency, batch, until)
-        manifest = _recount_manifest(con, batch, Counter(file for (file,) in again))
-        # of one that was killed: rows that only lost a name change no count
-        unfinished = batch.folder / ".forgetting"
+        forgotten.refused = _forget_refused(con, agency, batch, until)
+        duplicates = Counter(file for (file,) in new_duplicates)
+        manifest = _recount_manifest(con, batch, duplicates) | {"tombstones": tombstones}
+        unfinished = batch.folder / _UNFINISHED
         if (
-            done
+            forgotten
             or unfinished.exists()
-            or _counts_by_file(manifest) != _counts_by_file(batch.manifest)
+            or _list_counts(manifest) != _list_counts(batch.manifest)
         ):
             unfinished.touch()
             for table, file in (("rows", batch.rows), ("quarantine", batch.quarantine)):
                 replace_parquet(con, table, file)
             replace_manifest(batch.folder, manifest)
             unfinished.unlink()
-    return done
+    return forgotten
 
 
 def _forget_accepted(
     con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch, until: datetime
 ) -> Forgotten:
-    """Of the table `rows`; a row that lost a name has a new hash, as an extraction gives it."""
+    """Take erased and expired rows out of the table `rows`, and erased names out of the others.
+
+    A row that lost a name gets a new hash, the same that a new extraction would give it.
+    """
     described = con.execute("describe rows").fetchall()
     columns = [str(row[0]) for row in described if row[0] not in LINEAGE]
-    gone = leave_out_rows(con, agency, batch.manifest["dataset"], "rows", columns, (until, None))
-    same = " and ".join(f"r.{ident(name)} is not distinct from o.{ident(name)}" for name in columns)
+    removed = leave_out_rows(con, agency, batch.manifest["dataset"], "rows", columns, until=until)
+    is_same = " and ".join(
+        f"r.{ident(name)} is not distinct from o.{ident(name)}" for name in columns
+    )
     con.execute(
         f"create table changed as select r.row_id from rows as r join read_parquet(?) as o "
-        f"using (row_id) where not ({same})",
+        f"using (row_id) where not ({is_same})",
         [str(batch.rows)],
     )
     con.execute(
         f"update rows set row_hash = {row_hash_expression(columns)} "
         "where row_id in (select row_id from changed)"
     )
-    return Forgotten(rows=gone, names=int(scalar(con, "select count(*) from changed")))
+    return Forgotten(rows=removed, names=int(scalar(con, "select count(*) from changed")))
 
 
 def _forget_refused(
     con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch, until: datetime
 ) -> int:
-    """Of the table `quarantine`: a refused row that holds an erased name goes whole."""
+    """Take expired rows, and rows that hold an erased reference, out of the table `quarantine`.
+
+    Of an accepted row only the name goes, but a refused row goes as a whole: what was not read
+    cannot be edited safely.
+    """
     rows = fetch_dicts(con, "from quarantine")
-    old = _files_too_old(agency, batch, until)
-    gone = [row["row_id"] for row in rows if row["source_file"] in old]
+    expired_files = _find_expired_files(agency, batch, until)
+    removed = [row["row_id"] for row in rows if row["source_file"] in expired_files]
     if has_tombstones(con):
         texts = [
             decrypt_text(agency.agency, row["original_encrypted"])
@@ -130,46 +138,51 @@ def _forget_refused(
             else row["original_masked"] or ""
             for row in rows
         ]
-        held = texts_with_erased(con, agency, texts)
-        gone += [row["row_id"] for row, is_held in zip(rows, held, strict=True) if is_held]
-    con.execute("delete from quarantine where list_contains($gone::varchar[], row_id)",
-                {"gone": gone})  # fmt: skip
-    return len(set(gone))
+        holds_erased = texts_with_erased(con, agency, texts)
+        removed += [row["row_id"] for row, holds in zip(rows, holds_erased, strict=True) if holds]
+    con.execute(
+        "delete from quarantine where list_contains($removed::varchar[], row_id)",
+        {"removed": removed},
+    )
+    return len(set(removed))
 
 
-def _files_too_old(agency: Agency, batch: Batch, until: datetime) -> set[str]:
-    """Files whose refused rows are not kept: what could not be read has no time of its own."""
+def _find_expired_files(agency: Agency, batch: Batch, until: datetime) -> set[str]:
+    """Find the files whose refused rows are too old.
+
+    A row that could not be read has no time of its own, so the time of its file counts.
+    """
     days = agency.sources[batch.manifest["dataset"]].retention_days
     if days is None:
         return set()
     limit = until - timedelta(days=days)
-    return {file["name"] for file in batch.manifest["files"] if naive_utc(file["as_of"]) < limit}
+    return {
+        file["name"]
+        for file in batch.manifest["files"]
+        if naive_utc(datetime.fromisoformat(file["as_of"])) < limit
+    }
 
 
 def _recount_manifest(
-    con: duckdb.DuckDBPyConnection, batch: Batch, again: Mapping[str, int]
+    con: duckdb.DuckDBPyConnection, batch: Batch, new_duplicates: Mapping[str, int]
 ) -> dict[str, Any]:
-    """The manifest, with what the tables hold now; what is in neither any more was erased."""
+    """Count again what the tables hold; a row that is in neither of them any more was erased."""
     query = "select source_file, count(*) from {} group by all"
     accepted, quarantined = (
         dict(con.execute(query.format(table)).fetchall()) for table in ("rows", "quarantine")
     )
     files = []
     for file in batch.manifest["files"]:
-        now = {
+        counts = {
             "accepted": accepted.get(file["name"], 0),
             "quarantined": quarantined.get(file["name"], 0),
-            "duplicates": file["duplicates"] + again.get(file["name"], 0),
+            "duplicates": file["duplicates"] + new_duplicates.get(file["name"], 0),
         }
-        left = sum(file[fate] for fate in now) - sum(now.values())
-        files.append({**file, **now, "erased": file.get("erased", 0) + left})
-    changed = {
-        "files": files,
-        "content_sha256": content_sha256(con),
-        "tombstones": len(read_tombstones(batch.manifest["agency"])),
-    }
+        removed = sum(file[fate] for fate in counts) - sum(counts.values())
+        files.append({**file, **counts, "erased": file.get("erased", 0) + removed})
+    changed = {"files": files, "content_sha256": hash_content(con)}
     return {**batch.manifest, **changed, **sum_counts(files)}
 
 
-def _counts_by_file(manifest: Mapping[str, Any]) -> list[list[int]]:
+def _list_counts(manifest: Mapping[str, Any]) -> list[list[int]]:
     return [[file.get(fate, 0) for fate in FATES] for file in manifest["files"]]

@@ -1,23 +1,35 @@
-"""Personal data stops at extraction (design 5.11): keyed hashes, bands, masks, encryption.
+"""What the landing holds in place of personal data (design 5.11): keyed hashes, bands and masks.
 
-Each agency has one secret key under ``secrets/``; the hash key and the encryption key are derived
-from it. Losing it means that new hashes no longer equal old ones and refused rows stay unreadable.
+The hashes need the agency's secret key (`cdi.keys`). If it is lost, new hashes no longer equal old
+ones, and the originals of refused rows cannot be decrypted.
 """
 
 from cdi.keys import hmac_expression
+from cdi.sql import literal
 
-# one word for each way to write it; "saint" and "street" share theirs
+# One spelling for words of an address that people write in several ways. "Saint" and "street" share
+# theirs, as both are written "st". The words of the last line say nothing and go.
 ADDRESS_WORDS = {
-    "st": ("street", "saint", "str"), "rd": ("road",), "av": ("ave", "avenue"), "ln": ("lane",),
-    "dr": ("drive",), "cl": ("close",), "ct": ("court",), "pl": ("place",), "sq": ("square",),
-    "tce": ("terrace", "ter"), "bd": ("blvd", "boulevard"), "pw": ("pkwy", "parkway"),
-    "hw": ("hwy", "highway"), "": ("and", "at", "blk", "block", "near"),
-}  # fmt: skip
+    "st": ("street", "saint", "str"),
+    "rd": ("road",),
+    "av": ("ave", "avenue"),
+    "ln": ("lane",),
+    "dr": ("drive",),
+    "cl": ("close",),
+    "ct": ("court",),
+    "pl": ("place",),
+    "sq": ("square",),
+    "tce": ("terrace", "ter"),
+    "bd": ("blvd", "boulevard"),
+    "pw": ("pkwy", "parkway"),
+    "hw": ("hwy", "highway"),
+    "": ("and", "at", "blk", "block", "near"),
+}
 _ADDRESS_WORD = " ".join(
-    f"when w in ({', '.join(repr(other) for other in others)}) then '{word}'"
-    for word, others in ADDRESS_WORDS.items()
+    f"when w in ({', '.join(repr(variant) for variant in variants)}) then '{word}'"
+    for word, variants in ADDRESS_WORDS.items()
 )
-# a flat or unit is a part of the same house
+# the address without the number of a flat or unit, which is a part of the same house
 _HOUSE = (
     r"regexp_replace(strip_accents(lower({0})), '\b(flat|apt|unit|room)\s+\w+|#\s*\w+', '', 'g')"
 )
@@ -28,31 +40,31 @@ _WORDS = (
 )
 _POSTCODE = "regexp_extract(upper({0}), '\\b([A-Z]{{1,2}}[0-9][A-Z0-9]?) ?([0-9][A-Z]{{2}})\\b'"
 NORMALISED = {
-    # letters only, so that O'Neil, ONeil and o-neil agree
+    # letters only, so that O'Neil, ONeil and o-neil have the same hash
     "name": r"regexp_replace(strip_accents(lower({0})), '[^a-z]+', '', 'g')",
-    # words in the order of the alphabet, so that A ST & B RD equals B ROAD / A STREET
+    # words in alphabetical order, so that A ST & B RD has the same hash as B ROAD / A STREET
     "address": _WORDS.format(_HOUSE),
-    # the first part with a letter in it: house and street, or the streets of a junction
+    # the first part between commas that has a letter: house and street, or a junction's streets
     "address_line": _WORDS.format(rf"regexp_extract({_HOUSE}, '[^,]*[a-z][^,]*')"),
     "postcode": f"{_POSTCODE}, 1) || {_POSTCODE}, 2)",
-    # national number: the last ten digits, whatever the prefix
+    # the last ten digits: the national number, with or without the country's prefix
     "phone": r"right(regexp_replace({0}, '\D', '', 'g'), 10)",
     "birth_date": r"strftime({0}, '%Y-%m-%d')",
 }
 
 
 def hash_expression(kind: str, value: str) -> str:
-    """SQL for HMAC-SHA256 (hex) of a normalised value; null stays null.
+    """SQL for the HMAC-SHA256 (hex) of a normalised value; null stays null.
 
     Args:
         kind: A key of `NORMALISED`.
-        value: SQL expression (a DATE for birth_date, else text).
+        value: SQL expression of the value: a DATE for `birth_date`, else a text.
     """
     return hmac_expression(f"nullif({NORMALISED[kind].format(value)}, '')")
 
 
 def age_band_expression(age: str) -> str:
-    """SQL for the coarse band of an age in years; null outside 0-120."""
+    """SQL for the band of an age in years; null outside 0 to 120."""
     return (
         f"case when {age} is null or {age} < 0 or {age} > 120 then null when {age} < 10 then '0-9' "
         f"when {age} < 18 then '10-17' when {age} < 30 then '18-29' when {age} < 45 then '30-44' "
@@ -60,7 +72,8 @@ def age_band_expression(age: str) -> str:
     )
 
 
-# as they are said on the phone: "oh one six three two ...", "jo at example dot org"
+# Call takers write down what they hear on the phone: "oh one six three two ...", "jo at example dot
+# org".
 _DIGIT = (
     r"(?:(?:double|treble|triple)[ ,-]+)?"
     r"(?:zero|oh|nought|one|two|three|four|five|six|seven|eight|nine)"
@@ -73,7 +86,7 @@ _STREET = (
     r"gardens|grove|boulevard|blvd|parkway|highway)\b"
 )
 _POSTCODE_IN_TEXT = r"(?i)\b[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}\b"
-# in this order: a longer thing before what is a part of it
+# In this order, as the former may contain the latter: a street address contains numbers.
 _PATTERNS = (
     (r"[^\s@]+@[^\s@]+", "[email]"),
     (_SPOKEN_MAIL, "[email]"),
@@ -88,57 +101,61 @@ _PATTERNS = (
 def mask_text_expression(
     text: str, own_values: list[str], own_addresses: list[str] | None = None
 ) -> str:
-    """SQL that masks free text: mail, phones, places, and the row's own names and addresses.
+    """SQL for a free text in which personal data is masked.
 
     Args:
         text: SQL expression of the text.
         own_values: SQL expressions of the names and phones in the same row.
-        own_addresses: SQL expressions of its addresses; what stands before the first comma counts.
+        own_addresses: SQL expressions of the addresses in the same row; the part before the first
+            comma is masked.
     """
     masked = text
-    for own in own_addresses or []:
-        line = f"trim(split_part({own}, ',', 1))"
+    for address in own_addresses or []:
+        line = f"trim(split_part({address}, ',', 1))"
         masked = (
             f"case when len({line}) > 3 then "
             f"regexp_replace({masked}, '(?i)' || regexp_escape({line}), '[address]', 'g') "
             f"else {masked} end"
         )
-    for pattern, by in _PATTERNS:
-        masked = _replace(masked, pattern, by)
+    for pattern, mask in _PATTERNS:
+        masked = _replace_expression(masked, pattern, mask)
     if own_values:
-        masked = _mask_words(masked, f"concat_ws(' ', {', '.join(own_values)})")
-    # people in no column: two or more capitalised words in a row
-    return _replace(masked, r"\p{Lu}[\p{Ll}'’-]+(?: \p{Lu}[\p{L}'’-]+)+", "[name]")
+        masked = _mask_names_expression(masked, f"concat_ws(' ', {', '.join(own_values)})")
+    # names of people who are in no column: two or more capitalised words in a row
+    return _replace_expression(masked, r"\p{Lu}[\p{Ll}'’-]+(?: \p{Lu}[\p{L}'’-]+)+", "[name]")
 
 
-def _replace(text: str, pattern: str, by: str) -> str:
-    literal = pattern.replace("'", "''")
-    return f"regexp_replace({text}, '{literal}', '{by}', 'g')"
+def _replace_expression(text: str, pattern: str, mask: str) -> str:
+    return f"regexp_replace({text}, {literal(pattern)}, '{mask}', 'g')"
 
 
-def _mask_words(text: str, names: str) -> str:
+def _mask_names_expression(text: str, names: str) -> str:
     """SQL that masks each word of the names on its own: "Ms Doe" as well as "Jane Doe"."""
-    # with apostrophes and without, the longest first; RE2's own word signs know ASCII only
+    # The words of the names, split both at apostrophes and not. The longest come first, as RE2
+    # takes the first alternative that matches; so each is sorted after its length.
     words = (
         f"list_transform(list_sort(list_transform(list_distinct(list_filter("
         f"regexp_extract_all({names}, '[\\pL''’]+') || regexp_extract_all({names}, '\\pL+'), "
         "lambda w: len(w) > 1)), lambda w: lpad(cast(len(w) as varchar), 3, '0') || w), 'desc'), "
         "lambda w: w[4:])"
     )
+    # RE2's word boundary (\b) knows ASCII letters only, hence the letters are named here.
     pattern = f"'(?i)(^|[^\\pL])(' || array_to_string({words}, '|') || ')([^\\pL]|$)'"
-    by = "'\\1[name]\\3', 'g'"
-    # twice: two names in a row share the sign between them
-    once = f"regexp_replace({text}, {pattern}, {by})"
+    mask = "'\\1[name]\\3', 'g'"
+    # Twice, because two names in a row share the character between them: the first match takes it.
+    once = f"regexp_replace({text}, {pattern}, {mask})"
     return (
-        f"case when len({words}) > 0 then regexp_replace({once}, {pattern}, {by}) else {text} end"
+        f"case when len({words}) > 0 then regexp_replace({once}, {pattern}, {mask}) else {text} end"
     )
 
 
 def mask_shape(text: str) -> str:
-    """Keep only the shape of an unreadable row: letters and @ become x, digits 9."""
-    return "".join("x" if c.isalpha() or c == "@" else "9" if c.isdigit() else c for c in text)
+    """Keep only the shape of an unreadable row: letters and @ become x, digits become 9."""
+    return "".join(
+        "x" if sign.isalpha() or sign == "@" else "9" if sign.isdigit() else sign for sign in text
+    )
 
 
 def mask_shape_expression(text: str) -> str:
-    """SQL for what `mask_shape` gives."""
+    """SQL for the shape of a text, as `mask_shape` returns it."""
     return rf"regexp_replace(regexp_replace({text}, '[\pL@]', 'x', 'g'), '\d', '9', 'g')"

@@ -1,41 +1,61 @@
-"""Where rows come from: one module per kind of source."""
+"""Reads a source file of any format into tables of text; rows that cannot be read are refused."""
 
 import csv
 import io
 import mmap
 import re
 from collections import Counter
+from pathlib import Path
 
 import duckdb
 
 from cdi.agency.model import Source
 from cdi.errors import SourceError
 from cdi.sources.files import FetchedFile
-from cdi.sql import Params, ident
+from cdi.sql import Params, ident, read_query
+
+SQL = Path(__file__).parent / "sql"
+_DELIMITERS = ",;\t|"
+_REJECTED_BYTES = 10_000  # DuckDB tells this many bytes of a refused row, and no more
+
+# rules by DuckDB's types of errors; any other type is READ-OTHER
+READ_RULES = {
+    "MISSING COLUMNS": "READ-WIDTH",
+    "TOO MANY COLUMNS": "READ-WIDTH",
+    "UNQUOTED VALUE": "READ-QUOTE",
+    "INVALID ENCODING": "READ-ENCODING",
+    "LINE SIZE OVER MAXIMUM": "READ-LENGTH",
+}
+
+# A refused row. If it starts at a quotation mark, it ends where the line ends on which the mark is
+# closed; otherwise it is one line. Nothing is tried twice (`++`, `*+`), as an unclosed mark may run
+# through a file of many megabytes.
+_ROW = re.compile(rb'"(?:[^"]++|"")*+(?:"[^\r\n]*+)?|[\r\n]*+[^\r\n]*+')
 
 
 def normalise_header(name: str) -> str:
-    """Headers are compared without case, and blanks and underscores alike."""
+    """Normalise a header: case does not count, and blanks count as underscores."""
     return re.sub(r"[\s_]+", "_", name.strip().lower())
 
 
 def read_raw_rows(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    """Read one file as text into ``raw`` and its unreadable rows into ``refused``.
+    """Read one file into tables of text.
 
-    ``raw`` is replaced: ``row_no`` and the source's columns, all VARCHAR, under normalised names.
-    To ``refused`` (made if absent) rows are added: file_no, line, rule_id, detail, original.
-    ``left_out`` is replaced: the ``row_no`` of rows that by `rows` are none of the dataset's.
+    The table ``raw`` is made anew: ``row_no`` and the source's columns under normalised names, all
+    VARCHAR. The rows that cannot be read are added to ``refused`` (file_no, line, rule_id, detail,
+    original). The table ``left_out`` is made anew: the ``row_no`` of the rows that, by `rows` in
+    agency.yaml, do not belong to the dataset.
 
     Args:
         con: DuckDB connection.
-        source: Format, delimiter and columns.
-        file: What to read.
+        source: Format, delimiter and columns of the source.
+        file: The file.
         number: Number of the file in its batch.
 
     Returns:
-        Source columns that are neither mapped nor listed under `ignored`.
+        The source's columns that are neither mapped nor listed under `ignored`.
 
     Raises:
         SourceError: SRC-DELIMITER, SRC-COLUMNS, SRC-FORMAT, each naming the file.
@@ -45,16 +65,19 @@ def read_raw_rows(
         "detail varchar, original varchar)"
     )
     readers = {
-        "csv": _read_csv, "json": _read_json, "jsonl": _read_jsonl, "parquet": _read_parquet
-    }  # fmt: skip
+        "csv": _read_csv,
+        "json": _read_json,
+        "jsonl": _read_jsonl,
+        "parquet": _read_parquet,
+    }
     columns = readers[source.format](con, source, file, number)
-    _leave_out(con, source)
-    known = {normalise_header(name) for name in [*_wanted_columns(source), *source.ignored]}
-    return [name for name in columns if name not in known]
+    _leave_out_rows(con, source)
+    expected = {normalise_header(name) for name in [*_list_wanted(source), *source.ignored]}
+    return [name for name in columns if name not in expected]
 
 
-def _leave_out(con: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Move the rows of ``raw`` that are none of the dataset's to ``left_out``."""
+def _leave_out_rows(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Move the rows of ``raw`` that do not belong to the dataset to ``left_out``."""
     con.execute("create or replace table left_out (row_no bigint)")
     if source.rows is None:
         return
@@ -67,47 +90,55 @@ def _leave_out(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     con.execute("delete from raw where row_no in (select row_no from left_out)")
 
 
-def _wanted_columns(source: Source) -> dict[str, str]:
-    """Source columns that are read, and what for."""
-    wanted = {m.source: name for name, m in source.columns.items()}
+def _list_wanted(source: Source) -> dict[str, str]:
+    """List the source's columns that are read, each with the key of agency.yaml that needs it."""
+    wanted = {mapping.source: name for name, mapping in source.columns.items()}
     return wanted if source.rows is None else {source.rows.source: "rows"} | wanted
 
 
 def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> None:
-    wanted = _wanted_columns(source)
-    missing = [f"{s} (for {name})" for s, name in wanted.items() if normalise_header(s)
-               not in columns]  # fmt: skip
+    """Refuse a file that lacks a column, or has one twice."""
+    wanted = _list_wanted(source)
+    missing = [
+        f"{header} (for {name})"
+        for header, name in wanted.items()
+        if normalise_header(header) not in columns
+    ]
     if missing:
-        # where the header was forgotten, these are a caller's name and what was said
+        # Where the header line was forgotten, the supposed columns are a caller's name and what was
+        # said. So they are shown only if most of the wanted columns are among them.
         if 2 * len(missing) <= len(wanted):
-            told = f"it has {', '.join(columns)}"
+            what_it_has = f"it has {', '.join(columns)}"
         elif source.format == "csv":
-            told = f"its first line, of {len(columns)} fields, is no header"
+            what_it_has = f"its first line, of {len(columns)} fields, is not a header"
         else:
-            told = f"its {len(columns)} columns have other names"
+            what_it_has = f"its {len(columns)} columns have other names"
         raise SourceError(
             "SRC-COLUMNS",
-            f"{file.name} has no column {', '.join(missing)}; {told}",
+            f"{file.name} has no column {', '.join(missing)}; {what_it_has}",
             "correct sources.*.columns in agency.yaml, or have the file delivered again",
         )
-    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
-    if twice:
+    repeated = sorted(name for name, count in Counter(columns).items() if count > 1)
+    if repeated:
         raise SourceError(
-            "SRC-COLUMNS", f"{file.name} has a column twice: {', '.join(twice)}",
+            "SRC-COLUMNS",
+            f"{file.name} has a column twice: {', '.join(repeated)}",
             "have the file delivered with distinct headers",
-        )  # fmt: skip
+        )
 
 
 def _read_csv(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    columns = _csv_header(source, file)
+    columns = _read_csv_header(source, file)
     _check_columns(source, file, columns)
-    # the reject tables go on from file to file, and a clean file makes no scan of its own in them
+    # DuckDB adds to these two tables with each file, and a file without rejects leaves them as they
+    # were; so what an earlier file left must go.
     con.execute("drop table if exists reject_errors; drop table if exists reject_scans")
     bound = Params()
-    # DuckDB lets a surplus field pass if it is null, and with it a row that a stray delimiter
-    # shifted and whose last field is blank; hence no text reads as null
+    # DuckDB accepts a surplus field if it is null. If blank fields were null, it would accept a row
+    # that a stray delimiter shifted and whose last field is blank. Hence null is written as a
+    # character that no text holds.
     query = f"""
         create or replace table raw as
         select row_number() over () as row_no, *
@@ -123,55 +154,49 @@ def _read_csv(
         raise SourceError(
             "SRC-FORMAT",
             f"{file.name} cannot be read as CSV: {str(error).splitlines()[0]}",
-            "have the file delivered with one kind of line end and quotes around text that has any",
+            "have the file delivered with one kind of line end, and with quotation marks around "
+            "text that holds line ends",
         ) from None
-    _keep_rejects(con, file, number)
+    _keep_rejected_rows(con, file, number)
     return columns
 
 
-def _csv_header(source: Source, file: FetchedFile) -> list[str]:
+def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
+    """Read the normalised column names from the first line of a CSV file."""
     with file.path.open("rb") as handle:
         first = handle.readline()
     try:
         text = first.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SourceError(
-            "SRC-FORMAT", f"the header of {file.name} is not UTF-8",
+            "SRC-FORMAT",
+            f"the header of {file.name} is not UTF-8",
             "have the file delivered as UTF-8",
-        ) from None  # fmt: skip
+        ) from None
     try:
         names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter), [])
-    except csv.Error:  # old Macs' line ends make one line of the whole file
+    except csv.Error:  # with the line ends of old Macs, the whole file is one line
         raise SourceError(
-            "SRC-FORMAT", f"the header of {file.name} is no line of CSV",
+            "SRC-FORMAT",
+            f"the header of {file.name} is not a line of CSV",
             r"have the file delivered with the line ends \n or \r\n",
-        ) from None  # fmt: skip
-    other = [d for d in ",;\t|" if d != source.delimiter and text.count(d) >= len(names)]
-    if len(names) == 1 and len(source.columns) > 1 and other:
+        ) from None
+    others = [
+        delimiter
+        for delimiter in _DELIMITERS
+        if delimiter != source.delimiter and text.count(delimiter) >= len(names)
+    ]
+    if len(names) == 1 and len(source.columns) > 1 and others:
         raise SourceError(
             "SRC-DELIMITER",
-            f"{file.name} is not delimited by {source.delimiter!r}; it looks like {other[0]!r}",
+            f"{file.name} is not delimited by {source.delimiter!r}; it looks like {others[0]!r}",
             "set `delimiter` in agency.yaml, or have the file delivered as before",
         )
     return [normalise_header(name) for name in names]
 
 
-READ_RULES = {
-    "MISSING COLUMNS": "READ-WIDTH",
-    "TOO MANY COLUMNS": "READ-WIDTH",
-    "UNQUOTED VALUE": "READ-QUOTE",
-    "INVALID ENCODING": "READ-ENCODING",
-    "LINE SIZE OVER MAXIMUM": "READ-LENGTH",
-}
-
-
-# from a quote, up to the one that closes it and on to the end of that line; else a line
-_ROW = re.compile(rb'"(?:[^"]++|"")*+(?:"[^\r\n]*+)?|[\r\n]*+[^\r\n]*+')
-_TOLD = 10_000  # bytes of a refused row that DuckDB tells
-
-
-def _keep_rejects(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int) -> None:
-    """Move DuckDB's reject table to ``refused``, with the bytes as they stand in the file."""
+def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int) -> None:
+    """Add the rows in DuckDB's reject table to ``refused``, with their bytes from the file."""
     rejects = con.execute(
         "select line, line_byte_position - 1, max(strlen(csv_line)), "
         "min(byte_position - 1) filter (error_type = 'UNQUOTED VALUE'), "
@@ -186,38 +211,29 @@ def _keep_rejects(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int
     ):
         for line, start, length, quote, error_type, message in rejects:
             end = start + length
-            # an unclosed quote swallows lines, often all to the end of the file
-            if length in (0, _TOLD) and (found := _ROW.match(content, quote or start)):
-                end = found.end()
-            original = content[start:end].strip(b"\r\n")
+            # Then DuckDB did not tell the whole row: an unclosed quotation mark swallows lines,
+            # often all up to the end of the file.
+            if length in (0, _REJECTED_BYTES) and (row := _ROW.match(content, quote or start)):
+                end = row.end()
+            original = content[start:end].strip(b"\r\n").decode("utf-8", "backslashreplace")
+            rule_id = READ_RULES.get(error_type, "READ-OTHER")
             con.execute(
                 "insert into refused values (?, ?, ?, ?, ?)",
-                [number, line, READ_RULES.get(error_type, "READ-OTHER"), message,
-                 original.decode("utf-8", "backslashreplace")],
-            )  # fmt: skip
+                [number, line, rule_id, message, original],
+            )
 
 
 def _read_jsonl(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    """One JSON object a line; a line that is none is refused with its text."""
+    """Read a file with a JSON object on each line; any other line is refused with its text."""
     try:
-        con.execute(
-            r"""
-            create or replace temp table json_lines as
-            select row_number() over () as line, line as original,
-                try_cast(line as json) as content
-            from read_csv($path, columns = {'line': 'VARCHAR'}, auto_detect = false,
-                header = false, delim = '\0', quote = '', escape = '', max_line_size = 4194304)
-            where trim(line) <> ''
-            """,
-            {"path": str(file.path)},
-        )
+        _make_json_lines(con, "split_json_lines", file)
     except duckdb.Error as error:
         raise SourceError(
             "SRC-FORMAT",
             f"{file.name} cannot be read line by line: {str(error).splitlines()[0]}",
-            "have the file delivered with one kind of line end, one JSON object a line",
+            "have the file delivered with one kind of line end, and one JSON object on each line",
         ) from None
     return _read_objects(con, source, file, number)
 
@@ -225,33 +241,30 @@ def _read_jsonl(
 def _read_json(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    """One array of JSON objects; an element that is none is refused with its text."""
+    """Read a file that is one array of JSON objects; any other element is refused with its text."""
     try:
-        con.execute(
-            """
-            create or replace temp table json_lines as
-            with parsed as (select cast(content as json[]) as rows from read_text($path))
-            select
-                unnest(range(1, len(rows) + 1)) as line,
-                cast(unnest(rows) as varchar) as original,
-                unnest(rows) as content
-            from parsed
-            """,
-            {"path": str(file.path)},
-        )
-    except duckdb.Error:  # its message would tell rows
+        _make_json_lines(con, "split_json_array", file)
+    except duckdb.Error:  # DuckDB's message is not shown, as it would quote rows
         raise SourceError(
             "SRC-FORMAT",
             f"{file.name} is not one whole JSON array",
-            "have the file delivered again, or set `format: jsonl` if it has one object a line",
+            "have the file delivered again, or set `format: jsonl` if each line is an object",
         ) from None
     return _read_objects(con, source, file, number)
+
+
+def _make_json_lines(con: duckdb.DuckDBPyConnection, query: str, file: FetchedFile) -> None:
+    """Make the table ``json_lines`` (line, original, content) by a query of the folder ``sql/``."""
+    con.execute(
+        f"create or replace temp table json_lines as {read_query(SQL / f'{query}.sql')}",
+        {"path": str(file.path)},
+    )
 
 
 def _read_objects(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    """Make ``raw`` of the objects in json_lines (line, original, content), and refuse the rest."""
+    """Make ``raw`` from the objects in ``json_lines``, and refuse what is not an object."""
     con.execute(
         "insert into refused select $number, line, 'READ-JSON', 'not a JSON object', original "
         "from json_lines where coalesce(json_type(content), '') <> 'OBJECT'",
@@ -262,16 +275,17 @@ def _read_objects(
         "where json_type(content) = 'OBJECT' order by k"
     ).fetchall()
     columns = {normalise_header(key): key for (key,) in keys}
-    # neither can be asked for in DuckDB
+    # DuckDB's JSON paths can name neither a blank key nor one with a quotation mark.
     if "" in columns or any('"' in key for key in columns.values()):
         raise SourceError(
-            "SRC-FORMAT", f"{file.name} has a key that is blank or holds a quotation mark",
+            "SRC-FORMAT",
+            f"{file.name} has a key that is blank or holds a quotation mark",
             "have the file delivered with names as keys",
-        )  # fmt: skip
+        )
     _check_columns(source, file, list(columns))
     bound = Params()
     values = ", ".join(
-        f"json_extract_string(content, {bound.bind(chr(36) + '.' + ident(key))}) as {ident(name)}"
+        f"json_extract_string(content, {bound.bind(f'$.{ident(key)}')}) as {ident(name)}"
         for name, key in columns.items()
     )
     con.execute(
@@ -285,14 +299,15 @@ def _read_objects(
 def _read_parquet(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    """Parquet is typed by its writer; values become text, so that one mapping serves all."""
+    """Read a Parquet file; its typed values become text, so that one mapping fits all formats."""
     try:
         described = con.execute("describe from read_parquet(?)", [str(file.path)]).fetchall()
     except duckdb.Error as error:
         raise SourceError(
-            "SRC-FORMAT", f"{file.name} cannot be read as Parquet: {error}",
+            "SRC-FORMAT",
+            f"{file.name} cannot be read as Parquet: {error}",
             "have the file delivered again; nothing of it was taken",
-        ) from None  # fmt: skip
+        ) from None
     columns = {normalise_header(row[0]): row[0] for row in described}
     _check_columns(source, file, list(columns))
     values = ", ".join(

@@ -1,4 +1,10 @@
-"""From source rows to landed rows: map, type, hash and mask the columns; divide and count the rows."""
+"""Turns source rows into landed rows: maps, types, hashes and masks columns; counts the rows.
+
+The work is done in a database that is removed at the end. For each source file it has the tables
+``raw`` (the text as delivered) and ``refused`` (rows that could not be read), see
+`cdi.landing.read`, then ``typed`` (the landing's columns) and ``fate`` (what becomes of each typed
+row). The tables ``rows`` and ``quarantine`` collect the whole batch.
+"""
 
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -7,19 +13,17 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency import model
 from cdi.agency.datasets import DATASETS, HASHED, MOMENTS, PERSONAL, Column, output_columns
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
-from cdi.agency.model import Agency, ColumnMap, Source
+from cdi.agency.model import Agency, ColumnMap, Source, has_offset
 from cdi.keys import encrypt_texts, set_hash_key
-from cdi.landing import tombstones
 from cdi.landing.batches import (
     QUARANTINE_COLUMNS,
-    content_sha256,
+    hash_content,
     newest_as_of,
     sum_counts,
-    write_parquet,
+    write_batch_table,
 )
 from cdi.landing.masks import (
     age_band_expression,
@@ -31,40 +35,45 @@ from cdi.landing.masks import (
 from cdi.landing.read import normalise_header, read_raw_rows
 from cdi.landing.tombstones import (
     forget_name_expressions,
+    has_tombstones,
     is_about_erased_expression,
     open_tombstones,
-    read_tombstones,
     texts_with_erased,
 )
 from cdi.sources.files import FetchedFile
-from cdi.sql import Params, connect, fetch_dicts, ident, scalar
-
-# ---------------------------------------------------------------------- rows
+from cdi.sql import Params, connect, create_table, fetch_dicts, ident, naive_utc, scalar
 
 
 def write_rows(
     agency: Agency, dataset: str, interval: Interval, files: list[FetchedFile], target: Path
 ) -> dict[str, Any]:
-    """Map, type and split all files; write Parquet; return the manifest's counts."""
+    """Read all files of a batch and write its Parquet files.
+
+    Args:
+        agency: The agency.
+        dataset: A key of ``agency.sources``.
+        interval: The data interval.
+        files: The files, at least one.
+        target: The folder of the batch.
+
+    Returns:
+        The manifest, without the id of the batch.
+    """
     source = agency.sources[dataset]
+    # A database file, not one in memory: the tables of a delivery may be larger than the memory.
     con = connect(target / "work.duckdb")
     set_hash_key(con, agency.agency)
-    known = read_tombstones(agency.agency)
-    open_tombstones(con, agency.agency)
-    names = output_columns(dataset)
-    con.execute(f"create table rows ({', '.join(f'{n} {t}' for n, t in names.items())})")
-    con.execute(
-        "create table quarantine ("
-        + ", ".join(f"{n} {t}" for n, t in QUARANTINE_COLUMNS.items())
-        + ")"
-    )
+    tombstones = open_tombstones(con, agency.agency)
+    columns = output_columns(dataset)
+    create_table(con, "rows", columns)
+    create_table(con, "quarantine", QUARANTINE_COLUMNS)
     counted: list[dict[str, Any]] = []
     for number, file in enumerate(files):
         con.execute("drop table if exists refused")
         unexpected = read_raw_rows(con, source, file, number)
         as_of = (file.as_of or interval.end).astimezone(UTC)
-        gone = _type_rows(con, agency, dataset, file, as_of.replace(tzinfo=None))
-        counts = _split_rows(con, agency, dataset, file, gone)
+        left_out = _type_rows(con, agency, dataset, file, naive_utc(as_of))
+        counts = _split_rows(con, agency, dataset, file, left_out)
         counted.append(
             {
                 "file_no": number,
@@ -77,10 +86,8 @@ def write_rows(
             }
         )
     for table in ("rows", "quarantine"):
-        write_parquet(
-            con, f"from {table} order by source_file, row_id", target / f"{table}.parquet"
-        )
-    content = content_sha256(con)
+        write_batch_table(con, table, target / f"{table}.parquet")
+    content = hash_content(con)
     con.close()
     (target / "work.duckdb").unlink()
     return {
@@ -91,17 +98,17 @@ def write_rows(
         "interval_start": interval.start.isoformat(),
         "interval_end": interval.end.isoformat(),
         "as_of": max(file["as_of"] for file in counted),
-        "extracted_at": datetime.now(UTC).isoformat(),  # told to people; nothing computes with it
-        "columns": names,
+        "extracted_at": datetime.now(UTC).isoformat(),  # shown to people, used in no calculation
+        "columns": columns,
         "files": counted,
         "content_sha256": content,
-        "tombstones": len(known),
+        "tombstones": tombstones,
         **sum_counts(counted),
     }
 
 
 def _value_expression(mapping: ColumnMap, bound: Params) -> str:
-    """SQL for the source's text, trimmed; blank is null."""
+    """SQL for the text of the source's column, trimmed; a blank text is null."""
     text = f"nullif(trim(raw.{ident(normalise_header(mapping.source))}), '')"
     if mapping.extract:
         text = f"nullif(regexp_extract({text}, {bound.bind(mapping.extract)}, 1), '')"
@@ -109,30 +116,35 @@ def _value_expression(mapping: ColumnMap, bound: Params) -> str:
 
 
 def _time_expression(agency: Agency, mapping: ColumnMap, bound: Params, *, is_moment: bool) -> str:
-    """SQL for the time that a text tells: as a moment (TIMESTAMPTZ), or as local time."""
+    """SQL for the time in a text, as a moment (TIMESTAMPTZ) or as the agency's local time.
+
+    Formats with an offset from UTC (`%z`) are tried apart from those without one: if a single
+    format of a list has it, DuckDB reads the times without an offset as UTC.
+    """
     text = _value_expression(mapping, bound)
     times = []
-    # apart, as one format with %z in its list makes DuckDB take the local times for UTC
-    for has_offset, formats in groupby(mapping.format, model.has_offset):
-        # DuckDB's %z knows no Z
-        told = f"regexp_replace({text}, 'Z$', '+00')" if has_offset else text
-        time = f"try_strptime({told}, {bound.bind(list(formats))})"
-        # timezone() makes a moment of local time, and local time of a moment
-        is_other = has_offset != is_moment
-        times.append(f"timezone({bound.bind(agency.timezone)}, {time})" if is_other else time)
+    for with_offset, formats in groupby(mapping.format, has_offset):
+        # DuckDB's %z does not read the Z that stands for UTC.
+        readable = f"regexp_replace({text}, 'Z$', '+00')" if with_offset else text
+        time = f"try_strptime({readable}, {bound.bind(list(formats))})"
+        # With an offset this is a moment, without one it is local time; timezone() turns each of
+        # them into the other.
+        needs_turning = with_offset != is_moment
+        times.append(f"timezone({bound.bind(agency.timezone)}, {time})" if needs_turning else time)
     return f"coalesce({', '.join(times)})"
 
 
 def _typed_expression(
     agency: Agency, column: Column, mapping: ColumnMap, bound: Params, as_of: datetime
 ) -> str:
-    """SQL for the typed value of a column whose text may fail to be one."""
+    """SQL for the value of a typed column; null where the text is not such a value."""
     text = _value_expression(mapping, bound)
     if column.kind == "timestamp":
         return f"timezone('UTC', {_time_expression(agency, mapping, bound, is_moment=True)})"
     if column.kind == "birth_date":
         day = f"cast({_time_expression(agency, mapping, bound, is_moment=False)} as date)"
-        # nobody is born after the file was made; only here can it be seen
+        # A date of birth after the file's own time is an error. It must be found here, because
+        # only the hash is kept.
         return f"case when {day} between date '1880-01-01' and {bound.bind(as_of)} then {day} end"
     if column.kind == "age":
         return age_band_expression(f"try_cast(try_cast({text} as double) as integer)")
@@ -144,7 +156,7 @@ def _typed_expression(
 def _output_expressions(
     agency: Agency, dataset: str, column: Column, bound: Params, as_of: datetime
 ) -> dict[str, str]:
-    """SQL for each landing column that comes of one canonical column."""
+    """SQL for each of the landing's columns that one canonical column becomes."""
     source = agency.sources[dataset]
     mapping = source.columns.get(column.name)
     if mapping is None:
@@ -164,12 +176,15 @@ def _output_expressions(
         }
     if column.kind == "free_text":
         mapped = [other for other in DATASETS[dataset] if other.name in source.columns]
-        own, addresses = (
-            [_value_expression(source.columns[c.name], bound) for c in mapped if c.kind in kinds]
+        own_values, own_addresses = (
+            [
+                _value_expression(source.columns[other.name], bound)
+                for other in mapped
+                if other.kind in kinds
+            ]
             for kinds in (("name", "phone"), ("address",))
         )
-        masked = mask_text_expression(text, own, addresses)
-        return {f"{column.name}_masked": masked}
+        return {f"{column.name}_masked": mask_text_expression(text, own_values, own_addresses)}
     if column.kind in ("text", "code"):
         return {column.name: text}
     return {next(iter(column.outputs)): _typed_expression(agency, column, mapping, bound, as_of)}
@@ -178,10 +193,13 @@ def _output_expressions(
 def _type_rows(
     con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile, as_of: datetime
 ) -> int:
-    """Make `typed`: row_no, the landing's columns, and the columns that could not be typed.
+    """Make the table `typed` from `raw`.
+
+    It has `row_no`, the landing's columns, and in `absent` and `untyped` the names of the canonical
+    columns that lack a required value, or whose text is not of their type.
 
     Returns:
-        How many rows are not in it, as they are about what was erased, or older than is kept.
+        How many rows were left out, as they are about something erased or older than their limit.
     """
     source = agency.sources[dataset]
     bound = Params()
@@ -195,8 +213,8 @@ def _type_rows(
         text = _value_expression(mapping, bound)
         name = bound.bind(column.name)
         if column.kind in ("timestamp", "birth_date", "age", "number"):
-            parsed = _typed_expression(agency, column, mapping, bound, as_of)
-            untyped.append(f"case when {text} is not null and {parsed} is null then {name} end")
+            value = _typed_expression(agency, column, mapping, bound, as_of)
+            untyped.append(f"case when {text} is not null and {value} is null then {name} end")
         if column.is_required:
             absent.append(f"case when {text} is null then {name} end")
     columns = ", ".join(f"{sql} as {ident(name)}" for name, sql in selected.items())
@@ -208,7 +226,10 @@ def _type_rows(
     )
     con.execute(query, bound.used_in(query))
     until = newest_as_of(agency.agency, dataset, as_of)
-    gone = leave_out_rows(con, agency, dataset, "typed", list(selected), (until, as_of))
+    left_out = leave_out_rows(
+        con, agency, dataset, "typed", list(selected), until=until, as_of=as_of
+    )
+    # The hash comes last: it must be that of the content without erased names.
     con.execute(
         "create or replace table typed as select *, "
         f"{row_hash_expression(list(selected))} as row_hash, "
@@ -216,7 +237,7 @@ def _type_rows(
         "$file as source_file, $as_of::timestamp as source_as_of from typed",
         {"file": file.name, "as_of": as_of},
     )
-    return gone
+    return left_out
 
 
 def row_hash_expression(columns: list[str]) -> str:
@@ -231,67 +252,75 @@ def leave_out_rows(
     dataset: str,
     table: str,
     columns: list[str],
-    moments: tuple[datetime, datetime | None],
+    *,
+    until: datetime,
+    as_of: datetime | None = None,
 ) -> int:
-    """Leave out rows about what was erased or older than is kept; the others forget its name.
+    """Delete the rows that are erased or too old, and take erased names out of the others.
 
     Args:
-        con: With the tombstones (`cdi.landing.tombstones.open_tombstones`).
-        agency: With its key rules and limits.
-        dataset: Of the rows.
-        table: Has the landing's columns.
-        columns: These, without lineage.
-        moments: What the limit counts from; and when rows without a time of their own are from, if
-            not `source_as_of`.
+        con: A connection after `cdi.landing.tombstones.open_tombstones`.
+        agency: The agency, with its key rules and retention limits.
+        dataset: The dataset of the rows.
+        table: A table with the landing's columns.
+        columns: These columns, without lineage.
+        until: What the retention limit counts back from, in UTC without a zone.
+        as_of: The time of rows that have none of their own; default: their `source_as_of`.
 
     Returns:
-        How many rows were left out.
+        How many rows were deleted.
     """
-    bound, until = Params(), moments[0]
+    bound = Params()
     source = agency.sources[dataset]
-    gone = []
-    has_tombstones = tombstones.has_tombstones(con)
-    if has_tombstones or scalar(con, "select len(getvariable('expired')) > 0"):
-        gone.append(is_about_erased_expression(dataset))
+    conditions = []
+    some_are_erased = has_tombstones(con)
+    if some_are_erased or scalar(con, "select len(getvariable('expired')) > 0"):
+        conditions.append(is_about_erased_expression(dataset))
     if source.retention_days is not None:
         limit = bound.bind(until - timedelta(days=source.retention_days))
-        own = [name for name in MOMENTS.get(dataset, ()) if name in columns]
-        other = bound.bind(moments[1]) + "::timestamp" if moments[1] else "source_as_of"
-        gone.append(f"coalesce({', '.join([*own, other])}) < {limit}")
-    if not gone:
+        times = [name for name in MOMENTS.get(dataset, ()) if name in columns]
+        times.append(f"{bound.bind(as_of)}::timestamp" if as_of else "source_as_of")
+        conditions.append(f"coalesce({', '.join(times)}) < {limit}")
+    if not conditions:
         return 0
     before = scalar(con, f"select count(*) from {table}")
-    query = f"delete from {table} where {' or '.join(gone)}"
+    query = f"delete from {table} where {' or '.join(conditions)}"
     con.execute(query, bound.used_in(query))
-    nameless = forget_name_expressions(agency, dataset, columns, bound) if has_tombstones else {}
-    if nameless:
-        replaced = ", ".join(f"{sql} as {ident(name)}" for name, sql in nameless.items())
+    forgetting = forget_name_expressions(agency, dataset, columns, bound) if some_are_erased else {}
+    if forgetting:
+        replaced = ", ".join(f"{sql} as {ident(name)}" for name, sql in forgetting.items())
         query = f"create or replace table {table} as select * replace ({replaced}) from {table}"
         con.execute(query, bound.used_in(query))
     return int(before - scalar(con, f"select count(*) from {table}"))
 
 
 def identity_expression(dataset: str) -> str:
-    """SQL for what a typed row is about; an unreadable reference stands for itself."""
+    """SQL for what a landed row is about, as a struct.
+
+    A reference that no key rule reads stands for itself. The dbt macro `natural_id` says the same
+    as a text; a test holds the two together.
+    """
     parts = [
-        f"coalesce({c.key_name}, upper({c.name}))" if c.kind == "reference" else c.name
-        for c in DATASETS[dataset]
-        if c.is_identity
+        f"coalesce({column.key_name}, upper({column.name}))"
+        if column.kind == "reference"
+        else column.name
+        for column in DATASETS[dataset]
+        if column.is_identity
     ]
     return f"({', '.join(parts)})"
 
 
 def _split_rows(
-    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile, gone: int
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile, left_out: int
 ) -> dict[str, int]:
-    """Divide one file's rows into accepted, quarantined and exact duplicates, and count them.
+    """Divide the rows of a file into accepted, quarantined and exact duplicates, and count them.
 
     Args:
-        con: With `raw`, `typed` and `refused`.
-        agency: Whose file.
-        dataset: What it holds.
+        con: A connection with the tables `raw`, `typed` and `refused`.
+        agency: The agency.
+        dataset: The dataset that the file holds.
         file: The file.
-        gone: How many of its rows were left out as erased.
+        left_out: How many of its rows were left out as erased.
     """
     source = agency.sources[dataset]
     key = identity_expression(dataset)
@@ -319,10 +348,12 @@ def _split_rows(
         {"one_row_per_key": source.rows_per_key == "one"},
     )
     names = ", ".join(output_columns(dataset))
-    con.execute(f"insert into rows by name select {names} from typed "
-                "where row_no in (select row_no from fate where fate = 'accepted')")  # fmt: skip
-    gone_typed = _quarantine_typed(con, agency, source, dataset)
-    gone_unreadable = _quarantine_unreadable(con, agency, file)
+    con.execute(
+        f"insert into rows by name select {names} from typed "
+        "where row_no in (select row_no from fate where fate = 'accepted')"
+    )
+    erased_typed = _quarantine_typed(con, agency, source, dataset)
+    erased_unreadable = _quarantine_unreadable(con, agency, file)
     fates = dict(con.execute("select fate, count(*) from fate group by all").fetchall())
     unreadable = scalar(con, "select count(*) from refused")
     accepted, duplicates = fates.pop("accepted", 0), fates.pop("duplicate", 0)
@@ -335,30 +366,31 @@ def _split_rows(
         "accepted": accepted,
         "duplicates": duplicates,
         "duplicates_before_mapping": raw_rows - raw_distinct,
-        "quarantined": sum(fates.values()) - gone_typed + unreadable - gone_unreadable,
-        "erased": gone + gone_typed + gone_unreadable,
+        "quarantined": sum(fates.values()) - erased_typed + unreadable - erased_unreadable,
+        "erased": left_out + erased_typed + erased_unreadable,
     }
 
 
 def _quarantine_typed(
     con: duckdb.DuckDBPyConnection, agency: Agency, source: Source, dataset: str
 ) -> int:
-    """Rows that were read and could not be typed, or whose key has two contents.
+    """Quarantine the rows that could not be typed, or whose key has two different contents.
 
     Returns:
-        How many were left out, as they hold what was erased.
+        How many were left out, as they hold an erased reference.
     """
     kinds = {column.name: column.kind for column in DATASETS[dataset]}
-    # a row with a value of another kind may be shifted, and a name stand where a code should
+    # In a row with a value of the wrong type the fields may be shifted, so that a name may stand
+    # where a code should. Of such a row only the shape is shown.
     shape = mask_shape_expression("raw.{0}")
-    shown = {
+    originals = {
         ident(normalise_header(mapping.source)): "raw.{0}"
         if kinds[name] == "reference"
         else f"case when len(t.untyped) > 0 then {shape} else raw.{{0}} end"
         for name, mapping in source.columns.items()
         if kinds[name] not in PERSONAL
     }
-    packed = ", ".join(f"{name} := {sql.format(name)}" for name, sql in shown.items())
+    packed = ", ".join(f"{name} := {sql.format(name)}" for name, sql in originals.items())
     rows = fetch_dicts(
         con,
         f"""
@@ -375,6 +407,7 @@ def _quarantine_typed(
 def _quarantine_unreadable(
     con: duckdb.DuckDBPyConnection, agency: Agency, file: FetchedFile
 ) -> int:
+    """Quarantine the rows that could not be read; returns how many hold an erased reference."""
     rows = fetch_dicts(
         con,
         "select $file || ':line ' || line as row_id, $file as source_file, line as source_line, "
@@ -389,16 +422,21 @@ def _quarantine_unreadable(
 def _insert_quarantine(
     con: duckdb.DuckDBPyConnection, agency: Agency, rows: list[dict[str, Any]]
 ) -> int:
-    found = len(rows)
-    if rows and tombstones.has_tombstones(con):
-        held = texts_with_erased(con, agency, [row["original"] for row in rows])
-        rows = [row for row, is_held in zip(rows, held, strict=True) if not is_held]
+    """Encrypt the originals of refused rows and insert them into `quarantine`.
+
+    Returns:
+        How many were left out, as they hold an erased reference.
+    """
+    count = len(rows)
+    if rows and has_tombstones(con):
+        holds_erased = texts_with_erased(con, agency, [row["original"] for row in rows])
+        rows = [row for row, holds in zip(rows, holds_erased, strict=True) if not holds]
     if not rows:
-        return found
+        return count
     tokens = encrypt_texts(agency.agency, [row.pop("original") for row in rows])
     for row, token in zip(rows, tokens, strict=True):
         row["original_encrypted"] = token
     con.execute(
         "insert into quarantine by name select unnest($rows, recursive := true)", {"rows": rows}
     )
-    return found - len(rows)
+    return count - len(rows)

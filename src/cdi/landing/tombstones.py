@@ -1,15 +1,15 @@
-"""What was erased stays out: keyed hashes of references that every extraction asks (design 5.11).
+"""Tombstones: keyed hashes of erased references, which keep them out of the landing (design 5.11).
 
-``landing/<agency>/erased.jsonl``  one line per erasure: when, why, and hashes of the canonical form
-and of the reference as it was given; lines are only added, and no reference stands in them
+``landing/<agency>/erased.jsonl``
+    a line for each erasure: when, why, and the keyed hashes of the reference, both as it was typed
+    and in its canonical form; lines are only appended, and none holds the reference itself
 
-A row *about* an erased reference is left out and counted. A row that only *names* it stays without
-the name: a crime record loses the number of an erased call, and a text its mention.
+Every extraction looks here. A row that is *about* an erased reference is left out and counted. A
+row that only *names* one stays, without the name: a crime record loses the number of an erased
+call, and a text loses its mention.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -20,123 +20,142 @@ from cdi import paths
 from cdi.agency.datasets import DATASETS, DECISIONS, Column
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency
+from cdi.files import append_line, wait_for_lock
 from cdi.keys import hmac_expression, set_hash_key
 from cdi.sql import Params, ident, scalar
 
-PURPOSE = "erase"
-THINGS = ("call", "record")
-ERASED = "[erased]"
-# what is no part of a reference that no key rule reads
+PURPOSE = "erase"  # of the key; see `cdi.keys`
+THINGS = ("call", "record")  # what a reference can refer to
+ERASED = "[erased]"  # stands in texts in place of an erased reference
+# Any run of other characters may be a reference that no key rule reads.
 _WORD = r"[^\s,;|\"'<>()\[\]{}#:]+"
 
 
-def read_tombstones(agency: str) -> list[dict[str, Any]]:
-    """The erasures so far, oldest first: at, reason, hashes."""
-    file = paths.tombstones(agency)
+def read_tombstones(agency_id: str) -> list[dict[str, Any]]:
+    """Read the tombstones of an agency, oldest first; each has `at`, `reason` and `hashes`."""
+    file = paths.tombstones(agency_id)
     if not file.is_file():
         return []
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def read_hashes(agency: str) -> list[str]:
-    """All keyed hashes of an agency."""
-    return sorted({name for line in read_tombstones(agency) for name in line["hashes"]})
+def read_hashes(agency_id: str) -> list[str]:
+    """Read all keyed hashes in the tombstones of an agency."""
+    return _collect_hashes(read_tombstones(agency_id))
 
 
-def add_tombstone(agency: str, names: set[str], reason: str, at: datetime) -> bool:
-    """Add a tombstone and wait until it is on disk.
+def _collect_hashes(tombstones: list[dict[str, Any]]) -> list[str]:
+    return sorted({digest for tombstone in tombstones for digest in tombstone["hashes"]})
+
+
+def add_tombstone(agency_id: str, hashes: set[str], reason: str, at: datetime) -> bool:
+    """Add a tombstone and wait until it is on the disk.
 
     Args:
-        agency: Whose reference.
-        names: Keyed hashes, see `hash_references`; none if rows went for their age.
-        reason: Kept as given.
+        agency_id: The agency.
+        hashes: Keyed hashes of the reference, see `hash_references`; none if rows were removed for
+            their age.
+        reason: Why it is erased, in words of the person who asks for it.
         at: When.
 
     Returns:
         False if all hashes were there already.
     """
-    file = paths.tombstones(agency)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # goes with its process, however it ends
-        if names and names <= set(read_hashes(agency)):
+    file = paths.tombstones(agency_id)
+    with wait_for_lock(file.parent):
+        if hashes and hashes <= set(read_hashes(agency_id)):
             return False
-        line = {"at": at.isoformat(), "reason": reason, "hashes": sorted(names)}
-        handle.write(json.dumps(line, sort_keys=True) + "\n")
-        handle.flush()
-        os.fsync(handle.fileno())
+        tombstone = {"at": at.isoformat(), "reason": reason, "hashes": sorted(hashes)}
+        append_line(file, json.dumps(tombstone, sort_keys=True))
     return True
 
 
-def open_tombstones(con: duckdb.DuckDBPyConnection, agency: str, also: Iterable[str] = ()) -> None:
-    """Give a connection the key and the hashes that the expressions of this module read.
+def open_tombstones(
+    con: duckdb.DuckDBPyConnection, agency_id: str, expired: Iterable[str] = ()
+) -> int:
+    """Set the variables of a connection that the SQL of this module reads: the key and the hashes.
 
     Args:
         con: Any connection.
-        agency: Whose.
-        also: Hashes that are in no tombstone: rows about these go too, others keep the name.
+        agency_id: The agency.
+        expired: Hashes without a tombstone. Rows about them are left out too, but other rows keep
+            the name: what is too old is removed, while a mention of it need not be.
+
+    Returns:
+        How many tombstones were read. A batch keeps the number, so that it is known later which
+        erasures it has not seen.
     """
-    set_hash_key(con, agency, PURPOSE)
-    for name, known in (("erased", read_hashes(agency)), ("expired", list(also))):
-        con.execute(f"set variable {name} = ?::varchar[]", [known])
+    tombstones = read_tombstones(agency_id)
+    set_hash_key(con, agency_id, PURPOSE)
+    for variable, hashes in (("erased", _collect_hashes(tombstones)), ("expired", list(expired))):
+        con.execute(f"set variable {variable} = ?::varchar[]", [hashes])
+    return len(tombstones)
 
 
 def has_tombstones(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether an open connection knows any tombstone."""
+    """Find out whether a connection, after `open_tombstones`, knows any erased reference."""
     return bool(scalar(con, "select len(getvariable('erased')) > 0"))
 
 
-def _hash(thing: str, text: str) -> str:
+def _hash_expression(thing: str, text: str) -> str:
     return hmac_expression(f"'{thing}:' || {text}", PURPOSE)
 
 
-def _is_erased(thing: str, *texts: str, variable: str = "erased") -> str:
-    """SQL: whether one of the texts is an erased reference to such a thing."""
-    asked = (f"list_contains(getvariable('{variable}'), {_hash(thing, text)})" for text in texts)
-    return "(" + " or ".join(f"coalesce({one}, false)" for one in asked) + ")"
+def _is_erased_expression(thing: str, *texts: str, variable: str = "erased") -> str:
+    """SQL for whether one of the texts is an erased reference to such a thing."""
+    matches = (
+        f"list_contains(getvariable('{variable}'), {_hash_expression(thing, text)})"
+        for text in texts
+    )
+    return "(" + " or ".join(f"coalesce({match}, false)" for match in matches) + ")"
 
 
 def things_of_reference(agency: Agency, reference: str) -> dict[str, set[str]]:
-    """What a reference, as people type it, stands for.
+    """Find out what a reference, as people type it, may refer to.
 
-    It is a call's, a record's, or either where the key rules read it for both or none.
+    The key rules tell whether it is a call's or a record's. If they read it as both, or as neither,
+    it may be either.
 
     Args:
-        agency: With its key rules.
-        reference: As typed.
+        agency: The agency, with its key rules.
+        reference: The reference as typed.
 
     Returns:
-        By thing: the canonical form and the reference itself, in capitals.
+        For each thing that it may refer to: the canonical form, and the reference itself in
+        capitals.
     """
     typed = reference.strip()
+    forms = {}
     with duckdb.connect() as con:
-        read = {}
         for thing in THINGS:
             bound = Params()
             query = f"select {key_expression(agency, thing, '$typed::varchar', bound)}"
-            found = scalar(con, query, bound.values | {"typed": typed})
-            # without rules, all is canonical as it stands: that tells of no kind
-            if found is not None and agency.key_rules.get(thing):
-                read[thing] = {str(found), typed.upper()}
-    return read or {thing: {typed.upper()} for thing in THINGS}
+            canonical = scalar(con, query, bound.values | {"typed": typed})
+            # Without key rules any text is canonical, so that it says nothing about the thing.
+            if canonical is not None and agency.key_rules.get(thing):
+                forms[thing] = {str(canonical), typed.upper()}
+    return forms or {thing: {typed.upper()} for thing in THINGS}
 
 
-def hash_references(agency: str, things: Mapping[str, Iterable[str]]) -> set[str]:
-    """The keyed hashes of references, see `things_of_reference`."""
-    found: set[str] = set()
+def hash_references(agency_id: str, things: Mapping[str, Iterable[str]]) -> set[str]:
+    """Hash references with the agency's key; `things` is what `things_of_reference` returns."""
+    hashes: set[str] = set()
     with duckdb.connect() as con:
-        set_hash_key(con, agency, PURPOSE)
+        set_hash_key(con, agency_id, PURPOSE)
         for thing, texts in things.items():
-            query = f"select {_hash(thing, 't')} from (select unnest($texts::varchar[]) as t)"
-            found |= {str(row[0]) for row in con.execute(query, {"texts": list(texts)}).fetchall()}
-    return found
-
-
-# ---------------------------------------------------------------------- rows
+            query = (
+                f"select {_hash_expression(thing, 't')} "
+                "from (select unnest($texts::varchar[]) as t)"
+            )
+            hashes |= {str(row[0]) for row in con.execute(query, {"texts": list(texts)}).fetchall()}
+    return hashes
 
 
 def columns_that_take_row(dataset: str) -> list[Column]:
-    """References whose erasure takes the row along: what it is about, and all of a decision."""
+    """List the references whose erasure removes the whole row.
+
+    These are the references that the row is about, and in a decision every reference.
+    """
     return [
         column
         for column in DATASETS[dataset]
@@ -144,62 +163,72 @@ def columns_that_take_row(dataset: str) -> list[Column]:
     ]
 
 
-def _of_column(column: Column, variable: str = "erased") -> str:
+def _column_is_erased_expression(column: Column, variable: str = "erased") -> str:
     typed = f"upper({ident(column.name)})"
     key = f"coalesce({ident(column.key_name)}, {typed})"
-    return _is_erased(column.thing, key, typed, variable=variable)
+    return _is_erased_expression(column.thing, key, typed, variable=variable)
 
 
 def is_about_erased_expression(dataset: str) -> str:
-    """SQL: whether a row with the landing's columns is about something erased or expired."""
-    asked = (
-        _of_column(c, name)
-        for c in columns_that_take_row(dataset)
-        for name in ("erased", "expired")
+    """SQL for whether a row with the landing's columns is about something erased or expired."""
+    conditions = (
+        _column_is_erased_expression(column, variable)
+        for column in columns_that_take_row(dataset)
+        for variable in ("erased", "expired")
     )
-    return f"({' or '.join(asked)})"
+    return f"({' or '.join(conditions)})"
 
 
 def forget_name_expressions(
     agency: Agency, dataset: str, columns: list[str], bound: Params
 ) -> dict[str, str]:
-    """SQL by column of the landing that makes the others' rows forget the name.
+    """SQL by column that removes erased references from rows that only name them.
 
     Args:
-        agency: With its key rules.
-        dataset: Of the rows.
-        columns: That the rows have.
-        bound: Takes the key rules.
+        agency: The agency, with its key rules.
+        dataset: The dataset of the rows.
+        columns: The landing's columns that the rows have.
+        bound: Collects the patterns of the key rules, which are bound.
     """
-    about = columns_that_take_row(dataset)
-    found: dict[str, str] = {}
+    taking_row = columns_that_take_row(dataset)
+    expressions: dict[str, str] = {}
     for column in DATASETS[dataset]:
-        if column.kind == "reference" and column not in about:
+        if column.kind == "reference" and column not in taking_row:
+            condition = _column_is_erased_expression(column)
             for name in column.outputs:
-                found[name] = f"case when not {_of_column(column)} then {ident(name)} end"
+                expressions[name] = f"case when not {condition} then {ident(name)} end"
         elif column.kind in ("free_text", "text"):
             for name in column.outputs:
-                found[name] = _scrubbed(agency, ident(name), bound)
-    return {name: sql for name, sql in found.items() if name in columns}
+                expressions[name] = _scrub_text_expression(agency, ident(name), bound)
+    return {name: sql for name, sql in expressions.items() if name in columns}
 
 
-def _mentions(agency: Agency, text: str, bound: Params) -> str:
-    """SQL: the erased references that a text holds, as they stand in it."""
+def _erased_mentions_expression(agency: Agency, text: str, bound: Params) -> str:
+    """SQL for the list of erased references in a text, as they are written there.
+
+    The candidates are all that the key rules match anywhere in the text, and all single words, as
+    a reference that no key rule reads may be erased too.
+    """
     rules = [rule for thing in THINGS for rule in agency.key_rules.get(thing, ())]
-    patterns = [rf"(?i)\b(?:{pattern})\b" for pattern in dict.fromkeys(r.pattern for r in rules)]
-    found = " || ".join(
+    patterns = [
+        rf"(?i)\b(?:{pattern})\b" for pattern in dict.fromkeys(rule.pattern for rule in rules)
+    ]
+    candidates = " || ".join(
         f"regexp_extract_all({text}, {bound.bind(pattern)})" for pattern in [*patterns, _WORD]
     )
-    asked = " or ".join(
-        _is_erased(thing, key_expression(agency, thing, "w", bound), "upper(w)") for thing in THINGS
+    conditions = " or ".join(
+        _is_erased_expression(thing, key_expression(agency, thing, "w", bound), "upper(w)")
+        for thing in THINGS
     )
-    return f"list_filter(list_distinct({found}), lambda w: {asked})"
+    return f"list_filter(list_distinct({candidates}), lambda w: {conditions})"
 
 
-def _scrubbed(agency: Agency, text: str, bound: Params) -> str:
-    said = _mentions(agency, text, bound)
+def _scrub_text_expression(agency: Agency, text: str, bound: Params) -> str:
+    """SQL for a text in which each erased reference is replaced by `[erased]`."""
+    mentions = _erased_mentions_expression(agency, text, bound)
+    # The reduction starts with the text and replaces one mention after another in it.
     return (
-        f"case when {text} is not null then list_reduce(list_prepend({text}, {said}), "
+        f"case when {text} is not null then list_reduce(list_prepend({text}, {mentions}), "
         f"lambda whole, w: replace(whole, w, '{ERASED}')) end"
     )
 
@@ -207,10 +236,16 @@ def _scrubbed(agency: Agency, text: str, bound: Params) -> str:
 def texts_with_erased(
     con: duckdb.DuckDBPyConnection, agency: Agency, texts: list[str]
 ) -> list[bool]:
-    """Which texts hold an erased reference; the connection is open (`open_tombstones`)."""
+    """Find out for each text whether it holds an erased reference.
+
+    Args:
+        con: A connection after `open_tombstones`.
+        agency: The agency, with its key rules.
+        texts: The texts.
+    """
     bound = Params()
     query = (
-        f"select len({_mentions(agency, 't', bound)}) > 0 "
+        f"select len({_erased_mentions_expression(agency, 't', bound)}) > 0 "
         "from (select unnest($texts::varchar[]) as t, unnest(range(len($texts))) as n) order by n"
     )
     rows = con.execute(query, bound.used_in(query) | {"texts": texts}).fetchall()

@@ -1,1 +1,1 @@
-"""Where rows come from: one module per kind of source."""
+"""Where rows come from: one module for each kind of source."""

@@ -1,4 +1,4 @@
-"""Source files, through fsspec: found by pattern, copied and decompressed."""
+"""Source files: found by pattern, copied through fsspec, and decompressed."""
 
 import gzip
 import hashlib
@@ -17,16 +17,18 @@ from cdi.agency.interval import Interval, midnight
 from cdi.agency.model import Agency, SourceFile
 from cdi.errors import SourceError
 
+_PIECE_BYTES = 1 << 20  # files are copied in pieces, as they may be larger than the memory
+
 
 @dataclass(frozen=True)
 class FetchedFile:
-    """A source file on local disk.
+    """A source file on the local disk.
 
     Attributes:
         name: Path below data_root, e.g. ``calls-2026-01-01.csv.gz``.
         path: The local copy, decompressed.
-        sha256: Of the bytes as delivered.
-        as_of: UTC; what the file says is the state at this time (None: the interval's end).
+        sha256: Hash of the bytes as delivered, before decompression.
+        as_of: The moment (UTC) at which the content was true; None means the interval's end.
     """
 
     name: str
@@ -42,55 +44,57 @@ def fetch_files(
     folder: Path,
     storage_options: Mapping[str, Any] | None = None,
 ) -> tuple[list[FetchedFile], list[str]]:
-    """Copy the files of one dataset to ``folder``, decompressed.
+    """Copy the files of one dataset to a local folder, and decompress them.
 
     Args:
-        agency: Whose files.
+        agency: The agency.
         dataset: A key of ``agency.sources``.
-        interval: Chooses the days of paths with ``{date}``; other paths are taken whole.
+        interval: Chooses the days of paths with ``{date}``; other paths are always taken.
         folder: An empty local folder.
-        storage_options: For fsspec, from the Airflow connection.
+        storage_options: Options for fsspec, from the Airflow connection.
 
     Returns:
-        The files in the order of agency.yaml, and the names of daily files that are not there.
+        The files in the order of agency.yaml, and the names of the files that are absent.
 
     Raises:
-        SourceError: SRC-NOT-FOUND if there is no file at all (people may have written none),
-            SRC-GZIP if one is damaged, SRC-EMPTY if one has no byte.
+        SourceError: SRC-NOT-FOUND if there is no file at all (for what people write, that is no
+            error), SRC-GZIP if a file is damaged, SRC-EMPTY if a file has no content.
     """
     source = agency.sources[dataset]
-    place = agency.root_of(dataset)
-    fs, root = fsspec.core.url_to_fs(place, **dict(storage_options or {}))
-    found: list[FetchedFile] = []
+    root = agency.root_of(dataset)
+    filesystem, root_path = fsspec.core.url_to_fs(root, **dict(storage_options or {}))
+    fetched: list[FetchedFile] = []
     absent: list[str] = []
     for spec in source.files:
         for pattern, as_of in _expand_pattern(agency, spec, interval):
-            matches = sorted(fs.glob(f"{root}/{pattern}"))
+            matches = sorted(filesystem.glob(f"{root_path}/{pattern}"))
             if not matches:
                 absent.append(pattern)
-            for match in matches:
-                name = match.removeprefix(root).lstrip("/")
-                found.append(_fetch_file(fs, match, name, folder / f"{len(found):04d}", as_of))
-    if not found and dataset not in BY_PEOPLE:
+            for path in matches:
+                name = path.removeprefix(root_path).lstrip("/")
+                target = folder / f"{len(fetched):04d}"
+                fetched.append(_fetch_file(filesystem, path, name, target, as_of))
+    if not fetched and dataset not in BY_PEOPLE:
         raise SourceError(
             "SRC-NOT-FOUND",
-            f"no file of {agency.agency}/{dataset} at {place}: "
+            f"no file of {agency.agency}/{dataset} at {root}: "
             f"{', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
             "check data_root and files in agency.yaml, or give the folder: make run DATA=<folder>; "
             "the simulated force's files come from `make simulate`",
         )
-    return found, absent
+    return fetched, absent
 
 
 def _expand_pattern(
     agency: Agency, spec: SourceFile, interval: Interval
 ) -> list[tuple[str, datetime | None]]:
-    """The globs of one entry, with the as_of that each file speaks of."""
+    """List the globs of an entry of `files`, each with the as_of of its files."""
     if not spec.is_daily:
         if spec.as_of is None:
             return [(spec.path, None)]
         local = spec.as_of.replace(tzinfo=spec.as_of.tzinfo or agency.zone)
         return [(spec.path, local.astimezone(UTC))]
+    # The file of a day tells the state at the end of that day.
     return [
         (spec.path.format(date=day), midnight(agency, day + timedelta(days=1)))
         for day in interval.days(agency)
@@ -98,22 +102,26 @@ def _expand_pattern(
 
 
 def _fetch_file(
-    fs: fsspec.AbstractFileSystem, path: str, name: str, target: Path, as_of: datetime | None
+    filesystem: fsspec.AbstractFileSystem,
+    path: str,
+    name: str,
+    target: Path,
+    as_of: datetime | None,
 ) -> FetchedFile:
     digest = hashlib.sha256()
     raw = target.with_suffix(".raw")
-    with fs.open(path, "rb") as remote, raw.open("wb") as local:
-        while chunk := remote.read(1 << 20):
-            digest.update(chunk)
-            local.write(chunk)
+    with filesystem.open(path, "rb") as remote, raw.open("wb") as local:
+        while piece := remote.read(_PIECE_BYTES):
+            digest.update(piece)
+            local.write(piece)
     if name.endswith(".gz"):
         try:
             with gzip.open(raw, "rb") as packed, target.open("wb") as plain:
-                shutil.copyfileobj(packed, plain, 1 << 20)
+                shutil.copyfileobj(packed, plain, _PIECE_BYTES)
         except (EOFError, OSError, zlib.error) as error:
             raise SourceError(
                 "SRC-GZIP",
-                f"{name} is no whole gzip file: {error}",
+                f"{name} is not a complete gzip file: {error}",
                 "have the file delivered again; nothing of it was taken",
             ) from None
         raw.unlink()

@@ -186,7 +186,7 @@ def test_a_gzip_file_with_flipped_bytes_is_a_named_error(
 @pytest.mark.parametrize(
     ("kind", "content", "told"),
     [
-        ("csv", csv_bytes(CALL_HEADER, CALLS).replace(b"\n", b"\r"), "is no line of CSV"),
+        ("csv", csv_bytes(CALL_HEADER, CALLS).replace(b"\n", b"\r"), "is not a line of CSV"),
         ("json", b'[{"number": "T-0001", "": "Ada"}]', "has a key that is blank"),
         ("json", b'[{"number": "T-0001", " ": "Ada"}]', "has a key that is blank"),
         ("jsonl", b'{"number": "T-0001", "Ada \\"x\\"": 1}', "has a key that is blank or holds"),
@@ -219,7 +219,7 @@ def test_a_file_without_its_header_is_told_without_its_first_row(
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match="SRC-COLUMNS") as caught:
         read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
-    told = "its first line, of 10 fields, is no header"
+    told = "its first line, of 10 fields, is not a header"
     assert (told if kind == "csv" else "its 1 columns have other names") in str(caught.value)
     assert not re.search("ada|960001|hit", str(caught.value), re.IGNORECASE)
 

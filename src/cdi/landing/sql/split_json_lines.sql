@@ -1,0 +1,17 @@
+-- one JSON object a line, each with its text; a line that is not JSON has no content
+select
+    row_number() over () as line,
+    line as original,
+    try_cast(line as json) as content
+from
+    read_csv(
+        $path,
+        columns = { 'line': 'VARCHAR' },
+        auto_detect = false,
+        header = false,
+        delim = '\0',
+        quote = '',
+        escape = '',
+        max_line_size = 4194304
+    )
+where trim(line) <> ''
