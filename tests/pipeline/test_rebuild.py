@@ -150,9 +150,9 @@ def test_models_of_a_large_landing_are_built_one_at_a_time(
     for dataset in ("calls", "crime_records"):
         small.extract_and_check(dataset)
     planned = plan_version(small.agency)
-    assert planned.rows == len(CALLS) + len(RECORDS)
+    assert planned.row_count == len(CALLS) + len(RECORDS)
     log = paths.home() / "dbt" / "testville.stg_decisions" / "dbt.log"
-    for large, threads in ((planned.rows, 2), (planned.rows - 1, 1)):
+    for large, threads in ((planned.row_count, 2), (planned.row_count - 1, 1)):
         monkeypatch.setattr(dbt, "LARGE", large)
         with build_part(planned, "stg_decisions"):
             assert f"Concurrency: {threads} threads" in log.read_text()

@@ -1,6 +1,5 @@
 """Run dbt in a process of its own, and read what it says of its run."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,22 +10,28 @@ from typing import Any
 from cdi import paths
 from cdi.build.version import Version
 from cdi.errors import BuildError
+from cdi.files import read_json
 
-# landed rows from which on one model is built at a time: two would need more memory than both may
-# have, and each fills all cores anyway
+# With more landed rows than this, one model is built at a time: two models side by side would need
+# more memory than a build may have, and one alone keeps all cores busy anyway.
 LARGE = 10_000_000
 
 
-# ---------------------------------------------------------------------- dbt
-
-
 def run_dbt(version: Version, private: Path, models: tuple[str, ...] = ()) -> None:
-    """One `dbt build` in a process of its own: no lock outlives it.
+    """Run one `dbt build`, in a process of its own so that no lock on the file outlives it.
 
-    With models: these and what they need, to learn from; nothing is tested then.
+    Args:
+        version: What is built.
+        private: The DuckDB file, with its landing opened.
+        models: If given, only these models and what they need are built, to learn from them, and
+            nothing is tested.
+
+    Raises:
+        BuildError: BUILD-DBT if dbt fails.
     """
     target = target_folder(version, models)
-    # what dbt has parsed names the files of its checkout: another's is not taken over
+    # What dbt parsed before names files of the checkout that it ran in. If the checkout was moved
+    # since, dbt would look for files that are not there, so it parses the project again.
     checkout = target / "project_folder.txt"
     if target.is_dir() and (
         not checkout.is_file() or checkout.read_text(encoding="utf-8") != str(paths.DBT_PROJECT)
@@ -35,51 +40,64 @@ def run_dbt(version: Version, private: Path, models: tuple[str, ...] = ()) -> No
     target.mkdir(parents=True, exist_ok=True)
     checkout.write_text(str(paths.DBT_PROJECT), encoding="utf-8")
     (target / "run_results.json").unlink(missing_ok=True)
-    # the rules' own tests hold for every build alike: `make test` runs them
-    chosen = ["--exclude", "tag:learning", "path:seeds/*.yml,resource_type:test"]
+    # Tests of the seeds come out the same in every build, so only `make test` runs them.
+    selection = ["--exclude", "tag:learning", "path:seeds/*.yml,resource_type:test"]
     if models:
-        chosen = ["--exclude-resource-type", "test", "--vars", '{"is_learning": true}',
-                  "--select", *(f"+{model}" for model in models)]  # fmt: skip
-    command = [
-        sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target),
-        "--log-level-file", "info",  # each statement stands in compiled/ and run/ already
-        "build", "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
-        "--target-path", str(target), "--exclude-resource-type", "unit_test", *chosen,
-        *(["--threads", "1"] if version.rows > LARGE else []),
-    ]  # fmt: skip
-    env = {
-        **os.environ,
-        "CDI_BUILD_FILE": private.name,  # in the folder where dbt runs: one name, one parse for all
+        learning = ["--exclude-resource-type", "test", "--vars", '{"is_learning": true}']
+        selection = [*learning, "--select", *(f"+{model}" for model in models)]
+    # dbt's own log need not repeat each statement: these stand in compiled/ and run/ already
+    log_options = ["--no-use-colors", "--log-path", str(target), "--log-level-file", "info"]
+    folders = {
+        "--project-dir": paths.DBT_PROJECT,
+        "--profiles-dir": paths.DBT_PROJECT,
+        "--target-path": target,
     }
-    done = subprocess.run(
-        command, cwd=private.parent, env=env, capture_output=True, text=True, check=False
+    folder_options = [str(part) for option in folders.items() for part in option]
+    thread_options = ["--threads", "1"] if version.row_count > LARGE else []
+    # The name without its folder is the same in every build, so dbt need not parse its project
+    # again for another one; dbt runs in the folder where the file is.
+    environment = {**os.environ, "CDI_BUILD_FILE": private.name}
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "dbt.cli.main", *log_options, "build", *folder_options),
+            *("--exclude-resource-type", "unit_test", *selection, *thread_options),
+        ],
+        cwd=private.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    if done.returncode:
+    if process.returncode:
         raise BuildError(
             "BUILD-DBT",
-            f"dbt build failed for {version.agency.agency}:\n{_failures(target, done.stdout)}",
+            f"dbt build failed for {version.agency.agency}:\n"
+            + _describe_failures(target, process.stdout),
             f"read {target / 'dbt.log'}; the published version is untouched",
         )
 
 
 def target_folder(version: Version, models: tuple[str, ...] = ()) -> Path:
+    """The folder that dbt writes to: one for each agency and choice of models."""
     return paths.home() / "dbt" / ".".join((version.agency.agency, *models))
 
 
 def read_results(target: Path) -> list[dict[str, Any]]:
+    """Read what dbt said of each model, seed and test of its last run in this folder, if it ran."""
     file = target / "run_results.json"
-    if not file.is_file():
-        return []
-    return list(json.loads(file.read_text(encoding="utf-8"))["results"])
+    return list(read_json(file)["results"]) if file.is_file() else []
 
 
-def _failures(target: Path, output: str) -> str:
-    failed = [r for r in read_results(target) if r["status"] in ("error", "fail")]
-    told = [f"    {r['unique_id']}: {r['message']}" for r in failed]
-    return "\n".join(told) or output[-2000:]
+def _describe_failures(target: Path, output: str) -> str:
+    """What failed, in dbt's words; the end of its output if it failed before it ran anything."""
+    lines = [
+        f"    {result['unique_id']}: {result['message']}"
+        for result in read_results(target)
+        if result["status"] in ("error", "fail")
+    ]
+    return "\n".join(lines) or output[-2000:]
 
 
 def read_manifest(version: Version) -> dict[str, Any]:
-    """What dbt knows of the project since the build."""
-    file = target_folder(version) / "manifest.json"
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+    """Read what dbt knows of the project since the build."""
+    return dict(read_json(target_folder(version) / "manifest.json"))

@@ -5,82 +5,92 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency import code_maps
+from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
 from cdi.agency.datasets import DATASETS, output_columns
-from cdi.build.version import Version, batch_as_of, hash_code_parts
+from cdi.build.version import Version, hash_code_parts, read_newest_as_of
 from cdi.files import sha256_of_json
-from cdi.landing import batches as landing_batches
+from cdi.landing.batches import QUARANTINE_COLUMNS
 from cdi.learning.links import open_links_weights
 from cdi.learning.text import open_text_weights
 from cdi.sql import create_table, ident, literal
 
-# ---------------------------------------------------------------------- what dbt reads
+BATCH_COLUMNS = {
+    "dataset": "VARCHAR",
+    "batch_id": "VARCHAR",
+    "seq": "INTEGER",
+    "delivery": "VARCHAR",
+    "as_of": "TIMESTAMP",
+}
+FILE_COLUMNS = {
+    "dataset": "VARCHAR",
+    "batch_id": "VARCHAR",
+    "seq": "INTEGER",
+    "source_file": "VARCHAR",
+    "sha256": "VARCHAR",
+    "as_of": "TIMESTAMP",
+    "read_count": "BIGINT",
+    "accepted_count": "BIGINT",
+    "quarantined_count": "BIGINT",
+    "duplicate_count": "BIGINT",
+    "erased_count": "BIGINT",
+}
+SETTINGS_COLUMNS = {
+    "agency": "VARCHAR",
+    "agency_name": "VARCHAR",
+    "is_simulated": "BOOLEAN",
+    "calls": "VARCHAR",
+    "timezone": "VARCHAR",
+    "licence": "VARCHAR",
+    "cancelled_statuses": "VARCHAR[]",
+    "as_of": "TIMESTAMP",
+    "calls_as_of": "TIMESTAMP",
+    "crime_records_as_of": "TIMESTAMP",
+}
 
 
 def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
-    """Make the schemas `landing` (views over Parquet) and `codes` (the agency's code maps)."""
+    """Make the schemas `landing` (views over Parquet files) and `codes` (the agency's code maps).
+
+    Args:
+        con: The empty private file.
+        version: What is built.
+    """
     con.execute("create schema landing")
     con.execute("create schema codes")
     agency = version.agency
     for dataset in DATASETS:
-        _view_rows(con, version, dataset)
-    create_table(con, "landing.batches", BATCH_COLUMNS, _batch_rows(version))
-    create_table(con, "landing.batch_files", FILE_COLUMNS, _file_rows(version))
+        _create_rows_view(con, version, dataset)
+    create_table(con, "landing.batches", BATCH_COLUMNS, _list_batches(version))
+    create_table(con, "landing.batch_files", FILE_COLUMNS, _list_files(version))
     _collect_quarantine(con, version)
     open_links_weights(con, version.weights.get("links"))
-    open_text_weights(
-        con, version.weights.get("text"), sha256_of_json(hash_code_parts(agency))[:10]
-    )
-    newest = {
-        name: max((batch_as_of(b) for b in some), default=None)
-        for name, some in version.batches.items()
+    # what the model read in texts is kept for the builds after it, as long as no code changes
+    code_version = sha256_of_json(hash_code_parts(agency))[:10]
+    open_text_weights(con, version.weights.get("text"), code_version)
+    settings = {
+        "agency": agency.agency,
+        "agency_name": agency.name,
+        "is_simulated": agency.is_simulated,
+        "calls": agency.calls,
+        "timezone": agency.timezone,
+        "licence": agency.licence,
+        "cancelled_statuses": list(agency.cancelled_statuses),
+        "as_of": naive_utc(version.as_of),
+        "calls_as_of": naive_utc(read_newest_as_of(version.batches["calls"])),
+        "crime_records_as_of": naive_utc(read_newest_as_of(version.batches["crime_records"])),
     }
-    create_table(
-        con,
-        "landing.settings",
-        SETTINGS_COLUMNS,
-        [
-            {
-                "agency": agency.agency,
-                "agency_name": agency.name,
-                "is_simulated": agency.is_simulated,
-                "calls": agency.calls,
-                "timezone": agency.timezone,
-                "licence": agency.licence,
-                "cancelled_statuses": list(agency.cancelled_statuses),
-                "as_of": naive_utc(version.as_of),
-                "calls_as_of": naive_utc(newest["calls"]),
-                "crime_records_as_of": naive_utc(newest["crime_records"]),
-            }
-        ],
-    )
-    for name, columns in (code_maps.CODE_MAPS | code_maps.OPTIONAL_MAPS).items():
-        kinds = {c: "BOOLEAN" if c.startswith(("is_", "expects_")) else "VARCHAR" for c in columns}
+    create_table(con, "landing.settings", SETTINGS_COLUMNS, [settings])
+    for name, columns in (CODE_MAPS | OPTIONAL_MAPS).items():
+        types = {c: "BOOLEAN" if c.startswith(("is_", "expects_")) else "VARCHAR" for c in columns}
         file = agency.folder / f"{name}.csv"
         if not file.is_file():
-            create_table(con, f"codes.{name}", kinds, [])
+            create_table(con, f"codes.{name}", types)
             continue
         con.execute(
             f"create table codes.{name} as from read_csv($file, columns = $columns, "
             "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"')",
-            {"file": str(file), "columns": kinds},
+            {"file": str(file), "columns": types},
         )
-
-
-BATCH_COLUMNS = {
-    "dataset": "VARCHAR", "batch_id": "VARCHAR", "seq": "INTEGER", "delivery": "VARCHAR",
-    "as_of": "TIMESTAMP",
-}  # fmt: skip
-FILE_COLUMNS = {
-    "dataset": "VARCHAR", "batch_id": "VARCHAR", "seq": "INTEGER", "source_file": "VARCHAR",
-    "sha256": "VARCHAR", "as_of": "TIMESTAMP", "read_count": "BIGINT", "accepted_count": "BIGINT",
-    "quarantined_count": "BIGINT", "duplicate_count": "BIGINT", "erased_count": "BIGINT",
-}  # fmt: skip
-SETTINGS_COLUMNS = {
-    "agency": "VARCHAR", "agency_name": "VARCHAR", "is_simulated": "BOOLEAN", "calls": "VARCHAR",
-    "timezone": "VARCHAR", "licence": "VARCHAR", "cancelled_statuses": "VARCHAR[]",
-    "as_of": "TIMESTAMP", "calls_as_of": "TIMESTAMP", "crime_records_as_of": "TIMESTAMP",
-}  # fmt: skip
 
 
 def naive_utc(moment: datetime | None) -> datetime | None:
@@ -88,21 +98,23 @@ def naive_utc(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
 
 
-def _batch_rows(version: Version) -> list[dict[str, Any]]:
+def _list_batches(version: Version) -> list[dict[str, Any]]:
+    """The rows of `landing.batches`."""
     return [
         {
             "dataset": name,
             "batch_id": batch.manifest["batch_id"],
             "seq": batch.manifest["seq"],
             "delivery": batch.manifest["delivery"],
-            "as_of": naive_utc(batch_as_of(batch)),
+            "as_of": naive_utc(datetime.fromisoformat(batch.manifest["as_of"])),
         }
-        for name, some in version.batches.items()
-        for batch in some
+        for name, batches in version.batches.items()
+        for batch in batches
     ]
 
 
-def _file_rows(version: Version) -> list[dict[str, Any]]:
+def _list_files(version: Version) -> list[dict[str, Any]]:
+    """The rows of `landing.batch_files`: the files that were known at the version's as_of."""
     return [
         {
             "dataset": name,
@@ -117,45 +129,50 @@ def _file_rows(version: Version) -> list[dict[str, Any]]:
             "duplicate_count": file["duplicates"],
             "erased_count": file.get("erased", 0),
         }
-        for name, some in version.batches.items()
-        for batch in some
+        for name, batches in version.batches.items()
+        for batch in batches
         for file in batch.manifest["files"]
         if datetime.fromisoformat(file["as_of"]) <= version.as_of
     ]
 
 
-def _view_rows(con: duckdb.DuckDBPyConnection, version: Version, dataset: str) -> None:
-    """A view over the dataset's accepted rows, with the place of each batch in the order.
+def _create_rows_view(con: duckdb.DuckDBPyConnection, version: Version, dataset: str) -> None:
+    """Make the view over a dataset's accepted rows, each with its batch's place in the order.
 
-    It has no rows if the agency has no such dataset. What a batch has no column for, as it was
-    landed before the column was known, is null.
+    The view has no rows if the agency has no such dataset. If a batch was landed before the product
+    knew a column, that column is null in its rows.
     """
     columns = output_columns(dataset)
     nulls = {name: f"cast(null as {kind}) as {ident(name)}" for name, kind in columns.items()}
     parts = []
     for batch in version.batches.get(dataset, []):
         landed = batch.manifest["columns"]
-        names = ", ".join(ident(name) if name in landed else nulls[name] for name in columns)
+        values = ", ".join(ident(name) if name in landed else nulls[name] for name in columns)
         parts.append(
-            f"select {names}, {int(batch.manifest['seq'])} as batch_seq "
+            f"select {values}, {int(batch.manifest['seq'])} as batch_seq "
             f"from read_parquet({literal(str(batch.rows))})"
         )
-    # as-of questions: what a later file brought was not known yet
-    known = f"where source_as_of <= {literal(str(naive_utc(version.as_of)))}::timestamp"
+    # A build may ask what was known at an earlier date: leave out what a later file brought.
+    condition = f"where source_as_of <= {literal(str(naive_utc(version.as_of)))}::timestamp"
     if not parts:
-        parts, known = [f"select {', '.join(nulls.values())}, 0 as batch_seq"], "where false"
-    con.execute(f"create view landing.{dataset} as from ({' union all '.join(parts)}) {known}")
+        parts, condition = [f"select {', '.join(nulls.values())}, 0 as batch_seq"], "where false"
+    con.execute(f"create view landing.{dataset} as from ({' union all '.join(parts)}) {condition}")
 
 
 def _collect_quarantine(con: duckdb.DuckDBPyConnection, version: Version) -> None:
-    columns = {"dataset": "VARCHAR", "batch_id": "VARCHAR", **landing_batches.QUARANTINE_COLUMNS}
-    create_table(con, "landing.quarantined_rows", columns, [])
-    for name, some in version.batches.items():
-        for batch in some:
-            # what is published never held the encrypted originals, not even for a moment
+    """Make the table of all refused rows, as masked text."""
+    columns = {"dataset": "VARCHAR", "batch_id": "VARCHAR", **QUARANTINE_COLUMNS}
+    create_table(con, "landing.quarantined_rows", columns)
+    for dataset, batches in version.batches.items():
+        for batch in batches:
+            # The encrypted originals are not read at all: a dropped table's pages stay in the file
+            # until they are used again, so even for a moment they must not be in what is published.
             con.execute(
                 "insert into landing.quarantined_rows by name select $dataset as dataset, "
                 "$batch as batch_id, * exclude (original_encrypted) from read_parquet($file)",
-                {"dataset": name, "batch": batch.manifest["batch_id"],
-                 "file": str(batch.quarantine)},
-            )  # fmt: skip
+                {
+                    "dataset": dataset,
+                    "batch": batch.manifest["batch_id"],
+                    "file": str(batch.quarantine),
+                },
+            )

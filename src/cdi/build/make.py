@@ -1,7 +1,6 @@
-"""The build: from the landing to a new private DuckDB file, by one `dbt build`."""
+"""Make the private file of a version: the whole by one `dbt build`, or a part to learn from."""
 
 import contextlib
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,23 +16,25 @@ from cdi.audit.tables import create_audit_tables
 from cdi.build.dbt import read_manifest, read_results, run_dbt, target_folder
 from cdi.build.inputs import open_landing
 from cdi.build.version import Version, hash_code_parts
-from cdi.files import take_lock
+from cdi.files import take_lock, write_json
 from cdi.landing.tombstones import read_tombstones
 from cdi.sql import comment, connect, create_table, fetch_dicts, ident, literal, scalar
 
-# of the files that any DuckDB 1.x opens
+# Every DuckDB 1.x can open files of this storage version.
 STORAGE_VERSION = "v1.0.0"
 
-
-# rules that the facts refer to: shown in `main` as dimensions
+# Seeds that the fact tables refer to are shown in `main` as dimensions.
 DIMENSIONS = ("evidence_kinds", "offence_groups", "reasons", "rulesets")
 
 
 def build_file(version: Version) -> Path:
-    """Build the private file.
+    """Build the private file of a version.
+
+    Args:
+        version: What to build.
 
     Returns:
-        Path of the file, closed and without a write-ahead log.
+        The path of the file, closed and without a write-ahead log.
 
     Raises:
         BusyError: BUILD-BUSY if another build of the agency runs.
@@ -53,29 +54,30 @@ def build_file(version: Version) -> Path:
             _close_landing(con)
             _describe_codes(con)
             _open_views(con)
-        (version.folder / "version.json").write_text(
-            json.dumps(_describe_version(version), indent=2, sort_keys=True) + "\n",
-            encoding="utf-8",
-        )
+        # last of all: a folder with a version.json holds a whole build
+        write_json(version.folder / "version.json", _describe_version(version), sort_keys=True)
     return version.file
 
 
 def _create_file(file: Path) -> None:
-    """Make the empty file: it keeps the storage version that it is made with."""
+    """Make the empty file: a file keeps the storage version that it was made with."""
     with connect() as con:
-        con.execute(f"attach {literal(str(file))} as made (storage_version '{STORAGE_VERSION}')")
+        con.execute(f"attach {literal(str(file))} as private (storage_version '{STORAGE_VERSION}')")
 
 
 @contextlib.contextmanager
 def build_part(version: Version, *models: str) -> Iterator[Path]:
-    """A private file of some models and what they need, for learning; removed after the block.
+    """Make a private file of some models and what they need, to learn from.
 
     Args:
         version: What to read.
         models: Names of the models; dbt tests nothing here.
 
+    Yields:
+        The file; it is removed after the block.
+
     Raises:
-        BusyError: BUILD-BUSY if the same is being made already.
+        BusyError: BUILD-BUSY if another process makes the same part now.
         BuildError: BUILD-DBT if dbt fails.
     """
     home = paths.weights(version.agency.agency)
@@ -91,13 +93,15 @@ def build_part(version: Version, *models: str) -> Iterator[Path]:
 
 
 def _describe_version(version: Version) -> dict[str, Any]:
+    """What the version's folder says of itself; `cdi.build.version` reads it back."""
     return {
         "agency": version.agency.agency,
         "version": version.name,
         "fingerprint": version.fingerprint,
         "as_of": version.as_of.isoformat(),
         "batches": {
-            name: [b.manifest["batch_id"] for b in some] for name, some in version.batches.items()
+            name: [batch.manifest["batch_id"] for batch in batches]
+            for name, batches in version.batches.items()
         },
         "weights": {kind: learnt.version for kind, learnt in version.weights.items()},
         "code": hash_code_parts(version.agency),
@@ -106,7 +110,7 @@ def _describe_version(version: Version) -> dict[str, Any]:
 
 
 def _close_landing(con: duckdb.DuckDBPyConnection) -> None:
-    """Remove what reads the landing: the published file stands alone."""
+    """Remove the schema `landing` and the views that read it: the published file stands alone."""
     for (view,) in con.execute(
         "select view_name from duckdb_views() where schema_name = 'staging'"
     ).fetchall():
@@ -115,7 +119,7 @@ def _close_landing(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _describe_codes(con: duckdb.DuckDBPyConnection) -> None:
-    """Comments on the agency's code maps, from where dbt knows them as sources."""
+    """Describe the agency's code maps as dbt describes them: they are its sources."""
     sources = yaml.safe_load((paths.DBT_PROJECT / "models" / "sources.yml").read_text("utf-8"))
     (codes,) = (source for source in sources["sources"] if source["name"] == "codes")
     for table in codes["tables"]:
@@ -124,32 +128,34 @@ def _describe_codes(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _open_views(con: duckdb.DuckDBPyConnection) -> None:
-    """Show in `main`, as views, what is not one of its few tables: measures and dimensions."""
-    shown = {
+    """Show measures and dimensions in `main` as views, so that an analyst finds all in one schema.
+
+    Each view takes over the descriptions of its table.
+    """
+    views = {
         f"measures.{name}": name
         for (name,) in con.execute(
             "select table_name from duckdb_tables() where schema_name = 'measures'"
         ).fetchall()
     }
-    shown |= {f"rules.{name}": f"dim_{name}" for name in DIMENSIONS}
-    for table, view in shown.items():
+    views |= {f"rules.{name}": f"dim_{name}" for name in DIMENSIONS}
+    for table, view in views.items():
         con.execute(f"create view main.{view} as from {table}")
-        of = {"table": table}
         text = scalar(
             con,
             "select comment from duckdb_tables() where schema_name || '.' || table_name = $table",
-            of,
+            {"table": table},
         )
         columns = con.execute(
             "select column_name, comment from duckdb_columns() "
             "where schema_name || '.' || table_name = $table and comment is not null",
-            of,
+            {"table": table},
         ).fetchall()
         comment(con, f"main.{view}", text, dict(columns), kind="view")
 
 
 def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version) -> None:
-    """The table `run_results`: each model, seed and test of the build, with seconds and rows."""
+    """Make the table `run_results`: each model, seed and test, with its seconds and rows."""
     rows = []
     for result in read_results(target_folder(version)):
         kind, _, name = result["unique_id"].split(".", 2)
@@ -166,9 +172,13 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version) -> None:
             }
         )
     columns = {
-        "node": "VARCHAR", "resource_type": "VARCHAR", "status": "VARCHAR",
-        "execution_seconds": "DOUBLE", "row_count": "BIGINT", "failures": "BIGINT",
-    }  # fmt: skip
+        "node": "VARCHAR",
+        "resource_type": "VARCHAR",
+        "status": "VARCHAR",
+        "execution_seconds": "DOUBLE",
+        "row_count": "BIGINT",
+        "failures": "BIGINT",
+    }
     create_table(con, "measures.run_results", columns, rows)
     comment(
         con,
@@ -187,15 +197,15 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version) -> None:
 
 
 def _keep_lineage(con: duckdb.DuckDBPyConnection, version: Version) -> None:
-    """The table `lineage`: what each table is made from."""
-    known = read_manifest(version)
+    """Make the table `lineage`: what each table is made from."""
+    manifest = read_manifest(version)
     names = {
         key: f"{node['schema']}.{node.get('identifier') or node['alias']}"
-        for key, node in (known["nodes"] | known["sources"]).items()
+        for key, node in (manifest["nodes"] | manifest["sources"]).items()
     }
     rows = [
         {"table_name": names[key], "made_from": names[parent]}
-        for key, node in known["nodes"].items()
+        for key, node in manifest["nodes"].items()
         if node["resource_type"] == "model"
         for parent in node["depends_on"]["nodes"]
     ]
@@ -209,7 +219,7 @@ def _keep_lineage(con: duckdb.DuckDBPyConnection, version: Version) -> None:
 
 
 def _keep_audits(con: duckdb.DuckDBPyConnection, version: Version) -> None:
-    """The tables of the audits: rates with intervals."""
+    """Make the tables of the audits, with rates and their intervals; empty before an audit."""
     rows = {}
     if version.batches.get(READINGS):
         from cdi.audit.results import result_rows  # scipy takes a second to import
@@ -219,18 +229,21 @@ def _keep_audits(con: duckdb.DuckDBPyConnection, version: Version) -> None:
 
 
 def summarise_build(version: Version) -> str:
-    """A few lines for the task's note: models with rows and seconds, tests passed."""
+    """Sum a build up for the task's note: models with rows and seconds, and the tests passed."""
     with connect(version.file, read_only=True) as con:
         models = fetch_dicts(
-            con, "select node, row_count, execution_seconds from main.run_results "
-            "where resource_type = 'model' order by node"
-        )  # fmt: skip
-        tests = scalar(
-            con, "select count(*) from main.run_results where resource_type = 'test' "
-            "and status = 'pass'"
-        )  # fmt: skip
+            con,
+            "select node, row_count, execution_seconds from main.run_results "
+            "where resource_type = 'model' order by node",
+        )
+        test_count = scalar(
+            con,
+            "select count(*) from main.run_results "
+            "where resource_type = 'test' and status = 'pass'",
+        )
     lines = [f"version {version.name}, as of {version.as_of:%Y-%m-%d %H:%M} UTC"]
     lines += [
-        f"- {m['node']}: {m['row_count']:,} rows, {m['execution_seconds']:.2f} s" for m in models
+        f"- {model['node']}: {model['row_count']:,} rows, {model['execution_seconds']:.2f} s"
+        for model in models
     ]
-    return "\n".join([*lines, f"{tests} dbt tests passed"])
+    return "\n".join([*lines, f"{test_count} dbt tests passed"])

@@ -1,10 +1,10 @@
 """What a version is: the batches, settings and code that it is built from, under one name.
 
-A version is version from the landing before a build, and read back from its folder afterwards.
+Before a build a version is planned from the landing; afterwards it is read back from its folder.
 """
 
 import hashlib
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,23 +14,22 @@ from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.errors import BuildError
-from cdi.files import sha256_of_json
+from cdi.files import read_json, sha256_of_json
 from cdi.landing.batches import Batch, accepted_batches
-from cdi.learning import weights as learning_weights
-from cdi.learning.weights import Weights, find_newest_weights, read_weights
+from cdi.learning.weights import KINDS, Weights, find_newest_weights, read_weights
 
 
 @dataclass(frozen=True)
 class Version:
-    """What a build would read, and the name of what it would make.
+    """What a build reads, and the name of what it makes.
 
     Attributes:
         agency: The agency.
-        as_of: UTC; the state of knowledge that the build speaks of.
-        batches: The accepted batches it reads, by dataset.
-        fingerprint: sha256 over all that determines the result.
+        as_of: In UTC: the state of knowledge that the version speaks of.
+        batches: The accepted batches that it is built from, by dataset.
+        fingerprint: A sha256 over all that determines the result.
         weights: What was learnt from the agency's data, by kind.
-        learns_from: sha256 over all that determines what would be learnt from the same state.
+        learns_from: A sha256 over all that determines what would be learnt from the same state.
     """
 
     agency: Agency
@@ -42,13 +41,15 @@ class Version:
 
     @property
     def name(self) -> str:
-        """Name of the version: as_of and the fingerprint's start."""
+        """The name of the version: its as_of and the start of its fingerprint."""
         return f"{self.as_of:%Y%m%dT%H%M}-{self.fingerprint[:10]}"
 
     @property
-    def rows(self) -> int:
-        """How many rows the batches have."""
-        return sum(batch.manifest["accepted"] for some in self.batches.values() for batch in some)
+    def row_count(self) -> int:
+        """How many accepted rows the batches have."""
+        return sum(
+            batch.manifest["accepted"] for batches in self.batches.values() for batch in batches
+        )
 
     @property
     def folder(self) -> Path:
@@ -62,133 +63,156 @@ class Version:
 
 
 def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
-    """Choose batches and as_of, and compute the fingerprint.
+    """Choose the batches and the as_of of a version, and compute its fingerprint.
 
     Args:
         agency: The agency.
-        as_of: UTC; default: the newest state that an accepted batch speaks of.
+        as_of: In UTC; by default the newest state that an accepted batch speaks of.
 
     Raises:
         BuildError: BUILD-NO-DATA if no calls were landed (up to as_of).
     """
-    found = {name: accepted_batches(agency.agency, name) for name in agency.sources}
+    batches = {name: accepted_batches(agency.agency, name) for name in agency.sources}
     if as_of is not None:
-        found = {
-            name: [b for b in some if _first_as_of(b) <= as_of] for name, some in found.items()
+        batches = {
+            name: [batch for batch in accepted if _read_first_as_of(batch) <= as_of]
+            for name, accepted in batches.items()
         }
-    if not found["calls"]:
+    if not batches["calls"]:
         raise BuildError(
             "BUILD-NO-DATA",
-            f"no accepted batch of {agency.agency}/calls" + (f" up to {as_of}" if as_of else ""),
-            f"extract first: make run AGENCY={agency.agency}, or look into refused batches",
+            f"no batch of {agency.agency}/calls was accepted"
+            + (f" up to {as_of}" if as_of else ""),
+            f"extract first: make run AGENCY={agency.agency}, or look into the refused batches",
         )
-    newest = max(batch_as_of(b) for some in found.values() for b in some)
-    chosen = as_of or newest
+    # calls are there, so there is a newest batch
+    version_as_of = as_of or max(filter(None, map(read_newest_as_of, batches.values())))
     state = {
         "batches": {
             name: [
-                (b.manifest["batch_id"], b.manifest["seq"], b.manifest["content_sha256"])
-                for b in some
+                (
+                    batch.manifest["batch_id"],
+                    batch.manifest["seq"],
+                    batch.manifest["content_sha256"],
+                )
+                for batch in accepted
             ]
-            for name, some in found.items()
+            for name, accepted in batches.items()
         },
-        "as_of": chosen.isoformat(),
+        "as_of": version_as_of.isoformat(),
         "code": hash_code_parts(agency),
     }
-    learnt = {
-        kind: find_newest_weights(agency.agency, kind, as_of) for kind in learning_weights.KINDS
+    newest_weights = {kind: find_newest_weights(agency.agency, kind, as_of) for kind in KINDS}
+    weights = {kind: learnt for kind, learnt in newest_weights.items() if learnt is not None}
+    # What is learnt follows from `state` alone. With the weights in it, each training would make a
+    # new state, from which the next training would have to learn again.
+    built_from: dict[str, Any] = {
+        "weights": {kind: learnt.version for kind, learnt in weights.items()}
     }
-    known = {kind: version for kind, version in learnt.items() if version is not None}
-    made_of: dict[str, Any] = {"weights": {k: w.version for k, w in known.items()}}
-    if found.get(READINGS):  # before there are findings a draw changes nothing
-        from cdi.audit.register import register_fingerprint
+    if batches.get(READINGS):  # before there are findings, a draw changes no result
+        from cdi.audit.register import register_fingerprint  # numpy and pyarrow take a while
 
-        made_of["audit"] = register_fingerprint(agency.agency)
-    fingerprint = sha256_of_json(state | made_of)
-    return Version(agency, chosen, found, fingerprint, known, sha256_of_json(state))
+        built_from["audit"] = register_fingerprint(agency.agency)
+    return Version(
+        agency,
+        version_as_of,
+        batches,
+        sha256_of_json(state | built_from),
+        weights,
+        sha256_of_json(state),
+    )
 
 
-def resume_version(agency: Agency, version: str) -> Version:
-    """The plan of the build that stands in the private folder, for the steps after it.
+def resume_version(agency: Agency, name: str) -> Version:
+    """Read back the version that stands in the private folder, for the steps after its build.
 
-    It is read back, not computed anew: a batch that was landed meanwhile belongs to the next build.
+    It is not planned anew: a batch that was landed meanwhile belongs to the next build.
 
     Args:
         agency: The agency.
-        version: The version that must stand there.
+        name: The name of the version that must stand there.
 
     Raises:
-        BuildError: BUILD-GONE if another build, or none, stands there.
+        BuildError: BUILD-GONE if another build stands there, or none.
     """
     folder = paths.published(agency.agency) / ".next"
-    found: dict[str, Any] = {"version": "none"}
+    description: dict[str, Any] = {"version": "none"}
     if (folder / "version.json").is_file():
-        found = read_description(folder)
-    if found["version"] != version:
+        description = read_description(folder)
+    if description["version"] != name:
         raise BuildError(
             "BUILD-GONE",
-            f"the private build of {agency.agency} is {found['version']}, not {version}",
+            f"the private build of {agency.agency} is {description['version']}, not {name}",
             "run the build again",
         )
     return Version(
         agency,
-        datetime.fromisoformat(found["as_of"]),
+        datetime.fromisoformat(description["as_of"]),
         {
-            name: [
-                b for b in accepted_batches(agency.agency, name) if b.manifest["batch_id"] in ids
+            dataset: [
+                batch
+                for batch in accepted_batches(agency.agency, dataset)
+                if batch.manifest["batch_id"] in batch_ids
             ]
-            for name, ids in found["batches"].items()
+            for dataset, batch_ids in description["batches"].items()
         },
-        found["fingerprint"],
+        description["fingerprint"],
         {
-            kind: read_weights(agency.agency, kind, version)
-            for kind, version in found["weights"].items()
+            kind: read_weights(agency.agency, kind, learnt_version)
+            for kind, learnt_version in description["weights"].items()
         },
     )
 
 
-def batch_as_of(batch: Batch) -> datetime:
-    return datetime.fromisoformat(batch.manifest["as_of"])
+def read_newest_as_of(batches: Iterable[Batch]) -> datetime | None:
+    """The newest state that batches speak of, with its zone; None if there is no batch."""
+    return max((datetime.fromisoformat(batch.manifest["as_of"]) for batch in batches), default=None)
 
 
-def _first_as_of(batch: Batch) -> datetime:
+def _read_first_as_of(batch: Batch) -> datetime:
+    """The as_of of the batch's oldest file: from then on, some of its rows are known."""
     return min(datetime.fromisoformat(file["as_of"]) for file in batch.manifest["files"])
 
 
 def hash_code_parts(agency: Agency) -> dict[str, str]:
-    """All that is not data and can change a result, by part: a sha256 each."""
+    """Hash all that is not data and can change a result; one sha256 for each part.
+
+    The whole library is one part: its code reads, checks, links, estimates and writes pages, and
+    all of these are in a version.
+    """
     dbt = paths.DBT_PROJECT
     parts: dict[str, tuple[Path, tuple[str, ...]]] = {
         "rules": (dbt, ("seeds/*",)),
         "models": (dbt, ("dbt_project.yml", "models/**/*", "macros/*", "tests/*")),
         "checks": (paths.EXPECTATIONS, ("**/*.yaml",)),
-        "library": (Path(__file__).parents[1], ("**/*.py", "**/*.j2")),
+        "library": (Path(__file__).parents[1], ("**/[!.]*",)),
         "agency": (agency.folder, ("agency.yaml", "*.csv")),
     }
-    found = {}
+    hashes = {}
     for part, (folder, patterns) in parts.items():
         digest = hashlib.sha256()
         for file in sorted({f for p in patterns for f in folder.glob(p) if f.is_file()}):
-            if file.parent.name == "unit_tests":
-                continue  # a test changes no result
+            # a test of dbt changes no result, and Python compiles what was hashed as text
+            if file.parent.name in ("unit_tests", "__pycache__"):
+                continue
             digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
-        found[part] = digest.hexdigest()
-    return found
+        hashes[part] = digest.hexdigest()
+    return hashes
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """What a version's folder says of itself (version.json)."""
-    return dict(json.loads((folder / "version.json").read_text(encoding="utf-8")))
+    """Read what a version's folder says of itself (version.json)."""
+    return dict(read_json(folder / "version.json"))
 
 
 def read_current(agency: str) -> dict[str, Any] | None:
-    """What the published version says of itself, or None if there is none."""
+    """Read what the published version says of itself; None if there is no whole version."""
     folder = paths.published(agency) / "current"
     is_whole = (folder / "version.json").is_file() and (folder / "recording.duckdb").is_file()
     return read_description(folder) if is_whole else None
 
 
 def is_current(version: Version) -> bool:
-    """Whether the published version is what this plan would make."""
+    """Whether the published version is what a build of this version would make."""
     published = read_current(version.agency.agency)
     return published is not None and published["fingerprint"] == version.fingerprint

@@ -1,0 +1,28 @@
+"""What a version is made of: whatever can change a result changes its name."""
+
+from pathlib import Path
+
+import pytest
+
+from cdi.agency.model import Agency
+from cdi.build import version
+from cdi.build.version import hash_code_parts
+
+
+def test_each_file_of_the_library_counts_and_what_python_compiles_does_not(
+    sample: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "cdi"
+    monkeypatch.setattr(version, "__file__", str(library / "build" / "version.py"))
+    hashes = [hash_code_parts(sample)]
+    for name in ("landing/read.py", "landing/sql/read.sql", "templates/a.j2", "report/words.csv"):
+        file = library / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("1\n", encoding="utf-8")
+        hashes.append(hash_code_parts(sample))
+    assert len({parts["library"] for parts in hashes}) == 5
+    assert all(parts | {"library": ""} == hashes[0] | {"library": ""} for parts in hashes)
+    compiled = library / "landing" / "__pycache__" / "read.cpython-313.pyc"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"1")
+    assert hash_code_parts(sample) == hashes[-1]
