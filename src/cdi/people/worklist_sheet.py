@@ -1,7 +1,7 @@
-"""The worklist as a sheet that people fill in, XLSX or CSV, and what they filled in.
+"""The worklist as a sheet, XLSX or CSV: write it for people, and read back what they filled in.
 
-Text of a log is never run as a formula: in XLSX it is typed as text, in CSV an apostrophe stands
-before what a spreadsheet would take for one.
+A caller's words may begin like a formula, and a spreadsheet would run it. So in XLSX such a cell is
+marked as text, and in CSV an apostrophe stands before it.
 """
 
 import csv
@@ -21,7 +21,7 @@ from cdi.errors import CdiError
 
 
 class SheetColumn(NamedTuple):
-    """A column: its name, what it holds, how wide it is, and whether people fill it in."""
+    """A column of the sheet: its name, what it holds, its width, and whether people fill it in."""
 
     name: str
     meaning: str
@@ -31,27 +31,27 @@ class SheetColumn(NamedTuple):
 
 COLUMNS = (
     SheetColumn("reported_crime_id", "The call, and which crime of it. Do not change it.", 22),
-    SheetColumn("severity", "What stands first: rape, domestic abuse, child, weapon, other."),
+    SheetColumn("severity", "Its place in the order: rape, domestic abuse, child, weapon, other."),
     SheetColumn("time_limit", "Hours left to record it, or how long it is overdue."),
-    SheetColumn("decision", "confirmed: a crime to be recorded; dismissed: none.", 12, True),
-    SheetColumn("reason_code", "Of a dismissal: one of the sheet `reasons`.", 22, True),
+    SheetColumn("decision", "confirmed: to be recorded; dismissed: not a crime.", 12, True),
+    SheetColumn("reason_code", "For a dismissal: a code of the sheet `reasons`.", 22, True),
     SheetColumn("decided_by", "Your staff number.", 12, True),
-    SheetColumn("second_person", "Staff number of who agrees: to dismiss rape.", 14, True),
-    SheetColumn("note", "Why, in words; names are masked when it is taken in.", 30, True),
-    SheetColumn("first_account", "What was told first; names masked.", 60),
-    SheetColumn("suspicion", "Why it is suspected, and the rule that answered.", 40),
+    SheetColumn("second_person", "Staff number of who agrees; needed for rape.", 14, True),
+    SheetColumn("note", "Why, in words; names are masked when it is read.", 30, True),
+    SheetColumn("first_account", "What was said first; names are masked.", 60),
+    SheetColumn("suspicion", "Why a crime is suspected, and by which rule.", 40),
     SheetColumn("offence_group_name", "Offence group.", 24),
     SheetColumn("district", "Police district of the call."),
     SheetColumn("received_on", "Day of the call, in the agency's time zone."),
-    SheetColumn("final_type_name", "What the log was closed as.", 24),
+    SheetColumn("final_type_name", "The type that the log was closed as.", 24),
     SheetColumn("disposition_code", "How it was closed."),
-    SheetColumn("is_likely", "Likely, or only possible."),
-    SheetColumn("miss_probability", "How likely the text model holds it for a miss; 0 to 1."),
-    SheetColumn("non_crime_record_id", "Non-crime occurrence that may be it.", 18),
+    SheetColumn("is_likely", "Whether a crime is likely, or only possible."),
+    SheetColumn("miss_probability", "How probable a missed crime is by the text model; 0 to 1."),
+    SheetColumn("non_crime_record_id", "Non-crime occurrence that may be about it.", 18),
     SheetColumn("status", "suspected, or what was decided before."),
     SheetColumn("list_place", "Place on the list."),
     SheetColumn("version", "Version that the sheet was made from. Do not change it.", 26),
-    SheetColumn("data", "SIMULATED where the data is invented."),
+    SheetColumn("data", "SIMULATED if the data is invented."),
 )
 NAMES = [column.name for column in COLUMNS]
 DECISIONS = ("confirmed", "dismissed")
@@ -66,13 +66,14 @@ def write_worklist_csv(file: Path, rows: Rows) -> None:
     """Write the sheet as CSV.
 
     Args:
-        file: Where.
-        rows: A row of the list each, by the names of `COLUMNS`.
+        file: The file to write.
+        rows: The rows of the worklist, by the names of `COLUMNS`.
     """
-    with file.open("w", newline="", encoding="utf-8-sig") as handle:  # the mark tells Excel UTF-8
+    # Excel reads a CSV file as UTF-8 only if it begins with the byte order mark ("-sig").
+    with file.open("w", newline="", encoding="utf-8-sig") as handle:
         writer = csv.writer(handle, lineterminator="\r\n")
         writer.writerow(NAMES)
-        writer.writerows([_guarded(row.get(name)) for name in NAMES] for row in rows)
+        writer.writerows([_guard_text(row.get(name)) for name in NAMES] for row in rows)
 
 
 def write_worklist_xlsx(
@@ -81,11 +82,11 @@ def write_worklist_xlsx(
     """Write the sheet as XLSX: frozen header, filters, and lists to choose from.
 
     Args:
-        file: Where.
+        file: The file to write.
         rows: As for `write_worklist_csv`.
         reasons: Codes and names of the legitimate reasons.
-        title: Of the file; says SIMULATED where it is.
-        made_at: When, as the file tells it.
+        title: The title of the file; it says SIMULATED if the data is invented.
+        made_at: The time that the file names as its own, so that equal builds write equal files.
     """
     book = Workbook(write_only=True)
     book.properties.title = title
@@ -100,67 +101,72 @@ def write_worklist_xlsx(
         dimension.width = column.width
         if column.is_filled_in:
             dimension.number_format = "@"  # a staff number keeps its zeros
-    sheet.append(_header(sheet))
+    sheet.append(_make_header(sheet))
     for row in rows:
-        sheet.append([_text_cell(sheet, row.get(name)) for name in NAMES])
-    _choose(sheet, "decision", f'"{",".join(DECISIONS)}"', len(rows))
-    _choose(sheet, "reason_code", f"reasons!$A$2:$A${len(reasons) + 1}", len(rows))
-    listed = book.create_sheet("reasons")
-    for line in [("reason_code", "reason"), *reasons]:
-        listed.append(line)
-    told = book.create_sheet("columns")
-    for line in [(title, ""), ("column", "meaning"), *((c.name, c.meaning) for c in COLUMNS)]:
-        told.append(line)
-    for other in (listed, told):
+        sheet.append([_make_cell(sheet, row.get(name)) for name in NAMES])
+    _offer_choice(sheet, "decision", f'"{",".join(DECISIONS)}"', len(rows))
+    _offer_choice(sheet, "reason_code", f"reasons!$A$2:$A${len(reasons) + 1}", len(rows))
+    meanings = [(column.name, column.meaning) for column in COLUMNS]
+    for name, lines in (
+        ("reasons", [("reason_code", "reason"), *reasons]),
+        ("columns", [(title, ""), ("column", "meaning"), *meanings]),
+    ):
+        other = book.create_sheet(name)
         other.column_dimensions["A"].width, other.column_dimensions["B"].width = 28, 80
+        for line in lines:
+            other.append(line)
     book.save(file)
 
 
 def read_worklist_sheet(file: Path) -> dict[int, dict[str, Any]]:
-    """What people filled in, by the number of the row in the sheet; rows left blank are none.
+    """Read what people filled in.
 
     Args:
         file: A filled-in sheet, ``.xlsx`` or ``.csv``.
 
     Returns:
-        Columns of the dataset `decisions`, and the version that the sheet was made from.
+        By the number of the row in the sheet: columns of the dataset `decisions`, and the version
+        that the sheet was made from. Rows that people left blank are not in it.
 
     Raises:
-        CdiError: DECIDE-SHEET if it is not the sheet of a worklist, or a row is not as it must be.
+        CdiError: DECIDE-SHEET if it is not the sheet of a worklist, or if a row is not in order.
     """
-    lines = list(_lines(file))
+    lines = list(_read_lines(file))
     header = [str(cell or "").strip() for cell in lines[0]] if lines else []
-    needed = ["reported_crime_id", "version", *(c.name for c in COLUMNS if c.is_filled_in)]
+    filled_in = [column.name for column in COLUMNS if column.is_filled_in]
+    needed = ["reported_crime_id", "version", *filled_in]
     absent = [name for name in needed if name not in header]
     if absent:
-        raise _refused(
-            file, [f"row 1: the columns {', '.join(absent)} are missing"],
+        raise _refuse_sheet(
+            file,
+            [f"row 1: the columns {', '.join(absent)} are missing"],
             "give the worklist.xlsx or worklist.csv of a version, with its header as it was",
-        )  # fmt: skip
-    given: dict[int, dict[str, Any]] = {}
+        )
+    decisions: dict[int, dict[str, Any]] = {}
     problems: list[str] = []
-    seen: dict[str, int] = {}
+    row_of_crime: dict[str, int] = {}
     for number, line in enumerate(lines[1:], 2):
-        row = {name: _told(cell) for name, cell in zip(header, line, strict=False) if name}
-        if not any(row.get(c.name) for c in COLUMNS if c.is_filled_in):
+        row = {name: _read_cell(cell) for name, cell in zip(header, line, strict=False) if name}
+        if not any(row.get(name) for name in filled_in):
             continue
-        cut = [name for name in needed if name not in row]
-        if cut:
-            problems.append(f"row {number}: it ends before the columns {', '.join(cut)}")
+        absent = [name for name in needed if name not in row]
+        if absent:
+            problems.append(f"row {number}: it ends before the columns {', '.join(absent)}")
             continue
-        found = CRIME_ID.fullmatch(row["reported_crime_id"])
         if row["decision"].lower() not in DECISIONS:
             problems.append(f"row {number}: decision is neither {' nor '.join(DECISIONS)}")
-        if not found:
+        crime = CRIME_ID.fullmatch(row["reported_crime_id"])
+        if not crime:
             problems.append(f"row {number}: reported_crime_id is no call with a number after #")
             continue
-        if found[0] in seen:
-            problems.append(f"row {number}: {found[0]} is decided in row {seen[found[0]]} already")
-        seen[found[0]] = number
-        given[number] = {
+        if crime[0] in row_of_crime:
+            earlier = row_of_crime[crime[0]]
+            problems.append(f"row {number}: {crime[0]} is decided in row {earlier} already")
+        row_of_crime[crime[0]] = number
+        decisions[number] = {
             "decision_kind": row["decision"].lower(),
-            "call_reference": found[1],
-            "crime_number": int(found[2]),
+            "call_reference": crime[1],
+            "crime_number": int(crime[2]),
             "reason_code": row["reason_code"].upper(),
             "reason": row["note"],
             "decided_by": row["decided_by"],
@@ -168,44 +174,48 @@ def read_worklist_sheet(file: Path) -> dict[int, dict[str, Any]]:
             "version": row["version"],
         }
     if problems:
-        raise _refused(file, problems, "correct these rows and give the sheet again")
-    return given
+        raise _refuse_sheet(file, problems, "correct these rows and give the sheet again")
+    return decisions
 
 
-def _refused(file: Path, problems: Iterable[str], fix: str) -> CdiError:
-    told = "\n    ".join(problems)
-    return CdiError("DECIDE-SHEET", f"{file}: nothing was written:\n    {told}", fix)
+def _refuse_sheet(file: Path, problems: Iterable[str], fix: str) -> CdiError:
+    lines = "\n    ".join(problems)
+    return CdiError("DECIDE-SHEET", f"{file}: nothing was written:\n    {lines}", fix)
 
 
-def _lines(file: Path) -> Iterator[Sequence[Any]]:
-    """The rows of the sheet, header first."""
+def _read_lines(file: Path) -> Iterator[Sequence[Any]]:
+    """Read the rows of the sheet, its header first."""
     if not file.is_file():
-        raise _refused(file, ["there is no such file"], "give the path of the filled-in sheet")
+        raise _refuse_sheet(file, ["there is no such file"], "give the path of the filled-in sheet")
     if file.suffix.lower() == ".csv":
         try:
             with file.open(newline="", encoding="utf-8-sig") as handle:
                 yield from csv.reader(handle)
         except (UnicodeDecodeError, csv.Error) as error:
-            raise _refused(
+            raise _refuse_sheet(
                 file, [f"it is no CSV in UTF-8: {error}"], "save it as .xlsx, or as CSV in UTF-8"
             ) from None
         return
     try:
         book = load_workbook(file, read_only=True, data_only=True)
-    except Exception as error:  # openpyxl raises whatever zip and XML do
-        raise _refused(
+    except Exception as error:  # openpyxl lets through whatever its readers of zip and XML raise
+        raise _refuse_sheet(
             file, [f"it cannot be opened: {error}"], "save it as .xlsx or .csv"
         ) from None
     try:
         if SHEET not in book.sheetnames:
-            raise _refused(file, [f"it has no sheet `{SHEET}`"], "keep the sheet's name")
+            raise _refuse_sheet(file, [f"it has no sheet `{SHEET}`"], "keep the sheet's name")
         yield from book[SHEET].iter_rows(values_only=True)
     finally:
         book.close()
 
 
-def _told(cell: Any) -> str:
-    """A cell as text: a number without the decimals that a spreadsheet gives it."""
+def _read_cell(cell: Any) -> str:
+    """Read a cell as text.
+
+    A number loses the decimals that a spreadsheet gave it, and text loses the apostrophe that was
+    set before it (`_guard_text`).
+    """
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
@@ -214,11 +224,13 @@ def _told(cell: Any) -> str:
     return text[1:] if text.startswith("'") and FORMULA.match(text[1:]) else text
 
 
-def _guarded(value: Any) -> Any:
+def _guard_text(value: Any) -> Any:
+    """Set an apostrophe before text that a spreadsheet would take for a formula."""
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
-def _header(sheet: Any) -> list[WriteOnlyCell]:
+def _make_header(sheet: Any) -> list[WriteOnlyCell]:
+    """Make the cells of the header; those of columns that people fill in have another colour."""
     cells = []
     for column in COLUMNS:
         cell = WriteOnlyCell(sheet, column.name)
@@ -229,8 +241,8 @@ def _header(sheet: Any) -> list[WriteOnlyCell]:
     return cells
 
 
-def _text_cell(sheet: Any, value: Any) -> Any:
-    """A value as it is; text that a spreadsheet would take for a formula as a cell of text."""
+def _make_cell(sheet: Any, value: Any) -> Any:
+    """Return a value as it is, or a cell of text if a spreadsheet would take it for a formula."""
     if not (isinstance(value, str) and FORMULA.match(value)):
         return value
     cell = WriteOnlyCell(sheet, value)
@@ -239,8 +251,8 @@ def _text_cell(sheet: Any, value: Any) -> Any:
     return cell
 
 
-def _choose(sheet: Any, name: str, formula: str, rows: int) -> None:
-    """A list to choose from, in each row of a column."""
+def _offer_choice(sheet: Any, name: str, formula: str, rows: int) -> None:
+    """Offer a list to choose from in each row of a column."""
     letter = get_column_letter(NAMES.index(name) + 1)
     choice = DataValidation(type="list", formula1=formula, allow_blank=True)
     choice.error = "Choose one of the list, or leave it blank."
