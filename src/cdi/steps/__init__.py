@@ -1,1 +1,1 @@
-"""The steps of the flow, one function per Airflow task: one module per DAG, of the same name."""
+"""The steps of the flow: one module for each DAG, of its name, and one function for each task."""

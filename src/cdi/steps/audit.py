@@ -3,6 +3,7 @@
 from datetime import date
 
 from cdi.agency.load import load_agency
+from cdi.errors import AuditError
 from cdi.steps.step import Step
 
 
@@ -20,45 +21,42 @@ def draw_audit(
     Args:
         agency: Whose audit.
         universe: frame or all.
-        logs: To be audited; 1,500 by default.
-        starts_on: First local day of the period, with `ends_on`, the first day after it; by default
-            the newest whole mature quarter, of which nothing is drawn twice.
-        ends_on: See `starts_on`.
+        logs: How many logs are to be audited; 1,500 by default.
+        starts_on: The first local day of the period; by default the period is the newest whole
+            quarter that is mature.
+        ends_on: The first day after the period; given together with `starts_on`.
         auditors: Staff numbers, separated by commas; by default those of agency.yaml.
-        reason: Why days that were drawn before are drawn again.
+        reason: Why days that were drawn before are drawn again; without a reason none is.
     """
-    from cdi.errors import AuditError
-    from cdi.people import audit as people_audit
-    from cdi.people.audit import choose_period, draw_period, summarise_draw
+    # numpy, scipy and openpyxl take a second to import, and other steps need none of them
+    from cdi.people.audit import LOGS, choose_period, draw_period, summarise_draw
 
     loaded = load_agency(agency)
     days = [date.fromisoformat(day) if day else None for day in (starts_on, ends_on)]
     names = [name.strip() for name in (auditors or "").split(",") if name.strip()]
-    # a month without a new quarter, or too early for the first: nothing to do, nothing wrong
+    # The DAG runs every month. If no quarter became mature since the last draw, or none is mature
+    # yet, then there is nothing to do and nothing is wrong.
     is_default = starts_on is None and reason is None
     if is_default and not (names or loaded.auditors):
         return Step(False, f"nothing to draw: `auditors` of {loaded.folder}/agency.yaml names none")
     try:
         period = choose_period(loaded, universe, *days)
-        made = draw_period(
-            loaded,
-            period,
-            names or loaded.auditors,
-            logs=int(logs or people_audit.LOGS),
-            reason=reason,
+        draw = draw_period(
+            loaded, period, names or loaded.auditors, logs=int(logs or LOGS), reason=reason
         )
     except AuditError as error:
         if is_default and error.rule_id in ("AUDIT-REDRAWN", "AUDIT-PERIOD", "AUDIT-UNPUBLISHED"):
             return Step(False, f"nothing to draw: {error.message}")
         raise
-    return Step(True, summarise_draw(made), made.draw_id)
+    return Step(True, summarise_draw(draw), draw.draw_id)
 
 
 def write_worksheets(agency: str, draw_id: str) -> Step:
     """Write the auditors' worksheets of a draw; see `cdi.people.audit`."""
-    from cdi.people.audit import find_draw, write_draw_worksheets
+    from cdi.people.audit import find_draw, write_draw_worksheets  # imports numpy, as above
 
     loaded = load_agency(agency)
     files = write_draw_worksheets(loaded, find_draw(loaded, draw_id))
-    lines = [f"{len(files)} worksheets; give each to its auditor", *(f"- {f}" for f in files)]
+    lines = [f"{len(files)} worksheets; give each to its auditor"]
+    lines += [f"- {file}" for file in files]
     return Step(True, "\n".join(lines), draw_id)

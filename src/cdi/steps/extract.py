@@ -9,7 +9,11 @@ from cdi.agency.load import load_agency
 from cdi.errors import GateError
 from cdi.landing.batches import read_batch, remove_batch
 from cdi.landing.extract import extract_dataset
+from cdi.quality.checks import check_batch, summarise_results
 from cdi.steps.step import Step
+
+# So many files are named in a task's note; a backfill may bring hundreds.
+NAMED_FILES = 20
 
 
 def extract(
@@ -22,15 +26,17 @@ def extract(
     batch = extract_dataset(load_agency(agency), dataset, interval, storage_options)
     if batch is None:
         return Step(False, "nothing new: the sources equal the newest accepted batch")
-    m = batch.manifest
+    manifest = batch.manifest
     lines = [
-        f"{m['read']:,} rows read from {len(m['files'])} files: {m['accepted']:,} accepted, "
-        f"{m['quarantined']:,} quarantined, {m['duplicates']:,} exact duplicates, "
-        f"{m['erased']:,} erased"
+        f"{manifest['read']:,} rows read from {len(manifest['files'])} files: "
+        f"{manifest['accepted']:,} accepted, {manifest['quarantined']:,} quarantined, "
+        f"{manifest['duplicates']:,} exact duplicates, {manifest['erased']:,} erased"
     ]
-    lines += [f"- {f['name']}: {f['read']:,} rows, as of {f['as_of'][:16]} UTC"
-              for f in m["files"][:20]]  # fmt: skip
-    return Step(True, "\n".join(lines), m["batch_id"])
+    lines += [
+        f"- {file['name']}: {file['read']:,} rows, as of {file['as_of'][:16]} UTC"
+        for file in manifest["files"][:NAMED_FILES]
+    ]
+    return Step(True, "\n".join(lines), manifest["batch_id"])
 
 
 def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
@@ -39,21 +45,20 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
     Raises:
         GateError: GATE-LANDING if a rule stops it, GATE-GONE if there is no such pending batch.
     """
-    from cdi.quality.checks import check_batch, summarise_results
-
     home = paths.landing(agency, dataset)
     if (home / "batches" / batch_id).is_dir():
-        remove_batch(home / "pending" / batch_id)  # a check was killed right after it accepted
+        # an earlier try of this check was killed right after it had accepted the batch
+        remove_batch(home / "pending" / batch_id)
         return Step(True, f"batch {batch_id} was accepted before", batch_id)
     if not (home / "pending" / batch_id / "manifest.json").is_file():
         raise GateError(
             "GATE-GONE",
-            f"{home} has no pending batch {batch_id}: it was refused, or extracted anew",
-            "clear the task `extract`, not the check alone",
+            f"{home} has no pending batch {batch_id}: it was refused, or extracted again since",
+            "clear the task `extract` together with the check",
         )
     batch = read_batch(home / "pending" / batch_id)
     accepted, results = check_batch(load_agency(agency), batch)
     if accepted is None:
         return Step(False, "nothing new: the same content was accepted meanwhile")
-    told = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
-    return Step(True, f"{told}\n{summarise_results(results)}", batch_id)
+    note = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
+    return Step(True, f"{note}\n{summarise_results(results)}", batch_id)

@@ -1,4 +1,4 @@
-"""All steps in one process, without Airflow: for tests, proofs and benchmarks."""
+"""All steps in one process without Airflow, for tests, proofs and benchmarks."""
 
 from datetime import datetime
 
@@ -13,7 +13,12 @@ from cdi.steps.train import learn_missing
 
 
 def run_directly(agency: str, interval: Interval, as_of: datetime | None = None) -> bool:
-    """All steps in one process, without Airflow: for tests and benchmarks.
+    """Run all steps in one process, without Airflow.
+
+    Args:
+        agency: The agency.
+        interval: Which days to extract.
+        as_of: In UTC; by default the newest state that an accepted batch speaks of.
 
     Returns:
         Whether a new version was published.
@@ -27,7 +32,11 @@ def run_directly(agency: str, interval: Interval, as_of: datetime | None = None)
 
 
 def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
-    """Build, check, report and publish; None if the published version is already that."""
+    """Build, check, report and publish.
+
+    Returns:
+        The name of the new version; None if the published version has the same fingerprint.
+    """
     version = plan_version(load_agency(agency), as_of)
     if is_current(version):
         return None
@@ -39,7 +48,7 @@ def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
 
 
 def is_up_to_date(agency: str, interval: Interval) -> bool:
-    """Whether a run for this interval would change nothing."""
+    """Whether a run for this interval would extract nothing new and publish the same version."""
     loaded = load_agency(agency)
     if read_current(agency) is None:
         return False

@@ -1,4 +1,4 @@
-"""What a step reports: whether anything was new, a note for people, and the name of its result."""
+"""What a step returns: whether anything was new, a note for people, and its result's name."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ class Step:
 
     Attributes:
         is_new: False if there was nothing to do.
-        note: A few lines for people: shown as the task's note.
-        result: Name of what it made (batch id, version), or None.
+        note: A few lines for people, which Airflow shows as the note of the task.
+        result: The name of what the step made (a batch id, a version), or None.
     """
 
     is_new: bool

@@ -127,5 +127,5 @@ def test_the_same_landing_teaches_the_same_version(
     (learnt.folder / "weights.json").write_text(json.dumps({**known, "learnt_from": "elsewhere"}))
     step = learn_links("sample")
     assert not step.is_new
-    assert f"teaches version {learnt.version} again" in step.note
+    assert f"version {learnt.version} was learnt again" in step.note
     assert plan_version(sample).name == version
