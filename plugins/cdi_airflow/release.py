@@ -1,7 +1,7 @@
 """Two tasks in which people release a failed check: one proposes with a reason, another confirms.
 
 They wait in Airflow's *Required Actions*, if the build was asked to (its param `asks`). What is
-released, and that nothing else is, is decided by `cdi.quality.releases`.
+released, and that nothing else is, is decided by `cdi.quality.waivers`.
 """
 
 from collections.abc import Collection

@@ -11,7 +11,7 @@ from cdi.build.version import plan_version
 from cdi.errors import CdiError, GateError
 from cdi.landing.batches import accepted_batches
 from cdi.people.decisions import waive_check
-from cdi.quality.releases import Held, find_stopped, version_content_id
+from cdi.quality.waivers import StoppingFailure, find_stopped, version_content_id
 from cdi.quality.rules import all_rules
 from cdi.steps.build import check_marts, read_held, release_and_check
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
@@ -20,7 +20,7 @@ from tests.pipeline.test_decisions import row, write
 WHY = "half a year was deleted, as agreed with the owner"
 
 
-def released(small: SmallAgency, rule_id: str, **given: str) -> Held:
+def released(small: SmallAgency, rule_id: str, **given: str) -> StoppingFailure:
     """Release by two people, unless `given` says otherwise."""
     people = {"by": "1207", "second_person": "1311", "reason": WHY}
     return waive_check(small.agency, rule_id, **{**people, **given})  # type: ignore[arg-type]

@@ -104,14 +104,14 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
         sheet, [{"reported_crime_id": crime, **given} for crime in ("T-0002#1", "T-0005#1")]
     )
     looked = Barrier(2)
-    problems = decisions._problems
+    problems = decisions._find_problems
 
     def both_have_looked(*given: Any) -> dict[int, list[str]]:
         with suppress(BrokenBarrierError):  # the other waits, as it should
             looked.wait(timeout=1)
         return problems(*given)
 
-    monkeypatch.setattr(decisions, "_problems", both_have_looked)
+    monkeypatch.setattr(decisions, "_find_problems", both_have_looked)
     with ThreadPoolExecutor(2) as pool:
         done = pool.map(lambda _: add_decisions_of_sheet(ran.agency, sheet), range(2))
         assert sorted(done) == [(0, 2), (2, 0)]

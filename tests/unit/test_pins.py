@@ -45,8 +45,8 @@ from cdi.learning.weights import save_weights
 from cdi.people import decisions, worklist_sheet
 from cdi.people.decisions import add_decision, add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
-from cdi.quality import releases
-from cdi.quality.releases import version_content_id
+from cdi.quality import waivers
+from cdi.quality.waivers import version_content_id
 from cdi.sql import connect
 from tests.unit.open_extract.test_blocks import FIRST, crime, crimes, released, version
 
@@ -210,7 +210,7 @@ def test_a_source_row_has_the_same_name_and_hash_as_ever(
 def test_a_sheet_that_is_given_again_has_the_same_references(
     sample: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "_problems", lambda agency, rows: {})
+    monkeypatch.setattr(decisions, "_find_problems", lambda agency, rows: {})
     sheet = tmp_path / "worklist.csv"
     row = {
         "reported_crime_id": "NMP-20170320-0007#2", "decision": "Dismissed",
@@ -238,7 +238,7 @@ def test_a_sheet_that_is_given_again_has_the_same_references(
 def test_a_decision_made_alone_has_a_reference_of_twelve_hex_digits(
     sample: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "_problems", lambda agency, rows: {})
+    monkeypatch.setattr(decisions, "_find_problems", lambda agency, rows: {})
     given = {"decision_kind": "confirmed", "call_reference": "NMP-20170320-0007"}
     assert re.fullmatch("D[0-9a-f]{12}", add_decision(sample, given))
 
@@ -252,7 +252,7 @@ def test_a_released_failure_is_known_by_the_same_content(sample: Agency) -> None
     about = sha256('[{"calls": ["c1"]}, "2017-04-03T00:00:00"]')
     assert version_content_id(planned) == about
     result = {"rule_id": "R1", "unexpected_count": 3, "observed_value": "0.5", "error": None}
-    assert releases._content_id(about, result) == sha256(f'["{about}", "R1", 3, "0.5"]')[:16]
+    assert waivers._hash_failure(about, result) == sha256(f'["{about}", "R1", 3, "0.5"]')[:16]
 
 
 # ---------------------------------------------------------------------- what was learnt

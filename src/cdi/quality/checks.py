@@ -1,10 +1,11 @@
-"""Running the rules: border 1 on a landed batch, border 2 on the private file before publishing.
+"""Check by the rules: border 1 on a landed batch, border 2 on the private file before publishing.
 
-Every rule runs as SQL inside DuckDB. A result is a plain dictionary (see `RESULT_COLUMNS`), kept
-beside the batch as ``validation.json`` and published as the table ``data_quality``.
+Every rule runs as SQL inside DuckDB. Its result (see `cdi.quality.results`) is kept beside the
+batch as ``validation.json`` and published in the table ``data_quality``.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,22 +19,24 @@ from cdi.keys import encrypt_texts
 from cdi.landing.accept import accept_batch, begin_check, recount_batch, refuse_batch
 from cdi.landing.batches import Batch, replace_parquet
 from cdi.quality.page import write_validation_page
-from cdi.quality.releases import apply_waivers, batch_content_id, version_content_id
 from cdi.quality.results import batch_results, write_results_file, write_results_table
 from cdi.quality.rules import Suite, load_suite, suite_names
 from cdi.quality.running import run_suites
-from cdi.quality.tables import checked_columns, derive_columns, open_batch, open_files, quote_names
-from cdi.sql import connect, fetch_dicts, ident
+from cdi.quality.tables import checked_columns, derive_columns, open_batch, open_files
+from cdi.quality.waivers import apply_waivers, batch_content_id, version_content_id
+from cdi.sql import connect, ident, read_query
+
+SQL = Path(__file__).parent / "sql"
 
 
 def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[str, Any]]]:
     """Check a pending batch; accept it, or refuse it and say why.
 
-    Rows that break a quarantining rule move to the batch's quarantine first; the rules about whole
-    files see the counts after that.
+    Rows that break a quarantining rule are moved to the batch's quarantine first. Then the rules
+    about whole files look at the counts that result from it.
 
     Args:
-        agency: Whose batch.
+        agency: The agency that the batch belongs to.
         batch: A pending batch.
 
     Returns:
@@ -41,8 +44,8 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
         rules.
 
     Raises:
-        GateError: GATE-LANDING if a rule of severity `fail` does not hold. The batch is kept under
-            ``refused/`` and no build sees it.
+        GateError: GATE-LANDING if a rule of severity `fail` does not hold and nobody waived it. The
+            batch is kept under ``refused/``, where no build looks.
     """
     batch = begin_check(batch)
     work = batch.folder / ".check.duckdb"
@@ -54,49 +57,51 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
     with connect(work) as con:
         batch = _quarantine_rows(con, suite, batch, failing_rows, results)
         open_files(con, agency, batch)
-        files = load_suite("landing", "files")
-        derive_columns(con, files)
-    results += run_suites(work, [files])[0]
+        suite_of_files = load_suite("landing", "files")
+        derive_columns(con, suite_of_files)
+    results += run_suites(work, [suite_of_files])[0]
     work.unlink()
-    names = {"dataset": batch.manifest["dataset"], "batch_id": batch.manifest["batch_id"]}
-    results = [{**names, **result} for result in results]
-    failed = apply_waivers(agency, batch_content_id(batch), results)
+    dataset, batch_id = batch.manifest["dataset"], batch.manifest["batch_id"]
+    results = [{"dataset": dataset, "batch_id": batch_id, **result} for result in results]
+    failures = apply_waivers(agency, batch_content_id(batch), results)
     write_results_file(batch.folder, results)
-    if failed:
-        name = "validation.html"
-        title = f"Refused batch {names['batch_id']}"
-        write_validation_page(batch.folder / name, agency, results, title)
-        page = refuse_batch(batch) / name
+    if failures:
+        page_name = "validation.html"
+        write_validation_page(
+            batch.folder / page_name, agency, results, f"Refused batch {batch_id}"
+        )
+        page = refuse_batch(batch) / page_name
         raise GateError(
             "GATE-LANDING",
-            f"batch {names['batch_id']} of {agency.agency}/{names['dataset']} was refused:\n"
-            + _raise_if_broken(failed),
+            f"batch {batch_id} of {agency.agency}/{dataset} was refused:\n"
+            + _list_failures(failures),
             f"look at {page}; have the file delivered again, correct agencies/{agency.agency}, or "
             f"have two people release it ({paths.CDI} release {agency.agency})",
-            [r["rule_id"] for r in failed],
+            [failure["rule_id"] for failure in failures],
         )
     return accept_batch(batch), results
 
 
 def find_refusals(agency: Agency, batch: Batch) -> dict[int, list[str]]:
-    """Why rows of a batch that stays outside the landing would be refused, by the same rules.
+    """Find out which rows the landing would refuse, and why, before people's file is landed.
 
     Args:
-        agency: Whose batch.
-        batch: As `cdi.landing.extract.read_file_as_batch` makes it.
+        agency: The agency that the batch belongs to.
+        batch: As `cdi.landing.extract.read_file_as_batch` makes it; it stays outside the landing.
 
     Returns:
-        By the ordinal of the row in its file: rule id and reason of each rule that it breaks;
-        empty if every row would be accepted.
+        By the place of the row in its file, counted from 1: the rule id and the reason of each rule
+        that it breaks. Empty if every row would be accepted.
     """
     suite = load_suite("landing", batch.manifest["dataset"])
     reasons = {rule.rule_id: rule.reason for rule in suite.rules}
     work = batch.folder / ".check.duckdb"
     with connect(work) as con:
-        told = con.execute(
+        refusals = con.execute(
             "select source_line, concat_ws(': ', rule_id, detail) from read_parquet(?) "
-            "order by all", [str(batch.quarantine)],
-        ).fetchall()  # fmt: skip
+            "order by all",
+            [str(batch.quarantine)],
+        ).fetchall()
         open_batch(con, agency, batch)
         derive_columns(con, suite)
     _, queries = run_suites(work, [suite])
@@ -106,24 +111,25 @@ def find_refusals(agency: Agency, batch: Batch) -> dict[int, list[str]]:
                 "select distinct cast(split_part(row_id, ':', -1) as bigint) "
                 f"from ({query.rstrip(';')}) order by all"
             ).fetchall()
-            told += [(line, f"{rule_id}: {reasons[rule_id]}") for (line,) in lines]
-    found: dict[int, list[str]] = {}
-    for line, reason in told:
-        found.setdefault(line, []).append(reason)
-    return found
+            refusals += [(line, f"{rule_id}: {reasons[rule_id]}") for (line,) in lines]
+    reasons_by_line: dict[int, list[str]] = {}
+    for line, reason in refusals:
+        reasons_by_line.setdefault(line, []).append(reason)
+    return reasons_by_line
 
 
 def check_marts(version: Version) -> list[dict[str, Any]]:
-    """Check the private file; on success add the table `data_quality` and the validation page.
+    """Check the private file; write the validation page, and the table `data_quality` if it passes.
 
     Args:
         version: What was built.
 
     Returns:
-        The results of both borders: of each batch it was built from, and of the marts.
+        The results of both borders: of each batch that it was built from, and of the marts.
 
     Raises:
-        GateError: GATE-MARTS if a rule of severity `fail` does not hold; nothing is published.
+        GateError: GATE-MARTS if a rule of severity `fail` does not hold and nobody waived it;
+            nothing is published.
     """
     suites = [load_suite("marts", name) for name in suite_names("marts")]
     with connect(version.file) as con:
@@ -133,19 +139,19 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
     with connect(version.file) as con:
         for suite in suites:
             con.execute(f"drop view {checked_columns(suite)}")
-    failed = apply_waivers(version.agency, version_content_id(version), results)
+    failures = apply_waivers(version.agency, version_content_id(version), results)
     write_results_file(version.folder, results)
     results = batch_results(version) + results
     page = version.folder / "validation.html"
     write_validation_page(page, version.agency, results, f"Version {version.name}")
-    if failed:
+    if failures:
         raise GateError(
             "GATE-MARTS",
             f"version {version.name} of {version.agency.agency} was not published:\n"
-            + _raise_if_broken(failed),
+            + _list_failures(failures),
             f"look at {page}; the published version is untouched. Mend the cause, or have two "
             f"people release it ({paths.CDI} release {version.agency.agency})",
-            [r["rule_id"] for r in failed],
+            [failure["rule_id"] for failure in failures],
         )
     with connect(version.file) as con:
         write_results_table(con, results)
@@ -153,36 +159,41 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
 
 
 def summarise_results(results: Iterable[dict[str, Any]]) -> str:
-    """A few lines for the task's note: counts by severity, and each rule that did not hold."""
+    """Sum up for the task's note how many rules hold, and name each rule that does not."""
     results = list(results)
-    broken = [r for r in results if not r["is_success"]]
-    moved = [r for r in results if r["quarantined_count"]]
+    broken = [result for result in results if not result["is_success"]]
     lines = [f"{len(results)} rules checked, {len(results) - len(broken)} hold"]
     lines += [
-        f"- {r['severity'].upper()} {r['rule_id']} ({r['table_name']}.{r['column_name'] or '*'}): "
-        f"{_count_results(r)}. {r['reason']}"
-        + (f" Released by {r['released_by']}." if r.get("released_by") else "")
-        for r in broken
+        f"- {result['severity'].upper()} {result['rule_id']} "
+        f"({result['table_name']}.{result['column_name'] or '*'}): "
+        f"{_describe_extent(result)}. {result['reason']}"
+        + (f" Released by {result['released_by']}." if result.get("released_by") else "")
+        for result in broken
     ]
-    lines += [f"- {r['rule_id']}: {r['quarantined_count']:,} rows quarantined" for r in moved]
+    lines += [
+        f"- {result['rule_id']}: {result['quarantined_count']:,} rows quarantined"
+        for result in results
+        if result["quarantined_count"]
+    ]
     return "\n".join(lines)
 
 
-def _count_results(result: dict[str, Any]) -> str:
+def _describe_extent(result: dict[str, Any]) -> str:
+    """Say how far a rule was broken, e.g. `3 of 120 rows`."""
     if result["error"]:
         return result["error"]
     if result["unexpected_count"] is None:
         return f"observed {result['observed_value']}"
-    of = f" of {result['element_count']:,}" if result["element_count"] else ""
-    told = f" ({result['observed_value']})" if result["table_name"] == "files" else ""
-    return f"{result['unexpected_count']:,}{of} rows{told}"
+    total = f" of {result['element_count']:,}" if result["element_count"] else ""
+    examples = f" ({result['observed_value']})" if result["table_name"] == "files" else ""
+    return f"{result['unexpected_count']:,}{total} rows{examples}"
 
 
-def _raise_if_broken(failed: list[dict[str, Any]]) -> str:
-    return "\n".join(f"    {r['rule_id']}: {_count_results(r)}. {r['reason']}" for r in failed)
-
-
-# ---------------------------------------------------------------------- consequences
+def _list_failures(failures: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"    {failure['rule_id']}: {_describe_extent(failure)}. {failure['reason']}"
+        for failure in failures
+    )
 
 
 def _quarantine_rows(
@@ -192,7 +203,18 @@ def _quarantine_rows(
     queries: dict[str, str],
     results: list[dict[str, Any]],
 ) -> Batch:
-    """Move the rows that break a quarantining rule out of the batch's accepted rows."""
+    """Move the rows that break a quarantining rule from the batch's accepted rows to the refused.
+
+    Args:
+        con: The working file of the check.
+        suite: Whose rules were run.
+        batch: The copy of the batch that the check works on; its files are rewritten.
+        queries: The query that selects the failing rows, by rule id.
+        results: Of the suite; each is told how many rows were moved under its rule.
+
+    Returns:
+        The batch with its counts as they are now.
+    """
     if not queries:
         return batch
     con.execute("create table failing (row_id varchar, rule_id varchar)")
@@ -201,11 +223,8 @@ def _quarantine_rows(
             f"insert into failing select distinct row_id, $rule from ({query.rstrip(';')})",
             {"rule": rule_id},
         )
-    # a row that breaks several rules is told under the first
-    con.execute(
-        "create table moved as select row_id, min(rule_id) as rule_id from failing group by 1"
-    )
-    # what is published shows no text of a refused row; the landing keeps it, encrypted
+    # The quarantine is published, so it shows a refused row without its free text, even masked. The
+    # landing keeps the whole row, encrypted.
     texts = [
         name
         for column in DATASETS[batch.manifest["dataset"]]
@@ -213,6 +232,17 @@ def _quarantine_rows(
         for name in column.outputs
     ]
     shown = f"(select * exclude ({', '.join(map(ident, texts))}) from rows)" if texts else "rows"
+    # a row that breaks several rules is quarantined once, under the first of them
+    con.execute(
+        f"""
+        create table moved as
+        select r.row_id, r.source_file, first_broken.rule_id,
+            cast(to_json(r) as varchar) as original_masked
+        from {shown} as r
+        join (select row_id, min(rule_id) as rule_id from failing group by 1) as first_broken
+            using (row_id)
+        """
+    )
     originals = con.execute(
         "select row_id, cast(to_json(r) as varchar) from rows as r "
         "where row_id in (select row_id from moved)"
@@ -223,29 +253,17 @@ def _quarantine_rows(
         "insert into originals values (?, ?)",
         [(row_id, token) for (row_id, _), token in zip(originals, tokens, strict=True)],
     )
-    con.execute(
-        f"""
-        create table quarantine as
-        from read_parquet('{quote_names(batch.quarantine)}')
-        union all by name
-        select r.row_id, r.source_file,
-            cast(split_part(r.row_id, ':', -1) as bigint) as source_line,
-            m.rule_id, null as detail,
-            cast(to_json(r) as varchar) as original_masked,
-            o.original_encrypted
-        from {shown} as r join moved as m using (row_id) join originals as o using (row_id)
-        """
-    )
+    con.execute(read_query(SQL / "quarantined_rows.sql"), {"quarantine": str(batch.quarantine)})
     con.execute("create table kept as from rows where row_id not in (select row_id from moved)")
-    counts = fetch_dicts(
-        con, "select r.source_file, count(*) as n from rows r join moved using (row_id) group by 1"
-    )
     con.execute(
         f"drop view {checked_columns(suite)}; drop view rows; alter table kept rename to rows"
     )
     replace_parquet(con, "rows", batch.rows)
     replace_parquet(con, "quarantine", batch.quarantine)
-    by_rule = dict(con.execute("select rule_id, count(*) from moved group by 1").fetchall())
+    moved_by_rule, moved_by_file = (
+        dict(con.execute(f"select {name}, count(*) from moved group by 1").fetchall())
+        for name in ("rule_id", "source_file")
+    )
     for result in results:
-        result["quarantined_count"] = by_rule.get(result["rule_id"])
-    return recount_batch(batch, {row["source_file"]: row["n"] for row in counts})
+        result["quarantined_count"] = moved_by_rule.get(result["rule_id"])
+    return recount_batch(batch, moved_by_file)

@@ -1,8 +1,9 @@
 """Great Expectations on DuckDB, as SQL inside the database.
 
-Great Expectations 1.24 ships no DuckDB data source, and its SQL one fails on every expectation:
-it closes the connection before it fetches, and a DuckDB result dies with its connection. Keeping
-the connection (as it does itself for SQLite) and naming the dialect is all that is missing.
+Great Expectations 1.24 has no data source for DuckDB, and its general one for SQL fails on every
+expectation: it closes the connection before it fetches the rows, and a DuckDB result ends with its
+connection. So we keep the connection open (as Great Expectations does itself for SQLite) and name
+the dialect; nothing else is missing.
 """
 
 import builtins
@@ -20,14 +21,14 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
     """Runs all queries of a validation on one kept connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Name the dialect whose regular expressions DuckDB understands: PostgreSQL's."""
+        """Name PostgreSQL's dialect: DuckDB understands its regular expressions."""
         super().__init__(*args, **kwargs)
         self.dialect_module = sqlalchemy.dialects.postgresql
         self._kept: sqlalchemy.Connection | None = None
 
     @contextmanager
     def get_connection(self) -> Generator[sqlalchemy.Connection, None, None]:
-        """Yield the kept connection; its results outlive the `with` block."""
+        """Yield the one connection, which stays open so that its results can be fetched later."""
         if self._kept is None:
             self._kept = self.engine.connect()
         yield self._kept

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.agency.model import Agency
+from cdi.files import write_text
 from cdi.render import render
 
 
@@ -14,18 +15,22 @@ def write_validation_page(
     """Write the validation page.
 
     Args:
-        file: Where.
-        agency: Whose data.
-        results: Results as `cdi.quality.checks` makes them.
+        file: The page to write.
+        agency: The agency whose data was checked.
+        results: As `cdi.quality.checks` makes them.
         heading: What was checked, e.g. ``Version 20221123T0600-0123456789``.
     """
     rows = [
-        {**result, "batch_label": f"{result['dataset']} {result['batch_id']}"}
-        if result.get("batch_id")
-        else {**result, "batch_label": ""}
-        for result in ({"released_by": None, **result} for result in results)
+        {
+            "released_by": None,
+            **result,
+            "batch_label": f"{result['dataset']} {result['batch_id']}"
+            if result.get("batch_id")
+            else "",
+        }
+        for result in results
     ]
-    broken = [r for r in rows if not r["is_success"]]
+    broken = [row for row in rows if not row["is_success"]]
     page = render(
         "validation.html.j2",
         agency=agency,
@@ -34,7 +39,9 @@ def write_validation_page(
         results=rows,
         broken=broken,
         stopping=[
-            r for r in broken if not r["released_by"] and (r["severity"] == "fail" or r["error"])
+            row
+            for row in broken
+            if not row["released_by"] and (row["severity"] == "fail" or row["error"])
         ],
     )
-    file.write_text(page, encoding="utf-8")
+    write_text(file, page)

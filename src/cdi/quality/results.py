@@ -1,6 +1,9 @@
-"""What the rules found: the table `data_quality`, and the results beside a batch."""
+"""What the rules found: the table `data_quality`, and the file of results beside a batch.
 
-import json
+A result is a plain dictionary, see `RESULT_COLUMNS`.
+"""
+
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +11,10 @@ import duckdb
 
 from cdi.build.version import Version
 from cdi.errors import GateError
-from cdi.quality import releases
-from cdi.sql import comment, scalar
+from cdi.files import read_json, write_json
+from cdi.sql import comment, create_table
+
+RESULTS_FILE = "validation.json"
 
 RESULT_COLUMNS = {
     "border": "VARCHAR",
@@ -55,23 +60,37 @@ RESULT_MEANINGS = {
 
 
 def write_results_file(folder: Path, results: list[dict[str, Any]]) -> None:
-    text = json.dumps(results, indent=2, sort_keys=True)
-    (folder / releases.RESULTS).write_text(text + "\n", encoding="utf-8")
+    """Write the results beside what was checked: a batch, or a version."""
+    write_json(folder / RESULTS_FILE, results, sort_keys=True)
+
+
+def read_results_file(folder: Path) -> list[dict[str, Any]]:
+    """Read the results that stand beside a batch or a version."""
+    return list(read_json(folder / RESULTS_FILE))
 
 
 def batch_results(version: Version) -> list[dict[str, Any]]:
+    """Read the results of all batches that a version is built from."""
     return [
         result
-        for some in version.batches.values()
-        for batch in some
-        for result in json.loads((batch.folder / releases.RESULTS).read_text(encoding="utf-8"))
+        for batches in version.batches.values()
+        for batch in batches
+        for result in read_results_file(batch.folder)
     ]
 
 
-def create_results_table(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `data_quality`, empty."""
-    columns = ", ".join(f"{name} {kind}" for name, kind in RESULT_COLUMNS.items())
-    con.execute(f"create or replace table main.data_quality ({columns})")
+def create_results_table(
+    con: duckdb.DuckDBPyConnection, results: Iterable[Mapping[str, Any]] = ()
+) -> None:
+    """Make the table `data_quality`, in place of what an earlier check of the same file made.
+
+    Args:
+        con: The private file.
+        results: As `cdi.quality.checks` makes them; those of batches name their dataset and batch.
+    """
+    con.execute("drop table if exists main.data_quality")
+    rows = [{name: result.get(name) for name in RESULT_COLUMNS} for result in results]
+    create_table(con, "main.data_quality", RESULT_COLUMNS, rows)
     comment(
         con,
         "main.data_quality",
@@ -82,10 +101,11 @@ def create_results_table(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def write_results_table(con: duckdb.DuckDBPyConnection, results: list[dict[str, Any]]) -> None:
-    create_results_table(con)
-    con.executemany(
-        f"insert into main.data_quality values ({', '.join('$' + n for n in RESULT_COLUMNS)})",
-        [{name: result.get(name) for name in RESULT_COLUMNS} for result in results],
-    )
-    if not scalar(con, "select count(*) from main.data_quality"):
+    """Make the table `data_quality` from the results of both borders.
+
+    Raises:
+        GateError: GATE-MARTS if there is no result: a version that nothing checked must not pass.
+    """
+    create_results_table(con, results)
+    if not results:
         raise GateError("GATE-MARTS", "no rule was checked", "look into expectations/")

@@ -6,9 +6,9 @@ check) and ``expectations`` in Great Expectations' own form (type, kwargs, meta)
 - ``rule_id``: stable and unique;
 - ``severity``: `fail` stops, `warn` reports, `info` counts;
 - ``reason``: why the rule is there;
-- ``quarantine`` (border 1): rows that break the rule are moved out, and the rule itself fails only
-  below its ``mostly``;
-- ``releasable: false`` (severity `fail`): nobody may release it (`cdi.quality.releases`).
+- ``quarantine`` (border 1): rows that break the rule are moved to the quarantine, and the rule
+  itself fails only if the share of rows that keep it is below its ``mostly``;
+- ``releasable: false`` (severity `fail`): nobody may waive it (`cdi.quality.waivers`).
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,8 @@ import yaml
 
 from cdi import paths
 
-SEVERITIES = {"fail": "critical", "warn": "warning", "info": "info"}  # ours: Great Expectations'
+# our word for each severity, and Great Expectations' word
+SEVERITIES = {"fail": "critical", "warn": "warning", "info": "info"}
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Rule:
 
     @property
     def column(self) -> str:
-        """The column or pair of columns it looks at, for people."""
-        pair = [self.kwargs[k] for k in ("column", "column_A", "column_B") if k in self.kwargs]
-        return ", ".join(pair)
+        """The column or the pair of columns that it looks at, for people."""
+        keys = ("column", "column_A", "column_B")
+        return ", ".join(self.kwargs[key] for key in keys if key in self.kwargs)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def load_suite(border: str, name: str) -> Suite:
 
     Args:
         border: `landing` or `marts`.
-        name: File stem, e.g. ``calls``.
+        name: The name of the suite's file without its ending, e.g. ``calls``.
 
     Raises:
         KeyError: If a rule lacks a part that each rule must have.
@@ -85,12 +86,12 @@ def load_suite(border: str, name: str) -> Suite:
 
 
 def suite_names(border: str) -> list[str]:
-    """Names of a border's suites."""
+    """Names of the suites of a border."""
     return sorted(file.stem for file in (paths.EXPECTATIONS / border).glob("*.yaml"))
 
 
 def reader_rules() -> list[dict[str, Any]]:
-    """The rules that the reader itself applies, for the catalogue."""
+    """The rules that the reader of source files applies itself, for the catalogue of rules."""
     file: Path = paths.EXPECTATIONS / "reader.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     return [{"owner": content["owner"], **rule} for rule in content["rules"]]

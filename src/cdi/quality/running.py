@@ -8,17 +8,19 @@ from typing import Any
 from cdi.quality.rules import SEVERITIES, Rule, Suite
 from cdi.quality.tables import checked_columns
 
-# ---------------------------------------------------------------------- running
-
 
 def run_suites(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Run suites on their views in a DuckDB file, all over one connection.
+
+    Args:
+        file: Has the view of each suite; see `cdi.quality.tables.derive_columns`.
+        suites: What to run.
 
     Returns:
         The results, and for each quarantining rule that found rows the query that selects them.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    # before the import, which would tell a task's log some 200 lines of its own
+    # set before the import, which would write some 200 lines of its own into a task's log
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -35,23 +37,25 @@ def run_suites(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], d
     results: list[dict[str, Any]] = []
     queries: dict[str, str] = {}
     for suite in suites:
-        found, selecting = _run_suite(source, suite)
-        results += found
-        queries |= selecting
-    # both, or the file stays open in this process
+        suite_results, suite_queries = _run_suite(source, suite)
+        results += suite_results
+        queries |= suite_queries
+    # Both must be closed, or the file stays open in this process and no other may write to it.
     source.get_execution_engine().close()
     source.get_engine().dispose()
     return results, queries
 
 
 def _run_suite(source: Any, suite: Suite) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """One suite's results, and its quarantining queries; see `run_suites`."""
+    """Run one suite; returns its results, and queries of quarantining rules, as `run_suites`."""
     import great_expectations as gx
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.expectations.metadata_types import FailureSeverity
 
+    # only then must Great Expectations name the rows; it needs their key for it
+    may_quarantine = any(rule.is_quarantining for rule in suite.rules)
     asset = source.add_table_asset(name=suite.name, table_name=checked_columns(suite))
-    expected = gx.ExpectationSuite(
+    expectations = gx.ExpectationSuite(
         name=suite.name,
         expectations=[
             ExpectationConfiguration(
@@ -67,18 +71,19 @@ def _run_suite(source: Any, suite: Suite) -> tuple[list[dict[str, Any]], dict[st
         asset.add_batch_definition_whole_table("all")
         .get_batch()
         .validate(
-            expected,
+            expectations,
             result_format={
                 "result_format": "SUMMARY",
-                # of files: which columns and days; rows may hold personal data
+                # Examples of what broke a rule are kept for files, where they name columns and
+                # days. For rows they would be personal data.
                 "partial_unexpected_count": 3 if suite.name == "files" else 0,
                 "return_unexpected_index_query": True,
-                **({"unexpected_index_column_names": ["row_id"]} if has_rows(suite) else {}),
+                **({"unexpected_index_column_names": ["row_id"]} if may_quarantine else {}),
             },
         )
     )
-    by_id = {r.expectation_config.meta["rule_id"]: r for r in outcome.results}
-    results = [_plain_value(rule, by_id[rule.rule_id]) for rule in suite.rules]
+    by_id = {result.expectation_config.meta["rule_id"]: result for result in outcome.results}
+    results = [_flatten_outcome(rule, by_id[rule.rule_id]) for rule in suite.rules]
     queries = {
         rule.rule_id: by_id[rule.rule_id].result["unexpected_index_query"]
         for rule, result in zip(suite.rules, results, strict=True)
@@ -87,20 +92,15 @@ def _run_suite(source: Any, suite: Suite) -> tuple[list[dict[str, Any]], dict[st
     return results, queries
 
 
-def has_rows(suite: Suite) -> bool:
-    """Whether the suite may quarantine, so that Great Expectations must name the rows."""
-    return any(rule.is_quarantining for rule in suite.rules)
-
-
-def _plain_value(rule: Rule, outcome: Any) -> dict[str, Any]:
+def _flatten_outcome(rule: Rule, outcome: Any) -> dict[str, Any]:
     """Great Expectations' result as one flat row."""
     details = outcome.result or {}
     unexpected = details.get("unexpected_count")
     observed = details.get("observed_value")
     if unexpected is None and rule.type == "unexpected_rows_expectation":
         unexpected = observed
-    if told := details.get("partial_unexpected_list"):
-        observed = "; ".join(dict.fromkeys(map(str, told)))
+    if examples := details.get("partial_unexpected_list"):
+        observed = "; ".join(dict.fromkeys(map(str, examples)))
     return {
         "border": rule.border,
         "table_name": rule.suite,
@@ -111,7 +111,7 @@ def _plain_value(rule: Rule, outcome: Any) -> dict[str, Any]:
         "unexpected_count": unexpected,
         "quarantined_count": None,
         "observed_value": None if observed is None else str(observed),
-        "error": _error_text(outcome.exception_info),
+        "error": _describe_error(outcome.exception_info),
         "column_name": rule.column,
         "expectation_type": rule.type,
         "owner": rule.owner,
@@ -119,12 +119,16 @@ def _plain_value(rule: Rule, outcome: Any) -> dict[str, Any]:
     }
 
 
-def _error_text(info: dict[str, Any] | None) -> str | None:
-    """The message of a rule that could not be evaluated: never taken for one that holds."""
+def _describe_error(info: dict[str, Any] | None) -> str | None:
+    """Say why a rule could not be evaluated; None if it could.
+
+    Such a rule must never be taken for one that holds, so its result carries this message.
+    """
     if not info:
         return None
+    # Great Expectations gives either one report or one for each metric that failed.
     parts = [info] if "raised_exception" in info else list(info.values())
-    # without the traceback that some messages hold
+    # some messages end with a traceback, which says nothing to the reader of a page
     messages = [
         part["exception_message"].partition("Traceback")[0].strip()
         for part in parts

@@ -1,28 +1,51 @@
-"""The tables that the landing's rules look at: a batch's rows, files and profile, and what is known beside it."""
+"""The tables that the rules of the landing look at.
 
-from pathlib import Path
+These are the rows and the files of a batch, how both differ from the batches before, and the codes,
+reasons and draws that some rules compare them with.
+"""
 
 import duckdb
 
 from cdi import paths
-from cdi.agency import code_maps
+from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch, accepted_batches
 from cdi.quality.profile import measure_profile
 from cdi.quality.rules import Suite
-from cdi.sql import ident, literal
+from cdi.sql import create_table, ident, literal
 
-# ---------------------------------------------------------------------- tables to check
+FILE_COLUMNS = {
+    "row_id": "varchar",
+    "dataset": "varchar",
+    "delivery": "varchar",
+    "read": "bigint",
+    "accepted": "bigint",
+    "quarantined": "bigint",
+    "duplicates": "bigint",
+    "erased": "bigint",
+    "swallowed_lines": "bigint",
+    "unexpected_column_count": "bigint",
+    "absent_file_count": "bigint",
+    "batch_accepted": "bigint",
+    "previous_accepted": "bigint",
+}
 
 
 def open_batch(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:
-    """A view on the batch's rows; the agency's codes, and the reasons, that rules ask about."""
-    con.execute(f"create view rows as from read_parquet('{quote_names(batch.rows)}')")
-    for name in (*code_maps.CODE_MAPS, *code_maps.OPTIONAL_MAPS):
+    """Make the view `rows` of a batch, and the tables of codes and reasons that rules ask about.
+
+    Args:
+        con: The working file of the check.
+        agency: The agency.
+        batch: The batch that is checked.
+    """
+    con.execute(f"create view rows as from read_parquet({literal(str(batch.rows))})")
+    for name in (*CODE_MAPS, *OPTIONAL_MAPS):
         con.execute(f"create table {name} (code varchar)")
         file = agency.folder / f"{name}.csv"
-        if file.is_file():  # a map that the agency has not stays empty: its rules ask nothing
+        # A map that the agency does not have stays empty, and then its rules ask for nothing.
+        if file.is_file():
             con.execute(
                 f"insert into {name} select code from read_csv($file, header = true, "
                 "all_varchar = true)",
@@ -38,12 +61,15 @@ def open_batch(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
         {"file": str(paths.DBT_PROJECT / "seeds" / "reasons.csv")},
     )
     if batch.manifest["dataset"] == READINGS:
-        _open_draws(con, agency)
+        _create_drawn(con, agency)
 
 
-def _open_draws(con: duckdb.DuckDBPyConnection, agency: Agency) -> None:
-    """Which logs were drawn and given to whom: proven to be as the register has it."""
-    from cdi.audit.register import read_assignments
+def _create_drawn(con: duckdb.DuckDBPyConnection, agency: Agency) -> None:
+    """Make the table `drawn`: which logs were drawn for an audit, and for which auditor.
+
+    They are read from the register, which proves that nobody changed them since.
+    """
+    from cdi.audit.register import read_assignments  # numpy and scipy, for audits only
 
     con.execute(
         "create table drawn (draw_id varchar, call_id varchar, auditor_code varchar, "
@@ -58,10 +84,16 @@ def _open_draws(con: duckdb.DuckDBPyConnection, agency: Agency) -> None:
 
 
 def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:
-    """A table of the batch's files: counts, what is absent, and how they differ from before."""
+    """Make the table `files`: the counts of each file, and how it differs from the batches before.
+
+    Args:
+        con: The working file of the check, with its view or table `rows`.
+        agency: The agency.
+        batch: The batch that is checked.
+    """
     manifest = batch.manifest
-    before = accepted_batches(agency.agency, manifest["dataset"])
-    # an unclosed quote makes one row of many lines
+    earlier = accepted_batches(agency.agency, manifest["dataset"])
+    # A quote that is never closed makes one row of many lines: count the lines that it swallowed.
     swallowed = dict(
         con.execute(
             "select source_file, sum(len(original_masked) - len(replace(original_masked, chr(10), "
@@ -83,19 +115,12 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
             "unexpected_column_count": len(file["unexpected_columns"]),
             "absent_file_count": len(manifest["absent_files"]),
             "batch_accepted": manifest["accepted"],
-            "previous_accepted": before[-1].manifest["accepted"] if before else None,
+            "previous_accepted": earlier[-1].manifest["accepted"] if earlier else None,
         }
         for file in manifest["files"]
     ]
-    con.execute(
-        "create table files (row_id varchar, dataset varchar, delivery varchar, read bigint, "
-        "accepted bigint, quarantined bigint, duplicates bigint, erased bigint, "
-        "swallowed_lines bigint, "
-        "unexpected_column_count bigint, absent_file_count bigint, batch_accepted bigint, "
-        "previous_accepted bigint)"
-    )
-    con.execute("insert into files select unnest($rows, recursive := true)", {"rows": rows})
-    measure_profile(con, agency, batch, before)
+    create_table(con, "files", FILE_COLUMNS, rows)
+    measure_profile(con, agency, batch, earlier)
     con.execute(
         "create or replace table files as select files.*, profiles.* exclude (source_file) "
         "from files left join profiles on row_id = source_file"
@@ -103,16 +128,13 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
 
 
 def derive_columns(con: duckdb.DuckDBPyConnection, suite: Suite) -> None:
-    """The view that rules read: the table and the columns that they need besides."""
-    extra = "".join(f", {sql} as {ident(name)}" for name, sql in suite.derive.items())
+    """Make the view that the rules of a suite look at: its table and the columns it derives."""
+    derived = "".join(f", {sql} as {ident(name)}" for name, sql in suite.derive.items())
     con.execute(
-        f"create or replace view {checked_columns(suite)} as select *{extra} from {suite.table}"
+        f"create or replace view {checked_columns(suite)} as select *{derived} from {suite.table}"
     )
 
 
 def checked_columns(suite: Suite) -> str:
+    """The name of the view that the rules of a suite look at."""
     return f"checked_{suite.name}"
-
-
-def quote_names(file: Path) -> str:
-    return str(file).replace("'", "''")

@@ -1,15 +1,15 @@
-"""Failed checks that two people released (design 5.14): a decision that releases one failure.
+"""Failed checks that two people decided to let pass: waivers (design 5.14).
 
-A release names a rule and a content: what the rule was broken by, i.e. the batch (border 1) or all
-landed batches but the decisions (border 2), and how far. Other content, or a worse failure of the
-same rule, is another content and needs another release. Rules with ``releasable: false`` in their
-suite, and rules that could not be evaluated, are never released.
+A failed check stops a batch (border 1) or a version (border 2). Two people may waive the failure:
+they write a decision of the kind `released`, and the next check of the same content goes on.
+
+A waiver names a rule and a content id. The id stands for what broke the rule, i.e. the batch, or
+all landed batches except people's decisions, and for how far the rule was broken. So other content,
+or a worse failure of the same rule, needs a waiver of its own. Rules with ``releasable: false`` in
+their suite, and rules that could not be evaluated, are never waived.
 """
 
-import hashlib
-import json
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,24 @@ from cdi import paths
 from cdi.agency.datasets import DECISIONS
 from cdi.agency.model import Agency
 from cdi.build.version import Version, read_description, resume_version
+from cdi.files import sha256_of_json
 from cdi.landing.batches import Batch, read_batch
 from cdi.landing.extract import read_file_as_batch
+from cdi.quality.results import RESULTS_FILE, read_results_file
 from cdi.quality.rules import all_rules
 from cdi.sql import connect, fetch_dicts
 
-RESULTS = "validation.json"
-
 
 @dataclass(frozen=True)
-class Held:
-    """One rule that stopped a batch or a version.
+class StoppingFailure:
+    """A rule that was broken and stopped a batch or a version.
 
     Attributes:
         rule_id: The rule.
-        content_id: What exactly broke it.
-        what: Name of the batch or the version, for people.
+        content_id: What broke it, and how far; a waiver names this.
+        what: The name of the batch or the version, for people.
         told: How it was broken, and why the rule is there.
-        is_releasable: Whether people may release it.
+        is_releasable: Whether two people may waive it.
     """
 
     rule_id: str
@@ -45,93 +45,114 @@ class Held:
     is_releasable: bool
 
 
+@dataclass(frozen=True)
+class Waiver:
+    """What two people decided about a failure.
+
+    Attributes:
+        people: Their staff numbers, as published.
+        reason: Why they let it pass; masked.
+    """
+
+    people: str
+    reason: str
+
+
 def batch_content_id(batch: Batch) -> str:
-    """What a batch's failures are about: its content."""
+    """What the failures of a batch are about: its content."""
     return str(batch.manifest["content_sha256"])
 
 
 def version_content_id(version: Version) -> str:
-    """What a version's failures are about: all it was built from, save people's decisions.
+    """What the failures of a version are about: all that it was built from, except decisions.
 
-    The release is itself a decision; when that is landed, it must still hold.
+    A waiver is itself a decision. When it is landed the version has other decisions than before,
+    and the waiver must still hold.
     """
     content = {
-        dataset: [batch.manifest["content_sha256"] for batch in some]
-        for dataset, some in version.batches.items()
+        dataset: [batch.manifest["content_sha256"] for batch in batches]
+        for dataset, batches in version.batches.items()
         if dataset != DECISIONS
     }
-    return _sha256([content, version.as_of.isoformat()])
+    return sha256_of_json([content, version.as_of.isoformat()])
 
 
 def apply_waivers(
     agency: Agency, about: str, results: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Mark the failures that people released.
+    """Mark the failures that two people waived.
 
     Args:
-        agency: Whose.
-        about: As `batch_content_id` or `version_content_id` says.
-        results: As `cdi.quality.checks` makes them; released ones are marked in place.
+        agency: The agency.
+        about: The content, as `batch_content_id` or `version_content_id` gives it.
+        results: As `cdi.quality.checks` makes them; waived failures are marked in place.
 
     Returns:
-        The failures that stop: of severity `fail`, or not evaluated at all, and not released.
+        The failures that stop the batch or the version: not waived, and of severity `fail` or not
+        evaluated at all.
     """
-    failed = [r for r in results if _stops(r)]
-    known = _decided(agency) if failed else {}
-    for result in failed:
-        found = known.get((result["rule_id"], _content_id(about, result)))
-        if found and _is_releasable(result):
-            result |= {
-                "released_by": f"{found['decided_by']}, {found['second_person']}",
-                "release_reason": found["reason_masked"],
-            }
-    return [r for r in failed if _stops(r)]
+    failures = [result for result in results if _is_stopping(result)]
+    waivers = _read_waivers(agency) if failures else {}
+    for result in failures:
+        waiver = waivers.get((result["rule_id"], _hash_failure(about, result)))
+        if waiver and _may_be_waived(result):
+            result |= {"released_by": waiver.people, "release_reason": waiver.reason}
+    return [result for result in failures if _is_stopping(result)]
 
 
-def _stops(result: dict[str, Any]) -> bool:
+def _is_stopping(result: dict[str, Any]) -> bool:
     is_broken = not result["is_success"] and (result["severity"] == "fail" or result["error"])
     return bool(is_broken and not result.get("released_by"))
 
 
-def find_stopped(agency: Agency) -> list[Held]:
-    """Every failure that stopped something: the agency's refused batches, its private version."""
-    found: list[Held] = []
+def find_stopped(agency: Agency) -> list[StoppingFailure]:
+    """Find each failure that stopped a refused batch or the private version of an agency."""
+    failures: list[StoppingFailure] = []
     for dataset in agency.sources:
         for folder in sorted((paths.landing(agency.agency, dataset) / "refused").glob("*")):
             batch = read_batch(folder)
             what = f"{dataset}/{batch.manifest['batch_id']}"
-            found += _held(folder, batch_content_id(batch), what)
+            failures += _read_failures(folder, batch_content_id(batch), what)
     private = paths.published(agency.agency) / ".next"
-    if (private / RESULTS).is_file() and (private / "version.json").is_file():
-        found += find_stopped_of_version(
-            resume_version(agency, read_description(private)["version"])
-        )
-    return found
+    if (private / RESULTS_FILE).is_file() and (private / "version.json").is_file():
+        name = read_description(private)["version"]
+        failures += find_stopped_of_version(resume_version(agency, name))
+    return failures
 
 
-def find_stopped_of_version(version: Version) -> list[Held]:
-    """The failures that stopped the private version; none if its check went well."""
-    return _held(version.folder, version_content_id(version), version.name)
+def find_stopped_of_version(version: Version) -> list[StoppingFailure]:
+    """Find the failures that stopped the private version; there are none if its check passed."""
+    return _read_failures(version.folder, version_content_id(version), version.name)
 
 
-def _held(folder: Path, about: str, what: str) -> list[Held]:
-    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+def _read_failures(folder: Path, about: str, what: str) -> list[StoppingFailure]:
     return [
-        Held(r["rule_id"], _content_id(about, r), what, _told(r), _is_releasable(r))
-        for r in results
-        if _stops(r)
+        StoppingFailure(
+            result["rule_id"],
+            _hash_failure(about, result),
+            what,
+            _explain_failure(result),
+            _may_be_waived(result),
+        )
+        for result in read_results_file(folder)
+        if _is_stopping(result)
     ]
 
 
-def _told(result: dict[str, Any]) -> str:
+def _explain_failure(result: dict[str, Any]) -> str:
     rows, observed = result["unexpected_count"], result["observed_value"]
-    how = result["error"] or (f"observed {observed}" if rows is None else f"{rows:,} rows")
-    return f"{how}. {result['reason']}"
+    extent = result["error"] or (f"observed {observed}" if rows is None else f"{rows:,} rows")
+    return f"{extent}. {result['reason']}"
 
 
-def _decided(agency: Agency) -> dict[tuple[str, str], dict[str, Any]]:
-    """The releases in people's files, read as the landing reads them; the newest holds."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+def _read_waivers(agency: Agency) -> dict[tuple[str, str], Waiver]:
+    """Read the waivers in people's files, by rule and content id; the newest one holds.
+
+    The files are read as the landing reads them, because a waiver must count here exactly when it
+    will count as a decision: a row that the landing cannot read waives nothing, nor does one about
+    which two rows contradict each other, and the reason is masked before it is published.
+    """
+    waivers: dict[tuple[str, str], Waiver] = {}
     for file in sorted(paths.decisions(agency.agency).glob("*.csv")):
         with tempfile.TemporaryDirectory(prefix="cdi-") as scratch, connect() as con:
             batch = read_file_as_batch(agency, DECISIONS, file, Path(scratch))
@@ -146,19 +167,21 @@ def _decided(agency: Agency) -> dict[tuple[str, str], dict[str, Any]]:
                 """,
                 {"rows": str(batch.rows)},
             )
-        found |= {(row["rule_id"], row["content_id"]): row for row in rows}
-    return found
+        waivers |= {
+            (row["rule_id"], row["content_id"]): Waiver(
+                f"{row['decided_by']}, {row['second_person']}", row["reason_masked"]
+            )
+            for row in rows
+        }
+    return waivers
 
 
-def _is_releasable(result: dict[str, Any]) -> bool:
-    allowed: Iterable[str] = (rule.rule_id for rule in all_rules() if rule.is_releasable)
-    return not result["error"] and result["rule_id"] in set(allowed)
+def _may_be_waived(result: dict[str, Any]) -> bool:
+    releasable = {rule.rule_id for rule in all_rules() if rule.is_releasable}
+    return not result["error"] and result["rule_id"] in releasable
 
 
-def _content_id(about: str, result: dict[str, Any]) -> str:
+def _hash_failure(about: str, result: dict[str, Any]) -> str:
+    """The content id of a failure: what broke which rule, and how far."""
     extent = [result[name] for name in ("rule_id", "unexpected_count", "observed_value")]
-    return _sha256([about, *extent])[:16]
-
-
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    return sha256_of_json([about, *extent])[:16]
