@@ -1,1 +1,1 @@
-"""Taking a reference, or what is too old, out of every place where it is."""
+"""Take a reference, or what is too old, out of every place that holds it."""

@@ -1,4 +1,4 @@
-"""Find what must be erased: all forms of a reference, its own texts, and the files that hold them."""
+"""Find what must be erased: each form of a reference, its own texts, and the files with them."""
 
 import csv
 import re
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cdi import paths
-from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS
+from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS, Column
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency
 from cdi.erasure.traces import Wanted, find_traces
@@ -15,19 +15,16 @@ from cdi.landing.batches import Batch, accepted_batches, read_batch
 from cdi.landing.tombstones import columns_that_take_row, things_of_reference
 from cdi.sql import Params, connect, ident, literal
 
-# parts of a text by which it is looked for: of plain characters, so that no file type writes them
-# in another way, and long enough to be nobody else's
+# A text is looked for by parts of it. They have only characters that every kind of file writes in
+# the same way (JSON and HTML would escape others), and are so long that no other text has them.
 _PLAIN = re.compile(r"[A-Za-z0-9 ]{30,}")
 
 
-# ---------------------------------------------------------------------- the two commands
-
-
 def look_for_reference(agency: Agency, reference: str) -> dict[Path, str]:
-    """What `erase` would touch: the files that hold the reference or its text, and where in them.
+    """Find the files that hold a reference or its text, and the place in each: `erase` cleans them.
 
     Args:
-        agency: Whose reference.
+        agency: The agency that uses the reference.
         reference: Of a call or a crime record, as people type it.
     """
     return dict(
@@ -35,29 +32,34 @@ def look_for_reference(agency: Agency, reference: str) -> dict[Path, str]:
     )
 
 
-# ---------------------------------------------------------------------- what to look for
-
-
 def wanted_of(agency: Agency, things: dict[str, set[str]]) -> Wanted:
-    """All forms of a reference, as people typed them, and the parts of its own texts."""
-    names = {name for some in things.values() for name in some}
-    for thing, known in things.items():
-        for typed, key in _typed_references(agency, thing):
-            if key in known or typed.upper() in known:
+    """Collect each form of a reference, as people typed it, and the parts of its own texts.
+
+    Args:
+        agency: The agency that uses the reference.
+        things: What it stands for; see `cdi.landing.tombstones.things_of_reference`.
+    """
+    names = set().union(*things.values())
+    for thing, forms in things.items():
+        for typed, key in _find_typed_references(agency, thing):
+            if key in forms or typed.upper() in forms:
                 names.add(typed)
-    return Wanted(frozenset(names), frozenset(_own_texts(agency, things)))
+    return Wanted(frozenset(names), frozenset(_find_own_texts(agency, things)))
 
 
 def batches_on_disk(agency: Agency, dataset: str) -> list[Batch]:
-    """Every batch of a dataset that is on disk, whatever became of it."""
+    """Read every batch of a dataset that is on disk, whatever became of it."""
     files = paths.landing(agency.agency, dataset).glob("*/[!.]*/manifest.json")
     return [read_batch(file.parent) for file in sorted(files)]
 
 
-def _typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, str]]:
-    """Every reference to such a thing, as it was typed and in its canonical form."""
+def _find_typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, str]]:
+    """Find each reference to calls or to records: as it was typed, and its canonical form.
+
+    People type one reference in several ways, and each of them may stand somewhere in a text.
+    """
     for dataset in agency.sources:
-        columns = [c for c in DATASETS[dataset] if c.kind == "reference" and c.thing == thing]
+        columns = _references_to(thing, dataset)
         for batch in batches_on_disk(agency, dataset):
             for column in columns:
                 if column.name in batch.manifest["columns"]:
@@ -68,11 +70,12 @@ def _typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, str]]:
                             [str(batch.rows)],
                         ).fetchall()
     for file in files_of_people(agency):
+        columns = [*_references_to(thing, DECISIONS), *_references_to(thing, READINGS)]
         typed = {
             row[column.name]
             for row in read_csv_rows(file)
-            for column in DATASETS[DECISIONS] + DATASETS[READINGS]
-            if column.kind == "reference" and column.thing == thing and row.get(column.name)
+            for column in columns
+            if row.get(column.name)
         }
         with connect() as con:
             bound = Params()
@@ -81,45 +84,68 @@ def _typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, str]]:
             yield from con.execute(query, bound.values | {"typed": sorted(typed)}).fetchall()
 
 
-def _own_texts(agency: Agency, things: dict[str, set[str]]) -> Iterator[str]:
-    """Long parts of the texts of what is erased that no other row has."""
-    found: set[str] = set()
+def _references_to(thing: str, dataset: str) -> list[Column]:
+    return [
+        column
+        for column in DATASETS[dataset]
+        if column.kind == "reference" and column.thing == thing
+    ]
+
+
+def _find_own_texts(agency: Agency, things: dict[str, set[str]]) -> Iterator[str]:
+    """Find long parts of the texts of what is erased that stand in no row about anything else.
+
+    What several logs have in common, e.g. the words of a form, would be found in all of them.
+    """
+    names = sorted(set().union(*things.values()))
+    parts: set[str] = set()
     others: list[str] = []
     for dataset in agency.sources:
-        texts = [n for c in DATASETS[dataset] if c.kind == "free_text" for n in c.outputs]
-        about = [c for c in columns_that_take_row(dataset) if c.thing in things]
+        texts = [
+            name
+            for column in DATASETS[dataset]
+            if column.kind == "free_text"
+            for name in column.outputs
+        ]
+        about = [column for column in columns_that_take_row(dataset) if column.thing in things]
         if not texts or not about:
             continue
         is_about = " or ".join(
-            f"list_contains($names, coalesce({ident(c.key_name)}, upper({ident(c.name)})))"
-            for c in about
+            f"list_contains($names, "
+            f"coalesce({ident(column.key_name)}, upper({ident(column.name)})))"
+            for column in about
         )
         for batch in batches_on_disk(agency, dataset):
             with connect() as con:
                 for text in texts:
-                    named = {"names": sorted(set().union(*things.values()))}
                     rows = con.execute(
                         f"select {text} from read_parquet({literal(str(batch.rows))}) "
-                        f"where ({is_about}) and {text} is not null", named,
-                    ).fetchall()  # fmt: skip
-                    found |= {part.strip() for (row,) in rows for part in _PLAIN.findall(row)}
+                        f"where ({is_about}) and {text} is not null",
+                        {"names": names},
+                    ).fetchall()
+                    parts |= {part.strip() for (row,) in rows for part in _PLAIN.findall(row)}
                     others.append(
                         f"select {text} as t from read_parquet({literal(str(batch.rows))}) "
                         f"where not coalesce({is_about}, false)"
                     )
-    if not found:
+    if not parts:
         return
     with connect() as con:
         query = (
             f"select part from (select unnest($parts::varchar[]) as part) anti join "
             f"({' union all '.join(others)}) as other on contains(lower(other.t), lower(part))"
         )
-        given = {"parts": sorted(found), "names": sorted(set().union(*things.values()))}
-        yield from (str(part) for (part,) in con.execute(query, given).fetchall())
+        rows = con.execute(query, {"parts": sorted(parts), "names": names}).fetchall()
+    yield from (str(part) for (part,) in rows)
 
 
 def expired_calls(agency: Agency, until: datetime) -> set[str]:
-    """Calls of which every row is older than the limit of their dataset."""
+    """Find the calls of which every row is older than the limit of their dataset.
+
+    Args:
+        agency: The agency.
+        until: In UTC without a zone: what the limit counts from.
+    """
     days = agency.sources["calls"].retention_days
     files = [str(batch.rows) for batch in accepted_batches(agency.agency, "calls")]
     if days is None or not files:
@@ -136,9 +162,15 @@ def expired_calls(agency: Agency, until: datetime) -> set[str]:
 
 
 def files_of_people(agency: Agency) -> list[Path]:
-    return [f for name in BY_PEOPLE for f in sorted(Path(agency.root_of(name)).glob("*.csv"))]
+    """List the CSV files in which people wrote decisions and findings of audits."""
+    return [
+        file
+        for dataset in BY_PEOPLE
+        for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
+    ]
 
 
 def read_csv_rows(file: Path) -> list[dict[str, str]]:
+    """Read the rows of a CSV file that people wrote, by the names of its header."""
     with file.open(newline="", encoding="utf-8-sig") as handle:
         return list(csv.DictReader(handle))

@@ -2,7 +2,7 @@
 
 import csv
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,75 +16,97 @@ from cdi.agency.model import Agency
 from cdi.audit.register import erase_from_register
 from cdi.erasure.look import batches_on_disk, read_csv_rows
 from cdi.erasure.traces import Wanted
-from cdi.files import take_lock, wait_for_lock
-from cdi.landing import tombstones
-from cdi.landing.batches import Batch
+from cdi.files import take_lock, wait_for_lock, write_whole
+from cdi.landing.batches import batch_as_of
 from cdi.landing.extract import adopt_source, is_source_unchanged
 from cdi.landing.forget import Forgotten, forget_in_batch
-from cdi.landing.tombstones import columns_that_take_row
-from cdi.learning import weights
+from cdi.landing.tombstones import ERASED, columns_that_take_row
+from cdi.learning.weights import KINDS
 from cdi.sql import connect
 
 Say = Callable[[str], None]
 
 
-@dataclass
-class Gone:
+@dataclass(frozen=True)
+class Removal:
     """What an erasure or a retention run takes out.
 
     Attributes:
-        ids: References in capitals, canonical and as typed, by thing.
-        also: Keyed hashes of these, where they are in no tombstone.
-        wanted: For bytes; None where there are too many to look for one by one.
+        references: In capitals, canonical and as typed, for calls and for crime records.
+        hashes: Keyed hashes of references that are in no tombstone: those of expired calls. Rows
+            about these calls go, but others may go on naming them.
+        wanted: The same in bytes, to be looked for in texts; None if it is too many to look for.
     """
 
-    ids: dict[str, set[str]]
-    also: set[str] = field(default_factory=set)
+    references: dict[str, set[str]]
+    hashes: Collection[str] = field(default_factory=set)
     wanted: Wanted | None = None
 
-    def has(self, text: object) -> bool:
-        """Whether a cell is one of the references, as typed; a sheet marks text with a quote."""
-        typed = str(text or "").strip().lstrip("'").upper()
-        return any(typed in some for some in self.ids.values())
+    def holds(self, cell: object) -> bool:
+        """Whether a cell is one of the references as people type it.
 
-    def without(self, text: str) -> str:
-        """A text with the references replaced."""
+        A sheet may have an apostrophe before it, which marks the cell as text.
+        """
+        typed = str(cell or "").strip().lstrip("'").upper()
+        return any(typed in forms for forms in self.references.values())
+
+    def clean(self, text: str) -> str:
+        """Replace the references that a text names."""
         if self.wanted is None:
             return text
-        return self.wanted.pattern.sub(tombstones.ERASED.encode(), text.encode()).decode()
-
-
-# ---------------------------------------------------------------------- taking out
+        return self.wanted.pattern.sub(ERASED.encode(), text.encode()).decode()
 
 
 def unfinished_mark(agency: Agency) -> Path:
-    """There from the first removal until no published version holds what was removed."""
+    """The file that stands from the first removal until no published version holds what is gone.
+
+    If a run is killed in between, the next run finds it and publishes, even if nothing is left to
+    be taken out.
+    """
     return paths.published(agency.agency) / ".unfinished"
 
 
 def take_out(
-    agency: Agency, gone: Gone, reason: str, say: Say, until: datetime | None = None
+    agency: Agency, removal: Removal, reason: str, say: Say, until: datetime | None = None
 ) -> bool:
-    """Out of all that is the agency's own, save the published versions.
+    """Take it out of all that is the agency's own, except the published versions.
 
-    The landing comes last and its calls last of all: they tell a run after a kill what is too old.
+    The order matters if the run is killed and begun again. Which calls are too old is read from the
+    calls in the landing. If these went first, the next run would no longer know whose decisions,
+    findings and worksheets must go as well. So the landing comes last, and its calls last of all.
+
+    Args:
+        agency: The agency.
+        removal: What is taken out.
+        reason: Kept in the audit register.
+        say: Is told what was taken out, line by line.
+        until: In UTC without a zone: what retention limits count from; by default, for each batch,
+            its own as_of.
 
     Returns:
-        Whether there was anything.
+        Whether anything was taken out.
+
+    Raises:
+        BusyError: BUILD-BUSY if a build or a training runs, which may be reading what goes.
     """
     name = agency.agency
     with take_lock(paths.published(name), name), take_lock(paths.weights(name), name):
         unfinished_mark(agency).touch()
+        # a dictionary is made in the order in which it is written here
         counts = {
-            "rows of files that people wrote": _from_people(agency, gone),
+            "rows of files that people wrote": _clean_files_of_people(agency, removal),
             "logs in frozen audit frames": erase_from_register(
-                name, gone.ids.get("call", ()), datetime.now(UTC).replace(tzinfo=None), reason
+                name,
+                removal.references.get("call", ()),
+                datetime.now(UTC).replace(tzinfo=None),
+                reason,
             ),
             "lines of worksheets": sum(
-                _from_sheet(file, gone) for file in sorted(paths.audit(name).glob("*/worksheets/*"))
+                _clean_sheet(file, removal)
+                for file in sorted(paths.audit(name).glob("*/worksheets/*"))
             ),
-            "versions of what was learnt": _from_weights(agency, gone),
-            **_from_landing(agency, gone, until),
+            "versions of what was learnt": _remove_weights(agency, removal),
+            **_clean_landing(agency, removal, until),
         }
     for what, count in counts.items():
         if count:
@@ -92,15 +114,20 @@ def take_out(
     return any(counts.values())
 
 
-def _from_people(agency: Agency, gone: Gone) -> int:
-    """Out of decisions and findings: source and newest batch go on being the same."""
+def _clean_files_of_people(agency: Agency, removal: Removal) -> int:
+    """Clean the decisions and the findings of audits.
+
+    These sources are the agency's own files, and so an erasure changes the source as well as the
+    batches. If the newest batch had all of the source before, it has all of it afterwards, and it
+    is marked so: the next extraction must not take the erasure for a change.
+    """
     count = 0
     for dataset in BY_PEOPLE:
         now = datetime.now(UTC)
         was_landed = is_source_unchanged(agency, dataset, Interval(now, now))
         about = [column.name for column in columns_that_take_row(dataset)]
         changed = sum(
-            _from_csv(file, gone, about)
+            _clean_csv(file, removal, about)
             for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
         )
         if changed and was_landed:
@@ -109,96 +136,107 @@ def _from_people(agency: Agency, gone: Gone) -> int:
     return count
 
 
-def _from_csv(file: Path, gone: Gone, about: Iterable[str]) -> int:
-    """Rows about what is gone; the others lose its name. Under a temporary name, then by rename."""
-    rows, kept, changed = read_csv_rows(file), [], 0
+def _clean_csv(file: Path, removal: Removal, about: Iterable[str]) -> int:
+    """Remove the rows about what goes, and its name from the other rows; returns how many changed.
+
+    Args:
+        file: A CSV file with a header; it is removed if no row is left.
+        removal: What is taken out.
+        about: The columns that say what a row is about.
+    """
+    rows = read_csv_rows(file)
+    kept: list[dict[str, str]] = []
+    changed = 0
     for row in rows:
-        if any(gone.has(row.get(name)) for name in about):
+        if any(removal.holds(row.get(name)) for name in about):
             changed += 1
             continue
-        kept.append({name: gone.without(text or "") for name, text in row.items()})
+        kept.append({name: removal.clean(text or "") for name, text in row.items()})
         changed += kept[-1] != row
     if changed and not kept:
         file.unlink()
     elif changed:
-        written = file.with_suffix(".next")
-        with written.open("w", newline="", encoding="utf-8") as handle:
-            out = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
-            out.writeheader()
-            out.writerows(kept)
-        written.replace(file)
+        with (
+            write_whole(file) as written,
+            written.open("w", newline="", encoding="utf-8") as handle,
+        ):
+            writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(kept)
     return changed
 
 
-def _from_sheet(file: Path, gone: Gone) -> int:
-    """Lines of a worksheet about what is gone; the others lose its name."""
+def _clean_sheet(file: Path, removal: Removal) -> int:
+    """Remove the lines of a worksheet about what goes, and its name from the others."""
     if file.suffix == ".csv":
-        return _from_csv(file, gone, ["call_reference"])
+        return _clean_csv(file, removal, ["call_reference"])
     if file.suffix != ".xlsx":
         return 0
     book, changed = load_workbook(file), 0
     for sheet in book:
+        # from the last row up, as each removed row moves those below it
         for number in range(sheet.max_row, 0, -1):
-            if gone.has(sheet.cell(number, 1).value):
+            if removal.holds(sheet.cell(number, 1).value):
                 sheet.delete_rows(number)
                 changed += 1
                 continue
             for cell in sheet[number]:
-                if isinstance(cell.value, str) and gone.without(cell.value) != cell.value:
-                    cell.value = gone.without(cell.value)
-                    cell.data_type = "s"  # text whatever it begins with, never a formula
+                if isinstance(cell.value, str) and removal.clean(cell.value) != cell.value:
+                    cell.value = removal.clean(cell.value)
+                    cell.data_type = "s"  # it stays text, whatever it begins with, never a formula
                     changed += 1
     if changed:
-        written = file.with_suffix(".next")
-        book.save(written)
-        written.replace(file)
+        with write_whole(file) as written:
+            book.save(written)
     return changed
 
 
-def _from_landing(agency: Agency, gone: Gone, until: datetime | None) -> dict[str, int]:
-    """Out of every batch; copies of the source that a killed extraction left go whole."""
-    total, copies = Forgotten(), 0
+def _clean_landing(agency: Agency, removal: Removal, until: datetime | None) -> dict[str, int]:
+    """Take it out of every batch; what a killed extraction left of the source is removed whole."""
+    total, leftovers = Forgotten(), 0
+    # false sorts before true: the calls come last, see `take_out`
     for dataset in sorted(agency.sources, key=lambda dataset: dataset == "calls"):
         home = paths.landing(agency.agency, dataset)
         if not home.is_dir():
             continue
         with wait_for_lock(home):
             for batch in batches_on_disk(agency, dataset):
-                # what people wrote of an expired call goes with it; the rest has its own limit
-                also = gone.also if dataset in BY_PEOPLE else ()
-                total += forget_in_batch(agency, batch, until or batch_as_of(batch), also)
-            for left in home.glob("*/.*/") if gone.wanted else ():
-                shutil.rmtree(left)
-                copies += 1
+                # What people wrote about an expired call goes with the call. Other datasets, such
+                # as crime records, have limits of their own.
+                hashes = removal.hashes if dataset in BY_PEOPLE else ()
+                total += forget_in_batch(agency, batch, until or batch_as_of(batch), hashes)
+            # They hold the source as it was fetched. Only an erasure must leave no byte anywhere.
+            for folder in home.glob("*/.*/") if removal.wanted else ():
+                shutil.rmtree(folder)
+                leftovers += 1
     return {
         "accepted rows of the landing": total.rows,
         "accepted rows that named it": total.names,
         "refused rows": total.refused,
-        "leftovers of killed extractions": copies,
+        "leftovers of killed extractions": leftovers,
     }
 
 
-def batch_as_of(batch: Batch) -> datetime:
-    return datetime.fromisoformat(batch.manifest["as_of"]).astimezone(UTC).replace(tzinfo=None)
+def _remove_weights(agency: Agency, removal: Removal) -> int:
+    """Remove versions that were learnt from an erased log, and what any version read in texts.
 
-
-def _from_weights(agency: Agency, gone: Gone) -> int:
-    """What was learnt from an erased log is learnt anew, and what was read in texts read anew."""
+    Both are made again from what is left.
+    """
     count = 0
-    if not any(gone.ids.values()):
+    if not any(removal.references.values()):
         return count
-    for kind in weights.KINDS:
+    for kind in KINDS:
         for folder in (paths.weights(agency.agency) / kind).glob("[!.]*/"):
             shutil.rmtree(folder / "readings", ignore_errors=True)
-            if _has_learnt_from(folder / "audited.parquet", gone):
+            if _has_learnt_from(folder / "audited.parquet", removal):
                 shutil.rmtree(folder)
                 count += 1
     return count
 
 
-def _has_learnt_from(file: Path, gone: Gone) -> bool:
+def _has_learnt_from(file: Path, removal: Removal) -> bool:
     if not file.is_file():
         return False
     with connect() as con:
         rows = con.execute("select call_id from read_parquet(?)", [str(file)]).fetchall()
-    return any(gone.has(call_id) for (call_id,) in rows)
+    return any(removal.holds(call_id) for (call_id,) in rows)

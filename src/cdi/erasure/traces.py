@@ -1,7 +1,8 @@
-"""Where something still stands: a search of the state folder that looks into what is packed.
+"""Search the state folder for what must be erased, also inside compressed files and databases.
 
-Every file is searched by its name and its bytes, and what gzip, zip (and so XLSX), Parquet, DuckDB
-and SQLite files hold packed. The encrypted originals of refused rows are decrypted for it.
+Each file is searched by its name and by its bytes. Files of gzip, zip (and so XLSX), Parquet,
+DuckDB and SQLite are opened and their content is searched; the encrypted originals of refused rows
+are decrypted for it.
 """
 
 import contextlib
@@ -21,20 +22,20 @@ from cryptography.fernet import InvalidToken
 from cdi import paths
 from cdi.agency.load import agency_names
 from cdi.keys import decrypt_text
-from cdi.sql import connect, ident
+from cdi.sql import connect, ident, literal
 
-# each agency has its own folder in these; what they hold of others is others'
+# In these folders each agency has a folder of its own.
 _BY_AGENCY = ("landing", "published", "weights", "decisions", "audit")
-# the simulated police's own systems, and keys
+# These are not searched: they stand for the simulated police's own systems, and hold the keys.
 EXEMPT = ("sources", "truth", "secrets")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for, whatever its case.
+    """What is looked for, in capitals and in small letters.
 
     Attributes:
-        names: References: whole words only, so that T-1 is not found in T-12.
+        names: Forms of references. Only whole words count, so that T-1 is not found in T-12.
         texts: Parts of texts.
     """
 
@@ -43,16 +44,18 @@ class Wanted:
 
     @property
     def pattern(self) -> re.Pattern[bytes]:
-        """All of it, in bytes; group 1 is what was found."""
-        names, texts = ("|".join(map(re.escape, sorted(some))) for some in (self.names, self.texts))
+        """A pattern of bytes that finds any of it; what was found is group 1."""
+        names, texts = (
+            "|".join(map(re.escape, sorted(words))) for words in (self.names, self.texts)
+        )
         whole = rf"(?<![0-9A-Za-z])(?:{names})(?![0-9A-Za-z])"
         return re.compile(f"(?i)({whole}{'|' + texts if texts else ''})".encode())
 
     def is_in(self, content: bytes | mmap.mmap) -> bool:
-        """Whether bytes hold any of it as it stands, in capitals or in small letters.
+        """Whether bytes hold any of it: as it is written here, all capitals or all small letters.
 
-        This is for what is long and packed: looking for literal bytes is a hundred times faster
-        than a pattern.
+        This is for long contents of packed files. Looking for literal bytes first is a hundred
+        times faster than the pattern; the pattern then only confirms that it is a whole word.
         """
         words = self.names | self.texts
         forms = {form.encode() for word in words for form in (word, word.upper(), word.lower())}
@@ -60,31 +63,40 @@ class Wanted:
         return has_any and self.pattern.search(content) is not None
 
 
-def files_of_agency(agency: str) -> Iterator[Path]:
-    """The files of the state folder that may hold something of an agency.
+def folders_of_agency(agency: str) -> list[Path]:
+    """List the folders of the state that are an agency's own."""
+    return [
+        paths.landing(agency, "calls").parent,
+        paths.published(agency),
+        paths.weights(agency),
+        paths.decisions(agency),
+        paths.audit(agency),
+    ]
 
-    Its own folders and what all share, without the simulated police's own systems and other
-    agencies' files: theirs may have the same number for something else.
+
+def files_of_agency(agency: str) -> Iterator[Path]:
+    """Find the files of the state folder that may hold something of an agency.
+
+    These are its own folders and what all agencies share. Other agencies' files are left out, as
+    another agency may use the same number for something else.
     """
     home = paths.home()
-    own = [
-        paths.landing(agency, "calls").parent, paths.published(agency), paths.weights(agency),
-        paths.decisions(agency), paths.audit(agency),
-    ]  # fmt: skip
-    own += [f for f in home.iterdir() if f.is_dir() and f.name not in (*_BY_AGENCY, *EXEMPT)]
+    shared = [f for f in home.iterdir() if f.is_dir() and f.name not in (*_BY_AGENCY, *EXEMPT)]
+    folders = folders_of_agency(agency) + shared
     others = {name for name in agency_names() if name != agency}
-    found = [f for folder in own for f in folder.rglob("*")]
-    for file in sorted({*found, *home.iterdir()}):
+    below = [file for folder in folders for file in folder.rglob("*")]
+    for file in sorted({*below, *home.iterdir()}):
+        # in shared folders, a file or folder of another agency begins with its name
         parts = {part.split(".")[0] for part in file.relative_to(home).parts}
         if file.is_file() and not file.is_symlink() and not parts & others:
             yield file
 
 
 def find_traces(agency: str, wanted: Wanted) -> Iterator[tuple[Path, str]]:
-    """The files that hold what is wanted, each with where in it.
+    """Find the files that hold what is wanted, each with the place in it.
 
     Args:
-        agency: Whose state.
+        agency: The agency whose files, and whose shared files, are searched.
         wanted: What is looked for.
     """
     for file in files_of_agency(agency):
@@ -94,58 +106,60 @@ def find_traces(agency: str, wanted: Wanted) -> Iterator[tuple[Path, str]]:
 
 
 def find_in_file(agency: str, file: Path, wanted: Wanted) -> str | None:
-    """Where in a file it stands; None if it does not."""
+    """Find the place in a file where it stands; None if the file does not hold it."""
     if wanted.pattern.search(str(file.relative_to(paths.home())).encode()):
         return "name of the file"
-    with contextlib.suppress(FileNotFoundError):  # a running Airflow removes files of its own
+    # A running Airflow may remove a file of its own between the listing and the search.
+    with contextlib.suppress(FileNotFoundError):
         if file.stat().st_size == 0:
             return None
-        with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, prot=mmap.PROT_READ) as seen:
-            packed = next((places for is_such, places in _PACKED if is_such(seen[:16])), None)
-            if wanted.is_in(seen) if packed else wanted.pattern.search(seen):
+        with (
+            file.open("rb") as handle,
+            mmap.mmap(handle.fileno(), 0, prot=mmap.PROT_READ) as content,
+        ):
+            search = next((search for is_such, search in _SEARCHES if is_such(content[:16])), None)
+            if wanted.is_in(content) if search else wanted.pattern.search(content):
                 return "bytes of the file"
-        return next(packed(agency, file, wanted), None) if packed else None
+        return next(search(agency, file, wanted), None) if search else None
     return None
 
 
-def _in_gzip(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
+def _search_gzip(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
     with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(file) as content:
         if wanted.is_in(content.read()):
             yield "content"
 
 
-def _in_zip(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
+def _search_zip(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
     with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
             if wanted.is_in(archive.read(name)):
                 yield f"member {name}"
 
 
-def _in_parquet(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
+def _search_parquet(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
     with connect() as con, contextlib.suppress(duckdb.Error):
-        con.execute(f"create view rows as from read_parquet('{_quoted(file)}')")
-        yield from _in_tables(con, agency, [("main", "rows")], wanted)
+        con.execute(f"create view rows as from read_parquet({literal(str(file))})")
+        yield from _search_tables(con, agency, [("main", "rows")], wanted)
 
 
-def _in_duckdb(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
+def _search_duckdb(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
     with connect(file, read_only=True) as con:
         tables = con.execute("select schema_name, table_name from duckdb_tables()").fetchall()
-        yield from _in_tables(con, agency, tables, wanted)
+        yield from _search_tables(con, agency, tables, wanted)
 
 
-def _quoted(file: Path) -> str:
-    return str(file).replace("'", "''")
-
-
-def _in_tables(
+def _search_tables(
     con: duckdb.DuckDBPyConnection,
     agency: str,
     tables: Iterable[tuple[str, str]],
     wanted: Wanted,
 ) -> Iterator[str]:
-    # RE2 cannot look behind; within one column's text this is the same
+    """Search each column of text of some tables; yields the first places that hold it."""
+    # DuckDB's regular expressions cannot look behind a place, as the pattern of `Wanted` does. So
+    # the character before a name is part of the match here, which finds the same columns.
     names, texts = (
-        "|".join(re.escape(word) for word in sorted(some)) for some in (wanted.names, wanted.texts)
+        "|".join(map(re.escape, sorted(words))) for words in (wanted.names, wanted.texts)
     )
     pattern = rf"(?i)(^|[^0-9a-z])({names})([^0-9a-z]|$)" + (f"|{texts}" if texts else "")
     for schema, table in tables:
@@ -164,18 +178,18 @@ def _in_tables(
                 yield f"{table}.{column}"
         if "original_encrypted" in columns:
             tokens = con.execute(f"select original_encrypted from {whole}").fetchall()
-            if any(_in_token(agency, token, wanted) for (token,) in tokens if token):
+            if any(_is_in_token(agency, token, wanted) for (token,) in tokens if token):
                 yield f"{table}.original_encrypted"
 
 
-def _in_token(agency: str, token: str, wanted: Wanted) -> bool:
+def _is_in_token(agency: str, token: str, wanted: Wanted) -> bool:
     try:
         return bool(wanted.pattern.search(decrypt_text(agency, token).encode()))
-    except InvalidToken:  # another key's
+    except InvalidToken:  # it was encrypted with a key that is no longer there
         return False
 
 
-def _in_sqlite(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
+def _search_sqlite(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as con:
         for table, column in sqlite_columns(con):
             for (value,) in con.execute(
@@ -187,7 +201,7 @@ def _in_sqlite(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
 
 
 def sqlite_columns(con: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Tables and columns of a SQLite file."""
+    """List the tables of a SQLite file with each of their columns."""
     tables = con.execute("select name from sqlite_master where type = 'table'").fetchall()
     return [
         (table, row[1])
@@ -196,11 +210,13 @@ def sqlite_columns(con: sqlite3.Connection) -> list[tuple[str, str]]:
     ]
 
 
-_Places = Callable[[str, Path, Wanted], Iterator[str]]
-_PACKED: Sequence[tuple[Callable[[bytes], bool], _Places]] = (
-    (lambda head: head.startswith(b"\x1f\x8b"), _in_gzip),
-    (lambda head: head.startswith(b"PK\x03\x04"), _in_zip),
-    (lambda head: head.startswith(b"PAR1"), _in_parquet),
-    (lambda head: head[8:12] == b"DUCK", _in_duckdb),
-    (lambda head: head.startswith(b"SQLite format 3"), _in_sqlite),
+# How the content of a packed file is searched, by the first bytes of the file: a name's ending may
+# be anything, e.g. where a killed process left a temporary file.
+_Search = Callable[[str, Path, Wanted], Iterator[str]]
+_SEARCHES: Sequence[tuple[Callable[[bytes], bool], _Search]] = (
+    (lambda head: head.startswith(b"\x1f\x8b"), _search_gzip),
+    (lambda head: head.startswith(b"PK\x03\x04"), _search_zip),
+    (lambda head: head.startswith(b"PAR1"), _search_parquet),
+    (lambda head: head[8:12] == b"DUCK", _search_duckdb),
+    (lambda head: head.startswith(b"SQLite format 3"), _search_sqlite),
 )

@@ -1,11 +1,12 @@
-"""Erasure and retention in their order: find, take out, clean, learn anew, publish, look again.
+"""Erase a reference, or what is too old: find, take out, clean, learn again, publish, look again.
 
-`erase_reference` takes a reference and its text out of landing, audits, decisions, what was learnt,
-logs and all kept versions, and leaves a tombstone (`cdi.landing.tombstones`) that keeps it out of later
-extractions. `remove_expired` takes out what is older than `retention_days` of agency.yaml. Both then
-publish a new version and remove the older ones. If either is killed in the middle, it can be run again.
+`erase_reference` takes a reference and its text out of the landing, the audits, the decisions, what
+was learnt, the logs and all kept versions. It leaves a tombstone (`cdi.landing.tombstones`), which
+keeps it out of later extractions. `remove_expired` takes out what is older than `retention_days` of
+agency.yaml. Both then publish a new version and remove the older ones. If either is killed in the
+middle, it can be run again.
 
-Not touched: ``sources/`` and ``truth/``, which stand for the simulated police's own systems.
+``sources/`` and ``truth/`` are not touched, as they stand for the simulated police's own systems.
 """
 
 import shutil
@@ -15,30 +16,29 @@ from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.version import plan_version, read_current
-from cdi.erasure import traces
 from cdi.erasure.look import expired_calls, wanted_of
 from cdi.erasure.shared import clean_shared_files
-from cdi.erasure.take_out import Gone, Say, take_out, unfinished_mark
-from cdi.erasure.traces import find_traces
+from cdi.erasure.take_out import Removal, Say, take_out, unfinished_mark
+from cdi.erasure.traces import EXEMPT, find_traces
 from cdi.errors import CdiError
 from cdi.landing.tombstones import add_tombstone, hash_references, read_hashes, things_of_reference
-from cdi.steps import train
 from cdi.steps.run import publish_new
 from cdi.steps.step import Step
+from cdi.steps.train import LEARN
 
 
 def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> None:
     """Erase a call or a crime record.
 
     Args:
-        agency: Whose.
+        agency: The agency that uses the reference.
         reference: As people type it.
         reason: Kept with the tombstone and in the audit register.
         say: Is told what was done, line by line.
 
     Raises:
-        CdiError: ERASE-REASON if the reason names it, ERASE-UNKNOWN if it stands nowhere and was
-            not erased before, ERASE-LEFT if a trace is left.
+        CdiError: ERASE-REASON if the reason names the reference, ERASE-UNKNOWN if no file holds it
+            and it was not erased before, ERASE-LEFT if a trace of it is left.
     """
     things = things_of_reference(agency, reference)
     wanted = wanted_of(agency, things)
@@ -57,24 +57,25 @@ def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> No
             f"{', '.join(sorted(wanted.names))})",
             "check the reference: a tombstone for a wrong one would keep a future log out",
         )
-    at = datetime.now(UTC).replace(microsecond=0)
-    add_tombstone(agency.agency, hashes, reason, at)
-    gone = Gone({thing: set(wanted.names) for thing in things}, wanted=wanted)
-    take_out(agency, gone, reason, say)
+    # The tombstone comes first. From here on, an extraction leaves the reference out, and a batch
+    # that is being checked meanwhile loses it when it is accepted.
+    add_tombstone(agency.agency, hashes, reason, datetime.now(UTC).replace(microsecond=0))
+    removal = Removal({thing: set(wanted.names) for thing in things}, wanted=wanted)
+    take_out(agency, removal, reason, say)
     clean_shared_files(agency, wanted, say)
     _publish_remaining(agency, say)
     left = dict(find_traces(agency.agency, wanted))
     if left:
-        told = "\n    ".join(f"{file}: {where}" for file, where in left.items())
+        lines = "\n    ".join(f"{file}: {place}" for file, place in left.items())
         raise CdiError(
             "ERASE-LEFT",
-            f"{len(left)} files still hold it:\n    {told}",
+            f"{len(left)} files still hold it:\n    {lines}",
             "remove these files or have their writer end, and run the same command again",
         )
     say(
-        f"nothing of it is left below {paths.home()}, also not packed "
+        f"nothing of it is left below {paths.home()}, nor in any compressed file there "
         f"({len(wanted.names)} forms of the reference and {len(wanted.texts)} parts of its text "
-        f"looked for; not in {', '.join(traces.EXEMPT)})"
+        f"were looked for, but not in {', '.join(EXEMPT)})"
     )
 
 
@@ -89,8 +90,8 @@ def remove_expired(agency: Agency, say: Say) -> bool:
         Whether anything was removed.
 
     Raises:
-        BusyError: BUILD-BUSY if a build runs. What was begun by then, or by a run that was killed,
-            the next one finishes.
+        BusyError: BUILD-BUSY if a build runs. The next run finishes what this one had begun, as it
+            does after a run that was killed.
     """
     limits = {name: source.retention_days for name, source in agency.sources.items()}
     if not any(limits.values()):
@@ -102,28 +103,31 @@ def remove_expired(agency: Agency, say: Say) -> bool:
     reason = f"retention: as of {until:%Y-%m-%d}"
     unfinished = unfinished_mark(agency)
     was_unfinished = unfinished.exists()
-    is_removed = take_out(agency, Gone({"call": calls}, hashes), reason, say, until)
+    is_removed = take_out(agency, Removal({"call": calls}, hashes), reason, say, until)
     if not is_removed and not was_unfinished:
         unfinished.unlink()
         say(f"nothing is older than its limit, as of {until:%Y-%m-%d}")
         return False
+    # Without hashes: retention_days keep expired rows out of later extractions. But the line counts
+    # as an erasure, so that a batch that is being checked meanwhile is looked through once more.
     add_tombstone(agency.agency, set(), reason, datetime.now(UTC).replace(microsecond=0))
     _publish_remaining(agency, say)
     return True
 
 
-# ---------------------------------------------------------------------- published versions
-
-
 def _publish_remaining(agency: Agency, say: Say) -> None:
-    """Publish a version of what is left, then remove all others."""
+    """Publish a version of what is left, then remove all others.
+
+    What was learnt is learnt again before: its newest version may be gone, or have seen what is
+    gone.
+    """
     name = agency.agency
     if read_current(name) is not None:
-        for kind, step in train.LEARN.items():
+        for kind, learn in LEARN.items():
             if (paths.weights(name) / kind).is_dir():
-                step(name)
+                learn(name)
         version = publish_new(name)
-        say(f"published {version}" if version else "the published version is without it already")
+        say(f"published {version}" if version else "the published version does not hold it")
     shutil.rmtree(paths.published(name) / ".next", ignore_errors=True)
     kept = (paths.published(name) / "current").resolve()
     removed = 0
@@ -133,11 +137,11 @@ def _publish_remaining(agency: Agency, say: Say) -> None:
             removed += 1
     unfinished_mark(agency).unlink(missing_ok=True)
     if removed:
-        say(f"{removed:>6,}  older published versions, which held it")
+        say(f"{removed:>6,}  older published versions, which may have held it")
 
 
 def retain(agency: str) -> Step:
-    """Remove what is older than the agency's limits; see `cdi.steps.retain.remove_expired`."""
-    told: list[str] = []
-    is_new = remove_expired(load_agency(agency), told.append)
-    return Step(is_new, "\n".join(f"- {line.strip()}" for line in told))
+    """Remove what is older than the agency's limits; see `remove_expired`."""
+    lines: list[str] = []
+    is_new = remove_expired(load_agency(agency), lines.append)
+    return Step(is_new, "\n".join(f"- {line.strip()}" for line in lines))
