@@ -1,1 +1,1 @@
-"""Publishing by one rename, and who may see which part of a version."""
+"""Publish a version by one rename, and say who may see which part of it."""

@@ -1,8 +1,8 @@
-"""What a published version shows in a browser, and the log of who looked at what is restricted.
+"""Read what a published version shows in a browser, and keep the log of who looked at what.
 
-`PARTS` is the fixed list of what is served; nothing else is. The restricted parts speak of single
-calls: each access is one line of ``access/<agency>.jsonl``, which only grows and is on the disk
-before the content leaves. The plugin `cdi_airflow.views` serves by both.
+Only the parts of `cdi.publish.parts` are shown. The restricted parts tell of single calls. So each
+look at one of them is written down before its content leaves, as a line of
+``access/<agency>.jsonl``, to which lines are only added. The plugin `cdi_airflow.views` uses both.
 """
 
 import json
@@ -17,7 +17,10 @@ from cdi.publish.parts import find_part
 
 
 def current_folder(agency: str) -> Path | None:
-    """The current version's own folder (the link followed once), or None."""
+    """Find the folder of the current version; None if there is none.
+
+    The link is followed once: all that is read below this folder is of one version.
+    """
     try:
         return (paths.published(agency) / "current").resolve(strict=True)
     except FileNotFoundError:
@@ -25,11 +28,11 @@ def current_folder(agency: str) -> Path | None:
 
 
 def read_part(version: Path, path: str) -> bytes | None:
-    """The content of a part's file; None if the version has none such.
+    """Read a file of a part; None if the version does not have it, or if it is not to be shown.
 
     Args:
         version: A version's own folder, from `current_folder`.
-        path: Below it.
+        path: The file, below this folder.
     """
     file = version / path
     try:
@@ -41,18 +44,18 @@ def read_part(version: Path, path: str) -> bytes | None:
 
 
 def refused_pages(agency: str, dataset: str) -> list[Path]:
-    """Pages of a dataset's refused batches, the newest first."""
-    found = (paths.landing(agency, dataset) / "refused").glob("*/validation.html")
-    return sorted(found, key=lambda page: page.parent.name, reverse=True)
+    """List the validation pages of a dataset's refused batches, the newest first."""
+    pages = (paths.landing(agency, dataset) / "refused").glob("*/validation.html")
+    return sorted(pages, key=lambda page: page.parent.name, reverse=True)
 
 
 def note_access(agency: str, who: str, what: str, version: str) -> None:
-    """Write one access down, on the disk when this returns.
+    """Write one access down; it is on the disk when this returns.
 
     Args:
-        agency: Whose data.
+        agency: The agency whose data is looked at.
         who: The user's name in Airflow.
-        what: Path below the version's folder.
+        what: The path below the version's folder.
         version: The version's name.
 
     Raises:
@@ -64,7 +67,8 @@ def note_access(agency: str, who: str, what: str, version: str) -> None:
     line = json.dumps({"at": now, "who": who, "what": what, "version": version}) + "\n"
     handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        # one call: lines of two processes never mix; a disk that is full takes part of it
+        # By one call, so that the lines of two processes never mix. A full disk may take only a
+        # part of the line.
         if os.write(handle, line.encode()) != len(line.encode()):
             raise OSError(f"{file} took only a part of the line")
         os.fsync(handle)
@@ -73,7 +77,7 @@ def note_access(agency: str, who: str, what: str, version: str) -> None:
 
 
 def read_access_log(agency: str) -> Iterator[dict[str, Any]]:
-    """What was looked at, oldest first."""
+    """Read what was looked at, oldest first."""
     file = paths.access(agency)
     if file.is_file():
         for line in file.read_text(encoding="utf-8").splitlines():

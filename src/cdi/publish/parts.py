@@ -1,25 +1,12 @@
-"""The parts of a published version: what each is, and who may see it."""
+"""The parts of a published version: what a whole version has, and who may see which part."""
 
 import re
 from dataclasses import dataclass
 
-WHOLE_VERSION = (
-    "recording.duckdb",
-    "report.html",
-    "matching.html",
-    "validation.html",
-    "dictionary.html",
-    "dbt_docs.html",
-    "worklist/index.html",
-    "worklist/worklist.csv",
-    "worklist/worklist.xlsx",
-    "open/open.duckdb",
-    "open/README.md",
-    "version.json",
-)
+# A whole version has these files too, which are for programs: no page shows them.
+NOT_SHOWN = ("recording.duckdb", "version.json", "open/open.duckdb", "open/README.md")
 
-
-# one segment of a path: nothing hidden, nothing that leads elsewhere
+# one segment of a path: it hides nothing and leads nowhere else
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 
 
@@ -28,11 +15,13 @@ class Part:
     """A part of a version that has a page or a download.
 
     Attributes:
-        path: Below the version's folder; a folder's name stands for all pages and sheets in it.
-        title: For people.
+        path: A file or a folder below the version's folder; a folder stands for all pages and
+            sheets in it.
+        title: Its name, for people.
         meaning: What is in it, in a sentence.
-        is_restricted: Whether it speaks of single calls.
+        is_restricted: Whether it tells of single calls.
         start: For a folder: the page to begin with.
+        sheets: For a folder: the downloads that it always has.
     """
 
     path: str
@@ -40,14 +29,20 @@ class Part:
     meaning: str
     is_restricted: bool = False
     start: str = ""
+    sheets: tuple[str, ...] = ()
 
     @property
     def link(self) -> str:
-        """Where people begin."""
+        """The page that people begin with."""
         return f"{self.path}/{self.start}" if self.start else self.path
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of this part that each whole version has."""
+        return (self.link, *(f"{self.path}/{sheet}" for sheet in self.sheets))
+
     def has(self, path: str) -> bool:
-        """Whether a path below the version's folder is of this part."""
+        """Whether a path below the version's folder belongs to this part."""
         if not self.start:
             return path == self.path
         pattern = rf"{re.escape(self.path)}/(?:{_SEGMENT}/)*{_SEGMENT}\.(?:html|csv|xlsx)"
@@ -62,6 +57,7 @@ PARTS = (
         "Logs that appear to report a crime and have no record, a page for each; as a sheet too.",
         is_restricted=True,
         start="index.html",
+        sheets=("worklist.csv", "worklist.xlsx"),
     ),
     Part("matching.html", "Match report", "How calls and crime records were linked, how surely."),
     Part("validation.html", "Data quality", "What each data-quality rule found."),
@@ -71,5 +67,10 @@ PARTS = (
 
 
 def find_part(path: str) -> Part | None:
-    """The part that a path belongs to; None if the list has no such path."""
+    """Find the part that a path belongs to; None if the path is not to be shown."""
     return next((part for part in PARTS if part.has(path)), None)
+
+
+def list_files_of_whole_version() -> list[str]:
+    """List the files that each published version has, below its folder."""
+    return [*NOT_SHOWN, *(file for part in PARTS for file in part.files)]

@@ -1,7 +1,7 @@
-"""Publishing: by rename, so that readers never wait and never see a half-built state (design 5.9).
+"""Publish by a rename: readers never wait and never see a half-built version (design 5.9).
 
-``published/<agency>/versions/<id>/`` holds ``recording.duckdb`` (read-only), the pages, sheets
-and extracts of `PARTS` and ``version.json``; ``current`` is a symbolic link, swapped by one rename.
+``published/<agency>/versions/<id>/`` holds a version, read-only; `cdi.publish.parts` lists its
+files. ``current`` is a symbolic link to the newest version, replaced by one rename.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 from cdi import paths
 from cdi.build.version import Version
 from cdi.errors import BuildError
-from cdi.publish.parts import WHOLE_VERSION
+from cdi.publish.parts import list_files_of_whole_version
 
 KEPT_VERSIONS = 5
 
@@ -25,7 +25,7 @@ def publish_folder(version: Version) -> Path:
         The published version's folder.
 
     Raises:
-        BuildError: PUBLISH-INCOMPLETE if a part is missing or the file was not closed; the
+        BuildError: PUBLISH-INCOMPLETE if a file is missing or DuckDB's file was not closed; the
             published version is untouched.
     """
     _check_complete(version)
@@ -36,37 +36,41 @@ def publish_folder(version: Version) -> Path:
         if file.is_file():
             file.chmod(0o444)
     if target.exists():
-        # the same version was published before and its link removed: equal by construction
+        # The same version was published before, and only the link to it was removed. Both are
+        # equal, as their fingerprint is; the older one is removed with the other old versions.
         target.rename(target.with_name(f".{target.name}.old"))
     version.folder.rename(target)
+    # A link cannot be changed in one go, but another can be renamed over it.
     link = home / ".current.new"
     link.unlink(missing_ok=True)
     link.symlink_to(Path("versions") / version.name)
     link.replace(home / "current")
-    _prune(home, version.name)
+    _remove_old_versions(home, version.name)
     return target
 
 
 def _check_complete(version: Version) -> None:
-    missing = [part for part in WHOLE_VERSION if not (version.folder / part).is_file()]
-    if missing:
-        raise _incomplete(version, f"{', '.join(missing)} missing")
-    logs = [file.name for file in version.folder.glob("*.wal")]
-    if logs:
-        raise _incomplete(version, f"{logs[0]} shows that the file was not closed")
+    """Refuse a version that lacks a file, or whose DuckDB file was not closed."""
+    problems = [
+        f"{file} is missing"
+        for file in list_files_of_whole_version()
+        if not (version.folder / file).is_file()
+    ]
+    # what DuckDB has not yet moved from its write-ahead log to the file, no reader would see
+    problems += [
+        f"{file.name} shows that the file was not closed" for file in version.folder.glob("*.wal")
+    ]
+    if problems:
+        raise BuildError(
+            "PUBLISH-INCOMPLETE",
+            f"{version.folder} is not a complete build of {version.name}: {', '.join(problems)}",
+            "run the build again; the published version is untouched",
+        )
 
 
-def _incomplete(version: Version, why: str) -> BuildError:
-    return BuildError(
-        "PUBLISH-INCOMPLETE",
-        f"{version.folder} is not a complete build of {version.name}: {why}",
-        "run the build again; the published version is untouched",
-    )
-
-
-def _prune(home: Path, version: str) -> None:
-    """Keep the newest versions; open readers keep what they have open."""
-    others = [f for f in (home / "versions").iterdir() if f.name != version]
+def _remove_old_versions(home: Path, version: str) -> None:
+    """Keep the newest versions; who reads a removed one goes on reading what is open."""
+    others = [folder for folder in (home / "versions").iterdir() if folder.name != version]
     newest = sorted(others, key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
     for folder in others:
         if folder.name.startswith(".") or folder not in newest[: KEPT_VERSIONS - 1]:

@@ -11,25 +11,30 @@ from typer.testing import CliRunner
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.cli import app
-from cdi.publish import parts
 from cdi.publish.access import current_folder, note_access, read_access_log, read_part
-from cdi.publish.parts import find_part
+from cdi.publish.parts import PARTS, find_part
 
 
 @pytest.fixture
 def version(state: Path) -> Path:
-    """A published version with a page, a folder of pages and what is nobody's to see."""
+    """A published version with a page, a folder of pages and files that nobody may see."""
     folder = paths.published("a") / "versions" / "v1"
     (folder / "worklist" / "logs").mkdir(parents=True)
-    for name in ("report.html", "worklist/index.html", "worklist/logs/T-1.html", "version.json",
-                 "recording.duckdb", "worklist/.hidden.html"):  # fmt: skip
+    for name in (
+        "report.html",
+        "worklist/index.html",
+        "worklist/logs/T-1.html",
+        "version.json",
+        "recording.duckdb",
+        "worklist/.hidden.html",
+    ):
         (folder / name).write_text(name, encoding="utf-8")
     (folder / "worklist" / "out.html").symlink_to(state / "secret.html")
     (state / "secret.html").write_text("secret", encoding="utf-8")
     (paths.published("a") / "current").symlink_to(Path("versions") / "v1")
-    found = current_folder("a")
-    assert found is not None
-    return found
+    current = current_folder("a")
+    assert current is not None
+    return current
 
 
 def test_a_listed_part_is_read(version: Path) -> None:
@@ -41,22 +46,34 @@ def test_a_listed_part_is_read(version: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["version.json", "recording.duckdb", "", "worklist", "worklist/", "worklist/.hidden.html",
-     "../v1/report.html", "worklist/../report.html", "worklist/../../../secret.html",
-     "/etc/passwd", "worklist/out.html", "report.html/", "worklist//index.html",
-     "worklist/index.html\n"],
-)  # fmt: skip
+    [
+        "version.json",
+        "recording.duckdb",
+        "",
+        "worklist",
+        "worklist/",
+        "worklist/.hidden.html",
+        "../v1/report.html",
+        "worklist/../report.html",
+        "worklist/../../../secret.html",
+        "/etc/passwd",
+        "worklist/out.html",
+        "report.html/",
+        "worklist//index.html",
+        "worklist/index.html\n",
+    ],
+)
 def test_nothing_else_is_read(version: Path, path: str) -> None:
     assert read_part(version, path) is None
 
 
 def test_what_speaks_of_single_calls_is_restricted() -> None:
-    restricted = {part.path for part in parts.PARTS if part.is_restricted}
+    restricted = {part.path for part in PARTS if part.is_restricted}
     assert restricted == {"worklist"}
     for path in ("worklist/index.html", "worklist/worklist.xlsx", "worklist/worklist.csv"):
-        found = find_part(path)
-        assert found is not None
-        assert found.is_restricted
+        part = find_part(path)
+        assert part is not None
+        assert part.is_restricted
 
 
 def test_an_agency_without_a_version_has_none(state: Path) -> None:
@@ -72,22 +89,24 @@ def test_the_access_log_only_grows_and_is_its_owners_alone(state: Path) -> None:
     assert file.read_bytes().startswith(first)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    found = list(read_access_log("a"))
-    assert [(e["who"], e["what"], e["version"]) for e in found] == [
-        ("ada", "worklist/index.html", "v1"), ("bo", "worklist/worklist.csv", "v1"),
-    ]  # fmt: skip
-    at = datetime.fromisoformat(found[0]["at"])
+    entries = list(read_access_log("a"))
+    assert [(entry["who"], entry["what"], entry["version"]) for entry in entries] == [
+        ("ada", "worklist/index.html", "v1"),
+        ("bo", "worklist/worklist.csv", "v1"),
+    ]
+    at = datetime.fromisoformat(entries[0]["at"])
     assert before <= at <= datetime.now(UTC)
 
 
 def test_the_command_line_tells_who_looked_at_what(sample: Agency) -> None:
     note_access("sample", "ada", "worklist/index.html", "v1")
     note_access("sample", "bo", "worklist/worklist.csv", "v1")
-    told = CliRunner().invoke(app, ["access", "sample"])
-    assert told.exit_code == 0
-    assert [line.split("  ")[1:] for line in told.stdout.splitlines()] == [
-        ["ada", "v1", "worklist/index.html"], ["bo", "v1", "worklist/worklist.csv"],
-    ]  # fmt: skip
+    result = CliRunner().invoke(app, ["access", "sample"])
+    assert result.exit_code == 0
+    assert [line.split("  ")[1:] for line in result.stdout.splitlines()] == [
+        ["ada", "v1", "worklist/index.html"],
+        ["bo", "v1", "worklist/worklist.csv"],
+    ]
 
 
 def test_a_name_cannot_forge_a_line(state: Path) -> None:
