@@ -1,12 +1,14 @@
 """The link job beside the same job in other tools: same input, same answer, own processes.
 
-The job: from the landing's Parquet of a simulated force-year (calls, their entries, crime records)
-to the table of links, by the whole ladder of dbt_project/models/linkage, with weights given. Ours
-runs twice: the compiled models by plain DuckDB, and by dbt. Each other tool has a hand-written port
-(link_<tool>.py) in .venv-bench. The answers are compared link by link.
+The job leads from the landing's Parquet of a simulated force-year (calls, their entries, crime
+records) to the table of links, by the whole ladder of dbt_project/models/linkage; the weights are
+given. Our own models run twice: by plain DuckDB, and by dbt. polars has a port that was written by
+hand (`link_polars.py`), and its answer is compared with ours link by link. Splink
+(`splink_links.py`) links only the records that no reference links, and is compared with the truth.
+Both run in an environment of their own, .venv-bench.
 
 Input and answers stay in ``<state>/bench/link``; figures go to ``<state>/bench/results.json`` and
-``<state>/bench/link_job.json``. SEED=, ROUNDS=, TOOLS='polars pandas' choose; PySpark needs Java.
+``<state>/bench/link_job.json``. SEED= chooses the force, ROUNDS= how often each tool runs.
 """
 
 import json
@@ -24,6 +26,7 @@ from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.build.inputs import open_landing
 from cdi.build.version import plan_version
+from cdi.files import read_json, write_json
 from cdi.landing.batches import accepted_batches
 from cdi.local.run import default_interval
 from cdi.sql import connect, fetch_dicts
@@ -35,11 +38,10 @@ from cdi_force.generate import ensure_force
 BENCH = Path(__file__).parent
 PYTHON = BENCH.parent / ".venv-bench" / "bin" / "python"
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
-PORTS = ("polars", "pandas", "recordlinkage", "pyspark")
-TOOLS = os.environ.get("TOOLS", " ".join(PORTS)).split()
 DATASETS = ("calls", "log_actions", "crime_records")
 MODEL = "int_linkage__links"
-# what the ports read besides the landing; the weights are the agency's own, or those shipped
+# What the port reads besides the landing. The weights are the agency's own if it has learnt any,
+# and otherwise those that are shipped.
 TABLES = {
     **{name: f"from codes.{name}" for name in ("call_types", "closures", "offences")},
     "rulesets": "from rules.rulesets",
@@ -47,19 +49,31 @@ TABLES = {
     "select comparison, level, weight from rules.default_link_weights "
     "where not exists (from landing.link_weights)",
 }
-OURS, WITH_DBT = "links, force-year: DuckDB", "links, force-year: DuckDB with dbt"
+OURS = "links, force-year: DuckDB"
 
 
-def home() -> Path:
+def job_folder() -> Path:
     """Folder of the job's input and answers."""
     return paths.home() / "bench" / "link"
 
 
-# ---------------------------------------------------------------------- the job's input
+def input_folder() -> Path:
+    """Folder of the Parquet files that the port reads."""
+    return job_folder() / "input"
 
 
-def land() -> None:
-    """The landing of the force-year and the weights learnt from it, unless they are there."""
+def prepared_file() -> Path:
+    """The file that our two runs start from: views over the landing, code maps, rules."""
+    return job_folder() / "prepared" / "recording.duckdb"
+
+
+def answer_file(tool: str) -> Path:
+    """The links that a tool found."""
+    return job_folder() / f"{tool}.parquet"
+
+
+def land_force_year() -> None:
+    """Land the force-year and learn the weights from it, unless that has been done."""
     ensure_force(print)
     agency = load_agency(paths.SIMULATED)
     for dataset in DATASETS:
@@ -69,134 +83,130 @@ def land() -> None:
     learn_links(agency.agency)
 
 
-def prepare() -> dict[str, int]:
+def prepare_input() -> dict[str, int]:
     """Write what the tools read: Parquet of the landing, small tables, and the models' SQL.
 
     Returns:
-        Rows of the job.
+        Number of rows of each dataset.
     """
-    shutil.rmtree(home(), ignore_errors=True)
-    inputs = home() / "input"
-    inputs.mkdir(parents=True)
-    prepared().parent.mkdir()
-    planned = plan_version(load_agency(paths.SIMULATED))
+    shutil.rmtree(job_folder(), ignore_errors=True)
+    input_folder().mkdir(parents=True)
+    prepared_file().parent.mkdir()
+    version = plan_version(load_agency(paths.SIMULATED))
     rows = {}
     for dataset in DATASETS:
         (batch,) = accepted_batches(paths.SIMULATED, dataset)
-        (inputs / f"{dataset}.parquet").symlink_to(batch.rows)
+        (input_folder() / f"{dataset}.parquet").symlink_to(batch.rows)
         rows[dataset] = int(batch.manifest["accepted"])
-    with connect(prepared()) as con:
-        open_landing(con, planned)
-    dbt("seed", prepared())
-    dbt("compile", prepared(), "--select", f"+{MODEL}")
-    (home() / "models.json").write_text(json.dumps(_models(), indent=2), encoding="utf-8")
-    with connect(prepared(), read_only=True) as con:
+    with connect(prepared_file()) as con:
+        open_landing(con, version)
+    run_dbt("seed", prepared_file())
+    run_dbt("compile", prepared_file(), "--select", f"+{MODEL}")
+    write_json(job_folder() / "models.json", read_compiled_models())
+    with connect(prepared_file(), read_only=True) as con:
         for name, query in TABLES.items():
-            con.execute(f"copy ({query}) to $file", {"file": str(inputs / f"{name}.parquet")})
+            con.execute(
+                f"copy ({query}) to $file", {"file": str(input_folder() / f"{name}.parquet")}
+            )
     return rows
 
 
-def prepared() -> Path:
-    """The file that our two runs start from: views over the landing, code maps, rules."""
-    return home() / "prepared" / "recording.duckdb"
-
-
-def dbt(command: str, file: Path, *options: str) -> None:
+def run_dbt(command: str, file: Path, *options: str) -> None:
     """Run dbt in a process of its own."""
     subprocess.run(
-        dbt_command(command, *options), env=dbt_env(file), check=True, capture_output=True
+        dbt_command(command, *options),
+        env={**os.environ, **dbt_environment(file)},
+        check=True,
+        capture_output=True,
     )
 
 
 def dbt_command(command: str, *options: str) -> list[str]:
-    """A dbt command line of this project."""
-    target = str(home() / "dbt")
+    """A dbt command line for this project."""
+    target = str(job_folder() / "dbt")
     return [
-        sys.executable, "-m", "dbt.cli.main", "--quiet", "--log-path", target, command,
-        "--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT),
-        "--target-path", target, *options,
-    ]  # fmt: skip
-
-
-def dbt_env(file: Path) -> dict[str, str]:
-    """Where dbt works."""
-    return {**os.environ, "CDI_BUILD_FILE": str(file)}
-
-
-def _models() -> list[dict[str, str]]:
-    """The compiled models in an order that dbt could have chosen."""
-    nodes = json.loads((home() / "dbt" / "manifest.json").read_text(encoding="utf-8"))["nodes"]
-    ordered: list[str] = []
-
-    def visit(node: str) -> None:
-        if node.startswith("model.") and node not in ordered:
-            for needed in nodes[node]["depends_on"]["nodes"]:
-                visit(needed)
-            ordered.append(node)
-
-    visit(f"model.cdi.{MODEL}")
-    return [
-        {
-            "relation": nodes[n]["relation_name"],
-            "schema": nodes[n]["schema"],
-            "kind": nodes[n]["config"]["materialized"],
-            "sql": nodes[n]["compiled_code"],
-        }
-        for n in ordered
+        *(sys.executable, "-m", "dbt.cli.main", "--quiet", "--log-path", target, command),
+        *("--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT)),
+        *("--target-path", target),
+        *options,
     ]
 
 
-# ---------------------------------------------------------------------- runs
+def dbt_environment(file: Path) -> dict[str, str]:
+    """The variable that names the file in which dbt works."""
+    return {"CDI_BUILD_FILE": str(file)}
 
 
-def fresh(name: str) -> Path:
-    """A copy of the prepared file for one run."""
-    file = home() / name / "recording.duckdb"
+def read_compiled_models() -> list[dict[str, str]]:
+    """The compiled models, each after all that it reads, as dbt would run them."""
+    nodes = read_json(job_folder() / "dbt" / "manifest.json")["nodes"]
+    ordered: list[str] = []
+
+    def visit_model(node: str) -> None:
+        if node.startswith("model.") and node not in ordered:
+            for needed in nodes[node]["depends_on"]["nodes"]:
+                visit_model(needed)
+            ordered.append(node)
+
+    visit_model(f"model.cdi.{MODEL}")
+    return [
+        {
+            "relation": nodes[name]["relation_name"],
+            "schema": nodes[name]["schema"],
+            "kind": nodes[name]["config"]["materialized"],
+            "sql": nodes[name]["compiled_code"],
+        }
+        for name in ordered
+    ]
+
+
+def copy_prepared_file(run: str) -> Path:
+    """Copy the prepared file for one run, so that each run begins from the same state."""
+    file = job_folder() / run / "recording.duckdb"
     shutil.rmtree(file.parent, ignore_errors=True)
     file.parent.mkdir(parents=True)
-    shutil.copy(prepared(), file)
+    shutil.copy(prepared_file(), file)
     return file
 
 
-def run_ours() -> results.Cost:
-    """The compiled models, by plain DuckDB."""
-    return results.run([
-        sys.executable, str(BENCH / "link_sql.py"),
-        str(fresh("sql")), str(home() / "models.json"), str(answer("sql")),
-    ])  # fmt: skip
+def measure_duckdb() -> results.Cost:
+    """Run the compiled models by plain DuckDB."""
+    script, models = str(BENCH / "link_sql.py"), str(job_folder() / "models.json")
+    file = str(copy_prepared_file("sql"))
+    return results.run([sys.executable, script, file, models, str(answer_file("sql"))])
 
 
-def run_dbt() -> results.Cost:
-    """The same models, by dbt; its start and its reading of the project are part of it."""
-    file = fresh("dbt-run")
-    cost = results.run(dbt_command("run", "--select", f"+{MODEL}"), dbt_env(file))
+def measure_dbt() -> results.Cost:
+    """Run the same models by dbt; its start and its reading of the project are measured too."""
+    file = copy_prepared_file("dbt-run")
+    cost = results.run(dbt_command("run", "--select", f"+{MODEL}"), dbt_environment(file))
     with connect(file, read_only=True) as con:
-        con.execute(f"copy linkage.{MODEL} to $file", {"file": str(answer("dbt"))})
+        con.execute(f"copy linkage.{MODEL} to $file", {"file": str(answer_file("dbt"))})
     return cost
 
 
-def run_port(tool: str) -> results.Cost:
-    """The port to another tool."""
-    return results.run(
-        [str(PYTHON), str(BENCH / f"link_{tool}.py"), str(home() / "input"), str(answer(tool))]
-    )
+def measure_polars() -> results.Cost:
+    """Run the port to polars."""
+    script = str(BENCH / "link_polars.py")
+    return results.run([str(PYTHON), script, str(input_folder()), str(answer_file("polars"))])
 
 
-def run_splink() -> results.Cost:
-    """Splink on the records that no reference links; their candidates are given to it."""
-    file = home() / "sql" / "recording.duckdb"
-    return results.run(
-        [str(PYTHON), str(BENCH / "splink_links.py"), str(file), str(answer("splink"))]
-    )
+def measure_splink() -> results.Cost:
+    """Run Splink on the records that no reference links; it is given their candidates."""
+    script, file = str(BENCH / "splink_links.py"), job_folder() / "sql" / "recording.duckdb"
+    return results.run([str(PYTHON), script, str(file), str(answer_file("splink"))])
 
 
-def answer(tool: str) -> Path:
-    """The links that a tool found."""
-    return home() / f"{tool}.parquet"
+RUNS = {
+    OURS: measure_duckdb,
+    "links, force-year: DuckDB with dbt": measure_dbt,
+    "links, force-year: polars": measure_polars,
+    "links, force-year: Splink, only what no reference links": measure_splink,
+}
 
 
-def compare(tool: str) -> dict[str, Any]:
-    """How a port's answer differs from ours, link by link."""
+def compare_answers(tool: str) -> dict[str, Any]:
+    """Count how a tool's answer differs from that of plain DuckDB, link by link."""
     with connect() as con:
         return fetch_dicts(
             con,
@@ -211,22 +221,23 @@ def compare(tool: str) -> dict[str, Any]:
             from read_parquet($ours) as ours
             full join read_parquet($theirs) as theirs using (crime_record_id)
             """,
-            {"ours": str(answer("sql")), "theirs": str(answer(tool))},
+            {"ours": str(answer_file("sql")), "theirs": str(answer_file(tool))},
         )[0]
 
 
-def against_truth() -> dict[str, dict[str, float]]:
-    """Of the crimes that no reference links: precision and recall, ours and Splink's."""
-    with connect(home() / "sql" / "recording.duckdb", read_only=True) as con:
-        rows = fetch_dicts(con, TRUTH, {
+def compare_with_truth() -> dict[str, dict[str, float]]:
+    """Precision and recall on the crimes that no reference links, of our ladder and of Splink."""
+    with connect(job_folder() / "sql" / "recording.duckdb", read_only=True) as con:
+        files = {
             "crimes": str(paths.truth() / "crimes.parquet"),
             "logs": str(paths.truth() / "logs.parquet"),
-            "splink": str(answer("splink")),
-        })  # fmt: skip
+            "splink": str(answer_file("splink")),
+        }
+        rows = fetch_dicts(con, TRUTH, files)
     return {row.pop("linker"): row for row in rows}
 
 
-# a call found counts as its incident's first log, which the truth names
+# The truth names the first log of an incident, so a call that was found counts as that log.
 TRUTH = """
     with due as (
         select crime_id, call_id from read_parquet($crimes)
@@ -257,49 +268,46 @@ TRUTH = """
 """
 
 
-def median(costs: list[results.Cost]) -> results.Cost:
+def choose_median(costs: list[results.Cost]) -> results.Cost:
     """The run of median wall time."""
     wall = statistics.median_low(cost.wall_s for cost in costs)
     return next(cost for cost in costs if cost.wall_s == wall)
 
 
-def main() -> None:
-    """Measure in turns, compare, print and keep the figures."""
-    variant = Variant(paths.DEFAULT_SCENARIO, 12, int(os.environ.get("SEED") or 1))
-    tools = list(TOOLS)
-    if "pyspark" in tools and not shutil.which("java"):
-        print("pyspark left out: it needs Java 17 or newer on the PATH, and there is no `java`")
-        tools.remove("pyspark")
-    with variant.selected():
-        land()
-        rows = prepare()
-        kept = measure(rows, tools)
-        differences = {tool: compare(tool) for tool in ("dbt", *tools)}
-        leftovers = against_truth()
-    told = json.dumps(
-        {"results": kept, "differences": differences, "leftovers": leftovers}, indent=2
-    )
-    results.file().with_name("link_job.json").write_text(told + "\n", encoding="utf-8")
-    print(told)
+def measure_all(rows: dict[str, int]) -> list[dict[str, Any]]:
+    """Run all tools in turns, round by round, so that other work on the machine hits all alike.
 
+    Args:
+        rows: Number of rows of each dataset.
 
-def measure(rows: dict[str, int], tools: list[str]) -> list[dict[str, Any]]:
-    """Run all in turns, round by round; the results as kept."""
-    runs = {
-        OURS: run_ours,
-        WITH_DBT: run_dbt,
-        **{f"links, force-year: {t}": lambda tool=t: run_port(tool) for t in tools},
-        "links, force-year: Splink, only what no reference links": run_splink,
-    }
-    costs: dict[str, list[results.Cost]] = {name: [] for name in runs}
-    for n in range(ROUNDS):
-        for name, run in runs.items():
-            costs[name].append(run())
-            print(f"round {n + 1} of {ROUNDS}: {name}: {costs[name][-1].wall_s:.2f} s", flush=True)
+    Returns:
+        The results as they were kept.
+    """
+    costs: dict[str, list[results.Cost]] = {name: [] for name in RUNS}
+    for number in range(ROUNDS):
+        for name, measure in RUNS.items():
+            cost = measure()
+            costs[name].append(cost)
+            print(f"round {number + 1} of {ROUNDS}: {name}: {cost.wall_s:.2f} s", flush=True)
     return [
-        results.keep(name, rows, median(costs[name]), None if name == OURS else OURS)
-        for name in runs
+        results.keep(name, rows, choose_median(costs[name]), None if name == OURS else OURS)
+        for name in RUNS
     ]
+
+
+def main() -> None:
+    """Measure, compare, print and keep the figures."""
+    variant = Variant(paths.DEFAULT_SCENARIO, 12, int(os.environ.get("SEED") or 1))
+    with variant.selected():
+        land_force_year()
+        rows = prepare_input()
+        figures = {
+            "results": measure_all(rows),
+            "differences": {tool: compare_answers(tool) for tool in ("dbt", "polars")},
+            "leftovers": compare_with_truth(),
+        }
+    write_json(results.file().with_name("link_job.json"), figures)
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":
