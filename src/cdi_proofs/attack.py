@@ -6,9 +6,10 @@ programme (HiGHS, by SciPy) for the least and the most that all published figure
 **recovered** if that leaves one whole number, and **told small** if all that it leaves is from 1 to
 4: then he knows what withholding was to hide.
 
-He knows the rule too: nothing is withheld but for a small count. So among withheld counts that hang
-together by sums at least one is small, and one that stands alone is small itself. Nothing is shared
-with the code that withholds.
+He knows the rule too: a count is withheld only if it is small, or to protect a small one. So among
+withheld counts that are tied together by sums at least one is small, and a count that is tied to no
+other is small itself. No code is shared with the code that withholds: a mistake there would
+otherwise be made here too, and stay unseen.
 """
 
 from collections import defaultdict
@@ -29,16 +30,18 @@ from cdi.errors import CdiError
 from cdi.sql import connect, fetch_dicts
 
 ALL = "all"
-SHOWN = ("due", "recorded", "missed")
-PARTS_OF = {"due": ("recorded", "missed"), "missed": ("unrecorded", "wrongly_cancelled")}
-CLASS_OF = {"rape": "sexual_offences", "domestic_abuse": ALL}
-REST = "not_"  # before a class: what is left of its group, never shown
-EXPLORED = 40  # programmes in random directions: most counts need none of their own then
-NEAR = 1e-6
-MOST = 1_000_000  # no count of a quarter is larger
+MEASURES = ("due", "recorded", "missed")
+PARTS_OF_MEASURE = {"due": ("recorded", "missed"), "missed": ("unrecorded", "wrongly_cancelled")}
+GROUP_OF_CLASS = {"rape": "sexual_offences", "domestic_abuse": ALL}
+REMAINDER = "not_"  # before the name of a class: the rest of its group, which is never shown
+# How many tables are looked for in random directions before any count is looked at by itself: most
+# counts need no search of their own then.
+RANDOM_SEARCHES = 40
+TOLERANCE = 1e-6
+LARGEST = 1_000_000  # no count of a quarter is larger
 Floats = NDArray[np.float64]
-Say = Callable[[int, int], None]
-Row = tuple[dict[int, float], float]  # factors of the unknown counts, and what they sum to
+SayProgress = Callable[[int, int], None]
+Equation = tuple[dict[int, float], float]  # factors of the unknown counts, and what they sum to
 
 
 class Cell(NamedTuple):
@@ -58,8 +61,8 @@ class Cell(NamedTuple):
 
     @property
     def hides_zero(self) -> bool:
-        """Whether 0 of it is withheld too, as a small count is."""
-        return self.part != ALL or self.measure in PARTS_OF["missed"]
+        """Whether 0 is withheld too, as a small count is."""
+        return self.part != ALL or self.measure in PARTS_OF_MEASURE["missed"]
 
 
 @dataclass
@@ -69,7 +72,7 @@ class Extract:
     Attributes:
         counts: Each count; None if it is withheld.
         rates: Rates of the standard ruleset, by the cell of what is due.
-        smallest: Counts from 1 to one less are withheld, by its own word.
+        smallest: Counts from 1 to one less are withheld, as the folder itself says.
     """
 
     counts: dict[Cell, int | None] = field(default_factory=dict)
@@ -82,10 +85,10 @@ class Findings:
     """What an attack found.
 
     Attributes:
-        counts: Counts published or withheld.
+        counts: All counts, published or withheld.
         withheld: Those that were withheld, in one release at least.
-        recovered: Those of them that are known now.
-        told_small: Those of them that are known to be small.
+        recovered: Those of the withheld whose value is known now.
+        told_small: Those of the withheld that are known to be small.
         changed: Counts that two releases show differently.
     """
 
@@ -96,7 +99,7 @@ class Findings:
     changed: list[Cell]
 
     def figures(self) -> dict[str, int]:
-        """Numbers of each."""
+        """How many there are of each."""
         return {
             "cells": len({cell[:4] for cell in self.counts if cell.is_interior}),
             "counts": len(self.counts),
@@ -108,91 +111,103 @@ class Findings:
 
 
 def read_open_folder(folder: Path) -> Extract:
-    """All that an open folder shows."""
-    found = Extract()
+    """Read all that an open folder shows.
+
+    Args:
+        folder: The folder ``open/`` of a version.
+    """
+    extract = Extract()
     with connect(folder / "open.duckdb", read_only=True) as con:
         for row in fetch_dicts(con, "from crimes"):
             place = (row["quarter"], row["month"], row["district"], row["offence_group"], ALL)
-            _take(found, place, row, *SHOWN)
+            _add_counts(extract, place, row, *MEASURES)
         for row in fetch_dicts(con, "from missed_crimes"):
             place = (row["quarter"], ALL, ALL, row["offence_group"], ALL)
-            _take(found, place, row, "missed", "unrecorded", "wrongly_cancelled")
+            _add_counts(extract, place, row, "missed", "unrecorded", "wrongly_cancelled")
         for row in fetch_dicts(con, "from sensitive_classes"):
-            place = (row["quarter"], ALL, ALL, CLASS_OF[row["class"]], row["class"])
-            _take(found, place, row, *SHOWN)
+            place = (row["quarter"], ALL, ALL, GROUP_OF_CLASS[row["class"]], row["class"])
+            _add_counts(extract, place, row, *MEASURES)
         for row in fetch_dicts(con, "from time_to_record"):
-            _take(found, (row["quarter"], ALL, ALL, ALL, row["band"]), row, "recorded")
+            _add_counts(extract, (row["quarter"], ALL, ALL, ALL, row["band"]), row, "recorded")
         for row in fetch_dicts(con, "from n100_incidents"):
-            _take(found, (row["quarter"], ALL, ALL, ALL, "n100"), row, "reports")
+            _add_counts(extract, (row["quarter"], ALL, ALL, ALL, "n100"), row, "reports")
         for row in fetch_dicts(con, "from rates where standard_rate is not null"):
             cell = Cell(row["quarter"], ALL, row["district"], row["offence_group"], ALL, "due")
-            found.rates[cell] = row["standard_rate"]
+            extract.rates[cell] = row["standard_rate"]
         limits = con.execute("select min(smallest_count) from quarters").fetchone()
-        found.smallest = limits[0] if limits and limits[0] else found.smallest
-    return found
+        extract.smallest = limits[0] if limits and limits[0] else extract.smallest
+    return extract
 
 
-def _take(
-    found: Extract, place: tuple[str, str, str, str, str], row: dict[str, Any], *measures: str
+def _add_counts(
+    extract: Extract, place: tuple[str, str, str, str, str], row: dict[str, Any], *measures: str
 ) -> None:
+    """Add the counts of one published row to what the extract shows."""
     for measure in measures:
-        found.counts[Cell(*place, measure)] = row[f"{measure}_count"]
+        extract.counts[Cell(*place, measure)] = row[f"{measure}_count"]
 
 
-def attack_extracts(extracts: Sequence[Extract], say: Say = lambda _done, _of: None) -> Findings:
+def attack_extracts(
+    extracts: Sequence[Extract], say_progress: SayProgress = lambda _done, _total: None
+) -> Findings:
     """Find out all that some releases give away together.
 
     Args:
-        extracts: Releases of one agency, as from `read_open_folder`; the newest last.
-        say: Is told how many withheld counts are done, and of how many.
+        extracts: Releases of one agency, as `read_open_folder` reads them; the newest last.
+        say_progress: Is told how many withheld counts are done, and of how many.
 
     Raises:
         CdiError: ATTACK-CONTRADICTION if the figures cannot all be true.
     """
-    known, changed = _known(extracts)
+    known, changed = _combine_releases(extracts)
     counts = sorted({cell for extract in extracts for cell in extract.counts})
     withheld = sorted(
         {cell for extract in extracts for cell, value in extract.counts.items() if value is None}
     )
     rates = {cell: rate for extract in extracts for cell, rate in extract.rates.items()}
     smallest = max(extract.smallest for extract in extracts)
-    # what one release withholds and another shows
+    # What one release withholds and another one shows is recovered without any arithmetic.
     recovered = {cell: known[cell] for cell in withheld if cell in known}
     told_small = []
-    done, of = 0, len(withheld) - len(recovered)
-    for _, quarter in groupby(counts, lambda cell: cell.quarter):
-        search = _Search(list(quarter), known, rates, smallest)
-        for cell, low, high in search.intervals():
+    done, total = 0, len(withheld) - len(recovered)
+    for _, cells in groupby(counts, lambda cell: cell.quarter):
+        search = _QuarterSearch(list(cells), known, rates, smallest)
+        for cell, low, high in search.find_intervals():
             if low == high:
                 recovered[cell] = low
             if low >= 1 and high < smallest:
                 told_small.append(cell)
             done += 1
-            say(done, of)
+            say_progress(done, total)
     return Findings(counts, withheld, recovered, told_small, changed)
 
 
-def differences(before: Extract, after: Extract) -> dict[str, int]:
-    """What can be read off by laying one release beside another, without any arithmetic.
+def count_differences(before: Extract, after: Extract) -> dict[str, int]:
+    """Count what can be read off by laying one release beside another, without any arithmetic.
+
+    Args:
+        before: The earlier release.
+        after: The later release.
 
     Returns:
-        Counts in both; of them withheld in one and shown in the other; of them shown in both and
-        not the same, and how many of these differ by a small number of crimes.
+        How many counts are in both; how many of them one release withholds and the other shows;
+        how many both show, but differently; and how many of these differ by a small number of
+        crimes.
     """
-    both = [
+    pairs = [
         (value, after.counts[cell]) for cell, value in before.counts.items() if cell in after.counts
     ]
-    moved = [abs(a - b) for a, b in both if a is not None and b is not None and a != b]
+    changes = [abs(a - b) for a, b in pairs if a is not None and b is not None and a != b]
     return {
-        "counts_in_both": len(both),
-        "shown_in_one": sum((a is None) != (b is None) for a, b in both),
-        "changed": len(moved),
-        "changed_by_a_small_count": sum(by < after.smallest for by in moved),
+        "counts_in_both": len(pairs),
+        "shown_in_one": sum((a is None) != (b is None) for a, b in pairs),
+        "changed": len(changes),
+        "changed_by_a_small_count": sum(change < after.smallest for change in changes),
     }
 
 
-def _known(extracts: Sequence[Extract]) -> tuple[dict[Cell, int], list[Cell]]:
-    """What any release shows, the newest before others, and which counts they show differently."""
+def _combine_releases(extracts: Sequence[Extract]) -> tuple[dict[Cell, int], list[Cell]]:
+    """What any release shows, by the newest that shows it, and what two show differently."""
     known: dict[Cell, int] = {}
     changed = []
     for extract in extracts:
@@ -204,32 +219,40 @@ def _known(extracts: Sequence[Extract]) -> tuple[dict[Cell, int], list[Cell]]:
     return known, changed
 
 
-def _rests(cells: Sequence[Cell]) -> list[Cell]:
-    return [cell._replace(part=REST + cell.part) for cell in cells if cell.part in CLASS_OF]
+def _add_remainders(cells: Sequence[Cell]) -> list[Cell]:
+    """For each count of a class, the count of the rest of its group."""
+    return [
+        cell._replace(part=REMAINDER + cell.part) for cell in cells if cell.part in GROUP_OF_CLASS
+    ]
 
 
-def _sums(cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Cell]]]:
-    """Totals with their parts."""
-    lines: dict[tuple[str, Cell], list[Cell]] = defaultdict(list)
+def _find_sums(cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Cell]]]:
+    """Each total with its parts, once for each way to add it up."""
+    parts_by_way: dict[tuple[str, Cell], list[Cell]] = defaultdict(list)
     for cell in cells:
         for dimension in ("month", "district", "offence_group"):
             if cell.part == ALL and getattr(cell, dimension) != ALL:
-                lines[dimension, cell._replace(**{dimension: ALL})].append(cell)
-        for total, parts in PARTS_OF.items():
+                parts_by_way[dimension, cell._replace(**{dimension: ALL})].append(cell)
+        for total, parts in PARTS_OF_MEASURE.items():
             if cell.measure in parts:
-                lines["measure", cell._replace(measure=total)].append(cell)
+                parts_by_way["measure", cell._replace(measure=total)].append(cell)
         if cell.part not in (ALL, "n100"):
-            name = cell.part.removeprefix(REST)
-            kind = name if name in CLASS_OF else "band"
-            lines[kind, cell._replace(part=ALL)].append(cell)
-    shown = set(cells)
-    for (_, whole), members in lines.items():
-        if whole in shown:
-            yield whole, members
+            name = cell.part.removeprefix(REMAINDER)
+            way = name if name in GROUP_OF_CLASS else "band"
+            parts_by_way[way, cell._replace(part=ALL)].append(cell)
+    given = set(cells)
+    for (_, total_cell), members in parts_by_way.items():
+        if total_cell in given:
+            yield total_cell, members
 
 
-class _Search:
-    """The unknown counts of a quarter, and what is known of them."""
+class _QuarterSearch:
+    """The unknown counts of a quarter, and what is known of them.
+
+    Two kinds of knowledge are kept apart: what arithmetic alone allows, and what is left of it
+    under the rule that a count is withheld only for a small one. For both, the least and the most
+    that any table showed for a count are noted, table by table as they are found.
+    """
 
     def __init__(
         self,
@@ -239,8 +262,8 @@ class _Search:
         smallest: int,
     ) -> None:
         self.withheld = [cell for cell in cells if cell not in known]
-        self.unknown = self.withheld + _rests(cells)
-        self.place = {cell: at for at, cell in enumerate(self.unknown)}
+        self.unknown = self.withheld + _add_remainders(cells)
+        self.place = {cell: number for number, cell in enumerate(self.unknown)}
         self.known = known
         self.smallest = smallest
         self._contradiction = CdiError(
@@ -248,103 +271,130 @@ class _Search:
             f"the published figures of {cells[0].quarter} contradict each other",
             "see which totals do not add up: the extract is wrong",
         )
-        equal = [
-            self._row([(total, -1.0), *((part, 1.0) for part in parts)])
-            for total, parts in _sums([*cells, *_rests(cells)])
+        sums = [
+            self._write_equation([(total, -1.0), *((part, 1.0) for part in parts)])
+            for total, parts in _find_sums([*cells, *_add_remainders(cells)])
         ]
-        if any(left and not row for row, left in equal):
+        if any(remains and not factors for factors, remains in sums):
             raise self._contradiction
-        at_most: list[Row] = []
+        rate_limits: list[Equation] = []
         for cell in cells:
             if cell in rates:
                 recorded = cell._replace(measure="recorded")
+                # A rate to the whole percent is half a percent more or less.
                 for sign, rate in ((1.0, rates[cell] + 0.005), (-1.0, rates[cell] - 0.005)):
-                    at_most.append(self._row([(recorded, sign), (cell, -sign * rate)]))
-        self.equal, self.equal_to = self._matrix(equal)
-        self.at_most, self.bound = self._matrix(at_most)
-        # which counts hang together
-        beside = abs(self.equal).T @ abs(self.equal)
-        self.parts, self.part = connected_components(beside, directed=False)
-        self.least = np.array([float(not cell.hides_zero) for cell in self.unknown])
-        # by arithmetic alone, and by the rule too
-        nothing = np.tile([[np.inf], [-np.inf]], len(self.unknown))
-        self.plain, self.ruled = nothing.copy(), nothing
+                    rate_limits.append(
+                        self._write_equation([(recorded, sign), (cell, -sign * rate)])
+                    )
+        self.equalities, self.equal_to = self._build_matrix(sums)
+        self.inequalities, self.at_most = self._build_matrix(rate_limits)
+        # Two unknown counts are tied together if they stand in one sum, or over others that do.
+        ties = abs(self.equalities).T @ abs(self.equalities)
+        self.tie_count, self.tie = connected_components(ties, directed=False)
+        self.least_small = np.array([float(not cell.hides_zero) for cell in self.unknown])
+        nothing_seen = np.tile([[np.inf], [-np.inf]], len(self.unknown))
+        self.by_arithmetic, self.by_rule = nothing_seen.copy(), nothing_seen
 
-    def _row(self, terms: list[tuple[Cell, float]]) -> Row:
-        """Coefficients of the unknown, and what the known ones leave."""
-        row: dict[int, float] = {}
-        left = 0.0
+    def _write_equation(self, terms: list[tuple[Cell, float]]) -> Equation:
+        """Put the known counts on the other side: factors of the unknown, and what they sum to."""
+        factors: dict[int, float] = {}
+        remains = 0.0
         for cell, factor in terms:
             if cell in self.known:
-                left -= factor * self.known[cell]
+                remains -= factor * self.known[cell]
             else:
-                row[self.place[cell]] = factor
-        return row, left
+                factors[self.place[cell]] = factor
+        return factors, remains
 
-    def _matrix(self, rows: list[Row]) -> tuple[csr_matrix, Floats]:
-        some = [(row, left) for row, left in rows if row]
-        places = [(at, column) for at, (row, _) in enumerate(some) for column in row]
-        values = [factor for row, _ in some for factor in row.values()]
-        index = ([at for at, _ in places], [column for _, column in places])
-        matrix = csr_matrix((values, index), shape=(len(some), len(self.unknown)))
-        return matrix, np.array([left for _, left in some], float)
+    def _build_matrix(self, equations: list[Equation]) -> tuple[csr_matrix, Floats]:
+        """The equations that have an unknown count at all, as a matrix and its right side."""
+        open_equations = [(factors, remains) for factors, remains in equations if factors]
+        rows = [row for row, (factors, _) in enumerate(open_equations) for _ in factors]
+        columns = [column for factors, _ in open_equations for column in factors]
+        values = [factor for factors, _ in open_equations for factor in factors.values()]
+        shape = (len(open_equations), len(self.unknown))
+        right_side = np.array([remains for _, remains in open_equations], float)
+        return csr_matrix((values, (rows, columns)), shape=shape), right_side
 
-    def _solve(self, cost: Floats, small: int | None = None) -> None:
-        """See one more table that fits, with a small count where it is said."""
-        bounds = np.tile([0.0, MOST], (len(self.unknown), 1))
+    def _look_for_table(self, cost: Floats, small: int | None = None) -> None:
+        """Look for one more table that fits the figures, and note what it shows.
+
+        Args:
+            cost: The direction in which to look.
+            small: A count that is to be small in it.
+        """
+        bounds = np.tile([0.0, LARGEST], (len(self.unknown), 1))
         if small is not None:
-            bounds[small] = self.least[small], self.smallest - 1
-        found = linprog(
-            cost, A_ub=self.at_most, b_ub=self.bound + NEAR, A_eq=self.equal, b_eq=self.equal_to,
-            bounds=bounds, method="highs",
-        )  # fmt: skip
-        if found.x is not None:
-            is_small = (found.x >= self.least - NEAR) & (found.x <= self.smallest - 1 + NEAR)
-            has_small = np.bincount(self.part, is_small, self.parts) > 0
-            _widen(self.plain, found.x, np.ones_like(is_small))
-            _widen(self.ruled, found.x, has_small[self.part])
+            bounds[small] = self.least_small[small], self.smallest - 1
+        solution = linprog(
+            cost,
+            A_ub=self.inequalities,
+            b_ub=self.at_most + TOLERANCE,
+            A_eq=self.equalities,
+            b_eq=self.equal_to,
+            bounds=bounds,
+            method="highs",
+        )
+        table = solution.x
+        if table is not None:
+            is_small = (table >= self.least_small - TOLERANCE) & (
+                table <= self.smallest - 1 + TOLERANCE
+            )
+            # The rule holds for counts that are tied together if one of them is small.
+            has_small = np.bincount(self.tie, is_small, self.tie_count) > 0
+            _widen_limits(self.by_arithmetic, table, np.ones_like(is_small))
+            _widen_limits(self.by_rule, table, has_small[self.tie])
         elif small is None:
             raise self._contradiction
 
-    def intervals(self) -> Iterator[tuple[Cell, int, int]]:
-        """Each withheld count with whole numbers that it may be, from the least seen to the most.
+    def find_intervals(self) -> Iterator[tuple[Cell, int, int]]:
+        """Each withheld count with the least and the most whole number that it may be.
 
-        The search for a count ends when it is seen to be neither recovered nor told small.
+        The search for a count ends as soon as it is seen to be neither recovered nor told small,
+        so such an interval may be too narrow.
         """
         rng = np.random.default_rng(0)
-        for _ in range(EXPLORED if self.withheld else 0):
-            self._solve(rng.standard_normal(len(self.unknown)))
-        for at, cell in enumerate(self.withheld):
-            yield cell, *self._interval(at)
+        for _ in range(RANDOM_SEARCHES if self.withheld else 0):
+            self._look_for_table(rng.standard_normal(len(self.unknown)))
+        for place, cell in enumerate(self.withheld):
+            yield cell, *self._find_interval(place)
 
-    def _interval(self, at: int) -> tuple[int, int]:
-        self._explore(at, None)
-        if not self._is_open(self.plain, at):
-            return self._seen(self.plain, at)  # arithmetic tells it, whatever the rule
-        for small in np.flatnonzero(self.part == self.part[at]).tolist():
-            self._explore(at, small)
-        # no table may fit the rule: an earlier release may have had another
-        return self._seen(self.ruled if self._is_ruled(at) else self.plain, at)
+    def _find_interval(self, place: int) -> tuple[int, int]:
+        """The interval of one count: by arithmetic if that tells it, and otherwise by the rule."""
+        self._look_for_limits(place, None)
+        if not self._is_open(self.by_arithmetic, place):
+            return self._read_limits(self.by_arithmetic, place)
+        # Any of the counts that this one is tied to may be the small one.
+        for small in np.flatnonzero(self.tie == self.tie[place]).tolist():
+            self._look_for_limits(place, small)
+        # No table may fit the rule, as an earlier release may have been made under another one.
+        limits = self.by_rule if self._fits_rule(place) else self.by_arithmetic
+        return self._read_limits(limits, place)
 
-    def _explore(self, at: int, small: int | None) -> None:
+    def _look_for_limits(self, place: int, small: int | None) -> None:
+        """Look for the tables with the least and the most of a count, unless enough is known."""
         for sign in (1.0, -1.0):
-            if not (self._is_ruled(at) and self._is_open(self.ruled, at)):
+            if not (self._fits_rule(place) and self._is_open(self.by_rule, place)):
                 cost = np.zeros(len(self.unknown))
-                cost[at] = sign
-                self._solve(cost, small)
+                cost[place] = sign
+                self._look_for_table(cost, small)
 
-    def _is_ruled(self, at: int) -> bool:
-        return bool(np.isfinite(self.ruled[0, at]))
+    def _fits_rule(self, place: int) -> bool:
+        """Whether any table was found in which the rule holds for a count."""
+        return bool(np.isfinite(self.by_rule[0, place]))
 
-    def _is_open(self, seen: Floats, at: int) -> bool:
-        low, high = self._seen(seen, at)
+    def _is_open(self, limits: Floats, place: int) -> bool:
+        """Whether a count is neither recovered nor told small by these limits."""
+        low, high = self._read_limits(limits, place)
         return high > low and (low < 1 or high >= self.smallest)
 
-    def _seen(self, seen: Floats, at: int) -> tuple[int, int]:
-        low, high = seen[:, at]
-        return ceil(low - NEAR), floor(high + NEAR)
+    def _read_limits(self, limits: Floats, place: int) -> tuple[int, int]:
+        """The least and the most whole number within a count's limits."""
+        low, high = limits[:, place]
+        return ceil(low - TOLERANCE), floor(high + TOLERANCE)
 
 
-def _widen(seen: Floats, table: Floats, where: NDArray[np.bool_]) -> None:
-    seen[0, where] = np.minimum(seen[0], table)[where]
-    seen[1, where] = np.maximum(seen[1], table)[where]
+def _widen_limits(limits: Floats, table: Floats, where: NDArray[np.bool_]) -> None:
+    """Note a table's counts, where they are less than the least so far or more than the most."""
+    limits[0, where] = np.minimum(limits[0], table)[where]
+    limits[1, where] = np.maximum(limits[1], table)[where]

@@ -3,7 +3,7 @@
 import pytest
 
 from cdi.errors import CdiError
-from cdi_proofs.attack import ALL, Cell, Extract, attack_extracts, differences
+from cdi_proofs.attack import ALL, Cell, Extract, attack_extracts, count_differences
 
 QUARTER = "2017-Q1"
 
@@ -159,15 +159,15 @@ def test_two_releases_are_laid_beside_each_other() -> None:
     found = attack_extracts([older, newer])
     assert found.recovered[cell(district="A", group="1")] == 3
     assert found.recovered[cell(district="B", group="2")] == 40
-    assert differences(older, newer)["shown_in_one"] == 1
-    assert differences(older, older) == {
+    assert count_differences(older, newer)["shown_in_one"] == 1
+    assert count_differences(older, older) == {
         "counts_in_both": 9, "shown_in_one": 0, "changed": 0, "changed_by_a_small_count": 0,
     }  # fmt: skip
 
 
 def test_a_later_release_that_moves_a_total_by_one_is_noticed() -> None:
     older, newer = (grid([[None, None, 23 + by], [9, 9, 18], [33, 60, 93]]) for by in (0, 1))
-    assert differences(older, newer)["changed_by_a_small_count"] == 1
+    assert count_differences(older, newer)["changed_by_a_small_count"] == 1
 
 
 def test_figures_that_contradict_each_other_are_no_extract() -> None:

@@ -1,10 +1,11 @@
 """A quarter's counts, how they add up, and what of them may be shown.
 
-A quarter is counted once, when it is whole and mature, and shown in the same figures for ever
-after: no two releases differ in it, so there is nothing to subtract. Quarters share no count and no
-total, so what is withheld in one depends on no other.
+A quarter is counted once, when it is whole and mature, and is shown in the same figures for ever
+after. No two releases differ in it, so nothing can be learnt by subtracting one from the other.
+Quarters share no count and no total, so what is withheld in one does not depend on any other.
 
-Counted is the headline of the recording rate: universe `frame`, standard ruleset, fraud apart.
+What is counted is the headline of the recording rate: universe `frame`, standard ruleset, without
+fraud.
 """
 
 from collections import defaultdict
@@ -12,32 +13,52 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from cdi.open_extract.suppression import System, protect_system
-from cdi.sql import fetch_dicts, scalar
+from cdi.open_extract.suppression import Bools, System, protect_system
+from cdi.sql import fetch_dicts, read_query, scalar
 
+SQL = Path(__file__).parent / "sql"
 ALL = "all"
 DIMENSIONS = ("month", "district", "offence_group")
 BANDS = (
-    "within_24_hours", "within_3_days", "within_7_days", "within_30_days", "later", "unknown",
-)  # fmt: skip
-# the remainder is not shown, but is the rest of a total that is
-THEMES = {"rape": ("not_rape", "sexual_offences"), "domestic_abuse": ("not_domestic_abuse", ALL)}
-SHOWN = ("due", "recorded", "missed")
-MEASURES = {"due": ("recorded", "missed"), "missed": ("wrongly_cancelled", "unrecorded")}
-# what is lost by withholding: totals cost more, and how many are due more than what became of them
-LEVEL_COST = (1.0, 4.0, 20.0, 400.0)  # by the number of dimensions summed over
+    "within_24_hours",
+    "within_3_days",
+    "within_7_days",
+    "within_30_days",
+    "later",
+    "unknown",
+)
+# Each class with its remainder and the offence group that both add up to. The remainder is never
+# shown, but a reader who knows the total and the class could work it out.
+CLASSES = {"rape": ("not_rape", "sexual_offences"), "domestic_abuse": ("not_domestic_abuse", ALL)}
+MEASURES = ("due", "recorded", "missed")
+PARTS_OF_MEASURE = {
+    "due": ("recorded", "missed"),
+    "missed": ("wrongly_cancelled", "unrecorded"),
+}
+# What is lost by withholding a count: a total costs more than its parts (the place in this list is
+# the number of dimensions that the count sums over), and how many crimes are due costs more than
+# what became of them.
+LEVEL_COST = (1.0, 4.0, 20.0, 400.0)
 MEASURE_COST = {"due": 3.0, "missed": 1.5}
 COLUMNS = {
-    "quarter": "VARCHAR", "as_of_on": "DATE", "ruleset_version": "VARCHAR",
-    "smallest_count": "INTEGER", "month": "VARCHAR", "district": "VARCHAR",
-    "offence_group": "VARCHAR", "part": "VARCHAR", "measure": "VARCHAR", "value": "DOUBLE",
-}  # fmt: skip
+    "quarter": "VARCHAR",
+    "as_of_on": "DATE",
+    "ruleset_version": "VARCHAR",
+    "smallest_count": "INTEGER",
+    "month": "VARCHAR",
+    "district": "VARCHAR",
+    "offence_group": "VARCHAR",
+    "part": "VARCHAR",
+    "measure": "VARCHAR",
+    "value": "DOUBLE",
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -63,22 +84,22 @@ class Quarter:
 
     @property
     def name(self) -> str:
-        """E.g. 2017-Q1."""
+        """Its name, for example 2017-Q1."""
         return f"{self.starts_on.year}-Q{(self.starts_on.month + 2) // 3}"
 
     @property
     def next(self) -> "Quarter":
-        """The one after it."""
+        """The quarter after it."""
         month = self.starts_on.month + 3
         return Quarter(date(self.starts_on.year + (month > 12), (month - 1) % 12 + 1, 1))
 
     @property
     def months(self) -> list[str]:
-        """Its months, e.g. 2017-01."""
-        return [f"{self.starts_on.year}-{self.starts_on.month + at:02}" for at in range(3)]
+        """Its three months, for example 2017-01."""
+        return [f"{self.starts_on.year}-{self.starts_on.month + place:02}" for place in range(3)]
 
 
-# crimes that were due in a quarter, as the headline counts them
+# The crimes that were due in a quarter, as the headline counts them.
 DUE = """from fct_reported_crimes as crimes
     inner join rules.offence_groups as groups
         on crimes.offence_group = groups.offence_group and groups.is_headline
@@ -86,7 +107,7 @@ DUE = """from fct_reported_crimes as crimes
         crimes.is_in_frame
         and crimes.outcome in ('recorded', 'wrongly_cancelled', 'unrecorded')
         and list_contains($months, strftime(crimes.reported_month_on, '%Y-%m'))"""
-COUNTED = f"""
+COUNTS = f"""
 with crimes as (
     select
         strftime(crimes.reported_month_on, '%Y-%m') as month,
@@ -125,50 +146,8 @@ select
 from crimes
 group by grouping sets (cube (month, district, offence_group), (band))
 """
-
-N100 = """
-select
-    count(*) filter (where kept_as = 'reported_incident' and list_contains(
-        $months,
-        strftime(timezone(release.timezone, timezone('UTC', reports.reported_at)), '%Y-%m')
-    )) as reports
-from rape_reports as reports
-cross join release
-having count(*) filter (where kept_as = 'reported_incident') > 0
-"""
-
-RATES = f"""
-with crimes as (
-    select
-        unnest(['strict', 'standard', 'inclusive']) as ruleset,
-        unnest([
-            crimes.outcome_strict, crimes.outcome_standard, crimes.outcome_inclusive
-        ]) as outcome,
-        coalesce(crimes.district, 'unknown') as district,
-        crimes.offence_group
-    from fct_reported_crimes as crimes
-    inner join rules.offence_groups as groups
-        on crimes.offence_group = groups.offence_group and groups.is_headline
-    where
-        crimes.is_in_frame
-        and list_contains($months, strftime(crimes.reported_month_on, '%Y-%m'))
-)
-
-select
-    ruleset,
-    coalesce(district, '{ALL}') as district,
-    coalesce(offence_group, '{ALL}') as offence_group,
-    count(*) as due,
-    count(*) filter (where outcome = 'recorded') as recorded
-from crimes
-where
-    outcome in ('recorded', 'wrongly_cancelled', 'unrecorded')
-    and (select bool_and(is_met) from auditability)
-group by grouping sets ((ruleset), (ruleset, district), (ruleset, offence_group))
-order by all
-"""
-
-# as in int_outcomes__district_counts: crimes of one call are recorded or missed together
+# The same formula as in int_outcomes__district_counts: crimes of one call are recorded or missed
+# together, so they tell less than as many crimes of different calls.
 DESIGN_EFFECT = f"""
 with calls as (
     select
@@ -192,67 +171,88 @@ from calls
 
 
 def release_quarter(
-    con: duckdb.DuckDBPyConnection,
-    quarter: Quarter,
-    limits: Mapping[str, int],
-    *,
-    is_secondary: bool = True,
+    con: duckdb.DuckDBPyConnection, quarter: Quarter, limits: Mapping[str, int]
 ) -> list[dict[str, Any]]:
-    """What is shown of a quarter, and what is withheld.
+    """Count a quarter, choose what to withhold of it, and tell the rest.
 
     Args:
         con: A version's file.
         quarter: Which.
-        limits: Of rules.disclosure_limits.
-        is_secondary: False withholds small counts alone, which is not safe.
+        limits: The limits of rules.disclosure_limits, by name.
 
     Returns:
         One row per figure; its value is null if it is withheld.
     """
-    counted = count_quarter(con, quarter)
-    added = build_system(counted)
-    smallest = limits["smallest_count"]
-    withheld = protect_system(added, smallest) if is_secondary else added.is_small(smallest)
+    counts = count_quarter(con, quarter)
+    withheld = protect_system(build_system(counts), limits["smallest_count"])
+    return show_quarter(con, quarter, limits, counts, withheld)
+
+
+def show_quarter(
+    con: duckdb.DuckDBPyConnection,
+    quarter: Quarter,
+    limits: Mapping[str, int],
+    counts: Mapping[Key, int],
+    withheld: Bools,
+) -> list[dict[str, Any]]:
+    """Tell a quarter's figures without the counts that are withheld.
+
+    Whether what is withheld protects the small counts is not judged here: see `release_quarter`.
+
+    Args:
+        con: A version's file.
+        quarter: Which.
+        limits: The limits of rules.disclosure_limits, by name.
+        counts: The quarter's counts, as `count_quarter` returns them.
+        withheld: Whether each of the counts is withheld, in their order.
+
+    Returns:
+        One row per figure; its value is null if it is withheld.
+    """
     shown: dict[Key, float | None] = {
         key: None if is_withheld else value
-        for (key, value), is_withheld in zip(counted.items(), withheld.tolist(), strict=True)
+        for (key, value), is_withheld in zip(counts.items(), withheld.tolist(), strict=True)
         if not key.part.startswith("not_")
     }
-    # a 0 that is shown only as its total is 0 would tell a total that is withheld
+    # A part may be shown as 0 only because its total is 0. If that total is withheld, the part is
+    # withheld too: it would give the total away.
     shown |= {
         part: None
-        for total, part in _known_zeros(counted)
+        for total, part in _iterate_known_zeros(counts)
         if shown[total] is None and part in shown
     }
-    shown |= _rates(con, quarter, limits, shown)
-    (facts,) = fetch_dicts(
+    shown |= _read_rates(con, quarter, limits, shown)
+    (release,) = fetch_dicts(
         con, "select cast(as_of as date) as as_of_on, ruleset_version from release"
     )
-    return [
-        {"quarter": quarter.name, **facts, "smallest_count": smallest, **vars(key), "value": value}
-        for key, value in shown.items()
-    ]
+    quarter_facts = {
+        "quarter": quarter.name,
+        **release,
+        "smallest_count": limits["smallest_count"],
+    }
+    return [{**quarter_facts, **vars(key), "value": value} for key, value in shown.items()]
 
 
-def _rates(
+def _read_rates(
     con: duckdb.DuckDBPyConnection,
     quarter: Quarter,
     limits: Mapping[str, int],
     shown: Mapping[Key, float | None],
 ) -> dict[Key, float | None]:
-    """Rates to the whole percent, of what is large enough and shown in the standard ruleset.
+    """Rates to the whole percent, where the counts of the standard ruleset are large and shown.
 
-    What another ruleset counts is not shown: of a rate to the whole percent it cannot be told.
+    The counts of the other two rulesets are never shown; a rate to the whole percent does not give
+    them away.
     """
     params = {"months": quarter.months}
     rates: dict[Key, float | None] = {}
-    for row in fetch_dicts(con, RATES, params):
+    for row in fetch_dicts(con, read_query(SQL / "rates.sql"), params):
         place = (ALL, row["district"], row["offence_group"])
         parts = (row["recorded"], row["due"] - row["recorded"])
         if (
             row["due"] >= limits["smallest_denominator"]
             and not any(0 < part < limits["smallest_count"] for part in parts)
-            and all(shown[Key(*place, ALL, measure)] is not None for measure in SHOWN)
+            and all(shown[Key(*place, ALL, measure)] is not None for measure in MEASURES)
         ):
             rates[Key(*place, row["ruleset"], "recording_rate")] = round(parts[0] / row["due"], 2)
     total = shown[Key(ALL, ALL, ALL, ALL, "due")]
@@ -270,102 +270,113 @@ def count_quarter(con: duckdb.DuckDBPyConnection, quarter: Quarter) -> dict[Key,
         quarter: Which.
 
     Returns:
-        Each count, with those of 0, and those that are not shown but can be inferred.
+        Each count, also those that are 0, and those that are never shown but could be inferred.
     """
     params = {"months": quarter.months}
-    found: dict[Key, int] = defaultdict(int)
-    for row in fetch_dicts(con, COUNTED, params):
+    counts: dict[Key, int] = defaultdict(int)
+    for row in fetch_dicts(con, COUNTS, params):
         place = (row["month"], row["district"], row["offence_group"])
         if row["band"] != ALL:
-            found[Key(*place, row["band"], "recorded")] = row["recorded"]
+            counts[Key(*place, row["band"], "recorded")] = row["recorded"]
             continue
-        for measure in SHOWN:
-            found[Key(*place, ALL, measure)] = row[measure]
-        for measure in MEASURES["missed"]:
-            found[Key(*place, ALL, measure)] = row[measure]
-        for theme, (rest, _) in THEMES.items():
-            for measure in SHOWN:
-                found[Key(*place, theme, measure)] = row[f"{theme}_{measure}"]
-                found[Key(*place, rest, measure)] = row[measure] - row[f"{theme}_{measure}"]
+        for measure in (*MEASURES, *PARTS_OF_MEASURE["missed"]):
+            counts[Key(*place, ALL, measure)] = row[measure]
+        for name, (remainder, _) in CLASSES.items():
+            for measure in MEASURES:
+                of_class = row[f"{name}_{measure}"]
+                counts[Key(*place, name, measure)] = of_class
+                counts[Key(*place, remainder, measure)] = row[measure] - of_class
     groups = con.execute(
         "select offence_group from rules.offence_groups where is_headline order by sort_order"
     ).fetchall()
-    districts = sorted({key.district for key in found} - {ALL})
-    counted = {key: found[key] for key in _keys(quarter.months, districts, [g for (g,) in groups])}
-    reports = scalar(con, N100, params)
+    districts = sorted({key.district for key in counts} - {ALL})
+    keys = _iterate_keys(quarter.months, districts, [group for (group,) in groups])
+    complete = {key: counts[key] for key in keys}
+    reports = scalar(con, read_query(SQL / "n100_reports.sql"), params)
     if reports is not None:
-        counted[Key(ALL, ALL, ALL, "n100", "reports")] = reports
-    return counted
+        complete[Key(ALL, ALL, ALL, "n100", "reports")] = reports
+    return complete
 
 
-def _keys(months: list[str], districts: list[str], groups: list[str]) -> Iterator[Key]:
+def _iterate_keys(months: list[str], districts: list[str], groups: list[str]) -> Iterator[Key]:
     """All that is counted, whether or not there is a crime of it."""
     for place in product([*months, ALL], [*districts, ALL], [*groups, ALL]):
-        for measure in SHOWN:
+        for measure in MEASURES:
             yield Key(*place, ALL, measure)
     for group in (*groups, ALL):
-        for measure in MEASURES["missed"]:
+        for measure in PARTS_OF_MEASURE["missed"]:
             yield Key(ALL, ALL, group, ALL, measure)
-    for theme, (rest, group) in THEMES.items():
-        for part, measure in product((theme, rest), SHOWN):
+    for name, (remainder, group) in CLASSES.items():
+        for part, measure in product((name, remainder), MEASURES):
             yield Key(ALL, ALL, group, part, measure)
     for band in BANDS:
         yield Key(ALL, ALL, ALL, band, "recorded")
 
 
-def build_system(counted: dict[Key, int]) -> System:
-    """The counts with all sums that hold among them."""
-    place = {key: at for at, key in enumerate(counted)}
-    sums = [[place[total], *(place[part] for part in parts)] for total, parts in _sums(counted)]
-    row = np.repeat(np.arange(len(sums)), [len(some) for some in sums])
-    column = np.array([at for some in sums for at in some])
-    sign = np.concatenate([[-1] + [1] * (len(some) - 1) for some in sums])
-    values = np.array(list(counted.values()), np.int64)
-    known = {part for _, part in _known_zeros(counted)}
+def build_system(counts: Mapping[Key, int]) -> System:
+    """Put the counts together with all sums that hold among them.
+
+    Args:
+        counts: A quarter's counts, as `count_quarter` returns them.
+    """
+    place = {key: number for number, key in enumerate(counts)}
+    sums = [[place[total], *(place[part] for part in parts)] for total, parts in _find_sums(counts)]
+    # one row per sum: the total has the sign -1, so that each row adds up to 0
+    rows = np.repeat(np.arange(len(sums)), [len(members) for members in sums])
+    columns = np.array([member for members in sums for member in members])
+    signs = np.concatenate([[-1] + [1] * (len(members) - 1) for members in sums])
+    values = np.array(list(counts.values()), np.int64)
+    known_zeros = {part for _, part in _iterate_known_zeros(counts)}
     return System(
         values,
-        csr_matrix((sign, (row, column)), shape=(len(sums), len(values))),
-        np.array([key.part.startswith("not_") for key in counted]),
-        np.array([_is_apart(key) and key not in known for key in counted]),
-        np.array([_cost(key, value) for key, value in counted.items()]),
+        csr_matrix((signs, (rows, columns)), shape=(len(sums), len(values))),
+        is_hidden=np.array([key.part.startswith("not_") for key in counts]),
+        hides_zero=np.array([_hides_zero(key) and key not in known_zeros for key in counts]),
+        cost=np.array([_price_count(key, value) for key, value in counts.items()]),
     )
 
 
-def _sums(counted: dict[Key, int]) -> Iterator[tuple[Key, list[Key]]]:
+def _find_sums(counts: Mapping[Key, int]) -> Iterator[tuple[Key, list[Key]]]:
     """Each total with its parts, once for each way to add it up."""
-    lines: dict[tuple[str, Key], list[Key]] = defaultdict(list)
-    for key in counted:
+    parts_by_way: dict[tuple[str, Key], list[Key]] = defaultdict(list)
+    for key in counts:
         for dimension in DIMENSIONS:
             if getattr(key, dimension) != ALL:
-                lines[dimension, replace(key, **{dimension: ALL})].append(key)
-        for total, parts in MEASURES.items():
+                parts_by_way[dimension, replace(key, **{dimension: ALL})].append(key)
+        for total, parts in PARTS_OF_MEASURE.items():
             if key.measure in parts:
-                lines["measure", replace(key, measure=total)].append(key)
+                parts_by_way["measure", replace(key, measure=total)].append(key)
         if key.part in BANDS:
-            lines["band", replace(key, part=ALL)].append(key)
-        for theme, (rest, _) in THEMES.items():
-            if key.part in (theme, rest):
-                lines[theme, replace(key, part=ALL)].append(key)
-    return ((total, parts) for (_, total), parts in lines.items() if total in counted)
+            parts_by_way["band", replace(key, part=ALL)].append(key)
+        for name, (remainder, _) in CLASSES.items():
+            if key.part in (name, remainder):
+                parts_by_way[name, replace(key, part=ALL)].append(key)
+    return ((total, parts) for (_, total), parts in parts_by_way.items() if total in counts)
 
 
-def _is_apart(key: Key) -> bool:
-    """Whether it stands in so few sums that a null is known to be small: it must not tell from 0.
+def _hides_zero(key: Key) -> bool:
+    """Whether 0 of a count is withheld as a small count is.
 
-    A count of a month and a district may as well be withheld for one beside it, that of N100 only
-    for itself; and of 5 rapes, of which the recorded and the missed are withheld, both would be
-    known to be from 1 to 4, as 5 and 0 would be shown.
+    A count of a month and a district may be withheld for the sake of another one beside it, so that
+    it is withheld does not show that it is small. The counts meant here stand in so few sums that
+    it would show that. If 0 of them were shown, a null would mean 1 to 4. An example: of 5 rapes 3
+    are recorded and 2 missed, and both are withheld. If 5 and 0 were shown instead, everybody would
+    know that what is withheld is from 1 to 4.
     """
-    return key.part != ALL or key.measure in MEASURES["missed"]
+    return key.part != ALL or key.measure in PARTS_OF_MEASURE["missed"]
 
 
-def _known_zeros(counted: dict[Key, int]) -> Iterator[tuple[Key, Key]]:
-    """Totals of 0 that may be shown, each with a part of which 0 would not be: it is known."""
-    for total, parts in _sums(counted):
-        if not counted[total] and not _is_apart(total):
-            yield from ((total, part) for part in parts if _is_apart(part))
+def _iterate_known_zeros(counts: Mapping[Key, int]) -> Iterator[tuple[Key, Key]]:
+    """Each total of 0 that may be shown, with a part whose 0 would otherwise be withheld.
+
+    Who sees that the total is 0 knows that the part is 0, so withholding it would hide nothing.
+    """
+    for total, parts in _find_sums(counts):
+        if not counts[total] and not _hides_zero(total):
+            yield from ((total, part) for part in parts if _hides_zero(part))
 
 
-def _cost(key: Key, value: int) -> float:
+def _price_count(key: Key, value: int) -> float:
+    """What is lost by withholding a count: more for a total, and more for a large count."""
     level = sum(getattr(key, dimension) == ALL for dimension in DIMENSIONS)
     return float(LEVEL_COST[level] * MEASURE_COST.get(key.measure, 1.0) * np.log2(2 + value))

@@ -14,35 +14,16 @@ import duckdb
 
 from cdi import paths
 from cdi.build.version import Version
-from cdi.open_extract import blocks
-from cdi.open_extract.blocks import Quarter, release_quarter
+from cdi.open_extract.blocks import COLUMNS, SQL, Quarter, release_quarter
 from cdi.open_extract.tables import write_tables
-from cdi.sql import connect, fetch_dicts, literal, relation
-
-# a month whose first day has no call is not whole, as for an audit: the next one is the first
-SPAN = """
-with days as (
-    select
-        min(timezone(release.timezone, timezone('UTC', calls.received_at))) as first_at,
-        least(
-            any_value(release.as_of),
-            any_value(release.calls_as_of),
-            any_value(release.crime_records_as_of)
-        ) as known_at,
-        any_value(release.timezone) as zone
-    from release
-    cross join fct_calls as calls
-)
-
-select
-    cast(date_trunc('month', first_at - interval 1 day) + interval 1 month as date) as first_on,
-    cast(timezone(zone, timezone('UTC', known_at)) as date) as known_on
-from days
-"""
+from cdi.sql import connect, fetch_dicts, literal, read_query, relation
 
 
 def write_open_extract(version: Version) -> Path:
     """Write the folder ``open/`` beside the private file.
+
+    Args:
+        version: Whose extract.
 
     Returns:
         The folder.
@@ -55,61 +36,82 @@ def write_open_extract(version: Version) -> Path:
 
 @contextmanager
 def open_for_extract(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A version's file, to be read, in a connection that can write others."""
+    """Open a version's file for reading, in a connection that can write other files.
+
+    Args:
+        file: The version's file.
+    """
     with connect() as con:
         con.execute(f"attach {literal(str(file))} as recording (read_only)")
         con.execute("use recording")
         yield con
 
 
-def make_extract(
-    con: duckdb.DuckDBPyConnection, released: Path, folder: Path, *, is_secondary: bool = True
-) -> None:
+def make_extract(con: duckdb.DuckDBPyConnection, released: Path, folder: Path) -> None:
     """Release what has become whole and mature, and make the tables of all that is released.
 
     Args:
-        con: As from `open_for_extract`.
-        released: Where released quarters are kept.
-        folder: Of the tables.
-        is_secondary: False leaves out secondary suppression: only for `rehearsal`, to be broken.
+        con: A connection of `open_for_extract`.
+        released: The folder where released quarters are kept.
+        folder: The folder of the tables.
     """
-    limits = dict(
-        con.execute("select limit_name, limit_value from rules.disclosure_limits").fetchall()
-    )
+    limits = read_disclosure_limits(con)
     quarters = ripe_quarters(con, limits["maturity_days"])
     for quarter in quarters:
         file = released / f"{quarter.name}.parquet"
         if not file.is_file():
-            _keep(con, release_quarter(con, quarter, limits, is_secondary=is_secondary), file)
+            _keep_quarter(con, release_quarter(con, quarter, limits), file)
     files = [released / f"{quarter.name}.parquet" for quarter in quarters]
     write_tables(con, files, folder, limits)
 
 
+def read_disclosure_limits(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Read the limits of rules.disclosure_limits, by name.
+
+    Args:
+        con: A version's file.
+    """
+    rows = con.execute("select limit_name, limit_value from rules.disclosure_limits").fetchall()
+    return {str(name): int(value) for name, value in rows}
+
+
 def ripe_quarters(con: duckdb.DuckDBPyConnection, maturity_days: int) -> list[Quarter]:
-    """The quarters that the file holds whole, and that ended so many days before it was made."""
-    (span,) = fetch_dicts(con, SPAN)
+    """Find the quarters that may be released.
+
+    Args:
+        con: A version's file.
+        maturity_days: How many days before the file was made a quarter must have ended.
+
+    Returns:
+        The quarters that the file holds whole and that ended that long ago.
+    """
+    (span,) = fetch_dicts(con, read_query(SQL / "span.sql"))
     first, known = span["first_on"], span["known_on"]
     if first is None:
         return []
     quarter = Quarter(date(first.year, (first.month - 1) // 3 * 3 + 1, 1))
     if quarter.starts_on < first:
         quarter = quarter.next
-    found = []
+    quarters = []
     while quarter.next.starts_on + timedelta(days=maturity_days) <= known:
-        found.append(quarter)
+        quarters.append(quarter)
         quarter = quarter.next
-    return found
+    return quarters
 
 
-def _keep(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], file: Path) -> None:
-    """Keep a released quarter; what was kept before stays as it is."""
+def _keep_quarter(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], file: Path) -> None:
+    """Keep a released quarter; a quarter that was kept before stays as it is.
+
+    A link is made instead of a renaming: it fails if the file is there, so of two processes that
+    release the same quarter the first one decides.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}")
-    relation(con, blocks.COLUMNS, rows).write_parquet(str(new), compression="zstd")
-    new.chmod(0o444)
+    unlinked = file.with_name(f".{file.name}")
+    relation(con, COLUMNS, rows).write_parquet(str(unlinked), compression="zstd")
+    unlinked.chmod(0o444)
     try:
-        os.link(new, file)
+        os.link(unlinked, file)
     except FileExistsError:
         pass
     finally:
-        new.unlink()
+        unlinked.unlink()

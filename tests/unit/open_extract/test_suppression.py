@@ -117,7 +117,7 @@ def test_counted_out_each_small_count_may_be_nothing_or_not_small(seed: int) -> 
 
 def test_what_no_programme_solves_is_withheld_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the solver fails, nothing that could be told is shown."""
-    monkeypatch.setattr(suppression, "_cheapest", lambda *_: None)
-    monkeypatch.setattr(suppression, "_in_whole_numbers", lambda *_: None)
+    monkeypatch.setattr(suppression, "_find_cheapest_moves", lambda *_: None)
+    monkeypatch.setattr(suppression, "_find_whole_moves", lambda *_: None)
     for system in (table((3, 20), (30, 40)), table((0, 20), (30, 40), hides_zero=(0,))):
         assert protect_system(system, 5).all()

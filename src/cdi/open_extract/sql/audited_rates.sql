@@ -1,0 +1,30 @@
+-- sqlfluff:templater:placeholder:smallest_denominator:20
+-- sqlfluff:templater:placeholder:smallest_count:5
+-- What auditors found, without the rates that would give a small count away.
+select
+    cast(timezone(release.timezone, timezone('UTC', audits.period_start)) as date)
+        as starts_on,
+    cast(timezone(release.timezone, timezone('UTC', audits.period_end)) as date)
+        as ends_before_on,
+    rates.universe,
+    rates.domain,
+    round(rates.recording_rate, 3) as recording_rate,
+    round(rates.lower_limit, 3) as lower_limit,
+    round(rates.upper_limit, 3) as upper_limit,
+    cast(rates.effective_crimes as bigint) as effective_crimes
+from audited_rates as rates
+inner join audits on rates.draw_id = audits.draw_id and audits.withheld_reason is null
+cross join release
+where
+    rates.recording_rate is not null
+    and rates.effective_crimes >= $smallest_denominator
+    -- A reader can multiply a rate by a number of crimes. What comes out must not be a small count of
+    -- recorded or missed crimes; none at all is no small count.
+    and (
+        rates.recording_rate in (0, 1)
+        or round(
+            least(rates.recording_rate, 1 - rates.recording_rate)
+            * least(rates.audited_crimes, rates.effective_crimes)
+        ) >= $smallest_count
+    )
+order by audits.period_start, rates.universe, rates.domain
