@@ -1,8 +1,8 @@
 """What becomes of spoiled files: each corruption through extraction and the checks of border 1.
 
-Two agencies whose files differ in everything: the simulated force (a small one: monthly files,
+Two agencies are tried whose files differ in everything: a small simulated force (monthly files,
 snapshots) and the made-up sample of the tests (daily changes, two formats). Each has a batch that
-was accepted before; then the newest file of the next delivery is spoiled, one corruption at a time,
+was accepted before. Then the newest file of the next delivery is spoiled, one corruption at a time,
 and what is accepted is compared, row by row, with what the clean delivery gives.
 
 ==============  =================================================================================
@@ -11,12 +11,11 @@ verdict         when
 failed          extraction or check refused the batch, naming a rule; nothing is accepted
 quarantined     all that was accepted is clean, and no row is gone that was not refused by a rule
 warned          a `warn` rule that holds on the clean delivery does not hold
-harmless        the accepted rows equal the clean ones, and no rule has anything to say
+harmless        the accepted rows equal the clean ones, and no rule objects
 missed          none of these: spoiled rows were accepted, or rows lost, and no rule says so
 ==============  =================================================================================
 """
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -37,6 +36,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.errors import CdiError, GateError
+from cdi.files import read_json, write_json
 from cdi.landing.batches import accepted_batches
 from cdi.steps.extract import check_landing, extract
 from cdi_force.details import add_details
@@ -46,11 +46,14 @@ from cdi_force.narrative import write_narrative
 from cdi_force.population import simulate_year
 from cdi_force.scenario import load_scenario
 from cdi_force.texts import Bank
-from cdi_proofs.corruptions import CORRUPTIONS, Corruption, Extract
+from cdi_proofs.corruptions import CORRUPTIONS
+from cdi_proofs.corruptions.model import Corruption, Extract
 
 SAMPLE = paths.REPO / "tests" / "agencies" / "sample"
-MONTHS = 2  # of the simulated force: one accepted before, one delivered now
-VOLUME = 0.15  # of its size: enough to tell the hours of a month
+MONTHS = 2  # of the simulated force: one was accepted before, one is delivered now
+# The share of the force's size that is simulated. With fewer calls the rules on the hours of the
+# day would have too few rows to judge.
+VOLUME = 0.15
 SEED = 33
 VERDICTS = ("failed", "quarantined", "warned", "harmless", "missed")
 FILES = {"calls": "calls", "crime_records": "crimes", "log_actions": "log_actions"}
@@ -64,8 +67,8 @@ class Stage:
         agency: Its name.
         state: State folder with the batch accepted before; copied for each try.
         data: The files of the clean delivery.
-        environment: Variables that choose the agency.
-        interval: First day and the day after the last, of the delivery.
+        environment: The environment variables that choose the agency.
+        interval: First day of the delivery, and the day after its last.
     """
 
     agency: str
@@ -77,13 +80,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a delivery came to.
+    """What became of a delivery.
 
     Attributes:
-        accepted: How often each accepted row, by a hash of what the marts are made of.
-        refused: Refused rows by rule.
+        accepted: How often each row was accepted, by a hash of the columns that the marts read.
+        refused: How many rows each rule refused.
         broken: Rules of severity `warn` that do not hold.
-        stopped_by: Rule that refused the whole, if any.
+        stopped_by: The rule that refused the whole delivery, if one did.
         border: Who refused it: `reader` or `landing`.
     """
 
@@ -104,7 +107,11 @@ def prepare_stages(folder: Path) -> list[Stage]:
 
 
 def stage_simulated(folder: Path) -> Stage:
-    """The simulated force, small: its files, and the batches of all months but the newest."""
+    """Make a small simulated force: its files, and the batches of all months but the newest.
+
+    Args:
+        folder: An empty folder.
+    """
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     year = simulate_year(loaded, SEED, volume=VOLUME)
     bank = Bank(loaded)
@@ -122,12 +129,16 @@ def stage_simulated(folder: Path) -> Stage:
     assert agency.coverage is not None  # noqa: S101  Variant gives it
     interval = (agency.coverage.start, agency.coverage.end)
     stage = Stage(paths.SIMULATED, folder / "state", data, environment, interval)
-    _accept(stage, stage.state, before, interval, list(FILES))
+    _accept_earlier_batches(stage, before, interval, list(FILES))
     return stage
 
 
 def stage_sample(folder: Path) -> Stage:
-    """The made-up sample: its files, and the batches of all days but the two newest."""
+    """Make the made-up sample: its files, and the batches of all days but the two newest.
+
+    Args:
+        folder: An empty folder.
+    """
     data = folder / "data"
     shutil.copytree(SAMPLE / "data", data)
     environment = {"CDI_AGENCIES": str(SAMPLE.parent)}
@@ -136,18 +147,20 @@ def stage_sample(folder: Path) -> Stage:
     assert agency.coverage is not None  # noqa: S101  its agency.yaml gives it
     first, last = agency.coverage.start, agency.coverage.end - timedelta(days=2)
     stage = Stage("sample", folder / "state", data, environment, (last, agency.coverage.end))
-    _accept(stage, stage.state, data, (first, last), ["calls", "crime_records"])
+    _accept_earlier_batches(stage, data, (first, last), ["calls", "crime_records"])
     return stage
 
 
-def _accept(
-    stage: Stage, state: Path, data: Path, days: tuple[date, date], datasets: Sequence[str]
+def _accept_earlier_batches(
+    stage: Stage, data: Path, days: tuple[date, date], datasets: Sequence[str]
 ) -> None:
+    """Accept a batch of each dataset into the stage's state folder."""
     for dataset in datasets:
-        _taken(stage, dataset, deliver_files(stage, state, data, dataset, days))
+        _require_acceptance(stage, dataset, deliver_files(stage, stage.state, data, dataset, days))
 
 
-def _taken(stage: Stage, dataset: str, outcome: Outcome) -> Outcome:
+def _require_acceptance(stage: Stage, dataset: str, outcome: Outcome) -> Outcome:
+    """Return the outcome of a clean delivery, or fail if it was refused."""
     if outcome.stopped_by:
         raise GateError(
             "CORRUPTIONS-CLEAN",
@@ -163,11 +176,11 @@ def deliver_files(
     """Extract and check one delivery.
 
     Args:
-        stage: Whose.
-        state: State folder; the batch is added to it.
-        data: The files.
+        stage: The agency.
+        state: A state folder; the batch is added to it.
+        data: The folder of the files.
         dataset: Which dataset of them.
-        days: First day and the day after the last; the stage's by default.
+        days: First day and the day after the last; by default those of the stage.
     """
     with paths.environment(**stage.environment, CDI_HOME=str(state), CDI_DATA=str(data)):
         agency = load_agency(stage.agency)
@@ -178,27 +191,29 @@ def deliver_files(
             return Outcome(Counter(), Counter(), (), error.rule_id, "reader")
         home = paths.landing(stage.agency, dataset)
         if batch_id is None:  # the same content as before
-            return _outcome(accepted_batches(stage.agency, dataset)[-1].folder, dataset)
+            return _read_outcome(accepted_batches(stage.agency, dataset)[-1].folder, dataset)
         try:
             check_landing(stage.agency, dataset, batch_id)
         except GateError:
-            results = json.loads((home / "refused" / batch_id / "validation.json").read_text())
-            stopped = [
-                r["rule_id"] for r in results
-                if not r["is_success"] and (r["severity"] == "fail" or r["error"])
-            ]  # fmt: skip
-            return Outcome(Counter(), Counter(), (), stopped[0])
-        return _outcome(home / "batches" / batch_id, dataset)
+            results = read_json(home / "refused" / batch_id / "validation.json")
+            stopping_rules = [
+                result["rule_id"]
+                for result in results
+                if not result["is_success"] and (result["severity"] == "fail" or result["error"])
+            ]
+            return Outcome(Counter(), Counter(), (), stopping_rules[0])
+        return _read_outcome(home / "batches" / batch_id, dataset)
 
 
-def _outcome(batch: Path, dataset: str) -> Outcome:
-    # what the marts are made of: a reference by its canonical form, as far as it has one
-    parts = [
+def _read_outcome(batch: Path, dataset: str) -> Outcome:
+    """What was accepted and refused of a batch, and which warnings it raised."""
+    # The marts read a reference by its canonical form, if it has one, so that is compared.
+    columns = [
         f"coalesce({c.key_name}, {c.name})" if c.kind == "reference" else ", ".join(c.outputs)
         for c in DATASETS[dataset]
     ]
     hashes = duckdb.execute(
-        f"select sha256(cast(row({', '.join(parts)}, source_as_of) as varchar)) as content, "
+        f"select sha256(cast(row({', '.join(columns)}, source_as_of) as varchar)) as content, "
         "count(*) from read_parquet(?) group by 1",
         [str(batch / "rows.parquet")],
     ).fetchall()
@@ -206,47 +221,76 @@ def _outcome(batch: Path, dataset: str) -> Outcome:
         "select rule_id, count(*) from read_parquet(?) group by 1",
         [str(batch / "quarantine.parquet")],
     ).fetchall()
-    results = json.loads((batch / "validation.json").read_text())
-    broken = [r["rule_id"] for r in results if not r["is_success"] and r["severity"] == "warn"]
+    broken = [
+        result["rule_id"]
+        for result in read_json(batch / "validation.json")
+        if not result["is_success"] and result["severity"] == "warn"
+    ]
     return Outcome(Counter(dict(hashes)), Counter(dict(refused)), tuple(dict.fromkeys(broken)))
 
 
 def judge_outcome(clean: Outcome, spoiled: Outcome) -> tuple[str, list[str]]:
-    """Verdict and the rules that say so, by comparison with the clean delivery."""
+    """Judge a spoiled delivery by comparison with the clean one.
+
+    Args:
+        clean: What became of the clean delivery.
+        spoiled: What became of the spoiled one.
+
+    Returns:
+        The verdict, and the rules that noticed something.
+    """
     if spoiled.stopped_by:
         return "failed", [spoiled.stopped_by]
     refused = spoiled.refused - clean.refused
     broken = [rule for rule in spoiled.broken if rule not in clean.broken]
     if spoiled.accepted == clean.accepted and not (refused or broken):
         return "harmless", []
-    gone = clean.accepted - spoiled.accepted
+    lost_rows = clean.accepted - spoiled.accepted
     is_clean = not spoiled.accepted - clean.accepted
-    if refused and is_clean and gone.total() <= refused.total():
+    if refused and is_clean and lost_rows.total() <= refused.total():
         return "quarantined", [rule for rule, _ in refused.most_common()]
     return ("warned", broken) if broken else ("missed", [])
 
 
 def spoil_files(stage: Stage, corruption: Corruption, folder: Path) -> Path:
-    """The delivery's files with the newest of a dataset spoiled, in a folder of their own."""
+    """Put the delivery's files into a folder of their own, with the newest of a dataset spoiled.
+
+    Args:
+        stage: The agency.
+        corruption: What goes wrong, and in which dataset.
+        folder: Is made.
+
+    Returns:
+        The folder.
+    """
     folder.mkdir()
     for file in stage.data.iterdir():
         (folder / file.name).symlink_to(file)
     earlier, newest = sorted(folder.glob(f"{FILES[corruption.dataset]}-*"))[-2:]
     content = newest.read_bytes()
-    newest.unlink()
+    newest.unlink()  # it is a link: writing through it would spoil the stage's own file
     newest.write_bytes(content)
     corruption.apply(Extract(load_stage_agency(stage), corruption.dataset, newest, earlier))
     return folder
 
 
 def load_stage_agency(stage: Stage) -> Agency:
-    """The stage's agency, as its own environment finds it."""
+    """Load the stage's agency, as its environment variables choose it."""
     with paths.environment(**stage.environment):
         return load_agency(stage.agency)
 
 
 def attempt_corruption(stage: Stage, place: int, clean: Outcome) -> dict[str, Any]:
-    """Try one corruption (its place in `CORRUPTIONS`) on one agency, in a copy of its state."""
+    """Try one corruption on one agency, in a copy of its state folder.
+
+    Args:
+        stage: The agency.
+        place: Place of the corruption in `CORRUPTIONS`: its function cannot be sent to a process.
+        clean: What became of the clean delivery.
+
+    Returns:
+        The verdict, with the rules that noticed something.
+    """
     corruption = CORRUPTIONS[place]
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         state = Path(scratch) / "state"
@@ -266,7 +310,7 @@ def attempt_corruption(stage: Stage, place: int, clean: Outcome) -> dict[str, An
 
 
 def clean_outcome(stage: Stage, dataset: str) -> Outcome:
-    """What the clean delivery comes to, in a copy of the agency's state."""
+    """What becomes of the clean delivery, in a copy of the agency's state folder."""
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         state = Path(scratch) / "state"
         shutil.copytree(stage.state, state)
@@ -275,15 +319,15 @@ def clean_outcome(stage: Stage, dataset: str) -> Outcome:
 
 def run_corruptions(
     say: Callable[[str], None] = lambda _: None,
-    advance: Callable[[int, int], None] = lambda _done, _of: None,
+    say_progress: Callable[[int, int], None] = lambda _done, _total: None,
     only: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Try all corruptions on both agencies and write ``<state>/corruptions.json``.
 
     Args:
         say: Is told each step as it begins.
-        advance: Is told how many tries are done, and of how many.
-        only: Names of corruptions; all by default.
+        say_progress: Is told how many tries are done, and of how many.
+        only: Names of corruptions; by default all are tried.
 
     Returns:
         One entry per corruption and agency that it can befall.
@@ -301,8 +345,8 @@ def run_corruptions(
             if corruption.befalls(load_stage_agency(stage))
             and (not only or corruption.name in only)
         ]
-        found = []
-        # new processes, as DuckDB's threads do not outlive a fork
+        rows = []
+        # Workers are started as new processes: DuckDB's threads do not survive a fork.
         workers = min(4, os.cpu_count() or 1)
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
             say("taking the clean deliveries")
@@ -313,9 +357,9 @@ def run_corruptions(
                     (stage.agency, CORRUPTIONS[place].dataset) for stage, place in tries
                 )
             }
-            # beside a clean delivery that is refused no spoiled one says anything
+            # If the clean delivery is refused, it proves nothing that a spoiled one is refused too.
             clean = {
-                (agency, dataset): _taken(by_name[agency], dataset, job.result())
+                (agency, dataset): _require_acceptance(by_name[agency], dataset, job.result())
                 for (agency, dataset), job in delivered.items()
             }
             say("spoiling")
@@ -329,11 +373,10 @@ def run_corruptions(
                 for stage, place in tries
             ]
             for done, job in enumerate(as_completed(jobs), 1):
-                found.append(job.result())
-                advance(done, len(jobs))
+                rows.append(job.result())
+                say_progress(done, len(jobs))
     order = {corruption.name: place for place, corruption in enumerate(CORRUPTIONS)}
-    found.sort(key=lambda row: (row["agency"], order[row["name"]]))
-    file = paths.home() / "corruptions.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return found
+    rows.sort(key=lambda row: (row["agency"], order[row["name"]]))
+    paths.home().mkdir(parents=True, exist_ok=True)
+    write_json(paths.home() / "corruptions.json", rows)
+    return rows
