@@ -1,20 +1,20 @@
-"""The two pictures of docs/chief-officer.md, from `make audit-rehearsal`.
+"""The two pictures of docs/chief-officer.md, drawn from what `make audit-rehearsal` found.
 
 `.venv/bin/python -m cdi_proofs audit-pictures` draws them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import altair as alt
+
 from cdi import paths
 from cdi.errors import AuditError
-from cdi.render import render
+from cdi.files import read_json, write_text
+from cdi.report.charts import BLUE, FONT, GREEN, GREY, PALE, VERMILION, Drawing
 
-WIDTH, LEFT, RIGHT, TOP, STEP = 760, 250, 90, 76, 22
-BRAND, MISSED = "#1f4e79", "#a3201d"
-NARROW, WIDE = 0.01, 0.05  # between the scale's marks, as the rates need
+WIDTH, STEP = 480, 22
 
 
 def draw_intervals(
@@ -22,60 +22,61 @@ def draw_intervals(
     title: str,
     caption: str,
     rows: Sequence[Mapping[str, Any]],
-    truth: tuple[float, str] | None = None,
+    truth: float | None = None,
 ) -> Path:
     """Write intervals, one under the other, as SVG.
 
     Args:
-        file: Where.
+        file: The picture to write.
         title: What is shown.
         caption: What to see in it.
-        rows: label, rate, lower, upper (0 to 1) and told, what stands beside it.
-        truth: A rate to mark by a line, and what it is; an interval that misses it is red.
+        rows: The figures of each interval: label, recording_rate, lower_limit and upper_limit (0 to
+            1), and text, which stands beside it.
+        truth: The true rate, which a line marks; an interval that misses it has another colour.
 
     Returns:
         The file.
     """
-    low, high = min(row["lower"] for row in rows), max(row["upper"] for row in rows)
-    step = NARROW if high - low < 4 * WIDE else WIDE
-    first, last = int(low / step), int(high / step) + 1
-    scale = (WIDTH - LEFT - RIGHT) / ((last - first) * step)
-
-    def x(rate: float) -> float:
-        return round(LEFT + (rate - first * step) * scale, 1)
-
-    def colour(row: Mapping[str, Any]) -> str:
-        return BRAND if truth is None or row["lower"] <= truth[0] <= row["upper"] else MISSED
-
-    every = max(1, (last - first) // 6)
-    page = render(
-        "intervals.svg.j2",
-        title=title,
-        caption=caption,
-        is_simulated=True,
-        width=WIDTH,
-        left=LEFT,
-        height=TOP + STEP * len(rows) + 26,
-        line=None if truth is None else {"x": x(truth[0]), "label": truth[1]},
-        ticks=[
-            {"x": x(n * step), "label": f"{100 * n * step:.0f}%"}
-            for n in range(first, last + 1, every)
-        ],
-        rows=[
-            {
-                "label": row["label"],
-                "told": row["told"],
-                "y": TOP + STEP * place,
-                "low": x(row["lower"]),
-                "middle": x(row["rate"]),
-                "high": x(row["upper"]),
-                "colour": colour(row),
-            }
-            for place, row in enumerate(rows)
-        ],
+    values = [
+        dict(row, holds=truth is None or row["lower_limit"] <= truth <= row["upper_limit"])
+        for row in rows
+    ]
+    intervals = alt.Chart(alt.Data(values=values)).encode(
+        y=alt.Y(
+            "label:N",
+            sort=None,
+            title=None,
+            axis=alt.Axis(ticks=False, domain=False, labelLimit=0, labelPadding=10),
+        ),
+        color=alt.condition("datum.holds", alt.value(BLUE), alt.value(VERMILION)),
     )
+    rate_axis = alt.X(
+        "lower_limit:Q",
+        title=None,
+        scale=alt.Scale(zero=False, nice=True),
+        axis=alt.Axis(format="~%", tickCount=6, gridColor=PALE),
+    )
+    layers: list[alt.Chart] = [
+        intervals.mark_rule(strokeWidth=4).encode(x=rate_axis, x2="upper_limit:Q"),
+        intervals.mark_point(filled=True, size=90, opacity=1).encode(x="recording_rate:Q"),
+        intervals.mark_text(align="left", dx=8).encode(
+            x="upper_limit:Q", text="text:N", color=alt.value(GREY)
+        ),
+    ]
+    if truth is not None:
+        line = alt.Chart(alt.Data(values=[{"rate": truth, "text": f"true: {truth:.1%}"}])).encode(
+            x="rate:Q"
+        )
+        layers = [
+            line.mark_rule(strokeWidth=2, color=GREEN),
+            *layers,
+            line.mark_text(align="left", dx=5, y=-8, color=GREEN).encode(text="text:N"),
+        ]
+    heading = alt.TitleParams(title, subtitle=caption, anchor="start", font=FONT, offset=14)
+    chart = alt.layer(*layers).properties(title=heading, width=WIDTH, height=STEP * len(rows))
+    figure = Drawing(is_simulated=True).figure(chart, title, caption, {}, [])
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page, encoding="utf-8")
+    write_text(file, f"{figure.svg}\n")
     return file
 
 
@@ -83,53 +84,44 @@ def make_pictures(folder: Path) -> list[Path]:
     """Write both pictures.
 
     Args:
-        folder: Of the pictures.
+        folder: The folder of the pictures.
 
     Raises:
         AuditError: AUDIT-NO-REHEARSAL if there are no figures to draw.
     """
-    figures = paths.home() / "audit_rehearsal.json"
-    if not figures.is_file():
+    file = paths.home() / "audit_rehearsal.json"
+    if not file.is_file():
         raise AuditError(
-            "AUDIT-NO-REHEARSAL", f"there is no {figures}", "run make audit-rehearsal first"
+            "AUDIT-NO-REHEARSAL", f"there is no {file}", "run make audit-rehearsal first"
         )
-    told = json.loads(figures.read_text(encoding="utf-8"))
-    parts = [row for row in told["first_round"]["parts"] if row["recording_rate"] is not None]
+    figures = read_json(file)
     by_part = [
         {
-            "label": row["domain"].replace("_", " ").replace("force", "all crime"),
-            "rate": row["recording_rate"],
-            "lower": row["lower_limit"],
-            "upper": row["upper_limit"],
-            "told": f"{100 * row['recording_rate']:.0f}%",
+            **part,
+            "label": part["domain"].replace("_", " ").replace("force", "all crime"),
+            "text": f"{part['recording_rate']:.0%}",
         }
-        for row in parts
-        if not row["domain"].startswith("district")
+        for part in figures["first_round"]["parts"]
+        if part["recording_rate"] is not None and not part["domain"].startswith("district")
     ]
-    once = told["one_round"]
+    one_round = figures["one_round"]
     draws = [
-        {
-            "label": f"audit {row['seed']}",
-            "rate": row["recording_rate"],
-            "lower": row["lower_limit"],
-            "upper": row["upper_limit"],
-            "told": f"{100 * row['recording_rate']:.1f}%",
-        }
-        for row in once["draws"]
+        {**draw, "label": f"audit {draw['seed']}", "text": f"{draw['recording_rate']:.1%}"}
+        for draw in one_round["draws"]
     ]
     return [
         draw_intervals(
             folder / "audited-rates.svg",
             "Of the crimes that people reported, how many were recorded?",
-            f"One audit of {told['audited']:,} logs. The truth lies on the bar, 19 times in 20.",
+            f"One audit of {figures['audited']:,} logs. The truth lies on the bar, 19 times in 20.",
             by_part,
         ),
         draw_intervals(
             folder / "audit-draws.svg",
-            f"The same months, audited {once['of']} times",
-            f"{once['covered']} of {once['of']} bars hold the true rate; another draw would move "
-            "the dot, not the truth.",
+            f"The same months, audited {one_round['of']} times",
+            f"{one_round['covered']} of {one_round['of']} bars hold the true rate; another draw "
+            "would move the dot, not the truth.",
             draws,
-            (once["true_rate"], f"true: {100 * once['true_rate']:.1f}%"),
+            one_round["true_rate"],
         ),
     ]
