@@ -60,12 +60,13 @@ def say_line(line: str) -> None:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Run a command line: an expected error is told without a traceback.
+    """Run a command line, and print an expected error without a traceback.
 
-    A `kill` ends it as Ctrl-C does, by an exception, so that what it started is stopped on the way
-    out.
+    A `kill` and a closed terminal end the program as Ctrl-C does, by an exception, so that the
+    processes that it started are stopped on the way out.
     """
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except CdiError as error:

@@ -403,9 +403,13 @@ class Client:
         return run_id
 
     def runs(self, dag_id: str) -> dict[str, str]:
-        """States of a DAG's runs by run id."""
-        found = self._call("GET", f"/dags/{dag_id}/dagRuns", params={"limit": 100})["dag_runs"]
-        return {run["dag_run_id"]: run["state"] for run in found}
+        """States of a DAG's newest runs by run id.
+
+        Airflow gives 100 runs at most, and the oldest first unless an order is asked for.
+        """
+        newest = {"limit": 100, "order_by": "-run_after"}
+        answer = self._call("GET", f"/dags/{dag_id}/dagRuns", params=newest)
+        return {run["dag_run_id"]: run["state"] for run in answer["dag_runs"]}
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of a run: task_id, state, duration (seconds), note."""

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import psutil
 import pytest
@@ -26,6 +27,7 @@ from cdi.local.airflow import (
     free_port,
     open_airflow,
     own_airflow,
+    prepare_airflow,
     read_password,
 )
 
@@ -121,6 +123,7 @@ def api(*answers: Answer, patience: float = 60) -> Iterator[tuple[Client, list[d
             asked.append(
                 {
                     "request": f"{self.command} {self.path.partition('?')[0]}",
+                    "parameters": dict(parse_qsl(urlsplit(self.path).query)),
                     "body": json.loads(body or "null"),
                     "authorization": self.headers.get("Authorization"),
                 }
@@ -177,6 +180,52 @@ def test_a_poll_that_keeps_failing_ends_in_an_error_with_a_next_step(
         client.runs("testville__build")
     assert raised.value.rule_id == "SERVICE-API"
     assert str(state / "airflow" / "logs" / "api-server.log") in raised.value.fix
+
+
+MANY_RUNS = """
+import json, os
+from datetime import UTC, datetime, timedelta
+from airflow.api_fastapi.app import create_app
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from airflow.utils.types import DagRunType
+from fastapi.testclient import TestClient
+from cdi.local.airflow import Client
+
+with create_session() as session:
+    session.add(DagBundleModel(name="tests"))
+    session.flush()
+    session.add(DagModel(dag_id="testville__build", bundle_name="tests"))
+    session.flush()
+    for number in range(120):
+        day = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
+        session.add(
+            DagRun(
+                dag_id="testville__build", run_id=f"run_{number}", run_after=day,
+                run_type=DagRunType.MANUAL, state="success",
+            )
+        )
+client = Client(1, dict(os.environ))
+client._http = TestClient(create_app())
+client._log_in()
+# "~" means all DAGs to Airflow, which would ask for a parsed DAG file if one were named
+print(json.dumps(sorted(client.runs("~"))))
+"""
+
+
+def test_of_more_than_a_hundred_runs_the_newest_are_told(state: Path) -> None:
+    """Airflow's own API answers, from a database with a run for each of 120 days."""
+    env = prepare_airflow(free_port())
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_RUNS], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert len(told) == 100
+    assert "run_119" in told
+    assert "run_19" not in told
 
 
 def test_where_nothing_listens_the_error_says_so(state: Path) -> None:
