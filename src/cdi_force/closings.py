@@ -4,9 +4,11 @@ The closing of a log whose crime was not recorded follows the miss law; the clos
 reports no crime gives a reason, mostly in code and text alike.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from cdi_force.clock import DAY
@@ -27,28 +29,17 @@ from cdi_force.year import (
     take_rows,
 )
 
-RESULTS = ("RMS CRIME", "RMS ARREST", "RMS RELATED", "NOT RMS", "ADVICE", "NFA", "VIC NO ENG",
-           "NO TRACE", "DUP", "ADMIN", "NO CRIME", "OTH FORCE", "GOOD INT", "AF REF", "CONTRARY",
-           "UNTRACED", "3P UNCONF", "SCHOOL", "PO SPENT", "COUNTER", "ALREADY",
-           "NOT NOTIF")  # fmt: skip
-RESULT_OF_REASON = {
-    "NO_CRIME_BOP": "NO CRIME", "CREDIBLE_CONTRARY": "CONTRARY", "GOOD_INTENT": "GOOD INT",
-    "OTHER_FORCE": "OTH FORCE", "NOT_NOTIFIABLE": "NOT NOTIF", "VICTIM_UNTRACED": "UNTRACED",
-    "THIRD_PARTY_UNCONFIRMED": "3P UNCONF", "SCHOOLS": "SCHOOL", "FRAUD_REFERRED": "AF REF",
-    "PUBLIC_ORDER_SPENT": "PO SPENT", "COUNTER_ALLEGATION": "COUNTER",
-    "ALREADY_RECORDED": "ALREADY",
-}  # fmt: skip
-REASON_WEIGHTS = {
-    "NO_CRIME_BOP": 30, "CREDIBLE_CONTRARY": 8, "GOOD_INTENT": 15, "OTHER_FORCE": 5,
-    "NOT_NOTIFIABLE": 12, "VICTIM_UNTRACED": 9, "THIRD_PARTY_UNCONFIRMED": 9, "SCHOOLS": 3,
-    "FRAUD_REFERRED": 4, "COUNTER_ALLEGATION": 1, "ALREADY_RECORDED": 4,
-}  # fmt: skip
+TABLES = yaml.safe_load(Path(__file__).with_name("closings.yaml").read_text(encoding="utf-8"))
+RESULTS: tuple[str, ...] = tuple(TABLES["results"])
+RESULT_OF_REASON = {code: reason["result"] for code, reason in TABLES["reasons"].items()}
+# codes that are no crime, under which crimes hide or are closed, and the subject of their phrases
+COVERS = {code: cover["subject"] for code, cover in TABLES["covers"].items()}
+MANNERS = TABLES["manners"]
+MANNERS["reason_for_no_crime"]["subjects"] = {
+    code: reason["weight"] for code, reason in TABLES["reasons"].items() if "weight" in reason
+}
 # a report of rape is a crime or an N100 (CRR 2026/27 p63): these excuse none
 NO_REASON_FOR_RAPE = ("NOT_NOTIFIABLE", "SCHOOLS", "FRAUD_REFERRED")
-# codes that are no crime, under which crimes hide or are closed: code, subject of the phrases
-COVERS = {"AS01": "asb_personal", "AS02": "asb_nuisance", "PW04": "concern_for_safety",
-          "PW05": "domestic_incident", "PW08": "suspicious_circumstances",
-          "AD06": "contact_record", "PW06": "missing_person", "PW03": "civil_dispute"}  # fmt: skip
 
 
 def close_logs(d: Draw, incidents: Table, crimes: Table) -> None:
@@ -59,7 +50,7 @@ def close_logs(d: Draw, incidents: Table, crimes: Table) -> None:
     is_violence = np.where(offence >= 0, d.group_of[offence] == 0, False)
     domestic_code = incidents["is_da"] & is_violence & (rng.random(n) < 0.6)
     crime_code = np.where(domestic_code, codes.index("CR20"), crime_code)
-    cover = _cover(d, incidents)
+    cover = _draw_covers(d, incidents)
     has_any = np.zeros(n, bool)
     np.logical_or.at(has_any, crimes["incident"], crimes["has_record"])
     incidents["has_record"] = has_any
@@ -68,8 +59,9 @@ def close_logs(d: Draw, incidents: Table, crimes: Table) -> None:
     opened_other = (kind == FRAME_CRIME) & has_any & (rng.random(n) < 0.06)
     incidents["opening"] = np.select(
         [kind == NO_CRIME, (kind == HIDDEN) | opened_other],
-        [incidents["own_code"], cover], crime_code,
-    )  # fmt: skip
+        [incidents["own_code"], cover],
+        crime_code,
+    )
     incidents["closing"] = np.where(kind == FRAME_CRIME, crime_code, incidents["opening"])
     incidents["result"] = np.zeros(n, np.int8)
     incidents["text_kind"] = np.full(n, "closing", "<U8")
@@ -84,47 +76,41 @@ def close_logs(d: Draw, incidents: Table, crimes: Table) -> None:
     _close_no_crime(d, incidents, cover)
     # an account that nobody can decide is closed alike, whatever the truth
     vague = np.flatnonzero((incidents["account"] == AMBIGUOUS) & ~has_any)
-    _set(d, incidents, vague, {"no_reply": 35, "advice": 30, "no_offences": 35},
-              {"NFA": 30, "ADVICE": 30, "NOT RMS": 30, "NO CRIME": 10})  # fmt: skip
+    _close_as(d, incidents, vague, "undecidable")
     vague = vague[kind[vague] != NO_CRIME]
     incidents["closing"][vague] = incidents["opening"][vague]
     incidents["is_non_crime"][vague] = False
     _reopen(d, incidents, crimes, cover)
 
 
-def _cover(d: Draw, incidents: Table) -> NDArray[Any]:
-    """A code that is no crime, under which a log may be opened or closed."""
+def _draw_covers(d: Draw, incidents: Table) -> NDArray[Any]:
+    """For each log a code that is no crime, under which it may be opened or closed."""
     n, codes = len(incidents["kind"]), d.year.codes
-    plain = draw_choice(d.rng, {"AS01": 22, "AS02": 16, "PW04": 22, "PW08": 16, "AD06": 14,
-                              "PW06": 3, "PW03": 7}, n)  # fmt: skip
-    domestic = draw_choice(d.rng, {"PW05": 75, "PW04": 20, "AD06": 5}, n)
+    weights = {
+        column: {code: cover[column] for code, cover in TABLES["covers"].items() if column in cover}
+        for column in ("weight", "weight_domestic")
+    }
+    plain = draw_choice(d.rng, weights["weight"], n)
+    domestic = draw_choice(d.rng, weights["weight_domestic"], n)
     chosen = np.where(incidents["is_da"], domestic, plain)
     number = {code: codes.index(code) for code in COVERS}
     return np.vectorize(number.__getitem__, otypes=[np.int64])(chosen)
 
 
-def _set(
-    d: Draw,
-    incidents: Table,
-    rows: NDArray[Any],
-    subjects: dict[str, float],
-    results: dict[str, float],
-    text_kind: str = "closing",
-) -> None:
-    n = len(rows)
-    incidents["text_kind"][rows] = text_kind
-    incidents["text_subject"][rows] = draw_choice(d.rng, subjects, n)
-    numbers = {RESULTS.index(result): weight for result, weight in results.items()}
+def _close_as(d: Draw, incidents: Table, rows: NDArray[Any], manner: str) -> None:
+    """Draw closing text and result code of some logs, by a manner of closings.yaml."""
+    weights, n = MANNERS[manner], len(rows)
+    incidents["text_kind"][rows] = weights.get("text_kind", "closing")
+    incidents["text_subject"][rows] = draw_choice(d.rng, weights["subjects"], n)
+    numbers = {RESULTS.index(result): weight for result, weight in weights["results"].items()}
     incidents["result"][rows] = draw_choice(d.rng, numbers, n)
 
 
 def _close_recorded(d: Draw, incidents: Table, rows: NDArray[Any]) -> None:
     frame = rows[incidents["kind"][rows] == FRAME_CRIME]
     hidden = rows[incidents["kind"][rows] == HIDDEN]
-    _set(d, incidents, frame, {"recorded": 80, "record_pending": 20},
-              {"RMS CRIME": 90, "RMS ARREST": 6, "RMS RELATED": 4})  # fmt: skip
-    _set(d, incidents, hidden, {"recorded": 60, "record_pending": 20, "resolved": 20},
-              {"RMS CRIME": 60, "RMS RELATED": 40})  # fmt: skip
+    _close_as(d, incidents, frame, "crime_recorded")
+    _close_as(d, incidents, hidden, "hidden_crime_recorded")
 
 
 def _close_missed(d: Draw, incidents: Table, rows: NDArray[Any], cover: NDArray[Any]) -> None:
@@ -134,34 +120,24 @@ def _close_missed(d: Draw, incidents: Table, rows: NDArray[Any], cover: NDArray[
         draw_choice(d.rng, dict(law.manner_frame), len(rows)),
         draw_choice(d.rng, dict(law.manner_hidden), len(rows)),
     )
-    excuses: dict[str, float] = {
-        "victim_unwilling": 40, "no_lines": 25, "hoax_suspected": 8, "under_influence": 10,
-        "advice": 17,
-    }  # fmt: skip
-    plain: dict[str, float] = {"NOT RMS": 40, "ADVICE": 30, "NFA": 30}
-
-    def of(*names: str) -> NDArray[Any]:
-        return rows[np.isin(manner, names)]
-
-    excused = of("kept_code_excuse", "excuse")
-    _set(d, incidents, excused, excuses, plain)
+    excused = rows[np.isin(manner, ("kept_code_excuse", "excuse"))]
+    _close_as(d, incidents, excused, "excused")
     for subject, result in (("victim_unwilling", "VIC NO ENG"), ("no_lines", "NO TRACE")):
-        there = excused[incidents["text_subject"][excused] == subject]
-        there = there[d.rng.random(len(there)) < 0.6]
-        incidents["result"][there] = RESULTS.index(result)
-    _set(d, incidents, of("promised"), {"record_pending": 70, "recorded": 30},
-              {"RMS CRIME": 100})  # fmt: skip
-    gamed = of("gamed_code")
-    _set(d, incidents, gamed, {"asb_relabel": 50, "resolved": 30, "advice": 20}, plain)
+        with_code = excused[incidents["text_subject"][excused] == subject]
+        with_code = with_code[d.rng.random(len(with_code)) < 0.6]
+        incidents["result"][with_code] = RESULTS.index(result)
+    _close_as(d, incidents, rows[manner == "promised"], "promised")
+    gamed = rows[manner == "gamed_code"]
+    _close_as(d, incidents, gamed, "gamed")
     incidents["closing"][gamed] = cover[gamed]
-    _set(d, incidents, of("relabelled"), {"asb_relabel": 55, "resolved": 45}, plain)
-    contradicted = of("contradicted")
-    _set(d, incidents, contradicted, {"no_offences": 100}, {"NO CRIME": 70, "NOT RMS": 30})
+    _close_as(d, incidents, rows[manner == "relabelled"], "relabelled")
+    contradicted = rows[manner == "contradicted"]
+    _close_as(d, incidents, contradicted, "contradicted")
     half = contradicted[d.rng.random(len(contradicted)) < 0.5]
     incidents["closing"][half] = cover[half]
-    other = of("non_crime_occurrence")
-    _set(d, incidents, other, {"non_crime_occurrence": 100}, {"RMS RELATED": 100})
-    incidents["is_non_crime"][other] = True
+    non_crime = rows[manner == "non_crime_occurrence"]
+    _close_as(d, incidents, non_crime, "non_crime_occurrence")
+    incidents["is_non_crime"][non_crime] = True
 
 
 def _close_no_crime(d: Draw, incidents: Table, cover: NDArray[Any]) -> None:
@@ -169,8 +145,7 @@ def _close_no_crime(d: Draw, incidents: Table, cover: NDArray[Any]) -> None:
     false = np.flatnonzero(kind == FRAME_NO_CRIME)
     told = false[incidents["account"][false] == TOLD]
     near = false[incidents["account"][false] == NEAR_MISS]
-    weights: dict[str, float] = dict(REASON_WEIGHTS)
-    _set(d, incidents, told, weights, {"NOT RMS": 40, "ADVICE": 30, "NFA": 30}, "no_crime")
+    _close_as(d, incidents, told, "reason_for_no_crime")
     spent = told[
         (incidents["opening"][told] == d.year.codes.index("CR17")) & (rng.random(len(told)) < 0.4)
     ]
@@ -183,13 +158,11 @@ def _close_no_crime(d: Draw, incidents: Table, cover: NDArray[Any]) -> None:
     incidents["result"][coded] = np.vectorize(numbers.__getitem__, otypes=[np.int8])(
         incidents["text_subject"][coded]
     )
-    _set(d, incidents, near, {"resolved": 40, "advice": 30, "no_offences": 30},
-              {"NOT RMS": 40, "ADVICE": 20, "NO CRIME": 25, "GOOD INT": 15})  # fmt: skip
+    _close_as(d, incidents, near, "near_miss")
     recoded = false[rng.random(len(false)) < 0.5]
     incidents["closing"][recoded] = cover[recoded]
     none = np.flatnonzero(kind == NO_CRIME)
-    _set(d, incidents, none, {"ended": 60, "resolved": 25, "advice": 15},
-              {"NOT RMS": 50, "NFA": 30, "ADVICE": 20})  # fmt: skip
+    _close_as(d, incidents, none, "no_crime_told")
     admin = none[incidents["own_code"][none] == d.year.codes.index("AD07")]
     incidents["result"][admin] = RESULTS.index("ADMIN")
     people = np.isin(
@@ -198,8 +171,7 @@ def _close_no_crime(d: Draw, incidents: Table, cover: NDArray[Any]) -> None:
     wanted = round(d.settings.volumes.non_crime_occurrences * d.volume * 0.7)
     made = d.rng.permutation(np.flatnonzero(people & (kind == NO_CRIME)))[:wanted]
     incidents["is_non_crime"][made] = True
-    _set(d, incidents, made, {"non_crime_occurrence": 60, "resolved": 40},
-              {"RMS RELATED": 100})  # fmt: skip
+    _close_as(d, incidents, made, "non_crime_occurrence_of_no_crime")
     n100 = told[np.isin(told, rape) & (rng.random(len(told)) < 0.6)]
     incidents["is_non_crime"][n100] = True
 
@@ -209,10 +181,12 @@ def _reopen(d: Draw, incidents: Table, crimes: Table, cover: NDArray[Any]) -> No
     names = ("closing", "result", "text_kind", "text_subject")
     only = np.bincount(crimes["incident"], minlength=len(incidents["kind"])) == 1
     fit = np.flatnonzero(
-        (incidents["kind"] == FRAME_CRIME) & incidents["has_record"] & only
+        (incidents["kind"] == FRAME_CRIME)
+        & incidents["has_record"]
+        & only
         & (incidents["account"] == TOLD)
         & (incidents["opening"] == incidents["closing"])
-    )  # fmt: skip
+    )
     recorded = int((crimes["fate"] == RECORDED).sum())
     chosen = d.rng.permutation(fit)[: round(d.hard.reopened_late * recorded)]
     final = {name: incidents[name].copy() for name in names}
@@ -247,9 +221,8 @@ def add_duplicates(d: Draw, incidents: Table, count: int) -> Table:
     copies["closing"] = np.where(keeps_code, copies["opening"], d.year.codes.index("AD01"))
     for name in ("first_closing", "first_result", "first_text_kind", "first_text_subject"):
         copies.pop(name)
-    _set(d, copies, np.flatnonzero(~is_unmarked), {"DUPLICATE_LOG": 1}, {"DUP": 1}, "no_crime")
-    _set(d, copies, np.flatnonzero(is_unmarked), {"ended": 60, "resolved": 40},
-              {"NFA": 50, "NOT RMS": 50})  # fmt: skip
+    _close_as(d, copies, np.flatnonzero(~is_unmarked), "duplicate")
+    _close_as(d, copies, np.flatnonzero(is_unmarked), "unmarked_duplicate")
     for name in ("closing", "result", "text_kind", "text_subject"):
         copies[f"first_{name}"] = copies[name]
     incidents["is_unmarked"] = np.zeros(len(share), bool)

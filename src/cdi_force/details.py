@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from cdi_force.clock import DAY, HOUR
 from cdi_force.year import JUSTIFIED, WRONGLY_CANCELLED, Table, Year, take_rows
 
-QUALIFIERS = ("DOMESTIC ABUSE", "ALCOHOL", "MENTAL HEALTH", "YOUTH", "HATE", "VULNERABLE",
-              "WEAPON")  # fmt: skip
+QUALIFIERS = ("DOMESTIC ABUSE", "ALCOHOL", "MENTAL HEALTH", "YOUTH", "HATE", "VULNERABLE", "WEAPON")
 SELF_DEFENCE = ("8N", "104", "105A")  # classes that C5 is for (CRR 2026/27 p26)
 APRIL_2015 = 1_427_842_800  # local midnight; seconds since 1970
 # what is not said anywhere: no time
@@ -43,9 +42,10 @@ def _log_details(year: Year, rng: np.random.Generator) -> None:
     logs["seen_closing"] = np.where(logs["is_open"], logs["opening"], logs["seen_closing"])
     logs["seen_result"] = np.where(logs["is_open"], -1, logs["seen_result"])
     logs["seen_closed"] = np.where(
-        logs["is_open"], NEVER,
+        logs["is_open"],
+        NEVER,
         np.where((logs["reopened"] > 0) & ~is_first, logs["reclosed"], logs["closed"]),
-    )  # fmt: skip
+    )
     wait = rng.integers(60, 1800, n) * logs["grade"]
     logs["dispatched"] = np.where(logs["is_attended"], logs["received"] + wait, NEVER)
     logs["arrived"] = np.where(

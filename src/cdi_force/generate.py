@@ -28,7 +28,8 @@ No real force, person, place or crime: made up by `make simulate`; docs/simulati
 
 def _fingerprint(loaded: Scenario, variant: Variant) -> str:
     digest = hashlib.sha256(f"{loaded.sha256} {variant.months} {variant.seed}".encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for file in sorted([*here.glob("*.py"), *here.glob("*.yaml")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -24,8 +24,16 @@ from cdi_force.year import (
 
 # parts of an account, in the order in which they stand
 PARTS = ("opener", "burial", "crime_1", "also", "crime_2", "crime_3")
-OTHER_FAMILIES = {"violence": 30, "harassment": 15, "theft": 15, "damage": 15, "public_order": 12,
-                  "burglary": 7, "sexual": 3, "vehicle": 3}  # fmt: skip
+OTHER_FAMILIES = {
+    "violence": 30,
+    "harassment": 15,
+    "theft": 15,
+    "damage": 15,
+    "public_order": 12,
+    "burglary": 7,
+    "sexual": 3,
+    "vehicle": 3,
+}
 
 
 def write_narrative(year: Year, bank: Bank, seed: int) -> None:
@@ -53,8 +61,9 @@ def write_narrative(year: Year, bank: Bank, seed: int) -> None:
     rows = np.flatnonzero(rng.random(n) < 0.55)
     subject = np.where(
         logs["is_vulnerable"] & (rng.random(n) < 0.7),
-        "vulnerable", np.where(logs["is_attended"], "attended", "any"),
-    )  # fmt: skip
+        "vulnerable",
+        np.where(logs["is_attended"], "attended", "any"),
+    )
     logs["update"][rows] = bank.draw(rng, "update", subject[rows], halves[rows])
     rows = np.flatnonzero(logs["reopened"] > 0)
     logs["reopening"][rows] = bank.draw(rng, "update", "reopened", halves[rows])

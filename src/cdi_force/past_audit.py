@@ -100,9 +100,18 @@ def _findings(year: Year, chosen: np.ndarray, ids: np.ndarray, file: Path) -> No
     with file.open("w", newline="", encoding="utf-8") as handle:
         out = csv.writer(handle, delimiter="|", lineterminator="\n")
         out.writerow(
-            ["Log Number", "Crime", "HO Code", "HO Class", "Domestic Abuse", "Recorded",
-             "Within 24 Hours", "Rightly Classified", "Occurrence Number"]
-        )  # fmt: skip
+            [
+                "Log Number",
+                "Crime",
+                "HO Code",
+                "HO Class",
+                "Domestic Abuse",
+                "Recorded",
+                "Within 24 Hours",
+                "Rightly Classified",
+                "Occurrence Number",
+            ]
+        )
         for row in rows.tolist():
             offence = offences[crimes["offence"][row]]
             record = crimes["record"][row]
@@ -110,13 +119,18 @@ def _findings(year: Year, chosen: np.ndarray, ids: np.ndarray, file: Path) -> No
             late = crimes["recorded"][row] > crimes["reported"][row] + 24 * HOUR
             right = year.records["offence"][record] == crimes["offence"][row]
             out.writerow(
-                [number[crimes["log"][row]], crimes["ordinal"][row], offence.code,
-                 offence.offence_class, "Y" if crimes["is_da"][row] else "N",
-                 "Y" if is_recorded else "N",
-                 ("N" if late else "Y") if is_recorded else "",
-                 ("Y" if right else "N") if is_recorded else "",
-                 _occurrence(year, record) if is_recorded else ""]
-            )  # fmt: skip
+                [
+                    number[crimes["log"][row]],
+                    crimes["ordinal"][row],
+                    offence.code,
+                    offence.offence_class,
+                    "Y" if crimes["is_da"][row] else "N",
+                    "Y" if is_recorded else "N",
+                    ("N" if late else "Y") if is_recorded else "",
+                    ("Y" if right else "N") if is_recorded else "",
+                    _occurrence(year, record) if is_recorded else "",
+                ]
+            )
 
 
 def _occurrence(year: Year, record: int) -> str:

@@ -61,10 +61,15 @@ def simulate_year(
     clock = Clock.of(zone, start, stop)
     codes = tuple(
         dict.fromkeys(
-            [*(o.opening for o in scenario.settings.offences),
-             *(i.code for i in scenario.settings.incidents), "CR20", "CR21", "AD01"]
+            [
+                *(o.opening for o in scenario.settings.offences),
+                *(i.code for i in scenario.settings.incidents),
+                "CR20",
+                "CR21",
+                "AD01",
+            ]
         )
-    )  # fmt: skip
+    )
     year = Year(scenario, clock, clock.end, codes)
     rng = np.random.default_rng([seed, years_back, force])
     draw = Draw(year, rng, volume)
@@ -117,9 +122,16 @@ def _share_logs(d: Draw, crimes: Table) -> None:
     n = len(crimes["offence"])
     alone = (crimes["fate"] == JUSTIFIED) | ~np.isin(
         [d.groups[g] for g in d.group_of[crimes["offence"]]],
-        ("violence_against_the_person", "public_order", "arson_and_criminal_damage", "theft",
-         "sexual_offences", "vehicle_offences", "burglary"),
-    )  # fmt: skip
+        (
+            "violence_against_the_person",
+            "public_order",
+            "arson_and_criminal_damage",
+            "theft",
+            "sexual_offences",
+            "vehicle_offences",
+            "burglary",
+        ),
+    )
     wanted = round(d.hard.further_crimes * n)
     eligible = np.flatnonzero(~alone)
     further = d.rng.permutation(eligible)[:wanted]
@@ -165,22 +177,29 @@ def _incidents(d: Draw, crimes: Table) -> Table:
         apportion_total(n_other, np.array([i.weight for i in s.incidents])),
     )
     kind = np.concatenate(
-        [np.where(crimes["universe"][first] == FRAME, FRAME_CRIME, HIDDEN),
-         np.full(n_frame, FRAME_NO_CRIME), np.full(n_other, NO_CRIME)]
-    ).astype(np.int8)  # fmt: skip
+        [
+            np.where(crimes["universe"][first] == FRAME, FRAME_CRIME, HIDDEN),
+            np.full(n_frame, FRAME_NO_CRIME),
+            np.full(n_other, NO_CRIME),
+        ]
+    ).astype(np.int8)
     offence = np.concatenate(
         [crimes["offence"][first], false_offence, np.full(n_other, -1)]
     ).astype(np.int16)
     profile = np.concatenate(
-        [d.profile_of[offence[: n_crime + n_frame]],
-         np.array([i.profile for i in s.incidents])[other]]
-    )  # fmt: skip
+        [
+            d.profile_of[offence[: n_crime + n_frame]],
+            np.array([i.profile for i in s.incidents])[other],
+        ]
+    )
     own_code = np.array([codes.index(i.code) for i in s.incidents])[other]
     is_da = np.concatenate(
-        [crimes["is_da"][first],
-         d.rng.random(n_frame) < d.da_share[false_offence],
-         (own_code == codes.index("PW05")) | (d.rng.random(n_other) < 0.01)]
-    )  # fmt: skip
+        [
+            crimes["is_da"][first],
+            d.rng.random(n_frame) < d.da_share[false_offence],
+            (own_code == codes.index("PW05")) | (d.rng.random(n_other) < 0.01),
+        ]
+    )
     n = len(kind)
     incidents: Table = {
         "kind": kind,
@@ -224,9 +243,10 @@ def _grades_and_accounts(d: Draw, incidents: Table) -> None:
     )
     none = np.flatnonzero(kind == NO_CRIME)
     account[none] = rng.choice(
-        np.array([NEAR_MISS, AMBIGUOUS, BLAND], np.int8), len(none),
+        np.array([NEAR_MISS, AMBIGUOUS, BLAND], np.int8),
+        len(none),
         p=[hard.near_miss, hard.ambiguous, 1 - hard.near_miss - hard.ambiguous],
-    )  # fmt: skip
+    )
     incidents["account"] = account
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi_force import subjects as cdi_force_subjects
 from cdi_force.closings import RESULTS
+from cdi_force.subjects import CLOSINGS, REASONS
 from cdi_force.year import AMBIGUOUS, DUPLICATE, JUSTIFIED, NEAR_MISS, TOLD, Year
 
 MOST = 4  # crimes of one log
@@ -73,7 +73,7 @@ def _cells(year: Year) -> NDArray[np.int64]:
     )
     account = np.where(told, 0, np.where(np.isin(account, (NEAR_MISS, AMBIGUOUS)), account, 3))
     others = (logs["crime_2"] >= 0).astype(int) + (logs["crime_3"] >= 0)
-    subjects = (*cdi_force_subjects.CLOSINGS, *cdi_force_subjects.REASONS)
+    subjects = (*CLOSINGS, *REASONS)
     number = {subject: at for at, subject in enumerate(subjects)}
     closing = np.vectorize(number.__getitem__, otypes=[np.int64])(logs["text_subject"])
     parts: list[tuple[NDArray[Any], int]] = [

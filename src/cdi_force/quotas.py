@@ -84,10 +84,15 @@ def quotas_by_group(settings: Settings, volume: float = 1.0) -> dict[str, Quota]
     return {
         group: Quota(*(int(n) for n in row))
         for group, *row in zip(
-            groups, no_log, frame_recorded, frame - frame_recorded, hidden_recorded,
-            hidden - hidden_recorded, strict=True,
+            groups,
+            no_log,
+            frame_recorded,
+            frame - frame_recorded,
+            hidden_recorded,
+            hidden - hidden_recorded,
+            strict=True,
         )
-    }  # fmt: skip
+    }
 
 
 def _frame(settings: Settings, groups: list[str], recorded: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -48,8 +48,9 @@ def finish_crimes(d: Draw, crimes: Table, logs: Table) -> None:
     crimes["is_decidable"] &= is_said
     crimes["victim"] = np.where(
         (crimes["ordinal"] == 1) | (rng.random(n) < 0.4),
-        log["victim"], rng.integers(0, 1 << 40, n),
-    )  # fmt: skip
+        log["victim"],
+        rng.integers(0, 1 << 40, n),
+    )
     d.year.crimes = crimes
 
 
@@ -137,8 +138,9 @@ def refer_records(d: Draw) -> None:
     is_crime = records["crime"] >= 0
     form = np.full(n, BLANK, np.int8)
     for rows in (has_log[is_crime[has_log]], has_log[~is_crime[has_log]]):
-        shares = np.array([law.none, law.mistyped, law.odd_format,
-                           1 - law.none - law.mistyped - law.odd_format])  # fmt: skip
+        shares = np.array(
+            [law.none, law.mistyped, law.odd_format, 1 - law.none - law.mistyped - law.odd_format]
+        )
         kinds = np.repeat([BLANK, MISTYPED, ODD, CLEAN], apportion_total(len(rows), shares))
         form[rows] = rng.permutation(kinds)
     back = (form != BLANK) & (rng.random(n) < law.written_back)

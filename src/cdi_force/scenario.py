@@ -18,15 +18,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cdi.agency.code_maps import read_seed_values
 from cdi.agency.load import describe_problem
 from cdi.variant import ScenarioError, find_scenario, read_scenario_yaml, scenario_chain
+from cdi_force.subjects import FIXED_SUBJECTS
 
 VIOLENCE = "violence_against_the_person"
 SEXUAL = "sexual_offences"
 PHRASE_COLUMNS = ("phrase_id", "half", "kind", "subject", "text")
 SLOTS = {"off", "item", "place", "when"}
 KINDS = (
-    "crime", "also", "near_miss", "ambiguous", "burial", "bland", "no_crime", "closing", "update",
+    "crime",
+    "also",
+    "near_miss",
+    "ambiguous",
+    "burial",
+    "bland",
+    "no_crime",
+    "closing",
+    "update",
     "context",
-)  # fmt: skip
+)
 Share = float
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -178,13 +187,23 @@ class MissLaw(_Strict):
     """Where the misses fall, and what such logs look like."""
 
     odds: dict[
-        Literal["domestic_abuse", "further_crime", "night", "child_or_vulnerable",
-                "partner_report", "not_attended", "undecidable"], float,
-    ]  # fmt: skip
+        Literal[
+            "domestic_abuse",
+            "further_crime",
+            "night",
+            "child_or_vulnerable",
+            "partner_report",
+            "not_attended",
+            "undecidable",
+        ],
+        float,
+    ]
     manner_frame: dict[
-        Literal["kept_code_excuse", "promised", "gamed_code", "contradicted",
-                "non_crime_occurrence"], float,
-    ]  # fmt: skip
+        Literal[
+            "kept_code_excuse", "promised", "gamed_code", "contradicted", "non_crime_occurrence"
+        ],
+        float,
+    ]
     manner_hidden: dict[
         Literal["relabelled", "excuse", "contradicted", "non_crime_occurrence"], float
     ]
@@ -326,11 +345,9 @@ def _validated(model: type[Model], content: dict[str, Any], file: Path) -> Model
 
 def needed_subjects(settings: Settings) -> set[tuple[str, str]]:
     """The (kind, subject) pairs that a scenario's phrases must cover in both halves."""
-    from cdi_force import subjects
-
     needed = {("crime", offence.key) for offence in settings.offences}
     needed |= {("bland", incident.subject) for incident in settings.incidents}
-    return needed | subjects.FIXED_SUBJECTS
+    return needed | FIXED_SUBJECTS
 
 
 def _phrases(file: Path, settings: Settings) -> tuple[Phrase, ...]:

@@ -13,18 +13,53 @@ FAMILIES = {
     "public_order": "public_order",
     "miscellaneous_crimes": "harassment",
 }
-FAMILY_OF_OFFENCE = {"harassment": "harassment", "malicious_communications": "harassment",
-                     "stalking": "harassment", "threats_to_kill": "harassment"}  # fmt: skip
-CONTEXTS = ("asb_personal", "asb_nuisance", "concern_for_safety", "domestic_incident",
-            "suspicious_circumstances", "contact_record", "missing_person",
-            "civil_dispute")  # fmt: skip
-REASONS = ("NO_CRIME_BOP", "CREDIBLE_CONTRARY", "GOOD_INTENT", "OTHER_FORCE", "NOT_NOTIFIABLE",
-           "VICTIM_UNTRACED", "THIRD_PARTY_UNCONFIRMED", "SCHOOLS", "FRAUD_REFERRED",
-           "PUBLIC_ORDER_SPENT", "COUNTER_ALLEGATION", "ALREADY_RECORDED", "DUPLICATE_LOG",
-           "ADMIN")  # fmt: skip
-CLOSINGS = ("recorded", "record_pending", "victim_unwilling", "no_lines", "hoax_suspected",
-            "under_influence", "advice", "no_offences", "asb_relabel", "resolved",
-            "non_crime_occurrence", "no_reply", "ended")  # fmt: skip
+FAMILY_OF_OFFENCE = {
+    "harassment": "harassment",
+    "malicious_communications": "harassment",
+    "stalking": "harassment",
+    "threats_to_kill": "harassment",
+}
+CONTEXTS = (
+    "asb_personal",
+    "asb_nuisance",
+    "concern_for_safety",
+    "domestic_incident",
+    "suspicious_circumstances",
+    "contact_record",
+    "missing_person",
+    "civil_dispute",
+)
+REASONS = (
+    "NO_CRIME_BOP",
+    "CREDIBLE_CONTRARY",
+    "GOOD_INTENT",
+    "OTHER_FORCE",
+    "NOT_NOTIFIABLE",
+    "VICTIM_UNTRACED",
+    "THIRD_PARTY_UNCONFIRMED",
+    "SCHOOLS",
+    "FRAUD_REFERRED",
+    "PUBLIC_ORDER_SPENT",
+    "COUNTER_ALLEGATION",
+    "ALREADY_RECORDED",
+    "DUPLICATE_LOG",
+    "ADMIN",
+)
+CLOSINGS = (
+    "recorded",
+    "record_pending",
+    "victim_unwilling",
+    "no_lines",
+    "hoax_suspected",
+    "under_influence",
+    "advice",
+    "no_offences",
+    "asb_relabel",
+    "resolved",
+    "non_crime_occurrence",
+    "no_reply",
+    "ended",
+)
 FIXED_SUBJECTS = (
     {("also", n) for n in "123"}
     | {(kind, f) for kind in ("near_miss", "ambiguous") for f in set(FAMILIES.values())}

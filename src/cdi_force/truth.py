@@ -171,12 +171,15 @@ def _hardness(year: Year, crimes: Table, first: int) -> dict[str, Any]:
     within = take_rows(logs, np.flatnonzero(started))
     due = take_rows(crimes, np.flatnonzero((crimes["fate"] != JUSTIFIED) & (crimes["log"] >= 0)))
     frame = due["universe"] == FRAME
-    serious = due["is_da"] | np.array(
-        [o.is_rape for o in year.scenario.settings.offences])[due["offence"]]  # fmt: skip
+    serious = (
+        due["is_da"]
+        | np.array([o.is_rape for o in year.scenario.settings.offences])[due["offence"]]
+    )
     of_log = take_rows(logs, due["log"])
     crime_logs = np.bincount(due["log"], minlength=1)
-    made = np.flatnonzero((records["crime"] >= 0) & (records["log"] >= 0)
-                          & started[np.maximum(records["log"], 0)])  # fmt: skip
+    made = np.flatnonzero(
+        (records["crime"] >= 0) & (records["log"] >= 0) & started[np.maximum(records["log"], 0)]
+    )
     record = take_rows(records, made)
     back = np.zeros(len(logs["kind"]), bool)
     back[records["log"][records["is_written_back"]]] = True
@@ -208,8 +211,8 @@ def _hardness(year: Year, crimes: Table, first: int) -> dict[str, Any]:
         "odd_reference": of(record["form"] == ODD, len(made)),
         "reference_to_duplicate": of(record["target"] != record["log"], len(made)),
         "missed_with_non_crime_occurrence": of(
-            logs["is_non_crime"] & (np.bincount(due["log"][due["fate"] == UNRECORDED],
-                                                minlength=len(logs["kind"])) > 0),
+            logs["is_non_crime"]
+            & (np.bincount(due["log"][due["fate"] == UNRECORDED], minlength=len(logs["kind"])) > 0),
             int((due["fate"] == UNRECORDED).sum()),
         ),
         "crime_told_later": of(within["is_told_later"], len(within["kind"])),
@@ -221,7 +224,7 @@ def _hardness(year: Year, crimes: Table, first: int) -> dict[str, Any]:
         "unparseable_records": of(record["breakage"] > 0, len(made)),
         "half_b": of(within["half"] == 1, len(within["kind"])),
         "clock_change_nights": _clock_changes(year, first),
-    }  # fmt: skip
+    }
 
 
 def _clock_changes(year: Year, first: int) -> dict[str, int]:
