@@ -1,13 +1,17 @@
-"""A fictional police force whose truth is known: SIMULATED is said on all that comes from it.
+"""A fictional police force whose truth is known. All that comes from it says SIMULATED.
 
-``scenario``    what is simulated: three files, validated
-``quotas``      how many crimes of each group, and of them recorded: the published figures
+The modules, in the order of the work:
+
+``scenario``    what is simulated: three validated files
+``quotas``      how many crimes of each group there are and how many are recorded (published)
 ``year``        the tables of one year, and what their numbers mean
-``population``  draws them: crimes, incidents, which are missed; then ``closings`` and ``records``
-``texts``       the phrase bank and its variants; ``narrative``: which phrases each log holds
-``details``     the state at as_of, noise, failed checks
-``extracts``    source-shaped files, month by month, as the force's systems would export them
-``truth``       what the pipeline must find, in a folder that it never reads
+``population``  draws them: crimes, incidents, which crimes are missed; ``closings`` and
+                ``records`` carry on
+``texts``       the phrase bank and its variants; ``narrative`` chooses the phrases of each log
+``details``     the state at as_of, noise, and cancellations that break a rule
+``extracts``    files by month, as the force's systems would export them: ``columns`` has what
+                they share, ``call_extract`` and ``crime_extract`` one system each
+``truth``       what the pipeline must find, in a folder that the pipeline never reads
 ``past_audit``  the findings of one audit of the year before
-``posterior``   what could be told from the extracts at best
+``posterior``   what the best possible reader could tell from the extracts
 """

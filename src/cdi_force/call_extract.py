@@ -120,7 +120,7 @@ def select_entries(
     logs, texts = columns.year.logs, bank.texts
     log = take_rows(logs, rows)
     span = log["closed"] - log["received"]
-    shown: dict[str, Any] = {
+    entry_columns: dict[str, Any] = {
         **columns.log_number(rows),
         "is_upper": pa.array(log["is_upper"]),
         "is_told_later": pa.array(log["is_told_later"]),
@@ -140,10 +140,10 @@ def select_entries(
         "reopened_at": np.where(log["reopened"] > 0, log["reopened"], NEVER),
         "reclosed_at": np.where(log["reopened"] > 0, log["reclosed"], NEVER),
     }
-    shown |= {name: columns.when(at) for name, at in entry_times.items()}
+    entry_columns |= {name: columns.when(entry_time) for name, entry_time in entry_times.items()}
     for part in (*PARTS, "closing_text", "first_closing_text", "update", "reopening"):
-        shown[part] = texts_of(log[part], texts)
-    con.register("rows", pa.table(shown))
+        entry_columns[part] = texts_of(log[part], texts)
+    con.register("rows", pa.table(entry_columns))
     _register_references(columns, con, rows)
     # time of the entry, its place among entries of one time, author, kind, and text
     entries = [
@@ -188,10 +188,10 @@ def _register_references(
     logs, records = columns.year.logs, columns.year.records
     inside = np.zeros(len(logs["kind"]), bool)
     inside[rows] = True
-    at = records["recorded"] + 120
-    back = np.flatnonzero(
+    written_at = records["recorded"] + 120
+    written_back = np.flatnonzero(
         records["is_written_back"]
-        & (at < columns.year.as_of)
+        & (written_at < columns.year.as_of)
         & inside[np.maximum(records["log"], 0)]
         & (records["log"] >= 0)
     )
@@ -199,22 +199,22 @@ def _register_references(
         "case_references",
         pa.table(
             {
-                **columns.log_number(records["log"][back]),
-                "moment": columns.when(at[back]),
-                "number": pa.array(records["number"][back]),
+                **columns.log_number(records["log"][written_back]),
+                "moment": columns.when(written_at[written_back]),
+                "number": pa.array(records["number"][written_back]),
             }
         ),
     )
     marked = np.flatnonzero((logs["kind"] == DUPLICATE) & ~logs["is_unmarked"])
     crossed = marked[inside[logs["primary"][marked]]]
-    other = columns.log_number(crossed)
+    other_number = columns.log_number(crossed)
     con.register(
         "cross_references",
         pa.table(
             {
                 **columns.log_number(logs["primary"][crossed]),
-                "other_day": other["day"],
-                "other_serial": other["serial"],
+                "other_day": other_number["day"],
+                "other_serial": other_number["serial"],
                 "moment": columns.when(np.minimum(logs["closed"][crossed], columns.year.as_of - 1)),
             }
         ),

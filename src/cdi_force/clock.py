@@ -1,4 +1,4 @@
-"""Local time of a year, hour by hour in UTC, so that both clock changes come out as they are."""
+"""Local time, hour by hour in UTC: the night of a clock change has an hour more or fewer."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ class Clock:
 
     @classmethod
     def of(cls, zone: ZoneInfo, start: datetime, end: datetime, spare_days: int = 400) -> "Clock":
-        """A clock for local times `start` to `end`; `spare_days` beyond for what comes later."""
+        """Make a clock from `start` to `end`, and `spare_days` more for what happens later."""
         first, last = int(start.timestamp()), int(end.timestamp())
         hours = range(first, last + spare_days * DAY, HOUR)
         local = (datetime.fromtimestamp(hour, zone) for hour in hours)
@@ -32,12 +32,12 @@ class Clock:
         return cls(first, last, np.array(offsets, np.int32))
 
     def local(self, moments: Seconds) -> Seconds:
-        """Local wall-clock time, as seconds since 1970 of a clock that knows no zones."""
+        """Turn moments into local time: seconds since 1970 on a wall clock, without time zone."""
         hour = np.clip((moments - self.start) // HOUR, 0, len(self.offsets) - 1)
         return moments + self.offsets[hour]
 
     def weights(self, settings: Settings, profile: Profile) -> NDArray[np.float64]:
-        """Cumulative share of a profile's logs, for each hour of the year."""
+        """Compute the cumulative share of a profile's logs, for each hour of the year."""
         hours = np.arange(self.start, self.end, HOUR, dtype=np.int64)
         local = self.local(hours)
         days = local // DAY
@@ -53,12 +53,12 @@ class Clock:
     def sample(
         self, rng: np.random.Generator, settings: Settings, profiles: NDArray[np.str_]
     ) -> Seconds:
-        """A moment for each log, by the hours, weekdays and months of its profile."""
+        """Draw a moment for each log, by the hours, weekdays and months of its profile."""
         moments = np.zeros(len(profiles), np.int64)
         for profile in np.unique(profiles):
-            there = np.flatnonzero(profiles == profile)
+            rows = np.flatnonzero(profiles == profile)
             cumulated = self.weights(settings, cast(Profile, str(profile)))
-            hour = np.searchsorted(cumulated, rng.random(len(there)), side="right")
+            hour = np.searchsorted(cumulated, rng.random(len(rows)), side="right")
             hour = np.minimum(hour, len(cumulated) - 1)
-            moments[there] = self.start + hour * HOUR + rng.integers(0, HOUR, len(there))
+            moments[rows] = self.start + hour * HOUR + rng.integers(0, HOUR, len(rows))
         return moments

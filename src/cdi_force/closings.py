@@ -1,7 +1,7 @@
-"""How each log was opened and closed: codes, result, manner of the text; reopenings, duplicates.
+"""How each log was opened and closed: codes, result and text; late reopenings; duplicate logs.
 
-The closing of a log whose crime was not recorded follows the miss law; the closing of one that
-reports no crime gives a reason, mostly in code and text alike.
+A log whose crime was not recorded is closed as the miss law says; a log that reports no crime is
+closed with a reason, which mostly stands in the code and in the text.
 """
 
 from pathlib import Path
@@ -42,20 +42,20 @@ MANNERS["reason_for_no_crime"]["subjects"] = {
 NO_REASON_FOR_RAPE = ("NOT_NOTIFIABLE", "SCHOOLS", "FRAUD_REFERRED")
 
 
-def close_logs(d: Draw, incidents: Table, crimes: Table) -> None:
-    """Opening and closing code, result and the manner of the closing text."""
-    rng, codes, n = d.rng, d.year.codes, len(incidents["kind"])
+def close_logs(draw: Draw, incidents: Table, crimes: Table) -> None:
+    """Draw opening and closing code, result, and the subject of the closing text, of each log."""
+    rng, codes, n = draw.rng, draw.year.codes, len(incidents["kind"])
     kind, offence = incidents["kind"], incidents["offence"]
-    crime_code = np.where(offence >= 0, d.opening_of[offence], -1)
-    is_violence = np.where(offence >= 0, d.group_of[offence] == 0, False)
+    crime_code = np.where(offence >= 0, draw.opening_of[offence], -1)
+    is_violence = np.where(offence >= 0, draw.group_of[offence] == 0, False)
     domestic_code = incidents["is_da"] & is_violence & (rng.random(n) < 0.6)
     crime_code = np.where(domestic_code, codes.index("CR20"), crime_code)
-    cover = _draw_covers(d, incidents)
+    cover = _draw_covers(draw, incidents)
     has_any = np.zeros(n, bool)
     np.logical_or.at(has_any, crimes["incident"], crimes["has_record"])
     incidents["has_record"] = has_any
 
-    # opened as something else, and put right: by those who recorded the crime
+    # Some are opened as something else; whoever records the crime corrects the closing code.
     opened_other = (kind == FRAME_CRIME) & has_any & (rng.random(n) < 0.06)
     incidents["opening"] = np.select(
         [kind == NO_CRIME, (kind == HIDDEN) | opened_other],
@@ -70,159 +70,160 @@ def close_logs(d: Draw, incidents: Table, crimes: Table) -> None:
     incidents["reopened"] = np.zeros(n, np.int64)
     closed = np.minimum(np.exp(rng.normal(9.2, 1.1, n)), 5 * DAY).astype(np.int64)
     incidents["closed"] = incidents["received"] + 240 + closed
-    _close_recorded(d, incidents, np.flatnonzero(has_any))
+    _close_recorded(draw, incidents, np.flatnonzero(has_any))
     missed = np.flatnonzero(np.isin(kind, (FRAME_CRIME, HIDDEN)) & ~has_any)
-    _close_missed(d, incidents, missed, cover)
-    _close_no_crime(d, incidents, cover)
-    # an account that nobody can decide is closed alike, whatever the truth
+    _close_missed(draw, incidents, missed, cover)
+    _close_no_crime(draw, incidents, cover)
+    # Nobody can decide these accounts, so their closing must not betray the truth either.
     vague = np.flatnonzero((incidents["account"] == AMBIGUOUS) & ~has_any)
-    _close_as(d, incidents, vague, "undecidable")
+    _close_as(draw, incidents, vague, "undecidable")
     vague = vague[kind[vague] != NO_CRIME]
     incidents["closing"][vague] = incidents["opening"][vague]
     incidents["is_non_crime"][vague] = False
-    _reopen(d, incidents, crimes, cover)
+    _reopen_late_records(draw, incidents, crimes, cover)
 
 
-def _draw_covers(d: Draw, incidents: Table) -> NDArray[Any]:
+def _draw_covers(draw: Draw, incidents: Table) -> NDArray[Any]:
     """For each log a code that is no crime, under which it may be opened or closed."""
-    n, codes = len(incidents["kind"]), d.year.codes
+    n, codes = len(incidents["kind"]), draw.year.codes
     weights = {
         column: {code: cover[column] for code, cover in TABLES["covers"].items() if column in cover}
         for column in ("weight", "weight_domestic")
     }
-    plain = draw_choice(d.rng, weights["weight"], n)
-    domestic = draw_choice(d.rng, weights["weight_domestic"], n)
+    plain = draw_choice(draw.rng, weights["weight"], n)
+    domestic = draw_choice(draw.rng, weights["weight_domestic"], n)
     chosen = np.where(incidents["is_da"], domestic, plain)
     number = {code: codes.index(code) for code in COVERS}
     return np.vectorize(number.__getitem__, otypes=[np.int64])(chosen)
 
 
-def _close_as(d: Draw, incidents: Table, rows: NDArray[Any], manner: str) -> None:
+def _close_as(draw: Draw, incidents: Table, rows: NDArray[Any], manner: str) -> None:
     """Draw closing text and result code of some logs, by a manner of closings.yaml."""
     weights, n = MANNERS[manner], len(rows)
     incidents["text_kind"][rows] = weights.get("text_kind", "closing")
-    incidents["text_subject"][rows] = draw_choice(d.rng, weights["subjects"], n)
+    incidents["text_subject"][rows] = draw_choice(draw.rng, weights["subjects"], n)
     numbers = {RESULTS.index(result): weight for result, weight in weights["results"].items()}
-    incidents["result"][rows] = draw_choice(d.rng, numbers, n)
+    incidents["result"][rows] = draw_choice(draw.rng, numbers, n)
 
 
-def _close_recorded(d: Draw, incidents: Table, rows: NDArray[Any]) -> None:
+def _close_recorded(draw: Draw, incidents: Table, rows: NDArray[Any]) -> None:
     frame = rows[incidents["kind"][rows] == FRAME_CRIME]
     hidden = rows[incidents["kind"][rows] == HIDDEN]
-    _close_as(d, incidents, frame, "crime_recorded")
-    _close_as(d, incidents, hidden, "hidden_crime_recorded")
+    _close_as(draw, incidents, frame, "crime_recorded")
+    _close_as(draw, incidents, hidden, "hidden_crime_recorded")
 
 
-def _close_missed(d: Draw, incidents: Table, rows: NDArray[Any], cover: NDArray[Any]) -> None:
-    law = d.year.scenario.miss_law
+def _close_missed(draw: Draw, incidents: Table, rows: NDArray[Any], cover: NDArray[Any]) -> None:
+    law = draw.year.scenario.miss_law
     manner = np.where(
         incidents["kind"][rows] == FRAME_CRIME,
-        draw_choice(d.rng, dict(law.manner_frame), len(rows)),
-        draw_choice(d.rng, dict(law.manner_hidden), len(rows)),
+        draw_choice(draw.rng, dict(law.manner_frame), len(rows)),
+        draw_choice(draw.rng, dict(law.manner_hidden), len(rows)),
     )
     excused = rows[np.isin(manner, ("kept_code_excuse", "excuse"))]
-    _close_as(d, incidents, excused, "excused")
+    _close_as(draw, incidents, excused, "excused")
     for subject, result in (("victim_unwilling", "VIC NO ENG"), ("no_lines", "NO TRACE")):
         with_code = excused[incidents["text_subject"][excused] == subject]
-        with_code = with_code[d.rng.random(len(with_code)) < 0.6]
+        with_code = with_code[draw.rng.random(len(with_code)) < 0.6]
         incidents["result"][with_code] = RESULTS.index(result)
-    _close_as(d, incidents, rows[manner == "promised"], "promised")
+    _close_as(draw, incidents, rows[manner == "promised"], "promised")
     gamed = rows[manner == "gamed_code"]
-    _close_as(d, incidents, gamed, "gamed")
+    _close_as(draw, incidents, gamed, "gamed")
     incidents["closing"][gamed] = cover[gamed]
-    _close_as(d, incidents, rows[manner == "relabelled"], "relabelled")
+    _close_as(draw, incidents, rows[manner == "relabelled"], "relabelled")
     contradicted = rows[manner == "contradicted"]
-    _close_as(d, incidents, contradicted, "contradicted")
-    half = contradicted[d.rng.random(len(contradicted)) < 0.5]
+    _close_as(draw, incidents, contradicted, "contradicted")
+    half = contradicted[draw.rng.random(len(contradicted)) < 0.5]
     incidents["closing"][half] = cover[half]
     non_crime = rows[manner == "non_crime_occurrence"]
-    _close_as(d, incidents, non_crime, "non_crime_occurrence")
+    _close_as(draw, incidents, non_crime, "non_crime_occurrence")
     incidents["is_non_crime"][non_crime] = True
 
 
-def _close_no_crime(d: Draw, incidents: Table, cover: NDArray[Any]) -> None:
-    rng, kind = d.rng, incidents["kind"]
-    false = np.flatnonzero(kind == FRAME_NO_CRIME)
-    told = false[incidents["account"][false] == TOLD]
-    near = false[incidents["account"][false] == NEAR_MISS]
-    _close_as(d, incidents, told, "reason_for_no_crime")
-    spent = told[
-        (incidents["opening"][told] == d.year.codes.index("CR17")) & (rng.random(len(told)) < 0.4)
+def _close_no_crime(draw: Draw, incidents: Table, cover: NDArray[Any]) -> None:
+    rng, kind = draw.rng, incidents["kind"]
+    opened_as_crime = np.flatnonzero(kind == FRAME_NO_CRIME)
+    with_reason = opened_as_crime[incidents["account"][opened_as_crime] == TOLD]
+    near_misses = opened_as_crime[incidents["account"][opened_as_crime] == NEAR_MISS]
+    _close_as(draw, incidents, with_reason, "reason_for_no_crime")
+    spent_offences = with_reason[
+        (incidents["opening"][with_reason] == draw.year.codes.index("CR17"))
+        & (rng.random(len(with_reason)) < 0.4)
     ]
-    incidents["text_subject"][spent] = "PUBLIC_ORDER_SPENT"
-    rape = told[incidents["opening"][told] == d.year.codes.index("CR05")]
+    incidents["text_subject"][spent_offences] = "PUBLIC_ORDER_SPENT"
+    rape = with_reason[incidents["opening"][with_reason] == draw.year.codes.index("CR05")]
     excused = rape[np.isin(incidents["text_subject"][rape], NO_REASON_FOR_RAPE)]
     incidents["text_subject"][excused] = "CREDIBLE_CONTRARY"
-    coded = told[rng.random(len(told)) < 0.8]
+    has_code_of_reason = with_reason[rng.random(len(with_reason)) < 0.8]
     numbers = {reason: RESULTS.index(r) for reason, r in RESULT_OF_REASON.items()}
-    incidents["result"][coded] = np.vectorize(numbers.__getitem__, otypes=[np.int8])(
-        incidents["text_subject"][coded]
+    incidents["result"][has_code_of_reason] = np.vectorize(numbers.__getitem__, otypes=[np.int8])(
+        incidents["text_subject"][has_code_of_reason]
     )
-    _close_as(d, incidents, near, "near_miss")
-    recoded = false[rng.random(len(false)) < 0.5]
+    _close_as(draw, incidents, near_misses, "near_miss")
+    recoded = opened_as_crime[rng.random(len(opened_as_crime)) < 0.5]
     incidents["closing"][recoded] = cover[recoded]
-    none = np.flatnonzero(kind == NO_CRIME)
-    _close_as(d, incidents, none, "no_crime_told")
-    admin = none[incidents["own_code"][none] == d.year.codes.index("AD07")]
+    without_crime = np.flatnonzero(kind == NO_CRIME)
+    _close_as(draw, incidents, without_crime, "no_crime_told")
+    admin = without_crime[incidents["own_code"][without_crime] == draw.year.codes.index("AD07")]
     incidents["result"][admin] = RESULTS.index("ADMIN")
     people = np.isin(
-        incidents["own_code"], [d.year.codes.index(c) for c in (*COVERS, "TR01", "PW07")]
+        incidents["own_code"], [draw.year.codes.index(c) for c in (*COVERS, "TR01", "PW07")]
     )
-    wanted = round(d.settings.volumes.non_crime_occurrences * d.volume * 0.7)
-    made = d.rng.permutation(np.flatnonzero(people & (kind == NO_CRIME)))[:wanted]
-    incidents["is_non_crime"][made] = True
-    _close_as(d, incidents, made, "non_crime_occurrence_of_no_crime")
-    n100 = told[np.isin(told, rape) & (rng.random(len(told)) < 0.6)]
+    wanted = round(draw.settings.volumes.non_crime_occurrences * draw.volume * 0.7)
+    non_crimes = draw.rng.permutation(np.flatnonzero(people & (kind == NO_CRIME)))[:wanted]
+    incidents["is_non_crime"][non_crimes] = True
+    _close_as(draw, incidents, non_crimes, "non_crime_occurrence_of_no_crime")
+    n100 = with_reason[np.isin(with_reason, rape) & (rng.random(len(with_reason)) < 0.6)]
     incidents["is_non_crime"][n100] = True
 
 
-def _reopen(d: Draw, incidents: Table, crimes: Table, cover: NDArray[Any]) -> None:
-    """Some recorded only months later: closed like a miss first, then reopened and crimed."""
+def _reopen_late_records(draw: Draw, incidents: Table, crimes: Table, cover: NDArray[Any]) -> None:
+    """Choose crimes that are recorded months late: closed like a miss, then reopened."""
     names = ("closing", "result", "text_kind", "text_subject")
-    only = np.bincount(crimes["incident"], minlength=len(incidents["kind"])) == 1
-    fit = np.flatnonzero(
+    has_one_crime = np.bincount(crimes["incident"], minlength=len(incidents["kind"])) == 1
+    candidates = np.flatnonzero(
         (incidents["kind"] == FRAME_CRIME)
         & incidents["has_record"]
-        & only
+        & has_one_crime
         & (incidents["account"] == TOLD)
         & (incidents["opening"] == incidents["closing"])
     )
     recorded = int((crimes["fate"] == RECORDED).sum())
-    chosen = d.rng.permutation(fit)[: round(d.hard.reopened_late * recorded)]
+    chosen = draw.rng.permutation(candidates)[: round(draw.hard.reopened_late * recorded)]
     final = {name: incidents[name].copy() for name in names}
     non_crime = incidents["is_non_crime"].copy()
-    _close_missed(d, incidents, chosen, cover)
+    _close_missed(draw, incidents, chosen, cover)
     incidents["is_non_crime"] = non_crime
     for name in names:
         incidents[f"first_{name}"] = incidents[name]
         incidents[name] = final[name]
-    days = d.rng.uniform(30, 180, len(chosen))
+    days = draw.rng.uniform(30, 180, len(chosen))
     incidents["reopened"][chosen] = incidents["closed"][chosen] + (days * DAY).astype(np.int64)
 
 
-def add_duplicates(d: Draw, incidents: Table, count: int) -> Table:
-    """Further callers about the same incident, each with a log of its own."""
-    rng = d.rng
+def add_duplicates(draw: Draw, incidents: Table, count: int) -> Table:
+    """Draw further callers about the same incident, each with a log of its own."""
+    rng = draw.rng
     weight = np.where(np.isin(incidents["kind"], (FRAME_CRIME, FRAME_NO_CRIME)), 2.0, 1.0)
     weight *= np.where(incidents["grade"] <= 2, 1.5, 1.0)
     share = np.cumsum(weight)
     parent = np.searchsorted(share, rng.random(count) * share[-1], side="right")
     copies = take_rows(incidents, np.minimum(parent, len(share) - 1))
-    is_unmarked = draw_exactly(rng, count, d.hard.duplicates_unmarked)
+    is_unmarked = draw_exactly(rng, count, draw.hard.duplicates_unmarked)
     wait = rng.integers(60, 2400, count)
     copies["kind"] = np.full(count, DUPLICATE, np.int8)
-    copies["received"] = np.minimum(copies["received"] + wait, d.year.clock.end - 1)
+    copies["received"] = np.minimum(copies["received"] + wait, draw.year.clock.end - 1)
     copies["closed"] = copies["received"] + rng.integers(120, 3600, count)
     copies["caller"] = rng.integers(0, 1 << 40, count)
     copies["is_unmarked"] = is_unmarked
     copies["reopened"] = np.zeros(count, np.int64)
     copies["is_non_crime"] = np.zeros(count, bool)
     keeps_code = is_unmarked | (rng.random(count) < 0.2)
-    copies["closing"] = np.where(keeps_code, copies["opening"], d.year.codes.index("AD01"))
+    copies["closing"] = np.where(keeps_code, copies["opening"], draw.year.codes.index("AD01"))
     for name in ("first_closing", "first_result", "first_text_kind", "first_text_subject"):
         copies.pop(name)
-    _close_as(d, copies, np.flatnonzero(~is_unmarked), "duplicate")
-    _close_as(d, copies, np.flatnonzero(is_unmarked), "unmarked_duplicate")
+    _close_as(draw, copies, np.flatnonzero(~is_unmarked), "duplicate")
+    _close_as(draw, copies, np.flatnonzero(is_unmarked), "unmarked_duplicate")
     for name in ("closing", "result", "text_kind", "text_subject"):
         copies[f"first_{name}"] = copies[name]
     incidents["is_unmarked"] = np.zeros(len(share), bool)

@@ -54,7 +54,7 @@ class Columns:
             has_error: Whether the surname is mistyped.
         """
         count = len(names.SURNAMES)
-        # The square of an even share is nearer to 0, so the first names of the list are common ones.
+        # The square of an even share lies nearer to 0, so the first names are the common ones.
         surname = (ids % 999_983) ** 2 // 999_983 * count // 999_983
         surname = np.minimum(surname, count - 1) + np.where(has_error, count, 0)
         forename = ids // 1_000_003 % len(names.FORENAMES)

@@ -38,11 +38,11 @@ def select_crimes(
     target = np.maximum(record["target"], 0)
     day, serial = _mistype_numbers(columns, target, record)
     previous = [o.offence_class for o in offences]
-    new = [o.offence_class for o in offences]
-    old = [o.class_before_april_2017 or o.offence_class for o in offences]
-    is_new = columns.clock.local(record["recorded"]).astype("datetime64[s]") >= np.datetime64(
-        "2017-04-01"
-    )
+    classes = [o.offence_class for o in offences]
+    classes_before_april_2017 = [o.class_before_april_2017 or o.offence_class for o in offences]
+    has_new_class = columns.clock.local(record["recorded"]).astype(
+        "datetime64[s]"
+    ) >= np.datetime64("2017-04-01")
     offence = record["offence"]
     has_reference = (record["target"] >= 0) & (record["form"] != BLANK)
     hidden = record["cancelled"] >= columns.year.as_of
@@ -64,7 +64,8 @@ def select_crimes(
             "occurred": columns.when(record["occurred"]),
             "code": texts_of(offence.astype(int), [o.code for o in offences]),
             "class": texts_of(
-                np.where(offence < 0, -1, offence + np.where(is_new, 0, len(new))), new + old
+                np.where(offence < 0, -1, offence + np.where(has_new_class, 0, len(classes))),
+                classes + classes_before_april_2017,
             ),
             "previous": texts_of(record["previous"], previous),
             "reclassified": columns.when(record["reclassified"]),
@@ -158,7 +159,7 @@ def _mistype_numbers(
     last = serial % 10 * 10 + serial // 10 % 10 + serial // 100 * 100
     last = np.where(last == serial, serial + 1, last)
     ways = [last, serial, serial + 10, serial + 100]
-    new = np.select([record["slip"] == way for way in range(4)], ways)
-    new = np.where(new == 0, 1, new)
-    moved = np.where(record["slip"] == 1, day + 1, day)
-    return np.where(slipped, moved, day), np.where(slipped, new, serial)
+    mistyped_serial = np.select([record["slip"] == way for way in range(4)], ways)
+    mistyped_serial = np.where(mistyped_serial == 0, 1, mistyped_serial)
+    mistyped_day = np.where(record["slip"] == 1, day + 1, day)
+    return np.where(slipped, mistyped_day, day), np.where(slipped, mistyped_serial, serial)

@@ -1,6 +1,6 @@
-"""What the exports show beyond the year itself: the state at as_of, noise, checks that fail.
+"""What the exports show beyond the year itself: the state at as_of, noise, wrong cancellations.
 
-Adds columns to `year.logs` and `year.records`; `extracts` writes them out.
+Adds columns to `year.logs` and `year.records`, which `extracts` writes to files.
 """
 
 import numpy as np
@@ -12,26 +12,26 @@ from cdi_force.year import JUSTIFIED, WRONGLY_CANCELLED, Table, Year, take_rows
 QUALIFIERS = ("DOMESTIC ABUSE", "ALCOHOL", "MENTAL HEALTH", "YOUTH", "HATE", "VULNERABLE", "WEAPON")
 SELF_DEFENCE = ("8N", "104", "105A")  # classes that C5 is for (CRR 2026/27 p26)
 APRIL_2015 = 1_427_842_800  # local midnight; seconds since 1970
-# what is not said anywhere: no time
+# The time of what never happens; it is later than any as_of, so it is never shown.
 NEVER = np.iinfo(np.int64).max
 OUTCOMES = ("1", "2", "8", "14", "15", "16", "18", "")
 
 
 def add_details(year: Year, seed: int) -> None:
-    """Draw what the exports of a year need.
+    """Draw what the exports of a year need beyond its own tables.
 
     Args:
         year: With phrases.
         seed: Same seed, same details.
     """
     rng = np.random.default_rng([seed, year.clock.start, 11])
-    _log_details(year, rng)
-    _record_details(year, rng)
-    _typed_by_hand(year, np.random.default_rng([seed, year.clock.start, 17]))
-    _written_back(year)
+    _add_log_details(year, rng)
+    _add_record_details(year, rng)
+    _type_by_hand(year, np.random.default_rng([seed, year.clock.start, 17]))
+    _write_numbers_back(year)
 
 
-def _log_details(year: Year, rng: np.random.Generator) -> None:
+def _add_log_details(year: Year, rng: np.random.Generator) -> None:
     logs, as_of = year.logs, year.as_of
     n = len(logs["kind"])
     logs["reclosed"] = np.where(logs["reopened"] > 0, logs["reopened"] + 2 * DAY, 0)
@@ -57,20 +57,20 @@ def _log_details(year: Year, rng: np.random.Generator) -> None:
     logs["x"], logs["y"] = np.where(missing, 0, logs["x"]), np.where(missing, 0, logs["y"])
     logs["has_victim"] = rng.random(n) < year.scenario.settings.hardness.victim_named
     logs["has_birth_date"] = rng.random(n) < year.scenario.settings.hardness.victim_birth_date
-    logs["qualifiers"] = _qualifiers(year, rng)
-    logs["breakage"] = _breakage(year, rng, n)
+    logs["qualifiers"] = _draw_qualifiers(year, rng)
+    logs["breakage"] = _draw_breakage(year, rng, n)
 
 
-def _breakage(year: Year, rng: np.random.Generator, n: int) -> NDArray[np.int8]:
-    """0: a good row; 1: a field too many; 2: an impossible date; 3: not UTF-8."""
+def _draw_breakage(year: Year, rng: np.random.Generator, n: int) -> NDArray[np.int8]:
+    """Choose unreadable rows. 0: a good row; 1: a field too many; 2: no such date; 3: not UTF-8."""
     broken = np.zeros(n, np.int8)
     rows = rng.permutation(n)[: round(n * year.scenario.settings.hardness.unparseable_rows)]
     broken[rows] = rng.integers(1, 4, len(rows))
     return broken
 
 
-def _qualifiers(year: Year, rng: np.random.Generator) -> NDArray[np.int16]:
-    """A bit per qualifier."""
+def _draw_qualifiers(year: Year, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Draw the qualifiers of each log, as one bit for each of `QUALIFIERS`."""
     logs = year.logs
     n = len(logs["kind"])
     keys = np.array([o.key for o in year.scenario.settings.offences])
@@ -81,7 +81,7 @@ def _qualifiers(year: Year, rng: np.random.Generator) -> NDArray[np.int16]:
         np.where(logs["is_da"], 0.78, 0.01),
         np.where(night, 0.18, 0.05),
         np.full(n, 0.06),
-        np.where(np.isin(logs["opening"], _codes(year, "AS01", "AS02")), 0.4, 0.05),
+        np.where(np.isin(logs["opening"], _numbers_of_codes(year, "AS01", "AS02")), 0.4, 0.05),
         np.where(key == "racial_public_order", 0.85, 0.004),
         np.where(logs["is_vulnerable"], 0.6, 0.02),
         np.where(np.isin(key, ("bladed_article", "offensive_weapon")), 0.85, 0.006),
@@ -92,30 +92,30 @@ def _qualifiers(year: Year, rng: np.random.Generator) -> NDArray[np.int16]:
     return bits
 
 
-def _codes(year: Year, *codes: str) -> list[int]:
+def _numbers_of_codes(year: Year, *codes: str) -> list[int]:
     return [year.codes.index(code) for code in codes]
 
 
-def _record_details(year: Year, rng: np.random.Generator) -> None:
+def _add_record_details(year: Year, rng: np.random.Generator) -> None:
     records = year.records
     n = len(records["log"])
     crime = records["crime"]
-    of = take_rows(year.crimes, np.maximum(crime, 0))
+    crime_of_record = take_rows(year.crimes, np.maximum(crime, 0))
     log = take_rows(year.logs, np.maximum(records["log"], 0))
     has_log = records["log"] >= 0
     is_crime = crime >= 0
     s = year.scenario.settings
-    is_rape_log = has_log & (log["opening"] == _codes(year, "CR05")[0])
-    # class N100 came with the 24-hour limit, in April 2015
+    is_rape_log = has_log & (log["opening"] == _numbers_of_codes(year, "CR05")[0])
+    # Class N100 was introduced together with the 24-hour limit, in April 2015.
     has_n100 = is_rape_log & (records["recorded"] >= APRIL_2015)
     records["type"] = np.where(is_crime, 0, np.where(has_n100, 2, 1))
-    records["offence"] = np.where(is_crime, of["offence"], -1)
-    # some assaults with injury are recorded as assaults without: a lesser class
+    records["offence"] = np.where(is_crime, crime_of_record["offence"], -1)
+    # Some assaults with injury are recorded as assaults without injury, which is a lesser class.
     key = [o.key for o in s.offences]
     if "assault_injury" in key and "common_assault" in key:
         lesser = (records["offence"] == key.index("assault_injury")) & (rng.random(n) < 0.04)
         records["offence"][lesser] = key.index("common_assault")
-    _reclassifications(year, rng, is_crime)
+    _draw_reclassifications(year, rng, is_crime)
     records["route"] = np.where(
         has_log, 0, rng.choice([1, 2, 3, 4, 5], n, p=[0.45, 0.2, 0.1, 0.15, 0.1])
     )
@@ -128,55 +128,64 @@ def _record_details(year: Year, rng: np.random.Generator) -> None:
     lost = rng.random(n) < year.scenario.settings.hardness.position_missing
     records["x"] = np.where(lost, 0, records["easting"] + jitter[:, 0])
     records["y"] = np.where(lost, 0, records["northing"] + jitter[:, 1])
-    victim = np.where(is_crime, of["victim"], np.where(has_log, log["victim"], pool["victim"]))
+    victim = np.where(
+        is_crime, crime_of_record["victim"], np.where(has_log, log["victim"], pool["victim"])
+    )
     records["victim"] = victim
     records["has_victim"] = is_crime | (rng.random(n) < 0.5)
     records["has_error"] = rng.random(n) < year.scenario.settings.hardness.name_typing_error
-    back = rng.integers(0, 2 * HOUR, n)
-    records["occurred"] = records["reported"] - back * np.where(rng.random(n) < 0.2, 60, 1)
-    # reported to an officer before the call came in
-    early = is_crime & of["is_before"]
+    seconds_before = rng.integers(0, 2 * HOUR, n)
+    records["occurred"] = records["reported"] - seconds_before * np.where(
+        rng.random(n) < 0.2, 60, 1
+    )
+    # Where the record is older than the log, the crime was reported to an officer first.
+    early = is_crime & crime_of_record["is_before"]
     records["reported"] = np.where(early, records["recorded"] - 300, records["reported"])
     records["outcome"] = rng.integers(0, len(OUTCOMES), n)
-    da = np.where(is_crime, of["is_da"], False)
+    da = np.where(is_crime, crime_of_record["is_da"], False)
     records["flag"] = np.where(da & (rng.random(n) < 0.85), 1, 0)
-    records["breakage"] = _breakage(year, rng, n)
-    _cancellations(year, rng, of, is_crime)
+    records["breakage"] = _draw_breakage(year, rng, n)
+    _draw_cancellations(year, rng, crime_of_record, is_crime)
 
 
-def _typed_by_hand(year: Year, rng: np.random.Generator) -> None:
-    """Where the records system has its own way: the address, the place, the time of the report."""
+def _type_by_hand(year: Year, rng: np.random.Generator) -> None:
+    """Draw where the records system differs from the log: address, place and time of the report.
+
+    These columns have random numbers of their own, so that they can change without changing others.
+    """
     records, hard = year.records, year.scenario.settings.hardness
     n = len(records["log"])
-    anew = rng.random(n) < hard.address_typed_anew
-    records["is_typed_anew"] = anew
-    records["is_slipped"] = anew & (rng.random(n) < hard.address_typing_error)
-    records["is_junction"] = anew & (rng.random(n) < hard.address_is_junction)
-    records["has_postcode"] = ~(anew & (rng.random(n) < hard.postcode_missing))
-    records["has_town"] = ~(anew & (rng.random(n) < 1 / 3))
-    records["flat"] = np.where(anew & (rng.random(n) < 0.06), rng.integers(1, 30, n), 0)
+    is_typed_anew = rng.random(n) < hard.address_typed_anew
+    records["is_typed_anew"] = is_typed_anew
+    records["is_slipped"] = is_typed_anew & (rng.random(n) < hard.address_typing_error)
+    records["is_junction"] = is_typed_anew & (rng.random(n) < hard.address_is_junction)
+    records["has_postcode"] = ~(is_typed_anew & (rng.random(n) < hard.postcode_missing))
+    records["has_town"] = ~(is_typed_anew & (rng.random(n) < 1 / 3))
+    records["flat"] = np.where(is_typed_anew & (rng.random(n) < 0.06), rng.integers(1, 30, n), 0)
     has_log = records["log"] >= 0
     elsewhere = has_log & (rng.random(n) < hard.offence_place_differs)
-    move = np.exp(rng.normal(6.5, 0.8, n)) * np.array([1, -1])[rng.integers(0, 2, n)]  # ~ 660 m
-    turn = rng.uniform(0, np.pi, n)
-    for axis, step in (("x", np.cos(turn) * move), ("y", np.sin(turn) * move)):
+    distance = np.exp(rng.normal(6.5, 0.8, n)) * np.array([1, -1])[rng.integers(0, 2, n)]  # ~ 660 m
+    angle = rng.uniform(0, np.pi, n)
+    for axis, step in (("x", np.cos(angle) * distance), ("y", np.sin(angle) * distance)):
         moved = elsewhere & (records[axis] != 0)
         records[axis] = np.where(moved, records[axis] + step.round(), records[axis]).astype(int)
-    there = rng.integers(0, year.scenario.settings.volumes.addresses, n)
-    records["address"] = np.where(elsewhere, there, records["address"])
+    addresses = rng.integers(0, year.scenario.settings.volumes.addresses, n)
+    records["address"] = np.where(elsewhere, addresses, records["address"])
     records["is_elsewhere"] = elsewhere
     by_hand = rng.random(n) < hard.reported_by_hand
     grain = np.array([300, 900, 3600])[rng.choice(3, n, p=[0.6, 0.3, 0.1])]
     rounded = records["reported"] // grain * grain
-    late = has_log & (rng.random(n) < hard.reported_when_recorded)
+    is_late = has_log & (rng.random(n) < hard.reported_when_recorded)
     taken_up = records["recorded"] - rng.integers(300, HOUR, n)
     reported = np.where(by_hand, rounded, records["reported"])
-    records["is_late_entry"] = late & (taken_up > records["reported"])
+    records["is_late_entry"] = is_late & (taken_up > records["reported"])
     records["reported"] = np.where(records["is_late_entry"], taken_up, reported)
 
 
-def _reclassifications(year: Year, rng: np.random.Generator, is_crime: NDArray[np.bool_]) -> None:
-    """Some crimes were first recorded under another class of their group."""
+def _draw_reclassifications(
+    year: Year, rng: np.random.Generator, is_crime: NDArray[np.bool_]
+) -> None:
+    """Choose crimes that were first recorded under another class of their group."""
     records = year.records
     n = len(records["log"])
     group = np.array([o.group for o in year.scenario.settings.offences])
@@ -192,46 +201,52 @@ def _reclassifications(year: Year, rng: np.random.Generator, is_crime: NDArray[n
     records["reclassified"] = np.where(moved, later, NEVER)
 
 
-def _cancellations(
-    year: Year, rng: np.random.Generator, of: Table, is_crime: NDArray[np.bool_]
+def _draw_cancellations(
+    year: Year, rng: np.random.Generator, crime_of_record: Table, is_crime: NDArray[np.bool_]
 ) -> None:
-    """Rightly cancelled crimes pass every check; most wrongly cancelled ones fail one."""
+    """Draw the cancellations: right ones pass every check, most wrong ones fail one.
+
+    `flaw` says which check fails: 1 who decided, 2 the victim was not told, 3 the reason lacks its
+    proof (the other force's reference, a surviving record, an assault to be self-defence). 0: none.
+    """
     records = year.records
     n = len(records["log"])
-    right = is_crime & (of["fate"] == JUSTIFIED)
-    wrong = is_crime & (of["fate"] == WRONGLY_CANCELLED)
-    any_of = right | wrong
+    right = is_crime & (crime_of_record["fate"] == JUSTIFIED)
+    wrong = is_crime & (crime_of_record["fate"] == WRONGLY_CANCELLED)
+    is_cancelled = right | wrong
     code = rng.choice([1, 2, 3, 4], n, p=[0.08, 0.52, 0.3, 0.1])
     offences = year.scenario.settings.offences
     self_defence = np.array([o.offence_class in SELF_DEFENCE for o in offences])
-    is_assault = np.where(is_crime, self_defence[of["offence"]], False)
+    is_assault = np.where(is_crime, self_defence[crime_of_record["offence"]], False)
     after = records["recorded"] + rng.integers(DAY, 40 * DAY, n)
-    records["cancelled"] = np.where(any_of, after, NEVER)
+    records["cancelled"] = np.where(is_cancelled, after, NEVER)
     is_rape = np.array([o.is_rape for o in offences])
-    rape = np.where(is_crime, is_rape[of["offence"]], False)
+    rape = np.where(is_crime, is_rape[crime_of_record["offence"]], False)
     flaw = np.where(wrong, rng.choice([0, 1, 2, 3], n, p=[0.2, 0.3, 0.3, 0.2]), 0)
     records["flaw"] = flaw
-    # self-defence: of assaults only, so of any other class it is a flaw too
+    # C5 (self-defence) is for assaults alone, so for any other class it is a flaw of its own.
     code = np.where(is_assault & (rng.random(n) < 0.15), 5, code)
     code = np.where(~is_assault & (flaw == 3) & (rng.random(n) < 0.3), 5, code)
-    records["cancel_code"] = np.where(any_of, code, 0)
+    records["cancel_code"] = np.where(is_cancelled, code, 0)
     decider = np.where(rape, 1, 0)
     decider = np.where(flaw == 1, np.where(rape, 0, 2), decider)
-    records["decider"] = np.where(any_of, decider, -1)
-    told = any_of & np.isin(code, (1, 2, 5)) & (flaw != 2)
-    records["told"] = np.where(told, after - rng.integers(HOUR, DAY, n), NEVER)
+    records["decider"] = np.where(is_cancelled, decider, -1)
+    is_told = is_cancelled & np.isin(code, (1, 2, 5)) & (flaw != 2)
+    records["told"] = np.where(is_told, after - rng.integers(HOUR, DAY, n), NEVER)
     records["other_force"] = np.where(
-        any_of & (code == 1) & (flaw != 3), rng.integers(1, 44, n), -1
+        is_cancelled & (code == 1) & (flaw != 3), rng.integers(1, 44, n), -1
     )
-    live = np.flatnonzero(is_crime & ~any_of)
-    near = live[np.minimum(np.searchsorted(live, np.arange(n)), len(live) - 1)]
-    survivor = np.where(flaw == 3, -1, records["number"][near])
-    records["survivor"] = np.where(any_of & (code == 3), survivor, -1)
+    live = np.flatnonzero(is_crime & ~is_cancelled)
+    survivors = live[np.minimum(np.searchsorted(live, np.arange(n)), len(live) - 1)]
+    survivor = np.where(flaw == 3, -1, records["number"][survivors])
+    records["survivor"] = np.where(is_cancelled & (code == 3), survivor, -1)
 
 
-def _written_back(year: Year) -> None:
-    """The newest occurrence number that each log shows at as_of."""
+def _write_numbers_back(year: Year) -> None:
+    """Write the newest occurrence number that each log shows at as_of back to the log."""
     records, logs = year.records, year.logs
     logs["case"] = np.full(len(logs["kind"]), -1, np.int64)
     rows = np.flatnonzero(records["is_written_back"] & (records["recorded"] + 120 < year.as_of))
-    logs["case"][records["log"][rows]] = records["number"][rows]  # in order of recording
+    logs["case"][records["log"][rows]] = records["number"][
+        rows
+    ]  # records stand in the order of recording, so the newest is written last

@@ -52,7 +52,7 @@ class Writer:
         reported = np.where(
             records["log"] >= 0, logs["received"][records["log"]], records["reported"]
         )
-        seen = (reported >= first) & (records["recorded"] < self.year.as_of)
+        is_recorded = (reported >= first) & (records["recorded"] < self.year.as_of)
         log_month, record_month = self._month_of(logs["received"]), self._month_of(reported)
         counts = dict.fromkeys(("calls", "log_actions", "crimes"), 0)
         with duckdb.connect(config={"threads": threads}) as con:
@@ -62,7 +62,7 @@ class Writer:
                     folder,
                     str(np.datetime64(int(month), "M")),
                     np.flatnonzero(started & (log_month == month)),
-                    np.flatnonzero(seen & (record_month == month)),
+                    np.flatnonzero(is_recorded & (record_month == month)),
                 )
                 counts = {name: counts[name] + written[name] for name in counts}
         return counts

@@ -1,4 +1,4 @@
-"""Makes a simulated force: its sources, and its truth apart; again only if something changed."""
+"""Makes the files of a simulated force, and its truth in another folder."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ No real force, person, place or crime: made up by `make simulate`; docs/simulati
 """
 
 
-def _fingerprint(loaded: Scenario, variant: Variant) -> str:
+def _fingerprint_of_variant(loaded: Scenario, variant: Variant) -> str:
     digest = hashlib.sha256(f"{loaded.sha256} {variant.months} {variant.seed}".encode())
     here = Path(__file__).parent
     for file in sorted([*here.glob("*.py"), *here.glob("*.yaml")]):
@@ -48,25 +48,25 @@ def ensure_force(say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """
     variant = Variant.chosen()
     loaded = load_scenario(variant.scenario)
-    fingerprint = _fingerprint(loaded, variant)
-    sources, known = paths.simulated_sources(), paths.truth()
-    manifest_file = known / "manifest.json"
+    fingerprint = _fingerprint_of_variant(loaded, variant)
+    sources, truth = paths.simulated_sources(), paths.truth()
+    manifest_file = truth / "manifest.json"
     if manifest_file.is_file() and sources.is_dir():
         manifest: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
         if manifest["fingerprint"] == fingerprint:
             return manifest
-    new_sources, new_known = (p.with_name(f".{p.name}") for p in (sources, known))
-    for folder in (new_sources, new_known):
+    new_sources, new_truth = (p.with_name(f".{p.name}") for p in (sources, truth))
+    for folder in (new_sources, new_truth):
         shutil.rmtree(folder, ignore_errors=True)
-    manifest = make_force(loaded, variant, new_sources, new_known, say)
+    manifest = make_force(loaded, variant, new_sources, new_truth, say)
     manifest["fingerprint"] = fingerprint
-    for folder in (new_sources, new_known):
+    for folder in (new_sources, new_truth):
         (folder / "SIMULATED.txt").write_text(SIMULATED, encoding="utf-8")
     text = json.dumps(manifest, indent=2)
-    (new_known / "manifest.json").write_text(text + "\n", encoding="utf-8")
-    for new, final in ((new_sources, sources), (new_known, known)):
-        shutil.rmtree(final, ignore_errors=True)
-        new.rename(final)
+    (new_truth / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    for new_folder, final_folder in ((new_sources, sources), (new_truth, truth)):
+        shutil.rmtree(final_folder, ignore_errors=True)
+        new_folder.rename(final_folder)
     return manifest
 
 
@@ -74,7 +74,7 @@ def make_force(
     loaded: Scenario,
     variant: Variant,
     sources: Path,
-    known: Path,
+    truth: Path,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Make sources and truth in two folders; see `ensure_force`."""
@@ -82,17 +82,17 @@ def make_force(
     bank = Bank(loaded)
     year = simulate_window(loaded, variant.seed, variant.months)
     before = simulate_year_before(loaded, variant.seed, variant.months)
-    before.as_of += 180 * DAY  # audited when all was known
-    for some in (year, before):
-        write_narrative(some, bank, variant.seed)
-        add_details(some, variant.seed)
+    before.as_of += 180 * DAY  # the audit reads it when everything about it is known
+    for simulated in (year, before):
+        write_narrative(simulated, bank, variant.seed)
+        add_details(simulated, variant.seed)
     first = window_start(loaded, variant.months)
     say("writing the extracts")
     counts = Writer(year, bank).write(sources, first)
     say("writing the audit of the year before")
     audited = write_past_audit(before, Writer(before, bank), sources / "audit", variant.seed)
     say("writing the truth")
-    hardness = write_truth(year, before, known, first)
+    hardness = write_truth(year, before, truth, first)
     return {
         "is_simulated": True,
         "scenario": loaded.name,
@@ -106,7 +106,7 @@ def make_force(
 
 
 def window_start(loaded: Scenario, months: int) -> int:
-    """First moment of the last `months` months before the scenario's end; seconds since 1970."""
+    """Tell when the last `months` months before the scenario's end begin, in seconds since 1970."""
     day = first_day_of_months(loaded.settings.period_end, months)
     zone = ZoneInfo(loaded.settings.timezone)
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())

@@ -30,11 +30,11 @@ def typing_errors(names: tuple[str, ...]) -> tuple[str, ...]:
     rng = np.random.default_rng(20170702)
     slipped = []
     for name in names:
-        at = int(rng.integers(1, len(name) - 1))
+        place = int(rng.integers(1, len(name) - 1))
         ways = (
-            name[:at] + name[at + 1] + name[at] + name[at + 2 :],
-            name[:at] + name[at + 1 :],
-            name[:at] + name[at] + name[at:],
+            name[:place] + name[place + 1] + name[place] + name[place + 2 :],
+            name[:place] + name[place + 1 :],
+            name[:place] + name[place] + name[place:],
         )
         slipped.append(ways[int(rng.integers(3))])
     return tuple(slipped)

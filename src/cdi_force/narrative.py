@@ -1,4 +1,4 @@
-"""Which phrases each log holds: account, what came later, closing; as indices into the bank."""
+"""Which phrases each log holds, as indices into the bank: account, updates, closing."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from cdi_force.year import (
     draw_choice,
 )
 
-# parts of an account, in the order in which they stand
+# The parts of an account, in the order in which they are told.
 PARTS = ("opener", "burial", "crime_1", "also", "crime_2", "crime_3")
 OTHER_FAMILIES = {
     "violence": 30,
@@ -37,7 +37,7 @@ OTHER_FAMILIES = {
 
 
 def write_narrative(year: Year, bank: Bank, seed: int) -> None:
-    """Add to `year.logs` the phrases (-1: none), and which parts are told later.
+    """Add to `year.logs` the phrases (-1: none), and whether the crime is told later.
 
     Args:
         year: A drawn year.
@@ -49,8 +49,8 @@ def write_narrative(year: Year, bank: Bank, seed: int) -> None:
     n = len(logs["kind"])
     for part in (*PARTS, "closing_text", "first_closing_text", "update", "reopening"):
         logs[part] = np.full(n, -1, np.int32)
-    _crimes(year, bank, rng)
-    _openers(year, bank, rng)
+    _tell_crimes(year, bank, rng)
+    _tell_openers(year, bank, rng)
     halves = logs["half"]
     for prefix in ("", "first_"):
         for kind in ("closing", "no_crime"):
@@ -73,31 +73,37 @@ def write_narrative(year: Year, bank: Bank, seed: int) -> None:
         np.isin(logs["kind"], (FRAME_CRIME, FRAME_NO_CRIME)), hard.crime_told_later_frame, later
     )
     logs["is_told_later"] = (logs["crime_1"] >= 0) & (rng.random(n) < later)
-    _vague_openers(year, bank, rng)
+    _tell_vague_openers(year, bank, rng)
     logs["is_upper"] = rng.random(n) < 0.45
 
 
-def _crimes(year: Year, bank: Bank, rng: np.random.Generator) -> None:
-    """The crimes that each log tells: the first, further victims of it, and others."""
+def _tell_crimes(year: Year, bank: Bank, rng: np.random.Generator) -> None:
+    """Draw how each log tells its crimes: the first, its further victims, and other crimes."""
     logs, crimes = year.logs, year.crimes
     keys = np.array([offence.key for offence in year.scenario.settings.offences])
-    said = np.flatnonzero(crimes["is_said"] & (crimes["log"] >= 0))
-    said = said[np.lexsort((crimes["ordinal"][said], crimes["log"][said]))]
-    log = crimes["log"][said]
+    told_crimes = np.flatnonzero(crimes["is_said"] & (crimes["log"] >= 0))
+    told_crimes = told_crimes[
+        np.lexsort((crimes["ordinal"][told_crimes], crimes["log"][told_crimes]))
+    ]
+    log = crimes["log"][told_crimes]
     is_first = np.r_[True, log[1:] != log[:-1]]
     first_offence = np.full(len(logs["kind"]), -1, np.int64)
-    first_offence[log[is_first]] = crimes["offence"][said[is_first]]
-    is_same = ~is_first & (crimes["offence"][said] == first_offence[log])
-    others = said[~is_first & ~is_same]
+    first_offence[log[is_first]] = crimes["offence"][told_crimes[is_first]]
+    is_same = ~is_first & (crimes["offence"][told_crimes] == first_offence[log])
+    others = told_crimes[~is_first & ~is_same]
     place = np.arange(len(others)) - np.searchsorted(crimes["log"][others], crimes["log"][others])
     for part, rows in (
-        ("crime_1", said[is_first]),
+        ("crime_1", told_crimes[is_first]),
         ("crime_2", others[place == 0]),
         ("crime_3", others[place >= 1]),
     ):
-        where = crimes["log"][rows]
-        logs[part][where] = bank.draw(
-            rng, "crime", keys[crimes["offence"][rows]], logs["half"][where], crimes["is_da"][rows]
+        logs_of_part = crimes["log"][rows]
+        logs[part][logs_of_part] = bank.draw(
+            rng,
+            "crime",
+            keys[crimes["offence"][rows]],
+            logs["half"][logs_of_part],
+            crimes["is_da"][rows],
         )
     further = np.bincount(log[is_same], minlength=len(logs["kind"]))
     logs["further"] = further
@@ -105,31 +111,33 @@ def _crimes(year: Year, bank: Bank, rng: np.random.Generator) -> None:
     logs["also"][rows] = bank.draw(
         rng, "also", np.minimum(further[rows], 3).astype(str), logs["half"][rows]
     )
-    # reported as a crime and found to be none; and what a further caller says of an incident
-    told = np.flatnonzero((logs["kind"] == FRAME_NO_CRIME) & (logs["account"] == TOLD))
-    again = np.flatnonzero((logs["kind"] == DUPLICATE) & (logs["account"] == TOLD))
-    again = again[logs["is_unmarked"][again] | (rng.random(len(again)) < 0.5)]
-    for rows in (told, again):
+    # Also told: what was reported as a crime and found to be none, and what a further caller says.
+    without_crime = np.flatnonzero((logs["kind"] == FRAME_NO_CRIME) & (logs["account"] == TOLD))
+    told_again = np.flatnonzero((logs["kind"] == DUPLICATE) & (logs["account"] == TOLD))
+    told_again = told_again[logs["is_unmarked"][told_again] | (rng.random(len(told_again)) < 0.5)]
+    for rows in (without_crime, told_again):
         logs["crime_1"][rows] = bank.draw(
             rng, "crime", keys[logs["offence"][rows]], logs["half"][rows], logs["is_da"][rows]
         )
 
 
-def _families(year: Year, rows: NDArray[Any], rng: np.random.Generator) -> NDArray[np.str_]:
+def _choose_families(year: Year, rows: NDArray[Any], rng: np.random.Generator) -> NDArray[np.str_]:
     offences = year.scenario.settings.offences
-    own = np.array([family_of(o.key, o.group) for o in offences])
+    family_of_offence = np.array([family_of(o.key, o.group) for o in offences])
     offence = year.logs["offence"][rows]
-    return np.where(offence >= 0, own[offence], draw_choice(rng, dict(OTHER_FAMILIES), len(rows)))
+    return np.where(
+        offence >= 0, family_of_offence[offence], draw_choice(rng, dict(OTHER_FAMILIES), len(rows))
+    )
 
 
-def _openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
+def _tell_openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
     logs = year.logs
     subject_of = {i.code: i.subject for i in year.scenario.settings.incidents}
     by_code = np.array([COVERS.get(c) or subject_of.get(c, "duplicate") for c in year.codes])
     for account, kind in ((NEAR_MISS, "near_miss"), (AMBIGUOUS, "ambiguous")):
         rows = np.flatnonzero((logs["account"] == account) & (logs["kind"] != DUPLICATE))
         logs["opener"][rows] = bank.draw(
-            rng, kind, _families(year, rows, rng), logs["half"][rows], logs["is_da"][rows]
+            rng, kind, _choose_families(year, rows, rng), logs["half"][rows], logs["is_da"][rows]
         )
     rows = np.flatnonzero((logs["account"] == BLAND) & (logs["kind"] == NO_CRIME))
     logs["opener"][rows] = bank.draw(
@@ -145,10 +153,10 @@ def _openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
     logs["opener"][rows] = bank.draw(rng, "bland", "duplicate", logs["half"][rows])
 
 
-def _vague_openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
-    """Where the crime is told later, the first account of a crime log is vague."""
+def _tell_vague_openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
+    """Make the first account vague where the crime is told later."""
     logs = year.logs
     rows = np.flatnonzero(logs["is_told_later"] & (logs["opener"] < 0))
     logs["opener"][rows] = bank.draw(
-        rng, "ambiguous", _families(year, rows, rng), logs["half"][rows], logs["is_da"][rows]
+        rng, "ambiguous", _choose_families(year, rows, rng), logs["half"][rows], logs["is_da"][rows]
     )

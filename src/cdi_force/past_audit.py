@@ -1,4 +1,4 @@
-"""One audit of the year before: a sample of its logs, and what unbiased auditors found in each.
+"""The audit of the year before: a sample of its logs, and what faultless auditors found in each.
 
 ``audit/sample.csv``    one row per drawn log: stratum, inclusion probability, auditor, and what the
                         auditor read: its codes and its text
@@ -21,7 +21,7 @@ from cdi_force.year import JUSTIFIED, UNRECORDED, Year
 
 AUDITORS = ("AUD01", "AUD02", "AUD03")
 
-# entries by who speaks, as the auditor reads them: what was told, then how it was closed
+# What the auditor reads of a log: what was told (account), and how it was closed (closing).
 SAMPLE = """
 copy (
     select
@@ -45,7 +45,7 @@ copy (
 
 
 def write_past_audit(year: Year, writer: Writer, folder: Path, seed: int) -> dict[str, int]:
-    """Draw and write the audit of a year; a drawn log is any log, duplicates included.
+    """Draw the audit of a year and write it; any log may be drawn, also a duplicate.
 
     Args:
         year: The year before the simulated window.
@@ -88,18 +88,18 @@ def write_past_audit(year: Year, writer: Writer, folder: Path, seed: int) -> dic
         writer.show(con, chosen)
         con.register("design", pa.table(design))
         con.execute(SAMPLE, {"sample": str(folder / "sample.csv")})
-    _findings(year, chosen, ids, folder / "findings.csv")
+    _write_findings(year, chosen, ids, folder / "findings.csv")
     return {"frame": len(drawn[0]), "others": len(drawn[1])}
 
 
-def _findings(year: Year, chosen: np.ndarray, ids: np.ndarray, file: Path) -> None:
+def _write_findings(year: Year, chosen: np.ndarray, ids: np.ndarray, file: Path) -> None:
     crimes, offences = year.crimes, year.scenario.settings.offences
     number = dict(zip(chosen.tolist(), ids.tolist(), strict=True))
     rows = np.flatnonzero(np.isin(crimes["log"], chosen) & (crimes["fate"] != JUSTIFIED))
     rows = rows[np.lexsort((crimes["ordinal"][rows], crimes["log"][rows]))]
     with file.open("w", newline="", encoding="utf-8") as handle:
-        out = csv.writer(handle, delimiter="|", lineterminator="\n")
-        out.writerow(
+        table = csv.writer(handle, delimiter="|", lineterminator="\n")
+        table.writerow(
             [
                 "Log Number",
                 "Crime",
@@ -116,9 +116,9 @@ def _findings(year: Year, chosen: np.ndarray, ids: np.ndarray, file: Path) -> No
             offence = offences[crimes["offence"][row]]
             record = crimes["record"][row]
             is_recorded = crimes["fate"][row] != UNRECORDED
-            late = crimes["recorded"][row] > crimes["reported"][row] + 24 * HOUR
-            right = year.records["offence"][record] == crimes["offence"][row]
-            out.writerow(
+            is_late = crimes["recorded"][row] > crimes["reported"][row] + 24 * HOUR
+            is_class_right = year.records["offence"][record] == crimes["offence"][row]
+            table.writerow(
                 [
                     number[crimes["log"][row]],
                     crimes["ordinal"][row],
@@ -126,13 +126,13 @@ def _findings(year: Year, chosen: np.ndarray, ids: np.ndarray, file: Path) -> No
                     offence.offence_class,
                     "Y" if crimes["is_da"][row] else "N",
                     "Y" if is_recorded else "N",
-                    ("N" if late else "Y") if is_recorded else "",
-                    ("Y" if right else "N") if is_recorded else "",
-                    _occurrence(year, record) if is_recorded else "",
+                    ("N" if is_late else "Y") if is_recorded else "",
+                    ("Y" if is_class_right else "N") if is_recorded else "",
+                    _format_record_number(year, record) if is_recorded else "",
                 ]
             )
 
 
-def _occurrence(year: Year, record: int) -> str:
+def _format_record_number(year: Year, record: int) -> str:
     prefix = year.scenario.settings.force.occurrence_prefix
     return f"{prefix}{int(year.records['number'][record]):09d}"

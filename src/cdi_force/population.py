@@ -1,7 +1,7 @@
 """One year of the force as numbers: incidents, their crimes and logs, and what became of each.
 
-Everything is an array per table, drawn from one seeded generator; the texts and files come later.
-A log's row is final here: what of it was known at as_of is decided when it is written out.
+A table is a dictionary of arrays, all drawn from one seeded generator; texts and files come later.
+A row says how things end; what of it was known at as_of is decided when it is written to a file.
 """
 
 from datetime import datetime
@@ -45,7 +45,7 @@ from cdi_force.year import (
 def simulate_year(
     scenario: Scenario, seed: int, *, years_back: int = 0, volume: float = 1.0, force: int = 0
 ) -> Year:
-    """Draw one year.
+    """Simulate one year.
 
     Args:
         scenario: What to simulate.
@@ -73,24 +73,24 @@ def simulate_year(
     year = Year(scenario, clock, clock.end, codes)
     rng = np.random.default_rng([seed, years_back, force])
     draw = Draw(year, rng, volume)
-    crimes = _crimes_from_logs(draw)
-    incidents = _incidents(draw, crimes)
-    _people_and_places(draw, incidents)
-    _fates(draw, crimes, incidents)
-    logs = _logs(draw, incidents, crimes)
+    crimes = _draw_crimes_from_logs(draw)
+    incidents = _draw_incidents(draw, crimes)
+    _draw_people_and_places(draw, incidents)
+    _draw_fates(draw, crimes, incidents)
+    logs = _make_logs(draw, incidents, crimes)
     finish_crimes(draw, crimes, logs)
     make_records(draw, crimes, logs)
     refer_records(draw)
     return year
 
 
-def _crimes_from_logs(d: Draw) -> Table:
-    """Crimes that should be recorded, frame and hidden, with `first` = first of its log."""
-    live = records_by_offence(d.settings, d.volume)
-    from_logs = (live - no_log_by_offence(d.settings, live)).astype(float)
+def _draw_crimes_from_logs(draw: Draw) -> Table:
+    """Draw the crimes that should be recorded, with a crime code on their log or hidden."""
+    live = records_by_offence(draw.settings, draw.volume)
+    from_logs = (live - no_log_by_offence(draw.settings, live)).astype(float)
     offence, universe = [], []
-    for number, quota in enumerate(quotas_by_group(d.settings, d.volume).values()):
-        mix = np.where(d.group_of == number, from_logs, 0.0)
+    for number, quota in enumerate(quotas_by_group(draw.settings, draw.volume).values()):
+        mix = np.where(draw.group_of == number, from_logs, 0.0)
         for kind, count in (
             (FRAME, quota.frame_recorded + quota.frame_missed),
             (HIDDEN_ONLY, quota.hidden_recorded + quota.hidden_missed),
@@ -98,8 +98,8 @@ def _crimes_from_logs(d: Draw) -> Table:
             if count:
                 offence.append(np.repeat(np.arange(len(mix)), apportion_total(count, mix)))
                 universe.append(np.full(count, kind, np.int8))
-    # on top: recorded, and rightly cancelled later
-    cancelled = round(d.hard.rightly_cancelled * int(live.sum()))
+    # In addition: crimes that are recorded, and rightly cancelled later.
+    cancelled = round(draw.hard.rightly_cancelled * int(live.sum()))
     offence.append(np.repeat(np.arange(len(from_logs)), apportion_total(cancelled, from_logs)))
     universe.append(np.full(cancelled, FRAME, np.int8))
     n = sum(map(len, offence))
@@ -109,19 +109,23 @@ def _crimes_from_logs(d: Draw) -> Table:
         "fate": np.full(n, RECORDED, np.int8),
     }
     crimes["fate"][n - cancelled :] = JUSTIFIED
-    crimes = take_rows(crimes, d.rng.permutation(n))
-    chance = d.rng.random(n)
-    share = d.da_share[crimes["offence"]] * np.where(crimes["universe"] == FRAME, 1, 1.3)
+    crimes = take_rows(crimes, draw.rng.permutation(n))
+    chance = draw.rng.random(n)
+    share = draw.da_share[crimes["offence"]] * np.where(crimes["universe"] == FRAME, 1, 1.3)
     crimes["is_da"] = chance < share
-    _share_logs(d, crimes)
+    _put_crimes_into_shared_logs(draw, crimes)
     return crimes
 
 
-def _share_logs(d: Draw, crimes: Table) -> None:
-    """Put some crimes into the log of another: `incident` and `ordinal`."""
+def _put_crimes_into_shared_logs(draw: Draw, crimes: Table) -> None:
+    """Put some crimes into the log of another crime, as its second to fourth.
+
+    A little over half of them join a log with a crime of their own offence (a further victim), if
+    there is one; the others join any log of the same universe and domestic-abuse flag.
+    """
     n = len(crimes["offence"])
-    alone = (crimes["fate"] == JUSTIFIED) | ~np.isin(
-        [d.groups[g] for g in d.group_of[crimes["offence"]]],
+    is_alone = (crimes["fate"] == JUSTIFIED) | ~np.isin(
+        [draw.groups[g] for g in draw.group_of[crimes["offence"]]],
         (
             "violence_against_the_person",
             "public_order",
@@ -132,21 +136,27 @@ def _share_logs(d: Draw, crimes: Table) -> None:
             "burglary",
         ),
     )
-    wanted = round(d.hard.further_crimes * n)
-    eligible = np.flatnonzero(~alone)
-    further = d.rng.permutation(eligible)[:wanted]
+    wanted = round(draw.hard.further_crimes * n)
+    eligible = np.flatnonzero(~is_alone)
+    further = draw.rng.permutation(eligible)[:wanted]
     is_first = np.ones(n, bool)
     is_first[further] = False
-    hosts = np.flatnonzero(is_first & ~alone)
+    hosts = np.flatnonzero(is_first & ~is_alone)
     pool = crimes["universe"][hosts] * 2 + crimes["is_da"][hosts]
-    same = crimes["offence"][hosts].astype(np.int64) * 10 + pool
-    order_same, order_pool = np.argsort(same, kind="stable"), np.argsort(pool, kind="stable")
+    key_of_host_same = crimes["offence"][hosts].astype(np.int64) * 10 + pool
+    order_same, order_pool = (
+        np.argsort(key_of_host_same, kind="stable"),
+        np.argsort(pool, kind="stable"),
+    )
     key_pool = crimes["universe"][further] * 2 + crimes["is_da"][further]
     key_same = crimes["offence"][further].astype(np.int64) * 10 + key_pool
-    is_same = d.rng.random(len(further)) < 0.55
-    host = hosts[order_pool[pick_places(d.rng, pool[order_pool], key_pool)]]
-    host_same = hosts[order_same[pick_places(d.rng, same[order_same], key_same)]]
-    has_same = same[order_same][pick_places(d.rng, same[order_same], key_same)] == key_same
+    is_same = draw.rng.random(len(further)) < 0.55
+    host = hosts[order_pool[pick_places(draw.rng, pool[order_pool], key_pool)]]
+    host_same = hosts[order_same[pick_places(draw.rng, key_of_host_same[order_same], key_same)]]
+    has_same = (
+        key_of_host_same[order_same][pick_places(draw.rng, key_of_host_same[order_same], key_same)]
+        == key_same
+    )
     host = np.where(is_same & has_same, host_same, host)
     incident = np.full(n, -1, np.int64)
     incident[is_first] = np.arange(int(is_first.sum()))
@@ -155,24 +165,24 @@ def _share_logs(d: Draw, crimes: Table) -> None:
     place = np.arange(len(order)) - np.searchsorted(host[order], host[order])
     ordinal[further[order]] = 2 + np.minimum(place, 100)
     incident[further] = incident[host]
-    spill = ordinal > 4  # a fifth crime has its own log
+    spill = ordinal > 4  # no log has a fifth crime: it gets a log of its own
     ordinal[spill] = 1
     incident[spill] = int(is_first.sum()) + np.arange(int(spill.sum()))
     crimes["incident"], crimes["ordinal"] = incident, ordinal
 
 
-def _incidents(d: Draw, crimes: Table) -> Table:
-    """All incidents: those with crimes, those opened as crimes, and all others."""
-    s, codes = d.settings, d.year.codes
+def _draw_incidents(draw: Draw, crimes: Table) -> Table:
+    """Draw all incidents: those with crimes, those opened as crimes that are none, all others."""
+    s, codes = draw.settings, draw.year.codes
     first = np.flatnonzero(crimes["ordinal"] == 1)
     first = first[np.argsort(crimes["incident"][first])]
     n_crime = len(first)
-    n_frame = round(s.volumes.frame_no_crime_logs * d.volume)
-    total = round(s.volumes.logs * d.volume)
-    n_other = total - round(total * d.hard.duplicate_logs) - n_crime - n_frame
+    n_frame = round(s.volumes.frame_no_crime_logs * draw.volume)
+    total = round(s.volumes.logs * draw.volume)
+    n_other = total - round(total * draw.hard.duplicate_logs) - n_crime - n_frame
     weights = np.array([o.annual * (1.5 if o.profile != "shop" else 0.6) for o in s.offences])
     false_offence = np.repeat(np.arange(len(weights)), apportion_total(n_frame, weights))
-    other = np.repeat(
+    incident_type = np.repeat(
         np.arange(len(s.incidents)),
         apportion_total(n_other, np.array([i.weight for i in s.incidents])),
     )
@@ -188,16 +198,16 @@ def _incidents(d: Draw, crimes: Table) -> Table:
     ).astype(np.int16)
     profile = np.concatenate(
         [
-            d.profile_of[offence[: n_crime + n_frame]],
-            np.array([i.profile for i in s.incidents])[other],
+            draw.profile_of[offence[: n_crime + n_frame]],
+            np.array([i.profile for i in s.incidents])[incident_type],
         ]
     )
-    own_code = np.array([codes.index(i.code) for i in s.incidents])[other]
+    own_code = np.array([codes.index(i.code) for i in s.incidents])[incident_type]
     is_da = np.concatenate(
         [
             crimes["is_da"][first],
-            d.rng.random(n_frame) < d.da_share[false_offence],
-            (own_code == codes.index("PW05")) | (d.rng.random(n_other) < 0.01),
+            draw.rng.random(n_frame) < draw.da_share[false_offence],
+            (own_code == codes.index("PW05")) | (draw.rng.random(n_other) < 0.01),
         ]
     )
     n = len(kind)
@@ -205,38 +215,38 @@ def _incidents(d: Draw, crimes: Table) -> Table:
         "kind": kind,
         "offence": offence,
         "is_da": is_da,
-        "received": d.year.clock.sample(d.rng, s, profile),
+        "received": draw.year.clock.sample(draw.rng, s, profile),
         "own_code": np.concatenate([np.full(n_crime + n_frame, -1), own_code]),
-        "half": draw_exactly(d.rng, n, 0.5).astype(np.int8),
-        "is_vulnerable": (d.rng.random(n) < 0.08)
-        | np.where(offence >= 0, d.is_child[offence], False),
+        "half": draw_exactly(draw.rng, n, 0.5).astype(np.int8),
+        "is_vulnerable": (draw.rng.random(n) < 0.08)
+        | np.where(offence >= 0, draw.is_child[offence], False),
     }
-    _grades_and_accounts(d, incidents)
+    _draw_grades_and_accounts(draw, incidents)
     return incidents
 
 
-def _grades_and_accounts(d: Draw, incidents: Table) -> None:
-    rng, n = d.rng, len(incidents["kind"])
+def _draw_grades_and_accounts(draw: Draw, incidents: Table) -> None:
+    rng, n = draw.rng, len(incidents["kind"])
     incidents["channel"] = rng.choice(6, n, p=[0.25, 0.59, 0.03, 0.04, 0.05, 0.04])
-    child = np.where(incidents["offence"] >= 0, d.is_child[incidents["offence"]], False)
+    child = np.where(incidents["offence"] >= 0, draw.is_child[incidents["offence"]], False)
     incidents["channel"] = np.where(child & (rng.random(n) < 0.4), 3, incidents["channel"])
     incidents["grade"] = 1 + rng.choice(4, n, p=[0.18, 0.3, 0.27, 0.25])
     incidents["is_attended"] = (
         rng.random(n) < np.array([0.98, 0.93, 0.75, 0.25])[incidents["grade"] - 1]
     )
-    kind, hard = incidents["kind"], d.hard
+    kind, hard = incidents["kind"], draw.hard
     serious = incidents["is_da"] | np.where(
-        incidents["offence"] >= 0, d.is_rape[incidents["offence"]], False
+        incidents["offence"] >= 0, draw.is_rape[incidents["offence"]], False
     )
     account = np.full(n, TOLD, np.int8)
-    for which, share in (
+    for log_kind, share in (
         (FRAME_CRIME, hard.undecidable_frame),
         (HIDDEN, hard.undecidable_hidden),
     ):
         for is_serious in (False, True):
-            there = np.flatnonzero((kind == which) & (serious == is_serious))
+            rows = np.flatnonzero((kind == log_kind) & (serious == is_serious))
             wanted = share * (hard.undecidable_serious if is_serious else 1.0)
-            account[there[draw_exactly(rng, len(there), wanted)]] = AMBIGUOUS
+            account[rows[draw_exactly(rng, len(rows), wanted)]] = AMBIGUOUS
     false = np.flatnonzero(kind == FRAME_NO_CRIME)
     account[false] = rng.choice(
         np.array([TOLD, NEAR_MISS, AMBIGUOUS], np.int8), len(false), p=[0.65, 0.2, 0.15]
@@ -250,35 +260,35 @@ def _grades_and_accounts(d: Draw, incidents: Table) -> None:
     incidents["account"] = account
 
 
-def _people_and_places(d: Draw, incidents: Table) -> None:
-    """Victim, caller and place of each incident, as numbers into the pools of `names`."""
-    rng, n, s = d.rng, len(incidents["kind"]), d.settings
-    pool = round(s.volumes.addresses * d.volume)
+def _draw_people_and_places(draw: Draw, incidents: Table) -> None:
+    """Draw victim, caller and place of each incident, as numbers that `columns` names."""
+    rng, n, s = draw.rng, len(incidents["kind"]), draw.settings
+    pool = round(s.volumes.addresses * draw.volume)
     district = np.repeat(
         np.arange(len(s.force.districts)),
-        apportion_total(pool, np.array([d.share for d in s.force.districts])),
+        apportion_total(pool, np.array([each.share for each in s.force.districts])),
     )
     rng.shuffle(district)
-    centre = np.array([(d.easting, d.northing) for d in s.force.districts])[district]
-    spot = centre + rng.normal(0, 3500, (pool, 2))
-    # some addresses call often
-    at = (pool * rng.random(n) ** 1.6).astype(np.int64)
-    incidents["address"] = at
-    incidents["district"] = district[at].astype(np.int8)
-    incidents["beat"] = (at * 7919 % 5).astype(np.int8)
-    incidents["easting"] = np.round(spot[at, 0]).astype(np.int32)
-    incidents["northing"] = np.round(spot[at, 1]).astype(np.int32)
-    for who in ("victim", "caller"):
-        incidents[who] = rng.integers(0, 1 << 40, n)
-    same = rng.random(n) < 0.5
-    incidents["caller"] = np.where(same, incidents["victim"], incidents["caller"])
+    centre = np.array([(each.easting, each.northing) for each in s.force.districts])[district]
+    address_positions = centre + rng.normal(0, 3500, (pool, 2))
+    # The power lets low numbers come up often: some addresses call again and again.
+    address_of_incident = (pool * rng.random(n) ** 1.6).astype(np.int64)
+    incidents["address"] = address_of_incident
+    incidents["district"] = district[address_of_incident].astype(np.int8)
+    incidents["beat"] = (address_of_incident * 7919 % 5).astype(np.int8)
+    incidents["easting"] = np.round(address_positions[address_of_incident, 0]).astype(np.int32)
+    incidents["northing"] = np.round(address_positions[address_of_incident, 1]).astype(np.int32)
+    for role in ("victim", "caller"):
+        incidents[role] = rng.integers(0, 1 << 40, n)
+    is_victim_calling = rng.random(n) < 0.5
+    incidents["caller"] = np.where(is_victim_calling, incidents["victim"], incidents["caller"])
 
 
-def _fates(d: Draw, crimes: Table, incidents: Table) -> None:
-    """Which crimes are missed: the number is a quota, the miss law says where they fall."""
-    odds = d.year.scenario.miss_law.odds
+def _draw_fates(draw: Draw, crimes: Table, incidents: Table) -> None:
+    """Choose which crimes are missed: how many is a quota, the miss law says which."""
+    odds = draw.year.scenario.miss_law.odds
     log = take_rows(incidents, crimes["incident"])
-    hour = d.year.clock.local(log["received"]) % DAY // HOUR
+    hour = draw.year.clock.local(log["received"]) % DAY // HOUR
     facts = {
         "domestic_abuse": crimes["is_da"],
         "further_crime": crimes["ordinal"] > 1,
@@ -291,42 +301,42 @@ def _fates(d: Draw, crimes: Table, incidents: Table) -> None:
     weight = np.ones(len(hour))
     for name, factor in odds.items():
         weight *= np.where(facts[name], factor, 1.0)
-    # the smallest of exponential times: a weighted draw without replacement
-    turn = d.rng.exponential(size=len(hour)) / weight
-    turn[crimes["fate"] == JUSTIFIED] = np.inf
-    group = d.group_of[crimes["offence"]]
-    wrongly = round(d.hard.wrongly_cancelled * int((crimes["universe"] == FRAME).sum()))
+    # Taking the smallest of exponential times is a weighted draw without replacement.
+    turns = draw.rng.exponential(size=len(hour)) / weight
+    turns[crimes["fate"] == JUSTIFIED] = np.inf
+    group = draw.group_of[crimes["offence"]]
+    wrongly = round(draw.hard.wrongly_cancelled * int((crimes["universe"] == FRAME).sum()))
     missed: list[NDArray[Any]] = []
-    for number, quota in enumerate(quotas_by_group(d.settings, d.volume).values()):
+    for number, quota in enumerate(quotas_by_group(draw.settings, draw.volume).values()):
         for universe, count in (
             (FRAME, quota.frame_missed),
             (HIDDEN_ONLY, quota.hidden_missed),
         ):
-            there = np.flatnonzero((group == number) & (crimes["universe"] == universe))
-            chosen = there[np.argsort(turn[there], kind="stable")[:count]]
+            rows = np.flatnonzero((group == number) & (crimes["universe"] == universe))
+            chosen = rows[np.argsort(turns[rows], kind="stable")[:count]]
             crimes["fate"][chosen] = UNRECORDED
             if universe == FRAME:
                 missed.append(chosen)
     pool = np.concatenate(missed)
-    crimes["fate"][d.rng.permutation(pool)[:wrongly]] = WRONGLY_CANCELLED
+    crimes["fate"][draw.rng.permutation(pool)[:wrongly]] = WRONGLY_CANCELLED
     crimes["has_record"] = crimes["fate"] != UNRECORDED
 
 
-def _logs(d: Draw, incidents: Table, crimes: Table) -> Table:
-    """Logs in the order of receipt: one per incident, and the duplicates."""
+def _make_logs(draw: Draw, incidents: Table, crimes: Table) -> Table:
+    """Make the logs in the order of receipt: one per incident, and the duplicates."""
     n = len(incidents["kind"])
     incidents["incident"] = np.arange(n)
-    close_logs(d, incidents, crimes)
-    total = round(d.settings.volumes.logs * d.volume)
-    logs = add_duplicates(d, incidents, total - n)
+    close_logs(draw, incidents, crimes)
+    total = round(draw.settings.volumes.logs * draw.volume)
+    logs = add_duplicates(draw, incidents, total - n)
     order = np.argsort(logs["received"], kind="stable")
     logs = take_rows(logs, order)
-    day = d.year.clock.local(logs["received"]) // DAY
+    day = draw.year.clock.local(logs["received"]) // DAY
     logs["local_day"] = day
     logs["serial"] = 1 + np.arange(len(day)) - np.searchsorted(day, day)
     first = np.flatnonzero(logs["kind"] != DUPLICATE)
     primary = np.zeros(n, np.int64)
     primary[logs["incident"][first]] = first
     logs["primary"] = primary[logs["incident"]]
-    d.year.logs = logs
+    draw.year.logs = logs
     return logs

@@ -1,7 +1,7 @@
-"""How many crimes of each group a year has, by what becomes of them: fixed, so every seed meets it.
+"""How many crimes of each group a year has, by what becomes of them.
 
-The published counts are of live crime records; the published rates turn them into how many crimes
-should have been recorded.
+The counts are quotas, which every seed meets exactly. Published are counts of live crime records;
+the published rates turn them into how many crimes should have been recorded.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Quota:
 
 
 def apportion_total(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Integers in proportion to weights that add up to the total (largest remainders)."""
+    """Split a total into whole numbers in proportion to weights (method of largest remainders)."""
     shares = total * weights / weights.sum()
     counts = np.floor(shares).astype(np.int64)
     order = np.argsort(-(shares - counts), kind="stable")
@@ -41,7 +41,7 @@ def apportion_total(total: int, weights: NDArray[np.float64]) -> NDArray[np.int6
 
 
 def records_by_offence(settings: Settings, volume: float = 1.0) -> NDArray[np.int64]:
-    """Live crime records a year, by offence: published mix, rescaled to the published totals."""
+    """Count a year's live crime records by offence: the published mix, scaled to the totals."""
     annual = np.array([offence.annual for offence in settings.offences], float)
     is_violence = np.array([offence.group == VIOLENCE for offence in settings.offences])
     records = round(settings.volumes.records * volume)
@@ -53,14 +53,14 @@ def records_by_offence(settings: Settings, volume: float = 1.0) -> NDArray[np.in
 
 
 def no_log_by_offence(settings: Settings, records: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of those records, how many came without a log."""
+    """Count how many of those records came without a log."""
     weights = records * np.array([offence.no_log for offence in settings.offences])
     wanted = round(settings.volumes.no_log_share * int(records.sum()))
     return np.minimum(apportion_total(wanted, weights), records * 9 // 10)
 
 
 def quotas_by_group(settings: Settings, volume: float = 1.0) -> dict[str, Quota]:
-    """Quotas by offence group.
+    """Work out the quota of each offence group.
 
     Args:
         settings: The scenario.
@@ -80,7 +80,7 @@ def quotas_by_group(settings: Settings, volume: float = 1.0) -> dict[str, Quota]
     hidden = apportion_total(round(settings.volumes.hidden_crimes * volume), mix)
     hidden_recorded = np.round(hidden * settings.rates.hidden).astype(np.int64)
     frame_recorded = by_group - no_log - hidden_recorded
-    frame = _frame(settings, groups, frame_recorded)
+    frame = _count_frame_crimes(settings, groups, frame_recorded)
     return {
         group: Quota(*(int(n) for n in row))
         for group, *row in zip(
@@ -95,17 +95,25 @@ def quotas_by_group(settings: Settings, volume: float = 1.0) -> dict[str, Quota]
     }
 
 
-def _frame(settings: Settings, groups: list[str], recorded: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Crimes of the frame that should be recorded: those recorded over the group's rate."""
+def _count_frame_crimes(
+    settings: Settings, groups: list[str], recorded: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Count the crimes of the frame that should be recorded: records divided by the group's rate.
+
+    Rates are published for violence, for sexual offences and for all crime. The rates of the other
+    groups are assumptions, moved by one common shift so that the rate of all crime comes out.
+    """
     rates = settings.rates
     fixed = {VIOLENCE: rates.violence_against_the_person, SEXUAL: rates.sexual_offences}
     total = round(int(recorded.sum()) / rates.all)
     counts = np.array([round(n / fixed.get(g, 1.0)) for g, n in zip(groups, recorded, strict=True)])
-    others = [at for at, group in enumerate(groups) if group not in fixed]
-    assumed = np.array([rates.others[groups[at]] for at in others])
+    others = [number for number, group in enumerate(groups) if group not in fixed]
+    assumed = np.array([rates.others[groups[number]] for number in others])
     wanted = total - int(counts.sum()) + int(recorded[others].sum())
     low, high = -6.0, 6.0
-    for _ in range(80):  # the shift on the log-odds at which the groups add up to the total
+    for _ in range(
+        80
+    ):  # bisection: the shift on the log-odds at which the groups add up to the total
         shift = (low + high) / 2
         shifted = 1 / (1 + np.exp(-(np.log(assumed / (1 - assumed)) + shift)))
         low, high = (shift, high) if (recorded[others] / shifted).sum() > wanted else (low, shift)

@@ -1,4 +1,4 @@
-"""When each crime was recorded, the records system's occurrences, and how they name their logs."""
+"""The records system: when each crime was recorded, and how its record names the log."""
 
 from datetime import date
 
@@ -23,27 +23,27 @@ from cdi_force.year import (
 )
 
 
-def finish_crimes(d: Draw, crimes: Table, logs: Table) -> None:
-    """When each crime was recorded, and what of it stands in the log's text."""
-    rng, n = d.rng, len(crimes["offence"])
-    where = np.zeros(int(logs["incident"].max()) + 1, np.int64)
+def finish_crimes(draw: Draw, crimes: Table, logs: Table) -> None:
+    """Draw when each crime was recorded, and whether the text of its log tells it."""
+    rng, n = draw.rng, len(crimes["offence"])
+    first_log = np.zeros(int(logs["incident"].max()) + 1, np.int64)
     first = np.flatnonzero(logs["kind"] != DUPLICATE)
-    where[logs["incident"][first]] = first
-    crimes["log"] = where[crimes["incident"]]
+    first_log[logs["incident"][first]] = first
+    crimes["log"] = first_log[crimes["incident"]]
     log = take_rows(logs, crimes["log"])
-    hours, shares = zip(*d.settings.delays.steps, strict=True)
+    hours, shares = zip(*draw.settings.delays.steps, strict=True)
     edges = np.log(np.array([0.2, *hours]))
     delay = np.exp(np.interp(rng.random(n), [0.0, *shares], edges)) * HOUR
     recorded = log["received"] + delay.astype(np.int64)
-    is_before = draw_exactly(rng, n, d.hard.record_before_log) & (log["reopened"] == 0)
+    is_before = draw_exactly(rng, n, draw.hard.record_before_log) & (log["reopened"] == 0)
     recorded = np.where(is_before, log["received"] - rng.integers(600, 6 * HOUR, n), recorded)
-    late = log["reopened"] > 0
-    recorded = np.where(late, log["reopened"] + rng.integers(600, 2 * DAY, n), recorded)
+    is_reopened = log["reopened"] > 0
+    recorded = np.where(is_reopened, log["reopened"] + rng.integers(600, 2 * DAY, n), recorded)
     crimes["recorded"] = np.where(crimes["has_record"], recorded, 0)
     crimes["is_before"] = is_before & crimes["has_record"]
     crimes["reported"] = log["received"]
     crimes["is_decidable"] = log["account"] == TOLD
-    is_said = ~((crimes["ordinal"] > 1) & (rng.random(n) < d.hard.second_crime_unsaid))
+    is_said = ~((crimes["ordinal"] > 1) & (rng.random(n) < draw.hard.second_crime_unsaid))
     crimes["is_said"] = is_said & crimes["is_decidable"]
     crimes["is_decidable"] &= is_said
     crimes["victim"] = np.where(
@@ -51,45 +51,47 @@ def finish_crimes(d: Draw, crimes: Table, logs: Table) -> None:
         log["victim"],
         rng.integers(0, 1 << 40, n),
     )
-    d.year.crimes = crimes
+    draw.year.crimes = crimes
 
 
-def make_records(d: Draw, crimes: Table, logs: Table) -> None:
-    """All occurrences: crimes with a record, crimes without a log, and what is no crime."""
-    rng = d.rng
-    made = np.flatnonzero(crimes["has_record"])
-    bare = _without_log(d)
+def make_records(draw: Draw, crimes: Table, logs: Table) -> None:
+    """Make all occurrences: recorded crimes, with and without a log, and non-crime occurrences."""
+    rng = draw.rng
+    recorded = np.flatnonzero(crimes["has_record"])
+    without_log = _draw_crimes_without_log(draw)
     start = len(crimes["offence"])
-    d.year.crimes = {name: np.concatenate([column, bare[name]]) for name, column in crimes.items()}
+    draw.year.crimes = {
+        name: np.concatenate([column, without_log[name]]) for name, column in crimes.items()
+    }
     linked = np.flatnonzero(logs["is_non_crime"])
-    wanted = round(d.settings.volumes.non_crime_occurrences * d.volume)
-    loose = max(0, wanted - len(linked))
+    wanted = round(draw.settings.volumes.non_crime_occurrences * draw.volume)
+    loose_count = max(0, wanted - len(linked))
     moment = np.concatenate(
         [
             logs["received"][linked],
-            d.year.clock.sample(rng, d.settings, np.full(loose, "day")),
+            draw.year.clock.sample(rng, draw.settings, np.full(loose_count, "day")),
         ]
     )
     non_crime: Table = {
         "crime": np.full(len(moment), -1),
-        "log": np.concatenate([linked, np.full(loose, -1)]),
+        "log": np.concatenate([linked, np.full(loose_count, -1)]),
         "reported": moment,
         "recorded": moment + np.exp(rng.normal(9.5, 1.0, len(moment))).astype(np.int64),
     }
-    numbers = np.concatenate([made, np.arange(start, start + len(bare["offence"]))])
+    numbers = np.concatenate([recorded, np.arange(start, start + len(without_log["offence"]))])
     crime: Table = {
         "crime": numbers,
-        "log": d.year.crimes["log"][numbers],
-        "reported": d.year.crimes["reported"][numbers],
-        "recorded": d.year.crimes["recorded"][numbers],
+        "log": draw.year.crimes["log"][numbers],
+        "reported": draw.year.crimes["reported"][numbers],
+        "recorded": draw.year.crimes["recorded"][numbers],
     }
     records = {name: np.concatenate([crime[name], non_crime[name]]) for name in crime}
-    d.year.records = take_rows(records, np.argsort(records["recorded"], kind="stable"))
-    number_records(d.year)
+    draw.year.records = take_rows(records, np.argsort(records["recorded"], kind="stable"))
+    number_records(draw.year)
 
 
 def number_records(year: Year) -> None:
-    """Number the records, in one series a calendar year; each crime learns its record's row."""
+    """Number the records in one series a calendar year, and note in each crime its record's row."""
     records = year.records
     local = year.clock.local(records["recorded"]).astype("datetime64[s]")
     yy = local.astype("datetime64[Y]").astype(int) + 1970
@@ -98,24 +100,24 @@ def number_records(year: Year) -> None:
     serial += np.where(yy == start_year, 41_207, 207)
     records["number"] = (yy % 100) * 10_000_000 + serial
     of_crime = np.full(len(year.crimes["offence"]), -1, np.int64)
-    there = np.flatnonzero(records["crime"] >= 0)
-    of_crime[records["crime"][there]] = there
+    rows = np.flatnonzero(records["crime"] >= 0)
+    of_crime[records["crime"][rows]] = rows
     year.crimes["record"] = of_crime
 
 
-def _without_log(d: Draw) -> Table:
-    """Crimes reported to the bureau, at a counter, online, by a partner or to an officer."""
-    rng = d.rng
-    records = records_by_offence(d.settings, d.volume)
-    counts = no_log_by_offence(d.settings, records)
+def _draw_crimes_without_log(draw: Draw) -> Table:
+    """Draw the crimes reported to the bureau, a counter, online, by a partner or to an officer."""
+    rng = draw.rng
+    records = records_by_offence(draw.settings, draw.volume)
+    counts = no_log_by_offence(draw.settings, records)
     offence = np.repeat(np.arange(len(counts)), counts).astype(np.int16)
     n = len(offence)
-    reported = d.year.clock.sample(rng, d.settings, np.full(n, "day"))
+    reported = draw.year.clock.sample(rng, draw.settings, np.full(n, "day"))
     return {
         "offence": offence,
         "universe": np.full(n, NO_LOG, np.int8),
         "fate": np.full(n, RECORDED, np.int8),
-        "is_da": rng.random(n) < d.da_share[offence],
+        "is_da": rng.random(n) < draw.da_share[offence],
         "incident": np.full(n, -1, np.int64),
         "ordinal": np.ones(n, np.int8),
         "has_record": np.ones(n, bool),
@@ -129,10 +131,10 @@ def _without_log(d: Draw) -> Table:
     }
 
 
-def refer_records(d: Draw) -> None:
-    """How each record names its log, and whether the log names the record."""
-    rng, records, logs = d.rng, d.year.records, d.year.logs
-    law = d.settings.references
+def refer_records(draw: Draw) -> None:
+    """Draw how each record names its log, and whether the log names the record."""
+    rng, records, logs = draw.rng, draw.year.records, draw.year.logs
+    law = draw.settings.references
     n = len(records["log"])
     has_log = np.flatnonzero(records["log"] >= 0)
     is_crime = records["crime"] >= 0
@@ -143,22 +145,22 @@ def refer_records(d: Draw) -> None:
         )
         kinds = np.repeat([BLANK, MISTYPED, ODD, CLEAN], apportion_total(len(rows), shares))
         form[rows] = rng.permutation(kinds)
-    back = (form != BLANK) & (rng.random(n) < law.written_back)
+    is_written_back = (form != BLANK) & (rng.random(n) < law.written_back)
     mistyped = form == MISTYPED
-    back[mistyped] = rng.random(int(mistyped.sum())) < law.mistyped_written_back
-    only = (form == CLEAN) & (rng.random(n) < law.only_on_log)
-    back |= only
+    is_written_back[mistyped] = rng.random(int(mistyped.sum())) < law.mistyped_written_back
+    is_only_on_log = (form == CLEAN) & (rng.random(n) < law.only_on_log)
+    is_written_back |= is_only_on_log
     records["has_reference"] = form != BLANK
-    records["form"] = np.where(only, BLANK, form)
-    records["is_written_back"] = back
-    # the number typed: the log's own, or a duplicate's
+    records["form"] = np.where(is_only_on_log, BLANK, form)
+    records["is_written_back"] = is_written_back
+    # The number that is typed is the log's own, or that of a duplicate of it.
     target = records["log"].copy()
     duplicates = np.flatnonzero(logs["kind"] == DUPLICATE)
     by_primary = duplicates[np.argsort(logs["primary"][duplicates], kind="stable")]
-    at = np.searchsorted(logs["primary"][by_primary], target)
-    at = np.minimum(at, max(0, len(by_primary) - 1))
-    has_twin = (target >= 0) & (logs["primary"][by_primary][at] == target)
-    to_twin = has_twin & (rng.random(n) < d.hard.reference_to_duplicate)
-    records["target"] = np.where(to_twin, by_primary[at], target)
+    place = np.searchsorted(logs["primary"][by_primary], target)
+    place = np.minimum(place, max(0, len(by_primary) - 1))
+    has_twin = (target >= 0) & (logs["primary"][by_primary][place] == target)
+    to_twin = has_twin & (rng.random(n) < draw.hard.reference_to_duplicate)
+    records["target"] = np.where(to_twin, by_primary[place], target)
     records["slip"] = rng.integers(0, 4, n).astype(np.int8)
     records["odd"] = rng.integers(0, 6, n).astype(np.int8)

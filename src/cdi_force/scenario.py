@@ -1,7 +1,7 @@
-"""Scenarios: a folder with `scenario.yaml`, `phrases.csv` and `miss_law.yaml`, validated on load.
+"""Scenarios: a folder with `scenario.yaml`, `phrases.csv` and `miss_law.yaml`, checked on load.
 
-A scenario may say `extends: <name>`; it then states only what differs, and a file that it has not
-is taken from the scenario it extends. docs/simulation.md describes every key.
+A scenario may say `extends: <name>`. It then states only what differs, and a file that it lacks is
+taken from the scenario that it extends. docs/simulation.md describes every key.
 """
 
 import csv
@@ -64,7 +64,7 @@ class Force(_Strict):
 
 
 class Volumes(_Strict):
-    """Counts of a year."""
+    """How many of each thing a year has."""
 
     logs: int = Field(gt=0)
     records: int = Field(gt=0, description="live crime records")
@@ -77,7 +77,7 @@ class Volumes(_Strict):
 
 
 class Rates(_Strict):
-    """Recording rates in the frame, in the end; `others` move by one shift so that `all` holds."""
+    """Final recording rates in the frame; one shift moves all `others` so that `all` comes out."""
 
     all: Share = Field(gt=0, lt=1)
     violence_against_the_person: Share = Field(gt=0, lt=1)
@@ -87,7 +87,7 @@ class Rates(_Strict):
 
 
 class References(_Strict):
-    """Shares of crime records from logs."""
+    """How crime records from logs name their log, as shares."""
 
     none: Share = Field(ge=0, le=1)
     mistyped: Share = Field(ge=0, le=1)
@@ -104,11 +104,11 @@ class Delays(_Strict):
 
     @property
     def steps(self) -> list[tuple[int, Share]]:
-        """Hours and shares, rising."""
+        """Hours and cumulative shares, in rising order."""
         return sorted(self.within_hours.items())
 
     @model_validator(mode="after")
-    def _rising(self) -> "Delays":
+    def _check_shares(self) -> "Delays":
         shares = [share for _, share in self.steps]
         if shares != sorted(shares) or shares[-1:] != [1.0]:
             raise ValueError("shares must rise with the hours, the last must be 1.0")
@@ -116,7 +116,7 @@ class Delays(_Strict):
 
 
 class Hardness(_Strict):
-    """How hard the logs are; all are shares, each counted in the truth."""
+    """How hard the logs are to read; all are shares, and the truth counts each of them."""
 
     duplicate_logs: Share = Field(ge=0, lt=0.5)
     duplicates_unmarked: Share
@@ -184,7 +184,7 @@ class IncidentType(_Strict):
 
 
 class MissLaw(_Strict):
-    """Where the misses fall, and what such logs look like."""
+    """Which crimes are missed, and what their logs look like."""
 
     odds: dict[
         Literal[
@@ -231,7 +231,7 @@ class Settings(_Strict):
     months: tuple[float, ...] = Field(min_length=12, max_length=12)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Settings":
+    def _check_that_parts_fit(self) -> "Settings":
         groups = {offence.group for offence in self.offences}
         problems = [
             f"offences: group '{group}' is not in offence_groups.csv"
@@ -289,7 +289,7 @@ class Scenario:
 
 
 def load_scenario(name: str) -> Scenario:
-    """Load a shipped scenario by name, or a stranger's by the path of its folder.
+    """Load a shipped scenario by its name, or any other by the path of its folder.
 
     Raises:
         ScenarioError: SCENARIO-UNKNOWN, SCENARIO-SCHEMA or SCENARIO-PHRASES, naming file, key
@@ -299,20 +299,20 @@ def load_scenario(name: str) -> Scenario:
     chain = scenario_chain(folder)
     content: dict[str, Any] = {}
     for link in reversed(chain):
-        content = _merge(content, read_scenario_yaml(link / "scenario.yaml"))
+        content = _merge_settings(content, read_scenario_yaml(link / "scenario.yaml"))
     content.pop("extends", None)
-    miss_file = _nearest(chain, "miss_law.yaml")
-    phrase_file = _nearest(chain, "phrases.csv")
-    settings = _validated(Settings, content, folder / "scenario.yaml")
-    miss_law = _validated(MissLaw, read_scenario_yaml(miss_file), miss_file)
-    phrases = _phrases(phrase_file, settings)
+    miss_file = _find_nearest_file(chain, "miss_law.yaml")
+    phrase_file = _find_nearest_file(chain, "phrases.csv")
+    settings = _validate_content(Settings, content, folder / "scenario.yaml")
+    miss_law = _validate_content(MissLaw, read_scenario_yaml(miss_file), miss_file)
+    phrases = _read_phrases(phrase_file, settings)
     digest = hashlib.sha256()
     for file in [*(link / "scenario.yaml" for link in chain), miss_file, phrase_file]:
         digest.update(file.read_bytes())
     return Scenario(folder.name, settings, miss_law, phrases, digest.hexdigest())
 
 
-def _nearest(chain: list[Path], name: str) -> Path:
+def _find_nearest_file(chain: list[Path], name: str) -> Path:
     for folder in chain:
         if (folder / name).is_file():
             return folder / name
@@ -323,15 +323,15 @@ def _nearest(chain: list[Path], name: str) -> Path:
     )
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merge_settings(base: dict[str, Any], overriding: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
+    for key, value in overriding.items():
+        is_mapping = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge_settings(merged[key], value) if is_mapping else value
     return merged
 
 
-def _validated(model: type[Model], content: dict[str, Any], file: Path) -> Model:
+def _validate_content(model: type[Model], content: dict[str, Any], file: Path) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -350,10 +350,10 @@ def needed_subjects(settings: Settings) -> set[tuple[str, str]]:
     return needed | FIXED_SUBJECTS
 
 
-def _phrases(file: Path, settings: Settings) -> tuple[Phrase, ...]:
+def _read_phrases(file: Path, settings: Settings) -> tuple[Phrase, ...]:
     problems: list[str] = []
-    found: list[Phrase] = []
-    seen: set[str] = set()
+    phrases: list[Phrase] = []
+    phrase_ids: set[str] = set()
     with file.open(newline="", encoding="utf-8") as handle:
         reader = csv.DictReader(handle, strict=True)
         if tuple(reader.fieldnames or ()) != PHRASE_COLUMNS:
@@ -363,28 +363,28 @@ def _phrases(file: Path, settings: Settings) -> tuple[Phrase, ...]:
                 "correct the header",
             )
         for row in reader:
-            at = f"{file}:{reader.line_num}"
+            place = f"{file}:{reader.line_num}"
             slots = set(re.findall(r"\{(\w*)\}", row["text"] or ""))
             if None in row or None in row.values():
-                problems.append(f"{at}: has not {len(PHRASE_COLUMNS)} fields")
+                problems.append(f"{place}: has not {len(PHRASE_COLUMNS)} fields")
                 continue
-            if row["phrase_id"] in seen:
-                problems.append(f"{at}: phrase_id '{row['phrase_id']}' is there twice")
+            if row["phrase_id"] in phrase_ids:
+                problems.append(f"{place}: phrase_id '{row['phrase_id']}' is there twice")
             if row["half"] not in ("A", "B"):
-                problems.append(f"{at}: half '{row['half']}' is not A or B")
+                problems.append(f"{place}: half '{row['half']}' is not A or B")
             if row["kind"] not in KINDS:
-                problems.append(f"{at}: kind '{row['kind']}' is not one of {', '.join(KINDS)}")
+                problems.append(f"{place}: kind '{row['kind']}' is not one of {', '.join(KINDS)}")
             if slots - SLOTS:
-                problems.append(f"{at}: unknown slot {{{', '.join(sorted(slots - SLOTS))}}}")
-            seen.add(row["phrase_id"])
-            found.append(Phrase(**row))  # type: ignore[arg-type]  # checked above
-    have = {(p.kind, p.subject, p.half) for p in found}
+                problems.append(f"{place}: unknown slot {{{', '.join(sorted(slots - SLOTS))}}}")
+            phrase_ids.add(row["phrase_id"])
+            phrases.append(Phrase(**row))  # type: ignore[arg-type]  # checked above
+    covered = {(p.kind, p.subject, p.half) for p in phrases}
     problems += [
         f"{file}: no phrase of kind '{kind}', subject '{subject}', half {half}"
         for kind, subject in sorted(needed_subjects(settings))
         for half in ("A", "B")
-        if (kind, subject, half) not in have
+        if (kind, subject, half) not in covered
     ]
     if problems:
         raise ScenarioError("SCENARIO-PHRASES", "\n  ".join(problems), "correct the phrases")
-    return tuple(found)
+    return tuple(phrases)

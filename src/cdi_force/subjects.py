@@ -1,4 +1,7 @@
-"""What logs of the simulated force can be about: families of offences, contexts, reasons, closings."""
+"""What phrases can be about: families of offences, contexts, reasons for no crime, closings.
+
+A phrase of the bank has a kind and a subject; these are the subjects that every scenario needs.
+"""
 
 FAMILIES = {
     "violence_against_the_person": "violence",
@@ -72,5 +75,5 @@ FIXED_SUBJECTS = (
 
 
 def family_of(key: str, group: str) -> str:
-    """The family whose near misses and ambiguous accounts an offence shares."""
+    """Find the family whose near misses and ambiguous accounts an offence shares."""
     return FAMILY_OF_OFFENCE.get(key, FAMILIES[group])

@@ -1,10 +1,10 @@
-"""What the pipeline must find, written to a folder that it never reads.
+"""What the pipeline must find, written to a folder that the pipeline never reads.
 
 ``crimes.parquet``   one row per crime that was reported, with what became of it, in the end and as
                      known at as_of
 ``logs.parquet``     one row per log: how many crimes it reports, how many were recorded, and how
                      many a reader of the log at its best would name (`posterior`)
-``hardness.json``    how many of each hard thing there are
+``hardness.json``    how often each difficulty occurs
 """
 
 import json
@@ -38,7 +38,7 @@ from cdi_force.year import (
 
 
 def call_ids(year: Year) -> NDArray[np.str_]:
-    """Log numbers, as in the extract."""
+    """Write the numbers of the logs as the extract does."""
     prefix = year.scenario.settings.force.log_prefix
     days = np.datetime_as_string(year.logs["local_day"].astype("datetime64[D]"))
     numbers = np.char.zfill(year.logs["serial"].astype(str), 4)
@@ -46,25 +46,25 @@ def call_ids(year: Year) -> NDArray[np.str_]:
     return np.asarray(np.char.add(f"{prefix}-", joined))
 
 
-def _outcomes(year: Year, crimes: Table) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Outcome in the end, and as known at as_of."""
-    final = np.array(FATES)[crimes["fate"]]
+def _tell_outcomes(year: Year, crimes: Table) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Tell the outcome of each crime, in the end and as known at as_of."""
+    outcome_final = np.array(FATES)[crimes["fate"]]
     limit = np.where(crimes["reported"] < APRIL_2015, 72, 24) * HOUR
-    open_ = np.where(crimes["reported"] + limit > year.as_of, "too_recent", "unrecorded")
-    cancelled = np.full(len(final), NEVER)
-    has = np.flatnonzero(crimes["record"] >= 0)
-    cancelled[has] = year.records["cancelled"][crimes["record"][has]]
+    open_outcome = np.where(crimes["reported"] + limit > year.as_of, "too_recent", "unrecorded")
+    cancelled = np.full(len(outcome_final), NEVER)
+    with_record = np.flatnonzero(crimes["record"] >= 0)
+    cancelled[with_record] = year.records["cancelled"][crimes["record"][with_record]]
     is_recorded = crimes["has_record"] & (crimes["recorded"] < year.as_of)
-    known = np.where(is_recorded, "recorded", open_)
+    outcome_as_of = np.where(is_recorded, "recorded", open_outcome)
     is_cancelled = is_recorded & (cancelled < year.as_of)
-    known = np.where(is_cancelled, final, known)
-    # reported, and there was a legitimate reason for no record
-    known = np.where(crimes["is_reasoned"], "justified", known)
-    return final, known
+    outcome_as_of = np.where(is_cancelled, outcome_final, outcome_as_of)
+    # These were reported, and there was a legitimate reason for no record.
+    outcome_as_of = np.where(crimes["is_reasoned"], "justified", outcome_as_of)
+    return outcome_final, outcome_as_of
 
 
-def _reported(year: Year, first: int) -> Table:
-    """All reported crimes of the window: those drawn, and those with a reason for no record."""
+def _list_reported_crimes(year: Year, first: int) -> Table:
+    """List the reported crimes of the window, also those with a reason for no record."""
     logs, crimes = year.logs, dict(year.crimes)
     crimes["is_reasoned"] = np.zeros(len(crimes["offence"]), bool)
     rows = np.flatnonzero((logs["kind"] == FRAME_NO_CRIME) & (logs["account"] == TOLD))
@@ -85,12 +85,12 @@ def _reported(year: Year, first: int) -> Table:
         "record": np.full(n, -1, np.int64),
         "is_reasoned": np.ones(n, bool),
     }
-    both = {name: np.concatenate([crimes[name], reasoned[name]]) for name in reasoned}
-    return take_rows(both, np.flatnonzero(both["reported"] >= first))
+    all_crimes = {name: np.concatenate([crimes[name], reasoned[name]]) for name in reasoned}
+    return take_rows(all_crimes, np.flatnonzero(all_crimes["reported"] >= first))
 
 
 def write_truth(year: Year, before: Year, folder: Path, first: int) -> dict[str, Any]:
-    """Write the truth of a window.
+    """Write the truth of a window to files.
 
     Args:
         year: With phrases and extracts drawn.
@@ -104,9 +104,9 @@ def write_truth(year: Year, before: Year, folder: Path, first: int) -> dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     settings, logs, records = year.scenario.settings, year.logs, year.records
     ids = call_ids(year)
-    crimes = _reported(year, first)
+    crimes = _list_reported_crimes(year, first)
     offence = crimes["offence"]
-    final, known = _outcomes(year, crimes)
+    outcome_final, outcome_as_of = _tell_outcomes(year, crimes)
     record = np.maximum(crimes["record"], 0)
     has_record = crimes["record"] >= 0
     has_log = crimes["log"] >= 0
@@ -125,8 +125,8 @@ def write_truth(year: Year, before: Year, folder: Path, first: int) -> dict[str,
         "is_domestic_abuse": pa.array(crimes["is_da"]),
         "reported_at": pa.array(crimes["reported"].astype("datetime64[s]")),
         "recorded_at": pa.array(crimes["recorded"].astype("datetime64[s]"), mask=~has_record),
-        "outcome_final": pa.array(final),
-        "outcome_as_of": pa.array(known),
+        "outcome_final": pa.array(outcome_final),
+        "outcome_as_of": pa.array(outcome_as_of),
         "has_reference": pa.array(np.where(has_record, records["has_reference"][record], False)),
         "is_decidable": pa.array(crimes["is_decidable"]),
         "half": pa.array(np.array(["A", "B"])[log["half"]], mask=~has_log),
@@ -136,7 +136,7 @@ def write_truth(year: Year, before: Year, folder: Path, first: int) -> dict[str,
     }
     pq.write_table(pa.table(table), folder / "crimes.parquet", compression="zstd")
     _write_logs(year, before, ids, folder, first)
-    counts = _hardness(year, crimes, first)
+    counts = _count_hard_things(year, crimes, first)
     text = json.dumps(counts, indent=2)
     (folder / "hardness.json").write_text(text + "\n", encoding="utf-8")
     return counts
@@ -144,8 +144,8 @@ def write_truth(year: Year, before: Year, folder: Path, first: int) -> dict[str,
 
 def _write_logs(year: Year, before: Year, ids: NDArray[np.str_], folder: Path, first: int) -> None:
     logs = year.logs
-    named = crimes_named(year, before)
-    due, done = crimes_due(year)
+    crime_counts = crimes_named(year, before)
+    due, recorded = crimes_due(year)
     table = pa.table(
         {
             "call_id": ids,
@@ -155,8 +155,8 @@ def _write_logs(year: Year, before: Year, ids: NDArray[np.str_], folder: Path, f
             "half": np.array(["A", "B"])[logs["half"]],
             "received_at": logs["received"].astype("datetime64[s]"),
             "crimes_due": due,
-            "crimes_recorded": done,
-            "posterior": named,
+            "crimes_recorded": recorded,
+            "posterior": crime_counts,
             "is_readable": logs["breakage"] == 0,
         }
     )
@@ -164,8 +164,8 @@ def _write_logs(year: Year, before: Year, ids: NDArray[np.str_], folder: Path, f
     pq.write_table(table.filter(started), folder / "logs.parquet", compression="zstd")
 
 
-def _hardness(year: Year, crimes: Table, first: int) -> dict[str, Any]:
-    """Counts of hard things among the logs, crimes and records of the window."""
+def _count_hard_things(year: Year, crimes: Table, first: int) -> dict[str, Any]:
+    """Count each difficulty among the logs, crimes and records of the window."""
     logs, records = year.logs, year.records
     started = logs["received"][logs["primary"]] >= first
     within = take_rows(logs, np.flatnonzero(started))
@@ -177,61 +177,67 @@ def _hardness(year: Year, crimes: Table, first: int) -> dict[str, Any]:
     )
     of_log = take_rows(logs, due["log"])
     crime_logs = np.bincount(due["log"], minlength=1)
-    made = np.flatnonzero(
+    with_record = np.flatnonzero(
         (records["crime"] >= 0) & (records["log"] >= 0) & started[np.maximum(records["log"], 0)]
     )
-    record = take_rows(records, made)
-    back = np.zeros(len(logs["kind"]), bool)
-    back[records["log"][records["is_written_back"]]] = True
+    record = take_rows(records, with_record)
+    is_written_back = np.zeros(len(logs["kind"]), bool)
+    is_written_back[records["log"][records["is_written_back"]]] = True
     mistyped = record["form"] == MISTYPED
 
-    def of(mask: NDArray[Any], total: int) -> dict[str, float]:
+    def count_of(mask: NDArray[Any], total: int) -> dict[str, float]:
         count = int(mask.sum())
         return {"count": count, "of": int(total), "share": round(count / max(1, total), 5)}
 
     return {
-        "duplicate_logs": of(within["kind"] == DUPLICATE, len(within["kind"])),
-        "duplicates_unmarked": of(within["is_unmarked"], int((within["kind"] == DUPLICATE).sum())),
-        "logs_with_2_to_4_crimes": of(crime_logs > 1, int((crime_logs > 0).sum())),
-        "reopened_late": of(
+        "duplicate_logs": count_of(within["kind"] == DUPLICATE, len(within["kind"])),
+        "duplicates_unmarked": count_of(
+            within["is_unmarked"], int((within["kind"] == DUPLICATE).sum())
+        ),
+        "logs_with_2_to_4_crimes": count_of(crime_logs > 1, int((crime_logs > 0).sum())),
+        "reopened_late": count_of(
             (due["ordinal"] == 1) & (of_log["reopened"] > 0), int(due["has_record"].sum())
         ),
-        "record_before_log": of(due["is_before"], int(due["has_record"].sum())),
-        "undecidable_frame": of(frame & (of_log["account"] != TOLD), int(frame.sum())),
-        "undecidable_hidden": of(~frame & (of_log["account"] != TOLD), int((~frame).sum())),
-        "undecidable_serious": of(serious & (of_log["account"] != TOLD), int(serious.sum())),
-        "further_crime_unsaid": of(
+        "record_before_log": count_of(due["is_before"], int(due["has_record"].sum())),
+        "undecidable_frame": count_of(frame & (of_log["account"] != TOLD), int(frame.sum())),
+        "undecidable_hidden": count_of(~frame & (of_log["account"] != TOLD), int((~frame).sum())),
+        "undecidable_serious": count_of(serious & (of_log["account"] != TOLD), int(serious.sum())),
+        "further_crime_unsaid": count_of(
             ~due["is_said"] & (of_log["account"] == TOLD), len(due["offence"])
         ),
-        "wrongly_cancelled": of(due["fate"] == WRONGLY_CANCELLED, int(frame.sum())),
-        "never_recorded": of(due["fate"] == UNRECORDED, len(due["offence"])),
-        "no_usable_reference": of(~record["has_reference"], len(made)),
-        "mistyped_reference": of(mistyped, len(made)),
-        "mistyped_without_case_reference": of(mistyped & ~back[record["log"]], len(made)),
-        "odd_reference": of(record["form"] == ODD, len(made)),
-        "reference_to_duplicate": of(record["target"] != record["log"], len(made)),
-        "missed_with_non_crime_occurrence": of(
+        "wrongly_cancelled": count_of(due["fate"] == WRONGLY_CANCELLED, int(frame.sum())),
+        "never_recorded": count_of(due["fate"] == UNRECORDED, len(due["offence"])),
+        "no_usable_reference": count_of(~record["has_reference"], len(with_record)),
+        "mistyped_reference": count_of(mistyped, len(with_record)),
+        "mistyped_without_case_reference": count_of(
+            mistyped & ~is_written_back[record["log"]], len(with_record)
+        ),
+        "odd_reference": count_of(record["form"] == ODD, len(with_record)),
+        "reference_to_duplicate": count_of(record["target"] != record["log"], len(with_record)),
+        "missed_with_non_crime_occurrence": count_of(
             logs["is_non_crime"]
             & (np.bincount(due["log"][due["fate"] == UNRECORDED], minlength=len(logs["kind"])) > 0),
             int((due["fate"] == UNRECORDED).sum()),
         ),
-        "crime_told_later": of(within["is_told_later"], len(within["kind"])),
-        "name_typing_error": of(record["has_error"], len(made)),
-        "address_typed_anew": of(record["is_typed_anew"], len(made)),
-        "offence_place_differs": of(record["is_elsewhere"], len(made)),
-        "reported_when_recorded": of(record["is_late_entry"], len(made)),
-        "unparseable_calls": of(within["breakage"] > 0, len(within["kind"])),
-        "unparseable_records": of(record["breakage"] > 0, len(made)),
-        "half_b": of(within["half"] == 1, len(within["kind"])),
-        "clock_change_nights": _clock_changes(year, first),
+        "crime_told_later": count_of(within["is_told_later"], len(within["kind"])),
+        "name_typing_error": count_of(record["has_error"], len(with_record)),
+        "address_typed_anew": count_of(record["is_typed_anew"], len(with_record)),
+        "offence_place_differs": count_of(record["is_elsewhere"], len(with_record)),
+        "reported_when_recorded": count_of(record["is_late_entry"], len(with_record)),
+        "unparseable_calls": count_of(within["breakage"] > 0, len(within["kind"])),
+        "unparseable_records": count_of(record["breakage"] > 0, len(with_record)),
+        "half_b": count_of(within["half"] == 1, len(within["kind"])),
+        "clock_change_nights": _count_clock_change_logs(year, first),
     }
 
 
-def _clock_changes(year: Year, first: int) -> dict[str, int]:
-    """Logs received in the hours beside a clock change of the window."""
+def _count_clock_change_logs(year: Year, first: int) -> dict[str, int]:
+    """Count the logs received in the hour before and after each clock change of the window."""
     changes = np.flatnonzero(np.diff(year.clock.offsets)) + 1
-    at = year.clock.start + changes * HOUR
-    at = at[(at >= first) & (at < year.clock.end)]
+    change_times = year.clock.start + changes * HOUR
+    change_times = change_times[(change_times >= first) & (change_times < year.clock.end)]
     received = year.logs["received"]
-    near = sum(int(((received >= a - HOUR) & (received < a + HOUR)).sum()) for a in at)
-    return {"nights": len(at), "logs_within_an_hour": near}
+    near_count = sum(
+        int(((received >= a - HOUR) & (received < a + HOUR)).sum()) for a in change_times
+    )
+    return {"nights": len(change_times), "logs_within_an_hour": near_count}

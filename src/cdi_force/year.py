@@ -1,4 +1,4 @@
-"""The tables of a simulated year, what their numbers mean, and the draw that fills them."""
+"""The tables of a simulated year, what their numbers mean, and the tools that draw them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,17 +13,18 @@ from cdi_force.scenario import Scenario
 Table = dict[str, NDArray[Any]]
 Bools = NDArray[np.bool_]
 
-# kinds of logs
+# Kinds of logs: with a crime code and a crime; with a crime hidden under another code; with a crime
+# code and no crime; without either; a second log about the same incident.
 FRAME_CRIME, HIDDEN, FRAME_NO_CRIME, NO_CRIME, DUPLICATE = range(5)
-# what becomes of a crime in the end
+# What becomes of a crime in the end.
 RECORDED, WRONGLY_CANCELLED, UNRECORDED, JUSTIFIED = range(4)
 FATES = ("recorded", "wrongly_cancelled", "unrecorded", "justified")
-# universes
+# Universes: a crime code on the log; hidden under another code; reported without a log.
 FRAME, HIDDEN_ONLY, NO_LOG = range(3)
 UNIVERSES = ("frame", "hidden", "no_log")
-# kinds of account
+# Kinds of account: tells the crime; sounds like one and is none; cannot be decided; tells nothing.
 TOLD, NEAR_MISS, AMBIGUOUS, BLAND = range(4)
-# how a reference stands on the record
+# How the record names its log: correctly; in an odd format; mistyped; not at all.
 CLEAN, ODD, MISTYPED, BLANK = range(4)
 CHANNELS = ("999", "101", "ONLINE", "PARTNER", "OFFICER", "COUNTER")
 
@@ -31,20 +32,20 @@ CHANNELS = ("999", "101", "ONLINE", "PARTNER", "OFFICER", "COUNTER")
 def draw_choice(rng: np.random.Generator, weights: Mapping[Any, float], n: int) -> NDArray[Any]:
     """Draw keys in proportion to their weights."""
     keys = np.array(list(weights))
-    share = np.cumsum(np.array(list(weights.values()), float))
-    at = np.searchsorted(share, rng.random(n) * share[-1], side="right")
-    return np.asarray(keys[np.minimum(at, len(keys) - 1)])
+    cumulated = np.cumsum(np.array(list(weights.values()), float))
+    place = np.searchsorted(cumulated, rng.random(n) * cumulated[-1], side="right")
+    return np.asarray(keys[np.minimum(place, len(keys) - 1)])
 
 
 def draw_exactly(rng: np.random.Generator, n: int, share: float) -> Bools:
-    """A random subset that holds exactly this share, rounded."""
+    """Draw a random subset that holds exactly this share, rounded to whole rows."""
     chosen = np.zeros(n, bool)
     chosen[rng.permutation(n)[: round(n * share)]] = True
     return chosen
 
 
 def take_rows(table: Table, rows: NDArray[Any]) -> Table:
-    """Some rows of a table."""
+    """Take some rows of a table."""
     return {name: column[rows] for name, column in table.items()}
 
 
@@ -56,6 +57,7 @@ class Year:
         scenario: What was simulated.
         clock: The year's hours; moments are seconds since 1970, UTC.
         as_of: When the extract was made.
+        codes: The codes under which logs are opened and closed, in the order of their numbers.
         logs: One row per log, in the order of receipt.
         crimes: One row per crime that was reported, by log or not; `log` is -1 without one.
         records: One row per occurrence of the records system, in the order of recording.
@@ -73,18 +75,18 @@ class Year:
 def pick_places(
     rng: np.random.Generator, ordered: NDArray[Any], wanted: NDArray[Any]
 ) -> NDArray[np.int64]:
-    """For each wanted key a random place among the equal ones of an ordered array."""
+    """For each wanted key, pick a random place among the equal keys of an ordered array."""
     low = np.searchsorted(ordered, wanted, side="left")
     high = np.searchsorted(ordered, wanted, side="right")
-    at = low + (rng.random(len(wanted)) * (high - low)).astype(np.int64)
-    return np.minimum(at, len(ordered) - 1)
+    place = low + (rng.random(len(wanted)) * (high - low)).astype(np.int64)
+    return np.minimum(place, len(ordered) - 1)
 
 
 class Draw:
-    """What every step of a draw reads: the year, the source of chance, the offences' columns."""
+    """What every step of a draw reads: the year, the random numbers, the offences as arrays."""
 
     def __init__(self, year: Year, rng: np.random.Generator, volume: float) -> None:
-        """Turn the scenario's offences into arrays.
+        """Turn the offences of the scenario into arrays.
 
         Args:
             year: To be filled.

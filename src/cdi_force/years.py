@@ -1,4 +1,4 @@
-"""Years that follow one another: a window of more than twelve months needs two."""
+"""Several years in a row: a window of more than twelve months needs two of them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from cdi_force.year import Table, Year, take_rows
 
 
 def simulate_window(scenario: Scenario, seed: int, months: int, *, volume: float = 1.0) -> Year:
-    """The scenario's year, and the one before it if the window reaches back so far.
+    """Simulate the scenario's year, and the year before it if the window reaches back so far.
 
     Both have the same law and the same quotas; the year alone is drawn as it always is.
 
@@ -30,12 +30,15 @@ def simulate_window(scenario: Scenario, seed: int, months: int, *, volume: float
 def simulate_year_before(
     scenario: Scenario, seed: int, months: int, *, volume: float = 1.0
 ) -> Year:
-    """The year before all that `simulate_window` shows: the one that was audited; arguments as there."""
+    """Simulate the year before the window of `simulate_window`: the one that was audited.
+
+    The arguments are those of `simulate_window`.
+    """
     return simulate_year(scenario, seed, years_back=1 if months <= 12 else 2, volume=volume)
 
 
 def join_years(earlier: Year, later: Year) -> Year:
-    """Two years as one, before phrases and details are drawn.
+    """Join two years into one, before phrases and details are drawn.
 
     Args:
         earlier: Ends where the other begins.
@@ -51,19 +54,22 @@ def join_years(earlier: Year, later: Year) -> Year:
     logs, crimes = len(earlier.logs["kind"]), len(earlier.crimes["offence"])
     incidents = int(earlier.logs["incident"].max()) + 1
     beyond = {"incident": incidents, "log": logs, "primary": logs, "target": logs, "crime": crimes}
-    year.logs = _both(earlier.logs, later.logs, beyond)
-    year.crimes = _both(earlier.crimes, later.crimes, beyond)
-    both = _both(earlier.records, later.records, beyond)
-    year.records = take_rows(both, np.argsort(both["recorded"], kind="stable"))
+    year.logs = _append_table(earlier.logs, later.logs, beyond)
+    year.crimes = _append_table(earlier.crimes, later.crimes, beyond)
+    records = _append_table(earlier.records, later.records, beyond)
+    year.records = take_rows(records, np.argsort(records["recorded"], kind="stable"))
     number_records(year)
     return year
 
 
-def _both(earlier: Table, later: Table, beyond: dict[str, int]) -> Table:
-    """One table after the other; what points to rows (-1: to none) points beyond the first's."""
+def _append_table(earlier: Table, later: Table, beyond: dict[str, int]) -> Table:
+    """Append a table to another, and move what points to rows behind the rows of the first.
 
-    def moved(name: str) -> NDArray[np.int64]:
+    A column in `beyond` holds row numbers, or -1 for none.
+    """
+
+    def shifted(name: str) -> NDArray[np.int64]:
         column = later[name]
         return np.where(column >= 0, column + beyond[name], column) if name in beyond else column
 
-    return {name: np.concatenate([earlier[name], moved(name)]) for name in earlier}
+    return {name: np.concatenate([earlier[name], shifted(name)]) for name in earlier}
