@@ -1,20 +1,20 @@
-# Every target works from a clean clone: it makes .venv first. `make help` lists them.
+# Every target works in a clean clone: it makes .venv first. `make help` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-# the first that runs (a version manager's shim may be there and not run)
+# The first Python that runs: the shim of a version manager may be there and not run.
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do $$p -c \
 	'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# other tools to compare with, apart: what they need does not bind what runs
+# Environments of their own: other tools to compare with, whose needs must not bind ours;
 BENCH := .venv-bench
-# what the image of docker-compose.yaml has
+# what the image of docker-compose.yaml has;
 SERVER := .venv-server
-# a client of DuckDB 1.x, as analysts have it
+# and a client of DuckDB 1.x, as analysts have it.
 CLIENT := .venv-client
-# uv trusts the certificates that the system trusts, as pip does: many networks inspect TLS
+# uv trusts the certificates that the system trusts, as pip does, since many networks inspect TLS.
 export UV_SYSTEM_CERTS := 1
-# what is imported is compiled once, not in each process: half a short step's time
+# Modules are compiled once and not in each process, which halves the time of a short step.
 unexport PYTHONDONTWRITEBYTECODE
 
 AGENCY ?= simulated
@@ -27,64 +27,66 @@ MONTHS ?=
 SEED ?=
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui simulate calibration scorecard coverage audit-rehearsal nowcast attack corruptions explain shell test test-slow test-browser check \
-	bench docs walkthrough lock clean
+.PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard nowcast attack corruptions hidden-keys \
+	check test test-slow test-browser bench docs walkthrough lock clean
 
-help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+# A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
+help:
+	@awk -F ':.*## ' '/^##@ / { print (shown++ ? "\n" : "") substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##@ Daily
 
 run: $(VENV)/run.stamp  ## Run an agency through Airflow: make run [AGENCY=nopd DATA=<folder>] [MONTHS=12]
 	@$(if $(DATA),,$(if $(filter simulated,$(AGENCY)),$(BIN)/python -m cdi_force --before-run))
 	@$(BIN)/cdi run --agency $(AGENCY) $(if $(DATA),--data $(DATA))
 
-ui: $(VENV)/run.stamp  ## Start Airflow and leave it up; prints URL and log-in
+ui: $(VENV)/run.stamp  ## Start Airflow, print its URL and log-in, and leave it up until Ctrl-C
 	@$(if $(DATA),,$(BIN)/python -m cdi_force --before-run)
 	@$(BIN)/cdi ui $(if $(DATA),--data $(DATA))
+
+explain: $(VENV)/run.stamp  ## Explain how one call was judged: make explain CALL=<reference> [AGENCY=nopd]
+	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }
+	@$(BIN)/cdi explain $(AGENCY) "$(CALL)"
+
+shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## Open a read-only SQL prompt on the published version: make shell [AGENCY=nopd]
+	@$(BIN)/cdi shell --agency $(AGENCY)
+
+##@ Audit (`.venv/bin/cdi audit --help` lists the steps of a real audit)
+
+audit-rehearsal: $(VENV)/run.stamp  ## Rehearse two audits of a simulated year; <state>/audit_rehearsal.json
+	@$(BIN)/python -m cdi_proofs audit-rehearsal
+
+coverage: $(VENV)/run.stamp  ## Prove that the audit's intervals hold; <state>/coverage.json; 10 minutes
+	@$(BIN)/python -m cdi_proofs coverage
+
+##@ Operate (`.venv/bin/cdi --help` lists check-agency, release, access, erase and retain)
+
+##@ Prove (mostly on the simulated force, whose truth is known)
 
 simulate: $(VENV)/run.stamp  ## Make the simulated force: make simulate [SCENARIO=..] [MONTHS=1..24] [SEED=..]
 	@$(BIN)/python -m cdi_force
 
-calibration: $(VENV)/run.stamp  ## Simulated figures of twelve months against the published ones
+calibration: $(VENV)/run.stamp  ## Compare twelve simulated months with the published figures
 	@$(BIN)/python -m cdi_proofs calibration
 
-scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## What the pipeline finds of the simulated truth; <state>/scorecard.json
+scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## Compare what the pipeline finds with the simulated truth; <state>/scorecard.json
 	@$(BIN)/python -m cdi_proofs scorecard
 
-coverage: $(VENV)/run.stamp  ## Proof that the audit's intervals hold; <state>/coverage.json; about 10 minutes
-	@$(BIN)/python -m cdi_proofs coverage
-
-nowcast: $(VENV)/run.stamp  ## Proof that the nowcast of recent weeks holds; <state>/nowcast.json; about a minute
+nowcast: $(VENV)/run.stamp  ## Prove that the nowcast of recent weeks holds; <state>/nowcast.json; a minute
 	@$(BIN)/python -m cdi_proofs nowcast
-
-corruptions: $(VENV)/run.stamp  ## Proof that spoiled files are noticed; <state>/corruptions.json; a few minutes
-	@$(BIN)/python -m cdi_proofs corruptions
-
-audit-rehearsal: $(VENV)/run.stamp  ## The audit loop on a simulated year, in two rounds; <state>/audit_rehearsal.json
-	@$(BIN)/python -m cdi_proofs audit-rehearsal
-
-hidden-keys: $(VENV)/run.stamp  ## New Orleans with hidden report numbers: make hidden-keys DATA=<folder>
-	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py
 
 attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; <state>/attack.json; minutes
 	@$(BIN)/python -m cdi_proofs attack
 
-explain: $(VENV)/run.stamp  ## How one call was judged: make explain CALL=<reference> [AGENCY=nopd]
-	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }
-	@$(BIN)/cdi explain $(AGENCY) "$(CALL)"
+corruptions: $(VENV)/run.stamp  ## Prove that spoiled files are noticed; <state>/corruptions.json; minutes
+	@$(BIN)/python -m cdi_proofs corruptions
 
-shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## A read-only SQL prompt on the published version: make shell [AGENCY=nopd]
-	@$(BIN)/cdi shell --agency $(AGENCY)
+hidden-keys: $(VENV)/run.stamp  ## Hide report numbers of New Orleans and look for their calls: make hidden-keys DATA=<folder>
+	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py
 
-test: $(VENV)/dev.stamp  ## Unit, dbt and pipeline tests; needs only Python
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+##@ Develop
 
-test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
-	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile
-
-test-browser: $(VENV)/dev.stamp  ## The Airflow UI, report and validation page in Chromium
-	$(BIN)/python -m pytest tests/browser
-
-check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint, dbt-bouncer
+check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, dbt-bouncer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -94,7 +96,16 @@ check: $(VENV)/dev.stamp  ## ruff, mypy, sqlfluff, yamllint, dbt-bouncer
 	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .
 	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
-bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure (docs/performance.md); hours, a step at a time
+test: $(VENV)/dev.stamp  ## Run the unit, dbt and pipeline tests; they need only Python
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
+	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile
+
+test-browser: $(VENV)/dev.stamp  ## Test the Airflow UI and the published pages in Chromium
+	$(BIN)/python -m pytest tests/browser
+
+bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure speed (docs/performance.md), a part at a time; takes hours
 	$(BIN)/python bench/force_build.py
 	$(BIN)/python bench/cookbook.py
 	$(BIN)/python bench/link_job.py
@@ -102,7 +113,7 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure (docs/performance.md);
 	$(BIN)/python bench/simulation.py
 	$(BIN)/python bench/national_year.py
 
-docs: $(VENV)/run.stamp  ## Generate docs/rules.md, recording-decisions.md and dictionary.md
+docs: $(VENV)/run.stamp  ## Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md
 	@$(BIN)/cdi docs
 
 walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: three simulated logs through every model
@@ -119,15 +130,17 @@ lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" --quiet
 
-clean:  ## Remove the environment and caches (not var/: that is your data)
+clean:  ## Remove the environments and caches; var/ stays, since it is your data
 	rm -rf $(VENV) $(BENCH) $(SERVER) $(CLIENT) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
 
-# --no-deps: the lock is complete, and dbt-core's experimental parser must stay out (pyproject.toml).
+# --no-deps: the lock is complete, and the experimental parser of dbt-core must stay out
+# (pyproject.toml says why).
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
-# the project itself, where it stands: gives `cdi`; built by what bootstrap.txt locks, nothing is fetched
+# The project itself is installed where it stands, which gives the command `cdi`. It is built with
+# what bootstrap.txt locks, and nothing is fetched.
 INSTALL_CDI := $(BIN)/uv pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 
-# The programs in an environment name its folder: after the checkout has moved all is made anew.
+# The programs in an environment name its folder, so a checkout that was moved makes all anew.
 MOVED := $(shell test "$$(cat $(VENV)/checkout.txt 2>/dev/null)" = "$(CURDIR)" || echo moved)
 .PHONY: moved
 
@@ -153,7 +166,7 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 
 $(SERVER)/server.stamp: pyproject.toml
 
-# environments of their own, made in the same way: .venv-bench/bench.stamp and so on
+# The other environments are all made in the same way: .venv-bench/bench.stamp and so on.
 .SECONDEXPANSION:
 $(BENCH)/bench.stamp $(CLIENT)/client.stamp $(SERVER)/server.stamp: $(VENV)/bin/uv requirements/$$(basename $$(@F)).txt
 	@echo "Installing requirements/$(basename $(@F)).txt into $(@D)"

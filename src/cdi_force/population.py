@@ -261,7 +261,7 @@ def _draw_grades_and_accounts(draw: Draw, incidents: Table) -> None:
 
 
 def _draw_people_and_places(draw: Draw, incidents: Table) -> None:
-    """Draw victim, caller and place of each incident, as numbers that `columns` names."""
+    """Draw victim, caller and place of each incident: numbers, which `columns` turns to names."""
     rng, n, s = draw.rng, len(incidents["kind"]), draw.settings
     pool = round(s.volumes.addresses * draw.volume)
     district = np.repeat(

@@ -1,32 +1,36 @@
-"""The Makefile: what it hands to the installers, and when it makes the environment anew."""
+"""The Makefile: its help, what the installers are given, and when the environment is made anew."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
-from cdi import paths
+from cdi import cli, paths
+
+GROUPS = ["Daily", "Audit", "Operate", "Prove", "Develop"]
 
 
 def make(folder: Path, *arguments: str) -> str:
-    """What make prints there, with nothing in its environment but PATH and HOME."""
+    """Give what make prints there, with nothing in its environment but PATH and HOME."""
     env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    done = subprocess.run(
+    process = subprocess.run(
         ["make", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout whose environment was made, as far as make looks at it."""
     shutil.copy(paths.REPO / "Makefile", tmp_path)
-    made = (".venv/bin/uv", ".venv/run.stamp")
+    environment = (".venv/bin/uv", ".venv/run.stamp")
     for moment, name in enumerate(
-        ("requirements/bootstrap.txt", "requirements/run.txt", "pyproject.toml", *made)
+        ("requirements/bootstrap.txt", "requirements/run.txt", "pyproject.toml", *environment)
     ):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +38,23 @@ def checkout(tmp_path: Path) -> Path:
         os.utime(file, (1_000_000 + moment,) * 2)
     (tmp_path / ".venv" / "checkout.txt").write_text(f"{tmp_path.resolve()}\n", encoding="utf-8")
     return tmp_path
+
+
+def test_the_help_lists_each_target_once_and_in_groups() -> None:
+    text = (paths.REPO / "Makefile").read_text(encoding="utf-8")
+    declared = re.search(r"^\.PHONY: (help(?:.*\\\n)*.*)$", text, re.M)
+    assert declared is not None
+    targets = set(declared[1].replace("\\", "").split()) - {"help"}
+    lines = make(paths.REPO).splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert sorted(listed) == sorted(targets)
+    assert [line.split()[0] for line in lines if line[:1].strip()] == GROUPS
+
+
+def test_the_commands_stand_in_panels_of_the_same_names_and_order() -> None:
+    commands = typer.main.get_command(cli.app).commands.values()  # type: ignore[attr-defined]
+    panels = list(dict.fromkeys(command.rich_help_panel for command in commands))
+    assert panels == [group for group in GROUPS if group != "Prove"]
 
 
 def test_uv_trusts_the_certificates_of_the_system() -> None:

@@ -1,4 +1,4 @@
-"""The command line: `.venv/bin/cdi --help`."""
+"""The command line `.venv/bin/cdi`; its commands stand in the panels that `make help` has too."""
 
 import os
 import sys
@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from cdi import paths
-from cdi.agency.load import load_agency
-from cdi.cli import audit, docs, people
+from cdi.cli import audit, docs, operate, people
 from cdi.console import (
     AgencyOption,
     MonthsOption,
@@ -25,7 +24,7 @@ from cdi.local.airflow import read_password
 from cdi.local.run import run_agency, start_airflow
 
 app = typer.Typer(
-    help="Finds, in police data, the crimes that people reported and nobody recorded.",
+    help="Finds the crimes that people reported to the police and nobody recorded.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,12 +33,12 @@ app = typer.Typer(
 
 DataOption = Annotated[
     str | None,
-    typer.Option("--data", help="Folder or URL of the sources, in place of agency.yaml's."),
+    typer.Option("--data", help="Folder or URL of the sources, instead of that in agency.yaml."),
 ]
 
 
-def _use(data: str | None) -> None:
-    """Take the sources from there, in this process and in Airflow's."""
+def _choose_data(data: str | None) -> None:
+    """Take the sources from another place, in this process and in Airflow's."""
     if data:
         os.environ["CDI_DATA"] = data if "://" in data else str(Path(data).resolve())
 
@@ -49,7 +48,7 @@ def main() -> None:
     run_app(app)
 
 
-@app.command()
+@app.command(rich_help_panel=people.PANEL)
 def run(
     agency: AgencyOption = paths.SIMULATED,
     data: DataOption = None,
@@ -57,22 +56,22 @@ def run(
     months: MonthsOption = None,
     seed: SeedOption = None,
 ) -> None:
-    """Run an agency's DAGs once through a real Airflow scheduler and print the figures."""
+    """Run an agency's DAGs once through a real Airflow scheduler, and print the figures."""
     choose_variant(scenario, months, seed)
-    _use(data)
+    _choose_data(data)
     run_agency(agency, console)
 
 
-@app.command()
+@app.command(rich_help_panel=people.PANEL)
 def ui(
     data: DataOption = None,
     scenario: ScenarioOption = None,
     months: MonthsOption = None,
     seed: SeedOption = None,
 ) -> None:
-    """Start Airflow and leave it up until Ctrl-C; prints URL and log-in."""
+    """Start Airflow, print its URL and log-in, and leave it up until Ctrl-C."""
     choose_variant(scenario, months, seed)
-    _use(data)
+    _choose_data(data)
     console.print("Starting Airflow")
     with start_airflow(console, airflow.UI_COMPONENTS) as client:
         console.print(f"Airflow is up at {client.url}")
@@ -85,25 +84,17 @@ def ui(
             console.print("Stopping")
 
 
-@app.command("check-agency")
-def check_agency(agency: AgencyOption) -> None:
-    """Validate an agency's folder and say which source files it finds."""
-    from cdi.agency.load import check_patterns
-
-    loaded = load_agency(agency)
-    check_patterns(loaded)
-    console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
-
-
-@app.command()
+@app.command(rich_help_panel=people.PANEL)
 def shell(agency: AgencyOption = paths.SIMULATED) -> None:
-    """Open a read-only SQL prompt on the published version; it also answers piped queries."""
+    """Open a read-only SQL prompt on the published version; piped queries are answered too."""
     from cdi.local.shell import shell_command
 
     command = shell_command(agency, is_greeting=sys.stdin.isatty())
     os.execv(command[0], command)  # noqa: S606 -- a fixed program
 
 
+# The panels of `cdi --help` stand in the order in which their first commands are added.
 app.add_typer(people.app)
-app.add_typer(audit.audit, name="audit")
+app.add_typer(audit.audit, name="audit", rich_help_panel="Audit")
+app.add_typer(operate.app)
 app.add_typer(docs.app)

@@ -1,4 +1,7 @@
-"""Commands of the audit: plan, draw, worksheets, findings, estimate."""
+"""Commands of the audit: plan, draw, worksheets, findings, estimate.
+
+The commands import what they need when they run, since all of it takes two seconds to import.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,19 +19,25 @@ if TYPE_CHECKING:
 
 
 audit = typer.Typer(
-    help="The audit: plan, draw, hand out worksheets, take findings back, tell the rate.",
+    help="Audit logs by a random sample: plan, draw, worksheets, findings, rates.",
     no_args_is_help=True,
 )
 
 
 UniverseOption = Annotated[str, typer.Option(help="frame (logs with a crime code) or all.")]
-DrawOption = Annotated[str | None, typer.Option("--draw", help="Of the register; the newest.")]
+DrawOption = Annotated[
+    str | None, typer.Option("--draw", help="A draw of the register; default: the newest.")
+]
 FromOption = Annotated[
     datetime | None,
-    typer.Option("--from", formats=["%Y-%m-%d"], help="First day; the newest mature quarter."),
+    typer.Option(
+        "--from",
+        formats=["%Y-%m-%d"],
+        help="First day; default: that of the newest mature quarter.",
+    ),
 ]
 ToOption = Annotated[
-    datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="First day after it.")
+    datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="First day after the period.")
 ]
 
 
@@ -41,15 +50,17 @@ def _choose_period(agency: Agency, universe: str, *days: datetime | None) -> "Pe
 @audit.command("plan")
 def audit_plan(
     agency: AgencyArgument,
-    points: Annotated[float, typer.Option(min=0.1, help="Half-width of the interval wanted.")],
+    points: Annotated[
+        float, typer.Option(min=0.1, help="Half of the width that the interval may have.")
+    ],
     domain: Annotated[
-        str, typer.Option(help="force, a group of offences, rape, domestic_abuse, 'district X'.")
+        str, typer.Option(help="force, an offence group, rape, domestic_abuse or 'district X'.")
     ] = "force",
     universe: UniverseOption = "frame",
     starts: FromOption = None,
     ends: ToOption = None,
 ) -> None:
-    """Tell how many logs to audit for a rate to within +/- some points.
+    """Tell how many logs to audit, so that the rate is exact to +/- some points.
 
     E.g. .venv/bin/cdi audit plan simulated --points 2 --domain violence_against_the_person
     """
@@ -62,14 +73,18 @@ def audit_plan(
         say_simulated()
     console.print(
         f"{logs:,} logs of {period.name} for +/- {points:g} points on {domain}, if they are as "
-        "uncertain as predicted", highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        "uncertain as predicted",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @audit.command("draw")
 def audit_draw(
     agency: AgencyArgument,
-    auditor: Annotated[list[str], typer.Option(help="Staff number; give two at least.")],
+    auditor: Annotated[
+        list[str], typer.Option(help="Staff number of an auditor; give this option twice at least.")
+    ],
     logs: Annotated[int, typer.Option(min=1)] = 1_500,
     universe: UniverseOption = "frame",
     starts: FromOption = None,
@@ -78,7 +93,7 @@ def audit_draw(
         str | None, typer.Option(help="Why days that were drawn before are drawn again.")
     ] = None,
 ) -> None:
-    """Freeze the published version's logs and predictions, draw, and write the worksheets.
+    """Freeze the logs and predictions of the published version, draw, and write worksheets.
 
     E.g. .venv/bin/cdi audit draw simulated --auditor 1207 --auditor 1311 --logs 400
     """
@@ -86,9 +101,9 @@ def audit_draw(
 
     loaded = load_agency(agency)
     period = _choose_period(loaded, universe, starts, ends)
-    made = draw_period(loaded, period, auditor, logs=logs, reason=reason)
-    console.print(summarise_draw(made), highlight=False, soft_wrap=True)
-    _tell_worksheets(loaded, made.draw_id)
+    drawn = draw_period(loaded, period, auditor, logs=logs, reason=reason)
+    console.print(summarise_draw(drawn), highlight=False, soft_wrap=True)
+    _print_worksheets(loaded, drawn.draw_id)
 
 
 @audit.command("worksheets")
@@ -97,10 +112,10 @@ def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
 
     E.g. .venv/bin/cdi audit worksheets simulated
     """
-    _tell_worksheets(load_agency(agency), draw)
+    _print_worksheets(load_agency(agency), draw)
 
 
-def _tell_worksheets(agency: Agency, draw: str | None) -> None:
+def _print_worksheets(agency: Agency, draw: str | None) -> None:
     from cdi.people.audit import find_draw, write_draw_worksheets
 
     if agency.is_simulated:
@@ -114,7 +129,7 @@ def audit_findings(
     agency: AgencyArgument,
     files: Annotated[list[Path], typer.Argument(help="Filled-in worksheets, XLSX or CSV.")],
 ) -> None:
-    """Check filled-in worksheets and take them up; the next run lands them.
+    """Check filled-in worksheets and take over their findings; the next run lands them.
 
     E.g. .venv/bin/cdi audit findings simulated sheets/SIMULATED_frame_20170401_20170701_1_1207.xlsx
     """
@@ -122,20 +137,23 @@ def audit_findings(
 
     loaded = load_agency(agency)
     for file in files:
-        done = deliver_worksheet(loaded, file)
+        delivery = deliver_worksheet(loaded, file)
         console.print(
-            f"{done.draw_id}, {done.auditor}: {done.read} of {done.given} logs read",
+            f"{delivery.draw_id}, {delivery.auditor}: "
+            f"{delivery.read} of {delivery.given} logs read",
             highlight=False,
         )
-    if done.undecided:
-        console.print(f"two auditors differ on {done.undecided} logs; the registrar's worksheet:")
-        for sheet in done.sheets:
+    if delivery.undecided:
+        console.print(
+            f"two auditors differ on {delivery.undecided} logs; the registrar's worksheet:"
+        )
+        for sheet in delivery.sheets:
             console.print(f"written {sheet}", highlight=False, soft_wrap=True)
 
 
 @audit.command("estimate")
 def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
-    """Tell the audited rates of the published version, with their intervals.
+    """Show the audited rates of the published version, with their intervals.
 
     E.g. .venv/bin/cdi audit estimate simulated
     """
@@ -148,12 +166,12 @@ def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
     console.print(f"{rows[0]['draw_id']}: recording rate at 95%", highlight=False)
     table = Table("part", "crimes", "rate", "from", "to", "+/- points", "n_eff", "rho", box=None)
     for row in rows:
-        shown = ("recording_rate", "lower_limit", "upper_limit")
+        rates = ("recording_rate", "lower_limit", "upper_limit")
         figures = (
             [f"not shown: {row['withheld_reason']}"]
             if row["recording_rate"] is None
             else [
-                *(f"{row[name]:.1%}" for name in shown),
+                *(f"{row[name]:.1%}" for name in rates),
                 *(f"{row['half_width']:.2f}", f"{row['effective_crimes']:,.0f}"),
                 f"{row['rho']:.2f}",
             ]

@@ -1,0 +1,117 @@
+"""Commands for those who operate an agency: its folder, stopped checks, looks, what must go.
+
+The commands import what they need when they run, since all of it takes two seconds to import.
+"""
+
+from typing import Annotated
+
+import typer
+
+from cdi.agency.load import check_patterns, load_agency
+from cdi.console import AgencyArgument, AgencyOption, console, say_line
+from cdi.errors import CdiError
+
+PANEL = "Operate"
+app = typer.Typer()
+
+
+@app.command("check-agency", rich_help_panel=PANEL)
+def check_agency(agency: AgencyOption) -> None:
+    """Check an agency's folder, and name each mistake by file, key and fix."""
+    loaded = load_agency(agency)
+    check_patterns(loaded)
+    console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
+
+
+@app.command(rich_help_panel=PANEL)
+def release(
+    agency: AgencyArgument,
+    rule: Annotated[
+        str | None,
+        typer.Argument(help="The rule that stopped it; without one, list all stopped checks."),
+    ] = None,
+    batch_or_version: Annotated[
+        str | None,
+        typer.Option("--of", help="The batch or version, if the rule stopped several."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
+    by: Annotated[str, typer.Option(help="Staff number of the person who proposes it.")] = "",
+    second_person: Annotated[
+        str, typer.Option(help="Staff number of the person who confirms it.")
+    ] = "",
+) -> None:
+    """Release a failed check, by two people; without a rule, list the stopped checks.
+
+    E.g. .venv/bin/cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "as agreed"
+    """
+    from cdi.people.decisions import waive_check
+    from cdi.quality.releases import find_stopped
+
+    loaded = load_agency(agency)
+    if rule is None:
+        for held in find_stopped(loaded):
+            never = "" if held.is_releasable else " (never released)"
+            console.print(f"{held.rule_id}{never} stopped {held.what}: {held.told}", soft_wrap=True)
+        return
+    released = waive_check(loaded, rule, reason, by, second_person, batch_or_version)
+    console.print(f"{rule} of {released.what} is released; run the DAG again", soft_wrap=True)
+
+
+@app.command(rich_help_panel=PANEL)
+def access(
+    agency: AgencyArgument,
+) -> None:
+    """List who looked at which restricted page (worklist, logs, downloads), oldest first."""
+    from cdi.publish.access import read_access_log
+
+    load_agency(agency)
+    for entry in read_access_log(agency):
+        line = "  ".join(entry[name] for name in ("at", "who", "version", "what"))
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel=PANEL)
+def erase(
+    agency: AgencyArgument,
+    reference: Annotated[
+        str, typer.Argument(help="The reference of a call or a crime record, as people type it.")
+    ],
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Kept for good; so name the request, never the person or the log."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List where it stands, and erase nothing.")
+    ] = False,
+) -> None:
+    """Erase a call or a crime record everywhere and for good; later extractions leave it out.
+
+    E.g. .venv/bin/cdi erase nopd A-12345-22 --reason "request 12 of 2026"
+    """
+    from cdi.erasure.look import look_for_reference
+    from cdi.steps.retain import erase_reference
+
+    loaded = load_agency(agency)
+    if dry_run:
+        places = look_for_reference(loaded, reference)
+        for file, place in places.items():
+            console.print(f"{file}: {place}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"{len(places)} files hold it or its text; nothing was erased")
+    elif not reason:
+        raise CdiError(
+            "ERASE-REASON",
+            "no reason was given",
+            "give one, e.g. --reason 'request 12 of 2026', or --dry-run to look only",
+        )
+    else:
+        erase_reference(loaded, reference, reason, say_line)
+
+
+@app.command(rich_help_panel=PANEL)
+def retain(
+    agency: AgencyArgument,
+) -> None:
+    """Remove what is older than retention_days in agency.yaml, counted from the newest data."""
+    from cdi.steps.retain import remove_expired
+
+    remove_expired(load_agency(agency), say_line)
