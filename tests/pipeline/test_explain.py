@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 from rich.console import Console
 
 from cdi.errors import CdiError
+from cdi.report.call import read_stories
 from cdi.report.explain import explain_call
+from cdi.sql import connect
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
 # opened and closed as noise; only its words tell of a crime
@@ -45,11 +48,11 @@ def test_an_unrecorded_crime_is_told_from_its_words_to_its_outcome(
 ) -> None:
     text = told("T-0006")
     assert text.startswith("SIMULATED invented data")
-    assert "received 05 January 2026 15:00" in text
+    assert "received 5 January 2026, 15:00" in text
     assert "closed as NOISE Noise" in text
     assert f"account {HIDDEN[-1]}" in text
-    assert 'account tells of a crime Violence against the person "' in text
-    assert 'log text likely Violence against the person "' in text
+    assert "account reports a crime Violence against the person “" in text
+    assert "log text likely Violence against the person “" in text
     assert "Something in the call says that this crime was reported yes" in text
     assert "D800: A crime was reported and the closure gives no legitimate reason" in text
     assert "verdict A crime must be recorded" in text
@@ -57,7 +60,7 @@ def test_an_unrecorded_crime_is_told_from_its_words_to_its_outcome(
     assert "outcome, strict not counted" in text
     assert "outcome, standard unrecorded" in text
     assert "crime record none" in text
-    assert "to be recorded by 06 January 2026 15:00" in text
+    assert "to be recorded by 6 January 2026, 15:00" in text
     assert "time left 9 hours over" in text
 
 
@@ -83,6 +86,28 @@ def test_a_recorded_crime_is_told_with_its_record_and_the_text_as_masked(
 def test_a_call_is_found_in_each_form_that_the_key_rules_read(told: Callable[[str], str]) -> None:
     assert told(" t0003 ") == told("T-0003")
     assert "None: no crime was reported and no record is linked." in told("T-0003")
+
+
+def test_the_page_of_a_log_says_what_the_terminal_says(
+    published: SmallAgency, told: Callable[[str], str]
+) -> None:
+    terminal = told("T-0006")
+    page = (published.published / "worklist" / "logs" / "T-0006.html").read_text(encoding="utf-8")
+    text = Markup(page).striptags()  # noqa: S704  the page is our own
+    _, _, shown = text.partition("What the log says")
+    with connect(published.published / "recording.duckdb", read_only=True) as con:
+        story = read_stories(con, published.agency, ["T-0006"])["T-0006"]
+    assert len(story.details) > 5 and story.hits and story.evidence and len(story.facts) > 5
+    phrases = [
+        *(value for _, value in story.details),
+        *(f"{hit.says} {hit.subject}" for hit in story.hits),
+        *(f"{evidence.kind} {evidence.strength}" for evidence in story.evidence),
+        *(evidence.what for evidence in story.evidence),
+        *(row["verdict"] for row in story.decisions),
+        *(f"{question} {answers[0]}" for question, answers in story.facts if answers[0]),
+    ]
+    assert [phrase for phrase in phrases if phrase not in terminal] == []
+    assert [phrase for phrase in phrases if phrase not in shown] == []
 
 
 def test_an_unknown_call_is_an_error_that_says_what_was_looked_for(

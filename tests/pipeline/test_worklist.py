@@ -19,7 +19,7 @@ from cdi.people import decisions, worklist_sheet
 from cdi.people.decisions import add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
 from cdi.report import worklist
-from cdi.report.worklist import mark_text, page_names
+from cdi.report.worklist import choose_paged_rows, mark_text, name_pages
 from tests.conftest import SmallAgency
 from tests.unit.people.test_worklist_sheet import fill
 
@@ -168,11 +168,11 @@ def test_rows_in_time_have_a_page_before_graver_ones_that_are_overdue(
             ("only possible", False, 3.0),
         ]
     ]  # fmt: skip
-    assert [r["reported_crime_id"] for r in worklist._paged(rows)] == ["grave", "fresh"]
+    assert [r["reported_crime_id"] for r in choose_paged_rows(rows)] == ["grave", "fresh"]
 
 
 def test_names_of_pages_are_safe_and_differ() -> None:
-    names = page_names(["A/../1", "A/..\\1", "T-0001", "t-0001", "A/../1"])
+    names = name_pages(["A/../1", "A/..\\1", "T-0001", "t-0001", "A/../1"])
     assert len(names) == len({name.lower() for name in names.values()}) == 4
     assert all(set(name) <= set(worklist_sheet.NAMES[0] + "-_.AT01html") for name in names.values())
 

@@ -1,112 +1,248 @@
-"""What one call's page and `explain` both say, read from a published file."""
+"""What a version says about one call: read once, shown by `make explain` and on the call's page.
 
-import re
-from collections.abc import Sequence
+All of it is read from the version's own file, rules included: it shows how the call was decided
+then, even if the rules have changed since.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cdi.report.wording import in_words
-from cdi.sql import fetch_dicts
+from cdi.agency.model import Agency
+from cdi.report.phrases import find_said_words
+from cdi.report.wording import (
+    FACT,
+    MEANINGS,
+    VERDICTS,
+    answer_in_words,
+    fact_in_words,
+    in_words,
+    local_time,
+    subject_in_words,
+)
+from cdi.sql import fetch_dicts, read_query
+
+SQL = Path(__file__).parent / "sql"
+PARTS = ("account", "reopening", "closing")  # of a log, in the order of its life
 
 CallRow = dict[str, Any]
 
-MEANINGS = {
-    "crime": "tells of a crime",
-    "no_crime": "explains the account away",
-    "unsure": "is unsure of it",
-    "negates_clause": "denies what its clause tells",
-    "further_crime": "tells of further victims",
-    "offenders": "tells of offenders",
-    "domestic_abuse": "names a partner or former partner as the offender",
-    "reason": "gives a reason not to record",
-    "excuse": "gives a reason that is none",
-    "no_offences": "says that there was no crime",
-    "relabel": "calls it something other than a crime",
-    "recorded": "says that a crime was or will be recorded",
-}
-# subjects whose code does not read as words
-SUBJECTS = {"asb": "anti-social behaviour", "historic_dealt_with": "dealt with long ago"}
 
+@dataclass(frozen=True)
+class Hit:
+    """An entry of the lexicon that a part of the log hits.
 
-def hit_in_words(hit: CallRow) -> tuple[str, str]:
-    """What a phrase says, and of what.
-
-    Args:
-        hit: A row of `HITS`.
+    Attributes:
+        part: Of the log.
+        meaning: The entry's meaning, a code of the lexicon.
+        says: The meaning in words.
+        subject: What it says that of, in words.
+        phrases: The words of the log that say it.
+        lexicon_id: The entry.
     """
-    code = hit["subject"]
-    subject = hit["subject_name"] or SUBJECTS.get(code) or in_words(code)
-    return MEANINGS.get(hit["meaning"], in_words(hit["meaning"])), subject
+
+    part: str
+    meaning: str
+    says: str
+    subject: str
+    phrases: tuple[str, ...]
+    lexicon_id: str
+
+    @property
+    def quoted(self) -> str:
+        """The words of the log in quotation marks."""
+        return quote_phrases(self.phrases)
 
 
-def read_said_words(
-    con: duckdb.DuckDBPyConnection, calls: Sequence[str]
-) -> dict[str, dict[str, list[str]]]:
-    """The words of logs that entries of the lexicon found: by call, then by entry.
+@dataclass(frozen=True)
+class Evidence:
+    """Something that says that a crime was reported.
+
+    Attributes:
+        kind: In words.
+        strength: As the rules grade it.
+        crime: Which crime; None if the evidence does not say.
+        what: The words, the code or the probability that it rests on.
+    """
+
+    kind: str
+    strength: str
+    crime: str | None
+    what: str
+
+
+@dataclass(frozen=True)
+class CallStory:
+    """What a version says about one call.
+
+    Attributes:
+        call_id: Id of the call.
+        details: Names and values of the call, those without a value left out.
+        entries: Part and masked text of each entry of the log, the first account first.
+        hits: Entries of the lexicon that the log hits.
+        readings: Model and probability that the call reports a crime, if the text model read it.
+        evidence: What says that a crime was reported, the strongest first.
+        decisions: Rows of the decision table that its crimes met, with `subject` (the crime).
+        facts: What the decision asked, and the answer for each of its crimes.
+    """
+
+    call_id: str
+    details: list[tuple[str, str]]
+    entries: list[tuple[str, str]]
+    hits: list[Hit]
+    readings: list[tuple[str, float]]
+    evidence: list[Evidence]
+    decisions: list[CallRow]
+    facts: list[tuple[str, list[str | None]]]
+
+
+def read_rows_by_call(
+    con: duckdb.DuckDBPyConnection, query: str, calls: Sequence[str]
+) -> dict[str, list[CallRow]]:
+    """Run a query about some calls.
 
     Args:
         con: A published (or private) file.
+        query: It takes `$calls` and returns `call_id`, among others.
         calls: Ids of the calls.
+
+    Returns:
+        The rows by call, in the order of the query; an empty list for a call without a row.
     """
-    lexicon = fetch_dicts(
-        con,
-        "select lexicon_id, part, meaning, pattern, phrase_id from rules.lexicon "
-        "order by phrase_id",
-    )
-    terms = dict(con.execute("select term, words from rules.lexicon_terms").fetchall())
-    for entry in lexicon:
-        entry["phrase"] = rf"\b(?:{_written_out(entry.pop('pattern'), terms)})\b"
-    # of all entries only those that some of the calls hit are looked for
-    hit = {row["lexicon_id"] for row in fetch_dicts(con, HITS, {"calls": calls})}
-    values = {
-        "calls": calls,
-        "phrases": [entry for entry in lexicon if entry["lexicon_id"] in hit],
-        "denials": "|".join(e["phrase"] for e in lexicon if e["meaning"] == "negates_clause"),
+    rows: dict[str, list[CallRow]] = defaultdict(list)
+    for row in fetch_dicts(con, query, {"calls": list(calls)}):
+        rows[row["call_id"]].append(row)
+    return rows
+
+
+def read_stories(
+    con: duckdb.DuckDBPyConnection, agency: Agency, calls: Sequence[str]
+) -> dict[str, CallStory]:
+    """Read what the version says about some calls; all of them at once, as one by one is slow.
+
+    Args:
+        con: A published (or private) file.
+        agency: Whose calls.
+        calls: Ids of calls that the file has.
+
+    Returns:
+        The story of each call.
+    """
+
+    def read_rows(query: str) -> dict[str, list[CallRow]]:
+        return read_rows_by_call(con, query, calls)
+
+    call_rows = read_rows(read_query(SQL / "call.sql"))
+    entries = read_rows(ENTRIES)
+    hits = read_rows(read_query(SQL / "lexicon_hits.sql"))
+    readings = read_rows(READINGS)
+    evidence = read_rows(read_query(SQL / "evidence.sql"))
+    decisions = read_rows(read_query(SQL / "decisions.sql"))
+    facts = read_rows(FACTS)
+    said = find_said_words(con, calls)
+    questions = {
+        row["column_name"]: fact_in_words(row["comment"])
+        for row in fetch_dicts(con, QUESTIONS, {"fact": f"{FACT}%"})
     }
-    found: dict[str, dict[str, list[str]]] = {}
-    for call, lexicon_id, words_of_it in con.execute(SAID, values).fetchall() if hit else ():
-        known = found.setdefault(call, {}).setdefault(lexicon_id, [])
-        if words_of_it not in known:
-            known.append(words_of_it)
-    return found
+    reasons = dict(con.execute("select reason_code, reason_name from rules.reasons").fetchall())
+    stories = {}
+    for call_id in calls:
+        phrases = said.get(call_id, {})
+        stories[call_id] = CallStory(
+            call_id=call_id,
+            details=_describe_call(call_rows[call_id][0], agency),
+            entries=sorted(
+                ((row["part"], row["entry"]) for row in entries[call_id]),
+                key=lambda entry: PARTS.index(entry[0]),
+            ),
+            hits=[_describe_hit(row, phrases) for row in hits[call_id]],
+            readings=[
+                (row["model_version"], row["crime_probability"])
+                for row in readings[call_id]
+                if row["crime_probability"] is not None
+            ],
+            evidence=[_describe_evidence(row, phrases, agency) for row in evidence[call_id]],
+            decisions=[
+                row
+                | {
+                    "subject": name_crime(row["crime_number"]),
+                    "verdict": VERDICTS.get(row["verdict"], row["verdict"]),
+                }
+                for row in decisions[call_id]
+            ],
+            facts=[
+                (question, [answer_in_words(row.get(fact), reasons) for row in facts[call_id]])
+                for fact, question in questions.items()
+            ],
+        )
+    return stories
 
 
-def _written_out(pattern: str, terms: dict[str, str]) -> str:
-    """A pattern with its {terms} written out; a term may use others (macro `written_out`)."""
-    for _ in range(4):
-        pattern = re.sub(r"\{([a-z_]+)\}", lambda m: f"(?:{terms[m[1]]})", pattern)
-    return pattern
+def _describe_call(row: CallRow, agency: Agency) -> list[tuple[str, str]]:
+    """Names and values of the call, without those that have none."""
+    details = (
+        ("Received", local_time(row["received_at"], agency)),
+        ("Closed", local_time(row["closed_at"], agency)),
+        ("Reported by", row["source_channel"]),
+        ("Grade", row["priority_code"]),
+        ("Opened as", row["opened_as"]),
+        ("Closed as", row["closed_as"]),
+        ("Result", row["result"]),
+        ("Qualifiers", row["qualifiers"]),
+        ("Place", ", ".join(filter(None, (row["district"], row["beat"])))),
+    )
+    return [(name, value) for name, value in details if value]
 
 
-def yes_or_no(value: bool) -> str:
-    return "yes" if value else "no"
+def _describe_hit(row: CallRow, phrases: Mapping[str, Sequence[str]]) -> Hit:
+    return Hit(
+        part=row["part"],
+        meaning=row["meaning"],
+        says=MEANINGS.get(row["meaning"], in_words(row["meaning"])),
+        subject=subject_in_words(row["subject"], row["subject_name"]),
+        phrases=tuple(phrases.get(row["lexicon_id"], ())),
+        lexicon_id=row["lexicon_id"],
+    )
 
 
-def answer_in_words(value: Any, reasons: dict[str, str]) -> str | None:
-    """A fact's value in words; None where the fact is not known."""
-    if isinstance(value, bool):
-        return yes_or_no(value)
-    return None if value is None else reasons.get(value, in_words(str(value)))
+def _describe_evidence(
+    row: CallRow, phrases: Mapping[str, Sequence[str]], agency: Agency
+) -> Evidence:
+    kind, code = row["evidence_kind"], row["evidence_code"]
+    if kind.startswith("log_text"):
+        what = f"{quote_phrases(phrases.get(code, ()))} [{code}]"
+    elif kind.startswith("text_model"):
+        what = f"{rounded_percent(row['crime_probability'])} by model {code}"
+    elif kind == "reopening":
+        what = f"on {local_time(datetime.fromisoformat(code), agency)}"
+    else:
+        what = " ".join(filter(None, (code, row["code_name"])))
+    crime = "Rape" if row["is_rape"] else row["offence_group_name"]
+    counting_class = in_words(row["counting_class"] or "")
+    if counting_class and counting_class != (crime or "").lower():  # not "Rape (rape)"
+        crime = f"{crime} ({counting_class})" if crime else counting_class
+    return Evidence(in_words(kind), row["evidence_strength"], crime, what)
 
 
-CALL = """
-    select
-        calls.*,
-        logs.qualifiers,
-        concat_ws(' ', calls.initial_type_code, coalesce(calls.initial_type_name, started.name))
-            as opened_as,
-        concat_ws(' ', calls.final_type_code, coalesce(calls.final_type_name, ended.name))
-            as closed_as,
-        concat_ws(' ', calls.disposition_code, coalesce(calls.disposition_name, closures.name))
-            as result
-    from main.fct_calls as calls
-    inner join disclosure.int_disclosure__logs as logs on calls.call_id = logs.call_id
-    left join codes.call_types as started on calls.initial_type_code = started.code
-    left join codes.call_types as ended on calls.final_type_code = ended.code
-    left join codes.closures as closures on calls.disposition_code = closures.code
-    where calls.call_id in (select unnest($calls))
-"""
+def name_crime(number: int) -> str:
+    """A crime of a call by its number; 0 stands for the call as a whole."""
+    return f"Crime {number}" if number else "The call"
+
+
+def quote_phrases(phrases: Sequence[str]) -> str:
+    """Words of a log in quotation marks."""
+    return ", ".join(f"“{phrase}”" for phrase in phrases)
+
+
+def rounded_percent(probability: float) -> str:
+    """A probability in whole percent; a small one is not rounded to nothing."""
+    return f"{probability:.0%}" if probability >= 0.005 else "less than 1%"
+
 
 ENTRIES = """
     select call_id, part, entry
@@ -115,98 +251,17 @@ ENTRIES = """
     order by call_id, part, entry_number
 """
 
-# an account is searched without its clauses that deny something (macro `asserted`)
-SAID = """
-    with phrases as (
-        select unnest($phrases, recursive := true)
-    ),
-
-    logs as (
-        select call_id, part, string_agg(entry, ' / ' order by entry_number) as text
-        from disclosure.int_disclosure__log_entries
-        where call_id in (select unnest($calls))
-        group by call_id, part
-    ),
-
-    asserted as (
-        select
-            *,
-            array_to_string(
-                list_filter(
-                    regexp_split_to_array(text, '[,.;/]| but | however | although '),
-                    lambda clause: $denials = '' or not regexp_matches(clause, $denials)
-                ),
-                ' , '
-            ) as claims
-        from logs
-    ),
-
-    found as (
-        select
-            hits.call_id,
-            hits.lexicon_id,
-            phrases.phrase_id,
-            regexp_extract(
-                case phrases.meaning when 'crime' then asserted.claims else asserted.text end,
-                phrases.phrase
-            ) as phrase
-        from (
-            select distinct call_id, lexicon_id
-            from disclosure.int_disclosure__lexicon_hits
-            where call_id in (select unnest($calls))
-        ) as hits
-        inner join phrases on hits.lexicon_id = phrases.lexicon_id
-        inner join asserted on hits.call_id = asserted.call_id and phrases.part = asserted.part
-    )
-
-    select call_id, lexicon_id, phrase
-    from found
-    where phrase <> ''
-    order by call_id, phrase_id
-"""
-
-HITS = """
-    select
-        hits.call_id,
-        hits.lexicon_id,
-        hits.part,
-        hits.meaning,
-        hits.subject,
-        coalesce(
-            case when hits.is_rape then 'Rape' end, groups.offence_group_name, reasons.reason_name
-        ) as subject_name
-    from disclosure.int_disclosure__lexicon_hits as hits
-    left join rules.offence_groups as groups on hits.subject = groups.offence_group
-    left join rules.reasons as reasons on hits.subject = reasons.reason_code
-    where hits.call_id in (select unnest($calls))
-    order by hits.part, hits.meaning, hits.subject, hits.lexicon_id
-"""
-
-READING = """
+READINGS = """
     select call_id, crime_probability, model_version
     from disclosure.int_disclosure__text_reading
     where call_id in (select unnest($calls))
 """
 
-EVIDENCE = """
-    select
-        evidence.*,
-        groups.offence_group_name,
-        readings.crime_probability,
-        case evidence.evidence_kind
-            when 'closure' then closures.name
-            when 'qualifier' then qualifiers.qualifier_name
-            else call_types.name
-        end as code_name
-    from disclosure.int_disclosure__call_evidence as evidence
-    left join rules.offence_groups as groups on evidence.offence_group = groups.offence_group
-    left join disclosure.int_disclosure__text_reading as readings
-        on evidence.call_id = readings.call_id
-    left join codes.call_types as call_types on evidence.evidence_code = call_types.code
-    left join codes.closures as closures on evidence.evidence_code = closures.code
-    left join rules.qualifiers as qualifiers on evidence.evidence_code = qualifiers.qualifier
-    where evidence.call_id in (select unnest($calls))
-    order by evidence.evidence_rank desc, evidence.evidence_kind, evidence.evidence_code
+FACTS = """
+    select *
+    from disclosure.int_disclosure__facts
+    where call_id in (select unnest($calls))
+    order by call_id, crime_number
 """
 
 QUESTIONS = """
@@ -214,72 +269,4 @@ QUESTIONS = """
     from duckdb_columns()
     where schema_name = 'rules' and table_name = 'recording_decisions' and comment like $fact
     order by column_index
-"""
-
-DECISIONS = """
-    select
-        decisions.call_id,
-        decisions.crime_number,
-        decisions.decision_id,
-        decisions.verdict,
-        decisions.reported_incident_code,
-        rules.priority,
-        rules.description,
-        rules.rule_page,
-        reasons.reason_name,
-        classes.name as kept_as_name
-    from disclosure.int_disclosure__decisions as decisions
-    inner join rules.recording_decisions as rules on decisions.decision_id = rules.decision_id
-    left join rules.reasons as reasons on decisions.reason_code = reasons.reason_code
-    left join rules.reported_incident_classes as classes
-        on decisions.reported_incident_code = classes.ho_code
-    where decisions.call_id in (select unnest($calls))
-    order by decisions.crime_number
-"""
-
-COUNTING = """
-    select
-        crimes.call_id,
-        crimes.crime_number,
-        crimes.evidence_kind,
-        groups.offence_group_name,
-        counting.counted_under,
-        own.effect,
-        coalesce(
-            principal.description || ' (' || principal.source || ')',
-            other.description || ' (' || other.source || ')',
-            own.description || ' (' || own.source || ')'
-        ) as rule
-    from disclosure.int_disclosure__disclosed_crimes as crimes
-    inner join disclosure.int_disclosure__facts as facts
-        on crimes.call_id = facts.call_id and crimes.crime_number = facts.crime_number
-    left join disclosure.int_disclosure__counting as counting
-        on crimes.call_id = counting.call_id and crimes.crime_number = counting.crime_number
-    left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
-    left join rules.counting_rules as own
-        on
-            crimes.counting_class = own.counting_class
-            and facts.received_on between own.valid_from and own.valid_to
-    left join rules.counting_rules as other on counting.counted_under = other.counting_rule_id
-    left join rules.principal_crimes as principal
-        on
-            counting.counted_under = 'P:' || principal.principal_group
-            and crimes.offence_group = principal.included_group
-    where crimes.call_id in (select unnest($calls))
-    order by crimes.crime_number
-"""
-
-CRIMES = """
-    select
-        crimes.*,
-        reported.crime_number,
-        groups.offence_group_name,
-        reasons.reason_name
-    from main.fct_reported_crimes as crimes
-    inner join outcomes.int_outcomes__reported_crimes as reported
-        on crimes.reported_crime_id = reported.reported_crime_id
-    left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
-    left join rules.reasons as reasons on crimes.reason_code = reasons.reason_code
-    where crimes.call_id in (select unnest($calls))
-    order by crimes.reported_crime_id
 """

@@ -1,9 +1,8 @@
 """What changed between two published versions of an agency, and what changed it.
 
-`.venv/bin/cdi compare` tells it.
-
-Rates, listed crimes and links are read from the versions' own files, causes from their
-version.json: new data, decisions, weights, or another state of the rules and the code.
+Printed by `.venv/bin/cdi compare`, and shown in the report of the newer version. Rates, listed
+crimes and links are read from the versions' own files, causes from their version.json: new data,
+decisions, weights, or another state of the rules and the code.
 """
 
 import json
@@ -17,10 +16,13 @@ from rich.table import Table
 
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE, DECISIONS, READINGS
-from cdi.build.version import read_description
+from cdi.build.version import Version, read_current, read_description
 from cdi.errors import BuildError
-from cdi.sql import connect, fetch_dicts
+from cdi.files import write_text
+from cdi.render import NOTHING
+from cdi.sql import connect, fetch_dicts, literal, read_query
 
+SQL = Path(__file__).parent / "sql"
 CAUSES = {
     "as_of": "the state of knowledge (as of)",
     "data": "data: new batches of",
@@ -33,13 +35,14 @@ CAUSES = {
     "checks": "data-quality rules (expectations)",
     "library": "code (src/cdi)",
 }
+CODE_PARTS = ("rules", "agency", "models", "checks", "library")  # hashed in version.json
 LISTED_ROWS = 20
 
 
 def published_versions(agency: str) -> list[Path]:
     """Folders of the published versions, oldest first."""
-    found = (paths.published(agency) / "versions").glob("[!.]*/version.json")
-    return sorted((file.parent for file in found), key=lambda folder: folder.stat().st_mtime_ns)
+    files = (paths.published(agency) / "versions").glob("[!.]*/version.json")
+    return sorted((file.parent for file in files), key=lambda folder: folder.stat().st_mtime_ns)
 
 
 def choose_pair(agency: str, *names: str) -> tuple[Path, Path]:
@@ -54,21 +57,26 @@ def choose_pair(agency: str, *names: str) -> tuple[Path, Path]:
     """
     kept = published_versions(agency)
     by_name = {folder.name: folder for folder in kept}
-    known = ", ".join(by_name) or "none"
+    kept_names = ", ".join(by_name) or "none"
     missing = [name for name in names if name not in by_name]
     if missing:
         raise BuildError(
-            "COMPARE-VERSION", f"{agency} has no published version {missing[0]}",
-            f"choose of those that are kept: {known}",
-        )  # fmt: skip
+            "COMPARE-VERSION",
+            f"{agency} has no published version {missing[0]}",
+            f"choose one of those that are kept: {kept_names}",
+        )
     chosen = [by_name[name] for name in names]
-    rest = [folder for folder in kept if folder not in chosen]
-    chosen += rest[-1:] if len(chosen) == 1 else rest[-2:] if not chosen else []
+    others = [folder for folder in kept if folder not in chosen]
+    if len(chosen) == 1:
+        chosen += others[-1:]
+    elif not chosen:
+        chosen = others[-2:]
     if len(chosen) < 2:
         raise BuildError(
-            "COMPARE-VERSION", f"{agency} has fewer than two published versions: {known}",
+            "COMPARE-VERSION",
+            f"{agency} has fewer than two published versions: {kept_names}",
             "run again after something has changed",
-        )  # fmt: skip
+        )
     return chosen[0], chosen[1]
 
 
@@ -84,10 +92,10 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
 
     Raises:
         BuildError: COMPARE-SHAPE if the versions have not the columns that are compared;
-            COMPARE-ERASED if something was erased between them, which this would tell.
+            COMPARE-ERASED if something was erased between them: a comparison would show what.
     """
-    erasures = [read_description(folder).get("erasures", 0) for folder in (older, newer)]
-    if erasures[0] != erasures[1]:
+    older_description, newer_description = read_description(older), read_description(newer)
+    if older_description.get("erasures", 0) != newer_description.get("erasures", 0):
         raise BuildError(
             "COMPARE-ERASED",
             f"something was erased between {older.resolve().name} and {newer.name}",
@@ -95,21 +103,22 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
         )
     with connect() as con:
         for name, folder in (("older", older), ("newer", newer)):
-            file = str(folder / "recording.duckdb").replace("'", "''")
-            con.execute(f"attach '{file}' as {name} (read_only)")
+            file = literal(str(folder / "recording.duckdb"))
+            con.execute(f"attach {file} as {name} (read_only)")
         try:
-            rates = fetch_dicts(con, RATES)
-            listed = fetch_dicts(con, LISTED)
-            links = fetch_dicts(con, LINKS)
+            rates = fetch_dicts(con, read_query(SQL / "compared_rates.sql"))
+            listed = fetch_dicts(con, read_query(SQL / "compared_worklists.sql"))
+            links = fetch_dicts(con, read_query(SQL / "compared_links.sql"))
         except duckdb.BinderException as error:
             raise BuildError(
-                "COMPARE-SHAPE", f"{older} and {newer} have other columns: {error}",
+                "COMPARE-SHAPE",
+                f"{older} and {newer} have other columns: {error}",
                 "compare versions that the same state of the models made",
-            ) from None  # fmt: skip
+            ) from None
     return {
         "older": older.resolve().name,
-        "newer": read_description(newer)["version"],
-        "causes": _causes(read_description(older), read_description(newer)),
+        "newer": newer_description["version"],
+        "causes": _list_causes(older_description, newer_description),
         "rates": rates,
         "listed": dict(sorted(Counter(row["change"] for row in listed).items())),
         "listed_rows": listed[:LISTED_ROWS],
@@ -117,94 +126,70 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
     }
 
 
-RATES = """
-    select
-        universe, ruleset, breakdown, offence_group,
-        o.recording_rate as older_rate, n.recording_rate as newer_rate,
-        o.rate_base_count as older_base_count, n.rate_base_count as newer_base_count
-    from older.main.recording_rate as o
-    full join newer.main.recording_rate as n
-        using (universe, ruleset, breakdown, offence_group, district, reported_month,
-            disposition_code, route)
-    where breakdown in ('total', 'offence_group', 'theme')
-        and (older_rate, older_base_count) is distinct from (newer_rate, newer_base_count)
-    order by breakdown desc, universe, ruleset, offence_group
-"""
-LISTED = """
-    select
-        coalesce(o.reported_crime_id, n.reported_crime_id) as reported_crime_id,
-        o.status as older_status,
-        n.status as newer_status,
-        case
-            when o.reported_crime_id is null then 'came'
-            when n.reported_crime_id is null then 'went'
-            when o.status <> n.status then 'decided'
-            else 'moved between likely and possible'
-        end as change
-    from older.main.unrecorded_crimes as o
-    full join newer.main.unrecorded_crimes as n on o.reported_crime_id = n.reported_crime_id
-    where (o.status, o.is_likely) is distinct from (n.status, n.is_likely)
-    order by n.list_place, o.list_place
-"""
-LINKS = """
-    select
-        case
-            when o.call_id is null then 'came'
-            when n.call_id is null then 'went'
-            else 'to another call'
-        end as change,
-        count(*) as number
-    from older.main.links as o
-    full join newer.main.links as n on o.crime_record_id = n.crime_record_id
-    where o.call_id is distinct from n.call_id
-    group by all
-    order by all
-"""
-
-
-def _causes(older: dict[str, Any], newer: dict[str, Any]) -> list[str]:
+def _list_causes(older: dict[str, Any], newer: dict[str, Any]) -> list[str]:
     """What differs between what two versions were made from, in words."""
-    batches = [
+    changed_datasets = [
         name
         for name in sorted({*older["batches"], *newer["batches"]})
         if older["batches"].get(name) != newer["batches"].get(name)
     ]
-    data = [name for name in batches if name not in BY_PEOPLE]
-    changed = {
+    # What people write is a dataset as well, but a cause of its own.
+    delivered = [name for name in changed_datasets if name not in BY_PEOPLE]
+    is_changed = {
         "as_of": older["as_of"] != newer["as_of"],
-        "data": bool(data),
-        "decisions": DECISIONS in batches,
-        "findings": READINGS in batches,
+        "data": bool(delivered),
+        "decisions": DECISIONS in changed_datasets,
+        "findings": READINGS in changed_datasets,
         "weights": older.get("weights") != newer.get("weights"),
-        **{
-            part: older.get("code", {}).get(part) != newer["code"].get(part)
-            for part in ("rules", "agency", "models", "checks", "library")
-        },
+        **{part: older.get("code", {}).get(part) != newer["code"].get(part) for part in CODE_PARTS},
     }
-    told = {**CAUSES, "data": f"{CAUSES['data']} {', '.join(data)}"}
-    return [told[cause] for cause in CAUSES if changed[cause]]
+    causes = {**CAUSES, "data": f"{CAUSES['data']} {', '.join(delivered)}"}
+    return [text for cause, text in causes.items() if is_changed[cause]]
 
 
-def write_comparison(older: Path, newer: Path) -> dict[str, Any]:
-    """Compare, and keep the result as ``comparison.json`` in the newer version's folder."""
-    compared = compare_versions(older, newer)
+def compare_with_published(version: Version) -> dict[str, Any] | None:
+    """Compare a private version with the published one; the result goes to ``comparison.json``.
+
+    Args:
+        version: What was built.
+
+    Returns:
+        As from `compare_versions`; None if no version is published, or none that can be compared.
+    """
+    if read_current(version.agency.agency) is None:
+        return None
+    older = paths.published(version.agency.agency) / "current"
+    try:
+        compared = compare_versions(older, version.folder)
+    except BuildError:  # other columns, or something was erased: the report does without
+        return None
     text = json.dumps(compared, indent=2, default=str)
-    (newer / "comparison.json").write_text(text + "\n", encoding="utf-8")
+    write_text(version.folder / "comparison.json", text + "\n")
     return compared
 
 
 def print_comparison(compared: dict[str, Any], console: Console) -> None:
-    """Print a comparison."""
+    """Print a comparison.
+
+    Args:
+        compared: As from `compare_versions`.
+        console: Where to print it.
+    """
     console.print(f"[bold]{compared['older']}[/bold] to [bold]{compared['newer']}[/bold]")
     console.print("changed by: " + ("; ".join(compared["causes"]) or "nothing"), highlight=False)
-    for what in ("listed", "links"):
-        counts = ", ".join(f"{number:,} {change}" for change, number in compared[what].items())
-        console.print(f"{what}: {counts or 'unchanged'}", highlight=False)
+    for part in ("listed", "links"):
+        counts = ", ".join(f"{number:,} {change}" for change, number in compared[part].items())
+        console.print(f"{part}: {counts or 'unchanged'}", highlight=False)
     table = Table("rate", "ruleset", "group", "before", "after", "base before", "after", box=None)
     for row in compared["rates"]:
         table.add_row(
-            row["universe"], row["ruleset"], row["offence_group"],
-            *(("–" if row[k] is None else f"{row[k]:.1%}") for k in ("older_rate", "newer_rate")),
-            *(f"{row[k] or 0:,}" for k in ("older_base_count", "newer_base_count")),
-        )  # fmt: skip
+            row["universe"],
+            row["ruleset"],
+            row["offence_group"],
+            *(
+                NOTHING if row[column] is None else f"{row[column]:.1%}"
+                for column in ("older_rate", "newer_rate")
+            ),
+            *(f"{row[column] or 0:,}" for column in ("older_base_count", "newer_base_count")),
+        )
     console.print(table if compared["rates"] else "rates: unchanged")

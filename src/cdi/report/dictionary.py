@@ -1,6 +1,7 @@
 """The dictionary of one version: every table and column, from the file's own comments.
 
-Beside it stand dbt's own docs, with the models' SQL and lineage, as one page that asks nobody.
+Beside it are dbt's own docs, with the SQL and the lineage of the models, as one page that needs no
+other host.
 """
 
 import json
@@ -14,17 +15,18 @@ import duckdb
 from cdi.build.dbt import read_manifest
 from cdi.build.version import Version
 from cdi.errors import BuildError
+from cdi.files import write_text
 from cdi.render import render
 from cdi.sql import connect, fetch_dicts
 
-# the rooms between the landing and the marts are for dbt's docs
+# The layers between the landing and the marts are for dbt's docs.
 PARTS = {
     "Tables": ("main", "table"),
     "Measures and dimensions": ("main", "view"),
     "Rules": ("rules", "table"),
     "The agency's code maps": ("codes", "table"),
 }
-# of a page that shows what is in it and asks nobody for anything
+# of a page that shows what is in it and fetches nothing
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data:; font-src data:"
@@ -32,25 +34,28 @@ POLICY = (
 
 
 def dictionary_parts(con: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
-    """What the dictionary tells, by part: each table or view with its columns.
+    """Each table or view with its columns, by part of the dictionary.
 
     Args:
         con: A published (or private) file.
     """
-    return {title: list(_relations(con, *part)) for title, part in PARTS.items()}
+    return {title: list(_describe_relations(con, *part)) for title, part in PARTS.items()}
 
 
-def _relations(con: duckdb.DuckDBPyConnection, schema: str, kind: str) -> Iterator[dict[str, Any]]:
+def _describe_relations(
+    con: duckdb.DuckDBPyConnection, schema: str, kind: str
+) -> Iterator[dict[str, Any]]:
     made_from: dict[str, list[str]] = {}
     for row in fetch_dicts(con, "select table_name, made_from from lineage order by all"):
         made_from.setdefault(row["table_name"], []).append(row["made_from"])
-    found = fetch_dicts(
+    relations = fetch_dicts(
         con,
         f"select {kind}_name as name, comment from duckdb_{kind}s() "
         f"where schema_name = $schema and not internal order by {kind}_name",
         {"schema": schema},
     )
-    for relation in found:
+    for relation in relations:
+        # A comment ends with the grain: a test holds that.
         description, _, grain = relation["comment"].rpartition("One row")
         name = f"{schema}.{relation['name']}"
         yield {
@@ -71,6 +76,9 @@ def _relations(con: duckdb.DuckDBPyConnection, schema: str, kind: str) -> Iterat
 def write_dictionary(version: Version) -> Path:
     """Write ``dictionary.html`` and ``dbt_docs.html`` beside the private file.
 
+    Args:
+        version: What was built.
+
     Returns:
         Path of the dictionary.
     """
@@ -83,13 +91,15 @@ def write_dictionary(version: Version) -> Path:
             parts=dictionary_parts(con),
         )
     file = version.folder / "dictionary.html"
-    file.write_text(page, encoding="utf-8")
-    (version.folder / "dbt_docs.html").write_text(_dbt_docs(version), encoding="utf-8")
+    write_text(file, page)
+    write_text(version.folder / "dbt_docs.html", _render_dbt_docs(version))
     return file
 
 
-def _dbt_docs(version: Version) -> str:
-    """What `dbt docs generate --static` writes, without its seconds: dbt's page with the manifest.
+def _render_dbt_docs(version: Version) -> str:
+    """The page of dbt's docs with the manifest in it, as `dbt docs generate --static` writes it.
+
+    That command would compile all models again, which takes many seconds.
 
     Raises:
         BuildError: BUILD-DOCS if dbt's page has no place for it.
@@ -106,13 +116,18 @@ def _dbt_docs(version: Version) -> str:
     for place, content in inlined.items():
         if page.count(place) != 1:
             raise BuildError(
-                "BUILD-DOCS", f"the page of dbt's docs has not one {place}",
+                "BUILD-DOCS",
+                f"the page of dbt's docs must have one {place}, but has {page.count(place)}",
                 "look into `dbt docs generate --static` of the installed version",
-            )  # fmt: skip
+            )
         page = page.replace(place, content)
     return page
 
 
 def render_dictionary(con: duckdb.DuckDBPyConnection) -> str:
-    """The dictionary of a file as Markdown."""
+    """The dictionary of a file as Markdown.
+
+    Args:
+        con: A published (or private) file.
+    """
     return render("dictionary.md.j2", parts=dictionary_parts(con))

@@ -1,11 +1,6 @@
-"""One call's way through the published version of its agency, in words: `make explain`.
-
-All of it is read from the version's own file, rules included: what is told is what was decided,
-even if the rules have changed since.
-"""
+"""What the published version says about one call, printed in the terminal: `make explain`."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 
 import duckdb
 from rich.console import Console
@@ -18,32 +13,25 @@ from cdi.agency.model import Agency
 from cdi.errors import CdiError
 from cdi.render import NOTHING
 from cdi.report.call import (
-    CALL,
-    COUNTING,
-    CRIMES,
-    DECISIONS,
-    ENTRIES,
-    EVIDENCE,
-    HITS,
-    QUESTIONS,
-    READING,
+    SQL,
     CallRow,
-    answer_in_words,
-    hit_in_words,
-    read_said_words,
-    yes_or_no,
+    CallStory,
+    name_crime,
+    read_rows_by_call,
+    read_stories,
+    rounded_percent,
 )
-from cdi.report.wording import EFFECTS, FACT, VERDICTS, fact_in_words, in_words
-from cdi.sql import Params, connect, fetch_dicts, scalar
+from cdi.report.wording import EFFECTS, in_words, local_time, yes_or_no
+from cdi.sql import Params, connect, fetch_dicts, read_query, scalar
 
 
 def explain_call(agency: Agency, call: str, console: Console) -> None:
-    """Print one call's way through the published version.
+    """Print what the published version says about one call.
 
     Args:
         agency: Whose version.
         call: The call's reference, in any form that the agency's key rules read.
-        console: Where to.
+        console: Where to print it.
 
     Raises:
         CdiError: EXPLAIN-UNPUBLISHED if no version is published, EXPLAIN-UNKNOWN if the version
@@ -57,11 +45,13 @@ def explain_call(agency: Agency, call: str, console: Console) -> None:
             f"make run AGENCY={agency.agency}",
         )
     with connect(file, read_only=True) as con:
-        page = _Page(con, agency, _call_id(con, agency, call), console)
-        page.show(file.resolve().parent.name)
+        call_id = _find_call_id(con, agency, call)
+        story = read_stories(con, agency, [call_id])[call_id]
+        printer = _CallPrinter(con, agency, story, console)
+        printer.print_all(file.resolve().parent.name)
 
 
-def _call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> str:
+def _find_call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> str:
     """The id of the call that was typed, by the key rules that the landing uses."""
     bound = Params()
     text = f"trim({bound.bind(typed)})"
@@ -73,273 +63,221 @@ def _call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> str:
     if call_id != typed.strip():
         message += f" (looked for as {call_id})"
     fix = "check the reference; a call newer than the version needs `make run` first"
-    if scalar(con, WITHDRAWN, [call_id]):
+    # A call may be missing for a reason that the person who asks cannot see: name it.
+    if scalar(con, COUNT_WITHDRAWN, [call_id]):
         message += ": the source has withdrawn it"
         fix = "ask the owner of the source why; a withdrawn call is not judged"
     elif scalar(con, "select count(*) from staging.stg_audit_logs where call_id = ?", [call_id]):
-        message += ": it is an audited log that is read for the text model only"
-        fix = "read the audit's own findings; such a log is not judged"
+        message += ": it is an audited log that only the text model reads"
+        fix = "read the findings of the audit; the pipeline does not judge such a log"
     raise CdiError("EXPLAIN-UNKNOWN", message, fix)
 
 
-class _Page:
-    """What is printed of one call."""
+class _CallPrinter:
+    """Prints one call, section by section."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, agency: Agency, call_id: str, console: Console
+        self, con: duckdb.DuckDBPyConnection, agency: Agency, story: CallStory, console: Console
     ) -> None:
         self.con = con
         self.agency = agency
-        self.call_id = call_id
+        self.story = story
         self.console = console
-        # per entry of the lexicon the words of the log that say it
-        self.said: dict[str, list[str]] = {}
 
-    def show(self, version: str) -> None:
-        """Print all sections."""
+    def print_all(self, version: str) -> None:
+        """Print all sections.
+
+        Args:
+            version: Name of the version.
+        """
         (release,) = fetch_dicts(self.con, "select is_simulated, as_of from main.release")
         if release["is_simulated"]:
             self.console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
-        told = f"version {version}, as of {self._time(release['as_of'])}"
-        self.console.print(Text(f"{self.call_id} of {self.agency.name}; {told}", style="bold"))
-        self._show_call()
-        self._show_text()
-        self._show_evidence()
-        self._show_facts()
-        self._show_decisions()
-        self._show_counting()
-        self._show_crimes()
-
-    def _rows(self, query: str) -> list[CallRow]:
-        """Rows of a query about the call."""
-        return fetch_dicts(self.con, query, {"calls": [self.call_id]})
-
-    # ------------------------------------------------------------------ sections
-
-    def _show_call(self) -> None:
-        (call,) = self._rows(CALL)
-        place = [call[part] for part in ("district", "beat") if call[part]]
-        self._list(
-            [
-                ("received", self._time(call["received_at"])),
-                ("closed", self._time(call["closed_at"])),
-                ("reported by", call["source_channel"]),
-                ("grade", call["priority_code"]),
-                ("opened as", call["opened_as"]),
-                ("closed as", call["closed_as"]),
-                ("result", call["result"]),
-                ("qualifiers", call["qualifiers"]),
-                ("place", ", ".join(place)),
-            ]
+        heading = (
+            f"{self.story.call_id} of {self.agency.name}; version {version}, "
+            f"as of {local_time(release['as_of'], self.agency)}"
         )
+        self.console.print(Text(heading, style="bold"))
+        self._print_pairs((name.lower(), value) for name, value in self.story.details)
+        self._print_log()
+        self._print_evidence()
+        self._print_facts()
+        self._print_decisions()
+        self._print_counting()
+        self._print_crimes()
 
-    def _show_text(self) -> None:
-        self._title("What the log says")
-        entries = self._rows(ENTRIES)
-        if not entries:
+    def _print_log(self) -> None:
+        self._print_title("What the log says")
+        story = self.story
+        if not story.entries:
             self.console.print("Nothing: its source has no text, or the log has none.")
             return
-        hits = self._rows(HITS)
-        self.said = read_said_words(self.con, [self.call_id]).get(self.call_id, {})
-        table = _table("part", "text, masked")
-        for entry in entries:
-            text = Text(entry["entry"])
-            text.highlight_words([w for found in self.said.values() for w in found], "bold")
-            table.add_row(entry["part"], text)
+        phrases = [phrase for hit in story.hits for phrase in hit.phrases]
+        table = _make_table("part", "text, masked")
+        for part, entry in story.entries:
+            text = Text(entry)
+            text.highlight_words(phrases, "bold")
+            table.add_row(part, text)
         self.console.print(table)
-        if hits:
+        if story.hits:
             self.console.print()
-            table = _table("part", "says", "of", "in the words")
-            for hit in hits:
-                meaning, subject = hit_in_words(hit)
-                _add(table, hit["part"], meaning, subject, self._quoted(hit["lexicon_id"]))
+            table = _make_table("part", "says", "of", "in the words")
+            for hit in story.hits:
+                _add_row(table, hit.part, hit.says, hit.subject, hit.quoted)
             self.console.print(table)
-        for reading in self._rows(READING):
-            if reading["crime_probability"] is not None:
-                told = (
-                    f"The text model ({reading['model_version']}) gives it a chance of "
-                    f"{_percent(reading['crime_probability'])} to report a crime to be recorded."
-                )
-                self.console.print(Text(told))
+        for model, probability in story.readings:
+            sentence = (
+                f"The text model ({model}) gives it a chance of {rounded_percent(probability)} "
+                "to report a crime to be recorded."
+            )
+            self.console.print(Text(sentence))
 
-    def _show_evidence(self) -> None:
-        self._title("Evidence that a crime was reported")
-        rows = self._rows(EVIDENCE)
-        if not rows:
+    def _print_evidence(self) -> None:
+        self._print_title("Evidence that a crime was reported")
+        if not self.story.evidence:
             self.console.print("None.")
             return
-        table = _table("kind", "strength", "crime", "what")
-        for row in rows:
-            crime = "Rape" if row["is_rape"] else row["offence_group_name"]
-            if row["counting_class"]:
-                crime = f"{crime} ({in_words(row['counting_class'])})"
-            _add(
-                *(table, in_words(row["evidence_kind"]), row["evidence_strength"], crime),
-                self._what(row),
-            )
+        table = _make_table("kind", "strength", "crime", "what")
+        for evidence in self.story.evidence:
+            _add_row(table, evidence.kind, evidence.strength, evidence.crime, evidence.what)
         self.console.print(table)
 
-    def _what(self, row: CallRow) -> str:
-        """What an evidence row stands on."""
-        kind, code = row["evidence_kind"], row["evidence_code"]
-        if kind.startswith("log_text"):
-            return f"{self._quoted(code)} [{code}]"
-        if kind.startswith("text_model"):
-            return f"{_percent(row['crime_probability'])} by model {code}"
-        if kind == "reopening":
-            return f"on {self._time(datetime.fromisoformat(code))}"
-        return " ".join(filter(None, (code, row["code_name"])))
-
-    def _show_facts(self) -> None:
-        self._title("Facts that the decision asks")
-        questions = {
-            row["column_name"]: fact_in_words(row["comment"])
-            for row in fetch_dicts(self.con, QUESTIONS, {"fact": f"{FACT}%"})
-        }
-        facts = self._rows(
-            "from disclosure.int_disclosure__facts "
-            "where call_id in (select unnest($calls)) order by crime_number"
-        )
-        reasons = dict(self.con.execute("select reason_code, reason_name from rules.reasons")
-                       .fetchall())  # fmt: skip
-        table = _table("fact", *(_crime(row["crime_number"]) for row in facts))
-        for fact, question in questions.items():
-            _add(table, question, *(answer_in_words(row.get(fact), reasons) for row in facts))
+    def _print_facts(self) -> None:
+        self._print_title("What the rule looked at")
+        subjects = (decision["subject"].lower() for decision in self.story.decisions)
+        table = _make_table("fact", *subjects)
+        for question, answers in self.story.facts:
+            _add_row(table, question, *answers)
         self.console.print(table)
 
-    def _show_decisions(self) -> None:
-        self._title("Decision: the first row whose facts all fit")
-        decisions = self._rows(DECISIONS)
-        for row in decisions:
-            verdict = VERDICTS.get(row["verdict"], row["verdict"])
+    def _print_decisions(self) -> None:
+        self._print_title("Decision: the first row whose facts all fit")
+        for row in self.story.decisions:
             kept_as = row["reported_incident_code"]
-            self._list(
+            self._print_pairs(
                 [
-                    (_crime(row["crime_number"]), f"{row['decision_id']}: {row['description']}"),
-                    ("verdict", ": ".join(filter(None, (verdict, row["reason_name"])))),
+                    (row["subject"].lower(), f"{row['decision_id']}: {row['description']}"),
+                    ("verdict", ": ".join(filter(None, (row["verdict"], row["reason_name"])))),
                     ("kept as", f"N{kept_as}, {row['kept_as_name']}" if kept_as else None),
                     ("rule book", f"{row['rule_page']} (row of priority {row['priority']})"),
                 ]
             )
 
-    def _show_counting(self) -> None:
-        rows = self._rows(COUNTING)
+    def _print_counting(self) -> None:
+        rows = self._read_rows("counting")
         if not rows:
             return
-        self._title("Counting")
-        table = _table("crime", "group", "told by", "how it counts", "rule")
+        self._print_title("Counting")
+        table = _make_table("crime", "group", "reported by", "how it counts", "rule")
         for row in rows:
             counts = "by itself"
             if row["counted_under"]:
                 counts = "under another crime of the call"
             elif row["effect"]:
                 counts = EFFECTS[row["effect"]]
-            _add(
-                *(table, str(row["crime_number"]), row["offence_group_name"]),
-                *(in_words(row["evidence_kind"]), counts, row["rule"]),
-            )
+            number, group = str(row["crime_number"]), row["offence_group_name"]
+            _add_row(table, number, group, in_words(row["evidence_kind"]), counts, row["rule"])
         self.console.print(table)
 
-    def _show_crimes(self) -> None:
-        self._title("Reported crimes and what became of them")
-        crimes = self._rows(CRIMES)
+    def _print_crimes(self) -> None:
+        self._print_title("Reported crimes and what became of them")
+        crimes = self._read_rows("reported_crimes")
         if not crimes:
             self.console.print("None: no crime was reported and no record is linked.")
             return
-        table = _table("crime", *(crime["reported_crime_id"] for crime in crimes))
-        cells: tuple[tuple[str, Callable[[CallRow], str | None]], ...] = (
-            ("disclosed as", lambda c: _crime(c["crime_number"]) if c["crime_number"]
-             else "no crime of the call: a linked record says so"),
-            ("group", lambda c: "Rape" if c["is_rape"] else c["offence_group_name"]),
-            ("domestic abuse", lambda c: yes_or_no(c["is_domestic_abuse"])),
-            ("evidence", lambda c: f"{in_words(c['evidence_kind'])}, {c['evidence_strength']}"),
-            ("outcome, strict", lambda c: _outcome(c["outcome_strict"])),
-            ("outcome, standard", lambda c: _outcome(c["outcome_standard"])),
-            ("outcome, inclusive", lambda c: _outcome(c["outcome_inclusive"])),
-            ("reason", lambda c: c["reason_name"]),
-            ("decided by a person", lambda c: f"{c['status']} by {c['decided_by']}"
-             if c["decided_by"] else None),
-            ("crime record", lambda c: c["crime_record_id"] or "none"),
-            ("recorded", lambda c: self._time(c["recorded_at"])),
-            ("linked by", _link),
-            ("cancellation", _cancellation),
-            ("to be recorded by", lambda c: self._time(c["due_at"])),
-            ("time left", _time_left),
-        )  # fmt: skip
-        for label, told in cells:
-            _add(table, label, *(told(crime) for crime in crimes))
+        table = _make_table("crime", *(crime["reported_crime_id"] for crime in crimes))
+        lines: dict[str, Callable[[CallRow], str | None]] = {
+            "disclosed as": _describe_disclosure,
+            "group": lambda crime: "Rape" if crime["is_rape"] else crime["offence_group_name"],
+            "domestic abuse": lambda crime: yes_or_no(crime["is_domestic_abuse"]),
+            "evidence": _describe_strongest_evidence,
+            "outcome, strict": lambda crime: _describe_outcome(crime["outcome_strict"]),
+            "outcome, standard": lambda crime: _describe_outcome(crime["outcome_standard"]),
+            "outcome, inclusive": lambda crime: _describe_outcome(crime["outcome_inclusive"]),
+            "reason": lambda crime: crime["reason_name"],
+            "decided by a person": _describe_decision_of_person,
+            "crime record": lambda crime: crime["crime_record_id"] or "none",
+            "recorded": lambda crime: local_time(crime["recorded_at"], self.agency),
+            "linked by": _describe_link,
+            "cancellation": _describe_cancellation,
+            "to be recorded by": lambda crime: local_time(crime["due_at"], self.agency),
+            "time left": _describe_time_left,
+        }
+        for label, describe in lines.items():
+            _add_row(table, label, *(describe(crime) for crime in crimes))
         self.console.print(table)
 
-    # ------------------------------------------------------------------ helpers
+    def _read_rows(self, query: str) -> list[CallRow]:
+        """Run a query that only the terminal shows, on this call."""
+        text = read_query(SQL / f"{query}.sql")
+        return read_rows_by_call(self.con, text, [self.story.call_id])[self.story.call_id]
 
-    def _title(self, text: str) -> None:
+    def _print_title(self, text: str) -> None:
         self.console.print()
         self.console.print(Text(text, style="bold"))
 
-    def _list(self, rows: Iterable[tuple[str, str | None]]) -> None:
-        """Names and values, without those that have none."""
+    def _print_pairs(self, pairs: Iterable[tuple[str, str | None]]) -> None:
+        """Print names and values, without those that have none."""
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
-        for name, value in rows:
+        for name, value in pairs:
             if value:
-                _add(table, name, value)
+                _add_row(table, name, value)
         self.console.print(table)
 
-    def _time(self, moment: datetime | None) -> str | None:
-        """A time of the file (UTC) as the agency's clocks show it."""
-        if moment is None:
-            return None
-        return f"{moment.replace(tzinfo=UTC).astimezone(self.agency.zone):%d %B %Y %H:%M}"
 
-    def _quoted(self, lexicon_id: str) -> str:
-        return ", ".join(f'"{found}"' for found in self.said.get(lexicon_id, []))
-
-
-def _table(*columns: str) -> Table:
+def _make_table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(Text(column))
     return table
 
 
-def _add(table: Table, *cells: str | None) -> None:
-    """Add a row of plain text: what is in brackets is masked text, not markup."""
+def _add_row(table: Table, *cells: str | None) -> None:
+    """Add a row of plain text: brackets hold masked text here, which rich would take for markup."""
     table.add_row(*(Text(cell or NOTHING) for cell in cells))
 
 
-def _crime(number: int) -> str:
-    return f"crime {number}" if number else "the call"
+def _describe_disclosure(crime: CallRow) -> str:
+    if crime["crime_number"]:
+        return name_crime(crime["crime_number"]).lower()
+    return "no crime of the call: only a linked record says so"
 
 
-def _percent(probability: float) -> str:
-    return f"{probability:.0%}" if probability >= 0.005 else "less than 1%"
+def _describe_strongest_evidence(crime: CallRow) -> str:
+    return f"{in_words(crime['evidence_kind'])}, {crime['evidence_strength']}"
 
 
-def _outcome(value: str | None) -> str:
-    return in_words(value) if value else "not counted: too weak for it"
+def _describe_outcome(outcome: str | None) -> str:
+    return in_words(outcome) if outcome else "not counted: its evidence is too weak"
 
 
-def _link(crime: CallRow) -> str | None:
+def _describe_decision_of_person(crime: CallRow) -> str | None:
+    return f"{crime['status']} by {crime['decided_by']}" if crime["decided_by"] else None
+
+
+def _describe_link(crime: CallRow) -> str | None:
     if crime["link_rung"] is None:
         return None
     return f"{in_words(crime['link_rung'])}, probability {crime['link_probability']:.2f}"
 
 
-def _cancellation(crime: CallRow) -> str | None:
+def _describe_cancellation(crime: CallRow) -> str | None:
     check = crime["cancellation_check"]
-    told = {"no_record": None, "met": "cancelled, by the rules"}
-    return told[check] if check in told else in_words(check)
+    if check == "no_record":
+        return None
+    return "cancelled, by the rules" if check == "met" else in_words(check)
 
 
-def _time_left(crime: CallRow) -> str | None:
+def _describe_time_left(crime: CallRow) -> str | None:
     hours = crime["hours_left"]
     if hours is None:
         return None
-    return f"{hours:,.0f} hours left" if hours >= 0 else f"{-hours:,.0f} hours over"
+    number = f"{abs(hours):,.0f}"
+    unit = "hour" if number == "1" else "hours"
+    return f"{number} {unit} {'left' if hours >= 0 else 'over'}"
 
 
-# ---------------------------------------------------------------------- queries, all about $calls
-
-WITHDRAWN = """
+COUNT_WITHDRAWN = """
     select count(*) from staging.stg_past_calls where natural_id = ? and fate = 'withdrawn'
 """

@@ -1,31 +1,31 @@
-"""The pages of one version, from the file's own tables: the report, and what goes with it.
+"""The report of a version: one self-contained HTML page, from the file's own tables.
 
-The report is one self-contained HTML page for the chief officer, the registrar and the analyst. It
-names no log: the worklist, which does, is a folder of its own (`cdi.report.worklist`).
+It is for the chief officer, the registrar and the analyst. It names no log: the worklist, which
+does, is a folder of its own (`cdi.report.worklist`).
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from cdi import paths
 from cdi.agency.code_maps import read_actions
-from cdi.agency.model import Agency
-from cdi.build.version import Version, read_current
-from cdi.errors import BuildError
+from cdi.build.version import Version
+from cdi.files import write_text
 from cdi.render import render
-from cdi.report.comparison import write_comparison
+from cdi.report.comparison import compare_with_published
 from cdi.report.figures import Row, count_outcomes, read_audited, read_headline
-from cdi.sql import connect, fetch_dicts, scalar
+from cdi.sql import connect, fetch_dicts, read_query, scalar
 
 if TYPE_CHECKING:
     from cdi.report.charts import Drawing, Figure
 
 
+SQL = Path(__file__).parent / "sql"
 COMPARED_COUNTRY = "GB"  # whose published rates an agency is put beside
-LOST_CLOSURES = 4  # that the flow names; the others are one
+NAMED_CLOSURES = 4  # of those that lose most crimes; the flow shows the others as one
 
 
 def write_pages(version: Version) -> None:
@@ -34,30 +34,56 @@ def write_pages(version: Version) -> None:
     Args:
         version: What was built and checked.
     """
-    # altair and openpyxl take a second to import, and only this step needs them
-    from cdi.report.charts import Drawing
+    # Altair and openpyxl take a second or two to import, and only this step needs them.
     from cdi.report.matching import write_matching_page
     from cdi.report.worklist import write_worklist
 
     with connect(version.file, read_only=True) as con:
-        con.execute("set memory_limit = '2GB'")  # what it has read it would keep
-        drawing = Drawing(is_simulated=version.agency.is_simulated)
-        values = _gathered(con, version, drawing)
-        page = render("report.html.j2", compared=_compared(version), **values)
-        (version.folder / "report.html").write_text(page, encoding="utf-8")
+        # DuckDB keeps in memory what it has read, up to its limit; the charts need some as well.
+        con.execute("set memory_limit = '2GB'")
+        write_report_page(con, version, compare_with_published(version))
         write_matching_page(con, version)
         write_worklist(con, version)
 
 
-def _gathered(
+def write_report_page(
+    con: duckdb.DuckDBPyConnection, version: Version, compared: Mapping[str, Any] | None
+) -> Path:
+    """Write ``report.html`` beside the private file.
+
+    Args:
+        con: The private file.
+        version: Whose it is.
+        compared: What changed since the published version; None if there is nothing to compare.
+
+    Returns:
+        Path of the page.
+    """
+    from cdi.report.charts import Drawing  # altair takes two seconds to import
+
+    drawing = Drawing(is_simulated=version.agency.is_simulated)
+    values = _read_values(con, version, drawing)
+    file = version.folder / "report.html"
+    write_text(file, render("report.html.j2", compared=compared, **values))
+    return file
+
+
+def _read_values(
     con: duckdb.DuckDBPyConnection, version: Version, drawing: "Drawing"
 ) -> dict[str, Any]:
-    """All that the report tells."""
+    """All that the template shows, by the names that it uses."""
     agency = version.agency
-    rates, audit, in_time = read_headline(con), read_audited(con), _in_time(con)
-    by_group = _by(con, "offence_group", "offence_group_name")
+    rates, audit, in_time = read_headline(con), read_audited(con), _read_share_in_time(con)
+    by_group = _read_rates_by(con, "offence_group", "offence_group_name")
+    by_theme = _read_rates_by(con, "theme", "replace(offence_group, '_', ' ')")
+    published = _read_rows(con, "published_rates") if agency.country == COMPARED_COUNTRY else []
+    (quality,) = fetch_dicts(
+        con,
+        "select count(*) as checked, count(*) filter (where is_success) as hold from data_quality",
+    )
+    (release,) = fetch_dicts(con, "from release")
     return {
-        "release": fetch_dicts(con, "from release")[0],
+        "release": release,
         "agency": agency,
         "is_simulated": agency.is_simulated,
         "version": version.name,
@@ -66,42 +92,57 @@ def _gathered(
         "rates": rates,
         "rates_all": read_headline(con, "all"),
         "counts": count_outcomes(con),
-        "listed": fetch_dicts(con, LISTED)[0],
+        "listed": _read_rows(con, "listed_counts")[0],
         "withheld": scalar(con, "select any_value(withheld_reason) from recording_rate"),
         "estimate": fetch_dicts(con, "from unrecorded_estimate where offence_group = 'all'"),
         "in_time": in_time,
-        "lost": _lost(con, drawing, rates["standard"]),
-        "groups": _groups(con, drawing, agency, audit, by_group),
-        "published": fetch_dicts(con, PUBLISHED) if agency.country == COMPARED_COUNTRY else [],
+        "lost": _draw_losses(con, drawing, rates["standard"]),
+        "groups": _draw_groups(
+            drawing,
+            _list_audited_rates(audit)
+            or _list_uncorrected_rates(rates["standard"], by_group, by_theme),
+            published,
+        ),
+        "published": published,
         "by_group": by_group,
-        "by_theme": _by(con, "theme", "replace(offence_group, '_', ' ')"),
-        "by_route": _by(con, "route", "replace(route, '_', ' ')"),
-        "by_disposition": _by(con, "disposition", "disposition_code"),
-        "by_month": _by(con, "month", "left(reported_month, 7)"),
-        "trend": _trend(con, drawing),
-        "newest": _weeks(con, "week_count > 1"),
-        "districts": _districts(con, drawing),
-        "timeliness": _timeliness(con, drawing) if in_time else [],
-        "service": _service(con, drawing),
-        "cancelled": fetch_dicts(con, CANCELLED),
-        "cancelled_against": fetch_dicts(con, CANCELLED_AGAINST),
-        "n100": fetch_dicts(con, N100)[0],
+        "by_theme": by_theme,
+        "by_route": _read_rates_by(con, "route", "replace(route, '_', ' ')"),
+        "by_disposition": _read_rates_by(con, "disposition", "disposition_code"),
+        "by_month": _read_rates_by(con, "month", "left(reported_month, 7)"),
+        "trend": _draw_trend(con, drawing),
+        "newest": _read_weeks(con, "week_count > 1"),
+        "districts": _draw_districts(con, drawing),
+        "timeliness": _draw_timeliness(con, drawing) if in_time else [],
+        "service": _draw_service(con, drawing),
+        "cancelled": _read_rows(con, "cancelled_by_code"),
+        "cancelled_against": _read_rows(con, "broken_cancellation_checks"),
+        "n100": _read_rows(con, "rape_reports")[0],
         "actions": measure_actions(con, read_actions(agency.folder)),
         "auditability": fetch_dicts(con, "from auditability order by auditability_check"),
         "files": fetch_dicts(con, "from conservation order by dataset, source_file, batch_id"),
-        "datasets": fetch_dicts(con, DATASETS),
-        "quality": fetch_dicts(
-            con,
-            "select count(*) as checked, count(*) filter (where is_success) as hold "
-            "from data_quality",
-        )[0],
-        "broken": fetch_dicts(con, BROKEN),
+        "datasets": _read_rows(con, "rows_by_dataset"),
+        "quality": quality,
+        "broken": _read_rows(con, "broken_rules"),
         "weights": scalar(con, "select any_value(weights_version) from links"),
-        "built": fetch_dicts(con, BUILT)[0],
-    }  # fmt: skip
+        "built": fetch_dicts(con, COUNT_MODELS_AND_TESTS)[0],
+    }
 
 
-def _by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -> list[Row]:
+def _read_rows(
+    con: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | None = None
+) -> list[Row]:
+    """Run a query of the folder ``sql/``, by its name."""
+    return fetch_dicts(con, read_query(SQL / f"{query}.sql"), values)
+
+
+def _read_rates_by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -> list[Row]:
+    """The rates of one breakdown, standard ruleset, frame.
+
+    Args:
+        con: The private file.
+        breakdown: Of `recording_rate`.
+        label: SQL of the name that a row is shown under.
+    """
     return fetch_dicts(
         con,
         f"select rates.*, {label} as label from recording_rate as rates "
@@ -112,25 +153,15 @@ def _by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -> list[Row]
     )
 
 
-def _weeks(con: duckdb.DuckDBPyConnection, which: str) -> list[Row]:
+def _read_weeks(con: duckdb.DuckDBPyConnection, condition: str) -> list[Row]:
     """Some weeks of the frame; none where no rate is shown at all."""
     return fetch_dicts(
-        con, f"from weekly_rates where universe = 'frame' and rate_so_far is not null and {which}"
+        con,
+        f"from weekly_rates where universe = 'frame' and rate_so_far is not null and {condition}",
     )
 
 
-def _compared(version: Version) -> dict[str, Any] | None:
-    """The private version against the published one; None if there is none of the same shape."""
-    if read_current(version.agency.agency) is None:
-        return None
-    try:
-        before = paths.published(version.agency.agency) / "current"
-        return write_comparison(before, version.folder)
-    except BuildError:
-        return None
-
-
-def _in_time(con: duckdb.DuckDBPyConnection) -> Row | None:
+def _read_share_in_time(con: duckdb.DuckDBPyConnection) -> Row | None:
     """Of recorded crime, how much was recorded within its limit; None if no time is known."""
     (row,) = fetch_dicts(
         con,
@@ -139,19 +170,20 @@ def _in_time(con: duckdb.DuckDBPyConnection) -> Row | None:
         "sum(band_count) as timed, max(limit_hours) as limit_hours "
         "from recording_timeliness where breakdown = 'total'",
     )
-    if not row["timed"] or row["at_once"] == row["timed"]:  # one time stands for both
+    # If all is recorded at once, the source gives one time for both the report and the record.
+    if not row["timed"] or row["at_once"] == row["timed"]:
         return None
     return {**row, "share": row["in_time"] / row["timed"]}
 
 
-def _lost(con: duckdb.DuckDBPyConnection, drawing: "Drawing", rates: Row) -> "Figure | None":
+def _draw_losses(con: duckdb.DuckDBPyConnection, drawing: "Drawing", rates: Row) -> "Figure | None":
     """From reported crime to crime records, in the frame: what leaves at each stage."""
     base = rates["rate_base_count"]
     if not base:
         return None
     justified, recent = rates["justified_count"], rates["too_recent_count"]
     missing = rates["source_missing_count"]
-    closures = fetch_dicts(con, LOST, {"named": LOST_CLOSURES})
+    closures = _read_rows(con, "lost_by_closure", {"named": NAMED_CLOSURES})
     stages: list[tuple[str, int, bool, str]] = [
         ("Reported crimes", base + justified + recent + missing, False, "stays"),
         ("Legitimate reason", justified, True, "no record needed"),
@@ -167,155 +199,168 @@ def _lost(con: duckdb.DuckDBPyConnection, drawing: "Drawing", rates: Row) -> "Fi
         for label, count, is_loss, kind in stages
         if count
     ]
-    return drawing.waterfall(
-        rows, "From report to record",
-        "What is orange should be in a crime record and is in none, by how the log was closed.",
-    )  # fmt: skip
+    caption = (
+        "Orange: crimes that should have been recorded and were not, by how the log was closed."
+    )
+    return drawing.waterfall(rows, "From report to record", caption)
 
 
-def _groups(
-    con: duckdb.DuckDBPyConnection,
-    drawing: "Drawing",
-    agency: Agency,
-    audit: dict[str, Any] | None,
-    by_group: Sequence[Row],
+def _list_audited_rates(audit: Mapping[str, Any] | None) -> list[Row]:
+    """The rates of the headline audit for the chart of offence groups; none without an audit."""
+    if not audit or audit["force"]["recording_rate"] is None:
+        return []
+    return [
+        {
+            "label": row["label"],
+            "rate": row["recording_rate"],
+            "low": row["lower_limit"],
+            "high": row["upper_limit"],
+            "count": row["audited_crimes"],
+            "kind": "this agency, audited",
+            "domain": row["domain"],
+        }
+        for row in (audit["force"] | {"label": "All crime"}, *audit["parts"])
+        if row["recording_rate"] is not None and not row["domain"].startswith("district")
+    ]
+
+
+def _list_uncorrected_rates(
+    total: Row, by_group: Sequence[Row], by_theme: Sequence[Row]
+) -> list[Row]:
+    """The rates that no audit corrects, for the chart of offence groups."""
+    force = total | {"label": "All crime", "offence_group": "force"}
+    return [
+        {
+            "label": row["label"],
+            "rate": row["recording_rate"],
+            "count": row["rate_base_count"],
+            "kind": "this agency, uncorrected",
+            "domain": row["offence_group"],
+        }
+        for row in (force, *by_group, *by_theme)
+        if row["recording_rate"] is not None
+    ]
+
+
+def _draw_groups(
+    drawing: "Drawing", own_rates: Sequence[Row], published: Sequence[Row]
 ) -> "Figure | None":
-    """Rates of offence groups, audited where they are, beside published ones."""
-    if audit and audit["force"]["recording_rate"] is not None:
-        kind = "this agency, audited"
-        shown = [audit["force"] | {"label": "All crime"}, *audit["parts"]]
-        rows = [
-            {"label": row["label"], "rate": row["recording_rate"], "low": row["lower_limit"],
-             "high": row["upper_limit"], "count": row["audited_crimes"], "kind": kind,
-             "of": row["domain"]}
-            for row in shown
-            if row["recording_rate"] is not None and not row["domain"].startswith("district")
-        ]  # fmt: skip
-    else:
-        kind = "this agency, uncorrected"
-        total = read_headline(con)["standard"] | {"label": "All crime", "offence_group": "force"}
-        rows = [
-            {"label": row["label"], "rate": row["recording_rate"],
-             "count": row["rate_base_count"], "kind": kind, "of": row["offence_group"]}
-            for row in (total, *by_group, *_by(con, "theme", "replace(offence_group, '_', ' ')"))
-            if row["recording_rate"] is not None
-        ]  # fmt: skip
-    if not rows:
+    """Rates of offence groups beside the published ones of other forces."""
+    if not own_rates:
         return None
-    named = {"rape": "Rape", "domestic_abuse": "Domestic abuse"}
-    labels = {row["of"]: named.get(row["of"], row["label"]) for row in rows}
-    rows = [{**row, "label": labels[row["of"]]} for row in rows]
-    if agency.country == COMPARED_COUNTRY:
-        rows += [
-            {
-                "label": labels[of],
-                "rate": row["recording_rate"],
-                "low": row["half_width_points"] and row["recording_rate"] - half,
-                "high": row["half_width_points"] and row["recording_rate"] + half,
-                "count": None,
-                "kind": f"{row['force']} {row['year']}",
-            }
-            for row in fetch_dicts(con, PUBLISHED)
-            if (of := row["offence_group"].replace("all", "force")) in labels
-            for half in [(row["half_width_points"] or 0) / 100]
-        ]
+    names = {"rape": "Rape", "domestic_abuse": "Domestic abuse"}
+    labels = {row["domain"]: names.get(row["domain"], row["label"]) for row in own_rates}
+    rows = [row | {"label": labels[row["domain"]]} for row in own_rates]
+    for row in published:
+        domain = row["offence_group"].replace("all", "force")
+        if domain in labels:  # a group that this agency has no rate of is not compared
+            rate, half_width = row["recording_rate"], row["half_width_points"]
+            rows.append(
+                {
+                    "label": labels[domain],
+                    "rate": rate,
+                    "low": half_width and rate - half_width / 100,
+                    "high": half_width and rate + half_width / 100,
+                    "count": None,
+                    "kind": f"{row['force']} {row['year']}",
+                }
+            )
     columns = {
-        "Group": lambda r: r["label"],
-        "Rate of": lambda r: r["kind"],
-        "Crimes": lambda r: r["count"],
-        "Rate": lambda r: f"{r['rate']:.1%}",
-        "95% interval": lambda r: (
-            None if r.get("low") is None else f"{r['low']:.1%} to {r['high']:.1%}"
+        "Group": lambda row: row["label"],
+        "Rate of": lambda row: row["kind"],
+        "Crimes": lambda row: row["count"],
+        "Rate": lambda row: f"{row['rate']:.1%}",
+        "95% interval": lambda row: (
+            None if row.get("low") is None else f"{row['low']:.1%} to {row['high']:.1%}"
         ),
     }
-    caption = "Further right is better; where a bar is drawn the truth lies on it 19 times in 20."
+    caption = (
+        "Further right is better. Where there is a bar, it is a 95% confidence interval: such bars "
+        "contain the true rate 19 times in 20."
+    )
     return drawing.intervals(rows, "Recording rate by offence group", caption, columns)
 
 
-def _trend(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, Any] | None:
-    weeks = _weeks(con, "week_count = 1 order by reported_week_on")
+def _draw_trend(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, Any] | None:
+    """The weeks, those that chance does not explain, and why a nowcast or limits are lacking."""
+    weeks = _read_weeks(con, "week_count = 1 order by reported_week_on")
     if not weeks:
         return None
-    reasons = {row["withheld_reason"] for row in weeks if row["withheld_reason"]}
-    expects = any(row["nowcast_rate"] is not None for row in weeks)
+    has_nowcast = any(row["nowcast_rate"] is not None for row in weeks)
+    caption = "Grey: the ups and downs that chance alone explains. " + (
+        "Orange: not all records are in yet, so the expected rate is shown, with its 90% limits."
+        if has_nowcast
+        else "Orange: not all records are in yet, so these rates will still rise."
+    )
     return {
-        "figure": drawing.trend(
-            weeks,
-            "Grey: what chance alone does to a week. Orange: not all records are in yet, "
-            + (
-                "so what is to be expected, with its 90% limits."
-                if expects
-                else "so these will still rise."
-            ),
-        ),
+        "figure": drawing.trend(weeks, caption),
         "signals": [row for row in weeks if row["is_signal"]],
         "has_limits": any(row["chart_low"] is not None for row in weeks),
-        "reasons": sorted(reasons),
+        "reasons": sorted({row["withheld_reason"] for row in weeks if row["withheld_reason"]}),
     }
 
 
-def _districts(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, Any] | None:
-    rows = fetch_dicts(con, DISTRICTS)
+def _draw_districts(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, Any] | None:
+    """The districts, and those that differ from the others by more than chance."""
+    rows = _read_rows(con, "district_rates")
     if len(rows) < 2:
         return None
     columns = {
-        "District": lambda r: r["label"],
-        "Due": lambda r: r["due_count"],
-        "Recorded": lambda r: r["recorded_count"],
-        "Rate": lambda r: f"{r['recording_rate']:.1%}",
-        "With the others": lambda r: f"{r['rate']:.1%}",
-        "Limits": lambda r: f"{r['low']:.1%} to {r['high']:.1%}",
-        "Beside the whole": lambda r: r["compared"],
+        "District": lambda row: row["label"],
+        "Due": lambda row: row["due_count"],
+        "Recorded": lambda row: row["recorded_count"],
+        "Rate": lambda row: f"{row['recording_rate']:.1%}",
+        "With the others": lambda row: f"{row['rate']:.1%}",
+        "Limits": lambda row: f"{row['low']:.1%} to {row['high']:.1%}",
+        "Beside the whole": lambda row: row["compared"],
     }
     caption = (
-        "The largest first. A dot is what a district's crimes and all others' say together; a "
-        "district is told from chance only if its bar leaves out the dashed line, the rate of all."
+        "The largest district is first. Each dot is the district's rate, drawn towards the rate of "
+        "the whole agency where it has few crimes. A district differs from the others only if its "
+        "bar does not touch the dashed line."
     )
     line = ("all", rows[0]["common_rate"])
     figure = drawing.intervals(rows, "Districts beside the whole", caption, columns, line)
     return {"figure": figure, "apart": [row for row in rows if row["compared"] != "alike"]}
 
 
-def _timeliness(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> list["Figure"]:
-    """The curve to record, one per limit that applied."""
+def _draw_timeliness(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> list["Figure"]:
+    """How soon crime is recorded: one curve for each time limit that applied."""
     bands = fetch_dicts(
         con,
         "from recording_timeliness where breakdown = 'total' and offence_group = 'all' "
         "order by limit_hours, hours_from",
     )
-    found = []
+    figures = []
     for limit in sorted({row["limit_hours"] for row in bands}):
         rows = [row for row in bands if row["limit_hours"] == limit]
         if rows[0]["timed_count"]:
-            found.append(
-                drawing.curve(
-                    rows, limit, "How soon crime is recorded",
-                    f"Share of recorded crime ({rows[0]['timed_count']:,}) with a record by then; "
-                    f"the limit is {limit} hours.",
-                )
-            )  # fmt: skip
-    return found
+            caption = (
+                f"Share of recorded crime ({rows[0]['timed_count']:,}) with a record by then; "
+                f"the limit is {limit} hours."
+            )
+            figures.append(drawing.curve(rows, limit, "How soon crime is recorded", caption))
+    return figures
 
 
-def _service(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, Any] | None:
+def _draw_service(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str, Any] | None:
     """Whether officers came to vulnerable victims, by what became of their crime."""
-    rows = fetch_dicts(con, SERVICE)
+    rows = _read_rows(con, "service_given")
     if not rows:
         return None
     columns = {
-        "Caller": lambda r: r["label"],
-        "Crime": lambda r: r["kind"],
-        "Calls": lambda r: r["call_count"],
-        "Attended": lambda r: r["attended_count"],
-        "Share": lambda r: f"{r['rate']:.1%}",
-        "Median minutes": lambda r: r["median_minutes"] and f"{r['median_minutes']:.0f}",
+        "Caller": lambda row: row["label"],
+        "Crime": lambda row: row["kind"],
+        "Calls": lambda row: row["call_count"],
+        "Attended": lambda row: row["attended_count"],
+        "Share": lambda row: f"{row['rate']:.1%}",
+        "Median minutes": lambda row: row["median_minutes"] and f"{row['median_minutes']:.0f}",
     }
     caption = "Share of calls about a crime to which an officer came, by whether it was recorded."
-    figure = drawing.intervals(
-        rows, "Did an officer come?", caption, columns,
-    )  # fmt: skip
-    told = {row["kind"]: row for row in rows if row["vulnerability"] == "any"}
-    return {"figure": figure, "any": told}
+    return {
+        "figure": drawing.intervals(rows, "Did an officer come?", caption, columns),
+        "any": {row["kind"]: row for row in rows if row["vulnerability"] == "any"},
+    }
 
 
 def measure_actions(
@@ -334,176 +379,25 @@ def measure_actions(
     as_of: date = scalar(con, "select cast(as_of as date) from release")
     rows = []
     for action in actions:
-        done, row = action["done_on"], dict(action)
-        late = action["due_on"] is not None and action["due_on"] < as_of
-        row["state"] = "done" if done else "overdue" if late else "open"
-        found = fetch_dicts(con, EFFECT, {"domain": action["domain"], "done": done}) if done else []
-        row |= found[0] if found else {}
-        row["unmeasured"] = (
-            None if found else "no audit before and after it yet" if done else "not done yet"
-        )
+        done_on, effects = action["done_on"], []
+        if done_on:
+            values = {"domain": action["domain"], "done": done_on}
+            effects = _read_rows(con, "measured_effect", values)
+        is_late = action["due_on"] is not None and action["due_on"] < as_of
+        row = dict(action)
+        row["state"] = "done" if done_on else "overdue" if is_late else "open"
+        row |= effects[0] if effects else {}
+        if effects:
+            row["unmeasured"] = None
+        else:
+            row["unmeasured"] = "no audit before and after it yet" if done_on else "not done yet"
         rows.append(row)
     return rows
 
 
-# ---------------------------------------------------------------------- queries
-
-LISTED = """
-    select
-        count(*) filter (where is_likely and hours_left > 0) as in_time,
-        count(*) filter (where is_likely and hours_left <= 0) as overdue,
-        count(*) filter (where not is_likely) as possible
-    from unrecorded_crimes
-    where status <> 'dismissed'
-"""
-
-PUBLISHED = """
-    select rates.*, coalesce(groups.offence_group_name, 'All crime') as label
-    from rules.published_rates as rates
-    left join rules.offence_groups as groups on rates.offence_group = groups.offence_group
-    order by rates.year, groups.sort_order nulls first
-"""
-
-LOST = """
-    with lost as (
-        select
-            coalesce(closures.name, rates.disposition_code) as label,
-            sum(rates.unrecorded_count) as unrecorded
-        from recording_rate as rates
-        left join codes.closures as closures on rates.disposition_code = closures.code
-        where
-            rates.universe = 'frame' and rates.ruleset = 'standard'
-            and rates.breakdown = 'disposition' and rates.unrecorded_count > 0
-        group by 1
-    ),
-
-    ranked as (
-        select *, row_number() over (order by unrecorded desc, label asc) as place
-        from lost
-    )
-
-    select
-        case when place <= $named then label else 'in other ways' end as label,
-        cast(sum(unrecorded) as bigint) as unrecorded
-    from ranked
-    group by 1
-    order by min(place)
-"""
-
-DISTRICTS = """
-    select
-        *,
-        district as label,
-        estimated_rate as rate,
-        estimated_low as low,
-        estimated_high as high,
-        'district' as kind
-    from district_rates
-    where universe = 'frame' and recording_rate is not null and estimated_low is not null
-    order by due_count desc, district
-"""
-
-SERVICE = """
-    select
-        *,
-        case vulnerability
-            when 'any' then 'Any vulnerable' when 'none' then 'Nobody marked vulnerable'
-            else upper(left(vulnerability, 1)) || replace(vulnerability[2:], '_', ' ')
-        end as label,
-        attended_share as rate,
-        recording as kind
-    from service_given
-    where is_crime_disclosed and recording <> 'none' and attended_share is not null
-    order by
-        vulnerability = 'any' desc, vulnerability = 'none' desc, vulnerability, recording
-"""
-
-CANCELLED = """
-    select
-        record_kind,
-        cancellation_code,
-        any_value(cancellation_name) as cancellation_name,
-        count(*) as cancelled,
-        count(*) filter (where is_wrongly_cancelled) as wrong,
-        count(*) filter (where is_wrongly_cancelled is null) as unknown,
-        count(*) filter (where is_rape) as rape,
-        count(*) filter (where is_rape and is_wrongly_cancelled) as rape_wrong
-    from cancellations
-    group by record_kind, cancellation_code
-    order by record_kind, cancellation_code nulls last
-"""
-
-CANCELLED_AGAINST = """
-    select any_value(check_meaning) as meaning, any_value(check_source) as source, count(*) as n
-    from cancellations
-    where is_wrongly_cancelled
-    group by cancellation_check
-    order by n desc, meaning
-"""
-
-N100 = """
-    select
-        count(*) as reports,
-        count(*) filter (where kept_as = 'crime') as crimes,
-        count(*) filter (where kept_as = 'reported_incident') as incidents,
-        count(*) filter (where kept_as = 'neither') as neither,
-        count(*) filter (where is_late) as late,
-        count(*) filter (
-            where kept_as = 'reported_incident'
-            and reported_incident_code <> expected_incident_code
-        ) as another_code
-    from rape_reports
-"""
-
-DATASETS = """
-    select
-        dataset,
-        sum(read_count) as read_count,
-        sum(accepted_count) as accepted_count,
-        sum(quarantined_count) as quarantined_count,
-        sum(duplicate_count) as duplicate_count
-    from conservation
-    group by dataset
-    order by dataset
-"""
-
-BROKEN = """
-    select
-        rule_id,
-        severity,
-        reason,
-        owner,
-        sum(unexpected_count) as unexpected_count,
-        any_value(released_by) as released_by,
-        any_value(release_reason) as release_reason
-    from data_quality
-    where not is_success
-    group by rule_id, severity, reason, owner
-    order by severity = 'fail' desc, severity = 'warn' desc, rule_id
-"""
-
-BUILT = """
+COUNT_MODELS_AND_TESTS = """
     select
         count(*) filter (where resource_type = 'model') as models,
         count(*) filter (where resource_type = 'test') as tests
     from run_results
-"""
-
-# the change that an audit wholly after the action shows against one wholly before it
-EFFECT = """
-    select
-        changes.change_points,
-        changes.lower_limit,
-        changes.upper_limit,
-        changes.before_draw_id,
-        changes.draw_id
-    from audited_changes as changes
-    inner join audits as earlier on changes.before_draw_id = earlier.draw_id
-    inner join audits as later on changes.draw_id = later.draw_id
-    where
-        changes.domain = $domain
-        and cast(earlier.period_end as date) <= $done
-        and cast(later.period_start as date) >= $done
-    order by later.period_start
-    limit 1
 """

@@ -1,4 +1,10 @@
-"""Words of the recording decision for people: verdicts, effects and facts."""
+"""Codes, names and times of a version's file in the words of its pages and of the terminal."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cdi.agency.model import Agency
 
 VERDICTS = {
     "must_be_recorded": "A crime must be recorded",
@@ -11,7 +17,23 @@ EFFECTS = {
     "included": "counted under the other crime",
     "principal": "the other crimes are counted under it",
 }
-
+# what the words of a log do, by the meaning that the lexicon gives them
+MEANINGS = {
+    "crime": "reports a crime",
+    "no_crime": "explains the account away",
+    "unsure": "is unsure of it",
+    "negates_clause": "denies what its clause says",
+    "further_crime": "mentions further victims",
+    "offenders": "mentions offenders",
+    "domestic_abuse": "names a partner or former partner as the offender",
+    "reason": "gives a reason not to record",
+    "excuse": "gives a reason that the rules do not accept",
+    "no_offences": "says that there was no crime",
+    "relabel": "calls it something other than a crime",
+    "recorded": "says that a crime was or will be recorded",
+}
+# subjects of the lexicon whose code does not read as words
+SUBJECTS = {"asb": "anti-social behaviour", "historic_dealt_with": "dealt with long ago"}
 
 FACT = "Fact; "  # begins the description of each column of the decision table that is a fact
 
@@ -25,3 +47,37 @@ def fact_in_words(description: str) -> str:
     """What a fact asks, from its column's description."""
     text = description.removeprefix(FACT).strip().rstrip(".")
     return text[0].upper() + text[1:]
+
+
+def yes_or_no(value: bool) -> str:
+    """A truth value in words."""
+    return "yes" if value else "no"
+
+
+def answer_in_words(value: Any, reasons: Mapping[str, str]) -> str | None:
+    """A fact's value in words; None where the fact is not known.
+
+    Args:
+        value: Of a column of `int_disclosure__facts`.
+        reasons: Names of the legitimate reasons by their code.
+    """
+    if isinstance(value, bool):
+        return yes_or_no(value)
+    return None if value is None else reasons.get(value, in_words(str(value)))
+
+
+def subject_in_words(code: str, name: str | None) -> str:
+    """What an entry of the lexicon is about.
+
+    Args:
+        code: Its subject.
+        name: Of the offence group or the reason that the subject is, if it is one.
+    """
+    return name or SUBJECTS.get(code) or in_words(code)
+
+
+def local_time(moment: datetime | None, agency: Agency) -> str | None:
+    """A time of the file (UTC) as the agency's clocks show it."""
+    if moment is None:
+        return None
+    return f"{moment.replace(tzinfo=UTC).astimezone(agency.zone):%-d %B %Y, %H:%M}"

@@ -4,45 +4,46 @@ import re
 
 import pytest
 
-from cdi.report import call, worklist
-from cdi.report.call import hit_in_words
-from cdi.report.worklist import mark_text
+from cdi.report.call import Hit
+from cdi.report.wording import MEANINGS, subject_in_words
+from cdi.report.worklist import SIDES, choose_sides, mark_text
 from tests.lexicon_by_hand import phrases, says
 
 PHRASES = phrases()
-MEANINGS = {meaning for _, meaning, _ in PHRASES}
+MEANINGS_OF_LEXICON = {meaning for _, meaning, _ in PHRASES}
+
+
+def hit(meaning: str, *words: str) -> Hit:
+    """A hit of the lexicon on some words of a log."""
+    return Hit("account", meaning, "", "", words, meaning)
 
 
 def shown(text: str, part: str) -> dict[str, str]:
     """The marked words of a text, and their sides, with the lexicon's own phrases."""
-    hits, found = [], {}
-    for (of, meaning, lexicon_id), some in PHRASES.items():
-        if of == part and meaning != "negates_clause" and says(text, some):
-            hits.append({"lexicon_id": lexicon_id, "meaning": meaning})
-            found[lexicon_id] = [match[0] for p in some for match in p.finditer(text)]
-    html = mark_text(text, worklist._marks(hits, found))
+    hits = []
+    for (part_of_entry, meaning, _), patterns in PHRASES.items():
+        if part_of_entry == part and meaning != "negates_clause" and says(text, patterns):
+            hits.append(hit(meaning, *(m[0] for p in patterns for m in p.finditer(text))))
+    html = mark_text(text, choose_sides(hits))
     return {words: side for side, words in re.findall('<mark class="(.*?)">(.*?)</mark>', html)}
 
 
-@pytest.mark.parametrize("meaning", sorted(MEANINGS))
+@pytest.mark.parametrize("meaning", sorted(MEANINGS_OF_LEXICON))
 def test_each_meaning_of_the_lexicon_is_on_exactly_one_side(meaning: str) -> None:
-    assert len([side for side, meanings in worklist.SIDES.items() if meaning in meanings]) == 1
+    assert len([side for side, meanings in SIDES.items() if meaning in meanings]) == 1
 
 
 def test_no_side_has_a_meaning_that_the_lexicon_lacks() -> None:
-    assert set().union(*worklist.SIDES.values()) == MEANINGS
+    assert set().union(*SIDES.values()) == MEANINGS_OF_LEXICON
 
 
-@pytest.mark.parametrize("meaning", sorted(MEANINGS))
+@pytest.mark.parametrize("meaning", sorted(MEANINGS_OF_LEXICON))
 def test_each_meaning_of_the_lexicon_is_told_in_words(meaning: str) -> None:
-    assert " " in call.MEANINGS[meaning]
+    assert " " in MEANINGS[meaning]
 
 
 def test_no_code_is_shown_for_anti_social_behaviour() -> None:
-    hit = {"meaning": "relabel", "subject": "asb", "subject_name": None}
-    assert hit_in_words(hit) == (
-        "calls it something other than a crime", "anti-social behaviour"
-    )  # fmt: skip
+    assert subject_in_words("asb", None) == "anti-social behaviour"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,5 @@ def test_a_phrase_about_people_hides_no_crime() -> None:
 
 
 def test_words_of_two_meanings_are_shown_on_the_side_that_says_more() -> None:
-    hits = [{"lexicon_id": m, "meaning": m} for m in ("domestic_abuse", "crime", "excuse")]
-    said = {"domestic_abuse": ["a", "b"], "crime": ["b", "c"], "excuse": ["a", "c"]}
-    assert worklist._marks(hits, said) == {"a": "against", "b": "for", "c": "for"}
+    hits = [hit("domestic_abuse", "a", "b"), hit("crime", "b", "c"), hit("excuse", "a", "c")]
+    assert choose_sides(hits) == {"a": "against", "b": "for", "c": "for"}

@@ -1,0 +1,11 @@
+-- Districts with a rate in the frame, the largest first, with the estimate that borrows from the others.
+select
+    *,
+    district as label,
+    estimated_rate as rate,
+    estimated_low as low,
+    estimated_high as high,
+    'district' as kind
+from district_rates
+where universe = 'frame' and recording_rate is not null and estimated_low is not null
+order by due_count desc, district asc

@@ -1,0 +1,13 @@
+-- The crimes that a call reported, with their outcome, their record and who decided about them.
+select
+    crimes.*,
+    reported.crime_number,
+    groups.offence_group_name,
+    reasons.reason_name
+from main.fct_reported_crimes as crimes
+inner join outcomes.int_outcomes__reported_crimes as reported
+    on crimes.reported_crime_id = reported.reported_crime_id
+left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
+left join rules.reasons as reasons on crimes.reason_code = reasons.reason_code
+where crimes.call_id in (select unnest($calls))
+order by crimes.reported_crime_id
