@@ -277,7 +277,7 @@ def test_the_same_knowledge_has_the_same_version(state: Path) -> None:
 def test_an_audited_log_stays_in_its_fold() -> None:
     call_ids = [f"NMP-20170320-{number:04}" for number in range(20)]
     expected = [int(sha256(call_id)[:8], 16) % 5 for call_id in call_ids]
-    assert [learning_text._fold(call_id) for call_id in call_ids] == expected
+    assert [learning_text._fold_of_call(call_id) for call_id in call_ids] == expected
 
 
 # ---------------------------------------------------------------------- the open extract

@@ -1,1 +1,1 @@
-"""What is learnt from the landing: weights of links, and the model that reads logs."""
+"""What is learnt from the landing: the weights of links, and the model that reads logs."""

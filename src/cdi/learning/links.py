@@ -1,4 +1,7 @@
-"""Learns how to weigh agreement between a call and a record, from the links that keys prove."""
+"""Learn how strongly agreement between a call and a crime record speaks for a link.
+
+It is learnt from pairs that a reference proves: records that name the call they came from.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,62 +10,71 @@ import duckdb
 
 from cdi.landing.batches import Batch
 from cdi.learning.weights import Weights
-from cdi.sql import connect, scalar
+from cdi.sql import connect, create_table, read_query, scalar
 
-# fewer links proven by a reference teach nothing: the shipped weights are used
+SQL = Path(__file__).parent / "sql"
+# With fewer pairs that a reference proves, nothing is learnt: the shipped weights are used.
 MIN_PROVEN = 500
 MODELS = ("int_linkage__learnt_weights", "int_linkage__learnt_calibration")
-# tables of the landing that a build reads; their files are named after them
+# Tables of the landing that a build reads, in the order of `MODELS`; each is kept as a CSV file of
+# the same name, without the version, which is the name of the file's folder.
 TABLES = {
     "link_weights": {
-        "comparison": "VARCHAR", "level": "VARCHAR", "match_count": "BIGINT",
-        "other_count": "BIGINT", "weight": "DOUBLE", "weights_version": "VARCHAR",
+        "comparison": "VARCHAR",
+        "level": "VARCHAR",
+        "match_count": "BIGINT",
+        "other_count": "BIGINT",
+        "weight": "DOUBLE",
+        "weights_version": "VARCHAR",
     },
     "link_calibration": {
-        "probability_from": "DOUBLE", "record_count": "BIGINT", "expected_count": "DOUBLE",
-        "match_count": "BIGINT", "weights_version": "VARCHAR",
+        "probability_from": "DOUBLE",
+        "record_count": "BIGINT",
+        "expected_count": "DOUBLE",
+        "match_count": "BIGINT",
+        "weights_version": "VARCHAR",
     },
-}  # fmt: skip
+}
 
 
 def count_proven(batches: Mapping[str, Sequence[Batch]]) -> int:
-    """Records whose reference names a landed call: a cheap look before anything is learnt."""
+    """Count the landed records whose reference names a landed call.
+
+    This is a cheap look before anything is learnt.
+
+    Args:
+        batches: Accepted batches by dataset.
+    """
     calls, records = (
         [str(batch.rows) for batch in batches.get(name, ())] for name in ("calls", "crime_records")
     )
     if not calls or not records:
         return 0
     with connect() as con:
-        return int(
-            scalar(
-                con,
-                "select count(distinct r.record_key) "
-                "from read_parquet($records, union_by_name = true) as r semi join "
-                "read_parquet($calls, union_by_name = true) as c on r.call_key = c.call_key",
-                {"records": records, "calls": calls},
-            )
-        )
+        query = read_query(SQL / "proven_records.sql")
+        return int(scalar(con, query, {"records": records, "calls": calls}))
 
 
 def write_links_weights(part: Path, folder: Path) -> Mapping[str, int]:
-    """Write what a private file has learnt, as CSV in a fixed order.
+    """Write the weights that a private file has learnt, as CSV files in a fixed order.
 
     Args:
         part: A DuckDB file with `MODELS`.
         folder: Where to write.
 
     Returns:
-        How many weights, and from how many proven pairs.
+        The number of weights, and of the proven pairs that they were learnt from.
     """
     with connect(part, read_only=True) as con:
         for model, (table, columns) in zip(MODELS, TABLES.items(), strict=True):
-            shown = ", ".join(
+            # Rounded, since sums of floating-point numbers differ in their last bits between runs.
+            selected = ", ".join(
                 f"round({name}, 6) as {name}" if kind == "DOUBLE" else name
                 for name, kind in columns.items()
                 if name != "weights_version"
             )
             con.execute(
-                f"copy (select {shown} from linkage.{model} order by all) to $file (header)",
+                f"copy (select {selected} from linkage.{model} order by all) to $file (header)",
                 {"file": str(folder / f"{table}.csv")},
             )
         proven = scalar(
@@ -80,8 +92,7 @@ def open_links_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -
         learnt: The version, if there is one.
     """
     for table, columns in TABLES.items():
-        typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-        con.execute(f"create table landing.{table} ({typed})")
+        create_table(con, f"landing.{table}", columns)
         if learnt is not None:
             kinds = {name: kind for name, kind in columns.items() if name != "weights_version"}
             con.execute(
@@ -97,7 +108,7 @@ def open_links_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -
 
 
 def summarise_links(learnt: Weights) -> str:
-    """A few lines for the task's note."""
+    """Describe a version in a few lines, for the task's note."""
     counts = learnt.described["counts"]
     return (
         f"version {learnt.version}, learnt as of {learnt.as_of:%Y-%m-%d %H:%M} UTC\n"

@@ -1,12 +1,14 @@
-"""How an agency's own people put things: weights of words, pairs and triples of neighbours.
+"""How an agency's own staff write: weights of single words, word pairs and word triples.
 
-Learnt from codes, over all logs, read or not: which words stand in logs that were opened under a
-crime type, or closed in a certain way. A thing is told in one breath, often among much else, so a
-text is read by the run of words that speaks most strongly for it. Learning goes to and fro between
-the two: which run of each text is the strongest, and which words tell those of one kind of log
-from those of another (multiple-instance learning).
+The weights are learnt from codes, over all logs, whether audited or not: which words occur in logs
+that were opened under a crime type, or closed in a certain way. A crime is told in one short
+stretch of a long log, so each text is scored by its best run of N consecutive words. Learning
+alternates between two questions: which run of each text is the strongest, and which words
+distinguish the strongest runs of one kind of log from those of another. This is multiple-instance
+learning: a label is known for each log, and not for each run in it.
 
-Weights are whole numbers, so a sum is the same in whatever company a text is read.
+Weights are whole numbers, so that the score of a text does not depend on which other texts are
+scored with it.
 """
 
 import re
@@ -20,187 +22,239 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 WORD = re.compile(r"[a-z&']+|[0-9]+")
-ORDERS = (1, 2, 3)  # words, pairs, triples
-MIN_LOGS = 10  # that say a word, pair or triple, before it counts
+ORDERS = (1, 2, 3)  # single words, pairs, triples
+MIN_LOGS = 10  # logs that must contain an n-gram before it enters the vocabulary
 ROUNDS = 4
 PENALTY = 3.0  # inverse strength of the regularisation
 SCALE = 1024  # weights per unit of log odds
-SILENT = -9.0  # log odds of a text without words
+SILENT = -9.0  # log odds that stand for a text without words
+NO_SCORE = np.iinfo(np.int64).min  # score of a run that does not exist; less than any sum
 
 
 class Texts:
-    """Texts cut into entries (" / "), entries into words, each run known by what it says.
+    """Texts cut into entries (at " / ") and entries into words, with the n-grams at each word.
+
+    All words of all distinct entries stand behind each other in one long sequence. A "place" is a
+    position in that sequence; a run is named by the place of its first word.
 
     Attributes:
         count: Number of texts.
-        vocabulary: What the words, pairs and triples are, by number.
+        vocabulary: The n-grams that have a number, in the order of their numbers.
     """
 
     def __init__(self, texts: Sequence[str], vocabulary: Sequence[str] | None = None) -> None:
-        """Cut the texts.
+        """Cut the texts and number their n-grams.
 
         Args:
             texts: In lower case.
-            vocabulary: To read by; default: what enough of these texts say.
+            vocabulary: The n-grams to look for; by default those that enough of these texts
+                contain.
         """
         self.count = len(texts)
-        places: dict[str, int] = {}
-        said = [
-            [places.setdefault(entry, len(places)) for entry in text.split(" / ")] if text else []
+        # Many logs share an entry, such as "resume with crew". Each distinct entry is cut and
+        # scored once, and the texts refer to it by number.
+        entry_numbers: dict[str, int] = {}
+        entries_by_text = [
+            [entry_numbers.setdefault(entry, len(entry_numbers)) for entry in text.split(" / ")]
+            if text
+            else []
             for text in texts
         ]
-        # each distinct entry is read once
-        self._ends = np.cumsum([len(entries) for entries in said], dtype=np.int64)
-        self._entry = np.array([entry for entries in said for entry in entries], np.int64)
-        self._text = np.repeat(np.arange(self.count), [len(entries) for entries in said])
-        words = [WORD.findall(entry) for entry in places]
-        lengths = np.array([len(some) for some in words], np.int64)
-        self._last = np.cumsum(lengths)  # of each entry, the place after its last word
-        self._first = self._last - lengths
-        self._of = np.repeat(np.arange(len(words)), lengths)  # the entry of each word
-        flat = [word for some in words for word in some]
+        entry_counts = [len(entries) for entries in entries_by_text]
+        # One element per entry of a text: its entry, its text; and where each text's entries end.
+        self._entry = np.array(
+            [entry for entries in entries_by_text for entry in entries], np.int64
+        )
+        self._text = np.repeat(np.arange(self.count), entry_counts)
+        self._ends = np.cumsum(entry_counts, dtype=np.int64)
+        words_by_entry = [WORD.findall(entry) for entry in entry_numbers]
+        lengths = np.array([len(words) for words in words_by_entry], np.int64)
+        # One element per distinct entry: the places of its first word and after its last word.
+        self._stop = np.cumsum(lengths)
+        self._start = self._stop - lengths
+        # One element per place: the distinct entry that the word belongs to.
+        self._entry_of_word = np.repeat(np.arange(len(words_by_entry)), lengths)
+        words = [word for entry_words in words_by_entry for word in entry_words]
         if vocabulary is None:
-            vocabulary = list(self._said_often(flat))
+            vocabulary = list(self._frequent_ngrams(words))
         self.vocabulary = list(vocabulary)
-        self._grams = self._numbers(flat)
+        self._ngrams = self._number_ngrams(words)
 
-    def _said_often(self, flat: list[str]) -> Iterator[str]:
-        """Words, pairs and triples that stand in enough logs, each order in turn."""
-        logs = np.bincount(self._entry, minlength=len(self._first))
+    def _frequent_ngrams(self, words: list[str]) -> Iterator[str]:
+        """List the n-grams that enough logs contain, each order in turn."""
+        logs = np.bincount(self._entry, minlength=len(self._start))
         for order in ORDERS:
             counts: dict[str, int] = {}
-            for place in range(len(flat) - order + 1):
-                if self._of[place] == self._of[place + order - 1]:
-                    gram = " ".join(flat[place : place + order])
-                    counts[gram] = counts.get(gram, 0) + int(logs[self._of[place]])
-            yield from sorted(gram for gram, count in counts.items() if count >= MIN_LOGS)
+            for place in range(len(words) - order + 1):
+                entry = self._entry_of_word[place]
+                if entry == self._entry_of_word[place + order - 1]:
+                    ngram = " ".join(words[place : place + order])
+                    counts[ngram] = counts.get(ngram, 0) + int(logs[entry])
+            yield from sorted(ngram for ngram, count in counts.items() if count >= MIN_LOGS)
 
-    def _numbers(self, flat: list[str]) -> list[Ints]:
-        """For each order the number of the word, pair or triple that starts at each place."""
-        number = {gram: place for place, gram in enumerate(self.vocabulary)}
-        found = []
+    def _number_ngrams(self, words: list[str]) -> list[Ints]:
+        """Tell, for each order, the number of the n-gram that starts at each place; -1 if none."""
+        numbers = {ngram: number for number, ngram in enumerate(self.vocabulary)}
+        ngrams_by_order = []
         for order in ORDERS:
-            grams = np.full(len(flat), -1, np.int64)
-            for place in range(len(flat) - order + 1):
-                if self._of[place] == self._of[place + order - 1]:
-                    grams[place] = number.get(" ".join(flat[place : place + order]), -1)
-            found.append(grams)
-        return found
+            ngrams = np.full(len(words), -1, np.int64)
+            for place in range(len(words) - order + 1):
+                # an n-gram does not reach from one entry into the next
+                if self._entry_of_word[place] == self._entry_of_word[place + order - 1]:
+                    ngrams[place] = numbers.get(" ".join(words[place : place + order]), -1)
+            ngrams_by_order.append(ngrams)
+        return ngrams_by_order
 
-    def words(self) -> Ints:
-        """Number of words of each text."""
-        lengths = (self._last - self._first)[self._entry]
+    def count_words(self) -> Ints:
+        """Count the words of each text."""
+        lengths = (self._stop - self._start)[self._entry]
         return np.bincount(self._text, lengths, minlength=self.count).astype(np.int64)
 
-    def entries(self) -> Ints:
-        """Number of entries of each text."""
+    def count_entries(self) -> Ints:
+        """Count the entries of each text."""
         return np.bincount(self._text, minlength=self.count)
 
-    def per_gram(self, values: Floats) -> Floats:
-        """Sum, over all that the texts say, of a value of each text."""
-        of_entry = np.bincount(self._entry, values[self._text], minlength=len(self._first))
+    def sum_by_ngram(self, values: Floats) -> Floats:
+        """Sum a value of each text over all occurrences of each n-gram of the vocabulary."""
+        entry_values = np.bincount(self._entry, values[self._text], minlength=len(self._start))
         total = np.zeros(len(self.vocabulary))
-        for grams in self._grams:
-            known = grams >= 0
+        for ngrams in self._ngrams:
+            is_known = ngrams >= 0
             total += np.bincount(
-                grams[known], of_entry[self._of[known]], minlength=len(self.vocabulary)
+                ngrams[is_known],
+                entry_values[self._entry_of_word[is_known]],
+                minlength=len(self.vocabulary),
             )
         return total
 
-    def runs(self, weights: Ints, length: int) -> "Runs":
-        """Read every run of so many words by these weights."""
-        places = np.arange(len(self._of))
-        stop = np.minimum(places + length, self._last[self._of])
-        total = np.zeros(len(places), np.int64)
-        for order, grams in zip(ORDERS, self._grams, strict=True):
-            known = np.append(weights, 0)[grams]  # -1, unknown, weighs nothing
-            sums = np.r_[0, np.cumsum(known)]
-            total += sums[np.maximum(stop - order + 1, places)] - sums[places]
-        # a run is whole, or an entry shorter than that
-        is_run = (stop - places == length) | (places == self._first[self._of])
-        nothing = np.iinfo(np.int64).min
-        total = np.where(is_run, total, nothing)
-        best = np.full(len(self._first), nothing)
-        np.maximum.at(best, self._of, total)
-        at = self._first_where(total == best[self._of], self._of, len(best))
-        apart = is_run & (np.abs(places - at[self._of]) >= length)
-        next_best = np.full(len(best), nothing)
-        np.maximum.at(next_best, self._of, np.where(apart, total, nothing))
-        next_at = self._first_where(apart & (total == next_best[self._of]), self._of, len(best))
-        return self._of_texts(best, next_best, at, next_at, nothing)
+    def find_runs(self, weights: Ints, length: int) -> "Runs":
+        """Find the strongest runs of each text.
 
-    def _of_texts(
-        self, best: Ints, next_best: Ints, at: Ints, next_at: Ints, nothing: int
+        Args:
+            weights: One per n-gram of the vocabulary.
+            length: Words of a run; an entry with fewer words is one run as a whole.
+        """
+        places = np.arange(len(self._entry_of_word))
+        # A run ends after `length` words, or earlier where its entry ends.
+        stop = np.minimum(places + length, self._stop[self._entry_of_word])
+        score = np.zeros(len(places), np.int64)
+        for order, ngrams in zip(ORDERS, self._ngrams, strict=True):
+            # The appended 0 is the weight of the number -1: an unknown n-gram weighs nothing.
+            weight = np.append(weights, 0)[ngrams]
+            # With running sums the score of any run is one difference, however long the run is.
+            # An n-gram counts where all its words lie in the run: its first word stands at least
+            # `order` words before the end of the run.
+            running = np.r_[0, np.cumsum(weight)]
+            score += running[np.maximum(stop - order + 1, places)] - running[places]
+        # Places near the end of an entry begin a run that is too short, unless it is the whole
+        # entry: such a run would compete with the full runs that contain it.
+        is_run = (stop - places == length) | (places == self._start[self._entry_of_word])
+        score = np.where(is_run, score, NO_SCORE)
+        best, best_place = self._best_by_entry(score)
+        # The second account must not share a word with the best one of the same entry.
+        is_apart = is_run & (np.abs(places - best_place[self._entry_of_word]) >= length)
+        next_best, next_place = self._best_by_entry(np.where(is_apart, score, NO_SCORE))
+        return self._choose_runs(best, next_best, best_place, next_place)
+
+    def _best_by_entry(self, score: Ints) -> tuple[Ints, Ints]:
+        """Find the best score of each entry and the first place that has it; -1 if none has."""
+        best = np.full(len(self._start), NO_SCORE)
+        np.maximum.at(best, self._entry_of_word, score)
+        is_best = (score == best[self._entry_of_word]) & (score > NO_SCORE)
+        return best, _first_hit_by_group(is_best, self._entry_of_word, len(best))
+
+    def _choose_runs(
+        self, best: Ints, next_best: Ints, best_place: Ints, next_place: Ints
     ) -> "Runs":
-        told = best[self._entry]
-        strongest = np.full(self.count, nothing)
-        np.maximum.at(strongest, self._text, told)
-        chosen = self._first_where(told == strongest[self._text], self._text, self.count)
-        own = chosen[chosen >= 0]
-        others, starts = told.copy(), at[self._entry]
-        others[own], starts[own] = next_best[self._entry[own]], next_at[self._entry[own]]
-        second = np.full(self.count, nothing)
-        np.maximum.at(second, self._text, others)
-        is_second = (others == second[self._text]) & (others > nothing)
-        follows = self._first_where(is_second, self._text, self.count)
-        second_place = np.where(follows >= 0, np.append(starts, -1)[follows], -1)
-        spoken = strongest > nothing
-        entry = self._entry[chosen[spoken]]
-        beside, width = np.full(self.count, nothing), np.zeros(self.count, np.int64)
-        beside[spoken] = next_best[entry]
-        width[spoken] = (self._last - self._first)[entry]
-        opening = np.full(self.count, nothing)
+        """Choose the runs of each text from the best and next best run of each distinct entry."""
+        entry_best = best[self._entry]
+        strongest = np.full(self.count, NO_SCORE)
+        np.maximum.at(strongest, self._text, entry_best)
+        # the element of `_entry` that holds the best run of each text
+        chosen = _first_hit_by_group(entry_best == strongest[self._text], self._text, self.count)
+        # The second run may stand in another entry, where the best run competes, or in the same
+        # entry, where only the run apart from the chosen one does.
+        used = chosen[chosen >= 0]
+        rest, rest_place = entry_best.copy(), best_place[self._entry]
+        rest[used], rest_place[used] = next_best[self._entry[used]], next_place[self._entry[used]]
+        second = np.full(self.count, NO_SCORE)
+        np.maximum.at(second, self._text, rest)
+        is_second = (rest == second[self._text]) & (rest > NO_SCORE)
+        second_chosen = _first_hit_by_group(is_second, self._text, self.count)
+        second_place = np.where(second_chosen >= 0, np.append(rest_place, -1)[second_chosen], -1)
+        has_words = strongest > NO_SCORE
+        entry = self._entry[chosen[has_words]]
+        beside, width = np.full(self.count, NO_SCORE), np.zeros(self.count, np.int64)
+        beside[has_words] = next_best[entry]
+        width[has_words] = (self._stop - self._start)[entry]
+        opening = np.full(self.count, NO_SCORE)
         has_entry = np.diff(np.r_[0, self._ends]) > 0
-        opening[has_entry] = told[np.r_[0, self._ends[:-1]][has_entry]]
-
-        def odds(value: Ints) -> Floats:
-            return np.where(value == nothing, np.nan, value / SCALE)
-
+        opening[has_entry] = entry_best[np.r_[0, self._ends[:-1]][has_entry]]
         place = np.full(self.count, -1, np.int64)
-        place[spoken] = at[entry]
+        place[has_words] = best_place[entry]
         return Runs(
-            odds(strongest), odds(second), odds(beside), odds(opening), width, place, second_place
+            best=_log_odds(strongest),
+            second=_log_odds(second),
+            beside=_log_odds(beside),
+            opening=_log_odds(opening),
+            width=width,
+            place=place,
+            second_place=second_place,
         )
 
-    @staticmethod
-    def _first_where(is_hit: NDArray[np.bool_], group: Ints, groups: int) -> Ints:
-        """The first place of each group that is hit; -1 if none."""
-        found = np.full(groups, -1, np.int64)
-        hits = np.flatnonzero(is_hit)[::-1]
-        found[group[hits]] = hits
-        return found
+    def ngrams_of_runs(self, starts: Ints, length: int) -> tuple[Ints, Ints]:
+        """List the n-grams in the runs that start at some places.
 
-    def said_in(self, place: Ints, length: int) -> tuple[Ints, Ints]:
-        """What stands in the runs that start at some places.
+        Args:
+            starts: Places.
+            length: Words of a run.
 
         Returns:
-            Row (of `place`) and number in the vocabulary, each pair once.
+            Row (position in `starts`) and number in the vocabulary, each pair once.
         """
-        stop = np.minimum(place + length, self._last[self._of[place]])
+        stop = np.minimum(starts + length, self._stop[self._entry_of_word[starts]])
         rows, columns = [], []
-        for order, grams in zip(ORDERS, self._grams, strict=True):
+        for order, ngrams in zip(ORDERS, self._ngrams, strict=True):
             for step in range(length - order + 1):
-                row = np.flatnonzero(place + step + order <= stop)
-                gram = grams[place[row] + step]
-                rows.append(row[gram >= 0])
-                columns.append(gram[gram >= 0])
+                row = np.flatnonzero(starts + step + order <= stop)
+                ngram = ngrams[starts[row] + step]
+                rows.append(row[ngram >= 0])
+                columns.append(ngram[ngram >= 0])
+        # One number stands for the pair, as numpy finds unique numbers far faster than unique rows.
         size = max(1, len(self.vocabulary))
         pairs = np.unique(np.concatenate(rows) * size + np.concatenate(columns))
         return pairs // size, pairs % size
 
 
+def _first_hit_by_group(is_hit: NDArray[np.bool_], group: Ints, groups: int) -> Ints:
+    """Find the first position of each group that is a hit; -1 if none is."""
+    first = np.full(groups, -1, np.int64)
+    # Of several assignments to one element numpy keeps the last: hence backwards.
+    hits = np.flatnonzero(is_hit)[::-1]
+    first[group[hits]] = hits
+    return first
+
+
+def _log_odds(score: Ints) -> Floats:
+    """Turn whole-numbered scores into log odds; nan where there was no run."""
+    return np.where(score == NO_SCORE, np.nan, score / SCALE)
+
+
 @dataclass(frozen=True)
 class Runs:
-    """The strongest run of each text; log odds but for a constant, nan for a text without words.
+    """The strongest runs of each text.
+
+    Scores are log odds up to a constant; they are nan where the text has no such run.
 
     Attributes:
-        best: Of all runs.
-        second: Of the runs apart from that one.
-        beside: Of these, in the same entry: a second crime is often told in one breath.
-        opening: Of the first entry's runs.
-        width: Words of the best one's entry.
-        place: Where the best one starts; -1 without words.
-        second_place: Where the second one starts; -1 without one.
+        best: Score of the best run.
+        second: Score of the best run that shares no word with it.
+        beside: Score of the best such run in the same entry: a second crime is often told right
+            after the first.
+        opening: Score of the best run of the first entry.
+        width: Number of words of the entry that holds the best run.
+        place: Where the best run starts; -1 for a text without words.
+        second_place: Where the second run starts; -1 if there is none.
     """
 
     best: Floats
@@ -213,44 +267,50 @@ class Runs:
 
 
 def learn_ngram_weights(texts: Texts, is_case: NDArray[np.bool_], length: int) -> Ints:
-    """Weights by which the runs of one kind of log stand out.
+    """Learn the weights by which the best runs of one kind of log differ from those of the others.
 
     Args:
-        texts: Of many logs.
+        texts: Texts of many logs.
         is_case: Which logs are of that kind.
         length: Words of a run.
 
     Returns:
-        One weight per member of the vocabulary; zeros if all logs are of one kind.
+        One weight per n-gram of the vocabulary; zeros if all logs are of one kind.
     """
+    # importing these takes seconds, and most commands learn nothing
     from scipy.sparse import csr_matrix, vstack
     from sklearn.linear_model import LogisticRegression
 
     size = len(texts.vocabulary)
-    cases = texts.per_gram(is_case.astype(float))
-    rest = texts.per_gram((~is_case).astype(float))
+    cases = texts.sum_by_ngram(is_case.astype(float))
+    others = texts.sum_by_ngram((~is_case).astype(float))
     if not is_case.any() or is_case.all() or not size:
         return np.zeros(size, np.int64)
-    ratio = np.log((cases + 1) / (is_case.sum() + 2)) - np.log((rest + 1) / ((~is_case).sum() + 2))
-    weights = _whole(ratio.clip(-4, 4) / len(ORDERS))
+    # Start from how much more often each n-gram occurs in cases, as naive Bayes would; a word of a
+    # run also counts in its pair and its triple, hence the division.
+    ratio = np.log((cases + 1) / (is_case.sum() + 2)) - np.log(
+        (others + 1) / ((~is_case).sum() + 2)
+    )
+    weights = _to_whole_numbers(ratio.clip(-4, 4) / len(ORDERS))
     for _ in range(ROUNDS):
-        place = texts.runs(weights, length).place
-        # the same run of many logs is one example, weighed by their number
-        spoken = place >= 0
-        runs, which = np.unique(place[spoken], return_inverse=True)
-        rows, columns = texts.said_in(runs, length)
-        said = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(runs), size))
-        yes = np.bincount(which, is_case[spoken], minlength=len(runs))
-        no = np.bincount(which, ~is_case[spoken], minlength=len(runs))
+        place = texts.find_runs(weights, length).place
+        has_words = place >= 0
+        # Many logs share their best run. It is one example, weighted by the number of logs: the
+        # same solution from a far smaller matrix.
+        runs, run_of_log = np.unique(place[has_words], return_inverse=True)
+        rows, columns = texts.ngrams_of_runs(runs, length)
+        features = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(runs), size))
+        yes = np.bincount(run_of_log, is_case[has_words], minlength=len(runs))
+        no = np.bincount(run_of_log, ~is_case[has_words], minlength=len(runs))
         model = LogisticRegression(C=PENALTY, max_iter=60, tol=1e-3)
         model.fit(
-            vstack([said[yes > 0], said[no > 0]]),
+            vstack([features[yes > 0], features[no > 0]]),
             np.repeat([True, False], [(yes > 0).sum(), (no > 0).sum()]),
             sample_weight=np.r_[yes[yes > 0], no[no > 0]],
         )
-        weights = _whole(model.coef_[0])
+        weights = _to_whole_numbers(model.coef_[0])
     return weights
 
 
-def _whole(weights: Floats) -> Ints:
+def _to_whole_numbers(weights: Floats) -> Ints:
     return np.rint(weights * SCALE).astype(np.int64)

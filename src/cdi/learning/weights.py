@@ -1,12 +1,12 @@
-"""What is learnt from an agency's own data: immutable, versioned, kept beside the landing.
+"""Versions of what is learnt from an agency's own data, kept beside the landing.
 
-``weights/<agency>/<kind>/<version>/``  ``weights.json`` and the kind's own files; a version appears
-by one rename and is never changed. The version is a hash of the files, so that learning the same
-again makes nothing new. A build takes the newest version of each kind and names it.
+``weights/<agency>/<kind>/<version>/`` holds ``weights.json`` and the kind's own files. A version
+appears by one rename and is never changed. It is named after a hash of its files, so that learning
+the same again makes no new version. A build uses the newest version of each kind, and its results
+name that version.
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi import paths
+from cdi.files import read_json, write_json
 
 KINDS = ("links", "text")
 
@@ -26,7 +27,7 @@ class Weights:
     Attributes:
         folder: Holds ``weights.json`` and the kind's files.
         described: Content of ``weights.json``: kind, version, seq (its place in the order of
-            learning), as_of, learnt_from (fingerprint of what it was learnt from), counts.
+            learning), as_of, learnt_from (fingerprint of the data it was learnt from), counts.
     """
 
     folder: Path
@@ -34,31 +35,35 @@ class Weights:
 
     @property
     def version(self) -> str:
-        """The version's name."""
+        """Name of the version."""
         return str(self.described["version"])
 
     @property
     def as_of(self) -> datetime:
-        """The state of knowledge that it was learnt from."""
+        """The date of the data that it was learnt from."""
         return datetime.fromisoformat(self.described["as_of"])
 
 
 def find_newest_weights(agency: str, kind: str, as_of: datetime | None = None) -> Weights | None:
-    """The version learnt last, or None.
+    """Find the version that was learnt last; None if there is none.
 
     Args:
         agency: Name of the agency.
         kind: One of `KINDS`.
-        as_of: What was learnt from a later state of knowledge is left out.
+        as_of: Leave out versions that were learnt from data of a later date.
     """
-    known = [w for w in _all(agency, kind) if as_of is None or w.as_of <= as_of]
-    return max(known, key=lambda w: int(w.described["seq"]), default=None)
+    versions = [
+        version
+        for version in _read_versions(agency, kind)
+        if as_of is None or version.as_of <= as_of
+    ]
+    return max(versions, key=_place_in_order, default=None)
 
 
 def read_weights(agency: str, kind: str, version: str) -> Weights:
-    """A version by its name."""
+    """Read a version by its name."""
     folder = paths.weights(agency) / kind / version
-    return Weights(folder, json.loads((folder / "weights.json").read_text(encoding="utf-8")))
+    return Weights(folder, read_json(folder / "weights.json"))
 
 
 def save_weights(
@@ -68,50 +73,58 @@ def save_weights(
     learnt_from: str,
     write: Callable[[Path], Mapping[str, int]],
 ) -> Weights:
-    """Keep what was learnt as a version; nothing new if the newest version says the same.
+    """Keep what was learnt as a version, unless the newest version has the same content.
 
     Args:
         agency: Name of the agency.
         kind: One of `KINDS`.
-        as_of: The state of knowledge that it was learnt from.
-        learnt_from: Fingerprint of what it was learnt from.
-        write: Writes the kind's files, the same bytes for the same knowledge, into the folder that
-            it is given, and returns the counts that describe them.
+        as_of: The date of the data that it was learnt from.
+        learnt_from: Fingerprint of the data.
+        write: Writes the kind's files into the folder that it is given, the same bytes for the same
+            knowledge, and returns the counts that describe them.
+
+    Returns:
+        The new version, or the newest one if it has the same content.
     """
     home = paths.weights(agency) / kind
     folder = home / ".next"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     counts = dict(write(folder))
-    version = _sha256(folder)[:12]
-    known = find_newest_weights(agency, kind)
-    if known is not None and known.version == version:
+    version = _sha256_of_folder(folder)[:12]
+    newest = find_newest_weights(agency, kind)
+    if newest is not None and newest.version == version:
         shutil.rmtree(folder)
-        return known
+        return newest
     described = {
         "kind": kind,
         "version": version,
-        "seq": 1 + max((int(w.described["seq"]) for w in _all(agency, kind)), default=0),
+        "seq": 1 + max(map(_place_in_order, _read_versions(agency, kind)), default=0),
         "as_of": as_of.isoformat(),
         "learnt_from": learnt_from,
         "counts": counts,
     }
-    text = json.dumps(described, indent=2, sort_keys=True)
-    (folder / "weights.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "weights.json", described, sort_keys=True)
     target = home / version
-    if target.exists():  # learnt before, and something else since: it is the newest again
+    # This version existed and was superseded: make it anew, so that it is the newest.
+    if target.exists():
         shutil.rmtree(target)
     folder.rename(target)
     return Weights(target, described)
 
 
-def _all(agency: str, kind: str) -> list[Weights]:
+def _place_in_order(weights: Weights) -> int:
+    return int(weights.described["seq"])
+
+
+def _read_versions(agency: str, kind: str) -> list[Weights]:
     files = (paths.weights(agency) / kind).glob("[!.]*/weights.json")
-    return [Weights(file.parent, json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    return [Weights(file.parent, read_json(file)) for file in files]
 
 
-def _sha256(folder: Path) -> str:
+def _sha256_of_folder(folder: Path) -> str:
+    """Hash the names and the bytes of all files of a folder."""
     digest = hashlib.sha256()
-    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Words: which run of a text is the strongest, and what tells one kind of log from another."""
+"""N-grams: which run of a text is the strongest, and which words tell kinds of logs apart."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def weigh(texts: Texts, **weights: int) -> np.ndarray:
 
 def test_a_text_scores_by_its_best_run_not_by_all_its_words() -> None:
     texts = Texts(["he took it now they took all / took", "", "then nothing"], ["took", "took it"])
-    runs = texts.runs(weigh(texts, took=SCALE, took_it=SCALE // 2), 3)
+    runs = texts.find_runs(weigh(texts, took=SCALE, took_it=SCALE // 2), 3)
     # "he took it" 1.5; apart from it "they took all" 1; a text without words has no score
     assert runs.best[0] == 1.5
     assert runs.second[0] == 1.0
@@ -30,7 +30,7 @@ def test_what_is_told_beside_the_best_run_is_told_in_the_same_entry() -> None:
         ["they took all / he took it now they took", "they took all / he took it"],
         ["took", "took it"],
     )
-    runs = texts.runs(weigh(texts, took=SCALE, took_it=SCALE // 2), 3)
+    runs = texts.find_runs(weigh(texts, took=SCALE, took_it=SCALE // 2), 3)
     assert runs.second.tolist() == [1.0, 1.0]
     assert runs.beside[0] == 1.0
     assert np.isnan(runs.beside[1])  # its second run stands in another entry
@@ -40,19 +40,19 @@ def test_what_is_told_beside_the_best_run_is_told_in_the_same_entry() -> None:
 
 def test_a_run_does_not_go_from_one_entry_into_the_next() -> None:
     texts = Texts(["he took / it now"], ["took", "it", "took it"])
-    assert texts.runs(weigh(texts, took=SCALE, it=SCALE, took_it=SCALE), 4).best[0] == 1.0
+    assert texts.find_runs(weigh(texts, took=SCALE, it=SCALE, took_it=SCALE), 4).best[0] == 1.0
 
 
 def test_the_first_entry_is_read_by_itself_too() -> None:
     texts = Texts(["nothing said / he took it"], ["took"])
-    runs = texts.runs(weigh(texts, took=SCALE), 4)
+    runs = texts.find_runs(weigh(texts, took=SCALE), 4)
     assert (runs.opening[0], runs.best[0]) == (0.0, 1.0)
 
 
 def test_words_and_entries_are_counted() -> None:
     texts = Texts(["he took it / gone", ""])
-    assert texts.words().tolist() == [4, 0]
-    assert texts.entries().tolist() == [2, 0]
+    assert texts.count_words().tolist() == [4, 0]
+    assert texts.count_entries().tolist() == [2, 0]
 
 
 def test_only_what_enough_logs_say_is_known() -> None:
@@ -82,7 +82,7 @@ def test_what_tells_one_kind_of_log_is_found_among_what_all_logs_say(
     texts, is_case = told
     known = Texts(texts)
     weights = learn_ngram_weights(known, is_case, 4)
-    best = known.runs(weights, 4).best
+    best = known.find_runs(weights, 4).best
     says_theft = np.array(["bike" in text for text in texts])
     assert (says_theft & ~is_case).sum() > 0  # the hidden ones are read alike
     assert best[says_theft].min() > best[~says_theft].max()
@@ -92,9 +92,9 @@ def test_a_text_scores_the_same_in_whatever_company(told: tuple[list[str], np.nd
     texts, is_case = told
     known = Texts(texts)
     weights = learn_ngram_weights(known, is_case, 4)
-    together = known.runs(weights, 4)
+    together = known.find_runs(weights, 4)
     for place in range(0, len(texts), 97):
-        alone = Texts([texts[place]], known.vocabulary).runs(weights, 4)
+        alone = Texts([texts[place]], known.vocabulary).find_runs(weights, 4)
         assert alone.best[0] == together.best[place]
         np.testing.assert_equal(alone.second[0], together.second[place])
 

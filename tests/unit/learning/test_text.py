@@ -137,7 +137,8 @@ def test_a_small_group_is_not_likelier_for_words_that_it_was_never_heard_to_say(
     texts = Texts(said, ["took", "lamp"])
     opened: list[str | None] = ["theft"] * 200 + ["robbery"] * 10
     text._learn_groups(texts, np.ones(2, np.int64), opened, tmp_path)
-    found = text._groups(Texts(["took the lamp"], ["took", "lamp"]), np.zeros(1, int), tmp_path)
+    lamp = Texts(["took the lamp"], ["took", "lamp"])
+    found = text._likeliest_groups(lamp, np.zeros(1, int), tmp_path)
     assert found.tolist() == ["theft"]
 
 
@@ -153,7 +154,7 @@ def test_trees_say_the_same_of_noise_to_the_last_bit() -> None:
     rng = np.random.default_rng(3)
     logs = rng.standard_normal((2_000, 10))
     is_case = logs[:, 0] + rng.standard_normal(len(logs)) > 0
-    learnt_twice = [text._forests(logs, is_case, depth=2) for _ in range(2)]
+    learnt_twice = [text._grow_forests(logs, is_case, depth=2) for _ in range(2)]
     assert len({model(logs).tobytes() for model in learnt_twice for _ in range(5)}) == 1
 
 

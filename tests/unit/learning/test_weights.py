@@ -32,11 +32,15 @@ def test_a_version_is_named_by_its_content_and_says_what_it_is(state: Path) -> N
     saved = save_weights("testville", "links", JANUARY, "f00", writes("1,2"))
     assert saved.folder == paths.weights("testville") / "links" / saved.version
     assert (saved.folder / "numbers.csv").read_text() == "1,2"
-    told = json.loads((saved.folder / "weights.json").read_text())
-    assert told == {
-        "kind": "links", "version": saved.version, "seq": 1, "as_of": JANUARY.isoformat(),
-        "learnt_from": "f00", "counts": {"numbers": 3},
-    }  # fmt: skip
+    described = json.loads((saved.folder / "weights.json").read_text())
+    assert described == {
+        "kind": "links",
+        "version": saved.version,
+        "seq": 1,
+        "as_of": JANUARY.isoformat(),
+        "learnt_from": "f00",
+        "counts": {"numbers": 3},
+    }
     assert read_weights("testville", "links", saved.version) == saved
 
 
