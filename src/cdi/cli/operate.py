@@ -45,7 +45,7 @@ def release(
     E.g. .venv/bin/cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "as agreed"
     """
     from cdi.people.decisions import waive_check
-    from cdi.quality.releases import find_stopped
+    from cdi.quality.waivers import find_stopped
 
     loaded = load_agency(agency)
     if rule is None:
