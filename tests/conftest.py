@@ -1,4 +1,4 @@
-"""Fixtures: a state folder of one's own, a small agency to break, the real New Orleans data."""
+"""Fixtures: an empty state folder, a small agency that tests may break, New Orleans' real data."""
 
 import csv
 import gzip
@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from cdi import paths
-from cdi.agency import code_maps
+from cdi.agency.code_maps import CODE_MAPS
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
@@ -29,19 +29,32 @@ from cdi.steps.run import run_directly
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLE = REPO / "tests" / "agencies" / "sample"  # two made-up weeks, delivered as daily changes
+TESTVILLE = REPO / "tests" / "data" / "testville"  # five made-up calls and one crime record
 NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let dbt parse the project once for all builds of the session, not once a state folder."""
+    """Let dbt parse the project once a session; else it would do so for each new state folder."""
     target = tmp_path_factory.mktemp("parsed")
     folders = ["--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT)]
     subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "--quiet", "--log-path", str(target), "parse",
-         *folders, "--target-path", str(target)],
-        env={**os.environ, "CDI_BUILD_FILE": "recording.duckdb"}, cwd=target, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "dbt.cli.main",
+            "--quiet",
+            "--log-path",
+            str(target),
+            "parse",
+            *folders,
+            "--target-path",
+            str(target),
+        ],
+        env={**os.environ, "CDI_BUILD_FILE": "recording.duckdb"},
+        cwd=target,
+        check=True,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_PARTIAL_PARSE_FILE_PATH", str(target / "partial_parse.msgpack"))
         yield
@@ -49,7 +62,7 @@ def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty state folder, and no data override from the caller's environment."""
+    """An empty state folder; CDI_DATA of the caller's environment is not seen."""
     home = tmp_path / "state"
     monkeypatch.setenv("CDI_HOME", str(home))
     monkeypatch.delenv("CDI_DATA", raising=False)
@@ -57,7 +70,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def load_sample() -> Agency:
-    """The agency `sample`, which is in no registry but the tests'."""
+    """The agency `sample`, which only the tests have."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_AGENCIES", str(SAMPLE.parent))
         return load_agency("sample")
@@ -80,7 +93,7 @@ def nopd_data() -> Path:
 
 @pytest.fixture(scope="session")
 def nopd_home(nopd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """State folder after one run of `nopd` on the real data, without Airflow; do not change it."""
+    """State folder after a run of `nopd` on the real data, without Airflow; never change it."""
     home = tmp_path_factory.mktemp("nopd")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(home))
@@ -100,23 +113,14 @@ def nopd(nopd_home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-CALLS = [
-    # number, received, closed, opened as, closed as, closure, district, caller, phone, text
-    ["T-0001", "2026-01-05 10:00", "2026-01-05 11:00", "ASSAULT", "ASSAULT", "CRIME", "N",
-     "Ada Example", "01632 960001", "Ada Example says she was hit, mail ada@example.org"],
-    ["T-0002", "2026-01-05 12:00", "2026-01-05 12:30", "ASSAULT", "ASSAULT", "NONE", "N",
-     "Bo Sample", "01632 960002", "was pushed"],
-    ["T-0003", "2026-01-05 13:00", "2026-01-05 13:30", "NOISE", "NOISE", "NONE", "S",
-     "", "", "loud music"],
-    ["T-0004", "2026-01-05 14:00", "2026-01-05 14:10", "THEFT", "THEFT", "DUP", "S",
-     "", "", "same as before"],
-    ["T-0005", "2026-01-06 20:00", "2026-01-06 21:00", "THEFT", "THEFT", "NONE", "S",
-     "", "", "bike gone"],
-]  # fmt: skip
-CALL_HEADER = ["number", "received", "closed", "opened_as", "closed_as", "closure", "district",
-               "caller", "phone", "text"]  # fmt: skip
-RECORDS = [["R1", "T-0001", "2026-01-05 11:30", "A1", "OPEN", "N"]]
-RECORD_HEADER = ["record", "call", "recorded", "offence", "status", "district"]
+def read_table(name: str) -> list[list[str]]:
+    """The header and the rows of a source file of `testville`."""
+    with (TESTVILLE / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+CALL_HEADER, *CALLS = read_table("calls")
+RECORD_HEADER, *RECORDS = read_table("records")
 
 
 def csv_bytes(header: list[str], rows: list[list[str]], delimiter: str = ",") -> bytes:
@@ -128,7 +132,7 @@ def csv_bytes(header: list[str], rows: list[list[str]], delimiter: str = ",") ->
 
 
 class SmallAgency:
-    """An agency `testville` in a temporary folder; change its files and settings, then run it."""
+    """An agency `testville` in a temporary folder, whose files and settings a test may change."""
 
     def __init__(self, folder: Path) -> None:
         """Write the folder with five calls and one crime record."""
@@ -185,13 +189,13 @@ class SmallAgency:
         self.write_settings()
         self.write_text(
             "call_types.csv",
-            f"{','.join(code_maps.CODE_MAPS['call_types'])}\n"
+            f"{','.join(CODE_MAPS['call_types'])}\n"
             "ASSAULT,Assault,violence_against_the_person,false,false,,,\n"
             "NOISE,Noise,,false,false,asb_nuisance,,\nTHEFT,Theft,theft,false,false,,,\n",
         )
         self.write_text(
             "offences.csv",
-            f"{','.join(code_maps.CODE_MAPS['offences'])}\n"
+            f"{','.join(CODE_MAPS['offences'])}\n"
             "A1,Assault,violence_against_the_person,false,false,,\nNC,No crime,,false,false,,\n",
         )
         self.write_text(
@@ -230,17 +234,17 @@ class SmallAgency:
         return Interval.of_days(self.agency, coverage.start, coverage.end)
 
     def run(self) -> bool:
-        """All steps, without Airflow; whether a version was published."""
+        """Run all steps without Airflow; returns whether a version was published."""
         return run_directly("testville", self.interval)
 
     def extract_and_check(self, dataset: str = "calls") -> None:
-        """Border 1 alone."""
+        """Extract a dataset and check it at border 1, without a build."""
         extracted = extract("testville", dataset, self.interval)
         assert extracted.result is not None
         check_landing("testville", dataset, extracted.result)
 
     def staged(self, query: str) -> list[tuple[Any, ...]]:
-        """Query staging, whose views read the landing and are not published."""
+        """Query staging, whose views are not published."""
         return staged(self.agency, query)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -259,7 +263,7 @@ def alone(folder: Path) -> Iterator[SmallAgency]:
     """The agency `testville`, alone in its registry, for a fixture that many tests share.
 
     Args:
-        folder: An empty one, for state and registry.
+        folder: An empty folder, for the state and the registry.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(folder / "state"))
@@ -277,7 +281,7 @@ def small(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Small
 
 @pytest.fixture(scope="session")
 def ran_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """State folder of `testville` after one run; `ran` hands out copies."""
+    """State folder of `testville` after a run; the fixture `ran` hands out copies of it."""
     folder = tmp_path_factory.mktemp("ran")
     with alone(folder) as once:
         assert once.run()
@@ -286,13 +290,13 @@ def ran_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ran(ran_once: Path, small: SmallAgency, state: Path) -> SmallAgency:
-    """The agency `testville` after one run, as many tests begin: a run takes half a minute."""
+    """The agency `testville` after a run; its state is copied, as a run takes half a minute."""
     shutil.copytree(ran_once, state, symlinks=True)
     return small
 
 
 def staged(agency: Agency, query: str) -> list[tuple[Any, ...]]:
-    """Query models of staging, which are made for it and removed."""
+    """Query models of staging; they are made for the query and removed after it."""
     models = sorted(set(re.findall(r"staging\.(\w+)", query)))
     with (
         build_part(plan_version(agency), *models) as file,
@@ -302,7 +306,7 @@ def staged(agency: Agency, query: str) -> list[tuple[Any, ...]]:
 
 
 def table_contents(file: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All tables of a file with their rows in a total order, `run_results` apart."""
+    """All tables of a file except `run_results`, with their rows in a total order."""
     with duckdb.connect(str(file), read_only=True) as con:
         names = con.execute(
             "select schema_name || '.' || table_name from duckdb_tables() "

@@ -106,7 +106,7 @@ def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> Non
     ]
     if missing:
         # Where the header line was forgotten, the supposed columns are a caller's name and what was
-        # said. So they are shown only if most of the wanted columns are among them.
+        # said. So they are shown only if at least half of the wanted columns are among them.
         if 2 * len(missing) <= len(wanted):
             what_it_has = f"it has {', '.join(columns)}"
         elif source.format == "csv":

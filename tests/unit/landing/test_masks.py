@@ -16,7 +16,7 @@ from cdi import paths
 from cdi.errors import CdiError
 from cdi.keys import decrypt_text, derive_key, encrypt_texts, read_agency_key, set_hash_key
 from cdi.landing.masks import age_band_expression, hash_expression, mask_shape, mask_text_expression
-from cdi.sql import connect
+from cdi.sql import connect, scalar
 
 
 @pytest.fixture
@@ -26,11 +26,8 @@ def con(state: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def hashed(con: duckdb.DuckDBPyConnection, kind: str, text: str | None) -> str | None:
-    row = con.execute(f"select {hash_expression(kind, '$text::varchar')}", {"text": text})
-    found = row.fetchone()
-    assert found is not None
-    return found[0]
+def hash_value(con: duckdb.DuckDBPyConnection, kind: str, text: str | None) -> str | None:
+    return scalar(con, f"select {hash_expression(kind, '$text::varchar')}", {"text": text})
 
 
 @pytest.mark.parametrize(
@@ -49,16 +46,16 @@ def test_a_hash_is_hmac_sha256_of_the_normalised_value(
 ) -> None:
     key = derive_key("here", "hash")
     expected = hmac.new(key, normalised.encode(), hashlib.sha256).hexdigest()
-    assert hashed(con, kind, text) == expected
+    assert hash_value(con, kind, text) == expected
 
 
 def test_typing_differences_have_one_hash_and_agencies_have_their_own(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
-    assert hashed(con, "name", "Anne-Marie") == hashed(con, "name", "ANNE MARIE")
-    here = hashed(con, "name", "Anne")
+    assert hash_value(con, "name", "Anne-Marie") == hash_value(con, "name", "ANNE MARIE")
+    here = hash_value(con, "name", "Anne")
     set_hash_key(con, "elsewhere")
-    assert hashed(con, "name", "Anne") != here
+    assert hash_value(con, "name", "Anne") != here
 
 
 @pytest.mark.parametrize(
@@ -75,8 +72,8 @@ def test_typing_differences_have_one_hash_and_agencies_have_their_own(
 def test_two_ways_to_type_an_address_have_one_hash(
     con: duckdb.DuckDBPyConnection, kind: str, one: str, other: str
 ) -> None:
-    assert hashed(con, kind, one) is not None
-    assert hashed(con, kind, one) == hashed(con, kind, other)
+    assert hash_value(con, kind, one) is not None
+    assert hash_value(con, kind, one) == hash_value(con, kind, other)
 
 
 @pytest.mark.parametrize(
@@ -91,41 +88,51 @@ def test_two_ways_to_type_an_address_have_one_hash(
 def test_two_addresses_have_two_hashes(
     con: duckdb.DuckDBPyConnection, kind: str, one: str, other: str
 ) -> None:
-    assert hashed(con, kind, one) != hashed(con, kind, other)
+    assert hash_value(con, kind, one) != hash_value(con, kind, other)
 
 
 def test_an_address_without_a_postcode_has_no_hash_of_one(con: duckdb.DuckDBPyConnection) -> None:
-    assert hashed(con, "postcode", "7 Mill Lane, Ashby") is None
+    assert hash_value(con, "postcode", "7 Mill Lane, Ashby") is None
 
 
 def test_nothing_has_no_hash(con: duckdb.DuckDBPyConnection) -> None:
     """NULL and blank must not hash to one value: they would join each other."""
-    assert hashed(con, "name", None) is None
-    assert hashed(con, "name", " - ") is None
+    assert hash_value(con, "name", None) is None
+    assert hash_value(con, "name", " - ") is None
 
 
 @pytest.mark.parametrize(
     ("age", "band"),
-    [(0, "0-9"), (9, "0-9"), (10, "10-17"), (17, "10-17"), (18, "18-29"), (44, "30-44"),
-     (64, "45-64"), (65, "65+"), (120, "65+"), (121, None), (-1, None), (None, None)],
-)  # fmt: skip
+    [
+        (0, "0-9"),
+        (9, "0-9"),
+        (10, "10-17"),
+        (17, "10-17"),
+        (18, "18-29"),
+        (44, "30-44"),
+        (64, "45-64"),
+        (65, "65+"),
+        (120, "65+"),
+        (121, None),
+        (-1, None),
+        (None, None),
+    ],
+)
 def test_age_bands(con: duckdb.DuckDBPyConnection, age: int | None, band: str | None) -> None:
-    found = con.execute(f"select {age_band_expression('$age::integer')}", {"age": age}).fetchone()
-    assert found == (band,)
+    assert scalar(con, f"select {age_band_expression('$age::integer')}", {"age": age}) == band
 
 
 def test_log_text_loses_own_names_mail_and_numbers(con: duckdb.DuckDBPyConnection) -> None:
     masked = mask_text_expression("$text::varchar", ["$name::varchar", "$phone::varchar"])
-    found = con.execute(
+    text = scalar(
+        con,
         f"select {masked}",
         {
             "text": "Jane DOE (jane@example.org, 01632 960001) says Mr Doe hit her at 10:30",
             "name": "Jane Doe",
             "phone": "01632 960001",
         },
-    ).fetchone()
-    assert found is not None
-    text = found[0]
+    )
     for secret in ("Jane", "DOE", "Doe", "example.org", "960001"):
         assert secret not in text
     assert "hit her at 10:30" in text
@@ -146,8 +153,7 @@ def test_names_are_masked_whatever_their_letters(
     con: duckdb.DuckDBPyConnection, name: str | None, text: str, masked: str
 ) -> None:
     expression = mask_text_expression("$text::varchar", ["$name::varchar"])
-    found = con.execute(f"select {expression}", {"text": text, "name": name}).fetchone()
-    assert found == (masked,)
+    assert scalar(con, f"select {expression}", {"text": text, "name": name}) == masked
 
 
 @pytest.mark.parametrize(
@@ -162,12 +168,11 @@ def test_names_are_masked_whatever_their_letters(
         ("two men, one six foot, three windows", "two men, one six foot, three windows"),
         ("seen on mill lane at 10:30 by 2 people", "seen on mill lane at 10:30 by 2 people"),
     ],
-)  # fmt: skip
+)
 def test_what_is_said_on_the_phone_is_masked(
     con: duckdb.DuckDBPyConnection, text: str, masked: str
 ) -> None:
-    found = con.execute(f"select {mask_text_expression('$t::varchar', [])}", {"t": text})
-    assert found.fetchone() == (masked,)
+    assert scalar(con, f"select {mask_text_expression('$t::varchar', [])}", {"t": text}) == masked
 
 
 def test_a_row_own_address_is_masked_in_its_text(con: duckdb.DuckDBPyConnection) -> None:
@@ -175,8 +180,7 @@ def test_a_row_own_address_is_masked_in_its_text(con: duckdb.DuckDBPyConnection)
     masked = mask_text_expression("$t::varchar", [], ["$a::varchar"])
     for place, left in (("41 Old Ropewalk, Ashby", "at [address] again"), (None, None)):
         text = "at 41 OLD ROPEWALK again"
-        found = con.execute(f"select {masked}", {"t": text, "a": place}).fetchone()
-        assert found == (left or text,)
+        assert scalar(con, f"select {masked}", {"t": text, "a": place}) == (left or text)
 
 
 def test_the_shape_of_an_unreadable_row_tells_nothing_else() -> None:

@@ -1,4 +1,4 @@
-"""Tombstones: every way to type a reference is one, and the file tells none."""
+"""Tombstones: every way to type a reference is recognised, and the file reveals none of them."""
 
 import hashlib
 import hmac
@@ -19,14 +19,14 @@ from cdi.landing.tombstones import (
     texts_with_erased,
     things_of_reference,
 )
-from cdi.sql import Params, connect
+from cdi.sql import Params, connect, scalar
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def bury(agency: Agency, reference: str) -> None:
-    names = hash_references("sample", things_of_reference(agency, reference))
-    add_tombstone("sample", names, "request 12", AT)
+def bury_reference(agency: Agency, reference: str) -> None:
+    hashes = hash_references("sample", things_of_reference(agency, reference))
+    add_tombstone("sample", hashes, "request 12", AT)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def bury(agency: Agency, reference: str) -> None:
 def test_a_reference_is_read_by_the_key_rules(
     sample: Agency, typed: str, thing: str, canonical: str
 ) -> None:
-    found = things_of_reference(sample, typed)
-    assert list(found) == [thing]
-    assert canonical in found[thing]
+    things = things_of_reference(sample, typed)
+    assert list(things) == [thing]
+    assert canonical in things[thing]
 
 
 def test_what_no_rule_reads_may_be_either(sample: Agency) -> None:
@@ -51,15 +51,15 @@ def test_what_no_rule_reads_may_be_either(sample: Agency) -> None:
 
 
 def test_a_tombstone_is_a_keyed_hash_and_is_written_once(sample: Agency) -> None:
-    bury(sample, "log 7 of 20/03/2017")
-    bury(sample, "log 7 of 20/03/2017")
+    bury_reference(sample, "log 7 of 20/03/2017")
+    bury_reference(sample, "log 7 of 20/03/2017")
     (line,) = read_tombstones("sample")
     key = derive_key("sample", "erase")
     expected = hmac.new(key, b"call:NMP-20170320-0007", hashlib.sha256).hexdigest()
     assert expected in line["hashes"]
     text = paths.tombstones("sample").read_text()
-    for told in ("0007", "20170320", "20/03/2017"):
-        assert told not in text
+    for part in ("0007", "20170320", "20/03/2017"):
+        assert part not in text
 
 
 @pytest.mark.parametrize(
@@ -75,18 +75,18 @@ def test_a_tombstone_is_a_keyed_hash_and_is_written_once(sample: Agency) -> None
 def test_a_text_loses_the_name_and_nothing_else(
     sample: Agency, text: str | None, left: str | None
 ) -> None:
-    bury(sample, "NMP-20170320-0007")
+    bury_reference(sample, "NMP-20170320-0007")
     bound = Params()
     sql = forget_name_expressions(sample, "calls", ["log_text_masked"], bound)["log_text_masked"]
     with connect() as con:
         open_tombstones(con, "sample")
         query = f"select {sql} from (select $text::varchar as log_text_masked)"
-        found = con.execute(query, bound.used_in(query) | {"text": text}).fetchone()
-    assert found == (left,)
+        scrubbed = scalar(con, query, bound.used_in(query) | {"text": text})
+    assert scrubbed == left
 
 
 def test_another_agencys_tombstone_is_none_here(sample: Agency, state: Path) -> None:
-    bury(sample, "NMP-20170320-0007")
+    bury_reference(sample, "NMP-20170320-0007")
     with connect() as con:
         open_tombstones(con, "sample")
         assert texts_with_erased(con, sample, ["see NMP-20170320-0007"]) == [True]

@@ -1,4 +1,4 @@
-"""Finding files: intervals over clock changes, daily paths, URLs, formats."""
+"""Finding and reading files: intervals over clock changes, daily paths, URLs, formats, damage."""
 
 import json
 import re
@@ -42,11 +42,11 @@ def test_a_daily_path_takes_the_days_of_the_interval_and_names_absent_ones(
     for day in (4, 5, 7):
         (small.data / f"calls-202601{day:02d}.csv").write_bytes(csv_bytes(CALL_HEADER, CALLS))
     interval = Interval.of_days(small.agency, date(2026, 1, 5), date(2026, 1, 7))
-    found, absent = fetch_files(small.agency, "calls", interval, tmp_path)
-    assert [file.name for file in found] == ["calls-20260105.csv"]
+    fetched, absent = fetch_files(small.agency, "calls", interval, tmp_path)
+    assert [file.name for file in fetched] == ["calls-20260105.csv"]
     assert absent == ["calls-20260106.csv"]
-    # what a daily file says holds to the end of its day
-    assert found[0].as_of == datetime(2026, 1, 6, tzinfo=UTC)
+    # a daily file tells the state at the end of its day
+    assert fetched[0].as_of == datetime(2026, 1, 6, tzinfo=UTC)
 
 
 def test_a_url_is_read_through_fsspec_with_the_connections_options(
@@ -55,9 +55,9 @@ def test_a_url_is_read_through_fsspec_with_the_connections_options(
     memory = fsspec.filesystem("memory")
     memory.pipe("/exports/calls.csv", csv_bytes(CALL_HEADER, CALLS))
     monkeypatch.setenv("CDI_DATA", "memory://exports")
-    found, _ = fetch_files(small.agency, "calls", small.interval, tmp_path, {"asynchronous": 0})
-    assert [file.name for file in found] == ["calls.csv"]
-    assert found[0].path.read_bytes() == csv_bytes(CALL_HEADER, CALLS)
+    fetched, _ = fetch_files(small.agency, "calls", small.interval, tmp_path, {"asynchronous": 0})
+    assert [file.name for file in fetched] == ["calls.csv"]
+    assert fetched[0].path.read_bytes() == csv_bytes(CALL_HEADER, CALLS)
 
 
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "json", "json.gz", "jsonl"])
@@ -122,8 +122,9 @@ def test_a_file_that_is_no_whole_json_array_is_told_without_its_rows(
 
 def test_rows_of_another_dataset_are_left_out_of_all_counts(small: SmallAgency) -> None:
     """The column that tells is mapped to nothing, and known all the same."""
-    rows = [[*row, kind] for row, kind in zip(CALLS, ["log", " log ", "visit", "", "logs"],
-                                              strict=True)]  # fmt: skip
+    rows = [
+        [*row, kind] for row, kind in zip(CALLS, ["log", " log ", "visit", "", "logs"], strict=True)
+    ]
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "Kind Of Row"], rows))
     small.settings["sources"]["calls"]["rows"] = {"from": "kind_of_row", "matches": "log|LOG"}
     small.write_settings()
@@ -132,8 +133,10 @@ def test_rows_of_another_dataset_are_left_out_of_all_counts(small: SmallAgency) 
     (file,) = batch.manifest["files"]
     assert file["unexpected_columns"] == []
     assert {key: file[key] for key in ("read", "accepted", "left_out")} == {
-        "read": 2, "accepted": 2, "left_out": 3
-    }  # fmt: skip
+        "read": 2,
+        "accepted": 2,
+        "left_out": 3,
+    }
     landed = duckdb.execute(f"select call_key, row_id from '{batch.rows}' order by 1").fetchall()
     assert landed == [("T-0001", "calls.csv:000000001"), ("T-0002", "calls.csv:000000002")]
 
@@ -149,15 +152,23 @@ def test_the_column_that_chooses_rows_must_be_there(small: SmallAgency, tmp_path
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        (lambda s: s["key_rules"]["call"].append({"pattern": "(", "canonical": "x"}),
-         "key_rules.call.1.pattern"),
-        (lambda s: s["sources"]["calls"].update(rows={"from": "number", "matches": "("}),
-         "sources.calls.rows.matches"),
-        (lambda s: s["sources"]["calls"]["columns"].update(beat={"from": "text", "extract": "("}),
-         "sources.calls.columns.beat.extract"),
+        (
+            lambda s: s["key_rules"]["call"].append({"pattern": "(", "canonical": "x"}),
+            "key_rules.call.1.pattern",
+        ),
+        (
+            lambda s: s["sources"]["calls"].update(rows={"from": "number", "matches": "("}),
+            "sources.calls.rows.matches",
+        ),
+        (
+            lambda s: s["sources"]["calls"]["columns"].update(
+                beat={"from": "text", "extract": "("}
+            ),
+            "sources.calls.columns.beat.extract",
+        ),
     ],
-)  # fmt: skip
-def test_a_regular_expression_that_is_none_is_told_by_its_key(
+)
+def test_an_unreadable_regular_expression_is_reported_by_its_key(
     small: SmallAgency, change: Callable[[dict[str, Any]], Any], key: str
 ) -> None:
     change(small.settings)
@@ -184,7 +195,7 @@ def test_a_gzip_file_with_flipped_bytes_is_a_named_error(
 
 
 @pytest.mark.parametrize(
-    ("kind", "content", "told"),
+    ("kind", "content", "problem"),
     [
         ("csv", csv_bytes(CALL_HEADER, CALLS).replace(b"\n", b"\r"), "is not a line of CSV"),
         ("json", b'[{"number": "T-0001", "": "Ada"}]', "has a key that is blank"),
@@ -193,7 +204,7 @@ def test_a_gzip_file_with_flipped_bytes_is_a_named_error(
     ],
 )
 def test_a_file_that_duckdb_cannot_be_asked_for_is_a_named_error(
-    small: SmallAgency, tmp_path: Path, kind: str, content: bytes, told: str
+    small: SmallAgency, tmp_path: Path, kind: str, content: bytes, problem: str
 ) -> None:
     small.settings["sources"]["calls"]["format"] = kind
     small.settings["sources"]["calls"]["columns"] = {
@@ -203,7 +214,7 @@ def test_a_file_that_duckdb_cannot_be_asked_for_is_a_named_error(
     small.write_settings()
     small.write(f"calls.{kind}", content)
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
-    with pytest.raises(SourceError, match=f"SRC-FORMAT.* calls.{kind} {told}") as caught:
+    with pytest.raises(SourceError, match=f"SRC-FORMAT.* calls.{kind} {problem}") as caught:
         read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
     assert "Ada" not in str(caught.value)
 
@@ -219,8 +230,8 @@ def test_a_file_without_its_header_is_told_without_its_first_row(
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match="SRC-COLUMNS") as caught:
         read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
-    told = "its first line, of 10 fields, is not a header"
-    assert (told if kind == "csv" else "its 1 columns have other names") in str(caught.value)
+    no_header = "its first line, of 10 fields, is not a header"
+    assert (no_header if kind == "csv" else "its 1 columns have other names") in str(caught.value)
     assert not re.search("ada|960001|hit", str(caught.value), re.IGNORECASE)
 
 
@@ -266,7 +277,7 @@ def test_a_refused_line_is_told_as_it_stands_in_the_file(
     assert con.execute("select count(*) from raw").fetchone() == (5,)
 
 
-SAID = 'T-{n:04d},2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,"He said "stop" to me{more}"'
+BADLY_QUOTED = 'T-{n:04d},2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,"He said "stop" to me{more}"'
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -275,7 +286,7 @@ def test_a_badly_quoted_text_is_refused_without_the_rows_after_it(
     small: SmallAgency, tmp_path: Path, newline: str, more: str
 ) -> None:
     good = [line.decode() for line in csv_bytes(CALL_HEADER, CALLS).splitlines()]
-    bad = [SAID.format(n=n, more=more) for n in range(100, 103)]
+    bad = [BADLY_QUOTED.format(n=n, more=more) for n in range(100, 103)]
     # the last one swallows the rest
     tail = ['T-0200,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,"oh', *good[2:4] * 200]
     lines = [*good[:3], bad[0], good[3], *bad[1:], *good[4:], *tail]
