@@ -23,8 +23,9 @@ from cdi.landing.rows import leave_out_rows, row_hash_expression
 from cdi.landing.tombstones import has_tombstones, open_tombstones, texts_with_erased
 from cdi.sql import connect, fetch_dicts, ident, naive_utc, scalar
 
-# Stands in a batch's folder while its files are replaced. A change that leaves all counts as they
-# were, such as a name that went, could otherwise not be told from one that is complete.
+# Stands in a batch's folder while its files are replaced. If that is killed, the next attempt must
+# complete it, even if it finds nothing more to take out and no count differs (where rows only lost
+# a name, for instance).
 _UNFINISHED = ".forgetting"
 
 

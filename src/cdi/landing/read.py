@@ -211,8 +211,8 @@ def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, numbe
     ):
         for line, start, length, quote, error_type, message in rejects:
             end = start + length
-            # Then DuckDB did not tell the whole row: an unclosed quotation mark swallows lines,
-            # often all up to the end of the file.
+            # With one of these lengths, DuckDB did not tell the whole row: an unclosed quotation
+            # mark swallows lines, often all up to the end of the file.
             if length in (0, _REJECTED_BYTES) and (row := _ROW.match(content, quote or start)):
                 end = row.end()
             original = content[start:end].strip(b"\r\n").decode("utf-8", "backslashreplace")
