@@ -1,6 +1,7 @@
 """Bad input ends as a named error or a quarantined row; the published version stays readable."""
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from cdi import paths
 from cdi.errors import GateError, SourceError
@@ -263,29 +265,34 @@ def test_a_check_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
 
 def is_killed_before_write(number: int, batch_id: str) -> bool:
     """Check, but be killed before that many writes below the landing; files are half-written."""
-    seen = 0
+    writes = 0
 
     def counted(write: Callable[..., Any]) -> Callable[..., Any]:
-        def killed(*given: Any, **options: Any) -> Any:
-            nonlocal seen
-            if not any(str(paths.home() / "landing") in str(part) for part in given):
-                return write(*given, **options)
-            if seen == number:
+        def killed(*arguments: Any, **options: Any) -> Any:
+            nonlocal writes
+            if not any(str(paths.home() / "landing") in str(part) for part in arguments):
+                return write(*arguments, **options)
+            if writes == number:
                 if write is write_parquet:
-                    given[2].write_bytes(b"PAR1")
+                    arguments[2].write_bytes(b"PAR1")
                 if write is write_manifest:
-                    (given[0] / "manifest.json").write_bytes(b"{")
+                    (arguments[0] / "manifest.json").write_bytes(b"{")
                 raise KeyboardInterrupt
-            seen += 1
-            return write(*given, **options)
+            writes += 1
+            return write(*arguments, **options)
 
         return killed
 
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in (
-            (batches, "write_parquet"), (batches, "write_manifest"), (checks, "write_results_file"),
-            (shutil, "copytree"), (shutil, "rmtree"), (Path, "rename"), (Path, "replace"),
-        ):  # fmt: skip
+            (batches, "write_parquet"),
+            (batches, "write_manifest"),
+            (checks, "write_results_file"),
+            (shutil, "copytree"),
+            (shutil, "rmtree"),
+            (Path, "rename"),
+            (Path, "replace"),
+        ):
             patch.setattr(owner, name, counted(getattr(owner, name)))
         try:
             check_landing("testville", "calls", batch_id)
@@ -339,16 +346,14 @@ def test_unmapped_call_types_refuse_the_batch(good: tuple[SmallAgency, Path]) ->
 
 
 def test_a_line_that_is_no_json_is_quarantined(good: tuple[SmallAgency, Path]) -> None:
-    import json
-
-    import yaml
-
     small, _ = good
     settings = yaml.safe_load((small.folder / "agency.yaml").read_text())
     settings["sources"]["calls"]["format"] = "jsonl"
     small.write_text("agency.yaml", yaml.safe_dump(settings))
-    lines = [json.dumps(dict(zip(CALL_HEADER, [f"T-{n:04d}", *CALLS[2][1:]], strict=True)))
-             for n in range(1, 61)]  # fmt: skip
+    lines = [
+        json.dumps(dict(zip(CALL_HEADER, [f"T-{n:04d}", *CALLS[2][1:]], strict=True)))
+        for n in range(1, 61)
+    ]
     small.write("calls.jsonl", "\n".join([*lines, '{"number": "T-0100", oops', "[]"]).encode())
     small.extract_and_check()
     refused = refused_rows(small)

@@ -23,15 +23,15 @@ def write(small: SmallAgency, name: str, *rows: dict[str, str]) -> None:
     (folder / name).write_bytes(csv_bytes(decisions.HEADER, lines))
 
 
-def row(reference: str, kind: str = "confirmed", **given: str) -> dict[str, str]:
-    """A decision about the call T-0002 that is in order, unless `given` says otherwise."""
+def row(reference: str, kind: str = "confirmed", **changed: str) -> dict[str, str]:
+    """A decision about the call T-0002 that is in order, unless `changed` says otherwise."""
     return {
         "decision_reference": reference,
         "decision_kind": kind,
         "call_reference": "t0002",
         "decided_by": "1207",
         "decided_at": "2026-01-06 09:30:00",
-        **given,
+        **changed,
     }
 
 
@@ -92,9 +92,16 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
         ).fetchall()
     assert accepted == [("D0",), ("D10",)]
     assert refused == [
-        ("DEC-01", 1), ("DEC-02", 1), ("DEC-03", 1), ("DEC-04", 2), ("DEC-05", 1), ("DEC-06", 1),
-        ("DEC-07", 1), ("DEC-09", 2), ("TYPE-REQUIRED", 2),
-    ]  # fmt: skip
+        ("DEC-01", 1),
+        ("DEC-02", 1),
+        ("DEC-03", 1),
+        ("DEC-04", 2),
+        ("DEC-05", 1),
+        ("DEC-06", 1),
+        ("DEC-07", 1),
+        ("DEC-09", 2),
+        ("TYPE-REQUIRED", 2),
+    ]
 
 
 def test_a_decision_that_is_struck_out_is_withdrawn(small: SmallAgency) -> None:
@@ -107,8 +114,10 @@ def test_a_decision_that_is_struck_out_is_withdrawn(small: SmallAgency) -> None:
         "from conservation where dataset = 'decisions'"
     ) == [(5, 2, 1, 2)]
     assert [(name, gone) for name, *_, gone in staged(small)] == [
-        ("D1", False), ("D2", True), ("D3", False),
-    ]  # fmt: skip
+        ("D1", False),
+        ("D2", True),
+        ("D3", False),
+    ]
 
 
 def test_of_two_files_the_later_name_has_the_newest_word(small: SmallAgency) -> None:
@@ -127,11 +136,18 @@ def test_agency_yaml_says_nothing_of_decisions(small: SmallAgency) -> None:
 
 
 def test_the_command_writes_a_row_that_the_next_run_takes_up(ran: SmallAgency) -> None:
-    given = {"call_reference": "T-0002", "reason": "he says so, mail ada@example.org"}
-    first = add_decision(ran.agency, {"decision_kind": "confirmed", "decided_by": "1207", **given})
+    decision = {"call_reference": "T-0002", "reason": "he says so, mail ada@example.org"}
+    first = add_decision(
+        ran.agency, {"decision_kind": "confirmed", "decided_by": "1207", **decision}
+    )
     second = add_decision(
         ran.agency,
-        {"decision_kind": "dismissed", "reason_code": "GOOD_INTENT", "decided_by": "1208", **given},
+        {
+            "decision_kind": "dismissed",
+            "reason_code": "GOOD_INTENT",
+            "decided_by": "1208",
+            **decision,
+        },
     )
     with (paths.decisions("testville") / "decisions.csv").open(encoding="utf-8") as handle:
         assert [line["decision_reference"] for line in csv.DictReader(handle)] == [first, second]
@@ -144,7 +160,7 @@ def test_the_command_writes_a_row_that_the_next_run_takes_up(ran: SmallAgency) -
 def test_a_decision_against_a_rule_is_not_written(ran: SmallAgency) -> None:
     dismissed = {"decision_kind": "dismissed", "call_reference": "T-0002"}
     linked = {"decision_kind": "link", "call_reference": "T-0002", "record_reference": "R9"}
-    for given, told in [
+    for decision, problem in [
         (dismissed, "DEC-04"),
         ({"decision_kind": "confirmed"}, "DEC-02"),
         ({"decision_kind": "confirmed", "call_reference": "T-0099"}, "no call T-0099"),
@@ -152,8 +168,8 @@ def test_a_decision_against_a_rule_is_not_written(ran: SmallAgency) -> None:
         ({**dismissed, "reason_code": "ADMIN", "crime_number": "2"}, "no such reported crime"),
         (linked, "no record R9"),
     ]:
-        with pytest.raises(CdiError, match=told) as refused:
-            add_decision(ran.agency, {"decided_by": "1207", **given})
+        with pytest.raises(CdiError, match=problem) as refused:
+            add_decision(ran.agency, {"decided_by": "1207", **decision})
         assert refused.value.rule_id == "DECIDE-REFUSED"
     assert not paths.decisions("testville").exists()
 
@@ -165,11 +181,15 @@ def test_rape_is_dismissed_by_two_people(small: SmallAgency) -> None:
         types.replace("Assault,violence_against_the_person,false", "Rape,sexual_offences,true"),
     )
     small.run()
-    given = {"decision_kind": "dismissed", "call_reference": "T-0002", "decided_by": "1207",
-             "reason_code": "CREDIBLE_CONTRARY"}  # fmt: skip
+    decision = {
+        "decision_kind": "dismissed",
+        "call_reference": "T-0002",
+        "decided_by": "1207",
+        "reason_code": "CREDIBLE_CONTRARY",
+    }
     with pytest.raises(CdiError, match="two people"):
-        add_decision(small.agency, given)
-    assert add_decision(small.agency, {**given, "second_person": "1208"})
+        add_decision(small.agency, decision)
+    assert add_decision(small.agency, {**decision, "second_person": "1208"})
 
 
 def test_without_a_published_version_there_is_nothing_to_decide_about(small: SmallAgency) -> None:

@@ -31,19 +31,19 @@ NAMED = range(30, 40)  # logs that a refused row names
 
 def phrase(n: int) -> str:
     """Words that only one log has."""
-    own = "".join(chr(ord("a") + int(digit)) for digit in f"{n:04d}")
-    return f"my {own} kettle was hurled through the {own} greenhouse pane"
+    letters = "".join(chr(ord("a") + int(digit)) for digit in f"{n:04d}")
+    return f"my {letters} kettle was hurled through the {letters} greenhouse pane"
 
 
 def calls() -> list[list[str]]:
     start = datetime(2026, 1, 5)
-    made = []
+    rows = []
     for n in range(CALLS):
-        at = f"{start + timedelta(minutes=11 * n):%Y-%m-%d %H:%M}"
+        received = f"{start + timedelta(minutes=11 * n):%Y-%m-%d %H:%M}"
         text = f"{phrase(n)}. See t{max(n - 1, 0):04d} too"
         kind = TYPES[n % 3]
-        made.append([number(n), at, at, kind, kind, "NONE", "NS"[n % 2], "", "", text])
-    return made
+        rows.append([number(n), received, received, kind, kind, "NONE", "NS"[n % 2], "", "", text])
+    return rows
 
 
 def write_calls(agency: SmallAgency, rows: list[list[str]]) -> None:
@@ -54,19 +54,19 @@ def write_calls(agency: SmallAgency, rows: list[list[str]]) -> None:
 @pytest.fixture(scope="module")
 def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """Published, drawn, audited in part and decided upon; a log is kept wherever one can be."""
-    with alone(tmp_path_factory.mktemp("erasure")) as made:
-        for source in made.settings["sources"].values():
+    with alone(tmp_path_factory.mktemp("erasure")) as agency:
+        for source in agency.settings["sources"].values():
             source["files"][0]["as_of"] = "2026-03-05"
-        made.write_settings()
-        write_calls(made, calls())
+        agency.write_settings()
+        write_calls(agency, calls())
         records = [
             [f"R{n}", number(n), call[1], "A1", "OPEN", "N"]
             for n, call in enumerate(calls())
             if is_recorded(n)
         ]
-        made.write("records.csv", csv_bytes(RECORD_HEADER, records))
-        assert made.run()
-        yield made
+        agency.write("records.csv", csv_bytes(RECORD_HEADER, records))
+        assert agency.run()
+        yield agency
 
 
 @pytest.fixture(scope="module")
@@ -120,21 +120,31 @@ def words(n: int) -> list[str]:
 def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> None:
     before = kinds_with(paths.home(), "testville", words(log))
     for place in (
-        "access/testville.jsonl", "airflow/airflow.db", "airflow/logs/task.log", "worksheets",
-        "audit/testville/findings", "frame.parquet", ".xlsx", "decisions/testville/a.csv",
-        "landing/testville/decisions/batches", "landing/testville/crime_records/batches",
-        "landing/testville/calls/pending/.", "landing/testville/calls/pending/later",
-        "landing/testville/calls/refused/older", "rows.parquet", "quarantine.parquet",
+        "access/testville.jsonl",
+        "airflow/airflow.db",
+        "airflow/logs/task.log",
+        "worksheets",
+        "audit/testville/findings",
+        "frame.parquet",
+        ".xlsx",
+        "decisions/testville/a.csv",
+        "landing/testville/decisions/batches",
+        "landing/testville/crime_records/batches",
+        "landing/testville/calls/pending/.",
+        "landing/testville/calls/pending/later",
+        "landing/testville/calls/refused/older",
+        "rows.parquet",
+        "quarantine.parquet",
         "recording.duckdb",
-    ):  # fmt: skip
+    ):
         assert any(place in name for name in before), f"it was not in {place} before"
     assert set(look_for_reference(force.agency, f"t{log:04d}")) >= {
         paths.home() / name for name in before if "published" not in name
     }
-    told: list[str] = []
-    erase_reference(force.agency, f"t{log:04d}", "request 12", told.append)
+    lines: list[str] = []
+    erase_reference(force.agency, f"t{log:04d}", "request 12", lines.append)
     assert kinds_with(paths.home(), "testville", words(log)) == {}
-    assert "nothing of it is left" in told[-1]
+    assert "nothing of it is left" in lines[-1]
     # and nothing else was lost
     assert force.rows("select count(*) from fct_calls") == [(CALLS - 1,)]
     assert force.rows(f"select count(*) from fct_calls where call_id = '{number(log + 1)}'") == [
@@ -200,14 +210,14 @@ def test_an_erasure_that_was_killed_where_a_log_is_only_named_is_finished_by_the
             erase_reference(ran.agency, "T-0777", "request 16", lambda line: None)
     (*_, batch) = accepted_batches("testville", "calls")
     assert b"T-0777" not in batch.rows.read_bytes()
-    told: list[str] = []
-    erase_reference(ran.agency, "T-0777", "request 16", told.append)
-    assert "nothing of it is left" in told[-1]
+    lines: list[str] = []
+    erase_reference(ran.agency, "T-0777", "request 16", lines.append)
+    assert "nothing of it is left" in lines[-1]
     (*_, batch) = accepted_batches("testville", "calls")
     assert not any(file.name.startswith(".") for file in batch.folder.iterdir())
 
 
-def _killed(*given: object) -> None:
+def _killed(*arguments: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -230,7 +240,7 @@ def test_what_is_left_is_told_and_fails(
     file: Path = paths.audit("testville") / "notes.txt"
     file.write_text("ask about T-0021")
     for part in ("take_out", "_publish_remaining"):
-        monkeypatch.setattr(retain, part, lambda *given: True)
+        monkeypatch.setattr(retain, part, lambda *arguments: True)
     with pytest.raises(CdiError, match="ERASE-LEFT") as caught:
         erase_reference(force.agency, "T-0021", "request 15", lambda line: None)
     assert str(file) in caught.value.message

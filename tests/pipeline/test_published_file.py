@@ -12,16 +12,42 @@ from cdi.docs import dictionary
 from cdi.report.dictionary import render_dictionary
 
 TABLES = {
-    "fct_calls", "fct_reported_crimes", "dim_districts", "recording_rate", "unrecorded_crimes",
-    "recording_timeliness", "cancellations", "data_quality", "links",
-}  # fmt: skip
+    "fct_calls",
+    "fct_reported_crimes",
+    "dim_districts",
+    "recording_rate",
+    "unrecorded_crimes",
+    "recording_timeliness",
+    "cancellations",
+    "data_quality",
+    "links",
+}
 VIEWS = {
-    "dim_evidence_kinds", "dim_offence_groups", "dim_reasons", "dim_rulesets",
-    "auditability", "audit_strata", "audited_changes", "audited_logs", "audited_rates", "audits",
-    "conservation", "crimes_without_call", "district_rates", "lineage", "link_calibration",
-    "quarantine", "rape_reports", "recording_triangle", "release", "run_results", "service_given",
-    "text_quality", "unrecorded_estimate", "weekly_rates",
-}  # fmt: skip
+    "dim_evidence_kinds",
+    "dim_offence_groups",
+    "dim_reasons",
+    "dim_rulesets",
+    "auditability",
+    "audit_strata",
+    "audited_changes",
+    "audited_logs",
+    "audited_rates",
+    "audits",
+    "conservation",
+    "crimes_without_call",
+    "district_rates",
+    "lineage",
+    "link_calibration",
+    "quarantine",
+    "rape_reports",
+    "recording_triangle",
+    "release",
+    "run_results",
+    "service_given",
+    "text_quality",
+    "unrecorded_estimate",
+    "weekly_rates",
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +66,10 @@ def con(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def test_the_main_schema_holds_what_is_listed_and_no_more(
     con: duckdb.DuckDBPyConnection, kind: str, names: set[str]
 ) -> None:
-    found = con.execute(
+    rows = con.execute(
         f"select {kind}_name from duckdb_{kind}s() where schema_name = 'main' and not internal"
     ).fetchall()
-    assert {name for (name,) in found} == names
+    assert {name for (name,) in rows} == names
 
 
 def test_each_table_view_and_column_of_the_whole_file_explains_itself(
@@ -67,10 +93,12 @@ def test_each_table_view_and_column_of_the_whole_file_explains_itself(
 def test_a_view_answers_as_its_table_does_from_another_database_too(published: Path) -> None:
     with duckdb.connect() as con:
         con.execute(f"attach '{published / 'recording.duckdb'}' as recording (read_only)")
-        asked = [con.execute(f"from recording.{room}release").fetchall()
-                 for room in ("", "main.", "measures.")]  # fmt: skip
-    assert len(asked[0]) == 1
-    assert asked[0] == asked[1] == asked[2]
+        answers = [
+            con.execute(f"from recording.{room}release").fetchall()
+            for room in ("", "main.", "measures.")
+        ]
+    assert len(answers[0]) == 1
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_the_file_is_of_the_storage_version_that_duckdb_1_began_with(
@@ -94,8 +122,12 @@ def test_the_lineage_goes_from_the_landing_to_the_marts(con: duckdb.DuckDBPyConn
         from above
         """
     ).fetchall()
-    assert {("main.fct_reported_crimes",), ("rules.rulesets",), ("landing.calls",),
-            ("landing.crime_records",)} <= set(made_from)  # fmt: skip
+    assert {
+        ("main.fct_reported_crimes",),
+        ("rules.rulesets",),
+        ("landing.calls",),
+        ("landing.crime_records",),
+    } <= set(made_from)
 
 
 def test_the_dictionary_tells_each_relation_and_column_of_main(
@@ -106,12 +138,12 @@ def test_the_dictionary_tells_each_relation_and_column_of_main(
     headings = set(re.findall(r'<h2 id="([a-z_.]+)">', page))
     assert headings >= TABLES | VIEWS | {"rules.time_limits", "codes.call_types"}
     section = page.split('<h2 id="fct_calls">')[1].split("</section>")[0]
-    told = set(re.findall(r"<code>(\w+)</code>", section))
+    columns_on_page = set(re.findall(r"<code>(\w+)</code>", section))
     columns = con.execute(
         "select column_name from duckdb_columns() where table_name = 'fct_calls' and "
         "schema_name = 'main'"
     ).fetchall()
-    assert told == {name for (name,) in columns}
+    assert columns_on_page == {name for (name,) in columns}
 
 
 def test_the_dictionary_in_docs_is_current(con: duckdb.DuckDBPyConnection) -> None:
@@ -125,5 +157,5 @@ def test_dbts_docs_hold_the_project_and_may_ask_nobody(published: Path) -> None:
     inlined = page.split('o("manifest","manifest.json"')[0]  # the data stands before its use
     assert inlined  # of dbt's page
     start = page.index('{"metadata": {"dbt_schema_version"')
-    known, _ = json.JSONDecoder().raw_decode(page[start:].replace("<\\/", "</"))
-    assert "model.cdi.recording_rate" in known["nodes"]
+    manifest, _ = json.JSONDecoder().raw_decode(page[start:].replace("<\\/", "</"))
+    assert "model.cdi.recording_rate" in manifest["nodes"]

@@ -1,13 +1,15 @@
 """A rerun equals the run; what changed is built anew, and nothing else."""
 
 import shutil
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cdi import paths
 from cdi.agency.datasets import REQUIRED
+from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.build import dbt
 from cdi.build.make import build_part
@@ -56,10 +58,9 @@ def test_one_changed_source_row_is_one_new_version_and_one_changed_row(
     assert ran.run()
     after = {row[0]: row for row in ran.rows("select call_id, row_hash from fct_calls")}
     assert {call for call in before if before[call] != after[call]} == {"T-0003"}
-    assert ran.rows("select offence_group, outcome from fct_reported_crimes "
-                      "where call_id = 'T-0003'") == [
-        ("violence_against_the_person", "unrecorded")
-    ]  # fmt: skip
+    assert ran.rows(
+        "select offence_group, outcome from fct_reported_crimes where call_id = 'T-0003'"
+    ) == [("violence_against_the_person", "unrecorded")]
     assert len(list((paths.published("testville") / "versions").iterdir())) == 2
 
 
@@ -119,15 +120,15 @@ def test_what_was_known_at_a_date_can_be_asked(small: SmallAgency) -> None:
     (small.data / "records-early.csv").write_bytes(rows.replace(b"T-0001", b""))
     (small.data / "records-late.csv").write_bytes(rows)
     small.run()
-    known = "select outcome from fct_reported_crimes where call_id = 'T-0001'"
-    assert small.rows(known) == [("recorded",)]
+    outcome_now = "select outcome from fct_reported_crimes where call_id = 'T-0001'"
+    assert small.rows(outcome_now) == [("recorded",)]
     early = datetime(2026, 1, 7, 12, tzinfo=UTC)
     version = make_build("testville", early).result
     assert version is not None
     check_marts("testville", version)
     write_report("testville", version)
     publish_version("testville", version)
-    assert small.rows(known) == [("unrecorded",)]
+    assert small.rows(outcome_now) == [("unrecorded",)]
 
 
 def test_a_leftover_private_build_is_removed_by_the_next(ran: SmallAgency) -> None:
@@ -149,12 +150,12 @@ def test_models_of_a_large_landing_are_built_one_at_a_time(
     """Two of them, side by side, ran out of the memory that a build may have."""
     for dataset in ("calls", "crime_records"):
         small.extract_and_check(dataset)
-    planned = plan_version(small.agency)
-    assert planned.row_count == len(CALLS) + len(RECORDS)
+    version = plan_version(small.agency)
+    assert version.row_count == len(CALLS) + len(RECORDS)
     log = paths.home() / "dbt" / "testville.stg_decisions" / "dbt.log"
-    for large, threads in ((planned.row_count, 2), (planned.row_count - 1, 1)):
+    for large, threads in ((version.row_count, 2), (version.row_count - 1, 1)):
         monkeypatch.setattr(dbt, "LARGE", large)
-        with build_part(planned, "stg_decisions"):
+        with build_part(version, "stg_decisions"):
             assert f"Concurrency: {threads} threads" in log.read_text()
         log.unlink()
 
@@ -180,10 +181,6 @@ def test_one_day_at_a_time_equals_all_days_at_once(
     sample: Agency, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sample agency's files as a backfill brings them: a batch a day, the same marts."""
-    from datetime import timedelta
-
-    from cdi.agency.interval import Interval
-
     agency = sample
     assert agency.coverage is not None
     day, contents = agency.coverage.start, {}
@@ -212,11 +209,6 @@ def test_one_day_at_a_time_equals_all_days_at_once(
 
 def test_intervals_side_by_side_do_not_disturb_each_other(sample: Agency) -> None:
     """As a backfill runs them: all extracted before the first is checked."""
-    from concurrent.futures import ThreadPoolExecutor
-    from datetime import timedelta
-
-    from cdi.agency.interval import Interval
-
     agency = sample
     assert agency.coverage is not None
     starts = [agency.coverage.start + timedelta(days=n) for n in range(4)]
@@ -229,10 +221,6 @@ def test_intervals_side_by_side_do_not_disturb_each_other(sample: Agency) -> Non
 
 
 def test_the_same_snapshot_checked_twice_at_once_is_accepted_once(small: SmallAgency) -> None:
-    from datetime import date
-
-    from cdi.agency.interval import Interval
-
     days = [(date(2026, 1, 5), date(2026, 1, 6)), (date(2026, 1, 6), date(2026, 1, 7))]
     pending = [
         extract_dataset(small.agency, "calls", Interval.of_days(small.agency, *day)) for day in days

@@ -1,4 +1,4 @@
-"""A failed check that people release: by two, for one failure, and never for what must hold."""
+"""A failed check that people waive: by two, for one failure, and never for what must hold."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,8 @@ from cdi.build.version import plan_version
 from cdi.errors import CdiError, GateError
 from cdi.landing.batches import accepted_batches
 from cdi.people.decisions import waive_check
-from cdi.quality.waivers import StoppingFailure, find_stopped, version_content_id
 from cdi.quality.rules import all_rules
+from cdi.quality.waivers import StoppingFailure, find_stopped, version_content_id
 from cdi.steps.build import check_marts, read_held, release_and_check
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.pipeline.test_decisions import row, write
@@ -20,10 +20,10 @@ from tests.pipeline.test_decisions import row, write
 WHY = "half a year was deleted, as agreed with the owner"
 
 
-def released(small: SmallAgency, rule_id: str, **given: str) -> StoppingFailure:
-    """Release by two people, unless `given` says otherwise."""
+def waive(small: SmallAgency, rule_id: str, **changed: str) -> StoppingFailure:
+    """Waive by two people, unless `changed` says otherwise."""
     people = {"by": "1207", "second_person": "1311", "reason": WHY}
-    return waive_check(small.agency, rule_id, **{**people, **given})  # type: ignore[arg-type]
+    return waive_check(small.agency, rule_id, **{**people, **changed})  # type: ignore[arg-type]
 
 
 def deliver(small: SmallAgency, rows: int) -> None:
@@ -45,10 +45,10 @@ def stopped(small: SmallAgency) -> SmallAgency:
 def test_a_refused_batch_is_held_and_enters_once_two_people_released_it(
     stopped: SmallAgency,
 ) -> None:
-    (held,) = find_stopped(stopped.agency)
-    assert (held.rule_id, held.is_releasable) == ("FILE-07", True)
-    assert held.what.startswith("calls/")
-    released(stopped, "FILE-07")
+    (failure,) = find_stopped(stopped.agency)
+    assert (failure.rule_id, failure.is_releasable) == ("FILE-07", True)
+    assert failure.what.startswith("calls/")
+    waive(stopped, "FILE-07")
     stopped.extract_and_check()
     assert stopped.run()
     assert stopped.rows("select count(*) from fct_calls") == [(2,)]
@@ -61,14 +61,14 @@ def test_a_refused_batch_is_held_and_enters_once_two_people_released_it(
 
 
 def test_a_release_is_for_that_batch_alone(stopped: SmallAgency) -> None:
-    released(stopped, "FILE-07")
+    waive(stopped, "FILE-07")
     with pytest.raises(GateError, match="FILE-07"):
         deliver(stopped, 1)
     assert len(accepted_batches("testville", "calls")) == 1
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("changed", "why"),
     [
         ({"second_person": "1207"}, "DEC-06"),
         ({"second_person": ""}, "DEC-05"),
@@ -78,10 +78,10 @@ def test_a_release_is_for_that_batch_alone(stopped: SmallAgency) -> None:
     ids=["one person twice", "one person", "no reason", "nobody"],
 )
 def test_a_release_that_is_not_in_order_is_refused(
-    stopped: SmallAgency, given: dict[str, str], why: str
+    stopped: SmallAgency, changed: dict[str, str], why: str
 ) -> None:
     with pytest.raises(CdiError, match="DECIDE-REFUSED") as refused:
-        released(stopped, "FILE-07", **given)
+        waive(stopped, "FILE-07", **changed)
     assert why in str(refused.value)
     with pytest.raises(GateError):
         stopped.extract_and_check()
@@ -91,9 +91,14 @@ def test_a_release_that_is_not_in_order_is_refused(
 def test_a_file_written_by_hand_releases_no_more(
     stopped: SmallAgency, forged: dict[str, str]
 ) -> None:
-    (held,) = find_stopped(stopped.agency)
-    whole = {"rule_id": "FILE-07", "content_id": held.content_id, "reason": WHY,
-             "second_person": "1311", "call_reference": ""}  # fmt: skip
+    (failure,) = find_stopped(stopped.agency)
+    whole = {
+        "rule_id": "FILE-07",
+        "content_id": failure.content_id,
+        "reason": WHY,
+        "second_person": "1311",
+        "call_reference": "",
+    }
     write(stopped, "by-hand.csv", row("D1", "released", **{**whole, **forged}))
     if forged:
         with pytest.raises(GateError):
@@ -105,7 +110,7 @@ def test_a_file_written_by_hand_releases_no_more(
 def test_what_stopped_nothing_is_not_released(small: SmallAgency) -> None:
     small.extract_and_check()
     with pytest.raises(CdiError, match="RELEASE-NOTHING"):
-        released(small, "FILE-07")
+        waive(small, "FILE-07")
 
 
 def broken_marts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule_id: str) -> None:
@@ -136,8 +141,8 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
     version = json.loads((paths.published("testville") / ".next" / "version.json").read_text())
     step = check_marts("testville", version["version"], asks="True")
     assert step.note.startswith("held until two people release it")
-    (held,) = read_held("testville", version["version"])
-    assert (held.rule_id, held.what) == ("MART-15", version["version"])
+    (failure,) = read_held("testville", version["version"])
+    assert (failure.rule_id, failure.what) == ("MART-15", version["version"])
     step = release_and_check("testville", version["version"], WHY, "ada", "bo")
     assert "Released by ada, bo" in step.note
     assert small.run()
@@ -146,7 +151,7 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
         "select rule_id, released_by from data_quality where released_by is not null"
     ) == [("MART-15", "ada, bo")]
     staged = small.staged("select rule_id, content_id from staging.stg_decisions")
-    assert staged == [("MART-15", held.content_id)]
+    assert staged == [("MART-15", failure.content_id)]
     # another call in the data: another content
     before = version_content_id(plan_version(small.agency))
     deliver(small, 4)
@@ -163,10 +168,15 @@ def test_what_must_hold_is_never_released(
     with pytest.raises(GateError):
         check_marts("testville", version["version"], asks="True")
     with pytest.raises(CdiError, match="RELEASE-NEVER"):
-        released(small, "MART-30")
-    (held,) = find_stopped(small.agency)
-    whole = {"rule_id": "MART-30", "content_id": held.content_id, "reason": WHY,
-             "second_person": "1311", "call_reference": ""}  # fmt: skip
+        waive(small, "MART-30")
+    (failure,) = find_stopped(small.agency)
+    whole = {
+        "rule_id": "MART-30",
+        "content_id": failure.content_id,
+        "reason": WHY,
+        "second_person": "1311",
+        "call_reference": "",
+    }
     write(small, "by-hand.csv", row("D1", "released", **whole))
     with pytest.raises(GateError, match="MART-30"):
         check_marts("testville", version["version"])

@@ -48,9 +48,9 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
     assert landed() == [call[0] for call in CALLS]
     assert not remove_expired(small.agency, lambda line: None)  # no limit, nothing to do
     limit(small, calls=1)
-    done = retain("testville")
-    assert done.is_new
-    assert "- 5  accepted rows of the landing" in done.note  # four calls, one decision
+    step = retain("testville")
+    assert step.is_new
+    assert "- 5  accepted rows of the landing" in step.note  # four calls, one decision
     assert landed() == YOUNG == ["T-0005"]
     (batch,) = accepted_batches("testville", "calls")
     counts = [batch.manifest[fate] for fate in landing_batches.FATES]
@@ -77,19 +77,19 @@ def test_a_run_that_was_stopped_is_finished_by_the_next(
     assert small.run()
     assert small.rows("select count(*) from fct_calls") == [(len(CALLS),)]
     limit(small, calls=1)
-    forget, seen = forget_in_batch, []
+    forget, datasets = forget_in_batch, []
 
-    def killed(agency: Agency, batch: Batch, *given: Any) -> Forgotten:
-        seen.append(batch.manifest["dataset"])
-        if len(seen) == 2:
+    def killed(agency: Agency, batch: Batch, *arguments: Any) -> Forgotten:
+        datasets.append(batch.manifest["dataset"])
+        if len(datasets) == 2:
             raise KeyboardInterrupt
-        return forget(agency, batch, *given)
+        return forget(agency, batch, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(take_out, "forget_in_batch", killed)
         with pytest.raises(KeyboardInterrupt):
             retain("testville")
-    assert "calls" not in seen  # which tell what is too old
+    assert "calls" not in datasets  # which tell what is too old
     with monkeypatch.context() as patch:
         patch.setattr(retain_step, "publish_new", _busy)
         with pytest.raises(BusyError, match="BUILD-BUSY"):

@@ -17,8 +17,11 @@ ROWS = [
     for n, text in enumerate(["was pushed", EVIL, "+1", "-2 doors down", "@home"], 1)
 ]
 FILLED = {
-    "decision": "Dismissed", "reason_code": "good_intent", "decided_by": "0123", "note": "-5 is he",
-}  # fmt: skip
+    "decision": "Dismissed",
+    "reason_code": "good_intent",
+    "decided_by": "0123",
+    "note": "-5 is he",
+}
 
 
 @pytest.fixture(params=["csv", "xlsx"])
@@ -56,8 +59,8 @@ def fill(file: Path, **rows: dict[str, object]) -> None:
 def test_text_of_a_log_is_never_a_formula(sheet: Path) -> None:
     if sheet.suffix == ".csv":
         lines = list(csv.DictReader(sheet.open(newline="", encoding="utf-8-sig")))
-        told = [line["first_account"] for line in lines]
-        assert told == ["was pushed", f"'{EVIL}", "'+1", "'-2 doors down", "'@home"]
+        accounts = [line["first_account"] for line in lines]
+        assert accounts == ["was pushed", f"'{EVIL}", "'+1", "'-2 doors down", "'@home"]
         return
     page = load_workbook(sheet)["worklist"]
     column = worklist_sheet.NAMES.index("first_account") + 1
@@ -91,15 +94,20 @@ def test_a_sheet_left_blank_decides_nothing(sheet: Path) -> None:
 def test_what_is_filled_in_is_read_by_row(sheet: Path) -> None:
     fill(sheet, r3=FILLED, r5={"decision": "confirmed", "decided_by": 1207.0})
     first = {
-        "decision_kind": "dismissed", "call_reference": "T-0002", "crime_number": 1,
-        "reason_code": "GOOD_INTENT", "reason": "-5 is he", "decided_by": "0123",
-        "second_person": "", "version": "v1",
-    }  # fmt: skip
-    told = read_worklist_sheet(sheet)
-    assert told[3] == first
-    assert set(told) == {3, 5}
+        "decision_kind": "dismissed",
+        "call_reference": "T-0002",
+        "crime_number": 1,
+        "reason_code": "GOOD_INTENT",
+        "reason": "-5 is he",
+        "decided_by": "0123",
+        "second_person": "",
+        "version": "v1",
+    }
+    decisions = read_worklist_sheet(sheet)
+    assert decisions[3] == first
+    assert set(decisions) == {3, 5}
     if sheet.suffix == ".xlsx":  # a spreadsheet makes a number of what looks like one
-        assert told[5]["decided_by"] == "1207"
+        assert decisions[5]["decided_by"] == "1207"
 
 
 def test_each_wrong_row_is_named_by_its_number(sheet: Path) -> None:
@@ -114,11 +122,15 @@ def test_each_wrong_row_is_named_by_its_number(sheet: Path) -> None:
     with pytest.raises(CdiError) as refused:
         read_worklist_sheet(sheet)
     assert refused.value.rule_id == "DECIDE-SHEET"
-    told = refused.value.message
-    for part in ("row 2: decision", "row 3: decision", "row 4: reported_crime_id",
-                 "row 6: T-0004#1 is decided in row 5"):  # fmt: skip
-        assert part in told
-    assert "row 5:" not in told
+    message = refused.value.message
+    for part in (
+        "row 2: decision",
+        "row 3: decision",
+        "row 4: reported_crime_id",
+        "row 6: T-0004#1 is decided in row 5",
+    ):
+        assert part in message
+    assert "row 5:" not in message
 
 
 def test_what_is_no_sheet_of_a_worklist_is_refused(tmp_path: Path) -> None:
@@ -127,12 +139,14 @@ def test_what_is_no_sheet_of_a_worklist_is_refused(tmp_path: Path) -> None:
     broken.write_bytes(b"no workbook")
     ansi = tmp_path / "c.csv"
     ansi.write_bytes(f"{','.join(worklist_sheet.NAMES)}\nT-0001#1,caf\xe9\n".encode("cp1252"))
-    for file, told in (
-        (header, "row 1: the columns version"), (broken, "cannot be opened"),
-        (ansi, "no CSV in UTF-8"), (tmp_path / "d.csv", "no such file"),
+    for file, problem in (
+        (header, "row 1: the columns version"),
+        (broken, "cannot be opened"),
+        (ansi, "no CSV in UTF-8"),
+        (tmp_path / "d.csv", "no such file"),
         (tmp_path / "d.xlsx", "no such file"),
-    ):  # fmt: skip
-        with pytest.raises(CdiError, match=told) as refused:
+    ):
+        with pytest.raises(CdiError, match=problem) as refused:
             read_worklist_sheet(file)
         assert refused.value.rule_id == "DECIDE-SHEET"
         assert str(file) in refused.value.message
@@ -142,7 +156,7 @@ def test_a_row_that_ends_early_is_refused_by_its_number(tmp_path: Path) -> None:
     file = tmp_path / "worklist.csv"
     write_worklist_csv(file, ROWS[:1])
     file.write_text(f"{file.read_text('utf-8')}T-0001#1,weapon,9 h,confirmed\n", "utf-8")
-    told = "row 3: it ends before the columns version, reason_code, decided_by"
-    with pytest.raises(CdiError, match=told) as refused:
+    problem = "row 3: it ends before the columns version, reason_code, decided_by"
+    with pytest.raises(CdiError, match=problem) as refused:
         read_worklist_sheet(file)
     assert refused.value.rule_id == "DECIDE-SHEET"

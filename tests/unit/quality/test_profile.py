@@ -58,9 +58,12 @@ def batch(folder: Path, rows: list[Row], seq: int, dataset: str = "calls") -> Ba
         con.execute("copy rows to $file (format parquet)", {"file": str(folder / "rows.parquet")})
     end = max(row.get("received_at", FIRST) for row in rows).replace(hour=0, minute=0, second=0)
     manifest = {
-        "dataset": dataset, "delivery": "snapshot", "seq": seq, "interval_start": str(FIRST),
+        "dataset": dataset,
+        "delivery": "snapshot",
+        "seq": seq,
+        "interval_start": str(FIRST),
         "as_of": f"{end + timedelta(days=1, hours=-1)}+00:00",
-    }  # fmt: skip
+    }
     write_manifest(folder, manifest)
     return Batch(folder, manifest)
 
@@ -78,9 +81,9 @@ def measured(
     with duckdb.connect() as con:
         con.execute(f"create view rows as from read_parquet('{spoiled.rows}')")
         measure_profile(con, load_sample(), spoiled, before)
-        (found,) = con.execute("from profiles").fetchall()
+        (values,) = con.execute("from profiles").fetchall()
         names = [column[0] for column in con.description or []]
-    return dict(zip(names, found, strict=True))
+    return dict(zip(names, values, strict=True))
 
 
 def every(step: int, **values: Any) -> Callable[[list[Row]], None]:
@@ -133,15 +136,15 @@ LATER = FIRST + timedelta(days=DAYS)
 
 
 def test_a_clean_batch_differs_in_nothing(tmp_path: Path, earlier: Batch) -> None:
-    found = measured(tmp_path, calls(LATER), [earlier])
-    assert {name for name, value in found.items() if isinstance(value, str)} == {"source_file"}
-    assert found["moved_hours"] < 0.1
-    assert found["hours_sharper"] < 0.01
-    assert found["far_share"] == found["twin_share"] == 0
+    measures = measured(tmp_path, calls(LATER), [earlier])
+    assert {name for name, value in measures.items() if isinstance(value, str)} == {"source_file"}
+    assert measures["moved_hours"] < 0.1
+    assert measures["hours_sharper"] < 0.01
+    assert measures["far_share"] == measures["twin_share"] == 0
 
 
 @pytest.mark.parametrize(
-    ("spoil", "measure", "told"),
+    ("spoil", "measure", "expected"),
     [
         (every(1, district=None), "emptied_columns", "district"),
         (every(2, beat=None), "thinned_columns", "beat"),
@@ -158,13 +161,13 @@ def test_a_clean_batch_differs_in_nothing(tmp_path: Path, earlier: Batch) -> Non
     ],
 )
 def test_a_list_names_the_column_or_the_day(
-    tmp_path: Path, earlier: Batch, spoil: Callable[[list[Row]], None], measure: str, told: str
+    tmp_path: Path, earlier: Batch, spoil: Callable[[list[Row]], None], measure: str, expected: str
 ) -> None:
     rows = calls(LATER)
     spoil(rows)
-    found = measured(tmp_path, rows, [earlier])
-    assert found[measure] == told
-    others = {n for n, value in found.items() if n.endswith(("_columns", "_days")) and value}
+    measures = measured(tmp_path, rows, [earlier])
+    assert measures[measure] == expected
+    others = {n for n, value in measures.items() if n.endswith(("_columns", "_days")) and value}
     assert others - {measure} <= {"unheard_of_columns"}  # a new word is an unheard-of code too
 
 
@@ -205,11 +208,9 @@ def test_a_first_batch_is_compared_with_nothing(tmp_path: Path) -> None:
     rows = calls(FIRST)
     without_a_day(rows)
     every(400, log_text_masked="=1+1")(rows)
-    found = measured(tmp_path, rows, [])
-    told = {name for name, value in found.items() if value is not None}
-    assert told == {
-        "source_file", "missing_days", "silent_hours", "formula_columns", "twin_share"
-    }  # fmt: skip
+    measures = measured(tmp_path, rows, [])
+    names = {name for name, value in measures.items() if value is not None}
+    assert names == {"source_file", "missing_days", "silent_hours", "formula_columns", "twin_share"}
 
 
 def test_a_column_that_has_one_value_a_file_is_no_default(tmp_path: Path) -> None:
@@ -223,8 +224,8 @@ def test_a_column_that_has_one_value_a_file_is_no_default(tmp_path: Path) -> Non
             row["district"] = "S"
         (tmp_path / str(is_apart)).mkdir()
         earlier = batch(tmp_path / str(is_apart) / "earlier", before, 1)
-        told = measured(tmp_path / str(is_apart), after, [earlier])["constant_columns"]
-        assert told == (None if is_apart else "district")
+        constant = measured(tmp_path / str(is_apart), after, [earlier])["constant_columns"]
+        assert constant == (None if is_apart else "district")
 
 
 def test_a_new_round_of_an_audit_is_no_new_code(tmp_path: Path) -> None:
@@ -232,11 +233,16 @@ def test_a_new_round_of_an_audit_is_no_new_code(tmp_path: Path) -> None:
 
     def readings(draw: str, auditor: str) -> list[Row]:
         return [
-            {"draw_id": draw, "call_key": f"NMP-{number}", "auditor_code": auditor,
-             "source_file": "f", "row_id": f"f:{number}"}
+            {
+                "draw_id": draw,
+                "call_key": f"NMP-{number}",
+                "auditor_code": auditor,
+                "source_file": "f",
+                "row_id": f"f:{number}",
+            }
             for number in range(200)
-        ]  # fmt: skip
+        ]
 
     earlier = batch(tmp_path / "earlier", readings("frame-2017-1", "A1"), 1, "audit_readings")
-    told = measured(tmp_path, readings("frame-2018-1", "A2"), [earlier], "audit_readings")
-    assert told["unheard_of_columns"] == "auditor_code"
+    measures = measured(tmp_path, readings("frame-2018-1", "A2"), [earlier], "audit_readings")
+    assert measures["unheard_of_columns"] == "auditor_code"

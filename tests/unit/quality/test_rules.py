@@ -14,11 +14,11 @@ from cdi.quality.running import run_suites
 
 
 def test_every_rule_has_a_unique_id_severity_owner_and_reason() -> None:
-    found = all_rules()
-    assert len(found) >= 60
-    ids = [rule.rule_id for rule in found] + [r["rule_id"] for r in reader_rules()]
+    expectations = all_rules()
+    assert len(expectations) >= 60
+    ids = [rule.rule_id for rule in expectations] + [r["rule_id"] for r in reader_rules()]
     assert len(ids) == len(set(ids))
-    for rule in found:
+    for rule in expectations:
         assert rule.severity in rules.SEVERITIES
         assert rule.owner
         assert len(rule.reason.split()) >= 5, rule.rule_id
@@ -38,40 +38,42 @@ IN_OUR_WORDS = {
 
 def dbt_tests() -> set[tuple[str, str, str]]:
     """What dbt tests of the models: kind, model and columns, in Great Expectations' words."""
-    told = set()
+    tests = set()
     for file in (paths.DBT_PROJECT / "models").rglob("*.yml"):
         for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", []):
             for test in model.get("data_tests", []):
-                ((kind, given),) = test.items()
-                arguments = given["arguments"]
+                ((kind, settings),) = test.items()
+                arguments = settings["arguments"]
                 key = arguments.get("key", [])
                 if kind in ("grain", "never_null"):
-                    known = key + arguments.get("filled", arguments.get("columns", []))
-                    told |= {("expect_column_values_to_not_be_null", model["name"], c)
-                             for c in known}  # fmt: skip
+                    never_null = key + arguments.get("filled", arguments.get("columns", []))
+                    tests |= {
+                        ("expect_column_values_to_not_be_null", model["name"], c)
+                        for c in never_null
+                    }
                 if kind in ("grain", "unique_key"):
                     columns = ", ".join(sorted(key or arguments["columns"]))
-                    told.add(("unique", model["name"], columns))
+                    tests.add(("unique", model["name"], columns))
             for column in model.get("columns", []):
                 for test in column.get("data_tests", []):
                     kind = test if isinstance(test, str) else next(iter(test))
-                    told.add((IN_OUR_WORDS.get(kind, kind), model["name"], column["name"]))
-    return told
+                    tests.add((IN_OUR_WORDS.get(kind, kind), model["name"], column["name"]))
+    return tests
 
 
 def test_no_rule_is_in_two_places() -> None:
     """A mart's rule is Great Expectations' or dbt's, never both; and none is there twice."""
     tested = dbt_tests()
     assert len(tested) > 50
-    seen = set()
+    questions = set()
     for rule in all_rules():
         columns = rule.column or ", ".join(sorted(rule.kwargs.get("column_list", [])))
         kind = "unique" if "unique" in rule.type else rule.type
         if rule.border == "marts":
             assert (kind, rule.suite, columns) not in tested, rule.rule_id
-        asked = (rule.suite, rule.type, str(sorted(rule.kwargs.items())))
-        assert asked not in seen, rule.rule_id
-        seen.add(asked)
+        question = (rule.suite, rule.type, str(sorted(rule.kwargs.items())))
+        assert question not in questions, rule.rule_id
+        questions.add(question)
 
 
 def test_the_generated_catalogue_is_current() -> None:
@@ -91,21 +93,44 @@ def check(tmp_path: Path, setup: str, kind: str, kwargs: dict[str, object]) -> d
 @pytest.mark.parametrize(
     ("kind", "kwargs", "setup", "unexpected"),
     [
-        ("expect_column_values_to_not_be_null", {"column": "x"},
-         "from (values (1), (null), (3)) t(x)", 1),
-        ("expect_column_values_to_be_unique", {"column": "x"},
-         "from (values (1), (1), (3)) t(x)", 2),
-        ("expect_column_values_to_match_regex", {"column": "x", "regex": "^[A-L]-[0-9]{5}$"},
-         "from (values ('A-00001'), ('M-00001'), ('xA-00001')) t(x)", 2),
-        ("expect_column_values_to_be_between", {"column": "x", "max_value": 2},
-         "from (values (1), (2), (3)) t(x)", 1),
-        ("unexpected_rows_expectation",
-         {"unexpected_rows_query": "select * from {batch} where x > 1"},
-         "from (values (1), (2), (3)) t(x)", 2),
-        ("expect_column_pair_values_to_be_equal", {"column_A": "x", "column_B": "y"},
-         "from (values (1, 1), (2, 3)) t(x, y)", 1),
+        (
+            "expect_column_values_to_not_be_null",
+            {"column": "x"},
+            "from (values (1), (null), (3)) t(x)",
+            1,
+        ),
+        (
+            "expect_column_values_to_be_unique",
+            {"column": "x"},
+            "from (values (1), (1), (3)) t(x)",
+            2,
+        ),
+        (
+            "expect_column_values_to_match_regex",
+            {"column": "x", "regex": "^[A-L]-[0-9]{5}$"},
+            "from (values ('A-00001'), ('M-00001'), ('xA-00001')) t(x)",
+            2,
+        ),
+        (
+            "expect_column_values_to_be_between",
+            {"column": "x", "max_value": 2},
+            "from (values (1), (2), (3)) t(x)",
+            1,
+        ),
+        (
+            "unexpected_rows_expectation",
+            {"unexpected_rows_query": "select * from {batch} where x > 1"},
+            "from (values (1), (2), (3)) t(x)",
+            2,
+        ),
+        (
+            "expect_column_pair_values_to_be_equal",
+            {"column_A": "x", "column_B": "y"},
+            "from (values (1, 1), (2, 3)) t(x, y)",
+            1,
+        ),
     ],
-)  # fmt: skip
+)
 def test_expectations_run_as_sql_in_duckdb_and_count_what_is_wrong(
     tmp_path: Path, kind: str, kwargs: dict[str, object], setup: str, unexpected: int
 ) -> None:
