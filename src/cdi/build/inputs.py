@@ -7,9 +7,9 @@ import duckdb
 
 from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
 from cdi.agency.datasets import DATASETS, output_columns
-from cdi.build.version import Version, hash_code_parts, read_newest_as_of
+from cdi.build.version import Version, hash_code_parts
 from cdi.files import sha256_of_json
-from cdi.landing.batches import QUARANTINE_COLUMNS
+from cdi.landing.batches import QUARANTINE_COLUMNS, batch_as_of
 from cdi.learning.links import open_links_weights
 from cdi.learning.text import open_text_weights
 from cdi.sql import create_table, ident, literal
@@ -67,6 +67,10 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     # what the model read in texts is kept for the builds after it, as long as no code changes
     code_version = sha256_of_json(hash_code_parts(agency))[:10]
     open_text_weights(con, version.weights.get("text"), code_version)
+    newest = {
+        name: max(map(batch_as_of, batches), default=None)
+        for name, batches in version.batches.items()
+    }
     settings = {
         "agency": agency.agency,
         "agency_name": agency.name,
@@ -76,8 +80,8 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
         "licence": agency.licence,
         "cancelled_statuses": list(agency.cancelled_statuses),
         "as_of": naive_utc(version.as_of),
-        "calls_as_of": naive_utc(read_newest_as_of(version.batches["calls"])),
-        "crime_records_as_of": naive_utc(read_newest_as_of(version.batches["crime_records"])),
+        "calls_as_of": newest["calls"],
+        "crime_records_as_of": newest["crime_records"],
     }
     create_table(con, "landing.settings", SETTINGS_COLUMNS, [settings])
     for name, columns in (CODE_MAPS | OPTIONAL_MAPS).items():
@@ -93,9 +97,9 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
         )
 
 
-def naive_utc(moment: datetime | None) -> datetime | None:
-    """UTC without the zone, as the file's timestamps are."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
+def naive_utc(moment: datetime) -> datetime:
+    """UTC without the zone, as the timestamps of the file are."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _list_batches(version: Version) -> list[dict[str, Any]]:
@@ -106,7 +110,7 @@ def _list_batches(version: Version) -> list[dict[str, Any]]:
             "batch_id": batch.manifest["batch_id"],
             "seq": batch.manifest["seq"],
             "delivery": batch.manifest["delivery"],
-            "as_of": naive_utc(datetime.fromisoformat(batch.manifest["as_of"])),
+            "as_of": batch_as_of(batch),
         }
         for name, batches in version.batches.items()
         for batch in batches

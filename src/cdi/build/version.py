@@ -4,9 +4,8 @@ Before a build a version is planned from the landing; afterwards it is read back
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.errors import BuildError
 from cdi.files import read_json, sha256_of_json
-from cdi.landing.batches import Batch, accepted_batches
+from cdi.landing.batches import Batch, accepted_batches, batch_as_of
 from cdi.learning.weights import KINDS, Weights, find_newest_weights, read_weights
 
 
@@ -85,8 +84,11 @@ def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
             + (f" up to {as_of}" if as_of else ""),
             f"extract first: make run AGENCY={agency.agency}, or look into the refused batches",
         )
-    # calls are there, so there is a newest batch
-    version_as_of = as_of or max(filter(None, map(read_newest_as_of, batches.values())))
+    if as_of is None:
+        newest = max(batch_as_of(batch) for accepted in batches.values() for batch in accepted)
+        chosen_as_of = newest.replace(tzinfo=UTC)
+    else:
+        chosen_as_of = as_of
     state = {
         "batches": {
             name: [
@@ -99,7 +101,7 @@ def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
             ]
             for name, accepted in batches.items()
         },
-        "as_of": version_as_of.isoformat(),
+        "as_of": chosen_as_of.isoformat(),
         "code": hash_code_parts(agency),
     }
     newest_weights = {kind: find_newest_weights(agency.agency, kind, as_of) for kind in KINDS}
@@ -115,7 +117,7 @@ def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
         built_from["audit"] = register_fingerprint(agency.agency)
     return Version(
         agency,
-        version_as_of,
+        chosen_as_of,
         batches,
         sha256_of_json(state | built_from),
         weights,
@@ -162,11 +164,6 @@ def resume_version(agency: Agency, name: str) -> Version:
             for kind, learnt_version in description["weights"].items()
         },
     )
-
-
-def read_newest_as_of(batches: Iterable[Batch]) -> datetime | None:
-    """The newest state that batches speak of, with its zone; None if there is no batch."""
-    return max((datetime.fromisoformat(batch.manifest["as_of"]) for batch in batches), default=None)
 
 
 def _read_first_as_of(batch: Batch) -> datetime:

@@ -19,7 +19,7 @@ def draw_audit(
     """Draw an audit from the published version; see `cdi.people.audit`.
 
     Args:
-        agency: Whose audit.
+        agency: The agency that is audited.
         universe: frame or all.
         logs: How many logs are to be audited; 1,500 by default.
         starts_on: The first local day of the period; by default the period is the newest whole
