@@ -1,8 +1,9 @@
-"""Which logs to audit: risk strata, allocation, the draw, and how many logs a precision needs.
+"""Which logs to audit: strata by risk, allocation, the draw, and the sample size for a precision.
 
-Strata follow the cumulated predicted standard deviation, so that uncertain logs are drawn more
-often; a part of the audit goes to all logs alike, and a fixed part to logs that nobody suspects:
-whoever learns what raises suspicion must not escape the audit.
+Strata are cut by cumulated predicted standard deviation, and most of the audit is allocated by it
+(Neyman 1934; Cochran 1977, chapters 5 and 5A), so that uncertain logs are drawn more often. A part
+of the audit is allocated in proportion to the number of logs, and a fixed part goes to logs that
+are not suspected: whoever learns what raises suspicion must not escape the audit.
 """
 
 from collections.abc import Mapping
@@ -13,17 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cdi.audit.estimators import Design, Floats
+from cdi.audit.estimators import Design
 from cdi.audit.predictions import Frame
 from cdi.errors import AuditError
 
-NEYMAN = 0.85  # of the audit by predicted variance; the rest in proportion to logs
+Floats = NDArray[np.float64]
+
+# Share of the audit that is allocated by predicted standard deviation; the rest is allocated in
+# proportion to the number of logs.
+NEYMAN = 0.85
 LEAST_PER_STRATUM = 8
-LOGS_PER_STRATUM = 60  # of the audit, about
+LOGS_PER_STRATUM = 60  # audited logs that a stratum has on average
 MOST_STRATA = 20
-UNFLAGGED = 0.10  # of the audit, at least, from logs that are not suspected
-OVERSAMPLED = {"is_rape": 6.0, "is_domestic_abuse": 1.25}  # against their share by variance
-DOUBLE_BLIND = 0.075  # read by a second auditor too
+UNFLAGGED = 0.10  # least share of the audit that goes to logs which are not suspected
+# How many times more often logs with such a crime are drawn than their variance alone asks for.
+OVERSAMPLED = {"is_rape": 6.0, "is_domestic_abuse": 1.25}
+DOUBLE_BLIND = 0.075  # share of the audited logs that a second auditor reads too
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,11 @@ class Options:
     """How an audit is drawn.
 
     Attributes:
-        logs: To be audited.
-        unflagged: Share from logs that are not suspected.
-        oversampled: Flags of crimes, and by how much; the first that holds counts.
-        double_blind: Share that a second auditor reads, not knowing the first's findings.
+        logs: Number of logs to audit.
+        unflagged: Least share of them that are not suspected.
+        oversampled: How many times more often logs are drawn that have a crime with this flag; of
+            several flags of a log the first counts.
+        double_blind: Share that a second auditor reads, not knowing what the first one found.
     """
 
     logs: int
@@ -49,8 +56,8 @@ class Strata:
 
     Attributes:
         of_log: Stratum of each log of the frame.
-        population: Logs of each stratum.
-        audited: Logs to audit of each.
+        population: Number of logs of each stratum.
+        audited: Number of logs to audit in each stratum.
     """
 
     of_log: NDArray[np.int64]
@@ -70,7 +77,7 @@ class Strata:
 
     @property
     def design(self) -> Design:
-        """Of the audited logs, in order of their strata."""
+        """Design of the audited logs, in the order of their strata."""
         drawn = np.repeat(np.arange(len(self.audited)), self.audited)
         return Design(drawn, self.population.astype(float))
 
@@ -79,45 +86,45 @@ def stratify_frame(frame: Frame, options: Options) -> Strata:
     """Cut a frame into strata and allocate the audit.
 
     Args:
-        frame: With predictions.
-        options: Of the draw.
-
-    Returns:
-        The strata.
+        frame: Logs with predictions.
+        options: Options of the draw.
 
     Raises:
         AuditError: AUDIT-SIZE if the audit is too small for its strata, or larger than the frame.
     """
     variance = frame.column("variance")
+    # Logs with an oversampled crime are a part of their own; part 0 is the rest.
     boost, part = np.ones(len(variance)), np.zeros(len(variance), np.int64)
     for number, (flag, factor) in enumerate(options.oversampled.items(), start=1):
         rows = frame.has(flag) & (part == 0)
         boost[rows], part[rows] = factor, number
     size = boost * np.sqrt(variance)
-    wanted = int(np.clip(options.logs // LOGS_PER_STRATUM, 4, MOST_STRATA))
-    # suspected logs are apart, but for a part that has not weight enough for a stratum
-    is_split = wanted * np.bincount(part, size)[part] >= size.sum()
-    of_log = _cut(2 * part + (is_split & frame.is_flagged), size, wanted)
+    strata_count = int(np.clip(options.logs // LOGS_PER_STRATUM, 4, MOST_STRATA))
+    # Suspected logs are cut apart from the others, except in a part that is too small to make up
+    # one stratum.
+    is_split = strata_count * np.bincount(part, size)[part] >= size.sum()
+    of_log = _cut_cells(2 * part + (is_split & frame.is_flagged), size, strata_count)
     population = np.bincount(of_log)
-    flagged = np.bincount(of_log, frame.is_flagged) > 0
+    has_flagged = np.bincount(of_log, frame.is_flagged) > 0
     audited = allocate_logs(
-        population, np.bincount(of_log, size), options.logs, ~flagged, options.unflagged
+        population, np.bincount(of_log, size), options.logs, ~has_flagged, options.unflagged
     )
     return Strata(of_log, population, audited)
 
 
-def _cut(cell: NDArray[np.int64], size: Floats, wanted: int) -> NDArray[np.int64]:
-    """Strata within cells, of about equal cumulated size; a cell with little of it is one."""
-    of_log, made = np.zeros(len(cell), np.int64), 0
+def _cut_cells(cell: NDArray[np.int64], size: Floats, strata_count: int) -> NDArray[np.int64]:
+    """Cut each cell into strata of about equal cumulated size; a small cell is one stratum."""
+    of_log, cut_so_far = np.zeros(len(cell), np.int64), 0
     for value in np.unique(cell):
         rows = np.flatnonzero(cell == value)
-        number = max(1, round(wanted * size[rows].sum() / size.sum()))
+        number = max(1, round(strata_count * size[rows].sum() / size.sum()))
         order = rows[np.argsort(size[rows], kind="stable")]
         reached = np.cumsum(size[order]) / size[rows].sum()
         part = np.minimum((reached * number).astype(np.int64), number - 1)
+        # One large log may reach over several cuts and leave a stratum empty: number anew.
         _, part = np.unique(part, return_inverse=True)
-        of_log[order] = made + part
-        made += int(np.max(part)) + 1
+        of_log[order] = cut_so_far + part
+        cut_so_far += int(np.max(part)) + 1
     return of_log
 
 
@@ -131,17 +138,17 @@ def allocate_logs(
     """Divide an audit among strata.
 
     Args:
-        population: Logs of each stratum.
-        size: Cumulated predicted standard deviation of each.
-        logs: To be audited.
-        is_unflagged: Strata of logs that are not suspected.
-        unflagged: Share of the audit that these must have.
+        population: Number of logs of each stratum.
+        size: Cumulated predicted standard deviation of each stratum.
+        logs: Number of logs to audit.
+        is_unflagged: Which strata hold only logs that are not suspected.
+        unflagged: Least share of the audit for these strata.
 
     Returns:
         Logs to audit in each stratum, `logs` in total.
 
     Raises:
-        AuditError: AUDIT-SIZE if that cannot be.
+        AuditError: AUDIT-SIZE if the strata need more logs, or hold fewer.
     """
     count = len(population)
     least = np.minimum(population, max(LEAST_PER_STRATUM, int(np.ceil(logs / (4 * count)))))
@@ -153,10 +160,10 @@ def allocate_logs(
             "choose another number of logs, or a longer period",
         )
     wanted = NEYMAN * size / size.sum() + (1 - NEYMAN) * population / population.sum()
-    own = wanted[is_unflagged].sum()
-    if 0 < own < unflagged:
+    share = wanted[is_unflagged].sum()
+    if 0 < share < unflagged:
         wanted = np.where(
-            is_unflagged, wanted * unflagged / own, wanted * (1 - unflagged) / (1 - own)
+            is_unflagged, wanted * unflagged / share, wanted * (1 - unflagged) / (1 - share)
         )
     return round_to_total(wanted, least, population, logs)
 
@@ -164,12 +171,21 @@ def allocate_logs(
 def round_to_total(
     wanted: Floats, least: NDArray[np.int64], most: NDArray[np.int64], total: int
 ) -> NDArray[np.int64]:
-    """Whole numbers in proportion to what is wanted, within bounds, that add up to the total."""
+    """Find whole numbers in proportion to what is wanted, within bounds, that add up to a total.
+
+    Args:
+        wanted: Share wanted of each.
+        least: Least number of each.
+        most: Largest number of each.
+        total: What they add up to.
+    """
+    # Bounds make some numbers larger or smaller than wanted, so the scale of the rest is searched.
     low, high = 0.0, 2 * total / float(np.min(wanted[wanted > 0]))
     for _ in range(200):
         scale = (low + high) / 2
         share = np.clip(scale * wanted, least, most)
         low, high = (scale, high) if share.sum() < total else (low, scale)
+    # What rounding down leaves over goes to the largest fractions.
     numbers = np.floor(share).astype(np.int64)
     order = np.argsort(-(share - numbers), kind="stable")
     is_free = numbers[order] < most[order]
@@ -178,9 +194,16 @@ def round_to_total(
 
 
 def draw_sample(strata: Strata, seed: int) -> NDArray[np.int64]:
-    """Draw the logs: positions in the frame, in order of strata.
+    """Draw the logs: a simple random sample within each stratum.
 
     The same strata and seed give the same logs.
+
+    Args:
+        strata: With the number of logs to audit in each.
+        seed: Of the random numbers.
+
+    Returns:
+        Positions in the frame, in the order of strata.
     """
     rng = np.random.default_rng(seed)
     drawn = [
@@ -191,22 +214,25 @@ def draw_sample(strata: Strata, seed: int) -> NDArray[np.int64]:
 
 
 def plan_logs(
-    frame: Frame, options: Options, points: float, share: Floats | None = None,
+    frame: Frame,
+    options: Options,
+    points: float,
+    share: Floats | None = None,
     level: float = 0.95,
-) -> int:  # fmt: skip
-    """How many logs to audit for a rate to within +/- some percentage points.
+) -> int:
+    """Tell how many logs to audit for a rate to within +/- some percentage points.
 
-    From predicted variances only: an audit of logs as uncertain as predicted.
+    It is worked out from predicted variances: it holds if the logs are as uncertain as predicted.
 
     Args:
-        frame: With predictions.
-        options: Of the draw; its `logs` is not used.
-        points: Half-width wanted, in percentage points.
-        share: Of each log's crimes, how much is taken to be of the domain; all by default.
+        frame: Logs with predictions.
+        options: Options of the draw; its `logs` is not used.
+        points: Half-width wanted of the interval, in percentage points.
+        share: Share of each log's crimes that is taken to be of the domain; all by default.
         level: Of confidence.
 
     Returns:
-        The smallest audit that is enough.
+        The smallest audit that is enough; all logs if none is.
     """
     part = np.ones(len(frame.logs)) if share is None else share.astype(float)
     variance = frame.column("variance") * part

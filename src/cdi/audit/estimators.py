@@ -1,8 +1,13 @@
-"""Recording rates from an audited stratified sample: ratio, and assisted by predictions (GREG).
+"""Recording rates from an audited stratified sample: ratio estimates, plain and assisted.
 
 The unit is the log: one row per audited log, with `m` crimes that should be recorded and `y` of
-them recorded, so that crimes of one log are never taken for independent. Variances are linearised,
-with finite population correction. Arrays may have leading axes: each is a replicate of the sample.
+them recorded, so that crimes of one log are never taken for independent. Variances are linearised
+(Taylor series), with finite population correction.
+
+The plain estimate is the stratified, combined ratio (Cochran 1977, Sampling Techniques, chapter 6).
+The assisted one is the generalised regression estimate, GREG (Särndal, Swensson and Wretman 1992,
+Model Assisted Survey Sampling, chapters 6 and 7). Arrays may have leading axes: each is a replicate
+of the sample.
 """
 
 from dataclasses import dataclass
@@ -15,7 +20,7 @@ from cdi.errors import AuditError
 
 Floats = NDArray[np.float64]
 
-PRIOR_LOGS = 5  # audited logs that a predicted stratum variance is worth
+PRIOR_LOGS = 5  # number of audited logs that the predicted variance of a stratum counts as
 
 
 @dataclass(frozen=True)
@@ -23,15 +28,16 @@ class Design:
     """How the audited logs were drawn: simple random samples within strata.
 
     Attributes:
-        stratum: Of each audited log, 0 to H-1; as at the draw, whatever was found out later.
-        population: Logs of each stratum.
+        stratum: Stratum of each audited log, 0 to H-1, as it was at the draw, whatever is known of
+            the log since.
+        population: Number of logs of each stratum.
     """
 
     stratum: NDArray[np.int64]
     population: Floats
 
     def __post_init__(self) -> None:
-        """Refuse a stratum from which no variance can be had.
+        """Refuse a stratum whose variance cannot be estimated.
 
         Raises:
             AuditError: AUDIT-STRATUM if a stratum holds logs and fewer than two were audited.
@@ -47,46 +53,59 @@ class Design:
 
     @cached_property
     def drawn(self) -> Floats:
-        """Audited logs of each stratum."""
+        """Number of audited logs of each stratum."""
         return np.bincount(self.stratum, minlength=len(self.population)).astype(float)
 
     @cached_property
     def weight(self) -> Floats:
-        """Logs that each audited log stands for."""
+        """Number of logs that each audited log stands for."""
         return (self.population / np.maximum(self.drawn, 1))[self.stratum]
 
     @cached_property
     def factor(self) -> Floats:
-        """What a stratum's variance counts in that of a total: N^2 (1 - n/N) / n."""
+        """What a stratum's variance is multiplied by in that of a total: N^2 (1 - n/N) / n."""
         drawn = np.maximum(self.drawn, 1)
         return self.population * (self.population - drawn) / drawn
 
     @cached_property
     def member(self) -> Floats:
-        """Audited log x stratum: 1 where the log is of the stratum."""
+        """Matrix of audited logs (rows) and strata (columns): 1 where the log is of the stratum."""
         return np.eye(len(self.population))[self.stratum]
 
     def total(self, values: Floats) -> Floats:
-        """Estimated total over the population; `values` has the logs on its last axis."""
+        """Estimate the total over the population.
+
+        Args:
+            values: Of each audited log, on the last axis.
+        """
         return np.asarray(values @ self.weight)
 
     def products(self, first: Floats, second: Floats) -> Floats:
-        """Covariance of two values within each stratum (n - 1 below), strata on the last axis."""
+        """Covariance of two values within each stratum, divided by n - 1.
+
+        Args:
+            first: Of each audited log, on the last axis.
+            second: Of each audited log, on the last axis.
+
+        Returns:
+            The covariances, with the strata on the last axis.
+        """
+        first_off, second_off = self._off_mean(first), self._off_mean(second)
+        return np.asarray((first_off * second_off) @ self.member / np.maximum(self.drawn - 1, 1))
+
+    def _off_mean(self, values: Floats) -> Floats:
+        """Subtract from each value the mean of its stratum."""
         drawn = np.maximum(self.drawn, 1)
-        a = first - (first @ self.member / drawn)[..., self.stratum]
-        b = second - (second @ self.member / drawn)[..., self.stratum]
-        return np.asarray((a * b) @ self.member / np.maximum(self.drawn - 1, 1))
+        return np.asarray(values - (values @ self.member / drawn)[..., self.stratum])
 
     def variance(self, values: Floats, predicted: Floats | None = None) -> Floats:
         """Variance of an estimated total.
 
         Args:
             values: Of each audited log.
-            predicted: Variance of each stratum as predicted before the draw. Counts as
-                `PRIOR_LOGS` more audited logs: no hit among a stratum's few is not no variance.
-
-        Returns:
-            The variance.
+            predicted: Variance of each stratum as predicted before the draw. It counts as
+                `PRIOR_LOGS` more audited logs, since a stratum in which the few audited logs show
+                no missed crime is not a stratum without variance.
         """
         within = self.products(values, values)
         if predicted is not None:
@@ -95,10 +114,16 @@ class Design:
         return np.asarray(within @ self.factor)
 
     def degrees(self, values: Floats, variance: Floats) -> Floats:
-        """Degrees of freedom of a variance, by the fourth moment: few, if a few logs make it up."""
-        drawn = np.maximum(self.drawn, 1)
-        square = (values - (values @ self.member / drawn)[..., self.stratum]) ** 2
-        spread = (square - (square @ self.member / drawn)[..., self.stratum]) ** 2
+        """Degrees of freedom of a variance, from its own variance (Satterthwaite 1946).
+
+        They are few if a few logs make up most of the variance: hence the fourth moment.
+
+        Args:
+            values: Of each audited log.
+            variance: Of their estimated total.
+        """
+        square = self._off_mean(values) ** 2
+        spread = self._off_mean(square) ** 2
         scale = (self.factor / np.maximum(self.drawn - 1, 1)) ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(2 * variance**2 / ((spread @ self.member) @ scale))
@@ -109,13 +134,13 @@ class Estimate:
     """A recording rate, 0 to 1, with what its interval needs.
 
     Attributes:
-        rate: y over m.
-        variance: Of the rate.
-        crimes: Audited crimes it rests on (unweighted).
-        logs: Audited logs that hold them.
+        rate: Total of y divided by total of m.
+        variance: Variance of the rate.
+        crimes: Number of audited crimes that it rests on (unweighted).
+        logs: Number of audited logs with such a crime.
         degrees: Degrees of freedom of the variance.
-        rho: Within-stratum correlation of y - R m with its prediction; 0 without predictions.
-        is_assisted: Whether predictions assist.
+        rho: Correlation of y - R m with its prediction within strata; 0 without predictions.
+        is_assisted: Whether predictions assist the estimate.
     """
 
     rate: Floats
@@ -128,14 +153,15 @@ class Estimate:
 
     @property
     def se(self) -> Floats:
-        """Standard error."""
+        """Standard error of the rate."""
         return np.sqrt(self.variance)
 
     @property
     def n_effective(self) -> Floats:
-        """Crimes of a simple random sample that would be as sure.
+        """Effective sample size: crimes of a simple random sample with the same variance.
 
-        Without predictions never more than were audited; also where no variance was seen at all.
+        Without predictions it is never more than the number audited, and where no variance was
+        observed at all it is that number.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             n = self.rate * (1 - self.rate) / self.variance
@@ -145,45 +171,60 @@ class Estimate:
 
     @property
     def design_effect(self) -> Floats:
-        """Variance against that of a simple random sample of as many crimes."""
+        """Variance divided by that of a simple random sample of as many crimes (Kish 1965)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(self.crimes / self.n_effective)
 
 
-def _held(design: Design, m: Floats) -> tuple[Floats, Floats, Floats]:
-    """Audited crimes, logs that hold them, and logs less strata that hold them (degrees)."""
-    holds = (m > 0).astype(float)
-    logs = holds.sum(-1)
-    return m.sum(-1), logs, logs - (holds @ design.member > 0).sum(-1)
+def _count_crimes(design: Design, m: Floats) -> tuple[Floats, Floats, Floats]:
+    """Count audited crimes, logs with a crime, and those logs less their strata (degrees)."""
+    has_crime = (m > 0).astype(float)
+    logs = has_crime.sum(-1)
+    return m.sum(-1), logs, logs - (has_crime @ design.member > 0).sum(-1)
 
 
 def estimate_ratio(
     design: Design, y: Floats, m: Floats, predicted: Floats | None = None
 ) -> Estimate:
-    """The stratified ratio estimate, of the force or of a domain (y, m counted in it alone).
+    """Estimate a rate by the stratified ratio (Cochran 1977, 6.11), of the force or of a domain.
 
     Args:
         design: The draw.
-        y: Crimes recorded, of each audited log.
-        m: Crimes that should be recorded.
+        y: Crimes recorded in each audited log; for a domain, only its own.
+        m: Crimes that should be recorded in each audited log; for a domain, only its own.
         predicted: Variance of y - R m within each stratum, as predicted before the draw.
 
     Returns:
         The estimate; its rate is not a number where no crime was audited.
     """
-    return _estimate(design, y, m, design.total(y), design.total(m), predicted)
+    return _estimate_from_totals(design, y, m, design.total(y), design.total(m), predicted)
 
 
-def _estimate(
-    design: Design, y: Floats, m: Floats, recorded: Floats, due: Floats, predicted: Floats | None,
-) -> Estimate:  # fmt: skip
+def _estimate_from_totals(
+    design: Design,
+    y: Floats,
+    m: Floats,
+    recorded: Floats,
+    due: Floats,
+    predicted: Floats | None,
+) -> Estimate:
+    """Divide two estimated totals, with the linearised variance of their ratio.
+
+    Args:
+        design: The draw.
+        y: What the variance of the first total comes from: crimes recorded, or their residuals.
+        m: What the variance of the second total comes from: crimes due, or their residuals.
+        recorded: Estimated total of crimes recorded.
+        due: Estimated total of crimes due.
+        predicted: Variance of y - R m within each stratum, as predicted before the draw.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = recorded / due
         residual = (y - rate[..., None] * m) / due[..., None]
         if predicted is not None:
             predicted = predicted / due[..., None] ** 2
         variance = design.variance(residual, predicted)
-    crimes, logs, degrees = _held(design, m)
+    crimes, logs, degrees = _count_crimes(design, m)
     return Estimate(
         rate, variance, crimes, logs, degrees, np.zeros_like(rate), np.zeros(rate.shape, bool)
     )
@@ -191,83 +232,93 @@ def _estimate(
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """What was known of every log before the draw.
+    """What was known of every log before the draw (auxiliary variables).
 
     Attributes:
-        values: Of the audited logs; the last axis has the variables.
-        totals: Over the whole frame.
+        values: Of the audited logs; the variables are on the last axis.
+        totals: Of each variable, over the whole frame.
     """
 
     values: Floats
     totals: Floats
 
     @classmethod
-    def of(cls, design: Design, predictions: Floats, totals: Floats) -> "Auxiliary":
-        """Predictions with the strata beside them, so that each stratum has its own level."""
-        strata = np.broadcast_to(
-            design.member, (*predictions.shape[:-1], len(design.population))
-        )  # fmt: skip
+    def with_strata(cls, design: Design, predictions: Floats, totals: Floats) -> "Auxiliary":
+        """Set the strata beside predictions, so that each stratum has a level of its own.
+
+        Args:
+            design: The draw.
+            predictions: Of the audited logs.
+            totals: Of each prediction, over the whole frame.
+        """
+        strata = np.broadcast_to(design.member, (*predictions.shape[:-1], len(design.population)))
         return cls(
             np.concatenate([strata, predictions], axis=-1),
             np.concatenate([design.population, totals]),
         )
 
 
-def _crossed(design: Design, x: Floats) -> Floats:
-    """Inverse of sum w x x'; of what can be inverted, as predictions may be constant."""
+def _invert_cross_products(design: Design, x: Floats) -> Floats:
+    """Invert the weighted sum of x x'.
+
+    A pseudo-inverse, because predictions may be constant, or a combination of the strata.
+    """
     return np.linalg.pinv((x * design.weight[:, None]).swapaxes(-1, -2) @ x, hermitian=True)
 
 
-def _fit(design: Design, x: Floats, inverse: Floats, values: Floats) -> Floats:
-    """Weighted least squares coefficients."""
+def _fit_least_squares(design: Design, x: Floats, inverse: Floats, values: Floats) -> Floats:
+    """Fit the coefficients of a weighted least squares regression of values on x."""
     weighted = (values * design.weight)[..., None, :] @ x
     return np.asarray((weighted @ inverse)[..., 0, :])
 
 
-def _apply(x: Floats, coefficients: Floats) -> Floats:
+def _fitted_values(x: Floats, coefficients: Floats) -> Floats:
     return np.asarray((x @ coefficients[..., None])[..., 0])
 
 
 def estimate_greg(
     design: Design, y: Floats, m: Floats, known: Auxiliary, predicted: Floats | None = None
 ) -> Estimate:
-    """The generalised regression estimate of the force's rate, as R's survey::calibrate has it.
+    """Estimate the force's rate by generalised regression, GREG (Särndal et al. 1992, chapter 7).
+
+    The figures are those of `calibrate` and `svyratio` of R's package survey.
 
     Args:
         design: The draw.
-        y: Crimes recorded, of each audited log.
-        m: Crimes that should be recorded.
+        y: Crimes recorded in each audited log.
+        m: Crimes that should be recorded in each audited log.
         known: Predictions, frozen before the draw.
-        predicted: Variance of y - R m about its prediction within each stratum, as predicted.
-
-    Returns:
-        The estimate, with rho.
+        predicted: Variance of y - R m about its prediction within each stratum, as predicted before
+            the draw.
     """
     x = known.values
-    inverse = _crossed(design, x)
-    short = known.totals - design.weight @ x
-    weights = 1 + _apply(x, (short[..., None, :] @ inverse)[..., 0, :])
+    inverse = _invert_cross_products(design, x)
+    # Calibration: each log's weight is multiplied by a factor near 1, so that the weighted totals
+    # of the predictions are exactly those of the frame.
+    shortfall = known.totals - design.weight @ x
+    weights = 1 + _fitted_values(x, (shortfall[..., None, :] @ inverse)[..., 0, :])
     due = design.total(weights * m)
     rate = design.total(weights * y) / due
     z = (y - rate[..., None] * m) / due[..., None]
-    fitted = _apply(x, _fit(design, x, inverse, z))
+    # Only what the predictions leave unexplained contributes to the variance.
+    fitted = _fitted_values(x, _fit_least_squares(design, x, inverse, z))
     if predicted is not None:
         predicted = predicted / due[..., None] ** 2
-    crimes, logs, _ = _held(design, m)
-    free = np.full_like(rate, len(design.stratum) - np.count_nonzero(design.population))
+    crimes, logs, _ = _count_crimes(design, m)
+    degrees = np.full_like(rate, len(design.stratum) - np.count_nonzero(design.population))
     return Estimate(
         rate,
         design.variance(weights * (z - fitted), predicted),
         crimes,
         logs,
-        free,
-        _correlation(design, z, fitted),
+        degrees,
+        _correlate_within_strata(design, z, fitted),
         np.ones(rate.shape, bool),
     )
 
 
-def _correlation(design: Design, z: Floats, fitted: Floats) -> Floats:
-    """Within-stratum correlation, strata counted as in the variance."""
+def _correlate_within_strata(design: Design, z: Floats, fitted: Floats) -> Floats:
+    """Correlate two values within strata, each stratum counting as it does in the variance."""
     both = design.products(z, fitted) @ design.factor
     each = (design.products(z, z) @ design.factor) * (
         design.products(fitted, fitted) @ design.factor
@@ -278,21 +329,33 @@ def _correlation(design: Design, z: Floats, fitted: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Of the whole sample's regression of y and of m on what was known."""
+    """Coefficients of the whole sample's regressions on the auxiliary variables.
+
+    Attributes:
+        y: Of the regression of crimes recorded.
+        m: Of the regression of crimes due.
+    """
 
     y: Floats
     m: Floats
 
 
 def fit_coefficients(design: Design, y: Floats, m: Floats, known: Auxiliary) -> Coefficients:
-    """Fit them once, on the whole sample, for all domains.
+    """Fit the coefficients once, on the whole sample, for all domains.
 
-    Refitted inside a small domain they follow its few logs, and the interval is too short
-    (measured: 80-86% coverage in place of 95%).
+    Coefficients that are fitted again inside a small domain follow its few logs, and the interval
+    gets too short (measured: a coverage of 80 to 86% in place of 95%).
+
+    Args:
+        design: The draw.
+        y: Crimes recorded in each audited log.
+        m: Crimes that should be recorded in each audited log.
+        known: Predictions, frozen before the draw.
     """
-    inverse = _crossed(design, known.values)
+    inverse = _invert_cross_products(design, known.values)
     return Coefficients(
-        _fit(design, known.values, inverse, y), _fit(design, known.values, inverse, m)
+        _fit_least_squares(design, known.values, inverse, y),
+        _fit_least_squares(design, known.values, inverse, m),
     )
 
 
@@ -304,32 +367,42 @@ def estimate_domain(
     whole: Coefficients,
     predicted: Floats | None = None,
 ) -> Estimate:
-    """A domain's rate, assisted by predictions with the whole sample's coefficients.
+    """Estimate a domain's rate, assisted by predictions with the whole sample's coefficients.
+
+    It is the difference estimate of each total (Särndal et al. 1992, 6.3): the predicted total of
+    the domain, plus the estimated total of what the predictions miss.
 
     Args:
         design: The draw.
-        y: Crimes of the domain recorded, of each audited log.
-        m: Crimes of the domain that should be recorded.
+        y: Crimes of the domain recorded in each audited log.
+        m: Crimes of the domain that should be recorded in each audited log.
         known: Predictions for the domain, in the variables of the whole sample, or in the last of
             them if the others say nothing of the domain.
         whole: Coefficients of the whole sample.
-        predicted: Variance of y - R m about its prediction within each stratum, as predicted.
-
-    Returns:
-        The estimate.
+        predicted: Variance of y - R m about its prediction within each stratum, as predicted before
+            the draw.
     """
     count = len(known.totals)
-    of_y, of_m = whole.y[..., -count:], whole.m[..., -count:]
-    y_left = y - _apply(known.values, of_y)
-    m_left = m - _apply(known.values, of_m)
-    recorded = of_y @ known.totals + design.total(y_left)
-    due = of_m @ known.totals + design.total(m_left)
-    left = _estimate(design, y_left, m_left, recorded, due, predicted)
-    crimes, logs, degrees = _held(design, m)
+    y_coefficients, m_coefficients = whole.y[..., -count:], whole.m[..., -count:]
+    y_left = y - _fitted_values(known.values, y_coefficients)
+    m_left = m - _fitted_values(known.values, m_coefficients)
+    recorded = y_coefficients @ known.totals + design.total(y_left)
+    due = m_coefficients @ known.totals + design.total(m_left)
+    estimate = _estimate_from_totals(design, y_left, m_left, recorded, due, predicted)
+    crimes, logs, degrees = _count_crimes(design, m)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = y - left.rate[..., None] * m
-        residual = y_left - left.rate[..., None] * m_left
-        rho = _correlation(design, z, z - residual)
-        heavy = design.degrees(residual / due[..., None], left.variance)
-    degrees = np.fmax(np.fmin(degrees, heavy), 1)
-    return Estimate(left.rate, left.variance, crimes, logs, degrees, rho, np.ones(rho.shape, bool))
+        z = y - estimate.rate[..., None] * m
+        residual = y_left - estimate.rate[..., None] * m_left
+        rho = _correlate_within_strata(design, z, z - residual)
+        by_moments = design.degrees(residual / due[..., None], estimate.variance)
+    # The smaller of the two counts, ignoring one that is not a number; at least 1.
+    degrees = np.fmax(np.fmin(degrees, by_moments), 1)
+    return Estimate(
+        estimate.rate,
+        estimate.variance,
+        crimes,
+        logs,
+        degrees,
+        rho,
+        np.ones(rho.shape, bool),
+    )

@@ -1,11 +1,11 @@
 """Limits for recording rates, and when a figure is withheld.
 
-The force's rate has logit-t limits, a domain's Wilson limits on the effective sample size; Korn and
-Graubard's decide whether a figure is reliable enough to be shown, and are the force's where all or
-nothing was recorded. All work on arrays.
+The force's rate has logit-t limits, or those of Korn and Graubard where all crimes or none were
+recorded. A domain's rate has Wilson's limits on its effective sample size. The Korn-Graubard limits
+also decide whether a figure is reliable enough to be shown. All functions work on arrays.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from cdi.audit.estimators import Estimate, Floats
+from cdi.audit.estimators import Estimate
+
+Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 Limits = tuple[Floats, Floats]
 
-# presentation standards of the NCHS (Parker et al. 2017, Vital and Health Statistics 2(175))
-LEAST_SIZE = 30  # audited crimes, and effective ones
+# Presentation standards for proportions of the US National Center for Health Statistics (NCHS):
+# Parker et al. 2017, Vital and Health Statistics 2(175).
+LEAST_SIZE = 30  # of audited crimes, and of the effective sample size
 SHOWN_WIDTH, WITHHELD_WIDTH, RELATIVE_WIDTH = 0.05, 0.30, 1.30
 LEAST_DEGREES = 8
 
 
-def logit_t(rate: Any, se: Any, degrees: Any, level: float = LEVEL) -> Limits:
-    """Student limits on the logit scale, turned back."""
+def logit_t_limits(rate: Any, se: Any, degrees: Any, level: float = LEVEL) -> Limits:
+    """Student's t limits on the logit scale, turned back: they never leave 0 to 1.
+
+    Korn and Graubard 1998 compare them with others for survey proportions.
+
+    Args:
+        rate: The estimate.
+        se: Its standard error.
+        degrees: Degrees of freedom of the standard error.
+        level: Of confidence.
+    """
     rate, se = np.asarray(rate, float), np.asarray(se, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         half = stats.t.ppf((1 + level) / 2, degrees) * se / (rate * (1 - rate))
@@ -33,8 +45,14 @@ def logit_t(rate: Any, se: Any, degrees: Any, level: float = LEVEL) -> Limits:
     return special.expit(middle - half), special.expit(middle + half)
 
 
-def wilson(rate: Any, n: Any, level: float = LEVEL) -> Limits:
-    """Wilson's score limits; `n` may be an effective sample size."""
+def wilson_limits(rate: Any, n: Any, level: float = LEVEL) -> Limits:
+    """Score limits (Wilson 1927).
+
+    Args:
+        rate: The estimate.
+        n: Sample size; may be an effective one.
+        level: Of confidence.
+    """
     z2 = stats.norm.ppf((1 + level) / 2) ** 2
     rate, n = np.asarray(rate, float), np.asarray(n, float)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -43,8 +61,14 @@ def wilson(rate: Any, n: Any, level: float = LEVEL) -> Limits:
     return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
-def clopper_pearson(rate: Any, n: Any, level: float = LEVEL) -> Limits:
-    """Exact binomial limits; `n` may be an effective sample size."""
+def clopper_pearson_limits(rate: Any, n: Any, level: float = LEVEL) -> Limits:
+    """Exact binomial limits (Clopper and Pearson 1934).
+
+    Args:
+        rate: The estimate.
+        n: Sample size; may be an effective one.
+        level: Of confidence.
+    """
     rate, n = np.asarray(rate, float), np.asarray(n, float)
     hits, misses = rate * n, (1 - rate) * n
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -53,35 +77,37 @@ def clopper_pearson(rate: Any, n: Any, level: float = LEVEL) -> Limits:
     return np.where(hits > 0, low, 0.0), np.where(misses > 0, high, 1.0)
 
 
-def korn_graubard(rate: Any, variance: Any, n: Any, degrees: Any, level: float = LEVEL) -> Limits:
-    """Exact limits on the effective sample size, less what the degrees of freedom cost.
+def korn_graubard_limits(
+    rate: Any, variance: Any, n: Any, degrees: Any, level: float = LEVEL
+) -> Limits:
+    """Exact limits on an effective sample size that allows for few degrees of freedom.
+
+    Korn and Graubard 1998, Confidence intervals for proportions with small expected number of
+    positive counts estimated from survey data, Survey Methodology 24.
 
     Args:
         rate: The estimate.
-        variance: Of it.
-        n: Audited crimes.
-        degrees: Of freedom of the variance.
+        variance: Its variance.
+        n: Number of audited crimes.
+        degrees: Degrees of freedom of the variance.
         level: Of confidence.
-
-    Returns:
-        Lower and upper limit.
     """
     rate, variance = np.asarray(rate, float), np.asarray(variance, float)
     n = np.asarray(n, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.where(variance > 0, rate * (1 - rate) / variance, n)
-        size = _less_degrees(size, n - 1, degrees, level)
-    return clopper_pearson(rate, size, level)
+        size = _shrink_for_degrees(size, n - 1, degrees, level)
+    return clopper_pearson_limits(rate, size, level)
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Whether figures may be shown, after the standards above.
+    """Whether figures may be shown, by the NCHS standards above.
 
     Attributes:
-        is_withheld: Not to be published.
-        is_flagged: Published with a warning: few degrees of freedom, or the unrecorded share is
-            small for its interval.
+        is_withheld: The figure is not published.
+        is_flagged: The figure is published with a warning: the degrees of freedom are few, or the
+            interval is wide for the small share that is unrecorded.
     """
 
     is_withheld: NDArray[np.bool_]
@@ -89,9 +115,13 @@ class Reliability:
 
 
 def judge_reliability(estimate: Estimate) -> Reliability:
-    """Judge estimates by size, width of the Korn-Graubard interval and degrees of freedom."""
+    """Judge estimates by sample size, width of the Korn-Graubard interval and degrees of freedom.
+
+    Args:
+        estimate: One or more.
+    """
     rate, size = estimate.rate, np.minimum(estimate.crimes, estimate.n_effective)
-    low, high = korn_graubard(rate, estimate.variance, estimate.crimes, estimate.degrees)
+    low, high = korn_graubard_limits(rate, estimate.variance, estimate.crimes, estimate.degrees)
     with np.errstate(invalid="ignore", divide="ignore"):
         width = high - low
         is_wide = (width >= WITHHELD_WIDTH) | (
@@ -105,71 +135,95 @@ def judge_reliability(estimate: Estimate) -> Reliability:
 
 
 def force_limits(estimate: Estimate, level: float = LEVEL) -> Limits:
-    """Limits of the whole force's rate; exact ones at 0 and 1, which have no logit."""
-    limits = logit_t(estimate.rate, estimate.se, estimate.degrees, level)
-    exact = korn_graubard(
+    """Limits of the whole force's rate: exact ones at 0 and 1, which have no logit.
+
+    Args:
+        estimate: Of the force.
+        level: Of confidence.
+    """
+    limits = logit_t_limits(estimate.rate, estimate.se, estimate.degrees, level)
+    exact = korn_graubard_limits(
         estimate.rate, estimate.variance, estimate.crimes, estimate.degrees, level
     )
     is_inside = (estimate.rate > 0) & (estimate.rate < 1)
     low, high = (np.where(is_inside, *pair) for pair in zip(limits, exact, strict=True))
-    return _around(estimate.rate, (low, high))
+    return _widen_to_rate(estimate.rate, (low, high))
 
 
 def domain_limits(estimate: Estimate, level: float = LEVEL) -> Limits:
-    """Limits of a domain's rate: Wilson's, on the effective size less what few degrees cost.
+    """Limits of a domain's rate: Wilson's, on an effective size that allows for few degrees.
 
-    Those of the normal law are too short for few crimes.
+    Limits by the normal distribution are too narrow for few crimes.
+
+    Args:
+        estimate: Of a domain.
+        level: Of confidence.
     """
-    size = _less_degrees(estimate.n_effective, np.inf, estimate.degrees, level)
-    return _around(estimate.rate, wilson(estimate.rate, size, level))
+    size = _shrink_for_degrees(estimate.n_effective, np.inf, estimate.degrees, level)
+    return _widen_to_rate(estimate.rate, wilson_limits(estimate.rate, size, level))
 
 
-def _around(rate: Floats, limits: Limits) -> Limits:
-    """A census's limits are its rate, and rounding must not part them from it."""
+def _widen_to_rate(rate: Floats, limits: Limits) -> Limits:
+    """Make sure that the limits enclose the rate.
+
+    Those of a full count are the rate itself, and rounding must not set them off from it.
+    """
     return np.minimum(limits[0], rate), np.maximum(limits[1], rate)
 
 
-def _less_degrees(size: Any, from_: Any, to: Any, level: float) -> Any:
-    """An effective size that has as wide limits by the normal law as it had by Student's."""
+def _shrink_for_degrees(size: Any, at_most: Any, degrees: Any, level: float) -> Any:
+    """Shrink an effective size so that normal limits on it are as wide as Student's t limits.
+
+    Args:
+        size: Effective sample size.
+        at_most: Degrees of freedom of a simple random sample; infinite for the normal distribution.
+        degrees: Degrees of freedom of the variance.
+        level: Of confidence.
+    """
     upper = (1 + level) / 2
-    return size * (stats.t.ppf(upper, from_) / stats.t.ppf(upper, np.maximum(to, 1))) ** 2
+    return size * (stats.t.ppf(upper, at_most) / stats.t.ppf(upper, np.maximum(degrees, 1))) ** 2
 
 
 def unrecorded_limits(recorded: float, rate: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
-    """Crimes never recorded, with limits, if all `recorded` crime was recorded at this rate.
+    """Estimate the crimes that were never recorded, if all `recorded` crime had this rate.
 
-    The limits are those of the rate, transformed: they are not symmetrical.
+    The limits are those of the rate, transformed, so they are not symmetrical. HMICFRS publishes
+    the same estimate without limits.
+
+    Args:
+        recorded: Number of crimes recorded.
+        rate: Recording rate.
+        low: Its lower limit.
+        high: Its upper limit.
 
     Returns:
         Estimate, lower and upper limit; infinite where a rate is 0.
     """
 
-    def missed(value: Any) -> Any:
+    def count_missed(value: Any) -> Any:
         with np.errstate(divide="ignore"):
             return recorded * (1 / np.asarray(value, float) - 1)
 
-    return missed(rate), missed(high), missed(low)
-
-
-def change_limits(
-    before: Estimate, after: Estimate, limits: Callable[[Estimate], Limits] = force_limits
-) -> tuple[Any, Any, Any]:
-    """Change of the rate between two periods audited apart, with limits of its own.
-
-    From each period's own limits (the square-and-add method of Newcombe): that two intervals
-    overlap is no test.
-
-    Returns:
-        After less before, lower and upper limit.
-    """
-    return square_and_add((before.rate, *limits(before)), (after.rate, *limits(after)))
+    return count_missed(rate), count_missed(high), count_missed(low)
 
 
 def square_and_add(before: Sequence[Any], after: Sequence[Any]) -> tuple[Any, Any, Any]:
-    """Change between two rates, each given with its lower and upper limit; see `change_limits`."""
-    (r1, l1, h1), (r2, l2, h2) = before, after
+    """Estimate the change of a rate between two periods that were audited apart.
+
+    Its limits come from those of each period (Newcombe 1998, the square-and-add method). Whether
+    the intervals of two periods overlap is no test of a change.
+
+    Args:
+        before: The earlier rate, its lower and its upper limit.
+        after: The later rate, its lower and its upper limit.
+
+    Returns:
+        Later less earlier rate, lower and upper limit.
+    """
+    (rate_before, low_before, high_before), (rate_after, low_after, high_after) = before, after
+    change = rate_after - rate_before
     return (
-        r2 - r1,
-        r2 - r1 - np.hypot(r2 - l2, h1 - r1),
-        r2 - r1 + np.hypot(h2 - r2, r1 - l1),
+        change,
+        change - np.hypot(rate_after - low_after, high_before - rate_before),
+        change + np.hypot(high_after - rate_after, rate_before - low_before),
     )

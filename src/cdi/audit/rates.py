@@ -6,39 +6,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi.audit import intervals
 from cdi.audit.design import Strata
 from cdi.audit.estimators import (
     Auxiliary,
     Coefficients,
     Design,
     Estimate,
-    Floats,
     estimate_domain,
     estimate_greg,
     estimate_ratio,
     fit_coefficients,
 )
-from cdi.audit.intervals import domain_limits, force_limits, judge_reliability
+from cdi.audit.intervals import (
+    LEAST_SIZE,
+    Limits,
+    domain_limits,
+    force_limits,
+    judge_reliability,
+)
 from cdi.audit.predictions import Frame
+
+Floats = NDArray[np.float64]
 
 FORCE = "force"
 LEAST_ASSISTED = 30  # audited crimes of a domain from which predictions may assist
-LEAST_EXPECTED = 40  # crimes of a domain, in the audit as version
+LEAST_EXPECTED = 40  # crimes of a domain that the audit must be expected to find
 UNPLANNED = f"the plan expects fewer than {LEAST_EXPECTED} of its crimes"
-UNSURE = f"fewer than {intervals.LEAST_SIZE} crimes, or too wide an interval (NCHS)"
+UNSURE = f"fewer than {LEAST_SIZE} crimes, or too wide an interval (NCHS)"
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Part of the crimes that a rate may be about.
+    """A part of the crimes that has a rate of its own.
 
     Attributes:
-        name: E.g. a group of offences, ``rape``, ``domestic_abuse``, ``district DENBY``.
-        known: Predictions for the domain: (logs of the frame, variables of `known_totals`).
-        share: Of each log's missed crimes, how much is taken to be of the domain.
-        logs: The domain's logs where it is a set of logs, such as a district's; then the level of
-            each stratum counts in it. None where a log may be of several domains.
+        name: A group of offences, ``rape``, ``domestic_abuse``, or e.g. ``district DENBY``.
+        known: Predictions for the domain: one row per log of the frame, the columns of
+            `known_totals`.
+        share: Share of each log's missed crimes that is taken to be of the domain.
+        logs: Which logs are the domain's, where it is a set of logs such as those of a district.
+            Then each stratum has a level of its own in the domain. None where one log may have
+            crimes of several domains.
     """
 
     name: str
@@ -48,41 +56,51 @@ class Domain:
 
 
 def known_totals(frame: Frame) -> Floats:
-    """What predictions say of each log of the frame: recorded, due, missed."""
+    """Set side by side what is predicted of each log: crimes recorded, due and missed.
+
+    Args:
+        frame: Logs with predictions.
+    """
     return np.column_stack([frame.column(name) for name in ("recorded", "due", "missed")])
 
 
 def list_domains(frame: Frame) -> list[Domain]:
-    """Groups of offences, rape, domestic abuse and districts, with their predictions."""
+    """List the domains: groups of offences, rape, domestic abuse and districts.
+
+    Args:
+        frame: Logs with predictions.
+    """
     whole = known_totals(frame)
     crimes = {name: np.asarray(frame.crimes[name]) for name in frame.crimes.column_names}
     parts = {name: crimes["offence_group"] == name for name in np.unique(crimes["offence_group"])}
     parts |= {"rape": crimes["is_rape"], "domestic_abuse": crimes["is_domestic_abuse"]}
-    made = []
+    domains = []
     for name, rows in parts.items():
         position, is_recorded = crimes["position"][rows], crimes["is_recorded"][rows]
         due = np.bincount(position, minlength=len(whole)).astype(float)
         recorded = np.bincount(position, is_recorded, minlength=len(whole))
-        # what is missed of a log is taken to be of the kinds seen in it, or of those seen in all
+        # Missed crimes of a log are taken to be of the same kinds as those that the published
+        # version counts in it or, if it counts none, as those in all logs.
         share = np.full(len(whole), due.sum() / whole[:, 1].sum())
         np.divide(due, whole[:, 1], out=share, where=whole[:, 1] > 0)
-        made.append(Domain(str(name), np.column_stack([recorded, due, whole[:, 2] * share]), share))
+        known = np.column_stack([recorded, due, whole[:, 2] * share])
+        domains.append(Domain(str(name), known, share))
     district = np.asarray(frame.logs["district"])
     for name in np.unique(district):
         logs = district == name
-        made.append(Domain(f"district {name}", whole * logs[:, None], logs * 1.0, logs))
-    return made
+        domains.append(Domain(f"district {name}", whole * logs[:, None], logs * 1.0, logs))
+    return domains
 
 
 @dataclass(frozen=True)
 class Assistance:
-    """What is known of a frame under a draw; of drawn logs, the force and each domain.
+    """What is known of a frame and its draw before the audit, and assists the estimates.
 
     Attributes:
-        design: Of the draw.
-        force: Predictions for the force, over the frame.
+        design: Design of the audited logs.
+        force: Predictions for the force: one row per log of the frame.
         variance: Predicted variance of each log of the frame.
-        strata: Of the frame.
+        strata: Strata of the frame.
     """
 
     design: Design
@@ -92,29 +110,50 @@ class Assistance:
 
     @classmethod
     def of(cls, frame: Frame, strata: Strata) -> "Assistance":
-        """Of a frame whose logs are audited as drawn."""
+        """Take what is known of a frame whose logs are all audited as drawn.
+
+        Args:
+            frame: Logs with predictions.
+            strata: Strata of the frame, with the number of logs to audit.
+        """
         return cls(strata.design, known_totals(frame), frame.column("variance"), strata)
 
     def predicted(self, share: Floats | float = 1.0) -> Floats:
-        """Predicted variance within each stratum, of the force or of a domain."""
+        """Predicted variance within each stratum, of the force or of a domain.
+
+        Args:
+            share: Share of each log's variance that is taken to be of the domain.
+        """
         total = np.bincount(self.strata.of_log, self.variance * share)
         return np.asarray(total / self.strata.population)
 
     def is_planned(self, domain: Domain) -> bool:
-        """Whether enough of a domain's crimes are expected in the audit for a figure of its own.
+        """Tell whether the audit is expected to find enough of a domain's crimes for a figure.
 
-        Known before the draw: a domain that is shown only when chance fills it is shown when it is
-        unlike itself.
+        It is decided before the draw. If a small domain were shown whenever chance drew enough of
+        its crimes, it would be shown just when the sample is unlike the domain.
+
+        Args:
+            domain: One of the frame.
         """
         expected = (domain.known[:, 0] + domain.known[:, 2]) @ self.strata.probability
         return bool(expected >= LEAST_EXPECTED)
 
     def whole(self, drawn: NDArray[np.int64]) -> Auxiliary:
-        """Of the force; `drawn` are positions in the frame, replicates before."""
-        return Auxiliary.of(self.design, self.force[drawn], self.force.sum(axis=0))
+        """What was known of the force's audited logs.
+
+        Args:
+            drawn: Their positions in the frame, on the last axis.
+        """
+        return Auxiliary.with_strata(self.design, self.force[drawn], self.force.sum(axis=0))
 
     def part(self, domain: Domain, drawn: NDArray[np.int64]) -> Auxiliary:
-        """Of a domain, in the same variables."""
+        """What was known of a domain's audited logs, in the same variables as of the force's.
+
+        Args:
+            domain: One of the frame.
+            drawn: Positions of the audited logs in the frame, on the last axis.
+        """
         known, totals = domain.known[drawn], domain.known.sum(axis=0)
         if domain.logs is None:
             return Auxiliary(known, totals)
@@ -125,7 +164,14 @@ class Assistance:
 
 
 def estimate_force_rate(drawn: NDArray[np.int64], y: Floats, m: Floats, by: Assistance) -> Estimate:
-    """The force's rate."""
+    """Estimate the force's rate.
+
+    Args:
+        drawn: Positions of the audited logs in the frame.
+        y: Crimes recorded in each audited log.
+        m: Crimes that should be recorded in each audited log.
+        by: What was known.
+    """
     return estimate_greg(by.design, y, m, by.whole(drawn), by.predicted())
 
 
@@ -137,49 +183,66 @@ def estimate_domain_rate(
     by: Assistance,
     whole: Coefficients,
 ) -> Estimate:
-    """A domain's rate; assisted where enough of its crimes were audited, else direct."""
+    """Estimate a domain's rate: assisted if enough of its crimes were audited, else direct.
+
+    Args:
+        domain: One of the frame.
+        drawn: Positions of the audited logs in the frame.
+        y: Crimes of the domain recorded in each audited log.
+        m: Crimes of the domain that should be recorded in each audited log.
+        by: What was known.
+        whole: Coefficients of the whole sample.
+    """
     predicted = by.predicted(domain.share)
     direct = estimate_ratio(by.design, y, m)
     assisted = estimate_domain(by.design, y, m, by.part(domain, drawn), whole, predicted)
     is_assisted = (direct.crimes >= LEAST_ASSISTED) & (assisted.rate > 0) & (assisted.rate < 1)
-    return Estimate(
-        *(
-            np.where(is_assisted, getattr(assisted, f.name), getattr(direct, f.name))
-            for f in fields(Estimate)
+    chosen = {
+        field.name: np.where(
+            is_assisted, getattr(assisted, field.name), getattr(direct, field.name)
         )
-    )
+        for field in fields(Estimate)
+    }
+    return Estimate(**chosen)
 
 
 def audit_figures(
-    drawn: NDArray[np.int64], found: dict[str, tuple[Floats, Floats]], by: Assistance,
+    drawn: NDArray[np.int64],
+    found: dict[str, tuple[Floats, Floats]],
+    by: Assistance,
     parts: list[Domain],
-) -> list[dict[str, Any]]:  # fmt: skip
-    """All rates of one audit.
+) -> list[dict[str, Any]]:
+    """Work out all rates of one audit.
 
     Args:
         drawn: Positions of the audited logs in the frame.
-        found: Of each domain, and of the force: crimes recorded and crimes due, per audited log.
+        found: By domain, and for the force: crimes recorded and crimes due in each audited log.
         by: What was known.
         parts: The domains.
 
     Returns:
-        One row per domain, the force first; figures that are withheld are none.
+        One row per domain, the force first; a figure that is withheld is None.
     """
     y, m = found[FORCE]
     whole = fit_coefficients(by.design, y, m, by.whole(drawn))
-    rows = [_row(FORCE, estimate_force_rate(drawn, y, m, by), force_limits, True)]
-    nothing = np.zeros(len(drawn)), np.zeros(len(drawn))
+    force = estimate_force_rate(drawn, y, m, by)
+    rows = [_describe_estimate(FORCE, force, force_limits(force), is_planned=True)]
+    no_crimes = np.zeros(len(drawn)), np.zeros(len(drawn))
     for domain in parts:
-        y, m = found.get(domain.name, nothing)
+        y, m = found.get(domain.name, no_crimes)
         estimate = estimate_domain_rate(domain, drawn, y, m, by, whole)
-        rows.append(_row(domain.name, estimate, domain_limits, by.is_planned(domain)))
+        limits, is_planned = domain_limits(estimate), by.is_planned(domain)
+        rows.append(_describe_estimate(domain.name, estimate, limits, is_planned=is_planned))
     return rows
 
 
-def _row(name: str, estimate: Estimate, limits: Any, is_planned: bool) -> dict[str, Any]:
-    judged = judge_reliability(estimate)
-    is_shown = is_planned and not judged.is_withheld
-    low, high = limits(estimate)
+def _describe_estimate(
+    name: str, estimate: Estimate, limits: Limits, *, is_planned: bool
+) -> dict[str, Any]:
+    """Describe an estimate as a row; its rates are None unless they may be shown."""
+    reliability = judge_reliability(estimate)
+    is_shown = is_planned and not reliability.is_withheld
+    low, high = limits
     rates = {
         "recording_rate": estimate.rate,
         "lower_limit": low,
@@ -190,13 +253,16 @@ def _row(name: str, estimate: Estimate, limits: Any, is_planned: bool) -> dict[s
         "design_effect": estimate.design_effect,
         "rho": estimate.rho,
     }
+    reason = None
+    if not is_shown:
+        reason = UNSURE if is_planned else UNPLANNED
     return {
         "domain": name,
         "crime_logs": int(estimate.logs),
         "audited_crimes": int(estimate.crimes),
         "is_assisted": bool(estimate.is_assisted),
         "is_withheld": not is_shown,
-        "withheld_reason": None if is_shown else UNSURE if is_planned else UNPLANNED,
-        "is_flagged": bool(judged.is_flagged),
+        "withheld_reason": reason,
+        "is_flagged": bool(reliability.is_flagged),
         **{name: float(value) if is_shown else None for name, value in rates.items()},
     }

@@ -1,1 +1,1 @@
-"""Recent weeks and districts: charts and models that need no audit."""
+"""Recent weeks and districts: nowcast, charts and models that need no audit."""

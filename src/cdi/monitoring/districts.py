@@ -1,7 +1,8 @@
-"""The mart of districts: each beside what all of them say, with limits that hold for the worst too.
+"""The mart of districts: the rate of each beside the common rate, with limits.
 
-It tells a district from chance. How far codes, words and links err in each it does not know: it
-takes an audit to say that one district records better than another.
+The limits hold for the district that looks worst too, so they tell a real difference from chance.
+They do not know how often codes, words and links are wrong in each district: only an audit can say
+that one district records better than another.
 """
 
 from typing import Any
@@ -28,41 +29,54 @@ COLUMNS = {
 
 
 def district_rates(counts: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
-    """The mart `district_rates`.
+    """Work out the rows of the mart `district_rates`.
 
     Args:
-        counts: The model `int_outcomes__district_counts`.
-        withheld_reason: Why no rate is shown (`auditability`), or None.
+        counts: Rows of the model `int_outcomes__district_counts`.
+        withheld_reason: Why no rate may be shown (model `auditability`), or None.
 
     Returns:
         One row per universe and district.
     """
     rows: list[dict[str, Any]] = []
     for universe in sorted(set(counts["universe"].to_pylist())):
-        of = [row for row in counts.to_pylist() if row["universe"] == universe]
+        districts = [row for row in counts.to_pylist() if row["universe"] == universe]
         effect, due, recorded = (
-            np.array([row[name] for row in of], float)
+            np.array([row[name] for row in districts], float)
             for name in ("design_effect", "due_count", "recorded_count")
         )
-        k, n = recorded / effect, due / effect
-        common = float(k.sum() / n.sum())
-        found = shrink_districts(k, n)
-        for at, row in enumerate(of):
-            low, high = float(found.low[at]), float(found.high[at])
+        # Crimes of one log share their fate, so they tell less than as many separate crimes would:
+        # both counts are divided by the design effect.
+        effective_recorded, effective_due = recorded / effect, due / effect
+        common_rate = float(effective_recorded.sum() / effective_due.sum())
+        posterior = shrink_districts(effective_recorded, effective_due)
+        for place, row in enumerate(districts):
+            low, high = float(posterior.low[place]), float(posterior.high[place])
+            counted = {
+                name: row[name] for name in ("universe", "district", "recorded_count", "due_count")
+            }
             rates = {
                 "recording_rate": row["recorded_count"] / row["due_count"],
-                "estimated_rate": float(found.mean[at]),
+                "estimated_rate": float(posterior.mean[place]),
                 "estimated_low": low,
                 "estimated_high": high,
-                "common_rate": common,
-                "compared": "below" if high < common else "above" if low > common else "alike",
+                "common_rate": common_rate,
+                "compared": _compare_with_common_rate(low, high, common_rate),
             }
             rows.append(
-                {
-                    name: row[name]
-                    for name in ("universe", "district", "recorded_count", "due_count")
+                counted
+                | {
+                    "effective_count": float(effective_due[place]),
+                    "withheld_reason": withheld_reason,
                 }
-                | {"effective_count": float(n[at]), "withheld_reason": withheld_reason}
                 | (rates if withheld_reason is None else {})
             )
     return [{name: row.get(name) for name in COLUMNS} for row in rows]
+
+
+def _compare_with_common_rate(low: float, high: float, common_rate: float) -> str:
+    if high < common_rate:
+        return "below"
+    if low > common_rate:
+        return "above"
+    return "alike"

@@ -1,13 +1,13 @@
-"""Weeks: the rate that each will have when its records are in, and a chart of the mature ones.
+"""The mart of weeks: the rate of each when its records are in, and a chart of the mature weeks.
 
-A week's crimes are counted net, by age in weeks: a record counts from when it was made until it is
-wrongly cancelled; a crime that is rightly cancelled is due until then. So both what is recorded and
-what is due have a triangle, and both are completed by the chain ladder (`nowcast`). The rate of a
-week is the one over the other; its limits are those of what is recorded, as what is due is known
-but for a few cancellations.
+The crimes of a week are counted net, by age in weeks. A record counts from the week in which it was
+made until it is wrongly cancelled; a crime that is rightly cancelled is due until then. So there
+are two triangles, one of recorded crimes and one of crimes due, and the chain ladder completes both
+(see `cdi.monitoring.nowcast`). The rate of a week is the first divided by the second. Its limits
+are those of the recorded crimes, since few cancellations will still change the crimes due.
 
-The limits are about records that are still to come and nothing else: they do not say how far codes,
-words and links err. That takes an audit.
+The limits cover only the records that are still to come. They do not say how often codes, words and
+links are wrong: only an audit can say that.
 """
 
 from collections.abc import Iterator
@@ -19,17 +19,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cdi.audit.estimators import Floats
 from cdi.monitoring.limits import laney_limits
 from cdi.monitoring.nowcast import NOWCAST_LEVEL, Nowcast, chain_ladder
 
+Floats = NDArray[np.float64]
+
 TOGETHER = 8  # newest weeks that are estimated as one
-LEAST_CHARTED = 8  # weeks of a chart
-LEAST_HISTORY = 26  # weeks; of longer delays nothing is known
-LEAST_RECORDED = 50  # crimes in the newest weeks together
-MOST_UNTIMED = 0.01  # of the recorded crimes
-DIAGONALS = 13  # weeks from which the law of delays is learnt, as it may change
-MOST_WEEKS = 104
+LEAST_CHARTED = 8  # mature weeks needed for a chart
+LEAST_HISTORY = 26  # weeks needed for a nowcast: delays longer than the history are not known
+LEAST_RECORDED = 50  # crimes recorded in the newest weeks together, needed for a nowcast
+MOST_UNTIMED = 0.01  # share of recorded crimes whose record may lack its time
+DIAGONALS = 13  # newest weeks that delays are learnt from, as the usual delays change over time
+MOST_WEEKS = 104  # weeks that the mart shows
 
 COLUMNS = {
     "universe": "VARCHAR",
@@ -52,10 +53,10 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Weeks:
-    """Weeks in order of time, completed.
+    """Weeks in order of time, with what is expected of them in the end.
 
     Attributes:
-        recorded: Crimes recorded and not wrongly cancelled.
+        recorded: Crimes that are recorded and not wrongly cancelled.
         due: Crimes that should be recorded.
     """
 
@@ -65,10 +66,14 @@ class Weeks:
     def rate(
         self, weeks: slice = slice(None), level: float = NOWCAST_LEVEL
     ) -> tuple[float, float, float]:
-        """The rate that some weeks together will have; nan where nothing is due.
+        """The rate that some weeks together will have in the end.
+
+        Args:
+            weeks: Which weeks.
+            level: Of confidence.
 
         Returns:
-            Rate, lower and upper limit, each 0 to 1.
+            Rate, lower and upper limit, each 0 to 1; nan where no crime is due.
         """
         due = float(self.due.ultimate[weeks].sum())
         if due <= 0:
@@ -79,7 +84,11 @@ class Weeks:
         return rate, low, high
 
     def so_far(self, weeks: slice = slice(None)) -> float:
-        """The plain rate of some weeks: what is recorded now over what is due now."""
+        """The rate of some weeks as it stands now: crimes recorded by now over crimes due by now.
+
+        Args:
+            weeks: Which weeks.
+        """
         due = float(self.due.so_far[weeks].sum())
         return float(self.recorded.so_far[weeks].sum()) / due if due > 0 else np.nan
 
@@ -96,16 +105,16 @@ class Weeks:
 def cumulative_triangle(
     week: NDArray[np.int64], age: NDArray[np.int64], change: Floats, weeks: int
 ) -> Floats:
-    """A triangle of net counts.
+    """Sum changes to a triangle of net counts.
 
     Args:
-        week: Of each change, 0 to `weeks` - 1, oldest first.
-        age: Weeks from then to the change: 0 until the end of the week of the report.
-        change: Crimes more, or fewer.
-        weeks: Number of weeks; the newest has been seen at age 0 only.
+        week: Week of the report of each change's crimes, 0 to `weeks` - 1, oldest first.
+        age: Weeks from the report to the change: 0 until the end of the week of the report.
+        change: Number of crimes more, or fewer if negative.
+        weeks: Number of weeks; the newest has been observed at age 0 only.
 
     Returns:
-        By week and age; not a number where the future begins.
+        Counts by week and age; not a number where the future begins.
     """
     ages = np.arange(weeks)
     is_seen = week + age < weeks
@@ -117,96 +126,108 @@ def cumulative_triangle(
 
 
 def complete_weeks(recorded: Floats, due: Floats, diagonals: int | None = DIAGONALS) -> Weeks:
-    """Complete two triangles of the same weeks.
+    """Complete two triangles of the same weeks by the chain ladder.
 
     Args:
-        recorded: Net counts of crimes recorded, as from `cumulative_triangle`.
-        due: Of crimes that should be recorded.
-        diagonals: Learn delays from the newest weeks only: their law changes.
+        recorded: Net counts of recorded crimes, as from `cumulative_triangle`.
+        due: Net counts of crimes that should be recorded.
+        diagonals: Learn the delays from so many newest weeks only, as they change over time.
 
     Raises:
-        AuditError: NOWCAST-TRIANGLE if a triangle is not one.
+        AuditError: NOWCAST-TRIANGLE if one of them is not a triangle.
     """
-    return Weeks(
-        chain_ladder(recorded, diagonals), chain_ladder(due, diagonals)
-    )  # fmt: skip
+    return Weeks(chain_ladder(recorded, diagonals), chain_ladder(due, diagonals))
 
 
 def weekly_rates(changes: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
-    """The mart `weekly_rates`.
+    """Work out the rows of the mart `weekly_rates`.
 
     Args:
-        changes: The mart `recording_triangle`, in any order; each week has a row of age 0.
-        withheld_reason: Why no rate is shown (`auditability`), or None.
+        changes: Rows of the mart `recording_triangle`, in any order; each week has a row of age 0.
+        withheld_reason: Why no rate may be shown (model `auditability`), or None.
 
     Returns:
         One row per universe and week, and one for the newest weeks together.
     """
-    # by way of Python's lists: Arrow's own way imports pandas, which takes longer than all the rest
+    # By way of Python's lists: Arrow's own conversion imports pandas, which takes longer than all
+    # the rest of this function.
     columns = {name: np.array(changes[name].to_pylist()) for name in changes.column_names}
     rows: list[dict[str, Any]] = []
     for universe in np.unique(columns["universe"]).tolist():
         is_in = columns["universe"] == universe
-        for row in _universe({name: column[is_in] for name, column in columns.items()}):
-            shown = row if withheld_reason is None else _counts(row)
-            rows.append({"withheld_reason": withheld_reason} | shown | {"universe": universe})
+        for row in _rates_of_universe({name: column[is_in] for name, column in columns.items()}):
+            kept = row if withheld_reason is None else _drop_rates(row)
+            rows.append({"withheld_reason": withheld_reason} | kept | {"universe": universe})
     return [{name: row.get(name) for name in COLUMNS} for row in rows]
 
 
-def _universe(of: dict[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:
-    days = of["reported_week_on"].astype("datetime64[D]")
-    shown = np.unique(days)[-MOST_WEEKS:]
-    is_shown = days >= shown[0]
-    week = np.searchsorted(shown, days[is_shown])
+def _rates_of_universe(changes: dict[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one universe, the newest weeks together last."""
+    reported_on = changes["reported_week_on"].astype("datetime64[D]")
+    # Weeks older than the mart shows are left out of the triangle as well: delays are learnt from
+    # the newest diagonals only, and hardly any record comes in two years after the report.
+    days = np.unique(reported_on)[-MOST_WEEKS:]
+    is_shown = reported_on >= days[0]
+    week = np.searchsorted(days, reported_on[is_shown])
     age, recorded, due, untimed, is_mature = (
-        of[name][is_shown]
+        changes[name][is_shown]
         for name in ("age_weeks", "recorded_change", "due_change", "untimed_count", "is_mature")
     )
     weeks = complete_weeks(
-        cumulative_triangle(week, age, recorded.astype(float), len(shown)),
-        cumulative_triangle(week, age, due.astype(float), len(shown)),
+        cumulative_triangle(week, age, recorded.astype(float), len(days)),
+        cumulative_triangle(week, age, due.astype(float), len(days)),
     )
     doubt = weeks.doubt
     if untimed.sum() > MOST_UNTIMED * recorded.sum():
         doubt = "no nowcast: the source does not say when records were made"
-    mature = np.zeros(len(shown), bool)
-    mature[week] = is_mature
-    chart = _chart(weeks, mature)
-    for place, day in enumerate(shown.tolist()):
-        yield _row(weeks, place, 1, day, doubt) | {"is_mature": bool(mature[place])} | chart[place]
-    if len(shown) >= TOGETHER:
-        first = len(shown) - TOGETHER
-        yield _row(weeks, first, TOGETHER, shown[first].item(), doubt) | {"is_mature": False}
+    is_mature_week = np.zeros(len(days), bool)
+    is_mature_week[week] = is_mature
+    chart = _chart_mature_weeks(weeks, is_mature_week)
+    for place, day in enumerate(days.tolist()):
+        row = _describe_weeks(weeks, place, 1, day, doubt)
+        yield row | {"is_mature": bool(is_mature_week[place])} | chart[place]
+    if len(days) >= TOGETHER:
+        first = len(days) - TOGETHER
+        row = _describe_weeks(weeks, first, TOGETHER, days[first].item(), doubt)
+        yield row | {"is_mature": False}
 
 
-def _row(weeks: Weeks, first: int, count: int, day: date, doubt: str | None) -> dict[str, Any]:
-    at = slice(first, first + count)
+def _describe_weeks(
+    weeks: Weeks, first: int, count: int, day: date, doubt: str | None
+) -> dict[str, Any]:
+    """Describe some consecutive weeks together: counts, rate so far and nowcast."""
+    chosen = slice(first, first + count)
     figures = dict.fromkeys(("nowcast_rate", "nowcast_low", "nowcast_high"), np.nan)
     if doubt is None:
-        figures = dict(zip(figures, weeks.rate(at), strict=True))
-    figures["rate_so_far"] = weeks.so_far(at)
+        figures = dict(zip(figures, weeks.rate(chosen), strict=True))
+    figures["rate_so_far"] = weeks.so_far(chosen)
     return {
         "reported_week_on": day,
         "week_count": count,
-        "recorded_count": int(weeks.recorded.so_far[at].sum()),
-        "due_count": int(weeks.due.so_far[at].sum()),
+        "recorded_count": int(weeks.recorded.so_far[chosen].sum()),
+        "due_count": int(weeks.due.so_far[chosen].sum()),
         **{name: None if np.isnan(value) else value for name, value in figures.items()},
         **({} if doubt is None else {"withheld_reason": doubt}),
     }
 
 
-def _counts(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose rates are withheld."""
+def _drop_rates(row: dict[str, Any]) -> dict[str, Any]:
+    """Keep only the counts of a row, whose rates are withheld."""
     kept = ("reported_week_on", "week_count", "is_mature", "recorded_count", "due_count")
     return {name: row[name] for name in kept}
 
 
-def _chart(weeks: Weeks, mature: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Laney's limits of each mature week in which something was due, where there are enough."""
-    rows: list[dict[str, Any]] = [{} for _ in mature]
-    places = np.flatnonzero(mature & (weeks.due.ultimate > 0))
+def _chart_mature_weeks(weeks: Weeks, is_mature: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Work out Laney's limits, with one row per week.
+
+    The row is empty for a week that is not mature or in which no crime was due, and for all weeks
+    where there are too few for a chart.
+    """
+    rows: list[dict[str, Any]] = [{} for _ in is_mature]
+    places = np.flatnonzero(is_mature & (weeks.due.ultimate > 0))
     n = weeks.due.ultimate[places]
     k = np.clip(weeks.recorded.ultimate[places], 0, n)
+    # if all or no crimes were recorded, the binomial variance is 0 and there are no limits
     if len(places) < LEAST_CHARTED or not 0 < k.sum() < n.sum():
         return rows
     chart = laney_limits(k, n)

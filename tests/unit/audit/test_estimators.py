@@ -16,7 +16,7 @@ from cdi.audit.estimators import (
     estimate_greg,
     estimate_ratio,
 )
-from cdi.audit.intervals import korn_graubard, logit_t
+from cdi.audit.intervals import korn_graubard_limits, logit_t_limits
 from cdi.errors import AuditError
 
 ORACLE = Path(__file__).resolve().parents[4] / "shared" / "reference" / "estimator_oracle"
@@ -68,18 +68,18 @@ def test_the_stratified_ratio_is_that_of_r(sample: Sample) -> None:
 @needs_oracle
 def test_the_limits_are_those_of_r(sample: Sample) -> None:
     found = estimate_ratio(sample.design, sample.y, sample.m)
-    logit = logit_t(found.rate, found.se, found.degrees)
-    exact = korn_graubard(found.rate, found.variance, found.crimes, found.degrees)
+    logit = logit_t_limits(found.rate, found.se, found.degrees)
+    exact = korn_graubard_limits(found.rate, found.variance, found.crimes, found.degrees)
     assert logit == pytest.approx((0.7315888886, 0.8378977132), abs=1e-9)
     assert exact == pytest.approx((0.7310926329, 0.8405084840), abs=1e-9)
-    assert logit_t(found.rate, found.se, 255) == pytest.approx((0.73187, 0.83770), abs=5e-6)
+    assert logit_t_limits(found.rate, found.se, 255) == pytest.approx((0.73187, 0.83770), abs=5e-6)
 
 
 @needs_oracle
 def test_greg_is_that_of_r_with_one_level_and_with_one_by_stratum(sample: Sample) -> None:
     ones = np.ones((len(sample.y), 1))
     level = Auxiliary(np.hstack([ones, sample.predicted]), np.r_[sample.logs, sample.totals])
-    strata = Auxiliary.of(sample.design, sample.predicted, sample.totals)
+    strata = Auxiliary.with_strata(sample.design, sample.predicted, sample.totals)
     for known, rate, se in (
         (level, 0.7903112527, 0.0246771601),
         (strata, 0.7898018789, 0.0240559898),
@@ -121,7 +121,7 @@ def test_with_coefficients_of_one_a_domain_is_the_difference_estimate(sample: Sa
 
 @needs_oracle
 def test_replicates_on_a_leading_axis_are_estimated_each_by_itself(sample: Sample) -> None:
-    known = Auxiliary.of(sample.design, sample.predicted, sample.totals)
+    known = Auxiliary.with_strata(sample.design, sample.predicted, sample.totals)
     alone = estimate_greg(sample.design, sample.y, sample.m, known)
     worse = np.where(np.arange(len(sample.y)) < 20, 0.0, sample.y)
     both = estimate_greg(
@@ -174,7 +174,7 @@ def test_a_direct_estimate_is_never_surer_than_its_crimes() -> None:
 
 
 def test_constant_predictions_do_no_harm() -> None:
-    known = Auxiliary.of(SMALL, np.ones((14, 2)), np.array([110.0, 110.0]))
+    known = Auxiliary.with_strata(SMALL, np.ones((14, 2)), np.array([110.0, 110.0]))
     assisted = estimate_greg(SMALL, Y, M, known)
     plain = estimate_ratio(SMALL, Y, M)
     assert assisted.rate == pytest.approx(float(plain.rate))
@@ -184,7 +184,9 @@ def test_constant_predictions_do_no_harm() -> None:
 
 def test_a_perfect_prediction_leaves_no_variance_and_a_correlation_of_one() -> None:
     totals = np.array([76.0, 102.0])
-    found = estimate_greg(SMALL, Y, M, Auxiliary.of(SMALL, np.column_stack([Y, M]), totals))
+    found = estimate_greg(
+        SMALL, Y, M, Auxiliary.with_strata(SMALL, np.column_stack([Y, M]), totals)
+    )
     assert found.rate == pytest.approx(76 / 102)
     assert found.variance == pytest.approx(0, abs=1e-18)
     assert found.rho == pytest.approx(1)
@@ -196,7 +198,7 @@ def test_rho_tells_how_much_narrower_the_interval_is() -> None:
     m = np.ones(6000)
     hint = rng.random(6000)
     y = (rng.random(6000) < 0.6 + 0.4 * hint).astype(float)
-    known = Auxiliary.of(design, hint[:, None], np.array([6e5]))
+    known = Auxiliary.with_strata(design, hint[:, None], np.array([6e5]))
     plain, assisted = estimate_ratio(design, y, m), estimate_greg(design, y, m, known)
     assert 0.1 < assisted.rho < 0.9
     assert assisted.se / plain.se == pytest.approx(np.sqrt(1 - assisted.rho**2), abs=0.01)

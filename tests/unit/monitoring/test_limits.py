@@ -1,50 +1,42 @@
 """Charts against Wetherill and Brown's samples (as qcc prints them), and simulated truth."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from cdi.audit.intervals import wilson
-from cdi.monitoring.limits import (
-    funnel_limits,
-    laney_limits,
-    measure_dispersion,
-    p_chart,
-    shrink_districts,
-)
+from cdi.audit.intervals import wilson_limits
+from cdi.monitoring.limits import funnel_limits, laney_limits, shrink_districts
 
-# Wetherill and Brown 1991: 30 samples of 50; and 30 Poisson counts
-BINOMIAL = np.array([12, 11, 18, 11, 10, 16, 9, 11, 14, 15, 11, 9, 10, 13, 12, 8, 12, 13, 10, 12,
-                     13, 16, 12, 18, 16, 10, 16, 10, 12, 14], float)  # fmt: skip
+PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "published"
+# Wetherill and Brown 1991: 30 samples of 50
+BINOMIAL = np.genfromtxt(PUBLISHED / "wetherill_brown_1991.csv", skip_header=1)
 OF = np.full(30, 50.0)
-POISSON = np.array([11, 8, 13, 11, 13, 17, 25, 23, 11, 16, 9, 15, 10, 16, 12, 8, 9, 15, 4, 12, 12,
-                    12, 15, 17, 14, 17, 12, 12, 7, 16], float)  # fmt: skip
 
 
-def test_dispersion_is_that_of_wetherill_and_brown() -> None:
-    binomial, poisson = measure_dispersion(BINOMIAL, OF), measure_dispersion(POISSON)
-    assert binomial == pytest.approx((0.7644566, 22.16924, 0.8131149), rel=1e-6)
-    assert poisson == pytest.approx((1.472203, 42.69388, 0.04857906), rel=1e-6)
-
-
-def test_limits_of_the_p_chart_and_of_laney() -> None:
-    plain, laney = p_chart(BINOMIAL, OF), laney_limits(BINOMIAL, OF)
-    assert (plain.low[0], plain.high[0]) == pytest.approx((0.06579, 0.43288), abs=5e-6)
+def test_laneys_limits_are_those_of_chance_alone_times_the_scatter() -> None:
+    laney = laney_limits(BINOMIAL, OF)
     assert laney.sigma_z == pytest.approx(0.97931, abs=5e-6)
     assert (laney.low[0], laney.high[0]) == pytest.approx((0.06958, 0.42908), abs=5e-6)
+    # the plain p-chart of the same samples, as qcc prints it
+    half = (laney.high[0] - laney.centre) / laney.sigma_z
+    plain = (laney.centre - half, laney.centre + half)
+    assert plain == pytest.approx((0.06579, 0.43288), abs=5e-6)
 
 
 def test_laney_is_quiet_where_ordinary_weeks_differ() -> None:
     """100 years of weeks of 750 crimes whose true rate moves by 2 points: alarms a year."""
     rng = np.random.default_rng(3)
     n = np.full(52, 750.0)
-    alarms = {p_chart: 0, laney_limits: 0}
+    plain = laney = 0
     for _ in range(100):
         k = rng.binomial(750, np.clip(rng.normal(0.8, 0.02, 52), 0, 1)).astype(float)
-        for chart in alarms:
-            made = chart(k, n)
-            alarms[chart] += int(((k / n < made.low) | (k / n > made.high)).sum())
-    assert 2.5 < alarms[p_chart] / 100 < 5.5  # 3.9 measured elsewhere
-    assert alarms[laney_limits] / 100 < 0.5
+        chart = laney_limits(k, n)
+        laney += int(((k / n < chart.low) | (k / n > chart.high)).sum())
+        three_sigmas = 3 * np.sqrt(chart.centre * (1 - chart.centre) / n)
+        plain += int((np.abs(k / n - chart.centre) > three_sigmas).sum())
+    assert 2.5 < plain / 100 < 5.5  # by chance alone; 3.9 measured elsewhere
+    assert laney / 100 < 0.5
 
 
 def test_laney_hears_a_week_that_is_not_ordinary() -> None:
@@ -89,12 +81,12 @@ def test_districts_hold_their_limits_even_for_the_one_that_looks_worst() -> None
     for _ in range(40):
         truth = np.clip(rng.normal(0.8, 0.05, 8), 0, 1)
         k = rng.binomial(25, truth).astype(float)
-        found = shrink_districts(k, n)
-        inside = (found.low <= truth) & (truth <= found.high)
+        posterior = shrink_districts(k, n)
+        inside = (posterior.low <= truth) & (truth <= posterior.high)
         covered.append(inside.mean())
         worst.append(inside[k.argmin()])
-        width.append((found.high - found.low).mean())
-        low, high = wilson(k / n, n)
+        width.append((posterior.high - posterior.low).mean())
+        low, high = wilson_limits(k / n, n)
         direct.append((high - low).mean())
     assert np.mean(covered) > 0.93
     assert np.mean(worst) > 0.88
@@ -110,8 +102,8 @@ def test_large_districts_hold_their_limits_too(size: int, apart: float) -> None:
     for _ in range(40):
         truth = np.clip(rng.normal(0.8, apart, 8), 0, 1)
         k = rng.binomial(size, truth).astype(float)
-        found = shrink_districts(k, n)
-        inside = (found.low <= truth) & (truth <= found.high)
+        posterior = shrink_districts(k, n)
+        inside = (posterior.low <= truth) & (truth <= posterior.high)
         covered.append(inside.mean())
         worst.append(inside[k.argmin()])
     assert np.mean(covered) > 0.92
@@ -121,7 +113,7 @@ def test_large_districts_hold_their_limits_too(size: int, apart: float) -> None:
 def test_districts_that_differ_widely_stay_apart() -> None:
     n = np.full(8, 400.0)
     k = np.array([0.5] + [0.9] * 7) * n
-    found = shrink_districts(k, n)
-    assert found.high[0] < 0.6
-    assert found.between > 0.05
-    assert found.mean[1:] == pytest.approx(np.full(7, 0.9), abs=0.01)
+    posterior = shrink_districts(k, n)
+    assert posterior.high[0] < 0.6
+    assert posterior.between > 0.05
+    assert posterior.mean[1:] == pytest.approx(np.full(7, 0.9), abs=0.01)

@@ -1,37 +1,32 @@
 """The chain ladder against the published triangle, by hand, and against what later became true."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cdi.errors import AuditError
-from cdi.monitoring.nowcast import Nowcast, chain_ladder, count_triangle
+from cdi.monitoring.nowcast import Nowcast, chain_ladder
+from cdi.monitoring.weeks import cumulative_triangle
 
 NAN = np.nan
-# Taylor and Ashe (1983), as every text on claims reserving prints it
-GENINS = np.array([
-    [357848, 1124788, 1735330, 2218270, 2745596, 3319994, 3466336, 3606286, 3833515, 3901463],
-    [352118, 1236139, 2170033, 3353322, 3799067, 4120063, 4647867, 4914039, 5339085, NAN],
-    [290507, 1292306, 2218525, 3235179, 3985995, 4132918, 4628910, 4909315, NAN, NAN],
-    [310608, 1418858, 2195047, 3757447, 4029929, 4381982, 4588268, NAN, NAN, NAN],
-    [443160, 1136350, 2128333, 2897821, 3402672, 3873311, NAN, NAN, NAN, NAN],
-    [396132, 1333217, 2180715, 2985752, 3691712, NAN, NAN, NAN, NAN, NAN],
-    [440832, 1288463, 2419861, 3483130, NAN, NAN, NAN, NAN, NAN, NAN],
-    [359480, 1421128, 2864498, NAN, NAN, NAN, NAN, NAN, NAN, NAN],
-    [376686, 1363294, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN],
-    [344014, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN],
-])  # fmt: skip
+PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "published"
+# Taylor and Ashe (1983), as every text on claims reserving prints it; empty cells become NAN
+GENINS = np.genfromtxt(PUBLISHED / "taylor_ashe_1983_triangle.csv", delimiter=",")
+
+
+def count_triangle(origin: np.ndarray, age: np.ndarray, origins: int) -> np.ndarray:
+    """The triangle of crimes that were recorded at some age and never cancelled."""
+    return cumulative_triangle(origin, age, np.ones(len(origin)), origins)
 
 
 def test_outstanding_and_its_error_are_those_of_mack() -> None:
     found = chain_ladder(GENINS)
     assert round(found.outstanding.sum()) == 18_680_856
     assert round(found.se()) == 2_447_095
-    # Mack 1993, by origin
-    expected = [0, 94_634, 469_511, 709_638, 984_889, 1_419_459, 2_177_641, 3_920_301, 4_278_972,
-                4_625_811]  # fmt: skip
-    assert found.outstanding.round().tolist() == expected
-    errors = [0, 75_535, 121_699, 133_549, 261_406, 411_010, 558_317, 875_328, 971_258, 1_363_155]
-    assert np.sqrt(found.own).round().tolist() == errors
+    mack = np.genfromtxt(PUBLISHED / "mack_1993.csv", delimiter=",", names=True)  # by origin
+    assert found.outstanding.round().tolist() == mack["outstanding"].tolist()
+    assert np.sqrt(found.own_variance).round().tolist() == mack["standard_error"].tolist()
 
 
 def test_the_factors_are_the_product_limit_of_the_delays_in_reverse() -> None:
@@ -98,7 +93,9 @@ def test_limits_are_never_below_what_is_recorded() -> None:
 def test_what_is_expected_lies_between_the_limits(outstanding: float) -> None:
     """Also where a lognormal's mean would lie beyond its upper limit: log errors from 3.3 on."""
     one = np.ones(1)
-    found = Nowcast(542 * one, (542 + outstanding) * one, one, own=4 * one, shared=0 * one)
+    found = Nowcast(
+        542 * one, (542 + outstanding) * one, one, own_variance=4 * one, shared_variance=0 * one
+    )
     expected, low, high = found.limits()
     assert expected == 542 + outstanding
     assert low < expected < high

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,23 +20,30 @@ def changes(count: int, **special: dict[int, int]) -> pa.Table:
     """A triangle of `count` weeks as of the end of the last; `w3={0: 10}`: week 3 differs."""
     rows = []
     for week in range(count):
-        of = special.get(f"w{week}", DELAYS)
+        recorded = special.get(f"w{week}", DELAYS)
         for age in range(count - week):
-            rows.append({
-                "universe": "frame",
-                "reported_week_on": FIRST + timedelta(weeks=week),
-                "age_weeks": age,
-                "is_mature": count - week > 5,
-                "recorded_change": of.get(age, 0),
-                "due_change": 100 if age == 0 else 0,
-                "untimed_count": 0,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "universe": "frame",
+                    "reported_week_on": FIRST + timedelta(weeks=week),
+                    "age_weeks": age,
+                    "is_mature": count - week > 5,
+                    "recorded_change": recorded.get(age, 0),
+                    "due_change": 100 if age == 0 else 0,
+                    "untimed_count": 0,
+                }
+            )
     return pa.Table.from_pylist(rows)
+
+
+def single_weeks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of single weeks, without that of the newest weeks together."""
+    return [row for row in rows if row["week_count"] == 1]
 
 
 def test_each_week_is_completed_by_what_is_usual_at_its_age() -> None:
     made = weekly_rates(changes(30), None)
-    single = [row for row in made if row["week_count"] == 1]
+    single = single_weeks(made)
     assert [row["rate_so_far"] for row in single[-3:]] == pytest.approx([0.8, 0.7, 0.5])
     assert [row["nowcast_rate"] for row in single] == pytest.approx([0.8] * 30)
     assert all(row["nowcast_low"] <= 0.8 + 1e-9 <= row["nowcast_high"] + 2e-9 for row in single)
@@ -53,9 +61,11 @@ def test_the_newest_eight_weeks_are_told_together() -> None:
 
 
 def test_limits_are_wider_the_younger_the_week() -> None:
-    noisy = {f"w{week}": {0: 50 + (week * 7) % 11 - 5, 1: 20 - (week * 5) % 7 + 3, 2: 10}
-             for week in range(30)}  # fmt: skip
-    single = [row for row in weekly_rates(changes(30, **noisy), None) if row["week_count"] == 1]
+    noisy = {
+        f"w{week}": {0: 50 + (week * 7) % 11 - 5, 1: 20 - (week * 5) % 7 + 3, 2: 10}
+        for week in range(30)
+    }
+    single = single_weeks(weekly_rates(changes(30, **noisy), None))
     width = [row["nowcast_high"] - row["nowcast_low"] for row in single[-3:]]
     assert width[0] < width[1] < width[2]
     # where crimes are due no more than are recorded, the rate stops at 1
@@ -65,8 +75,7 @@ def test_limits_are_wider_the_younger_the_week() -> None:
 def test_a_crime_cancelled_later_is_taken_off_in_young_weeks_too() -> None:
     """Of 50 recorded at once 5 are cancelled two weeks later: of young weeks' too, as expected."""
     cancelled = {f"w{week}": {0: 50, 2: -5} for week in range(30)}
-    single = [row for row in weekly_rates(changes(30, **cancelled), None)
-              if row["week_count"] == 1]  # fmt: skip
+    single = single_weeks(weekly_rates(changes(30, **cancelled), None))
     assert [row["rate_so_far"] for row in single[-3:]] == pytest.approx([0.45, 0.5, 0.5])
     assert [row["nowcast_rate"] for row in single[-3:]] == pytest.approx([0.45, 0.45, 0.45])
 
@@ -74,8 +83,7 @@ def test_a_crime_cancelled_later_is_taken_off_in_young_weeks_too() -> None:
 def test_only_mature_weeks_are_charted_and_one_that_differs_is_a_signal() -> None:
     special = {f"w{week}": {0: 50 + week % 3, 1: 20, 2: 10} for week in range(30)}
     special["w12"] = {0: 20, 1: 8, 2: 4}
-    single = [row for row in weekly_rates(changes(30, **special), None)
-              if row["week_count"] == 1]  # fmt: skip
+    single = single_weeks(weekly_rates(changes(30, **special), None))
     assert [row["chart_low"] is not None for row in single] == [row["is_mature"] for row in single]
     assert [at for at, row in enumerate(single) if row["is_signal"]] == [12]
 
@@ -102,8 +110,8 @@ def test_few_crimes_or_records_without_a_time_give_no_nowcast() -> None:
 def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
     for row in weekly_rates(changes(30), "too few usable codes"):
         told = {name for name, value in row.items() if value is not None}
-        assert told == {"universe", "reported_week_on", "week_count", "is_mature", "recorded_count",
-                        "due_count", "withheld_reason"}  # fmt: skip
+        counts = {"week_count", "recorded_count", "due_count"}
+        assert told == counts | {"universe", "reported_week_on", "is_mature", "withheld_reason"}
 
 
 A_BUILD = """
@@ -131,7 +139,7 @@ def test_without_whole_weeks_the_table_is_empty() -> None:
 
 
 def test_old_weeks_are_dropped_and_the_oldest_kept_is_the_hundred_and_fourth() -> None:
-    single = [row for row in weekly_rates(changes(110), None) if row["week_count"] == 1]
+    single = single_weeks(weekly_rates(changes(110), None))
     assert len(single) == 104
     assert single[0]["reported_week_on"] == FIRST + timedelta(weeks=6)
     assert np.isclose(single[-1]["nowcast_rate"], 0.8)
