@@ -1,7 +1,7 @@
-"""What auditors found: checked against the draw, and only read when the audit is complete.
+"""What auditors found: checked against the draw, and counted only when the audit is complete.
 
-Findings are rows of two kinds, as the landing has them: one per audited log and auditor, and one
-per crime that an auditor found in it. A log without such a row reports none.
+Findings are rows of two kinds, as in the landing: one row per audited log and auditor, and one row
+per crime that the auditor found in the log. A log without rows of crimes reports no crime.
 """
 
 from collections import Counter
@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi.audit.estimators import Design, Floats
+from cdi.audit.estimators import Design
 from cdi.audit.rates import FORCE
 from cdi.audit.register import ADJUDICATOR, Draw
 from cdi.errors import AuditError
 
+Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
+FLAGS = {"is_rape": "rape", "is_domestic_abuse": "domestic_abuse"}  # domain by flag of a crime
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,12 @@ class Findings:
     """A complete audit.
 
     Attributes:
-        positions: Of the audited logs in the frame; erased ones are left out.
-        design: Of these logs.
-        found: Of the force and each domain: crimes recorded and due, per audited log.
-        kappa: Agreement of the two auditors of the logs read twice, on how many crimes are due and
-            recorded; None if none was read twice.
-        erased: Drawn logs that were erased before they could count.
+        positions: Positions of the audited logs in the frame, without erased logs.
+        design: Design of these logs.
+        found: For the force and each domain: crimes recorded and due in each audited log.
+        kappa: Agreement (Cohen's kappa) of two auditors on the number of crimes due and recorded,
+            over the logs that were read twice; None if none was.
+        erased: Number of drawn logs that were erased before they could count.
     """
 
     positions: NDArray[np.int64]
@@ -41,16 +43,16 @@ class Findings:
 
 
 def check_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> None:
-    """Refuse findings that are not of this draw.
+    """Refuse findings that do not belong to this draw, or lack what an estimate needs.
 
     Args:
         draw: As loaded.
         logs: call_id, auditor_code, audited_at; one row per log and auditor.
-        crimes: call_id, auditor_code, crime_number, is_recorded.
+        crimes: call_id, auditor_code, crime_number, is_recorded; one row per crime and auditor.
 
     Raises:
-        AuditError: AUDIT-NOT-DRAWN, AUDIT-NO-AUDITOR, AUDIT-NO-TIME, AUDIT-TWICE, AUDIT-NO-LOG or
-            AUDIT-NO-JUDGEMENT: the first that is found.
+        AuditError: The first of AUDIT-NOT-DRAWN, AUDIT-NO-AUDITOR, AUDIT-NO-TIME, AUDIT-TWICE,
+            AUDIT-NO-LOG and AUDIT-NO-JUDGEMENT that applies.
     """
     drawn = set(draw.call_ids)
     fix = "correct the worksheet and deliver it again"
@@ -66,75 +68,101 @@ def check_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> No
     for row in logs:
         if not row.get("audited_at"):
             raise AuditError("AUDIT-NO-TIME", f"log {row['call_id']} has no time of audit", fix)
-    read = Counter((row["call_id"], row["auditor_code"]) for row in logs)
-    named = Counter((row["call_id"], row["auditor_code"], row["crime_number"]) for row in crimes)
-    twice = [key for key, count in (*read.items(), *named.items()) if count > 1]
+    log_counts = Counter(map(_reading_key, logs))
+    crime_counts = Counter((*_reading_key(row), row["crime_number"]) for row in crimes)
+    twice = [key for key, count in (*log_counts.items(), *crime_counts.items()) if count > 1]
     if twice:
         raise AuditError("AUDIT-TWICE", f"delivered twice: {' '.join(map(str, twice[0]))}", fix)
     for row in crimes:
-        if (row["call_id"], row["auditor_code"]) not in read:
+        call_id, auditor = _reading_key(row)
+        if (call_id, auditor) not in log_counts:
             raise AuditError(
-                "AUDIT-NO-LOG",
-                f"a crime of log {row['call_id']}, which {row['auditor_code']} did not read", fix,
-            )  # fmt: skip
+                "AUDIT-NO-LOG", f"a crime of log {call_id}, which {auditor} did not read", fix
+            )
         if row.get("is_recorded") is None:
-            raise AuditError(
-                "AUDIT-NO-JUDGEMENT",
-                f"crime {row['crime_number']} of log {row['call_id']}: recorded or not?", fix,
-            )  # fmt: skip
+            message = f"crime {row['crime_number']} of log {call_id}: recorded or not?"
+            raise AuditError("AUDIT-NO-JUDGEMENT", message, fix)
 
 
 def match_counts(logs: Sequence[Row], crimes: Sequence[Row]) -> None:
-    """Refuse a log whose counts are not those of its rows of crimes: a row was lost on the way.
+    """Refuse a log whose counts differ from its rows of crimes: a row was lost on the way.
 
     Args:
         logs: See `check_findings`; also due_count, recorded_count.
-        crimes: See `check_findings`; all of them, of whatever offence.
+        crimes: See `check_findings`; all of them, whatever the offence.
 
     Raises:
         AuditError: AUDIT-COUNTS for the first such log.
     """
-    by = _by_reading(crimes)
+    crimes_by_reading = _group_by_reading(crimes)
     for row in logs:
-        key = (row["call_id"], row["auditor_code"])
-        counts, found = (row["due_count"], row["recorded_count"]), _counts(by.get(key, []))
-        if counts != found:
+        call_id, auditor = key = _reading_key(row)
+        counts = (row["due_count"], row["recorded_count"])
+        rows = _count_crimes(crimes_by_reading.get(key, []))
+        if counts != rows:
             raise AuditError(
                 "AUDIT-COUNTS",
-                f"log {key[0]}: {key[1]} counted {counts[0]} crimes, {counts[1]} of them recorded, "
-                f"and there are rows of {found[0]} and {found[1]}",
+                f"log {call_id}: {auditor} counted {counts[0]} crimes, {counts[1]} of them "
+                f"recorded, and there are rows of {rows[0]} and {rows[1]}",
                 "deliver the worksheet again; what became of its rows is in the quarantine",
             )
 
 
 def complete_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> Findings:
-    """The findings of a complete audit, counted per log.
+    """Count the findings of a complete audit, log by log.
 
-    Where two auditors read a log and differ, what the registrar decided counts (auditor_code
-    ``FCR``), and only there: what two people found alike is nobody's to change.
+    Where two auditors read a log and differ, the decision of the force crime registrar counts
+    (auditor_code ``FCR``), and only there: the registrar may not change what two auditors agree on.
 
     Args:
         draw: As loaded.
         logs: See `check_findings`.
         crimes: See `check_findings`; also offence_group, is_rape, is_domestic_abuse.
 
-    Returns:
-        The findings.
-
     Raises:
-        AuditError: AUDIT-INCOMPLETE while a drawn log was not read by all to whom it was given:
-            an estimate on the way would choose when to stop. AUDIT-UNDECIDED while the registrar
-            has not decided where two auditors differ.
+        AuditError: AUDIT-INCOMPLETE while a drawn log was not read by all auditors to whom it was
+            given: whoever sees an estimate on the way can choose when to stop. AUDIT-UNDECIDED
+            while the registrar has not decided where two auditors differ.
     """
     check_findings(draw, logs, crimes)
-    read = {(row["call_id"], row["auditor_code"]) for row in logs}
-    ids = draw.call_ids
-    places = [place for place, call_id in enumerate(ids) if call_id is not None]
+    _refuse_incomplete(draw, logs)
+    differing = {call_id for call_id, *_ in differing_logs(draw, logs, crimes)}
+    _refuse_undecided(draw, logs, differing)
+    crimes_by_reading = _group_by_reading(crimes)
+    places = [place for place, call_id in enumerate(draw.call_ids) if call_id is not None]
+    positions = draw.positions[places]
+    counted = []
+    pairs = []
+    for place in places:
+        call_id = str(draw.call_ids[place])
+        first, second = draw.auditors[place], draw.seconds[place]
+        final = ADJUDICATOR if call_id in differing else first
+        counted.append(crimes_by_reading.get((call_id, final), []))
+        if second:
+            first_crimes = crimes_by_reading.get((call_id, first), [])
+            second_crimes = crimes_by_reading.get((call_id, second), [])
+            pairs.append((_count_crimes(first_crimes), _count_crimes(second_crimes)))
+    # A log is erased because somebody asked for it, which says nothing about the rate: the other
+    # audited logs of its stratum stand for it.
+    design = Design(draw.strata.of_log[positions], draw.strata.population.astype(float))
+    district = draw.frame.logs["district"].to_pylist()
+    return Findings(
+        positions=positions,
+        design=design,
+        found=_count_by_domain(counted, [district[position] for position in positions]),
+        kappa=cohen_kappa(pairs) if pairs else None,
+        erased=len(draw.call_ids) - len(places),
+    )
+
+
+def _refuse_incomplete(draw: Draw, logs: Sequence[Row]) -> None:
+    """Refuse an audit of which a reading is missing."""
+    read = set(map(_reading_key, logs))
     missing = [
-        f"{ids[p]} ({who})"
-        for p in places
-        for who in (draw.auditors[p], draw.seconds[p])
-        if who and (ids[p], who) not in read
+        f"{call_id} ({auditor})"
+        for call_id, *readers in zip(draw.call_ids, draw.auditors, draw.seconds, strict=True)
+        for auditor in readers
+        if call_id is not None and auditor and (call_id, auditor) not in read
     ]
     if missing:
         raise AuditError(
@@ -142,40 +170,24 @@ def complete_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) ->
             f"{len(missing)} of the readings of {draw.draw_id} are missing, first {missing[0]}",
             "finish the audit: a rate is only worked out when every drawn log was read",
         )
-    by = _by_reading(crimes)
-    differ = {call_id for call_id, *_ in differing_logs(draw, logs, crimes)}
-    open_ = sorted(call_id for call_id in differ if (call_id, ADJUDICATOR) not in read)
-    if open_:
+
+
+def _refuse_undecided(draw: Draw, logs: Sequence[Row], differing: set[str]) -> None:
+    """Refuse an audit of which the registrar has not decided a log."""
+    read = set(map(_reading_key, logs))
+    undecided = sorted(call_id for call_id in differing if (call_id, ADJUDICATOR) not in read)
+    if undecided:
         raise AuditError(
             "AUDIT-UNDECIDED",
-            f"two auditors differ on {len(open_)} logs of {draw.draw_id}, first {open_[0]}",
+            f"two auditors differ on {len(undecided)} logs of {draw.draw_id}, first {undecided[0]}",
             f"have the registrar decide: the worksheet of {ADJUDICATOR}",
         )
-    counted = []
-    for p in places:
-        call_id = str(ids[p])
-        final = ADJUDICATOR if call_id in differ else draw.auditors[p]
-        counted.append(by.get((call_id, final), []))
-    stratum = draw.strata.of_log[draw.positions[places]]
-    # what is erased by a request says nothing of the rate: the rest of its stratum stands for it
-    design = Design(stratum, draw.strata.population.astype(float))
-    district = draw.frame.logs["district"].to_pylist()
-    districts = [district[draw.positions[p]] for p in places]
-    twice = [(str(ids[p]), draw.auditors[p], draw.seconds[p]) for p in places if draw.seconds[p]]
-    pairs = [(_counts(by.get((c, a), [])), _counts(by.get((c, b), []))) for c, a, b in twice]
-    return Findings(
-        draw.positions[places],
-        design,
-        _by_domain(counted, districts),
-        cohen_kappa(pairs) if pairs else None,
-        len(ids) - len(places),
-    )
 
 
 def differing_logs(
     draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]
 ) -> list[tuple[str, list[Row], list[Row]]]:
-    """Logs on which two auditors differ, decided or not.
+    """List the logs on which two auditors differ, whether they were decided or not.
 
     Args:
         draw: As loaded.
@@ -183,56 +195,62 @@ def differing_logs(
         crimes: See `check_findings`.
 
     Returns:
-        The log, and the crimes that either auditor found.
+        The log, and the crimes that each of the two auditors found in it.
     """
-    read = {(row["call_id"], row["auditor_code"]) for row in logs}
-    by = _by_reading(crimes)
-    found = []
+    read = set(map(_reading_key, logs))
+    crimes_by_reading = _group_by_reading(crimes)
+    differing = []
     for call_id, *readers in zip(draw.call_ids, draw.auditors, draw.seconds, strict=True):
-        if call_id is None or not {(call_id, who) for who in readers} <= read:
+        if call_id is None or not {(call_id, auditor) for auditor in readers} <= read:
             continue
-        first, second = (by.get((call_id, who), []) for who in readers)
-        if _counts(first) != _counts(second):
-            found.append((call_id, first, second))
-    return found
+        first, second = (crimes_by_reading.get((call_id, auditor), []) for auditor in readers)
+        if _count_crimes(first) != _count_crimes(second):
+            differing.append((call_id, first, second))
+    return differing
 
 
-def _by_reading(crimes: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    by: dict[tuple[str, str], list[Row]] = {}
+def _reading_key(row: Row) -> tuple[str, str]:
+    """Name the reading that a row belongs to: its log and its auditor."""
+    return row["call_id"], row["auditor_code"]
+
+
+def _group_by_reading(crimes: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    crimes_by_reading: dict[tuple[str, str], list[Row]] = {}
     for row in crimes:
-        by.setdefault((row["call_id"], row["auditor_code"]), []).append(row)
-    return by
+        crimes_by_reading.setdefault(_reading_key(row), []).append(row)
+    return crimes_by_reading
 
 
-def _counts(crimes: Sequence[Row]) -> tuple[int, int]:
+def _count_crimes(crimes: Sequence[Row]) -> tuple[int, int]:
+    """Count the crimes that an auditor found, and those of them that are recorded."""
     return len(crimes), sum(bool(row["is_recorded"]) for row in crimes)
 
 
-def _by_domain(
-    counted: list[list[Row]], districts: list[str]
-) -> dict[str, tuple[Floats, Floats]]:  # fmt: skip
-    """Crimes recorded and due per audited log, of the force and each domain."""
-    found: dict[str, tuple[Floats, Floats]] = {}
-
-    def add(name: str, place: int, row: Row) -> None:
-        y, m = found.setdefault(name, (np.zeros(len(counted)), np.zeros(len(counted))))
-        m[place] += 1
-        y[place] += bool(row["is_recorded"])
-
-    found[FORCE] = (np.zeros(len(counted)), np.zeros(len(counted)))
-    for place, crimes in enumerate(counted):
+def _count_by_domain(
+    crimes_by_log: list[list[Row]], districts: list[str]
+) -> dict[str, tuple[Floats, Floats]]:
+    """Count crimes recorded and due in each audited log, for the force and each domain."""
+    size = len(crimes_by_log)
+    counts: dict[str, tuple[Floats, Floats]] = {FORCE: (np.zeros(size), np.zeros(size))}
+    for place, crimes in enumerate(crimes_by_log):
         for row in crimes:
-            add(FORCE, place, row)
-            add(f"district {districts[place]}", place, row)
-            add(row["offence_group"], place, row)
-            for flag, name in (("is_rape", "rape"), ("is_domestic_abuse", "domestic_abuse")):
-                if row.get(flag):
-                    add(name, place, row)
-    return found
+            flags = (domain for flag, domain in FLAGS.items() if row.get(flag))
+            for domain in (FORCE, f"district {districts[place]}", row["offence_group"], *flags):
+                y, m = counts.setdefault(domain, (np.zeros(size), np.zeros(size)))
+                m[place] += 1
+                y[place] += bool(row["is_recorded"])
+    return counts
 
 
 def cohen_kappa(pairs: Sequence[tuple[Any, Any]]) -> float:
-    """Cohen's kappa of two readings of the same logs; 1 if all say the same one thing."""
+    """Work out the agreement of two readings of the same logs beyond chance (Cohen 1960).
+
+    Args:
+        pairs: What the two readings say of each log.
+
+    Returns:
+        Kappa; 1 if both readings say one and the same thing of all logs.
+    """
     first, second = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
     count = len(pairs)
     agreed = sum(a == b for a, b in pairs) / count

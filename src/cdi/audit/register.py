@@ -1,13 +1,20 @@
-"""The audit register: what was frozen, drawn and found, so that nobody can choose a kinder sample.
+"""The audit register: what was frozen, drawn, delivered and erased.
 
-``audit/<agency>/register.jsonl``  one line per event, each with the hash of the line before: frozen
-                                   facts of a draw, erasures, completions; lines are only added
-``audit/<agency>/<draw>/``         ``frame.parquet`` (every log with predictions, stratum, inclusion
-                                   probability), ``crimes.parquet`` (predictions by crime),
-                                   ``sample.parquet`` (drawn logs, auditors)
+It proves that nobody drew again until the sample was a kind one.
 
-The line of a draw, with seed, strata and hashes, is on disk before the sample is made. An erased
-log leaves a named hole: its number and row hash are gone, its leaf in the frame's hash stays.
+``audit/<agency>/register.jsonl``
+    One line per event (a draw, its sample, a delivery, an erasure), each with the hash of the line
+    before it. Lines are only added.
+``audit/<agency>/<draw>/``
+    ``frame.parquet`` (every log with predictions, stratum and inclusion probability),
+    ``crimes.parquet`` (predictions by crime), ``sample.parquet`` (drawn logs and their auditors).
+
+The line of a draw, with its seed, strata and hashes, is on disk before the sample is drawn. When a
+log is erased, its number and its row hash are removed from the frame, and the register names its
+position (a "hole"). The log's own hash, its leaf, stays, so that the hash of the frame still holds.
+
+The text of a line and everything that is hashed must stay as it is, byte for byte: otherwise no old
+draw could be proven any more (tests/unit/test_pins.py).
 """
 
 import fcntl
@@ -30,8 +37,10 @@ from cdi import paths
 from cdi.audit.design import Options, Strata, draw_sample, stratify_frame
 from cdi.audit.predictions import Frame, Period
 from cdi.errors import AuditError
+from cdi.files import write_whole
 
 ORIGIN = "0" * 64
+# The files of a draw, with the rule that each breaks when it changed, and its name in the error.
 FILES = (
     ("frame.parquet", "AUDIT-FRAME", "frame"),
     ("crimes.parquet", "AUDIT-PREDICTIONS", "predictions"),
@@ -42,6 +51,7 @@ PREDICTED = ("recorded", "due", "missed", "variance")
 
 
 def _sha256(*parts: str | bytes) -> str:
+    """Hash parts of a text; a separator keeps ("a", "bc") apart from ("ab", "c")."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() if isinstance(part, str) else part)
@@ -50,7 +60,11 @@ def _sha256(*parts: str | bytes) -> str:
 
 
 def frame_leaves(frame: Frame) -> list[str]:
-    """What stands for each log in the frame's hash."""
+    """Hash each log of a frame; these leaves together give the frame's hash.
+
+    Args:
+        frame: Logs with predictions.
+    """
     return [
         _sha256(call_id, row_hash)
         for call_id, row_hash in zip(
@@ -60,14 +74,26 @@ def frame_leaves(frame: Frame) -> list[str]:
 
 
 def predictions_hash(frame: Frame) -> str:
-    """Over all predictions, by place in the frame: it holds when a log is erased."""
+    """Hash all predictions in the order of the frame.
+
+    It names no log, so it still holds when a log is erased.
+
+    Args:
+        frame: Logs with predictions.
+    """
     parts = [frame.column(name).tobytes() for name in PREDICTED]
     crimes = frame.crimes.to_pylist()
     return _sha256(*parts, json.dumps(crimes, sort_keys=True))
 
 
 def districts_hash(frame: Frame) -> str:
-    """Over the districts of all logs, by place in the frame: it holds when a log is erased."""
+    """Hash the districts of all logs in the order of the frame.
+
+    It names no log, so it still holds when a log is erased.
+
+    Args:
+        frame: Logs with predictions.
+    """
     return _sha256(json.dumps(frame.logs["district"].to_pylist()))
 
 
@@ -75,12 +101,12 @@ class Register:
     """The register of one agency."""
 
     def __init__(self, agency: str) -> None:
-        """Of an agency; nothing is made before the first event."""
+        """Name the register of an agency; no file is made before the first event."""
         self.folder = paths.audit(agency)
         self.file = self.folder / "register.jsonl"
 
     def entries(self) -> list[dict[str, Any]]:
-        """All events, oldest first.
+        """Read all events, oldest first, and prove that no line was touched.
 
         Raises:
             AuditError: AUDIT-REGISTER if a line was changed, removed or put in between.
@@ -92,8 +118,8 @@ class Register:
         for number, text in enumerate(self.file.read_bytes().splitlines()):
             try:
                 line = json.loads(text)
-                is_same = line["previous"] == previous and line["hash"] == _of_line(line)
-            except (ValueError, KeyError, TypeError):  # half a line, or none of ours
+                is_same = line["previous"] == previous and line["hash"] == _hash_line(line)
+            except (ValueError, KeyError, TypeError):  # half a line, or a line of another kind
                 is_same = False
             if not is_same:
                 raise AuditError(
@@ -106,31 +132,46 @@ class Register:
         return lines
 
     def append(self, kind: str, at: datetime, **facts: Any) -> dict[str, Any]:
-        """Add an event and wait until it is on disk."""
+        """Add an event and wait until it is on the disk.
+
+        Args:
+            kind: draw, sample, delivery or erasure.
+            at: When it happened.
+            facts: What else the line tells.
+
+        Returns:
+            The line.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.file.open("a", encoding="utf-8") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # two people at once; goes when the file is closed
+            # Two people may write at once. The lock is released when the file is closed.
+            fcntl.flock(handle, fcntl.LOCK_EX)
             lines = self.entries()
             line = {"kind": kind, "at": at.isoformat(), **facts}
             line["previous"] = lines[-1]["hash"] if lines else ORIGIN
-            line["hash"] = _of_line(line)
+            line["hash"] = _hash_line(line)
             handle.write(json.dumps(line, sort_keys=True) + "\n")
             handle.flush()
             os.fsync(handle.fileno())
         return line
 
     def draws(self) -> list[dict[str, Any]]:
-        """The draws, oldest first."""
+        """Read the lines of the draws, oldest first."""
         return [line for line in self.entries() if line["kind"] == "draw"]
 
 
 def register_fingerprint(agency: str) -> str:
-    """Hash of the register as it stands, proven or not: another one makes another estimate."""
+    """Hash the register as it stands, proven or not: a changed register needs a new build.
+
+    Args:
+        agency: Name of the agency.
+    """
     file = Register(agency).file
     return _sha256(file.read_bytes() if file.is_file() else b"")
 
 
-def _of_line(line: dict[str, Any]) -> str:
+def _hash_line(line: dict[str, Any]) -> str:
+    """Hash all facts of a line but the hash itself."""
     kept = {name: value for name, value in line.items() if name != "hash"}
     return _sha256(json.dumps(kept, sort_keys=True))
 
@@ -140,14 +181,14 @@ class Draw:
     """A sample that was drawn, with all that an estimate from it needs.
 
     Attributes:
-        draw_id: Its folder.
+        draw_id: Name of the draw and of its folder.
         facts: Its line in the register.
-        frame: As frozen.
-        strata: As frozen.
-        positions: Of the drawn logs in the frame, by stratum.
-        holes: Positions of erased logs.
+        frame: The frame as it was frozen, without the numbers of erased logs.
+        strata: The strata as they were frozen.
+        positions: Positions of the drawn logs in the frame, in order of their strata.
+        holes: Positions of erased logs in the frame.
         auditors: First auditor of each drawn log.
-        seconds: Second, blind auditor; empty for most.
+        seconds: Second auditor of each drawn log, who does not know the first; empty for most.
     """
 
     draw_id: str
@@ -161,7 +202,7 @@ class Draw:
 
     @property
     def call_ids(self) -> list[str | None]:
-        """Of the drawn logs; none where the log was erased."""
+        """Number of each drawn log; None where the log was erased."""
         ids = self.frame.logs["call_id"].to_pylist()
         return [ids[position] for position in self.positions]
 
@@ -178,25 +219,22 @@ def draw_audit(
     seed: int | None = None,
     reason: str | None = None,
 ) -> Draw:
-    """Freeze a frame and its predictions, write the plan down, then draw.
+    """Freeze a frame and its predictions, write the plan into the register, then draw.
 
     Args:
-        agency: Whose audit.
-        version: Published version that the frame is from.
-        period: Of the frame.
-        frame: With predictions.
-        options: Of the draw.
-        auditors: Who will read; two at least. Kept in capitals, as readings are staged.
-        at: When.
-        seed: Chosen at random by default.
-        reason: Why a period of which days were drawn already is drawn again.
-
-    Returns:
-        The draw.
+        agency: Name of the agency.
+        version: Published version that the frame was read from.
+        period: Period of the frame.
+        frame: Logs with predictions.
+        options: Options of the draw.
+        auditors: Who will read: two at least. Kept in capitals, as in the landed readings.
+        at: When it is drawn.
+        seed: Of the random numbers; chosen at random by default.
+        reason: Why a period is drawn again of which days were drawn before.
 
     Raises:
         AuditError: AUDIT-REDRAWN if days of the period were drawn before and no reason is given;
-            AUDIT-AUDITORS with fewer than two auditors, or the registrar among them.
+            AUDIT-AUDITORS with fewer than two auditors, or with the registrar among them.
     """
     register = Register(agency)
     before = [line for line in register.draws() if period.overlaps(line["period"])]
@@ -216,7 +254,7 @@ def draw_audit(
             f"and {ADJUDICATOR} decides where they differ",
         )
     strata = stratify_frame(frame, options)
-    marks = frame_leaves(frame)
+    leaves = frame_leaves(frame)
     facts = register.append(
         "draw",
         at,
@@ -230,7 +268,7 @@ def draw_audit(
         auditors=names,
         reason=reason,
         seed=secrets.randbits(63) if seed is None else seed,
-        frame_hash=_sha256(*marks),
+        frame_hash=_sha256(*leaves),
         predictions_hash=predictions_hash(frame),
         districts_hash=districts_hash(frame),
         strata_hash=_sha256(strata.of_log.tobytes()),
@@ -240,111 +278,128 @@ def draw_audit(
     folder = register.folder / facts["draw_id"]
     folder.mkdir(parents=True, exist_ok=True)
     frozen = {
-        "leaf": pa.array(marks),
+        "leaf": pa.array(leaves),
         "stratum": pa.array(strata.of_log),
         "inclusion_probability": pa.array(strata.probability),
     }
     logs = frame.logs
     for name, column in frozen.items():
         logs = logs.append_column(name, column)
-    _write(logs, folder / "frame.parquet")
-    _write(frame.crimes, folder / "crimes.parquet")
-    positions, first, second = _assign(strata, facts)
-    drawn = pa.table({"position": positions, "auditor": first, "second_auditor": second})
-    _write(drawn, folder / "sample.parquet")
-    register.append("sample", at, draw_id=facts["draw_id"], sample_hash=_of_sample(drawn))
+    _write_table(logs, folder / "frame.parquet")
+    _write_table(frame.crimes, folder / "crimes.parquet")
+    sample = _draw_and_assign(strata, facts)
+    _write_table(sample, folder / "sample.parquet")
+    register.append("sample", at, draw_id=facts["draw_id"], sample_hash=_hash_sample(sample))
     return load_draw(agency, facts["draw_id"])
 
 
-def _assign(
-    strata: Strata, facts: dict[str, Any]
-) -> tuple[NDArray[np.int64], list[str], list[str]]:  # fmt: skip
-    """The drawn logs, who reads each, and who reads it too: by the seed alone."""
+def _draw_and_assign(strata: Strata, facts: dict[str, Any]) -> pa.Table:
+    """Draw the logs and assign their auditors; all follows from the seed in the register.
+
+    Returns:
+        One row per drawn log: position, auditor, second_auditor (empty for most).
+    """
     positions = draw_sample(strata, facts["seed"])
+    # Random numbers of their own, so that the sample does not depend on the number of auditors.
     rng = np.random.default_rng([facts["seed"], 1])
     names, count = facts["auditors"], len(positions)
     first = rng.permutation(np.arange(count) % len(names))
+    # Any auditor but the first: 1 to n - 1 places further round.
     other = (first + rng.integers(1, len(names), count)) % len(names)
-    is_twice = np.zeros(count, bool)
-    is_twice[rng.permutation(count)[: round(facts["double_blind"] * count)]] = True
-    second = [names[o] if twice else "" for o, twice in zip(other, is_twice, strict=True)]
-    return positions, [names[f] for f in first], second
+    is_double = np.zeros(count, bool)
+    is_double[rng.permutation(count)[: round(facts["double_blind"] * count)]] = True
+    second = [
+        names[number] if is_read_twice else ""
+        for number, is_read_twice in zip(other, is_double, strict=True)
+    ]
+    return pa.table(
+        {
+            "position": positions,
+            "auditor": [names[number] for number in first],
+            "second_auditor": second,
+        }
+    )
 
 
-def _of_sample(drawn: pa.Table) -> str:
+def _hash_sample(drawn: pa.Table) -> str:
     return _sha256(json.dumps(drawn.to_pydict(), sort_keys=True))
 
 
 def load_draw(agency: str, draw_id: str) -> Draw:
-    """Read a draw back and prove that it is what the register says.
+    """Read a draw and prove that it is what the register says.
 
     Args:
-        agency: Whose audit.
-        draw_id: Of the register.
-
-    Returns:
-        The draw.
+        agency: Name of the agency.
+        draw_id: Name of the draw in the register.
 
     Raises:
         AuditError: AUDIT-UNKNOWN if there is no such draw; AUDIT-FRAME, AUDIT-PREDICTIONS,
             AUDIT-STRATA or AUDIT-SAMPLE if a file was changed since, or cannot be read.
     """
     register = Register(agency)
-    known = {line["draw_id"]: line for line in register.draws()}
-    if draw_id not in known:
+    lines = register.entries()
+    draws = {line["draw_id"]: line for line in lines if line["kind"] == "draw"}
+    if draw_id not in draws:
         raise AuditError(
             "AUDIT-UNKNOWN",
             f"{agency} has no draw {draw_id}",
-            f"choose one of: {', '.join(known) or 'none yet, draw first'}",
+            f"choose one of: {', '.join(draws) or 'none yet, draw first'}",
         )
-    facts, folder = known[draw_id], register.folder / draw_id
-    logs, crimes, drawn = (_read(draw_id, folder / name, *told) for name, *told in FILES)
+    facts, folder = draws[draw_id], register.folder / draw_id
+    logs, crimes, drawn = (
+        _read_table(draw_id, folder / name, rule_id, what) for name, rule_id, what in FILES
+    )
     frame = Frame(logs, crimes)
-    erased = {
-        position
-        for line in register.entries()
-        if line["kind"] == "erasure" and line["draw_id"] == draw_id
-        for position in line["positions"]
-    }
-    hashes = [line["sample_hash"] for line in register.entries()
-              if line["kind"] == "sample" and line["draw_id"] == draw_id]  # fmt: skip
-    _prove(draw_id, "AUDIT-FRAME", "frame", lambda: _is_frame(logs, facts, erased))
-    if "districts_hash" in facts:  # older draws have none
-        _prove(
-            draw_id, "AUDIT-FRAME", "frame",
-            lambda: districts_hash(frame) == facts["districts_hash"],
-        )  # fmt: skip
-    _prove(
-        draw_id, "AUDIT-PREDICTIONS", "predictions",
-        lambda: predictions_hash(frame) == facts["predictions_hash"],
-    )  # fmt: skip
-    _prove(
-        draw_id, "AUDIT-STRATA", "strata",
-        lambda: _sha256(_of_log(logs).tobytes()) == facts["strata_hash"],
-    )  # fmt: skip
-    _prove(draw_id, "AUDIT-SAMPLE", "sample", lambda: [_of_sample(drawn)] == hashes)
+    events = [line for line in lines if line.get("draw_id") == draw_id]
+    erasures = [line["positions"] for line in events if line["kind"] == "erasure"]
+    holes = frozenset(position for positions in erasures for position in positions)
+    # A draw has exactly one sample: a second line of it would be a second draw by the same plan.
+    sample_hashes = [line["sample_hash"] for line in events if line["kind"] == "sample"]
+    proofs: list[tuple[str, str, Callable[[], bool]]] = [
+        ("AUDIT-FRAME", "frame", lambda: _is_frame_of_draw(logs, facts, holes)),
+        # draws of the first versions have no hash of the districts
+        (
+            "AUDIT-FRAME",
+            "frame",
+            lambda: (
+                "districts_hash" not in facts or districts_hash(frame) == facts["districts_hash"]
+            ),
+        ),
+        (
+            "AUDIT-PREDICTIONS",
+            "predictions",
+            lambda: predictions_hash(frame) == facts["predictions_hash"],
+        ),
+        (
+            "AUDIT-STRATA",
+            "strata",
+            lambda: _sha256(_stratum_of_logs(logs).tobytes()) == facts["strata_hash"],
+        ),
+        ("AUDIT-SAMPLE", "sample", lambda: [_hash_sample(drawn)] == sample_hashes),
+    ]
+    for rule_id, what, is_unchanged in proofs:
+        _prove_unchanged(draw_id, rule_id, what, is_unchanged)
     population, audited = (np.array(facts[name], np.int64) for name in ("population", "audited"))
-    strata = Strata(_of_log(logs), population, audited)
     return Draw(
-        draw_id,
-        facts,
-        frame,
-        strata,
-        np.asarray(drawn["position"], np.int64),
-        frozenset(erased),
-        drawn["auditor"].to_pylist(),
-        drawn["second_auditor"].to_pylist(),
+        draw_id=draw_id,
+        facts=facts,
+        frame=frame,
+        strata=Strata(_stratum_of_logs(logs), population, audited),
+        positions=np.asarray(drawn["position"], np.int64),
+        holes=holes,
+        auditors=drawn["auditor"].to_pylist(),
+        seconds=drawn["second_auditor"].to_pylist(),
     )
 
 
 def read_assignments(agency: str) -> list[dict[str, Any]]:
-    """Who was given which log, of all draws that are as the register has them.
+    """List which log was given to whom, in all draws that are as the register has them.
 
-    Of another one nothing that was read can count; it is no reason to refuse what was read of the
-    rest.
+    No reading of any other draw can count. That is no reason to refuse the readings of the rest, so
+    such a draw is left out here.
 
     Args:
-        agency: Whose audits.
+        agency: Name of the agency.
 
     Returns:
         One row per draw, log and auditor: draw_id, call_id, auditor_code, drawn_at (UTC). The
@@ -356,50 +411,53 @@ def read_assignments(agency: str) -> list[dict[str, Any]]:
     rows = []
     for line in Register(agency).draws():
         try:
-            made = load_draw(agency, line["draw_id"])
+            draw = load_draw(agency, line["draw_id"])
         except AuditError:
             continue
-        facts = {"draw_id": made.draw_id, "drawn_at": datetime.fromisoformat(line["at"])}
-        for call_id, first, second in zip(made.call_ids, made.auditors, made.seconds, strict=True):
+        facts = {"draw_id": draw.draw_id, "drawn_at": datetime.fromisoformat(line["at"])}
+        for call_id, first, second in zip(draw.call_ids, draw.auditors, draw.seconds, strict=True):
             readers = (first, second, ADJUDICATOR) if second else (first,)
             rows += [
-                {**facts, "call_id": call_id, "auditor_code": who}
-                for who in readers
+                {**facts, "call_id": call_id, "auditor_code": auditor}
+                for auditor in readers
                 if call_id is not None
             ]
     return rows
 
 
-def _is_frame(logs: pa.Table, facts: dict[str, Any], erased: set[int]) -> bool:
-    marks = logs["leaf"].to_pylist()
-    rows = zip(logs["call_id"].to_pylist(), logs["row_hash"].to_pylist(), marks, strict=True)
-    return _sha256(*marks) == facts["frame_hash"] and all(
-        number in erased if call_id is None else _sha256(call_id, row_hash) == leaf
+def _is_frame_of_draw(logs: pa.Table, facts: dict[str, Any], holes: frozenset[int]) -> bool:
+    """Tell whether all leaves are as drawn, and each log that is not erased matches its leaf."""
+    leaves = logs["leaf"].to_pylist()
+    rows = zip(logs["call_id"].to_pylist(), logs["row_hash"].to_pylist(), leaves, strict=True)
+    return _sha256(*leaves) == facts["frame_hash"] and all(
+        number in holes if call_id is None else _sha256(call_id, row_hash) == leaf
         for number, (call_id, row_hash, leaf) in enumerate(rows)
     )
 
 
-def _of_log(logs: pa.Table) -> NDArray[np.int64]:
+def _stratum_of_logs(logs: pa.Table) -> NDArray[np.int64]:
     return np.asarray(logs["stratum"], np.int64)
 
 
-def _read(draw_id: str, file: Path, rule_id: str, what: str) -> pa.Table:
+def _read_table(draw_id: str, file: Path, rule_id: str, what: str) -> pa.Table:
     try:
         return pq.read_table(file)
-    except (OSError, pa.ArrowException):  # gone, or cut short
-        raise _changed(draw_id, rule_id, what) from None
+    except (OSError, pa.ArrowException):  # the file is gone, or cut short
+        raise _changed_since_draw(draw_id, rule_id, what) from None
 
 
-def _prove(draw_id: str, rule_id: str, what: str, is_same: Callable[[], bool]) -> None:
+def _prove_unchanged(
+    draw_id: str, rule_id: str, what: str, is_unchanged: Callable[[], bool]
+) -> None:
     try:
-        if is_same():
+        if is_unchanged():
             return
     except (KeyError, TypeError, ValueError):  # a column is gone, or of another type
         pass
-    raise _changed(draw_id, rule_id, what)
+    raise _changed_since_draw(draw_id, rule_id, what)
 
 
-def _changed(draw_id: str, rule_id: str, what: str) -> AuditError:
+def _changed_since_draw(draw_id: str, rule_id: str, what: str) -> AuditError:
     return AuditError(
         rule_id,
         f"the {what} of {draw_id} changed since the draw",
@@ -408,43 +466,45 @@ def _changed(draw_id: str, rule_id: str, what: str) -> AuditError:
 
 
 def erase_from_register(agency: str, call_ids: Iterable[str], at: datetime, reason: str) -> int:
-    """Take logs out of all frozen frames; each leaves a hole that the register names by position.
+    """Erase logs from all frozen frames; the register names the position of each.
 
     Args:
-        agency: Whose audits.
-        call_ids: To erase.
-        at: When.
+        agency: Name of the agency.
+        call_ids: Numbers of the logs to erase.
+        at: When they are erased.
         reason: Kept in the register.
 
     Returns:
-        How many rows were blanked.
+        The number of rows that were blanked.
 
     Raises:
-        AuditError: AUDIT-FRAME if a frame cannot be read: what it holds is not known.
+        AuditError: AUDIT-FRAME if a frame cannot be read: then nobody knows which logs it holds.
     """
-    register, gone, count = Register(agency), set(call_ids), 0
+    register, erased, count = Register(agency), set(call_ids), 0
     for line in register.draws():
         file = register.folder / line["draw_id"] / "frame.parquet"
-        if not file.is_file():  # killed between its line and its frame: it holds no log
+        # A draw that was killed after its line and before its frame was written holds no log.
+        if not file.is_file():
             continue
-        logs = _read(line["draw_id"], file, "AUDIT-FRAME", "frame")
-        ids = logs["call_id"].to_pylist()
-        positions = [n for n, call_id in enumerate(ids) if call_id in gone]
+        logs = _read_table(line["draw_id"], file, "AUDIT-FRAME", "frame")
+        positions = [
+            position
+            for position, call_id in enumerate(logs["call_id"].to_pylist())
+            if call_id in erased
+        ]
         if not positions:
             continue
+        # The register comes first: a hole that it does not name would make the frame a forgery.
         register.append("erasure", at, draw_id=line["draw_id"], positions=positions, reason=reason)
-        hole = np.isin(np.arange(len(ids)), positions)
+        is_hole = np.isin(np.arange(len(logs)), positions)
         for name in ("call_id", "row_hash"):
-            place = logs.column_names.index(name)
-            kept = pa.array(logs[name].to_pylist(), pa.string(), mask=hole)
-            logs = logs.set_column(place, name, kept)
-        _write(logs, file)
+            blanked = pa.array(logs[name].to_pylist(), pa.string(), mask=is_hole)
+            logs = logs.set_column(logs.column_names.index(name), name, blanked)
+        _write_table(logs, file)
         count += len(positions)
     return count
 
 
-def _write(table: pa.Table, file: Path) -> None:
-    """Under a temporary name, then by one rename."""
-    temporary = file.with_name(f".{file.name}.new")
-    pq.write_table(table, temporary, compression="zstd")
-    temporary.replace(file)
+def _write_table(table: pa.Table, file: Path) -> None:
+    with write_whole(file) as written:
+        pq.write_table(table, written, compression="zstd")

@@ -136,17 +136,17 @@ def test_a_log_of_which_a_crime_is_lost_tells_no_rate(
         if (key := (row["call_id"], row["auditor_code"]))
     ]
     crimes = [row | {"is_headline": True} for row in crimes]
-    audit, row = results._read(AGENCY, made.draw_id, [*readings, *crimes])
+    audit, row = results._read_audit(AGENCY, made.draw_id, [*readings, *crimes])
     assert audit is not None
     place = next(n for n, row in enumerate(crimes) if row["is_recorded"])
     left = without(crimes, place, **changed)
-    audit, row = results._read(AGENCY, made.draw_id, [*readings, *left])
+    audit, row = results._read_audit(AGENCY, made.draw_id, [*readings, *left])
     assert audit is None
     assert row["withheld_rule_id"] == "AUDIT-COUNTS"
     assert str(crimes[place]["call_id"]) in row["withheld_reason"]
     # of an offence that is none of the headline's a crime is there, and does not count
     other = without(crimes, place, is_headline=False)
-    audit, row = results._read(AGENCY, made.draw_id, [*readings, *other])
+    audit, row = results._read_audit(AGENCY, made.draw_id, [*readings, *other])
     assert audit is not None
 
 
@@ -177,9 +177,7 @@ def test_where_two_auditors_differ_the_registrar_decides(state: Path, force: For
     twice = {c: b for c, b in zip(made.call_ids, made.seconds, strict=True) if b}
     row = next(r for r in crimes if twice.get(r["call_id"]) == r["auditor_code"])
     call_id = row["call_id"]
-    differ = [
-        r | {"is_recorded": not r["is_recorded"]} if r is row else r for r in crimes
-    ]  # fmt: skip
+    differ = [r | {"is_recorded": not r["is_recorded"]} if r is row else r for r in crimes]
     before = complete_findings(made, logs, crimes)
     with pytest.raises(AuditError, match=f"AUDIT-UNDECIDED.*{call_id}"):
         complete_findings(made, logs, differ)

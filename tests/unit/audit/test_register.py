@@ -35,9 +35,7 @@ def force() -> Force:
 
 def draw(force: Force, **changed: Any) -> Draw:
     chosen: dict[str, Any] = {"seed": 7, **changed}
-    return draw_audit(
-        AGENCY, "v1", PERIOD, force.frame, Options(400), AUDITORS, AT, **chosen
-    )  # fmt: skip
+    return draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), AUDITORS, AT, **chosen)
 
 
 def rewrite(name: str, column: str, row: int, value: Any) -> None:
@@ -145,7 +143,7 @@ def test_a_file_of_a_draw_that_cannot_be_read_is_refused_as_a_changed_one(
         load_draw(AGENCY, made.draw_id)
     file.write_bytes(whole[:500])
     # the build withholds its rate and goes on
-    _, row = results._read(AGENCY, made.draw_id, [])
+    _, row = results._read_audit(AGENCY, made.draw_id, [])
     assert row["withheld_rule_id"] == dict(f[:2] for f in register.FILES)[name]
 
 

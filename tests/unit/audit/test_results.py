@@ -13,7 +13,6 @@ from cdi.audit.design import Options
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Period
 from cdi.audit.register import draw_audit
-from cdi.audit.results import estimate_rates
 from cdi.errors import AuditError
 from cdi_proofs import pictures
 from cdi_proofs.pictures import make_pictures
@@ -44,7 +43,9 @@ def test_a_change_has_the_limits_of_newcombe() -> None:
 
     Newcombe (1998), Statistics in Medicine 17, 873-890, method 10, from the limits of Wilson.
     """
-    found = results._change(rate("a", 0.6, 0.4904, 0.7004), rate("b", 0.8, 0.6918, 0.8774))
+    found = results._change_in_points(
+        rate("a", 0.6, 0.4904, 0.7004), rate("b", 0.8, 0.6918, 0.8774)
+    )
     assert found["change_points"] == pytest.approx(20)
     assert found["lower_limit"] == pytest.approx(5.24, abs=0.05)
     assert found["upper_limit"] == pytest.approx(33.39, abs=0.05)
@@ -58,17 +59,17 @@ def test_a_census_that_found_all_or_nothing_recorded_tells_its_rate(
     force.recorded = force.due * rate_of_all
     made = draw_audit("sample", "v1", PERIOD, force.frame, Options(120), AUDITORS, AT, seed=1)
     found = complete_findings(made, *force.audited(made))
-    (whole, *_) = estimate_rates(made, found)
+    (whole, *_) = results.estimate_rates(made, found)
     assert whole["recording_rate"] == rate_of_all
     assert 0 <= whole["lower_limit"] < whole["upper_limit"] <= 1
     base = {"force": {"recorded": 100, "months": 12.0}}
-    row = results._with_total(whole, {"draw_id": made.draw_id, "universe": "frame"}, base)
+    row = results._add_unrecorded(whole, {"draw_id": made.draw_id, "universe": "frame"}, base)
     total = [row[f"unrecorded_year_{name}"] for name in ("count", "lower", "upper")]
     # of a force that records nothing, how much that is cannot be told from what it recorded
     assert total == ([0, 0, 3] if rate_of_all else [None] * 3)
     before = {**whole, "draw_id": "before"}
     audits = [audit("before", 1, 4), audit(made.draw_id, 4, 7)]
-    (change,) = results._changes(audits, [before, {**whole, "draw_id": made.draw_id}])
+    (change,) = results._list_changes(audits, [before, {**whole, "draw_id": made.draw_id}])
     assert change["change_points"] == 0
 
 
@@ -82,7 +83,7 @@ def test_a_change_is_told_since_the_last_period_that_ended_before() -> None:
         audit("q3", 7, 10, withheld_reason="incomplete"),
     ]
     rates = [rate(row["draw_id"], 0.8, 0.7, 0.9) for row in audits]
-    changes = list(results._changes(audits, rates))
+    changes = list(results._list_changes(audits, rates))
     assert [(row["before_draw_id"], row["draw_id"]) for row in changes] == [("q1_again", "q2")]
 
 
