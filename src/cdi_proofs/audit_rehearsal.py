@@ -32,10 +32,10 @@ from cdi.audit.results import estimate_rates
 from cdi.local.run import default_interval
 from cdi.people import audit
 from cdi.people.audit import (
-    add_months,
     choose_period,
     deliver_worksheet,
     draw_period,
+    first_of_month,
     predict_period,
     read_audited_rates,
     write_draw_worksheets,
@@ -113,8 +113,8 @@ def _clear() -> None:
 def _days(agency: Agency) -> tuple[date, date, date]:
     """First day, end of what is mature, and the first day of the second round."""
     days = default_interval(agency).days(agency)
-    ends = add_months(days[-1], 0)  # the last month is not mature
-    return days[0], ends, add_months(days[0], FIRST_ROUND_MONTHS)
+    ends = first_of_month(days[-1])  # the last month is not mature
+    return days[0], ends, first_of_month(days[0], FIRST_ROUND_MONTHS)
 
 
 def _summary(draws: Sequence[dict[str, Any]]) -> dict[str, Any]:

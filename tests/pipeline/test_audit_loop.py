@@ -17,7 +17,6 @@ from cdi import cli, paths
 from cdi.audit.register import Draw, Register, read_assignments
 from cdi.errors import AuditError
 from cdi.landing.batches import accepted_batches
-from cdi.people import audit_sheet
 from cdi.people.audit import (
     choose_period,
     deliver_worksheet,
@@ -25,7 +24,7 @@ from cdi.people.audit import (
     find_draw,
     write_draw_worksheets,
 )
-from cdi.people.audit_sheet import read_audit_sheet, write_audit_sheet
+from cdi.people.audit_sheet import HEADER, READ, SHOWN, read_audit_sheet, write_audit_sheet
 from cdi.report.figures import read_summary, summary_text
 from cdi.sql import connect
 from cdi.steps.audit import draw_audit, write_worksheets
@@ -55,25 +54,23 @@ def is_recorded(n: int) -> bool:
 @pytest.fixture(scope="module")
 def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """240 logs of two days, two months old, published."""
-    with alone(tmp_path_factory.mktemp("loop")) as made:
-        for source in made.settings["sources"].values():
+    with alone(tmp_path_factory.mktemp("loop")) as agency:
+        for source in agency.settings["sources"].values():
             source["files"][0]["as_of"] = "2026-03-05"
-        made.write_settings()
+        agency.write_settings()
         start = datetime(2026, 1, 5)
         calls, records = [], []
         for n in range(CALLS):
-            at = start + timedelta(minutes=11 * n)
+            at = f"{start + timedelta(minutes=11 * n):%Y-%m-%d %H:%M}"
             said = "=HYPERLINK(1)" if n == 0 else f"call {n}"
-            calls.append(
-                [number(n), f"{at:%Y-%m-%d %H:%M}", f"{at:%Y-%m-%d %H:%M}", TYPES[n % 3],
-                 TYPES[n % 3], "NONE", "NS"[n % 2], "", "", said]
-            )  # fmt: skip
+            code, district = TYPES[n % 3], "NS"[n % 2]
+            calls.append([number(n), at, at, code, code, "NONE", district, "", "", said])
             if is_recorded(n):
-                records.append([f"R{n}", number(n), f"{at:%Y-%m-%d %H:%M}", "A1", "OPEN", "N"])
-        made.write("calls.csv", csv_bytes(CALL_HEADER, calls))
-        made.write("records.csv", csv_bytes(RECORD_HEADER, records))
-        assert made.run()
-        yield made
+                records.append([f"R{n}", number(n), at, "A1", "OPEN", "N"])
+        agency.write("calls.csv", csv_bytes(CALL_HEADER, calls))
+        agency.write("records.csv", csv_bytes(RECORD_HEADER, records))
+        assert agency.run()
+        yield agency
 
 
 @pytest.fixture
@@ -84,27 +81,27 @@ def fresh(force: SmallAgency) -> Iterator[SmallAgency]:
     shutil.rmtree(paths.landing("testville", "audit_readings"), ignore_errors=True)
 
 
-def draw(force: SmallAgency, **given: Any) -> Draw:
+def draw_logs(force: SmallAgency, **options: Any) -> Draw:
     period = choose_period(force.agency, "frame", STARTS, ENDS)
-    return draw_period(force.agency, period, AUDITORS, **{"logs": 60, "seed": 1, **given})
+    return draw_period(force.agency, period, AUDITORS, **{"logs": 60, "seed": 1, **options})
 
 
-def sheet(made: Draw, auditor: str, ending: str = "csv") -> Path:
-    folder = paths.audit("testville") / made.draw_id / "worksheets"
-    return folder / f"SIMULATED_{made.draw_id}_{auditor}.{ending}"
+def sheet(draw: Draw, auditor: str, ending: str = "csv") -> Path:
+    folder = paths.audit("testville") / draw.draw_id / "worksheets"
+    return folder / f"SIMULATED_{draw.draw_id}_{auditor}.{ending}"
 
 
-def filled(made: Draw, auditor: str, **changed: Any) -> Path:
+def filled(draw: Draw, auditor: str, **changed: Any) -> Path:
     """An auditor's CSV sheet, filled in with the truth; `changed` is put into its first reading."""
-    file = sheet(made, auditor)
+    file = sheet(draw, auditor)
     with file.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     out: list[dict[str, Any]] = []
     for row in rows:
         n = int(row["call_reference"][2:])
-        given = {"audited_at": f"{READ_AT}"}
+        reading = {"audited_at": f"{READ_AT}"}
         counts = {"due_count": int(is_crime(n)), "recorded_count": int(is_recorded(n))}
-        out.append({**row, **given, **counts, **(changed if not out else {})})
+        out.append({**row, **reading, **counts, **(changed if not out else {})})
         if is_crime(n):
             judged = {"recorded_code": "Y" if is_recorded(n) else "N", "offence_code": "A1"}
             out.append({**row, "crime_number": 1, **judged})
@@ -116,10 +113,10 @@ def filled(made: Draw, auditor: str, **changed: Any) -> Path:
     return target
 
 
-def deliver(force: SmallAgency, made: Draw) -> None:
+def deliver(force: SmallAgency, draw: Draw) -> None:
     for auditor in AUDITORS:
-        done = deliver_worksheet(force.agency, filled(made, auditor))
-        assert done.read == done.given
+        delivery = deliver_worksheet(force.agency, filled(draw, auditor))
+        assert delivery.read == delivery.given
 
 
 def test_the_default_period_is_whole_and_mature(fresh: SmallAgency) -> None:
@@ -129,32 +126,32 @@ def test_the_default_period_is_whole_and_mature(fresh: SmallAgency) -> None:
 
 
 def test_a_sheet_shows_the_log_and_no_prediction(fresh: SmallAgency) -> None:
-    made = draw(fresh, logs=120)
-    write_draw_worksheets(fresh.agency, made)
-    given: list[str] = []
+    draw = draw_logs(fresh, logs=120)
+    write_draw_worksheets(fresh.agency, draw)
+    handed_out: list[str] = []
     for auditor in AUDITORS:
-        book = openpyxl.load_workbook(sheet(made, auditor, "xlsx"))
+        book = openpyxl.load_workbook(sheet(draw, auditor, "xlsx"))
         assert book.sheetnames == ["Instructions", "Logs", "Crimes", "Codes"]
         assert all(str(page["A1"].value).startswith("SIMULATED") for page in book)
         headings = [cell.value for cell in book["Logs"][2]]
-        assert headings == [*audit_sheet.SHOWN.values(), *audit_sheet.READ.values()]
+        assert headings == [*SHOWN.values(), *READ.values()]
         rows = list(book["Logs"].iter_rows(min_row=3, values_only=True))
-        given += [str(row[0]) for row in rows]
+        handed_out += [str(row[0]) for row in rows]
         assert all(row[-3:] == (None, None, None) for row in rows)
         lists = {rule.formula1 for rule in book["Crimes"].data_validations.dataValidation}
         assert {'"Y,N"', "Codes!$A$3:$A$3"} <= lists
         assert book["Codes"]["A3"].value == "A1"
     # each log in its auditor's sheet, and those read twice in both
-    twice = sum(map(bool, made.seconds))
+    twice = sum(map(bool, draw.seconds))
     assert twice == 9  # 7.5% of 120
-    assert len(given) == 120 + twice
-    assert set(given) == set(made.call_ids)
+    assert len(handed_out) == 120 + twice
+    assert set(handed_out) == set(draw.call_ids)
 
 
 def test_what_a_caller_said_is_never_a_formula(fresh: SmallAgency) -> None:
-    made = draw(fresh, logs=160)
-    write_draw_worksheets(fresh.agency, made)
-    logs = [{"call_id": "T-0000", **dict.fromkeys(list(audit_sheet.SHOWN)[1:], "=1+1")}]
+    draw = draw_logs(fresh, logs=160)
+    write_draw_worksheets(fresh.agency, draw)
+    logs = [{"call_id": "T-0000", **dict.fromkeys(list(SHOWN)[1:], "=1+1")}]
     facts = {"agency": "x", "draw_id": "d", "auditor": "a", "is_simulated": False}
     xlsx, plain = write_audit_sheet(paths.home(), facts, logs, [("A1", "@sum")])
     book = openpyxl.load_workbook(xlsx)
@@ -168,13 +165,13 @@ def test_what_a_caller_said_is_never_a_formula(fresh: SmallAgency) -> None:
 
 
 def test_a_filled_in_workbook_says_what_the_csv_says(fresh: SmallAgency) -> None:
-    made = draw(fresh)
-    write_draw_worksheets(fresh.agency, made)
-    expected = read_audit_sheet(filled(made, "1207"))
-    file = sheet(made, "1207", "xlsx")
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
+    expected = read_audit_sheet(filled(draw, "1207"))
+    file = sheet(draw, "1207", "xlsx")
     book = openpyxl.load_workbook(file)
     logs, crimes, line = book["Logs"], book["Crimes"], 3
-    columns = len(audit_sheet.SHOWN)
+    columns = len(SHOWN)
     for row in range(3, logs.max_row + 1):
         n = int(logs.cell(row, 1).value[2:])
         for place, value in enumerate((int(is_crime(n)), int(is_recorded(n)), READ_AT), start=1):
@@ -200,10 +197,10 @@ def test_a_filled_in_workbook_says_what_the_csv_says(fresh: SmallAgency) -> None
 def test_a_workbook_that_is_cut_or_locked_is_no_worksheet(
     fresh: SmallAgency, tmp_path: Path, end: int
 ) -> None:
-    made = draw(fresh)
-    write_draw_worksheets(fresh.agency, made)
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
     cut, locked = tmp_path / "cut.xlsx", tmp_path / "locked.xlsx"
-    cut.write_bytes(sheet(made, "1207", "xlsx").read_bytes()[:end])
+    cut.write_bytes(sheet(draw, "1207", "xlsx").read_bytes()[:end])
     locked.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(end))  # as Excel encrypts it
     for file in (cut, locked):
         with pytest.raises(AuditError, match="AUDIT-SHEET"):
@@ -211,20 +208,21 @@ def test_a_workbook_that_is_cut_or_locked_is_no_worksheet(
 
 
 def test_findings_are_landed_and_counted(fresh: SmallAgency) -> None:
-    made = draw(fresh)
-    write_draw_worksheets(fresh.agency, made)
-    deliver(fresh, made)
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
+    deliver(fresh, draw)
     fresh.extract_and_check("audit_readings")
     (batch,) = accepted_batches("testville", "audit_readings")
-    twice = sum(map(bool, made.seconds))
+    twice = sum(map(bool, draw.seconds))
     with connect() as con:
-        found = con.execute(
+        counts = con.execute(
             "select count(*) filter (crime_number = 0), sum(due_count), sum(recorded_count), "
-            "count(*) filter (recorded_code = 'Y') from read_parquet(?)", [str(batch.rows)],
-        ).fetchone()  # fmt: skip
-    assert found is not None
-    assert found[0] == 60 + twice
-    assert found[2] == found[3] <= found[1]
+            "count(*) filter (recorded_code = 'Y') from read_parquet(?)",
+            [str(batch.rows)],
+        ).fetchone()
+    assert counts is not None
+    assert counts[0] == 60 + twice
+    assert counts[2] == counts[3] <= counts[1]
     assert batch.manifest["quarantined"] == 0
     kinds = [line["kind"] for line in Register("testville").entries()]
     assert kinds == ["draw", "sample", "delivery", "delivery"]
@@ -248,10 +246,10 @@ def test_findings_are_landed_and_counted(fresh: SmallAgency) -> None:
 def test_findings_that_cannot_be_are_refused_by_the_command(
     fresh: SmallAgency, changed: dict[str, Any], rule: str
 ) -> None:
-    made = draw(fresh)
-    write_draw_worksheets(fresh.agency, made)
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
     with pytest.raises(AuditError, match=rule):
-        deliver_worksheet(fresh.agency, filled(made, "1207", **changed))
+        deliver_worksheet(fresh.agency, filled(draw, "1207", **changed))
     assert not list((paths.audit("testville") / "findings").glob("*"))
 
 
@@ -268,15 +266,15 @@ def test_a_crime_that_breaks_a_rule_takes_its_whole_log_with_it(
     fresh: SmallAgency, changed: dict[str, Any], rule: str
 ) -> None:
     """Set apart alone, a crime that was not recorded would make its log kinder."""
-    made = draw(fresh)
-    write_draw_worksheets(fresh.agency, made)
-    rows = read_audit_sheet(filled(made, "1207"))
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
+    rows = read_audit_sheet(filled(draw, "1207"))
     crime = next(r for r in rows if r["recorded_code"] == "N")
     crime |= changed
     folder = paths.audit("testville") / "findings"
     folder.mkdir()
     with (folder / "mine.csv").open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, audit_sheet.HEADER)
+        writer = csv.DictWriter(handle, HEADER)
         writer.writeheader()
         writer.writerows(rows)
     fresh.extract_and_check("audit_readings")
@@ -294,14 +292,14 @@ def test_a_crime_that_breaks_a_rule_takes_its_whole_log_with_it(
 
 
 def test_rows_that_somebody_puts_there_are_checked_at_the_border(fresh: SmallAgency) -> None:
-    made = draw(fresh)
-    write_draw_worksheets(fresh.agency, made)
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
     folder = paths.audit("testville") / "findings"
     folder.mkdir()
-    other = next(n for n in range(CALLS) if number(n) not in set(made.call_ids))
-    rows = read_audit_sheet(filled(made, "1207", call_reference=number(other)))
+    other = next(n for n in range(CALLS) if number(n) not in set(draw.call_ids))
+    rows = read_audit_sheet(filled(draw, "1207", call_reference=number(other)))
     with (folder / "mine.csv").open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, audit_sheet.HEADER)
+        writer = csv.DictWriter(handle, HEADER)
         writer.writeheader()
         writer.writerows(rows)
     fresh.extract_and_check("audit_readings")
@@ -315,7 +313,7 @@ def test_rows_that_somebody_puts_there_are_checked_at_the_border(fresh: SmallAge
 
 def written(file: Path, rows: list[dict[str, str]]) -> Path:
     with file.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, audit_sheet.HEADER)
+        writer = csv.DictWriter(handle, HEADER)
         writer.writeheader()
         writer.writerows(rows)
     return file
@@ -336,25 +334,25 @@ def missed(rows: list[dict[str, str]], log: str) -> list[dict[str, str]]:
 
 
 def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency) -> None:
-    made = draw(fresh, logs=120)
-    write_draw_worksheets(fresh.agency, made)
-    deliver_worksheet(fresh.agency, filled(made, "1207"))
-    file = filled(made, "1311")
+    draw = draw_logs(fresh, logs=120)
+    write_draw_worksheets(fresh.agency, draw)
+    deliver_worksheet(fresh.agency, filled(draw, "1207"))
+    file = filled(draw, "1311")
     rows = read_audit_sheet(file)
-    twice = {c for c, second in zip(made.call_ids, made.seconds, strict=True) if second}
-    log, other = [
+    twice = {c for c, second in zip(draw.call_ids, draw.seconds, strict=True) if second}
+    log, other, *_ = (
         r for r in rows if r["call_reference"] in twice and r["recorded_count"] == "1"
-    ][:2]  # fmt: skip
+    )
     rows = missed(rows, log["call_reference"])
-    done = deliver_worksheet(fresh.agency, written(file, rows))
-    assert done.undecided == 1
-    assert {f.suffix for f in done.sheets} == {".xlsx", ".csv"}
-    book = openpyxl.load_workbook(next(f for f in done.sheets if f.suffix == ".xlsx"))
+    delivery = deliver_worksheet(fresh.agency, written(file, rows))
+    assert delivery.undecided == 1
+    assert {f.suffix for f in delivery.sheets} == {".xlsx", ".csv"}
+    book = openpyxl.load_workbook(next(f for f in delivery.sheets if f.suffix == ".xlsx"))
     line = [cell.value for cell in book["Logs"][3]]
     assert line[0] == log["call_reference"]
     assert any("A1, recorded Y" in str(value) for value in line)
     assert any("A1, recorded N" in str(value) for value in line)
-    decided = deliver_worksheet(fresh.agency, filled(made, "FCR"))
+    decided = deliver_worksheet(fresh.agency, filled(draw, "FCR"))
     assert (decided.auditor, decided.read, decided.undecided) == ("FCR", 1, 0)
     # on what the two agree there is nothing to decide
     agreed = [{**r, "auditor_code": "FCR"} for r in missed(rows, other["call_reference"])]
@@ -362,41 +360,41 @@ def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency
     with pytest.raises(AuditError, match=f"AUDIT-AGREED.*{other['call_reference']}"):
         deliver_worksheet(fresh.agency, written(file.with_name("agreed.csv"), agreed))
     # a later difference stands in one sheet with the first, whose delivery it replaces
-    done = deliver_worksheet(fresh.agency, written(file, missed(rows, other["call_reference"])))
-    assert done.undecided == 1
-    decided = deliver_worksheet(fresh.agency, filled(made, "FCR"))
+    delivery = deliver_worksheet(fresh.agency, written(file, missed(rows, other["call_reference"])))
+    assert delivery.undecided == 1
+    decided = deliver_worksheet(fresh.agency, filled(draw, "FCR"))
     assert (decided.read, decided.undecided) == (2, 0)
 
 
 def run(*arguments: str) -> str:
     """The command line in this process; what it raises, or prints."""
-    done = CliRunner().invoke(cli.app, ["audit", *arguments], catch_exceptions=True)
-    return str(done.exception or done.output)
+    result = CliRunner().invoke(cli.app, ["audit", *arguments], catch_exceptions=True)
+    return str(result.exception or result.output)
 
 
-DRAW = ("draw", "testville", "--auditor", "1207", "--auditor", "1311", "--logs", "60",
-        "--from", "2026-01-05", "--to", "2026-01-07")  # fmt: skip
+DAYS = ("--from", "2026-01-05", "--to", "2026-01-07")
+DRAW = ("draw", "testville", "--auditor", "1207", "--auditor", "1311", "--logs", "60", *DAYS)
 
 
 def test_the_commands_plan_draw_and_take_findings(fresh: SmallAgency) -> None:
-    told = run("plan", "testville", "--points", "8", "--from", "2026-01-05", "--to", "2026-01-07")
-    assert "logs of frame_20260105_20260107 for +/- 8 points on force" in told
-    told = run(*DRAW)
-    assert "draw frame_20260105_20260107_1: 60 of 160 logs" in told
-    made = find_draw(fresh.agency)
-    told = run("findings", "testville", *(str(filled(made, auditor)) for auditor in AUDITORS))
-    assert "1207: " in told
-    assert "logs read" in told
+    output = run("plan", "testville", "--points", "8", *DAYS)
+    assert "logs of frame_20260105_20260107 for +/- 8 points on force" in output
+    output = run(*DRAW)
+    assert "draw frame_20260105_20260107_1: 60 of 160 logs" in output
+    draw = find_draw(fresh.agency)
+    output = run("findings", "testville", *(str(filled(draw, auditor)) for auditor in AUDITORS))
+    assert "1207: " in output
+    assert "logs read" in output
 
 
 def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None:
     """The expected rate is counted by hand from what is true of all logs of the frame."""
     version = paths.published("testville") / "current"
     before = version.resolve()
-    made = draw(fresh, logs=80)
+    draw = draw_logs(fresh, logs=80)
     assert not fresh.run()  # a draw alone changes no figure
-    write_draw_worksheets(fresh.agency, made)
-    deliver_worksheet(fresh.agency, filled(made, "1207"))
+    write_draw_worksheets(fresh.agency, draw)
+    deliver_worksheet(fresh.agency, filled(draw, "1207"))
     assert fresh.run()
     assert "AUDIT-INCOMPLETE" in run("estimate", "testville")  # peeking; and an auditor is missing
     assert fresh.rows("select count(*) from audited_rates") == [(0,)]
@@ -404,7 +402,7 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     page = (fresh.published / "report.html").read_text(encoding="utf-8")
     assert "tells no rate (AUDIT-INCOMPLETE)" in page
     assert "Uncorrected indication" in page
-    deliver_worksheet(fresh.agency, filled(made, "1311"))
+    deliver_worksheet(fresh.agency, filled(draw, "1311"))
     assert fresh.run()
     crimes = [n for n in range(CALLS) if is_crime(n) and n < 240]
     truth = sum(map(is_recorded, crimes)) / len(crimes)
@@ -424,18 +422,18 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     assert sums == (160, 80)
     y, m = fresh.rows("select sum(recorded_count), sum(due_count) from audited_logs")[0]
     assert m == 80
-    assert y == sum(is_recorded(int(str(c)[2:])) for c in made.call_ids)
+    assert y == sum(is_recorded(int(str(c)[2:])) for c in draw.call_ids)
     page = (fresh.published / "report.html").read_text(encoding="utf-8")
     assert "by an audit" in page
     assert f"{100 * low:.1f}%" in page
-    told = run("estimate", "testville")
-    assert f"{100 * rate:.1f}%" in told
+    output = run("estimate", "testville")
+    assert f"{100 * rate:.1f}%" in output
     summary = summary_text(read_summary(fresh.published / "recording.duckdb"))
     assert f"(frame, audited): {100 * rate:.1f}%, between {100 * low:.1f}%" in summary
     assert not fresh.run()
     assert fresh.rows("select delivery_count, read_count from audits") == [(2, 80)]
     # a draw that was tampered with tells no rate any more, and stops nobody's worklist
-    file = paths.audit("testville") / made.draw_id / "sample.parquet"
+    file = paths.audit("testville") / draw.draw_id / "sample.parquet"
     table = pq.read_table(file)
     pq.write_table(table.slice(1), file)
     Register("testville").append("delivery", READ_AT, draw_id="another")  # something to build
@@ -446,11 +444,11 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
 
 
 def test_a_census_is_published_with_its_rate_for_limits(fresh: SmallAgency) -> None:
-    made = draw(fresh, logs=160)  # all that there are
-    write_draw_worksheets(fresh.agency, made)
-    deliver(fresh, made)
+    draw = draw_logs(fresh, logs=160)  # all that there are
+    write_draw_worksheets(fresh.agency, draw)
+    deliver(fresh, draw)
     assert fresh.run()
-    crimes = [int(str(call_id)[2:]) for call_id in made.call_ids]
+    crimes = [int(str(call_id)[2:]) for call_id in draw.call_ids]
     truth = sum(map(is_recorded, crimes)) / len(crimes)
     ((rate, error, low, high),) = fresh.rows(
         "select recording_rate, standard_error, lower_limit, upper_limit from audited_rates "
@@ -482,16 +480,16 @@ def test_one_auditor_is_not_enough(fresh: SmallAgency) -> None:
 def test_a_changed_frame_or_prediction_stops_every_command(
     fresh: SmallAgency, column: str, value: Any, rule: str
 ) -> None:
-    made = draw(fresh)
-    write_draw_worksheets(fresh.agency, made)
-    file = paths.audit("testville") / made.draw_id / "frame.parquet"
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
+    file = paths.audit("testville") / draw.draw_id / "frame.parquet"
     table = pq.read_table(file)
     values = table[column].to_pylist()
     values[5] = value
     place = table.column_names.index(column)
     pq.write_table(table.set_column(place, column, pa.array(values)), file)
     assert rule in run("worksheets", "testville")
-    assert rule in run("findings", "testville", str(filled(made, "1207")))
+    assert rule in run("findings", "testville", str(filled(draw, "1207")))
     # and nothing that was read of it is taken
     assert read_assignments("testville") == []
 

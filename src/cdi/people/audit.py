@@ -1,14 +1,15 @@
 """The audit as people do it: plan, draw, hand out worksheets, take findings back.
 
-``audit/<agency>/<draw>/worksheets/``  one XLSX and CSV file per auditor, and the registrar's
-``audit/<agency>/findings/``           delivered readings, one CSV file per draw and auditor: a
-                                       source like any other, landed by the next extraction
+``audit/<agency>/<draw>/worksheets/``
+    One XLSX and one CSV file per auditor, and those of the force crime registrar.
+``audit/<agency>/findings/``
+    What auditors delivered, one CSV file per draw and auditor. It is a source like any other, and
+    the next extraction lands it.
 
-The estimate is part of the build (`cdi.audit.results`).
+The rates are estimated by the build (`cdi.audit.results`).
 """
 
 import csv
-import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +18,26 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from dateutil.relativedelta import relativedelta
+
 from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
-from cdi.audit import rates
 from cdi.audit.design import Options, plan_logs
 from cdi.audit.findings import differing_logs
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
-from cdi.audit.rates import list_domains
+from cdi.audit.rates import FORCE, list_domains
 from cdi.audit.register import ADJUDICATOR, Draw, Register, draw_audit, load_draw
 from cdi.build.version import read_current
 from cdi.errors import AuditError
+from cdi.files import sha256_of_file, write_whole
 from cdi.landing.extract import read_file_as_batch
-from cdi.people import audit_sheet
-from cdi.people.audit_sheet import read_audit_sheet, write_audit_sheet
-from cdi.sql import connect, fetch_dicts
+from cdi.people.audit_sheet import HEADER, read_audit_sheet, write_audit_sheet
+from cdi.sql import connect, fetch_dicts, read_query
 
-LOGS = 1_500  # of an audit, unless another number is given
+SQL = Path(__file__).parent / "sql"
+LOGS = 1_500  # logs of an audit, unless another number is given
 Row = Mapping[str, Any]
 
 
@@ -43,11 +46,11 @@ class Delivery:
     """What became of one delivered worksheet.
 
     Attributes:
-        draw_id: The draw.
-        auditor: Who read.
-        read: Logs read, by this sheet.
-        given: Logs that the auditor was given.
-        undecided: Logs of the draw on which two auditors differ.
+        draw_id: Name of the draw.
+        auditor: Who read the logs.
+        read: Number of logs read, by this sheet.
+        given: Number of logs that were given to the auditor.
+        undecided: Number of logs of the draw on which two auditors differ and nobody has decided.
         sheets: The registrar's worksheet, if there is something to decide.
     """
 
@@ -62,17 +65,19 @@ class Delivery:
 def choose_period(
     agency: Agency, universe: str, starts: date | None = None, ends: date | None = None
 ) -> Period:
-    """The period to audit.
+    """Choose the period to audit.
 
     Args:
-        agency: Whose calls.
-        universe: frame or all.
-        starts: First local day; with `ends`.
-        ends: First local day after it. By default the newest whole quarter that is mature in the
-            published version or, of a shorter history, all its whole mature months.
+        agency: Whose calls are audited.
+        universe: `frame` (logs with a crime code) or `all`.
+        starts: First local day; give it together with `ends`.
+        ends: First local day after the period. By default the newest whole quarter that is mature
+            in the published version or, where the history is too short for one, all whole mature
+            months.
 
     Raises:
-        AuditError: AUDIT-PERIOD if universe or days are none, or no month is mature yet.
+        AuditError: AUDIT-PERIOD if there is no such universe, the days make no period, or no month
+            is mature yet.
     """
     if universe not in ("frame", "all"):
         raise AuditError("AUDIT-PERIOD", f"universe '{universe}'", "give frame or all")
@@ -83,45 +88,50 @@ def choose_period(
             "give both: the first day, and the first day after the period",
         )
     if starts is None or ends is None:
-        starts, ends = _newest(agency)
+        starts, ends = _find_newest_period(agency)
     interval = Interval.of_days(agency, starts, ends)
     return Period(universe, interval.start.replace(tzinfo=None), interval.end.replace(tzinfo=None))
 
 
-def _newest(agency: Agency) -> tuple[date, date]:
-    """The newest whole mature quarter, or all whole mature months."""
-    with connect(_published(agency), read_only=True) as con:
+def _find_newest_period(agency: Agency) -> tuple[date, date]:
+    """Find the newest whole mature quarter or, without one, all whole mature months."""
+    with connect(_published_file(agency), read_only=True) as con:
         (row,) = fetch_dicts(
             con,
             "select any_value(release.as_of) as as_of, min(calls.received_at) as first_at "
             "from release left join fct_calls as calls on true",
         )
-    mature = (row["as_of"] - timedelta(days=MATURE_DAYS)).replace(tzinfo=UTC)
-    last = mature.astimezone(agency.zone).date().replace(day=1)
+    # A month is mature if it ended MATURE_DAYS before the version's as_of.
+    mature_at = (row["as_of"] - timedelta(days=MATURE_DAYS)).replace(tzinfo=UTC)
+    mature_until = first_of_month(mature_at.astimezone(agency.zone).date())
+    # A month is whole if calls were received from its first day on.
     first_at = (row["first_at"] or row["as_of"]).replace(tzinfo=UTC).astimezone(agency.zone)
-    first = first_at.date().replace(day=1)
-    if first_at.day > 1:
-        first = add_months(first, 1)
-    quarter = last.replace(month=last.month - (last.month - 1) % 3)
-    if add_months(quarter, -3) >= first:
-        return add_months(quarter, -3), quarter
-    if first >= last:
+    first_month = first_of_month(first_at.date(), months=1 if first_at.day > 1 else 0)
+    quarter = first_of_month(mature_until, months=-((mature_until.month - 1) % 3))
+    quarter_before = first_of_month(quarter, months=-3)
+    if quarter_before >= first_month:
+        return quarter_before, quarter
+    if first_month >= mature_until:
         raise AuditError(
             "AUDIT-PERIOD",
             f"no whole month of {agency.agency} ended {MATURE_DAYS} days before {row['as_of']}",
             "wait, or give the days of a period that did",
         )
-    return first, last
+    return first_month, mature_until
 
 
-def add_months(day: date, months: int) -> date:
-    """First day of the month that comes so many months after a day's."""
-    number = day.year * 12 + day.month - 1 + months
-    return date(number // 12, number % 12 + 1, 1)
+def first_of_month(day: date, months: int = 0) -> date:
+    """Give the first day of a day's month, or of a month so many months after it.
+
+    Args:
+        day: In the month to count from.
+        months: Number of months after it; negative for a month before it.
+    """
+    return day + relativedelta(day=1, months=months)
 
 
-def _published(agency: Agency) -> Path:
-    """The published file.
+def _published_file(agency: Agency) -> Path:
+    """Give the published file of an agency.
 
     Raises:
         AuditError: AUDIT-UNPUBLISHED if there is none.
@@ -135,62 +145,88 @@ def _published(agency: Agency) -> Path:
     return paths.published(agency.agency) / "current" / "recording.duckdb"
 
 
-def predict_period(agency: Agency, of: Period) -> Frame:
-    """The logs of a period in the published version, with predictions."""
-    return predict_frame(read_published(_published(agency), of))
+def predict_period(agency: Agency, period: Period) -> Frame:
+    """Read the logs of a period from the published version, and predict what is missed in them.
+
+    Args:
+        agency: Whose logs.
+        period: Must be mature in the published version.
+    """
+    return predict_frame(read_published(_published_file(agency), period))
 
 
-def plan_audit(agency: Agency, of: Period, points: float, domain: str = rates.FORCE) -> int:
-    """How many logs to audit for a rate to within +/- some percentage points.
+def plan_audit(agency: Agency, period: Period, points: float, domain: str = FORCE) -> int:
+    """Tell how many logs to audit for a rate to within +/- some percentage points.
 
     Args:
         agency: Whose audit.
-        of: The period.
+        period: The period to audit.
         points: Half-width of the interval at 95%, in percentage points.
         domain: The force, or a group of offences, rape, domestic_abuse, `district NAME`.
 
     Raises:
         AuditError: AUDIT-DOMAIN if the period has no such domain.
     """
-    made = predict_period(agency, of)
+    frame = predict_period(agency, period)
     share = None
-    if domain != rates.FORCE:
-        parts = {part.name: part.share for part in list_domains(made)}
-        if domain not in parts:
+    if domain != FORCE:
+        shares = {part.name: part.share for part in list_domains(frame)}
+        if domain not in shares:
             raise AuditError(
-                "AUDIT-DOMAIN", f"{of.name} has no domain {domain}",
-                f"choose one of: {rates.FORCE}, {', '.join(sorted(parts))}",
-            )  # fmt: skip
-        share = parts[domain]
-    return plan_logs(made, Options(LOGS), points, share)
+                "AUDIT-DOMAIN",
+                f"{period.name} has no domain {domain}",
+                f"choose one of: {FORCE}, {', '.join(sorted(shares))}",
+            )
+        share = shares[domain]
+    return plan_logs(frame, Options(LOGS), points, share)
 
 
 def draw_period(
     agency: Agency,
-    of: Period,
+    period: Period,
     auditors: Sequence[str],
     *,
     logs: int = LOGS,
     reason: str | None = None,
     seed: int | None = None,
 ) -> Draw:
-    """Draw an audit from the published version; see `cdi.audit.register.draw_audit`."""
-    made = predict_period(agency, of)
+    """Draw an audit from the published version; see `cdi.audit.register.draw_audit`.
+
+    Args:
+        agency: Whose audit.
+        period: The period to audit.
+        auditors: Who will read: two at least.
+        logs: Number of logs to audit.
+        reason: Why a period is drawn again of which days were drawn before.
+        seed: Of the random numbers; chosen at random by default.
+    """
+    frame = predict_period(agency, period)
     version = (read_current(agency.agency) or {})["version"]
     return draw_audit(
-        agency.agency, version, of, made, Options(logs), auditors, _now(),
-        seed=seed, reason=reason,
-    )  # fmt: skip
+        agency.agency,
+        version,
+        period,
+        frame,
+        Options(logs),
+        auditors,
+        _utc_now(),
+        seed=seed,
+        reason=reason,
+    )
 
 
-def summarise_draw(made: Draw) -> str:
-    """A few lines for people: what was drawn, with the register's line to keep elsewhere."""
-    facts = made.facts
+def summarise_draw(draw: Draw) -> str:
+    """Describe a draw in a few lines, with the register's line to keep elsewhere.
+
+    Args:
+        draw: The draw.
+    """
+    facts = draw.facts
     return "\n".join(
         [
-            f"draw {made.draw_id}: {len(made.positions):,} of {len(made.frame.logs):,} logs",
+            f"draw {draw.draw_id}: {len(draw.positions):,} of {len(draw.frame.logs):,} logs",
             f"- from version {facts['version']}, in {len(facts['population'])} strata, "
-            f"{sum(map(bool, made.seconds))} logs read twice",
+            f"{sum(map(bool, draw.seconds))} logs read twice",
             f"- auditors {', '.join(facts['auditors'])}"
             + (f"; drawn again: {facts['reason']}" if facts["reason"] else ""),
             f"- seed {facts['seed']}, register line {facts['hash']}: keep it where nobody can "
@@ -199,12 +235,17 @@ def summarise_draw(made: Draw) -> str:
     )
 
 
-def _now() -> datetime:
+def _utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def find_draw(agency: Agency, draw_id: str | None = None) -> Draw:
-    """A draw by its name, or the newest one; proven to be as it was."""
+    """Read a draw by its name, or the newest one; it is proven to be unchanged.
+
+    Args:
+        agency: Whose audit.
+        draw_id: Name of the draw; the newest by default.
+    """
     if draw_id is None:
         draws = Register(agency.agency).draws()
         draw_id = draws[-1]["draw_id"] if draws else "(none)"
@@ -213,221 +254,216 @@ def find_draw(agency: Agency, draw_id: str | None = None) -> Draw:
 
 # ---------------------------------------------------------------------- worksheets
 
-SHEET = """
-with said as (
-    select
-        call_id,
-        string_agg(entry, chr(10) order by entry_number) filter (part = 'account') as account,
-        string_agg(entry, chr(10) order by entry_number) filter (part = 'closing') as closing
-    from disclosure.int_disclosure__log_entries
-    where call_id in (select unnest($ids))
-    group by call_id
-)
 
-select
-    calls.call_id,
-    timezone($zone, timezone('UTC', calls.received_at)) as received_at,
-    concat_ws(' ', calls.initial_type_code, coalesce(calls.initial_type_name, opened.name))
-        as opened_as,
-    concat_ws(' ', calls.final_type_code, coalesce(calls.final_type_name, closed.name))
-        as closed_as,
-    concat_ws(' ', calls.disposition_code, coalesce(calls.disposition_name, closures.name))
-        as result,
-    logs.qualifiers, said.account, said.closing
-from fct_calls as calls
-left join disclosure.int_disclosure__logs as logs on calls.call_id = logs.call_id
-left join said on calls.call_id = said.call_id
-left join codes.call_types as opened on calls.initial_type_code = opened.code
-left join codes.call_types as closed on calls.final_type_code = closed.code
-left join codes.closures as closures on calls.disposition_code = closures.code
-where calls.call_id in (select unnest($ids))
-order by calls.call_id
-"""
+def write_draw_worksheets(agency: Agency, draw: Draw) -> list[Path]:
+    """Write the worksheets of a draw: one XLSX and one CSV file per auditor.
 
-CODES = """
-select offences.code, offences.name
-from codes.offences as offences
-inner join rules.offence_groups as groups on offences.offence_group = groups.offence_group
-where groups.is_headline
-order by offences.code
-"""
+    Logs that are read twice stand among the others in the second auditor's sheet, unmarked: nobody
+    knows which of the logs another person reads too.
 
-
-def write_draw_worksheets(agency: Agency, made: Draw) -> list[Path]:
-    """Write the sheets of a draw: one XLSX and one CSV file per auditor.
-
-    Logs that are read twice stand in the second auditor's sheet among the others, unmarked.
+    Args:
+        agency: Whose audit.
+        draw: The draw.
     """
-    shown, codes = _shown(agency, made)
+    logs, codes = _read_sheet_content(agency, draw)
     files = []
-    for auditor in made.facts["auditors"]:
-        rows = zip(made.call_ids, made.auditors, made.seconds, strict=True)
-        own = sorted(c for c, *readers in rows if c in shown and auditor in readers)
+    for auditor in draw.facts["auditors"]:
+        readers_by_log = zip(draw.call_ids, draw.auditors, draw.seconds, strict=True)
+        call_ids = sorted(
+            call_id
+            for call_id, *readers in readers_by_log
+            if call_id in logs and auditor in readers
+        )
         files += write_audit_sheet(
-            _sheets(agency, made), _facts(agency, made, auditor), [shown[c] for c in own], codes
+            _worksheet_folder(agency, draw),
+            _worksheet_facts(agency, draw, auditor),
+            [logs[call_id] for call_id in call_ids],
+            codes,
         )
     return files
 
 
-def _sheets(agency: Agency, made: Draw) -> Path:
-    return paths.audit(agency.agency) / made.draw_id / "worksheets"
+def _worksheet_folder(agency: Agency, draw: Draw) -> Path:
+    return paths.audit(agency.agency) / draw.draw_id / "worksheets"
 
 
-def _facts(agency: Agency, made: Draw, auditor: str) -> dict[str, Any]:
+def _worksheet_facts(agency: Agency, draw: Draw, auditor: str) -> dict[str, Any]:
     return {
         "agency": agency.agency,
-        "draw_id": made.draw_id,
+        "draw_id": draw.draw_id,
         "auditor": auditor,
         "is_simulated": agency.is_simulated,
     }
 
 
-def _shown(agency: Agency, made: Draw) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
-    """What a sheet shows of each drawn log, and the offence codes."""
-    # as it was at the draw, if that version is still kept
-    kept = paths.published(agency.agency) / "versions" / made.facts["version"]
-    file = kept / "recording.duckdb"
-    ids = [call_id for call_id in made.call_ids if call_id is not None]
-    with connect(file if file.is_file() else _published(agency), read_only=True) as con:
-        rows = fetch_dicts(con, SHEET, {"ids": ids, "zone": agency.timezone})
-        codes = con.execute(CODES).fetchall()
-    return {row["call_id"]: row for row in rows}, [(str(c), str(n)) for c, n in codes]
+def _read_sheet_content(
+    agency: Agency, draw: Draw
+) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
+    """Read what a sheet shows of each drawn log, and the offence codes with their names."""
+    # Shown as it was at the draw if that version is still kept, else as it is published now.
+    version = paths.published(agency.agency) / "versions" / draw.facts["version"]
+    file = version / "recording.duckdb"
+    call_ids = [call_id for call_id in draw.call_ids if call_id is not None]
+    with connect(file if file.is_file() else _published_file(agency), read_only=True) as con:
+        rows = fetch_dicts(
+            con,
+            read_query(SQL / "worksheet_logs.sql"),
+            {"ids": call_ids, "zone": agency.timezone},
+        )
+        codes = con.execute(read_query(SQL / "headline_offences.sql")).fetchall()
+    return {row["call_id"]: row for row in rows}, [(str(code), str(name)) for code, name in codes]
 
 
 # ---------------------------------------------------------------------- findings
 
 
 def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
-    """Take a filled-in worksheet: check it by the landing's rules and put it where they are read.
+    """Take in a filled-in worksheet: check it by the landing's rules, then put it into the source.
 
     Args:
         agency: Whose audit.
         file: An XLSX or CSV worksheet; logs that were not read yet may be blank.
 
     Raises:
-        AuditError: AUDIT-SHEET if it is no worksheet of one draw and auditor, AUDIT-REFUSED with
-            the rules that it breaks, AUDIT-AGREED if the registrar decides what two auditors do not
-            differ on; nothing is kept then.
+        AuditError: AUDIT-SHEET if it is not the worksheet of one draw and one auditor;
+            AUDIT-REFUSED, with the rules that it breaks; AUDIT-AGREED if the registrar decides a
+            log on which no two auditors differ. Nothing is kept then.
     """
     rows = read_audit_sheet(file)
-    names = {(row["draw_id"], row["auditor_code"]) for row in rows}
-    if len(names) != 1:
+    sheets = {(row["draw_id"], row["auditor_code"]) for row in rows}
+    if len(sheets) != 1:
         raise AuditError(
-            "AUDIT-SHEET", f"{file.name} has readings of {len(names)} draws and auditors",
+            "AUDIT-SHEET",
+            f"{file.name} has readings of {len(sheets)} draws and auditors",
             "deliver a sheet per auditor, with at least one log that was read",
-        )  # fmt: skip
-    ((draw_id, auditor),) = names
-    made = load_draw(agency.agency, draw_id)
+        )
+    ((draw_id, auditor),) = sheets
+    draw = load_draw(agency.agency, draw_id)
     folder = paths.audit(agency.agency) / "findings"
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{draw_id}_{auditor}.csv"
-    written = target.with_suffix(".next")
-    try:
+    # A later delivery takes the place of an earlier one; the register keeps a line of each.
+    with write_whole(folder / f"{draw_id}_{auditor}.csv") as written:
         with written.open("w", newline="", encoding="utf-8") as handle:
-            out = csv.DictWriter(handle, audit_sheet.HEADER, lineterminator="\n")
+            out = csv.DictWriter(handle, HEADER, lineterminator="\n")
             out.writeheader()
             out.writerows(rows)
-        _check(agency, file.name, written)
+        _refuse_bad_rows(agency, file.name, written)
         if auditor == ADJUDICATOR:
-            _refuse_agreed(agency, made, rows)
-        # a later delivery takes an earlier one's place; the register tells of both
-        digest = hashlib.sha256(written.read_bytes()).hexdigest()
+            _refuse_agreed(agency, draw, rows)
         Register(agency.agency).append(
-            "delivery", _now(), draw_id=draw_id, auditor=auditor, rows=len(rows), sha256=digest
+            "delivery",
+            _utc_now(),
+            draw_id=draw_id,
+            auditor=auditor,
+            rows=len(rows),
+            sha256=sha256_of_file(written),
         )
-        written.replace(target)
-    finally:
-        written.unlink(missing_ok=True)
-    logs, differ = _differing(agency, made)
+    logs, differing = _read_differing(agency, draw)
     decided = {row["call_id"] for row in logs if row["auditor_code"] == ADJUDICATOR}
-    undecided = sum(call_id not in decided for call_id, *_ in differ)
-    readers = zip(made.call_ids, made.auditors, made.seconds, strict=True)
+    undecided = sum(call_id not in decided for call_id, *_ in differing)
     return Delivery(
-        draw_id,
-        auditor,
-        sum(row["crime_number"] == "0" for row in rows),
-        sum(
-            c is not None and auditor in ((first, second, ADJUDICATOR) if second else (first,))
-            for c, first, second in readers
-        ),
-        undecided,
-        # with those decided before: a delivery takes the place of the one before it
-        _write_adjudication(agency, made, differ) if undecided else [],
+        draw_id=draw_id,
+        auditor=auditor,
+        read=sum(row["crime_number"] == "0" for row in rows),
+        given=_count_given(draw, auditor),
+        undecided=undecided,
+        # The sheet also has the logs decided before, since a delivery takes the place of the last.
+        sheets=_write_adjudication(agency, draw, differing) if undecided else [],
     )
 
 
-def _check(agency: Agency, name: str, written: Path) -> None:
-    """The landing's rules, before anything is kept."""
+def _count_given(draw: Draw, auditor: str) -> int:
+    """Count the logs that were given to an auditor; the registrar is given those read twice."""
+    readers_by_log = zip(draw.call_ids, draw.auditors, draw.seconds, strict=True)
+    return sum(
+        call_id is not None and auditor in ((first, second, ADJUDICATOR) if second else (first,))
+        for call_id, first, second in readers_by_log
+    )
+
+
+def _refuse_bad_rows(agency: Agency, name: str, written: Path) -> None:
+    """Check a delivery by the landing's rules, before anything is kept."""
     from cdi.quality.checks import find_refusals  # Great Expectations takes seconds to import
 
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         batch = read_file_as_batch(agency, READINGS, written, Path(scratch))
-        told = find_refusals(agency, batch)
-    if told:
+        refusals = find_refusals(agency, batch)
+    if refusals:
         raise AuditError(
             "AUDIT-REFUSED",
-            f"{name} was not taken:\n    " + "\n    ".join(sorted({*chain(*told.values())})),
+            f"{name} was not taken:\n    " + "\n    ".join(sorted({*chain(*refusals.values())})),
             "correct the worksheet and deliver it again",
         )
 
 
 def read_delivered(agency: Agency, draw_id: str) -> tuple[list[Row], list[Row]]:
-    """The delivered readings of a draw, as `cdi.audit.findings` takes them: logs, crimes."""
+    """Read the delivered readings of a draw, as `cdi.audit.findings` takes them.
+
+    Args:
+        agency: Whose audit.
+        draw_id: Name of the draw.
+
+    Returns:
+        Rows of logs, rows of crimes.
+    """
     logs: list[Row] = []
     crimes: list[Row] = []
     for file in sorted((paths.audit(agency.agency) / "findings").glob(f"{draw_id}_*.csv")):
         with file.open(newline="", encoding="utf-8") as handle:
             for row in csv.DictReader(handle):
-                made: dict[str, Any] = {**row, "call_id": row["call_reference"]}
-                made["is_recorded"] = row["recorded_code"] == "Y"
-                (logs if row["crime_number"] == "0" else crimes).append(made)
+                reading: dict[str, Any] = {**row, "call_id": row["call_reference"]}
+                reading["is_recorded"] = row["recorded_code"] == "Y"
+                (logs if row["crime_number"] == "0" else crimes).append(reading)
     return logs, crimes
 
 
-def _differing(
-    agency: Agency, made: Draw
-) -> tuple[list[Row], list[tuple[str, list[Row], list[Row]]]]:  # fmt: skip
-    """The delivered readings, and the logs on which two auditors differ in what counts."""
-    logs, crimes = read_delivered(agency, made.draw_id)
-    with connect(_published(agency), read_only=True) as con:
-        counted = {str(code) for code, _ in con.execute(CODES).fetchall()}
-    told = [row for row in crimes if row["offence_code"] in counted]
-    return logs, differing_logs(made, logs, told)
+def _read_differing(
+    agency: Agency, draw: Draw
+) -> tuple[list[Row], list[tuple[str, list[Row], list[Row]]]]:
+    """Read the delivered logs, and those on which two auditors differ in headline offences."""
+    logs, crimes = read_delivered(agency, draw.draw_id)
+    with connect(_published_file(agency), read_only=True) as con:
+        offences = con.execute(read_query(SQL / "headline_offences.sql")).fetchall()
+    headline = {str(code) for code, _ in offences}
+    counted = [row for row in crimes if row["offence_code"] in headline]
+    return logs, differing_logs(draw, logs, counted)
 
 
-def _refuse_agreed(agency: Agency, made: Draw, rows: Sequence[Row]) -> None:
-    _, differ = _differing(agency, made)
-    other = {row["call_reference"] for row in rows} - {call_id for call_id, *_ in differ}
-    if other:
+def _refuse_agreed(agency: Agency, draw: Draw, rows: Sequence[Row]) -> None:
+    """Refuse a decision of the registrar on a log on which no two auditors differ."""
+    _, differing = _read_differing(agency, draw)
+    agreed = {row["call_reference"] for row in rows} - {call_id for call_id, *_ in differing}
+    if agreed:
         raise AuditError(
             "AUDIT-AGREED",
-            f"no two auditors differ on {len(other)} logs of this sheet, first {min(other)}",
+            f"no two auditors differ on {len(agreed)} logs of this sheet, first {min(agreed)}",
             f"leave them blank: {ADJUDICATOR} decides where two readings differ, and nowhere else",
         )
 
 
 def _write_adjudication(
-    agency: Agency, made: Draw, differ: list[tuple[str, list[Row], list[Row]]]
+    agency: Agency, draw: Draw, differing: list[tuple[str, list[Row], list[Row]]]
 ) -> list[Path]:
-    """The registrar's sheet: logs on which two auditors differ, with what each found."""
-    shown, codes = _shown(agency, made)
+    """Write the registrar's sheet: logs on which two auditors differ, with what each found."""
+    contents, codes = _read_sheet_content(agency, draw)
     logs = [
         {
-            **shown[call_id],
-            "first_reading": _tell_delivery(first),
-            "second_reading": _tell_delivery(second),
+            **contents[call_id],
+            "first_reading": _describe_reading(first),
+            "second_reading": _describe_reading(second),
         }
-        for call_id, first, second in differ
+        for call_id, first, second in differing
     ]
-    facts = _facts(agency, made, ADJUDICATOR)
-    return write_audit_sheet(_sheets(agency, made), facts, logs, codes)
+    facts = _worksheet_facts(agency, draw, ADJUDICATOR)
+    return write_audit_sheet(_worksheet_folder(agency, draw), facts, logs, codes)
 
 
-def _tell_delivery(crimes: Sequence[Row]) -> str:
+def _describe_reading(crimes: Sequence[Row]) -> str:
+    """Describe what one auditor found in a log, one line per crime."""
     lines = [
-        f"{c['crime_number']}: {c['offence_code']}, recorded {c['recorded_code']} "
-        f"{c['record_reference']}".strip()
-        for c in crimes
+        f"{crime['crime_number']}: {crime['offence_code']}, recorded {crime['recorded_code']} "
+        f"{crime['record_reference']}".strip()
+        for crime in crimes
     ]
     return "\n".join(lines) or "no crime"
 
@@ -436,32 +472,32 @@ def _tell_delivery(crimes: Sequence[Row]) -> str:
 
 
 def read_audited_rates(agency: Agency, draw_id: str | None = None) -> list[dict[str, Any]]:
-    """The rates of an audit in the published version, the force first.
+    """Read the rates of an audit from the published version, the force first.
 
     Args:
         agency: Whose audit.
-        draw_id: The draw; the newest by default.
+        draw_id: Name of the draw; the newest by default.
 
     Raises:
-        AuditError: The reason why it tells no rate, or AUDIT-UNPUBLISHED if its findings are in no
-            published version yet.
+        AuditError: The reason why the audit gives no rate, or AUDIT-UNPUBLISHED if its findings are
+            not in a published version yet.
     """
-    made = find_draw(agency, draw_id)
-    of = {"draw": made.draw_id}
-    with connect(_published(agency), read_only=True) as con:
-        audits = fetch_dicts(con, "from audits where draw_id = $draw", of)
-        rows = fetch_dicts(
+    draw = find_draw(agency, draw_id)
+    values = {"draw": draw.draw_id}
+    with connect(_published_file(agency), read_only=True) as con:
+        audits = fetch_dicts(con, "from audits where draw_id = $draw", values)
+        rates = fetch_dicts(
             con,
             "from audited_rates where draw_id = $draw order by domain <> 'force', domain",
-            of,
+            values,
         )
     if not audits:
         raise AuditError(
             "AUDIT-UNPUBLISHED",
-            f"no findings of {made.draw_id} are in the published version",
+            f"no findings of {draw.draw_id} are in the published version",
             f"deliver them ({paths.CDI} audit findings) and run the agency's DAGs",
         )
-    parts = [audits[0][n] for n in ("withheld_rule_id", "withheld_reason", "next_step")]
-    if parts[0]:
-        raise AuditError(*parts)
-    return rows
+    (audit,) = audits
+    if audit["withheld_rule_id"]:
+        raise AuditError(audit["withheld_rule_id"], audit["withheld_reason"], audit["next_step"])
+    return rates

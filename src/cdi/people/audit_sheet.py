@@ -1,9 +1,9 @@
-"""What auditors fill in: one sheet per auditor as XLSX and as CSV, and its way back.
+"""The auditors' worksheets: one per auditor, as XLSX and as CSV, written and read back.
 
-A sheet shows what was in the log, masked, and never what the pipeline made of it: no prediction, no
-link, no second reader. The XLSX has the drawn logs on one sheet and the crimes found in them on
-another, with drop-downs; the CSV has both kinds of rows in one table, the columns of the dataset
-`audit_readings` and the log's own beside them.
+A worksheet shows what is in each log, masked, and nothing that the pipeline made of it: no
+prediction, no link, no other auditor. The XLSX file has the drawn logs on one sheet and the crimes
+found in them on another, with drop-downs. The CSV file has both kinds of rows in one table: the
+columns of the dataset `audit_readings`, and beside them those of the log.
 """
 
 import csv
@@ -23,6 +23,7 @@ from cdi import paths
 from cdi.agency.datasets import DATASETS, READINGS
 from cdi.errors import AuditError
 
+# Columns of the dataset: the first four name a reading and its crime, the rest is filled in.
 HEADER = tuple(column.name for column in DATASETS[READINGS])
 SHOWN = {
     "call_id": "Log number",
@@ -51,9 +52,10 @@ CRIME = {
 }
 BOTH = {"first_reading": "First reading", "second_reading": "Second reading"}
 WIDE = {"account", "closing", *BOTH}
-CRIMES_A_LOG = 3  # blank rows for crimes, on average
+CRIMES_A_LOG = 3  # blank rows for crimes, per log
 MOMENT = "%Y-%m-%d %H:%M:%S"
-# what a spreadsheet would run, and characters that no spreadsheet file may hold
+LEAST_DATE = "36526"  # 2000-01-01, as spreadsheets count days
+# What a spreadsheet would run as a formula, and characters that no spreadsheet file may hold.
 FORMULA = re.compile(r"^\s*[=+\-@|\t\r]")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -61,27 +63,31 @@ INSTRUCTIONS = """\
 Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
 1. Read each log on the sheet Logs to its end. The text is masked: look at the log itself where it
    is not clear.
-2. Count the crimes that the Home Office Counting Rules and the National Crime Recording Standard
-   ask to record, one by one. Write the number, or 0.
+2. Count the crimes that should be recorded by the Home Office Counting Rules and the National Crime
+   Recording Standard, one by one. Write the number, or 0.
 3. Search the crime system by hand for each of them: by place, time and persons, not by the log's
    reference alone.
-4. Recorded (Y) is a crime that has a record of its own that stands. A record that was cancelled
-   against the rules is N.
+4. A crime is recorded (Y) if it has a record of its own that was not cancelled. If its record was
+   cancelled against the rules, write N.
 5. Write each crime on the sheet Crimes: its log, 1, 2, 3 within the log, its offence code (sheet
    Codes), and what you found.
 6. Write when you read the log; times are local. A log without it counts as not yet read.
 7. Read all logs, in any order. Talk with nobody about them: some are read by two people.
-8. Give the file back: {cdi} audit findings {agency} <file>. A second delivery takes the place of
-   the first; the register keeps that there were two.
-No rate is worked out before every log of every sheet was read."""
+8. Deliver the file: {cdi} audit findings {agency} <file>. A second delivery replaces the first, and
+   the register shows that there were two.
+No rate is worked out before every log of every sheet has been read."""
 DECIDE = """\
 Draw {draw_id}. Sheet of the force crime registrar: {count} logs on which two auditors differ.
 Each line shows both readings. Read the log, decide, and fill in the sheet as an auditor does:
-what you write counts in place of both. Give it back: {cdi} audit findings {agency} <file>."""
+what you write counts in place of both. Deliver it: {cdi} audit findings {agency} <file>."""
 
 
 def safe_cell(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula."""
+    """Make a value safe for CSV: no spreadsheet takes it for a formula.
+
+    Args:
+        value: Of a cell; only texts are changed.
+    """
     if not isinstance(value, str):
         return value
     text = UNPRINTABLE.sub(" ", value)
@@ -94,12 +100,12 @@ def write_audit_sheet(
     logs: Sequence[Mapping[str, Any]],
     codes: Iterable[tuple[str, str]],
 ) -> list[Path]:
-    """Write one auditor's sheet.
+    """Write one auditor's worksheet.
 
     Args:
-        folder: Where; made if absent.
+        folder: Where to write; made if absent.
         facts: agency, draw_id, auditor, is_simulated.
-        logs: Columns of `SHOWN`, for the registrar also of `BOTH`; one row per log.
+        logs: One row per log, with the columns of `SHOWN`; for the registrar also those of `BOTH`.
         codes: Offence codes that count as a crime, and their names.
 
     Returns:
@@ -108,22 +114,22 @@ def write_audit_sheet(
     folder.mkdir(parents=True, exist_ok=True)
     mark = "SIMULATED_" if facts["is_simulated"] else ""
     stem = f"{mark}{facts['draw_id']}_{facts['auditor']}"
-    shown = SHOWN | (BOTH if logs and set(BOTH) <= set(logs[0]) else {})
+    shown_columns = SHOWN | (BOTH if logs and set(BOTH) <= set(logs[0]) else {})
     files = [folder / f"{stem}.xlsx", folder / f"{stem}.csv"]
-    _write_xlsx(files[0], facts, logs, list(codes), shown)
+    _write_xlsx(files[0], facts, logs, list(codes), shown_columns)
     with files[1].open("w", newline="", encoding="utf-8") as handle:
         out = csv.writer(handle)
-        out.writerow([*HEADER, *(name for name in shown if name != "call_id")])
+        out.writerow([*HEADER, *(name for name in shown_columns if name != "call_id")])
         for log in logs:
-            given = {
+            filled_in = {
                 "draw_id": facts["draw_id"],
                 "call_reference": log["call_id"],
                 "auditor_code": facts["auditor"],
                 "crime_number": 0,
             }
             out.writerow(
-                [safe_cell(given.get(name, "")) for name in HEADER]
-                + [safe_cell(log[name]) for name in shown if name != "call_id"]
+                [safe_cell(filled_in.get(name, "")) for name in HEADER]
+                + [safe_cell(log[name]) for name in shown_columns if name != "call_id"]
             )
     return files
 
@@ -133,54 +139,57 @@ def _write_xlsx(
     facts: Mapping[str, Any],
     logs: Sequence[Mapping[str, Any]],
     codes: Sequence[tuple[str, str]],
-    shown: Mapping[str, str],
+    shown_columns: Mapping[str, str],
 ) -> None:
+    """Write the workbook: instructions, logs, crimes, and the offence codes to choose from."""
     book = Workbook()
     about = book.active
     about.title = "Instructions"
-    text = (DECIDE if set(BOTH) <= set(shown) else INSTRUCTIONS).format(
+    text = (DECIDE if set(BOTH) <= set(shown_columns) else INSTRUCTIONS).format(
         count=len(logs), cdi=paths.CDI, **facts
     )
-    for line in _banner(facts) + text.replace("\n   ", " ").splitlines():
+    for line in _banner_row(facts) + text.replace("\n   ", " ").splitlines():
         about.append([line])
         about.cell(about.max_row, 1).alignment = Alignment(wrap_text=True, vertical="top")
     about.column_dimensions["A"].width = 110
     about["A1"].font = Font(bold=True, size=14)
-    # what reads the file back knows it by these two, not by its name
+    # The file is recognised by these two cells when it is read back, whatever its name is then.
     about["C1"], about["D1"] = facts["draw_id"], facts["auditor"]
     about.column_dimensions["C"].hidden = about.column_dimensions["D"].hidden = True
-    sheet = _sheet(book, "Logs", {**shown, **READ}, facts)
+    sheet = _add_sheet(book, "Logs", {**shown_columns, **READ}, facts)
     for log in logs:
-        _add(sheet, [log[name] for name in shown] + [None] * len(READ))
-    last, first = 2 + max(1, len(logs)), len(shown) + 1
-    _whole(sheet, first, last, "0 to 20")
-    _whole(sheet, first + 1, last, "0 to the number before it")
-    _moment(sheet, first + 2, last)
-    crimes = _sheet(book, "Crimes", CRIME, facts)
+        _add_row(sheet, [log[name] for name in shown_columns] + [None] * len(READ))
+    # Rows 1 and 2 are banner and headings; columns are counted from 1 in the order of the headings.
+    last, first = 2 + max(1, len(logs)), len(shown_columns) + 1
+    _allow_number(sheet, first, last, "0 to 20")
+    _allow_number(sheet, first + 1, last, "0 to the number before it")
+    _allow_moment(sheet, first + 2, last)
+    crimes = _add_sheet(book, "Crimes", CRIME, facts)
     rows = 2 + max(50, CRIMES_A_LOG * len(logs))
-    _choice(crimes, 1, rows, f"Logs!$A$3:$A${last}", "a log of the sheet Logs")
-    _whole(crimes, 2, rows, "1, 2, 3 within the log", least=1)
-    _choice(crimes, 3, rows, f"Codes!$A$3:$A${2 + max(1, len(codes))}", "a code of the sheet Codes")
-    for place in (4, 5, 7):
-        _choice(crimes, place, rows, '"Y,N"', "Y or N")
-    _moment(crimes, 6, rows)
-    listed = _sheet(book, "Codes", {"code": "Offence code", "name": "Offence"}, facts)
+    code_range = f"Codes!$A$3:$A${2 + max(1, len(codes))}"
+    _allow_choice(crimes, 1, rows, f"Logs!$A$3:$A${last}", "a log of the sheet Logs")
+    _allow_number(crimes, 2, rows, "1, 2, 3 within the log", least=1)
+    _allow_choice(crimes, 3, rows, code_range, "a code of the sheet Codes")
+    for column in (4, 5, 7):
+        _allow_choice(crimes, column, rows, '"Y,N"', "Y or N")
+    _allow_moment(crimes, 6, rows)
+    code_sheet = _add_sheet(book, "Codes", {"code": "Offence code", "name": "Offence"}, facts)
     for code in codes:
-        _add(listed, list(code))
+        _add_row(code_sheet, list(code))
     book.save(file)
 
 
-def _banner(facts: Mapping[str, Any]) -> list[str]:
-    told = "SIMULATED: no real log, person or crime" if facts["is_simulated"] else "Crime audit"
-    return [f"{told}. Draw {facts['draw_id']}, auditor {facts['auditor']}"]
+def _banner_row(facts: Mapping[str, Any]) -> list[str]:
+    title = "SIMULATED: no real log, person or crime" if facts["is_simulated"] else "Crime audit"
+    return [f"{title}. Draw {facts['draw_id']}, auditor {facts['auditor']}"]
 
 
-def _sheet(
+def _add_sheet(
     book: Workbook, title: str, columns: Mapping[str, str], facts: Mapping[str, Any]
 ) -> Worksheet:
-    """A sheet with the banner in its first row and the column headings in its second."""
+    """Add a sheet with the banner in its first row and the column headings in its second."""
     sheet = book.create_sheet(title)
-    sheet.append(_banner(facts))
+    sheet.append(_banner_row(facts))
     sheet.append(list(columns.values()))
     for cell, name in zip(sheet[2], columns, strict=True):
         cell.font = Font(bold=True)
@@ -191,70 +200,77 @@ def _sheet(
     return sheet
 
 
-def _add(sheet: Worksheet, values: Sequence[Any]) -> None:
+def _add_row(sheet: Worksheet, values: Sequence[Any]) -> None:
     row = sheet.max_row + 1
-    for place, value in enumerate(values, start=1):
+    for column, value in enumerate(values, start=1):
         if value is None:
             continue
         is_text = isinstance(value, str)
-        cell = sheet.cell(row, place, UNPRINTABLE.sub(" ", value) if is_text else value)
+        cell = sheet.cell(row, column, UNPRINTABLE.sub(" ", value) if is_text else value)
         if is_text:
-            cell.data_type = "s"  # text whatever it begins with, never a formula
+            cell.data_type = "s"  # a text, whatever it begins with, and never a formula
             cell.alignment = Alignment(wrap_text=True, vertical="top")
 
 
-def _validate(sheet: Worksheet, place: int, last: int, rule: DataValidation, told: str) -> None:
+def _validate_column(
+    sheet: Worksheet, column: int, last: int, rule: DataValidation, allowed: str
+) -> None:
+    """Let a spreadsheet accept only some values in a column, and say which."""
     rule.showErrorMessage = rule.showInputMessage = True
-    rule.errorTitle, rule.error, rule.prompt = "Not possible here", f"Write {told}.", told
+    rule.errorTitle, rule.error = "Not possible here", f"Write {allowed}."
+    rule.prompt = allowed
     sheet.add_data_validation(rule)
-    letter = sheet.cell(2, place).column_letter
+    letter = sheet.cell(2, column).column_letter
     rule.add(f"{letter}3:{letter}{last}")
 
 
-def _whole(sheet: Worksheet, place: int, last: int, told: str, least: int = 0) -> None:
+def _allow_number(sheet: Worksheet, column: int, last: int, allowed: str, least: int = 0) -> None:
     rule = DataValidation("whole", operator="between", formula1=str(least), formula2="20")
-    _validate(sheet, place, last, rule, told)
+    _validate_column(sheet, column, last, rule, allowed)
 
 
-def _choice(sheet: Worksheet, place: int, last: int, source: str, told: str) -> None:
-    _validate(sheet, place, last, DataValidation("list", formula1=source), told)
+def _allow_choice(sheet: Worksheet, column: int, last: int, source: str, allowed: str) -> None:
+    _validate_column(sheet, column, last, DataValidation("list", formula1=source), allowed)
 
 
-def _moment(sheet: Worksheet, place: int, last: int) -> None:
-    rule = DataValidation("date", operator="greaterThan", formula1="36526")
-    _validate(sheet, place, last, rule, "date and time, e.g. 2026-01-31 14:30")
+def _allow_moment(sheet: Worksheet, column: int, last: int) -> None:
+    rule = DataValidation("date", operator="greaterThan", formula1=LEAST_DATE)
+    _validate_column(sheet, column, last, rule, "date and time, e.g. 2026-01-31 14:30")
 
 
 # ---------------------------------------------------------------------- the way back
 
 
 def read_audit_sheet(file: Path) -> list[dict[str, str]]:
-    """Rows of the dataset `audit_readings` that a filled-in sheet holds; unread logs have none.
+    """Read the rows of the dataset `audit_readings` from a filled-in worksheet.
 
     Args:
-        file: An XLSX or CSV file as `write_audit_sheet` made it, filled in.
+        file: An XLSX or CSV file that `write_audit_sheet` made and an auditor filled in.
+
+    Returns:
+        One row per log that was read, and one per crime in it; a log that was not read has none.
 
     Raises:
-        AuditError: AUDIT-SHEET if it is none, or holds something that cannot be taken.
+        AuditError: AUDIT-SHEET if it is not such a file, or holds a formula.
     """
     try:
         rows = _read_xlsx(file) if file.suffix.lower() == ".xlsx" else _read_csv(file)
-    # a workbook is a ZIP file, but for one that is cut, empty or locked by a password
+    # A workbook is a ZIP file; one that is cut short, empty or locked by a password is not.
     except (OSError, KeyError, ValueError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise _unusable(file, str(error)) from None
-    # a log counts as read once its counts are there; rows of its crimes go with it
-    kept = [row for row in rows if any(row[n] for n in HEADER[4:])]
-    for row in kept:
+        raise _unusable_sheet(file, str(error)) from None
+    # A row with nothing but log, auditor and crime number is a log that was not read yet.
+    filled_in = [row for row in rows if any(row[name] for name in HEADER[4:])]
+    for row in filled_in:
         for name, value in row.items():
             if value.startswith("="):
-                raise _unusable(file, f"log {row['call_reference']}: {name} is a formula")
-    return kept
+                raise _unusable_sheet(file, f"log {row['call_reference']}: {name} is a formula")
+    return filled_in
 
 
-def _unusable(file: Path, why: str) -> AuditError:
+def _unusable_sheet(file: Path, why: str) -> AuditError:
     return AuditError(
         "AUDIT-SHEET",
-        f"{file.name} is no filled-in worksheet: {why}",
+        f"{file.name} is not a filled-in worksheet: {why}",
         f"fill in the file that `{paths.CDI} audit worksheets` made, "
         "and keep its sheets and headings",
     )
@@ -266,55 +282,60 @@ def _read_csv(file: Path) -> list[dict[str, str]]:
         missing = set(HEADER) - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"no column {', '.join(sorted(missing))}")
-        rows = [{name: _text(row[name]) for name in HEADER} for row in reader]
-    read_on = {
-        (r["call_reference"], r["auditor_code"]): r["audited_at"]
-        for r in rows
-        if r["crime_number"] == "0"
+        rows = [{name: _cell_text(row[name]) for name in HEADER} for row in reader]
+    # The time is asked for once per log: rows of crimes take it from the row of their log.
+    read_at = {
+        (row["call_reference"], row["auditor_code"]): row["audited_at"]
+        for row in rows
+        if row["crime_number"] == "0"
     }
-    for row in rows:  # the time is asked for once a log
-        row["audited_at"] = row["audited_at"] or read_on.get(
-            (row["call_reference"], row["auditor_code"]), ""
-        )
+    for row in rows:
+        key = (row["call_reference"], row["auditor_code"])
+        row["audited_at"] = row["audited_at"] or read_at.get(key, "")
     return rows
 
 
 def _read_xlsx(file: Path) -> list[dict[str, str]]:
     book = load_workbook(file)
     about = book["Instructions"]
-    given = {"draw_id": _text(about["C1"].value), "auditor_code": _text(about["D1"].value)}
+    sheet_facts = {
+        "draw_id": _cell_text(about["C1"].value),
+        "auditor_code": _cell_text(about["D1"].value),
+    }
     blank = dict.fromkeys(HEADER, "")
-    rows, read_on = [], {}
-    for log in _records(book["Logs"], {"call_reference": SHOWN["call_id"], **READ}):
-        rows.append({**blank, **given, **log, "crime_number": "0"})
-        read_on[log["call_reference"]] = log["audited_at"]
-    for crime in _records(book["Crimes"], CRIME):
+    rows, read_at = [], {}
+    for log in _read_sheet(book["Logs"], {"call_reference": SHOWN["call_id"], **READ}):
+        rows.append({**blank, **sheet_facts, **log, "crime_number": "0"})
+        read_at[log["call_reference"]] = log["audited_at"]
+    for crime in _read_sheet(book["Crimes"], CRIME):
         if any(crime.values()):
-            read_at = read_on.get(crime["call_reference"], "")
-            rows.append({**blank, **given, **crime, "audited_at": read_at})
+            audited_at = read_at.get(crime["call_reference"], "")
+            rows.append({**blank, **sheet_facts, **crime, "audited_at": audited_at})
     return rows
 
 
-def _records(sheet: Worksheet, columns: Mapping[str, str]) -> list[dict[str, str]]:
-    headings = [cell.value for cell in sheet[2]]
-    places = {name: headings.index(heading) for name, heading in columns.items()}
+def _read_sheet(sheet: Worksheet, headings: Mapping[str, str]) -> list[dict[str, str]]:
+    """Read the rows below the headings, by column name; columns may have been moved."""
+    present = [cell.value for cell in sheet[2]]
+    places = {name: present.index(heading) for name, heading in headings.items()}
     return [
-        {name: _text(row[place]) for name, place in places.items()}
+        {name: _cell_text(row[place]) for name, place in places.items()}
         for row in sheet.iter_rows(min_row=3, values_only=True)
     ]
 
 
-def _text(value: Any) -> str:
-    """A cell as the landing reads it."""
+def _cell_text(value: Any) -> str:
+    """Turn the value of a cell into the text that the landing reads."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value:{MOMENT}}"
     if isinstance(value, date):
         return f"{value:%Y-%m-%d} 00:00:00"
+    # Spreadsheets keep whole numbers as floating-point numbers too.
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     text = text.strip()
-    # dates typed as text, with or without seconds
+    # Dates that were typed as text get a time, and times get seconds.
     if re.fullmatch(r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", text):
-        return f"{text} 00:00:00"[:19] if " " not in text else f"{text}:00"
+        return f"{text}:00" if " " in text else f"{text} 00:00:00"
     return text
