@@ -90,10 +90,10 @@ def test_what_the_plan_promises_is_what_an_audit_gives(force: Force) -> None:
     by = Assistance.of(force.frame, strata)
     drawn = np.stack([draw_sample(strata, seed) for seed in range(300)])
     y, m = force.recorded[drawn].astype(float), force.due[drawn].astype(float)
-    found = estimate_force_rate(drawn, y, m, by)
-    assert 1.8 < 196 * found.rate.std() < 2.3
+    estimate = estimate_force_rate(drawn, y, m, by)
+    assert 1.8 < 196 * estimate.rate.std() < 2.3
     truth = force.recorded.sum() / force.due.sum()
-    assert found.rate.mean() == pytest.approx(truth, abs=0.002)
+    assert estimate.rate.mean() == pytest.approx(truth, abs=0.002)
 
 
 def test_a_domain_and_a_finer_wish_cost_more_logs(force: Force) -> None:

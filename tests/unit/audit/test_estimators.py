@@ -58,21 +58,25 @@ def sample() -> Sample:
 
 @needs_oracle
 def test_the_stratified_ratio_is_that_of_r(sample: Sample) -> None:
-    found = estimate_ratio(sample.design, sample.y, sample.m)
-    assert found.crimes == 163
-    assert found.rate == pytest.approx(0.7896278596, abs=1e-10)
-    assert found.se == pytest.approx(0.0268696097, abs=1e-10)
-    assert found.degrees == 131  # 135 logs with a crime, less the four strata that hold them
+    estimate = estimate_ratio(sample.design, sample.y, sample.m)
+    assert estimate.crimes == 163
+    assert estimate.rate == pytest.approx(0.7896278596, abs=1e-10)
+    assert estimate.se == pytest.approx(0.0268696097, abs=1e-10)
+    assert estimate.degrees == 131  # 135 logs with a crime, less the four strata that hold them
 
 
 @needs_oracle
 def test_the_limits_are_those_of_r(sample: Sample) -> None:
-    found = estimate_ratio(sample.design, sample.y, sample.m)
-    logit = logit_t_limits(found.rate, found.se, found.degrees)
-    exact = korn_graubard_limits(found.rate, found.variance, found.crimes, found.degrees)
+    estimate = estimate_ratio(sample.design, sample.y, sample.m)
+    logit = logit_t_limits(estimate.rate, estimate.se, estimate.degrees)
+    exact = korn_graubard_limits(
+        estimate.rate, estimate.variance, estimate.crimes, estimate.degrees
+    )
     assert logit == pytest.approx((0.7315888886, 0.8378977132), abs=1e-9)
     assert exact == pytest.approx((0.7310926329, 0.8405084840), abs=1e-9)
-    assert logit_t_limits(found.rate, found.se, 255) == pytest.approx((0.73187, 0.83770), abs=5e-6)
+    assert logit_t_limits(estimate.rate, estimate.se, 255) == pytest.approx(
+        (0.73187, 0.83770), abs=5e-6
+    )
 
 
 @needs_oracle
@@ -80,13 +84,13 @@ def test_greg_is_that_of_r_with_one_level_and_with_one_by_stratum(sample: Sample
     ones = np.ones((len(sample.y), 1))
     level = Auxiliary(np.hstack([ones, sample.predicted]), np.r_[sample.logs, sample.totals])
     strata = Auxiliary.with_strata(sample.design, sample.predicted, sample.totals)
-    for known, rate, se in (
+    for auxiliary, rate, se in (
         (level, 0.7903112527, 0.0246771601),
         (strata, 0.7898018789, 0.0240559898),
     ):
-        found = estimate_greg(sample.design, sample.y, sample.m, known)
-        assert found.rate == pytest.approx(rate, abs=TO_R)
-        assert found.se == pytest.approx(se, abs=TO_R)
+        estimate = estimate_greg(sample.design, sample.y, sample.m, auxiliary)
+        assert estimate.rate == pytest.approx(rate, abs=TO_R)
+        assert estimate.se == pytest.approx(se, abs=TO_R)
 
 
 @needs_oracle
@@ -100,35 +104,35 @@ def test_domains_are_those_of_r(sample: Sample) -> None:
     assert set(of_r) == set(sample.district)
     for district, (rate, se) in of_r.items():
         within = (sample.district == district).astype(float)
-        found = estimate_ratio(sample.design, sample.y * within, sample.m * within)
-        assert found.rate == pytest.approx(rate, abs=TO_R)
-        assert found.se == pytest.approx(se, abs=TO_R)
+        estimate = estimate_ratio(sample.design, sample.y * within, sample.m * within)
+        assert estimate.rate == pytest.approx(rate, abs=TO_R)
+        assert estimate.se == pytest.approx(se, abs=TO_R)
 
 
 @needs_oracle
 def test_with_coefficients_of_one_a_domain_is_the_difference_estimate(sample: Sample) -> None:
     """Of R; and with the coefficients tuned, prediction-powered inference (our SQL, no R)."""
-    known = Auxiliary(sample.predicted, sample.totals)
+    auxiliary = Auxiliary(sample.predicted, sample.totals)
     for tuning, rate, se in (
         (1.0, 0.7907693117, 0.0244149005),
         (0.8755138652, 0.7906271573, 0.0243561668),
     ):
         whole = Coefficients(np.array([tuning, 0.0]), np.array([0.0, tuning]))
-        found = estimate_domain(sample.design, sample.y, sample.m, known, whole)
-        assert found.rate == pytest.approx(rate, abs=TO_R)
-        assert found.se == pytest.approx(se, abs=TO_R)
+        estimate = estimate_domain(sample.design, sample.y, sample.m, auxiliary, whole)
+        assert estimate.rate == pytest.approx(rate, abs=TO_R)
+        assert estimate.se == pytest.approx(se, abs=TO_R)
 
 
 @needs_oracle
 def test_replicates_on_a_leading_axis_are_estimated_each_by_itself(sample: Sample) -> None:
-    known = Auxiliary.with_strata(sample.design, sample.predicted, sample.totals)
-    alone = estimate_greg(sample.design, sample.y, sample.m, known)
+    auxiliary = Auxiliary.with_strata(sample.design, sample.predicted, sample.totals)
+    alone = estimate_greg(sample.design, sample.y, sample.m, auxiliary)
     worse = np.where(np.arange(len(sample.y)) < 20, 0.0, sample.y)
     both = estimate_greg(
         sample.design,
         np.stack([sample.y, worse]),
         np.stack([sample.m, sample.m]),
-        Auxiliary(np.stack([known.values, known.values]), known.totals),
+        Auxiliary(np.stack([auxiliary.values, auxiliary.values]), auxiliary.totals),
     )
     assert both.rate[0] == pytest.approx(float(alone.rate), abs=1e-12)
     assert both.variance[0] == pytest.approx(float(alone.variance), rel=1e-9)
@@ -142,12 +146,12 @@ Y = np.array([1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], float)
 
 
 def test_a_stratum_audited_whole_adds_no_variance() -> None:
-    found = estimate_ratio(SMALL, Y, M)
+    estimate = estimate_ratio(SMALL, Y, M)
     # 25 logs for each of four, one for each of ten: 76 recorded of 102
-    assert found.rate == pytest.approx(76 / 102)
+    assert estimate.rate == pytest.approx(76 / 102)
     residual = (Y[:4] - 76 / 102) / 102
     by_hand = 100 * (100 - 4) / 4 * residual.var(ddof=1)
-    assert found.variance == pytest.approx(by_hand)
+    assert estimate.variance == pytest.approx(by_hand)
 
 
 def test_a_predicted_variance_counts_as_five_logs() -> None:
@@ -168,14 +172,14 @@ def test_no_miss_seen_is_not_no_variance() -> None:
 
 
 def test_a_direct_estimate_is_never_surer_than_its_crimes() -> None:
-    found = estimate_ratio(SMALL, Y, M)
-    assert 0 < found.n_effective <= found.crimes
-    assert found.design_effect >= 1
+    estimate = estimate_ratio(SMALL, Y, M)
+    assert 0 < estimate.n_effective <= estimate.crimes
+    assert estimate.design_effect >= 1
 
 
 def test_constant_predictions_do_no_harm() -> None:
-    known = Auxiliary.with_strata(SMALL, np.ones((14, 2)), np.array([110.0, 110.0]))
-    assisted = estimate_greg(SMALL, Y, M, known)
+    auxiliary = Auxiliary.with_strata(SMALL, np.ones((14, 2)), np.array([110.0, 110.0]))
+    assisted = estimate_greg(SMALL, Y, M, auxiliary)
     plain = estimate_ratio(SMALL, Y, M)
     assert assisted.rate == pytest.approx(float(plain.rate))
     assert assisted.variance == pytest.approx(float(plain.variance))
@@ -184,12 +188,12 @@ def test_constant_predictions_do_no_harm() -> None:
 
 def test_a_perfect_prediction_leaves_no_variance_and_a_correlation_of_one() -> None:
     totals = np.array([76.0, 102.0])
-    found = estimate_greg(
+    estimate = estimate_greg(
         SMALL, Y, M, Auxiliary.with_strata(SMALL, np.column_stack([Y, M]), totals)
     )
-    assert found.rate == pytest.approx(76 / 102)
-    assert found.variance == pytest.approx(0, abs=1e-18)
-    assert found.rho == pytest.approx(1)
+    assert estimate.rate == pytest.approx(76 / 102)
+    assert estimate.variance == pytest.approx(0, abs=1e-18)
+    assert estimate.rho == pytest.approx(1)
 
 
 def test_rho_tells_how_much_narrower_the_interval_is() -> None:
@@ -198,8 +202,8 @@ def test_rho_tells_how_much_narrower_the_interval_is() -> None:
     m = np.ones(6000)
     hint = rng.random(6000)
     y = (rng.random(6000) < 0.6 + 0.4 * hint).astype(float)
-    known = Auxiliary.with_strata(design, hint[:, None], np.array([6e5]))
-    plain, assisted = estimate_ratio(design, y, m), estimate_greg(design, y, m, known)
+    auxiliary = Auxiliary.with_strata(design, hint[:, None], np.array([6e5]))
+    plain, assisted = estimate_ratio(design, y, m), estimate_greg(design, y, m, auxiliary)
     assert 0.1 < assisted.rho < 0.9
     assert assisted.se / plain.se == pytest.approx(np.sqrt(1 - assisted.rho**2), abs=0.01)
 

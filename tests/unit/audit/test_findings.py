@@ -24,7 +24,7 @@ def force() -> Force:
     return Force()
 
 
-def draw(force: Force, seed: int = 7, logs: int = 400) -> Draw:
+def draw_logs(force: Force, seed: int = 7, logs: int = 400) -> Draw:
     reason = f"test {seed}" if seed != 7 else None
     options = Options(logs, oversampled={})
     return draw_audit(
@@ -32,21 +32,21 @@ def draw(force: Force, seed: int = 7, logs: int = 400) -> Draw:
     )
 
 
-def figures(made: Draw, complete: Findings) -> dict[str, dict[str, Any]]:
-    by = replace(Assistance.of(made.frame, made.strata), design=complete.design)
-    parts = list_domains(made.frame)
-    rows = audit_figures(complete.positions, complete.found, by, parts)
+def figures(draw: Draw, findings: Findings) -> dict[str, dict[str, Any]]:
+    by = replace(Assistance.of(draw.frame, draw.strata), design=findings.design)
+    parts = list_domains(draw.frame)
+    rows = audit_figures(findings.positions, findings.found, by, parts)
     return {row["domain"]: row for row in rows}
 
 
 def test_a_complete_audit_gives_a_rate_that_covers_the_truth(state: Path, force: Force) -> None:
-    made = draw(force)
-    found = complete_findings(made, *force.audited(made))
-    rows = figures(made, found)
+    draw = draw_logs(force)
+    findings = complete_findings(draw, *force.audited(draw))
+    rows = figures(draw, findings)
     truth = force.recorded.sum() / force.due.sum()
     assert rows[FORCE]["lower_limit"] < truth < rows[FORCE]["upper_limit"]
     assert rows[FORCE]["upper_limit"] - rows[FORCE]["lower_limit"] < 0.06
-    assert rows[FORCE]["audited_crimes"] == found.found[FORCE][1].sum() > 200
+    assert rows[FORCE]["audited_crimes"] == findings.found[FORCE][1].sum() > 200
     assert rows[FORCE]["rho"] > 0.5
     for name in ("theft", "violence_against_the_person", "district NORTH", "district SOUTH"):
         row = rows[name]
@@ -55,25 +55,25 @@ def test_a_complete_audit_gives_a_rate_that_covers_the_truth(state: Path, force:
         assert row["lower_limit"] < row["recording_rate"] < row["upper_limit"]
     assert rows["rape"]["is_withheld"]  # too few of them
     assert rows["rape"]["recording_rate"] is None
-    assert found.kappa == 1.0
+    assert findings.kappa == 1.0
 
 
 def test_the_domains_of_a_finding_are_those_that_the_auditor_named(
     state: Path, force: Force
 ) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
     rename = [row | {"offence_group": "robbery"} for row in crimes]
-    found = complete_findings(made, logs, rename)
-    assert found.found["robbery"][1].sum() == found.found[FORCE][1].sum()
-    assert "theft" not in found.found
+    findings = complete_findings(draw, logs, rename)
+    assert findings.found["robbery"][1].sum() == findings.found[FORCE][1].sum()
+    assert "theft" not in findings.found
 
 
 def test_y_is_never_above_m(state: Path, force: Force) -> None:
-    made = draw(force)
-    found = complete_findings(made, *force.audited(made))
-    assert len(found.found) > 5
-    for y, m in found.found.values():
+    draw = draw_logs(force)
+    findings = complete_findings(draw, *force.audited(draw))
+    assert len(findings.found) > 5
+    for y, m in findings.found.values():
         assert (y <= m).all()
 
 
@@ -92,40 +92,40 @@ def test_y_is_never_above_m(state: Path, force: Force) -> None:
 def test_findings_that_cannot_be_are_refused(
     state: Path, force: Force, kind: str, changed: dict[str, Any], rule: str
 ) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
-    check_findings(made, logs, crimes)
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
+    check_findings(draw, logs, crimes)
     if kind == "logs":
         logs = without(logs, 3, **changed)
     else:
         crimes = without(crimes, 3, **changed)
     with pytest.raises(AuditError, match=rule):
-        check_findings(made, logs, crimes)
+        check_findings(draw, logs, crimes)
 
 
 def test_a_log_that_was_not_drawn_does_not_get_in(state: Path, force: Force) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
-    other = next(i for i in force.ids if i not in set(made.call_ids))
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
+    other = next(i for i in force.ids if i not in set(draw.call_ids))
     more = [*logs, logs[0] | {"call_id": other}]
     with pytest.raises(AuditError, match=f"AUDIT-NOT-DRAWN.*{other}"):
-        complete_findings(made, more, crimes)
+        complete_findings(draw, more, crimes)
 
 
 def test_a_finding_that_is_delivered_twice_is_refused(state: Path, force: Force) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
     for rows in ([*logs, logs[0]], crimes), (logs, [*crimes, crimes[0]]):
         with pytest.raises(AuditError, match="AUDIT-TWICE"):
-            check_findings(made, *rows)
+            check_findings(draw, *rows)
 
 
 @pytest.mark.parametrize("changed", [{}, {"is_recorded": False}])
 def test_a_log_of_which_a_crime_is_lost_tells_no_rate(
     state: Path, force: Force, changed: dict[str, Any]
 ) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
     due = Counter((row["call_id"], row["auditor_code"]) for row in crimes)
     recorded = Counter(
         (row["call_id"], row["auditor_code"]) for row in crimes if row["is_recorded"]
@@ -136,53 +136,53 @@ def test_a_log_of_which_a_crime_is_lost_tells_no_rate(
         if (key := (row["call_id"], row["auditor_code"]))
     ]
     crimes = [row | {"is_headline": True} for row in crimes]
-    audit, row = results._read_audit(AGENCY, made.draw_id, [*readings, *crimes])
+    audit, row = results._read_audit(AGENCY, draw.draw_id, [*readings, *crimes])
     assert audit is not None
     place = next(n for n, row in enumerate(crimes) if row["is_recorded"])
     left = without(crimes, place, **changed)
-    audit, row = results._read_audit(AGENCY, made.draw_id, [*readings, *left])
+    audit, row = results._read_audit(AGENCY, draw.draw_id, [*readings, *left])
     assert audit is None
     assert row["withheld_rule_id"] == "AUDIT-COUNTS"
     assert str(crimes[place]["call_id"]) in row["withheld_reason"]
     # of an offence that is none of the headline's a crime is there, and does not count
     other = without(crimes, place, is_headline=False)
-    audit, row = results._read_audit(AGENCY, made.draw_id, [*readings, *other])
+    audit, row = results._read_audit(AGENCY, draw.draw_id, [*readings, *other])
     assert audit is not None
 
 
 def test_nobody_peeks_before_the_last_log_is_read(state: Path, force: Force) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
     gone = logs[0]["call_id"]
     left = [row for row in logs if row["call_id"] != gone]
     of_left = [row for row in crimes if row["call_id"] != gone]
     with pytest.raises(AuditError, match=f"AUDIT-INCOMPLETE.*{gone}"):
-        complete_findings(made, left, of_left)
+        complete_findings(draw, left, of_left)
 
 
 def test_the_second_reading_is_part_of_the_audit(state: Path, force: Force) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
-    place = next(n for n, who in enumerate(made.seconds) if who)
-    key = (made.call_ids[place], made.seconds[place])
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
+    place = next(n for n, who in enumerate(draw.seconds) if who)
+    key = (draw.call_ids[place], draw.seconds[place])
     left = [row for row in logs if (row["call_id"], row["auditor_code"]) != key]
     of_left = [row for row in crimes if (row["call_id"], row["auditor_code"]) != key]
     with pytest.raises(AuditError, match="AUDIT-INCOMPLETE"):
-        complete_findings(made, left, of_left)
+        complete_findings(draw, left, of_left)
 
 
 def test_where_two_auditors_differ_the_registrar_decides(state: Path, force: Force) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
-    twice = {c: b for c, b in zip(made.call_ids, made.seconds, strict=True) if b}
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
+    twice = {c: b for c, b in zip(draw.call_ids, draw.seconds, strict=True) if b}
     row = next(r for r in crimes if twice.get(r["call_id"]) == r["auditor_code"])
     call_id = row["call_id"]
     differ = [r | {"is_recorded": not r["is_recorded"]} if r is row else r for r in crimes]
-    before = complete_findings(made, logs, crimes)
+    before = complete_findings(draw, logs, crimes)
     with pytest.raises(AuditError, match=f"AUDIT-UNDECIDED.*{call_id}"):
-        complete_findings(made, logs, differ)
+        complete_findings(draw, logs, differ)
     decided = complete_findings(
-        made,
+        draw,
         [*logs, {"call_id": call_id, "auditor_code": "FCR", "audited_at": AT}],
         [*differ, row | {"auditor_code": "FCR", "is_recorded": not row["is_recorded"]}],
     )
@@ -194,33 +194,33 @@ def test_where_two_auditors_differ_the_registrar_decides(state: Path, force: For
 def test_what_two_auditors_found_alike_the_registrar_does_not_change(
     state: Path, force: Force
 ) -> None:
-    made = draw(force)
-    logs, crimes = force.audited(made)
-    twice = {c for c, b in zip(made.call_ids, made.seconds, strict=True) if b}
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
+    twice = {c for c, b in zip(draw.call_ids, draw.seconds, strict=True) if b}
     other = [
         row | {"auditor_code": "FCR", "is_recorded": True}
         for row in {r["call_id"]: r for r in crimes if r["call_id"] in twice}.values()
     ]
     assert not all(row["is_recorded"] for row in crimes if row["call_id"] in twice)
     more = [{"call_id": c, "auditor_code": "FCR", "audited_at": AT} for c in twice]
-    before = complete_findings(made, logs, crimes)
-    after = complete_findings(made, [*logs, *more], [*crimes, *other])
+    before = complete_findings(draw, logs, crimes)
+    after = complete_findings(draw, [*logs, *more], [*crimes, *other])
     assert (after.found[FORCE][0] == before.found[FORCE][0]).all()
 
 
 def test_an_erased_log_is_left_out_and_the_rest_stands_for_its_stratum(
     state: Path, force: Force
 ) -> None:
-    made = draw(force)
-    gone = made.call_ids[10]
+    draw = draw_logs(force)
+    gone = draw.call_ids[10]
     assert gone is not None
     erase_from_register(AGENCY, [gone], datetime(2017, 8, 1), "request 12")
-    after = load_draw(AGENCY, made.draw_id)
-    found = complete_findings(after, *force.audited(after))
-    assert found.erased == 1
-    assert len(found.positions) == 399
-    assert found.design.weight.sum() == pytest.approx(3000)
-    assert not figures(after, found)[FORCE]["is_withheld"]
+    after = load_draw(AGENCY, draw.draw_id)
+    findings = complete_findings(after, *force.audited(after))
+    assert findings.erased == 1
+    assert len(findings.positions) == 399
+    assert findings.design.weight.sum() == pytest.approx(3000)
+    assert not figures(after, findings)[FORCE]["is_withheld"]
 
 
 def test_kappa_by_hand() -> None:

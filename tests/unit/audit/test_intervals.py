@@ -58,9 +58,9 @@ def test_the_published_sentence_follows_from_the_published_rate() -> None:
 
 def test_the_effective_size_behind_the_published_interval() -> None:
     variance = (0.0186 / 1.959964) ** 2
-    found = estimate(0.801, variance, 2_500)
-    assert found.n_effective == pytest.approx(1_770, abs=1)
-    low, high = force_limits(found)
+    figure = estimate(0.801, variance, 2_500)
+    assert figure.n_effective == pytest.approx(1_770, abs=1)
+    low, high = force_limits(figure)
     assert 100 * (high - low) / 2 == pytest.approx(1.86, abs=0.02)
 
 
@@ -73,8 +73,8 @@ def test_a_census_that_found_all_or_nothing_recorded_has_exact_limits() -> None:
 
 def test_the_limits_of_a_census_hold_its_rate() -> None:
     for recorded in range(1, 160):
-        found = estimate(recorded / 160, 1e-33, 160, is_assisted=True)
-        for low, high in (force_limits(found), domain_limits(found)):
+        figure = estimate(recorded / 160, 1e-33, 160, is_assisted=True)
+        for low, high in (force_limits(figure), domain_limits(figure)):
             assert low <= recorded / 160 <= high
             assert high - low < 1e-12
 
@@ -109,7 +109,7 @@ def binomial(rate: float, n: int, degrees: float = 500) -> Estimate:
 
 
 @pytest.mark.parametrize(
-    ("found", "is_withheld", "is_flagged"),
+    ("figure", "is_withheld", "is_flagged"),
     [
         (binomial(0.8, 400), False, False),
         (binomial(0.8, 29), True, False),  # fewer than 30 crimes
@@ -123,12 +123,12 @@ def binomial(rate: float, n: int, degrees: float = 500) -> Estimate:
     ],
 )
 def test_what_is_withheld_and_what_is_flagged(
-    found: Estimate, is_withheld: bool, is_flagged: bool
+    figure: Estimate, is_withheld: bool, is_flagged: bool
 ) -> None:
-    judged = judge_reliability(found)
-    assert bool(judged.is_withheld) is is_withheld
+    reliability = judge_reliability(figure)
+    assert bool(reliability.is_withheld) is is_withheld
     if not is_withheld:
-        assert bool(judged.is_flagged) is is_flagged
+        assert bool(reliability.is_flagged) is is_flagged
 
 
 def test_exact_limits_cover_more_and_normal_ones_fewer_than_promised() -> None:

@@ -90,38 +90,38 @@ def test_the_frame_holds_the_periods_logs_of_its_universe(recording: Path) -> No
 
 
 def test_crimes_are_counted_by_log_without_fraud_and_justified_ones(recording: Path) -> None:
-    made = frame(recording)
-    assert made.column("due").sum() == 200
-    assert made.column("recorded").sum() == 100
-    assert made.is_flagged.sum() == 100
-    position = np.asarray(made.crimes["position"])
+    predicted = frame(recording)
+    assert predicted.column("due").sum() == 200
+    assert predicted.column("recorded").sum() == 100
+    assert predicted.is_flagged.sum() == 100
+    position = np.asarray(predicted.crimes["position"])
     assert len(position) == 200
-    assert (np.bincount(position, minlength=300) == made.column("due")).all()
-    assert made.has("is_domestic_abuse").sum() == 50
-    assert set(made.logs["district"].to_pylist()) == {"NORTH", "unknown"}
+    assert (np.bincount(position, minlength=300) == predicted.column("due")).all()
+    assert predicted.has("is_domestic_abuse").sum() == 50
+    assert set(predicted.logs["district"].to_pylist()) == {"NORTH", "unknown"}
 
 
 def test_what_is_missed_is_learnt_from_the_audit_of_the_year_before(recording: Path) -> None:
     """Of 75 audited logs told and unrecorded all hid a crime, of 150 not told 15."""
-    made = frame(recording)
-    missed, variance = made.column("missed"), made.column("variance")
-    told = made.column("due") > 0
-    open_ = told & (made.column("recorded") == 0)
+    predicted = frame(recording)
+    missed, variance = predicted.column("missed"), predicted.column("variance")
+    is_told = predicted.column("due") > 0
+    open_ = is_told & (predicted.column("recorded") == 0)
     assert missed[open_].mean() == pytest.approx(1.0, abs=0.05)
-    assert missed[~told].mean() == pytest.approx(0.1, abs=0.02)
+    assert missed[~is_told].mean() == pytest.approx(0.1, abs=0.02)
     # a recorded log hides no second crime in 75 audited ones; too few cases to be sure of it
-    assert missed[told & ~open_].mean() == pytest.approx(0.05, abs=0.001)
+    assert missed[is_told & ~open_].mean() == pytest.approx(0.05, abs=0.001)
     assert (variance > 0).all()
-    assert variance[~told].mean() > 2 * variance[open_].mean()
+    assert variance[~is_told].mean() > 2 * variance[open_].mean()
 
 
 def test_without_an_audit_logs_that_are_suspected_count_as_uncertain(recording: Path) -> None:
     with duckdb.connect(str(recording)) as con:
         con.execute("delete from disclosure.int_disclosure__audit_labels")
-    made = frame(recording)
-    flagged = made.is_flagged
-    assert set(made.column("missed")[flagged]) == {0.5}
-    assert set(made.column("missed")[~flagged]) == {0.05}
+    predicted = frame(recording)
+    flagged = predicted.is_flagged
+    assert set(predicted.column("missed")[flagged]) == {0.5}
+    assert set(predicted.column("missed")[~flagged]) == {0.05}
 
 
 @pytest.mark.parametrize("outcome", ["unrecorded", "justified"])
@@ -130,12 +130,12 @@ def test_a_period_without_a_recorded_crime_can_be_planned_and_drawn(
 ) -> None:
     with duckdb.connect(str(recording)) as con:
         con.execute("update fct_reported_crimes set outcome_standard = ?", [outcome])
-    made = frame(recording)
-    assert made.column("recorded").sum() == 0
-    assert (made.column("variance") > 0).all()
-    strata = stratify_frame(made, Options(200))
+    predicted = frame(recording)
+    assert predicted.column("recorded").sum() == 0
+    assert (predicted.column("variance") > 0).all()
+    strata = stratify_frame(predicted, Options(200))
     assert strata.audited.sum() == 200
-    assert 0 < plan_logs(made, Options(0), points=2.0) <= 300
+    assert 0 < plan_logs(predicted, Options(0), points=2.0) <= 300
 
 
 def test_labels_of_this_force_teach_what_suspicion_is_worth(recording: Path) -> None:
@@ -149,11 +149,11 @@ def test_labels_of_this_force_teach_what_suspicion_is_worth(recording: Path) -> 
                 (is_told and is_recorded)::int
             from logs where n < 400;
         """)
-    made = frame(recording)
-    suspected = made.is_flagged
-    assert made.column("missed")[suspected].mean() == pytest.approx(0.5, abs=0.05)
-    rest = ~suspected & (made.column("recorded") == 0)
-    assert made.column("missed")[rest].mean() < 0.05
+    predicted = frame(recording)
+    suspected = predicted.is_flagged
+    assert predicted.column("missed")[suspected].mean() == pytest.approx(0.5, abs=0.05)
+    rest = ~suspected & (predicted.column("recorded") == 0)
+    assert predicted.column("missed")[rest].mean() < 0.05
 
 
 def test_a_period_whose_records_still_come_in_is_refused(recording: Path) -> None:
@@ -168,9 +168,9 @@ def test_a_period_without_logs_is_refused(recording: Path) -> None:
 
 
 def test_domains_add_up_to_the_force(recording: Path) -> None:
-    made = frame(recording)
-    whole = known_totals(made)
-    parts = {domain.name: domain for domain in list_domains(made)}
+    predicted = frame(recording)
+    whole = known_totals(predicted)
+    parts = {domain.name: domain for domain in list_domains(predicted)}
     assert set(parts) == {"theft", "rape", "domestic_abuse", "district NORTH", "district unknown"}
     assert parts["theft"].known == pytest.approx(whole)
     both = parts["district NORTH"].known + parts["district unknown"].known

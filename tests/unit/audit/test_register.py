@@ -33,7 +33,7 @@ def force() -> Force:
     return Force()
 
 
-def draw(force: Force, **changed: Any) -> Draw:
+def draw_logs(force: Force, **changed: Any) -> Draw:
     chosen: dict[str, Any] = {"seed": 7, **changed}
     return draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), AUDITORS, AT, **chosen)
 
@@ -49,16 +49,16 @@ def rewrite(name: str, column: str, row: int, value: Any) -> None:
 
 
 def test_a_draw_is_written_down_and_can_be_read_back(state: Path, force: Force) -> None:
-    made = draw(force)
-    assert len(made.positions) == 400
-    assert made.frame.logs["inclusion_probability"].to_pylist() == pytest.approx(
-        made.strata.probability.tolist()
+    draw = draw_logs(force)
+    assert len(draw.positions) == 400
+    assert draw.frame.logs["inclusion_probability"].to_pylist() == pytest.approx(
+        draw.strata.probability.tolist()
     )
-    again = load_draw(AGENCY, made.draw_id)
-    assert (again.positions == made.positions).all()
-    assert again.auditors == made.auditors
+    again = load_draw(AGENCY, draw.draw_id)
+    assert (again.positions == draw.positions).all()
+    assert again.auditors == draw.auditors
     # it follows from what was written before anybody saw it
-    assert (draw_sample(again.strata, made.facts["seed"]) == made.positions).all()
+    assert (draw_sample(again.strata, draw.facts["seed"]) == draw.positions).all()
     kinds = [line["kind"] for line in Register(AGENCY).entries()]
     assert kinds == ["draw", "sample"]
 
@@ -66,25 +66,25 @@ def test_a_draw_is_written_down_and_can_be_read_back(state: Path, force: Force) 
 def test_a_part_is_read_twice_by_two_people_and_the_logs_are_shared_out(
     state: Path, force: Force
 ) -> None:
-    made = draw(force)
-    twice = [(a, b) for a, b in zip(made.auditors, made.seconds, strict=True) if b]
+    draw = draw_logs(force)
+    twice = [(a, b) for a, b in zip(draw.auditors, draw.seconds, strict=True) if b]
     assert len(twice) == 30  # 7.5% of 400
     assert all(a != b for a, b in twice)
-    counts = [made.auditors.count(name) for name in AUDITORS]
+    counts = [draw.auditors.count(name) for name in AUDITORS]
     assert max(counts) - min(counts) <= 1
 
 
 def test_without_a_given_seed_each_draw_has_its_own(state: Path, force: Force) -> None:
-    first = draw(force, seed=None)
-    second = draw(force, seed=None, reason="first sheet was lost in the post")
+    first = draw_logs(force, seed=None)
+    second = draw_logs(force, seed=None, reason="first sheet was lost in the post")
     assert first.facts["seed"] != second.facts["seed"]
 
 
 def test_a_redraw_needs_a_reason_which_the_register_keeps(state: Path, force: Force) -> None:
-    draw(force)
+    draw_logs(force)
     with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
-        draw(force, seed=8)
-    draw(force, seed=8, reason="two auditors fell ill")
+        draw_logs(force, seed=8)
+    draw_logs(force, seed=8, reason="two auditors fell ill")
     assert [line["reason"] for line in Register(AGENCY).draws()] == [None, "two auditors fell ill"]
 
 
@@ -99,8 +99,8 @@ def test_a_staff_number_is_kept_in_capitals_as_its_readings_are_staged(
     state: Path, force: Force
 ) -> None:
     draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), ["ab1", " cd2"], AT)
-    given = {row["auditor_code"] for row in read_assignments(AGENCY)}
-    assert given == {"AB1", "CD2", "FCR"}
+    auditors = {row["auditor_code"] for row in read_assignments(AGENCY)}
+    assert auditors == {"AB1", "CD2", "FCR"}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_staff_number_is_kept_in_capitals_as_its_readings_are_staged(
 def test_a_register_that_cannot_be_read_is_refused(
     state: Path, force: Force, edit: Callable[[str], str]
 ) -> None:
-    draw(force)
+    draw_logs(force)
     file = Register(AGENCY).file
     file.write_text(edit(file.read_text()), errors="surrogateescape")
     with pytest.raises(AuditError, match="AUDIT-REGISTER"):
@@ -135,23 +135,23 @@ def test_a_register_that_cannot_be_read_is_refused(
 def test_a_file_of_a_draw_that_cannot_be_read_is_refused_as_a_changed_one(
     state: Path, force: Force, name: str, column: str, rule: str
 ) -> None:
-    made = draw(force)
-    file = paths.audit(AGENCY) / made.draw_id / name
+    draw = draw_logs(force)
+    file = paths.audit(AGENCY) / draw.draw_id / name
     whole = file.read_bytes()
     pq.write_table(pq.read_table(file).drop_columns([column]), file)
     with pytest.raises(AuditError, match=rule):
-        load_draw(AGENCY, made.draw_id)
+        load_draw(AGENCY, draw.draw_id)
     file.write_bytes(whole[:500])
     # the build withholds its rate and goes on
-    _, row = results._read_audit(AGENCY, made.draw_id, [])
+    _, row = results._read_audit(AGENCY, draw.draw_id, [])
     assert row["withheld_rule_id"] == dict(f[:2] for f in register.FILES)[name]
 
 
 def test_a_damaged_draw_stops_no_other(state: Path, force: Force) -> None:
     """Killed between its line and its frame; drawn again, and an erasure comes in."""
-    first = draw(force)
+    first = draw_logs(force)
     shutil.rmtree(paths.audit(AGENCY) / first.draw_id)
-    second = draw(force, seed=8, reason="it was killed")
+    second = draw_logs(force, seed=8, reason="it was killed")
     assert {row["draw_id"] for row in read_assignments(AGENCY)} == {second.draw_id}
     gone = force.ids[int(second.positions[3])]
     assert erase_from_register(AGENCY, [gone], datetime(2017, 8, 1), "request 12") == 1
@@ -161,18 +161,18 @@ def test_a_damaged_draw_stops_no_other(state: Path, force: Force) -> None:
 
 
 def test_a_changed_frame_is_refused(state: Path, force: Force) -> None:
-    made = draw(force)
+    draw = draw_logs(force)
     rewrite("frame.parquet", "row_hash", 5, "other")
     with pytest.raises(AuditError, match="AUDIT-FRAME"):
-        load_draw(AGENCY, made.draw_id)
+        load_draw(AGENCY, draw.draw_id)
 
 
 def test_a_log_that_was_moved_to_another_district_is_refused(state: Path, force: Force) -> None:
-    made = draw(force)
-    other = {"NORTH": "SOUTH", "SOUTH": "NORTH"}[made.frame.logs["district"][5].as_py()]
+    draw = draw_logs(force)
+    other = {"NORTH": "SOUTH", "SOUTH": "NORTH"}[draw.frame.logs["district"][5].as_py()]
     rewrite("frame.parquet", "district", 5, other)
     with pytest.raises(AuditError, match="AUDIT-FRAME"):
-        load_draw(AGENCY, made.draw_id)
+        load_draw(AGENCY, draw.draw_id)
 
 
 def test_a_draw_from_before_districts_were_hashed_can_still_be_read(
@@ -185,40 +185,40 @@ def test_a_draw_from_before_districts_were_hashed_can_still_be_read(
         return append(self, kind, at, **facts)
 
     monkeypatch.setattr(Register, "append", without)
-    made = draw(force)
-    assert "districts_hash" not in made.facts
-    assert len(load_draw(AGENCY, made.draw_id).positions) == 400
+    draw = draw_logs(force)
+    assert "districts_hash" not in draw.facts
+    assert len(load_draw(AGENCY, draw.draw_id).positions) == 400
 
 
 def test_changed_predictions_are_refused(state: Path, force: Force) -> None:
-    made = draw(force)
+    draw = draw_logs(force)
     rewrite("frame.parquet", "missed", 5, 0.5)
     with pytest.raises(AuditError, match="AUDIT-PREDICTIONS"):
-        load_draw(AGENCY, made.draw_id)
+        load_draw(AGENCY, draw.draw_id)
 
 
 def test_changed_predictions_of_a_crime_are_refused(state: Path, force: Force) -> None:
-    made = draw(force)
+    draw = draw_logs(force)
     rewrite("crimes.parquet", "offence_group", 0, "robbery")
     with pytest.raises(AuditError, match="AUDIT-PREDICTIONS"):
-        load_draw(AGENCY, made.draw_id)
+        load_draw(AGENCY, draw.draw_id)
 
 
 def test_a_changed_stratum_or_sample_is_refused(state: Path, force: Force) -> None:
-    made = draw(force)
-    other = next(n for n in range(3000) if n not in set(made.positions.tolist()))
+    draw = draw_logs(force)
+    other = next(n for n in range(3000) if n not in set(draw.positions.tolist()))
     rewrite("sample.parquet", "position", 0, other)
     with pytest.raises(AuditError, match="AUDIT-SAMPLE"):
-        load_draw(AGENCY, made.draw_id)
-    rewrite("frame.parquet", "stratum", 0, int(made.strata.of_log[0]) ^ 1)
+        load_draw(AGENCY, draw.draw_id)
+    rewrite("frame.parquet", "stratum", 0, int(draw.strata.of_log[0]) ^ 1)
     with pytest.raises(AuditError, match="AUDIT-STRATA"):
-        load_draw(AGENCY, made.draw_id)
+        load_draw(AGENCY, draw.draw_id)
 
 
 @pytest.mark.parametrize("edit", ["change", "remove"])
 def test_an_edited_register_is_refused(state: Path, force: Force, edit: str) -> None:
-    draw(force)
-    draw(force, reason="again")
+    draw_logs(force)
+    draw_logs(force, reason="again")
     file = Register(AGENCY).file
     lines = file.read_text().splitlines()
     if edit == "change":
@@ -238,31 +238,31 @@ def test_an_unknown_draw_is_named(state: Path, force: Force) -> None:
 
 
 def test_a_draw_that_was_cut_short_is_said_to_be_so(state: Path, force: Force) -> None:
-    made = draw(force)
-    (paths.audit(AGENCY) / made.draw_id / "sample.parquet").unlink()
+    draw = draw_logs(force)
+    (paths.audit(AGENCY) / draw.draw_id / "sample.parquet").unlink()
     with pytest.raises(AuditError, match="AUDIT-SAMPLE"):
-        load_draw(AGENCY, made.draw_id)
+        load_draw(AGENCY, draw.draw_id)
 
 
 def test_an_erased_log_leaves_a_named_hole(state: Path, force: Force) -> None:
-    made = draw(force)
-    gone = int(made.positions[3])
+    draw = draw_logs(force)
+    gone = int(draw.positions[3])
     erased = erase_from_register(
         AGENCY, [force.ids[gone], "L99999"], datetime(2017, 8, 1), "request 12"
     )
     assert erased == 1
-    after = load_draw(AGENCY, made.draw_id)
+    after = load_draw(AGENCY, draw.draw_id)
     assert after.holes == {gone}
     assert after.call_ids[3] is None
-    assert [i for i in after.call_ids if i] == [i for i in made.call_ids if i != force.ids[gone]]
-    kept = pq.read_table(paths.audit(AGENCY) / made.draw_id / "frame.parquet")
+    assert [i for i in after.call_ids if i] == [i for i in draw.call_ids if i != force.ids[gone]]
+    kept = pq.read_table(paths.audit(AGENCY) / draw.draw_id / "frame.parquet")
     assert kept["call_id"].null_count == kept["row_hash"].null_count == 1
     assert force.ids[gone] not in kept["call_id"].to_pylist()
     assert force.ids[gone] not in Register(AGENCY).file.read_text()
 
 
 def test_a_hole_that_no_erasure_explains_is_refused(state: Path, force: Force) -> None:
-    made = draw(force)
+    draw = draw_logs(force)
     rewrite("frame.parquet", "call_id", 5, None)
     with pytest.raises(AuditError, match="AUDIT-FRAME"):
-        load_draw(AGENCY, made.draw_id)
+        load_draw(AGENCY, draw.draw_id)

@@ -19,7 +19,7 @@ from cdi_proofs.pictures import make_pictures
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
 
-def audit(draw_id: str, starts: int, ends: int, **given: Any) -> dict[str, Any]:
+def audit(draw_id: str, starts: int, ends: int, **columns: Any) -> dict[str, Any]:
     """An audit of months of 2017."""
     return {
         "draw_id": draw_id,
@@ -29,7 +29,7 @@ def audit(draw_id: str, starts: int, ends: int, **given: Any) -> dict[str, Any]:
         "drawn_at": datetime(2017, 12, 1).isoformat(),
         "withheld_reason": None,
         "is_headline": False,
-        **given,
+        **columns,
     }
 
 
@@ -43,12 +43,12 @@ def test_a_change_has_the_limits_of_newcombe() -> None:
 
     Newcombe (1998), Statistics in Medicine 17, 873-890, method 10, from the limits of Wilson.
     """
-    found = results._change_in_points(
+    change = results._change_in_points(
         rate("a", 0.6, 0.4904, 0.7004), rate("b", 0.8, 0.6918, 0.8774)
     )
-    assert found["change_points"] == pytest.approx(20)
-    assert found["lower_limit"] == pytest.approx(5.24, abs=0.05)
-    assert found["upper_limit"] == pytest.approx(33.39, abs=0.05)
+    assert change["change_points"] == pytest.approx(20)
+    assert change["lower_limit"] == pytest.approx(5.24, abs=0.05)
+    assert change["upper_limit"] == pytest.approx(33.39, abs=0.05)
 
 
 @pytest.mark.parametrize("rate_of_all", [0, 1])
@@ -57,19 +57,19 @@ def test_a_census_that_found_all_or_nothing_recorded_tells_its_rate(
 ) -> None:
     force = Force(120, 2)
     force.recorded = force.due * rate_of_all
-    made = draw_audit("sample", "v1", PERIOD, force.frame, Options(120), AUDITORS, AT, seed=1)
-    found = complete_findings(made, *force.audited(made))
-    (whole, *_) = results.estimate_rates(made, found)
+    draw = draw_audit("sample", "v1", PERIOD, force.frame, Options(120), AUDITORS, AT, seed=1)
+    findings = complete_findings(draw, *force.audited(draw))
+    (whole, *_) = results.estimate_rates(draw, findings)
     assert whole["recording_rate"] == rate_of_all
     assert 0 <= whole["lower_limit"] < whole["upper_limit"] <= 1
     base = {"force": {"recorded": 100, "months": 12.0}}
-    row = results._add_unrecorded(whole, {"draw_id": made.draw_id, "universe": "frame"}, base)
+    row = results._add_unrecorded(whole, {"draw_id": draw.draw_id, "universe": "frame"}, base)
     total = [row[f"unrecorded_year_{name}"] for name in ("count", "lower", "upper")]
     # of a force that records nothing, how much that is cannot be told from what it recorded
     assert total == ([0, 0, 3] if rate_of_all else [None] * 3)
     before = {**whole, "draw_id": "before"}
-    audits = [audit("before", 1, 4), audit(made.draw_id, 4, 7)]
-    (change,) = results._list_changes(audits, [before, {**whole, "draw_id": made.draw_id}])
+    audits = [audit("before", 1, 4), audit(draw.draw_id, 4, 7)]
+    (change,) = results._list_changes(audits, [before, {**whole, "draw_id": draw.draw_id}])
     assert change["change_points"] == 0
 
 
@@ -114,13 +114,13 @@ def test_the_pictures_show_each_bar_and_say_simulated(state: Path) -> None:
     none = {"domain": "rape", "recording_rate": None, "lower_limit": None, "upper_limit": None}
     missing = {"seed": 2, "recording_rate": 0.9, "lower_limit": 0.88, "upper_limit": 0.92}
     draws = [part | {"seed": 1}, missing]
-    told = {
+    figures = {
         "audited": 400,
         "first_round": {"parts": [part, none]},
         "one_round": {"true_rate": 0.8, "covered": 1, "of": 2, "draws": draws},
     }
     state.mkdir()
-    (state / "audit_rehearsal.json").write_text(json.dumps(told))
+    (state / "audit_rehearsal.json").write_text(json.dumps(figures))
     rates, again = make_pictures(state / "pictures")
     assert "SIMULATED" in rates.read_text()
     assert rates.read_text().count("<circle") == 1

@@ -61,7 +61,7 @@ def test_only_what_enough_logs_say_is_known() -> None:
 
 
 @pytest.fixture(scope="module")
-def told() -> tuple[list[str], np.ndarray]:
+def thefts_and_others() -> tuple[list[str], np.ndarray]:
     """Thefts told among much else; a tenth of them in logs of the other kind, as if hidden."""
     rng = np.random.default_rng(7)
     texts, is_case = [], []
@@ -77,28 +77,30 @@ def told() -> tuple[list[str], np.ndarray]:
 
 
 def test_what_tells_one_kind_of_log_is_found_among_what_all_logs_say(
-    told: tuple[list[str], np.ndarray],
+    thefts_and_others: tuple[list[str], np.ndarray],
 ) -> None:
-    texts, is_case = told
-    known = Texts(texts)
-    weights = learn_ngram_weights(known, is_case, 4)
-    best = known.find_runs(weights, 4).best
+    texts, is_case = thefts_and_others
+    cut_texts = Texts(texts)
+    weights = learn_ngram_weights(cut_texts, is_case, 4)
+    best = cut_texts.find_runs(weights, 4).best
     says_theft = np.array(["bike" in text for text in texts])
     assert (says_theft & ~is_case).sum() > 0  # the hidden ones are read alike
     assert best[says_theft].min() > best[~says_theft].max()
 
 
-def test_a_text_scores_the_same_in_whatever_company(told: tuple[list[str], np.ndarray]) -> None:
-    texts, is_case = told
-    known = Texts(texts)
-    weights = learn_ngram_weights(known, is_case, 4)
-    together = known.find_runs(weights, 4)
+def test_a_text_scores_the_same_in_whatever_company(
+    thefts_and_others: tuple[list[str], np.ndarray],
+) -> None:
+    texts, is_case = thefts_and_others
+    cut_texts = Texts(texts)
+    weights = learn_ngram_weights(cut_texts, is_case, 4)
+    together = cut_texts.find_runs(weights, 4)
     for place in range(0, len(texts), 97):
-        alone = Texts([texts[place]], known.vocabulary).find_runs(weights, 4)
+        alone = Texts([texts[place]], cut_texts.vocabulary).find_runs(weights, 4)
         assert alone.best[0] == together.best[place]
         np.testing.assert_equal(alone.second[0], together.second[place])
 
 
 def test_logs_of_one_kind_only_teach_nothing() -> None:
-    known = Texts(["he took it"] * 20)
-    assert not learn_ngram_weights(known, np.ones(20, bool), 4).any()
+    cut_texts = Texts(["he took it"] * 20)
+    assert not learn_ngram_weights(cut_texts, np.ones(20, bool), 4).any()

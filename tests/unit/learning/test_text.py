@@ -39,12 +39,12 @@ def lessons(flipped: str | None = None) -> pa.Table:
         if call_id == flipped:
             crimes = 0 if crimes else 1
         is_audited = number % 3 != 1
-        told = str(rng.choice(THEFTS if has_theft else OTHERS))
-        told += " and from the neighbour too" if crimes > 1 else ""
+        account = str(rng.choice(THEFTS if has_theft else OTHERS))
+        account += " and from the neighbour too" if crimes > 1 else ""
         rows.append(
             {
                 "call_id": call_id,
-                "account_text": f"{rng.choice(NOISE)} / {told}",
+                "account_text": f"{rng.choice(NOISE)} / {account}",
                 "closing_text": "given back to him by a friend" if has_reason else "no lines",
                 "opened_group": "theft" if has_theft else None,
                 "opened_as_crime": has_theft,
@@ -106,10 +106,10 @@ def scores(folder: Path) -> dict[str, float]:
 def test_it_reads_what_auditors_would_have_found(learnt: Path) -> None:
     table = lessons()
     unseen = table.filter(pa.compute.is_null(table["crimes"]))
-    found = score_features(features(unseen), learnt)
+    read = score_features(features(unseen), learnt)
     numbers = [int(call_id[1:]) for call_id in unseen["call_id"].to_pylist()]
     is_due = np.array([n % 2 == 0 and n % 6 != 0 for n in numbers])
-    probability = found["crime_probability"].to_numpy()
+    probability = read["crime_probability"].to_numpy()
     assert 0 < is_due.sum() < len(is_due)
     assert probability[is_due].min() > 0.5 > probability[~is_due].max()
 

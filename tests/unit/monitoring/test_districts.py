@@ -31,11 +31,11 @@ def counts(recorded: list[int], due: list[int], effect: float = 1.0) -> pa.Table
 
 
 def test_a_district_that_differs_is_found_and_its_like_are_not() -> None:
-    made = district_rates(counts([60, 402, 398, 405, 400, 396], [100, *[500] * 5]), None)
-    assert [row["compared"] for row in made] == ["below", *["alike"] * 5]
-    assert made[0]["recording_rate"] == 0.6
-    assert 0.6 < made[0]["estimated_rate"] < 0.7  # drawn towards the others
-    assert made[0]["estimated_high"] < made[0]["common_rate"]
+    rows = district_rates(counts([60, 402, 398, 405, 400, 396], [100, *[500] * 5]), None)
+    assert [row["compared"] for row in rows] == ["below", *["alike"] * 5]
+    assert rows[0]["recording_rate"] == 0.6
+    assert 0.6 < rows[0]["estimated_rate"] < 0.7  # drawn towards the others
+    assert rows[0]["estimated_high"] < rows[0]["common_rate"]
 
 
 def test_crimes_that_share_their_fate_give_wider_limits() -> None:
@@ -52,8 +52,8 @@ def test_crimes_that_share_their_fate_give_wider_limits() -> None:
 def test_large_districts_get_limits_as_narrow_as_their_numbers_allow() -> None:
     """Of 20,000 crimes the standard error is 0.28 points; a coarse grid would be wider, or off."""
     rate = np.array([0.795, 0.800, 0.805, 0.810, 0.8025, 0.7975])
-    made = district_rates(counts((20_000 * rate).astype(int).tolist(), [20_000] * 6), None)
-    for row, true in zip(made, rate.tolist(), strict=True):
+    rows = district_rates(counts((20_000 * rate).astype(int).tolist(), [20_000] * 6), None)
+    for row, true in zip(rows, rate.tolist(), strict=True):
         assert row["estimated_low"] < true < row["estimated_high"]
         assert 0.006 < row["estimated_high"] - row["estimated_low"] < 0.0125
         assert row["estimated_rate"] == pytest.approx(true, abs=0.0025)
@@ -61,9 +61,9 @@ def test_large_districts_get_limits_as_narrow_as_their_numbers_allow() -> None:
 
 def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
     (row,) = district_rates(counts([8], [10]), "unknown routes")
-    told = {name for name, value in row.items() if value is not None}
+    filled_in = {name for name, value in row.items() if value is not None}
     counts_alone = {"recorded_count", "due_count", "effective_count"}
-    assert told == counts_alone | {"universe", "district", "withheld_reason"}
+    assert filled_in == counts_alone | {"universe", "district", "withheld_reason"}
 
 
 def test_no_mature_crime_gives_an_empty_table() -> None:

@@ -44,8 +44,8 @@ def test_laney_hears_a_week_that_is_not_ordinary() -> None:
     n = np.full(52, 750.0)
     k = rng.binomial(750, 0.8, 52).astype(float)
     k[30] = 0.7 * 750
-    made = laney_limits(k, n)
-    assert np.flatnonzero(k / n < made.low).tolist() == [30]
+    chart = laney_limits(k, n)
+    assert np.flatnonzero(k / n < chart.low).tolist() == [30]
 
 
 def test_the_funnel_allows_for_agencies_that_really_differ() -> None:
@@ -55,13 +55,13 @@ def test_the_funnel_allows_for_agencies_that_really_differ() -> None:
     for _ in range(200):
         n = rng.uniform(1000, 6000, 43)
         rate = rng.binomial(n.astype(int), np.clip(rng.normal(0.85, 0.02, 43), 0, 1)) / n
-        made = funnel_limits(rate, n)
-        assert made.phi > 1
-        naive += int((np.abs(made.z * np.sqrt(made.phi)) > 3.0902).sum())
-        allowed += int(made.is_outside().sum())
+        funnel = funnel_limits(rate, n)
+        assert funnel.phi > 1
+        naive += int((np.abs(funnel.z * np.sqrt(funnel.phi)) > 3.0902).sum())
+        allowed += int(funnel.is_outside().sum())
     assert naive / 200 > 4
     assert allowed / 200 < 1
-    low, high = made.limits(np.array([100.0, 1e6]))
+    low, high = funnel.limits(np.array([100.0, 1e6]))
     assert high[0] - low[0] > 50 * (high[1] - low[1])
 
 

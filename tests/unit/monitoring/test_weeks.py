@@ -42,12 +42,12 @@ def single_weeks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_each_week_is_completed_by_what_is_usual_at_its_age() -> None:
-    made = weekly_rates(changes(30), None)
-    single = single_weeks(made)
+    rows = weekly_rates(changes(30), None)
+    single = single_weeks(rows)
     assert [row["rate_so_far"] for row in single[-3:]] == pytest.approx([0.8, 0.7, 0.5])
     assert [row["nowcast_rate"] for row in single] == pytest.approx([0.8] * 30)
     assert all(row["nowcast_low"] <= 0.8 + 1e-9 <= row["nowcast_high"] + 2e-9 for row in single)
-    assert all(row["withheld_reason"] is None for row in made)
+    assert all(row["withheld_reason"] is None for row in rows)
 
 
 def test_the_newest_eight_weeks_are_told_together() -> None:
@@ -89,11 +89,11 @@ def test_only_mature_weeks_are_charted_and_one_that_differs_is_a_signal() -> Non
 
 
 def test_a_short_history_gives_no_nowcast_and_says_so() -> None:
-    made = weekly_rates(changes(25), None)
-    assert all(row["nowcast_rate"] is None for row in made)
-    assert all("fewer than 26 weeks" in row["withheld_reason"] for row in made)
-    assert made[0]["rate_so_far"] == pytest.approx(0.8)
-    assert made[0]["chart_centre"] == pytest.approx(0.8)
+    rows = weekly_rates(changes(25), None)
+    assert all(row["nowcast_rate"] is None for row in rows)
+    assert all("fewer than 26 weeks" in row["withheld_reason"] for row in rows)
+    assert rows[0]["rate_so_far"] == pytest.approx(0.8)
+    assert rows[0]["chart_centre"] == pytest.approx(0.8)
 
 
 def test_few_crimes_or_records_without_a_time_give_no_nowcast() -> None:
@@ -102,16 +102,21 @@ def test_few_crimes_or_records_without_a_time_give_no_nowcast() -> None:
     place = untimed.column_names.index("untimed_count")
     untimed = untimed.set_column(place, "untimed_count", pa.array([1] * len(untimed)))
     for table, said in ((few, "fewer than 50 crimes"), (untimed, "does not say when")):
-        made = weekly_rates(table, None)
-        assert all(row["nowcast_rate"] is None for row in made)
-        assert all(said in row["withheld_reason"] for row in made)
+        rows = weekly_rates(table, None)
+        assert all(row["nowcast_rate"] is None for row in rows)
+        assert all(said in row["withheld_reason"] for row in rows)
 
 
 def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
     for row in weekly_rates(changes(30), "too few usable codes"):
-        told = {name for name, value in row.items() if value is not None}
+        filled_in = {name for name, value in row.items() if value is not None}
         counts = {"week_count", "recorded_count", "due_count"}
-        assert told == counts | {"universe", "reported_week_on", "is_mature", "withheld_reason"}
+        assert filled_in == counts | {
+            "universe",
+            "reported_week_on",
+            "is_mature",
+            "withheld_reason",
+        }
 
 
 A_BUILD = """
