@@ -2,16 +2,16 @@
 
 Twelve simulated months are published in a state folder of their own. Then
 
-1. the frame's mature months are drawn again and again, each time with another seed, read by
-   auditors who know the truth, and estimated: how wide is the interval, does it hold the true rate?
-2. a first round is drawn from the first months, delivered, landed, and the models learn from it;
-   the months after it are drawn by the predictions of before and of after: is it narrower?
+1. the mature months of the frame are audited again and again, each time with another seed, by
+   auditors who know the truth. How wide is the interval, and does it hold the true rate?
+2. a first round is drawn from the first months, delivered and landed, and the models learn from
+   it. The later months are then audited with the predictions from before and from after that round.
+   Is the interval narrower after it?
 
-SIMULATED: it shows that the loop works, not what a real force would gain.
+All is SIMULATED: it shows that the loop works, not what a real force would gain.
 """
 
 import csv
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
@@ -24,14 +24,14 @@ from cdi.agency.datasets import READINGS
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.audit.design import Options
-from cdi.audit.estimators import Floats
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import Draw, draw_audit
 from cdi.audit.results import estimate_rates
+from cdi.files import write_json
 from cdi.local.run import default_interval
-from cdi.people import audit
 from cdi.people.audit import (
+    LOGS,
     choose_period,
     deliver_worksheet,
     draw_period,
@@ -48,59 +48,59 @@ from cdi_proofs.published import run_simulated
 
 SEEDS = 20
 NAMES = ("AUD01", "AUD02", "AUD03")
-READ_AT = datetime(2030, 1, 1, 9)  # after whatever day it is rehearsed on
+# The auditors' time of reading. A reading may not be older than its draw, so it lies ahead.
+READ_AT = datetime(2030, 1, 1, 9)
 FIRST_ROUND_MONTHS = 5
 Say = Callable[[str], None]
 
 
-def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = audit.LOGS) -> dict[str, Any]:
-    """Rehearse; also to ``<state>/audit_rehearsal.json``.
+def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = LOGS) -> dict[str, Any]:
+    """Rehearse the audit; the figures also go to ``<state>/audit_rehearsal.json``.
 
     Args:
         say: Is told each step as it begins.
-        seeds: Draws of each kind.
-        logs: Audited in each.
+        seeds: How many audits of each kind.
+        logs: How many logs are audited in each.
 
     Returns:
         Figures of the draws, and of the two rounds.
     """
-    target = paths.home() / "audit_rehearsal.json"
     with paths.environment(CDI_HOME=str(paths.home() / "audit_rehearsal")):
-        _clear()
+        _forget_earlier_rehearsals()
         run_simulated(say)
         agency = load_agency(paths.SIMULATED)
-        starts, ends, middle = _days(agency)
+        starts, ends, middle = _find_days(agency)
         whole = choose_period(agency, "frame", starts, ends)
         first = choose_period(agency, "frame", starts, middle)
         second = choose_period(agency, "frame", middle, ends)
         say(f"{seeds} audits of {whole.name}")
-        draws = _replicate(agency, whole, predict_period(agency, whole), seeds, logs)
+        draws = _audit_many_times(agency, whole, seeds, logs)
         say(f"{seeds} audits of {second.name}, without a round before")
-        before = _replicate(agency, second, predict_period(agency, second), seeds, logs)
+        before = _audit_many_times(agency, second, seeds, logs)
         say(f"a first round, of {first.name}: drawn, read, landed, learnt from, published")
-        told = _first_round(agency, first, logs)
+        first_round = _run_first_round(agency, first, logs)
         say(f"{seeds} audits of {second.name}, with what the first round taught")
-        after = _replicate(agency, second, predict_period(agency, second), seeds, logs)
+        after = _audit_many_times(agency, second, seeds, logs)
     widths = [np.mean([row["half_width"] for row in rows]) for rows in (before, after)]
-    made = {
+    figures = {
         "is_simulated": True,
         "variant": paths.variant(),
         "audited": logs,
-        "one_round": {"period": whole.name, **_summary(draws), "draws": draws},
-        "first_round": {"period": first.name, **told},
+        "one_round": {"period": whole.name, **_summarise_draws(draws), "draws": draws},
+        "first_round": {"period": first.name, **first_round},
         "second_round": {
             "period": second.name,
-            "without_first_round": {**_summary(before), "draws": before},
-            "with_first_round": {**_summary(after), "draws": after},
+            "without_first_round": {**_summarise_draws(before), "draws": before},
+            "with_first_round": {**_summarise_draws(after), "draws": after},
             "half_width_ratio": round(float(widths[1] / widths[0]), 4),
         },
     }
-    target.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-    return made
+    write_json(paths.home() / "audit_rehearsal.json", figures)
+    return figures
 
 
-def _clear() -> None:
-    """Forget earlier rehearsals: draws, findings, and what was learnt from them."""
+def _forget_earlier_rehearsals() -> None:
+    """Remove the draws and findings of earlier rehearsals, and what was learnt from them."""
     for folder in (
         paths.audit(paths.SIMULATED),
         paths.landing(paths.SIMULATED, READINGS),
@@ -110,14 +110,15 @@ def _clear() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _days(agency: Agency) -> tuple[date, date, date]:
-    """First day, end of what is mature, and the first day of the second round."""
+def _find_days(agency: Agency) -> tuple[date, date, date]:
+    """The first day, the end of what is mature, and the first day of the second round."""
     days = default_interval(agency).days(agency)
     ends = first_of_month(days[-1])  # the last month is not mature
     return days[0], ends, first_of_month(days[0], FIRST_ROUND_MONTHS)
 
 
-def _summary(draws: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _summarise_draws(draws: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """In how many draws the interval holds the true rate, and how wide it is."""
     widths = [row["half_width"] for row in draws]
     return {
         "true_rate": draws[0]["true_rate"],
@@ -128,60 +129,69 @@ def _summary(draws: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _replicate(
-    agency: Agency, period: Period, frame: Frame, seeds: int, logs: int
+def _audit_many_times(
+    agency: Agency, period: Period, seeds: int, logs: int
 ) -> list[dict[str, Any]]:
-    """Draw, read and estimate once for each seed."""
-    y, m = _truth(frame)
-    rate = float(y.sum() / m.sum())
-    made = []
+    """Draw, read and estimate once for each seed, by the predictions that are published now."""
+    frame = predict_period(agency, period)
+    true_rate = _true_rate(frame)
+    audits = []
     for seed in range(1, seeds + 1):
         draw = draw_audit(
-            agency.agency, "rehearsal", period, frame, Options(logs), NAMES, READ_AT,
-            seed=seed, reason=f"rehearsal, seed {seed}",
-        )  # fmt: skip
-        found = complete_findings(draw, *_read(agency, draw))
-        force = estimate_rates(draw, found)[0]
+            agency.agency,
+            "rehearsal",
+            period,
+            frame,
+            Options(logs),
+            NAMES,
+            READ_AT,
+            seed=seed,
+            reason=f"rehearsal, seed {seed}",
+        )
+        findings = complete_findings(draw, *_read_drawn_logs(agency, draw))
+        force = estimate_rates(draw, findings)[0]
         low, high = force["lower_limit"], force["upper_limit"]
-        made.append(
+        audits.append(
             {
                 "seed": seed,
                 "recording_rate": round(force["recording_rate"], 5),
                 "lower_limit": round(low, 5),
                 "upper_limit": round(high, 5),
                 "half_width": round(50 * (high - low), 4),
-                "true_rate": round(rate, 5),
-                "covers": bool(low <= rate <= high),
+                "true_rate": round(true_rate, 5),
+                "covers": bool(low <= true_rate <= high),
                 "rho": round(force["rho"], 4),
             }
         )
-    return made
+    return audits
 
 
-def _given(draw: Draw) -> list[dict[str, Any]]:
-    """Who is given which log."""
+def _list_assignments(draw: Draw) -> list[dict[str, Any]]:
+    """Which auditor is given which log; a log may be given to a second one too."""
     readers = zip(draw.call_ids, draw.auditors, draw.seconds, strict=True)
     return [
-        {"draw_id": draw.draw_id, "call_reference": call_id, "auditor_code": who}
+        {"draw_id": draw.draw_id, "call_reference": call_id, "auditor_code": auditor}
         for call_id, first, second in readers
-        for who in filter(None, (first, second))
+        for auditor in filter(None, (first, second))
     ]
 
 
-def _read(agency: Agency, draw: Draw) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _read_drawn_logs(
+    agency: Agency, draw: Draw
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What the simulated auditors find in the drawn logs: rows by log, rows by crime."""
     with (agency.folder / "offences.csv").open(newline="", encoding="utf-8") as handle:
         offences = {row["code"]: row for row in csv.DictReader(handle)}
     logs: list[dict[str, Any]] = []
     crimes: list[dict[str, Any]] = []
-    for row in true_readings(_given(draw), READ_AT):
-        made = {**row, "call_id": row["call_reference"]}
+    for row in true_readings(_list_assignments(draw), READ_AT):
+        reading = {**row, "call_id": row["call_reference"]}
         if not row["crime_number"]:
-            logs.append(made)
+            logs.append(reading)
             continue
         offence = offences[row["offence_code"]]
         crimes.append(
-            made
+            reading
             | {
                 "is_recorded": row["recorded_code"] == "Y",
                 "offence_group": offence["offence_group"],
@@ -192,17 +202,17 @@ def _read(agency: Agency, draw: Draw) -> tuple[list[dict[str, Any]], list[dict[s
     return logs, crimes
 
 
-def _truth(frame: Frame) -> tuple[Floats, Floats]:
-    """Of each log of the frame: crimes recorded and due, as the auditors would find them."""
+def _true_rate(frame: Frame) -> float:
+    """The rate that auditors would find if they read every log of the frame."""
     ids = frame.logs["call_id"].to_pylist()
-    given = [{"draw_id": "", "call_reference": call_id, "auditor_code": ""} for call_id in ids]
-    rows = [row for row in true_readings(given, READ_AT) if row["crime_number"] == 0]
-    y, m = (np.array([row[n] for row in rows], float) for n in ("recorded_count", "due_count"))
-    return y, m
+    all_logs = [{"draw_id": "", "call_reference": call_id, "auditor_code": ""} for call_id in ids]
+    rows = [row for row in true_readings(all_logs, READ_AT) if row["crime_number"] == 0]
+    recorded, due = (sum(row[name] for row in rows) for name in ("recorded_count", "due_count"))
+    return float(recorded / due)
 
 
-def _first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
-    """A whole round, to a published version whose models have learnt from it."""
+def _run_first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
+    """Run a whole round, up to a published version whose models have learnt from it."""
     draw = draw_period(agency, period, NAMES, logs=logs, seed=1, reason="rehearsal, first round")
     for sheet in write_draw_worksheets(agency, draw):
         if sheet.suffix == ".csv":
@@ -215,13 +225,12 @@ def _first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
     run_directly(agency.agency, interval)
     rows = read_audited_rates(agency, draw.draw_id)
     force = rows[0]
-    y, m = _truth(draw.frame)
-    rate = float(y.sum() / m.sum())
+    true_rate = _true_rate(draw.frame)
     return {
         "recording_rate": round(force["recording_rate"], 5),
         "half_width": round(force["half_width"], 4),
-        "true_rate": round(rate, 5),
-        "covers": bool(force["lower_limit"] <= rate <= force["upper_limit"]),
+        "true_rate": round(true_rate, 5),
+        "covers": bool(force["lower_limit"] <= true_rate <= force["upper_limit"]),
         "parts": [
             {name: row[name] for name in ("domain", "recording_rate", "lower_limit", "upper_limit")}
             for row in rows

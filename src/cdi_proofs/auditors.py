@@ -1,7 +1,7 @@
 """Auditors of the simulated force: they know what is true, and fill in their worksheets with it.
 
-A log's crimes are those that it reports, recorded or not at the extract's as_of, as `make coverage`
-counts them; a duplicate of a log reports none. What they write is SIMULATED.
+The crimes of a log are those that it reports, recorded or not at the extract's as_of, as `make
+coverage` counts them. A duplicate of a log reports none. What the auditors write is SIMULATED.
 """
 
 import csv
@@ -34,16 +34,16 @@ def fill_in_sheet(sheet: Path, target: Path, read_at: datetime) -> Path:
     """Fill in an auditor's CSV worksheet with what is true.
 
     Args:
-        sheet: As `cdi.people.audit_sheet` wrote it.
-        target: The filled-in file.
-        read_at: Local time that is written down.
+        sheet: The worksheet, as `cdi.people.audit_sheet` wrote it.
+        target: The filled-in file to write.
+        read_at: The local time that is written down as the time of reading.
 
     Returns:
-        The target.
+        The filled-in file.
     """
     with sheet.open(newline="", encoding="utf-8") as handle:
-        given = [{name: row[name] for name in HEADER} for row in csv.DictReader(handle)]
-    rows = true_readings(given, read_at)
+        assigned = [{name: row[name] for name in HEADER} for row in csv.DictReader(handle)]
+    rows = true_readings(assigned, read_at)
     with target.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, HEADER)
         writer.writeheader()
@@ -51,40 +51,42 @@ def fill_in_sheet(sheet: Path, target: Path, read_at: datetime) -> Path:
     return target
 
 
-def true_readings(given: Sequence[dict[str, Any]], read_at: datetime) -> list[dict[str, Any]]:
-    """Rows of the dataset `audit_readings` for logs that were given to an auditor.
+def true_readings(assigned: Sequence[dict[str, Any]], read_at: datetime) -> list[dict[str, Any]]:
+    """The rows of the dataset `audit_readings` for logs that were given to auditors.
 
     Args:
-        given: draw_id, call_reference and auditor_code of each.
-        read_at: Local time that is written down.
+        assigned: draw_id, call_reference and auditor_code of each log.
+        read_at: The local time that is written down as the time of reading.
     """
     settings = load_scenario(Variant.chosen().scenario).settings
-    code = {offence.key: offence.code for offence in settings.offences}
-    by: dict[str, list[dict[str, Any]]] = {}
+    codes = {offence.key: offence.code for offence in settings.offences}
+    crimes_by_log: dict[str, list[dict[str, Any]]] = {}
     values = {
         "truth": str(paths.truth() / "crimes.parquet"),
-        "ids": [row["call_reference"] for row in given],
+        "ids": [row["call_reference"] for row in assigned],
     }
     with duckdb.connect() as con:
         for crime in fetch_dicts(con, CRIMES, values):
-            by.setdefault(crime["call_id"], []).append(crime)
+            crimes_by_log.setdefault(crime["call_id"], []).append(crime)
     blank = dict.fromkeys(HEADER, "")
-    made = []
-    for row in given:
-        crimes = by.get(row["call_reference"], [])
-        own = {**blank, **row, "audited_at": f"{read_at:{MOMENT}}"}
-        recorded = sum(crime["is_recorded"] for crime in crimes)
-        made.append({**own, "crime_number": 0, "due_count": len(crimes),
-                     "recorded_count": recorded})  # fmt: skip
+    rows = []
+    for row in assigned:
+        crimes = crimes_by_log.get(row["call_reference"], [])
+        log = {**blank, **row, "audited_at": f"{read_at:{MOMENT}}"}
+        counts = {
+            "due_count": len(crimes),
+            "recorded_count": sum(crime["is_recorded"] for crime in crimes),
+        }
+        rows.append({**log, "crime_number": 0, **counts})
         for number, crime in enumerate(crimes, start=1):
-            made.append(
+            rows.append(
                 {
-                    **own,
+                    **log,
                     "crime_number": number,
-                    "offence_code": code[crime["offence"]],
+                    "offence_code": codes[crime["offence"]],
                     "domestic_abuse_code": "Y" if crime["is_domestic_abuse"] else "N",
                     "recorded_code": "Y" if crime["is_recorded"] else "N",
                     "record_reference": crime["crime_id"] if crime["is_recorded"] else "",
                 }
             )
-    return made
+    return rows

@@ -1,17 +1,18 @@
-"""The simulated figures of a whole year against the published ones: `make calibration`.
+"""The simulated figures of a whole year beside the published ones: `make calibration`.
 
-Counted in the truth, on what becomes of each crime in the end. A figure that the generator was set
-to proves the plumbing, not the method (docs/simulation.md).
+They are counted in the truth, by what becomes of each crime in the end. That a figure is met which
+the generator was set to shows that the generator works, not that the method does
+(docs/simulation.md).
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
 from cdi import paths
+from cdi.files import write_json
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_force.quotas import records_by_offence
@@ -23,44 +24,81 @@ RATE = """
 """
 
 
-def _published(settings: Settings) -> list[dict[str, Any]]:
-    """Figures, what was published (or assumed), and how near the simulated one must be."""
+class Figure(NamedTuple):
+    """A figure of a whole year.
+
+    Attributes:
+        name: Its name.
+        query: Counts it in the tables `crimes` and `logs` of the truth.
+        published: What was published, or assumed.
+        tolerance: How far the simulated figure may be from that.
+    """
+
+    name: str
+    query: str
+    published: float
+    tolerance: float
+
+
+def _list_figures(settings: Settings) -> list[Figure]:
+    """The figures that the scenario is set to."""
     rates, volumes, references = settings.rates, settings.volumes, settings.references
-    from_logs = "from crimes where call_id is not null and crime_id is not null"
-    known: list[tuple[str, str, float, float]] = [
-        ("all", f"select {RATE} from crimes where universe = 'frame'", 100 * rates.all, 0.3),
-        ("violence", f"select {RATE} from crimes where universe = 'frame' and "
-         f"offence_group = '{VIOLENCE}'", 100 * rates.violence_against_the_person, 0.5),
-        ("sexual", f"select {RATE} from crimes where universe = 'frame' and "
-         f"offence_group = '{SEXUAL}'", 100 * rates.sexual_offences, 1.0),
-        ("records", "select count(*) from crimes where outcome_final = 'recorded'",
-         volumes.records, volumes.records * 0.005),
-        ("violence_records", "select count(*) from crimes where outcome_final = 'recorded' and "
-         f"offence_group = '{VIOLENCE}'", volumes.violence_records,
-         volumes.violence_records * 0.01),
-        ("hidden", f"select {RATE} from crimes where universe = 'hidden'",
-         100 * rates.hidden, 1.0),
-        ("hidden_crimes", "select count(*) from crimes where universe = 'hidden'",
-         volumes.hidden_crimes, volumes.hidden_crimes * 0.01),
-        ("logs", "select count(*) from logs", volumes.logs, volumes.logs * 0.005),
-        ("no_log_share", "select 100.0 * count(*) filter (where universe = 'no_log') / count(*) "
-         "from crimes where outcome_final = 'recorded'", 100 * volumes.no_log_share, 0.5),
-        ("no_usable_reference", f"select 100.0 * avg(1 - has_reference::int) {from_logs}",
-         100 * references.none, 0.5),
-    ]  # fmt: skip
+    recorded = "select count(*) from crimes where outcome_final = 'recorded'"
+    in_frame = f"select {RATE} from crimes where universe = 'frame'"
+    violence = f"offence_group = '{VIOLENCE}'"
+    no_log = (
+        "select 100.0 * count(*) filter (where universe = 'no_log') / count(*) from crimes "
+        "where outcome_final = 'recorded'"
+    )
+    no_reference = (
+        "select 100.0 * avg(1 - has_reference::int) from crimes "
+        "where call_id is not null and crime_id is not null"
+    )
+
+    def count_within(name: str, query: str, published: float, share: float) -> Figure:
+        return Figure(name, query, published, published * share)
+
+    figures = [
+        Figure("all", in_frame, 100 * rates.all, 0.3),
+        Figure(
+            "violence", f"{in_frame} and {violence}", 100 * rates.violence_against_the_person, 0.5
+        ),
+        Figure(
+            "sexual",
+            f"{in_frame} and offence_group = '{SEXUAL}'",
+            100 * rates.sexual_offences,
+            1.0,
+        ),
+        count_within("records", recorded, volumes.records, 0.005),
+        count_within(
+            "violence_records", f"{recorded} and {violence}", volumes.violence_records, 0.01
+        ),
+        Figure(
+            "hidden",
+            f"select {RATE} from crimes where universe = 'hidden'",
+            100 * rates.hidden,
+            1.0,
+        ),
+        count_within(
+            "hidden_crimes",
+            "select count(*) from crimes where universe = 'hidden'",
+            volumes.hidden_crimes,
+            0.01,
+        ),
+        count_within("logs", "select count(*) from logs", volumes.logs, 0.005),
+        Figure("no_log_share", no_log, 100 * volumes.no_log_share, 0.5),
+        Figure("no_usable_reference", no_reference, 100 * references.none, 0.5),
+    ]
     annual = records_by_offence(settings)
     for group in dict.fromkeys(offence.group for offence in settings.offences):
         expected = sum(
-            int(n) for n, o in zip(annual, settings.offences, strict=True) if o.group == group
+            int(records)
+            for records, offence in zip(annual, settings.offences, strict=True)
+            if offence.group == group
         )
-        known.append(
-            (f"records.{group}", "select count(*) from crimes where outcome_final = 'recorded' "
-             f"and offence_group = '{group}'", expected, max(5.0, expected * 0.01))
-        )  # fmt: skip
-    return [
-        {"figure": figure, "query": query, "published": published, "tolerance": tolerance}
-        for figure, query, published, tolerance in known
-    ]
+        query = f"{recorded} and offence_group = '{group}'"
+        figures.append(Figure(f"records.{group}", query, expected, max(5.0, expected * 0.01)))
+    return figures
 
 
 def compare_figures(settings: Settings, truth: Path) -> list[dict[str, Any]]:
@@ -71,38 +109,41 @@ def compare_figures(settings: Settings, truth: Path) -> list[dict[str, Any]]:
         truth: Folder of the truth.
 
     Returns:
-        For each figure: figure, published, simulated, tolerance (percent points or counts), and
-        basis: whether the figure was published, or is the scenario's assumption.
+        For each figure its name, the published and the simulated value, the tolerance (percentage
+        points or counts), and the basis: whether it was published or is the scenario's assumption.
     """
     compared = []
     with duckdb.connect() as con:
         for name in ("crimes", "logs"):
             con.from_parquet(str(truth / f"{name}.parquet")).create_view(name)
-        for row in _published(settings):
-            (simulated,) = con.execute(row.pop("query")).fetchall()[0]
+        for figure in _list_figures(settings):
+            (simulated,) = con.execute(figure.query).fetchall()[0]
             compared.append(
                 {
-                    "figure": row["figure"],
-                    "published": round(float(row["published"]), 4),
+                    "figure": figure.name,
+                    "published": round(float(figure.published), 4),
                     "simulated": round(float(simulated), 4),
-                    "tolerance": round(float(row["tolerance"]), 4),
-                    "basis": "published" if row["figure"] in settings.published else "assumption",
+                    "tolerance": round(float(figure.tolerance), 4),
+                    "basis": "published" if figure.name in settings.published else "assumption",
                 }
             )
     return compared
 
 
 def run_calibration() -> list[dict[str, Any]]:
-    """Simulate twelve months of the chosen scenario and seed, compare, write calibration.json."""
+    """Simulate twelve months and compare; the figures also go to ``<state>/calibration.json``."""
     variant = replace(Variant.chosen(), months=12)
     with variant.selected():
         ensure_force()
         compared = compare_figures(load_scenario(variant.scenario).settings, paths.truth())
-    text = json.dumps(compared, indent=2)
-    (paths.home() / "calibration.json").write_text(text + "\n", encoding="utf-8")
+    write_json(paths.home() / "calibration.json", compared)
     return compared
 
 
 def is_met(figure: dict[str, Any]) -> bool:
-    """Whether a simulated figure is within its tolerance."""
+    """Whether a simulated figure is within its tolerance.
+
+    Args:
+        figure: A row of `compare_figures`.
+    """
     return bool(abs(figure["simulated"] - figure["published"]) <= figure["tolerance"] + 1e-9)

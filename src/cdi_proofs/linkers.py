@@ -1,7 +1,8 @@
-"""Records that no reference links: what the ladder finds of them, and Splink beside it.
+"""Records that no reference links: what the ladder finds of them, and what Splink does.
 
-Both have the same records, the same candidates and the same columns (``bench/splink_links.py``, in
-an environment of its own, which `make scorecard` makes). Where that is absent, Splink is left out.
+Both get the same records, the same candidates and the same columns. Splink runs by
+``bench/splink_links.py`` in an environment of its own, which `make scorecard` makes. Without that
+environment Splink is left out.
 """
 
 import subprocess
@@ -14,8 +15,9 @@ import duckdb
 from cdi import paths
 from cdi.sql import fetch_dicts, scalar
 
-STANDARD = 0.8  # least probability of a link that counts in the standard ruleset
-PRECISION = 0.995  # recall is also told at the least threshold that reaches it
+STANDARD = 0.8  # the least probability of a link that counts in the standard ruleset
+# Recall is also measured at the lowest threshold that reaches this precision.
+PRECISION = 0.995
 PYTHON = paths.REPO / ".venv-bench" / "bin" / "python"
 
 PREPARE = """
@@ -28,7 +30,7 @@ select distinct c.crime_record_id, l.primary_call_id as incident
 from published.linkage.int_linkage__comparisons as c
 inner join known_logs as l on c.call_id = l.call_id;
 
--- each linker's best call of each leftover crime
+-- the best call that each linker finds for each leftover crime
 create temp table guesses as
 select 'ladder' as linker, s.crime_record_id, s.call_id, s.probability
 from published.linkage.int_linkage__scored as s
@@ -36,7 +38,7 @@ inner join published.linkage.int_linkage__records as r on s.crime_record_id = r.
 where r.is_crime_record;
 """
 
-# of the guesses that are compared, whether they are right
+# Whether each compared guess is right, and how many are up to that probability.
 JUDGE = """
 create or replace temp table judged_guesses as
 select
@@ -56,7 +58,7 @@ def compare_linkers(con: duckdb.DuckDBPyConnection, recording: Path) -> dict[str
     """Compare the linkers on the leftovers.
 
     Args:
-        con: The scorecard's connection: `published`, `known_logs` and `true_links` are there.
+        con: The scorecard's connection, with `published`, `known_logs` and `true_links`.
         recording: The published file.
 
     Returns:
@@ -67,14 +69,14 @@ def compare_linkers(con: duckdb.DuckDBPyConnection, recording: Path) -> dict[str
     con.execute(PREPARE)
     linkers = ["ladder"]
     if PYTHON.is_file():
-        _splink(con, recording)
+        _add_splink_guesses(con, recording)
         linkers.append("splink")
     con.execute(JUDGE)
     totals = {
         "all": scalar(con, "select count(*) from leftovers"),
         "no_reference": scalar(con, "select count(*) from leftovers where not has_reference"),
     }
-    found = fetch_dicts(
+    among_candidates = fetch_dicts(
         con,
         """
         select count(c.incident) as all, count(c.incident) filter (not has_reference)
@@ -84,12 +86,13 @@ def compare_linkers(con: duckdb.DuckDBPyConnection, recording: Path) -> dict[str
         """,
     )[0]
     return {
-        "blocks": {name: _share(found[name], total) for name, total in totals.items()},
-        "leftovers": {linker: _figures(con, linker, totals) for linker in linkers},
+        "blocks": {name: _share(among_candidates[name], total) for name, total in totals.items()},
+        "leftovers": {linker: _score_linker(con, linker, totals) for linker in linkers},
     }
 
 
-def _splink(con: duckdb.DuckDBPyConnection, recording: Path) -> None:
+def _add_splink_guesses(con: duckdb.DuckDBPyConnection, recording: Path) -> None:
+    """Run Splink and add its guesses to those of the ladder."""
     program = paths.REPO / "bench" / "splink_links.py"
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "links.parquet"
@@ -97,9 +100,10 @@ def _splink(con: duckdb.DuckDBPyConnection, recording: Path) -> None:
         con.execute("insert into guesses select 'splink', * from read_parquet(?)", [str(out)])
 
 
-def _figures(
+def _score_linker(
     con: duckdb.DuckDBPyConnection, linker: str, totals: dict[str, int]
 ) -> dict[str, float | None]:
+    """Precision and recall of one linker."""
     row = fetch_dicts(
         con,
         """
@@ -122,4 +126,5 @@ def _figures(
 
 
 def _share(part: Any, whole: Any) -> float | None:
+    """A part of a whole as a fraction; None of nothing."""
     return round(float(part) / float(whole), 5) if whole else None

@@ -1,8 +1,8 @@
 """What the worklist holds of fresh misses, at moments of the year: part of `make scorecard`.
 
-At each of thirty moments the force exports its last day as it stood then: what was told later is
-in no log, what was recorded later in no record. All exports go through the pipeline at once, in a
-state folder of their own: whether a row stands on the list does not depend on the hours left.
+At each of thirty moments the force exports its last day as it stood then: no log holds what was
+told later, and no record was made later. All exports go through the pipeline at once, in a state
+folder of their own: whether a row stands on the list does not depend on the hours that are left.
 """
 
 import shutil
@@ -36,22 +36,23 @@ FRESH_HOURS = 12
 
 
 def score_moments() -> dict[str, Any]:
-    """Share of fresh misses that are on the list, among those whose log tells of them by then.
+    """Measure how many fresh misses are on the list, of those that their log tells of by then.
 
     Returns:
-        Moments, misses of the last twelve hours before them, and the shares that the list holds.
+        How many moments and misses of the last twelve hours before them there are, and which share
+        of the misses the list holds.
     """
     variant = Variant.chosen()
     loaded = load_scenario(variant.scenario)
     bank = Bank(loaded)
     year = simulate_window(loaded, variant.seed, variant.months)
     write_narrative(year, bank, variant.seed)
-    chosen = _moments(year, window_start(loaded, variant.months), variant.seed)
+    moments = _choose_moments(year, window_start(loaded, variant.months), variant.seed)
     audit = paths.simulated_sources() / "audit"
     with tempfile.TemporaryDirectory(prefix="cdi-moments-") as folder:
         sources = Path(folder) / "sources"
         shutil.copytree(audit, sources / "audit")
-        fresh = [_export(year, bank, variant.seed, moment, sources) for moment in chosen]
+        fresh = [_export_day(year, bank, variant.seed, moment, sources) for moment in moments]
         with paths.environment(CDI_HOME=str(Path(folder) / "state"), CDI_DATA=str(sources)):
             agency = load_agency(paths.SIMULATED)
             interval = Interval.of_days(agency, *variant.period)
@@ -59,10 +60,10 @@ def score_moments() -> dict[str, Any]:
             file = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
             with duckdb.connect(str(file), read_only=True) as con:
                 rows = con.execute("select call_id, is_likely from unrecorded_crimes").fetchall()
-    return _shares(year, fresh, rows) | {"moments": len(chosen)}
+    return _score_list(year, fresh, rows) | {"moments": len(moments)}
 
 
-def _moments(year: Year, first: int, seed: int) -> list[int]:
+def _choose_moments(year: Year, first: int, seed: int) -> list[int]:
     """Some moments, at least a day apart, so that no log is shown twice."""
     rng = np.random.default_rng([seed, 30])
     days = np.arange(first + 2 * DAY, year.clock.end - 2 * DAY, 2 * DAY)
@@ -70,61 +71,72 @@ def _moments(year: Year, first: int, seed: int) -> list[int]:
     return [int(moment) for moment in days + rng.integers(0, DAY, len(days))]
 
 
-def _export(
+def _export_day(
     year: Year, bank: Bank, seed: int, moment: int, folder: Path
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Write the last day before a moment as it stood then.
 
     Returns:
-        Rows of `year.crimes`: the fresh misses that their log tells of, and all that was open in
-        those logs.
+        Rows of `year.crimes`: the fresh misses that their log tells of, and all crimes of the
+        exported logs that had no record yet.
     """
     year.as_of = moment
     add_details(year, seed)
     logs, records, crimes = year.logs, year.records, year.crimes
     since = moment - SHOWN_HOURS * HOUR
     shown = np.flatnonzero((logs["received"] >= since) & (logs["received"] < moment))
-    made = np.flatnonzero((records["reported"] >= since) & (records["recorded"] < moment))
+    known = np.flatnonzero((records["reported"] >= since) & (records["recorded"] < moment))
     with duckdb.connect() as con:
-        Writer(year, bank).write_some(con, folder, str(moment), shown, made)
+        Writer(year, bank).write_some(con, folder, str(moment), shown, known)
     log = take_rows(logs, np.maximum(crimes["log"], 0))
-    open_ = (
-        (crimes["log"] >= 0) & (log["received"] >= since) & (log["received"] < moment)
-        & ~(crimes["has_record"] & (crimes["recorded"] < moment)) & (log["breakage"] == 0)
-    )  # fmt: skip
-    # the crime stands in the first account, or in a later entry
+    is_in_shown_log = (
+        (crimes["log"] >= 0)
+        & (log["received"] >= since)
+        & (log["received"] < moment)
+        & (log["breakage"] == 0)
+    )
+    is_unrecorded = is_in_shown_log & ~(crimes["has_record"] & (crimes["recorded"] < moment))
+    # The first account tells of the crime within a minute, or an entry does half-way to the end.
     half = (log["closed"] - log["received"]) // 2
     told_at = log["received"] + np.where(log["is_told_later"], half, 60)
-    fresh = (
-        open_ & (crimes["fate"] == UNRECORDED) & crimes["is_decidable"] & crimes["is_said"]
-        & (told_at < moment) & (log["received"] >= moment - FRESH_HOURS * HOUR)
-    )  # fmt: skip
-    return np.flatnonzero(fresh), np.flatnonzero(open_)
+    is_fresh_miss = (
+        is_unrecorded
+        & (crimes["fate"] == UNRECORDED)
+        & crimes["is_decidable"]
+        & crimes["is_said"]
+        & (told_at < moment)
+        & (log["received"] >= moment - FRESH_HOURS * HOUR)
+    )
+    return np.flatnonzero(is_fresh_miss), np.flatnonzero(is_unrecorded)
 
 
-def _shares(
+def _score_list(
     year: Year,
     fresh: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
     rows: list[tuple[str, bool]],
 ) -> dict[str, Any]:
-    """Per incident: what is listed speaks first for crime that was recorded in the end."""
+    """Shares of the fresh misses that the list holds, counted by incident.
+
+    Rows of the list do not say which crime of an incident they mean. Those that are recorded later
+    are no misses, so the first rows of an incident are taken for them, and only further ones count.
+    """
     place = {call_id: number for number, call_id in enumerate(call_ids(year))}
-    primary, n = year.logs["primary"], len(year.logs["kind"])
-    misses, others = np.zeros(n, int), np.zeros(n, int)
-    for some, open_ in fresh:
-        np.add.at(misses, primary[year.crimes["log"][some]], 1)
-        np.add.at(others, primary[year.crimes["log"][open_]], 1)
-    others -= misses
+    incident, log_count = year.logs["primary"], len(year.logs["kind"])
+    misses, recorded_later = np.zeros(log_count, int), np.zeros(log_count, int)
+    for missed, unrecorded in fresh:
+        np.add.at(misses, incident[year.crimes["log"][missed]], 1)
+        np.add.at(recorded_later, incident[year.crimes["log"][unrecorded]], 1)
+    recorded_later -= misses
     total = int(misses.sum())
 
-    def held(listed: list[str]) -> float | None:
-        counts = np.zeros(n, int)
-        np.add.at(counts, primary[[place[call_id] for call_id in listed]], 1)
-        found = np.minimum(misses, np.maximum(counts - others, 0)).sum()
-        return round(float(found) / total, 5) if total else None
+    def share_held(listed: list[str]) -> float | None:
+        listed_count = np.zeros(log_count, int)
+        np.add.at(listed_count, incident[[place[call_id] for call_id in listed]], 1)
+        held = np.minimum(misses, np.maximum(listed_count - recorded_later, 0)).sum()
+        return round(float(held) / total, 5) if total else None
 
     return {
         "misses": total,
-        "recall": held([call_id for call_id, _ in rows]),
-        "recall_of_likely": held([call_id for call_id, is_likely in rows if is_likely]),
+        "recall": share_held([call_id for call_id, _ in rows]),
+        "recall_of_likely": share_held([call_id for call_id, is_likely in rows if is_likely]),
     }

@@ -41,7 +41,7 @@ def test_an_export_shows_nothing_that_came_later(tmp_path: Path) -> None:
     year = simulate_year(loaded, 5, volume=0.1)
     write_narrative(year, bank, 5)
     moment = datetime(2017, 3, 15, 14, 30, tzinfo=UTC)
-    fresh, open_ = moments._export(year, bank, 5, int(moment.timestamp()), tmp_path)
+    fresh, open_ = moments._export_day(year, bank, 5, int(moment.timestamp()), tmp_path)
     calls, records = rows(tmp_path, "calls"), rows(tmp_path, "crimes")
     entries = rows(tmp_path, "log_actions")
     assert len(calls) > 40
@@ -79,7 +79,7 @@ def test_a_row_speaks_first_for_crime_that_is_recorded_later(
     fresh = [(np.array([0, 2, 3]), np.array([0, 1, 2, 3]))]
 
     def shares(listed: list[tuple[str, bool]]) -> dict[str, Any]:
-        return moments._shares(year, fresh, listed)
+        return moments._score_list(year, fresh, listed)
 
     third, two_thirds = pytest.approx(1 / 3, abs=1e-4), pytest.approx(2 / 3, abs=1e-4)
     assert shares([]) == {"misses": 3, "recall": 0.0, "recall_of_likely": 0.0}

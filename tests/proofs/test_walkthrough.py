@@ -13,7 +13,7 @@ def test_the_levels_of_a_pattern_are_told_in_the_order_that_the_macro_puts_them(
 
 
 def test_models_stand_after_those_that_they_read() -> None:
-    depth = walkthrough._depths()
+    depth = walkthrough._depth_of_models()
     for before, after in (
         ("stg_calls", "int_linkage__calls"),
         ("int_linkage__calls", "int_linkage__scored"),
