@@ -38,7 +38,7 @@ inner join published.linkage.int_linkage__records as r on s.crime_record_id = r.
 where r.is_crime_record;
 """
 
-# Whether each compared guess is right, and how many are up to that probability.
+# Whether each compared guess is right, and how many are among it and all more probable ones.
 JUDGE = """
 create or replace temp table judged_guesses as
 select

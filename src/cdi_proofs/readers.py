@@ -1,14 +1,14 @@
 """Simpler readers of the same logs, to stand beside the pipeline in the scorecard.
 
-Each names a number of crimes per log from what the published file holds of the log itself: codes,
-text, and what audits of other logs found. None is given a linked record. A reader that cannot be
-made (the two trained ones without an audit) names nothing and is left out.
+Each says how many crimes a log tells of, by what the published file holds of the log itself: codes,
+text, and what audits of other logs found. None is given a linked record. The two trained readers
+cannot be made without an audit, and are left out then.
 
 ``opening_code``            one crime per log that was opened under a crime type
-``tf_idf``                  logistic regression on TF-IDF of words and on codes, taught by the audit
-``lexicon``                 codes and lexicon; under a crime code legitimate reasons excuse
-``text_model``              the text model's probabilities alone, whatever code or closure
-``pipeline_without_links``  what the pipeline says that the logs disclose, before any record
+``tf_idf``                  logistic regression on codes and on TF-IDF of words, taught by the audit
+``lexicon``                 codes and lexicon; a legitimate reason excuses a crime code
+``text_model``              the text model's probabilities alone, whatever the codes say
+``pipeline_without_links``  what the pipeline reads in the logs, before it looks at any record
 """
 
 from typing import Any
@@ -19,10 +19,12 @@ import pyarrow as pa
 from cdi.sql import scalar
 
 NGRAMS = (1, 2)
-MIN_LOGS = 2  # audited logs that hold a word before it counts
-C = 5.0  # of the logistic regression; chosen once, on seed 31, from which no figure is quoted
+MIN_LOGS = 2  # a word counts if it stands in so many audited logs
+# Inverse strength of the regularisation of the logistic regression. It was chosen once, on seed 31,
+# from which no figure is quoted.
+C = 5.0
 THRESHOLD = 0.5
-BATCH = 50_000  # logs at a time
+LOGS_AT_A_TIME = 50_000
 CODES = ("initial_type_code", "final_type_code", "disposition_code")
 TEXTS = ("account_text", "closing_text")
 
@@ -44,7 +46,8 @@ BY_QUERY = {
         inner join published.codes.call_types as types on logs.initial_type_code = types.code
         where logs.is_in_calls and types.offence_group is not null
     """,
-    # of a log with a crime code the first group told is the code's crime
+    # A log with a crime code tells of one crime at least, the code's own. So the first offence
+    # group that its text tells of adds none.
     "lexicon": """
         with crime_types as (
             select code from published.codes.call_types where offence_group is not null
@@ -116,9 +119,9 @@ NAMES = ("opening_code", "tf_idf", "lexicon", "text_model", "pipeline_without_li
 
 
 def read_by_all(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Let every reader name its crimes.
+    """Let every reader say how many crimes each log tells of.
 
-    Makes the temporary table ``readings``: reader, call_id, and how many crimes it names.
+    The temporary table ``readings`` is made: reader, call_id, and how many crimes it names.
 
     Args:
         con: A connection to which the published file is attached as ``published``.
@@ -129,15 +132,16 @@ def read_by_all(con: duckdb.DuckDBPyConnection) -> list[str]:
     con.execute("create temp table readings (reader varchar, call_id varchar, named bigint)")
     for reader, query in BY_QUERY.items():
         con.execute(f"insert into readings select '{reader}', call_id, named from ({query})")
-    named = _by_words(con)
+    named = _find_crimes_by_words(con)
     if named is not None:
         con.register("named_by_words", pa.table({"call_id": pa.array(named, pa.string())}))
         con.execute("insert into readings select 'tf_idf', call_id, 1 from named_by_words")
-    made = {"tf_idf": named is not None, "text_model": _has_text_model(con)}
-    return [reader for reader in NAMES if made.get(reader, True)]
+    is_made = {"tf_idf": named is not None, "text_model": _has_text_model(con)}
+    return [reader for reader in NAMES if is_made.get(reader, True)]
 
 
 def _has_text_model(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the version was built with a trained text model."""
     return bool(
         scalar(
             con,
@@ -147,8 +151,11 @@ def _has_text_model(con: duckdb.DuckDBPyConnection) -> bool:
     )
 
 
-def _by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
-    """The logs that a linear model over words and codes says report a crime; None if untaught."""
+def _find_crimes_by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
+    """The logs that a linear model over words and codes takes for reports of a crime.
+
+    None if no audit taught it both kinds of logs.
+    """
     from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -161,33 +168,34 @@ def _by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
         f"select {columns}, {{}} from published.disclosure.int_disclosure__logs as logs "
         "left join texts on logs.call_id = texts.call_id {}"
     )
-    known = con.execute(
+    audited = con.execute(
         logs.format(
             "labels.crimes > 0",
             "inner join published.disclosure.int_disclosure__audit_labels as labels "
             "on logs.call_id = labels.call_id where not logs.is_in_calls order by logs.call_id",
         )
     ).fetchall()
-    is_crime = [row[-1] for row in known]
+    is_crime = [row[-1] for row in audited]
     if len(set(is_crime)) < 2:
         return None
-    codes = OneHotEncoder(handle_unknown="ignore").fit([row[: len(CODES)] for row in known])
+    codes = OneHotEncoder(handle_unknown="ignore").fit([row[: len(CODES)] for row in audited])
     words = [
-        TfidfVectorizer(ngram_range=NGRAMS, min_df=MIN_LOGS).fit([row[place] for row in known])
-        for place in (len(CODES), len(CODES) + 1)
+        TfidfVectorizer(ngram_range=NGRAMS, min_df=MIN_LOGS).fit([row[place] for row in audited])
+        for place in range(len(CODES), len(CODES) + len(TEXTS))
     ]
 
-    def matrix(rows: list[tuple[Any, ...]]) -> csr_matrix:
-        parts = [codes.transform([row[: len(CODES)] for row in rows])]
-        parts += [
-            words[i].transform([row[len(CODES) + i] for row in rows]) for i in range(len(TEXTS))
+    def build_matrix(rows: list[tuple[Any, ...]]) -> csr_matrix:
+        blocks = [codes.transform([row[: len(CODES)] for row in rows])]
+        blocks += [
+            vectorizer.transform([row[place] for row in rows])
+            for place, vectorizer in enumerate(words, start=len(CODES))
         ]
-        return csr_matrix(hstack(parts))
+        return csr_matrix(hstack(blocks))
 
-    model = LogisticRegression(C=C, max_iter=2000).fit(matrix(known), is_crime)
+    model = LogisticRegression(C=C, max_iter=2000).fit(build_matrix(audited), is_crime)
     named: list[str] = []
     cursor = con.execute(logs.format("logs.call_id", "where logs.is_in_calls"))
-    while rows := cursor.fetchmany(BATCH):
-        is_named = model.predict_proba(matrix(rows))[:, 1] >= THRESHOLD
-        named += [row[-1] for row, yes in zip(rows, is_named, strict=True) if yes]
+    while rows := cursor.fetchmany(LOGS_AT_A_TIME):
+        is_named = model.predict_proba(build_matrix(rows))[:, 1] >= THRESHOLD
+        named += [row[-1] for row, is_chosen in zip(rows, is_named, strict=True) if is_chosen]
     return named
