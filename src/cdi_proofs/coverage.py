@@ -1,19 +1,18 @@
 """Proof on a force whose truth is known: how often the limits hold the true rate, and how wide.
 
-Each replicate draws an audit of the simulated force's own frame, with the published version's own
-predictions, lets unbiased auditors find the truth, and estimates. Predictions are learnt from the
-one audit of the year before; this year's truth is read by the auditors alone.
+Each replicate draws an audit of the simulated force, by the predictions of its published version.
+Unbiased auditors find the truth of the drawn logs, and the rate is estimated. The predictions were
+learnt from the one audit of the year before; nobody but the auditors sees this year's truth.
 
 Cases:
-    main: as shipped.
-    useless: the published version's predictions dealt out among the logs at random; those of the
-        logs audited the year before too, so that there is nothing to learn.
-    auditor_error: of the audited crimes, 5% of the recorded ones are taken for not recorded, and 5%
-        of the others overlooked.
-    comparator: without predictions, or with them in another way.
+    main: the audit as the product does it.
+    useless: the predictions are dealt out among the logs at random. So are those of the logs that
+        were audited the year before, so that there is nothing to learn.
+    auditor_error: of the audited crimes 5% of the recorded ones are taken for not recorded, and 5%
+        of the others are overlooked.
+    comparator: an audit without predictions, or one that uses them in another way.
 """
 
-import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +25,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from cdi import paths
 from cdi.audit.design import Options, Strata, draw_sample, round_to_total, stratify_frame
@@ -47,17 +47,19 @@ from cdi.audit.rates import (
     estimate_force_rate,
     list_domains,
 )
+from cdi.files import write_json
 from cdi.sql import fetch_dicts
+from cdi.variant import Variant
 
-REPLICATES = 2_000
-BATCH = 50  # replicates at once
+REPLICATES_AT_A_TIME = 50
 PROCESSES = 2
 UNIVERSES = ("frame", "all")
 SIZES = (400, 1_500)
 SEED = 20_170_701
-ERROR = 0.05
-LEAST_OF_CODE = 4  # logs of a code in the audit; codes with fewer are one stratum
-IN_FRAME = 0.85  # of an audit of all logs, as inspectors would divide it
+AUDITOR_ERROR = 0.05
+# Codes of which an audit would hold fewer logs than this are put together into one stratum.
+LEAST_LOGS_OF_CODE = 4
+IN_FRAME = 0.85  # the share of an audit of all logs that inspectors would take from the frame
 
 TRUTH = """
 select
@@ -73,10 +75,10 @@ class Population:
     """A universe of the simulated force, its predictions and its truth.
 
     Attributes:
-        frame: As published.
-        shuffled: With predictions dealt out at random.
-        in_frame: Logs with a crime code.
-        true: Of the force and each domain: crimes recorded and due, per log.
+        frame: The frame with its published predictions.
+        shuffled: The frame with predictions dealt out at random.
+        in_frame: Which logs have a crime code.
+        true: For the force and each domain, how many crimes of each log are recorded and due.
     """
 
     frame: Frame
@@ -90,56 +92,55 @@ class Plan:
     """One way to audit and estimate.
 
     Attributes:
-        case: See the module.
+        case: One of the cases of this module.
         estimator: Its name in the figures.
-        strata: And how many logs to audit in each.
-        by: What is known of the frame; None for the plain ratio.
-        parts: Domains to estimate.
-        error: Share of audited crimes misjudged.
+        strata: The strata, and how many logs to audit in each.
+        assistance: What is known of the frame; None for the plain ratio.
+        domains: The domains to estimate.
+        error: The share of audited crimes that is misjudged.
     """
 
     case: str
     estimator: str
     strata: Strata
-    by: Assistance | None
-    parts: list[Domain]
+    assistance: Assistance | None
+    domains: list[Domain]
     error: float = 0.0
 
 
 def read_population(recording: Path, truth: Path, period: Period) -> Population:
-    """Read a universe.
+    """Read a universe of the simulated force.
 
     Args:
         recording: The simulated force's recording.duckdb.
-        truth: Folder of its truth.
-        period: To audit.
-
-    Returns:
-        The universe.
+        truth: The folder of its truth.
+        period: The period to audit.
     """
     published = read_published(recording, period)
-    frame, shuffled = predict_frame(published), predict_frame(_shuffled(published))
+    frame, shuffled = predict_frame(published), predict_frame(_shuffle_predictions(published))
     ids = np.array(frame.logs["call_id"].to_pylist(), dtype=str)
     with duckdb.connect() as con:
         crimes = con.sql(TRUTH, params={"truth": str(truth / "crimes.parquet")}).to_arrow_table()
-    of = np.array(crimes["call_id"].to_pylist(), dtype=str)
-    position = np.minimum(np.searchsorted(ids, of), len(ids) - 1)
-    crimes = crimes.filter(pa.array(ids[position] == of))
-    position = position[ids[position] == of]
+    # Each crime gets the position of its log in the frame; crimes of other logs are left out.
+    log_of_crime = np.array(crimes["call_id"].to_pylist(), dtype=str)
+    position = np.minimum(np.searchsorted(ids, log_of_crime), len(ids) - 1)
+    is_in_universe = ids[position] == log_of_crime
+    crimes = crimes.filter(pa.array(is_in_universe))
+    position = position[is_in_universe]
     is_recorded = np.asarray(crimes["is_recorded"])
 
-    def count(rows: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        at = position[rows]
+    def count_by_log(chosen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        logs = position[chosen]
         return (
-            np.bincount(at, is_recorded[rows], minlength=len(ids)),
-            np.bincount(at, minlength=len(ids)).astype(float),
+            np.bincount(logs, is_recorded[chosen], minlength=len(ids)),
+            np.bincount(logs, minlength=len(ids)).astype(float),
         )
 
-    true = {FORCE: count(np.ones(len(position), bool))}
+    true = {FORCE: count_by_log(np.ones(len(position), bool))}
     group = np.array(crimes["offence_group"].to_pylist(), dtype=str)
-    true |= {str(name): count(group == name) for name in np.unique(group)}
-    true["rape"] = count(np.asarray(crimes["is_rape"]))
-    true["domestic_abuse"] = count(np.asarray(crimes["is_domestic_abuse"]))
+    true |= {str(name): count_by_log(group == name) for name in np.unique(group)}
+    true["rape"] = count_by_log(np.asarray(crimes["is_rape"]))
+    true["domestic_abuse"] = count_by_log(np.asarray(crimes["is_domestic_abuse"]))
     for domain in list_domains(frame):
         if domain.logs is not None:
             y, m = true[FORCE]
@@ -148,11 +149,11 @@ def read_population(recording: Path, truth: Path, period: Period) -> Population:
     return Population(frame, shuffled, in_frame, true)
 
 
-def _shuffled(published: Published) -> Published:
-    """All that predicts, dealt out at random: among the logs, and among those audited earlier."""
+def _shuffle_predictions(published: Published) -> Published:
+    """Deal out all that predicts at random: among the logs, and among those audited earlier."""
     rng = np.random.default_rng(SEED)
 
-    def deal(table: pa.Table, names: list[str], order: NDArray[np.int64]) -> pa.Table:
+    def deal_out(table: pa.Table, names: list[str], order: NDArray[np.int64]) -> pa.Table:
         for name in names:
             place = table.column_names.index(name)
             table = table.set_column(place, name, table[name].take(pa.array(order)))
@@ -162,113 +163,147 @@ def _shuffled(published: Published) -> Published:
     logs, audited = published.logs, published.audited
     order = rng.permutation(len(logs))
     ids = np.array(logs["call_id"].to_pylist(), dtype=str)
-    new = dict(zip(ids[order].tolist(), ids.tolist(), strict=True))
-    owners = pa.array([new[call_id] for call_id in published.crimes["call_id"].to_pylist()])
+    new_owners = dict(zip(ids[order].tolist(), ids.tolist(), strict=True))
+    owners = pa.array([new_owners[call_id] for call_id in published.crimes["call_id"].to_pylist()])
     place = published.crimes.column_names.index("call_id")
     return Published(
-        deal(logs, ["recorded", "due", *probabilities], order),
+        deal_out(logs, ["recorded", "due", *probabilities], order),
         published.crimes.set_column(place, "call_id", owners),
-        deal(audited, probabilities, rng.permutation(len(audited))),
+        deal_out(audited, probabilities, rng.permutation(len(audited))),
     )
 
 
-def list_plans(known: Population, universe: str, logs: int) -> list[Plan]:
-    """All ways to audit so many logs of a universe; first the classical one, then main."""
-    made = []
-    parts = [domain for domain in list_domains(known.frame) if domain.name in known.true]
-    classical = _proportional(known, logs) if universe == "frame" else _best_plain(known, logs)
-    made.append(Plan("comparator", _classical(universe), classical, None, parts))
-    strata = stratify_frame(known.frame, Options(logs))
-    by = Assistance.of(known.frame, strata)
-    made.append(Plan("main", "risk_greg", strata, by, parts))
-    made.append(Plan("auditor_error", "risk_greg", strata, by, [], ERROR))
-    made.append(Plan("comparator", "risk_ratio", strata, None, []))
-    useless = stratify_frame(known.shuffled, Options(logs))
-    made.append(
-        Plan("useless", "risk_greg", useless, Assistance.of(known.shuffled, useless), [])
-    )  # fmt: skip
+def list_plans(population: Population, universe: str, logs: int) -> list[Plan]:
+    """List all ways to audit so many logs of a universe.
+
+    Args:
+        population: The universe.
+        universe: Its name.
+        logs: How many logs to audit.
+
+    Returns:
+        The plans: first the classical one, then `main`, then the others.
+    """
+    domains = [
+        domain for domain in list_domains(population.frame) if domain.name in population.true
+    ]
+    classical = (
+        _stratify_proportionally(population, logs)
+        if universe == "frame"
+        else _stratify_by_neyman(population, logs)
+    )
+    strata = stratify_frame(population.frame, Options(logs))
+    assistance = Assistance.of(population.frame, strata)
+    useless = stratify_frame(population.shuffled, Options(logs))
+    no_assistance = Assistance.of(population.shuffled, useless)
     if universe == "frame":
-        assisted = Assistance.of(known.frame, classical)
-        made.append(Plan("comparator", "stratified_greg", classical, assisted, []))
+        assisted = Assistance.of(population.frame, classical)
+        other = Plan("comparator", "stratified_greg", classical, assisted, [])
     else:
-        made.append(Plan("comparator", "85_15_ratio", _eighty_five(known, logs), None, []))
-    return made
+        other = Plan("comparator", "85_15_ratio", _stratify_by_frame(population, logs), None, [])
+    return [
+        Plan("comparator", _name_classical(universe), classical, None, domains),
+        Plan("main", "risk_greg", strata, assistance, domains),
+        Plan("auditor_error", "risk_greg", strata, assistance, [], AUDITOR_ERROR),
+        Plan("comparator", "risk_ratio", strata, None, []),
+        Plan("useless", "risk_greg", useless, no_assistance, []),
+        other,
+    ]
 
 
-def _classical(universe: str) -> str:
+def _name_classical(universe: str) -> str:
+    """The estimator that other half-widths are compared with."""
     return "stratified_ratio" if universe == "frame" else "neyman_by_code_ratio"
 
 
-def _codes(known: Population, logs: int) -> NDArray[np.int64]:
-    """Strata by opening code, the rare ones together."""
-    codes = np.array([code or "" for code in known.frame.logs["initial_type_code"].to_pylist()])
+def _stratify_by_code(population: Population, logs: int) -> NDArray[np.int64]:
+    """The stratum of each log: its opening code, with the rare codes in one stratum."""
+    codes = np.array(
+        [code or "" for code in population.frame.logs["initial_type_code"].to_pylist()]
+    )
     _, code, count = np.unique(codes, return_inverse=True, return_counts=True)
-    is_rare = count * logs / len(codes) < LEAST_OF_CODE
+    is_rare = count * logs / len(codes) < LEAST_LOGS_OF_CODE
     return np.unique(np.where(is_rare[code], -1, code), return_inverse=True)[1]
 
 
-def _with_sizes(of_log: NDArray[np.int64], wanted: Floats, logs: int) -> Strata:
-    """As many audited logs of each stratum as wanted, at least two."""
-    population = np.bincount(of_log)
-    least = np.minimum(population, 2)
-    audited = round_to_total(wanted / wanted.sum(), least, population, logs)
-    return Strata(of_log, population, audited)
+def _share_out_logs(stratum_of_log: NDArray[np.int64], wanted: Floats, logs: int) -> Strata:
+    """Audit as many logs of each stratum as wanted, but at least two."""
+    sizes = np.bincount(stratum_of_log)
+    audited = round_to_total(wanted / wanted.sum(), np.minimum(sizes, 2), sizes, logs)
+    return Strata(stratum_of_log, sizes, audited)
 
 
-def _proportional(known: Population, logs: int) -> Strata:
-    of_log = _codes(known, logs)
-    return _with_sizes(of_log, np.bincount(of_log).astype(float), logs)
+def _stratify_proportionally(population: Population, logs: int) -> Strata:
+    """Strata by opening code, each audited in proportion to its size."""
+    stratum_of_log = _stratify_by_code(population, logs)
+    return _share_out_logs(stratum_of_log, np.bincount(stratum_of_log).astype(float), logs)
 
 
-def _best_plain(known: Population, logs: int) -> Strata:
-    """Neyman's allocation by opening code, with the true variances: better than can be had."""
-    of_log = _codes(known, logs)
-    y, m = known.true[FORCE]
-    z = y - y.sum() / m.sum() * m
-    count = np.bincount(of_log)
-    variance = np.bincount(of_log, z**2) / count - (np.bincount(of_log, z) / count) ** 2
-    return _with_sizes(of_log, np.asarray(count * np.sqrt(np.maximum(variance, 1e-6)), float), logs)
+def _stratify_by_neyman(population: Population, logs: int) -> Strata:
+    """Neyman's allocation by opening code, with the true variances: better than can be had.
+
+    The variance is that of the residuals of the ratio: recorded crimes less the rate times those
+    due.
+    """
+    stratum_of_log = _stratify_by_code(population, logs)
+    recorded, due = population.true[FORCE]
+    residual = recorded - recorded.sum() / due.sum() * due
+    count = np.bincount(stratum_of_log)
+    mean = np.bincount(stratum_of_log, residual) / count
+    variance = np.bincount(stratum_of_log, residual**2) / count - mean**2
+    wanted = np.asarray(count * np.sqrt(np.maximum(variance, 1e-6)), float)
+    return _share_out_logs(stratum_of_log, wanted, logs)
 
 
-def _eighty_five(known: Population, logs: int) -> Strata:
+def _stratify_by_frame(population: Population, logs: int) -> Strata:
+    """Two strata, logs with and without a crime code, as inspectors would divide an audit."""
     wanted = np.array([IN_FRAME, 1 - IN_FRAME])
-    return _with_sizes((~known.in_frame).astype(np.int64), wanted, logs)
+    return _share_out_logs((~population.in_frame).astype(np.int64), wanted, logs)
 
 
-Figures = dict[str, dict[str, Floats]]  # by domain: rate, low, high, is_shown of each replicate
+# By domain: rate, low, high and is_shown of each replicate.
+Figures = dict[str, dict[str, Floats]]
+PlanKey = tuple[str, int, int]  # universe, logs to audit, number of the plan
 
 
-def replicate_audit(known: Population, plan: Plan, seeds: list[int]) -> Figures:
-    """Audit and estimate once for each seed."""
+def replicate_audit(population: Population, plan: Plan, seeds: list[int]) -> Figures:
+    """Audit and estimate once for each seed, all seeds at once.
+
+    Args:
+        population: The universe.
+        plan: How to audit and estimate.
+        seeds: One for each replicate.
+    """
     drawn = np.stack([draw_sample(plan.strata, seed) for seed in seeds])
-    y, m = (values[drawn] for values in known.true[FORCE])
+    recorded, due = (values[drawn] for values in population.true[FORCE])
     if plan.error:
         rng = np.random.default_rng([SEED, *seeds])
-        lost = rng.binomial(y.astype(int), plan.error)
-        overlooked = rng.binomial((m - y).astype(int), plan.error)
-        y, m = y - lost, m - overlooked
-    by = plan.by
-    if by is None:
-        force = estimate_ratio(plan.strata.design, y, m)
-    else:
-        force = estimate_force_rate(drawn, y, m, by)
-    found = {FORCE: _figures(force, force_limits, None if by is None else True)}
-    if not plan.parts:
-        return found
-    whole = None if by is None else fit_coefficients(by.design, y, m, by.whole(drawn))
-    for domain in plan.parts:
-        y, m = (values[drawn] for values in known.true[domain.name])
-        if by is None or whole is None:
-            estimate = estimate_ratio(plan.strata.design, y, m)
-            found[domain.name] = _figures(estimate, domain_limits, None)
-        else:
-            estimate = estimate_domain_rate(domain, drawn, y, m, by, whole)
-            found[domain.name] = _figures(estimate, domain_limits, by.is_planned(domain))
-    return found
+        taken_for_missed = rng.binomial(recorded.astype(int), plan.error)
+        overlooked = rng.binomial((due - recorded).astype(int), plan.error)
+        recorded, due = recorded - taken_for_missed, due - overlooked
+    assistance = plan.assistance
+    if assistance is None:
+        estimate = estimate_ratio(plan.strata.design, recorded, due)
+        figures = {FORCE: _compute_limits(estimate, force_limits, None)}
+        for domain in plan.domains:
+            recorded, due = (values[drawn] for values in population.true[domain.name])
+            estimate = estimate_ratio(plan.strata.design, recorded, due)
+            figures[domain.name] = _compute_limits(estimate, domain_limits, None)
+        return figures
+    estimate = estimate_force_rate(drawn, recorded, due, assistance)
+    figures = {FORCE: _compute_limits(estimate, force_limits, is_planned=True)}
+    if plan.domains:
+        whole = fit_coefficients(assistance.design, recorded, due, assistance.whole(drawn))
+        for domain in plan.domains:
+            recorded, due = (values[drawn] for values in population.true[domain.name])
+            estimate = estimate_domain_rate(domain, drawn, recorded, due, assistance, whole)
+            is_planned = assistance.is_planned(domain)
+            figures[domain.name] = _compute_limits(estimate, domain_limits, is_planned)
+    return figures
 
 
-def _figures(estimate: Estimate, limits: Any, is_planned: bool | None) -> dict[str, Floats]:
-    """Limits of each replicate; where `is_planned` is None, nothing is withheld."""
+def _compute_limits(estimate: Estimate, limits: Any, is_planned: bool | None) -> dict[str, Floats]:
+    """Rate and limits of each replicate; where `is_planned` is None, nothing is withheld."""
     low, high = limits(estimate)
     is_shown = np.isfinite(estimate.rate)
     if is_planned is not None:
@@ -276,32 +311,31 @@ def _figures(estimate: Estimate, limits: Any, is_planned: bool | None) -> dict[s
     return {"rate": estimate.rate, "low": low, "high": high, "is_shown": is_shown}
 
 
-_shared: dict[Any, Any] = {}  # what forked workers inherit, so that it is not sent to each
+# What forked workers inherit: the universes, and the plans of each universe and number of logs.
+# They are large, and sending them with each job would take longer than the job.
+_populations: dict[str, Population] = {}
+_plans: dict[tuple[str, int], list[Plan]] = {}
 
 
-def _work(job: tuple[str, int, int, list[int]]) -> tuple[tuple[str, int, int], Figures]:
-    from threadpoolctl import threadpool_limits
-
-    universe, logs, number, seeds = job
-    known: Population = _shared[universe]
+def _run_job(job: tuple[PlanKey, list[int]]) -> tuple[PlanKey, Figures]:
+    """Replicate one plan for some seeds, in a worker, on one thread."""
+    key, seeds = job
+    universe, logs, number = key
     with threadpool_limits(1):
-        return (universe, logs, number), replicate_audit(
-            known, _shared[universe, logs][number], seeds
-        )
+        plan = _plans[universe, logs][number]
+        return key, replicate_audit(_populations[universe], plan, seeds)
 
 
-def run_coverage(replicates: int, say: Callable[[int, int], None]) -> list[dict[str, Any]]:
-    """Audit the published simulated force many times over; also to ``<state>/coverage.json``.
+def run_coverage(replicates: int, say_progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
+    """Audit the published simulated force many times; rows also go to ``<state>/coverage.json``.
 
     Args:
-        replicates: Of each way to audit.
-        say: Is told how many batches are done, and of how many.
+        replicates: How many audits of each plan.
+        say_progress: Is told how many batches are done, and of how many.
 
     Returns:
         One row per universe, size, estimator, case and domain.
     """
-    from cdi.variant import Variant
-
     recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
     start, _ = Variant.chosen().period
     with duckdb.connect(str(recording), read_only=True) as con:
@@ -309,55 +343,63 @@ def run_coverage(replicates: int, say: Callable[[int, int], None]) -> list[dict[
     begin = as_of.replace(year=start.year, month=start.month, day=start.day, hour=0)
     end = as_of - timedelta(days=MATURE_DAYS)
     for universe in UNIVERSES:
-        known = read_population(recording, paths.truth(), Period(universe, begin, end))
-        _shared[universe] = known
+        population = read_population(recording, paths.truth(), Period(universe, begin, end))
+        _populations[universe] = population
         for logs in SIZES:
-            _shared[universe, logs] = list_plans(known, universe, logs)
-    rows = [row for key, found in _replicated(replicates, say) for row in _rows(key, found)]
-    text = json.dumps(_with_ratios(rows), indent=2)
-    (paths.home() / "coverage.json").write_text(text + "\n", encoding="utf-8")
+            _plans[universe, logs] = list_plans(population, universe, logs)
+    rows = [
+        row
+        for key, figures in _replicate_plans(replicates, say_progress)
+        for row in _write_rows(key, figures)
+    ]
+    _add_ratios(rows)
+    write_json(paths.home() / "coverage.json", rows)
     return rows
 
 
-def _replicated(
-    replicates: int, say: Callable[[int, int], None]
-) -> Iterator[tuple[tuple[str, int, int], Figures]]:  # fmt: skip
-    """Every plan's figures, the batches put together."""
+def _replicate_plans(
+    replicates: int, say_progress: Callable[[int, int], None]
+) -> Iterator[tuple[PlanKey, Figures]]:
+    """Each plan with its figures, the batches put together."""
     keys = [
         (universe, logs, number)
         for universe in UNIVERSES
         for logs in SIZES
-        for number in range(len(_shared[universe, logs]))
+        for number in range(len(_plans[universe, logs]))
     ]
-    batches = [range(at, min(at + BATCH, replicates)) for at in range(0, replicates, BATCH)]
-    # the same seeds for every plan: nothing is gained by a lucky run of one of them
-    jobs = [(*key, [SEED + r for r in batch]) for key in keys for batch in batches]
-    made: dict[tuple[str, int, int], list[Figures]] = {key: [] for key in keys}
+    # All plans get the same seeds, so that none looks better by a lucky run.
+    batches = [
+        [SEED + number for number in range(first, min(first + REPLICATES_AT_A_TIME, replicates))]
+        for first in range(0, replicates, REPLICATES_AT_A_TIME)
+    ]
+    jobs = [(key, seeds) for key in keys for seeds in batches]
+    parts: dict[PlanKey, list[Figures]] = {key: [] for key in keys}
     with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("fork")) as pool:
-        for done, (key, figures) in enumerate(pool.map(_work, jobs), start=1):
-            made[key].append(figures)
-            say(done, len(jobs))
-    for key, parts in made.items():
+        for done, (key, figures) in enumerate(pool.map(_run_job, jobs), start=1):
+            parts[key].append(figures)
+            say_progress(done, len(jobs))
+    for key, parts_of_plan in parts.items():
         yield (
             key,
             {
                 domain: {
-                    name: np.concatenate([part[domain][name] for part in parts])
-                    for name in parts[0][domain]
+                    name: np.concatenate([part[domain][name] for part in parts_of_plan])
+                    for name in names
                 }
-                for domain in parts[0]
+                for domain, names in parts_of_plan[0].items()
             },
         )
 
 
-def _rows(key: tuple[str, int, int], found: Figures) -> Iterator[dict[str, Any]]:
+def _write_rows(key: PlanKey, figures: Figures) -> Iterator[dict[str, Any]]:
+    """One row per domain of a plan: how often its limits hold the truth, and how wide they are."""
     universe, logs, number = key
-    plan: Plan = _shared[universe, logs][number]
-    for domain, figures in found.items():
-        y, m = _shared[universe].true[domain]
-        truth = y.sum() / m.sum()
-        shown = figures["is_shown"].astype(bool)
-        low, high, rate = (figures[name][shown] for name in ("low", "high", "rate"))
+    plan = _plans[universe, logs][number]
+    for domain, values in figures.items():
+        recorded, due = _populations[universe].true[domain]
+        truth = recorded.sum() / due.sum()
+        shown = values["is_shown"].astype(bool)
+        low, high, rate = (values[name][shown] for name in ("low", "high", "rate"))
         is_held = (low <= truth) & (truth <= high)
         yield {
             "universe": universe,
@@ -365,28 +407,28 @@ def _rows(key: tuple[str, int, int], found: Figures) -> Iterator[dict[str, Any]]
             "domain": domain,
             "audited": logs,
             "case": plan.case,
-            "coverage": _mean(is_held),
-            "half_width": _mean(50 * (high - low)),
+            "coverage": _round_mean(is_held),
+            "half_width": _round_mean(50 * (high - low)),
             "ratio_to_classical": None,
-            "bias": _mean(100 * (rate - truth)),
+            "bias": _round_mean(100 * (rate - truth)),
             "withheld": round(1 - float(shown.mean()), 4),
             "replicates": len(shown),
         }
 
 
-def _mean(values: NDArray[Any]) -> float | None:
+def _round_mean(values: NDArray[Any]) -> float | None:
+    """The mean with four decimals; None of nothing."""
     return round(float(values.mean()), 4) if len(values) else None
 
 
-def _with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Half-widths against those of the classical audit of as many logs."""
+def _add_ratios(rows: list[dict[str, Any]]) -> None:
+    """Add to each row its half-width as a multiple of that of a classical audit of as many logs."""
     classical = {
         (row["universe"], row["audited"], row["domain"]): row["half_width"]
         for row in rows
-        if row["estimator"] == _classical(row["universe"])
+        if row["estimator"] == _name_classical(row["universe"])
     }
     for row in rows:
-        of = classical.get((row["universe"], row["audited"], row["domain"]))
-        if of and row["half_width"] is not None:
-            row["ratio_to_classical"] = round(row["half_width"] / of, 4)
-    return rows
+        half_width = classical.get((row["universe"], row["audited"], row["domain"]))
+        if half_width and row["half_width"] is not None:
+            row["ratio_to_classical"] = round(row["half_width"] / half_width, 4)
