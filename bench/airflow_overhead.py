@@ -1,13 +1,13 @@
 """What Airflow adds: a scheduled run of an agency beside the same steps in one process.
 
 Both start from an empty state folder and end with a published version. For the scheduled run the
-clock runs from triggering the extraction to the end of the build, with Airflow already up: what a
-nightly run costs on a server. Writes ``<state>/bench.json``; `make bench`.
+clock runs from the start of the extraction to the end of the build, with Airflow already up, as it
+is on a server at night. Figures go to ``<state>/bench.json``.
 """
 
-import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,20 +17,18 @@ from rich.console import Console
 
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.local import airflow
-from cdi.local.airflow import open_airflow
+from cdi.files import write_json
+from cdi.local.airflow import RUN_COMPONENTS, open_airflow
 from cdi.local.run import Progress, dag_ids, default_interval
 from cdi.steps.run import is_up_to_date
 
 ROUNDS = 3
-AGENCY = "sample"  # of the tests: small, so that what Airflow adds is seen
+AGENCY = "sample"  # the agency of the tests; it is small, so that what Airflow adds can be seen
 os.environ["CDI_AGENCIES"] = str(paths.REPO / "tests" / "agencies")
 
 
-def direct(home: Path) -> float:
-    """Seconds of the steps without Airflow, in a fresh process (imports included)."""
-    import subprocess
-
+def time_direct_run(home: Path) -> float:
+    """Seconds of the steps without Airflow, in a new process, imports included."""
     code = (
         "from cdi.agency.load import load_agency\n"
         "from cdi.local.run import default_interval\n"
@@ -45,11 +43,11 @@ def direct(home: Path) -> float:
     return time.monotonic() - started
 
 
-def scheduled(home: Path) -> float:
+def time_scheduled_run(home: Path) -> float:
     """Seconds of the same steps as two DAG runs under a scheduler that is already up."""
     os.environ["CDI_HOME"] = str(home)
     agency = load_agency(AGENCY)
-    with open_airflow(airflow.RUN_COMPONENTS, dag_ids(agency)) as client:
+    with open_airflow(RUN_COMPONENTS, dag_ids(agency)) as client:
         started = time.monotonic()
         Progress(client, Console(quiet=True)).follow(agency, default_interval(agency))
         seconds = time.monotonic() - started
@@ -59,14 +57,16 @@ def scheduled(home: Path) -> float:
 
 
 def main() -> None:
-    """Measure in turn, print, and write the figures."""
-    target = paths.home() / "bench.json"
+    """Measure both in turns, print the figures and write them."""
     pairs = []
-    for n in range(ROUNDS):
+    for number in range(ROUNDS):
         with tempfile.TemporaryDirectory() as scratch:
-            pair = (direct(Path(scratch) / "direct"), scheduled(Path(scratch) / "scheduled"))
+            pair = (
+                time_direct_run(Path(scratch) / "direct"),
+                time_scheduled_run(Path(scratch) / "scheduled"),
+            )
         print(
-            f"round {n + 1}: without Airflow {pair[0]:.1f} s, scheduled {pair[1]:.1f} s, "
+            f"round {number + 1}: without Airflow {pair[0]:.1f} s, scheduled {pair[1]:.1f} s, "
             f"{pair[1] - pair[0]:+.1f} s"
         )
         pairs.append(pair)
@@ -74,13 +74,14 @@ def main() -> None:
         "name": "airflow_overhead",
         "agency": AGENCY,
         "rounds": ROUNDS,
-        "direct_s": statistics.median(p[0] for p in pairs),
-        "scheduled_s": statistics.median(p[1] for p in pairs),
-        "added_s": statistics.median(p[1] - p[0] for p in pairs),
+        "direct_s": statistics.median(direct for direct, _ in pairs),
+        "scheduled_s": statistics.median(scheduled for _, scheduled in pairs),
+        "added_s": statistics.median(scheduled - direct for direct, scheduled in pairs),
     }
+    target = paths.home() / "bench.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps([row], indent=2) + "\n", encoding="utf-8")
-    print(f"added by Airflow: {row['added_s']:.1f} s (median of {ROUNDS}); written {target}")
+    write_json(target, [row])
+    print(f"added by Airflow: {row['added_s']:.1f} s (median of {ROUNDS}); written to {target}")
 
 
 if __name__ == "__main__":

@@ -142,8 +142,10 @@ def differences(con: duckdb.DuckDBPyConnection, before: Relation, after: Relatio
     """What differs between two tables: columns, types, and rows on the columns of both."""
     found = []
     if list(before.types.items()) != list(after.types.items()):
-        only = [dict(set(a.types.items()) - set(b.types.items()))
-                for a, b in ((before, after), (after, before))]  # fmt: skip
+        only = [
+            dict(set(a.types.items()) - set(b.types.items()))
+            for a, b in ((before, after), (after, before))
+        ]
         found.append(f"columns: before {only[0]}, after {only[1]} (none: another order)")
     columns = ", ".join(f'"{name}"' for name in before.types if name in after.types)
     # equal sums of hashes show equal multisets without sorting wide tables

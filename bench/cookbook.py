@@ -1,7 +1,7 @@
 """The cookbook's queries on a published force-year, each as an analyst asks it: open, ask, close.
 
-Asks the force-year that `bench/force_build.py` leaves below ``<state>/bench``, or a file that is
-named. The slowest goes to ``<state>/bench/results.json``; `make bench`.
+They are asked of the force-year that `bench/force_build.py` leaves below ``<state>/bench``, or of a
+file that is named. The slowest one goes to ``<state>/bench/results.json``.
 
     python bench/cookbook.py [<recording.duckdb>]
 """
@@ -22,39 +22,39 @@ FORCE_YEAR = Path("bench", "force-year", "published", "simulated", "current", "r
 RUNS = 3
 
 
-def queries() -> dict[str, str]:
-    """The queries of docs/cookbook.md by their titles."""
+def read_queries() -> dict[str, str]:
+    """Read the queries of docs/cookbook.md, by their titles."""
     page = (paths.REPO / "docs" / "cookbook.md").read_text(encoding="utf-8")
     return dict(re.findall(r"^## ([^\n]+)$.*?^```sql\n(.*?)^```", page, re.M | re.S))
 
 
-def asked(file: Path, query: str) -> results.Cost:
-    """The quickest of some runs of one query."""
-    found = []
+def measure_query(file: Path, query: str) -> results.Cost:
+    """Run one query several times; the cost of the quickest run."""
+    costs = []
     for _ in range(RUNS):
         wall, cpu = time.monotonic(), time.process_time()
         with results.Peak() as peak, connect(file, read_only=True) as con:
             con.execute(query).fetchall()
             wall, cpu = time.monotonic() - wall, time.process_time() - cpu
-        found.append(results.Cost(wall, cpu, peak.mib))
-    return min(found, key=lambda cost: cost.wall_s)
+        costs.append(results.Cost(wall, cpu, peak.mib))
+    return min(costs, key=lambda cost: cost.wall_s)
 
 
 def main() -> None:
-    """Time each query, show all and keep the slowest."""
+    """Time each query, show all times and keep the slowest."""
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else paths.home() / FORCE_YEAR
     with connect(file, read_only=True) as con:
         rows = {
             name: scalar(con, f"select count(*) from {name}")
             for name in ("fct_calls", "fct_reported_crimes")
         }
-    costs = {title: asked(file, query) for title, query in queries().items()}
+    costs = {title: measure_query(file, query) for title, query in read_queries().items()}
     table = Table("query", "seconds", box=None)
     for title, cost in costs.items():
         table.add_row(title, f"{cost.wall_s:.3f}")
     Console().print(table)
     slowest = max(costs.values(), key=lambda cost: cost.wall_s)
-    print(results.keep(f"cookbook, slowest of {len(costs)} queries", rows, slowest))
+    print(results.keep_result(f"cookbook, slowest of {len(costs)} queries", rows, slowest))
 
 
 if __name__ == "__main__":

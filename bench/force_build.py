@@ -49,7 +49,7 @@ if publish_new("simulated") is None:
 console = Console(stderr=True)
 
 
-def land(times: int, years: int) -> None:
+def land_force(times: int, years: int) -> None:
     """Simulate one year and land it, then its copies."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     agency = load_agency("simulated")
@@ -64,11 +64,11 @@ def land(times: int, years: int) -> None:
         check_landing("simulated", dataset, str(extracted))
         (batch,) = accepted_batches("simulated", dataset)
         if times * years > 1:
-            multiply(batch, times, years)
+            multiply_rows(batch, times, years)
     shutil.rmtree(paths.simulated_sources())
 
 
-def multiply(batch: Batch, times: float, years: int = 1) -> None:
+def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
     """Put copies into a landed batch: each year `times` over, and earlier years, of 53 weeks.
 
     Copies of a day follow each other by minutes, and their numbers alternate, as a busier force's
@@ -89,15 +89,20 @@ def multiply(batch: Batch, times: float, years: int = 1) -> None:
         "call_key": call.format("call_key"),
         "cross_key": call.format("cross_key"),
         "call_reference": f"coalesce({call.format('call_key')}, call_reference)",
-        **{name: record.format(name)
-           for name in ("record_key", "record_reference", "surviving_record_key")},
-        **{name: f"md5({own} || {name}) || {name}[33:]"
-           for name in columns if name.endswith("_hash")},
+        **{
+            name: record.format(name)
+            for name in ("record_key", "record_reference", "surviving_record_key")
+        },
+        **{
+            name: f"md5({own} || {name}) || {name}[33:]"
+            for name in columns
+            if name.endswith("_hash")
+        },
         **{name: f"{name} || ' x' || $copy" for name in columns if name.endswith("_text_masked")},
         "row_id": f"{own} || '-' || row_id",
         "source_file": "$year || '-' || source_file",
         "source_as_of": "source_as_of",
-    }  # fmt: skip
+    }
     later = "- interval ($year * 53) week + interval ($copy * 13) minute"
     select = ", ".join(
         f"{moved.get(name) or (f'{name} {later}' if kind == 'TIMESTAMP' else ident(name))} "
@@ -148,18 +153,21 @@ def main() -> None:
             with Variant(paths.DEFAULT_SCENARIO, 12, 1).selected():
                 if not (state / "landing").is_dir():
                     console.print(f"{name}: simulating and landing")
-                    land(times, years)
-                counted = {d: accepted_batches("simulated", d)[0].manifest["accepted"]
-                           for d in DATASETS}  # fmt: skip
+                    land_force(times, years)
+                counted = {
+                    d: accepted_batches("simulated", d)[0].manifest["accepted"] for d in DATASETS
+                }
                 for made in ("published", "released"):  # the first version, with its open extract
                     shutil.rmtree(state / made, ignore_errors=True)
                 console.print(f"{name}: building {counted}")
-                cost = results.run([sys.executable, "-c", TIMED])
+                cost = results.run_measured([sys.executable, "-c", TIMED])
         finally:
             del os.environ["CDI_HOME"]
             if before:
                 os.environ["CDI_HOME"] = before
-        console.print(json.dumps(results.keep(f"{name}, landing to published", counted, cost)))
+        console.print(
+            json.dumps(results.keep_result(f"{name}, landing to published", counted, cost))
+        )
 
 
 if __name__ == "__main__":

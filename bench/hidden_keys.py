@@ -1,8 +1,8 @@
 """New Orleans with hidden report numbers: how many links come back? `make hidden-keys DATA=...`.
 
-Of the real reports 15% lose the item number of their call, drawn anew for each seed; the others
-keep it and teach the weights. The truth is the number that was hidden. Writes
-``<state>/hidden_keys.json``.
+Of the real reports 15%, drawn anew for each seed, lose the item number of their call. The others
+keep it, and the weights are learnt from them. The truth is the number that was hidden. Figures go
+to ``<state>/hidden_keys.json``.
 """
 
 import json
@@ -21,14 +21,15 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.build.inputs import open_landing
 from cdi.build.version import Version, plan_version
-from cdi.learning import links
+from cdi.files import read_json, write_json
+from cdi.learning.links import MODELS
 from cdi.sql import connect, fetch_dicts
 from cdi.steps.extract import check_landing, extract
 
 AGENCY = "nopd"
 SEEDS = 20
 PERCENT = 15
-STANDARD = 0.8  # least probability of a link that counts in the standard ruleset
+STANDARD = 0.8  # the least probability of a link that counts in the standard ruleset
 LINKS = "int_linkage__links"
 STAGED = ("stg_calls", "stg_crime_records", "stg_log_actions", "stg_decisions")
 
@@ -90,8 +91,8 @@ from counted
 """
 
 
-def land() -> Version:
-    """Land the real files, unless they are, and plan without learnt weights."""
+def land_reports() -> Version:
+    """Land the real files, unless that is done, and plan a version without learnt weights."""
     agency = load_agency(AGENCY)
     if agency.coverage is None:
         sys.exit(f"{AGENCY} has no coverage")
@@ -103,22 +104,32 @@ def land() -> Version:
     return plan_version(agency)
 
 
-def _dbt(file: Path, *arguments: str) -> None:
+def _run_dbt(file: Path, *arguments: str) -> None:
+    """Run dbt in a process of its own, on a file and in its folder."""
     command = [
-        sys.executable, "-m", "dbt.cli.main", *arguments, "--project-dir", str(paths.DBT_PROJECT),
-        "--profiles-dir", str(paths.DBT_PROJECT), "--target-path", str(file.parent / "target"),
-        "--log-path", str(file.parent),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "dbt.cli.main",
+        *arguments,
+        "--project-dir",
+        str(paths.DBT_PROJECT),
+        "--profiles-dir",
+        str(paths.DBT_PROJECT),
+        "--target-path",
+        str(file.parent / "target"),
+        "--log-path",
+        str(file.parent),
+    ]
     env = {"CDI_BUILD_FILE": str(file)}
     subprocess.run(command, env=env, check=True, capture_output=True)
 
 
-def _ladder(file: Path, is_learning: bool) -> list[str]:
-    """The ladder's models in their order, as statements."""
-    models = links.MODELS[:1] if is_learning else (LINKS,)
+def _compile_ladder(file: Path, is_learning: bool) -> list[str]:
+    """The models of the ladder as statements, each after those that it reads."""
+    models = MODELS[:1] if is_learning else (LINKS,)
     flag = json.dumps({"is_learning": is_learning})
-    _dbt(file, "compile", "--select", *(f"+{m}" for m in models), "--vars", flag)
-    manifest = json.loads((file.parent / "target" / "manifest.json").read_text(encoding="utf-8"))
+    _run_dbt(file, "compile", "--select", *(f"+{model}" for model in models), "--vars", flag)
+    manifest = read_json(file.parent / "target" / "manifest.json")
     nodes = {
         key: node
         for key, node in manifest["nodes"].items()
@@ -132,7 +143,7 @@ def _ladder(file: Path, is_learning: bool) -> list[str]:
     ]
 
 
-def _once(con: duckdb.DuckDBPyConnection, seed: int, learn: list[str], link: list[str]) -> Any:
+def _run_seed(con: duckdb.DuckDBPyConnection, seed: int, learn: list[str], link: list[str]) -> Any:
     """Hide the numbers of one seed, learn from the others, link, and compare."""
     draw = {"seed": str(seed), "percent": PERCENT}
     con.execute(HIDE, {"hidden": con.execute(DRAW, draw).fetchall()[0][0]})
@@ -141,7 +152,7 @@ def _once(con: duckdb.DuckDBPyConnection, seed: int, learn: list[str], link: lis
         con.execute(statement)
     con.execute(
         f"insert into landing.link_weights by name select *, 'hidden' as weights_version "
-        f"from linkage.{links.MODELS[0]}"
+        f"from linkage.{MODELS[0]}"
     )
     for statement in link:
         con.execute(statement)
@@ -152,34 +163,36 @@ def measure(seeds: int = SEEDS) -> dict[str, Any]:
     """Run the experiment.
 
     Args:
-        seeds: How many; 0, 1, 2, ...
+        seeds: How many seeds: 0, 1, 2 and so on.
 
     Returns:
         `runs` (a row per seed) and their `mean`: precision and recall of the hidden links, the
         share of them among the candidates, and how many calls of a crime type have any report.
     """
-    planned = land()
+    version = land_reports()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hidden.duckdb"
         with connect(file) as con:
-            open_landing(con, planned)
-        _dbt(file, "seed")
-        _dbt(file, "run", "--select", *(f"+{model}" for model in STAGED))
-        learn, link = _ladder(file, is_learning=True), _ladder(file, is_learning=False)
+            open_landing(con, version)
+        _run_dbt(file, "seed")
+        _run_dbt(file, "run", "--select", *(f"+{model}" for model in STAGED))
+        learn, link = (
+            _compile_ladder(file, is_learning=True),
+            _compile_ladder(file, is_learning=False),
+        )
         with connect(file) as con:
             con.execute("create schema linkage")
             con.execute("create table kept as from staging.stg_crime_records")
-            runs = [{"seed": seed, **_once(con, seed, learn, link)} for seed in range(seeds)]
+            runs = [{"seed": seed, **_run_seed(con, seed, learn, link)} for seed in range(seeds)]
     names = [name for name in runs[0] if name != "seed"]
     return {"runs": runs, "mean": {name: round(mean(r[name] for r in runs), 4) for name in names}}
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure, print and write the figures."""
     measured = measure()
     print(json.dumps(measured["mean"], indent=2))
-    text = json.dumps(measured, indent=2)
-    (paths.home() / "hidden_keys.json").write_text(text + "\n", encoding="utf-8")
+    write_json(paths.home() / "hidden_keys.json", measured)
 
 
 if __name__ == "__main__":

@@ -173,13 +173,13 @@ def measure_duckdb() -> results.Cost:
     """Run the compiled models by plain DuckDB."""
     script, models = str(BENCH / "link_sql.py"), str(job_folder() / "models.json")
     file = str(copy_prepared_file("sql"))
-    return results.run([sys.executable, script, file, models, str(answer_file("sql"))])
+    return results.run_measured([sys.executable, script, file, models, str(answer_file("sql"))])
 
 
 def measure_dbt() -> results.Cost:
     """Run the same models by dbt; its start and its reading of the project are measured too."""
     file = copy_prepared_file("dbt-run")
-    cost = results.run(dbt_command("run", "--select", f"+{MODEL}"), dbt_environment(file))
+    cost = results.run_measured(dbt_command("run", "--select", f"+{MODEL}"), dbt_environment(file))
     with connect(file, read_only=True) as con:
         con.execute(f"copy linkage.{MODEL} to $file", {"file": str(answer_file("dbt"))})
     return cost
@@ -188,13 +188,15 @@ def measure_dbt() -> results.Cost:
 def measure_polars() -> results.Cost:
     """Run the port to polars."""
     script = str(BENCH / "link_polars.py")
-    return results.run([str(PYTHON), script, str(input_folder()), str(answer_file("polars"))])
+    return results.run_measured(
+        [str(PYTHON), script, str(input_folder()), str(answer_file("polars"))]
+    )
 
 
 def measure_splink() -> results.Cost:
     """Run Splink on the records that no reference links; it is given their candidates."""
     script, file = str(BENCH / "splink_links.py"), job_folder() / "sql" / "recording.duckdb"
-    return results.run([str(PYTHON), script, str(file), str(answer_file("splink"))])
+    return results.run_measured([str(PYTHON), script, str(file), str(answer_file("splink"))])
 
 
 RUNS = {
@@ -290,7 +292,7 @@ def measure_all(rows: dict[str, int]) -> list[dict[str, Any]]:
             costs[name].append(cost)
             print(f"round {number + 1} of {ROUNDS}: {name}: {cost.wall_s:.2f} s", flush=True)
     return [
-        results.keep(name, rows, choose_median(costs[name]), None if name == OURS else OURS)
+        results.keep_result(name, rows, choose_median(costs[name]), None if name == OURS else OURS)
         for name in RUNS
     ]
 
@@ -306,7 +308,7 @@ def main() -> None:
             "differences": {tool: compare_answers(tool) for tool in ("dbt", "polars")},
             "leftovers": compare_with_truth(),
         }
-    write_json(results.file().with_name("link_job.json"), figures)
+    write_json(results.results_file().with_name("link_job.json"), figures)
     print(json.dumps(figures, indent=2))
 
 

@@ -104,10 +104,12 @@ def read_records(inputs: Path) -> pl.LazyFrame:
 def agreement(left: str, right: str) -> pl.Expr:
     """Same, different, or not known on either side."""
     return (
-        when(col(left) == col(right)).then(lit("same"))
-        .when(col(left) != col(right)).then(lit("differs"))
+        when(col(left) == col(right))
+        .then(lit("same"))
+        .when(col(left) != col(right))
+        .then(lit("differs"))
         .otherwise(lit("unknown"))
-    )  # fmt: skip
+    )
 
 
 def is_kind() -> pl.Expr:
@@ -135,22 +137,32 @@ def levels(pairs: pl.LazyFrame) -> pl.LazyFrame:
     is_none = col("offence_group") == "none"
     return pairs.with_columns(
         time_level=time.otherwise(lit("later")),
-        distance_level=distance.when(metre.is_not_null()).then(lit("far"))
-        .when(col("district") == col("district_c")).then(lit("same_district"))
-        .when(col("district") != col("district_c")).then(lit("other_district"))
+        distance_level=distance.when(metre.is_not_null())
+        .then(lit("far"))
+        .when(col("district") == col("district_c"))
+        .then(lit("same_district"))
+        .when(col("district") != col("district_c"))
+        .then(lit("other_district"))
         .otherwise(lit("unknown")),
-        address_level=when(col("address_line") == col("address_line_c")).then(lit("same"))
-        .when(col("postcode") == col("postcode_c")).then(lit("postcode"))
-        .when(col("address_line") != col("address_line_c")).then(lit("differs"))
+        address_level=when(col("address_line") == col("address_line_c"))
+        .then(lit("same"))
+        .when(col("postcode") == col("postcode_c"))
+        .then(lit("postcode"))
+        .when(col("address_line") != col("address_line_c"))
+        .then(lit("differs"))
         .otherwise(lit("unknown")),
-        offence_level=when(is_none & (col("final_group") == "none")).then(lit("no_crime"))
-        .when(is_none).then(lit("differs"))
-        .when(is_kind()).then(lit("same"))
-        .when((col("final_group") == "none") & (col("initial_group") == "none")).then(lit("hidden"))
+        offence_level=when(is_none & (col("final_group") == "none"))
+        .then(lit("no_crime"))
+        .when(is_none)
+        .then(lit("differs"))
+        .when(is_kind())
+        .then(lit("same"))
+        .when((col("final_group") == "none") & (col("initial_group") == "none"))
+        .then(lit("hidden"))
         .otherwise(lit("differs")),
         name_level=agreement("surname", "surname_c"),
         birth_date_level=agreement("birth_date", "birth_date_c"),
-    )  # fmt: skip
+    )
 
 
 # ---------------------------------------------------------------------- references
@@ -184,13 +196,11 @@ def proven(named: pl.LazyFrame, records: pl.LazyFrame, calls: pl.LazyFrame) -> p
     is_mutual = col("is_typed") & col("is_written_back")
     has_same_person = (col("name_level") == "same") | (col("birth_date_level") == "same")
     is_same_place = col("address_level").is_in(["same", "postcode"])
-    is_contradicted = (
-        col("distance_level").is_in(["vicinity", "far"]) & ~is_same_place
-    ) | (
+    is_contradicted = (col("distance_level").is_in(["vicinity", "far"]) & ~is_same_place) | (
         ~col("distance_level").is_in(["here", "near", "block", "vicinity", "far"])
         & (col("address_level") == "differs")
         & ~col("time_level").is_in(["minute", "quarter", "unknown"])
-    )  # fmt: skip
+    )
     agreement_count = sum(
         fact.cast(pl.Int32)
         for fact in (
@@ -249,20 +259,35 @@ def candidates(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
     same_surname = col("surname") == col("surname_c")
     blocks = (
         (wide, ["birth_date", "wide_bucket"], in_fortnight),
-        (wide, ["surname", "wide_bucket"], in_fortnight
-         & (is_near_by | (has_no_place & (col("district") == col("district_c"))))),
-        (wide, ["address_line", "wide_bucket"],
-         in_fortnight & (is_kind() | same_surname | in_hours)),
+        (
+            wide,
+            ["surname", "wide_bucket"],
+            in_fortnight & (is_near_by | (has_no_place & (col("district") == col("district_c")))),
+        ),
+        (
+            wide,
+            ["address_line", "wide_bucket"],
+            in_fortnight & (is_kind() | same_surname | in_hours),
+        ),
         (wide, ["postcode", "wide_bucket"], in_fortnight & (is_kind() | same_surname)),
-        (narrow.join(cells, on="r"), ["east_cell", "north_cell", "narrow_bucket"],
-         in_hours & is_near),
-        (wide.filter("is_crime_record").join(cells, on="r").with_columns(
-            final_group="offence_group"),
-         ["east_cell", "north_cell", "wide_bucket", "final_group"], in_fortnight & is_near),
-        (narrow.filter("is_crime_record").with_columns(final_group="offence_group"),
-         ["district", "narrow_bucket", "final_group"],
-         (col("received_s") - col("told_s")).abs() <= 1800),
-    )  # fmt: skip
+        (
+            narrow.join(cells, on="r"),
+            ["east_cell", "north_cell", "narrow_bucket"],
+            in_hours & is_near,
+        ),
+        (
+            wide.filter("is_crime_record")
+            .join(cells, on="r")
+            .with_columns(final_group="offence_group"),
+            ["east_cell", "north_cell", "wide_bucket", "final_group"],
+            in_fortnight & is_near,
+        ),
+        (
+            narrow.filter("is_crime_record").with_columns(final_group="offence_group"),
+            ["district", "narrow_bucket", "final_group"],
+            (col("received_s") - col("told_s")).abs() <= 1800,
+        ),
+    )
     return pl.concat(
         [
             left.join(calls, on=on, suffix="_c").filter(condition).select("r", "c")
@@ -330,21 +355,32 @@ def first_logs(inputs: Path, calls: pl.LazyFrame) -> pl.LazyFrame:
         marked, on="c", how="anti"
     )
     unmarked = (
-        alone.join(alone.select(*place, "received_s", "call_id", first_c="c"), on=place,
-              nulls_equal=True, suffix="_first")
+        alone.join(
+            alone.select(*place, "received_s", "call_id", first_c="c"),
+            on=place,
+            nulls_equal=True,
+            suffix="_first",
+        )
         .filter((col("received_s") - col("received_s_first")).is_between(1, HOUR))
         .sort("received_s_first", "call_id_first")
         .unique("c", keep="first", maintain_order=True)
         .select("c", "first_c")
-    )  # fmt: skip
+    )
     return pl.concat(
         [marked.with_columns(is_marked=lit(True)), unmarked.with_columns(is_marked=lit(False))]
     )
 
 
 COMPARISONS = (
-    "time", "distance", "address", "offence", "name", "birth_date", "reference", "taken",
-)  # fmt: skip
+    "time",
+    "distance",
+    "address",
+    "offence",
+    "name",
+    "birth_date",
+    "reference",
+    "taken",
+)
 
 
 def compared(

@@ -30,13 +30,14 @@ from typing import Any
 import psutil
 import results
 import yaml
-from force_build import multiply
+from force_build import multiply_rows
 from rich.console import Console
 from rich.progress import track
 from simulation import LOGS, SIZES
 
 from cdi import paths
 from cdi.agency.load import load_agency
+from cdi.files import write_json
 from cdi.landing.batches import accepted_batches
 from cdi.local.run import default_interval
 from cdi.sql import connect, fetch_dicts
@@ -60,19 +61,19 @@ MODEL = "force_model"  # the force that is simulated, and whose rows the others 
 STATE = Path(os.environ.setdefault("CDI_BENCH_STATE", str(paths.home())))
 
 
-def home() -> Path:
+def national_folder() -> Path:
     """State folder of the national year."""
     return STATE / "bench" / f"national-{VOLUME:g}"
 
 
-def use() -> None:
+def choose_agencies() -> None:
     """Work on the national year's agencies, in this process and its children."""
-    os.environ["CDI_HOME"] = str(home())
-    os.environ["CDI_AGENCIES"] = str(home() / "agencies")
+    os.environ["CDI_HOME"] = str(national_folder())
+    os.environ["CDI_AGENCIES"] = str(national_folder() / "agencies")
 
 
-def name_of(number: int) -> str:
-    """Name of a force, the largest being 0."""
+def name_force(number: int) -> str:
+    """The name of a force; the largest one has the number 0."""
     return f"force_{number:02d}"
 
 
@@ -82,7 +83,7 @@ def name_of(number: int) -> str:
 def write_agency(name: str) -> None:
     """Write the folder of one force: the simulated agency's, without an audit."""
     model = paths.REPO / "agencies" / paths.SIMULATED
-    folder = home() / "agencies" / name
+    folder = national_folder() / "agencies" / name
     shutil.copytree(model, folder, dirs_exist_ok=True)
     settings = yaml.safe_load((model / "agency.yaml").read_text(encoding="utf-8"))
     end = scenario_end(paths.DEFAULT_SCENARIO)
@@ -90,7 +91,7 @@ def write_agency(name: str) -> None:
     settings |= {
         "agency": name,
         "name": f"{name} (SIMULATED)",
-        "data_root": str(home() / "sources"),
+        "data_root": str(national_folder() / "sources"),
         "start_date": start,
         "coverage": {"start": start, "end": end},
         "sources": {name: settings["sources"][name] for name in DATASETS},
@@ -109,7 +110,7 @@ def land_model() -> None:
     bank = Bank(loaded)
     write_narrative(year, bank, 1)
     add_details(year, 1)
-    sources = home() / "sources"
+    sources = national_folder() / "sources"
     Writer(year, bank).write(sources, year.clock.start)
     del year
     agency = load_agency(MODEL)
@@ -121,10 +122,10 @@ def land_model() -> None:
     learn_missing(MODEL)
 
 
-def land(number: int) -> None:
+def land_force(number: int) -> None:
     """Give a force its copies of the model's rows, and the model's weights, unless it has them."""
-    use()
-    name = name_of(number)
+    choose_agencies()
+    name = name_force(number)
     write_agency(name)
     if (paths.weights(name) / "links").is_dir():
         return
@@ -134,65 +135,65 @@ def land(number: int) -> None:
         shutil.copytree(paths.landing(MODEL, dataset), paths.landing(name, dataset))
         (batch,) = accepted_batches(name, dataset)
         batch.manifest["agency"] = name
-        multiply(batch, VOLUME * LOGS * SIZES[number] / sum(SIZES) / logs)
+        multiply_rows(batch, VOLUME * LOGS * SIZES[number] / sum(SIZES) / logs)
     shutil.copytree(paths.weights(MODEL), paths.weights(name))
 
 
 # ---------------------------------------------------------------------- timed
 
 
-def publish(name: str) -> None:
-    """From the landing to a published version; prints what each step cost, by the step's name."""
+def publish_force(name: str) -> None:
+    """Publish a landed force and print what each step cost, by the name of the step."""
     costs: dict[str, dict[str, float]] = {}
 
-    def step(title: str, work: Callable[[], Any]) -> Any:
-        before, started = used(), time.monotonic()
-        done = work()
+    def measure_step(title: str, work: Callable[[], Any]) -> Any:
+        before, started = cpu_seconds(), time.monotonic()
+        result = work()
         costs[title] = {
             "wall_s": time.monotonic() - started,
-            "cpu_s": used() - before,
+            "cpu_s": cpu_seconds() - before,
         }
-        return done
+        return result
 
-    version = step("build", lambda: make_build(name)).result
+    version = measure_step("build", lambda: make_build(name)).result
     for title, work in (
         ("check", check_marts),
         ("report", write_report),
         ("publish", publish_version),
     ):
-        step(title, lambda work=work: work(name, version))
+        measure_step(title, lambda work=work: work(name, version))
     print(json.dumps(costs))
 
 
-def used() -> float:
+def cpu_seconds() -> float:
     """CPU seconds of this process and of its ended children."""
     times = psutil.Process().cpu_times()
     return times.user + times.system + times.children_user + times.children_system
 
 
-def measured(number: int) -> dict[str, Any]:
+def measure_force(number: int) -> dict[str, Any]:
     """Publish one force in a process of its own; its costs by step, seconds by model, rows."""
-    name = name_of(number)
-    version = paths.published(name)
-    shutil.rmtree(version, ignore_errors=True)
+    name = name_force(number)
+    published = paths.published(name)
+    shutil.rmtree(published, ignore_errors=True)
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, __file__, name], stdout=subprocess.PIPE, text=True)
     with results.Peak(process.pid) as peak:
-        told, _ = process.communicate()
+        printed, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"{name} was not published")
     wall = time.monotonic() - started
-    file = version / "current" / "recording.duckdb"
+    file = published / "current" / "recording.duckdb"
     with connect(file, read_only=True) as con:
         models = fetch_dicts(
             con, "select node, resource_type, execution_seconds as s, row_count from run_results"
-        )  # fmt: skip
-    done = {
+        )
+    figures = {
         "force": name,
         "wall_s": wall,
         "peak_mib": peak.mib,
         "file_mib": file.stat().st_size / 2**20,
-        "steps": json.loads(told.splitlines()[-1]),
+        "steps": json.loads(printed.splitlines()[-1]),
         "models": {m["node"]: m["s"] for m in models if m["resource_type"] == "model"},
         "other": Counter(),
         "rows": {
@@ -202,12 +203,12 @@ def measured(number: int) -> dict[str, Any]:
     }
     for model in models:
         if model["resource_type"] != "model":
-            done["other"][f"dbt {model['resource_type']}s"] += model["s"]
-    shutil.rmtree(version)
-    return done
+            figures["other"][f"dbt {model['resource_type']}s"] += model["s"]
+    shutil.rmtree(published)
+    return figures
 
 
-def total(parts: list[dict[str, float]]) -> dict[str, float]:
+def sum_by_name(parts: list[dict[str, float]]) -> dict[str, float]:
     """Sum by name, the largest first."""
     summed: Counter[str] = Counter()
     for part in parts:
@@ -218,39 +219,44 @@ def total(parts: list[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Make what is missing, measure, print and keep the figures."""
     console = Console(stderr=True)
-    use()
-    console.print(f"landing in {home()}")
+    choose_agencies()
+    console.print(f"landing in {national_folder()}")
     numbers = range(FORCES)
     with ProcessPoolExecutor(AT_A_TIME, max_tasks_per_child=1) as pool:
         pool.submit(land_model).result()
-        list(track(pool.map(land, numbers), "landing", total=FORCES, console=console))
-    before, started = used(), time.monotonic()
+        list(track(pool.map(land_force, numbers), "landing", total=FORCES, console=console))
+    before, started = cpu_seconds(), time.monotonic()
     with results.Peak() as peak, ThreadPoolExecutor(AT_A_TIME) as threads:
-        jobs = threads.map(measured, numbers)
-        done = list(track(jobs, "publishing", total=FORCES, console=console))
-    cost = results.Cost(time.monotonic() - started, used() - before, peak.mib)
+        jobs = threads.map(measure_force, numbers)
+        forces = list(track(jobs, "publishing", total=FORCES, console=console))
+    cost = results.Cost(time.monotonic() - started, cpu_seconds() - before, peak.mib)
     os.environ["CDI_HOME"] = str(STATE)
     name = f"national year, {FORCES} agencies, {AT_A_TIME} at a time"
     if VOLUME != 1:
         name += f", volume {VOLUME:g}"
-    row = results.keep(name, total([d["rows"] for d in done]), cost)
+    row = results.keep_result(name, sum_by_name([force["rows"] for force in forces]), cost)
     profile = {
         **row,
-        "steps_wall_s": total([{s: c["wall_s"] for s, c in d["steps"].items()} for d in done]),
-        "steps_cpu_s": total([{s: c["cpu_s"] for s, c in d["steps"].items()} for d in done]),
-        "models_s": total([d["models"] for d in done]),
-        "in_the_build_s": total([d["other"] for d in done]),
+        "steps_wall_s": sum_by_name(
+            [{s: c["wall_s"] for s, c in force["steps"].items()} for force in forces]
+        ),
+        "steps_cpu_s": sum_by_name(
+            [{s: c["cpu_s"] for s, c in force["steps"].items()} for force in forces]
+        ),
+        "models_s": sum_by_name([force["models"] for force in forces]),
+        "in_the_build_s": sum_by_name([force["other"] for force in forces]),
         "forces": [
-            {k: d[k] for k in ("force", "rows", "wall_s", "peak_mib", "file_mib")} for d in done
+            {k: force[k] for k in ("force", "rows", "wall_s", "peak_mib", "file_mib")}
+            for force in forces
         ],
     }
-    file = results.file().with_name("national_year.json")
-    file.write_text(json.dumps(profile, indent=2) + "\n", encoding="utf-8")
+    file = results.results_file().with_name("national_year.json")
+    write_json(file, profile)
     print(json.dumps({k: v for k, v in profile.items() if k != "forces"}, indent=2))
 
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        publish(sys.argv[1])
+        publish_force(sys.argv[1])
     else:
         main()

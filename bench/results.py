@@ -1,10 +1,10 @@
 """Measuring, and the one file of results: ``<state>/bench/results.json``.
 
-A list of ``{name, rows, wall_s, cpu_s, peak_mib, compared_to, ratio}``. `rows` counts what was
-worked on by table; `ratio` is wall time as a multiple of that of the result named in `compared_to`.
+It is a list of ``{name, rows, wall_s, cpu_s, peak_mib, compared_to, ratio}``. `rows` has the number
+of rows of each table that was worked on; `ratio` is the wall time as a multiple of that of the
+result which `compared_to` names.
 """
 
-import json
 import os
 import subprocess
 import threading
@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from cdi import paths
+from cdi.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Cost:
     Attributes:
         wall_s: Seconds by the clock.
         cpu_s: Seconds of all cores, user and system, of the process and its children.
-        peak_mib: Peak of the resident memory of the process and its children together.
+        peak_mib: The peak of the resident memory of the process and its children together.
     """
 
     wall_s: float
@@ -35,40 +36,44 @@ class Cost:
 
 
 class Peak:
-    """Peak of the resident memory of a process and its children, in MiB; by default of this one."""
+    """Watches the resident memory of a process and its children; `mib` is its peak.
+
+    It is measured ten times a second, so a shorter peak may be missed.
+    """
 
     def __init__(self, pid: int | None = None) -> None:
-        """Name the process to watch."""
+        """Name the process to watch; by default it is this one."""
         self._watched = psutil.Process(pid)
 
     def __enter__(self) -> "Peak":
-        """Start to watch."""
+        """Begin to watch."""
         self.mib, self._is_over = 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread = threading.Thread(target=self._watch_memory, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """End the watch."""
         self._is_over.set()
         self._thread.join()
 
-    def _watch(self) -> None:
+    def _watch_memory(self) -> None:
+        """Note the largest sum of resident memory until the watch ends."""
         while not self._is_over.wait(0.1):
             total = 0
             try:
                 for process in (self._watched, *self._watched.children(recursive=True)):
                     total += process.memory_info().rss
             except psutil.Error:
-                continue  # it ended meanwhile
+                continue  # a process ended meanwhile
             self.mib = max(self.mib, total / 2**20)
 
 
-def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Cost:
-    """Run a command as a process of its own and measure it, imports included.
+def run_measured(command: Sequence[str], env: Mapping[str, str] | None = None) -> Cost:
+    """Run a command in a process of its own and measure it, imports included.
 
     Args:
-        command: Program and arguments.
+        command: The program and its arguments.
         env: Environment variables to add.
 
     Raises:
@@ -77,7 +82,8 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Cost:
     started = time.monotonic()
     process = subprocess.Popen(command, env={**os.environ, **(env or {})})
     with Peak(process.pid) as peak:
-        _, status, used = os.wait4(process.pid, 0)  # its use of the CPU, and its children's
+        # Unlike Popen.wait, this tells the use of the CPU, that of its children included.
+        _, status, used = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -85,31 +91,31 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Cost:
     return Cost(wall, used.ru_utime + used.ru_stime, peak.mib)
 
 
-def file() -> Path:
+def results_file() -> Path:
     """The file of results."""
     return paths.home() / "bench" / "results.json"
 
 
-def read() -> list[dict[str, Any]]:
-    """The results so far."""
-    return list(json.loads(file().read_text(encoding="utf-8"))) if file().is_file() else []
+def read_results() -> list[dict[str, Any]]:
+    """Read the results so far."""
+    return list(read_json(results_file())) if results_file().is_file() else []
 
 
-def keep(
+def keep_result(
     name: str, rows: Mapping[str, int], cost: Cost, compared_to: str | None = None
 ) -> dict[str, Any]:
-    """Add a result to the file; it replaces an earlier one of its name.
+    """Add a result to the file; it replaces an earlier result of the same name.
 
     Args:
         name: What was measured.
-        rows: Rows worked on, by table.
+        rows: The number of rows of each table that was worked on.
         cost: What it cost.
-        compared_to: Name of the result that it is compared with, measured before.
+        compared_to: The name of an earlier result that it is compared with.
 
     Returns:
-        The result as kept.
+        The result as it was kept.
     """
-    others = [row for row in read() if row["name"] != name]
+    others = [row for row in read_results() if row["name"] != name]
     base = {row["name"]: row for row in others}[compared_to] if compared_to else None
     row = {
         "name": name,
@@ -120,6 +126,6 @@ def keep(
         "compared_to": compared_to,
         "ratio": round(cost.wall_s / base["wall_s"], 2) if base else None,
     }
-    file().parent.mkdir(parents=True, exist_ok=True)
-    file().write_text(json.dumps([*others, row], indent=2) + "\n", encoding="utf-8")
+    results_file().parent.mkdir(parents=True, exist_ok=True)
+    write_json(results_file(), [*others, row])
     return row

@@ -1,14 +1,14 @@
 """What the simulator costs: a force-year, and a national year of 43 forces, two at a time.
 
-The national year has 20 million logs and 6 million records, shared among the forces as the Home
-Office's recorded crime of 2017/18 is. Its extracts are written to a scratch folder and removed,
-force by force. Writes ``<state>/bench_simulation.json``; `make bench` (FORCES=2 for a part).
+The national year has 20 million logs and 6 million records. They are shared among the forces as the
+Home Office's recorded crime of 2017/18 is. The extracts are written to a scratch folder and
+removed, force by force. Figures go to ``<state>/bench_simulation.json``. FORCES=2 simulates the two smallest
+forces only.
 """
 
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cdi import paths
+from cdi.files import write_json
 from cdi.variant import Variant
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
@@ -31,14 +32,13 @@ from cdi_force.scenario import load_scenario
 from cdi_force.texts import Bank
 
 LOGS = 20_000_000
-# thousands of recorded crimes without fraud, 2017/18 (Home Office), the 43 territorial forces
-SIZES = (816, 340, 266, 233, 177, 160, 153, 149, 142, 140, 134, 127, 125, 114, 105, 103, 96, 87, 87,
-         84, 84, 84, 83, 73, 66, 61, 57, 56, 56, 55, 53, 52, 49, 49, 47, 44, 41, 41, 39, 34, 29, 26,
-         6)  # fmt: skip
+# Recorded crimes without fraud of the 43 territorial forces, 2017/18, in thousands (Home Office).
+SIZES_FILE = Path(__file__).parent / "force_sizes.csv"
+SIZES = [int(size) for size in SIZES_FILE.read_text(encoding="utf-8").split()[1:]]
 
 
-def one_force(number: int, volume: float, scratch: str, threads: int) -> dict[str, Any]:
-    """Simulate one force and write its extracts, then remove them; rows and CPU seconds."""
+def measure_force(number: int, volume: float, scratch: str, threads: int) -> dict[str, Any]:
+    """Simulate one force, write its extracts and remove them; its rows, bytes and CPU seconds."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     year = simulate_year(loaded, 1, volume=volume, force=number)
     bank = Bank(loaded)
@@ -52,37 +52,40 @@ def one_force(number: int, volume: float, scratch: str, threads: int) -> dict[st
     return {**rows, "bytes": size, "pid": os.getpid(), "cpu": used.user + used.system}
 
 
-def measure(name: str, volumes: list[float], workers: int) -> dict[str, Any]:
-    """Simulate forces of these sizes, `workers` at a time."""
+def measure_forces(name: str, volumes: list[float], workers: int) -> dict[str, Any]:
+    """Simulate forces of these volumes, so many at a time as there are workers."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch, Peak() as peak, \
-            ProcessPoolExecutor(workers) as pool:  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Peak() as peak,
+        ProcessPoolExecutor(workers) as pool,
+    ):
         threads = 2 if workers == 1 else 1
-        jobs = [pool.submit(one_force, n, v, scratch, threads) for n, v in enumerate(volumes)]
-        done = [job.result() for job in track(jobs, description=name, console=Console(stderr=True))]
+        jobs = [pool.submit(measure_force, n, v, scratch, threads) for n, v in enumerate(volumes)]
+        rows = [job.result() for job in track(jobs, description=name, console=Console(stderr=True))]
     wall = time.monotonic() - started
     return {
         "name": name,
-        "rows": {k: sum(row[k] for row in done) for k in ("calls", "log_actions", "crimes")},
-        "gzip_mib": round(sum(row["bytes"] for row in done) / 2**20),
+        "rows": {k: sum(row[k] for row in rows) for k in ("calls", "log_actions", "crimes")},
+        "gzip_mib": round(sum(row["bytes"] for row in rows) / 2**20),
         "wall_s": round(wall, 1),
-        "cpu_s": round(sum({row["pid"]: row["cpu"] for row in done}.values()), 1),
+        "cpu_s": round(sum({row["pid"]: row["cpu"] for row in rows}.values()), 1),
         "peak_mib": round(peak.mib),
     }
 
 
-def force_year() -> dict[str, Any]:
-    """A whole `make simulate MONTHS=12`: extracts, audit and truth."""
+def measure_force_year() -> dict[str, Any]:
+    """Measure a whole `make simulate MONTHS=12`: extracts, audit and truth."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     started, before = time.monotonic(), psutil.Process().cpu_times()
     with tempfile.TemporaryDirectory() as scratch, Peak() as peak:
-        made = make_force(
+        force = make_force(
             loaded, Variant(loaded.name, 12, 1), Path(scratch) / "sources", Path(scratch) / "truth"
         )
     after = psutil.Process().cpu_times()
     return {
         "name": "force-year with audit and truth",
-        "rows": made["rows"],
+        "rows": force["rows"],
         "wall_s": round(time.monotonic() - started, 1),
         "cpu_s": round(after.user + after.system - before.user - before.system, 1),
         "peak_mib": round(peak.mib),
@@ -94,11 +97,10 @@ def main() -> None:
     logs = load_scenario(paths.DEFAULT_SCENARIO).settings.volumes.logs
     volumes = [LOGS / logs * size / sum(SIZES) for size in SIZES]
     volumes = volumes[-int(os.environ.get("FORCES") or len(volumes)) :]
-    results = [force_year(), measure(f"{len(volumes)} forces", volumes, 2)]
-    text = json.dumps(results, indent=2)
+    results = [measure_force_year(), measure_forces(f"{len(volumes)} forces", volumes, 2)]
     paths.home().mkdir(parents=True, exist_ok=True)
-    (paths.home() / "bench_simulation.json").write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
+    write_json(paths.home() / "bench_simulation.json", results)
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

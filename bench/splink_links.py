@@ -67,20 +67,32 @@ def settings(calls: int) -> SettingsCreator:
             }
         ],
         comparisons=[
-            comparison("time", ["moment"], [f"{lag} <= {s}" for s in
-                                            (60, 900, 3600, 21600, 86400, 1209600)]),
-            comparison("distance", ["easting_m"], [f"{metres} <= {m}" for m in
-                                                   (50, 150, 500, 2000)]),
-            comparison("address", ["address_line"],
-                       ["address_line_l = address_line_r", "postcode_l = postcode_r"]),
-            comparison("offence", ["groups"],
-                       ["list_has_any(groups_l, groups_r)",
-                        "list_contains(groups_l, 'none') or list_contains(groups_r, 'none')"]),
+            comparison(
+                "time",
+                ["moment"],
+                [f"{lag} <= {s}" for s in (60, 900, 3600, 21600, 86400, 1209600)],
+            ),
+            comparison(
+                "distance", ["easting_m"], [f"{metres} <= {m}" for m in (50, 150, 500, 2000)]
+            ),
+            comparison(
+                "address",
+                ["address_line"],
+                ["address_line_l = address_line_r", "postcode_l = postcode_r"],
+            ),
+            comparison(
+                "offence",
+                ["groups"],
+                [
+                    "list_has_any(groups_l, groups_r)",
+                    "list_contains(groups_l, 'none') or list_contains(groups_r, 'none')",
+                ],
+            ),
             surname,
             comparison("birth_date", ["birth_date"], ["birth_date_l = birth_date_r"]),
         ],
         retain_matching_columns=False,
-    )  # fmt: skip
+    )
 
 
 def main(published: str, out: str) -> None:

@@ -97,9 +97,12 @@ def test_a_year_meets_the_published_figures(truth: Path) -> None:
     found = {row["figure"]: row for row in compare_figures(settings, truth)}
     # HMICFRS 2018 and ONS, year to June 2017, with the tolerances that the calibration must keep
     for figure, published, tolerance in (
-        ("all", 80.1, 0.3), ("violence", 74.9, 0.5), ("sexual", 89.6, 1.0),
-        ("records", 37_359, 187), ("violence_records", 9_876, 99),
-    ):  # fmt: skip
+        ("all", 80.1, 0.3),
+        ("violence", 74.9, 0.5),
+        ("sexual", 89.6, 1.0),
+        ("records", 37_359, 187),
+        ("violence_records", 9_876, 99),
+    ):
         assert found[figure]["published"] == published
         assert found[figure]["simulated"] == pytest.approx(published, abs=tolerance)
     assert all(is_met(row) for row in found.values())
@@ -150,10 +153,15 @@ def test_a_strangers_scenario_is_simulated_to_its_own_figures(tmp_path: Path) ->
 def test_the_logs_are_as_hard_as_stated(truth: Path, sources: Path) -> None:
     hard = json.loads((truth / "hardness.json").read_text())
     floors = {
-        "duplicate_logs": 0.02, "logs_with_2_to_4_crimes": 0.05, "reopened_late": 0.01,
-        "undecidable_frame": 0.02, "undecidable_hidden": 0.08, "mistyped_without_case_reference": 0,
-        "missed_with_non_crime_occurrence": 0.02, "record_before_log": 0.005,
-    }  # fmt: skip
+        "duplicate_logs": 0.02,
+        "logs_with_2_to_4_crimes": 0.05,
+        "reopened_late": 0.01,
+        "undecidable_frame": 0.02,
+        "undecidable_hidden": 0.08,
+        "mistyped_without_case_reference": 0,
+        "missed_with_non_crime_occurrence": 0.02,
+        "record_before_log": 0.005,
+    }
     for name, floor in floors.items():
         assert hard[name]["count"] > 0 and hard[name]["share"] >= floor, name
     assert hard["undecidable_serious"]["share"] <= 0.03
@@ -185,9 +193,10 @@ def test_the_files_show_what_the_truth_counts(truth: Path, sources: Path) -> Non
     assert len(calls) == 300_000
     assert len({row[0] for row in calls}) == 300_000
     broken = [
-        row for row in calls
+        row
+        for row in calls
         if len(row) != 22 or row[1].startswith("31/02") or "\xa3" in "".join(row)
-    ]  # fmt: skip
+    ]
     assert len(broken) == hard["unparseable_calls"]["count"] > 0
     marked = sum(row[20] != "" for row in calls if len(row) == 22)
     duplicates = hard["duplicate_logs"]["count"] - hard["duplicates_unmarked"]["count"]
@@ -287,11 +296,26 @@ def test_no_identifier_tells_what_went_unrecorded(truth: Path, sources: Path) ->
     assert len(label) > 35_000
     scores = {}
     for name, columns in {
-        "identifiers": ("place", "place_in_file", "file", "serial", "day", "last_digit",
-                        "day_of_month"),
-        "what a call taker sees": ("grade", "source", "opening", "is_attended", "qualifiers",
-                                   "ordinal", "offence", "beat"),
-    }.items():  # fmt: skip
+        "identifiers": (
+            "place",
+            "place_in_file",
+            "file",
+            "serial",
+            "day",
+            "last_digit",
+            "day_of_month",
+        ),
+        "what a call taker sees": (
+            "grade",
+            "source",
+            "opening",
+            "is_attended",
+            "qualifiers",
+            "ordinal",
+            "offence",
+            "beat",
+        ),
+    }.items():
         features = np.column_stack([found[column].astype(float) for column in columns])
         model = HistGradientBoostingClassifier(max_iter=80, random_state=0)
         guess = cross_val_predict(model, features, label, cv=5, method="predict_proba")[:, 1]
@@ -349,9 +373,15 @@ def test_weeks_and_districts_count_the_crimes_that_the_facts_hold(run: Path) -> 
             "where universe = 'frame' and week_count = 1 order by all"
         ).fetchall()
         assert [str(week) for week, *_ in weeks] == [
-            "2017-05-01", "2017-05-08", "2017-05-15", "2017-05-22", "2017-05-29", "2017-06-05",
-            "2017-06-12", "2017-06-19",
-        ]  # fmt: skip
+            "2017-05-01",
+            "2017-05-08",
+            "2017-05-15",
+            "2017-05-22",
+            "2017-05-29",
+            "2017-06-05",
+            "2017-06-12",
+            "2017-06-19",
+        ]
         # London was an hour ahead of UTC all that time
         facts = con.execute(
             "select cast(date_trunc('week', reported_at + interval 1 hour) as date) as week, "
@@ -413,16 +443,22 @@ def test_the_scorecard_compares_it_with_the_truth(run: Path) -> None:
             )
         assert scored["bayes_ceiling"]["frame"][key] > 0.95
     assert set(scored["link"]["rungs"]) == {
-        "canonical_key", "written_back", "repaired_key", "scored",
-    }  # fmt: skip
+        "canonical_key",
+        "written_back",
+        "repaired_key",
+        "scored",
+    }
     blocks, ladder = scored["link"]["blocks"], scored["link"]["leftovers"]["ladder"]
     assert 0.85 < ladder["recall_no_reference"] <= blocks["no_reference"] <= 1
     truth = scored["rate"]["frame"]["all"]["truth"]
     assert truth == pytest.approx(0.801, abs=0.03)  # one month's chance, and what is not yet known
     assert scored["rate"]["all"]["all"]["truth"] < truth
     assert set(scored["rate"]["frame"]["violence_against_the_person"]) == {
-        "truth", "strict", "standard", "inclusive",
-    }  # fmt: skip
+        "truth",
+        "strict",
+        "standard",
+        "inclusive",
+    }
     assert sum(n for row in scored["outcomes"].values() for n in row.values()) > 3_000
     band = scored["rate"]["frame"]["all"]
     assert band["inclusive"] < band["standard"] < band["strict"]
@@ -490,10 +526,14 @@ def test_each_log_of_the_walk_through_goes_from_the_landing_to_a_rate() -> None:
         assert story.splitlines()[2].startswith("SIMULATED log")
         models = re.findall(r"^\*\*`([a-z_.]+)`\*\*", story, re.M)
         on_the_way = [
-            "landing.calls", "staging.stg_calls", "disclosure.int_disclosure__call_evidence",
-            "disclosure.int_disclosure__facts", "disclosure.int_disclosure__decisions",
-            "outcomes.int_outcomes__outcomes", "main.recording_rate",
-        ]  # fmt: skip
+            "landing.calls",
+            "staging.stg_calls",
+            "disclosure.int_disclosure__call_evidence",
+            "disclosure.int_disclosure__facts",
+            "disclosure.int_disclosure__decisions",
+            "outcomes.int_outcomes__outcomes",
+            "main.recording_rate",
+        ]
         assert [name for name in models if name in on_the_way] == on_the_way
     recorded, missed, found = (story.split("**What is true**")[1] for story in stories)
     assert "recorded, as 12" in recorded and "recorded, as 12" in found

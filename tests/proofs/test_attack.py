@@ -60,16 +60,20 @@ def test_a_count_between_narrow_limits_is_known_to_be_small() -> None:
 
 def test_measures_are_subtracted() -> None:
     shown: dict[Cell, int | None] = {
-        cell(): 50, cell(measure="recorded"): 47, cell(measure="missed"): None,
-    }  # fmt: skip
+        cell(): 50,
+        cell(measure="recorded"): 47,
+        cell(measure="missed"): None,
+    }
     assert attack_extracts([Extract(shown)]).recovered == {cell(measure="missed"): 3}
 
 
 def test_a_rate_gives_back_the_count_that_it_is_made_of() -> None:
     """19 of 20 is 95%; 18 would be 90% and 20 is 100%."""
     shown: dict[Cell, int | None] = {
-        cell(): 20, cell(measure="recorded"): None, cell(measure="missed"): None,
-    }  # fmt: skip
+        cell(): 20,
+        cell(measure="recorded"): None,
+        cell(measure="missed"): None,
+    }
     assert attack_extracts([Extract(shown)]).recovered == {}
     found = attack_extracts([Extract(shown, {cell(): 0.95})])
     assert found.recovered == {cell(measure="recorded"): 19, cell(measure="missed"): 1}
@@ -161,8 +165,11 @@ def test_two_releases_are_laid_beside_each_other() -> None:
     assert found.recovered[cell(district="B", group="2")] == 40
     assert count_differences(older, newer)["shown_in_one"] == 1
     assert count_differences(older, older) == {
-        "counts_in_both": 9, "shown_in_one": 0, "changed": 0, "changed_by_a_small_count": 0,
-    }  # fmt: skip
+        "counts_in_both": 9,
+        "shown_in_one": 0,
+        "changed": 0,
+        "changed_by_a_small_count": 0,
+    }
 
 
 def test_a_later_release_that_moves_a_total_by_one_is_noticed() -> None:

@@ -253,8 +253,11 @@ def test_what_is_too_recent_or_unreadable_is_left_out_on_both_sides(
     assert scored["incidents"] == 7
     rate = scored["rate"]
     assert rate["frame"]["all"] == {
-        "truth": 0.5, "strict": 0.6, "standard": 0.6, "inclusive": 0.6,
-    }  # fmt: skip
+        "truth": 0.5,
+        "strict": 0.6,
+        "standard": 0.6,
+        "inclusive": 0.6,
+    }
     assert rate["all"]["theft"]["truth"] == 0.4
 
 
@@ -327,6 +330,9 @@ def test_without_an_audit_the_trained_readers_are_left_out(
         con.execute("update disclosure.int_disclosure__text_reading set crime_probability = null")
     again = score_recording(tmp_path / "recording.duckdb", tmp_path)
     assert list(again["readers"]) == [
-        "opening_code", "lexicon", "pipeline_without_links", "pipeline",
-    ]  # fmt: skip
+        "opening_code",
+        "lexicon",
+        "pipeline_without_links",
+        "pipeline",
+    ]
     assert again["readers"]["lexicon"] == scored["readers"]["lexicon"]

@@ -28,13 +28,19 @@ def crime(day: date, district: str | None, group: str, **other: Any) -> dict[str
     at = datetime(day.year, day.month, day.day, 12)
     outcome = other.get("outcome", "recorded")
     return {
-        "call_id": f"{SECRET}-{day}-{district}", "district": district, "offence_group": group,
-        "reported_at": at, "reported_month_on": day.replace(day=1),
+        "call_id": f"{SECRET}-{day}-{district}",
+        "district": district,
+        "offence_group": group,
+        "reported_at": at,
+        "reported_month_on": day.replace(day=1),
         "recorded_at": at + timedelta(hours=1) if outcome == "recorded" else None,
-        "is_rape": False, "is_domestic_abuse": False, "is_in_frame": True, "outcome": outcome,
+        "is_rape": False,
+        "is_domestic_abuse": False,
+        "is_in_frame": True,
+        "outcome": outcome,
         **{f"outcome_{ruleset}": outcome for ruleset in ("strict", "standard", "inclusive")},
         **other,
-    }  # fmt: skip
+    }
 
 
 def crimes(quarter: Quarter) -> list[dict[str, Any]]:
@@ -75,17 +81,33 @@ def version(
             {"secret": SECRET},
         )
         con.execute("create schema rules")
-        _fill(con, "rules.offence_groups", [
-            {"offence_group": name, "is_headline": name != "fraud", "sort_order": at}
-            for at, name in enumerate((*GROUPS, "fraud"))
-        ])  # fmt: skip
-        _fill(con, "rules.disclosure_limits", [
-            {"limit_name": name, "limit_value": value} for name, value in LIMITS.items()
-        ])  # fmt: skip
-        _fill(con, "auditability", [
-            {"auditability_check": "known_route", "description": "d", "share": 0.987,
-             "min_share": 0.8, "is_met": True, "reason": "none"}
-        ])  # fmt: skip
+        _fill(
+            con,
+            "rules.offence_groups",
+            [
+                {"offence_group": name, "is_headline": name != "fraud", "sort_order": at}
+                for at, name in enumerate((*GROUPS, "fraud"))
+            ],
+        )
+        _fill(
+            con,
+            "rules.disclosure_limits",
+            [{"limit_name": name, "limit_value": value} for name, value in LIMITS.items()],
+        )
+        _fill(
+            con,
+            "auditability",
+            [
+                {
+                    "auditability_check": "known_route",
+                    "description": "d",
+                    "share": 0.987,
+                    "min_share": 0.8,
+                    "is_met": True,
+                    "reason": "none",
+                }
+            ],
+        )
         con.execute("create schema measures")
         create_audit_tables(con, {})
         for name in tables.TABLES:
@@ -111,9 +133,7 @@ def released(file: Path, kept: Path, folder: Path) -> dict[str, list[dict[str, A
         make_extract(con, kept, folder)
     with connect(folder / "open.duckdb", read_only=True) as con:
         names = [name for (name,) in con.execute("show tables").fetchall()]
-        return {
-            name: con.sql(f"from {name}").to_arrow_table().to_pylist() for name in names
-        }  # fmt: skip
+        return {name: con.sql(f"from {name}").to_arrow_table().to_pylist() for name in names}
 
 
 @pytest.fixture
@@ -213,9 +233,7 @@ def test_without_secondary_suppression_the_attack_succeeds(planted: Path, tmp_pa
     with open_for_extract(planted) as con:
         withhold_small_counts_alone(con, tmp_path / "open")
     findings = attack_extracts([read_open_folder(tmp_path / "open")])
-    place = Cell(
-        "2017-Q1", "2017-01", "B", "violence_against_the_person", ALL, "due"
-    )  # fmt: skip
+    place = Cell("2017-Q1", "2017-01", "B", "violence_against_the_person", ALL, "due")
     assert findings.recovered[place] == 2
 
 
@@ -230,17 +248,20 @@ def test_a_released_quarter_stays_as_it_was_and_a_new_one_joins_it(
     second = released(later, tmp_path / "kept", tmp_path / "later")
     assert {row["quarter"] for row in second["crimes"]} == {"2017-Q1", "2017-Q2"}
     assert {row["quarter"]: row["as_of_on"] for row in second["quarters"]} == {
-        "2017-Q1": date(2017, 5, 2), "2017-Q2": date(2017, 8, 2),
-    }  # fmt: skip
+        "2017-Q1": date(2017, 5, 2),
+        "2017-Q2": date(2017, 8, 2),
+    }
     for name, rows in first.items():
         if name not in ("release", "auditability", "audited_rates"):
             assert rows
             assert [row for row in second[name] if row["quarter"] == "2017-Q1"] == rows, name
     both = [read_open_folder(tmp_path / folder) for folder in ("open", "later")]
     assert count_differences(*both) == {
-        "counts_in_both": len(both[0].counts), "shown_in_one": 0, "changed": 0,
+        "counts_in_both": len(both[0].counts),
+        "shown_in_one": 0,
+        "changed": 0,
         "changed_by_a_small_count": 0,
-    }  # fmt: skip
+    }
     findings = attack_extracts(both)
     assert findings.recovered == {}
     assert findings.told_small == []
@@ -280,8 +301,14 @@ def test_rape_stands_by_quarter_only_and_is_kept_from_its_group(tmp_path: Path) 
     file = version(tmp_path / "v.duckdb", crimes(FIRST) + rows, date(2017, 5, 2))
     found = released(file, tmp_path / "kept", tmp_path / "open")
     (rape,) = [row for row in found["sensitive_classes"] if row["class"] == "rape"]
-    assert set(rape) == {"agency_name", "quarter", "class", "due_count", "recorded_count",
-                         "missed_count"}  # fmt: skip
+    assert set(rape) == {
+        "agency_name",
+        "quarter",
+        "class",
+        "due_count",
+        "recorded_count",
+        "missed_count",
+    }
     group = counted(found["crimes"], "2017-Q1", ALL, ALL, "sexual_offences")
     assert None in (group[0], rape["due_count"])
 
@@ -300,11 +327,7 @@ def shown(folder: Path, rows: list[dict[str, Any]], table: str, **where: str) ->
     """The counts of the one row of a table."""
     file = version(folder / "v.duckdb", rows, date(2017, 8, 2))
     found = released(file, folder / f"kept{len(list(folder.iterdir()))}", folder / "open")[table]
-    (row,) = [
-        row
-        for row in found
-        if row["quarter"] == "2017-Q1" and where.items() <= row.items()
-    ]  # fmt: skip
+    (row,) = [row for row in found if row["quarter"] == "2017-Q1" and where.items() <= row.items()]
     assert attack_extracts([read_open_folder(folder / "open")]).told_small == []
     return [value for name, value in row.items() if name.endswith("_count")]
 
@@ -331,8 +354,11 @@ def test_rapes_all_recorded_are_not_told_from_some_missed(tmp_path: Path) -> Non
 
 def test_crimes_missed_all_in_one_way_are_not_told_from_some_in_the_other(tmp_path: Path) -> None:
     for unrecorded, cancelled, parts in (
-        (6, 3, [None, None]), (9, 0, [None, None]), (0, 9, [None, None]), (0, 0, [0, 0]),
-    ):  # fmt: skip
+        (6, 3, [None, None]),
+        (9, 0, [None, None]),
+        (0, 9, [None, None]),
+        (0, 0, [0, 0]),
+    ):
         rows = crimes(FIRST) + sexual(60, unrecorded, cancelled)
         found = shown(tmp_path, rows, "missed_crimes", offence_group="sexual_offences")
         assert found[1:] == parts
@@ -407,8 +433,11 @@ def test_an_audited_rate_gives_no_small_count_away(planted: Path, tmp_path: Path
         )
     found = released(planted, tmp_path / "kept", tmp_path / "open")["audited_rates"]
     assert {row["domain"] for row in found} == {
-        "none missed", "5 missed", "none recorded", "8 missed, shown as 16 of 80",
-    }  # fmt: skip
+        "none missed",
+        "5 missed",
+        "none recorded",
+        "8 missed, shown as 16 of 80",
+    }
 
 
 def test_where_the_data_cannot_carry_a_rate_none_is_shown(planted: Path, tmp_path: Path) -> None:

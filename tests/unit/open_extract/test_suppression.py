@@ -30,9 +30,12 @@ def table(*rows: tuple[int, ...], hides_zero: tuple[int, ...] = ()) -> System:
     cost = np.ones(full.shape)
     cost[-1], cost[:, -1], cost[-1, -1] = 10, 10, 1000
     return System(
-        full.ravel().astype(np.int64), csr_matrix(np.array(sums)), np.zeros(full.size, bool),
-        np.isin(np.arange(full.size), hides_zero), cost.ravel(),
-    )  # fmt: skip
+        full.ravel().astype(np.int64),
+        csr_matrix(np.array(sums)),
+        np.zeros(full.size, bool),
+        np.isin(np.arange(full.size), hides_zero),
+        cost.ravel(),
+    )
 
 
 def withheld(system: System, columns: int, smallest: int = 5) -> list[str]:
@@ -92,9 +95,12 @@ def test_a_force_too_small_for_any_figure_shows_none_but_zeros() -> None:
 def test_a_rest_that_is_not_shown_is_protected_too() -> None:
     """Of 30 rapes in 32 sexual offences, the 2 others could be told: so the 30 is withheld."""
     system = System(
-        np.array([32, 30, 2]), csr_matrix([[-1, 1, 1]]), np.array([False, False, True]),
-        np.zeros(3, bool), np.array([100.0, 1, 1]),
-    )  # fmt: skip
+        np.array([32, 30, 2]),
+        csr_matrix([[-1, 1, 1]]),
+        np.array([False, False, True]),
+        np.zeros(3, bool),
+        np.array([100.0, 1, 1]),
+    )
     assert protect_system(system, 5).tolist() == [False, True, True]
 
 
