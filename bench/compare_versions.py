@@ -1,13 +1,13 @@
 """Whether two commits publish the same: one force, landed once, built by each of them.
 
 Every table and view of ``recording.duckdb``, and every table that leaves the agency (``open/``,
-``released/``), is compared as a multiset of rows, with names and types of its columns. These decide
-the exit code. Comments and pages are compared too, but only reported, as words may change.
+``released/``), is compared as a multiset of rows, with the names and types of its columns. These
+decide the exit code. Comments and pages are compared too, but only reported, as words may change.
 
     python bench/compare_versions.py BEFORE [AFTER] [--state FOLDER] [--rename OLD=NEW]
 
-AFTER is the working tree by default. BEFORE also makes the landing, unless a state folder that it
-landed is given; that folder is copied and never written to. Both commits run on the packages that
+AFTER is the working tree by default. BEFORE also makes the landing, unless a state folder is given
+that it landed; that folder is copied and never written to. Both commits run on the packages that
 are installed for this script. Example of a rename: ``--rename int_reporting__=int_disclosure__``.
 """
 
@@ -29,12 +29,12 @@ from rich.console import Console
 from rich.table import Table
 
 REPO = Path(__file__).resolve().parents[1]
-BUILT_FROM = ("landing", "weights", "decisions", "audit", "secrets")  # of a state folder
-# functions move between commits: the first of these modules that a commit has
+BUILT_FROM = ("landing", "weights", "decisions", "audit", "secrets")  # folders of a state folder
+# Functions move from module to module. The first of these that a commit has is asked.
 LANDS = ("cdi_proofs.published", "cdi.runner")
 PUBLISHES = ("cdi.steps.run", "cdi.pipeline")
 SHOWN_ROWS, SHOWN_FILES = 3, 12
-# what differs between any two commits; each stands in `main` as a view of a table in `measures`
+# What differs between any two commits. Each stands in `main` as a view of a table in `measures`.
 IGNORED = {
     "run_results": "holds names of models and tests, and the seconds that each took",
     "lineage": "holds names of models",
@@ -47,8 +47,8 @@ console = Console(soft_wrap=True)
 
 
 @contextmanager
-def checked_out(commit: str | None) -> Iterator[Path]:
-    """A commit's files in a temporary git worktree; without a commit the working tree itself."""
+def check_out(commit: str | None) -> Iterator[Path]:
+    """Check a commit out into a temporary worktree; without a commit yield the working tree."""
     if commit is None:
         yield REPO
         return
@@ -62,9 +62,11 @@ def checked_out(commit: str | None) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
-def call(tree: Path, home: Path, modules: tuple[str, ...], statement: str) -> None:
+def run_statement(tree: Path, home: Path, modules: tuple[str, ...], statement: str) -> None:
     """Run a statement by a commit's code, after importing all of the first module that it has."""
-    module = next(m for m in modules if (tree / "src" / f"{m.replace('.', '/')}.py").is_file())
+    module = next(
+        name for name in modules if (tree / "src" / f"{name.replace('.', '/')}.py").is_file()
+    )
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("CDI_")},
         "CDI_HOME": str(home),
@@ -74,14 +76,15 @@ def call(tree: Path, home: Path, modules: tuple[str, ...], statement: str) -> No
     subprocess.run(command, cwd=tree, env=environment, check=True, stdout=sys.stderr)
 
 
-def publish(tree: Path, state: Path, home: Path) -> Path:
+def publish_landing(tree: Path, state: Path, home: Path) -> Path:
     """Publish the landing of a state folder by a commit's code, in a state folder of its own."""
     for name in BUILT_FROM:
         if (state / name).is_dir():
-            # what a commit has read of the texts is kept with the weights: both read anew
+            # What a commit has read in the texts is kept with the weights; it is left out, so that
+            # both commits read the texts themselves.
             ignored = shutil.ignore_patterns("readings")
             shutil.copytree(state / name, home / name, symlinks=True, ignore=ignored)
-    call(tree, home, PUBLISHES, "publish_new('simulated')")
+    run_statement(tree, home, PUBLISHES, "publish_new('simulated')")
     return home / "published" / "simulated" / "current"
 
 
@@ -94,8 +97,8 @@ class Relation:
     comments: list[str | None]
 
 
-def relations(con: duckdb.DuckDBPyConnection, database: str) -> dict[str, Relation]:
-    """The tables and views of an attached file, by schema and name."""
+def list_relations(con: duckdb.DuckDBPyConnection, database: str) -> dict[str, Relation]:
+    """List the tables and views of an attached file, by schema and name."""
     rows = con.execute(
         """
         with described as (
@@ -120,14 +123,16 @@ def relations(con: duckdb.DuckDBPyConnection, database: str) -> dict[str, Relati
     ).fetchall()
     return {
         f"{schema}.{name}": Relation(
-            f'{database}."{schema}"."{name}"', dict(zip(names, types, strict=True)), [own, *others]
+            f'{database}."{schema}"."{name}"',
+            dict(zip(names, types, strict=True)),
+            [comment, *comments],
         )
-        for schema, name, names, types, others, own in rows
+        for schema, name, names, types, comments, comment in rows
     }
 
 
-def parquet(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Relation]:
-    """The Parquet files below a folder, by path."""
+def list_parquet_files(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Relation]:
+    """List the Parquet files below a folder, by path."""
     found = {}
     for file in sorted(folder.rglob("*.parquet")):
         source = f"read_parquet('{file}')"
@@ -138,8 +143,10 @@ def parquet(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Relation]
     return found
 
 
-def differences(con: duckdb.DuckDBPyConnection, before: Relation, after: Relation) -> list[str]:
-    """What differs between two tables: columns, types, and rows on the columns of both."""
+def find_differences(
+    con: duckdb.DuckDBPyConnection, before: Relation, after: Relation
+) -> list[str]:
+    """Find what differs between two tables: columns, types, and rows in the columns of both."""
     found = []
     if list(before.types.items()) != list(after.types.items()):
         only = [
@@ -148,7 +155,7 @@ def differences(con: duckdb.DuckDBPyConnection, before: Relation, after: Relatio
         ]
         found.append(f"columns: before {only[0]}, after {only[1]} (none: another order)")
     columns = ", ".join(f'"{name}"' for name in before.types if name in after.types)
-    # equal sums of hashes show equal multisets without sorting wide tables
+    # Equal sums of hashes mean equal multisets, and wide tables need not be sorted for them.
     sums = [
         con.execute(
             "select count(*), sum(md5_number_lower(cast(to_json(t) as varchar))) "
@@ -166,14 +173,14 @@ def differences(con: duckdb.DuckDBPyConnection, before: Relation, after: Relatio
     return found
 
 
-def words(folder: Path) -> dict[str, bytes]:
+def read_pages(folder: Path) -> dict[str, bytes]:
     """The content of a version's pages and sheets, by path, without the name of the version."""
     version = os.fsencode(folder.resolve().name)
     found = {}
     for file in sorted(folder.rglob("*")):
         if file.suffix in ("", ".duckdb", ".parquet") or file.name in IGNORED_FILES:
             continue
-        if file.suffix == ".xlsx":  # packed; what it says of itself holds the time
+        if file.suffix == ".xlsx":  # its properties hold the time at which it was written
             with zipfile.ZipFile(file) as sheet:
                 parts = [n for n in sheet.namelist() if not n.startswith("docProps/")]
                 content = b"".join(sheet.read(name) for name in parts)
@@ -183,38 +190,38 @@ def words(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def renamed(name: str, renames: Mapping[str, str]) -> str:
+def apply_renames(name: str, renames: Mapping[str, str]) -> str:
     """A name as the later commit has it."""
     for old, new in renames.items():
         name = name.replace(old, new)
     return name
 
 
-def compare(
+def compare_tables(
     con: duckdb.DuckDBPyConnection,
     before: Mapping[str, Relation],
     after: Mapping[str, Relation],
     renames: Mapping[str, str],
 ) -> tuple[list[str], list[str]]:
-    """Names of the tables that differ, with what does printed, and of those with other comments."""
-    older = {renamed(name, renames): relation for name, relation in before.items()}
+    """Print what differs; the names of the tables that differ, and of those with other comments."""
+    older = {apply_renames(name, renames): relation for name, relation in before.items()}
     different, reworded = [], []
     for name in sorted(older.keys() | after.keys()):
         if name.rpartition(".")[2] in IGNORED:
             continue
         if name not in older or name not in after:
-            told = [f"is only {'before' if name in older else 'after'}"]
+            reasons = [f"is only {'before' if name in older else 'after'}"]
         else:
-            told = differences(con, older[name], after[name])
+            reasons = find_differences(con, older[name], after[name])
             if older[name].comments != after[name].comments:
                 reworded.append(name)
-        if told:
+        if reasons:
             different.append(name)
-            console.print(name, *told, sep="\n  ", highlight=False, markup=False)
+            console.print(name, *reasons, sep="\n  ", highlight=False, markup=False)
     return different, reworded
 
 
-def report(before: Path, after: Path, renames: Mapping[str, str]) -> bool:
+def report_differences(before: Path, after: Path, renames: Mapping[str, str]) -> bool:
     """Compare two published versions and print a summary; whether all tables are equal."""
     summary = Table("what", "compared", "differ", "comments differ")
     is_equal = True
@@ -224,18 +231,27 @@ def report(before: Path, after: Path, renames: Mapping[str, str]) -> bool:
             con.execute(f"attach '{version / 'open' / 'open.duckdb'}' as {name}_open (read_only)")
         kept = [version.parents[2] / "released" for version in (before, after)]
         tables = {
-            "recording.duckdb": (relations(con, "before"), relations(con, "after")),
-            "open/open.duckdb": (relations(con, "before_open"), relations(con, "after_open")),
-            "open/*.parquet": (parquet(con, before / "open"), parquet(con, after / "open")),
-            "released quarters": (parquet(con, kept[0]), parquet(con, kept[1])),
+            "recording.duckdb": (list_relations(con, "before"), list_relations(con, "after")),
+            "open/open.duckdb": (
+                list_relations(con, "before_open"),
+                list_relations(con, "after_open"),
+            ),
+            "open/*.parquet": (
+                list_parquet_files(con, before / "open"),
+                list_parquet_files(con, after / "open"),
+            ),
+            "released quarters": (
+                list_parquet_files(con, kept[0]),
+                list_parquet_files(con, kept[1]),
+            ),
         }
         for what, (older, newer) in tables.items():
-            different, reworded = compare(con, older, newer, renames)
+            different, reworded = compare_tables(con, older, newer, renames)
             is_equal = is_equal and not different
             summary.add_row(what, str(len(newer)), str(len(different)), str(len(reworded)))
             for name in reworded:
                 console.print(f"other comments: {name}", highlight=False)
-    pages = words(before), words(after)
+    pages = read_pages(before), read_pages(after)
     changed = sorted({name for name, _ in pages[0].items() ^ pages[1].items()})
     for name in changed[:SHOWN_FILES]:
         console.print(f"other words: {name}", highlight=False)
@@ -261,15 +277,18 @@ def main(
     os.environ |= {"SCENARIO": scenario, "MONTHS": str(months), "SEED": str(seed)}
     with (
         tempfile.TemporaryDirectory(prefix="cdi-compare-") as scratch,
-        checked_out(before) as older,
-        checked_out(after) as newer,
+        check_out(before) as older,
+        check_out(after) as newer,
     ):
         homes = {name: Path(scratch) / name for name in ("landed", "before", "after")}
         if state is None:
             state = homes["landed"]
-            call(older, state, LANDS, "run_simulated(print)")
-        versions = publish(older, state, homes["before"]), publish(newer, state, homes["after"])
-        is_equal = report(*versions, renames)
+            run_statement(older, state, LANDS, "run_simulated(print)")
+        versions = (
+            publish_landing(older, state, homes["before"]),
+            publish_landing(newer, state, homes["after"]),
+        )
+        is_equal = report_differences(*versions, renames)
     raise typer.Exit(0 if is_equal else 1)
 
 

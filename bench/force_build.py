@@ -1,13 +1,13 @@
 """From the landing to a published version, without Airflow: a force-year, and the largest force.
 
-The force-year is the simulated force's, some 300,000 logs. The largest force has eight times as
-many a year, over five years: the same year, landed like any other, and copies of its rows with
-times, numbers, hashes and texts moved, in the same landed files. Neither has an audit, so that the
-lexicon reads alone. Simulated texts repeat more than real ones do, and the lexicon reads each
+The force-year is that of the simulated force, some 300,000 logs. The largest force has eight times
+as many logs a year, over five years: the same year, landed like any other, and copies of its rows
+in the same landed files, with other times, numbers, hashes and texts. Neither has an audit, so the
+lexicon reads alone. Simulated texts repeat more often than real ones, and the lexicon reads each
 distinct text once.
 
-Landing is not timed. What is timed runs as one process of its own, imports included: build with
-dbt's tests, check, report, publish. Figures go to ``<state>/bench/results.json``; `make bench`.
+Landing is not timed. What is timed runs in one process of its own, imports included: build with
+dbt's tests, check, report, publish. Figures go to ``<state>/bench/results.json``.
 
     python bench/force_build.py [force-year|largest ...]
 """
@@ -37,7 +37,8 @@ from cdi_force.population import simulate_year
 from cdi_force.scenario import load_scenario
 from cdi_force.texts import Bank
 
-FORCES = {"force-year": (1, 1), "largest": (8, 5)}  # times the simulated year, years
+# How many times the simulated year, over how many years.
+FORCES = {"force-year": (1, 1), "largest": (8, 5)}
 DATASETS = ("calls", "crime_records", "log_actions")
 TIMED = """
 import sys
@@ -50,7 +51,7 @@ console = Console(stderr=True)
 
 
 def land_force(times: int, years: int) -> None:
-    """Simulate one year and land it, then its copies."""
+    """Simulate one year and land it, and then its copies."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     agency = load_agency("simulated")
     interval = default_interval(agency)
@@ -69,11 +70,17 @@ def land_force(times: int, years: int) -> None:
 
 
 def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
-    """Put copies into a landed batch: each year `times` over, and earlier years, of 53 weeks.
+    """Put copies of its rows into a landed batch.
 
-    Copies of a day follow each other by minutes, and their numbers alternate, as a busier force's
-    do. Each has people, places' hashes and a last word of its texts of its own. Of a copy in part
-    (as in 2.4 `times`) there are that many logs, with their entries and the records that name them.
+    The copies of a day follow each other by minutes and their numbers alternate, as in a busier
+    force. Each copy has hashes of people and places of its own, and a last word of its own in its
+    texts. Of the last copy in part (as in 2.4 `times`) there is that share of the logs, with their
+    entries and the records that name them.
+
+    Args:
+        batch: The landed batch.
+        times: How many times the rows of a year.
+        years: Over how many years; the earlier ones lie 53 weeks before the next one.
     """
     columns = batch.manifest["columns"]
     copies = math.ceil(times)
@@ -84,7 +91,7 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
     record = (
         f"printf('%d%s%07d', {{0}}[:2]::int + $year, {{0}}[3:4], {{0}}[5:]::int * {copies} + $copy)"
     )
-    own = f"($year * {copies} + $copy)"
+    copy_number = f"($year * {copies} + $copy)"
     moved = {
         "call_key": call.format("call_key"),
         "cross_key": call.format("cross_key"),
@@ -94,12 +101,12 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
             for name in ("record_key", "record_reference", "surviving_record_key")
         },
         **{
-            name: f"md5({own} || {name}) || {name}[33:]"
+            name: f"md5({copy_number} || {name}) || {name}[33:]"
             for name in columns
             if name.endswith("_hash")
         },
         **{name: f"{name} || ' x' || $copy" for name in columns if name.endswith("_text_masked")},
-        "row_id": f"{own} || '-' || row_id",
+        "row_id": f"{copy_number} || '-' || row_id",
         "source_file": "$year || '-' || source_file",
         "source_as_of": "source_as_of",
     }
@@ -129,7 +136,7 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
     target.replace(batch.rows)
     manifest: dict[str, Any] = batch.manifest
     manifest["files"] = [
-        # only accepted rows are copied
+        # Only accepted rows are copied, so the copies of a file have refused none.
         {**file, "name": name, "accepted": accepted.get(name, 0)}
         | ({"quarantined": 0, "duplicates": 0} if year else {})
         for year in range(years)

@@ -2,8 +2,8 @@
 
 The national year has 20 million logs and 6 million records. They are shared among the forces as the
 Home Office's recorded crime of 2017/18 is. The extracts are written to a scratch folder and
-removed, force by force. Figures go to ``<state>/bench_simulation.json``. FORCES=2 simulates the two smallest
-forces only.
+removed, force by force. Figures go to ``<state>/bench_simulation.json``. FORCES=2 simulates the
+two smallest forces only.
 """
 
 import json

@@ -1,9 +1,10 @@
 """Splink 5 on the records that no reference links: `splink_links.py <recording.duckdb> <out>`.
 
-Runs in .venv-bench, as a process of `make scorecard`, so that the scored rung can be compared with
-what a user would pick instead. Splink gets what the rung gets: the same leftover crimes, the same
-calls, the same candidates and the same columns; its m from the links that references prove, its u
-from random pairs, term frequencies for surnames. Writes one row per record: its best call.
+`make scorecard` runs it as a process in .venv-bench, to compare the scored rung with the tool that
+a user would take instead. Splink gets what the rung gets: the same leftover crimes, the same calls,
+the same candidates and the same columns. It learns its m probabilities from the links that
+references prove and its u probabilities from random pairs, and it uses term frequencies of
+surnames. One row is written per record: its best call.
 """
 
 import sys
@@ -36,8 +37,8 @@ from published.linkage.int_linkage__comparisons where is_crime_record
 """
 
 
-def comparison(name: str, columns: list[str], levels: list[str]) -> dict[str, object]:
-    """A comparison whose null level is any null among its columns."""
+def build_comparison(name: str, columns: list[str], levels: list[str]) -> dict[str, object]:
+    """Build a comparison; where any of its columns is null, the pair gets the null level."""
     nulls = " or ".join(f"{column}_{side} is null" for column in columns for side in "lr")
     return {
         "output_column_name": name,
@@ -49,11 +50,11 @@ def comparison(name: str, columns: list[str], levels: list[str]) -> dict[str, ob
     }
 
 
-def settings(calls: int) -> SettingsCreator:
-    """The model; half of the leftovers are taken to have a call."""
+def build_settings(calls: int) -> SettingsCreator:
+    """Build the model; it starts from the guess that half of the leftovers have a call."""
     lag = "abs(moment_l - moment_r)"
     metres = "sqrt(power(easting_m_l - easting_m_r, 2) + power(northing_m_l - northing_m_r, 2))"
-    surname = comparison("surname", ["surname"], ["surname_l = surname_r"])
+    surname = build_comparison("surname", ["surname"], ["surname_l = surname_r"])
     surname["comparison_levels"][1]["tf_adjustment_column"] = "surname"  # type: ignore[index]
     return SettingsCreator(
         link_type="link_only",
@@ -67,20 +68,20 @@ def settings(calls: int) -> SettingsCreator:
             }
         ],
         comparisons=[
-            comparison(
+            build_comparison(
                 "time",
                 ["moment"],
                 [f"{lag} <= {s}" for s in (60, 900, 3600, 21600, 86400, 1209600)],
             ),
-            comparison(
+            build_comparison(
                 "distance", ["easting_m"], [f"{metres} <= {m}" for m in (50, 150, 500, 2000)]
             ),
-            comparison(
+            build_comparison(
                 "address",
                 ["address_line"],
                 ["address_line_l = address_line_r", "postcode_l = postcode_r"],
             ),
-            comparison(
+            build_comparison(
                 "offence",
                 ["groups"],
                 [
@@ -89,7 +90,7 @@ def settings(calls: int) -> SettingsCreator:
                 ],
             ),
             surname,
-            comparison("birth_date", ["birth_date"], ["birth_date_l = birth_date_r"]),
+            build_comparison("birth_date", ["birth_date"], ["birth_date_l = birth_date_r"]),
         ],
         retain_matching_columns=False,
     )
@@ -107,7 +108,7 @@ def main(published: str, out: str) -> None:
     sides = [
         api.register(f"{name}_side", dataset_display_name=name) for name in ("calls", "records")
     ]
-    linker = Linker(sides, settings(calls), log_level="ERROR")
+    linker = Linker(sides, build_settings(calls), log_level="ERROR")
     linker.training.estimate_u_using_random_sampling(max_pairs=2e6, seed=1)
     linker.training.estimate_m_from_label_column("label")
     predicted = linker.inference.predict(threshold_match_probability=0.01)
