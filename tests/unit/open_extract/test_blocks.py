@@ -8,9 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdi.audit import tables
-from cdi.audit.tables import create_audit_tables
-from cdi.open_extract import blocks
+from cdi.audit.tables import TABLES, create_audit_tables
 from cdi.open_extract.blocks import ALL, Key, Quarter, build_system, count_quarter, release_quarter
 from cdi.open_extract.write import make_extract, open_for_extract, ripe_quarters
 from cdi.sql import connect, ident
@@ -110,7 +108,7 @@ def version(
         )
         con.execute("create schema measures")
         create_audit_tables(con, {})
-        for name in tables.TABLES:
+        for name in TABLES:
             con.execute(f"create view {ident(name)} as from measures.{ident(name)}")
     return file
 
@@ -392,7 +390,8 @@ def test_parts_of_0_do_not_tell_a_0_that_is_withheld(
         parts = ("missed", "unrecorded", "wrongly_cancelled")
         assert [release()[name] for name in parts] == [0, 0, 0]
         monkeypatch.setattr(
-            blocks, "protect_system", lambda added, _: np.arange(len(added.values)) == place
+            "cdi.open_extract.blocks.protect_system",
+            lambda added, _: np.arange(len(added.values)) == place,
         )
         assert [release()[name] for name in parts] == [None, None, None]
 

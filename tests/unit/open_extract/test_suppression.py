@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from cdi.open_extract import suppression
 from cdi.open_extract.suppression import System, protect_system
 
 
@@ -123,7 +122,7 @@ def test_counted_out_each_small_count_may_be_nothing_or_not_small(seed: int) -> 
 
 def test_what_no_programme_solves_is_withheld_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the solver fails, nothing that could be told is shown."""
-    monkeypatch.setattr(suppression, "_find_cheapest_moves", lambda *_: None)
-    monkeypatch.setattr(suppression, "_find_whole_moves", lambda *_: None)
+    monkeypatch.setattr("cdi.open_extract.suppression._find_cheapest_moves", lambda *_: None)
+    monkeypatch.setattr("cdi.open_extract.suppression._find_whole_moves", lambda *_: None)
     for system in (table((3, 20), (30, 40)), table((0, 20), (30, 40), hides_zero=(0,))):
         assert protect_system(system, 5).all()
