@@ -1,6 +1,6 @@
 """The link job in polars: a port for comparison only, model by model; see link_job.py.
 
-The force-year is one batch, so each row of the landing is the newest word on its key.
+The force-year is one batch, so each row of the landing is the current row of its key.
 """
 
 import sys
@@ -12,22 +12,22 @@ HOUR, SIX_HOURS, FORTNIGHT = 3600, 21_600, 1_209_600
 col, lit, when = pl.col, pl.lit, pl.when
 
 
-def any_of(*columns: str) -> pl.Expr:
-    """The first that is known."""
+def first_known(*columns: str) -> pl.Expr:
+    """The first value that is not null."""
     return pl.coalesce(*columns)
 
 
-def epoch(column: pl.Expr) -> pl.Expr:
+def to_epoch(column: pl.Expr) -> pl.Expr:
     """Whole seconds since 1970."""
     return column.dt.epoch("s")
 
 
-def number(column: pl.Expr) -> pl.Expr:
-    """Of a keyed hash; of null it is null, as a null would hash to a value and join."""
+def hash_to_number(column: pl.Expr) -> pl.Expr:
+    """A keyed hash as a number; null stays null, as it would otherwise hash to a value and join."""
     return when(column.is_not_null()).then(column.hash())
 
 
-def metres(column: str) -> pl.Expr:
+def read_metres(column: str) -> pl.Expr:
     """Whole metres of the national grid; 0 0 stands for unknown."""
     return when((col("easting") != 0) | (col("northing") != 0)).then(col(column).cast(pl.Int64))
 
@@ -39,21 +39,21 @@ def read_calls(inputs: Path) -> pl.LazyFrame:
     """What calls are compared by."""
     types = pl.scan_parquet(inputs / "call_types.parquet").select("code", "offence_group")
     calls = pl.scan_parquet(inputs / "calls.parquet").select(
-        call_id=any_of("call_key", col("call_reference").str.to_uppercase()),
+        call_id=first_known("call_key", col("call_reference").str.to_uppercase()),
         call_key="call_key",
         record_key="record_key",
         cross_key="cross_key",
         disposition_code="disposition_code",
         initial_type_code="initial_type_code",
         final_type_code="final_type_code",
-        received_s=epoch(col("received_at")),
-        easting_m=metres("easting"),
-        northing_m=metres("northing"),
-        address_line=number(col("location_line_hash")),
-        postcode=number(col("location_postcode_hash")),
+        received_s=to_epoch(col("received_at")),
+        easting_m=read_metres("easting"),
+        northing_m=read_metres("northing"),
+        address_line=hash_to_number(col("location_line_hash")),
+        postcode=hash_to_number(col("location_postcode_hash")),
         district="district",
-        surname=number(any_of("victim_surname_hash", "victim_name_hash")),
-        birth_date=number(col("victim_birth_date_hash")),
+        surname=hash_to_number(first_known("victim_surname_hash", "victim_name_hash")),
+        birth_date=hash_to_number(col("victim_birth_date_hash")),
     )
     for name in ("initial", "final"):
         calls = calls.join(
@@ -69,25 +69,25 @@ def read_records(inputs: Path) -> pl.LazyFrame:
     offences = pl.scan_parquet(inputs / "offences.parquet").select(
         offence_code="code", offence_group="offence_group"
     )
-    told = any_of("reported_at", "occurred_to_at", "occurred_at")
+    told = first_known("reported_at", "occurred_to_at", "occurred_at")
     is_report_time = col("reported_at").is_not_null()
     return (
         pl.scan_parquet(inputs / "crime_records.parquet")
         .select(
             "offence_code",
             "call_key",
-            crime_record_id=any_of("record_key", col("record_reference").str.to_uppercase()),
+            crime_record_id=first_known("record_key", col("record_reference").str.to_uppercase()),
             is_report_time=is_report_time,
-            told_s=epoch(told),
-            wide_from_s=epoch(told) - when(is_report_time).then(FORTNIGHT).otherwise(HOUR),
-            narrow_from_s=epoch(told) - when(is_report_time).then(SIX_HOURS).otherwise(HOUR),
-            easting_m=metres("easting"),
-            northing_m=metres("northing"),
-            address_line=number(col("location_line_hash")),
-            postcode=number(col("location_postcode_hash")),
+            told_s=to_epoch(told),
+            wide_from_s=to_epoch(told) - when(is_report_time).then(FORTNIGHT).otherwise(HOUR),
+            narrow_from_s=to_epoch(told) - when(is_report_time).then(SIX_HOURS).otherwise(HOUR),
+            easting_m=read_metres("easting"),
+            northing_m=read_metres("northing"),
+            address_line=hash_to_number(col("location_line_hash")),
+            postcode=hash_to_number(col("location_postcode_hash")),
             district="district",
-            surname=number(any_of("victim_surname_hash", "victim_name_hash")),
-            birth_date=number(col("victim_birth_date_hash")),
+            surname=hash_to_number(first_known("victim_surname_hash", "victim_name_hash")),
+            birth_date=hash_to_number(col("victim_birth_date_hash")),
         )
         .join(offences, on="offence_code", how="left")
         .with_columns(
@@ -101,7 +101,7 @@ def read_records(inputs: Path) -> pl.LazyFrame:
 # ---------------------------------------------------------------------- comparisons
 
 
-def agreement(left: str, right: str) -> pl.Expr:
+def compare_values(left: str, right: str) -> pl.Expr:
     """Same, different, or not known on either side."""
     return (
         when(col(left) == col(right))
@@ -112,13 +112,13 @@ def agreement(left: str, right: str) -> pl.Expr:
     )
 
 
-def is_kind() -> pl.Expr:
+def has_same_offence_group() -> pl.Expr:
     """The call was opened or closed under the record's offence group."""
     group = col("offence_group")
     return (group == col("initial_group")) | (group == col("final_group"))
 
 
-def levels(pairs: pl.LazyFrame) -> pl.LazyFrame:
+def add_levels(pairs: pl.LazyFrame) -> pl.LazyFrame:
     """How far a record and a call (columns `..._c`) agree, a column per comparison."""
     lag = (col("told_s") - col("received_s")) * when("is_report_time").then(1).otherwise(-1)
     metre = (
@@ -155,27 +155,27 @@ def levels(pairs: pl.LazyFrame) -> pl.LazyFrame:
         .then(lit("no_crime"))
         .when(is_none)
         .then(lit("differs"))
-        .when(is_kind())
+        .when(has_same_offence_group())
         .then(lit("same"))
         .when((col("final_group") == "none") & (col("initial_group") == "none"))
         .then(lit("hidden"))
         .otherwise(lit("differs")),
-        name_level=agreement("surname", "surname_c"),
-        birth_date_level=agreement("birth_date", "birth_date_c"),
+        name_level=compare_values("surname", "surname_c"),
+        birth_date_level=compare_values("birth_date", "birth_date_c"),
     )
 
 
 # ---------------------------------------------------------------------- references
 
 
-def references(inputs: Path, records: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
+def find_references(inputs: Path, records: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
     """Who names whom, by canonical keys: the record its log, the log its record, or both."""
     record = records.select("r", "crime_record_id")
     call = calls.select("c", "call_id", "record_key")
     typed = records.select("r", "call_key").join(calls.select("c", "call_key"), on="call_key")
     on_log = call.join(record, left_on="record_key", right_on="crime_record_id")
     actions = pl.scan_parquet(inputs / "log_actions.parquet").select(
-        "record_key", call_id=any_of("call_key", col("call_reference").str.to_uppercase())
+        "record_key", call_id=first_known("call_key", col("call_reference").str.to_uppercase())
     )
     in_entry = actions.join(record, left_on="record_key", right_on="crime_record_id").join(
         call, on="call_id"
@@ -183,7 +183,7 @@ def references(inputs: Path, records: pl.LazyFrame, calls: pl.LazyFrame) -> pl.L
     named = pl.concat(
         [
             typed.select("r", "c", is_typed=lit(True)),
-            *(some.select("r", "c", is_typed=lit(False)) for some in (on_log, in_entry)),
+            *(pairs.select("r", "c", is_typed=lit(False)) for pairs in (on_log, in_entry)),
         ]
     )
     return named.group_by("r", "c").agg(
@@ -191,7 +191,9 @@ def references(inputs: Path, records: pl.LazyFrame, calls: pl.LazyFrame) -> pl.L
     )
 
 
-def proven(named: pl.LazyFrame, records: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
+def find_proven_links(
+    named: pl.LazyFrame, records: pl.LazyFrame, calls: pl.LazyFrame
+) -> pl.LazyFrame:
     """The rungs that references prove; if the place contradicts, not without support."""
     is_mutual = col("is_typed") & col("is_written_back")
     has_same_person = (col("name_level") == "same") | (col("birth_date_level") == "same")
@@ -211,7 +213,7 @@ def proven(named: pl.LazyFrame, records: pl.LazyFrame, calls: pl.LazyFrame) -> p
         )
     )
     is_shared_number = (col("call_key") == col("crime_record_id")).fill_null(False)
-    pairs = levels(named.join(records, on="r").join(calls, on="c", suffix="_c"))
+    pairs = add_levels(named.join(records, on="r").join(calls, on="c", suffix="_c"))
     return (
         pairs.with_columns(is_mutual=is_mutual, agreement_count=agreement_count)
         .filter(col("is_mutual") | is_shared_number | has_same_person | ~is_contradicted)
@@ -234,7 +236,7 @@ WIDE, NARROW = 14 * DAY + HOUR, 7 * HOUR
 WIDE_BUCKET, NARROW_BUCKET, CELL = 15 * DAY, 8 * HOUR, 1000
 
 
-def candidates(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
+def find_candidates(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
     """Which calls a record is compared with: joins on equal cells and buckets of time."""
     calls = calls.with_columns(
         wide_bucket=col("received_s") // WIDE_BUCKET,
@@ -242,11 +244,11 @@ def candidates(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
         east_cell=col("easting_m") // CELL,
         north_cell=col("northing_m") // CELL,
     )
-    wide = both(subjects, "wide_bucket", col("wide_from_s") // WIDE_BUCKET)
-    narrow = both(subjects, "narrow_bucket", col("narrow_from_s") // NARROW_BUCKET)
+    wide = put_into_two_buckets(subjects, "wide_bucket", col("wide_from_s") // WIDE_BUCKET)
+    narrow = put_into_two_buckets(subjects, "narrow_bucket", col("narrow_from_s") // NARROW_BUCKET)
     # the four cells that a circle of 500 m can touch
-    cells = both(
-        both(subjects, "east_cell", (col("easting_m") - 500) // CELL),
+    cells = put_into_two_buckets(
+        put_into_two_buckets(subjects, "east_cell", (col("easting_m") - 500) // CELL),
         "north_cell",
         (col("northing_m") - 500) // CELL,
     ).select("r", "east_cell", "north_cell")
@@ -267,9 +269,13 @@ def candidates(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
         (
             wide,
             ["address_line", "wide_bucket"],
-            in_fortnight & (is_kind() | same_surname | in_hours),
+            in_fortnight & (has_same_offence_group() | same_surname | in_hours),
         ),
-        (wide, ["postcode", "wide_bucket"], in_fortnight & (is_kind() | same_surname)),
+        (
+            wide,
+            ["postcode", "wide_bucket"],
+            in_fortnight & (has_same_offence_group() | same_surname),
+        ),
         (
             narrow.join(cells, on="r"),
             ["east_cell", "north_cell", "narrow_bucket"],
@@ -296,7 +302,7 @@ def candidates(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
     ).unique()
 
 
-def both(rows: pl.LazyFrame, name: str, first: pl.Expr) -> pl.LazyFrame:
+def put_into_two_buckets(rows: pl.LazyFrame, name: str, first: pl.Expr) -> pl.LazyFrame:
     """Each row twice, in the bucket or cell of `first` and in the next."""
     return rows.with_columns(pl.concat_list(first, first + 1).alias(name)).explode(name)
 
@@ -304,20 +310,20 @@ def both(rows: pl.LazyFrame, name: str, first: pl.Expr) -> pl.LazyFrame:
 # ---------------------------------------------------------------------- comparisons of candidates
 
 
-def slips(key: str) -> list[str]:
-    """Keys one slip away: one digit another, or two that stand side by side changed."""
-    found = set()
-    for at, digit in enumerate(key):
+def list_slips(key: str) -> list[str]:
+    """Keys one slip away: one digit is another one, or two neighbouring digits are exchanged."""
+    keys = set()
+    for place, digit in enumerate(key):
         if not digit.isdigit():
             continue
-        found |= {key[:at] + other + key[at + 1 :] for other in "0123456789"}
-        following = key[at + 1 : at + 2]
+        keys |= {key[:place] + other + key[place + 1 :] for other in "0123456789"}
+        following = key[place + 1 : place + 2]
         if following.isdigit():
-            found.add(key[:at] + following + digit + key[at + 2 :])
-    return list(found - {key})
+            keys.add(key[:place] + following + digit + key[place + 2 :])
+    return list(keys - {key})
 
 
-def near_references(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
+def find_near_references(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
     """Calls one slip away from the key that a record bears, of the same surroundings."""
     in_fortnight = (col("received_s") - col("wide_from_s")).is_between(0, WIDE)
     east, north = (col(f"{axis}_m") - col(f"{axis}_m_c") for axis in ("easting", "northing"))
@@ -330,7 +336,7 @@ def near_references(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame
     )
     return (
         subjects.filter(col("call_key").is_not_null())
-        .with_columns(col("call_key").map_elements(slips, return_dtype=pl.List(pl.String)))
+        .with_columns(col("call_key").map_elements(list_slips, return_dtype=pl.List(pl.String)))
         .explode("call_key")
         .join(calls, on="call_key", suffix="_c")
         .filter(in_fortnight & is_alike)
@@ -339,7 +345,7 @@ def near_references(subjects: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame
     )
 
 
-def first_logs(inputs: Path, calls: pl.LazyFrame) -> pl.LazyFrame:
+def find_first_logs(inputs: Path, calls: pl.LazyFrame) -> pl.LazyFrame:
     """For a log that repeats another, marked or not, the first one (`first_c`)."""
     closures = pl.scan_parquet(inputs / "closures.parquet").filter(
         col("reason_code") == "DUPLICATE_LOG"
@@ -383,7 +389,7 @@ COMPARISONS = (
 )
 
 
-def compared(
+def compare_candidates(
     pairs: pl.LazyFrame,
     named: pl.LazyFrame,
     linked: pl.LazyFrame,
@@ -392,7 +398,7 @@ def compared(
 ) -> pl.LazyFrame:
     """Each record and candidate with the pattern of their levels."""
     typed = named.filter("is_typed").select("r", "c").join(subjects, on="r", how="semi")
-    near = near_references(subjects, calls)
+    near = find_near_references(subjects, calls)
     taken = linked.select("c", is_taken=lit(True)).unique()
     reference = pl.concat(
         [
@@ -401,7 +407,7 @@ def compared(
         ]
     )
     return (
-        levels(
+        add_levels(
             pl.concat([pairs, typed, near])
             .unique()
             .join(subjects, on="r")
@@ -425,7 +431,7 @@ def compared(
 # ---------------------------------------------------------------------- scores
 
 
-def pattern_weights(patterns: pl.LazyFrame, weights: pl.LazyFrame) -> pl.LazyFrame:
+def weigh_patterns(patterns: pl.LazyFrame, weights: pl.LazyFrame) -> pl.LazyFrame:
     """Base-2 odds of a pattern: as learnt, else the prior and the sum of its levels."""
     prior = weights.filter(col("comparison") == "prior").select(prior="weight")
     seen = weights.filter(col("comparison") == "pattern").select(pattern="level", seen="weight")
@@ -444,14 +450,14 @@ def pattern_weights(patterns: pl.LazyFrame, weights: pl.LazyFrame) -> pl.LazyFra
     )
 
 
-def scored(
+def score_candidates(
     pairs: pl.LazyFrame, weights: pl.LazyFrame, first: pl.LazyFrame, calls: pl.LazyFrame
 ) -> pl.LazyFrame:
     """For each leftover record the log that it belongs to most probably: one of them, or none."""
     prior = weights.filter(col("comparison") == "leftover").select(
         is_crime_record=col("level") == "crime", prior="weight"
     )
-    patterns = pattern_weights(pairs.select("pattern").unique(), weights)
+    patterns = weigh_patterns(pairs.select("pattern").unique(), weights)
     odds = pl.lit(2.0).pow("weight")
     return (
         pairs.join(patterns, on="pattern")
@@ -482,19 +488,25 @@ def main() -> None:
     calls = read_calls(inputs).collect().lazy()
     records = read_records(inputs).collect().lazy()
     weights = pl.scan_parquet(inputs / "weights.parquet")
-    named = references(inputs, records, calls).collect().lazy()
-    linked = proven(named, records, calls).collect().lazy()
-    first = first_logs(inputs, calls).collect().lazy()
+    named = find_references(inputs, records, calls).collect().lazy()
+    linked = find_proven_links(named, records, calls).collect().lazy()
+    first = find_first_logs(inputs, calls).collect().lazy()
     subjects = (
         records.join(linked, on="r", how="anti")
         .filter(col("call_key").ne_missing(col("crime_record_id")))
         .collect()
         .lazy()
     )
-    pairs = compared(candidates(subjects, calls), named, linked, subjects, calls).collect().lazy()
+    pairs = (
+        compare_candidates(find_candidates(subjects, calls), named, linked, subjects, calls)
+        .collect()
+        .lazy()
+    )
     marked = first.filter("is_marked")
     least = pl.read_parquet(inputs / "rulesets.parquet")["min_link_probability"].min()
-    by_score = scored(pairs, weights, first, calls).filter(col("link_probability") >= least)
+    by_score = score_candidates(pairs, weights, first, calls).filter(
+        col("link_probability") >= least
+    )
     by_reference = linked.join(marked, on="c", how="left").select(
         "r", "link_rung", c=pl.coalesce("first_c", "c"), link_probability=lit(1.0)
     )
