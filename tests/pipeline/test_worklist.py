@@ -50,15 +50,17 @@ def test_a_filled_in_sheet_reaches_the_next_version(ran: SmallAgency, tmp_path: 
         sheet,
         **{
             row_of(by_csv, "T-0002#1"): {
-                "decision": "dismissed", "reason_code": "GOOD_INTENT", "decided_by": "1207",
+                "decision": "dismissed",
+                "reason_code": "GOOD_INTENT",
+                "decided_by": "1207",
                 "note": "a misunderstanding",
             },
             row_of(by_csv, "T-0005#1"): {"decision": "confirmed", "decided_by": "1208"},
         },
-    )  # fmt: skip
-    done = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
-    assert done.exit_code == 0, done.output
-    assert "2 decisions written" in done.output
+    )
+    result = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
+    assert result.exit_code == 0, result.output
+    assert "2 decisions written" in result.output
     assert add_decisions_of_sheet(ran.agency, sheet) == (0, 2)
     assert ran.run()
     assert listed(ran) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
@@ -83,13 +85,13 @@ def test_of_a_sheet_all_decisions_are_written_or_none(ran: SmallAgency, tmp_path
     ):
         sheet = tmp_path / "worklist.csv"
         lines = [{"reported_crime_id": "T-0005#1", **good}]
-        lines += [{"reported_crime_id": crime, **given} for crime, (given, _) in wrong.items()]
+        lines += [{"reported_crime_id": crime, **row} for crime, (row, _) in wrong.items()]
         write_worklist_csv(sheet, lines)
         with pytest.raises(CdiError) as refused:
             add_decisions_of_sheet(ran.agency, sheet)
-        told = refused.value.message.split("\n    ")[1:]
-        assert len(told) == len(wrong)  # and not row 2, which is in order
-        for number, line, (_, why) in zip(range(3, 9), told, wrong.values(), strict=False):
+        problems = refused.value.message.split("\n    ")[1:]
+        assert len(problems) == len(wrong)  # and not row 2, which is in order
+        for number, line, (_, why) in zip(range(3, 9), problems, wrong.values(), strict=False):
             assert line.startswith(f"row {number}: ") and why in line
     assert list(paths.decisions("testville").glob("*.csv")) == []
 
@@ -99,22 +101,22 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
 ) -> None:
     """Its rows would be two contents of one key, and all of them set apart."""
     sheet = tmp_path / "worklist.csv"
-    given = {"decision": "confirmed", "decided_by": "1207"}
+    decision = {"decision": "confirmed", "decided_by": "1207"}
     write_worklist_csv(
-        sheet, [{"reported_crime_id": crime, **given} for crime in ("T-0002#1", "T-0005#1")]
+        sheet, [{"reported_crime_id": crime, **decision} for crime in ("T-0002#1", "T-0005#1")]
     )
-    looked = Barrier(2)
+    both_at_work = Barrier(2)
     problems = decisions._find_problems
 
-    def both_have_looked(*given: Any) -> dict[int, list[str]]:
-        with suppress(BrokenBarrierError):  # the other waits, as it should
-            looked.wait(timeout=1)
-        return problems(*given)
+    def wait_for_other(*arguments: Any) -> dict[int, list[str]]:
+        with suppress(BrokenBarrierError):  # the other waits for the lock, as it should
+            both_at_work.wait(timeout=1)
+        return problems(*arguments)
 
-    monkeypatch.setattr(decisions, "_find_problems", both_have_looked)
+    monkeypatch.setattr(decisions, "_find_problems", wait_for_other)
     with ThreadPoolExecutor(2) as pool:
-        done = pool.map(lambda _: add_decisions_of_sheet(ran.agency, sheet), range(2))
-        assert sorted(done) == [(0, 2), (2, 0)]
+        counts = pool.map(lambda _: add_decisions_of_sheet(ran.agency, sheet), range(2))
+        assert sorted(counts) == [(0, 2), (2, 0)]
     ran.extract_and_check("decisions")
     (batch,) = accepted_batches("testville", "decisions")
     assert (batch.manifest["accepted"], batch.manifest["quarantined"]) == (2, 0)
@@ -122,8 +124,8 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
 
 def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> None:
     calls = (small.data / "calls.csv").read_text(encoding="utf-8")
-    told = "=1+1 <script>alert(1)</script> he was punched in the face by his ex partner"
-    small.write("calls.csv", calls.replace("was pushed", told).encode())
+    account = "=1+1 <script>alert(1)</script> he was punched in the face by his ex partner"
+    small.write("calls.csv", calls.replace("was pushed", account).encode())
     small.run()
     folder = small.published / "worklist"
     index = (folder / "index.html").read_text(encoding="utf-8")
@@ -135,9 +137,8 @@ def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> N
     assert re.search('<mark class="people">[^<]*ex partner', page)
     assert '<mark class="people">double line</mark>: is about the people' in page
     assert re.search("names a partner or former partner.*about the people.*ex partner", page)
-    assert {side: page.count(f"mark.{side}::before") for side in worklist.SIDES} == {
-        "for": 1, "against": 1, "people": 1,
-    }  # fmt: skip
+    assert set(worklist.SIDES) == {"for", "against", "people"}
+    assert {page.count(f"mark.{side}::before") for side in worklist.SIDES} == {1}
     ((decision, rule_page),) = small.rows(
         "select decision_id, rule_page from fct_reported_crimes as crimes "
         "inner join rules.recording_decisions using (decision_id) where call_id = 'T-0002'"
@@ -162,12 +163,11 @@ def test_rows_in_time_have_a_page_before_graver_ones_that_are_overdue(
 ) -> None:
     monkeypatch.setattr(worklist, "PAGES", 2)
     rows = [
-        {"reported_crime_id": name, "is_likely": likely, "hours_left": hours}
-        for name, likely, hours in [
-            ("grave", True, -5.0), ("overdue", True, -9.0), ("fresh", True, 3.0),
-            ("only possible", False, 3.0),
-        ]
-    ]  # fmt: skip
+        {"reported_crime_id": "grave", "is_likely": True, "hours_left": -5.0},
+        {"reported_crime_id": "overdue", "is_likely": True, "hours_left": -9.0},
+        {"reported_crime_id": "fresh", "is_likely": True, "hours_left": 3.0},
+        {"reported_crime_id": "only possible", "is_likely": False, "hours_left": 3.0},
+    ]
     assert [r["reported_crime_id"] for r in choose_paged_rows(rows)] == ["grave", "fresh"]
 
 
@@ -178,8 +178,8 @@ def test_names_of_pages_are_safe_and_differ() -> None:
 
 
 def test_marks_keep_the_text_and_name_each_side() -> None:
-    told = mark_text("he <b>hit me</b>, then left", {"hit me": "for", "left": "against"})
-    assert told == (
+    html = mark_text("he <b>hit me</b>, then left", {"hit me": "for", "left": "against"})
+    assert html == (
         'he &lt;b&gt;<mark class="for">hit me</mark>&lt;/b&gt;, then '
         '<mark class="against">left</mark>'
     )

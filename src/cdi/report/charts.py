@@ -1,8 +1,9 @@
-"""The charts of the pages: Vega-Lite by Altair, rendered to SVG that stands in the page itself.
+"""The charts of the pages: Vega-Lite by Altair, rendered to SVG that is part of the page itself.
 
-One look for all: narrow, so that text is legible on a telephone; colours that colour-blind readers
-tell apart, and shapes besides; SIMULATED across each chart of invented data. Every chart has a
-title, a sentence for who cannot see it, and its figures as a table.
+All charts look alike. They are narrow, so that their text is legible on a telephone. They use
+colours that colour-blind readers can tell apart, and different shapes as well. SIMULATED is written
+across each chart of invented data. Every chart has a title, a sentence for readers who cannot see
+it, and its figures as a table.
 """
 
 import io
@@ -19,13 +20,14 @@ from cdi.render import NOTHING
 WIDTH = 380
 # Okabe and Ito's colours that stand out on white
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#c44e00", "#007a5a", "#4d5866", "#d5dbe3"
+BLACK, INK = "#000000", "#1b2430"
 FONT = "system-ui, Liberation Sans, sans-serif"
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 class Figure(NamedTuple):
-    """A chart with what stands around it.
+    """A chart with the text and the table around it.
 
     Attributes:
         title: What is shown.
@@ -64,26 +66,29 @@ class Drawing:
             chart: The chart.
             title: What is shown.
             caption: What to see in it.
-            columns: Heading of each column of its table, and what stands in it.
+            columns: Heading of each column of its table, and what it shows of a row.
             rows: What is shown.
         """
-        table = [tuple(_cell(of(row)) for of in columns.values()) for row in rows]
-        svg = self._svg(chart, title, caption)
+        table = [
+            tuple(_format_cell(read_value(row)) for read_value in columns.values()) for row in rows
+        ]
+        svg = self._render_svg(chart, title, caption)
         return Figure(title, caption, svg, tuple(columns), table)
 
-    def _svg(self, chart: alt.TopLevelMixin, title: str, caption: str) -> Markup:
-        drawn = io.StringIO()
-        chart.configure(**LOOK).save(drawn, format="svg")
-        head, _, body = drawn.getvalue().partition(">")
+    def _render_svg(self, chart: alt.TopLevelMixin, title: str, caption: str) -> Markup:
+        """The chart as SVG, with a head of our own: it scales, and it says what it shows."""
+        rendered = io.StringIO()
+        chart.configure(**LOOK).save(rendered, format="svg")
+        head, _, body = rendered.getvalue().partition(">")
         width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)[0]
         middle = f"{float(width) / 2:.0f} {float(height) / 2:.0f}"
-        # several charts in one page: each has its own names
-        name = f"c{next(self._numbers)}-"
-        body = re.sub(r'\b(id="|url\(#|href="#)', rf"\1{name}", body)
-        # the SVG itself says what it shows
+        # Vega gives the same ids to the parts of every chart, and a page has several charts.
+        prefix = f"c{next(self._numbers)}-"
+        body = re.sub(r'\b(id="|url\(#|href="#)', rf"\1{prefix}", body)
+        # Screen readers would read each mark by itself; the label of the whole SVG is enough.
         body = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", body).strip().removesuffix("</svg>")
-        told = f"SIMULATED. {title}" if self.is_simulated else title
-        mark = (
+        full_title = f"SIMULATED. {title}" if self.is_simulated else title
+        watermark = (
             f'<text transform="translate({middle}) rotate(-20)" text-anchor="middle" '
             f'font-family="{FONT}" font-size="44" font-weight="700" fill="#8a5200" '
             'fill-opacity="0.13">SIMULATED</text>'
@@ -93,11 +98,9 @@ class Drawing:
         return Markup(  # noqa: S704  Vega escapes the text that it draws
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
             f'role="img" viewBox="0 0 {width} {height}" '
-            f'aria-label="{escape(f"{told}. {caption}")}"><title>{escape(told)}</title>'
-            f"<desc>{escape(caption)}</desc>{body}{mark}</svg>"
+            f'aria-label="{escape(f"{full_title}. {caption}")}"><title>{escape(full_title)}</title>'
+            f"<desc>{escape(caption)}</desc>{body}{watermark}</svg>"
         )
-
-    # ------------------------------------------------------------------ the charts
 
     def trend(self, rows: Rows, caption: str) -> Figure:
         """The rate by week, with the control limits of the mature weeks.
@@ -115,40 +118,36 @@ class Drawing:
                 "centre": row["chart_centre"],
                 "chart_low": row["chart_low"],
                 "chart_high": row["chart_high"],
-                "kind": "outside the limits" if row["is_signal"]
-                else "mature" if row["is_mature"] else "not yet mature",
+                "kind": _maturity_of_week(row) or "mature",
             }
             for row in rows
-        ]  # fmt: skip
+        ]
         base = alt.Chart(alt.Data(values=data)).encode(
             x=alt.X("week:T", title=None, axis=alt.Axis(format="%b %y", tickCount=5, grid=False))
         )
         rate = alt.Y("rate:Q", title=None, axis=PERCENT, scale=alt.Scale(zero=False, nice=True))
+        colours = {"mature": BLUE, "not yet mature": VERMILION, "outside the limits": BLACK}
+        shapes = dict(zip(colours, ("circle", "square", "triangle-down"), strict=True))
         layers = [
             base.mark_area(color=PALE, opacity=0.6).encode(y="chart_low:Q", y2="chart_high:Q"),
             base.mark_line(color=GREY, strokeDash=[4, 3]).encode(y="centre:Q"),
             base.mark_rule(color=VERMILION).encode(y="low:Q", y2="high:Q"),
             base.mark_line(color=BLUE, strokeWidth=1.5).encode(y=rate),
             base.mark_point(filled=True, size=45, opacity=1).encode(
-                y=rate,
-                color=_colours("kind", {"mature": BLUE, "not yet mature": VERMILION,
-                                        "outside the limits": "#000000"}),
-                shape=_shapes("kind", {"mature": "circle", "not yet mature": "square",
-                                       "outside the limits": "triangle-down"}),
+                y=rate, color=_colour_by("kind", colours), shape=_shape_by("kind", shapes)
             ),
-        ]  # fmt: skip
+        ]
         chart = alt.layer(*layers).properties(width=WIDTH, height=220, autosize=FIT)
         columns = {
-            "Week from": lambda r: r["reported_week_on"],
-            "Due": lambda r: r["due_count"],
-            "Recorded so far": lambda r: r["recorded_count"],
-            "Rate so far": lambda r: _share(r["rate_so_far"]),
-            "To be expected": lambda r: _share(r["nowcast_rate"]),
-            "90% limits": lambda r: _range(r["nowcast_low"], r["nowcast_high"]),
-            "Chance alone": lambda r: _range(r["chart_low"], r["chart_high"]),
-            "Note": lambda r: "not yet mature" if not r["is_mature"]
-            else "outside the limits" if r["is_signal"] else "",
-        }  # fmt: skip
+            "Week from": lambda row: row["reported_week_on"],
+            "Due": lambda row: row["due_count"],
+            "Recorded so far": lambda row: row["recorded_count"],
+            "Rate so far": lambda row: _format_share(row["rate_so_far"]),
+            "To be expected": lambda row: _format_share(row["nowcast_rate"]),
+            "90% limits": lambda row: _format_range(row["nowcast_low"], row["nowcast_high"]),
+            "Chance alone": lambda row: _format_range(row["chart_low"], row["chart_high"]),
+            "Note": _maturity_of_week,
+        }
         return self.figure(chart, "Recording rate by week", caption, columns, rows)
 
     def intervals(
@@ -168,31 +167,31 @@ class Drawing:
             columns: Of its table.
             line: A rate to compare with, and its name.
         """
-        names = ("label", "rate", "low", "high", "kind")
+        fields = ("label", "rate", "low", "high", "kind")
         data = [
-            {n: row.get(n) for n in names} | {"label": wrap_label(row["label"])} for row in rows
+            {field: row.get(field) for field in fields} | {"label": wrap_label(row["label"])}
+            for row in rows
         ]
         order = list(dict.fromkeys(str(row["label"]) for row in data))
         kinds = list(dict.fromkeys(str(row["kind"]) for row in data))
         base = alt.Chart(alt.Data(values=data)).encode(
-            y=alt.Y("label:N", sort=order, title=None, axis=_labels(order))
+            y=alt.Y("label:N", sort=order, title=None, axis=_make_label_axis(order))
         )
         rate = alt.X("rate:Q", title=None, axis=PERCENT, scale=alt.Scale(zero=False, nice=True))
-        colour = _colours("kind", dict(zip(kinds, SERIES, strict=False)))
+        colour = _colour_by("kind", dict(zip(kinds, SERIES, strict=False)))
+        shape = _shape_by("kind", dict(zip(kinds, MARKS, strict=False)))
         layers: list[Any] = [
             base.mark_rule(strokeWidth=3, opacity=0.55).encode(
                 x="low:Q", x2="high:Q", color=colour
             ),
             base.mark_point(filled=True, size=75, opacity=1).encode(
-                x=rate, color=colour, shape=_shapes("kind", dict(zip(kinds, MARKS, strict=False)))
+                x=rate, color=colour, shape=shape
             ),
         ]
         if line:
-            at = alt.Chart(alt.Data(values=[{"at": line[1]}]))
-            layers.insert(0, at.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="at:Q"))
-        chart = alt.layer(*layers).properties(
-            width=WIDTH, height=alt.Step(28), autosize=FIT_X
-        )  # fmt: skip
+            rule = alt.Chart(alt.Data(values=[{"at": line[1]}]))
+            layers.insert(0, rule.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="at:Q"))
+        chart = alt.layer(*layers).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
         return self.figure(chart, title, caption, columns, rows)
 
     def waterfall(self, rows: Rows, title: str, caption: str) -> Figure:
@@ -205,29 +204,28 @@ class Drawing:
         """
         data, left = [], 0
         for row in rows:
-            if row["is_loss"]:
-                start, left = left - row["count"], left - row["count"]
-                end = start + row["count"]
-            else:
-                start, end, left = 0, row["count"], row["count"]
-            data.append({"label": wrap_label(row["label"]), "start": start, "end": end,
-                         "kind": row["kind"], "told": f"{row['count']:,}"})  # fmt: skip
-        order = [str(d["label"]) for d in data]
+            count = row["count"]
+            # A loss hangs below what was left before it; a stage stands on the axis.
+            start, end = (left - count, left) if row["is_loss"] else (0, count)
+            left = start if row["is_loss"] else count
+            bar = {"start": start, "end": end, "kind": row["kind"]}
+            data.append({"label": wrap_label(row["label"]), "text": f"{count:,}", **bar})
+        order = [str(bar["label"]) for bar in data]
         base = alt.Chart(alt.Data(values=data)).encode(
-            y=alt.Y("label:N", sort=order, title=None, axis=_labels(order))
+            y=alt.Y("label:N", sort=order, title=None, axis=_make_label_axis(order))
         )
-        top = max(d["end"] for d in data) * 1.35
+        top = max(bar["end"] for bar in data) * 1.35  # room for the longest bar's number
         bars = base.mark_bar(height=16).encode(
             x=alt.X("start:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=None),
             x2="end:Q",
-            color=_colours("kind", {"stays": BLUE, "no record needed": GREY, "lost": VERMILION}),
+            color=_colour_by("kind", {"stays": BLUE, "no record needed": GREY, "lost": VERMILION}),
         )
-        told = base.mark_text(align="left", dx=5, fontSize=12).encode(x="end:Q", text="told:N")
-        chart = (bars + told).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
+        numbers = base.mark_text(align="left", dx=5, fontSize=12).encode(x="end:Q", text="text:N")
+        chart = (bars + numbers).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
         columns = {
-            "Stage": lambda r: r["label"],
-            "Crimes": lambda r: r["count"],
-            "Kind": lambda r: r["kind"],
+            "Stage": lambda row: row["label"],
+            "Crimes": lambda row: row["count"],
+            "Kind": lambda row: row["kind"],
         }
         return self.figure(chart, title, caption, columns, rows)
 
@@ -242,31 +240,34 @@ class Drawing:
         """
         closed = [row for row in rows if row["hours_to"] is not None]
         data = [{"hours": row["hours_to"], "share": row["cumulative_share"]} for row in closed]
+        ticks = [row["hours_to"] for row in closed]
         x = alt.X(
             "hours:Q",
             title="hours after the report",
             scale=alt.Scale(type="log", base=2),
-            axis=alt.Axis(values=[row["hours_to"] for row in closed], labelOverlap=True,
-                          grid=False),
-        )  # fmt: skip
+            axis=alt.Axis(values=ticks, labelOverlap=True, grid=False),
+        )
         line = alt.Chart(alt.Data(values=data)).encode(
             x=x,
             y=alt.Y("share:Q", title=None, axis=PERCENT, scale=alt.Scale(domain=[0, 1])),
         )
-        at = alt.Chart(alt.Data(values=[{"hours": limit, "told": f"{limit:g} hours"}]))
+        rule = alt.Chart(alt.Data(values=[{"hours": limit, "text": f"{limit:g} hours"}]))
         chart = alt.layer(
             line.mark_line(color=BLUE, point=alt.OverlayMarkDef(color=BLUE, size=40)),
-            at.mark_rule(color=VERMILION, strokeDash=[4, 3]).encode(x="hours:Q"),
-            at.mark_text(align="right", dx=-5, color=VERMILION, fontSize=12).encode(
-                x="hours:Q", y=alt.datum(0.06), text="told:N"
+            rule.mark_rule(color=VERMILION, strokeDash=[4, 3]).encode(x="hours:Q"),
+            rule.mark_text(align="right", dx=-5, color=VERMILION, fontSize=12).encode(
+                x="hours:Q", y=alt.datum(0.06), text="text:N"
             ),
         ).properties(width=WIDTH, height=220, autosize=FIT)
         columns = {
-            "Hours": lambda r: f"over {r['hours_from']}" if r["hours_to"] is None
-            else f"{r['hours_from']} to {r['hours_to']}",
-            "Recorded": lambda r: r["band_count"],
-            "By then": lambda r: _share(r["cumulative_share"]),
-        }  # fmt: skip
+            "Hours": lambda row: (
+                f"over {row['hours_from']}"
+                if row["hours_to"] is None
+                else f"{row['hours_from']} to {row['hours_to']}"
+            ),
+            "Recorded": lambda row: row["band_count"],
+            "By then": lambda row: _format_share(row["cumulative_share"]),
+        }
         return self.figure(chart, title, caption, columns, rows)
 
     def calibration(self, rows: Rows, caption: str) -> Figure:
@@ -290,10 +291,10 @@ class Drawing:
             ),
         ).properties(width=WIDTH, height=300, autosize=FIT)
         columns = {
-            "Probability from": lambda r: f"{r['probability_from']:.1f}",
-            "Records": lambda r: r["record_count"],
-            "Expected right": lambda r: f"{r['expected_count']:,.0f}",
-            "Right": lambda r: r["match_count"],
+            "Probability from": lambda row: f"{row['probability_from']:.1f}",
+            "Records": lambda row: row["record_count"],
+            "Expected right": lambda row: f"{row['expected_count']:,.0f}",
+            "Right": lambda row: row["match_count"],
         }
         return self.figure(chart, "Do the probabilities hold?", caption, columns, rows)
 
@@ -307,14 +308,34 @@ LOOK: dict[str, Any] = {
     "background": "white",
     "font": FONT,
     "view": {"stroke": None},
-    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
-             "labelColor": "#1b2430", "titleColor": GREY, "domainColor": GREY, "tickColor": GREY},
-    "legend": {"orient": "bottom", "title": None, "labelFontSize": 12, "labelColor": "#1b2430",
-               "symbolSize": 75, "labelLimit": 0},
-}  # fmt: skip
+    "axis": {
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelColor": INK,
+        "titleColor": GREY,
+        "domainColor": GREY,
+        "tickColor": GREY,
+    },
+    "legend": {
+        "orient": "bottom",
+        "title": None,
+        "labelFontSize": 12,
+        "labelColor": INK,
+        "symbolSize": 75,
+        "labelLimit": 0,
+    },
+}
 
 
-def _labels(labels: Sequence[str]) -> alt.Axis:
+def _maturity_of_week(row: Mapping[str, Any]) -> str:
+    """What a reader must know of a week; nothing if it is mature and within the limits."""
+    if row["is_signal"]:
+        return "outside the limits"
+    return "" if row["is_mature"] else "not yet mature"
+
+
+def _make_label_axis(labels: Sequence[str]) -> alt.Axis:
     """An axis of names, in two lines where they have a line break; room is kept for wide fonts."""
     longest = max(len(line) for label in labels for line in label.split("\n"))
     return alt.Axis(
@@ -332,40 +353,47 @@ def _labels(labels: Sequence[str]) -> alt.Axis:
 
 
 def wrap_label(label: str, width: int = 22) -> str:
-    """A label in two lines, where it is longer than one."""
+    """A label in two lines, if it is longer than one.
+
+    Args:
+        label: The label.
+        width: Letters of a line.
+    """
     if len(label) <= width:
         return label
     cut = label.rfind(" ", 0, width + 1)
     return label if cut < 0 else f"{label[:cut]}\n{label[cut + 1 :]}"
 
 
-def _colours(field: str, named: Mapping[str, str]) -> alt.Color:
-    return alt.Color(f"{field}:N", scale=_scale(named), legend=_legend(named))
+def _colour_by(field: str, colours: Mapping[str, str]) -> alt.Color:
+    return alt.Color(f"{field}:N", scale=_make_scale(colours), legend=_make_legend(colours))
 
 
-def _shapes(field: str, named: Mapping[str, str]) -> alt.Shape:
-    return alt.Shape(f"{field}:N", scale=_scale(named), legend=_legend(named))
+def _shape_by(field: str, shapes: Mapping[str, str]) -> alt.Shape:
+    return alt.Shape(f"{field}:N", scale=_make_scale(shapes), legend=_make_legend(shapes))
 
 
-def _scale(named: Mapping[str, str]) -> alt.Scale:
-    return alt.Scale(domain=list(named), range=list(named.values()))
+def _make_scale(looks: Mapping[str, str]) -> alt.Scale:
+    return alt.Scale(domain=list(looks), range=list(looks.values()))
 
 
-def _legend(named: Mapping[str, str]) -> alt.Legend | None:
-    if len(named) < 2:
+def _make_legend(looks: Mapping[str, str]) -> alt.Legend | None:
+    """A legend below the chart; none if there is nothing to tell apart."""
+    if len(looks) < 2:
         return None
-    return alt.Legend(columns=1 if max(map(len, named)) > 18 else 2)
+    # Two long names beside each other would be cut off on a telephone.
+    return alt.Legend(columns=1 if max(map(len, looks)) > 18 else 2)
 
 
-def _share(value: float | None) -> str | None:
+def _format_share(value: float | None) -> str | None:
     return None if value is None else f"{100 * value:.1f}%"
 
 
-def _range(low: float | None, high: float | None) -> str | None:
-    return None if low is None else f"{_share(low)} to {_share(high)}"
+def _format_range(low: float | None, high: float | None) -> str | None:
+    return None if low is None else f"{_format_share(low)} to {_format_share(high)}"
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     if value is None:
         return NOTHING
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

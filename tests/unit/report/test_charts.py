@@ -15,13 +15,13 @@ ROWS = [
 COLUMNS = {"Group": lambda r: r["label"], "Crimes": lambda r: r["n"], "Low": lambda r: r["low"]}
 
 
-def drawn(*, is_simulated: bool = True) -> Figure:
+def draw_rates(*, is_simulated: bool = True) -> Figure:
     drawing = Drawing(is_simulated=is_simulated)
     return drawing.intervals(ROWS, "Rates & groups", "What to see", COLUMNS, ("all", 0.7))
 
 
 def test_a_chart_says_what_it_shows() -> None:
-    svg = ElementTree.fromstring(drawn().svg)  # noqa: S314  of our own making
+    svg = ElementTree.fromstring(draw_rates().svg)  # noqa: S314  of our own making
     assert svg.get("role") == "img"
     assert svg.get("aria-label") == "SIMULATED. Rates & groups. What to see"
     assert [e.text for e in svg if e.tag.endswith("title")] == ["SIMULATED. Rates & groups"]
@@ -29,50 +29,58 @@ def test_a_chart_says_what_it_shows() -> None:
     texts = {e.text for e in svg.iter() if e.tag.endswith("text")}
     assert {"Burglary <b>", "Robbery", "ours", "theirs", "SIMULATED"} <= texts
     # inside an image nothing else has a role
-    assert not re.search(r'role="graphics|aria-roledescription', drawn().svg)
+    assert not re.search(r'role="graphics|aria-roledescription', draw_rates().svg)
 
 
 def test_only_invented_data_is_marked() -> None:
-    assert "SIMULATED" not in drawn(is_simulated=False).svg
+    assert "SIMULATED" not in draw_rates(is_simulated=False).svg
 
 
 def test_a_chart_scales_and_asks_no_other_host() -> None:
-    svg = drawn().svg
+    svg = draw_rates().svg
     head = svg[: svg.index(">")]
     assert "viewBox" in head and " width=" not in head
-    assert set(re.findall(r'https?://[^"\s]+', svg)) <= {
-        "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink",
-    }  # fmt: skip
+    names_of_formats = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r'https?://[^"\s]+', svg)) <= names_of_formats
 
 
 def test_text_is_legible_on_a_telephone() -> None:
-    width = float(re.findall(r'viewBox="0 0 ([\d.]+)', drawn().svg)[0])
-    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)px"', drawn().svg)]
+    width = float(re.findall(r'viewBox="0 0 ([\d.]+)', draw_rates().svg)[0])
+    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)px"', draw_rates().svg)]
     assert len(sizes) > 5
     # of 390 pixels the page takes 16 on each side
     assert min(sizes) * 358 / width >= 11
 
 
 def test_its_table_has_the_figures() -> None:
-    figure = drawn()
+    figure = draw_rates()
     assert figure.columns == ("Group", "Crimes", "Low")
     assert figure.rows == [("Burglary <b>", "1,200", "0.8"), ("Robbery", "4", "–")]
 
 
 def test_several_charts_of_a_page_share_no_id() -> None:
     drawing = Drawing(is_simulated=True)
+    week = {
+        "rate_so_far": 0.8,
+        "nowcast_rate": None,
+        "nowcast_low": None,
+        "nowcast_high": None,
+        "chart_centre": 0.8,
+        "chart_low": 0.7,
+        "chart_high": 0.9,
+        "is_mature": True,
+        "due_count": 10,
+        "recorded_count": 8,
+    }
     weeks = [
-        {"reported_week_on": date(2017, 1, day), "rate_so_far": 0.8, "nowcast_rate": None,
-         "nowcast_low": None, "nowcast_high": None, "chart_centre": 0.8, "chart_low": 0.7,
-         "chart_high": 0.9, "is_signal": day == 9, "is_mature": True, "due_count": 10,
-         "recorded_count": 8}
+        {**week, "reported_week_on": date(2017, 1, day), "is_signal": day == 9}
         for day in (2, 9, 16)
-    ]  # fmt: skip
+    ]
     svgs = [drawing.trend(weeks, "a").svg, drawing.trend(weeks, "b").svg]
     ids = [re.findall(r'\bid="([^"]+)"', svg) for svg in svgs]
     assert not set(ids[0]) & set(ids[1])
-    for svg, own in zip(svgs, ids, strict=True):
-        assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= set(own)
+    for svg, ids_of_chart in zip(svgs, ids, strict=True):
+        assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= set(ids_of_chart)
 
 
 def test_a_waterfall_ends_where_its_losses_lead() -> None:
@@ -80,7 +88,7 @@ def test_a_waterfall_ends_where_its_losses_lead() -> None:
         kind = "lost" if is_loss else "stays"
         return {"label": label, "count": count, "is_loss": is_loss, "kind": kind}
 
-    rows = [row("told", 10), row("lost", 3, is_loss=True), row("kept", 7)]
+    rows = [row("reported", 10), row("lost", 3, is_loss=True), row("kept", 7)]
     svg = Drawing(is_simulated=False).waterfall(rows, "Flow", "c").svg
     bars = [
         (float(x), float(x) + float(width))
