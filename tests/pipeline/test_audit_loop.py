@@ -400,7 +400,7 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     assert fresh.rows("select count(*) from audited_rates") == [(0,)]
     assert fresh.rows("select read_count < drawn_count, is_headline from audits") == [(True, False)]
     page = (fresh.published / "report.html").read_text(encoding="utf-8")
-    assert "tells no rate (AUDIT-INCOMPLETE)" in page
+    assert "gives no rate (AUDIT-INCOMPLETE)" in page
     assert "Uncorrected indication" in page
     deliver_worksheet(fresh.agency, filled(draw, "1311"))
     assert fresh.run()

@@ -147,7 +147,7 @@ def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> N
     assert {file.name for file in (folder / "logs").iterdir()} == {"T-0002.html", "T-0005.html"}
     # of one crime record the reference names the call
     matching = (small.published / "matching.html").read_text(encoding="utf-8")
-    assert "<strong>1</strong> of 1 crime records (100.0%)" in matching
+    assert "<strong>1</strong> of 1 crime record (100.0%)" in matching
     assert "a reference proves 1 of them" in matching and "the record names the call" in matching
     # what people said stays text
     assert "script&gt;alert" in page

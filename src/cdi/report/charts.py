@@ -88,6 +88,7 @@ class Drawing:
         # Screen readers would read each mark by itself; the label of the whole SVG is enough.
         body = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", body).strip().removesuffix("</svg>")
         full_title = f"SIMULATED. {title}" if self.is_simulated else title
+        label = f"{full_title}{'' if title.endswith('?') else '.'} {caption}"
         watermark = (
             f'<text transform="translate({middle}) rotate(-20)" text-anchor="middle" '
             f'font-family="{FONT}" font-size="44" font-weight="700" fill="#8a5200" '
@@ -98,7 +99,7 @@ class Drawing:
         return Markup(  # noqa: S704  Vega escapes the text that it draws
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
             f'role="img" viewBox="0 0 {width} {height}" '
-            f'aria-label="{escape(f"{full_title}. {caption}")}"><title>{escape(full_title)}</title>'
+            f'aria-label="{escape(label)}"><title>{escape(full_title)}</title>'
             f"<desc>{escape(caption)}</desc>{body}{watermark}</svg>"
         )
 

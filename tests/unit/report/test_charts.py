@@ -32,6 +32,12 @@ def test_a_chart_says_what_it_shows() -> None:
     assert not re.search(r'role="graphics|aria-roledescription', draw_rates().svg)
 
 
+def test_a_title_that_asks_gets_no_full_stop() -> None:
+    drawing = Drawing(is_simulated=False)
+    svg = drawing.intervals(ROWS, "Did an officer come?", "What to see", COLUMNS).svg
+    assert 'aria-label="Did an officer come? What to see"' in svg
+
+
 def test_only_invented_data_is_marked() -> None:
     assert "SIMULATED" not in draw_rates(is_simulated=False).svg
 
