@@ -1,4 +1,4 @@
-"""`cdi explain`: what it tells of the calls of a published version."""
+"""`cdi explain`: what it prints about the calls of a published version."""
 
 import html
 import io
@@ -15,7 +15,7 @@ from cdi.report.explain import explain_call
 from cdi.sql import connect
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
-# opened and closed as noise; only its words tell of a crime
+# opened and closed as noise; only its words report a crime
 HIDDEN = [
     *("T-0006", "2026-01-05 15:00", "2026-01-05 15:30", "NOISE", "NOISE", "NONE", "S", "", ""),
     "party next door, a guest punched him in the face",
@@ -32,22 +32,22 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]
 
 
 @pytest.fixture
-def told(published: SmallAgency) -> Callable[[str], str]:
+def explain(published: SmallAgency) -> Callable[[str], str]:
     """What is printed of a call, with single blanks."""
 
-    def tell(call: str) -> str:
+    def explain_in_terminal(call: str) -> str:
         console = Console(file=io.StringIO(), width=200)
         explain_call(published.agency, call, console)
         assert isinstance(console.file, io.StringIO)
         return " ".join(console.file.getvalue().split())
 
-    return tell
+    return explain_in_terminal
 
 
-def test_an_unrecorded_crime_is_told_from_its_words_to_its_outcome(
-    told: Callable[[str], str],
+def test_an_unrecorded_crime_is_explained_from_its_words_to_its_outcome(
+    explain: Callable[[str], str],
 ) -> None:
-    text = told("T-0006")
+    text = explain("T-0006")
     assert text.startswith("SIMULATED invented data")
     assert "received 5 January 2026, 15:00" in text
     assert "closed as NOISE Noise" in text
@@ -65,8 +65,10 @@ def test_an_unrecorded_crime_is_told_from_its_words_to_its_outcome(
     assert "time left 9 hours over" in text
 
 
-def test_a_justified_call_is_told_with_its_reason_and_page(told: Callable[[str], str]) -> None:
-    text = told("T-0004")
+def test_a_justified_call_is_explained_with_its_reason_and_page(
+    explain: Callable[[str], str],
+) -> None:
+    text = explain("T-0004")
     assert "result DUP Duplicate" in text
     assert "D010: The log was closed as a duplicate of another" in text
     assert "No crime record is needed: The same event is already on another log" in text
@@ -74,28 +76,30 @@ def test_a_justified_call_is_told_with_its_reason_and_page(told: Callable[[str],
     assert "outcome, standard justified" in text
 
 
-def test_a_recorded_crime_is_told_with_its_record_and_the_text_as_masked(
-    told: Callable[[str], str],
+def test_a_recorded_crime_is_explained_with_its_record_and_the_text_as_masked(
+    explain: Callable[[str], str],
 ) -> None:
-    text = told("T-0001")
+    text = explain("T-0001")
     assert "[email]" in text
     assert "crime record R1" in text
     assert "linked by canonical key" in text
     assert "cancellation not cancelled" in text
 
 
-def test_a_call_is_found_in_each_form_that_the_key_rules_read(told: Callable[[str], str]) -> None:
-    assert told(" t0003 ") == told("T-0003")
-    assert "None: no crime was reported and no record is linked." in told("T-0003")
+def test_a_call_is_found_in_each_form_that_the_key_rules_read(
+    explain: Callable[[str], str],
+) -> None:
+    assert explain(" t0003 ") == explain("T-0003")
+    assert "None: no crime was reported and no record is linked." in explain("T-0003")
 
 
 def test_the_page_of_a_log_says_what_the_terminal_says(
-    published: SmallAgency, told: Callable[[str], str]
+    published: SmallAgency, explain: Callable[[str], str]
 ) -> None:
-    terminal = told("T-0006")
+    terminal = explain("T-0006")
     page = (published.published / "worklist" / "logs" / "T-0006.html").read_text(encoding="utf-8")
     text = html.unescape(re.sub("<[^>]+>", " ", page))
-    _, _, shown = " ".join(text.split()).partition("What the log says")
+    _, _, page_text = " ".join(text.split()).partition("What the log says")
     with connect(published.published / "recording.duckdb", read_only=True) as con:
         story = read_stories(con, published.agency, ["T-0006"])["T-0006"]
     assert len(story.details) > 5 and story.hits and story.evidence and len(story.facts) > 5
@@ -108,14 +112,14 @@ def test_the_page_of_a_log_says_what_the_terminal_says(
         *(f"{question} {answers[0]}" for question, answers in story.facts if answers[0]),
     ]
     assert [phrase for phrase in phrases if phrase not in terminal] == []
-    assert [phrase for phrase in phrases if phrase not in shown] == []
+    assert [phrase for phrase in phrases if phrase not in page_text] == []
 
 
 def test_an_unknown_call_is_an_error_that_says_what_was_looked_for(
-    told: Callable[[str], str],
+    explain: Callable[[str], str],
 ) -> None:
     with pytest.raises(CdiError, match=r"no call 't0999' \(looked for as T-0999\)") as caught:
-        told("t0999")
+        explain("t0999")
     assert caught.value.rule_id == "EXPLAIN-UNKNOWN"
     assert "make run" in caught.value.fix
 

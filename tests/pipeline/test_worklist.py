@@ -24,11 +24,11 @@ from tests.conftest import SmallAgency
 from tests.unit.people.test_worklist_sheet import fill
 
 
-def listed(small: SmallAgency) -> list[tuple[object, ...]]:
+def read_listed(small: SmallAgency) -> list[tuple[object, ...]]:
     return small.rows("select call_id, status, decided_by from unrecorded_crimes order by 1")
 
 
-def kept(small: SmallAgency, name: str, to: Path) -> Path:
+def copy_sheet(small: SmallAgency, name: str, to: Path) -> Path:
     """A copy of a version's sheet: what is published is read-only."""
     file = to / name
     file.write_bytes((small.published / "worklist" / name).read_bytes())
@@ -43,9 +43,9 @@ def row_of(file: Path, crime: str) -> str:
 
 
 def test_a_filled_in_sheet_reaches_the_next_version(ran: SmallAgency, tmp_path: Path) -> None:
-    assert listed(ran) == [("T-0002", "suspected", None), ("T-0005", "suspected", None)]
+    assert read_listed(ran) == [("T-0002", "suspected", None), ("T-0005", "suspected", None)]
     by_csv = ran.published / "worklist" / "worklist.csv"
-    sheet = kept(ran, "worklist.xlsx", tmp_path)
+    sheet = copy_sheet(ran, "worklist.xlsx", tmp_path)
     fill(
         sheet,
         **{
@@ -63,7 +63,7 @@ def test_a_filled_in_sheet_reaches_the_next_version(ran: SmallAgency, tmp_path: 
     assert "2 decisions written" in result.output
     assert add_decisions_of_sheet(ran.agency, sheet) == (0, 2)
     assert ran.run()
-    assert listed(ran) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
+    assert read_listed(ran) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
     assert ran.rows(
         "select outcome, reason_code from fct_reported_crimes where call_id = 'T-0002'"
     ) == [("justified", "GOOD_INTENT")]

@@ -18,7 +18,7 @@ def hit(meaning: str, *words: str) -> Hit:
     return Hit("account", meaning, "", "", words, meaning)
 
 
-def shown(text: str, part: str) -> dict[str, str]:
+def mark_log(text: str, part: str) -> dict[str, str]:
     """The marked words of a text, and their sides, with the lexicon's own phrases."""
     hits = []
     for (part_of_entry, meaning, _), patterns in PHRASES.items():
@@ -38,7 +38,7 @@ def test_no_side_has_a_meaning_that_the_lexicon_lacks() -> None:
 
 
 @pytest.mark.parametrize("meaning", sorted(MEANINGS_OF_LEXICON))
-def test_each_meaning_of_the_lexicon_is_told_in_words(meaning: str) -> None:
+def test_each_meaning_of_the_lexicon_has_words(meaning: str) -> None:
     assert " " in MEANINGS[meaning]
 
 
@@ -57,7 +57,7 @@ def test_no_code_is_shown_for_anti_social_behaviour() -> None:
     ],
 )
 def test_the_side_of_what_a_closing_says(closing: str, words: str, side: str) -> None:
-    marks = shown(closing, "closing")
+    marks = mark_log(closing, "closing")
     assert any(words in marked for marked in marks)
     assert set(marks.values()) == {side}
 
@@ -73,9 +73,9 @@ def test_the_side_of_what_a_closing_says(closing: str, words: str, side: str) ->
         ("punched in the face", "punched in the face", "for"),
     ],
 )
-def test_the_side_of_what_an_account_tells(account: str, words: str, side: str) -> None:
-    marks = shown(account, "account")
-    assert any(words in marked and of == side for marked, of in marks.items()), marks
+def test_the_side_of_what_an_account_says(account: str, words: str, side: str) -> None:
+    marks = mark_log(account, "account")
+    assert any(words in marked and side_of == side for marked, side_of in marks.items()), marks
 
 
 def test_a_phrase_about_people_hides_no_crime() -> None:

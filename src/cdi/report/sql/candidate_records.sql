@@ -1,8 +1,9 @@
--- Records that a call's missed crime could be. These are the leftover records (linked to no call by a
--- reference) that lie near the call's incident, with the probability that they belong to it, and the
--- records that are linked to the call already. The probability is that of linkage.int_linkage__scored: a
--- record's incidents share it with the chance that none of them is right. The constant for that chance
--- differs between crime records and others, hence the base weight.
+-- Records that a missed crime of a call could have: leftover records (no reference proves which call they
+-- belong to) that were compared with the call's incident, and records that are linked to the call already.
+-- The probability is worked out as in linkage.int_linkage__scored, which keeps only the best incident of a
+-- record: the incidents near a record share the probability with the chance that none of them is the right
+-- one. The base weight says how often leftover records have a call at all; crime records differ in that from
+-- other occurrences.
 with wanted as (
     select
         calls.call_id,
