@@ -116,7 +116,7 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure speed (docs/performanc
 docs: $(VENV)/run.stamp  ## Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md
 	@$(BIN)/cdi docs
 
-walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: three simulated logs through every model
+walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: one simulated log through every model
 	@$(BIN)/python -m cdi_proofs walkthrough
 
 lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
