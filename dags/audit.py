@@ -15,7 +15,7 @@ the cause start a new run. Monthly, and by hand for another period, size or univ
 from airflow.sdk import DAG, Param
 
 from cdi.agency.load import load_valid_agencies
-from cdi_airflow.house import dag_arguments, day
+from cdi_airflow.house import dag_arguments, day_field
 from cdi_airflow.operators import StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
@@ -31,18 +31,18 @@ for agency in load_valid_agencies():
         params={
             "logs": Param(1500, type="integer", minimum=1, description="Logs to audit."),
             "universe": Param("frame", enum=["frame", "all"], description="frame: crime codes."),
-            "starts_on": day("First day; blank: the newest whole mature quarter."),
-            "ends_on": day("First day after the period."),
+            "starts_on": day_field("First day; blank: the newest whole mature quarter."),
+            "ends_on": day_field("First day after the period."),
             "auditors": Param("", type="string", description="Staff numbers; else agency.yaml's."),
             "reason": Param("", type="string", description="Why days drawn before are redrawn."),
         },
     ):
         names = ("logs", "universe", "starts_on", "ends_on", "auditors", "reason")
-        given = {name: f"{{{{ params.{name} or '' }}}}" for name in names}
+        arguments = {name: f"{{{{ params.{name} or '' }}}}" for name in names}
         draw = StepOperator(
             task_id="draw",
             step="audit.draw_audit",
-            arguments={"agency": agency.agency, **given},
+            arguments={"agency": agency.agency, **arguments},
             tells_run=True,
         )
         draw >> StepOperator(

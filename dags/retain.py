@@ -1,4 +1,4 @@
-"""Retention: one DAG per agency that limits how long rows are kept.
+"""Retention: one DAG for each agency that limits how long rows are kept.
 
 1. **retain** takes out of landing, audits, decisions and published versions what is older than
    `retention_days` of agency.yaml, counted back from the newest data, and publishes a version
@@ -6,7 +6,7 @@
 
 *Now processing*: it removes whatever is too old when it runs, so after a failure start a new run
 rather than clearing an old one; it finishes what the other began. A build that is running is waited
-for, an hour at most. Monthly. An agency without `retention_days` has no such DAG.
+for, for an hour at most. Monthly. An agency without `retention_days` has no such DAG.
 """
 
 from airflow.sdk import DAG
@@ -26,6 +26,10 @@ for agency in load_valid_agencies():
         catchup=False,
     ):
         StepOperator(
-            task_id="retain", step="retain.retain", arguments={"agency": agency.agency},
-            tells_run=True, retries=6, retry_delay=600,
-        )  # fmt: skip
+            task_id="retain",
+            step="retain.retain",
+            arguments={"agency": agency.agency},
+            tells_run=True,
+            retries=6,
+            retry_delay=600,
+        )

@@ -15,7 +15,7 @@ than clearing an old one. Monthly, and by hand whenever the force's ways of reco
 from airflow.sdk import DAG
 
 from cdi.agency.load import load_valid_agencies
-from cdi_airflow.house import asset, dag_arguments
+from cdi_airflow.house import agency_asset, dag_arguments
 from cdi_airflow.operators import AnyNewOperator, StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
@@ -33,7 +33,7 @@ for agency in load_valid_agencies():
     ):
         learnt = AnyNewOperator(
             task_id="learnt",
-            outlets=[asset(agency, "weights")],
+            outlets=[agency_asset(agency, "weights")],
             otherwise="nothing was learnt: the notes of the tasks say why",
         )
         before = None

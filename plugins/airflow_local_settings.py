@@ -1,7 +1,7 @@
-"""Airflow imports this by its name, in every process, before it makes its database engine.
+"""Airflow imports this file by its name, in every process, before it makes its database engine.
 
-Only for SQLite, the metadata database of a local run: one writer at a time, and two places where
-Airflow makes a writer wait in vain.
+It concerns SQLite alone, the metadata database of a local run. SQLite takes one writer at a time,
+and in two places Airflow makes a writer wait in vain; they are mended here.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-__all__: list[str] = []  # nothing of Airflow's settings is replaced
+__all__: list[str] = []  # none of Airflow's settings is replaced
 
 LOG = logging.getLogger(__name__)
 AUDIT_LOG = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit-log")
@@ -24,8 +24,8 @@ def lock_before_savepoint(connection: Any, name: str | None) -> None:
     """Begin the transaction of a first SAVEPOINT with the write lock (SQLite).
 
     Such a transaction reads first; if another process writes before its own first write, SQLite
-    refuses that write at once ("database is locked"), whatever the timeout. Creating a backfill
-    while the scheduler works met it. With the lock taken first, the others wait for it instead.
+    refuses that write at once ("database is locked"), whatever the timeout. It happened when a
+    backfill was created while the scheduler worked. With the lock taken first, the others wait.
     """
     if connection.dialect.name != "sqlite":
         return
@@ -38,9 +38,9 @@ def lock_before_savepoint(connection: Any, name: str | None) -> None:
 def audit_log_from_a_thread(session: Session, context: Any, instances: Any) -> None:
     """Write the API server's log of who did what from a thread instead of its event loop (SQLite).
 
-    The loop would wait there for the write lock. If another request has it, that one can not
-    commit before the loop goes on: the whole server stands still until SQLite's timeout, and one
-    of the two is refused. Two tasks that wrote their notes at once met it.
+    The loop would wait there for the write lock. If another request has the lock, it cannot commit
+    before the loop goes on: the whole server stands still until SQLite's timeout, and one of the
+    two is refused. It happened when two tasks wrote their notes at once.
     """
     try:
         asyncio.get_running_loop()
@@ -53,12 +53,12 @@ def audit_log_from_a_thread(session: Session, context: Any, instances: Any) -> N
     for row in rows:
         session.expunge(row)
     if rows:
-        AUDIT_LOG.submit(_write, engine, rows)
+        AUDIT_LOG.submit(_write_rows, engine, rows)
 
 
-def _write(engine: Engine, rows: list[Any]) -> None:
+def _write_rows(engine: Engine, rows: list[Any]) -> None:
     try:
-        with Session(engine) as own, own.begin():
-            own.add_all(rows)
-    except Exception:  # nobody waits for this thread's answer
+        with Session(engine) as session, session.begin():
+            session.add_all(rows)
+    except Exception:  # nobody would see an error that this thread raised
         LOG.exception("the audit log could not be written: %s", [row.event for row in rows])

@@ -1,7 +1,7 @@
-"""Registers with Airflow what of ours it has to know by name.
+"""Registers with Airflow what it has to know by name.
 
 These are the pages of the published versions (a menu entry and a tab on each DAG), and the classes
-that say when runs come and when they are late. Airflow imports this file in every process, so the
+that say when runs start and when they are late. Airflow imports this file in every process, so the
 views themselves are imported by the API server alone, with the first request.
 """
 
@@ -13,7 +13,7 @@ from cdi_airflow.scheduling import BoundedIntervals, BoundedTriggers, RunCreated
 
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:
-    """The ASGI application below ``/cdi``."""
+    """Answer requests below ``/cdi``, as an ASGI application."""
     from cdi_airflow.views import app
 
     await app(scope, receive, send)
@@ -23,7 +23,7 @@ class CdiPages(AirflowPlugin):
     """Menu entry, DAG tab and what they show; timetables and what deadlines count from."""
 
     name = "cdi_pages"
-    # as Airflow declares them
+    # declared as Airflow declares them
     timetables = [BoundedIntervals, BoundedTriggers]  # noqa: RUF012
     deadline_references = [RunCreated]  # noqa: RUF012
     fastapi_apps = [{"app": pages, "url_prefix": "/cdi", "name": "cdi"}]  # noqa: RUF012

@@ -1,23 +1,25 @@
 """Make the first users of a server: `admin`, and `cdi-notes` for the tasks' notes.
 
-Run by docker-compose.yaml's `init` once the metadata database is migrated. The passwords come from
-the environment, never from a command line, and there is no default. `admin` is only made where
-there is none, so a password changed in the UI stays; the password of `cdi-notes` always follows
-`.env`, as the tasks' connection does.
+The service `init` of docker-compose.yaml runs this once the metadata database is migrated. The
+passwords come from the environment, never from a command line, and there is no default. `admin` is
+only made if it does not exist, so a password that was changed in the UI stays. The password of
+`cdi-notes` always follows `.env`, as the connection of the tasks does.
 """
 
 import os
 
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
-# what it takes to write a note on a task or a run, and nothing else
-NOTES = [("can_read", "DAGs"), ("can_edit", "DAGs"), ("can_read", "DAG Runs"),
-         ("can_edit", "DAG Runs"), ("can_read", "Task Instances"),
-         ("can_edit", "Task Instances")]  # fmt: skip
+# The rights that are needed to write a note on a task or a run, and no others.
+NOTES = [
+    (action, resource)
+    for resource in ("DAGs", "DAG Runs", "Task Instances")
+    for action in ("can_read", "can_edit")
+]
 
 
 def main() -> None:
-    """Make or update both."""
+    """Make both users, or update them."""
     with get_application_builder() as builder:
         manager = builder.sm
         manager.sync_roles()

@@ -19,17 +19,17 @@ EXAMPLE = REPO / ".env.example"
 
 
 def new_secret(name: str) -> str:
-    """A random value, safe in URLs, in JSON and in a `.env`.
+    """Make a random value that is safe in URLs, in JSON and in a `.env` file.
 
     Args:
-        name: The variable. A Fernet key is 32 bytes in base64; any other value is as good.
+        name: The variable. A Fernet key must be 32 bytes in base64; for others any value will do.
     """
     if name == "CDI_FERNET_KEY":
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return secrets.token_urlsafe(32)
 
 
-def fill(example: str) -> str:
+def fill_example(example: str) -> str:
     """Give each empty variable a secret; comments and all else stay as they are.
 
     Args:
@@ -43,19 +43,19 @@ def fill(example: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(output: Path) -> None:
+def write_new_file(output: Path) -> None:
     """Write the file with mode 600.
 
     Args:
-        output: Where.
+        output: The file to write.
 
     Raises:
         FileExistsError: If there is one already.
     """
-    text = fill(EXAMPLE.read_text(encoding="utf-8"))
+    text = fill_example(EXAMPLE.read_text(encoding="utf-8"))
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write_new_file(text)
 
 
 def main() -> int:
@@ -68,14 +68,14 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=REPO / ".env", metavar="PATH")
     output: Path = parser.parse_args().output
     try:
-        write(output)
+        write_new_file(output)
     except FileExistsError:
-        sys.stderr.write(
+        sys.stderr.write_new_file(
             f"{output} exists and was left as it is: the installation needs its secrets. "
             "To start anew, move it away first.\n"
         )
         return 1
-    sys.stdout.write(f"{output} written (mode 600). Back it up in a safe place.\n")
+    sys.stdout.write_new_file(f"{output} written (mode 600). Back it up in a safe place.\n")
     return 0
 
 

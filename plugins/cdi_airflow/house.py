@@ -1,4 +1,4 @@
-"""What all DAGs of the house share: names, owners, tags, assets, the form's fields."""
+"""What all DAGs share: names, owners, tags, assets, and the fields of the trigger form."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from cdi_airflow.scheduling import RunCreated
 
 
 def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
-    """Arguments that each DAG of an agency has.
+    """Give the arguments that each DAG of an agency has.
 
     Args:
         agency: Whose DAG.
@@ -24,7 +24,7 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
     return {
         "dag_id": f"{agency.agency}__{step}",
         "dag_display_name": f"{agency.name}: {step}",
-        "max_active_runs": 1,  # a backfill sets its own number; the landing takes that
+        "max_active_runs": 1,  # a backfill may run more at once, which the landing allows
         "tags": [f"agency:{agency.agency}", f"step:{step}", kind, "impact:tier_1"],
         "default_args": {
             "owner": agency.owner.name,
@@ -35,24 +35,25 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
     }
 
 
-def deadline(agency: Agency) -> DeadlineAlert:
-    """Tells people that a run has not landed its sources within the strictest freshness limit.
+def lateness_deadline(agency: Agency) -> DeadlineAlert:
+    """Make the deadline after which people are told that a source is late.
 
-    It counts from when the run was created, and ends with the run's success; so it also speaks
-    when the run failed and nobody has mended it.
+    The strictest freshness limit of the agency's sources counts, from when the run was created.
+    Only a success of the run stops the message: it also comes if the run failed and nobody mended
+    it.
     """
     hours = min(source.max_age_hours for source in agency.sources.values())
     return DeadlineAlert(
         name="A source is late",
         reference=RunCreated(),
         interval=timedelta(hours=hours),
-        # by the executor: so no triggerer is needed
+        # the executor calls it, so that no triggerer is needed
         callback=SyncCallback(Notifier, kwargs={"what": "late"}),
     )
 
 
-def asset(agency: Agency, name: str) -> Asset:
-    """The asset of an agency that one DAG makes and another waits for."""
+def agency_asset(agency: Agency, name: str) -> Asset:
+    """Make the asset of an agency that one DAG updates and another waits for."""
     return Asset(
         name=f"{agency.agency}_{name}",
         uri=f"cdi://{agency.agency}/{name}",
@@ -61,11 +62,11 @@ def asset(agency: Agency, name: str) -> Asset:
     )
 
 
-def moment(description: str) -> Param:
-    """A date and time in the trigger form that may stay blank."""
+def moment_field(description: str) -> Param:
+    """Make a field for date and time in the trigger form; it may stay blank."""
     return Param(None, type=["null", "string"], format="date-time", description=description)
 
 
-def day(description: str) -> Param:
-    """A day in the trigger form that may stay blank."""
+def day_field(description: str) -> Param:
+    """Make a field for a day in the trigger form; it may stay blank."""
     return Param(None, type=["null", "string"], format="date", description=description)

@@ -1,15 +1,15 @@
-"""Evidence as task notes: what an operator reads in the UI beside a green or red box.
+"""Notes of tasks and runs: what people read in the UI beside a green or red box.
 
 A task has no way of its own to write a note, so it goes through Airflow's public API with the
 connection ``cdi_airflow_api`` (host, login, password of a user that may edit runs and their tasks).
-Without that connection the evidence stands in the task's log alone.
+Without that connection the note stands in the task's log alone.
 """
 
 import logging
 from typing import Any
 
 LOG = logging.getLogger(__name__)
-PATIENCE = 30  # seconds; other work may run on the machine
+PATIENCE = 30  # seconds; the machine may be busy with other work
 CONNECTION_ID = "cdi_airflow_api"
 NOTE_LENGTH = 1000  # Airflow's limit
 
@@ -19,7 +19,7 @@ def write_note(context: Any, text: str, *, of_run: bool = False) -> None:
 
     Args:
         context: The task's context.
-        text: The evidence.
+        text: The note.
         of_run: Whether it is the DAG run's note as well.
     """
     import httpx
@@ -29,7 +29,7 @@ def write_note(context: Any, text: str, *, of_run: bool = False) -> None:
     try:
         connection = BaseHook.get_connection(CONNECTION_ID)
     except AirflowNotFoundException:
-        LOG.info("no connection %s: the evidence stands in this log alone", CONNECTION_ID)
+        LOG.info("no connection %s: the note stands in this log alone", CONNECTION_ID)
         return
     ti = context["ti"]
     run = f"/api/v2/dags/{ti.dag_id}/dagRuns/{ti.run_id}"

@@ -24,26 +24,26 @@ class Notifier(BaseNotifier):
 
     Args:
         what: `failed` (as `on_failure_callback`) or `late` (as a deadline's callback).
-        context: Airflow's, if it is given here and not on the call.
+        context: Airflow's, if it is given here and not with the call.
     """
 
     def __init__(self, what: str = "failed", context: Any = None) -> None:
-        """Keep what it is about."""
+        """Keep what the message is about."""
         super().__init__(context=context)
         self.what = what
 
     def notify(self, context: Any) -> None:
-        """Send it; what goes wrong here is logged and stops nothing."""
+        """Send the message; an error here is logged and stops nothing."""
         message = describe(self.what, context)
         try:
-            _send(message)
-        except Exception as error:  # a mail server has many ways to fail; the run has none to spare
-            # its words may hold addresses or passwords
+            _send_message(message)
+        except Exception as error:  # whatever goes wrong with a message must not fail a run
+            # the text of the error may hold addresses or passwords, so only its type is logged
             LOG.error("the notification was not sent (%s): %s", type(error).__name__, message)
 
 
 def describe(what: str, context: Any) -> dict[str, str]:
-    """The message's parts.
+    """Put the parts of the message together.
 
     Args:
         what: `failed` or `late`.
@@ -55,29 +55,29 @@ def describe(what: str, context: Any) -> dict[str, str]:
     else:
         run = context["dag_run"]
         dag_id, run_id, task_id = run["dag_id"], run["dag_run_id"], ""
-    found = {
+    message_parts = {
         "what": HEADINGS[what],
         "dag": dag_id,
         "run": run_id,
         "task": task_id,
-        "rule": ", ".join(_rules(context.get("exception"))),
-        "link": _link(dag_id, run_id, task_id),
+        "rule": ", ".join(_rules_of_error(context.get("exception"))),
+        "link": _link_to_task(dag_id, run_id, task_id),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in message_parts.items() if value}
 
 
-def _rules(error: Any) -> list[str]:
-    """Ids of the rules that an expected error is about; no other word of it."""
+def _rules_of_error(error: Any) -> list[str]:
+    """Find the ids of the rules that an expected error is about; its text is not used."""
     cause = getattr(error, "__cause__", None)
     rule_id = getattr(cause, "rule_id", "")
-    return [rule for rule in (rule_id, *getattr(cause, "broken", ())) if _is_id(rule)]
+    return [rule for rule in (rule_id, *getattr(cause, "broken", ())) if _is_rule_id(rule)]
 
 
-def _is_id(text: str) -> bool:
+def _is_rule_id(text: str) -> bool:
     return re.fullmatch(r"[A-Z]+(?:-[A-Z0-9]+)+", text) is not None
 
 
-def _link(dag_id: str, run_id: str, task_id: str) -> str:
+def _link_to_task(dag_id: str, run_id: str, task_id: str) -> str:
     from airflow.sdk.configuration import conf
 
     base = conf.get("api", "base_url", fallback="").rstrip("/")
@@ -85,7 +85,7 @@ def _link(dag_id: str, run_id: str, task_id: str) -> str:
     return base + path + (f"/tasks/{quote(task_id)}" if task_id else "")
 
 
-def _send(message: dict[str, str]) -> None:
+def _send_message(message: dict[str, str]) -> None:
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -96,12 +96,12 @@ def _send(message: dict[str, str]) -> None:
         LOG.warning("no connection %s, so it is told here alone\n%s", CONNECTION_ID, text)
         return
     if connection.conn_type == "smtp":
-        _mail(connection.extra_dejson, message, text)
+        _send_mail(connection.extra_dejson, message, text)
     else:
-        _post(connection, message, text)
+        _post_to_hook(connection, message, text)
 
 
-def _mail(extra: dict[str, Any], message: dict[str, str], text: str) -> None:
+def _send_mail(extra: dict[str, Any], message: dict[str, str], text: str) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     with SmtpHook(smtp_conn_id=CONNECTION_ID) as hook:
@@ -112,7 +112,7 @@ def _mail(extra: dict[str, Any], message: dict[str, str], text: str) -> None:
         )
 
 
-def _post(connection: Any, message: dict[str, str], text: str) -> None:
+def _post_to_hook(connection: Any, message: dict[str, str], text: str) -> None:
     import httpx
 
     url = connection.host

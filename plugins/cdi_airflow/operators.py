@@ -1,4 +1,4 @@
-"""Operators: they run the steps of `cdi.steps`, write their notes, and fail clearly."""
+"""Operators that run the steps of `cdi.steps`, write notes, and say clearly why they failed."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 class StepOperator(BaseOperator):
     """Runs a step of `cdi.steps` by its name.
 
-    The step's evidence becomes the task's note. A step with nothing to do skips the task, and so
-    what hangs on it; an expected error (`cdi.errors.CdiError`) fails it without retry, since the
-    same input would fail again; any other error, and that another process is at it
-    (`cdi.errors.BusyError`), is retried as the DAG says.
+    The step's note becomes the task's note. If a step has nothing to do, its task is skipped, and
+    so are the tasks after it. An expected error (`cdi.errors.CdiError`) fails the task without
+    retry, since the same input would fail again. Other errors are retried as the DAG says, and so
+    is `cdi.errors.BusyError`: another process is working on the same thing.
 
     Args:
         step: Module and function in `cdi.steps`, e.g. `build.check_marts`.
         arguments: Its arguments (templated); blank texts are passed as None.
-        tells_run: Whether the evidence is the DAG run's note too.
+        tells_run: Whether the note is that of the DAG run as well.
     """
 
     template_fields: Sequence[str] = ("arguments",)
@@ -39,16 +39,16 @@ class StepOperator(BaseOperator):
         self.tells_run = tells_run
 
     def call(self) -> "Callable[[], Step]":
-        """The step, bound to its arguments."""
+        """Give the step, bound to its arguments."""
         import functools
         from importlib import import_module
 
         module, function = self.step.split(".")
         step = getattr(import_module(f"cdi.steps.{module}"), function)
-        given = {name: value or None for name, value in self.arguments.items()}
-        if (as_of := given.get("as_of")) is not None:
-            given["as_of"] = _moment(as_of)
-        return functools.partial(step, **given)
+        arguments = {name: value or None for name, value in self.arguments.items()}
+        if (as_of := arguments.get("as_of")) is not None:
+            arguments["as_of"] = parse_moment(as_of)
+        return functools.partial(step, **arguments)
 
     def execute(self, context: Any) -> str | None:
         """Run the step.
@@ -63,7 +63,7 @@ class StepOperator(BaseOperator):
         from cdi.errors import BusyError, CdiError
 
         try:
-            done = self.call()()
+            step = self.call()()
         except BusyError as error:
             write_note(context, str(error))
             raise
@@ -71,11 +71,11 @@ class StepOperator(BaseOperator):
             # the run's note says why it failed
             write_note(context, str(error), of_run=True)
             raise AirflowFailException(str(error)) from error
-        self.log.info("%s", done.note)
-        write_note(context, done.note, of_run=self.tells_run)
-        if not done.is_new:
-            raise AirflowSkipException(done.note)
-        return done.result
+        self.log.info("%s", step.note)
+        write_note(context, step.note, of_run=self.tells_run)
+        if not step.is_new:
+            raise AirflowSkipException(step.note)
+        return step.result
 
 
 class ExtractOperator(StepOperator):
@@ -108,28 +108,28 @@ class ExtractOperator(StepOperator):
         self.interval_end = "{{ params.interval_end or data_interval_end.isoformat() }}"
 
     def storage_options(self) -> dict[str, Any]:
-        """The connection as fsspec options; {} without one."""
+        """Turn the connection into options of fsspec; none without a connection."""
         if self.connection is None:
             return {}
         from airflow.sdk import BaseHook
 
-        found = BaseHook.get_connection(self.connection)
-        named = {
-            "host": found.host,
-            "port": found.port,
-            "username": found.login,
-            "password": found.password,
+        connection = BaseHook.get_connection(self.connection)
+        options = {
+            "host": connection.host,
+            "port": connection.port,
+            "username": connection.login,
+            "password": connection.password,
         }
-        return {key: value for key, value in named.items() if value} | found.extra_dejson
+        return {key: value for key, value in options.items() if value} | connection.extra_dejson
 
     def call(self) -> "Callable[[], Step]":
-        """The extraction, bound to interval and storage options."""
+        """Give the extraction, bound to its interval and storage options."""
         import functools
 
         from cdi.agency.interval import Interval
         from cdi.steps.extract import extract
 
-        interval = Interval(_moment(self.interval_start), _moment(self.interval_end))
+        interval = Interval(parse_moment(self.interval_start), parse_moment(self.interval_end))
         return functools.partial(
             extract,
             **self.arguments,
@@ -139,10 +139,10 @@ class ExtractOperator(StepOperator):
 
 
 class AnyNewOperator(BaseOperator):
-    """The last task of a run with several parts: succeeds if one of the tasks before it did.
+    """The last task of a run with several parts; it succeeds if one of the tasks before it did.
 
-    Otherwise the run has made nothing: the task is skipped, so that nothing follows from it, and
-    the run's note says why.
+    Otherwise the run has made nothing. Then this task is skipped, so that it triggers no other DAG,
+    and the run's note says why.
 
     Args:
         otherwise: The note of a run that has made nothing.
@@ -154,7 +154,7 @@ class AnyNewOperator(BaseOperator):
         self.otherwise = otherwise
 
     def execute(self, context: Any) -> None:
-        """Ask Airflow for the states.
+        """Ask Airflow for the states of the tasks before it.
 
         Raises:
             AirflowSkipException: If all tasks before it were skipped.
@@ -168,7 +168,7 @@ class AnyNewOperator(BaseOperator):
             raise AirflowSkipException(self.otherwise)
 
 
-def _moment(text: str) -> datetime:
-    """A UTC moment from ISO 8601; without an offset it is UTC."""
+def parse_moment(text: str) -> datetime:
+    """Read a moment in ISO 8601 form; without an offset it is in UTC."""
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -1,7 +1,7 @@
 """Two tasks in which people release a failed check: one proposes with a reason, another confirms.
 
-They wait in Airflow's *Required Actions*, if the build was asked to (its param `asks`). What is
-released, and that nothing else is, is decided by `cdi.quality.waivers`.
+They wait in Airflow's *Required Actions* if the build was started with the param `asks`. What may
+be released, and for how much, is decided by `cdi.quality.waivers`.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ STOP = "Stop"
 
 
 class _AskOperator(HITLOperator):
-    """Waits for a person's answer, on the failures of one private version."""
+    """Waits for a person's answer about the failed checks of one private version."""
 
     template_fields: Collection[str] = (*HITLOperator.template_fields, "version")
 
@@ -27,14 +27,16 @@ class _AskOperator(HITLOperator):
         self.version = version
 
     def execute(self, context: Any) -> Any:
-        """Ask, unless nothing is held."""
+        """Ask, unless no failed check is held."""
         from cdi.steps.build import read_held
 
         held = read_held(self.agency, self.version)
         if not held:
             raise AirflowSkipException("no failure is held")
-        told = "\n".join(f"- **{h.rule_id}**: {h.told}" for h in held)
-        self.body = f"{self.body or ''}Version {self.version} of {self.agency} broke\n\n{told}\n"
+        failures = "\n".join(f"- **{h.rule_id}**: {h.told}" for h in held)
+        self.body = (
+            f"{self.body or ''}Version {self.version} of {self.agency} broke\n\n{failures}\n"
+        )
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -52,15 +54,20 @@ class _AskOperator(HITLOperator):
 
 
 class ProposeRelease(_AskOperator):
-    """Asks whether what is held should be released, and why."""
+    """Asks whether the failed checks should be released, and why."""
 
     def __init__(self, **kwargs: Any) -> None:
         """Ask for a reason."""
         why = Param(
-            "", type="string", title="Reason", source="task",
+            "",
+            type="string",
+            title="Reason",
+            source="task",
             description="Why the version may be published all the same. Published with it.",
-        )  # fmt: skip
-        kwargs["params"] = {"reason": why}  # in place of the DAG's, which Airflow passes as well
+        )
+        kwargs["params"] = {
+            "reason": why
+        }  # replaces the DAG's params, which Airflow passes as well
         super().__init__(answer="Release", subject="Release a failed check?", **kwargs)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -73,7 +80,7 @@ class ProposeRelease(_AskOperator):
 
 
 class ConfirmRelease(_AskOperator):
-    """Asks another person to confirm; then the release is written down and the check repeated.
+    """Asks another person to confirm, then writes the release down and repeats the check.
 
     Args:
         proposal: Output of `ProposeRelease`.
@@ -92,7 +99,7 @@ class ConfirmRelease(_AskOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
-        """Release and check again.
+        """Release the failed checks and check again.
 
         Raises:
             AirflowFailException: If both are one person, or a rule may never be released.
@@ -103,8 +110,8 @@ class ConfirmRelease(_AskOperator):
         second = super().execute_complete(context, event)["by"]
         reason, by = self.proposal["reason"], self.proposal["by"]
         try:
-            done = release_and_check(self.agency, self.version, reason, by, second)
+            step = release_and_check(self.agency, self.version, reason, by, second)
         except CdiError as error:
             write_note(context, str(error), of_run=True)
             raise AirflowFailException(str(error)) from error
-        write_note(context, f"released by {by} and {second}: {reason}\n{done.note}")
+        write_note(context, f"released by {by} and {second}: {reason}\n{step.note}")

@@ -24,7 +24,7 @@ class _Bounded(Timetable):
         expression: Cron.
         timezone: Of the cron expression.
         since: Before this moment no run comes by itself; a backfill names its own first day.
-        until: After this moment no run comes; None: they go on.
+        until: After this moment no run comes by itself; None: there is no end.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class _Bounded(Timetable):
         self.until = until
 
     def serialize(self) -> dict[str, Any]:
-        """For the stored DAG."""
+        """Turn it into what Airflow stores with the DAG."""
         bounds = {"since": self.since, "until": self.until}
         texts = {name: moment and moment.isoformat() for name, moment in bounds.items()}
         return {**super().serialize(), **texts}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Timetable:
-        """From the stored DAG."""
+        """Make it again from what Airflow stored."""
         stored: Any = super().deserialize(data)
         for name in ("since", "until"):
             if data[name] is not None:
@@ -60,7 +60,7 @@ class _Bounded(Timetable):
         last_automated_data_interval: DataInterval | None,
         restriction: TimeRestriction,
     ) -> DagRunInfo | None:
-        """The next run; None after the last."""
+        """Tell the next run; None after the last one."""
         ends: list[Any] = [end for end in (restriction.latest, self.until) if end is not None]
         return super().next_dagrun_info(  # type: ignore[safe-super]  # of the cron timetable
             last_automated_data_interval=last_automated_data_interval,
@@ -89,5 +89,5 @@ class RunCreated(BaseDeadlineReference):
     """
 
     def _evaluate_with(self, *, session: Any, **kwargs: Any) -> datetime:
-        """Airflow asks once, when it creates the run."""
+        """Give the moment at which Airflow asks, which it does once: when it creates the run."""
         return datetime.now(UTC)

@@ -1,8 +1,9 @@
 """Pages of the published versions behind Airflow's log-in, mounted at ``/cdi`` by `cdi_pages`.
 
-Airflow's own permissions decide, per agency: who may see its build DAG may see the open parts; who
-may also start runs of it may see the restricted ones (`cdi.publish.parts.PARTS`), and that is written down
-before it is shown. Each request follows ``current`` once and reads a file; nothing stays open.
+Airflow's own permissions decide for each agency: whoever may see its build DAG may see the open
+parts, and whoever may also start runs of it may see the restricted ones
+(`cdi.publish.parts.PARTS`). Each look at a restricted part is written down before the part is
+shown. Each request follows ``current`` once and reads a file; nothing stays open.
 """
 
 import contextlib
@@ -30,12 +31,12 @@ TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-# Our pages stand alone and are no programs: they load nothing and run nothing.
+# Our pages load nothing from elsewhere and run no scripts.
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-# dbt's page is a program, of others: it runs without Airflow's origin, cookies and API.
+# dbt's page runs scripts of others, so it gets neither Airflow's cookies nor its API.
 DBT_POLICY = f"{POLICY}; script-src 'unsafe-inline' 'unsafe-eval'; sandbox allow-scripts"
 HEADERS = {
     "Cache-Control": "no-store",
@@ -48,8 +49,8 @@ app = FastAPI(title="Crime recording", docs_url=None, redoc_url=None, openapi_ur
 
 
 @app.exception_handler(HTTPException)
-async def _tell(request: Request, error: HTTPException) -> Response:
-    """Errors as plain text: they are read by people, in a frame of the UI."""
+async def _answer_error(request: Request, error: HTTPException) -> Response:
+    """Answer an error as plain text, since people read it in a frame of the UI."""
     return PlainTextResponse(str(error.detail), error.status_code, HEADERS)
 
 
@@ -58,7 +59,7 @@ def _dag_id(agency: str) -> str:
 
 
 def may_read(agency: str, request: Request, user: GetUserDep) -> str:
-    """The agency, if there is one and the user may see its build DAG."""
+    """Give the agency, if there is one and the user may see its build DAG."""
     requires_access_dag("GET", param_dag_id=_dag_id(agency))(request, user)
     if agency not in agency_names():
         raise HTTPException(404, f"There is no agency {agency}.")
@@ -70,17 +71,17 @@ AgencyDep = Annotated[str, Depends(may_read)]
 
 @app.get("/", response_class=HTMLResponse)
 def index(request: Request, user: GetUserDep) -> Response:
-    """The agencies whose build DAG the user may see."""
-    shown = []
+    """List the agencies whose build DAG the user may see."""
+    agencies = []
     for name in agency_names():
         with contextlib.suppress(HTTPException):
-            shown.append(_described(may_read(name, request, user)))
-    return _page("pages.html.j2", agencies=shown, is_simulated=False)
+            agencies.append(_describe_agency(may_read(name, request, user)))
+    return _render_page("pages.html.j2", agencies=agencies, is_simulated=False)
 
 
 @app.get("/dag/{dag_id}")
 def of_dag(dag_id: str, user: GetUserDep) -> Response:
-    """From a DAG's tab to its agency's pages."""
+    """Lead from the tab of a DAG to the pages of its agency."""
     agency, _, step = dag_id.rpartition("__")
     if not step or agency not in agency_names():
         raise HTTPException(404, f"{dag_id} is no DAG of an agency, so it has no pages.")
@@ -89,15 +90,17 @@ def of_dag(dag_id: str, user: GetUserDep) -> Response:
 
 @app.get("/{agency}/", response_class=HTMLResponse)
 def agency_index(agency: AgencyDep) -> Response:
-    """What the agency's current version shows, and its refused batches."""
-    described = _described(agency)
-    return _page("agency_pages.html.j2", is_simulated=described["is_simulated"], agency=described)
+    """List what the agency's current version holds, and its refused batches."""
+    described = _describe_agency(agency)
+    return _render_page(
+        "agency_pages.html.j2", is_simulated=described["is_simulated"], agency=described
+    )
 
 
 @app.get("/{agency}/refused/{dataset}/{batch_id}/validation.html")
 def refused_batch(agency: AgencyDep, dataset: str, batch_id: str) -> Response:
-    """Why a batch was refused."""
-    for page in refused_pages(agency, dataset) if dataset in _datasets(agency) else ():
+    """Show why a batch was refused."""
+    for page in refused_pages(agency, dataset) if dataset in _datasets_of(agency) else ():
         if page.parent.name == batch_id:
             return Response(page.read_bytes(), media_type=TYPES[".html"], headers=HEADERS)
     raise HTTPException(404, f"There is no refused batch {batch_id} of {agency}/{dataset}.")
@@ -105,28 +108,30 @@ def refused_batch(agency: AgencyDep, dataset: str, batch_id: str) -> Response:
 
 @app.get("/{agency}/{path:path}")
 def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Response:
-    """A page or a download of the current version."""
-    found = find_part(path)
-    if found is None:
+    """Show a page, or give a download, of the current version."""
+    requested = find_part(path)
+    if requested is None:
         raise HTTPException(404, "There is no such page.")
-    if found.is_restricted:
+    if requested.is_restricted:
         requires_access_dag("POST", DagAccessEntity.RUN, _dag_id(agency))(request, user)
     version = current_folder(agency)
     content = None if version is None else read_part(version, path)
     if version is None or content is None:
         raise HTTPException(
-            404, f"The published version of {agency} has no {path}: run its build DAG, or look "
+            404,
+            f"The published version of {agency} has no {path}: run its build DAG, or look "
             "whether this version was made by an older release.",
-        )  # fmt: skip
-    if found.is_restricted:
+        )
+    if requested.is_restricted:
         try:
             note_access(agency, user.get_name(), path, version.name)
         except OSError as error:
             LOG.error("the access log of %s cannot be written: %s", agency, error)
             raise HTTPException(
-                503, "This page is shown only if the access can be written down, and it cannot: "
+                503,
+                "This page is shown only if the access can be written down, and it cannot: "
                 "tell operations.",
-            ) from error  # fmt: skip
+            ) from error
     file = PurePosixPath(path)
     headers = dict(HEADERS)
     if file.name == "dbt_docs.html":
@@ -136,20 +141,20 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
     return Response(content, media_type=TYPES[file.suffix], headers=headers)
 
 
-def _page(template: str, **values: Any) -> Response:
+def _render_page(template: str, **values: Any) -> Response:
     return HTMLResponse(render(template, **values), headers=HEADERS)
 
 
-def _datasets(agency: str) -> list[str]:
-    """The agency's datasets; none if its folder is broken, which is told elsewhere."""
+def _datasets_of(agency: str) -> list[str]:
+    """Name the agency's datasets; none if its folder is broken, which other pages say."""
     try:
         return list(load_agency(agency).sources)
     except CdiError:
         return []
 
 
-def _described(agency: str) -> dict[str, Any]:
-    """What the index pages say of an agency."""
+def _describe_agency(agency: str) -> dict[str, Any]:
+    """Gather what the index pages say of an agency."""
     try:
         loaded = load_agency(agency)
         name, is_simulated = loaded.name, loaded.is_simulated
@@ -167,7 +172,7 @@ def _described(agency: str) -> dict[str, Any]:
         "is_compared": version is not None and (version / "comparison.json").is_file(),
         "refused": [
             (dataset, page.parent.name)
-            for dataset in _datasets(agency)
+            for dataset in _datasets_of(agency)
             for page in refused_pages(agency, dataset)
         ],
     }

@@ -52,7 +52,7 @@ def test_the_help_lists_each_target_once_and_in_groups() -> None:
 
 
 def test_the_commands_stand_in_panels_of_the_same_names_and_order() -> None:
-    commands = typer.main.get_command(cli.app).commands.values()  # type: ignore[attr-defined]
+    commands = typer.main.get_command(cli.app).commands.values()
     panels = list(dict.fromkeys(command.rich_help_panel for command in commands))
     assert panels == [group for group in GROUPS if group != "Prove"]
 

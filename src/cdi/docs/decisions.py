@@ -1,7 +1,7 @@
 """The generated page docs/recording-decisions.md: how the recording decision is made, in words.
 
-All of it is read from the rules themselves (dbt seeds) and from the names of the dbt unit tests
-that prove them; a test belongs to the rules whose ids begin its description (``D010: ...``).
+Its text comes from the rules themselves (dbt seeds) and from the names of the dbt unit tests that
+prove them. A test belongs to the rules whose ids begin its description (``D010: ...``).
 """
 
 import csv
@@ -21,24 +21,26 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9999, 12, 31)
 
 
 def render_decisions_page() -> str:
-    """The page: every row of the decision table in order, then the rules around it."""
-    proofs = _proofs()
-    groups = {row["offence_group"]: row["offence_group_name"] for row in _seed("offence_groups")}
+    """Render the page: every row of the decision table in order, then the rules around it."""
+    proofs = _proofs_by_rule()
+    groups = {
+        row["offence_group"]: row["offence_group_name"] for row in _read_seed("offence_groups")
+    }
     counting = [
         {
             "id": row["counting_rule_id"],
             "counted": in_words(row["counting_class"]),
             "effect": EFFECTS[row["effect"]],
             "rule": row["description"],
-            "holds": _period(row),
+            "holds": _period_in_words(row),
             "page": row["source"],
             "proofs": proofs[row["counting_rule_id"]],
         }
-        for row in _seed("counting_rules")
+        for row in _read_seed("counting_rules")
     ]
     return render(
         "recording_decisions.md.j2",
-        decisions=_decisions(proofs),
+        decisions=_list_decisions(proofs),
         counting=counting,
         principal=[
             {
@@ -46,25 +48,27 @@ def render_decisions_page() -> str:
                 "principal": groups[row["principal_group"]],
                 "included": groups[row["included_group"]],
             }
-            for row in _seed("principal_crimes")
+            for row in _read_seed("principal_crimes")
         ],
-        counting_proofs=_other_proofs("int_disclosure__counting"),
-        limits=[{**row, "holds": _period(row)} for row in _seed("time_limits")],
-        cancellations=_cancellations(proofs),
-        kinds=[{**row, "kind": in_words(row["evidence_kind"])} for row in _seed("evidence_kinds")],
-        rulesets=_seed("rulesets"),
+        counting_proofs=_proofs_without_rule("int_disclosure__counting"),
+        limits=[{**row, "holds": _period_in_words(row)} for row in _read_seed("time_limits")],
+        cancellations=_list_cancellations(proofs),
+        kinds=[
+            {**row, "kind": in_words(row["evidence_kind"])} for row in _read_seed("evidence_kinds")
+        ],
+        rulesets=_read_seed("rulesets"),
     )
 
 
-def sentence(name: str) -> str:
-    """The name of a test as a sentence."""
+def sentence_of_test_name(name: str) -> str:
+    """Turn the name of a test into a sentence."""
     return f"{name[0].upper()}{in_words(name[1:])}"
 
 
-def _decisions(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
-    reasons = {row["reason_code"]: row["reason_name"] for row in _seed("reasons")}
-    classes = {row["ho_code"]: row["name"] for row in _seed("reported_incident_classes")}
-    facts = _facts()
+def _list_decisions(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
+    reasons = {row["reason_code"]: row["reason_name"] for row in _read_seed("reasons")}
+    classes = {row["ho_code"]: row["name"] for row in _read_seed("reported_incident_classes")}
+    facts = _read_facts()
     return [
         {
             "id": row["decision_id"],
@@ -74,28 +78,28 @@ def _decisions(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
             "verdict": VERDICTS[row["verdict"]],
             "reason": reasons.get(row["reason_code"]),
             "page": row["rule_page"],
-            "holds": _period(row),
+            "holds": _period_in_words(row),
             "kept_as": row["reported_incident_code"],
             "kept_as_name": classes.get(row["reported_incident_code"]),
             "asks": [
-                f"{question}: {_answer(row[fact], reasons)}"
+                f"{question}: {_answer_in_words(row[fact], reasons)}"
                 for fact, question in facts.items()
                 if row[fact]
             ],
             "proofs": proofs[row["decision_id"]],
         }
         for row in sorted(
-            _seed("recording_decisions"), key=lambda r: (int(r["priority"]), r["decision_id"])
+            _read_seed("recording_decisions"), key=lambda r: (int(r["priority"]), r["decision_id"])
         )
     ]
 
 
-def _answer(value: str, reasons: dict[str, str]) -> str:
-    known = {"true": "yes", "false": "no", **reasons}
-    return known.get(value, in_words(value))
+def _answer_in_words(value: str, reasons: dict[str, str]) -> str:
+    texts = {"true": "yes", "false": "no", **reasons}
+    return texts.get(value, in_words(value))
 
 
-def _cancellations(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
+def _list_cancellations(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
     needs = {
         "needs_other_force_reference": "the other force's reference",
         "needs_surviving_record": "a live record that stays",
@@ -105,27 +109,27 @@ def _cancellations(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
         {
             **row,
             "needs": [text for column, text in needs.items() if row[column] == "true"],
-            "deciders": _roles(row["deciders"]),
-            "deciders_of_rape_and_homicide": _roles(row["deciders_of_rape_and_homicide"]),
+            "deciders": _roles_in_words(row["deciders"]),
+            "deciders_of_rape_and_homicide": _roles_in_words(row["deciders_of_rape_and_homicide"]),
             "classes": row["offence_classes"].split(),
             "proofs": proofs[row["cancellation_code"]],
         }
-        for row in _seed("cancellation_rules")
+        for row in _read_seed("cancellation_rules")
     ]
 
 
-def _roles(codes: str) -> str:
+def _roles_in_words(codes: str) -> str:
     return " or ".join(DECIDERS[code] for code in codes.split())
 
 
-def _seed(name: str) -> list[dict[str, str]]:
+def _read_seed(name: str) -> list[dict[str, str]]:
     file = paths.DBT_PROJECT / "seeds" / f"{name}.csv"
     with file.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
 
-def _facts() -> dict[str, str]:
-    """The facts of the decision table and what each of them asks, as seeds.yml describes them."""
+def _read_facts() -> dict[str, str]:
+    """Read the facts of the decision table, and the question of each, from seeds.yml."""
     content = yaml.safe_load((paths.DBT_PROJECT / "seeds" / "seeds.yml").read_text("utf-8"))
     (table,) = (seed for seed in content["seeds"] if seed["name"] == "recording_decisions")
     return {
@@ -135,7 +139,7 @@ def _facts() -> dict[str, str]:
     }
 
 
-def _period(row: dict[str, str]) -> str:
+def _period_in_words(row: dict[str, str]) -> str:
     first, last = (date.fromisoformat(row[column]) for column in ("valid_from", "valid_to"))
     started, ended = (f"{day.day} {day:%B %Y}" for day in (first, last))
     if first == FIRST_DAY:
@@ -143,35 +147,35 @@ def _period(row: dict[str, str]) -> str:
     return f"from {started}" if last == LAST_DAY else f"from {started} to {ended}"
 
 
-# ---------------------------------------------------------------------- tests
+# --------------------------------------------------- the unit tests that prove the rules
 
 
-def _unit_tests() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _read_unit_tests() -> list[dict[str, Any]]:
+    unit_tests: list[dict[str, Any]] = []
     for file in sorted((paths.DBT_PROJECT / "models").rglob("unit_tests/*.yml")):
-        found += yaml.safe_load(file.read_text(encoding="utf-8")).get("unit_tests", [])
-    return found
+        unit_tests += yaml.safe_load(file.read_text(encoding="utf-8")).get("unit_tests", [])
+    return unit_tests
 
 
-def _ids(test: dict[str, Any]) -> list[str]:
-    """The rules that a test is about: the ids that begin its description."""
+def _rule_ids_of_test(test: dict[str, Any]) -> list[str]:
+    """Find the rules that a test is about: their ids begin its description."""
     match = re.match(r"([A-Z]\d+(?:, ?[A-Z]\d+)*):", test.get("description", ""))
     return re.split(r", ?", match[1]) if match else []
 
 
-def _proofs() -> dict[str, list[str]]:
-    """The tests of each rule, as sentences."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for test in _unit_tests():
-        for rule_id in _ids(test):
-            found[rule_id].append(sentence(test["name"]))
-    return found
+def _proofs_by_rule() -> dict[str, list[str]]:
+    """List the tests of each rule, as sentences."""
+    proofs: dict[str, list[str]] = defaultdict(list)
+    for test in _read_unit_tests():
+        for rule_id in _rule_ids_of_test(test):
+            proofs[rule_id].append(sentence_of_test_name(test["name"]))
+    return proofs
 
 
-def _other_proofs(model: str) -> list[str]:
-    """The tests of a model that are about no rule with an id."""
+def _proofs_without_rule(model: str) -> list[str]:
+    """List the tests of a model that are about no rule with an id."""
     return [
-        sentence(test["name"])
-        for test in _unit_tests()
-        if test["model"] == model and not _ids(test)
+        sentence_of_test_name(test["name"])
+        for test in _read_unit_tests()
+        if test["model"] == model and not _rule_ids_of_test(test)
     ]

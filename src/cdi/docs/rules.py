@@ -5,7 +5,7 @@ from cdi.render import render
 
 
 def render_rules_page() -> str:
-    """The page docs/rules.md: every rule of the project, with severity, owner and reason."""
+    """Render the page: every rule of the project, with its severity, owner and reason."""
     rules = all_rules()
     return render(
         "rules.md.j2",

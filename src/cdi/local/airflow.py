@@ -1,8 +1,8 @@
-"""A local Airflow for `make run` and `make ui`: starts its processes, talks to its API, stops them.
+"""A local Airflow for `make run` and `make ui`: starts its processes, uses its API, stops them.
 
 Airflow runs in processes of its own (API server, scheduler with LocalExecutor, DAG processor,
-triggerer) on SQLite under ``<state>/airflow``; this module imports nothing of it. What it starts it
-stops, and nothing else: each process leads its own group, written to ``processes.json``.
+triggerer) on SQLite under ``<state>/airflow``; this module imports nothing of it. It stops what it
+started and nothing else: its processes are written down in ``processes.json``.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ RUN_COMPONENTS = ("api-server", "scheduler", "dag-processor")
 UI_COMPONENTS = (*RUN_COMPONENTS, "triggerer")
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
-# How long one answer is waited for, and for how long a request is repeated while none comes.
+# How long to wait for one answer, and for how long to repeat a request that gets none.
 ANSWER_SECONDS = 30.0
 PATIENCE_SECONDS = 180.0
 
@@ -48,10 +48,10 @@ class ServiceError(CdiError):
     """The local Airflow could not be started or asked."""
 
 
-def _keys() -> dict[str, str]:
-    """Airflow's own secrets, made on first use, mode 600."""
+def _read_or_make_keys() -> dict[str, str]:
+    """Airflow's own secrets; they are made on first use, in a file of mode 600."""
 
-    def made() -> str:
+    def make_keys() -> str:
         keys = {
             "fernet_key": Fernet.generate_key().decode(),
             "jwt_secret": secrets.token_urlsafe(48),
@@ -61,29 +61,29 @@ def _keys() -> dict[str, str]:
         }
         return json.dumps(keys)
 
-    return dict(json.loads(read_or_make_secret(paths.secrets() / "airflow.json", made)))
+    return dict(json.loads(read_or_make_secret(paths.secrets() / "airflow.json", make_keys)))
 
 
 def read_password() -> str:
-    """Password of the user `admin`."""
-    return _keys()["admin"]
+    """Read the password of the user `admin`."""
+    return _read_or_make_keys()["admin"]
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Find a port on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def airflow_environment(port: int) -> dict[str, str]:
-    """Environment of all Airflow processes.
+    """Make the environment of all Airflow processes.
 
     Args:
         port: Port of the API server on 127.0.0.1.
     """
     home = paths.home() / "airflow"
-    keys = _keys()
+    keys = _read_or_make_keys()
     notes = {
         "conn_type": "http",
         "host": "127.0.0.1",
@@ -98,12 +98,14 @@ def airflow_environment(port: int) -> dict[str, str]:
         "core__load_examples": False,
         "core__executor": "LocalExecutor",
         "core__parallelism": 4,
-        "scheduler__scheduler_idle_sleep_time": 0.2,  # one machine: look often
+        "scheduler__scheduler_idle_sleep_time": 0.2,  # look often, as all runs on one machine
         "core__fernet_key": keys["fernet_key"],
         "core__execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
         "core__simple_auth_manager_users": f"admin:admin,{NOTES_USER}:user",
         "core__simple_auth_manager_passwords_file": home / "passwords.json",
-        "database__sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout={SQLITE_LOCK_SECONDS}",
+        "database__sql_alchemy_conn": (
+            f"sqlite:///{home / 'airflow.db'}?timeout={SQLITE_LOCK_SECONDS}"
+        ),
         "api__base_url": f"http://127.0.0.1:{port}",  # what links in messages begin with
         "api__host": "127.0.0.1",
         "api__port": port,
@@ -125,7 +127,7 @@ def airflow_environment(port: int) -> dict[str, str]:
     }
 
 
-def _airflow(*arguments: str) -> list[str]:
+def _airflow_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *arguments]
 
 
@@ -140,18 +142,18 @@ def prepare_airflow(port: int) -> dict[str, str]:
     """
     home = paths.home() / "airflow"
     (home / "logs").mkdir(parents=True, exist_ok=True)
-    keys = _keys()
+    keys = _read_or_make_keys()
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps({u: keys[u] for u in ("admin", NOTES_USER)}), encoding="utf-8")
     passwords.chmod(0o600)
     env = airflow_environment(port)
-    done = subprocess.run(
-        _airflow("db", "migrate"), env=env, capture_output=True, text=True, check=False
+    migration = subprocess.run(
+        _airflow_command("db", "migrate"), env=env, capture_output=True, text=True, check=False
     )
-    if done.returncode:
+    if migration.returncode:
         raise ServiceError(
             "SERVICE-DATABASE",
-            f"airflow db migrate failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}",
+            f"airflow db migrate failed:\n{migration.stdout[-1500:]}{migration.stderr[-1500:]}",
             f"remove {home} (it holds no data of yours) and run again",
         )
     with contextlib.closing(
@@ -164,17 +166,17 @@ def prepare_airflow(port: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def own_airflow() -> Iterator[None]:
-    """The state folder's Airflow is this process's alone; what a killed owner left is stopped.
+    """Own the state folder's Airflow alone, and stop what a killed owner left running.
 
-    The lock goes with its process, however it ends. What the process starts does not inherit it,
-    so that an Airflow whose owner was killed holds nothing.
+    The lock goes with its process, however that ends. Processes that it starts do not inherit the
+    lock, so an Airflow whose owner was killed keeps nobody out.
 
     Raises:
         ServiceError: SERVICE-BUSY if another process has started an Airflow there.
     """
     home = paths.home() / "airflow"
     home.mkdir(parents=True, exist_ok=True)
-    with (home / ".lock").open("a+") as lock:  # a+: the owner's number stays when it is taken
+    with (home / ".lock").open("a+") as lock:  # a+ keeps the number of the owner in it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -193,10 +195,10 @@ def own_airflow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def run_processes(env: dict[str, str], components: tuple[str, ...]) -> Iterator[None]:
-    """Airflow's processes for the length of a `with` block.
+    """Run Airflow's processes for the length of a `with` block.
 
-    On leaving, also by an exception or Ctrl-C, all of them and their children are stopped. The
-    caller owns the state folder's Airflow (`own_airflow`).
+    At its end, also by an exception or Ctrl-C, they and their children are stopped. The caller must
+    own the state folder's Airflow (`own_airflow`).
 
     Args:
         env: As `prepare_airflow` gave it.
@@ -209,21 +211,25 @@ def run_processes(env: dict[str, str], components: tuple[str, ...]) -> Iterator[
             with (home / "logs" / f"{component}.log").open("wb") as log:
                 started.append(
                     subprocess.Popen(
-                        _airflow(component), env=env, stdin=subprocess.DEVNULL,
-                        stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                        _airflow_command(component),
+                        env=env,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
                     )
-                )  # fmt: skip
-            _remember(home, started)
+                )
+            _remember_processes(home, started)
         yield
     finally:
-        _stop([psutil.Process(p.pid) for p in started if p.poll() is None])
+        _stop_processes([psutil.Process(p.pid) for p in started if p.poll() is None])
         for process in started:
             process.wait()
         (home / "processes.json").unlink(missing_ok=True)
 
 
-def _remember(home: Path, started: list[subprocess.Popen[bytes]]) -> None:
-    """Pids with their start times, so that a later run can tell its own from a stranger's."""
+def _remember_processes(home: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    """Write down ids and start times of processes, by which a later run knows them again."""
     rows = []
     for process in started:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -240,19 +246,19 @@ def stop_leftovers() -> int:
     file = paths.home() / "airflow" / "processes.json"
     if not file.is_file():
         return 0
-    found = []
+    leftovers = []
     for pid, created in json.loads(file.read_text(encoding="utf-8")):
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
             if process.create_time() == created:
-                found.append(process)
-    _stop(found)
+                leftovers.append(process)
+    _stop_processes(leftovers)
     file.unlink()
-    return len(found)
+    return len(leftovers)
 
 
-def _stop(leaders: list[psutil.Process]) -> None:
-    """End processes and all their descendants: asked first, then killed."""
+def _stop_processes(leaders: list[psutil.Process]) -> None:
+    """End processes and all their descendants: first ask them to end, then kill them."""
     family = list(leaders)
     for leader in leaders:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -277,13 +283,13 @@ class Client:
         answer_seconds: float = ANSWER_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """Nothing is asked before `wait_until_healthy`.
+        """Prepare a client; it sends no request before `wait_until_healthy`.
 
         Args:
             port: Of the API server on 127.0.0.1.
             env: Environment of Airflow's processes, for its command line.
-            answer_seconds: How long one answer is waited for.
-            patience_seconds: After how long a request that gets no answer is no longer repeated.
+            answer_seconds: How long to wait for one answer.
+            patience_seconds: For how long to repeat a request that gets no answer.
         """
         self.env = env
         self.url = f"http://127.0.0.1:{port}"
@@ -314,14 +320,16 @@ class Client:
 
     def _log_in(self) -> None:
         body = {"username": "admin", "password": read_password()}
-        token = self._read_json(self._ask("POST", "/auth/token", json=body))["access_token"]
+        token = self._read_json(self._send_request("POST", "/auth/token", json=body))[
+            "access_token"
+        ]
         self._http.headers["Authorization"] = f"Bearer {token}"
 
-    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """The answer to a request, which is repeated while the machine is too busy to answer it.
+    def _send_request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request, and repeat it while the machine is too busy to answer it.
 
         A request may have had its effect although its answer never came. So only requests that do
-        no harm when they are made twice may be made here.
+        no harm when they are made twice may be sent here.
         """
 
         def has_failed_in_passing(answer: httpx.Response) -> bool:
@@ -366,8 +374,8 @@ class Client:
     def _server_log(self) -> Path:
         return paths.home() / "airflow" / "logs" / "api-server.log"
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        return self._read_json(self._ask(method, f"/api/v2{path}", **options))
+    def _call_api(self, method: str, path: str, **options: Any) -> Any:
+        return self._read_json(self._send_request(method, f"/api/v2{path}", **options))
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run, as soon as it has been parsed.
@@ -378,7 +386,9 @@ class Client:
         """
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            answer = self._ask("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+            answer = self._send_request(
+                "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False}
+            )
             if answer.status_code != HTTPStatus.NOT_FOUND:
                 self._read_json(answer)
                 return
@@ -388,38 +398,38 @@ class Client:
         )
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a run; returns its id.
+        """Start a run, and give its id.
 
         Raises:
             ServiceError: SERVICE-API if Airflow does not answer or refuses.
         """
-        # The id is given here, in Airflow's own form. Airflow takes an id only once, so a request
+        # The id is chosen here, in Airflow's own form. Airflow takes an id only once, so a request
         # that is repeated because its answer was lost starts no second run.
         run_id = f"manual__{datetime.now(UTC).isoformat()}_{secrets.token_hex(4)}"
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        answer = self._ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
-        if answer.status_code != HTTPStatus.CONFLICT:  # it began at an earlier attempt
+        answer = self._send_request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        if answer.status_code != HTTPStatus.CONFLICT:  # else it began at an earlier attempt
             self._read_json(answer)
         return run_id
 
     def runs(self, dag_id: str) -> dict[str, str]:
-        """States of a DAG's newest runs by run id.
+        """Read the states of a DAG's newest runs, by run id.
 
         Airflow gives 100 runs at most, and the oldest first unless an order is asked for.
         """
         newest = {"limit": 100, "order_by": "-run_after"}
-        answer = self._call("GET", f"/dags/{dag_id}/dagRuns", params=newest)
+        answer = self._call_api("GET", f"/dags/{dag_id}/dagRuns", params=newest)
         return {run["dag_run_id"]: run["state"] for run in answer["dag_runs"]}
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Task instances of a run: task_id, state, duration (seconds), note."""
+        """Read the task instances of a run: task_id, state, duration (in seconds), note."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        return list(self._call("GET", path)["task_instances"])
+        return list(self._call_api("GET", path)["task_instances"])
 
 
 @contextlib.contextmanager
 def open_airflow(components: tuple[str, ...], dag_ids: tuple[str, ...] = ()) -> Iterator[Client]:
-    """A healthy local Airflow for the length of a `with` block.
+    """Keep a healthy local Airflow up for the length of a `with` block.
 
     Args:
         components: `RUN_COMPONENTS` or `UI_COMPONENTS`.

@@ -1,7 +1,6 @@
-"""`make run`: one agency's DAGs through a real scheduler, a live display, then a summary."""
+"""`make run`: runs an agency's DAGs in a real scheduler, shows them live, and prints a summary."""
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -20,15 +19,20 @@ from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.version import is_current, plan_version, read_current
 from cdi.errors import CdiError
+from cdi.files import write_json
 from cdi.local import airflow
 from cdi.local.airflow import Client
 from cdi.report.figures import read_summary, summary_text
 from cdi.steps.run import is_up_to_date
 
 STYLES = {
-    "success": "green", "skipped": "dim", "running": "cyan", "failed": "bold red",
-    "upstream_failed": "red", "up_for_retry": "yellow",
-}  # fmt: skip
+    "success": "green",
+    "skipped": "dim",
+    "running": "cyan",
+    "failed": "bold red",
+    "upstream_failed": "red",
+    "up_for_retry": "yellow",
+}
 ENDED = {"success", "failed"}
 ORDERS = {
     "extract": ("extract", "check", "landed"),
@@ -38,11 +42,11 @@ ORDERS = {
 
 
 class RunFailedError(CdiError):
-    """A DAG run that failed."""
+    """A DAG run failed."""
 
 
 def default_interval(agency: Agency) -> Interval:
-    """The agency's coverage, or else its last whole day."""
+    """Give the agency's coverage, or else its last whole day."""
     if agency.coverage:
         return Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
     today: date = datetime.now(agency.zone).date()
@@ -83,12 +87,12 @@ def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
 def start_airflow(
     console: Console, components: tuple[str, ...], dag_ids: tuple[str, ...] = ()
 ) -> Iterator[Client]:
-    """`cdi.local.airflow.open_airflow`, with a clock on the screen until it is healthy.
+    """Open an Airflow (`cdi.local.airflow.open_airflow`), and show a clock until it is healthy.
 
     Args:
         console: Where the clock is shown.
-        components: As `cdi.local.airflow.open_airflow` takes them.
-        dag_ids: As `cdi.local.airflow.open_airflow` takes them.
+        components: Which processes to start.
+        dag_ids: DAGs to unpause.
 
     Yields:
         A client, logged in.
@@ -100,13 +104,14 @@ def start_airflow(
 
 
 def moving_clock(console: Console, text: str = "") -> progress.Progress:
-    """A spinner, a text and the time since, worked out whenever the screen is drawn.
+    """Make a clock: a spinner, a text and the time since it began.
 
-    So it moves on while this program waits for an answer. Without a terminal it shows nothing.
+    It is worked out whenever the screen is drawn, so it moves on while this program waits for an
+    answer. Without a terminal it shows nothing.
 
     Args:
         console: Where it is shown, and whose clock counts.
-        text: What is waited for.
+        text: What the program waits for.
     """
     clock = progress.Progress(
         progress.SpinnerColumn(),
@@ -121,7 +126,7 @@ def moving_clock(console: Console, text: str = "") -> progress.Progress:
 
 
 def dag_ids(agency: Agency) -> tuple[str, str, str]:
-    """The DAGs of an agency; the build first, so that it listens when batches land."""
+    """Name the DAGs of an agency; the build is first, so that it listens when batches land."""
     name = agency.agency
     return f"{name}__build", f"{name}__extract", f"{name}__train"
 
@@ -130,19 +135,18 @@ class Progress:
     """Follows the runs of an agency's DAGs and shows their tasks."""
 
     def __init__(self, client: Client, console: Console) -> None:
-        """Start with no runs to show."""
+        """Start without any run."""
         self.client = client
         self.console = console
-        self.shown: list[tuple[str, str]] = []
-        self.told: dict[tuple[str, str], str] = {}
+        self.printed_states: dict[tuple[str, str], str] = {}
         self.is_live = console.is_terminal
         self.clock = moving_clock(console)
         self.started = time.monotonic()
 
     def follow(self, agency: Agency, interval: Interval) -> None:
-        """Run the extraction, and the build that it brings about (or that is due anyway).
+        """Run the extraction, and the build that it triggers (or that is due anyway).
 
-        Where nothing was learnt from the agency's data yet, this follows, and the build with it.
+        If the agency has no learnt weights, the training DAG runs next and triggers a second build.
 
         Raises:
             RunFailedError: RUN-FAILED with the note of the failed task.
@@ -154,7 +158,7 @@ class Progress:
             "interval_end": interval.end.isoformat(),
         }
         run_id = self.client.trigger(extract_id, conf)
-        self._watch(extract_id, run_id)
+        self._watch_run(extract_id, run_id)
         tasks = {t["task_id"]: t["state"] for t in self.client.tasks(extract_id, run_id)}
         if tasks["landed"] == "success":
             build_run = self._wait_for_new_run(build_id, set(before))
@@ -163,51 +167,50 @@ class Progress:
             return
         else:
             build_run = self.client.trigger(build_id, {})
-        self._watch(build_id, build_run)
+        self._watch_run(build_id, build_run)
         if not plan_version(agency).weights:
-            self._learn(agency)
+            self._run_training(agency)
 
-    def _learn(self, agency: Agency) -> None:
+    def _run_training(self, agency: Agency) -> None:
         build_id, _, train_id = dag_ids(agency)
         before = self.client.runs(build_id)
         run_id = self.client.trigger(train_id, {})
-        self._watch(train_id, run_id)
+        self._watch_run(train_id, run_id)
         tasks = {t["task_id"]: t["state"] for t in self.client.tasks(train_id, run_id)}
         if tasks["learnt"] == "success":
-            self._watch(build_id, self._wait_for_new_run(build_id, set(before)))
+            self._watch_run(build_id, self._wait_for_new_run(build_id, set(before)))
 
     def _wait_for_new_run(self, dag_id: str, known: set[str]) -> str:
         until = time.monotonic() + 60
         with self.clock:
             while time.monotonic() < until:
-                new = sorted(set(self.client.runs(dag_id)) - known)
-                if new:
-                    return new[0]
+                new_runs = sorted(set(self.client.runs(dag_id)) - known)
+                if new_runs:
+                    return new_runs[0]
                 time.sleep(0.3)
         raise RunFailedError(
             "RUN-NOT-TRIGGERED",
-            f"what is new did not start {dag_id} within a minute",
+            f"{dag_id} was not started within a minute, although there is something new to read",
             f"read {paths.home() / 'airflow' / 'logs' / 'scheduler.log'}",
         )
 
-    def _watch(self, dag_id: str, run_id: str) -> None:
-        self.shown.append((dag_id, run_id))
+    def _watch_run(self, dag_id: str, run_id: str) -> None:
         if self.is_live:
             with Live(
                 self.clock, console=self.console, refresh_per_second=8, transient=True
             ) as live:
-                state = self._poll(dag_id, run_id, live)
-            self.console.print(self._table([(dag_id, run_id)]))
+                state = self._poll_run(dag_id, run_id, live)
+            self.console.print(self._make_table([(dag_id, run_id)]))
         else:
-            state = self._poll(dag_id, run_id, None)
+            state = self._poll_run(dag_id, run_id, None)
         if state != "success":
-            self._explain(dag_id, run_id)
+            self._raise_failure(dag_id, run_id)
 
-    def _poll(self, dag_id: str, run_id: str, live: Live | None) -> str:
+    def _poll_run(self, dag_id: str, run_id: str, live: Live | None) -> str:
         while True:
             state = self.client.runs(dag_id)[run_id]
             if live is not None:
-                live.update(Group(self._table([(dag_id, run_id)]), self.clock))
+                live.update(Group(self._make_table([(dag_id, run_id)]), self.clock))
             else:
                 self._tell_changes(dag_id, run_id)
             if state in ENDED:
@@ -215,51 +218,54 @@ class Progress:
             time.sleep(0.5)
 
     def _tell_changes(self, dag_id: str, run_id: str) -> None:
-        """Without a terminal: a line per task that ended or started."""
-        for task in self._tasks(dag_id, run_id):
+        """Print a line for each task that started or ended, for want of a terminal."""
+        for task in self._sorted_tasks(dag_id, run_id):
             key = (run_id, task["task_id"])
             state = task["state"]
-            if state in STYLES and self.told.get(key) != state:
-                self.told[key] = state
+            if state in STYLES and self.printed_states.get(key) != state:
+                self.printed_states[key] = state
                 self.console.print(
                     f"{time.monotonic() - self.started:6.1f} s  {dag_id}  {task['task_id']}: "
-                    f"{state}", highlight=False,
-                )  # fmt: skip
+                    f"{state}",
+                    highlight=False,
+                )
 
-    def _tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """A run's tasks in the order of the flow."""
+    def _sorted_tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """List a run's tasks in the order of the flow."""
         order = ORDERS[dag_id.rpartition("__")[2]]
         return sorted(
             self.client.tasks(dag_id, run_id),
             key=lambda task: order.index(task["task_id"].rpartition(".")[2]),
         )
 
-    def _table(self, runs: list[tuple[str, str]]) -> Table:
+    def _make_table(self, runs: list[tuple[str, str]]) -> Table:
         table = Table(box=None, pad_edge=False)
-        for heading in ("DAG", "task", "state", "seconds", "evidence"):
+        for heading in ("DAG", "task", "state", "seconds", "note"):
             table.add_column(heading)
         for dag_id, run_id in runs:
-            for task in self._tasks(dag_id, run_id):
+            for task in self._sorted_tasks(dag_id, run_id):
                 state = task["state"] or "waiting"
                 seconds = f"{task['duration']:.1f}" if task["duration"] else ""
-                first = (task["note"] or "").split("\n", 1)[0]
+                first_line = (task["note"] or "").split("\n", 1)[0]
                 style = STYLES.get(state, "")
-                table.add_row(dag_id, task["task_id"], Text(state, style), seconds, Text(first))
+                table.add_row(
+                    dag_id, task["task_id"], Text(state, style), seconds, Text(first_line)
+                )
         return table
 
-    def _explain(self, dag_id: str, run_id: str) -> None:
-        failed = [t for t in self.client.tasks(dag_id, run_id) if t["state"] == "failed"]
-        told = "\n".join(f"{t['task_id']}: {t['note'] or 'see its log'}" for t in failed)
+    def _raise_failure(self, dag_id: str, run_id: str) -> None:
+        failed_tasks = [t for t in self.client.tasks(dag_id, run_id) if t["state"] == "failed"]
+        notes = "\n".join(f"{t['task_id']}: {t['note'] or 'see its log'}" for t in failed_tasks)
         logs = paths.home() / "airflow" / "logs" / f"dag_id={dag_id}"
         raise RunFailedError(
             "RUN-FAILED",
-            f"{dag_id} failed; the published version is untouched.\n{told}",
+            f"{dag_id} failed; the published version is untouched.\n{notes}",
             f"mend what is named above and run again; full logs: {logs}",
         )
 
 
 def print_summary(agency: Agency, console: Console) -> None:
-    """Print the published figures and where the files are; also to ``<state>/run.json``."""
+    """Print the published figures and the places of the files; also in ``<state>/run.json``."""
     version = read_current(agency.agency)
     if version is None:
         return
@@ -278,6 +284,11 @@ def print_summary(agency: Agency, console: Console) -> None:
     console.print(f"\nas of {version['as_of'][:16]} UTC, version {version['version']}")
     for label, file in files.items():
         console.print(f"{label:<11} {file}", highlight=False, soft_wrap=True)
-    made = {"agency": agency.agency, "version": version["version"], "as_of": version["as_of"],
-            **figures, "files": {k: str(v) for k, v in files.items()}}  # fmt: skip
-    (paths.home() / "run.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    summary = {
+        "agency": agency.agency,
+        "version": version["version"],
+        "as_of": version["as_of"],
+        **figures,
+        "files": {label: str(file) for label, file in files.items()},
+    }
+    write_json(paths.home() / "run.json", summary)

@@ -1,4 +1,4 @@
-"""A read-only SQL prompt on the published version: DuckDB's own, of a 1.x client."""
+"""A read-only SQL prompt on the published version: that of DuckDB's own client, version 1.x."""
 
 from pathlib import Path
 
@@ -10,13 +10,14 @@ GREETING = Path(__file__).parents[1] / "templates" / "shell.sql"
 
 
 def shell_command(agency: str, *, is_greeting: bool) -> list[str]:
-    """The program to run and its arguments.
+    """Give the program to run and its arguments.
 
-    The file is that of the version itself: a publish meanwhile changes nothing in an open prompt.
+    It opens the file of the version itself, so a version that is published meanwhile changes
+    nothing in an open prompt.
 
     Args:
         agency: Whose version.
-        is_greeting: Whether to say first what there is, as for a person.
+        is_greeting: Whether to list first what the file holds, as for a person.
 
     Raises:
         BuildError: SHELL-CLIENT if the client is not installed, SHELL-VERSION if nothing is
@@ -27,8 +28,9 @@ def shell_command(agency: str, *, is_greeting: bool) -> list[str]:
     file = (paths.published(agency) / "current").resolve() / "recording.duckdb"
     if not file.is_file():
         raise BuildError(
-            "SHELL-VERSION", f"{agency} has no published version",
+            "SHELL-VERSION",
+            f"{agency} has no published version",
             f"publish one first: make run AGENCY={agency}",
-        )  # fmt: skip
+        )
     greeting = ["-init", str(GREETING)] if is_greeting else ["-no-init", "-bail"]
     return [str(CLIENT), "-readonly", *greeting, str(file)]

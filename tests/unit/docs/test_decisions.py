@@ -3,11 +3,10 @@
 import pytest
 
 from cdi import paths
-from cdi.docs import decisions
-from cdi.docs.decisions import render_decisions_page
+from cdi.docs.decisions import _list_decisions, _proofs_by_rule, render_decisions_page
 
 PAGE = paths.REPO / "docs" / "recording-decisions.md"
-DECISIONS = decisions._decisions(decisions._proofs())
+DECISIONS = _list_decisions(_proofs_by_rule())
 
 
 def test_the_generated_page_is_current() -> None:

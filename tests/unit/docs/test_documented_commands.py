@@ -199,9 +199,10 @@ def test_there_are_commands_to_look_at() -> None:
         assert any(command.startswith(beginning) for command in commands), beginning
     assert len(commands) > 35
     assert {
-        f"{CDI} decide", "make scorecard MONTHS=12",
+        f"{CDI} decide",
+        "make scorecard MONTHS=12",
         "docker compose run --rm scheduler python -m cdi_force",
-    } <= {command for _, command in inline()}  # fmt: skip
+    } <= {command for _, command in inline()}
 
 
 @pytest.mark.parametrize(("page", "command"), sorted(set(fenced())))
@@ -239,7 +240,8 @@ def test_what_does_not_exist_is_noticed(command: str) -> None:
 def test_the_code_prints_only_commands_that_exist() -> None:
     known = subcommands(typer.main.get_command(cli.app))
     bare = re.compile(
-        rf"(?<![\w./-])cdi (?:{'|'.join(known)})\b|(?<!\.venv/bin/)python -m cdi|python -m cdi\b(?!_)"
+        rf"(?<![\w./-])cdi (?:{'|'.join(known)})\b"
+        r"|(?<!\.venv/bin/)python -m cdi|python -m cdi\b(?!_)"
     )
     printed = set()
     for file in SOURCES:

@@ -71,8 +71,12 @@ def test_make_asks_for_the_force_before_it_starts_airflow(
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     done = subprocess.run(
         ["make", "--dry-run", *arguments],
-        cwd=paths.REPO, env=env, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=paths.REPO,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     before, airflow, _ = done.stdout.partition(f".venv/bin/cdi {arguments[0]}")
     assert airflow
     assert ("-m cdi_force --before-run" in before) is is_made

@@ -51,29 +51,61 @@ def _edit(name: str, content: str) -> Callable[[Path], None]:
         (_edit("scenario.yaml", "extends: nowhere\n"), "SCENARIO-UNKNOWN", "nowhere"),
         (_edit("scenario.yaml", "[1"), "SCENARIO-SCHEMA", "is not YAML"),
         (_edit("scenario.yaml", "title: alone\n"), "SCENARIO-SCHEMA", "has no miss_law.yaml"),
-        (_edit("scenario.yaml", "extends: calibrated_2017\nspeed: 3\n"), "SCENARIO-SCHEMA",
-         "key `speed`: unknown key"),
-        (_edit("scenario.yaml", "extends: calibrated_2017\nrates: {all: 1.2}\n"),
-         "SCENARIO-SCHEMA", "key `rates.all`"),
-        (_edit("scenario.yaml", "extends: calibrated_2017\nhidden_mix: {theft: 0.9}\n"),
-         "SCENARIO-SCHEMA", "hidden_mix: shares add up to"),
-        (_edit("scenario.yaml", "extends: calibrated_2017\ndelays: {within_hours: {24: 0.99}}\n"),
-         "SCENARIO-SCHEMA", "shares must rise"),
-        (_edit("miss_law.yaml", "odds: {mood: 2}\nmanner_frame: {}\nmanner_hidden: {}\n"),
-         "SCENARIO-SCHEMA", "miss_law.yaml"),
+        (
+            _edit("scenario.yaml", "extends: calibrated_2017\nspeed: 3\n"),
+            "SCENARIO-SCHEMA",
+            "key `speed`: unknown key",
+        ),
+        (
+            _edit("scenario.yaml", "extends: calibrated_2017\nrates: {all: 1.2}\n"),
+            "SCENARIO-SCHEMA",
+            "key `rates.all`",
+        ),
+        (
+            _edit("scenario.yaml", "extends: calibrated_2017\nhidden_mix: {theft: 0.9}\n"),
+            "SCENARIO-SCHEMA",
+            "hidden_mix: shares add up to",
+        ),
+        (
+            _edit(
+                "scenario.yaml", "extends: calibrated_2017\ndelays: {within_hours: {24: 0.99}}\n"
+            ),
+            "SCENARIO-SCHEMA",
+            "shares must rise",
+        ),
+        (
+            _edit("miss_law.yaml", "odds: {mood: 2}\nmanner_frame: {}\nmanner_hidden: {}\n"),
+            "SCENARIO-SCHEMA",
+            "miss_law.yaml",
+        ),
         (_edit("phrases.csv", "id,text\n"), "SCENARIO-PHRASES", "phrases.csv:1: header must be"),
-        (_edit("phrases.csv", HEADER + "X1,C,crime,robbery,robbed\n"), "SCENARIO-PHRASES",
-         "phrases.csv:2: half 'C' is not A or B"),
-        (_edit("phrases.csv", HEADER + "X1,A,song,robbery,robbed\n"), "SCENARIO-PHRASES",
-         "kind 'song' is not one of"),
-        (_edit("phrases.csv", HEADER + "X1,A,crime,robbery,robbed by {who}\n"),
-         "SCENARIO-PHRASES", "unknown slot {who}"),
-        (_edit("phrases.csv", HEADER + "X1,A,crime,robbery,a\nX1,A,crime,robbery,b\n"),
-         "SCENARIO-PHRASES", "phrases.csv:3: phrase_id 'X1' is there twice"),
-        (_edit("phrases.csv", HEADER + "X1,A,crime,robbery,robbed\n"), "SCENARIO-PHRASES",
-         "no phrase of kind 'crime', subject 'robbery', half B"),
+        (
+            _edit("phrases.csv", HEADER + "X1,C,crime,robbery,robbed\n"),
+            "SCENARIO-PHRASES",
+            "phrases.csv:2: half 'C' is not A or B",
+        ),
+        (
+            _edit("phrases.csv", HEADER + "X1,A,song,robbery,robbed\n"),
+            "SCENARIO-PHRASES",
+            "kind 'song' is not one of",
+        ),
+        (
+            _edit("phrases.csv", HEADER + "X1,A,crime,robbery,robbed by {who}\n"),
+            "SCENARIO-PHRASES",
+            "unknown slot {who}",
+        ),
+        (
+            _edit("phrases.csv", HEADER + "X1,A,crime,robbery,a\nX1,A,crime,robbery,b\n"),
+            "SCENARIO-PHRASES",
+            "phrases.csv:3: phrase_id 'X1' is there twice",
+        ),
+        (
+            _edit("phrases.csv", HEADER + "X1,A,crime,robbery,robbed\n"),
+            "SCENARIO-PHRASES",
+            "no phrase of kind 'crime', subject 'robbery', half B",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_scenario_is_refused_by_file_key_and_fix(
     folder: Path, spoil: Callable[[Path], None], rule: str, said: str
 ) -> None:

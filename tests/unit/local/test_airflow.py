@@ -60,9 +60,12 @@ def owner(home: Path) -> subprocess.Popen[str]:
         "    time.sleep(60)\n"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, "CDI_HOME": str(home)},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        env={**os.environ, "CDI_HOME": str(home)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_beside_an_airflow_that_runs_none_is_started_and_nothing_is_stopped(
@@ -269,8 +272,10 @@ def test_the_log_in_waits_for_airflow_and_is_repeated_too(state: Path) -> None:
         client.wait_until_healthy()
         client.runs("testville__build")
     assert [a["request"] for a in asked[1:4]] == [
-        "GET /api/v2/monitor/health", "POST /auth/token", "POST /auth/token",
-    ]  # fmt: skip
+        "GET /api/v2/monitor/health",
+        "POST /auth/token",
+        "POST /auth/token",
+    ]
     assert asked[3]["body"] == {"username": "admin", "password": read_password()}
     assert asked[4]["authorization"] == "Bearer abc"
 

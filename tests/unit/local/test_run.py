@@ -24,9 +24,12 @@ class Screen(io.StringIO):
         self.awaited = "nothing"
         self.has_come = Event()
         self.console = Console(
-            file=self, force_terminal=is_terminal, color_system=None, width=100,
+            file=self,
+            force_terminal=is_terminal,
+            color_system=None,
+            width=100,
             get_time=lambda: self.seconds,
-        )  # fmt: skip
+        )
 
     def write(self, text: str) -> int:
         """Write, and notice the text that is waited for."""
@@ -78,7 +81,7 @@ def test_the_clock_moves_while_a_poll_waits() -> None:
     screen = Screen()
     client = SlowClient(screen)
     progress = Progress(cast("Client", client), screen.console)
-    progress._watch("testville__build", "run")
+    progress._watch_run("testville__build", "run")
     assert client.has_moved
 
 

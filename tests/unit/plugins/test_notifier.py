@@ -74,8 +74,9 @@ def failed() -> dict[str, Any]:
         except GateError as cause:
             raise RuntimeError(SECRET) from cause
     except RuntimeError as error:
-        ti = SimpleNamespace(dag_id="a__build", run_id="manual__2026-01-01T00:00:00+00:00",
-                             task_id="check")  # fmt: skip
+        ti = SimpleNamespace(
+            dag_id="a__build", run_id="manual__2026-01-01T00:00:00+00:00", task_id="check"
+        )
         return {"ti": ti, "exception": error}
 
 
@@ -97,8 +98,12 @@ def test_mail_reaches_a_real_server(
     server = socketserver.TCPServer(("127.0.0.1", 0), MailHandler)
     server.mails = []  # type: ignore[attr-defined]
     with serving(server) as port:
-        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "cdi@example.org",
-                 "to": "ops@example.org"}  # fmt: skip
+        extra = {
+            "disable_ssl": True,
+            "disable_tls": True,
+            "from_email": "cdi@example.org",
+            "to": "ops@example.org",
+        }
         connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_CDI_NOTIFY", json.dumps(connection))
         Notifier()(failed)
@@ -121,8 +126,13 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
     server.posts = []  # type: ignore[attr-defined]
     server.status = 200  # type: ignore[attr-defined]
     with serving(server) as port:
-        connection = {"conn_type": "http", "host": "127.0.0.1", "port": port,
-                      "password": "token", "extra": {"endpoint": "/hook"}}  # fmt: skip
+        connection = {
+            "conn_type": "http",
+            "host": "127.0.0.1",
+            "port": port,
+            "password": "token",
+            "extra": {"endpoint": "/hook"},
+        }
         monkeypatch.setenv("AIRFLOW_CONN_CDI_NOTIFY", json.dumps(connection))
         yield server
 
@@ -143,8 +153,7 @@ def test_a_late_source_is_told_by_its_run(hook: Any) -> None:
     from cdi_airflow.notifier import Notifier
 
     run = {"dag_id": "a__extract", "dag_run_id": "scheduled__1", "conf": {"x": SECRET}}
-    context = {"dag_run": run,
-               "deadline": {"id": "1", "deadline_time": "2026-01-01"}}  # fmt: skip
+    context = {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-01-01"}}
     Notifier(what="late", context=context)(context)
     ((_, _, body),) = hook.posts
     assert (body["what"], body["dag"]) == ("A source is late", "a__extract")

@@ -16,8 +16,13 @@ def airflow_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_connections_log_in_and_extras_go_to_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:
     from cdi_airflow.operators import ExtractOperator
 
-    connection = {"conn_type": "generic", "host": "files.example.org", "login": "cdi",
-                  "password": "secret", "extra": {"timeout": 5}}  # fmt: skip
+    connection = {
+        "conn_type": "generic",
+        "host": "files.example.org",
+        "login": "cdi",
+        "password": "secret",
+        "extra": {"timeout": 5},
+    }
     monkeypatch.setenv("AIRFLOW_CONN_FORCE_FILES", json.dumps(connection))
     operator = ExtractOperator(
         task_id="extract", agency="nopd", dataset="calls", connection="force_files"
@@ -48,9 +53,9 @@ def test_a_long_note_is_cut_at_a_lines_end_and_says_so() -> None:
     [("2022-01-01T00:00:00Z", 0), ("2022-01-01T00:00:00-06:00", 6), ("2022-01-01T00:00:00", 0)],
 )
 def test_a_moment_without_an_offset_is_utc(text: str, hour: int) -> None:
-    from cdi_airflow.operators import _moment
+    from cdi_airflow.operators import parse_moment
 
-    assert _moment(text) == datetime(2022, 1, 1, hour, tzinfo=UTC)
+    assert parse_moment(text) == datetime(2022, 1, 1, hour, tzinfo=UTC)
 
 
 def test_what_another_process_makes_is_waited_for_and_all_else_that_is_expected_fails_at_once(
