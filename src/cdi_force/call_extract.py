@@ -38,8 +38,8 @@ def select_calls(
     """
     logs = columns.year.logs
     log = take_rows(logs, rows)
-    victim = columns.person(log["victim"], log["has_victim"])
-    caller = columns.person(log["caller"], np.ones(len(rows), bool))
+    victim = columns.person_names(log["victim"], log["has_victim"])
+    caller = columns.person_names(log["caller"], np.ones(len(rows), bool))
     is_marked = (log["kind"] == DUPLICATE) & ~log["is_unmarked"]
     primary = columns.log_number(log["primary"])
     combinations = [
@@ -49,11 +49,11 @@ def select_calls(
     table = pa.table(
         {
             **columns.log_number(rows),
-            **columns.place(log),
-            "received": columns.when(log["received"]),
-            "dispatched": columns.when(log["dispatched"]),
-            "arrived": columns.when(log["arrived"]),
-            "closed": columns.when(log["seen_closed"]),
+            **columns.place_columns(log),
+            "received": columns.local_times(log["received"]),
+            "dispatched": columns.local_times(log["dispatched"]),
+            "arrived": columns.local_times(log["arrived"]),
+            "closed": columns.local_times(log["seen_closed"]),
             "channel": texts_of(log["channel"], CHANNELS),
             "grade": pa.array(log["grade"]),
             "opening": texts_of(log["opening"], columns.year.codes),
@@ -140,7 +140,9 @@ def select_entries(
         "reopened_at": np.where(log["reopened"] > 0, log["reopened"], NEVER),
         "reclosed_at": np.where(log["reopened"] > 0, log["reclosed"], NEVER),
     }
-    entry_columns |= {name: columns.when(entry_time) for name, entry_time in entry_times.items()}
+    entry_columns |= {
+        name: columns.local_times(entry_time) for name, entry_time in entry_times.items()
+    }
     for part in (*PARTS, "closing_text", "first_closing_text", "update", "reopening"):
         entry_columns[part] = texts_of(log[part], texts)
     con.register("rows", pa.table(entry_columns))
@@ -200,7 +202,7 @@ def _register_references(
         pa.table(
             {
                 **columns.log_number(records["log"][written_back]),
-                "moment": columns.when(written_at[written_back]),
+                "moment": columns.local_times(written_at[written_back]),
                 "number": pa.array(records["number"][written_back]),
             }
         ),
@@ -215,7 +217,9 @@ def _register_references(
                 **columns.log_number(logs["primary"][crossed]),
                 "other_day": other_number["day"],
                 "other_serial": other_number["serial"],
-                "moment": columns.when(np.minimum(logs["closed"][crossed], columns.year.as_of - 1)),
+                "moment": columns.local_times(
+                    np.minimum(logs["closed"][crossed], columns.year.as_of - 1)
+                ),
             }
         ),
     )

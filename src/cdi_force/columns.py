@@ -37,13 +37,13 @@ class Columns:
         self.clock = year.clock
         self.force = year.scenario.settings.force
 
-    def when(self, moments: NDArray[np.int64]) -> pa.Array:
+    def local_times(self, moments: NDArray[np.int64]) -> pa.Array:
         """Local wall-clock times; null for what has not happened by as_of."""
         unknown = moments >= self.year.as_of
         local = self.clock.local(np.where(unknown, self.clock.start, moments))
         return pa.array(local.astype("datetime64[s]"), mask=unknown)
 
-    def person(
+    def person_names(
         self, ids: NDArray[np.int64], is_known: NDArray[Any], has_error: Any = False
     ) -> dict[str, Any]:
         """Surnames and forenames of people, by their numbers.
@@ -68,7 +68,7 @@ class Columns:
         days = (np.datetime64("1935-01-01") + (ids // 7919 % 25_500)).astype("datetime64[D]")
         return pa.array(days, mask=~is_known)
 
-    def place(self, table: Table) -> dict[str, Any]:
+    def place_columns(self, table: Table) -> dict[str, Any]:
         """Address, town, district, beat and grid position of each row."""
         districts = self.force.districts
         street = table["address"] * 31 % len(names.STREETS)

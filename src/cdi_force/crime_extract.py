@@ -34,7 +34,7 @@ def select_crimes(
     """
     offences = columns.year.scenario.settings.offences
     record = take_rows(columns.year.records, rows)
-    victim = columns.person(record["victim"], record["has_victim"], record["has_error"])
+    victim = columns.person_names(record["victim"], record["has_victim"], record["has_error"])
     target = np.maximum(record["target"], 0)
     day, serial = _mistype_numbers(columns, target, record)
     previous = [o.offence_class for o in offences]
@@ -50,7 +50,7 @@ def select_crimes(
     none = np.full(len(rows), -1)
     table = pa.table(
         {
-            **columns.place(record),
+            **columns.place_columns(record),
             "number": pa.array(record["number"]),
             "kind": texts_of(record["type"].astype(int), ("CRIME", "NON-CRIME", "N100")),
             "day": pa.array(day.astype("datetime64[D]")),
@@ -59,16 +59,16 @@ def select_crimes(
                 np.where(has_reference, np.where(record["form"] == ODD, record["odd"], 9), -1)
             ),
             "route": texts_of(record["route"], ROUTES),
-            "reported": columns.when(record["reported"]),
-            "recorded": columns.when(record["recorded"]),
-            "occurred": columns.when(record["occurred"]),
+            "reported": columns.local_times(record["reported"]),
+            "recorded": columns.local_times(record["recorded"]),
+            "occurred": columns.local_times(record["occurred"]),
             "code": texts_of(offence.astype(int), [o.code for o in offences]),
             "class": texts_of(
                 np.where(offence < 0, -1, offence + np.where(has_new_class, 0, len(classes))),
                 classes + classes_before_april_2017,
             ),
             "previous": texts_of(record["previous"], previous),
-            "reclassified": columns.when(record["reclassified"]),
+            "reclassified": columns.local_times(record["reclassified"]),
             "victim_surname": victim["surname"],
             "victim_forename": victim["forename"],
             "birth_day": columns.birth_day(record["victim"], record["has_victim"]),
@@ -76,9 +76,9 @@ def select_crimes(
             "cancel_code": texts_of(
                 np.where(cancel > 0, cancel - 1, -1), ("C1", "C2", "C3", "C4", "C5")
             ),
-            "cancelled": columns.when(record["cancelled"]),
+            "cancelled": columns.local_times(record["cancelled"]),
             "decider": texts_of(np.where(cancel > 0, record["decider"], none), DECIDERS),
-            "told": columns.when(np.where(cancel > 0, record["told"], NEVER)),
+            "told": columns.local_times(np.where(cancel > 0, record["told"], NEVER)),
             "other_force": pa.array(
                 record["other_force"], mask=(record["other_force"] < 0) | (cancel <= 0)
             ),

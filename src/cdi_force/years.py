@@ -68,8 +68,8 @@ def _append_table(earlier: Table, later: Table, beyond: dict[str, int]) -> Table
     A column in `beyond` holds row numbers, or -1 for none.
     """
 
-    def shifted(name: str) -> NDArray[np.int64]:
+    def shift_rows(name: str) -> NDArray[np.int64]:
         column = later[name]
         return np.where(column >= 0, column + beyond[name], column) if name in beyond else column
 
-    return {name: np.concatenate([earlier[name], shifted(name)]) for name in earlier}
+    return {name: np.concatenate([earlier[name], shift_rows(name)]) for name in earlier}

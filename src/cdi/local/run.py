@@ -180,11 +180,11 @@ class Progress:
         if tasks["learnt"] == "success":
             self._watch_run(build_id, self._wait_for_new_run(build_id, set(before)))
 
-    def _wait_for_new_run(self, dag_id: str, known: set[str]) -> str:
+    def _wait_for_new_run(self, dag_id: str, earlier_runs: set[str]) -> str:
         until = time.monotonic() + 60
         with self.clock:
             while time.monotonic() < until:
-                new_runs = sorted(set(self.client.runs(dag_id)) - known)
+                new_runs = sorted(set(self.client.runs(dag_id)) - earlier_runs)
                 if new_runs:
                     return new_runs[0]
                 time.sleep(0.3)
