@@ -22,7 +22,7 @@ from cdi.steps.retain import erase_reference
 from cdi.steps.run import is_up_to_date
 from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
 from tests.conftest import CALLS as SMALL
-from tests.pipeline.test_audit_loop import CALLS, TYPES, draw, filled, is_recorded, number
+from tests.pipeline.test_audit_loop import CALLS, TYPES, draw_logs, filled, is_recorded, number
 from tests.pipeline.test_decisions import row, write
 from tests.traces import kinds_with
 
@@ -72,7 +72,7 @@ def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
 @pytest.fixture(scope="module")
 def log(force: SmallAgency) -> int:
     """A drawn log with a record and a refused row; it is put wherever else a log can be."""
-    drawn = draw(force)
+    drawn = draw_logs(force)
     write_draw_worksheets(force.agency, drawn)
     n = next(n for n in NAMED if is_recorded(n) and number(n) in drawn.call_ids)
     auditor = drawn.auditors[drawn.call_ids.index(number(n))]
