@@ -23,7 +23,7 @@ CDI = ".venv/bin/cdi"
 SYSTEM = {"cd", "cp", "echo", "git", "grep", "umask"}
 IN_IMAGE = {"airflow", "pg_dump", "psql", "tar"}
 FENCE = re.compile(r"^ *```(\S*)\n(.*?)^ *```$", re.M | re.S)
-INLINE = re.compile(r"(?<!`)`((?:make|cdi|\.venv/bin/\S+|python3?|docker compose) [^`]*)`(?!`)")
+INLINE = re.compile(r"(?<!`)`((?:make|cdi|\.venv/bin/[^\s`]+|python3?|docker compose) [^`]*)`(?!`)")
 PLACEHOLDER = re.compile(r"<[A-Za-z][^<>]*>(?:\.\.\.)?")
 
 
