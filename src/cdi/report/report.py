@@ -15,9 +15,8 @@ from cdi.agency.code_maps import read_actions
 from cdi.build.version import Version
 from cdi.files import write_text
 from cdi.render import render
-from cdi.report.comparison import compare_with_published
 from cdi.report.figures import Row, count_outcomes, read_audited, read_headline
-from cdi.sql import connect, fetch_dicts, read_query, scalar
+from cdi.sql import fetch_dicts, read_query, scalar
 
 if TYPE_CHECKING:
     from cdi.report.charts import Drawing, Figure
@@ -26,24 +25,6 @@ if TYPE_CHECKING:
 SQL = Path(__file__).parent / "sql"
 COMPARED_COUNTRY = "GB"  # whose published rates an agency is put beside
 NAMED_CLOSURES = 4  # of those that lose most crimes; the flow shows the others as one
-
-
-def write_pages(version: Version) -> None:
-    """Write all pages of a version beside its private file: report, match report, worklist.
-
-    Args:
-        version: What was built and checked.
-    """
-    # Altair and openpyxl take a second or two to import, and only this step needs them.
-    from cdi.report.matching import write_matching_page
-    from cdi.report.worklist import write_worklist
-
-    with connect(version.file, read_only=True) as con:
-        # DuckDB keeps in memory what it has read, up to its limit; the charts need some as well.
-        con.execute("set memory_limit = '2GB'")
-        write_report_page(con, version, compare_with_published(version))
-        write_matching_page(con, version)
-        write_worklist(con, version)
 
 
 def write_report_page(

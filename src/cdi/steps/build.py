@@ -11,9 +11,11 @@ from cdi.people.decisions import waive_check
 from cdi.publish.publish import publish_folder
 from cdi.quality import checks
 from cdi.quality.waivers import StoppingFailure, find_stopped_of_version
+from cdi.report.comparison import compare_with_published
 from cdi.report.dictionary import write_dictionary
 from cdi.report.figures import read_summary, summary_as_list
-from cdi.report.report import write_pages
+from cdi.report.report import write_report_page
+from cdi.sql import connect
 from cdi.steps.step import Step
 
 
@@ -65,13 +67,21 @@ def release_and_check(agency: str, version: str, reason: str, by: str, second_pe
 
 def write_report(agency: str, version: str) -> Step:
     """Write the pages and the open extract; see `cdi.report` and `cdi.open_extract`."""
-    from cdi.open_extract.write import write_open_extract  # its solver takes a second to import
+    # Altair, openpyxl and the solver take a second or two to import, and only this step needs them.
+    from cdi.open_extract.write import write_open_extract
+    from cdi.report.matching import write_matching_page
+    from cdi.report.worklist import write_worklist
 
     built = resume_version(load_agency(agency), version)
     # The solver of the open extract keeps one core busy; the pages are written on the other.
     with ThreadPoolExecutor(1) as pool:
         extract = pool.submit(write_open_extract, built)
-        write_pages(built)
+        with connect(built.file, read_only=True) as con:
+            # DuckDB keeps in memory what it has read, up to its limit; the charts need some as well.
+            con.execute("set memory_limit = '2GB'")
+            write_report_page(con, built, compare_with_published(built))
+            write_matching_page(con, built)
+            write_worklist(con, built)
         write_dictionary(built)
         extract.result()
     return Step(True, summary_as_list(read_summary(built.file)), version)
