@@ -67,7 +67,7 @@ def release_and_check(agency: str, version: str, reason: str, by: str, second_pe
 
 def write_report(agency: str, version: str) -> Step:
     """Write the pages and the open extract; see `cdi.report` and `cdi.open_extract`."""
-    # Altair, openpyxl and the solver take a second or two to import, and only this step needs them.
+    # Altair, openpyxl and the solver take seconds to import, and only this step needs them.
     from cdi.open_extract.write import write_open_extract
     from cdi.report.matching import write_matching_page
     from cdi.report.worklist import write_worklist
@@ -77,7 +77,7 @@ def write_report(agency: str, version: str) -> Step:
     with ThreadPoolExecutor(1) as pool:
         extract = pool.submit(write_open_extract, built)
         with connect(built.file, read_only=True) as con:
-            # DuckDB keeps in memory what it has read, up to its limit; the charts need some as well.
+            # DuckDB keeps in memory what it has read, up to its limit; charts need some too.
             con.execute("set memory_limit = '2GB'")
             write_report_page(con, built, compare_with_published(built))
             write_matching_page(con, built)
