@@ -1,6 +1,6 @@
 """What dbt reads: views over the landed rows, the agency's code maps, settings and quarantine."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -12,7 +12,7 @@ from cdi.files import sha256_of_json
 from cdi.landing.batches import QUARANTINE_COLUMNS, batch_as_of
 from cdi.learning.links import open_links_weights
 from cdi.learning.text import open_text_weights
-from cdi.sql import create_table, ident, literal
+from cdi.sql import create_table, ident, literal, naive_utc
 
 BATCH_COLUMNS = {
     "dataset": "VARCHAR",
@@ -95,11 +95,6 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
             "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"')",
             {"file": str(file), "columns": types},
         )
-
-
-def naive_utc(moment: datetime) -> datetime:
-    """UTC without the zone, as the timestamps of the file are."""
-    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _list_batches(version: Version) -> list[dict[str, Any]]:
