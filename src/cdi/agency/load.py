@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import yaml
 from pydantic import ValidationError
 
@@ -13,7 +12,6 @@ from cdi.agency.code_maps import check_code_maps, read_actions
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.model import SIMULATION, Agency, source_of_people
 from cdi.errors import AgencyError, CdiError
-from cdi.sql import connect
 from cdi.variant import Variant
 
 
@@ -101,39 +99,3 @@ def load_valid_agencies() -> list[Agency]:
         except CdiError as error:
             logging.getLogger(__name__).error("agency left out: %s", error)
     return agencies
-
-
-def check_patterns(agency: Agency) -> None:
-    """Check the regular expressions of agency.yaml by letting DuckDB compile them.
-
-    Raises:
-        AgencyError: AGENCY-SCHEMA with the key of every expression that DuckDB cannot read.
-    """
-    patterns = {
-        f"key_rules.{thing}.{place}.pattern": rule.pattern
-        for thing, rules in agency.key_rules.items()
-        for place, rule in enumerate(rules)
-    }
-    for dataset, source in agency.sources.items():
-        if source.rows:
-            patterns[f"sources.{dataset}.rows.matches"] = source.rows.matches
-        patterns |= {
-            f"sources.{dataset}.columns.{name}.extract": mapping.extract
-            for name, mapping in source.columns.items()
-            if mapping.extract
-        }
-    problems = []
-    with connect() as con:
-        for key, pattern in patterns.items():
-            try:
-                con.execute("select regexp_matches('', ?)", [pattern])
-            except duckdb.Error as error:
-                problems.append(
-                    f"key `{key}`: '{pattern}' is not a regular expression (RE2): {error}"
-                )
-    if problems:
-        raise AgencyError(
-            "AGENCY-SCHEMA",
-            f"{agency.folder / 'agency.yaml'}\n    " + "\n    ".join(problems),
-            "correct the keys named above; docs/onboarding.md explains each",
-        )

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cdi.agency.load import check_patterns, load_agency
+from cdi.agency.load import load_agency
+from cdi.agency.patterns import check_patterns
 from cdi.console import AgencyArgument, AgencyOption, console, say_line
 from cdi.errors import CdiError
 

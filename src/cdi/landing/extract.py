@@ -10,8 +10,8 @@ from typing import Any
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
-from cdi.agency.load import check_patterns
 from cdi.agency.model import Agency
+from cdi.agency.patterns import check_patterns
 from cdi.files import sha256_of_file, sha256_of_json
 from cdi.keys import derive_key
 from cdi.landing.batches import (

@@ -1,10 +1,8 @@
 """What a build publishes of the audits: changes between rounds, the headline, the pictures."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -13,9 +11,6 @@ from cdi.audit.design import Options
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Period
 from cdi.audit.register import draw_audit
-from cdi.errors import AuditError
-from cdi_proofs import pictures
-from cdi_proofs.pictures import make_pictures
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
 
@@ -105,26 +100,3 @@ def test_a_period_is_named_by_local_days() -> None:
     assert summer.overlaps("frame_20170101_20170402")
     assert not summer.overlaps("frame_20170101_20170401")
     assert not summer.overlaps("all_20170101_20170501")
-
-
-def test_the_pictures_show_each_bar_and_say_simulated(state: Path) -> None:
-    with pytest.raises(AuditError, match="AUDIT-NO-REHEARSAL"):
-        make_pictures(state)
-    part = {"domain": "force", "recording_rate": 0.8, "lower_limit": 0.78, "upper_limit": 0.82}
-    none = {"domain": "rape", "recording_rate": None, "lower_limit": None, "upper_limit": None}
-    missing = {"seed": 2, "recording_rate": 0.9, "lower_limit": 0.88, "upper_limit": 0.92}
-    draws = [part | {"seed": 1}, missing]
-    figures = {
-        "audited": 400,
-        "first_round": {"parts": [part, none]},
-        "one_round": {"true_rate": 0.8, "covered": 1, "of": 2, "draws": draws},
-    }
-    state.mkdir()
-    (state / "audit_rehearsal.json").write_text(json.dumps(figures))
-    rates, again = make_pictures(state / "pictures")
-    assert "SIMULATED" in rates.read_text()
-    assert rates.read_text().count("<circle") == 1
-    assert ElementTree.parse(again).getroot().tag.endswith("svg")  # noqa: S314  our own file
-    # the bar that misses the truth is red
-    assert again.read_text().count(pictures.MISSED) == 2
-    assert "1 of 2 bars hold the true rate" in again.read_text()
