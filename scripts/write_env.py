@@ -55,7 +55,7 @@ def write_new_file(output: Path) -> None:
     text = fill_example(EXAMPLE.read_text(encoding="utf-8"))
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write_new_file(text)
+        file.write(text)
 
 
 def main() -> int:
@@ -70,12 +70,12 @@ def main() -> int:
     try:
         write_new_file(output)
     except FileExistsError:
-        sys.stderr.write_new_file(
+        sys.stderr.write(
             f"{output} exists and was left as it is: the installation needs its secrets. "
             "To start anew, move it away first.\n"
         )
         return 1
-    sys.stdout.write_new_file(f"{output} written (mode 600). Back it up in a safe place.\n")
+    sys.stdout.write(f"{output} written (mode 600). Back it up in a safe place.\n")
     return 0
 
 

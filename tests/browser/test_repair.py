@@ -22,7 +22,7 @@ FIRST_DAY = {"interval_start": DAYS["from_date"], "interval_end": "2026-01-06T00
 
 def backfill(airflow: RunningAirflow, behavior: str) -> int:
     """Start a backfill of three days, as the form of the UI does; returns its id."""
-    answer = airflow.client._call(
+    answer = airflow.client._call_api(
         "POST",
         "/backfills",
         json={"dag_id": EXTRACT, **DAYS, "reprocess_behavior": behavior, "max_active_runs": 3},
@@ -33,7 +33,7 @@ def backfill(airflow: RunningAirflow, behavior: str) -> int:
 def trigger(airflow: RunningAirflow, dag_id: str, logical_date: datetime, conf: object) -> str:
     """Start a run as the form of the UI does, which always sends a logical date."""
     body = {"logical_date": logical_date.isoformat(), "conf": conf}
-    return str(airflow.client._call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+    return str(airflow.client._call_api("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
 
 def landed_by(run_id: str) -> int:
@@ -47,7 +47,7 @@ def landed_by(run_id: str) -> int:
 def no_builds(airflow: RunningAirflow) -> None:
     """What is landed here is not built: that takes longer than all the rest."""
     for agency in ("testville", "sample"):
-        airflow.client._call("PATCH", f"/dags/{agency}__build", json={"is_paused": True})
+        airflow.client._call_api("PATCH", f"/dags/{agency}__build", json={"is_paused": True})
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def failed(airflow: RunningAirflow) -> list[str]:
     number = backfill(airflow, "none")
 
     def is_over() -> bool:
-        return airflow.client._call("GET", f"/backfills/{number}")["completed_at"] is not None
+        return airflow.client._call_api("GET", f"/backfills/{number}")["completed_at"] is not None
 
     wait_for("the end of the backfill", is_over)
     runs = airflow.client.runs(EXTRACT)
@@ -93,7 +93,7 @@ def test_a_failed_task_is_cleared_by_the_api(airflow: RunningAirflow, failed: li
     run_id = failed[1]
     assert landed_by(run_id) == 0
     body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True}
-    airflow.client._call("POST", f"/dags/{EXTRACT}/clearTaskInstances", json=body)
+    airflow.client._call_api("POST", f"/dags/{EXTRACT}/clearTaskInstances", json=body)
     assert airflow.wait(EXTRACT, run_id) == "success"
     assert landed_by(run_id) == 1
 
@@ -123,7 +123,7 @@ def test_clearing_does_not_put_off_when_a_source_is_late(
 
     before = due()
     assert len(before) == 1
-    airflow.client._call("POST", f"/dags/{EXTRACT}/dagRuns/{run_id}/clear", json={"dry_run": False})
+    airflow.client._call_api("POST", f"/dags/{EXTRACT}/dagRuns/{run_id}/clear", json={"dry_run": False})
     assert airflow.wait(EXTRACT, run_id) == "failed"
     assert due() == before
     (airflow.small.data / "aside.csv").rename(airflow.small.data / "calls.csv")
@@ -159,13 +159,13 @@ def test_a_run_by_hand_that_did_nothing_says_why(
     run_id = trigger(airflow, dag_id, logical_date, DAY if dag_id == "sample__extract" else {})
     assert airflow.wait(dag_id, run_id) == "success"
     assert set(airflow.states(dag_id, run_id).values()) == {"skipped"}
-    run = airflow.client._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")
+    run = airflow.client._call_api("GET", f"/dags/{dag_id}/dagRuns/{run_id}")
     assert run["note"].startswith(note)
 
 
 def test_after_its_coverage_no_run_comes_by_itself(airflow: RunningAirflow) -> None:
     for step in ("extract", "train", "audit"):
-        dag = airflow.client._call("GET", f"/dags/sample__{step}")
+        dag = airflow.client._call_api("GET", f"/dags/sample__{step}")
         assert dag["timetable_summary"]
         assert dag["next_dagrun_run_after"] is None
         assert all(run_id.startswith("manual") for run_id in airflow.client.runs(dag["dag_id"]))

@@ -110,13 +110,13 @@ def test_without_being_asked_to_wait_the_run_fails_and_people_are_told(
 
 def run_note(airflow: RunningAirflow, run_id: str) -> str:
     """The note of a run."""
-    run = airflow.client._call("GET", f"/dags/{BUILD}/dagRuns/{run_id}")
+    run = airflow.client._call_api("GET", f"/dags/{BUILD}/dagRuns/{run_id}")
     return str(run["note"])
 
 
 def clear(airflow: RunningAirflow, run_id: str, task: str) -> None:
     """Clear a task and what follows, so that it asks anew."""
-    airflow.client._call(
+    airflow.client._call_api(
         "POST", f"/dags/{BUILD}/clearTaskInstances",
         json={"dry_run": False, "dag_run_id": run_id, "task_ids": [task],
               "include_downstream": True, "only_failed": False},
