@@ -123,7 +123,9 @@ def test_clearing_does_not_put_off_when_a_source_is_late(
 
     before = due()
     assert len(before) == 1
-    airflow.client._call_api("POST", f"/dags/{EXTRACT}/dagRuns/{run_id}/clear", json={"dry_run": False})
+    airflow.client._call_api(
+        "POST", f"/dags/{EXTRACT}/dagRuns/{run_id}/clear", json={"dry_run": False}
+    )
     assert airflow.wait(EXTRACT, run_id) == "failed"
     assert due() == before
     (airflow.small.data / "aside.csv").rename(airflow.small.data / "calls.csv")
