@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cdi import paths
 from tests.conftest import table_contents
 from tests.slow.conftest import cli, environment, processes_of
 
@@ -95,8 +96,21 @@ def test_a_damaged_source_fails_with_its_rule_and_the_next_step(
     assert processes_of(home) == []
 
 
-def test_with_no_arguments_it_simulates_a_force_and_runs_it(tmp_path: Path) -> None:
-    done = cli("run", "--months", "1", "--seed", "4", home=tmp_path)  # one month: less to wait for
+def make_run(home: Path) -> subprocess.CompletedProcess[str]:
+    """`make run` of one month of the simulated force: the shortest, so that less is waited for."""
+    return subprocess.run(
+        ["make", "run", "MONTHS=1", "SEED=4"],
+        cwd=paths.REPO,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+    )
+
+
+def test_without_an_agency_it_simulates_a_force_and_runs_it(tmp_path: Path) -> None:
+    done = make_run(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIMULATED" in done.stdout
     for task in ("log_actions.extract", "calls.check", "landed", "build", "publish"):
@@ -105,7 +119,7 @@ def test_with_no_arguments_it_simulates_a_force_and_runs_it(tmp_path: Path) -> N
     assert summary["agency"] == "simulated"
     assert summary["calls"] > 20_000
     assert (tmp_path / "truth" / "calibrated_2017-1-4" / "crimes.parquet").is_file()
-    again = cli("run", "--months", "1", "--seed", "4", home=tmp_path)
+    again = make_run(tmp_path)
     assert "Nothing changed" in again.stdout
     assert processes_of(tmp_path) == []
 

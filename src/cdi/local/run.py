@@ -64,6 +64,13 @@ def run_agency(name: str, console: Console) -> None:
         CdiError: If the agency, a source, a rule or Airflow fails; the message says what to do.
     """
     agency = load_agency(name)
+    # The product makes no data. Without this, the run would fail a minute later, in Airflow.
+    if agency.root == str(paths.simulated_sources()) and not paths.simulated_sources().is_dir():
+        raise RunFailedError(
+            "RUN-NOT-SIMULATED",
+            f"the simulated force has not been made: there is no {agency.root}",
+            "make run makes it first; or make simulate, and run again",
+        )
     interval = default_interval(agency)
     days = interval.days(agency)
     console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")

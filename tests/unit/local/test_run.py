@@ -3,15 +3,23 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
+from cdi import paths
 from cdi.local import airflow
 from cdi.local.airflow import Client
-from cdi.local.run import Progress, moving_clock, start_airflow
+from cdi.local.run import (
+    Progress,
+    RunFailedError,
+    moving_clock,
+    run_agency,
+    start_airflow,
+)
 
 
 class Screen(io.StringIO):
@@ -108,3 +116,12 @@ def test_a_clock_runs_until_airflow_is_up(
         assert shown == [True]
     else:
         assert told == 0
+
+
+def test_a_force_that_was_not_made_is_named_before_airflow_starts(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CDI_AGENCIES", raising=False)
+    monkeypatch.setattr(airflow, "open_airflow", lambda *_: pytest.fail("Airflow was started"))
+    with pytest.raises(RunFailedError, match="RUN-NOT-SIMULATED"):
+        run_agency(paths.SIMULATED, Console(quiet=True))
