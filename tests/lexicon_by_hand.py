@@ -76,10 +76,16 @@ def differing(con: duckdb.DuckDBPyConnection, logs: int, at_least: int) -> set[t
         {"logs": logs},
     ).fetchall()
     built = con.execute(
-        "select call_id, part, entry_number, lexicon_id, is_explained_away "
+        "select call_id, part, entry_number, lexicon_id, is_explained_away, words "
         "from disclosure.int_disclosure__lexicon_hits where list_contains($ids, call_id)",
         {"ids": list({row[0] for row in read})},
     ).fetchall()
     assert len(built) >= at_least
-    assert len(set(built)) == len(built)
-    return set(built) ^ hits(read)
+    found = {row[:-1] for row in built}
+    assert len(found) == len(built)
+    by_entry = {name: some for (_, _, name), some in phrases().items()}
+    for *_, name, _, words in built:
+        assert words, f"The hit of {name} does not say which words it found."
+        for said in words:
+            assert any(phrase.fullmatch(said) for phrase in by_entry[name]), (name, said)
+    return found ^ hits(read)

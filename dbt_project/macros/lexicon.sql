@@ -67,16 +67,20 @@
     ) -}}
 {% endmacro %}
 
-{#- The ids, as a list, of the given entries whose phrases occur in a text. -#}
-{% macro lexicon_ids(entries, text) %}
+{#-
+    The given entries whose phrases occur in a text: a list of {lexicon_id, words}, where `words` are the places
+    of the text that matched. They are looked for only where an entry matches, because matching alone is faster.
+-#}
+{% macro lexicon_hits(entries, text) %}
     {%- set cases = [] -%}
     {%- for entry in entries -%}
         {%- do cases.append(
-            "case when regexp_matches(" ~ text ~ ", " ~ entry.literal ~ ") then '"
-            ~ entry.lexicon_id ~ "' end"
+            "case when regexp_matches(" ~ text ~ ", " ~ entry.literal ~ ") then {'lexicon_id': '"
+            ~ entry.lexicon_id ~ "', 'words': regexp_extract_all(" ~ text ~ ", " ~ entry.literal ~ ")} end"
         ) -%}
     {%- endfor -%}
     {{- return(
-        "list_filter(cast([" ~ cases | join(', ') ~ "] as varchar[]), lambda id: id is not null)"
+        "list_filter(cast([" ~ cases | join(', ')
+        ~ "] as struct(lexicon_id varchar, words varchar[])[]), lambda hit: hit is not null)"
     ) -}}
 {% endmacro %}

@@ -26,7 +26,7 @@ said as (
     select
         part,
         entry,
-        unnest({{ lexicon_ids(crimes, 'asserted_entry') }}) as lexicon_id
+        unnest({{ lexicon_hits(crimes, 'asserted_entry') }}, max_depth := 2)
     from texts
     where part = 'account'
 
@@ -35,7 +35,7 @@ said as (
     select
         part,
         entry,
-        unnest({{ lexicon_ids(of_account, 'entry') }}) as lexicon_id
+        unnest({{ lexicon_hits(of_account, 'entry') }}, max_depth := 2)
     from texts
     where part = 'account'
 
@@ -44,7 +44,7 @@ said as (
     select
         part,
         entry,
-        unnest({{ lexicon_ids(of_closing, 'entry') }}) as lexicon_id
+        unnest({{ lexicon_hits(of_closing, 'entry') }}, max_depth := 2)
     from texts
     where part = 'closing'
 ),
@@ -65,6 +65,7 @@ lexicon as (
 read_texts as (
     select
         said.entry,
+        said.words,
         lexicon.*,
         coalesce(
             bool_or(lexicon.meaning in ('no_crime', 'unsure')) over (partition by said.part, said.entry),

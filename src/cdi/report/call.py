@@ -14,7 +14,6 @@ from typing import Any
 import duckdb
 
 from cdi.agency.model import Agency
-from cdi.report.phrases import find_said_words
 from cdi.report.wording import (
     FACT,
     MEANINGS,
@@ -56,7 +55,7 @@ class Hit:
     @property
     def quoted(self) -> str:
         """The words of the log in quotation marks."""
-        return quote_phrases(self.phrases)
+        return ", ".join(f"“{phrase}”" for phrase in self.phrases)
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,6 @@ def read_stories(
     evidence = read_rows(read_query(SQL / "evidence.sql"))
     decisions = read_rows(read_query(SQL / "decisions.sql"))
     facts = read_rows(FACTS)
-    said = find_said_words(con, calls)
     questions = {
         row["column_name"]: fact_in_words(row["comment"])
         for row in fetch_dicts(con, QUESTIONS, {"fact": f"{FACT}%"})
@@ -152,7 +150,7 @@ def read_stories(
     reasons = dict(con.execute("select reason_code, reason_name from rules.reasons").fetchall())
     stories = {}
     for call_id in calls:
-        phrases = said.get(call_id, {})
+        described = {row["lexicon_id"]: _describe_hit(row) for row in hits[call_id]}
         stories[call_id] = CallStory(
             call_id=call_id,
             details=_describe_call(call_rows[call_id][0], agency),
@@ -160,13 +158,13 @@ def read_stories(
                 ((row["part"], row["entry"]) for row in entries[call_id]),
                 key=lambda entry: PARTS.index(entry[0]),
             ),
-            hits=[_describe_hit(row, phrases) for row in hits[call_id]],
+            hits=list(described.values()),
             readings=[
                 (row["model_version"], row["crime_probability"])
                 for row in readings[call_id]
                 if row["crime_probability"] is not None
             ],
-            evidence=[_describe_evidence(row, phrases, agency) for row in evidence[call_id]],
+            evidence=[_describe_evidence(row, described, agency) for row in evidence[call_id]],
             decisions=[
                 row
                 | {
@@ -199,23 +197,23 @@ def _describe_call(row: CallRow, agency: Agency) -> list[tuple[str, str]]:
     return [(name, value) for name, value in details if value]
 
 
-def _describe_hit(row: CallRow, phrases: Mapping[str, Sequence[str]]) -> Hit:
+def _describe_hit(row: CallRow) -> Hit:
     return Hit(
         part=row["part"],
         meaning=row["meaning"],
         says=MEANINGS.get(row["meaning"], in_words(row["meaning"])),
         subject=subject_in_words(row["subject"], row["subject_name"]),
-        phrases=tuple(phrases.get(row["lexicon_id"], ())),
+        phrases=tuple(dict.fromkeys(row["words"])),  # each once
         lexicon_id=row["lexicon_id"],
     )
 
 
 def _describe_evidence(
-    row: CallRow, phrases: Mapping[str, Sequence[str]], agency: Agency
+    row: CallRow, hits: Mapping[str, Hit], agency: Agency
 ) -> Evidence:
     kind, code = row["evidence_kind"], row["evidence_code"]
     if kind.startswith("log_text"):
-        what = f"{quote_phrases(phrases.get(code, ()))} [{code}]"
+        what = f"{hits[code].quoted} [{code}]"
     elif kind.startswith("text_model"):
         what = f"{rounded_percent(row['crime_probability'])} by model {code}"
     elif kind == "reopening":
@@ -232,13 +230,6 @@ def _describe_evidence(
 def name_crime(number: int) -> str:
     """A crime of a call by its number; 0 stands for the call as a whole."""
     return f"Crime {number}" if number else "The call"
-
-
-def quote_phrases(phrases: Sequence[str]) -> str:
-    """Words of a log in quotation marks."""
-    return ", ".join(f"“{phrase}”" for phrase in phrases)
-
-
 def rounded_percent(probability: float) -> str:
     """A probability in whole percent; a small one is not rounded to nothing."""
     return f"{probability:.0%}" if probability >= 0.005 else "less than 1%"

@@ -1,9 +1,5 @@
 -- Records that a missed crime of a call could have: leftover records (no reference proves which call they
 -- belong to) that were compared with the call's incident, and records that are linked to the call already.
--- The probability is worked out as in linkage.int_linkage__scored, which keeps only the best incident of a
--- record: the incidents near a record share the probability with the chance that none of them is the right
--- one. The base weight says how often leftover records have a call at all; crime records differ in that from
--- other occurrences.
 with wanted as (
     select
         calls.call_id,
@@ -12,51 +8,13 @@ with wanted as (
     left join linkage.int_linkage__first_logs as logs on calls.call_id = logs.call_id
 ),
 
-base as (
-    select
-        level = 'crime' as is_crime_record,
-        weight
-    from linkage.int_linkage__weights
-    where comparison = 'leftover'
-),
-
-near as (
-    select distinct pairs.crime_record_id
-    from linkage.int_linkage__comparisons as pairs
-    inner join wanted on pairs.incident_call_id = wanted.incident_call_id
-    where pairs.is_match is null
-),
-
-incidents as (
-    select
-        pairs.crime_record_id,
-        pairs.incident_call_id,
-        max(patterns.weight + coalesce(base.weight, -1)) as weight
-    from linkage.int_linkage__comparisons as pairs
-    inner join near on pairs.crime_record_id = near.crime_record_id
-    inner join linkage.int_linkage__pattern_weights as patterns
-        on pairs.pattern = patterns.pattern
-    left join base on pairs.is_crime_record = base.is_crime_record
-    where pairs.is_match is null
-    group by pairs.crime_record_id, pairs.incident_call_id
-),
-
-scored as (
-    select
-        crime_record_id,
-        incident_call_id,
-        pow(2, weight) / (1 + sum(pow(2, weight)) over (partition by crime_record_id))
-            as probability
-    from incidents
-),
-
 found as (
     select
         wanted.call_id,
-        scored.crime_record_id,
-        scored.probability
-    from scored
-    inner join wanted on scored.incident_call_id = wanted.incident_call_id
+        probabilities.crime_record_id,
+        probabilities.probability
+    from linkage.int_linkage__probabilities as probabilities
+    inner join wanted on probabilities.incident_call_id = wanted.incident_call_id
     union
     select
         links.call_id,

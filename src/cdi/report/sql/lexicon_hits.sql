@@ -1,15 +1,25 @@
--- The entries of the lexicon that the parts of a log hit, and the subject of each in words.
+-- The entries of the lexicon that the parts of a log hit, the words that each matched, and the subject of each
+-- in words.
+with found as (
+    select
+        call_id,
+        lexicon_id,
+        any_value(part) as part,
+        any_value(meaning) as meaning,
+        any_value(subject) as subject,
+        any_value(is_rape) as is_rape,
+        flatten(list(words order by entry_number)) as words
+    from disclosure.int_disclosure__lexicon_hits
+    where call_id in (select unnest($calls))
+    group by call_id, lexicon_id
+)
+
 select
-    hits.call_id,
-    hits.lexicon_id,
-    hits.part,
-    hits.meaning,
-    hits.subject,
+    found.* exclude (is_rape),
     coalesce(
-        case when hits.is_rape then 'Rape' end, groups.offence_group_name, reasons.reason_name
+        case when found.is_rape then 'Rape' end, groups.offence_group_name, reasons.reason_name
     ) as subject_name
-from disclosure.int_disclosure__lexicon_hits as hits
-left join rules.offence_groups as groups on hits.subject = groups.offence_group
-left join rules.reasons as reasons on hits.subject = reasons.reason_code
-where hits.call_id in (select unnest($calls))
-order by hits.part, hits.meaning, hits.subject, hits.lexicon_id
+from found
+left join rules.offence_groups as groups on found.subject = groups.offence_group
+left join rules.reasons as reasons on found.subject = reasons.reason_code
+order by found.part, found.meaning, found.subject, found.lexicon_id
