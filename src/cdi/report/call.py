@@ -208,9 +208,7 @@ def _describe_hit(row: CallRow) -> Hit:
     )
 
 
-def _describe_evidence(
-    row: CallRow, hits: Mapping[str, Hit], agency: Agency
-) -> Evidence:
+def _describe_evidence(row: CallRow, hits: Mapping[str, Hit], agency: Agency) -> Evidence:
     kind, code = row["evidence_kind"], row["evidence_code"]
     if kind.startswith("log_text"):
         what = f"{hits[code].quoted} [{code}]"
@@ -230,6 +228,8 @@ def _describe_evidence(
 def name_crime(number: int) -> str:
     """A crime of a call by its number; 0 stands for the call as a whole."""
     return f"Crime {number}" if number else "The call"
+
+
 def rounded_percent(probability: float) -> str:
     """A probability in whole percent; a small one is not rounded to nothing."""
     return f"{probability:.0%}" if probability >= 0.005 else "less than 1%"
