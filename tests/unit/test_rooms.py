@@ -1,4 +1,4 @@
-"""The rooms of the house, and which room may import which (README: the map of the house).
+"""The rooms of the house, and which room may import which (README: Where the code is).
 
 A room uses the ground and the rooms above it in the flow; nothing runs back up, so there is no
 circle between rooms, and none between the modules of one room.
