@@ -51,12 +51,12 @@ explain: $(VENV)/run.stamp  ## Explain how one call was judged: make explain CAL
 shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## Open a read-only SQL prompt on the published version: make shell [AGENCY=nopd]
 	@$(BIN)/cdi shell --agency $(AGENCY)
 
-##@ Audit (`.venv/bin/cdi audit --help` lists the steps of a real audit)
+##@ Audit (`.venv/bin/cdi audit --help` lists the steps of a real audit; <state> is var/ or CDI_HOME)
 
-audit-rehearsal: $(VENV)/run.stamp  ## Rehearse two audits of a simulated year; <state>/audit_rehearsal.json
+audit-rehearsal: $(VENV)/run.stamp  ## Rehearse two audits of a simulated year; writes <state>/audit_rehearsal.json
 	@$(BIN)/python -m cdi_proofs audit-rehearsal
 
-coverage: $(VENV)/run.stamp  ## Prove that the audit's intervals hold; <state>/coverage.json; 10 minutes
+coverage: $(VENV)/run.stamp  ## Prove that the audit's intervals hold; writes <state>/coverage.json; takes 10 minutes
 	@$(BIN)/python -m cdi_proofs coverage
 
 ##@ Operate (`.venv/bin/cdi --help` lists check-agency, release, access, erase and retain)
@@ -69,16 +69,16 @@ simulate: $(VENV)/run.stamp  ## Make the simulated force: make simulate [SCENARI
 calibration: $(VENV)/run.stamp  ## Compare twelve simulated months with the published figures
 	@$(BIN)/python -m cdi_proofs calibration
 
-scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## Compare what the pipeline finds with the simulated truth; <state>/scorecard.json
+scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## Compare what the pipeline finds with the simulated truth; writes <state>/scorecard.json
 	@$(BIN)/python -m cdi_proofs scorecard
 
-nowcast: $(VENV)/run.stamp  ## Prove that the nowcast of recent weeks holds; <state>/nowcast.json; a minute
+nowcast: $(VENV)/run.stamp  ## Prove that the nowcast of recent weeks holds; writes <state>/nowcast.json; takes a minute
 	@$(BIN)/python -m cdi_proofs nowcast
 
-attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; <state>/attack.json; minutes
+attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; writes <state>/attack.json; takes minutes
 	@$(BIN)/python -m cdi_proofs attack
 
-corruptions: $(VENV)/run.stamp  ## Prove that spoiled files are noticed; <state>/corruptions.json; minutes
+corruptions: $(VENV)/run.stamp  ## Prove that spoiled files are noticed; writes <state>/corruptions.json; takes minutes
 	@$(BIN)/python -m cdi_proofs corruptions
 
 hidden-keys: $(VENV)/run.stamp  ## Hide report numbers of New Orleans and look for their calls: make hidden-keys DATA=<folder>
@@ -119,7 +119,7 @@ docs: $(VENV)/run.stamp  ## Generate docs/rules.md, docs/recording-decisions.md 
 walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: one simulated log through every model
 	@$(BIN)/python -m cdi_proofs walkthrough
 
-lock: $(VENV)/bin/uv  ## Resolve requirements/*.txt anew
+lock: $(VENV)/bin/uv  ## Resolve the versions in requirements/*.txt again
 	$(BIN)/uv pip compile requirements/bootstrap.in $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/run.txt
 	$(BIN)/uv pip compile pyproject.toml --group server $(LOCK_OPTIONS) -o requirements/server.txt

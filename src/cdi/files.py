@@ -51,7 +51,7 @@ def take_lock(folder: Path, what: str) -> Iterator[None]:
             raise BusyError(
                 "BUILD-BUSY",
                 f"another build of {what} is running in {folder}",
-                "wait for it; the lock goes when its process ends",
+                "wait for it; the lock ends with its process",
             ) from None
         yield
 

@@ -49,7 +49,7 @@ def _make_key_error(agency_id: str, problem: str) -> CdiError:
         "SECRET-KEY",
         f"{problem}; hashes made with another key would not equal those in the landing",
         f"restore the key from the back-up; if it is lost, move "
-        f"{paths.home() / 'landing' / agency_id} away, remove the key file and extract all anew",
+        f"{paths.home() / 'landing' / agency_id} away, remove the key file and extract all again",
     )
 
 

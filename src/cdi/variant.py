@@ -109,7 +109,7 @@ def read_scenario_yaml(file: Path) -> dict[str, Any]:
             "SCENARIO-SCHEMA", f"{file} is not YAML: {error}", "correct the file"
         ) from None
     if not isinstance(content, dict):
-        raise ScenarioError("SCENARIO-SCHEMA", f"{file} is empty or not a mapping", "fill it")
+        raise ScenarioError("SCENARIO-SCHEMA", f"{file} is empty or not a mapping", "fill it in")
     return content
 
 

@@ -48,7 +48,7 @@ class Design:
                 "AUDIT-STRATUM",
                 f"stratum {thin[0]} has {self.population[thin[0]]:.0f} logs and "
                 f"{self.drawn[thin[0]]:.0f} of them audited",
-                "audit two logs of each stratum at least; collapse strata before the draw only",
+                "audit at least two logs of each stratum; merge strata only before the draw",
             )
 
     @cached_property

@@ -77,7 +77,9 @@ def check_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) -> No
         call_id, auditor = _reading_key(row)
         if (call_id, auditor) not in log_counts:
             raise AuditError(
-                "AUDIT-NO-LOG", f"a crime of log {call_id}, which {auditor} did not read", fix
+                "AUDIT-NO-LOG",
+                f"there is a crime of log {call_id}, which {auditor} did not read",
+                fix,
             )
         if row.get("is_recorded") is None:
             message = f"crime {row['crime_number']} of log {call_id}: recorded or not?"
@@ -180,7 +182,7 @@ def _refuse_undecided(draw: Draw, logs: Sequence[Row], differing: set[str]) -> N
         raise AuditError(
             "AUDIT-UNDECIDED",
             f"two auditors differ on {len(undecided)} logs of {draw.draw_id}, first {undecided[0]}",
-            f"have the registrar decide: the worksheet of {ADJUDICATOR}",
+            f"have the registrar decide in the worksheet of {ADJUDICATOR}",
         )
 
 

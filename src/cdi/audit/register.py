@@ -242,15 +242,15 @@ def draw_audit(
         raise AuditError(
             "AUDIT-REDRAWN",
             f"{before[-1]['period']} of {agency} was drawn on {before[-1]['at'][:10]}, and "
-            f"{period.name} has days of it",
-            "audit that sample; if it cannot be, give the reason, which the register keeps",
+            f"{period.name} has days of that period",
+            "audit that sample; if you cannot, give the reason, which the register keeps",
         )
     names = sorted({name.strip().upper() for name in auditors} - {""})
     if len(names) < 2 or ADJUDICATOR in names:
         raise AuditError(
             "AUDIT-AUDITORS",
             f"auditors of {agency}: {', '.join(names) or 'none'}",
-            "name two at least, by staff number: a part of the logs is read twice, by two people, "
+            "name at least two, by staff number: a part of the logs is read twice, by two people, "
             f"and {ADJUDICATOR} decides where they differ",
         )
     strata = stratify_frame(frame, options)

@@ -51,16 +51,19 @@ def _choose_period(agency: Agency, universe: str, *days: datetime | None) -> "Pe
 def audit_plan(
     agency: AgencyArgument,
     points: Annotated[
-        float, typer.Option(min=0.1, help="Half of the width that the interval may have.")
+        float, typer.Option(min=0.1, help="Half of the interval's width, in percentage points.")
     ],
     domain: Annotated[
-        str, typer.Option(help="force, an offence group, rape, domestic_abuse or 'district X'.")
+        str,
+        typer.Option(
+            help="The part: force, an offence group, rape, domestic_abuse or 'district X'."
+        ),
     ] = "force",
     universe: UniverseOption = "frame",
     starts: FromOption = None,
     ends: ToOption = None,
 ) -> None:
-    """Tell how many logs to audit, so that the rate is exact to +/- some points.
+    """Say how many logs to audit for a rate that is exact to +/- some percentage points.
 
     E.g. .venv/bin/cdi audit plan simulated --points 2 --domain violence_against_the_person
     """
@@ -83,17 +86,17 @@ def audit_plan(
 def audit_draw(
     agency: AgencyArgument,
     auditor: Annotated[
-        list[str], typer.Option(help="Staff number of an auditor; give this option twice at least.")
+        list[str], typer.Option(help="Staff number of an auditor; give this option at least twice.")
     ],
-    logs: Annotated[int, typer.Option(min=1)] = 1_500,
+    logs: Annotated[int, typer.Option(min=1, help="How many logs to draw.")] = 1_500,
     universe: UniverseOption = "frame",
     starts: FromOption = None,
     ends: ToOption = None,
     reason: Annotated[
-        str | None, typer.Option(help="Why days that were drawn before are drawn again.")
+        str | None, typer.Option(help="Why days are drawn again that were drawn before.")
     ] = None,
 ) -> None:
-    """Freeze the logs and predictions of the published version, draw, and write worksheets.
+    """Freeze logs and predictions of the published version, draw a sample, write worksheets.
 
     E.g. .venv/bin/cdi audit draw simulated --auditor 1207 --auditor 1311 --logs 400
     """
@@ -129,7 +132,7 @@ def audit_findings(
     agency: AgencyArgument,
     files: Annotated[list[Path], typer.Argument(help="Filled-in worksheets, XLSX or CSV.")],
 ) -> None:
-    """Check filled-in worksheets and take over their findings; the next run lands them.
+    """Check filled-in worksheets and store their findings; the next run reads them.
 
     E.g. .venv/bin/cdi audit findings simulated sheets/SIMULATED_frame_20170401_20170701_1_1207.xlsx
     """

@@ -29,11 +29,11 @@ def release(
     agency: AgencyArgument,
     rule: Annotated[
         str | None,
-        typer.Argument(help="The rule that stopped it; without one, list all stopped checks."),
+        typer.Argument(help="The rule that failed; without one, list everything that is stopped."),
     ] = None,
     batch_or_version: Annotated[
         str | None,
-        typer.Option("--of", help="The batch or version, if the rule stopped several."),
+        typer.Option("--of", help="The batch or version to release, if the rule stopped several."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
     by: Annotated[str, typer.Option(help="Staff number of the person who proposes it.")] = "",
@@ -41,7 +41,7 @@ def release(
         str, typer.Option(help="Staff number of the person who confirms it.")
     ] = "",
 ) -> None:
-    """Release a failed check, by two people; without a rule, list the stopped checks.
+    """Let two people release a failed check; without a rule, list what is stopped.
 
     E.g. .venv/bin/cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "as agreed"
     """
@@ -79,10 +79,10 @@ def erase(
     ],
     reason: Annotated[
         str | None,
-        typer.Option(help="Kept for good; so name the request, never the person or the log."),
+        typer.Option(help="Why. It is kept for good: name the request, never the person or log."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List where it stands, and erase nothing.")
+        bool, typer.Option("--dry-run", help="List the files that hold it, and erase nothing.")
     ] = False,
 ) -> None:
     """Erase a call or a crime record everywhere and for good; later extractions leave it out.

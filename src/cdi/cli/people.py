@@ -71,7 +71,9 @@ def decide(
     record: Annotated[str | None, typer.Option(help="The crime record.")] = None,
     crime: Annotated[
         int | None,
-        typer.Option(help="Which crime of the call: 2 is NMP-20170401-0007#2; default: all."),
+        typer.Option(
+            help="Number of the crime: 2 is NMP-20170401-0007#2; default: all of the call."
+        ),
     ] = None,
     reason_code: Annotated[
         str | None,
@@ -91,7 +93,7 @@ def decide(
         added_count, repeated_count = add_decisions_of_sheet(loaded, file)
         console.print(
             f"{added_count} decisions written to {paths.decisions(agency)}, "
-            f"{repeated_count} known before",
+            f"{repeated_count} were known before",
             soft_wrap=True,
         )
         return
@@ -117,10 +119,10 @@ def decide(
 def compare(
     agency: AgencyArgument,
     older: Annotated[
-        str | None, typer.Argument(help="A published version; default: the last but one.")
+        str | None, typer.Argument(help="The older version; default: the last but one.")
     ] = None,
     newer: Annotated[
-        str | None, typer.Argument(help="Another version; default: the newest.")
+        str | None, typer.Argument(help="The newer version; default: the newest.")
     ] = None,
 ) -> None:
     """Show what changed between two published versions, and why."""

@@ -367,7 +367,7 @@ class Client:
         except ValueError as error:
             raise ServiceError(
                 "SERVICE-API",
-                f"{asked} answered something that is no JSON: {answer.text[:500]}",
+                f"{asked} answered something that is not JSON: {answer.text[:500]}",
                 f"see whether another program answers at {self.url}, and read {self._server_log()}",
             ) from error
 

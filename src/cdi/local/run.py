@@ -267,7 +267,7 @@ class Progress:
         raise RunFailedError(
             "RUN-FAILED",
             f"{dag_id} failed; the published version is untouched.\n{notes}",
-            f"mend what is named above and run again; full logs: {logs}",
+            f"correct what is named above and run again; full logs: {logs}",
         )
 
 

@@ -80,7 +80,7 @@ def choose_period(
             is mature yet.
     """
     if universe not in ("frame", "all"):
-        raise AuditError("AUDIT-PERIOD", f"universe '{universe}'", "give frame or all")
+        raise AuditError("AUDIT-PERIOD", f"there is no universe '{universe}'", "give frame or all")
     if (starts is None) != (ends is None) or (starts and ends and starts >= ends):
         raise AuditError(
             "AUDIT-PERIOD",
@@ -335,7 +335,7 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
         raise AuditError(
             "AUDIT-SHEET",
             f"{file.name} has readings of {len(sheets)} draws and auditors",
-            "deliver a sheet per auditor, with at least one log that was read",
+            "deliver one sheet per auditor, with at least one log that was read",
         )
     ((draw_id, auditor),) = sheets
     draw = load_draw(agency.agency, draw_id)

@@ -64,14 +64,14 @@ def waive_check(
         raise CdiError(
             "RELEASE-WHICH",
             f"{rule_id} stopped {', '.join(failure.what for failure in failures)}",
-            "name one by --of",
+            "name one with --of",
         )
     failure = failures[0]
     if not failure.is_releasable:
         raise CdiError(
             "RELEASE-NEVER",
             f"{rule_id} may never be released: {failure.told}",
-            "mend the source, the rules or the code",
+            "correct the source, the rules or the code",
         )
     decision = {
         "decision_kind": "released",

@@ -149,7 +149,7 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
             "GATE-MARTS",
             f"version {version.name} of {version.agency.agency} was not published:\n"
             + _list_failures(failures),
-            f"look at {page}; the published version is untouched. Mend the cause, or have two "
+            f"look at {page}; the published version is untouched. Correct the cause, or have two "
             f"people release it ({paths.CDI} release {version.agency.agency})",
             [failure["rule_id"] for failure in failures],
         )

@@ -99,7 +99,7 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
         raise BuildError(
             "COMPARE-ERASED",
             f"something was erased between {older.resolve().name} and {newer.name}",
-            f"compare two versions since then; `{paths.CDI} erase` removes those from before",
+            f"compare two versions made since then; `{paths.CDI} erase` removes those from before",
         )
     with connect() as con:
         for name, folder in (("older", older), ("newer", newer)):
@@ -112,8 +112,8 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
         except duckdb.BinderException as error:
             raise BuildError(
                 "COMPARE-SHAPE",
-                f"{older} and {newer} have other columns: {error}",
-                "compare versions that the same state of the models made",
+                f"{older} and {newer} have different columns: {error}",
+                "compare versions that were built with the same models",
             ) from None
     return {
         "older": older.resolve().name,

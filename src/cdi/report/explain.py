@@ -121,14 +121,14 @@ class _CallPrinter:
         self.console.print(table)
         if story.hits:
             self.console.print()
-            table = _make_table("part", "says", "of", "in the words")
+            table = _make_table("part", "says", "about", "words")
             for hit in story.hits:
                 _add_row(table, hit.part, hit.says, hit.subject, hit.quoted)
             self.console.print(table)
         for model, probability in story.readings:
             sentence = (
-                f"The text model ({model}) gives it a chance of {rounded_percent(probability)} "
-                "to report a crime to be recorded."
+                f"The text model ({model}) gives a chance of {rounded_percent(probability)} "
+                "that the log reports a crime that should be recorded."
             )
             self.console.print(Text(sentence))
 

@@ -55,7 +55,7 @@ def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> No
             "ERASE-UNKNOWN",
             f"{agency.agency} has no trace of '{reference}' (looked for as "
             f"{', '.join(sorted(wanted.names))})",
-            "check the reference: a tombstone for a wrong one would keep a future log out",
+            "check the reference: erasing a wrong one would keep a future log out",
         )
     # The tombstone comes first. From here on, an extraction leaves the reference out, and a batch
     # that is being checked meanwhile loses it when it is accepted.
@@ -70,7 +70,7 @@ def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> No
         raise CdiError(
             "ERASE-LEFT",
             f"{len(left)} files still hold it:\n    {lines}",
-            "remove these files or have their writer end, and run the same command again",
+            "remove these files, or stop what writes them, and run the same command again",
         )
     say(
         f"nothing of it is left below {paths.home()}, nor in any compressed file there "

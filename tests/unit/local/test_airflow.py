@@ -170,7 +170,7 @@ def test_a_poll_that_fails_once_is_asked_again(failure: Answer) -> None:
     [
         (NEVER, "GET .*/dagRuns got no answer from Airflow: ReadTimeout"),
         ((503, "busy"), "GET .*/dagRuns answered 503: busy"),
-        ((200, "<p>no JSON</p>"), "GET .*/dagRuns answered something that is no JSON: <p>no JSON"),
+        ((200, "<p>no JSON</p>"), "GET .*/dagRuns answered something that is not JSON: <p>no JSON"),
     ],
 )
 def test_a_poll_that_keeps_failing_ends_in_an_error_with_a_next_step(
