@@ -127,8 +127,9 @@ def _run_dbt(file: Path, *arguments: str) -> None:
 def _compile_ladder(file: Path, is_learning: bool) -> list[str]:
     """The models of the ladder as statements, each after those that it reads."""
     models = MODELS[:1] if is_learning else (LINKS,)
-    flag = json.dumps({"is_learning": is_learning})
-    _run_dbt(file, "compile", "--select", *(f"+{model}" for model in models), "--vars", flag)
+    variables = json.dumps({"is_part": True, "is_learning": is_learning})
+    selection = (f"+{model}" for model in models)
+    _run_dbt(file, "compile", "--select", *selection, "--vars", variables)
     manifest = read_json(file.parent / "target" / "manifest.json")
     nodes = {
         key: node
@@ -175,7 +176,11 @@ def measure(seeds: int = SEEDS) -> dict[str, Any]:
         with connect(file) as con:
             open_landing(con, version)
         _run_dbt(file, "seed")
-        _run_dbt(file, "run", "--select", *(f"+{model}" for model in STAGED))
+        _run_dbt(
+            file,
+            *("run", "--select", *(f"+{model}" for model in STAGED)),
+            *("--vars", '{"is_part": true}'),
+        )
         learn, link = (
             _compile_ladder(file, is_learning=True),
             _compile_ladder(file, is_learning=False),

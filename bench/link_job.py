@@ -128,6 +128,7 @@ def dbt_command(command: str, *options: str) -> list[str]:
         *(sys.executable, "-m", "dbt.cli.main", "--quiet", "--log-path", target, command),
         *("--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT)),
         *("--target-path", target),
+        *("--vars", '{"is_part": true}'),  # all models in the file: some are compiled, some read
         *options,
     ]
 

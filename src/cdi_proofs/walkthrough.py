@@ -1,7 +1,7 @@
 """The generated page docs/walkthrough.md: one simulated log followed through every model.
 
-All rows are read from the tables of a published version. It does not keep those of the landing and
-of staging, so these come from the same models run again on the same landing. A model is on the page
+The published tables are read from a published version. It keeps only the rooms' tables that a page
+reads, so the rooms come from the same models run again on the same landing. A model is on the page
 if its table names a call, a record or a reported crime. Models stand in the order in which dbt
 builds them, so a new one finds its place by itself. What the wide tables only pass on is left out.
 Keyed hashes differ from one state folder to the next, so they are shown as numbers: equal numbers
@@ -42,7 +42,9 @@ KEYS = ("call_id", "crime_record_id", "reported_crime_id")
 COMPARISONS = ("time", "distance", "address", "offence", "name", "birth_date", "reference", "taken")
 # Rooms whose wide tables repeat much of what came before.
 PASSES_ON = ("landing", "staging", "main")
-STAGING = ("stg_calls", "stg_log_actions", "stg_crime_records")
+# Models that need all others which a log passes through. They are built anew, because a published
+# file lacks what no person reads.
+LAST_MODELS = ("recording_rate", "unrecorded_crimes")
 # The log to follow tells of two crimes. One has a record, which is linked to the log although no
 # usable reference leads to it; the other was never recorded.
 FOLLOWED = """
@@ -117,11 +119,11 @@ def render_walkthrough() -> str:
     file = paths.published(agency.agency) / "current" / "recording.duckdb"
     version = plan_version(agency)
     with (
-        build_part(version, *STAGING) as part,
-        connect(part, read_only=True) as landed,
+        build_part(version, *LAST_MODELS) as part,
+        connect(part, read_only=True) as private,
         connect(file, read_only=True) as published,
     ):
-        log = _follow_log(published, landed)
+        log = _follow_log(published, private)
         text = render(
             "walkthrough.md.j2",
             log=log | {"explanation": _explain_in_words(agency, log["call_id"], file)},
@@ -134,7 +136,7 @@ def render_walkthrough() -> str:
     return text
 
 
-def _follow_log(published: Connection, landed: Connection) -> Row:
+def _follow_log(published: Connection, private: Connection) -> Row:
     """The log with its rows in all models, room by room, and what is true of it."""
     call_id = str(
         scalar(
@@ -150,8 +152,8 @@ def _follow_log(published: Connection, landed: Connection) -> Row:
         ids[key] = [row[0] for row in published.execute(query, [call_id]).fetchall() if row[0]]
     sheets = _SheetReader(ids)
     rooms = {name: Room(TITLES.get(name, name), text) for name, text in ROOMS.items()}
-    rooms["landing"].sheets = sheets.read_landing(landed)
-    for con, names in ((landed, ("staging",)), (published, tuple(ROOMS)[2:])):
+    rooms["landing"].sheets = sheets.read_landing(private)
+    for con, names in ((private, tuple(ROOMS)[1:-1]), (published, ("main",))):
         for schema, name in _list_models(con, names):
             rooms[schema].sheets += sheets.read_model(con, schema, name)
     rooms["linkage"].sheets += sheets.read_weights(published)

@@ -29,3 +29,44 @@ def test_a_file_names_what_it_reads_at_its_top_or_where_it_reads_it_but_never_bo
         assert len(READS.findall(text)) == sum(imports), f"{file.stem}: reads beside its imports"
         assert imports == sorted(imports, reverse=True), f"{file.stem}: imports come first"
     assert with_imports > 30
+
+
+# The sum of fractions depends on the order in which they are added, and that on the threads of a
+# build. What is added here is a whole number, whatever its order.
+COUNT = r"(?:\w+\.)?\w+_(?:count|change)"
+WHOLE_NUMBERS = re.compile(rf"(?s:cast\(.* as (?:integer|bigint)\))$|{COUNT}(?: \* {COUNT})?$")
+
+
+def list_unordered_sums(sql: str) -> list[str]:
+    """Sums and means of an expression that may be a fraction, in no order that is said."""
+    windows = dict(re.findall(r"(\w+) as \(\s*(partition by [^()]*)\)", sql))
+    unordered = []
+    for match in re.finditer(r"\b(?:sum|avg|favg|fsum|stddev\w*|var_\w+|corr|regr_\w+)\(", sql):
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(sql[end], 0)
+            end += 1
+        argument, after = sql[match.end() : end - 1], sql[end:]
+        over = re.match(r"\s*over (\w+|\([^()]*\))", after)
+        window = windows.get(over[1], over[1]) if over else ""
+        if not ("order by" in argument + window or WHOLE_NUMBERS.match(argument.strip())):
+            unordered.append(sql[match.start() : end])
+    return unordered
+
+
+def test_fractions_are_summed_in_an_order_that_is_said() -> None:
+    assert list_unordered_sums("sum(pow(2, weight)) over (partition by a)") == [
+        "sum(pow(2, weight))"
+    ]
+    assert list_unordered_sums("avg(share)") == ["avg(share)"]
+    assert list_unordered_sums("sum(share order by share) + sum(missed_count)") == []
+    assert (
+        list_unordered_sums("sum(odds) over w from t window w as (partition by a order by b)") == []
+    )
+    seen = 0
+    for file in sorted(paths.DBT_PROJECT.glob("m*/**/*.sql")):
+        if file.stem != "expected_as_found":  # a test, which allows a difference
+            sql = file.read_text(encoding="utf-8")
+            seen += len(re.findall(r"\b(?:sum|avg)\(", sql))
+            assert list_unordered_sums(sql) == [], file.stem
+    assert seen > 10

@@ -38,6 +38,7 @@ def dbt(file: Path, target: Path, *arguments: str) -> subprocess.CompletedProces
         [
             *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target)),
             *(*arguments, *folders, "--target-path", str(target)),
+            *("--vars", '{"is_part": true}'),  # all models in the file, for the next process
         ],
         env={
             **os.environ,

@@ -14,7 +14,7 @@ closures as (
 ),
 
 middle as (
-    select avg(latitude) as latitude from calls
+    select {{ link_middle() }} as latitude from calls
 ),
 
 final as (

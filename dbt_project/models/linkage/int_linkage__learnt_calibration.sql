@@ -36,8 +36,13 @@ incidents as (
 best as (
     select
         is_match,
-        odds / (1 + sum(odds) over (partition by crime_record_id)) as probability
+        odds / (1 + sum(odds) over by_odds) as probability
     from incidents
+    window
+        by_odds as (
+            partition by crime_record_id order by odds asc
+            rows between unbounded preceding and unbounded following
+        )
     qualify row_number() over (partition by crime_record_id order by odds desc, incident_call_id asc) = 1
 ),
 
@@ -45,7 +50,7 @@ final as (
     select
         least(cast(floor(probability * 10) as integer), 9) / 10 as probability_from,
         count(*) as record_count,
-        sum(probability) as expected_count,
+        sum(probability order by probability) as expected_count,
         count(*) filter (where is_match) as match_count
     from best
     group by probability_from

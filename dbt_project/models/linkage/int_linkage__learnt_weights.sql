@@ -56,7 +56,7 @@ leftovers as (
     select
         subjects.is_crime_record,
         subjects.crime_record_id,
-        coalesce(sum(incidents.odds), 0) as odds
+        coalesce(sum(incidents.odds order by incidents.odds), 0) as odds
     from subjects
     left join incidents on subjects.crime_record_id = incidents.crime_record_id
     where subjects.proven_call_id is null
@@ -75,7 +75,10 @@ round_0 as (
         select
             leftovers.is_crime_record,
             least(
-                avg(before.share * leftovers.odds / (1 + before.share * leftovers.odds))
+                avg(
+                    before.share * leftovers.odds / (1 + before.share * leftovers.odds)
+                    order by leftovers.odds
+                )
                 * any_value((blocks.found_count + blocks.missed_count + 1) / (blocks.found_count + 1)),
                 1
             ) as share

@@ -58,8 +58,13 @@ incidents as (
 final as (
     select
         *,
-        pow(2, weight) / (1 + sum(pow(2, weight)) over (partition by crime_record_id)) as probability
+        pow(2, weight) / (1 + sum(pow(2, weight)) over by_weight) as probability
     from incidents
+    window
+        by_weight as (
+            partition by crime_record_id order by weight asc
+            rows between unbounded preceding and unbounded following
+        )
 )
 
 select * from final

@@ -22,7 +22,7 @@ calls as (
 ),
 
 middle as (
-    select avg(latitude) as latitude from calls
+    select {{ link_middle() }} as latitude from calls
 ),
 
 final as (

@@ -1,5 +1,6 @@
 """Run dbt in a process of its own, and read what it says of its run."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,14 +18,18 @@ from cdi.files import read_json
 LARGE = 10_000_000
 
 
-def run_dbt(version: Version, private: Path, models: tuple[str, ...] = ()) -> None:
+def run_dbt(
+    version: Version, private: Path, models: tuple[str, ...] = (), *, is_learning: bool = False
+) -> None:
     """Run one `dbt build`, in a process of its own so that no lock on the file outlives it.
 
     Args:
         version: What is built.
         private: The DuckDB file, with its landing opened.
-        models: If given, only these models and what they need are built, to learn from them, and
-            nothing is tested.
+        models: If given, only these models and what they need are built, all of them in the file,
+            and nothing is tested.
+        is_learning: Whether links are learnt from the models: pairs whose truth a reference proves
+            are compared as well.
 
     Raises:
         BuildError: BUILD-DBT if dbt fails.
@@ -43,8 +48,9 @@ def run_dbt(version: Version, private: Path, models: tuple[str, ...] = ()) -> No
     # Tests of the seeds come out the same in every build, so only `make test` runs them.
     selection = ["--exclude", "tag:learning", "path:seeds/*.yml,resource_type:test"]
     if models:
-        learning = ["--exclude-resource-type", "test", "--vars", '{"is_learning": true}']
-        selection = [*learning, "--select", *(f"+{model}" for model in models)]
+        variables = json.dumps({"is_part": True, "is_learning": is_learning})
+        selection = ["--exclude-resource-type", "test", "--vars", variables]
+        selection += ["--select", *(f"+{model}" for model in models)]
     # dbt's own log need not repeat each statement: these stand in compiled/ and run/ already
     log_options = ["--no-use-colors", "--log-path", str(target), "--log-level-file", "info"]
     folders = {

@@ -1,4 +1,4 @@
-"""Make the private file of a version: the whole by one `dbt build`, or a part to learn from."""
+"""Make the private file of a version: the whole by one `dbt build`, or a part of it."""
 
 import contextlib
 import shutil
@@ -66,12 +66,13 @@ def _create_file(file: Path) -> None:
 
 
 @contextlib.contextmanager
-def build_part(version: Version, *models: str) -> Iterator[Path]:
-    """Make a private file of some models and what they need, to learn from.
+def build_part(version: Version, *models: str, is_learning: bool = False) -> Iterator[Path]:
+    """Make a private file of some models and all that they need, for a reader of that part.
 
     Args:
         version: What to read.
         models: Names of the models; dbt tests nothing here.
+        is_learning: Whether links are learnt from the models: see `run_dbt`.
 
     Yields:
         The file; it is removed after the block.
@@ -88,7 +89,7 @@ def build_part(version: Version, *models: str) -> Iterator[Path]:
         file = Path(folder) / version.file.name
         with connect(file) as con:
             open_landing(con, version)
-        run_dbt(version, file, models)
+        run_dbt(version, file, models, is_learning=is_learning)
         yield file
 
 
@@ -110,11 +111,7 @@ def _describe_version(version: Version) -> dict[str, Any]:
 
 
 def _close_landing(con: duckdb.DuckDBPyConnection) -> None:
-    """Remove the schema `landing` and the views that read it: the published file stands alone."""
-    for (view,) in con.execute(
-        "select view_name from duckdb_views() where schema_name = 'staging'"
-    ).fetchall():
-        con.execute(f"drop view staging.{ident(view)}")
+    """Remove the schema `landing`, which reads files beside: the published file stands alone."""
     con.execute("drop schema landing cascade")
 
 
@@ -156,18 +153,18 @@ def _open_views(con: duckdb.DuckDBPyConnection) -> None:
 
 def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     """Make the table `run_results`: each model, seed and test, with its seconds and rows."""
+    row_counts = dict(con.execute("from landing.row_counts").fetchall())
     rows = []
     for result in read_results(target_folder(version)):
         kind, _, name = result["unique_id"].split(".", 2)
-        relation = result.get("relation_name")
-        is_table = kind in ("model", "seed") and relation
+        relation = (result.get("relation_name") or "").replace('"', "")
         rows.append(
             {
                 "node": name,
                 "resource_type": kind,
                 "status": result["status"],
                 "execution_seconds": result["execution_time"],
-                "row_count": scalar(con, f"select count(*) from {relation}") if is_table else None,
+                "row_count": row_counts.get(relation) if kind in ("model", "seed") else None,
                 "failures": result.get("failures"),
             }
         )

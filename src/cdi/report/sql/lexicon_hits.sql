@@ -1,5 +1,5 @@
--- The entries of the lexicon that the parts of a log hit, the words that each matched, and the subject of each
--- in words.
+-- The entries of the lexicon that the parts of a log hit, the words that each matched, and the subject of
+-- each in words.
 with found as (
     select
         call_id,
@@ -15,7 +15,12 @@ with found as (
 )
 
 select
-    found.* exclude (is_rape),
+    found.call_id,
+    found.lexicon_id,
+    found.part,
+    found.meaning,
+    found.subject,
+    found.words,
     coalesce(
         case when found.is_rape then 'Rape' end, groups.offence_group_name, reasons.reason_name
     ) as subject_name
