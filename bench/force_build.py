@@ -4,29 +4,32 @@ The force-year is that of the simulated force, some 300,000 logs. The largest fo
 as many logs a year, over five years: the same year, landed like any other, and copies of its rows
 in the same landed files, with other times, numbers, hashes and texts. Neither has an audit, so the
 lexicon reads alone. Simulated texts repeat more often than real ones, and the lexicon reads each
-distinct text once.
+distinct text once; `--texts-differ` ends each with a number of its own.
 
 Landing is not timed. What is timed runs in one process of its own, imports included: build with
-dbt's tests, check, report, publish. Figures go to ``<state>/bench/results.json``.
+dbt's tests, check, report, publish; for all rows at first, after one changed text, and after one
+new day. Figures go to ``<state>/bench/results.json``.
 
-    python bench/force_build.py [force-year|largest ...]
+    python bench/force_build.py [force-year|largest ...] [--texts-differ] [--checkout <folder>]
 """
 
 import json
 import math
-import os
 import shutil
-import sys
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
 
 import results
+import typer
 from rich.console import Console
 
 from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.landing.batches import Batch, accepted_batches, write_manifest, write_parquet
 from cdi.local.run import default_interval
-from cdi.sql import connect, ident
+from cdi.sql import connect, ident, scalar
 from cdi.steps.extract import check_landing, extract
 from cdi.variant import Variant
 from cdi_force.details import add_details
@@ -40,6 +43,7 @@ from cdi_force.texts import Bank
 # How many times the simulated year, over how many years.
 FORCES = {"force-year": (1, 1), "largest": (8, 5)}
 DATASETS = ("calls", "crime_records", "log_actions")
+TIMES = {"calls": "received_at", "crime_records": "recorded_at", "log_actions": "acted_at"}
 TIMED = """
 import sys
 from cdi.steps.run import publish_new
@@ -48,10 +52,11 @@ if publish_new("simulated") is None:
     sys.exit("nothing to build")
 """
 console = Console(stderr=True)
+app = typer.Typer(add_completion=False)
 
 
-def land_force(times: int, years: int) -> None:
-    """Simulate one year and land it, and then its copies."""
+def land_force(times: int, years: int, *, texts_differ: bool = False) -> None:
+    """Simulate one year and land it, and then its copies; texts are made different if asked."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     agency = load_agency("simulated")
     interval = default_interval(agency)
@@ -66,6 +71,8 @@ def land_force(times: int, years: int) -> None:
         (batch,) = accepted_batches("simulated", dataset)
         if times * years > 1:
             multiply_rows(batch, times, years)
+        if texts_differ:
+            make_texts_different(batch)
     shutil.rmtree(paths.simulated_sources())
 
 
@@ -150,32 +157,137 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
     write_manifest(batch.folder, manifest)
 
 
-def main() -> None:
-    """Land what is not landed yet, time, and keep the figures."""
-    for name in sys.argv[1:] or FORCES:
-        times, years = FORCES[name]
-        state = paths.home() / "bench" / name
-        os.environ["CDI_HOME"], before = str(state), os.environ.get("CDI_HOME")
-        try:
-            with Variant(paths.DEFAULT_SCENARIO, 12, 1).selected():
-                if not (state / "landing").is_dir():
-                    console.print(f"{name}: simulating and landing")
-                    land_force(times, years)
-                counted = {
-                    d: accepted_batches("simulated", d)[0].manifest["accepted"] for d in DATASETS
-                }
-                for made in ("published", "released"):  # the first version, with its open extract
-                    shutil.rmtree(state / made, ignore_errors=True)
-                console.print(f"{name}: building {counted}")
-                cost = results.run_measured([sys.executable, "-c", TIMED])
-        finally:
-            del os.environ["CDI_HOME"]
-            if before:
-                os.environ["CDI_HOME"] = before
-        console.print(
-            json.dumps(results.keep_result(f"{name}, landing to published", counted, cost))
+def make_texts_different(batch: Batch) -> None:
+    """End each text of a landed batch with a number of its own, so that no text occurs twice.
+
+    Args:
+        batch: The landed batch; one without texts stays as it is.
+    """
+    texts = [name for name in batch.manifest["columns"] if name.endswith("_text_masked")]
+    if texts:
+        numbered = ", ".join(
+            f"{ident(name)} || ' ' || row_number() over () as {ident(name)}" for name in texts
         )
+        replace_rows(batch, f"select * replace ({numbered}) from rows", "different texts")
+
+
+def replace_rows(batch: Batch, query: str, content: str) -> None:
+    """Put other rows into a landed batch.
+
+    Args:
+        batch: The landed batch.
+        query: It reads the batch's rows as `rows`.
+        content: Stands in the manifest for the hash of the rows, by which builds tell states apart.
+    """
+    target = batch.rows.with_suffix(".new")
+    with connect() as con:
+        con.execute(f"create view rows as from read_parquet('{batch.rows}')")
+        write_parquet(con, query, target)
+    for file in (target, batch.folder / "manifest.json"):
+        file.chmod(0o644)
+    target.replace(batch.rows)
+    batch.manifest["content_sha256"] = content
+    write_manifest(batch.folder, batch.manifest)
+
+
+def hold_back_last_day(batches: dict[str, Batch]) -> None:
+    """Take the rows of the newest day out of landed batches."""
+    with connect() as con:
+        last_day = scalar(
+            con, "select max(received_at)::date from read_parquet(?)", [str(batches["calls"].rows)]
+        )
+    for dataset, batch in batches.items():
+        time = ident(TIMES[dataset])
+        replace_rows(batch, f"from rows where {time} < date '{last_day}'", f"before {last_day}")
+
+
+def change_text(batches: dict[str, Batch]) -> None:
+    """Change the text of one landed log."""
+    name = ident("log_text_masked")
+    first = "row_id = (select min(row_id) from rows)"
+    changed = f"case when {first} then {name} || ' changed' else {name} end"
+    replace_rows(
+        batches["calls"], f"select * replace ({changed} as {name}) from rows", "one changed text"
+    )
+
+
+@app.command()
+def main(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="force-year, largest; by default both.")
+    ] = None,
+    texts_differ: Annotated[
+        bool, typer.Option("--texts-differ", help="No text occurs twice, as in real logs.")
+    ] = False,
+    checkout: Annotated[
+        Path, typer.Option(help="Another checkout with its environment, which builds instead.")
+    ] = paths.REPO,
+) -> None:
+    """Land what is not landed yet, time three builds of each force, and keep the figures."""
+    for name in names or FORCES:
+        title = f"{name}, texts all different" if texts_differ else name
+        state = paths.home() / "bench" / (f"{name}-different" if texts_differ else name)
+        variant = Variant(paths.DEFAULT_SCENARIO, 12, 1)
+        with paths.environment(CDI_HOME=str(state)), variant.selected():
+            if not (state / "landing").is_dir():
+                console.print(f"{title}: simulating and landing")
+                land_force(*FORCES[name], texts_differ=texts_differ)
+            costs = time_builds(checkout, title)
+            counted = {key: batch.manifest["accepted"] for key, batch in read_batches().items()}
+        for build, cost in costs.items():
+            kept = results.keep_result(f"{title}, {build}", counted, cost)
+            console.print(json.dumps(kept))
+
+
+def read_batches() -> dict[str, Batch]:
+    """The landed batch of each dataset."""
+    return {dataset: accepted_batches("simulated", dataset)[0] for dataset in DATASETS}
+
+
+@contextmanager
+def changed_landing(change: Callable[[dict[str, Batch]], None]) -> Iterator[None]:
+    """Change the landed batches during the block, then put them back."""
+    landing = paths.home() / "landing"
+    whole = paths.home() / "landing.whole"
+    shutil.copytree(landing, whole)
+    try:
+        change(read_batches())
+        yield
+    finally:
+        shutil.rmtree(landing)
+        whole.rename(landing)
+
+
+def time_builds(checkout: Path, title: str) -> dict[str, results.Cost]:
+    """Time a first build, one after one changed text, and one after one new day.
+
+    Args:
+        checkout: The checkout that builds, with its environment.
+        title: Is told before each build.
+
+    Returns:
+        What each build cost.
+    """
+
+    def build(what: str) -> results.Cost:
+        console.print(f"{title}: {what}")
+        return results.run_measured([str(checkout / ".venv/bin/python"), "-c", TIMED])
+
+    def forget(*made: str) -> None:
+        for folder in made:
+            shutil.rmtree(paths.home() / folder, ignore_errors=True)
+
+    costs = {}
+    forget("published", "released", "readings")
+    costs["first build"] = build("first build")
+    with changed_landing(change_text):
+        costs["after one changed text"] = build("after one changed text")
+    forget("published", "released", "readings")
+    with changed_landing(hold_back_last_day):
+        build("all but the last day, not timed")
+    costs["after one new day"] = build("after one new day")
+    return costs
 
 
 if __name__ == "__main__":
-    main()
+    app()

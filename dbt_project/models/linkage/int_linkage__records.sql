@@ -17,8 +17,10 @@ offences as (
     select * from {{ source('codes', 'offences') }}
 ),
 
+-- The same calls as in int_linkage__calls, or the two sides would have different middles.
 calls as (
     select * from {{ ref('stg_calls') }}
+    where not is_withdrawn
 ),
 
 middle as (
