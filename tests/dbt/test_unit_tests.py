@@ -31,9 +31,11 @@ def written() -> list[dict[str, Any]]:
 UNIT_TESTS = written()
 
 
-def dbt(file: Path, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def dbt(
+    file: Path, target: Path, *arguments: str, project: Path = paths.DBT_PROJECT
+) -> subprocess.CompletedProcess[str]:
     """Run dbt in a process of its own on a private file, leaving nothing in the project."""
-    folders = ["--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT)]
+    folders = ["--project-dir", str(project), "--profiles-dir", str(paths.DBT_PROJECT)]
     return subprocess.run(
         [
             *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target)),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,8 +46,8 @@ def run_dbt(
     target.mkdir(parents=True, exist_ok=True)
     checkout.write_text(str(paths.DBT_PROJECT), encoding="utf-8")
     (target / "run_results.json").unlink(missing_ok=True)
-    # Tests of the seeds come out the same in every build, so only `make test` runs them.
-    selection = ["--exclude", "tag:learning", "path:seeds/*.yml,resource_type:test"]
+    # dbt leaves out each test that touches an excluded seed, so what is built is named instead
+    selection = ["--select", "path:models", "path:seeds", "--exclude", "tag:learning"]
     if models:
         variables = json.dumps({"is_part": True, "is_learning": is_learning})
         selection = ["--exclude-resource-type", "test", "--vars", variables]
@@ -78,7 +79,7 @@ def run_dbt(
         raise BuildError(
             "BUILD-DBT",
             f"dbt build failed for {version.agency.agency}:\n"
-            + _describe_failures(target, process.stdout),
+            + describe_failures(target, process.stdout),
             f"read {target / 'dbt.log'}; the published version is untouched",
         )
 
@@ -94,13 +95,17 @@ def read_results(target: Path) -> list[dict[str, Any]]:
     return list(read_json(file)["results"]) if file.is_file() else []
 
 
-def _describe_failures(target: Path, output: str) -> str:
-    """What failed, in dbt's words; the end of its output if it failed before it ran anything."""
+def describe_failures(target: Path, output: str) -> str:
+    """What failed, in dbt's words; the end of its output if it failed before it ran anything.
+
+    The rows that a failed test found are in the lines that the macro tell_broken_rules logs.
+    """
     lines = [
         f"    {result['unique_id']}: {result['message']}"
         for result in read_results(target)
         if result["status"] in ("error", "fail")
     ]
+    lines += [f"    {rule}" for rule in re.findall(r"broken rule of .*", output)]
     return "\n".join(lines) or output[-2000:]
 
 

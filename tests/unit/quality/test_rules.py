@@ -30,34 +30,29 @@ def test_both_borders_have_rules_that_stop() -> None:
         assert any(r.severity == "fail" for r in all_rules() if r.border == border)
 
 
-IN_OUR_WORDS = {
-    "accepted_values": "expect_column_values_to_be_in_set",
-    "not_null": "expect_column_values_to_not_be_null",
-}
-
-
 def dbt_tests() -> set[tuple[str, str, str]]:
     """What dbt tests of the models: kind, model and columns, in Great Expectations' words."""
     tests = set()
     for file in (paths.DBT_PROJECT / "models").rglob("*.yml"):
         for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", []):
+            name = model["name"]
             for test in model.get("data_tests", []):
-                ((kind, settings),) = test.items()
-                arguments = settings["arguments"]
-                key = arguments.get("key", [])
-                if kind in ("grain", "never_null"):
-                    never_null = key + arguments.get("filled", arguments.get("columns", []))
-                    tests |= {
-                        ("expect_column_values_to_not_be_null", model["name"], c)
-                        for c in never_null
-                    }
-                if kind in ("grain", "unique_key"):
-                    columns = ", ".join(sorted(key or arguments["columns"]))
-                    tests.add(("unique", model["name"], columns))
+                if "table_rules" not in test:
+                    continue
+                rules_of_table = test["table_rules"]["arguments"]
+                key = rules_of_table["key"]
+                filled = {*key, *rules_of_table.get("filled", [])}
+                never_null = filled - {*rules_of_table.get("nullable", [])}
+                tests.add(("unique", name, ", ".join(sorted(key))))
+                tests |= {("expect_column_values_to_not_be_null", name, c) for c in never_null}
+                tests |= {
+                    ("expect_column_values_to_be_in_set", name, column)
+                    for column in rules_of_table.get("accepted_values", {})
+                }
             for column in model.get("columns", []):
                 for test in column.get("data_tests", []):
                     kind = test if isinstance(test, str) else next(iter(test))
-                    tests.add((IN_OUR_WORDS.get(kind, kind), model["name"], column["name"]))
+                    tests.add((kind, name, column["name"]))
     return tests
 
 
