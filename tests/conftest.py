@@ -3,11 +3,8 @@
 import csv
 import gzip
 import io
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,29 +31,11 @@ NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let dbt parse the project once a session; else it would do so for each new state folder."""
-    target = tmp_path_factory.mktemp("parsed")
-    folders = ["--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT)]
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "dbt.cli.main",
-            "--quiet",
-            "--log-path",
-            str(target),
-            "parse",
-            *folders,
-            "--target-path",
-            str(target),
-        ],
-        env={**os.environ, "CDI_BUILD_FILE": "recording.duckdb"},
-        cwd=target,
-        check=True,
-    )
+def prepared_project(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Let all state folders share what dbt makes of the code, also in the next run of the tests."""
+    assert pytestconfig.cache is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBT_PARTIAL_PARSE_FILE_PATH", str(target / "partial_parse.msgpack"))
+        patch.setenv("CDI_PREPARED", str(pytestconfig.cache.mkdir("prepared")))
         yield
 
 

@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,21 @@ def take_lock(folder: Path, what: str) -> Iterator[None]:
                 "wait for it; the lock ends with its process",
             ) from None
         yield
+
+
+def hash_files(folder: Path, patterns: Iterable[str]) -> str:
+    """Hash the names and the bytes of the files of a folder that may change a result.
+
+    Args:
+        folder: The folder.
+        patterns: Which of its files; a test of dbt changes no result, and Python compiles what was
+            hashed as text, so neither counts.
+    """
+    digest = hashlib.sha256()
+    for file in sorted({f for p in patterns for f in folder.glob(p) if f.is_file()}):
+        if file.parent.name not in ("unit_tests", "__pycache__"):
+            digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
 
 
 def sha256_of_file(file: Path) -> str:

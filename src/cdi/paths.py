@@ -4,6 +4,8 @@ Environment:
     CDI_HOME: the state folder (default: ``var/`` in the repository).
     CDI_AGENCIES: the folder of agency folders (default: ``agencies/`` in the repository), so that
         an organisation can keep its own agencies elsewhere.
+    CDI_PREPARED: the folder of what dbt made of the code (default: ``prepared/`` in the state
+        folder), so that several state folders can share it.
     CDI_DATA: used in place of `data_root` of every agency (``make run DATA=...``).
     SCENARIO, MONTHS, SEED: which simulated force is meant; see `cdi.variant`.
 """
@@ -49,6 +51,11 @@ def home() -> Path:
 def agencies_folder() -> Path:
     """The folder that holds a folder for each agency."""
     return Path(os.environ.get("CDI_AGENCIES") or REPO / "agencies").resolve()
+
+
+def prepared() -> Path:
+    """The folder of what dbt made of the code; see `cdi.build.prepare`. It can be deleted."""
+    return Path(os.environ.get("CDI_PREPARED") or home() / "prepared").resolve()
 
 
 def variant() -> str:

@@ -22,6 +22,7 @@ from rich.console import Console
 from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.build.dbt import PART
 from cdi.build.make import build_part
 from cdi.build.version import plan_version
 from cdi.files import write_text
@@ -119,7 +120,7 @@ def render_walkthrough() -> str:
     file = paths.published(agency.agency) / "current" / "recording.duckdb"
     version = plan_version(agency)
     with (
-        build_part(version, *LAST_MODELS) as part,
+        build_part(version, *LAST_MODELS, variables=PART) as part,
         connect(part, read_only=True) as private,
         connect(file, read_only=True) as published,
     ):

@@ -9,6 +9,7 @@ import yaml
 
 from cdi import paths
 from cdi.build.dbt import describe_failures, read_results
+from cdi.build.prepare import FILE_NAME
 from tests.dbt.test_unit_tests import dbt
 
 # The first two rows break no rule; each rule is broken by rows of its own.
@@ -62,7 +63,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]]
     (models / "bad.sql").write_text(f"-- {{{{ ref('good') }}}}\n{ROWS}", encoding="utf-8")
     (models / "rules.yml").write_text(RULES, encoding="utf-8")
     target = project / "target"
-    ran = dbt(project / "recording.duckdb", target, "build", project=project)
+    ran = dbt(project / FILE_NAME, target, "build", project=project)
     return read_results(target), describe_failures(target, ran.stdout)
 
 

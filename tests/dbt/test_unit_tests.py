@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from cdi import paths
+from cdi.build.dbt import PART
 from cdi.build.inputs import open_landing
+from cdi.build.prepare import FILE_NAME, prepare_project
 from cdi.build.version import Version, hash_code_parts
 from cdi.sql import connect
 from tests.conftest import SmallAgency
@@ -34,18 +36,17 @@ UNIT_TESTS = written()
 def dbt(
     file: Path, target: Path, *arguments: str, project: Path = paths.DBT_PROJECT
 ) -> subprocess.CompletedProcess[str]:
-    """Run dbt in a process of its own on a private file, leaving nothing in the project."""
+    """Run dbt in a process of its own on a file, leaving nothing in the project."""
+    parsed = prepare_project(PART) / "partial_parse.msgpack"
     folders = ["--project-dir", str(project), "--profiles-dir", str(paths.DBT_PROJECT)]
     return subprocess.run(
         [
             *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target)),
             *(*arguments, *folders, "--target-path", str(target)),
-            *("--vars", '{"is_part": true}'),  # all models in the file, for the next process
+            *("--vars", PART, "--partial-parse-file-path", str(parsed)),
         ],
-        env={
-            **os.environ,
-            "CDI_BUILD_FILE": str(file),
-        },
+        cwd=file.parent,
+        env={**os.environ, "CDI_BUILD_FILE": file.name},
         capture_output=True,
         text=True,
         check=False,
@@ -70,13 +71,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
             "0" * 64,
         )
         nothing.folder.mkdir(parents=True)
+        shutil.copy(prepare_project() / FILE_NAME, nothing.file)
         with connect(nothing.file) as con:
             open_landing(con, nothing)
         target = folder / "target"
-        # not --empty: that empties the seeds too, and their columns' types with them
-        made = dbt(
-            *(nothing.file, target, "build"), *("--exclude-resource-type", "test", "unit_test")
-        )
+        made = dbt(nothing.file, target, "run")
         assert made.returncode == 0, made.stdout
         tested = dbt(
             *(nothing.file, target, "test", "--select", "test_type:unit", "path:seeds/*.yml")

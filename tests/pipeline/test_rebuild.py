@@ -76,7 +76,7 @@ def test_an_edited_code_map_rebuilds(ran: SmallAgency) -> None:
 def test_a_state_folder_outlives_the_checkout_that_made_it(
     small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("DBT_PARTIAL_PARSE_FILE_PATH")  # as a user has it: kept in the state folder
+    monkeypatch.delenv("CDI_PREPARED")  # as a user has it: kept in the state folder
     first, second = tmp_path / "first", tmp_path / "second"
     shutil.copytree(paths.DBT_PROJECT, first, ignore=shutil.ignore_patterns("target", "logs"))
     monkeypatch.setattr(paths, "DBT_PROJECT", first)

@@ -1,6 +1,5 @@
 """Run dbt in a process of its own, and read what it says of its run."""
 
-import json
 import os
 import re
 import shutil
@@ -18,40 +17,62 @@ from cdi.files import read_json
 # more memory than a build may have, and one alone keeps all cores busy anyway.
 LARGE = 10_000_000
 
+# dbt's variables in a build that makes only some models. All that it makes stands in its file. Where
+# links are learnt from the models, pairs whose truth a reference proves are compared as well.
+PART = '{"is_part": true}'
+LEARNING = '{"is_part": true, "is_learning": true}'
+
 
 def run_dbt(
-    version: Version, private: Path, models: tuple[str, ...] = (), *, is_learning: bool = False
+    version: Version,
+    private: Path,
+    prepared: Path,
+    models: tuple[str, ...] = (),
+    variables: str = "{}",
 ) -> None:
-    """Run one `dbt build`, in a process of its own so that no lock on the file outlives it.
+    """Run one `dbt build` of the models; see `cdi.build.prepare` for the seeds.
 
     Args:
         version: What is built.
         private: The DuckDB file, with its landing opened.
-        models: If given, only these models and what they need are built, all of them in the file,
-            and nothing is tested.
-        is_learning: Whether links are learnt from the models: pairs whose truth a reference proves
-            are compared as well.
+        prepared: What dbt made of the code, with the same variables.
+        models: If given, only these models and what they need are built, and nothing is tested.
+        variables: dbt's variables.
 
     Raises:
         BuildError: BUILD-DBT if dbt fails.
     """
     target = target_folder(version, models)
-    # What dbt parsed before names files of the checkout that it ran in. If the checkout was moved
-    # since, dbt would look for files that are not there, so it parses the project again.
-    checkout = target / "project_folder.txt"
-    if target.is_dir() and (
-        not checkout.is_file() or checkout.read_text(encoding="utf-8") != str(paths.DBT_PROJECT)
-    ):
-        shutil.rmtree(target)
-    target.mkdir(parents=True, exist_ok=True)
-    checkout.write_text(str(paths.DBT_PROJECT), encoding="utf-8")
-    (target / "run_results.json").unlink(missing_ok=True)
-    # dbt leaves out each test that touches an excluded seed, so what is built is named instead
-    selection = ["--select", "path:models", "path:seeds", "--exclude", "tag:learning"]
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
     if models:
-        variables = json.dumps({"is_part": True, "is_learning": is_learning})
-        selection = ["--exclude-resource-type", "test", "--vars", variables]
-        selection += ["--select", *(f"+{model}" for model in models)]
+        untested = ["--exclude-resource-type", "seed", "unit_test", "test"]
+        selection = [*untested, "--vars", variables, "--select", *(f"+{model}" for model in models)]
+    else:
+        # Tests of the seeds come out the same in every build, so only `make test` runs them. Models
+        # are selected, and seeds are not excluded by a selector, because dbt would then leave out
+        # each test of a model that refers to a seed.
+        untested = ["--exclude-resource-type", "seed", "unit_test"]
+        selection = [*untested, "--select", "path:models", "--exclude", "tag:learning"]
+    if version.row_count > LARGE:
+        selection += ["--threads", "1"]
+    parsed = ["--partial-parse-file-path", str(prepared / "partial_parse.msgpack")]
+    call_dbt(version.agency.agency, private, target, "build", *parsed, *selection)
+
+
+def call_dbt(what: str, file: Path, target: Path, command: str, *options: str) -> None:
+    """Call dbt in a process of its own, so that no lock on the file outlives it.
+
+    Args:
+        what: What is made, for the error.
+        file: The DuckDB file that dbt works in.
+        target: The folder that dbt writes to.
+        command: What dbt does.
+        *options: More options of the command.
+
+    Raises:
+        BuildError: BUILD-DBT if dbt fails.
+    """
     # dbt's own log need not repeat each statement: these stand in compiled/ and run/ already
     log_options = ["--no-use-colors", "--log-path", str(target), "--log-level-file", "info"]
     folders = {
@@ -60,17 +81,13 @@ def run_dbt(
         "--target-path": target,
     }
     folder_options = [str(part) for option in folders.items() for part in option]
-    thread_options = ["--threads", "1"] if version.row_count > LARGE else []
-    # The name without its folder is the same in every build, so dbt need not parse its project
-    # again for another one; dbt runs in the folder where the file is.
-    environment = {**os.environ, "CDI_BUILD_FILE": private.name}
     process = subprocess.run(
         [
-            *(sys.executable, "-m", "dbt.cli.main", *log_options, "build", *folder_options),
-            *("--exclude-resource-type", "unit_test", *selection, *thread_options),
+            *(sys.executable, "-m", "dbt.cli.main", *log_options),
+            *(command, *folder_options, *options),
         ],
-        cwd=private.parent,
-        env=environment,
+        cwd=file.parent,
+        env={**os.environ, "CDI_BUILD_FILE": file.name},
         capture_output=True,
         text=True,
         check=False,
@@ -78,8 +95,7 @@ def run_dbt(
     if process.returncode:
         raise BuildError(
             "BUILD-DBT",
-            f"dbt build failed for {version.agency.agency}:\n"
-            + describe_failures(target, process.stdout),
+            f"dbt {command} failed for {what}:\n{describe_failures(target, process.stdout)}",
             f"read {target / 'dbt.log'}; the published version is untouched",
         )
 

@@ -13,15 +13,13 @@ import yaml
 from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.audit.tables import create_audit_tables
-from cdi.build.dbt import read_manifest, read_results, run_dbt, target_folder
+from cdi.build.dbt import LEARNING, read_manifest, read_results, run_dbt, target_folder
 from cdi.build.inputs import open_landing
+from cdi.build.prepare import FILE_NAME, prepare_project
 from cdi.build.version import Version, hash_code_parts
 from cdi.files import take_lock, write_json
 from cdi.landing.tombstones import read_tombstones
-from cdi.sql import comment, connect, create_table, fetch_dicts, ident, literal, scalar
-
-# Every DuckDB 1.x can open files of this storage version.
-STORAGE_VERSION = "v1.0.0"
+from cdi.sql import comment, connect, create_table, fetch_dicts, ident, scalar
 
 # Seeds that the fact tables refer to are shown in `main` as dimensions.
 DIMENSIONS = ("evidence_kinds", "offence_groups", "reasons", "rulesets")
@@ -43,12 +41,13 @@ def build_file(version: Version) -> Path:
     with take_lock(paths.published(version.agency.agency), version.agency.agency):
         shutil.rmtree(version.folder, ignore_errors=True)
         version.folder.mkdir(parents=True)
-        _create_file(version.file)
+        prepared = prepare_project()
+        shutil.copyfile(prepared / FILE_NAME, version.file)
         with connect(version.file) as con:
             open_landing(con, version)
-        run_dbt(version, version.file)
+        run_dbt(version, version.file, prepared)
         with connect(version.file) as con:
-            _keep_run_results(con, version)
+            _keep_run_results(con, version, prepared)
             _keep_lineage(con, version)
             _keep_audits(con, version)
             _close_landing(con)
@@ -59,20 +58,14 @@ def build_file(version: Version) -> Path:
     return version.file
 
 
-def _create_file(file: Path) -> None:
-    """Make the empty file: a file keeps the storage version that it was made with."""
-    with connect() as con:
-        con.execute(f"attach {literal(str(file))} as private (storage_version '{STORAGE_VERSION}')")
-
-
 @contextlib.contextmanager
-def build_part(version: Version, *models: str, is_learning: bool = False) -> Iterator[Path]:
+def build_part(version: Version, *models: str, variables: str = LEARNING) -> Iterator[Path]:
     """Make a private file of some models and all that they need, for a reader of that part.
 
     Args:
         version: What to read.
         models: Names of the models; dbt tests nothing here.
-        is_learning: Whether links are learnt from the models: see `run_dbt`.
+        variables: dbt's variables: LEARNING, or PART where nothing is learnt from the models.
 
     Yields:
         The file; it is removed after the block.
@@ -86,10 +79,11 @@ def build_part(version: Version, *models: str, is_learning: bool = False) -> Ite
         take_lock(home, " ".join(models)),
         tempfile.TemporaryDirectory(dir=home, prefix=".") as folder,
     ):
-        file = Path(folder) / version.file.name
+        prepared = prepare_project(variables)
+        file = Path(shutil.copy(prepared / FILE_NAME, folder))
         with connect(file) as con:
             open_landing(con, version)
-        run_dbt(version, file, models, is_learning=is_learning)
+        run_dbt(version, file, prepared, models, variables)
         yield file
 
 
@@ -151,13 +145,17 @@ def _open_views(con: duckdb.DuckDBPyConnection) -> None:
         comment(con, f"main.{view}", text, dict(columns), kind="view")
 
 
-def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version) -> None:
+def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version, prepared: Path) -> None:
     """Make the table `run_results`: each model, seed and test, with its seconds and rows."""
     row_counts = dict(con.execute("from landing.row_counts").fetchall())
     rows = []
-    for result in read_results(target_folder(version)):
+    for result in read_results(prepared) + read_results(target_folder(version)):
         kind, _, name = result["unique_id"].split(".", 2)
+        if kind == "operation":  # tell_broken_rules, count_rows
+            continue
         relation = (result.get("relation_name") or "").replace('"', "")
+        if kind == "seed":  # dbt does not tell its relation
+            relation = f"{version.file.stem}.rules.{name}"
         rows.append(
             {
                 "node": name,
@@ -186,7 +184,7 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version) -> None:
             "node": "Name in the dbt project.",
             "resource_type": "model, seed or test.",
             "status": "What dbt says of it.",
-            "execution_seconds": "Seconds it took.",
+            "execution_seconds": "Seconds it took; of a seed, in the first build with this code.",
             "row_count": "Rows of the model or seed.",
             "failures": "Rows against a test.",
         },

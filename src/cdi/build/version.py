@@ -3,7 +3,6 @@
 Before a build a version is planned from the landing; afterwards it is read back from its folder.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.errors import BuildError
-from cdi.files import read_json, sha256_of_json
+from cdi.files import hash_files, read_json, sha256_of_json
 from cdi.landing.batches import Batch, accepted_batches, batch_as_of
 from cdi.learning.weights import KINDS, Weights, find_newest_weights, read_weights
 
@@ -185,16 +184,7 @@ def hash_code_parts(agency: Agency) -> dict[str, str]:
         "library": (Path(__file__).parents[1], ("**/[!.]*",)),
         "agency": (agency.folder, ("agency.yaml", "*.csv")),
     }
-    hashes = {}
-    for part, (folder, patterns) in parts.items():
-        digest = hashlib.sha256()
-        for file in sorted({f for p in patterns for f in folder.glob(p) if f.is_file()}):
-            # a test of dbt changes no result, and Python compiles what was hashed as text
-            if file.parent.name in ("unit_tests", "__pycache__"):
-                continue
-            digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
-        hashes[part] = digest.hexdigest()
-    return hashes
+    return {part: hash_files(folder, patterns) for part, (folder, patterns) in parts.items()}
 
 
 def read_description(folder: Path) -> dict[str, Any]:

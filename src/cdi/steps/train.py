@@ -24,7 +24,7 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
             "so the shipped weights are used"
         )
         return Step(False, note)
-    with build_part(version, *links.MODELS, is_learning=True) as file:
+    with build_part(version, *links.MODELS) as file:
         learnt = save_weights(
             agency,
             "links",

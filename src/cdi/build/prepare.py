@@ -1,0 +1,87 @@
+"""What dbt makes of the code alone: the parsed project and a file with the tables of the rules.
+
+It is the same for each agency and each day, so it is made once for each state of the code, and each
+build starts from it. A build neither parses the project nor loads the seeds.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from cdi import paths
+from cdi.build.dbt import call_dbt
+from cdi.files import hash_files
+from cdi.sql import connect, literal
+
+# Every DuckDB 1.x can open files of this storage version.
+STORAGE_VERSION = "v1.0.0"
+
+# dbt takes the project as parsed only if its settings are the same, so the file has one name in all
+# builds; dbt runs in the folder where it is.
+FILE_NAME = "recording.duckdb"
+
+# What was not used for so long is of a code that nobody runs any more.
+KEPT_SECONDS = 7 * 24 * 3600
+
+
+def prepare_project(variables: str = "{}") -> Path:
+    """Find what dbt makes of this code, or make it.
+
+    Two builds may make it at the same time: each works in a folder of its own, and one of the two
+    takes its place.
+
+    Args:
+        variables: dbt's variables, as JSON: dbt parses the project anew for others.
+
+    Returns:
+        The folder: `FILE_NAME` holds the tables of the rules, and a build copies it. Beside it are
+        dbt's partial_parse.msgpack, and the run_results.json of the seeds.
+
+    Raises:
+        BuildError: BUILD-DBT if dbt fails.
+    """
+    home = paths.prepared()
+    folder = home / _fingerprint(variables)
+    if folder.is_dir():
+        os.utime(folder)
+        return folder
+    home.mkdir(parents=True, exist_ok=True)
+    _remove_unused(home)
+    made = Path(tempfile.mkdtemp(dir=home))
+    try:
+        file = made / FILE_NAME
+        with connect() as con:  # a file keeps the storage version that it was made with
+            con.execute(
+                f"attach {literal(str(file))} as private (storage_version '{STORAGE_VERSION}')"
+            )
+        call_dbt("the rules", file, made, "seed", "--vars", variables)
+        with contextlib.suppress(OSError):  # another build was first
+            made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return folder
+
+
+def _fingerprint(variables: str) -> str:
+    """Hash all that can change what dbt makes of the code."""
+    patterns = ("*.yml", "models/**/*", "macros/*", "seeds/*")
+    parts = [
+        hash_files(paths.DBT_PROJECT, patterns),
+        str(paths.DBT_PROJECT),  # what dbt parsed names the files that it read
+        *(installed_version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")),
+        STORAGE_VERSION,
+        variables,
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _remove_unused(home: Path) -> None:
+    """Remove what no build has used for a week, and what a killed build left."""
+    for folder in home.iterdir():
+        if folder.stat().st_mtime < time.time() - KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
