@@ -17,8 +17,8 @@ from cdi.files import read_json
 # more memory than a build may have, and one alone keeps all cores busy anyway.
 LARGE = 10_000_000
 
-# dbt's variables in a build that makes only some models. All that it makes stands in its file. Where
-# links are learnt from the models, pairs whose truth a reference proves are compared as well.
+# dbt's variables in a build that makes only some models. All that it makes stands in its file.
+# Where links are learnt from the models, pairs whose truth a reference proves are compared as well.
 PART = '{"is_part": true}'
 LEARNING = '{"is_part": true, "is_learning": true}'
 

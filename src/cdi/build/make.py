@@ -19,7 +19,7 @@ from cdi.build.prepare import FILE_NAME, prepare_project
 from cdi.build.version import Version, hash_code_parts
 from cdi.files import take_lock, write_json
 from cdi.landing.tombstones import read_tombstones
-from cdi.sql import comment, connect, create_table, fetch_dicts, ident, scalar
+from cdi.sql import comment, connect, create_table, fetch_dicts, scalar
 
 # Seeds that the fact tables refer to are shown in `main` as dimensions.
 DIMENSIONS = ("evidence_kinds", "offence_groups", "reasons", "rulesets")
@@ -185,7 +185,7 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version, prepared
             "resource_type": "model, seed or test.",
             "status": "What dbt says of it.",
             "execution_seconds": "Seconds it took; of a seed, in the first build with this code.",
-            "row_count": "Rows of the model or seed.",
+            "row_count": "Rows of the model or seed; null for a view.",
             "failures": "Rows against a test.",
         },
     )
@@ -229,7 +229,7 @@ def summarise_build(version: Version) -> str:
         models = fetch_dicts(
             con,
             "select node, row_count, execution_seconds from main.run_results "
-            "where resource_type = 'model' order by node",
+            "where resource_type = 'model' and row_count is not null order by node",
         )
         test_count = scalar(
             con,
