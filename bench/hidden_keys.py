@@ -19,12 +19,13 @@ import duckdb
 from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.build.dbt import LEARNING, PART
 from cdi.build.inputs import open_landing
 from cdi.build.version import Version, plan_version
 from cdi.files import read_json, write_json
 from cdi.learning.links import MODELS
 from cdi.sql import connect, fetch_dicts
-from cdi.steps.extract import check_landing, extract
+from cdi.steps.run import land_directly
 
 AGENCY = "nopd"
 SEEDS = 20
@@ -97,10 +98,7 @@ def land_reports() -> Version:
     if agency.coverage is None:
         sys.exit(f"{AGENCY} has no coverage")
     interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
-    for dataset in agency.sources:
-        extracted = extract(AGENCY, dataset, interval)
-        if extracted.result:
-            check_landing(AGENCY, dataset, extracted.result)
+    land_directly(AGENCY, interval)
     return plan_version(agency)
 
 
@@ -127,7 +125,7 @@ def _run_dbt(file: Path, *arguments: str) -> None:
 def _compile_ladder(file: Path, is_learning: bool) -> list[str]:
     """The models of the ladder as statements, each after those that it reads."""
     models = MODELS[:1] if is_learning else (LINKS,)
-    variables = json.dumps({"is_part": True, "is_learning": is_learning})
+    variables = LEARNING if is_learning else PART
     selection = (f"+{model}" for model in models)
     _run_dbt(file, "compile", "--select", *selection, "--vars", variables)
     manifest = read_json(file.parent / "target" / "manifest.json")
@@ -175,12 +173,9 @@ def measure(seeds: int = SEEDS) -> dict[str, Any]:
         file = Path(folder) / "hidden.duckdb"
         with connect(file) as con:
             open_landing(con, version)
-        _run_dbt(file, "seed")
-        _run_dbt(
-            file,
-            *("run", "--select", *(f"+{model}" for model in STAGED)),
-            *("--vars", '{"is_part": true}'),
-        )
+        inputs = ["resource_type:seed", *(f"+{model}" for model in STAGED)]
+        no_tests = ["--exclude-resource-type", "test", "unit_test"]
+        _run_dbt(file, "build", *no_tests, "--vars", PART, "--select", *inputs)
         learn, link = (
             _compile_ladder(file, is_learning=True),
             _compile_ladder(file, is_learning=False),

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
-from cdi.steps.run import run_directly
+from cdi.build.make import build_file
+from cdi.build.version import plan_version
+from cdi.steps.run import land_directly
+from cdi.steps.train import learn_missing
 from cdi.variant import Variant
 from cdi_force.clock import DAY, HOUR
 from cdi_force.details import add_details
@@ -56,8 +59,10 @@ def score_moments() -> dict[str, Any]:
         with paths.environment(CDI_HOME=str(Path(folder) / "state"), CDI_DATA=str(sources)):
             agency = load_agency(paths.SIMULATED)
             interval = Interval.of_days(agency, *variant.period)
-            run_directly(paths.SIMULATED, interval)
-            file = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
+            land_directly(paths.SIMULATED, interval)
+            learn_missing(paths.SIMULATED)
+            # Only the worklist of the private file is read: no check, no page and no open extract.
+            file = build_file(plan_version(agency))
             with duckdb.connect(str(file), read_only=True) as con:
                 rows = con.execute("select call_id, is_likely from unrecorded_crimes").fetchall()
     return _score_list(year, fresh, rows) | {"moments": len(moments)}

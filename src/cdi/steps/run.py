@@ -23,12 +23,17 @@ def run_directly(agency: str, interval: Interval, as_of: datetime | None = None)
     Returns:
         Whether a new version was published.
     """
+    land_directly(agency, interval)
+    learn_missing(agency, as_of)
+    return publish_new(agency, as_of) is not None
+
+
+def land_directly(agency: str, interval: Interval) -> None:
+    """Extract and check each dataset of which there is something new."""
     for dataset in load_agency(agency).sources:
         extracted = extract(agency, dataset, interval)
         if extracted.result:
             check_landing(agency, dataset, extracted.result)
-    learn_missing(agency, as_of)
-    return publish_new(agency, as_of) is not None
 
 
 def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
