@@ -97,7 +97,7 @@ check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, db
 	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
 test: $(VENV)/dev.stamp  ## Run the unit, dbt and pipeline tests; they need only Python
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
 	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile

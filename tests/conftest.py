@@ -3,9 +3,10 @@
 import csv
 import gzip
 import io
+import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,65 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.make import build_part
-from cdi.build.version import plan_version
+from cdi.build.version import plan_version, read_description
+from cdi.files import wait_for_lock
+from cdi.steps.build import check_marts, make_build, publish_version, write_report
 from cdi.steps.extract import check_landing, extract
-from cdi.steps.run import run_directly
+from cdi.steps.run import land_directly, run_directly
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLE = REPO / "tests" / "agencies" / "sample"  # two made-up weeks, delivered as daily changes
 TESTVILLE = REPO / "tests" / "data" / "testville"  # five made-up calls and one crime record
 NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
+
+
+# The files that take longest, the longest first: begun last, one of them would keep one core busy
+# while the other has nothing to do. All other files follow in the order of their names.
+LONGEST = (
+    "tests/pipeline/test_simulation.py",
+    "tests/pipeline/test_audit_loop.py",
+    "tests/pipeline/test_rebuild.py",
+    "tests/pipeline/test_erasure.py",
+    "tests/unit/learning/test_weights.py",
+    "tests/pipeline/test_new_orleans.py",
+    "tests/pipeline/test_simulated_force.py",
+    "tests/dbt/test_unit_tests.py",
+    "tests/pipeline/test_bad_input.py",
+    "tests/unit/open_extract/test_blocks.py",
+    "tests/pipeline/test_log_actions.py",
+    "tests/pipeline/test_releases.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first; see `LONGEST`."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.split("::")[0], len(LONGEST)))
+
+
+def make_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:
+    """Make a folder that all tests of the session share, whichever worker of xdist they run in.
+
+    The first that asks for it makes it, and the others wait. Nobody may change it afterwards. It is
+    gone with the session, so it is never older than the code that is tested.
+
+    Args:
+        factory: pytest's fixture of that name.
+        name: The name of the folder.
+        fill: What fills the empty folder.
+    """
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # the folders of the workers stand side by side in it
+    folder = root / "shared" / name
+    with wait_for_lock(root / "locks" / name):
+        made = folder.with_suffix(".made")
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half of it, if making it failed
+            folder.mkdir(parents=True)
+            fill(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,18 +122,38 @@ def nopd_data() -> Path:
     return NOPD_DATA
 
 
-@pytest.fixture(scope="session")
-def nopd_home(nopd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """State folder after a run of `nopd` on the real data, without Airflow; never change it."""
-    home = tmp_path_factory.mktemp("nopd")
+@contextmanager
+def nopd_in(home: Path) -> Iterator[Interval]:
+    """The agency `nopd` with this state folder; gives the days that its real files cover."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(home))
-        patch.setenv("CDI_DATA", str(nopd_data))
+        patch.setenv("CDI_DATA", str(NOPD_DATA))
         agency = load_agency("nopd")
         assert agency.coverage is not None
-        interval = Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
-        assert run_directly("nopd", interval)
-    yield home
+        yield Interval.of_days(agency, agency.coverage.start, agency.coverage.end)
+
+
+@pytest.fixture(scope="session")
+def nopd_landed(nopd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State folder with the real files of `nopd` landed and checked; never change it."""
+
+    def land(home: Path) -> None:
+        with nopd_in(home) as interval:
+            land_directly("nopd", interval)
+
+    return make_once(tmp_path_factory, "nopd_landed", land)
+
+
+@pytest.fixture(scope="session")
+def nopd_home(nopd_landed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State folder after a run of `nopd` on the real data, without Airflow; never change it."""
+
+    def run(home: Path) -> None:
+        shutil.copytree(nopd_landed, home, dirs_exist_ok=True)
+        with nopd_in(home) as interval:
+            assert run_directly("nopd", interval)
+
+    return make_once(tmp_path_factory, "nopd", run)
 
 
 @pytest.fixture
@@ -100,6 +172,17 @@ def read_table(name: str) -> list[list[str]]:
 
 CALL_HEADER, *CALLS = read_table("calls")
 RECORD_HEADER, *RECORDS = read_table("records")
+
+
+# What `tell_more` puts in: the account of T-0002, which no page may show as more than text, ...
+ACCOUNT = "=1+1 <script>alert(1)</script> he was punched in the face by his ex partner"
+# ... a call that was opened and closed as noise, of which only the words report a crime, ...
+HIDDEN = [
+    *("T-0006", "2026-01-05 15:00", "2026-01-05 15:30", "NOISE", "NOISE", "NONE", "S", "", ""),
+    "party next door, a guest punched him in the face",
+]
+# ... and a report of rape.
+RAPE = ["T-0007", "2026-01-05 16:00", "2026-01-05 16:30", "RAPE", "RAPE", "NONE", "S", "", "", ""]
 
 
 def csv_bytes(header: list[str], rows: list[list[str]], delimiter: str = ",") -> bytes:
@@ -232,9 +315,23 @@ class SmallAgency:
             return con.execute(query).fetchall()
 
     @property
+    def built(self) -> str:
+        """The name of the version that was built and not published."""
+        described = read_description(paths.published("testville") / ".next")
+        return str(described["version"])
+
+    @property
     def published(self) -> Path:
         """The current version's folder."""
         return paths.published("testville") / "current"
+
+
+def tell_more(small: SmallAgency) -> None:
+    """Let calls of the agency say more: an account, a crime in words alone, a report of rape."""
+    types = (small.folder / "call_types.csv").read_text(encoding="utf-8")
+    small.write_text("call_types.csv", f"{types}RAPE,Rape,sexual_offences,true,false,,,\n")
+    calls = [[*row[:-1], row[-1].replace("was pushed", ACCOUNT)] for row in CALLS]
+    small.write("calls.csv", csv_bytes(CALL_HEADER, [*calls, HIDDEN, RAPE]))
 
 
 @contextmanager
@@ -258,19 +355,65 @@ def small(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Small
     return SmallAgency(tmp_path / "agencies" / "testville")
 
 
-@pytest.fixture(scope="session")
-def ran_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """State folder of `testville` after a run; the fixture `ran` hands out copies of it."""
-    folder = tmp_path_factory.mktemp("ran")
+def build_testville(folder: Path) -> None:
+    """Land and build `testville`, and stop before the build is checked."""
     with alone(folder) as once:
-        assert once.run()
-    return folder / "state"
+        land_directly("testville", once.interval)
+        make_build("testville")
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State folder of `testville` with a build that was not checked; never change it."""
+    return make_once(tmp_path_factory, "built", build_testville) / "state"
+
+
+@pytest.fixture(scope="session")
+def ran_once(tmp_path_factory: pytest.TempPathFactory, built_once: Path) -> Path:
+    """State folder of `testville` after a run; never change it."""
+
+    def publish(folder: Path) -> None:
+        shutil.copytree(built_once, folder / "state", symlinks=True)
+        with alone(folder) as once:
+            version = once.built
+            for step in (check_marts, write_report, publish_version):
+                step("testville", version)
+            assert not once.run()
+
+    return make_once(tmp_path_factory, "ran", publish) / "state"
+
+
+@pytest.fixture
+def built(built_once: Path, small: SmallAgency, state: Path) -> SmallAgency:
+    """The agency `testville` with a build that was not checked; its state is copied."""
+    shutil.copytree(built_once, state, symlinks=True)
+    return small
 
 
 @pytest.fixture
 def ran(ran_once: Path, small: SmallAgency, state: Path) -> SmallAgency:
     """The agency `testville` after a run; its state is copied, as a run takes half a minute."""
     shutil.copytree(ran_once, state, symlinks=True)
+    return small
+
+
+@pytest.fixture(scope="session")
+def told_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State folder of `testville` after a run on what `tell_more` makes; never change it."""
+
+    def tell(folder: Path) -> None:
+        with alone(folder) as once:
+            tell_more(once)
+            assert once.run()
+
+    return make_once(tmp_path_factory, "told", tell) / "state"
+
+
+@pytest.fixture
+def told(told_once: Path, small: SmallAgency, state: Path) -> SmallAgency:
+    """The agency `testville` after a run on what `tell_more` makes; its state is copied."""
+    tell_more(small)
+    shutil.copytree(told_once, state, symlinks=True)
     return small
 
 

@@ -61,7 +61,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
     If a unit test fails, dbt skips what reads the model, and the tests of that are `skipped` here.
     """
     folder = tmp_path_factory.mktemp("dbt")
-    with pytest.MonkeyPatch.context() as patch, parsed_project(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(folder / "state"))
         patch.setenv("CDI_AGENCIES", str(folder / "agencies"))
         agency = SmallAgency(folder / "agencies" / "testville").agency

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -12,7 +11,7 @@ import pytest
 
 from cdi import paths
 from cdi.local.shell import shell_command
-from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 PYTHON = paths.REPO / ".venv-client" / "bin" / "python"
 ASKED = {
@@ -32,14 +31,11 @@ json.dump({"version": duckdb.__version__, **told}, sys.stdout, default=str)
 """
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
-    """An agency that has published; skipped where there is no client."""
+@pytest.fixture(autouse=True)
+def client() -> None:
+    """The client; its tests are skipped where it is not installed."""
     if not PYTHON.is_file() and not os.environ.get("CI"):
         pytest.skip("the client is not installed: make .venv-client/client.stamp")
-    with alone(tmp_path_factory.mktemp("client")) as small:
-        assert small.run()
-        yield small
 
 
 def prompt(text: str, *, is_greeting: bool = False) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 """The pages at a real Airflow API server: who is let in, what is served, what is written down."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,16 +43,16 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(ran_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The API server alone, an agency with a published version, and a refused batch."""
     home = tmp_path_factory.mktemp("state")
+    shutil.copytree(ran_once, home, symlinks=True, dirs_exist_ok=True)
     registry = tmp_path_factory.mktemp("agencies")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_HOME", str(home))
         patch.setenv("CDI_AGENCIES", str(registry))
         patch.delenv("CDI_DATA", raising=False)
         small = SmallAgency(registry / "testville")
-        assert small.run()
         version = small.published.resolve()
         (version / "dbt_docs.html").write_text("<!doctype html><p>dbt_docs.html", encoding="utf-8")
         small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:1]))

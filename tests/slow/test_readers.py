@@ -36,20 +36,18 @@ json.dump({"reads": reads, "seen": sorted(seen), "problems": problems}, sys.stdo
 """
 
 
-def test_a_reader_in_a_loop_during_ten_runs(small: SmallAgency, tmp_path: Path) -> None:
+def test_a_reader_in_a_loop_during_ten_runs(ran: SmallAgency, tmp_path: Path) -> None:
     rows = [row[:] for row in CALLS]
-    small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
-    assert small.run()
     stop = tmp_path / "stop"
     reader = subprocess.Popen(
-        [sys.executable, "-c", READER, str(small.published / "recording.duckdb"), str(stop)],
+        [sys.executable, "-c", READER, str(ran.published / "recording.duckdb"), str(stop)],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         for n in range(10):
             rows.append([f"T-1{n:03d}", *CALLS[2][1:]])
-            small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
-            assert small.run()
+            ran.write("calls.csv", csv_bytes(CALL_HEADER, rows))
+            assert ran.run()
         time.sleep(1)  # the reader's look at the last version
     finally:
         stop.touch()
@@ -86,12 +84,11 @@ READERS, PUBLISHES = 50, 20
 
 
 def test_fifty_readers_during_twenty_publishes_see_one_version_per_connection(
-    small: SmallAgency, tmp_path: Path
+    ran: SmallAgency, tmp_path: Path
 ) -> None:
     """Each version is marked in three tables, which a reader asks one after the other."""
-    assert small.run()
-    planned = plan_version(small.agency)
-    made = Path(shutil.copytree(small.published.resolve(), tmp_path / "made"))
+    planned = plan_version(ran.agency)
+    made = Path(shutil.copytree(ran.published.resolve(), tmp_path / "made"))
 
     def publish_marked(number: int) -> str:
         marked = replace(planned, fingerprint=f"{number:02d}{'0' * 62}")
@@ -111,7 +108,7 @@ def test_fifty_readers_during_twenty_publishes_see_one_version_per_connection(
     stop = tmp_path / "stop"
     readers = [
         subprocess.Popen(
-            [sys.executable, "-c", MANY, str(small.published / "recording.duckdb"), str(stop)],
+            [sys.executable, "-c", MANY, str(ran.published / "recording.duckdb"), str(stop)],
             stdout=subprocess.PIPE, text=True,
         )
         for _ in range(READERS)

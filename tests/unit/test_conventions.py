@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdi import paths
+from tests.conftest import LONGEST
 
 DAG_FILES = sorted((paths.REPO / "dags").glob("*.py"))
 
@@ -75,3 +76,7 @@ def test_a_model_that_a_query_reads_twice_is_not_kept_in_memory_meanwhile() -> N
                 looked_at += 1
                 assert inlined, f"{file.stem}: {name} as not materialized (...)"
     assert looked_at > 15
+
+
+def test_the_files_that_are_tested_first_exist() -> None:
+    assert [name for name in LONGEST if not (paths.REPO / name).is_file()] == []
