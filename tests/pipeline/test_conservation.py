@@ -6,8 +6,6 @@ from pathlib import Path
 
 import duckdb
 
-from tests.conftest import SmallAgency
-
 
 def test_every_row_of_every_file_has_one_fate(
     nopd: duckdb.DuckDBPyConnection, nopd_data: Path
@@ -49,15 +47,3 @@ def test_every_call_reports_crimes_or_has_a_decision_that_it_reports_none(
         "or (verdict <> 'no_crime_reported' and reported_crime_count = 0)"
     ).fetchone()
     assert undecided == (0,)
-
-
-def test_a_call_that_vanishes_from_the_snapshot_is_withdrawn_not_lost(ran: SmallAgency) -> None:
-    lines = (ran.data / "calls.csv").read_bytes().splitlines(keepends=True)
-    ran.write("calls.csv", b"".join(line for line in lines if not line.startswith(b"T-0003")))
-    assert ran.run()
-    assert ran.rows("select count(*) from fct_calls where call_id = 'T-0003'") == [(0,)]
-    assert ran.staged("select call_id from staging.stg_calls where is_withdrawn") == [("T-0003",)]
-    assert ran.rows(
-        "select sum(current_count), sum(withdrawn_count), sum(superseded_count) "
-        "from conservation where dataset = 'calls'"
-    ) == [(4, 1, 4)]

@@ -3,7 +3,7 @@
 import html
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,31 +13,16 @@ from cdi.errors import CdiError
 from cdi.report.call import read_stories
 from cdi.report.explain import explain_call
 from cdi.sql import connect
-from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
-
-# opened and closed as noise; only its words report a crime
-HIDDEN = [
-    *("T-0006", "2026-01-05 15:00", "2026-01-05 15:30", "NOISE", "NOISE", "NONE", "S", "", ""),
-    "party next door, a guest punched him in the face",
-]
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
-    """The agency `testville` after one run; do not change it."""
-    with alone(tmp_path_factory.mktemp("explain")) as small:
-        small.write("calls.csv", csv_bytes(CALL_HEADER, [*CALLS, HIDDEN]))
-        assert small.run()
-        yield small
+from tests.conftest import HIDDEN, SmallAgency
 
 
 @pytest.fixture
-def explain(published: SmallAgency) -> Callable[[str], str]:
+def explain(told: SmallAgency) -> Callable[[str], str]:
     """What is printed of a call, with single blanks."""
 
     def explain_in_terminal(call: str) -> str:
         console = Console(file=io.StringIO(), width=200)
-        explain_call(published.agency, call, console)
+        explain_call(told.agency, call, console)
         assert isinstance(console.file, io.StringIO)
         return " ".join(console.file.getvalue().split())
 
@@ -94,14 +79,14 @@ def test_a_call_is_found_in_each_form_that_the_key_rules_read(
 
 
 def test_the_page_of_a_log_says_what_the_terminal_says(
-    published: SmallAgency, explain: Callable[[str], str]
+    told: SmallAgency, explain: Callable[[str], str]
 ) -> None:
     terminal = explain("T-0006")
-    page = (published.published / "worklist" / "logs" / "T-0006.html").read_text(encoding="utf-8")
+    page = (told.published / "worklist" / "logs" / "T-0006.html").read_text(encoding="utf-8")
     text = html.unescape(re.sub("<[^>]+>", " ", page))
     _, _, page_text = " ".join(text.split()).partition("What the log says")
-    with connect(published.published / "recording.duckdb", read_only=True) as con:
-        story = read_stories(con, published.agency, ["T-0006"])["T-0006"]
+    with connect(told.published / "recording.duckdb", read_only=True) as con:
+        story = read_stories(con, told.agency, ["T-0006"])["T-0006"]
     assert len(story.details) > 5 and story.hits and story.evidence and len(story.facts) > 5
     phrases = [
         *(value for _, value in story.details),
@@ -125,9 +110,9 @@ def test_an_unknown_call_is_an_error_that_says_what_was_looked_for(
 
 
 def test_without_a_published_version_the_error_says_how_to_make_one(
-    published: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CDI_HOME", str(tmp_path))
+    monkeypatch.setenv("CDI_HOME", str(tmp_path / "empty"))
     with pytest.raises(CdiError, match="make run AGENCY=testville") as caught:
-        explain_call(published.agency, "T-0001", Console(file=io.StringIO()))
+        explain_call(told.agency, "T-0001", Console(file=io.StringIO()))
     assert caught.value.rule_id == "EXPLAIN-UNPUBLISHED"

@@ -1,11 +1,13 @@
-"""The optional dataset: timed entries of the logs, from their file to staging."""
+"""The optional dataset: timed entries of the logs, from their file to staging; and snapshots."""
 
 import json
+from collections.abc import Iterator
 
 import duckdb
+import pytest
 
-from cdi.landing.batches import accepted_batches
-from tests.conftest import SmallAgency, csv_bytes
+from cdi.landing.batches import Batch, accepted_batches
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
 HEADER = ["log", "no", "at", "by", "event", "text"]
 ENTRIES = [
@@ -64,29 +66,63 @@ def test_an_agency_without_the_dataset_builds_and_one_that_adds_it_builds_anew(
     ]
 
 
-def test_an_entry_that_vanishes_from_the_snapshot_is_withdrawn(small: SmallAgency) -> None:
-    add_log_actions(small, ENTRIES[:3])
-    small.extract_and_check("log_actions")
-    small.write("actions.csv", csv_bytes(HEADER, ENTRIES[1:3]))
-    assert small.run()
-    assert small.staged("select log_action_id from staging.stg_log_actions where is_withdrawn") == [
-        ("T-0001/1",)
-    ]
-    assert small.rows(
+def leave_out_column(batch: Batch, column: str) -> None:
+    """Let a batch look as if it was landed before the column was known."""
+    for file in (batch.rows, batch.folder / "manifest.json"):
+        file.chmod(0o644)
+    with duckdb.connect() as con:
+        con.execute(f"create table older as select * exclude ({column}) from '{batch.rows}'")
+        con.execute(f"copy older to '{batch.rows}' (format parquet)")
+    batch.manifest["columns"].pop(column)
+    (batch.folder / "manifest.json").write_text(json.dumps(batch.manifest), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def shrunk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
+    """Two snapshots of calls and of entries, of which the second lacks one; do not change it.
+
+    The second batch of calls lacks a column, too, as if it was landed before that was known.
+    """
+    with alone(tmp_path_factory.mktemp("shrunk")) as small:
+        add_log_actions(small, ENTRIES[:3])
+        for dataset in ("calls", "log_actions"):
+            small.extract_and_check(dataset)
+        small.write("calls.csv", csv_bytes(CALL_HEADER, [c for c in CALLS if c[0] != "T-0003"]))
+        small.write("actions.csv", csv_bytes(HEADER, ENTRIES[1:3]))
+        for dataset in ("calls", "log_actions"):
+            small.extract_and_check(dataset)
+        leave_out_column(accepted_batches("testville", "calls")[-1], "qualifiers")
+        assert small.run()
+        yield small
+
+
+def test_an_entry_that_vanishes_from_the_snapshot_is_withdrawn(shrunk: SmallAgency) -> None:
+    assert shrunk.staged(
+        "select log_action_id from staging.stg_log_actions where is_withdrawn"
+    ) == [("T-0001/1",)]
+    assert shrunk.rows(
         "select sum(current_count), sum(withdrawn_count), sum(superseded_count) "
         "from conservation where dataset = 'log_actions'"
     ) == [(2, 1, 2)]
 
 
-def test_a_batch_landed_before_a_column_was_known_is_read_with_nulls(small: SmallAgency) -> None:
-    small.extract_and_check()
-    (batch,) = accepted_batches("testville", "calls")
-    for file in (batch.rows, batch.folder / "manifest.json"):
-        file.chmod(0o644)
-    with duckdb.connect() as con:
-        con.execute(f"create table older as select * exclude (qualifiers) from '{batch.rows}'")
-        con.execute(f"copy older to '{batch.rows}' (format parquet)")
-    batch.manifest["columns"].pop("qualifiers")
-    (batch.folder / "manifest.json").write_text(json.dumps(batch.manifest), encoding="utf-8")
-    assert small.run()
-    assert small.staged("select count(*), count(qualifiers) from staging.stg_calls") == [(5, 0)]
+def test_a_call_that_vanishes_from_the_snapshot_is_withdrawn_not_lost(shrunk: SmallAgency) -> None:
+    assert shrunk.rows("select count(*) from fct_calls where call_id = 'T-0003'") == [(0,)]
+    assert shrunk.staged("select call_id from staging.stg_calls where is_withdrawn") == [
+        ("T-0003",)
+    ]
+    assert shrunk.rows(
+        "select sum(current_count), sum(withdrawn_count), sum(superseded_count) "
+        "from conservation where dataset = 'calls'"
+    ) == [(4, 1, 4)]
+
+
+def test_a_batch_landed_before_a_column_was_known_is_read_with_nulls(shrunk: SmallAgency) -> None:
+    _, older = accepted_batches("testville", "calls")
+    columns = duckdb.execute("describe from read_parquet(?)", [str(older.rows)]).fetchall()
+    assert "received_at" in {name for name, *_ in columns}
+    assert "qualifiers" not in {name for name, *_ in columns}
+    assert shrunk.staged(
+        "select count(*), count(qualifiers) from staging.stg_calls where not is_withdrawn"
+    ) == [(4, 0)]
+    assert shrunk.rows("select count(*) from fct_calls") == [(4,)]

@@ -122,12 +122,8 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
     assert (batch.manifest["accepted"], batch.manifest["quarantined"]) == (2, 0)
 
 
-def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> None:
-    calls = (small.data / "calls.csv").read_text(encoding="utf-8")
-    account = "=1+1 <script>alert(1)</script> he was punched in the face by his ex partner"
-    small.write("calls.csv", calls.replace("was pushed", account).encode())
-    small.run()
-    folder = small.published / "worklist"
+def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> None:
+    folder = told.published / "worklist"
     index = (folder / "index.html").read_text(encoding="utf-8")
     assert 'href="logs/T-0002.html#1"' in index and "SIMULATED" in index
     page = (folder / "logs" / "T-0002.html").read_text(encoding="utf-8")
@@ -139,14 +135,16 @@ def test_a_page_shows_account_evidence_rule_and_command(small: SmallAgency) -> N
     assert re.search("names a partner or former partner.*about the people.*ex partner", page)
     assert set(worklist.SIDES) == {"for", "against", "people"}
     assert {page.count(f"mark.{side}::before") for side in worklist.SIDES} == {1}
-    ((decision, rule_page),) = small.rows(
+    ((decision, rule_page),) = told.rows(
         "select decision_id, rule_page from fct_reported_crimes as crimes "
         "inner join rules.recording_decisions using (decision_id) where call_id = 'T-0002'"
     )
     assert f"<code>{decision}</code>" in page and str(rule_page) in page
-    assert {file.name for file in (folder / "logs").iterdir()} == {"T-0002.html", "T-0005.html"}
+    listed = {f"{call_id}.html" for call_id, *_ in read_listed(told)}
+    assert {file.name for file in (folder / "logs").iterdir()} == listed
+    assert listed == {"T-0002.html", "T-0005.html", "T-0006.html", "T-0007.html"}
     # of one crime record the reference names the call
-    matching = (small.published / "matching.html").read_text(encoding="utf-8")
+    matching = (told.published / "matching.html").read_text(encoding="utf-8")
     assert "<strong>1</strong> of 1 crime record (100.0%)" in matching
     assert "a reference proves 1 of them" in matching and "the record names the call" in matching
     # what people said stays text
