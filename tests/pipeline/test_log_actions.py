@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from cdi.build.make import build_part
+from cdi.build.version import plan_version
 from cdi.landing.batches import Batch, accepted_batches
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
@@ -96,33 +98,49 @@ def shrunk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
         yield small
 
 
-def test_an_entry_that_vanishes_from_the_snapshot_is_withdrawn(shrunk: SmallAgency) -> None:
-    assert shrunk.staged(
+@pytest.fixture(scope="module")
+def staging(shrunk: SmallAgency) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Its staging, which is not published."""
+    with (
+        build_part(plan_version(shrunk.agency), "stg_calls", "stg_log_actions") as file,
+        duckdb.connect(str(file), read_only=True) as con,
+    ):
+        yield con
+
+
+def test_an_entry_that_vanishes_from_the_snapshot_is_withdrawn(
+    shrunk: SmallAgency, staging: duckdb.DuckDBPyConnection
+) -> None:
+    assert staging.execute(
         "select log_action_id from staging.stg_log_actions where is_withdrawn"
-    ) == [("T-0001/1",)]
+    ).fetchall() == [("T-0001/1",)]
     assert shrunk.rows(
         "select sum(current_count), sum(withdrawn_count), sum(superseded_count) "
         "from conservation where dataset = 'log_actions'"
     ) == [(2, 1, 2)]
 
 
-def test_a_call_that_vanishes_from_the_snapshot_is_withdrawn_not_lost(shrunk: SmallAgency) -> None:
+def test_a_call_that_vanishes_from_the_snapshot_is_withdrawn_not_lost(
+    shrunk: SmallAgency, staging: duckdb.DuckDBPyConnection
+) -> None:
     assert shrunk.rows("select count(*) from fct_calls where call_id = 'T-0003'") == [(0,)]
-    assert shrunk.staged("select call_id from staging.stg_calls where is_withdrawn") == [
-        ("T-0003",)
-    ]
+    assert staging.execute(
+        "select call_id from staging.stg_calls where is_withdrawn"
+    ).fetchall() == [("T-0003",)]
     assert shrunk.rows(
         "select sum(current_count), sum(withdrawn_count), sum(superseded_count) "
         "from conservation where dataset = 'calls'"
     ) == [(4, 1, 4)]
 
 
-def test_a_batch_landed_before_a_column_was_known_is_read_with_nulls(shrunk: SmallAgency) -> None:
+def test_a_batch_landed_before_a_column_was_known_is_read_with_nulls(
+    shrunk: SmallAgency, staging: duckdb.DuckDBPyConnection
+) -> None:
     _, older = accepted_batches("testville", "calls")
     columns = duckdb.execute("describe from read_parquet(?)", [str(older.rows)]).fetchall()
     assert "received_at" in {name for name, *_ in columns}
     assert "qualifiers" not in {name for name, *_ in columns}
-    assert shrunk.staged(
+    assert staging.execute(
         "select count(*), count(qualifiers) from staging.stg_calls where not is_withdrawn"
-    ) == [(4, 0)]
+    ).fetchall() == [(4, 0)]
     assert shrunk.rows("select count(*) from fct_calls") == [(4,)]
