@@ -84,3 +84,38 @@
         ~ "] as struct(lexicon_id varchar, words varchar[])[]), lambda hit: hit is not null)"
     ) -}}
 {% endmacro %}
+
+{#- These hits, or one without a lexicon_id if there is none, so that a text in which nothing is found is
+    known as well. -#}
+{% macro hits_or_none(hits) %}
+    {{- return(
+        "case when len(" ~ hits ~ ") = 0 then [{'lexicon_id': '', 'words': cast([] as varchar[])}] else " ~ hits
+        ~ " end"
+    ) -}}
+{% endmacro %}
+
+{#- The key under which what is read in a text is kept. The two parts are read for different phrases, so the
+    same words have a key in each. It must not change with DuckDB's version, as `hash` may. -#}
+{% macro text_hash(part, text) %}
+    {{- return("md5_number_lower(" ~ part ~ " || ': ' || " ~ text ~ ")") -}}
+{% endmacro %}
+
+{#-
+    Where found words stand in their text: for each match a list of {start, length}. Several pieces make a match
+    that runs across clauses, as these are joined by ' , ' (see `asserted`) and a clause between may be left out. If
+    a piece stands in the text more than once, its first place is given.
+-#}
+{% macro places_of_words(words, text) %}
+    {{- return(
+        "list_transform(" ~ words ~ ", lambda said: list_transform(string_split(said, ' , '), lambda piece: "
+        ~ "{'start': cast(instr(" ~ text ~ ", piece) as uinteger), 'length': cast(length(piece) as uinteger)}))"
+    ) -}}
+{% endmacro %}
+
+{#- The words that stand at these places: the reverse of `places_of_words`. -#}
+{% macro words_of_places(places, text) %}
+    {{- return(
+        "list_transform(" ~ places ~ ", lambda said: array_to_string(list_transform(said, lambda piece: "
+        ~ "substr(" ~ text ~ ", piece.start, piece.length)), ' , '))"
+    ) -}}
+{% endmacro %}

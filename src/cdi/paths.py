@@ -84,6 +84,11 @@ def weights(agency_id: str) -> Path:
     return _folder_of("weights", agency_id)
 
 
+def readings(agency_id: str) -> Path:
+    """What was read in the agency's texts, by content; see `cdi.learning.readings`."""
+    return _folder_of("readings", agency_id)
+
+
 def decisions(agency_id: str) -> Path:
     """People's decisions about the agency's calls and records: append-only CSV files."""
     return _folder_of("decisions", agency_id)

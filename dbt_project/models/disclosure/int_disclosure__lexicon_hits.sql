@@ -1,52 +1,22 @@
-{#- What the lexicon finds in each entry of each log. A crime that its own clause denies does not count, nor
-    does one that the entry explains away or leaves open ("a toy gun", "lost or stolen"); a later entry may
-    still tell of it plainly. Many entries repeat the same text ("resume with crew"), so each distinct text is
-    searched once. -#}
--- depends_on: {{ ref('lexicon_terms') }}
-{% set entries = lexicon_entries() %}
-{% set crimes = entries | selectattr('meaning', 'equalto', 'crime') | list %}
-{% set others = entries | rejectattr('meaning', 'in', ['crime', 'negates_clause']) | list %}
-{% set of_account = others | selectattr('part', 'equalto', 'account') | list %}
-{% set of_closing = others | selectattr('part', 'equalto', 'closing') | list %}
-
-with texts as (
+{#- What the lexicon finds in each entry of each log, read in this build or in an earlier one. A crime that
+    the entry explains away or leaves open does not count ("a toy gun", "lost or stolen"); a later entry may
+    still tell of it plainly. -#}
+with readings as (
     select
-        part,
-        entry,
-        {{ asserted('entry', entries) }} as asserted_entry
-    from (
-        select distinct
-            part,
-            entry
-        from {{ ref('int_disclosure__log_entries') }}
-    ) as entries
-),
-
-said as (
-    select
-        part,
-        entry,
-        unnest({{ lexicon_hits(crimes, 'asserted_entry') }}, max_depth := 2)
-    from texts
-    where part = 'account'
+        text_hash,
+        lexicon_id,
+        places
+    from {{ source('landing', 'lexicon_readings') }}
+    where lexicon_id <> ''
 
     union all
 
     select
-        part,
-        entry,
-        unnest({{ lexicon_hits(of_account, 'entry') }}, max_depth := 2)
-    from texts
-    where part = 'account'
-
-    union all
-
-    select
-        part,
-        entry,
-        unnest({{ lexicon_hits(of_closing, 'entry') }}, max_depth := 2)
-    from texts
-    where part = 'closing'
+        text_hash,
+        lexicon_id,
+        places
+    from {{ ref('int_disclosure__new_lexicon_readings') }}
+    where lexicon_id <> ''
 ),
 
 lexicon as (
@@ -62,26 +32,25 @@ lexicon as (
     from {{ ref('lexicon') }}
 ),
 
-read_texts as (
-    select
-        said.entry,
-        said.words,
-        lexicon.*,
-        coalesce(
-            bool_or(lexicon.meaning in ('no_crime', 'unsure')) over (partition by said.part, said.entry),
-            false
-        ) as is_explained_away
-    from said
-    inner join lexicon on said.lexicon_id = lexicon.lexicon_id
+explained as (
+    select distinct readings.text_hash
+    from readings
+    inner join lexicon on readings.lexicon_id = lexicon.lexicon_id
+    where lexicon.meaning in ('no_crime', 'unsure')
 ),
 
 final as (
     select
         entries.call_id,
         entries.entry_number,
-        read_texts.* exclude (entry)  -- noqa: RF02
+        readings.lexicon_id,
+        {{ words_of_places('readings.places', 'entries.entry') }} as words,
+        lexicon.* exclude (lexicon_id),  -- noqa: RF02
+        explained.text_hash is not null as is_explained_away
     from {{ ref('int_disclosure__log_entries') }} as entries
-    inner join read_texts on entries.part = read_texts.part and entries.entry = read_texts.entry
+    inner join readings on entries.text_hash = readings.text_hash
+    inner join lexicon on readings.lexicon_id = lexicon.lexicon_id
+    left join explained on entries.text_hash = explained.text_hash
     semi join {{ ref('int_disclosure__logs') }} as logs on entries.call_id = logs.call_id
 )
 

@@ -71,7 +71,10 @@ entries as (
 ),
 
 final as (
-    select * from entries
+    select
+        *,
+        {{ text_hash('part', 'entry') }} as text_hash
+    from entries
     where entry <> ''
 )
 

@@ -13,7 +13,7 @@ text_readings as (
 ),
 
 new_readings as (
-    select * from {{ ref('int_disclosure__new_readings') }}
+    select * from {{ ref('int_disclosure__new_text_readings') }}
 ),
 
 audited as (

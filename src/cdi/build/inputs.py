@@ -7,10 +7,10 @@ import duckdb
 
 from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
 from cdi.agency.datasets import DATASETS, output_columns
-from cdi.build.version import Version, hash_code_parts
-from cdi.files import sha256_of_json
+from cdi.build.version import Version, hash_reading_code
 from cdi.landing.batches import QUARANTINE_COLUMNS, batch_as_of
 from cdi.learning.links import open_links_weights
+from cdi.learning.readings import open_readings
 from cdi.learning.text import open_text_weights
 from cdi.sql import create_table, ident, literal, naive_utc
 
@@ -64,9 +64,8 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     create_table(con, "landing.batch_files", FILE_COLUMNS, _list_files(version))
     _collect_quarantine(con, version)
     open_links_weights(con, version.weights.get("links"))
-    # what the model read in texts is kept for the builds after it, as long as no code changes
-    code_version = sha256_of_json(hash_code_parts(agency))[:10]
-    open_text_weights(con, version.weights.get("text"), code_version)
+    open_text_weights(con, version.weights.get("text"))
+    open_readings(con, agency.agency, hash_reading_code(version))
     newest = {
         name: max(map(batch_as_of, batches), default=None)
         for name, batches in version.batches.items()

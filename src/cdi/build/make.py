@@ -16,9 +16,10 @@ from cdi.audit.tables import create_audit_tables
 from cdi.build.dbt import LEARNING, read_manifest, read_results, run_dbt, target_folder
 from cdi.build.inputs import open_landing
 from cdi.build.prepare import FILE_NAME, prepare_project
-from cdi.build.version import Version, hash_code_parts
+from cdi.build.version import Version, hash_code_parts, hash_reading_code
 from cdi.files import take_lock, write_json
 from cdi.landing.tombstones import read_tombstones
+from cdi.learning.readings import keep_readings
 from cdi.sql import comment, connect, create_table, fetch_dicts, scalar
 
 # Seeds that the fact tables refer to are shown in `main` as dimensions.
@@ -50,6 +51,7 @@ def build_file(version: Version) -> Path:
             _keep_run_results(con, version, prepared)
             _keep_lineage(con, version)
             _keep_audits(con, version)
+            keep_readings(con, version.agency.agency, hash_reading_code(version))
             _close_landing(con)
             _describe_codes(con)
             _open_views(con)
@@ -84,6 +86,8 @@ def build_part(version: Version, *models: str, variables: str = LEARNING) -> Ite
         with connect(file) as con:
             open_landing(con, version)
         run_dbt(version, file, prepared, models, variables)
+        with connect(file) as con:
+            keep_readings(con, version.agency.agency, hash_reading_code(version))
         yield file
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
@@ -185,6 +187,28 @@ def hash_code_parts(agency: Agency) -> dict[str, str]:
         "agency": (agency.folder, ("agency.yaml", "*.csv")),
     }
     return {part: hash_files(folder, patterns) for part, (folder, patterns) in parts.items()}
+
+
+def hash_reading_code(version: Version) -> dict[str, str]:
+    """Hash all that decides what is read in a given text; one sha256 for each kind of reading.
+
+    What the lexicon finds follows from few files, so that most changes of the project leave its
+    readings as they are. The text model reads codes and findings of the lexicon too. There is no
+    short list of what these follow from, so all code counts.
+    """
+    lexicon = (
+        "seeds/lexicon.csv",
+        "seeds/lexicon_terms.csv",
+        "macros/lexicon.sql",
+        "models/disclosure/int_disclosure__new_lexicon_readings.sql",
+    )
+    # DuckDB's regular expressions and hashes may change with its version
+    engine = duckdb.__version__
+    hashes = {"lexicon": sha256_of_json([hash_files(paths.DBT_PROJECT, lexicon), engine])}
+    if learnt := version.weights.get("text"):
+        code = hash_code_parts(version.agency)
+        hashes["text"] = sha256_of_json([learnt.version, code, engine])
+    return hashes
 
 
 def read_description(folder: Path) -> dict[str, Any]:

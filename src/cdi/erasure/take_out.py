@@ -218,16 +218,18 @@ def _clean_landing(agency: Agency, removal: Removal, until: datetime | None) -> 
 
 
 def _remove_weights(agency: Agency, removal: Removal) -> int:
-    """Remove versions that were learnt from an erased log, and what any version read in texts.
+    """Remove versions that were learnt from an erased log, and all that was read in texts.
 
-    Both are made again from what is left.
+    Both are made again from what is left. Readings hold nothing personal, but the hash of a text
+    that is gone serves nobody either, and which of them that is would cost more to find out than
+    to read all texts again.
     """
     count = 0
     if not any(removal.references.values()):
         return count
+    shutil.rmtree(paths.readings(agency.agency), ignore_errors=True)
     for kind in KINDS:
         for folder in (paths.weights(agency.agency) / kind).glob("[!.]*/"):
-            shutil.rmtree(folder / "readings", ignore_errors=True)
             if _has_learnt_from(folder / "audited.parquet", removal):
                 shutil.rmtree(folder)
                 count += 1

@@ -25,7 +25,7 @@ from cdi.keys import decrypt_text
 from cdi.sql import connect, ident, literal
 
 # In these folders each agency has a folder of its own.
-_BY_AGENCY = ("landing", "published", "weights", "decisions", "audit")
+_BY_AGENCY = ("landing", "published", "weights", "readings", "decisions", "audit")
 # These are not searched: they stand for the simulated police's own systems, and hold the keys.
 EXEMPT = ("sources", "truth", "secrets")
 
@@ -69,6 +69,7 @@ def folders_of_agency(agency: str) -> list[Path]:
         paths.landing(agency, "calls").parent,
         paths.published(agency),
         paths.weights(agency),
+        paths.readings(agency),
         paths.decisions(agency),
         paths.audit(agency),
     ]

@@ -12,8 +12,9 @@ A version (`cdi.learning.weights`, kind `text`) holds plain data:
 ``audited.parquet``   cross-fitted scores of the audited logs
 
 No tree is stored. The trees are grown again from the examples whenever logs are to be scored: this
-takes seconds, and the same examples always grow the same trees. The scores of a version lie beside
-it, so that no log is scored twice by the same version under the same rules.
+takes seconds, and the same examples always grow the same trees. The scores that a version has given
+are kept (`cdi.learning.readings`), so that no log is scored twice by the same version under the
+same rules.
 """
 
 import hashlib
@@ -30,7 +31,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cdi.agency.datasets import READINGS
-from cdi.files import write_whole
 from cdi.landing.batches import Batch
 from cdi.learning.ngrams import SCALE, SILENT, Runs, Texts, learn_ngram_weights
 from cdi.learning.weights import Weights
@@ -388,55 +388,21 @@ def score_features(features: pa.Table, folder: Path) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def score_new_features(features: pa.Table, folder: Path, kept: Path) -> pa.Table:
-    """Score logs that were not scored before, and keep their scores.
-
-    Args:
-        features: Rows of `int_disclosure__text_features`.
-        folder: The version's.
-        kept: Folder of its scores; made if absent. Each file is written whole.
-    """
-    scores = score_features(features, folder)
-    if len(scores):
-        kept.mkdir(parents=True, exist_ok=True)
-        # Named after the logs in it: a build that is repeated after a crash replaces its own file.
-        hashes = np.sort(scores["content_hash"].to_numpy())
-        file = kept / f"{hashlib.sha256(hashes.tobytes()).hexdigest()[:16]}.parquet"
-        with write_whole(file) as written:
-            pq.write_table(scores, written, compression="zstd")
-    return scores
-
-
-def open_text_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None, rules: str) -> None:
-    """Give a build its version, the scores that the version has given, and the audited logs'.
+def open_text_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -> None:
+    """Give a build its version, and the version's scores of the audited logs.
 
     Args:
         con: The build's private file, with the schema `landing`.
-        learnt: The version, or None: then all three tables are empty.
-        rules: Fingerprint of rules and code. Scores given under others are not used: the logs are
-            scored again.
+        learnt: The version, or None: then both tables are empty.
     """
-    con.execute("create table landing.text_weights (version varchar, folder varchar, kept varchar)")
-    audited, readings = _select_no_rows(AUDITED), _select_no_rows(SCORES)
+    con.execute("create table landing.text_weights (version varchar, folder varchar)")
+    audited = (
+        "select null::varchar as call_id, null::double as crime_probability, "
+        "null::double as second_probability where false"
+    )
     if learnt is not None:
-        kept = learnt.folder / "readings" / rules
         con.execute(
-            "insert into landing.text_weights values (?, ?, ?)",
-            [learnt.version, str(learnt.folder), str(kept)],
+            "insert into landing.text_weights values (?, ?)", [learnt.version, str(learnt.folder)]
         )
-        audited = _select_files([learnt.folder / "audited.parquet"])
-        # Each build scores only what no build before it has scored, so no log is in two files.
-        files = sorted(kept.glob("*.parquet"))
-        readings = _select_files(files) if files else readings
+        audited = f"from read_parquet({literal(str(learnt.folder / 'audited.parquet'))})"
     con.execute(f"create view landing.audited_readings as {audited}")
-    con.execute(f"create view landing.text_readings as {readings}")
-
-
-def _select_no_rows(schema: pa.Schema) -> str:
-    kinds = {pa.string(): "varchar", pa.float64(): "double", pa.uint64(): "ubigint"}
-    columns = (f"cast(null as {kinds[field.type]}) as {field.name}" for field in schema)
-    return f"select {', '.join(columns)} where false"
-
-
-def _select_files(files: Sequence[Path]) -> str:
-    return f"from read_parquet([{', '.join(literal(str(file)) for file in files)}])"

@@ -1,7 +1,6 @@
 """The text model: learnt from audits alone, cross-fitted, reading each text once."""
 
 import filecmp
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ import pytest
 
 from cdi.learning import text
 from cdi.learning.ngrams import Texts
+from cdi.learning.readings import KINDS, keep_readings, open_readings
 from cdi.learning.text import (
     has_enough_lessons,
     open_text_weights,
     score_features,
-    score_new_features,
     write_text_model,
 )
 from cdi.learning.weights import Weights
@@ -176,16 +175,6 @@ def test_a_log_reads_the_same_alone_and_among_others(
     assert score_features(table.slice(0, 50), learnt) == together.slice(0, 50)
 
 
-def test_what_is_read_is_kept_and_known_to_the_next_build(learnt: Path, tmp_path: Path) -> None:
-    table = features(lessons()).slice(0, 20)
-    score_new_features(table.slice(0, 12), learnt, tmp_path)
-    score_new_features(table.slice(12), learnt, tmp_path)
-    score_new_features(table.slice(0, 0), learnt, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2
-    kept = duckdb.sql(f"from '{tmp_path}/*.parquet' order by content_hash").to_arrow_table()
-    assert kept.equals(score_features(table, learnt))
-
-
 @pytest.mark.parametrize("logs", [100, 220])
 def test_few_audited_logs_or_few_with_a_crime_teach_nothing(tmp_path: Path, logs: int) -> None:
     crimes = [1] * 10 + [0] * (logs - 10)
@@ -198,25 +187,37 @@ def test_few_audited_logs_or_few_with_a_crime_teach_nothing(tmp_path: Path, logs
     assert not has_enough_lessons(part)
 
 
-def test_a_build_sees_what_its_version_has_read_under_the_same_rules(
-    learnt: Path, tmp_path: Path
+def test_what_is_read_is_kept_and_known_to_the_next_build(
+    learnt: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = shutil.copytree(learnt, tmp_path / "v1")
     table = features(lessons()).slice(0, 20)
-    weights = Weights(version, {"version": "v1"})
-    score_new_features(table, version, version / "readings" / "rules1")
-    for rules, rows in (("rules1", 20), ("rules2", 0)):
+    read = score_features(table, learnt)
+    for rules, rows in (("rules1", 0), ("rules1", 20), ("rules2", 0)):
         with duckdb.connect() as con:
             con.execute("create schema landing")
-            open_text_weights(con, weights, rules)
-            assert con.sql("select version from landing.text_weights").fetchall() == [("v1",)]
-            assert len(con.sql("from landing.text_readings").fetchall()) == rows
-            assert len(con.sql("from landing.audited_readings").fetchall()) == 600
+            con.execute("create schema disclosure")
+            open_readings(con, "testville", {"text": rules})
+            known = con.sql("from landing.text_readings order by content_hash").to_arrow_table()
+            assert known.equals(read.slice(0, rows))
+            con.register("read", read)
+            con.execute(
+                f"create table disclosure.{KINDS['text'].table} as from read "
+                "anti join landing.text_readings using (content_hash)"
+            )
+            keep_readings(con, "testville", {"text": rules})
+
+
+def test_a_build_sees_its_version_and_what_it_says_of_audited_logs(learnt: Path) -> None:
+    with duckdb.connect() as con:
+        con.execute("create schema landing")
+        open_text_weights(con, Weights(learnt, {"version": "v1"}))
+        assert con.sql("select version from landing.text_weights").fetchall() == [("v1",)]
+        assert len(con.sql("from landing.audited_readings").fetchall()) == 600
 
 
 def test_without_a_version_a_build_has_nothing_to_read_by() -> None:
     with duckdb.connect() as con:
         con.execute("create schema landing")
-        open_text_weights(con, None, "rules1")
-        for table in ("text_weights", "text_readings", "audited_readings"):
+        open_text_weights(con, None)
+        for table in ("text_weights", "audited_readings"):
             assert con.sql(f"from landing.{table}").fetchall() == []

@@ -2,7 +2,7 @@
 
 
 def model(dbt, session):
-    """Read what is unread, and keep it for the next build; see cdi.learning.text."""
+    """Read what is unread; cdi.learning.readings keeps it for the next build."""
     dbt.config(materialized="table")
     features = dbt.ref("int_disclosure__text_features")
     readings = dbt.source("landing", "text_readings")
@@ -12,8 +12,8 @@ def model(dbt, session):
 
     from pathlib import Path
 
-    from cdi.learning.text import score_new_features
+    from cdi.learning.text import score_features
 
-    _, folder, kept = weights[0]
+    ((_, folder),) = weights
     unread = features.filter("is_unread").order("call_id")
-    return score_new_features(unread.to_arrow_table(), Path(folder), Path(kept))
+    return score_features(unread.to_arrow_table(), Path(folder))

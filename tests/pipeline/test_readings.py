@@ -1,0 +1,69 @@
+"""What the lexicon read is kept without anything personal, and read anew if the lexicon changes."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cdi import paths
+from tests.conftest import SmallAgency, table_contents
+
+
+def files() -> list[Path]:
+    return sorted(paths.readings("testville").rglob("*.parquet"))
+
+
+def build_again(agency: SmallAgency) -> None:
+    shutil.rmtree(paths.published("testville"))
+    assert agency.run()
+
+
+def test_with_and_without_readings_all_tables_are_the_same(ran: SmallAgency) -> None:
+    cold = table_contents(ran.published / "recording.duckdb")
+    assert cold["disclosure.int_disclosure__lexicon_hits"]
+    (kept,) = files()
+    build_again(ran)
+    assert table_contents(ran.published / "recording.duckdb") == cold
+    assert files() == [kept]  # nothing was read again
+    shutil.rmtree(paths.home() / "readings")
+    build_again(ran)
+    assert table_contents(ran.published / "recording.duckdb") == cold
+
+
+def test_a_file_of_readings_holds_hashes_and_names_of_the_lexicon_and_nothing_else(
+    ran: SmallAgency,
+) -> None:
+    (file,) = files()
+    with duckdb.connect() as con:
+        con.execute(f"create view readings as from '{file}'")
+        columns = con.sql("describe readings").fetchall()
+        said = con.sql("select distinct lexicon_id from readings").fetchall()
+    assert [row[:2] for row in columns] == [
+        ("text_hash", "UBIGINT"),
+        ("lexicon_id", "VARCHAR"),
+        ("places", 'STRUCT("start" UINTEGER, length UINTEGER)[][]'),
+    ]
+    seed = duckdb.sql(f"select lexicon_id from '{paths.DBT_PROJECT}/seeds/lexicon.csv'")
+    assert {""} < {name for (name,) in said} <= {"", *(name for (name,) in seed.fetchall())}
+
+
+def test_a_changed_phrase_reads_all_texts_anew(
+    ran: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (old,) = files()
+    hits = "select call_id, lexicon_id from disclosure.int_disclosure__lexicon_hits order by all"
+    before = ran.rows(hits)
+    project = tmp_path / "dbt_project"
+    shutil.copytree(paths.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    with (project / "seeds" / "lexicon.csv").open("a", encoding="utf-8") as seed:
+        seed.write("zz_new_01,zz_new,account,crime,theft,false,likely,,,\\w+\n")
+    monkeypatch.setattr(paths, "DBT_PROJECT", project)
+    assert ran.run()
+    calls = ran.rows(
+        "select distinct call_id, 'zz_new' from disclosure.int_disclosure__log_entries"
+    )
+    assert calls
+    assert sorted(ran.rows(hits)) == sorted(before + calls)
+    (new,) = files()
+    assert new.parent != old.parent
