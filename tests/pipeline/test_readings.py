@@ -39,13 +39,14 @@ def test_a_file_of_readings_holds_hashes_and_names_of_the_lexicon_and_nothing_el
         con.execute(f"create view readings as from '{file}'")
         columns = con.sql("describe readings").fetchall()
         said = con.sql("select distinct lexicon_id from readings").fetchall()
+        seed = f"select lexicon_id from '{paths.DBT_PROJECT}/seeds/lexicon.csv'"
+        lexicon = con.execute(seed).fetchall()
     assert [row[:2] for row in columns] == [
         ("text_hash", "UBIGINT"),
         ("lexicon_id", "VARCHAR"),
         ("places", 'STRUCT("start" UINTEGER, length UINTEGER)[][]'),
     ]
-    seed = duckdb.sql(f"select lexicon_id from '{paths.DBT_PROJECT}/seeds/lexicon.csv'")
-    assert {""} < {name for (name,) in said} <= {"", *(name for (name,) in seed.fetchall())}
+    assert {""} < {name for (name,) in said} <= {"", *(name for (name,) in lexicon)}
 
 
 def test_a_changed_phrase_reads_all_texts_anew(

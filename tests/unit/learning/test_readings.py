@@ -9,6 +9,8 @@ import duckdb
 import pytest
 
 from cdi import paths
+from cdi.agency.model import Agency
+from cdi.erasure.take_out import Removal, take_out
 from cdi.files import sha256_of_file
 from cdi.learning import readings
 from cdi.learning.readings import KINDS, keep_readings, open_readings
@@ -159,3 +161,13 @@ def test_a_build_that_is_killed_while_it_keeps_leaves_nothing_half(
         assert known(con) == [1]
     (file,) = files()
     assert {other.name for other in file.parent.iterdir()} == {file.name, ".lock"}
+
+
+def test_an_erasure_leaves_no_hash_of_a_text_that_is_gone(sample: Agency) -> None:
+    file = paths.readings(sample.agency) / "lexicon-a" / "b.parquet"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    take_out(sample, Removal({"call": set()}), "request 1", lambda line: None)
+    assert file.exists()  # nothing was erased
+    take_out(sample, Removal({"call": {"T-0001"}}), "request 1", lambda line: None)
+    assert not paths.readings(sample.agency).exists()
