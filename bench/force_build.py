@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import duckdb
 import results
 import typer
 from rich.console import Console
@@ -133,11 +134,7 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
             for copy, part in enumerate(parts)
         ]
         write_parquet(con, " union all ".join(selects), target)
-        accepted = dict(
-            con.execute(
-                "select source_file, count(*) from read_parquet(?) group by all", [str(target)]
-            ).fetchall()
-        )
+        accepted = count_rows(con, target)
     for file in (target, batch.folder / "manifest.json"):
         file.chmod(0o644)
     target.replace(batch.rows)
@@ -150,10 +147,7 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
         for file in manifest["files"]
         for name in [f"{year}-{file['name']}"]
     ]
-    for file in manifest["files"]:
-        file["read"] = file["accepted"] + file["quarantined"] + file["duplicates"]
-    for key in ("read", "accepted"):
-        manifest[key] = sum(file[key] for file in manifest["files"])
+    sum_counts(manifest)
     write_manifest(batch.folder, manifest)
 
 
@@ -183,11 +177,29 @@ def replace_rows(batch: Batch, query: str, content: str) -> None:
     with connect() as con:
         con.execute(f"create view rows as from read_parquet('{batch.rows}')")
         write_parquet(con, query, target)
+        accepted = count_rows(con, target)
     for file in (target, batch.folder / "manifest.json"):
         file.chmod(0o644)
     target.replace(batch.rows)
+    for file in batch.manifest["files"]:
+        file["accepted"] = accepted.get(file["name"], 0)
     batch.manifest["content_sha256"] = content
+    sum_counts(batch.manifest)
     write_manifest(batch.folder, batch.manifest)
+
+
+def count_rows(con: duckdb.DuckDBPyConnection, rows: Path) -> dict[str, int]:
+    """Count the rows of each source file."""
+    query = "select source_file, count(*) from read_parquet(?) group by all"
+    return dict(con.execute(query, [str(rows)]).fetchall())
+
+
+def sum_counts(manifest: dict[str, Any]) -> None:
+    """Let the counts of a manifest agree with the accepted rows of its files."""
+    for file in manifest["files"]:
+        file["read"] = file["accepted"] + file["quarantined"] + file["duplicates"]
+    for key in ("read", "accepted"):
+        manifest[key] = sum(file[key] for file in manifest["files"])
 
 
 def hold_back_last_day(batches: dict[str, Batch]) -> None:
