@@ -214,12 +214,12 @@ def hold_back_last_day(batches: dict[str, Batch]) -> None:
 
 
 def change_text(batches: dict[str, Batch]) -> None:
-    """Change the text of one landed log."""
-    name = ident("log_text_masked")
+    """Change the text of one landed entry of a log."""
+    name = ident("action_text_masked")
     first = "row_id = (select min(row_id) from rows)"
     changed = f"case when {first} then {name} || ' changed' else {name} end"
     replace_rows(
-        batches["calls"], f"select * replace ({changed} as {name}) from rows", "one changed text"
+        batches["log_actions"], f"select * replace ({changed} as {name}) from rows", "one changed text"
     )
 
 
