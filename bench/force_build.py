@@ -219,7 +219,9 @@ def change_text(batches: dict[str, Batch]) -> None:
     first = "row_id = (select min(row_id) from rows)"
     changed = f"case when {first} then {name} || ' changed' else {name} end"
     replace_rows(
-        batches["log_actions"], f"select * replace ({changed} as {name}) from rows", "one changed text"
+        batches["log_actions"],
+        f"select * replace ({changed} as {name}) from rows",
+        "one changed text",
     )
 
 
