@@ -68,8 +68,8 @@
 {% endmacro %}
 
 {#-
-    The given entries whose phrases occur in a text: a list of {lexicon_id, words}, where `words` are the places
-    of the text that matched. They are looked for only where an entry matches, because matching alone is faster.
+    The given entries whose phrases occur in a text: a list of {lexicon_id, words}, where `words` lists what matched.
+    The words are extracted only where an entry matches, because matching alone is faster.
 -#}
 {% macro lexicon_hits(entries, text) %}
     {%- set cases = [] -%}

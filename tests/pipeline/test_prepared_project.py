@@ -9,7 +9,7 @@ import pytest
 from cdi import paths
 from cdi.build import prepare
 from cdi.build.prepare import FILE_NAME, prepare_project
-from tests.conftest import SmallAgency
+from tests.conftest import CALLS, SmallAgency
 
 
 @pytest.fixture
@@ -83,6 +83,28 @@ def test_a_published_file_has_the_seeds_and_says_how_they_were_loaded(ran: Small
         "where schema_name = 'rules' and comment is null"
     )
     assert undescribed == []
+
+
+def test_the_rows_of_each_table_are_counted_in_the_file_or_in_memory(ran: SmallAgency) -> None:
+    told = dict(
+        ran.rows(
+            "select node, row_count from run_results "
+            "where resource_type = 'model' and row_count is not null"
+        )
+    )
+    tables = dict(
+        ran.rows(
+            "select table_name, schema_name || '.' || table_name from duckdb_tables() "
+            "where schema_name not in ('rules', 'codes')"
+        )
+    )
+    kept = {name: table for name, table in tables.items() if name in told}
+    assert len(kept) > 20
+    counted = {name: ran.rows(f"select count(*) from {table}") for name, table in kept.items()}
+    assert {name: [(told[name],)] for name in kept} == counted
+    # what stands in memory is gone, and was counted before; these two see each of the five calls
+    assert "int_linkage__calls" not in tables
+    assert told["int_linkage__calls"] == told["fct_calls"] == len(CALLS)
 
 
 def test_each_test_of_a_model_runs_in_a_build(ran: SmallAgency) -> None:

@@ -155,7 +155,7 @@ def _keep_run_results(con: duckdb.DuckDBPyConnection, version: Version, prepared
     rows = []
     for result in read_results(prepared) + read_results(target_folder(version)):
         kind, _, name = result["unique_id"].split(".", 2)
-        if kind == "operation":  # tell_broken_rules, count_rows
+        if kind == "operation":  # a hook at the end of the run
             continue
         relation = (result.get("relation_name") or "").replace('"', "")
         if kind == "seed":  # dbt does not tell its relation
