@@ -1,5 +1,5 @@
-{#- Keep how many rows each table has, before `work` is gone: the build shows it in `run_results`. DuckDB calls
-    the size estimated because deleted rows may count; a build deletes none. -#}
+{#- Keep how many rows each table has, before `work` is gone: the build shows it in `run_results`. DuckDB
+    calls the size estimated because deleted rows may count; a build deletes none. -#}
 {% macro count_rows() %}
     {% if flags.WHICH == 'build' %}
         create or replace table landing.row_counts as
