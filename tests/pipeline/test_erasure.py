@@ -17,6 +17,7 @@ from cdi.landing import batches, forget
 from cdi.landing.batches import accepted_batches
 from cdi.landing.tombstones import read_hashes, read_tombstones
 from cdi.people.audit import deliver_worksheet, write_draw_worksheets
+from cdi.sql import connect, scalar
 from cdi.steps import retain
 from cdi.steps.retain import erase_reference
 from cdi.steps.run import is_up_to_date
@@ -112,6 +113,20 @@ def _as_if_airflow_ran(reference: str) -> None:
     con.close()
 
 
+def _count_numbers(rows: Path, call: str) -> int:
+    """Count the landed rows that have the number of a call, whatever column it is in."""
+    with connect() as con:
+        columns = con.sql(f"from read_parquet('{rows}')").columns
+        numbers = [name for name in columns if name.endswith("_no")]
+        return int(
+            scalar(
+                con,
+                f"select count(*) from read_parquet('{rows}') "
+                f"where md5_number_lower('{call}') in ({', '.join(numbers)})",
+            )
+        )
+
+
 def words(n: int) -> list[str]:
     """What must be nowhere: the reference as it stands and as people typed it, and its text."""
     return [number(n), f"t{n:04d}", phrase(n), phrase(n)[:30]]
@@ -141,10 +156,15 @@ def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> No
     assert set(look_for_reference(force.agency, f"t{log:04d}")) >= {
         paths.home() / name for name in before if "published" not in name
     }
+    (batch,) = accepted_batches("testville", "crime_records")
+    assert _count_numbers(batch.rows, number(log)) == 1
     lines: list[str] = []
     erase_reference(force.agency, f"t{log:04d}", "request 12", lines.append)
     assert kinds_with(paths.home(), "testville", words(log)) == {}
     assert "nothing of it is left" in lines[-1]
+    # nor the number that stands for it, in the record that named it for instance
+    for rows in (paths.home() / "landing").rglob("rows.parquet"):
+        assert _count_numbers(rows, number(log)) == 0
     # and nothing else was lost
     assert force.rows("select count(*) from fct_calls") == [(CALLS - 1,)]
     assert force.rows(f"select count(*) from fct_calls where call_id = '{number(log + 1)}'") == [

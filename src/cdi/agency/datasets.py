@@ -10,8 +10,9 @@ A column's kind says what happens to its values at extraction:
 kind                  what the landing holds
 ====================  ======================================================================
 text, code            the trimmed text
-reference             the text as typed, and its canonical form: `call_key` of `call_reference`
-                      (null if no key rule of the agency reads it)
+reference             the text as typed; its canonical form: `call_key` of `call_reference` (null
+                      if no key rule of the agency reads it); and `call_no`, the number that stands
+                      for the canonical form where rows are joined
 timestamp             a UTC timestamp, converted from the agency's local time
 number, boolean       DOUBLE, BOOLEAN
 name, address,        `<column>_hash`, a keyed hash of the normalised value, and `has_<column>`;
@@ -78,6 +79,11 @@ class Column:
         return f"{self.name.removesuffix('_reference')}_key"
 
     @property
+    def number_name(self) -> str:
+        """For a reference: the column of the number of its canonical form, e.g. `cross_no`."""
+        return f"{self.name.removesuffix('_reference')}_no"
+
+    @property
     def hashes(self) -> dict[str, str]:
         """For a hashed kind: the landing's columns, and which part of the value each one hashes."""
         hashes = {f"{self.name}_hash": str(self.kind)}
@@ -90,7 +96,10 @@ class Column:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Names and DuckDB types of the landing's columns for this column."""
+        """Names and DuckDB types of the landing's columns with the content of this column.
+
+        The number of a reference is not among them: it says the same as the canonical form.
+        """
         if self.kind == "reference":
             return {self.name: "VARCHAR", self.key_name: "VARCHAR"}
         if self.kind in HASHED:
@@ -270,6 +279,8 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     "audit_logs": ("received_at",),
 }
 
+NUMBER = "UBIGINT"
+
 # the columns that the landing adds to every row
 LINEAGE: dict[str, str] = {
     "row_id": "VARCHAR",  # name of the file, and number of the row in it
@@ -284,4 +295,17 @@ def output_columns(dataset: str) -> dict[str, str]:
     outputs: dict[str, str] = {}
     for column in DATASETS[dataset]:
         outputs |= column.outputs
-    return outputs | LINEAGE
+    return outputs | dict.fromkeys(number_expressions(dataset), NUMBER) | LINEAGE
+
+
+def number_expressions(dataset: str) -> dict[str, str]:
+    """SQL for the number of each canonical key of a dataset, by the name of the number's column.
+
+    Rows are joined on these numbers, because they take far less time and space than texts. Half of
+    an MD5 is the same with every version of DuckDB, which its own `hash` need not be.
+    """
+    return {
+        column.number_name: f"md5_number_lower({column.key_name})"
+        for column in DATASETS[dataset]
+        if column.kind == "reference"
+    }

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
-from cdi.agency.datasets import DATASETS, output_columns
+from cdi.agency.datasets import DATASETS, number_expressions, output_columns
 from cdi.build.version import Version, hash_reading_code
 from cdi.landing.batches import QUARANTINE_COLUMNS, batch_as_of
 from cdi.learning.links import open_links_weights
@@ -138,14 +138,17 @@ def _create_rows_view(con: duckdb.DuckDBPyConnection, version: Version, dataset:
     """Make the view over a dataset's accepted rows, each with its batch's place in the order.
 
     The view has no rows if the agency has no such dataset. If a batch was landed before the product
-    knew a column, that column is null in its rows.
+    knew a column, that column is null in its rows; the numbers of its keys are worked out.
     """
     columns = output_columns(dataset)
     nulls = {name: f"cast(null as {kind}) as {ident(name)}" for name, kind in columns.items()}
+    absent = nulls | {
+        name: f"{sql} as {ident(name)}" for name, sql in number_expressions(dataset).items()
+    }
     parts = []
     for batch in version.batches.get(dataset, []):
         landed = batch.manifest["columns"]
-        values = ", ".join(ident(name) if name in landed else nulls[name] for name in columns)
+        values = ", ".join(ident(name) if name in landed else absent[name] for name in columns)
         parts.append(
             f"select {values}, {int(batch.manifest['seq'])} as batch_seq "
             f"from read_parquet({literal(str(batch.rows))})"

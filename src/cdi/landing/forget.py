@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency.datasets import LINEAGE
+from cdi.agency.datasets import LINEAGE, number_expressions
 from cdi.agency.model import Agency
 from cdi.keys import decrypt_text
 from cdi.landing.batches import (
@@ -101,11 +101,13 @@ def _forget_accepted(
 ) -> Forgotten:
     """Take erased and expired rows out of the table `rows`, and erased names out of the others.
 
-    A row that lost a name gets a new hash, the same that a new extraction would give it.
+    A row that lost a name gets the hash and the numbers that a new extraction would give it.
     """
-    described = con.execute("describe rows").fetchall()
-    columns = [str(row[0]) for row in described if row[0] not in LINEAGE]
-    removed = leave_out_rows(con, agency, batch.manifest["dataset"], "rows", columns, until=until)
+    dataset = batch.manifest["dataset"]
+    numbers = number_expressions(dataset)
+    landed = [str(row[0]) for row in con.execute("describe rows").fetchall()]
+    columns = [name for name in landed if name not in LINEAGE and name not in numbers]
+    removed = leave_out_rows(con, agency, dataset, "rows", columns, until=until)
     is_same = " and ".join(
         f"r.{ident(name)} is not distinct from o.{ident(name)}" for name in columns
     )
@@ -114,10 +116,11 @@ def _forget_accepted(
         f"using (row_id) where not ({is_same})",
         [str(batch.rows)],
     )
-    con.execute(
-        f"update rows set row_hash = {row_hash_expression(columns)} "
-        "where row_id in (select row_id from changed)"
-    )
+    # A batch that was landed by an earlier version of the product has no numbers.
+    renewed = {name: sql for name, sql in numbers.items() if name in landed}
+    renewed["row_hash"] = row_hash_expression(columns)
+    assignments = ", ".join(f"{ident(name)} = {sql}" for name, sql in renewed.items())
+    con.execute(f"update rows set {assignments} where row_id in (select row_id from changed)")
     return Forgotten(rows=removed, names=int(scalar(con, "select count(*) from changed")))
 
 

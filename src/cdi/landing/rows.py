@@ -13,7 +13,15 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency.datasets import DATASETS, HASHED, MOMENTS, PERSONAL, Column, output_columns
+from cdi.agency.datasets import (
+    DATASETS,
+    HASHED,
+    MOMENTS,
+    PERSONAL,
+    Column,
+    number_expressions,
+    output_columns,
+)
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency, ColumnMap, Source, has_offset
@@ -229,10 +237,13 @@ def _type_rows(
     left_out = leave_out_rows(
         con, agency, dataset, "typed", list(selected), until=until, as_of=as_of
     )
-    # The hash comes last: it must be that of the content without erased names.
+    # Hash and numbers come last: they must be those of the content without erased names.
+    numbers = "".join(
+        f"{sql} as {ident(name)}, " for name, sql in number_expressions(dataset).items()
+    )
     con.execute(
         "create or replace table typed as select *, "
-        f"{row_hash_expression(list(selected))} as row_hash, "
+        f"{numbers}{row_hash_expression(list(selected))} as row_hash, "
         "$file || ':' || lpad(cast(row_no as varchar), 9, '0') as row_id, "
         "$file as source_file, $as_of::timestamp as source_as_of from typed",
         {"file": file.name, "as_of": as_of},

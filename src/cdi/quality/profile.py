@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency.datasets import DATASETS, LINEAGE, output_columns
+from cdi.agency.datasets import DATASETS, LINEAGE, number_expressions, output_columns
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch
 from cdi.landing.rows import identity_expression
@@ -326,9 +326,8 @@ def _measure_twins(con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str)
     identities = {
         name for column in DATASETS[dataset] if column.is_identity for name in column.outputs
     }
-    content = ", ".join(
-        ident(name) for name in output_columns(dataset) if name not in identities | {*LINEAGE}
-    )
+    left_out = identities | {*LINEAGE, *number_expressions(dataset)}
+    content = ", ".join(ident(name) for name in output_columns(dataset) if name not in left_out)
     thing = identity_expression(dataset)
     _join_measures(
         con,

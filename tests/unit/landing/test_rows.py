@@ -16,6 +16,7 @@ from cdi.sql import connect, ident, scalar
 VALUES = {
     "VARCHAR": ("'a'", "'b'"),
     "DOUBLE": ("1", "2"),
+    "UBIGINT": ("1", "2"),
     "BOOLEAN": ("true", "false"),
     "TIMESTAMP": ("timestamp '2026-01-01'", "timestamp '2026-01-02'"),
 }
