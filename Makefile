@@ -90,7 +90,7 @@ check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, db
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros
+	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros dbt_project/tests
 	$(BIN)/sqlfluff lint --processes 2 --templater placeholder src
 	$(BIN)/yamllint --strict .
 	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .

@@ -37,29 +37,30 @@ STAGED = ("stg_calls", "stg_crime_records", "stg_log_actions", "stg_decisions")
 HIDE = """
 create or replace table staging.stg_crime_records as
 select * replace (
-    case when not list_contains($hidden, crime_record_id) then call_key end as call_key
+    case when not list_contains($hidden, crime_record_id) then call_key end as call_key,
+    case when not list_contains($hidden, crime_record_id) then call_no end as call_no
 ) from kept
 """
 DRAW = """
 select list(crime_record_id) from kept
-where md5_number_lower(crime_record_id || '/' || $seed) % 100 < $percent
+where md5_number_lower(published_record_id || '/' || $seed) % 100 < $percent
 """
 FIGURES = """
 with records as (
-    select kept.crime_record_id, kept.call_key as true_key, shown.call_key
+    select kept.crime_record_id, kept.call_no as true_no, shown.call_no
     from kept inner join staging.stg_crime_records as shown using (crime_record_id)
 ),
 
 hidden as (
     select records.crime_record_id, calls.call_id
-    from records inner join staging.stg_calls as calls on records.true_key = calls.call_key
-    where records.call_key is null
+    from records inner join staging.stg_calls as calls on records.true_no = calls.call_no
+    where records.call_no is null
 ),
 
 guesses as (
     select links.crime_record_id, links.call_id
     from linkage.int_linkage__links as links
-    semi join (select * from records where call_key is null) as r using (crime_record_id)
+    semi join (select * from records where call_no is null) as r using (crime_record_id)
     where links.link_probability >= $standard
 ),
 

@@ -39,7 +39,7 @@ BENCH = Path(__file__).parent
 PYTHON = BENCH.parent / ".venv-bench" / "bin" / "python"
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 DATASETS = ("calls", "log_actions", "crime_records")
-MODEL = "int_linkage__links"
+MODEL = "links"
 # What the port reads besides the landing. The weights are the agency's own if it has learnt any,
 # and otherwise those that are shipped.
 TABLES = {
@@ -182,7 +182,7 @@ def measure_dbt() -> results.Cost:
     file = copy_prepared_file("dbt-run")
     cost = results.run_measured(dbt_command("run", "--select", f"+{MODEL}"), dbt_environment(file))
     with connect(file, read_only=True) as con:
-        con.execute(f"copy linkage.{MODEL} to $file", {"file": str(answer_file("dbt"))})
+        con.execute(f"copy main.{MODEL} to $file", {"file": str(answer_file("dbt"))})
     return cost
 
 
@@ -242,10 +242,14 @@ def compare_with_truth() -> dict[str, dict[str, float]]:
 
 # The truth names the first log of an incident, so a call that was found counts as that log.
 TRUTH = """
-    with due as (
-        select crime_id, call_id from read_parquet($crimes)
-        semi join linkage.int_linkage__subjects as s on crime_id = s.crime_record_id
-        where call_id is not null
+    with records as (
+        select r.crime_record_id, r.published_record_id from staging.stg_crime_records as r
+        semi join linkage.int_linkage__subjects as s using (crime_record_id)
+    ),
+    due as (
+        select r.crime_record_id, crimes.call_id from read_parquet($crimes) as crimes
+        inner join records as r on crimes.crime_id = r.published_record_id
+        where crimes.call_id is not null
     ),
     found as (
         select 'the ladder' as linker, s.crime_record_id, s.call_id, s.probability
@@ -259,13 +263,14 @@ TRUTH = """
         linker,
         count(*) as links,
         (select count(*) from due) as true_links,
-        round(count(due.crime_id) / count(*), 5) as precision,
-        round(count(due.crime_id) / (select count(*) from due), 5) as recall
+        round(count(due.crime_record_id) / count(*), 5) as precision,
+        round(count(due.crime_record_id) / (select count(*) from due), 5) as recall
     from found
-    semi join linkage.int_linkage__subjects as s on found.crime_record_id = s.crime_record_id
-    inner join read_parquet($logs) as logs on found.call_id = logs.call_id
+    semi join records on found.crime_record_id = records.crime_record_id
+    inner join staging.stg_calls as calls on found.call_id = calls.call_id
+    inner join read_parquet($logs) as logs on calls.published_call_id = logs.call_id
     left join due
-        on found.crime_record_id = due.crime_id and logs.primary_call_id = due.call_id
+        on found.crime_record_id = due.crime_record_id and logs.primary_call_id = due.call_id
     where found.probability >= 0.8
     group by linker
 """

@@ -17,7 +17,7 @@ def main() -> None:
             con.execute(f"create {model['kind']} {model['relation']} as {model['sql']}")
         con.execute(
             "copy (select crime_record_id, call_id, link_rung, link_probability "
-            "from linkage.int_linkage__links) to $file",
+            "from main.links) to $file",
             {"file": links},
         )
 

@@ -72,7 +72,7 @@ def differing(con: duckdb.DuckDBPyConnection, logs: int, at_least: int) -> set[t
     """
     read = con.execute(
         "select call_id, part, entry_number, entry from disclosure.int_disclosure__log_entries "
-        "where call_id in (select call_id from fct_calls order by md5(call_id) limit $logs)",
+        "where call_id in (select call_no from fct_calls order by md5(call_id) limit $logs)",
         {"logs": logs},
     ).fetchall()
     built = con.execute(

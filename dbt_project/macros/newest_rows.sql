@@ -19,6 +19,12 @@
     }[dataset]) -}}
 {% endmacro %}
 
+{#- The number of the call or record that a landed row is about. It stands for the text that `natural_id`
+    gives wherever rows are joined. The landing has it beside each canonical key. -#}
+{% macro identity_number(thing) -%}
+    coalesce({{ thing }}_no, md5_number_lower(upper({{ thing }}_reference)))
+{%- endmacro %}
+
 {#- The rows of a dataset that are no longer current, with few of their columns: a newer file superseded
     them, or they were withdrawn. Only files whose ranges of keys overlap are compared, because comparing
     millions of keys is expensive and the monthly files of a force share none. A reference that no key rule

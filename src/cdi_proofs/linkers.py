@@ -21,14 +21,23 @@ PRECISION = 0.995
 PYTHON = paths.REPO / ".venv-bench" / "bin" / "python"
 
 PREPARE = """
+-- the truth knows records and logs by the texts that stand for their numbers
+create temp table linked_records as
+select r.crime_record_id, r.published_record_id from published.staging.stg_crime_records as r
+semi join published.linkage.int_linkage__subjects as s on r.crime_record_id = s.crime_record_id;
+
+create temp table linked_logs as
+select c.call_no, l.call_id, l.primary_call_id, l.is_compared
+from published.main.fct_calls as c inner join known_logs as l on c.call_id = l.call_id;
+
 create temp table leftovers as
-select t.* from true_links as t
-semi join published.linkage.int_linkage__subjects as s on t.crime_id = s.crime_record_id;
+select t.*, r.crime_record_id from true_links as t
+inner join linked_records as r on t.crime_id = r.published_record_id;
 
 create temp table candidates as
 select distinct c.crime_record_id, l.primary_call_id as incident
 from published.linkage.int_linkage__comparisons as c
-inner join known_logs as l on c.call_id = l.call_id;
+inner join linked_logs as l on c.call_id = l.call_no;
 
 -- the best call that each linker finds for each leftover crime
 create temp table guesses as
@@ -48,8 +57,8 @@ select
         as right_count,
     count(*) over best as guess_count
 from guesses as g
-inner join known_logs as l on g.call_id = l.call_id and l.is_compared
-left join leftovers as t on g.crime_record_id = t.crime_id
+inner join linked_logs as l on g.call_id = l.call_no and l.is_compared
+left join leftovers as t on g.crime_record_id = t.crime_record_id
 window best as (partition by g.linker order by g.probability desc);
 """
 
@@ -82,7 +91,7 @@ def compare_linkers(con: duckdb.DuckDBPyConnection, recording: Path) -> dict[str
         select count(c.incident) as all, count(c.incident) filter (not has_reference)
             as no_reference
         from leftovers as t left join candidates as c
-            on t.crime_id = c.crime_record_id and t.incident = c.incident
+            on t.crime_record_id = c.crime_record_id and t.incident = c.incident
         """,
     )[0]
     return {

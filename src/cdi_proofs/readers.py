@@ -131,13 +131,22 @@ def read_by_all(con: duckdb.DuckDBPyConnection) -> list[str]:
     """
     con.execute("create temp table readings (reader varchar, call_id varchar, named bigint)")
     for reader, query in BY_QUERY.items():
-        con.execute(f"insert into readings select '{reader}', call_id, named from ({query})")
+        _keep_reading(con, reader, query)
     named = _find_crimes_by_words(con)
     if named is not None:
-        con.register("named_by_words", pa.table({"call_id": pa.array(named, pa.string())}))
-        con.execute("insert into readings select 'tf_idf', call_id, 1 from named_by_words")
+        con.register("named_by_words", pa.table({"call_id": pa.array(named, pa.uint64())}))
+        _keep_reading(con, "tf_idf", "select call_id, 1 as named from named_by_words")
     is_made = {"tf_idf": named is not None, "text_model": _has_text_model(con)}
     return [reader for reader in NAMES if is_made.get(reader, True)]
+
+
+def _keep_reading(con: duckdb.DuckDBPyConnection, reader: str, query: str) -> None:
+    """Add to `readings` what a query gives by a log's number; the truth knows logs by texts."""
+    con.execute(
+        f"insert into readings select '{reader}', calls.call_id, named.named "
+        f"from ({query}) as named "
+        "inner join published.main.fct_calls as calls on named.call_id = calls.call_no"
+    )
 
 
 def _has_text_model(con: duckdb.DuckDBPyConnection) -> bool:
@@ -151,7 +160,7 @@ def _has_text_model(con: duckdb.DuckDBPyConnection) -> bool:
     )
 
 
-def _find_crimes_by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
+def _find_crimes_by_words(con: duckdb.DuckDBPyConnection) -> list[int] | None:
     """The logs that a linear model over words and codes takes for reports of a crime.
 
     None if no audit taught it both kinds of logs.
@@ -172,7 +181,8 @@ def _find_crimes_by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
         logs.format(
             "labels.crimes > 0",
             "inner join published.disclosure.int_disclosure__audit_labels as labels "
-            "on logs.call_id = labels.call_id where not logs.is_in_calls order by logs.call_id",
+            "on logs.call_id = labels.call_id where not logs.is_in_calls "
+            "order by labels.published_call_id",
         )
     ).fetchall()
     is_crime = [row[-1] for row in audited]
@@ -193,7 +203,7 @@ def _find_crimes_by_words(con: duckdb.DuckDBPyConnection) -> list[str] | None:
         return csr_matrix(hstack(blocks))
 
     model = LogisticRegression(C=C, max_iter=2000).fit(build_matrix(audited), is_crime)
-    named: list[str] = []
+    named: list[int] = []
     cursor = con.execute(logs.format("logs.call_id", "where logs.is_in_calls"))
     while rows := cursor.fetchmany(LOGS_AT_A_TIME):
         is_named = model.predict_proba(build_matrix(rows))[:, 1] >= THRESHOLD

@@ -151,7 +151,7 @@ def _follow_log(published: Connection, private: Connection) -> Row:
     for key in KEYS[1:]:
         query = f"select {key} from main.fct_reported_crimes where call_id = ? order by all"
         ids[key] = [row[0] for row in published.execute(query, [call_id]).fetchall() if row[0]]
-    sheets = _SheetReader(ids)
+    sheets = _SheetReader(ids, _read_numbers(published, ids))
     rooms = {name: Room(TITLES.get(name, name), text) for name, text in ROOMS.items()}
     rooms["landing"].sheets = sheets.read_landing(private)
     for con, names in ((private, tuple(ROOMS)[1:-1]), (published, ("main",))):
@@ -163,6 +163,23 @@ def _follow_log(published: Connection, private: Connection) -> Row:
         "call_id": call_id,
         "rooms": list(rooms.values()),
         "truth": _read_truth(published, call_id),
+    }
+
+
+def _read_numbers(con: Connection, ids: dict[str, list[str]]) -> dict[str, list[int]]:
+    """The numbers that stand for the log's ids in the rooms."""
+    queries = {
+        "call_id": "select call_no from main.fct_calls where list_contains($ids, call_id)",
+        "crime_record_id": "select crime_record_id from staging.stg_crime_records "
+        "where list_contains($ids, published_record_id)",
+        "reported_crime_id": "select reported.reported_crime_id "
+        "from outcomes.int_outcomes__reported_crimes as reported "
+        "inner join main.fct_calls as calls on reported.call_id = calls.call_no "
+        "where list_contains($ids, calls.call_id || '#' || reported.place_in_call)",
+    }
+    return {
+        key: [int(number) for (number,) in con.execute(query, {"ids": ids[key]}).fetchall()]
+        for key, query in queries.items()
     }
 
 
@@ -231,8 +248,9 @@ def _describe_model(con: Connection, schema: str, name: str) -> str:
 class _SheetReader:
     """Reads the rows of one log, table by table, and remembers which values were shown."""
 
-    def __init__(self, ids: dict[str, list[Any]]) -> None:
+    def __init__(self, ids: dict[str, list[str]], numbers: dict[str, list[int]]) -> None:
         self.ids = ids
+        self.numbers = numbers
         self.shown = {("call_id", str(call_id)) for call_id in ids["call_id"]}
         self.hash_numbers: dict[str, int] = {}
 
@@ -255,19 +273,20 @@ class _SheetReader:
 
     def read_model(self, con: Connection, schema: str, name: str) -> list[Sheet]:
         """The log's rows in one model, if it has any."""
-        columns = [row[0] for row in con.execute(f"describe {schema}.{ident(name)}").fetchall()]
-        keys = [key for key in KEYS[:2] if key in columns] or list(KEYS[2:])
+        described = con.execute(f"describe {schema}.{ident(name)}").fetchall()
+        types = {column: kind for column, kind, *_ in described}
+        keys = [key for key in KEYS[:2] if key in types] or list(KEYS[2:])
         condition = " or ".join(f"list_contains(${key}, {key})" for key in keys)
         rows = fetch_dicts(
             con,
             f"select * from {schema}.{ident(name)} where {condition} order by all",
-            {key: self.ids[key] for key in keys},
+            {key: (self.ids if types[key] == "VARCHAR" else self.numbers)[key] for key in keys},
         )
         return self._shape_sheet(f"{schema}.{name}", _describe_model(con, schema, name), rows)
 
     def read_weights(self, con: Connection) -> list[Sheet]:
         """What each level of the agreement between the log and its record weighs."""
-        values = {"records": self.ids["crime_record_id"], "comparisons": list(COMPARISONS)}
+        values = {"records": self.numbers["crime_record_id"], "comparisons": list(COMPARISONS)}
         rows = fetch_dicts(con, read_query(SQL / "walkthrough_weights.sql"), values)
         name = "int_linkage__weights"
         return self._shape_sheet(f"linkage.{name}", _describe_model(con, "linkage", name), rows)

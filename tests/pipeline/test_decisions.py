@@ -37,7 +37,8 @@ def row(reference: str, kind: str = "confirmed", **changed: str) -> dict[str, st
 
 def staged(small: SmallAgency) -> list[tuple[object, ...]]:
     return small.rows(
-        "select decision_reference, decision_kind, call_id, crime_record_id, is_withdrawn "
+        "select decision_reference, decision_kind, published_call_id, published_record_id, "
+        "is_withdrawn "
         "from staging.stg_decisions order by 1"
     )
 

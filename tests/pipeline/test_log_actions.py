@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterator
+import shutil
 
 import duckdb
 import pytest
 
+from cdi import paths
+from cdi.agency.datasets import number_expressions
 from cdi.build.make import build_part
 from cdi.build.version import plan_version
+from cdi.errors import BuildError
 from cdi.landing.batches import Batch, accepted_batches
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
@@ -50,7 +54,7 @@ def test_an_agency_without_the_dataset_builds_and_one_that_adds_it_builds_anew(
     entries = ran.staged(
         "select log_action_id, sequence_number, strftime(acted_at, '%H:%M'), author_code, "
         "action_type, action_text_masked from staging.stg_log_actions "
-        "where call_id in (select call_id from staging.stg_calls) and call_id < 'T-0005' "
+        "where call_id in (select call_id from staging.stg_calls) and published_call_id < 'T-0005' "
         "order by 1"
     )
     assert entries == [
@@ -125,7 +129,7 @@ def test_a_call_that_vanishes_from_the_snapshot_is_withdrawn_not_lost(
 ) -> None:
     assert shrunk.rows("select count(*) from fct_calls where call_id = 'T-0003'") == [(0,)]
     assert staging.execute(
-        "select call_id from staging.stg_calls where is_withdrawn"
+        "select published_call_id from staging.stg_calls where is_withdrawn"
     ).fetchall() == [("T-0003",)]
     assert shrunk.rows(
         "select sum(current_count), sum(withdrawn_count), sum(superseded_count) "
@@ -144,3 +148,52 @@ def test_a_batch_landed_before_a_column_was_known_is_read_with_nulls(
         "select count(*), count(qualifiers) from staging.stg_calls where not is_withdrawn"
     ).fetchall() == [(4, 0)]
     assert shrunk.rows("select count(*) from fct_calls") == [(4,)]
+
+
+def _replace_rows(batch: Batch, query: str) -> None:
+    """Replace the rows of a batch by what a query makes of them."""
+    batch.rows.chmod(0o644)
+    with duckdb.connect() as con:
+        con.execute(f"create table landed as from '{batch.rows}'")
+        con.execute(f"copy ({query}) to '{batch.rows}' (format parquet)")
+
+
+def _land_without(batch: Batch, *columns: str) -> None:
+    """Make a batch as it would be, had it been landed before some columns were known."""
+    (batch.folder / "manifest.json").chmod(0o644)
+    _replace_rows(batch, f"select * exclude ({', '.join(columns)}) from landed")
+    for column in columns:
+        batch.manifest["columns"].pop(column)
+    (batch.folder / "manifest.json").write_text(json.dumps(batch.manifest), encoding="utf-8")
+
+
+def test_a_batch_landed_before_keys_had_numbers_is_joined_by_the_same_numbers(
+    small: SmallAgency,
+) -> None:
+    links = "select * from links order by all"
+    assert small.run()
+    linked = small.rows(links)
+    assert linked
+    for dataset in ("calls", "crime_records"):
+        (batch,) = accepted_batches("testville", dataset)
+        _land_without(batch, *number_expressions(dataset))
+    shutil.rmtree(paths.published("testville"))
+    assert small.run()
+    assert small.rows(links) == linked
+
+
+@pytest.mark.parametrize("dataset", ["calls", "crime_records", "log_actions"])
+def test_two_keys_with_one_number_stop_the_build(small: SmallAgency, dataset: str) -> None:
+    """Nobody can find two keys with one MD5, so one is landed with the number of another."""
+    add_log_actions(small, ENTRIES)
+    for name in ("calls", "crime_records", "log_actions"):
+        small.extract_and_check(name)
+    (batch,) = accepted_batches("testville", dataset)
+    _replace_rows(
+        batch,
+        "select * replace (if(call_key = 'T-0001', md5_number_lower('T-0002'), call_no) "
+        "as call_no) from landed",
+    )
+    with pytest.raises(BuildError, match=r"NUMBER-SHARED: call T-000[12] and call T-000[12]"):
+        small.run()
+    assert not (paths.published("testville") / "current").exists()

@@ -300,8 +300,10 @@ def readings(published: duckdb.DuckDBPyConnection) -> dict[str, Reading]:
                 coalesce(list(distinct told.offence_group) filter (where told.is_plain), []),
                 any_value(calls.is_crime_type)
             from fct_calls as calls
-            left join disclosure.int_disclosure__text_reading as texts using (call_id)
-            left join disclosure.int_disclosure__evidence_log_text as told using (call_id)
+            left join disclosure.int_disclosure__text_reading as texts
+                on calls.call_no = texts.call_id
+            left join disclosure.int_disclosure__evidence_log_text as told
+                on calls.call_no = told.call_id
             group by calls.call_id
         """).fetchall()
     }

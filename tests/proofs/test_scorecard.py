@@ -126,7 +126,8 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
         union all
         select call_id, 'closing', 1, 'all done' from disclosure.int_disclosure__logs;
         create table disclosure.int_disclosure__audit_labels as
-        select 'A' || n as call_id, 'CR' as initial_type_code, 'CR' as final_type_code,
+        select 'A' || n as call_id, 'A' || n as published_call_id,
+            'CR' as initial_type_code, 'CR' as final_type_code,
             (n <= 10)::bigint as crimes
         from range(1, 21) as t (n);
         create table disclosure.int_disclosure__text_reading as
@@ -158,6 +159,26 @@ def _write_linkage(con: duckdb.DuckDBPyConnection) -> None:
         from (values ('c2', 'L2', 0.9), ('c9', 'L10', 0.85))
             as t (crime_record_id, call_id, probability);
     """)
+
+
+def _number_rooms(con: duckdb.DuckDBPyConnection) -> None:
+    """Put numbers in the place of the texts that the tables above are written with."""
+    con.execute("""
+        create schema staging;
+        create table staging.stg_crime_records as
+        select crime_record_id, crime_record_id as published_record_id
+        from linkage.int_linkage__subjects;
+    """)
+    columns = con.execute(
+        "select schema_name, table_name, column_name from duckdb_columns() "
+        "where schema_name in ('disclosure', 'linkage', 'staging') "
+        "and column_name in ('call_id', 'crime_record_id')"
+    ).fetchall()
+    for schema, table, column in columns:
+        con.execute(
+            f"alter table {schema}.{table} alter {column} "
+            f"set data type ubigint using md5_number_lower({column})"
+        )
 
 
 @pytest.fixture
@@ -207,8 +228,14 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             create table release as select timestamp '2017-07-01' as as_of;
             create table offence_groups as select 'theft' as offence_group, true as is_headline;
         """)
+        con.execute(
+            "create table fct_calls as select distinct call_id, "
+            "md5_number_lower(call_id) as call_no from read_parquet(?)",
+            [str(tmp_path / "logs.parquet")],
+        )
         _write_disclosure(con)
         _write_linkage(con)
+        _number_rooms(con)
     return score_recording(tmp_path / "recording.duckdb", tmp_path)
 
 

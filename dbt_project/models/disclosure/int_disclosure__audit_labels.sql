@@ -14,6 +14,7 @@ with findings as (
 delivered as (
     select
         audited.call_id,
+        audited.published_call_id,
         audited.initial_type_code,
         audited.final_type_code,
         coalesce(findings.crimes, 0) as crimes,
@@ -27,6 +28,7 @@ readings as (
     select
         draw_id,
         call_id,
+        published_call_id,
         audited_at,
         due_count,
         recorded_count,
@@ -45,6 +47,7 @@ decided as (
     select
         draw_id,
         call_id,
+        any_value(published_call_id) as published_call_id,
         max(audited_at) as audited_at,
         max(due_count) as crimes,
         max(recorded_count) as recorded_crimes
@@ -57,6 +60,7 @@ decided as (
 drawn as (
     select
         decided.call_id,
+        decided.published_call_id,
         logs.initial_type_code,
         logs.final_type_code,
         decided.crimes,

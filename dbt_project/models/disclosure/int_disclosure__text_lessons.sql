@@ -4,10 +4,23 @@
 {{ config(tags=['learning']) }}
 {% set most_logs = 300000 %}
 
-with sample as (
-    select call_id
-    from {{ ref('int_disclosure__text_contents') }}
-    order by md5(call_id), call_id
+with published as (
+    select
+        call_id,
+        published_call_id
+    from {{ ref('stg_calls') }}
+    union
+    select
+        call_id,
+        published_call_id
+    from {{ ref('stg_audit_logs') }}
+),
+
+sample as (
+    select contents.call_id
+    from {{ ref('int_disclosure__text_contents') }} as contents
+    inner join published on contents.call_id = published.call_id
+    order by md5(published.published_call_id), published.published_call_id
     limit {{ most_logs }}
 ),
 
@@ -32,6 +45,7 @@ texts as (
 final as (
     select
         texts.call_id,
+        published.published_call_id,
         texts.account_text,
         texts.closing_text,
         call_types.offence_group as opened_group,
@@ -46,6 +60,7 @@ final as (
         audited.groups_told,
         audited.signs
     from texts
+    inner join published on texts.call_id = published.call_id
     inner join {{ ref('int_disclosure__logs') }} as logs on texts.call_id = logs.call_id
     left join audited on texts.call_id = audited.call_id
     left join {{ source('codes', 'call_types') }} as call_types on logs.initial_type_code = call_types.code

@@ -20,9 +20,9 @@ middle as (
 final as (
     select
         calls.call_id,
-        calls.call_key,
-        calls.record_key,
-        calls.cross_key,
+        calls.call_no,
+        calls.record_no,
+        calls.cross_no,
         closures.code is not null as is_duplicate,
         cast(epoch(calls.received_at) as bigint) as received_s,
         {{ link_metres('calls', 'easting', 'middle.latitude') }} as easting_m,

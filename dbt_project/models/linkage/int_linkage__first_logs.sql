@@ -12,7 +12,7 @@ marked as (
         calls.call_id,
         first_calls.call_id as first_call_id
     from calls
-    inner join calls as first_calls on calls.cross_key = first_calls.call_key
+    inner join calls as first_calls on calls.cross_no = first_calls.call_no
     where calls.is_duplicate and calls.call_id <> first_calls.call_id
 ),
 

@@ -9,10 +9,12 @@
 
 with pairs as (
     select
-        pattern,
-        is_match,
-        md5_number_upper(crime_record_id) % 2 as half
-    from {{ ref('int_linkage__comparisons') }}
+        comparisons.pattern,
+        comparisons.is_match,
+        md5_number_upper(records.published_record_id) % 2 as half
+    from {{ ref('int_linkage__comparisons') }} as comparisons
+    inner join {{ ref('stg_crime_records') }} as records
+        on comparisons.crime_record_id = records.crime_record_id
 ),
 
 patterns as (

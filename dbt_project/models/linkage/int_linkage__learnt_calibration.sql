@@ -4,12 +4,13 @@
     call. -#}
 {% set present = 2 / 3 %}
 
-with pairs as (
-    select
-        *,
-        md5_number_upper(crime_record_id) % 2 as half
-    from {{ ref('int_linkage__comparisons') }}
+with comparisons as (
+    select * from {{ ref('int_linkage__comparisons') }}
     where is_match is not null
+),
+
+records as (
+    select * from {{ ref('stg_crime_records') }}
 ),
 
 weights as (
@@ -17,9 +18,17 @@ weights as (
     where comparison = 'pattern'
 ),
 
+pairs as (
+    select
+        comparisons.*,
+        md5_number_upper(records.published_record_id) % 2 as half
+    from comparisons
+    inner join records on comparisons.crime_record_id = records.crime_record_id
+),
+
 shown as (
     select * from pairs
-    where not (is_match and md5_number_lower(crime_record_id) // 2 % 3 = 0)
+    where not (is_match and crime_record_id // 2 % 3 = 0)
 ),
 
 incidents as (

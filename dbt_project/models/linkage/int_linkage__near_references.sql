@@ -2,12 +2,12 @@
     neighbouring digits are swapped. Every possible slip is written out and looked up, so that the join is
     one on equal keys. -#}
 with subjects as (
-    select
-        crime_record_id,
-        call_key,
-        wide_from_s
-    from {{ ref('int_linkage__subjects') }}
+    select * from {{ ref('int_linkage__subjects') }}
     where is_reference_seen
+),
+
+records as (
+    select * from {{ ref('stg_crime_records') }}
 ),
 
 calls as (
@@ -16,9 +16,12 @@ calls as (
 
 places as (
     select
-        *,
-        unnest(range(1, len(call_key) + 1)) as place
+        subjects.crime_record_id,
+        subjects.wide_from_s,
+        records.call_key,
+        unnest(range(1, len(records.call_key) + 1)) as place
     from subjects
+    inner join records on subjects.crime_record_id = records.crime_record_id
 ),
 
 digits as (
@@ -52,7 +55,7 @@ final as (
         slipped.crime_record_id,
         calls.call_id
     from slipped
-    inner join calls on slipped.near_key = calls.call_key
+    inner join calls on md5_number_lower(slipped.near_key) = calls.call_no
     where
         slipped.near_key <> slipped.call_key
         and calls.received_s - slipped.wide_from_s between 0 and 14 * 86400 + 3600

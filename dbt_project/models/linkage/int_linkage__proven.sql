@@ -24,7 +24,7 @@ compared as (
     select
         named.*,
         -- Calls and records share one series of numbers, so that nobody typed a reference.
-        coalesce(r.call_key = r.crime_record_id, false) as is_shared_number,
+        coalesce(r.call_no = r.crime_record_id, false) as is_shared_number,
         c.received_s,
         {{ link_levels('r', 'c') }},
         case when named.is_typed then 'typed' else 'unknown' end as reference_level,

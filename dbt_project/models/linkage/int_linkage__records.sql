@@ -30,7 +30,7 @@ middle as (
 final as (
     select
         records.crime_record_id,
-        records.call_key,
+        records.call_no,
         records.is_report_time,
         records.told_s,
         records.told_s - case when records.is_report_time then {{ fortnight }} else {{ hour }} end

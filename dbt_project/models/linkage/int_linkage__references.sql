@@ -5,7 +5,7 @@ with typed as (
         records.crime_record_id,
         calls.call_id
     from {{ ref('int_linkage__records') }} as records
-    inner join {{ ref('int_linkage__calls') }} as calls on records.call_key = calls.call_key
+    inner join {{ ref('int_linkage__calls') }} as calls on records.call_no = calls.call_no
 ),
 
 written_back as (
@@ -13,7 +13,7 @@ written_back as (
         records.crime_record_id,
         calls.call_id
     from {{ ref('int_linkage__calls') }} as calls
-    inner join {{ ref('int_linkage__records') }} as records on calls.record_key = records.crime_record_id
+    inner join {{ ref('int_linkage__records') }} as records on calls.record_no = records.crime_record_id
 
     union
 
@@ -21,7 +21,7 @@ written_back as (
         records.crime_record_id,
         calls.call_id
     from {{ ref('stg_log_actions') }} as actions
-    inner join {{ ref('int_linkage__records') }} as records on actions.record_key = records.crime_record_id
+    inner join {{ ref('int_linkage__records') }} as records on actions.record_no = records.crime_record_id
     inner join {{ ref('int_linkage__calls') }} as calls on actions.call_id = calls.call_id
     where not actions.is_withdrawn
 ),

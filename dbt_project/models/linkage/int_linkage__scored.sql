@@ -1,5 +1,5 @@
 {#- The call that each leftover record most probably belongs to, out of its candidates. If two candidates have
-    equal weights, the call that was received first wins, and then the one with the lower number. That is a
+    equal weights, the call that was received first wins, and then the one whose number is lower. That is a
     total order, so that a rerun gives the same links. -#}
 with probabilities as (
     select * from {{ ref('int_linkage__probabilities') }}

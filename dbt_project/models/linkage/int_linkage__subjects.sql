@@ -12,28 +12,33 @@ proven as not materialized (
     select * from {{ ref('int_linkage__proven') }}
 ),
 
+staged as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
 leftover as (
     select
         records.*,
-        cast(null as varchar) as proven_call_id,
-        records.call_key is not null as is_reference_seen
+        cast(null as ubigint) as proven_call_id,
+        records.call_no is not null as is_reference_seen
     from records
     anti join proven on records.crime_record_id = proven.crime_record_id
     -- Where calls and records share one series of numbers and no call has this number, the call was not
     -- delivered.
-    where records.call_key is distinct from records.crime_record_id
+    where records.call_no is distinct from records.crime_record_id
 ),
 
 sampled as (
     select
         records.*,
         proven.call_id as proven_call_id,
-        records.call_key is not null
+        records.call_no is not null
         and (proven.is_mutual or proven.link_rung = 'written_back')
-        and md5_number_lower(records.crime_record_id) % 2 = 0 as is_reference_seen
+        and records.crime_record_id % 2 = 0 as is_reference_seen
     from records
     inner join proven on records.crime_record_id = proven.crime_record_id
-    order by proven.is_mutual or proven.link_rung = 'written_back' desc, md5(records.crime_record_id)
+    inner join staged on records.crime_record_id = staged.crime_record_id
+    order by proven.is_mutual or proven.link_rung = 'written_back' desc, md5(staged.published_record_id)
     limit {{ sample_size if var('is_learning', false) else 0 }}
 ),
 

@@ -25,12 +25,12 @@ rules as (
 ),
 
 links as (
-    select * from {{ ref('int_linkage__links') }}
+    select * from {{ ref('links') }}
 ),
 
 final as (
     select
-        records.crime_record_id,
+        records.published_record_id as crime_record_id,
         if(offences.offence_group is null, 'n100', 'crime') as record_kind,
         links.call_id,
         offences.offence_group,
@@ -63,7 +63,7 @@ final as (
     left join rules
         on records.cancellation_code = rules.cancellation_code
     left join offences on records.offence_code = offences.code
-    left join links on records.crime_record_id = links.crime_record_id
+    left join links on records.published_record_id = links.crime_record_id
     cross join settings
     -- Other records that are no crime have no cancellation rules.
     where offences.offence_group is not null or records.offence_code like '100/%'

@@ -48,16 +48,17 @@ links as (
 
 crimes as (
     select
-        call_id,
+        call_no,
         count(*) filter (where outcome is not null) as reported_crime_count,
         count(*) filter (where outcome = 'recorded') as recorded_crime_count
     from reported_crimes
-    group by call_id
+    group by call_no
 ),
 
 final as (
     select
-        calls.call_id,
+        calls.published_call_id as call_id,
+        calls.call_id as call_no,
         calls.call_reference,
         calls.received_at,
         calls.dispatched_at,
@@ -106,7 +107,7 @@ final as (
     left join call_types as initial_types on calls.initial_type_code = initial_types.code
     left join call_types as final_types on calls.final_type_code = final_types.code
     left join links on calls.call_id = links.call_id
-    left join crimes on calls.call_id = crimes.call_id
+    left join crimes on calls.call_id = crimes.call_no
 )
 
 select * from final

@@ -86,9 +86,10 @@ versions as (
 
 final as (
     select
-        reported.reported_crime_id,
-        reported.call_id,
-        reported.crime_record_id,
+        calls.published_call_id || '#' || reported.place_in_call as reported_crime_id,
+        calls.published_call_id as call_id,
+        reported.call_id as call_no,
+        reported.published_record_id as crime_record_id,
         calls.received_at as reported_at,
         cast(date_trunc('month', {{ local_date('calls.received_at', 'settings.timezone') }}) as date)
             as reported_month_on,

@@ -2,13 +2,7 @@
     dimension, and the other dimensions hold 'all'. Fraud is left out everywhere except in its own row by
     offence group. Rape and domestic abuse are themes: they are parts of the groups and have rows of their
     own. Where too little is known of the agency's data, the counts are shown and the rate is withheld. -#}
-with outcomes as (
-    select *
-    from {{ ref('int_outcomes__outcomes') }}
-    where outcome is not null
-),
-
-settings as (
+with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
@@ -27,7 +21,10 @@ auditability as (
 crimes as (
     select
         crimes.*,
-        groups.is_headline
+        groups.is_headline,
+        unnest(['strict', 'standard', 'inclusive']) as ruleset,
+        unnest([crimes.outcome_strict, crimes.outcome_standard, crimes.outcome_inclusive])
+            as ruleset_outcome
     from reported_crimes as crimes
     inner join groups
         on crimes.offence_group = groups.offence_group
@@ -46,7 +43,7 @@ universes as (
 counted as (
     select
         universes.universe,
-        outcomes.ruleset,
+        crimes.ruleset,
         crimes.offence_group,
         crimes.is_headline,
         crimes.is_rape,
@@ -55,12 +52,11 @@ counted as (
         cast(crimes.reported_month_on as varchar) as reported_month,
         coalesce(crimes.disposition_code, 'unknown') as disposition_code,
         coalesce(crimes.route, 'unknown') as route,
-        outcomes.outcome,
+        crimes.ruleset_outcome as outcome,
         count(*) as crime_count
     from crimes
-    inner join outcomes on crimes.reported_crime_id = outcomes.reported_crime_id
     inner join universes on universes.universe = 'all' or crimes.is_in_frame
-    where crimes.is_headline or crimes.offence_group = 'fraud'
+    where crimes.ruleset_outcome is not null and (crimes.is_headline or crimes.offence_group = 'fraud')
     group by all
 ),
 

@@ -58,7 +58,7 @@ found as (
     select * from by_call
     union all
     select
-        records.crime_record_id,
+        records.published_record_id as crime_record_id,
         records.reported_at,
         records.recorded_at,
         offences.offence_group,
@@ -69,7 +69,7 @@ found as (
     inner join offences
         on records.offence_code = offences.code and offences.offence_group is not null
     left join routes on records.route = routes.code
-    anti join by_call on records.crime_record_id = by_call.crime_record_id
+    anti join by_call on records.published_record_id = by_call.crime_record_id
     where not records.is_withdrawn
 ),
 

@@ -33,7 +33,7 @@ evidence_qualifiers as (
 ),
 
 links as (
-    select * from {{ ref('int_linkage__links') }}
+    select * from {{ ref('links') }}
 ),
 
 severities as (
@@ -42,12 +42,12 @@ severities as (
 
 victims as (
     select distinct
-        listed.call_id,
+        calls.call_id,
         calls.received_at,
         calls.victim_name,
         calls.victim_birth_date_hash
     from listed
-    inner join calls on listed.call_id = calls.call_id
+    inner join calls on listed.call_no = calls.call_id
     where calls.victim_name is not null
 ),
 
@@ -103,9 +103,9 @@ reasoned as (
             as earlier_log_count,
         candidates.non_crime_record_id
     from listed
-    left join qualifiers on listed.call_id = qualifiers.call_id
-    left join victims on listed.call_id = victims.call_id
-    left join repeats on listed.call_id = repeats.call_id
+    left join qualifiers on listed.call_no = qualifiers.call_id
+    left join victims on listed.call_no = victims.call_id
+    left join repeats on listed.call_no = repeats.call_id
     left join candidates on listed.call_id = candidates.call_id
 ),
 

@@ -3,7 +3,7 @@
     of its own. A duplicate of another log is no further report (NSIR 2011 1.5). -#}
 with incidents as (
     select
-        records.crime_record_id,
+        records.published_record_id as crime_record_id,
         records.offence_code as reported_incident_code,
         coalesce(records.reported_at, records.recorded_at) as reported_at,
         records.recorded_at,
@@ -14,7 +14,7 @@ with incidents as (
         from {{ ref('reported_incident_classes') }}
         where ho_code like '100/%'
     ) as classes on records.offence_code = classes.ho_code
-    left join {{ ref('int_linkage__links') }} as links on records.crime_record_id = links.crime_record_id
+    left join {{ ref('links') }} as links on records.published_record_id = links.crime_record_id
     where not records.is_withdrawn
 ),
 

@@ -42,7 +42,7 @@ crimes as (
     from reported_crimes as crimes
     inner join groups
         on crimes.offence_group = groups.offence_group and groups.is_headline
-    left join records on crimes.crime_record_id = records.crime_record_id
+    left join records on crimes.crime_record_id = records.published_record_id
     cross join settings
     where
         crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'unrecorded', 'too_recent')

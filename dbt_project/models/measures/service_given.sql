@@ -23,12 +23,12 @@ reported_crimes as (
 -- The crimes that the standard ruleset counts.
 crimes as (
     select
-        call_id,
+        call_no,
         bool_or(outcome_standard = 'recorded') as has_recorded,
         bool_or(outcome_standard = 'unrecorded') as has_unrecorded
     from reported_crimes
     where outcome_standard is not null
-    group by call_id
+    group by call_no
 ),
 
 labelled as (
@@ -47,10 +47,10 @@ labelled as (
     union all
 
     select
-        calls.call_id,
+        calls.call_no as call_id,
         'none' as vulnerability
     from calls
-    anti join vulnerable on calls.call_id = vulnerable.call_id
+    anti join vulnerable on calls.call_no = vulnerable.call_id
 ),
 
 -- Where a source gives no times at all, it must not look as if nobody had come.
@@ -64,7 +64,7 @@ known as (
 served as (
     select
         labelled.vulnerability,
-        crimes.call_id is not null as is_crime_disclosed,
+        crimes.call_no is not null as is_crime_disclosed,
         case
             when crimes.has_unrecorded then 'unrecorded'
             when crimes.has_recorded then 'recorded'
@@ -78,8 +78,8 @@ served as (
                 then date_diff('second', calls.received_at, calls.arrived_at) / 60.0
         end as minutes
     from labelled
-    inner join calls on labelled.call_id = calls.call_id
-    left join crimes on calls.call_id = crimes.call_id
+    inner join calls on labelled.call_id = calls.call_no
+    left join crimes on calls.call_no = crimes.call_no
     cross join known
 ),
 

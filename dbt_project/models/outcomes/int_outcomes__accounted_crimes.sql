@@ -5,6 +5,7 @@
 with linked as (
     select
         links.*,
+        records.published_record_id,
         records.offence_code,
         offences.offence_group,
         offences.is_rape,
@@ -12,7 +13,9 @@ with linked as (
         row_number() over (
             partition by links.call_id, offences.offence_group
             order by
-                links.is_proven_by_reference desc, links.link_probability desc, links.crime_record_id asc
+                links.is_proven_by_reference desc,
+                links.link_probability desc,
+                records.published_record_id asc
         ) as number_in_group
     from {{ ref('int_linkage__links') }} as links
     inner join {{ ref('stg_crime_records') }} as records on links.crime_record_id = records.crime_record_id
@@ -47,7 +50,9 @@ records_left as (
         row_number() over (
             partition by linked.call_id
             order by
-                linked.is_proven_by_reference desc, linked.link_probability desc, linked.crime_record_id asc
+                linked.is_proven_by_reference desc,
+                linked.link_probability desc,
+                linked.published_record_id asc
         ) as number_left
     from linked
     anti join same_group on linked.crime_record_id = same_group.crime_record_id
@@ -93,6 +98,7 @@ final as (
         pairs.call_id,
         pairs.crime_number,
         pairs.crime_record_id,
+        linked.published_record_id,
         case when linked.crime_record_id is not null then 'linked_record' else disclosed.evidence_kind end
             as evidence_kind,
         coalesce(linked.offence_code, disclosed.evidence_code) as evidence_code,

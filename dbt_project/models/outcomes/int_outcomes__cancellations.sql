@@ -46,7 +46,7 @@ final as (
         on records.cancellation_code = rules.cancellation_code
     left join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
     left join {{ ref('class_ranks') }} as ranks on records.offence_class = ranks.ho_class
-    left join live on records.surviving_record_key = live.crime_record_id
+    left join live on records.surviving_record_no = live.crime_record_id
 )
 
 select * from final

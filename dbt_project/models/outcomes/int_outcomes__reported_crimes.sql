@@ -25,7 +25,7 @@ by_call as (
         call_id,
         coalesce(max(crime_number), 0) as crime_count,
         count(*) filter (where is_accounted_for) as accounted_for_count,
-        min_by(offence_group, (coalesce(crime_number, 99), coalesce(crime_record_id, '')))
+        min_by(offence_group, (coalesce(crime_number, 99), coalesce(published_record_id, '')))
         filter (where is_accounted_for) as offence_group,
         bool_or(is_rape or is_domestic_abuse) as is_vulnerable,
         bool_or(is_domestic_abuse) as is_domestic_abuse
@@ -70,22 +70,25 @@ placed as (
                 all_found.crime_record_id is null,
                 kinds.rank desc,
                 all_found.crime_number asc nulls last,
-                all_found.crime_record_id asc
+                all_found.published_record_id asc
         ) as place,
         bool_or(all_found.crime_record_id is not null) over (partition by all_found.call_id)
-            as is_any_recorded
+            as is_any_recorded,
+        row_number() over (
+            partition by all_found.call_id
+            order by all_found.crime_number asc nulls last, all_found.published_record_id asc
+        ) as place_in_call
     from all_found
     inner join kinds on all_found.evidence_kind = kinds.evidence_kind
 ),
 
 final as (
     select
-        placed.call_id || '#' || row_number() over (
-            partition by placed.call_id
-            order by placed.crime_number asc nulls last, placed.crime_record_id asc
-        ) as reported_crime_id,
+        hash(placed.call_id, placed.place_in_call) as reported_crime_id,
         placed.call_id,
+        placed.place_in_call,
         placed.crime_record_id,
+        placed.published_record_id,
         placed.crime_number,
         placed.evidence_kind,
         placed.evidence_code,

@@ -6,7 +6,8 @@ final as (
     select
         ---------- ids
         natural_id as audit_finding_id,
-        coalesce(call_key, upper(call_reference)) as call_id,
+        {{ identity_number('call') }} as call_id,
+        coalesce(call_key, upper(call_reference)) as published_call_id,
         cast(crime_number as integer) as crime_number,
         record_key,
         row_id,

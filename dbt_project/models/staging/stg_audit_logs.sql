@@ -5,7 +5,8 @@ with standing as (
 final as (
     select
         ---------- ids
-        natural_id as call_id,
+        {{ identity_number('call') }} as call_id,
+        natural_id as published_call_id,
         row_id,
         source_file,
         source_as_of,

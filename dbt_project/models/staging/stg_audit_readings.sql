@@ -7,7 +7,8 @@ final as (
         ---------- ids
         natural_id as audit_reading_id,
         draw_id,
-        coalesce(call_key, upper(call_reference)) as call_id,
+        {{ identity_number('call') }} as call_id,
+        coalesce(call_key, upper(call_reference)) as published_call_id,
         upper(auditor_code) as auditor_code,
         cast(crime_number as integer) as crime_number,
         record_key,

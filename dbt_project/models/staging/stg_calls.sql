@@ -8,10 +8,13 @@ with standing as (
 final as (
     select
         ---------- ids
-        natural_id as call_id,
+        {{ identity_number('call') }} as call_id,
+        natural_id as published_call_id,
         call_reference,
-        call_key,
+        call_no,
+        record_no,
         record_key,
+        cross_no,
         cross_key,
         row_id,
         row_hash,

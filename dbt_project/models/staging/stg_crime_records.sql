@@ -28,10 +28,13 @@ records as (
 final as (
     select
         ---------- ids
-        natural_id as crime_record_id,
+        {{ identity_number('record') }} as crime_record_id,
+        natural_id as published_record_id,
         record_reference,
         call_reference,
         call_key,
+        call_no,
+        surviving_record_no,
         surviving_record_key,
         other_force_reference,
         source_file,

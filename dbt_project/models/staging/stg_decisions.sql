@@ -6,8 +6,10 @@ final as (
     select
         ---------- ids
         natural_id as decision_reference,
-        coalesce(call_key, upper(call_reference)) as call_id,
-        coalesce(record_key, upper(record_reference)) as crime_record_id,
+        {{ identity_number('call') }} as call_id,
+        coalesce(call_key, upper(call_reference)) as published_call_id,
+        {{ identity_number('record') }} as crime_record_id,
+        coalesce(record_key, upper(record_reference)) as published_record_id,
         cast(crime_number as integer) as crime_number,
         row_id,
         source_file,

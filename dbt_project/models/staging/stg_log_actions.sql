@@ -9,8 +9,10 @@ final as (
     select
         ---------- ids
         natural_id as log_action_id,
-        coalesce(call_key, upper(call_reference)) as call_id,
+        {{ identity_number('call') }} as call_id,
+        coalesce(call_key, upper(call_reference)) as published_call_id,
         cast(sequence_number as integer) as sequence_number,
+        record_no,
         record_key,
         cross_key,
         row_id,

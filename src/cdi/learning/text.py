@@ -145,7 +145,9 @@ def write_text_model(part: Path, folder: Path) -> Mapping[str, int]:
         folder / "examples.parquet",
         compression="zstd",
     )
-    folds = np.array([_fold_of_call(call_id) for call_id in audited["call_id"].to_pylist()])
+    folds = np.array(
+        [_fold_of_call(call_id) for call_id in audited["published_call_id"].to_pylist()]
+    )
     scores = {target: np.zeros(len(audited)) for target in TARGETS}
     for fold in range(FOLDS):
         is_held_out = folds == fold
@@ -155,7 +157,7 @@ def write_text_model(part: Path, folder: Path) -> Mapping[str, int]:
                 scores[target][is_held_out] = model(matrix[is_held_out])
     columns = {f"{target}_probability": scores[target] for target in TARGETS}
     pq.write_table(
-        pa.table({"call_id": audited["call_id"], **columns}, schema=AUDITED),
+        pa.table({"call_id": audited["published_call_id"], **columns}, schema=AUDITED),
         folder / "audited.parquet",
     )
     return {"logs": len(lessons), "audited": len(audited), "crimes": int(crimes.sum())}
@@ -163,7 +165,7 @@ def write_text_model(part: Path, folder: Path) -> Mapping[str, int]:
 
 def _read_lessons(part: Path) -> pa.Table:
     with duckdb.connect(str(part), read_only=True) as con:
-        return con.sql(f"from disclosure.{MODEL} order by call_id").to_arrow_table()
+        return con.sql(f"from disclosure.{MODEL} order by published_call_id").to_arrow_table()
 
 
 def _select_audited(lessons: pa.Table) -> pa.Table:
@@ -405,4 +407,7 @@ def open_text_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) ->
             "insert into landing.text_weights values (?, ?)", [learnt.version, str(learnt.folder)]
         )
         audited = f"from read_parquet({literal(str(learnt.folder / 'audited.parquet'))})"
-    con.execute(f"create view landing.audited_readings as {audited}")
+    con.execute(
+        "create view landing.audited_readings as "
+        f"select * replace (md5_number_lower(call_id) as call_id) from ({audited})"
+    )

@@ -236,23 +236,26 @@ def rounded_percent(probability: float) -> str:
 
 
 ENTRIES = """
-    select call_id, part, entry
-    from disclosure.int_disclosure__log_entries
-    where call_id in (select unnest($calls))
-    order by call_id, part, entry_number
+    select calls.call_id, entries.part, entries.entry
+    from disclosure.int_disclosure__log_entries as entries
+    inner join main.fct_calls as calls on entries.call_id = calls.call_no
+    where calls.call_id in (select unnest($calls))
+    order by calls.call_id, entries.part, entries.entry_number
 """
 
 READINGS = """
-    select call_id, crime_probability, model_version
-    from disclosure.int_disclosure__text_reading
-    where call_id in (select unnest($calls))
+    select calls.call_id, readings.crime_probability, readings.model_version
+    from disclosure.int_disclosure__text_reading as readings
+    inner join main.fct_calls as calls on readings.call_id = calls.call_no
+    where calls.call_id in (select unnest($calls))
 """
 
 FACTS = """
-    select *
-    from disclosure.int_disclosure__facts
-    where call_id in (select unnest($calls))
-    order by call_id, crime_number
+    select facts.* replace (calls.call_id as call_id)
+    from disclosure.int_disclosure__facts as facts
+    inner join main.fct_calls as calls on facts.call_id = calls.call_no
+    where calls.call_id in (select unnest($calls))
+    order by calls.call_id, facts.crime_number
 """
 
 QUESTIONS = """

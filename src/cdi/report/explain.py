@@ -67,7 +67,7 @@ def _find_call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) ->
     if scalar(con, COUNT_WITHDRAWN, [call_id]):
         message += ": the source has withdrawn it"
         fix = "ask the owner of the source why; a withdrawn call is not judged"
-    elif scalar(con, "select count(*) from staging.stg_audit_logs where call_id = ?", [call_id]):
+    elif scalar(con, COUNT_AUDITED, [call_id]):
         message += ": it is an audited log that only the text model reads"
         fix = "read the findings of the audit; the pipeline does not judge such a log"
     raise CdiError("EXPLAIN-UNKNOWN", message, fix)
@@ -281,3 +281,5 @@ def _describe_time_left(crime: CallRow) -> str | None:
 COUNT_WITHDRAWN = """
     select count(*) from staging.stg_past_calls where natural_id = ? and fate = 'withdrawn'
 """
+
+COUNT_AUDITED = "select count(*) from staging.stg_audit_logs where published_call_id = ?"

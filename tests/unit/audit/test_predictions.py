@@ -48,7 +48,8 @@ def recording(tmp_path: Path) -> Path:
             from (values ('CR01', 'theft'), ('IN01', null)) as t (code, offence_group);
             create table fct_calls as
             select
-                call_id, 'h' || n as row_hash, is_in_frame, 'CR01' as initial_type_code,
+                call_id, md5_number_lower(call_id) as call_no, 'h' || n as row_hash,
+                is_in_frame, 'CR01' as initial_type_code,
                 case when n % 2 = 0 then 'NORTH' end as district, received_at
             from logs order by call_id desc;
             create table fct_reported_crimes as
@@ -65,12 +66,14 @@ def recording(tmp_path: Path) -> Path:
             from logs where n % 4 = 1;
             create table disclosure.int_disclosure__audit_labels as
             select
-                call_id, 'CR01' as initial_type_code, 'IN01' as final_type_code,
+                md5_number_lower(call_id) as call_id, call_id as published_call_id,
+                'CR01' as initial_type_code, 'IN01' as final_type_code,
                 due as crimes, recorded as recorded_crimes
             from audited;
             create table disclosure.int_disclosure__text_reading as
             select
-                call_id, case when is_told then 0.9 else 0.05 end as crime_probability,
+                md5_number_lower(call_id) as call_id,
+                case when is_told then 0.9 else 0.05 end as crime_probability,
                 0.1 as second_probability
             from (select call_id, is_told from logs union all select call_id, is_told from audited);
         """)
@@ -145,7 +148,8 @@ def test_labels_of_this_force_teach_what_suspicion_is_worth(recording: Path) -> 
             delete from disclosure.int_disclosure__audit_labels;
             insert into disclosure.int_disclosure__audit_labels
             select
-                call_id, 'CR01', 'IN01', (is_told and (is_recorded or n % 8 = 2))::int,
+                md5_number_lower(call_id), call_id, 'CR01', 'IN01',
+                (is_told and (is_recorded or n % 8 = 2))::int,
                 (is_told and is_recorded)::int
             from logs where n < 400;
         """)

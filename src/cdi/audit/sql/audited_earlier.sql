@@ -16,12 +16,12 @@ crimes as (
 
 suspected as (
     select
-        calls.call_id,
+        calls.call_no,
         count(*) filter (where crimes.is_due) - count(*) filter (where crimes.is_recorded) as suspected
     from fct_calls as calls
-    inner join disclosure.int_disclosure__audit_labels as audited on calls.call_id = audited.call_id
+    inner join disclosure.int_disclosure__audit_labels as audited on calls.call_no = audited.call_id
     left join crimes on calls.call_id = crimes.call_id
-    group by calls.call_id
+    group by calls.call_no
 ),
 
 codes as (
@@ -30,7 +30,7 @@ codes as (
 )
 
 select
-    suspected.call_id is not null as is_in_calls,
+    suspected.call_no is not null as is_in_calls,
     audited.initial_type_code in (from codes) or audited.final_type_code in (from codes) as is_in_frame,
     coalesce(suspected.suspected, 0) as suspected,
     audited.crimes as due,
@@ -38,6 +38,6 @@ select
     coalesce(readings.crime_probability, 0) as crime_probability,
     coalesce(readings.second_probability, 0) as second_probability
 from disclosure.int_disclosure__audit_labels as audited
-left join suspected on audited.call_id = suspected.call_id
+left join suspected on audited.call_id = suspected.call_no
 left join disclosure.int_disclosure__text_reading as readings on audited.call_id = readings.call_id
-order by audited.call_id
+order by audited.published_call_id

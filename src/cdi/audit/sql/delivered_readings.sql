@@ -1,6 +1,6 @@
 select
     readings.draw_id,
-    readings.call_id,
+    readings.published_call_id as call_id,
     readings.auditor_code,
     readings.crime_number,
     readings.audited_at,

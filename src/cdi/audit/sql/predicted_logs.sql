@@ -33,5 +33,5 @@ select
     coalesce(readings.second_probability, 0) as second_probability
 from calls
 left join crimes on calls.call_id = crimes.call_id
-left join disclosure.int_disclosure__text_reading as readings on calls.call_id = readings.call_id
+left join disclosure.int_disclosure__text_reading as readings on calls.call_no = readings.call_id
 order by calls.call_id

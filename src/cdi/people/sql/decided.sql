@@ -15,7 +15,8 @@ crimes as (
         decided.ordinal,
         bool_or(reported.is_rape) as is_rape
     from outcomes.int_outcomes__reported_crimes as reported
-    inner join decided on reported.call_id = decided.call_id
+    inner join main.fct_calls as calls on reported.call_id = calls.call_no
+    inner join decided on calls.call_id = decided.call_id
     where decided.crime_number is null or reported.crime_number = decided.crime_number
     group by decided.ordinal
 )
@@ -30,7 +31,7 @@ select
         select calls.call_id from main.fct_calls as calls
     ) as has_call,
     decided.crime_record_id is null or decided.crime_record_id in (
-        select records.crime_record_id
+        select records.published_record_id
         from staging.stg_crime_records as records
         where not records.is_withdrawn
     ) as has_record,

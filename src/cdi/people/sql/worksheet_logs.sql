@@ -8,12 +8,14 @@ with calls as (
 
 said as (
     select
-        call_id,
-        string_agg(entry, chr(10) order by entry_number) filter (where part = 'account') as account,
-        string_agg(entry, chr(10) order by entry_number) filter (where part = 'closing') as closing
-    from disclosure.int_disclosure__log_entries
-    where list_contains($ids, call_id)
-    group by call_id
+        entries.call_id,
+        string_agg(entries.entry, chr(10) order by entries.entry_number)
+        filter (where entries.part = 'account') as account,
+        string_agg(entries.entry, chr(10) order by entries.entry_number)
+        filter (where entries.part = 'closing') as closing
+    from disclosure.int_disclosure__log_entries as entries
+    semi join calls on entries.call_id = calls.call_no
+    group by entries.call_id
 )
 
 select
@@ -26,8 +28,8 @@ select
     said.account,
     said.closing
 from calls
-left join disclosure.int_disclosure__logs as logs on calls.call_id = logs.call_id
-left join said on calls.call_id = said.call_id
+left join disclosure.int_disclosure__logs as logs on calls.call_no = logs.call_id
+left join said on calls.call_no = said.call_id
 left join codes.call_types as opened on calls.initial_type_code = opened.code
 left join codes.call_types as closed on calls.final_type_code = closed.code
 left join codes.closures as closures on calls.disposition_code = closures.code

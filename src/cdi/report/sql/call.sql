@@ -9,7 +9,7 @@ select
     concat_ws(' ', calls.disposition_code, coalesce(calls.disposition_name, closures.name))
         as result
 from main.fct_calls as calls
-inner join disclosure.int_disclosure__logs as logs on calls.call_id = logs.call_id
+inner join disclosure.int_disclosure__logs as logs on calls.call_no = logs.call_id
 left join codes.call_types as started on calls.initial_type_code = started.code
 left join codes.call_types as ended on calls.final_type_code = ended.code
 left join codes.closures as closures on calls.disposition_code = closures.code

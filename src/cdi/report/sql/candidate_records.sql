@@ -3,18 +3,21 @@
 with wanted as (
     select
         calls.call_id,
-        coalesce(logs.first_call_id, calls.call_id) as incident_call_id
-    from (select unnest($calls) as call_id) as calls
-    left join linkage.int_linkage__first_logs as logs on calls.call_id = logs.call_id
+        coalesce(logs.first_call_id, calls.call_no) as incident_call_id
+    from main.fct_calls as calls
+    left join linkage.int_linkage__first_logs as logs on calls.call_no = logs.call_id
+    where calls.call_id in (select unnest($calls))
 ),
 
 found as (
     select
         wanted.call_id,
-        probabilities.crime_record_id,
+        records.published_record_id as crime_record_id,
         probabilities.probability
     from linkage.int_linkage__probabilities as probabilities
     inner join wanted on probabilities.incident_call_id = wanted.incident_call_id
+    inner join staging.stg_crime_records as records
+        on probabilities.crime_record_id = records.crime_record_id
     union
     select
         links.call_id,
@@ -36,7 +39,7 @@ select
     any_value(links.link_rung) as link_rung
 from found
 inner join staging.stg_crime_records as records
-    on found.crime_record_id = records.crime_record_id and not records.is_withdrawn
+    on found.crime_record_id = records.published_record_id and not records.is_withdrawn
 left join codes.offences as offences on records.offence_code = offences.code
 left join links on found.crime_record_id = links.crime_record_id
 group by found.call_id, found.crime_record_id

@@ -1,7 +1,7 @@
 -- How each crime that a call discloses is counted: by itself, or under another crime of the call, and by
 -- which rule. The principal crime rule is the most specific one, so its text is taken first.
 select
-    crimes.call_id,
+    calls.call_id,
     crimes.crime_number,
     crimes.evidence_kind,
     groups.offence_group_name,
@@ -13,6 +13,7 @@ select
         own.description || ' (' || own.source || ')'
     ) as rule
 from disclosure.int_disclosure__disclosed_crimes as crimes
+inner join main.fct_calls as calls on crimes.call_id = calls.call_no
 inner join disclosure.int_disclosure__facts as facts
     on crimes.call_id = facts.call_id and crimes.crime_number = facts.crime_number
 left join disclosure.int_disclosure__counting as counting
@@ -27,5 +28,5 @@ left join rules.principal_crimes as principal
     on
         counting.counted_under = 'P:' || principal.principal_group
         and crimes.offence_group = principal.included_group
-where crimes.call_id in (select unnest($calls))
+where calls.call_id in (select unnest($calls))
 order by crimes.crime_number

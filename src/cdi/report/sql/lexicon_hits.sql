@@ -2,16 +2,17 @@
 -- each in words.
 with found as (
     select
-        call_id,
-        lexicon_id,
-        any_value(part) as part,
-        any_value(meaning) as meaning,
-        any_value(subject) as subject,
-        any_value(is_rape) as is_rape,
-        flatten(list(words order by entry_number)) as words
-    from disclosure.int_disclosure__lexicon_hits
-    where call_id in (select unnest($calls))
-    group by call_id, lexicon_id
+        calls.call_id,
+        hits.lexicon_id,
+        any_value(hits.part) as part,
+        any_value(hits.meaning) as meaning,
+        any_value(hits.subject) as subject,
+        any_value(hits.is_rape) as is_rape,
+        flatten(list(hits.words order by hits.entry_number)) as words
+    from disclosure.int_disclosure__lexicon_hits as hits
+    inner join main.fct_calls as calls on hits.call_id = calls.call_no
+    where calls.call_id in (select unnest($calls))
+    group by calls.call_id, hits.lexicon_id
 )
 
 select

@@ -5,7 +5,7 @@ with records as (
         coalesce(offences.offence_group is not null, false) as is_crime
     from staging.stg_crime_records as records
     left join codes.offences as offences on records.offence_code = offences.code
-    left join links on records.crime_record_id = links.crime_record_id
+    left join links on records.published_record_id = links.crime_record_id
     where not records.is_withdrawn
 )
 

@@ -6,7 +6,9 @@ select
     reasons.reason_name
 from main.fct_reported_crimes as crimes
 inner join outcomes.int_outcomes__reported_crimes as reported
-    on crimes.reported_crime_id = reported.reported_crime_id
+    on
+        crimes.call_no = reported.call_id
+        and crimes.reported_crime_id = crimes.call_id || '#' || reported.place_in_call
 left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
 left join rules.reasons as reasons on crimes.reason_code = reasons.reason_code
 where crimes.call_id in (select unnest($calls))

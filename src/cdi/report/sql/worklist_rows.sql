@@ -7,11 +7,12 @@ with listed as (
 
 accounts as (
     select
-        call_id,
-        left(string_agg(entry, ' / ' order by entry_number), 500) as first_account
-    from disclosure.int_disclosure__log_entries
-    where part = 'account' and call_id in (select listed.call_id from listed)
-    group by call_id
+        calls.call_id,
+        left(string_agg(entries.entry, ' / ' order by entries.entry_number), 500) as first_account
+    from disclosure.int_disclosure__log_entries as entries
+    inner join main.fct_calls as calls on entries.call_id = calls.call_no
+    where entries.part = 'account' and calls.call_id in (select listed.call_id from listed)
+    group by calls.call_id
 )
 
 select
