@@ -27,6 +27,7 @@ import typer
 from rich.console import Console
 
 from cdi import paths
+from cdi.agency.datasets import number_expressions
 from cdi.agency.load import load_agency
 from cdi.landing.batches import Batch, accepted_batches, write_manifest, write_parquet
 from cdi.local.run import default_interval
@@ -91,6 +92,7 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
         years: Over how many years; the earlier ones lie 53 weeks before the next one.
     """
     columns = batch.manifest["columns"]
+    dataset = batch.manifest["dataset"]
     copies = math.ceil(times)
     log = "coalesce(call_key, record_key)" if "record_key" in columns else "call_key"
     parts = [min(1.0, times - copy) for copy in range(copies)]
@@ -117,6 +119,12 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
         "row_id": f"{copy_number} || '-' || row_id",
         "source_file": "$year || '-' || source_file",
         "source_as_of": "source_as_of",
+    }
+    # The numbers of the keys are worked out again, as the keys are other ones.
+    moved |= {
+        number: sql.replace(key, moved[key])
+        for number, sql in number_expressions(dataset).items()
+        for key in [f"{number.removesuffix('_no')}_key"]
     }
     later = "- interval ($year * 53) week + interval ($copy * 13) minute"
     select = ", ".join(

@@ -1,8 +1,8 @@
 """The optional dataset: timed entries of the logs, from their file to staging; and snapshots."""
 
 import json
-from collections.abc import Iterator
 import shutil
+from collections.abc import Iterator
 
 import duckdb
 import pytest
