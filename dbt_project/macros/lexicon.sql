@@ -94,10 +94,20 @@
     ) -}}
 {% endmacro %}
 
-{#- The key under which what is read in a text is kept. The two parts are read for different phrases, so the
-    same words have a key in each. It must not change with DuckDB's version, as `hash` may. -#}
-{% macro text_hash(part, text) %}
-    {{- return("md5_number_lower(" ~ part ~ " || ': ' || " ~ text ~ ")") -}}
+{#- The entries of a text in lower case. A text that holds several entries, as that of an audit does, separates
+    them by slashes. -#}
+{% macro entries_of_text(text) %}
+    {{- return("unnest(string_split(lower(" ~ text ~ "), ' / '))") -}}
+{% endmacro %}
+
+{#- The place of each entry in its text, from 1. -#}
+{% macro entry_places(text) %}
+    {{- return("generate_subscripts(string_split(" ~ text ~ ", ' / '), 1)") -}}
+{% endmacro %}
+
+{#- The entry at a place of a text. -#}
+{% macro entry_at(text, place) %}
+    {{- return("string_split(lower(" ~ text ~ "), ' / ')[" ~ place ~ "]") -}}
 {% endmacro %}
 
 {#-

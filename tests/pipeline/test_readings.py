@@ -31,7 +31,7 @@ def test_with_and_without_readings_all_tables_are_the_same(ran: SmallAgency) -> 
     assert table_contents(ran.published / "recording.duckdb") == cold
 
 
-def test_a_file_of_readings_holds_hashes_and_names_of_the_lexicon_and_nothing_else(
+def test_a_file_of_readings_holds_numbers_and_names_of_the_lexicon_and_nothing_else(
     ran: SmallAgency,
 ) -> None:
     (file,) = files()
@@ -42,7 +42,9 @@ def test_a_file_of_readings_holds_hashes_and_names_of_the_lexicon_and_nothing_el
         seed = f"select lexicon_id from '{paths.DBT_PROJECT}/seeds/lexicon.csv'"
         lexicon = con.execute(seed).fetchall()
     assert [row[:2] for row in columns] == [
-        ("text_hash", "UBIGINT"),
+        ("text_no", "UBIGINT"),
+        ("part", "VARCHAR"),
+        ("entry_place", "BIGINT"),
         ("lexicon_id", "VARCHAR"),
         ("places", 'STRUCT("start" UINTEGER, length UINTEGER)[][]'),
     ]

@@ -3,7 +3,9 @@
     still tell of it plainly. -#}
 with readings as (
     select
-        text_hash,
+        text_no,
+        part,
+        entry_place,
         lexicon_id,
         places
     from {{ source('landing', 'lexicon_readings') }}
@@ -12,7 +14,9 @@ with readings as (
     union all
 
     select
-        text_hash,
+        text_no,
+        part,
+        entry_place,
         lexicon_id,
         places
     from {{ ref('int_disclosure__new_lexicon_readings') }}
@@ -33,7 +37,10 @@ lexicon as (
 ),
 
 explained as (
-    select distinct readings.text_hash
+    select distinct
+        readings.text_no,
+        readings.part,
+        readings.entry_place
     from readings
     inner join lexicon on readings.lexicon_id = lexicon.lexicon_id
     where lexicon.meaning in ('no_crime', 'unsure')
@@ -41,17 +48,21 @@ explained as (
 
 final as (
     select
-        entries.call_id,
-        entries.entry_number,
+        texts.call_id,
+        1000 * texts.sequence_number + readings.entry_place as entry_number,
         readings.lexicon_id,
-        {{ words_of_places('readings.places', 'entries.entry') }} as words,
+        {{ words_of_places('readings.places', entry_at('texts.text', 'readings.entry_place')) }} as words,
         lexicon.* exclude (lexicon_id),  -- noqa: RF02
-        explained.text_hash is not null as is_explained_away
-    from {{ ref('int_disclosure__log_entries') }} as entries
-    inner join readings on entries.text_hash = readings.text_hash
+        explained.text_no is not null as is_explained_away
+    from {{ ref('int_disclosure__log_texts') }} as texts
+    inner join readings on texts.text_no = readings.text_no and texts.part = readings.part
     inner join lexicon on readings.lexicon_id = lexicon.lexicon_id
-    left join explained on entries.text_hash = explained.text_hash
-    semi join {{ ref('int_disclosure__logs') }} as logs on entries.call_id = logs.call_id
+    left join explained
+        on
+            readings.text_no = explained.text_no
+            and readings.part = explained.part
+            and readings.entry_place = explained.entry_place
+    semi join {{ ref('int_disclosure__logs') }} as logs on texts.call_id = logs.call_id
 )
 
 select * from final

@@ -8,27 +8,39 @@
 {% set of_closing = others | selectattr('part', 'equalto', 'closing') | list %}
 
 with unread as (
-    -- many entries repeat the same text ("resume with crew")
+    -- many logs repeat the same text ("resume with crew")
     select
-        entries.text_hash,
-        any_value(entries.part) as part,
-        any_value(entries.entry) as entry
-    from {{ ref('int_disclosure__log_entries') }} as entries
-    anti join {{ source('landing', 'lexicon_readings') }} as known on entries.text_hash = known.text_hash
-    group by entries.text_hash
+        texts.text_no,
+        texts.part,
+        any_value(texts.text) as text
+    from {{ ref('int_disclosure__log_texts') }} as texts
+    anti join {{ source('landing', 'lexicon_readings') }} as known
+        on texts.text_no = known.text_no and texts.part = known.part
+    group by texts.text_no, texts.part
+),
+
+unread_entries as (
+    select
+        text_no,
+        part,
+        {{ entry_places('text') }} as entry_place,
+        {{ entries_of_text('text') }} as entry
+    from unread
 ),
 
 accounts as (
     select
         *,
         {{ asserted('entry', entries) }} as asserted_entry
-    from unread
+    from unread_entries
     where part = 'account'
 ),
 
 read_texts as (
     select
-        text_hash,
+        text_no,
+        part,
+        entry_place,
         entry,
         {{ lexicon_hits(crimes, 'asserted_entry') }} || {{ lexicon_hits(of_account, 'entry') }} as hits
     from accounts
@@ -36,16 +48,20 @@ read_texts as (
     union all
 
     select
-        text_hash,
+        text_no,
+        part,
+        entry_place,
         entry,
         {{ lexicon_hits(of_closing, 'entry') }} as hits
-    from unread
+    from unread_entries
     where part = 'closing'
 ),
 
 said as (
     select
-        text_hash,
+        text_no,
+        part,
+        entry_place,
         entry,
         unnest({{ hits_or_none('hits') }}, max_depth := 2)
     from read_texts
@@ -53,7 +69,9 @@ said as (
 
 final as (
     select
-        text_hash,
+        text_no,
+        part,
+        entry_place,
         lexicon_id,
         {{ places_of_words('words', 'entry') }} as places
     from said

@@ -26,7 +26,9 @@ final as (
         disposition_code,
         qualifiers,
         account_text_masked,
+        account_text_no,
         closing_text_masked,
+        closing_text_no,
 
         is_withdrawn
     from standing

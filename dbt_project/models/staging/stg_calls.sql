@@ -60,6 +60,7 @@ final as (
         victim_forename_hash,
         victim_birth_date_hash,
         log_text_masked,
+        log_text_no,
 
         is_withdrawn
     from standing

@@ -29,6 +29,7 @@ final as (
 
         ---------- text
         action_text_masked,
+        action_text_no,
 
         is_withdrawn
     from standing

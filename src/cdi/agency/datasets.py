@@ -80,7 +80,7 @@ class Column:
 
     @property
     def number_name(self) -> str:
-        """For a reference: the column of the number of its canonical form, e.g. `cross_no`."""
+        """For a reference or a text: the column of its number, e.g. `cross_no`, `log_text_no`."""
         return f"{self.name.removesuffix('_reference')}_no"
 
     @property
@@ -98,7 +98,7 @@ class Column:
     def outputs(self) -> dict[str, str]:
         """Names and DuckDB types of the landing's columns with the content of this column.
 
-        The number of a reference is not among them: it says the same as the canonical form.
+        The number of a reference or a text is not among them: it says the same once more.
         """
         if self.kind == "reference":
             return {self.name: "VARCHAR", self.key_name: "VARCHAR"}
@@ -299,13 +299,14 @@ def output_columns(dataset: str) -> dict[str, str]:
 
 
 def number_expressions(dataset: str) -> dict[str, str]:
-    """SQL for the number of each canonical key of a dataset, by the name of the number's column.
+    """SQL for the number of each canonical key and free text, by the name of the number's column.
 
     Rows are joined on these numbers, because they take far less time and space than texts. Half of
     an MD5 is the same with every version of DuckDB, which its own `hash` need not be.
     """
     return {
-        column.number_name: f"md5_number_lower({column.key_name})"
+        column.number_name: f"md5_number_lower({sql})"
         for column in DATASETS[dataset]
-        if column.kind == "reference"
+        for sql in [column.key_name if column.kind == "reference" else f"{column.name}_masked"]
+        if column.kind in ("reference", "free_text")
     }

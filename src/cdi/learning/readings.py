@@ -28,28 +28,30 @@ class Kind:
 
     Attributes:
         table: The model that holds what a build has read and no build before it.
-        key: The column that says by a hash what was read.
+        key: The columns that say what was read: numbers of texts, or a hash of a log's content.
         columns: DuckDB type of each column, the key among them.
     """
 
     table: str
-    key: str
+    key: tuple[str, ...]
     columns: Mapping[str, str]
 
 
 KINDS = {
     "lexicon": Kind(
         "int_disclosure__new_lexicon_readings",
-        "text_hash",
+        ("text_no", "part"),
         {
-            "text_hash": "UBIGINT",
+            "text_no": "UBIGINT",
+            "part": "VARCHAR",
+            "entry_place": "BIGINT",
             "lexicon_id": "VARCHAR",
             "places": "STRUCT(start UINTEGER, length UINTEGER)[][]",
         },
     ),
     "text": Kind(
         "int_disclosure__new_text_readings",
-        "content_hash",
+        ("content_hash",),
         {
             "content_hash": "UBIGINT",
             "crime_probability": "DOUBLE",
@@ -134,10 +136,10 @@ def _list_whole_files(folder: Path) -> list[Path]:
 
 def _write_file(con: duckdb.DuckDBPyConnection, kind: Kind, folder: Path) -> None:
     """Write the new readings as one file; the caller holds the lock of the folder."""
-    columns = ", ".join(map(ident, kind.columns))
+    columns, key = (", ".join(map(ident, names)) for names in (kind.columns, kind.key))
     query = f"select {columns} from disclosure.{kind.table}"
     if files := sorted(folder.glob("*.parquet")):
-        query += f" anti join {_read_expression(files)} as kept using ({ident(kind.key)})"
+        query += f" anti join {_read_expression(files)} as kept using ({key})"
     # only one process writes here at a time, so one that was killed left it under this name
     temporary = folder / ".next"
     con.execute(f"copy ({query}) to {literal(str(temporary))} (format parquet, codec zstd)")

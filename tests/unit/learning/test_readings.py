@@ -33,24 +33,25 @@ def build(fingerprints: dict[str, str] = NOW) -> Iterator[duckdb.DuckDBPyConnect
         yield con
 
 
-def read(con: duckdb.DuckDBPyConnection, *hashes: int) -> None:
-    """What the model would read, if these were the hashes of all texts."""
+def read(con: duckdb.DuckDBPyConnection, *numbers: int, part: str = "account") -> None:
+    """What the model would read, if these were the numbers of all texts."""
     con.execute(
-        f"create table {TABLE} as select text_hash, 'vi_word' as lexicon_id, "
-        "[[{'start': 1, 'length': 3}]] as places from (select unnest($hashes::ubigint[]) as "
-        "text_hash) anti join landing.lexicon_readings using (text_hash)",
-        {"hashes": hashes},
+        f"create table {TABLE} as select text_no, $part as part, 1 as entry_place, "
+        "'vi_word' as lexicon_id, [[{'start': 1, 'length': 3}]] as places "
+        "from (select unnest($numbers::ubigint[]) as text_no) "
+        "anti join (from landing.lexicon_readings where part = $part) using (text_no)",
+        {"numbers": numbers, "part": part},
     )
 
 
 def known(con: duckdb.DuckDBPyConnection) -> list[int]:
-    rows = con.execute("select text_hash from landing.lexicon_readings order by all").fetchall()
-    return [text_hash for (text_hash,) in rows]
+    rows = con.execute("select text_no from landing.lexicon_readings order by all").fetchall()
+    return [text_no for (text_no,) in rows]
 
 
-def read_and_keep(*hashes: int, fingerprints: dict[str, str] = NOW) -> None:
+def read_and_keep(*numbers: int, fingerprints: dict[str, str] = NOW) -> None:
     with build(fingerprints) as con:
-        read(con, *hashes)
+        read(con, *numbers)
         keep_readings(con, "testville", fingerprints)
 
 
@@ -63,7 +64,7 @@ def test_the_next_build_knows_what_was_read_and_reads_only_the_rest() -> None:
     with build() as con:
         assert known(con) == [1, 2]
         read(con, 1, 2, 3)
-        assert con.execute(f"select text_hash from {TABLE}").fetchall() == [(3,)]
+        assert con.execute(f"select text_no from {TABLE}").fetchall() == [(3,)]
         keep_readings(con, "testville", NOW)
     with build() as con:
         assert known(con) == [1, 2, 3]
@@ -72,6 +73,15 @@ def test_the_next_build_knows_what_was_read_and_reads_only_the_rest() -> None:
         ]
     assert [file.stem for file in files()] == [sha256_of_file(file) for file in files()]
     assert len(files()) == 2
+
+
+def test_a_text_that_was_read_as_an_account_is_read_as_a_closing_too() -> None:
+    read_and_keep(1, 2)
+    with build() as con:
+        read(con, 2, 3, part="closing")
+        keep_readings(con, "testville", NOW)
+    with build() as con:
+        assert known(con) == [1, 2, 2, 3]
 
 
 def test_a_build_that_reads_nothing_new_writes_no_file() -> None:
