@@ -92,7 +92,6 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
         years: Over how many years; the earlier ones lie 53 weeks before the next one.
     """
     columns = batch.manifest["columns"]
-    dataset = batch.manifest["dataset"]
     copies = math.ceil(times)
     log = "coalesce(call_key, record_key)" if "record_key" in columns else "call_key"
     parts = [min(1.0, times - copy) for copy in range(copies)]
@@ -120,12 +119,6 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
         "source_file": "$year || '-' || source_file",
         "source_as_of": "source_as_of",
     }
-    # The numbers of the keys are worked out again, as the keys are other ones.
-    moved |= {
-        number: sql.replace(key, moved[key])
-        for number, sql in number_expressions(dataset).items()
-        for key in [f"{number.removesuffix('_no')}_key"]
-    }
     later = "- interval ($year * 53) week + interval ($copy * 13) minute"
     select = ", ".join(
         f"{moved.get(name) or (f'{name} {later}' if kind == 'TIMESTAMP' else ident(name))} "
@@ -141,7 +134,7 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
             for year in range(years)
             for copy, part in enumerate(parts)
         ]
-        write_parquet(con, " union all ".join(selects), target)
+        write_parquet(con, number_again(batch, " union all ".join(selects)), target)
         accepted = count_rows(con, target)
     for file in (target, batch.folder / "manifest.json"):
         file.chmod(0o644)
@@ -184,7 +177,7 @@ def replace_rows(batch: Batch, query: str, content: str) -> None:
     target = batch.rows.with_suffix(".new")
     with connect() as con:
         con.execute(f"create view rows as from read_parquet('{batch.rows}')")
-        write_parquet(con, query, target)
+        write_parquet(con, number_again(batch, query), target)
         accepted = count_rows(con, target)
     for file in (target, batch.folder / "manifest.json"):
         file.chmod(0o644)
@@ -194,6 +187,13 @@ def replace_rows(batch: Batch, query: str, content: str) -> None:
     batch.manifest["content_sha256"] = content
     sum_counts(batch.manifest)
     write_manifest(batch.folder, batch.manifest)
+
+
+def number_again(batch: Batch, query: str) -> str:
+    """A query of landed rows whose numbers are those of their changed keys and texts."""
+    numbers = number_expressions(batch.manifest["dataset"]).items()
+    renewed = ", ".join(f"{sql} as {ident(name)}" for name, sql in numbers)
+    return f"select * replace ({renewed}) from ({query})"
 
 
 def count_rows(con: duckdb.DuckDBPyConnection, rows: Path) -> dict[str, int]:
