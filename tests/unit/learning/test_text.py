@@ -42,7 +42,8 @@ def lessons(flipped: str | None = None) -> pa.Table:
         account += " and from the neighbour too" if crimes > 1 else ""
         rows.append(
             {
-                "call_id": call_id,
+                "call_id": number,
+                "published_call_id": call_id,
                 "account_text": f"{rng.choice(NOISE)} / {account}",
                 "closing_text": "given back to him by a friend" if has_reason else "no lines",
                 "opened_group": "theft" if has_theft else None,
@@ -106,7 +107,7 @@ def test_it_reads_what_auditors_would_have_found(learnt: Path) -> None:
     table = lessons()
     unseen = table.filter(pa.compute.is_null(table["crimes"]))
     read = score_features(features(unseen), learnt)
-    numbers = [int(call_id[1:]) for call_id in unseen["call_id"].to_pylist()]
+    numbers = unseen["call_id"].to_pylist()
     is_due = np.array([n % 2 == 0 and n % 6 != 0 for n in numbers])
     probability = read["crime_probability"].to_numpy()
     assert 0 < is_due.sum() < len(is_due)
@@ -178,7 +179,7 @@ def test_a_log_reads_the_same_alone_and_among_others(
 @pytest.mark.parametrize("logs", [100, 220])
 def test_few_audited_logs_or_few_with_a_crime_teach_nothing(tmp_path: Path, logs: int) -> None:
     crimes = [1] * 10 + [0] * (logs - 10)
-    table = pa.table({"call_id": [f"C{n}" for n in range(logs)], "crimes": crimes})
+    table = pa.table({"published_call_id": [f"C{n}" for n in range(logs)], "crimes": crimes})
     part = tmp_path / "part.duckdb"
     with duckdb.connect(str(part)) as con:
         con.register("lessons", table)
