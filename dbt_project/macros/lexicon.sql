@@ -28,7 +28,7 @@
 
 {#-
     The entries of the lexicon: one dictionary per lexicon_id. Its `literal` is a SQL literal of a regular
-    expression that matches any phrase of the entry as whole words.
+    expression that matches any phrase of the entry as whole words, its `number` the entry's place in the list.
 -#}
 {% macro lexicon_entries() %}
     {%- set terms = {} -%}
@@ -46,7 +46,7 @@
     {%- endfor -%}
     {%- for entry in entries.values() -%}
         {%- set pattern = '\\b(?:' ~ entry.phrases | join('|') ~ ')\\b' -%}
-        {%- do entry.update({'literal': "'" ~ pattern | replace("'", "''") ~ "'"}) -%}
+        {%- do entry.update({'literal': "'" ~ pattern | replace("'", "''") ~ "'", 'number': loop.index0}) -%}
     {%- endfor -%}
     {{- return(entries.values() | list) -}}
 {% endmacro %}
@@ -68,15 +68,28 @@
 {% endmacro %}
 
 {#-
-    The given entries whose phrases occur in a text: a list of {lexicon_id, words}, where `words` lists what matched.
-    The words are extracted only where an entry matches, because matching alone is faster.
+    The numbers of entries as one string of bits, in which an entry has the place that it has in the whole lexicon.
+    To ask for a bit costs a hundredth of what a pattern costs.
 -#}
-{% macro lexicon_hits(entries, text) %}
+{% macro bits_of_entries(lexicon_id, entries) %}
+    {{- return(
+        "bitstring_agg(list_position(['" ~ entries | map(attribute='lexicon_id') | join("', '") ~ "'], " ~ lexicon_id
+        ~ ") - 1, 0, " ~ (entries | length) ~ ")"
+    ) -}}
+{% endmacro %}
+
+{#-
+    The given entries whose phrases occur in a text: a list of {lexicon_id, words}, where `words` lists what matched.
+    Only those are looked for whose bit is set (see `bits_of_entries`). The words are extracted only where an entry
+    matches, because matching alone is faster.
+-#}
+{% macro lexicon_hits(entries, text, bits) %}
     {%- set cases = [] -%}
     {%- for entry in entries -%}
         {%- do cases.append(
-            "case when regexp_matches(" ~ text ~ ", " ~ entry.literal ~ ") then {'lexicon_id': '"
-            ~ entry.lexicon_id ~ "', 'words': regexp_extract_all(" ~ text ~ ", " ~ entry.literal ~ ")} end"
+            "case when get_bit(" ~ bits ~ ", " ~ entry.number ~ ") = 1 and regexp_matches(" ~ text ~ ", "
+            ~ entry.literal ~ ") then {'lexicon_id': '" ~ entry.lexicon_id ~ "', 'words': regexp_extract_all("
+            ~ text ~ ", " ~ entry.literal ~ ")} end"
         ) -%}
     {%- endfor -%}
     {{- return(

@@ -1,5 +1,6 @@
 {#- What the lexicon finds in the texts that no earlier build has read; cdi.learning.readings keeps it for the
-    next one. A crime that its own clause denies is not found. -#}
+    next one. A crime that its own clause denies is not found. A text is read only for the entries of which it has
+    some letters. -#}
 -- depends_on: {{ ref('lexicon_terms') }}, {{ ref('lexicon') }}
 {% set entries = lexicon_entries() %}
 {% set crimes = entries | selectattr('meaning', 'equalto', 'crime') | list %}
@@ -7,7 +8,11 @@
 {% set of_account = others | selectattr('part', 'equalto', 'account') | list %}
 {% set of_closing = others | selectattr('part', 'equalto', 'closing') | list %}
 
-with unread as (
+with needed as (
+    select * from {{ ref('int_disclosure__needed_letters') }}
+),
+
+unread as (
     -- many logs repeat the same text ("resume with crew")
     select
         texts.text_no,
@@ -28,11 +33,68 @@ unread_entries as (
     from unread
 ),
 
+text_words as (
+    select
+        text_no,
+        part,
+        entry_place,
+        -- the empty word stands in each text, as an entry that needs no letters is looked for in each
+        unnest([''] || regexp_split_to_array(entry, '[^a-z]+')) as word
+    from unread_entries
+),
+
+words as (
+    select
+        word,
+        unnest(range(1, greatest(length(word), 1) + 1)) as start
+    from (select distinct word from text_words)
+),
+
+lengths as (
+    select distinct length(letters) as length
+    from needed
+),
+
+-- what a word can belong to, found out once for each word: the same few words make up all texts
+words_of_entries as (
+    select
+        words.word,
+        needed.part,
+        {{ bits_of_entries('needed.lexicon_id', entries) }} as bits
+    from words
+    cross join lengths
+    inner join needed on substr(words.word, words.start, lengths.length) = needed.letters
+    where lengths.length > 0 or words.word = ''
+    group by
+        words.word,
+        needed.part
+),
+
+entries_of_text as (
+    select
+        text_words.text_no,
+        text_words.part,
+        text_words.entry_place,
+        bit_or(words_of_entries.bits) as bits
+    from text_words
+    left join words_of_entries
+        on text_words.word = words_of_entries.word and text_words.part = words_of_entries.part
+    group by text_words.text_no, text_words.part, text_words.entry_place
+),
+
+readable as (
+    select
+        unread_entries.*,
+        entries_of_text.bits
+    from unread_entries
+    inner join entries_of_text using (text_no, part, entry_place)
+),
+
 accounts as (
     select
         *,
         {{ asserted('entry', entries) }} as asserted_entry
-    from unread_entries
+    from readable
     where part = 'account'
 ),
 
@@ -42,7 +104,7 @@ read_texts as (
         part,
         entry_place,
         entry,
-        {{ lexicon_hits(crimes, 'asserted_entry') }} || {{ lexicon_hits(of_account, 'entry') }} as hits
+        {{ lexicon_hits(crimes, 'asserted_entry', 'bits') }} || {{ lexicon_hits(of_account, 'entry', 'bits') }} as hits
     from accounts
 
     union all
@@ -52,8 +114,8 @@ read_texts as (
         part,
         entry_place,
         entry,
-        {{ lexicon_hits(of_closing, 'entry') }} as hits
-    from unread_entries
+        {{ lexicon_hits(of_closing, 'entry', 'bits') }} as hits
+    from readable
     where part = 'closing'
 ),
 

@@ -14,8 +14,9 @@ from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.errors import BuildError
-from cdi.files import hash_files, read_json, sha256_of_json
+from cdi.files import hash_files, read_json, sha256_of_file, sha256_of_json
 from cdi.landing.batches import Batch, accepted_batches, batch_as_of
+from cdi.learning import needed_letters
 from cdi.learning.weights import KINDS, Weights, find_newest_weights, read_weights
 
 
@@ -200,11 +201,14 @@ def hash_reading_code(version: Version) -> dict[str, str]:
         "seeds/lexicon.csv",
         "seeds/lexicon_terms.csv",
         "macros/lexicon.sql",
+        "models/disclosure/int_disclosure__needed_letters.py",
         "models/disclosure/int_disclosure__new_lexicon_readings.sql",
     )
     # DuckDB's regular expressions and hashes may change with its version
     engine = duckdb.__version__
-    hashes = {"lexicon": sha256_of_json([hash_files(paths.DBT_PROJECT, lexicon), engine])}
+    rules = hash_files(paths.DBT_PROJECT, lexicon)
+    letters = sha256_of_file(Path(needed_letters.__file__))
+    hashes = {"lexicon": sha256_of_json([rules, letters, engine])}
     if learnt := version.weights.get("text"):
         code = hash_code_parts(version.agency)
         hashes["text"] = sha256_of_json([learnt.version, code, engine])
