@@ -33,11 +33,9 @@ unread_entries as (
     from unread
 ),
 
-text_words as (
+text_words as not materialized (
     select
-        text_no,
-        part,
-        entry_place,
+        *,
         -- the empty word stands in each text, as an entry that needs no letters is looked for in each
         unnest([''] || regexp_split_to_array(entry, '[^a-z]+')) as word
     from unread_entries
@@ -47,7 +45,7 @@ words as (
     select
         word,
         unnest(range(1, greatest(length(word), 1) + 1)) as start
-    from (select distinct word from text_words)
+    from (select distinct word from text_words) as distinct_words
 ),
 
 lengths as (
@@ -70,24 +68,17 @@ words_of_entries as (
         needed.part
 ),
 
-entries_of_text as (
+readable as (
     select
         text_words.text_no,
         text_words.part,
         text_words.entry_place,
+        any_value(text_words.entry) as entry,
         bit_or(words_of_entries.bits) as bits
     from text_words
     left join words_of_entries
         on text_words.word = words_of_entries.word and text_words.part = words_of_entries.part
     group by text_words.text_no, text_words.part, text_words.entry_place
-),
-
-readable as (
-    select
-        unread_entries.*,
-        entries_of_text.bits
-    from unread_entries
-    inner join entries_of_text using (text_no, part, entry_place)
 ),
 
 accounts as (
@@ -104,7 +95,8 @@ read_texts as (
         part,
         entry_place,
         entry,
-        {{ lexicon_hits(crimes, 'asserted_entry', 'bits') }} || {{ lexicon_hits(of_account, 'entry', 'bits') }} as hits
+        {{ lexicon_hits(crimes, 'asserted_entry', 'bits') }}
+        || {{ lexicon_hits(of_account, 'entry', 'bits') }} as hits
     from accounts
 
     union all

@@ -138,7 +138,7 @@ def _create_rows_view(con: duckdb.DuckDBPyConnection, version: Version, dataset:
     """Make the view over a dataset's accepted rows, each with its batch's place in the order.
 
     The view has no rows if the agency has no such dataset. If a batch was landed before the product
-    knew a column, that column is null in its rows; the numbers of its keys and texts are worked out.
+    knew a column, that column is null in its rows; numbers of its keys and texts are worked out.
     """
     columns = output_columns(dataset)
     nulls = {name: f"cast(null as {kind}) as {ident(name)}" for name, kind in columns.items()}
