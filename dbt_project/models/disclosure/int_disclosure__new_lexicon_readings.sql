@@ -8,11 +8,7 @@
 {% set of_account = others | selectattr('part', 'equalto', 'account') | list %}
 {% set of_closing = others | selectattr('part', 'equalto', 'closing') | list %}
 
-with needed as (
-    select * from {{ ref('int_disclosure__needed_letters') }}
-),
-
-unread as (
+with unread as (
     -- many logs repeat the same text ("resume with crew")
     select
         texts.text_no,
@@ -50,7 +46,7 @@ words as (
 
 lengths as (
     select distinct length(letters) as length
-    from needed
+    from {{ ref('int_disclosure__needed_letters') }}
 ),
 
 -- what a word can belong to, found out once for each word: the same few words make up all texts
@@ -61,7 +57,8 @@ words_of_entries as (
         {{ bits_of_entries('needed.lexicon_id', entries) }} as bits
     from words
     cross join lengths
-    inner join needed on substr(words.word, words.start, lengths.length) = needed.letters
+    inner join {{ ref('int_disclosure__needed_letters') }} as needed
+        on substr(words.word, words.start, lengths.length) = needed.letters
     where lengths.length > 0 or words.word = ''
     group by
         words.word,
