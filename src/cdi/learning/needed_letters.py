@@ -10,7 +10,7 @@ understood if it consists of the parts that `PART` lists.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 COLUMNS = {"lexicon_id": "VARCHAR", "part": "VARCHAR", "letters": "VARCHAR"}
@@ -93,7 +93,7 @@ def needed_letters(pattern: str, terms: Mapping[str, Letters]) -> Letters:
 
 
 def list_needed_letters(
-    phrases: Iterable[Sequence[str]], terms: Iterable[Sequence[str]]
+    phrases: Iterable[tuple[str, str, str]], terms: Iterable[tuple[str, str]]
 ) -> list[dict[str, str]]:
     """List what each entry of the lexicon needs: the letters of one of its phrases.
 

@@ -1,13 +1,15 @@
 """Letters that the lexicon's phrases need: no text that a phrase matches is without them."""
 
 import csv
-import random
 import re
 import string
+from collections.abc import Sequence
+from functools import cache
 from re import _constants as kinds  # the only other reader of the patterns, and a well-tried one
 from re import _parser as parser
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cdi import paths
@@ -91,7 +93,7 @@ CATEGORIES = {
 }
 
 
-def is_one_of(character: str, members: list[Any]) -> bool:
+def is_one_of(character: str, members: tuple[Any, ...]) -> bool:
     """Whether a character belongs to a class, as Python's parser lists its members."""
     found = False
     for kind, value in members:
@@ -106,39 +108,47 @@ def is_one_of(character: str, members: list[Any]) -> bool:
     return found != (members[0][0] is kinds.NEGATE)
 
 
-def write(parsed: Any, chance: random.Random) -> str:
+@cache
+def characters_of(members: tuple[Any, ...]) -> list[str]:
+    return [one for one in CHARACTERS + string.printable if is_one_of(one, members)]
+
+
+def one_of(some: Sequence[Any], chance: np.random.Generator) -> Any:
+    return some[chance.integers(len(some))]
+
+
+def write(parsed: Any, chance: np.random.Generator) -> str:
     """A text that a parsed pattern matches, if edges of words are where it wants them."""
     text = ""
     for kind, value in parsed:
         if kind is kinds.LITERAL:
             text += chr(value)
         elif kind is kinds.NOT_LITERAL:
-            text += chance.choice(CHARACTERS.replace(chr(value), ""))
+            text += one_of(CHARACTERS.replace(chr(value), ""), chance)
         elif kind is kinds.ANY:
-            text += chance.choice(CHARACTERS)
+            text += one_of(CHARACTERS, chance)
         elif kind is kinds.IN:
-            some = CHARACTERS + string.printable
-            text += next(one for one in chance.sample(some, len(some)) if is_one_of(one, value))
+            text += one_of(characters_of(tuple(value)), chance)
         elif kind is kinds.BRANCH:
-            text += write(chance.choice(value[1]), chance)
+            text += write(one_of(value[1], chance), chance)
         elif kind is kinds.SUBPATTERN:
             text += write(value[-1], chance)
         elif kind in (kinds.MAX_REPEAT, kinds.MIN_REPEAT):
             least, most, repeated = value
-            for _ in range(chance.randint(least, min(most, least + 2))):
+            for _ in range(chance.integers(least, min(most, least + 2) + 1)):
                 text += write(repeated, chance)
         else:
             assert kind is kinds.AT, kind
     return text
 
 
-def seed(name: str, *columns: str) -> list[tuple[str, ...]]:
+def seed(name: str, *columns: str) -> list[Any]:
     with (paths.DBT_PROJECT / "seeds" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         return [tuple(row[column] for column in columns) for row in csv.DictReader(file)]
 
 
 def test_each_text_that_a_phrase_of_the_lexicon_matches_has_letters_of_its_entry() -> None:
-    chance = random.Random(7)
+    chance = np.random.default_rng(7)
     needed: dict[str, list[str]] = {}
     rows = seed("lexicon", "lexicon_id", "part", "pattern")
     for row in list_needed_letters(rows, seed("lexicon_terms", "term", "words")):
@@ -150,7 +160,8 @@ def test_each_text_that_a_phrase_of_the_lexicon_matches_has_letters_of_its_entry
             for text in (write(parsed, chance) for _ in range(20)):
                 if phrase.search(text):
                     written.add(phrase)
-                    assert any(letters in text for letters in needed[lexicon_id]), (lexicon_id, text)
+                    is_read = any(letters in text for letters in needed[lexicon_id])
+                    assert is_read, f"{lexicon_id} is not looked for in {text!r}"
     # most phrases were put to the proof, and most entries need something, so this proves something
     assert len(written) > 0.98 * len(rows)
     assert sum(letters == [""] for letters in needed.values()) < 0.02 * len(needed)
