@@ -20,16 +20,19 @@ from cdi.agency.code_maps import CODE_MAPS
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.build import dbt
 from cdi.build.make import build_part
 from cdi.build.version import plan_version, read_description
 from cdi.files import wait_for_lock
 from cdi.steps.build import check_marts, make_build, publish_version, write_report
 from cdi.steps.extract import check_landing, extract
 from cdi.steps.run import land_directly, run_directly
+from tests import warm_dbt
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLE = REPO / "tests" / "agencies" / "sample"  # two made-up weeks, delivered as daily changes
 TESTVILLE = REPO / "tests" / "data" / "testville"  # five made-up calls and one crime record
+START_DBT = dbt.start_dbt  # what the tests do without; see `warm_dbts`
 NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
 
 
@@ -89,6 +92,20 @@ def prepared_project(pytestconfig: pytest.Config) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_PREPARED", str(pytestconfig.cache.mkdir("prepared")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_dbts() -> Iterator[None]:
+    """Start dbt's processes with their modules imported; see tests/warm_dbt.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt, "start_dbt", warm_dbt.start_dbt)
+        yield
+
+
+@pytest.fixture
+def cold_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start dbt's processes as they are started outside the tests."""
+    monkeypatch.setattr(dbt, "start_dbt", START_DBT)
 
 
 @pytest.fixture

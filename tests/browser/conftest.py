@@ -19,6 +19,7 @@ from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 from cdi_proofs.published import run_simulated
 from tests.slow.conftest import airflow as airflow  # a fixture
+from tests.slow.conftest import warm_dbts as warm_dbts  # that there is none of it
 
 PATIENCE = 60_000  # milliseconds
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}

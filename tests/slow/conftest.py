@@ -18,6 +18,11 @@ from cdi.local.airflow import Client, open_airflow
 from tests.conftest import SAMPLE, SmallAgency
 
 
+@pytest.fixture(scope="session", autouse=True)
+def warm_dbts() -> None:
+    """Nothing of it here: the slow tests start dbt as users do, and count what is left running."""
+
+
 def cli(
     *arguments: str, home: Path, seconds: float = 600
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip

@@ -135,7 +135,7 @@ def test_kill_9_of_the_build_leaves_a_private_file_and_the_rerun_equals_the_run(
         for process in psutil.process_iter():
             try:
                 ours = process.environ().get("CDI_HOME") == str(airflow.home)
-                if ours and "dbt.cli.main" in process.cmdline():
+                if ours and "cdi.build.dbt_process" in process.cmdline():
                     found.append(process)
             except psutil.Error:
                 continue

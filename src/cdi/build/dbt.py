@@ -81,16 +81,10 @@ def call_dbt(what: str, file: Path, target: Path, command: str, *options: str) -
         "--target-path": target,
     }
     folder_options = [str(part) for option in folders.items() for part in option]
-    process = subprocess.run(
-        [
-            *(sys.executable, "-m", "dbt.cli.main", *log_options),
-            *(command, *folder_options, *options),
-        ],
-        cwd=file.parent,
-        env={**os.environ, "CDI_BUILD_FILE": file.name},
-        capture_output=True,
-        text=True,
-        check=False,
+    process = start_dbt(
+        [*log_options, command, *folder_options, *options],
+        file.parent,
+        {**os.environ, "CDI_BUILD_FILE": file.name},
     )
     if process.returncode:
         raise BuildError(
@@ -98,6 +92,29 @@ def call_dbt(what: str, file: Path, target: Path, command: str, *options: str) -
             f"dbt {command} failed for {what}:\n{describe_failures(target, process.stdout)}",
             f"read {target / 'dbt.log'}; the published version is untouched",
         )
+
+
+def start_dbt(
+    told: list[str], folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run dbt in a process of its own until it ends.
+
+    Args:
+        told: dbt's arguments.
+        folder: The folder that dbt works in.
+        environment: Its environment.
+
+    Returns:
+        Its exit code, and what it printed.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", "cdi.build.dbt_process", *told],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def target_folder(version: Version, models: tuple[str, ...] = ()) -> Path:
