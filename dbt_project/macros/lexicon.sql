@@ -73,8 +73,8 @@
 -#}
 {% macro bits_of_entries(lexicon_id, entries) %}
     {{- return(
-        "bitstring_agg(list_position(['" ~ entries | map(attribute='lexicon_id') | join("', '") ~ "'], " ~ lexicon_id
-        ~ ") - 1, 0, " ~ (entries | length) ~ ")"
+        "bitstring_agg(list_position(['" ~ entries | map(attribute='lexicon_id') | join("', '") ~ "'], "
+        ~ lexicon_id ~ ") - 1, 0, " ~ (entries | length) ~ ")"
     ) -}}
 {% endmacro %}
 
