@@ -107,8 +107,8 @@
     ) -}}
 {% endmacro %}
 
-{#- The entries of a text in lower case. A text that holds several entries, as that of an audit does, separates
-    them by slashes. -#}
+{#- The entries of a text in lower case. A text that holds several entries, as that of an audit does,
+    separates them by slashes. -#}
 {% macro entries_of_text(text) %}
     {{- return("unnest(string_split(lower(" ~ text ~ "), ' / '))") -}}
 {% endmacro %}
