@@ -51,7 +51,12 @@
     {{- return(entries.values() | list) -}}
 {% endmacro %}
 
-{#- An account without the clauses that deny something, so that only what it asserts is left. -#}
+{#-
+    An account without the clauses that deny something, so that only what it asserts is left; the others are joined
+    by ' , '. To split an account into clauses is dear, and few deny anything: only those are split in which a
+    clause may do so. To find out, the clauses are put on lines of their own, as a denial may be bound to a clause's
+    beginning.
+-#}
 {% macro asserted(account, entries) %}
     {%- set denials = [] -%}
     {%- for entry in entries if entry.meaning == 'negates_clause' -%}
@@ -60,10 +65,13 @@
     {%- if not denials -%}
         {{- return(account) -}}
     {%- endif -%}
+    {%- set denial = denials | join('|') -%}
+    {%- set ends = "'[,.;/]| but | however | although '" -%}
     {{- return(
-        "array_to_string(list_filter(regexp_split_to_array(" ~ account
-        ~ ", '[,.;/]| but | however | although '), lambda clause: not regexp_matches(clause, '"
-        ~ denials | join('|') ~ "')), ' , ')"
+        "case when regexp_matches(regexp_replace(" ~ account ~ ", " ~ ends ~ ", chr(10), 'g'), '(?m)" ~ denial
+        ~ "') then array_to_string(list_filter(regexp_split_to_array(" ~ account ~ ", " ~ ends
+        ~ "), lambda clause: not regexp_matches(clause, '" ~ denial ~ "')), ' , ') else regexp_replace("
+        ~ account ~ ", " ~ ends ~ ", ' , ', 'g') end"
     ) -}}
 {% endmacro %}
 
@@ -74,7 +82,7 @@
 {% macro bits_of_entries(lexicon_id, entries) %}
     {{- return(
         "bitstring_agg(list_position(['" ~ entries | map(attribute='lexicon_id') | join("', '") ~ "'], "
-        ~ lexicon_id ~ ") - 1, 0, " ~ (entries | length) ~ ")"
+        ~ lexicon_id ~ ") - 1, 0, " ~ (entries | length - 1) ~ ")"
     ) -}}
 {% endmacro %}
 
@@ -111,6 +119,32 @@
     separates them by slashes. -#}
 {% macro entries_of_text(text) %}
     {{- return("unnest(string_split(lower(" ~ text ~ "), ' / '))") -}}
+{% endmacro %}
+
+{#- The words of an entry, a row for each, and a blank one: it stands in each entry, because what needs no
+    letters is looked for in each. -#}
+{% macro words_of_entry(entry) %}
+    {{- return("unnest([''] || regexp_split_to_array(" ~ entry ~ ", '[^a-z]+'))") -}}
+{% endmacro %}
+
+{#- The entries of the texts that no earlier build has read. Many logs repeat the same text ("resume with
+    crew"), and each text is here once. -#}
+{% macro unread_entries() %}
+    select
+        text_no,
+        part,
+        {{ entry_places('text') }} as entry_place,
+        {{ entries_of_text('text') }} as entry
+    from (
+        select
+            texts.text_no,
+            texts.part,
+            any_value(texts.text) as text
+        from {{ ref('int_disclosure__log_texts') }} as texts
+        anti join {{ source('landing', 'lexicon_readings') }} as known
+            on texts.text_no = known.text_no and texts.part = known.part
+        group by texts.text_no, texts.part
+    ) as unread_texts
 {% endmacro %}
 
 {#- The place of each entry in its text, from 1. -#}

@@ -202,6 +202,7 @@ def hash_reading_code(version: Version) -> dict[str, str]:
         "seeds/lexicon_terms.csv",
         "macros/lexicon.sql",
         "models/disclosure/int_disclosure__needed_letters.py",
+        "models/disclosure/int_disclosure__unread_words.sql",
         "models/disclosure/int_disclosure__new_lexicon_readings.sql",
     )
     # DuckDB's regular expressions and hashes may change with its version
