@@ -198,8 +198,12 @@ HIDDEN = [
     *("T-0006", "2026-01-05 15:00", "2026-01-05 15:30", "NOISE", "NOISE", "NONE", "S", "", ""),
     "party next door, a guest punched him in the face",
 ]
-# ... and a report of rape.
-RAPE = ["T-0007", "2026-01-05 16:00", "2026-01-05 16:30", "RAPE", "RAPE", "NONE", "S", "", "", ""]
+# ... and a report of rape, which names a log that the agency does not have.
+ELSEWHERE = "T-0777"
+RAPE = [
+    *("T-0007", "2026-01-05 16:00", "2026-01-05 16:30", "RAPE", "RAPE", "NONE", "S", "", ""),
+    f"see {ELSEWHERE}",
+]
 
 
 def csv_bytes(header: list[str], rows: list[list[str]], delimiter: str = ",") -> bytes:
@@ -330,6 +334,16 @@ class SmallAgency:
         """Query the published file."""
         with duckdb.connect(str(self.published / "recording.duckdb"), read_only=True) as con:
             return con.execute(query).fetchall()
+
+    def built_rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Query the file that was built and not published."""
+        with duckdb.connect(str(self.built_file), read_only=True) as con:
+            return con.execute(query).fetchall()
+
+    @property
+    def built_file(self) -> Path:
+        """The file that was built and not published."""
+        return paths.published("testville") / ".next" / "recording.duckdb"
 
     @property
     def built(self) -> str:

@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,17 @@ from cdi.people.audit_sheet import HEADER, READ, SHOWN, read_audit_sheet, write_
 from cdi.report.figures import read_summary, summary_text
 from cdi.sql import connect
 from cdi.steps.audit import draw_audit, write_worksheets
-from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
+from tests.conftest import (
+    CALL_HEADER,
+    RECORD_HEADER,
+    SmallAgency,
+    alone,
+    csv_bytes,
+    make_once,
+)
 
 CALLS = 240
+NAMED = range(30, 40)  # logs that a refused row names
 STARTS, ENDS = date(2026, 1, 5), date(2026, 1, 7)
 AUDITORS = ["1207", "1311"]
 READ_AT = datetime(2030, 1, 31, 14, 30)  # after any draw of these tests
@@ -51,25 +60,66 @@ def is_recorded(n: int) -> bool:
     return is_crime(n) and n % 4 != 0
 
 
-@pytest.fixture(scope="module")
-def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
-    """240 logs of two days, two months old, published."""
-    with alone(tmp_path_factory.mktemp("loop")) as agency:
+def phrase(n: int) -> str:
+    """Words that only one log has."""
+    letters = "".join(chr(ord("a") + int(digit)) for digit in f"{n:04d}")
+    return f"my {letters} kettle was hurled through the {letters} greenhouse pane"
+
+
+def calls() -> list[list[str]]:
+    """240 logs of two days; each names the one before it."""
+    start = datetime(2026, 1, 5)
+    rows = []
+    for n in range(CALLS):
+        at = f"{start + timedelta(minutes=11 * n):%Y-%m-%d %H:%M}"
+        said = f"{phrase(n)}. See t{n - 1:04d} too" if n else "=HYPERLINK(1)"
+        code, district = TYPES[n % 3], "NS"[n % 2]
+        rows.append([number(n), at, at, code, code, "NONE", district, "", "", said])
+    return rows
+
+
+def write_calls(agency: SmallAgency, rows: list[list[str]]) -> None:
+    """Write the calls, and rows that are refused and name some of them."""
+    refused = "".join(f"{number(n)},too short\n" for n in NAMED)
+    agency.write("calls.csv.gz", csv_bytes(CALL_HEADER, rows) + refused.encode())
+
+
+@contextmanager
+def force_in(folder: Path) -> Iterator[SmallAgency]:
+    """The agency with these logs, two months old, and with their records."""
+    with alone(folder) as agency:
         for source in agency.settings["sources"].values():
             source["files"][0]["as_of"] = "2026-03-05"
         agency.write_settings()
-        start = datetime(2026, 1, 5)
-        calls, records = [], []
-        for n in range(CALLS):
-            at = f"{start + timedelta(minutes=11 * n):%Y-%m-%d %H:%M}"
-            said = "=HYPERLINK(1)" if n == 0 else f"call {n}"
-            code, district = TYPES[n % 3], "NS"[n % 2]
-            calls.append([number(n), at, at, code, code, "NONE", district, "", "", said])
-            if is_recorded(n):
-                records.append([f"R{n}", number(n), at, "A1", "OPEN", "N"])
-        agency.write("calls.csv", csv_bytes(CALL_HEADER, calls))
+        write_calls(agency, calls())
+        records = [
+            [f"R{n}", number(n), call[1], "A1", "OPEN", "N"]
+            for n, call in enumerate(calls())
+            if is_recorded(n)
+        ]
         agency.write("records.csv", csv_bytes(RECORD_HEADER, records))
-        assert agency.run()
+        yield agency
+
+
+@contextmanager
+def published_force(factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
+    """The same, published: one build serves this file and tests/pipeline/test_erasure.py."""
+
+    def publish(folder: Path) -> None:
+        with force_in(folder) as agency:
+            assert agency.run()
+
+    once = make_once(factory, "force", publish)
+    folder = factory.mktemp("force")
+    shutil.copytree(once / "state", folder / "state", symlinks=True)
+    with force_in(folder) as agency:
+        yield agency
+
+
+@pytest.fixture(scope="module")
+def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
+    """The published force, of which this file changes the audits alone."""
+    with published_force(tmp_path_factory) as agency:
         yield agency
 
 

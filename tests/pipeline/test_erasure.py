@@ -4,7 +4,6 @@ import gzip
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,52 +20,27 @@ from cdi.sql import connect, scalar
 from cdi.steps import retain
 from cdi.steps.retain import erase_reference
 from cdi.steps.run import is_up_to_date
-from tests.conftest import CALL_HEADER, RECORD_HEADER, SmallAgency, alone, csv_bytes
-from tests.conftest import CALLS as SMALL
-from tests.pipeline.test_audit_loop import CALLS, TYPES, draw_logs, filled, is_recorded, number
+from tests.conftest import ELSEWHERE, SmallAgency
+from tests.pipeline.test_audit_loop import (
+    CALLS,
+    NAMED,
+    calls,
+    draw_logs,
+    filled,
+    is_recorded,
+    number,
+    phrase,
+    published_force,
+    write_calls,
+)
 from tests.pipeline.test_decisions import row, write
 from tests.traces import kinds_with
-
-NAMED = range(30, 40)  # logs that a refused row names
-
-
-def phrase(n: int) -> str:
-    """Words that only one log has."""
-    letters = "".join(chr(ord("a") + int(digit)) for digit in f"{n:04d}")
-    return f"my {letters} kettle was hurled through the {letters} greenhouse pane"
-
-
-def calls() -> list[list[str]]:
-    start = datetime(2026, 1, 5)
-    rows = []
-    for n in range(CALLS):
-        received = f"{start + timedelta(minutes=11 * n):%Y-%m-%d %H:%M}"
-        text = f"{phrase(n)}. See t{max(n - 1, 0):04d} too"
-        kind = TYPES[n % 3]
-        rows.append([number(n), received, received, kind, kind, "NONE", "NS"[n % 2], "", "", text])
-    return rows
-
-
-def write_calls(agency: SmallAgency, rows: list[list[str]]) -> None:
-    refused = "".join(f"{number(n)},too short\n" for n in NAMED)
-    agency.write("calls.csv.gz", csv_bytes(CALL_HEADER, rows) + refused.encode())
 
 
 @pytest.fixture(scope="module")
 def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """Published, drawn, audited in part and decided upon; a log is kept wherever one can be."""
-    with alone(tmp_path_factory.mktemp("erasure")) as agency:
-        for source in agency.settings["sources"].values():
-            source["files"][0]["as_of"] = "2026-03-05"
-        agency.write_settings()
-        write_calls(agency, calls())
-        records = [
-            [f"R{n}", number(n), call[1], "A1", "OPEN", "N"]
-            for n, call in enumerate(calls())
-            if is_recorded(n)
-        ]
-        agency.write("records.csv", csv_bytes(RECORD_HEADER, records))
-        assert agency.run()
+    with published_force(tmp_path_factory) as agency:
         yield agency
 
 
@@ -219,20 +193,24 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_and_both_logs_stay_o
 
 
 def test_an_erasure_that_was_killed_where_a_log_is_only_named_is_finished_by_the_next(
-    ran: SmallAgency, monkeypatch: pytest.MonkeyPatch
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No row goes, so no count differs; the published version holds the name still."""
-    ran.write("calls.csv", csv_bytes(CALL_HEADER, [[*row[:-1], "see T-0777"] for row in SMALL]))
-    assert ran.run()
+
+    def naming() -> dict[str, str]:
+        return kinds_with(paths.home(), "testville", [ELSEWHERE])
+
     with monkeypatch.context() as patch:
         patch.setattr(forget, "replace_manifest", _killed)
         with pytest.raises(KeyboardInterrupt):
-            erase_reference(ran.agency, "T-0777", "request 16", lambda line: None)
+            erase_reference(told.agency, ELSEWHERE, "request 16", lambda line: None)
+    assert any("recording.duckdb" in name for name in naming())
     (*_, batch) = accepted_batches("testville", "calls")
-    assert b"T-0777" not in batch.rows.read_bytes()
+    assert ELSEWHERE.encode() not in batch.rows.read_bytes()
     lines: list[str] = []
-    erase_reference(ran.agency, "T-0777", "request 16", lines.append)
+    erase_reference(told.agency, ELSEWHERE, "request 16", lines.append)
     assert "nothing of it is left" in lines[-1]
+    assert naming() == {}
     (*_, batch) = accepted_batches("testville", "calls")
     assert not any(file.name.startswith(".") for file in batch.folder.iterdir())
 
