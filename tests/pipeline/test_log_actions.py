@@ -48,16 +48,19 @@ def add_log_actions(small: SmallAgency, entries: list[list[str]]) -> None:
 def test_an_agency_without_the_dataset_builds_and_one_that_adds_it_builds_anew(
     ran: SmallAgency,
 ) -> None:
-    assert ran.staged("select count(*) from staging.stg_log_actions") == [(0,)]
+    # there is nothing to read but what the calls themselves say
+    entries = "select count(*), max(entry_number) from disclosure.int_disclosure__log_entries"
+    assert ran.rows(entries) == [(len(CALLS), 1)]
     add_log_actions(ran, ENTRIES)
     assert ran.run()
-    entries = ran.staged(
+    landed = ran.staged(
         "select log_action_id, sequence_number, strftime(acted_at, '%H:%M'), author_code, "
         "action_type, action_text_masked from staging.stg_log_actions "
         "where call_id in (select call_id from staging.stg_calls) and published_call_id < 'T-0005' "
         "order by 1"
     )
-    assert entries == [
+    assert ran.rows(entries) > [(len(CALLS), 1)]
+    assert landed == [
         ("T-0001/1", 1, "10:01", "101", "FIRST ACCOUNT", "was hit, mail [email]"),
         ("T-0001/2", 2, "10:40", "1207", "UPDATE", "unit with her"),
         ("T-0002/1", 1, "12:01", "102", "FIRST ACCOUNT", "was pushed"),

@@ -95,23 +95,28 @@ def test_an_edited_code_map_and_an_edited_seed_each_make_another_version(
 
 
 def test_a_state_folder_outlives_the_checkout_that_made_it(
-    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cold_dbt: None
 ) -> None:
-    """Without the published folder the same version and tables come back, wherever the code is."""
+    """Without what was built and read the same version and tables come back.
+
+    It does not matter where the code is then.
+    """
     monkeypatch.delenv("CDI_PREPARED")  # as a user has it: kept in the state folder
     first, second = tmp_path / "first", tmp_path / "second"
     shutil.copytree(paths.DBT_PROJECT, first, ignore=shutil.ignore_patterns("target", "logs"))
     monkeypatch.setattr(paths, "DBT_PROJECT", first)
-    assert small.run()
-    before = table_contents(small.published / "recording.duckdb")
-    version = small.published.resolve().name
+    land_directly("testville", small.interval)
+    assert make_build("testville").is_new
+    before = table_contents(small.built_file)
+    version = small.built
     assert len(before["main.fct_calls"]) == 5
     first.rename(second)
     monkeypatch.setattr(paths, "DBT_PROJECT", second)
     shutil.rmtree(paths.published("testville"))
-    assert small.run()
-    assert small.published.resolve().name == version
-    assert table_contents(small.published / "recording.duckdb") == before
+    shutil.rmtree(paths.home() / "readings")
+    assert make_build("testville").is_new
+    assert small.built == version
+    assert table_contents(small.built_file) == before
 
 
 def test_what_was_known_at_a_date_can_be_asked(small: SmallAgency) -> None:
@@ -126,9 +131,10 @@ def test_what_was_known_at_a_date_can_be_asked(small: SmallAgency) -> None:
     (small.data / "records.csv").unlink()
     (small.data / "records-early.csv").write_bytes(rows.replace(b"T-0001", b""))
     (small.data / "records-late.csv").write_bytes(rows)
-    small.run()
+    land_directly("testville", small.interval)
+    make_build("testville")
     outcome_now = "select outcome from fct_reported_crimes where call_id = 'T-0001'"
-    assert small.rows(outcome_now) == [("recorded",)]
+    assert small.built_rows(outcome_now) == [("recorded",)]
     early = datetime(2026, 1, 7, 12, tzinfo=UTC)
     version = make_build("testville", early).result
     assert version is not None
@@ -185,7 +191,7 @@ def build_sample(agency: Agency, intervals: list[Interval]) -> dict[str, list[tu
 
 
 def test_one_day_at_a_time_equals_all_days_at_once(
-    sample: Agency, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sample: Agency, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cold_dbt: None
 ) -> None:
     """The sample agency's files as a backfill brings them: a batch a day, the same marts."""
     assert sample.coverage is not None

@@ -69,14 +69,13 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
 
 
 def test_a_run_that_was_stopped_is_finished_by_the_next(
-    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+    ran: SmallAgency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First in the middle of the landing, then by a build that was running."""
-    write(small, "a.csv", row("D1", call_reference="T-0001"), row("D2", call_reference="T-0005"))
-    small.extract_and_check("decisions")
-    assert small.run()
-    assert small.rows("select count(*) from fct_calls") == [(len(CALLS),)]
-    limit(small, calls=1)
+    write(ran, "a.csv", row("D1", call_reference="T-0001"), row("D2", call_reference="T-0005"))
+    ran.extract_and_check("decisions")
+    assert ran.rows("select count(*) from fct_calls") == [(len(CALLS),)]
+    limit(ran, calls=1)
     forget, datasets = forget_in_batch, []
 
     def killed(agency: Agency, batch: Batch, *arguments: Any) -> Forgotten:
@@ -97,9 +96,9 @@ def test_a_run_that_was_stopped_is_finished_by_the_next(
     assert landed() == YOUNG
     (decided,) = accepted_batches("testville", "decisions")
     assert (decided.manifest["accepted"], decided.manifest["erased"]) == (1, 1)
-    assert small.rows("select count(*) from fct_calls") == [(len(CALLS),)]  # not published yet
+    assert ran.rows("select count(*) from fct_calls") == [(len(CALLS),)]  # not published yet
     assert retain("testville").is_new
-    assert small.rows("select call_id from fct_calls") == [(call,) for call in YOUNG]
+    assert ran.rows("select call_id from fct_calls") == [(call,) for call in YOUNG]
     assert len(list((paths.published("testville") / "versions").iterdir())) == 1
     assert not retain("testville").is_new
 

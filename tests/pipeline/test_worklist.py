@@ -1,6 +1,7 @@
 """The worklist: its pages and sheets in a version, and a filled-in sheet's way to the next one."""
 
 import csv
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,7 @@ from cdi.people import decisions, worklist_sheet
 from cdi.people.decisions import add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
 from cdi.report import worklist
+from cdi.report.comparison import choose_pair, compare_versions
 from cdi.report.worklist import choose_paged_rows, mark_text, name_pages
 from tests.conftest import SmallAgency
 from tests.unit.people.test_worklist_sheet import fill
@@ -42,7 +44,10 @@ def row_of(file: Path, crime: str) -> str:
     return f"r{numbers[crime]}"
 
 
-def test_a_filled_in_sheet_reaches_the_next_version(ran: SmallAgency, tmp_path: Path) -> None:
+def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
+    ran: SmallAgency, tmp_path: Path
+) -> None:
+    first = ran.published.resolve()
     assert read_listed(ran) == [("T-0002", "suspected", None), ("T-0005", "suspected", None)]
     by_csv = ran.published / "worklist" / "worklist.csv"
     sheet = copy_sheet(ran, "worklist.xlsx", tmp_path)
@@ -67,6 +72,25 @@ def test_a_filled_in_sheet_reaches_the_next_version(ran: SmallAgency, tmp_path: 
     assert ran.rows(
         "select outcome, reason_code from fct_reported_crimes where call_id = 'T-0002'"
     ) == [("justified", "GOOD_INTENT")]
+    assert choose_pair("testville") == (first, ran.published.resolve())
+    compared = compare_versions(*choose_pair("testville"))
+    assert compared["causes"] == ["decisions of people"]
+    assert compared["listed"] == {"decided": 2}
+    assert {
+        row["reported_crime_id"]: (row["older_status"], row["newer_status"])
+        for row in compared["listed_rows"]
+    } == {"T-0002#1": ("suspected", "dismissed"), "T-0005#1": ("suspected", "confirmed")}
+    assert compared["links"] == {}
+    rates = {
+        row["ruleset"]: (row["older_rate"], row["newer_rate"])
+        for row in compared["rates"]
+        if row["breakdown"] == "total" and row["universe"] == "frame"
+    }
+    # one recorded of two that were due (the theft of the last evening is in time), then of one
+    assert rates == dict.fromkeys(("strict", "standard", "inclusive"), (0.5, 1.0))
+    written = json.loads((ran.published / "comparison.json").read_text(encoding="utf-8"))
+    assert written["causes"] == compared["causes"]
+    assert "decisions of people" in (ran.published / "report.html").read_text(encoding="utf-8")
 
 
 def test_of_a_sheet_all_decisions_are_written_or_none(ran: SmallAgency, tmp_path: Path) -> None:
