@@ -1,4 +1,4 @@
-"""The program of dbt's process: `python -m cdi.build.dbt_process <what dbt is told>`."""
+"""The program of dbt's process, which `cdi.build.dbt.start_dbt` starts."""
 
 import gc
 from collections.abc import Sequence
