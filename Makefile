@@ -108,6 +108,7 @@ test-browser: $(VENV)/dev.stamp  ## Test the Airflow UI and the published pages 
 bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure speed (docs/performance.md), a part at a time; takes hours
 	$(BIN)/python bench/force_build.py
 	$(BIN)/python bench/force_build.py --texts-differ
+	$(BIN)/python bench/build_sizes.py
 	$(BIN)/python bench/cookbook.py
 	$(BIN)/python bench/link_job.py
 	$(BIN)/python bench/airflow_overhead.py
