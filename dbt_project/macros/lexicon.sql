@@ -121,6 +121,16 @@
     {{- return("unnest(string_split(lower(" ~ text ~ "), ' / '))") -}}
 {% endmacro %}
 
+{#- The place of each entry in its text, from 1. -#}
+{% macro entry_places(text) %}
+    {{- return("generate_subscripts(string_split(" ~ text ~ ", ' / '), 1)") -}}
+{% endmacro %}
+
+{#- The entry at a place of a text. -#}
+{% macro entry_at(text, place) %}
+    {{- return("string_split(lower(" ~ text ~ "), ' / ')[" ~ place ~ "]") -}}
+{% endmacro %}
+
 {#- The words of an entry, a row for each, and a blank one: it stands in each entry, because what needs no
     letters is looked for in each. -#}
 {% macro words_of_entry(entry) %}
@@ -145,16 +155,6 @@
             on texts.text_no = known.text_no and texts.part = known.part
         group by texts.text_no, texts.part
     ) as unread_texts
-{% endmacro %}
-
-{#- The place of each entry in its text, from 1. -#}
-{% macro entry_places(text) %}
-    {{- return("generate_subscripts(string_split(" ~ text ~ ", ' / '), 1)") -}}
-{% endmacro %}
-
-{#- The entry at a place of a text. -#}
-{% macro entry_at(text, place) %}
-    {{- return("string_split(lower(" ~ text ~ "), ' / ')[" ~ place ~ "]") -}}
 {% endmacro %}
 
 {#-
