@@ -115,6 +115,14 @@
     ) -}}
 {% endmacro %}
 
+{#- Whether one of these hits is of the given entries. -#}
+{% macro has_hit_of(entries, hits) %}
+    {{- return(
+        "list_has_any(list_transform(" ~ hits ~ ", lambda hit: hit.lexicon_id), cast(["
+        ~ ("'" ~ entries | map(attribute='lexicon_id') | join("', '") ~ "'" if entries) ~ "] as varchar[]))"
+    ) -}}
+{% endmacro %}
+
 {#- The entries of a text in lower case. A text that holds several entries, as that of an audit does,
     separates them by slashes. -#}
 {% macro entries_of_text(text) %}

@@ -1,13 +1,12 @@
-{#- What the lexicon finds in each entry of each log, read in this build or in an earlier one. A crime that
-    the entry explains away or leaves open does not count ("a toy gun", "lost or stolen"); a later entry may
-    still tell of it plainly. -#}
+{#- What the lexicon finds in each entry of each log, read in this build or in an earlier one. -#}
 with readings as (
     select
         text_no,
         part,
         entry_place,
         lexicon_id,
-        places
+        places,
+        is_explained_away
     from {{ source('landing', 'lexicon_readings') }}
     where lexicon_id <> ''
 
@@ -18,7 +17,8 @@ with readings as (
         part,
         entry_place,
         lexicon_id,
-        places
+        places,
+        is_explained_away
     from {{ ref('int_disclosure__new_lexicon_readings') }}
     where lexicon_id <> ''
 ),
@@ -36,16 +36,6 @@ lexicon as (
     from {{ ref('lexicon') }}
 ),
 
-explained as (
-    select distinct
-        readings.text_no,
-        readings.part,
-        readings.entry_place
-    from readings
-    inner join lexicon on readings.lexicon_id = lexicon.lexicon_id
-    where lexicon.meaning in ('no_crime', 'unsure')
-),
-
 final as (
     select
         texts.call_id,
@@ -53,15 +43,10 @@ final as (
         readings.lexicon_id,
         {{ words_of_places('readings.places', entry_at('texts.text', 'readings.entry_place')) }} as words,
         lexicon.* exclude (lexicon_id),  -- noqa: RF02
-        explained.text_no is not null as is_explained_away
+        readings.is_explained_away
     from {{ ref('int_disclosure__log_texts') }} as texts
     inner join readings on texts.text_no = readings.text_no and texts.part = readings.part
     inner join lexicon on readings.lexicon_id = lexicon.lexicon_id
-    left join explained
-        on
-            readings.text_no = explained.text_no
-            and readings.part = explained.part
-            and readings.entry_place = explained.entry_place
     semi join {{ ref('int_disclosure__logs') }} as logs on texts.call_id = logs.call_id
 )
 

@@ -47,6 +47,7 @@ KINDS = {
             "entry_place": "BIGINT",
             "lexicon_id": "VARCHAR",
             "places": "STRUCT(start UINTEGER, length UINTEGER)[][]",
+            "is_explained_away": "BOOLEAN",
         },
     ),
     "text": Kind(

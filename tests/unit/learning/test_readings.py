@@ -37,7 +37,8 @@ def read(con: duckdb.DuckDBPyConnection, *numbers: int, part: str = "account") -
     """What the model would read, if these were the numbers of all texts."""
     con.execute(
         f"create table {TABLE} as select text_no, $part as part, 1 as entry_place, "
-        "'vi_word' as lexicon_id, [[{'start': 1, 'length': 3}]] as places "
+        "'vi_word' as lexicon_id, [[{'start': 1, 'length': 3}]] as places, "
+        "false as is_explained_away "
         "from (select unnest($numbers::ubigint[]) as text_no) "
         "anti join (from landing.lexicon_readings where part = $part) using (text_no)",
         {"numbers": numbers, "part": part},
