@@ -145,24 +145,14 @@
     {{- return("unnest([''] || regexp_split_to_array(" ~ entry ~ ", '[^a-z]+'))") -}}
 {% endmacro %}
 
-{#- The entries of the texts that no earlier build has read. Many logs repeat the same text ("resume with
-    crew"), and each text is here once. -#}
+{#- The entries of the texts that no earlier build has read. -#}
 {% macro unread_entries() %}
     select
         text_no,
         part,
         {{ entry_places('text') }} as entry_place,
         {{ entries_of_text('text') }} as entry
-    from (
-        select
-            texts.text_no,
-            texts.part,
-            any_value(texts.text) as text
-        from {{ ref('int_disclosure__log_texts') }} as texts
-        anti join {{ source('landing', 'lexicon_readings') }} as known
-            on texts.text_no = known.text_no and texts.part = known.part
-        group by texts.text_no, texts.part
-    ) as unread_texts
+    from {{ ref('int_disclosure__unread_texts') }}
 {% endmacro %}
 
 {#-

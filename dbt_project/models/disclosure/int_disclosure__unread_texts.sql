@@ -1,0 +1,23 @@
+{#- The texts that no earlier build has read. Many logs repeat the same text ("resume with crew"), and each text is
+    here once. -#}
+with texts as not materialized (
+    select * from {{ ref('int_disclosure__log_texts') }}
+),
+
+known as not materialized (
+    select * from {{ source('landing', 'lexicon_readings') }}
+),
+
+final as (
+    select
+        texts.text_no,
+        texts.part,
+        any_value(texts.text) as text
+    from texts
+    anti join known on texts.text_no = known.text_no and texts.part = known.part
+    group by
+        texts.text_no,
+        texts.part
+)
+
+select * from final
