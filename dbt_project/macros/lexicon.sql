@@ -3,12 +3,11 @@
     constant pattern once but a pattern from a column once per row.
 -#}
 
-{#- The rows of a seed as a list of dictionaries, ordered by a column. The list is empty while dbt only
-    parses. -#}
-{% macro seed_rows(seed, order) %}
+{#- The rows of a query of the rules as a list of dictionaries. The list is empty while dbt only parses. -#}
+{% macro rules_rows(query) %}
     {%- set rows = [] -%}
     {%- if execute -%}
-        {%- for row in run_query('select * from rules.' ~ seed ~ ' order by ' ~ order) -%}
+        {%- for row in run_query(query) -%}
             {%- do rows.append(dict(zip(row.keys(), row.values()))) -%}
         {%- endfor -%}
     {%- endif -%}
@@ -18,7 +17,7 @@
 {#- A pattern in which every {term} is replaced by its words. A term may use other terms. -#}
 {% macro written_out(pattern, terms) %}
     {%- set found = namespace(pattern=pattern) -%}
-    {%- for _ in range(4) -%}
+    {%- for _ in range(4) if '{' in found.pattern -%}
         {%- for term in modules.re.findall('\{([a-z_]+)\}', found.pattern) -%}
             {%- set found.pattern = found.pattern | replace('{' ~ term ~ '}', '(?:' ~ terms[term] ~ ')') -%}
         {%- endfor -%}
@@ -32,11 +31,12 @@
 -#}
 {% macro lexicon_entries() %}
     {%- set terms = {} -%}
-    {%- for row in seed_rows('lexicon_terms', 'term') -%}
+    {%- for row in rules_rows('select term, words from rules.lexicon_terms') -%}
         {%- do terms.update({row.term: row.words}) -%}
     {%- endfor -%}
     {%- set entries = {} -%}
-    {%- for row in seed_rows('lexicon', 'phrase_id') -%}
+    {%- set query = 'select lexicon_id, part, meaning, pattern from rules.lexicon order by phrase_id' -%}
+    {%- for row in rules_rows(query) -%}
         {%- if row.lexicon_id not in entries -%}
             {%- do entries.update({row.lexicon_id: {
                 'lexicon_id': row.lexicon_id, 'part': row.part, 'meaning': row.meaning, 'phrases': []
@@ -49,6 +49,12 @@
         {%- do entry.update({'literal': "'" ~ pattern | replace("'", "''") ~ "'", 'number': loop.index0}) -%}
     {%- endfor -%}
     {{- return(entries.values() | list) -}}
+{% endmacro %}
+
+{#- The lexicon_ids of these entries in their order, for what needs no patterns: to write those out takes time. -#}
+{% macro lexicon_ids() %}
+    {%- set query = 'select lexicon_id from rules.lexicon group by lexicon_id order by min(phrase_id)' -%}
+    {{- return(rules_rows(query) | map(attribute='lexicon_id') | list) -}}
 {% endmacro %}
 
 {#-
@@ -79,10 +85,10 @@
     The numbers of entries as one string of bits, in which an entry has the place that it has in the whole lexicon.
     To ask for a bit costs a hundredth of what a pattern costs.
 -#}
-{% macro bits_of_entries(lexicon_id, entries) %}
+{% macro bits_of_entries(lexicon_id, ids) %}
     {{- return(
-        "bitstring_agg(list_position(['" ~ entries | map(attribute='lexicon_id') | join("', '") ~ "'], "
-        ~ lexicon_id ~ ") - 1, 0, " ~ (entries | length - 1) ~ ")"
+        "bitstring_agg(list_position(['" ~ ids | join("', '") ~ "'], "
+        ~ lexicon_id ~ ") - 1, 0, " ~ (ids | length - 1) ~ ")"
     ) -}}
 {% endmacro %}
 

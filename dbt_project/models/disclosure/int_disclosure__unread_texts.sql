@@ -1,5 +1,5 @@
-{#- The texts that no earlier build has read. Many logs repeat the same text ("resume with crew"), and each text is
-    here once. -#}
+{#- The texts that no earlier build has read. Many logs repeat the same text ("resume with crew"), and each
+    text is here once. -#}
 with texts as not materialized (
     select * from {{ ref('int_disclosure__log_texts') }}
 ),

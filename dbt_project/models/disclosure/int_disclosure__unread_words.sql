@@ -1,7 +1,7 @@
 {#- Which entries of the lexicon a word can belong to, for each word of the texts that no earlier build has
     read. It is found out once for each word, because the same few words make up all texts. -#}
--- depends_on: {{ ref('lexicon_terms') }}, {{ ref('lexicon') }}
-{% set entries = lexicon_entries() %}
+-- depends_on: {{ ref('lexicon') }}
+{% set ids = lexicon_ids() %}
 
 with unread as (
     {{ unread_entries() }}
@@ -28,7 +28,7 @@ final as (
     select
         pieces.word,
         needed.part,
-        {{ bits_of_entries('needed.lexicon_id', entries) }} as bits
+        {{ bits_of_entries('needed.lexicon_id', ids) }} as bits
     from pieces
     cross join lengths
     inner join {{ ref('int_disclosure__needed_letters') }} as needed
