@@ -97,6 +97,9 @@ _PATTERNS = (
     (_SPOKEN_NUMBER, "[number]"),
 )
 
+_WORD = r"[\pL'’]+"  # O'Neil's is one word,
+_PART = r"\pL+"  # and its parts are O, Neil and s
+
 
 def mask_text_expression(
     text: str, own_values: list[str], own_addresses: list[str] | None = None
@@ -130,23 +133,34 @@ def _replace_expression(text: str, pattern: str, mask: str) -> str:
 
 
 def _mask_names_expression(text: str, names: str) -> str:
-    """SQL that masks each word of the names on its own: "Ms Doe" as well as "Jane Doe"."""
-    # The words of the names, split both at apostrophes and not. The longest come first, as RE2
-    # takes the first alternative that matches; so each is sorted after its length.
-    words = (
-        f"list_transform(list_sort(list_transform(list_distinct(list_filter("
-        f"regexp_extract_all({names}, '[\\pL''’]+') || regexp_extract_all({names}, '\\pL+'), "
-        "lambda w: len(w) > 1)), lambda w: lpad(cast(len(w) as varchar), 3, '0') || w), 'desc'), "
-        "lambda w: w[4:])"
+    """SQL that masks each word of the names on its own: "Ms Doe" as well as "Jane Doe".
+
+    The words are looked up in a list and not searched for by a pattern, as DuckDB would have to
+    compile another pattern for each row: that takes a hundred times as long.
+    """
+    own = (
+        f"list_filter({_find_all(_WORD, _folded(names))} || {_find_all(_PART, _folded(names))}, "
+        "lambda word: len(word) > 1)"
     )
-    # RE2's word boundary (\b) knows ASCII letters only, hence the letters are named here.
-    pattern = f"'(?i)(^|[^\\pL])(' || array_to_string({words}, '|') || ')([^\\pL]|$)'"
-    mask = "'\\1[name]\\3', 'g'"
-    # Twice, because two names in a row share the character between them: the first match takes it.
-    once = f"regexp_replace({text}, {pattern}, {mask})"
+    masked = (
+        f"case when list_contains(own, {_folded('word')}) "
+        f"or list_has_any(own, {_find_all(_PART, _folded('word'))}) then '[name]' else word end"
+    )
+    words_and_rest = _find_all(rf"{_WORD}|[^\pL'’]+", text)
+    # `own` is a parameter, because DuckDB would work it out anew for each word of the text
     return (
-        f"case when len({words}) > 0 then regexp_replace({once}, {pattern}, {mask}) else {text} end"
+        f"list_transform([{own}], lambda own: "
+        f"array_to_string(list_transform({words_and_rest}, lambda word: {masked}), ''))[1]"
     )
+
+
+def _find_all(pattern: str, text: str) -> str:
+    return f"regexp_extract_all({text}, {literal(pattern)})"
+
+
+def _folded(text: str) -> str:
+    """SQL for a text without case and accents."""
+    return f"strip_accents(lower({text}))"
 
 
 def mask_shape(text: str) -> str:
