@@ -169,7 +169,28 @@ def test_names_are_masked_whatever_their_letters(
         ("lives at flat 2, 14 mill lane since may", "lives at [address] since may"),
         ("14 Saint John's Road, NM3 4QZ", "[address], [postcode]"),
         ("ring (01632) 960001", "ring [number]"),
+        # and in other forms
+        ("mail jo @ example.org or jo(at)example(dot)co(dot)uk", "mail [email] or [email]"),
+        ("mail jo [at] example.org.", "mail [email]."),
+        ("ring 504.555.0199 or 504-555-0199", "ring [number] or [number]"),
+        ("ring 01632/960/001", "ring [number]"),
+        ("born 1990-09-11, or 11 / 9 / 90", "born [date], or [date]"),
+        ("born 11th of Sept. 1990", "born [date]"),
+        ("dob: 11 sep 90, d.o.b. 1990", "dob: [date], d.o.b. [date]"),
+        ("DOB 11SEP1990 on September 11, '90", "DOB [date] on [date]"),
+        ("car AB12 CDE, ab12cde, A123 BCD, ABC 123D", "car [plate], [plate], [plate], [plate]"),
+        ("reg ab12 cde left, plate number 7XYZ123", "reg [plate] left, plate number [plate]"),
+        # names
+        ("named as Alda by mr khan", "named as [name] by mr [name]"),
+        ("a man called Alda; his name is O’Swale", "a man called [name]; his name is [name]"),
         # and what is none of these
+        (
+            "called back, named persons, nobody at the dr",
+            "called back, named persons, nobody at the dr",
+        ),
+        ("@ the park. he left on 11 may at 10:30", "@ the park. he left on 11 may at 10:30"),
+        ("1.5 - 2.5 hours ago, 12 or 13 of them", "1.5 - 2.5 hours ago, 12 or 13 of them"),
+        ("tag along, index finger, plates smashed", "tag along, index finger, plates smashed"),
         ("two men, one six foot, three windows", "two men, one six foot, three windows"),
         ("seen on mill lane at 10:30 by 2 people", "seen on mill lane at 10:30 by 2 people"),
     ],
