@@ -51,7 +51,8 @@
     {{- return(entries.values() | list) -}}
 {% endmacro %}
 
-{#- The lexicon_ids of these entries in their order, for what needs no patterns: to write those out takes time. -#}
+{#- The lexicon_ids of these entries in their order, for what needs no patterns: it takes time to write those
+    out. -#}
 {% macro lexicon_ids() %}
     {%- set query = 'select lexicon_id from rules.lexicon group by lexicon_id order by min(phrase_id)' -%}
     {{- return(rules_rows(query) | map(attribute='lexicon_id') | list) -}}
@@ -124,7 +125,7 @@
 {#- Whether one of these hits is of the given entries. -#}
 {% macro has_hit_of(entries, hits) %}
     {{- return(
-        "list_has_any(list_transform(" ~ hits ~ ", lambda hit: hit.lexicon_id), cast(["
+        "list_has_any(list_transform(" ~ hits ~ ", lambda hit: struct_extract(hit, 'lexicon_id')), cast(["
         ~ ("'" ~ entries | map(attribute='lexicon_id') | join("', '") ~ "'" if entries) ~ "] as varchar[]))"
     ) -}}
 {% endmacro %}
@@ -173,8 +174,8 @@
     ) -}}
 {% endmacro %}
 
-{#- The words that stand at these places: the reverse of `places_of_words`. Nearly always it is one piece, for which
-    half the work will do. -#}
+{#- The words that stand at these places: the reverse of `places_of_words`. Nearly always it is one piece, for
+    which half the work will do. -#}
 {% macro words_of_places(places, text) %}
     {%- set first = places ~ "[1][1]" -%}
     {{- return(

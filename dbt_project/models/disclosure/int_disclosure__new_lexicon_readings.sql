@@ -58,8 +58,8 @@ read_texts as (
     where part = 'closing'
 ),
 
--- A crime that its entry explains away or leaves open does not count ("a toy gun", "lost or stolen"). Another entry
--- of the log may tell of it plainly.
+-- A crime that its entry explains away or leaves open does not count ("a toy gun", "lost or stolen"). Another
+-- entry of the log may tell of it plainly.
 said as (
     select
         text_no,
