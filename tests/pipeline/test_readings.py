@@ -44,6 +44,7 @@ def test_a_file_of_readings_holds_numbers_and_names_of_the_lexicon_and_nothing_e
         ("entry_place", "BIGINT"),
         ("lexicon_id", "VARCHAR"),
         ("places", 'STRUCT("start" UINTEGER, length UINTEGER)[][]'),
+        ("is_explained_away", "BOOLEAN"),
     ]
     assert {""} < {name for (name,) in said} <= {"", *(name for (name,) in lexicon)}
 

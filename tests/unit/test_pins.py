@@ -188,6 +188,10 @@ FIRST_LOG = (
 )
 
 
+# Rows of one day that name an O'Swale. Commit d3b23b1 left the O of such a name in the text.
+MASKED_WHOLE = (21, 27, 42, 49, 51)
+
+
 @pytest.mark.parametrize("dataset", ["calls", "crime_records"])
 def test_a_source_row_has_the_same_name_and_hash_as_ever(
     keyed_sample: Agency, dataset: str
@@ -197,9 +201,16 @@ def test_a_source_row_has_the_same_name_and_hash_as_ever(
     assert batch is not None
     rows = pq.read_table(batch.rows, columns=["row_id", "row_hash"]).to_pylist()
     pinned = json.loads((PINNED / "landing.json").read_text())[dataset]
-    assert {row["row_id"]: row["row_hash"] for row in rows} == pinned["row_hashes"]
-    assert batch.manifest["content_sha256"] == pinned["content_sha256"]
+    hashes = {row["row_id"]: row["row_hash"] for row in rows}
+    changed = {
+        row_id for row_id, row_hash in hashes.items() if pinned["row_hashes"][row_id] != row_hash
+    }
+    assert hashes.keys() == pinned["row_hashes"].keys()
+    if dataset == "crime_records":
+        assert not changed
+        assert batch.manifest["content_sha256"] == pinned["content_sha256"]
     if dataset == "calls":
+        assert changed == {f"calls-2017-03-20.csv.gz:{number:09}" for number in MASKED_WHOLE}
         content = re.sub("<(.+?)>", lambda found: keyed("hash", found[1]), FIRST_LOG)
         assert pinned["row_hashes"]["calls-2017-03-20.csv.gz:000000001"] == sha256(content)
 

@@ -106,8 +106,8 @@ _SAID_PLATE = (
 )
 # In this order, as the former may contain the latter: a street address contains numbers.
 _PATTERNS = (
-    (_SPACED_MAIL, "[email]"),
     (r"[^\s@]+@[^\s@]+", "[email]"),
+    (_SPACED_MAIL, "[email]"),
     (_SPOKEN_MAIL, "[email]"),
     (_STREET, "[address]"),
     (_POSTCODE_IN_TEXT, "[postcode]"),
@@ -131,13 +131,20 @@ _OTHER_NAMES = (
     # two or more capitalised words in a row
     (r"\p{Lu}[\p{Ll}'’-]+(?: \p{Lu}[\p{L}'’-]+)+", "[name]"),
     (r"(?i)(\b(?:mr|mrs|mx)\.? )\pL[\pL'’-]+", r"\1[name]"),
-    # a capitalised word where a name is announced; a title of small letters only in front of one
+    # one or two capitalised words where a whole name is announced
     (
-        r"(\b(?:(?i:named(?: as)?|name(?: is| was|:)?|known as|goes by|aka|a\.k\.a\.?|"
-        r"surname(?: is|:)?|née|nee)|Miss|Ms|Dr|miss|ms|dr) )\p{Lu}[\pL'’-]+",
+        r"(\b(?i:(?:named|known) as|aka|a\.k\.a\.?) )"
+        r"\p{Lu}[\pL'’-]+(?: \p{Lu}[\pL'’-]+)?",
         r"\1[name]",
     ),
-    (r"(\b[Cc]alled )\p{Lu}['’]?\pL*\p{Ll}[\pL'’-]*", r"\1[name]"),  # but not "called CPD"
+    # one where a part of it is; a title of small letters counts only in front of one
+    (
+        r"(\b(?:(?i:name(?: is| was|:)|goes by|surname(?: is|:)?|née|nee)|Miss|Ms|Dr|miss|ms|"
+        r"dr) )\p{Lu}[\pL'’-]+",
+        r"\1[name]",
+    ),
+    # but not "called CPD"
+    (r"(\b(?:[Cc]alled|[Nn]amed) )\p{Lu}['’]?\pL*\p{Ll}[\pL'’-]*", r"\1[name]"),
 )
 
 _WORD = r"[\pL'’]+"  # O'Neil's is one word,

@@ -182,6 +182,7 @@ def test_names_are_masked_whatever_their_letters(
         ("reg ab12 cde left, plate number 7XYZ123", "reg [plate] left, plate number [plate]"),
         # names
         ("named as Alda by mr khan", "named as [name] by mr [name]"),
+        ("EX, NAMED AS ALDA KHAN, LAID", "EX, NAMED AS [name], LAID"),
         ("a man called Alda; his name is O’Swale", "a man called [name]; his name is [name]"),
         # and what is none of these
         (
