@@ -10,6 +10,7 @@ are equal hashes.
 
 import io
 import re
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -108,6 +109,8 @@ def make_walkthrough(say: Callable[[str], None]) -> Path:
         say: Is told each step as it begins.
     """
     home = paths.home() / "walkthrough"
+    # What an earlier state of the code landed would be shown beside what this one lands.
+    shutil.rmtree(home / "landing", ignore_errors=True)
     with paths.environment(CDI_HOME=str(home)), VARIANT.selected():
         run_simulated(say)
         write_text(PAGE, render_walkthrough())
