@@ -109,8 +109,9 @@ def make_walkthrough(say: Callable[[str], None]) -> Path:
         say: Is told each step as it begins.
     """
     home = paths.home() / "walkthrough"
-    # What an earlier state of the code landed would be shown beside what this one lands.
-    shutil.rmtree(home / "landing", ignore_errors=True)
+    # What an earlier state of the code landed and learnt would stand beside what this one does.
+    for made in ("landing", "weights"):
+        shutil.rmtree(home / made, ignore_errors=True)
     with paths.environment(CDI_HOME=str(home)), VARIANT.selected():
         run_simulated(say)
         write_text(PAGE, render_walkthrough())
