@@ -20,10 +20,11 @@ phone, birth_date     the value itself is not kept (design 5.11). An address als
                       `<column>_line_hash` (house and street) and `<column>_postcode_hash`
 age                   `<column>_band`: 0-9, 10-17, 18-29, 30-44, 45-64 or 65+
 free_text             `<column>_masked`: the text, with masks in place of e-mail addresses, street
-                      addresses, postcodes, dates and long numbers (also those that are spelt out),
-                      of the names, phones and addresses in the same row, and of two or more
-                      capitalised words in a row. A single name of somebody who is in no column
-                      stays, so the text is still restricted
+                      addresses, postcodes, number plates, dates and long numbers (also those that
+                      are spelt out), of the names, phones and addresses in the same row, of names
+                      that the text announces, and of two or more capitalised words in a row. A
+                      single name of somebody who is in no column may stay, so the text is still
+                      restricted
 ====================  ======================================================================
 """
 
@@ -46,6 +47,7 @@ Kind = Literal[
 ]
 
 HASHED: frozenset[str] = frozenset({"name", "address", "phone", "birth_date"})
+TIMES: frozenset[str] = frozenset({"timestamp", "birth_date"})
 PERSONAL: frozenset[str] = HASHED | {"age", "free_text"}
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cdi import paths
-from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, READINGS, REQUIRED
+from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, READINGS, REQUIRED, TIMES
 
 # the `data_root` of the simulated force, which takes its period from the scenario
 SIMULATION = "simulation"
@@ -72,11 +72,17 @@ def has_offset(form: str) -> bool:
     return "%z" in form.replace("%%", "")
 
 
+# The text forms of typed times, as `cdi.landing.read` writes them: the agency's time, and a moment.
+TYPED_TIMES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f%z")
+
+
 class ColumnMap(_Strict):
     """Where a canonical column comes from; a plain string in agency.yaml means ``from`` alone."""
 
     source: str = Field(alias="from", min_length=1)
-    format: tuple[str, ...] = Field(default=(), description="strptime formats, tried in order")
+    format: tuple[str, ...] = Field(
+        default=(), description="strptime formats, tried in order; a typed time needs none"
+    )
     extract: str | None = Field(default=None, description="regular expression; group 1 is used")
     true_values: tuple[str, ...] = ()
 
@@ -113,6 +119,10 @@ class Source(_Strict):
     retention_days: int | None = Field(
         default=None, gt=0, description="older rows are removed, counted back from as_of"
     )
+
+    def time_formats(self, mapping: ColumnMap) -> tuple[str, ...]:
+        """Formats in which the times of a column stand, in the order in which they are tried."""
+        return TYPED_TIMES + mapping.format if self.format == "parquet" else mapping.format
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -261,7 +271,7 @@ def _find_column_problems(dataset: str, source: Source) -> list[str]:
         if mapping is None:
             if column.is_required:
                 problems.append(f"{place}.{column.name}: missing; this column is required")
-        elif column.kind in ("timestamp", "birth_date") and not mapping.format:
+        elif column.kind in TIMES and not source.time_formats(mapping):
             problems.append(f"{place}.{column.name}.format: missing; e.g. '%Y-%m-%d %H:%M:%S'")
         elif any("%Z" in form.replace("%%", "") for form in mapping.format):
             # DuckDB reads BST as the time of Bangladesh, for instance.

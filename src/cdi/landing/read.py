@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from cdi.agency.datasets import DATASETS, TIMES
 from cdi.agency.model import Source
 from cdi.errors import SourceError
 from cdi.sources.files import FetchedFile
@@ -39,7 +40,7 @@ def normalise_header(name: str) -> str:
 
 
 def read_raw_rows(
-    con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
+    con: duckdb.DuckDBPyConnection, dataset: str, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
     """Read one file into tables of text.
 
@@ -50,6 +51,7 @@ def read_raw_rows(
 
     Args:
         con: DuckDB connection.
+        dataset: The dataset that the file holds.
         source: Format, delimiter and columns of the source.
         file: The file.
         number: Number of the file in its batch.
@@ -71,6 +73,8 @@ def read_raw_rows(
         "parquet": _read_parquet,
     }
     columns = readers[source.format](con, source, file, number)
+    if source.format == "parquet":
+        _check_time_formats(con, dataset, source, file)
     _leave_out_rows(con, source)
     expected = {normalise_header(name) for name in [*_list_wanted(source), *source.ignored]}
     return [name for name in columns if name not in expected]
@@ -299,7 +303,11 @@ def _read_objects(
 def _read_parquet(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    """Read a Parquet file; its typed values become text, so that one mapping fits all formats."""
+    """Read a Parquet file; its typed values become text, so that one mapping fits all formats.
+
+    A typed time has one text form (`cdi.agency.model.TYPED_TIMES`), whatever its fraction of a
+    second, and needs no `format` in agency.yaml. A time that is a text there does.
+    """
     try:
         described = con.execute("describe from read_parquet(?)", [str(file.path)]).fetchall()
     except duckdb.Error as error:
@@ -311,7 +319,8 @@ def _read_parquet(
     columns = {normalise_header(row[0]): row[0] for row in described}
     _check_columns(source, file, list(columns))
     values = ", ".join(
-        f"cast({ident(actual)} as varchar) as {ident(name)}" for name, actual in columns.items()
+        f"{_text_expression(ident(name), kind)} as {ident(normalise_header(name))}"
+        for name, kind, *_ in described
     )
     con.execute(
         f"create or replace table raw as select row_number() over () as row_no, {values} "
@@ -319,3 +328,43 @@ def _read_parquet(
         {"path": str(file.path)},
     )
     return list(columns)
+
+
+def _check_time_formats(
+    con: duckdb.DuckDBPyConnection, dataset: str, source: Source, file: FetchedFile
+) -> None:
+    """Refuse a file in which a time is a text, if agency.yaml does not say in which format."""
+    kinds = {
+        normalise_header(name): kind
+        for name, kind, *_ in con.execute(
+            "describe from read_parquet(?)", [str(file.path)]
+        ).fetchall()
+    }
+    unknown = [
+        f"{mapping.source} (for {column.name}) is {kind}"
+        for column in DATASETS[dataset]
+        if column.kind in TIMES
+        and (mapping := source.columns.get(column.name))
+        and not mapping.format
+        and not _is_time(kind := kinds[normalise_header(mapping.source)])
+    ]
+    if unknown:
+        raise SourceError(
+            "SRC-FORMAT",
+            f"{file.name} has times that are not typed as such: {', '.join(unknown)}",
+            "give their `format` in agency.yaml, e.g. '%Y-%m-%d %H:%M:%S'",
+        )
+
+
+def _is_time(kind: str) -> bool:
+    """Whether a DuckDB type is a date, or a date and time."""
+    return kind.startswith(("DATE", "TIMESTAMP"))
+
+
+def _text_expression(value: str, kind: str) -> str:
+    """SQL for a typed value as text."""
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"strftime(timezone('UTC', {value}), '%Y-%m-%d %H:%M:%S.%f+00:00')"
+    if _is_time(kind):
+        return f"strftime(cast({value} as timestamp), '%Y-%m-%d %H:%M:%S.%f')"
+    return f"cast({value} as varchar)"

@@ -78,7 +78,7 @@ def write_rows(
     counted: list[dict[str, Any]] = []
     for number, file in enumerate(files):
         con.execute("drop table if exists refused")
-        unexpected = read_raw_rows(con, source, file, number)
+        unexpected = read_raw_rows(con, dataset, source, file, number)
         as_of = (file.as_of or interval.end).astimezone(UTC)
         left_out = _type_rows(con, agency, dataset, file, naive_utc(as_of))
         counts = _split_rows(con, agency, dataset, file, left_out)
@@ -123,7 +123,9 @@ def _value_expression(mapping: ColumnMap, bound: Params) -> str:
     return text
 
 
-def _time_expression(agency: Agency, mapping: ColumnMap, bound: Params, *, is_moment: bool) -> str:
+def _time_expression(
+    agency: Agency, dataset: str, mapping: ColumnMap, bound: Params, *, is_moment: bool
+) -> str:
     """SQL for the time in a text, as a moment (TIMESTAMPTZ) or as the agency's local time.
 
     Formats with an offset from UTC (`%z`) are tried apart from those without one: if a single
@@ -131,7 +133,8 @@ def _time_expression(agency: Agency, mapping: ColumnMap, bound: Params, *, is_mo
     """
     text = _value_expression(mapping, bound)
     times = []
-    for with_offset, formats in groupby(mapping.format, has_offset):
+    all_formats = agency.sources[dataset].time_formats(mapping)
+    for with_offset, formats in groupby(all_formats, has_offset):
         # DuckDB's %z does not read the Z that stands for UTC.
         readable = f"regexp_replace({text}, 'Z$', '+00')" if with_offset else text
         time = f"try_strptime({readable}, {bound.bind(list(formats))})"
@@ -139,18 +142,26 @@ def _time_expression(agency: Agency, mapping: ColumnMap, bound: Params, *, is_mo
         # them into the other.
         needs_turning = with_offset != is_moment
         times.append(f"timezone({bound.bind(agency.timezone)}, {time})" if needs_turning else time)
-    return f"coalesce({', '.join(times)})"
+    # DuckDB reads these two words whatever the format is; PostgreSQL has times of that name.
+    return f"nullif(nullif(coalesce({', '.join(times)}), 'infinity'), '-infinity')"
 
 
 def _typed_expression(
-    agency: Agency, column: Column, mapping: ColumnMap, bound: Params, as_of: datetime
+    agency: Agency,
+    dataset: str,
+    column: Column,
+    mapping: ColumnMap,
+    bound: Params,
+    as_of: datetime,
 ) -> str:
     """SQL for the value of a typed column; null where the text is not such a value."""
     text = _value_expression(mapping, bound)
     if column.kind == "timestamp":
-        return f"timezone('UTC', {_time_expression(agency, mapping, bound, is_moment=True)})"
+        moment = _time_expression(agency, dataset, mapping, bound, is_moment=True)
+        return f"timezone('UTC', {moment})"
     if column.kind == "birth_date":
-        day = f"cast({_time_expression(agency, mapping, bound, is_moment=False)} as date)"
+        local = _time_expression(agency, dataset, mapping, bound, is_moment=False)
+        day = f"cast({local} as date)"
         # A date of birth after the file's own time is an error. It must be found here, because
         # only the hash is kept.
         return f"case when {day} between date '1880-01-01' and {bound.bind(as_of)} then {day} end"
@@ -177,7 +188,9 @@ def _output_expressions(
         }
     if column.kind in HASHED:
         is_date = column.kind == "birth_date"
-        value = _typed_expression(agency, column, mapping, bound, as_of) if is_date else text
+        value = (
+            _typed_expression(agency, dataset, column, mapping, bound, as_of) if is_date else text
+        )
         return {
             **{name: hash_expression(kind, value) for name, kind in column.hashes.items()},
             f"has_{column.name}": f"{value} is not null",
@@ -195,7 +208,11 @@ def _output_expressions(
         return {f"{column.name}_masked": mask_text_expression(text, own_values, own_addresses)}
     if column.kind in ("text", "code"):
         return {column.name: text}
-    return {next(iter(column.outputs)): _typed_expression(agency, column, mapping, bound, as_of)}
+    return {
+        next(iter(column.outputs)): _typed_expression(
+            agency, dataset, column, mapping, bound, as_of
+        )
+    }
 
 
 def _type_rows(
@@ -221,7 +238,7 @@ def _type_rows(
         text = _value_expression(mapping, bound)
         name = bound.bind(column.name)
         if column.kind in ("timestamp", "birth_date", "age", "number"):
-            value = _typed_expression(agency, column, mapping, bound, as_of)
+            value = _typed_expression(agency, dataset, column, mapping, bound, as_of)
             untyped.append(f"case when {text} is not null and {value} is null then {name} end")
         if column.is_required:
             absent.append(f"case when {text} is null then {name} end")

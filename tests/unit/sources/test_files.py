@@ -83,7 +83,7 @@ def test_all_formats_give_the_same_text(small: SmallAgency, tmp_path: Path, kind
     scratch.mkdir()
     (file,), _ = fetch_files(small.agency, "calls", small.interval, scratch)
     con = connect()
-    unexpected = read_raw_rows(con, small.agency.sources["calls"], file, 0)
+    unexpected = read_raw_rows(con, "calls", small.agency.sources["calls"], file, 0)
     assert unexpected == []
     names = ", ".join(CALL_HEADER)
     read = con.execute(f"select {names} from raw order by row_no").fetchall()
@@ -100,7 +100,7 @@ def test_an_element_of_a_json_array_that_is_no_object_is_refused(
     small.write("calls.json", json.dumps([rows[0], ["T-0100"], *rows[1:]]).encode())
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     con = connect()
-    read_raw_rows(con, small.agency.sources["calls"], file, 0)
+    read_raw_rows(con, "calls", small.agency.sources["calls"], file, 0)
     refused = con.execute("select line, rule_id, original from refused").fetchall()
     assert refused == [(2, "READ-JSON", '["T-0100"]')]
     assert con.execute("select count(*) from raw").fetchone() == (5,)
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_whole_json_array_is_told_without_its_rows(
     small.write("calls.json", content.encode())
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match="SRC-FORMAT") as caught:
-        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
     assert "calls.json is not one whole JSON array" in str(caught.value)
     assert "T-0001" not in str(caught.value)
 
@@ -146,7 +146,7 @@ def test_the_column_that_chooses_rows_must_be_there(small: SmallAgency, tmp_path
     small.write_settings()
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match=r"has no column kind \(for rows\)"):
-        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_file_that_duckdb_cannot_be_asked_for_is_a_named_error(
     small.write(f"calls.{kind}", content)
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match=f"SRC-FORMAT.* calls.{kind} {problem}") as caught:
-        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
     assert "Ada" not in str(caught.value)
 
 
@@ -229,7 +229,7 @@ def test_a_file_without_its_header_is_told_without_its_first_row(
     small.write(f"calls.{kind}", rows if kind == "csv" else json.dumps({"Ada Example": 1}).encode())
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match="SRC-COLUMNS") as caught:
-        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
     no_header = "its first line, of 10 fields, is not a header"
     assert (no_header if kind == "csv" else "its 1 columns have other names") in str(caught.value)
     assert not re.search("ada|960001|hit", str(caught.value), re.IGNORECASE)
@@ -240,21 +240,21 @@ def test_a_header_with_another_name_in_it_is_told_whole(small: SmallAgency, tmp_
     small.write("calls.csv", csv_bytes(header, CALLS))
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match=f"has no column number .*; it has {', '.join(header)}"):
-        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
 
 
 def test_a_column_that_is_there_twice_is_told_alone(small: SmallAgency, tmp_path: Path) -> None:
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "number"], [[*r, r[0]] for r in CALLS]))
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match="has a column twice: number\n"):
-        read_raw_rows(connect(), small.agency.sources["calls"], file, 0)
+        read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
 
 
 def test_an_unexpected_column_is_told(small: SmallAgency, tmp_path: Path) -> None:
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "Blood Group"], [[*r, "A"] for r in CALLS]))
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     con = connect()
-    assert read_raw_rows(con, small.agency.sources["calls"], file, 0) == ["blood_group"]
+    assert read_raw_rows(con, "calls", small.agency.sources["calls"], file, 0) == ["blood_group"]
 
 
 def test_data_root_is_relative_to_the_agencys_folder(small: SmallAgency) -> None:
@@ -271,7 +271,7 @@ def test_a_refused_line_is_told_as_it_stands_in_the_file(
     small.write("calls.csv", mark + newline.join(lines) + newline)
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     con = connect()
-    read_raw_rows(con, small.agency.sources["calls"], file, 0)
+    read_raw_rows(con, "calls", small.agency.sources["calls"], file, 0)
     refused = con.execute("select line, rule_id, original from refused").fetchall()
     assert refused == [(4, "READ-WIDTH", "T-0100,only two")]
     assert con.execute("select count(*) from raw").fetchone() == (5,)
@@ -310,6 +310,6 @@ def read_and_refused(small: SmallAgency, scratch: Path) -> tuple[list[tuple[str,
     """Rule and text of the rows of calls.csv that cannot be read, and how many others there are."""
     (file,), _ = fetch_files(small.agency, "calls", small.interval, scratch)
     con = connect()
-    read_raw_rows(con, small.agency.sources["calls"], file, 0)
+    read_raw_rows(con, "calls", small.agency.sources["calls"], file, 0)
     refused = con.execute("select rule_id, original from refused order by line").fetchall()
     return refused, scalar(con, "select count(*) from raw")
