@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from cdi_airflow.notes import write_note
 
 if TYPE_CHECKING:
+    from cdi.sources.access import Access
     from cdi.steps.step import Step
 
 
@@ -84,7 +85,7 @@ class ExtractOperator(StepOperator):
     Args:
         agency: Name of the agency.
         dataset: Name of the dataset.
-        connection: Airflow connection whose login, password and extras go to fsspec.
+        connection: Airflow connection of the source; None if it needs none.
 
     The interval is the run's own, unless the DAG's params name another.
     """
@@ -107,35 +108,34 @@ class ExtractOperator(StepOperator):
         self.interval_start = "{{ params.interval_start or data_interval_start.isoformat() }}"
         self.interval_end = "{{ params.interval_end or data_interval_end.isoformat() }}"
 
-    def storage_options(self) -> dict[str, Any]:
-        """Turn the connection into options of fsspec; none without a connection."""
+    def access(self) -> "Access | None":
+        """Read the connection; None without one. Airflow masks its secrets in all logs."""
         if self.connection is None:
-            return {}
+            return None
         from airflow.sdk import BaseHook
 
+        from cdi.sources.access import Access
+
         connection = BaseHook.get_connection(self.connection)
-        options = {
-            "host": connection.host,
-            "port": connection.port,
-            "username": connection.login,
-            "password": connection.password,
-        }
-        return {key: value for key, value in options.items() if value} | connection.extra_dejson
+        return Access(
+            kind=connection.conn_type or "",
+            host=connection.host,
+            port=connection.port,
+            login=connection.login,
+            password=connection.password,
+            database=connection.schema,
+            extra=connection.extra_dejson,
+        )
 
     def call(self) -> "Callable[[], Step]":
-        """Give the extraction, bound to its interval and storage options."""
+        """Give the extraction, bound to its interval and to how its source is reached."""
         import functools
 
         from cdi.agency.interval import Interval
         from cdi.steps.extract import extract
 
         interval = Interval(parse_moment(self.interval_start), parse_moment(self.interval_end))
-        return functools.partial(
-            extract,
-            **self.arguments,
-            interval=interval,
-            storage_options=self.storage_options(),
-        )
+        return functools.partial(extract, **self.arguments, interval=interval, access=self.access())
 
 
 class AnyNewOperator(BaseOperator):

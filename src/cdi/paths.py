@@ -23,6 +23,7 @@ CDI = ".venv/bin/cdi" if Path(sys.prefix).resolve() == REPO / ".venv" else "cdi"
 DBT_PROJECT = REPO / "dbt_project"
 EXPECTATIONS = REPO / "expectations"
 SIMULATED = "simulated"  # the agency that reads the simulated force's files
+SIMULATED_SQL = "simulated_sql"  # the same force, read from a database
 DEFAULT_SCENARIO = "calibrated_2017"
 DEFAULT_MONTHS = 3
 DEFAULT_SEED = 1
@@ -71,7 +72,7 @@ def _folder_of(kind: str, agency_id: str) -> Path:
     Simulated forces are different forces under one agency name, so their data must not mix.
     """
     folder = home() / kind / agency_id
-    return folder / variant() if agency_id == SIMULATED else folder
+    return folder / variant() if agency_id in (SIMULATED, SIMULATED_SQL) else folder
 
 
 def landing(agency_id: str, dataset: str) -> Path:

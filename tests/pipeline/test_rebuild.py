@@ -215,7 +215,7 @@ def test_intervals_side_by_side_do_not_disturb_each_other(sample: Agency) -> Non
     assert agency.coverage is not None
     starts = [agency.coverage.start + timedelta(days=n) for n in range(4)]
     intervals = [Interval.of_days(agency, day, day + timedelta(days=1)) for day in starts]
-    pending = [extract_dataset(agency, "calls", interval) for interval in intervals]
+    pending = [extract_dataset(agency, "calls", interval).batch for interval in intervals]
     assert len({batch.folder for batch in pending if batch}) == 4
     with ThreadPoolExecutor(4) as pool:
         accepted = list(pool.map(lambda batch: accept_batch(batch) if batch else None, pending))
@@ -225,7 +225,8 @@ def test_intervals_side_by_side_do_not_disturb_each_other(sample: Agency) -> Non
 def test_the_same_snapshot_checked_twice_at_once_is_accepted_once(small: SmallAgency) -> None:
     days = [(date(2026, 1, 5), date(2026, 1, 6)), (date(2026, 1, 6), date(2026, 1, 7))]
     pending = [
-        extract_dataset(small.agency, "calls", Interval.of_days(small.agency, *day)) for day in days
+        extract_dataset(small.agency, "calls", Interval.of_days(small.agency, *day)).batch
+        for day in days
     ]
     accepted = [accept_batch(batch) for batch in pending if batch]
     assert len(accepted) == 2

@@ -199,7 +199,7 @@ def test_a_source_row_has_the_same_name_and_hash_as_ever(
     keyed_sample: Agency, dataset: str
 ) -> None:
     first_day = Interval.of_days(keyed_sample, date(2017, 3, 20), date(2017, 3, 21))
-    batch = extract_dataset(keyed_sample, dataset, first_day)
+    batch = extract_dataset(keyed_sample, dataset, first_day).batch
     assert batch is not None
     rows = pq.read_table(batch.rows, columns=["row_id", "row_hash"]).to_pylist()
     pinned = json.loads((PINNED / "landing.json").read_text())[dataset]

@@ -29,6 +29,18 @@ class Interval:
             day += timedelta(days=1)
         return days
 
+    def widened(self, agency: Agency, days: int) -> "Interval":
+        """Return whole local days that hold the interval, and go back so many from their end.
+
+        Args:
+            agency: Whose local days.
+            days: At least so many days.
+        """
+        start, end = (moment.astimezone(agency.zone).date() for moment in (self.start, self.end))
+        if midnight(agency, end) < self.end:
+            end += timedelta(days=1)
+        return Interval.of_days(agency, min(start, end - timedelta(days=days)), end)
+
 
 def midnight(agency: Agency, day: date) -> datetime:
     """Return the moment (UTC) at which a local day of the agency begins."""

@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cdi import paths
-from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, READINGS, REQUIRED, TIMES
+from cdi.agency.datasets import (
+    BY_PEOPLE,
+    DATASETS,
+    DECISIONS,
+    MOMENTS,
+    READINGS,
+    REQUIRED,
+    TIMES,
+)
 
 # the `data_root` of the simulated force, which takes its period from the scenario
 SIMULATION = "simulation"
@@ -99,13 +107,49 @@ class RowFilter(_Strict):
     matches: str = Field(min_length=1, description="regular expression for the whole trimmed text")
 
 
+class SqlSource(_Strict):
+    """What is read from a database: a table or view, or else a query."""
+
+    relation: str | None = Field(default=None, description="table or view, e.g. dbo.vw_incident")
+    query: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]+\.sql$",
+        description="file with one SELECT, beside agency.yaml",
+    )
+    clock: str | None = Field(
+        default=None,
+        description="expression for the moment at which a copy (a replica, a restored backup) was "
+        "true, e.g. pg_last_xact_replay_timestamp(); default: the database's own clock",
+    )
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "SqlSource":
+        if (self.relation is None) == (self.query is None):
+            raise ValueError("give either relation or query")
+        return self
+
+
+# The kinds of sources; each source has exactly one. Those that are not files are live: their rows
+# may change at any time, and a run reads a window of days whole.
+KINDS = ("files", "sql")
+
+
 class Source(_Strict):
     """The source of one dataset of the agency."""
 
-    files: tuple[SourceFile, ...] = Field(min_length=1)
-    format: Literal["csv", "parquet", "json", "jsonl"] = "csv"
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    delivery: Literal["snapshot", "changes"]
+    files: tuple[SourceFile, ...] | None = Field(default=None, min_length=1)
+    sql: SqlSource | None = None
+    format: Literal["csv", "parquet", "json", "jsonl"] = Field(
+        default="csv", description="of files"
+    )
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="of CSV files")
+    delivery: Literal["snapshot", "changes", "days"] = Field(
+        description="`snapshot`: the newest is the whole; `changes`: what is absent did not "
+        "change; `days`: each run reads a window of days whole, and lands the days that changed"
+    )
+    days: int | None = Field(
+        default=None, gt=0, description="length of that window, back from the interval's end"
+    )
     rows_per_key: Literal["one", "many"] = "one"
     rows: RowFilter | None = Field(
         default=None, description="which rows belong to the dataset; default: all"
@@ -114,15 +158,52 @@ class Source(_Strict):
     ignored: tuple[str, ...] = Field(
         default=(), description="source columns that are known and not taken"
     )
-    connection: str | None = Field(default=None, description="Airflow connection of a URL")
+    connection: str | None = Field(
+        default=None, description="Airflow connection of a URL, database or API"
+    )
     max_age_hours: int = Field(default=48, gt=0, description="freshness limit, counted from as_of")
     retention_days: int | None = Field(
         default=None, gt=0, description="older rows are removed, counted back from as_of"
     )
 
+    @property
+    def kind(self) -> str:
+        """Which of `KINDS` the source is."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its rows may change at any time, as those of a database do."""
+        return self.kind != "files"
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether its values have types, and its times no text form of their own."""
+        return self.is_live or self.format == "parquet"
+
+    def moment(self, dataset: str) -> str | None:
+        """The source's column that says from which day a row is; None if none is mapped."""
+        mapped = [name for name in MOMENTS.get(dataset, ()) if name in self.columns]
+        return self.columns[mapped[0]].source if mapped else None
+
     def time_formats(self, mapping: ColumnMap) -> tuple[str, ...]:
         """Formats in which the times of a column stand, in the order in which they are tried."""
-        return TYPED_TIMES + mapping.format if self.format == "parquet" else mapping.format
+        return TYPED_TIMES + mapping.format if self.is_typed else mapping.format
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> "Source":
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(KINDS)}")
+        if self.is_live and self.delivery == "changes":
+            raise ValueError("delivery: changes is for files; give days, or snapshot if small")
+        if not self.is_live and self.delivery == "days":
+            raise ValueError("delivery: days is for databases and APIs; give snapshot or changes")
+        if (self.delivery == "days") != (self.days is not None):
+            raise ValueError("days: give it with delivery: days and with nothing else")
+        if self.sql and self.connection is None:
+            raise ValueError("connection: missing; the Airflow connection of the database")
+        return self
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -261,6 +342,9 @@ def _find_column_problems(dataset: str, source: Source) -> list[str]:
         return [f"sources.{dataset}: unknown dataset; known are {', '.join(delivered)}"]
     columns = {column.name: column for column in DATASETS[dataset]}
     place = f"sources.{dataset}.columns"
+    if source.delivery == "days" and source.moment(dataset) is None:
+        needed = " or ".join(MOMENTS.get(dataset, ())) or "a dataset with a time of its own"
+        return [f"{place}: delivery: days needs {needed}; give `delivery: snapshot` instead"]
     problems = [
         f"{place}.{name}: unknown column; known are {', '.join(columns)}"
         for name in source.columns

@@ -14,18 +14,12 @@ from cdi.learning.readings import open_readings
 from cdi.learning.text import open_text_weights
 from cdi.sql import create_table, ident, literal, naive_utc
 
-BATCH_COLUMNS = {
-    "dataset": "VARCHAR",
-    "batch_id": "VARCHAR",
-    "seq": "INTEGER",
-    "delivery": "VARCHAR",
-    "as_of": "TIMESTAMP",
-}
 FILE_COLUMNS = {
     "dataset": "VARCHAR",
     "batch_id": "VARCHAR",
     "seq": "INTEGER",
     "source_file": "VARCHAR",
+    "delivery": "VARCHAR",
     "sha256": "VARCHAR",
     "as_of": "TIMESTAMP",
     "read_count": "BIGINT",
@@ -60,7 +54,6 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     agency = version.agency
     for dataset in DATASETS:
         _create_rows_view(con, version, dataset)
-    create_table(con, "landing.batches", BATCH_COLUMNS, _list_batches(version))
     create_table(con, "landing.batch_files", FILE_COLUMNS, _list_files(version))
     _collect_quarantine(con, version)
     open_links_weights(con, version.weights.get("links"))
@@ -96,21 +89,6 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
         )
 
 
-def _list_batches(version: Version) -> list[dict[str, Any]]:
-    """The rows of `landing.batches`."""
-    return [
-        {
-            "dataset": name,
-            "batch_id": batch.manifest["batch_id"],
-            "seq": batch.manifest["seq"],
-            "delivery": batch.manifest["delivery"],
-            "as_of": batch_as_of(batch),
-        }
-        for name, batches in version.batches.items()
-        for batch in batches
-    ]
-
-
 def _list_files(version: Version) -> list[dict[str, Any]]:
     """The rows of `landing.batch_files`: the files that were known at the version's as_of."""
     return [
@@ -119,6 +97,7 @@ def _list_files(version: Version) -> list[dict[str, Any]]:
             "batch_id": batch.manifest["batch_id"],
             "seq": batch.manifest["seq"],
             "source_file": file["name"],
+            "delivery": batch.manifest["delivery"],
             "sha256": file["sha256"],
             "as_of": naive_utc(datetime.fromisoformat(file["as_of"])),
             "read_count": file["read"],

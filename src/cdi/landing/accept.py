@@ -11,8 +11,7 @@ from cdi.landing.batches import (
     Batch,
     accepted_batches,
     batch_as_of,
-    find_counterpart,
-    interval_of,
+    holds_nothing_new,
     read_batch,
     remove_batch,
     replace_manifest,
@@ -61,11 +60,8 @@ def accept_batch(batch: Batch) -> Batch | None:
             forget_in_batch(load_agency(manifest["agency"]), batch, batch_as_of(batch))
             batch = read_batch(batch.folder)
             manifest = batch.manifest
-        counterpart = find_counterpart(
-            manifest["agency"], manifest["dataset"], manifest["delivery"], interval_of(batch)
-        )
         pending = home / "pending" / manifest["batch_id"]
-        if counterpart and counterpart.manifest["content_sha256"] == manifest["content_sha256"]:
+        if holds_nothing_new(manifest):
             remove_batch(batch.folder)
             remove_batch(pending)
             return None

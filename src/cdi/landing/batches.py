@@ -81,19 +81,56 @@ def find_counterpart(
     """Find the accepted batch that a new one must differ from, to count as new.
 
     A snapshot replaces whatever came before, so it is compared with the newest state. Changes are
-    compared with the latest batch of the same interval.
+    compared with the latest batch of the same interval. Days are compared one by one, so there is
+    no such batch (`newest_files`).
 
     Args:
         agency_id: The agency.
         dataset: The dataset.
-        delivery: `snapshot` or `changes`.
+        delivery: `snapshot`, `changes` or `days`.
         interval: Start and end of the new batch, as a manifest writes them.
     """
     accepted = accepted_batches(agency_id, dataset)
     if delivery == "snapshot":
         return max(accepted, key=lambda b: (b.manifest["as_of"], b.manifest["seq"]), default=None)
+    if delivery == "days":
+        return None
     of_interval = [batch for batch in accepted if interval_of(batch) == interval]
     return of_interval[-1] if of_interval else None
+
+
+def newest_files(agency_id: str, dataset: str) -> dict[str, dict[str, Any]]:
+    """Find the newest accepted version of each file of a live source, by the file's name.
+
+    The newest is the one that tells the latest state, and of equal ones the last to arrive.
+    """
+    versions = [
+        (file["as_of"], batch.manifest["seq"], file)
+        for batch in accepted_batches(agency_id, dataset)
+        if batch.manifest.get("is_live")
+        for file in batch.manifest["files"]
+    ]
+    return {file["name"]: file for *_, file in sorted(versions, key=lambda version: version[:2])}
+
+
+def holds_nothing_new(manifest: Mapping[str, Any]) -> bool:
+    """Whether the landing has accepted the same content already.
+
+    Args:
+        manifest: That of a batch which is not accepted yet.
+    """
+    agency_id, dataset, delivery = (manifest[name] for name in ("agency", "dataset", "delivery"))
+    if delivery == "days":
+        newest = newest_files(agency_id, dataset)
+        return all(
+            file["sha256"] == newest.get(file["name"], {}).get("sha256")
+            for file in manifest["files"]
+        )
+    interval = (manifest["interval_start"], manifest["interval_end"])
+    counterpart = find_counterpart(agency_id, dataset, delivery, interval)
+    return bool(
+        counterpart and counterpart.manifest["content_sha256"] == manifest["content_sha256"]
+    )
 
 
 def interval_of(batch: Batch) -> tuple[str, str]:

@@ -1,11 +1,11 @@
 """Extracts a dataset of an agency for a data interval into a pending batch."""
 
+import hmac
 import shutil
 import tempfile
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE
@@ -18,12 +18,16 @@ from cdi.landing.batches import (
     Batch,
     accepted_batches,
     find_counterpart,
+    holds_nothing_new,
+    newest_files,
     read_batch,
     replace_manifest,
     write_manifest,
 )
 from cdi.landing.rows import write_rows
-from cdi.sources.files import FetchedFile, fetch_files
+from cdi.sources.access import Access
+from cdi.sources.fetch import Fetched, Known, fetch_source
+from cdi.sources.files import FetchedFile
 
 
 def list_reading_code() -> list[Path]:
@@ -40,18 +44,32 @@ def list_reading_code() -> list[Path]:
             for module in ("datasets", "interval", "key_rules", "model")
         ),
         *sorted((package / "sources").rglob("*.py")),
+        *sorted((package / "sources").rglob("*.sql")),
         *sorted((package / "landing").rglob("*.py")),
         *sorted((package / "landing").rglob("*.sql")),
     ]
 
 
+# What says when and from where a source is read, and so does not change its rows.
+_NOT_IN_ROWS = {"connection", "days", "max_age_hours"}
+
+
 def _hash_source(agency: Agency, dataset: str, files: list[FetchedFile]) -> str:
-    """Hash all that a batch's rows depend on: the files, their mapping, the code and the key."""
-    code = [file.read_text(encoding="utf-8") for file in list_reading_code()]
+    """Hash all that a batch's rows depend on: the files, and how they are read."""
     return sha256_of_json(
         {
             "files": [(file.name, file.sha256, file.as_of) for file in files],
-            "source": agency.sources[dataset].model_dump(by_alias=True),
+            "reading": _hash_reading(agency, dataset),
+        }
+    )
+
+
+def _hash_reading(agency: Agency, dataset: str) -> str:
+    """Hash all that the rows of a source depend on besides its content: mapping, code and key."""
+    code = [file.read_text(encoding="utf-8") for file in list_reading_code()]
+    return sha256_of_json(
+        {
+            "source": agency.sources[dataset].model_dump(by_alias=True, exclude=_NOT_IN_ROWS),
             "key_rules": {
                 thing: [rule.model_dump() for rule in rules]
                 for thing, rules in agency.key_rules.items()
@@ -73,27 +91,40 @@ def _find_reference_batch(agency: Agency, dataset: str, interval: Interval) -> B
     )
 
 
+@dataclass(frozen=True)
+class Extraction:
+    """What an extraction found.
+
+    Attributes:
+        fetched: What the source holds for the interval; its files are gone.
+        batch: The pending batch; None if the source holds nothing new.
+    """
+
+    fetched: Fetched
+    batch: Batch | None
+
+
 def extract_dataset(
     agency: Agency,
     dataset: str,
     interval: Interval,
-    storage_options: Mapping[str, Any] | None = None,
-) -> Batch | None:
+    access: Access | None = None,
+) -> Extraction:
     """Extract a dataset for an interval into a pending batch.
 
     Args:
         agency: The agency.
         dataset: A key of ``agency.sources``.
         interval: The data interval.
-        storage_options: Options for fsspec, from the Airflow connection.
+        access: What the source's connection says; None if it has none.
 
     Returns:
-        The pending batch, to be checked and accepted; None if the sources hold nothing new, or if
-        people have not decided or audited anything yet.
+        What was found. Its batch is to be checked and accepted; it is None if the source holds
+        nothing new, or if people have not decided or audited anything yet.
 
     Raises:
         AgencyError: If DuckDB cannot read a regular expression in agency.yaml.
-        SourceError: If a file is absent, damaged or not what agency.yaml says; nothing is landed.
+        SourceError: If a source is absent, damaged or not what agency.yaml says; nothing is landed.
     """
     check_patterns(agency)
     # A backfill extracts many intervals at once, so each has a working folder of its own. A killed
@@ -102,30 +133,55 @@ def extract_dataset(
     working = folder / f".{_name_interval(interval)}"
     shutil.rmtree(working, ignore_errors=True)
     scratch, target = working / "fetched", working / "batch"
-    scratch.mkdir(parents=True)
+    scratch.mkdir(parents=True, mode=0o700)
     target.mkdir()
     try:
-        files, absent = fetch_files(agency, dataset, interval, scratch, storage_options)
-        if not files:
-            return None
-        fingerprint = _hash_source(agency, dataset, files)
+        fetched = _fetch(agency, dataset, interval, scratch, access)
+        if not fetched.files:
+            return Extraction(fetched, None)
+        fingerprint = _hash_source(agency, dataset, fetched.files)
         reference = _find_reference_batch(agency, dataset, interval)
         if reference and reference.manifest["source_fingerprint"] == fingerprint:
-            return None
-        manifest = write_rows(agency, dataset, interval, files, target)
-        if reference and reference.manifest["content_sha256"] == manifest["content_sha256"]:
-            return None
+            return Extraction(fetched, None)
+        manifest = write_rows(agency, dataset, interval, fetched.files, target)
+        if holds_nothing_new(manifest):
+            return Extraction(fetched, None)
         batch_id = _choose_batch_id(agency, dataset, interval)
         manifest |= {
             "batch_id": batch_id,
             "source_fingerprint": fingerprint,
-            "absent_files": absent,
+            "absent_files": fetched.absent,
+            "confirmed": fetched.confirmed,
+            "undated": fetched.undated,
         }
         write_manifest(target, manifest)
         shutil.rmtree(folder / batch_id, ignore_errors=True)
-        return read_batch(target.rename(folder / batch_id))
+        return Extraction(fetched, read_batch(target.rename(folder / batch_id)))
     finally:
         shutil.rmtree(working)
+
+
+def _fetch(
+    agency: Agency,
+    dataset: str,
+    interval: Interval,
+    folder: Path,
+    access: Access | None = None,
+) -> Fetched:
+    """Fetch what a source holds; of a live source, the days that are not as they were landed."""
+    known: dict[str, Known] = {}
+    key = b""
+    if agency.sources[dataset].is_live:
+        known = {
+            name: Known(file["sha256"], file["read"])
+            for name, file in newest_files(agency.agency, dataset).items()
+        }
+        key = hmac.digest(
+            derive_key(agency.agency, "fingerprint"),
+            _hash_reading(agency, dataset).encode(),
+            "sha256",
+        )
+    return fetch_source(agency, dataset, interval, folder, access, known, key)
 
 
 def read_file_as_batch(agency: Agency, dataset: str, file: Path, folder: Path) -> Batch:
@@ -156,31 +212,30 @@ def adopt_source(agency: Agency, dataset: str) -> None:
     now = datetime.now(UTC)
     newest = _find_reference_batch(agency, dataset, Interval(now, now))
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
-        files, _ = fetch_files(agency, dataset, Interval(now, now), Path(scratch))
+        files = _fetch(agency, dataset, Interval(now, now), Path(scratch)).files
     if newest and files:
         fingerprint = _hash_source(agency, dataset, files)
         replace_manifest(newest.folder, newest.manifest | {"source_fingerprint": fingerprint})
 
 
-def is_source_unchanged(
-    agency: Agency,
-    dataset: str,
-    interval: Interval,
-    storage_options: Mapping[str, Any] | None = None,
-) -> bool:
-    """Find out whether the sources hold nothing new, without writing to the landing.
+def is_source_unchanged(agency: Agency, dataset: str, interval: Interval) -> bool:
+    """Find out whether the files of a source hold nothing new, without writing to the landing.
 
     Args:
         agency: The agency.
         dataset: A key of ``agency.sources``.
         interval: The data interval.
-        storage_options: Options for fsspec, from the Airflow connection.
+
+    Returns:
+        False for a live source: it would have to be read whole to tell.
     """
+    if agency.sources[dataset].is_live:
+        return False
     reference = _find_reference_batch(agency, dataset, interval)
     if reference is None and dataset not in BY_PEOPLE:
         return False
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
-        files, _ = fetch_files(agency, dataset, interval, Path(scratch), storage_options)
+        files = _fetch(agency, dataset, interval, Path(scratch)).files
         if reference is None or not files:
             return not files
         return bool(

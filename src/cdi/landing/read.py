@@ -5,6 +5,8 @@ import io
 import mmap
 import re
 from collections import Counter
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import duckdb
@@ -72,12 +74,28 @@ def read_raw_rows(
         "jsonl": _read_jsonl,
         "parquet": _read_parquet,
     }
-    columns = readers[source.format](con, source, file, number)
-    if source.format == "parquet":
+    columns = readers["parquet" if source.is_live else source.format](con, source, file, number)
+    if source.is_typed:
         _check_time_formats(con, dataset, source, file)
     _leave_out_rows(con, source)
-    expected = {normalise_header(name) for name in [*_list_wanted(source), *source.ignored]}
-    return [name for name in columns if name not in expected]
+    return list_unexpected(source, columns)
+
+
+def list_unexpected(source: Source, columns: Iterable[str]) -> list[str]:
+    """List the columns that are neither mapped nor listed under `ignored`.
+
+    Args:
+        source: What agency.yaml says of the source.
+        columns: Names of columns that the source has. `*` in an ignored name stands for any text.
+    """
+    wanted = {normalise_header(name) for name in _list_wanted(source)}
+    ignored = [normalise_header(name) for name in source.ignored]
+    return [
+        name
+        for name in columns
+        if normalise_header(name) not in wanted
+        and not any(fnmatchcase(normalise_header(name), pattern) for pattern in ignored)
+    ]
 
 
 def _leave_out_rows(con: duckdb.DuckDBPyConnection, source: Source) -> None:

@@ -40,7 +40,7 @@ from cdi.landing.masks import (
     mask_shape_expression,
     mask_text_expression,
 )
-from cdi.landing.read import normalise_header, read_raw_rows
+from cdi.landing.read import list_unexpected, normalise_header, read_raw_rows
 from cdi.landing.tombstones import (
     forget_name_expressions,
     has_tombstones,
@@ -88,7 +88,10 @@ def write_rows(
                 "name": file.name,
                 "sha256": file.sha256,
                 "as_of": as_of.isoformat(),
-                "unexpected_columns": unexpected,
+                "unexpected_columns": [
+                    *unexpected,
+                    *list_unexpected(source, file.unexpected),
+                ],
                 "left_out": scalar(con, "select count(*) from left_out"),
                 **counts,
             }
@@ -102,6 +105,7 @@ def write_rows(
         "agency": agency.agency,
         "dataset": dataset,
         "delivery": source.delivery,
+        "is_live": source.is_live,
         "rows_per_key": source.rows_per_key,
         "interval_start": interval.start.isoformat(),
         "interval_end": interval.end.isoformat(),

@@ -7,13 +7,14 @@ in `expectations/landing/files.yaml` say.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from cdi.agency.datasets import DATASETS, LINEAGE, number_expressions, output_columns
+from cdi.agency.interval import Interval, midnight
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch
 from cdi.landing.rows import identity_expression
@@ -275,9 +276,13 @@ def _measure_days(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) 
         datetime.fromisoformat(batch.manifest[name]).astimezone(agency.zone).date()
         for name in ("interval_start", "as_of")
     )
+    listed = _list_days_read(agency, batch) if batch.manifest["delivery"] == "days" else None
+    if listed:
+        end = listed[-1] + timedelta(days=1)
     con.execute(
         read_query(SQL / "days.sql"),
         {
+            "listed": listed,
             "is_snapshot": batch.manifest["delivery"] == "snapshot",
             "start": start,
             "end": end,
@@ -286,24 +291,43 @@ def _measure_days(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) 
     )
     con.execute(read_query(SQL / "falls.sql"))
     # a few days are named, many are summed up
-    listed = (
+    named = (
         "(select case when count(*) < 5 then string_agg(cast(day as varchar), ', ' order by day) "
         "else min(day) || ' to ' || max(day) || ': ' || count(*) || ' days' end from {})"
     )
     # Counts of events scatter by the root of their mean. A day counts as missing or doubled only if
     # it differs by more than that, and by more than the days of a week differ among each other.
-    missing = listed.format(
+    missing = named.format(
         "days where n < least(0.5 * usual - sqrt(usual), usual - 4 * sqrt(usual))"
     )
-    doubled = listed.format("days where n >= 1.7 * usual + 3 * sqrt(usual)")
+    doubled = named.format("days where n >= 1.7 * usual + 3 * sqrt(usual)")
     _join_measures(
         con,
         f"select source_file, {missing} as missing_days, {doubled} as doubled_days, "
-        f"{listed.format('falls')} as falling_days, "
+        f"{named.format('falls')} as falling_days, "
         "(select date_diff('minute', max(moment), $end::date) / 60.0 from moments_rows "
         "where (select max(usual) from days) >= $least) as silent_hours from profiles",
         {"end": end, "least": LEAST_BUSY},
     )
+
+
+def _list_days_read(agency: Agency, batch: Batch) -> list[date]:
+    """List the days of a live source that were read to their end and are not as they were landed.
+
+    A day that never had a row is one of them, although no file of the batch is about it.
+    """
+    manifest = batch.manifest
+    start, end, as_of = (
+        datetime.fromisoformat(manifest[name])
+        for name in ("interval_start", "interval_end", "as_of")
+    )
+    window = Interval(start, end).widened(agency, agency.sources[manifest["dataset"]].days or 1)
+    return [
+        day
+        for day in window.days(agency)
+        if midnight(agency, day + timedelta(days=1)) <= as_of
+        and str(day) not in manifest["confirmed"]
+    ]
 
 
 # ---------------------------------------------------------------------- places and copies

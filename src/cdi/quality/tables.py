@@ -4,13 +4,15 @@ These are the rows and the files of a batch, how both differ from the batches be
 reasons and draws that some rules compare them with.
 """
 
+from collections.abc import Sequence
+
 import duckdb
 
 from cdi import paths
 from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
-from cdi.landing.batches import Batch, accepted_batches
+from cdi.landing.batches import Batch, accepted_batches, newest_files
 from cdi.quality.profile import measure_profile
 from cdi.quality.rules import Suite
 from cdi.sql import create_table, ident, literal
@@ -20,6 +22,7 @@ FILE_COLUMNS = {
     "dataset": "varchar",
     "delivery": "varchar",
     "read": "bigint",
+    "delivered": "bigint",
     "accepted": "bigint",
     "quarantined": "bigint",
     "duplicates": "bigint",
@@ -27,6 +30,9 @@ FILE_COLUMNS = {
     "swallowed_lines": "bigint",
     "unexpected_column_count": "bigint",
     "absent_file_count": "bigint",
+    "undated_count": "bigint",
+    "part_read": "bigint",
+    "part_quarantined": "bigint",
     "batch_accepted": "bigint",
     "previous_accepted": "bigint",
 }
@@ -101,12 +107,16 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
             [str(batch.quarantine)],
         ).fetchall()
     )
+    # The days of a live source are parts of one reading: what is judged by its size is the reading.
+    is_of_days = manifest["delivery"] == "days"
+    accepted, previously_accepted = _compare_sizes(agency, batch, earlier)
     rows = [
         {
             "row_id": file["name"],
             "dataset": manifest["dataset"],
             "delivery": manifest["delivery"],
             "read": file["read"],
+            "delivered": None if is_of_days else file["read"],
             "accepted": file["accepted"],
             "quarantined": file["quarantined"],
             "duplicates": file["duplicates"],
@@ -114,10 +124,13 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
             "swallowed_lines": swallowed.get(file["name"]) or 0,
             "unexpected_column_count": len(file["unexpected_columns"]),
             "absent_file_count": len(manifest["absent_files"]),
-            "batch_accepted": manifest["accepted"],
-            "previous_accepted": earlier[-1].manifest["accepted"] if earlier else None,
+            "undated_count": 0 if number else manifest.get("undated", 0),
+            "part_read": (manifest if is_of_days else file)["read"],
+            "part_quarantined": (manifest if is_of_days else file)["quarantined"],
+            "batch_accepted": accepted,
+            "previous_accepted": previously_accepted,
         }
-        for file in manifest["files"]
+        for number, file in enumerate(manifest["files"])
     ]
     create_table(con, "files", FILE_COLUMNS, rows)
     measure_profile(con, agency, batch, earlier)
@@ -125,6 +138,31 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
         "create or replace table files as select files.*, profiles.* exclude (source_file) "
         "from files left join profiles on row_id = source_file"
     )
+
+
+def _compare_sizes(
+    agency: Agency, batch: Batch, earlier: Sequence[Batch]
+) -> tuple[int, int | None]:
+    """Count the accepted rows of a batch, and those that it takes the place of.
+
+    A snapshot takes the place of the batch before. A reading of days is compared over all days that
+    it read; on the days that it confirmed both counts are the same.
+
+    Args:
+        agency: The agency.
+        batch: The batch that is checked.
+        earlier: The accepted batches of the dataset, in the order of their acceptance.
+    """
+    manifest = batch.manifest
+    if manifest["delivery"] != "days":
+        return manifest["accepted"], earlier[-1].manifest["accepted"] if earlier else None
+    before = {
+        name: file["accepted"]
+        for name, file in newest_files(agency.agency, manifest["dataset"]).items()
+    }
+    confirmed = sum(before[name] for name in manifest["confirmed"])
+    replaced = sum(before.get(file["name"], 0) for file in manifest["files"])
+    return manifest["accepted"] + confirmed, (replaced + confirmed) or None
 
 
 def derive_columns(con: duckdb.DuckDBPyConnection, suite: Suite) -> None:

@@ -27,14 +27,17 @@ class FetchedFile:
     Attributes:
         name: Path below data_root, e.g. ``calls-2026-01-01.csv.gz``.
         path: The local copy, decompressed.
-        sha256: Hash of the bytes as delivered, before decompression.
+        sha256: Hash of the bytes as delivered, before decompression; of a day of a live source,
+            keyed hash of its rows in any order.
         as_of: The moment (UTC) at which the content was true; None means the interval's end.
+        unexpected: Columns of a live source that were not read, as nobody mapped them.
     """
 
     name: str
     path: Path
     sha256: str
     as_of: datetime | None
+    unexpected: tuple[str, ...] = ()
 
 
 def fetch_files(
@@ -65,7 +68,7 @@ def fetch_files(
     filesystem, root_path = fsspec.core.url_to_fs(root, **dict(storage_options or {}))
     fetched: list[FetchedFile] = []
     absent: list[str] = []
-    for spec in source.files:
+    for spec in source.files or ():
         for pattern, as_of in _expand_pattern(agency, spec, interval):
             matches = sorted(filesystem.glob(f"{root_path}/{pattern}"))
             if not matches:

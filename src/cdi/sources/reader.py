@@ -5,7 +5,9 @@ no cursor: each run reads a window of days whole, splits it into days, and lands
 content changed. So rows that come late, change without a trace or go are no special cases.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hmac
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +16,7 @@ from typing import Protocol
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cdi.agency.interval import Interval
@@ -21,6 +24,7 @@ from cdi.errors import SourceError
 from cdi.sql import connect, ident, literal
 
 READINGS = 3  # so often is a window read that changes while it is read
+ROWS_AT_ONCE = 20_000  # so many rows with their texts fit into a few megabytes
 _SPOOL = "spool.parquet"
 
 
@@ -36,14 +40,16 @@ class State:
         mark: Differs if the content may have changed. It is blank where a transaction already
             sees one state alone.
         now: The source's own clock (UTC), which tells when the content was true.
+        warning: What its owner should mend, such as a login that may write; mostly blank.
     """
 
     mark: str
     now: datetime
+    warning: str = ""
 
 
 class Reader(Protocol):
-    """The four questions that a source answers while it is open."""
+    """The questions that a source answers while it is open; without a window, of all its rows."""
 
     def columns(self) -> Mapping[str, pa.DataType]:
         """Names and types of all columns that the source has; no values are read."""
@@ -51,10 +57,13 @@ class Reader(Protocol):
     def version(self) -> State:
         """What the source says of itself."""
 
-    def count(self, window: Interval) -> int:
+    def count(self, window: Interval | None) -> int:
         """How many rows of the window the source itself counts."""
 
-    def rows(self, window: Interval, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def count_undated(self) -> int:
+        """How many rows lack the time that says from which day they are; no window holds them."""
+
+    def rows(self, window: Interval | None, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The rows of the window, in any order, with these columns alone."""
 
 
@@ -66,13 +75,13 @@ class Window:
     """Which rows are read, and by which column they belong to a day.
 
     Attributes:
-        interval: Start and end; local midnights of the agency.
-        moment: The column that says from which day a row is.
+        interval: Start and end; local midnights of the agency. None means all rows, in one piece.
+        moment: The column that says from which day a row is; None if all rows are read.
         timezone: The agency's zone, in which days begin and in which a time without a zone is.
     """
 
-    interval: Interval
-    moment: str
+    interval: Interval | None
+    moment: str | None
     timezone: str
 
 
@@ -84,13 +93,17 @@ class Spool:
         file: The Parquet file.
         now: The source's own clock when it was read.
         row_count: Number of rows.
+        undated: Number of rows that no window holds, as they have no time.
         unexpected: Columns of the source that were not asked for.
+        warning: What the source's owner should mend; mostly blank.
     """
 
     file: Path
     now: datetime
     row_count: int
+    undated: int
     unexpected: tuple[str, ...]
+    warning: str
 
 
 def spool_window(
@@ -109,20 +122,23 @@ def spool_window(
         folder: An existing folder for the file.
 
     Raises:
-        SourceError: SRC-COLUMNS if the source lacks a column.
+        SourceError: SRC-COLUMNS if the source lacks a column, SRC-MOMENT if the moment is no time.
         SourceBusyError: SRC-MOVED if the source changed each time while it was read.
     """
     for _ in range(READINGS):
         with open_source() as source:
             present = source.columns()
             _check_columns(name, present, columns)
+            _check_moment(name, present, window)
+            undated = source.count_undated() if window.moment else 0
             before, count_before = source.version(), source.count(window.interval)
             file = folder / _SPOOL
-            row_count = _write_rows(source.rows(window.interval, columns), file)
+            schema = pa.schema([(column, present[column]) for column in columns])
+            row_count = _write_rows(source.rows(window.interval, columns), file, schema)
             count_after, after = source.count(window.interval), source.version()
         if (count_before, before.mark) == (row_count, after.mark) and count_after == row_count:
             unexpected = tuple(column for column in present if column not in columns)
-            return Spool(file, before.now, row_count, unexpected)
+            return Spool(file, before.now, row_count, undated, unexpected, before.warning)
     raise SourceBusyError(
         "SRC-MOVED",
         f"{name} changed while it was read, {READINGS} times in turn: the source counted "
@@ -141,18 +157,28 @@ def _check_columns(name: str, present: Mapping[str, pa.DataType], wanted: Sequen
         )
 
 
-def _write_rows(batches: Iterator[pa.RecordBatch], file: Path) -> int:
+def _check_moment(name: str, present: Mapping[str, pa.DataType], window: Window) -> None:
+    if window.moment is None:
+        return
+    kind = present[window.moment]
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        raise SourceError(
+            "SRC-MOMENT",
+            f"{name}: {window.moment} says from which day a row is, and is no time but {kind}",
+            "map a column with times, or have the source's view give its times as such",
+        )
+
+
+def _write_rows(batches: Iterator[pa.RecordBatch], file: Path, schema: pa.Schema) -> int:
     """Write batches to a Parquet file as they come; returns the number of rows."""
-    count = 0
-    writer: pq.ParquetWriter | None = None
-    try:
+    first = next(batches, None)
+    if first is not None:
+        schema, batches = first.schema, itertools.chain([first], batches)
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        count = 0
         for batch in batches:
-            writer = writer or pq.ParquetWriter(file, batch.schema, compression="zstd")
             writer.write_batch(batch)
             count += batch.num_rows
-    finally:
-        if writer:
-            writer.close()
     return count
 
 
@@ -161,14 +187,17 @@ class Day:
     """A local day of a window.
 
     Attributes:
-        day: The day.
+        name: The day, such as ``2026-03-01``; `all` if all rows were read in one piece.
         row_count: Number of its rows.
-        mark: Differs if a row of the day differs; None for a day without rows.
+        mark: Differs if a row of the day differs.
     """
 
-    day: date
+    name: str
     row_count: int
-    mark: str | None
+    mark: str
+
+
+WHOLE = "all"
 
 
 def list_days(spool: Spool, window: Window, days: Sequence[date], key: bytes) -> list[Day]:
@@ -177,31 +206,85 @@ def list_days(spool: Spool, window: Window, days: Sequence[date], key: bytes) ->
     Args:
         spool: The window as it was read.
         window: Tells by which column a row belongs to a day.
-        days: The days of the window.
+        days: The days of the window; none if all rows were read in one piece.
         key: The agency's key for marks. Without it, a mark of a day with few rows would give away
             what stands in them to who can guess it.
+
+    Returns:
+        A day for each, also if it has no rows. The marks do not depend on the order of rows.
     """
-    if not spool.row_count:
-        return [Day(day, 0, None) for day in days]
+    names = [str(day) for day in days] if window.moment else [WHOLE]
+    found: dict[str, tuple[int, str]] = {}
+    if spool.row_count:
+        with connect() as con:
+            described = con.execute("describe from read_parquet(?)", [str(spool.file)]).fetchall()
+            texts = " || ".join(
+                f"coalesce(length({text}) || ':' || {text}, '-')"
+                for name, *_ in described
+                for text in [f"cast({ident(name)} as varchar)"]
+            )
+            rows = con.execute(
+                f"select cast({_day_expression(con, spool, window)} as varchar), count(*), "
+                f"cast(sum(cast(md5_number_lower($key || {texts}) as hugeint)) as varchar) "
+                "from read_parquet($file) group by 1",
+                {"key": key.hex(), "file": str(spool.file)},
+            ).fetchall()
+        found = {name: (count, total) for name, count, total in rows}
+    listed = []
+    for name in names:
+        count, total = found.get(name, (0, ""))
+        mark = hmac.digest(key, f"{count} {total}".encode(), "sha256").hex()
+        listed.append(Day(name, count, mark))
+    return listed
+
+
+def split_days(spool: Spool, window: Window, names: Collection[str], folder: Path) -> list[Path]:
+    """Write the rows of some days of a window to a Parquet file for each day.
+
+    The rows of a file stand in the order of their content, so that a second reading of the same
+    rows gives the same file.
+
+    Args:
+        spool: The window as it was read.
+        window: Tells by which column a row belongs to a day.
+        names: The days, as `list_days` names them.
+        folder: An empty folder for the files.
+
+    Returns:
+        The files, in the order of the names.
+    """
+    files = {name: folder / f"{name}.parquet" for name in names}
     with connect() as con:
-        described = con.execute("describe from read_parquet(?)", [str(spool.file)]).fetchall()
-        texts = " || ".join(
-            f"coalesce(length({text}) || ':' || {text}, '-')"
-            for name, *_ in described
-            for text in [f"cast({ident(name)} as varchar)"]
-        )
-        found = con.execute(
-            f"select {day_expression(con, spool, window)} as day, count(*), "
-            f"cast(sum(cast(md5_number_lower($key || {texts}) as hugeint)) as varchar) "
-            "from read_parquet($file) group by day",
-            {"key": key.hex(), "file": str(spool.file)},
-        ).fetchall()
-    by_day = {day: (count, mark) for day, count, mark in found}
-    return [Day(day, *by_day.get(day, (0, None))) for day in days]
+        rows: pa.RecordBatchReader = con.execute(
+            f"select cast({_day_expression(con, spool, window)} as varchar) as _day, * "
+            "from read_parquet($file) where _day in (select unnest($names)) order by all",
+            {"file": str(spool.file), "names": list(names)},
+        ).to_arrow_reader(ROWS_AT_ONCE)
+        schema = rows.schema.remove(0)
+        # ordered by day, so that one file is open at a time
+        for name, pieces in itertools.groupby(_cut_at_days(rows), key=lambda piece: piece[0]):
+            with pq.ParquetWriter(files[name], schema, compression="zstd") as writer:
+                for _, rows_of_day in pieces:
+                    writer.write_batch(rows_of_day)
+    for file in files.values():
+        if not file.exists():
+            pq.write_table(schema.empty_table(), file)
+    return list(files.values())
 
 
-def day_expression(con: duckdb.DuckDBPyConnection, spool: Spool, window: Window) -> str:
+def _cut_at_days(rows: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Cut batches whose first column is a day where the day changes, and give the day of each."""
+    for batch in rows:
+        starts = [0, *(pc.index_in(pc.unique(batch[0]), batch[0]).to_pylist()[1:]), len(batch)]
+        for start, end in itertools.pairwise(starts):
+            piece = batch.slice(start, end - start)
+            yield piece[0][0].as_py(), piece.remove_column(0)
+
+
+def _day_expression(con: duckdb.DuckDBPyConnection, spool: Spool, window: Window) -> str:
     """SQL for the local day of a row; a moment is turned into the agency's time first."""
+    if window.moment is None:
+        return literal(WHOLE)
     kinds = {
         name: kind
         for name, kind, *_ in con.execute(

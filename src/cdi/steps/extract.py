@@ -1,8 +1,5 @@
 """The steps of the extract DAG: extract a dataset, then check it and accept it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
@@ -10,24 +7,25 @@ from cdi.errors import GateError
 from cdi.landing.batches import read_batch, remove_batch
 from cdi.landing.extract import extract_dataset
 from cdi.quality.checks import check_batch, summarise_results
+from cdi.sources.access import Access
+from cdi.sources.fetch import Fetched
 from cdi.steps.step import Step
 
 # So many files are named in a task's note; a backfill may bring hundreds.
 NAMED_FILES = 20
 
 
-def extract(
-    agency: str,
-    dataset: str,
-    interval: Interval,
-    storage_options: Mapping[str, Any] | None = None,
-) -> Step:
+def extract(agency: str, dataset: str, interval: Interval, access: Access | None = None) -> Step:
     """Extract one dataset into a pending batch; see `cdi.landing.extract.extract_dataset`."""
-    batch = extract_dataset(load_agency(agency), dataset, interval, storage_options)
-    if batch is None:
-        return Step(False, "nothing new: the sources equal the newest accepted batch")
-    manifest = batch.manifest
-    lines = [
+    loaded = load_agency(agency)
+    extraction = extract_dataset(loaded, dataset, interval, access)
+    lines = _tell_reading(extraction.fetched) if loaded.sources[dataset].is_live else []
+    if extraction.batch is None:
+        return Step(
+            False, "\n".join(["nothing new: the sources equal what was accepted before", *lines])
+        )
+    manifest = extraction.batch.manifest
+    lines += [
         f"{manifest['read']:,} rows read from {len(manifest['files'])} files: "
         f"{manifest['accepted']:,} accepted, {manifest['quarantined']:,} quarantined, "
         f"{manifest['duplicates']:,} exact duplicates, {manifest['erased']:,} erased"
@@ -37,6 +35,19 @@ def extract(
         for file in manifest["files"][:NAMED_FILES]
     ]
     return Step(True, "\n".join(lines), manifest["batch_id"])
+
+
+def _tell_reading(fetched: Fetched) -> list[str]:
+    """Tell how a live source was read: how much, what changed, and what its owner should know."""
+    lines = [
+        f"{fetched.rows_read:,} rows came, as many as the source counts: "
+        f"{len(fetched.files)} days changed, {len(fetched.confirmed)} are as they were"
+    ]
+    if fetched.undated:
+        lines.append(f"{fetched.undated:,} rows have no time, so no day holds them")
+    if fetched.warning:
+        lines.append(f"warning: {fetched.warning}")
+    return lines
 
 
 def check_landing(agency: str, dataset: str, batch_id: str) -> Step:

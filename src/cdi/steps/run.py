@@ -7,6 +7,7 @@ from cdi.agency.load import load_agency
 from cdi.build.make import build_file
 from cdi.build.version import is_current, plan_version, read_current
 from cdi.landing.extract import is_source_unchanged
+from cdi.sources.access import read_access
 from cdi.steps.build import check_marts, publish_version, write_report
 from cdi.steps.extract import check_landing, extract
 from cdi.steps.train import learn_missing
@@ -30,8 +31,8 @@ def run_directly(agency: str, interval: Interval, as_of: datetime | None = None)
 
 def land_directly(agency: str, interval: Interval) -> None:
     """Extract and check each dataset of which there is something new."""
-    for dataset in load_agency(agency).sources:
-        extracted = extract(agency, dataset, interval)
+    for dataset, source in load_agency(agency).sources.items():
+        extracted = extract(agency, dataset, interval, read_access(source.connection))
         if extracted.result:
             check_landing(agency, dataset, extracted.result)
 

@@ -39,7 +39,7 @@ def test_a_cross_reference_is_read_by_the_key_rules_of_the_calls(small: SmallAge
     cross_references = [["t0003"], ["R1"], [""], [""], [""]]
     rows = [row + cross for row, cross in zip(CALLS, cross_references, strict=True)]
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "cross"], rows))
-    batch = extract_dataset(small.agency, "calls", small.interval)
+    batch = extract_dataset(small.agency, "calls", small.interval).batch
     assert batch is not None
     with connect() as con:
         landed = con.execute(
@@ -70,7 +70,7 @@ def test_a_time_with_an_offset_is_that_moment_and_one_without_is_local_time(
     small.write_settings()
     rows = [[row[0], text, *row[2:]] for row, text in zip(CALLS, expected, strict=True)]
     small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
-    batch = extract_dataset(small.agency, "calls", small.interval)
+    batch = extract_dataset(small.agency, "calls", small.interval).batch
     assert batch is not None
     with connect() as con:
         landed = con.execute(
@@ -87,7 +87,7 @@ def test_a_birth_date_told_as_midnight_with_an_offset_stays_its_day(small: Small
     born = ["1980-05-01", "1980-05-01T00:00:00+01:00", "1980-04-30T23:00:00Z"]
     rows = [[f"R{n}", *RECORDS[0][1:], day] for n, day in enumerate(born)]
     small.write("records.csv", csv_bytes([*RECORD_HEADER, "born"], rows))
-    batch = extract_dataset(small.agency, "crime_records", small.interval)
+    batch = extract_dataset(small.agency, "crime_records", small.interval).batch
     assert batch is not None
     with connect() as con:
         hashes = con.execute(

@@ -64,7 +64,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
     "an unknown delivery": (
         lambda s: s["sources"]["calls"].update(delivery="often"),
         "sources.calls.delivery",
-        "'snapshot' or 'changes'",
+        "'snapshot', 'changes' or 'days'",
     ),
     "a coverage that ends before it starts": (
         lambda s: s.update(coverage={"start": "2026-01-07", "end": "2026-01-05"}),

@@ -25,7 +25,7 @@ def test_an_erasure_that_comes_in_between_is_not_counted_as_seen(
     small: SmallAgency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or else the batch would be taken for one that knows of it, and keep what was erased."""
-    batch = extract_dataset(small.agency, "calls", small.interval)
+    batch = extract_dataset(small.agency, "calls", small.interval).batch
     assert batch is not None
     bury_reference(small.agency, "T-0001")
 

@@ -30,11 +30,11 @@ def extract_calls(small: SmallAgency, times: str, kind: str) -> Batch:
         con.execute("set timezone = 'America/New_York'")  # the writer's zone must not matter
         con.execute(
             "copy (select 'T-' || lpad(cast(row_number() over () as varchar), 4, '0') as number, "
-            f"cast(time as {kind}) as received, null::varchar as closed, 'NOISE' as opened_as, 'NOISE' as "
-            "closed_as, 'NONE' as closure, 'S' as district, '' as caller, '' as phone, '' as text "
-            f"from (select unnest({times}) as time)) to '{small.data}/calls.parquet'"
+            f"cast(time as {kind}) as received, null::varchar as closed, 'NOISE' as opened_as, "
+            "'NOISE' as closed_as, 'NONE' as closure, 'S' as district, '' as caller, '' as phone, "
+            f"'' as text from (select unnest({times}) as time)) to '{small.data}/calls.parquet'"
         )
-    batch = extract_dataset(small.agency, "calls", small.interval)
+    batch = extract_dataset(small.agency, "calls", small.interval).batch
     assert batch is not None
     return batch
 
@@ -86,6 +86,6 @@ def test_formats_for_texts_do_no_harm_to_typed_times(small: SmallAgency) -> None
     batch = extract_calls(small, "['2026-01-05 10:00:15.7']", "TIMESTAMP")
     calls["columns"]["received_at"]["format"] = before
     small.write_settings()
-    again = extract_dataset(small.agency, "calls", small.interval)
+    again = extract_dataset(small.agency, "calls", small.interval).batch
     assert again is not None
     assert landed_times(again) == landed_times(batch) == [datetime(2026, 1, 5, 10, 0, 15, 700_000)]

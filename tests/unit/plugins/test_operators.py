@@ -27,14 +27,16 @@ def test_a_connections_log_in_and_extras_go_to_fsspec(monkeypatch: pytest.Monkey
     operator = ExtractOperator(
         task_id="extract", agency="nopd", dataset="calls", connection="force_files"
     )
-    assert operator.storage_options() == {
+    access = operator.access()
+    assert access
+    assert access.storage_options == {
         "host": "files.example.org",
         "username": "cdi",
         "password": "secret",
         "timeout": 5,
     }
     without = ExtractOperator(task_id="extract", agency="nopd", dataset="calls", connection=None)
-    assert without.storage_options() == {}
+    assert without.access() is None
 
 
 def test_a_long_note_is_cut_at_a_lines_end_and_says_so() -> None:

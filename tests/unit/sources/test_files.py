@@ -128,7 +128,7 @@ def test_rows_of_another_dataset_are_left_out_of_all_counts(small: SmallAgency) 
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "Kind Of Row"], rows))
     small.settings["sources"]["calls"]["rows"] = {"from": "kind_of_row", "matches": "log|LOG"}
     small.write_settings()
-    batch = extract_dataset(small.agency, "calls", small.interval)
+    batch = extract_dataset(small.agency, "calls", small.interval).batch
     assert batch is not None
     (file,) = batch.manifest["files"]
     assert file["unexpected_columns"] == []

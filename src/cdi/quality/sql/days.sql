@@ -1,3 +1,4 @@
+-- sqlfluff:templater:placeholder:listed:null
 -- sqlfluff:templater:placeholder:is_snapshot:true
 -- sqlfluff:templater:placeholder:start:'2017-01-01'
 -- sqlfluff:templater:placeholder:end:'2017-02-01'
@@ -42,17 +43,21 @@ usual as (
     select median(thing_count) as thing_count from compared
 ),
 
--- a snapshot goes back as far as it goes, save a few stray old dates; changes begin where they say
+-- a snapshot goes back as far as it goes, save a few stray old dates; changes begin where they say;
+-- of a live source the days are listed that were read and are not as they were landed
 span as (
-    select cast(unnest(generate_series(
-        case
-            when $is_snapshot
-                then (select quantile_disc(cast(moment as date), 0.01) from moments_rows)
-            else cast($start as date)
-        end,
-        cast($end as date) - 1,
-        interval 1 day
-    )) as date) as day
+    select unnest(coalesce(
+        cast($listed as date[]),
+        cast(generate_series(
+            case
+                when $is_snapshot
+                    then (select quantile_disc(cast(moment as date), 0.01) from moments_rows)
+                else cast($start as date)
+            end,
+            cast($end as date) - 1,
+            interval 1 day
+        ) as date[])
+    )) as day
 )
 
 select

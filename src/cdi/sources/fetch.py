@@ -1,0 +1,143 @@
+"""Fetches what a source holds for an interval, whatever its kind, to files on the local disk."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from cdi.agency.interval import Interval
+from cdi.agency.model import Agency
+from cdi.errors import SourceError
+from cdi.sources.access import Access
+from cdi.sources.files import FetchedFile, fetch_files
+from cdi.sources.reader import Day, Open, Reader, Window, list_days, split_days, spool_window
+from cdi.sources.sql import open_sql
+
+# What opens a live source, by its kind in agency.yaml.
+_OPENERS: dict[str, Callable[..., AbstractContextManager[Reader]]] = {"sql": open_sql}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the landing holds of a day of a live source.
+
+    Attributes:
+        mark: The mark of its rows; see `cdi.sources.reader.Day`.
+        row_count: Number of rows that were read.
+    """
+
+    mark: str
+    row_count: int
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a source holds for an interval.
+
+    Attributes:
+        files: The files. Of a live source, the days that changed.
+        absent: Names of the files that agency.yaml tells of and that are not there.
+        confirmed: Days of a live source that are as they were landed.
+        rows_read: Number of rows that a live source gave, those of confirmed days included.
+        undated: Number of rows of a live source that are in no window, as they have no time.
+        warning: What the source's owner should mend; mostly blank.
+    """
+
+    files: list[FetchedFile]
+    absent: list[str] = field(default_factory=list)
+    confirmed: list[str] = field(default_factory=list)
+    rows_read: int = 0
+    undated: int = 0
+    warning: str = ""
+
+
+def fetch_source(
+    agency: Agency,
+    dataset: str,
+    interval: Interval,
+    folder: Path,
+    access: Access | None,
+    known: Mapping[str, Known],
+    mark_key: bytes,
+) -> Fetched:
+    """Fetch the files of a source, or the days of a live source that changed.
+
+    Args:
+        agency: The agency.
+        dataset: A key of ``agency.sources``.
+        interval: Chooses the days.
+        folder: An empty local folder.
+        access: What the source's connection says; None if it has none.
+        known: What the landing holds of each day of a live source, by the day's name.
+        mark_key: Keys the marks of days. With another key all days count as changed.
+
+    Raises:
+        SourceError: See `fetch_files` and `cdi.sources.reader.spool_window`; SRC-CONNECTION if a
+            live source needs a connection that is not there.
+    """
+    if not agency.sources[dataset].is_live:
+        options = access.storage_options if access else None
+        return Fetched(*fetch_files(agency, dataset, interval, folder, options))
+    window = choose_window(agency, dataset, interval)
+    source = agency.sources[dataset]
+    columns = list(dict.fromkeys(mapping.source for mapping in source.columns.values()))
+    opened = open_live(agency, dataset, access)
+    spool = spool_window(f"{agency.agency}/{dataset}", opened, window, columns, folder)
+    days = list_days(
+        spool, window, window.interval.days(agency) if window.interval else [], mark_key
+    )
+    changed = [day for day in days if _is_changed(day, known)]
+    files = split_days(spool, window, [day.name for day in changed], folder)
+    spool.file.unlink()
+    return Fetched(
+        [
+            FetchedFile(day.name, file, day.mark, spool.now, spool.unexpected)
+            for day, file in zip(changed, files, strict=True)
+        ],
+        confirmed=[day.name for day in days if day.name in known and day not in changed],
+        rows_read=spool.row_count,
+        undated=spool.undated,
+        warning=spool.warning,
+    )
+
+
+def choose_window(agency: Agency, dataset: str, interval: Interval) -> Window:
+    """Choose which rows of a live source are read.
+
+    Args:
+        agency: The agency.
+        dataset: A dataset with a live source.
+        interval: The interval of the run; it is read whole, and so are the days before its end that
+            agency.yaml asks for.
+    """
+    source = agency.sources[dataset]
+    if source.days is None:
+        return Window(None, None, agency.timezone)
+    return Window(interval.widened(agency, source.days), source.moment(dataset), agency.timezone)
+
+
+def open_live(agency: Agency, dataset: str, access: Access | None) -> Open:
+    """Give what opens the live source of a dataset.
+
+    Raises:
+        SourceError: SRC-CONNECTION if the source needs a connection that is not there.
+    """
+    source = agency.sources[dataset]
+    name = f"{agency.agency}/{dataset}"
+    if access is None and source.connection:
+        raise SourceError(
+            "SRC-CONNECTION",
+            f"{name} is read through the connection {source.connection}, which is not there",
+            f"add it to Airflow, or set AIRFLOW_CONN_{source.connection.upper()}",
+        )
+    moment = source.moment(dataset) if source.delivery == "days" else None
+    return partial(_OPENERS[source.kind], agency, source, access, name, moment)
+
+
+def _is_changed(day: Day, known: Mapping[str, Known]) -> bool:
+    """Whether a day is not as it was landed. A day that never had rows is none to land."""
+    before = known.get(day.name)
+    if day.row_count == 0:
+        return before is not None and before.row_count > 0
+    return before is None or before.mark != day.mark
