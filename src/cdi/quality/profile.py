@@ -70,7 +70,11 @@ FORMULA = r"^[=@\t\r]|^[+-]\s*[A-Za-z(=@]"
 
 
 def measure_profile(
-    con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch, earlier: Sequence[Batch]
+    con: duckdb.DuckDBPyConnection,
+    agency: Agency,
+    batch: Batch,
+    earlier: Sequence[Batch],
+    confirmed: int | None = None,
 ) -> None:
     """Make the table `profiles`, with one row for each file of a batch.
 
@@ -79,6 +83,8 @@ def measure_profile(
         agency: The agency that the batch belongs to.
         batch: A pending batch.
         earlier: The accepted batches of the dataset, in the order of their acceptance.
+        confirmed: Number of rows on the days of a live source that are as they were landed; None
+            for files.
     """
     dataset = batch.manifest["dataset"]
     if batch.manifest["delivery"] == "snapshot":
@@ -90,7 +96,7 @@ def measure_profile(
     _measure_columns(con, dataset)
     _measure_positions(con, dataset)
     if dataset in TIMES:
-        _measure_times(con, agency, batch)
+        _measure_times(con, agency, batch, confirmed)
         _measure_twins(con, agency, dataset)
     # The rules ask for every measure, also for those that this dataset has nothing for.
     create_table(con, "measured", {"source_file": "varchar", **MEASURES})
@@ -254,7 +260,9 @@ def _local_time_expression(agency: Agency, dataset: str) -> str:
     return f"timezone({literal(agency.timezone)}, timezone('UTC', {TIMES[dataset]}))"
 
 
-def _measure_times(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:
+def _measure_times(
+    con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch, confirmed: int | None
+) -> None:
     """Measure the days, the hours of the day, and the order of the numbers in time."""
     dataset = batch.manifest["dataset"]
     own_key = {"calls": "call_key", "crime_records": "record_key"}.get(dataset, "null::varchar")
@@ -267,7 +275,7 @@ def _measure_times(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch)
         )
     _measure_days(con, agency, batch)
     _join_measures(con, read_query(SQL / "hours.sql"), {"least": LEAST_TIMES})
-    _join_measures(con, read_query(SQL / "retimed.sql"))
+    _join_measures(con, read_query(SQL / "retimed.sql"), {"confirmed": confirmed})
 
 
 def _measure_days(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> None:

@@ -109,7 +109,7 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
     )
     # The days of a live source are parts of one reading: what is judged by its size is the reading.
     is_of_days = manifest["delivery"] == "days"
-    accepted, previously_accepted = _compare_sizes(agency, batch, earlier)
+    whole, previously_accepted = _measure_reading(agency, batch, earlier)
     rows = [
         {
             "row_id": file["name"],
@@ -125,44 +125,50 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
             "unexpected_column_count": len(file["unexpected_columns"]),
             "absent_file_count": len(manifest["absent_files"]),
             "undated_count": 0 if number else manifest.get("undated", 0),
-            "part_read": (manifest if is_of_days else file)["read"],
-            "part_quarantined": (manifest if is_of_days else file)["quarantined"],
-            "batch_accepted": accepted,
+            "part_read": (whole if is_of_days else file)["read"],
+            "part_quarantined": (whole if is_of_days else file)["quarantined"],
+            "batch_accepted": whole["accepted"],
             "previous_accepted": previously_accepted,
         }
         for number, file in enumerate(manifest["files"])
     ]
     create_table(con, "files", FILE_COLUMNS, rows)
-    measure_profile(con, agency, batch, earlier)
+    confirmed = whole["accepted"] - manifest["accepted"] if is_of_days else None
+    measure_profile(con, agency, batch, earlier, confirmed)
     con.execute(
         "create or replace table files as select files.*, profiles.* exclude (source_file) "
         "from files left join profiles on row_id = source_file"
     )
 
 
-def _compare_sizes(
+def _measure_reading(
     agency: Agency, batch: Batch, earlier: Sequence[Batch]
-) -> tuple[int, int | None]:
-    """Count the accepted rows of a batch, and those that it takes the place of.
+) -> tuple[dict[str, int], int | None]:
+    """Count the rows of a reading, and the accepted rows of before that it takes the place of.
 
-    A snapshot takes the place of the batch before. A reading of days is compared over all days that
-    it read; on the days that it confirmed both counts are the same.
+    A snapshot is a reading of its own, and takes the place of the batch before. A reading of days
+    is all days that it read: those that changed are the batch, and those that it confirmed are as
+    they were landed.
 
     Args:
         agency: The agency.
         batch: The batch that is checked.
         earlier: The accepted batches of the dataset, in the order of their acceptance.
+
+    Returns:
+        The numbers of rows that were read, accepted and quarantined; and the number of rows that
+        were accepted before, None if there were none.
     """
     manifest = batch.manifest
+    fates = ("read", "accepted", "quarantined")
     if manifest["delivery"] != "days":
-        return manifest["accepted"], earlier[-1].manifest["accepted"] if earlier else None
-    before = {
-        name: file["accepted"]
-        for name, file in newest_files(agency.agency, manifest["dataset"]).items()
-    }
-    confirmed = sum(before[name] for name in manifest["confirmed"])
-    replaced = sum(before.get(file["name"], 0) for file in manifest["files"])
-    return manifest["accepted"] + confirmed, (replaced + confirmed) or None
+        before = earlier[-1].manifest["accepted"] if earlier else None
+        return {fate: manifest[fate] for fate in fates}, before
+    newest = newest_files(agency.agency, manifest["dataset"])
+    confirmed = [newest[name] for name in manifest["confirmed"]]
+    replaced = [newest[file["name"]] for file in manifest["files"] if file["name"] in newest]
+    whole = {fate: manifest[fate] + sum(file[fate] for file in confirmed) for fate in fates}
+    return whole, sum(file["accepted"] for file in confirmed + replaced) or None
 
 
 def derive_columns(con: duckdb.DuckDBPyConnection, suite: Suite) -> None:

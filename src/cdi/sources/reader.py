@@ -255,10 +255,10 @@ def split_days(spool: Spool, window: Window, names: Collection[str], folder: Pat
     """
     files = {name: folder / f"{name}.parquet" for name in names}
     with connect() as con:
-        rows: pa.RecordBatchReader = con.execute(
+        rows: pa.RecordBatchReader = con.sql(
             f"select cast({_day_expression(con, spool, window)} as varchar) as _day, * "
             "from read_parquet($file) where _day in (select unnest($names)) order by all",
-            {"file": str(spool.file), "names": list(names)},
+            params={"file": str(spool.file), "names": list(names)},
         ).to_arrow_reader(ROWS_AT_ONCE)
         schema = rows.schema.remove(0)
         # ordered by day, so that one file is open at a time

@@ -1,3 +1,4 @@
+-- sqlfluff:templater:placeholder:confirmed:null
 -- the share of things known before that have another time now
 with
 known as (
@@ -20,17 +21,21 @@ compared as (
     inner join known on moments_rows.thing = known.thing
 ),
 
+-- what a live source confirmed keeps its time as well
 overall as (
-    select avg(is_retimed) as share
+    select sum(is_retimed) / (count(*) + coalesce($confirmed, 0)) as share
     from compared
-    having count(*) >= 10
+    having count(*) + coalesce($confirmed, 0) >= 10
 )
 
--- if a file has few things that were known before, the batch speaks for it
+-- If a file has few things that were known before, the batch speaks for it; so it does for the days of
+-- a live source, as only those are in the batch on which something changed.
 select
     compared.source_file,
-    case when count(*) >= 10 then avg(compared.is_retimed) else any_value(overall.share) end
-        as retimed_share
+    case
+        when count(*) >= 10 and $confirmed is null then avg(compared.is_retimed)
+        else any_value(overall.share)
+    end as retimed_share
 from compared
 left join overall on true
 group by compared.source_file
