@@ -1,14 +1,16 @@
 """Registers with Airflow what it has to know by name.
 
-These are the pages of the published versions (a menu entry and a tab on each DAG), and the classes
-that say when runs start and when they are late. Airflow imports this file in every process, so the
-views themselves are imported by the API server alone, with the first request.
+These are the pages of the published versions (a menu entry and a tab on each DAG), the classes that
+say when runs start and when they are late, and what makes the pools of connections. Airflow imports
+this file in every process, so the views themselves are imported by the API server alone, with the
+first request.
 """
 
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from cdi_airflow import pools
 from cdi_airflow.scheduling import BoundedIntervals, BoundedTriggers, RunCreated
 
 
@@ -20,12 +22,13 @@ async def pages(scope: Any, receive: Any, send: Any) -> None:
 
 
 class CdiPages(AirflowPlugin):
-    """Menu entry, DAG tab and what they show; timetables and what deadlines count from."""
+    """Menu entry, DAG tab and what they show; timetables, deadlines and pools."""
 
     name = "cdi_pages"
     # declared as Airflow declares them
     timetables = [BoundedIntervals, BoundedTriggers]  # noqa: RUF012
     deadline_references = [RunCreated]  # noqa: RUF012
+    listeners = [pools]  # noqa: RUF012
     fastapi_apps = [{"app": pages, "url_prefix": "/cdi", "name": "cdi"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {

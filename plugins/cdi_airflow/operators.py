@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from cdi_airflow.notes import write_note
+from cdi_airflow.pools import pool_of
 
 if TYPE_CHECKING:
     from cdi.sources.access import Access
@@ -101,6 +102,8 @@ class ExtractOperator(StepOperator):
         **kwargs: Any,
     ) -> None:
         """Keep what to extract."""
+        if connection is not None:
+            kwargs["pool"] = pool_of(connection)
         super().__init__(
             step="extract.extract", arguments={"agency": agency, "dataset": dataset}, **kwargs
         )

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cdi.agency.interval import Interval
-from cdi.errors import SourceError
+from cdi.errors import BusyError, SourceError
 from cdi.sql import connect, ident, literal
 
 READINGS = 3  # so often is a window read that changes while it is read
@@ -28,8 +28,8 @@ ROWS_AT_ONCE = 20_000  # so many rows with their texts fit into a few megabytes
 _SPOOL = "spool.parquet"
 
 
-class SourceBusyError(SourceError):
-    """A source did not stand still, or did not answer; later it may."""
+class SourceBusyError(SourceError, BusyError):
+    """A source did not stand still, or did not answer; a later try may succeed."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ _BATCH_BYTES = 4 << 20  # with this size the driver needs 190 MiB, and with its 
 # another transaction, no room, or the operator's doing (a restart, a time-out).
 _PASSING = ("08", "40", "53", "57", "58")
 
+# What libpq says of a login that is refused; it gives no SQLSTATE before it is connected.
+_REFUSED = ("authentication failed", "not permitted to log in", "no pg_hba.conf entry")
+
 
 class PostgresReader:
     """A table, view or query of PostgreSQL in one transaction that only reads.
@@ -194,7 +197,7 @@ def _conninfo(access: Access) -> str:
 def _explain(error: Any, access: Access, name: str) -> SourceError:
     state = error.sqlstate or ""
     said = access.hide_secrets(str(error)).strip()
-    if state.startswith("28") or "authentication failed" in said:
+    if state.startswith("28") or any(words in said for words in _REFUSED):
         return SourceError(
             "SRC-ACCESS",
             f"{name}: the database refuses the login {access.login}: {said}",

@@ -1,0 +1,226 @@
+"""A police database under the real scheduler: nights of changes, a day off, secrets, a backfill."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from cdi import paths
+from cdi.agency.interval import Interval
+from cdi.local import airflow as local_airflow
+from cdi.local import run as local_run
+from cdi.local.airflow import open_airflow
+from cdi.steps.run import run_directly
+from tests.conftest import SmallAgency, table_contents
+from tests.postgres import CONNECTION, READER, Systems, postgres_or_skip, read_by_sql
+from tests.slow.conftest import RunningAirflow, processes_of, wait_for
+from tests.slow.test_airflow import airflow_command, midnight
+from tests.traces import kinds_with
+
+CALLER, PHONE = "Zebedee Quillfeather", "01632 960777"
+FIRST = date(2026, 3, 26)  # summer time begins on the 29th
+NIGHTS = 4
+# Where rows came from, and what became of those that are not current: a single load has one history
+# and the nights another.
+LINEAGE = {"source_file", "row_id", "source_as_of", "batch_seq"}
+HISTORIES = {"main.data_quality", "measures.conservation", "measures.quarantine"}
+
+
+@dataclass
+class Force:
+    """The running Airflow and the database that it reads."""
+
+    airflow: RunningAirflow
+    systems: Systems
+    numbers: int = 0
+
+    def live_a_day(self, day: date, draw: np.random.Generator) -> None:
+        """Let calls and records come on a day, and some of the days before change or go."""
+        for _ in range(30):
+            self.numbers += 1
+            number = f"T-{self.numbers:04}"
+            received = datetime(day.year, day.month, day.day, 5) + timedelta(
+                minutes=int(draw.integers(1000))
+            )
+            kind, closure = [("ASSAULT", "CRIME"), ("ASSAULT", "NONE"), ("NOISE", "NONE")][
+                int(draw.integers(3))
+            ]
+            self.systems.add_call(
+                number, f"{received}", opened_as=kind, closed_as=kind, closure=closure,
+                caller=CALLER, phone=PHONE, text=f"{CALLER} says that she was hit",
+            )  # fmt: skip
+            if closure == "CRIME":
+                self.systems.run(
+                    "insert into records values (%s, %s, %s, 'A1', 'OPEN', 'S')",
+                    f"R{self.numbers}", number, received + timedelta(hours=1),
+                )  # fmt: skip
+        calls = [number for (number,) in self.systems.run("select number from calls")]
+        changed, gone = map(str, draw.permutation(calls)[:2])
+        self.systems.run("update calls set closure = 'DUP' where number = %s", changed)
+        self.systems.run("delete from calls where number = %s", gone)
+        self.systems.run("delete from records where call = %s", gone)
+        self.systems.set_clock(f"{day + timedelta(days=1)} 00:00 Europe/London")
+
+    def extract(self, day: date) -> tuple[str, str]:
+        """Run the extract DAG for a day; returns run id and state."""
+        agency = self.airflow.small.agency
+        return self.airflow.run(
+            "testville__extract",
+            {
+                "interval_start": midnight(agency, day),
+                "interval_end": midnight(agency, day + timedelta(days=1)),
+            },
+        )
+
+
+@pytest.fixture(scope="module")
+def force(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Force]:
+    home = tmp_path_factory.mktemp("state")
+    registry = tmp_path_factory.mktemp("agencies")
+    with postgres_or_skip() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDI_HOME", str(home))
+        patch.setenv("CDI_AGENCIES", str(registry))
+        patch.delenv("CDI_DATA", raising=False)
+        small = SmallAgency(registry / "testville")
+        small.settings["start_date"] = str(FIRST)
+        read_by_sql(small, calls=35, crime_records=60)
+        systems = Systems.create(server, "testville")
+        patch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", connection(systems))
+        with open_airflow(local_airflow.RUN_COMPONENTS, local_run.dag_ids(small.agency)) as client:
+            yield Force(RunningAirflow(client, home, small), systems)
+        systems.close()
+    assert processes_of(home) == []
+
+
+def connection(systems: Systems) -> str:
+    """The connection of the login that may only read."""
+    return json.dumps(
+        {
+            "conn_type": "postgres", "host": "127.0.0.1", "port": systems.server.port,
+            "login": READER, "password": systems.server.password, "schema": systems.name,
+        }
+    )  # fmt: skip
+
+
+def test_each_night_the_published_tables_are_those_of_one_load(
+    force: Force, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(20260329)
+    airflow = force.airflow
+    for night in range(NIGHTS):
+        day = FIRST + timedelta(days=night)
+        force.live_a_day(day, draw)
+        run_id, state = force.extract(day)
+        assert state == "success", airflow.notes("testville__extract", run_id)
+        wait_for("the build", partial(_has_settled, airflow, night))
+        ours = _contents(airflow.small.published / "recording.duckdb")
+        once = tmp_path / f"once{night}"
+        with monkeypatch.context() as patch:
+            patch.setenv("CDI_HOME", str(once))
+            (once / "secrets").mkdir(parents=True)
+            key = paths.secrets() / "testville.key"
+            key.write_bytes((airflow.home / "secrets" / "testville.key").read_bytes())
+            key.chmod(0o600)
+            interval = Interval.of_days(airflow.small.agency, FIRST, day + timedelta(days=1))
+            assert run_directly("testville", interval)
+            theirs = _contents(paths.published("testville") / "current" / "recording.duckdb")
+        assert len(ours["main.fct_calls"]) == force.systems.run("select count(*) from calls")[0][0]
+        assert ours.keys() == theirs.keys()
+        assert {name for name in ours if ours[name] != theirs[name]} == set()
+    batches = sorted(paths.landing("testville", "calls").glob("batches/*"))
+    assert len(batches) == NIGHTS
+    notes = airflow.notes("testville__extract", run_id)
+    assert "rows came, as many as the source counts" in notes["calls.extract"]
+
+
+def test_a_day_on_which_the_source_is_down_is_named_and_caught_up(force: Force) -> None:
+    draw = np.random.default_rng(1)
+    force.systems.run(f"alter role {READER} nologin")
+    down = FIRST + timedelta(days=NIGHTS)
+    force.live_a_day(down, draw)
+    run_id, state = force.extract(down)
+    assert state == "failed"
+    note = force.airflow.notes("testville__extract", run_id)["calls.extract"]
+    assert "SRC-ACCESS" in note
+    assert READER in note
+    force.systems.run(f"alter role {READER} login")
+    force.live_a_day(down + timedelta(days=1), draw)
+    _, state = force.extract(down + timedelta(days=1))
+    assert state == "success"
+    newest = _newest_manifest()
+    assert {str(down), str(down + timedelta(days=1))} <= {f["name"] for f in newest["files"]}
+
+
+def test_a_backfill_asks_one_question_at_a_time_and_finds_nothing_new(force: Force) -> None:
+    client = force.airflow.client
+    pools = subprocess.run(
+        [*airflow_command(), "pools", "list", "--output", "json"],
+        env=client.env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    listed = {pool["pool"]: pool["slots"] for pool in json.loads(pools.stdout)}
+    assert listed[f"source_{CONNECTION}"] == "1"
+    before = _newest_manifest()["seq"]
+    agency = force.airflow.small.agency
+    days = [FIRST + timedelta(days=night) for night in range(NIGHTS)]
+    subprocess.run(
+        [*airflow_command(), "backfill", "create", "--dag-id", "testville__extract",
+         "--from-date", midnight(agency, days[0]), "--to-date", midnight(agency, days[-1])],
+        env=client.env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    def backfilled() -> list[str]:
+        runs = client.runs("testville__extract")
+        return [state for run_id, state in runs.items() if run_id.startswith("backfill")]
+
+    wait_for(
+        "the backfill",
+        lambda: len(backfilled()) == NIGHTS and set(backfilled()) <= {"success", "failed"},
+        seconds=300,
+    )
+    assert set(backfilled()) == {"success"}
+    assert _newest_manifest()["seq"] == before
+
+
+def test_neither_the_password_nor_a_caller_stands_anywhere(force: Force) -> None:
+    """Logs, notes, XComs (the metadata database), pages, landing and published files are read."""
+    words = [force.systems.server.password, "Quillfeather", PHONE]
+    found = kinds_with(force.airflow.home, "testville", words)
+    assert found == {}
+    assert list(force.airflow.home.rglob("rows.parquet"))
+    assert list(force.airflow.home.rglob("*.log"))
+    assert "SRC-ACCESS" in "".join(
+        file.read_text(encoding="utf-8", errors="ignore")
+        for file in force.airflow.home.rglob("*.log")
+    )
+
+
+def _has_settled(airflow: RunningAirflow, more_than: int) -> bool:
+    states = list(airflow.client.runs("testville__build").values())
+    assert "failed" not in states
+    return len(states) > more_than and set(states) == {"success"}
+
+
+def _newest_manifest() -> dict[str, object]:
+    from cdi.landing.batches import accepted_batches
+
+    return accepted_batches("testville", "calls")[-1].manifest
+
+
+def _contents(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """The published tables without lineage, histories, and the id of what they were built from."""
+    contents = {}
+    with duckdb.connect(str(file), read_only=True) as con:
+        for name in table_contents(file).keys() - HISTORIES:
+            if name.split(".")[0] in ("main", "measures"):
+                columns = [d[0] for d in con.execute(f"from {name} limit 0").description or ()]
+                compared = ", ".join(sorted(set(columns) - LINEAGE))
+                rows = con.execute(f"select {compared} from {name} order by all").fetchall()
+                contents[name] = rows
+    return contents
