@@ -22,6 +22,7 @@ class Access:
         password: Password or token; it is not shown.
         database: Name of the database (Airflow calls it schema).
         extra: Further options of the connection; they are not shown, as some hold secrets.
+        connection: Its id in Airflow, for errors; None if there is none.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Access:
     password: str | None = field(default=None, repr=False)
     database: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    connection: str | None = None
 
     def hide_secrets(self, message: str) -> str:
         """Take this connection's secrets out of a text, such as a driver's message.

@@ -5,12 +5,14 @@ no cursor: each run reads a window of days whole, splits it into days, and lands
 content changed. So rows that come late, change without a trace or go are no special cases.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -18,10 +20,14 @@ import pyarrow.parquet as pq
 
 from cdi.agency.interval import Interval
 from cdi.errors import SourceError
-from cdi.sql import connect, ident, literal
+from cdi.sql import connect, ident, literal, scalar
 
 READINGS = 3  # so often is a window read that changes while it is read
+# The column in which a source that answers in pages gives its own id of each row. No row may come
+# twice; the ids are no part of the spool, as a full replacement makes them anew.
+ROW_ID = ":row_id"
 _SPOOL = "spool.parquet"
+_ROW_IDS = "row_ids.parquet"
 
 
 class SourceBusyError(SourceError):
@@ -55,7 +61,7 @@ class Reader(Protocol):
         """How many rows of the window the source itself counts."""
 
     def rows(self, window: Interval, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The rows of the window, in any order, with these columns alone."""
+        """The rows of the window, in any order, with these columns alone, and `ROW_ID` if any."""
 
 
 Open = Callable[[], AbstractContextManager[Reader]]
@@ -109,20 +115,32 @@ def spool_window(
         folder: An existing folder for the file.
 
     Raises:
-        SourceError: SRC-COLUMNS if the source lacks a column.
+        SourceError: SRC-COLUMNS if the source lacks a column, SRC-MOMENT if the moment is no time,
+            SRC-WINDOW if the source gives rows of other days, SRC-TWICE if it gives a row twice.
         SourceBusyError: SRC-MOVED if the source changed each time while it was read.
     """
     for _ in range(READINGS):
         with open_source() as source:
             present = source.columns()
             _check_columns(name, present, columns)
+            _check_moment(name, present[window.moment], window)
             before, count_before = source.version(), source.count(window.interval)
-            file = folder / _SPOOL
-            row_count = _write_rows(source.rows(window.interval, columns), file)
+            row_count = _write_rows(source.rows(window.interval, columns), folder, count_before)
             count_after, after = source.count(window.interval), source.version()
-        if (count_before, before.mark) == (row_count, after.mark) and count_after == row_count:
+        stood_still = (count_before, before.mark) == (count_after, after.mark)
+        repeated = _count_repeated(folder / _ROW_IDS)
+        if stood_still and row_count == count_before and not repeated:
             unexpected = tuple(column for column in present if column not in columns)
-            return Spool(file, before.now, row_count, unexpected)
+            spool = Spool(folder / _SPOOL, before.now, row_count, unexpected)
+            _check_window(name, spool, window)
+            return spool
+    if stood_still and repeated:
+        raise SourceError(
+            "SRC-TWICE",
+            f"{name} gave {repeated:,} of {row_count:,} rows twice, {READINGS} times in turn, "
+            "though it did not change; as many others may be missing",
+            "ask the portal's owner for an order of the rows; nothing of it was taken",
+        )
     raise SourceBusyError(
         "SRC-MOVED",
         f"{name} changed while it was read, {READINGS} times in turn: the source counted "
@@ -141,19 +159,79 @@ def _check_columns(name: str, present: Mapping[str, pa.DataType], wanted: Sequen
         )
 
 
-def _write_rows(batches: Iterator[pa.RecordBatch], file: Path) -> int:
-    """Write batches to a Parquet file as they come; returns the number of rows."""
+def _check_moment(name: str, kind: pa.DataType, window: Window) -> None:
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        raise SourceError(
+            "SRC-MOMENT",
+            f"{name}: {window.moment} is a {kind} in the source and no time, so the rows of some "
+            "days cannot be asked for",
+            "read the whole with `delivery: snapshot`, or have the column's type corrected",
+        )
+
+
+def _check_window(name: str, spool: Spool, window: Window) -> None:
+    """Refuse rows of other days: a source that takes the bounds in another zone gives such."""
+    if not spool.row_count:
+        return
+    bounds = [window.interval.start, window.interval.end]
+    kind = pq.read_schema(spool.file).field(window.moment).type
+    if not (pa.types.is_timestamp(kind) and kind.tz):
+        zone = ZoneInfo(window.timezone)
+        bounds = [bound.astimezone(zone).replace(tzinfo=None) for bound in bounds]
+    moment = ident(window.moment)
+    with connect() as con:
+        outside = scalar(
+            con,
+            "select count(*) from read_parquet(?) "
+            f"where ({moment} >= ? and {moment} < ?) is not true",
+            [str(spool.file), *bounds],
+        )
+    if outside:
+        raise SourceError(
+            "SRC-WINDOW",
+            f"{name}: {outside:,} of {spool.row_count:,} rows are outside the window asked for, "
+            f"by their {window.moment}",
+            "check in which zone the source has its times; nothing of it was taken",
+        )
+
+
+def _write_rows(batches: Iterator[pa.RecordBatch], folder: Path, expected: int) -> int:
+    """Write batches to a Parquet file as they come, and the rows' ids to another one.
+
+    It ends as soon as more rows come than are expected, since they might never end.
+
+    Returns:
+        The number of rows.
+    """
     count = 0
-    writer: pq.ParquetWriter | None = None
-    try:
+    for file in (_SPOOL, _ROW_IDS):
+        (folder / file).unlink(missing_ok=True)  # of the reading before
+    writers: dict[str, pq.ParquetWriter] = {}
+    with contextlib.ExitStack() as stack:
         for batch in batches:
-            writer = writer or pq.ParquetWriter(file, batch.schema, compression="zstd")
-            writer.write_batch(batch)
+            names = {
+                _SPOOL: [name for name in batch.schema.names if name != ROW_ID],
+                _ROW_IDS: [name for name in batch.schema.names if name == ROW_ID],
+            }
+            for file in [file for file in names if names[file] and file not in writers]:
+                schema = batch.select(names[file]).schema
+                writer = pq.ParquetWriter(folder / file, schema, compression="zstd")
+                writers[file] = stack.enter_context(writer)
+            for file, writer in writers.items():
+                writer.write_batch(batch.select(names[file]))
             count += batch.num_rows
-    finally:
-        if writer:
-            writer.close()
+            if count > expected:
+                break
     return count
+
+
+def _count_repeated(file: Path) -> int:
+    """How many rows came that had come before; none if the source has no ids of rows."""
+    if not file.exists():
+        return 0
+    with connect() as con:
+        query = f"select count(*) - count(distinct {ident(ROW_ID)}) from read_parquet(?)"
+        return int(scalar(con, query, [str(file)]))
 
 
 @dataclass(frozen=True)
