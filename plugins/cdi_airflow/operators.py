@@ -128,6 +128,7 @@ class ExtractOperator(StepOperator):
             password=connection.password,
             database=connection.schema,
             extra=connection.extra_dejson,
+            connection=self.connection,
         )
 
     def call(self) -> "Callable[[], Step]":

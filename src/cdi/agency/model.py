@@ -129,9 +129,39 @@ class SqlSource(_Strict):
         return self
 
 
+class SocrataSource(_Strict):
+    """A dataset of a Socrata portal."""
+
+    domain: str = Field(min_length=1, description="the portal, e.g. data.example.gov")
+    dataset: str = Field(pattern=r"^\w{4}-\w{4}$", description="id of the dataset")
+
+
+class ArcgisLayer(_Strict):
+    """A layer of an ArcGIS server; portals often publish each year as a layer of its own."""
+
+    layer: str = Field(pattern=r"^https?://", description="address that ends in its number")
+    until: date | None = Field(
+        default=None, description="day with which the next layer begins; the oldest is first"
+    )
+
+
+class CkanSource(_Strict):
+    """A resource of a CKAN portal that is in its data store."""
+
+    domain: str = Field(min_length=1, description="the portal, e.g. data.example.gov")
+    resource: str = Field(min_length=1, description="id of the resource")
+
+
+class OpendatasoftSource(_Strict):
+    """A dataset of an Opendatasoft portal."""
+
+    domain: str = Field(min_length=1, description="the portal, e.g. data.example.org")
+    dataset: str = Field(min_length=1, description="id of the dataset")
+
+
 # The kinds of sources; each source has exactly one. Those that are not files are live: their rows
 # may change at any time, and a run reads a window of days whole.
-KINDS = ("files", "sql")
+KINDS = ("files", "sql", "socrata", "arcgis", "ckan", "opendatasoft")
 
 
 class Source(_Strict):
@@ -139,6 +169,10 @@ class Source(_Strict):
 
     files: tuple[SourceFile, ...] | None = Field(default=None, min_length=1)
     sql: SqlSource | None = None
+    socrata: SocrataSource | None = None
+    arcgis: tuple[ArcgisLayer, ...] | None = Field(default=None, min_length=1)
+    ckan: CkanSource | None = None
+    opendatasoft: OpendatasoftSource | None = None
     format: Literal["csv", "parquet", "json", "jsonl"] = Field(
         default="csv", description="of files"
     )
@@ -146,6 +180,9 @@ class Source(_Strict):
     delivery: Literal["snapshot", "changes", "days"] = Field(
         description="`snapshot`: the newest is the whole; `changes`: what is absent did not "
         "change; `days`: each run reads a window of days whole, and lands the days that changed"
+    )
+    times: Literal["utc", "local"] = Field(
+        default="utc", description="of ArcGIS: whether its times are UTC, or the agency's clock"
     )
     days: int | None = Field(
         default=None, gt=0, description="length of that window, back from the interval's end"
@@ -195,8 +232,10 @@ class Source(_Strict):
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(KINDS)}")
-        if self.is_live and self.delivery == "changes":
+        if self.kind == "sql" and self.delivery == "changes":
             raise ValueError("delivery: changes is for files; give days, or snapshot if small")
+        if self.is_live and self.kind != "sql" and self.delivery != "days":
+            raise ValueError(f"delivery: {self.delivery} is not for a portal's API; give days")
         if not self.is_live and self.delivery == "days":
             raise ValueError("delivery: days is for databases and APIs; give snapshot or changes")
         if (self.delivery == "days") != (self.days is not None):

@@ -26,6 +26,7 @@ class Access:
         password: Password or token; it is not shown.
         database: Name of the database (Airflow calls it schema).
         extra: Further options of the connection; they are not shown, as some hold secrets.
+        connection: Its id in Airflow, for errors; None if there is none.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Access:
     password: str | None = field(default=None, repr=False)
     database: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    connection: str | None = None
 
     @property
     def storage_options(self) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def read_access(connection: str | None) -> Access | None:
             password=parts.get("password"),
             database=parts.get("schema"),
             extra=parts["extra"],
+            connection=connection,
         )
     except (ValueError, TypeError):
         raise SourceError(

@@ -5,17 +5,49 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
 
 from cdi.agency.interval import Interval
-from cdi.agency.model import Agency
+from cdi.agency.model import Agency, Source
 from cdi.errors import SourceError
 from cdi.sources.access import Access
+from cdi.sources.arcgis import Layer, open_arcgis
+from cdi.sources.ckan import open_ckan
 from cdi.sources.files import FetchedFile, fetch_files
+from cdi.sources.opendatasoft import open_opendatasoft
 from cdi.sources.reader import Day, Open, Reader, Window, list_days, split_days, spool_window
+from cdi.sources.socrata import open_socrata
 from cdi.sources.sql import open_sql
 
-# What opens a live source, by its kind in agency.yaml.
-_OPENERS: dict[str, Callable[..., AbstractContextManager[Reader]]] = {"sql": open_sql}
+Told = Mapping[str, Any]
+
+# What opens a live source, by its kind in agency.yaml: how the kind describes the source, and what
+# all of them are told.
+_OPENERS: dict[str, Callable[[Agency, Source, Told], AbstractContextManager[Reader]]] = {
+    "sql": lambda agency, source, told: open_sql(agency, source, **told),
+    "socrata": lambda agency, source, told: open_socrata(
+        **told, **_describe(source.socrata), timezone=agency.timezone
+    ),
+    "arcgis": lambda agency, source, told: open_arcgis(
+        **told,
+        layers=[Layer(layer.layer, layer.until) for layer in source.arcgis or ()],
+        timezone=agency.timezone,
+        times=source.times,
+    ),
+    "ckan": lambda agency, source, told: open_ckan(
+        **told, **_describe(source.ckan), timezone=agency.timezone
+    ),
+    "opendatasoft": lambda agency, source, told: open_opendatasoft(
+        **told, **_describe(source.opendatasoft), timezone=agency.timezone
+    ),
+}
+
+
+def _describe(settings: BaseModel | None) -> dict[str, Any]:
+    """The settings of a kind as arguments."""
+    return settings.model_dump() if settings else {}
 
 
 @dataclass(frozen=True)
@@ -84,9 +116,7 @@ def fetch_source(
     columns = list(dict.fromkeys(mapping.source for mapping in source.columns.values()))
     opened = open_live(agency, dataset, access)
     spool = spool_window(f"{agency.agency}/{dataset}", opened, window, columns, folder)
-    days = list_days(
-        spool, window, window.interval.days(agency) if window.interval else [], mark_key
-    )
+    days = list_days(spool, window, window.interval.days(agency), mark_key)
     changed = [day for day in days if _is_changed(day, known)]
     files = split_days(spool, window, [day.name for day in changed], folder)
     spool.file.unlink()
@@ -113,7 +143,7 @@ def choose_window(agency: Agency, dataset: str, interval: Interval) -> Window:
     """
     source = agency.sources[dataset]
     if source.days is None:
-        return Window(None, None, agency.timezone)
+        return Window(interval, None, agency.timezone)
     return Window(interval.widened(agency, source.days), source.moment(dataset), agency.timezone)
 
 
@@ -131,8 +161,13 @@ def open_live(agency: Agency, dataset: str, access: Access | None) -> Open:
             f"{name} is read through the connection {source.connection}, which is not there",
             f"add it to Airflow, or set AIRFLOW_CONN_{source.connection.upper()}",
         )
-    moment = source.moment(dataset) if source.delivery == "days" else None
-    return partial(_OPENERS[source.kind], agency, source, access, name, moment)
+    told = {
+        # a portal that anybody may read needs no connection
+        "access": access or Access(kind="http"),
+        "name": name,
+        "moment": source.moment(dataset) if source.delivery == "days" else None,
+    }
+    return partial(_OPENERS[source.kind], agency, source, told)
 
 
 def _is_changed(day: Day, known: Mapping[str, Known]) -> bool:

@@ -5,6 +5,7 @@ no cursor: each run reads a window of days whole, splits it into days, and lands
 content changed. So rows that come late, change without a trace or go are no special cases.
 """
 
+import contextlib
 import hmac
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -21,11 +23,15 @@ import pyarrow.parquet as pq
 
 from cdi.agency.interval import Interval
 from cdi.errors import BusyError, SourceError
-from cdi.sql import connect, ident, literal
+from cdi.sql import connect, ident, literal, scalar
 
 READINGS = 3  # so often is a window read that changes while it is read
 ROWS_AT_ONCE = 20_000  # so many rows with their texts fit into a few megabytes
+# The column in which a source that answers in pages gives its own id of each row. No row may come
+# twice; the ids are no part of the spool, as a full replacement makes them anew.
+ROW_ID = ":row_id"
 _SPOOL = "spool.parquet"
+_ROW_IDS = "row_ids.parquet"
 
 
 class SourceBusyError(SourceError, BusyError):
@@ -49,7 +55,10 @@ class State:
 
 
 class Reader(Protocol):
-    """The questions that a source answers while it is open; without a window, of all its rows."""
+    """The questions that a source answers while it is open.
+
+    A source that was opened without the name of its moment gives all rows, whatever the window.
+    """
 
     def columns(self) -> Mapping[str, pa.DataType]:
         """Names and types of all columns that the source has; no values are read."""
@@ -57,14 +66,17 @@ class Reader(Protocol):
     def version(self) -> State:
         """What the source says of itself."""
 
-    def count(self, window: Interval | None) -> int:
+    def count(self, window: Interval) -> int:
         """How many rows of the window the source itself counts."""
 
-    def count_undated(self) -> int:
-        """How many rows lack the time that says from which day they are; no window holds them."""
+    def count_undated(self) -> int | None:
+        """How many rows lack the time that says from which day they are; no window holds them.
 
-    def rows(self, window: Interval | None, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The rows of the window, in any order, with these columns alone."""
+        None if the source cannot be asked for them.
+        """
+
+    def rows(self, window: Interval, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of the window, in any order, with these columns alone, and `ROW_ID` if any."""
 
 
 Open = Callable[[], AbstractContextManager[Reader]]
@@ -75,12 +87,13 @@ class Window:
     """Which rows are read, and by which column they belong to a day.
 
     Attributes:
-        interval: Start and end; local midnights of the agency. None means all rows, in one piece.
-        moment: The column that says from which day a row is; None if all rows are read.
+        interval: Start and end; local midnights of the agency.
+        moment: The column that says from which day a row is. None means all rows, in one piece,
+            whatever the interval.
         timezone: The agency's zone, in which days begin and in which a time without a zone is.
     """
 
-    interval: Interval | None
+    interval: Interval
     moment: str | None
     timezone: str
 
@@ -122,7 +135,8 @@ def spool_window(
         folder: An existing folder for the file.
 
     Raises:
-        SourceError: SRC-COLUMNS if the source lacks a column, SRC-MOMENT if the moment is no time.
+        SourceError: SRC-COLUMNS if the source lacks a column, SRC-MOMENT if the moment is no time,
+            SRC-WINDOW if the source gives rows of other days, SRC-TWICE if it gives a row twice.
         SourceBusyError: SRC-MOVED if the source changed each time while it was read.
     """
     for _ in range(READINGS):
@@ -130,15 +144,28 @@ def spool_window(
             present = source.columns()
             _check_columns(name, present, columns)
             _check_moment(name, present, window)
-            undated = source.count_undated() if window.moment else 0
+            undated = source.count_undated() if window.moment else None
             before, count_before = source.version(), source.count(window.interval)
-            file = folder / _SPOOL
+            batches = source.rows(window.interval, columns)
             schema = pa.schema([(column, present[column]) for column in columns])
-            row_count = _write_rows(source.rows(window.interval, columns), file, schema)
+            row_count = _write_rows(batches, folder, schema, count_before)
             count_after, after = source.count(window.interval), source.version()
-        if (count_before, before.mark) == (row_count, after.mark) and count_after == row_count:
+        stood_still = (count_before, before.mark) == (count_after, after.mark)
+        repeated = _count_repeated(folder / _ROW_IDS)
+        if stood_still and row_count == count_before and not repeated:
             unexpected = tuple(column for column in present if column not in columns)
-            return Spool(file, before.now, row_count, undated, unexpected, before.warning)
+            spool = Spool(
+                folder / _SPOOL, before.now, row_count, undated or 0, unexpected, before.warning
+            )
+            _check_window(name, spool, window)
+            return spool
+    if stood_still and repeated:
+        raise SourceError(
+            "SRC-TWICE",
+            f"{name} gave {repeated:,} of {row_count:,} rows twice, {READINGS} times in turn, "
+            "though it did not change; as many others may be missing",
+            "ask the portal's owner for an order of the rows; nothing of it was taken",
+        )
     raise SourceBusyError(
         "SRC-MOVED",
         f"{name} changed while it was read, {READINGS} times in turn: the source counted "
@@ -164,22 +191,88 @@ def _check_moment(name: str, present: Mapping[str, pa.DataType], window: Window)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         raise SourceError(
             "SRC-MOMENT",
-            f"{name}: {window.moment} says from which day a row is, and is no time but {kind}",
-            "map a column with times, or have the source's view give its times as such",
+            f"{name}: {window.moment} is a {kind} in the source and no time, so the rows of some "
+            "days cannot be asked for",
+            "map a column with times, or have the column's type corrected",
         )
 
 
-def _write_rows(batches: Iterator[pa.RecordBatch], file: Path, schema: pa.Schema) -> int:
-    """Write batches to a Parquet file as they come; returns the number of rows."""
-    first = next(batches, None)
-    if first is not None:
-        schema, batches = first.schema, itertools.chain([first], batches)
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        count = 0
-        for batch in batches:
-            writer.write_batch(batch)
+def _check_window(name: str, spool: Spool, window: Window) -> None:
+    """Refuse rows of other days: a source that takes the bounds in another zone gives such."""
+    if window.moment is None or not spool.row_count:
+        return
+    bounds = [window.interval.start, window.interval.end]
+    kind = pq.read_schema(spool.file).field(window.moment).type
+    if not (pa.types.is_timestamp(kind) and kind.tz):
+        zone = ZoneInfo(window.timezone)
+        bounds = [bound.astimezone(zone).replace(tzinfo=None) for bound in bounds]
+    moment = ident(window.moment)
+    with connect() as con:
+        outside = scalar(
+            con,
+            "select count(*) from read_parquet(?) "
+            f"where ({moment} >= ? and {moment} < ?) is not true",
+            [str(spool.file), *bounds],
+        )
+    if outside:
+        raise SourceError(
+            "SRC-WINDOW",
+            f"{name}: {outside:,} of {spool.row_count:,} rows are outside the window asked for, "
+            f"by their {window.moment}",
+            "check in which zone the source has its times; nothing of it was taken",
+        )
+
+
+def _write_rows(
+    batches: Iterator[pa.RecordBatch], folder: Path, schema: pa.Schema, expected: int
+) -> int:
+    """Write batches to a Parquet file as they come, and the rows' ids to another one.
+
+    It ends as soon as more rows come than are expected, since they might never end.
+
+    Args:
+        batches: The batches. The first tells the types, and may be empty.
+        folder: The folder of the files.
+        schema: The types if no batch comes at all.
+        expected: How many rows the source counts.
+
+    Returns:
+        The number of rows.
+    """
+    count = 0
+    for file in (_SPOOL, _ROW_IDS):
+        (folder / file).unlink(missing_ok=True)  # of the reading before
+    writers: dict[str, pq.ParquetWriter] = {}
+    with contextlib.ExitStack() as stack:
+        for batch in itertools.chain(batches, [_no_rows(schema)]):
+            names = {
+                _SPOOL: [name for name in batch.schema.names if name != ROW_ID],
+                _ROW_IDS: [name for name in batch.schema.names if name == ROW_ID],
+            }
+            for file in [file for file in names if names[file] and file not in writers]:
+                kinds = batch.select(names[file]).schema
+                writer = pq.ParquetWriter(folder / file, kinds, compression="zstd")
+                writers[file] = stack.enter_context(writer)
+            if batch.num_rows:
+                for file, writer in writers.items():
+                    writer.write_batch(batch.select(names[file]))
             count += batch.num_rows
+            if count > expected:
+                break
     return count
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema)
+
+
+def _count_repeated(file: Path) -> int:
+    """How many rows came that had come before; none if the source has no ids of rows."""
+    if not file.exists():
+        return 0
+    with connect() as con:
+        query = f"select count(*) - count(distinct {ident(ROW_ID)}) from read_parquet(?)"
+        return int(scalar(con, query, [str(file)]))
 
 
 @dataclass(frozen=True)

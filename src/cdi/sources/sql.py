@@ -68,7 +68,7 @@ class PostgresReader:
         writes = self._ask(read_query(SQL / "postgres_writes.sql"))
         return State("", now, f"the login may write: {writes}" if writes else "")
 
-    def count(self, window: Interval | None) -> int:
+    def count(self, window: Interval) -> int:
         """How many rows of the window the database counts."""
         return int(self._ask(f"select count(*) from {self._rows_of(window)}"))
 
@@ -78,7 +78,7 @@ class PostgresReader:
         undated = f"{moment} is null or not isfinite({moment})"
         return int(self._ask(f"select count(*) from {self._relation} as source where {undated}"))
 
-    def rows(self, window: Interval | None, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def rows(self, window: Interval, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The rows of the window; the first batch is empty, and tells the types."""
         kinds = self.columns()
         # what Arrow does not have (numeric, uuid, json) comes as the database writes it
@@ -99,13 +99,13 @@ class PostgresReader:
         ((value,),) = self._cursor.fetchall()
         return value
 
-    def _rows_of(self, window: Interval | None) -> str:
+    def _rows_of(self, window: Interval) -> str:
         """SQL of the rows of a window; times without a zone are compared as local times.
 
         The window is bound to settings of the transaction, which the query reads: with parameters
         of its own it would not come by COPY, in batches, but at once.
         """
-        if window is None:
+        if self._moment is None:
             return f"{self._relation} as source"
         self._cursor.execute(
             "select set_config('cdi.start', $1, true), set_config('cdi.end', $2, true), "
