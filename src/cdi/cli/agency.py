@@ -11,7 +11,7 @@ import typer
 
 from cdi import paths
 from cdi.console import console, say_line
-from cdi.errors import AgencyError, CdiError
+from cdi.errors import AgencyError
 
 PANEL = "Operate"
 agency = typer.Typer(help="Begin the folder of a new agency from its data.", no_args_is_help=True)
@@ -94,19 +94,17 @@ def new(
     folder = write_folder(proposal)
     print_proposal(proposal, console)
     say_line(f"written: {folder}")
-    _say_next_commands(name)
+    _say_next_commands(name, proposal.missing)
 
 
-def _say_next_commands(name: str) -> None:
-    """Say what `check-agency` will say, and what to type next."""
-    from cdi.agency.load import load_agency
-    from cdi.agency.patterns import check_patterns
-
-    try:
-        check_patterns(load_agency(name))
-        say_line("It is valid. Look at each line marked unsure, and at the blank groups. Next:")
-    except CdiError as error:
-        say_line(f"It is not valid yet, as something is not sure:\n  {error.message}")
-        say_line("Correct agency.yaml by its comments (docs/onboarding.md). Next:")
+def _say_next_commands(name: str, missing: list[str]) -> None:
+    """Say whether the folder is complete, and what to type next."""
+    if missing:
+        say_line("It is not complete, as no sample tells these keys of agency.yaml:")
+        for key in missing:
+            say_line(f"  {key}")
+        say_line("Write them by the comments in it (docs/onboarding.md explains each key). Next:")
+    else:
+        say_line("It is complete. Look at each line marked unsure, and at the blank groups. Next:")
     say_line(f"  {paths.CDI} check-agency --agency {name}")
     say_line(f"  make run AGENCY={name}")

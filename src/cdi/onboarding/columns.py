@@ -1,18 +1,13 @@
 """Which source column stands for which canonical column: by its name, and by what it holds."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cdi.agency.datasets import DATASETS, Column
+from cdi.onboarding.names import score_name
 from cdi.onboarding.objections import IMPOSSIBLE, find_objection, is_code, rank_by_content
-from cdi.onboarding.profile import ColumnProfile, split_words
-from cdi.onboarding.rules import read_rules
+from cdi.onboarding.profile import ColumnProfile
 
-# How well a name fits, from 0 to 1: the whole name is a phrase of the field, or it holds one.
-_WHOLE = {"strong": 1.0, "weak": 0.75}
-_PART = {"strong": 0.5, "weak": 0.2}
-_PART_MORE = 0.35  # times the share of the name's words that the phrase has
 SURE = 0.6
 _PLAUSIBLE = 0.3
 _DETERMINED = 0.95  # a code whose name was changed once still says its name in nearly all rows
@@ -130,31 +125,6 @@ def propose_columns(
     return mapping
 
 
-def score_name(dataset: str, column: str, header: str) -> float:
-    """Score how well the name of a source column fits a canonical column, from 0 to 1."""
-    words = split_words(header)
-    squeezed = re.sub(r"[^a-z0-9]", "", header.lower())
-    best = float(squeezed == column.replace("_", ""))
-    for rule in read_rules("column_synonyms"):
-        if rule["column"] != column or rule["dataset"] not in (dataset, "*"):
-            continue
-        phrase = rule["phrase"].split()
-        if squeezed == "".join(phrase):
-            best = max(best, _WHOLE[rule["strength"]])
-        elif _holds(words, phrase):
-            part = _PART[rule["strength"]] + _PART_MORE * len(phrase) / len(words)
-            best = max(best, part)
-    return best
-
-
-def _holds(words: list[str], phrase: list[str]) -> bool:
-    """Whether the words of a phrase stand in a row among the words of a name."""
-    return any(
-        words[start : start + len(phrase)] == phrase
-        for start in range(len(words) - len(phrase) + 1)
-    )
-
-
 def _pair_codes_with_names(
     mapping: Mapping,
     by_name: dict[str, ColumnProfile],
@@ -166,9 +136,9 @@ def _pair_codes_with_names(
     `Signal Code` and `Type` may both be a code, and only one of them says what `TypeText` holds.
     """
     for column in DATASETS[mapping.dataset]:
-        code = re.sub("_name$", "_code", column.name)
+        code = f"{column.name.removesuffix('_name')}_code"
         named = mapping.proposals.get(column.name)
-        if named is None or code not in _columns_of(mapping.dataset) or code == column.name:
+        if named is None or code not in _columns_of(mapping.dataset):
             continue
         current = mapping.proposals.get(code)
         used = {p.profile.name for name, p in mapping.proposals.items() if name != code}

@@ -185,6 +185,8 @@ def _describe_column(proposal: AgencyProposal, sample: Sample, column: ColumnPro
     notes = [f"{profile.filled_share:.1%}"]
     if profile.time and profile.time.sentinel_share:
         notes.append(f"{profile.time.sentinel_share:.1%} before 1971 stand for none")
+    if profile.time and profile.time.midnight_share == 1:
+        notes.append("no time of day")
     if column.problem:
         notes.append(f"unsure: {column.problem}")
     if column.runner_up:

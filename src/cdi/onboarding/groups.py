@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 from cdi import paths
 from cdi.onboarding.rules import read_rules
@@ -22,6 +21,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "closures": ("reason_code", "expects_record"),
 }
 _LONGEST_FORM = 3  # words
+# "No injury" says nothing of injuries, and "except abandoned cars" nothing of those.
+_NEGATIONS = {"no", "non", "not", "without", "except"}
+# A phrase that speaks for no group has this in place of one: "bomb threat" is more than a threat.
+_NO_GROUP = "?"
 _SYSTEM_SHARE = (
     0.8  # so many of the codes must be of a national system, as single ones may be equal
 )
@@ -59,13 +62,13 @@ class Vocabulary:
 
 def split_name(name: str) -> tuple[str, ...]:
     """Split a name into words of one spelling each: "Burg. - Auto" is burglary, vehicle."""
-    words = re.findall(r"[a-z0-9]+", name.lower().replace("'", ""))
+    words = _list_words(name)
     forms = _word_forms()
     spelt: list[str] = []
     place = 0
     while place < len(words):
         for length in range(min(_LONGEST_FORM, len(words) - place), 0, -1):
-            phrase = tuple(words[place : place + length])
+            phrase = words[place : place + length]
             if phrase in forms:
                 spelt += forms[phrase]
                 place += length
@@ -74,6 +77,17 @@ def split_name(name: str) -> tuple[str, ...]:
             spelt.append(words[place])
             place += 1
     return tuple(spelt)
+
+
+def _list_words(name: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[a-z0-9]+", name.lower().replace("'", "")))
+
+
+def _drop_negated(words: tuple[str, ...]) -> set[str]:
+    """The words that no negation stands before."""
+    return {
+        word for before, word in zip(("", *words), words, strict=False) if before not in _NEGATIONS
+    }
 
 
 @cache
@@ -103,7 +117,7 @@ def read_vocabulary(map_name: str) -> Vocabulary:
     for file in sorted(paths.agencies_folder().glob(f"*/{map_name}.csv")):
         with file.open(newline="", encoding="utf-8-sig") as handle:
             for row in csv.DictReader(handle):
-                if words := split_name(row.get("name") or ""):
+                if words := _list_words(row.get("name") or ""):
                     names[words].add(tuple(row.get(column) or "" for column in columns))
     vocabulary.names = dict(names)
     return vocabulary
@@ -116,15 +130,19 @@ def propose_group(vocabulary: Vocabulary, name: str) -> GroupProposal:
         vocabulary: What is known of names.
         name: The code's name, or the code itself if it is in words.
     """
-    words = split_name(name)
-    same = vocabulary.names.get(words, set())
+    same = vocabulary.names.get(_list_words(name), set())
     if len(same) == 1:
         return _propose(vocabulary, next(iter(same)), "the same name in the map of another agency")
-    phrases = {phrase for phrase in vocabulary.phrases if phrase <= set(words)}
+    words = split_name(name)
+    # of a closure, "no report" is what counts
+    counting = set(words) if vocabulary.map_name == "closures" else _drop_negated(words)
+    phrases = {phrase for phrase in vocabulary.phrases if phrase <= counting}
     # "burglar alarm" says more than "burglar": a phrase within another one does not count
     longest = {p for p in phrases if not any(p < other for other in phrases)}
     targets = {vocabulary.phrases[phrase][1] for phrase in longest}
     spoken = " and ".join(sorted(f"'{vocabulary.phrases[phrase][0]}'" for phrase in longest))
+    if any(target[0] == _NO_GROUP for target in targets):
+        return _propose(vocabulary, None, f"unsure: {spoken} may be of several groups")
     if len(targets) == 1:
         return _propose(vocabulary, targets.pop(), f"the words {spoken}")
     if targets:
@@ -180,7 +198,7 @@ def _squeeze(code: str) -> str:
     return re.sub(r"[^A-Z0-9]", "", code.upper())
 
 
-def flags_of(name: str) -> dict[str, Any]:
+def flags_of(name: str) -> dict[str, bool]:
     """Whether a name says rape, and whether it says domestic abuse."""
-    words = set(split_name(name))
+    words = _drop_negated(split_name(name))
     return {"is_rape": "rape" in words, "is_domestic_abuse": "domestic" in words}

@@ -85,6 +85,17 @@ class AgencyProposal:
         return self.matches[0] if self.matches and not self.matches[0].problem else None
 
     @property
+    def missing(self) -> list[str]:
+        """What `check-agency` needs and no sample tells, as keys of agency.yaml."""
+        keys = [key for key in ("country", "timezone") if not getattr(self.settings, key)]
+        keys += [] if self.period else ["start_date"]
+        return keys + [
+            f"sources.{dataset}.columns.{name}"
+            for dataset, mapping in self.mappings.items()
+            for name in mapping.missing
+        ]
+
+    @property
     def period(self) -> tuple[date, date] | None:
         """The first day of the calls' first month, and the day after the last call.
 

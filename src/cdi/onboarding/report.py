@@ -41,6 +41,7 @@ def _print_columns(proposal: AgencyProposal, dataset: str, console: Console) -> 
         is_shown = column.kind in ("reference", "timestamp")
         formats = " or ".join(profile.time.formats) if profile.time else profile.shape
         note = f"unsure: {proposed.problem}" if proposed.problem else ""
+        time_of_day = "no time of day" if profile.time and profile.time.midnight_share == 1 else ""
         runner_up = f"or {proposed.runner_up.header}" if proposed.runner_up else ""
         _add_row(
             table,
@@ -49,7 +50,7 @@ def _print_columns(proposal: AgencyProposal, dataset: str, console: Console) -> 
             f"{profile.filled_share:.1%}",
             f"{profile.distinct_count:,}",
             formats if is_shown else "",
-            "; ".join(filter(None, (note, runner_up))),
+            "; ".join(filter(None, (note, time_of_day, runner_up))),
         )
     console.print(table)
     left = [profile.header for profile in mapping.left]

@@ -32,6 +32,7 @@ class TimeReading:
         least: The least time that is no sentinel.
         greatest: The greatest time.
         sentinel_share: The share of values before 1971, which stand for "none".
+        midnight_share: The share of values at midnight; if it is all, the time of day is missing.
     """
 
     formats: tuple[str, ...]
@@ -41,6 +42,7 @@ class TimeReading:
     least: datetime | None = None
     greatest: datetime | None = None
     sentinel_share: float = 0.0
+    midnight_share: float = 0.0
 
     @property
     def is_readable(self) -> bool:
@@ -87,8 +89,7 @@ def read_times(
         chosen = [form for form in (chosen[0], other_order) if _has_day_first(form) == is_day_first]
         other_order = ""
     formats, share = _add_second_format(con, name, chosen[0], shares)
-    least, greatest, sentinels = _find_span(con, name, formats)
-    return TimeReading(formats, share, other_order, "", least, greatest, sentinels)
+    return TimeReading(formats, share, other_order, "", *_find_span(con, name, formats))
 
 
 def _read_typed_times(con: duckdb.DuckDBPyConnection, name: str) -> TimeReading:
@@ -185,14 +186,15 @@ def _has_day_first(form: str) -> bool:
 
 def _find_span(
     con: duckdb.DuckDBPyConnection, name: str, formats: tuple[str, ...]
-) -> tuple[datetime | None, datetime | None, float]:
+) -> tuple[datetime | None, datetime | None, float, float]:
     bound = Params()
     time = f"coalesce({', '.join(_readable(form, bound) for form in formats)})"
     before = bound.bind(_SENTINEL_BEFORE)
     row = con.execute(
         f"select min(time) filter (where time >= {before}), max(time), "
-        f"count(*) filter (where time < {before}) / count(*) "
+        f"count(*) filter (where time < {before}) / count(*), "
+        "count(*) filter (where time = date_trunc('day', time)) / count(*) "
         f"from (select {time} as time from cells where name = {bound.bind(name)})",
         bound.values,
     ).fetchone()
-    return row if row else (None, None, 0.0)
+    return row if row else (None, None, 0.0, 0.0)

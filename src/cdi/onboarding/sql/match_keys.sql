@@ -43,10 +43,17 @@ pairs as (
         calls.gives,
         calls.reference_count as call_count,
         records.reference_count as record_count,
-        abs(date_diff('hour', calls.moment, records.moment)) <= $close_hours as is_close
+        abs(date_diff('hour', calls.moment, records.moment)) as hours_between
     from single as calls
     inner join single as records on calls.gives = records.gives and calls.key = records.key
     where calls.dataset = 'calls' and records.dataset = 'crime_records'
+),
+
+timed_pairs as (
+    select
+        *,
+        hours_between <= $close_hours as is_close
+    from pairs
 )
 
 select
@@ -58,10 +65,10 @@ select
     cast(sum(pairs.record_count) as bigint) as matched_count,
     sum(pairs.record_count) / any_value(record_totals.reference_count) as record_share,
     sum(pairs.call_count) / any_value(call_totals.reference_count) as call_share,
-    count(pairs.is_close) as timed_count,
+    count(pairs.hours_between) as timed_count,
     avg(cast(pairs.is_close as integer)) as close_share,
     least(any_value(call_forms.distinct_share), any_value(record_forms.distinct_share)) as distinct_share
-from pairs
+from timed_pairs as pairs
 inner join totals as call_totals
     on call_totals.dataset = 'calls' and pairs.call_name = call_totals.name
 inner join totals as record_totals

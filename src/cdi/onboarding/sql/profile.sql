@@ -36,13 +36,15 @@ select
     valued.name,
     shapes.shape,
     shapes.shape_kinds,
-    cast(sum(cell_count) as bigint) as filled_count,
+    cast(sum(valued.cell_count) as bigint) as filled_count,
     count(*) as distinct_count,
-    cast(any_value(shapes.shape_count) as double) / sum(cell_count) as shape_share,
-    coalesce(sum(cell_count) filter (where number is not null), 0) / sum(cell_count) as number_share,
-    min(number) as least_number,
-    max(number) as greatest_number,
-    coalesce(sum(cell_count) filter (where regexp_matches(value, '\d')), 0) / sum(cell_count) as digit_share
+    cast(any_value(shapes.shape_count) as double) / sum(valued.cell_count) as shape_share,
+    coalesce(sum(valued.cell_count) filter (where valued.number is not null), 0)
+    / sum(valued.cell_count) as number_share,
+    min(valued.number) as least_number,
+    max(valued.number) as greatest_number,
+    coalesce(sum(valued.cell_count) filter (where regexp_matches(valued.value, '\d')), 0)
+    / sum(valued.cell_count) as digit_share
 from valued
 inner join shapes on valued.name = shapes.name
 group by valued.name, shapes.shape, shapes.shape_kinds
