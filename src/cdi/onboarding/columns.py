@@ -1,7 +1,7 @@
 """Which source column stands for which canonical column: by its name, and by what it holds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cdi.agency.datasets import DATASETS, Column
 from cdi.onboarding.names import score_name
@@ -115,6 +115,7 @@ def propose_columns(
             columns[name], profile, scores[name, source], objection
         )
         taken.add(source)
+    _give_calls_their_number(mapping, columns)
     _pair_codes_with_names(mapping, by_name, scores, determines)
     taken = {proposal.profile.name for proposal in mapping.proposals.values()}
     _add_required_by_content(mapping, profiles, taken)
@@ -123,6 +124,14 @@ def propose_columns(
     sure = {p.profile.name for p in mapping.proposals.values()}
     mapping.left = [profile for profile in profiles if profile.name not in sure]
     return mapping
+
+
+def _give_calls_their_number(mapping: Mapping, columns: dict[str, Column]) -> None:
+    """Take the only number of a call as its own, also if its name is that of a record's number."""
+    if mapping.dataset != "calls" or "call_reference" in mapping.proposals:
+        return
+    if number := mapping.proposals.pop("record_reference", None):
+        mapping.proposals["call_reference"] = replace(number, column=columns["call_reference"])
 
 
 def _pair_codes_with_names(
@@ -222,11 +231,4 @@ def _add_runners_up(
             and find_objection(proposal.column, profile, {source}) != IMPOSSIBLE
         ]
         if others and proposal.runner_up is None:
-            mapping.proposals[name] = ColumnProposal(
-                proposal.column,
-                proposal.profile,
-                proposal.score,
-                proposal.problem,
-                by_name[max(others)[1]],
-                proposal.extract,
-            )
+            mapping.proposals[name] = replace(proposal, runner_up=by_name[max(others)[1]])

@@ -20,7 +20,7 @@ from cdi.agency.model import Source
 from cdi.errors import SourceError
 from cdi.landing.read import normalise_header, read_raw_rows
 from cdi.sources.files import FetchedFile
-from cdi.sql import ident, scalar
+from cdi.sql import Params, ident, scalar
 
 _DELIMITERS = ",;\t|"
 _FORMATS = {".csv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -75,6 +75,8 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
         plain = Path(folder) / name
         _copy_plain(path, plain)
         delimiter = _find_delimiter(plain) if kind == "csv" else ","
+        if kind == "csv":
+            _check_headers(path, _split_first_line(plain, delimiter))
         source = Source.model_validate(
             {
                 "files": [{"path": path.name}],
@@ -86,8 +88,9 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
         )
         names = read_raw_rows(con, dataset, source, FetchedFile(path.name, plain, "", None), 0)
         headers, types = _read_headers(con, source, plain)
-    _check_headers(path, headers)
+    _check_headers(path, list(headers.values()))
     _keep_rows(con, dataset, names)
+    _check_headers_are_no_values(con, dataset, path, headers)
     place = {"path": path.name}
     if kind != "csv":
         place["format"] = kind
@@ -138,14 +141,13 @@ def _copy_plain(path: Path, target: Path) -> None:
 
 def _find_delimiter(plain: Path) -> str:
     """Find the delimiter that makes the most fields of the first line."""
-    first = _read_first_line(plain)
-    counts = {d: len(next(csv.reader(io.StringIO(first), delimiter=d), [])) for d in _DELIMITERS}
-    return max(counts, key=lambda delimiter: counts[delimiter])
+    return max(_DELIMITERS, key=lambda delimiter: len(_split_first_line(plain, delimiter)))
 
 
-def _read_first_line(plain: Path) -> str:
+def _split_first_line(plain: Path, delimiter: str) -> list[str]:
     with plain.open("rb") as handle:
-        return handle.readline().decode("utf-8-sig", "replace")
+        line = handle.readline().decode("utf-8-sig", "replace")
+    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
 
 
 def _read_headers(
@@ -153,8 +155,7 @@ def _read_headers(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Read the names as delivered and the types, each by the normalised name."""
     if source.format == "csv":
-        line = io.StringIO(_read_first_line(plain))
-        delivered = next(csv.reader(line, delimiter=source.delimiter), [])
+        delivered = _split_first_line(plain, source.delimiter)
         return {normalise_header(name): name.strip() for name in delivered}, {}
     if source.format == "parquet":
         described = con.execute("describe from read_parquet(?)", [str(plain)]).fetchall()
@@ -167,10 +168,10 @@ def _read_headers(
     return {normalise_header(key): key for (key,) in keys}, {}
 
 
-def _check_headers(path: Path, headers: dict[str, str]) -> None:
+def _check_headers(path: Path, headers: list[str]) -> None:
     """Refuse a file whose first row is no header; it may be personal, so it is not shown."""
-    values = [name for name in headers.values() if _VALUE.fullmatch(name)]
-    blank = [name for name in headers.values() if not name]
+    values = [name for name in headers if _VALUE.fullmatch(name)]
+    blank = [name for name in headers if not name.strip()]
     if values or blank or len(headers) < 2:
         raise SourceError(
             "SRC-COLUMNS",
@@ -178,6 +179,29 @@ def _check_headers(path: Path, headers: dict[str, str]) -> None:
             f"of them look like values and {len(blank)} are blank",
             "put a line with the columns' names before the first row, or have the file delivered "
             "with one; a JSON file must hold objects that are rows",
+        )
+
+
+def _check_headers_are_no_values(
+    con: duckdb.DuckDBPyConnection, table: str, path: Path, headers: dict[str, str]
+) -> None:
+    """Refuse a file in which some headers stand in rows too: its first row is one of them.
+
+    Where all of them do, the header is there again between the rows, as in files put together.
+    """
+    bound = Params()
+    counts = ", ".join(
+        f"count(*) filter (where {ident(name)} = {bound.bind(header)})"
+        for name, header in headers.items()
+    )
+    row = con.execute(f"select {counts} from {ident(table)}", bound.values).fetchone() or ()
+    repeated = sum(count > 0 for count in row)
+    if 0 < repeated < len(row):
+        raise SourceError(
+            "SRC-COLUMNS",
+            f"the first row of {path.name} is no header: {repeated} of its {len(row)} fields stand "
+            "in other rows too",
+            "put a line with the columns' names before the first row",
         )
 
 

@@ -169,7 +169,8 @@ def _add_second_format(
         return (first,), 1.0
     together = _share_read(con, name, [(first,), *((first, form) for form in shares)])
     best = max(together, key=lambda choice: (together[choice], -len(set(choice))))
-    return best, together[best]
+    # %Y reads a year of two digits too, as one of the first century, so %y must be tried before.
+    return tuple(sorted(best, key=lambda form: "%Y" in form)), together[best]
 
 
 def _find_other_order(chosen: list[str]) -> str:
