@@ -20,6 +20,7 @@ from cdi.onboarding.groups import (
     read_vocabulary,
 )
 from cdi.onboarding.objections import MOST_CODES
+from cdi.onboarding.profile import ColumnProfile
 from cdi.onboarding.reading import Sample
 from cdi.onboarding.rules import read_rules
 from cdi.sql import ident
@@ -112,8 +113,8 @@ def propose_code_map(
     counted: dict[str, tuple[str, int, bool]] = {}
     row_count = rare_count = 0
     for place, (code_column, name_column) in enumerate(columns):
-        code = mappings[dataset].source_of(code_column)
-        if code is None or code.distinct_count > MOST_CODES or code.personal_shape:
+        code = _find_code_column(mappings[dataset], code_column)
+        if code is None:
             continue
         words = mappings[dataset].source_of(name_column)
         found = _count_codes(con, samples[dataset].table, code.name, words.name if words else None)
@@ -131,6 +132,19 @@ def propose_code_map(
         for code, (words, count, final) in sorted(counted.items(), key=lambda item: -item[1][1])
     )
     return CodeMap(name, rows, row_count, rare_count)
+
+
+def _find_code_column(mapping: Mapping, name: str) -> ColumnProfile | None:
+    """The source column whose values may be shown as codes; None if it may hold something else.
+
+    A column that no name proposes may hold the names of officers, who are as few as codes are.
+    """
+    proposal = mapping.proposals.get(name)
+    if proposal is None or not proposal.score:
+        return None
+    profile = proposal.profile
+    is_few = profile.distinct_count <= MOST_CODES
+    return profile if is_few and not profile.personal_shape else None
 
 
 def _count_codes(

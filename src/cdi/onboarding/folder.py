@@ -119,7 +119,7 @@ def _yaml_setting(key: str, value: Any, example: str, comment: str) -> str:
 def _find_root(proposal: AgencyProposal) -> Path:
     """The folder in which both files are, or the nearest one above both."""
     calls, records = (proposal.samples[dataset].folder for dataset in REQUIRED)
-    return calls if calls == records else next(f for f in calls.parents if f in records.parents)
+    return next(f for f in (calls, *calls.parents) if f in (records, *records.parents))
 
 
 def _describe_key_rules(proposal: AgencyProposal) -> str:
