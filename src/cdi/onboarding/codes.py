@@ -26,6 +26,8 @@ from cdi.onboarding.rules import read_rules
 from cdi.sql import ident
 
 LEAST_ROWS = 10
+# A code is short; so many digits are the number of a phone, a person or a case.
+_LONG_NUMBER = r"\d{10,}"
 FIRST_CODES = 20  # so many codes a person maps in some minutes
 # the columns whose codes a map holds, each with the column of its name
 _COLUMNS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
@@ -174,7 +176,10 @@ def _is_personal(text: str) -> bool:
 
 def _personal_patterns() -> list[str]:
     # Python's expressions have no class for letters of any language.
-    return [rule["pattern"].replace(r"\pL", "A-Za-zÀ-ÿ") for rule in read_rules("personal_shapes")]
+    shapes = [
+        rule["pattern"].replace(r"\pL", "A-Za-zÀ-ÿ") for rule in read_rules("personal_shapes")
+    ]
+    return [*shapes, _LONG_NUMBER]
 
 
 def _describe_row(map_name: str, row: CodeRow) -> dict[str, str]:

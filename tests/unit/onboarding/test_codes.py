@@ -52,7 +52,9 @@ def test_the_share_of_the_first_twenty_codes_is_told(tmp_path: Path) -> None:
     assert code_map.first_share == 0.8
 
 
-@pytest.mark.parametrize("value", ["07700 900123", "jo@example.org", "12 Larch Road"])
+@pytest.mark.parametrize(
+    "value", ["07700 900123", "(202) 555-0134", "2025550134", "jo@example.org", "12 Larch Road"]
+)
 def test_a_code_that_looks_personal_is_left_out_however_often_it_is_seen(
     value: str, tmp_path: Path
 ) -> None:
