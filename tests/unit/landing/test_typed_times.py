@@ -30,9 +30,9 @@ def extract_calls(small: SmallAgency, times: str, kind: str) -> Batch:
         con.execute("set timezone = 'America/New_York'")  # the writer's zone must not matter
         con.execute(
             "copy (select 'T-' || lpad(cast(row_number() over () as varchar), 4, '0') as number, "
-            f"cast(time as {kind}) as received, null::varchar as closed, 'NOISE' as opened_as, 'NOISE' as "
-            "closed_as, 'NONE' as closure, 'S' as district, '' as caller, '' as phone, '' as text "
-            f"from (select unnest({times}) as time)) to '{small.data}/calls.parquet'"
+            f"cast(time as {kind}) as received, null::varchar as closed, 'NOISE' as opened_as, "
+            "'NOISE' as closed_as, 'NONE' as closure, 'S' as district, '' as caller, '' as phone, "
+            f"'' as text from (select unnest({times}) as time)) to '{small.data}/calls.parquet'"
         )
     batch = extract_dataset(small.agency, "calls", small.interval)
     assert batch is not None
