@@ -65,7 +65,7 @@ class AgencyProposal:
         rules: The key rules that are written, by what they read.
         code_maps: The three code maps.
         cancelled_statuses: The status codes of cancelled records.
-        repeated_share: The share of rows whose number an earlier row has, by dataset.
+        repeated_share: The share of rows whose number another row has that differs, by dataset.
     """
 
     settings: Settings
@@ -219,7 +219,8 @@ def _share_repeated(
     column = ident(source.name)
     share = scalar(
         con,
-        f"select 1 - count(distinct {column}) / count({column}) "
-        f"from {ident(proposal.samples[dataset].table)}",
+        # the landing leaves out a row that is equal in all columns to an earlier one
+        f"select 1 - count(distinct {column}) / count({column}) from "
+        f"(select distinct * exclude (row_no) from {ident(proposal.samples[dataset].table)})",
     )
     return float(share or 0.0)

@@ -10,6 +10,9 @@ from cdi.onboarding.keys import KeyMatch
 from cdi.onboarding.proposal import AgencyProposal
 
 _MOST_MATCHES = 10
+# Above this share of rows without a code in the map, the rule stops the batch.
+_MOST_UNKNOWN = 0.02
+_RULES = {"call_types": "CALL-07", "offences": "CRM-04"}
 
 
 def print_proposal(proposal: AgencyProposal, console: Console) -> None:
@@ -23,6 +26,7 @@ def print_proposal(proposal: AgencyProposal, console: Console) -> None:
         _print_columns(proposal, dataset, console)
     _print_matches(proposal, console)
     _print_code_maps(proposal, console)
+    _print_warnings(proposal, console)
 
 
 def _print_columns(proposal: AgencyProposal, dataset: str, console: Console) -> None:
@@ -106,6 +110,28 @@ def _print_code_maps(proposal: AgencyProposal, console: Console) -> None:
         )
     console.print(table)
     console.print()
+
+
+def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
+    """Say what will stop or lose rows at the first run, though the folder is valid."""
+    lines = []
+    for code_map in proposal.code_maps:
+        rare_share = 1 - code_map.share_of(code_map.rows)
+        if code_map.name in _RULES and code_map.row_count and rare_share > _MOST_UNKNOWN:
+            lines.append(
+                f"{code_map.name}.csv lacks the codes of {rare_share:.1%} of the rows, and "
+                f"{_RULES[code_map.name]} stops a batch above {_MOST_UNKNOWN:.0%}: add rare codes "
+                "by hand."
+            )
+    if share := proposal.repeated_share["calls"]:
+        lines.append(
+            f"{share:.1%} of the calls' rows have the number of another row that differs: "
+            "KEY-CONFLICT refuses both. Map a number that is the call's own."
+        )
+    for line in lines:
+        console.print(Text(line))
+    if lines:
+        console.print()
 
 
 def _new_table(title: str, headings: tuple[str, ...]) -> Table:

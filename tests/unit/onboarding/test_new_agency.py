@@ -157,7 +157,7 @@ def test_the_figures_are_printed(tmp_path: Path) -> None:
     (written,) = [line for line in lines if line.rstrip().endswith("written")]
     assert written.startswith("CAD Event Number")
     assert "100.0%  33.5%  100.0%" in re.sub(r" {2,}", "  ", written)
-    (types,) = [line for line in lines if line.startswith("call_types.csv")]
+    (types,) = [line for line in lines if line.startswith("call_types.csv  ")]
     assert re.sub(r" {2,}", "  ", types).strip().endswith("1 codes, 2.2%")
     assert lines[-2].strip() == ".venv/bin/cdi check-agency --agency invented"
     assert lines[-1].strip() == "make run AGENCY=invented"
@@ -227,8 +227,25 @@ def test_a_mistake_made_afterwards_is_told(tmp_path: Path, agencies: Path) -> No
 
 def test_records_that_repeat_a_number_are_many_rows_per_key(tmp_path: Path, agencies: Path) -> None:
     records = invent_records()
-    run_new(tmp_path, records=[*records, *records[:10]])
+    others = [{**row, "Offense Code": "290"} for row in records[:10]]
+    run_new(tmp_path, records=[*records, *others])
     assert read_settings(agencies)["sources"]["crime_records"]["rows_per_key"] == "many"
+
+
+def test_rows_that_are_equal_are_one_row(tmp_path: Path, agencies: Path) -> None:
+    records = invent_records()
+    run_new(tmp_path, records=[*records, *records[:10]])
+    assert "rows_per_key" not in read_settings(agencies)["sources"]["crime_records"]
+
+
+def test_what_would_stop_the_first_run_is_told(tmp_path: Path) -> None:
+    calls = invent_calls()
+    for row in calls[10:16]:
+        row["CAD Event Number"] = calls[9]["CAD Event Number"]
+    done = run_new(tmp_path, calls=calls)
+    assert "call_types.csv lacks the codes of 2.2% of the rows, and CALL-07 stops" in done.output
+    assert "1.5% of the calls' rows have the number of another row" in done.output
+    assert "CRM-04" not in done.output
 
 
 def test_files_in_two_folders_have_the_folder_above_as_root(tmp_path: Path, agencies: Path) -> None:
