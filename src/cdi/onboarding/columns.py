@@ -104,9 +104,7 @@ def propose_columns(
     taken: set[str] = set()
     for name, source in pairs:
         profile = by_name[source]
-        objection = find_objection(columns[name], profile, true_columns)
-        if profile.personal_word and is_code(columns[name]) and scores[name, source] < 1:
-            objection = IMPOSSIBLE  # a part of a name is not enough to print what a column holds
+        objection = _find_objection(columns[name], profile, true_columns, scores[name, source])
         if name in mapping.proposals or source in taken or objection == IMPOSSIBLE:
             continue
         if not objection and scores[name, source] < SURE:
@@ -124,6 +122,15 @@ def propose_columns(
     sure = {p.profile.name for p in mapping.proposals.values()}
     mapping.left = [profile for profile in profiles if profile.name not in sure]
     return mapping
+
+
+def _find_objection(
+    column: Column, profile: ColumnProfile, true_columns: set[str], score: float
+) -> str:
+    """Say why values speak against a mapping, or why its name is not enough to show its codes."""
+    if profile.personal_word and is_code(column) and score < 1:
+        return IMPOSSIBLE
+    return find_objection(column, profile, true_columns)
 
 
 def _give_calls_their_number(mapping: Mapping, columns: dict[str, Column]) -> None:
@@ -156,7 +163,9 @@ def _pair_codes_with_names(
             for source, profile in by_name.items()
             if source not in used
             and scores[code, source] >= _PLAUSIBLE
-            and not find_objection(_columns_of(mapping.dataset)[code], profile, set())
+            and not _find_objection(
+                _columns_of(mapping.dataset)[code], profile, set(), scores[code, source]
+            )
             and determines(source, named.profile.name) >= _DETERMINED
         ]
         if current and (scores[code, current.profile.name], current.profile.name) in fitting:

@@ -160,6 +160,15 @@ def test_of_two_codes_the_one_that_says_the_name_is_taken(tmp_path: Path) -> Non
         assert sources(mapping)["final_type_name"] == "TypeText"
 
 
+def test_a_column_about_people_is_no_code_though_it_says_the_name(tmp_path: Path) -> None:
+    rows = [
+        {"Event Number": f"{place:06d}", "Officer Type Code": "Quill", "TypeText": "Theft"}
+        for place in range(30)
+    ]
+    mapping = map_rows(tmp_path, rows)
+    assert sources(mapping)["final_type_code"] == "TypeText"
+
+
 def test_words_without_a_code_are_the_code(tmp_path: Path) -> None:
     rows = [
         {"Event Number": f"{place:06d}", "Final Type Description": "Theft"} for place in range(30)
