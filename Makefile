@@ -59,7 +59,7 @@ audit-rehearsal: $(VENV)/run.stamp  ## Rehearse two audits of a simulated year; 
 coverage: $(VENV)/run.stamp  ## Prove that the audit's intervals hold; writes <state>/coverage.json; takes 10 minutes
 	@$(BIN)/python -m cdi_proofs coverage
 
-##@ Operate (`.venv/bin/cdi --help` lists check-agency, release, access, erase and retain)
+##@ Operate (`.venv/bin/cdi --help` lists agency, check-agency, release, access, erase and retain)
 
 ##@ Prove (mostly on the simulated force, whose truth is known)
 

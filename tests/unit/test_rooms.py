@@ -18,6 +18,7 @@ ROOMS = (
     "agency",
     "sources",
     "landing",
+    "onboarding",
     "learning",
     "audit",
     "monitoring",

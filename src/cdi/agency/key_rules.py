@@ -1,6 +1,8 @@
 """The key rules of an agency as SQL: they give a typed reference its canonical form."""
 
-from cdi.agency.model import Agency
+from collections.abc import Iterable
+
+from cdi.agency.model import Agency, KeyRule
 from cdi.sql import Params
 
 
@@ -13,8 +15,20 @@ def key_expression(agency: Agency, thing: str, text: str, bound: Params) -> str:
         text: SQL expression of the trimmed text.
         bound: Collects the patterns, which are bound.
     """
+    return rules_expression(agency.key_rules.get(thing, ()), text, bound)
+
+
+def rules_expression(rules: Iterable[KeyRule], text: str, bound: Params) -> str:
+    """SQL for the canonical form of a reference under some rules: null where none reads it.
+
+    Args:
+        rules: The rules in the order in which they are tried; without any, the text in capitals is
+            canonical.
+        text: SQL expression of the trimmed text.
+        bound: Collects the patterns, which are bound.
+    """
     cases = []
-    for rule in agency.key_rules.get(thing, ()):
+    for rule in rules:
         whole = bound.bind(f"^(?:{rule.pattern})$")
         cases.append(
             f"when regexp_matches(upper({text}), {whole}) then "

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cdi import paths
-from cdi.cli import audit, docs, operate, people
+from cdi.cli import agency, audit, docs, operate, people
 from cdi.console import (
     AgencyOption,
     MonthsOption,
@@ -97,4 +97,5 @@ def shell(agency: AgencyOption = paths.SIMULATED) -> None:
 app.add_typer(people.app)
 app.add_typer(audit.audit, name="audit", rich_help_panel="Audit")
 app.add_typer(operate.app)
+app.add_typer(agency.agency, name="agency", rich_help_panel=agency.PANEL)
 app.add_typer(docs.app)

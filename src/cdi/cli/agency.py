@@ -1,0 +1,110 @@
+"""The commands about an agency's folder that need its data.
+
+The commands import what they need when they run, since all of it takes a second to import.
+"""
+
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import available_timezones
+
+import typer
+
+from cdi import paths
+from cdi.console import console, say_line
+from cdi.errors import AgencyError
+
+PANEL = "Operate"
+agency = typer.Typer(help="Begin the folder of a new agency from its data.", no_args_is_help=True)
+
+_SOURCE_HELP = "CSV, JSON (an array of objects), JSONL or Parquet; plain or .gz."
+
+
+@agency.callback()
+def _group() -> None:
+    """Keep `new` a subcommand, though it is the only one."""
+
+
+@agency.command()
+def new(
+    name: Annotated[
+        str, typer.Argument(help="Name of the new folder: small letters, digits, underscores.")
+    ],
+    calls: Annotated[Path, typer.Option(help=f"File of the calls for service: {_SOURCE_HELP}")],
+    crimes: Annotated[Path, typer.Option(help=f"File of the crime records: {_SOURCE_HELP}")],
+    timezone: Annotated[
+        str, typer.Option(help="IANA time zone of the times in the files, e.g. Europe/London.")
+    ] = "",
+    day_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--day-first/--month-first",
+            help="What stands first in dates such as 03/04/2026, if the file does not tell it.",
+        ),
+    ] = None,
+    country: Annotated[
+        str, typer.Option(help="ISO code of the country; default: that of the time zone.")
+    ] = "",
+    title: Annotated[str, typer.Option(help="Name of the agency as people read it.")] = "",
+    owner: Annotated[
+        str, typer.Option(help="Who is responsible for the data.")
+    ] = "Data engineering",
+    email: Annotated[
+        str, typer.Option(help="E-mail address of the owner.")
+    ] = "data-engineering@example.org",
+    licence: Annotated[str, typer.Option(help="Licence of the data.")] = "none stated",
+) -> None:
+    """Propose an agency's folder from a file of calls and a file of crime records.
+
+    It writes agency.yaml and the three code maps, and prints what speaks for each proposal. What is
+    not sure stands in them as a comment or a blank. It never shows a value of a column that holds
+    no codes, nor a code that fewer than ten rows have, and it never replaces a folder.
+
+    E.g. .venv/bin/cdi agency new north_county --calls cad.csv --crimes rms.csv.gz
+    --timezone America/Chicago
+    """
+    from cdi.onboarding.folder import new_folder, write_folder
+    from cdi.onboarding.proposal import Settings, country_of_zone, propose_agency
+    from cdi.onboarding.reading import read_file_sample
+    from cdi.onboarding.report import print_proposal
+    from cdi.sql import connect
+
+    new_folder(name)
+    if timezone and timezone not in available_timezones():
+        raise AgencyError(
+            "AGENCY-ZONE",
+            f"--timezone {timezone} is not an IANA time zone",
+            "give one such as Europe/London or America/Chicago",
+        )
+    settings = Settings(
+        agency=name,
+        name=title or name.replace("_", " ").title(),
+        timezone=timezone,
+        is_day_first=day_first,
+        country=country.upper() or country_of_zone(timezone),
+        owner_name=owner,
+        owner_email=email,
+        licence=licence,
+    )
+    with connect() as con:
+        samples = {
+            dataset: read_file_sample(con, dataset, file)
+            for dataset, file in (("calls", calls), ("crime_records", crimes))
+        }
+        proposal = propose_agency(con, samples, settings)
+    folder = write_folder(proposal)
+    print_proposal(proposal, console)
+    say_line(f"written: {folder}")
+    _say_next_commands(name, proposal.missing)
+
+
+def _say_next_commands(name: str, missing: list[str]) -> None:
+    """Say whether the folder is complete, and what to type next."""
+    if missing:
+        say_line("It is not complete, as no sample tells these keys of agency.yaml:")
+        for key in missing:
+            say_line(f"  {key}")
+        say_line("Write them by the comments in it (docs/onboarding.md explains each key). Next:")
+    else:
+        say_line("It is complete. Look at each line marked unsure, and at the blank groups. Next:")
+    say_line(f"  {paths.CDI} check-agency --agency {name}")
+    say_line(f"  make run AGENCY={name}")

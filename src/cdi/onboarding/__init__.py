@@ -1,0 +1,1 @@
+"""Proposes an agency's folder from samples of its files; a person corrects what it proposes."""

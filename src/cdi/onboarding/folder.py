@@ -1,0 +1,199 @@
+"""Writes the proposed folder: agency.yaml with comments, and the three code maps."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cdi import paths
+from cdi.agency.code_maps import CODE_MAPS
+from cdi.agency.datasets import DATASETS, REQUIRED
+from cdi.errors import AgencyError
+from cdi.files import write_text
+from cdi.onboarding.columns import ColumnProposal
+from cdi.onboarding.profile import ColumnProfile
+from cdi.onboarding.proposal import AgencyProposal
+from cdi.onboarding.reading import Sample
+from cdi.render import render
+
+
+def new_folder(agency_id: str) -> Path:
+    """The folder that will be made for an agency.
+
+    Args:
+        agency_id: Name of the folder.
+
+    Raises:
+        AgencyError: AGENCY-NAME if the name is no name of an agency, AGENCY-EXISTS if there is
+            such a folder: what a person wrote is never replaced.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", agency_id):
+        raise AgencyError(
+            "AGENCY-NAME",
+            "the name of an agency has small letters, digits and underscores, and begins with a "
+            "letter; this one does not",
+            "choose such a name, e.g. north_county",
+        )
+    folder = paths.agencies_folder() / agency_id
+    if folder.exists():
+        raise AgencyError(
+            "AGENCY-EXISTS",
+            f"{folder} is there already, and nothing in it was changed",
+            "choose another name, or delete the folder first",
+        )
+    return folder
+
+
+def write_folder(proposal: AgencyProposal) -> Path:
+    """Write the folder of a proposal.
+
+    Args:
+        proposal: What is proposed.
+
+    Returns:
+        The folder.
+
+    Raises:
+        AgencyError: As `new_folder`.
+    """
+    folder = new_folder(proposal.settings.agency)
+    folder.mkdir(parents=True)
+    for code_map in proposal.code_maps:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, CODE_MAPS[code_map.name], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(code_map.records)
+        write_text(folder / f"{code_map.name}.csv", text.getvalue())
+    # last, as it makes the folder an agency
+    write_text(folder / "agency.yaml", render_agency(proposal))
+    return folder
+
+
+def render_agency(proposal: AgencyProposal) -> str:
+    """Render agency.yaml; what is not sure stands in it as a comment."""
+    settings, period = proposal.settings, proposal.period
+    lines = {
+        "country": ("country", settings.country, "US", "the ISO code of the country"),
+        "timezone": ("timezone", settings.timezone, "Europe/London", "no sample can tell it"),
+        "start_date": ("start_date", period and period[0], "2026-01-01", "the first day of calls"),
+    }
+    return render(
+        "agency.yaml.j2",
+        rows={dataset: sample.row_count for dataset, sample in proposal.samples.items()},
+        agency=settings.agency,
+        name=_yaml(settings.name),
+        owner_name=_yaml(settings.owner_name),
+        owner_email=_yaml(settings.owner_email),
+        licence=_yaml(settings.licence),
+        data_root=_yaml(str(_find_root(proposal))),
+        coverage=f"coverage: {{start: {period[0]}, end: {period[1]}}}"
+        if period
+        else "# coverage: {start: ..., end: ...}  # the days that `make run` extracts",
+        **{key: _yaml_setting(*values) for key, values in lines.items()},
+        key_comment=_describe_key_rules(proposal),
+        rules={
+            thing: [_yaml({"pattern": rule.pattern, "canonical": rule.canonical}) for rule in rules]
+            for thing, rules in proposal.rules.items()
+            if rules
+        },
+        cancelled=_yaml(proposal.cancelled_statuses) if proposal.cancelled_statuses else "",
+        sources=[_describe_source(proposal, dataset) for dataset in REQUIRED],
+    )
+
+
+def _yaml(value: Any) -> str:
+    """Write a value in one line of YAML, with quotation marks where it needs them."""
+    text: str = yaml.safe_dump(
+        value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True
+    )
+    return text.removesuffix("...\n").strip()
+
+
+def _yaml_setting(key: str, value: Any, example: str, comment: str) -> str:
+    return f"{key}: {value}" if value else f"# {key}: {example}  # unsure: {comment}"
+
+
+def _find_root(proposal: AgencyProposal) -> Path:
+    """The folder in which both files are, or the nearest one above both."""
+    calls, records = (proposal.samples[dataset].folder for dataset in REQUIRED)
+    return next(f for f in (calls, *calls.parents) if f in (records, *records.parents))
+
+
+def _describe_key_rules(proposal: AgencyProposal) -> str:
+    if match := proposal.match:
+        return (
+            f"# {match.described}: {match.record_share:.1%} of the records' numbers are those of "
+            f"calls,\n# {match.call_share:.1%} of the calls' those of records."
+        )
+    if not proposal.matches:
+        return "# unsure: no number of the records is that of a call in any form that was tried"
+    best = proposal.matches[0]
+    names = (best.call_name, best.record_name)
+    return f"# unsure: {' = '.join(names)}, {best.described}: {best.problem}"
+
+
+def _describe_source(proposal: AgencyProposal, dataset: str) -> dict[str, Any]:
+    sample, mapping = proposal.samples[dataset], proposal.mappings[dataset]
+    # A column that stands for one thing may be proposed for another in a comment as well.
+    written = {p.profile.name for p in mapping.proposals.values() if p.is_sure}
+    commented = {p.profile.name for p in mapping.proposals.values() if not p.is_sure}
+    path = _find_root(proposal)
+    place = sample.folder.relative_to(path) / sample.place["path"]
+    settings = [f"{key}: {_yaml(value)}" for key, value in sample.place.items() if key != "path"]
+    settings.append("delivery: snapshot  # or `changes`, if a file holds only what is new")
+    if dataset == "crime_records" and proposal.repeated_share[dataset]:
+        share = f"{proposal.repeated_share[dataset]:.1%}"
+        settings.append(f"rows_per_key: many  # {share} of the rows repeat a number")
+    proposals = [
+        mapping.proposals[column.name]
+        for column in DATASETS[dataset]
+        if column.name in mapping.proposals
+    ]
+    return {
+        "dataset": dataset,
+        "file": _yaml({"path": str(place)}),
+        "settings": settings,
+        "columns": [_describe_column(proposal, sample, column) for column in proposals]
+        + [
+            f"# {name}: ...  # required, and no column looks like it"
+            for name in mapping.missing
+            if name not in mapping.proposals
+        ],
+        "ignored": [
+            _describe_ignored(profile)
+            for profile in proposal.profiles[dataset]
+            if profile.name not in written | commented
+        ],
+    }
+
+
+def _describe_column(proposal: AgencyProposal, sample: Sample, column: ColumnProposal) -> str:
+    """Describe a mapping as a line of YAML; a comment, if it is not sure."""
+    profile = column.profile
+    value: dict[str, Any] = {"from": profile.header}
+    if profile.time and profile.time.formats and column.column.kind in ("timestamp", "birth_date"):
+        formats = list(profile.time.formats)
+        value["format"] = formats[0] if len(formats) == 1 else formats
+    if column.extract:
+        value["extract"] = column.extract
+    if column.column.kind == "boolean":
+        value["true_values"] = proposal.true_values[sample.dataset].get(profile.name, [])
+    text = f"{column.column.name}: {_yaml(value if len(value) > 1 else profile.header)}"
+    notes = [f"{profile.filled_share:.1%}"]
+    if profile.time and profile.time.sentinel_share:
+        notes.append(f"{profile.time.sentinel_share:.1%} before 1971 stand for none")
+    if profile.time and profile.time.midnight_share == 1:
+        notes.append("no time of day")
+    if column.problem:
+        notes.append(f"unsure: {column.problem}")
+    if column.runner_up:
+        notes.append(f"or: {column.runner_up.header}")
+    return f"{'' if column.is_sure else '# '}{text}  # {'; '.join(notes)}"
+
+
+def _describe_ignored(profile: ColumnProfile) -> str:
+    why = f"  # personal: {profile.personal}" if profile.personal else ""
+    return f"- {_yaml(profile.header)}{why}"

@@ -1,0 +1,216 @@
+"""A sample of a source: its rows as text in a table of DuckDB, and what its columns are called.
+
+All other modules of this room know a source as a `Sample` alone. A live source becomes one by
+filling such a table with the rows that it read, and by naming its columns and their types.
+"""
+
+import csv
+import gzip
+import io
+import re
+import shutil
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from cdi.agency.model import Source
+from cdi.errors import SourceError
+from cdi.landing.read import normalise_header, read_raw_rows
+from cdi.sources.files import FetchedFile
+from cdi.sql import Params, ident, scalar
+
+_DELIMITERS = ",;\t|"
+_FORMATS = {".csv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet"}
+_PIECE_BYTES = 1 << 20
+# What stands in a row and in no header: a number of a phone or of a person, a time, an e-mail
+# address, a coordinate. A file without a header would otherwise show its first row as names.
+_VALUE = re.compile(r"[\d\W_]*\d{3}[\d\W_]*|\d[\d\W]*[T ]?\d{1,2}:\d{2}.*|[^\s@]+@[^\s@]+\.\w+")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows of a source, and how agency.yaml names where they come from.
+
+    Attributes:
+        dataset: `calls` or `crime_records`.
+        table: The table with the rows: `row_no`, and a text column for each of `headers`; a blank
+            is null.
+        headers: The name of each column as delivered, by its name in the table.
+        types: The source's own type of each column (`VARCHAR`, if it has none), by the same name.
+        row_count: How many rows there are.
+        refused_count: How many rows could not be read.
+        folder: The folder of the file.
+        place: The keys of agency.yaml that say where the rows are: path, format, delimiter.
+    """
+
+    dataset: str
+    table: str
+    headers: dict[str, str]
+    types: dict[str, str]
+    row_count: int
+    refused_count: int
+    folder: Path
+    place: dict[str, str]
+
+
+def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> Sample:
+    """Read a local file as the landing would read it: CSV, JSON, JSONL or Parquet, plain or .gz.
+
+    Args:
+        con: A DuckDB connection in memory; a table with the name of the dataset is made in it.
+        dataset: `calls` or `crime_records`.
+        path: The file.
+
+    Returns:
+        The sample.
+
+    Raises:
+        SourceError: SRC-NOT-FOUND, SRC-GZIP, SRC-EMPTY, SRC-FORMAT or SRC-COLUMNS.
+    """
+    name, kind = path.name.removesuffix(".gz"), _choose_format(path)
+    with tempfile.TemporaryDirectory(prefix="cdi-sample-") as folder:
+        plain = Path(folder) / name
+        _copy_plain(path, plain)
+        delimiter = _find_delimiter(plain) if kind == "csv" else ","
+        if kind == "csv":
+            _check_headers(path, _split_first_line(plain, delimiter))
+        source = Source.model_validate(
+            {
+                "files": [{"path": path.name}],
+                "format": kind,
+                "delimiter": delimiter,
+                "delivery": "snapshot",
+                "columns": {},
+            }
+        )
+        names = read_raw_rows(con, dataset, source, FetchedFile(path.name, plain, "", None), 0)
+        headers, types = _read_headers(con, source, plain)
+    _check_headers(path, list(headers.values()))
+    _keep_rows(con, dataset, names)
+    _check_headers_are_no_values(con, dataset, path, headers)
+    place = {"path": path.name}
+    if kind != "csv":
+        place["format"] = kind
+    if delimiter != ",":
+        place["delimiter"] = delimiter
+    return Sample(
+        dataset=dataset,
+        table=dataset,
+        headers={column: headers.get(column, column) for column in names},
+        types={column: types.get(column, "VARCHAR") for column in names},
+        row_count=scalar(con, f"select count(*) from {ident(dataset)}"),
+        refused_count=scalar(con, "select count(*) from refused"),
+        folder=path.resolve().parent,
+        place=place,
+    )
+
+
+def _choose_format(path: Path) -> str:
+    if not path.is_file():
+        raise SourceError(
+            "SRC-NOT-FOUND",
+            f"there is no file {path}",
+            "give the path of a local file: CSV, JSON, JSONL or Parquet, plain or .gz",
+        )
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix not in _FORMATS:
+        raise SourceError(
+            "SRC-FORMAT",
+            f"{path.name} ends in none of {', '.join(_FORMATS)} (or these with .gz)",
+            "rename the file after what it is, or export it as one of these",
+        )
+    return _FORMATS[suffix]
+
+
+def _copy_plain(path: Path, target: Path) -> None:
+    try:
+        with path.open("rb") as packed, target.open("wb") as plain:
+            is_gzip = path.name.endswith(".gz")
+            unpacked = gzip.GzipFile(fileobj=packed) if is_gzip else packed
+            shutil.copyfileobj(unpacked, plain, _PIECE_BYTES)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SourceError(
+            "SRC-GZIP", f"{path.name} is not a complete gzip file: {error}", "copy the file again"
+        ) from None
+    if target.stat().st_size == 0:
+        raise SourceError("SRC-EMPTY", f"{path.name} is empty", "copy the file again")
+
+
+def _find_delimiter(plain: Path) -> str:
+    """Find the delimiter that makes the most fields of the first line."""
+    return max(_DELIMITERS, key=lambda delimiter: len(_split_first_line(plain, delimiter)))
+
+
+def _split_first_line(plain: Path, delimiter: str) -> list[str]:
+    with plain.open("rb") as handle:
+        line = handle.readline().decode("utf-8-sig", "replace")
+    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+
+
+def _read_headers(
+    con: duckdb.DuckDBPyConnection, source: Source, plain: Path
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Read the names as delivered and the types, each by the normalised name."""
+    if source.format == "csv":
+        delivered = _split_first_line(plain, source.delimiter)
+        return {normalise_header(name): name.strip() for name in delivered}, {}
+    if source.format == "parquet":
+        described = con.execute("describe from read_parquet(?)", [str(plain)]).fetchall()
+        headers = {normalise_header(row[0]): row[0] for row in described}
+        return headers, {normalise_header(row[0]): row[1] for row in described}
+    keys = con.execute(
+        "select distinct unnest(json_keys(content)) from json_lines "
+        "where json_type(content) = 'OBJECT'"
+    ).fetchall()
+    return {normalise_header(key): key for (key,) in keys}, {}
+
+
+def _check_headers(path: Path, headers: list[str]) -> None:
+    """Refuse a file whose first row is no header; it may be personal, so it is not shown."""
+    values = [name for name in headers if _VALUE.fullmatch(name)]
+    blank = [name for name in headers if not name.strip()]
+    if values or blank or len(headers) < 2:
+        raise SourceError(
+            "SRC-COLUMNS",
+            f"the first row of {path.name}, of {len(headers)} fields, is no header: {len(values)} "
+            f"of them look like values and {len(blank)} are blank",
+            "put a line with the columns' names before the first row, or have the file delivered "
+            "with one; a JSON file must hold objects that are rows",
+        )
+
+
+def _check_headers_are_no_values(
+    con: duckdb.DuckDBPyConnection, table: str, path: Path, headers: dict[str, str]
+) -> None:
+    """Refuse a file in which some headers stand in rows too: its first row is one of them.
+
+    Where all of them do, the header is there again between the rows, as in files put together.
+    """
+    bound = Params()
+    counts = ", ".join(
+        f"count(*) filter (where {ident(name)} = {bound.bind(header)})"
+        for name, header in headers.items()
+    )
+    row = con.execute(f"select {counts} from {ident(table)}", bound.values).fetchone() or ()
+    repeated = sum(count > 0 for count in row)
+    if 0 < repeated < len(row):
+        raise SourceError(
+            "SRC-COLUMNS",
+            f"the first row of {path.name} is no header: {repeated} of its {len(row)} fields stand "
+            "in other rows too",
+            "put a line with the columns' names before the first row",
+        )
+
+
+def _keep_rows(con: duckdb.DuckDBPyConnection, table: str, names: list[str]) -> None:
+    """Keep the rows that the reader made, with blanks as nulls."""
+    values = ", ".join(f"nullif(trim({ident(name)}), '') as {ident(name)}" for name in names)
+    con.execute(f"create or replace table {ident(table)} as select row_no, {values} from raw")
+    con.execute("drop table raw; drop table if exists json_lines")
+    if not scalar(con, f"select count(*) from {ident(table)}"):
+        raise SourceError(
+            "SRC-EMPTY", f"the file of {table} has no row", "give a file that has rows"
+        )

@@ -1,0 +1,201 @@
+"""Whether the values of a column are times, and in which strptime formats they stand."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from cdi.agency.model import has_offset
+from cdi.onboarding.rules import read_rules
+from cdi.sql import Params
+
+# A year outside of these is a date read in a wrong format: %Y reads the year 22 from 1/2/22.
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+# Of one value in a hundred it may be a typing error; that many are told and not hidden.
+LEAST_SHARE = 0.99
+# Formats that read none of so many values are not tried on all of them.
+_TRIED_VALUES = 1000
+# "No time" is often typed as the first day of the century or of Unix; no call came then.
+_SENTINEL_BEFORE = datetime(1971, 1, 1)
+
+
+@dataclass(frozen=True)
+class TimeReading:
+    """How the times of a column are read.
+
+    Attributes:
+        formats: The strptime formats, in the order in which they are tried; none for typed times.
+        share: The share of values that they read.
+        other_order: The format that reads all values as well, with day and month exchanged; blank
+            if the values tell the order.
+        problem: Why agency.yaml cannot read the column; blank if it can.
+        least: The least time that is no sentinel.
+        greatest: The greatest time.
+        sentinel_share: The share of values before 1971, which stand for "none".
+        midnight_share: The share of values at midnight; if it is all, the time of day is missing.
+    """
+
+    formats: tuple[str, ...]
+    share: float
+    other_order: str = ""
+    problem: str = ""
+    least: datetime | None = None
+    greatest: datetime | None = None
+    sentinel_share: float = 0.0
+    midnight_share: float = 0.0
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether all is known that agency.yaml needs."""
+        return not self.problem and not self.other_order and self.share >= LEAST_SHARE
+
+
+def read_times(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    kind: str,
+    shape: str,
+    is_day_first: bool | None = None,
+) -> TimeReading | None:
+    """Find the formats of a column of the table ``cells``.
+
+    Args:
+        con: DuckDB connection.
+        name: The column.
+        kind: The source's own type; times that are typed as such need no format.
+        shape: The most frequent shape of its values.
+        is_day_first: Whether the day stands before the month where the values do not tell it; None
+            if nobody knows.
+
+    Returns:
+        How its times are read; None if they are no times.
+    """
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return _read_typed_times(con, name)
+    if _are_epochs(con, name, shape):
+        return TimeReading(
+            (), 0.0, problem="numbers of seconds or milliseconds since 1970, which no format reads"
+        )
+    digits = shape.count("9")
+    if digits < 4 or (len(shape) - digits < 2 and digits != 14):
+        return None
+    shares = _share_read_by_format(con, name)
+    if not shares or max(shares.values()) < 0.5:
+        return None
+    best = max(shares.values())
+    chosen = [form for form, share in shares.items() if share == best]
+    other_order = _find_other_order(chosen)
+    if other_order and is_day_first is not None:
+        chosen = [form for form in (chosen[0], other_order) if _has_day_first(form) == is_day_first]
+        other_order = ""
+    formats, share = _add_second_format(con, name, chosen[0], shares)
+    return TimeReading(formats, share, other_order, "", *_find_span(con, name, formats))
+
+
+def _read_typed_times(con: duckdb.DuckDBPyConnection, name: str) -> TimeReading:
+    row = con.execute(
+        "select min(time), max(time) from (select try_cast(left(value, 19) as timestamp) as time "
+        "from cells where name = $name)",
+        {"name": name},
+    ).fetchone()
+    least, greatest = row or (None, None)
+    return TimeReading((), 1.0, least=least, greatest=greatest)
+
+
+def _are_epochs(con: duckdb.DuckDBPyConnection, name: str, shape: str) -> bool:
+    """Whether the values are seconds or milliseconds since 1970 within the last decades.
+
+    Only milliseconds are told by the values alone: ten digits may be a telephone's number.
+    """
+    if shape != "9" * 13:
+        return False
+    row = con.execute(
+        "select min(try_cast(value as bigint)), max(try_cast(value as bigint)) from cells "
+        "where name = $name",
+        {"name": name},
+    ).fetchone()
+    least, greatest = row or (None, None)
+    # 2 September 2001 to 18 May 2033: a serial with the year in front is outside, from 2034 on
+    return least is not None and least >= 10**12 and greatest < 2 * 10**12
+
+
+def _readable(form: str, bound: Params) -> str:
+    """SQL for a value as a local time, or null if the format does not read it."""
+    value = "regexp_replace(value, 'Z$', '+00')" if has_offset(form) else "value"
+    time = f"cast(try_strptime({value}, {bound.bind(form)}) as timestamp)"
+    return f"case when year({time}) between {_FIRST_YEAR} and {_LAST_YEAR} then {time} end"
+
+
+def _share_read(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    choices: list[tuple[str, ...]],
+    most_values: int | None = None,
+) -> dict[tuple[str, ...], float]:
+    """Measure which share of a column's cells each choice of formats reads; none read is left out.
+
+    Each value is read once, as many as its cells are.
+    """
+    bound = Params()
+    shares = ", ".join(
+        f"sum(cells) filter (where coalesce({', '.join(_readable(f, bound) for f in choice)}) "
+        "is not null) / sum(cells)"
+        for choice in choices
+    )
+    row = con.execute(
+        f"select {shares} from (select value, count(*) as cells from cells "
+        f"where name = {bound.bind(name)} group by value order by hash(value) "
+        f"limit {bound.bind(most_values)})",
+        bound.values,
+    ).fetchone()
+    return {choice: share for choice, share in zip(choices, row or (), strict=False) if share}
+
+
+def _share_read_by_format(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, float]:
+    others = {rule["format"]: rule["other_order"] for rule in read_rules("time_formats")}
+    tried = _share_read(con, name, [(form,) for form in others], _TRIED_VALUES)
+    hopeful = [form for form in others if (form,) in tried or (others[form],) in tried]
+    if not hopeful:
+        return {}
+    shares = _share_read(con, name, [(form,) for form in hopeful])
+    return {form: share for (form,), share in shares.items()}
+
+
+def _add_second_format(
+    con: duckdb.DuckDBPyConnection, name: str, first: str, shares: dict[str, float]
+) -> tuple[tuple[str, ...], float]:
+    """Add the format that reads most of what the first does not, if there is one."""
+    if shares[first] == 1:
+        return (first,), 1.0
+    together = _share_read(con, name, [(first,), *((first, form) for form in shares)])
+    best = max(together, key=lambda choice: (together[choice], -len(set(choice))))
+    # %Y reads a year of two digits too, as one of the first century, so %y must be tried before.
+    return tuple(sorted(best, key=lambda form: "%Y" in form)), together[best]
+
+
+def _find_other_order(chosen: list[str]) -> str:
+    """Find the format that reads as much as the first, with day and month exchanged."""
+    others = {rule["format"]: rule["other_order"] for rule in read_rules("time_formats")}
+    other = others[chosen[0]]
+    return other if other in chosen[1:] else ""
+
+
+def _has_day_first(form: str) -> bool:
+    """Whether the day stands before the month in a format."""
+    return form.index("%d") < form.index("%m")
+
+
+def _find_span(
+    con: duckdb.DuckDBPyConnection, name: str, formats: tuple[str, ...]
+) -> tuple[datetime | None, datetime | None, float, float]:
+    bound = Params()
+    time = f"coalesce({', '.join(_readable(form, bound) for form in formats)})"
+    before = bound.bind(_SENTINEL_BEFORE)
+    row = con.execute(
+        f"select min(time) filter (where time >= {before}), max(time), "
+        f"count(*) filter (where time < {before}) / count(*), "
+        "count(*) filter (where time = date_trunc('day', time)) / count(*) "
+        f"from (select {time} as time from cells where name = {bound.bind(name)})",
+        bound.values,
+    ).fetchone()
+    return row if row else (None, None, 0.0, 0.0)

@@ -1,0 +1,264 @@
+"""The command `agency new`: what it writes is valid, shows nobody, and never replaces a folder."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from cdi import cli
+from cdi.agency.load import load_agency
+from cdi.agency.patterns import check_patterns
+from cdi.console import console
+from cdi.errors import AgencyError, CdiError
+from cdi.onboarding.proposal import country_of_zone
+from tests.unit.onboarding.invented import (
+    PERSONAL,
+    RARE,
+    invent_calls,
+    invent_records,
+    write_csv,
+)
+
+
+@pytest.fixture(autouse=True)
+def agencies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of agencies; lines are long, so that no table is wrapped."""
+    folder = tmp_path / "agencies"
+    folder.mkdir()
+    monkeypatch.setenv("CDI_AGENCIES", str(folder))
+    monkeypatch.setattr(console, "width", 300)
+    return folder
+
+
+def run_new(
+    folder: Path,
+    *options: str,
+    name: str = "invented",
+    calls: list[dict[str, Any]] | None = None,
+    records: list[dict[str, Any]] | None = None,
+) -> Result:
+    arguments = [
+        *("agency", "new", name),
+        *("--calls", str(write_csv(folder / "cad export.csv", calls or invent_calls()))),
+        *("--crimes", str(write_csv(folder / "rms.csv", records or invent_records()))),
+        *(options or ("--timezone", "America/Chicago")),
+    ]
+    return CliRunner().invoke(cli.app, arguments)
+
+
+def read_settings(agencies: Path) -> dict[str, Any]:
+    text = (agencies / "invented" / "agency.yaml").read_text(encoding="utf-8")
+    settings: dict[str, Any] = yaml.safe_load(text)
+    return settings
+
+
+def test_the_folder_passes_check_agency(tmp_path: Path, agencies: Path) -> None:
+    done = run_new(tmp_path)
+    assert done.exit_code == 0, done.output
+    check_patterns(load_agency("invented"))
+    checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "invented"])
+    assert checked.exit_code == 0, checked.output
+    assert "It is complete" in done.output
+    settings = read_settings(agencies)
+    assert settings["country"] == "US"
+    assert settings["data_root"] == str(tmp_path)
+    assert str(settings["start_date"]) == "2026-01-01"
+    assert str(settings["coverage"]["end"]) == "2026-02-25"
+    assert settings["cancelled_statuses"] == ["UNFOUNDED"]
+    assert settings["sources"]["calls"]["files"] == [{"path": "cad export.csv"}]
+    assert settings["sources"]["calls"]["columns"]["received_at"] == {
+        "from": "Time Received",
+        "format": "%m/%d/%Y %H:%M",
+    }
+    assert settings["sources"]["calls"]["columns"]["is_self_initiated"]["true_values"] == ["Y"]
+    assert settings["sources"]["crime_records"]["columns"]["call_reference"] == "Report Number"
+    assert settings["sources"]["crime_records"]["ignored"] == ["Victim Race"]
+    assert settings["sources"]["calls"]["ignored"] == ["Responding"]
+
+
+def test_the_folder_joins_each_record_to_its_call(tmp_path: Path, agencies: Path) -> None:
+    run_new(tmp_path)
+    rules = read_settings(agencies)["key_rules"]["call"]
+
+    def read_number(number: str) -> str | None:
+        for rule in rules:
+            if match := re.fullmatch(rule["pattern"], number):
+                return match.expand(rule["canonical"])
+        return None
+
+    for call, record in zip(invent_calls()[::3], invent_records(), strict=True):
+        key = read_number(call["CAD Event Number"])
+        assert key is not None
+        assert key == read_number(record["Report Number"])
+
+
+def test_code_maps_are_proposed_with_counts(tmp_path: Path, agencies: Path) -> None:
+    run_new(tmp_path)
+    maps = {
+        name: list(csv.DictReader((agencies / "invented" / f"{name}.csv").open(encoding="utf-8")))
+        for name in ("call_types", "closures", "offences")
+    }
+    types = {row["code"]: row for row in maps["call_types"]}
+    assert set(types) == {"BURG", "ASLT", "ALRM", "ZZ"}
+    assert types["BURG"]["offence_group"] == "burglary"
+    assert types["ASLT"]["offence_group"] == "violence_against_the_person"
+    assert types["ALRM"]["incident_category"] == "alarm"
+    assert types["ZZ"]["offence_group"] == types["ZZ"]["incident_category"] == ""
+    expected = {code: 0 for code in types}
+    for call in invent_calls():
+        if call["Nature Code"] in expected:
+            expected[call["Nature Code"]] += 1
+    noted = {code: int(row["note"].split()[0]) for code, row in types.items()}
+    assert noted == expected
+    assert list(noted.values()) == sorted(noted.values(), reverse=True)
+    offences = {row["code"]: row["offence_group"] for row in maps["offences"]}
+    assert offences == {"220": "burglary", "13B": "violence_against_the_person"}
+    closures = {
+        row["code"]: (row["reason_code"], row["expects_record"]) for row in maps["closures"]
+    }
+    assert closures["DUPLICATE"] == ("DUPLICATE_LOG", "false")
+    assert closures["REPORT WRITTEN"] == ("", "true")
+
+
+def test_no_value_of_a_person_and_no_rare_code_is_written_or_printed(
+    tmp_path: Path, agencies: Path
+) -> None:
+    done = run_new(tmp_path)
+    shown = [done.output]
+    shown += [file.read_text(encoding="utf-8") for file in (agencies / "invented").iterdir()]
+    assert len(shown) == 5
+    values = {
+        str(value)
+        for rows in (invent_calls(), invent_records())
+        for row in rows
+        for header, value in row.items()
+        if header not in ("Nature Code", "Nature Description", "Disposition", "Offense Code")
+        and header not in ("Offense Description", "Case Status", "Officer Initiated", "Victim Race")
+    }
+    assert len(values) > 1000
+    for text in shown:
+        for personal in (*PERSONAL, "Quill", "Sam Other", RARE, "Rare thing"):
+            assert personal not in text
+        words = set(re.findall(r"[\w/:.-]+", text))
+        assert not {value for value in values if value and value in words and len(value) > 2}
+        assert not {value for value in values if " " in value and value in text}
+
+
+def test_the_figures_are_printed(tmp_path: Path) -> None:
+    lines = run_new(tmp_path).output.splitlines()
+    (calls,) = [line for line in lines if line.startswith("calls:")]
+    assert "400 rows" in calls
+    (closed,) = [line for line in lines if line.startswith("closed_at")]
+    assert "66.5%" in closed
+    (written,) = [line for line in lines if line.rstrip().endswith("written")]
+    assert written.startswith("CAD Event Number")
+    assert "100.0%  33.5%  100.0%" in re.sub(r" {2,}", "  ", written)
+    (types,) = [line for line in lines if line.startswith("call_types.csv  ")]
+    assert re.sub(r" {2,}", "  ", types).strip().endswith("1 codes, 2.2%")
+    assert lines[-2].strip() == ".venv/bin/cdi check-agency --agency invented"
+    assert lines[-1].strip() == "make run AGENCY=invented"
+
+
+def test_a_folder_that_is_there_is_not_touched(tmp_path: Path, agencies: Path) -> None:
+    (agencies / "invented").mkdir()
+    (agencies / "invented" / "agency.yaml").write_text("mine", encoding="utf-8")
+    done = run_new(tmp_path)
+    assert isinstance(done.exception, AgencyError)
+    assert done.exception.rule_id == "AGENCY-EXISTS"
+    assert "choose another name" in done.exception.fix
+    assert [file.name for file in (agencies / "invented").iterdir()] == ["agency.yaml"]
+    assert (agencies / "invented" / "agency.yaml").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "rule_id"),
+    [
+        ("North County", ("--timezone", "America/Chicago"), "AGENCY-NAME"),
+        ("../escaped", ("--timezone", "America/Chicago"), "AGENCY-NAME"),
+        ("invented", ("--timezone", "Chicago"), "AGENCY-ZONE"),
+    ],
+)
+def test_a_wrong_name_or_zone_is_told_before_anything_is_written(
+    name: str, options: tuple[str, ...], rule_id: str, tmp_path: Path, agencies: Path
+) -> None:
+    done = run_new(tmp_path, *options, name=name)
+    assert isinstance(done.exception, CdiError)
+    assert done.exception.rule_id == rule_id
+    assert list(agencies.iterdir()) == []
+
+
+def test_what_no_sample_tells_is_a_comment_and_is_listed(tmp_path: Path, agencies: Path) -> None:
+    calls = [{**row, "Time Received": f"03/{1 + n % 12:02d}/2026"} for n, row in
+             enumerate(invent_calls())]  # fmt: skip
+    done = run_new(tmp_path, "--title", "Invented Police", calls=calls)
+    assert done.exit_code == 0, done.output
+    text = (agencies / "invented" / "agency.yaml").read_text(encoding="utf-8")
+    assert "# timezone: Europe/London" in text
+    assert "# received_at: {from: Time Received, format: '%m/%d/%Y'}" in text
+    assert "day and month may be exchanged" in text
+    for key in ("timezone", "start_date", "sources.calls.columns.received_at"):
+        assert f"  {key}\n" in done.output
+    checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "invented"])
+    assert isinstance(checked.exception, AgencyError)
+    assert "timezone" in str(checked.exception)
+
+
+def test_a_person_may_say_what_stands_first_in_a_date(tmp_path: Path, agencies: Path) -> None:
+    calls = [{**row, "Time Received": f"03/{1 + n % 12:02d}/2026"} for n, row in
+             enumerate(invent_calls())]  # fmt: skip
+    run_new(tmp_path, "--timezone", "Europe/London", "--day-first", calls=calls)
+    settings = read_settings(agencies)
+    assert settings["country"] == "GB"
+    assert settings["sources"]["calls"]["columns"]["received_at"]["format"] == "%d/%m/%Y"
+    load_agency("invented")
+
+
+def test_a_mistake_made_afterwards_is_told(tmp_path: Path, agencies: Path) -> None:
+    run_new(tmp_path)
+    file = agencies / "invented" / "call_types.csv"
+    file.write_text(file.read_text(encoding="utf-8").replace("burglary", "burglery"))
+    with pytest.raises(AgencyError, match="burglery"):
+        load_agency("invented")
+
+
+def test_records_that_repeat_a_number_are_many_rows_per_key(tmp_path: Path, agencies: Path) -> None:
+    records = invent_records()
+    others = [{**row, "Offense Code": "290"} for row in records[:10]]
+    run_new(tmp_path, records=[*records, *others])
+    assert read_settings(agencies)["sources"]["crime_records"]["rows_per_key"] == "many"
+
+
+def test_rows_that_are_equal_are_one_row(tmp_path: Path, agencies: Path) -> None:
+    records = invent_records()
+    run_new(tmp_path, records=[*records, *records[:10]])
+    assert "rows_per_key" not in read_settings(agencies)["sources"]["crime_records"]
+
+
+def test_what_would_stop_the_first_run_is_told(tmp_path: Path) -> None:
+    calls = invent_calls()
+    for row in calls[10:16]:
+        row["CAD Event Number"] = calls[9]["CAD Event Number"]
+    done = run_new(tmp_path, calls=calls)
+    assert "call_types.csv lacks the codes of 2.2% of the rows, and CALL-07 stops" in done.output
+    assert "1.5% of the calls' rows have the number of another row" in done.output
+    assert "CRM-04" not in done.output
+
+
+def test_files_in_two_folders_have_the_folder_above_as_root(tmp_path: Path, agencies: Path) -> None:
+    (tmp_path / "cad").mkdir()
+    calls = write_csv(tmp_path / "cad" / "calls.csv", invent_calls())
+    records = write_csv(tmp_path / "records.csv", invent_records())
+    arguments = ["agency", "new", "invented", "--calls", str(calls), "--crimes", str(records)]
+    assert CliRunner().invoke(cli.app, arguments).exit_code == 0
+    settings = read_settings(agencies)
+    assert settings["data_root"] == str(tmp_path)
+    assert settings["sources"]["calls"]["files"] == [{"path": "cad/calls.csv"}]
+
+
+def test_the_country_of_a_zone_is_known() -> None:
+    assert country_of_zone("Europe/London") == "GB"
+    assert country_of_zone("Nowhere/Nothing") == ""
