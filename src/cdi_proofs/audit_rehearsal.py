@@ -4,8 +4,8 @@ Twelve simulated months are published in a state folder of their own. Then
 
 1. the mature months of the frame are audited again and again, each time with another seed, by
    auditors who know the truth. How wide is the interval, and does it hold the true rate?
-2. a first round is drawn from the first months, delivered and landed, and the models learn from
-   it. The later months are then audited with the predictions from before and from after that round.
+2. the first months are audited as often. Then a first round of them is drawn, delivered and landed,
+   and the models learn from it. The later months are then audited with the predictions from before and from after that round.
    Is the interval narrower after it?
 
 All is SIMULATED: it shows that the loop works, not what a real force would gain.
@@ -77,6 +77,8 @@ def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = LOGS) -> dict[str, 
         draws = _audit_many_times(agency, whole, seeds, logs)
         say(f"{seeds} audits of {second.name}, without a round before")
         before = _audit_many_times(agency, second, seeds, logs)
+        say(f"{seeds} audits of {first.name}")
+        early = _audit_many_times(agency, first, seeds, logs)
         say(f"a first round, of {first.name}: drawn, read, landed, learnt from, published")
         first_round = _run_first_round(agency, first, logs)
         say(f"{seeds} audits of {second.name}, with what the first round taught")
@@ -87,7 +89,11 @@ def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = LOGS) -> dict[str, 
         "variant": paths.variant(),
         "audited": logs,
         "one_round": {"period": whole.name, **_summarise_draws(draws), "draws": draws},
-        "first_round": {"period": first.name, **first_round},
+        "first_round": {
+            "period": first.name,
+            **first_round,
+            "audits": {**_summarise_draws(early), "draws": early},
+        },
         "second_round": {
             "period": second.name,
             "without_first_round": {**_summarise_draws(before), "draws": before},
@@ -225,12 +231,13 @@ def _run_first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any
     run_directly(agency.agency, interval)
     rows = read_audited_rates(agency, draw.draw_id)
     force = rows[0]
-    true_rate = _true_rate(draw.frame)
+    findings = complete_findings(draw, *_read_drawn_logs(agency, draw))
     return {
         "recording_rate": round(force["recording_rate"], 5),
+        # of the same draw, without worksheets, landing and publication between
+        "recording_rate_in_memory": round(estimate_rates(draw, findings)[0]["recording_rate"], 5),
         "half_width": round(force["half_width"], 4),
-        "true_rate": round(true_rate, 5),
-        "covers": bool(force["lower_limit"] <= true_rate <= force["upper_limit"]),
+        "true_rate": round(_true_rate(draw.frame), 5),
         "parts": [
             {name: row[name] for name in ("domain", "recording_rate", "lower_limit", "upper_limit")}
             for row in rows
