@@ -86,15 +86,65 @@ _STREET = (
     r"gardens|grove|boulevard|blvd|parkway|highway)\b"
 )
 _POSTCODE_IN_TEXT = r"(?i)\b[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}\b"
+# "jo @ example.org", "jo (at) example (dot) org"
+_SPACED_MAIL = (
+    r"(?i)[^\s@]+ ?(?:@ ?|[(\[]at[)\]] ?)[\pL\d-]+(?:(?:\.| ?[(\[]dot[)\]] ?)[\pL\d-]+)*"
+    r"(?:\.| ?[(\[]dot[)\]] ?)\pL{2,}\b"
+)
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\pL*\.?"
+_YEAR = r"(?:(?:19|20)\d\d|['’]\d\d)\b"
+_BIRTH = r"\b(?:dob|d\.o\.b\.?|date of birth|born(?: on)?)(?: the)?[ :.=-]{1,3}"
+# Number plates: of Great Britain since 2001, the same written as one word, and those before; and
+# whatever has a digit where a plate is announced.
+_PLATES = (
+    r"\b[A-Z]{2}\d{2} ?[A-Z]{3}\b|(?i:\b[a-z]{2}\d{2}[a-z]{3}\b)|"
+    r"\b[A-Z]\d{1,3} ?[A-Z]{3}\b|\b[A-Z]{3} ?\d{1,3}[A-Z]\b"
+)
+_SAID_PLATE = (
+    r"(?i)(\b(?:reg|registration|index|vrm|plates?|tag|licen[cs]e)"
+    r"(?:\.|:| number| no\.?| plate| is| #)* )[a-z]{0,4}[ -]?\d[a-z\d-]{1,6}(?: [a-z\d]{3})?\b"
+)
 # In this order, as the former may contain the latter: a street address contains numbers.
 _PATTERNS = (
     (r"[^\s@]+@[^\s@]+", "[email]"),
+    (_SPACED_MAIL, "[email]"),
     (_SPOKEN_MAIL, "[email]"),
     (_STREET, "[address]"),
     (_POSTCODE_IN_TEXT, "[postcode]"),
-    (r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", "[date]"),
+    (_SAID_PLATE, r"\1[plate]"),
+    (_PLATES, "[plate]"),
+    (r"\d{4} ?[/.-] ?\d{1,2} ?[/.-] ?\d{1,2}", "[date]"),
+    (r"\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?\d{2,4}", "[date]"),
+    (rf"(?i)\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ .-]*{_MONTH}[ ,.-]*{_YEAR}", "[date]"),
+    (rf"(?i)\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}", "[date]"),
+    (
+        rf"(?i)({_BIRTH})\d{{1,4}}"
+        rf"(?:(?:st|nd|rd|th)?[ /.-]*(?:{_MONTH}|\d{{1,2}})[ /.,-]*\d{{2,4}})?\b",
+        r"\1[date]",
+    ),
+    (r"\+?\(?\d{2,5}\)?[./-]\d{3,4}[./-]\d{3,4}\b", "[number]"),
     (r"\+?\(?\d[\d ()-]{4,}\d", "[number]"),
     (_SPOKEN_NUMBER, "[number]"),
+)
+
+_OTHER_NAMES = (
+    # two or more capitalised words in a row
+    (r"\p{Lu}[\p{Ll}'’-]+(?: \p{Lu}[\p{L}'’-]+)+", "[name]"),
+    (r"(?i)(\b(?:mr|mrs|mx)\.? )\pL[\pL'’-]+", r"\1[name]"),
+    # one or two capitalised words where a whole name is announced
+    (
+        r"(\b(?i:(?:named|known) as|aka|a\.k\.a\.?) )"
+        r"\p{Lu}[\pL'’-]+(?: \p{Lu}[\pL'’-]+)?",
+        r"\1[name]",
+    ),
+    # one where a part of it is; a title of small letters counts only in front of one
+    (
+        r"(\b(?:(?i:name(?: is| was|:)|goes by|surname(?: is|:)?|née|nee)|Miss|Ms|Dr|miss|ms|"
+        r"dr) )\p{Lu}[\pL'’-]+",
+        r"\1[name]",
+    ),
+    # but not "called CPD"
+    (r"(\b(?:[Cc]alled|[Nn]amed) )\p{Lu}['’]?\pL*\p{Ll}[\pL'’-]*", r"\1[name]"),
 )
 
 _WORD = r"[\pL'’]+"  # O'Neil's is one word,
@@ -124,8 +174,10 @@ def mask_text_expression(
         masked = _replace_expression(masked, pattern, mask)
     if own_values:
         masked = _mask_names_expression(masked, f"concat_ws(' ', {', '.join(own_values)})")
-    # names of people who are in no column: two or more capitalised words in a row
-    return _replace_expression(masked, r"\p{Lu}[\p{Ll}'’-]+(?: \p{Lu}[\p{L}'’-]+)+", "[name]")
+    # names of people who are in no column
+    for pattern, mask in _OTHER_NAMES:
+        masked = _replace_expression(masked, pattern, mask)
+    return masked
 
 
 def _replace_expression(text: str, pattern: str, mask: str) -> str:
