@@ -4,20 +4,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg2
 import pytest
 
 from cdi.agency.interval import Interval
+from cdi.landing.batches import accepted_batches
 from cdi.sources.access import Access
 from cdi.steps.extract import check_landing, extract
 from cdi_force.database import DatabaseError, Server, find_program, run_postgres
-from tests.conftest import SmallAgency
+from tests.conftest import SmallAgency, table_contents
 
 CONNECTION = "testville_systems"
 READER = "reader"
 STAGED = "call_reference, received_at, closed_at, disposition_code, district"
+
+# Where rows came from, and what became of those that are not current: one load has one history, and
+# many readings have another.
+LINEAGE = {"source_file", "row_id", "source_as_of", "batch_seq"}
+HISTORIES = {"main.data_quality", "measures.conservation", "measures.quarantine"}
 
 
 @contextmanager
@@ -151,8 +159,6 @@ def land(
     Returns:
         The manifest of the accepted batch; None if there was nothing new.
     """
-    from cdi.landing.batches import accepted_batches
-
     interval = Interval.of_days(small.agency, date.fromisoformat(start), date.fromisoformat(end))
     extracted = extract("testville", dataset, interval, systems.access)
     if extracted.result is None:
@@ -171,3 +177,16 @@ def truth(systems: Systems) -> list[tuple[Any, ...]]:
     zone = " at time zone 'Europe/London'" if systems.moment == "timestamp" else ""
     times = ", ".join(f"{name}{zone} at time zone 'UTC'" for name in ("received", "closed"))
     return systems.run(f"select number, {times}, closure, district from calls order by 1")
+
+
+def published_contents(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The published tables of a file, without lineage and histories."""
+    contents = {}
+    with duckdb.connect(str(file), read_only=True) as con:
+        for name in table_contents(file).keys() - HISTORIES:
+            if name.split(".")[0] in ("main", "measures"):
+                columns = [d[0] for d in con.execute(f"from {name} limit 0").description or ()]
+                compared = ", ".join(sorted(set(columns) - LINEAGE))
+                rows = con.execute(f"select {compared} from {name} order by all").fetchall()
+                contents[name] = rows
+    return contents

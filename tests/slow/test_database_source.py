@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pytest
 
@@ -18,8 +17,15 @@ from cdi.local import airflow as local_airflow
 from cdi.local import run as local_run
 from cdi.local.airflow import open_airflow
 from cdi.steps.run import run_directly
-from tests.conftest import SmallAgency, table_contents
-from tests.postgres import CONNECTION, READER, Systems, postgres_or_skip, read_by_sql
+from tests.conftest import SmallAgency
+from tests.postgres import (
+    CONNECTION,
+    READER,
+    Systems,
+    postgres_or_skip,
+    published_contents,
+    read_by_sql,
+)
 from tests.slow.conftest import RunningAirflow, processes_of, wait_for
 from tests.slow.test_airflow import airflow_command, midnight
 from tests.traces import kinds_with
@@ -27,10 +33,6 @@ from tests.traces import kinds_with
 CALLER, PHONE = "Zebedee Quillfeather", "01632 960777"
 FIRST = date(2026, 3, 26)  # summer time begins on the 29th
 NIGHTS = 4
-# Where rows came from, and what became of those that are not current: a single load has one history
-# and the nights another.
-LINEAGE = {"source_file", "row_id", "source_as_of", "batch_seq"}
-HISTORIES = {"main.data_quality", "measures.conservation", "measures.quarantine"}
 
 
 @dataclass
@@ -120,7 +122,7 @@ def test_each_night_the_published_tables_are_those_of_one_load(
         run_id, state = force.extract(day)
         assert state == "success", airflow.notes("testville__extract", run_id)
         wait_for("the build", partial(_has_settled, airflow, night))
-        ours = _contents(airflow.small.published / "recording.duckdb")
+        ours = published_contents(airflow.small.published / "recording.duckdb")
         once = tmp_path / f"once{night}"
         with monkeypatch.context() as patch:
             patch.setenv("CDI_HOME", str(once))
@@ -130,7 +132,9 @@ def test_each_night_the_published_tables_are_those_of_one_load(
             key.chmod(0o600)
             interval = Interval.of_days(airflow.small.agency, FIRST, day + timedelta(days=1))
             assert run_directly("testville", interval)
-            theirs = _contents(paths.published("testville") / "current" / "recording.duckdb")
+            theirs = published_contents(
+                paths.published("testville") / "current" / "recording.duckdb"
+            )
         assert len(ours["main.fct_calls"]) == force.systems.run("select count(*) from calls")[0][0]
         assert ours.keys() == theirs.keys()
         assert {name for name in ours if ours[name] != theirs[name]} == set()
@@ -211,16 +215,3 @@ def _newest_manifest() -> dict[str, object]:
     from cdi.landing.batches import accepted_batches
 
     return accepted_batches("testville", "calls")[-1].manifest
-
-
-def _contents(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """The published tables without lineage, histories, and the id of what they were built from."""
-    contents = {}
-    with duckdb.connect(str(file), read_only=True) as con:
-        for name in table_contents(file).keys() - HISTORIES:
-            if name.split(".")[0] in ("main", "measures"):
-                columns = [d[0] for d in con.execute(f"from {name} limit 0").description or ()]
-                compared = ", ".join(sorted(set(columns) - LINEAGE))
-                rows = con.execute(f"select {compared} from {name} order by all").fetchall()
-                contents[name] = rows
-    return contents

@@ -1,0 +1,56 @@
+"""`make run AGENCY=simulated_sql`: the simulated force behind a PostgreSQL, and from its files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdi import paths
+from cdi.agency.load import load_agency
+from cdi.local.run import default_interval
+from cdi.steps.run import run_directly
+from cdi_force.database import find_program
+from cdi_force.generate import ensure_force
+from tests.postgres import postgres_or_skip, published_contents
+from tests.slow.conftest import environment, processes_of
+
+
+def test_a_database_gives_the_figures_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every published value is equal, save lineage and the agency's own name."""
+    with postgres_or_skip():
+        pass
+    assert find_program("postgres")
+    monkeypatch.setenv("CDI_HOME", str(tmp_path))
+    monkeypatch.delenv("CDI_DATA", raising=False)
+    monkeypatch.setenv("MONTHS", "1")
+    monkeypatch.setenv("SEED", "4")
+    ensure_force(lambda step: None)
+    agency = load_agency(paths.SIMULATED)
+    assert run_directly(paths.SIMULATED, default_interval(agency))
+    # the same key, so that hashed values can be compared
+    key = paths.secrets() / f"{paths.SIMULATED}.key"
+    other = paths.secrets() / f"{paths.SIMULATED_SQL}.key"
+    other.write_bytes(key.read_bytes())
+    other.chmod(0o600)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "cdi_force.database",
+         str(Path(sys.executable).with_name("cdi")), "run", "--agency", paths.SIMULATED_SQL],
+        env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PostgreSQL on 127.0.0.1" in done.stdout
+    assert "SIMULATED" in done.stdout
+    assert processes_of(tmp_path) == []
+
+    files, database = (
+        published_contents(paths.published(name) / "current" / "recording.duckdb")
+        for name in (paths.SIMULATED, paths.SIMULATED_SQL)
+    )
+    assert len(files["main.fct_calls"]) > 20_000
+    assert files.keys() == database.keys()
+    unequal = {name for name in files if files[name] != database[name]}
+    assert unequal == {"measures.release"}, "only the agency's name differs"
