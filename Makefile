@@ -111,6 +111,7 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure speed (docs/performanc
 	$(BIN)/python bench/build_sizes.py
 	$(BIN)/python bench/cookbook.py
 	$(BIN)/python bench/link_job.py
+	$(BIN)/python bench/database_load.py
 	$(BIN)/python bench/airflow_overhead.py
 	$(BIN)/python bench/simulation.py
 	$(BIN)/python bench/national_year.py

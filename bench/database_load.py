@@ -8,7 +8,8 @@ text of its own. Then each of these runs in a process of its own:
 - extraction: the same, and then masking, hashing, typing and landing, day by day.
 
 The server's CPU seconds are told beside those of the process, and counted in the last column: with
-COPY it is the server that writes CSV. Figures go to ``<state>/bench/results.json``. PostgreSQL comes from the system's package.
+COPY it is the server that writes CSV. PostgreSQL comes from the system's package. Figures go to
+``<state>/bench/results.json``.
 
     python bench/database_load.py [--rows 5000000]
 """
@@ -16,6 +17,7 @@ COPY it is the server that writes CSV. Figures go to ``<state>/bench/results.jso
 import os
 import shutil
 import sys
+import time
 from typing import Annotated
 
 import psutil
@@ -119,6 +121,7 @@ def main(
             console.print(what)
             before = server_seconds(server)
             cost = results.run_measured([sys.executable, "-c", program], env=environment)
+            time.sleep(2)  # until the server has seen that its client is gone
             served = server_seconds(server) - before
             kept = results.keep_result(f"{what}, PostgreSQL", {"log_actions": count}, cost)
             table.add_row(

@@ -5,8 +5,8 @@ Twelve simulated months are published in a state folder of their own. Then
 1. the mature months of the frame are audited again and again, each time with another seed, by
    auditors who know the truth. How wide is the interval, and does it hold the true rate?
 2. the first months are audited as often. Then a first round of them is drawn, delivered and landed,
-   and the models learn from it. The later months are then audited with the predictions from before and from after that round.
-   Is the interval narrower after it?
+   and the models learn from it. The later months are then audited with the predictions from before
+   and from after that round. Is the interval narrower after it?
 
 All is SIMULATED: it shows that the loop works, not what a real force would gain.
 """

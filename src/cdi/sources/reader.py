@@ -30,6 +30,7 @@ ROWS_AT_ONCE = 20_000  # so many rows with their texts fit into a few megabytes
 # The column in which a source that answers in pages gives its own id of each row. No row may come
 # twice; the ids are no part of the spool, as a full replacement makes them anew.
 ROW_ID = ":row_id"
+_SORT_MEMORY = "256MB"
 _SPOOL = "spool.parquet"
 _ROW_IDS = "row_ids.parquet"
 
@@ -348,6 +349,10 @@ def split_days(spool: Spool, window: Window, names: Collection[str], folder: Pat
     """
     files = {name: folder / f"{name}.parquet" for name in names}
     with connect() as con:
+        # rows with long texts are sorted; what does not fit is put beside the files
+        con.execute(
+            f"set memory_limit = '{_SORT_MEMORY}'; set temp_directory = {literal(str(folder))}"
+        )
         rows: pa.RecordBatchReader = con.sql(
             f"select cast({_day_expression(con, spool, window)} as varchar) as _day, * "
             "from read_parquet($file) where _day in (select unnest($names)) order by all",
