@@ -150,6 +150,20 @@ def test_of_two_readings_the_later_state_stands_whichever_was_accepted_last(
     assert land(small, systems, "2026-01-07", "2026-01-08") is None
 
 
+def test_a_row_whose_clock_is_ahead_comes_with_the_next_run(
+    small: SmallAgency, systems: Systems
+) -> None:
+    """S3: a writer's clock is ten minutes fast over midnight; rows of a right clock follow."""
+    fill(systems)
+    systems.add_call("T-0800", "2026-01-08 00:08")
+    assert days_of(land(small, systems, "2026-01-07", "2026-01-08"))[-1] == "2026-01-07"
+    systems.add_call("T-0799", "2026-01-07 23:59")
+    systems.set_clock("2026-01-09 00:00+00")
+    later = land(small, systems, "2026-01-08", "2026-01-09")
+    assert days_of(later) == ["2026-01-07", "2026-01-08"]
+    assert standing(small) == truth(systems)
+
+
 def test_a_new_mapping_lands_every_day_of_the_window_again(
     small: SmallAgency, systems: Systems
 ) -> None:

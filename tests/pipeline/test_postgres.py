@@ -301,3 +301,31 @@ def test_types_that_only_a_database_has_become_one_text_each(
         "2026-10-24", "true", "0.1",
     ]  # fmt: skip
     assert length == 4_000_000
+
+
+def test_a_text_that_is_not_utf_8_is_told_with_its_column(port: int, tmp_path: Path) -> None:
+    """A database of the encoding SQL_ASCII takes any bytes and converts none."""
+    maker = psycopg2.connect(
+        host="127.0.0.1", port=port, user="postgres", password=PASSWORD, dbname="postgres"
+    )
+    maker.autocommit = True
+    maker.cursor().execute("drop database if exists old_bytes")
+    maker.cursor().execute(
+        "create database old_bytes template template0 encoding 'SQL_ASCII' locale 'C'"
+    )
+    maker.close()
+    with psycopg2.connect(
+        host="127.0.0.1", port=port, user="postgres", password=PASSWORD, dbname="old_bytes"
+    ) as writer:
+        writer.cursor().execute(
+            "create table calls as select '1'::text as number, timestamp '2026-10-24 10:00' as "
+            "received, convert_from('\\xe92041'::bytea, 'SQL_ASCII') as text"
+        )
+    access = Access("postgres", "127.0.0.1", port, "postgres", PASSWORD, "old_bytes")
+
+    def opened() -> Any:
+        return open_postgres(access, "calls", '"calls"', "received", ZONE)
+
+    with pytest.raises(SourceError, match="SRC-FORMAT") as caught:
+        spool_window("calls", opened, WINDOW, COLUMNS, tmp_path)
+    assert "calls: text has a value that is not UTF-8" in str(caught.value)

@@ -137,7 +137,8 @@ def spool_window(
 
     Raises:
         SourceError: SRC-COLUMNS if the source lacks a column, SRC-MOMENT if the moment is no time,
-            SRC-WINDOW if the source gives rows of other days, SRC-TWICE if it gives a row twice.
+            SRC-WINDOW if the source gives rows of other days, SRC-TWICE if it gives a row twice,
+            SRC-FORMAT if a text is not UTF-8.
         SourceBusyError: SRC-MOVED if the source changed each time while it was read.
     """
     for _ in range(READINGS):
@@ -149,7 +150,7 @@ def spool_window(
             before, count_before = source.version(), source.count(window.interval)
             batches = source.rows(window.interval, columns)
             schema = pa.schema([(column, present[column]) for column in columns])
-            row_count = _write_rows(batches, folder, schema, count_before)
+            row_count = _write_rows(name, batches, folder, schema, count_before)
             count_after, after = source.count(window.interval), source.version()
         stood_still = (count_before, before.mark) == (count_after, after.mark)
         repeated = _count_repeated(folder / _ROW_IDS)
@@ -225,13 +226,14 @@ def _check_window(name: str, spool: Spool, window: Window) -> None:
 
 
 def _write_rows(
-    batches: Iterator[pa.RecordBatch], folder: Path, schema: pa.Schema, expected: int
+    name: str, batches: Iterator[pa.RecordBatch], folder: Path, schema: pa.Schema, expected: int
 ) -> int:
     """Write batches to a Parquet file as they come, and the rows' ids to another one.
 
     It ends as soon as more rows come than are expected, since they might never end.
 
     Args:
+        name: What is read, for errors.
         batches: The batches. The first tells the types, and may be empty.
         folder: The folder of the files.
         schema: The types if no batch comes at all.
@@ -247,13 +249,14 @@ def _write_rows(
     with contextlib.ExitStack() as stack:
         for batch in itertools.chain(batches, [_no_rows(schema)]):
             names = {
-                _SPOOL: [name for name in batch.schema.names if name != ROW_ID],
-                _ROW_IDS: [name for name in batch.schema.names if name == ROW_ID],
+                _SPOOL: [column for column in batch.schema.names if column != ROW_ID],
+                _ROW_IDS: [column for column in batch.schema.names if column == ROW_ID],
             }
             for file in [file for file in names if names[file] and file not in writers]:
                 kinds = batch.select(names[file]).schema
                 writer = pq.ParquetWriter(folder / file, kinds, compression="zstd")
                 writers[file] = stack.enter_context(writer)
+            _check_texts(name, batch)
             if batch.num_rows:
                 for file, writer in writers.items():
                     writer.write_batch(batch.select(names[file]))
@@ -261,6 +264,19 @@ def _write_rows(
             if count > expected:
                 break
     return count
+
+
+def _check_texts(name: str, batch: pa.RecordBatch) -> None:
+    """Refuse text that is not UTF-8: a database of no encoding gives bytes as they are."""
+    for column in batch.schema.names:
+        try:
+            batch.column(column).validate(full=True)
+        except pa.ArrowInvalid:  # its message is not shown, as it may quote the value
+            raise SourceError(
+                "SRC-FORMAT",
+                f"{name}: {column} has a value that is not UTF-8",
+                "have a view convert the column from the encoding in which it was written",
+            ) from None
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
