@@ -439,16 +439,94 @@ def test_a_city_is_read_from_its_portal_to_staging(portals: dict[str, Portal], n
     records = landed(name, "crime_records", wanted)
     assert sorted(records, key=str) == sorted(city.records, key=str)
 
-    agency = load_agency(name)
-    for condition in city.joins:
-        pairs = staged(
-            agency,
-            "select distinct calls.published_call_id, records.published_record_id "
-            "from staging.stg_calls as calls "
-            f"inner join staging.stg_crime_records as records on {condition}",
-        )
-        assert pairs == city.joined
-    staged_times = staged(agency, "select received_at from staging.stg_calls order by all")
-    assert staged_times == sorted((received,) for _, received, _ in city.calls)
+    # in one query, as each one takes a build
+    parts = ["select published_call_id, '' as record, received_at from staging.stg_calls"]
+    parts += [
+        "select distinct calls.published_call_id, records.published_record_id, null "
+        "from staging.stg_calls as calls "
+        f"inner join staging.stg_crime_records as records on {condition}"
+        for condition in city.joins
+    ]
+    expected = [(key, "", received) for key, received, _ in city.calls]
+    expected += [(*pair, None) for pair in city.joined] * len(city.joins)
+    found = staged(load_agency(name), " union all ".join(parts))
+    assert sorted(found, key=str) == sorted(expected, key=str)
 
     assert [land(name, dataset, city.until) for dataset in portals] == [None, None]
+
+
+KINDS = {
+    # how the agency names the source, and of which kind its times are
+    "socrata": (lambda address: {"domain": address, "dataset": DATASET}, "local"),
+    "arcgis": (lambda address: [{"layer": f"{address}/arcgis/rest/MapServer/0"}], "moment"),
+    "ckan": (lambda address: {"domain": address, "resource": DATASET}, "local"),
+    "opendatasoft": (lambda address: {"domain": address, "dataset": "calls"}, "moment"),
+}
+STANDING = "call_reference, received_at, closed_at, disposition_code, is_withdrawn"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_small_agency_is_read_day_by_day_from_each_kind(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """In July, when London is an hour ahead of UTC."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    describe, time = KINDS[kind]
+    columns = kinds("number opened_as closed_as closure district caller phone text")
+    with open_portal(columns | {"received": time, "closed": time}) as portal:
+        portal.now = datetime(2026, 7, 8, 12, tzinfo=UTC)
+        portal.rows = [
+            dict.fromkeys(portal.columns)
+            | {
+                "_id": day * 10 + hour,
+                "number": f"T-0{day}{hour:02}",
+                "received": datetime(2026, 7, day, hour),
+                "closed": datetime(2026, 7, day, hour, 30),
+                "opened_as": "NOISE",
+                "closed_as": "NOISE",
+                "closure": "NONE",
+                "text": "loud music",
+            }
+            for day in (5, 6, 7)
+            for hour in (9, 10, 11, 12)
+        ]
+        source = small.settings["sources"]["calls"]
+        del source["files"], small.settings["coverage"]
+        source |= {kind: describe(portal.address), "delivery": "days", "days": 5}
+        source["columns"] = {
+            name: mapping["from"] if isinstance(mapping, dict) else mapping
+            for name, mapping in source["columns"].items()
+        }
+        small.write_settings()
+
+        def truth(*, withdrawn: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+            """What the portal holds, and held; times in UTC."""
+            ahead = timedelta(hours=1 if time == "local" else 0)
+            return [
+                (
+                    row["number"], row["received"] - ahead, row["closed"] - ahead, row["closure"],
+                    row["number"] in withdrawn,
+                )
+                for row in before
+            ]  # fmt: skip
+
+        def standing() -> list[tuple[Any, ...]]:
+            return small.staged(f"select {STANDING} from staging.stg_calls order by 1")
+
+        def days() -> list[str] | None:
+            manifest = land("testville", "calls", date(2026, 7, 8))
+            return manifest and [file["name"] for file in manifest["files"]]
+
+        before = portal.rows
+        assert days() == ["2026-07-05", "2026-07-06", "2026-07-07"]
+        assert standing() == truth()
+        assert days() is None
+
+        portal.now += timedelta(hours=1)
+        portal.rows[5]["closure"] = "DUP"  # T-0610
+        assert days() == ["2026-07-06"]
+        portal.now += timedelta(hours=1)
+        portal.rows = [row for row in before if row["number"] != "T-0709"]
+        assert days() == ["2026-07-07"]
+        assert standing() == truth(withdrawn=("T-0709",))
+        assert truth()[5][3] == "DUP"
