@@ -227,7 +227,7 @@ class Handler(BaseHTTPRequestHandler):
                 zone = "Z" if self.portal.columns[name] == "moment" else ""
                 value = value.isoformat(timespec="milliseconds") + zone
             if value is not None:  # fields that are null are left out
-                values[name] = value if isinstance(value, str) else str(value)
+                values[name] = value if isinstance(value, str | bool) else str(value)
         return values
 
     def _socrata_headers(self, names: list[str]) -> dict[str, str]:

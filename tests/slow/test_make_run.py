@@ -157,5 +157,5 @@ def test_a_killed_airflow_is_stopped_by_the_next_which_stops_itself_when_asked(
 def test_an_unknown_agency_names_the_known_ones(tmp_path: Path) -> None:
     failed = cli("run", "--agency", "atlantis", home=tmp_path)
     assert failed.returncode == 1
-    assert "choose one of nopd, simulated" in failed.stderr
+    assert "choose one of austin, nopd, " in failed.stderr
     assert "Traceback" not in failed.stderr

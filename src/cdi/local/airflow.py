@@ -96,6 +96,8 @@ def airflow_environment(port: int) -> dict[str, str]:
         "core__dags_folder": paths.REPO / "dags",
         "core__plugins_folder": paths.REPO / "plugins",
         "core__load_examples": False,
+        # Airflow's default; said here, as a shipped DAG may read a city's portal
+        "core__dags_are_paused_at_creation": True,
         "core__executor": "LocalExecutor",
         "core__parallelism": 4,
         "scheduler__scheduler_idle_sleep_time": 0.2,  # look often, as all runs on one machine

@@ -113,7 +113,10 @@ def fetch_source(
         return Fetched(*fetch_files(agency, dataset, interval, folder, options))
     window = choose_window(agency, dataset, interval)
     source = agency.sources[dataset]
-    columns = list(dict.fromkeys(mapping.source for mapping in source.columns.values()))
+    wanted = [mapping.source for mapping in source.columns.values()]
+    if source.rows:
+        wanted.append(source.rows.source)  # the landing tells by it which rows belong here
+    columns = list(dict.fromkeys(wanted))
     opened = open_live(agency, dataset, access)
     spool = spool_window(f"{agency.agency}/{dataset}", opened, window, columns, folder)
     days = list_days(spool, window, window.interval.days(agency), mark_key)

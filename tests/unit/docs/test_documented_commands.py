@@ -281,4 +281,4 @@ def test_the_command_line_runs_in_an_empty_environment() -> None:
     assert shown.returncode == 0, shown.stderr
     asked = empty_run(CDI, "check-agency", "--agency", "atlantis")
     assert (asked.returncode, asked.stdout) == (1, "")
-    assert "choose one of nopd, simulated" in asked.stderr
+    assert "choose one of austin, nopd, " in asked.stderr

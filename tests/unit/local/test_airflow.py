@@ -231,6 +231,12 @@ def test_of_more_than_a_hundred_runs_the_newest_are_told(state: Path) -> None:
     assert "run_19" not in told
 
 
+def test_no_dag_begins_by_itself(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `make ui` would let the shipped DAGs ask the portals of cities."""
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", "False")
+    assert airflow.airflow_environment(1)["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] == "True"
+
+
 def test_where_nothing_listens_the_error_says_so(state: Path) -> None:
     client = Client(free_port(), {}, patience_seconds=0.2)
     with pytest.raises(ServiceError, match=r"SERVICE-API.*ConnectError"):
