@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC
@@ -23,6 +24,10 @@ _BATCH_BYTES = 4 << 20  # with this size the driver needs 190 MiB, and with its 
 # SQLSTATE classes of PostgreSQL in which a later try may succeed: no connection, a conflict with
 # another transaction, no room, or the operator's doing (a restart, a time-out).
 _PASSING = ("08", "40", "53", "57", "58")
+
+# Classes whose messages quote the value that is wrong, which may be a person's.
+_QUOTING = ("22", "23")
+_QUOTE = r"[\"']"
 
 # What libpq says of a login that is refused; it gives no SQLSTATE before it is connected.
 _REFUSED = ("authentication failed", "not permitted to log in", "no pg_hba.conf entry")
@@ -203,6 +208,8 @@ def _explain(error: Any, access: Access, name: str) -> SourceError:
             f"{name}: the database refuses the login {access.login}: {said}",
             "correct login and password of the Airflow connection",
         )
+    if state.startswith(_QUOTING):
+        said = f"{re.split(_QUOTE, said)[0]}(the value is not shown)"
     if state == "57014":
         return SourceError(
             "SRC-TIMEOUT",
