@@ -12,7 +12,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.model import Agency, Source
 from cdi.errors import SourceError
 from cdi.onboarding.findings import Finding, count_rows
-from cdi.onboarding.recent import choose_recent
+from cdi.onboarding.recent import AHEAD_DAYS, choose_recent
 from cdi.onboarding.source_columns import (
     Columns,
     check_columns,
@@ -32,7 +32,7 @@ from cdi.onboarding.source_times import check_counts, check_times
 from cdi.sources.access import Access, read_access
 from cdi.sources.fetch import open_live
 from cdi.sources.files import FetchedFile
-from cdi.sources.reader import Reader, State, Window, spool_window
+from cdi.sources.reader import Open, Reader, State, Window, spool_window
 from cdi.sql import connect
 
 # Errors that a person mends in the connection; all others, in what agency.yaml says of the source.
@@ -53,6 +53,7 @@ def check_sources(agency: Agency) -> Iterator[Finding]:
         others.
     """
     loaded: dict[str, Loaded] = {}
+    since = _ALWAYS.start  # a record is looked at if its call may be among those that were read
     with connect() as con:
         for dataset, source in agency.sources.items():
             if dataset in BY_PEOPLE:
@@ -61,13 +62,15 @@ def check_sources(agency: Agency) -> Iterator[Finding]:
                 yield Finding("fine", f"sources.{dataset}", "files, which a run checks")
                 continue
             with tempfile.TemporaryDirectory(prefix="cdi-check-") as folder:
-                checker = _SourceCheck(con, agency, dataset, Path(folder))
+                checker = _SourceCheck(con, agency, dataset, Path(folder), since)
                 try:
                     yield from checker.run()
                 except SourceError as error:
                     yield _describe_error(dataset, source, error)
             if checker.loaded:
                 loaded[dataset] = checker.loaded
+            if dataset == "calls":
+                since = checker.start
         yield from check_keys(con, agency, loaded)
         yield from check_codes(con, agency, loaded)
 
@@ -86,15 +89,22 @@ class _SourceCheck:
         agency: The agency.
         dataset: The dataset.
         folder: An empty folder for the rows.
+        since: Older rows are not read.
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, folder: Path
+        self,
+        con: duckdb.DuckDBPyConnection,
+        agency: Agency,
+        dataset: str,
+        folder: Path,
+        since: datetime,
     ) -> None:
         self.con, self.agency, self.dataset, self.folder = con, agency, dataset, folder
         self.source = agency.sources[dataset]
         self.name = f"{agency.agency}/{dataset}"
         self.moment = self.source.moment(dataset) if self.source.delivery == "days" else None
+        self.start = since
         self.loaded: Loaded | None = None
 
     def run(self) -> Iterator[Finding]:
@@ -105,36 +115,63 @@ class _SourceCheck:
             state, present = reader.version(), reader.columns()
             yield _describe_access(self.dataset, self.source, access, state)
             yield from check_columns(self.dataset, self.source, present)
-            if self.moment and not (self.moment in present and is_time(present[self.moment])):
-                yield self._give_up(f"{self.moment}, which tells the day of a row, cannot be asked")
+            readable = self._drop_unreadable(present)
+            wanted = list_needed(self.dataset, readable)
+            problem = self._find_obstacle(present, list(wanted))
+            if problem:
+                yield problem
                 return
             window = Window(_ALWAYS, None, self.agency.timezone)
             if self.moment:
                 yield from check_counts(reader, self.agency, self.dataset, state.now)
-                recent = choose_recent(reader, self.agency, state.now)
-                window = Window(recent, self.moment, self.agency.timezone)
+                window = self._choose_window(reader, state)
             else:
                 yield self._describe_whole(reader)
-        readable = self._drop_unreadable(present)
-        wanted = list_needed(self.dataset, readable)
-        columns = [readable.columns[name].source for name in wanted]
-        extra = [self.moment, self.source.rows.source if self.source.rows else None]
-        columns = list(dict.fromkeys([*filter(None, extra), *columns]))
+        needed = {name: readable.columns[name] for name in wanted}
+        yield from self._look_at_rows(
+            opened, window, state, readable.model_copy(update={"columns": needed})
+        )
+
+    def _find_obstacle(self, present: Columns, wanted: list[str]) -> Finding | None:
+        """Say why no row can be looked at; None if rows can."""
+        if self.moment and not (self.moment in present and is_time(present[self.moment])):
+            why = f"{self.moment}, which tells the day of a row, cannot be asked"
+        elif not wanted:
+            why = "none of their columns can be read"
+        else:
+            return None
+        told = f"times, references and codes were not looked at, as {why}"
+        return Finding("look", f"sources.{self.dataset}", told, "correct it, and check again")
+
+    def _choose_window(self, reader: Reader, state: State) -> Window:
+        recent = choose_recent(reader, self.agency, state.now)
+        if self.start < recent.end:
+            recent = Interval(max(self.start, recent.start), recent.end)
+        self.start = recent.start
+        return Window(recent, self.moment, self.agency.timezone)
+
+    def _look_at_rows(
+        self, opened: Open, window: Window, state: State, source: Source
+    ) -> Iterator[Finding]:
+        """Read the newest rows, and answer what they tell of times; keep their other columns.
+
+        Args:
+            opened: Opens the source.
+            window: Which rows.
+            state: What the source said of itself.
+            source: The source with the mappings alone that are needed.
+        """
+        extra = [self.moment, source.rows.source if source.rows else None]
+        mapped = [mapping.source for mapping in source.columns.values()]
+        columns = list(dict.fromkeys([*filter(None, extra), *mapped]))
         spool = spool_window(self.name, opened, window, columns, self.folder)
         if self.moment:
             yield from check_times(self.con, self.agency, self.dataset, spool.file, state)
-        needed = {name: readable.columns[name] for name in wanted}
         file = FetchedFile(self.name, spool.file, "", None)
-        self.loaded = load_rows(
-            self.con,
-            self.agency,
-            self.dataset,
-            readable.model_copy(update={"columns": needed}),
-            file,
-        )
-        yield self._describe_read(window)
+        self.loaded = load_rows(self.con, self.agency, self.dataset, source, file)
+        yield self._describe_read(window, self.loaded.row_count)
         if self.moment:
-            yield from check_days_of_keys(self.con, self.dataset, readable)
+            yield from check_days_of_keys(self.con, self.dataset, source)
 
     def _drop_unreadable(self, present: Columns) -> Source:
         """The source with the mappings alone that can be read, so that the others are asked."""
@@ -154,15 +191,11 @@ class _SourceCheck:
         fix = "see whether it is the right table, and whether the login sees its rows"
         return Finding("look", f"sources.{self.dataset}.delivery", told, fix)
 
-    def _describe_read(self, window: Window) -> Finding:
-        count = count_rows(self.loaded.row_count if self.loaded else 0)
-        days = f" of the last {len(window.interval.days(self.agency))} days" if self.moment else ""
-        told = f"{count}{days} were read for the answers about references and codes"
+    def _describe_read(self, window: Window, row_count: int) -> Finding:
+        length = len(window.interval.days(self.agency)) - AHEAD_DAYS if self.moment else 0
+        days = f" of the last {count_rows(length, 'day')}" if length else ""
+        told = f"{count_rows(row_count)}{days} were read for the answers about references and codes"
         return Finding("fine", f"sources.{self.dataset}", told)
-
-    def _give_up(self, why: str) -> Finding:
-        told = f"times, references and codes were not looked at, as {why}"
-        return Finding("look", f"sources.{self.dataset}", told, "correct it, and check again")
 
 
 def _describe_access(dataset: str, source: Source, access: Access | None, state: State) -> Finding:

@@ -8,7 +8,7 @@ from cdi.sources.reader import Reader
 
 MOST_ROWS = 50_000  # more would say the same, and take longer
 MOST_DAYS = 35
-_AHEAD_DAYS = 2  # rows that are later than the clock tell that a zone is wrong
+AHEAD_DAYS = 2  # rows that are later than the clock tell that a zone is wrong
 _FIRST_YEAR = 1900
 
 
@@ -26,7 +26,7 @@ def choose_recent(reader: Reader, agency: Agency, now: datetime) -> Interval:
     """
     today = now.astimezone(agency.zone).date()
     days = MOST_DAYS
-    end = today + timedelta(days=_AHEAD_DAYS)
+    end = today + timedelta(days=AHEAD_DAYS)
     window = Interval.of_days(agency, today - timedelta(days=days), end)
     while days > 1 and reader.count(window) > MOST_ROWS:
         days //= 2

@@ -106,7 +106,7 @@ def _check_time_as_text(
         yield Finding(
             "stop",
             key,
-            f"{name} is a {kind} and no time, so the rows of a day cannot be asked for (SRC-MOMENT)",
+            f"{name} is a {kind} and no time, so no day can be asked for (SRC-MOMENT)",
             "map a column with times, or have the view cast it to one",
         )
     elif not formats:

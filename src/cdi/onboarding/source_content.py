@@ -209,7 +209,9 @@ def _check_code(
     file, source = f"{name}.csv", agency.sources[dataset].columns[code].source
     told = f"the codes of {write_share(missing, total)} rows with one are not in it"
     if not unknown:
-        return Finding("fine", code, f"all {count_rows(len(rows), 'code')} are in it", file=file)
+        return Finding(
+            "fine", code, f"{count_rows(len(rows), 'code')} in use, each with a row", file=file
+        )
     told += _list_codes(unknown, total, source, len(rows))
     rule = _STOPPING.get(code, "")
     stops = bool(rule) and missing > _MOST_UNKNOWN * total

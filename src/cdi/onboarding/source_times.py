@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
+from cdi.agency.datasets import MOMENTS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.onboarding.findings import Finding, count_rows, write_share
@@ -54,7 +55,14 @@ def check_counts(reader: Reader, agency: Agency, dataset: str, now: datetime) ->
             f"counting takes more than {SLOW_SECONDS:.0f} s, and each run counts at least twice",
             f"ask the source's owner for an index on {moment}, or give fewer `days`",
         )
-    yield _describe_undated(reader.count_undated(), dataset, moment)
+    yield _describe_undated(reader.count_undated(), _moment_key(agency, dataset), moment)
+
+
+def _moment_key(agency: Agency, dataset: str) -> str:
+    """The key of the column that says from which day a row is."""
+    columns = agency.sources[dataset].columns
+    name = next(name for name in MOMENTS[dataset] if name in columns)
+    return f"sources.{dataset}.columns.{name}"
 
 
 def _count(reader: Reader, window: Interval) -> tuple[int, float]:
@@ -63,8 +71,7 @@ def _count(reader: Reader, window: Interval) -> tuple[int, float]:
     return reader.count(window), time.monotonic() - start
 
 
-def _describe_undated(count: int | None, dataset: str, moment: str) -> Finding:
-    key = f"sources.{dataset}.columns"
+def _describe_undated(count: int | None, key: str, moment: str) -> Finding:
     if count is None:
         return Finding("look", key, f"the portal cannot tell how many rows have no {moment}")
     if not count:
@@ -83,7 +90,7 @@ def check_times(
     """Say how old the newest row is, which rows are later than the clock, and when it is quiet.
 
     Args:
-        con: A DuckDB connection in memory; the temporary table `moments` (row_no, moment) is made anew.
+        con: A DuckDB connection in memory; its table `moments` (row_no, moment) is made anew.
         agency: The agency.
         dataset: The dataset.
         spool: The newest rows, with the moment among their columns.
@@ -98,7 +105,7 @@ def check_times(
         {"latest": clock + _CLOCKS_APART},
     ).fetchone()
     row_count, newest, later_count, latest = row or (0, None, 0, None)
-    key = f"sources.{dataset}.columns"
+    key = _moment_key(agency, dataset)
     yield _describe_age(agency, dataset, newest and clock - newest)
     if later_count:
         yield Finding(
