@@ -232,9 +232,7 @@ def test_an_address_that_does_not_say_where_the_rows_are_is_refused(
     assert list(agencies.iterdir()) == []
 
 
-def test_a_table_without_times_is_refused_with_a_way_out(
-    connected: Server, agencies: Path
-) -> None:
+def test_a_table_without_times_is_refused_with_a_way_out(connected: Server, agencies: Path) -> None:
     calls, records = make_systems(datetime(2026, 1, 1))
     for row in calls:
         row["time_received"], row["time_closed"] = "yesterday", None

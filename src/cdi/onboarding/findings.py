@@ -29,9 +29,9 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """The answer as a line."""
+        """The answer as a line; a database's message may have several."""
         fix = f"; next step: {self.fix}" if self.fix else ""
-        return f"{self.level:5}{self.file}: {self.key}: {self.told}{fix}"
+        return " ".join(f"{self.level} {self.file}: {self.key}: {self.told}{fix}".split())
 
 
 def count_rows(count: int, noun: str = "row") -> str:

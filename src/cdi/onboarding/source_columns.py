@@ -12,6 +12,7 @@ from cdi.onboarding.findings import Finding, count_rows
 
 Columns = Mapping[str, pa.DataType]
 _NEAR = 0.6  # closed_local and closed_time are as near as this
+_MOST_NEAR = 3
 
 
 def is_time(kind: pa.DataType) -> bool:
@@ -48,7 +49,7 @@ def check_columns(dataset: str, source: Source, present: Columns) -> Iterator[Fi
     place = f"sources.{dataset}.columns"
     missing = list_missing(source, present)
     for name, column in missing.items():
-        yield Finding("stop", f"{place}.{name}", *_describe_missing(column, present))
+        yield Finding("stop", f"{place}.{name}", *_describe_missing(column, source, present))
     yield from _check_types(dataset, source, present)
     if not missing:
         yield Finding("fine", place, f"all {len(source.columns)} mapped columns are there")
@@ -72,9 +73,14 @@ def list_missing(source: Source, present: Columns) -> dict[str, str]:
     return {name: column for name, column in wanted.items() if column not in present}
 
 
-def _describe_missing(column: str, present: Columns) -> tuple[str, str]:
+def _describe_missing(column: str, source: Source, present: Columns) -> tuple[str, str]:
+    """Say that a column is missing, which names are near, and what to write."""
     lower = {name.lower(): name for name in present}
-    near = [lower[name] for name in get_close_matches(column.lower(), lower, 3, _NEAR)]
+    near = [
+        lower[name] for name in get_close_matches(column.lower(), lower, max(len(lower), 1), _NEAR)
+    ]
+    free = list_unexpected(source, near)  # what is mapped already is rarely meant
+    near = [*free, *(name for name in near if name not in free)][:_MOST_NEAR]
     told = f"there is no column {column}"
     if near:
         return f"{told}; near: {', '.join(near)}", f"write {near[0]} if that is it"

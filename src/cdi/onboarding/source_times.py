@@ -20,6 +20,7 @@ from cdi.sql import Params, ident, read_query
 SLOW_SECONDS = 10.0
 QUIET_HOURS = range(3, 7)  # people sleep, whatever their country
 _LEAST_ROWS = 240  # of fewer, the quietest hour is quiet by chance
+_QUIET_SHARE = 0.75  # of the mean: else no hour is quiet, and the zone cannot be seen
 _CLOCKS_APART = timedelta(minutes=10)  # so far may two right clocks of a source be apart
 _HOUR = timedelta(hours=1)
 
@@ -178,6 +179,8 @@ def _describe_hours(
         )
     quiet = {hour: sum(counts[(hour + step) % 24] for step in (-1, 0, 1)) for hour in counts}
     least = [hour for hour in quiet if quiet[hour] == min(quiet.values())]
+    if min(quiet.values()) > _QUIET_SHARE * sum(quiet.values()) / len(quiet):
+        return Finding("fine", key, "no hour of the day is quiet, so the zone cannot be seen")
     hour = next((hour for hour in least if hour in QUIET_HOURS), least[0])
     told = f"the quietest hour of the day begins at {hour:02}:00 in {agency.timezone}"
     if hour in QUIET_HOURS:
