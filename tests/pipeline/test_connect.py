@@ -389,3 +389,17 @@ def test_a_small_table_is_asked_whole(systems: Checked) -> None:
     assert systems.find_one(key, "100.0% (32 of 32)")
     systems.run("delete from records")
     assert systems.find_one("sources.crime_records.delivery", "0 rows").startswith("look ")
+
+
+def test_of_files_the_newest_answers_for_its_columns_references_and_codes(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "width", 300)
+    arguments = ["check-agency", "--agency", "testville", "--connect"]
+    right = CliRunner().invoke(cli.app, arguments)
+    assert right.exit_code == 0, right.output
+    assert "sources.calls.files: calls.csv has all mapped columns, and 5 rows" in right.output
+    small.write("calls.csv", b"number,received\nT-0001,2026-01-05 10:00\n")
+    wrong = CliRunner().invoke(cli.app, arguments)
+    assert wrong.exit_code == 1
+    assert "stop agency.yaml: sources.calls.files: calls.csv has no column" in wrong.output

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -13,16 +13,17 @@ from cdi.agency.model import Agency, Source
 from cdi.errors import SourceError
 from cdi.onboarding.findings import Finding, count_rows
 from cdi.onboarding.recent import AHEAD_DAYS, choose_recent
+from cdi.onboarding.source_codes import check_codes
 from cdi.onboarding.source_columns import (
     Columns,
     check_columns,
+    describe_unexpected,
     describe_unfit,
     is_time,
     list_missing,
 )
 from cdi.onboarding.source_content import (
     Loaded,
-    check_codes,
     check_days_of_keys,
     check_keys,
     list_needed,
@@ -31,7 +32,7 @@ from cdi.onboarding.source_content import (
 from cdi.onboarding.source_times import check_counts, check_times
 from cdi.sources.access import Access, read_access
 from cdi.sources.fetch import open_live
-from cdi.sources.files import FetchedFile
+from cdi.sources.files import FetchedFile, fetch_files
 from cdi.sources.reader import Open, Reader, State, Window, spool_window
 from cdi.sql import connect
 
@@ -41,9 +42,10 @@ _ALWAYS = Interval(datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UT
 
 
 def check_sources(agency: Agency) -> Iterator[Finding]:
-    """Open each live source of an agency, and answer what a run would ask of it.
+    """Open each source of an agency, and answer what a run would ask of it.
 
-    Rows are read into a temporary folder, and of them only references, codes and times.
+    Rows are read into a temporary folder. Of a live source it reads references, codes and times
+    alone; of files, the newest.
 
     Args:
         agency: The agency.
@@ -58,11 +60,9 @@ def check_sources(agency: Agency) -> Iterator[Finding]:
         for dataset, source in agency.sources.items():
             if dataset in BY_PEOPLE:
                 continue
-            if not source.is_live:
-                yield Finding("fine", f"sources.{dataset}", "files, which a run checks")
-                continue
             with tempfile.TemporaryDirectory(prefix="cdi-check-") as folder:
-                checker = _SourceCheck(con, agency, dataset, Path(folder), since)
+                kind = _SourceCheck if source.is_live else _FileCheck
+                checker = kind(con, agency, dataset, Path(folder), since)
                 try:
                     yield from checker.run()
                 except SourceError as error:
@@ -82,7 +82,7 @@ def _describe_error(dataset: str, source: Source, error: SourceError) -> Finding
 
 
 class _SourceCheck:
-    """The check of one live source.
+    """The check of one source, if it is live.
 
     Args:
         con: A DuckDB connection in memory, which gets the table of the dataset.
@@ -196,6 +196,25 @@ class _SourceCheck:
         days = f" of the last {count_rows(length, 'day')}" if length else ""
         told = f"{count_rows(row_count)}{days} were read for the answers about references and codes"
         return Finding("fine", f"sources.{self.dataset}", told)
+
+
+class _FileCheck(_SourceCheck):
+    """The check of one source of files: its newest file is read whole, as a run would read it."""
+
+    def run(self) -> Iterator[Finding]:
+        """Answer the questions that a file answers; a run checks how fresh files are."""
+        key = f"sources.{self.dataset}.files"
+        root = self.agency.root_of(self.dataset)
+        if "://" in root:
+            yield Finding("fine", key, "files at another place, which a run fetches and checks")
+            return
+        end = self.agency.last_moment or datetime.now(UTC)
+        day = Interval(end - timedelta(days=1), end)
+        files, _ = fetch_files(self.agency, self.dataset, day, self.folder)
+        self.loaded = load_rows(self.con, self.agency, self.dataset, self.source, files[-1])
+        told = f"{files[-1].name} has all mapped columns, and {count_rows(self.loaded.row_count)}"
+        yield Finding("fine", key, f"{told}; a run checks the rest")
+        yield from describe_unexpected(self.dataset, self.loaded.unexpected)
 
 
 def _describe_access(dataset: str, source: Source, access: Access | None, state: State) -> Finding:

@@ -1,6 +1,6 @@
 """Asks of a live source which columns it has, of which types, and what that means for a run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 import pyarrow as pa
@@ -53,7 +53,16 @@ def check_columns(dataset: str, source: Source, present: Columns) -> Iterator[Fi
     yield from _check_types(dataset, source, present)
     if not missing:
         yield Finding("fine", place, f"all {len(source.columns)} mapped columns are there")
-    unexpected = list_unexpected(source, present)
+    yield from describe_unexpected(dataset, list_unexpected(source, present))
+
+
+def describe_unexpected(dataset: str, unexpected: Sequence[str]) -> Iterator[Finding]:
+    """Say which columns are known to nobody, if there are any.
+
+    Args:
+        dataset: The dataset.
+        unexpected: Columns that are neither mapped nor ignored.
+    """
     if unexpected:
         yield Finding(
             "look",

@@ -113,7 +113,9 @@ def fetch_source(
         return Fetched(*fetch_files(agency, dataset, interval, folder, options))
     window = choose_window(agency, dataset, interval)
     source = agency.sources[dataset]
-    columns = list(dict.fromkeys(mapping.source for mapping in source.columns.values()))
+    filtered = [source.rows.source] if source.rows else []
+    mapped = [mapping.source for mapping in source.columns.values()]
+    columns = list(dict.fromkeys([*filtered, *mapped]))
     opened = open_live(agency, dataset, access)
     spool = spool_window(f"{agency.agency}/{dataset}", opened, window, columns, folder)
     days = list_days(spool, window, window.interval.days(agency), mark_key)
