@@ -298,3 +298,16 @@ def test_a_value_of_the_wrong_type_is_quarantined(small: SmallAgency, systems: S
     systems.run("update calls set closed = 'infinity' where number = 'T-0600'")
     manifest = land(small, systems, "2026-01-07", "2026-01-08")
     assert manifest and (manifest["accepted"], manifest["quarantined"]) == (31, 1)
+
+
+def test_rows_of_other_datasets_are_left_out(small: SmallAgency, systems: Systems) -> None:
+    """The column that tells them apart is read too, though it is mapped to nothing."""
+    source = small.settings["sources"]["calls"]
+    del source["columns"]["caller_phone"]
+    source["rows"] = {"from": "phone", "matches": "call"}
+    small.write_settings()
+    fill(systems)
+    systems.run("update calls set phone = case when number = 'T-0600' then 'other' else 'call' end")
+    manifest = land(small, systems, "2026-01-07", "2026-01-08")
+    assert manifest and manifest["accepted"] == 11
+    assert sum(file["left_out"] for file in manifest["files"]) == 1

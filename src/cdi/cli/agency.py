@@ -16,7 +16,11 @@ from cdi.errors import AgencyError
 PANEL = "Operate"
 agency = typer.Typer(help="Begin the folder of a new agency from its data.", no_args_is_help=True)
 
-_SOURCE_HELP = "CSV, JSON (an array of objects), JSONL or Parquet; plain or .gz."
+_SOURCE_HELP = (
+    "a file (CSV, JSON as an array of objects, JSONL or Parquet; plain or .gz), or "
+    "sql:<connection>/<relation>, socrata:<domain>/<dataset>, arcgis:<address of the layer>, "
+    "ckan:<domain>/<resource>, opendatasoft:<domain>/<dataset>."
+)
 
 
 @agency.callback()
@@ -29,10 +33,10 @@ def new(
     name: Annotated[
         str, typer.Argument(help="Name of the new folder: small letters, digits, underscores.")
     ],
-    calls: Annotated[Path, typer.Option(help=f"File of the calls for service: {_SOURCE_HELP}")],
-    crimes: Annotated[Path, typer.Option(help=f"File of the crime records: {_SOURCE_HELP}")],
+    calls: Annotated[str, typer.Option(help=f"The calls for service: {_SOURCE_HELP}")],
+    crimes: Annotated[str, typer.Option(help=f"The crime records: {_SOURCE_HELP}")],
     timezone: Annotated[
-        str, typer.Option(help="IANA time zone of the times in the files, e.g. Europe/London.")
+        str, typer.Option(help="IANA time zone of the times in the sources, e.g. Europe/London.")
     ] = "",
     day_first: Annotated[
         bool | None,
@@ -53,16 +57,18 @@ def new(
     ] = "data-engineering@example.org",
     licence: Annotated[str, typer.Option(help="Licence of the data.")] = "none stated",
 ) -> None:
-    """Propose an agency's folder from a file of calls and a file of crime records.
+    """Propose an agency's folder from samples of its calls and of its crime records.
 
     It writes agency.yaml and the three code maps, and prints what speaks for each proposal. What is
     not sure stands in them as a comment or a blank. It never shows a value of a column that holds
-    no codes, nor a code that fewer than ten rows have, and it never replaces a folder.
+    no codes, nor a code that fewer than ten rows have, and it never replaces a folder. Of a live
+    source it reads the last 35 days, or at most 50,000 rows.
 
     E.g. .venv/bin/cdi agency new north_county --calls cad.csv --crimes rms.csv.gz
     --timezone America/Chicago
     """
     from cdi.onboarding.folder import new_folder, write_folder
+    from cdi.onboarding.live import is_live_address, read_live_sample
     from cdi.onboarding.proposal import Settings, country_of_zone, propose_agency
     from cdi.onboarding.reading import read_file_sample
     from cdi.onboarding.report import print_proposal
@@ -87,8 +93,10 @@ def new(
     )
     with connect() as con:
         samples = {
-            dataset: read_file_sample(con, dataset, file)
-            for dataset, file in (("calls", calls), ("crime_records", crimes))
+            dataset: read_live_sample(con, dataset, address, timezone)
+            if is_live_address(address)
+            else read_file_sample(con, dataset, Path(address))
+            for dataset, address in (("calls", calls), ("crime_records", crimes))
         }
         proposal = propose_agency(con, samples, settings)
     folder = write_folder(proposal)

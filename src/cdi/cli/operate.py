@@ -9,6 +9,7 @@ import typer
 
 from cdi.agency.load import load_agency
 from cdi.agency.patterns import check_patterns
+from cdi.agency.queries import check_queries
 from cdi.console import AgencyArgument, AgencyOption, console, say_line
 from cdi.errors import CdiError
 
@@ -17,11 +18,40 @@ app = typer.Typer()
 
 
 @app.command("check-agency", rich_help_panel=PANEL)
-def check_agency(agency: AgencyOption) -> None:
-    """Check an agency's folder, and name each mistake by file, key and fix."""
+def check_agency(
+    agency: AgencyOption,
+    connect: Annotated[
+        bool,
+        typer.Option(
+            "--connect",
+            help="Open each database and portal too, and ask what a run would find there. Without "
+            "Airflow, a connection is read from AIRFLOW_CONN_<ID>.",
+        ),
+    ] = False,
+) -> None:
+    """Check an agency's folder, and name each mistake by file, key and fix.
+
+    With --connect it prints a line for each answer: `fine`, `look` (a person should look at it) or
+    `stop` (an extraction would stop; the command then returns 1). No value of a person is printed,
+    nor a code that fewer than ten rows have.
+
+    E.g. .venv/bin/cdi check-agency --agency nopd --connect
+    """
+    from cdi.onboarding.connect import check_sources
+
     loaded = load_agency(agency)
     check_patterns(loaded)
+    check_queries(loaded)
     console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
+    if not connect:
+        return
+    stopping = 0
+    for finding in check_sources(loaded):
+        say_line(finding.line)
+        stopping += finding.level == "stop"
+    if stopping:
+        say_line(f"{stopping} of these answers would stop an extraction")
+        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -119,7 +119,7 @@ def write_rows(
     }
 
 
-def _value_expression(mapping: ColumnMap, bound: Params) -> str:
+def value_expression(mapping: ColumnMap, bound: Params) -> str:
     """SQL for the text of the source's column, trimmed; a blank text is null."""
     text = f"nullif(trim(raw.{ident(normalise_header(mapping.source))}), '')"
     if mapping.extract:
@@ -135,7 +135,7 @@ def _time_expression(
     Formats with an offset from UTC (`%z`) are tried apart from those without one: if a single
     format of a list has it, DuckDB reads the times without an offset as UTC.
     """
-    text = _value_expression(mapping, bound)
+    text = value_expression(mapping, bound)
     times = []
     all_formats = agency.sources[dataset].time_formats(mapping)
     for with_offset, formats in groupby(all_formats, has_offset):
@@ -159,7 +159,7 @@ def _typed_expression(
     as_of: datetime,
 ) -> str:
     """SQL for the value of a typed column; null where the text is not such a value."""
-    text = _value_expression(mapping, bound)
+    text = value_expression(mapping, bound)
     if column.kind == "timestamp":
         moment = _time_expression(agency, dataset, mapping, bound, is_moment=True)
         return f"timezone('UTC', {moment})"
@@ -184,7 +184,7 @@ def _output_expressions(
     mapping = source.columns.get(column.name)
     if mapping is None:
         return {name: f"cast(null as {kind})" for name, kind in column.outputs.items()}
-    text = _value_expression(mapping, bound)
+    text = value_expression(mapping, bound)
     if column.kind == "reference":
         return {
             column.name: text,
@@ -203,7 +203,7 @@ def _output_expressions(
         mapped = [other for other in DATASETS[dataset] if other.name in source.columns]
         own_values, own_addresses = (
             [
-                _value_expression(source.columns[other.name], bound)
+                value_expression(source.columns[other.name], bound)
                 for other in mapped
                 if other.kind in kinds
             ]
@@ -239,7 +239,7 @@ def _type_rows(
         mapping = source.columns.get(column.name)
         if mapping is None:
             continue
-        text = _value_expression(mapping, bound)
+        text = value_expression(mapping, bound)
         name = bound.bind(column.name)
         if column.kind in ("timestamp", "birth_date", "age", "number"):
             value = _typed_expression(agency, dataset, column, mapping, bound, as_of)

@@ -30,7 +30,7 @@ LEAST_ROWS = 10
 _LONG_NUMBER = r"\d{10,}"
 FIRST_CODES = 20  # so many codes a person maps in some minutes
 # the columns whose codes a map holds, each with the column of its name
-_COLUMNS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+CODE_COLUMNS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "call_types": (
         "calls",
         (("final_type_code", "final_type_name"), ("initial_type_code", "initial_type_name")),
@@ -111,7 +111,7 @@ def propose_code_map(
         samples: The samples by dataset.
         mappings: What is proposed for their columns.
     """
-    dataset, columns = _COLUMNS[name]
+    dataset, columns = CODE_COLUMNS[name]
     counted: dict[str, tuple[str, int, bool]] = {}
     row_count = rare_count = 0
     for place, (code_column, name_column) in enumerate(columns):
@@ -120,9 +120,9 @@ def propose_code_map(
             continue
         words = mappings[dataset].source_of(name_column)
         found = _count_codes(con, samples[dataset].table, code.name, words.name if words else None)
-        shown = [row for row in found if row[2] >= LEAST_ROWS and not _is_personal(row[0])]
+        shown = [row for row in found if row[2] >= LEAST_ROWS and not is_personal_text(row[0])]
         for text, described, count in shown:
-            named = text if _is_personal(described) else described
+            named = text if is_personal_text(described) else described
             counted.setdefault(text, (named, count, place == 0))
         if place == 0:
             row_count = sum(count for _, _, count in found)
@@ -169,7 +169,7 @@ def _count_codes(
     ).fetchall()
 
 
-def _is_personal(text: str) -> bool:
+def is_personal_text(text: str) -> bool:
     """Whether a value looks like a phone, an address or another personal thing."""
     return any(re.fullmatch(pattern, text) for pattern in _personal_patterns())
 

@@ -19,6 +19,10 @@ from cdi.onboarding.proposal import AgencyProposal
 from cdi.onboarding.reading import Sample
 from cdi.render import render
 
+# How many days of a live source a run reads: logs are edited and sealed within weeks, and crimes
+# are classified anew and cancelled within a year.
+_DAYS = {"calls": 35, "crime_records": 400}
+
 
 def new_folder(agency_id: str) -> Path:
     """The folder that will be made for an agency.
@@ -88,10 +92,8 @@ def render_agency(proposal: AgencyProposal) -> str:
         owner_name=_yaml(settings.owner_name),
         owner_email=_yaml(settings.owner_email),
         licence=_yaml(settings.licence),
-        data_root=_yaml(str(_find_root(proposal))),
-        coverage=f"coverage: {{start: {period[0]}, end: {period[1]}}}"
-        if period
-        else "# coverage: {start: ..., end: ...}  # the days that `make run` extracts",
+        data_root=_describe_root(proposal),
+        coverage=_describe_coverage(proposal),
         **{key: _yaml_setting(*values) for key, values in lines.items()},
         key_comment=_describe_key_rules(proposal),
         rules={
@@ -116,10 +118,27 @@ def _yaml_setting(key: str, value: Any, example: str, comment: str) -> str:
     return f"{key}: {value}" if value else f"# {key}: {example}  # unsure: {comment}"
 
 
-def _find_root(proposal: AgencyProposal) -> Path:
-    """The folder in which both files are, or the nearest one above both."""
-    calls, records = (proposal.samples[dataset].folder for dataset in REQUIRED)
-    return next(f for f in (calls, *calls.parents) if f in (records, *records.parents))
+def _find_root(proposal: AgencyProposal) -> Path | None:
+    """The folder in which all files are, or the nearest one above them; None if all are live."""
+    folders = [sample.folder for sample in proposal.samples.values() if sample.folder]
+    if not folders:
+        return None
+    first, last = folders[0], folders[-1]
+    return next(f for f in (first, *first.parents) if f in (last, *last.parents))
+
+
+def _describe_root(proposal: AgencyProposal) -> str:
+    root = _find_root(proposal)
+    return f"data_root: {_yaml(str(root))}" if root else ""
+
+
+def _describe_coverage(proposal: AgencyProposal) -> str:
+    """The key with the days that `make run` extracts; a live source has no last day."""
+    if any(sample.is_live for sample in proposal.samples.values()):
+        return ""
+    if period := proposal.period:
+        return f"coverage: {{start: {period[0]}, end: {period[1]}}}"
+    return "# coverage: {start: ..., end: ...}  # the days that `make run` extracts"
 
 
 def _describe_key_rules(proposal: AgencyProposal) -> str:
@@ -140,10 +159,7 @@ def _describe_source(proposal: AgencyProposal, dataset: str) -> dict[str, Any]:
     # A column that stands for one thing may be proposed for another in a comment as well.
     written = {p.profile.name for p in mapping.proposals.values() if p.is_sure}
     commented = {p.profile.name for p in mapping.proposals.values() if not p.is_sure}
-    path = _find_root(proposal)
-    place = sample.folder.relative_to(path) / sample.place["path"]
-    settings = [f"{key}: {_yaml(value)}" for key, value in sample.place.items() if key != "path"]
-    settings.append("delivery: snapshot  # or `changes`, if a file holds only what is new")
+    settings = _describe_place(proposal, sample)
     if dataset == "crime_records" and proposal.repeated_share[dataset]:
         share = f"{proposal.repeated_share[dataset]:.1%}"
         settings.append(f"rows_per_key: many  # {share} of the rows repeat a number")
@@ -154,7 +170,6 @@ def _describe_source(proposal: AgencyProposal, dataset: str) -> dict[str, Any]:
     ]
     return {
         "dataset": dataset,
-        "file": _yaml({"path": str(place)}),
         "settings": settings,
         "columns": [_describe_column(proposal, sample, column) for column in proposals]
         + [
@@ -168,6 +183,22 @@ def _describe_source(proposal: AgencyProposal, dataset: str) -> dict[str, Any]:
             if profile.name not in written | commented
         ],
     }
+
+
+def _describe_place(proposal: AgencyProposal, sample: Sample) -> list[str]:
+    """The lines that say where the rows are, and how they are delivered."""
+    root = _find_root(proposal)
+    if sample.folder is None or root is None:
+        days = _DAYS[sample.dataset]
+        lines = [f"{key}: {_yaml(value)}" for key, value in sample.place.items()]
+        return [*lines, "delivery: days", f"days: {days}  # that each run reads whole"]
+    path = sample.folder.relative_to(root) / sample.place["path"]
+    return [
+        "files:",
+        f"  - {_yaml({'path': str(path)})}",
+        *(f"{key}: {_yaml(value)}" for key, value in sample.place.items() if key != "path"),
+        "delivery: snapshot  # or `changes`, if a file holds only what is new",
+    ]
 
 
 def _describe_column(proposal: AgencyProposal, sample: Sample, column: ColumnProposal) -> str:

@@ -132,7 +132,7 @@ def profile_columns(
                 least_number=row["least_number"] if row else None,
                 greatest_number=row["greatest_number"] if row else None,
                 digit_share=row["digit_share"] if row else 0.0,
-                personal_word=_name_personal_words(header),
+                personal_word=name_personal_words(header),
                 personal_shape=personal.get(name, ""),
                 time=read_times(con, name, sample.types[name], row["shape"], is_day_first)
                 if row
@@ -143,7 +143,7 @@ def profile_columns(
     return profiles
 
 
-def _name_personal_words(header: str) -> str:
+def name_personal_words(header: str) -> str:
     """Say what personal data a column's name announces; blank if none."""
     words = set(split_words(header)) | {re.sub(r"[^a-z]", "", header.lower())}
     rules = read_rules("personal_words")

@@ -8,7 +8,7 @@ from importlib import resources
 import duckdb
 
 from cdi.agency.code_maps import CODE_MAPS
-from cdi.agency.datasets import REQUIRED
+from cdi.agency.datasets import MOMENTS, REQUIRED
 from cdi.agency.model import KeyRule
 from cdi.onboarding.codes import LEAST_ROWS, CodeMap, propose_code_map
 from cdi.onboarding.columns import Mapping, propose_columns
@@ -92,8 +92,15 @@ class AgencyProposal:
         return keys + [
             f"sources.{dataset}.columns.{name}"
             for dataset, mapping in self.mappings.items()
-            for name in mapping.missing
+            for name in dict.fromkeys([*mapping.missing, *self._list_missing_moments(dataset)])
         ]
+
+    def _list_missing_moments(self, dataset: str) -> list[str]:
+        """The column that says from which day a row is, if a live source has none that is sure."""
+        proposals = self.mappings[dataset].proposals
+        moments = MOMENTS[dataset]
+        is_there = any(name in proposals and proposals[name].is_sure for name in moments)
+        return [] if is_there or not self.samples[dataset].is_live else [moments[0]]
 
     @property
     def period(self) -> tuple[date, date] | None:

@@ -13,6 +13,7 @@ import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -42,8 +43,9 @@ class Sample:
         types: The source's own type of each column (`VARCHAR`, if it has none), by the same name.
         row_count: How many rows there are.
         refused_count: How many rows could not be read.
-        folder: The folder of the file.
-        place: The keys of agency.yaml that say where the rows are: path, format, delimiter.
+        folder: The folder of the file; None for a live source.
+        place: The keys of agency.yaml that say where the rows are: path, format and delimiter of a
+            file; of a live source its kind and connection.
     """
 
     dataset: str
@@ -52,8 +54,13 @@ class Sample:
     types: dict[str, str]
     row_count: int
     refused_count: int
-    folder: Path
-    place: dict[str, str]
+    folder: Path | None
+    place: dict[str, Any]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is of a database or an API, which is read in days."""
+        return self.folder is None
 
 
 def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> Sample:
@@ -89,9 +96,9 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
         names = read_raw_rows(con, dataset, source, FetchedFile(path.name, plain, "", None), 0)
         headers, types = _read_headers(con, source, plain)
     _check_headers(path, list(headers.values()))
-    _keep_rows(con, dataset, names)
+    keep_rows(con, dataset, names)
     _check_headers_are_no_values(con, dataset, path, headers)
-    place = {"path": path.name}
+    place: dict[str, Any] = {"path": path.name}
     if kind != "csv":
         place["format"] = kind
     if delimiter != ",":
@@ -205,12 +212,21 @@ def _check_headers_are_no_values(
         )
 
 
-def _keep_rows(con: duckdb.DuckDBPyConnection, table: str, names: list[str]) -> None:
-    """Keep the rows that the reader made, with blanks as nulls."""
+def keep_rows(con: duckdb.DuckDBPyConnection, table: str, names: list[str]) -> None:
+    """Keep the rows that the reader made, with blanks as nulls.
+
+    Args:
+        con: The connection in which `cdi.landing.read.read_raw_rows` was called.
+        table: The table that is made.
+        names: Its columns, by their normalised names.
+
+    Raises:
+        SourceError: SRC-EMPTY if there are none.
+    """
     values = ", ".join(f"nullif(trim({ident(name)}), '') as {ident(name)}" for name in names)
     con.execute(f"create or replace table {ident(table)} as select row_no, {values} from raw")
     con.execute("drop table raw; drop table if exists json_lines")
     if not scalar(con, f"select count(*) from {ident(table)}"):
         raise SourceError(
-            "SRC-EMPTY", f"the file of {table} has no row", "give a file that has rows"
+            "SRC-EMPTY", f"the source of {table} has no row", "give a file that has rows"
         )

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC
@@ -24,8 +25,16 @@ _BATCH_BYTES = 4 << 20  # with this size the driver needs 190 MiB, and with its 
 # another transaction, no room, or the operator's doing (a restart, a time-out).
 _PASSING = ("08", "40", "53", "57", "58")
 
+# Classes whose messages quote the value that is wrong, which may be a person's.
+_QUOTING = ("22", "23")
+_QUOTE = r"[\"']"
+
 # What libpq says of a login that is refused; it gives no SQLSTATE before it is connected.
 _REFUSED = ("authentication failed", "not permitted to log in", "no pg_hba.conf entry")
+
+
+class _StreamError(Exception):
+    """The database stopped while it gave rows; its message comes without SQLSTATE."""
 
 
 class PostgresReader:
@@ -89,9 +98,12 @@ class PostgresReader:
             for name in columns
         )
         self._cursor.execute(f"select {selected} from {self._rows_of(window)}")
-        batches = self._cursor.fetch_record_batch()
-        yield pa.RecordBatch.from_pylist([], batches.schema)
-        yield from batches
+        try:
+            batches = self._cursor.fetch_record_batch()
+            yield pa.RecordBatch.from_pylist([], batches.schema)
+            yield from batches
+        except OSError as error:  # so Arrow tells what stopped the stream
+            raise _StreamError(str(error)) from None
 
     def _ask(self, query: str) -> Any:
         """The one value of a query."""
@@ -170,7 +182,7 @@ def open_postgres(
         with dbapi.connect(_conninfo(access)) as connection:
             clock = clock or "transaction_timestamp()"
             yield PostgresReader(connection, relation, moment, timezone, clock)
-    except adbc_driver_manager.Error as error:
+    except (adbc_driver_manager.Error, _StreamError) as error:
         raise _explain(error, access, name) from None
 
 
@@ -195,7 +207,7 @@ def _conninfo(access: Access) -> str:
 
 
 def _explain(error: Any, access: Access, name: str) -> SourceError:
-    state = error.sqlstate or ""
+    state = getattr(error, "sqlstate", None) or ""
     said = access.hide_secrets(str(error)).strip()
     if state.startswith("28") or any(words in said for words in _REFUSED):
         return SourceError(
@@ -203,7 +215,9 @@ def _explain(error: Any, access: Access, name: str) -> SourceError:
             f"{name}: the database refuses the login {access.login}: {said}",
             "correct login and password of the Airflow connection",
         )
-    if state == "57014":
+    if state.startswith(_QUOTING) or isinstance(error, _StreamError):
+        said = f"{re.split(_QUOTE, said)[0]}(the value is not shown)"
+    if state == "57014" or "statement timeout" in said:
         return SourceError(
             "SRC-TIMEOUT",
             f"{name}: the database stopped a query that took too long: {said}",

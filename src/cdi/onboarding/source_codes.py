@@ -1,0 +1,81 @@
+"""Asks which codes of a source have no row in the code maps; rare and personal ones stay unseen."""
+
+import csv
+from collections.abc import Iterator
+
+import duckdb
+
+from cdi.agency.model import Agency
+from cdi.onboarding.codes import CODE_COLUMNS, LEAST_ROWS, is_personal_text
+from cdi.onboarding.findings import Finding, count_rows, write_share
+from cdi.onboarding.objections import MOST_CODES
+from cdi.onboarding.profile import name_personal_words
+from cdi.onboarding.source_content import Loaded
+from cdi.sql import ident
+
+_MOST_UNKNOWN = 0.02  # above, these rules stop a batch
+_STOPPING = {"final_type_code": "CALL-07", "offence_code": "CRM-04"}
+_MOST_SHOWN = 20  # so many codes a person maps in some minutes
+
+
+def check_codes(
+    con: duckdb.DuckDBPyConnection, agency: Agency, loaded: dict[str, Loaded]
+) -> Iterator[Finding]:
+    """Say which codes have no row in the code maps, with the share of rows of each.
+
+    Args:
+        con: The connection that has the tables.
+        agency: The agency; its code maps were checked.
+        loaded: What was read, by dataset.
+    """
+    for name, (dataset, columns) in CODE_COLUMNS.items():
+        with (agency.folder / f"{name}.csv").open(newline="", encoding="utf-8-sig") as file:
+            known = {row["code"] for row in csv.DictReader(file)}
+        for code, _ in columns:
+            if dataset in loaded and loaded[dataset].has(code):
+                yield _check_code(con, agency, name, dataset, code, known)
+
+
+def _check_code(
+    con: duckdb.DuckDBPyConnection,
+    agency: Agency,
+    name: str,
+    dataset: str,
+    code: str,
+    known: set[str],
+) -> Finding:
+    rows = con.execute(
+        f"select {ident(code)} as code, count(*) from {ident(dataset)} "
+        "where code is not null group by code order by 2 desc, 1"
+    ).fetchall()
+    total = sum(count for _, count in rows)
+    unknown = [(text, count) for text, count in rows if text not in known]
+    missing = sum(count for _, count in unknown)
+    file, source = f"{name}.csv", agency.sources[dataset].columns[code].source
+    told = f"the codes of {write_share(missing, total)} rows with one are not in it"
+    if not unknown:
+        return Finding(
+            "fine", code, f"{count_rows(len(rows), 'code')} in use, each with a row", file=file
+        )
+    told += _list_codes(unknown, total, source, len(rows))
+    rule = _STOPPING.get(code, "")
+    stops = bool(rule) and missing > _MOST_UNKNOWN * total
+    if stops:
+        told += f"; above {_MOST_UNKNOWN:.0%}, {rule} stops the batch"
+    return Finding("stop" if stops else "look", code, told, "add a row for each code", file)
+
+
+def _list_codes(unknown: list[tuple[str, int]], total: int, source: str, code_count: int) -> str:
+    """List codes with their shares; rare ones, and those that may be personal, are counted."""
+    shown = [
+        (text, count)
+        for text, count in unknown
+        if count >= LEAST_ROWS and not is_personal_text(text)
+    ]
+    # A column with as many values as this, or with such a name, holds no codes but people.
+    if code_count > MOST_CODES or name_personal_words(source):
+        shown = []
+    listed = [f"{text} {count / total:.1%}" for text, count in shown[:_MOST_SHOWN]]
+    if others := len(unknown) - len(listed):
+        listed.append(f"{count_rows(others, 'code')} not shown, as rare or perhaps personal")
+    return f": {', '.join(listed)}"
