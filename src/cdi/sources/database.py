@@ -220,8 +220,41 @@ def import_driver(module: str, package: str, name: str, kind: str) -> ModuleType
 
 
 # What may go wrong: the login is refused, a query takes too long, a later try may succeed, the
-# system lacks the database's own driver, other.
-Failure = Literal["refused", "slow", "busy", "absent", "other"]
+# system lacks the ODBC driver, a text is longer than what is read, other.
+Failure = Literal["refused", "slow", "busy", "absent", "long", "other"]
+
+_OTHER = (
+    "SRC-SQL",
+    "the database says",
+    "correct the relation or query in agency.yaml, or have the database's owner look",
+)
+# The rule, what is wrong, and the next step.
+_EXPLAINED: dict[Failure, tuple[str, str, str]] = {
+    "refused": (
+        "SRC-ACCESS",
+        "the database refuses the login {login}",
+        "correct login and password of the Airflow connection",
+    ),
+    "slow": (
+        "SRC-TIMEOUT",
+        "the database stopped a query that took too long",
+        "ask for an index on the column with the time, or for a longer time-out; or give fewer "
+        "`days` in agency.yaml",
+    ),
+    "absent": (
+        "SRC-DRIVER",
+        "the system has no such ODBC driver",
+        "correct `Driver` in the extra of the Airflow connection (`odbcinst -q -d` lists the "
+        "names), or install the database's ODBC driver",
+    ),
+    "long": (
+        "SRC-SQL",
+        "a text is longer than what is read",
+        "raise `max_text_bytes` in the extra of the Airflow connection",
+    ),
+    "busy": _OTHER,
+    "other": _OTHER,
+}
 
 
 def explain(failure: Failure, said: str, access: Access, name: str) -> SourceError:
@@ -234,35 +267,13 @@ def explain(failure: Failure, said: str, access: Access, name: str) -> SourceErr
         name: What is read.
 
     Returns:
-        SRC-ACCESS, SRC-TIMEOUT, SRC-DRIVER or SRC-SQL; a `SourceBusyError` if a later try may succeed.
+        SRC-ACCESS, SRC-TIMEOUT, SRC-DRIVER or SRC-SQL. It is a `SourceBusyError` if a later try may
+        succeed.
     """
-    said = access.hide_secrets(said).strip()
-    if failure == "refused":
-        return SourceError(
-            "SRC-ACCESS",
-            f"{name}: the database refuses the login {access.login}: {said}",
-            "correct login and password of the Airflow connection",
-        )
-    if failure == "slow":
-        return SourceError(
-            "SRC-TIMEOUT",
-            f"{name}: the database stopped a query that took too long: {said}",
-            "ask for an index on the column with the time, or for a longer time-out; or give fewer "
-            "`days` in agency.yaml",
-        )
-    if failure == "absent":
-        return SourceError(
-            "SRC-DRIVER",
-            f"{name}: the system has no such ODBC driver: {said}",
-            "correct `Driver` in the extra of the Airflow connection (`odbcinst -q -d` lists the "
-            "names), or install the database's ODBC driver",
-        )
+    rule, wrong, fix = _EXPLAINED[failure]
     kind = SourceBusyError if failure == "busy" else SourceError
-    return kind(
-        "SRC-SQL",
-        f"{name}: the database says: {said}",
-        "correct the relation or query in agency.yaml, or have the database's owner look",
-    )
+    said = access.hide_secrets(said).strip()
+    return kind(rule, f"{name}: {wrong.format(login=access.login)}: {said}", fix)
 
 
 # SQLSTATE classes in which a later try may succeed: no connection, a conflict with another

@@ -41,7 +41,7 @@ _COLUMNS = {
     "datetimeoffset": Column(MOMENT, "cast(switchoffset({}, '+00:00') as datetime2(7))"),
     **dict.fromkeys(("char", "varchar", "nchar", "nvarchar"), Column(pa.string())),
     **dict.fromkeys(("money", "smallmoney"), Column(pa.string(), "convert(varchar(30), {}, 2)")),
-    "time": Column(pa.string(), "convert(varchar(16), {}, 114)"),
+    "time": Column(pa.string(), "convert(varchar(16), {}, 121)"),
     "uniqueidentifier": Column(pa.string(), "cast({} as char(36))"),
     # it cannot be cast to the longer text
     "sql_variant": Column(pa.string(), "cast({} as nvarchar(4000))"),
@@ -198,5 +198,7 @@ def _classify(error: Any) -> Failure:
 
     # the driver tells the SQLSTATE in words alone
     said = getattr(error, "driver_error", "")
-    states = [state for state in _STATES if sqlstate_to_exception(state, "").driver_error == said]
-    return failure_of_state(states[0]) if states else "other"
+    words = {
+        getattr(sqlstate_to_exception(state, ""), "driver_error", ""): state for state in _STATES
+    }
+    return failure_of_state(words.get(said, ""))

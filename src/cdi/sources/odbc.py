@@ -122,8 +122,12 @@ class OdbcReader(SqlReader):
             connection.execute(statement)
 
     def close(self) -> None:
-        """Give up the result and the connection, which ends with its last reference."""
-        self._batches = self._connection = None
+        """End the transaction and its locks; the connection ends with its last reference."""
+        self._batches = None
+        # an error that is being told may refer to the connection for long
+        with contextlib.suppress(Exception):
+            self._connection.rollback()
+        self._connection = None
 
     def quote(self, name: str) -> str:
         """Quote an identifier."""
@@ -152,7 +156,8 @@ class OdbcReader(SqlReader):
         return Column(kind if _is_plain(kind) else pa.string())
 
     def _ask(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        rows = [tuple(row.values()) for batch in self._run(query, values) for row in _rows(batch)]
+        batches = self._run(query, values)
+        rows = [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
         self._batches = None
         return rows
 
@@ -252,10 +257,6 @@ class MysqlReader(OdbcReader):
 _READERS = {"mysql": MysqlReader}
 
 
-def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    return batch.to_pylist()  # type: ignore[no-any-return]
-
-
 def _is_plain(kind: pa.DataType) -> bool:
     tests = (
         pa.types.is_floating,
@@ -348,6 +349,8 @@ def _classify(error: Any) -> Failure:
     native = re.search(r"Native error: (\d+)", said)
     if native and (failure := _NATIVE.get(int(native[1]))):
         return failure
+    if "too large to be written into the allocated buffer" in said:  # arrow-odbc's own words
+        return "long"
     state = re.search(r"State: (\w{5})", said)
     # the driver manager knows no such driver, or cannot load it
     if "Can't open lib" in said or (state and state[1] in ("IM002", "IM003")):
