@@ -116,7 +116,7 @@ def mariadb_or_skip() -> Iterator[MariadbServer]:
                  "--bind-address=127.0.0.1", f"--socket={home / 'socket'}",
                  f"--pid-file={home / 'pid'}", f"--init-file={setup}",
                  "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M",
-                 "--default-time-zone=-05:00"],
+                 "--default-time-zone=-05:00", "--transaction-isolation=READ-COMMITTED"],
                 stdout=output, stderr=subprocess.STDOUT, **run,
             )  # fmt: skip
         try:

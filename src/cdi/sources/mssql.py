@@ -19,6 +19,7 @@ from cdi.sources.database import (
     SqlReader,
     Target,
     as_utc,
+    explain,
     explained,
     failure_of_state,
     import_driver,
@@ -169,13 +170,13 @@ def open_mssql(
     errors = (driver.Error, driver.ConnectionStringParseError)
     with (
         explained(errors, _classify, access, name),
-        contextlib.closing(_connect(driver, access)) as connection,
+        contextlib.closing(_connect(driver, access, name)) as connection,
     ):
         target = Target(name, relation, moment, timezone, clock)
         yield MssqlReader(driver, connection, target)
 
 
-def _connect(driver: ModuleType, access: Access) -> Any:
+def _connect(driver: ModuleType, access: Access, name: str) -> Any:
     extra = dict(access.extra)
     query_timeout = int(extra.pop("query_timeout", 0))
     server = f"{access.host},{access.port}" if access.port else access.host
@@ -188,7 +189,10 @@ def _connect(driver: ModuleType, access: Access) -> Any:
         **extra,
     }
     given = {key: value for key, value in parts.items() if value is not None}
-    connection = driver.connect(autocommit=True, timeout=LOGIN_SECONDS, **given)
+    try:
+        connection = driver.connect(autocommit=True, timeout=LOGIN_SECONDS, **given)
+    except ValueError as error:  # a keyword that the driver keeps for itself
+        raise explain("other", str(error), access, name) from None
     connection.timeout = query_timeout
     return connection
 

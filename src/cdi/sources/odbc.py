@@ -245,8 +245,8 @@ class MysqlReader(OdbcReader):
 
     def _has_snapshot(self) -> bool:
         ((others,),) = self._ask(
-            "select count(*) from information_schema.tables "
-            "where table_schema = database() and engine <> 'InnoDB'"
+            "select count(*) from information_schema.tables where engine <> 'InnoDB' and "
+            "table_schema not in ('mysql', 'sys', 'information_schema', 'performance_schema')"
         )
         return int(others) == 0
 

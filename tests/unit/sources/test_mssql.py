@@ -272,6 +272,15 @@ def test_the_driver_itself_finds_no_server(monkeypatch: pytest.MonkeyPatch) -> N
     assert PASSWORD not in str(caught.value)
 
 
+def test_a_keyword_that_the_driver_keeps_for_itself_is_told() -> None:
+    access = Access("mssql", "127.0.0.1", 1, extra={"Driver": "of another program"})
+    with (
+        pytest.raises(SourceError, match=r"SRC-SQL.*reserved"),
+        open_mssql(access, "testville/calls", "[calls]", None, "Europe/London"),
+    ):
+        pass
+
+
 def test_names_are_quoted_in_brackets(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
 ) -> None:
