@@ -126,7 +126,7 @@ lock: $(VENV)/bin/uv  ## Resolve the versions in requirements/*.txt again
 	$(BIN)/uv pip compile requirements/bootstrap.in $(LOCK_OPTIONS) -o requirements/bootstrap.txt
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements/run.txt
 	$(BIN)/uv pip compile pyproject.toml --group server $(LOCK_OPTIONS) -o requirements/server.txt
-	$(BIN)/uv pip compile pyproject.toml --group dev --group browser $(LOCK_OPTIONS) -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group browser $(LOCK_OPTIONS) -o requirements/dev.txt
 	$(BIN)/uv pip compile --group bench $(LOCK_OPTIONS) -o requirements/bench.txt
 	$(BIN)/uv pip compile --group client $(LOCK_OPTIONS) -o requirements/client.txt
 

@@ -231,7 +231,7 @@ extract("testville", "calls", interval, read_access("testville_systems"))
 def test_a_connection_that_is_cut_is_worth_another_try(
     small: SmallAgency, systems: Systems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cdi.sources.sql import PostgresReader
+    from cdi.sources.postgres import PostgresReader
 
     fill(systems)
     count = PostgresReader.count

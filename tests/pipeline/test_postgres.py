@@ -12,8 +12,8 @@ import pytest
 from cdi.agency.interval import Interval
 from cdi.errors import SourceError
 from cdi.sources.access import Access
+from cdi.sources.postgres import open_postgres
 from cdi.sources.reader import Open, Spool, Window, list_days, spool_window
-from cdi.sources.sql import open_postgres
 from cdi.sql import literal
 from cdi_force.database import DatabaseError, find_program, run_postgres
 
