@@ -45,7 +45,7 @@ from cdi.agency.load import load_agency
 from cdi.local.run import default_interval
 from cdi.sources.access import read_access
 from cdi.sources.fetch import choose_window, open_live
-from cdi.sources.reader import spool_window
+from cdi.sources.spool import spool_window
 agency = load_agency("simulated_sql")
 source = agency.sources["log_actions"]
 columns = list(dict.fromkeys(mapping.source for mapping in source.columns.values()))

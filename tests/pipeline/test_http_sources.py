@@ -17,19 +17,12 @@ from cdi.errors import SourceError
 from cdi.sources.access import Access
 from cdi.sources.arcgis import Layer, open_arcgis
 from cdi.sources.ckan import open_ckan
+from cdi.sources.days import list_days
 from cdi.sources.http import Patience
 from cdi.sources.opendatasoft import open_opendatasoft
-from cdi.sources.reader import (
-    READINGS,
-    ROW_ID,
-    SourceBusyError,
-    Spool,
-    State,
-    Window,
-    list_days,
-    spool_window,
-)
+from cdi.sources.reader import ROW_ID, SourceBusyError, State, Window
 from cdi.sources.socrata import open_socrata
+from cdi.sources.spool import READINGS, Spool, spool_window
 from tests import faulty_server
 from tests.faulty_server import DATASET, NOW, Fault, Handler, Portal, Row, open_portal
 

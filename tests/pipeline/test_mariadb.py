@@ -12,15 +12,10 @@ import pytest
 from cdi.agency.interval import Interval
 from cdi.errors import SourceError
 from cdi.sources.access import Access
+from cdi.sources.days import list_days
 from cdi.sources.odbc import open_odbc, quote_odbc
-from cdi.sources.reader import (
-    Open,
-    SourceBusyError,
-    Spool,
-    Window,
-    list_days,
-    spool_window,
-)
+from cdi.sources.reader import Open, SourceBusyError, Window
+from cdi.sources.spool import Spool, spool_window
 from tests.mariadb import PASSWORD, MariadbServer, mariadb_or_skip
 
 ZONE = "Europe/London"

@@ -12,8 +12,10 @@ import pytest
 from cdi.agency.interval import Interval
 from cdi.errors import SourceError
 from cdi.sources.access import Access
+from cdi.sources.days import list_days
 from cdi.sources.postgres import open_postgres
-from cdi.sources.reader import Open, Spool, Window, list_days, spool_window
+from cdi.sources.reader import Open, Window
+from cdi.sources.spool import Spool, spool_window
 from cdi.sql import literal
 from cdi_force.database import DatabaseError, find_program, run_postgres
 

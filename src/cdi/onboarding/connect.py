@@ -33,7 +33,8 @@ from cdi.onboarding.source_times import check_counts, check_times
 from cdi.sources.access import Access, read_access
 from cdi.sources.fetch import open_live
 from cdi.sources.files import FetchedFile, fetch_files
-from cdi.sources.reader import Open, Reader, State, Window, spool_window
+from cdi.sources.reader import Open, Reader, State, Window
+from cdi.sources.spool import spool_window
 from cdi.sql import connect
 
 # Errors that a person mends in the connection; all others, in what agency.yaml says of the source.

@@ -26,7 +26,8 @@ from cdi.onboarding.source_columns import describe_unfit, is_time
 from cdi.sources.access import read_access
 from cdi.sources.fetch import open_live
 from cdi.sources.files import FetchedFile
-from cdi.sources.reader import Open, Window, spool_window
+from cdi.sources.reader import Open, Window
+from cdi.sources.spool import spool_window
 from cdi.sql import ident, scalar
 
 FORMS = {

@@ -15,10 +15,12 @@ from cdi.errors import SourceError
 from cdi.sources.access import Access
 from cdi.sources.arcgis import Layer, open_arcgis
 from cdi.sources.ckan import open_ckan
+from cdi.sources.days import Day, list_days, split_days
 from cdi.sources.files import FetchedFile, fetch_files
 from cdi.sources.opendatasoft import open_opendatasoft
-from cdi.sources.reader import Day, Open, Reader, Window, list_days, split_days, spool_window
+from cdi.sources.reader import Open, Reader, Window
 from cdi.sources.socrata import open_socrata
+from cdi.sources.spool import spool_window
 from cdi.sources.sql import open_sql
 
 Told = Mapping[str, Any]
@@ -55,7 +57,7 @@ class Known:
     """What the landing holds of a day of a live source.
 
     Attributes:
-        mark: The mark of its rows; see `cdi.sources.reader.Day`.
+        mark: The mark of its rows; see `cdi.sources.days.Day`.
         row_count: Number of rows that were read.
     """
 
@@ -105,7 +107,7 @@ def fetch_source(
         mark_key: Keys the marks of days. With another key all days count as changed.
 
     Raises:
-        SourceError: See `fetch_files` and `cdi.sources.reader.spool_window`; SRC-CONNECTION if a
+        SourceError: See `fetch_files` and `cdi.sources.spool.spool_window`; SRC-CONNECTION if a
             live source needs a connection that is not there.
     """
     if not agency.sources[dataset].is_live:

@@ -21,7 +21,8 @@ from cdi.agency.model import Source
 from cdi.errors import SourceError
 from cdi.sources.access import Access
 from cdi.sources.mssql import open_mssql, quote_mssql
-from cdi.sources.reader import SourceBusyError, Window, spool_window
+from cdi.sources.reader import SourceBusyError, Window
+from cdi.sources.spool import spool_window
 from cdi.sources.sql import open_sql
 from tests.unit.sources.stubs import StubConnection, connecting
 
