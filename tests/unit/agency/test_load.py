@@ -13,6 +13,14 @@ from cdi.agency.load import agency_names, load_agency, load_valid_agencies
 from cdi.errors import AgencyError
 from tests.conftest import SmallAgency
 
+
+def read_live(settings: dict[str, Any], **changes: Any) -> None:
+    """Let calls come from a live source, by days unless a change says otherwise."""
+    source = settings["sources"]["calls"]
+    source.pop("files")
+    source.update({"delivery": "days", "days": 35, **changes})
+
+
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
     "an unknown key": (lambda s: s.update(tiemzone="x"), "tiemzone", "correct its spelling"),
     "a missing key": (lambda s: s.pop("licence"), "licence", "add it"),
@@ -65,6 +73,70 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         lambda s: s["sources"]["calls"].update(delivery="often"),
         "sources.calls.delivery",
         "'snapshot', 'changes' or 'days'",
+    ),
+    "no kind of source": (
+        lambda s: s["sources"]["calls"].pop("files"),
+        "sources.calls",
+        "give exactly one of files, sql, socrata, arcgis, ckan, opendatasoft",
+    ),
+    "two kinds of one source": (
+        lambda s: s["sources"]["calls"].update(sql={"relation": "calls"}),
+        "sources.calls",
+        "give exactly one of files, sql",
+    ),
+    "a database without a connection": (
+        lambda s: read_live(s, sql={"relation": "calls"}),
+        "sources.calls",
+        "connection: missing",
+    ),
+    "a relation and a query": (
+        lambda s: read_live(s, sql={"relation": "calls", "query": "calls.sql"}),
+        "sources.calls.sql",
+        "give either relation or query",
+    ),
+    "a query elsewhere than beside agency.yaml": (
+        lambda s: read_live(s, sql={"query": "../calls.sql"}),
+        "sources.calls.sql.query",
+        "match",
+    ),
+    "changes of a database": (
+        lambda s: read_live(s, sql={"relation": "calls"}, delivery="changes", days=None),
+        "sources.calls",
+        "delivery: changes is for files",
+    ),
+    "a snapshot of a portal": (
+        lambda s: read_live(
+            s, ckan={"domain": "a", "resource": "b"}, delivery="snapshot", days=None
+        ),
+        "sources.calls",
+        "delivery: snapshot is not for a portal's API; give days",
+    ),
+    "days of files": (
+        lambda s: s["sources"]["calls"].update(delivery="days", days=3),
+        "sources.calls",
+        "delivery: days is for databases and APIs",
+    ),
+    "days without their number": (
+        lambda s: read_live(s, ckan={"domain": "a", "resource": "b"}, days=None),
+        "sources.calls",
+        "days: give it with delivery: days",
+    ),
+    "days of a dataset without a time": (
+        lambda s: (
+            read_live(s, ckan={"domain": "a", "resource": "b"}),
+            s["sources"].update(
+                audit_findings={
+                    **s["sources"]["calls"],
+                    "columns": {
+                        "call_reference": "number",
+                        "crime_number": "n",
+                        "offence_class": "c",
+                    },
+                }
+            ),
+        ),
+        "sources.audit_findings.columns",
+        "give `delivery: snapshot` instead",
     ),
     "a coverage that ends before it starts": (
         lambda s: s.update(coverage={"start": "2026-01-07", "end": "2026-01-05"}),
