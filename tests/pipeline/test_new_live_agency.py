@@ -15,7 +15,7 @@ from cdi import cli
 from cdi.console import console
 from cdi.errors import SourceError
 from cdi.onboarding import recent
-from cdi.sources.sql import PostgresReader
+from cdi.sources.postgres import PostgresReader
 from cdi_force.database import Server, connection_of
 from tests.faulty_server import DATASET, NOW, Portal, open_portal
 from tests.postgres import postgres_or_skip

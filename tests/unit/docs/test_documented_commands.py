@@ -178,6 +178,9 @@ def check(command: str, *, is_complete: bool = True) -> None:
     elif program in {".venv/bin/python", "python3"}:
         script = arguments[2] if arguments[:2] == ["-m", "pytest"] else arguments[0]
         assert (paths.REPO / script).is_file(), f"there is no {script}"
+    elif program == ".venv/bin/uv":  # `make` puts it there
+        assert arguments[:3] == ["pip", "install", "-c"]
+        assert (paths.REPO / arguments[3]).is_file(), f"there is no {arguments[3]}"
     else:
         assert program in SYSTEM, f"{program} does not exist"
 
