@@ -345,6 +345,28 @@ def test_unmapped_call_types_refuse_the_batch(good: tuple[SmallAgency, Path]) ->
     assert_untouched(small, published, before)
 
 
+def test_codes_that_stop_a_batch_are_named_if_many_rows_have_them(
+    good: tuple[SmallAgency, Path],
+) -> None:
+    """A code of few rows may be a name in the wrong column, so it is only counted."""
+    small, _ = good
+    codes = ["ALARM"] * 12 + ["PATROL"] * 30 + ["ADA EXAMPLE"] * 9 + ["NOISE"] * 20
+    rows = [
+        [f"T-{number:04d}", *CALLS[2][1:4], code, *CALLS[2][5:]]
+        for number, code in enumerate(codes, start=1)
+    ]
+    small.write("calls.csv", csv_bytes([*CALL_HEADER, "colour"], [[*row, "red"] for row in rows]))
+    with pytest.raises(GateError) as caught:
+        small.extract_and_check()
+    message = str(caught.value)
+    assert "CALL-07: 51 of 71 rows (PATROL: 30, ALARM: 12, others: 9)." in message
+    assert "ADA" not in message
+    (page,) = (paths.landing("testville", "calls") / "refused").rglob("validation.json")
+    told = {result["rule_id"]: result for result in json.loads(page.read_text(encoding="utf-8"))}
+    assert told["FILE-04"]["observed_value"] == "colour"
+    assert "ADA" not in page.read_text(encoding="utf-8")
+
+
 def test_a_line_that_is_no_json_is_quarantined(good: tuple[SmallAgency, Path]) -> None:
     small, _ = good
     settings = yaml.safe_load((small.folder / "agency.yaml").read_text())

@@ -27,6 +27,9 @@ from cdi.quality.waivers import apply_waivers, batch_content_id, version_content
 from cdi.sql import connect, ident, read_query
 
 SQL = Path(__file__).parent / "sql"
+# A code is named in a message if so many rows have it, and so many codes are named.
+FEWEST_ROWS = 10
+NAMED_CODES = 20
 
 
 def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[str, Any]]]:
@@ -55,6 +58,7 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
         derive_columns(con, suite)
     results, failing_rows = run_suites(work, [suite])
     with connect(work) as con:
+        _name_codes(con, suite, results)
         batch = _quarantine_rows(con, suite, batch, failing_rows, results)
         open_files(con, agency, batch)
         suite_of_files = load_suite("landing", "files")
@@ -185,7 +189,8 @@ def _describe_extent(result: dict[str, Any]) -> str:
     if result["unexpected_count"] is None:
         return f"observed {result['observed_value']}"
     total = f" of {result['element_count']:,}" if result["element_count"] else ""
-    examples = f" ({result['observed_value']})" if result["table_name"] == "files" else ""
+    # of files and codes; other rows may be about people
+    examples = f" ({result['observed_value']})" if result["observed_value"] else ""
     return f"{result['unexpected_count']:,}{total} rows{examples}"
 
 
@@ -194,6 +199,31 @@ def _list_failures(failures: list[dict[str, Any]]) -> str:
         f"    {failure['rule_id']}: {_describe_extent(failure)}. {failure['reason']}"
         for failure in failures
     )
+
+
+def _name_codes(
+    con: duckdb.DuckDBPyConnection, suite: Suite, results: list[dict[str, Any]]
+) -> None:
+    """Name the codes that break a rule about codes, the most frequent first.
+
+    A code of few rows may be a name that was typed into the wrong column, so it is only counted.
+
+    Args:
+        con: The working file of the check.
+        suite: Whose rules were run.
+        results: Of the suite, in the order of its rules; what is observed is written into them.
+    """
+    for rule, result in zip(suite.rules, results, strict=True):
+        if rule.codes is None or not result["unexpected_count"]:
+            continue
+        found = con.execute(
+            f"select {ident(rule.codes)}, count(*) as row_count from {checked_columns(suite)} "
+            f"where not {ident(rule.kwargs['column'])} group by 1 order by row_count desc, 1"
+        ).fetchall()
+        named = [(code, count) for code, count in found if count >= FEWEST_ROWS][:NAMED_CODES]
+        rest = sum(count for _, count in found) - sum(count for _, count in named)
+        words = [f"{code}: {count:,}" for code, count in named]
+        result["observed_value"] = ", ".join([*words, *([f"others: {rest:,}"] if rest else [])])
 
 
 def _quarantine_rows(

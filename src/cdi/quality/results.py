@@ -48,7 +48,7 @@ RESULT_MEANINGS = {
     "element_count": "Rows looked at.",
     "unexpected_count": "Rows against the rule.",
     "quarantined_count": "Rows that the rule moved to quarantine.",
-    "observed_value": "What was observed, for rules about a whole table or about files.",
+    "observed_value": "What was observed, for rules about whole tables, files and codes.",
     "error": "Why the rule could not be evaluated; such a rule does not hold.",
     "column_name": "Column or columns.",
     "expectation_type": "Expectation of Great Expectations.",

@@ -8,7 +8,8 @@ check) and ``expectations`` in Great Expectations' own form (type, kwargs, meta)
 - ``reason``: why the rule is there;
 - ``quarantine`` (border 1): rows that break the rule are moved to the quarantine, and the rule
   itself fails only if the share of rows that keep it is below its ``mostly``;
-- ``releasable: false`` (severity `fail`): nobody may waive it (`cdi.quality.waivers`).
+- ``releasable: false`` (severity `fail`): nobody may waive it (`cdi.quality.waivers`);
+- ``codes`` (border 1): the column whose codes are named if they break the rule.
 """
 
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Rule:
     kwargs: dict[str, Any]
     is_quarantining: bool = False
     is_releasable: bool = True
+    codes: str | None = None
 
     @property
     def column(self) -> str:
@@ -79,6 +81,7 @@ def load_suite(border: str, name: str) -> Suite:
             kwargs=entry["kwargs"],
             is_quarantining=entry["meta"].get("quarantine", False),
             is_releasable=entry["meta"].get("releasable", True),
+            codes=entry["meta"].get("codes"),
         )
         for entry in content["expectations"]
     )
