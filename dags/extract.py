@@ -3,7 +3,8 @@
 For each dataset of the agency:
 
 1. **extract** copies the source files of the data interval, maps and types them, hashes personal
-   data, and writes a pending batch. Nothing new at the source: skipped.
+   data, and writes a pending batch. Nothing new at the source: skipped. Files that are late are
+   waited for as long as `wait_hours` in agency.yaml says.
 2. **check** runs the rules of border 1 (docs/rules.md). Rows that break a quarantining rule move to
    quarantine; a broken `fail` rule refuses the whole batch. Otherwise the batch is accepted.
 
@@ -43,7 +44,12 @@ for agency in load_valid_agencies():
         for dataset, source in agency.sources.items():
             names = {"agency": agency.agency, "dataset": dataset}
             with TaskGroup(group_id=dataset):
-                extract = ExtractOperator(task_id="extract", connection=source.connection, **names)
+                extract = ExtractOperator(
+                    task_id="extract",
+                    connection=source.connection,
+                    wait_hours=source.wait_hours,
+                    **names,
+                )
                 check = StepOperator(
                     task_id="check",
                     step="extract.check_landing",

@@ -1,9 +1,10 @@
 """Operators that run the steps of `cdi.steps`, write notes, and say clearly why they failed."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
@@ -11,8 +12,12 @@ from cdi_airflow.notes import write_note
 from cdi_airflow.pools import pool_of
 
 if TYPE_CHECKING:
+    from cdi.errors import CdiError
     from cdi.sources.access import Access
     from cdi.steps.step import Step
+
+
+ASK_AGAIN = timedelta(minutes=5)  # so often is asked for files that are late
 
 
 class StepOperator(BaseOperator):
@@ -52,6 +57,9 @@ class StepOperator(BaseOperator):
             arguments["as_of"] = parse_moment(as_of)
         return functools.partial(step, **arguments)
 
+    def wait_instead(self, context: Any, error: "CdiError") -> None:
+        """Defer the task rather than fail; by default it does not."""
+
     def execute(self, context: Any) -> str | None:
         """Run the step.
 
@@ -70,6 +78,7 @@ class StepOperator(BaseOperator):
             write_note(context, str(error))
             raise
         except CdiError as error:
+            self.wait_instead(context, error)
             # the run's note says why it failed
             write_note(context, str(error), of_run=True)
             raise AirflowFailException(str(error)) from error
@@ -83,10 +92,14 @@ class StepOperator(BaseOperator):
 class ExtractOperator(StepOperator):
     """Extracts one dataset of an agency for one data interval.
 
+    A scheduled run waits for files that are late, as long as agency.yaml says, and holds no slot of
+    a worker meanwhile: the task is deferred to the triggerer. Other runs fail at once.
+
     Args:
         agency: Name of the agency.
         dataset: Name of the dataset.
         connection: Airflow connection of the source; None if it needs none.
+        wait_hours: So long after the interval's end files may still come; None if nobody waits.
 
     The interval is the run's own, unless the DAG's params name another.
     """
@@ -99,6 +112,7 @@ class ExtractOperator(StepOperator):
         agency: str,
         dataset: str,
         connection: str | None,
+        wait_hours: int | None = None,
         **kwargs: Any,
     ) -> None:
         """Keep what to extract."""
@@ -108,8 +122,30 @@ class ExtractOperator(StepOperator):
             step="extract.extract", arguments={"agency": agency, "dataset": dataset}, **kwargs
         )
         self.connection = connection
+        self.wait_hours = wait_hours
         self.interval_start = "{{ params.interval_start or data_interval_start.isoformat() }}"
         self.interval_end = "{{ params.interval_end or data_interval_end.isoformat() }}"
+
+    def wait_instead(self, context: Any, error: "CdiError") -> None:
+        """Defer the task if its files are late and may still come.
+
+        Raises:
+            TaskDeferred: To ask again after `ASK_AGAIN`.
+        """
+        if self.wait_hours is None or error.rule_id != "SRC-NOT-FOUND":
+            return
+        until = parse_moment(self.interval_end) + timedelta(hours=self.wait_hours)
+        now = datetime.now(UTC)
+        if context["dag_run"].run_type != "scheduled" or now >= until:
+            return
+        write_note(context, f"waiting until {until:%d %B %H:%M} UTC, as files are late: {error}")
+        self.defer(
+            trigger=DateTimeTrigger(moment=min(now + ASK_AGAIN, until)), method_name="ask_again"
+        )
+
+    def ask_again(self, context: Any, event: Any = None) -> str | None:
+        """Run the step again after the wait; `event` is the trigger's, and says nothing."""
+        return self.execute(context)
 
     def access(self) -> "Access | None":
         """Read the connection; None without one. Airflow masks its secrets in all logs."""

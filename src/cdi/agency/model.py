@@ -198,6 +198,12 @@ class Source(_Strict):
     connection: str | None = Field(
         default=None, description="Airflow connection of a URL, database or API"
     )
+    wait_hours: int | None = Field(
+        default=None,
+        gt=0,
+        description="so long after the interval's end a scheduled run waits for files that are "
+        "not there yet; default: it fails at once",
+    )
     max_age_hours: int = Field(default=48, gt=0, description="freshness limit, counted from as_of")
     retention_days: int | None = Field(
         default=None, gt=0, description="older rows are removed, counted back from as_of"

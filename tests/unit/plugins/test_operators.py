@@ -1,8 +1,9 @@
 """The Airflow side: what a connection becomes, how a note is cut, how a moment is read."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,6 +59,55 @@ def test_a_moment_without_an_offset_is_utc(text: str, hour: int) -> None:
     from cdi_airflow.operators import parse_moment
 
     assert parse_moment(text) == datetime(2022, 1, 1, hour, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("run_type", "wait_hours", "rule", "is_deferred"),
+    [
+        ("scheduled", 6, "SRC-NOT-FOUND", True),
+        ("scheduled", 1, "SRC-NOT-FOUND", False),  # the interval ended two hours ago
+        ("scheduled", None, "SRC-NOT-FOUND", False),
+        ("scheduled", 6, "SRC-GZIP", False),
+        ("manual", 6, "SRC-NOT-FOUND", False),
+        ("backfill", 6, "SRC-NOT-FOUND", False),
+    ],
+)
+def test_a_scheduled_run_waits_for_late_files_without_a_worker(
+    monkeypatch: pytest.MonkeyPatch,
+    run_type: str,
+    wait_hours: int | None,
+    rule: str,
+    is_deferred: bool,
+) -> None:
+    from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+    from cdi.errors import SourceError
+    from cdi.steps import extract as step
+    from cdi_airflow import operators
+
+    noted: list[str] = []
+    monkeypatch.setattr(operators, "write_note", lambda context, text, **how: noted.append(text))
+    operator = operators.ExtractOperator(
+        task_id="extract", agency="a", dataset="calls", connection=None, wait_hours=wait_hours
+    )
+    end = datetime.now(UTC) - timedelta(hours=2)
+    operator.interval_start, operator.interval_end = end.isoformat(), end.isoformat()
+
+    def late(*arguments: object, **named: object) -> None:
+        raise SourceError(rule, "calls-2026-01-05.csv is not there", "wait")
+
+    monkeypatch.setattr(step, "extract", late)
+    expected = TaskDeferred if is_deferred else AirflowFailException
+    with pytest.raises(expected) as caught:
+        operator.execute({"dag_run": SimpleNamespace(run_type=run_type)})
+    assert ("waiting until" in noted[0]) == is_deferred
+    if isinstance(caught.value, TaskDeferred):
+        moment = caught.value.trigger.serialize()[1]["moment"]
+        waited = (moment - datetime.now(UTC)).total_seconds()
+        assert 200 < waited <= operators.ASK_AGAIN.total_seconds()
+        assert caught.value.method_name == "ask_again"
+        with pytest.raises(TaskDeferred):
+            operator.ask_again({"dag_run": SimpleNamespace(run_type=run_type)}, event=moment)
 
 
 def test_what_another_process_makes_is_waited_for_and_all_else_that_is_expected_fails_at_once(
