@@ -17,7 +17,7 @@ interval twice is a no-op). Other dates: trigger with `interval_start` and `inte
 from airflow.sdk import DAG, TaskGroup
 
 from cdi.agency.load import load_valid_agencies
-from cdi_airflow.house import agency_asset, dag_arguments, lateness_deadline, moment_field
+from cdi_airflow.house import agency_asset, dag_arguments, lateness_deadlines, moment_field
 from cdi_airflow.operators import AnyNewOperator, ExtractOperator, StepOperator
 from cdi_airflow.scheduling import BoundedIntervals
 
@@ -30,7 +30,7 @@ for agency in load_valid_agencies():
             agency.schedule, agency.timezone, since=agency.first_moment, until=agency.last_moment
         ),
         catchup=False,  # gaps are filled by a backfill, on purpose
-        deadline=lateness_deadline(agency),
+        deadline=lateness_deadlines(agency),
         params={
             "interval_start": moment_field("UTC; blank: the run's own interval"),
             "interval_end": moment_field("UTC; blank: the run's own interval"),

@@ -7,6 +7,7 @@ from airflow.sdk import Asset, Param
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
+from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.model import Agency
 from cdi_airflow.notifier import Notifier
 from cdi_airflow.scheduling import RunCreated
@@ -35,21 +36,29 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
     }
 
 
-def lateness_deadline(agency: Agency) -> DeadlineAlert:
-    """Make the deadline after which people are told that a source is late.
+def lateness_deadlines(agency: Agency) -> list[DeadlineAlert]:
+    """Make the deadlines after which people are told that a source is late.
 
-    The strictest freshness limit of the agency's sources counts, from when the run was created.
-    Only a success of the run stops the message: it also comes if the run failed and nobody mended
-    it.
+    Each source has its freshness limit, which counts from when the run was created; sources with
+    one limit share a message. Only a success of the run stops the messages: they also come if the
+    run failed and nobody mended it.
     """
-    hours = min(source.max_age_hours for source in agency.sources.values())
-    return DeadlineAlert(
-        name="A source is late",
-        reference=RunCreated(),
-        interval=timedelta(hours=hours),
-        # the executor calls it, so that no triggerer is needed
-        callback=SyncCallback(Notifier, kwargs={"what": "late"}),
-    )
+    sources: dict[int, list[str]] = {}
+    for dataset, source in agency.sources.items():
+        if dataset not in BY_PEOPLE:  # people may take their time
+            sources.setdefault(source.max_age_hours, []).append(dataset)
+    return [
+        DeadlineAlert(
+            name=f"Late: {', '.join(datasets)}",
+            reference=RunCreated(),
+            interval=timedelta(hours=hours),
+            # the executor calls it, so that no triggerer is needed
+            callback=SyncCallback(
+                Notifier, kwargs={"what": "late", "sources": ", ".join(datasets)}
+            ),
+        )
+        for hours, datasets in sorted(sources.items())
+    ]
 
 
 def agency_asset(agency: Agency, name: str) -> Asset:

@@ -25,16 +25,17 @@ class Notifier(BaseNotifier):
     Args:
         what: `failed` (as `on_failure_callback`) or `late` (as a deadline's callback).
         context: Airflow's, if it is given here and not with the call.
+        sources: The datasets that are late.
     """
 
-    def __init__(self, what: str = "failed", context: Any = None) -> None:
+    def __init__(self, what: str = "failed", context: Any = None, sources: str = "") -> None:
         """Keep what the message is about."""
         super().__init__(context=context)
-        self.what = what
+        self.what, self.sources = what, sources
 
     def notify(self, context: Any) -> None:
         """Send the message; an error here is logged and stops nothing."""
-        message = describe(self.what, context)
+        message = describe(self.what, context, self.sources)
         try:
             _send_message(message)
         except Exception as error:  # whatever goes wrong with a message must not fail a run
@@ -42,12 +43,13 @@ class Notifier(BaseNotifier):
             LOG.error("the notification was not sent (%s): %s", type(error).__name__, message)
 
 
-def describe(what: str, context: Any) -> dict[str, str]:
+def describe(what: str, context: Any, sources: str = "") -> dict[str, str]:
     """Put the parts of the message together.
 
     Args:
         what: `failed` or `late`.
         context: Of a task, or a deadline's (the run as Airflow's API tells it).
+        sources: The datasets that are late.
     """
     ti = context.get("ti") or context.get("task_instance")
     if ti is not None:
@@ -57,6 +59,7 @@ def describe(what: str, context: Any) -> dict[str, str]:
         dag_id, run_id, task_id = run["dag_id"], run["dag_run_id"], ""
     message_parts = {
         "what": HEADINGS[what],
+        "sources": sources,
         "dag": dag_id,
         "run": run_id,
         "task": task_id,

@@ -182,3 +182,4 @@ def test_a_source_that_is_late_is_told(stopped: RunningAirflow, hook: HTTPServer
     wait_for("the web hook to be told", lambda: bool(late()))
     (told,) = late()
     assert (told["dag"], told["run"]) == ("testville__extract", run_id)
+    assert told["sources"] == "calls, crime_records"

@@ -6,6 +6,7 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from email import message_from_string, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from cdi.errors import GateError
+from tests.conftest import SmallAgency
 
 SECRET = "Ada Example was hit at 1 Example Street"
 
@@ -154,11 +156,26 @@ def test_a_late_source_is_told_by_its_run(hook: Any) -> None:
 
     run = {"dag_id": "a__extract", "dag_run_id": "scheduled__1", "conf": {"x": SECRET}}
     context = {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-01-01"}}
-    Notifier(what="late", context=context)(context)
+    Notifier(what="late", context=context, sources="calls")(context)
     ((_, _, body),) = hook.posts
     assert (body["what"], body["dag"]) == ("A source is late", "a__extract")
+    assert body["sources"] == "calls"
     assert "task" not in body
     assert SECRET not in json.dumps(body)
+
+
+def test_each_source_has_its_deadline(small: SmallAgency) -> None:
+    from cdi_airflow.house import lateness_deadlines
+
+    small.settings["sources"]["calls"]["max_age_hours"] = 3
+    small.write_settings()
+    deadlines = {
+        alert.interval: alert.callback.kwargs for alert in lateness_deadlines(small.agency)
+    }
+    assert deadlines == {
+        timedelta(hours=3): {"what": "late", "sources": "calls"},
+        timedelta(hours=48): {"what": "late", "sources": "crime_records"},
+    }
 
 
 def test_a_hook_that_fails_stops_nothing_and_tells_no_secret(
