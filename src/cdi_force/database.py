@@ -182,7 +182,7 @@ def load_force(server: Server, agency: Agency, as_of: datetime) -> dict[str, int
         for dataset, source in agency.sources.items():
             if dataset in BY_PEOPLE:
                 continue
-            rows: pa.Table = con.execute(_typed_rows(agency, dataset, source)).to_arrow_table()
+            rows: pa.Table = con.sql(_typed_rows(agency, dataset, source)).to_arrow_table()
             cursor.adbc_ingest(dataset, rows, mode="create")
             counts[dataset] = rows.num_rows
         cursor.execute("create table clock as select $1::timestamptz as as_of", (as_of,))

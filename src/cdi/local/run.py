@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cdi import paths
+from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
@@ -74,12 +75,27 @@ def run_agency(name: str, console: Console) -> None:
     interval = default_interval(agency)
     days = interval.days(agency)
     console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")
-    console.print(f"data from {agency.root}", highlight=False, soft_wrap=True)
+    console.print(f"data from {_tell_places(agency)}", highlight=False, soft_wrap=True)
     if is_up_to_date(name, interval):
         console.print("Nothing changed since the published version; nothing was run.\n")
     else:
         _run_dags(agency, interval, console)
     print_summary(agency, console)
+
+
+def _tell_places(agency: Agency) -> str:
+    """Where an agency is read from: the folder of its files, its connections, its portals."""
+    places = []
+    for dataset, source in agency.sources.items():
+        if dataset in BY_PEOPLE:
+            continue
+        if not source.is_live:
+            places.append(agency.root)
+        elif source.connection:
+            places.append(f"{source.kind} ({source.connection})")
+        else:
+            places.append(source.kind)
+    return ", ".join(dict.fromkeys(places))
 
 
 def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
