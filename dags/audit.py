@@ -14,12 +14,14 @@ the cause start a new run. Monthly, and by hand for another period, size or univ
 
 from airflow.sdk import DAG, Param
 
-from cdi.agency.load import load_valid_agencies
-from cdi_airflow.house import dag_arguments, day_field
+from cdi.agency.model import Agency
+from cdi_airflow.house import dag_arguments, day_field, make_dags
 from cdi_airflow.operators import StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
-for agency in load_valid_agencies():
+
+def make_dag(agency: Agency) -> DAG:
+    """Make the audit DAG of an agency."""
     with DAG(
         **dag_arguments(agency, "audit", kind="now"),
         doc_md=__doc__,
@@ -36,7 +38,7 @@ for agency in load_valid_agencies():
             "auditors": Param("", type="string", description="Staff numbers; else agency.yaml's."),
             "reason": Param("", type="string", description="Why days drawn before are redrawn."),
         },
-    ):
+    ) as dag:
         names = ("logs", "universe", "starts_on", "ends_on", "auditors", "reason")
         arguments = {name: f"{{{{ params.{name} or '' }}}}" for name in names}
         draw = StepOperator(
@@ -50,3 +52,7 @@ for agency in load_valid_agencies():
             step="audit.write_worksheets",
             arguments={"agency": agency.agency, "draw_id": draw.output},
         )
+    return dag
+
+
+globals().update(make_dags("audit", make_dag))

@@ -16,14 +16,16 @@ clearing an old one. To build an earlier state of knowledge, trigger it with `as
 
 from airflow.sdk import DAG, Param, chain
 
-from cdi.agency.load import load_valid_agencies
-from cdi_airflow.house import agency_asset, dag_arguments, moment_field
+from cdi.agency.model import Agency
+from cdi_airflow.house import agency_asset, dag_arguments, make_dags, moment_field
 from cdi_airflow.operators import StepOperator
 from cdi_airflow.release import ConfirmRelease, ProposeRelease
 
 ASKS = "Wait for two people (Required Actions) if a broken rule may be released."
 
-for agency in load_valid_agencies():
+
+def make_dag(agency: Agency) -> DAG:
+    """Make the build DAG of an agency."""
     with DAG(
         **dag_arguments(agency, "build", kind="now"),
         doc_md=__doc__,
@@ -32,7 +34,7 @@ for agency in load_valid_agencies():
             "as_of": moment_field("UTC; what was known then. Blank: the newest state landed."),
             "asks": Param(False, type="boolean", description=ASKS),
         },
-    ):
+    ) as dag:
         name = {"agency": agency.agency}
         wanted = {**name, "as_of": "{{ params.as_of or '' }}"}
         build = StepOperator(
@@ -58,3 +60,7 @@ for agency in load_valid_agencies():
         )
         chain(build, check, release, confirm, report, publish)
         check >> report
+    return dag
+
+
+globals().update(make_dags("build", make_dag))

@@ -16,12 +16,20 @@ interval twice is a no-op). Other dates: trigger with `interval_start` and `inte
 
 from airflow.sdk import DAG, TaskGroup
 
-from cdi.agency.load import load_valid_agencies
-from cdi_airflow.house import agency_asset, dag_arguments, lateness_deadlines, moment_field
+from cdi.agency.model import Agency
+from cdi_airflow.house import (
+    agency_asset,
+    dag_arguments,
+    lateness_deadlines,
+    make_dags,
+    moment_field,
+)
 from cdi_airflow.operators import AnyNewOperator, ExtractOperator, StepOperator
 from cdi_airflow.scheduling import BoundedIntervals
 
-for agency in load_valid_agencies():
+
+def make_dag(agency: Agency) -> DAG:
+    """Make the extract DAG of an agency."""
     with DAG(
         **dag_arguments(agency, "extract", kind="interval"),
         doc_md=__doc__,
@@ -35,7 +43,7 @@ for agency in load_valid_agencies():
             "interval_start": moment_field("UTC; blank: the run's own interval"),
             "interval_end": moment_field("UTC; blank: the run's own interval"),
         },
-    ):
+    ) as dag:
         landed = AnyNewOperator(
             task_id="landed",
             outlets=[agency_asset(agency, "landing")],
@@ -56,3 +64,7 @@ for agency in load_valid_agencies():
                     arguments={**names, "batch_id": extract.output},
                 )
             extract >> check >> landed
+    return dag
+
+
+globals().update(make_dags("extract", make_dag))

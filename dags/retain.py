@@ -11,20 +11,22 @@ for, for an hour at most. Monthly. An agency without `retention_days` has no suc
 
 from airflow.sdk import DAG
 
-from cdi.agency.load import load_valid_agencies
-from cdi_airflow.house import dag_arguments
+from cdi.agency.model import Agency
+from cdi_airflow.house import dag_arguments, make_dags
 from cdi_airflow.operators import StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
-for agency in load_valid_agencies():
+
+def make_dag(agency: Agency) -> DAG | None:
+    """Make the retain DAG of an agency; None if all its rows are kept."""
     if not any(source.retention_days for source in agency.sources.values()):
-        continue
+        return None
     with DAG(
         **dag_arguments(agency, "retain", kind="now"),
         doc_md=__doc__,
         schedule=BoundedTriggers("0 6 3 * *", agency.timezone, since=agency.first_moment),
         catchup=False,
-    ):
+    ) as dag:
         StepOperator(
             task_id="retain",
             step="retain.retain",
@@ -33,3 +35,7 @@ for agency in load_valid_agencies():
             retries=6,
             retry_delay=600,
         )
+    return dag
+
+
+globals().update(make_dags("retain", make_dag))

@@ -14,14 +14,16 @@ than clearing an old one. Monthly, and by hand whenever the force's ways of reco
 
 from airflow.sdk import DAG
 
-from cdi.agency.load import load_valid_agencies
-from cdi_airflow.house import agency_asset, dag_arguments
+from cdi.agency.model import Agency
+from cdi_airflow.house import agency_asset, dag_arguments, make_dags
 from cdi_airflow.operators import AnyNewOperator, StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
 LEARN = {"links": "train.learn_links", "text": "train.learn_text"}
 
-for agency in load_valid_agencies():
+
+def make_dag(agency: Agency) -> DAG:
+    """Make the train DAG of an agency."""
     with DAG(
         **dag_arguments(agency, "train", kind="now"),
         doc_md=__doc__,
@@ -30,7 +32,7 @@ for agency in load_valid_agencies():
             "0 3 1 * *", agency.timezone, since=agency.first_moment, until=agency.last_moment
         ),
         catchup=False,
-    ):
+    ) as dag:
         learnt = AnyNewOperator(
             task_id="learnt",
             outlets=[agency_asset(agency, "weights")],
@@ -48,3 +50,7 @@ for agency in load_valid_agencies():
             if before is not None:
                 before >> learns
             before = learns
+    return dag
+
+
+globals().update(make_dags("train", make_dag))

@@ -1,16 +1,81 @@
 """What all DAGs share: names, owners, tags, assets, and the fields of the trigger form."""
 
+import hashlib
+import logging
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, Param
+from airflow.sdk import DAG, Asset, Param
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
 from cdi.agency.datasets import BY_PEOPLE
-from cdi.agency.model import Agency
+from cdi.agency.load import BrokenAgency, describe_error, load_each_agency
+from cdi.agency.model import MOST_LETTERS, Agency
 from cdi_airflow.notifier import Notifier
+from cdi_airflow.operators import BrokenAgencyOperator
 from cdi_airflow.scheduling import RunCreated
+
+LOG = logging.getLogger(__name__)
+SHOWN_LETTERS = 4000  # of what is wrong with an agency
+
+
+def make_dags(step: str, make_dag: Callable[[Agency], DAG | None]) -> dict[str, DAG]:
+    """Make the DAG of each agency, so that an error in one leaves the others as they are.
+
+    An agency that is broken, or whose DAG Airflow refuses, gets another DAG in its place, which
+    says what is wrong.
+
+    Args:
+        step: `extract`, `build`, ...
+        make_dag: Makes an agency's DAG; None if the agency has none of this step.
+
+    Returns:
+        The DAGs by their ids. Airflow finds them once they stand in the module of the DAG file.
+    """
+    dags = []
+    for agency in load_each_agency():
+        if isinstance(agency, BrokenAgency):
+            dags.append(_make_broken_dag(agency, step))
+            continue
+        try:
+            dag = make_dag(agency)
+            if dag is not None:
+                dag.validate()  # Airflow would give the whole file up for it
+                dags.append(dag)
+        except Exception as error:  # whatever it is, it is of this agency alone
+            LOG.exception("%s gets no DAG %s", agency.agency, step)
+            broken = BrokenAgency(agency.agency, describe_error(error))
+            dags.append(_make_broken_dag(broken, step))
+    return {dag.dag_id: dag for dag in dags}
+
+
+def _make_broken_dag(broken: BrokenAgency, step: str) -> DAG:
+    """Make the DAG that stands in for the DAG of a broken agency, and says what is wrong.
+
+    The one for the extraction runs each day and fails, so that people are told: the agency's own
+    DAGs stand still, and miss no deadline either.
+    """
+    why = broken.problem[:SHOWN_LETTERS]
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", broken.agency_id)[:MOST_LETTERS]
+    if name != broken.agency_id:  # two of them must not become one
+        name = f"{name[:60]}_{hashlib.sha256(broken.agency_id.encode()).hexdigest()[:8]}"
+    with DAG(
+        dag_id=f"{name}__{step}__broken",
+        dag_display_name=f"{name}: {step} (broken)",
+        doc_md=f"The folder of this agency has to be mended:\n\n```text\n{why}\n```\n",
+        schedule="@daily" if step == "extract" else None,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        auto_register=False,
+        tags=[f"agency:{name}", f"step:{step}", "broken"],
+        default_args={"on_failure_callback": Notifier("failed")},
+    ) as dag:
+        BrokenAgencyOperator(task_id="why", why=why)
+    return dag
 
 
 def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
@@ -25,12 +90,14 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
     return {
         "dag_id": f"{agency.agency}__{step}",
         "dag_display_name": f"{agency.name}: {step}",
+        "auto_register": False,  # half a DAG must not come to stay; see `make_dags`
         "max_active_runs": 1,  # a backfill may run more at once, which the landing allows
         "tags": [f"agency:{agency.agency}", f"step:{step}", kind, "impact:tier_1"],
         "default_args": {
             "owner": agency.owner.name,
             "retries": 2,
             "retry_delay": timedelta(seconds=30),
+            "execution_timeout": timedelta(hours=agency.task_hours),
             "on_failure_callback": Notifier("failed"),
         },
     }

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 
 from cdi_airflow.notes import write_note
 from cdi_airflow.pools import pool_of
@@ -60,6 +64,14 @@ class StepOperator(BaseOperator):
     def wait_instead(self, context: Any, error: "CdiError") -> None:
         """Defer the task rather than fail; by default it does not."""
 
+    def tell_timeout(self) -> str:
+        """Say that the task took too long."""
+        return (
+            f"[TASK-TIMEOUT] it was not done within {self.execution_timeout}\n"
+            "  Next step: find out whether the source or the disk hangs; if the work needs so "
+            "long, give more `task_hours` in agency.yaml"
+        )
+
     def execute(self, context: Any) -> str | None:
         """Run the step.
 
@@ -69,6 +81,7 @@ class StepOperator(BaseOperator):
         Raises:
             AirflowFailException: On an expected error, with its rule id and next step.
             AirflowSkipException: If there was nothing to do.
+            AirflowTaskTimeout: If it took too long.
         """
         from cdi.errors import BusyError, CdiError
 
@@ -76,6 +89,9 @@ class StepOperator(BaseOperator):
             step = self.call()()
         except BusyError as error:
             write_note(context, str(error))
+            raise
+        except AirflowTaskTimeout:
+            write_note(context, self.tell_timeout(), of_run=True)
             raise
         except CdiError as error:
             self.wait_instead(context, error)
@@ -87,6 +103,28 @@ class StepOperator(BaseOperator):
         if not step.is_new:
             raise AirflowSkipException(step.note)
         return step.result
+
+
+class BrokenAgencyOperator(BaseOperator):
+    """The one task of a DAG that stands in for those of a broken agency; it fails and says why.
+
+    Args:
+        why: What is wrong, and the next step.
+    """
+
+    def __init__(self, *, why: str, **kwargs: Any) -> None:
+        """Keep what to say."""
+        super().__init__(**kwargs)
+        self.why = why
+
+    def execute(self, context: Any) -> None:
+        """Say what is wrong.
+
+        Raises:
+            AirflowFailException: Always.
+        """
+        write_note(context, self.why, of_run=True)
+        raise AirflowFailException(self.why)
 
 
 class ExtractOperator(StepOperator):

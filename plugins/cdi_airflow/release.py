@@ -22,7 +22,9 @@ class _AskOperator(HITLOperator):
     template_fields: Collection[str] = (*HITLOperator.template_fields, "version")
 
     def __init__(self, *, agency: str, version: Any, answer: str, **kwargs: Any) -> None:
-        super().__init__(options=[answer, STOP], **kwargs)
+        # People may take their time. Airflow would also count the timeout of the other tasks as a
+        # limit to this.
+        super().__init__(options=[answer, STOP], execution_timeout=None, **kwargs)
         self.agency = agency
         self.version = version
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cdi import paths
 from cdi.agency.load import agency_names, load_agency
@@ -32,6 +34,10 @@ heavy = sorted(
 dags = {
     dag.dag_id: {
         "tasks": {t.task_id: sorted(t.upstream_task_ids) for t in dag.tasks},
+        "hours": {
+            t.task_id: t.execution_timeout and t.execution_timeout.total_seconds() / 3600
+            for t in dag.tasks
+        },
         "tags": sorted(dag.tags),
         "owners": sorted({t.owner for t in dag.tasks}),
         "doc": dag.doc_md or "",
@@ -153,3 +159,45 @@ def test_only_an_agency_with_a_limit_has_a_dag_that_removes(
     assert found["errors"] == {}
     assert set(found["dags"]) == {f"testville__{step}" for step in (*STEPS, "retain")}
     assert found["dags"]["testville__retain"]["tasks"] == {"retain": []}
+
+
+def test_no_task_may_hold_its_agency_for_ever(
+    parsed: dict[str, Any], tmp_path: Path, small: SmallAgency
+) -> None:
+    waits_for_people = {"release", "confirm"}
+    for dag in parsed["dags"].values():
+        for task_id, hours in dag["hours"].items():
+            assert hours == (None if task_id in waits_for_people else 12)
+    small.settings["task_hours"] = 30
+    small.write_settings()
+    dags = parse(tmp_path, small.folder.parent)["dags"]
+    assert {hours for dag in dags.values() for hours in dag["hours"].values()} == {30, None}
+
+
+def test_a_broken_agency_has_dags_that_say_why_and_leaves_the_others_as_they_are(
+    tmp_path: Path, small: SmallAgency
+) -> None:
+    for name in ("in_words", "a_pipe", "x" * 120):
+        folder = small.folder.parent / name
+        shutil.copytree(small.folder, folder)
+        settings = small.settings | {"agency": name}
+        if name == "in_words":
+            settings["schedule"] = "every day at noon"
+        (folder / "agency.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        if name == "a_pipe":
+            (folder / "closures.csv").unlink()
+            os.mkfifo(folder / "closures.csv")
+    found = parse(tmp_path, small.folder.parent)
+    assert found["errors"] == {}
+    broken = {name: dag for name, dag in found["dags"].items() if "broken" in dag["tags"]}
+    assert set(found["dags"]) - set(broken) == {f"testville__{step}" for step in STEPS}
+    # five files; that of the retention stands in for a DAG that the agency may not have had
+    assert len(broken) == 3 * len((*STEPS, "retain"))
+    assert "AGENCY-SCHEMA" in broken["in_words__extract__broken"]["doc"]
+    assert "every day at noon" in broken["in_words__build__broken"]["doc"]
+    assert "AGENCY-CODES" in broken["a_pipe__train__broken"]["doc"]
+    for name, dag in broken.items():
+        assert len(name) <= 250
+        assert all(len(tag) <= 100 for tag in dag["tags"])
+        assert "Next step" in dag["doc"]
+        assert list(dag["tasks"]) == ["why"]

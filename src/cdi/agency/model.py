@@ -1,11 +1,13 @@
 """What agency.yaml may say, as validated models."""
 
+import functools
 import os
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
+from croniter import CroniterError, croniter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cdi import paths
@@ -19,6 +21,10 @@ from cdi.agency.datasets import (
     TIMES,
 )
 
+# Airflow's own database has room for 100 letters in a tag (`agency:<agency>`), and for 250 in the
+# name of a pool (`source_<connection>`). All that a person names is held to less.
+MOST_LETTERS = 90
+
 # the `data_root` of the simulated force, which takes its period from the scenario
 SIMULATION = "simulation"
 
@@ -30,8 +36,8 @@ class _Strict(BaseModel):
 class Owner(_Strict):
     """The person who answers for the agency's data; shown in Airflow and on the report."""
 
-    name: str = Field(min_length=1)
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    name: str = Field(min_length=1, max_length=MOST_LETTERS)
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)
 
 
 class Coverage(_Strict):
@@ -196,7 +202,9 @@ class Source(_Strict):
         default=(), description="source columns that are known and not taken"
     )
     connection: str | None = Field(
-        default=None, description="Airflow connection of a URL, database or API"
+        default=None,
+        max_length=MOST_LETTERS,
+        description="Airflow connection of a URL, database or API",
     )
     wait_hours: int | None = Field(
         default=None,
@@ -278,11 +286,20 @@ def source_of_people(dataset: str) -> Source:
     )
 
 
+# a word of Airflow's that croniter does not know
+_PRESETS = {"@quarterly": "0 0 1 */3 *"}
+
+
+@functools.cache  # it searches the folders of zones, and DAG files check each agency
+def _list_time_zones() -> set[str]:
+    return available_timezones()
+
+
 class Agency(_Strict):
     """One agency, as its folder describes it."""
 
-    agency: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    name: str = Field(min_length=1)
+    agency: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MOST_LETTERS)
+    name: str = Field(min_length=1, max_length=MOST_LETTERS)
     country: str = Field(pattern=r"^[A-Z]{2}$")
     timezone: str
     owner: Owner
@@ -295,6 +312,9 @@ class Agency(_Strict):
     schedule: str = Field(default="@daily", description="cron, in the agency's time zone")
     start_date: date
     coverage: Coverage | None = None
+    task_hours: int = Field(
+        default=12, gt=0, le=168, description="a task of a DAG that takes longer is stopped"
+    )
     key_rules: dict[str, tuple[KeyRule, ...]]
     cancelled_statuses: tuple[str, ...] = Field(
         default=(), description="status codes of cancelled crime records"
@@ -309,8 +329,21 @@ class Agency(_Strict):
     @field_validator("timezone")
     @classmethod
     def _check_time_zone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _list_time_zones():
             raise ValueError(f"'{value}' is not an IANA time zone such as Europe/London")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _check_schedule(cls, value: str) -> str:
+        """Let the library that Airflow uses read it; a schedule without a next time is none."""
+        try:
+            croniter(_PRESETS.get(value, value), datetime.now(UTC)).get_next()
+        except (CroniterError, ValueError, KeyError) as error:
+            raise ValueError(
+                f"'{value}' is not a schedule: {error}; give five fields of cron such as "
+                "'0 6 * * *' (each day at 06:00), or @daily"
+            ) from None
         return value
 
     @model_validator(mode="after")

@@ -1,15 +1,27 @@
 """The registry: every shipped agency is valid, and a broken folder says file, key and fix."""
 
 import codecs
+import errno
+import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
 
+from cdi.agency import load
 from cdi.agency.code_maps import ACTION_COLUMNS
-from cdi.agency.load import agency_names, load_agency, load_valid_agencies
+from cdi.agency.load import (
+    BrokenAgency,
+    agency_names,
+    load_agency,
+    load_each_agency,
+    load_valid_agencies,
+)
+from cdi.agency.model import Agency
 from cdi.errors import AgencyError
 from tests.conftest import SmallAgency
 
@@ -23,6 +35,21 @@ def read_live(settings: dict[str, Any], **changes: Any) -> None:
 
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
     "an unknown key": (lambda s: s.update(tiemzone="x"), "tiemzone", "correct its spelling"),
+    "a schedule in words": (
+        lambda s: s.update(schedule="every day at noon"),
+        "schedule",
+        "five fields of cron",
+    ),
+    "a schedule that never comes": (
+        lambda s: s.update(schedule="0 6 30 2 *"),
+        "schedule",
+        "failed to find next date",
+    ),
+    "a name that Airflow has no room for": (
+        lambda s: s.update(name="x" * 91),
+        "name",
+        "at most 90",
+    ),
     "a missing key": (lambda s: s.pop("licence"), "licence", "add it"),
     "an unknown time zone": (lambda s: s.update(timezone="London"), "timezone", "Europe/London"),
     "an unknown dataset": (
@@ -251,9 +278,122 @@ def test_a_broken_agency_stops_nobody_else(
     assert problem in str(caught.value)
 
 
+def test_whatever_is_wrong_with_an_agency_is_told_and_stops_nobody_else(
+    small: SmallAgency,
+) -> None:
+    def is_a_pipe(folder: Path, name: str) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    def leads_to_itself(folder: Path, name: str) -> None:
+        (folder / name).unlink()
+        (folder / name).symlink_to(name)
+
+    def is_a_folder(folder: Path, name: str) -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+
+    def nests(folder: Path, signs: str) -> None:
+        (folder / "agency.yaml").write_text(f"name: {signs[0] * 2000}{signs[1] * 2000}")
+
+    def is_a_circle(folder: Path, _: str) -> None:
+        shutil.rmtree(folder)
+        folder.symlink_to(folder.name)
+
+    breakages: dict[str, tuple[Callable[[Path, str], None], str]] = {
+        "settings_are_a_pipe": (is_a_pipe, "agency.yaml"),
+        "settings_are_a_folder": (is_a_folder, "agency.yaml"),
+        "settings_lead_to_themselves": (leads_to_itself, "agency.yaml"),
+        "settings_are_nested": (nests, "[]"),
+        "map_is_a_pipe": (is_a_pipe, "closures.csv"),
+        "map_is_a_folder": (is_a_folder, "offences.csv"),
+        "optional_map_is_a_folder": (is_a_folder, "routes.csv"),
+        "register_leads_to_itself": (leads_to_itself, "actions.csv"),
+        "folder_leads_to_itself": (is_a_circle, ""),
+    }
+    small.write_text("routes.csv", "code,name,route,note\n")
+    small.write_text("actions.csv", f"{','.join(ACTION_COLUMNS)}\n")
+    registry = small.folder.parent
+    for name in breakages:
+        shutil.copytree(small.folder, registry / name)
+        (registry / name / "agency.yaml").write_text(
+            yaml.safe_dump(small.settings | {"agency": name}), encoding="utf-8"
+        )
+    assert (
+        set(agency_names())
+        == {*breakages, "testville"}
+        == {agency.agency for agency in load_valid_agencies()}
+    )
+    for name, (break_folder, argument) in breakages.items():
+        break_folder(registry / name, argument)
+    assert set(agency_names()) == {*breakages, "testville"}
+    loaded = list(load_each_agency())
+    assert [agency.agency for agency in loaded if isinstance(agency, Agency)] == ["testville"]
+    problems = {b.agency_id: b.problem for b in loaded if isinstance(b, BrokenAgency)}
+    for name in breakages:
+        assert str(registry / name) in problems[name]
+        assert "Next step" in problems[name]
+    assert "AGENCY-UNREADABLE" in problems["settings_are_a_pipe"]
+    assert "AGENCY-CODES" in problems["map_is_a_pipe"]
+    assert "AGENCY-SCHEMA" in problems["settings_are_nested"]
+
+
+def test_an_agency_that_may_not_be_read_or_that_meets_an_unforeseen_error_is_told(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read everything, so the refusal of the system is played."""
+    refused = PermissionError(errno.EACCES, "Permission denied", str(small.folder))
+    for error, said in (
+        (refused, "[AGENCY-UNREADABLE]"),
+        (RecursionError("too deep"), "[AGENCY-SCHEMA]"),
+        (KeyError("unforeseen"), "KeyError: 'unforeseen'"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_text", Mock(side_effect=error))
+            (broken,) = load_each_agency()
+        assert isinstance(broken, BrokenAgency)
+        assert said in broken.problem
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", Mock(side_effect=refused))
+        (small.folder.parent / "lost+found").mkdir()
+        assert agency_names() == ["testville"]
+        (broken,) = load_each_agency()
+    assert isinstance(broken, BrokenAgency)
+    assert "[AGENCY-UNREADABLE]" in broken.problem
+
+
+@pytest.mark.parametrize("loader", ["libyaml", "python"])
+def test_deep_nesting_is_told_whichever_parser_reads_it(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch, loader: str
+) -> None:
+    if loader == "python":
+        monkeypatch.setattr(load, "_LOADER", yaml.SafeLoader)
+    small.write_text("agency.yaml", f"name: {'[' * 100_000}")
+    with pytest.raises(AgencyError, match="AGENCY-SCHEMA"):
+        load_agency("testville")
+
+
 def test_a_code_map_may_have_the_mark_that_spreadsheets_put_before_utf8(
     small: SmallAgency,
 ) -> None:
     file = small.folder / "call_types.csv"
     file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
     assert load_agency("testville")
+
+
+@pytest.mark.parametrize("schedule", ["@daily", "@quarterly", "0 6 * * mon-fri", "0 0 29 2 *"])
+def test_what_airflow_takes_as_a_schedule_is_taken(small: SmallAgency, schedule: str) -> None:
+    small.settings["schedule"] = schedule
+    small.write_settings()
+    assert small.agency.schedule == schedule
+
+
+def test_a_name_too_long_for_airflows_tags_is_told(small: SmallAgency) -> None:
+    longest, too_long = "a" * 90, "a" * 91
+    for name in (longest, too_long):
+        shutil.copytree(small.folder, small.folder.parent / name)
+        settings = yaml.safe_dump(small.settings | {"agency": name})
+        (small.folder.parent / name / "agency.yaml").write_text(settings, encoding="utf-8")
+    assert load_agency(longest)
+    with pytest.raises(AgencyError, match=r"key `agency`: .* at most 90"):
+        load_agency(too_long)

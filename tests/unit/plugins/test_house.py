@@ -1,0 +1,102 @@
+"""What all DAG files share: the DAG of one agency cannot take those of the others with it."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+import yaml
+
+from cdi.agency.model import Agency
+from tests.conftest import SmallAgency
+
+
+@pytest.fixture(autouse=True)
+def airflow_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes to the user's own Airflow home."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+
+
+def test_an_error_in_one_dag_leaves_the_others_and_no_half_dag(small: SmallAgency) -> None:
+    from airflow.sdk import DAG
+    from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+    from cdi_airflow.house import dag_arguments, make_dags
+    from cdi_airflow.operators import StepOperator
+
+    for name in ("refused", "unscheduled"):
+        folder = small.folder.parent / name
+        shutil.copytree(small.folder, folder)
+        settings = yaml.safe_dump(small.settings | {"agency": name})
+        (folder / "agency.yaml").write_text(settings, encoding="utf-8")
+
+    def make_dag(agency: Agency) -> Any:
+        with DAG(**dag_arguments(agency, "build", kind="now")) as dag:
+            StepOperator(task_id="build", step="build.make_build", arguments={})
+            if agency.agency == "refused":
+                raise RuntimeError("Airflow refuses it")
+        if agency.agency == "unscheduled":
+            dag.timetable.validate = Mock(side_effect=ValueError("never"))
+        return dag
+
+    DagContext.current_autoregister_module_name = __name__  # as it is while a DAG file is read
+    try:
+        dags = make_dags("build", make_dag)
+        assert not DagContext.autoregistered_dags
+    finally:
+        DagContext.current_autoregister_module_name = None
+        DagContext.autoregistered_dags.clear()
+    assert set(dags) == {
+        "testville__build",
+        "refused__build__broken",
+        "unscheduled__build__broken",
+    }
+    assert "RuntimeError: Airflow refuses it" in (dags["refused__build__broken"].doc_md or "")
+    assert "ValueError: never" in (dags["unscheduled__build__broken"].doc_md or "")
+
+
+def test_a_broken_agency_is_told_each_day_by_one_failing_task(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from cdi_airflow import operators
+    from cdi_airflow.house import make_dags
+
+    small.settings["schedule"] = "every day at noon"
+    small.write_settings()
+    told = Mock()
+    monkeypatch.setattr(operators, "write_note", told)
+    (dag,) = make_dags("extract", Mock()).values()
+    assert dag.schedule == "@daily"
+    (other,) = make_dags("build", Mock()).values()
+    assert other.schedule is None
+    (task,) = dag.tasks
+    assert task.on_failure_callback  # the message to people
+    with pytest.raises(AirflowFailException, match="AGENCY-SCHEMA"):
+        task.execute({})
+    assert "every day at noon" in told.call_args.args[1]
+    assert told.call_args.kwargs == {"of_run": True}
+
+
+def test_a_task_that_hangs_is_stopped_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from datetime import timedelta
+
+    from airflow.sdk.exceptions import AirflowTaskTimeout
+
+    from cdi_airflow import operators
+
+    told = Mock()
+    monkeypatch.setattr(operators, "write_note", told)
+    operator = operators.StepOperator(
+        task_id="x", step="build.x", arguments={}, execution_timeout=timedelta(hours=3)
+    )
+    monkeypatch.setattr(operator, "call", Mock(side_effect=AirflowTaskTimeout))
+    with pytest.raises(AirflowTaskTimeout):
+        operator.execute({})
+    note = told.call_args.args[1]
+    assert note.startswith("[TASK-TIMEOUT] it was not done within 3:00:00")
+    assert "task_hours" in note
