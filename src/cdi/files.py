@@ -5,6 +5,8 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,20 @@ def write_whole(file: Path) -> Iterator[Path]:
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, if it is there: first its name in one step, then its files.
+
+    Nobody finds half a folder under its name, not even if the removal is killed. What such a
+    removal left goes with the next one beside it.
+    """
+    for leftover in folder.parent.glob(".removed-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    if folder.is_dir():
+        aside = Path(tempfile.mkdtemp(prefix=".removed-", dir=folder.parent))
+        folder.rename(aside)  # an empty folder may be replaced
+        shutil.rmtree(aside)
 
 
 def write_text(file: Path, text: str) -> None:

@@ -1,12 +1,13 @@
 """The ground: files that are written in one step, and times without a zone."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from cdi.files import write_text, write_whole
+from cdi.files import remove_folder, write_text, write_whole
 from cdi.sql import naive_utc
 
 
@@ -41,3 +42,24 @@ def test_what_a_killed_process_left_is_removed_before_the_next_write(tmp_path: P
 )
 def test_a_time_becomes_utc_without_a_zone(moment: datetime) -> None:
     assert naive_utc(moment) == datetime(2026, 7, 1, 11)
+
+
+def test_a_folder_is_gone_under_its_name_before_its_files_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "version"
+    folder.mkdir()
+    (folder / "file").touch()
+
+    def killed(removed: Path, **_: bool) -> None:
+        assert not folder.exists()
+        assert (removed / "file").exists()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_folder(folder)
+    assert len(list(tmp_path.iterdir())) == 1
+    remove_folder(folder)  # it is not there any more, and what was left goes
+    assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from cdi.build.dbt import LEARNING, read_manifest, read_results, run_dbt, target
 from cdi.build.inputs import open_landing
 from cdi.build.prepare import FILE_NAME, prepare_project
 from cdi.build.version import Version, hash_code_parts, hash_reading_code
-from cdi.files import take_lock, write_json
+from cdi.files import remove_folder, take_lock, write_json
 from cdi.landing.tombstones import read_tombstones
 from cdi.learning.readings import keep_readings
 from cdi.sql import comment, connect, create_table, fetch_dicts, scalar
@@ -40,7 +40,7 @@ def build_file(version: Version) -> Path:
         BuildError: BUILD-DBT if dbt fails.
     """
     with take_lock(paths.published(version.agency.agency), version.agency.agency):
-        shutil.rmtree(version.folder, ignore_errors=True)
+        remove_folder(version.folder)
         version.folder.mkdir(parents=True)
         prepared = prepare_project()
         shutil.copyfile(prepared / FILE_NAME, version.file)

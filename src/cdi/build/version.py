@@ -3,6 +3,8 @@
 Before a build a version is planned from the landing; afterwards it is read back from its folder.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.errors import BuildError
-from cdi.files import hash_files, read_json, sha256_of_file, sha256_of_json
+from cdi.files import hash_files, read_json, sha256_of_file, sha256_of_json, take_lock
 from cdi.landing.batches import Batch, accepted_batches, batch_as_of
 from cdi.learning import needed_letters
 from cdi.learning.weights import KINDS, Weights, find_newest_weights, read_weights
@@ -125,6 +127,29 @@ def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
         weights,
         sha256_of_json(state),
     )
+
+
+@contextlib.contextmanager
+def hold_version(agency: Agency, name: str) -> Iterator[Version]:
+    """Keep all other builds of the agency out while a step works with a private version.
+
+    Each step is a process of its own, and no lock outlives its process. So another build may take
+    the private folder between two steps, but never in the middle of one: the build that began last
+    is the one that is published, and the steps of the other say BUILD-GONE.
+
+    Args:
+        agency: The agency.
+        name: The name of the version that must stand in the private folder.
+
+    Yields:
+        The version.
+
+    Raises:
+        BusyError: BUILD-BUSY if another process works in the private folder now.
+        BuildError: BUILD-GONE if another build stands there, or none.
+    """
+    with take_lock(paths.published(agency.agency), agency.agency):
+        yield resume_version(agency, name)
 
 
 def resume_version(agency: Agency, name: str) -> Version:

@@ -4,12 +4,12 @@
 files. ``current`` is a symbolic link to the newest version, replaced by one rename.
 """
 
-import shutil
 from pathlib import Path
 
 from cdi import paths
 from cdi.build.version import Version
 from cdi.errors import BuildError
+from cdi.files import remove_folder
 from cdi.publish.parts import list_files_of_whole_version
 
 KEPT_VERSIONS = 5
@@ -74,4 +74,4 @@ def _remove_old_versions(home: Path, version: str) -> None:
     newest = sorted(others, key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
     for folder in others:
         if folder.name.startswith(".") or folder not in newest[: KEPT_VERSIONS - 1]:
-            shutil.rmtree(folder)
+            remove_folder(folder)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from cdi.agency.load import load_agency
 from cdi.build.make import build_file, summarise_build
-from cdi.build.version import is_current, plan_version, resume_version
-from cdi.errors import GateError
+from cdi.build.version import hold_version, is_current, plan_version, read_current
+from cdi.errors import BuildError, GateError
 from cdi.people.decisions import waive_check
 from cdi.publish.publish import publish_folder
 from cdi.quality import checks
@@ -40,21 +40,22 @@ def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
     Raises:
         GateError: GATE-MARTS if a rule stops the version, and nobody waived it nor will be asked.
     """
-    built = resume_version(load_agency(agency), version)
-    try:
-        results = checks.check_marts(built)
-    except GateError as error:
-        failures = find_stopped_of_version(built)
-        if not asks or not all(failure.is_releasable for failure in failures):
-            raise
-        return Step(True, f"held until two people release it\n{error}", version)
+    with hold_version(load_agency(agency), version) as built:
+        try:
+            results = checks.check_marts(built)
+        except GateError as error:
+            failures = find_stopped_of_version(built)
+            if not asks or not all(failure.is_releasable for failure in failures):
+                raise
+            return Step(True, f"held until two people release it\n{error}", version)
     results_of_marts = [result for result in results if result["border"] == "marts"]
     return Step(True, checks.summarise_results(results_of_marts), version)
 
 
 def read_held(agency: str, version: str) -> list[StoppingFailure]:
     """Read which failures stopped the private version; see `cdi.quality.waivers`."""
-    return find_stopped_of_version(resume_version(load_agency(agency), version))
+    with hold_version(load_agency(agency), version) as built:
+        return find_stopped_of_version(built)
 
 
 def release_and_check(agency: str, version: str, reason: str, by: str, second_person: str) -> Step:
@@ -72,9 +73,8 @@ def write_report(agency: str, version: str) -> Step:
     from cdi.report.matching import write_matching_page
     from cdi.report.worklist import write_worklist
 
-    built = resume_version(load_agency(agency), version)
     # The solver of the open extract keeps one core busy; the pages are written on the other.
-    with ThreadPoolExecutor(1) as pool:
+    with hold_version(load_agency(agency), version) as built, ThreadPoolExecutor(1) as pool:
         extract = pool.submit(write_open_extract, built)
         with connect(built.file, read_only=True) as con:
             # DuckDB keeps in memory what it has read, up to its limit; charts need some too.
@@ -84,12 +84,23 @@ def write_report(agency: str, version: str) -> Step:
             write_worklist(con, built)
         write_dictionary(built)
         extract.result()
-    return Step(True, summary_as_list(read_summary(built.file)), version)
+        return Step(True, summary_as_list(read_summary(built.file)), version)
 
 
 def publish_version(agency: str, version: str) -> Step:
-    """Make the private folder the current version; see `cdi.publish`."""
-    built = resume_version(load_agency(agency), version)
-    folder = publish_folder(built)
-    summary = summary_as_list(read_summary(folder / built.file.name))
+    """Make the private folder the current version; see `cdi.publish`.
+
+    Raises:
+        BuildError: BUILD-GONE if another build took the place, PUBLISH-INCOMPLETE.
+    """
+    try:
+        with hold_version(load_agency(agency), version) as built:
+            folder = publish_folder(built)
+            summary = summary_as_list(read_summary(folder / built.file.name))
+    except BuildError as error:
+        current = read_current(agency)
+        if error.rule_id != "BUILD-GONE" or current is None or current["version"] != version:
+            raise
+        # an earlier try of this task was killed right after it had published the version
+        return Step(True, f"{version} was published before", version)
     return Step(True, f"published {built.name}\n{summary}\n- {folder}", built.name)

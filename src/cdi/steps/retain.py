@@ -9,7 +9,6 @@ middle, it can be run again.
 ``sources/`` and ``truth/`` are not touched, as they stand for the simulated police's own systems.
 """
 
-import shutil
 from datetime import UTC, datetime
 
 from cdi import paths
@@ -21,6 +20,7 @@ from cdi.erasure.shared import clean_shared_files
 from cdi.erasure.take_out import Removal, Say, take_out, unfinished_mark
 from cdi.erasure.traces import EXEMPT, find_traces
 from cdi.errors import CdiError
+from cdi.files import remove_folder, take_lock
 from cdi.landing.tombstones import add_tombstone, hash_references, read_hashes, things_of_reference
 from cdi.steps.run import publish_new
 from cdi.steps.step import Step
@@ -128,13 +128,14 @@ def _publish_remaining(agency: Agency, say: Say) -> None:
                 learn(name)
         version = publish_new(name)
         say(f"published {version}" if version else "the published version does not hold it")
-    shutil.rmtree(paths.published(name) / ".next", ignore_errors=True)
-    kept = (paths.published(name) / "current").resolve()
     removed = 0
-    for folder in (paths.published(name) / "versions").glob("*/"):
-        if folder != kept:
-            shutil.rmtree(folder)
-            removed += 1
+    with take_lock(paths.published(name), name):
+        remove_folder(paths.published(name) / ".next")
+        kept = (paths.published(name) / "current").resolve()
+        for folder in sorted((paths.published(name) / "versions").glob("*/")):
+            if folder != kept:
+                remove_folder(folder)
+                removed += 1
     unfinished_mark(agency).unlink(missing_ok=True)
     if removed:
         say(f"{removed:>6,}  older published versions, which may have held it")
