@@ -124,6 +124,10 @@ ROWS = {
     "a row too long by a blank": ("T-0100,2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,,", "READ-WIDTH"),
     "an impossible date": ("T-0100,2026-02-30 10:00,,THEFT,THEFT,NONE,N,,,", "TYPE-VALUE"),
     "no time": ("T-0100,,,THEFT,THEFT,NONE,N,,,", "TYPE-REQUIRED"),
+    "a reference of 101 letters": (
+        f"{'T' * 101},2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,",
+        "TYPE-LENGTH",
+    ),
     "no key": (",2026-01-05 10:00,,THEFT,THEFT,NONE,N,,,", "TYPE-REQUIRED"),
 }
 

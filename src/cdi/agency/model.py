@@ -212,6 +212,12 @@ class Source(_Strict):
         description="so long after the interval's end a scheduled run waits for files that are "
         "not there yet; default: it fails at once",
     )
+    unpacked_gb: int | None = Field(
+        default=None,
+        gt=0,
+        description="largest size of a file, unpacked; default: 50, and of a packed file 200 times "
+        "its packed size, if that is less, but at least 1",
+    )
     max_age_hours: int = Field(default=48, gt=0, description="freshness limit, counted from as_of")
     retention_days: int | None = Field(
         default=None, gt=0, description="older rows are removed, counted back from as_of"

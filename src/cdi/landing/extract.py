@@ -51,7 +51,7 @@ def list_reading_code() -> list[Path]:
 
 
 # What says when and from where a source is read, and so does not change its rows.
-_NOT_IN_ROWS = {"connection", "days", "max_age_hours", "wait_hours"}
+_NOT_IN_ROWS = {"connection", "days", "max_age_hours", "unpacked_gb", "wait_hours"}
 
 
 def _hash_source(agency: Agency, dataset: str, files: list[FetchedFile]) -> str:

@@ -51,6 +51,10 @@ from cdi.landing.tombstones import (
 from cdi.sources.files import FetchedFile
 from cdi.sql import Params, connect, create_table, fetch_dicts, ident, naive_utc, scalar
 
+# No system has longer references. What is longer is something else, and nobody could search for
+# it, type it or name a page by it.
+MOST_LETTERS = 100
+
 
 def write_rows(
     agency: Agency, dataset: str, interval: Interval, files: list[FetchedFile], target: Path
@@ -224,8 +228,9 @@ def _type_rows(
 ) -> int:
     """Make the table `typed` from `raw`.
 
-    It has `row_no`, the landing's columns, and in `absent` and `untyped` the names of the canonical
-    columns that lack a required value, or whose text is not of their type.
+    It has `row_no`, the landing's columns, and in `absent`, `untyped` and `too_long` the names of
+    the canonical columns that lack a required value, whose text is not of their type, or whose
+    reference is too long.
 
     Returns:
         How many rows were left out, as they are about something erased or older than their limit.
@@ -233,7 +238,7 @@ def _type_rows(
     source = agency.sources[dataset]
     bound = Params()
     selected: dict[str, str] = {}
-    untyped, absent = [], []
+    untyped, absent, too_long = [], [], []
     for column in DATASETS[dataset]:
         selected |= _output_expressions(agency, dataset, column, bound, as_of)
         mapping = source.columns.get(column.name)
@@ -246,11 +251,14 @@ def _type_rows(
             untyped.append(f"case when {text} is not null and {value} is null then {name} end")
         if column.is_required:
             absent.append(f"case when {text} is null then {name} end")
+        if column.kind == "reference":
+            too_long.append(f"case when len({text}) > {MOST_LETTERS} then {name} end")
     columns = ", ".join(f"{sql} as {ident(name)}" for name, sql in selected.items())
     query = (
         f"create or replace table typed as select row_no, {columns}, "
         f"list_filter([{', '.join(absent)}]::varchar[], lambda c: c is not null) as absent, "
-        f"list_filter([{', '.join(untyped)}]::varchar[], lambda c: c is not null) as untyped "
+        f"list_filter([{', '.join(untyped)}]::varchar[], lambda c: c is not null) as untyped, "
+        f"list_filter([{', '.join(too_long)}]::varchar[], lambda c: c is not null) as too_long "
         "from raw"
     )
     con.execute(query, bound.used_in(query))
@@ -362,7 +370,7 @@ def _split_rows(
         with first_of_its_kind as (select min(row_no) as row_no from typed group by row_hash),
         conflicts as (
             select {key} as key from typed
-            where $one_row_per_key and len(absent) = 0 and len(untyped) = 0
+            where $one_row_per_key and len(absent || untyped || too_long) = 0
             group by all having count(distinct row_hash) > 1
         )
         select
@@ -370,11 +378,12 @@ def _split_rows(
             case
                 when len(absent) > 0 then 'TYPE-REQUIRED'
                 when len(untyped) > 0 then 'TYPE-VALUE'
+                when len(too_long) > 0 then 'TYPE-LENGTH'
                 when row_no not in (select row_no from first_of_its_kind) then 'duplicate'
                 when {key} in (select key from conflicts) then 'KEY-CONFLICT'
                 else 'accepted'
             end as fate,
-            array_to_string(absent || untyped, ', ') as detail
+            array_to_string(absent || untyped || too_long, ', ') as detail
         from typed
         """,
         {"one_row_per_key": source.rows_per_key == "one"},
@@ -412,13 +421,14 @@ def _quarantine_typed(
         How many were left out, as they hold an erased reference.
     """
     kinds = {column.name: column.kind for column in DATASETS[dataset]}
-    # In a row with a value of the wrong type the fields may be shifted, so that a name may stand
-    # where a code should. Of such a row only the shape is shown.
+    # In a row with a value of the wrong type, or with a reference that is none, the fields may be
+    # shifted, so that a name may stand where a code should. Of such a row only the shape is shown.
     shape = mask_shape_expression("raw.{0}")
+    too_long = f"case when len(t.too_long) > 0 then left({shape}, {MOST_LETTERS})"
     originals = {
-        ident(normalise_header(mapping.source)): "raw.{0}"
+        ident(normalise_header(mapping.source)): f"{too_long} else raw.{{0}} end"
         if kinds[name] == "reference"
-        else f"case when len(t.untyped) > 0 then {shape} else raw.{{0}} end"
+        else f"case when len(t.untyped || t.too_long) > 0 then {shape} else raw.{{0}} end"
         for name, mapping in source.columns.items()
         if kinds[name] not in PERSONAL
     }

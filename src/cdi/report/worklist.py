@@ -3,6 +3,7 @@
 A log's page shows what `make explain` prints of the call, and the records that it could be.
 """
 
+import hashlib
 import re
 import shutil
 from collections import defaultdict
@@ -28,6 +29,7 @@ PAGES = 400  # rows that have a page: what a registrar's unit reads in a month
 SHEET_ROWS = 2_000
 FIRST_ROWS = 40  # of each list, until the reader asks for more
 FOLDER = "worklist"
+_LONGEST_NAME = 100  # of a page's file
 CANDIDATES = 5  # records shown of a log
 # For each meaning of the lexicon the side that its words are on: they speak for a crime, against
 # one, or only about the people in it. Of words with two meanings the earlier side here is shown.
@@ -188,6 +190,8 @@ def time_limit_in_words(hours: float | None) -> str | None:
 def name_pages(calls: Iterable[str]) -> dict[str, str]:
     """A file name for each call's page: the call's number, of letters that any system takes.
 
+    A number that no system takes as a file name, since it is too long, is hashed.
+
     Args:
         calls: Ids of the calls; one that comes again keeps its first name.
 
@@ -198,6 +202,8 @@ def name_pages(calls: Iterable[str]) -> dict[str, str]:
     taken: set[str] = set()
     for call_id in dict.fromkeys(calls):
         name = re.sub(r"[^A-Za-z0-9-]+", "_", call_id)
+        if len(name) > _LONGEST_NAME:
+            name = hashlib.sha256(call_id.encode()).hexdigest()
         while name.lower() in taken:
             name += "_"
         taken.add(name.lower())

@@ -1,16 +1,19 @@
-"""Source files: found by pattern, copied through fsspec, and decompressed."""
+"""Source files: found by pattern, copied through fsspec, and decompressed, within limits."""
 
+import errno
 import gzip
 import hashlib
+import os
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval, midnight
@@ -18,6 +21,10 @@ from cdi.agency.model import Agency, SourceFile
 from cdi.errors import SourceError
 
 _PIECE_BYTES = 1 << 20  # files are copied in pieces, as they may be larger than the memory
+_GB = 1_000_000_000
+# A CSV file of a force packs to a tenth; one that packs to a two-hundredth is filled with one sign.
+_MOST_GB, _MOST_RATIO, _LEAST_GB = 50, 200, 1
+_LOOK_BYTES = 64 << 20  # after so many bytes the disk is looked at again
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,9 @@ def fetch_files(
 
     Raises:
         SourceError: SRC-NOT-FOUND if there is no file at all (for what people write, that is no
-            error), SRC-GZIP if a file is damaged, SRC-EMPTY if a file has no content.
+            error), SRC-NOT-A-FILE and SRC-OUTSIDE if a path is no file below data_root, SRC-GZIP
+            if a file is damaged, SRC-SIZE if it is too large, SRC-EMPTY if it has no content,
+            DISK-FULL if there is no room for it.
     """
     source = agency.sources[dataset]
     root = agency.root_of(dataset)
@@ -75,8 +84,10 @@ def fetch_files(
                 absent.append(pattern)
             for path in matches:
                 name = path.removeprefix(root_path).lstrip("/")
+                _check_place(filesystem, root_path, path, name)
                 target = folder / f"{len(fetched):04d}"
-                fetched.append(_fetch_file(filesystem, path, name, target, as_of))
+                copied = _Copy(filesystem, path, name, target, source.unpacked_gb)
+                fetched.append(FetchedFile(name, target, copied.fetch(), as_of))
     if not fetched and dataset not in BY_PEOPLE:
         raise SourceError(
             "SRC-NOT-FOUND",
@@ -104,34 +115,132 @@ def _expand_pattern(
     ]
 
 
-def _fetch_file(
-    filesystem: fsspec.AbstractFileSystem,
-    path: str,
-    name: str,
-    target: Path,
-    as_of: datetime | None,
-) -> FetchedFile:
-    digest = hashlib.sha256()
-    raw = target.with_suffix(".raw")
-    with filesystem.open(path, "rb") as remote, raw.open("wb") as local:
-        while piece := remote.read(_PIECE_BYTES):
-            digest.update(piece)
-            local.write(piece)
-    if name.endswith(".gz"):
+def _check_place(
+    filesystem: fsspec.AbstractFileSystem, root_path: str, path: str, name: str
+) -> None:
+    """Refuse what is no file, such as a pipe, which would be waited for, and links out of the root.
+
+    Raises:
+        SourceError: SRC-OUTSIDE, SRC-NOT-A-FILE.
+    """
+    is_local = isinstance(filesystem, LocalFileSystem)
+    if is_local:
+        real, root = os.path.realpath(path), os.path.realpath(root_path)
+        if not Path(real).is_relative_to(root):
+            raise SourceError(
+                "SRC-OUTSIDE",
+                f"{name} leads to {real}, which is outside of {root}",
+                "put the file itself there, or correct data_root and files in agency.yaml",
+            )
+    # fsspec does not tell links that lead nowhere
+    if not (Path(path).is_file() if is_local else filesystem.info(path)["type"] == "file"):
+        raise SourceError(
+            "SRC-NOT-A-FILE",
+            f"{name} is a folder, a pipe, a device, or a link that leads nowhere",
+            "remove it, or let `files` in agency.yaml match files alone",
+        )
+
+
+@dataclass
+class _Copy:
+    """The copy of one file to the local disk.
+
+    Attributes:
+        filesystem: Where the file is.
+        path: Its path there.
+        name: Its path below data_root, for errors.
+        target: The local file that is made, decompressed.
+        unpacked_gb: The limit in agency.yaml.
+    """
+
+    filesystem: fsspec.AbstractFileSystem
+    path: str
+    name: str
+    target: Path
+    unpacked_gb: int | None
+
+    def fetch(self) -> str:
+        """Copy the file and decompress it.
+
+        Returns:
+            The hash of its bytes as delivered.
+
+        Raises:
+            SourceError: SRC-GZIP, SRC-SIZE, SRC-EMPTY, DISK-FULL.
+        """
+        most_bytes = (self.unpacked_gb or _MOST_GB) * _GB
+        self._check_size(self.filesystem.info(self.path).get("size") or 0, most_bytes)
+        digest = hashlib.sha256()
+        raw = self.target.with_suffix(".raw")
+        with self.filesystem.open(self.path, "rb") as remote:
+            for piece in self._write_pieces(remote, raw, most_bytes):
+                digest.update(piece)
+        if self.name.endswith(".gz"):
+            self._unpack(raw, most_bytes)
+            raw.unlink()
+        else:
+            raw.rename(self.target)
+        if self.target.stat().st_size == 0:
+            raise SourceError(
+                "SRC-EMPTY",
+                f"{self.name} is empty",
+                "have the file delivered again; nothing was taken",
+            )
+        return digest.hexdigest()
+
+    def _unpack(self, raw: Path, most_bytes: int) -> None:
+        if self.unpacked_gb is None:
+            most_bytes = min(most_bytes, max(_MOST_RATIO * raw.stat().st_size, _LEAST_GB * _GB))
         try:
-            with gzip.open(raw, "rb") as packed, target.open("wb") as plain:
-                shutil.copyfileobj(packed, plain, _PIECE_BYTES)
-        except (EOFError, OSError, zlib.error) as error:
+            with gzip.open(raw, "rb") as packed:
+                for _ in self._write_pieces(packed, self.target, most_bytes):
+                    pass
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise SourceError(
                 "SRC-GZIP",
-                f"{name} is not a complete gzip file: {error}",
+                f"{self.name} is not a complete gzip file: {error}",
                 "have the file delivered again; nothing of it was taken",
             ) from None
-        raw.unlink()
-    else:
-        raw.rename(target)
-    if target.stat().st_size == 0:
-        raise SourceError(
-            "SRC-EMPTY", f"{name} is empty", "have the file delivered again; nothing was taken"
+
+    def _write_pieces(self, source: IO[bytes], file: Path, most_bytes: int) -> Iterator[bytes]:
+        """Write what is read to a file, within the limits, and give each piece."""
+        size = looked_at = 0
+        try:
+            with file.open("wb") as target:
+                while piece := source.read(_PIECE_BYTES):
+                    size += len(piece)
+                    if size - looked_at >= _LOOK_BYTES or size > most_bytes:
+                        # what was written is not free any more: as much again must be
+                        self._check_size(size, most_bytes)
+                        looked_at = size
+                    target.write(piece)
+                    yield piece
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise self._name_full_disk(size) from None
+
+    def _check_size(self, size: int, most_bytes: int) -> None:
+        """Refuse a file that is too large for its limit, or for what is free on the disk.
+
+        At least as much must be free as the file takes, since the batch is made beside it, and
+        other agencies need room as well.
+        """
+        if size > most_bytes:
+            raise SourceError(
+                "SRC-SIZE",
+                f"{self.name} has more than {most_bytes / _GB:,.1f} GB, unpacked",
+                "look whether it is the right file; if it is, give its source more `unpacked_gb` "
+                "in agency.yaml",
+            )
+        if size > shutil.disk_usage(self.target.parent).free:
+            raise self._name_full_disk(size)
+
+    def _name_full_disk(self, size: int) -> SourceError:
+        free = shutil.disk_usage(self.target.parent).free
+        return SourceError(
+            "DISK-FULL",
+            f"there is no room for {self.name}: it has {size / _GB:,.1f} GB or more, and "
+            f"{free / _GB:,.1f} GB are free at {self.target.parent}",
+            "make room on the disk, then run it again; nothing of the file was taken",
         )
-    return FetchedFile(name, target, digest.hexdigest(), as_of)

@@ -6,7 +6,7 @@ import pytest
 
 from cdi.report.call import Hit
 from cdi.report.wording import MEANINGS, subject_in_words
-from cdi.report.worklist import SIDES, choose_sides, mark_text
+from cdi.report.worklist import SIDES, choose_sides, mark_text, name_pages
 from tests.lexicon_by_hand import phrases, says
 
 PHRASES = phrases()
@@ -88,3 +88,13 @@ def test_a_phrase_about_people_hides_no_crime() -> None:
 def test_words_of_two_meanings_are_shown_on_the_side_that_says_more() -> None:
     hits = [hit("domestic_abuse", "a", "b"), hit("crime", "b", "c"), hit("excuse", "a", "c")]
     assert choose_sides(hits) == {"a": "against", "b": "for", "c": "for"}
+
+
+def test_a_number_too_long_for_a_files_name_has_a_page_of_its_own_all_the_same() -> None:
+    longest = "T" * 100
+    pages = name_pages([longest, "T" * 101, "T" * 102, "é" * 300, "t" * 101])
+    assert pages[longest] == f"{longest}.html"
+    names = list(pages.values())
+    assert len({name.lower() for name in names}) == 5
+    assert all(re.fullmatch(r"[\w-]{1,101}\.html", name, re.ASCII) for name in names)
+    assert name_pages(["T" * 101]) == {"T" * 101: pages["T" * 101]}

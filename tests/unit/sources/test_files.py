@@ -1,10 +1,16 @@
 """Finding and reading files: intervals over clock changes, daily paths, URLs, formats, damage."""
 
 import json
+import os
 import re
+import shutil
+import socket
+import stat
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -16,6 +22,7 @@ from cdi.agency.load import load_agency
 from cdi.errors import AgencyError, SourceError
 from cdi.landing.extract import extract_dataset
 from cdi.landing.read import normalise_header, read_raw_rows
+from cdi.sources import files
 from cdi.sources.files import fetch_files
 from cdi.sql import connect, scalar
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
@@ -313,3 +320,126 @@ def read_and_refused(small: SmallAgency, scratch: Path) -> tuple[list[tuple[str,
     read_raw_rows(con, "calls", small.agency.sources["calls"], file, 0)
     refused = con.execute("select rule_id, original from refused order by line").fetchall()
     return refused, scalar(con, "select count(*) from raw")
+
+
+def fetch_calls(small: SmallAgency, scratch: Path) -> list[str]:
+    """Names of the files of `calls` that an extraction would read."""
+    scratch.mkdir(exist_ok=True)
+    fetched, _ = fetch_files(small.agency, "calls", small.interval, scratch)
+    return [file.name for file in fetched]
+
+
+def make_socket(place: Path) -> None:
+    # the name of a socket has room for 100 letters, which a folder of pytest may exceed
+    with socket.socket(socket.AF_UNIX) as made, tempfile.TemporaryDirectory() as short:
+        made.bind(f"{short}/s")
+        Path(f"{short}/s").rename(place)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        make_socket,
+        lambda place: os.mknod(place, stat.S_IFCHR | 0o600, os.makedev(1, 5)),  # as /dev/zero
+        lambda place: place.symlink_to(place.name),
+        lambda place: place.symlink_to("nothing"),
+    ],
+    ids=["pipe", "folder", "socket", "device", "link to itself", "link to nothing"],
+)
+def test_what_is_no_file_is_never_opened(
+    small: SmallAgency, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(small.data / "calls_2.csv")
+    with pytest.raises(SourceError, match=r"SRC-NOT-A-FILE.* calls_2\.csv is a folder, a pipe"):
+        fetch_calls(small, tmp_path / "scratch")
+
+
+def test_links_may_lead_anywhere_below_the_root_and_nowhere_else(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    (small.data / "old").mkdir()
+    (small.data / "calls.csv").rename(small.data / "old" / "first.csv")
+    (small.data / "calls.csv").symlink_to("old/first.csv")
+    real_root = small.data.rename(tmp_path / "mounted")
+    small.data.symlink_to(real_root)  # the root itself may be a link
+    assert fetch_calls(small, tmp_path / "inside") == ["calls.csv"]
+    outside = tmp_path / "mounted_of_others"  # it begins with the same letters
+    outside.mkdir()
+    shutil.copy(real_root / "old" / "first.csv", outside / "calls.csv")
+    for lead_out in (
+        lambda: (small.data / "calls_2.csv").symlink_to(outside / "calls.csv"),
+        lambda: (small.data / "calls_2.csv").symlink_to("/dev/zero"),
+    ):
+        lead_out()
+        with pytest.raises(SourceError, match=r"SRC-OUTSIDE.* calls_2\.csv leads to /"):
+            fetch_calls(small, tmp_path / "link")
+        (small.data / "calls_2.csv").unlink()
+    small.settings["sources"]["calls"]["files"] = [{"path": "../mounted_of_others/calls.csv"}]
+    small.write_settings()
+    with pytest.raises(SourceError, match="SRC-OUTSIDE"):
+        fetch_calls(small, tmp_path / "path")
+
+
+def test_a_file_that_unpacks_to_more_than_its_limit_is_refused_before_it_fills_the_disk(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GB counts a million bytes here, so that the test takes no room."""
+    monkeypatch.setattr(files, "_GB", 1_000_000)
+    scratch = tmp_path / "scratch"
+
+    def fetch_unpacked(size: int) -> int:
+        small.write("calls.csv.gz", b"0" * size)  # packs to a thousandth
+        try:
+            fetch_calls(small, scratch)
+        finally:
+            made = scratch / "0000"
+            written = made.stat().st_size if made.exists() else 0
+        return written
+
+    assert fetch_unpacked(1_000_000) == 1_000_000  # so much any file may have
+    with pytest.raises(SourceError, match=r"SRC-SIZE.* calls\.csv\.gz has more than 1\.0 GB"):
+        fetch_unpacked(4_000_000)
+    assert (scratch / "0000").stat().st_size <= 1_000_000
+    with pytest.raises(SourceError, match=r"SRC-SIZE.* more than 9\.\d GB"):
+        fetch_unpacked(50_000_000)  # 200 times what it packs to
+    small.settings["sources"]["calls"]["unpacked_gb"] = 3
+    small.write_settings()
+    assert fetch_unpacked(2_900_000) == 2_900_000  # the agency's own limit counts alone
+    with pytest.raises(SourceError, match=r"SRC-SIZE.* more than 3\.0 GB"):
+        fetch_unpacked(3_100_000)
+    small.write("calls.csv", b"0" * 3_100_000)  # also of a file that is not packed
+    with pytest.raises(SourceError, match=r"SRC-SIZE.* more than 3\.0 GB"):
+        fetch_calls(small, scratch)
+
+
+def test_a_file_must_leave_as_much_room_as_it_takes(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 3000
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    monkeypatch.setattr(files, "_LOOK_BYTES", 1)
+    small.write("calls.csv", b"0" * 3000)
+    assert fetch_calls(small, tmp_path / "scratch") == ["calls.csv"]
+    small.write("calls.csv", b"0" * 3001)
+    with pytest.raises(SourceError, match=r"DISK-FULL.* no room for calls\.csv"):
+        fetch_calls(small, tmp_path / "plain")
+    assert not list((tmp_path / "plain").iterdir())  # it was seen before anything was written
+    small.write("calls.csv.gz", b"0" * 3001)  # this is seen as it is unpacked
+    with pytest.raises(SourceError, match=r"DISK-FULL.* no room for calls\.csv\.gz"):
+        fetch_calls(small, tmp_path / "packed")
+
+
+@pytest.mark.parametrize("name", ["calls.csv", "calls.csv.gz"])
+def test_a_disk_that_fills_up_meanwhile_is_named_and_no_damaged_file(
+    small: SmallAgency, tmp_path: Path, name: str
+) -> None:
+    """/dev/full takes nothing, as a full disk does."""
+    small.write(name, csv_bytes(CALL_HEADER, CALLS))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    full = scratch / ("0000" if name.endswith(".gz") else "0000.raw")
+    full.symlink_to("/dev/full")
+    with pytest.raises(SourceError, match=f"DISK-FULL.* no room for {re.escape(name)}"):
+        fetch_calls(small, scratch)
