@@ -2,17 +2,16 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cdi import paths
 from cdi.agency.load import agency_names, load_agency
+from tests.broken import BREAKAGES, copy_agency
 from tests.conftest import SmallAgency
 
 STEPS = ("extract", "build", "train", "audit")
@@ -177,25 +176,18 @@ def test_no_task_may_hold_its_agency_for_ever(
 def test_a_broken_agency_has_dags_that_say_why_and_leaves_the_others_as_they_are(
     tmp_path: Path, small: SmallAgency
 ) -> None:
-    for name in ("in_words", "a_pipe", "x" * 120):
-        folder = small.folder.parent / name
-        shutil.copytree(small.folder, folder)
-        settings = small.settings | {"agency": name}
-        if name == "in_words":
-            settings["schedule"] = "every day at noon"
-        (folder / "agency.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        if name == "a_pipe":
-            (folder / "closures.csv").unlink()
-            os.mkfifo(folder / "closures.csv")
+    too_long = "x" * 120
+    copy_agency(small, too_long)
+    for name, break_folder in BREAKAGES.items():
+        break_folder(copy_agency(small, name))
     found = parse(tmp_path, small.folder.parent)
     assert found["errors"] == {}
     broken = {name: dag for name, dag in found["dags"].items() if "broken" in dag["tags"]}
     assert set(found["dags"]) - set(broken) == {f"testville__{step}" for step in STEPS}
     # five files; that of the retention stands in for a DAG that the agency may not have had
-    assert len(broken) == 3 * len((*STEPS, "retain"))
-    assert "AGENCY-SCHEMA" in broken["in_words__extract__broken"]["doc"]
-    assert "every day at noon" in broken["in_words__build__broken"]["doc"]
-    assert "AGENCY-CODES" in broken["a_pipe__train__broken"]["doc"]
+    assert len(broken) == (len(BREAKAGES) + 1) * len((*STEPS, "retain"))
+    assert "every day at noon" in broken["schedule_in_words__build__broken"]["doc"]
+    assert "AGENCY-CODES" in broken["map_is_a_pipe__train__broken"]["doc"]
     for name, dag in broken.items():
         assert len(name) <= 250
         assert all(len(tag) <= 100 for tag in dag["tags"])

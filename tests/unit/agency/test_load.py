@@ -2,7 +2,6 @@
 
 import codecs
 import errno
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from cdi.agency.load import (
 )
 from cdi.agency.model import Agency
 from cdi.errors import AgencyError
+from tests.broken import BREAKAGES, copy_agency
 from tests.conftest import SmallAgency
 
 
@@ -281,61 +281,26 @@ def test_a_broken_agency_stops_nobody_else(
 def test_whatever_is_wrong_with_an_agency_is_told_and_stops_nobody_else(
     small: SmallAgency,
 ) -> None:
-    def is_a_pipe(folder: Path, name: str) -> None:
-        (folder / name).unlink()
-        os.mkfifo(folder / name)
-
-    def leads_to_itself(folder: Path, name: str) -> None:
-        (folder / name).unlink()
-        (folder / name).symlink_to(name)
-
-    def is_a_folder(folder: Path, name: str) -> None:
-        (folder / name).unlink()
-        (folder / name).mkdir()
-
-    def nests(folder: Path, signs: str) -> None:
-        (folder / "agency.yaml").write_text(f"name: {signs[0] * 2000}{signs[1] * 2000}")
-
-    def is_a_circle(folder: Path, _: str) -> None:
-        shutil.rmtree(folder)
-        folder.symlink_to(folder.name)
-
-    breakages: dict[str, tuple[Callable[[Path, str], None], str]] = {
-        "settings_are_a_pipe": (is_a_pipe, "agency.yaml"),
-        "settings_are_a_folder": (is_a_folder, "agency.yaml"),
-        "settings_lead_to_themselves": (leads_to_itself, "agency.yaml"),
-        "settings_are_nested": (nests, "[]"),
-        "map_is_a_pipe": (is_a_pipe, "closures.csv"),
-        "map_is_a_folder": (is_a_folder, "offences.csv"),
-        "optional_map_is_a_folder": (is_a_folder, "routes.csv"),
-        "register_leads_to_itself": (leads_to_itself, "actions.csv"),
-        "folder_leads_to_itself": (is_a_circle, ""),
-    }
-    small.write_text("routes.csv", "code,name,route,note\n")
-    small.write_text("actions.csv", f"{','.join(ACTION_COLUMNS)}\n")
-    registry = small.folder.parent
-    for name in breakages:
-        shutil.copytree(small.folder, registry / name)
-        (registry / name / "agency.yaml").write_text(
-            yaml.safe_dump(small.settings | {"agency": name}), encoding="utf-8"
-        )
-    assert (
-        set(agency_names())
-        == {*breakages, "testville"}
-        == {agency.agency for agency in load_valid_agencies()}
-    )
-    for name, (break_folder, argument) in breakages.items():
-        break_folder(registry / name, argument)
-    assert set(agency_names()) == {*breakages, "testville"}
+    folders = {name: copy_agency(small, name) for name in BREAKAGES}
+    everybody = {*BREAKAGES, "testville"}
+    assert {agency.agency for agency in load_valid_agencies()} == everybody
+    for name, break_folder in BREAKAGES.items():
+        break_folder(folders[name])
+    assert set(agency_names()) == everybody
     loaded = list(load_each_agency())
     assert [agency.agency for agency in loaded if isinstance(agency, Agency)] == ["testville"]
     problems = {b.agency_id: b.problem for b in loaded if isinstance(b, BrokenAgency)}
-    for name in breakages:
-        assert str(registry / name) in problems[name]
+    for name, folder in folders.items():
+        assert str(folder) in problems[name]
         assert "Next step" in problems[name]
-    assert "AGENCY-UNREADABLE" in problems["settings_are_a_pipe"]
-    assert "AGENCY-CODES" in problems["map_is_a_pipe"]
-    assert "AGENCY-SCHEMA" in problems["settings_are_nested"]
+    for name, rule_id in (
+        ("settings_are_a_pipe", "AGENCY-UNREADABLE"),
+        ("folder_leads_to_itself", "AGENCY-UNREADABLE"),
+        ("settings_are_nested", "AGENCY-SCHEMA"),
+        ("map_is_a_pipe", "AGENCY-CODES"),
+        ("register_leads_to_itself", "AGENCY-ACTIONS"),
+    ):
+        assert f"[{rule_id}]" in problems[name]
 
 
 def test_an_agency_that_may_not_be_read_or_that_meets_an_unforeseen_error_is_told(
@@ -391,9 +356,7 @@ def test_what_airflow_takes_as_a_schedule_is_taken(small: SmallAgency, schedule:
 def test_a_name_too_long_for_airflows_tags_is_told(small: SmallAgency) -> None:
     longest, too_long = "a" * 90, "a" * 91
     for name in (longest, too_long):
-        shutil.copytree(small.folder, small.folder.parent / name)
-        settings = yaml.safe_dump(small.settings | {"agency": name})
-        (small.folder.parent / name / "agency.yaml").write_text(settings, encoding="utf-8")
+        copy_agency(small, name)
     assert load_agency(longest)
     with pytest.raises(AgencyError, match=r"key `agency`: .* at most 90"):
         load_agency(too_long)

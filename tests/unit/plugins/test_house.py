@@ -1,14 +1,13 @@
 """What all DAG files share: the DAG of one agency cannot take those of the others with it."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-import yaml
 
 from cdi.agency.model import Agency
+from tests.broken import copy_agency
 from tests.conftest import SmallAgency
 
 
@@ -26,10 +25,7 @@ def test_an_error_in_one_dag_leaves_the_others_and_no_half_dag(small: SmallAgenc
     from cdi_airflow.operators import StepOperator
 
     for name in ("refused", "unscheduled"):
-        folder = small.folder.parent / name
-        shutil.copytree(small.folder, folder)
-        settings = yaml.safe_dump(small.settings | {"agency": name})
-        (folder / "agency.yaml").write_text(settings, encoding="utf-8")
+        copy_agency(small, name)
 
     def make_dag(agency: Agency) -> Any:
         with DAG(**dag_arguments(agency, "build", kind="now")) as dag:
