@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
@@ -349,9 +350,19 @@ def make_socket(place: Path) -> None:
     ids=["pipe", "folder", "socket", "device", "link to itself", "link to nothing"],
 )
 def test_what_is_no_file_is_never_opened(
-    small: SmallAgency, tmp_path: Path, make: Callable[[Path], object]
+    small: SmallAgency,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], object],
 ) -> None:
     make(small.data / "calls_2.csv")
+    open_file = LocalFileSystem._open
+
+    def open_no_other(filesystem: LocalFileSystem, path: str, *more: Any, **named: Any) -> Any:
+        assert path.endswith("/calls.csv")  # opening a pipe would never end
+        return open_file(filesystem, path, *more, **named)
+
+    monkeypatch.setattr(LocalFileSystem, "_open", open_no_other)
     with pytest.raises(SourceError, match=r"SRC-NOT-A-FILE.* calls_2\.csv is a folder, a pipe"):
         fetch_calls(small, tmp_path / "scratch")
 
