@@ -202,7 +202,9 @@ class _Copy:
                 "have the file delivered again; nothing of it was taken",
             ) from None
 
-    def _write_pieces(self, source: IO[bytes], file: Path, most_bytes: int) -> Iterator[bytes]:
+    def _write_pieces(
+        self, source: IO[bytes] | gzip.GzipFile, file: Path, most_bytes: int
+    ) -> Iterator[bytes]:
         """Write what is read to a file, within the limits, and give each piece."""
         size = looked_at = 0
         try:
