@@ -64,12 +64,13 @@ FIELDS_WITHOUT_REFERENCES = (
     *("task_id", "run_id", "ti_id", "map_index", "try_number", "pid", "bundle_version"),
 )
 _FIELDS = "|".join(FIELDS_WITHOUT_REFERENCES)
-# What looks like a reference and is none, wherever it stands: such a field, a time, a UUID.
+# What looks like a reference and is none, wherever it stands: such a field, or a UUID.
 NEVER_REFERENCES = (
     rf"\"(?:{_FIELDS})\": ?(?:\"(?:[^\"\\]|\\.)*\"|-?[0-9.]+)",
-    r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?",
     r"(?<![0-9A-Za-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z])",
 )
+# A time is none either, unless a reference begins with it.
+TIME = r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
 # The folder of pages of single logs, as a path is written raw, in a URL and in JSON.
 PAGE_FOLDERS = tuple(f"{FOLDER}{slash}logs{slash}" for slash in ("/", "%2F", "\\/"))
 _DAGS = "audit|build|extract|retain|train"

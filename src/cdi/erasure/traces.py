@@ -29,6 +29,7 @@ from cdi.erasure.places import (
     AIRFLOW_COLUMNS,
     NEVER_REFERENCES,
     PAGE_FOLDERS,
+    TIME,
     is_folder_of_another_agency,
     is_of_another_agency,
     page_names,
@@ -97,7 +98,7 @@ class Wanted:
                 for stem in sorted(page_names(self.names))
             ),
         ]
-        parts = [*_as_words(kept), f"({'|'.join(wanted)})", *NEVER_REFERENCES]
+        parts = [*NEVER_REFERENCES, *_as_words(kept), f"({'|'.join(wanted)})", TIME]
         return re.compile(f"(?i){'|'.join(parts)}".encode())
 
     def matches(
