@@ -4,6 +4,7 @@ import gzip
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,13 @@ from cdi.erasure.look import look_for_reference
 from cdi.errors import CdiError
 from cdi.landing import batches, forget
 from cdi.landing.batches import accepted_batches
-from cdi.landing.tombstones import read_hashes, read_tombstones
+from cdi.landing.tombstones import (
+    add_tombstone,
+    hash_references,
+    read_hashes,
+    read_tombstones,
+    things_of_reference,
+)
 from cdi.people.audit import deliver_worksheet, write_draw_worksheets
 from cdi.sql import connect, scalar
 from cdi.steps import retain
@@ -81,8 +88,9 @@ def _as_if_airflow_ran(reference: str) -> None:
     (home / "run.json").write_text('{"calls": 240}\n')
     with sqlite3.connect(home / "airflow" / "airflow.db") as con:
         con.execute("pragma journal_mode = wal")
-        con.execute("create table xcom (key text, value json)")
-        con.execute("insert into xcom values ('old', ?), ('note', ?)", [reference, reference])
+        con.execute("create table xcom (dag_id text, key text, value json)")
+        for key in ("old", "note"):
+            con.execute("insert into xcom values ('testville__build', ?, ?)", [key, reference])
         con.execute("delete from xcom where key = 'old'")
     con.close()
 
@@ -195,7 +203,12 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_and_both_logs_stay_o
 def test_an_erasure_that_was_killed_where_a_log_is_only_named_is_finished_by_the_next(
     told: SmallAgency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No row goes, so no count differs; the published version holds the name still."""
+    """No row goes, so no count differs; the published version holds the name still.
+
+    Nothing refers to the log any more, but it was erased before, so it may be erased again.
+    """
+    hashes = hash_references("testville", things_of_reference(told.agency, ELSEWHERE))
+    add_tombstone("testville", hashes, "request 15", datetime(2026, 1, 1, tzinfo=UTC))
 
     def naming() -> dict[str, str]:
         return kinds_with(paths.home(), "testville", [ELSEWHERE])
@@ -219,7 +232,7 @@ def _killed(*arguments: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_reference_that_stands_nowhere_gets_no_tombstone(force: SmallAgency) -> None:
+def test_a_reference_that_nothing_refers_to_gets_no_tombstone(force: SmallAgency) -> None:
     before = read_hashes("testville")
     with pytest.raises(CdiError, match="ERASE-UNKNOWN"):
         erase_reference(force.agency, "T-8888", "request 14", lambda line: None)

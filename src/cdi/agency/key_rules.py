@@ -18,6 +18,11 @@ def key_expression(agency: Agency, thing: str, text: str, bound: Params) -> str:
     return rules_expression(agency.key_rules.get(thing, ()), text, bound)
 
 
+def capitals(text: str) -> str:
+    """The capitals of a text as DuckDB's `upper` writes them: each letter stays one letter."""
+    return "".join("ẞ" if c == "ß" else c.upper() if len(c.upper()) == 1 else c for c in text)
+
+
 def rules_expression(rules: Iterable[KeyRule], text: str, bound: Params) -> str:
     """SQL for the canonical form of a reference under some rules: null where none reads it.
 

@@ -8,11 +8,21 @@ from pathlib import Path
 
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS, Column
-from cdi.agency.key_rules import key_expression
+from cdi.agency.key_rules import capitals, key_expression
 from cdi.agency.model import Agency
+from cdi.erasure.places import reference_columns
 from cdi.erasure.traces import Wanted, find_traces
+from cdi.errors import CdiError
+from cdi.keys import decrypt_text
 from cdi.landing.batches import Batch, accepted_batches, read_batch
-from cdi.landing.tombstones import columns_that_take_row, things_of_reference
+from cdi.landing.originals import reference_fields
+from cdi.landing.tombstones import (
+    THINGS,
+    columns_that_take_row,
+    hash_references,
+    read_hashes,
+    things_of_reference,
+)
 from cdi.sql import Params, connect, ident, literal
 
 # A text is looked for by parts of it. They have only characters that every kind of file writes in
@@ -26,10 +36,14 @@ def look_for_reference(agency: Agency, reference: str) -> dict[Path, str]:
     Args:
         agency: The agency that uses the reference.
         reference: Of a call or a crime record, as people type it.
+
+    Raises:
+        CdiError: ERASE-UNKNOWN, see `check_known`.
     """
-    return dict(
-        find_traces(agency.agency, wanted_of(agency, things_of_reference(agency, reference)))
-    )
+    things = things_of_reference(agency, reference)
+    wanted = wanted_of(agency, things)
+    check_known(agency, reference, things, wanted)
+    return dict(find_traces(agency.agency, wanted))
 
 
 def wanted_of(agency: Agency, things: dict[str, set[str]]) -> Wanted:
@@ -40,11 +54,85 @@ def wanted_of(agency: Agency, things: dict[str, set[str]]) -> Wanted:
         things: What it stands for; see `cdi.landing.tombstones.things_of_reference`.
     """
     names = set().union(*things.values())
+    longer = set()
+    for thing in THINGS:
+        forms = things.get(thing, set())
+        for typed, key in _find_typed_references(agency, thing):
+            if key in forms or capitals(typed) in forms:
+                names.add(typed)
+            else:
+                longer |= {capitals(typed), key or capitals(typed)}
+    in_capitals = {capitals(name) for name in names}
+    return Wanted(
+        names=frozenset(names),
+        texts=frozenset(_find_own_texts(agency, things)),
+        others=frozenset(
+            other for other in longer - in_capitals if any(name in other for name in in_capitals)
+        ),
+        columns=reference_columns(things),
+        agency=agency.agency,
+    )
+
+
+def check_known(
+    agency: Agency, reference: str, things: dict[str, set[str]], wanted: Wanted
+) -> None:
+    """Check that the agency has a reference, or had it until it was erased.
+
+    A text or a log that mentions it does not count: any number stands in some text or log, and a
+    mistyped one would be erased for good from what belongs to others.
+
+    Args:
+        agency: The agency.
+        reference: As people type it.
+        things: What it may refer to.
+        wanted: Its forms, from `wanted_of`.
+
+    Raises:
+        CdiError: ERASE-UNKNOWN if no row, decision or finding has it in a field for references.
+    """
+    if hash_references(agency.agency, things) & set(read_hashes(agency.agency)):
+        return
     for thing, forms in things.items():
         for typed, key in _find_typed_references(agency, thing):
-            if key in forms or typed.upper() in forms:
-                names.add(typed)
-    return Wanted(frozenset(names), frozenset(_find_own_texts(agency, things)))
+            if key in forms or capitals(typed) in forms:
+                return
+    if not _is_in_refused_rows(agency, things):
+        raise CdiError(
+            "ERASE-UNKNOWN",
+            f"{agency.agency} has no call or record '{reference}': no row of a batch on disk "
+            f"(accepted, waiting or refused), no refused row, no decision and no finding refers to "
+            f"it (looked for as {', '.join(sorted(wanted.names))}); texts and logs do not count",
+            "check the reference: nothing was erased, and erasing a wrong one could not be undone",
+        )
+
+
+def _is_in_refused_rows(agency: Agency, things: dict[str, set[str]]) -> bool:
+    """Whether a field of a refused row is such a reference."""
+    for dataset in agency.sources:
+        for batch in batches_on_disk(agency, dataset):
+            with connect() as con:
+                rows = con.execute(
+                    "select original_encrypted, original_masked from read_parquet(?)",
+                    [str(batch.quarantine)],
+                ).fetchall()
+                fields = {
+                    field
+                    for token, masked in rows
+                    for field in reference_fields(
+                        agency,
+                        dataset,
+                        decrypt_text(agency.agency, token) if token else masked or "",
+                    )
+                }
+                for thing, forms in things.items():
+                    typed = sorted({text.strip() for kind, text in fields if kind == thing})
+                    if any(
+                        key in forms or capitals(text) in forms
+                        for text, key in _find_keys(agency, thing, typed)
+                    ):
+                        return True
+    return False
 
 
 def batches_on_disk(agency: Agency, dataset: str) -> list[Batch]:
@@ -53,7 +141,7 @@ def batches_on_disk(agency: Agency, dataset: str) -> list[Batch]:
     return [read_batch(file.parent) for file in sorted(files)]
 
 
-def _find_typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, str]]:
+def _find_typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, str | None]]:
     """Find each reference to calls or to records: as it was typed, and its canonical form.
 
     People type one reference in several ways, and each of them may stand somewhere in a text.
@@ -77,11 +165,16 @@ def _find_typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, st
             for column in columns
             if row.get(column.name)
         }
-        with connect() as con:
-            bound = Params()
-            key = key_expression(agency, thing, "t", bound)
-            query = f"select t, {key} from (select unnest($typed::varchar[]) as t)"
-            yield from con.execute(query, bound.values | {"typed": sorted(typed)}).fetchall()
+        yield from _find_keys(agency, thing, sorted(typed))
+
+
+def _find_keys(agency: Agency, thing: str, typed: list[str]) -> list[tuple[str, str | None]]:
+    """Find the canonical form of each reference."""
+    with connect() as con:
+        bound = Params()
+        key = key_expression(agency, thing, "t", bound)
+        query = f"select t, {key} from (select unnest($typed::varchar[]) as t)"
+        return con.execute(query, bound.used_in(query) | {"typed": typed}).fetchall()
 
 
 def _references_to(thing: str, dataset: str) -> list[Column]:

@@ -15,7 +15,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit.register import erase_from_register
 from cdi.erasure.look import batches_on_disk, read_csv_rows
-from cdi.erasure.traces import Wanted
+from cdi.erasure.traces import Wanted, is_one_of
 from cdi.files import take_lock, wait_for_lock, write_whole
 from cdi.landing.batches import batch_as_of
 from cdi.landing.extract import adopt_source, is_source_unchanged
@@ -43,18 +43,18 @@ class Removal:
     wanted: Wanted | None = None
 
     def holds(self, cell: object) -> bool:
-        """Whether a cell is one of the references as people type it.
-
-        A sheet may have an apostrophe before it, which marks the cell as text.
-        """
-        typed = str(cell or "").strip().lstrip("'").upper()
-        return any(typed in forms for forms in self.references.values())
+        """Whether a cell is one of the references as people type it."""
+        return any(is_one_of(cell, forms) for forms in self.references.values())
 
     def clean(self, text: str) -> str:
         """Replace the references that a text names."""
-        if self.wanted is None:
-            return text
-        return self.wanted.pattern.sub(ERASED.encode(), text.encode()).decode()
+        return text if self.wanted is None else self.wanted.clean(text)
+
+    def clean_field(self, column: str, text: str) -> str:
+        """Replace the reference that a field holds, or those that its text names."""
+        if self.wanted is not None and column in self.wanted.columns and self.wanted.is_field(text):
+            return ERASED
+        return self.clean(text)
 
 
 def unfinished_mark(agency: Agency) -> Path:
@@ -151,7 +151,7 @@ def _clean_csv(file: Path, removal: Removal, about: Iterable[str]) -> int:
         if any(removal.holds(row.get(name)) for name in about):
             changed += 1
             continue
-        kept.append({name: removal.clean(text or "") for name, text in row.items()})
+        kept.append({name: removal.clean_field(name, text or "") for name, text in row.items()})
         changed += kept[-1] != row
     if changed and not kept:
         file.unlink()

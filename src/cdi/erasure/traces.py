@@ -6,28 +6,47 @@ are decrypted for it.
 """
 
 import contextlib
+import csv
 import gzip
 import mmap
 import re
 import sqlite3
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
 from cryptography.fernet import InvalidToken
+from openpyxl import load_workbook
 
 from cdi import paths
+from cdi.agency.key_rules import capitals
 from cdi.agency.load import agency_names
+from cdi.erasure.places import (
+    AIRFLOW_COLUMNS,
+    NEVER_REFERENCES,
+    PAGE_FOLDERS,
+    TIME,
+    is_folder_of_another_agency,
+    is_of_another_agency,
+    page_names,
+    written_forms,
+)
 from cdi.keys import decrypt_text
-from cdi.sql import connect, ident, literal
+from cdi.landing.tombstones import ERASED, is_common
+from cdi.sql import connect, ident, literal, scalar
 
 # In these folders each agency has a folder of its own.
-_BY_AGENCY = ("landing", "published", "weights", "readings", "decisions", "audit")
+_BY_AGENCY = ("landing", "published", "weights", "readings", "decisions", "audit", "released")
 # These are not searched: they stand for the simulated police's own systems, and hold the keys.
 EXEMPT = ("sources", "truth", "secrets")
+
+# Before a word stands no letter or digit, unless it belongs to an escape of a URL or of JSON.
+_STARTS = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-F]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-F]{4}))"
+_ENDS = r"(?![0-9A-Za-z])"
 
 
 @dataclass(frozen=True)
@@ -35,32 +54,121 @@ class Wanted:
     """What is looked for, in capitals and in small letters.
 
     Attributes:
-        names: Forms of references. Only whole words count, so that T-1 is not found in T-12.
+        names: References, canonical and as typed. In texts and in bytes, all their written forms
+            are looked for as whole words, unless they are too common (`is_common`).
         texts: Parts of texts.
+        others: References of the agency that stay and of which a name is a part, as of AB/1/2.
+        columns: Columns of tables that may hold the names.
+        agency: The agency's id; in shared files, lines of other agencies are passed over.
     """
 
     names: frozenset[str]
     texts: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+    columns: frozenset[str] = frozenset()
+    agency: str = ""
 
-    @property
+    @cached_property
+    def common(self) -> frozenset[str]:
+        """The names that are looked for in fields alone."""
+        return frozenset(name for name in self.names if is_common(name))
+
+    @cached_property
+    def forms(self) -> frozenset[str]:
+        """What is looked for in bytes, except parts of texts and pages."""
+        distinct = self.names - self.common
+        written = frozenset().union(*(written_forms(name) for name in distinct))
+        return written | {stem for stem in page_names(distinct) if not is_common(stem)}
+
+    @cached_property
     def pattern(self) -> re.Pattern[bytes]:
-        """A pattern of bytes that finds any of it; what was found is group 1."""
-        names, texts = (
-            "|".join(map(re.escape, sorted(words))) for words in (self.names, self.texts)
-        )
-        whole = rf"(?<![0-9A-Za-z])(?:{names})(?![0-9A-Za-z])"
-        return re.compile(f"(?i)({whole}{'|' + texts if texts else ''})".encode())
+        """A pattern of bytes that finds any of it: group 1, or else it is to be passed over."""
+        numbers = {form for form in self.forms if form.isdigit()}
+        # longer references that stay, before what they begin with; fractions are no references
+        kept = frozenset().union(*(written_forms(other) for other in self.others))
+        kept |= page_names(self.others) - self.forms
+        wanted = [
+            *_as_words(self.forms - numbers),
+            *_as_words(numbers, r"(?<![0-9]\.)", r"(?!\.[0-9])"),
+            *map(re.escape, sorted(self.texts)),
+            # the page of a call, however common its name is
+            *(
+                rf"(?<={re.escape(folder)}){re.escape(stem)}_*(?=\.html)"
+                for folder in PAGE_FOLDERS
+                for stem in sorted(page_names(self.names))
+            ),
+        ]
+        parts = [*NEVER_REFERENCES, *_as_words(kept), f"({'|'.join(wanted)})", TIME]
+        return re.compile(f"(?i){'|'.join(parts)}".encode())
 
-    def is_in(self, content: bytes | mmap.mmap) -> bool:
-        """Whether bytes hold any of it: as it is written here, all capitals or all small letters.
+    def matches(
+        self, content: bytes | mmap.mmap, *, is_shared: bool = False
+    ) -> Iterator[re.Match[bytes]]:
+        """Find each place in bytes; what is wanted there is group 1.
 
-        This is for long contents of packed files. Looking for literal bytes first is a hundred
-        times faster than the pattern; the pattern then only confirms that it is a whole word.
+        Args:
+            content: The bytes.
+            is_shared: Whether lines of other agencies are to be passed over.
         """
-        words = self.names | self.texts
-        forms = {form.encode() for word in words for form in (word, word.upper(), word.lower())}
-        has_any = any(content.find(form) >= 0 for form in forms)
-        return has_any and self.pattern.search(content) is not None
+        for match in self.pattern.finditer(content):
+            if match[1] is None:
+                continue
+            if is_shared:
+                start = content.rfind(b"\n", 0, match.start()) + 1
+                end = content.find(b"\n", match.end())
+                line = content[start : end if end >= 0 else len(content)]
+                if is_of_another_agency(self.agency, line):
+                    continue
+            yield match
+
+    def is_in(self, content: bytes | mmap.mmap, *, is_shared: bool = False) -> bool:
+        """Whether bytes hold any of it."""
+        return next(self.matches(content, is_shared=is_shared), None) is not None
+
+    def is_in_packed(self, content: bytes | mmap.mmap) -> bool:
+        """Whether long bytes hold any of it: as it is written, all capitals or all small letters.
+
+        Looking for literal bytes first is a hundred times faster than the pattern; the pattern then
+        only confirms that it is a whole word.
+        """
+        literals = {
+            form.encode()
+            for word in self.forms | self.texts | page_names(self.names)
+            for form in (word, word.upper(), word.lower())
+        }
+        return any(content.find(form) >= 0 for form in literals) and self.is_in(content)
+
+    def clean(self, text: str) -> str:
+        """Replace what is wanted in a text."""
+        return self.pattern.sub(
+            lambda match: match[0] if match[1] is None else ERASED.encode(), text.encode()
+        ).decode()
+
+    def is_field(self, value: object) -> bool:
+        """Whether a field that holds a reference holds one of the names."""
+        return is_one_of(value, self._names_in_capitals)
+
+    @cached_property
+    def _names_in_capitals(self) -> frozenset[str]:
+        return frozenset(capitals(name) for name in self.names)
+
+
+def is_one_of(cell: object, references: Collection[str]) -> bool:
+    """Whether a cell is one of some references as people type it.
+
+    Args:
+        cell: Of a sheet; an apostrophe before it marks it as text.
+        references: Canonical or as typed, in capitals.
+    """
+    typed = capitals(str(cell or "").strip().lstrip("'"))
+    return bool(typed) and typed in references
+
+
+def _as_words(forms: Iterable[str], before: str = "", after: str = "") -> list[str]:
+    """Make a pattern of forms as whole words, the longest first; none without forms."""
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    words = "|".join(map(re.escape, longest_first))
+    return [rf"{_STARTS}{before}(?:{words}){after}{_ENDS}"] if words else []
 
 
 def folders_of_agency(agency: str) -> list[Path]:
@@ -72,6 +180,7 @@ def folders_of_agency(agency: str) -> list[Path]:
         paths.readings(agency),
         paths.decisions(agency),
         paths.audit(agency),
+        paths.released(agency),
     ]
 
 
@@ -89,7 +198,9 @@ def files_of_agency(agency: str) -> Iterator[Path]:
     for file in sorted({*below, *home.iterdir()}):
         # in shared folders, a file or folder of another agency begins with its name
         parts = {part.split(".")[0] for part in file.relative_to(home).parts}
-        if file.is_file() and not file.is_symlink() and not parts & others:
+        if not file.is_file() or file.is_symlink() or parts & others:
+            continue
+        if not is_folder_of_another_agency(agency, file.relative_to(home)):
             yield file
 
 
@@ -108,7 +219,8 @@ def find_traces(agency: str, wanted: Wanted) -> Iterator[tuple[Path, str]]:
 
 def find_in_file(agency: str, file: Path, wanted: Wanted) -> str | None:
     """Find the place in a file where it stands; None if the file does not hold it."""
-    if wanted.pattern.search(str(file.relative_to(paths.home())).encode()):
+    below = file.relative_to(paths.home())
+    if wanted.is_in(str(below).encode()):
         return "name of the file"
     # A running Airflow may remove a file of its own between the listing and the search.
     with contextlib.suppress(FileNotFoundError):
@@ -119,23 +231,45 @@ def find_in_file(agency: str, file: Path, wanted: Wanted) -> str | None:
             mmap.mmap(handle.fileno(), 0, prot=mmap.PROT_READ) as content,
         ):
             search = next((search for is_such, search in _SEARCHES if is_such(content[:16])), None)
-            if wanted.is_in(content) if search else wanted.pattern.search(content):
+            if search is None:
+                if wanted.is_in(content, is_shared=below.parts[0] not in _BY_AGENCY):
+                    return "bytes of the file"
+                is_sheet = file.suffix == ".csv" and below.parts[0] in _BY_AGENCY
+                search = _search_csv if is_sheet and wanted.common else None
+            # A database of SQLite may hold it for another agency, see `_search_sqlite`.
+            elif search is not _search_sqlite and wanted.is_in_packed(content):
                 return "bytes of the file"
         return next(search(agency, file, wanted), None) if search else None
     return None
 
 
+def _search_csv(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
+    with file.open(newline="", encoding="utf-8-sig", errors="replace") as handle:
+        for row in csv.DictReader(handle):
+            for name, value in row.items():
+                if name in wanted.columns and wanted.is_field(value):
+                    yield f"column {name}"
+
+
 def _search_gzip(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
     with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(file) as content:
-        if wanted.is_in(content.read()):
+        if wanted.is_in_packed(content.read()):
             yield "content"
 
 
 def _search_zip(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
     with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
-            if wanted.is_in(archive.read(name)):
+            if wanted.is_in_packed(archive.read(name)):
                 yield f"member {name}"
+    if wanted.common and file.suffix == ".xlsx":
+        with contextlib.closing(load_workbook(file, read_only=True)) as book:
+            for sheet in book:
+                if any(
+                    wanted.is_field(cell)
+                    for (cell,) in sheet.iter_rows(max_col=1, values_only=True)
+                ):
+                    yield f"sheet {sheet.title}"
 
 
 def _search_parquet(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
@@ -158,11 +292,10 @@ def _search_tables(
 ) -> Iterator[str]:
     """Search each column of text of some tables; yields the first places that hold it."""
     # DuckDB's regular expressions cannot look behind a place, as the pattern of `Wanted` does. So
-    # the character before a name is part of the match here, which finds the same columns.
-    names, texts = (
-        "|".join(map(re.escape, sorted(words))) for words in (wanted.names, wanted.texts)
-    )
-    pattern = rf"(?i)(^|[^0-9a-z])({names})([^0-9a-z]|$)" + (f"|{texts}" if texts else "")
+    # they only choose the values that are worth a closer look.
+    words = sorted(wanted.forms | wanted.texts)
+    pattern = f"(?i){'|'.join(map(re.escape, words))}"
+    names = [capitals(name) for name in sorted(wanted.names)]
     for schema, table in tables:
         whole = f"{ident(schema)}.{ident(table)}"
         columns = [
@@ -172,10 +305,12 @@ def _search_tables(
         ]
         for column in columns:
             text = f"cast({ident(column)} as varchar)"
-            if con.execute(
-                f"select 1 from {whole} where regexp_matches({text}, $pattern) limit 1",
-                {"pattern": pattern},
-            ).fetchone():
+            is_field = f"upper(trim({text})) in (select unnest($names::varchar[]))"
+            is_named = column in wanted.columns and scalar(
+                con, f"select count(*) from {whole} where {is_field}", {"names": names}
+            )
+            values = f"select distinct {text} from {whole} where regexp_matches({text}, $pattern)"
+            if is_named or (words and _has_value(con, values, {"pattern": pattern}, wanted)):
                 yield f"{table}.{column}"
         if "original_encrypted" in columns:
             tokens = con.execute(f"select original_encrypted from {whole}").fetchall()
@@ -183,32 +318,80 @@ def _search_tables(
                 yield f"{table}.original_encrypted"
 
 
+def _has_value(
+    con: duckdb.DuckDBPyConnection, query: str, values: dict[str, str], wanted: Wanted
+) -> bool:
+    """Find out whether one of the values of a query holds it."""
+    rows = con.execute(query, values)
+    while row := rows.fetchone():
+        if wanted.is_in(str(row[0]).encode()):
+            return True
+    return False
+
+
 def _is_in_token(agency: str, token: str, wanted: Wanted) -> bool:
     try:
-        return bool(wanted.pattern.search(decrypt_text(agency, token).encode()))
+        return wanted.is_in(decrypt_text(agency, token).encode())
     except InvalidToken:  # it was encrypted with a key that is no longer there
         return False
 
 
 def _search_sqlite(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
+    """Search the columns of Airflow's database that may hold it, or all columns of another one.
+
+    Then its bytes are searched too, since free pages keep what was deleted. Only if a column that
+    may not be touched holds the same bytes, as an id or a row of another agency may, this cannot be
+    told.
+    """
+    columns = airflow_columns if is_airflow_database(file) else sqlite_columns
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as con:
-        for table, column in sqlite_columns(con):
-            for (value,) in con.execute(
-                f'select cast("{column}" as blob) from "{table}" where "{column}" is not null'
-            ):
-                if wanted.pattern.search(value):
-                    yield f"{table}.{column}"
-                    break
+        for table, column, is_own in columns(con, agency):
+            if _has_cell(con, table, column, is_own, wanted, is_shared=True):
+                yield f"{table}.{column}"
+        if wanted.is_in_packed(file.read_bytes()) and not any(
+            _has_cell(con, *place, wanted, is_shared=False) for place in sqlite_columns(con, agency)
+        ):
+            yield "free pages of the file"
 
 
-def sqlite_columns(con: sqlite3.Connection) -> list[tuple[str, str]]:
-    """List the tables of a SQLite file with each of their columns."""
+def _has_cell(
+    con: sqlite3.Connection,
+    table: str,
+    column: str,
+    is_own: str,
+    wanted: Wanted,
+    *,
+    is_shared: bool,
+) -> bool:
+    cells = con.execute(
+        f'select cast("{column}" as blob) from "{table}" where {is_own} and "{column}" is not null'
+    )
+    return any(wanted.is_in(cell, is_shared=is_shared) for (cell,) in cells)
+
+
+def is_airflow_database(file: Path) -> bool:
+    """Whether a file is the database of the local Airflow."""
+    return file == paths.home() / "airflow" / "airflow.db"
+
+
+def airflow_columns(con: sqlite3.Connection, agency: str) -> Iterator[tuple[str, str, str]]:
+    """List the columns of Airflow's database that may hold a reference.
+
+    Yields:
+        Table, column, and SQL for whether a row is of a run of the agency, or of no agency's.
+    """
+    existing = {(table, column) for table, column, _ in sqlite_columns(con, agency)}
+    for table, (dag, columns) in AIRFLOW_COLUMNS.items():
+        is_own = f"coalesce(substr({dag}, 1, {len(agency) + 2}), '{agency}__') = '{agency}__'"
+        yield from ((table, column, is_own) for column in columns if (table, column) in existing)
+
+
+def sqlite_columns(con: sqlite3.Connection, agency: str) -> Iterator[tuple[str, str, str]]:
+    """List the tables of a SQLite file with each of their columns; the rows are those of all."""
     tables = con.execute("select name from sqlite_master where type = 'table'").fetchall()
-    return [
-        (table, row[1])
-        for (table,) in tables
-        for row in con.execute(f'pragma table_info("{table}")').fetchall()
-    ]
+    for (table,) in tables:
+        for row in con.execute(f'pragma table_info("{table}")').fetchall():
+            yield table, row[1], "true"
 
 
 # How the content of a packed file is searched, by the first bytes of the file: a name's ending may

@@ -19,8 +19,9 @@ from cdi.landing.batches import (
     replace_parquet,
     sum_counts,
 )
+from cdi.landing.originals import originals_with_erased
 from cdi.landing.rows import leave_out_rows, row_hash_expression
-from cdi.landing.tombstones import has_tombstones, open_tombstones, texts_with_erased
+from cdi.landing.tombstones import has_tombstones, open_tombstones
 from cdi.sql import connect, fetch_dicts, ident, naive_utc, scalar
 
 # Stands in a batch's folder while its files are replaced. If that is killed, the next attempt must
@@ -142,7 +143,7 @@ def _forget_refused(
             else row["original_masked"] or ""
             for row in rows
         ]
-        holds_erased = texts_with_erased(con, agency, texts)
+        holds_erased = originals_with_erased(con, agency, batch.manifest["dataset"], texts)
         removed += [row["row_id"] for row, holds in zip(rows, holds_erased, strict=True) if holds]
     con.execute(
         "delete from quarantine where list_contains($removed::varchar[], row_id)",

@@ -40,13 +40,13 @@ from cdi.landing.masks import (
     mask_shape_expression,
     mask_text_expression,
 )
+from cdi.landing.originals import originals_with_erased
 from cdi.landing.read import list_unexpected, normalise_header, read_raw_rows
 from cdi.landing.tombstones import (
     forget_name_expressions,
     has_tombstones,
     is_about_erased_expression,
     open_tombstones,
-    texts_with_erased,
 )
 from cdi.sources.files import FetchedFile
 from cdi.sql import Params, connect, create_table, fetch_dicts, ident, naive_utc, scalar
@@ -394,7 +394,7 @@ def _split_rows(
         "where row_no in (select row_no from fate where fate = 'accepted')"
     )
     erased_typed = _quarantine_typed(con, agency, source, dataset)
-    erased_unreadable = _quarantine_unreadable(con, agency, file)
+    erased_unreadable = _quarantine_unreadable(con, agency, dataset, file)
     fates = dict(con.execute("select fate, count(*) from fate group by all").fetchall())
     unreadable = scalar(con, "select count(*) from refused")
     accepted, duplicates = fates.pop("accepted", 0), fates.pop("duplicate", 0)
@@ -443,11 +443,11 @@ def _quarantine_typed(
         where f.fate not in ('accepted', 'duplicate')
         """,
     )
-    return _insert_quarantine(con, agency, rows)
+    return _insert_quarantine(con, agency, dataset, rows)
 
 
 def _quarantine_unreadable(
-    con: duckdb.DuckDBPyConnection, agency: Agency, file: FetchedFile
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile
 ) -> int:
     """Quarantine the rows that could not be read; returns how many hold an erased reference."""
     rows = fetch_dicts(
@@ -458,11 +458,11 @@ def _quarantine_unreadable(
     )
     for row in rows:
         row["original_masked"] = mask_shape(row["original"])
-    return _insert_quarantine(con, agency, rows)
+    return _insert_quarantine(con, agency, dataset, rows)
 
 
 def _insert_quarantine(
-    con: duckdb.DuckDBPyConnection, agency: Agency, rows: list[dict[str, Any]]
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, rows: list[dict[str, Any]]
 ) -> int:
     """Encrypt the originals of refused rows and insert them into `quarantine`.
 
@@ -471,7 +471,8 @@ def _insert_quarantine(
     """
     count = len(rows)
     if rows and has_tombstones(con):
-        holds_erased = texts_with_erased(con, agency, [row["original"] for row in rows])
+        originals = [row["original"] for row in rows]
+        holds_erased = originals_with_erased(con, agency, dataset, originals)
         rows = [row for row, holds in zip(rows, holds_erased, strict=True) if not holds]
     if not rows:
         return count

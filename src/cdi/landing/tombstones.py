@@ -10,6 +10,7 @@ call, and a text loses its mention.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ import duckdb
 
 from cdi import paths
 from cdi.agency.datasets import DATASETS, DECISIONS, Column
-from cdi.agency.key_rules import key_expression
+from cdi.agency.key_rules import capitals, key_expression
 from cdi.agency.model import Agency
 from cdi.files import append_line, wait_for_lock
 from cdi.keys import hmac_expression, set_hash_key
@@ -28,7 +29,28 @@ PURPOSE = "erase"  # of the key; see `cdi.keys`
 THINGS = ("call", "record")  # what a reference can refer to
 ERASED = "[erased]"  # stands in texts in place of an erased reference
 # Any run of other characters may be a reference that no key rule reads.
-_WORD = r"[^\s,;|\"'<>()\[\]{}#:]+"
+_PARTS_WORDS = r"\s,;|\"'<>()\[\]{}#:"
+_WORD = rf"[^{_PARTS_WORDS}]+"
+_ENDS_SENTENCE = ".?!"  # may follow a word and is no part of it
+_DAY, _MONTH, _YEAR = "(?:0[1-9]|[12][0-9]|3[01])", "(?:0[1-9]|1[0-2])", "(?:19|20)[0-9]{2}"
+# Written forms of a reference that mean something else in most places. Such a form is erased where
+# a field holds a reference, and never looked for in texts and logs (docs/privacy.md). Python and
+# DuckDB read these patterns alike, each for the whole form.
+_COMMON_FORMS = (
+    r".{0,4}",  # fewer than five characters
+    r"[^0-9]*",  # no digit: a word or a name
+    r"[^0-9A-Za-z]*(?:[0-9][^0-9A-Za-z]*){0,5}",  # no letter and fewer than six digits: a number
+    # a month or a day, without and with signs between its parts, perhaps with a time
+    rf"(?:{_YEAR}{_MONTH}(?:{_DAY})?|{_DAY}{_MONTH}{_YEAR}|{_YEAR}[-/. ][0-9]{{1,2}}"
+    rf"(?:[-/. ][0-9]{{1,2}})?|[0-9]{{1,2}}[-/. ][0-9]{{1,2}}[-/. ]{_YEAR})"
+    r"(?:[ T_]?[0-9]{2}:?[0-9]{2}(?::?[0-9]{2})?Z?)?",
+)
+_COMMON = "|".join(f"(?:{form})" for form in _COMMON_FORMS)
+
+
+def is_common(form: str) -> bool:
+    """Whether a written form of a reference is too common to be looked for in texts and logs."""
+    return re.fullmatch(_COMMON, form.strip(), re.DOTALL) is not None
 
 
 def read_tombstones(agency_id: str) -> list[dict[str, Any]]:
@@ -133,8 +155,8 @@ def things_of_reference(agency: Agency, reference: str) -> dict[str, set[str]]:
             canonical = scalar(con, query, bound.values | {"typed": typed})
             # Without key rules any text is canonical, so that it says nothing about the thing.
             if canonical is not None and agency.key_rules.get(thing):
-                forms[thing] = {str(canonical), typed.upper()}
-    return forms or {thing: {typed.upper()} for thing in THINGS}
+                forms[thing] = {str(canonical), capitals(typed)}
+    return forms or {thing: {capitals(typed)} for thing in THINGS}
 
 
 def hash_references(agency_id: str, things: Mapping[str, Iterable[str]]) -> set[str]:
@@ -203,40 +225,60 @@ def forget_name_expressions(
     return {name: sql for name, sql in expressions.items() if name in columns}
 
 
-def _erased_mentions_expression(agency: Agency, text: str, bound: Params) -> str:
-    """SQL for the list of erased references in a text, as they are written there.
-
-    The candidates are all that the key rules match anywhere in the text, and all single words, as
-    a reference that no key rule reads may be erased too.
-    """
-    rules = [rule for thing in THINGS for rule in agency.key_rules.get(thing, ())]
-    patterns = [
-        rf"(?i)\b(?:{pattern})\b" for pattern in dict.fromkeys(rule.pattern for rule in rules)
-    ]
-    candidates = " || ".join(
-        f"regexp_extract_all({text}, {bound.bind(pattern)})" for pattern in [*patterns, _WORD]
-    )
+def _erased_mentions_expression(agency: Agency, candidates: str, bound: Params) -> str:
+    """SQL for those of a list of candidates that are erased references and not too common."""
     conditions = " or ".join(
         _is_erased_expression(thing, key_expression(agency, thing, "w", bound), "upper(w)")
         for thing in THINGS
     )
-    return f"list_filter(list_distinct({candidates}), lambda w: {conditions})"
+    return (
+        f"list_filter(list_distinct({candidates}), lambda w: "
+        f"not regexp_full_match(w, {bound.bind(_COMMON)}, 's') and ({conditions}))"
+    )
+
+
+def _word_candidates(text: str, bound: Params) -> str:
+    """SQL for the single words of a text, as a reference that no key rule reads may be erased."""
+    words = f"regexp_extract_all({text}, {bound.bind(_WORD)})"
+    return f"{words} || list_transform({words}, lambda w: rtrim(w, '{_ENDS_SENTENCE}'))"
+
+
+def _rule_candidates(agency: Agency, text: str, bound: Params) -> str | None:
+    """SQL for all that the key rules match anywhere in a text; None if there are no rules."""
+    rules = [rule for thing in THINGS for rule in agency.key_rules.get(thing, ())]
+    patterns = dict.fromkeys(rf"(?i)\b(?:{rule.pattern})\b" for rule in rules)
+    matches = [f"regexp_extract_all({text}, {bound.bind(pattern)})" for pattern in patterns]
+    return " || ".join(matches) or None
 
 
 def _scrub_text_expression(agency: Agency, text: str, bound: Params) -> str:
-    """SQL for a text in which each erased reference is replaced by `[erased]`."""
-    mentions = _erased_mentions_expression(agency, text, bound)
-    # The reduction starts with the text and replaces one mention after another in it.
-    return (
-        f"case when {text} is not null then list_reduce(list_prepend({text}, {mentions}), "
-        f"lambda whole, w: replace(whole, w, '{ERASED}')) end"
-    )
+    """SQL for a text in which each erased reference is replaced by `[erased]`.
+
+    A word is replaced where it is a whole word, so that AB/1 stays a part of AB/1/2.
+    """
+    candidates = [(_word_candidates(text, bound), f"[{_PARTS_WORDS}]", f"[{_ENDS_SENTENCE}]*")]
+    by_rule = _rule_candidates(agency, text, bound)
+    if by_rule is not None:
+        candidates.append((by_rule, "[^0-9A-Za-z]", ""))
+    scrubbed = text
+    for found, between, after in candidates:
+        mentions = _erased_mentions_expression(agency, found, bound)
+        start, end = bound.bind(f"(^|{between})"), bound.bind(f"({after}(?:{between}|$))")
+        by = f"regexp_escape(w) || {end}, '\\1{ERASED}\\2', 'g')"
+        # The reduction starts with the text and replaces one mention after another in it; twice, as
+        # two mentions may share the character between them.
+        once = f"regexp_replace(whole, {start} || {by}"
+        scrubbed = (
+            f"list_reduce(list_prepend({scrubbed}, {mentions}), "
+            f"lambda whole, w: regexp_replace({once}, {start} || {by})"
+        )
+    return f"case when {text} is not null then {scrubbed} end"
 
 
 def texts_with_erased(
     con: duckdb.DuckDBPyConnection, agency: Agency, texts: list[str]
 ) -> list[bool]:
-    """Find out for each text whether it holds an erased reference.
+    """Find out for each text whether it holds an erased reference that is not too common.
 
     Args:
         con: A connection after `open_tombstones`.
@@ -244,9 +286,35 @@ def texts_with_erased(
         texts: The texts.
     """
     bound = Params()
+    candidates = [_word_candidates("t", bound), _rule_candidates(agency, "t", bound)]
+    mentions = _erased_mentions_expression(agency, " || ".join(filter(None, candidates)), bound)
     query = (
-        f"select len({_erased_mentions_expression(agency, 't', bound)}) > 0 "
+        f"select len({mentions}) > 0 "
         "from (select unnest($texts::varchar[]) as t, unnest(range(len($texts))) as n) order by n"
     )
     rows = con.execute(query, bound.used_in(query) | {"texts": texts}).fetchall()
     return [bool(row[0]) for row in rows]
+
+
+def fields_with_erased(
+    con: duckdb.DuckDBPyConnection, agency: Agency, fields: list[tuple[str, str]]
+) -> list[bool]:
+    """Find out for each field that holds a reference whether it holds an erased one.
+
+    Args:
+        con: A connection after `open_tombstones`.
+        agency: The agency, with its key rules.
+        fields: What each field may refer to, and its text.
+    """
+    bound = Params()
+    conditions = " or ".join(
+        f"thing = '{thing}' and "
+        + _is_erased_expression(thing, key_expression(agency, thing, "t", bound), "upper(t)")
+        for thing in THINGS
+    )
+    query = (
+        f"select {conditions} from (select unnest($things::varchar[]) as thing, "
+        "trim(unnest($texts::varchar[])) as t, unnest(range(len($texts))) as n) order by n"
+    )
+    values = {"things": [thing for thing, _ in fields], "texts": [text for _, text in fields]}
+    return [bool(row[0]) for row in con.execute(query, bound.used_in(query) | values).fetchall()]

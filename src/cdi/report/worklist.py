@@ -201,14 +201,18 @@ def name_pages(calls: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     taken: set[str] = set()
     for call_id in dict.fromkeys(calls):
-        name = re.sub(r"[^A-Za-z0-9-]+", "_", call_id)
-        if len(name) > _LONGEST_NAME:
-            name = hashlib.sha256(call_id.encode()).hexdigest()
+        name = page_stem(call_id)
         while name.lower() in taken:
             name += "_"
         taken.add(name.lower())
         names[call_id] = f"{name}.html"
     return names
+
+
+def page_stem(call_id: str) -> str:
+    """What the name of a call's page begins with; only underscores and the ending may follow."""
+    name = re.sub(r"[^A-Za-z0-9-]+", "_", call_id)
+    return name if len(name) <= _LONGEST_NAME else hashlib.sha256(call_id.encode()).hexdigest()
 
 
 def _side_of_meaning(meaning: str) -> str:

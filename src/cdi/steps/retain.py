@@ -12,16 +12,17 @@ middle, it can be run again.
 from datetime import UTC, datetime
 
 from cdi import paths
+from cdi.agency.key_rules import capitals
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.version import plan_version, read_current
-from cdi.erasure.look import expired_calls, wanted_of
+from cdi.erasure.look import check_known, expired_calls, wanted_of
 from cdi.erasure.shared import clean_shared_files
 from cdi.erasure.take_out import Removal, Say, take_out, unfinished_mark
 from cdi.erasure.traces import EXEMPT, find_traces
 from cdi.errors import CdiError
 from cdi.files import remove_folder, take_lock
-from cdi.landing.tombstones import add_tombstone, hash_references, read_hashes, things_of_reference
+from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
 from cdi.steps.run import publish_new
 from cdi.steps.step import Step
 from cdi.steps.train import LEARN
@@ -37,30 +38,24 @@ def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> No
         say: Is told what was done, line by line.
 
     Raises:
-        CdiError: ERASE-REASON if the reason names the reference, ERASE-UNKNOWN if no file holds it
-            and it was not erased before, ERASE-LEFT if a trace of it is left.
+        CdiError: ERASE-REASON if the reason names the reference, ERASE-UNKNOWN if nothing refers to
+            it and it was not erased before, ERASE-LEFT if a trace of it is left.
     """
     things = things_of_reference(agency, reference)
     wanted = wanted_of(agency, things)
-    if wanted.pattern.search(reason.encode()):
+    check_known(agency, reference, things, wanted)
+    if wanted.is_in(reason.encode()):
         raise CdiError(
             "ERASE-REASON",
             "the reason holds the reference, and the reason is kept",
             "name the request instead, e.g. --reason 'request 12 of 2026'",
         )
-    hashes = hash_references(agency.agency, things)
-    was_erased = bool(hashes & set(read_hashes(agency.agency)))
-    if not was_erased and next(find_traces(agency.agency, wanted), None) is None:
-        raise CdiError(
-            "ERASE-UNKNOWN",
-            f"{agency.agency} has no trace of '{reference}' (looked for as "
-            f"{', '.join(sorted(wanted.names))})",
-            "check the reference: erasing a wrong one would keep a future log out",
-        )
     # The tombstone comes first. From here on, an extraction leaves the reference out, and a batch
     # that is being checked meanwhile loses it when it is accepted.
+    hashes = hash_references(agency.agency, things)
     add_tombstone(agency.agency, hashes, reason, datetime.now(UTC).replace(microsecond=0))
-    removal = Removal({thing: set(wanted.names) for thing in things}, wanted=wanted)
+    names = {form for name in wanted.names for form in (name, capitals(name))}
+    removal = Removal({thing: names for thing in things}, wanted=wanted)
     take_out(agency, removal, reason, say)
     clean_shared_files(agency, wanted, say)
     _publish_remaining(agency, say)
@@ -72,10 +67,15 @@ def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> No
             f"{len(left)} files still hold it:\n    {lines}",
             "remove these files, or stop what writes them, and run the same command again",
         )
+    if wanted.common:
+        say(
+            f"{', '.join(sorted(wanted.common))}: too short or too common to be looked for in "
+            "texts and logs, so it was erased in fields for references and in names of pages only"
+        )
     say(
         f"nothing of it is left below {paths.home()}, nor in any compressed file there "
-        f"({len(wanted.names)} forms of the reference and {len(wanted.texts)} parts of its text "
-        f"were looked for, but not in {', '.join(EXEMPT)})"
+        f"({len(wanted.forms)} written forms of the reference and {len(wanted.texts)} parts of its "
+        f"text were looked for, but not in {', '.join(EXEMPT)})"
     )
 
 

@@ -1,0 +1,59 @@
+"""The originals of refused rows: which references their fields hold, and which of them go."""
+
+import json
+import re
+from typing import Any
+
+import duckdb
+
+from cdi.agency.datasets import DATASETS
+from cdi.agency.model import Agency
+from cdi.landing.read import normalise_header
+from cdi.landing.tombstones import THINGS, fields_with_erased, texts_with_erased
+
+# A row that could not be read has no columns: each of its fields may hold a reference.
+_BETWEEN_FIELDS = re.compile(r"[,;|\t\r\n]")
+
+
+def reference_fields(agency: Agency, dataset: str, original: str) -> list[tuple[str, str]]:
+    """List the fields of a refused row that hold references, each with what it may refer to.
+
+    Args:
+        agency: The agency, with its columns.
+        dataset: The dataset of the row.
+        original: The row as it was refused: columns as JSON, or a line that could not be read.
+    """
+    try:
+        row: Any = json.loads(original)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        fields = [field.strip().strip("\"'") for field in _BETWEEN_FIELDS.split(original)]
+        return [(thing, field) for field in fields if field for thing in THINGS]
+    mapped = agency.sources[dataset].columns
+    sources = [
+        (column.thing, normalise_header(mapped[column.name].source))
+        for column in DATASETS[dataset]
+        if column.kind == "reference" and column.name in mapped
+    ]
+    return [(thing, str(row[source])) for thing, source in sources if row.get(source)]
+
+
+def originals_with_erased(
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, originals: list[str]
+) -> list[bool]:
+    """Find out for each refused row whether a field is an erased reference, or a text names one.
+
+    Args:
+        con: A connection after `open_tombstones`.
+        agency: The agency, with its key rules and columns.
+        dataset: The dataset of the rows.
+        originals: The rows as they were refused.
+    """
+    fields = [reference_fields(agency, dataset, original) for original in originals]
+    flat = [field for row in fields for field in row]
+    are_erased = iter(fields_with_erased(con, agency, flat))
+    # a list, not a generator: `any` would stop before it has taken all fields of a row
+    has_field = [any([next(are_erased) for _ in row]) for row in fields]
+    has_text = texts_with_erased(con, agency, originals)
+    return [field or text for field, text in zip(has_field, has_text, strict=True)]
