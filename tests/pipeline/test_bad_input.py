@@ -107,6 +107,19 @@ def test_no_file_is_a_named_error(good: tuple[SmallAgency, Path]) -> None:
     assert_untouched(small, published, before)
 
 
+def test_a_file_of_a_state_that_is_to_come_is_a_named_error(
+    good: tuple[SmallAgency, Path],
+) -> None:
+    """It would hide all snapshots that are delivered until then."""
+    small, published = good
+    before = published.read_bytes()
+    small.settings["sources"]["calls"]["files"][0]["as_of"] = "2999-01-07"
+    small.write_settings()
+    with pytest.raises(SourceError, match=r"SRC-FUTURE.*2999-01-07"):
+        small.extract_and_check()
+    assert_untouched(small, published, before)
+
+
 def test_a_header_without_rows_refuses_the_batch(good: tuple[SmallAgency, Path]) -> None:
     small, published = good
     before = published.read_bytes()

@@ -58,7 +58,9 @@ def test_what_people_decide_makes_a_new_version_in_which_their_newest_word_count
     ran.extract_and_check("decisions")
     assert not is_up_to_date("testville", ran.interval)
     linked = row("D4", "link", record_reference="r1", crime_number="2")
-    write(ran, "a.csv", row("D1"), row("D3"), linked)
+    # the clock that wrote D3 was a year behind, and yet D3 came after D1
+    late = row("D3", decided_at="2025-01-06 09:30:00+00:00")
+    write(ran, "a.csv", row("D1"), late, linked)
     # of two files the later name has the newest word
     write(ran, "b-2026-01.csv", row("D5"))
     write(ran, "b-2026-02.csv", row("D5", "dismissed", reason_code="GOOD_INTENT"))
@@ -93,6 +95,11 @@ def test_what_people_decide_makes_a_new_version_in_which_their_newest_word_count
         "select decision_reference, reason_masked from staging.stg_decisions "
         "where reason_masked <> '' order by 1"
     ) == sorted((name, "he says so, mail [email]") for name, _ in by_command)
+    arrived = ran.rows(
+        "select decision_reference from staging.stg_decisions where not is_withdrawn "
+        "order by arrival"
+    )
+    assert [name for (name,) in arrived] == ["D1", "D3", "D4", "D5", first, second]
     # of D1 and D3 the older rows and of D5 the older file are superseded
     assert ran.rows(
         "select sum(read_count), sum(current_count), sum(withdrawn_count), sum(superseded_count) "
@@ -117,6 +124,7 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
         row("D8", decided_by=""),
         row("D9", decided_at=""),
         row("D10", "dismissed", reason_code="GOOD_INTENT"),
+        row("D13", decided_at="2999-01-06 09:30:00"),
         row("D11", "released", second_person="1208", rule_id="FILE-07", reason="for what?"),
         row("D12", "released", second_person="1208", rule_id="FILE-07", content_id="1"),
     )
@@ -140,6 +148,7 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
         ("DEC-06", 1),
         ("DEC-07", 1),
         ("DEC-09", 2),
+        ("DEC-10", 1),
         ("TYPE-REQUIRED", 2),
     ]
 

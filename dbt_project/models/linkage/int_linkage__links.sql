@@ -58,7 +58,7 @@ decided as (
     where is_link
     qualify row_number() over (
         partition by crime_record_id
-        order by decided_at desc, decision_reference desc
+        order by arrival desc
     ) = 1
 ),
 

@@ -1,4 +1,5 @@
-{#- What people decided about links. If there are several decisions about one pair, the newest counts. -#}
+{#- What people decided about links. If there are several decisions about one pair, the last to
+    arrive counts. -#}
 with decisions as (
     select * from {{ ref('stg_decisions') }}
     where
@@ -13,12 +14,12 @@ final as (
         crime_record_id,
         call_id,
         decision_kind = 'link' as is_link,
-        decided_at,
+        arrival,
         decision_reference
     from decisions
     qualify row_number() over (
         partition by crime_record_id, call_id
-        order by decided_at desc, decision_reference desc
+        order by arrival desc
     ) = 1
 )
 

@@ -1,4 +1,4 @@
-{#- What people decided about a reported crime. The newest decision counts. Two people must dismiss a
+{#- What people decided about a reported crime. The decision that arrived last counts. Two people must dismiss a
     report of rape; if only one does, the report stays suspected. -#}
 with decided as (
     select *
@@ -27,7 +27,7 @@ newest as (
             and (decided.crime_number is null or reported.crime_number = decided.crime_number)
     qualify row_number() over (
         partition by reported.reported_crime_id
-        order by decided.decided_at desc, decided.decision_reference desc
+        order by decided.arrival desc
     ) = 1
 ),
 

@@ -1,5 +1,18 @@
+{#- Decisions count in the order of their arrival, as a clock may be wrong. A file only grows, so a decision
+    was taken no earlier than those above it. -#}
 with newest as (
     {{ newest_rows('decisions') }}
+),
+
+placed as (
+    select
+        *,
+        max(decided_at) over (
+            partition by source_file
+            order by row_id
+            rows between unbounded preceding and current row
+        ) as taken_by
+    from newest
 ),
 
 final as (
@@ -27,9 +40,10 @@ final as (
         decided_by,
         second_person,
         decided_at,
+        cast(row_number() over (order by taken_by, source_file, row_id) as integer) as arrival,
 
         is_withdrawn
-    from newest
+    from placed
 )
 
 select * from final

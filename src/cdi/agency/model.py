@@ -275,6 +275,10 @@ class Source(_Strict):
         }
 
 
+# The first is what we write. A program that writes local time without an offset is read as well.
+FORMATS_OF_PEOPLE = ("%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S")
+
+
 def source_of_people(dataset: str) -> Source:
     """Make the source of a dataset that `cdi.people` writes, the same for every agency.
 
@@ -282,7 +286,7 @@ def source_of_people(dataset: str) -> Source:
         dataset: One of `BY_PEOPLE`.
     """
     columns = {
-        column.name: {"from": column.name, "format": "%Y-%m-%d %H:%M:%S"}
+        column.name: {"from": column.name, "format": list(FORMATS_OF_PEOPLE)}
         if column.kind == "timestamp"
         else {"from": column.name}
         for column in DATASETS[dataset]

@@ -25,6 +25,7 @@ from cdi.agency.datasets import (
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency, ColumnMap, Source, has_offset
+from cdi.errors import SourceError
 from cdi.keys import encrypt_texts, set_hash_key
 from cdi.landing.batches import (
     QUARANTINE_COLUMNS,
@@ -83,7 +84,7 @@ def write_rows(
     for number, file in enumerate(files):
         con.execute("drop table if exists refused")
         unexpected = read_raw_rows(con, dataset, source, file, number)
-        as_of = (file.as_of or interval.end).astimezone(UTC)
+        as_of = _read_as_of(f"{agency.agency}/{dataset}", file, interval)
         left_out = _type_rows(con, agency, dataset, file, naive_utc(as_of))
         counts = _split_rows(con, agency, dataset, file, left_out)
         counted.append(
@@ -121,6 +122,30 @@ def write_rows(
         "tombstones": tombstones,
         **sum_counts(counted),
     }
+
+
+def _read_as_of(name: str, file: FetchedFile, interval: Interval) -> datetime:
+    """Read at which moment (UTC) a file's content was true, and refuse one that is still to come.
+
+    The newest state of a snapshot counts. One file that claims to be of next year would hide all
+    that is delivered until then.
+
+    Args:
+        name: Agency and dataset, for the error.
+        file: The file.
+        interval: The interval that it was fetched for.
+
+    Raises:
+        SourceError: SRC-FUTURE if the moment is more than a day after now.
+    """
+    as_of = (file.as_of or interval.end).astimezone(UTC)
+    if as_of > datetime.now(UTC) + timedelta(days=1):
+        raise SourceError(
+            "SRC-FUTURE",
+            f"{name}: {file.name} tells the state of {as_of:%Y-%m-%d %H:%M} UTC, which is to come",
+            "correct `as_of` in agency.yaml, the interval of the run, or the clock that is wrong",
+        )
+    return as_of
 
 
 def value_expression(mapping: ColumnMap, bound: Params) -> str:

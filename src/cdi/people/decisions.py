@@ -170,7 +170,8 @@ def _make_row(agency: Agency, decision: Mapping[str, Any], reference: str) -> di
     row = {name: "" for name in HEADER}
     row |= {name: str(decision[name]) for name in HEADER if decision.get(name) is not None}
     row["decision_reference"] = reference
-    row["decided_at"] = f"{datetime.now(agency.zone):%Y-%m-%d %H:%M:%S}"
+    # with its offset, as one hour of each autumn comes twice
+    row["decided_at"] = f"{datetime.now(agency.zone):%Y-%m-%d %H:%M:%S%z}"
     return row
 
 

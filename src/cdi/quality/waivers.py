@@ -163,7 +163,7 @@ def _read_waivers(agency: Agency) -> dict[tuple[str, str], Waiver]:
                 from read_parquet($rows)
                 where decision_kind = 'released' and upper(second_person) <> upper(decided_by)
                     and reason_masked is not null
-                order by decided_at, decision_reference
+                order by row_id
                 """,
                 {"rows": str(batch.rows)},
             )
