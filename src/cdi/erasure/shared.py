@@ -62,6 +62,7 @@ def _write_over(file: Path, wanted: Wanted) -> None:
         for match in list(wanted.pattern.finditer(content)):
             start, end = match.span(1)
             content[start:end] = b"x" * (end - start)
+        content.flush()  # to the disk
 
 
 def _is_sqlite(file: Path) -> bool:

@@ -121,7 +121,7 @@ def _fetch_file(
         try:
             with gzip.open(raw, "rb") as packed, target.open("wb") as plain:
                 shutil.copyfileobj(packed, plain, _PIECE_BYTES)
-        except (EOFError, OSError, zlib.error) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise SourceError(
                 "SRC-GZIP",
                 f"{name} is not a complete gzip file: {error}",

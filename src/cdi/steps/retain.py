@@ -9,7 +9,6 @@ middle, it can be run again.
 ``sources/`` and ``truth/`` are not touched, as they stand for the simulated police's own systems.
 """
 
-import shutil
 from datetime import UTC, datetime
 
 from cdi import paths
@@ -21,6 +20,7 @@ from cdi.erasure.shared import clean_shared_files
 from cdi.erasure.take_out import Removal, Say, take_out, unfinished_mark
 from cdi.erasure.traces import EXEMPT, find_traces
 from cdi.errors import CdiError
+from cdi.files import remove_durably
 from cdi.landing.tombstones import add_tombstone, hash_references, read_hashes, things_of_reference
 from cdi.steps.run import publish_new
 from cdi.steps.step import Step
@@ -128,12 +128,13 @@ def _publish_remaining(agency: Agency, say: Say) -> None:
                 learn(name)
         version = publish_new(name)
         say(f"published {version}" if version else "the published version does not hold it")
-    shutil.rmtree(paths.published(name) / ".next", ignore_errors=True)
+    if (paths.published(name) / ".next").is_dir():
+        remove_durably(paths.published(name) / ".next")
     kept = (paths.published(name) / "current").resolve()
     removed = 0
     for folder in (paths.published(name) / "versions").glob("*/"):
         if folder != kept:
-            shutil.rmtree(folder)
+            remove_durably(folder)
             removed += 1
     unfinished_mark(agency).unlink(missing_ok=True)
     if removed:
