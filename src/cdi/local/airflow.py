@@ -68,17 +68,17 @@ def _read_or_make_keys() -> dict[str, str]:
     read_or_make_secret(file, make_keys)
     try:
         return read_json(file, AIRFLOW_KEYS)
-    except StateError as error:
-        _remove_damaged(file, error, "new ones are made, and the password of `admin` is another")
+    except StateError:
+        _remove_damaged(file, "new keys are made, and the password of `admin` is another")
         read_or_make_secret(file, make_keys)
         return read_json(file, AIRFLOW_KEYS)
 
 
-def _remove_damaged(file: Path, error: StateError, consequence: str) -> None:
+def _remove_damaged(file: Path, consequence: str) -> None:
     """Remove a file that only the local Airflow needs, and say so."""
     file.unlink()
     logging.getLogger(__name__).warning(
-        "[%s] %s. The file was removed: %s.", error.rule_id, error.message, consequence
+        "[STATE-DAMAGED] %s could not be read and was removed: %s.", file, consequence
     )
 
 
@@ -266,9 +266,9 @@ def stop_leftovers() -> int:
     if not file.is_file():
         return 0
     try:
-        rows = read_json_list(file)
-    except StateError as error:
-        _remove_damaged(file, error, "if an earlier Airflow still runs, end its processes by hand")
+        rows = [(int(pid), float(created)) for pid, created in read_json_list(file)]
+    except (StateError, TypeError, ValueError):
+        _remove_damaged(file, "if an earlier Airflow still runs, end its processes by hand")
         return 0
     leftovers = []
     for pid, created in rows:
