@@ -96,7 +96,7 @@ def decisions(agency_id: str) -> Path:
 
 
 def decisions_file(agency_id: str) -> Path:
-    """The file to which `cdi decide` adds; see `cdi.people.decisions`."""
+    """The file to which decisions are added; see `cdi.people.decisions`."""
     return decisions(agency_id) / "decisions.csv"
 
 
