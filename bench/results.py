@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from cdi import paths
-from cdi.files import read_json, write_json
+from cdi.files import read_json_list, write_json
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def results_file() -> Path:
 
 def read_results() -> list[dict[str, Any]]:
     """Read the results so far."""
-    return list(read_json(results_file())) if results_file().is_file() else []
+    return read_json_list(results_file()) if results_file().is_file() else []
 
 
 def keep_result(

@@ -30,7 +30,8 @@ class StepOperator(BaseOperator):
     The step's note becomes the task's note. If a step has nothing to do, its task is skipped, and
     so are the tasks after it. An expected error (`cdi.errors.CdiError`) fails the task without
     retry, since the same input would fail again. Other errors are retried as the DAG says, and so
-    is `cdi.errors.BusyError`: another process is working on the same thing.
+    are `cdi.errors.BusyError`, as another process is working on the same thing, and
+    `cdi.errors.MachineError`, e.g. a full disk.
 
     Args:
         step: Module and function in `cdi.steps`, e.g. `build.check_marts`.
@@ -83,11 +84,12 @@ class StepOperator(BaseOperator):
             AirflowSkipException: If there was nothing to do.
             AirflowTaskTimeout: If it took too long.
         """
-        from cdi.errors import BusyError, CdiError
+        from cdi.errors import BusyError, CdiError, MachineError, name_machine_failures
 
         try:
-            step = self.call()()
-        except BusyError as error:
+            with name_machine_failures():
+                step = self.call()()
+        except (BusyError, MachineError) as error:
             write_note(context, str(error))
             raise
         except AirflowTaskTimeout:

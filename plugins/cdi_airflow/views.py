@@ -18,7 +18,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from cdi import paths
 from cdi.agency.load import agency_names, load_agency
-from cdi.build.version import read_description
+from cdi.build.version import find_description
 from cdi.errors import CdiError
 from cdi.publish import parts
 from cdi.publish.access import current_folder, note_access, read_part, refused_pages
@@ -165,7 +165,7 @@ def _describe_agency(agency: str) -> dict[str, Any]:
         "agency": agency,
         "name": name,
         "is_simulated": is_simulated,
-        "version": read_description(version) if version else None,
+        "version": find_description(version) if version else None,
         "parts": [
             part for part in parts.PARTS if version is not None and (version / part.link).is_file()
         ],

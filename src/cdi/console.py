@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cdi.errors import CdiError
+from cdi.errors import CdiError, name_machine_failures
 from cdi.variant import MOST_MONTHS
 
 console = Console()
@@ -68,7 +68,8 @@ def run_app(app: typer.Typer) -> None:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:
-        app()
+        with name_machine_failures():
+            app()
     except CdiError as error:
         Console(stderr=True).print(f"[bold red]Error[/bold red] {error}", highlight=False)
         sys.exit(1)

@@ -1,6 +1,9 @@
 """Errors that people read: each says what is wrong, which rule it breaks, and what to do next."""
 
-from collections.abc import Sequence
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Sequence
 
 
 class CdiError(Exception):
@@ -54,3 +57,68 @@ class BusyError(BuildError):
 
 class AuditError(CdiError):
     """An audit would not give a valid estimate."""
+
+
+class StateError(CdiError):
+    """A file of the state folder is missing or damaged."""
+
+
+class MachineError(CdiError):
+    """The machine does not do its part, e.g. its disk is full; later the same may succeed."""
+
+
+# What the operating system says of a file, with our rule id and the next step.
+_MACHINE_FAILURES: dict[int, tuple[str, str]] = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+        (
+            "DISK-FULL",
+            "make room (docs/runbook.md says what may be removed), then run again; nothing that "
+            "was told as done is lost",
+        ),
+    ),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        (
+            "FILE-DENIED",
+            "give the account that runs this the right to read and write there, then run again",
+        ),
+    ),
+    **dict.fromkeys(
+        (errno.EISDIR, errno.ENOTDIR),
+        ("FILE-KIND", "put a file where a folder stands, or the other way round, then run again"),
+    ),
+    **dict.fromkeys(
+        (errno.EMFILE, errno.ENFILE),
+        ("FILE-LIMIT", "raise the limit of open files (ulimit -n), then run again"),
+    ),
+    errno.EIO: ("DISK-DAMAGED", "check the disk, restore what it lost from the backup, run again"),
+}
+
+
+@contextlib.contextmanager
+def name_machine_failures() -> Iterator[None]:
+    """Turn a full disk, a missing permission and the like into an error that says what to do.
+
+    Around whatever a task or a command runs, so that no step needs to think of it.
+
+    Raises:
+        MachineError: DISK-FULL, FILE-DENIED, FILE-KIND, FILE-LIMIT or DISK-DAMAGED.
+    """
+    try:
+        yield
+    except CdiError:
+        raise
+    except Exception as error:
+        number = _machine_failure_of(error)
+        if number is None:
+            raise
+        rule_id, fix = _MACHINE_FAILURES[number]
+        raise MachineError(rule_id, str(error), fix) from error
+
+
+def _machine_failure_of(error: Exception) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno if error.errno in _MACHINE_FAILURES else None
+    # DuckDB tells such a failure in a text, which ends with the words of the operating system.
+    return next((code for code in _MACHINE_FAILURES if os.strerror(code) in str(error)), None)

@@ -1,17 +1,31 @@
-"""Files that several processes may touch: locks, checksums, and writing a file in one step."""
+"""Files that several processes may touch: locks, checksums, and writing that survives a power cut.
+
+What the product tells as done ("accepted", "written", "published") is on the disk by then. A file
+or folder is made under another name, synced (`os.fsync`) with all that is below it, and renamed;
+then the folders that name it are synced. A line is appended whole, or not at all.
+"""
 
 import contextlib
+import csv
+import errno
 import fcntl
 import hashlib
+import io
 import json
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cdi.errors import BusyError
+from cdi import paths
+from cdi.errors import BusyError, StateError
+
+# Files are synced side by side, since a disk takes several at once for the price of one.
+_SYNCED_AT_ONCE = 8
 
 
 def sha256_of_json(value: Any) -> str:
@@ -79,9 +93,74 @@ def sha256_of_file(file: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def sync_file(file: Path) -> None:
+    """Wait until the bytes of a file are on the disk."""
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk.
+
+    The folders above it are synced too, up to the state folder: they may be as new.
+    """
+    for place in (folder, *folder.parents):
+        try:
+            sync_file(place)
+        except OSError as error:
+            # Some network drives cannot sync a folder. They keep its names without being asked.
+            if error.errno != errno.EINVAL:
+                raise
+        if place == paths.home() or not place.is_relative_to(paths.home()):
+            break
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until all files and folders below a folder, and its own names, are on the disk."""
+    below = [path for path in folder.rglob("*") if not path.is_symlink()]
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
+        list(pool.map(sync_file, (path for path in below if path.is_file())))
+    for inner in (path for path in below if path.is_dir()):
+        sync_file(inner)
+    sync_folder(folder)
+
+
+def rename_durably(path: Path, target: Path) -> Path:
+    """Rename a file or a folder so that a power cut leaves either all of it there, or none.
+
+    Args:
+        path: What is renamed; it is synced first, with all that is below it.
+        target: Its new place, on the same disk. A file there is replaced.
+
+    Returns:
+        The new place.
+    """
+    if path.is_dir() and not path.is_symlink():
+        sync_tree(path)
+    elif not path.is_symlink():
+        sync_file(path)
+    path.replace(target)
+    sync_folder(target.parent)
+    return target
+
+
+def remove_durably(path: Path) -> None:
+    """Remove a file or a folder, so that a power cut does not bring it back."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    sync_folder(path.parent)
+
+
 @contextlib.contextmanager
 def write_whole(file: Path) -> Iterator[Path]:
-    """Write a file under a temporary name, then rename it, so that nobody reads half a file.
+    """Write a file under a temporary name, then rename it; it is on the disk after the block.
+
+    Nobody reads half a file, and no power cut leaves half of one.
 
     Args:
         file: The file to make or to replace.
@@ -94,7 +173,7 @@ def write_whole(file: Path) -> Iterator[Path]:
     temporary.unlink(missing_ok=True)
     try:
         yield temporary
-        temporary.replace(file)
+        rename_durably(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -111,6 +190,7 @@ def remove_folder(folder: Path) -> None:
         aside = Path(tempfile.mkdtemp(prefix=".removed-", dir=folder.parent))
         folder.rename(aside)  # an empty folder may be replaced
         shutil.rmtree(aside)
+        sync_folder(folder.parent)
 
 
 def write_text(file: Path, text: str) -> None:
@@ -119,25 +199,225 @@ def write_text(file: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(file: Path, value: Any, *, sort_keys: bool = False) -> None:
-    """Write a value as indented JSON, in one step; see `write_whole`."""
-    write_text(file, json.dumps(value, indent=2, sort_keys=sort_keys) + "\n")
+def write_json(file: Path, value: Any, *, sort_keys: bool = False, mode: int | None = None) -> None:
+    """Write a value as indented JSON, in one step; see `write_whole`.
+
+    Args:
+        file: The file to make or to replace.
+        value: What JSON can write.
+        sort_keys: Whether the keys of objects are sorted.
+        mode: The file's mode; by default that of a new file.
+    """
+    text = json.dumps(value, indent=2, sort_keys=sort_keys) + "\n"
+    with write_whole(file) as temporary:
+        temporary.touch(0o600 if mode is not None else 0o666)  # never readable by more than told
+        temporary.write_text(text, encoding="utf-8")
+        if mode is not None:
+            temporary.chmod(mode)
 
 
-def read_json(file: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(file.read_text(encoding="utf-8"))
+RESTORE = "restore the file from the backup"
 
 
-def append_line(file: Path, line: str) -> None:
-    """Append a line to a file and wait until it is on the disk.
+def read_json(file: Path, keys: Iterable[str] = (), fix: str = RESTORE) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Args:
+        file: A file of the state folder.
+        keys: What the object must have.
+        fix: What to do if the file is damaged.
+
+    Raises:
+        StateError: STATE-DAMAGED if the file is missing or empty, was cut, or holds something else.
+    """
+    return _parse_object(_read_bytes(file, fix), str(file), fix, keys)
+
+
+def read_json_list(file: Path, fix: str = RESTORE) -> list[Any]:
+    """Read a JSON file that holds a list; it raises the same as `read_json`."""
+    value = _parse_json(_read_bytes(file, fix), str(file), fix)
+    if not isinstance(value, list):
+        raise _damaged(str(file), "holds no list", fix)
+    return value
+
+
+def read_json_lines(
+    file: Path, fix: str = RESTORE, keys: Iterable[str] = ()
+) -> list[dict[str, Any]]:
+    """Read a file of JSON objects, one a line; it is empty as long as nobody wrote to it.
+
+    Args:
+        file: A file that `append_line` writes.
+        fix: What to do if a line is damaged.
+        keys: What each object must have.
+
+    Raises:
+        StateError: STATE-DAMAGED with the number of a line that cannot be read.
+    """
+    return [
+        _parse_object(line, f"line {number} of {file}", fix, keys)
+        for number, line in enumerate(read_whole_lines(file), 1)
+    ]
+
+
+def read_whole_lines(file: Path) -> list[bytes]:
+    """Read the lines of a file to which lines are appended; none if there is no file.
+
+    A last line without a line break was cut while it was written, so it counts as not written.
+    """
+    if not file.is_file():
+        return []
+    return file.read_bytes().split(b"\n")[:-1]
+
+
+def _read_bytes(file: Path, fix: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise _damaged(str(file), "is missing", fix) from None
+
+
+def _parse_json(content: bytes, what: str, fix: str) -> Any:
+    if not content.strip(b"\0\n "):
+        raise _damaged(what, "is empty", fix)
+    try:
+        return json.loads(content)
+    except ValueError as error:  # no UTF-8, or no JSON
+        raise _damaged(what, f"is no whole JSON ({error})", fix) from None
+
+
+def _parse_object(content: bytes, what: str, fix: str, keys: Iterable[str]) -> dict[str, Any]:
+    value = _parse_json(content, what, fix)
+    if not isinstance(value, dict):
+        raise _damaged(what, "holds no JSON object", fix)
+    if missing := [key for key in keys if key not in value]:
+        raise _damaged(what, f"has no {', '.join(missing)}", fix)
+    return value
+
+
+def _damaged(what: str, problem: str, fix: str) -> StateError:
+    return StateError("STATE-DAMAGED", f"{what} {problem}", fix)
+
+
+@contextlib.contextmanager
+def lock_file(file: Path, mode: int = 0o666) -> Iterator[int]:
+    """Wait until no other process appends to a file, then keep others out during the block.
 
     Args:
         file: The file; it is made, with its folder, if absent.
-        line: The text, without a line break.
+        mode: The mode of a new file, before the umask.
+
+    Yields:
+        A handle, open for reading and appending.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as handle:
-        handle.write(f"{line}\n")
-        handle.flush()
-        os.fsync(handle.fileno())
+    while True:
+        handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, mode)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            # An erasure may have put another file in its place while this process waited.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), file.stat()):
+                    yield handle
+                    return
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def append_whole(file: Path, mode: int = 0o666) -> Iterator[io.StringIO]:
+    """Append lines to a file, all or none; they are on the disk after the block.
+
+    The lock of the file is held during the block. If an earlier write was cut, for instance by a
+    kill or a full disk, its rest is put aside first, so that no line is glued to it.
+
+    Args:
+        file: The file; it is made, with its folder, if absent.
+        mode: The mode of a new file, before the umask.
+
+    Yields:
+        What takes the text of the lines.
+
+    Raises:
+        OSError: If the disk does not take all of it; then the file is as it was.
+    """
+    with lock_file(file, mode) as handle:
+        _put_torn_rest_aside(handle, file)
+        text = io.StringIO(newline="")
+        yield text
+        _append_bytes(handle, file, text.getvalue().encode())
+
+
+def append_line(file: Path, line: str, mode: int = 0o666) -> None:
+    """Append a line, given without its line break; see `append_whole`."""
+    with append_whole(file, mode) as text:
+        text.write(f"{line}\n")
+
+
+def put_torn_rest_aside(file: Path) -> None:
+    """Move what a cut write left at the end of a file to a file beside it, `<name>.torn`.
+
+    Args:
+        file: A file that `append_whole` writes; nothing is done if it is absent.
+    """
+    if file.is_file():
+        with lock_file(file) as handle:
+            _put_torn_rest_aside(handle, file)
+
+
+def _put_torn_rest_aside(handle: int, file: Path) -> None:
+    size = os.fstat(handle).st_size
+    is_csv = file.suffix == ".csv"
+    if not size or (not is_csv and os.pread(handle, 1, size - 1) == b"\n"):
+        return
+    content = os.pread(handle, size, 0)
+    whole = content.rfind(b"\n") + 1
+    if is_csv:
+        whole = _length_of_whole_rows(content[:whole])
+    if whole == size:
+        return
+    aside = file.with_name(f"{file.name}.torn")
+    with lock_file(aside, os.fstat(handle).st_mode & 0o777) as torn:
+        _append_bytes(torn, aside, content[whole:] + b"\n")
+    os.ftruncate(handle, whole)
+    os.fsync(handle)
+    logging.getLogger(__name__).warning(
+        "[STATE-TORN] The last write to %s was cut, so it was never told as done. The %s bytes "
+        "that it left were moved to %s. Look there what it was, and do it again.",
+        file,
+        size - whole,
+        aside.name,
+    )
+
+
+def _length_of_whole_rows(content: bytes) -> int:
+    """Count the bytes up to the end of the last whole row of a CSV file.
+
+    A cell between quotes may hold line breaks, so that a cut row can end with one.
+    """
+    lines = list(io.StringIO(content.decode("latin-1"), newline="\n"))
+    # The row that is added would become a part of a cell that was never closed.
+    reader = csv.reader([*lines, "end\n"])
+    count = 0
+    for _ in reader:
+        if reader.line_num > len(lines):
+            break
+        count = reader.line_num
+    return sum(map(len, lines[:count]))
+
+
+def _append_bytes(handle: int, file: Path, content: bytes) -> None:
+    """Append bytes and sync them; if that fails, cut the file to what it was."""
+    size = os.fstat(handle).st_size
+    try:
+        written = 0
+        while written < len(content):
+            written += os.write(handle, content[written:])
+        os.fsync(handle)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, size)
+            os.fsync(handle)
+        raise OSError(error.errno, error.strerror, str(file)) from error
+    if size == 0:
+        sync_folder(file.parent)

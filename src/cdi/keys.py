@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 
 from cdi import paths
 from cdi.errors import CdiError
+from cdi.files import sync_folder
 
 _KEY_BYTES = 32
 _BLOCK_BYTES = 64  # HMAC pads its key to the block size of SHA-256
@@ -73,6 +74,7 @@ def read_or_make_secret(file: Path, make: Callable[[], str]) -> str:
             os.fsync(temporary.fileno())
             with contextlib.suppress(FileExistsError):
                 os.link(temporary.name, file)
+        sync_folder(file.parent)
     return file.read_text(encoding="utf-8", errors="replace")
 
 

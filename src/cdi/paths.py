@@ -95,6 +95,11 @@ def decisions(agency_id: str) -> Path:
     return _folder_of("decisions", agency_id)
 
 
+def decisions_file(agency_id: str) -> Path:
+    """The file to which decisions are added; see `cdi.people.decisions`."""
+    return decisions(agency_id) / "decisions.csv"
+
+
 def tombstones(agency_id: str) -> Path:
     """The file of what was erased, as keyed hashes; see `cdi.landing.tombstones`."""
     return landing(agency_id, "erased.jsonl")

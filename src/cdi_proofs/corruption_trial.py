@@ -36,7 +36,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.errors import CdiError, GateError
-from cdi.files import read_json, write_json
+from cdi.files import read_json_list, write_json
 from cdi.landing.batches import accepted_batches
 from cdi.steps.extract import check_landing, extract
 from cdi_force.details import add_details
@@ -195,7 +195,7 @@ def deliver_files(
         try:
             check_landing(stage.agency, dataset, batch_id)
         except GateError:
-            results = read_json(home / "refused" / batch_id / "validation.json")
+            results = read_json_list(home / "refused" / batch_id / "validation.json")
             stopping_rules = [
                 result["rule_id"]
                 for result in results
@@ -223,7 +223,7 @@ def _read_outcome(batch: Path, dataset: str) -> Outcome:
     ).fetchall()
     broken = [
         result["rule_id"]
-        for result in read_json(batch / "validation.json")
+        for result in read_json_list(batch / "validation.json")
         if not result["is_success"] and result["severity"] == "warn"
     ]
     return Outcome(Counter(dict(hashes)), Counter(dict(refused)), tuple(dict.fromkeys(broken)))

@@ -17,10 +17,8 @@ The text of a line and everything that is hashed must stay as it is, byte for by
 draw could be proven any more (tests/unit/test_pins.py).
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +35,7 @@ from cdi import paths
 from cdi.audit.design import Options, Strata, draw_sample, stratify_frame
 from cdi.audit.predictions import Frame, Period
 from cdi.errors import AuditError
-from cdi.files import write_whole
+from cdi.files import append_whole, read_whole_lines, write_whole
 
 ORIGIN = "0" * 64
 # The files of a draw, with the rule that each breaks when it changed, and its name in the error.
@@ -102,6 +100,7 @@ class Register:
 
     def __init__(self, agency: str) -> None:
         """Name the register of an agency; no file is made before the first event."""
+        self.agency = agency
         self.folder = paths.audit(agency)
         self.file = self.folder / "register.jsonl"
 
@@ -111,11 +110,9 @@ class Register:
         Raises:
             AuditError: AUDIT-REGISTER if a line was changed, removed or put in between.
         """
-        if not self.file.exists():
-            return []
         lines: list[dict[str, Any]] = []
         previous = ORIGIN
-        for number, text in enumerate(self.file.read_bytes().splitlines()):
+        for number, text in enumerate(read_whole_lines(self.file)):
             try:
                 line = json.loads(text)
                 is_same = line["previous"] == previous and line["hash"] == _hash_line(line)
@@ -142,17 +139,12 @@ class Register:
         Returns:
             The line.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8") as handle:
-            # Two people may write at once. The lock is released when the file is closed.
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with append_whole(self.file) as text:  # two people may write at once
             lines = self.entries()
             line = {"kind": kind, "at": at.isoformat(), **facts}
             line["previous"] = lines[-1]["hash"] if lines else ORIGIN
             line["hash"] = _hash_line(line)
-            handle.write(json.dumps(line, sort_keys=True) + "\n")
-            handle.flush()
-            os.fsync(handle.fileno())
+            text.write(json.dumps(line, sort_keys=True) + "\n")
         return line
 
     def draws(self) -> list[dict[str, Any]]:
@@ -221,6 +213,9 @@ def draw_audit(
 ) -> Draw:
     """Freeze a frame and its predictions, write the plan into the register, then draw.
 
+    A draw of the same frame that was killed after its line in the register is finished: its plan
+    and its seed stand there, so that the same logs are drawn.
+
     Args:
         agency: Name of the agency.
         version: Published version that the frame was read from.
@@ -239,6 +234,11 @@ def draw_audit(
     register = Register(agency)
     before = [line for line in register.draws() if period.overlaps(line["period"])]
     if before and not reason:
+        facts = before[-1]
+        strata = stratify_frame(frame, Options(facts["logs"], double_blind=facts["double_blind"]))
+        if _is_unfinished(register, facts) and _is_plan_of(facts, period, frame, strata):
+            return _finish_draw(register, facts, frame, strata, at)
+    if before and not reason:
         raise AuditError(
             "AUDIT-REDRAWN",
             f"{before[-1]['period']} of {agency} was drawn on {before[-1]['at'][:10]}, and "
@@ -254,7 +254,6 @@ def draw_audit(
             f"and {ADJUDICATOR} decides where they differ",
         )
     strata = stratify_frame(frame, options)
-    leaves = frame_leaves(frame)
     facts = register.append(
         "draw",
         at,
@@ -268,17 +267,41 @@ def draw_audit(
         auditors=names,
         reason=reason,
         seed=secrets.randbits(63) if seed is None else seed,
-        frame_hash=_sha256(*leaves),
+        frame_hash=_sha256(*frame_leaves(frame)),
         predictions_hash=predictions_hash(frame),
         districts_hash=districts_hash(frame),
         strata_hash=_sha256(strata.of_log.tobytes()),
         population=strata.population.tolist(),
         audited=strata.audited.tolist(),
     )
+    return _finish_draw(register, facts, frame, strata, at)
+
+
+def _is_unfinished(register: Register, facts: dict[str, Any]) -> bool:
+    """Tell whether the process of a draw was killed: its sample has no line in the register."""
+    sampled = {line["draw_id"] for line in register.entries() if line["kind"] == "sample"}
+    return facts["draw_id"] not in sampled
+
+
+def _is_plan_of(facts: dict[str, Any], period: Period, frame: Frame, strata: Strata) -> bool:
+    """Tell whether the line of a draw was written for this period, frame and strata."""
+    planned = {
+        "period": period.name,
+        "frame_hash": _sha256(*frame_leaves(frame)),
+        "predictions_hash": predictions_hash(frame),
+        "strata_hash": _sha256(strata.of_log.tobytes()),
+    }
+    return planned.items() <= facts.items()
+
+
+def _finish_draw(
+    register: Register, facts: dict[str, Any], frame: Frame, strata: Strata, at: datetime
+) -> Draw:
+    """Write the files of a draw whose line is in the register, then the line of its sample."""
     folder = register.folder / facts["draw_id"]
     folder.mkdir(parents=True, exist_ok=True)
     frozen = {
-        "leaf": pa.array(leaves),
+        "leaf": pa.array(frame_leaves(frame)),
         "stratum": pa.array(strata.of_log),
         "inclusion_probability": pa.array(strata.probability),
     }
@@ -290,7 +313,7 @@ def draw_audit(
     sample = _draw_and_assign(strata, facts)
     _write_table(sample, folder / "sample.parquet")
     register.append("sample", at, draw_id=facts["draw_id"], sample_hash=_hash_sample(sample))
-    return load_draw(agency, facts["draw_id"])
+    return load_draw(register.agency, facts["draw_id"])
 
 
 def _draw_and_assign(strata: Strata, facts: dict[str, Any]) -> pa.Table:

@@ -1,5 +1,6 @@
 """Run dbt in a process of its own, and read what it says of its run."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,12 +11,14 @@ from typing import Any
 
 from cdi import paths
 from cdi.build.version import Version
-from cdi.errors import BuildError
+from cdi.errors import BuildError, StateError
 from cdi.files import read_json
 
 # With more landed rows than this, one model is built at a time: two models side by side would need
 # more memory than a build may have, and one alone keeps all cores busy anyway.
 LARGE = 10_000_000
+
+REBUILD = "run the build again, which lets dbt write it anew"
 
 # dbt's variables in a build that makes only some models. All that it makes stands in its file.
 # Where links are learnt from the models, pairs whose truth a reference proves are compared as well.
@@ -125,7 +128,7 @@ def target_folder(version: Version, models: tuple[str, ...] = ()) -> Path:
 def read_results(target: Path) -> list[dict[str, Any]]:
     """Read what dbt said of each model, seed and test of its last run in this folder, if it ran."""
     file = target / "run_results.json"
-    return list(read_json(file)["results"]) if file.is_file() else []
+    return list(read_json(file, ["results"], REBUILD)["results"]) if file.is_file() else []
 
 
 def describe_failures(target: Path, output: str) -> str:
@@ -133,9 +136,12 @@ def describe_failures(target: Path, output: str) -> str:
 
     The rows that a failed test found are in the lines that the macro tell_broken_rules logs.
     """
+    results: list[dict[str, Any]] = []
+    with contextlib.suppress(StateError):  # dbt could not write it, e.g. as the disk is full
+        results = read_results(target)
     lines = [
         f"    {result['unique_id']}: {result['message']}"
-        for result in read_results(target)
+        for result in results
         if result["status"] in ("error", "fail")
     ]
     lines += [f"    {rule}" for rule in re.findall(r"broken rule of .*", output)]
@@ -144,4 +150,4 @@ def describe_failures(target: Path, output: str) -> str:
 
 def read_manifest(version: Version) -> dict[str, Any]:
     """Read what dbt knows of the project since the build."""
-    return dict(read_json(target_folder(version) / "manifest.json"))
+    return read_json(target_folder(version) / "manifest.json", fix=REBUILD)

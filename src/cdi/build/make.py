@@ -17,7 +17,7 @@ from cdi.build.dbt import LEARNING, read_manifest, read_results, run_dbt, target
 from cdi.build.inputs import open_landing
 from cdi.build.prepare import FILE_NAME, prepare_project
 from cdi.build.version import Version, hash_code_parts, hash_reading_code
-from cdi.files import remove_folder, take_lock, write_json
+from cdi.files import remove_folder, sync_tree, take_lock, write_json
 from cdi.landing.tombstones import read_tombstones
 from cdi.learning.readings import keep_readings
 from cdi.sql import comment, connect, create_table, fetch_dicts, scalar
@@ -55,6 +55,7 @@ def build_file(version: Version) -> Path:
             _close_landing(con)
             _describe_codes(con)
             _open_views(con)
+        sync_tree(version.folder)
         # last of all: a folder with a version.json holds a whole build
         write_json(version.folder / "version.json", _describe_version(version), sort_keys=True)
     return version.file

@@ -4,6 +4,7 @@ Before a build a version is planned from the landing; afterwards it is read back
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import duckdb
 from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
-from cdi.errors import BuildError
+from cdi.errors import BuildError, StateError
 from cdi.files import hash_files, read_json, sha256_of_file, sha256_of_json, take_lock
 from cdi.landing.batches import Batch, accepted_batches, batch_as_of
 from cdi.learning import needed_letters
@@ -165,15 +166,14 @@ def resume_version(agency: Agency, name: str) -> Version:
         BuildError: BUILD-GONE if another build stands there, or none.
     """
     folder = paths.published(agency.agency) / ".next"
-    description: dict[str, Any] = {"version": "none"}
-    if (folder / "version.json").is_file():
-        description = read_description(folder)
-    if description["version"] != name:
+    private_name = read_private_name(agency.agency)
+    if private_name != name:
         raise BuildError(
             "BUILD-GONE",
-            f"the private build of {agency.agency} is {description['version']}, not {name}",
+            f"the private build of {agency.agency} is {private_name or 'none'}, not {name}",
             "run the build again",
         )
+    description = read_description(folder)
     return Version(
         agency,
         datetime.fromisoformat(description["as_of"]),
@@ -241,16 +241,51 @@ def hash_reading_code(version: Version) -> dict[str, str]:
     return hashes
 
 
+# What version.json has since the first release.
+DESCRIPTION_KEYS = ("agency", "version", "fingerprint", "as_of", "batches", "weights")
+
+
 def read_description(folder: Path) -> dict[str, Any]:
-    """Read what a version's folder says of itself (version.json)."""
-    return dict(read_json(folder / "version.json"))
+    """Read what a version's folder says of itself (version.json).
+
+    Raises:
+        StateError: STATE-DAMAGED if it cannot be read.
+    """
+    return read_json(
+        folder / "version.json", DESCRIPTION_KEYS, "run the build, which makes a new version"
+    )
+
+
+def find_description(folder: Path) -> dict[str, Any] | None:
+    """Read what a version's folder says of itself; None if it is not there or cannot be read.
+
+    A version that cannot say what it is counts as none, and a log says so: the next build makes a
+    new one.
+    """
+    if not (folder / "version.json").is_file():
+        return None
+    try:
+        return read_description(folder)
+    except StateError as error:
+        logging.getLogger(__name__).warning(
+            "[%s] %s, so it counts as no version. Next step: %s.",
+            error.rule_id,
+            error.message,
+            error.fix,
+        )
+        return None
+
+
+def read_private_name(agency: str) -> str | None:
+    """Read the name of the version in the private folder; None if there is none."""
+    description = find_description(paths.published(agency) / ".next")
+    return None if description is None else str(description["version"])
 
 
 def read_current(agency: str) -> dict[str, Any] | None:
     """Read what the published version says of itself; None if there is no whole version."""
     folder = paths.published(agency) / "current"
-    is_whole = (folder / "version.json").is_file() and (folder / "recording.duckdb").is_file()
-    return read_description(folder) if is_whole else None
+    return find_description(folder) if (folder / "recording.duckdb").is_file() else None
 
 
 def is_current(version: Version) -> bool:

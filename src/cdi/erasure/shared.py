@@ -66,6 +66,7 @@ def _write_over(file: Path, wanted: Wanted) -> bool:
             spans = [match.span(1) for match in wanted.matches(content, is_shared=True)]
             for start, end in spans:
                 content[start:end] = b"x" * (end - start)
+            content.flush()  # to the disk
             return bool(spans)
     return False
 

@@ -1,8 +1,8 @@
 """Take what must be erased out of the agency's own folders, except the published versions."""
 
+import contextlib
 import csv
-import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from cdi.agency.model import Agency
 from cdi.audit.register import erase_from_register
 from cdi.erasure.look import batches_on_disk, read_csv_rows
 from cdi.erasure.traces import Wanted, is_one_of
-from cdi.files import take_lock, wait_for_lock, write_whole
+from cdi.files import lock_file, remove_durably, take_lock, wait_for_lock, write_text, write_whole
 from cdi.landing.batches import batch_as_of
 from cdi.landing.extract import adopt_source, is_source_unchanged
 from cdi.landing.forget import Forgotten, forget_in_batch
@@ -91,7 +91,7 @@ def take_out(
     """
     name = agency.agency
     with take_lock(paths.published(name), name), take_lock(paths.weights(name), name):
-        unfinished_mark(agency).touch()
+        write_text(unfinished_mark(agency), "")
         # a dictionary is made in the order in which it is written here
         counts = {
             "rows of files that people wrote": _clean_files_of_people(agency, removal),
@@ -126,14 +126,25 @@ def _clean_files_of_people(agency: Agency, removal: Removal) -> int:
         now = datetime.now(UTC)
         was_landed = is_source_unchanged(agency, dataset, Interval(now, now))
         about = [column.name for column in columns_that_take_row(dataset)]
-        changed = sum(
-            _clean_csv(file, removal, about)
-            for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
-        )
+        with _keep_deciders_out(agency):
+            changed = sum(
+                _clean_csv(file, removal, about)
+                for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
+            )
         if changed and was_landed:
             adopt_source(agency, dataset)
         count += changed
+    if removal.wanted:
+        count += _remove_torn_rest(paths.decisions_file(agency.agency), removal.wanted)
     return count
+
+
+@contextlib.contextmanager
+def _keep_deciders_out(agency: Agency) -> Iterator[None]:
+    """Let who decides meanwhile wait: the file of decisions is replaced by another."""
+    file = paths.decisions_file(agency.agency)
+    with lock_file(file) if file.is_file() else contextlib.nullcontext():
+        yield
 
 
 def _clean_csv(file: Path, removal: Removal, about: Iterable[str]) -> int:
@@ -154,7 +165,7 @@ def _clean_csv(file: Path, removal: Removal, about: Iterable[str]) -> int:
         kept.append({name: removal.clean_field(name, text or "") for name, text in row.items()})
         changed += kept[-1] != row
     if changed and not kept:
-        file.unlink()
+        remove_durably(file)
     elif changed:
         with (
             write_whole(file) as written,
@@ -164,6 +175,15 @@ def _clean_csv(file: Path, removal: Removal, about: Iterable[str]) -> int:
             writer.writeheader()
             writer.writerows(kept)
     return changed
+
+
+def _remove_torn_rest(file: Path, wanted: Wanted) -> int:
+    """Remove what cut writes to a file left beside it, if it names what goes."""
+    torn = file.with_name(f"{file.name}.torn")
+    if not torn.is_file() or not wanted.pattern.search(torn.read_bytes()):
+        return 0
+    remove_durably(torn)
+    return 1
 
 
 def _clean_sheet(file: Path, removal: Removal) -> int:
@@ -207,7 +227,7 @@ def _clean_landing(agency: Agency, removal: Removal, until: datetime | None) -> 
                 total += forget_in_batch(agency, batch, until or batch_as_of(batch), hashes)
             # They hold the source as it was fetched. Only an erasure must leave no byte anywhere.
             for folder in home.glob("*/.*/") if removal.wanted else ():
-                shutil.rmtree(folder)
+                remove_durably(folder)
                 leftovers += 1
     return {
         "accepted rows of the landing": total.rows,
@@ -227,11 +247,12 @@ def _remove_weights(agency: Agency, removal: Removal) -> int:
     count = 0
     if not any(removal.references.values()):
         return count
-    shutil.rmtree(paths.readings(agency.agency), ignore_errors=True)
+    if paths.readings(agency.agency).is_dir():
+        remove_durably(paths.readings(agency.agency))
     for kind in KINDS:
         for folder in (paths.weights(agency.agency) / kind).glob("[!.]*/"):
             if _has_learnt_from(folder / "audited.parquet", removal):
-                shutil.rmtree(folder)
+                remove_durably(folder)
                 count += 1
     return count
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.files import wait_for_lock
+from cdi.files import rename_durably, wait_for_lock
 from cdi.landing.batches import (
     Batch,
     accepted_batches,
@@ -70,7 +70,7 @@ def accept_batch(batch: Batch) -> Batch | None:
         replace_manifest(batch.folder, manifest | {"seq": seq})
         for file in batch.folder.iterdir():
             file.chmod(0o444)
-        folder = batch.folder.rename(home / "batches" / manifest["batch_id"])
+        folder = rename_durably(batch.folder, home / "batches" / manifest["batch_id"])
         remove_batch(pending)
         return read_batch(folder)
 
@@ -113,6 +113,6 @@ def refuse_batch(batch: Batch) -> Path:
     target = home / "refused" / batch.manifest["batch_id"]
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    batch.folder.rename(target)
+    rename_durably(batch.folder, target)
     remove_batch(home / "pending" / batch.manifest["batch_id"])
     return target

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from cdi import paths
+from cdi.errors import StateError
 from cdi.files import read_json, sha256_of_json, write_json, write_whole
 from cdi.sql import naive_utc, scalar
 
@@ -50,9 +51,30 @@ class Batch:
         return self.folder / "quarantine.parquet"
 
 
-def read_batch(folder: Path) -> Batch:
-    """Read a batch's manifest."""
-    return Batch(folder, read_json(folder / "manifest.json"))
+# What each manifest has; an accepted one has `ACCEPTED_KEYS` as well.
+MANIFEST_KEYS = ("agency", "dataset", "as_of", "files", "content_sha256")
+ACCEPTED_KEYS = ("batch_id", "seq")
+
+
+def read_batch(folder: Path, keys: tuple[str, ...] = MANIFEST_KEYS) -> Batch:
+    """Read a batch's manifest.
+
+    Args:
+        folder: The batch's folder.
+        keys: What the manifest must have.
+
+    Raises:
+        StateError: LANDING-DAMAGED if it cannot be read: nobody knows then what the batch holds.
+    """
+    try:
+        return Batch(folder, read_json(folder / "manifest.json", keys))
+    except StateError as error:
+        raise StateError(
+            "LANDING-DAMAGED",
+            f"the batch {folder} cannot be read: {error.message}",
+            "restore this folder from the backup; if there is none, remove the folder and extract "
+            "the same interval again",
+        ) from error
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -63,15 +85,19 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 def replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write a batch's manifest in place of the old one, with the same file mode."""
     file = folder / "manifest.json"
-    with write_whole(file) as temporary:
-        write_json(temporary, manifest, sort_keys=True)
-        temporary.chmod(file.stat().st_mode)
+    mode = file.stat().st_mode
+    write_json(file, manifest, sort_keys=True, mode=mode)
 
 
 def accepted_batches(agency_id: str, dataset: str) -> list[Batch]:
-    """List the accepted batches of a dataset, in the order of their acceptance."""
-    folder = paths.landing(agency_id, dataset) / "batches"
-    batches = [read_batch(file.parent) for file in folder.glob("*/manifest.json")]
+    """List the accepted batches of a dataset, in the order of their acceptance.
+
+    Raises:
+        StateError: LANDING-DAMAGED if the manifest of one of them cannot be read.
+    """
+    home = paths.landing(agency_id, dataset) / "batches"
+    keys = (*MANIFEST_KEYS, *ACCEPTED_KEYS)
+    batches = [read_batch(folder, keys) for folder in home.glob("[!.]*/")]
     return sorted(batches, key=lambda batch: batch.manifest["seq"])
 
 

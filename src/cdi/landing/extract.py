@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdi import paths
-from cdi.agency.datasets import BY_PEOPLE
+from cdi.agency.datasets import BY_PEOPLE, DECISIONS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.agency.patterns import check_patterns
-from cdi.files import sha256_of_file, sha256_of_json
+from cdi.files import put_torn_rest_aside, rename_durably, sha256_of_file, sha256_of_json
 from cdi.keys import derive_key
 from cdi.landing.batches import (
     Batch,
@@ -156,7 +156,7 @@ def extract_dataset(
         }
         write_manifest(target, manifest)
         shutil.rmtree(folder / batch_id, ignore_errors=True)
-        return Extraction(fetched, read_batch(target.rename(folder / batch_id)))
+        return Extraction(fetched, read_batch(rename_durably(target, folder / batch_id)))
     finally:
         shutil.rmtree(working)
 
@@ -169,6 +169,9 @@ def _fetch(
     access: Access | None = None,
 ) -> Fetched:
     """Fetch what a source holds; of a live source, the days that are not as they were landed."""
+    if dataset == DECISIONS:
+        # The last cell of a row that was cut may look whole, e.g. a staff number of two digits.
+        put_torn_rest_aside(paths.decisions_file(agency.agency))
     known: dict[str, Known] = {}
     key = b""
     if agency.sources[dataset].is_live:

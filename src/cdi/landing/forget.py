@@ -10,6 +10,7 @@ import duckdb
 
 from cdi.agency.datasets import LINEAGE, number_expressions
 from cdi.agency.model import Agency
+from cdi.files import write_text
 from cdi.keys import decrypt_text
 from cdi.landing.batches import (
     FATES,
@@ -89,7 +90,7 @@ def forget_in_batch(
             or unfinished.exists()
             or _list_counts(manifest) != _list_counts(batch.manifest)
         ):
-            unfinished.touch()
+            write_text(unfinished, "")
             for table, file in (("rows", batch.rows), ("quarantine", batch.quarantine)):
                 replace_parquet(con, table, file)
             replace_manifest(batch.folder, manifest)

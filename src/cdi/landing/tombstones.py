@@ -21,7 +21,7 @@ from cdi import paths
 from cdi.agency.datasets import DATASETS, DECISIONS, Column
 from cdi.agency.key_rules import capitals, key_expression
 from cdi.agency.model import Agency
-from cdi.files import append_line, wait_for_lock
+from cdi.files import append_line, read_json_lines, wait_for_lock
 from cdi.keys import hmac_expression, set_hash_key
 from cdi.sql import Params, ident, scalar
 
@@ -54,11 +54,13 @@ def is_common(form: str) -> bool:
 
 
 def read_tombstones(agency_id: str) -> list[dict[str, Any]]:
-    """Read the tombstones of an agency, oldest first; each has `at`, `reason` and `hashes`."""
-    file = paths.tombstones(agency_id)
-    if not file.is_file():
-        return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    """Read the tombstones of an agency, oldest first; each has `at`, `reason` and `hashes`.
+
+    Raises:
+        StateError: STATE-DAMAGED if a line cannot be read: what it names could come back.
+    """
+    fix = "restore the file from the backup: without this line, what was erased could come back"
+    return read_json_lines(paths.tombstones(agency_id), fix, ("hashes",))
 
 
 def read_hashes(agency_id: str) -> list[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from cdi import paths
-from cdi.files import sha256_of_file, wait_for_lock
+from cdi.files import rename_durably, sha256_of_file, wait_for_lock
 from cdi.sql import ident, literal, scalar
 
 
@@ -144,7 +144,7 @@ def _write_file(con: duckdb.DuckDBPyConnection, kind: Kind, folder: Path) -> Non
     # only one process writes here at a time, so one that was killed left it under this name
     temporary = folder / ".next"
     con.execute(f"copy ({query}) to {literal(str(temporary))} (format parquet, codec zstd)")
-    temporary.replace(folder / f"{sha256_of_file(temporary)}.parquet")
+    rename_durably(temporary, folder / f"{sha256_of_file(temporary)}.parquet")
 
 
 def _read_expression(files: list[Path]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi import paths
-from cdi.files import read_json, write_json
+from cdi.files import read_json, remove_durably, rename_durably, write_json
 
 KINDS = ("links", "text")
 
@@ -63,7 +63,7 @@ def find_newest_weights(agency: str, kind: str, as_of: datetime | None = None) -
 def read_weights(agency: str, kind: str, version: str) -> Weights:
     """Read a version by its name."""
     folder = paths.weights(agency) / kind / version
-    return Weights(folder, read_json(folder / "weights.json"))
+    return _read_folder(folder)
 
 
 def save_weights(
@@ -108,8 +108,8 @@ def save_weights(
     target = home / version
     # This version existed and was superseded: make it anew, so that it is the newest.
     if target.exists():
-        shutil.rmtree(target)
-    folder.rename(target)
+        remove_durably(target)
+    rename_durably(folder, target)
     return Weights(target, described)
 
 
@@ -119,7 +119,13 @@ def _place_in_order(weights: Weights) -> int:
 
 def _read_versions(agency: str, kind: str) -> list[Weights]:
     files = (paths.weights(agency) / kind).glob("[!.]*/weights.json")
-    return [Weights(file.parent, read_json(file)) for file in files]
+    return [_read_folder(file.parent) for file in files]
+
+
+def _read_folder(folder: Path) -> Weights:
+    keys = ("kind", "version", "seq", "as_of", "learnt_from", "counts")
+    fix = "restore the folder from the backup, or remove it: training learns it again"
+    return Weights(folder, read_json(folder / "weights.json", keys, fix))
 
 
 def _sha256_of_folder(folder: Path) -> str:

@@ -8,6 +8,7 @@ started and nothing else: its processes are written down in ``processes.json``.
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import secrets
 import socket
@@ -27,7 +28,8 @@ import tenacity
 from cryptography.fernet import Fernet
 
 from cdi import paths
-from cdi.errors import CdiError
+from cdi.errors import CdiError, StateError
+from cdi.files import read_json, read_json_list, write_json
 from cdi.keys import read_or_make_secret
 from cdi.sql import SQLITE_LOCK_SECONDS
 
@@ -42,6 +44,7 @@ PATIENCE_SECONDS = 180.0
 
 
 NOTES_USER = "cdi-notes"
+AIRFLOW_KEYS = ("fernet_key", "jwt_secret", "secret_key", "admin", NOTES_USER)
 
 
 class ServiceError(CdiError):
@@ -61,7 +64,22 @@ def _read_or_make_keys() -> dict[str, str]:
         }
         return json.dumps(keys)
 
-    return dict(json.loads(read_or_make_secret(paths.secrets() / "airflow.json", make_keys)))
+    file = paths.secrets() / "airflow.json"
+    read_or_make_secret(file, make_keys)
+    try:
+        return read_json(file, AIRFLOW_KEYS)
+    except StateError:
+        _remove_damaged(file, "new keys are made, and the password of `admin` is another")
+        read_or_make_secret(file, make_keys)
+        return read_json(file, AIRFLOW_KEYS)
+
+
+def _remove_damaged(file: Path, consequence: str) -> None:
+    """Remove a file that only the local Airflow needs, and say so."""
+    file.unlink()
+    logging.getLogger(__name__).warning(
+        "[STATE-DAMAGED] %s could not be read and was removed: %s.", file, consequence
+    )
 
 
 def read_password() -> str:
@@ -146,8 +164,7 @@ def prepare_airflow(port: int) -> dict[str, str]:
     (home / "logs").mkdir(parents=True, exist_ok=True)
     keys = _read_or_make_keys()
     passwords = home / "passwords.json"
-    passwords.write_text(json.dumps({u: keys[u] for u in ("admin", NOTES_USER)}), encoding="utf-8")
-    passwords.chmod(0o600)
+    write_json(passwords, {u: keys[u] for u in ("admin", NOTES_USER)}, mode=0o600)
     env = airflow_environment(port)
     migration = subprocess.run(
         _airflow_command("db", "migrate"), env=env, capture_output=True, text=True, check=False
@@ -236,7 +253,7 @@ def _remember_processes(home: Path, started: list[subprocess.Popen[bytes]]) -> N
     for process in started:
         with contextlib.suppress(psutil.NoSuchProcess):
             rows.append([process.pid, psutil.Process(process.pid).create_time()])
-    (home / "processes.json").write_text(json.dumps(rows), encoding="utf-8")
+    write_json(home / "processes.json", rows)
 
 
 def stop_leftovers() -> int:
@@ -248,8 +265,13 @@ def stop_leftovers() -> int:
     file = paths.home() / "airflow" / "processes.json"
     if not file.is_file():
         return 0
+    try:
+        rows = [(int(pid), float(created)) for pid, created in read_json_list(file)]
+    except (StateError, TypeError, ValueError):
+        _remove_damaged(file, "if an earlier Airflow still runs, end its processes by hand")
+        return 0
     leftovers = []
-    for pid, created in json.loads(file.read_text(encoding="utf-8")):
+    for pid, created in rows:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
             if process.create_time() == created:

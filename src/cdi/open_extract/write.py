@@ -14,6 +14,7 @@ import duckdb
 
 from cdi import paths
 from cdi.build.version import Version
+from cdi.files import sync_file, sync_folder
 from cdi.open_extract.blocks import COLUMNS, SQL, Quarter, release_quarter
 from cdi.open_extract.tables import write_tables
 from cdi.sql import connect, fetch_dicts, literal, read_query, relation
@@ -110,7 +111,9 @@ def _keep_quarter(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], fi
     relation(con, COLUMNS, rows).write_parquet(str(unlinked), compression="zstd")
     unlinked.chmod(0o444)
     try:
+        sync_file(unlinked)
         os.link(unlinked, file)
+        sync_folder(file.parent)
     except FileExistsError:
         pass
     finally:

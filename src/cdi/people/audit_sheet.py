@@ -22,6 +22,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from cdi import paths
 from cdi.agency.datasets import DATASETS, READINGS
 from cdi.errors import AuditError
+from cdi.files import write_whole
 
 # Columns of the dataset: the first four name a reading and its crime, the rest is filled in.
 HEADER = tuple(column.name for column in DATASETS[READINGS])
@@ -116,8 +117,12 @@ def write_audit_sheet(
     stem = f"{mark}{facts['draw_id']}_{facts['auditor']}"
     shown_columns = SHOWN | (BOTH if logs and set(BOTH) <= set(logs[0]) else {})
     files = [folder / f"{stem}.xlsx", folder / f"{stem}.csv"]
-    _write_xlsx(files[0], facts, logs, list(codes), shown_columns)
-    with files[1].open("w", newline="", encoding="utf-8") as handle:
+    with write_whole(files[0]) as book:
+        _write_xlsx(book, facts, logs, list(codes), shown_columns)
+    with (
+        write_whole(files[1]) as written,
+        written.open("w", newline="", encoding="utf-8") as handle,
+    ):
         out = csv.writer(handle)
         out.writerow([*HEADER, *(name for name in shown_columns if name != "call_id")])
         for log in logs:

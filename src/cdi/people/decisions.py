@@ -5,7 +5,6 @@ source. CSV files with the same columns that another program writes into that fo
 """
 
 import csv
-import fcntl
 import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from cdi import paths
 from cdi.agency.datasets import DATASETS, DECISIONS
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
-from cdi.files import sha256_of_json, wait_for_lock
+from cdi.files import append_whole, put_torn_rest_aside, sha256_of_json, wait_for_lock
 from cdi.landing.batches import Batch
 from cdi.landing.extract import read_file_as_batch
 from cdi.quality.checks import find_refusals
@@ -108,7 +107,7 @@ def add_decision(agency: Agency, decision: Mapping[str, Any]) -> str:
             "the decision was not written:\n    " + "\n    ".join(problems),
             f"correct it and decide again; {paths.CDI} decide --help explains each part",
         )
-    _append_rows(_decisions_file(agency), [row])
+    _append_rows(paths.decisions_file(agency.agency), [row])
     return row["decision_reference"]
 
 
@@ -157,12 +156,8 @@ def add_decisions_of_sheet(agency: Agency, file: Path) -> tuple[int, int]:
                 "correct these rows, save the sheet and give it again; see docs/worklist.md",
             )
         if new:
-            _append_rows(_decisions_file(agency), list(new.values()))
+            _append_rows(paths.decisions_file(agency.agency), list(new.values()))
     return len(new), len(rows) - len(new)
-
-
-def _decisions_file(agency: Agency) -> Path:
-    return paths.decisions(agency.agency) / "decisions.csv"
 
 
 def _make_row(agency: Agency, decision: Mapping[str, Any], reference: str) -> dict[str, str]:
@@ -182,19 +177,17 @@ def _hash_decision(decision: Mapping[str, Any]) -> str:
 
 def _read_references(agency: Agency) -> set[str]:
     """Read the references of the decisions in the file."""
-    file = _decisions_file(agency)
+    file = paths.decisions_file(agency.agency)
     if not file.is_file():
         return set()
+    put_torn_rest_aside(file)
     with file.open(newline="", encoding="utf-8") as handle:
         return {row["decision_reference"] for row in csv.DictReader(handle)}
 
 
 def _append_rows(file: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", newline="", encoding="utf-8") as handle:
-        # Two people may decide at once; the lock ends when the file is closed.
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        writer = csv.DictWriter(handle, HEADER, lineterminator="\n")
+    with append_whole(file) as text:  # two people may decide at once
+        writer = csv.DictWriter(text, HEADER, lineterminator="\n")
         if file.stat().st_size == 0:
             writer.writeheader()
         writer.writerows(rows)

@@ -6,13 +6,13 @@ look at one of them is written down before its content leaves, as a line of
 """
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cdi import paths
+from cdi.files import append_line, read_json_lines
 from cdi.publish.parts import find_part
 
 
@@ -64,21 +64,12 @@ def note_access(agency: str, who: str, what: str, version: str) -> None:
     file = paths.access(agency)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    line = json.dumps({"at": now, "who": who, "what": what, "version": version}) + "\n"
-    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        # By one call, so that the lines of two processes never mix. A full disk may take only a
-        # part of the line.
-        if os.write(handle, line.encode()) != len(line.encode()):
-            raise OSError(f"{file} took only a part of the line")
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    line = json.dumps({"at": now, "who": who, "what": what, "version": version})
+    append_line(file, line, mode=0o600)
 
 
 def read_access_log(agency: str) -> Iterator[dict[str, Any]]:
     """Read what was looked at, oldest first."""
-    file = paths.access(agency)
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            yield json.loads(line)
+    yield from read_json_lines(
+        paths.access(agency), "restore the file from the backup, or move it away and keep it"
+    )

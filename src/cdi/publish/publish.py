@@ -7,12 +7,13 @@ files. ``current`` is a symbolic link to the newest version, replaced by one ren
 from pathlib import Path
 
 from cdi import paths
-from cdi.build.version import Version
+from cdi.build.version import Version, find_description
 from cdi.errors import BuildError
-from cdi.files import remove_folder
+from cdi.files import remove_folder, rename_durably, sync_folder
 from cdi.publish.parts import list_files_of_whole_version
 
 KEPT_VERSIONS = 5
+NEXT_LINK = ".current.new"  # becomes `current`
 
 
 def publish_folder(version: Version) -> Path:
@@ -39,13 +40,35 @@ def publish_folder(version: Version) -> Path:
         # The same version was published before, and only the link to it was removed. Both are
         # equal, as their fingerprint is; the older one is removed with the other old versions.
         target.rename(target.with_name(f".{target.name}.old"))
-    version.folder.rename(target)
-    # A link cannot be changed in one go, but another can be renamed over it.
-    link = home / ".current.new"
+    # The link is made first: if this is killed, it tells the next attempt what was begun.
+    link = home / NEXT_LINK
     link.unlink(missing_ok=True)
     link.symlink_to(Path("versions") / version.name)
-    link.replace(home / "current")
+    rename_durably(version.folder, target)
+    # A link cannot be changed in one go, but another can be renamed over it.
+    rename_durably(link, home / "current")
     _remove_old_versions(home, version.name)
+    return target
+
+
+def find_published(agency_id: str, name: str) -> Path | None:
+    """Find a version that an earlier attempt has published; finish that attempt if it was killed.
+
+    Args:
+        agency_id: The agency.
+        name: Name of the version.
+
+    Returns:
+        Its folder; None if it was not published, or is not kept any more.
+    """
+    home = paths.published(agency_id)
+    target = home / "versions" / name
+    if find_description(target) is None:
+        return None
+    link = home / NEXT_LINK
+    if link.is_symlink() and link.readlink() == Path("versions") / name:
+        rename_durably(link, home / "current")
+        _remove_old_versions(home, name)
     return target
 
 
@@ -75,3 +98,4 @@ def _remove_old_versions(home: Path, version: str) -> None:
     for folder in others:
         if folder.name.startswith(".") or folder not in newest[: KEPT_VERSIONS - 1]:
             remove_folder(folder)
+    sync_folder(home / "versions")

@@ -11,7 +11,7 @@ import duckdb
 
 from cdi.build.version import Version
 from cdi.errors import GateError
-from cdi.files import read_json, write_json
+from cdi.files import read_json_list, write_json
 from cdi.sql import comment, create_table
 
 RESULTS_FILE = "validation.json"
@@ -66,7 +66,7 @@ def write_results_file(folder: Path, results: list[dict[str, Any]]) -> None:
 
 def read_results_file(folder: Path) -> list[dict[str, Any]]:
     """Read the results that stand beside a batch or a version."""
-    return list(read_json(folder / RESULTS_FILE))
+    return read_json_list(folder / RESULTS_FILE)
 
 
 def batch_results(version: Version) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any
 from cdi import paths
 from cdi.agency.datasets import DECISIONS
 from cdi.agency.model import Agency
-from cdi.build.version import Version, read_description, resume_version
+from cdi.build.version import Version, read_private_name, resume_version
 from cdi.files import sha256_of_json
 from cdi.landing.batches import Batch, read_batch
 from cdi.landing.extract import read_file_as_batch
@@ -114,8 +114,8 @@ def find_stopped(agency: Agency) -> list[StoppingFailure]:
             what = f"{dataset}/{batch.manifest['batch_id']}"
             failures += _read_failures(folder, batch_content_id(batch), what)
     private = paths.published(agency.agency) / ".next"
-    if (private / RESULTS_FILE).is_file() and (private / "version.json").is_file():
-        name = read_description(private)["version"]
+    name = read_private_name(agency.agency)
+    if name and (private / RESULTS_FILE).is_file():
         failures += find_stopped_of_version(resume_version(agency, name))
     return failures
 

@@ -124,7 +124,9 @@ def _write_log_pages(
             before=pages[calls[place - 1]] if place else None,
             after=pages[calls[place + 1]] if place + 1 < len(calls) else None,
         )
-        write_text(version.folder / FOLDER / "logs" / pages[call_id], page)
+        # The folder is private and new, and it is synced as a whole: to do so once for each of
+        # perhaps thousands of pages would take minutes.
+        (version.folder / FOLDER / "logs" / pages[call_id]).write_text(page, encoding="utf-8")
 
 
 def _read_candidates(

@@ -3,12 +3,20 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.build.make import build_file, summarise_build
-from cdi.build.version import hold_version, is_current, plan_version, read_current
-from cdi.errors import BuildError, GateError
+from cdi.build.version import (
+    hold_version,
+    is_current,
+    plan_version,
+    read_private_name,
+    resume_version,
+)
+from cdi.errors import GateError
+from cdi.files import sync_tree, take_lock
 from cdi.people.decisions import waive_check
-from cdi.publish.publish import publish_folder
+from cdi.publish.publish import find_published, publish_folder
 from cdi.quality import checks
 from cdi.quality.waivers import StoppingFailure, find_stopped_of_version
 from cdi.report.comparison import compare_with_published
@@ -48,6 +56,7 @@ def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
             if not asks or not all(failure.is_releasable for failure in failures):
                 raise
             return Step(True, f"held until two people release it\n{error}", version)
+        sync_tree(built.folder)
     results_of_marts = [result for result in results if result["border"] == "marts"]
     return Step(True, checks.summarise_results(results_of_marts), version)
 
@@ -84,6 +93,8 @@ def write_report(agency: str, version: str) -> Step:
             write_worklist(con, built)
         write_dictionary(built)
         extract.result()
+        # If the power fails before it is published, the next step finds these files as they are.
+        sync_tree(built.folder)
         return Step(True, summary_as_list(read_summary(built.file)), version)
 
 
@@ -93,14 +104,12 @@ def publish_version(agency: str, version: str) -> Step:
     Raises:
         BuildError: BUILD-GONE if another build took the place, PUBLISH-INCOMPLETE.
     """
-    try:
-        with hold_version(load_agency(agency), version) as built:
-            folder = publish_folder(built)
-            summary = summary_as_list(read_summary(folder / built.file.name))
-    except BuildError as error:
-        current = read_current(agency)
-        if error.rule_id != "BUILD-GONE" or current is None or current["version"] != version:
-            raise
-        # an earlier try of this task was killed right after it had published the version
-        return Step(True, f"{version} was published before", version)
+    loaded = load_agency(agency)
+    with take_lock(paths.published(agency), agency):
+        if read_private_name(agency) != version and (before := find_published(agency, version)):
+            # an earlier try of this step was killed after it had renamed the folder
+            return Step(True, f"version {version} was published before\n- {before}", version)
+        built = resume_version(loaded, version)
+        folder = publish_folder(built)
+        summary = summary_as_list(read_summary(folder / built.file.name))
     return Step(True, f"published {built.name}\n{summary}\n- {folder}", built.name)
