@@ -224,6 +224,21 @@ def test_a_clean_file_does_not_inherit_another_files_refused_rows(
     assert len(refused_rows(small)) == 1
 
 
+def test_a_file_under_two_names_is_named_and_its_rows_are_counted_once(small: SmallAgency) -> None:
+    for name in ("calls.csv", "calls (1).csv"):
+        (small.data / name).write_bytes(many_calls(["T-0100,too short"]))
+    small.extract_and_check()
+    (batch,) = accepted_batches("testville", "calls")
+    fates = [
+        (file["name"], *(file[fate] for fate in ("read", "accepted", "duplicates", "quarantined")))
+        for file in batch.manifest["files"]
+    ]
+    assert fates == [("calls (1).csv", 61, 60, 0, 1), ("calls.csv", 61, 0, 60, 1)]
+    results = json.loads((batch.folder / "validation.json").read_text(encoding="utf-8"))
+    (told,) = (result for result in results if result["rule_id"] == "FILE-33")
+    assert (told["is_success"], told["unexpected_count"]) == (False, 1)
+
+
 def test_two_kinds_of_line_end_are_a_named_error(good: tuple[SmallAgency, Path]) -> None:
     small, published = good
     before = published.read_bytes()

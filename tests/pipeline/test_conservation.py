@@ -6,6 +6,9 @@ from pathlib import Path
 
 import duckdb
 
+from cdi_proofs.conservation import try_spoiled_files
+from tests.conftest import SmallAgency
+
 
 def test_every_row_of_every_file_has_one_fate(
     nopd: duckdb.DuckDBPyConnection, nopd_data: Path
@@ -47,3 +50,15 @@ def test_every_call_reports_crimes_or_has_a_decision_that_it_reports_none(
         "or (verdict <> 'no_crime_reported' and reported_crime_count = 0)"
     ).fetchone()
     assert undecided == (0,)
+
+
+def test_nothing_of_a_file_spoiled_at_random_is_lost(small: SmallAgency, tmp_path: Path) -> None:
+    """Whatever happens to its bytes, what is left is accepted or refused, or nothing is taken."""
+    columns = small.settings["sources"]["calls"]["columns"]
+    del columns["caller_name"], columns["caller_phone"]  # of these, only hashes are kept
+    small.write_settings()
+    (tmp_path / "spoiled").mkdir()
+    ends, faults = try_spoiled_files(small.agency, range(8), tmp_path / "spoiled")
+    assert faults == []
+    assert ends.total() == 8
+    assert ends["taken"] >= 3

@@ -1,7 +1,7 @@
 """Batches on disk: their files, their manifests, and the order in which they were accepted."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -157,6 +157,21 @@ def holds_nothing_new(manifest: Mapping[str, Any]) -> bool:
     return bool(
         counterpart and counterpart.manifest["content_sha256"] == manifest["content_sha256"]
     )
+
+
+def find_copy(files: Sequence[Mapping[str, Any]], file: Mapping[str, Any]) -> str | None:
+    """Find the first other file of a batch that has the same bytes and tells the same moment.
+
+    Args:
+        files: The files as the manifest lists them.
+        file: One of them, or one that follows them; only those before it are looked at.
+    """
+    for other in files:
+        if other["name"] == file["name"]:
+            return None
+        if (other["sha256"], other["as_of"]) == (file["sha256"], file["as_of"]):
+            return str(other["name"])
+    return None
 
 
 def interval_of(batch: Batch) -> tuple[str, str]:

@@ -14,11 +14,19 @@ import duckdb
 from cdi.agency.datasets import DATASETS, TIMES
 from cdi.agency.model import Source
 from cdi.errors import SourceError
+from cdi.landing.counting import (
+    check_content,
+    check_parquet_rows,
+    count_content,
+    count_table_content,
+)
 from cdi.sources.files import FetchedFile
-from cdi.sql import Params, ident, read_query
+from cdi.sql import Params, ident, read_query, scalar
 
 SQL = Path(__file__).parent / "sql"
 _DELIMITERS = ",;\t|"
+MAX_ROW_BYTES = 4 << 20  # no row of a log is longer
+BUFFER_BYTES = 16 * MAX_ROW_BYTES  # DuckDB's own choice
 _REJECTED_BYTES = 10_000  # DuckDB tells this many bytes of a refused row, and no more
 
 # rules by DuckDB's types of errors; any other type is READ-OTHER
@@ -29,6 +37,9 @@ READ_RULES = {
     "INVALID ENCODING": "READ-ENCODING",
     "LINE SIZE OVER MAXIMUM": "READ-LENGTH",
 }
+
+# What DuckDB says of a row that ends too early.
+_CUT = ("MISSING COLUMNS", "UNQUOTED VALUE")
 
 # A refused row. If it starts at a quotation mark, it ends where the line ends on which the mark is
 # closed; otherwise it is one line. Nothing is tried twice (`++`, `*+`), as an unclosed mark may run
@@ -62,7 +73,8 @@ def read_raw_rows(
         The source's columns that are neither mapped nor listed under `ignored`.
 
     Raises:
-        SourceError: SRC-DELIMITER, SRC-COLUMNS, SRC-FORMAT, each naming the file.
+        SourceError: SRC-DELIMITER, SRC-COLUMNS, SRC-FORMAT, SRC-CUT, SRC-UNCOUNTED, each naming the
+            file.
     """
     con.execute(
         "create table if not exists refused (file_no integer, line bigint, rule_id varchar, "
@@ -168,7 +180,8 @@ def _read_csv(
             columns = {bound.bind(dict.fromkeys(columns, "VARCHAR"))},
             delim = {bound.bind(source.delimiter)},
             auto_detect = false, header = true, quote = '"', escape = '"', nullstr = '\x01',
-            null_padding = false, store_rejects = true, rejects_limit = 0, max_line_size = 4194304)
+            null_padding = false, store_rejects = true, rejects_limit = 0,
+            max_line_size = {MAX_ROW_BYTES}, buffer_size = {BUFFER_BYTES})
         """
     try:
         con.execute(query, bound.values)
@@ -179,7 +192,15 @@ def _read_csv(
             "have the file delivered with one kind of line end, and with quotation marks around "
             "text that holds line ends",
         ) from None
-    _keep_rejected_rows(con, file, number)
+    refused = _keep_rejected_rows(con, file, number)
+    with file.path.open("rb") as handle:
+        header = count_content(handle.readline())
+    first = scalar(con, "select min(line) from refused where file_no = $n", {"n": number})
+    check_content(
+        file,
+        header + refused + count_table_content(con, "raw", columns, source.delimiter),
+        f", first at line {first:,}" if first else "",
+    )
     return columns
 
 
@@ -217,16 +238,26 @@ def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
     return [normalise_header(name) for name in names]
 
 
-def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int) -> None:
-    """Add the rows in DuckDB's reject table to ``refused``, with their bytes from the file."""
+def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int) -> int:
+    """Add the rows in DuckDB's reject table to ``refused``, with their bytes from the file.
+
+    Returns:
+        How much content they hold (`cdi.landing.counting`).
+
+    Raises:
+        SourceError: SRC-CUT if the file ends inside its last row.
+    """
+    # An error of the whole row, as of its length, has no column; it comes before those that have.
     rejects = con.execute(
         "select line, line_byte_position - 1, max(strlen(csv_line)), "
         "min(byte_position - 1) filter (error_type = 'UNQUOTED VALUE'), "
-        "arg_min(error_type, column_idx), arg_min(error_message, column_idx) "
+        "arg_min(error_type, coalesce(column_idx, 0)), "
+        "arg_min(error_message, coalesce(column_idx, 0)) "
         "from reject_errors group by all order by line"
     ).fetchall()
     if not rejects:
-        return
+        return 0
+    refused = 0
     with (
         file.path.open("rb") as handle,
         mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content,
@@ -235,20 +266,45 @@ def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, numbe
             end = start + length
             # With one of these lengths, DuckDB did not tell the whole row: an unclosed quotation
             # mark swallows lines, often all up to the end of the file.
-            if length in (0, _REJECTED_BYTES) and (row := _ROW.match(content, quote or start)):
+            # Sometimes, as with the line ends of Windows, it tells the row before that one.
+            if is_row_before := quote is not None and quote >= end:
+                start = end
+            is_told_whole = length not in (0, _REJECTED_BYTES) and not is_row_before
+            if not is_told_whole and (row := _ROW.match(content, quote or start)):
                 end = row.end()
-            original = content[start:end].strip(b"\r\n").decode("utf-8", "backslashreplace")
-            rule_id = READ_RULES.get(error_type, "READ-OTHER")
+            if end == len(content) and content[end - 1] not in b"\r\n" and error_type in _CUT:
+                raise _cut_error(file, line)
+            text = content[start:end].strip(b"\r\n")
+            refused += count_content(text)
             con.execute(
                 "insert into refused values (?, ?, ?, ?, ?)",
-                [number, line, rule_id, message, original],
+                [
+                    number,
+                    line,
+                    READ_RULES.get(error_type, "READ-OTHER"),
+                    message,
+                    text.decode("utf-8", "backslashreplace"),
+                ],
             )
+    return refused
+
+
+def _cut_error(file: FetchedFile, line: int) -> SourceError:
+    return SourceError(
+        "SRC-CUT",
+        f"{file.name} ends in the middle of a row, at line {line:,}",
+        "have the whole file delivered again; nothing of it was taken. If it is whole, have its "
+        "last line end like all others",
+    )
 
 
 def _read_jsonl(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    """Read a file with a JSON object on each line; any other line is refused with its text."""
+    """Read a file with a JSON object on each line; any other line is refused with its text.
+
+    Blank lines count as nothing.
+    """
     try:
         _make_json_lines(con, "split_json_lines", file)
     except duckdb.Error as error:
@@ -257,7 +313,20 @@ def _read_jsonl(
             f"{file.name} cannot be read line by line: {str(error).splitlines()[0]}",
             "have the file delivered with one kind of line end, and one JSON object on each line",
         ) from None
+    check_content(file, count_table_content(con, "json_lines", ["original"], ""))
+    con.execute("delete from json_lines where trim(original) = ''")
+    last, is_object = con.execute(
+        "select max(line), arg_max(content is not null, line) from json_lines"
+    ).fetchone() or (None, None)
+    if last and not is_object and not _ends_with_line_end(file):
+        raise _cut_error(file, last)
     return _read_objects(con, source, file, number)
+
+
+def _ends_with_line_end(file: FetchedFile) -> bool:
+    with file.path.open("rb") as handle:
+        handle.seek(-1, io.SEEK_END)
+        return handle.read() in b"\r\n"
 
 
 def _read_json(
@@ -345,6 +414,7 @@ def _read_parquet(
         f"from read_parquet($path)",
         {"path": str(file.path)},
     )
+    check_parquet_rows(con, file)
     return list(columns)
 
 

@@ -29,6 +29,7 @@ from cdi.errors import SourceError
 from cdi.keys import encrypt_texts, set_hash_key
 from cdi.landing.batches import (
     QUARANTINE_COLUMNS,
+    find_copy,
     hash_content,
     newest_as_of,
     sum_counts,
@@ -86,13 +87,13 @@ def write_rows(
         unexpected = read_raw_rows(con, dataset, source, file, number)
         as_of = _read_as_of(f"{agency.agency}/{dataset}", file, interval)
         left_out = _type_rows(con, agency, dataset, file, naive_utc(as_of))
-        counts = _split_rows(con, agency, dataset, file, left_out)
+        origin = {"name": file.name, "sha256": file.sha256, "as_of": as_of.isoformat()}
+        is_copy = find_copy(counted, origin) is not None
+        counts = _split_rows(con, agency, dataset, file, left_out, is_copy=is_copy)
         counted.append(
             {
                 "file_no": number,
-                "name": file.name,
-                "sha256": file.sha256,
-                "as_of": as_of.isoformat(),
+                **origin,
                 "unexpected_columns": [
                     *unexpected,
                     *list_unexpected(source, file.unexpected),
@@ -376,7 +377,13 @@ def identity_expression(dataset: str) -> str:
 
 
 def _split_rows(
-    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile, left_out: int
+    con: duckdb.DuckDBPyConnection,
+    agency: Agency,
+    dataset: str,
+    file: FetchedFile,
+    left_out: int,
+    *,
+    is_copy: bool,
 ) -> dict[str, int]:
     """Divide the rows of a file into accepted, quarantined and exact duplicates, and count them.
 
@@ -386,6 +393,8 @@ def _split_rows(
         dataset: The dataset that the file holds.
         file: The file.
         left_out: How many of its rows were left out as erased.
+        is_copy: Whether the batch has the same file under another name. Then each row that could be
+            accepted is an exact duplicate.
     """
     source = agency.sources[dataset]
     key = identity_expression(dataset)
@@ -404,14 +413,15 @@ def _split_rows(
                 when len(absent) > 0 then 'TYPE-REQUIRED'
                 when len(untyped) > 0 then 'TYPE-VALUE'
                 when len(too_long) > 0 then 'TYPE-LENGTH'
-                when row_no not in (select row_no from first_of_its_kind) then 'duplicate'
+                when $is_copy or row_no not in (select row_no from first_of_its_kind)
+                    then 'duplicate'
                 when {key} in (select key from conflicts) then 'KEY-CONFLICT'
                 else 'accepted'
             end as fate,
             array_to_string(absent || untyped || too_long, ', ') as detail
         from typed
         """,
-        {"one_row_per_key": source.rows_per_key == "one"},
+        {"one_row_per_key": source.rows_per_key == "one", "is_copy": is_copy},
     )
     names = ", ".join(output_columns(dataset))
     con.execute(

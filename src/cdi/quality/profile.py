@@ -37,6 +37,10 @@ LEAST_ROWS = 50  # so many rows, in a file or before, make a share that means so
 FEW_ROWS = 20  # so many rows are enough to say "all" or "none"
 LEAST_TIMES = 2_000  # so many times tell the mean hour of the day to a quarter of an hour
 LEAST_DAILY = 20  # if a usual day has so many rows, a day without any is no accident
+LEAST_COARSE_TIMES = 500  # so many times tell the mean hour of the day to some hours
+DAYS_BEFORE = 14  # a day's file of changes is mostly about the day and so many days before it
+USUAL_ENDS = 3  # so many deliveries say when the last row usually comes
+NEWEST_ENDS = 7  # and the newest of them are looked at
 LEAST_BUSY = 50  # if a usual day has so many rows, half a day without any is no accident
 
 # Texts are lists of columns or days, numbers are shares or hours. Null means that there is nothing
@@ -54,11 +58,15 @@ MEASURES = {
     "doubled_days": "varchar",
     "falling_days": "varchar",
     "silent_hours": "double",
+    "outside_share": "double",
+    "swapped_share": "double",
+    "mean_hour": "double",
     "moved_hours": "double",
     "hours_sharper": "double",
     "retimed_share": "double",
     "far_share": "double",
     "twin_share": "double",
+    "contradicted_count": "bigint",
 }
 
 # what a program writes where it has no value
@@ -87,6 +95,7 @@ def measure_profile(
             for files.
     """
     dataset = batch.manifest["dataset"]
+    ends = [] if batch.manifest["delivery"] == "days" else earlier[-NEWEST_ENDS:]
     if batch.manifest["delivery"] == "snapshot":
         earlier = sorted(earlier, key=_age_of_snapshot)[-1:]
     files = ", ".join(literal(str(before.rows)) for before in earlier[-BEFORE:])
@@ -96,8 +105,10 @@ def measure_profile(
     _measure_columns(con, dataset)
     _measure_positions(con, dataset)
     if dataset in TIMES:
-        _measure_times(con, agency, batch, confirmed)
+        _measure_times(con, agency, batch, confirmed, ends)
         _measure_twins(con, agency, dataset)
+    if batch.manifest.get("rows_per_key") == "one" and batch.manifest["delivery"] != "days":
+        _measure_contradictions(con, dataset)
     # The rules ask for every measure, also for those that this dataset has nothing for.
     create_table(con, "measured", {"source_file": "varchar", **MEASURES})
     con.execute("insert into measured by name from profiles")
@@ -257,11 +268,52 @@ def _describe_columns(
 
 def _local_time_expression(agency: Agency, dataset: str) -> str:
     """SQL: the time of a row in the agency's zone."""
-    return f"timezone({literal(agency.timezone)}, timezone('UTC', {TIMES[dataset]}))"
+    return _local_expression(agency, TIMES[dataset])
+
+
+def _local_expression(agency: Agency, moment: str) -> str:
+    """SQL: a moment in the agency's zone."""
+    return f"timezone({literal(agency.timezone)}, timezone('UTC', {moment}))"
+
+
+def _describe_ends(
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, batches: Sequence[Batch]
+) -> None:
+    """Make the table `ends`: how the deliveries before ended, if there are enough of them.
+
+    Some feeds speak up to the early morning of their last day. That day is then never whole, and
+    the hours after it are silent in each delivery.
+    """
+    con.execute("create or replace temp table ends (last_count bigint, silent_hours double)")
+    if len(batches) < USUAL_ENDS:
+        return
+    files = ", ".join(literal(str(batch.rows)) for batch in batches)
+    con.execute(
+        f"""
+        insert into ends
+        with moments as (
+            select
+                filename,
+                {identity_expression(dataset)} as thing,
+                {_local_time_expression(agency, dataset)} as moment,
+                cast(max({_local_expression(agency, "source_as_of")}) over (partition by filename)
+                    as date) as end_on
+            from read_parquet([{files}], union_by_name = true, filename = true)
+        )
+        select
+            count(distinct thing) filter (where cast(moment as date) = end_on - 1),
+            date_diff('minute', max(moment), any_value(end_on)) / 60.0
+        from moments group by filename
+        """
+    )
 
 
 def _measure_times(
-    con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch, confirmed: int | None
+    con: duckdb.DuckDBPyConnection,
+    agency: Agency,
+    batch: Batch,
+    confirmed: int | None,
+    ends: Sequence[Batch],
 ) -> None:
     """Measure the days, the hours of the day, and the order of the numbers in time."""
     dataset = batch.manifest["dataset"]
@@ -269,12 +321,31 @@ def _measure_times(
     for table in ("earlier", "rows"):
         con.execute(
             f"create or replace temp table moments_{table} as "
-            f"select source_file, {identity_expression(dataset)} as thing, {own_key} as own_key, "
+            f"select source_file, {_local_expression(agency, 'source_as_of')} as as_of, "
+            f"{identity_expression(dataset)} as thing, {own_key} as own_key, "
             f"{_local_time_expression(agency, dataset)} as moment "
             f"from {table} where {TIMES[dataset]} is not null"
         )
+    _describe_ends(con, agency, dataset, ends)
     _measure_days(con, agency, batch)
-    _join_measures(con, read_query(SQL / "hours.sql"), {"least": LEAST_TIMES})
+    hours = {
+        "least": LEAST_TIMES,
+        "least_coarse": LEAST_COARSE_TIMES,
+        "is_calls": dataset == "calls",
+    }
+    _join_measures(con, read_query(SQL / "hours.sql"), hours)
+    files = agency.sources[dataset].files if dataset in agency.sources else None
+    if batch.manifest["delivery"] == "changes" and files and all(f.is_daily for f in files):
+        # A crime record changes for months; a log and its actions seldom do after some days.
+        _join_measures(
+            con,
+            read_query(SQL / "windows.sql"),
+            {
+                "days_before": DAYS_BEFORE,
+                "is_recent": dataset != "crime_records",
+                "least": FEW_ROWS,
+            },
+        )
     _join_measures(con, read_query(SQL / "retimed.sql"), {"confirmed": confirmed})
 
 
@@ -313,7 +384,8 @@ def _measure_days(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) 
         con,
         f"select source_file, {missing} as missing_days, {doubled} as doubled_days, "
         f"{named.format('falls')} as falling_days, "
-        "(select date_diff('minute', max(moment), $end::date) / 60.0 from moments_rows "
+        "(select date_diff('minute', max(moment), $end::date) / 60.0 "
+        "- coalesce((select median(silent_hours) from ends), 0) from moments_rows "
         "where (select max(usual) from days) >= $least) as silent_hours from profiles",
         {"end": end, "least": LEAST_BUSY},
     )
@@ -346,6 +418,26 @@ def _measure_positions(con: duckdb.DuckDBPyConnection, dataset: str) -> None:
     if {"easting", "longitude"} & {column.name for column in DATASETS[dataset]}:
         least = {"least_before": LEAST_ROWS, "least_now": FEW_ROWS}
         _join_measures(con, read_query(SQL / "positions.sql"), least)
+
+
+def _measure_contradictions(con: duckdb.DuckDBPyConnection, dataset: str) -> None:
+    """Count the rows of which another file of the same moment tells something else."""
+    _join_measures(
+        con,
+        f"""
+        with told as (
+            select source_file, source_as_of, {identity_expression(dataset)} as thing, row_hash
+            from rows
+        ),
+        contradicted as (
+            select source_as_of, thing from told group by all
+            having count(distinct source_file) > 1 and count(distinct row_hash) > 1
+        )
+        select source_file, count(*) as contradicted_count
+        from told where (source_as_of, thing) in (select (source_as_of, thing) from contradicted)
+        group by 1
+        """,
+    )
 
 
 def _measure_twins(con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str) -> None:

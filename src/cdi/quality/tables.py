@@ -13,6 +13,7 @@ from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch, accepted_batches, newest_files
+from cdi.quality.deliveries import DELIVERY_COLUMNS, describe_deliveries
 from cdi.quality.profile import measure_profile
 from cdi.quality.rules import Suite
 from cdi.sql import create_table, ident, literal
@@ -35,6 +36,7 @@ FILE_COLUMNS = {
     "part_quarantined": "bigint",
     "batch_accepted": "bigint",
     "previous_accepted": "bigint",
+    **DELIVERY_COLUMNS,
 }
 
 
@@ -110,6 +112,7 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
     # The days of a live source are parts of one reading: what is judged by its size is the reading.
     is_of_days = manifest["delivery"] == "days"
     whole, previously_accepted = _measure_reading(agency, batch, earlier)
+    deliveries = describe_deliveries(agency, batch, earlier)
     rows = [
         {
             "row_id": file["name"],
@@ -129,6 +132,7 @@ def open_files(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
             "part_quarantined": (whole if is_of_days else file)["quarantined"],
             "batch_accepted": whole["accepted"],
             "previous_accepted": previously_accepted,
+            **deliveries[file["name"]],
         }
         for number, file in enumerate(manifest["files"])
     ]

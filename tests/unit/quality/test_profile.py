@@ -46,8 +46,10 @@ def calls(start: datetime) -> list[Row]:
     return rows
 
 
-def batch(folder: Path, rows: list[Row], seq: int, dataset: str = "calls") -> Batch:
-    """Rows as a batch of a snapshot."""
+def batch(
+    folder: Path, rows: list[Row], seq: int, dataset: str = "calls", **settings: str
+) -> Batch:
+    """Rows as a batch of a snapshot, unless the settings of its manifest say otherwise."""
     folder.mkdir()
     names = output_columns(dataset)
     with duckdb.connect() as con:
@@ -63,6 +65,7 @@ def batch(folder: Path, rows: list[Row], seq: int, dataset: str = "calls") -> Ba
         "seq": seq,
         "interval_start": str(FIRST),
         "as_of": f"{end + timedelta(days=1, hours=-1)}+00:00",
+        **settings,
     }
     write_manifest(folder, manifest)
     return Batch(folder, manifest)
@@ -74,10 +77,10 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Batch:
 
 
 def measured(
-    folder: Path, rows: list[Row], before: list[Batch], dataset: str = "calls"
+    folder: Path, rows: list[Row], before: list[Batch], dataset: str = "calls", **settings: str
 ) -> dict[str, Any]:
     """The measures of one batch that say anything."""
-    spoiled = batch(folder / "b", rows, 2, dataset)
+    spoiled = batch(folder / "b", rows, 2, dataset, **settings)
     with duckdb.connect() as con:
         con.execute(f"create view rows as from read_parquet('{spoiled.rows}')")
         measure_profile(con, load_sample(), spoiled, before)
@@ -210,7 +213,10 @@ def test_a_first_batch_is_compared_with_nothing(tmp_path: Path) -> None:
     every(400, log_text_masked="=1+1")(rows)
     measures = measured(tmp_path, rows, [])
     names = {name for name, value in measures.items() if value is not None}
-    assert names == {"source_file", "missing_days", "silent_hours", "formula_columns", "twin_share"}
+    assert names == {
+        *("source_file", "missing_days", "silent_hours", "formula_columns", "twin_share"),
+        "mean_hour",
+    }
 
 
 def test_a_column_that_has_one_value_a_file_is_no_default(tmp_path: Path) -> None:
@@ -246,3 +252,128 @@ def test_a_new_round_of_an_audit_is_no_new_code(tmp_path: Path) -> None:
     earlier = batch(tmp_path / "earlier", readings("frame-2017-1", "A1"), 1, "audit_readings")
     measures = measured(tmp_path, readings("frame-2018-1", "A2"), [earlier], "audit_readings")
     assert measures["unheard_of_columns"] == "auditor_code"
+
+
+def daily(
+    day: datetime, until: int = 24, dataset: str = "calls"
+) -> tuple[list[Row], dict[str, str]]:
+    """A day's file of changes, which speaks up to an hour of that day, and its manifest."""
+    end = day + timedelta(days=1)
+    rows = [
+        {
+            "call_reference": f"C{day:%d%m}{number}",
+            "received_at": day + timedelta(hours=until * number / 120),
+            "final_type_code": f"CR{number % 7}",
+            "source_file": "f",
+            "source_as_of": end - timedelta(hours=1),
+            "row_id": f"f:{number}",
+            "row_hash": str(number),
+        }
+        for number in range(120)
+    ]
+    as_of = f"{end - timedelta(hours=1)}+00:00"  # midnight in summer
+    start = f"{day - timedelta(hours=1)}+00:00"
+    return rows, {"delivery": "changes", "interval_start": start, "as_of": as_of}
+
+
+def deliver(folder: Path, days: range, until: int) -> list[Batch]:
+    """Accepted batches of days in June, the first one whole, so that a usual day is known."""
+    return [
+        batch(folder / str(day), rows, day, **settings)
+        for day in days
+        for rows, settings in [daily(datetime(2017, 6, day), until)]
+    ]
+
+
+@pytest.mark.parametrize(("until", "silence"), [(7, 0), (2, 5)])
+def test_what_is_usual_for_a_feed_is_told_by_its_deliveries(
+    tmp_path: Path, until: int, silence: int
+) -> None:
+    """A feed that speaks up to seven in the morning is not silent when it does so again."""
+    before = deliver(tmp_path, range(1, 12), 7)
+    rows, settings = daily(datetime(2017, 6, 12), until)
+    measures = measured(tmp_path, rows, before, **settings)
+    assert measures["silent_hours"] == pytest.approx(silence, abs=0.1)
+    assert measures["missing_days"] is None
+
+
+def test_a_feed_of_few_deliveries_has_no_usual_end(tmp_path: Path) -> None:
+    rows, settings = daily(datetime(2017, 6, 12), 7)
+    measures = measured(tmp_path, rows, deliver(tmp_path, range(1, 3), 7), **settings)
+    assert measures["silent_hours"] == pytest.approx(16, abs=0.1)  # seven in UTC is eight there
+
+
+@pytest.mark.parametrize(("kept", "missing"), [(120, None), (20, "2017-06-12")])
+def test_a_last_day_is_compared_with_last_days(
+    tmp_path: Path, kept: int, missing: str | None
+) -> None:
+    """Each file tells the evening of the day before, too, and so a usual day has 200 calls."""
+    before = []
+    for day in range(1, 12):
+        rows, settings = daily(datetime(2017, 6, day), 7)
+        evening = [
+            row
+            | {
+                "call_reference": f"E{day}{n}",
+                "received_at": row["received_at"] - timedelta(days=1),
+            }
+            for n in range(2)
+            for row in rows
+        ]
+        for number, row in enumerate(evening):
+            row["call_reference"] += f"-{number}"
+        before.append(batch(tmp_path / str(day), rows + evening, day, **settings))
+    rows, settings = daily(datetime(2017, 6, 12), 7)
+    measures = measured(tmp_path, rows[:kept], before, **settings)
+    assert measures["missing_days"] == missing
+
+
+def exchanged(moment: datetime) -> datetime:
+    return moment.replace(day=moment.month, month=moment.day)
+
+
+def test_a_days_file_of_exchanged_days_and_months_is_told_without_any_history(
+    tmp_path: Path,
+) -> None:
+    """The file of 5 December, of which the calls seem to be of May."""
+    rows, settings = daily(datetime(2022, 12, 5))
+    for row in rows:
+        row["received_at"] = exchanged(row["received_at"])
+    measures = measured(tmp_path, rows, [], **settings)
+    assert measures["outside_share"] == 1
+    # the last five come after midnight in summer time, and there is no month 13
+    assert measures["swapped_share"] == pytest.approx(115 / 120)
+
+
+def test_old_logs_that_changed_are_some_of_a_days_file(tmp_path: Path) -> None:
+    rows, settings = daily(datetime(2022, 12, 5))
+    for number, row in enumerate(rows):
+        row["received_at"] -= timedelta(days=(0, 13, 90)[number % 3])
+    measures = measured(tmp_path, rows, [], **settings)
+    assert measures["outside_share"] == pytest.approx(1 / 3)
+    assert measures["swapped_share"] == 0
+
+
+@pytest.mark.parametrize(("hours", "is_at_night"), [(0, False), (8, True)])
+def test_times_of_another_zone_have_their_mean_at_night(
+    tmp_path: Path, hours: int, is_at_night: bool
+) -> None:
+    """Also of the first delivery."""
+    rows = calls(FIRST)
+    later(hours)(rows)
+    mean = measured(tmp_path, rows, [])["mean_hour"]
+    assert (not 10 <= mean <= 20) is is_at_night
+
+
+def test_rows_that_another_file_of_the_same_moment_contradicts_are_counted(tmp_path: Path) -> None:
+    rows, settings = daily(datetime(2017, 6, 12))
+    copies = [row | {"source_file": "g"} for row in rows[:50]]
+    for row in copies[:7]:
+        row["row_hash"] = "other"
+    for is_one, counts in (("one", {"f": 7, "g": 7}), ("many", {"f": None, "g": None})):
+        of_files = batch(tmp_path / is_one, rows + copies, 1, rows_per_key=is_one, **settings)
+        with duckdb.connect() as con:
+            con.execute(f"create view rows as from read_parquet('{of_files.rows}')")
+            measure_profile(con, load_sample(), of_files, [])
+            query = "select source_file, contradicted_count from profiles"
+            assert dict(con.execute(query).fetchall()) == counts

@@ -12,6 +12,7 @@ from cdi.docs.rules import render_rules_page
 from cdi.quality import gx_duckdb, rules
 from cdi.quality.rules import Rule, Suite, all_rules, reader_rules
 from cdi.quality.running import run_suites
+from cdi.quality.tables import checked_columns, derive_columns
 
 
 def test_every_rule_has_a_unique_id_severity_owner_and_reason() -> None:
@@ -186,3 +187,30 @@ def test_columns_are_asked_of_duckdb_itself(tmp_path: Path) -> None:
             {"column": "strange name"},
         )
     assert told == [[{"name": "x", "type": "INTEGER"}, {"name": "strange name", "type": "VARCHAR"}]]
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_of_its_day"),
+    [
+        (["LOP221205000123", "221204-0007"], [True, False]),
+        # a serial number of which one looks like a day is none
+        (["R221199", "R221201", "R221299"], [True, True, True]),
+        (["NMP-20221204-0007", "R1", None], [False, True, True]),
+    ],
+)
+def test_a_number_that_holds_a_day_was_given_on_it(
+    keys: list[str | None], is_of_its_day: list[bool]
+) -> None:
+    """CALL-17, also of six digits; the calls came on 5 December, where it is not yet the 6th."""
+    suite = rules.load_suite("landing", "calls")
+    derived = {name: suite.derive[name] for name in ("long_day", "short_day", "has_key_of_its_day")}
+    with duckdb.connect() as con:
+        con.execute("create macro local_day(moment) as cast(moment - interval 8 hour as date)")
+        con.execute(
+            "create table rows as select unnest($keys) as call_key, "
+            "timestamp '2022-12-06 02:00' as received_at",
+            {"keys": keys},
+        )
+        derive_columns(con, Suite(suite.name, suite.table, derived, ()))
+        query = f"select has_key_of_its_day from {checked_columns(suite)}"
+        assert [value for (value,) in con.execute(query).fetchall()] == is_of_its_day

@@ -1,7 +1,7 @@
--- one JSON object a line, each with its text; a line that is not JSON has no content
+-- the lines of a file, each with its text; a line that is not JSON has no content
 select
     row_number() over () as line,
-    line as original,
+    coalesce(line, '') as original,
     try_cast(line as json) as content
 from
     read_csv(
@@ -14,4 +14,3 @@ from
         escape = '',
         max_line_size = 4194304
     )
-where trim(line) <> ''

@@ -58,13 +58,31 @@ span as (
             interval 1 day
         ) as date[])
     )) as day
+),
+
+-- the last day is compared with the last days of the deliveries before, where these have fewer
+last_days as (
+    select median(last_count) as thing_count from ends
+),
+
+expected as (
+    select
+        span.day,
+        coalesce(now.thing_count, 0) as n,
+        case
+            when span.day = cast($end as date) - 1
+                then least(usual.thing_count, last_days.thing_count)
+            else usual.thing_count
+        end as usual
+    from span
+    left join now on span.day = now.day
+    cross join usual
+    cross join last_days
 )
 
 select
-    span.day,
-    coalesce(now.thing_count, 0) as n,
-    usual.thing_count as usual
-from span
-left join now on span.day = now.day
-cross join usual
-where usual.thing_count >= $least
+    day,
+    n,
+    usual
+from expected
+where usual >= $least

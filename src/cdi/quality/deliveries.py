@@ -1,0 +1,109 @@
+"""Compare the files of a batch with each other and with the deliveries before, by their manifests.
+
+What a usual delivery is, the accepted ones say: how many rows come on a Monday, how much a snapshot
+has ever shrunk. The first deliveries have nothing to be compared with, and FILE-28 says so.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from cdi.agency.datasets import BY_PEOPLE
+from cdi.agency.model import Agency
+from cdi.landing.batches import Batch, find_copy
+
+LEAST_DELIVERIES = 3  # so many say what is usual
+MOST_DELIVERIES = 8  # older ones say how it was
+LEAST_USUAL_ROWS = 50  # of fewer, half is no accident
+
+DELIVERY_COLUMNS = {
+    "share_of_usual": "double",
+    "share_of_smallest": "double",
+    "comparable_count": "bigint",
+    "copy_of": "varchar",
+    "repeat_of": "varchar",
+}
+
+
+def describe_deliveries(
+    agency: Agency, batch: Batch, earlier: Sequence[Batch]
+) -> dict[str, dict[str, Any]]:
+    """Describe each file of a batch beside the others and beside those before.
+
+    Args:
+        agency: The agency.
+        batch: The batch that is checked.
+        earlier: The accepted batches of the dataset, in the order of their acceptance.
+
+    Returns:
+        By the file's name, a value for each of `DELIVERY_COLUMNS`. Null means that there is nothing
+        to compare with, or nothing to tell. The days of a live source are not compared: each
+        reading looks at many, and each of them is counted by the source.
+    """
+    manifest = batch.manifest
+    files = {file["name"]: dict.fromkeys(DELIVERY_COLUMNS) for file in manifest["files"]}
+    if manifest["delivery"] == "days" or manifest["dataset"] in BY_PEOPLE:
+        return files
+    sizes, own_sizes = _size_deliveries(earlier), _size_deliveries([batch])
+    shrinkage = _measure_shrinkage(batch, earlier)
+    for file in manifest["files"]:
+        as_of = _delivery_of(batch, file)
+        usual = _usual_sizes(agency, as_of, sizes | own_sizes)
+        is_large = len(usual) >= LEAST_DELIVERIES and median(usual) >= LEAST_USUAL_ROWS
+        files[file["name"]] = {
+            "share_of_usual": own_sizes[as_of] / median(usual) if is_large else None,
+            "share_of_smallest": shrinkage,
+            "comparable_count": len(usual),
+            "copy_of": find_copy(manifest["files"], file),
+            "repeat_of": _find_repeated(earlier, file),
+        }
+    return files
+
+
+def _delivery_of(batch: Batch, file: dict[str, Any]) -> str:
+    """The time that tells which delivery a file belongs to; a snapshot is one, whole."""
+    as_of: str = (batch.manifest if batch.manifest["delivery"] == "snapshot" else file)["as_of"]
+    return as_of
+
+
+def _size_deliveries(batches: Sequence[Batch]) -> dict[str, int]:
+    """Count the rows read of each delivery; one that came again takes the place of the first."""
+    sizes: dict[str, int] = {}
+    for batch in batches:
+        files = batch.manifest["files"]
+        sizes |= dict.fromkeys((_delivery_of(batch, file) for file in files), 0)
+        for file in files:
+            sizes[_delivery_of(batch, file)] += file["read"]
+    return sizes
+
+
+def _usual_sizes(agency: Agency, as_of: str, sizes: dict[str, int]) -> list[int]:
+    """List the sizes of the newest deliveries of the same weekday, but for the one in question."""
+
+    def weekday(moment: str) -> int:
+        return datetime.fromisoformat(moment).astimezone(agency.zone).weekday()
+
+    alike = [time for time in sorted(sizes) if time != as_of and weekday(time) == weekday(as_of)]
+    return [sizes[time] for time in alike[-MOST_DELIVERIES:]]
+
+
+def _measure_shrinkage(batch: Batch, earlier: Sequence[Batch]) -> float | None:
+    """Compare what a snapshot keeps of the one before with the least that one ever kept."""
+    if batch.manifest["delivery"] != "snapshot":
+        return None
+    counts = [before.manifest["read"] for before in earlier[-MOST_DELIVERIES:]]
+    shares = [after / before for before, after in pairwise(counts) if before]
+    if len(shares) < LEAST_DELIVERIES or counts[-1] < LEAST_USUAL_ROWS:
+        return None
+    return float(batch.manifest["read"] / counts[-1] / min(1, *shares))
+
+
+def _find_repeated(earlier: Sequence[Batch], file: dict[str, Any]) -> str | None:
+    """Find the newest accepted file of another moment that has the same bytes."""
+    for batch in reversed(earlier):
+        for other in batch.manifest["files"]:
+            if other["sha256"] == file["sha256"] and other["as_of"] != file["as_of"]:
+                return str(other["name"])
+    return None

@@ -1,0 +1,110 @@
+"""Deliveries beside those before: sizes, shrinking snapshots, copies, repeated files."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdi.landing.batches import Batch
+from cdi.quality.deliveries import describe_deliveries
+from tests.conftest import load_sample
+
+MONDAY = datetime(2017, 6, 5, 23, tzinfo=UTC)  # midnight in summer
+
+
+def delivery(
+    days: int, reads: list[int], delivery: str = "changes", shas: list[str] | None = None
+) -> Batch:
+    """A batch of so many days after the first Monday, whose files have so many rows."""
+    as_of = (MONDAY + timedelta(days=days)).isoformat()
+    files = [
+        {
+            "name": f"{days}-{number}",
+            "read": read,
+            "as_of": as_of,
+            "sha256": shas[number] if shas else f"{days}-{number}",
+        }
+        for number, read in enumerate(reads)
+    ]
+    manifest = {
+        "dataset": "calls",
+        "delivery": delivery,
+        "as_of": as_of,
+        "read": sum(reads),
+        "files": files,
+    }
+    return Batch(Path(), manifest)
+
+
+def describe(batch: Batch, earlier: list[Batch]) -> dict[str, Any]:
+    """What is said of the last file of a batch."""
+    return describe_deliveries(load_sample(), batch, earlier)[batch.manifest["files"][-1]["name"]]
+
+
+# Four weeks with 1,000 rows on each day but 400 on Sundays.
+WEEKS = [
+    delivery(day, [400 if day % 7 == 6 else 600, 0 if day % 7 == 6 else 400]) for day in range(28)
+]
+
+
+@pytest.mark.parametrize(("day", "read", "share"), [(28, 490, 0.49), (34, 490, 1.225)])
+def test_a_delivery_is_compared_with_its_weekday(day: int, read: int, share: float) -> None:
+    """Half of a Monday is little, and the same on a Sunday is much; both files of a day count."""
+    described = describe(delivery(day, [read - 100, 100]), WEEKS)
+    assert described["share_of_usual"] == pytest.approx(share)
+    assert described["comparable_count"] == 4
+
+
+def test_without_three_deliveries_of_the_weekday_nothing_is_usual() -> None:
+    described = describe(delivery(14, [10]), WEEKS[:14])
+    assert described["share_of_usual"] is None
+    assert described["comparable_count"] == 2
+
+
+def test_a_small_feed_may_halve() -> None:
+    small = [delivery(7 * week, [40]) for week in range(6)]
+    assert describe(delivery(42, [3]), small)["share_of_usual"] is None
+
+
+def test_a_repeated_delivery_takes_the_place_of_the_first() -> None:
+    """A whole file that came after its half."""
+    weeks = [delivery(7 * week, [100 if week % 2 else 1000]) for week in range(4)]
+    again = [delivery(7 * week, [1000]) for week in (1, 3)]
+    assert describe(delivery(28, [1000]), [*weeks, *again])["share_of_usual"] == 1
+
+
+def test_the_other_days_of_a_backfill_are_compared_too() -> None:
+    """A first batch of many days has a half day in it."""
+    backfill = delivery(0, [])
+    backfill.manifest["files"] = [
+        delivery(day, [300 if day == 14 else 1000]).manifest["files"][0] for day in range(28)
+    ]
+    described = describe_deliveries(load_sample(), backfill, [])
+    shares = {name: values["share_of_usual"] for name, values in described.items()}
+    assert {name for name, share in shares.items() if share < 0.5} == {"14-0"}
+
+
+@pytest.mark.parametrize(("read", "is_told"), [(1000, False), (600, True)])
+def test_a_snapshot_shrinks_no_more_than_ever(read: int, is_told: bool) -> None:
+    growing = [delivery(day, [990 + day], "snapshot") for day in range(5)]
+    share = describe(delivery(5, [read], "snapshot"), growing)["share_of_smallest"]
+    assert (share < 0.8) is is_told
+    assert describe(delivery(5, [read], "snapshot"), growing[:3])["share_of_smallest"] is None
+    # a snapshot of the last days is used to shrink
+    rolling = [delivery(day, [1000 if day % 2 else 700], "snapshot") for day in range(6)]
+    assert describe(delivery(6, [600], "snapshot"), rolling)["share_of_smallest"] > 0.8
+
+
+def test_copies_and_repeated_files_are_named() -> None:
+    copies = delivery(3, [5, 5], shas=["same", "same"])
+    assert describe(copies, [])["copy_of"] == "3-0"
+    assert describe_deliveries(load_sample(), copies, [])["3-0"]["copy_of"] is None
+    before = [delivery(1, [5], shas=["a"]), delivery(2, [5], shas=["b"])]
+    assert describe(delivery(3, [5], shas=["a"]), before)["repeat_of"] == "1-0"
+    # the same day delivered again is no other day
+    assert describe(delivery(2, [5], shas=["b"]), before)["repeat_of"] is None
+
+
+def test_days_of_a_live_source_are_not_compared() -> None:
+    assert set(describe(delivery(28, [1], "days"), WEEKS).values()) == {None}
