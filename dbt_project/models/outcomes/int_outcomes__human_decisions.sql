@@ -1,5 +1,5 @@
-{#- What people decided about a reported crime. The decision that arrived last counts. Two people must dismiss a
-    report of rape; if only one does, the report stays suspected. -#}
+{#- What people decided about a reported crime. The decision that arrived last counts. Two people must
+    dismiss a report of rape; if only one does, the report stays suspected. -#}
 with decided as (
     select *
     from {{ ref('stg_decisions') }}
