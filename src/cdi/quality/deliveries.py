@@ -39,23 +39,27 @@ def describe_deliveries(
 
     Returns:
         By the file's name, a value for each of `DELIVERY_COLUMNS`. Null means that there is nothing
-        to compare with, or nothing to tell. The days of a live source are not compared: each
+        to compare with, or nothing to tell. Of changes, only files of a day have a usual size: one
+        that grows through a month, say, has none. The days of a live source are not compared: each
         reading looks at many, and each of them is counted by the source.
     """
     manifest = batch.manifest
     files = {file["name"]: dict.fromkeys(DELIVERY_COLUMNS) for file in manifest["files"]}
     if manifest["delivery"] == "days" or manifest["dataset"] in BY_PEOPLE:
         return files
+    has_usual_size = manifest["delivery"] == "snapshot" or all(
+        file.is_daily for file in agency.sources[manifest["dataset"]].files or ()
+    )
     sizes, own_sizes = _size_deliveries(earlier), _size_deliveries([batch])
     shrinkage = _measure_shrinkage(batch, earlier)
     for file in manifest["files"]:
         as_of = _delivery_of(batch, file)
-        usual = _usual_sizes(agency, as_of, sizes | own_sizes)
+        usual = _usual_sizes(agency, as_of, sizes | own_sizes) if has_usual_size else []
         is_large = len(usual) >= LEAST_DELIVERIES and median(usual) >= LEAST_USUAL_ROWS
         files[file["name"]] = {
             "share_of_usual": own_sizes[as_of] / median(usual) if is_large else None,
             "share_of_smallest": shrinkage,
-            "comparable_count": len(usual),
+            "comparable_count": len(usual) if has_usual_size else None,
             "copy_of": find_copy(manifest["files"], file),
             "repeat_of": _find_repeated(earlier, file),
         }
@@ -80,12 +84,17 @@ def _size_deliveries(batches: Sequence[Batch]) -> dict[str, int]:
 
 
 def _usual_sizes(agency: Agency, as_of: str, sizes: dict[str, int]) -> list[int]:
-    """List the sizes of the newest deliveries of the same weekday, but for the one in question."""
+    """List the sizes of the newest deliveries of the same weekday and hour, but for this one."""
 
-    def weekday(moment: str) -> int:
-        return datetime.fromisoformat(moment).astimezone(agency.zone).weekday()
+    def weekday_and_hour(moment: str) -> tuple[int, int]:
+        local = datetime.fromisoformat(moment).astimezone(agency.zone)
+        return local.weekday(), local.hour
 
-    alike = [time for time in sorted(sizes) if time != as_of and weekday(time) == weekday(as_of)]
+    alike = [
+        time
+        for time in sorted(sizes)
+        if time != as_of and weekday_and_hour(time) == weekday_and_hour(as_of)
+    ]
     return [sizes[time] for time in alike[-MOST_DELIVERIES:]]
 
 

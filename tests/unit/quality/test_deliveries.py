@@ -14,7 +14,7 @@ MONDAY = datetime(2017, 6, 5, 23, tzinfo=UTC)  # midnight in summer
 
 
 def delivery(
-    days: int, reads: list[int], delivery: str = "changes", shas: list[str] | None = None
+    days: float, reads: list[int], delivery: str = "changes", shas: list[str] | None = None
 ) -> Batch:
     """A batch of so many days after the first Monday, whose files have so many rows."""
     as_of = (MONDAY + timedelta(days=days)).isoformat()
@@ -54,6 +54,26 @@ def test_a_delivery_is_compared_with_its_weekday(day: int, read: int, share: flo
     described = describe(delivery(day, [read - 100, 100]), WEEKS)
     assert described["share_of_usual"] == pytest.approx(share)
     assert described["comparable_count"] == 4
+
+
+def test_a_delivery_of_an_hour_is_compared_with_its_hour() -> None:
+    """The nights of a feed that comes by the hour are quiet, and no upload broke off then."""
+    nights = [delivery(day, [1000]) for day in (0, 7, 14, 21)]
+    busy = [delivery(day + 0.5, [4000]) for day in (0, 7, 14, 21)]
+    assert describe(delivery(28, [900]), nights + busy)["share_of_usual"] == pytest.approx(0.9)
+
+
+def test_a_file_that_is_of_no_day_has_no_usual_size() -> None:
+    """The file of a month grows, and begins anew."""
+    agency = load_sample()
+    source = agency.sources["calls"].model_copy(
+        update={"files": (agency.sources["calls"].files[0].model_copy(update={"path": "calls*"}),)}
+    )
+    monthly = agency.model_copy(update={"sources": agency.sources | {"calls": source}})
+    batch = delivery(28, [10])
+    described = describe_deliveries(monthly, batch, WEEKS)["28-0"]
+    assert described["share_of_usual"] is None
+    assert described["comparable_count"] is None
 
 
 def test_without_three_deliveries_of_the_weekday_nothing_is_usual() -> None:
