@@ -27,6 +27,7 @@ FILE_COLUMNS = {
     "quarantined_count": "BIGINT",
     "duplicate_count": "BIGINT",
     "erased_count": "BIGINT",
+    "left_out_count": "BIGINT",
 }
 SETTINGS_COLUMNS = {
     "agency": "VARCHAR",
@@ -105,6 +106,7 @@ def _list_files(version: Version) -> list[dict[str, Any]]:
             "quarantined_count": file["quarantined"],
             "duplicate_count": file["duplicates"],
             "erased_count": file.get("erased", 0),
+            "left_out_count": file.get("left_out", 0),
         }
         for name, batches in version.batches.items()
         for batch in batches
