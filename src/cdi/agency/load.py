@@ -41,7 +41,7 @@ def load_agency(agency_id: str) -> Agency:
             f"{file}: key `agency` is '{agency.agency}', the folder is '{agency_id}'",
             "give both the same name",
         )
-    check_code_maps(folder)
+    check_code_maps(folder, agency.loose_code_maps)
     read_actions(folder)
     return agency
 

@@ -114,7 +114,9 @@ def _leave_out_rows(con: duckdb.DuckDBPyConnection, source: Source) -> None:
 
 def _list_wanted(source: Source) -> dict[str, str]:
     """List the source's columns that are read, each with the key of agency.yaml that needs it."""
-    wanted = {mapping.source: name for name, mapping in source.columns.items()}
+    wanted = {
+        header: name for name, mapping in source.columns.items() for header in mapping.sources
+    }
     return wanted if source.rows is None else {source.rows.source: "rows"} | wanted
 
 
@@ -167,7 +169,8 @@ def _read_csv(
         from read_csv({bound.bind(str(file.path))},
             columns = {bound.bind(dict.fromkeys(columns, "VARCHAR"))},
             delim = {bound.bind(source.delimiter)},
-            auto_detect = false, header = true, quote = '"', escape = '"', nullstr = '\x01',
+            auto_detect = false, header = {bound.bind(source.header is None)},
+            skip = {bound.bind(source.skip_lines)}, quote = '"', escape = '"', nullstr = '\x01',
             null_padding = false, store_rejects = true, rejects_limit = 0, max_line_size = 4194304)
         """
     try:
@@ -184,8 +187,10 @@ def _read_csv(
 
 
 def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
-    """Read the normalised column names from the first line of a CSV file."""
+    """Read the normalised column names of a CSV file: from its header line, or from agency.yaml."""
     with file.path.open("rb") as handle:
+        for _ in range(source.skip_lines):
+            handle.readline()
         first = handle.readline()
     try:
         text = first.decode("utf-8-sig")
@@ -214,6 +219,17 @@ def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
             f"{file.name} is not delimited by {source.delimiter!r}; it looks like {others[0]!r}",
             "set `delimiter` in agency.yaml, or have the file delivered as before",
         )
+    if source.header == "none":
+        return [f"column_{number}" for number in range(1, len(names) + 1)]
+    if source.header is not None:
+        if len(source.header) != len(names):
+            raise SourceError(
+                "SRC-COLUMNS",
+                f"the first row of {file.name} has {len(names)} fields, and `header` in "
+                f"agency.yaml names {len(source.header)} columns",
+                "correct `header` in agency.yaml, or have the file delivered as before",
+            )
+        return [normalise_header(name) for name in source.header]
     return [normalise_header(name) for name in names]
 
 

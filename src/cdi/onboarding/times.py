@@ -5,7 +5,7 @@ from datetime import datetime
 
 import duckdb
 
-from cdi.agency.model import has_offset
+from cdi.agency.mapping import has_offset
 from cdi.onboarding.rules import read_rules
 from cdi.sql import Params
 
