@@ -40,7 +40,7 @@ def _time_expression(
     for with_offset, formats in groupby(all_formats, _is_moment):
         # DuckDB's %z does not read the Z that stands for UTC.
         readable = f"regexp_replace({text}, 'Z$', '+00')" if with_offset else text
-        time = _parsed_expression(readable, list(formats), bound)
+        time = parsed_expression(readable, list(formats), bound)
         # With an offset this is a moment, without one it is local time; timezone() turns each of
         # them into the other.
         needs_turning = with_offset != is_moment
@@ -54,8 +54,14 @@ def _is_moment(form: str) -> bool:
     return has_offset(form) or form in EPOCHS
 
 
-def _parsed_expression(text: str, formats: list[str], bound: Params) -> str:
-    """SQL for the time in a text by one of the formats; null if none of them reads it."""
+def parsed_expression(text: str, formats: list[str], bound: Params) -> str:
+    """SQL for the time in a text by one of the formats; null if none of them reads it.
+
+    Args:
+        text: SQL for the text.
+        formats: Formats of strptime, or words of `EPOCHS`.
+        bound: The parameters of the query.
+    """
     strptime = [form for form in formats if form not in EPOCHS]
     times = [f"try_strptime({text}, {bound.bind(strptime)})"] if strptime else []
     for form in formats:
