@@ -7,6 +7,6 @@ select
     cast(sum(duplicate_count) as bigint) as duplicates,
     cast(sum(erased_count) as bigint) as erased,
     cast(sum(left_out_count) as bigint) as left_out
-from landing.batch_files
+from conservation
 group by dataset
 order by dataset
