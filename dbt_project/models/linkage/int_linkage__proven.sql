@@ -16,7 +16,12 @@ final as (
     from upheld
     qualify row_number() over (
         partition by crime_record_id
-        order by is_mutual desc, agreement_count desc, link_rung = 'canonical_key' desc, received_s asc, call_id asc
+        order by
+            is_mutual desc,
+            agreement_count desc,
+            link_rung = 'canonical_key' desc,
+            received_s asc,
+            call_id asc
     ) = 1
 )
 

@@ -339,7 +339,7 @@ def _read_parquet(
 ) -> list[str]:
     """Read a Parquet file; its typed values become text, so that one mapping fits all formats.
 
-    A typed time has one text form (`cdi.agency.model.TYPED_TIMES`), whatever its fraction of a
+    A typed time has one text form (`cdi.agency.mapping.TYPED_TIMES`), whatever its fraction of a
     second, and needs no `format` in agency.yaml. A time that is a text there does.
     """
     try:
