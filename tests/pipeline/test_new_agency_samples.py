@@ -156,7 +156,7 @@ def test_the_numbers_of_seattle_are_joined(samples: Path, agencies: Path, tmp_pa
     assert proposal.mappings["calls"].missing == ["received_at", "final_type_code"]
 
 
-def test_the_milliseconds_of_baltimore_are_told(
+def test_the_milliseconds_of_baltimore_are_proposed(
     samples: Path, agencies: Path, tmp_path: Path
 ) -> None:
     files = []
@@ -167,8 +167,9 @@ def test_the_milliseconds_of_baltimore_are_told(
         files[-1].write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     proposal = propose(*files)
     received = proposal.mappings["calls"].proposals["received_at"]
-    assert (received.profile.header, received.is_sure) == ("callDateTime", False)
-    assert "since 1970" in received.problem
+    assert (received.profile.header, received.is_sure) == ("callDateTime", True)
+    assert received.profile.time is not None
+    assert received.profile.time.formats == ("epoch_ms",)
     # the published crimes have no number at all
     assert "record_reference" not in proposal.mappings["crime_records"].proposals
     assert proposal.match is None

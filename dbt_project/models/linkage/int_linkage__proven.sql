@@ -1,73 +1,27 @@
 {#- The rungs that references prove: `canonical_key` (the record names the log) and `written_back` (the log
-    names the record). A mistyped reference usually names another valid log. A reference is therefore
-    refused if the place contradicts it and no person supports it, unless log and record name each other or
-    share one number. If several logs remain, the one that names the record and is named by it wins, and
-    then the one that agrees in more comparisons. -#}
-with parted as (
-    select * from {{ ref('int_linkage__overrides') }}
-    where not is_link
-),
-
-named as (
-    select * from {{ ref('int_linkage__references') }}
-),
-
-records as (
-    select * from {{ ref('int_linkage__records') }}
-),
-
-calls as (
-    select * from {{ ref('int_linkage__calls') }}
-),
-
-compared as (
-    select
-        named.*,
-        -- Calls and records share one series of numbers, so that nobody typed a reference.
-        coalesce(r.call_no = r.crime_record_id, false) as is_shared_number,
-        c.received_s,
-        {{ link_levels('r', 'c') }},
-        case when named.is_typed then 'typed' else 'unknown' end as reference_level,
-        'unknown' as taken_level
-    from named
-    inner join records as r on named.crime_record_id = r.crime_record_id
-    inner join calls as c on named.call_id = c.call_id
-    anti join parted on named.crime_record_id = parted.crime_record_id and named.call_id = parted.call_id
-),
-
-judged as (
-    select
-        *,
-        is_typed and is_written_back as is_mutual,
-        'same' in (name_level, birth_date_level) as has_same_person,
-        (
-            distance_level in ('vicinity', 'far') and address_level not in ('same', 'postcode')
-        )
-        or (
-            distance_level not in ('here', 'near', 'block', 'vicinity', 'far')
-            and address_level = 'differs'
-            and time_level not in ('minute', 'quarter', 'unknown')
-        ) as is_contradicted,
-        cast('same' in (name_level, birth_date_level) as integer)
-        + cast(address_level in ('same', 'postcode') or distance_level in ('here', 'near') as integer)
-        + cast(time_level in ('minute', 'quarter') as integer)
-        + cast(offence_level in ('same', 'no_crime') as integer) as agreement_count
-    from compared
+    names the record). If several logs remain for a record, the one that names the record and is named by it
+    wins, and then the one that agrees in more comparisons. The others are in int_linkage__shared_records. -#}
+with upheld as (
+    select * from {{ ref('int_linkage__upheld_references') }}
 ),
 
 final as (
     select
         crime_record_id,
         call_id,
-        case when is_typed then 'canonical_key' else 'written_back' end as link_rung,
+        link_rung,
         is_mutual,
         agreement_count,
-        {{ link_pattern() }} as pattern
-    from judged
-    where is_mutual or is_shared_number or has_same_person or not is_contradicted
+        pattern
+    from upheld
     qualify row_number() over (
         partition by crime_record_id
-        order by is_mutual desc, agreement_count desc, is_typed desc, received_s asc, call_id asc
+        order by
+            is_mutual desc,
+            agreement_count desc,
+            link_rung = 'canonical_key' desc,
+            received_s asc,
+            call_id asc
     ) = 1
 )
 

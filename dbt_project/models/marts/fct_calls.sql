@@ -15,8 +15,29 @@ decisions as (
     where crime_number <= 1
 ),
 
-all_links as (
+own_links as (
     select * from {{ ref('int_linkage__links') }}
+),
+
+shared_records as (
+    select * from {{ ref('int_linkage__shared_records') }}
+),
+
+-- A record that belongs to another call is a report of this one too, but is counted there.
+all_links as (
+    select
+        call_id,
+        crime_record_id,
+        is_crime_record,
+        true as is_own
+    from own_links
+    union all
+    select
+        call_id,
+        crime_record_id,
+        is_crime_record,
+        false as is_own
+    from shared_records
 ),
 
 records as (
@@ -34,7 +55,7 @@ reported_crimes as (
 links as (
     select
         links.call_id,
-        count(*) as linked_record_count,
+        count(*) filter (where links.is_own) as linked_record_count,
         bool_or(links.is_crime_record) as has_crime_record,
         bool_or(
             coalesce(offences.is_crime_type_word_list, offences.offence_group is not null, false)
@@ -60,6 +81,7 @@ final as (
         calls.published_call_id as call_id,
         calls.call_id as call_no,
         calls.call_reference,
+        calls.record_key,
         calls.received_at,
         calls.dispatched_at,
         calls.arrived_at,

@@ -118,7 +118,11 @@ final as (
         case
             when outcomes.outcome <> 'justified' then null
             when cancellations.cancellation_check = 'met' then 'RIGHTLY_CANCELLED'
-            else coalesce(human.reason_code, decisions.reason_code)
+            else coalesce(
+                human.reason_code,
+                decisions.reason_code,
+                case when reported.published_shared_record_id is not null then 'ALREADY_RECORDED' end
+            )
         end as reason_code,
         decisions.decision_id,
         decisions.reported_incident_code,

@@ -91,6 +91,7 @@ final as (
         files.quarantined_count,
         files.duplicate_count,
         files.erased_count,
+        files.left_out_count,
         cast(coalesce(fates.current_count, 0) as bigint) as current_count,
         cast(coalesce(fates.withdrawn_count, 0) as bigint) as withdrawn_count,
         cast(coalesce(fates.superseded_count, 0) as bigint) as superseded_count

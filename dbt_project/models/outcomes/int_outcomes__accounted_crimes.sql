@@ -1,26 +1,48 @@
 {#- The disclosed crimes of each call matched with the records that are linked to it; this is the inclusive
     superset. A record is matched with a disclosed crime of its own offence group first, and then with any
     crime that is left. A record for which no disclosed crime is left is a reported crime of its own,
-    because a link is evidence that the call reported it. -#}
-with linked as (
+    because a link is evidence that the call reported it. A crime that is still left may be that of a shared
+    record, which belongs to another call: it is already recorded there. -#}
+with claims as (
     select
-        links.*,
+        call_id,
+        crime_record_id,
+        link_rung,
+        link_probability,
+        is_proven_by_reference,
+        false as is_shared
+    from {{ ref('int_linkage__links') }}
+    where is_crime_record
+
+    union all by name
+
+    select
+        call_id,
+        crime_record_id,
+        true as is_shared
+    from {{ ref('int_linkage__shared_records') }}
+    where is_crime_record
+),
+
+linked as (
+    select
+        claims.*,
         records.published_record_id,
         records.offence_code,
         offences.offence_group,
         offences.is_rape,
         offences.is_domestic_abuse,
         row_number() over (
-            partition by links.call_id, offences.offence_group
+            partition by claims.call_id, offences.offence_group
             order by
-                links.is_proven_by_reference desc,
-                links.link_probability desc,
+                claims.is_shared asc,
+                claims.is_proven_by_reference desc,
+                claims.link_probability desc,
                 records.published_record_id asc
         ) as number_in_group
-    from {{ ref('int_linkage__links') }} as links
-    inner join {{ ref('stg_crime_records') }} as records on links.crime_record_id = records.crime_record_id
+    from claims
+    inner join {{ ref('stg_crime_records') }} as records on claims.crime_record_id = records.crime_record_id
     inner join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
-    where links.is_crime_record
 ),
 
 disclosed as (
@@ -50,12 +72,14 @@ records_left as (
         row_number() over (
             partition by linked.call_id
             order by
+                linked.is_shared asc,
                 linked.is_proven_by_reference desc,
                 linked.link_probability desc,
                 linked.published_record_id asc
         ) as number_left
     from linked
-    anti join same_group on linked.crime_record_id = same_group.crime_record_id
+    anti join same_group
+        on linked.call_id = same_group.call_id and linked.crime_record_id = same_group.crime_record_id
 ),
 
 disclosed_left as (
@@ -97,34 +121,43 @@ final as (
     select
         pairs.call_id,
         pairs.crime_number,
-        pairs.crime_record_id,
-        linked.published_record_id,
-        case when linked.crime_record_id is not null then 'linked_record' else disclosed.evidence_kind end
+        own.crime_record_id,
+        own.published_record_id,
+        shared.published_record_id as published_shared_record_id,
+        case when own.crime_record_id is not null then 'linked_record' else disclosed.evidence_kind end
             as evidence_kind,
-        coalesce(linked.offence_code, disclosed.evidence_code) as evidence_code,
+        coalesce(own.offence_code, disclosed.evidence_code) as evidence_code,
         -- If the link does not count, the evidence of the call itself decides.
         disclosed.evidence_kind as call_evidence_kind,
-        coalesce(linked.offence_group, disclosed.offence_group) as offence_group,
-        coalesce(linked.is_rape, disclosed.is_rape) as is_rape,
-        coalesce(linked.is_domestic_abuse, false)
+        coalesce(own.offence_group, disclosed.offence_group) as offence_group,
+        coalesce(own.is_rape, disclosed.is_rape) as is_rape,
+        coalesce(own.is_domestic_abuse, false)
         or coalesce(domestic.is_told or (domestic.is_marked and groups.takes_domestic_mark), false)
             as is_domestic_abuse,
         disclosed.offence_group as disclosed_offence_group,
         disclosed.is_rape as is_disclosed_rape,
-        linked.link_rung,
-        linked.link_probability,
-        linked.is_proven_by_reference,
-        linked.crime_record_id is not null
+        own.link_rung,
+        own.link_probability,
+        own.is_proven_by_reference,
+        own.crime_record_id is not null
+        or shared.crime_record_id is not null
         or (disclosed.evidence_rank > 1 and decisions.verdict is distinct from 'justified')
             as is_accounted_for
     from pairs
-    left join linked on pairs.crime_record_id = linked.crime_record_id
+    left join linked as own
+        on pairs.call_id = own.call_id and pairs.crime_record_id = own.crime_record_id and not own.is_shared
+    left join linked as shared
+        on
+            pairs.call_id = shared.call_id
+            and pairs.crime_record_id = shared.crime_record_id
+            and shared.is_shared
     left join disclosed on pairs.call_id = disclosed.call_id and pairs.crime_number = disclosed.crime_number
     left join domestic on pairs.call_id = domestic.call_id
     left join {{ ref('offence_groups') }} as groups
-        on coalesce(linked.offence_group, disclosed.offence_group) = groups.offence_group
+        on coalesce(own.offence_group, disclosed.offence_group) = groups.offence_group
     left join {{ ref('int_disclosure__decisions') }} as decisions
         on pairs.call_id = decisions.call_id and pairs.crime_number = decisions.crime_number
+    where shared.crime_record_id is null or pairs.crime_number is not null
 )
 
 select * from final

@@ -1,6 +1,7 @@
 {#- One outcome per reported crime and ruleset. The order of the cases is the rule: a record that counts
-    decides first; then what people decided; then a legitimate reason, unless the text contradicts it and
-    the ruleset accepts possible evidence; and at last whether the outcome can be known yet. -#}
+    decides first, also one that belongs to another call; then what people decided; then a legitimate reason,
+    unless the text contradicts it and the ruleset accepts possible evidence; and at last whether the outcome
+    can be known yet. -#}
 with reported as (
     select * from {{ ref('int_outcomes__reported_crimes') }}
 ),
@@ -63,6 +64,8 @@ judged as (
             false
         ) as is_link_counted,
         coalesce(kinds.rank >= rulesets.min_evidence_rank, false) as is_evidence_counted,
+        rulesets.accepts_proven_reference
+        and reported.published_shared_record_id is not null as is_recorded_elsewhere,
         decisions.verdict,
         coalesce(contested.rank >= rulesets.min_evidence_rank, false) as is_reason_contested,
         coalesce(human.decision_kind, 'none') as decision_kind,
@@ -108,6 +111,7 @@ final as (
             when is_link_counted and cancellation_check = 'met' then 'justified'
             when is_link_counted and cancellation_check <> 'not_assessable' then 'wrongly_cancelled'
             when is_link_counted then 'recorded'
+            when is_recorded_elsewhere then 'justified'
             when decision_kind = 'dismissed' then 'justified'
             when
                 verdict = 'justified' and not is_reason_contested

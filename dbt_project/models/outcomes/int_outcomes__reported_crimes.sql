@@ -89,6 +89,7 @@ final as (
         placed.place_in_call,
         placed.crime_record_id,
         placed.published_record_id,
+        placed.published_shared_record_id,
         placed.crime_number,
         placed.evidence_kind,
         placed.evidence_code,

@@ -6,7 +6,8 @@ some agencies have.
 
 import csv
 import functools
-from collections.abc import Set
+import re
+from collections.abc import Collection, Mapping, Set
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,56 @@ def read_seed_values(seed: str, column: str) -> frozenset[str]:
         return frozenset(row[column] for row in csv.DictReader(file))
 
 
-def check_code_maps(folder: Path) -> None:
+# The columns in which the codes of a map stand, by dataset.
+CODED_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
+    "call_types": {
+        "calls": ("initial_type_code", "final_type_code"),
+        "audit_logs": ("initial_type_code", "final_type_code"),
+    },
+    "closures": {"calls": ("disposition_code",), "audit_logs": ("disposition_code",)},
+    "offences": {
+        "crime_records": ("offence_code",),
+        "audit_findings": ("offence_code",),
+        "audit_readings": ("offence_code",),
+    },
+    "routes": {"calls": ("source_channel",), "crime_records": ("route",)},
+}
+# What does not count where codes are compared loosely: blanks, slashes and dashes of any kind.
+_LOOSE = re.compile(r"[\s/\-\u2010-\u2015]")
+_LOOSE_SQL = r"[\s/\-\x{2010}-\x{2015}]"  # the same, as DuckDB writes it
+
+
+def spellings_query(code_map: str, columns: Mapping[str, Collection[str]]) -> str:
+    """SQL for the rows that a loose code map needs further, one for each spelling in the data.
+
+    With them all codes are compared as they stand, wherever they are compared.
+
+    Args:
+        code_map: The table of the code map.
+        columns: The columns with its codes, by the table or view that has them.
+    """
+    used = " union ".join(
+        f"select {column} as code from {table}"
+        for table, names in columns.items()
+        for column in names
+    )
+    same = " = ".join(
+        f"regexp_replace(upper({code}), '{_LOOSE_SQL}', '', 'g')"
+        for code in ("used.code", "mapped.code")
+    )
+    return (
+        f"select mapped.* replace (used.code as code) from ({used}) as used "
+        f"inner join {code_map} as mapped on {same} "
+        f"where used.code not in (select code from {code_map})"
+    )
+
+
+def check_code_maps(folder: Path, loose: Collection[str] = ()) -> None:
     """Check the code maps of an agency's folder.
+
+    Args:
+        folder: The agency's folder.
+        loose: The code maps whose codes are compared loosely (`loose_code_maps` in agency.yaml).
 
     Raises:
         AgencyError: AGENCY-CODES with file, line and fix, for every problem found.
@@ -85,7 +134,7 @@ def check_code_maps(folder: Path) -> None:
                 continue
             problems.append(f"{file}: missing; write it with the columns {', '.join(columns)}")
             continue
-        problems += _find_code_map_problems(file, columns, allowed)
+        problems += _find_code_map_problems(file, columns, allowed, is_loose=name in loose)
     if problems:
         raise AgencyError(
             "AGENCY-CODES", "\n  ".join(problems), "correct the code maps; docs/onboarding.md"
@@ -93,16 +142,23 @@ def check_code_maps(folder: Path) -> None:
 
 
 def _find_code_map_problems(
-    file: Path, columns: tuple[str, ...], allowed: dict[str, Set[str]]
+    file: Path, columns: tuple[str, ...], allowed: dict[str, Set[str]], *, is_loose: bool
 ) -> list[str]:
     rows, problems = _read_csv_of_people(file, columns)
     codes = set()
+    loose_codes: dict[str, str] = {}
     for place, row in rows:
         if not row["code"] or row["code"] in codes:
             problems.append(
                 f"{place}: code '{row['code']}' is blank or stands twice; keep one row per code"
             )
         codes.add(row["code"])
+        first = loose_codes.setdefault(_LOOSE.sub("", row["code"]).upper(), row["code"])
+        if is_loose and first != row["code"]:
+            problems.append(
+                f"{place}: code '{row['code']}' is the same as '{first}' without case, blanks, "
+                "dashes and slashes; keep one of them"
+            )
         problems += [
             f"{place}: {column} '{row[column]}' is not one of {sorted(values - {''})}"
             for column, values in allowed.items()

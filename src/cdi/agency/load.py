@@ -79,7 +79,7 @@ def _load_folder(agency_id: str, folder: Path) -> Agency:
             f"{file}: key `agency` is '{agency.agency}', the folder is '{agency_id}'",
             "give both the same name",
         )
-    check_code_maps(folder)
+    check_code_maps(folder, agency.loose_code_maps)
     read_actions(folder)
     return agency
 

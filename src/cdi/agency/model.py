@@ -4,11 +4,11 @@ import functools
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from croniter import CroniterError, croniter
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cdi import paths
 from cdi.agency.datasets import (
@@ -20,6 +20,7 @@ from cdi.agency.datasets import (
     REQUIRED,
     TIMES,
 )
+from cdi.agency.mapping import TYPED_TIMES, ColumnMap, RowFilter, SourceFile, Strict
 
 # Airflow's own database has room for 100 letters in a tag (`agency:<agency>`), and for 250 in the
 # name of a pool (`source_<connection>`). All that a person names is held to less.
@@ -29,18 +30,14 @@ MOST_LETTERS = 90
 SIMULATION = "simulation"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Owner(_Strict):
+class Owner(Strict):
     """The person who answers for the agency's data; shown in Airflow and on the report."""
 
     name: str = Field(min_length=1, max_length=MOST_LETTERS)
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)
 
 
-class Coverage(_Strict):
+class Coverage(Strict):
     """The period that a finished publication covers; `make run` extracts it."""
 
     start: date
@@ -53,7 +50,7 @@ class Coverage(_Strict):
         return self
 
 
-class KeyRule(_Strict):
+class KeyRule(Strict):
     """How a reference of one form becomes canonical.
 
     DuckDB's regexp_replace applies it to the trimmed text in capitals.
@@ -63,57 +60,7 @@ class KeyRule(_Strict):
     canonical: str = Field(min_length=1, description=r"e.g. \1-\2-\3")
 
 
-class SourceFile(_Strict):
-    """Files of one kind."""
-
-    path: str = Field(
-        min_length=1,
-        description="glob relative to data_root; {date:%Y-%m-%d} is the day of a daily file",
-    )
-    as_of: datetime | None = Field(
-        default=None,
-        description="local time at which the content was true; default: the end of the interval",
-    )
-
-    @property
-    def is_daily(self) -> bool:
-        """Whether the path names a file for each day."""
-        return "{date" in self.path
-
-
-def has_offset(form: str) -> bool:
-    """Whether a strptime format reads an offset from UTC (``%z``)."""
-    return "%z" in form.replace("%%", "")
-
-
-# The text forms of typed times, as `cdi.landing.read` writes them: the agency's time, and a moment.
-TYPED_TIMES = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f%z")
-
-
-class ColumnMap(_Strict):
-    """Where a canonical column comes from; a plain string in agency.yaml means ``from`` alone."""
-
-    source: str = Field(alias="from", min_length=1)
-    format: tuple[str, ...] = Field(
-        default=(), description="strptime formats, tried in order; a typed time needs none"
-    )
-    extract: str | None = Field(default=None, description="regular expression; group 1 is used")
-    true_values: tuple[str, ...] = ()
-
-    @field_validator("format", mode="before")
-    @classmethod
-    def _wrap_single_format(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-
-class RowFilter(_Strict):
-    """Which rows of a file belong to the dataset, where a file holds rows of several datasets."""
-
-    source: str = Field(alias="from", min_length=1)
-    matches: str = Field(min_length=1, description="regular expression for the whole trimmed text")
-
-
-class SqlSource(_Strict):
+class SqlSource(Strict):
     """What is read from a database: a table or view, or else a query."""
 
     relation: str | None = Field(default=None, description="table or view, e.g. dbo.vw_incident")
@@ -135,14 +82,14 @@ class SqlSource(_Strict):
         return self
 
 
-class SocrataSource(_Strict):
+class SocrataSource(Strict):
     """A dataset of a Socrata portal."""
 
     domain: str = Field(min_length=1, description="the portal, e.g. data.example.gov")
     dataset: str = Field(pattern=r"^\w{4}-\w{4}$", description="id of the dataset")
 
 
-class ArcgisLayer(_Strict):
+class ArcgisLayer(Strict):
     """A layer of an ArcGIS server; portals often publish each year as a layer of its own."""
 
     layer: str = Field(pattern=r"^https?://", description="address that ends in its number")
@@ -151,14 +98,14 @@ class ArcgisLayer(_Strict):
     )
 
 
-class CkanSource(_Strict):
+class CkanSource(Strict):
     """A resource of a CKAN portal that is in its data store."""
 
     domain: str = Field(min_length=1, description="the portal, e.g. data.example.gov")
     resource: str = Field(min_length=1, description="id of the resource")
 
 
-class OpendatasoftSource(_Strict):
+class OpendatasoftSource(Strict):
     """A dataset of an Opendatasoft portal."""
 
     domain: str = Field(min_length=1, description="the portal, e.g. data.example.org")
@@ -170,7 +117,7 @@ class OpendatasoftSource(_Strict):
 KINDS = ("files", "sql", "socrata", "arcgis", "ckan", "opendatasoft")
 
 
-class Source(_Strict):
+class Source(Strict):
     """The source of one dataset of the agency."""
 
     files: tuple[SourceFile, ...] | None = Field(default=None, min_length=1)
@@ -183,6 +130,14 @@ class Source(_Strict):
         default="csv", description="of files"
     )
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="of CSV files")
+    header: Literal["none"] | tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
+        default=None,
+        description="of CSV files without a header line: the names of their columns, or `none` for "
+        "column_1, column_2 and so on",
+    )
+    skip_lines: int = Field(
+        default=0, ge=0, description="of CSV files: lines before the header or the first row"
+    )
     delivery: Literal["snapshot", "changes", "days"] = Field(
         description="`snapshot`: the newest is the whole; `changes`: what is absent did not "
         "change; `days`: each run reads a window of days whole, and lands the days that changed"
@@ -194,6 +149,11 @@ class Source(_Strict):
         default=None, gt=0, description="length of that window, back from the interval's end"
     )
     rows_per_key: Literal["one", "many"] = "one"
+    duplicates: Literal["refuse", "last"] = Field(
+        default="refuse",
+        description="of rows of a file with one key and different content: refuse all, or the last "
+        "one counts",
+    )
     rows: RowFilter | None = Field(
         default=None, description="which rows belong to the dataset; default: all"
     )
@@ -262,6 +222,11 @@ class Source(_Strict):
             raise ValueError("days: give it with delivery: days and with nothing else")
         if self.sql and self.connection is None:
             raise ValueError("connection: missing; the Airflow connection of the database")
+        is_csv = not self.is_live and self.format == "csv"
+        if not is_csv and (self.header is not None or self.skip_lines):
+            raise ValueError("header, skip_lines: only CSV files have lines; leave them out")
+        if self.duplicates == "last" and self.rows_per_key == "many":
+            raise ValueError("duplicates: last is for rows_per_key: one; leave one of them out")
         return self
 
     @field_validator("columns", mode="before")
@@ -305,7 +270,7 @@ def _list_time_zones() -> set[str]:
     return available_timezones()
 
 
-class Agency(_Strict):
+class Agency(Strict):
     """One agency, as its folder describes it."""
 
     agency: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MOST_LETTERS)
@@ -318,6 +283,10 @@ class Agency(_Strict):
     calls: Literal["all", "sample"] = Field(
         description="`sample`: only some calls are delivered, so a record may lack its call"
     )
+    crime_records: Literal["delivered", "none"] = Field(
+        default="delivered",
+        description="`none`: the agency delivers none, so no crime counts as unrecorded",
+    )
     data_root: str = Field(default="data", description="folder, or URL that fsspec reads")
     schedule: str = Field(default="@daily", description="cron, in the agency's time zone")
     start_date: date
@@ -326,6 +295,10 @@ class Agency(_Strict):
         default=12, gt=0, le=168, description="a task of a DAG that takes longer is stopped"
     )
     key_rules: dict[str, tuple[KeyRule, ...]]
+    loose_code_maps: tuple[Literal["call_types", "closures", "offences", "routes"], ...] = Field(
+        default=(),
+        description="code maps whose codes are compared without case, blanks, dashes and slashes",
+    )
     cancelled_statuses: tuple[str, ...] = Field(
         default=(), description="status codes of cancelled crime records"
     )
@@ -359,9 +332,16 @@ class Agency(_Strict):
     @model_validator(mode="after")
     def _check_sources(self) -> "Agency":
         problems = []
+        delivers_none = self.crime_records == "none"
         for dataset in REQUIRED:
-            if dataset not in self.sources:
-                problems.append(f"sources.{dataset}: missing; {' and '.join(REQUIRED)} are needed")
+            is_needed = dataset != "crime_records" or not delivers_none
+            if is_needed and dataset not in self.sources:
+                problems.append(
+                    f"sources.{dataset}: missing; {' and '.join(REQUIRED)} are needed "
+                    "(`crime_records: none` beside `calls` if there are no crime records)"
+                )
+        if delivers_none and "crime_records" in self.sources:
+            problems.append("crime_records: none; but sources.crime_records is there: keep one")
         for dataset, source in self.sources.items():
             problems += _find_column_problems(dataset, source)
         problems += _find_retention_problems(self.sources)
@@ -450,6 +430,11 @@ def _find_column_problems(dataset: str, source: Source) -> list[str]:
             problems.append(
                 f"{place}.{column.name}.format: %Z, the name of a zone, is ambiguous; give the "
                 "offset (%z), or cut the name off by `extract`"
+            )
+        elif column.kind in TIMES and source.is_typed and len(mapping.sources) > 1:
+            problems.append(
+                f"{place}.{column.name}.from: several columns; a time of a source with types is "
+                "one column"
             )
         elif column.kind == "boolean" and not mapping.true_values:
             problems.append(f"{place}.{column.name}.true_values: missing; e.g. ['Y']")

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
+from cdi.agency.code_maps import CODE_MAPS, CODED_COLUMNS, OPTIONAL_MAPS, spellings_query
 from cdi.agency.datasets import DATASETS, number_expressions, output_columns
 from cdi.build.version import Version, hash_reading_code
 from cdi.landing.batches import QUARANTINE_COLUMNS, batch_as_of
@@ -27,6 +27,7 @@ FILE_COLUMNS = {
     "quarantined_count": "BIGINT",
     "duplicate_count": "BIGINT",
     "erased_count": "BIGINT",
+    "left_out_count": "BIGINT",
 }
 SETTINGS_COLUMNS = {
     "agency": "VARCHAR",
@@ -73,7 +74,7 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
         "cancelled_statuses": list(agency.cancelled_statuses),
         "as_of": naive_utc(version.as_of),
         "calls_as_of": newest["calls"],
-        "crime_records_as_of": newest["crime_records"],
+        "crime_records_as_of": newest.get("crime_records"),
     }
     create_table(con, "landing.settings", SETTINGS_COLUMNS, [settings])
     for name, columns in (CODE_MAPS | OPTIONAL_MAPS).items():
@@ -87,6 +88,9 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
             "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"')",
             {"file": str(file), "columns": types},
         )
+    for name in agency.loose_code_maps:
+        coded = {f"landing.{dataset}": used for dataset, used in CODED_COLUMNS[name].items()}
+        con.execute(f"insert into codes.{name} {spellings_query(f'codes.{name}', coded)}")
 
 
 def _list_files(version: Version) -> list[dict[str, Any]]:
@@ -105,6 +109,7 @@ def _list_files(version: Version) -> list[dict[str, Any]]:
             "quarantined_count": file["quarantined"],
             "duplicate_count": file["duplicates"],
             "erased_count": file.get("erased", 0),
+            "left_out_count": file.get("left_out", 0),
         }
         for name, batches in version.batches.items()
         for batch in batches

@@ -41,7 +41,7 @@ def list_reading_code() -> list[Path]:
         package / "sql.py",
         *(
             package / "agency" / f"{module}.py"
-            for module in ("datasets", "interval", "key_rules", "model")
+            for module in ("datasets", "interval", "key_rules", "mapping", "model")
         ),
         *sorted((package / "sources").rglob("*.py")),
         *sorted((package / "sources").rglob("*.sql")),

@@ -126,7 +126,9 @@ def _leave_out_rows(con: duckdb.DuckDBPyConnection, source: Source) -> None:
 
 def _list_wanted(source: Source) -> dict[str, str]:
     """List the source's columns that are read, each with the key of agency.yaml that needs it."""
-    wanted = {mapping.source: name for name, mapping in source.columns.items()}
+    wanted = {
+        header: name for name, mapping in source.columns.items() for header in mapping.sources
+    }
     return wanted if source.rows is None else {source.rows.source: "rows"} | wanted
 
 
@@ -179,7 +181,8 @@ def _read_csv(
         from read_csv({bound.bind(str(file.path))},
             columns = {bound.bind(dict.fromkeys(columns, "VARCHAR"))},
             delim = {bound.bind(source.delimiter)},
-            auto_detect = false, header = true, quote = '"', escape = '"', nullstr = '\x01',
+            auto_detect = false, header = {bound.bind(source.header is None)},
+            skip = {bound.bind(source.skip_lines)}, quote = '"', escape = '"', nullstr = '\x01',
             null_padding = false, store_rejects = true, rejects_limit = 0,
             max_line_size = {MAX_ROW_BYTES}, buffer_size = {BUFFER_BYTES})
         """
@@ -194,7 +197,8 @@ def _read_csv(
         ) from None
     refused = _keep_rejected_rows(con, file, number)
     with file.path.open("rb") as handle:
-        header = count_content(handle.readline())
+        lines_before_rows = source.skip_lines + (source.header is None)
+        header = sum(count_content(handle.readline()) for _ in range(lines_before_rows))
     first = scalar(con, "select min(line) from refused where file_no = $n", {"n": number})
     check_content(
         file,
@@ -205,8 +209,10 @@ def _read_csv(
 
 
 def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
-    """Read the normalised column names from the first line of a CSV file."""
+    """Read the normalised column names of a CSV file: from its header line, or from agency.yaml."""
     with file.path.open("rb") as handle:
+        for _ in range(source.skip_lines):
+            handle.readline()
         first = handle.readline()
     try:
         text = first.decode("utf-8-sig")
@@ -235,6 +241,17 @@ def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
             f"{file.name} is not delimited by {source.delimiter!r}; it looks like {others[0]!r}",
             "set `delimiter` in agency.yaml, or have the file delivered as before",
         )
+    if source.header == "none":
+        return [f"column_{number}" for number in range(1, len(names) + 1)]
+    if source.header is not None:
+        if len(source.header) != len(names):
+            raise SourceError(
+                "SRC-COLUMNS",
+                f"the first row of {file.name} has {len(names)} fields, and `header` in "
+                f"agency.yaml names {len(source.header)} columns",
+                "correct `header` in agency.yaml, or have the file delivered as before",
+            )
+        return [normalise_header(name) for name in source.header]
     return [normalise_header(name) for name in names]
 
 
@@ -392,7 +409,7 @@ def _read_parquet(
 ) -> list[str]:
     """Read a Parquet file; its typed values become text, so that one mapping fits all formats.
 
-    A typed time has one text form (`cdi.agency.model.TYPED_TIMES`), whatever its fraction of a
+    A typed time has one text form (`cdi.agency.mapping.TYPED_TIMES`), whatever its fraction of a
     second, and needs no `format` in agency.yaml. A time that is a text there does.
     """
     try:

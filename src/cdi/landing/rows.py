@@ -7,7 +7,6 @@ row). The tables ``rows`` and ``quarantine`` collect the whole batch.
 """
 
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from cdi.agency.datasets import (
 )
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
-from cdi.agency.model import Agency, ColumnMap, Source, has_offset
+from cdi.agency.model import Agency, Source
 from cdi.errors import SourceError
 from cdi.keys import encrypt_texts, set_hash_key
 from cdi.landing.batches import (
@@ -36,7 +35,6 @@ from cdi.landing.batches import (
     write_batch_table,
 )
 from cdi.landing.masks import (
-    age_band_expression,
     hash_expression,
     mask_shape,
     mask_shape_expression,
@@ -50,6 +48,7 @@ from cdi.landing.tombstones import (
     is_about_erased_expression,
     open_tombstones,
 )
+from cdi.landing.values import typed_expression, value_expression
 from cdi.sources.files import FetchedFile
 from cdi.sql import Params, connect, create_table, fetch_dicts, ident, naive_utc, scalar
 
@@ -149,63 +148,6 @@ def _read_as_of(name: str, file: FetchedFile, interval: Interval) -> datetime:
     return as_of
 
 
-def value_expression(mapping: ColumnMap, bound: Params) -> str:
-    """SQL for the text of the source's column, trimmed; a blank text is null."""
-    text = f"nullif(trim(raw.{ident(normalise_header(mapping.source))}), '')"
-    if mapping.extract:
-        text = f"nullif(regexp_extract({text}, {bound.bind(mapping.extract)}, 1), '')"
-    return text
-
-
-def _time_expression(
-    agency: Agency, dataset: str, mapping: ColumnMap, bound: Params, *, is_moment: bool
-) -> str:
-    """SQL for the time in a text, as a moment (TIMESTAMPTZ) or as the agency's local time.
-
-    Formats with an offset from UTC (`%z`) are tried apart from those without one: if a single
-    format of a list has it, DuckDB reads the times without an offset as UTC.
-    """
-    text = value_expression(mapping, bound)
-    times = []
-    all_formats = agency.sources[dataset].time_formats(mapping)
-    for with_offset, formats in groupby(all_formats, has_offset):
-        # DuckDB's %z does not read the Z that stands for UTC.
-        readable = f"regexp_replace({text}, 'Z$', '+00')" if with_offset else text
-        time = f"try_strptime({readable}, {bound.bind(list(formats))})"
-        # With an offset this is a moment, without one it is local time; timezone() turns each of
-        # them into the other.
-        needs_turning = with_offset != is_moment
-        times.append(f"timezone({bound.bind(agency.timezone)}, {time})" if needs_turning else time)
-    # DuckDB reads these two words whatever the format is; PostgreSQL has times of that name.
-    return f"nullif(nullif(coalesce({', '.join(times)}), 'infinity'), '-infinity')"
-
-
-def _typed_expression(
-    agency: Agency,
-    dataset: str,
-    column: Column,
-    mapping: ColumnMap,
-    bound: Params,
-    as_of: datetime,
-) -> str:
-    """SQL for the value of a typed column; null where the text is not such a value."""
-    text = value_expression(mapping, bound)
-    if column.kind == "timestamp":
-        moment = _time_expression(agency, dataset, mapping, bound, is_moment=True)
-        return f"timezone('UTC', {moment})"
-    if column.kind == "birth_date":
-        local = _time_expression(agency, dataset, mapping, bound, is_moment=False)
-        day = f"cast({local} as date)"
-        # A date of birth after the file's own time is an error. It must be found here, because
-        # only the hash is kept.
-        return f"case when {day} between date '1880-01-01' and {bound.bind(as_of)} then {day} end"
-    if column.kind == "age":
-        return age_band_expression(f"try_cast(try_cast({text} as double) as integer)")
-    if column.kind == "boolean":
-        return f"list_contains({bound.bind(list(mapping.true_values))}, {text})"
-    return f"try_cast({text} as double)"
-
-
 def _output_expressions(
     agency: Agency, dataset: str, column: Column, bound: Params, as_of: datetime
 ) -> dict[str, str]:
@@ -223,7 +165,7 @@ def _output_expressions(
     if column.kind in HASHED:
         is_date = column.kind == "birth_date"
         value = (
-            _typed_expression(agency, dataset, column, mapping, bound, as_of) if is_date else text
+            typed_expression(agency, dataset, column, mapping, bound, as_of) if is_date else text
         )
         return {
             **{name: hash_expression(kind, value) for name, kind in column.hashes.items()},
@@ -243,9 +185,7 @@ def _output_expressions(
     if column.kind in ("text", "code"):
         return {column.name: text}
     return {
-        next(iter(column.outputs)): _typed_expression(
-            agency, dataset, column, mapping, bound, as_of
-        )
+        next(iter(column.outputs)): typed_expression(agency, dataset, column, mapping, bound, as_of)
     }
 
 
@@ -273,7 +213,7 @@ def _type_rows(
         text = value_expression(mapping, bound)
         name = bound.bind(column.name)
         if column.kind in ("timestamp", "birth_date", "age", "number"):
-            value = _typed_expression(agency, dataset, column, mapping, bound, as_of)
+            value = typed_expression(agency, dataset, column, mapping, bound, as_of)
             untyped.append(f"case when {text} is not null and {value} is null then {name} end")
         if column.is_required:
             absent.append(f"case when {text} is null then {name} end")
@@ -406,22 +346,34 @@ def _split_rows(
             select {key} as key from typed
             where $one_row_per_key and len(absent || untyped || too_long) = 0
             group by all having count(distinct row_hash) > 1
+        ),
+        last_of_key as (
+            select {key} as key, max(row_no) as row_no, arg_max(row_hash, row_no) as row_hash
+            from typed where $last_counts and len(absent || untyped || too_long) = 0
+            group by {key}
         )
         select
-            row_no,
+            typed.row_no,
             case
                 when len(absent) > 0 then 'TYPE-REQUIRED'
                 when len(untyped) > 0 then 'TYPE-VALUE'
                 when len(too_long) > 0 then 'TYPE-LENGTH'
-                when $is_copy or row_no not in (select row_no from first_of_its_kind)
-                    then 'duplicate'
+                when $is_copy then 'duplicate'
+                when last_of_key.row_no = typed.row_no then 'accepted'
+                when last_of_key.row_hash = typed.row_hash then 'duplicate'
+                when last_of_key.row_no is not null then 'KEY-OLDER'
+                when typed.row_no not in (select row_no from first_of_its_kind) then 'duplicate'
                 when {key} in (select key from conflicts) then 'KEY-CONFLICT'
                 else 'accepted'
             end as fate,
             array_to_string(absent || untyped || too_long, ', ') as detail
-        from typed
+        from typed left join last_of_key on {key} = last_of_key.key
         """,
-        {"one_row_per_key": source.rows_per_key == "one", "is_copy": is_copy},
+        {
+            "one_row_per_key": source.rows_per_key == "one",
+            "last_counts": source.duplicates == "last",
+            "is_copy": is_copy,
+        },
     )
     names = ", ".join(output_columns(dataset))
     con.execute(
@@ -461,11 +413,12 @@ def _quarantine_typed(
     shape = mask_shape_expression("raw.{0}")
     too_long = f"case when len(t.too_long) > 0 then left({shape}, {MOST_LETTERS})"
     originals = {
-        ident(normalise_header(mapping.source)): f"{too_long} else raw.{{0}} end"
+        ident(normalise_header(header)): f"{too_long} else raw.{{0}} end"
         if kinds[name] == "reference"
         else f"case when len(t.untyped || t.too_long) > 0 then {shape} else raw.{{0}} end"
         for name, mapping in source.columns.items()
         if kinds[name] not in PERSONAL
+        for header in mapping.sources
     }
     packed = ", ".join(f"{name} := {sql.format(name)}" for name, sql in originals.items())
     rows = fetch_dicts(

@@ -163,7 +163,7 @@ class _SourceCheck:
             source: The source with the mappings alone that are needed.
         """
         extra = [self.moment, source.rows.source if source.rows else None]
-        mapped = [mapping.source for mapping in source.columns.values()]
+        mapped = [name for mapping in source.columns.values() for name in mapping.sources]
         columns = list(dict.fromkeys([*filter(None, extra), *mapped]))
         spool = spool_window(self.name, opened, window, columns, self.folder)
         if self.moment:
@@ -180,7 +180,8 @@ class _SourceCheck:
         columns = {
             name: mapping
             for name, mapping in self.source.columns.items()
-            if name not in missing and not describe_unfit(present[mapping.source])
+            if name not in missing
+            and not any(describe_unfit(present[column]) for column in mapping.sources)
         }
         return self.source.model_copy(update={"columns": columns})
 

@@ -78,8 +78,12 @@ def list_missing(source: Source, present: Columns) -> dict[str, str]:
 
     Case counts, as a live source is asked for a column by its very name.
     """
-    wanted = {name: mapping.source for name, mapping in source.columns.items()}
-    return {name: column for name, column in wanted.items() if column not in present}
+    return {
+        name: column
+        for name, mapping in source.columns.items()
+        for column in mapping.sources
+        if column not in present
+    }
 
 
 def _describe_missing(column: str, source: Source, present: Columns) -> tuple[str, str]:
@@ -100,18 +104,20 @@ def _check_types(dataset: str, source: Source, present: Columns) -> Iterator[Fin
     moment = source.moment(dataset) if source.delivery == "days" else None
     for column in DATASETS[dataset]:
         mapping = source.columns.get(column.name)
-        if mapping is None or mapping.source not in present:
-            continue
-        kind, key = present[mapping.source], f"sources.{dataset}.columns.{column.name}"
-        if unfit := describe_unfit(kind):
-            yield Finding(
-                "look",
-                key,
-                f"{mapping.source} is {unfit} and no plain value; a run would read it as text",
-                "have the source's view give the value itself, or take it out by `extract`",
-            )
-        elif column.kind in TIMES and not is_time(kind):
-            yield from _check_time_as_text(key, mapping.source, kind, mapping.format, moment)
+        key = f"sources.{dataset}.columns.{column.name}"
+        for name in mapping.sources if mapping else ():
+            if name not in present:
+                continue
+            kind = present[name]
+            if unfit := describe_unfit(kind):
+                yield Finding(
+                    "look",
+                    key,
+                    f"{name} is {unfit} and no plain value; a run would read it as text",
+                    "have the source's view give the value itself, or take it out by `extract`",
+                )
+            elif mapping and column.kind in TIMES and not is_time(kind):
+                yield from _check_time_as_text(key, name, kind, mapping.format, moment)
 
 
 def _check_time_as_text(

@@ -9,7 +9,7 @@ from cdi.agency.datasets import DATASETS, MOMENTS, Column
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency, Source
 from cdi.landing.read import read_raw_rows
-from cdi.landing.rows import value_expression
+from cdi.landing.values import value_expression
 from cdi.onboarding.codes import CODE_COLUMNS
 from cdi.onboarding.findings import Finding, count_rows, write_share
 from cdi.sources.files import FetchedFile

@@ -5,7 +5,8 @@ from datetime import datetime
 
 import duckdb
 
-from cdi.agency.model import has_offset
+from cdi.agency.mapping import has_offset
+from cdi.landing.values import parsed_expression
 from cdi.onboarding.rules import read_rules
 from cdi.sql import Params
 
@@ -73,9 +74,7 @@ def read_times(
     if kind.startswith(("DATE", "TIMESTAMP")):
         return _read_typed_times(con, name)
     if _are_epochs(con, name, shape):
-        return TimeReading(
-            (), 0.0, problem="numbers of seconds or milliseconds since 1970, which no format reads"
-        )
+        return TimeReading(("epoch_ms",), 1.0, "", "", *_find_span(con, name, ("epoch_ms",)))
     digits = shape.count("9")
     if digits < 4 or (len(shape) - digits < 2 and digits != 14):
         return None
@@ -103,9 +102,9 @@ def _read_typed_times(con: duckdb.DuckDBPyConnection, name: str) -> TimeReading:
 
 
 def _are_epochs(con: duckdb.DuckDBPyConnection, name: str, shape: str) -> bool:
-    """Whether the values are seconds or milliseconds since 1970 within the last decades.
+    """Whether the values are milliseconds since 1970 within the last decades.
 
-    Only milliseconds are told by the values alone: ten digits may be a telephone's number.
+    Seconds are not told by the values alone: ten digits may be a telephone's number.
     """
     if shape != "9" * 13:
         return False
@@ -122,7 +121,7 @@ def _are_epochs(con: duckdb.DuckDBPyConnection, name: str, shape: str) -> bool:
 def _readable(form: str, bound: Params) -> str:
     """SQL for a value as a local time, or null if the format does not read it."""
     value = "regexp_replace(value, 'Z$', '+00')" if has_offset(form) else "value"
-    time = f"cast(try_strptime({value}, {bound.bind(form)}) as timestamp)"
+    time = f"cast({parsed_expression(value, [form], bound)} as timestamp)"
     return f"case when year({time}) between {_FIRST_YEAR} and {_LAST_YEAR} then {time} end"
 
 

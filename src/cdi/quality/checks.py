@@ -24,7 +24,7 @@ from cdi.quality.rules import Suite, load_suite, suite_names
 from cdi.quality.running import run_suites
 from cdi.quality.tables import checked_columns, derive_columns, open_batch, open_files
 from cdi.quality.waivers import apply_waivers, batch_content_id, version_content_id
-from cdi.sql import connect, ident, read_query
+from cdi.sql import connect, fetch_dicts, ident, read_query
 
 SQL = Path(__file__).parent / "sql"
 # A code is named in a message if so many rows have it, and so many codes are named.
@@ -72,7 +72,16 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
     if failures:
         page_name = "validation.html"
         write_validation_page(
-            batch.folder / page_name, agency, results, f"Refused batch {batch_id}"
+            batch.folder / page_name,
+            agency,
+            results,
+            f"Refused batch {batch_id}",
+            [
+                {
+                    **batch.manifest,
+                    "left_out": sum(file.get("left_out", 0) for file in batch.manifest["files"]),
+                }
+            ],
         )
         page = refuse_batch(batch) / page_name
         raise GateError(
@@ -143,11 +152,12 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
     with connect(version.file) as con:
         for suite in suites:
             con.execute(f"drop view {checked_columns(suite)}")
+        row_counts = fetch_dicts(con, read_query(SQL / "row_counts.sql"))
     failures = apply_waivers(version.agency, version_content_id(version), results)
     write_results_file(version.folder, results)
     results = batch_results(version) + results
     page = version.folder / "validation.html"
-    write_validation_page(page, version.agency, results, f"Version {version.name}")
+    write_validation_page(page, version.agency, results, f"Version {version.name}", row_counts)
     if failures:
         raise GateError(
             "GATE-MARTS",

@@ -10,7 +10,11 @@ from cdi.render import render
 
 
 def write_validation_page(
-    file: Path, agency: Agency, results: Sequence[dict[str, Any]], heading: str
+    file: Path,
+    agency: Agency,
+    results: Sequence[dict[str, Any]],
+    heading: str,
+    row_counts: Sequence[dict[str, Any]],
 ) -> None:
     """Write the validation page.
 
@@ -19,6 +23,7 @@ def write_validation_page(
         agency: The agency whose data was checked.
         results: As `cdi.quality.checks` makes them.
         heading: What was checked, e.g. ``Version 20221123T0600-0123456789``.
+        row_counts: For each dataset, what became of the rows of its files.
     """
     rows = [
         {
@@ -37,6 +42,7 @@ def write_validation_page(
         is_simulated=agency.is_simulated,
         heading=heading,
         results=rows,
+        row_counts=row_counts,
         broken=broken,
         stopping=[
             row

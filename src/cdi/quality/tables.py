@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import duckdb
 
 from cdi import paths
-from cdi.agency.code_maps import CODE_MAPS, OPTIONAL_MAPS
+from cdi.agency.code_maps import CODE_MAPS, CODED_COLUMNS, OPTIONAL_MAPS, spellings_query
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch, accepted_batches, newest_files
@@ -59,6 +59,9 @@ def open_batch(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) -> 
                 "all_varchar = true)",
                 {"file": str(file)},
             )
+        columns = CODED_COLUMNS.get(name, {}).get(batch.manifest["dataset"])
+        if name in agency.loose_code_maps and columns:
+            con.execute(f"insert into {name} {spellings_query(name, {'rows': columns})}")
     con.execute(
         "create macro local_day(moment) as "
         f"cast(timezone({literal(agency.timezone)}, timezone('UTC', moment)) as date)"

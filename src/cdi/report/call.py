@@ -192,6 +192,7 @@ def _describe_call(row: CallRow, agency: Agency) -> list[tuple[str, str]]:
         ("Closed as", row["closed_as"]),
         ("Result", row["result"]),
         ("Qualifiers", row["qualifiers"]),
+        ("Names the record", row["record_key"]),
         ("Place", ", ".join(filter(None, (row["district"], row["beat"])))),
     )
     return [(name, value) for name, value in details if value]

@@ -196,7 +196,7 @@ class _CallPrinter:
             "outcome, inclusive": lambda crime: _describe_outcome(crime["outcome_inclusive"]),
             "reason": lambda crime: crime["reason_name"],
             "decided by a person": _describe_decision_of_person,
-            "crime record": lambda crime: crime["crime_record_id"] or "none",
+            "crime record": _describe_record,
             "recorded": lambda crime: local_time(crime["recorded_at"], self.agency),
             "linked by": _describe_link,
             "cancellation": _describe_cancellation,
@@ -254,6 +254,14 @@ def _describe_outcome(outcome: str | None) -> str:
 
 def _describe_decision_of_person(crime: CallRow) -> str | None:
     return f"{crime['status']} by {crime['decided_by']}" if crime["decided_by"] else None
+
+
+def _describe_record(crime: CallRow) -> str:
+    if crime["shared_record_id"]:
+        return (
+            f"{crime['shared_record_id']}, which belongs to call {crime['recorded_under_call_id']}"
+        )
+    return crime["crime_record_id"] or "none"
 
 
 def _describe_link(crime: CallRow) -> str | None:

@@ -115,7 +115,7 @@ def fetch_source(
         return Fetched(*fetch_files(agency, dataset, interval, folder, options))
     window = choose_window(agency, dataset, interval)
     source = agency.sources[dataset]
-    wanted = [mapping.source for mapping in source.columns.values()]
+    wanted = [name for mapping in source.columns.values() for name in mapping.sources]
     if source.rows:
         wanted.append(source.rows.source)  # the landing tells by it which rows belong here
     columns = list(dict.fromkeys(wanted))

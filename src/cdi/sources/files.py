@@ -8,7 +8,7 @@ import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,8 +16,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from cdi.agency.datasets import BY_PEOPLE
-from cdi.agency.interval import Interval, midnight
-from cdi.agency.model import Agency, SourceFile
+from cdi.agency.interval import Interval
+from cdi.agency.mapping import SourceFile
+from cdi.agency.model import Agency
 from cdi.errors import SourceError
 
 _PIECE_BYTES = 1 << 20  # files are copied in pieces, as they may be larger than the memory
@@ -104,13 +105,15 @@ def _expand_pattern(
 ) -> list[tuple[str, datetime | None]]:
     """List the globs of an entry of `files`, each with the as_of of its files."""
     if not spec.is_daily:
-        if spec.as_of is None:
+        if not isinstance(spec.as_of, datetime):
             return [(spec.path, None)]
         local = spec.as_of.replace(tzinfo=spec.as_of.tzinfo or agency.zone)
         return [(spec.path, local.astimezone(UTC))]
-    # The file of a day tells the state at the end of that day.
     return [
-        (spec.path.format(date=day), midnight(agency, day + timedelta(days=1)))
+        (
+            spec.path.format(date=day),
+            spec.as_of_day(day).replace(tzinfo=agency.zone).astimezone(UTC),
+        )
         for day in interval.days(agency)
     ]
 

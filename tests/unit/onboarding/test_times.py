@@ -1,5 +1,6 @@
 """Formats of times: what reads all values is proposed, and an ambiguous order is not guessed."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,14 @@ def test_what_a_person_says_does_not_overrule_the_values(tmp_path: Path) -> None
     assert time.formats == ("%m/%d/%Y %H:%M",)
 
 
-def test_milliseconds_since_1970_are_told_as_what_no_format_reads(tmp_path: Path) -> None:
+def test_milliseconds_since_1970_are_a_format(tmp_path: Path) -> None:
     time = read_column(tmp_path, ["1620426600000", "1620426700000"])
     assert time is not None
-    assert "since 1970" in time.problem
-    assert not time.is_readable
+    assert (time.formats, time.is_readable) == (("epoch_ms",), True)
+    assert (time.least, time.greatest) == (
+        datetime(2021, 5, 7, 22, 30),
+        datetime(2021, 5, 7, 22, 31, 40),
+    )
 
 
 def test_a_date_that_stands_for_none_is_counted_and_does_not_begin_the_period(

@@ -2,6 +2,8 @@
 select
     crimes.*,
     reported.crime_number,
+    reported.published_shared_record_id as shared_record_id,
+    links.call_id as recorded_under_call_id,
     groups.offence_group_name,
     reasons.reason_name
 from main.fct_reported_crimes as crimes
@@ -9,6 +11,7 @@ inner join outcomes.int_outcomes__reported_crimes as reported
     on
         crimes.call_no = reported.call_id
         and crimes.reported_crime_id = crimes.call_id || '#' || reported.place_in_call
+left join main.links as links on reported.published_shared_record_id = links.crime_record_id
 left join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
 left join rules.reasons as reasons on crimes.reason_code = reasons.reason_code
 where crimes.call_id in (select unnest($calls))

@@ -1,0 +1,69 @@
+{#- The references that are believed. A mistyped reference usually names another valid log. A reference is
+    therefore refused if the place contradicts it and no person supports it, unless log and record name each
+    other or share one number. -#}
+with parted as (
+    select * from {{ ref('int_linkage__overrides') }}
+    where not is_link
+),
+
+named as (
+    select * from {{ ref('int_linkage__references') }}
+),
+
+records as (
+    select * from {{ ref('int_linkage__records') }}
+),
+
+calls as (
+    select * from {{ ref('int_linkage__calls') }}
+),
+
+compared as (
+    select
+        named.*,
+        -- Calls and records share one series of numbers, so that nobody typed a reference.
+        coalesce(r.call_no = r.crime_record_id, false) as is_shared_number,
+        c.received_s,
+        {{ link_levels('r', 'c') }},
+        case when named.is_typed then 'typed' else 'unknown' end as reference_level,
+        'unknown' as taken_level
+    from named
+    inner join records as r on named.crime_record_id = r.crime_record_id
+    inner join calls as c on named.call_id = c.call_id
+    anti join parted on named.crime_record_id = parted.crime_record_id and named.call_id = parted.call_id
+),
+
+judged as (
+    select
+        *,
+        is_typed and is_written_back as is_mutual,
+        'same' in (name_level, birth_date_level) as has_same_person,
+        (
+            distance_level in ('vicinity', 'far') and address_level not in ('same', 'postcode')
+        )
+        or (
+            distance_level not in ('here', 'near', 'block', 'vicinity', 'far')
+            and address_level = 'differs'
+            and time_level not in ('minute', 'quarter', 'unknown')
+        ) as is_contradicted,
+        cast('same' in (name_level, birth_date_level) as integer)
+        + cast(address_level in ('same', 'postcode') or distance_level in ('here', 'near') as integer)
+        + cast(time_level in ('minute', 'quarter') as integer)
+        + cast(offence_level in ('same', 'no_crime') as integer) as agreement_count
+    from compared
+),
+
+final as (
+    select
+        crime_record_id,
+        call_id,
+        case when is_typed then 'canonical_key' else 'written_back' end as link_rung,
+        is_mutual,
+        agreement_count,
+        received_s,
+        {{ link_pattern() }} as pattern
+    from judged
+    where is_mutual or is_shared_number or has_same_person or not is_contradicted
+)
+
+select * from final

@@ -1,0 +1,98 @@
+"""SQL for the values of source columns: their text, and what a text means as a time or number."""
+
+from datetime import datetime
+from itertools import groupby
+
+from cdi.agency.datasets import Column
+from cdi.agency.mapping import EPOCHS, ColumnMap, has_offset
+from cdi.agency.model import Agency
+from cdi.landing.masks import age_band_expression
+from cdi.landing.read import normalise_header
+from cdi.sql import Params, ident
+
+
+def value_expression(mapping: ColumnMap, bound: Params) -> str:
+    """SQL for the text of the source's column, trimmed; a blank text is null.
+
+    Of several columns, the texts that are not blank are joined.
+    """
+    texts = [f"nullif(trim(raw.{ident(normalise_header(name))}), '')" for name in mapping.sources]
+    text = texts[0]
+    if len(texts) > 1:
+        separator = bound.bind(" " if mapping.join is None else mapping.join)
+        text = f"nullif(concat_ws({separator}, {', '.join(texts)}), '')"
+    if mapping.extract:
+        text = f"nullif(regexp_extract({text}, {bound.bind(mapping.extract)}, 1), '')"
+    return text
+
+
+def _time_expression(
+    agency: Agency, dataset: str, mapping: ColumnMap, bound: Params, *, is_moment: bool
+) -> str:
+    """SQL for the time in a text, as a moment (TIMESTAMPTZ) or as the agency's local time.
+
+    Formats with an offset from UTC (`%z`) are tried apart from those without one: if a single
+    format of a list has it, DuckDB reads the times without an offset as UTC.
+    """
+    text = value_expression(mapping, bound)
+    times = []
+    all_formats = agency.sources[dataset].time_formats(mapping)
+    for with_offset, formats in groupby(all_formats, _is_moment):
+        # DuckDB's %z does not read the Z that stands for UTC.
+        readable = f"regexp_replace({text}, 'Z$', '+00')" if with_offset else text
+        time = parsed_expression(readable, list(formats), bound)
+        # With an offset this is a moment, without one it is local time; timezone() turns each of
+        # them into the other.
+        needs_turning = with_offset != is_moment
+        times.append(f"timezone({bound.bind(agency.timezone)}, {time})" if needs_turning else time)
+    # DuckDB reads these two words whatever the format is; PostgreSQL has times of that name.
+    return f"nullif(nullif(coalesce({', '.join(times)}), 'infinity'), '-infinity')"
+
+
+def _is_moment(form: str) -> bool:
+    """Whether a format reads a moment, and no local time."""
+    return has_offset(form) or form in EPOCHS
+
+
+def parsed_expression(text: str, formats: list[str], bound: Params) -> str:
+    """SQL for the time in a text by one of the formats; null if none of them reads it.
+
+    Args:
+        text: SQL for the text.
+        formats: Formats of strptime, or words of `EPOCHS`.
+        bound: The parameters of the query.
+    """
+    strptime = [form for form in formats if form not in EPOCHS]
+    times = [f"try_strptime({text}, {bound.bind(strptime)})"] if strptime else []
+    for form in formats:
+        if form in EPOCHS:
+            seconds = f"try_cast({text} as double) / {EPOCHS[form]}"
+            # `to_timestamp` fails for what no calendar has; these are the years up to 5138.
+            times.append(f"case when abs({seconds}) < 1e11 then to_timestamp({seconds}) end")
+    return f"coalesce({', '.join(times)})"
+
+
+def typed_expression(
+    agency: Agency,
+    dataset: str,
+    column: Column,
+    mapping: ColumnMap,
+    bound: Params,
+    as_of: datetime,
+) -> str:
+    """SQL for the value of a typed column; null where the text is not such a value."""
+    text = value_expression(mapping, bound)
+    if column.kind == "timestamp":
+        moment = _time_expression(agency, dataset, mapping, bound, is_moment=True)
+        return f"timezone('UTC', {moment})"
+    if column.kind == "birth_date":
+        local = _time_expression(agency, dataset, mapping, bound, is_moment=False)
+        day = f"cast({local} as date)"
+        # A date of birth after the file's own time is an error. It must be found here, because
+        # only the hash is kept.
+        return f"case when {day} between date '1880-01-01' and {bound.bind(as_of)} then {day} end"
+    if column.kind == "age":
+        return age_band_expression(f"try_cast(try_cast({text} as double) as integer)")
+    if column.kind == "boolean":
+        return f"list_contains({bound.bind(list(mapping.true_values))}, {text})"
+    return f"try_cast({text} as double)"
