@@ -21,7 +21,13 @@ from cdi.agency.load import agency_names, load_agency
 from cdi.build.version import read_description
 from cdi.errors import CdiError
 from cdi.publish import parts
-from cdi.publish.access import current_folder, note_access, read_part, refused_pages
+from cdi.publish.access import (
+    NO_REASON,
+    current_folder,
+    note_access,
+    read_part,
+    refused_pages,
+)
 from cdi.publish.parts import find_part
 from cdi.render import render
 
@@ -124,7 +130,8 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
         )
     if requested.is_restricted:
         try:
-            note_access(agency, user.get_name(), path, version.name)
+            reason = request.query_params.get("reason") or NO_REASON
+            note_access(agency, user.get_name(), path, version.name, reason)
         except OSError as error:
             LOG.error("the access log of %s cannot be written: %s", agency, error)
             raise HTTPException(

@@ -42,6 +42,14 @@ SeedOption = Annotated[
 ]
 
 
+ReasonOption = Annotated[
+    str,
+    typer.Option(
+        "--reason", envvar="REASON", help="Why you look at single logs; it is written down."
+    ),
+]
+
+
 def choose_variant(scenario: str | None, months: int | None, seed: int | None) -> None:
     """Set SCENARIO, MONTHS and SEED for this process and for the processes that it starts."""
     for name, value in (("SCENARIO", scenario), ("MONTHS", months), ("SEED", seed)):
