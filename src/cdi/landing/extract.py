@@ -47,7 +47,7 @@ def list_reading_code() -> list[Path]:
         *sorted((package / "sources").rglob("*.sql")),
         *sorted((package / "landing").rglob("*.py")),
         *sorted((package / "landing").rglob("*.sql")),
-        *sorted((package / "landing").rglob("*.txt")),
+        *sorted(file for file in (package / "landing" / "words").iterdir() if file.is_file()),
     ]
 
 

@@ -210,7 +210,7 @@ _PART = r"\pL+"  # and its parts are O, Neil and s
 def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
     """Give a connection the functions that `mask_text_expression` calls."""
     for function in (normalise_text, mask_names):
-        con.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item, arg-type]
+        con.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR")
 
 
 def normalise_text(text: str) -> str:

@@ -18,6 +18,8 @@ from enum import IntEnum
 from pathlib import Path
 from string import ascii_lowercase
 
+import yaml
+
 WORDS = Path(__file__).parent / "words"
 NAME, ADDRESS = "[name]", "[address]"
 
@@ -29,39 +31,17 @@ _COMMA = re.compile(r"[ \t]?,[ \t]{0,2}")
 _LINK = re.compile(r"[ \t]?[,:;=-]?[ \t]{0,2}")
 _HOUSE = re.compile(r"\d{1,4}[A-Za-z]?,?[ \t]{1,3}$")
 
-# A word for a person, behind which a name may stand.
-_PERSONS = frozenset(
-    ["inft", "infmt", "informant", "caller", "clr", "cllr", "rp", "p", "victim", "vic", "vict", "aggrieved", "compl", "complt", "comp", "complainant", "witness", "wit", "suspect", "susp", "subject", "subj", "offender", "male", "female", "man", "woman", "boy", "girl", "husband", "wife", "partner", "ptnr", "ex", "boyfriend", "bf", "girlfriend", "gf", "fiance", "spouse", "mother", "father", "mum", "mom", "dad", "parent", "son", "daughter", "child", "brother", "sister", "uncle", "aunt", "cousin", "nephew", "niece", "grandmother", "grandfather", "gran", "nan", "grandad", "stepdad", "stepfather", "stepmother", "stepson", "stepdaughter", "law", "neighbour", "neighbor", "nbr", "landlord", "landlady", "tenant", "friend", "mate", "flatmate", "housemate", "colleague", "manager", "driver", "passenger", "patient", "resident", "occupant", "owner", "keyholder", "teacher", "pupil", "student", "officer", "ofcr", "offr", "pc", "pcso", "dc", "ds", "sgt", "insp", "constable", "sergeant", "inspector", "deputy", "detective", "nurse", "carer", "misper", "missing", "arrested", "detained", "prisoner", "person", "named", "called", "known", "aka", "alias", "name", "names", "surname", "forename", "mr", "mrs", "miss", "ms", "mx", "dr", "rev", "sir", "s", "v", "w"]
-)
-# What may stand between the two: "INFT IS HARRIET", "CALLER SAYS HER EX IS DARREN".
-_BETWEEN = frozenset(
-    ["is", "was", "are", "named", "called", "says", "said", "states", "stated", "reports", "reported", "advises", "advised", "adv", "that", "his", "her", "their", "the", "a", "as", "by", "id", "to", "with", "from", "and", "boyfriend", "girlfriend"]
-)
-_BETWEEN_ANNOUNCING = frozenset(["as", "is"])
-# What a person does whose name stands in front of it.
-_SPEAKING = frozenset(
-    ["states", "stated", "says", "said", "reports", "reported", "advises", "advised", "adv", "advs", "confirms", "confirmed", "alleges", "alleged", "claims", "claimed", "explained", "refuses"]
-)
-# Names that are words too. They count only beside a name, or behind a word for a person.
-_GIVEN_NAMES_AND_WORDS = frozenset(
-    ["amber", "angel", "art", "ash", "autumn", "billy", "blessing", "bud", "carol", "chance", "chase", "chuck", "cliff", "crystal", "daisy", "dale", "dawn", "dean", "destiny", "don", "eve", "faith", "frank", "gene", "glen", "grace", "grant", "guy", "harry", "hazel", "heath", "heather", "holly", "hope", "maria", "iris", "ivy", "jack", "jade", "jasmine", "jay", "jean", "jim", "john", "josh", "joy", "ken", "lance", "lee", "lily", "mark", "martin", "mason", "max", "melody", "mercy", "mike", "miles", "nick", "olive", "opal", "pat", "patience", "paul", "pearl", "penny", "peter", "pierce", "precious", "ray", "reed", "rich", "rob", "robin", "rod", "rose", "rowan", "ruby", "rusty", "sandy", "sean", "sonny", "stew", "sue", "summer", "ted", "terry", "tom", "tommy", "trinity", "ty", "van", "victor", "violet", "wade", "warren", "wayne"]
-)
-_SURNAMES_AND_WORDS = frozenset(
-    ["archer", "baker", "banks", "barber", "bell", "bird", "bishop", "black", "bond", "booth", "bowman", "brook", "brooks", "brown", "burns", "bush", "butler", "carpenter", "carter", "chambers", "church", "clay", "cole", "cook", "cooper", "cox", "fisher", "fleming", "ford", "foster", "fowler", "fox", "frost", "gardener", "goodman", "gray", "green", "grey", "hall", "hardy", "harper", "hart", "holder", "holland", "hunter", "hurst", "james", "jenny", "jones", "king", "knight", "lamb", "marsh", "marshall", "mason", "mayor", "mead", "miles", "miller", "moon", "moss", "newman", "page", "palmer", "parsons", "pope", "porter", "potter", "potts", "price", "rice", "rose", "sheppard", "smith", "sparks", "spears", "stark", "swan", "tanner", "taylor", "thorn", "tucker", "turner", "walker", "ward", "weaver", "webb", "wells", "wheeler", "white", "wolf", "wood", "young"]
-)
-# Behind these a name must follow.
-_ANNOUNCING = frozenset(["named", "aka", "alias", "surname", "mr", "mrs", "miss", "ms", "mx"])
-_STREETS = frozenset(
-    ["street", "st", "road", "rd", "lane", "ln", "avenue", "ave", "close", "drive", "court", "place", "square", "terrace", "crescent", "gardens", "grove", "boulevard", "blvd", "parkway", "highway", "way", "mews", "rise", "hill", "row", "walk", "croft", "parade"]
-)
-_BEFORE_STREET = frozenset(["on", "at", "of", "in", "near", "from", "to", "outside", "off", "via", "down", "along", "opposite"])
-# Words that stand before a street without being its name, e.g. "in the street", "3 men way".
-_NO_STREET = (
-    frozenset(
-        ["a", "an", "the", "this", "that", "same", "main", "busy", "side", "back", "next", "other", "another", "his", "her", "their", "our", "my", "your", "no", "car", "parking", "bus", "taxi", "one", "two", "three", "right", "wrong", "left", "half", "long", "short", "little", "by", "up", "out", "all", "any", "some", "men", "man", "males", "male", "females", "female", "women", "youths", "boys", "girls", "lads", "kids", "people", "persons", "person", "minutes", "minute", "mins", "min", "hours", "hours", "metres", "miles", "yards", "days", "and", "or", "is"]
-    )
-    | _BEFORE_STREET
-)
+_ROLES = {
+    name: frozenset(words.split())
+    for name, words in yaml.safe_load((WORDS / "roles.yaml").read_text(encoding="utf-8")).items()
+}
+_PERSONS, _BETWEEN = _ROLES["persons"], _ROLES["between"]
+_ANNOUNCING, _BETWEEN_ANNOUNCING = _ROLES["announcing"], _ROLES["between_announcing"]
+_SPEAKING = _ROLES["speaking"]
+_GIVEN_NAMES_AND_WORDS = _ROLES["given_names_and_words"]
+_SURNAMES_AND_WORDS = _ROLES["surnames_and_words"]
+_STREETS, _BEFORE_STREET = _ROLES["streets"], _ROLES["before_street"]
+_NO_STREET = _ROLES["no_street"] | _BEFORE_STREET
 
 
 @functools.cache

@@ -33,7 +33,10 @@ TEXTS = Path(__file__).parents[2] / "data" / "personal_texts.txt"
 PERSONAL = re.compile(r"\{(\w+)\|([^}]*)\}")
 # Words of secrets that tell nothing by themselves.
 HARMLESS = set(
-    ["of", "the", "no", "number", "flat", "street", "st", "road", "high", "at", "in", "dr", "mr", "mrs", "miss", "dot", "com", "org", "van", "facebook"]
+    re.findall(
+        r"\w+",
+        "of the no number flat street st road high at in dr mr mrs miss dot com org van facebook",
+    )
 )
 
 
