@@ -71,7 +71,9 @@ class StepOperator(BaseOperator):
             AirflowSkipException: If there was nothing to do.
         """
         from cdi.errors import BusyError, CdiError
+        from cdi.scratch import keep_private
 
+        keep_private()
         try:
             step = self.call()()
         except BusyError as error:
