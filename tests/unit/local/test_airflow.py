@@ -315,7 +315,7 @@ def test_no_process_is_started_with_a_log_server(
     home = state / "airflow"
     (home / "logs").mkdir(parents=True)
     for component in ("scheduler", "triggerer"):
-        with pytest.raises(KeyboardInterrupt):
-            with airflow.run_processes({"AIRFLOW_HOME": str(home)}, (component,)):
-                pass
+        env = {"AIRFLOW_HOME": str(home)}
+        with pytest.raises(KeyboardInterrupt), airflow.run_processes(env, (component,)):
+            pass
     assert commands == [["scheduler", "--skip-serve-logs"], ["triggerer", "--skip-serve-logs"]]
