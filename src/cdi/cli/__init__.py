@@ -90,12 +90,12 @@ def ui(
 def shell(agency: AgencyOption = paths.SIMULATED, reason: ReasonOption = NO_REASON) -> None:
     """Open a read-only SQL prompt on the published version; piped queries are answered too.
 
-    Its tables tell of single logs, so the look is written down first; `cdi access` lists it.
+    Its tables tell of single logs, so the look is written down first.
     """
     from cdi.local.shell import shell_command
 
     command = shell_command(agency, is_greeting=sys.stdin.isatty())
-    note_command(agency, "recording.duckdb, by cdi shell", reason)
+    note_command(agency, "recording.duckdb, by the SQL prompt", reason)
     os.execv(command[0], command)  # noqa: S606 -- a fixed program
 
 

@@ -54,7 +54,7 @@ def explain(
 ) -> None:
     """Explain how the published version judged one call: evidence, facts, decision, crimes.
 
-    The look is written down before anything is shown; `cdi access` lists it.
+    The look is written down before anything is shown.
     """
     from cdi.publish.access import note_command
     from cdi.report.explain import explain_call

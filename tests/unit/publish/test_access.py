@@ -235,5 +235,5 @@ def test_a_look_by_command_is_written_down_before_it_shows_anything(
     CliRunner().invoke(app, ["shell", "--agency", "sample"], env={"REASON": "quarterly figures"})
     assert [(entry["what"], entry["reason"]) for entry in seen] == [
         ("explain T-1", "complaint 12"),
-        ("recording.duckdb, by cdi shell", "quarterly figures"),
+        ("recording.duckdb, by the SQL prompt", "quarterly figures"),
     ]
