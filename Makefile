@@ -44,7 +44,7 @@ ui: $(VENV)/run.stamp  ## Start Airflow, print its URL and log-in, and leave it 
 	@$(if $(DATA),,$(BIN)/python -m cdi_force --before-run)
 	@$(BIN)/cdi ui $(if $(DATA),--data $(DATA))
 
-explain: $(VENV)/run.stamp  ## Explain how one call was judged: make explain CALL=<reference> [AGENCY=nopd]
+explain: $(VENV)/run.stamp  ## Explain how one call was judged: make explain CALL=<reference> [AGENCY=nopd REASON="..."]
 	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }
 	@$(BIN)/cdi explain $(AGENCY) "$(CALL)"
 

@@ -85,7 +85,9 @@ class StepOperator(BaseOperator):
             AirflowTaskTimeout: If it took too long.
         """
         from cdi.errors import BusyError, CdiError, MachineError, name_machine_failures
+        from cdi.scratch import keep_private
 
+        keep_private()
         try:
             with name_machine_failures():
                 step = self.call()()

@@ -20,8 +20,15 @@ from cdi import paths
 from cdi.agency.load import agency_names, load_agency
 from cdi.build.version import find_description
 from cdi.errors import CdiError
+from cdi.local.airflow import NOTES_USER
 from cdi.publish import parts
-from cdi.publish.access import current_folder, note_access, read_part, refused_pages
+from cdi.publish.access import (
+    NO_REASON,
+    current_folder,
+    note_access,
+    read_part,
+    refused_pages,
+)
 from cdi.publish.parts import find_part
 from cdi.render import render
 
@@ -59,7 +66,13 @@ def _dag_id(agency: str) -> str:
 
 
 def may_read(agency: str, request: Request, user: GetUserDep) -> str:
-    """Give the agency, if there is one and the user may see its build DAG."""
+    """Give the agency, if there is one and the user may see its build DAG.
+
+    The account of the tasks' notes may see nothing here: Airflow has no role that may write notes
+    and no more, so its role alone would let it in.
+    """
+    if user.get_name() == NOTES_USER:
+        raise HTTPException(403, f"{NOTES_USER} writes the notes of tasks and may see no page.")
     requires_access_dag("GET", param_dag_id=_dag_id(agency))(request, user)
     if agency not in agency_names():
         raise HTTPException(404, f"There is no agency {agency}.")
@@ -124,7 +137,8 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
         )
     if requested.is_restricted:
         try:
-            note_access(agency, user.get_name(), path, version.name)
+            reason = request.query_params.get("reason") or NO_REASON
+            note_access(agency, user.get_name(), path, version.name, reason)
         except OSError as error:
             LOG.error("the access log of %s cannot be written: %s", agency, error)
             raise HTTPException(

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cdi.errors import CdiError, name_machine_failures
+from cdi.scratch import keep_private
 from cdi.variant import MOST_MONTHS
 
 console = Console()
@@ -42,6 +43,14 @@ SeedOption = Annotated[
 ]
 
 
+ReasonOption = Annotated[
+    str,
+    typer.Option(
+        "--reason", envvar="REASON", help="Why you look at single logs; it is written down."
+    ),
+]
+
+
 def choose_variant(scenario: str | None, months: int | None, seed: int | None) -> None:
     """Set SCENARIO, MONTHS and SEED for this process and for the processes that it starts."""
     for name, value in (("SCENARIO", scenario), ("MONTHS", months), ("SEED", seed)):
@@ -63,8 +72,9 @@ def run_app(app: typer.Typer) -> None:
     """Run a command line, and print an expected error without a traceback.
 
     A `kill` and a closed terminal end the program as Ctrl-C does, by an exception, so that the
-    processes that it started are stopped on the way out.
+    processes that it started are stopped on the way out. Files that it writes are private.
     """
+    keep_private()
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:

@@ -1,5 +1,6 @@
 """The DAGs under a real scheduler: parameters, backfill, coalescing, gates, kill -9."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -48,6 +49,19 @@ def test_landed_batches_start_one_build_that_publishes(airflow: RunningAirflow) 
     assert "fct_calls: 5 rows" in notes["build"]
     assert "recording rate" in notes["report"]
     assert str(airflow.small.published.resolve()) in notes["publish"]
+
+
+def test_airflow_listens_on_this_machine_alone(airflow: RunningAirflow) -> None:
+    rows = json.loads((airflow.home / "airflow" / "processes.json").read_text())
+    leaders = [psutil.Process(pid) for pid, _ in rows]
+    listening = {
+        connection.laddr.ip
+        for leader in leaders
+        for process in (leader, *leader.children(recursive=True))
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}  # the API server's
 
 
 def test_people_and_tasks_write_their_notes_at_once(airflow: RunningAirflow) -> None:

@@ -152,10 +152,13 @@ def test_services_are_confined(services: dict[str, Any]) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["cap_drop"] == ["ALL"], name
         assert "healthcheck" in service or name == "init", name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
         hosts = [port["host_ip"] for port in service.get("ports", [])]
         assert hosts == (["127.0.0.1"] if name == "api-server" else []), name
         if name != "postgres":
             assert service["read_only"], name
+            assert all("size=" in folder for folder in service["tmpfs"]), name
             assert "cap_add" not in service, name
             mounts = {m["target"]: m.get("read_only", False) for m in service["volumes"]}
             assert mounts == {

@@ -11,7 +11,7 @@ import pytest
 from cdi import paths
 from cdi.errors import GateError
 from cdi.landing.batches import accepted_batches
-from cdi.local.airflow import free_port, prepare_airflow, run_processes
+from cdi.local.airflow import NOTES_USER, free_port, prepare_airflow, run_processes
 from cdi.publish.access import read_access_log
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.slow.conftest import wait_for
@@ -172,6 +172,17 @@ def test_restricted_parts_need_more_than_a_look_and_each_look_is_written(server:
     assert [(e["who"], e["what"], e["version"]) for e in new] == [
         ("admin", WORKLIST, version), ("admin", "worklist/worklist.csv", version),
     ]  # fmt: skip
+
+
+def test_the_account_of_notes_may_write_notes_and_see_no_page(server: Server) -> None:
+    before = list(read_access_log("testville"))
+    client = server.client(NOTES_USER)
+    for path in (WORKLIST, "worklist/worklist.csv", "report.html", ""):
+        answer = client.get(f"/cdi/testville/{path}")
+        assert answer.status_code == 403
+        assert answer.text.startswith(NOTES_USER)
+    assert "testville" not in client.get("/cdi/").text
+    assert list(read_access_log("testville")) == before
 
 
 def test_what_cannot_be_written_down_is_not_shown(server: Server) -> None:

@@ -13,6 +13,7 @@ from cdi.cli import agency, audit, docs, operate, people
 from cdi.console import (
     AgencyOption,
     MonthsOption,
+    ReasonOption,
     ScenarioOption,
     SeedOption,
     choose_variant,
@@ -22,6 +23,7 @@ from cdi.console import (
 from cdi.local import airflow
 from cdi.local.airflow import read_password
 from cdi.local.run import run_agency, start_airflow
+from cdi.publish.access import NO_REASON, note_command
 
 app = typer.Typer(
     help="Finds the crimes that people reported to the police and nobody recorded.",
@@ -85,11 +87,15 @@ def ui(
 
 
 @app.command(rich_help_panel=people.PANEL)
-def shell(agency: AgencyOption = paths.SIMULATED) -> None:
-    """Open a read-only SQL prompt on the published version; piped queries are answered too."""
+def shell(agency: AgencyOption = paths.SIMULATED, reason: ReasonOption = NO_REASON) -> None:
+    """Open a read-only SQL prompt on the published version; piped queries are answered too.
+
+    Its tables tell of single logs, so the look is written down first.
+    """
     from cdi.local.shell import shell_command
 
     command = shell_command(agency, is_greeting=sys.stdin.isatty())
+    note_command(agency, "recording.duckdb, by the SQL prompt", reason)
     os.execv(command[0], command)  # noqa: S606 -- a fixed program
 
 

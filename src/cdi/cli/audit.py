@@ -120,10 +120,13 @@ def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
 
 def _print_worksheets(agency: Agency, draw: str | None) -> None:
     from cdi.people.audit import find_draw, write_draw_worksheets
+    from cdi.publish.access import note_command
 
     if agency.is_simulated:
         say_simulated()
-    for file in write_draw_worksheets(agency, find_draw(agency, draw)):
+    found = find_draw(agency, draw)
+    note_command(agency.agency, f"worksheets of the draw {found.draw_id}", "audit")
+    for file in write_draw_worksheets(agency, found):
         console.print(f"written {file}", highlight=False, soft_wrap=True)
 
 

@@ -92,13 +92,21 @@ def release(
 def access(
     agency: AgencyArgument,
 ) -> None:
-    """List who looked at which restricted page (worklist, logs, downloads), oldest first."""
-    from cdi.publish.access import read_access_log
+    """List who looked at single logs (pages, downloads, commands) and why, oldest first.
+
+    Then prove that no line was changed: each has the hash of the line before.
+    """
+    from cdi.publish.access import prove_access_log, read_access_log
 
     load_agency(agency)
     for entry in read_access_log(agency):
-        line = "  ".join(entry[name] for name in ("at", "who", "version", "what"))
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        names = ("at", "who", "version", "what", "reason")
+        say_line("  ".join(str(entry[name]) for name in names if name in entry))
+    chain = prove_access_log(agency)
+    say_line(
+        f"{chain.chained} lines are bound to the line before and as they were written; "
+        f"{chain.older} are older than this proof, {chain.erased} were written over by an erasure"
+    )
 
 
 @app.command(rich_help_panel=PANEL)

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.console import AgencyArgument, console
+from cdi.console import AgencyArgument, ReasonOption, console
+from cdi.publish.access import NO_REASON
 
 PANEL = "Daily"
 app = typer.Typer()
@@ -49,11 +50,18 @@ def peers() -> None:
 def explain(
     agency: AgencyArgument,
     call: Annotated[str, typer.Argument(help="The call's reference, as people type it.")],
+    reason: ReasonOption = NO_REASON,
 ) -> None:
-    """Explain how the published version judged one call: evidence, facts, decision, crimes."""
+    """Explain how the published version judged one call: evidence, facts, decision, crimes.
+
+    The look is written down before anything is shown.
+    """
+    from cdi.publish.access import note_command
     from cdi.report.explain import explain_call
 
-    explain_call(load_agency(agency), call, console)
+    loaded = load_agency(agency)
+    note_command(agency, f"explain {call}", reason)
+    explain_call(loaded, call, console)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -69,7 +69,7 @@ def accept_batch(batch: Batch) -> Batch | None:
         seq = 1 + (earlier[-1].manifest["seq"] if earlier else 0)
         replace_manifest(batch.folder, manifest | {"seq": seq})
         for file in batch.folder.iterdir():
-            file.chmod(0o444)
+            file.chmod(0o400)
         folder = rename_durably(batch.folder, home / "batches" / manifest["batch_id"])
         remove_batch(pending)
         return read_batch(folder)

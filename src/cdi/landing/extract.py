@@ -2,7 +2,6 @@
 
 import hmac
 import shutil
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from cdi.landing.batches import (
     write_manifest,
 )
 from cdi.landing.rows import write_rows
+from cdi.scratch import scratch_folder
 from cdi.sources.access import Access
 from cdi.sources.fetch import Fetched, Known, fetch_source
 from cdi.sources.files import FetchedFile
@@ -47,6 +47,7 @@ def list_reading_code() -> list[Path]:
         *sorted((package / "sources").rglob("*.sql")),
         *sorted((package / "landing").rglob("*.py")),
         *sorted((package / "landing").rglob("*.sql")),
+        *sorted(file for file in (package / "landing" / "words").iterdir() if file.is_file()),
     ]
 
 
@@ -127,15 +128,13 @@ def extract_dataset(
         SourceError: If a source is absent, damaged or not what agency.yaml says; nothing is landed.
     """
     check_patterns(agency)
-    # A backfill extracts many intervals at once, so each has a working folder of its own. A killed
-    # extraction leaves it behind, and the next one for the same interval removes it.
+    # A backfill extracts many intervals at once, so each has a working folder of its own. It holds
+    # the source in clear; what a killed extraction left is removed by the next of the dataset.
     folder = paths.landing(agency.agency, dataset) / "pending"
-    working = folder / f".{_name_interval(interval)}"
-    shutil.rmtree(working, ignore_errors=True)
-    scratch, target = working / "fetched", working / "batch"
-    scratch.mkdir(parents=True, mode=0o700)
-    target.mkdir()
-    try:
+    with scratch_folder(folder, _name_interval(interval)) as working:
+        scratch, target = working / "fetched", working / "batch"
+        scratch.mkdir()
+        target.mkdir()
         fetched = _fetch(agency, dataset, interval, scratch, access)
         if not fetched.files:
             return Extraction(fetched, None)
@@ -157,8 +156,6 @@ def extract_dataset(
         write_manifest(target, manifest)
         shutil.rmtree(folder / batch_id, ignore_errors=True)
         return Extraction(fetched, read_batch(rename_durably(target, folder / batch_id)))
-    finally:
-        shutil.rmtree(working)
 
 
 def _fetch(
@@ -214,8 +211,8 @@ def adopt_source(agency: Agency, dataset: str) -> None:
     """
     now = datetime.now(UTC)
     newest = _find_reference_batch(agency, dataset, Interval(now, now))
-    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
-        files = _fetch(agency, dataset, Interval(now, now), Path(scratch)).files
+    with scratch_folder() as scratch:
+        files = _fetch(agency, dataset, Interval(now, now), scratch).files
     if newest and files:
         fingerprint = _hash_source(agency, dataset, files)
         replace_manifest(newest.folder, newest.manifest | {"source_fingerprint": fingerprint})
@@ -237,8 +234,8 @@ def is_source_unchanged(agency: Agency, dataset: str, interval: Interval) -> boo
     reference = _find_reference_batch(agency, dataset, interval)
     if reference is None and dataset not in BY_PEOPLE:
         return False
-    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
-        files = _fetch(agency, dataset, interval, Path(scratch)).files
+    with scratch_folder() as scratch:
+        files = _fetch(agency, dataset, interval, scratch).files
         if reference is None or not files:
             return not files
         return bool(

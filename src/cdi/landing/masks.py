@@ -4,7 +4,12 @@ The hashes need the agency's secret key (`cdi.keys`). If it is lost, new hashes 
 ones, and the originals of refused rows cannot be decrypted.
 """
 
+import unicodedata
+
+import duckdb
+
 from cdi.keys import hmac_expression
+from cdi.landing.names import mask_names
 from cdi.sql import literal
 
 # One spelling for words of an address that people write in several ways. "Saint" and "street" share
@@ -76,46 +81,84 @@ def age_band_expression(age: str) -> str:
 # org".
 _DIGIT = (
     r"(?:(?:double|treble|triple)[ ,-]+)?"
-    r"(?:zero|oh|nought|one|two|three|four|five|six|seven|eight|nine)"
+    r"(?:zero|oh|nought|one|two|three|four|five|six|seven|eight|nine)(?: hundred| thousand)?"
 )
 _SPOKEN_NUMBER = rf"(?i)\b{_DIGIT}(?:[ ,-]+{_DIGIT}){{5,}}\b"
-_SPOKEN_MAIL = r"(?i)[^\s@]+ at (?:[\pL\d-]+ dot )+[\pL]{2,}\b"
+_SPOKEN_MAIL = r"(?i)(?:[^\s@]+ dot )*[^\s@]+ at (?:[\pL\d-]+ dot )+[\pL]{2,}\b"
 _STREET = (
     r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? )?\b\d+[a-z]?,? (?:[\pL'’.-]+ ){1,3}"
     r"(?:street|st|road|rd|lane|ln|avenue|ave|close|drive|court|place|square|terrace|crescent|"
-    r"gardens|grove|boulevard|blvd|parkway|highway)\b"
+    r"gardens|grove|boulevard|blvd|parkway|highway|mews)\b"
 )
-_POSTCODE_IN_TEXT = r"(?i)\b[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}\b"
+_FLAT = r"(?i)\b(?:flat|apt|apartment) \d+[a-z]?\b"
+_POSTCODE_IN_TEXT = r"(?i)\b[a-z]{1,2}\d[a-z\d]? {0,2}\d[a-z]{2}\b"
 # "jo @ example.org", "jo (at) example (dot) org"
 _SPACED_MAIL = (
-    r"(?i)[^\s@]+ ?(?:@ ?|[(\[]at[)\]] ?)[\pL\d-]+(?:(?:\.| ?[(\[]dot[)\]] ?)[\pL\d-]+)*"
-    r"(?:\.| ?[(\[]dot[)\]] ?)\pL{2,}\b"
+    r"(?i)[^\s@]+ ?(?:@ ?|[(\[{<]at[)\]}>] ?)[\pL\d-]+(?:(?:\.| ?[(\[{<]dot[)\]}>] ?)[\pL\d-]+)*"
+    r"(?:\.| ?[(\[{<]dot[)\]}>] ?)\pL{2,}\b"
 )
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\pL*\.?"
+_LINK = r"(?i)\b(?:https?://|www\.)\S+"
+# Names in social media: "@jane_d84", "snapchat: jane84". Where they are announced, they must have
+# a sign that words have not.
+_HANDLE = r"(?i)(^|[\s(,;:])@[a-z_][\w.]{2,}"
+_SAID_HANDLE = (
+    r"(?i)(\b(?:snap(?:chat)?|insta(?:gram)?|facebook|fb|tik ?tok|twitter|telegram|whats ?app|"
+    r"user ?name|handle|profile)(?: name| user(?: ?name)?| account| profile| id| is| was)*"
+    r"[ :=]{1,3})[a-z][\w.-]*[\d_.][\w.-]*\w"
+)
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|"
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\pL*)\.?"
+)
 _YEAR = r"(?:(?:19|20)\d\d|['’]\d\d)\b"
-_BIRTH = r"\b(?:dob|d\.o\.b\.?|date of birth|born(?: on)?)(?: the)?[ :.=-]{1,3}"
-# Number plates: of Great Britain since 2001, the same written as one word, and those before; and
-# whatever has a digit where a plate is announced.
+_ORDINAL = (
+    r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\pL+teenth|eleventh|"
+    r"twelfth|twentieth|thirtieth|(?:twenty|thirty)[ -]\pL+)"
+)
+_BIRTH = r"\b(?:d ?o ?b|d\.o\.b\.?|date of birth|born(?: on)?)(?: the)?[ :.=-]{1,3}"
+# Number plates: of Great Britain since 2001, the same written as one word or in small letters, and
+# those before; what has a digit where a plate is announced; and plates that are spelt.
 _PLATES = (
     r"\b[A-Z]{2}\d{2} ?[A-Z]{3}\b|(?i:\b[a-z]{2}\d{2}[a-z]{3}\b)|"
+    r"\b[a-z]{2}(?:0[2-9]|[1267]\d|5[1-9]) [a-z]{3}\b|"
     r"\b[A-Z]\d{1,3} ?[A-Z]{3}\b|\b[A-Z]{3} ?\d{1,3}[A-Z]\b"
 )
 _SAID_PLATE = (
-    r"(?i)(\b(?:reg|registration|index|vrm|plates?|tag|licen[cs]e)"
-    r"(?:\.|:| number| no\.?| plate| is| #)* )[a-z]{0,4}[ -]?\d[a-z\d-]{1,6}(?: [a-z\d]{3})?\b"
+    r"(?i)(\b(?:reg|registration|index|vrm|plates?|tag|lic|licen[cs]e)"
+    r"(?:\.|:|/| number| no\.?| plate| is| #)* ?)\b[a-z]{0,4}[ -]?\d[a-z\d-]{1,8}"
+    r"(?: (?:[a-z\d]{3}|\d[a-z\d]{0,3}))?\b"
 )
+_SPELT = (
+    r"(?:alpha|alfa|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliett?|kilo|lima|mike|"
+    r"november|oscar|papa|quebec|romeo|sierra|tango|uniform|victor|whiskey|x-?ray|yankee|zulu)"
+)
+_SPELT_PLATE = rf"(?i)\b{_SPELT}(?:[ ,-]+(?:{_SPELT}|{_DIGIT}|\d)){{3,}}\b"
+_THREE_WORDS = r"(?i)(?:\b(?:w3w|what ?(?:3|three) ?words)\W{1,4}|///)\pL+\.\pL+\.\pL+"
 # In this order, as the former may contain the latter: a street address contains numbers.
 _PATTERNS = (
     (r"[^\s@]+@[^\s@]+", "[email]"),
     (_SPACED_MAIL, "[email]"),
     (_SPOKEN_MAIL, "[email]"),
+    (_LINK, "[link]"),
+    (_THREE_WORDS, "[place]"),
+    (_HANDLE, r"\1[handle]"),
+    (_SAID_HANDLE, r"\1[handle]"),
     (_STREET, "[address]"),
+    (_FLAT, "[address]"),
+    # a licence to drive, and a number of the national insurance
+    (r"\b[A-Z9]{5} ?\d{6} ?[A-Z9]{2}\d[A-Z\d]{2}\b", "[number]"),
+    (r"(?i)\b[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]\b", "[number]"),
     (_POSTCODE_IN_TEXT, "[postcode]"),
     (_SAID_PLATE, r"\1[plate]"),
     (_PLATES, "[plate]"),
+    (_SPELT_PLATE, "[plate]"),
+    # a bank card
+    (r"\b(?:\d[ .-]?){12,18}\d\b", "[number]"),
     (r"\d{4} ?[/.-] ?\d{1,2} ?[/.-] ?\d{1,2}", "[date]"),
     (r"\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?\d{2,4}", "[date]"),
     (rf"(?i)\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ .-]*{_MONTH}[ ,.-]*{_YEAR}", "[date]"),
+    (rf"(?i)\b{_ORDINAL}(?: of)? {_MONTH},? {_YEAR}", "[date]"),
     (rf"(?i)\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}", "[date]"),
     (
         rf"(?i)({_BIRTH})\d{{1,4}}"
@@ -123,13 +166,26 @@ _PATTERNS = (
         r"\1[date]",
     ),
     (r"\+?\(?\d{2,5}\)?[./-]\d{3,4}[./-]\d{3,4}\b", "[number]"),
+    # a place, by its degrees or in the national grid
+    (r"[-+]?\b\d{1,3}\.\d{4,}\b", "[place]"),
+    (r"\b[A-Z]{2} \d{3,5} \d{3,5}\b", "[place]"),
     (r"\+?\(?\d[\d ()-]{4,}\d", "[number]"),
     (_SPOKEN_NUMBER, "[number]"),
 )
 
+# A word that begins with a capital and has a small letter, e.g. O’Hara and Jean-Luc.
+_NAME_WORD = r"\p{Lu}[\pL'’-]*\p{Ll}[\pL'’-]*"
+_PARTICLES = (
+    r"(?:(?:de|da|do|dos|del|della|di|du|la|le|van|von|der|den|bin|bint|ibn|ap|y|al|el)[ \t-])"
+)
 _OTHER_NAMES = (
     # two or more capitalised words in a row
-    (r"\p{Lu}[\p{Ll}'’-]+(?: \p{Lu}[\p{L}'’-]+)+", "[name]"),
+    (
+        rf"{_NAME_WORD}(?:[ \t]{{1,3}}(?:{_PARTICLES}{{1,3}}{_NAME_WORD}|\p{{Lu}}[\pL'’-]+))+",
+        "[name]",
+    ),
+    # an initial and a capitalised word; A and I are words themselves
+    (rf"\b(?:[B-HJ-Z]\.?|[AI]\.) {_NAME_WORD}", "[name]"),
     (r"(?i)(\b(?:mr|mrs|mx)\.? )\pL[\pL'’-]+", r"\1[name]"),
     # one or two capitalised words where a whole name is announced
     (
@@ -151,10 +207,30 @@ _WORD = r"[\pL'’]+"  # O'Neil's is one word,
 _PART = r"\pL+"  # and its parts are O, Neil and s
 
 
+def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection the functions that `mask_text_expression` calls."""
+    for function in (normalise_text, mask_names):
+        con.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR")
+
+
+def normalise_text(text: str) -> str:
+    """Write a text in the plainest signs, so that the patterns of the masks see what people see.
+
+    Full-width letters and digits, blanks that do not break and ligatures become the usual ones
+    (NFKC), each dash becomes a hyphen, and signs without a width go.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    return "".join(
+        "-" if unicodedata.category(sign) == "Pd" else sign
+        for sign in plain
+        if unicodedata.category(sign) != "Cf"
+    )
+
+
 def mask_text_expression(
     text: str, own_values: list[str], own_addresses: list[str] | None = None
 ) -> str:
-    """SQL for a free text in which personal data is masked.
+    """SQL for a free text in which personal data is masked; see `prepare_masks`.
 
     Args:
         text: SQL expression of the text.
@@ -162,9 +238,9 @@ def mask_text_expression(
         own_addresses: SQL expressions of the addresses in the same row; the part before the first
             comma is masked.
     """
-    masked = text
+    masked = _normalised_expression(text)
     for address in own_addresses or []:
-        line = f"trim(split_part({address}, ',', 1))"
+        line = f"trim(split_part({_normalised_expression(address)}, ',', 1))"
         masked = (
             f"case when len({line}) > 3 then "
             f"regexp_replace({masked}, '(?i)' || regexp_escape({line}), '[address]', 'g') "
@@ -173,11 +249,27 @@ def mask_text_expression(
     for pattern, mask in _PATTERNS:
         masked = _replace_expression(masked, pattern, mask)
     if own_values:
-        masked = _mask_names_expression(masked, f"concat_ws(' ', {', '.join(own_values)})")
+        masked = _mask_names_expression(
+            masked, _normalised_expression(f"concat_ws(' ', {', '.join(own_values)})")
+        )
     # names of people who are in no column
+    masked = _call_where_expression(r"\p{Lu}\pL", "mask_names", masked)
     for pattern, mask in _OTHER_NAMES:
         masked = _replace_expression(masked, pattern, mask)
     return masked
+
+
+def _normalised_expression(text: str) -> str:
+    return _call_where_expression(r"[^\x00-\x7F]", "normalise_text", text)
+
+
+def _call_where_expression(pattern: str, function: str, text: str) -> str:
+    """SQL that calls a function of Python, which is slow, only for a text with such a sign."""
+    # The text is a parameter, or else DuckDB would work it out once for each time it is named.
+    return (
+        f"list_transform([{text}], lambda t: case when regexp_matches(t, {literal(pattern)}) "
+        f"then {function}(t) else t end)[1]"
+    )
 
 
 def _replace_expression(text: str, pattern: str, mask: str) -> str:

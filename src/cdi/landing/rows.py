@@ -39,6 +39,7 @@ from cdi.landing.masks import (
     mask_shape,
     mask_shape_expression,
     mask_text_expression,
+    prepare_masks,
 )
 from cdi.landing.originals import originals_with_erased
 from cdi.landing.read import list_unexpected, normalise_header, read_raw_rows
@@ -76,6 +77,7 @@ def write_rows(
     # A database file, not one in memory: the tables of a delivery may be larger than the memory.
     con = connect(target / "work.duckdb")
     set_hash_key(con, agency.agency)
+    prepare_masks(con)
     tombstones = open_tombstones(con, agency.agency)
     columns = output_columns(dataset)
     create_table(con, "rows", columns)

@@ -36,13 +36,15 @@ from cdi.sql import SQLITE_LOCK_SECONDS
 # The triggerer serves deferred tasks, deadlines and approvals; a run on its own needs none.
 RUN_COMPONENTS = ("api-server", "scheduler", "dag-processor")
 UI_COMPONENTS = (*RUN_COMPONENTS, "triggerer")
+# Their log servers would listen on all interfaces, and no setting narrows that. On one machine
+# nobody needs them: the API server reads the files of the logs.
+OPTIONS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 # How long to wait for one answer, and for how long to repeat a request that gets none.
 ANSWER_SECONDS = 30.0
 PATIENCE_SECONDS = 180.0
-
-
+# The account by which tasks write their notes; the pages of `cdi_airflow.views` refuse it.
 NOTES_USER = "cdi-notes"
 AIRFLOW_KEYS = ("fernet_key", "jwt_secret", "secret_key", "admin", NOTES_USER)
 
@@ -133,8 +135,6 @@ def airflow_environment(port: int) -> dict[str, str]:
         "api__secret_key": keys["secret_key"],
         "api_auth__jwt_secret": keys["jwt_secret"],
         "dag_processor__refresh_interval": 30,
-        "logging__worker_log_server_port": free_port(),
-        "logging__trigger_log_server_port": free_port(),
     }
     return {
         **os.environ,
@@ -230,7 +230,7 @@ def run_processes(env: dict[str, str], components: tuple[str, ...]) -> Iterator[
             with (home / "logs" / f"{component}.log").open("wb") as log:
                 started.append(
                     subprocess.Popen(
-                        _airflow_command(component),
+                        _airflow_command(component, *OPTIONS.get(component, ())),
                         env=env,
                         stdin=subprocess.DEVNULL,
                         stdout=log,

@@ -10,7 +10,6 @@ The rates are estimated by the build (`cdi.audit.results`).
 """
 
 import csv
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -34,6 +33,7 @@ from cdi.errors import AuditError
 from cdi.files import sha256_of_file, write_whole
 from cdi.landing.extract import read_file_as_batch
 from cdi.people.audit_sheet import HEADER, read_audit_sheet, write_audit_sheet
+from cdi.scratch import scratch_folder
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -385,8 +385,8 @@ def _refuse_bad_rows(agency: Agency, name: str, written: Path) -> None:
     """Check a delivery by the landing's rules, before anything is kept."""
     from cdi.quality.checks import find_refusals  # Great Expectations takes seconds to import
 
-    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
-        batch = read_file_as_batch(agency, READINGS, written, Path(scratch))
+    with scratch_folder() as scratch:
+        batch = read_file_as_batch(agency, READINGS, written, scratch)
         refusals = find_refusals(agency, batch)
     if refusals:
         raise AuditError(

@@ -6,7 +6,6 @@ source. CSV files with the same columns that another program writes into that fo
 
 import csv
 import secrets
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from cdi.landing.batches import Batch
 from cdi.landing.extract import read_file_as_batch
 from cdi.quality.checks import find_refusals
 from cdi.quality.waivers import StoppingFailure, find_stopped
+from cdi.scratch import scratch_folder
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -199,8 +199,8 @@ def _find_problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[in
     The rules of the landing come first. Only rows that keep them are compared with the published
     version.
     """
-    with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
-        file, folder = Path(scratch) / "decisions.csv", Path(scratch) / "batch"
+    with scratch_folder() as scratch:
+        file, folder = scratch / "decisions.csv", scratch / "batch"
         folder.mkdir()
         _append_rows(file, rows)
         batch = read_file_as_batch(agency, DECISIONS, file, folder)

@@ -2,18 +2,35 @@
 
 Only the parts of `cdi.publish.parts` are shown. The restricted parts tell of single calls. So each
 look at one of them is written down before its content leaves, as a line of
-``access/<agency>.jsonl``, to which lines are only added. The plugin `cdi_airflow.views` uses both.
+``access/<agency>.jsonl``, to which lines are only added. The pages (`cdi_airflow.views`) and the
+command line use it.
+
+Each line has the hash of the line before, so a line that is changed, removed or put in breaks the
+chain. An erasure must be able to write over a call's number. So the chain does not hold what was
+looked at and why, but their keyed hash.
 """
 
+import getpass
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cdi import paths
-from cdi.files import append_line, read_json_lines
+from cdi.errors import CdiError
+from cdi.files import append_whole, read_json_lines, read_whole_lines, sha256_of_json
+from cdi.keys import derive_key
 from cdi.publish.parts import find_part
+
+# What an erasure may write over, see `cdi.erasure.shared`.
+ERASABLE = ("what", "reason")
+NO_REASON = "daily work, no reason given"
+# More than a line can be: the end of the file that is read to find the last one.
+_MOST_BYTES_OF_LINE = 65_536
 
 
 def current_folder(agency: str) -> Path | None:
@@ -49,27 +66,141 @@ def refused_pages(agency: str, dataset: str) -> list[Path]:
     return sorted(pages, key=lambda page: page.parent.name, reverse=True)
 
 
-def note_access(agency: str, who: str, what: str, version: str) -> None:
+def note_access(agency: str, who: str, what: str, version: str, reason: str = NO_REASON) -> None:
     """Write one access down; it is on the disk when this returns.
 
     Args:
         agency: The agency whose data is looked at.
-        who: The user's name in Airflow.
-        what: The path below the version's folder.
+        who: The user's name in Airflow, or of the account of the machine.
+        what: The path below the version's folder, or the command and what it shows.
         version: The version's name.
+        reason: Why, in words.
 
     Raises:
         OSError: If it cannot be written; then nothing may be shown.
     """
     file = paths.access(agency)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    line = json.dumps({"at": now, "who": who, "what": what, "version": version})
-    append_line(file, line, mode=0o600)
+    # The lock is held meanwhile, so nobody writes between the line before and this one.
+    with append_whole(file, 0o600) as lines:
+        before = _read_last_line(file)
+        entry = {
+            "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            "who": who,
+            "what": what,
+            "version": version,
+            "reason": reason,
+            "content_hmac": _hash_content(agency, what, reason),
+            "before": _hash_line(before) if before else "",
+        }
+        lines.write(json.dumps(entry) + "\n")
+
+
+def note_command(agency: str, what: str, reason: str) -> None:
+    """Write down that the account of this process looks at single calls by a command.
+
+    Nothing is written if no version is published, as there is nothing to see then.
+
+    Raises:
+        CdiError: ACCESS-WRITE if it cannot be written; then nothing may be shown.
+    """
+    version = current_folder(agency)
+    if version is None:
+        return
+    try:
+        note_access(agency, f"{getpass.getuser()} (command line)", what, version.name, reason)
+    except OSError as error:
+        raise CdiError(
+            "ACCESS-WRITE",
+            f"the access cannot be written down ({error}), so nothing is shown",
+            f"see that {paths.access(agency)} can be written by this account",
+        ) from error
+
+
+def _read_last_line(file: Path) -> str:
+    """Read the last line of the log; blank if it has none."""
+    with file.open("rb") as handle:
+        handle.seek(max(file.stat().st_size - _MOST_BYTES_OF_LINE, 0))
+        lines = handle.read().splitlines()
+    return lines[-1].decode(errors="replace") if lines else ""
+
+
+def _hash_content(agency: str, what: str, reason: str) -> str:
+    """Hash what an erasure may write over, with the agency's key: call numbers can be guessed."""
+    content = json.dumps([what, reason]).encode()
+    return hmac.new(derive_key(agency, "access"), content, hashlib.sha256).hexdigest()
+
+
+def _hash_line(line: str) -> str:
+    """Hash what stays of a line after an erasure; a torn line as it is."""
+    try:
+        entry = dict(json.loads(line))
+    except (ValueError, TypeError):
+        return hashlib.sha256(line.encode()).hexdigest()
+    return sha256_of_json({name: entry[name] for name in entry if name not in ERASABLE})
 
 
 def read_access_log(agency: str) -> Iterator[dict[str, Any]]:
-    """Read what was looked at, oldest first."""
+    """Read what was looked at, oldest first.
+
+    Raises:
+        StateError: STATE-DAMAGED with the number of a line that cannot be read.
+    """
     yield from read_json_lines(
         paths.access(agency), "restore the file from the backup, or move it away and keep it"
+    )
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What the chain of an access log proves.
+
+    Attributes:
+        chained: How many lines are bound to the line before.
+        older: How many lines at the beginning are of the time before the chain.
+        erased: How many lines an erasure has written over.
+    """
+
+    chained: int
+    older: int
+    erased: int
+
+
+def prove_access_log(agency: str) -> Chain:
+    """Prove that no line of the access log was changed, removed or put in.
+
+    Lines that were cut off at the end cannot be noticed by the log itself.
+
+    Raises:
+        CdiError: ACCESS-CHAIN, with the first line that is not as it was written.
+    """
+    before, chained, older, erased = "", 0, 0, 0
+    for number, content in enumerate(read_whole_lines(paths.access(agency)), 1):
+        line = content.decode(errors="replace")
+        try:
+            entry = dict(json.loads(line))
+        except (ValueError, TypeError):
+            raise _broken_chain(agency, number, "it cannot be read") from None
+        if "before" not in entry:
+            if chained:
+                raise _broken_chain(agency, number, "it has no hash of the line before")
+            older += 1
+        elif entry["before"] != (_hash_line(before) if before else ""):
+            raise _broken_chain(agency, number, "the line before is not the one it was written to")
+        else:
+            chained += 1
+            what, reason = str(entry.get("what")), str(entry.get("reason"))
+            is_same = entry.get("content_hmac") == _hash_content(agency, what, reason)
+            if not is_same and "xx" not in what + reason:
+                raise _broken_chain(agency, number, "what was looked at, or why, was changed")
+            erased += not is_same
+        before = line
+    return Chain(chained, older, erased)
+
+
+def _broken_chain(agency: str, number: int, why: str) -> CdiError:
+    return CdiError(
+        "ACCESS-CHAIN",
+        f"line {number} of {paths.access(agency)} is not as it was written: {why}",
+        "compare the file with the back-up, and find out who could write to it since",
     )

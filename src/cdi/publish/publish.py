@@ -35,7 +35,7 @@ def publish_folder(version: Version) -> Path:
     target.parent.mkdir(exist_ok=True)
     for file in version.folder.rglob("*"):
         if file.is_file():
-            file.chmod(0o444)
+            file.chmod(0o400)
     if target.exists():
         # The same version was published before, and only the link to it was removed. Both are
         # equal, as their fingerprint is; the older one is removed with the other old versions.

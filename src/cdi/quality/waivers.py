@@ -9,7 +9,6 @@ or a worse failure of the same rule, needs a waiver of its own. Rules with ``rel
 their suite, and rules that could not be evaluated, are never waived.
 """
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from cdi.landing.batches import Batch, read_batch
 from cdi.landing.extract import read_file_as_batch
 from cdi.quality.results import RESULTS_FILE, read_results_file
 from cdi.quality.rules import all_rules
+from cdi.scratch import scratch_folder
 from cdi.sql import connect, fetch_dicts
 
 
@@ -154,8 +154,8 @@ def _read_waivers(agency: Agency) -> dict[tuple[str, str], Waiver]:
     """
     waivers: dict[tuple[str, str], Waiver] = {}
     for file in sorted(paths.decisions(agency.agency).glob("*.csv")):
-        with tempfile.TemporaryDirectory(prefix="cdi-") as scratch, connect() as con:
-            batch = read_file_as_batch(agency, DECISIONS, file, Path(scratch))
+        with scratch_folder() as scratch, connect() as con:
+            batch = read_file_as_batch(agency, DECISIONS, file, scratch)
             rows = fetch_dicts(
                 con,
                 """

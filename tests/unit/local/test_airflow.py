@@ -299,3 +299,23 @@ def test_a_dag_that_may_not_be_unpaused_is_an_error_at_once() -> None:
     ):
         client.unpause("testville__build")
     assert len(asked) == 1
+
+
+def test_no_process_is_started_with_a_log_server(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would listen on all interfaces."""
+    commands: list[list[str]] = []
+
+    def start(command: list[str], **_: object) -> subprocess.Popen[bytes]:
+        commands.append(command[3:])
+        raise KeyboardInterrupt  # the processes themselves are not wanted here
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    home = state / "airflow"
+    (home / "logs").mkdir(parents=True)
+    for component in ("scheduler", "triggerer"):
+        env = {"AIRFLOW_HOME": str(home)}
+        with pytest.raises(KeyboardInterrupt), airflow.run_processes(env, (component,)):
+            pass
+    assert commands == [["scheduler", "--skip-serve-logs"], ["triggerer", "--skip-serve-logs"]]

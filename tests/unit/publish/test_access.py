@@ -11,7 +11,16 @@ from typer.testing import CliRunner
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.cli import app
-from cdi.publish.access import current_folder, note_access, read_access_log, read_part
+from cdi.errors import CdiError
+from cdi.publish.access import (
+    Chain,
+    current_folder,
+    note_access,
+    note_command,
+    prove_access_log,
+    read_access_log,
+    read_part,
+)
 from cdi.publish.parts import PARTS, find_part
 
 
@@ -103,10 +112,12 @@ def test_the_command_line_tells_who_looked_at_what(sample: Agency) -> None:
     note_access("sample", "bo", "worklist/worklist.csv", "v1")
     result = CliRunner().invoke(app, ["access", "sample"])
     assert result.exit_code == 0
-    assert [line.split("  ")[1:] for line in result.stdout.splitlines()] == [
+    *lines, proof = result.stdout.splitlines()
+    assert [line.split("  ")[1:4] for line in lines] == [
         ["ada", "v1", "worklist/index.html"],
         ["bo", "v1", "worklist/worklist.csv"],
     ]
+    assert proof.startswith("2 lines are bound to the line before")
 
 
 def test_a_name_cannot_forge_a_line(state: Path) -> None:
@@ -119,3 +130,110 @@ def test_an_access_that_cannot_be_written_is_an_error(state: Path) -> None:
     paths.access("a").mkdir(parents=True)  # no file can be opened there, not even by root
     with pytest.raises(OSError, match=r"a\.jsonl"):
         note_access("a", "ada", "worklist/index.html", "v1")
+
+
+OLD_LINE = (
+    '{"at": "2026-01-05T10:00:00.000000Z", "who": "ada", "what": "worklist/index.html", '
+    '"version": "v0"}\n'
+)
+
+
+@pytest.fixture
+def log(state: Path) -> Path:
+    """A log with a line of the time before the chain, and three since."""
+    file = paths.access("a")
+    file.parent.mkdir(parents=True)
+    file.write_text(OLD_LINE, encoding="utf-8")
+    for number in (1, 2, 3):
+        note_access("a", "ada", f"worklist/logs/T-000{number}.html", "v1", "complaint 12")
+    return file
+
+
+def change_line(file: Path, number: int, old: str, new: str) -> None:
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert old in lines[number - 1]
+    lines[number - 1] = lines[number - 1].replace(old, new, 1)
+    file.write_text("".join(lines), encoding="utf-8")
+
+
+def test_an_untouched_log_is_proven_and_old_lines_are_read(log: Path) -> None:
+    assert prove_access_log("a") == Chain(chained=3, older=1, erased=0)
+    assert [entry["who"] for entry in read_access_log("a")] == ["ada"] * 4
+    assert [entry.get("reason") for entry in read_access_log("a")][1:] == ["complaint 12"] * 3
+
+
+@pytest.mark.parametrize(
+    ("number", "old", "new", "first_broken"),
+    [
+        (2, '"ada"', '"bo"', 3),  # who: the next line no longer fits
+        (1, '"ada"', '"bo"', 2),  # a line of before the chain is bound by the first of it
+        (3, "T-0002", "T-0009", 3),  # what: its own hash does not fit
+        (4, "complaint 12", "complaint 13", 4),
+        (3, '"before"', '"behind"', 3),
+        (3, "{", "", 3),
+    ],
+)
+def test_a_changed_line_is_named(
+    log: Path, number: int, old: str, new: str, first_broken: int
+) -> None:
+    change_line(log, number, old, new)
+    with pytest.raises(CdiError, match=rf"ACCESS-CHAIN.* line {first_broken} of "):
+        prove_access_log("a")
+
+
+def test_a_line_that_was_taken_out_is_noticed(log: Path) -> None:
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    log.write_text("".join([*lines[:2], lines[3]]), encoding="utf-8")
+    with pytest.raises(CdiError, match=r"ACCESS-CHAIN.* line 3 of "):
+        prove_access_log("a")
+
+
+def test_an_erasure_may_write_over_a_call_and_the_chain_holds(log: Path) -> None:
+    change_line(log, 3, "T-0002", "xxxxxx")
+    assert prove_access_log("a") == Chain(chained=3, older=1, erased=1)
+
+
+def test_what_a_full_disk_left_of_a_line_is_named_and_stays_apart(log: Path) -> None:
+    with log.open("a", encoding="utf-8") as handle:
+        handle.write('{"at": "2026')
+    note_access("a", "bo", "worklist/index.html", "v1")
+    assert [entry["who"] for entry in read_access_log("a")] == ["ada"] * 4 + ["bo"]
+    with pytest.raises(CdiError, match=r"ACCESS-CHAIN.* line 5 of .* cannot be read"):
+        prove_access_log("a")
+
+
+def test_a_command_is_written_down_with_its_account_and_reason(version: Path) -> None:
+    note_command("a", "explain T-0001", "complaint 12")
+    (entry,) = read_access_log("a")
+    assert entry["who"].endswith(" (command line)")
+    assert (entry["what"], entry["version"], entry["reason"]) == (
+        "explain T-0001", "v1", "complaint 12",
+    )  # fmt: skip
+
+
+def test_a_command_that_cannot_be_written_down_shows_nothing(version: Path) -> None:
+    paths.access("a").mkdir(parents=True)
+    with pytest.raises(CdiError, match="ACCESS-WRITE"):
+        note_command("a", "explain T-0001", "complaint 12")
+
+
+def test_a_look_by_command_is_written_down_before_it_shows_anything(
+    sample: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (paths.published("sample") / "versions" / "v1").mkdir(parents=True)
+    (paths.published("sample") / "current").symlink_to(Path("versions") / "v1")
+    seen: list[dict[str, str]] = []
+
+    def show(*_: object, **__: object) -> list[str]:
+        seen.append(list(read_access_log("sample"))[-1])
+        return ["true"]
+
+    monkeypatch.setattr("cdi.report.explain.explain_call", show)
+    monkeypatch.setattr("os.execv", show)
+    monkeypatch.setattr("cdi.local.shell.shell_command", lambda *_, **__: ["true"])
+    CliRunner().invoke(app, ["explain", "sample", "T-1", "--reason", "complaint 12"])
+    CliRunner().invoke(app, ["shell", "--agency", "sample"], env={"REASON": "quarterly figures"})
+    assert [(entry["what"], entry["reason"]) for entry in seen] == [
+        ("explain T-1", "complaint 12"),
+        ("recording.duckdb, by the SQL prompt", "quarterly figures"),
+    ]

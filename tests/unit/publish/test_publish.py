@@ -48,7 +48,7 @@ def test_a_whole_version_becomes_the_current_one_and_read_only(sample: Agency) -
     assert current(sample).resolve() == folder
     assert not version.folder.exists()
     assert {file.stat().st_mode & 0o777 for file in folder.rglob("*.*") if file.is_file()} == {
-        0o444
+        0o400
     }
 
 
