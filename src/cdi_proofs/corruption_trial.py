@@ -265,7 +265,7 @@ def spoil_files(stage: Stage, corruption: Corruption, folder: Path) -> Path:
     """
     folder.mkdir()
     for file in stage.data.iterdir():
-        (folder / file.name).symlink_to(file)
+        (folder / file.name).hardlink_to(file)
     earlier, newest = sorted(folder.glob(f"{FILES[corruption.dataset]}-*"))[-2:]
     content = newest.read_bytes()
     newest.unlink()  # it is a link: writing through it would spoil the stage's own file

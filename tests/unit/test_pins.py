@@ -252,7 +252,7 @@ def test_a_sheet_that_is_given_again_has_the_same_references(
     )
     reference = f"D{sha256(content)[:12]}"
     text = (paths.decisions("sample") / "decisions.csv").read_bytes().decode()
-    assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<now>", text) == (
+    assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4}", "<now>", text) == (
         "decision_reference,decision_kind,call_reference,record_reference,crime_number,rule_id,"
         "content_id,reason_code,reason,decided_by,decided_at,second_person\n"
         f"{reference},dismissed,NMP-20170320-0007,,2,,,GOOD_INTENT,"

@@ -23,6 +23,18 @@ shared_records as (
     select * from {{ ref('int_linkage__shared_records') }}
 ),
 
+records as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
+offences as (
+    select * from {{ source('codes', 'offences') }}
+),
+
+reported_crimes as (
+    select * from {{ ref('fct_reported_crimes') }}
+),
+
 -- A record that belongs to another call is a report of this one too, but is counted there.
 all_links as (
     select
@@ -38,18 +50,6 @@ all_links as (
         is_crime_record,
         false as is_own
     from shared_records
-),
-
-records as (
-    select * from {{ ref('stg_crime_records') }}
-),
-
-offences as (
-    select * from {{ source('codes', 'offences') }}
-),
-
-reported_crimes as (
-    select * from {{ ref('fct_reported_crimes') }}
 ),
 
 links as (

@@ -232,7 +232,7 @@ def words_of(text: str) -> set[str]:
 
 
 def test_little_of_the_personal_data_in_many_texts_is_left(con: duckdb.DuckDBPyConnection) -> None:
-    """Texts that were written before the masks were looked at. What is left stands in the docs."""
+    """The masks were improved on these texts. What is left stands in docs/privacy.md."""
     lines = [
         re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), line).replace("\\t", "\t")
         for line in TEXTS.read_text(encoding="utf-8").splitlines()

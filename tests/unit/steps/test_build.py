@@ -101,6 +101,7 @@ class Stage:
     def describe(self, version: Version) -> dict[str, object]:
         """What stands in version.json."""
         return {
+            "agency": self.agency.agency,
             "version": version.name,
             "fingerprint": version.fingerprint,
             "as_of": version.as_of.isoformat(),
@@ -214,6 +215,7 @@ def test_a_version_that_was_published_before_its_task_was_killed_is_no_error(
     for own in STEPS:
         stage.take_step(1, own)
     again = steps.publish_version(stage.agency.agency, version_of(stage.agency, 1).name)
-    assert (again.is_new, again.note.split(" ", 1)[1]) == (True, "was published before")
+    assert again.is_new
+    assert "was published before" in again.note
     with pytest.raises(BuildError, match="BUILD-GONE"):
         stage.take_step(2, "publish_version")
