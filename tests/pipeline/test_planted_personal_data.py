@@ -15,8 +15,9 @@ from tests.traces import kinds_with
 HEADER = [*CALL_HEADER, "victim", "place"]
 # in a column of the row, or of a form that can be told: masked wherever a text says it
 KNOWN = [
-    "Marchbanks", "Quillan", "Featherstonhaugh", "Winterbourne", "7700 900461", "marchbanks.example",
-    "marchbanks dot example", "Gooseberry", "Elderflower", "NM3 4QZ", "NM3 9ZZ", "double oh nine",
+    "Marchbanks", "Quillan", "Featherstonhaugh", "Winterbourne", "7700 900461",
+    "marchbanks.example", "marchbanks dot example", "Gooseberry", "Elderflower",
+    "NM3 4QZ", "NM3 9ZZ", "double oh nine",
 ]  # fmt: skip
 # the first name alone of a person in no column: nothing tells it from another word
 LONE = "Zebedee"
