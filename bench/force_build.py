@@ -29,7 +29,7 @@ from rich.console import Console
 from cdi import paths
 from cdi.agency.datasets import number_expressions
 from cdi.agency.load import load_agency
-from cdi.landing.batches import Batch, accepted_batches, write_manifest, write_parquet
+from cdi.landing.batches import Batch, accepted_batches, replace_manifest, write_parquet
 from cdi.local.run import default_interval
 from cdi.sql import connect, ident, scalar
 from cdi.steps.extract import check_landing, extract
@@ -149,7 +149,7 @@ def multiply_rows(batch: Batch, times: float, years: int = 1) -> None:
         for name in [f"{year}-{file['name']}"]
     ]
     sum_counts(manifest)
-    write_manifest(batch.folder, manifest)
+    replace_manifest(batch.folder, manifest)  # sealed anew
 
 
 def make_texts_different(batch: Batch) -> None:
@@ -186,7 +186,7 @@ def replace_rows(batch: Batch, query: str, content: str) -> None:
         file["accepted"] = accepted.get(file["name"], 0)
     batch.manifest["content_sha256"] = content
     sum_counts(batch.manifest)
-    write_manifest(batch.folder, batch.manifest)
+    replace_manifest(batch.folder, batch.manifest)
 
 
 def number_again(batch: Batch, query: str) -> str:

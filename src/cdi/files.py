@@ -93,6 +93,36 @@ def sha256_of_file(file: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+SUMS = "SHA256SUMS"
+
+
+def write_sums(folder: Path) -> None:
+    """Write the checksums of all files below a folder, as `sha256sum --check` reads them."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != SUMS)
+    lines = [f"{sha256_of_file(file)}  {file.relative_to(folder)}\n" for file in files]
+    write_text(folder / SUMS, "".join(lines))
+
+
+def find_damaged_files(folder: Path) -> list[str]:
+    """Compare the files below a folder with their checksums.
+
+    Returns:
+        Paths in the folder of files that are missing or not as they were, or that have no checksum.
+    """
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return [SUMS]
+    written = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = {
+        str(file.relative_to(folder)): sha256_of_file(file)
+        for file in folder.rglob("*")
+        if file.is_file() and file.name != SUMS
+    }
+    names = sorted(written.keys() | found.keys())
+    return [name for name in names if written.get(name) != found.get(name)]
+
+
 def sync_file(file: Path) -> None:
     """Wait until the bytes of a file are on the disk."""
     handle = os.open(file, os.O_RDONLY)

@@ -1,6 +1,5 @@
 """The optional dataset: timed entries of the logs, from their file to staging; and snapshots."""
 
-import json
 import shutil
 from collections.abc import Iterator
 
@@ -12,7 +11,7 @@ from cdi.agency.datasets import number_expressions
 from cdi.build.make import build_part
 from cdi.build.version import plan_version
 from cdi.errors import BuildError
-from cdi.landing.batches import Batch, accepted_batches
+from cdi.landing.batches import Batch, accepted_batches, replace_manifest
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
 HEADER = ["log", "no", "at", "by", "event", "text"]
@@ -83,7 +82,7 @@ def leave_out_column(batch: Batch, column: str) -> None:
         con.execute(f"create table older as select * exclude ({column}) from '{batch.rows}'")
         con.execute(f"copy older to '{batch.rows}' (format parquet)")
     batch.manifest["columns"].pop(column)
-    (batch.folder / "manifest.json").write_text(json.dumps(batch.manifest), encoding="utf-8")
+    replace_manifest(batch.folder, batch.manifest)
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +158,7 @@ def _replace_rows(batch: Batch, query: str) -> None:
     with duckdb.connect() as con:
         con.execute(f"create table landed as from '{batch.rows}'")
         con.execute(f"copy ({query}) to '{batch.rows}' (format parquet)")
+    replace_manifest(batch.folder, batch.manifest)
 
 
 def _land_without(batch: Batch, *columns: str) -> None:
@@ -167,7 +167,7 @@ def _land_without(batch: Batch, *columns: str) -> None:
     _replace_rows(batch, f"select * exclude ({', '.join(columns)}) from landed")
     for column in columns:
         batch.manifest["columns"].pop(column)
-    (batch.folder / "manifest.json").write_text(json.dumps(batch.manifest), encoding="utf-8")
+    replace_manifest(batch.folder, batch.manifest)
 
 
 def test_a_batch_landed_before_keys_had_numbers_is_joined_by_the_same_numbers(

@@ -17,10 +17,23 @@ from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.errors import BuildError, StateError
-from cdi.files import hash_files, read_json, sha256_of_file, sha256_of_json, take_lock
-from cdi.landing.batches import Batch, accepted_batches, batch_as_of
+from cdi.files import (
+    find_damaged_files,
+    hash_files,
+    read_json,
+    sha256_of_file,
+    sha256_of_json,
+    take_lock,
+)
+from cdi.landing.batches import Batch, accepted_batches, batch_as_of, verified_batches
 from cdi.learning import needed_letters
-from cdi.learning.weights import KINDS, Weights, find_newest_weights, read_weights
+from cdi.learning.weights import (
+    KINDS,
+    Weights,
+    find_newest_weights,
+    read_weights,
+    verify_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,10 @@ def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
 
     Raises:
         BuildError: BUILD-NO-DATA if no calls were landed (up to as_of).
+        StateError: LANDING-DAMAGED, LANDING-GAP or WEIGHTS-DAMAGED if what it would be built from
+            is not what was accepted and learnt.
     """
-    batches = {name: accepted_batches(agency.agency, name) for name in agency.sources}
+    batches = {name: verified_batches(agency.agency, name) for name in agency.sources}
     if as_of is not None:
         batches = {
             name: [batch for batch in accepted if _read_first_as_of(batch) <= as_of]
@@ -111,6 +126,8 @@ def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
     }
     newest_weights = {kind: find_newest_weights(agency.agency, kind, as_of) for kind in KINDS}
     weights = {kind: learnt for kind, learnt in newest_weights.items() if learnt is not None}
+    for learnt in weights.values():
+        verify_weights(learnt)
     # What is learnt follows from `state` alone. With the weights in it, each training would make a
     # new state, from which the next training would have to learn again.
     built_from: dict[str, Any] = {
@@ -289,6 +306,19 @@ def read_current(agency: str) -> dict[str, Any] | None:
 
 
 def is_current(version: Version) -> bool:
-    """Whether the published version is what a build of this version would make."""
+    """Whether the published version is what a build of this version would make, and undamaged.
+
+    One that is damaged is told in the log and counts as none, so the build makes it again.
+    """
     published = read_current(version.agency.agency)
-    return published is not None and published["fingerprint"] == version.fingerprint
+    if published is None or published["fingerprint"] != version.fingerprint:
+        return False
+    folder = paths.published(version.agency.agency) / "current"
+    damaged = find_damaged_files(folder)
+    if damaged:
+        logging.getLogger(__name__).warning(
+            "[PUBLISHED-DAMAGED] of %s, %s is not as it was published; it is built again.",
+            folder.resolve(),
+            ", ".join(damaged),
+        )
+    return not damaged

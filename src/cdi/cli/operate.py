@@ -89,6 +89,29 @@ def release(
 
 
 @app.command(rich_help_panel=PANEL)
+def verify(
+    agency: AgencyArgument,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss", help="Go on without batches that are lost for good; needs --reason."
+        ),
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why nothing can be restored, in words.")] = "",
+) -> None:
+    """Compare every byte that is kept of an agency with what was accepted and published.
+
+    Each build does the same with what it reads. E.g. .venv/bin/cdi verify nopd
+    """
+    from cdi.steps import verify as steps
+
+    loaded = load_agency(agency)
+    if accept_loss:
+        steps.accept_loss(loaded, reason)
+    steps.verify_agency(loaded, say_line)
+
+
+@app.command(rich_help_panel=PANEL)
 def access(
     agency: AgencyArgument,
 ) -> None:

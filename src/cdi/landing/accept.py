@@ -17,6 +17,7 @@ from cdi.landing.batches import (
     replace_manifest,
 )
 from cdi.landing.forget import forget_in_batch
+from cdi.landing.seals import link_manifest, note_newest, read_newest, verify_order
 from cdi.landing.tombstones import read_tombstones
 
 
@@ -50,6 +51,9 @@ def accept_batch(batch: Batch) -> Batch | None:
     Returns:
         The accepted batch, whose manifest has `seq`, its number in the order of acceptance. None if
         the same content was accepted while this batch was checked; then this batch is removed.
+
+    Raises:
+        StateError: LANDING-GAP if a batch that was accepted earlier is missing.
     """
     manifest = batch.manifest
     home = paths.landing(manifest["agency"], manifest["dataset"])
@@ -65,14 +69,19 @@ def accept_batch(batch: Batch) -> Batch | None:
             remove_batch(batch.folder)
             remove_batch(pending)
             return None
+        newest = read_newest(manifest["agency"], manifest["dataset"])
         earlier = accepted_batches(manifest["agency"], manifest["dataset"])
-        seq = 1 + (earlier[-1].manifest["seq"] if earlier else 0)
-        replace_manifest(batch.folder, manifest | {"seq": seq})
+        verify_order(home, earlier, newest)
+        last = earlier[-1] if earlier else None
+        seq = 1 + (last.manifest["seq"] if last else 0)
+        replace_manifest(batch.folder, link_manifest(manifest | {"seq": seq}, last))
         for file in batch.folder.iterdir():
             file.chmod(0o400)
         folder = rename_durably(batch.folder, home / "batches" / manifest["batch_id"])
+        accepted = read_batch(folder)
+        note_newest(accepted)
         remove_batch(pending)
-        return read_batch(folder)
+        return accepted
 
 
 def recount_batch(batch: Batch, moved: Mapping[str, int]) -> Batch:

@@ -12,6 +12,7 @@ import duckdb
 from cdi import paths
 from cdi.errors import StateError
 from cdi.files import read_json, sha256_of_json, write_json, write_whole
+from cdi.landing.seals import read_newest, seal_manifest, verify_batch, verify_order
 from cdi.sql import naive_utc, scalar
 
 QUARANTINE_COLUMNS = {
@@ -83,8 +84,13 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write a batch's manifest in place of the old one, with the same file mode."""
+    """Write a batch's manifest in place of the old one, with the same file mode.
+
+    That of an accepted batch is sealed anew, over the files that are in the folder now.
+    """
     file = folder / "manifest.json"
+    if "link" in manifest:
+        manifest = seal_manifest(folder, manifest)
     mode = file.stat().st_mode
     write_json(file, manifest, sort_keys=True, mode=mode)
 
@@ -99,6 +105,22 @@ def accepted_batches(agency_id: str, dataset: str) -> list[Batch]:
     keys = (*MANIFEST_KEYS, *ACCEPTED_KEYS)
     batches = [read_batch(folder, keys) for folder in home.glob("[!.]*/")]
     return sorted(batches, key=lambda batch: batch.manifest["seq"])
+
+
+def verified_batches(agency_id: str, dataset: str) -> list[Batch]:
+    """List the accepted batches of a dataset as `accepted_batches` does, and verify their seals.
+
+    All their bytes are read, at the speed of the disk, so that no damage is built upon.
+
+    Raises:
+        StateError: LANDING-DAMAGED if one is not as it was accepted, LANDING-GAP if one is missing.
+    """
+    newest = read_newest(agency_id, dataset)
+    batches = accepted_batches(agency_id, dataset)
+    verify_order(paths.landing(agency_id, dataset), batches, newest)
+    for batch in batches:
+        verify_batch(batch)
+    return batches
 
 
 def find_counterpart(

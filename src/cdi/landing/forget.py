@@ -22,6 +22,7 @@ from cdi.landing.batches import (
 )
 from cdi.landing.originals import originals_with_erased
 from cdi.landing.rows import leave_out_rows, row_hash_expression
+from cdi.landing.seals import verify_batch
 from cdi.landing.tombstones import has_tombstones, open_tombstones
 from cdi.sql import connect, fetch_dicts, ident, naive_utc, scalar
 
@@ -69,7 +70,13 @@ def forget_in_batch(
         batch: A batch that is accepted, pending, being checked or refused.
         until: What the retention limit counts back from, in UTC without a zone.
         expired: Keyed hashes of references without a tombstone whose rows are removed as well.
+
+    Raises:
+        StateError: LANDING-DAMAGED if an accepted batch is damaged; it must not be sealed anew.
     """
+    unfinished = batch.folder / _UNFINISHED
+    if not unfinished.exists():
+        verify_batch(batch)
     with connect() as con:
         tombstones = open_tombstones(con, agency.agency, expired)
         con.execute("create table rows as from read_parquet(?)", [str(batch.rows)])
@@ -84,7 +91,6 @@ def forget_in_batch(
         forgotten.refused = _forget_refused(con, agency, batch, until)
         duplicates = Counter(file for (file,) in new_duplicates)
         manifest = _recount_manifest(con, batch, duplicates) | {"tombstones": tombstones}
-        unfinished = batch.folder / _UNFINISHED
         if (
             forgotten
             or unfinished.exists()

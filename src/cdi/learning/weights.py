@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from cdi import paths
+from cdi.errors import StateError
 from cdi.files import read_json, remove_durably, rename_durably, write_json
 
 KINDS = ("links", "text")
+DESCRIPTION = "weights.json"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,20 @@ def read_weights(agency: str, kind: str, version: str) -> Weights:
     return _read_folder(folder)
 
 
+def verify_weights(weights: Weights) -> None:
+    """Compare a version with its name, which is a hash of its files.
+
+    Raises:
+        StateError: WEIGHTS-DAMAGED if a file is not as it was learnt.
+    """
+    if _sha256_of_folder(weights.folder)[:12] != weights.version:
+        raise StateError(
+            "WEIGHTS-DAMAGED",
+            f"what was learnt in {weights.folder} is not as it was written",
+            "restore the folder from the backup, or remove it: training learns it again",
+        )
+
+
 def save_weights(
     agency: str,
     kind: str,
@@ -104,7 +120,7 @@ def save_weights(
         "learnt_from": learnt_from,
         "counts": counts,
     }
-    write_json(folder / "weights.json", described, sort_keys=True)
+    write_json(folder / DESCRIPTION, described, sort_keys=True)
     target = home / version
     # This version existed and was superseded: make it anew, so that it is the newest.
     if target.exists():
@@ -118,19 +134,20 @@ def _place_in_order(weights: Weights) -> int:
 
 
 def _read_versions(agency: str, kind: str) -> list[Weights]:
-    files = (paths.weights(agency) / kind).glob("[!.]*/weights.json")
+    files = (paths.weights(agency) / kind).glob(f"[!.]*/{DESCRIPTION}")
     return [_read_folder(file.parent) for file in files]
 
 
 def _read_folder(folder: Path) -> Weights:
     keys = ("kind", "version", "seq", "as_of", "learnt_from", "counts")
     fix = "restore the folder from the backup, or remove it: training learns it again"
-    return Weights(folder, read_json(folder / "weights.json", keys, fix))
+    return Weights(folder, read_json(folder / DESCRIPTION, keys, fix))
 
 
 def _sha256_of_folder(folder: Path) -> str:
-    """Hash the names and the bytes of all files of a folder."""
+    """Hash the names and the bytes of all files of a folder, without what describes them."""
     digest = hashlib.sha256()
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name != DESCRIPTION]
+    for file in sorted(files):
         digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 from cdi import paths
 from cdi.build.version import Version, find_description
 from cdi.errors import BuildError
-from cdi.files import remove_folder, rename_durably, sync_folder
+from cdi.files import remove_folder, rename_durably, sync_folder, write_sums
 from cdi.publish.parts import list_files_of_whole_version
 
 KEPT_VERSIONS = 5
@@ -33,6 +33,7 @@ def publish_folder(version: Version) -> Path:
     home = paths.published(version.agency.agency)
     target = home / "versions" / version.name
     target.parent.mkdir(exist_ok=True)
+    write_sums(version.folder)
     for file in version.folder.rglob("*"):
         if file.is_file():
             file.chmod(0o400)

@@ -15,13 +15,14 @@ from cdi import paths
 from cdi.agency.key_rules import capitals
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.build.version import plan_version, read_current
+from cdi.build.version import read_current
 from cdi.erasure.look import check_known, expired_calls, wanted_of
 from cdi.erasure.shared import clean_shared_files
 from cdi.erasure.take_out import Removal, Say, take_out, unfinished_mark
 from cdi.erasure.traces import EXEMPT, find_traces
 from cdi.errors import CdiError
 from cdi.files import remove_folder, take_lock
+from cdi.landing.batches import accepted_batches, batch_as_of
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
 from cdi.steps.run import publish_new
 from cdi.steps.step import Step
@@ -97,7 +98,16 @@ def remove_expired(agency: Agency, say: Say) -> bool:
     if not any(limits.values()):
         say(f"no source of {agency.agency} has retention_days: nothing to remove")
         return False
-    until = plan_version(agency).as_of.replace(tzinfo=None)
+    # No version is planned for it: a run that was killed may have left a batch between two seals.
+    states = [
+        batch_as_of(batch)
+        for dataset in agency.sources
+        for batch in accepted_batches(agency.agency, dataset)
+    ]
+    if not states:
+        say(f"nothing of {agency.agency} was landed: nothing to remove")
+        return False
+    until = max(states)
     calls = expired_calls(agency, until)
     hashes = hash_references(agency.agency, {"call": calls})
     reason = f"retention: as of {until:%Y-%m-%d}"

@@ -1,0 +1,186 @@
+"""Seals of accepted batches: a build stands on what was accepted, or it says what is damaged.
+
+A disk may flip a bit, a restored backup may lack a folder, and somebody may edit a file. So the
+manifest of each accepted batch has
+
+- ``sealed_files``: the sha256 of its Parquet files;
+- ``before``: the link of the batch that was accepted before it, blank for the first;
+- ``link``: a keyed hash of its place in the order, which an erasure does not change;
+- ``seal``: a keyed hash of all the rest of the manifest.
+
+``newest.json`` of the dataset names the batch that was accepted last, since no chain shows that its
+end is missing. The hashes are keyed with the agency's key, so whoever does not have it cannot seal
+what they changed. Batches that were accepted before there were seals are taken as they are, as long
+as they stand before all sealed ones.
+"""
+
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from cdi import paths
+from cdi.errors import StateError
+from cdi.files import read_json, sha256_of_file, write_json
+from cdi.keys import derive_key
+
+SEALED_FILES = ("rows.parquet", "quarantine.parquet")
+_NEWEST = "newest.json"
+_RESTORE = (
+    "restore this folder from the backup; if there is none, remove the folder, extract the same "
+    f"interval again, and take the loss over: {paths.CDI} verify <agency> --accept-loss"
+)
+
+
+class Sealed(Protocol):
+    """A batch on disk; see `cdi.landing.batches.Batch`."""
+
+    @property
+    def folder(self) -> Path:
+        """Its folder."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Its manifest."""
+
+
+def seal_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Seal the manifest of an accepted batch, over the files that are in its folder now.
+
+    Args:
+        folder: The batch's folder.
+        manifest: Its manifest, with `seq`. One that was accepted before there were seals has no
+            `before`, and stays without a link.
+
+    Returns:
+        The manifest with its seal.
+    """
+    sealed = {name: value for name, value in manifest.items() if name != "seal"}
+    sealed["sealed_files"] = {name: sha256_of_file(folder / name) for name in SEALED_FILES}
+    sealed["seal"] = _hash(manifest["agency"], sealed)
+    return sealed
+
+
+def link_manifest(manifest: Mapping[str, Any], before: Sealed | None) -> dict[str, Any]:
+    """Bind the manifest of a batch that is being accepted to the batch before it.
+
+    Args:
+        manifest: The manifest, with `seq`.
+        before: The batch that was accepted last.
+    """
+    return _link(manifest, before.manifest.get("link", "") if before else "")
+
+
+def note_newest(batch: Sealed) -> None:
+    """Write down which batch of a dataset was accepted last."""
+    manifest = batch.manifest
+    write_json(
+        paths.landing(manifest["agency"], manifest["dataset"]) / _NEWEST,
+        {"seq": manifest["seq"], "link": manifest["link"]},
+    )
+
+
+def forget_newest(agency_id: str, dataset: str) -> None:
+    """Remove the note of which batch was accepted last, as none is left."""
+    (paths.landing(agency_id, dataset) / _NEWEST).unlink(missing_ok=True)
+
+
+def verify_batch(batch: Sealed) -> None:
+    """Compare an accepted batch with its seal.
+
+    Raises:
+        StateError: LANDING-DAMAGED if a file or the manifest is not as it was accepted.
+    """
+    manifest = batch.manifest
+    if "seal" not in manifest:
+        return
+    body = {name: value for name, value in manifest.items() if name != "seal"}
+    if not hmac.compare_digest(str(manifest["seal"]), _hash(manifest["agency"], body)):
+        raise _damaged(batch, "its manifest was changed, or the agency's key is another one")
+    for name, digest in manifest["sealed_files"].items():
+        file = batch.folder / name
+        if not file.is_file():
+            raise _damaged(batch, f"{name} is missing")
+        if sha256_of_file(file) != digest:
+            raise _damaged(batch, f"{name} is not the file that was accepted")
+
+
+def read_newest(agency_id: str, dataset: str) -> str | None:
+    """Read the link of the batch that was accepted last; None if nothing says which that is.
+
+    It is read before the batches are listed. The other way round, a batch that is accepted in
+    between would seem to be missing.
+    """
+    file = paths.landing(agency_id, dataset) / _NEWEST
+    return str(read_json(file, ("seq", "link"), _RESTORE)["link"]) if file.is_file() else None
+
+
+def verify_order(home: Path, batches: Sequence[Sealed], newest: str | None) -> None:
+    """Prove that no accepted batch of a dataset is missing.
+
+    Args:
+        home: The dataset's folder in the landing.
+        batches: Its accepted batches, in the order of their acceptance.
+        newest: What `read_newest` told before they were listed.
+
+    Raises:
+        StateError: LANDING-GAP if one is missing, LANDING-DAMAGED if one has lost its seal.
+    """
+    links = [batch.manifest["link"] for batch in batches if "link" in batch.manifest]
+    before = ""
+    for batch in batches[len(batches) - len(links) :]:
+        if "link" not in batch.manifest:
+            raise _damaged(batch, "it lost its seal")
+        if batch.manifest["before"] != before:
+            raise _gap(home, f"a batch that was accepted before {batch.folder.name} is missing")
+        before = batch.manifest["link"]
+    if newest is None and links:
+        raise _gap(home, f"{_NEWEST}, which names the batch that was accepted last, is missing")
+    if newest is not None and newest not in links:
+        raise _gap(home, "the batch that was accepted last is missing")
+
+
+def link_anew(batches: Sequence[Sealed]) -> list[dict[str, Any]]:
+    """Bind the batches that are there to each other, after others were lost for good.
+
+    Args:
+        batches: The accepted batches of a dataset, in the order of their acceptance.
+
+    Returns:
+        Their manifests, in the same order.
+    """
+    manifests: list[dict[str, Any]] = []
+    before = ""
+    for batch in batches:
+        manifest = batch.manifest
+        if "link" in manifest:
+            manifest = _link(manifest, before)
+            before = manifest["link"]
+        manifests.append(manifest)
+    return manifests
+
+
+def _link(manifest: Mapping[str, Any], before: str) -> dict[str, Any]:
+    place = {name: manifest[name] for name in ("agency", "dataset", "batch_id", "seq")}
+    place["before"] = before
+    return dict(manifest) | {"before": before, "link": _hash(manifest["agency"], place)}
+
+
+def _hash(agency_id: str, value: Mapping[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True).encode()
+    return hmac.new(derive_key(agency_id, "seal"), text, "sha256").hexdigest()
+
+
+def _damaged(batch: Sealed, problem: str) -> StateError:
+    if (batch.folder / ".forgetting").exists():
+        return StateError(
+            "LANDING-DAMAGED",
+            f"the batch {batch.folder} stands in the middle of an erasure",
+            "wait for it; if it was stopped, run the erasure or the agency's retain DAG again",
+        )
+    return StateError("LANDING-DAMAGED", f"the batch {batch.folder}: {problem}", _RESTORE)
+
+
+def _gap(home: Path, problem: str) -> StateError:
+    return StateError("LANDING-GAP", f"{home}: {problem}", _RESTORE)
