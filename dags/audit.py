@@ -15,7 +15,7 @@ the cause start a new run. Monthly, and by hand for another period, size or univ
 from airflow.sdk import DAG, Param
 
 from cdi.agency.model import Agency
-from cdi_airflow.house import dag_arguments, day_field, make_dags
+from cdi_airflow import house
 from cdi_airflow.operators import StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
@@ -23,7 +23,7 @@ from cdi_airflow.scheduling import BoundedTriggers
 def make_dag(agency: Agency) -> DAG:
     """Make the audit DAG of an agency."""
     with DAG(
-        **dag_arguments(agency, "audit", kind="now"),
+        **house.dag_arguments(agency, "audit", kind="now"),
         doc_md=__doc__,
         # a finished publication is audited by hand only
         schedule=BoundedTriggers(
@@ -33,8 +33,8 @@ def make_dag(agency: Agency) -> DAG:
         params={
             "logs": Param(1500, type="integer", minimum=1, description="Logs to audit."),
             "universe": Param("frame", enum=["frame", "all"], description="frame: crime codes."),
-            "starts_on": day_field("First day; blank: the newest whole mature quarter."),
-            "ends_on": day_field("First day after the period."),
+            "starts_on": house.day_field("First day; blank: the newest whole mature quarter."),
+            "ends_on": house.day_field("First day after the period."),
             "auditors": Param("", type="string", description="Staff numbers; else agency.yaml's."),
             "reason": Param("", type="string", description="Why days drawn before are redrawn."),
         },
@@ -55,4 +55,4 @@ def make_dag(agency: Agency) -> DAG:
     return dag
 
 
-globals().update(make_dags("audit", make_dag))
+globals().update(house.make_dags("audit", make_dag))

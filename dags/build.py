@@ -1,7 +1,6 @@
 """Build: one DAG per agency, from the landing to a published version.
 
-1. **build** makes a new private DuckDB file with one `dbt build`. It is skipped if nothing
-   changed since the published version.
+1. **build** makes a new private DuckDB file by one `dbt build`; it is skipped if nothing is new.
 2. **check** runs the rules of border 2 (docs/rules.md) on it; a broken `fail` rule ends the run,
    and the published version stays as it is.
 3. **release** and **confirm** are skipped, unless the run was triggered with `asks` and a rule that
@@ -14,31 +13,29 @@ It runs when batches were landed or weights learnt; if many were, there is one b
 clearing an old one. To build an earlier state of knowledge, trigger it with `as_of`.
 """
 
-from airflow.sdk import DAG, Param, chain
+from airflow.sdk import DAG, chain
 
 from cdi.agency.model import Agency
-from cdi_airflow.house import agency_asset, dag_arguments, make_dags, moment_field
+from cdi_airflow import house
 from cdi_airflow.operators import StepOperator
-from cdi_airflow.release import ConfirmRelease, ProposeRelease
-
-ASKS = "Wait for two people (Required Actions) if a broken rule may be released."
+from cdi_airflow.release import RELEASED, ConfirmRelease, ProposeRelease
 
 
 def make_dag(agency: Agency) -> DAG:
     """Make the build DAG of an agency."""
     with DAG(
-        **dag_arguments(agency, "build", kind="now"),
+        **house.dag_arguments(agency, "build", kind="now"),
         doc_md=__doc__,
-        schedule=agency_asset(agency, "landing") | agency_asset(agency, "weights"),
+        schedule=house.agency_asset(agency, "landing") | house.agency_asset(agency, "weights"),
         params={
-            "as_of": moment_field("UTC; what was known then. Blank: the newest state landed."),
-            "asks": Param(False, type="boolean", description=ASKS),
+            "as_of": house.moment_field("UTC; what was known then. Blank: the newest state."),
+            "asks": house.asks_field(),
         },
     ) as dag:
         name = {"agency": agency.agency}
-        wanted = {**name, "as_of": "{{ params.as_of or '' }}"}
+        state = {**name, "as_of": "{{ params.as_of or '' }}"}
         build = StepOperator(
-            task_id="build", step="build.make_build", arguments=wanted, tells_run=True
+            task_id="build", step="build.make_build", arguments=state, tells_run=True
         )
         built = {**name, "version": build.output}
         asking = {**built, "asks": "{{ params.asks or '' }}"}
@@ -46,21 +43,18 @@ def make_dag(agency: Agency) -> DAG:
         release = ProposeRelease(task_id="release", **built)
         confirm = ConfirmRelease(task_id="confirm", proposal=release.output, **built)
         report = StepOperator(
-            task_id="report",
-            step="build.write_report",
-            arguments=built,
-            trigger_rule="none_failed_min_one_success",  # check held, or both people said yes
+            task_id="report", step="build.write_report", arguments=built, trigger_rule=RELEASED
         )
         publish = StepOperator(
             task_id="publish",
             step="build.publish_version",
             arguments=built,
             tells_run=True,
-            outlets=[agency_asset(agency, "published")],
+            outlets=[house.agency_asset(agency, "published")],
         )
         chain(build, check, release, confirm, report, publish)
         check >> report
     return dag
 
 
-globals().update(make_dags("build", make_dag))
+globals().update(house.make_dags("build", make_dag))

@@ -17,36 +17,23 @@ interval twice is a no-op). Other dates: trigger with `interval_start` and `inte
 from airflow.sdk import DAG, TaskGroup
 
 from cdi.agency.model import Agency
-from cdi_airflow.house import (
-    agency_asset,
-    dag_arguments,
-    lateness_deadlines,
-    make_dags,
-    moment_field,
-)
+from cdi_airflow import house
 from cdi_airflow.operators import AnyNewOperator, ExtractOperator, StepOperator
-from cdi_airflow.scheduling import BoundedIntervals
 
 
 def make_dag(agency: Agency) -> DAG:
     """Make the extract DAG of an agency."""
     with DAG(
-        **dag_arguments(agency, "extract", kind="interval"),
+        **house.dag_arguments(agency, "extract", kind="interval"),
         doc_md=__doc__,
-        # a finished publication has no runs after its period
-        schedule=BoundedIntervals(
-            agency.schedule, agency.timezone, since=agency.first_moment, until=agency.last_moment
-        ),
+        schedule=house.extraction_schedule(agency),
         catchup=False,  # gaps are filled by a backfill, on purpose
-        deadline=lateness_deadlines(agency),
-        params={
-            "interval_start": moment_field("UTC; blank: the run's own interval"),
-            "interval_end": moment_field("UTC; blank: the run's own interval"),
-        },
+        deadline=house.lateness_deadlines(agency),
+        params=house.interval_fields(),
     ) as dag:
         landed = AnyNewOperator(
             task_id="landed",
-            outlets=[agency_asset(agency, "landing")],
+            outlets=[house.agency_asset(agency, "landing")],
             otherwise="nothing new: the sources equal what was landed before",
         )
         for dataset, source in agency.sources.items():
@@ -67,4 +54,4 @@ def make_dag(agency: Agency) -> DAG:
     return dag
 
 
-globals().update(make_dags("extract", make_dag))
+globals().update(house.make_dags("extract", make_dag))

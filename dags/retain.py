@@ -12,7 +12,7 @@ for, for an hour at most. Monthly. An agency without `retention_days` has no suc
 from airflow.sdk import DAG
 
 from cdi.agency.model import Agency
-from cdi_airflow.house import dag_arguments, make_dags
+from cdi_airflow import house
 from cdi_airflow.operators import StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
@@ -22,7 +22,7 @@ def make_dag(agency: Agency) -> DAG | None:
     if not any(source.retention_days for source in agency.sources.values()):
         return None
     with DAG(
-        **dag_arguments(agency, "retain", kind="now"),
+        **house.dag_arguments(agency, "retain", kind="now"),
         doc_md=__doc__,
         schedule=BoundedTriggers("0 6 3 * *", agency.timezone, since=agency.first_moment),
         catchup=False,
@@ -38,4 +38,4 @@ def make_dag(agency: Agency) -> DAG | None:
     return dag
 
 
-globals().update(make_dags("retain", make_dag))
+globals().update(house.make_dags("retain", make_dag))

@@ -15,7 +15,7 @@ than clearing an old one. Monthly, and by hand whenever the force's ways of reco
 from airflow.sdk import DAG
 
 from cdi.agency.model import Agency
-from cdi_airflow.house import agency_asset, dag_arguments, make_dags
+from cdi_airflow import house
 from cdi_airflow.operators import AnyNewOperator, StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
@@ -25,7 +25,7 @@ LEARN = {"links": "train.learn_links", "text": "train.learn_text"}
 def make_dag(agency: Agency) -> DAG:
     """Make the train DAG of an agency."""
     with DAG(
-        **dag_arguments(agency, "train", kind="now"),
+        **house.dag_arguments(agency, "train", kind="now"),
         doc_md=__doc__,
         # a finished publication learns nothing more by itself
         schedule=BoundedTriggers(
@@ -35,7 +35,7 @@ def make_dag(agency: Agency) -> DAG:
     ) as dag:
         learnt = AnyNewOperator(
             task_id="learnt",
-            outlets=[agency_asset(agency, "weights")],
+            outlets=[house.agency_asset(agency, "weights")],
             otherwise="nothing was learnt: the notes of the tasks say why",
         )
         before = None
@@ -53,4 +53,4 @@ def make_dag(agency: Agency) -> DAG:
     return dag
 
 
-globals().update(make_dags("train", make_dag))
+globals().update(house.make_dags("train", make_dag))

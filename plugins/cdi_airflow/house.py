@@ -16,7 +16,7 @@ from cdi.agency.load import BrokenAgency, describe_error, load_each_agency
 from cdi.agency.model import MOST_LETTERS, Agency
 from cdi_airflow.notifier import Notifier
 from cdi_airflow.operators import BrokenAgencyOperator
-from cdi_airflow.scheduling import RunCreated
+from cdi_airflow.scheduling import BoundedIntervals, RunCreated
 
 LOG = logging.getLogger(__name__)
 SHOWN_LETTERS = 4000  # of what is wrong with an agency
@@ -128,6 +128,13 @@ def lateness_deadlines(agency: Agency) -> list[DeadlineAlert]:
     ]
 
 
+def extraction_schedule(agency: Agency) -> BoundedIntervals:
+    """Make the timetable of an agency's extraction; a publication that is finished has an end."""
+    return BoundedIntervals(
+        agency.schedule, agency.timezone, since=agency.first_moment, until=agency.last_moment
+    )
+
+
 def agency_asset(agency: Agency, name: str) -> Asset:
     """Make the asset of an agency that one DAG updates and another waits for."""
     return Asset(
@@ -141,6 +148,18 @@ def agency_asset(agency: Agency, name: str) -> Asset:
 def moment_field(description: str) -> Param:
     """Make a field for date and time in the trigger form; it may stay blank."""
     return Param(None, type=["null", "string"], format="date-time", description=description)
+
+
+def interval_fields() -> dict[str, Param]:
+    """Make the fields by which a person names another interval than that of the run."""
+    blank = "UTC; blank: the run's own interval"
+    return {name: moment_field(blank) for name in ("interval_start", "interval_end")}
+
+
+def asks_field() -> Param:
+    """Make the field by which a person says that two people will be asked for a release."""
+    why = "Wait for two people (Required Actions) if a broken rule may be released."
+    return Param(False, type="boolean", description=why)
 
 
 def day_field(description: str) -> Param:

@@ -14,6 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from cdi_airflow.notes import write_note
 
 STOP = "Stop"
+# Rule of the task after them: the check held, so that nobody was asked, or both people said yes.
+RELEASED = "none_failed_min_one_success"
 
 
 class _AskOperator(HITLOperator):
