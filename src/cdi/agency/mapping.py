@@ -1,5 +1,6 @@
 """What agency.yaml says of files, their rows and their columns, as validated models."""
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -24,6 +25,13 @@ class SourceFile(Strict):
         description="local time at which the content was true, of a daily file such as "
         "'{date:%Y-%m-%d} 06:45'; default: the end of the day or interval",
     )
+
+    @field_validator("path")
+    @classmethod
+    def _check_path(cls, value: str) -> str:
+        if re.search(r"[{}]", re.sub(r"\{date(:[^{}]*)?\}", "", value)):
+            raise ValueError("only {date} and e.g. {date:%Y-%m-%d} may stand in braces")
+        return value
 
     @property
     def is_daily(self) -> bool:

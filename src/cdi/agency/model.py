@@ -130,7 +130,11 @@ class Source(Strict):
     format: Literal["csv", "parquet", "json", "jsonl"] = Field(
         default="csv", description="of files"
     )
-    delimiter: str = Field(default=",", min_length=1, max_length=1, description="of CSV files")
+    delimiter: str = Field(
+        default=",",
+        pattern=r"""^[^"'\r\n]$""",
+        description="of CSV files: one sign, and no quote or line end",
+    )
     header: Literal["none"] | tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
         default=None,
         description="of CSV files without a header line: the names of their columns, or `none` for "

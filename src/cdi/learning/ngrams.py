@@ -81,16 +81,37 @@ class Texts:
         self._ngrams = self._number_ngrams(words)
 
     def _frequent_ngrams(self, words: list[str]) -> Iterator[str]:
-        """List the n-grams that enough logs contain, each order in turn."""
-        logs = np.bincount(self._entry, minlength=len(self._start))
+        """List the n-grams that enough logs contain, each order in turn.
+
+        A log counts once, however often it says an n-gram: what only a few people are called must
+        not become part of what is learnt.
+        """
+        logs = self._list_logs_by_entry()
+        bounds = list(zip(self._start.tolist(), self._stop.tolist(), strict=True))
         for order in ORDERS:
-            counts: dict[str, int] = {}
-            for place in range(len(words) - order + 1):
-                entry = self._entry_of_word[place]
-                if entry == self._entry_of_word[place + order - 1]:
-                    ngram = " ".join(words[place : place + order])
-                    counts[ngram] = counts.get(ngram, 0) + int(logs[entry])
-            yield from sorted(ngram for ngram, count in counts.items() if count >= MIN_LOGS)
+            # Logs that say it in several entries are counted for each of them, which is at least
+            # the true number; where it matters, they are counted exactly below.
+            most_logs: dict[str, int] = {}
+            for entry, (start, stop) in enumerate(bounds):
+                for ngram in _list_ngrams(words, start, stop, order):
+                    most_logs[ngram] = most_logs.get(ngram, 0) + len(logs[entry])
+            logs_of_candidate: dict[str, set[int]] = {
+                ngram: set() for ngram, count in most_logs.items() if count >= MIN_LOGS
+            }
+            for entry, (start, stop) in enumerate(bounds):
+                for ngram in _list_ngrams(words, start, stop, order):
+                    found = logs_of_candidate.get(ngram)
+                    if found is not None and len(found) < MIN_LOGS:
+                        found.update(logs[entry][:MIN_LOGS])
+            yield from sorted(
+                ngram for ngram, found in logs_of_candidate.items() if len(found) >= MIN_LOGS
+            )
+
+    def _list_logs_by_entry(self) -> list[list[int]]:
+        """List the texts that have each distinct entry, each once."""
+        pairs = np.unique(self._entry * self.count + self._text)
+        ends = np.cumsum(np.bincount(pairs // self.count, minlength=len(self._start)))
+        return [part.tolist() for part in np.split(pairs % self.count, ends[:-1])]
 
     def _number_ngrams(self, words: list[str]) -> list[Ints]:
         """Tell, for each order, the number of the n-gram that starts at each place; -1 if none."""
@@ -224,6 +245,11 @@ class Texts:
         size = max(1, len(self.vocabulary))
         pairs = np.unique(np.concatenate(rows) * size + np.concatenate(columns))
         return pairs // size, pairs % size
+
+
+def _list_ngrams(words: list[str], start: int, stop: int, order: int) -> set[str]:
+    """List the distinct n-grams of an order in the words of one entry."""
+    return {" ".join(words[place : place + order]) for place in range(start, stop - order + 1)}
 
 
 def _first_hit_by_group(is_hit: NDArray[np.bool_], group: Ints, groups: int) -> Ints:

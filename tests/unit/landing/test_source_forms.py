@@ -191,6 +191,11 @@ def test_a_daily_file_may_tell_the_state_of_a_time_of_day(
         ({"files": [{"path": "c{date:%Y}", "as_of": "2026-01-07"}]}, None, "as the path has"),
         ({"files": [{"path": "c{date:%Y}", "as_of": "{date:%Y} 6"}]}, None, "no local time"),
         ({"files": [{"path": "c{date:%Y}", "as_of": "{date:%Y} {x}"}]}, None, "no local time"),
+        ({"files": [{"path": "c{x}"}]}, None, "may stand in braces"),
+        ({"files": [{"path": "c{date.__class__}"}]}, None, "may stand in braces"),
+        ({"files": [{"path": "c{date:%Y"}]}, None, "may stand in braces"),
+        ({"delimiter": '"'}, None, "delimiter"),
+        ({"delimiter": "\n"}, None, "delimiter"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_by_its_key(

@@ -60,6 +60,14 @@ def test_only_what_enough_logs_say_is_known() -> None:
     assert set(texts.vocabulary) == {"he", "took", "it", "he took", "took it", "he took it"}
 
 
+def test_a_log_counts_once_however_often_it_says_a_word() -> None:
+    """Else what one caller is called, said ten times, would become part of what is learnt."""
+    one = " / ".join(f"marwick {word} marwick" for word in ("he", "took", "it", "and", "ran"))
+    nine = ["she saw marwick / marwick left"] * (ngrams.MIN_LOGS - 2)
+    assert "marwick" not in Texts([one, *nine]).vocabulary
+    assert "marwick" in Texts([one, *nine, "marwick"]).vocabulary
+
+
 @pytest.fixture(scope="module")
 def thefts_and_others() -> tuple[list[str], np.ndarray]:
     """Thefts told among much else; a tenth of them in logs of the other kind, as if hidden."""

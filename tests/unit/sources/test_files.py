@@ -186,6 +186,29 @@ def test_an_unreadable_regular_expression_is_reported_by_its_key(
     assert f"key `{key}`: '(' is not a regular expression" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda s: s["key_rules"]["call"][0].update(canonical=r"T-\9"),
+            r"key `key_rules.call.0.canonical`: 'T-\9' is not a canonical form of that pattern",
+        ),
+        (
+            lambda s: s["sources"]["calls"]["columns"]["closed_at"].update(format=["%H:%M", "%s"]),
+            "key `sources.calls.columns.closed_at.format`: '%s' is not a format",
+        ),
+    ],
+)
+def test_what_the_database_cannot_read_is_reported_by_its_key(
+    small: SmallAgency, change: Callable[[dict[str, Any]], Any], told: str
+) -> None:
+    change(small.settings)
+    small.write_settings()
+    with pytest.raises(AgencyError) as caught:
+        extract_dataset(small.agency, "calls", small.interval)
+    assert told in str(caught.value)
+
+
 def test_headers_agree_whatever_their_case_blanks_and_underscores() -> None:
     for name in ("Report Type", "report_type", " REPORT  TYPE "):
         assert normalise_header(name) == "report_type"
