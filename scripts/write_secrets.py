@@ -27,7 +27,7 @@ def make_secret(name: str) -> str:
     """
     if name == "fernet_key":
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    return secrets.token_urlsafe(32)
+    return secrets.token_urlsafe(48)  # 64 signs, as long as SHA-512 wants a key
 
 
 def write_folder(output: Path) -> None:
