@@ -9,6 +9,7 @@ nobody knows but the connection of the tasks, and that is encrypted in the metad
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
@@ -57,14 +58,14 @@ def read_admin_password() -> str:
     return password
 
 
-def create_user(manager, name, role, password) -> None:
+def create_user(manager: Any, name: str, role: Any, password: str) -> None:
     """Make a user; end if Airflow refuses it."""
     if not manager.add_user(name, name, "", f"{name}@localhost", role, password):
         raise SystemExit(f"the user {name} could not be made")
 
 
 def write_notes_connection(password: str) -> None:
-    """Replace the connection by which tasks write notes to the API, where they also report to it."""
+    """Replace the connection by which tasks write notes to the API, at the address they know."""
     api = urlsplit(conf.get_mandatory_value("core", "execution_api_server_url"))
     with create_session() as session:
         # deleted unread: after the loss of the Fernet key the old one could not be decrypted

@@ -1,8 +1,9 @@
 """Write the folder of secrets that docker-compose.yaml needs, each a file with a random value.
 
-The folder is its owner's alone (mode 700). The files in it have mode 644, since Docker shows each of
-them in a container with the mode that it has here, and the user of the image must be able to read
-it. An existing folder is never changed, since a running installation cannot do without its secrets.
+The folder is its owner's alone (mode 700). The files in it have mode 644, since Docker shows each
+of them in a container with the mode that it has here, and the user of the image must be able to
+read it. An existing folder is never changed, since a running installation cannot do without its
+secrets.
 
 Usage:
     python3 scripts/write_secrets.py [--output FOLDER]

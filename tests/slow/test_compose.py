@@ -1,8 +1,8 @@
 """The server deployment, as far as it can be tried without a Docker engine.
 
 What runs here is taken from docker-compose.yaml and the Dockerfile themselves: each service's
-environment, secrets, command and healthcheck, as plain processes against a real PostgreSQL. Host
-names, ports, the image's folders and the folder of a container's secrets are replaced; nothing else.
+environment, secrets, command and healthcheck, as plain processes against a real PostgreSQL. Names
+of hosts, ports, and the folders of the image and of its secrets are replaced; nothing else is.
 """
 
 import base64
@@ -147,11 +147,12 @@ def test_services_are_confined(services: dict[str, Any]) -> None:
         assert "healthcheck" in service or name == "init", name
         assert service["mem_limit"], name
         assert service["pids_limit"], name
+        assert service["tmpfs"], name
+        assert all("size=" in folder for folder in service["tmpfs"]), name
         hosts = [port["host_ip"] for port in service.get("ports", [])]
         assert hosts == (["127.0.0.1"] if name == "api-server" else []), name
         if name != "postgres":
             assert service["read_only"], name
-            assert all("size=" in folder for folder in service["tmpfs"]), name
             assert "cap_add" not in service, name
             mounts = {m["target"]: m.get("read_only", False) for m in service["volumes"]}
             assert mounts == {
