@@ -20,7 +20,6 @@ from cdi import paths
 from cdi.agency.load import agency_names, load_agency
 from cdi.build.version import find_description
 from cdi.errors import CdiError
-from cdi.local.airflow import NOTES_USER
 from cdi.publish import parts
 from cdi.publish.access import (
     NO_REASON,
@@ -66,13 +65,7 @@ def _dag_id(agency: str) -> str:
 
 
 def may_read(agency: str, request: Request, user: GetUserDep) -> str:
-    """Give the agency, if there is one and the user may see its build DAG.
-
-    The account of the tasks' notes may see nothing here: Airflow has no role that may write notes
-    and no more, so its role alone would let it in.
-    """
-    if user.get_name() == NOTES_USER:
-        raise HTTPException(403, f"{NOTES_USER} writes the notes of tasks and may see no page.")
+    """Give the agency, if there is one and the user may see its build DAG."""
     requires_access_dag("GET", param_dag_id=_dag_id(agency))(request, user)
     if agency not in agency_names():
         raise HTTPException(404, f"There is no agency {agency}.")

@@ -26,6 +26,7 @@ from cdi.people.audit import (
     write_draw_worksheets,
 )
 from cdi.people.audit_sheet import HEADER, READ, SHOWN, read_audit_sheet, write_audit_sheet
+from cdi.publish.access import read_access_log
 from cdi.report.figures import read_summary, summary_text
 from cdi.sql import connect
 from cdi.steps.audit import draw_audit, write_worksheets
@@ -553,5 +554,8 @@ def test_steps_of_the_dag_skip_what_was_drawn_and_fail_on_what_was_asked(
     step = draw_audit("testville", logs="60", auditors="1207, 1311", **days)
     assert step.result == "frame_20260105_20260107_1"
     assert "4 worksheets" in write_worksheets("testville", str(step.result)).note
+    *_, access = read_access_log("testville")  # worksheets show logs to people
+    assert access["what"] == f"worksheets of the draw {step.result}"
+    assert access["who"].endswith(" (audit DAG)")
     with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
         draw_audit("testville", logs="60", auditors="1207,1311", **days)

@@ -79,6 +79,18 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float = 600) -> 
         time.sleep(0.2)
 
 
+def add_user(patch: pytest.MonkeyPatch, name: str, role: str) -> None:
+    """Let each Airflow that is opened after this have one more user; Airflow makes the password."""
+    prepare_airflow = local_airflow.prepare_airflow
+
+    def prepare_with_user(port: int) -> dict[str, str]:
+        env = prepare_airflow(port)
+        env["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] += f",{name}:{role}"
+        return env
+
+    patch.setattr(local_airflow, "prepare_airflow", prepare_with_user)
+
+
 @dataclass
 class RunningAirflow:
     """A real Airflow for the tests of a module, with the agencies `testville` and `sample`."""

@@ -533,6 +533,9 @@ def test_services_run_as_processes(stage: Stage, secrets_folder: Path) -> None:
         pages_follow_roles(stage, client)
     with logged_in(stage, notes["login"], notes["password"]) as client:
         assert client.get("/api/v2/connections").status_code == 403
+        # its role would let it, as Airflow has none for notes alone
+        paused = client.patch("/api/v2/dags/sample__build", json={"is_paused": True})
+        assert (paused.status_code, paused.text[:9]) == (403, "cdi-notes")
         assert client.get("/auth/fab/v1/users").status_code == 403
     # a second `up`: admin stays as it is, and the tasks' password is a new one
     assert stage.start("init").wait(timeout=PATIENCE) == 0, stage.tail("init")

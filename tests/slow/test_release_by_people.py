@@ -19,11 +19,12 @@ from cdi.local.airflow import open_airflow
 from cdi.local.run import dag_ids
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.pipeline.test_releases import WHY, broken_marts
-from tests.slow.conftest import RunningAirflow, processes_of, wait_for
+from tests.slow.conftest import RunningAirflow, add_user, processes_of, wait_for
 from tests.slow.test_airflow import WHOLE
 from tests.unit.plugins.test_notifier import HookHandler, serving
 
 BUILD = "testville__build"
+SECOND = "vera"  # the person who confirms
 # the processes of Airflow read the rules from a folder of the test's
 SITE = "from pathlib import Path\nfrom cdi import paths\npaths.EXPECTATIONS = Path({folder!r})\n"
 
@@ -53,6 +54,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, hook: HTTPServer) -> Itera
         connection = {"conn_type": "http", "host": "127.0.0.1", "port": hook.server_address[1]}
         patch.setenv("AIRFLOW_CONN_CDI_NOTIFY", json.dumps(connection))
         small = SmallAgency(registry / "testville")
+        add_user(patch, SECOND, "user")
         with open_airflow(local_airflow.RUN_COMPONENTS, dag_ids(small.agency)) as client:
             yield RunningAirflow(client, home, small)
         assert processes_of(home) == []
@@ -139,16 +141,14 @@ def test_two_people_release_it_and_one_alone_does_not(stopped: RunningAirflow) -
     assert not paths.decisions("testville").exists()
 
     clear(stopped, run_id, "confirm")
-    answer(stopped, run_id, "confirm", local_airflow.NOTES_USER, "Confirm")
+    answer(stopped, run_id, "confirm", SECOND, "Confirm")
     assert stopped.wait(BUILD, run_id) == "success"
     assert stopped.small.rows(
         "select rule_id, released_by, release_reason from data_quality "
         "where released_by is not null"
-    ) == [("MART-15", f"admin, {local_airflow.NOTES_USER}", WHY)]
+    ) == [("MART-15", f"admin, {SECOND}", WHY)]
     assert "recording rate" in run_note(stopped, run_id)
-    assert (
-        f"eleased by admin, {local_airflow.NOTES_USER}" in stopped.notes(BUILD, run_id)["confirm"]
-    )
+    assert f"eleased by admin, {SECOND}" in stopped.notes(BUILD, run_id)["confirm"]
     logs = [
         file.read_text(encoding="utf-8")
         for file in (stopped.home / "airflow" / "logs").rglob("task_id=check/*.log")

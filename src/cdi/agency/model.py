@@ -21,6 +21,7 @@ from cdi.agency.datasets import (
     TIMES,
 )
 from cdi.agency.mapping import TYPED_TIMES, ColumnMap, RowFilter, SourceFile, Strict
+from cdi.agency.records_on_calls import derive_records_source
 
 # Airflow's own database has room for 100 letters in a tag (`agency:<agency>`), and for 250 in the
 # name of a pool (`source_<connection>`). All that a person names is held to less.
@@ -283,9 +284,10 @@ class Agency(Strict):
     calls: Literal["all", "sample"] = Field(
         description="`sample`: only some calls are delivered, so a record may lack its call"
     )
-    crime_records: Literal["delivered", "none"] = Field(
+    crime_records: Literal["delivered", "on_calls", "none"] = Field(
         default="delivered",
-        description="`none`: the agency delivers none, so no crime counts as unrecorded",
+        description="`on_calls`: the calls bear the numbers of their records, and there is nothing "
+        "else; `none`: the agency delivers none, so no crime counts as unrecorded",
     )
     data_root: str = Field(default="data", description="folder, or URL that fsspec reads")
     schedule: str = Field(default="@daily", description="cron, in the agency's time zone")
@@ -329,6 +331,22 @@ class Agency(Strict):
             ) from None
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_records_on_calls(cls, content: Any) -> Any:
+        """Give an agency whose calls bear the record numbers a second source of the same rows."""
+        if content.get("crime_records") != "on_calls":
+            return content
+        sources = content.get("sources")
+        if not isinstance(sources, dict) or not isinstance(sources.get("calls"), dict):
+            return content  # what is missing is said below
+        if "crime_records" in sources:
+            raise ValueError(
+                "crime_records: on_calls; but sources.crime_records is there: keep one"
+            )
+        records = derive_records_source(sources["calls"])
+        return content | {"sources": sources | {"crime_records": records}}
+
     @model_validator(mode="after")
     def _check_sources(self) -> "Agency":
         problems = []
@@ -338,7 +356,7 @@ class Agency(Strict):
             if is_needed and dataset not in self.sources:
                 problems.append(
                     f"sources.{dataset}: missing; {' and '.join(REQUIRED)} are needed "
-                    "(`crime_records: none` beside `calls` if there are no crime records)"
+                    "(beside `calls` alone, say `crime_records: on_calls` or `none`)"
                 )
         if delivers_none and "crime_records" in self.sources:
             problems.append("crime_records: none; but sources.crime_records is there: keep one")

@@ -44,7 +44,7 @@ STOP_SECONDS = 20.0
 # How long to wait for one answer, and for how long to repeat a request that gets none.
 ANSWER_SECONDS = 30.0
 PATIENCE_SECONDS = 180.0
-# The account by which tasks write their notes; the pages of `cdi_airflow.views` refuse it.
+# The account by which tasks write their notes; `cdi_airflow.notes_account` lets it do no more.
 NOTES_USER = "cdi-notes"
 AIRFLOW_KEYS = ("fernet_key", "jwt_secret", "secret_key", "admin", NOTES_USER)
 

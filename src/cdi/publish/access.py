@@ -96,10 +96,16 @@ def note_access(agency: str, who: str, what: str, version: str, reason: str = NO
         lines.write(json.dumps(entry) + "\n")
 
 
-def note_command(agency: str, what: str, reason: str) -> None:
+def note_command(agency: str, what: str, reason: str, road: str = "command line") -> None:
     """Write down that the account of this process looks at single calls by a command.
 
     Nothing is written if no version is published, as there is nothing to see then.
+
+    Args:
+        agency: The agency whose data is looked at.
+        what: The command and what it shows.
+        reason: Why, in words.
+        road: What started the command, if not a person at the command line.
 
     Raises:
         CdiError: ACCESS-WRITE if it cannot be written; then nothing may be shown.
@@ -108,7 +114,7 @@ def note_command(agency: str, what: str, reason: str) -> None:
     if version is None:
         return
     try:
-        note_access(agency, f"{getpass.getuser()} (command line)", what, version.name, reason)
+        note_access(agency, f"{getpass.getuser()} ({road})", what, version.name, reason)
     except OSError as error:
         raise CdiError(
             "ACCESS-WRITE",

@@ -4,6 +4,7 @@ from datetime import date
 
 from cdi.agency.load import load_agency
 from cdi.errors import AuditError
+from cdi.publish.access import note_command
 from cdi.steps.step import Step
 
 
@@ -56,6 +57,7 @@ def write_worksheets(agency: str, draw_id: str) -> Step:
     from cdi.people.audit import find_draw, write_draw_worksheets  # imports numpy, as above
 
     loaded = load_agency(agency)
+    note_command(agency, f"worksheets of the draw {draw_id}", "audit", road="audit DAG")
     files = write_draw_worksheets(loaded, find_draw(loaded, draw_id))
     lines = [f"{len(files)} worksheets; give each to its auditor"]
     lines += [f"- {file}" for file in files]

@@ -219,3 +219,40 @@ def test_an_agency_says_that_it_has_no_crime_records(small: SmallAgency) -> None
     assert "crime_records: none; but sources.crime_records is there" in problem(small)
     del sources["calls"], sources["crime_records"]
     assert "sources.calls: missing" in problem(small)
+
+
+def test_the_calls_bear_the_record_numbers_and_one_line_says_so(small: SmallAgency) -> None:
+    numbers = ["R1", "", "R1", "-", "R22"]
+    rows = [[*row, number] for row, number in zip(CALLS, numbers, strict=True)]
+    small.write("calls.csv", csv_bytes([*CALL_HEADER, "report"], rows))
+    (small.data / "records.csv").unlink()
+    del small.settings["sources"]["crime_records"]
+    small.settings["crime_records"] = "on_calls"
+    assert "needs sources.calls.columns.record_reference" in problem(small)
+    map_column(small, "record_reference", {"from": "report"})
+    small.settings["sources"]["calls"]["ignored"] = []
+    small.write_settings()
+    batch = extract_dataset(small.agency, "crime_records", small.interval).batch
+    assert batch is not None
+    found = landed(
+        batch,
+        "select record_key, call_key, offence_code, reported_at, district from {rows} "
+        "order by call_key",
+    )
+    received = [datetime.strptime(row[1], "%Y-%m-%d %H:%M") for row in CALLS]
+    assert found == [
+        (number, f"T-000{place + 1}", CALLS[place][4], received[place], CALLS[place][6])
+        for place, number in enumerate(numbers)
+        if number.startswith("R")
+    ]
+    (file,) = batch.manifest["files"]
+    assert (file["left_out"], file["unexpected_columns"]) == (2, [])
+
+
+def test_records_on_calls_are_written_out_where_one_line_cannot_say_it(small: SmallAgency) -> None:
+    small.settings["crime_records"] = "on_calls"
+    map_column(small, "record_reference", "report")
+    assert "but sources.crime_records is there: keep one" in problem(small)
+    del small.settings["sources"]["crime_records"]
+    map_column(small, "record_reference", {"from": ["year", "report"], "join": "-"})
+    assert "write sources.crime_records out" in problem(small)
