@@ -18,6 +18,7 @@ COPY dags /opt/cdi/dags
 COPY src /opt/cdi/src
 COPY pyproject.toml /opt/cdi/pyproject.toml
 COPY scripts/create_users.py /opt/cdi/scripts/create_users.py
+COPY scripts/read_secret.sh /opt/cdi/scripts/read_secret.sh
 
 # the project itself, where it stands: gives `cdi`; built by what the lock has, nothing is fetched
 RUN pip install --no-cache-dir --no-index --no-deps --no-build-isolation --editable /opt/cdi

@@ -20,6 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 AGENCY ?= simulated
 DATA ?=
 CALL ?=
+OPTIONS ?=
 # which simulated force is meant: a scenario's name or folder, 1-24 months, a seed; an empty one takes
 # its default from src/cdi/paths.py
 SCENARIO ?=
@@ -28,7 +29,7 @@ SEED ?=
 export SCENARIO MONTHS SEED
 
 .PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard nowcast attack corruptions hidden-keys \
-	check test test-slow test-browser bench docs walkthrough lock clean
+	check test test-slow test-browser bench docs walkthrough lock weaknesses clean
 
 # A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
 help:
@@ -132,6 +133,13 @@ lock: $(VENV)/bin/uv  ## Resolve the versions in requirements/*.txt again
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" --quiet
+
+# --strict: a package that the advisory service does not know is an error, and not passed over.
+weaknesses: $(VENV)/bin/uv  ## Look up known weaknesses of the locked packages: make weaknesses [OPTIONS="-s osv"]
+	@failed=; for file in requirements/*.txt; do echo "== $$file"; \
+		$(BIN)/uvx --quiet pip-audit==2.10.1 --strict --disable-pip --progress-spinner off $(OPTIONS) -r $$file || failed=yes; \
+	done; test -z "$$failed" || { echo "Weaknesses are listed above. A file with an ERROR was not looked up:" \
+		"the advisory service was not reached, or does not know a package."; exit 1; }
 
 clean:  ## Remove the environments and caches; var/ stays, since it is your data
 	rm -rf $(VENV) $(BENCH) $(SERVER) $(CLIENT) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs

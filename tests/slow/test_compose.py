@@ -1,8 +1,8 @@
 """The server deployment, as far as it can be tried without a Docker engine.
 
 What runs here is taken from docker-compose.yaml and the Dockerfile themselves: each service's
-environment, command and healthcheck, as plain processes against a real PostgreSQL. Host names,
-ports and the image's folders are replaced; nothing else is.
+environment, secrets, command and healthcheck, as plain processes against a real PostgreSQL. Names
+of hosts, ports, and the folders of the image and of its secrets are replaced; nothing else is.
 """
 
 import base64
@@ -70,80 +70,73 @@ def wait_for(what: str, check: Callable[[], Any]) -> Any:
 # ------------------------------------------------------------------ secrets and configuration
 
 
-def write_env(output: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, REPO / "scripts" / "write_env.py", "--output", output]
+def write_secrets(output: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, REPO / "scripts" / "write_secrets.py", "--output", output]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def read_env(file: Path) -> dict[str, str]:
-    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line]
-    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+def read_secrets(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
 
 
-def compose_config(env_file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """`docker-compose config` with the variables of one file, and no others."""
+def compose_config(secrets_folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """`docker-compose config` with one folder of secrets, and no other settings."""
     return subprocess.run(
-        [tool("docker-compose", "docker-compose"), "--env-file", env_file, "-f", COMPOSE_FILE,
+        [tool("docker-compose", "docker-compose"), "--env-file", os.devnull, "-f", COMPOSE_FILE,
          "config", *options],
-        env={"PATH": SEARCH_PATH}, capture_output=True, text=True, check=False,
+        env={"PATH": SEARCH_PATH, "CDI_SECRETS": str(secrets_folder)},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("compose") / ".env"
-    done = write_env(file)
+def secrets_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compose") / "secrets"
+    done = write_secrets(folder)
     assert done.returncode == 0, done.stderr
-    return file
+    return folder
 
 
 @pytest.fixture(scope="module")
-def services(env_file: Path) -> dict[str, Any]:
-    """The services as docker-compose understands them: anchors merged, variables filled in."""
-    done = compose_config(env_file, "--format", "json")
+def configuration(secrets_folder: Path) -> dict[str, Any]:
+    """The file as docker-compose understands it: anchors merged, variables filled in."""
+    done = compose_config(secrets_folder, "--format", "json")
     assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout)["services"])
+    return dict(json.loads(done.stdout))
 
 
-def test_write_env_makes_strong_secrets_for_its_owner_alone(env_file: Path) -> None:
-    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
-    values = read_env(env_file)
-    assert values.keys() == read_env(REPO / ".env.example").keys()
+@pytest.fixture(scope="module")
+def services(configuration: dict[str, Any]) -> dict[str, Any]:
+    return dict(configuration["services"])
+
+
+def test_write_secrets_makes_strong_secrets_for_its_owner_alone(secrets_folder: Path) -> None:
+    assert stat.S_IMODE(secrets_folder.stat().st_mode) == 0o700
+    # in a container the user of the image reads them, whose number is not the owner's
+    assert {stat.S_IMODE(file.stat().st_mode) for file in secrets_folder.iterdir()} == {0o644}
+    values = read_secrets(secrets_folder)
     assert len(set(values.values())) == len(values)
     assert all(re.fullmatch(r"[\w=-]{40,}", value) for value in values.values())
-    assert len(base64.urlsafe_b64decode(values["CDI_FERNET_KEY"])) == 32
+    assert len(base64.urlsafe_b64decode(values["fernet_key"])) == 32
 
 
-def test_write_env_overwrites_nothing(tmp_path: Path) -> None:
-    file = tmp_path / ".env"
-    file.write_text("POSTGRES_PASSWORD=mine\n", encoding="utf-8")
-    done = write_env(file)
+def test_write_secrets_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "postgres_password").write_text("mine", encoding="utf-8")
+    done = write_secrets(tmp_path / "secrets")
     assert done.returncode == 1
     assert "exists and was left as it is" in done.stderr
-    assert file.read_text(encoding="utf-8") == "POSTGRES_PASSWORD=mine\n"
+    assert read_secrets(tmp_path / "secrets") == {"postgres_password": "mine"}
 
 
-def test_the_example_holds_no_secret() -> None:
-    assert set(read_env(REPO / ".env.example").values()) == {""}
+def test_the_example_sets_nothing() -> None:
+    lines = (REPO / ".env.example").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == []
 
 
-def test_configuration_is_valid(env_file: Path) -> None:
-    done = compose_config(env_file, "-q")
+def test_configuration_is_valid(secrets_folder: Path) -> None:
+    done = compose_config(secrets_folder, "-q")
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("blank", ["", None], ids=["blank", "missing"])
-@pytest.mark.parametrize("name", sorted(read_env(REPO / ".env.example")))
-def test_without_a_secret_nothing_starts(
-    name: str, blank: str | None, env_file: Path, tmp_path: Path
-) -> None:
-    values = read_env(env_file) | {name: blank}
-    file = tmp_path / ".env"
-    lines = [f"{key}={value}\n" for key, value in values.items() if value is not None]
-    file.write_text("".join(lines), encoding="utf-8")
-    done = compose_config(file, "-q")
-    assert done.returncode != 0
-    assert f"{name} is missing a value: run scripts/write_env.py" in done.stderr
 
 
 def test_services_are_confined(services: dict[str, Any]) -> None:
@@ -154,11 +147,12 @@ def test_services_are_confined(services: dict[str, Any]) -> None:
         assert "healthcheck" in service or name == "init", name
         assert service["mem_limit"], name
         assert service["pids_limit"], name
+        assert service["tmpfs"], name
+        assert all("size=" in folder for folder in service["tmpfs"]), name
         hosts = [port["host_ip"] for port in service.get("ports", [])]
         assert hosts == (["127.0.0.1"] if name == "api-server" else []), name
         if name != "postgres":
             assert service["read_only"], name
-            assert all("size=" in folder for folder in service["tmpfs"]), name
             assert "cap_add" not in service, name
             mounts = {m["target"]: m.get("read_only", False) for m in service["volumes"]}
             assert mounts == {
@@ -166,19 +160,54 @@ def test_services_are_confined(services: dict[str, Any]) -> None:
             }  # fmt: skip
 
 
-def test_passwords_go_only_where_they_are_used(services: dict[str, Any], env_file: Path) -> None:
-    secrets = read_env(env_file)
-    having = {
-        secret: {n for n, s in services.items() if secrets[secret] in json.dumps(s["environment"])}
-        for secret in secrets
+def test_secrets_go_only_where_they_are_used(
+    configuration: dict[str, Any], secrets_folder: Path
+) -> None:
+    files = {name: secret["file"] for name, secret in configuration["secrets"].items()}
+    assert files == {file.name: str(file) for file in secrets_folder.iterdir()}
+    having: dict[str, set[str]] = {}
+    for service, content in configuration["services"].items():
+        for secret in content["secrets"]:
+            assert secret["target"] == f"/run/secrets/{secret['source']}"
+            having.setdefault(secret["source"], set()).add(service)
+    assert having == {
+        "postgres_password": {"postgres", "init", *AIRFLOW_SERVICES},
+        "fernet_key": {"init", "api-server", "dag-processor", "triggerer"},
+        "jwt_secret": {"api-server", "scheduler"},
+        "api_secret_key": {"init", "api-server", "scheduler", "triggerer"},
+        "admin_password": {"init"},
     }
-    airflow = {"init", *AIRFLOW_SERVICES}
-    shared = ("CDI_FERNET_KEY", "CDI_JWT_SECRET", "CDI_API_SECRET_KEY")
-    assert having == dict.fromkeys(shared, airflow) | {
-        "POSTGRES_PASSWORD": {"postgres", *airflow},
-        "CDI_ADMIN_PASSWORD": {"init"},
-        "CDI_NOTES_PASSWORD": {"init", "scheduler"},
-    }
+
+
+def test_no_environment_holds_a_secret(services: dict[str, Any]) -> None:
+    """A variable that sounds secret tells where a file is."""
+    secret = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|CONN")
+    for name, service in services.items():
+        for variable, value in service["environment"].items():
+            if secret.search(variable):
+                assert re.search(r"_(FILE|CMD)$", variable), f"{name}: {variable}"
+                assert "/run/secrets/" in value, f"{name}: {variable}"
+            assert not re.search(r"://[^/@]*:(?!%s@)[^/@]*@", value), f"{name}: {variable}"
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "output"),
+    [("abc", 0, "<abc>"), ("abc\n", 0, "<abc>"), ("", 1, ""), ("\n", 1, ""), (None, 1, "")],
+    ids=["written", "edited", "empty", "blank", "missing"],
+)
+def test_a_secret_is_read_whole_or_refused(
+    content: str | None, code: int, output: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "fernet_key"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    done = subprocess.run(
+        ["sh", REPO / "scripts" / "read_secret.sh", file, "<%s>"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, output)
+    assert bool(done.stderr) == bool(code)
+    assert str(file) in done.stderr or not code
 
 
 def test_services_start_in_order(services: dict[str, Any]) -> None:
@@ -261,14 +290,14 @@ def test_image_ends_as_the_user_that_owns_the_state() -> None:
 class Stage:
     """Runs services of docker-compose.yaml as processes in one scratch folder."""
 
-    def __init__(self, services: dict[str, Any], folder: Path) -> None:
-        """Choose folders and ports.
+    def __init__(self, configuration: dict[str, Any], folder: Path) -> None:
+        """Choose folders and ports, and give each service the files of its secrets alone.
 
         Args:
-            services: As docker-compose understands them.
+            configuration: As docker-compose understands it.
             folder: An empty folder that anybody may enter.
         """
-        self.services = services
+        self.services = configuration["services"]
         self.folder = folder
         names = ("api", "postgres", "worker_log", "trigger_log")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -277,30 +306,39 @@ class Stage:
             (folder / name).mkdir()
         for registry in (REPO / "agencies", SAMPLE.parent):
             shutil.copytree(registry, folder / "agencies", dirs_exist_ok=True)
+        for name, service in self.services.items():
+            self.secrets_of(name).mkdir(parents=True)
+            for secret in service["secrets"]:
+                source = configuration["secrets"][secret["source"]]["file"]
+                shutil.copy(source, self.secrets_of(name) / Path(secret["target"]).name)
 
-    def localize(self, text: str) -> str:
-        """Replace host names, ports and the image's folders."""
+    def secrets_of(self, name: str) -> Path:
+        """The folder that stands for /run/secrets in a service's container."""
+        return self.folder / "secrets" / name
+
+    def localize(self, text: str, name: str) -> str:
+        """Replace host names, ports, the image's folders and that of the service's secrets."""
         ports = self.ports
         api = f"127.0.0.1:{ports['api']}"
         text = re.sub(r"^/tmp\b", str(self.folder / "tmp"), text)
         for old, new in (
             ("http://api-server:8080/", f"http://{api}/"),
             ("http://127.0.0.1:8080/", f"http://{api}/"),
-            ('"host": "api-server", "port": 8080', f'"host": "127.0.0.1", "port": {ports["api"]}'),
             ("@postgres:5432/", f"@127.0.0.1:{ports['postgres']}/"),
+            ("/run/secrets/", f"{self.secrets_of(name)}/"),
             ("/opt/cdi/var", str(self.folder / "state")),
             ("/opt/cdi/agencies", str(self.folder / "agencies")),
             ("/opt/cdi/", f"{REPO}/"),
         ):
             text = text.replace(old, new)
-        assert not re.search(r'"api-server",|//api-server|@postgres|/opt/cdi', text), text
+        assert not re.search(r"//api-server|@postgres|/opt/cdi|/run/secrets", text), text
         return text
 
     def environment(self, name: str) -> dict[str, str]:
         """A service's whole environment: nothing of this process's but the PATH."""
         given = image_environment() if "build" in self.services[name] else {}
         given |= self.services[name]["environment"]
-        env = {key: self.localize(value) for key, value in given.items()}
+        env = {key: self.localize(value, name) for key, value in given.items()}
         for key, value in {
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": self.ports["api"],
@@ -325,7 +363,7 @@ class Stage:
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Start a service by its own command."""
-        command = [self.localize(part) for part in self.services[name]["command"]]
+        command = [self.localize(part, name) for part in self.services[name]["command"]]
         process = self._popen(name, command, env=self.environment(name))
         self.started[name] = process
         return process
@@ -336,7 +374,7 @@ class Stage:
         home = self.folder / "postgres"
         home.mkdir()
         password = home / "password"
-        password.write_text(env["POSTGRES_PASSWORD"], encoding="utf-8")
+        password.write_text(Path(env["POSTGRES_PASSWORD_FILE"]).read_text(), encoding="utf-8")
         server: dict[str, Any] = {"env": {"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"}}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(home, "nobody")
@@ -357,7 +395,7 @@ class Stage:
         subprocess.run(
             [tool("createdb", "postgresql"), "-h", "127.0.0.1", "-U", env["POSTGRES_USER"],
              env["POSTGRES_DB"]],
-            env=env | {"PGPASSWORD": env["POSTGRES_PASSWORD"]}, check=True, capture_output=True,
+            env=env | {"PGPASSWORD": password.read_text()}, check=True, capture_output=True,
         )  # fmt: skip
 
     def is_healthy(self, name: str) -> bool:
@@ -365,10 +403,19 @@ class Stage:
         kind, *command = self.services[name]["healthcheck"]["test"]
         assert kind == "CMD"
         done = subprocess.run(
-            [self.localize(part) for part in command], env=self.environment(name),
+            [self.localize(part, name) for part in command], env=self.environment(name),
             capture_output=True, cwd=self.folder, check=False, timeout=120,
         )  # fmt: skip
         return done.returncode == 0
+
+    def notes_connection(self) -> dict[str, Any]:
+        """The tasks' connection, as a service that has the Fernet key decrypts it."""
+        file = self.folder / "connections.json"
+        subprocess.run(
+            ["airflow", "connections", "export", str(file)], env=self.environment("dag-processor"),
+            check=True, capture_output=True, cwd=self.folder,
+        )  # fmt: skip
+        return dict(json.loads(file.read_text(encoding="utf-8"))["cdi_airflow_api"])
 
     def wait_until_healthy(self, name: str) -> None:
         """Wait for a service's own healthcheck."""
@@ -425,7 +472,7 @@ def is_listening(port: int) -> bool:
 
 
 @pytest.fixture
-def stage(services: dict[str, Any]) -> Iterator[Stage]:
+def stage(configuration: dict[str, Any]) -> Iterator[Stage]:
     if not (SERVER / "airflow").is_file():
         reason = "what the image has is not installed: make .venv-server/server.stamp"
         if os.environ.get("CI") == "true":
@@ -433,7 +480,7 @@ def stage(services: dict[str, Any]) -> Iterator[Stage]:
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="cdi-compose-"))
     folder.chmod(0o755)
-    made = Stage(services, folder)
+    made = Stage(configuration, folder)
     try:
         yield made
     finally:
@@ -459,7 +506,7 @@ def get(client: httpx.Client, path: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def test_services_run_as_processes(stage: Stage, env_file: Path) -> None:
+def test_services_run_as_processes(stage: Stage, secrets_folder: Path) -> None:
     stage.start_postgres()
     assert stage.start("init").wait(timeout=PATIENCE) == 0, stage.tail("init")
     for name in AIRFLOW_SERVICES:
@@ -471,27 +518,32 @@ def test_services_run_as_processes(stage: Stage, env_file: Path) -> None:
     for name in AIRFLOW_SERVICES[1:]:
         stage.wait_until_healthy(name)
 
-    secrets = read_env(env_file)
-    for wrong in ("admin", "", secrets["CDI_NOTES_PASSWORD"]):
+    secrets = read_secrets(secrets_folder)
+    notes = stage.notes_connection()
+    for wrong in ("admin", "", notes["password"]):
         with pytest.raises(httpx.HTTPStatusError, match=r"40[01]"):  # noqa: SIM117
             with logged_in(stage, "admin", wrong):
                 pass
-    with logged_in(stage, "admin", secrets["CDI_ADMIN_PASSWORD"]) as client:
+    with logged_in(stage, "admin", secrets["admin_password"]) as client:
         wait_for("the DAGs", lambda: get(client, "/dags")["total_entries"] >= 2)
         errors = get(client, "/importErrors")
         assert errors["total_entries"] == 0, errors
         run_the_sample(client)
         assert (stage.folder / "state" / "published" / "sample" / "current").is_dir()
         pages_follow_roles(stage, client)
-    with logged_in(stage, "cdi-notes", secrets["CDI_NOTES_PASSWORD"]) as client:
+    with logged_in(stage, notes["login"], notes["password"]) as client:
         assert client.get("/api/v2/connections").status_code == 403
         # its role would let it, as Airflow has none for notes alone
         paused = client.patch("/api/v2/dags/sample__build", json={"is_paused": True})
         assert (paused.status_code, paused.text[:9]) == (403, "cdi-notes")
         assert client.get("/auth/fab/v1/users").status_code == 403
-    # a second `up`: the users stay as they are
+    # a second `up`: admin stays as it is, and the tasks' password is a new one
     assert stage.start("init").wait(timeout=PATIENCE) == 0, stage.tail("init")
-    with logged_in(stage, "admin", secrets["CDI_ADMIN_PASSWORD"]):
+    with logged_in(stage, "admin", secrets["admin_password"]):
+        pass
+    renewed = stage.notes_connection()
+    assert renewed["password"] != notes["password"]
+    with logged_in(stage, renewed["login"], renewed["password"]):
         pass
 
 
