@@ -101,7 +101,7 @@ test: $(VENV)/dev.stamp  ## Run the unit, dbt and pipeline tests; they need only
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
-	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-browser: $(VENV)/dev.stamp  ## Test the Airflow UI and the published pages in Chromium
 	$(BIN)/python -m pytest tests/browser

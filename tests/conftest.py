@@ -51,6 +51,19 @@ LONGEST = (
     "tests/unit/open_extract/test_blocks.py",
     "tests/pipeline/test_log_actions.py",
     "tests/pipeline/test_releases.py",
+    # The two that share a published year stand apart, or one would wait while the other makes it.
+    "tests/slow/test_rehearsal.py",
+    "tests/slow/test_attack.py",
+    "tests/slow/test_corruptions.py",
+    "tests/slow/test_make_run.py",
+    "tests/slow/test_audit.py",
+    "tests/slow/test_database_source.py",
+    "tests/slow/test_simulated_sql.py",
+    "tests/slow/test_coverage.py",
+    "tests/browser/test_airflow_ui.py",
+    "tests/slow/test_readers.py",
+    "tests/slow/test_release_by_people.py",
+    "tests/slow/test_isolation.py",
 )
 
 

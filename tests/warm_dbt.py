@@ -9,7 +9,10 @@ import multiprocessing
 import os
 import subprocess
 import tempfile
+from multiprocessing import forkserver
 from pathlib import Path
+
+import pytest
 
 # What dbt and the project's Python models import.
 MODULES = [
@@ -27,6 +30,7 @@ def start_dbt(
     told: list[str], folder: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Do what `cdi.build.dbt.start_dbt` does."""
+    _start_server()
     with tempfile.TemporaryDirectory() as temporary:
         output, errors = Path(temporary) / "output", Path(temporary) / "errors"
         process = CONTEXT.Process(target=_be_dbt, args=(told, folder, environment, output, errors))
@@ -36,6 +40,13 @@ def start_dbt(
         return subprocess.CompletedProcess(
             told, process.exitcode, output.read_text("utf-8"), errors.read_text("utf-8")
         )
+
+
+def _start_server() -> None:
+    """Start what the copies are made of, once; it outlives the test, so it has no state folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CDI_HOME", raising=False)
+        forkserver.ensure_running()
 
 
 def _be_dbt(

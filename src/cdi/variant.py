@@ -18,6 +18,7 @@ from dateutil.relativedelta import relativedelta
 
 from cdi import paths
 from cdi.errors import CdiError
+from cdi.files import parse_yaml
 
 # The scenarios belong to the simulated force, whose package stands beside this one.
 SHIPPED = Path(__file__).parents[1] / "cdi_force" / "scenarios"
@@ -103,7 +104,7 @@ def read_scenario_yaml(file: Path) -> dict[str, Any]:
         ScenarioError: SCENARIO-SCHEMA if it is not YAML, or not a mapping.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = parse_yaml(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ScenarioError(
             "SCENARIO-SCHEMA", f"{file} is not YAML: {error}", "correct the file"

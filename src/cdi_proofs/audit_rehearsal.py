@@ -14,6 +14,7 @@ All is SIMULATED: it shows that the loop works, not what a real force would gain
 import csv
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.audit.design import Options
+from cdi.audit.design import Options, draw_sample
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Frame, Period
 from cdi.audit.register import Draw, draw_audit
@@ -106,12 +107,17 @@ def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = LOGS) -> dict[str, 
 
 
 def _forget_earlier_rehearsals() -> None:
-    """Remove the draws and findings of earlier rehearsals, and what was learnt from them."""
+    """Remove the draws and findings of earlier rehearsals, and what was learnt from them.
+
+    Without a draw there was none, and what is published stands.
+    """
+    if not paths.audit(paths.SIMULATED).exists():
+        return
     for folder in (
-        paths.audit(paths.SIMULATED),
         paths.landing(paths.SIMULATED, READINGS),
         paths.weights(paths.SIMULATED),
         paths.published(paths.SIMULATED),
+        paths.audit(paths.SIMULATED),  # the last, as it tells that the others must go
     ):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -138,22 +144,27 @@ def _summarise_draws(draws: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _audit_many_times(
     agency: Agency, period: Period, seeds: int, logs: int
 ) -> list[dict[str, Any]]:
-    """Draw, read and estimate once for each seed, by the predictions that are published now."""
+    """Draw, read and estimate once for each seed, by the predictions that are published now.
+
+    The first draw is frozen in the register, as a real one is. The others take its frame, strata
+    and auditors, which do not depend on the seed, and draw other logs.
+    """
     frame = predict_period(agency, period)
     true_rate = _true_rate(frame)
+    frozen = draw_audit(
+        agency.agency,
+        "rehearsal",
+        period,
+        frame,
+        Options(logs),
+        NAMES,
+        READ_AT,
+        seed=1,
+        reason="rehearsal",
+    )
     audits = []
     for seed in range(1, seeds + 1):
-        draw = draw_audit(
-            agency.agency,
-            "rehearsal",
-            period,
-            frame,
-            Options(logs),
-            NAMES,
-            READ_AT,
-            seed=seed,
-            reason=f"rehearsal, seed {seed}",
-        )
+        draw = replace(frozen, positions=draw_sample(frozen.strata, seed))
         findings = complete_findings(draw, *_read_drawn_logs(agency, draw))
         force = estimate_rates(draw, findings)[0]
         low, high = force["lower_limit"], force["upper_limit"]

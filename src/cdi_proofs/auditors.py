@@ -7,6 +7,7 @@ coverage` counts them. A duplicate of a log reports none. What the auditors writ
 import csv
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ def fill_in_sheet(sheet: Path, target: Path, read_at: datetime) -> Path:
     return target
 
 
+@cache
+def _read_offence_codes(scenario: str) -> dict[str, str]:
+    """The code of each offence; kept, as a scenario takes a quarter of a second to load."""
+    return {offence.key: offence.code for offence in load_scenario(scenario).settings.offences}
+
+
 def true_readings(assigned: Sequence[dict[str, Any]], read_at: datetime) -> list[dict[str, Any]]:
     """The rows of the dataset `audit_readings` for logs that were given to auditors.
 
@@ -58,8 +65,7 @@ def true_readings(assigned: Sequence[dict[str, Any]], read_at: datetime) -> list
         assigned: draw_id, call_reference and auditor_code of each log.
         read_at: The local time that is written down as the time of reading.
     """
-    settings = load_scenario(Variant.chosen().scenario).settings
-    codes = {offence.key: offence.code for offence in settings.offences}
+    codes = _read_offence_codes(Variant.chosen().scenario)
     crimes_by_log: dict[str, list[dict[str, Any]]] = {}
     values = {
         "truth": str(paths.truth() / "crimes.parquet"),

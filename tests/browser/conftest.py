@@ -15,11 +15,10 @@ from cdi.agency.load import load_agency
 from cdi.local import airflow as local_airflow
 from cdi.local.airflow import Client, open_airflow, read_password
 from cdi.local.run import Progress, dag_ids, default_interval
-from cdi.variant import Variant
 from cdi_force.generate import ensure_force
-from cdi_proofs.published import run_simulated
+from tests.slow.conftest import MONTH
 from tests.slow.conftest import airflow as airflow  # a fixture
-from tests.slow.conftest import warm_dbts as warm_dbts  # that there is none of it
+from tests.slow.conftest import published_month as published_month  # another
 
 PATIENCE = 60_000  # milliseconds
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
@@ -50,14 +49,9 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def published(published_month: Path) -> Path:
     """The version of a month of the simulated force, without Airflow."""
-    with pytest.MonkeyPatch.context() as patch, Variant("calibrated_2017", 1, 1).selected():
-        patch.setenv("CDI_HOME", str(tmp_path_factory.mktemp("pages")))
-        for name in ("CDI_DATA", "CDI_AGENCIES"):
-            patch.delenv(name, raising=False)
-        run_simulated(lambda told: None)
-        yield (paths.published(paths.SIMULATED) / "current").resolve()
+    return (published_month / "published" / paths.SIMULATED / "current").resolve()
 
 
 @dataclass
@@ -70,11 +64,14 @@ class Ui:
     shots: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
-    """Run a month of the simulated force through Airflow and leave Airflow up."""
+    """Run a month of the simulated force through Airflow and leave Airflow up.
+
+    It is stopped at the end of the module: an idle Airflow still takes its share of the machine.
+    """
     home = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch, Variant("calibrated_2017", 1, 1).selected():
+    with pytest.MonkeyPatch.context() as patch, MONTH.selected():
         patch.setenv("CDI_HOME", str(home))
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,12 +16,33 @@ from cdi.agency.load import load_agency
 from cdi.local import airflow as local_airflow
 from cdi.local import run as local_run
 from cdi.local.airflow import Client, open_airflow
-from tests.conftest import SAMPLE, SmallAgency
+from cdi.variant import Variant
+from cdi_proofs.published import run_simulated
+from tests.conftest import SAMPLE, SmallAgency, make_once
+
+MONTH = Variant("calibrated_2017", 1, 1)
+YEAR = Variant("calibrated_2017", 12, 31)  # the audit's proofs look at the same one
 
 
-@pytest.fixture(scope="session", autouse=True)
-def warm_dbts() -> None:
-    """Nothing of it here: the slow tests start dbt as users do, and count what is left running."""
+def _publish_force(variant: Variant, home: Path) -> None:
+    """Simulate a force and publish it from this state folder, without Airflow."""
+    with pytest.MonkeyPatch.context() as patch, variant.selected():
+        patch.setenv("CDI_HOME", str(home))
+        for name in ("CDI_DATA", "CDI_AGENCIES"):
+            patch.delenv(name, raising=False)
+        run_simulated(lambda told: None)
+
+
+@pytest.fixture(scope="session")
+def published_month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State folder with `MONTH` published; never change it."""
+    return make_once(tmp_path_factory, "month", partial(_publish_force, MONTH))
+
+
+@pytest.fixture(scope="session")
+def published_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State folder with `YEAR` published, which takes minutes; never change it."""
+    return make_once(tmp_path_factory, "year", partial(_publish_force, YEAR))
 
 
 def cli(

@@ -1,13 +1,13 @@
-"""`make coverage` from an empty state folder, with 400 replicates."""
+"""`make coverage` of a published year, with 400 replicates."""
 
 import json
-import os
-import subprocess
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import REPO
+from tests.slow.conftest import YEAR, proof
 
 REPLICATES = 400
 # How often the interval held in docs/estimation.md: 2,000 replicates of another seed.
@@ -19,15 +19,12 @@ DOMAIN = 0.90
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def rows(published_year: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     home = tmp_path_factory.mktemp("coverage")
-    command = [REPO / ".venv" / "bin" / "python", "-m", "cdi_proofs", "coverage"]
-    subprocess.run(
-        [*command, "--replicates", str(REPLICATES), "--seed", "31"],
-        cwd=REPO,
-        env={**os.environ, "CDI_HOME": str(home)},
-        check=True,
-    )
+    shutil.copytree(published_year, home, symlinks=True, dirs_exist_ok=True)
+    options = ("--replicates", str(REPLICATES), "--seed", str(YEAR.seed))
+    done = proof("coverage", *options, home=home, seconds=3600)
+    assert done.returncode == 0, done.stdout + done.stderr
     made: list[dict[str, Any]] = json.loads((home / "coverage.json").read_text())
     return made
 

@@ -1,23 +1,27 @@
-"""`make audit-rehearsal` from an empty state folder: twenty draws, and a second round."""
+"""`make audit-rehearsal` of a published year: twenty draws, and a second round."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cdi_proofs.pictures import make_pictures
-from tests.slow.conftest import proof
+from tests.slow.conftest import YEAR, proof
 
 DRAWS = 20
 
 
 @pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def rehearsed(published_year: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("rehearsal")
-    done = proof("audit-rehearsal", "--draws", str(DRAWS), "--seed", "31", home=home, seconds=3600)
+    shutil.copytree(published_year, home / "audit_rehearsal", symlinks=True)
+    options = ("--draws", str(DRAWS), "--seed", str(YEAR.seed))
+    done = proof("audit-rehearsal", *options, home=home, seconds=3600)
     assert done.returncode == 0, done.stderr
     assert "SIMULATED" in done.stdout
+    assert "extracting" not in done.stdout, "the published year was published again"
     made: dict[str, Any] = json.loads((home / "audit_rehearsal.json").read_text())
     made["home"] = str(home)
     return made

@@ -1,5 +1,6 @@
 """`make run AGENCY=simulated_sql`: the simulated force behind a PostgreSQL, and from its files."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,29 +8,24 @@ from pathlib import Path
 import pytest
 
 from cdi import paths
-from cdi.agency.load import load_agency
-from cdi.local.run import default_interval
-from cdi.steps.run import run_directly
 from cdi_force.database import find_program
-from cdi_force.generate import ensure_force
 from tests.postgres import postgres_or_skip, published_contents
-from tests.slow.conftest import environment, processes_of
+from tests.slow.conftest import MONTH, environment, processes_of
 
 
 def test_a_database_gives_the_figures_of_the_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published_month: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every published value is equal, save lineage and the agency's own name."""
     with postgres_or_skip():
         pass
     assert find_program("postgres")
+    shutil.copytree(published_month, tmp_path, symlinks=True, dirs_exist_ok=True)
     monkeypatch.setenv("CDI_HOME", str(tmp_path))
     monkeypatch.delenv("CDI_DATA", raising=False)
-    monkeypatch.setenv("MONTHS", "1")
-    monkeypatch.setenv("SEED", "4")
-    ensure_force(lambda step: None)
-    agency = load_agency(paths.SIMULATED)
-    assert run_directly(paths.SIMULATED, default_interval(agency))
+    monkeypatch.setenv("SCENARIO", MONTH.scenario)
+    monkeypatch.setenv("MONTHS", str(MONTH.months))
+    monkeypatch.setenv("SEED", str(MONTH.seed))
     # the same key, so that hashed values can be compared
     key = paths.secrets() / f"{paths.SIMULATED}.key"
     other = paths.secrets() / f"{paths.SIMULATED_SQL}.key"

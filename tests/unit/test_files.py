@@ -1,13 +1,14 @@
 """The ground: files that are written in one step, and times without a zone."""
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 
-from cdi.files import remove_folder, write_text, write_whole
+from cdi.files import parse_yaml, remove_folder, write_text, write_whole
 from cdi.sql import naive_utc
 
 
@@ -63,3 +64,14 @@ def test_a_folder_is_gone_under_its_name_before_its_files_go(
     assert len(list(tmp_path.iterdir())) == 1
     remove_folder(folder)  # it is not there any more, and what was left goes
     assert list(tmp_path.iterdir()) == []
+
+
+def test_yaml_holds_plain_values_and_never_runs_anything(tmp_path: Path) -> None:
+    assert parse_yaml("from: 2026-01-05\nmonths: [1, 2]") == {
+        "from": date(2026, 1, 5),
+        "months": [1, 2],
+    }
+    file = tmp_path / "made"
+    with pytest.raises(yaml.YAMLError):
+        parse_yaml(f"!!python/object/apply:os.mkdir ['{file}']")
+    assert not file.exists()

@@ -14,11 +14,8 @@ from cdi.agency.code_maps import check_code_maps, read_actions
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.model import SIMULATION, Agency, source_of_people
 from cdi.errors import AgencyError, CdiError
+from cdi.files import parse_yaml
 from cdi.variant import Variant
-
-# libyaml is five times as fast, which counts where each DAG file reads 200 agencies. It also
-# refuses deep nesting by itself.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def _load_folder(agency_id: str, folder: Path) -> Agency:
 
 def _parse_agency(file: Path, folder: Path) -> Agency:
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  # safe
+        content = parse_yaml(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise AgencyError("AGENCY-SCHEMA", f"{file} is not UTF-8", "save it as UTF-8") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a day such as 2026-02-30

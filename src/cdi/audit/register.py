@@ -23,6 +23,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +193,11 @@ class Draw:
     auditors: list[str]
     seconds: list[str]
 
-    @property
+    @cached_property
     def call_ids(self) -> list[str | None]:
         """Number of each drawn log; None where the log was erased."""
-        ids = self.frame.logs["call_id"].to_pylist()
-        return [ids[position] for position in self.positions]
+        drawn = self.frame.logs["call_id"].take(pa.array(self.positions))
+        return list(drawn.to_pylist())
 
 
 def draw_audit(

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cdi import paths
+from cdi.files import parse_yaml
 
 # our word for each severity, and Great Expectations' word
 SEVERITIES = {"fail": "critical", "warn": "warning", "info": "info"}
@@ -68,7 +67,7 @@ def load_suite(border: str, name: str) -> Suite:
         KeyError: If a rule lacks a part that each rule must have.
     """
     file = paths.EXPECTATIONS / border / f"{name}.yaml"
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content = parse_yaml(file.read_text(encoding="utf-8"))
     rules = tuple(
         Rule(
             rule_id=entry["meta"]["rule_id"],
@@ -96,7 +95,7 @@ def suite_names(border: str) -> list[str]:
 def reader_rules() -> list[dict[str, Any]]:
     """The rules that the reader of source files applies itself, for the catalogue of rules."""
     file: Path = paths.EXPECTATIONS / "reader.yaml"
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content = parse_yaml(file.read_text(encoding="utf-8"))
     return [{"owner": content["owner"], **rule} for rule in content["rules"]]
 
 

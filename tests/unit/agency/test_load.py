@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 import yaml
 
-from cdi.agency import load
+from cdi import files
 from cdi.agency.code_maps import ACTION_COLUMNS
 from cdi.agency.load import (
     BrokenAgency,
@@ -332,7 +332,7 @@ def test_deep_nesting_is_told_whichever_parser_reads_it(
     small: SmallAgency, monkeypatch: pytest.MonkeyPatch, loader: str
 ) -> None:
     if loader == "python":
-        monkeypatch.setattr(load, "_LOADER", yaml.SafeLoader)
+        monkeypatch.setattr(files, "_YAML_LOADER", yaml.SafeLoader)
     small.write_text("agency.yaml", f"name: {'[' * 100_000}")
     with pytest.raises(AgencyError, match="AGENCY-SCHEMA"):
         load_agency("testville")

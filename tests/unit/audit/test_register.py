@@ -57,6 +57,9 @@ def test_a_draw_is_written_down_and_can_be_read_back(state: Path, force: Force) 
     again = load_draw(AGENCY, draw.draw_id)
     assert (again.positions == draw.positions).all()
     assert again.auditors == draw.auditors
+    ids = force.frame.logs["call_id"].to_pylist()
+    assert again.call_ids == [ids[position] for position in draw.positions]
+    assert again.call_ids is again.call_ids  # asked for log by log, it is looked up once
     # it follows from what was written before anybody saw it
     assert (draw_sample(again.strata, draw.facts["seed"]) == draw.positions).all()
     kinds = [line["kind"] for line in Register(AGENCY).entries()]
