@@ -88,7 +88,7 @@ _SPOKEN_NUMBER = rf"(?i)\b{_DIGIT}(?:[ ,-]+{_DIGIT}){{5,}}\b"
 _HALF_SPOKEN_MAIL = r"(?i)(?:[^\s@]+ (?:dot|underscore|dash) )+[^\s@]+ at [\pL\d-]+(?:\.[\pL\d-]+)+"
 _SPOKEN_MAIL = r"(?i)(?:[^\s@]+ dot )*[^\s@]+ at (?:[\pL\d-]+ dot )+[\pL]{2,}\b"
 _STREET = (
-    r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? )?\b\d+[a-z]?,? (?:[\pL'’.-]+ ){1,3}"
+    r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? |\bu?\d+/)?\b\d+[a-z]?,? (?:[\pL'’.-]+ ){1,3}"
     r"(?:street|st|road|rd|lane|ln|avenue|ave|close|drive|court|place|square|terrace|crescent|"
     r"gardens|grove|boulevard|blvd|parkway|pkwy|highway|hwy|mews|cresc?|terr?|tce|trl|cir)\b"
 )
@@ -145,7 +145,9 @@ _PLATES = (
     r"\b[A-Z]\d{1,3} ?[A-Z]{3}\b|\b[A-Z]{3} ?\d{1,3}[A-Z]\b"
 )
 # what `mask_plates` looks at more closely: letters beside digits
-_MAY_BE_PLATE = r"(?i)\b(?:[a-z]{1,4}[ -]{0,2}\d|\d{1,4}[ -]{0,2}[a-z]{1,3}(?:\b|[ -]?\d))"
+_MAY_BE_PLATE = (
+    r"(?i)\b(?:[a-z]{1,4}[ -]{0,2}\d{1,6}(?:\b|[a-z])|\d{1,4}[ -]{0,2}[a-z]{1,3}(?:\b|[ -]?\d))"
+)
 _SAID_PLATE = (
     r"(?i)(\b(?:reg|rego|registration|index|vrm|plates?|plts?|tags?|lp|lic|licen[cs]e)"
     r"(?:\.|:|/| number| no\.?| plate| is| #)* ?)\b[a-z]{0,4}[ -]?\d[a-z\d-]{1,8}"
@@ -219,7 +221,7 @@ _OTHER_NAMES = (
         r"dr) )\p{Lu}[\pL'’-]+",
         r"\1[name]",
     ),
-    (r"(?i)(\b(?:née|nee) )\pL[\pL'’-]+", r"\1[name]"),
+    (r"(?i)(\b(?:née|nee) )\pL[\pL'’-]{2,}", r"\1[name]"),
     # an initial and a word that is one; N, S, E and W may be directions
     (
         r"\b(?:[BCDFGHJKLMOPQRTUVXYZ]\.?|[AI]\.) \p{Lu}[\pL'’-]*\p{Ll}[\pL'’-]*",

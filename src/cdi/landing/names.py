@@ -51,11 +51,13 @@ _INITIAL = re.compile(r"(?<![\w.'’/&-])((?:[^\W\d_]\.[ \t]?){1,2}|[^\W\d_][ \t
 _BETWEEN = ROLES["between"]
 _ANNOUNCING, _BETWEEN_ANNOUNCING = ROLES["announcing"], ROLES["between_announcing"]
 _SPEAKING, _RANKS, _NICKNAMED = ROLES["speaking"], ROLES["ranks"], ROLES["nicknamed"]
-_SURNAMES_BEHIND_RANK = SURNAMES_AND_WORDS - ROLES["no_surnames_behind_rank"]
+_SURNAMES_BEHIND_NAME = SURNAMES_AND_WORDS - ROLES["no_surnames_behind_rank"]
+_SURNAMES_BEHIND_RANK = _SURNAMES_BEHIND_NAME | ROLES["surnames_behind_rank_only"]
 _PARTICLES, _SUFFIXES = ROLES["particles"], ROLES["suffixes"]
 _STREETS, _BEFORE_STREET = ROLES["streets"], ROLES["before_street"]
 _NO_STREET = ROLES["no_street"] | _BEFORE_STREET
 _END_OF_PLACE = PLACES["institutions"] | _STREETS | ROLES["street_ends"]
+_LAST_OF_STREET = _STREETS | ROLES["street_ends"]
 _BEFORE_GIVEN_NAME, _BEFORE_PLACE = ROLES["before_given_name"], ROLES["before_place"]
 _WITH_DOT = ROLES["with_dot"]
 _END_OF_ROW = PERSONS | BRANDS | PLACES["dates"]
@@ -226,14 +228,25 @@ class _Words:
         start = self.spans[place][0]
         if self.text[max(start - 1, 0) : start] == "/":
             return True
+        if self.is_of_saint(place):
+            return True
         if self.are_joined(place - 1, _BLANK) and self.folded[place - 1] in _BEFORE_PLACE:
             return not self.are_joined(place, _BLANK) or self.kinds[place + 1] == Kind.KNOWN
         before = self.text[max(start - 12, 0) : start]
         return "& " in before and bool(_CORNER.search(before))
 
+    def is_of_saint(self, place: int) -> bool:
+        """Whether a word follows ST or SAINT, and no name stands before: at St. Jude's."""
+        if place < 1 or self.folded[place - 1] not in ("st", "saint"):
+            return False
+        return self.are_joined(place - 1, _DOTTED) and not (
+            self.are_joined(place - 2, _BLANK)
+            and (self.kinds[place - 2] >= Kind.UNKNOWN or self.folded[place - 2] in PERSONS)
+        )
+
     def is_given_and_word(self, place: int) -> bool:
         """Whether a word may be a given name, and begins with a capital."""
-        return self.folded[place] in GIVEN_NAMES_AND_WORDS and self.capital[place]
+        return self.facts[place].base in GIVEN_NAMES_AND_WORDS and self.capital[place]
 
     def is_beside_given_name(self, place: int) -> bool:
         """Whether a common given name stands before a word."""
@@ -263,7 +276,7 @@ class _Words:
     def is_someones(self, place: int) -> bool:
         """Whether somebody is spoken of as this person's: JACK'S DAD."""
         return (
-            self.folded[place].endswith(("'s", "’s"))
+            self.words[place].casefold().endswith(("'s", "’s"))
             and self.are_joined(place, _BLANK)
             and self.folded[place + 1] in PERSONS
         )
@@ -378,8 +391,12 @@ class _Words:
             elif len(word) == 1:
                 is_rest = self._is_followed_by_name(here)
             else:
-                is_rest = self.folded[here] in _SUFFIXES or (
-                    self.kinds[here] == Kind.MISTYPED and may_be_surname(self.folded[here])
+                is_third = here > 1 and self.is_beside_given_name(here) and here - 1 != place
+                is_third = is_third or (here - 2 in names and self.is_beside_given_name(here))
+                is_rest = (
+                    self.folded[here] in _SUFFIXES
+                    or (is_third and self.folded[here] in _SURNAMES_BEHIND_NAME)
+                    or (self.kinds[here] == Kind.MISTYPED and may_be_surname(self.folded[here]))
                 )
             if not is_rest:
                 break
@@ -460,6 +477,8 @@ class _Words:
                 if not is_surname:
                     row = row[index + 1 :]
                     break
+        if len(row) > 1 and self.is_of_saint(row[1]):
+            row = row[2:]
         while len(row) > 1 and self._is_word_before_name(row):
             row = row[1:]
         if len(row) < 2:
@@ -485,21 +504,23 @@ class _Words:
         """
         streets = []
         for place, word in enumerate(self.folded):
-            if word not in _STREETS or not self.words[place][0].isupper():
+            if word not in _LAST_OF_STREET or not self.words[place][0].isupper():
                 continue
             first = place
             while (
                 first > max(place - 3, 0)
                 and self.are_joined(first - 1, _BLANK)
                 and self.folded[first - 1] not in _NO_STREET
-                and not self.folded[first - 1].endswith(("'s", "’s"))
+                and not self.words[first - 1].casefold().endswith(("'s", "’s"))
                 and self.words[first - 1][0].isupper()
             ):
                 first -= 1
             start = self.spans[first][0]
             house = _HOUSE.search(self.text, max(start - 9, 0), start)
             is_announced = (
-                self.are_joined(first - 1, _BLANK) and self.folded[first - 1] in _BEFORE_STREET
+                word in _STREETS
+                and self.are_joined(first - 1, _BLANK)
+                and self.folded[first - 1] in _BEFORE_STREET
             )
             is_institution = not house and any(
                 self.are_joined(after - 1, _BLANK) and self.folded[after] in PLACES["institutions"]

@@ -35,6 +35,7 @@ _GERMAN = re.compile(r"(?<![\w-])[A-ZÄÖÜ]{1,3}-[A-ZÄÖÜ]{1,2} \d{1,4}[EH]?(
 _ANY = re.compile(
     r"(?<![\w.@#$£€:/'’-])(?:"
     r"[A-Z]{3}[ -]{1,2}\d{2}[ ]\d{2}|"
+    r"[A-Z]{1,3}[ -]\d{2,3}[ -][A-Z]{2,3}|"
     r"\d{1,3}[ -]{1,2}[A-Z]{1,3}[ -]{1,2}\d{1,4}|"
     r"[A-Z]{2}[ -]\d{2}[ -][A-Z]{2}[ -]\d{4}|"
     r"[A-Z]{2,4}[ -]{1,2}\d{2,5}[A-Z]{0,3}|"
@@ -96,8 +97,8 @@ def _mask_british(match: re.Match[str]) -> str:
 
 
 def _mask_german(match: re.Match[str]) -> str:
-    district, letters = match[0].split("-")
-    return match[0] if _is_word(district) or _is_word(letters.split(" ")[0]) else PLATE
+    parts = [part for part in _LETTERS.findall(match[0]) if len(part) > 1]
+    return match[0] if any(map(_is_word, parts)) else PLATE
 
 
 def _mask_any(match: re.Match[str]) -> str:

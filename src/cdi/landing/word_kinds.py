@@ -92,6 +92,8 @@ class Word(NamedTuple):
     """What a word is by the lists, if it begins with a capital and if it does not."""
 
     folded: str
+    #: without the 's of an owner
+    base: str
     kind: Kind
     #: hardly anything but a given name, wherever it stands
     is_given_name: bool
@@ -106,6 +108,7 @@ class Word(NamedTuple):
 def describe_word(word: str) -> Word:
     """Look a word up in the lists."""
     folded = fold(word)
+    base = folded.removesuffix("'s").removesuffix("’s") if folded not in BRANDS else folded
     kind = _find_kind(folded)
     is_given, looks_mistyped = False, False
     if kind == Kind.GIVEN and folded not in TOWNS:
@@ -115,11 +118,11 @@ def describe_word(word: str) -> Word:
         is_given = not common.isdisjoint(parts)
     is_candidate = (
         kind != Kind.KNOWN
-        or folded in GIVEN_NAMES_IN_ROWS
-        or folded in SURNAMES_AND_WORDS
+        or base in GIVEN_NAMES_IN_ROWS
+        or base in SURNAMES_AND_WORDS
         or (len(folded) == 1 and word.isupper())
     )
-    return Word(folded, kind, is_given, is_given and not looks_mistyped, is_candidate)
+    return Word(folded, base, kind, is_given, is_given and not looks_mistyped, is_candidate)
 
 
 def _read_common_given_names() -> frozenset[str]:
