@@ -137,13 +137,9 @@ _ORDINAL = (
     r"twelfth|twentieth|thirtieth|(?:twenty|thirty)[ -]\pL+)"
 )
 _BIRTH = r"\b(?:d ?o ?b|d\.o\.b\.?|date of birth|born(?: on)?)(?: the)?[ :.=-]{1,3}"
-# Number plates: of Great Britain since 2001, the same written as one word or in small letters, and
-# those before; what has a digit where a plate is announced; and plates that are spelt.
-_PLATES = (
-    r"\b[A-Z]{2}\d{2} ?[A-Z]{3}\b|(?i:\b[a-z]{2}\d{2}[a-z]{3}\b)|"
-    r"\b[a-z]{2}(?:0[2-9]|[1267]\d|5[1-9]) [a-z]{3}\b|"
-    r"\b[A-Z]\d{1,3} ?[A-Z]{3}\b|\b[A-Z]{3} ?\d{1,3}[A-Z]\b"
-)
+# British number plates of one word; `mask_plates` finds those of parts and all others but these:
+# what has a digit where a plate is announced; and plates that are spelt.
+_PLATES = r"(?i)\b[a-z]{2}\d{2}[a-z]{3}\b"
 # what `mask_plates` looks at more closely: letters beside digits
 _MAY_BE_PLATE = (
     r"(?i)\b(?:[a-z]{1,4}[ -]{0,2}\d{1,6}(?:\b|[a-z])|\d{1,4}[ -]{0,2}[a-z]{1,3}(?:\b|[ -]?\d))"

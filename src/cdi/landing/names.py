@@ -17,6 +17,7 @@ DARREN"), or in front of a word for speaking ("DARREN STATES"). Some names need 
 import re
 from collections.abc import Iterator
 
+from cdi.landing.text_words import BEFORE_STREET, BLANK, DOTTED, LAST_OF_STREET, Words
 from cdi.landing.word_kinds import (
     BRANDS,
     GIVEN_NAMES_AND_WORDS,
@@ -27,24 +28,15 @@ from cdi.landing.word_kinds import (
     SURNAMES_AND_WORDS,
     TOWNS,
     Kind,
-    describe_word,
     fold,
     may_be_surname,
 )
 
 NAME, ADDRESS = "[name]", "[address]"
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-# R/P, I/P, S/O and D/O are one word each, and so is B/M
-_WORD_OR_ROLE = re.compile(rf"\b(?:[RrIiSsDd]/[PpOo]|[A-Z]/[MF])\b|{_WORD.pattern}")
-_BLANK = re.compile(r"[ \t]{1,3}")
-_DOTTED = re.compile(r"\.?[ \t]{0,3}")
 _COMMA = re.compile(r"[ \t]?,[ \t]{0,2}")
-# a sign, a quote or an officer's number may stand between a word for a person and the name
-_LINK = re.compile(r"[ \t]?[,:;=-]?[ \t]{0,2}[\"“”'(]?|[ \t]#?\d{2,6}[ \t]")
 _QUOTE = re.compile(r"[ \t]?[,:;=-]?[ \t]{0,2}[\"“”]")
 _END_OF_QUOTE = re.compile(r"[\"“”]")
-_HOUSE = re.compile(r"(?:\b[Uu]?\d{1,4}/)?\b\d{1,5}[A-Za-z]?,?[ \t]{1,3}$")
 _CORNER = re.compile(r"\b\d+(?:st|nd|rd|th) & $", re.IGNORECASE)
 _INITIAL = re.compile(r"(?<![\w.'’/&-])((?:[^\W\d_]\.[ \t]?){1,2}|[^\W\d_][ \t])$")
 
@@ -54,100 +46,14 @@ _SPEAKING, _RANKS, _NICKNAMED = ROLES["speaking"], ROLES["ranks"], ROLES["nickna
 _SURNAMES_BEHIND_NAME = SURNAMES_AND_WORDS - ROLES["no_surnames_behind_rank"]
 _SURNAMES_BEHIND_RANK = _SURNAMES_BEHIND_NAME | ROLES["surnames_behind_rank_only"]
 _PARTICLES, _SUFFIXES = ROLES["particles"], ROLES["suffixes"]
-_STREETS, _BEFORE_STREET = ROLES["streets"], ROLES["before_street"]
-_NO_STREET = ROLES["no_street"] | _BEFORE_STREET
-_END_OF_PLACE = PLACES["institutions"] | _STREETS | ROLES["street_ends"]
-_LAST_OF_STREET = _STREETS | ROLES["street_ends"]
 _BEFORE_GIVEN_NAME, _BEFORE_PLACE = ROLES["before_given_name"], ROLES["before_place"]
-_WITH_DOT = ROLES["with_dot"]
+_DIRECTIONS = ROLES["directions"]
+_END_OF_PLACE = PLACES["institutions"] | LAST_OF_STREET
 _END_OF_ROW = PERSONS | BRANDS | PLACES["dates"]
-_PHRASES = frozenset(tuple(phrase.split()) for phrase in PLACES["phrases"])
-_FIRST_OF_PHRASES = frozenset(phrase[0] for phrase in _PHRASES)
-_DIRECTIONS = frozenset("nsew")
 
 
-def _split_role(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Give the span of a word; two if a word for a person is tied to it (IP-JOHNSON)."""
-    hyphen = text.find("-", start, end)
-    if hyphen > 0 and text[start:hyphen].casefold() in PERSONS:
-        yield start, hyphen
-        start = hyphen + 1
-    yield start, end
-
-
-class _Words:
-    """The words of a text, and what stands between them."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        pattern = _WORD_OR_ROLE if "/" in text else _WORD
-        self.spans = [match.span() for match in pattern.finditer(text)]
-        if "-" in text:
-            self.spans = [part for span in self.spans for part in _split_role(text, *span)]
-        self.words = [text[start:end] for start, end in self.spans]
-        self.facts = [describe_word(word) for word in self.words]
-        self.folded = [fact.folded for fact in self.facts]
-        self.capital = [word[0].isupper() for word in self.words]
-        self.kinds = [
-            fact.kind if capital else Kind.KNOWN
-            for fact, capital in zip(self.facts, self.capital, strict=True)
-        ]
-        if not text.isupper():
-            self._trust_capitals()
-        self.candidates = [place for place, fact in enumerate(self.facts) if fact.is_candidate]
-        if "[" in text:
-            self.candidates = [place for place in self.candidates if not self._is_mask(place)]
-        if not _FIRST_OF_PHRASES.isdisjoint(self.folded):
-            self._take_phrases()
-
-    def _trust_capitals(self) -> None:
-        """Take no word for mistyped whose capital is no matter of course: youth Fionn."""
-        for place, kind in enumerate(self.kinds):
-            if kind == Kind.MISTYPED and place and not self.words[place].isupper():
-                end, start = self.spans[place - 1][1], self.spans[place][0]
-                if self.words[place - 1].islower() and _BLANK.fullmatch(self.text, end, start):
-                    self.kinds[place] = Kind.UNKNOWN
-
-    def _is_mask(self, place: int) -> bool:
-        start, end = self.spans[place]
-        return self.text[start - 1 : start] == "[" and self.text[end : end + 1] == "]"
-
-    def _take_phrases(self) -> None:
-        """Take the words of a shop or a make of several words for known (Wells Fargo)."""
-        for place, word in enumerate(self.folded):
-            if word not in _FIRST_OF_PHRASES:
-                continue
-            for length in (2, 3, 4):
-                phrase = tuple(self.folded[place : place + length])
-                if phrase in _PHRASES:
-                    for known in range(place, place + len(phrase)):
-                        self.kinds[known], self.capital[known] = Kind.KNOWN, False
-
-    def are_joined(self, place: int, gap: re.Pattern[str]) -> bool:
-        """Whether only such a gap is between a word and the next."""
-        if not 0 <= place < len(self.words) - 1:
-            return False
-        return bool(gap.fullmatch(self.text, self.spans[place][1], self.spans[place + 1][0]))
-
-    def list_neighbours(self, place: int, gap: re.Pattern[str]) -> Iterator[int]:
-        """Give the places beside a word, as far as only such a gap is between."""
-        if self.are_joined(place - 1, gap):
-            yield place - 1
-        if self.are_joined(place, gap):
-            yield place + 1
-
-    def is_behind(self, place: int, words: frozenset[str], between: frozenset[str]) -> bool:
-        """Whether one of some words stands before a word, with at most four others between."""
-        for before in range(place - 1, max(place - 6, -1), -1):
-            dotted = self.folded[before] in _WITH_DOT and self.are_joined(before, _DOTTED)
-            if not dotted and not self.are_joined(before, _LINK):
-                return False
-            if self.folded[before] in words:
-                return True
-            is_forename = before == place - 1 and self.kinds[before] == Kind.MISTYPED
-            if self.folded[before] not in between and not is_forename:
-                return False
-        return False
+class _Names(Words):
+    """Which of the words of a text are names."""
 
     def is_name(self, place: int) -> bool:
         """Whether a word is a name for itself, whatever its neighbours are."""
@@ -156,7 +62,8 @@ class _Words:
         kind = self.kinds[place]
         if kind == Kind.MISTYPED:
             return (
-                self.is_behind(place, _ANNOUNCING, _BETWEEN_ANNOUNCING)
+                self.is_surname_before_comma(place)
+                or self.is_behind(place, _ANNOUNCING, _BETWEEN_ANNOUNCING)
                 or self.is_behind_initial(place)
                 or (
                     may_be_surname(self.folded[place])
@@ -183,15 +90,16 @@ class _Words:
         least = Kind.MISTYPED if kind == Kind.GIVEN else Kind.UNKNOWN
         is_beside_another = any(
             self.kinds[beside] >= least or self.is_given_and_word(beside)
-            for beside in self.list_neighbours(place, _BLANK)
+            for beside in self.list_neighbours(place, BLANK)
         ) or any(self.kinds[beside] >= least for beside in self.list_neighbours(place, _COMMA))
-        is_speaking = self.are_joined(place, _BLANK) and self.folded[place + 1] in _SPEAKING
+        is_speaking = self.are_joined(place, BLANK) and self.folded[place + 1] in _SPEAKING
         return (
             is_beside_another
             or is_speaking
             or self.is_behind(place, PERSONS, _BETWEEN)
             or self.facts[place].is_given_name
             or self.is_behind_initial(place)
+            or self.is_surname_before_comma(place)
             or self.is_someones(place)
         )
 
@@ -206,7 +114,7 @@ class _Words:
             # may wetherby
             return (
                 word.folded in GIVEN_NAMES_IN_ROWS
-                and self.are_joined(place, _BLANK)
+                and self.are_joined(place, BLANK)
                 and self.facts[place + 1].kind >= Kind.UNKNOWN
                 and self.is_behind(place, PERSONS, _BETWEEN)
             )
@@ -230,8 +138,8 @@ class _Words:
             return True
         if self.is_of_saint(place):
             return True
-        if self.are_joined(place - 1, _BLANK) and self.folded[place - 1] in _BEFORE_PLACE:
-            return not self.are_joined(place, _BLANK) or self.kinds[place + 1] == Kind.KNOWN
+        if self.are_joined(place - 1, BLANK) and self.folded[place - 1] in _BEFORE_PLACE:
+            return not self.are_joined(place, BLANK) or self.kinds[place + 1] == Kind.KNOWN
         before = self.text[max(start - 12, 0) : start]
         return "& " in before and bool(_CORNER.search(before))
 
@@ -239,8 +147,8 @@ class _Words:
         """Whether a word follows ST or SAINT, and no name stands before: at St. Jude's."""
         if place < 1 or self.folded[place - 1] not in ("st", "saint"):
             return False
-        return self.are_joined(place - 1, _DOTTED) and not (
-            self.are_joined(place - 2, _BLANK)
+        return self.are_joined(place - 1, DOTTED) and not (
+            self.are_joined(place - 2, BLANK)
             and (self.kinds[place - 2] >= Kind.UNKNOWN or self.folded[place - 2] in PERSONS)
         )
 
@@ -250,7 +158,7 @@ class _Words:
 
     def is_beside_given_name(self, place: int) -> bool:
         """Whether a common given name stands before a word."""
-        return self.are_joined(place - 1, _BLANK) and (
+        return self.are_joined(place - 1, BLANK) and (
             self.kinds[place - 1] == Kind.GIVEN or self.is_given_and_word(place - 1)
         )
 
@@ -258,26 +166,31 @@ class _Words:
         """Whether a word with a capital follows one that a name may follow: told Mark."""
         return (
             not self.words[place].isupper()
-            and self.are_joined(place - 1, _BLANK)
+            and self.are_joined(place - 1, BLANK)
             and self.words[place - 1] in _BEFORE_GIVEN_NAME
             and not self.is_before_institution(place)
         )
 
     def is_surname_before_comma(self, place: int) -> bool:
-        """Whether a surname that is a word stands before its given name: GREEN, WILLIAM."""
-        return (
-            self.folded[place] in SURNAMES_AND_WORDS
-            and self.are_joined(place, _COMMA)
-            and self.facts[place + 1].is_given_name
-            and self.words[place].isupper() == self.words[place + 1].isupper()
-            and (not self.are_joined(place - 1, _BLANK) or self.folded[place - 1] in PERSONS)
+        """Whether a surname, which may also be a word, stands before a given name."""
+        is_word = self.folded[place] in SURNAMES_AND_WORDS
+        is_surname = self.kinds[place] >= Kind.UNKNOWN or may_be_surname(self.folded[place])
+        if not (is_word or is_surname) or not self.are_joined(place, _COMMA):
+            return False
+        given = place + 1
+        if self.words[place].isupper() != self.words[given].isupper():
+            return False
+        if not is_word:
+            return self.facts[given].is_given_name or self.is_given_and_word(given)
+        return self.facts[given].is_given_name and (
+            not self.are_joined(place - 1, BLANK) or self.folded[place - 1] in PERSONS
         )
 
     def is_someones(self, place: int) -> bool:
         """Whether somebody is spoken of as this person's: JACK'S DAD."""
         return (
             self.words[place].casefold().endswith(("'s", "’s"))
-            and self.are_joined(place, _BLANK)
+            and self.are_joined(place, BLANK)
             and self.folded[place + 1] in PERSONS
         )
 
@@ -298,12 +211,12 @@ class _Words:
         if fold(initial[1][0]) in _DIRECTIONS and len(initial[1].strip()) < 3:
             before = self.text[: initial.start()].rstrip()
             word = before.rsplit(None, 1)[-1].casefold() if before else ""
-            follows = self.folded[place + 1] if self.are_joined(place, _BLANK) else ""
+            follows = self.folded[place + 1] if self.are_joined(place, BLANK) else ""
             return not (
                 before[-1:].isdigit()
                 or word.endswith(("xx", "block", "blk", "&", "/"))
-                or word in _BEFORE_STREET
-                or follows in _STREETS
+                or word in BEFORE_STREET
+                or follows in LAST_OF_STREET
             )
         return True
 
@@ -312,7 +225,7 @@ class _Words:
         for place in range(1, len(self.words)):
             if not self.capital[place] or not self.are_joined(place - 1, _QUOTE):
                 continue
-            last = place + 1 if self.are_joined(place, _BLANK) else place
+            last = place + 1 if self.are_joined(place, BLANK) else place
             if not _END_OF_QUOTE.match(self.text, self.spans[last][1]):
                 continue
             before = self.folded[place - 1]
@@ -327,7 +240,7 @@ class _Words:
     def is_before_institution(self, place: int) -> bool:
         """Whether a word belongs to the name of a place: LUTHERAN CHURCH, PRIORY PRIMARY SCHOOL."""
         for after in (place + 1, place + 2):
-            if not self.are_joined(after - 1, _BLANK) or not self.capital[after]:
+            if not self.are_joined(after - 1, BLANK) or not self.capital[after]:
                 return False
             word = self.folded[after]
             if word in _END_OF_PLACE:
@@ -361,7 +274,7 @@ class _Words:
             names.update(self.find_nicknames())
         joining = set()
         for place in names:
-            neighbours = set(self.list_neighbours(place, _BLANK))
+            neighbours = set(self.list_neighbours(place, BLANK))
             # A name of two words is whole: what follows it may be mistyped.
             if names.isdisjoint(neighbours):
                 joining |= {
@@ -376,8 +289,8 @@ class _Words:
     def list_rest(self, place: int, names: set[int]) -> Iterator[int]:
         """Give what follows a name and belongs to it, however many words it has."""
         here = place
-        while self.are_joined(here, _BLANK) or (
-            len(self.words[here]) <= 2 and self.are_joined(here, _DOTTED)
+        while self.are_joined(here, BLANK) or (
+            len(self.words[here]) <= 2 and self.are_joined(here, DOTTED)
         ):
             here += 1
             word = self.words[here]
@@ -422,7 +335,7 @@ class _Words:
     def _is_followed_by_name(self, place: int) -> bool:
         return (
             self.words[place].isupper()
-            and self.are_joined(place, _DOTTED)
+            and self.are_joined(place, DOTTED)
             and (self.kinds[place + 1] != Kind.KNOWN)
         )
 
@@ -448,12 +361,12 @@ class _Words:
         while True:
             here = row[-1]
             dotted = len(self.words[here]) == 1 or self.folded[here] in _PARTICLES
-            gap = _DOTTED if dotted else _BLANK
+            gap = DOTTED if dotted else BLANK
             if not self.are_joined(here, gap):
                 break
             after = here + 1
             if self.capital[after]:
-                if self._ends_row(after):
+                if self._ends_row(after) or self._begins_capitals(after):
                     break
             elif self.words[after].split("-")[0] not in _PARTICLES:
                 break
@@ -463,6 +376,16 @@ class _Words:
             if len(row) == 1:
                 break
         return row
+
+    def _begins_capitals(self, place: int) -> bool:
+        """Whether known words in capitals begin: Sean WANTED ON WARRANT, but not Jane DOE."""
+        return (
+            len(self.words[place]) > 1
+            and self.words[place].isupper()
+            and self.kinds[place] == Kind.KNOWN
+            and self.are_joined(place, BLANK)
+            and self.words[place + 1].isupper()
+        )
 
     def _list_names_of_row(self, row: list[int]) -> set[int]:
         """Take away places, and words in front of a given name; the rest is a name."""
@@ -497,39 +420,6 @@ class _Words:
             return False
         return self.kinds[second] == Kind.GIVEN or self.is_given_and_word(second)
 
-    def find_streets(self) -> list[tuple[int, int, int]]:
-        """Find streets: the places of their first and last word, and where they begin.
-
-        A street begins with the number of the house, if there is one.
-        """
-        streets = []
-        for place, word in enumerate(self.folded):
-            if word not in _LAST_OF_STREET or not self.words[place][0].isupper():
-                continue
-            first = place
-            while (
-                first > max(place - 3, 0)
-                and self.are_joined(first - 1, _BLANK)
-                and self.folded[first - 1] not in _NO_STREET
-                and not self.words[first - 1].casefold().endswith(("'s", "’s"))
-                and self.words[first - 1][0].isupper()
-            ):
-                first -= 1
-            start = self.spans[first][0]
-            house = _HOUSE.search(self.text, max(start - 9, 0), start)
-            is_announced = (
-                word in _STREETS
-                and self.are_joined(first - 1, _BLANK)
-                and self.folded[first - 1] in _BEFORE_STREET
-            )
-            is_institution = not house and any(
-                self.are_joined(after - 1, _BLANK) and self.folded[after] in PLACES["institutions"]
-                for after in (place + 1, place + 2)
-            )
-            if first < place and (house or is_announced) and not is_institution:
-                streets.append((first, place, house.start() if house else start))
-        return streets
-
 
 def mask_names(text: str) -> str:
     """Mask names and streets that capitals give away.
@@ -537,14 +427,14 @@ def mask_names(text: str) -> str:
     Args:
         text: A text; what else is personal in it is masked already.
     """
-    words = _Words(text)
+    words = _Names(text)
     streets = words.find_streets()
     masks = [(start, words.spans[last][1], ADDRESS) for _, last, start in streets]
     in_streets = {place for first, last, _ in streets for place in range(first, last + 1)}
     previous = -1
     for place in sorted(words.find_names() - in_streets):
         start, end = words.spans[place]
-        if previous == place - 1 and words.are_joined(previous, _BLANK):
+        if previous == place - 1 and words.are_in_one_name(previous):
             start = masks.pop()[0]
         masks.append((start, end, NAME))
         previous = place

@@ -9,15 +9,21 @@ weapons, times and models stay.
 
 import re
 
-from cdi.landing.word_kinds import BRANDS, PERSONS, PLACES, fold, read_known_words
+from cdi.landing.word_kinds import BRANDS, PERSONS, PLACES, ROLES, fold, read_known_words
 
 PLATE = "[plate]"
 
 _SEPARATOR = r"[ -]{0,2}"
 _BRITISH = re.compile(
-    rf"(?<![\w-])([a-hj-pr-y]{{2}}){_SEPARATOR}(?:0[2-9]|[1267]\d|5[1-9]){_SEPARATOR}([a-hj-pr-z]{{3}})"
+    rf"(?<![\w-])([a-hj-pr-y]{{2}})({_SEPARATOR})(\d{{2}}){_SEPARATOR}([a-hj-pr-z]{{3}})"
     r"(?![\w-])",
     re.IGNORECASE,
+)
+# half-years since September 2001
+_AGE = re.compile(r"0[2-9]|[1267]\d|5[1-9]")
+# before 2001
+_OLD_BRITISH = re.compile(
+    r"(?<![\w-])(?:[A-Z]\d{1,3} ?([A-Z]{3})|([A-Z]{3}) ?\d{1,3}[A-Z])(?![\w-])"
 )
 _IRISH = re.compile(
     r"(?<![\w/-])\d{2}[12]?(?:"
@@ -46,6 +52,7 @@ _ANY = re.compile(
     r")(?![\w@:/'’-]|[.,]\d)",
     re.IGNORECASE,
 )
+_LONG_NUMBER = re.compile(r"\d{6}")
 _LETTERS = re.compile(r"[a-z]+", re.IGNORECASE)
 _MEASURE = re.compile(
     r"\d+(?:am|pm|hrs?|hours?|mins?|secs?|yrs?|yoa?|yo|ft|in|cm|mm|km|kg|g|lbs?|ml|l|mph|kph|k|m|x|st|nd|rd|th|cc|gb|"
@@ -59,11 +66,12 @@ _MODEL = re.compile(
     r"[ -]?\d{1,4}[a-z]{0,3}",
     re.IGNORECASE,
 )
-_BEFORE = re.compile(r"[^\W_]+(?:[-'’/][^\W_]+)*|[.;\n]")
+_BEFORE = re.compile(r"[^\W_]+(?:[-'’/][^\W_]+)*|[.;\n]|(?<= )/(?= )")
 
 _VEHICLES = PLACES["vehicles"] | PLACES["makes"] | PLACES["models"]
 _ANNOUNCING = PLACES["plates"] | PLACES["states"]
 _STATE_CODES, _COLOURS, _NUMBERED = PLACES["state_codes"], PLACES["colours"], PLACES["numbered"]
+_NO_PLATE = ROLES["directions"] | ROLES["street_ends"] | {"st", "rd", "ln", "i"}
 _MOST_WORDS_BETWEEN = 4
 _CONTEXT = 60
 
@@ -75,6 +83,7 @@ def mask_plates(text: str) -> str:
         text: A text in which nothing is masked yet, as other masks take parts of plates.
     """
     text = _BRITISH.sub(_mask_british, text)
+    text = _OLD_BRITISH.sub(_mask_old_british, text)
     for pattern in (_IRISH, _INDIAN):
         text = pattern.sub(PLATE, text)
     text = _GERMAN.sub(_mask_german, text)
@@ -87,18 +96,27 @@ def _is_word(letters: str) -> bool:
 
 
 def _mask_british(match: re.Match[str]) -> str:
-    area, last = match[1], match[2]
-    if area.isupper() != last.isupper():
+    area, separator, age, last = match.groups()
+    if area.isupper() != last.isupper() or (separator and not _AGE.fullmatch(age)):
         return match[0]
-    words = _is_word(area) + _is_word(last)
-    if words == 0 or (words == 1 and _is_near_vehicle(match) and not _is_word(last)):
-        return PLATE
-    return match[0]
+    if _is_word(last):
+        is_plate = not separator and area.isupper() and not _is_word(area)
+    else:
+        is_plate = not _is_word(area) or _is_near_vehicle(match)
+    return PLATE if is_plate else match[0]
+
+
+def _mask_old_british(match: re.Match[str]) -> str:
+    # in parts it may be a road or a model, and a word: M62 AND, X5 AND
+    return match[0] if " " in match[0] and _is_word(match[1] or match[2]) else PLATE
 
 
 def _mask_german(match: re.Match[str]) -> str:
-    parts = [part for part in _LETTERS.findall(match[0]) if len(part) > 1]
-    return match[0] if any(map(_is_word, parts)) else PLATE
+    letters, number = match[0].split(" ")
+    parts = [part for part in letters.split("-") if len(part) > 1]
+    if any(map(_is_word, parts)) or (len(number) < 3 and not _is_near_vehicle(match)):
+        return match[0]
+    return PLATE
 
 
 def _mask_any(match: re.Match[str]) -> str:
@@ -108,7 +126,10 @@ def _mask_any(match: re.Match[str]) -> str:
     letters = _LETTERS.findall(match[0])
     if any(_is_word(part) or fold(part) in BRANDS for part in letters if len(part) > 1):
         return match[0]
-    if len(letters) == 1 and fold(letters[0]) in "nsewi":  # a direction, or an interstate road
+    # a direction, the end of a street, or an interstate road
+    if fold(letters[0]) in _NO_PLATE or fold(letters[-1]) in _NO_PLATE:
+        return match[0]
+    if _LONG_NUMBER.search(match[0]):  # of a case
         return match[0]
     return PLATE if _is_near_vehicle(match) else match[0]
 
@@ -119,7 +140,7 @@ def _is_near_vehicle(match: re.Match[str]) -> bool:
     before = _BEFORE.findall(match.string, max(start - _CONTEXT, 0), start)
     for distance, word in enumerate(reversed(before)):
         folded = fold(word)
-        if word in ".;\n" or folded in _NUMBERED or distance > _MOST_WORDS_BETWEEN:
+        if word in ".;\n/" or folded in _NUMBERED or distance > _MOST_WORDS_BETWEEN:
             return False
         if folded in _VEHICLES or folded in _ANNOUNCING:
             return True

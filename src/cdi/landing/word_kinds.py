@@ -120,6 +120,7 @@ def describe_word(word: str) -> Word:
         kind != Kind.KNOWN
         or base in GIVEN_NAMES_IN_ROWS
         or base in SURNAMES_AND_WORDS
+        or base in ROLES["surnames_behind_rank_only"]
         or (len(folded) == 1 and word.isupper())
     )
     return Word(folded, base, kind, is_given, is_given and not looks_mistyped, is_candidate)
