@@ -204,7 +204,7 @@ _PATTERNS = (
 )
 
 _OTHER_NAMES = (
-    (r"(?i)(\b(?:mr|mrs|mx)\.? )\pL[\pL'’-]+", r"\1[name]"),
+    (r"(?i)(\b(?:mr|mrs|mx)\.? )(?:\pL\.? )?\pL[\pL'’-]+", r"\1[name]"),
     # one or two capitalised words where a whole name is announced
     (
         r"(\b(?i:(?:named|known) as|aka|a\.k\.a\.?) )"

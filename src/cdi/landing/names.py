@@ -36,6 +36,7 @@ NAME, ADDRESS = "[name]", "[address]"
 
 _COMMA = re.compile(r"[ \t]?,[ \t]{0,2}")
 _QUOTE = re.compile(r"[ \t]?[,:;=-]?[ \t]{0,2}[\"“”]")
+_BEHIND_QUOTE = re.compile(r"[\"“”][ \t]{1,3}")
 _END_OF_QUOTE = re.compile(r"[\"“”]")
 _CORNER = re.compile(r"\b\d+(?:st|nd|rd|th) & $", re.IGNORECASE)
 _INITIAL = re.compile(r"(?<![\w.'’/&-])((?:[^\W\d_]\.[ \t]?){1,2}|[^\W\d_][ \t])$")
@@ -183,7 +184,9 @@ class _Names(Words):
         if not is_word:
             return self.facts[given].is_given_name or self.is_given_and_word(given)
         return self.facts[given].is_given_name and (
-            not self.are_joined(place - 1, BLANK) or self.folded[place - 1] in PERSONS
+            not self.are_joined(place - 1, BLANK)
+            or self.folded[place - 1] in PERSONS
+            or self.folded[place - 1] in _BETWEEN
         )
 
     def is_someones(self, place: int) -> bool:
@@ -236,6 +239,10 @@ class _Names(Words):
                 or self.is_given_and_word(place - 1)
             ):
                 yield from range(place, last + 1)
+                # SHANE "DAZZA" DARROW
+                is_behind_quote = self.are_joined(last, _BEHIND_QUOTE) and self.capital[last + 1]
+                if is_behind_quote and self.kinds[last + 1] != Kind.KNOWN:
+                    yield last + 1
 
     def is_before_institution(self, place: int) -> bool:
         """Whether a word belongs to the name of a place: LUTHERAN CHURCH, PRIORY PRIMARY SCHOOL."""

@@ -83,6 +83,11 @@ def _read_given_names() -> frozenset[str]:
     return _read_words("given_names", "given_names_common", "given_names_rare")
 
 
+@functools.cache
+def _read_given_names_and_words() -> frozenset[str]:
+    return _read_given_names() | GIVEN_NAMES_AND_WORDS
+
+
 def may_be_surname(folded: str) -> bool:
     """Whether a word is among the common surnames, of which many look like mistyped words."""
     return folded in _read_words("surnames")
@@ -115,7 +120,9 @@ def describe_word(word: str) -> Word:
         parts = {part for part in _PART.findall(folded) if part not in TOWNS}
         looks_mistyped = not read_known_words().isdisjoint(_one_edit_away(folded))
         common = _read_words("given_names") if looks_mistyped else _read_common_given_names()
-        is_given = not common.isdisjoint(parts)
+        is_given = not common.isdisjoint(parts) or (
+            len(parts) > 1 and parts <= GIVEN_NAMES_AND_WORDS
+        )
     is_candidate = (
         kind != Kind.KNOWN
         or base in GIVEN_NAMES_IN_ROWS
@@ -133,6 +140,8 @@ def _read_common_given_names() -> frozenset[str]:
 def _find_kind(folded: str) -> Kind:
     known = read_known_words()
     parts = [part for part in _PART.findall(folded) if len(part) > 1]
+    if len(parts) > 1 and all(part in _read_given_names_and_words() for part in parts):
+        return Kind.GIVEN  # LILY-ROSE
     if all(part in known for part in parts) or len(folded) < 3 or not _VOWEL.search(folded):
         return Kind.KNOWN  # or an abbreviation
     if folded in BRANDS or folded in PERSONS:

@@ -32,6 +32,9 @@ from cdi.landing.names import mask_names
         # roles
         ("ROOMMATE TERRELL, GRANDSON KENDRICK", "ROOMMATE [name], GRANDSON [name]"),
         ("IP-JOHNSON, S/O HARGRAVE, B/M DEVONTE", "IP-[name], S/O [name], B/M [name]"),
+        ('POI SHANE "DAZZA" DARROW, LILY-ROSE', 'POI [name] "[name]" [name], [name]'),
+        ("PARTIES ID'D AS JONES, DARNELL", "PARTIES ID'D AS [name], [name]"),
+        ("IP HOLLY MARSH WORKS HERE", "IP [name] WORKS HERE"),
         ("POI DESHPANDE, DP ADEBAYO", "POI [name], DP [name]"),
         # nicknames in quotes
         (
