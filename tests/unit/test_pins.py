@@ -223,8 +223,8 @@ def test_a_source_row_has_the_same_name_and_hash_as_ever(
         before = (
             "case when list_contains($whole, row_id) "
             "then replace(log_text_masked, '[name] [name]', '[name] O''[name]') else "
-            "replace(replace(log_text_masked, 'Owner Anon', '[name]'), 'with [name]', 'with Lorcan') "
-            "end as log_text_masked"
+            "replace(replace(log_text_masked, 'Owner Anon', '[name]'), "
+            "'with [name]', 'with Lorcan') end as log_text_masked"
         )
         added = LINEAGE.keys() | number_expressions(dataset).keys()
         columns = [name for name in output_columns(dataset) if name not in added]
