@@ -112,7 +112,7 @@ class _Names(Words):
         if word.is_small_given_name:
             return True
         if word.kind == Kind.KNOWN:
-            # may wetherby
+            # may ashgarthe
             return (
                 word.folded in GIVEN_NAMES_IN_ROWS
                 and self.are_joined(place, BLANK)
@@ -212,7 +212,7 @@ class _Names(Words):
                 self.kinds[place] >= Kind.UNKNOWN or may_be_surname(self.folded[place])
             )
         if fold(initial[1][0]) in _DIRECTIONS and len(initial[1].strip()) < 3:
-            before = self.text[: initial.start()].rstrip()
+            before = self.text[max(start - 40, 0) : initial.start()].rstrip()
             word = before.rsplit(None, 1)[-1].casefold() if before else ""
             follows = self.folded[place + 1] if self.are_joined(place, BLANK) else ""
             return not (
