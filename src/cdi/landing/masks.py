@@ -10,6 +10,7 @@ import duckdb
 
 from cdi.keys import hmac_expression
 from cdi.landing.names import mask_names
+from cdi.landing.plates import mask_plates
 from cdi.sql import literal
 
 # One spelling for words of an address that people write in several ways. "Saint" and "street" share
@@ -84,11 +85,23 @@ _DIGIT = (
     r"(?:zero|oh|nought|one|two|three|four|five|six|seven|eight|nine)(?: hundred| thousand)?"
 )
 _SPOKEN_NUMBER = rf"(?i)\b{_DIGIT}(?:[ ,-]+{_DIGIT}){{5,}}\b"
+_HALF_SPOKEN_MAIL = r"(?i)(?:[^\s@]+ (?:dot|underscore|dash) )+[^\s@]+ at [\pL\d-]+(?:\.[\pL\d-]+)+"
 _SPOKEN_MAIL = r"(?i)(?:[^\s@]+ dot )*[^\s@]+ at (?:[\pL\d-]+ dot )+[\pL]{2,}\b"
 _STREET = (
-    r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? )?\b\d+[a-z]?,? (?:[\pL'’.-]+ ){1,3}"
+    r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? |\bu?\d+/)?\b\d+[a-z]?,? (?:[\pL'’.-]+ ){1,3}"
     r"(?:street|st|road|rd|lane|ln|avenue|ave|close|drive|court|place|square|terrace|crescent|"
-    r"gardens|grove|boulevard|blvd|parkway|highway|mews)\b"
+    r"gardens|grove|boulevard|blvd|parkway|pkwy|highway|hwy|mews|cresc?|terr?|tce|trl|cir)\b"
+)
+# 212 w 9th st, 2207 E. 14TH
+_NUMBERED_STREET = (
+    r"(?i)\b\d+[a-z]?,? (?:(?:[nsew]|[ns][ew]|north|south|east|west)\.? \d{1,3}(?:st|nd|rd|th)|"
+    r"(?:[nsew]\.? )?\d{1,3}(?:st|nd|rd|th) (?:street|st|avenue|ave?|road|rd|place|pl))"
+    r"(?: (?:street|st|avenue|ave?|road|rd|place|pl))?\b"
+)
+# Rose Cottage, Mill Lane
+_HOUSE_NAME = (
+    r"\b(?:\p{Lu}\pL*\p{Ll}[\pL'’]* ){1,2}(?:Cottage|Farmhouse|Bungalow)\b"
+    r"(?:, (?:\p{Lu}[\pL'’-]+ ){1,3}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Close|Drive|Way|Row))?"
 )
 _FLAT = r"(?i)\b(?:flat|apt|apartment) \d+[a-z]?\b"
 _POSTCODE_IN_TEXT = r"(?i)\b[a-z]{1,2}\d[a-z\d]? {0,2}\d[a-z]{2}\b"
@@ -97,13 +110,19 @@ _SPACED_MAIL = (
     r"(?i)[^\s@]+ ?(?:@ ?|[(\[{<]at[)\]}>] ?)[\pL\d-]+(?:(?:\.| ?[(\[{<]dot[)\]}>] ?)[\pL\d-]+)*"
     r"(?:\.| ?[(\[{<]dot[)\]}>] ?)\pL{2,}\b"
 )
+# "jo @ example . org"; the ends are few, as "@ the shop . he left" is no mail
+_WIDE_MAIL = (
+    r"(?i)[^\s@]+ ?@ ?[\pL\d-]+(?: ?\. ?[\pL\d-]+){0,2} ?\. ?"
+    r"(?:com|net|org|example|co ?\. ?uk|uk|ie|fr|pl|ro|ru|ca|au|nz|eu)\b"
+)
 _LINK = r"(?i)\b(?:https?://|www\.)\S+"
 # Names in social media: "@jane_d84", "snapchat: jane84". Where they are announced, they must have
 # a sign that words have not.
 _HANDLE = r"(?i)(^|[\s(,;:])@[a-z_][\w.]{2,}"
 _SAID_HANDLE = (
     r"(?i)(\b(?:snap(?:chat)?|insta(?:gram)?|facebook|fb|tik ?tok|twitter|telegram|whats ?app|"
-    r"user ?name|handle|profile)(?: name| user(?: ?name)?| account| profile| id| is| was)*"
+    r"user ?name|handle|profile|discord|wechat|ig|gamertag)"
+    r"(?: name| user(?: ?name)?| account| profile| id| is| was)*"
     r"[ :=]{1,3})[a-z][\w.-]*[\d_.][\w.-]*\w"
 )
 _MONTH = (
@@ -111,21 +130,22 @@ _MONTH = (
     r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|"
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\pL*)\.?"
 )
+_MONTH_NO_WORD = r"(?:jan|feb|apr|jun|jul|aug|sept?|oct|nov|dec)"
 _YEAR = r"(?:(?:19|20)\d\d|['’]\d\d)\b"
 _ORDINAL = (
     r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\pL+teenth|eleventh|"
     r"twelfth|twentieth|thirtieth|(?:twenty|thirty)[ -]\pL+)"
 )
 _BIRTH = r"\b(?:d ?o ?b|d\.o\.b\.?|date of birth|born(?: on)?)(?: the)?[ :.=-]{1,3}"
-# Number plates: of Great Britain since 2001, the same written as one word or in small letters, and
-# those before; what has a digit where a plate is announced; and plates that are spelt.
-_PLATES = (
-    r"\b[A-Z]{2}\d{2} ?[A-Z]{3}\b|(?i:\b[a-z]{2}\d{2}[a-z]{3}\b)|"
-    r"\b[a-z]{2}(?:0[2-9]|[1267]\d|5[1-9]) [a-z]{3}\b|"
-    r"\b[A-Z]\d{1,3} ?[A-Z]{3}\b|\b[A-Z]{3} ?\d{1,3}[A-Z]\b"
+# British number plates of one word; `mask_plates` finds those of parts and all others but these:
+# what has a digit where a plate is announced; and plates that are spelt.
+_PLATES = r"(?i)\b[a-z]{2}\d{2}[a-z]{3}\b"
+# what `mask_plates` looks at more closely: letters beside digits
+_MAY_BE_PLATE = (
+    r"(?i)\b(?:[a-z]{1,4}[ -]{0,2}\d{1,6}(?:\b|[a-z])|\d{1,4}[ -]{0,2}[a-z]{1,3}(?:\b|[ -]?\d))"
 )
 _SAID_PLATE = (
-    r"(?i)(\b(?:reg|registration|index|vrm|plates?|tag|lic|licen[cs]e)"
+    r"(?i)(\b(?:reg|rego|registration|index|vrm|plates?|plts?|tags?|lp|lic|licen[cs]e)"
     r"(?:\.|:|/| number| no\.?| plate| is| #)* ?)\b[a-z]{0,4}[ -]?\d[a-z\d-]{1,8}"
     r"(?: (?:[a-z\d]{3}|\d[a-z\d]{0,3}))?\b"
 )
@@ -139,12 +159,17 @@ _THREE_WORDS = r"(?i)(?:\b(?:w3w|what ?(?:3|three) ?words)\W{1,4}|///)\pL+\.\pL+
 _PATTERNS = (
     (r"[^\s@]+@[^\s@]+", "[email]"),
     (_SPACED_MAIL, "[email]"),
+    (_WIDE_MAIL, "[email]"),
+    (_HALF_SPOKEN_MAIL, "[email]"),
     (_SPOKEN_MAIL, "[email]"),
     (_LINK, "[link]"),
     (_THREE_WORDS, "[place]"),
     (_HANDLE, r"\1[handle]"),
     (_SAID_HANDLE, r"\1[handle]"),
+    (r"\b\pL[\pL\d.]*_[\pL\d._]*[\pL\d]\b", "[handle]"),  # no word has such a line within
     (_STREET, "[address]"),
+    (_NUMBERED_STREET, "[address]"),
+    (_HOUSE_NAME, "[address]"),
     (_FLAT, "[address]"),
     # a licence to drive, and a number of the national insurance
     (r"\b[A-Z9]{5} ?\d{6} ?[A-Z9]{2}\d[A-Z\d]{2}\b", "[number]"),
@@ -157,6 +182,10 @@ _PATTERNS = (
     (r"\b(?:\d[ .-]?){12,18}\d\b", "[number]"),
     (r"\d{4} ?[/.-] ?\d{1,2} ?[/.-] ?\d{1,2}", "[date]"),
     (r"\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?\d{2,4}", "[date]"),
+    (r"\b\d{1,2}[. ]{1,2}[IVX]{1,4}[. ]{1,2}(?:19|20)\d\d\b", "[date]"),
+    # "25th Dec 87": what is no hour of the day is a year; "may 40" may be a verb and a number
+    (rf"(?i)\b\d{{1,2}}(?:st|nd|rd|th) {_MONTH} [3-9]\d\b", "[date]"),
+    (rf"(?i)\b\d{{1,2}} {_MONTH_NO_WORD} [4-9]\d\b", "[date]"),
     (rf"(?i)\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ .-]*{_MONTH}[ ,.-]*{_YEAR}", "[date]"),
     (rf"(?i)\b{_ORDINAL}(?: of)? {_MONTH},? {_YEAR}", "[date]"),
     (rf"(?i)\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}", "[date]"),
@@ -165,7 +194,8 @@ _PATTERNS = (
         rf"(?:(?:st|nd|rd|th)?[ /.-]*(?:{_MONTH}|\d{{1,2}})[ /.,-]*\d{{2,4}})?\b",
         r"\1[date]",
     ),
-    (r"\+?\(?\d{2,5}\)?[./-]\d{3,4}[./-]\d{3,4}\b", "[number]"),
+    (r"\+?\(?\d{2,5}\)?[./*-]\d{3,4}[./*-]\d{3,4}\b", "[number]"),
+    (r"\b\d{3}[.*]\d{4}\b", "[number]"),
     # a place, by its degrees or in the national grid
     (r"[-+]?\b\d{1,3}\.\d{4,}\b", "[place]"),
     (r"\b[A-Z]{2} \d{3,5} \d{3,5}\b", "[place]"),
@@ -173,20 +203,8 @@ _PATTERNS = (
     (_SPOKEN_NUMBER, "[number]"),
 )
 
-# A word that begins with a capital and has a small letter, e.g. O’Hara and Jean-Luc.
-_NAME_WORD = r"\p{Lu}[\pL'’-]*\p{Ll}[\pL'’-]*"
-_PARTICLES = (
-    r"(?:(?:de|da|do|dos|del|della|di|du|la|le|van|von|der|den|bin|bint|ibn|ap|y|al|el)[ \t-])"
-)
 _OTHER_NAMES = (
-    # two or more capitalised words in a row
-    (
-        rf"{_NAME_WORD}(?:[ \t]{{1,3}}(?:{_PARTICLES}{{1,3}}{_NAME_WORD}|\p{{Lu}}[\pL'’-]+))+",
-        "[name]",
-    ),
-    # an initial and a capitalised word; A and I are words themselves
-    (rf"\b(?:[B-HJ-Z]\.?|[AI]\.) {_NAME_WORD}", "[name]"),
-    (r"(?i)(\b(?:mr|mrs|mx)\.? )\pL[\pL'’-]+", r"\1[name]"),
+    (r"(?i)(\b(?:mr|mrs|mx)\.? )(?:\pL\.? )?\pL[\pL'’-]+", r"\1[name]"),
     # one or two capitalised words where a whole name is announced
     (
         r"(\b(?i:(?:named|known) as|aka|a\.k\.a\.?) )"
@@ -195,9 +213,20 @@ _OTHER_NAMES = (
     ),
     # one where a part of it is; a title of small letters counts only in front of one
     (
-        r"(\b(?:(?i:name(?: is| was|:)|goes by|surname(?: is|:)?|née|nee)|Miss|Ms|Dr|miss|ms|"
+        r"(\b(?:(?i:name(?: is| was|:)|goes by|surname(?: is|:)?)|Miss|Ms|Dr|miss|ms|"
         r"dr) )\p{Lu}[\pL'’-]+",
         r"\1[name]",
+    ),
+    (r"(?i)(\b(?:née|nee) )\pL[\pL'’-]{2,}", r"\1[name]"),
+    # an initial and a word that is one; N, S, E and W may be directions
+    (
+        r"\b(?:[BCDFGHJKLMOPQRTUVXYZ]\.?|[AI]\.) \p{Lu}[\pL'’-]*\p{Ll}[\pL'’-]*",
+        "[name]",
+    ),
+    (
+        r"(\b(?i:victim|vic|caller|compl?|ip|inft|susp|suspect|witness|wit|rp|son|daughter|male|female|"
+        r"patient|pt|subj|child|juv)[ :,]{1,3}(?:(?i:adv|states|says|is) )?)(?:[A-Z]\. ?){2,3}",
+        r"\1[name] ",
     ),
     # but not "called CPD"
     (r"(\b(?:[Cc]alled|[Nn]amed) )\p{Lu}['’]?\pL*\p{Ll}[\pL'’-]*", r"\1[name]"),
@@ -209,7 +238,7 @@ _PART = r"\pL+"  # and its parts are O, Neil and s
 
 def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
     """Give a connection the functions that `mask_text_expression` calls."""
-    for function in (normalise_text, mask_names):
+    for function in (normalise_text, mask_plates, mask_names):
         con.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR")
 
 
@@ -246,6 +275,7 @@ def mask_text_expression(
             f"regexp_replace({masked}, '(?i)' || regexp_escape({line}), '[address]', 'g') "
             f"else {masked} end"
         )
+    masked = _call_where_expression(_MAY_BE_PLATE, "mask_plates", masked)
     for pattern, mask in _PATTERNS:
         masked = _replace_expression(masked, pattern, mask)
     if own_values:
@@ -253,7 +283,7 @@ def mask_text_expression(
             masked, _normalised_expression(f"concat_ws(' ', {', '.join(own_values)})")
         )
     # names of people who are in no column
-    masked = _call_where_expression(r"\p{Lu}\pL", "mask_names", masked)
+    masked = _call_where_expression(r"\pL{3}", "mask_names", masked)
     for pattern, mask in _OTHER_NAMES:
         masked = _replace_expression(masked, pattern, mask)
     return masked
