@@ -353,6 +353,8 @@ def spread_rounds(
 ) -> list[tuple[DurableStep, str]]:
     """Spread the rounds over the steps: those that take long get fewer.
 
+    They take turns, so that a run which is stopped has tried all of them.
+
     Args:
         cuts: Number of cuts of the power, of all steps.
         kills: Number of kills, of all steps.
@@ -360,16 +362,17 @@ def spread_rounds(
         steps: The steps.
     """
     shares = sum(step.share for step in steps)
-    return [
-        (step, kind)
+    placed = [
+        ((place + 0.5) / count, step, kind)
         for step in steps
         for kind, count in (
             ("cut", -(-cuts * step.share // shares)),
             ("kill", -(-kills * step.share // shares)),
             ("fill", fills if step.share > _DEAR else -(-fills // 3)),
         )
-        for _ in range(count)
+        for place in range(count)
     ]
+    return [(step, kind) for _, step, kind in sorted(placed, key=lambda row: row[0])]
 
 
 def run_durability(
