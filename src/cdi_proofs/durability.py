@@ -23,7 +23,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,7 @@ class Workshop:
         self.facts = {"home": str(self.disk.folder / "state"), "hashed": str(folder / "hashed")}
         Path(self.facts["hashed"]).mkdir(exist_ok=True)
         self.told = folder / "told.txt"
+        self.process: Any = None
 
     def image(self, name: str) -> Path:
         """Name the image of a disk before a step."""
@@ -116,6 +117,7 @@ class Workshop:
         self.told.touch()
         process = _CONTEXT.Process(target=perform_step, args=(run, facts, self.told))
         process.start()
+        self.process = process
         while not self.told.read_bytes() and process.is_alive():
             time.sleep(0.001)
         return process
@@ -127,6 +129,22 @@ class Workshop:
             end_group(process)
             return f"Traceback: it hangs\n{self.read_told()}"
         return self.read_told()
+
+    @contextlib.contextmanager
+    def mounted(self, image: Path | None = None) -> Iterator[None]:
+        """Mount the disk during the block, with the content of an image or as it is.
+
+        A step that still runs at the end, as the proof was stopped, is killed.
+        """
+        if image is not None:
+            self.disk.copy_from(image)
+        self.disk.mount()
+        try:
+            yield
+        finally:
+            if self.process is not None and self.process.is_alive():
+                end_group(self.process)
+            self.disk.unmount()
 
     def read_told(self) -> str:
         """Read what the step told."""
@@ -183,8 +201,7 @@ def prepare_disks(shop: Workshop, say: Callable[[str], None]) -> None:
         (check_and_report, "reported"),
     )
     shop.disk.make()
-    shop.disk.mount()
-    try:
+    with shop.mounted():
         for run, name in landing:
             say(f"preparing: {name}")
             shop.do(run)
@@ -203,13 +220,9 @@ def prepare_disks(shop: Workshop, say: Callable[[str], None]) -> None:
         shop.keep("audited")
         shutil.rmtree(home / "published")
         shop.keep("unpublished")
-    finally:
-        shop.disk.unmount()
     # What dbt made of the code is there, but no version.
-    shop.disk.copy_from(shop.image("built"))
-    shop.disk.mount()
-    shutil.rmtree(home / "published")
-    shop.disk.unmount()
+    with shop.mounted(shop.image("built")):
+        shutil.rmtree(home / "published")
     copy_sparse(shop.disk.file, shop.image("prepared"))
 
 
@@ -224,9 +237,7 @@ def measure_step(shop: Workshop, step: DurableStep) -> Undisturbed:
         RuntimeError: If the step fails, or leaves something else when it is repeated.
     """
     facts = facts_of_step(step, shop.facts)
-    shop.disk.copy_from(shop.image(step.before))
-    shop.disk.mount()
-    try:
+    with shop.mounted(shop.image(step.before)):
         before = shop.look(without_search(facts))
         free = least = shop.disk.free_bytes()
         process = shop.begin(step.run, facts)
@@ -243,8 +254,6 @@ def measure_step(shop: Workshop, step: DurableStep) -> Undisturbed:
         shop.do(step.run)
         if differing := list_differences(after, shop.look(facts)):
             raise RuntimeError(f"{step.name} done twice differs in {', '.join(differing)}")
-    finally:
-        shop.disk.unmount()
     return Undisturbed(seconds, free - least, before, after)
 
 
@@ -264,22 +273,21 @@ def disturb_step(
         What was done and told, the ids of errors, and the faults: what was lost, half or unnamed.
     """
     facts = facts_of_step(step, shop.facts)
-    shop.disk.copy_from(shop.image(step.before))
-    shop.disk.mount()
     faults: list[str] = []
-    try:
-        at = chance.uniform(0, usual.need if kind == "fill" else usual.seconds)
-        if kind == "fill":
-            shop.disk.fill(int(at))
+    with shop.mounted(shop.image(step.before)):
+        room = shop.disk.fill(chance.randrange(usual.need)) if kind == "fill" else 0
         process = shop.begin(step.run, facts)
+        began = time.monotonic()
         if kind == "fill":
             told = shop.finish(process)
             is_ended = process.exitcode == 0
             if "Traceback" in told or not (is_ended or list_error_ids(told)):
                 faults.append(f"it ended without a named error:\n{told[-3000:]}")
+            at: float = room
             shop.disk.empty()
         else:
-            process.join(at)
+            wait_for_moment(shop, step, process, usual, chance)
+            at = round(time.monotonic() - began, 3)
             is_ended = process.exitcode is not None
             if kind == "cut":
                 shop.disk.cut()
@@ -299,17 +307,27 @@ def disturb_step(
         else:
             end = shop.look(without_search(facts))  # an erasure searches itself
             faults += [f"done again, {part} differ" for part in list_differences(end, usual.after)]
-    finally:
-        shop.disk.unmount()
     return {
         "step": step.name,
         "kind": kind,
-        "at": int(at) if kind == "fill" else round(at, 3),
+        "at": at,
         "is_ended": is_ended,
         "told": list_told(step, told),
         "ids": list_error_ids("\n".join([told, told_again, str(found["verify"])])),
         "faults": faults,
     }
+
+
+def wait_for_moment(
+    shop: Workshop, step: DurableStep, process: Any, usual: Undisturbed, chance: random.Random
+) -> None:
+    """Wait until a random moment of a step: in each third round, until it tells a thing as done."""
+    if chance.random() < 2 / 3:
+        process.join(chance.uniform(0, usual.seconds))
+        return
+    count = chance.randint(1, len(step.tells))
+    while process.is_alive() and len(list_told(step, shop.read_told())) < count:
+        time.sleep(0.001)
 
 
 def list_told(step: DurableStep, told: str) -> list[str]:
