@@ -167,11 +167,13 @@ def _command(*arguments: str) -> None:
 _DECIDED = (r"^decision \w+ written|^\d+ decisions written", ("decisions",))
 _ALL = ("batches", "decisions", "findings", "register", "draws", "sheets", "tombstones")
 _ERASED = (r"^nothing of it is left", (*_ALL, "published", "traces"))
+# the pages are told of later than the tables
+_CHECKED = ((r"^checked:", ("private_tables",)), (r"^reported:", ("private",)))
 STEPS = (
     DurableStep("extract", "earlier", land_last_days, ((r"^accepted as", ("batches",)),), 16),
     DurableStep("first build", "landed", build_version, ((r"^version", ("private",)),), 5),
     DurableStep("build", "prepared", build_version, ((r"^version", ("private",)),), 10),
-    DurableStep("check", "built", check_and_report, ((r"^(checked|reported):", ("private",)),), 7),
+    DurableStep("check", "built", check_and_report, _CHECKED, 7),
     DurableStep("publish", "reported", publish, ((r"^published|^version", ("published",)),), 16),
     DurableStep("decide", "published", decide, (_DECIDED,), 9),
     DurableStep("decide by sheet", "published", decide_by_sheet, (_DECIDED,), 9),
@@ -243,6 +245,7 @@ def look_at_state(facts: Facts, result: Path) -> None:
         "sheets": _look_at_sheets,
         "tombstones": _look_at_tombstones,
         "private": lambda: _look_at_version(paths.published(AGENCY) / ".next", facts),
+        "private_tables": lambda: _look_at_tables(paths.published(AGENCY) / ".next", facts),
         "published": lambda: _look_at_version(paths.published(AGENCY) / "current", facts),
         "traces": lambda: _look_for_traces(facts),
         "damaged": _look_for_damage,
@@ -336,14 +339,20 @@ def _look_at_version(folder: Path, facts: Facts) -> dict[str, Any] | None:
     described = find_description(folder)
     if described is None:
         return None
-    # The same bytes have the same tables, which are hashed once only.
+    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+    tables = _look_at_tables(folder, facts)
+    return {"version": described["version"], "tables": tables, "files": files}
+
+
+def _look_at_tables(folder: Path, facts: Facts) -> dict[str, Any] | None:
+    """Hash the tables of a version; the same bytes have the same tables, and are hashed once."""
+    if find_description(folder) is None:
+        return None
     file = folder / "recording.duckdb"
     hashed = Path(facts["hashed"]) / f"{sha256_of_file(file)}.json"
     if not hashed.exists():
         write_json(hashed, _hash_tables(file))
-    tables = read_json(hashed)
-    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
-    return {"version": described["version"], "tables": tables, "files": files}
+    return read_json(hashed)
 
 
 def _hash_tables(file: Path) -> dict[str, Any]:
@@ -365,12 +374,16 @@ def _look_for_traces(facts: Facts) -> list[str]:
 
 
 def _look_for_damage() -> list[str]:
-    """What a reader would take and is not whole: empty files, half batches, damaged versions."""
+    """What a reader would take and is not whole: empty files, half batches, damaged versions.
+
+    A file of lines may be empty: nothing was written to it yet.
+    """
     problems = []
+    put_torn_rest_aside(paths.decisions_file(AGENCY))  # as whoever reads it does
     for file in paths.home().rglob("*"):
         inner = file.relative_to(paths.home())
         is_read = not any(part.startswith(".") for part in inner.parts) and inner.parts[0] != "dbt"
-        if is_read and file.is_file() and not file.is_symlink() and not file.stat().st_size:
+        if is_read and file.is_file() and file.suffix != ".jsonl" and not file.stat().st_size:
             problems.append(f"{inner} is empty")
     for folder in sorted((paths.published(AGENCY) / "versions").glob("[!.]*/")):
         problems += [f"{folder.name}/{name} is damaged" for name in find_damaged_files(folder)]
