@@ -81,7 +81,7 @@ attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; w
 corruptions: $(VENV)/run.stamp  ## Prove that spoiled files are noticed; writes <state>/corruptions.json; takes minutes
 	@$(BIN)/python -m cdi_proofs corruptions
 
-durability: $(VENV)/run.stamp  ## Prove that a power cut, a kill or a full disk loses nothing that was told (root, Linux; an hour)
+durability: $(VENV)/run.stamp  ## Prove that a power cut, a kill or a full disk loses nothing that was told (root, Linux; hours)
 	@$(BIN)/python -m cdi_proofs durability
 
 hidden-keys: $(VENV)/run.stamp  ## Hide report numbers of New Orleans and look for their calls: make hidden-keys DATA=<folder>

@@ -1,4 +1,4 @@
-"""The proof of durability judges rightly; the proof itself needs root and an hour."""
+"""The proof of durability judges rightly; the proof itself needs root and hours."""
 
 import os
 from collections import Counter
