@@ -28,7 +28,7 @@ MONTHS ?=
 SEED ?=
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard nowcast attack corruptions hidden-keys \
+.PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard nowcast attack corruptions durability hidden-keys \
 	check test test-slow test-browser bench docs walkthrough lock weaknesses clean
 
 # A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
@@ -81,6 +81,9 @@ attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; w
 
 corruptions: $(VENV)/run.stamp  ## Prove that spoiled files are noticed; writes <state>/corruptions.json; takes minutes
 	@$(BIN)/python -m cdi_proofs corruptions
+
+durability: $(VENV)/run.stamp  ## Prove that a power cut, a kill or a full disk loses nothing that was told (root, Linux; hours)
+	@$(BIN)/python -m cdi_proofs durability
 
 hidden-keys: $(VENV)/run.stamp  ## Hide report numbers of New Orleans and look for their calls: make hidden-keys DATA=<folder>
 	@CDI_DATA="$(DATA)" $(BIN)/python bench/hidden_keys.py

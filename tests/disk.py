@@ -34,9 +34,8 @@ class Disk:
         """Look whether all that is renamed was synced; its folder must be synced later."""
         if not target.is_relative_to(self.folder):
             return
-        # Nobody is told of what is out of sight, nor of the copy that a check works on.
-        parts = target.relative_to(self.folder).parts
-        if "checking" in parts or any(part.startswith(".") for part in parts):
+        # Nobody reads what is out of sight.
+        if any(part.startswith(".") for part in target.relative_to(self.folder).parts):
             return
         self.faults += [f"{file} was renamed to {target} first" for file in self.lost_files(path)]
         self._changed_folders[target.parent] = f"{target.parent} has the name {target.name}"

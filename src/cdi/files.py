@@ -403,11 +403,14 @@ def put_torn_rest_aside(file: Path) -> None:
     """Move what a cut write left at the end of a file to a file beside it, `<name>.torn`.
 
     Args:
-        file: A file that `append_whole` writes; nothing is done if it is absent.
+        file: A file that `append_whole` writes; nothing is done if it is absent. If nothing is left
+            of it, as its first write was cut, it is removed: who reads it expects a header.
     """
     if file.is_file():
         with lock_file(file) as handle:
             _put_torn_rest_aside(handle, file)
+            if os.fstat(handle).st_size == 0:
+                remove_durably(file)
 
 
 def _put_torn_rest_aside(handle: int, file: Path) -> None:
@@ -438,17 +441,14 @@ def _put_torn_rest_aside(handle: int, file: Path) -> None:
 def _length_of_whole_rows(content: bytes) -> int:
     """Count the bytes up to the end of the last whole row of a CSV file.
 
-    A cell between quotes may hold line breaks, so that a cut row can end with one.
+    A cell between quotes may hold line breaks, so that a cut row can end with one. A header alone
+    counts as nothing, since it is written together with the first row.
     """
     lines = list(io.StringIO(content.decode("latin-1"), newline="\n"))
     # The row that is added would become a part of a cell that was never closed.
     reader = csv.reader([*lines, "end\n"])
-    count = 0
-    for _ in reader:
-        if reader.line_num > len(lines):
-            break
-        count = reader.line_num
-    return sum(map(len, lines[:count]))
+    ends = [reader.line_num for _ in reader if reader.line_num <= len(lines)]
+    return sum(map(len, lines[: ends[-1]])) if len(ends) > 1 else 0
 
 
 def _append_bytes(handle: int, file: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from cdi import paths
 from cdi.build import prepare
 from cdi.build.prepare import FILE_NAME, prepare_project
 from tests.conftest import CALLS, SmallAgency
+from tests.disk import recorded
 
 
 @pytest.fixture
@@ -32,6 +33,13 @@ def test_two_builds_at_once_prepare_one_folder_and_leave_nothing_else(own: Path)
     assert len(made) == 1
     assert list(own.iterdir()) == list(made)
     assert {file.name for file in made.pop().iterdir()} == {FILE_NAME, "partial_parse.msgpack"}
+
+
+def test_what_is_prepared_is_on_the_disk_before_it_has_its_name(own: Path) -> None:
+    """Otherwise a power cut leaves empty files, and each later build starts from them."""
+    with recorded(own) as disk:
+        prepare_project()
+    assert disk.problems() == []
 
 
 def test_changed_code_is_prepared_anew_and_the_same_is_not(

@@ -177,6 +177,20 @@ def test_a_cut_decision_is_not_landed(small: SmallAgency) -> None:
     assert file.read_bytes() == whole
 
 
+@pytest.mark.parametrize("is_header_whole", [False, True])
+def test_a_first_decision_that_was_cut_stops_no_extraction(
+    small: SmallAgency, is_header_whole: bool
+) -> None:
+    """A cut may leave the name of the file alone, or its header and a part of the row."""
+    add_decision(small.agency, WAIVER)
+    file = paths.decisions_file("testville")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: whole.index(b"\n") + 5] if is_header_whole else b"")
+    assert not extract("testville", "decisions", small.interval).result
+    add_decision(small.agency, WAIVER)
+    assert "1 rows read" in extract("testville", "decisions", small.interval).note
+
+
 def test_a_line_is_appended_whole_or_not_at_all(tmp_path: Path) -> None:
     """A limit of the file's size cuts the write, as the end of the disk does."""
     program = """
@@ -190,7 +204,8 @@ _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 for name in ("log.jsonl", "rows.csv", "empty.jsonl"):
     file = folder / name
     if name != "empty.jsonl":
-        append_line(file, '"kept"')
+        with append_whole(file) as text:
+            text.write('"name"\\n"kept"\\n')
     before = file.read_bytes() if file.exists() else b""
     for room in [0, 1, *chosen.sample(range(2, 60), 4)]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, hard))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cdi import paths
 from cdi.build.dbt import call_dbt
-from cdi.files import hash_files
+from cdi.files import hash_files, sync_folder, sync_tree
 from cdi.sql import connect, literal
 
 # Every DuckDB 1.x can open files of this storage version.
@@ -52,7 +52,7 @@ def prepare_project(variables: str = "{}") -> Path:
         return folder
     home.mkdir(parents=True, exist_ok=True)
     _remove_unused(home)
-    made = Path(tempfile.mkdtemp(dir=home))
+    made = Path(tempfile.mkdtemp(dir=home, prefix="."))
     try:
         file = made / FILE_NAME
         with connect() as con:  # a file keeps the storage version that it was made with
@@ -60,8 +60,10 @@ def prepare_project(variables: str = "{}") -> Path:
                 f"attach {literal(str(file))} as private (storage_version '{STORAGE_VERSION}')"
             )
         call_dbt("the rules", file, made, "seed", "--vars", variables)
+        sync_tree(made)  # or a power cut could leave the name and lose the files
         with contextlib.suppress(OSError):  # another build was first
             made.rename(folder)
+        sync_folder(home)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return folder

@@ -37,7 +37,8 @@ def begin_check(batch: Batch) -> Batch:
         remove_batch(target)  # left by a check that was killed
         copy = target.with_name(f".{target.name}")
         shutil.copytree(batch.folder, copy, ignore=shutil.ignore_patterns(".*"))
-        return read_batch(copy.rename(target))
+        # An erasure looks into it too, also after a power cut.
+        return read_batch(rename_durably(copy, target))
 
 
 def accept_batch(batch: Batch) -> Batch | None:

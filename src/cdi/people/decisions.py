@@ -178,9 +178,9 @@ def _hash_decision(decision: Mapping[str, Any]) -> str:
 def _read_references(agency: Agency) -> set[str]:
     """Read the references of the decisions in the file."""
     file = paths.decisions_file(agency.agency)
+    put_torn_rest_aside(file)
     if not file.is_file():
         return set()
-    put_torn_rest_aside(file)
     with file.open(newline="", encoding="utf-8") as handle:
         return {row["decision_reference"] for row in csv.DictReader(handle)}
 
