@@ -3,7 +3,7 @@
 A disk may flip a bit, a restored backup may lack a folder, and somebody may edit a file. So the
 manifest of each accepted batch has
 
-- ``sealed_files``: the sha256 of its Parquet files;
+- ``sealed_files``: the sha256 of its other files;
 - ``before``: the link of the batch that was accepted before it, blank for the first;
 - ``link``: a keyed hash of its place in the order, which an erasure does not change;
 - ``seal``: a keyed hash of all the rest of the manifest.
@@ -25,7 +25,6 @@ from cdi.errors import StateError
 from cdi.files import read_json, sha256_of_file, write_json
 from cdi.keys import derive_key
 
-SEALED_FILES = ("rows.parquet", "quarantine.parquet")
 _NEWEST = "newest.json"
 _RESTORE = (
     "restore this folder from the backup; if there is none, remove the folder, extract the same "
@@ -57,7 +56,11 @@ def seal_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         The manifest with its seal.
     """
     sealed = {name: value for name, value in manifest.items() if name != "seal"}
-    sealed["sealed_files"] = {name: sha256_of_file(folder / name) for name in SEALED_FILES}
+    sealed["sealed_files"] = {
+        file.name: sha256_of_file(file)
+        for file in sorted(folder.glob("[!.]*"))
+        if file.name != "manifest.json"
+    }
     sealed["seal"] = _hash(manifest["agency"], sealed)
     return sealed
 
@@ -86,8 +89,12 @@ def forget_newest(agency_id: str, dataset: str) -> None:
     (paths.landing(agency_id, dataset) / _NEWEST).unlink(missing_ok=True)
 
 
-def verify_batch(batch: Sealed) -> None:
+def verify_batch(agency_id: str, batch: Sealed) -> None:
     """Compare an accepted batch with its seal.
+
+    Args:
+        agency_id: The agency in whose landing it is.
+        batch: The batch.
 
     Raises:
         StateError: LANDING-DAMAGED if a file or the manifest is not as it was accepted.
@@ -96,7 +103,7 @@ def verify_batch(batch: Sealed) -> None:
     if "seal" not in manifest:
         return
     body = {name: value for name, value in manifest.items() if name != "seal"}
-    if not hmac.compare_digest(str(manifest["seal"]), _hash(manifest["agency"], body)):
+    if not hmac.compare_digest(str(manifest["seal"]).encode(), _hash(agency_id, body).encode()):
         raise _damaged(batch, "its manifest was changed, or the agency's key is another one")
     for name, digest in manifest["sealed_files"].items():
         file = batch.folder / name

@@ -14,7 +14,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.build.version import plan_version
 from cdi.errors import StateError
-from cdi.files import find_damaged_files, read_json, write_sums
+from cdi.files import read_json
 from cdi.landing.batches import accepted_batches, verified_batches
 from cdi.steps import verify
 from cdi.steps.extract import check_landing, extract
@@ -175,15 +175,22 @@ def test_batches_from_before_there_were_seals_are_taken_as_they_are(batches: lis
     assert "     3  older ones were never sealed" in told
 
 
-def test_each_file_below_a_folder_is_compared_with_its_checksum(tmp_path: Path) -> None:
-    (tmp_path / "inner").mkdir()
-    for name in ("a", "inner/b"):
-        (tmp_path / name).write_text(name, encoding="utf-8")
-    write_sums(tmp_path)
-    assert find_damaged_files(tmp_path) == []
-    (tmp_path / "a").write_text("A", encoding="utf-8")
-    (tmp_path / "inner" / "b").unlink()
-    (tmp_path / "new").touch()
-    assert find_damaged_files(tmp_path) == ["a", "inner/b", "new"]
-    (tmp_path / "SHA256SUMS").write_text("", encoding="utf-8")
-    assert find_damaged_files(tmp_path) == ["a", "new"]
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_what_the_rules_found_of_a_batch_is_sealed_as_it_is_published(
+    batches: list[Path], is_deleted: bool
+) -> None:
+    file = batches[1] / "validation.json"
+    file.unlink()
+    if not is_deleted:
+        file.write_text("[]", encoding="utf-8")
+    with pytest.raises(StateError, match=r"LANDING-DAMAGED.*validation\.json"):
+        plan_version(load_sample())
+
+
+def test_a_manifest_that_names_another_agency_is_damaged_and_makes_no_key(
+    batches: list[Path],
+) -> None:
+    edit_manifest(batches[0], agency="elsewhere")
+    with pytest.raises(StateError, match="LANDING-DAMAGED"):
+        plan_version(load_sample())
+    assert [file.name for file in paths.secrets().iterdir()] == ["sample.key"]

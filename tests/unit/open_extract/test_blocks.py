@@ -128,7 +128,7 @@ def _fill(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]
 def released(file: Path, kept: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Make the extract; its tables."""
     with open_for_extract(file) as con:
-        make_extract(con, kept, folder)
+        make_extract(con, "testville", kept, folder)
     with connect(folder / "open.duckdb", read_only=True) as con:
         names = [name for (name,) in con.execute("show tables").fetchall()]
         return {name: con.sql(f"from {name}").to_arrow_table().to_pylist() for name in names}
