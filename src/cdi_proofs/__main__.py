@@ -254,6 +254,40 @@ def damage(
 
 
 @app.command()
+def erasure(
+    scenario: ScenarioOption = None,
+    months: MonthsOption = None,
+    references: Annotated[int, typer.Option(min=1, max=180, help="How many are erased.")] = 50,
+    seed: SeedOption = None,
+) -> None:
+    """Erase references of awkward forms; no byte of them may be left, and nothing else may change.
+
+    Example: .venv/bin/python -m cdi_proofs erasure --months 1 --references 10
+    """
+    from cdi_proofs.erasure_trial import prove_erasure
+
+    choose_variant(scenario, months, seed)
+    with console.status("erasing") as status:
+        figures = prove_erasure(
+            status.update, references=references, seed=1 if seed is None else seed
+        )
+    say_simulated()
+    for what in ("refused", "left"):
+        for name, found in figures[what].items():
+            console.print(f"{what}: {name}: {found}", style="red", highlight=False)
+    for problem in figures["changed"]:
+        console.print(problem, style="red", highlight=False)
+    console.print(
+        f"{figures['references']} references were in {figures['files_before']} files, "
+        f"{len(figures['left'])} files hold one, {len(figures['changed'])} other changes",
+        highlight=False,
+    )
+    _say_written("erasure.json")
+    if figures["refused"] or figures["left"] or figures["changed"]:
+        sys.exit(1)
+
+
+@app.command()
 def audit_rehearsal(
     scenario: ScenarioOption = None,
     seed: SeedOption = None,

@@ -17,6 +17,7 @@ from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.build.version import read_current
 from cdi.files import append_line
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
 from cdi.local.run import default_interval
@@ -59,7 +60,8 @@ def make_state(say: Say) -> None:
     mark = paths.home() / "made"
     if mark.is_file():
         return
-    run_simulated(say)
+    if read_current(paths.SIMULATED) is None:  # else an earlier try was stopped after it
+        run_simulated(say)
     agency = load_agency(paths.SIMULATED)
     interval = default_interval(agency)
     say("a draw, its readings, decisions and looks")
