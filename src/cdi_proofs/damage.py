@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,12 @@ def name_damage() -> str:
     return ""
 
 
+@cache
+def _hash_reading_code() -> dict[str, str]:
+    """Follows from the code and the undamaged weights, so it is worked out once."""
+    return hash_reading_code(plan_version(load_agency(NAME)))
+
+
 def _ask_run() -> None:
     is_up_to_date(NAME, default_interval(load_agency(NAME)))
 
@@ -166,7 +173,7 @@ def _ask_verify() -> None:
 def _ask_readings() -> None:
     with duckdb.connect() as con:
         con.execute("create schema landing")
-        open_readings(con, NAME, hash_reading_code(plan_version(load_agency(NAME))))
+        open_readings(con, NAME, _hash_reading_code())
 
 
 @contextmanager

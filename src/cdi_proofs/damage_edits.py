@@ -471,7 +471,10 @@ def _change_value(chance: random.Random) -> None:
     copy = file.with_name(".changed")
     shutil.copyfile(file, copy)
     with duckdb.connect(str(copy)) as con:
-        con.execute("update fct_calls set district = 'ELSEWHERE' where call_no < 100")
+        con.execute(
+            "update fct_calls set district = 'ELSEWHERE' "
+            "where call_id = (select min(call_id) from fct_calls)"
+        )
     replace_file(file, copy.read_bytes())
     copy.unlink()
 

@@ -9,9 +9,9 @@ manifest of each accepted batch has
 - ``seal``: a keyed hash of all the rest of the manifest.
 
 ``newest.json`` of the dataset names the batch that was accepted last, since no chain shows that its
-end is missing. The hashes are keyed with the agency's key, so whoever does not have it cannot seal
-what they changed. Batches that were accepted before there were seals are taken as they are, as long
-as they stand before all sealed ones.
+end is missing; it is sealed too. The hashes are keyed with the agency's key, so whoever does not
+have it cannot seal what they changed. Batches that were accepted before there were seals are taken
+as they are, as long as they stand before all sealed ones.
 """
 
 import hmac
@@ -78,10 +78,10 @@ def link_manifest(manifest: Mapping[str, Any], before: Sealed | None) -> dict[st
 def note_newest(batch: Sealed) -> None:
     """Write down which batch of a dataset was accepted last."""
     manifest = batch.manifest
-    write_json(
-        paths.landing(manifest["agency"], manifest["dataset"]) / _NEWEST,
-        {"seq": manifest["seq"], "link": manifest["link"]},
-    )
+    agency_id, dataset = manifest["agency"], manifest["dataset"]
+    note = {"seq": manifest["seq"], "link": manifest["link"]}
+    file = paths.landing(agency_id, dataset) / _NEWEST
+    write_json(file, note | {"seal": _hash(agency_id, note | {"dataset": dataset})})
 
 
 def forget_newest(agency_id: str, dataset: str) -> None:
@@ -105,6 +105,8 @@ def verify_batch(agency_id: str, batch: Sealed) -> None:
     body = {name: value for name, value in manifest.items() if name != "seal"}
     if not hmac.compare_digest(str(manifest["seal"]).encode(), _hash(agency_id, body).encode()):
         raise _damaged(batch, "its manifest was changed, or the agency's key is another one")
+    if batch.folder.parent.name == "batches" and batch.folder.name != manifest["batch_id"]:
+        raise _damaged(batch, f"it is the batch {manifest['batch_id']}, in another's folder")
     for name, digest in manifest["sealed_files"].items():
         file = batch.folder / name
         if not file.is_file():
@@ -118,9 +120,20 @@ def read_newest(agency_id: str, dataset: str) -> str | None:
 
     It is read before the batches are listed. The other way round, a batch that is accepted in
     between would seem to be missing.
+
+    Raises:
+        StateError: LANDING-DAMAGED if the note of it was changed: it might name an earlier batch.
     """
     file = paths.landing(agency_id, dataset) / _NEWEST
-    return str(read_json(file, ("seq", "link"), _RESTORE)["link"]) if file.is_file() else None
+    if not file.is_file():
+        return None
+    note = read_json(file, ("seq", "link", "seal"), _RESTORE)
+    body = {"seq": note["seq"], "link": note["link"], "dataset": dataset}
+    if str(note["seal"]) != _hash(agency_id, body):
+        raise StateError(
+            "LANDING-DAMAGED", f"{file} was changed, or the agency's key is another one", _RESTORE
+        )
+    return str(note["link"])
 
 
 def verify_order(home: Path, batches: Sequence[Sealed], newest: str | None) -> None:

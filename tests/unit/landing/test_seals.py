@@ -107,6 +107,25 @@ def test_two_batches_that_changed_places_are_damaged(batches: list[Path]) -> Non
         plan_version(load_sample())
 
 
+def test_two_batches_whose_folders_changed_names_are_damaged(batches: list[Path]) -> None:
+    aside = batches[0].with_name("aside")
+    batches[0].rename(aside)
+    batches[1].rename(batches[0])
+    aside.rename(batches[1])
+    with pytest.raises(StateError, match=r"LANDING-DAMAGED.*in another's folder"):
+        plan_version(load_sample())
+
+
+def test_no_earlier_batch_can_be_named_the_newest(batches: list[Path]) -> None:
+    manifest = read_json(batches[1] / "manifest.json")
+    file = paths.landing("sample", "calls") / "newest.json"
+    earlier = read_json(file) | {"seq": manifest["seq"], "link": manifest["link"]}
+    file.write_text(json.dumps(earlier), encoding="utf-8")
+    shutil.rmtree(batches[2])
+    with pytest.raises(StateError, match=r"LANDING-DAMAGED.*newest\.json was changed"):
+        plan_version(load_sample())
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_seal_that_was_taken_off_is_noticed(batches: list[Path], number: int) -> None:
     """Who has no key cannot seal anew, so they may take the seal off."""
