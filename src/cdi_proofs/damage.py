@@ -28,7 +28,7 @@ import duckdb
 from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.build.make import build_file
-from cdi.build.prepare import prepare_project
+from cdi.build.prepare import is_whole
 from cdi.build.version import hash_reading_code, plan_version
 from cdi.errors import CdiError
 from cdi.files import write_json
@@ -142,7 +142,7 @@ def name_damage() -> str:
     it tells nobody what to do.
     """
     with _collect_warnings() as warned:
-        for ask in (_ask_run, _ask_verify, _ask_readings, prepare_project):
+        for ask in (_ask_run, _ask_verify, _ask_readings, _ask_prepared):
             try:
                 ask()
             except CdiError as error:
@@ -174,6 +174,11 @@ def _ask_readings() -> None:
     with duckdb.connect() as con:
         con.execute("create schema landing")
         open_readings(con, NAME, _hash_reading_code())
+
+
+def _ask_prepared() -> None:
+    for folder in sorted(paths.prepared().iterdir()):
+        is_whole(folder)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def prepare_project(variables: str = "{}") -> Path:
     """
     home = paths.prepared()
     folder = home / _fingerprint(variables)
-    if folder.is_dir() and _is_whole(folder):
+    if folder.is_dir() and is_whole(folder):
         os.utime(folder)
         return folder
     home.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def prepare_project(variables: str = "{}") -> Path:
     return folder
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
     """Compare what builds use with its checksums; a damaged folder is removed, to be made again."""
     with contextlib.suppress(StateError, OSError):
         sums = read_json(folder / _SUMS, _USED)

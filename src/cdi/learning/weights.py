@@ -67,7 +67,7 @@ def find_newest_weights(agency: str, kind: str, as_of: datetime | None = None) -
     """
     versions = [
         version
-        for version in _read_versions(agency, kind)
+        for version in read_versions(agency, kind)
         if as_of is None or version.as_of <= as_of
     ]
     return max(versions, key=_place_in_order, default=None)
@@ -122,7 +122,7 @@ def save_weights(
     described = {
         "kind": kind,
         "version": version,
-        "seq": 1 + max(map(_place_in_order, _read_versions(agency, kind)), default=0),
+        "seq": 1 + max(map(_place_in_order, read_versions(agency, kind)), default=0),
         "as_of": as_of.isoformat(),
         "learnt_from": learnt_from,
         "counts": counts,
@@ -155,7 +155,12 @@ def _place_in_order(weights: Weights) -> int:
     return int(weights.described["seq"])
 
 
-def _read_versions(agency: str, kind: str) -> list[Weights]:
+def read_versions(agency: str, kind: str) -> list[Weights]:
+    """Read all versions of a kind, in no order.
+
+    Raises:
+        StateError: WEIGHTS-DAMAGED, see `find_newest_weights`.
+    """
     home = paths.weights(agency) / kind
     versions = [_read_folder(agency, file.parent) for file in home.glob(f"[!.]*/{DESCRIPTION}")]
     note = home / _NEWEST

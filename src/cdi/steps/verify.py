@@ -15,7 +15,7 @@ from cdi.files import append_line, wait_for_lock
 from cdi.landing.batches import accepted_batches, replace_manifest, verified_batches
 from cdi.landing.seals import forget_newest, link_anew, note_newest, verify_batch
 from cdi.landing.tombstones import read_tombstones
-from cdi.learning.weights import KINDS, find_newest_weights, verify_weights
+from cdi.learning.weights import KINDS, read_versions, verify_weights
 from cdi.publish.access import prove_access_log
 from cdi.sealed_files import verify_file
 
@@ -41,9 +41,10 @@ def verify_agency(agency: Agency, say: Say) -> None:
         if sealed < len(batches):
             say(f"{len(batches) - sealed:>6,}  older ones were never sealed")
     for kind in KINDS:
-        if learnt := find_newest_weights(name, kind):
+        versions = read_versions(name, kind)
+        for learnt in versions:
             verify_weights(learnt)
-            say(f"     1  version of what was learnt ({kind}) is as it was written")
+        say(f"{len(versions):>6,}  versions of what was learnt ({kind}) are as they were written")
     say(f"{len(read_tombstones(name)):>6,}  tombstones are as they were written")
     _verify_files(agency, say)
     _verify_draws(agency, say)
