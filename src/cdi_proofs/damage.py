@@ -1,4 +1,4 @@
-"""Damages what is kept, a file at a time: part of `python -m cdi_proofs damage`.
+"""Damages what is kept, a file at a time: the proof `damage`.
 
 Each trial flips one random bit, or makes one edit (`cdi_proofs.damage_edits`), and asks what a run
 asks: is the source unchanged, can a version be planned, is what is published right, does `verify`
@@ -54,8 +54,8 @@ KINDS = {
     "results of a batch": r"landing/.*/batches/.*/validation\.\w+",
     "note of the newest batch": r"landing/.*/newest\.json",
     "tombstones": r"landing/.*/erased\.jsonl(\.seal)?",
-    "weights": r"weights/.*\.parquet",
     "description of weights": r"weights/.*\.(json|seal)",
+    "weights": r"weights/.*/.*/.*/.*\.\w+",
     "decisions": r"decisions/.*\.csv(\.seal)?",
     "audit register": r"audit/.*/register\.jsonl(\.seal)?",
     "audit draw": r"audit/.*\.parquet(\.seal)?",
@@ -136,7 +136,7 @@ def prove_damage_is_named(
 
 
 def name_damage() -> str:
-    """Ask all that a run and `cdi verify` ask; returns the first error id, blank if there is none.
+    """Ask all that a run and `.venv/bin/cdi verify` ask; returns the first error id, blank if there is none.
 
     An exception without an id is returned by its name with a question mark: it stops the run, but
     it tells nobody what to do.
