@@ -136,7 +136,7 @@ def prove_damage_is_named(
 
 
 def name_damage() -> str:
-    """Ask all that a run and `.venv/bin/cdi verify` ask; returns the first error id, blank if there is none.
+    """Ask all that a run and `.venv/bin/cdi verify` ask; returns the first error id, or a blank.
 
     An exception without an id is returned by its name with a question mark: it stops the run, but
     it tells nobody what to do.

@@ -1,9 +1,9 @@
 """Erases references of awkward forms from the simulated force, and looks for what is left.
 
 Some calls of the source get awkward numbers, everywhere in the source; logs, an access log and a
-database of Airflow name them too. They are erased one after another, as `.venv/bin/cdi erase` does, but a
-version is published once, after the last. The search and the comparison read every file by its own
-library, and by bytes; they share no code with `cdi.erasure`.
+database of Airflow name them too. They are erased one after another, as `.venv/bin/cdi erase` does,
+but a version is published once, after the last. The search and the comparison read every file by
+its own library, and by bytes; they share no code with `cdi.erasure`.
 """
 
 import csv
