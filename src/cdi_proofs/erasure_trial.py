@@ -49,6 +49,7 @@ _CASES = (
     "7{0}", "7{0}0", "A&B<7{0}>-1234", "2026-01-0{0}", "2026010{0}", "1e{0}5", "-{0}.50E+10",
     "X" * 52 + "-{0}123456", "NM-2026-000{0}", "a\\b{0}\\n1234", "=1+{0}234567",
 )  # fmt: skip
+_LANDED = ("landing/", "decisions/", "audit/")
 Say = Callable[[str], None]
 
 
@@ -173,7 +174,8 @@ def _leave_traces(awkward: list[str]) -> None:
 def page(reference: str) -> str:
     """The name of a call's page, written apart from the product's own rule."""
     plain = f"{string.ascii_letters}{string.digits}-"
-    return re.sub("_+", "_", "".join(c if c in plain else "_" for c in reference.upper()))
+    capitals = reference.replace("ß", "ẞ").upper()  # Python's would be SS
+    return re.sub("_+", "_", "".join(c if c in plain else "_" for c in capitals))
 
 
 def written(reference: str) -> set[str]:
@@ -196,7 +198,7 @@ def written(reference: str) -> set[str]:
 def is_searchable(form: str) -> bool:
     """Whether a form is rare enough to be looked for in texts; docs/privacy.md names the others."""
     letters, digits = (sum(test(c) for c in form) for test in (str.isalpha, str.isdigit))
-    is_date = re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", form)
+    is_date = re.fullmatch(r"(?:19|20)\d{2}-?\d{2}-?\d{2}", form)
     return len(form) > 4 and digits > 0 and (letters > 0 or digits > 5) and not is_date
 
 
@@ -231,7 +233,9 @@ class _Content:
             self.rows.setdefault(re.sub(r"versions/[^/]+", "versions/*", name), Counter())[row] += 1
             for cell in cells:
                 text = str(cell).lower()
-                found |= {text} if text in self.cells else set(self.pattern.findall(text))
+                # as a whole cell, a common form is a reference in what was landed or written only
+                is_own = isinstance(cell, str) and text in self.cells and name.startswith(_LANDED)
+                found |= {text} if is_own else set(self.pattern.findall(text))
         if found:
             self.found[name] = found
 
