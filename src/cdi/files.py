@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -106,36 +106,6 @@ def sha256_of_file(file: Path) -> str:
     """Hash the bytes of a file without reading all of it into memory."""
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-SUMS = "SHA256SUMS"
-
-
-def write_sums(folder: Path) -> None:
-    """Write the checksums of all files below a folder, as `sha256sum --check` reads them."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != SUMS)
-    lines = [f"{sha256_of_file(file)}  {file.relative_to(folder)}\n" for file in files]
-    write_text(folder / SUMS, "".join(lines))
-
-
-def find_damaged_files(folder: Path) -> list[str]:
-    """Compare the files below a folder with their checksums.
-
-    Returns:
-        Paths in the folder of files that are missing or not as they were, or that have no checksum.
-    """
-    try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except (FileNotFoundError, UnicodeDecodeError):
-        return [SUMS]
-    written = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    found = {
-        str(file.relative_to(folder)): sha256_of_file(file)
-        for file in folder.rglob("*")
-        if file.is_file() and file.name != SUMS
-    }
-    names = sorted(written.keys() | found.keys())
-    return [name for name in names if written.get(name) != found.get(name)]
 
 
 def sync_file(file: Path) -> None:
@@ -370,7 +340,9 @@ def lock_file(file: Path, mode: int = 0o666) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def append_whole(file: Path, mode: int = 0o666) -> Iterator[io.StringIO]:
+def append_whole(
+    file: Path, mode: int = 0o666, finish: Callable[[], None] | None = None
+) -> Iterator[io.StringIO]:
     """Append lines to a file, all or none; they are on the disk after the block.
 
     The lock of the file is held during the block. If an earlier write was cut, for instance by a
@@ -379,6 +351,7 @@ def append_whole(file: Path, mode: int = 0o666) -> Iterator[io.StringIO]:
     Args:
         file: The file; it is made, with its folder, if absent.
         mode: The mode of a new file, before the umask.
+        finish: Called when the lines are on the disk, before anybody else may append.
 
     Yields:
         What takes the text of the lines.
@@ -391,6 +364,8 @@ def append_whole(file: Path, mode: int = 0o666) -> Iterator[io.StringIO]:
         text = io.StringIO(newline="")
         yield text
         _append_bytes(handle, file, text.getvalue().encode())
+        if finish:
+            finish()
 
 
 def append_line(file: Path, line: str, mode: int = 0o666) -> None:

@@ -254,6 +254,80 @@ def durability(
 
 
 @app.command()
+def damage(
+    flips: Annotated[int, typer.Option(min=0, help="How many random bits are flipped.")] = 400,
+    edits: Annotated[int, typer.Option(min=0, help="How many edits, deletions and swaps.")] = 64,
+    builds: Annotated[int, typer.Option(min=0, help="How many named damages are built on.")] = 20,
+    seed: SeedOption = None,
+) -> None:
+    """Damage a file at a time of all that is kept; each must be named, or must change nothing.
+
+    Example: .venv/bin/python -m cdi_proofs damage --flips 40 --edits 64 --builds 2
+    """
+    from cdi_proofs.damage import prove_damage_is_named
+
+    with Progress(console=console) as bar:
+        task = bar.add_task("", total=None)
+        figures = prove_damage_is_named(
+            lambda step: bar.update(task, description=step),
+            lambda done, total: bar.update(task, completed=done, total=total),
+            flips=flips,
+            edits=edits,
+            builds=builds,
+            seed=1 if seed is None else seed,
+        )
+    say_simulated()
+    table = Table("kind", "verdict", "trials", box=None)
+    for row in figures["by_kind"]:
+        table.add_row(row["kind"], row["verdict"], str(row["trials"]))
+    console.print(table)
+    for row in figures["built"]:
+        console.print(f"built on {row['damage']}: {row['outcome']}", highlight=False)
+    console.print(
+        f"{figures['named']} of {figures['trials']} named, {len(figures['missed'])} missed",
+        highlight=False,
+    )
+    _say_written("damage.json")
+    if figures["missed"]:
+        console.print("\n".join(figures["missed"]), style="red", highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def erasure(
+    scenario: ScenarioOption = None,
+    months: MonthsOption = None,
+    references: Annotated[int, typer.Option(min=1, max=180, help="How many are erased.")] = 50,
+    seed: SeedOption = None,
+) -> None:
+    """Erase references of awkward forms; no byte of them may be left, and nothing else may change.
+
+    Example: .venv/bin/python -m cdi_proofs erasure --months 1 --references 10
+    """
+    from cdi_proofs.erasure_trial import prove_erasure
+
+    choose_variant(scenario, months, seed)
+    with console.status("erasing") as status:
+        figures = prove_erasure(
+            status.update, references=references, seed=1 if seed is None else seed
+        )
+    say_simulated()
+    for what in ("refused", "left"):
+        for name, found in figures[what].items():
+            console.print(f"{what}: {name}: {found}", style="red", highlight=False)
+    for problem in figures["changed"]:
+        console.print(problem, style="red", highlight=False)
+    console.print(
+        f"{figures['references']} references were in {figures['files_before']} files, "
+        f"{len(figures['left'])} files hold one, {len(figures['changed'])} other changes",
+        highlight=False,
+    )
+    _say_written("erasure.json")
+    if figures["refused"] or figures["left"] or figures["changed"]:
+        sys.exit(1)
+
+
+@app.command()
 def audit_rehearsal(
     scenario: ScenarioOption = None,
     seed: SeedOption = None,

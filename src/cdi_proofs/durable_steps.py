@@ -30,12 +30,13 @@ from cdi.console import say_line
 from cdi.erasure.look import wanted_of
 from cdi.erasure.traces import find_traces
 from cdi.errors import AuditError, CdiError, name_machine_failures
-from cdi.files import find_damaged_files, put_torn_rest_aside, read_json, sha256_of_file, write_json
+from cdi.files import put_torn_rest_aside, read_json, sha256_of_file, write_json
 from cdi.landing.batches import accepted_batches
 from cdi.landing.tombstones import read_tombstones, things_of_reference
 from cdi.people.audit import choose_period, draw_period, find_draw, write_draw_worksheets
 from cdi.people.audit_sheet import HEADER
 from cdi.scratch import keep_private
+from cdi.sealed_files import find_damaged_files
 from cdi.steps.build import check_marts, make_build, publish_version, write_report
 from cdi.steps.extract import check_landing, extract
 from cdi.steps.verify import verify_agency
@@ -386,7 +387,9 @@ def _look_for_damage() -> list[str]:
         if is_read and file.is_file() and file.suffix != ".jsonl" and not file.stat().st_size:
             problems.append(f"{inner} is empty")
     for folder in sorted((paths.published(AGENCY) / "versions").glob("[!.]*/")):
-        problems += [f"{folder.name}/{name} is damaged" for name in find_damaged_files(folder)]
+        problems += [
+            f"{folder.name}/{name} is damaged" for name in find_damaged_files(AGENCY, folder)
+        ]
     for manifest in paths.home().glob("landing/*/*/[!b.]*/[!.]*/manifest.json"):  # not `batches`
         for name in ("rows.parquet", "quarantine.parquet"):
             _hash_rows(f"read_parquet('{manifest.parent / name}')")

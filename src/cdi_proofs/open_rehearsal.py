@@ -75,7 +75,7 @@ def rehearse_attack(say: Say, say_progress: SayProgress) -> dict[str, Any]:
         shutil.rmtree(unsafe, ignore_errors=True)
         with open_for_extract(versions[-1] / "recording.duckdb") as con:
             withhold_small_counts_alone(con, unsafe / "small")
-            make_extract(con, unsafe / "kept", unsafe / "anew")
+            make_extract(con, paths.SIMULATED, unsafe / "kept", unsafe / "anew")
     say("attacking: small counts withheld alone")
     unprotected = attack_extracts([read_open_folder(unsafe / "small")], say_progress).figures()
     for name in ("recovered", "told_small", "suppressed"):

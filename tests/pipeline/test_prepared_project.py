@@ -19,7 +19,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CDI_PREPARED", str(tmp_path / "own"))
 
     def call_dbt(what: str, file: Path, target: Path, *arguments: str) -> None:
-        (target / "partial_parse.msgpack").write_text(" ".join(arguments), encoding="utf-8")
+        for name in ("partial_parse.msgpack", "run_results.json"):
+            (target / name).write_text(" ".join(arguments), encoding="utf-8")
         if "fail" in arguments:
             raise RuntimeError
 
@@ -32,7 +33,12 @@ def test_two_builds_at_once_prepare_one_folder_and_leave_nothing_else(own: Path)
         made = {future.result() for future in [pool.submit(prepare_project) for _ in range(4)]}
     assert len(made) == 1
     assert list(own.iterdir()) == list(made)
-    assert {file.name for file in made.pop().iterdir()} == {FILE_NAME, "partial_parse.msgpack"}
+    assert {file.name for file in made.pop().iterdir()} == {
+        FILE_NAME,
+        "partial_parse.msgpack",
+        "run_results.json",
+        "sums.json",
+    }
 
 
 def test_what_is_prepared_is_on_the_disk_before_it_has_its_name(own: Path) -> None:
@@ -58,6 +64,22 @@ def test_changed_code_is_prepared_anew_and_the_same_is_not(
     (project / "seeds" / "reasons.csv").write_text("reason_code\n", encoding="utf-8")
     changed = prepare_project()
     assert len({first, moved, changed}) == 3
+
+
+@pytest.mark.parametrize("name", [FILE_NAME, "partial_parse.msgpack", "sums.json"])
+def test_what_is_damaged_is_named_and_made_again(
+    own: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = prepare_project() / name
+    whole = file.read_bytes()
+    (file.parent / "mark").touch()
+    file.write_bytes(whole[:-4] + bytes(byte ^ 1 for byte in whole[-4:]))
+    made = prepare_project()
+    assert "[PREPARED-DAMAGED]" in caplog.text
+    assert made == file.parent
+    assert not (made / "mark").exists()
+    assert prepare_project() == made
+    assert caplog.text.count("[PREPARED-DAMAGED]") == 1
 
 
 def test_what_failed_half_way_is_not_taken_for_whole(own: Path) -> None:

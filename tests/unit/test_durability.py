@@ -36,6 +36,8 @@ from cdi.people.decisions import add_decision
 from cdi.publish.access import note_access, read_access_log
 from cdi.publish.parts import list_files_of_whole_version
 from cdi.publish.publish import publish_folder
+from cdi.quality.waivers import apply_waivers
+from cdi.sealed_files import seal_file, seal_of
 from cdi.sql import connect
 from cdi.steps.build import publish_version
 from cdi.steps.extract import check_landing, extract
@@ -186,9 +188,32 @@ def test_a_first_decision_that_was_cut_stops_no_extraction(
     file = paths.decisions_file("testville")
     whole = file.read_bytes()
     file.write_bytes(whole[: whole.index(b"\n") + 5] if is_header_whole else b"")
+    seal_of(file).unlink()  # which is written after the line
     assert not extract("testville", "decisions", small.interval).result
     add_decision(small.agency, WAIVER)
     assert "1 rows read" in extract("testville", "decisions", small.interval).note
+
+
+def test_a_decision_that_is_deleted_or_altered_is_neither_landed_nor_counted_nor_added_to(
+    small: SmallAgency,
+) -> None:
+    for name in ("one", "two", "three"):
+        add_decision(small.agency, {**WAIVER, "reason": name})
+    file = paths.decisions_file("testville")
+    header, *rows = file.read_text().splitlines(keepends=True)
+    altered = [rows[0], rows[1].replace("FILE-07", "FILE-08"), rows[2]]
+    failure = {"rule_id": "FILE-07", "severity": "fail", "is_success": False, "error": None}
+    extent = {"unexpected_count": 1, "observed_value": None}
+    for content in (rows[1:], rows[:-1], altered, rows[::-1]):
+        file.write_text("".join([header, *content]))
+        for act in (
+            lambda: extract("testville", "decisions", small.interval),
+            lambda: apply_waivers(small.agency, "0" * 64, [failure | extent]),
+            lambda: add_decision(small.agency, WAIVER),
+        ):
+            with pytest.raises(StateError, match=r"STATE-DAMAGED.*decisions\.csv"):
+                act()
+        assert file.read_text() == "".join([header, *content])
 
 
 def test_a_line_is_appended_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -291,6 +316,9 @@ def test_a_line_that_cannot_be_read_is_named_by_its_number(tmp_path: Path) -> No
 def test_a_damaged_tombstone_stops_rather_than_lets_the_erased_return(state: Path) -> None:
     add_tombstone("a", {"h1"}, "one", datetime(2026, 1, 5, tzinfo=UTC))
     paths.tombstones("a").write_bytes(b'{"reason": "one"}\n')
+    with pytest.raises(StateError, match=r"not as it was written[^$]*could come back"):
+        read_tombstones("a")
+    seal_file("a", paths.tombstones("a"))
     with pytest.raises(StateError, match=r"has no hashes[^$]*could come back"):
         read_tombstones("a")
 

@@ -23,7 +23,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ from cdi import paths
 from cdi.audit.design import Options, Strata, draw_sample, stratify_frame
 from cdi.audit.predictions import Frame, Period
 from cdi.errors import AuditError
-from cdi.files import append_whole, read_whole_lines, write_whole
+from cdi.files import read_whole_lines
+from cdi.sealed_files import append_sealed, is_as_sealed, write_sealed
 
 ORIGIN = "0" * 64
 # The files of a draw, with the rule that each breaks when it changed, and its name in the error.
@@ -113,6 +114,9 @@ class Register:
         """
         lines: list[dict[str, Any]] = []
         previous = ORIGIN
+        # The chain alone shows neither that its end is missing nor that all of it was made anew.
+        if not is_as_sealed(self.agency, self.file, may_grow=True):
+            raise self._changed("it")
         for number, text in enumerate(read_whole_lines(self.file)):
             try:
                 line = json.loads(text)
@@ -120,14 +124,17 @@ class Register:
             except (ValueError, KeyError, TypeError):  # half a line, or a line of another kind
                 is_same = False
             if not is_same:
-                raise AuditError(
-                    "AUDIT-REGISTER",
-                    f"{self.file}: line {number + 1} is not as it was written",
-                    "restore the register from the backup; its audits cannot be trusted till then",
-                )
+                raise self._changed(f"line {number + 1}")
             previous = line["hash"]
             lines.append(line)
         return lines
+
+    def _changed(self, what: str) -> AuditError:
+        return AuditError(
+            "AUDIT-REGISTER",
+            f"{self.file}: {what} is not as it was written",
+            "restore the register from the backup; its audits cannot be trusted till then",
+        )
 
     def append(self, kind: str, at: datetime, **facts: Any) -> dict[str, Any]:
         """Add an event and wait until it is on the disk.
@@ -140,7 +147,8 @@ class Register:
         Returns:
             The line.
         """
-        with append_whole(self.file) as text:  # two people may write at once
+        self.entries()  # before it is sealed anew
+        with append_sealed(self.agency, self.file) as text:  # two people may write at once
             lines = self.entries()
             line = {"kind": kind, "at": at.isoformat(), **facts}
             line["previous"] = lines[-1]["hash"] if lines else ORIGIN
@@ -309,10 +317,10 @@ def _finish_draw(
     logs = frame.logs
     for name, column in frozen.items():
         logs = logs.append_column(name, column)
-    _write_table(logs, folder / "frame.parquet")
-    _write_table(frame.crimes, folder / "crimes.parquet")
     sample = _draw_and_assign(strata, facts)
-    _write_table(sample, folder / "sample.parquet")
+    tables = {"frame": logs, "crimes": frame.crimes, "sample": sample}
+    for name, table in tables.items():
+        _write_table(register.agency, table, folder / f"{name}.parquet")
     register.append("sample", at, draw_id=facts["draw_id"], sample_hash=_hash_sample(sample))
     return load_draw(register.agency, facts["draw_id"])
 
@@ -400,6 +408,11 @@ def load_draw(agency: str, draw_id: str) -> Draw:
             lambda: _sha256(_stratum_of_logs(logs).tobytes()) == facts["strata_hash"],
         ),
         ("AUDIT-SAMPLE", "sample", lambda: [_hash_sample(drawn)] == sample_hashes),
+        # what no hash in the register speaks of, e.g. inclusion probabilities
+        *(
+            (rule_id, what, partial(is_as_sealed, agency, folder / name))
+            for name, rule_id, what in FILES
+        ),
     ]
     for rule_id, what, is_unchanged in proofs:
         _prove_unchanged(draw_id, rule_id, what, is_unchanged)
@@ -524,11 +537,11 @@ def erase_from_register(agency: str, call_ids: Iterable[str], at: datetime, reas
         for name in ("call_id", "row_hash"):
             blanked = pa.array(logs[name].to_pylist(), pa.string(), mask=is_hole)
             logs = logs.set_column(logs.column_names.index(name), name, blanked)
-        _write_table(logs, file)
+        _write_table(agency, logs, file)
         count += len(positions)
     return count
 
 
-def _write_table(table: pa.Table, file: Path) -> None:
-    with write_whole(file) as written:
+def _write_table(agency: str, table: pa.Table, file: Path) -> None:
+    with write_sealed(agency, file) as written:
         pq.write_table(table, written, compression="zstd")

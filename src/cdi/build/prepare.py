@@ -6,6 +6,7 @@ build starts from it. A build neither parses the project nor loads the seeds.
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -15,7 +16,16 @@ from pathlib import Path
 
 from cdi import paths
 from cdi.build.dbt import call_dbt
-from cdi.files import hash_files, sync_folder, sync_tree
+from cdi.errors import StateError
+from cdi.files import (
+    hash_files,
+    read_json,
+    remove_folder,
+    sha256_of_file,
+    sync_folder,
+    sync_tree,
+    write_json,
+)
 from cdi.sql import connect, literal
 
 # Every DuckDB 1.x can open files of this storage version.
@@ -24,6 +34,11 @@ STORAGE_VERSION = "v1.0.0"
 # dbt takes the project as parsed only if its settings are the same, so the file has one name in all
 # builds; dbt runs in the folder where it is.
 FILE_NAME = "recording.duckdb"
+
+# What builds use of the folder, and the file of their checksums. No key is needed: what lies there
+# follows from the code, and whoever can write there can change the code as well.
+_USED = (FILE_NAME, "partial_parse.msgpack", "run_results.json")
+_SUMS = "sums.json"
 
 # What was not used for so long is of a code that nobody runs any more.
 KEPT_SECONDS = 7 * 24 * 3600
@@ -47,7 +62,7 @@ def prepare_project(variables: str = "{}") -> Path:
     """
     home = paths.prepared()
     folder = home / _fingerprint(variables)
-    if folder.is_dir():
+    if folder.is_dir() and is_whole(folder):
         os.utime(folder)
         return folder
     home.mkdir(parents=True, exist_ok=True)
@@ -60,6 +75,7 @@ def prepare_project(variables: str = "{}") -> Path:
                 f"attach {literal(str(file))} as private (storage_version '{STORAGE_VERSION}')"
             )
         call_dbt("the rules", file, made, "seed", "--vars", variables)
+        write_json(made / _SUMS, {name: sha256_of_file(made / name) for name in _USED})
         sync_tree(made)  # or a power cut could leave the name and lose the files
         with contextlib.suppress(OSError):  # another build was first
             made.rename(folder)
@@ -67,6 +83,19 @@ def prepare_project(variables: str = "{}") -> Path:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return folder
+
+
+def is_whole(folder: Path) -> bool:
+    """Compare what builds use with its checksums; a damaged folder is removed, to be made again."""
+    with contextlib.suppress(StateError, OSError):
+        sums = read_json(folder / _SUMS, _USED)
+        if all(sha256_of_file(folder / name) == sums[name] for name in _USED):
+            return True
+    logging.getLogger(__name__).warning(
+        "[PREPARED-DAMAGED] %s is not as it was made; it is made again. Check the disk.", folder
+    )
+    remove_folder(folder)
+    return False
 
 
 def _fingerprint(variables: str) -> str:
@@ -77,6 +106,7 @@ def _fingerprint(variables: str) -> str:
         str(paths.DBT_PROJECT),  # what dbt parsed names the files that it read
         *(installed_version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")),
         STORAGE_VERSION,
+        *_USED,
         variables,
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

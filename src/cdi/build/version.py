@@ -18,7 +18,6 @@ from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.errors import BuildError, StateError
 from cdi.files import (
-    find_damaged_files,
     hash_files,
     read_json,
     sha256_of_file,
@@ -34,6 +33,7 @@ from cdi.learning.weights import (
     read_weights,
     verify_weights,
 )
+from cdi.sealed_files import find_damaged_files
 
 
 @dataclass(frozen=True)
@@ -284,13 +284,18 @@ def find_description(folder: Path) -> dict[str, Any] | None:
     try:
         return read_description(folder)
     except StateError as error:
-        logging.getLogger(__name__).warning(
-            "[%s] %s, so it counts as no version. Next step: %s.",
-            error.rule_id,
-            error.message,
-            error.fix,
-        )
+        log_damage(error)
         return None
+
+
+def log_damage(error: StateError) -> None:
+    """Tell in the log that a published version is damaged and counts as none."""
+    logging.getLogger(__name__).warning(
+        "[%s] %s, so it counts as no version. Next step: %s.",
+        error.rule_id,
+        error.message,
+        error.fix,
+    )
 
 
 def read_private_name(agency: str) -> str | None:
@@ -305,6 +310,22 @@ def read_current(agency: str) -> dict[str, Any] | None:
     return find_description(folder) if (folder / "recording.duckdb").is_file() else None
 
 
+def verify_current(agency: str) -> None:
+    """Compare the published version with what was published; there may be none.
+
+    Raises:
+        StateError: PUBLISHED-DAMAGED if a file is not as it was.
+    """
+    folder = paths.published(agency) / "current"
+    damaged = find_damaged_files(agency, folder) if folder.is_dir() else []
+    if damaged:
+        raise StateError(
+            "PUBLISHED-DAMAGED",
+            f"of {folder.resolve()}, {', '.join(damaged)} is not as it was published",
+            "run the build: it makes the version again",
+        )
+
+
 def is_current(version: Version) -> bool:
     """Whether the published version is what a build of this version would make, and undamaged.
 
@@ -313,12 +334,9 @@ def is_current(version: Version) -> bool:
     published = read_current(version.agency.agency)
     if published is None or published["fingerprint"] != version.fingerprint:
         return False
-    folder = paths.published(version.agency.agency) / "current"
-    damaged = find_damaged_files(folder)
-    if damaged:
-        logging.getLogger(__name__).warning(
-            "[PUBLISHED-DAMAGED] of %s, %s is not as it was published; it is built again.",
-            folder.resolve(),
-            ", ".join(damaged),
-        )
-    return not damaged
+    try:
+        verify_current(version.agency.agency)
+    except StateError as error:
+        log_damage(error)
+        return False
+    return True

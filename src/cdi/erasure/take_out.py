@@ -21,7 +21,8 @@ from cdi.landing.batches import batch_as_of
 from cdi.landing.extract import adopt_source, is_source_unchanged
 from cdi.landing.forget import Forgotten, forget_in_batch
 from cdi.landing.tombstones import ERASED, columns_that_take_row
-from cdi.learning.weights import KINDS
+from cdi.learning.weights import KINDS, remove_weights
+from cdi.sealed_files import rewrite_as_sealed, seal_of, verify_file
 from cdi.sql import connect
 
 Say = Callable[[str], None]
@@ -102,7 +103,7 @@ def take_out(
                 reason,
             ),
             "lines of worksheets": sum(
-                _clean_sheet(file, removal)
+                _clean_sheet(name, file, removal)
                 for file in sorted(paths.audit(name).glob("*/worksheets/*"))
             ),
             "versions of what was learnt": _remove_weights(agency, removal),
@@ -121,14 +122,14 @@ def _clean_files_of_people(agency: Agency, removal: Removal) -> int:
     batches. If the newest batch had all of the source before, it has all of it afterwards, and it
     is marked so: the next extraction must not take the erasure for a change.
     """
-    count = 0
+    name, count = agency.agency, 0
     for dataset in BY_PEOPLE:
         now = datetime.now(UTC)
         was_landed = is_source_unchanged(agency, dataset, Interval(now, now))
         about = [column.name for column in columns_that_take_row(dataset)]
         with _keep_deciders_out(agency):
             changed = sum(
-                _clean_csv(file, removal, about)
+                _clean_csv(name, file, removal, about)
                 for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
             )
         if changed and was_landed:
@@ -147,14 +148,20 @@ def _keep_deciders_out(agency: Agency) -> Iterator[None]:
         yield
 
 
-def _clean_csv(file: Path, removal: Removal, about: Iterable[str]) -> int:
+def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Iterable[str]) -> int:
     """Remove the rows about what goes, and its name from the other rows; returns how many changed.
 
     Args:
-        file: A CSV file with a header; it is removed if no row is left.
+        agency_id: Whose file it is.
+        file: A CSV file with a header; it is removed if no row is left. If it is sealed, it is
+            sealed anew.
         removal: What is taken out.
         about: The columns that say what a row is about.
+
+    Raises:
+        StateError: STATE-DAMAGED if it is not as it was sealed.
     """
+    verify_file(agency_id, file, may_grow=True)
     rows = read_csv_rows(file)
     kept: list[dict[str, str]] = []
     changed = 0
@@ -165,10 +172,11 @@ def _clean_csv(file: Path, removal: Removal, about: Iterable[str]) -> int:
         kept.append({name: removal.clean_field(name, text or "") for name, text in row.items()})
         changed += kept[-1] != row
     if changed and not kept:
+        seal_of(file).unlink(missing_ok=True)
         remove_durably(file)
     elif changed:
         with (
-            write_whole(file) as written,
+            rewrite_as_sealed(agency_id, file) as written,
             written.open("w", newline="", encoding="utf-8") as handle,
         ):
             writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
@@ -186,10 +194,10 @@ def _remove_torn_rest(file: Path, wanted: Wanted) -> int:
     return 1
 
 
-def _clean_sheet(file: Path, removal: Removal) -> int:
+def _clean_sheet(agency_id: str, file: Path, removal: Removal) -> int:
     """Remove the lines of a worksheet about what goes, and its name from the others."""
     if file.suffix == ".csv":
-        return _clean_csv(file, removal, ["call_reference"])
+        return _clean_csv(agency_id, file, removal, ["call_reference"])
     if file.suffix != ".xlsx":
         return 0
     book, changed = load_workbook(file), 0
@@ -252,7 +260,7 @@ def _remove_weights(agency: Agency, removal: Removal) -> int:
     for kind in KINDS:
         for folder in (paths.weights(agency.agency) / kind).glob("[!.]*/"):
             if _has_learnt_from(folder / "audited.parquet", removal):
-                remove_durably(folder)
+                remove_weights(folder)
                 count += 1
     return count
 

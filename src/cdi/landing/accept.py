@@ -17,7 +17,13 @@ from cdi.landing.batches import (
     replace_manifest,
 )
 from cdi.landing.forget import forget_in_batch
-from cdi.landing.seals import link_manifest, note_newest, read_newest, verify_order
+from cdi.landing.seals import (
+    announce_newest,
+    link_manifest,
+    note_newest,
+    read_newest,
+    verify_order,
+)
 from cdi.landing.tombstones import read_tombstones
 
 
@@ -75,9 +81,11 @@ def accept_batch(batch: Batch) -> Batch | None:
         verify_order(home, earlier, newest)
         last = earlier[-1] if earlier else None
         seq = 1 + (last.manifest["seq"] if last else 0)
-        replace_manifest(batch.folder, link_manifest(manifest | {"seq": seq}, last))
+        linked = link_manifest(manifest | {"seq": seq}, last)
+        replace_manifest(batch.folder, linked)
         for file in batch.folder.iterdir():
             file.chmod(0o400)
+        announce_newest(linked, last)
         folder = rename_durably(batch.folder, home / "batches" / manifest["batch_id"])
         accepted = read_batch(folder)
         note_newest(accepted)

@@ -119,7 +119,7 @@ def verified_batches(agency_id: str, dataset: str) -> list[Batch]:
     batches = accepted_batches(agency_id, dataset)
     verify_order(paths.landing(agency_id, dataset), batches, newest)
     for batch in batches:
-        verify_batch(batch)
+        verify_batch(agency_id, batch)
     return batches
 
 

@@ -25,6 +25,7 @@ from cdi.landing.batches import (
 )
 from cdi.landing.rows import write_rows
 from cdi.scratch import scratch_folder
+from cdi.sealed_files import verify_file
 from cdi.sources.access import Access
 from cdi.sources.fetch import Fetched, Known, fetch_source
 from cdi.sources.files import FetchedFile
@@ -166,6 +167,9 @@ def _fetch(
     access: Access | None = None,
 ) -> Fetched:
     """Fetch what a source holds; of a live source, the days that are not as they were landed."""
+    if dataset in BY_PEOPLE:
+        for written in sorted(Path(agency.root_of(dataset)).glob("*.csv.seal")):
+            verify_file(agency.agency, written.with_suffix(""), may_grow=dataset == DECISIONS)
     if dataset == DECISIONS:
         # The last cell of a row that was cut may look whole, e.g. a staff number of two digits.
         put_torn_rest_aside(paths.decisions_file(agency.agency))

@@ -76,7 +76,7 @@ def forget_in_batch(
     """
     unfinished = batch.folder / _UNFINISHED
     if not unfinished.exists():
-        verify_batch(batch)
+        verify_batch(agency.agency, batch)
     with connect() as con:
         tombstones = open_tombstones(con, agency.agency, expired)
         con.execute("create table rows as from read_parquet(?)", [str(batch.rows)])

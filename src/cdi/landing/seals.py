@@ -3,15 +3,15 @@
 A disk may flip a bit, a restored backup may lack a folder, and somebody may edit a file. So the
 manifest of each accepted batch has
 
-- ``sealed_files``: the sha256 of its Parquet files;
+- ``sealed_files``: the sha256 of its other files;
 - ``before``: the link of the batch that was accepted before it, blank for the first;
 - ``link``: a keyed hash of its place in the order, which an erasure does not change;
 - ``seal``: a keyed hash of all the rest of the manifest.
 
 ``newest.json`` of the dataset names the batch that was accepted last, since no chain shows that its
-end is missing. The hashes are keyed with the agency's key, so whoever does not have it cannot seal
-what they changed. Batches that were accepted before there were seals are taken as they are, as long
-as they stand before all sealed ones.
+end is missing; it is sealed too. The hashes are keyed with the agency's key, so whoever does not
+have it cannot seal what they changed. Batches that were accepted before there were seals are taken
+as they are, as long as they stand before all sealed ones.
 """
 
 import hmac
@@ -25,7 +25,6 @@ from cdi.errors import StateError
 from cdi.files import read_json, sha256_of_file, write_json
 from cdi.keys import derive_key
 
-SEALED_FILES = ("rows.parquet", "quarantine.parquet")
 _NEWEST = "newest.json"
 _RESTORE = (
     "restore this folder from the backup; if there is none, remove the folder, extract the same "
@@ -57,7 +56,11 @@ def seal_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         The manifest with its seal.
     """
     sealed = {name: value for name, value in manifest.items() if name != "seal"}
-    sealed["sealed_files"] = {name: sha256_of_file(folder / name) for name in SEALED_FILES}
+    sealed["sealed_files"] = {
+        file.name: sha256_of_file(file)
+        for file in sorted(folder.glob("[!.]*"))
+        if file.name != "manifest.json"
+    }
     sealed["seal"] = _hash(manifest["agency"], sealed)
     return sealed
 
@@ -72,13 +75,27 @@ def link_manifest(manifest: Mapping[str, Any], before: Sealed | None) -> dict[st
     return _link(manifest, before.manifest.get("link", "") if before else "")
 
 
+def announce_newest(manifest: Mapping[str, Any], before: Sealed | None) -> None:
+    """Write down that a batch is about to be accepted, so that a kill leaves no gap.
+
+    Until `note_newest` is called, the batch before it may be the newest as well.
+
+    Args:
+        manifest: Of the batch, with its link.
+        before: The batch that was accepted last.
+    """
+    _write_newest(manifest, [before.manifest.get("link", "") if before else "", manifest["link"]])
+
+
 def note_newest(batch: Sealed) -> None:
     """Write down which batch of a dataset was accepted last."""
-    manifest = batch.manifest
-    write_json(
-        paths.landing(manifest["agency"], manifest["dataset"]) / _NEWEST,
-        {"seq": manifest["seq"], "link": manifest["link"]},
-    )
+    _write_newest(batch.manifest, [batch.manifest["link"]])
+
+
+def _write_newest(manifest: Mapping[str, Any], links: list[str]) -> None:
+    agency_id, dataset = manifest["agency"], manifest["dataset"]
+    seal = _hash(agency_id, {"links": links, "dataset": dataset})
+    write_json(paths.landing(agency_id, dataset) / _NEWEST, {"links": links, "seal": seal})
 
 
 def forget_newest(agency_id: str, dataset: str) -> None:
@@ -86,8 +103,12 @@ def forget_newest(agency_id: str, dataset: str) -> None:
     (paths.landing(agency_id, dataset) / _NEWEST).unlink(missing_ok=True)
 
 
-def verify_batch(batch: Sealed) -> None:
+def verify_batch(agency_id: str, batch: Sealed) -> None:
     """Compare an accepted batch with its seal.
+
+    Args:
+        agency_id: The agency in whose landing it is.
+        batch: The batch.
 
     Raises:
         StateError: LANDING-DAMAGED if a file or the manifest is not as it was accepted.
@@ -96,8 +117,10 @@ def verify_batch(batch: Sealed) -> None:
     if "seal" not in manifest:
         return
     body = {name: value for name, value in manifest.items() if name != "seal"}
-    if not hmac.compare_digest(str(manifest["seal"]), _hash(manifest["agency"], body)):
+    if not hmac.compare_digest(str(manifest["seal"]).encode(), _hash(agency_id, body).encode()):
         raise _damaged(batch, "its manifest was changed, or the agency's key is another one")
+    if batch.folder.parent.name == "batches" and batch.folder.name != manifest["batch_id"]:
+        raise _damaged(batch, f"it is the batch {manifest['batch_id']}, in another's folder")
     for name, digest in manifest["sealed_files"].items():
         file = batch.folder / name
         if not file.is_file():
@@ -106,17 +129,28 @@ def verify_batch(batch: Sealed) -> None:
             raise _damaged(batch, f"{name} is not the file that was accepted")
 
 
-def read_newest(agency_id: str, dataset: str) -> str | None:
+def read_newest(agency_id: str, dataset: str) -> list[str] | None:
     """Read the link of the batch that was accepted last; None if nothing says which that is.
 
-    It is read before the batches are listed. The other way round, a batch that is accepted in
-    between would seem to be missing.
+    These are two links if a batch is being accepted, or was when its process was killed: then
+    either may be the last. It is read before the batches are listed. The other way round, a batch
+    that is accepted in between would seem to be missing.
+
+    Raises:
+        StateError: LANDING-DAMAGED if the note of it was changed: it might name an earlier batch.
     """
     file = paths.landing(agency_id, dataset) / _NEWEST
-    return str(read_json(file, ("seq", "link"), _RESTORE)["link"]) if file.is_file() else None
+    if not file.is_file():
+        return None
+    note = read_json(file, ("links", "seal"), _RESTORE)
+    if note["seal"] != _hash(agency_id, {"links": note["links"], "dataset": dataset}):
+        raise StateError(
+            "LANDING-DAMAGED", f"{file} was changed, or the agency's key is another one", _RESTORE
+        )
+    return list(note["links"])
 
 
-def verify_order(home: Path, batches: Sequence[Sealed], newest: str | None) -> None:
+def verify_order(home: Path, batches: Sequence[Sealed], newest: list[str] | None) -> None:
     """Prove that no accepted batch of a dataset is missing.
 
     Args:
@@ -137,7 +171,7 @@ def verify_order(home: Path, batches: Sequence[Sealed], newest: str | None) -> N
         before = batch.manifest["link"]
     if newest is None and links:
         raise _gap(home, f"{_NEWEST}, which names the batch that was accepted last, is missing")
-    if newest is not None and newest not in links:
+    if newest is not None and not set(newest) & set(links or [""]):
         raise _gap(home, "the batch that was accepted last is missing")
 
 

@@ -21,8 +21,9 @@ from cdi import paths
 from cdi.agency.datasets import DATASETS, DECISIONS, Column
 from cdi.agency.key_rules import capitals, key_expression
 from cdi.agency.model import Agency
-from cdi.files import append_line, read_json_lines, wait_for_lock
+from cdi.files import read_json_lines, wait_for_lock
 from cdi.keys import hmac_expression, set_hash_key
+from cdi.sealed_files import append_sealed, verify_file
 from cdi.sql import Params, ident, scalar
 
 PURPOSE = "erase"  # of the key; see `cdi.keys`
@@ -57,10 +58,13 @@ def read_tombstones(agency_id: str) -> list[dict[str, Any]]:
     """Read the tombstones of an agency, oldest first; each has `at`, `reason` and `hashes`.
 
     Raises:
-        StateError: STATE-DAMAGED if a line cannot be read: what it names could come back.
+        StateError: STATE-DAMAGED if a line was changed, removed or cannot be read: what it names
+            could come back.
     """
+    file = paths.tombstones(agency_id)
     fix = "restore the file from the backup: without this line, what was erased could come back"
-    return read_json_lines(paths.tombstones(agency_id), fix, ("hashes",))
+    verify_file(agency_id, file, may_grow=True, fix=fix)
+    return read_json_lines(file, fix, ("hashes",))
 
 
 def read_hashes(agency_id: str) -> list[str]:
@@ -90,7 +94,8 @@ def add_tombstone(agency_id: str, hashes: set[str], reason: str, at: datetime) -
         if hashes and hashes <= set(read_hashes(agency_id)):
             return False
         tombstone = {"at": at.isoformat(), "reason": reason, "hashes": sorted(hashes)}
-        append_line(file, json.dumps(tombstone, sort_keys=True))
+        with append_sealed(agency_id, file) as lines:
+            lines.write(json.dumps(tombstone, sort_keys=True) + "\n")
     return True
 
 

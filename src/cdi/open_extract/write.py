@@ -17,6 +17,7 @@ from cdi.build.version import Version
 from cdi.files import sync_file, sync_folder
 from cdi.open_extract.blocks import COLUMNS, SQL, Quarter, release_quarter
 from cdi.open_extract.tables import write_tables
+from cdi.sealed_files import seal_file, verify_file
 from cdi.sql import connect, fetch_dicts, literal, read_query, relation
 
 
@@ -31,7 +32,7 @@ def write_open_extract(version: Version) -> Path:
     """
     folder = version.folder / "open"
     with open_for_extract(version.file) as con:
-        make_extract(con, paths.released(version.agency.agency), folder)
+        make_extract(con, version.agency.agency, paths.released(version.agency.agency), folder)
     return folder
 
 
@@ -48,20 +49,27 @@ def open_for_extract(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def make_extract(con: duckdb.DuckDBPyConnection, released: Path, folder: Path) -> None:
+def make_extract(
+    con: duckdb.DuckDBPyConnection, agency_id: str, released: Path, folder: Path
+) -> None:
     """Release what has become whole and mature, and make the tables of all that is released.
 
     Args:
         con: A connection of `open_for_extract`.
+        agency_id: The agency, with whose key a quarter is sealed.
         released: The folder where released quarters are kept.
         folder: The folder of the tables.
+
+    Raises:
+        StateError: STATE-DAMAGED if a quarter is not as it was released; it is never counted anew.
     """
     limits = read_disclosure_limits(con)
     quarters = ripe_quarters(con, limits["maturity_days"])
     for quarter in quarters:
         file = released / f"{quarter.name}.parquet"
+        verify_file(agency_id, file)
         if not file.is_file():
-            _keep_quarter(con, release_quarter(con, quarter, limits), file)
+            _keep_quarter(con, agency_id, release_quarter(con, quarter, limits), file)
     files = [released / f"{quarter.name}.parquet" for quarter in quarters]
     write_tables(con, files, folder, limits)
 
@@ -100,7 +108,9 @@ def ripe_quarters(con: duckdb.DuckDBPyConnection, maturity_days: int) -> list[Qu
     return quarters
 
 
-def _keep_quarter(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], file: Path) -> None:
+def _keep_quarter(
+    con: duckdb.DuckDBPyConnection, agency_id: str, rows: list[dict[str, Any]], file: Path
+) -> None:
     """Keep a released quarter; a quarter that was kept before stays as it is.
 
     A link is made instead of a renaming: it fails if the file is there, so of two processes that
@@ -114,6 +124,7 @@ def _keep_quarter(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], fi
         sync_file(unlinked)
         os.link(unlinked, file)
         sync_folder(file.parent)
+        seal_file(agency_id, file)
     except FileExistsError:
         pass
     finally:

@@ -28,12 +28,13 @@ from cdi.audit.findings import differing_logs
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
 from cdi.audit.rates import FORCE, list_domains
 from cdi.audit.register import ADJUDICATOR, Draw, Register, draw_audit, load_draw
-from cdi.build.version import read_current
+from cdi.build.version import read_current, verify_current
 from cdi.errors import AuditError
-from cdi.files import sha256_of_file, write_whole
+from cdi.files import sha256_of_file
 from cdi.landing.extract import read_file_as_batch
 from cdi.people.audit_sheet import HEADER, read_audit_sheet, write_audit_sheet
 from cdi.scratch import scratch_folder
+from cdi.sealed_files import verify_file, write_sealed
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -151,8 +152,13 @@ def predict_period(agency: Agency, period: Period) -> Frame:
     Args:
         agency: Whose logs.
         period: Must be mature in the published version.
+
+    Raises:
+        StateError: PUBLISHED-DAMAGED if the published version is not as it was published.
     """
-    return predict_frame(read_published(_published_file(agency), period))
+    file = _published_file(agency)
+    verify_current(agency.agency)  # a frame is frozen for good
+    return predict_frame(read_published(file, period))
 
 
 def plan_audit(agency: Agency, period: Period, points: float, domain: str = FORCE) -> int:
@@ -342,7 +348,7 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
     folder = paths.audit(agency.agency) / "findings"
     folder.mkdir(parents=True, exist_ok=True)
     # A later delivery takes the place of an earlier one; the register keeps a line of each.
-    with write_whole(folder / f"{draw_id}_{auditor}.csv") as written:
+    with write_sealed(agency.agency, folder / f"{draw_id}_{auditor}.csv") as written:
         with written.open("w", newline="", encoding="utf-8") as handle:
             out = csv.DictWriter(handle, HEADER, lineterminator="\n")
             out.writeheader()
@@ -409,6 +415,7 @@ def read_delivered(agency: Agency, draw_id: str) -> tuple[list[Row], list[Row]]:
     logs: list[Row] = []
     crimes: list[Row] = []
     for file in sorted((paths.audit(agency.agency) / "findings").glob(f"{draw_id}_*.csv")):
+        verify_file(agency.agency, file)
         with file.open(newline="", encoding="utf-8") as handle:
             for row in csv.DictReader(handle):
                 reading: dict[str, Any] = {**row, "call_id": row["call_reference"]}

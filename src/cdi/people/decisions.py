@@ -9,18 +9,19 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cdi import paths
 from cdi.agency.datasets import DATASETS, DECISIONS
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
-from cdi.files import append_whole, put_torn_rest_aside, sha256_of_json, wait_for_lock
+from cdi.files import put_torn_rest_aside, sha256_of_json, wait_for_lock
 from cdi.landing.batches import Batch
 from cdi.landing.extract import read_file_as_batch
 from cdi.quality.checks import find_refusals
 from cdi.quality.waivers import StoppingFailure, find_stopped
 from cdi.scratch import scratch_folder
+from cdi.sealed_files import append_sealed, verify_file
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -98,6 +99,7 @@ def add_decision(agency: Agency, decision: Mapping[str, Any]) -> str:
     Raises:
         CdiError: DECIDE-REFUSED if a rule of the landing is broken, or if the published version
             does not have what the decision is about; nothing is written.
+        StateError: STATE-DAMAGED if the file of decisions is not as it was written.
     """
     row = _make_row(agency, decision, f"D{secrets.token_hex(6)}")
     problems = _find_problems(agency, [row]).get(1)
@@ -107,7 +109,7 @@ def add_decision(agency: Agency, decision: Mapping[str, Any]) -> str:
             "the decision was not written:\n    " + "\n    ".join(problems),
             f"correct it and decide again; {paths.CDI} decide --help explains each part",
         )
-    _append_rows(paths.decisions_file(agency.agency), [row])
+    _keep_rows(agency, [row])
     return row["decision_reference"]
 
 
@@ -156,7 +158,7 @@ def add_decisions_of_sheet(agency: Agency, file: Path) -> tuple[int, int]:
                 "correct these rows, save the sheet and give it again; see docs/worklist.md",
             )
         if new:
-            _append_rows(paths.decisions_file(agency.agency), list(new.values()))
+            _keep_rows(agency, list(new.values()))
     return len(new), len(rows) - len(new)
 
 
@@ -178,6 +180,7 @@ def _hash_decision(decision: Mapping[str, Any]) -> str:
 def _read_references(agency: Agency) -> set[str]:
     """Read the references of the decisions in the file."""
     file = paths.decisions_file(agency.agency)
+    verify_file(agency.agency, file, may_grow=True)
     put_torn_rest_aside(file)
     if not file.is_file():
         return set()
@@ -185,12 +188,18 @@ def _read_references(agency: Agency) -> set[str]:
         return {row["decision_reference"] for row in csv.DictReader(handle)}
 
 
-def _append_rows(file: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    with append_whole(file) as text:  # two people may decide at once
-        writer = csv.DictWriter(text, HEADER, lineterminator="\n")
-        if file.stat().st_size == 0:
-            writer.writeheader()
-        writer.writerows(rows)
+def _keep_rows(agency: Agency, rows: Sequence[Mapping[str, str]]) -> None:
+    """Add rows to the agency's file; a file that was changed must not be sealed anew."""
+    file = paths.decisions_file(agency.agency)
+    with append_sealed(agency.agency, file) as text:  # two people may decide at once
+        _write_rows(text, rows, has_header=file.stat().st_size > 0)
+
+
+def _write_rows(text: TextIO, rows: Sequence[Mapping[str, str]], *, has_header: bool) -> None:
+    writer = csv.DictWriter(text, HEADER, lineterminator="\n")
+    if not has_header:
+        writer.writeheader()
+    writer.writerows(rows)
 
 
 def _find_problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[int, list[str]]:
@@ -202,7 +211,8 @@ def _find_problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[in
     with scratch_folder() as scratch:
         file, folder = scratch / "decisions.csv", scratch / "batch"
         folder.mkdir()
-        _append_rows(file, rows)
+        with file.open("w", newline="", encoding="utf-8") as text:
+            _write_rows(text, rows, has_header=False)
         batch = read_file_as_batch(agency, DECISIONS, file, folder)
         refusals = find_refusals(agency, batch)
         # a waiver names no call: `cdi.quality.waivers` looks at what it is about

@@ -6,8 +6,9 @@ look at one of them is written down before its content leaves, as a line of
 command line use it.
 
 Each line has the hash of the line before, so a line that is changed, removed or put in breaks the
-chain. An erasure must be able to write over a call's number. So the chain does not hold what was
-looked at and why, but their keyed hash.
+chain. ``<agency>.end.json`` beside it has the keyed hash of the last line, since no chain shows
+that its end is missing. An erasure must be able to write over a call's number. So the chain does
+not hold what was looked at and why, but their keyed hash.
 """
 
 import getpass
@@ -22,7 +23,14 @@ from typing import Any
 
 from cdi import paths
 from cdi.errors import CdiError
-from cdi.files import append_whole, read_json_lines, read_whole_lines, sha256_of_json
+from cdi.files import (
+    append_whole,
+    read_json,
+    read_json_lines,
+    read_whole_lines,
+    sha256_of_json,
+    write_json,
+)
 from cdi.keys import derive_key
 from cdi.publish.parts import find_part
 
@@ -82,7 +90,7 @@ def note_access(agency: str, who: str, what: str, version: str, reason: str = NO
     file = paths.access(agency)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # The lock is held meanwhile, so nobody writes between the line before and this one.
-    with append_whole(file, 0o600) as lines:
+    with append_whole(file, 0o600, lambda: _seal_end(agency)) as lines:
         before = _read_last_line(file)
         entry = {
             "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
@@ -131,6 +139,20 @@ def _read_last_line(file: Path) -> str:
     return lines[-1].decode(errors="replace") if lines else ""
 
 
+def _end_file(agency: str) -> Path:
+    return paths.access(agency).with_name(f"{agency}.end.json")
+
+
+def _seal_end(agency: str) -> None:
+    """Note which line is the last one, so that it can be neither cut off nor changed."""
+    last = _hash_line(_read_last_line(paths.access(agency)))
+    write_json(_end_file(agency), {"last": _seal_line_hash(agency, last)}, mode=0o600)
+
+
+def _seal_line_hash(agency: str, line_hash: str) -> str:
+    return hmac.digest(derive_key(agency, "access"), line_hash.encode(), "sha256").hex()
+
+
 def _hash_content(agency: str, what: str, reason: str) -> str:
     """Hash what an erasure may write over, with the agency's key: call numbers can be guessed."""
     content = json.dumps([what, reason]).encode()
@@ -175,11 +197,13 @@ class Chain:
 def prove_access_log(agency: str) -> Chain:
     """Prove that no line of the access log was changed, removed or put in.
 
-    Lines that were cut off at the end cannot be noticed by the log itself.
-
     Raises:
         CdiError: ACCESS-CHAIN, with the first line that is not as it was written.
+        StateError: STATE-DAMAGED if the note of the last line cannot be read.
     """
+    end = _end_file(agency)
+    last = read_json(end, ["last"])["last"] if end.is_file() else None
+    is_whole = last is None
     before, chained, older, erased = "", 0, 0, 0
     for number, content in enumerate(read_whole_lines(paths.access(agency)), 1):
         line = content.decode(errors="replace")
@@ -201,6 +225,10 @@ def prove_access_log(agency: str) -> Chain:
                 raise _broken_chain(agency, number, "what was looked at, or why, was changed")
             erased += not is_same
         before = line
+        # Lines may follow if a process was killed before it noted its line as the last one.
+        is_whole = is_whole or last == _seal_line_hash(agency, _hash_line(line))
+    if not is_whole:
+        raise _broken_chain(agency, chained + older, "it is not the line that was written last")
     return Chain(chained, older, erased)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from cdi import paths
 from cdi.build.version import Version, find_description
 from cdi.errors import BuildError
-from cdi.files import remove_folder, rename_durably, sync_folder, write_sums
+from cdi.files import remove_folder, rename_durably, sync_folder
 from cdi.publish.parts import list_files_of_whole_version
+from cdi.sealed_files import write_sums
 
 KEPT_VERSIONS = 5
 NEXT_LINK = ".current.new"  # becomes `current`
@@ -33,7 +34,7 @@ def publish_folder(version: Version) -> Path:
     home = paths.published(version.agency.agency)
     target = home / "versions" / version.name
     target.parent.mkdir(exist_ok=True)
-    write_sums(version.folder)
+    write_sums(version.agency.agency, version.folder)
     for file in version.folder.rglob("*"):
         if file.is_file():
             file.chmod(0o400)

@@ -23,6 +23,7 @@ from cdi.landing.extract import read_file_as_batch
 from cdi.quality.results import RESULTS_FILE, read_results_file
 from cdi.quality.rules import all_rules
 from cdi.scratch import scratch_folder
+from cdi.sealed_files import verify_file
 from cdi.sql import connect, fetch_dicts
 
 
@@ -153,6 +154,7 @@ def _read_waivers(agency: Agency) -> dict[tuple[str, str], Waiver]:
     which two rows contradict each other, and the reason is masked before it is published.
     """
     waivers: dict[tuple[str, str], Waiver] = {}
+    verify_file(agency.agency, paths.decisions_file(agency.agency), may_grow=True)
     for file in sorted(paths.decisions(agency.agency).glob("*.csv")):
         with scratch_folder() as scratch, connect() as con:
             batch = read_file_as_batch(agency, DECISIONS, file, scratch)

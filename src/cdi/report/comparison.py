@@ -16,8 +16,14 @@ from rich.table import Table
 
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE, DECISIONS, READINGS
-from cdi.build.version import Version, read_current, read_description
-from cdi.errors import BuildError
+from cdi.build.version import (
+    Version,
+    log_damage,
+    read_current,
+    read_description,
+    verify_current,
+)
+from cdi.errors import BuildError, StateError
 from cdi.files import write_text
 from cdi.render import NOTHING
 from cdi.sql import connect, fetch_dicts, literal, read_query
@@ -160,8 +166,12 @@ def compare_with_published(version: Version) -> dict[str, Any] | None:
         return None
     older = paths.published(version.agency.agency) / "current"
     try:
+        verify_current(version.agency.agency)
         compared = compare_versions(older, version.folder)
     except BuildError:  # other columns, or something was erased: the report does without
+        return None
+    except StateError as error:
+        log_damage(error)
         return None
     text = json.dumps(compared, indent=2, default=str)
     write_text(version.folder / "comparison.json", text + "\n")

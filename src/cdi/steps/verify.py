@@ -1,18 +1,23 @@
-"""Verify what is kept of an agency: landing, weights, published version, access log."""
+"""Verify what is kept of an agency, from its landing to its access log."""
 
 import getpass
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cdi import paths
+from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
+from cdi.build.version import verify_current
 from cdi.erasure.take_out import Say
-from cdi.errors import CdiError, StateError
-from cdi.files import append_line, find_damaged_files, wait_for_lock
+from cdi.errors import CdiError
+from cdi.files import append_line, wait_for_lock
 from cdi.landing.batches import accepted_batches, replace_manifest, verified_batches
 from cdi.landing.seals import forget_newest, link_anew, note_newest, verify_batch
-from cdi.learning.weights import KINDS, find_newest_weights, verify_weights
+from cdi.landing.tombstones import read_tombstones
+from cdi.learning.weights import KINDS, read_versions, verify_weights
 from cdi.publish.access import prove_access_log
+from cdi.sealed_files import verify_file
 
 
 def verify_agency(agency: Agency, say: Say) -> None:
@@ -23,7 +28,9 @@ def verify_agency(agency: Agency, say: Say) -> None:
         say: Is told what was compared, line by line.
 
     Raises:
-        StateError: LANDING-DAMAGED, LANDING-GAP, WEIGHTS-DAMAGED, PUBLISHED-DAMAGED.
+        StateError: LANDING-DAMAGED, LANDING-GAP, WEIGHTS-DAMAGED, PUBLISHED-DAMAGED; STATE-DAMAGED
+            if it is a tombstone, a decision, a finding or a released quarter.
+        AuditError: AUDIT-REGISTER, AUDIT-FRAME, AUDIT-PREDICTIONS, AUDIT-STRATA or AUDIT-SAMPLE.
         CdiError: ACCESS-CHAIN.
     """
     name = agency.agency
@@ -34,19 +41,42 @@ def verify_agency(agency: Agency, say: Say) -> None:
         if sealed < len(batches):
             say(f"{len(batches) - sealed:>6,}  older ones were never sealed")
     for kind in KINDS:
-        if learnt := find_newest_weights(name, kind):
+        versions = read_versions(name, kind)
+        for learnt in versions:
             verify_weights(learnt)
-            say(f"     1  version of what was learnt ({kind}) is as it was written")
-    current = paths.published(name) / "current"
-    if current.is_dir():
-        if damaged := find_damaged_files(current):
-            raise StateError(
-                "PUBLISHED-DAMAGED",
-                f"of {current.resolve()}, {', '.join(damaged)} is not as it was published",
-                "run the build: it makes the version again",
-            )
+        say(f"{len(versions):>6,}  versions of what was learnt ({kind}) are as they were written")
+    say(f"{len(read_tombstones(name)):>6,}  tombstones are as they were written")
+    _verify_files(agency, say)
+    _verify_draws(agency, say)
+    if (paths.published(name) / "current").is_dir():
+        verify_current(name)
         say("     1  published version is as it was published")
     say(f"{prove_access_log(name).chained:>6,}  lines of the access log follow each other")
+
+
+def _verify_files(agency: Agency, say: Say) -> None:
+    """Compare the files of people's decisions and findings, and the released quarters."""
+    folders = {
+        "decisions": paths.decisions(agency.agency),
+        "findings": Path(agency.root_of(READINGS)),
+        "released quarters": paths.released(agency.agency),
+    }
+    for what, folder in folders.items():
+        sealed = [seal.with_suffix("") for seal in sorted(folder.glob("*.seal"))]
+        for file in sealed:
+            verify_file(agency.agency, file, may_grow=what == "decisions")
+        say(f"{len(sealed):>6,}  files of {what} are as they were written")
+
+
+def _verify_draws(agency: Agency, say: Say) -> None:
+    """Prove each draw of an audit; one that was killed has no files yet."""
+    from cdi.audit.register import Register, load_draw  # numpy and pyarrow take a while
+
+    lines = Register(agency.agency).entries()
+    drawn = [line["draw_id"] for line in lines if line["kind"] == "sample"]
+    for draw_id in drawn:
+        load_draw(agency.agency, draw_id)
+    say(f"{len(drawn):>6,}  draws of audits are as they were drawn")
 
 
 def accept_loss(agency: Agency, reason: str) -> None:
@@ -71,7 +101,7 @@ def accept_loss(agency: Agency, reason: str) -> None:
         with wait_for_lock(home):
             batches = accepted_batches(agency.agency, dataset)
             for batch in batches:
-                verify_batch(batch)
+                verify_batch(agency.agency, batch)
             for batch, manifest in zip(batches, link_anew(batches), strict=True):
                 if manifest != batch.manifest:
                     replace_manifest(batch.folder, manifest)

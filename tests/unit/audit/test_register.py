@@ -1,5 +1,6 @@
 """Cheating fails with a clear error: redraws, changed frames or predictions, edited registers."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -232,6 +233,35 @@ def test_an_edited_register_is_refused(state: Path, force: Force, edit: str) -> 
     file.write_text("\n".join(lines) + "\n")
     with pytest.raises(AuditError, match="AUDIT-REGISTER"):
         Register(AGENCY).entries()
+
+
+def test_a_register_whose_end_is_gone_or_whose_chain_was_made_anew_is_refused(
+    state: Path, force: Force
+) -> None:
+    draw = draw_logs(force)
+    file = Register(AGENCY).file
+    lines = file.read_text().splitlines(keepends=True)
+    first = json.loads(lines[0]) | {"seed": 1}
+    del first["hash"]
+    # worked out by hand as the docstring of the module says: the chain itself needs no key
+    text = json.dumps(first, sort_keys=True).encode() + b"\x1f"
+    chained = json.dumps(first | {"hash": hashlib.sha256(text).hexdigest()}, sort_keys=True)
+    for content in ("".join(lines[:-1]), f"{chained}\n", ""):
+        file.write_text(content)
+        with pytest.raises(AuditError, match="AUDIT-REGISTER"):
+            load_draw(AGENCY, draw.draw_id)
+        with pytest.raises(AuditError, match="AUDIT-REGISTER"):
+            Register(AGENCY).append("delivery", AT, draw_id=draw.draw_id)
+        assert file.read_text() == content
+
+
+def test_an_inclusion_probability_of_which_the_register_has_no_hash_is_sealed(
+    state: Path, force: Force
+) -> None:
+    draw = draw_logs(force)
+    rewrite("frame.parquet", "inclusion_probability", 0, 0.5)
+    with pytest.raises(AuditError, match="AUDIT-FRAME"):
+        load_draw(AGENCY, draw.draw_id)
 
 
 def test_an_unknown_draw_is_named(state: Path, force: Force) -> None:

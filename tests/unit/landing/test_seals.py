@@ -14,7 +14,8 @@ from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.build.version import plan_version
 from cdi.errors import StateError
-from cdi.files import find_damaged_files, read_json, write_sums
+from cdi.files import read_json
+from cdi.landing import accept
 from cdi.landing.batches import accepted_batches, verified_batches
 from cdi.steps import verify
 from cdi.steps.extract import check_landing, extract
@@ -49,6 +50,29 @@ def batches(sample: Agency, landed: Path, state: Path) -> list[Path]:
     found = [batch.folder for batch in verified_batches("sample", "calls")]
     assert len(found) == 3
     return found
+
+
+@pytest.mark.parametrize("killed_at", ["rename_durably", "note_newest"])
+def test_a_kill_while_a_batch_is_accepted_leaves_no_gap(
+    sample: Agency, state: Path, killed_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the batch has its place and after it; the first batch of a dataset and the second."""
+
+    def die(*_: Any) -> None:
+        raise InterruptedError
+
+    first = sample.start_date
+    for day in range(2):
+        interval = Interval.of_days(
+            sample, first + timedelta(days=day), first + timedelta(days=day + 1)
+        )
+        step = extract("sample", "calls", interval)
+        with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+            patch.setattr(accept, killed_at, die)
+            check_landing("sample", "calls", str(step.result))
+        assert len(verified_batches("sample", "calls")) == day + (killed_at == "note_newest")
+        check_landing("sample", "calls", str(step.result))
+        assert len(verified_batches("sample", "calls")) == day + 1
 
 
 def edit_manifest(folder: Path, **changed: Any) -> None:
@@ -104,6 +128,25 @@ def test_two_batches_that_changed_places_are_damaged(batches: list[Path]) -> Non
     for first, second in ((batches[0], batches[1]), (batches[1], batches[0])):
         edit_manifest(first, seq=read_json(second / "manifest.json")["seq"])
     with pytest.raises(StateError):
+        plan_version(load_sample())
+
+
+def test_two_batches_whose_folders_changed_names_are_damaged(batches: list[Path]) -> None:
+    aside = batches[0].with_name("aside")
+    batches[0].rename(aside)
+    batches[1].rename(batches[0])
+    aside.rename(batches[1])
+    with pytest.raises(StateError, match=r"LANDING-DAMAGED.*in another's folder"):
+        plan_version(load_sample())
+
+
+def test_no_earlier_batch_can_be_named_the_newest(batches: list[Path]) -> None:
+    manifest = read_json(batches[1] / "manifest.json")
+    file = paths.landing("sample", "calls") / "newest.json"
+    earlier = read_json(file) | {"links": [manifest["link"]]}
+    file.write_text(json.dumps(earlier), encoding="utf-8")
+    shutil.rmtree(batches[2])
+    with pytest.raises(StateError, match=r"LANDING-DAMAGED.*newest\.json was changed"):
         plan_version(load_sample())
 
 
@@ -175,15 +218,22 @@ def test_batches_from_before_there_were_seals_are_taken_as_they_are(batches: lis
     assert "     3  older ones were never sealed" in told
 
 
-def test_each_file_below_a_folder_is_compared_with_its_checksum(tmp_path: Path) -> None:
-    (tmp_path / "inner").mkdir()
-    for name in ("a", "inner/b"):
-        (tmp_path / name).write_text(name, encoding="utf-8")
-    write_sums(tmp_path)
-    assert find_damaged_files(tmp_path) == []
-    (tmp_path / "a").write_text("A", encoding="utf-8")
-    (tmp_path / "inner" / "b").unlink()
-    (tmp_path / "new").touch()
-    assert find_damaged_files(tmp_path) == ["a", "inner/b", "new"]
-    (tmp_path / "SHA256SUMS").write_text("", encoding="utf-8")
-    assert find_damaged_files(tmp_path) == ["a", "new"]
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_what_the_rules_found_of_a_batch_is_sealed_as_it_is_published(
+    batches: list[Path], is_deleted: bool
+) -> None:
+    file = batches[1] / "validation.json"
+    file.unlink()
+    if not is_deleted:
+        file.write_text("[]", encoding="utf-8")
+    with pytest.raises(StateError, match=r"LANDING-DAMAGED.*validation\.json"):
+        plan_version(load_sample())
+
+
+def test_a_manifest_that_names_another_agency_is_damaged_and_makes_no_key(
+    batches: list[Path],
+) -> None:
+    edit_manifest(batches[0], agency="elsewhere")
+    with pytest.raises(StateError, match="LANDING-DAMAGED"):
+        plan_version(load_sample())
+    assert [file.name for file in paths.secrets().iterdir()] == ["sample.key"]

@@ -9,6 +9,7 @@ import pytest
 
 from cdi import paths
 from cdi.agency.model import Agency
+from cdi.errors import StateError
 from cdi.keys import derive_key
 from cdi.landing.tombstones import (
     add_tombstone,
@@ -48,6 +49,23 @@ def test_a_reference_is_read_by_the_key_rules(
 
 def test_what_no_rule_reads_may_be_either(sample: Agency) -> None:
     assert things_of_reference(sample, "old-7") == {"call": {"OLD-7"}, "record": {"OLD-7"}}
+
+
+def test_a_tombstone_that_is_deleted_or_changed_is_noticed_and_nothing_is_added(
+    sample: Agency,
+) -> None:
+    for number in (7, 8, 9):
+        bury_reference(sample, f"log {number} of 20/03/2017")
+    file = paths.tombstones("sample")
+    lines = file.read_text().splitlines(keepends=True)
+    digest = read_tombstones("sample")[1]["hashes"][0]
+    damaged = [lines[1:], lines[:2], [lines[0], lines[1].replace(digest, digest[::-1]), lines[2]]]
+    for content in damaged:
+        file.write_text("".join(content))
+        for act in (read_tombstones, lambda _: bury_reference(sample, "log 5 of 20/03/2017")):
+            with pytest.raises(StateError, match="STATE-DAMAGED"):
+                act("sample")
+        assert file.read_text() == "".join(content)
 
 
 def test_a_tombstone_is_a_keyed_hash_and_is_written_once(sample: Agency) -> None:

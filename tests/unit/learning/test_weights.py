@@ -1,6 +1,7 @@
 """Weights: immutable versions by content, the newest of a date, one rename."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,15 @@ import pytest
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.build.version import plan_version, read_current
+from cdi.errors import StateError
 from cdi.learning import links
-from cdi.learning.weights import find_newest_weights, read_weights, save_weights
+from cdi.learning.weights import (
+    find_newest_weights,
+    read_weights,
+    remove_weights,
+    save_weights,
+)
+from cdi.sealed_files import seal_file
 from cdi.steps.run import is_up_to_date, run_directly
 from cdi.steps.train import learn_links
 from tests.conftest import SmallAgency
@@ -49,7 +57,7 @@ def test_the_same_content_makes_no_new_version(state: Path) -> None:
     again = save_weights("testville", "links", FEBRUARY, "f01", writes("1,2"))
     assert again.version == first.version
     assert again.described["learnt_from"] == "f00"
-    assert [f.name for f in first.folder.parent.iterdir()] == [first.version]
+    assert [f.name for f in first.folder.parent.glob("*/")] == [first.version]
 
 
 def test_the_newest_is_the_one_learnt_last_and_not_after_the_date_asked(state: Path) -> None:
@@ -70,6 +78,37 @@ def test_what_was_learnt_before_something_else_can_be_the_newest_again(state: Pa
     again = find_newest_weights("testville", "links")
     assert again is not None
     assert (again.version, again.described["seq"]) == (first.version, 3)
+
+
+def test_what_was_learnt_last_cannot_be_lost_moved_or_changed_unnoticed(state: Path) -> None:
+    first = save_weights("testville", "links", JANUARY, "f00", writes("1,2"))
+    second = save_weights("testville", "links", FEBRUARY, "f01", writes("3"))
+    kept = state.with_name("kept")
+    shutil.copytree(state, kept)
+    aside = first.folder.with_name("aside")
+
+    def exchange() -> None:
+        first.folder.rename(aside)
+        second.folder.rename(first.folder)
+        aside.rename(second.folder)
+
+    def renew() -> None:
+        file = first.folder / "weights.json"
+        file.write_text(file.read_text().replace('"seq": 1', '"seq": 9'))
+
+    def age() -> None:
+        file = second.folder / "weights.json"
+        file.write_text(file.read_text().replace('"seq": 2', '"seq": 0'))
+
+    for damage in (exchange, renew, age, lambda: shutil.rmtree(second.folder)):
+        damage()
+        with pytest.raises(StateError, match="WEIGHTS-DAMAGED"):
+            find_newest_weights("testville", "links")
+        shutil.rmtree(state)
+        shutil.copytree(kept, state)
+    assert find_newest_weights("testville", "links") == second
+    remove_weights(second.folder)  # as an erasure does
+    assert find_newest_weights("testville", "links") == first
 
 
 def test_learning_that_fails_leaves_no_version(state: Path) -> None:
@@ -128,6 +167,7 @@ def test_a_build_takes_what_was_learnt_and_the_same_landing_teaches_the_same(
     # told to learn again from the same state, it says the same
     known = json.loads((learnt.folder / "weights.json").read_text())
     (learnt.folder / "weights.json").write_text(json.dumps({**known, "learnt_from": "elsewhere"}))
+    seal_file("sample", learnt.folder / "weights.json")
     step = learn_links("sample")
     assert not step.is_new
     assert f"version {learnt.version} was learnt again" in step.note

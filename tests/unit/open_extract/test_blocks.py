@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from cdi.audit.tables import TABLES, create_audit_tables
+from cdi.errors import StateError
 from cdi.open_extract.blocks import ALL, Key, Quarter, build_system, count_quarter, release_quarter
 from cdi.open_extract.write import make_extract, open_for_extract, ripe_quarters
 from cdi.sql import connect, ident
 from cdi_proofs.attack import Cell, attack_extracts, count_differences, read_open_folder
 from cdi_proofs.open_rehearsal import withhold_small_counts_alone
+
+pytestmark = pytest.mark.usefixtures("state")  # a released quarter is sealed with a key
 
 LIMITS = {"smallest_count": 5, "smallest_denominator": 20, "maturity_days": 30}
 GROUPS = ("violence_against_the_person", "sexual_offences", "theft")
@@ -128,7 +131,7 @@ def _fill(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]
 def released(file: Path, kept: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Make the extract; its tables."""
     with open_for_extract(file) as con:
-        make_extract(con, kept, folder)
+        make_extract(con, "testville", kept, folder)
     with connect(folder / "open.duckdb", read_only=True) as con:
         names = [name for (name,) in con.execute("show tables").fetchall()]
         return {name: con.sql(f"from {name}").to_arrow_table().to_pylist() for name in names}
@@ -266,6 +269,19 @@ def test_a_released_quarter_stays_as_it_was_and_a_new_one_joins_it(
     # counted anew, the total would have told of the one crime more
     anew = released(later, tmp_path / "other", tmp_path / "anew")
     assert counted(anew["crimes"], "2017-Q1", ALL, ALL, ALL) == [109, 101, 8]
+
+
+def test_a_released_quarter_that_was_changed_or_lost_is_named_and_not_counted_anew(
+    planted: Path, tmp_path: Path
+) -> None:
+    released(planted, tmp_path / "kept", tmp_path / "open")
+    (quarter,) = (tmp_path / "kept").glob("*.parquet")
+    quarter.chmod(0o600)
+    for damage in (lambda: quarter.write_bytes(quarter.read_bytes()[:-1]), quarter.unlink):
+        damage()
+        with pytest.raises(StateError, match=r"STATE-DAMAGED.*2017-Q1\.parquet"):
+            released(planted, tmp_path / "kept", tmp_path / "open")
+    assert not quarter.exists()
 
 
 def test_an_earlier_state_of_knowledge_shows_no_later_quarter(

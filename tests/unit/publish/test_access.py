@@ -2,6 +2,7 @@
 
 import json
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -186,6 +187,35 @@ def test_a_line_that_was_taken_out_is_noticed(log: Path) -> None:
     log.write_text("".join([*lines[:2], lines[3]]), encoding="utf-8")
     with pytest.raises(CdiError, match=r"ACCESS-CHAIN.* line 3 of "):
         prove_access_log("a")
+
+
+def cut_last_line(file: Path) -> None:
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_last_line,
+        Path.unlink,
+        lambda file: change_line(file, 4, '"ada"', '"bo"'),
+        lambda file: change_line(file, 4, '"v1"', '"v2"'),
+    ],
+)
+def test_the_end_of_the_log_can_be_neither_cut_off_nor_changed(
+    log: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(log)
+    with pytest.raises(CdiError, match=r"ACCESS-CHAIN.*not the line that was written last"):
+        prove_access_log("a")
+
+
+def test_a_line_that_a_killed_process_did_not_note_as_the_last_is_no_damage(log: Path) -> None:
+    end = log.with_name("a.end.json")
+    kept = end.read_bytes()
+    note_access("a", "bo", "worklist/index.html", "v1")
+    end.write_bytes(kept)
+    assert prove_access_log("a").chained == 4
 
 
 def test_an_erasure_may_write_over_a_call_and_the_chain_holds(log: Path) -> None:
