@@ -34,13 +34,16 @@ _PARTS_WORDS = r"\s,;|\"'<>()\[\]{}#:"
 _WORD = rf"[^{_PARTS_WORDS}]+"
 _ENDS_SENTENCE = ".?!"  # may follow a word and is no part of it
 _DAY, _MONTH, _YEAR = "(?:0[1-9]|[12][0-9]|3[01])", "(?:0[1-9]|1[0-2])", "(?:19|20)[0-9]{2}"
+# A number may be typed in full-width or Arabic digits.
+_DIGITS = "0-9\uff10-\uff19\u0660-\u0669\u06f0-\u06f9"
 # Written forms of a reference that mean something else in most places. Such a form is erased where
 # a field holds a reference, and never looked for in texts and logs (docs/privacy.md). Python and
 # DuckDB read these patterns alike, each for the whole form.
 _COMMON_FORMS = (
     r".{0,4}",  # fewer than five characters
-    r"[^0-9]*",  # no digit: a word or a name
-    r"[^0-9A-Za-z]*(?:[0-9][^0-9A-Za-z]*){0,5}",  # no letter and fewer than six digits: a number
+    rf"[^{_DIGITS}]*",  # no digit: a word or a name
+    # no letter and fewer than six digits: a number
+    rf"[^{_DIGITS}A-Za-z]*(?:[{_DIGITS}][^{_DIGITS}A-Za-z]*){{0,5}}",
     # a month or a day, without and with signs between its parts, perhaps with a time
     rf"(?:{_YEAR}{_MONTH}(?:{_DAY})?|{_DAY}{_MONTH}{_YEAR}|{_YEAR}[-/. ][0-9]{{1,2}}"
     rf"(?:[-/. ][0-9]{{1,2}})?|[0-9]{{1,2}}[-/. ][0-9]{{1,2}}[-/. ]{_YEAR})"

@@ -114,7 +114,12 @@ def test_what_is_common(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", ["T-0030", "t0030", "412070", "26000123", "A-12345-22", "2026/0001", "NM/2026/1"]
+    "form",
+    [
+        *("T-0030", "t0030", "412070", "26000123", "A-12345-22", "2026/0001", "NM/2026/1"),
+        "\uff14\uff15\uff16\uff10\uff17\uff18\uff11",  # 4560781 in full width
+        "\uff14\uff15\uff16\uff10\uff17\uff181",
+    ],
 )
 def test_what_is_not_common(form: str) -> None:
     assert not is_common(form)
