@@ -38,6 +38,7 @@ from cdi.keys import decrypt_text
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
 from cdi.local.run import default_interval
 from cdi.publish.access import note_access
+from cdi.sql import ident
 from cdi.steps.retain import _publish_remaining
 from cdi.steps.run import run_directly
 from cdi_force.generate import ensure_force
@@ -267,7 +268,9 @@ def _open_database(file: Path) -> Iterator[list[Any]]:
     """All rows of a database of SQLite or DuckDB."""
     if file.suffix == ".db":
         with closing(sqlite3.connect(file)) as con:
-            yield from ([line] for line in con.iterdump())
+            tables = con.execute("select name from sqlite_master where type = 'table'").fetchall()
+            for (name,) in tables:
+                yield from ([name, *row] for row in con.execute(f"select * from {ident(name)}"))
         return
     with duckdb.connect(str(file), read_only=True) as con:
         names = "select schema_name || '.' || table_name from duckdb_tables()"
