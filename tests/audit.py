@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from cdi.audit.draws import Draw
 from cdi.audit.predictions import Frame, Period
-from cdi.audit.register import Draw
 
 PERIOD = Period("frame", datetime(2016, 7, 1), datetime(2017, 5, 31))
 AT = datetime(2017, 7, 1, 12)

@@ -25,9 +25,9 @@ from cdi.agency.datasets import READINGS
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.audit.design import Options, draw_sample
+from cdi.audit.draws import Draw, draw_audit
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Frame, Period
-from cdi.audit.register import Draw, draw_audit
 from cdi.audit.results import estimate_rates
 from cdi.files import write_json
 from cdi.local.run import default_interval

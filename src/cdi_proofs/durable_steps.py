@@ -23,7 +23,8 @@ from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.audit.register import Register, load_draw
+from cdi.audit.draws import load_draw
+from cdi.audit.register import Register
 from cdi.build.version import find_description, read_private_name
 from cdi.cli import app
 from cdi.console import say_line

@@ -15,7 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import cli, paths
-from cdi.audit.register import Draw, Register, read_assignments
+from cdi.audit.draws import Draw, read_assignments
+from cdi.audit.register import Register
 from cdi.errors import AuditError
 from cdi.landing.batches import accepted_batches
 from cdi.people.audit import (

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cdi import paths
-from cdi.audit.register import Register, load_draw
+from cdi.audit.draws import load_draw
+from cdi.audit.register import Register
 from cdi.erasure.look import look_for_reference
 from cdi.errors import CdiError
 from cdi.landing import batches, forget

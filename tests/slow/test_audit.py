@@ -16,7 +16,7 @@ from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.audit.register import load_draw
+from cdi.audit.draws import load_draw
 from cdi.local import airflow
 from cdi.local.airflow import Client, open_airflow
 from cdi.local.run import default_interval

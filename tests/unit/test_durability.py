@@ -16,7 +16,8 @@ import typer
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.audit.design import Options
-from cdi.audit.register import Register, draw_audit
+from cdi.audit.draws import draw_audit
+from cdi.audit.register import Register
 from cdi.build.version import Version, plan_version, read_current, read_private_name
 from cdi.console import run_app
 from cdi.errors import (

@@ -26,18 +26,16 @@ from cdi.agency.datasets import LINEAGE, number_expressions, output_columns
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit.design import Options
-from cdi.audit.predictions import Frame, Period
-from cdi.audit.register import (
-    ORIGIN,
-    Register,
+from cdi.audit.draws import (
     districts_hash,
     draw_audit,
     erase_from_register,
     frame_leaves,
     load_draw,
     predictions_hash,
-    register_fingerprint,
 )
+from cdi.audit.predictions import Frame, Period
+from cdi.audit.register import ORIGIN, Register, register_fingerprint
 from cdi.keys import decrypt_text, hmac_expression, read_agency_key, set_hash_key
 from cdi.landing.extract import extract_dataset
 from cdi.landing.rows import row_hash_expression

@@ -3,6 +3,7 @@
 ``predictions``  the frame: what the published version says of each log, and how sure it is
 ``design``       strata, allocation, the draw, and how many logs a precision needs
 ``register``     what was frozen, drawn, delivered and erased, with proof that it is unchanged
+``draws``        a draw: its frozen frame and strata, its sample, and who reads which log
 ``findings``     what auditors found, checked against the draw
 ``estimators``   recording rates of the force and of domains, with their variances
 ``intervals``    limits for these rates, and when a figure is withheld

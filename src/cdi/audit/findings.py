@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdi.audit.draws import ADJUDICATOR, Draw
 from cdi.audit.estimators import Design
 from cdi.audit.rates import FORCE
-from cdi.audit.register import ADJUDICATOR, Draw
 from cdi.errors import AuditError
 
 Floats = NDArray[np.float64]

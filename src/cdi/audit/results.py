@@ -18,10 +18,11 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from cdi.audit.draws import Draw, load_draw
 from cdi.audit.findings import Findings, complete_findings, match_counts
 from cdi.audit.intervals import square_and_add, unrecorded_limits
 from cdi.audit.rates import FORCE, Assistance, audit_figures, known_totals, list_domains
-from cdi.audit.register import Draw, Register, load_draw
+from cdi.audit.register import Register
 from cdi.audit.tables import TABLES
 from cdi.errors import AuditError
 from cdi.sql import fetch_dicts, read_query

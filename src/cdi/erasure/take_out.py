@@ -13,7 +13,7 @@ from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
-from cdi.audit.register import erase_from_register
+from cdi.audit.draws import erase_from_register
 from cdi.erasure.look import batches_on_disk, read_csv_rows
 from cdi.erasure.traces import Wanted, is_one_of
 from cdi.files import lock_file, remove_durably, take_lock, wait_for_lock, write_text, write_whole

@@ -24,10 +24,11 @@ from cdi.agency.datasets import READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit.design import Options, plan_logs
+from cdi.audit.draws import ADJUDICATOR, Draw, draw_audit, load_draw
 from cdi.audit.findings import differing_logs
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
 from cdi.audit.rates import FORCE, list_domains
-from cdi.audit.register import ADJUDICATOR, Draw, Register, draw_audit, load_draw
+from cdi.audit.register import Register
 from cdi.build.version import read_current, verify_current
 from cdi.errors import AuditError
 from cdi.files import sha256_of_file
@@ -196,7 +197,7 @@ def draw_period(
     reason: str | None = None,
     seed: int | None = None,
 ) -> Draw:
-    """Draw an audit from the published version; see `cdi.audit.register.draw_audit`.
+    """Draw an audit from the published version; see `cdi.audit.draws.draw_audit`.
 
     Args:
         agency: Whose audit.

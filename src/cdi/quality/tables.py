@@ -80,7 +80,7 @@ def _create_drawn(con: duckdb.DuckDBPyConnection, agency: Agency) -> None:
 
     They are read from the register, which proves that nobody changed them since.
     """
-    from cdi.audit.register import read_assignments  # numpy and scipy, for audits only
+    from cdi.audit.draws import read_assignments  # numpy and scipy, for audits only
 
     con.execute(
         "create table drawn (draw_id varchar, call_id varchar, auditor_code varchar, "

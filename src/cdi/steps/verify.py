@@ -70,7 +70,8 @@ def _verify_files(agency: Agency, say: Say) -> None:
 
 def _verify_draws(agency: Agency, say: Say) -> None:
     """Prove each draw of an audit; one that was killed has no files yet."""
-    from cdi.audit.register import Register, load_draw  # numpy and pyarrow take a while
+    from cdi.audit.draws import load_draw  # numpy and pyarrow take a while
+    from cdi.audit.register import Register  # numpy and pyarrow take a while
 
     lines = Register(agency.agency).entries()
     drawn = [line["draw_id"] for line in lines if line["kind"] == "sample"]

@@ -10,9 +10,9 @@ import pytest
 
 from cdi.audit import results
 from cdi.audit.design import Options
+from cdi.audit.draws import Draw, draw_audit, erase_from_register, load_draw
 from cdi.audit.findings import Findings, check_findings, cohen_kappa, complete_findings
 from cdi.audit.rates import FORCE, Assistance, audit_figures, list_domains
-from cdi.audit.register import Draw, draw_audit, erase_from_register, load_draw
 from cdi.errors import AuditError
 from tests.audit import AT, AUDITORS, PERIOD, Force, without
 

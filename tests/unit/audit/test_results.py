@@ -8,9 +8,9 @@ import pytest
 
 from cdi.audit import results
 from cdi.audit.design import Options
+from cdi.audit.draws import draw_audit
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Period
-from cdi.audit.register import draw_audit
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
 

@@ -13,16 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from cdi import paths
-from cdi.audit import register, results
+from cdi.audit import draws, results
 from cdi.audit.design import Options, draw_sample
-from cdi.audit.register import (
-    Draw,
-    Register,
-    draw_audit,
-    erase_from_register,
-    load_draw,
-    read_assignments,
-)
+from cdi.audit.draws import Draw, draw_audit, erase_from_register, load_draw, read_assignments
+from cdi.audit.register import Register
 from cdi.errors import AuditError
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
@@ -147,7 +141,7 @@ def test_a_file_of_a_draw_that_cannot_be_read_is_refused_as_a_changed_one(
     file.write_bytes(whole[:500])
     # the build withholds its rate and goes on
     _, row = results._read_audit(AGENCY, draw.draw_id, [])
-    assert row["withheld_rule_id"] == dict(f[:2] for f in register.FILES)[name]
+    assert row["withheld_rule_id"] == dict(f[:2] for f in draws.FILES)[name]
 
 
 def test_a_damaged_draw_stops_no_other(state: Path, force: Force) -> None:
