@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi import paths
+from cdi.agency.model import Agency
 from cdi.errors import AgencyError
 
 CODE_MAPS: dict[str, tuple[str, ...]] = {
@@ -139,6 +140,24 @@ def check_code_maps(folder: Path, loose: Collection[str] = ()) -> None:
         raise AgencyError(
             "AGENCY-CODES", "\n  ".join(problems), "correct the code maps; docs/onboarding.md"
         )
+
+
+def list_empty_maps(agency: Agency) -> list[str]:
+    """List the code maps that have no code yet, though a source has the codes.
+
+    Args:
+        agency: A loaded agency, so that each map can be read.
+    """
+    coded = {name: CODED_COLUMNS[name] for name in CODE_MAPS}
+    return [
+        code_map
+        for code_map, columns in coded.items()
+        if any(
+            not set(columns.get(dataset, ())).isdisjoint(source.columns)
+            for dataset, source in agency.sources.items()
+        )
+        and not _read_csv_of_people(agency.folder / f"{code_map}.csv", CODE_MAPS[code_map])[0]
+    ]
 
 
 def _find_code_map_problems(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cdi.agency.code_maps import list_empty_maps
 from cdi.agency.load import load_agency
 from cdi.agency.patterns import check_patterns
 from cdi.agency.queries import check_queries
@@ -43,6 +44,11 @@ def check_agency(
     check_patterns(loaded)
     check_queries(loaded)
     console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
+    for name in list_empty_maps(loaded):
+        say_line(
+            f"look  {name}.csv has no code yet, so each code of the source would be unknown; "
+            "--connect, or the first extraction, names them"
+        )
     if not connect:
         return
     stopping = 0

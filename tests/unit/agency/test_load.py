@@ -10,9 +10,10 @@ from unittest.mock import Mock
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from cdi import files
-from cdi.agency.code_maps import ACTION_COLUMNS
+from cdi import cli, files
+from cdi.agency.code_maps import ACTION_COLUMNS, CODE_MAPS
 from cdi.agency.load import (
     BrokenAgency,
     agency_names,
@@ -360,3 +361,16 @@ def test_a_name_too_long_for_airflows_tags_is_told(small: SmallAgency) -> None:
     assert load_agency(longest)
     with pytest.raises(AgencyError, match=r"key `agency`: .* at most 90"):
         load_agency(too_long)
+
+
+def test_a_map_without_codes_is_told_if_the_source_has_codes(small: SmallAgency) -> None:
+    checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "testville"])
+    assert (checked.exit_code, "look" in checked.output) == (0, False)
+    for name in ("closures", "offences"):
+        small.write_text(f"{name}.csv", f"{','.join(CODE_MAPS[name])}\n")
+    del small.settings["sources"]["calls"]["columns"]["disposition_code"]
+    small.write_settings()
+    checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "testville"])
+    assert checked.exit_code == 0
+    (told,) = [line for line in checked.output.splitlines() if line.startswith("look")]
+    assert told.startswith("look  offences.csv has no code yet")
