@@ -3,6 +3,7 @@
 The commands import what they need when they run, since all of it takes two seconds to import.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -115,6 +116,59 @@ def verify(
     if accept_loss:
         steps.accept_loss(loaded, reason)
     steps.verify_agency(loaded, say_line)
+
+
+TargetArgument = Annotated[
+    str, typer.Argument(help="The backup: a folder, or a URL that fsspec can write to (s3://...).")
+]
+
+
+@app.command(rich_help_panel=PANEL)
+def backup(
+    agency: AgencyArgument,
+    target: TargetArgument,
+    key: Annotated[
+        Path,
+        typer.Option(
+            envvar="CDI_BACKUP_KEY",
+            help="File with the backup's key, outside of state and backup; made if it is absent.",
+        ),
+    ],
+    keep: Annotated[int, typer.Option(min=1, help="How many snapshots are kept.")] = 30,
+) -> None:
+    """Back up what cannot be made again of an agency; only what is new is copied.
+
+    E.g. .venv/bin/cdi backup nopd /mnt/backup --key /etc/cdi/backup.key
+    """
+    from cdi.steps.backup import back_up_agency
+
+    is_new_key = not key.exists()
+    done = back_up_agency(load_agency(agency), target, key, keep, say_line)
+    if is_new_key:
+        say_line(f"the key is new: keep {key} apart from the backup, as nothing else opens it")
+    say_line(
+        f"{done.files:,} files ({done.size / 1e6:,.1f} MB) are in snapshot {done.snapshot}; "
+        f"{done.new_files:,} of them were new ({done.new_size / 1e6:,.1f} MB)"
+    )
+    if done.removed_snapshots:
+        say_line(f"{done.removed_snapshots} older snapshots were removed")
+
+
+@app.command(rich_help_panel=PANEL)
+def restore(
+    agency: AgencyArgument,
+    target: TargetArgument,
+    key: Annotated[Path, typer.Option(envvar="CDI_BACKUP_KEY", help="File with the backup's key.")],
+    snapshot: Annotated[str | None, typer.Option(help="By default the newest.")] = None,
+) -> None:
+    """Bring an agency back from a backup into a state folder that has nothing of it.
+
+    E.g. .venv/bin/cdi restore nopd /mnt/backup --key /etc/cdi/backup.key
+    """
+    from cdi.steps.backup import restore_agency
+
+    name = restore_agency(load_agency(agency), target, key, snapshot, say_line)
+    say_line(f"{agency} is back as of snapshot {name}; a build publishes it again")
 
 
 @app.command(rich_help_panel=PANEL)

@@ -1,0 +1,421 @@
+"""Back up what cannot be made again of an agency, and restore it, also on another machine.
+
+A backup is a folder that fsspec can write to (a path, or a URL such as ``s3://bucket/cdi``):
+
+``<target>/<agency>/objects/<sha256>``
+    The content of one file. It is written once: accepted batches never change, so a backup of
+    every night costs what that day brought.
+``<target>/<agency>/snapshots/<time>.json``
+    The files of one moment, with path, checksum, size and mode, sealed with the backup's key.
+
+The agency's own key is encrypted with the backup's key, which is a file that lies elsewhere: who
+has the backup alone can neither read nor make the hashes of persons, nor change a file unnoticed.
+Published versions are not in it, as a build makes the same ones from the rest.
+"""
+
+import hashlib
+import hmac
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from cryptography.fernet import Fernet, InvalidToken
+
+from cdi import paths
+from cdi.agency.model import Agency
+from cdi.erasure.take_out import Say
+from cdi.errors import BusyError, CdiError, StateError
+from cdi.files import rename_durably, sha256_of_file, sync_file, wait_for_lock
+from cdi.keys import read_or_make_secret
+from cdi.steps.verify import verify_agency
+
+# Folders of the state in which each agency has a folder of its own.
+KINDS = ("landing", "weights", "decisions", "audit", "released")
+_NOT_ACCEPTED_YET = ("pending", "checking")  # an extraction makes them again
+_ATTEMPTS = 3
+_TOLD_EVERY = 500  # files
+
+
+class _ChangedError(Exception):
+    """A file was changed while it was copied."""
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """One file of a snapshot.
+
+    Attributes:
+        path: Below the state folder.
+        sha256: Of what is stored, which is the name of its object.
+        size: Of what is stored, in bytes.
+        mode: Of the file.
+        is_encrypted: Whether the content is encrypted with the backup's key.
+    """
+
+    path: str
+    sha256: str
+    size: int
+    mode: int
+    is_encrypted: bool = False
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """What a backup did: the name of its snapshot, and counts of files and bytes.
+
+    Files with the same content are stored once, and so are counted once as new.
+    """
+
+    snapshot: str
+    files: int
+    size: int
+    new_files: int
+    new_size: int
+    removed_snapshots: int
+
+
+def back_up_agency(agency: Agency, target: str, key_file: Path, keep: int, say: Say) -> BackedUp:
+    """Add a snapshot of an agency to a backup, and remove the oldest ones.
+
+    All that is kept is verified first, so that no damage takes the place of what is whole.
+
+    Args:
+        agency: The agency.
+        target: Folder or URL of the backup.
+        key_file: The backup's key; it is made if it is absent.
+        keep: How many snapshots are kept. Older ones go, with what only they have, and so does what
+            was erased since.
+        say: Is told how far it is.
+
+    Raises:
+        StateError: As `cdi.steps.verify.verify_agency`.
+        BusyError: BACKUP-BUSY if files changed meanwhile, three times.
+        CdiError: BACKUP-KEY if the key lies in the state or in the backup, or is none.
+    """
+    verify_agency(agency, lambda _: None)
+    store = _Store(agency.agency, target, key_file, makes_key=True)
+    for _ in range(_ATTEMPTS):
+        before = _list_files(agency.agency)
+        try:
+            kept, new = store.store_files(before, say)
+        except (_ChangedError, FileNotFoundError):
+            continue
+        if _list_files(agency.agency) == before:
+            break
+    else:
+        raise BusyError(
+            "BACKUP-BUSY",
+            f"files of {agency.agency} changed while they were copied",
+            "run it again when no run of the agency is going; what was copied is not copied again",
+        )
+    name = store.write_snapshot(kept)
+    removed = store.remove_old_snapshots(keep)
+    return BackedUp(
+        snapshot=name,
+        files=len(kept),
+        size=sum(file.size for file in kept),
+        new_files=len(new),
+        new_size=sum(file.size for file in kept if file.sha256 in new),
+        removed_snapshots=removed,
+    )
+
+
+def restore_agency(
+    agency: Agency, target: str, key_file: Path, snapshot: str | None, say: Say
+) -> str:
+    """Bring an agency back from a backup into a state folder that has nothing of it.
+
+    Args:
+        agency: The agency; its folder with agency.yaml is no part of the backup.
+        target: Folder or URL of the backup.
+        key_file: The backup's key.
+        snapshot: Name of the snapshot; by default the newest.
+        say: Is told how far it is, and what was verified.
+
+    Returns:
+        The name of the snapshot.
+
+    Raises:
+        CdiError: RESTORE-NOT-EMPTY if the state has something of the agency; BACKUP-UNKNOWN if
+            there is no such snapshot; BACKUP-DAMAGED if a file of the backup is missing or not as
+            it was written; BACKUP-KEY if it is another key.
+    """
+    store = _Store(agency.agency, target, key_file, makes_key=False)
+    files = store.read_snapshot(name := snapshot or store.newest_snapshot())
+    with wait_for_lock(paths.home() / ".restoring"):
+        made = paths.home() / ".restoring" / agency.agency
+        _forget_broken_restore(agency.agency, made)
+        if here := [place for place in _places(agency.agency) if (paths.home() / place).exists()]:
+            raise CdiError(
+                "RESTORE-NOT-EMPTY",
+                f"{paths.home()} has something of {agency.agency} already: {', '.join(here)}",
+                "move it away, or name an empty state folder by CDI_HOME",
+            )
+        made.mkdir(parents=True, mode=0o700)
+        for number, file in enumerate(files, 1):
+            store.fetch_file(file, made / "files" / file.path)
+            if number % _TOLD_EVERY == 0:
+                say(f"{number:,} of {len(files):,} files are back")
+        (made / "moving").touch()
+        sync_file(made / "moving")
+        for place in _places(agency.agency):
+            if (made / "files" / place).exists():
+                (paths.home() / place).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                rename_durably(made / "files" / place, paths.home() / place)
+        shutil.rmtree(made)
+    verify_agency(agency, say)
+    return name
+
+
+def _places(agency_id: str) -> list[str]:
+    """List what an agency has in the state folder, relative to it."""
+    logs = [f"access/{agency_id}.{end}" for end in ("jsonl", "end.json", "jsonl.torn")]
+    return [*(f"{kind}/{agency_id}" for kind in KINDS), *logs, f"secrets/{agency_id}.key"]
+
+
+def _forget_broken_restore(agency_id: str, made: Path) -> None:
+    """Remove what a killed restoration left; it had found the state folder without the agency."""
+    if (made / "moving").exists():
+        for place in _places(agency_id):
+            target = paths.home() / place
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+    if made.exists():
+        shutil.rmtree(made)
+
+
+def _list_files(agency_id: str) -> dict[str, tuple[int, int]]:
+    """List the files to keep, with size and time of change, by their path in the state folder."""
+    home = paths.home()
+    found = {}
+    for place in _places(agency_id):
+        root = home / place
+        for file in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            inner = file.relative_to(home)
+            is_passing = any(
+                part.startswith(".") or part in _NOT_ACCEPTED_YET for part in inner.parts
+            )
+            if file.is_file() and not is_passing:
+                found[str(inner)] = _describe(file)
+    return found
+
+
+def _describe(file: Path) -> tuple[int, int]:
+    """Give the size of a file and the time of its last change."""
+    return file.stat().st_size, file.stat().st_mtime_ns
+
+
+class _Store:
+    """The backup of one agency at its target."""
+
+    def __init__(self, agency_id: str, target: str, key_file: Path, *, makes_key: bool) -> None:
+        self.agency_id = agency_id
+        self.filesystem, root = fsspec.core.url_to_fs(target)
+        self.root = f"{root.rstrip('/')}/{agency_id}"
+        key_file = key_file.resolve()
+        inside = [paths.home(), *([Path(root)] if "file" in self.filesystem.protocol else [])]
+        if any(key_file.is_relative_to(folder) for folder in inside):
+            raise _make_key_error(key_file, "lies in the state or in the backup itself")
+        if not makes_key and not key_file.is_file():
+            raise _make_key_error(key_file, "is not there")
+        text = read_or_make_secret(key_file, lambda: Fernet.generate_key().decode() + "\n").strip()
+        try:
+            self._fernet = Fernet(text)
+        except ValueError:
+            raise _make_key_error(key_file, "holds no key of a backup") from None
+        self._key = text.encode()
+
+    # ------------------------------------------------------------------ writing
+
+    def store_files(
+        self, files: dict[str, tuple[int, int]], say: Say
+    ) -> tuple[list[KeptFile], set[str]]:
+        """Store the files that are not stored yet.
+
+        Returns:
+            All files, and the objects that are new.
+        """
+        there = {(path.rsplit("/", 1)[-1], size) for path, size in self._list("objects").items()}
+        earlier = {file.path: file for file in self._read_newest() if file.is_encrypted}
+        kept: list[KeptFile] = []
+        new: set[str] = set()
+        for number, path in enumerate(files, 1):
+            file = paths.home() / path
+            if path.startswith("secrets/"):
+                stored = self._store_encrypted(path, file, earlier.get(path))
+            else:
+                digest = sha256_of_file(file)
+                stored = KeptFile(path, digest, file.stat().st_size, file.stat().st_mode & 0o777)
+            if (stored.sha256, stored.size) not in there:
+                if not stored.is_encrypted:
+                    self._put(f"objects/{stored.sha256}", file)
+                    if _describe(file) != files[path]:
+                        self.filesystem.rm_file(self._object(stored))
+                        raise _ChangedError
+                there.add((stored.sha256, stored.size))
+                new.add(stored.sha256)
+            kept.append(stored)
+            if number % _TOLD_EVERY == 0:
+                say(f"{number:,} of {len(files):,} files, {len(new):,} of them new")
+        return kept, new
+
+    def _store_encrypted(self, path: str, file: Path, earlier: KeptFile | None) -> KeptFile:
+        """Store a secret, unless the newest snapshot has it: each encryption gives other bytes."""
+        content = file.read_bytes()
+        if earlier is not None:
+            try:
+                if self._fernet.decrypt(self.filesystem.cat_file(self._object(earlier))) == content:
+                    return earlier
+            except (InvalidToken, FileNotFoundError):
+                pass  # it is stored anew
+        token = self._fernet.encrypt(content)
+        digest = hashlib.sha256(token).hexdigest()
+        self._put_bytes(f"objects/{digest}", token)
+        return KeptFile(path, digest, len(token), file.stat().st_mode & 0o777, is_encrypted=True)
+
+    def write_snapshot(self, files: list[KeptFile]) -> str:
+        """Write the list of the files of this moment; returns its name."""
+        name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S-%fZ}"
+        body = {"agency": self.agency_id, "files": [asdict(file) for file in files]}
+        text = json.dumps(body | {"seal": self._seal(name, body)}, indent=1)
+        self._put_bytes(f"snapshots/{name}.json", text.encode())
+        return name
+
+    def remove_old_snapshots(self, keep: int) -> int:
+        """Remove all but the newest snapshots, and what only they have; returns how many."""
+        names = self._snapshot_names()
+        old = names[: max(len(names) - keep, 0)]
+        if not old:
+            return 0
+        needed = {file.sha256 for name in names[len(old) :] for file in self.read_snapshot(name)}
+        for name in old:  # first, as an object without a snapshot does no harm
+            self.filesystem.rm_file(f"{self.root}/snapshots/{name}.json")
+        for path in self._list("objects"):
+            if path.rsplit("/", 1)[-1] not in needed:
+                self.filesystem.rm_file(path)
+        return len(old)
+
+    def _put(self, name: str, file: Path) -> None:
+        """Store a file under a passing name, then give it its own: nobody takes half of it."""
+        path = f"{self.root}/{name}"
+        self.filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        self.filesystem.put_file(str(file), f"{path}.part")
+        if "file" in self.filesystem.protocol:
+            rename_durably(Path(f"{path}.part"), Path(path))
+        else:
+            self.filesystem.mv(f"{path}.part", path)
+
+    def _put_bytes(self, name: str, content: bytes) -> None:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            self._put(name, Path(file.name))
+
+    # ------------------------------------------------------------------ reading
+
+    def newest_snapshot(self) -> str:
+        """Name the newest snapshot.
+
+        Raises:
+            CdiError: BACKUP-UNKNOWN if there is none.
+        """
+        names = self._snapshot_names()
+        if not names:
+            raise self._make_unknown_error("no snapshot")
+        return names[-1]
+
+    def read_snapshot(self, name: str) -> list[KeptFile]:
+        """Read the files of a snapshot, and prove that the list was not changed.
+
+        Raises:
+            CdiError: BACKUP-UNKNOWN if there is no such snapshot.
+            StateError: BACKUP-DAMAGED if it is not as it was written.
+        """
+        if name not in self._snapshot_names():
+            raise self._make_unknown_error(f"no snapshot {name}")
+        path = f"{self.root}/snapshots/{name}.json"
+        try:
+            body = json.loads(self.filesystem.cat_file(path))
+            seal = body.pop("seal")
+            files = [KeptFile(**file) for file in body["files"]]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise _make_damage_error(path) from None
+        if not hmac.compare_digest(str(seal).encode(), self._seal(name, body).encode()):
+            raise _make_damage_error(f"{path}, or the key is another one")
+        return files
+
+    def fetch_file(self, file: KeptFile, target: Path) -> None:
+        """Fetch a file, and prove that it is what was stored.
+
+        Raises:
+            StateError: BACKUP-DAMAGED if it is missing or another.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.filesystem.get_file(self._object(file), str(target))
+        except FileNotFoundError:
+            raise _make_damage_error(f"{self._object(file)}, which has {file.path}") from None
+        if sha256_of_file(target) != file.sha256:
+            target.unlink()
+            raise _make_damage_error(f"{self._object(file)}, which has {file.path}")
+        if file.is_encrypted:
+            try:
+                target.write_bytes(self._fernet.decrypt(target.read_bytes()))
+            except InvalidToken:
+                raise _make_damage_error(f"{self._object(file)} ({file.path})") from None
+        target.chmod(file.mode)
+
+    def _object(self, file: KeptFile) -> str:
+        return f"{self.root}/objects/{file.sha256}"
+
+    def _read_newest(self) -> list[KeptFile]:
+        names = self._snapshot_names()
+        return self.read_snapshot(names[-1]) if names else []
+
+    def _snapshot_names(self) -> list[str]:
+        names = (path.rsplit("/", 1)[-1] for path in self._list("snapshots"))
+        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+    def _list(self, folder: str) -> dict[str, int]:
+        """List what a folder of the backup has, with sizes."""
+        self.filesystem.invalidate_cache()
+        path = f"{self.root}/{folder}"
+        if not self.filesystem.exists(path):
+            return {}
+        found = self.filesystem.find(path, detail=True)
+        return {path: int(facts["size"]) for path, facts in found.items()}
+
+    def _seal(self, name: str, body: Any) -> str:
+        text = json.dumps([name, body], sort_keys=True).encode()
+        return hmac.digest(self._key, text, "sha256").hex()
+
+    def _make_unknown_error(self, problem: str) -> CdiError:
+        names = self._snapshot_names()[-5:]
+        return CdiError(
+            "BACKUP-UNKNOWN",
+            f"{self.root} has {problem}",
+            f"name one of the newest: {', '.join(names)}" if names else "check the target",
+        )
+
+
+def _make_key_error(file: Path, problem: str) -> CdiError:
+    return CdiError(
+        "BACKUP-KEY",
+        f"{file} {problem}",
+        "name the key of this backup by --key; keep it where neither the state nor the backup is",
+    )
+
+
+def _make_damage_error(what: str) -> StateError:
+    return StateError(
+        "BACKUP-DAMAGED",
+        f"not as it was written: {what}",
+        "restore an earlier snapshot (--snapshot), or this one from another copy of the backup",
+    )

@@ -1,0 +1,292 @@
+"""A backup of an agency: what it costs, what it keeps secret, and that it comes back the same."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from typer.testing import CliRunner
+
+from cdi import cli, paths
+from cdi.build.version import plan_version, read_current
+from cdi.errors import BusyError, CdiError, StateError
+from cdi.people.decisions import add_decision
+from cdi.publish.access import note_access
+from cdi.steps import backup
+from cdi.steps.backup import BackedUp, back_up_agency, restore_agency
+from tests.conftest import SmallAgency
+
+DECISION = {
+    "decision_kind": "released",
+    "rule_id": "FILE-07",
+    "content_id": "0" * 64,
+    "reason": "as agreed",
+    "decided_by": "1207",
+    "second_person": "1311",
+}
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+class Site:
+    """An agency with a state, a backup elsewhere and the backup's key."""
+
+    def __init__(self, small: SmallAgency, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Name the places."""
+        self.agency = small.agency
+        self.folder = folder
+        self.monkeypatch = monkeypatch
+        self.target = str(folder / "backup")
+        self.key = folder / "keys" / "backup.key"
+
+    def back_up(self, **options: Any) -> BackedUp:
+        """Back the agency up."""
+        options = {"keep": 30, **options}
+        return back_up_agency(self.agency, self.target, self.key, say=silent, **options)
+
+    def move(self) -> None:
+        """Go to another machine, with the backup and its key."""
+        self.monkeypatch.setenv("CDI_HOME", str(self.folder / "elsewhere"))
+
+    def restore(self, **options: Any) -> str:
+        """Restore the agency."""
+        options = {"snapshot": None, **options}
+        return restore_agency(self.agency, self.target, self.key, say=silent, **options)
+
+    def objects(self) -> list[Path]:
+        """List what is stored."""
+        return sorted((Path(self.target) / "testville" / "objects").iterdir())
+
+
+@pytest.fixture
+def site(ran: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """`testville` after a run, with a decision and a line of the access log."""
+    add_decision(ran.agency, DECISION)
+    note_access("testville", "vera", "worklist/index.html", "1", "audit")
+    return Site(ran, tmp_path, monkeypatch)
+
+
+def contents() -> dict[str, tuple[bytes, int]]:
+    """Content and mode of all that cannot be made again, found apart from the product's list."""
+    home = paths.home()
+    kinds = ("landing", "weights", "decisions", "audit", "released", "access", "secrets")
+    return {
+        str(file.relative_to(home)): (file.read_bytes(), file.stat().st_mode)
+        for kind in kinds
+        for file in (home / kind).rglob("*")
+        if file.is_file()
+        and not {"pending", "checking"} & set(file.parts)
+        and not file.name.startswith(".")
+        and file.name != "airflow.json"
+    }
+
+
+def test_it_comes_back_the_same_on_another_machine(site: Site) -> None:
+    before, published = contents(), read_current("testville")
+    assert published is not None
+    planned = plan_version(site.agency)
+    done = site.back_up()
+    assert done.files == len(before) > 10
+    # equal files are stored once, e.g. two quarantines without a row
+    assert done.new_files == len({content for content, _ in before.values()})
+    site.move()
+    assert site.restore() == done.snapshot
+    assert contents() == before
+    assert plan_version(site.agency).name == planned.name
+
+
+def test_what_was_published_is_what_the_restored_agency_would_build(
+    ran: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = read_current("testville")
+    assert published is not None
+    site = Site(ran, tmp_path, monkeypatch)
+    site.back_up()
+    site.move()
+    site.restore()
+    assert plan_version(site.agency).fingerprint == published["fingerprint"]
+
+
+def test_only_what_is_new_is_copied(site: Site) -> None:
+    site.back_up()
+    again = site.back_up()
+    assert (again.new_files, again.new_size) == (0, 0)
+    add_decision(site.agency, {**DECISION, "reason": "another"})
+    third = site.back_up()
+    assert third.new_files == 2  # the decisions and their seal
+    assert third.files == again.files
+    site.move()
+    site.restore(snapshot=again.snapshot)
+    assert "another" not in paths.decisions_file("testville").read_text()
+
+
+def test_it_goes_through_any_filesystem(site: Site) -> None:
+    site.target = "memory://backups/cdi"
+    before = contents()
+    assert site.back_up().files == len(before)
+    again = site.back_up()
+    assert not again.new_files
+    site.move()
+    assert site.restore() == again.snapshot
+    assert contents() == before
+    fsspec.filesystem("memory").rm("/backups", recursive=True)
+
+
+def test_neither_key_is_in_the_backup(site: Site) -> None:
+    site.back_up()
+    secrets = [(paths.secrets() / "testville.key").read_bytes().strip(), site.key.read_bytes()]
+    stored = [file for file in Path(site.target).rglob("*") if file.is_file()]
+    assert len(stored) > 10
+    assert not [f for f in stored for secret in secrets if secret.strip() in f.read_bytes()]
+    assert site.key.stat().st_mode & 0o777 == 0o600
+    for key in (paths.home() / "a.key", Path(site.target) / "a.key"):
+        site.key = key
+        with pytest.raises(CdiError, match=r"BACKUP-KEY.*lies in the state or in the backup"):
+            site.back_up()
+        assert not key.exists()
+
+
+def spoil(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.chmod(0o600)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [spoil, Path.unlink])
+def test_each_file_of_the_backup_that_is_damaged_is_named(
+    site: Site, damage: Callable[[Path], None]
+) -> None:
+    site.back_up()
+    site.move()
+    for file in site.objects():
+        content = file.read_bytes()
+        damage(file)
+        with pytest.raises(StateError, match=f"BACKUP-DAMAGED.*{file.name}"):
+            site.restore()
+        assert contents() == {}
+        file.write_bytes(content)
+    site.restore()
+
+
+def test_a_list_of_files_that_was_changed_and_another_key_are_named(site: Site) -> None:
+    name = site.back_up().snapshot
+    (snapshot,) = (Path(site.target) / "testville" / "snapshots").iterdir()
+    text = snapshot.read_text()
+    site.move()
+    for edited in (text.replace("calls", "calms", 1), text[:100], "{}", text.replace("256", "257")):
+        assert edited != text
+        snapshot.write_text(edited)
+        with pytest.raises(StateError, match=f"BACKUP-DAMAGED.*{name}"):
+            site.restore()
+    snapshot.write_text(text)
+    mine = site.key
+    site.key = site.folder / "keys" / "other.key"
+    with pytest.raises(CdiError, match=r"BACKUP-KEY.*is not there"):
+        site.restore()
+    site.key.write_text("no key")
+    with pytest.raises(CdiError, match=r"BACKUP-KEY.*holds no key"):
+        site.restore()
+    site.key.write_bytes(backup.Fernet.generate_key())
+    with pytest.raises(StateError, match=r"BACKUP-DAMAGED.*the key is another one"):
+        site.restore()
+    with pytest.raises(StateError, match=r"BACKUP-DAMAGED.*the key is another one"):
+        site.back_up()
+    site.key = mine
+    with pytest.raises(CdiError, match=f"BACKUP-UNKNOWN.*no snapshot 2020.*\n.*{name}"):
+        site.restore(snapshot="2020")
+    assert site.restore() == name
+
+
+def test_nothing_is_written_over(site: Site) -> None:
+    site.back_up()
+    with pytest.raises(CdiError, match=r"RESTORE-NOT-EMPTY.*landing/testville"):
+        site.restore()
+    assert plan_version(site.agency)
+
+
+@pytest.mark.parametrize("moved", [0, 1, 4])
+def test_a_killed_restoration_is_begun_anew(site: Site, moved: int) -> None:
+    before = contents()
+    site.back_up()
+    site.move()
+    done: list[Path] = []
+
+    def rename_or_die(path: Path, target: Path) -> Path:
+        if len(done) == moved:
+            raise InterruptedError
+        done.append(target)
+        return path.rename(target)
+
+    with site.monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(backup, "rename_durably", rename_or_die)
+        site.restore()
+    assert len(done) == moved
+    site.restore()
+    assert contents() == before
+
+
+def test_old_snapshots_go_with_what_only_they_have(site: Site) -> None:
+    first = site.back_up()
+    first_objects = set(site.objects())
+    add_decision(site.agency, {**DECISION, "reason": "another"})
+    second = site.back_up(keep=1)
+    assert second.removed_snapshots == 1
+    gone = first_objects - set(site.objects())
+    assert len(gone) == 2  # the decisions of then, and their seal
+    site.move()
+    with pytest.raises(CdiError, match="BACKUP-UNKNOWN"):
+        site.restore(snapshot=first.snapshot)
+    site.restore()
+
+
+def test_damage_takes_the_place_of_nothing(site: Site) -> None:
+    site.back_up()
+    rows = next(paths.landing("testville", "calls").glob("batches/*/rows.parquet"))
+    spoil(rows)
+    with pytest.raises(StateError, match="LANDING-DAMAGED"):
+        site.back_up()
+    assert len(list((Path(site.target) / "testville" / "snapshots").iterdir())) == 1
+    shutil.rmtree(paths.home())
+    site.restore()  # the machine that was damaged, mended
+
+
+def test_files_that_change_meanwhile_are_copied_again_or_named(site: Site) -> None:
+    put_file, touched = backup._Store._put, []
+
+    def put_and_change(self: Any, name: str, file: Path) -> None:
+        put_file(self, name, file)
+        if file.name == "decisions.csv" and len(touched) < most:
+            touched.append(file)
+            add_decision(site.agency, {**DECISION, "reason": f"number {len(touched)}"})
+
+    site.monkeypatch.setattr(backup._Store, "_put", put_and_change)
+    most = 99
+    with pytest.raises(BusyError, match="BACKUP-BUSY"):
+        site.back_up()
+    assert len(touched) == backup._ATTEMPTS
+    most = 4
+    site.back_up()
+    assert len(touched) == most
+    before = contents()
+    site.move()
+    site.restore()
+    assert contents() == before
+
+
+def test_the_commands(site: Site) -> None:
+    def run(command: str) -> str:
+        arguments = [command, "testville", site.target, "--key", str(site.key)]
+        done = CliRunner().invoke(cli.app, arguments)
+        assert done.exit_code == 0, done.output
+        return " ".join(done.output.split())
+
+    first = run("backup")
+    assert "the key is new: keep" in first
+    assert "0 of them were new" in run("backup")
+    site.move()
+    assert "testville is back as of snapshot" in run("restore")
