@@ -17,6 +17,7 @@ from cdi.errors import GateError, SourceError
 from cdi.keys import decrypt_text
 from cdi.landing import batches
 from cdi.landing.batches import accepted_batches, read_batch, write_manifest, write_parquet
+from cdi.landing.seals import verify_batch
 from cdi.quality import checks
 from cdi.steps.extract import check_landing, extract
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
@@ -336,13 +337,15 @@ def is_killed_before_write(number: int, batch_id: str) -> bool:
 def on_disk(fate: str, batch_id: str) -> dict[str, Any]:
     """All that the check decided; what is encrypted differs each time."""
     batch = read_batch(paths.landing("testville", "calls") / fate / batch_id)
+    verify_batch("testville", batch)
+    sealed = {"seal", "sealed_files"}
     read = "from read_parquet(?) order by all"
     return {
         "rows": duckdb.execute(read, [str(batch.rows)]).fetchall(),
         "quarantine": duckdb.execute(
             f"select rule_id, source_line {read}", [str(batch.quarantine)]
         ).fetchall(),
-        "manifest": batch.manifest,
+        "manifest": {n: value for n, value in batch.manifest.items() if n not in sealed},
         "results": (batch.folder / "validation.json").read_text(encoding="utf-8"),
         "files": sorted(file.name for file in batch.folder.iterdir()),
     }

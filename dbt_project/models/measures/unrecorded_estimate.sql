@@ -44,8 +44,15 @@ records as (
 
 covered as (
     select
-        least(12.0, date_diff('day', min(records.reported_at), any_value(settings.as_of)) / (365.25 / 12))
-            as months_covered
+        -- `least` passes over a null, so it would say 12 where there is no record
+        case
+            when count(*) > 0
+                then
+                    least(
+                        12.0,
+                        date_diff('day', min(records.reported_at), any_value(settings.as_of)) / (365.25 / 12)
+                    )
+        end as months_covered
     from records
     cross join settings
     where records.reported_at > settings.from_at
@@ -85,7 +92,8 @@ told as (
 bases as (
     select
         rates.offence_group,
-        recorded.recorded_count,
+        -- without a record that has a time in these months, how much was recorded is not known
+        case when covered.months_covered is not null then recorded.recorded_count end as recorded_count,
         covered.months_covered,
         case when rates.withheld_reason is null then told.recording_rate end as recording_rate,
         coalesce(told.listed_count, 0) as listed_count

@@ -42,7 +42,14 @@ def list_reading_code() -> list[Path]:
         package / "sql.py",
         *(
             package / "agency" / f"{module}.py"
-            for module in ("datasets", "interval", "key_rules", "mapping", "model")
+            for module in (
+                "datasets",
+                "interval",
+                "key_rules",
+                "mapping",
+                "model",
+                "records_on_calls",
+            )
         ),
         *sorted((package / "sources").rglob("*.py")),
         *sorted((package / "sources").rglob("*.sql")),
