@@ -211,6 +211,12 @@ def test_a_backfill_asks_one_question_at_a_time_and_finds_nothing_new(force: For
 
 def test_neither_the_password_nor_a_caller_stands_anywhere(force: Force) -> None:
     """Logs, notes, XComs (the metadata database), pages, landing and published files are read."""
+    dag_ids = local_run.dag_ids(force.airflow.small.agency)
+    # Files that a task is writing come and go.
+    wait_for("all runs to end", lambda: all(
+        state in ("success", "failed")
+        for dag_id in dag_ids for state in force.airflow.client.runs(dag_id).values()
+    ))  # fmt: skip
     words = [force.systems.server.password, "Quillfeather", PHONE]
     found = kinds_with(force.airflow.home, "testville", words)
     assert found == {}
