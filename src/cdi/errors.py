@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 
 class CdiError(Exception):
@@ -21,6 +22,10 @@ class CdiError(Exception):
         self.rule_id = rule_id
         self.message = message
         self.fix = fix
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process that receives the error make it from its three parts again."""
+        return type(self), (self.rule_id, self.message, self.fix), self.__dict__
 
 
 class AgencyError(CdiError):

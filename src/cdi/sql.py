@@ -4,7 +4,8 @@ Identifiers are quoted and values are bound, so that no value is read as SQL.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,21 @@ def connect(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb
     con.execute("set enable_progress_bar = false")
     con.execute("set preserve_insertion_order = true")
     return con
+
+
+@contextmanager
+def write_database(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB file to write into it, and leave nothing of it in a log beside it.
+
+    As DuckDB closes a file, it moves what stands in the write-ahead log into the file, and says
+    nothing if the disk is too full for that. Whoever copied the file alone would then miss rows.
+
+    Raises:
+        duckdb.Error: At the end of the block, if the file could not take all of it.
+    """
+    with connect(file) as con:
+        yield con
+        con.execute("checkpoint")
 
 
 @cache

@@ -10,6 +10,7 @@ import random
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,8 @@ def _change_cell(chance: random.Random, file: Path, *columns: str) -> None:
         values[place] = not value
     elif isinstance(value, str):
         values[place] = value[:-1] + ("1" if value[-1:] != "1" else "2")
+    elif isinstance(value, date):
+        values[place] = value + timedelta(days=1)
     else:
         values[place] = value + 1
     at, field = table.column_names.index(name), table.schema.field(name)

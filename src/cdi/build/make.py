@@ -20,7 +20,7 @@ from cdi.build.version import Version, hash_code_parts, hash_reading_code
 from cdi.files import remove_folder, sync_tree, take_lock, write_json
 from cdi.landing.tombstones import read_tombstones
 from cdi.learning.readings import keep_readings
-from cdi.sql import comment, connect, create_table, fetch_dicts, scalar
+from cdi.sql import comment, connect, create_table, fetch_dicts, scalar, write_database
 
 # Seeds that the fact tables refer to are shown in `main` as dimensions.
 DIMENSIONS = ("evidence_kinds", "offence_groups", "reasons", "rulesets")
@@ -47,7 +47,7 @@ def build_file(version: Version) -> Path:
         with connect(version.file) as con:
             open_landing(con, version)
         run_dbt(version, version.file, prepared)
-        with connect(version.file) as con:
+        with write_database(version.file) as con:
             _keep_run_results(con, version, prepared)
             _keep_lineage(con, version)
             _keep_audits(con, version)

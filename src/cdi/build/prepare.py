@@ -26,7 +26,7 @@ from cdi.files import (
     sync_tree,
     write_json,
 )
-from cdi.sql import connect, literal
+from cdi.sql import connect, literal, write_database
 
 # Every DuckDB 1.x can open files of this storage version.
 STORAGE_VERSION = "v1.0.0"
@@ -59,6 +59,7 @@ def prepare_project(variables: str = "{}") -> Path:
 
     Raises:
         BuildError: BUILD-DBT if dbt fails.
+        duckdb.Error: If the disk is too full for the tables of the rules.
     """
     home = paths.prepared()
     folder = home / _fingerprint(variables)
@@ -75,6 +76,8 @@ def prepare_project(variables: str = "{}") -> Path:
                 f"attach {literal(str(file))} as private (storage_version '{STORAGE_VERSION}')"
             )
         call_dbt("the rules", file, made, "seed", "--vars", variables)
+        with write_database(file):  # dbt closed it, and does not tell of a disk that was full then
+            pass
         write_json(made / _SUMS, {name: sha256_of_file(made / name) for name in _USED})
         sync_tree(made)  # or a power cut could leave the name and lose the files
         with contextlib.suppress(OSError):  # another build was first

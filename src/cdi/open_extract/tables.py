@@ -215,6 +215,7 @@ def write_tables(
         described.append({"name": title, "meaning": table.meaning, "columns": columns})
     quarters = [row for (row,) in con.execute("select quarter from open.main.quarters").fetchall()]
     con.execute("drop view temp.counts")
+    con.execute("checkpoint open")  # a full disk is told here, and not as the file is detached
     con.execute("detach open")
     page = render(
         "open_readme.md.j2",

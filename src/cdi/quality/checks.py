@@ -24,7 +24,7 @@ from cdi.quality.rules import Suite, load_suite, suite_names
 from cdi.quality.running import run_suites
 from cdi.quality.tables import checked_columns, derive_columns, open_batch, open_files
 from cdi.quality.waivers import apply_waivers, batch_content_id, version_content_id
-from cdi.sql import connect, fetch_dicts, ident, read_query
+from cdi.sql import connect, fetch_dicts, ident, read_query, write_database
 
 SQL = Path(__file__).parent / "sql"
 # A code is named in a message if so many rows have it, and so many codes are named.
@@ -145,11 +145,11 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
             nothing is published.
     """
     suites = [load_suite("marts", name) for name in suite_names("marts")]
-    with connect(version.file) as con:
+    with write_database(version.file) as con:
         for suite in suites:
             derive_columns(con, suite)
     results, _ = run_suites(version.file, suites)
-    with connect(version.file) as con:
+    with write_database(version.file) as con:
         for suite in suites:
             con.execute(f"drop view {checked_columns(suite)}")
         row_counts = fetch_dicts(con, read_query(SQL / "row_counts.sql"))
@@ -167,7 +167,7 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
             f"people release it ({paths.CDI} release {version.agency.agency})",
             [failure["rule_id"] for failure in failures],
         )
-    with connect(version.file) as con:
+    with write_database(version.file) as con:
         write_results_table(con, results)
     return results
 
