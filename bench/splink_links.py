@@ -1,10 +1,11 @@
-"""Splink 5 on the records that no reference links: `splink_links.py <recording.duckdb> <out>`.
+"""Splink 5 on the records that no reference links: `splink_links.py <inputs.duckdb> <out>`.
 
 `make scorecard` runs it as a process in .venv-bench, to compare the scored rung with the tool that
 a user would take instead. Splink gets what the rung gets: the same leftover crimes, the same calls,
 the same candidates and the same columns. It learns its m probabilities from the links that
 references prove and its u probabilities from random pairs, and it uses term frequencies of
-surnames. One row is written per record: its best call.
+surnames. The inputs are of `cdi_proofs.linkers.make_splink_inputs`. One row is written per record:
+its best call.
 """
 
 import sys
@@ -17,7 +18,7 @@ select
     'calls' as source, c.call_id as unique_id, c.call_id as label, c.received_s as moment,
     c.easting_m, c.northing_m, c.address_line, c.postcode, c.surname, c.birth_date,
     list_distinct([c.initial_group, c.final_group]) as groups, p.pair_ids
-from published.linkage.int_linkage__calls as c
+from inputs.linkage.int_linkage__calls as c
 left join (select call_id, list(pair_id) as pair_ids from pairs group by all) as p using (call_id)
 """
 RECORDS = """
@@ -25,15 +26,15 @@ select
     'records' as source, r.crime_record_id as unique_id, k.call_id as label, r.told_s as moment,
     r.easting_m, r.northing_m, r.address_line, r.postcode, r.surname, r.birth_date,
     [r.offence_group] as groups, p.pair_ids
-from published.linkage.int_linkage__records as r
-left join published.linkage.int_linkage__proven as k using (crime_record_id)
+from inputs.linkage.int_linkage__records as r
+left join inputs.linkage.int_linkage__proven as k using (crime_record_id)
 left join (select crime_record_id, list(pair_id) as pair_ids from pairs group by all) as p
     using (crime_record_id)
 where r.is_crime_record and (p.pair_ids is not null or k.call_id is not null)
 """
 PAIRS = """
 select row_number() over (order by crime_record_id, call_id) as pair_id, crime_record_id, call_id
-from published.linkage.int_linkage__comparisons where is_crime_record
+from inputs.linkage.int_linkage__comparisons where is_crime_record
 """
 
 
@@ -96,10 +97,10 @@ def build_settings(calls: int) -> SettingsCreator:
     )
 
 
-def main(published: str, out: str) -> None:
+def main(inputs: str, out: str) -> None:
     """Train, predict, and write the best call of each record."""
     con = duckdb.connect()
-    con.execute(f"attach '{published}' as published (read_only)")
+    con.execute(f"attach '{inputs}' as inputs (read_only)")
     con.execute(f"create table pairs as {PAIRS}")
     api = DuckDBAPI(connection=con)
     for name, query in (("calls", CALLS), ("records", RECORDS)):

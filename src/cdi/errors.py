@@ -115,15 +115,29 @@ def name_machine_failures() -> Iterator[None]:
     except CdiError:
         raise
     except Exception as error:
-        number = _machine_failure_of(error)
-        if number is None:
+        failure = _machine_failure_of(error)
+        if failure is None:
             raise
-        rule_id, fix = _MACHINE_FAILURES[number]
-        raise MachineError(rule_id, str(error), fix) from error
+        raise failure from error
 
 
-def _machine_failure_of(error: Exception) -> int | None:
+def _machine_failure_of(error: Exception) -> MachineError | None:
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno if error.errno in _MACHINE_FAILURES else None
-    # DuckDB tells such a failure in a text, which ends with the words of the operating system.
-    return next((code for code in _MACHINE_FAILURES if os.strerror(code) in str(error)), None)
+        if error.errno not in _MACHINE_FAILURES:
+            return None
+        rule_id, fix = _MACHINE_FAILURES[error.errno]
+        return MachineError(rule_id, str(error), fix)
+    return find_machine_failure(str(error))
+
+
+def find_machine_failure(text: str) -> MachineError | None:
+    """Find a failure of the machine in what another program told, e.g. dbt or DuckDB.
+
+    Args:
+        text: What it told; the line with the words of the operating system becomes the message.
+    """
+    for line in text.splitlines():
+        for code, (rule_id, fix) in _MACHINE_FAILURES.items():
+            if os.strerror(code) in line:
+                return MachineError(rule_id, line.strip(), fix)
+    return None

@@ -7,18 +7,25 @@ environment Splink is left out.
 
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from cdi import paths
+from cdi.agency.load import load_agency
+from cdi.build.dbt import PART
+from cdi.build.make import build_part
+from cdi.build.version import plan_version
 from cdi.sql import fetch_dicts, scalar
 
 STANDARD = 0.8  # the least probability of a link that counts in the standard ruleset
 # Recall is also measured at the lowest threshold that reaches this precision.
 PRECISION = 0.995
 PYTHON = paths.REPO / ".venv-bench" / "bin" / "python"
+SPLINK_MODELS = ("int_linkage__comparisons", "int_linkage__proven")
 
 PREPARE = """
 -- the truth knows records and logs by the texts that stand for their numbers
@@ -63,12 +70,29 @@ window best as (partition by g.linker order by g.probability desc);
 """
 
 
-def compare_linkers(con: duckdb.DuckDBPyConnection, recording: Path) -> dict[str, Any]:
+@contextmanager
+def make_splink_inputs() -> Iterator[Path | None]:
+    """Make a file of what Splink reads of the simulated force, as no published file has all of it.
+
+    Yields:
+        The file; None where Splink's environment is absent.
+    """
+    if not PYTHON.is_file():
+        yield None
+        return
+    version = plan_version(load_agency(paths.SIMULATED))
+    with build_part(version, *SPLINK_MODELS, variables=PART) as inputs:
+        yield inputs
+
+
+def compare_linkers(
+    con: duckdb.DuckDBPyConnection, splink_inputs: Path | None = None
+) -> dict[str, Any]:
     """Compare the linkers on the leftovers.
 
     Args:
         con: The scorecard's connection, with `published`, `known_logs` and `true_links`.
-        recording: The published file.
+        splink_inputs: As `make_splink_inputs` makes them; None leaves Splink out.
 
     Returns:
         `blocks`: share of the true pairs of leftovers, and of those without a reference, that are
@@ -77,8 +101,8 @@ def compare_linkers(con: duckdb.DuckDBPyConnection, recording: Path) -> dict[str
     """
     con.execute(PREPARE)
     linkers = ["ladder"]
-    if PYTHON.is_file():
-        _add_splink_guesses(con, recording)
+    if splink_inputs:
+        _add_splink_guesses(con, splink_inputs)
         linkers.append("splink")
     con.execute(JUDGE)
     totals = {
@@ -100,12 +124,12 @@ def compare_linkers(con: duckdb.DuckDBPyConnection, recording: Path) -> dict[str
     }
 
 
-def _add_splink_guesses(con: duckdb.DuckDBPyConnection, recording: Path) -> None:
+def _add_splink_guesses(con: duckdb.DuckDBPyConnection, inputs: Path) -> None:
     """Run Splink and add its guesses to those of the ladder."""
     program = paths.REPO / "bench" / "splink_links.py"
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "links.parquet"
-        subprocess.run([str(PYTHON), str(program), str(recording), str(out)], check=True)
+        subprocess.run([str(PYTHON), str(program), str(inputs), str(out)], check=True)
         con.execute("insert into guesses select 'splink', * from read_parquet(?)", [str(out)])
 
 

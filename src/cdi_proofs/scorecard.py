@@ -14,7 +14,7 @@ from cdi import paths
 from cdi.files import write_json
 from cdi.sql import fetch_dicts, read_query, scalar
 from cdi.variant import Variant
-from cdi_proofs.linkers import compare_linkers
+from cdi_proofs.linkers import compare_linkers, make_splink_inputs
 from cdi_proofs.moments import score_moments
 from cdi_proofs.readers import read_by_all
 
@@ -248,12 +248,15 @@ def _cross_tabulate_outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, dict[s
     return table
 
 
-def score_recording(recording: Path, truth: Path) -> dict[str, Any]:
+def score_recording(
+    recording: Path, truth: Path, splink_inputs: Path | None = None
+) -> dict[str, Any]:
     """Compare a published file with the truth.
 
     Args:
         recording: A recording.duckdb.
         truth: The folder of the truth.
+        splink_inputs: What Splink reads; None leaves it out.
 
     Returns:
         The scorecard, by subject.
@@ -274,7 +277,7 @@ def score_recording(recording: Path, truth: Path) -> dict[str, Any]:
         return {
             "incidents": scalar(con, "select count(*) from incidents"),
             "crimes_due": int(scalar(con, "select sum(crimes_due) from incidents")),
-            "link": {**_score_links(con), **compare_linkers(con, recording)},
+            "link": {**_score_links(con), **compare_linkers(con, splink_inputs)},
             "reported": _score_reported(con),
             "readers": _score_readers(con),
             "rate": _compare_rates(con),
@@ -291,12 +294,14 @@ def run_scorecard() -> dict[str, Any]:
     """Score the published version of the chosen force; also to ``<state>/scorecard.json``."""
     recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
     variant = Variant.chosen()
+    with make_splink_inputs() as splink_inputs:
+        scores = score_recording(recording, paths.truth(), splink_inputs)
     scored = {
         "is_simulated": True,
         "scenario": Path(variant.scenario).name,
         "months": variant.months,
         "seed": variant.seed,
-        **score_recording(recording, paths.truth()),
+        **scores,
         "fresh_misses": score_moments(),
     }
     write_json(paths.home() / "scorecard.json", scored)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cdi import paths
 from cdi.build.version import Version
-from cdi.errors import BuildError, StateError
+from cdi.errors import BuildError, StateError, find_machine_failure
 from cdi.files import read_json
 
 # With more landed rows than this, one model is built at a time: two models side by side would need
@@ -75,6 +75,7 @@ def call_dbt(what: str, file: Path, target: Path, command: str, *options: str) -
 
     Raises:
         BuildError: BUILD-DBT if dbt fails.
+        MachineError: DISK-FULL and the like if dbt tells that it failed for such a cause.
     """
     # dbt's own log need not repeat each statement: these stand in compiled/ and run/ already
     log_options = ["--no-use-colors", "--log-path", str(target), "--log-level-file", "info"]
@@ -90,9 +91,12 @@ def call_dbt(what: str, file: Path, target: Path, command: str, *options: str) -
         {**os.environ, "CDI_BUILD_FILE": file.name},
     )
     if process.returncode:
+        told = describe_failures(target, process.stdout)
+        if failure := find_machine_failure(f"{told}\n{process.stdout}\n{process.stderr}"):
+            raise failure
         raise BuildError(
             "BUILD-DBT",
-            f"dbt {command} failed for {what}:\n{describe_failures(target, process.stdout)}",
+            f"dbt {command} failed for {what}:\n{told}",
             f"read {target / 'dbt.log'}; the published version is untouched",
         )
 
