@@ -93,13 +93,21 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
         "auto_register": False,  # half a DAG must not come to stay; see `make_dags`
         "max_active_runs": 1,  # a backfill may run more at once, which the landing allows
         "tags": [f"agency:{agency.agency}", f"step:{step}", kind, "impact:tier_1"],
-        "default_args": {
-            "owner": agency.owner.name,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
-            "execution_timeout": timedelta(hours=agency.task_hours),
-            "on_failure_callback": Notifier("failed"),
-        },
+        "default_args": {"owner": agency.owner.name} | task_arguments(agency.task_hours),
+    }
+
+
+def task_arguments(hours: int) -> dict[str, Any]:
+    """Give the arguments that each task has.
+
+    Args:
+        hours: After so long it is stopped.
+    """
+    return {
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(hours=hours),
+        "on_failure_callback": Notifier("failed"),
     }
 
 

@@ -6,6 +6,8 @@ Environment:
         an organisation can keep its own agencies elsewhere.
     CDI_PREPARED: the folder of what dbt made of the code (default: ``prepared/`` in the state
         folder), so that several state folders can share it.
+    CDI_OPEN: a folder or URL to which agencies send their open extracts, and where the nation reads
+        them (default: nothing is sent); see `cdi.national.exchange`.
     CDI_DATA: used in place of `data_root` of every agency (``make run DATA=...``).
     SCENARIO, MONTHS, SEED: which simulated force is meant; see `cdi.variant`.
 """
@@ -123,6 +125,16 @@ def published(agency_id: str) -> Path:
 def released(agency_id: str) -> Path:
     """The released quarters of the open extract; back this up (`cdi.open_extract`)."""
     return _folder_of("released", agency_id)
+
+
+def open_place() -> str | None:
+    """Where open extracts are sent to; None if none is sent."""
+    return os.environ.get("CDI_OPEN") or None
+
+
+def national() -> Path:
+    """What was made of the open extracts of all agencies. It can be deleted."""
+    return home() / "national"
 
 
 def audit(agency_id: str) -> Path:

@@ -256,15 +256,15 @@ def test_damage_takes_the_place_of_nothing(site: Site) -> None:
 
 
 def test_files_that_change_meanwhile_are_copied_again_or_named(site: Site) -> None:
-    put_file, touched = backup._Store._put, []
+    put_file, touched = backup.put_file, []
 
-    def put_and_change(self: Any, name: str, file: Path) -> None:
-        put_file(self, name, file)
+    def put_and_change(filesystem: Any, file: Path, path: str) -> None:
+        put_file(filesystem, file, path)
         if file.name == "decisions.csv" and len(touched) < most:
             touched.append(file)
             add_decision(site.agency, {**DECISION, "reason": f"number {len(touched)}"})
 
-    site.monkeypatch.setattr(backup._Store, "_put", put_and_change)
+    site.monkeypatch.setattr(backup, "put_file", put_and_change)
     most = 99
     with pytest.raises(BusyError, match="BACKUP-BUSY"):
         site.back_up()

@@ -85,6 +85,21 @@ def test_there_are_no_import_errors_and_four_dags_per_agency(parsed: dict[str, A
     assert set(parsed["dags"]) == expected
 
 
+def test_where_open_extracts_are_sent_there_is_one_dag_of_all_agencies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is made anew when any agency has published; without CDI_OPEN it is not there."""
+    monkeypatch.setenv("CDI_OPEN", "s3://somebody:hunter2@bucket/open")
+    parsed = parse(tmp_path)
+    assert parsed["errors"] == {}
+    assert parsed["opened"] == parsed["heavy"] == []
+    peers = parsed["dags"].pop("peers")
+    assert len(parsed["dags"]) == len(STEPS) * len(agency_names())
+    assert peers["tasks"] == {"compare": []}
+    assert peers["waits_for"] == sorted(f"{name}_published" for name in agency_names())
+    assert "hunter2" not in json.dumps(peers)
+
+
 def test_parsing_opens_no_database_and_no_network(parsed: dict[str, Any]) -> None:
     assert parsed["opened"] == []
 

@@ -172,6 +172,30 @@ def restore(
 
 
 @app.command(rich_help_panel=PANEL)
+def withdraw(
+    agency: AgencyArgument,
+    reason: Annotated[
+        str, typer.Option(help="Why; it is shown to all who read what agencies have sent.")
+    ] = "",
+    again: Annotated[
+        bool, typer.Option("--undo", help="Send the newest open extract again, and go on sending.")
+    ] = False,
+) -> None:
+    """Take back the open extract that an agency has sent to the place of CDI_OPEN.
+
+    Nothing more is sent until --undo. E.g. .venv/bin/cdi withdraw nopd --reason "counted wrongly"
+    """
+    from cdi.steps.peers import resume_sending, withdraw_sent_extract
+
+    loaded = load_agency(agency)
+    if again:
+        say_line(resume_sending(loaded.agency))
+    else:
+        withdraw_sent_extract(loaded.agency, reason)
+        say_line(f"{agency} has withdrawn its open extract, and sends none until --undo")
+
+
+@app.command(rich_help_panel=PANEL)
 def access(
     agency: AgencyArgument,
 ) -> None:

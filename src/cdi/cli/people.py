@@ -19,8 +19,21 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel=PANEL)
-def peers() -> None:
-    """Compare agencies in a funnel plot, from their open extracts alone; rates are uncorrected."""
+def peers(
+    sent: Annotated[
+        bool, typer.Option("--sent", help="Of what agencies have sent to the place of CDI_OPEN.")
+    ] = False,
+) -> None:
+    """Compare agencies in a funnel plot, from their open extracts alone; rates are uncorrected.
+
+    By default of the agencies that are published here.
+    """
+    if sent:
+        from cdi.steps.peers import compare_sent_extracts
+
+        console.print(compare_sent_extracts().note, highlight=False, soft_wrap=True)
+        return
+
     from cdi.report import peers as report_peers
     from cdi.report.peers import write_peers
 

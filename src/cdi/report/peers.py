@@ -17,7 +17,7 @@ from cdi.agency.load import agency_names
 from cdi.files import write_text
 from cdi.monitoring.limits import Funnel, funnel_limits
 from cdi.render import render
-from cdi.sql import connect, fetch_dicts, read_query
+from cdi.sql import connect, fetch_dicts, literal, read_query
 
 if TYPE_CHECKING:
     from cdi.report.charts import Figure
@@ -33,29 +33,39 @@ BLANK = dict.fromkeys(
 )
 
 
-def read_released() -> list[dict[str, Any]]:
+def find_published_extracts() -> dict[str, Path]:
+    """Find the open extracts of the versions that are published here, by agency."""
+    folders = {name: paths.published(name) / "current" / "open" for name in agency_names()}
+    return {name: folder for name, folder in folders.items() if (folder / "open.duckdb").is_file()}
+
+
+def read_released(extracts: Mapping[str, Path] | None = None) -> list[dict[str, Any]]:
     """What each agency has released of itself as a whole, of its newest quarters.
 
+    Args:
+        extracts: The folder of each agency's open extract; by default of what is published here.
+
     Returns:
-        One row per agency that has a version: agency, agency_name, is_simulated, first_quarter,
-        last_quarter, due_count, effective_count, rate; `withheld_reason` in place of figures that
-        it does not show.
+        One row per agency: agency, agency_name, is_simulated, first_quarter, last_quarter,
+        due_count, effective_count, rate; `withheld_reason` in place of figures that it does not
+        show.
     """
     query = read_query(SQL / "released_totals.sql")
     rows = []
-    for agency in agency_names():
-        file = paths.published(agency) / "current" / "open" / "open.duckdb"
-        if not file.is_file():
-            continue
-        with connect(file, read_only=True) as con:
+    with connect() as con:
+        chosen = find_published_extracts() if extracts is None else extracts
+        for agency, folder in chosen.items():
+            for table in ("quarters", "crimes", "release"):
+                file = literal(str(folder / f"{table}.parquet"))
+                con.execute(f"create or replace view {table} as from read_parquet({file})")
             (row,) = fetch_dicts(con, query, {"quarters": QUARTERS})
-        recorded, gaps = row.pop("recorded_count"), row.pop("gaps")
-        if row["withheld_reason"] is None:
-            row["withheld_reason"] = _explain_missing_rate(row, gaps)
-        row["rate"] = None if row["withheld_reason"] else recorded / row["due_count"]
-        if row["withheld_reason"]:
-            row["due_count"] = row["effective_count"] = None
-        rows.append({"agency": agency, **row})
+            recorded, gaps = row.pop("recorded_count"), row.pop("gaps")
+            if row["withheld_reason"] is None:
+                row["withheld_reason"] = _explain_missing_rate(row, gaps)
+            row["rate"] = None if row["withheld_reason"] else recorded / row["due_count"]
+            if row["withheld_reason"]:
+                row["due_count"] = row["effective_count"] = None
+            rows.append({"agency": agency, **row})
     return rows
 
 
@@ -119,21 +129,42 @@ def _place_in_funnel(agencies: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def write_peers() -> list[dict[str, Any]]:
-    """Compare the published agencies; to ``<state>/peers.json`` and ``<state>/peers.html``."""
-    rows = compare_agencies(read_released())
-    paths.home().mkdir(parents=True, exist_ok=True)
+def write_peers(
+    extracts: Mapping[str, Path] | None = None,
+    folder: Path | None = None,
+    reporting: Sequence[Mapping[str, Any]] = (),
+    trend: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """Compare agencies; writes ``peers.json`` and ``peers.html``.
+
+    Args:
+        extracts: The folder of each agency's open extract; by default of what is published here.
+        folder: Where to write; by default the state folder.
+        reporting: As for `render_peers_page`.
+        trend: As for `render_peers_page`.
+    """
+    folder = folder or paths.home()
+    rows = compare_agencies(read_released(extracts))
+    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(rows, indent=2, default=str)
-    write_text(paths.home() / "peers.json", text + "\n")
-    write_text(paths.home() / "peers.html", render_peers_page(rows))
+    write_text(folder / "peers.json", text + "\n")
+    write_text(folder / "peers.html", render_peers_page(rows, reporting, trend))
     return rows
 
 
-def render_peers_page(rows: Sequence[Mapping[str, Any]]) -> str:
+def render_peers_page(
+    rows: Sequence[Mapping[str, Any]],
+    reporting: Sequence[Mapping[str, Any]] = (),
+    trend: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """The page: real agencies, then simulated ones, each with a table and, if enough, a funnel.
 
     Args:
         rows: As from `compare_agencies`.
+        reporting: Who has sent what (`cdi.national.exchange.Received` as dictionaries); none where
+            nothing was sent to this place.
+        trend: A row per kind of agency and quarter: is_simulated, quarter, agency_count,
+            due_count, recorded_count, rate.
     """
     kinds = []
     for is_simulated in (False, True):
@@ -141,11 +172,20 @@ def render_peers_page(rows: Sequence[Mapping[str, Any]]) -> str:
         compared = [row for row in agencies if row["target"] is not None]
         if agencies:
             funnel = _draw_funnel(compared, is_simulated) if compared else None
-            kinds.append({"is_simulated": is_simulated, "rows": agencies, "funnel": funnel})
+            quarters = [row for row in trend if row["is_simulated"] == is_simulated]
+            kinds.append(
+                {
+                    "is_simulated": is_simulated,
+                    "rows": agencies,
+                    "funnel": funnel,
+                    "trend": quarters,
+                }
+            )
     return render(
         "peers.html.j2",
         is_simulated=bool(rows) and all(row["is_simulated"] for row in rows),
         kinds=kinds,
+        reporting=reporting,
         least=LEAST_AGENCIES,
         quarters=QUARTERS,
     )

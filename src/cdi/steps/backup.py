@@ -17,7 +17,6 @@ import hashlib
 import hmac
 import json
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +31,7 @@ from cdi.erasure.take_out import Say
 from cdi.errors import BusyError, CdiError, StateError
 from cdi.files import rename_durably, sha256_of_file, sync_file, wait_for_lock
 from cdi.keys import read_or_make_secret
+from cdi.remote import list_sizes, put_bytes, put_file
 from cdi.steps.verify import verify_agency
 
 # Folders of the state in which each agency has a folder of its own.
@@ -255,7 +255,7 @@ class _Store:
                 stored = KeptFile(path, digest, file.stat().st_size, file.stat().st_mode & 0o777)
             if (stored.sha256, stored.size) not in there:
                 if not stored.is_encrypted:
-                    self._put(f"objects/{stored.sha256}", file)
+                    put_file(self.filesystem, file, self._object(stored))
                     if _describe(file) != files[path]:
                         self.filesystem.rm_file(self._object(stored))
                         raise _ChangedError
@@ -302,21 +302,8 @@ class _Store:
                 self.filesystem.rm_file(path)
         return len(old)
 
-    def _put(self, name: str, file: Path) -> None:
-        """Store a file under a passing name, then give it its own: nobody takes half of it."""
-        path = f"{self.root}/{name}"
-        self.filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        self.filesystem.put_file(str(file), f"{path}.part")
-        if "file" in self.filesystem.protocol:
-            rename_durably(Path(f"{path}.part"), Path(path))
-        else:
-            self.filesystem.mv(f"{path}.part", path)
-
     def _put_bytes(self, name: str, content: bytes) -> None:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            self._put(name, Path(file.name))
+        put_bytes(self.filesystem, content, f"{self.root}/{name}")
 
     # ------------------------------------------------------------------ reading
 
@@ -385,12 +372,7 @@ class _Store:
 
     def _list(self, folder: str) -> dict[str, int]:
         """List what a folder of the backup has, with sizes."""
-        self.filesystem.invalidate_cache()
-        path = f"{self.root}/{folder}"
-        if not self.filesystem.exists(path):
-            return {}
-        found = self.filesystem.find(path, detail=True)
-        return {path: int(facts["size"]) for path, facts in found.items()}
+        return list_sizes(self.filesystem, f"{self.root}/{folder}")
 
     def _seal(self, name: str, body: Any) -> str:
         text = json.dumps([name, body], sort_keys=True).encode()

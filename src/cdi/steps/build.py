@@ -1,7 +1,7 @@
 """The steps of the build DAG: build, check, report, publish; and waive a failed check."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cdi import paths
 from cdi.agency.load import load_agency
@@ -15,6 +15,7 @@ from cdi.build.version import (
 )
 from cdi.errors import GateError
 from cdi.files import sync_tree, take_lock
+from cdi.national.exchange import send_open_extract
 from cdi.people.decisions import waive_check
 from cdi.publish.publish import find_published, publish_folder
 from cdi.quality import checks
@@ -99,17 +100,25 @@ def write_report(agency: str, version: str) -> Step:
 
 
 def publish_version(agency: str, version: str) -> Step:
-    """Make the private folder the current version; see `cdi.publish`.
+    """Make the private folder the current version, and send its open extract if CDI_OPEN is set.
+
+    See `cdi.publish` and `cdi.national.exchange`.
 
     Raises:
         BuildError: BUILD-GONE if another build took the place, PUBLISH-INCOMPLETE.
+        MachineError: OPEN-PLACE if it was published but could not be sent; the next try sends it.
     """
     loaded = load_agency(agency)
     with take_lock(paths.published(agency), agency):
         if read_private_name(agency) != version and (before := find_published(agency, version)):
             # an earlier try of this step was killed after it had renamed the folder
-            return Step(True, f"version {version} was published before\n- {before}", version)
-        built = resume_version(loaded, version)
-        folder = publish_folder(built)
-        summary = summary_as_list(read_summary(folder / built.file.name))
-    return Step(True, f"published {built.name}\n{summary}\n- {folder}", built.name)
+            note = f"version {version} was published before\n- {before}"
+        else:
+            built = resume_version(loaded, version)
+            folder = publish_folder(built)
+            summary = summary_as_list(read_summary(folder / built.file.name))
+            note = f"published {built.name}\n{summary}\n- {folder}"
+    if place := paths.open_place():
+        is_sent = send_open_extract(agency, place, datetime.now(UTC)) is not None
+        note += f"\n- open extract {'sent' if is_sent else 'not sent anew'} (CDI_OPEN)"
+    return Step(True, note, version)

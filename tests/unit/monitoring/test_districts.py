@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from cdi import paths
 from cdi.cli import app
 from cdi.monitoring.districts import district_rates
 from cdi.report.peers import compare_agencies, read_released, render_peers_page, write_peers
-from cdi.sql import connect
+from tests.open_extracts import publish
 
 
 def counts(recorded: list[int], due: list[int], effect: float = 1.0) -> pa.Table:
@@ -71,42 +70,6 @@ def test_no_mature_crime_gives_an_empty_table() -> None:
 
 
 # ------------------------------------------------------------------------------- agencies
-
-
-def publish(
-    name: str,
-    recorded: int | None,
-    due: int | None,
-    why: str | None = None,
-    *,
-    simulated: bool = False,
-    quarters: Sequence[str] = ("2017-Q1",),
-) -> None:
-    """A version with an open extract: so much in each quarter, and a district apart."""
-    folder = paths.published(name) / "current" / "open"
-    folder.mkdir(parents=True)
-    agency = paths.agencies_folder() / name
-    agency.mkdir(parents=True)
-    (agency / "agency.yaml").write_text(f"agency: {name}\n")
-    with connect(folder / "open.duckdb") as con:
-        con.execute(
-            "create table release as select $name as agency_name, $simulated as is_simulated, "
-            "$why::varchar as withheld_reason",
-            {"name": name, "simulated": simulated, "why": why},
-        )
-        con.execute("create table quarters (quarter varchar, design_effect double)")
-        con.execute(
-            "create table crimes (quarter varchar, month varchar, district varchar, "
-            "offence_group varchar, due_count bigint, recorded_count bigint)"
-        )
-        for quarter in quarters:
-            con.execute("insert into quarters values ($quarter, 1.25)", {"quarter": quarter})
-            for district, off in (("all", 0), (f"{name}-secret", 1)):
-                recorded_there = None if recorded is None else recorded - off
-                con.execute(
-                    "insert into crimes values (?, 'all', ?, 'all', ?, ?)",
-                    [quarter, district, due, recorded_there],
-                )
 
 
 @pytest.fixture

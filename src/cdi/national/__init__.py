@@ -1,0 +1,1 @@
+"""What agencies send to one place, and what the nation reads there: open extracts, nothing else."""

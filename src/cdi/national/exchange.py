@@ -1,0 +1,342 @@
+"""Open extracts on their way: each agency sends its own to one place, and the nation reads there.
+
+The place is a folder or a URL that fsspec can write to (``CDI_OPEN``). An agency's part of it:
+
+``<place>/<agency>/versions/<version>/<file>``
+    The folder ``open/`` of a published version.
+``<place>/<agency>/current.json``
+    Which version is the newest, with the checksum of each file. It is written last, so a reader
+    sees either all of the old version or all of the new one. It may say instead that the agency
+    has withdrawn what it had sent.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import fsspec
+
+from cdi import paths
+from cdi.build.version import find_description
+from cdi.errors import CdiError, MachineError
+from cdi.files import rename_durably, sha256_of_file, sync_tree, write_json
+from cdi.remote import list_sizes, put_bytes, put_file
+
+POINTER = "current.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")  # of agencies, versions and files
+LARGEST_FILE = 256 * 2**20  # bytes; an open extract of years is a few megabytes
+LARGEST_POINTER = 2**20
+# An agency whose newest data are older is called late. Data come daily where a force is connected,
+# and a weekend or a failed run is no reason to name it.
+LATE_AFTER = timedelta(days=10)
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Received:
+    """What was found of one agency.
+
+    Attributes:
+        agency: Its name.
+        state: `reported`, `late` (its newest data are older than `LATE_AFTER`), `silent` (it has
+            sent nothing), `withdrawn`, `damaged`, or `unknown` (nobody expects it).
+        version: Name of the version.
+        as_of: The moment up to which its data are known, in UTC.
+        sent_at: When it was sent, in UTC.
+        problem: What is wrong, or why it was withdrawn.
+        folder: Where its files are, here; None if none of it may be shown.
+    """
+
+    agency: str
+    state: str
+    version: str | None = None
+    as_of: datetime | None = None
+    sent_at: datetime | None = None
+    problem: str | None = None
+    folder: Path | None = None
+
+
+class _DamagedError(Exception):
+    """What was sent is not as it was sent."""
+
+
+@dataclass(frozen=True)
+class _Pointer:
+    """What `current.json` says; `files` has size and checksum by name."""
+
+    sent_at: datetime
+    version: str | None = None
+    as_of: datetime | None = None
+    files: dict[str, tuple[int, str]] = field(default_factory=dict)
+    withdrawn_because: str | None = None
+
+    def write(self) -> bytes:
+        """Write it as JSON."""
+        return json.dumps(
+            {
+                "version": self.version,
+                "as_of": self.as_of and self.as_of.isoformat(),
+                "sent_at": self.sent_at.isoformat(),
+                "files": {
+                    name: {"size": size, "sha256": sha256}
+                    for name, (size, sha256) in sorted(self.files.items())
+                },
+                "withdrawn_because": self.withdrawn_because,
+            },
+            indent=1,
+        ).encode()
+
+    @classmethod
+    def read(cls, content: bytes) -> "_Pointer":
+        """Read it; whatever is not as it should be is damage, as anybody may have written it."""
+        try:
+            body = json.loads(content)
+            files = {
+                _checked_name(name): (int(file["size"]), str(file["sha256"]))
+                for name, file in body["files"].items()
+            }
+            as_of = body["as_of"]
+            return cls(
+                sent_at=datetime.fromisoformat(body["sent_at"]).astimezone(UTC),
+                version=body["version"] and _checked_name(body["version"]),
+                as_of=as_of and datetime.fromisoformat(as_of).astimezone(UTC),
+                files=files,
+                withdrawn_because=body["withdrawn_because"],
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _DamagedError(f"{POINTER} cannot be read: {error}") from error
+
+
+def _checked_name(name: str) -> str:
+    """Refuse a name that would lead out of a folder."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name")
+    return name
+
+
+# ---------------------------------------------------------------------- the agency
+
+
+def send_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
+    """Send the open extract of the published version, unless it was sent before.
+
+    Args:
+        agency_id: The agency.
+        place: Folder or URL.
+        now: Is written into what is sent.
+
+    Returns:
+        The name of the version; None if there was nothing to send: it was sent before, or the
+        agency has withdrawn what it had sent (`withdraw_open_extract`).
+
+    Raises:
+        CdiError: OPEN-NOTHING if no version is published.
+        MachineError: OPEN-PLACE if the place cannot be reached or written; later it may succeed.
+    """
+    published = (paths.published(agency_id) / "current").resolve()
+    current = find_description(published)
+    if current is None:
+        raise CdiError(
+            "OPEN-NOTHING", f"{agency_id} has published no version", "run its build first"
+        )
+    if _withdrawn_file(agency_id).is_file():
+        return None
+    version = str(current["version"])
+    try:
+        filesystem, root = _open_place(place, agency_id)
+        try:
+            before = _read_pointer(filesystem, root)
+        except _DamagedError:
+            before = None  # what is sent now takes its place
+        if before and before.version == version:
+            return None
+        files = {}
+        for file in sorted((published / "open").iterdir()):
+            put_file(filesystem, file, f"{root}/versions/{version}/{file.name}")
+            files[file.name] = (file.stat().st_size, sha256_of_file(file))
+        as_of = datetime.fromisoformat(current["as_of"])
+        pointer = _Pointer(now, version, as_of.replace(tzinfo=UTC), files)
+        put_bytes(filesystem, pointer.write(), f"{root}/{POINTER}")
+        # who reads the version before goes on reading it
+        _remove_versions(filesystem, root, kept={version, before.version if before else None})
+    except OSError as error:
+        raise _make_place_error(agency_id, error) from error
+    return version
+
+
+def withdraw_open_extract(agency_id: str, place: str, reason: str, now: datetime) -> None:
+    """Take back what an agency has sent, and send nothing more until `resume_open_extract`.
+
+    Args:
+        agency_id: The agency.
+        place: Folder or URL.
+        reason: Is shown to all who read there.
+        now: Is written into what is sent.
+
+    Raises:
+        MachineError: OPEN-PLACE; the agency sends nothing more in any case.
+    """
+    file = _withdrawn_file(agency_id)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, {"reason": reason, "at": now.isoformat()})
+    try:
+        filesystem, root = _open_place(place, agency_id)
+        pointer = _Pointer(now, withdrawn_because=reason)
+        put_bytes(filesystem, pointer.write(), f"{root}/{POINTER}")
+        _remove_versions(filesystem, root, kept=set())
+    except OSError as error:
+        raise _make_place_error(agency_id, error) from error
+
+
+def resume_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
+    """Send again after a withdrawal; returns the version as `send_open_extract` does."""
+    _withdrawn_file(agency_id).unlink(missing_ok=True)
+    return send_open_extract(agency_id, place, now)
+
+
+def _withdrawn_file(agency_id: str) -> Path:
+    """The file that keeps an agency from sending; it is backed up with what was released."""
+    return paths.released(agency_id) / "withdrawn.json"
+
+
+def _open_place(place: str, agency_id: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    filesystem, root = fsspec.core.url_to_fs(place)
+    return filesystem, f"{root.rstrip('/')}/{_checked_name(agency_id)}"
+
+
+def _remove_versions(
+    filesystem: fsspec.AbstractFileSystem, root: str, kept: set[str | None]
+) -> None:
+    """Remove the files of all versions but some."""
+    for path in list_sizes(filesystem, f"{root}/versions"):
+        if path.split("/")[-2] not in kept:
+            filesystem.rm_file(path)
+
+
+def _make_place_error(agency_id: str, error: OSError) -> MachineError:
+    """Make the error; it does not name the place, as a URL may hold a password."""
+    cause = os.strerror(error.errno) if error.errno else type(error).__name__
+    return MachineError(
+        "OPEN-PLACE",
+        f"the place of open extracts was not reached for {agency_id}: {cause}",
+        "check CDI_OPEN, the network and the right to write there; the version is published here "
+        "all the same, and the next run sends it",
+    )
+
+
+# ---------------------------------------------------------------------- the nation
+
+
+def collect_open_extracts(
+    place: str, expected: Iterable[str], kept: Path, now: datetime
+) -> list[Received]:
+    """Fetch what agencies have sent, and name those of which nothing can be shown.
+
+    Args:
+        place: Folder or URL.
+        expected: The agencies that should send.
+        kept: Folder here in which the newest files are kept; what is there whole is not fetched
+            again, and what was withdrawn is removed.
+        now: By which lateness is judged.
+
+    Returns:
+        One for each agency that is expected or has sent something, in the order of their names.
+
+    Raises:
+        MachineError: OPEN-PLACE if the place cannot be reached.
+    """
+    try:
+        filesystem, root = fsspec.core.url_to_fs(place)
+        filesystem.invalidate_cache()
+        there = filesystem.ls(root, detail=False) if filesystem.exists(root) else []
+    except OSError as error:
+        raise _make_place_error("the nation", error) from error
+    names = {path.rstrip("/").rsplit("/", 1)[-1] for path in there}
+    wanted = set(expected)
+    received = [
+        _collect_one(filesystem, root, name, kept, now)
+        if name in wanted
+        else Received(name, "unknown", problem="the registry has no agency of this name")
+        for name in sorted(names | wanted)
+    ]
+    shown = {agency.agency for agency in received if agency.folder}
+    for folder in kept.iterdir() if kept.is_dir() else ():
+        if folder.name not in shown:
+            shutil.rmtree(folder)
+    return received
+
+
+def _collect_one(
+    filesystem: fsspec.AbstractFileSystem, root: str, agency_id: str, kept: Path, now: datetime
+) -> Received:
+    """Fetch one agency's files, if they are not here."""
+    problem = ""
+    for _ in range(_ATTEMPTS):
+        try:
+            pointer = _read_pointer(filesystem, f"{root}/{agency_id}")
+            if pointer is None:
+                return Received(agency_id, "silent", problem="nothing was sent yet")
+            if pointer.withdrawn_because is not None or pointer.version is None:
+                why = pointer.withdrawn_because
+                return Received(agency_id, "withdrawn", sent_at=pointer.sent_at, problem=why)
+            folder = kept / agency_id / pointer.version
+            if not _is_whole(folder, pointer):
+                _fetch_version(filesystem, f"{root}/{agency_id}", pointer, folder)
+        except (FileNotFoundError, _DamagedError) as error:
+            # a newer version may have been sent meanwhile, and this one removed
+            problem = str(error)
+            continue
+        except OSError as error:
+            problem = f"{type(error).__name__}: {error}"
+            break
+        is_late = pointer.as_of is None or now - pointer.as_of > LATE_AFTER
+        return Received(
+            agency_id,
+            "late" if is_late else "reported",
+            pointer.version,
+            pointer.as_of,
+            pointer.sent_at,
+            folder=folder,
+        )
+    return Received(agency_id, "damaged", problem=problem)
+
+
+def _read_pointer(filesystem: fsspec.AbstractFileSystem, root: str) -> _Pointer | None:
+    path = f"{root}/{POINTER}"
+    filesystem.invalidate_cache()
+    if not filesystem.exists(path):
+        return None
+    if filesystem.size(path) > LARGEST_POINTER:
+        raise _DamagedError(f"{POINTER} is larger than {LARGEST_POINTER:,} bytes")
+    return _Pointer.read(filesystem.cat_file(path))
+
+
+def _fetch_version(
+    filesystem: fsspec.AbstractFileSystem, root: str, pointer: _Pointer, folder: Path
+) -> None:
+    """Fetch the files of a version; the folder has its name only when all are there and whole."""
+    fetched = folder.parent / ".fetching"
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    fetched.mkdir(parents=True)
+    for name, (size, sha256) in pointer.files.items():
+        path = f"{root}/versions/{pointer.version}/{name}"
+        if size > LARGEST_FILE or filesystem.size(path) != size:
+            raise _DamagedError(f"{name} has another size than {POINTER} says, or is too large")
+        filesystem.get_file(path, str(fetched / name))
+        if sha256_of_file(fetched / name) != sha256:
+            raise _DamagedError(f"{name} is not as it was sent")
+    sync_tree(fetched)
+    rename_durably(fetched, folder)
+
+
+def _is_whole(folder: Path, pointer: _Pointer) -> bool:
+    """Whether a version is here already, as it was sent."""
+    return folder.is_dir() and all(
+        (folder / name).is_file() and sha256_of_file(folder / name) == sha256
+        for name, (_, sha256) in pointer.files.items()
+    )

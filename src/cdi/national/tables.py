@@ -1,0 +1,69 @@
+"""``national.duckdb``: the open extracts of all agencies in one file, and who has sent one."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cdi.national.exchange import Received
+from cdi.open_extract.tables import STORAGE, TABLES
+from cdi.sql import comment, connect, create_table, fetch_dicts, literal, read_query
+
+SQL = Path(__file__).parent / "sql"
+REPORTING = {
+    "agency": "Name of the agency.",
+    "state": "reported, late, silent, withdrawn, damaged, or unknown (nobody expects it).",
+    "version": "The version that it has sent.",
+    "as_of": "The moment up to which its data are known, in UTC.",
+    "sent_at": "When it was sent, in UTC.",
+    "problem": "What is wrong, or why it was withdrawn.",
+}
+_TYPES = {"as_of": "TIMESTAMP WITH TIME ZONE", "sent_at": "TIMESTAMP WITH TIME ZONE"}
+_BY = "The agency that sent it."
+
+
+def describe_reporting(received: Sequence[Received]) -> list[dict[str, Any]]:
+    """Make a row of each agency for the table `reporting` and the page."""
+    return [{name: getattr(agency, name) for name in REPORTING} for agency in received]
+
+
+def write_national_file(received: Sequence[Received], file: Path) -> list[dict[str, Any]]:
+    """Write the file anew; who reads the old one goes on reading it.
+
+    Args:
+        received: What was collected. Only agencies with a folder have rows.
+        file: Is replaced as a whole.
+
+    Returns:
+        All agencies of a kind together: a row per kind and quarter, as `trend.sql` makes it.
+    """
+    extracts = {agency.agency: agency.folder for agency in received if agency.folder}
+    unfinished = file.with_name(f".{file.name}")
+    unfinished.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with connect() as con:
+        con.execute(f"attach {literal(str(unfinished))} as nation (storage_version '{STORAGE}')")
+        con.execute("use nation")
+        types = {name: _TYPES.get(name, "VARCHAR") for name in REPORTING}
+        create_table(con, "reporting", types, describe_reporting(received))
+        meaning = "Who has sent an open extract, and who has not. One row per agency."
+        comment(con, "reporting", meaning, REPORTING)
+        for name in TABLES:
+            _write_table(con, name, extracts)
+        trend = fetch_dicts(con, read_query(SQL / "trend.sql")) if extracts else []
+        con.execute("checkpoint nation")
+        con.execute("use memory")
+        con.execute("detach nation")
+    unfinished.replace(file)
+    return trend
+
+
+def _write_table(con: Any, name: str, extracts: Mapping[str, Path]) -> None:
+    """Write one table of the open extract, of all agencies; none if nobody has sent one."""
+    parts = [
+        f"select {literal(agency)} as agency, * from read_parquet("
+        f"{literal(str(folder / f'{name}.parquet'))})"
+        for agency, folder in sorted(extracts.items())
+    ]
+    if parts:
+        con.execute(f"create table {name} as {' union all by name '.join(parts)}")
+        comment(con, name, f"{TABLES[name].meaning} Of all agencies.", {"agency": _BY})

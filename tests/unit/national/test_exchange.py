@@ -1,0 +1,256 @@
+"""Open extracts on their way to one place: whole or not at all, and each absence is named."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import fsspec
+import pytest
+from typer.testing import CliRunner
+
+from cdi import paths
+from cdi.cli import app
+from cdi.errors import CdiError, MachineError
+from cdi.national import exchange
+from cdi.national.exchange import (
+    Received,
+    collect_open_extracts,
+    resume_open_extract,
+    send_open_extract,
+    withdraw_open_extract,
+)
+from cdi.steps.peers import compare_sent_extracts
+from tests.open_extracts import publish
+
+NOW = datetime(2017, 10, 2, 6, tzinfo=UTC)
+NEWER = {"version": "20171002T0000-bbbbbbbbbb", "as_of": "2017-10-02T00:00:00"}
+
+
+@pytest.fixture
+def place(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place to which agencies send, with an empty registry and state."""
+    monkeypatch.setenv("CDI_AGENCIES", str(tmp_path / "agencies"))
+    monkeypatch.setenv("CDI_OPEN", str(tmp_path / "open"))
+    return tmp_path / "open"
+
+
+def collect(place: Path, *expected: str, now: datetime = NOW) -> dict[str, Received]:
+    found = collect_open_extracts(str(place), expected, paths.national() / "extracts", now)
+    return {received.agency: received for received in found}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_what_is_collected_is_what_was_published(place: Path) -> None:
+    publish("alpha", 80, 100)
+    assert send_open_extract("alpha", str(place), NOW) == "20171001T0000-aaaaaaaaaa"
+    alpha = collect(place, "alpha")["alpha"]
+    assert (alpha.state, alpha.version) == ("reported", "20171001T0000-aaaaaaaaaa")
+    assert alpha.as_of == datetime(2017, 10, 1, tzinfo=UTC)
+    assert alpha.folder is not None
+    published = contents(paths.published("alpha") / "current" / "open")
+    assert len(published) > 10
+    assert contents(alpha.folder) == published
+
+
+def test_nothing_but_the_open_extract_is_sent(place: Path) -> None:
+    publish("alpha", 80, 100)
+    (paths.published("alpha") / "current" / "recording.duckdb").write_bytes(b"Quillfeather")
+    send_open_extract("alpha", str(place), NOW)
+    sent = {file.name for file in place.rglob("*") if file.is_file()}
+    assert sent == {"current.json", *contents(paths.published("alpha") / "current" / "open")}
+
+
+def test_the_same_version_is_sent_once(place: Path) -> None:
+    publish("alpha", 80, 100)
+    assert send_open_extract("alpha", str(place), NOW)
+    assert send_open_extract("alpha", str(place), NOW + timedelta(days=1)) is None
+    assert collect(place, "alpha")["alpha"].sent_at == NOW
+
+
+def test_a_reader_sees_the_old_version_until_the_new_one_is_whole(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is lost after each number of files in turn."""
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", str(place), NOW)
+    old = collect(place, "alpha")["alpha"].version
+    publish("alpha", 90, 100, **NEWER)
+    put_file, count = exchange.put_file, 0
+    for lost_after in range(20):
+        left = lost_after
+
+        def lose(filesystem: fsspec.AbstractFileSystem, file: Path, path: str) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise ConnectionResetError(104, "Connection reset by peer")
+            put_file(filesystem, file, path)
+
+        monkeypatch.setattr(exchange, "put_file", lose)
+        try:
+            send_open_extract("alpha", str(place), NOW)
+            break
+        except MachineError as error:
+            assert error.rule_id == "OPEN-PLACE"
+            count += 1
+        assert collect(place, "alpha")["alpha"].version == old
+    assert count == len(contents(paths.published("alpha") / "current" / "open"))
+    assert collect(place, "alpha")["alpha"].version == NEWER["version"]
+
+
+def test_a_reader_of_the_version_before_goes_on_reading_it(place: Path) -> None:
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", str(place), NOW)
+    publish("alpha", 90, 100, **NEWER)
+    send_open_extract("alpha", str(place), NOW)
+    versions = {folder.name for folder in (place / "alpha" / "versions").iterdir()}
+    assert versions == {"20171001T0000-aaaaaaaaaa", NEWER["version"]}
+
+
+def test_who_is_late_silent_or_unknown_is_named(place: Path) -> None:
+    for name in ("alpha", "beta", "stranger"):
+        publish(name, 80, 100)
+        send_open_extract(name, str(place), NOW)
+    publish("beta", 80, 100, **NEWER)
+    later = NOW + timedelta(days=9)
+    send_open_extract("beta", str(place), later)
+    found = collect(place, "alpha", "beta", "gamma", now=later)
+    states = {name: received.state for name, received in found.items()}
+    assert states == {
+        "alpha": "late", "beta": "reported", "gamma": "silent", "stranger": "unknown"
+    }  # fmt: skip
+    assert found["alpha"].folder is not None
+    assert found["gamma"].folder is found["stranger"].folder is None
+
+
+def test_what_was_withdrawn_is_gone_until_the_agency_sends_again(place: Path) -> None:
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", str(place), NOW)
+    kept = collect(place, "alpha")["alpha"].folder
+    withdraw_open_extract("alpha", str(place), "counted wrongly", NOW)
+    publish("alpha", 90, 100, **NEWER)
+    assert send_open_extract("alpha", str(place), NOW) is None
+    alpha = collect(place, "alpha")["alpha"]
+    assert (alpha.state, alpha.problem, alpha.folder) == ("withdrawn", "counted wrongly", None)
+    assert kept is not None
+    assert not kept.exists()
+    assert not list(place.rglob("*.parquet"))
+    assert resume_open_extract("alpha", str(place), NOW) == NEWER["version"]
+    assert collect(place, "alpha")["alpha"].state == "reported"
+
+
+@pytest.mark.parametrize("spoil", ["bit", "cut", "gone", "pointer", "escape", "huge"])
+def test_what_is_not_as_it_was_sent_is_named_and_not_shown(place: Path, spoil: str) -> None:
+    publish("alpha", 80, 100)
+    publish("beta", 80, 100)
+    for name in ("alpha", "beta"):
+        send_open_extract(name, str(place), NOW)
+    (file,) = (place / "alpha").rglob("crimes.parquet")
+    pointer = place / "alpha" / "current.json"
+    if spoil == "bit":
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    elif spoil == "cut":
+        file.write_bytes(file.read_bytes()[:-1])
+    elif spoil == "gone":
+        file.unlink()
+    elif spoil == "pointer":
+        pointer.write_text(pointer.read_text()[:-5])
+    else:
+        body = json.loads(pointer.read_text())
+        entry = body["files"].pop("crimes.parquet")
+        name = "../../crimes.parquet" if spoil == "escape" else "crimes.parquet"
+        body["files"][name] = entry | ({"size": 2**40} if spoil == "huge" else {})
+        pointer.write_text(json.dumps(body))
+    found = collect(place, "alpha", "beta")
+    assert (found["alpha"].state, found["alpha"].folder) == ("damaged", None)
+    assert found["alpha"].problem
+    assert found["beta"].state == "reported"
+
+
+def test_a_place_that_cannot_be_written_is_named_without_its_password(place: Path) -> None:
+    publish("alpha", 80, 100)
+    with pytest.raises(MachineError) as raised:
+        send_open_extract("alpha", "file:///proc/hunter2/open", NOW)
+    assert raised.value.rule_id == "OPEN-PLACE"
+    assert "hunter2" not in str(raised.value)
+
+
+def test_an_agency_without_a_version_says_so(place: Path) -> None:
+    with pytest.raises(CdiError, match="OPEN-NOTHING"):
+        send_open_extract("alpha", str(place), NOW)
+
+
+# ---------------------------------------------------------------------- the national page
+
+
+def forces(count: int) -> dict[str, tuple[int, int]]:
+    """Recorded and due crimes of so many forces, all different."""
+    return {f"force{n:02}": (700 + 7 * n, 1000 + 3 * n) for n in range(count)}
+
+
+def test_each_national_figure_equals_that_of_the_force(place: Path) -> None:
+    """Forty-three forces; one of them withholds its counts, and one withdraws."""
+    figures = forces(43)
+    for name, (recorded, due) in figures.items():
+        publish(name, None if name == "force07" else recorded, due)
+        send_open_extract(name, str(place), NOW)
+    note = compare_sent_extracts().note
+    assert note.startswith("43 of 43 agencies are shown")
+    with duckdb.connect(str(paths.national() / "national.duckdb"), read_only=True) as con:
+        rows = con.execute(
+            "select agency, recorded_count, due_count from crimes where district = 'all'"
+        ).fetchall()
+    expected = {name: pair for name, pair in figures.items()}
+    expected["force07"] = (None, figures["force07"][1])  # type: ignore[assignment]
+    assert {name: (recorded, due) for name, recorded, due in rows} == expected
+    compared = json.loads((paths.national() / "peers.json").read_text())
+    rates = {row["agency"]: row["rate"] for row in compared}
+    assert rates.pop("force07") is None
+    assert rates == {
+        name: recorded / due for name, (recorded, due) in figures.items() if name != "force07"
+    }
+    page = (paths.national() / "peers.html").read_text()
+    summed = [pair for name, pair in figures.items() if name != "force07"]
+    recorded, due = (sum(column) for column in zip(*summed, strict=True))
+    (line,) = [line for line in page.splitlines() if f">{recorded:,}<" in line]
+    assert f">{due:,}<" in line
+    assert f">{recorded / due:.1%}<" in line
+    assert ">42<" in line
+
+    withdraw_open_extract("force08", str(place), "counted wrongly", NOW)
+    note = compare_sent_extracts().note
+    assert "force08 is withdrawn: counted wrongly" in note
+    again = json.loads((paths.national() / "peers.json").read_text())
+    assert {row["agency"] for row in again} == figures.keys() - {"force08"}
+    assert (
+        f">{recorded - figures['force08'][0]:,}<" in (paths.national() / "peers.html").read_text()
+    )
+
+
+def test_the_page_of_a_nation_that_has_heard_of_nobody(place: Path) -> None:
+    place.mkdir()
+    assert compare_sent_extracts().note.startswith("0 of 0 agencies")
+    assert "No agency has released" in (paths.national() / "peers.html").read_text()
+    with duckdb.connect(str(paths.national() / "national.duckdb"), read_only=True) as con:
+        assert con.execute("select count(*) from reporting").fetchall() == [(0,)]
+
+
+def test_the_commands_say_what_they_did(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdi.cli.operate.load_agency", lambda name: Received(name, "reported"))
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", str(place), NOW)
+    run = CliRunner().invoke
+    assert "REASON-MISSING" in str(run(app, ["withdraw", "alpha"]).exception)
+    assert "has withdrawn" in run(app, ["withdraw", "alpha", "--reason", "wrong"]).output
+    assert "alpha is withdrawn: wrong" in run(app, ["peers", "--sent"]).output
+    assert "was sent" in run(app, ["withdraw", "alpha", "--undo"]).output
+    monkeypatch.delenv("CDI_OPEN")
+    assert "OPEN-UNSET" in str(run(app, ["peers", "--sent"]).exception)
+    shutil.rmtree(place)
