@@ -48,7 +48,7 @@ class Received:
         version: Name of the version.
         as_of: The moment up to which its data are known, in UTC.
         sent_at: When it was sent, in UTC.
-        problem: What is wrong, or why it was withdrawn.
+        problem: What is wrong, or why it was withdrawn; None if it has reported in time.
         folder: Where its files are, here; None if none of it may be shown.
     """
 
@@ -301,7 +301,8 @@ def _collect_one(
             pointer.version,
             pointer.as_of,
             pointer.sent_at,
-            folder=folder,
+            f"its newest data are older than {LATE_AFTER.days} days" if is_late else None,
+            folder,
         )
     return Received(agency_id, "damaged", problem=problem)
 

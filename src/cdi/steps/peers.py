@@ -37,7 +37,7 @@ def compare_sent_extracts() -> Step:
     write_peers(extracts, home, describe_reporting(received), trend)
     lines = [f"{len(extracts)} of {len(received)} agencies are shown: {home / 'peers.html'}"]
     lines += [
-        f"- {agency.agency} is {agency.state}: {agency.problem or 'its newest data are old'}"
+        f"- {agency.agency} is {agency.state}: {agency.problem}"
         for agency in received
         if agency.state != "reported"
     ]
