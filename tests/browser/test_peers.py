@@ -1,5 +1,6 @@
 """The page of `cdi peers` in Chromium: alone, as wide as the screen, accessible."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,27 @@ def released(name: str, rate: float | None, *, is_simulated: bool) -> dict[str, 
     }  # fmt: skip
 
 
+MOMENT = datetime(2017, 10, 2, 6, tzinfo=UTC)
+# As the table `reporting` and trend.sql of `cdi.national` give it.
+REPORTING = [
+    {"agency": f"force{at}", "state": state, "as_of": moment, "sent_at": moment, "problem": problem}
+    for at, (state, moment, problem) in enumerate(
+        (
+            ("reported", MOMENT, None),
+            ("late", MOMENT, "its newest data are older than 10 days"),
+            ("silent", None, "nothing was sent yet"),
+        )
+    )
+]
+TREND = [
+    {
+        "is_simulated": is_simulated, "quarter": "2017-Q1", "agency_count": 6, "due_count": 30_000,
+        "recorded_count": 24_000, "rate": 0.8,
+    }
+    for is_simulated in (False, True)
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_funnel_of_peers_stands_alone_and_is_accessible(
     browser: Browser, tmp_path: Path, width: int
@@ -33,7 +55,8 @@ def test_the_funnel_of_peers_stands_alone_and_is_accessible(
         for at, rate in enumerate(rates)
     ]
     file = tmp_path / "peers.html"
-    file.write_text(render_peers_page(compare_agencies(found)), encoding="utf-8")
+    rendered = render_peers_page(compare_agencies(found), REPORTING, TREND)
+    file.write_text(rendered, encoding="utf-8")
     page = browser.new_page(viewport={"width": width, "height": 900})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -41,6 +64,11 @@ def test_the_funnel_of_peers_stands_alone_and_is_accessible(
     page.goto(file.as_uri())
     assert asked == [file.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("tbody").first.locator("th").all_inner_texts() == [
+        "force1", "force2", "force0"
+    ]  # fmt: skip
+    assert "1 of 3 agencies have reported in time" in page.inner_text("main")
+    assert page.get_by_text("24,000").count() == 2
     real, made_up = page.locator("figure svg[role=img]").all()
     assert "SIMULATED" not in (real.text_content() or "")
     assert "SIMULATED" in (made_up.text_content() or "")
