@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, Param
+from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
@@ -93,8 +94,25 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
         "auto_register": False,  # half a DAG must not come to stay; see `make_dags`
         "max_active_runs": 1,  # a backfill may run more at once, which the landing allows
         "tags": [f"agency:{agency.agency}", f"step:{step}", kind, "impact:tier_1"],
-        "default_args": {"owner": agency.owner.name} | task_arguments(agency.task_hours),
+        "default_args": {
+            "owner": agency.owner.name,
+            **task_arguments(agency.task_hours),
+            **choose_workers(agency),
+        },
     }
+
+
+def choose_workers(agency: Agency) -> dict[str, str]:
+    """Give the arguments that send an agency's tasks to its own workers, if it has any.
+
+    Where Airflow has several executors, these tasks are given to the one that is not its first:
+    the first runs what is to run here.
+    """
+    if agency.runs_on is None:
+        return {}
+    names = [name.strip() for name in conf.get("core", "executor").split(",")]
+    executor = {"executor": re.split("[.:]", names[1])[-1]} if len(names) > 1 else {}
+    return {"queue": agency.runs_on, **executor}
 
 
 def task_arguments(hours: int) -> dict[str, Any]:

@@ -37,6 +37,7 @@ dags = {
             t.task_id: t.execution_timeout and t.execution_timeout.total_seconds() / 3600
             for t in dag.tasks
         },
+        "workers": sorted({(t.queue, t.executor or "") for t in dag.tasks}),
         "tags": sorted(dag.tags),
         "owners": sorted({t.owner for t in dag.tasks}),
         "doc": dag.doc_md or "",
@@ -98,6 +99,31 @@ def test_where_open_extracts_are_sent_there_is_one_dag_of_all_agencies(
     assert peers["tasks"] == {"compare": []}
     assert peers["waits_for"] == sorted(f"{name}_published" for name in agency_names())
     assert "hunter2" not in json.dumps(peers)
+
+
+@pytest.mark.parametrize(
+    ("executors", "executor"),
+    [
+        ("LocalExecutor", ""),
+        ("LocalExecutor,airflow.executors.sequential.Elsewhere", "Elsewhere"),
+        ("LocalExecutor,far:airflow.executors.sequential.Elsewhere", "Elsewhere"),
+    ],
+)
+def test_an_agency_may_have_workers_of_its_own(
+    small: SmallAgency,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    executors: str,
+    executor: str,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executors)
+    copy_agency(small, "otherville")
+    small.settings["runs_on"] = "testville"
+    small.write_settings()
+    dags = parse(tmp_path, small.folder.parent)["dags"]
+    for step in STEPS:
+        assert dags[f"testville__{step}"]["workers"] == [["testville", executor]]
+        assert dags[f"otherville__{step}"]["workers"] == [["default", ""]]
 
 
 def test_parsing_opens_no_database_and_no_network(parsed: dict[str, Any]) -> None:

@@ -297,6 +297,11 @@ class Agency(Strict):
     schedule: str = Field(default="@daily", description="cron, in the agency's time zone")
     start_date: date
     coverage: Coverage | None = None
+    runs_on: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        description="queue of the workers that run the agency's tasks; default: Airflow's own",
+    )
     task_hours: int = Field(
         default=12, gt=0, le=168, description="a task of a DAG that takes longer is stopped"
     )

@@ -215,11 +215,16 @@ def _read_first_as_of(batch: Batch) -> datetime:
     return min(datetime.fromisoformat(file["as_of"]) for file in batch.manifest["files"])
 
 
+# Settings of agency.yaml that say where work is done, and cannot change what comes out.
+PLACES_OF_WORK = ("runs_on",)
+
+
 def hash_code_parts(agency: Agency) -> dict[str, str]:
     """Hash all that is not data and can change a result; one sha256 for each part.
 
     The whole library is one part: its code reads, checks, links, estimates and writes pages, and
-    all of these are in a version.
+    all of these are in a version. Of agency.yaml counts what it says, and not how it is laid out or
+    on which machine the work is done.
     """
     dbt = paths.DBT_PROJECT
     parts: dict[str, tuple[Path, tuple[str, ...]]] = {
@@ -227,9 +232,11 @@ def hash_code_parts(agency: Agency) -> dict[str, str]:
         "models": (dbt, ("dbt_project.yml", "models/**/*", "macros/*", "tests/*")),
         "checks": (paths.EXPECTATIONS, ("**/*.yaml",)),
         "library": (Path(__file__).parents[1], ("**/[!.]*",)),
-        "agency": (agency.folder, ("agency.yaml", "*.csv")),
     }
-    return {part: hash_files(folder, patterns) for part, (folder, patterns) in parts.items()}
+    hashes = {part: hash_files(folder, patterns) for part, (folder, patterns) in parts.items()}
+    settings = agency.model_dump(mode="json", exclude=set(PLACES_OF_WORK))
+    hashes["agency"] = sha256_of_json([settings, hash_files(agency.folder, ("*.csv",))])
+    return hashes
 
 
 def hash_reading_code(version: Version) -> dict[str, str]:
