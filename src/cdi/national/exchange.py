@@ -25,7 +25,7 @@ from cdi import paths
 from cdi.build.version import find_description
 from cdi.errors import CdiError, MachineError
 from cdi.files import rename_durably, sha256_of_file, sync_tree, write_json
-from cdi.remote import list_sizes, put_bytes, put_file
+from cdi.remote import put_bytes, put_file
 
 POINTER = "current.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")  # of agencies, versions and files
@@ -213,9 +213,11 @@ def _remove_versions(
     filesystem: fsspec.AbstractFileSystem, root: str, kept: set[str | None]
 ) -> None:
     """Remove the files of all versions but some."""
-    for path in list_sizes(filesystem, f"{root}/versions"):
-        if path.split("/")[-2] not in kept:
-            filesystem.rm_file(path)
+    folder = f"{root}/versions"
+    filesystem.invalidate_cache()
+    for path in filesystem.ls(folder, detail=False) if filesystem.exists(folder) else ():
+        if path.rstrip("/").rsplit("/", 1)[-1] not in kept:
+            filesystem.rm(path, recursive=True)
 
 
 def _make_place_error(agency_id: str, error: OSError) -> MachineError:

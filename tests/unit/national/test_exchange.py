@@ -108,8 +108,15 @@ def test_a_reader_of_the_version_before_goes_on_reading_it(place: Path) -> None:
     send_open_extract("alpha", str(place), NOW)
     publish("alpha", 90, 100, **NEWER)
     send_open_extract("alpha", str(place), NOW)
-    versions = {folder.name for folder in (place / "alpha" / "versions").iterdir()}
-    assert versions == {"20171001T0000-aaaaaaaaaa", NEWER["version"]}
+    folder = place / "alpha" / "versions"
+    assert sorted(version.name for version in folder.iterdir()) == [
+        "20171001T0000-aaaaaaaaaa", NEWER["version"]
+    ]  # fmt: skip
+    publish("alpha", 91, 100, version="20171003T0000-cccccccccc")
+    send_open_extract("alpha", str(place), NOW)
+    assert sorted(version.name for version in folder.iterdir()) == [
+        NEWER["version"], "20171003T0000-cccccccccc"
+    ]  # fmt: skip
 
 
 def test_who_is_late_silent_or_unknown_is_named(place: Path) -> None:
