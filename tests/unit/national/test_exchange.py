@@ -261,3 +261,19 @@ def test_the_commands_say_what_they_did(place: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("CDI_OPEN")
     assert "OPEN-UNSET" in str(run(app, ["peers", "--sent"]).exception)
     shutil.rmtree(place)
+
+
+def test_a_place_that_is_no_folder_serves_as_well(place: Path) -> None:
+    """A store of objects has no renaming of its own; this one is in memory."""
+    store = "memory://nation/open"
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", store, NOW)
+    publish("alpha", 90, 100, **NEWER)
+    send_open_extract("alpha", store, NOW)
+    (alpha,) = collect_open_extracts(store, ["alpha"], paths.national() / "extracts", NOW)
+    assert (alpha.state, alpha.version) == ("reported", NEWER["version"])
+    assert alpha.folder is not None
+    assert contents(alpha.folder) == contents(paths.published("alpha") / "current" / "open")
+    withdraw_open_extract("alpha", store, "counted wrongly", NOW)
+    stored = fsspec.filesystem("memory").find("/nation")
+    assert [path.rsplit("/", 1)[-1] for path in stored] == ["current.json"]
