@@ -49,7 +49,7 @@ def change_note(home: Path, value: str) -> None:
         ("a.log", f"GET /logs/{quote(AWKWARD, safe='')} 200".encode()),
         ("a.json", json.dumps({"call": AWKWARD}).encode()),
         ("a.txt", AWKWARD.encode("utf-16-le")),
-        ("a.gz", gzip.compress(f"of {AWKWARD}.".encode())),
+        ("a.gz", gzip.compress(f"of {AWKWARD}.".encode(), mtime=0)),
         ("O_NEIL_717_.html", b""),
     ],
 )
