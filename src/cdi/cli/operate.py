@@ -177,7 +177,7 @@ def withdraw(
     reason: Annotated[
         str, typer.Option(help="Why; it is shown to all who read what agencies have sent.")
     ] = "",
-    again: Annotated[
+    undo: Annotated[
         bool, typer.Option("--undo", help="Send the newest open extract again, and go on sending.")
     ] = False,
 ) -> None:
@@ -188,7 +188,7 @@ def withdraw(
     from cdi.steps.peers import resume_sending, withdraw_sent_extract
 
     loaded = load_agency(agency)
-    if again:
+    if undo:
         say_line(resume_sending(loaded.agency))
     else:
         withdraw_sent_extract(loaded.agency, reason)

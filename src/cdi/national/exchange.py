@@ -100,13 +100,13 @@ class _Pointer:
                 _checked_name(name): (int(file["size"]), str(file["sha256"]))
                 for name, file in body["files"].items()
             }
-            as_of = body["as_of"]
+            as_of, why = body["as_of"], body["withdrawn_because"]
             return cls(
                 sent_at=datetime.fromisoformat(body["sent_at"]).astimezone(UTC),
                 version=body["version"] and _checked_name(body["version"]),
                 as_of=as_of and datetime.fromisoformat(as_of).astimezone(UTC),
                 files=files,
-                withdrawn_because=body["withdrawn_because"],
+                withdrawn_because=None if why is None else str(why),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _DamagedError(f"{POINTER} cannot be read: {error}") from error
@@ -135,7 +135,8 @@ def send_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
         agency has withdrawn what it had sent (`withdraw_open_extract`).
 
     Raises:
-        CdiError: OPEN-NOTHING if no version is published.
+        CdiError: OPEN-NOTHING if no version is published; OPEN-KIND if the place is of no known
+            kind.
         MachineError: OPEN-PLACE if the place cannot be reached or written; later it may succeed.
     """
     published = (paths.published(agency_id) / "current").resolve()
@@ -148,7 +149,8 @@ def send_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
         return None
     version = str(current["version"])
     try:
-        filesystem, root = _open_place(place, agency_id)
+        filesystem, top = _open_place(place)
+        root = f"{top}/{_checked_name(agency_id)}"
         try:
             before = _read_pointer(filesystem, root)
         except _DamagedError:
@@ -179,13 +181,15 @@ def withdraw_open_extract(agency_id: str, place: str, reason: str, now: datetime
         now: Is written into what is sent.
 
     Raises:
+        CdiError: OPEN-KIND.
         MachineError: OPEN-PLACE; the agency sends nothing more in any case.
     """
     file = _withdrawn_file(agency_id)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, {"reason": reason, "at": now.isoformat()})
     try:
-        filesystem, root = _open_place(place, agency_id)
+        filesystem, top = _open_place(place)
+        root = f"{top}/{_checked_name(agency_id)}"
         pointer = _Pointer(now, withdrawn_because=reason)
         put_bytes(filesystem, pointer.write(), f"{root}/{POINTER}")
         _remove_versions(filesystem, root, kept=set())
@@ -204,9 +208,22 @@ def _withdrawn_file(agency_id: str) -> Path:
     return paths.released(agency_id) / "withdrawn.json"
 
 
-def _open_place(place: str, agency_id: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    filesystem, root = fsspec.core.url_to_fs(place)
-    return filesystem, f"{root.rstrip('/')}/{_checked_name(agency_id)}"
+def _open_place(place: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Open the place.
+
+    Raises:
+        CdiError: OPEN-KIND if fsspec does not know this kind of place, or lacks its package.
+    """
+    try:
+        filesystem, root = fsspec.core.url_to_fs(place)
+    except (ValueError, ImportError):
+        raise CdiError(
+            "OPEN-KIND",
+            f"CDI_OPEN names a place of the kind {place.partition('://')[0]!r}, which cannot be "
+            "opened here",
+            "correct it, or install the fsspec package of this kind (s3fs for s3://)",
+        ) from None
+    return filesystem, root.rstrip("/")
 
 
 def _remove_versions(
@@ -250,10 +267,11 @@ def collect_open_extracts(
         One for each agency that is expected or has sent something, in the order of their names.
 
     Raises:
+        CdiError: OPEN-KIND if the place is of no known kind.
         MachineError: OPEN-PLACE if the place cannot be reached.
     """
     try:
-        filesystem, root = fsspec.core.url_to_fs(place)
+        filesystem, root = _open_place(place)
         filesystem.invalidate_cache()
         there = filesystem.ls(root, detail=False) if filesystem.exists(root) else []
     except OSError as error:

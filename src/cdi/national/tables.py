@@ -1,11 +1,15 @@
 """``national.duckdb``: the open extracts of all agencies in one file, and who has sent one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from cdi.national.exchange import Received
 from cdi.open_extract.tables import STORAGE, TABLES
+from cdi.report.peers import read_released
 from cdi.sql import comment, connect, create_table, fetch_dicts, literal, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -24,6 +28,31 @@ _BY = "The agency that sent it."
 def describe_reporting(received: Sequence[Received]) -> list[dict[str, Any]]:
     """Make a row of each agency for the table `reporting` and the page."""
     return [{name: getattr(agency, name) for name in REPORTING} for agency in received]
+
+
+def refuse_unreadable(received: Received) -> Received:
+    """Name an agency as damaged whose files are as it sent them, but are no open extract.
+
+    An agency with another version of this program may lack a table or a column. Without this look,
+    one such agency would stop the page of all others.
+    """
+    if received.folder is None:
+        return received
+    try:
+        read_released({received.agency: received.folder})
+        with connect() as con:
+            for name in _list_tables(received.folder):
+                file = literal(str(received.folder / f"{name}.parquet"))
+                con.execute(f"select count(columns(*)) from read_parquet({file})").fetchall()
+    except duckdb.Error as error:
+        problem = f"it is no open extract that can be read: {str(error).splitlines()[0]}"
+        return replace(received, state="damaged", problem=problem, folder=None)
+    return received
+
+
+def _list_tables(folder: Path) -> list[str]:
+    """List the tables of the open extract that an agency has sent."""
+    return [name for name in TABLES if (folder / f"{name}.parquet").is_file()]
 
 
 def write_national_file(received: Sequence[Received], file: Path) -> list[dict[str, Any]]:
@@ -58,11 +87,12 @@ def write_national_file(received: Sequence[Received], file: Path) -> list[dict[s
 
 
 def _write_table(con: Any, name: str, extracts: Mapping[str, Path]) -> None:
-    """Write one table of the open extract, of all agencies; none if nobody has sent one."""
+    """Write one table of the open extract, of all agencies that have it; none if nobody has it."""
     parts = [
         f"select {literal(agency)} as agency, * from read_parquet("
         f"{literal(str(folder / f'{name}.parquet'))})"
         for agency, folder in sorted(extracts.items())
+        if name in _list_tables(folder)
     ]
     if parts:
         con.execute(f"create table {name} as {' union all by name '.join(parts)}")

@@ -13,7 +13,7 @@ from cdi.national.exchange import (
     resume_open_extract,
     withdraw_open_extract,
 )
-from cdi.national.tables import describe_reporting, write_national_file
+from cdi.national.tables import describe_reporting, refuse_unreadable, write_national_file
 from cdi.report.peers import write_peers
 from cdi.steps.step import Step
 
@@ -29,9 +29,9 @@ def compare_sent_extracts() -> Step:
         MachineError: OPEN-PLACE if the place cannot be reached.
     """
     home = paths.national()
-    received = collect_open_extracts(
-        read_place(), agency_names(), home / "extracts", datetime.now(UTC)
-    )
+    now = datetime.now(UTC)
+    collected = collect_open_extracts(read_place(), agency_names(), home / "extracts", now)
+    received = [refuse_unreadable(agency) for agency in collected]
     trend = write_national_file(received, home / "national.duckdb")
     extracts = {agency.agency: agency.folder for agency in received if agency.folder}
     write_peers(extracts, home, describe_reporting(received), trend)

@@ -277,3 +277,42 @@ def test_a_place_that_is_no_folder_serves_as_well(place: Path) -> None:
     withdraw_open_extract("alpha", store, "counted wrongly", NOW)
     stored = fsspec.filesystem("memory").find("/nation")
     assert [path.rsplit("/", 1)[-1] for path in stored] == ["current.json"]
+
+
+def test_a_kind_of_place_that_is_not_known_is_named(place: Path) -> None:
+    publish("alpha", 80, 100)
+    with pytest.raises(CdiError, match="OPEN-KIND") as raised:
+        send_open_extract("alpha", "nowhere://somebody:hunter2@host/open", NOW)
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("spoil", ["no table", "no Parquet", "another column"])
+def test_one_agency_with_other_files_does_not_stop_the_page_of_the_others(
+    place: Path, spoil: str
+) -> None:
+    """Its files are as it sent them; another version of the program may have made them."""
+    for name in ("alpha", "beta"):
+        publish(name, 80, 100)
+    file = paths.published("alpha") / "current" / "open" / "crimes.parquet"
+    if spoil == "no table":
+        file.unlink()
+    elif spoil == "no Parquet":
+        file.write_bytes(b"not Parquet")
+    else:
+        duckdb.sql("select 1 as number").write_parquet(str(file))
+    for name in ("alpha", "beta"):
+        send_open_extract(name, str(place), NOW)
+    note = compare_sent_extracts().note
+    assert note.startswith("1 of 2 agencies are shown")
+    assert "alpha is damaged: it is no open extract that can be read" in note
+    (beta,) = json.loads((paths.national() / "peers.json").read_text())
+    assert (beta["agency"], beta["rate"]) == ("beta", 0.8)
+
+
+def test_a_table_that_an_agency_does_not_know_yet_is_left_out(place: Path) -> None:
+    for name in ("alpha", "beta"):
+        publish(name, 80, 100)
+    (paths.published("alpha") / "current" / "open" / "n100_incidents.parquet").unlink()
+    for name in ("alpha", "beta"):
+        send_open_extract(name, str(place), NOW)
+    assert compare_sent_extracts().note.startswith("2 of 2 agencies are shown")
