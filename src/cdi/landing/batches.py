@@ -206,15 +206,9 @@ def batch_as_of(batch: Batch) -> datetime:
     return naive_utc(datetime.fromisoformat(batch.manifest["as_of"]))
 
 
-def newest_as_of(agency_id: str, dataset: str, as_of: datetime) -> datetime:
-    """The newest state that is known of a dataset; its retention limit counts back from there.
-
-    Args:
-        agency_id: The agency.
-        dataset: The dataset.
-        as_of: The state that a file now read tells, in UTC without a zone.
-    """
-    return max([as_of, *map(batch_as_of, accepted_batches(agency_id, dataset))])
+def newest_as_of(agency_id: str, dataset: str) -> datetime | None:
+    """The newest landed state of a dataset, in UTC without a zone; None if nothing is landed."""
+    return max(map(batch_as_of, accepted_batches(agency_id, dataset)), default=None)
 
 
 def remove_batch(folder: Path) -> None:

@@ -47,6 +47,12 @@ _CUT = ("MISSING COLUMNS", "UNQUOTED VALUE")
 _ROW = re.compile(rb'"(?:[^"]++|"")*+(?:"[^\r\n]*+)?|[\r\n]*+[^\r\n]*+')
 
 
+# The columns with the number of a row in its file, and of the file in its batch. No source has
+# columns of these names, as blanks in a header count as underscores.
+ROW_NO = ident("row no")
+FILE_NO = ident("file no")
+
+
 def normalise_header(name: str) -> str:
     """Normalise a header: case does not count, and blanks count as underscores."""
     return re.sub(r"[\s_]+", "_", name.strip().lower())
@@ -57,9 +63,9 @@ def read_raw_rows(
 ) -> list[str]:
     """Read one file into tables of text.
 
-    The table ``raw`` is made anew: ``row_no`` and the source's columns under normalised names, all
+    The table ``raw`` is made anew: `ROW_NO` and the source's columns under normalised names, all
     VARCHAR. The rows that cannot be read are added to ``refused`` (file_no, line, rule_id, detail,
-    original). The table ``left_out`` is made anew: the ``row_no`` of the rows that, by `rows` in
+    original). The table ``left_out`` is made anew: the `ROW_NO` of the rows that, by `rows` in
     agency.yaml, do not belong to the dataset.
 
     Args:
@@ -112,16 +118,16 @@ def list_unexpected(source: Source, columns: Iterable[str]) -> list[str]:
 
 def _leave_out_rows(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Move the rows of ``raw`` that do not belong to the dataset to ``left_out``."""
-    con.execute("create or replace table left_out (row_no bigint)")
+    con.execute(f"create or replace table left_out ({ROW_NO} bigint)")
     if source.rows is None:
         return
     text = f"trim({ident(normalise_header(source.rows.source))})"
     con.execute(
-        "insert into left_out select row_no from raw "
+        f"insert into left_out select {ROW_NO} from raw "
         f"where not coalesce(regexp_full_match({text}, $matches), false)",
         {"matches": source.rows.matches},
     )
-    con.execute("delete from raw where row_no in (select row_no from left_out)")
+    con.execute(f"delete from raw where {ROW_NO} in (from left_out)")
 
 
 def _list_wanted(source: Source) -> dict[str, str]:
@@ -177,7 +183,7 @@ def _read_csv(
     # character that no text holds.
     query = f"""
         create or replace table raw as
-        select row_number() over () as row_no, *
+        select row_number() over () as {ROW_NO}, *
         from read_csv({bound.bind(str(file.path))},
             columns = {bound.bind(dict.fromkeys(columns, "VARCHAR"))},
             delim = {bound.bind(source.delimiter)},
@@ -397,7 +403,7 @@ def _read_objects(
         for name, key in columns.items()
     )
     con.execute(
-        f"create or replace table raw as select row_number() over (order by line) as row_no, "
+        f"create or replace table raw as select row_number() over (order by line) as {ROW_NO}, "
         f"{values} from json_lines where json_type(content) = 'OBJECT'",
         bound.values,
     )
@@ -427,7 +433,7 @@ def _read_parquet(
         for name, kind, *_ in described
     )
     con.execute(
-        f"create or replace table raw as select row_number() over () as row_no, {values} "
+        f"create or replace table raw as select row_number() over () as {ROW_NO}, {values} "
         f"from read_parquet($path)",
         {"path": str(file.path)},
     )

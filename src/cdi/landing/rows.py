@@ -2,10 +2,12 @@
 
 The work is done in a database that is removed at the end. For each source file it has the tables
 ``raw`` (the text as delivered) and ``refused`` (rows that could not be read), see
-`cdi.landing.read`, then ``typed`` (the landing's columns) and ``fate`` (what becomes of each typed
-row). The tables ``rows`` and ``quarantine`` collect the whole batch.
+`cdi.landing.read`. Files of the same columns are then worked on together: ``delivered`` has their
+text, ``typed`` the landing's columns, ``fate`` what becomes of each typed row. The tables ``rows``
+and ``quarantine`` collect the whole batch.
 """
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,15 @@ from cdi.agency.datasets import (
     DATASETS,
     HASHED,
     MOMENTS,
-    PERSONAL,
     Column,
     number_expressions,
     output_columns,
 )
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
-from cdi.agency.model import Agency, Source
+from cdi.agency.model import Agency
 from cdi.errors import SourceError
-from cdi.keys import encrypt_texts, set_hash_key
+from cdi.keys import set_hash_key
 from cdi.landing.batches import (
     QUARANTINE_COLUMNS,
     find_copy,
@@ -36,26 +37,24 @@ from cdi.landing.batches import (
 )
 from cdi.landing.masks import (
     hash_expression,
-    mask_shape,
-    mask_shape_expression,
     mask_text_expression,
     prepare_masks,
 )
-from cdi.landing.originals import originals_with_erased
-from cdi.landing.read import list_unexpected, normalise_header, read_raw_rows
+from cdi.landing.quarantine import quarantine_typed, quarantine_unreadable
+from cdi.landing.read import FILE_NO, ROW_NO, list_unexpected, read_raw_rows
 from cdi.landing.tombstones import (
     forget_name_expressions,
     has_tombstones,
     is_about_erased_expression,
     open_tombstones,
 )
-from cdi.landing.values import typed_expression, value_expression
+from cdi.landing.values import MOST_LETTERS, typed_expression, value_expression
 from cdi.sources.files import FetchedFile
-from cdi.sql import Params, connect, create_table, fetch_dicts, ident, naive_utc, scalar
+from cdi.sql import Params, connect, create_table, ident, naive_utc, scalar
 
-# No system has longer references. What is longer is something else, and nobody could search for
-# it, type it or name a page by it.
-MOST_LETTERS = 100
+# Files of the same columns are typed together until they have about so many rows. DuckDB compiles
+# all patterns of the masks anew in each query, and that takes as long as to mask 3,000 rows.
+ROWS_AT_A_TIME = 100_000
 
 
 def write_rows(
@@ -83,14 +82,17 @@ def write_rows(
     create_table(con, "rows", columns)
     create_table(con, "quarantine", QUARANTINE_COLUMNS)
     counted: list[dict[str, Any]] = []
+    typed_before = 0
     for number, file in enumerate(files):
         con.execute("drop table if exists refused")
         unexpected = read_raw_rows(con, dataset, source, file, number)
+        if number > typed_before and not _fits_delivered(con):
+            _count_typed(con, agency, dataset, counted[typed_before:])
+            typed_before = number
         as_of = _read_as_of(f"{agency.agency}/{dataset}", file, interval)
-        left_out = _type_rows(con, agency, dataset, file, naive_utc(as_of))
         origin = {"name": file.name, "sha256": file.sha256, "as_of": as_of.isoformat()}
-        is_copy = find_copy(counted, origin) is not None
-        counts = _split_rows(con, agency, dataset, file, left_out, is_copy=is_copy)
+        unreadable = scalar(con, "select count(*) from refused")
+        erased = quarantine_unreadable(con, agency, dataset, file)
         counted.append(
             {
                 "file_no": number,
@@ -100,9 +102,18 @@ def write_rows(
                     *list_unexpected(source, file.unexpected),
                 ],
                 "left_out": scalar(con, "select count(*) from left_out"),
-                **counts,
+                "read": unreadable,
+                "accepted": 0,
+                "duplicates": 0,
+                "duplicates_before_mapping": 0,
+                "quarantined": unreadable - erased,
+                "erased": erased,
             }
         )
+        delivered = f"select {number} as {FILE_NO}, * from raw"
+        con.execute(f"create table if not exists delivered as {delivered} limit 0")
+        con.execute(f"insert into delivered by name {delivered}")
+    _count_typed(con, agency, dataset, counted[typed_before:])
     for table in ("rows", "quarantine"):
         write_batch_table(con, table, target / f"{table}.parquet")
     content = hash_content(con)
@@ -151,7 +162,7 @@ def _read_as_of(name: str, file: FetchedFile, interval: Interval) -> datetime:
 
 
 def _output_expressions(
-    agency: Agency, dataset: str, column: Column, bound: Params, as_of: datetime
+    agency: Agency, dataset: str, column: Column, bound: Params, as_of: str
 ) -> dict[str, str]:
     """SQL for each of the landing's columns that one canonical column becomes."""
     source = agency.sources[dataset]
@@ -191,22 +202,31 @@ def _output_expressions(
     }
 
 
+def _fits_delivered(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the rows in `raw` may join those in `delivered`, which are typed together."""
+    columns = con.execute("describe delivered").fetchall()[1:]  # without FILE_NO
+    rows = scalar(con, "select count(*) from delivered")
+    return bool(rows < ROWS_AT_A_TIME and con.execute("describe raw").fetchall() == columns)
+
+
 def _type_rows(
-    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile, as_of: datetime
-) -> int:
-    """Make the table `typed` from `raw`.
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, files: list[dict[str, Any]]
+) -> None:
+    """Make the table `typed` from `delivered`.
 
-    It has `row_no`, the landing's columns, and in `absent`, `untyped` and `too_long` the names of
-    the canonical columns that lack a required value, whose text is not of their type, or whose
-    reference is too long.
-
-    Returns:
-        How many rows were left out, as they are about something erased or older than their limit.
+    It has `file_no`, `row_no`, the landing's columns, and in `absent`, `untyped` and `too_long` the
+    names of the canonical columns that lack a required value, whose text is not of their type, or
+    whose reference is too long. Rows that are about something erased or older than their limit are
+    not in it.
     """
     source = agency.sources[dataset]
     bound = Params()
     selected: dict[str, str] = {}
     untyped, absent, too_long = [], [], []
+    place = f"raw.{FILE_NO} - {bound.bind(files[0]['file_no'])} + 1"
+    names = bound.bind([file["name"] for file in files])
+    moments = bound.bind([naive_utc(datetime.fromisoformat(file["as_of"])) for file in files])
+    as_of = f"{moments}[{place}]"
     for column in DATASETS[dataset]:
         selected |= _output_expressions(agency, dataset, column, bound, as_of)
         mapping = source.columns.get(column.name)
@@ -223,16 +243,16 @@ def _type_rows(
             too_long.append(f"case when len({text}) > {MOST_LETTERS} then {name} end")
     columns = ", ".join(f"{sql} as {ident(name)}" for name, sql in selected.items())
     query = (
-        f"create or replace table typed as select row_no, {columns}, "
+        f"create or replace table typed as select {FILE_NO} as file_no, {ROW_NO} as row_no, "
+        f"{columns}, "
         f"list_filter([{', '.join(absent)}]::varchar[], lambda c: c is not null) as absent, "
         f"list_filter([{', '.join(untyped)}]::varchar[], lambda c: c is not null) as untyped, "
-        f"list_filter([{', '.join(too_long)}]::varchar[], lambda c: c is not null) as too_long "
-        "from raw"
+        f"list_filter([{', '.join(too_long)}]::varchar[], lambda c: c is not null) as too_long, "
+        f"{names}[{place}] as source_file, {as_of} as source_as_of from delivered as raw"
     )
     con.execute(query, bound.used_in(query))
-    until = newest_as_of(agency.agency, dataset, as_of)
-    left_out = leave_out_rows(
-        con, agency, dataset, "typed", list(selected), until=until, as_of=as_of
+    leave_out_rows(
+        con, agency, dataset, "typed", list(selected), until=newest_as_of(agency.agency, dataset)
     )
     # Hash and numbers come last: they must be those of the content without erased names.
     numbers = "".join(
@@ -241,11 +261,8 @@ def _type_rows(
     con.execute(
         "create or replace table typed as select *, "
         f"{numbers}{row_hash_expression(list(selected))} as row_hash, "
-        "$file || ':' || lpad(cast(row_no as varchar), 9, '0') as row_id, "
-        "$file as source_file, $as_of::timestamp as source_as_of from typed",
-        {"file": file.name, "as_of": as_of},
+        "source_file || ':' || lpad(cast(row_no as varchar), 9, '0') as row_id from typed"
     )
-    return left_out
 
 
 def row_hash_expression(columns: list[str]) -> str:
@@ -261,8 +278,7 @@ def leave_out_rows(
     table: str,
     columns: list[str],
     *,
-    until: datetime,
-    as_of: datetime | None = None,
+    until: datetime | None,
 ) -> int:
     """Delete the rows that are erased or too old, and take erased names out of the others.
 
@@ -270,10 +286,10 @@ def leave_out_rows(
         con: A connection after `cdi.landing.tombstones.open_tombstones`.
         agency: The agency, with its key rules and retention limits.
         dataset: The dataset of the rows.
-        table: A table with the landing's columns.
-        columns: These columns, without lineage.
-        until: What the retention limit counts back from, in UTC without a zone.
-        as_of: The time of rows that have none of their own; default: their `source_as_of`.
+        table: A table with the landing's columns and `source_as_of`.
+        columns: The landing's columns, without lineage.
+        until: What the retention limit counts back from, in UTC without a zone; it counts from the
+            time of the row's own file if that is later, or if this is None.
 
     Returns:
         How many rows were deleted.
@@ -285,9 +301,9 @@ def leave_out_rows(
     if some_are_erased or scalar(con, "select len(getvariable('expired')) > 0"):
         conditions.append(is_about_erased_expression(dataset))
     if source.retention_days is not None:
-        limit = bound.bind(until - timedelta(days=source.retention_days))
-        times = [name for name in MOMENTS.get(dataset, ()) if name in columns]
-        times.append(f"{bound.bind(as_of)}::timestamp" if as_of else "source_as_of")
+        newest = f"greatest(source_as_of, {bound.bind(until)}::timestamp)"
+        limit = f"{newest} - {bound.bind(timedelta(days=source.retention_days))}"
+        times = [*(name for name in MOMENTS.get(dataset, ()) if name in columns), "source_as_of"]
         conditions.append(f"coalesce({', '.join(times)}) < {limit}")
     if not conditions:
         return 0
@@ -318,158 +334,106 @@ def identity_expression(dataset: str) -> str:
     return f"({', '.join(parts)})"
 
 
-def _split_rows(
-    con: duckdb.DuckDBPyConnection,
-    agency: Agency,
-    dataset: str,
-    file: FetchedFile,
-    left_out: int,
-    *,
-    is_copy: bool,
-) -> dict[str, int]:
-    """Divide the rows of a file into accepted, quarantined and exact duplicates, and count them.
+def _count_typed(
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, files: list[dict[str, Any]]
+) -> None:
+    """Type the rows in `delivered`, divide them by what becomes of them, and count by file.
 
     Args:
-        con: A connection with the tables `raw`, `typed` and `refused`.
+        con: A connection with the table `delivered`, which is gone afterwards.
         agency: The agency.
-        dataset: The dataset that the file holds.
-        file: The file.
-        left_out: How many of its rows were left out as erased.
-        is_copy: Whether the batch has the same file under another name. Then each row that could be
-            accepted is an exact duplicate.
+        dataset: The dataset that the files hold.
+        files: What the manifest says of these files; the counts are added to it.
+    """
+    _type_rows(con, agency, dataset, files)
+    _decide_fates(con, agency, dataset, [f["file_no"] for f in files if find_copy(files, f)])
+    names = ", ".join(output_columns(dataset))
+    con.execute(
+        f"insert into rows by name select {names} from typed join fate using (file_no, row_no) "
+        "where fate = 'accepted'"
+    )
+    erased = quarantine_typed(con, agency, agency.sources[dataset], dataset)
+    raw = dict(
+        (number, counts)
+        for number, *counts in con.execute(
+            f"select {FILE_NO}, count(*), count(distinct sha256(cast(to_json(r) as varchar))) from "
+            f"(select * exclude ({ROW_NO}) from delivered) as r group by all"
+        ).fetchall()
+    )
+    fates: dict[int, Counter[str]] = {number: Counter() for number in raw}
+    for number, fate, count in con.execute(
+        "select file_no, fate, count(*) from fate group by all"
+    ).fetchall():
+        fates[number][fate] = count
+    for file in files:
+        rows, distinct = raw.get(file["file_no"], (0, 0))
+        of_file = fates.get(file["file_no"], Counter())
+        refused = of_file.total() - of_file["accepted"] - of_file["duplicate"]
+        gone = erased[file["file_no"]]
+        file["read"] += rows
+        file["accepted"] += of_file["accepted"]
+        file["duplicates"] += of_file["duplicate"]
+        file["duplicates_before_mapping"] += rows - distinct
+        file["quarantined"] += refused - gone
+        file["erased"] += rows - of_file.total() + gone
+    con.execute("drop table delivered")
+
+
+def _decide_fates(
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, copies: list[int]
+) -> None:
+    """Make the table `fate` (file_no, row_no, fate, detail) of the rows in `typed`.
+
+    A row is accepted, an exact duplicate of another of its file, or refused under a rule id.
+
+    Args:
+        con: A connection with the table `typed`.
+        agency: The agency.
+        dataset: The dataset of the rows.
+        copies: Numbers of the files that the batch has under another name as well. There each row
+            that could be accepted is an exact duplicate.
     """
     source = agency.sources[dataset]
     key = identity_expression(dataset)
     con.execute(
         f"""
         create or replace table fate as
-        with first_of_its_kind as (select min(row_no) as row_no from typed group by row_hash),
+        with first_of_its_kind as (
+            select file_no, min(row_no) as row_no from typed group by file_no, row_hash
+        ),
         conflicts as (
-            select {key} as key from typed
+            select file_no, {key} as key from typed
             where $one_row_per_key and len(absent || untyped || too_long) = 0
             group by all having count(distinct row_hash) > 1
         ),
         last_of_key as (
-            select {key} as key, max(row_no) as row_no, arg_max(row_hash, row_no) as row_hash
+            select
+                file_no, {key} as key, max(row_no) as row_no, arg_max(row_hash, row_no) as row_hash
             from typed where $last_counts and len(absent || untyped || too_long) = 0
-            group by {key}
+            group by file_no, {key}
         )
         select
+            typed.file_no,
             typed.row_no,
             case
                 when len(absent) > 0 then 'TYPE-REQUIRED'
                 when len(untyped) > 0 then 'TYPE-VALUE'
                 when len(too_long) > 0 then 'TYPE-LENGTH'
-                when $is_copy then 'duplicate'
+                when list_contains($copies, typed.file_no) then 'duplicate'
                 when last_of_key.row_no = typed.row_no then 'accepted'
                 when last_of_key.row_hash = typed.row_hash then 'duplicate'
                 when last_of_key.row_no is not null then 'KEY-OLDER'
-                when typed.row_no not in (select row_no from first_of_its_kind) then 'duplicate'
-                when {key} in (select key from conflicts) then 'KEY-CONFLICT'
+                when (typed.file_no, typed.row_no) not in (from first_of_its_kind) then 'duplicate'
+                when (typed.file_no, {key}) in (from conflicts) then 'KEY-CONFLICT'
                 else 'accepted'
             end as fate,
             array_to_string(absent || untyped || too_long, ', ') as detail
-        from typed left join last_of_key on {key} = last_of_key.key
+        from typed
+        left join last_of_key on typed.file_no = last_of_key.file_no and {key} = last_of_key.key
         """,
         {
             "one_row_per_key": source.rows_per_key == "one",
             "last_counts": source.duplicates == "last",
-            "is_copy": is_copy,
+            "copies": copies,
         },
     )
-    names = ", ".join(output_columns(dataset))
-    con.execute(
-        f"insert into rows by name select {names} from typed "
-        "where row_no in (select row_no from fate where fate = 'accepted')"
-    )
-    erased_typed = _quarantine_typed(con, agency, source, dataset)
-    erased_unreadable = _quarantine_unreadable(con, agency, dataset, file)
-    fates = dict(con.execute("select fate, count(*) from fate group by all").fetchall())
-    unreadable = scalar(con, "select count(*) from refused")
-    accepted, duplicates = fates.pop("accepted", 0), fates.pop("duplicate", 0)
-    raw_rows, raw_distinct = con.execute(
-        "select count(*), count(distinct sha256(cast(to_json(r) as varchar))) "
-        "from (select * exclude (row_no) from raw) r"
-    ).fetchone() or (0, 0)
-    return {
-        "read": raw_rows + unreadable,
-        "accepted": accepted,
-        "duplicates": duplicates,
-        "duplicates_before_mapping": raw_rows - raw_distinct,
-        "quarantined": sum(fates.values()) - erased_typed + unreadable - erased_unreadable,
-        "erased": left_out + erased_typed + erased_unreadable,
-    }
-
-
-def _quarantine_typed(
-    con: duckdb.DuckDBPyConnection, agency: Agency, source: Source, dataset: str
-) -> int:
-    """Quarantine the rows that could not be typed, or whose key has two different contents.
-
-    Returns:
-        How many were left out, as they hold an erased reference.
-    """
-    kinds = {column.name: column.kind for column in DATASETS[dataset]}
-    # In a row with a value of the wrong type, or with a reference that is none, the fields may be
-    # shifted, so that a name may stand where a code should. Of such a row only the shape is shown.
-    shape = mask_shape_expression("raw.{0}")
-    too_long = f"case when len(t.too_long) > 0 then left({shape}, {MOST_LETTERS})"
-    originals = {
-        ident(normalise_header(header)): f"{too_long} else raw.{{0}} end"
-        if kinds[name] == "reference"
-        else f"case when len(t.untyped || t.too_long) > 0 then {shape} else raw.{{0}} end"
-        for name, mapping in source.columns.items()
-        if kinds[name] not in PERSONAL
-        for header in mapping.sources
-    }
-    packed = ", ".join(f"{name} := {sql.format(name)}" for name, sql in originals.items())
-    rows = fetch_dicts(
-        con,
-        f"""
-        select t.row_id, t.source_file, t.row_no as source_line, f.fate as rule_id, f.detail,
-            cast(to_json(struct_pack({packed})) as varchar) as original_masked,
-            cast(to_json(raw) as varchar) as original
-        from fate as f join typed as t using (row_no) join raw using (row_no)
-        where f.fate not in ('accepted', 'duplicate')
-        """,
-    )
-    return _insert_quarantine(con, agency, dataset, rows)
-
-
-def _quarantine_unreadable(
-    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, file: FetchedFile
-) -> int:
-    """Quarantine the rows that could not be read; returns how many hold an erased reference."""
-    rows = fetch_dicts(
-        con,
-        "select $file || ':line ' || line as row_id, $file as source_file, line as source_line, "
-        "rule_id, detail, original from refused",
-        {"file": file.name},
-    )
-    for row in rows:
-        row["original_masked"] = mask_shape(row["original"])
-    return _insert_quarantine(con, agency, dataset, rows)
-
-
-def _insert_quarantine(
-    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, rows: list[dict[str, Any]]
-) -> int:
-    """Encrypt the originals of refused rows and insert them into `quarantine`.
-
-    Returns:
-        How many were left out, as they hold an erased reference.
-    """
-    count = len(rows)
-    if rows and has_tombstones(con):
-        originals = [row["original"] for row in rows]
-        holds_erased = originals_with_erased(con, agency, dataset, originals)
-        rows = [row for row, holds in zip(rows, holds_erased, strict=True) if not holds]
-    if not rows:
-        return count
-    tokens = encrypt_texts(agency.agency, [row.pop("original") for row in rows])
-    for row, token in zip(rows, tokens, strict=True):
-        row["original_encrypted"] = token
-    con.execute(
-        "insert into quarantine by name select unnest($rows, recursive := true)", {"rows": rows}
-    )
-    return count - len(rows)

@@ -1,6 +1,5 @@
 """SQL for the values of source columns: their text, and what a text means as a time or number."""
 
-from datetime import datetime
 from itertools import groupby
 
 from cdi.agency.datasets import Column
@@ -9,6 +8,10 @@ from cdi.agency.model import Agency
 from cdi.landing.masks import age_band_expression
 from cdi.landing.read import normalise_header
 from cdi.sql import Params, ident
+
+# No system has longer references. What is longer is something else, and nobody could search for
+# it, type it or name a page by it.
+MOST_LETTERS = 100
 
 
 def value_expression(mapping: ColumnMap, bound: Params) -> str:
@@ -78,9 +81,18 @@ def typed_expression(
     column: Column,
     mapping: ColumnMap,
     bound: Params,
-    as_of: datetime,
+    as_of: str,
 ) -> str:
-    """SQL for the value of a typed column; null where the text is not such a value."""
+    """SQL for the value of a typed column; null where the text is not such a value.
+
+    Args:
+        agency: The agency, with its zone.
+        dataset: The dataset of the column.
+        column: The canonical column.
+        mapping: The source's columns that it is read from.
+        bound: The parameters of the query.
+        as_of: SQL for the moment at which the row's file was true.
+    """
     text = value_expression(mapping, bound)
     if column.kind == "timestamp":
         moment = _time_expression(agency, dataset, mapping, bound, is_moment=True)
@@ -90,7 +102,7 @@ def typed_expression(
         day = f"cast({local} as date)"
         # A date of birth after the file's own time is an error. It must be found here, because
         # only the hash is kept.
-        return f"case when {day} between date '1880-01-01' and {bound.bind(as_of)} then {day} end"
+        return f"case when {day} between date '1880-01-01' and {as_of} then {day} end"
     if column.kind == "age":
         return age_band_expression(f"try_cast(try_cast({text} as double) as integer)")
     if column.kind == "boolean":

@@ -19,7 +19,7 @@ import duckdb
 
 from cdi.agency.model import Source
 from cdi.errors import SourceError
-from cdi.landing.read import normalise_header, read_raw_rows
+from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
 from cdi.sources.files import FetchedFile
 from cdi.sql import Params, ident, scalar
 
@@ -224,7 +224,9 @@ def keep_rows(con: duckdb.DuckDBPyConnection, table: str, names: list[str]) -> N
         SourceError: SRC-EMPTY if there are none.
     """
     values = ", ".join(f"nullif(trim({ident(name)}), '') as {ident(name)}" for name in names)
-    con.execute(f"create or replace table {ident(table)} as select row_no, {values} from raw")
+    con.execute(
+        f"create or replace table {ident(table)} as select {ROW_NO} as row_no, {values} from raw"
+    )
     con.execute("drop table raw; drop table if exists json_lines")
     if not scalar(con, f"select count(*) from {ident(table)}"):
         raise SourceError(

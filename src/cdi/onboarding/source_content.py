@@ -8,7 +8,7 @@ import duckdb
 from cdi.agency.datasets import DATASETS, MOMENTS, Column
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency, Source
-from cdi.landing.read import read_raw_rows
+from cdi.landing.read import ROW_NO, read_raw_rows
 from cdi.landing.values import value_expression
 from cdi.onboarding.codes import CODE_COLUMNS
 from cdi.onboarding.findings import Finding, count_rows, write_share
@@ -82,7 +82,7 @@ def load_rows(
     }
     selected = "".join(f", {sql} as {ident(name)}" for name, sql in (texts | keys).items())
     con.execute(
-        f"create or replace table {ident(dataset)} as select row_no{selected} from raw",
+        f"create or replace table {ident(dataset)} as select {ROW_NO} as row_no{selected} from raw",
         bound.values,
     )
     row_count = scalar(con, f"select count(*) from {ident(dataset)}")

@@ -39,7 +39,9 @@ def read_bytes(
     with duckdb.connect() as con:
         file = FetchedFile("f", folder / "f", "", None)
         read.read_raw_rows(con, "calls", source(form), file, 0)
-        rows = con.execute("select * exclude (row_no) from raw order by row_no").fetchall()
+        rows = con.execute(
+            f"select * exclude ({read.ROW_NO}) from raw order by {read.ROW_NO}"
+        ).fetchall()
         return rows, con.execute("select rule_id, original from refused order by line").fetchall()
 
 

@@ -40,6 +40,17 @@ def problem(small: SmallAgency) -> str:
     return str(caught.value)
 
 
+def test_columns_may_be_named_as_our_own_numbers_of_rows_and_files(small: SmallAgency) -> None:
+    header = ["Row No" if name == "number" else name for name in CALL_HEADER]
+    header = ["file_no" if name == "district" else name for name in header]
+    small.write("calls.csv", csv_bytes(header, CALLS))
+    map_column(small, "call_reference", "Row No")
+    map_column(small, "district", "File No")
+    assert landed(land(small), "select call_reference, district from {rows} order by all") == [
+        (row[0], row[CALL_HEADER.index("district")]) for row in CALLS
+    ]
+
+
 def test_a_column_may_be_made_of_several_without_the_blank_ones(small: SmallAgency) -> None:
     rows = [[*row, kind] for row, kind in zip(CALLS, ["ALARM", "", " ", "A", "B"], strict=True)]
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "Sub Type"], rows))

@@ -22,7 +22,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.errors import AgencyError, SourceError
 from cdi.landing.extract import extract_dataset
-from cdi.landing.read import normalise_header, read_raw_rows
+from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
 from cdi.sources import files
 from cdi.sources.files import fetch_files
 from cdi.sql import connect, scalar
@@ -94,7 +94,7 @@ def test_all_formats_give_the_same_text(small: SmallAgency, tmp_path: Path, kind
     unexpected = read_raw_rows(con, "calls", small.agency.sources["calls"], file, 0)
     assert unexpected == []
     names = ", ".join(CALL_HEADER)
-    read = con.execute(f"select {names} from raw order by row_no").fetchall()
+    read = con.execute(f"select {names} from raw order by {ROW_NO}").fetchall()
     assert [[value or "" for value in row] for row in read] == CALLS
     assert con.execute("select count(*) from refused").fetchone() == (0,)
 
