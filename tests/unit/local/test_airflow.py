@@ -237,6 +237,15 @@ def test_no_dag_begins_by_itself(state: Path, monkeypatch: pytest.MonkeyPatch) -
     assert airflow.airflow_environment(1)["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] == "True"
 
 
+def test_tasks_may_keep_what_they_compile(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each task compiles Airflow and Great Expectations anew, as each is a process."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("CDI_DATA", "somewhere")
+    environment = airflow.airflow_environment(1)
+    assert "PYTHONDONTWRITEBYTECODE" not in environment
+    assert environment["CDI_DATA"] == "somewhere"
+
+
 def test_where_nothing_listens_the_error_says_so(state: Path) -> None:
     client = Client(free_port(), {}, patience_seconds=0.2)
     with pytest.raises(ServiceError, match=r"SERVICE-API.*ConnectError"):
