@@ -1,6 +1,6 @@
 """Many agencies under one real scheduler, some of them broken: how many extract, and for how much.
 
-    .venv/bin/python bench/many_agencies.py     # AGENCIES=200 BROKEN=10: about 25 minutes
+    .venv/bin/python bench/many_agencies.py     # AGENCIES=200 BROKEN=10: about an hour
 
 Each agency delivers calls alone (`crime_records: none`), as many tasks wait for few processors
 here. The broken ones are broken in the ways of `tests/broken.py`. Prints as JSON how many agencies

@@ -7,19 +7,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, Param
+from airflow.sdk import DAG, Asset, Param, get_parsing_context
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
 from cdi.agency.datasets import BY_PEOPLE
-from cdi.agency.load import BrokenAgency, describe_error, load_each_agency
+from cdi.agency.load import BrokenAgency, agency_names, describe_error, load_each_agency
 from cdi.agency.model import MOST_LETTERS, Agency
 from cdi_airflow.notifier import Notifier
 from cdi_airflow.operators import BrokenAgencyOperator
 from cdi_airflow.scheduling import BoundedIntervals, RunCreated
 
 LOG = logging.getLogger(__name__)
+BROKEN = "__broken"  # the end of the id of a DAG that stands in for one that cannot be made
 SHOWN_LETTERS = 4000  # of what is wrong with an agency
 
 
@@ -27,7 +28,7 @@ def make_dags(step: str, make_dag: Callable[[Agency], DAG | None]) -> dict[str, 
     """Make the DAG of each agency, so that an error in one leaves the others as they are.
 
     An agency that is broken, or whose DAG Airflow refuses, gets another DAG in its place, which
-    says what is wrong.
+    says what is wrong. In the process of a task, its own agency is looked at and no other.
 
     Args:
         step: `extract`, `build`, ...
@@ -37,7 +38,7 @@ def make_dags(step: str, make_dag: Callable[[Agency], DAG | None]) -> dict[str, 
         The DAGs by their ids. Airflow finds them once they stand in the module of the DAG file.
     """
     dags = []
-    for agency in load_each_agency():
+    for agency in load_each_agency(_choose_agencies(step)):
         if isinstance(agency, BrokenAgency):
             dags.append(_make_broken_dag(agency, step))
             continue
@@ -53,6 +54,18 @@ def make_dags(step: str, make_dag: Callable[[Agency], DAG | None]) -> dict[str, 
     return {dag.dag_id: dag for dag in dags}
 
 
+def _choose_agencies(step: str) -> list[str]:
+    """Name the agencies whose DAGs are wanted: all, or in the process of a task the one of its DAG.
+
+    Each task is a process that reads its DAG file anew. With 200 agencies that took seconds, for
+    199 DAGs that nobody asked for.
+    """
+    names = agency_names()
+    wanted = get_parsing_context().dag_id or ""
+    own = wanted.removesuffix(BROKEN).removesuffix(f"__{step}")
+    return [own] if own in names else names
+
+
 def _make_broken_dag(broken: BrokenAgency, step: str) -> DAG:
     """Make the DAG that stands in for the DAG of a broken agency, and says what is wrong.
 
@@ -64,7 +77,7 @@ def _make_broken_dag(broken: BrokenAgency, step: str) -> DAG:
     if name != broken.agency_id:  # two of them must not become one
         name = f"{name[:60]}_{hashlib.sha256(broken.agency_id.encode()).hexdigest()[:8]}"
     with DAG(
-        dag_id=f"{name}__{step}__broken",
+        dag_id=f"{name}__{step}{BROKEN}",
         dag_display_name=f"{name}: {step} (broken)",
         doc_md=f"The folder of this agency has to be mended:\n\n```text\n{why}\n```\n",
         schedule="@daily" if step == "extract" else None,

@@ -1,7 +1,7 @@
 """Loads and validates an agency's folder."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,13 +143,16 @@ def _has_settings(folder: Path) -> bool:
     return True
 
 
-def load_each_agency() -> Iterator[Agency | BrokenAgency]:
-    """Load all agencies; whatever is wrong with one of them does not stop the others.
+def load_each_agency(names: Iterable[str] | None = None) -> Iterator[Agency | BrokenAgency]:
+    """Load agencies; whatever is wrong with one of them does not stop the others.
+
+    Args:
+        names: Their names; default: all.
 
     Yields:
         Each agency, or why it cannot be used, which is logged as well.
     """
-    for name in agency_names():
+    for name in agency_names() if names is None else names:
         try:
             yield load_agency(name)
         except Exception as error:  # an error that nobody foresaw is also of this agency alone

@@ -52,6 +52,41 @@ def test_an_error_in_one_dag_leaves_the_others_and_no_half_dag(small: SmallAgenc
     assert "ValueError: never" in (dags["unscheduled__build__broken"].doc_md or "")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "made"),
+    [
+        (None, {"testville__build", "spoiled__build__broken", "third__build"}),
+        ("third__build", {"third__build"}),
+        ("spoiled__build__broken", {"spoiled__build__broken"}),
+        # a DAG of no agency that is known by its id: all are made, as that one may be among them
+        ("gone__build", {"testville__build", "spoiled__build__broken", "third__build"}),
+    ],
+)
+def test_a_task_makes_the_dag_of_its_own_agency_alone(
+    small: SmallAgency, wanted: str | None, made: set[str]
+) -> None:
+    """Else each task of 200 agencies reads the settings of all of them."""
+    from airflow.sdk import DAG
+    from airflow.sdk.definitions._internal.dag_parsing_context import (
+        _airflow_parsing_context_manager,
+    )
+
+    from cdi_airflow.house import dag_arguments, make_dags
+
+    copy_agency(small, "third")
+    (copy_agency(small, "spoiled") / "agency.yaml").write_text("no settings", encoding="utf-8")
+    looked_at = []
+
+    def make_dag(agency: Agency) -> DAG:
+        looked_at.append(agency.agency)
+        with DAG(**dag_arguments(agency, "build", kind="now")) as dag:
+            return dag
+
+    with _airflow_parsing_context_manager(dag_id=wanted, task_id="build"):
+        assert set(make_dags("build", make_dag)) == made
+    assert {f"{name}__build" for name in looked_at} == {n for n in made if "spoiled" not in n}
+
+
 def test_a_broken_agency_is_told_each_day_by_one_failing_task(
     small: SmallAgency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
