@@ -3,6 +3,10 @@
 A task has no way of its own to write a note, so it goes through Airflow's public API with the
 connection ``cdi_airflow_api`` (host, login, password of a user that may edit runs and their tasks).
 Without that connection the note stands in the task's log alone.
+
+A task that runs at a force's own worker (`runs_on` in agency.yaml) tells the centre an outline of
+its note, and no more. It does so as an XCom, `told`, for which its own token is enough: a worker of
+one force has no account with which it could write on the runs of another.
 """
 
 import logging
@@ -12,16 +16,21 @@ LOG = logging.getLogger(__name__)
 PATIENCE = 30  # seconds; the machine may be busy with other work
 CONNECTION_ID = "cdi_airflow_api"
 NOTE_LENGTH = 1000  # Airflow's limit
+TOLD = "told"  # the key of the XCom
 
 
-def write_note(context: Any, text: str, *, of_run: bool = False) -> None:
+def write_note(context: Any, text: str, *, outline: str, of_run: bool = False) -> None:
     """Write the note of the running task; a failure to do so never fails the task.
 
     Args:
         context: The task's context.
         text: The note.
+        outline: What of it may leave a force: counts, rule ids and our own words.
         of_run: Whether it is the DAG run's note as well.
     """
+    if runs_at_force(context["task"]):
+        context["ti"].xcom_push(key=TOLD, value=outline)
+        return
     import httpx
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
@@ -55,6 +64,13 @@ def write_note(context: Any, text: str, *, of_run: bool = False) -> None:
                 answer.raise_for_status()
     except httpx.HTTPError as error:
         LOG.warning("the note could not be written: %s", error)
+
+
+def runs_at_force(task: Any) -> bool:
+    """Whether a task is given to the workers of one agency; see `cdi_airflow.house`."""
+    from airflow.sdk.configuration import conf
+
+    return bool(task.queue != conf.get("operators", "default_queue"))
 
 
 def shorten(text: str) -> str:

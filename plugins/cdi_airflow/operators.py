@@ -92,18 +92,19 @@ class StepOperator(BaseOperator):
             with name_machine_failures():
                 step = self.call()()
         except (BusyError, MachineError) as error:
-            write_note(context, str(error))
+            write_note(context, str(error), outline=outline_error(error.rule_id))
             raise
         except AirflowTaskTimeout:
-            write_note(context, self.tell_timeout(), of_run=True)
+            told = self.tell_timeout()
+            write_note(context, told, outline=told, of_run=True)
             raise
         except CdiError as error:
             self.wait_instead(context, error)
             # the run's note says why it failed
-            write_note(context, str(error), of_run=True)
+            write_note(context, str(error), outline=outline_error(error.rule_id), of_run=True)
             raise AirflowFailException(str(error)) from error
         self.log.info("%s", step.note)
-        write_note(context, step.note, of_run=self.tells_run)
+        write_note(context, step.note, outline=step.outline, of_run=self.tells_run)
         if not step.is_new:
             raise AirflowSkipException(step.note)
         return step.result
@@ -127,7 +128,7 @@ class BrokenAgencyOperator(BaseOperator):
         Raises:
             AirflowFailException: Always.
         """
-        write_note(context, self.why, of_run=True)
+        write_note(context, self.why, outline=self.why, of_run=True)
         raise AirflowFailException(self.why)
 
 
@@ -180,7 +181,8 @@ class ExtractOperator(StepOperator):
         now = datetime.now(UTC)
         if context["dag_run"].run_type != "scheduled" or now >= until:
             return
-        write_note(context, f"waiting until {until:%d %B %H:%M} UTC, as files are late: {error}")
+        waiting = f"waiting until {until:%d %B %H:%M} UTC, as files are late"
+        write_note(context, f"{waiting}: {error}", outline=waiting)
         self.defer(
             trigger=DateTimeTrigger(moment=min(now + ASK_AGAIN, until)), method_name="ask_again"
         )
@@ -246,8 +248,13 @@ class AnyNewOperator(BaseOperator):
             dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=sorted(self.upstream_task_ids)
         )
         if "success" not in states[ti.run_id].values():
-            write_note(context, self.otherwise, of_run=True)
+            write_note(context, self.otherwise, outline=self.otherwise, of_run=True)
             raise AirflowSkipException(self.otherwise)
+
+
+def outline_error(rule_id: str) -> str:
+    """Say of an error what may leave a force: its text may name files, people or what they said."""
+    return f"[{rule_id}] the log of this task, at the force, says what is wrong and what to do"
 
 
 def parse_moment(text: str) -> datetime:

@@ -11,7 +11,8 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from cdi_airflow.notes import write_note
+from cdi_airflow.notes import runs_at_force, write_note
+from cdi_airflow.operators import outline_error
 
 STOP = "Stop"
 # Rule of the task after them: the check held, so that nobody was asked, or both people said yes.
@@ -37,7 +38,10 @@ class _AskOperator(HITLOperator):
         held = read_held(self.agency, self.version)
         if not held:
             raise AirflowSkipException("no failure is held")
-        failures = "\n".join(f"- **{h.rule_id}**: {h.told}" for h in held)
+        if runs_at_force(self):
+            failures = ", ".join(sorted({h.rule_id for h in held}))
+        else:
+            failures = "\n".join(f"- **{h.rule_id}**: {h.told}" for h in held)
         self.body = (
             f"{self.body or ''}Version {self.version} of {self.agency} broke\n\n{failures}\n"
         )
@@ -52,7 +56,8 @@ class _AskOperator(HITLOperator):
         answer = super().execute_complete(context, event)
         by = str((answer["responded_by_user"] or {}).get("name", ""))
         if STOP in answer["chosen_options"]:
-            write_note(context, f"{by} did not release it", of_run=True)
+            told = f"{by} did not release it"
+            write_note(context, told, outline=told, of_run=True)
             raise AirflowFailException("the failure was not released")
         return {**answer["params_input"], "by": by}
 
@@ -78,7 +83,8 @@ class ProposeRelease(_AskOperator):
         """Stop the run also if no reason was given."""
         proposal = super().execute_complete(context, event)
         if not proposal["reason"].strip():
-            write_note(context, "no reason was given: clear this task and answer again")
+            told = "no reason was given: clear this task and answer again"
+            write_note(context, told, outline=told)
             raise AirflowFailException("no reason was given")
         return proposal
 
@@ -116,6 +122,7 @@ class ConfirmRelease(_AskOperator):
         try:
             step = release_and_check(self.agency, self.version, reason, by, second)
         except CdiError as error:
-            write_note(context, str(error), of_run=True)
+            write_note(context, str(error), outline=outline_error(error.rule_id), of_run=True)
             raise AirflowFailException(str(error)) from error
-        write_note(context, f"released by {by} and {second}: {reason}\n{step.note}")
+        told = f"released by {by} and {second}: {reason}"
+        write_note(context, f"{told}\n{step.note}", outline=f"{told}\n{step.outline}")

@@ -4,6 +4,7 @@ Every rule runs as SQL inside DuckDB. Its result (see `cdi.quality.results`) is 
 batch as ``validation.json`` and published in the table ``data_quality``.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,16 @@ def summarise_results(results: Iterable[dict[str, Any]]) -> str:
         if result["quarantined_count"]
     ]
     return "\n".join(lines)
+
+
+def count_results(results: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Count the rules that were checked, and name those that did not hold; see `Step.counts`."""
+    results = list(results)
+    broken = Counter(str(result["rule_id"]) for result in results if not result["is_success"])
+    return {
+        "rules checked": len(results),
+        **{f"broken: {rule_id}": count for rule_id, count in sorted(broken.items())},
+    }
 
 
 def _describe_extent(result: dict[str, Any]) -> str:

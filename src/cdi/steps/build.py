@@ -56,10 +56,12 @@ def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
             failures = find_stopped_of_version(built)
             if not asks or not all(failure.is_releasable for failure in failures):
                 raise
-            return Step(True, f"held until two people release it\n{error}", version)
+            held = {f"held: {failure.rule_id}": 1 for failure in failures}
+            return Step(True, f"held until two people release it\n{error}", version, held)
         sync_tree(built.folder)
     results_of_marts = [result for result in results if result["border"] == "marts"]
-    return Step(True, checks.summarise_results(results_of_marts), version)
+    counts = checks.count_results(results_of_marts)
+    return Step(True, checks.summarise_results(results_of_marts), version, counts)
 
 
 def read_held(agency: str, version: str) -> list[StoppingFailure]:

@@ -4,9 +4,9 @@ from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.errors import GateError
-from cdi.landing.batches import read_batch, remove_batch
+from cdi.landing.batches import FATES, read_batch, remove_batch
 from cdi.landing.extract import extract_dataset
-from cdi.quality.checks import check_batch, summarise_results
+from cdi.quality.checks import check_batch, count_results, summarise_results
 from cdi.sources.access import Access
 from cdi.sources.fetch import Fetched
 from cdi.steps.step import Step
@@ -34,7 +34,8 @@ def extract(agency: str, dataset: str, interval: Interval, access: Access | None
         f"- {file['name']}: {file['read']:,} rows, as of {file['as_of'][:16]} UTC"
         for file in manifest["files"][:NAMED_FILES]
     ]
-    return Step(True, "\n".join(lines), manifest["batch_id"])
+    counts = {"files": len(manifest["files"]), **{fate: manifest[fate] for fate in FATES}}
+    return Step(True, "\n".join(lines), manifest["batch_id"], counts)
 
 
 def _tell_reading(fetched: Fetched) -> list[str]:
@@ -72,4 +73,5 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
     if accepted is None:
         return Step(False, "nothing new: the same content was accepted meanwhile")
     note = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
-    return Step(True, f"{note}\n{summarise_results(results)}", batch_id)
+    told = f"{note}\n{summarise_results(results)}"
+    return Step(True, told, batch_id, count_results(results))

@@ -1,11 +1,17 @@
 """The Airflow side: what a connection becomes, how a note is cut, how a moment is read."""
 
+import contextlib
+import errno
 import json
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from cdi.errors import BusyError, CdiError, SourceError
+from cdi.steps.step import Step
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +139,80 @@ def test_what_another_process_makes_is_waited_for_and_all_else_that_is_expected_
         with pytest.raises(raised, match="BUILD-X"):
             operator.execute({})
     assert len(noted) == 2
+
+
+PLANTED = "Jane Doe of 12 High Street, calls-jane-doe.csv"
+
+
+@pytest.fixture
+def centre(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """What the centre is told by a task at a force: XComs by key; it has no account for notes."""
+    monkeypatch.delenv("AIRFLOW_CONN_CDI_AIRFLOW_API", raising=False)
+    return defaultdict(list)
+
+
+def context_of(operator: object, centre: dict[str, list[str]]) -> dict[str, object]:
+    ti = SimpleNamespace(xcom_push=lambda key, value: centre[key].append(value))
+    return {"task": operator, "ti": ti, "dag_run": SimpleNamespace(run_type="scheduled")}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Step(True, PLANTED, "v1", {"read": 1234, "broken: FILE-28": 1}), "1,234 read, 1 broken"),
+        (Step(True, PLANTED, "v1"), "done"),
+        (Step(False, PLANTED), "nothing to do"),
+        (SourceError("SRC-GZIP", PLANTED, PLANTED), "[SRC-GZIP] the log of this task"),
+        (BusyError("BUILD-BUSY", PLANTED, PLANTED), "[BUILD-BUSY] the log of this task"),
+        (OSError(errno.ENOSPC, "no space", PLANTED), "[DISK-FULL] the log of this task"),
+        (SourceError("SRC-NOT-FOUND", PLANTED, PLANTED), "waiting until"),
+    ],
+)
+def test_a_task_at_a_force_tells_the_centre_counts_and_rule_ids_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    centre: dict[str, list[str]],
+    outcome: Step | Exception,
+    told: str,
+) -> None:
+    from airflow.sdk.exceptions import AirflowException, TaskDeferred
+
+    from cdi.steps import extract
+    from cdi_airflow import operators
+
+    def step(**_: object) -> Step:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(extract, "extract", step)
+    operator = operators.ExtractOperator(
+        task_id="extract", agency="a", dataset="calls", connection=None, wait_hours=6, queue="a"
+    )
+    now = datetime.now(UTC).isoformat()
+    operator.interval_start, operator.interval_end = now, now
+    with contextlib.suppress(AirflowException, CdiError, TaskDeferred):
+        operator.execute(context_of(operator, centre))
+    assert list(centre) == ["told"]
+    assert centre["told"][0].startswith(told)
+    assert not any(word in centre["told"][0] for word in ("Jane", "High", "calls-"))
+
+
+def test_who_releases_at_the_centre_reads_rule_ids_of_a_force_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.providers.standard.operators.hitl import HITLOperator
+
+    from cdi.steps import build
+    from cdi_airflow.release import ProposeRelease
+
+    held = [SimpleNamespace(rule_id="MART-07", told=PLANTED)]
+    monkeypatch.setattr(build, "read_held", lambda agency, version: held)
+    monkeypatch.setattr(HITLOperator, "execute", lambda self, context: self.body)
+    bodies = [
+        ProposeRelease(task_id="release", agency="a", version="v1", **where).execute({})
+        for where in ({}, {"queue": "a"})
+    ]
+    assert [("MART-07" in body, PLANTED in body) for body in bodies] == [
+        (True, True),
+        (True, False),
+    ]
