@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cdi import paths
-from cdi.cli import agency, audit, docs, operate, people
+from cdi.cli import agency, audit, docs, edge, operate, people
 from cdi.console import (
     AgencyOption,
     MonthsOption,
@@ -103,5 +103,6 @@ def shell(agency: AgencyOption = paths.SIMULATED, reason: ReasonOption = NO_REAS
 app.add_typer(people.app)
 app.add_typer(audit.audit, name="audit", rich_help_panel="Audit")
 app.add_typer(operate.app)
+app.add_typer(edge.edge, name="edge", rich_help_panel=edge.PANEL)
 app.add_typer(agency.agency, name="agency", rich_help_panel=agency.PANEL)
 app.add_typer(docs.app)

@@ -1,0 +1,55 @@
+"""Starts Airflow's edge worker so that it signs what it asks with the key of its force.
+
+    python -m cdi_airflow.edge_worker <queue> [<option of `airflow edge worker`> ...]
+
+The provider can verify such tokens at the centre, but its worker (5.1.0) signs with the secret that
+all processes of the centre share, and whoever has that is the centre. Hence the one replacement.
+`cdi.local.edge` prepares the environment and starts this.
+"""
+
+import sys
+from typing import Any
+
+ISSUER = "cdi-edge"  # as `[edge] jwt_issuer` of the centre
+AUDIENCE = "cdi-centre"  # as `[edge] jwt_audience` of the centre
+_VALID_SECONDS = 60  # a token is made for each request
+
+
+class ForceTokens:
+    """Makes the tokens of the workers of one queue."""
+
+    def __init__(self, queue: str) -> None:
+        """Read the queue's key."""
+        from airflow.api_fastapi.auth.tokens import JWTGenerator
+
+        from cdi.local.edge_keys import key_file
+
+        self._queue = queue
+        self._generator = JWTGenerator(
+            private_key=key_file(queue).read_bytes(),
+            kid=queue,
+            valid_for=_VALID_SECONDS,
+            audience=AUDIENCE,
+            issuer=ISSUER,
+        )
+
+    def generate(self, extras: dict[str, Any] | None = None) -> str:
+        """Make a token for one request."""
+        return self._generator.generate({**(extras or {}), "sub": self._queue})
+
+
+def main() -> None:
+    """Run the worker until it is told to stop."""
+    queue, *options = sys.argv[1:]
+    # The provider looks at these words, as they are those of the command that this stands for.
+    sys.argv = ["airflow", "edge", "worker", "--queues", queue, *options]
+    from airflow.__main__ import main as run_airflow
+    from airflow.providers.edge3.cli import api_client
+
+    tokens = ForceTokens(queue)
+    api_client.jwt_generator = lambda: tokens
+    run_airflow()
+
+
+if __name__ == "__main__":
+    main()

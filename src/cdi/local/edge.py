@@ -1,0 +1,95 @@
+"""Runs the worker of a force: it takes the force's tasks from the centre, and does them at home.
+
+All data stay in the state folder of this machine. The centre is told which task began and ended,
+and of its note the outline (`cdi_airflow.notes`). docs/server.md says how the centre is set up.
+"""
+
+import importlib.util
+import os
+import socket
+import sys
+from urllib.parse import urlsplit
+
+from cdi import paths
+from cdi.errors import CdiError
+from cdi.local.edge_keys import read_or_make_key
+
+MODULE = "cdi_airflow.edge_worker"
+_PROVIDER = "airflow.providers.edge3"
+
+
+def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
+    """Make the environment of a force's worker.
+
+    It has no secret of the centre's, no address of its database and no account there. Connections
+    to the force's own sources are read from this machine (AIRFLOW_CONN_<ID>, a secrets backend).
+
+    Args:
+        centre: Where people find the centre's Airflow, e.g. ``https://airflow.example.org``.
+        push_logs: Whether the logs of tasks go to the centre, where they may name files, references
+            and what an error quoted.
+
+    Raises:
+        CdiError: EDGE-CENTRE if this is no address of a web server.
+    """
+    parts = urlsplit(centre)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise CdiError(
+            "EDGE-CENTRE",
+            f"{centre!r} is no address of the centre",
+            "give it as people open it: --centre https://airflow.example.org",
+        )
+    centre = centre.rstrip("/")
+    home = paths.home() / "airflow"
+    settings = {
+        "core__dags_folder": paths.REPO / "dags",
+        "core__plugins_folder": paths.REPO / "plugins",
+        "core__load_examples": False,
+        "core__execution_api_server_url": f"{centre}/execution/",
+        "edge__api_url": f"{centre}/edge_worker/v1/rpcapi",
+        "edge__push_logs": push_logs,
+        "logging__base_log_folder": home / "logs",
+    }
+    plugins = [str(paths.REPO / "plugins"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "GX_ANALYTICS_ENABLED": "false",
+        "CDI_HOME": str(paths.home()),
+        "CDI_AGENCIES": str(paths.agencies_folder()),
+        "PYTHONPATH": os.pathsep.join(plugins),
+        **{f"AIRFLOW__{name.upper()}": str(value) for name, value in settings.items()},
+    }
+
+
+def worker_command(queue: str, concurrency: int) -> list[str]:
+    """Give the command of a worker, by which the centre knows it as ``<queue>.<this machine>``."""
+    name = f"{queue}.{socket.gethostname()}"
+    pid_file = paths.home() / "airflow" / "edge-worker.pid"
+    options = ["--edge-hostname", name, "--concurrency", str(concurrency), "--pid", str(pid_file)]
+    return [sys.executable, "-m", MODULE, queue, *options]
+
+
+def become_worker(queue: str, centre: str, *, concurrency: int, push_logs: bool) -> None:
+    """Become the worker of a queue; this process is its from here on.
+
+    Args:
+        queue: The queue, as `runs_on` of the agency names it.
+        centre: See `worker_environment`.
+        concurrency: How many tasks it does at once.
+        push_logs: See `worker_environment`.
+
+    Raises:
+        CdiError: EDGE-KEY, EDGE-CENTRE; EDGE-PROVIDER if Airflow's edge provider is not installed.
+    """
+    if importlib.util.find_spec(_PROVIDER) is None:
+        raise CdiError(
+            "EDGE-PROVIDER",
+            "Airflow's edge provider is not installed here",
+            "use the image of this project, or install requirements/server.txt",
+        )
+    read_or_make_key(queue)
+    environment = worker_environment(centre, push_logs=push_logs)
+    (paths.home() / "airflow" / "logs").mkdir(parents=True, exist_ok=True)
+    command = worker_command(queue, concurrency)
+    os.execve(command[0], command, environment)  # noqa: S606 -- a fixed program
