@@ -47,7 +47,7 @@ def main() -> None:
     from airflow.providers.edge3.cli import api_client
 
     tokens = ForceTokens(queue)
-    api_client.jwt_generator = lambda: tokens
+    api_client.jwt_generator = lambda: tokens  # type: ignore[assignment]
     run_airflow()
 
 
