@@ -1,10 +1,9 @@
 """Starts Airflow's edge worker so that it signs what it asks with the key of its force.
 
-    python -m cdi_airflow.edge_worker <queue> [<option of `airflow edge worker`> ...]
-
-The provider can verify such tokens at the centre, but its worker (5.1.0) signs with the secret that
-all processes of the centre share, and whoever has that is the centre. Hence the one replacement.
-`cdi.local.edge` prepares the environment and starts this.
+`cdi.local.edge` prepares the environment and starts this with the queue, and with options of
+Airflow's own command. The provider can verify such tokens at the centre, but its worker (5.1.0)
+signs with the secret that all processes of the centre share, and whoever has that is the centre.
+Hence the one replacement.
 """
 
 import sys

@@ -20,6 +20,7 @@ import httpx
 import jwt
 import pytest
 
+from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.local import airflow as local_airflow
@@ -174,6 +175,13 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nation]:
             for step in ("extract", "build"):
                 made.wait_for_run(f"{agency}__{step}")
         yield made
+
+
+def test_the_page_for_servers_says_what_a_centre_is_set_to() -> None:
+    page = (paths.REPO / "docs" / "server.md").read_text(encoding="utf-8")
+    settings = {**CENTRE, "AIRFLOW__CORE__EXECUTOR": EXECUTORS}
+    for name, value in settings.items():
+        assert f"| `{name}` | `{value}` |" in page
 
 
 def published_file(home: Path, agency: str) -> Path:

@@ -31,7 +31,7 @@ def show_key(queue: QueueArgument) -> None:
 @edge.command("trust")
 def trust(
     key: Annotated[
-        str, typer.Argument(help="The line that `cdi edge key` printed; - reads it from the input.")
+        str, typer.Argument(help="The line that the command `key` printed; - reads the input.")
     ] = "-",
 ) -> None:
     """At the centre: let the owner of a key take the tasks of the queue that it names.
