@@ -164,14 +164,15 @@ def _describe_agency(agency: str) -> dict[str, Any]:
     """Gather what the index pages say of an agency."""
     try:
         loaded = load_agency(agency)
-        name, is_simulated = loaded.name, loaded.is_simulated
+        name, is_simulated, queue = loaded.name, loaded.is_simulated, loaded.runs_on
     except CdiError:
-        name, is_simulated = agency, agency == paths.SIMULATED
+        name, is_simulated, queue = agency, agency == paths.SIMULATED, None
     version = current_folder(agency)
     return {
         "agency": agency,
         "name": name,
         "is_simulated": is_simulated,
+        "queue": queue,
         "version": find_description(version) if version else None,
         "parts": [
             part for part in parts.PARTS if version is not None and (version / part.link).is_file()

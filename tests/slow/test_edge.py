@@ -223,6 +223,13 @@ def test_the_centre_is_told_counts_and_rule_ids(nation: Nation) -> None:
     assert "rules checked" in nation.told["southville__build.check"]
 
 
+def test_the_centres_pages_say_where_those_of_a_force_are(nation: Nation) -> None:
+    index, pages = (nation.client._send_request("GET", f"/cdi/{path}").text for path in
+                    ("", "testville/"))  # fmt: skip
+    assert "Its tasks run on the workers <code>north</code>, and its pages are there." in index
+    assert "Its data and pages are there, and none are here." in pages
+
+
 def test_nothing_that_was_planted_at_a_force_is_at_the_centre(nation: Nation) -> None:
     spoil_sources(nation.folder / "forces" / "testville")
     nation.client.trigger("testville__extract", INTERVAL)
