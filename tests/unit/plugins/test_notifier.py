@@ -70,6 +70,9 @@ def serving(server: socketserver.TCPServer) -> Iterator[int]:
 @pytest.fixture
 def failed() -> dict[str, Any]:
     """The context of a task that a rule stopped, whose error tells of a person."""
+    from airflow.sdk import BaseHook  # sets up all logging when it is first named, as `caplog` does
+
+    assert BaseHook
     try:
         try:
             raise GateError("GATE-MARTS", SECRET, SECRET, ["MART-15", "not an id"])
