@@ -87,7 +87,7 @@ def write_rows(
         con.execute("drop table if exists refused")
         unexpected = read_raw_rows(con, dataset, source, file, number)
         if number > typed_before and not _fits_delivered(con):
-            _count_typed(con, agency, dataset, counted[typed_before:])
+            _count_typed(con, agency, dataset, counted, typed_before)
             typed_before = number
         as_of = _read_as_of(f"{agency.agency}/{dataset}", file, interval)
         origin = {"name": file.name, "sha256": file.sha256, "as_of": as_of.isoformat()}
@@ -113,7 +113,7 @@ def write_rows(
         delivered = f"select {number} as {FILE_NO}, * from raw"
         con.execute(f"create table if not exists delivered as {delivered} limit 0")
         con.execute(f"insert into delivered by name {delivered}")
-    _count_typed(con, agency, dataset, counted[typed_before:])
+    _count_typed(con, agency, dataset, counted, typed_before)
     for table in ("rows", "quarantine"):
         write_batch_table(con, table, target / f"{table}.parquet")
     content = hash_content(con)
@@ -335,7 +335,11 @@ def identity_expression(dataset: str) -> str:
 
 
 def _count_typed(
-    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, files: list[dict[str, Any]]
+    con: duckdb.DuckDBPyConnection,
+    agency: Agency,
+    dataset: str,
+    counted: list[dict[str, Any]],
+    first: int,
 ) -> None:
     """Type the rows in `delivered`, divide them by what becomes of them, and count by file.
 
@@ -343,10 +347,12 @@ def _count_typed(
         con: A connection with the table `delivered`, which is gone afterwards.
         agency: The agency.
         dataset: The dataset that the files hold.
-        files: What the manifest says of these files; the counts are added to it.
+        counted: What the manifest says of all files of the batch so far.
+        first: Where those begin whose rows these are; the counts are added to them.
     """
+    files = counted[first:]
     _type_rows(con, agency, dataset, files)
-    _decide_fates(con, agency, dataset, [f["file_no"] for f in files if find_copy(files, f)])
+    _decide_fates(con, agency, dataset, [f["file_no"] for f in files if find_copy(counted, f)])
     names = ", ".join(output_columns(dataset))
     con.execute(
         f"insert into rows by name select {names} from typed join fate using (file_no, row_no) "

@@ -78,3 +78,16 @@ def test_each_file_of_a_batch_is_counted_by_itself(
     assert rows_alone == rows_together
     assert alone["files"] == together["files"]
     assert alone["content_sha256"] == together["content_sha256"]
+
+
+@pytest.mark.parametrize("rows_at_a_time", [rows.ROWS_AT_A_TIME, 0])
+def test_a_copy_of_a_file_is_found_also_if_the_two_are_not_typed_together(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch, rows_at_a_time: int
+) -> None:
+    monkeypatch.setattr(rows, "ROWS_AT_A_TIME", rows_at_a_time)
+    (small.data / "calls_again.csv").write_bytes((small.data / "calls.csv").read_bytes())
+    manifest, _ = extract_calls(small)
+    assert [(file["accepted"], file["duplicates"]) for file in manifest["files"]] == [
+        (5, 0),
+        (0, 5),
+    ]
