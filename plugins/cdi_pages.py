@@ -1,16 +1,17 @@
 """Registers with Airflow what it has to know by name.
 
 These are the pages of the published versions (a menu entry and a tab on each DAG), the classes that
-say when runs start and when they are late, what makes the pools of connections, and the guards of
-the account of the notes and of the workers of forces. Airflow imports this file in every process,
-so the views themselves are imported by the API server alone, with the first request.
+say when runs start and when they are late, what makes the pools of connections and what imports
+modules once for all tasks, and the guards of the account of the notes and of the workers of forces.
+Airflow imports this file in every process, so the views themselves are imported by the API server
+alone, with the first request.
 """
 
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from cdi_airflow import pools
+from cdi_airflow import imports, pools
 from cdi_airflow.edge_guard import EdgeGuard
 from cdi_airflow.notes_account import NotesAccountGuard
 from cdi_airflow.scheduling import BoundedIntervals, BoundedTriggers, RunCreated
@@ -30,7 +31,7 @@ class CdiPages(AirflowPlugin):
     # declared as Airflow declares them
     timetables = [BoundedIntervals, BoundedTriggers]  # noqa: RUF012
     deadline_references = [RunCreated]  # noqa: RUF012
-    listeners = [pools]  # noqa: RUF012
+    listeners = [imports, pools]  # noqa: RUF012
     fastapi_apps = [{"app": pages, "url_prefix": "/cdi", "name": "cdi"}]  # noqa: RUF012
     fastapi_root_middlewares = [  # noqa: RUF012
         {"middleware": NotesAccountGuard, "name": "cdi_notes"},

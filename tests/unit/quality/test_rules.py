@@ -9,7 +9,7 @@ import yaml
 
 from cdi import paths
 from cdi.docs.rules import render_rules_page
-from cdi.quality import gx_duckdb, rules
+from cdi.quality import gx_duckdb, rules, running
 from cdi.quality.rules import Rule, Suite, all_rules, reader_rules
 from cdi.quality.running import run_suites
 from cdi.quality.tables import checked_columns, derive_columns
@@ -135,6 +135,45 @@ def test_expectations_run_as_sql_in_duckdb_and_count_what_is_wrong(
     assert result["error"] is None
     assert result["is_success"] is False
     assert result["unexpected_count"] == unexpected
+
+
+@pytest.mark.parametrize("values", ["(1, 1, 'a'), (2, 2, 'b'), (null, null, 'c')", "(1, 2, 'a')"])
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_yes_or_no_tells_of_a_rule_that_holds_what_the_whole_answer_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: str, *, is_empty: bool
+) -> None:
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("expect_column_values_to_not_be_null", {"column": "x"}),
+        ("expect_column_values_to_not_be_null", {"column": "x", "mostly": 0.5}),
+        ("expect_column_values_to_be_null", {"column": "x"}),
+        ("expect_column_values_to_be_unique", {"column": "x"}),
+        ("expect_column_values_to_be_in_set", {"column": "z", "value_set": ["a", "b"]}),
+        ("expect_column_values_to_not_be_in_set", {"column": "z", "value_set": ["d"]}),
+        ("expect_column_values_to_be_between", {"column": "x", "max_value": 2}),
+        ("expect_column_values_to_not_match_regex", {"column": "z", "regex": "[cd]"}),
+        ("expect_column_pair_values_to_be_equal", {"column_A": "x", "column_B": "y"}),
+        (
+            "expect_column_pair_values_a_to_be_greater_than_b",
+            {"column_A": "y", "column_B": "x", "or_equal": True},
+        ),
+        ("expect_compound_columns_to_be_unique", {"column_list": ["x", "z"]}),
+        ("expect_table_row_count_to_be_between", {"min_value": 1}),
+    )
+    suite = Suite("t", "t", {}, tuple(
+        Rule(f"X-{number}", "fail", "me", "because", "landing", "t", kind, kwargs)
+        for number, (kind, kwargs) in enumerate(kinds)
+    ))  # fmt: skip
+    file = tmp_path / "x.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute(
+            f"create table checked_t as from (values {values}) t(x, y, z) where not {is_empty}"
+        )
+    in_short, _ = run_suites(file, [suite])
+    monkeypatch.setattr(running, "_ABOUT_ROWS", ())  # so that each rule is asked for everything
+    in_full, _ = run_suites(file, [suite])
+    assert in_short == in_full
+    assert [row for row in in_full if row["is_success"] and row["unexpected_count"] == 0]
+    assert {row["is_success"] for row in in_full} == {True, False}
 
 
 def test_a_rule_that_cannot_be_evaluated_never_holds(tmp_path: Path) -> None:
