@@ -1,6 +1,7 @@
 """Helpers of the slow tests: the command line, and a real Airflow with its scheduler."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,15 +13,20 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cdi import paths
+from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.local import airflow as local_airflow
 from cdi.local import run as local_run
 from cdi.local.airflow import Client, open_airflow
+from cdi.steps.run import land_directly
 from cdi.variant import Variant
+from cdi_force.generate import ensure_force
 from cdi_proofs.published import run_simulated
-from tests.conftest import SAMPLE, SmallAgency, make_once
+from tests.conftest import REPO, SAMPLE, SmallAgency, make_once
 
-MONTH = Variant("calibrated_2017", 1, 1)
+# for tests of the road and not of the figures
+MONTH = Variant(str(REPO / "tests" / "scenarios" / "fifth"), 1, 1)
 YEAR = Variant("calibrated_2017", 12, 31)  # the audit's proofs look at the same one
 
 
@@ -39,10 +45,27 @@ def published_month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_once(tmp_path_factory, "month", partial(_publish_force, MONTH))
 
 
+def _publish_year(home: Path) -> None:
+    """Publish `YEAR`, whose first eleven months were delivered before the twelfth."""
+    with pytest.MonkeyPatch.context() as patch, YEAR.selected():
+        patch.setenv("CDI_HOME", str(home))
+        patch.delenv("CDI_AGENCIES", raising=False)
+        ensure_force()
+        newest = YEAR.period[1]
+        (home / "eleven").mkdir()
+        for file in paths.simulated_sources().glob("*.csv.gz"):
+            if f"{newest.year}-{newest.month - 1:02d}" not in file.name:
+                shutil.copy(file, home / "eleven")
+        patch.setenv("CDI_DATA", str(home / "eleven"))
+        agency = load_agency(paths.SIMULATED)
+        land_directly(agency.agency, Interval.of_days(agency, *YEAR.period))
+    _publish_force(YEAR, home)
+
+
 @pytest.fixture(scope="session")
 def published_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """State folder with `YEAR` published, which takes minutes; never change it."""
-    return make_once(tmp_path_factory, "year", partial(_publish_force, YEAR))
+    return make_once(tmp_path_factory, "year", _publish_year)
 
 
 def cli(

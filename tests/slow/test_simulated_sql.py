@@ -46,7 +46,7 @@ def test_a_database_gives_the_figures_of_the_files(
         published_contents(paths.published(name) / "current" / "recording.duckdb")
         for name in (paths.SIMULATED, paths.SIMULATED_SQL)
     )
-    assert len(files["main.fct_calls"]) > 20_000
+    assert len(files["main.fct_calls"]) > 4_000
     assert files.keys() == database.keys()
     unequal = {name for name in files if files[name] != database[name]}
     assert unequal == {"measures.release"}, "only the agency's name differs"
