@@ -52,7 +52,7 @@ def _publish_year(home: Path) -> None:
         patch.delenv("CDI_AGENCIES", raising=False)
         ensure_force()
         newest = YEAR.period[1]
-        (home / "eleven").mkdir()
+        shutil.copytree(paths.simulated_sources() / "audit", home / "eleven" / "audit")
         for file in paths.simulated_sources().glob("*.csv.gz"):
             if f"{newest.year}-{newest.month - 1:02d}" not in file.name:
                 shutil.copy(file, home / "eleven")
