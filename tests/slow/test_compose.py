@@ -33,6 +33,9 @@ REPO = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = REPO / "docker-compose.yaml"
 DOCKERFILE = REPO / "Dockerfile"
 AIRFLOW_SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
+# what the profile `centre` adds, and the worker of a force, which the profile `edge` is
+SECOND, WORKER = "scheduler-2", "edge-worker"
+CENTRE = {"CDI_EDGE": "True", "CDI_QUEUE": "north", "CDI_CENTRE": "http://127.0.0.1:8080/"}
 SERVER = REPO / ".venv-server" / "bin"  # what the image has; `make test-slow` makes it
 SEARCH_PATH = os.pathsep.join(
     [
@@ -79,12 +82,15 @@ def read_secrets(folder: Path) -> dict[str, str]:
     return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
 
 
-def compose_config(secrets_folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """`docker-compose config` with one folder of secrets, and no other settings."""
+def compose_config(
+    secrets_folder: Path, *options: str, profiles: tuple[str, ...] = (), **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """`docker-compose config` with one folder of secrets, some profiles and settings alone."""
+    chosen = [part for profile in profiles for part in ("--profile", profile)]
     return subprocess.run(
         [tool("docker-compose", "docker-compose"), "--env-file", os.devnull, "-f", COMPOSE_FILE,
-         "config", *options],
-        env={"PATH": SEARCH_PATH, "CDI_SECRETS": str(secrets_folder)},
+         *chosen, "config", *options],
+        env={"PATH": SEARCH_PATH, "CDI_SECRETS": str(secrets_folder), **settings},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -101,6 +107,14 @@ def secrets_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def configuration(secrets_folder: Path) -> dict[str, Any]:
     """The file as docker-compose understands it: anchors merged, variables filled in."""
     done = compose_config(secrets_folder, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def centre(secrets_folder: Path) -> dict[str, Any]:
+    """The file with both profiles: a centre, and the worker of a force."""
+    done = compose_config(secrets_folder, "--format", "json", profiles=("centre", "edge"), **CENTRE)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -135,12 +149,47 @@ def test_the_example_sets_nothing() -> None:
 
 
 def test_configuration_is_valid(secrets_folder: Path) -> None:
-    done = compose_config(secrets_folder, "-q")
-    assert (done.returncode, done.stderr) == (0, "")
+    for profiles in ((), ("centre",), ("edge",)):
+        done = compose_config(secrets_folder, "-q", profiles=profiles)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_services_are_confined(services: dict[str, Any]) -> None:
-    assert set(services) == {"postgres", "init", *AIRFLOW_SERVICES}
+def test_a_profile_adds_services_and_changes_none(
+    configuration: dict[str, Any], centre: dict[str, Any]
+) -> None:
+    alone, whole = configuration["services"], centre["services"]
+    assert whole.keys() - alone.keys() == {SECOND, WORKER}
+    assert whole[SECOND] == whole["scheduler"] | {"profiles": ["centre"]}
+    for name in alone:
+        before, after = (each[name].get("environment", {}) for each in (alone, whole))
+        changed = {key for key in before if before[key] != after[key]}
+        assert before.keys() == after.keys()
+        assert changed == ({
+            "AIRFLOW__CORE__EXECUTOR",
+            "AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS",
+            "AIRFLOW__EDGE__API_ENABLED",
+        } if name != "postgres" else set())  # fmt: skip
+
+
+def test_the_page_for_servers_says_what_a_centre_is_set_to(centre: dict[str, Any]) -> None:
+    page = (REPO / "docs" / "server.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(AIRFLOW__[A-Z_]+)` \| `?([^`|]+?)`? \|$", page, re.M))
+    assert len(rows) >= 8
+    given = centre["services"]["scheduler"]["environment"]
+    assert rows.pop("AIRFLOW__EDGE__API_URL") == "the centre's address and `/edge_worker/v1/rpcapi"
+    assert given["AIRFLOW__EDGE__API_URL"].endswith(":8080/edge_worker/v1/rpcapi")
+    assert rows == {name: given[name] for name in rows}
+
+
+def test_the_worker_of_a_force_has_nothing_of_the_centre(centre: dict[str, Any]) -> None:
+    worker = centre["services"][WORKER]
+    assert worker.keys().isdisjoint({"secrets", "ports", "depends_on"})
+    assert {name for name in worker["environment"] if name.startswith("AIRFLOW")} == set()
+
+
+def test_services_are_confined(centre: dict[str, Any]) -> None:
+    services = centre["services"]
+    assert set(services) == {"postgres", "init", *AIRFLOW_SERVICES, SECOND, WORKER}
     for name, service in services.items():
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["cap_drop"] == ["ALL"], name
@@ -302,13 +351,13 @@ class Stage:
         names = ("api", "postgres", "worker_log", "trigger_log")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.started: dict[str, subprocess.Popen[bytes]] = {}
-        for name in ("state", "tmp", "agencies"):
+        for name in ("state", "force", "tmp", "agencies"):
             (folder / name).mkdir()
         for registry in (REPO / "agencies", SAMPLE.parent):
             shutil.copytree(registry, folder / "agencies", dirs_exist_ok=True)
         for name, service in self.services.items():
             self.secrets_of(name).mkdir(parents=True)
-            for secret in service["secrets"]:
+            for secret in service.get("secrets", []):
                 source = configuration["secrets"][secret["source"]]["file"]
                 shutil.copy(source, self.secrets_of(name) / Path(secret["target"]).name)
 
@@ -326,7 +375,8 @@ class Stage:
             ("http://127.0.0.1:8080/", f"http://{api}/"),
             ("@postgres:5432/", f"@127.0.0.1:{ports['postgres']}/"),
             ("/run/secrets/", f"{self.secrets_of(name)}/"),
-            ("/opt/cdi/var", str(self.folder / "state")),
+            # a force has a state of its own
+            ("/opt/cdi/var", str(self.folder / ("force" if name == WORKER else "state"))),
             ("/opt/cdi/agencies", str(self.folder / "agencies")),
             ("/opt/cdi/", f"{REPO}/"),
         ):
@@ -345,7 +395,7 @@ class Stage:
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": self.ports["worker_log"],
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": self.ports["trigger_log"],
         }.items():
-            if name != "postgres":
+            if name not in ("postgres", WORKER):
                 assert key in env, f"{name} does not set {key}"
                 env[key] = str(value)
         return env | {"PATH": SEARCH_PATH, "PGPORT": str(self.ports["postgres"])}
@@ -407,6 +457,14 @@ class Stage:
             capture_output=True, cwd=self.folder, check=False, timeout=120,
         )  # fmt: skip
         return done.returncode == 0
+
+    def cdi(self, name: str, *arguments: str, told: str = "") -> str:
+        """Run `cdi` in a service's environment; returns what it printed."""
+        done = subprocess.run(
+            ["cdi", *arguments], env=self.environment(name), cwd=self.folder, input=told,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
 
     def notes_connection(self) -> dict[str, Any]:
         """The tasks' connection, as a service that has the Fernet key decrypts it."""
@@ -472,7 +530,8 @@ def is_listening(port: int) -> bool:
 
 
 @pytest.fixture
-def stage(configuration: dict[str, Any]) -> Iterator[Stage]:
+def stage(centre: dict[str, Any]) -> Iterator[Stage]:
+    """A centre with a force: what they have beyond a server alone is tried in the same run."""
     if not (SERVER / "airflow").is_file():
         reason = "what the image has is not installed: make .venv-server/server.stamp"
         if os.environ.get("CI") == "true":
@@ -480,7 +539,7 @@ def stage(configuration: dict[str, Any]) -> Iterator[Stage]:
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="cdi-compose-"))
     folder.chmod(0o755)
-    made = Stage(configuration, folder)
+    made = Stage(centre, folder)
     try:
         yield made
     finally:
@@ -509,13 +568,14 @@ def get(client: httpx.Client, path: str) -> dict[str, Any]:
 def test_services_run_as_processes(stage: Stage, secrets_folder: Path) -> None:
     stage.start_postgres()
     assert stage.start("init").wait(timeout=PATIENCE) == 0, stage.tail("init")
-    for name in AIRFLOW_SERVICES:
+    for name in (*AIRFLOW_SERVICES, WORKER):
         assert not stage.is_healthy(name), f"{name} is called healthy, and does not run"
     stage.start("api-server")
     stage.wait_until_healthy("api-server")
-    for name in AIRFLOW_SERVICES[1:]:
+    stage.cdi("scheduler", "edge", "trust", told=stage.cdi(WORKER, "edge", "key", "north"))
+    for name in (*AIRFLOW_SERVICES[1:], SECOND, WORKER):
         stage.start(name)
-    for name in AIRFLOW_SERVICES[1:]:
+    for name in (*AIRFLOW_SERVICES[1:], WORKER):
         stage.wait_until_healthy(name)
 
     secrets = read_secrets(secrets_folder)
@@ -528,6 +588,11 @@ def test_services_run_as_processes(stage: Stage, secrets_folder: Path) -> None:
         wait_for("the DAGs", lambda: get(client, "/dags")["total_entries"] >= 2)
         errors = get(client, "/importErrors")
         assert errors["total_entries"] == 0, errors
+        workers = client.get("/edge_worker/ui/worker").raise_for_status().json()["workers"]
+        assert [(worker["worker_name"].partition(".")[0], worker["queues"], worker["state"])
+                for worker in workers] == [("north", ["north"], "idle")]  # fmt: skip
+        jobs = get(client, "/jobs?job_type=SchedulerJob&is_alive=true")
+        assert jobs["total_entries"] == 2
         run_the_sample(client)
         assert (stage.folder / "state" / "published" / "sample" / "current").is_dir()
         pages_follow_roles(stage, client)

@@ -57,8 +57,13 @@ def distrust(queue: QueueArgument) -> None:
 
 @edge.command("worker")
 def run_worker(
-    queue: QueueArgument,
-    centre: Annotated[str, typer.Option(help="Where people find the centre's Airflow, as a URL.")],
+    queue: Annotated[
+        str, typer.Argument(envvar="CDI_QUEUE", help="The queue: `runs_on` in agency.yaml.")
+    ],
+    centre: Annotated[
+        str,
+        typer.Option(envvar="CDI_CENTRE", help="Where people find the centre's Airflow, as a URL."),
+    ],
     concurrency: Annotated[int, typer.Option(min=1, help="Tasks at once.")] = 2,
     push_logs: Annotated[
         bool,

@@ -5,9 +5,11 @@ and of its note the outline (`cdi_airflow.notes`). docs/server.md says how the c
 """
 
 import importlib.util
+import json
 import os
 import socket
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from cdi import paths
@@ -18,11 +20,17 @@ MODULE = "cdi_airflow.edge_worker"
 _PROVIDER = "airflow.providers.edge3"
 
 
+def connections_file() -> Path:
+    """Where a force may keep the connections to its own sources, as JSON by connection id."""
+    return paths.secrets() / "connections.json"
+
+
 def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
     """Make the environment of a force's worker.
 
     It has no secret of the centre's, no address of its database and no account there. Connections
-    to the force's own sources are read from this machine (AIRFLOW_CONN_<ID>, a secrets backend).
+    to the force's own sources are read from this machine: the file `connections_file`,
+    AIRFLOW_CONN_<ID>, or a secrets backend that this process's environment names.
 
     Args:
         centre: Where people find the centre's Airflow, e.g. ``https://airflow.example.org``.
@@ -50,6 +58,14 @@ def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
         "edge__push_logs": push_logs,
         "logging__base_log_folder": home / "logs",
     }
+    connections = connections_file()
+    if connections.exists():
+        settings |= {
+            "workers__secrets_backend": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+            "workers__secrets_backend_kwargs": json.dumps(
+                {"connections_file_path": str(connections)}
+            ),
+        }
     plugins = [str(paths.REPO / "plugins"), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
