@@ -1,6 +1,8 @@
 """The keys of the workers of forces: made at home, trusted by the centre, taken off its list."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jwt
@@ -8,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cdi.errors import CdiError
-from cdi.local.edge import worker_command, worker_environment
+from cdi.local.edge import connections_file, worker_command, worker_environment
 from cdi.local.edge_keys import (
     distrust_key,
     is_trusted,
@@ -89,3 +91,34 @@ def test_a_worker_knows_the_centres_address_and_none_of_its_secrets(state: Path)
     for wrong in ("centre.example.org", "ftp://centre", "https://"):
         with pytest.raises(CdiError, match="EDGE-CENTRE"):
             worker_environment(wrong, push_logs=False)
+
+
+ASK = """
+import json
+from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
+for backend in ensure_secrets_backend_loaded():
+    found = backend.get_connection("control_room")
+    if found:
+        print(json.dumps([type(backend).__name__, found.host, found.login]))
+        break
+"""
+
+
+def test_a_force_keeps_its_connections_in_a_file_of_its_own(state: Path) -> None:
+    """What supervises the tasks of a worker is asked, in the worker's environment."""
+
+    def ask() -> str:
+        environment = worker_environment("https://centre.example.org", push_logs=False)
+        return subprocess.run(
+            [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    file = connections_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    connection = {"conn_type": "postgres", "host": "db.force.example.org", "login": "reader"}
+    file.write_text(json.dumps({"control_room": connection}), encoding="utf-8")
+    assert json.loads(ask().splitlines()[-1]) == [
+        "LocalFilesystemBackend", "db.force.example.org", "reader",
+    ]  # fmt: skip
+    file.unlink()
+    assert "db.force" not in ask()
