@@ -45,6 +45,9 @@ def main() -> None:
     from airflow.__main__ import main as run_airflow
     from airflow.providers.edge3.cli import api_client
 
+    from cdi_airflow.imports import import_for_tasks
+
+    import_for_tasks()
     tokens = ForceTokens(queue)
     api_client.jwt_generator = lambda: tokens  # type: ignore[assignment]
     run_airflow()
