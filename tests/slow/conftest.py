@@ -25,9 +25,11 @@ from cdi_force.generate import ensure_force
 from cdi_proofs.published import run_simulated
 from tests.conftest import REPO, SAMPLE, SmallAgency, make_once
 
+SCENARIOS = REPO / "tests" / "scenarios"
 # for tests of the road and not of the figures
-MONTH = Variant(str(REPO / "tests" / "scenarios" / "fifth"), 1, 1)
-YEAR = Variant("calibrated_2017", 12, 31)  # the audit's proofs look at the same one
+MONTH = Variant(str(SCENARIOS / "fifth"), 1, 1)
+# what the proofs of the audit look at, and the checks of a clean year
+YEAR = Variant(str(SCENARIOS / "two_fifths"), 12, 31)
 
 
 def _publish_force(variant: Variant, home: Path) -> None:
@@ -121,7 +123,7 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float = 600) -> 
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"{what} did not come within {seconds:.0f} s"
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 def add_user(patch: pytest.MonkeyPatch, name: str, role: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.slow.conftest import proof
+from tests.slow.conftest import SCENARIOS, proof
 
 DISTRICTS, MONTHS, GROUPS = 8, 12, 11
 
@@ -14,7 +14,8 @@ DISTRICTS, MONTHS, GROUPS = 8, 12, 11
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("attack")
-    done = proof("attack", "--seed", "33", home=home, seconds=3600)
+    scenario = str(SCENARIOS / "two_fifths")
+    done = proof("attack", "--scenario", scenario, "--seed", "33", home=home, seconds=3600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIMULATED" in done.stdout
     made: dict[str, Any] = json.loads((home / "attack.json").read_text())

@@ -22,7 +22,10 @@ DOMAIN = 0.90
 def rows(published_year: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     home = tmp_path_factory.mktemp("coverage")
     shutil.copytree(published_year, home, symlinks=True, dirs_exist_ok=True)
-    options = ("--replicates", str(REPLICATES), "--seed", str(YEAR.seed))
+    options = (
+        *("--replicates", str(REPLICATES)),
+        *("--seed", str(YEAR.seed), "--scenario", YEAR.scenario),
+    )
     done = proof("coverage", *options, home=home, seconds=3600)
     assert done.returncode == 0, done.stdout + done.stderr
     made: list[dict[str, Any]] = json.loads((home / "coverage.json").read_text())

@@ -17,7 +17,7 @@ DRAWS = 20
 def rehearsed(published_year: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("rehearsal")
     shutil.copytree(published_year, home / "audit_rehearsal", symlinks=True)
-    options = ("--draws", str(DRAWS), "--seed", str(YEAR.seed))
+    options = ("--draws", str(DRAWS), "--seed", str(YEAR.seed), "--scenario", YEAR.scenario)
     done = proof("audit-rehearsal", *options, home=home, seconds=3600)
     assert done.returncode == 0, done.stderr
     assert "SIMULATED" in done.stdout

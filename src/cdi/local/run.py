@@ -238,7 +238,7 @@ class Progress:
                 self._tell_changes(dag_id, run_id)
             if state in ENDED:
                 return state
-            time.sleep(0.5)
+            time.sleep(1)  # each look costs the API server as much as a task's heartbeat
 
     def _tell_changes(self, dag_id: str, run_id: str) -> None:
         """Print a line for each task that started or ended, for want of a terminal."""
