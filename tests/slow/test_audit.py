@@ -24,7 +24,7 @@ from cdi.people.audit import deliver_worksheet, find_draw, read_audited_rates
 from cdi.sql import fetch_dicts
 from cdi_force.generate import ensure_force
 from cdi_proofs.auditors import fill_in_sheet
-from tests.slow.conftest import processes_of, wait_for
+from tests.slow.conftest import SCENARIOS, processes_of, wait_for
 
 LOGS = 1_500
 STARTS, ENDS = "2017-04-01", "2017-06-01"  # the two mature months of three
@@ -79,11 +79,12 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (
             ("CDI_HOME", str(home)),
+            ("SCENARIO", str(SCENARIOS / "two_fifths")),
             ("MONTHS", "3"),
             ("SEED", "1"),
         ):
             patch.setenv(name, value)
-        for name in ("CDI_DATA", "CDI_AGENCIES", "SCENARIO"):
+        for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
         ensure_force()
         steps = ("build", "extract", "train", "audit")

@@ -120,7 +120,7 @@ def airflow_environment(port: int) -> dict[str, str]:
         "core__dags_are_paused_at_creation": True,
         "core__executor": "LocalExecutor",
         "core__parallelism": 4,
-        "scheduler__scheduler_idle_sleep_time": 0.2,  # look often, as all runs on one machine
+        "scheduler__scheduler_idle_sleep_time": 0.5,  # Airflow waits a second; each look takes CPU
         "core__fernet_key": keys["fernet_key"],
         "core__execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
         "core__simple_auth_manager_users": f"admin:admin,{NOTES_USER}:user",
