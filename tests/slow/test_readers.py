@@ -28,7 +28,7 @@ while not os.path.exists(stop):
             rules = con.execute("select count(*) from data_quality").fetchone()[0]
         reads += 1
         seen.add(calls)
-        time.sleep(0.01)  # the runs need the core too
+        time.sleep(0.1)  # the runs need the core too
         if calls != placed or rules == 0:
             problems.append([calls, int(placed), rules])
     except Exception as error:
