@@ -186,6 +186,8 @@ def test_the_worker_of_a_force_has_nothing_of_the_centre(centre: dict[str, Any])
     worker = centre["services"][WORKER]
     assert worker.keys().isdisjoint({"secrets", "ports", "depends_on"})
     assert {name for name in worker["environment"] if name.startswith("AIRFLOW")} == set()
+    # SIGTERM would end the tasks that it has
+    assert (worker["stop_signal"], worker["stop_grace_period"]) == ("SIGINT", "15m0s")
 
 
 def test_services_are_confined(centre: dict[str, Any]) -> None:

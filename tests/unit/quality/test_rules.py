@@ -137,7 +137,14 @@ def test_expectations_run_as_sql_in_duckdb_and_count_what_is_wrong(
     assert result["unexpected_count"] == unexpected
 
 
-@pytest.mark.parametrize("values", ["(1, 1, 'a'), (2, 2, 'b'), (null, null, 'c')", "(1, 2, 'a')"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        "(1, 1, 'a'), (2, 2, 'b'), (null, null, 'c')",
+        "(1, 2, 'a')",
+        "(null::integer, null::integer, null::varchar), (null, null, null)",
+    ],
+)
 @pytest.mark.parametrize("is_empty", [False, True])
 def test_a_yes_or_no_tells_of_a_rule_that_holds_what_the_whole_answer_tells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: str, *, is_empty: bool
