@@ -55,6 +55,25 @@ def count_proven(batches: Mapping[str, Sequence[Batch]]) -> int:
         return int(scalar(con, query, {"records": records, "calls": calls}))
 
 
+def has_matches(part: Path) -> bool:
+    """Tell whether any record has the call that it names among its candidates.
+
+    Where calls and records have too few details in common, such as times, places and persons, no
+    record has a candidate, and nothing can be learnt from agreement.
+
+    Args:
+        part: A DuckDB file with `MODELS`.
+    """
+    with connect(part, read_only=True) as con:
+        return bool(_count_matches(con))
+
+
+def _count_matches(con: duckdb.DuckDBPyConnection) -> int:
+    """Count the pairs of a record and the call that it names."""
+    query = f"select max(match_count) from linkage.{MODELS[0]} where comparison = 'prior'"
+    return int(scalar(con, query) or 0)
+
+
 def write_links_weights(part: Path, folder: Path) -> Mapping[str, int]:
     """Write the weights that a private file has learnt, as CSV files in a fixed order.
 
@@ -77,11 +96,9 @@ def write_links_weights(part: Path, folder: Path) -> Mapping[str, int]:
                 f"copy (select {selected} from linkage.{model} order by all) to $file (header)",
                 {"file": str(folder / f"{table}.csv")},
             )
-        proven = scalar(
-            con, f"select match_count from linkage.{MODELS[0]} where comparison = 'prior'"
-        )
+        proven = _count_matches(con)
         count = scalar(con, f"select count(*) from linkage.{MODELS[0]}")
-    return {"weights": int(count), "proven": int(proven)}
+    return {"weights": int(count), "proven": proven}
 
 
 def open_links_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -> None:

@@ -25,6 +25,12 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
         )
         return Step(False, note)
     with build_part(version, *links.MODELS) as file:
+        if not links.has_matches(file):
+            note = (
+                "no record has the call that it names among its candidates, as the two have too "
+                "few details in common to compare; so the shipped weights are used"
+            )
+            return Step(False, note)
         learnt = save_weights(
             agency,
             "links",

@@ -146,6 +146,17 @@ def test_too_few_proven_links_teach_nothing_and_it_is_said(ran: SmallAgency) -> 
     assert step.note.startswith("1 records name a call; 500 are needed")
 
 
+def test_records_without_candidates_teach_nothing_and_it_is_said(
+    ran: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one record names its call, and was recorded too late to be compared with it."""
+    monkeypatch.setattr(links, "MIN_PROVEN", 1)
+    step = learn_links("testville")
+    assert not step.is_new
+    assert step.note.startswith("no record has the call that it names among its candidates")
+    assert find_newest_weights("testville", "links") is None
+
+
 def test_a_build_takes_what_was_learnt_and_the_same_landing_teaches_the_same(
     sample: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
