@@ -4,13 +4,19 @@ The edge provider verifies who has signed a token, and would then give its owner
 queue that he names. Its hook (`[edge] jwt_verifier`) sees neither the queues, which stand in the
 body of a request, nor which key has signed. So each request below ``/edge_worker/v1`` is looked at
 before the provider sees it; that the token is genuine is verified by the provider, after this.
+
+The same goes for the code. The provider compares its own version and Airflow's, and here the name
+of this project's code is compared too: a worker of another code gets no task any more, ends those
+that it has, and stops, as the provider's workers do when the versions of Airflow differ.
 """
 
 import json
+import logging
 from typing import Any
 
 PREFIX = "/edge_worker/v1/"  # after whatever path Airflow itself is served at
 _MOST_BYTES = 1 << 20  # of a body with queues; the provider's own are a few hundred
+CODE_CLAIM = "cdi_code"  # of a token: `cdi.code.name_code` at the worker
 _REFUSAL = "This key is not trusted here, or may not ask this: each key opens one queue."
 
 
@@ -24,16 +30,18 @@ class EdgeGuard:
     def __init__(self, app: Any) -> None:
         """Take the ASGI application that is guarded."""
         self._app = app
+        self._told: set[tuple[str, str]] = set()  # workers of other code that the log has told of
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass a request on, or answer it with 403."""
+        """Pass a request on, or answer it: 403 to another force, 400 to a worker of other code."""
         if scope["type"] != "http" or PREFIX not in scope["path"] or not _has_own_keys():
             await self._app(scope, receive, send)
             return
-        queue = _read_queue(scope)
-        match scope["path"].partition(PREFIX)[2].split("/"):
-            case ["health"]:
-                is_own = True
+        queue, code = _read_claims(scope)
+        path = scope["path"].partition(PREFIX)[2].split("/")
+        match path:
+            case ["health"]:  # whoever has no key may ask too
+                is_own = queue is not None or not _tokens(scope)
             case ["worker", name] | ["jobs", "fetch", name]:
                 body = await _read_body(receive)
                 receive = _give_again(body, receive)
@@ -42,12 +50,60 @@ class EdgeGuard:
                 is_own = queue is not None and _queue_of_dag(dag_id) == queue
             case _:
                 is_own = False
-        if is_own:
-            await self._app(scope, receive, send)
-        else:
+        if not is_own:
             from starlette.responses import PlainTextResponse
 
             await PlainTextResponse(_REFUSAL, 403)(scope, receive, send)
+        elif queue is not None and (difference := _compare_code(code)):
+            await self._answer_other_code(path, difference, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer_other_code(
+        self, path: list[str], difference: str, scope: Any, receive: Any, send: Any
+    ) -> None:
+        """Answer a worker whose code is another, so that it ends its tasks and takes none."""
+        from starlette.responses import JSONResponse, PlainTextResponse
+
+        match path:
+            case ["jobs", "fetch", name]:
+                self._tell(name, difference)
+                await JSONResponse(None)(scope, receive, send)  # there is no task for it
+            case ["worker", _] if scope["method"] == "PATCH":
+                # How it stops is kept, so that its name is free when it comes back. What is
+                # answered to 400 by the provider's worker is what has to be done: it drains.
+                await self._app(scope, receive, _drop)
+                await PlainTextResponse(difference, 400)(scope, receive, send)
+            case ["worker", _] | ["health"]:
+                await PlainTextResponse(difference, 400)(scope, receive, send)
+            case _:  # of the tasks that it still does
+                await self._app(scope, receive, send)
+
+    def _tell(self, worker: str, difference: str) -> None:
+        """Say in the log of the API server, once for each worker and code, why it gets no task."""
+        if (worker, difference) not in self._told:
+            self._told.add((worker, difference))
+            log = logging.getLogger(__name__)
+            log.warning("The worker %s gets no task: %s", worker, difference)
+
+
+async def _drop(message: Any) -> None:
+    """Take what would have been sent, and send nothing."""
+
+
+def _compare_code(code: str | None) -> str | None:
+    """Compare the name of a worker's code with ours; returns the difference in words, or None.
+
+    Only workers of a code before there were such names give none.
+    """
+    from cdi.code import name_code
+
+    if code == name_code():
+        return None
+    return (
+        f"[EDGE-CODE] the worker has the code {(code or 'of before')[:80]}, and the centre has "
+        f"{name_code()}; install the centre's at the force, and start the worker again"
+    )
 
 
 def _has_own_keys() -> bool:
@@ -56,23 +112,30 @@ def _has_own_keys() -> bool:
     return bool(conf.get("edge", "trusted_jwks_url", fallback=""))
 
 
-def _read_queue(scope: Any) -> str | None:
-    """Read for which queue a token's key is trusted; None if it is for none.
+def _tokens(scope: Any) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == b"authorization"]
+
+
+def _read_claims(scope: Any) -> tuple[str | None, str | None]:
+    """Read for which queue a token's key is trusted, and the name of its owner's code.
 
     The id of the key is the queue. The provider takes the key of that id to verify the token, so
     whoever writes another id than his own into it is refused there.
+
+    Returns:
+        The queue, None if the key is for none; and the code, None if none is named.
     """
     import jwt
 
     from cdi.local.edge_keys import is_trusted
 
-    tokens = [value for name, value in scope["headers"] if name == b"authorization"]
     try:
-        (token,) = tokens  # of two, the provider might verify the other
-        queue = str(jwt.get_unverified_header(token).get("kid"))
+        (token,) = _tokens(scope)  # of two, the provider might verify the other
+        read = jwt.decode_complete(token, options={"verify_signature": False})
     except (ValueError, jwt.InvalidTokenError):
-        return None
-    return queue if is_trusted(queue) else None
+        return None, None
+    queue, code = str(read["header"].get("kid")), read["payload"].get(CODE_CLAIM)
+    return (queue if is_trusted(queue) else None), (code if isinstance(code, str) else None)
 
 
 def _is_of(queue: str | None, worker: str) -> bool:

@@ -23,6 +23,7 @@ import pytest
 from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.code import name_code
 from cdi.local import airflow as local_airflow
 from cdi.local.airflow import Client, free_port, prepare_airflow, run_processes
 from cdi.local.edge_keys import key_file, read_or_make_key, trust_key, trusted_file
@@ -260,7 +261,8 @@ def token_of(nation: Nation, signer: str, kid: str, **claims: Any) -> str:
         patch.setenv("CDI_HOME", str(nation.home(signer)))
         private = key_file(signer).read_text(encoding="utf-8")
     now = int(time.time())
-    claims = {"iss": "cdi-edge", "aud": "cdi-centre", "iat": now, "exp": now + 60, **claims}
+    sure = {"iss": "cdi-edge", "aud": "cdi-centre", "iat": now, "exp": now + 60}
+    claims = {**sure, "cdi_code": name_code(), **claims}
     return jwt.encode(claims, private, algorithm="EdDSA", headers={"kid": kid})
 
 

@@ -16,6 +16,7 @@ import duckdb
 from cdi import paths
 from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
+from cdi.code import hash_result_code
 from cdi.errors import BuildError, StateError
 from cdi.files import (
     hash_files,
@@ -222,18 +223,10 @@ PLACES_OF_WORK = ("runs_on",)
 def hash_code_parts(agency: Agency) -> dict[str, str]:
     """Hash all that is not data and can change a result; one sha256 for each part.
 
-    The whole library is one part: its code reads, checks, links, estimates and writes pages, and
-    all of these are in a version. Of agency.yaml counts what it says, and not how it is laid out or
-    on which machine the work is done.
+    Of agency.yaml counts what it says, and not how it is laid out or on which machine the work is
+    done.
     """
-    dbt = paths.DBT_PROJECT
-    parts: dict[str, tuple[Path, tuple[str, ...]]] = {
-        "rules": (dbt, ("seeds/*",)),
-        "models": (dbt, ("dbt_project.yml", "models/**/*", "macros/*", "tests/*")),
-        "checks": (paths.EXPECTATIONS, ("**/*.yaml",)),
-        "library": (Path(__file__).parents[1], ("**/[!.]*",)),
-    }
-    hashes = {part: hash_files(folder, patterns) for part, (folder, patterns) in parts.items()}
+    hashes = hash_result_code()
     settings = agency.model_dump(mode="json", exclude=set(PLACES_OF_WORK))
     hashes["agency"] = sha256_of_json([settings, hash_files(agency.folder, ("*.csv",))])
     return hashes

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from cdi import paths
+from cdi.code import name_code
 from cdi.local.edge_keys import distrust_key, key_file, read_or_make_key, trust_key, trusted_file
 from tests.broken import change_settings, copy_agency
 from tests.conftest import SmallAgency
@@ -32,15 +35,24 @@ def centre(
     yield small
 
 
-def token_of(queue: str, kid: str | None = None) -> str:
+def token_of(queue: str, kid: str | None = None, code: str | None = "ours") -> str:
     private: Any = load_pem_private_key(key_file(queue).read_bytes(), password=None)
-    return jwt.encode({"sub": queue}, private, algorithm="EdDSA", headers={"kid": kid or queue})
+    claims = {"sub": queue, "cdi_code": name_code() if code == "ours" else code}
+    return jwt.encode(claims, private, algorithm="EdDSA", headers={"kid": kid or queue})
 
 
 def ask(
     path: str, *tokens: str, body: Any = None, method: str = "POST", prefix: str = ""
 ) -> tuple[int, Any]:
     """Ask through the guard; returns the status, and what reached the application behind it."""
+    answer, reached = send_through_guard(path, *tokens, body=body, method=method, prefix=prefix)
+    assert bool(reached) == (answer.status_code == 200)
+    return answer.status_code, reached[0] if reached else None
+
+
+def send_through_guard(
+    path: str, *tokens: str, body: Any = None, method: str = "POST", prefix: str = ""
+) -> tuple[httpx.Response, list[bytes]]:
     from cdi_airflow.edge_guard import EdgeGuard
 
     reached = []
@@ -52,20 +64,17 @@ def ask(
         reached.append(await Request(scope, receive).body())
         await PlainTextResponse("ok")(scope, receive, send)
 
-    async def send_request() -> int:
+    async def send_request() -> httpx.Response:
         transport = httpx.ASGITransport(app=EdgeGuard(application))
         async with httpx.AsyncClient(transport=transport, base_url="http://centre") as client:
-            answer = await client.request(
+            return await client.request(
                 method,
                 f"{prefix}/edge_worker/v1/{path}",
                 headers=[("Authorization", token) for token in tokens],
                 content=body if isinstance(body, bytes) else json.dumps(body).encode(),
             )
-            return answer.status_code
 
-    status = asyncio.run(send_request())
-    assert bool(reached) == (status == 200)
-    return status, reached[0] if reached else None
+    return asyncio.run(send_request()), reached
 
 
 NORTH = {"queues": ["north"], "free_concurrency": 1}
@@ -144,3 +153,53 @@ def test_without_keys_and_elsewhere_the_guard_lets_all_pass(
     assert ask("../../api/v2/version", body=NORTH)[0] == 200
     monkeypatch.delenv("AIRFLOW__EDGE__TRUSTED_JWKS_URL")
     assert ask("jobs/fetch/north.machine-1", body=NORTH)[0] == 200
+
+
+@pytest.mark.parametrize("code", ["0.1.0+000000000000", None])
+def test_a_worker_of_other_code_ends_its_tasks_and_gets_no_more(code: str | None) -> None:
+    token = token_of("north", code=code)
+
+    def send(path: str, method: str = "POST") -> tuple[int, str, bool]:
+        answer, reached = send_through_guard(path, token, body=NORTH, method=method)
+        return answer.status_code, answer.text, bool(reached)
+
+    fetched = send("jobs/fetch/north.machine-1")
+    assert fetched == (200, "null", False)
+    for path, method, is_kept in (
+        ("worker/north.machine-1", "POST", False),  # it begins
+        ("worker/north.machine-1", "PATCH", True),  # it goes on, and the centre knows how
+        ("health", "GET", False),
+    ):
+        status, text, reached = send(path, method)
+        assert (status, reached) == (400, is_kept)
+        assert "[EDGE-CODE]" in text
+        assert name_code() in text
+        assert (code or "of before") in text
+    # the tasks that it has may end as they do
+    for path in ("jobs/state/testville__build/build/run/1/-1/success",
+                 "logs/push/testville__build/build/run/1/-1"):  # fmt: skip
+        assert send(path) == (200, "ok", True)
+    # to have other code opens nothing
+    assert send_through_guard("worker/south", token, body=NORTH)[0].status_code == 403
+
+
+def test_whoever_asks_for_health_without_a_token_is_answered() -> None:
+    assert ask("health", method="GET")[0] == 200
+    assert ask("health", "no token", method="GET")[0] == 403
+
+
+def test_the_name_of_the_code_changes_with_any_file_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("dags", "plugins", "dbt_project", "expectations"):
+        shutil.copytree(paths.REPO / folder, tmp_path / folder)
+    monkeypatch.setattr(paths, "REPO", tmp_path)
+    monkeypatch.setattr(paths, "DBT_PROJECT", tmp_path / "dbt_project")
+    monkeypatch.setattr(paths, "EXPECTATIONS", tmp_path / "expectations")
+    names = [name_code.__wrapped__()]
+    assert names == [name_code()]  # another place alone is no other code
+    for file in ("dags/build.py", "plugins/cdi_pages.py", "dbt_project/seeds/lexicon.csv"):
+        with (tmp_path / file).open("a", encoding="utf-8") as text:
+            text.write("\n")
+        names.append(name_code.__wrapped__())
+    assert len(set(names)) == 4
