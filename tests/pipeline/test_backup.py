@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import cli, paths
+from cdi.agency.interval import Interval
+from cdi.audit.register import Register
 from cdi.build.version import plan_version, read_current
 from cdi.errors import BusyError, CdiError, StateError
+from cdi.landing.batches import moved_file
 from cdi.people.decisions import add_decision
 from cdi.publish.access import note_access
 from cdi.steps import backup
 from cdi.steps.backup import BackedUp, back_up_agency, restore_agency
+from cdi.steps.extract import extract
 from tests.conftest import SmallAgency
 
 DECISION = {
@@ -290,3 +295,51 @@ def test_the_commands(site: Site) -> None:
     assert "0 of them were new" in run("backup")
     site.move()
     assert "testville is back as of snapshot" in run("restore")
+
+
+def test_an_agency_that_has_moved_is_worked_on_at_one_place(site: Site) -> None:
+    before, planned = contents(), plan_version(site.agency)
+    done = site.back_up(moves=True)
+    here = paths.home()
+    interval = Interval.of_days(site.agency, date(2026, 1, 5), date(2026, 1, 7))
+    for work in (
+        lambda: extract("testville", "calls", interval),
+        lambda: plan_version(site.agency),
+        lambda: add_decision(site.agency, {**DECISION, "reason": "too late"}),
+        lambda: back_up_agency(site.agency, site.target, site.key, 30, silent),
+        lambda: Register("testville").append("draw", datetime.now(UTC)),
+    ):
+        with pytest.raises(StateError, match=rf"AGENCY-MOVED.*{done.snapshot}"):
+            work()
+    site.move()
+    site.restore()
+    assert contents() == before
+    assert plan_version(site.agency).name == planned.name
+    add_decision(site.agency, {**DECISION, "reason": "at the new place"})
+    # nobody restored it: it is taken back by what the error says
+    site.monkeypatch.setenv("CDI_HOME", str(here))
+    moved_file("testville").unlink()
+    assert plan_version(site.agency).name == planned.name
+
+
+def test_what_is_added_while_it_moves_is_not_lost(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decision that comes after the copy and before the move is in the snapshot that counts."""
+    copy = backup._Store.store_files
+    late = iter(["just in time"])
+
+    def copy_and_decide(self: Any, *arguments: Any) -> Any:
+        copied = copy(self, *arguments)
+        for reason in late:
+            add_decision(site.agency, {**DECISION, "reason": reason})
+        return copied
+
+    monkeypatch.setattr(backup._Store, "store_files", copy_and_decide)
+    done = site.back_up(moves=True)
+    assert [file.stem for file in (Path(site.target) / "testville" / "snapshots").iterdir()] == [
+        done.snapshot
+    ]
+    site.move()
+    site.restore()
+    assert "just in time" in paths.decisions_file("testville").read_text()

@@ -171,8 +171,8 @@ def test_a_profile_adds_services_and_changes_none(
         } if name != "postgres" else set())  # fmt: skip
 
 
-def test_the_page_for_servers_says_what_a_centre_is_set_to(centre: dict[str, Any]) -> None:
-    page = (REPO / "docs" / "server.md").read_text(encoding="utf-8")
+def test_the_page_of_islands_says_what_a_centre_is_set_to(centre: dict[str, Any]) -> None:
+    page = (REPO / "docs" / "islands.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(AIRFLOW__[A-Z_]+)` \| `([^`]+)` \|$", page, re.M))
     assert len(rows) == 7
     given = centre["services"]["scheduler"]["environment"]

@@ -42,7 +42,7 @@ INTERVAL = {"interval_start": "2026-01-05T00:00:00Z", "interval_end": "2026-01-0
 # what stands in the files of a force, and must not stand at the centre
 PLANTED = ("Zebedee", "Quagmire", "07700900461", "wheelbarrow", "feed_of_constable_plod", "T-0004")
 FILE = "calls_feed_of_constable_plod.csv"
-CENTRE = {  # as docs/server.md says
+CENTRE = {  # as docs/islands.md says
     "AIRFLOW__EDGE__API_ENABLED": "True",
     "AIRFLOW__EDGE__JWT_ALGORITHM": "EdDSA",
     "AIRFLOW__EDGE__JWT_AUDIENCE": "cdi-centre",
@@ -182,8 +182,8 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nation]:
         yield made
 
 
-def test_the_page_for_servers_says_what_a_centre_is_set_to() -> None:
-    page = (paths.REPO / "docs" / "server.md").read_text(encoding="utf-8")
+def test_the_page_of_islands_says_what_a_centre_is_set_to() -> None:
+    page = (paths.REPO / "docs" / "islands.md").read_text(encoding="utf-8")
     settings = {**CENTRE, "AIRFLOW__CORE__EXECUTOR": EXECUTORS}
     for name, value in settings.items():
         assert f"| `{name}` | `{value}` |" in page

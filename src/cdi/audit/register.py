@@ -14,6 +14,7 @@ from typing import Any
 from cdi import paths
 from cdi.errors import AuditError
 from cdi.files import read_whole_lines
+from cdi.landing.batches import refuse_moved
 from cdi.sealed_files import append_sealed, is_as_sealed
 
 ORIGIN = "0" * 64
@@ -77,7 +78,11 @@ class Register:
 
         Returns:
             The line.
+
+        Raises:
+            StateError: AGENCY-MOVED if the agency is worked on elsewhere.
         """
+        refuse_moved(self.agency)
         self.entries()  # before it is sealed anew
         with append_sealed(self.agency, self.file) as text:  # two people may write at once
             lines = self.entries()

@@ -135,6 +135,13 @@ def backup(
         ),
     ],
     keep: Annotated[int, typer.Option(min=1, help="How many snapshots are kept.")] = 30,
+    move: Annotated[
+        bool,
+        typer.Option(
+            "--move",
+            help="The agency goes to another machine: from now on nothing of it runs here.",
+        ),
+    ] = False,
 ) -> None:
     """Back up what cannot be made again of an agency; only what is new is copied.
 
@@ -143,7 +150,7 @@ def backup(
     from cdi.steps.backup import back_up_agency
 
     is_new_key = not key.exists()
-    done = back_up_agency(load_agency(agency), target, key, keep, say_line)
+    done = back_up_agency(load_agency(agency), target, key, keep, say_line, moves=move)
     if is_new_key:
         say_line(f"the key is new: keep {key} apart from the backup, as nothing else opens it")
     say_line(
@@ -152,6 +159,8 @@ def backup(
     )
     if done.removed_snapshots:
         say_line(f"{done.removed_snapshots} older snapshots were removed")
+    if move:
+        say_line(f"{agency} has moved: restore it on the other machine; here its work is refused")
 
 
 @app.command(rich_help_panel=PANEL)

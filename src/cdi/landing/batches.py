@@ -95,12 +95,40 @@ def replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     write_json(file, manifest, sort_keys=True, mode=mode)
 
 
+def moved_file(agency_id: str) -> Path:
+    """The file that says that the agency is worked on elsewhere, and since when."""
+    return paths.landing(agency_id, ".").parent / "moved.json"
+
+
+def refuse_moved(agency_id: str) -> None:
+    """Refuse to work on an agency that has moved to another machine: nothing may run twice.
+
+    All that reads or adds to the landing asks, so that neither a task that comes late nor a
+    colleague's command goes on with a state that is not the agency's any more.
+
+    Raises:
+        StateError: AGENCY-MOVED.
+    """
+    file = moved_file(agency_id)
+    if not file.is_file():
+        return
+    moved = read_json(file, ("at", "target", "snapshot"))
+    raise StateError(
+        "AGENCY-MOVED",
+        f"{agency_id} has moved: on {moved['at']} it went to {moved['target']} (snapshot "
+        f"{moved['snapshot']}), and whoever restored it there works on it",
+        f"work there. If it was restored nowhere, remove {file}, and it is worked on here again",
+    )
+
+
 def accepted_batches(agency_id: str, dataset: str) -> list[Batch]:
     """List the accepted batches of a dataset, in the order of their acceptance.
 
     Raises:
-        StateError: LANDING-DAMAGED if the manifest of one of them cannot be read.
+        StateError: LANDING-DAMAGED if the manifest of one of them cannot be read; AGENCY-MOVED if
+            the agency is worked on elsewhere.
     """
+    refuse_moved(agency_id)
     home = paths.landing(agency_id, dataset) / "batches"
     keys = (*MANIFEST_KEYS, *ACCEPTED_KEYS)
     batches = [read_batch(folder, keys) for folder in home.glob("[!.]*/")]

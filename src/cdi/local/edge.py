@@ -1,7 +1,7 @@
 """Runs the worker of a force: it takes the force's tasks from the centre, and does them at home.
 
 All data stay in the state folder of this machine. The centre is told which task began and ended,
-and of its note the outline (`cdi_airflow.notes`). docs/server.md says how the centre is set up.
+and of its note the outline (`cdi_airflow.notes`). docs/islands.md says how the centre is set up.
 """
 
 import importlib.util

@@ -29,8 +29,9 @@ from cdi import paths
 from cdi.agency.model import Agency
 from cdi.erasure.take_out import Say
 from cdi.errors import BusyError, CdiError, StateError
-from cdi.files import rename_durably, sha256_of_file, sync_file, wait_for_lock
+from cdi.files import rename_durably, sha256_of_file, sync_file, wait_for_lock, write_json
 from cdi.keys import read_or_make_secret
+from cdi.landing.batches import moved_file
 from cdi.remote import list_sizes, put_bytes, put_file
 from cdi.steps.verify import verify_agency
 
@@ -79,7 +80,9 @@ class BackedUp:
     removed_snapshots: int
 
 
-def back_up_agency(agency: Agency, target: str, key_file: Path, keep: int, say: Say) -> BackedUp:
+def back_up_agency(
+    agency: Agency, target: str, key_file: Path, keep: int, say: Say, *, moves: bool = False
+) -> BackedUp:
     """Add a snapshot of an agency to a backup, and remove the oldest ones.
 
     All that is kept is verified first, so that no damage takes the place of what is whole.
@@ -91,6 +94,8 @@ def back_up_agency(agency: Agency, target: str, key_file: Path, keep: int, say: 
         keep: How many snapshots are kept. Older ones go, with what only they have, and so does what
             was erased since.
         say: Is told how far it is.
+        moves: Whether the agency goes to another machine with this snapshot. Then it is not worked
+            on here any more (`cdi.landing.batches.refuse_moved`).
 
     Raises:
         StateError: As `cdi.steps.verify.verify_agency`.
@@ -105,15 +110,19 @@ def back_up_agency(agency: Agency, target: str, key_file: Path, keep: int, say: 
             kept, new = store.store_files(before, say)
         except (_ChangedError, FileNotFoundError):
             continue
+        name = store.write_snapshot(kept)
+        if moves:  # from here on nothing can be added, so what is equal now stays so
+            _leave(agency.agency, target, name)
         if _list_files(agency.agency) == before:
             break
+        moved_file(agency.agency).unlink(missing_ok=True)
+        store.remove_snapshot(name)
     else:
         raise BusyError(
             "BACKUP-BUSY",
             f"files of {agency.agency} changed while they were copied",
             "run it again when no run of the agency is going; what was copied is not copied again",
         )
-    name = store.write_snapshot(kept)
     removed = store.remove_old_snapshots(keep)
     return BackedUp(
         snapshot=name,
@@ -191,6 +200,13 @@ def _forget_broken_restore(agency_id: str, made: Path) -> None:
         shutil.rmtree(made)
 
 
+def _leave(agency_id: str, target: str, snapshot: str) -> None:
+    """Write down that the agency has moved."""
+    moved = {"at": datetime.now(UTC).isoformat(), "target": target, "snapshot": snapshot}
+    write_json(moved_file(agency_id), moved)
+    sync_file(moved_file(agency_id))
+
+
 def _list_files(agency_id: str) -> dict[str, tuple[int, int]]:
     """List the files to keep, with size and time of change, by their path in the state folder."""
     home = paths.home()
@@ -202,7 +218,7 @@ def _list_files(agency_id: str) -> dict[str, tuple[int, int]]:
             is_passing = any(
                 part.startswith(".") or part in _NOT_ACCEPTED_YET for part in inner.parts
             )
-            if file.is_file() and not is_passing:
+            if file.is_file() and not is_passing and file != moved_file(agency_id):
                 found[str(inner)] = _describe(file)
     return found
 
@@ -288,6 +304,10 @@ class _Store:
         self._put_bytes(f"snapshots/{name}.json", text.encode())
         return name
 
+    def remove_snapshot(self, name: str) -> None:
+        """Remove the list of a snapshot; its objects stay."""
+        self.filesystem.rm_file(f"{self.root}/snapshots/{name}.json")
+
     def remove_old_snapshots(self, keep: int) -> int:
         """Remove all but the newest snapshots, and what only they have; returns how many."""
         names = self._snapshot_names()
@@ -296,7 +316,7 @@ class _Store:
             return 0
         needed = {file.sha256 for name in names[len(old) :] for file in self.read_snapshot(name)}
         for name in old:  # first, as an object without a snapshot does no harm
-            self.filesystem.rm_file(f"{self.root}/snapshots/{name}.json")
+            self.remove_snapshot(name)
         for path in self._list("objects"):
             if path.rsplit("/", 1)[-1] not in needed:
                 self.filesystem.rm_file(path)
