@@ -53,7 +53,8 @@ def main() -> None:
         stack.enter_context(run_processes(env, local_airflow.RUN_COMPONENTS))
         client = Client(port, env)
         client.wait_until_healthy()
-        stack.enter_context(worker_of(Nation(folder, url, client), "south"))
+        centre, force = Nation(folder, url, client), folder / "south"
+        stack.enter_context(worker_of(centre, "south", force, folder / "forces"))
         for agency in AGENCIES.values():
             client.unpause(f"{agency}__extract")
             extract_once(client, agency)  # the first run, which lands

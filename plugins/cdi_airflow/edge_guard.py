@@ -12,10 +12,13 @@ that it has, and stops, as the provider's workers do when the versions of Airflo
 
 import json
 import logging
+import re
 from typing import Any
 
 PREFIX = "/edge_worker/v1/"  # after whatever path Airflow itself is served at
 _MOST_BYTES = 1 << 20  # of a body with queues; the provider's own are a few hundred
+_MOST_TOLD = 1_000
+_CODE = re.compile(r"[\w.+-]{1,80}")
 CODE_CLAIM = "cdi_code"  # of a token: `cdi.code.name_code` at the worker
 _REFUSAL = "This key is not trusted here, or may not ask this: each key opens one queue."
 
@@ -70,8 +73,8 @@ class EdgeGuard:
                 self._tell(name, difference)
                 await JSONResponse(None)(scope, receive, send)  # there is no task for it
             case ["worker", _] if scope["method"] == "PATCH":
-                # How it stops is kept, so that its name is free when it comes back. What is
-                # answered to 400 by the provider's worker is what has to be done: it drains.
+                # The provider keeps how the worker stops, so that its name is free when it comes
+                # back; and a worker that is answered 400 ends its tasks and stops.
                 await self._app(scope, receive, _drop)
                 await PlainTextResponse(difference, 400)(scope, receive, send)
             case ["worker", _] | ["health"]:
@@ -80,8 +83,11 @@ class EdgeGuard:
                 await self._app(scope, receive, send)
 
     def _tell(self, worker: str, difference: str) -> None:
-        """Say in the log of the API server, once for each worker and code, why it gets no task."""
-        if (worker, difference) not in self._told:
+        """Say in the log of the API server, once for each worker and code, why it gets no task.
+
+        The token is not verified yet, hence the bound.
+        """
+        if (worker, difference) not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add((worker, difference))
             log = logging.getLogger(__name__)
             log.warning("The worker %s gets no task: %s", worker, difference)
@@ -101,7 +107,7 @@ def _compare_code(code: str | None) -> str | None:
     if code == name_code():
         return None
     return (
-        f"[EDGE-CODE] the worker has the code {(code or 'of before')[:80]}, and the centre has "
+        f"[EDGE-CODE] the worker has the code {code or 'of before'}, and the centre has "
         f"{name_code()}; install the centre's at the force, and start the worker again"
     )
 
@@ -134,8 +140,8 @@ def _read_claims(scope: Any) -> tuple[str | None, str | None]:
         read = jwt.decode_complete(token, options={"verify_signature": False})
     except (ValueError, jwt.InvalidTokenError):
         return None, None
-    queue, code = str(read["header"].get("kid")), read["payload"].get(CODE_CLAIM)
-    return (queue if is_trusted(queue) else None), (code if isinstance(code, str) else None)
+    queue, code = str(read["header"].get("kid")), str(read["payload"].get(CODE_CLAIM) or "")
+    return (queue if is_trusted(queue) else None), (code if _CODE.fullmatch(code) else None)
 
 
 def _is_of(queue: str | None, worker: str) -> bool:

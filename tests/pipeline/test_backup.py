@@ -322,24 +322,41 @@ def test_an_agency_that_has_moved_is_worked_on_at_one_place(site: Site) -> None:
     assert plan_version(site.agency).name == planned.name
 
 
-def test_what_is_added_while_it_moves_is_not_lost(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A decision that comes after the copy and before the move is in the snapshot that counts."""
+def test_what_is_added_while_it_moves_is_refused_or_moves_with_it(site: Site) -> None:
+    """A task that had begun may still end; nothing begins any more."""
     copy = backup._Store.store_files
-    late = iter(["just in time"])
+    files = iter([paths.landing("testville", "calls") / "batches" / "late.txt"])
 
-    def copy_and_decide(self: Any, *arguments: Any) -> Any:
+    def copy_and_end(self: Any, *arguments: Any) -> Any:
         copied = copy(self, *arguments)
-        for reason in late:
-            add_decision(site.agency, {**DECISION, "reason": reason})
+        for file in files:
+            file.write_text("a task ended")
+            with pytest.raises(StateError, match=r"AGENCY-MOVED.*is being moved to"):
+                add_decision(site.agency, {**DECISION, "reason": "too late"})
         return copied
 
-    monkeypatch.setattr(backup._Store, "store_files", copy_and_decide)
+    site.monkeypatch.setattr(backup._Store, "store_files", copy_and_end)
     done = site.back_up(moves=True)
-    assert [file.stem for file in (Path(site.target) / "testville" / "snapshots").iterdir()] == [
-        done.snapshot
-    ]
-    site.move()
-    site.restore()
-    assert "just in time" in paths.decisions_file("testville").read_text()
+    (snapshot,) = (Path(site.target) / "testville" / "snapshots").iterdir()
+    assert snapshot.stem == done.snapshot
+    assert "late.txt" in snapshot.read_text()
+
+
+def test_a_move_that_fails_or_is_killed_is_none(site: Site) -> None:
+    planned = plan_version(site.agency)
+
+    def fail(*_: Any) -> Any:
+        raise OSError("the network is gone")
+
+    with site.monkeypatch.context() as patch:
+        patch.setattr(backup._Store, "store_files", fail)
+        with pytest.raises(OSError, match="network"):
+            site.back_up(moves=True)
+    assert plan_version(site.agency) == planned
+    # one that was killed leaves its mark, and is done by the same command again
+    backup._leave("testville", site.target, None)
+    with pytest.raises(StateError, match="give the command again"):
+        plan_version(site.agency)
+    done = site.back_up(moves=True)
+    with pytest.raises(StateError, match=done.snapshot):
+        plan_version(site.agency)

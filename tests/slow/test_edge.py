@@ -128,11 +128,14 @@ def exchange_keys(folder: Path) -> None:
 
 
 @contextmanager
-def worker_of(nation: Nation, queue: str) -> Iterator[None]:
+def worker_of(
+    nation: Nation, queue: str, home: Path, agencies: Path, **more: str
+) -> Iterator[None]:
     """Run the worker of a queue as a force does, with nothing of the centre but its address."""
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("AIRFLOW", "CDI"))} | {
-        "CDI_HOME": str(nation.home(queue)),
-        "CDI_AGENCIES": str(nation.folder / "forces"),
+        "CDI_HOME": str(home),
+        "CDI_AGENCIES": str(agencies),
+        **more,
         "AIRFLOW__EDGE__JOB_POLL_INTERVAL": "1",
         # whoever asks a database finds none
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////nowhere/none.db",
@@ -171,7 +174,7 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nation]:
         client.wait_until_healthy()
         made = Nation(folder, f"http://127.0.0.1:{port}", client)
         for queue in FORCES.values():
-            stack.enter_context(worker_of(made, queue))
+            stack.enter_context(worker_of(made, queue, made.home(queue), folder / "forces"))
         for agency, steps in STEPS.items():
             for step in steps:
                 client.unpause(f"{agency}__{step}")

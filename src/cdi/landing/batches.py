@@ -95,6 +95,9 @@ def replace_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     write_json(file, manifest, sort_keys=True, mode=mode)
 
 
+MOVED_KEYS = ("at", "target", "snapshot")  # of the file; no snapshot: it is being moved
+
+
 def moved_file(agency_id: str) -> Path:
     """The file that says that the agency is worked on elsewhere, and since when."""
     return paths.landing(agency_id, ".").parent / "moved.json"
@@ -112,7 +115,13 @@ def refuse_moved(agency_id: str) -> None:
     file = moved_file(agency_id)
     if not file.is_file():
         return
-    moved = read_json(file, ("at", "target", "snapshot"))
+    moved = read_json(file, MOVED_KEYS)
+    if moved["snapshot"] is None:
+        raise StateError(
+            "AGENCY-MOVED",
+            f"{agency_id} is being moved to {moved['target']} since {moved['at']}",
+            "wait until that has ended; if it was killed, give the command again",
+        )
     raise StateError(
         "AGENCY-MOVED",
         f"{agency_id} has moved: on {moved['at']} it went to {moved['target']} (snapshot "

@@ -29,9 +29,16 @@ from cdi import paths
 from cdi.agency.model import Agency
 from cdi.erasure.take_out import Say
 from cdi.errors import BusyError, CdiError, StateError
-from cdi.files import rename_durably, sha256_of_file, sync_file, wait_for_lock, write_json
+from cdi.files import (
+    read_json,
+    rename_durably,
+    sha256_of_file,
+    sync_file,
+    wait_for_lock,
+    write_json,
+)
 from cdi.keys import read_or_make_secret
-from cdi.landing.batches import moved_file
+from cdi.landing.batches import MOVED_KEYS, moved_file
 from cdi.remote import list_sizes, put_bytes, put_file
 from cdi.steps.verify import verify_agency
 
@@ -102,27 +109,21 @@ def back_up_agency(
         BusyError: BACKUP-BUSY if files changed meanwhile, three times.
         CdiError: BACKUP-KEY if the key lies in the state or in the backup, or is none.
     """
+    if moves:
+        _forget_broken_move(agency.agency)
     verify_agency(agency, lambda _: None)
     store = _Store(agency.agency, target, key_file, makes_key=True)
-    for _ in range(_ATTEMPTS):
-        before = _list_files(agency.agency)
-        try:
-            kept, new = store.store_files(before, say)
-        except (_ChangedError, FileNotFoundError):
-            continue
+    if moves:  # nothing more is begun here; what is going on may still end while it is copied
+        _leave(agency.agency, target, None)
+    try:
+        kept, new = _copy_unchanged(agency.agency, store, say)
         name = store.write_snapshot(kept)
-        if moves:  # from here on nothing can be added, so what is equal now stays so
-            _leave(agency.agency, target, name)
-        if _list_files(agency.agency) == before:
-            break
-        moved_file(agency.agency).unlink(missing_ok=True)
-        store.remove_snapshot(name)
-    else:
-        raise BusyError(
-            "BACKUP-BUSY",
-            f"files of {agency.agency} changed while they were copied",
-            "run it again when no run of the agency is going; what was copied is not copied again",
-        )
+    except BaseException:  # also Ctrl-C: it has not moved
+        if moves:
+            moved_file(agency.agency).unlink()
+        raise
+    if moves:
+        _leave(agency.agency, target, name)
     removed = store.remove_old_snapshots(keep)
     return BackedUp(
         snapshot=name,
@@ -131,6 +132,30 @@ def back_up_agency(
         new_files=len(new),
         new_size=sum(file.size for file in kept if file.sha256 in new),
         removed_snapshots=removed,
+    )
+
+
+def _copy_unchanged(agency_id: str, store: "_Store", say: Say) -> tuple[list[KeptFile], set[str]]:
+    """Store all files of one moment: those that did not change while they were copied.
+
+    Returns:
+        As `_Store.store_files`.
+
+    Raises:
+        BusyError: BACKUP-BUSY if files changed meanwhile, three times.
+    """
+    for _ in range(_ATTEMPTS):
+        before = _list_files(agency_id)
+        try:
+            stored = store.store_files(before, say)
+        except (_ChangedError, FileNotFoundError):
+            continue
+        if _list_files(agency_id) == before:
+            return stored
+    raise BusyError(
+        "BACKUP-BUSY",
+        f"files of {agency_id} changed while they were copied",
+        "run it again when no run of the agency is going; what was copied is not copied again",
     )
 
 
@@ -200,11 +225,18 @@ def _forget_broken_restore(agency_id: str, made: Path) -> None:
         shutil.rmtree(made)
 
 
-def _leave(agency_id: str, target: str, snapshot: str) -> None:
-    """Write down that the agency has moved."""
+def _leave(agency_id: str, target: str, snapshot: str | None) -> None:
+    """Write down that the agency moves, or has moved with a snapshot."""
     moved = {"at": datetime.now(UTC).isoformat(), "target": target, "snapshot": snapshot}
     write_json(moved_file(agency_id), moved)
     sync_file(moved_file(agency_id))
+
+
+def _forget_broken_move(agency_id: str) -> None:
+    """Remove what a killed move left: it had made no snapshot, so nobody can have restored it."""
+    file = moved_file(agency_id)
+    if file.is_file() and read_json(file, MOVED_KEYS)["snapshot"] is None:
+        file.unlink()
 
 
 def _list_files(agency_id: str) -> dict[str, tuple[int, int]]:
@@ -304,10 +336,6 @@ class _Store:
         self._put_bytes(f"snapshots/{name}.json", text.encode())
         return name
 
-    def remove_snapshot(self, name: str) -> None:
-        """Remove the list of a snapshot; its objects stay."""
-        self.filesystem.rm_file(f"{self.root}/snapshots/{name}.json")
-
     def remove_old_snapshots(self, keep: int) -> int:
         """Remove all but the newest snapshots, and what only they have; returns how many."""
         names = self._snapshot_names()
@@ -316,7 +344,7 @@ class _Store:
             return 0
         needed = {file.sha256 for name in names[len(old) :] for file in self.read_snapshot(name)}
         for name in old:  # first, as an object without a snapshot does no harm
-            self.remove_snapshot(name)
+            self.filesystem.rm_file(f"{self.root}/snapshots/{name}.json")
         for path in self._list("objects"):
             if path.rsplit("/", 1)[-1] not in needed:
                 self.filesystem.rm_file(path)

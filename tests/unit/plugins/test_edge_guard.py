@@ -155,8 +155,13 @@ def test_without_keys_and_elsewhere_the_guard_lets_all_pass(
     assert ask("jobs/fetch/north.machine-1", body=NORTH)[0] == 200
 
 
-@pytest.mark.parametrize("code", ["0.1.0+000000000000", None])
-def test_a_worker_of_other_code_ends_its_tasks_and_gets_no_more(code: str | None) -> None:
+@pytest.mark.parametrize(
+    ("code", "called"),
+    [("0.1.0+000000000000", None), (None, "of before"), ("a\nline of a log", "of before")],
+)
+def test_a_worker_of_other_code_ends_its_tasks_and_gets_no_more(
+    code: str | None, called: str | None
+) -> None:
     token = token_of("north", code=code)
 
     def send(path: str, method: str = "POST") -> tuple[int, str, bool]:
@@ -174,7 +179,7 @@ def test_a_worker_of_other_code_ends_its_tasks_and_gets_no_more(code: str | None
         assert (status, reached) == (400, is_kept)
         assert "[EDGE-CODE]" in text
         assert name_code() in text
-        assert (code or "of before") in text
+        assert f"the worker has the code {called or code}, and" in text
     # the tasks that it has may end as they do
     for path in ("jobs/state/testville__build/build/run/1/-1/success",
                  "logs/push/testville__build/build/run/1/-1"):  # fmt: skip
