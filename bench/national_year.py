@@ -133,6 +133,8 @@ def land_force(number: int) -> None:
     write_agency(name)
     if (paths.weights(name) / "links").is_dir():
         return
+    # hashes and seals of what is copied are made with the model's key
+    shutil.copy2(paths.secrets() / f"{MODEL}.key", paths.secrets() / f"{name}.key")
     logs = accepted_batches(MODEL, "calls")[0].manifest["accepted"]
     shutil.rmtree(paths.landing(name, DATASETS[0]).parent, ignore_errors=True)
     for dataset in DATASETS:
