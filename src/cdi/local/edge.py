@@ -18,6 +18,9 @@ from cdi.local.edge_keys import read_or_make_key
 
 MODULE = "cdi_airflow.edge_worker"
 _PROVIDER = "airflow.providers.edge3"
+# How often a task asks the centre before it gives up, with pauses that grow: some five minutes, as
+# the worker itself does. By Airflow's own five it would not outlive a restart of the centre.
+_PATIENCE = {"AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "12"}
 
 
 def connections_file() -> Path:
@@ -68,6 +71,7 @@ def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
         }
     plugins = [str(paths.REPO / "plugins"), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
+        **_PATIENCE,
         **os.environ,
         "AIRFLOW_HOME": str(home),
         "GX_ANALYTICS_ENABLED": "false",

@@ -78,6 +78,15 @@ def test_a_damaged_private_key_is_named(state: Path) -> None:
         read_or_make_key("north")
 
 
+def test_a_task_waits_longer_for_the_centre_unless_the_force_says_otherwise(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "AIRFLOW__WORKERS__EXECUTION_API_RETRIES"
+    assert int(worker_environment("https://centre.example.org", push_logs=False)[name]) > 10
+    monkeypatch.setenv(name, "3")
+    assert worker_environment("https://centre.example.org", push_logs=False)[name] == "3"
+
+
 def test_a_worker_knows_the_centres_address_and_none_of_its_secrets(state: Path) -> None:
     environment = worker_environment("https://centre.example.org/", push_logs=False)
     told = {name: value for name, value in environment.items() if name.startswith("AIRFLOW__")}
