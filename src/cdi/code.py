@@ -7,7 +7,7 @@ from pathlib import Path
 from cdi import paths
 from cdi.files import hash_files, sha256_of_json
 
-_LIBRARY = Path(__file__).parent
+LIBRARY = Path(__file__).parent
 _ALL_FILES = ("**/[!.]*",)
 
 
@@ -22,7 +22,7 @@ def hash_result_code() -> dict[str, str]:
         "rules": hash_files(dbt, ("seeds/*",)),
         "models": hash_files(dbt, ("dbt_project.yml", "models/**/*", "macros/*", "tests/*")),
         "checks": hash_files(paths.EXPECTATIONS, ("**/*.yaml",)),
-        "library": hash_files(_LIBRARY, _ALL_FILES),
+        "library": hash_files(LIBRARY, _ALL_FILES),
     }
 
 

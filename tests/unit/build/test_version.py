@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cdi import code
 from cdi.agency.model import Agency
-from cdi.build import version
 from cdi.build.version import hash_code_parts
 from tests.conftest import SmallAgency
 
@@ -14,7 +14,7 @@ def test_each_file_of_the_library_counts_and_what_python_compiles_does_not(
     sample: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = tmp_path / "cdi"
-    monkeypatch.setattr(version, "__file__", str(library / "build" / "version.py"))
+    monkeypatch.setattr(code, "LIBRARY", library)
     hashes = [hash_code_parts(sample)]
     for name in ("landing/read.py", "landing/sql/read.sql", "templates/a.j2", "report/words.csv"):
         file = library / name
