@@ -194,11 +194,15 @@ def compare_tables(names: list[str]) -> dict[str, int]:
 
 
 def add_up(name: str) -> tuple[int, float] | None:
-    """Add up a force's crimes and its rate over its newest quarters; None if it shows none."""
+    """Add up a force's crimes and its rate over its newest quarters; None if it shows none.
+
+    A force is compared only if it shows of each quarter both counts and what they are worth.
+    """
     quarters = pq.read_table(open_folder(name) / "quarters.parquet").to_pylist()
-    newest = {
-        row["quarter"] for row in sorted(quarters, key=lambda row: row["quarter"])[-QUARTERS:]
-    }
+    worth = {row["quarter"]: row["design_effect"] for row in quarters}
+    newest = sorted(worth)[-QUARTERS:]
+    if any(worth[quarter] is None for quarter in newest):
+        return None
     total = {"month": "all", "district": "all", "offence_group": "all"}
     rows = [
         row
@@ -269,7 +273,7 @@ def compare_page(names: list[str]) -> dict[str, int]:
 def check_page(names: list[str]) -> dict[str, Any]:
     """Build the page, compare it, lose three forces, build it again and compare it again."""
     began = time.monotonic()
-    shutil.rmtree(place() / nation.name_force(SILENT))
+    shutil.rmtree(place() / nation.name_force(SILENT), ignore_errors=True)
     told = compare_sent_extracts().note
     found: dict[str, Any] = {"built in": f"{time.monotonic() - began:.1f} s"}
     there = [name for name in sorted(names) if name != nation.name_force(SILENT)]
