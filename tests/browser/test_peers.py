@@ -67,14 +67,35 @@ def test_the_funnel_of_peers_stands_alone_and_is_accessible(
     assert page.locator("tbody").first.locator("th").all_inner_texts() == [
         "force1", "force2", "force0"
     ]  # fmt: skip
-    assert "1 of 3 agencies have reported in time" in page.inner_text("main")
+    told = "1 of 3 agencies have reported in time, 1 late. 1 is left out of the figures below."
+    assert told in page.inner_text("main")
     assert page.get_by_text("24,000").count() == 2
     real, made_up = page.locator("figure svg[role=img]").all()
     assert "SIMULATED" not in (real.text_content() or "")
     assert "SIMULATED" in (made_up.text_content() or "")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    told = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG_22_AA}})
-    assert len(told.response["passes"]) > 10
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in told.response["violations"]] == []
+    checked = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG_22_AA}})
+    assert len(checked.response["passes"]) > 10
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in checked.response["violations"]] == []
     page.screenshot(path=tmp_path / "peers.png", full_page=True)
+    page.close()
+
+
+def test_a_nation_reads_its_figures_before_the_list_of_who_has_reported(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Of twelve agencies the one that is left out is named, and the others are folded away."""
+    first = REPORTING[0] | {"state": "reported", "problem": None}
+    rows = [first | {"agency": f"force{number}"} for number in range(11)]
+    rows.append(first | {"agency": "force11", "state": "withdrawn", "problem": "a code map"})
+    file = tmp_path / "peers.html"
+    file.write_text(render_peers_page([], rows), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    seen = page.inner_text("main")
+    assert "11 of 12 agencies have reported in time. 1 is left out of the figures below." in seen
+    assert "a code map" in seen
+    assert "force7" not in seen
+    page.get_by_text("The 11 whose figures are below").click()
+    assert "force7" in page.inner_text("main")
     page.close()
