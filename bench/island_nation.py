@@ -91,7 +91,6 @@ class Kept:
     env: dict[str, str]
     log: Path
     pause: float = 5
-    starts: int = 0
     process: "subprocess.Popen[bytes] | None" = None
     _ended: threading.Event = field(default_factory=threading.Event)
     _keeper: threading.Thread | None = None
@@ -109,7 +108,6 @@ class Kept:
                     self.command, env=self.env, stdin=subprocess.DEVNULL, stdout=output,
                     stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
-            self.starts += 1
             self.process.wait()
             self._ended.wait(self.pause)
 
@@ -169,7 +167,6 @@ class Nation:
             f"{self.database.server.port}/airflow"
         )
         code = self.code("centre")
-        # the edge provider asks for its own tables when it starts
         make_environment = local_airflow.airflow_environment
 
         def as_centre(port: int) -> dict[str, str]:

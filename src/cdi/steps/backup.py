@@ -233,7 +233,7 @@ def _leave(agency_id: str, target: str, snapshot: str | None) -> None:
 
 
 def _forget_broken_move(agency_id: str) -> None:
-    """Remove what a killed move left: it had made no snapshot, so nobody can have restored it."""
+    """Remove what a killed move left: it never told that the agency has moved."""
     file = moved_file(agency_id)
     if file.is_file() and read_json(file, MOVED_KEYS)["snapshot"] is None:
         file.unlink()
