@@ -1,6 +1,6 @@
 """A year of a force's life in PostgreSQL, followed night by night by the real scheduler.
 
-    .venv/bin/python bench/living_year.py                    # a year: about two hours on two cores
+    .venv/bin/python bench/living_year.py                    # a year: about three hours on two cores
     NIGHTS=30 FIRST=2026-03-15 .venv/bin/python bench/living_year.py
 
 Each day calls and crime records come, some are committed only after the night's extraction, some
@@ -215,10 +215,22 @@ class Scheduler:
             is_extracted = self.runs["extract"].get(run_id) == "success"
             if is_extracted and len(builds) > builds_before and set(builds.values()) == {"success"}:
                 return
-            time.sleep(0.5)
+            time.sleep(1)
         raise RuntimeError(
-            f"the extraction {run_id} or the build after it failed, or took too long"
+            f"the extraction {run_id} or the build after it failed, or took too long: "
+            f"{self._list_notes_of_failed()}"
         )
+
+    def _list_notes_of_failed(self) -> list[str]:
+        """The notes of the failed tasks, which say what broke."""
+        return [
+            str(task["note"])
+            for dag, seen in self.runs.items()
+            for run_id, state in seen.items()
+            if state == "failed"
+            for task in self.client.tasks(f"{NAME}__{dag}", run_id)
+            if task["state"] == "failed"
+        ]
 
 
 def midnight(day: date) -> datetime:

@@ -44,9 +44,10 @@ records as (
 
 covered as (
     select
-        -- `least` passes over a null, so it would say 12 where there is no record
+        -- `least` passes over a null, so it would say 12 where there is no record. On an agency's first day no
+        -- day is covered yet, and a year cannot be told from nothing.
         case
-            when count(*) > 0
+            when date_diff('day', min(records.reported_at), any_value(settings.as_of)) > 0
                 then
                     least(
                         12.0,
@@ -92,7 +93,8 @@ told as (
 bases as (
     select
         rates.offence_group,
-        -- without a record that has a time in these months, how much was recorded is not known
+        -- without a record that has a time in these months, and is older than a day, how much was recorded in
+        -- them is not known
         case when covered.months_covered is not null then recorded.recorded_count end as recorded_count,
         covered.months_covered,
         case when rates.withheld_reason is null then told.recording_rate end as recording_rate,
