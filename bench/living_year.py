@@ -1,6 +1,6 @@
 """A year of a force's life in PostgreSQL, followed night by night by the real scheduler.
 
-    .venv/bin/python bench/living_year.py                    # a year: about three hours on two cores
+    .venv/bin/python bench/living_year.py                    # a year: some three hours on two cores
     NIGHTS=30 FIRST=2026-03-15 .venv/bin/python bench/living_year.py
 
 Each day calls and crime records come, some are committed only after the night's extraction, some
