@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from cdi.audit.draws import Draw
 from cdi.audit.predictions import Frame, Period
+from cdi.audit.second_readings import draw_second_readings
 
 PERIOD = Period("frame", datetime(2016, 7, 1), datetime(2017, 5, 31))
 AT = datetime(2017, 7, 1, 12)
+AGENCY = "sample"
 AUDITORS = ("AUD01", "AUD02", "AUD03")
 GROUPS = ("violence_against_the_person", "theft", "sexual_offences")
 
@@ -61,6 +63,12 @@ class Force:
             ),
         )
 
+    def read_twice(self, draw: Draw) -> Draw:
+        """Draw the second readings, by what unbiased auditors found first."""
+        logs, _ = self.audited(draw)
+        counts = {row["call_id"]: (row["due_count"], row["recorded_count"]) for row in logs}
+        return draw_second_readings(AGENCY, draw, counts, AT)
+
     def audited(self, draw: Draw) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What unbiased auditors find in the drawn logs: rows by log, rows by crime."""
         logs: list[dict[str, Any]] = []
@@ -70,8 +78,10 @@ class Force:
             for auditor in filter(None, (first, second)):
                 if call_id is None:
                     continue
-                logs.append({"call_id": call_id, "auditor_code": auditor, "audited_at": AT})
-                if self.due[position]:
+                due, recorded = int(self.due[position]), int(self.recorded[position])
+                reading = {"call_id": call_id, "auditor_code": auditor, "audited_at": AT}
+                logs.append(reading | {"due_count": due, "recorded_count": recorded})
+                if due:
                     crimes.append(self._crime(call_id, auditor, position))
         return logs, crimes
 

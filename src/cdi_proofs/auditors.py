@@ -14,6 +14,9 @@ from typing import Any
 import duckdb
 
 from cdi import paths
+from cdi.agency.model import Agency
+from cdi.audit.draws import Draw
+from cdi.people.audit import deliver_worksheet, write_draw_worksheets
 from cdi.people.audit_sheet import HEADER
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
@@ -50,6 +53,22 @@ def fill_in_sheet(sheet: Path, target: Path, read_at: datetime) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return target
+
+
+def read_whole_audit(agency: Agency, draw: Draw, read_at: datetime) -> None:
+    """Fill in all worksheets of a draw with what is true, those of the second readings too.
+
+    Args:
+        agency: Whose audit.
+        draw: The draw; nothing of it was delivered yet.
+        read_at: The local time that is written down as the time of reading.
+    """
+    sheets = write_draw_worksheets(agency, draw)
+    while sheets:
+        sheet = sheets.pop(0)
+        if sheet.suffix == ".csv":
+            filled = fill_in_sheet(sheet, sheet.with_name(f"filled_{sheet.name}"), read_at)
+            sheets += deliver_worksheet(agency, filled).second_sheets
 
 
 @cache

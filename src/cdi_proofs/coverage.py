@@ -5,11 +5,14 @@ Unbiased auditors find the truth of the drawn logs, and the rate is estimated. T
 learnt from the one audit of the year before; nobody but the auditors sees this year's truth.
 
 Cases:
-    main: the audit as the product does it.
+    main: the audit as the product does it, by auditors who are known to make no errors.
     useless: the predictions are dealt out among the logs at random. So are those of the logs that
         were audited the year before, so that there is nothing to learn.
     auditor_error: of the audited crimes 5% of the recorded ones are taken for not recorded, and 5%
-        of the others are overlooked.
+        of the others are overlooked. A tenth of the logs is read a second time, by auditors who err
+        as often; where two differ, the registrar finds the truth.
+    auditor_error_uncorrected: the same without second readings.
+    second_readings: the same with them, and without any error.
     comparator: an audit without predictions, or one that uses them in another way.
 """
 
@@ -28,7 +31,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from cdi import paths
-from cdi.audit.design import Options, Strata, draw_sample, round_to_total, stratify_frame
+from cdi.audit.design import (
+    DOUBLE_BLIND,
+    Options,
+    Strata,
+    draw_sample,
+    round_to_total,
+    stratify_frame,
+)
 from cdi.audit.estimators import Estimate, Floats, estimate_ratio, fit_coefficients
 from cdi.audit.intervals import domain_limits, force_limits, judge_reliability
 from cdi.audit.predictions import (
@@ -43,10 +53,12 @@ from cdi.audit.rates import (
     FORCE,
     Assistance,
     Domain,
+    SecondReadings,
     estimate_domain_rate,
     estimate_force_rate,
     list_domains,
 )
+from cdi.audit.second_readings import draw_second, expect_changes
 from cdi.files import write_json
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
@@ -98,6 +110,7 @@ class Plan:
         assistance: What is known of the frame; None for the plain ratio.
         domains: The domains to estimate.
         error: The share of audited crimes that is misjudged.
+        twice: The share of audited logs that is read a second time.
     """
 
     case: str
@@ -106,6 +119,7 @@ class Plan:
     assistance: Assistance | None
     domains: list[Domain]
     error: float = 0.0
+    twice: float = 0.0
 
 
 def read_population(recording: Path, truth: Path, period: Period) -> Population:
@@ -204,7 +218,9 @@ def list_plans(population: Population, universe: str, logs: int) -> list[Plan]:
     return [
         Plan("comparator", _name_classical(universe), classical, None, domains),
         Plan("main", "risk_greg", strata, assistance, domains),
-        Plan("auditor_error", "risk_greg", strata, assistance, [], AUDITOR_ERROR),
+        Plan("auditor_error", "risk_greg", strata, assistance, [], AUDITOR_ERROR, DOUBLE_BLIND),
+        Plan("auditor_error_uncorrected", "risk_greg", strata, assistance, [], AUDITOR_ERROR),
+        Plan("second_readings", "risk_greg", strata, assistance, [], 0.0, DOUBLE_BLIND),
         Plan("comparator", "risk_ratio", strata, None, []),
         Plan("useless", "risk_greg", useless, no_assistance, []),
         other,
@@ -275,12 +291,13 @@ def replicate_audit(population: Population, plan: Plan, seeds: list[int]) -> Fig
         seeds: One for each replicate.
     """
     drawn = np.stack([draw_sample(plan.strata, seed) for seed in seeds])
+    if plan.error or plan.twice:
+        each = [
+            _audit_by_people(population, plan, logs, seed)
+            for logs, seed in zip(drawn, seeds, strict=True)
+        ]
+        return {FORCE: {name: np.stack([one[name] for one in each]) for name in each[0]}}
     recorded, due = (values[drawn] for values in population.true[FORCE])
-    if plan.error:
-        rng = np.random.default_rng([SEED, *seeds])
-        taken_for_missed = rng.binomial(recorded.astype(int), plan.error)
-        overlooked = rng.binomial((due - recorded).astype(int), plan.error)
-        recorded, due = recorded - taken_for_missed, due - overlooked
     assistance = plan.assistance
     if assistance is None:
         estimate = estimate_ratio(plan.strata.design, recorded, due)
@@ -300,6 +317,41 @@ def replicate_audit(population: Population, plan: Plan, seeds: list[int]) -> Fig
             is_planned = assistance.is_planned(domain)
             figures[domain.name] = _compute_limits(estimate, domain_limits, is_planned)
     return figures
+
+
+def _audit_by_people(
+    population: Population, plan: Plan, drawn: NDArray[np.int64], seed: int
+) -> dict[str, Floats]:
+    """Estimate from the readings of auditors who err, some of the logs being read twice."""
+    assistance = plan.assistance
+    if assistance is None:
+        raise ValueError(f"{plan.case} has no predictions")
+    rng = np.random.default_rng([SEED, seed])
+    true = population.true[FORCE][0][drawn], population.true[FORCE][1][drawn]
+    first, second = (_read_logs(*true, plan.error, rng) for _ in range(2))
+    final, twice = first, None
+    if plan.twice:
+        known, weight = assistance.force[drawn], assistance.design.weight
+        expected = expect_changes(known, *first)
+        logs = round(plan.twice * len(drawn))
+        read_twice = draw_second(weight, expected, logs, [SEED, seed, 2])
+        places = read_twice.places
+        is_alike = np.all([a == b for a, b in zip(first, second, strict=True)], axis=0)[places]
+        final = (first[0].copy(), first[1].copy())
+        for best, truth in zip(final, true, strict=True):
+            best[places] = np.where(is_alike, best[places], truth[places])
+        twice = SecondReadings(read_twice, {FORCE: first}, expected).changes(FORCE, *final, 1.0)
+    estimate = estimate_force_rate(drawn, *final, assistance, twice)
+    return _compute_limits(estimate, force_limits, is_planned=True)
+
+
+def _read_logs(
+    recorded: Floats, due: Floats, error: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """What an auditor reads, who takes records for none and overlooks crimes: recorded and due."""
+    taken_for_missed = rng.binomial(recorded.astype(int), error)
+    overlooked = rng.binomial((due - recorded).astype(int), error)
+    return recorded - taken_for_missed, due - overlooked
 
 
 def _compute_limits(estimate: Estimate, limits: Any, is_planned: bool | None) -> dict[str, Floats]:

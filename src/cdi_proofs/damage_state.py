@@ -21,13 +21,13 @@ from cdi.build.version import read_current
 from cdi.files import append_line
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
 from cdi.local.run import default_interval
-from cdi.people.audit import choose_period, deliver_worksheet, draw_period, write_draw_worksheets
+from cdi.people.audit import choose_period, draw_period
 from cdi.people.decisions import add_decision
 from cdi.publish.access import note_access
 from cdi.steps.retain import erase_reference
 from cdi.steps.run import land_directly
 from cdi.steps.train import learn_links, learn_text
-from cdi_proofs.auditors import fill_in_sheet
+from cdi_proofs.auditors import read_whole_audit
 from cdi_proofs.published import run_simulated
 
 MONTHS = 6
@@ -93,10 +93,7 @@ def read_published(agency: Agency, query: str) -> list[tuple[str, ...]]:
 def _run_audit(agency: Agency) -> None:
     period = choose_period(agency, "frame")
     draw = draw_period(agency, period, AUDITORS, logs=150, seed=1)
-    for sheet in write_draw_worksheets(agency, draw):
-        if sheet.suffix == ".csv":
-            filled = sheet.with_name(f"filled_{sheet.name}")
-            deliver_worksheet(agency, fill_in_sheet(sheet, filled, READ_AT))
+    read_whole_audit(agency, draw, READ_AT)
 
 
 def _decide(agency: Agency) -> None:

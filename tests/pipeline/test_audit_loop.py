@@ -15,11 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import cli, paths
-from cdi.audit.draws import Draw, read_assignments
+from cdi.audit.draws import Draw, load_draw, read_assignments
 from cdi.audit.register import Register
 from cdi.errors import AuditError
 from cdi.landing.batches import accepted_batches
 from cdi.people.audit import (
+    Delivery,
     choose_period,
     deliver_worksheet,
     draw_period,
@@ -138,14 +139,14 @@ def draw_logs(force: SmallAgency, **options: Any) -> Draw:
     return draw_period(force.agency, period, AUDITORS, **{"logs": 60, "seed": 1, **options})
 
 
-def sheet(draw: Draw, auditor: str, ending: str = "csv") -> Path:
+def sheet(draw: Draw, auditor: str, ending: str = "csv", part: str = "") -> Path:
     folder = paths.audit("testville") / draw.draw_id / "worksheets"
-    return folder / f"SIMULATED_{draw.draw_id}_{auditor}.{ending}"
+    return folder / f"SIMULATED_{draw.draw_id}_{auditor}{part}.{ending}"
 
 
-def filled(draw: Draw, auditor: str, **changed: Any) -> Path:
+def filled(draw: Draw, auditor: str, part: str = "", **changed: Any) -> Path:
     """An auditor's CSV sheet, filled in with the truth; `changed` is put into its first reading."""
-    file = sheet(draw, auditor)
+    file = sheet(draw, auditor, part=part)
     with file.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     out: list[dict[str, Any]] = []
@@ -157,7 +158,7 @@ def filled(draw: Draw, auditor: str, **changed: Any) -> Path:
         if is_crime(n):
             judged = {"recorded_code": "Y" if is_recorded(n) else "N", "offence_code": "A1"}
             out.append({**row, "crime_number": 1, **judged})
-    target = file.with_name(f"filled_{auditor}.csv")
+    target = file.with_name(f"filled_{auditor}{part}.csv")
     with target.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, list(rows[0]))
         writer.writeheader()
@@ -165,10 +166,21 @@ def filled(draw: Draw, auditor: str, **changed: Any) -> Path:
     return target
 
 
-def deliver(force: SmallAgency, draw: Draw) -> None:
+def deliver(force: SmallAgency, draw: Draw) -> Draw:
+    """Deliver all sheets, those of the second readings too; returns the draw with these."""
     for auditor in AUDITORS:
         delivery = deliver_worksheet(force.agency, filled(draw, auditor))
         assert delivery.read == delivery.given
+    assert delivery.twice == sum(map(bool, load_draw("testville", draw.draw_id).seconds)) > 0
+    for auditor in second_auditors(delivery):
+        delivery = deliver_worksheet(force.agency, filled(draw, auditor, "_second"))
+        assert delivery.read == delivery.given > 0
+    return load_draw("testville", draw.draw_id)
+
+
+def second_auditors(delivery: Delivery) -> set[str]:
+    """Who was given logs to read a second time."""
+    return {file.stem.removesuffix("_second")[-4:] for file in delivery.second_sheets}
 
 
 def test_the_default_period_is_whole_and_mature(fresh: SmallAgency) -> None:
@@ -193,18 +205,64 @@ def test_a_sheet_shows_the_log_and_no_prediction(fresh: SmallAgency) -> None:
         lists = {rule.formula1 for rule in book["Crimes"].data_validations.dataValidation}
         assert {'"Y,N"', "Codes!$A$3:$A$3"} <= lists
         assert book["Codes"]["A3"].value == "A1"
-    # each log in its auditor's sheet, and those read twice in both
-    twice = sum(map(bool, draw.seconds))
-    assert twice == 9  # 7.5% of 120
-    assert len(handed_out) == 120 + twice
+    # each log in its auditor's sheet, and in no other before all were read
+    assert len(handed_out) == 120
     assert set(handed_out) == set(draw.call_ids)
+
+
+def test_the_sheets_of_second_readings_do_not_tell_what_was_found(fresh: SmallAgency) -> None:
+    draw = draw_logs(fresh, logs=120)
+    write_draw_worksheets(fresh.agency, draw)
+    first = deliver_worksheet(fresh.agency, filled(draw, "1207"))
+    assert (first.twice, first.second_sheets) == (0, [])
+    delivery = deliver_worksheet(fresh.agency, filled(draw, "1311"))
+    assert delivery.twice == 12  # 10% of 120
+    draw = load_draw("testville", draw.draw_id)
+    readers = dict(zip(draw.call_ids, zip(draw.auditors, draw.seconds, strict=True), strict=True))
+    handed_out: list[str] = []
+    for auditor in second_auditors(delivery):
+        book = openpyxl.load_workbook(sheet(draw, auditor, "xlsx", "_second"))
+        assert "you must not know what was found" in "".join(
+            str(cell.value) for cell in book["Instructions"]["A"]
+        )
+        assert [cell.value for cell in book["Logs"][2]] == [*SHOWN.values(), *READ.values()]
+        rows = list(book["Logs"].iter_rows(min_row=3, values_only=True))
+        assert all(row[-3:] == (None, None, None) for row in rows)
+        assert {readers[str(row[0])][1] for row in rows} == {auditor}
+        handed_out += [str(row[0]) for row in rows]
+    assert len(handed_out) == len(set(handed_out)) == 12
+    assert all(readers[log][0] != readers[log][1] for log in handed_out)
+    # asked for again, they are the same; and they are written again if they were lost
+    for file in delivery.second_sheets:
+        file.unlink()
+    again = write_draw_worksheets(fresh.agency, find_draw(fresh.agency))
+    assert {*delivery.second_sheets} < {*again}
+    assert all(file.is_file() for file in delivery.second_sheets)
+
+
+def test_a_first_reading_cannot_change_once_second_ones_are_drawn(fresh: SmallAgency) -> None:
+    draw = draw_logs(fresh, logs=120)
+    write_draw_worksheets(fresh.agency, draw)
+    files = [filled(draw, auditor) for auditor in AUDITORS]
+    for file in files:
+        deliver_worksheet(fresh.agency, file)
+    assert deliver_worksheet(fresh.agency, files[0]).twice == 0  # the same once more is no change
+    rows = read_audit_sheet(files[0])
+    log = next(row["call_reference"] for row in rows if row["recorded_count"] == "1")
+    kept = {f.name: f.read_bytes() for f in (paths.audit("testville") / "findings").glob("*")}
+    with pytest.raises(AuditError, match=f"AUDIT-SECOND.*{log}"):
+        deliver_worksheet(fresh.agency, written(files[0], missed(rows, log)))
+    assert len(kept) == 4  # two files and their seals
+    assert kept == {
+        f.name: f.read_bytes() for f in (paths.audit("testville") / "findings").glob("*")
+    }
 
 
 def test_what_a_caller_said_is_never_a_formula(fresh: SmallAgency) -> None:
     draw = draw_logs(fresh, logs=160)
     write_draw_worksheets(fresh.agency, draw)
     logs = [{"call_id": "T-0000", **dict.fromkeys(list(SHOWN)[1:], "=1+1")}]
-    facts = {"agency": "x", "draw_id": "d", "auditor": "a", "is_simulated": False}
+    facts = {"agency": "x", "draw_id": "d", "auditor": "a", "is_simulated": False, "part": ""}
     xlsx, plain = write_audit_sheet(paths.home(), facts, logs, [("A1", "@sum")])
     book = openpyxl.load_workbook(xlsx)
     assert {cell.data_type for row in book["Logs"].iter_rows(min_row=3) for cell in row} <= {
@@ -262,7 +320,7 @@ def test_a_workbook_that_is_cut_or_locked_is_no_worksheet(
 def test_findings_are_landed_and_counted(fresh: SmallAgency) -> None:
     draw = draw_logs(fresh)
     write_draw_worksheets(fresh.agency, draw)
-    deliver(fresh, draw)
+    draw = deliver(fresh, draw)
     fresh.extract_and_check("audit_readings")
     (batch,) = accepted_batches("testville", "audit_readings")
     twice = sum(map(bool, draw.seconds))
@@ -277,7 +335,8 @@ def test_findings_are_landed_and_counted(fresh: SmallAgency) -> None:
     assert counts[2] == counts[3] <= counts[1]
     assert batch.manifest["quarantined"] == 0
     kinds = [line["kind"] for line in Register("testville").entries()]
-    assert kinds == ["draw", "sample", "delivery", "delivery"]
+    assert kinds[:5] == ["draw", "sample", "delivery", "delivery", "second"]
+    assert set(kinds[5:]) == {"delivery"}
 
 
 @pytest.mark.parametrize(
@@ -389,12 +448,10 @@ def test_where_two_auditors_differ_the_registrar_gets_a_sheet(fresh: SmallAgency
     draw = draw_logs(fresh, logs=120)
     write_draw_worksheets(fresh.agency, draw)
     deliver_worksheet(fresh.agency, filled(draw, "1207"))
-    file = filled(draw, "1311")
+    second_auditors(deliver_worksheet(fresh.agency, filled(draw, "1311")))
+    file = filled(draw, "1311", "_second")
     rows = read_audit_sheet(file)
-    twice = {c for c, second in zip(draw.call_ids, draw.seconds, strict=True) if second}
-    log, other, *_ = (
-        r for r in rows if r["call_reference"] in twice and r["recorded_count"] == "1"
-    )
+    log, other, *_ = (r for r in rows if r["recorded_count"] == "1")
     rows = missed(rows, log["call_reference"])
     delivery = deliver_worksheet(fresh.agency, written(file, rows))
     assert delivery.undecided == 1
@@ -454,7 +511,13 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     page = (fresh.published / "report.html").read_text(encoding="utf-8")
     assert "gives no rate (AUDIT-INCOMPLETE)" in page
     assert "Uncorrected indication" in page
-    deliver_worksheet(fresh.agency, filled(draw, "1311"))
+    delivery = deliver_worksheet(fresh.agency, filled(draw, "1311"))
+    assert fresh.run()
+    assert "no second ones are drawn" not in run("estimate", "testville")
+    assert "AUDIT-INCOMPLETE" in run("estimate", "testville")  # the second readings are missing
+    seconds = second_auditors(delivery)
+    for auditor in seconds:
+        deliver_worksheet(fresh.agency, filled(draw, auditor, "_second"))
     assert fresh.run()
     crimes = [n for n in range(CALLS) if is_crime(n) and n < 240]
     truth = sum(map(is_recorded, crimes)) / len(crimes)
@@ -483,7 +546,11 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     summary = summary_text(read_summary(fresh.published / "recording.duckdb"))
     assert f"(frame, audited): {100 * rate:.1f}%, between {100 * low:.1f}%" in summary
     assert not fresh.run()
-    assert fresh.rows("select delivery_count, read_count from audits") == [(2, 80)]
+    counts = "select delivery_count, read_count, double_count from audits"
+    assert fresh.rows(counts) == [(2 + len(seconds), 80, 8)]
+    shares = "overlooked_share, invented_share, taken_for_missed_share, taken_for_recorded_share"
+    assert fresh.rows(f"select {shares} from audits") == [(0, 0, 0, 0)]
+    assert fresh.rows("select sum(is_read_twice::int) from audited_logs") == [(8,)]
     # a draw that was tampered with tells no rate any more, and stops nobody's worklist
     file = paths.audit("testville") / draw.draw_id / "sample.parquet"
     table = pq.read_table(file)
@@ -506,8 +573,10 @@ def test_a_census_is_published_with_its_rate_for_limits(fresh: SmallAgency) -> N
         "select recording_rate, standard_error, lower_limit, upper_limit from audited_rates "
         "where domain = 'force'"
     )
-    assert (rate, low, high) == pytest.approx((truth, truth, truth))
-    assert error == 0
+    # nothing is left to the chance of the draw, and little to errors, of which none was seen
+    assert rate == pytest.approx(truth)
+    assert low < truth < high
+    assert 0 < error < 0.005
 
 
 def test_a_period_is_not_drawn_again_without_a_reason(fresh: SmallAgency) -> None:

@@ -19,20 +19,44 @@ colnames(x) <- names(totals) <- paste0("x", seq_along(totals))
 drawn <- update(drawn, x = x)
 calibrated <- calibrate(drawn, as.formula("~ x - 1"), setNames(totals, paste0("x", names(totals))))
 ratio <- svyratio(~recorded_count, ~due_count, calibrated)
-rate <- as.numeric(coef(ratio))
+
+# second readings: what they changed in the logs that were read twice stands for the others of their
+# stratum too, and the strata of the second draw add a variance of their own (double sampling)
+cw <- weights(calibrated)
+twice <- logs$is_read_twice == "true"
+audited_2 <- table(logs$second_stratum)
+read_2 <- table(factor(logs$second_stratum[twice], names(audited_2)))
+stands_for <- as.numeric((audited_2 / read_2)[as.character(logs$second_stratum)])
+unread <- function(change) sum((cw * (stands_for - 1) * change)[twice])
+due <- sum(cw * logs$due_count) + unread(logs$due_count - logs$first_due_count)
+recorded <- sum(cw * logs$recorded_count) + unread(logs$recorded_count - logs$first_recorded_count)
+rate <- recorded / due
 
 # the variance as survey has it, and with each stratum's pooled with the predicted one (5 logs' worth)
 w <- weights(drawn)
 g <- weights(calibrated) / w
-due <- sum(weights(calibrated) * logs$due_count)
 z <- (logs$recorded_count - rate * logs$due_count) / due
 e <- g * lm.wfit(x, z, w)$residuals
 size <- table(factor(logs$stratum, strata$stratum))
 within <- tapply(e, factor(logs$stratum, strata$stratum), var)
 factor_h <- strata$log_count * (strata$log_count - size) / size
-stopifnot(abs(sqrt(sum(factor_h * within)) - as.numeric(SE(ratio))) < 1e-9)
+if (all(logs$due_count == logs$first_due_count & logs$recorded_count == logs$first_recorded_count)) {
+  stopifnot(abs(sqrt(sum(factor_h * within)) - as.numeric(SE(ratio))) < 1e-9)
+}
 more <- size - 1
 pooled <- (5 * strata$predicted_variance / due^2 + more * within) / (5 + more)
-se <- sqrt(sum(factor_h * pooled))
-half <- qt(0.975, nrow(logs) - nrow(strata)) * se / (rate * (1 - rate))
+first <- sum(factor_h * pooled)
+
+change <- logs$recorded_count - logs$first_recorded_count -
+  rate * (logs$due_count - logs$first_due_count)
+share <- (sum(change[twice]^2) + 0.05) / (sum(logs$expected_change[twice]) + 0.5)
+expected <- tapply(share * (cw / due)^2 * logs$expected_change, logs$second_stratum, mean)
+seen <- tapply((cw / due * change)[twice], factor(logs$second_stratum[twice], names(audited_2)), var)
+n <- as.numeric(read_2)
+big_n <- as.numeric(audited_2)
+pooled_2 <- (5 * expected + (n - 1) * seen) / (5 + n - 1)
+second <- sum(big_n * (big_n - n) / n * pooled_2)
+se <- sqrt(first + second)
+degrees <- se^4 / (first^2 / (nrow(logs) - nrow(strata)) + second^2 / (sum(n) - length(n)))
+half <- qt(0.975, degrees) * se / (rate * (1 - rate))
 cat(sprintf("%.12f", c(rate, se, plogis(qlogis(rate) + c(-half, half)))), sep = "\n")

@@ -20,10 +20,10 @@ from cdi.audit.draws import load_draw
 from cdi.local import airflow
 from cdi.local.airflow import Client, open_airflow
 from cdi.local.run import default_interval
-from cdi.people.audit import deliver_worksheet, find_draw, read_audited_rates
+from cdi.people.audit import find_draw, read_audited_rates
 from cdi.sql import fetch_dicts
 from cdi_force.generate import ensure_force
-from cdi_proofs.auditors import fill_in_sheet
+from cdi_proofs.auditors import read_whole_audit
 from tests.slow.conftest import SCENARIOS, processes_of, wait_for
 
 LOGS = 1_500
@@ -101,10 +101,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
             assert f"{LOGS:,} of" in notes["draw"]
             assert "6 worksheets" in notes["worksheets"]
             draw = find_draw(made.agency)
-            sheets = paths.audit(paths.SIMULATED) / draw.draw_id / "worksheets"
-            for sheet in sorted(sheets.glob("*.csv")):
-                filled = fill_in_sheet(sheet, home / sheet.name, READ_AT)
-                deliver_worksheet(made.agency, filled)
+            read_whole_audit(made.agency, draw, READ_AT)
             made.extract_and_build()
         assert processes_of(home) == []
         yield read_audited_rates(made.agency)

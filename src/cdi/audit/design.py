@@ -7,7 +7,7 @@ are not suspected: whoever learns what raises suspicion must not escape the audi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,7 +29,7 @@ MOST_STRATA = 20
 UNFLAGGED = 0.10  # least share of the audit that goes to logs which are not suspected
 # How many times more often logs with such a crime are drawn than their variance alone asks for.
 OVERSAMPLED = {"is_rape": 6.0, "is_domestic_abuse": 1.25}
-DOUBLE_BLIND = 0.075  # share of the audited logs that a second auditor reads too
+DOUBLE_BLIND = 0.10  # share of the audited logs that a second auditor reads too
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def stratify_frame(frame: Frame, options: Options) -> Strata:
     # Suspected logs are cut apart from the others, except in a part that is too small to make up
     # one stratum.
     is_split = strata_count * np.bincount(part, size)[part] >= size.sum()
-    of_log = _cut_cells(2 * part + (is_split & frame.is_flagged), size, strata_count)
+    of_log = cut_cells(2 * part + (is_split & frame.is_flagged), size, strata_count)
     population = np.bincount(of_log)
     has_flagged = np.bincount(of_log, frame.is_flagged) > 0
     audited = allocate_logs(
@@ -112,8 +112,17 @@ def stratify_frame(frame: Frame, options: Options) -> Strata:
     return Strata(of_log, population, audited)
 
 
-def _cut_cells(cell: NDArray[np.int64], size: Floats, strata_count: int) -> NDArray[np.int64]:
-    """Cut each cell into strata of about equal cumulated size; a small cell is one stratum."""
+def cut_cells(cell: NDArray[np.int64], size: Floats, strata_count: int) -> NDArray[np.int64]:
+    """Cut each cell into strata of about equal cumulated size; a small cell is one stratum.
+
+    Args:
+        cell: Number of the cell of each log.
+        size: What is cumulated, of each log.
+        strata_count: How many strata all cells together should have, about.
+
+    Returns:
+        Stratum of each log, from 0.
+    """
     of_log, cut_so_far = np.zeros(len(cell), np.int64), 0
     for value in np.unique(cell):
         rows = np.flatnonzero(cell == value)
@@ -213,6 +222,30 @@ def draw_sample(strata: Strata, seed: int) -> NDArray[np.int64]:
     return np.concatenate(drawn)
 
 
+def variance_wanted(points: float, level: float = 0.95) -> float:
+    """Turn the half-width of an interval into the variance of the rate.
+
+    Args:
+        points: Half-width, in percentage points.
+        level: Of confidence.
+    """
+    return float((points / 100 / stats.norm.ppf((1 + level) / 2)) ** 2)
+
+
+def predict_variance(frame: Frame, strata: Strata, share: Floats | None = None) -> float:
+    """Predict the variance of an audited rate, if auditors make no errors.
+
+    Args:
+        frame: Logs with predictions.
+        strata: With the number of logs to audit in each.
+        share: Share of each log's crimes that is taken to be of the domain; all by default.
+    """
+    part = np.ones(len(frame.logs)) if share is None else share.astype(float)
+    due = ((frame.column("recorded") + frame.column("missed")) * part).sum()
+    within = np.bincount(strata.of_log, frame.column("variance") * part) / strata.population
+    return float(strata.design.factor @ within / due**2)
+
+
 def plan_logs(
     frame: Frame,
     options: Options,
@@ -234,17 +267,13 @@ def plan_logs(
     Returns:
         The smallest audit that is enough; all logs if none is.
     """
-    part = np.ones(len(frame.logs)) if share is None else share.astype(float)
-    variance = frame.column("variance") * part
-    due = ((frame.column("recorded") + frame.column("missed")) * part).sum()
-    half = points / 100 / stats.norm.ppf((1 + level) / 2)
+    wanted = variance_wanted(points, level)
 
     def is_enough(logs: int) -> bool:
-        strata = stratify_frame(frame, Options(logs, options.unflagged, options.oversampled))
-        within = np.bincount(strata.of_log, variance) / strata.population
-        return bool(np.sqrt(strata.design.factor @ within) / due <= half)
+        strata = stratify_frame(frame, replace(options, logs=logs))
+        return predict_variance(frame, strata, share) <= wanted
 
-    high = len(variance)
+    high = len(frame.logs)
     low = min(LEAST_PER_STRATUM * MOST_STRATA, high)
     while low < high:
         middle = (low + high) // 2

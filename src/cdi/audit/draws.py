@@ -1,10 +1,12 @@
 """The draws of audits: what was frozen, the sample that was drawn from it, and who reads what.
 
 ``audit/<agency>/<draw>/`` has ``frame.parquet`` (every log with predictions, stratum and inclusion
-probability), ``crimes.parquet`` (predictions by crime) and ``sample.parquet`` (drawn logs and their
-auditors). The register (`cdi.audit.register`) proves that they are unchanged.
+probability), ``crimes.parquet`` (predictions by crime), ``sample.parquet`` (drawn logs and their
+auditors) and, once all first readings are there, ``second.parquet`` (who reads which log a second
+time). The register (`cdi.audit.register`) proves that they are unchanged.
 
-The line of a draw, with its seed, strata and hashes, is on disk before the sample is drawn. When a
+The line of a draw, with its seed, strata and hashes, is on disk before the sample is drawn, and the
+seed of the second readings with it: nobody can choose them. When a
 log is erased, its number and its row hash are removed from the frame, and the register names its
 position (a "hole"). The log's own hash, its leaf, stays, so that the hash of the frame still holds.
 """
@@ -37,6 +39,9 @@ FILES = (
 )
 ADJUDICATOR = "FCR"  # the force crime registrar, who decides where two auditors differ
 PREDICTED = ("recorded", "due", "missed", "variance")
+SECOND = "second.parquet"
+AFTER_FIRST = "after_first"  # when second readings are drawn; in draws of before, with the sample
+ERASED = -1  # in place of the second stratum of a log that was erased before
 
 
 def frame_leaves(frame: Frame) -> list[str]:
@@ -89,7 +94,12 @@ class Draw:
         positions: Positions of the drawn logs in the frame, in order of their strata.
         holes: Positions of erased logs in the frame.
         auditors: First auditor of each drawn log.
-        seconds: Second auditor of each drawn log, who does not know the first; empty for most.
+        seconds: Second auditor of each drawn log, who does not know the first; empty for most, and
+            for all as long as the second readings are not drawn.
+        second_stratum: Stratum of each drawn log in the draw of the second readings, `ERASED` for
+            one that was erased before; None if no log is read twice.
+        first_counts: Crimes due and recorded in each drawn log, as its first auditor counted them
+            when the second readings were drawn; None if they were drawn with the sample.
     """
 
     draw_id: str
@@ -100,6 +110,17 @@ class Draw:
     holes: frozenset[int]
     auditors: list[str]
     seconds: list[str]
+    second_stratum: NDArray[np.int64] | None = None
+    first_counts: NDArray[np.int64] | None = None
+
+    @property
+    def awaits_second(self) -> bool:
+        """Whether second readings are still to be drawn."""
+        return (
+            self.facts.get("seconds") == AFTER_FIRST
+            and self.facts["double_blind"] > 0
+            and self.second_stratum is None
+        )
 
     @cached_property
     def call_ids(self) -> list[str | None]:
@@ -173,6 +194,7 @@ def draw_audit(
         version=version,
         logs=options.logs,
         double_blind=options.double_blind,
+        seconds=AFTER_FIRST,
         auditors=names,
         reason=reason,
         seed=secrets.randbits(63) if seed is None else seed,
@@ -220,8 +242,8 @@ def _finish_draw(
     sample = _draw_and_assign(strata, facts)
     tables = {"frame": logs, "crimes": frame.crimes, "sample": sample}
     for name, table in tables.items():
-        _write_table(register.agency, table, folder / f"{name}.parquet")
-    register.append("sample", at, draw_id=facts["draw_id"], sample_hash=_hash_sample(sample))
+        write_table(register.agency, table, folder / f"{name}.parquet")
+    register.append("sample", at, draw_id=facts["draw_id"], sample_hash=hash_table(sample))
     return load_draw(register.agency, facts["draw_id"])
 
 
@@ -229,31 +251,22 @@ def _draw_and_assign(strata: Strata, facts: dict[str, Any]) -> pa.Table:
     """Draw the logs and assign their auditors; all follows from the seed in the register.
 
     Returns:
-        One row per drawn log: position, auditor, second_auditor (empty for most).
+        One row per drawn log: position, auditor.
     """
     positions = draw_sample(strata, facts["seed"])
     # Random numbers of their own, so that the sample does not depend on the number of auditors.
     rng = np.random.default_rng([facts["seed"], 1])
     names, count = facts["auditors"], len(positions)
     first = rng.permutation(np.arange(count) % len(names))
-    # Any auditor but the first: 1 to n - 1 places further round.
-    other = (first + rng.integers(1, len(names), count)) % len(names)
-    is_double = np.zeros(count, bool)
-    is_double[rng.permutation(count)[: round(facts["double_blind"] * count)]] = True
-    second = [
-        names[number] if is_read_twice else ""
-        for number, is_read_twice in zip(other, is_double, strict=True)
-    ]
-    return pa.table(
-        {
-            "position": positions,
-            "auditor": [names[number] for number in first],
-            "second_auditor": second,
-        }
-    )
+    return pa.table({"position": positions, "auditor": [names[number] for number in first]})
 
 
-def _hash_sample(drawn: pa.Table) -> str:
+def hash_table(drawn: pa.Table) -> str:
+    """Hash what was drawn: a sample, or its second readings.
+
+    Args:
+        drawn: One row per drawn log.
+    """
     return hash_parts(json.dumps(drawn.to_pydict(), sort_keys=True))
 
 
@@ -307,7 +320,7 @@ def load_draw(agency: str, draw_id: str) -> Draw:
             "strata",
             lambda: hash_parts(_stratum_of_logs(logs).tobytes()) == facts["strata_hash"],
         ),
-        ("AUDIT-SAMPLE", "sample", lambda: [_hash_sample(drawn)] == sample_hashes),
+        ("AUDIT-SAMPLE", "sample", lambda: [hash_table(drawn)] == sample_hashes),
         # what no hash in the register speaks of, e.g. inclusion probabilities
         *(
             (rule_id, what, partial(is_as_sealed, agency, folder / name))
@@ -317,6 +330,7 @@ def load_draw(agency: str, draw_id: str) -> Draw:
     for rule_id, what, is_unchanged in proofs:
         _prove_unchanged(draw_id, rule_id, what, is_unchanged)
     population, audited = (np.array(facts[name], np.int64) for name in ("population", "audited"))
+    second = _load_second(agency, draw_id, folder, drawn, events)
     return Draw(
         draw_id=draw_id,
         facts=facts,
@@ -325,8 +339,31 @@ def load_draw(agency: str, draw_id: str) -> Draw:
         positions=np.asarray(drawn["position"], np.int64),
         holes=holes,
         auditors=drawn["auditor"].to_pylist(),
-        seconds=drawn["second_auditor"].to_pylist(),
+        **second,
     )
+
+
+def _load_second(
+    agency: str, draw_id: str, folder: Path, sample: pa.Table, events: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Read the second readings of a draw, as fields of `Draw`, and prove them unchanged."""
+    if "second_auditor" in sample.column_names:  # drawn with the sample, as once was the rule
+        seconds = sample["second_auditor"].to_pylist()
+        stratum = np.zeros(len(seconds), np.int64) if any(seconds) else None
+        return {"seconds": seconds, "second_stratum": stratum}
+    hashes = [line["second_hash"] for line in events if line["kind"] == "second"]
+    if not hashes:
+        return {"seconds": [""] * len(sample)}
+    file, what = folder / SECOND, "second readings"
+    table = _read_table(draw_id, file, "AUDIT-SAMPLE", what)
+    _prove_unchanged(draw_id, "AUDIT-SAMPLE", what, lambda: [hash_table(table)] == hashes)
+    _prove_unchanged(draw_id, "AUDIT-SAMPLE", what, partial(is_as_sealed, agency, file))
+    counts = [np.asarray(table[name], np.int64) for name in ("first_due", "first_recorded")]
+    return {
+        "seconds": table["second_auditor"].to_pylist(),
+        "second_stratum": np.asarray(table["stratum"], np.int64),
+        "first_counts": np.column_stack(counts),
+    }
 
 
 def read_assignments(agency: str) -> list[dict[str, Any]]:
@@ -437,11 +474,18 @@ def erase_from_register(agency: str, call_ids: Iterable[str], at: datetime, reas
         for name in ("call_id", "row_hash"):
             blanked = pa.array(logs[name].to_pylist(), pa.string(), mask=is_hole)
             logs = logs.set_column(logs.column_names.index(name), name, blanked)
-        _write_table(agency, logs, file)
+        write_table(agency, logs, file)
         count += len(positions)
     return count
 
 
-def _write_table(agency: str, table: pa.Table, file: Path) -> None:
+def write_table(agency: str, table: pa.Table, file: Path) -> None:
+    """Write a table of a draw, and seal it.
+
+    Args:
+        agency: Name of the agency.
+        table: To write.
+        file: Where.
+    """
     with write_sealed(agency, file) as written:
         pq.write_table(table, written, compression="zstd")

@@ -21,6 +21,9 @@ from cdi.errors import AuditError
 Floats = NDArray[np.float64]
 
 PRIOR_LOGS = 5  # number of audited logs that the predicted variance of a stratum counts as
+# What is taken to be known of errors of reading before any log was read twice: a tenth of what was
+# expected, as if a change of half a crime had been expected in all.
+PRIOR_SHARE, PRIOR_CHANGE = 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,85 @@ class Design:
 
 
 @dataclass(frozen=True)
+class SecondDraw:
+    """Which of the audited logs are read twice: simple random samples within strata.
+
+    Attributes:
+        of_log: Stratum of each audited log in this second draw, from 0.
+        places: Places of the logs that are read twice among the audited ones, in order.
+    """
+
+    of_log: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    @cached_property
+    def design(self) -> Design:
+        """Design of the logs that are read twice; their population is the audited logs."""
+        return Design(self.of_log[self.places], np.bincount(self.of_log).astype(float))
+
+
+@dataclass(frozen=True)
+class Rereading:
+    """What second readings changed, in the force or in a domain.
+
+    It is double sampling (Särndal et al. 1992, chapter 9): an estimated total is that of the best
+    known values and, of the logs that were read once, what second readings would change in them.
+
+    Attributes:
+        draw: Which of the audited logs were read twice.
+        y: Final less first reading of the crimes recorded, of each log that was read twice.
+        m: Final less first reading of the crimes due, of each log that was read twice.
+        expected: Expected square of the change of y - R m by a second reading, of each audited log.
+    """
+
+    draw: SecondDraw
+    y: Floats
+    m: Floats
+    expected: Floats
+
+    def total_unread(self, weight: Floats, changes: Floats) -> Floats:
+        """Estimate what second readings would change in the logs that were read once.
+
+        Args:
+            weight: Number of logs that each audited log stands for.
+            changes: Of each log that was read twice.
+        """
+        changed = weight[self.draw.places] * changes
+        return np.asarray(self.draw.design.total(changed) - changed.sum())
+
+    def variance(self, weight: Floats, rate: Floats) -> Floats:
+        """Variance that an estimate has because not all logs were read twice.
+
+        A stratum without an error among its few logs is not one without errors. So, as with the
+        first readings, a predicted variance counts as some logs more: the expected changes, brought
+        to the size of those that were seen in all strata together.
+
+        Args:
+            weight: What a crime of each audited log counts in the estimate.
+            rate: The estimate.
+        """
+        changes = self.y - rate * self.m
+        expected = self.expected[self.draw.places].sum() + PRIOR_CHANGE
+        share = (changes @ changes + PRIOR_SHARE * PRIOR_CHANGE) / expected
+        strata = self.draw.of_log
+        predicted = np.bincount(strata, share * weight**2 * self.expected) / np.bincount(strata)
+        return self.draw.design.variance(weight[self.draw.places] * changes, predicted)
+
+    def join_degrees(self, first: Floats, degrees: Floats, second: Floats) -> Floats:
+        """Degrees of freedom of the sum of both variances (Satterthwaite 1946).
+
+        Args:
+            first: Variance by the draw of the audit.
+            degrees: Its degrees of freedom.
+            second: Variance by the draw of the second readings.
+        """
+        own = max(1, len(self.draw.places) - len(self.draw.design.population))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            joint = (first + second) ** 2 / (first**2 / degrees + second**2 / own)
+        return np.asarray(np.where(second > 0, joint, degrees))
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A recording rate, 0 to 1, with what its interval needs.
 
@@ -184,7 +266,11 @@ def _count_crimes(design: Design, m: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def estimate_ratio(
-    design: Design, y: Floats, m: Floats, predicted: Floats | None = None
+    design: Design,
+    y: Floats,
+    m: Floats,
+    predicted: Floats | None = None,
+    reread: Rereading | None = None,
 ) -> Estimate:
     """Estimate a rate by the stratified ratio (Cochran 1977, 6.11), of the force or of a domain.
 
@@ -193,11 +279,25 @@ def estimate_ratio(
         y: Crimes recorded in each audited log; for a domain, only its own.
         m: Crimes that should be recorded in each audited log; for a domain, only its own.
         predicted: Variance of y - R m within each stratum, as predicted before the draw.
+        reread: What second readings changed in y and m; None if no log was read twice.
 
     Returns:
         The estimate; its rate is not a number where no crime was audited.
     """
-    return _estimate_from_totals(design, y, m, design.total(y), design.total(m), predicted)
+    totals = _add_unread(reread, design.weight, design.total(y), design.total(m))
+    return _estimate_from_totals(design, y, m, *totals, predicted, reread)
+
+
+def _add_unread(
+    reread: Rereading | None, weight: Floats, recorded: Floats, due: Floats
+) -> tuple[Floats, Floats]:
+    """Add to two totals what second readings would change in the logs that were read once."""
+    if reread is None:
+        return recorded, due
+    return (
+        recorded + reread.total_unread(weight, reread.y),
+        due + reread.total_unread(weight, reread.m),
+    )
 
 
 def _estimate_from_totals(
@@ -207,6 +307,7 @@ def _estimate_from_totals(
     recorded: Floats,
     due: Floats,
     predicted: Floats | None,
+    reread: Rereading | None,
 ) -> Estimate:
     """Divide two estimated totals, with the linearised variance of their ratio.
 
@@ -217,14 +318,19 @@ def _estimate_from_totals(
         recorded: Estimated total of crimes recorded.
         due: Estimated total of crimes due.
         predicted: Variance of y - R m within each stratum, as predicted before the draw.
+        reread: What second readings changed.
     """
+    crimes, logs, degrees = _count_crimes(design, m)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = recorded / due
         residual = (y - rate[..., None] * m) / due[..., None]
         if predicted is not None:
             predicted = predicted / due[..., None] ** 2
         variance = design.variance(residual, predicted)
-    crimes, logs, degrees = _count_crimes(design, m)
+        if reread is not None:
+            by_second = reread.variance(design.weight / due, rate)
+            degrees = reread.join_degrees(variance, degrees, by_second)
+            variance = variance + by_second
     return Estimate(
         rate, variance, crimes, logs, degrees, np.zeros_like(rate), np.zeros(rate.shape, bool)
     )
@@ -277,7 +383,12 @@ def _fitted_values(x: Floats, coefficients: Floats) -> Floats:
 
 
 def estimate_greg(
-    design: Design, y: Floats, m: Floats, known: Auxiliary, predicted: Floats | None = None
+    design: Design,
+    y: Floats,
+    m: Floats,
+    known: Auxiliary,
+    predicted: Floats | None = None,
+    reread: Rereading | None = None,
 ) -> Estimate:
     """Estimate the force's rate by generalised regression, GREG (Särndal et al. 1992, chapter 7).
 
@@ -290,6 +401,7 @@ def estimate_greg(
         known: Predictions, frozen before the draw.
         predicted: Variance of y - R m about its prediction within each stratum, as predicted before
             the draw.
+        reread: What second readings changed in y and m; None if no log was read twice.
     """
     x = known.values
     inverse = _invert_cross_products(design, x)
@@ -297,8 +409,9 @@ def estimate_greg(
     # of the predictions are exactly those of the frame.
     shortfall = known.totals - design.weight @ x
     weights = 1 + _fitted_values(x, (shortfall[..., None, :] @ inverse)[..., 0, :])
-    due = design.total(weights * m)
-    rate = design.total(weights * y) / due
+    recorded, due = design.total(weights * y), design.total(weights * m)
+    recorded, due = _add_unread(reread, weights * design.weight, recorded, due)
+    rate = recorded / due
     z = (y - rate[..., None] * m) / due[..., None]
     # Only what the predictions leave unexplained contributes to the variance.
     fitted = _fitted_values(x, _fit_least_squares(design, x, inverse, z))
@@ -306,9 +419,14 @@ def estimate_greg(
         predicted = predicted / due[..., None] ** 2
     crimes, logs, _ = _count_crimes(design, m)
     degrees = np.full_like(rate, len(design.stratum) - np.count_nonzero(design.population))
+    variance = design.variance(weights * (z - fitted), predicted)
+    if reread is not None:
+        by_second = reread.variance(weights * design.weight / due, rate)
+        degrees = reread.join_degrees(variance, degrees, by_second)
+        variance = variance + by_second
     return Estimate(
         rate,
-        design.variance(weights * (z - fitted), predicted),
+        variance,
         crimes,
         logs,
         degrees,
@@ -366,6 +484,7 @@ def estimate_domain(
     known: Auxiliary,
     whole: Coefficients,
     predicted: Floats | None = None,
+    reread: Rereading | None = None,
 ) -> Estimate:
     """Estimate a domain's rate, assisted by predictions with the whole sample's coefficients.
 
@@ -381,6 +500,7 @@ def estimate_domain(
         whole: Coefficients of the whole sample.
         predicted: Variance of y - R m about its prediction within each stratum, as predicted before
             the draw.
+        reread: What second readings changed in the domain; None if no log was read twice.
     """
     count = len(known.totals)
     y_coefficients, m_coefficients = whole.y[..., -count:], whole.m[..., -count:]
@@ -388,15 +508,22 @@ def estimate_domain(
     m_left = m - _fitted_values(known.values, m_coefficients)
     recorded = y_coefficients @ known.totals + design.total(y_left)
     due = m_coefficients @ known.totals + design.total(m_left)
-    estimate = _estimate_from_totals(design, y_left, m_left, recorded, due, predicted)
+    recorded, due = _add_unread(reread, design.weight, recorded, due)
+    estimate = _estimate_from_totals(design, y_left, m_left, recorded, due, predicted, reread)
     crimes, logs, degrees = _count_crimes(design, m)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = y - estimate.rate[..., None] * m
         residual = y_left - estimate.rate[..., None] * m_left
         rho = _correlate_within_strata(design, z, z - residual)
-        by_moments = design.degrees(residual / due[..., None], estimate.variance)
+        by_second = np.zeros_like(estimate.rate)
+        if reread is not None:
+            by_second = reread.variance(design.weight / due, estimate.rate)
+        by_first = estimate.variance - by_second
+        by_moments = design.degrees(residual / due[..., None], by_first)
     # The smaller of the two counts, ignoring one that is not a number; at least 1.
     degrees = np.fmax(np.fmin(degrees, by_moments), 1)
+    if reread is not None:
+        degrees = np.fmax(reread.join_degrees(by_first, degrees, by_second), 1)
     return Estimate(
         estimate.rate,
         estimate.variance,

@@ -4,7 +4,7 @@ Findings are rows of two kinds, as in the landing: one row per audited log and a
 per crime that the auditor found in the log. A log without rows of crimes reports no crime.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdi import paths
 from cdi.audit.draws import ADJUDICATOR, Draw
-from cdi.audit.estimators import Design
-from cdi.audit.rates import FORCE
+from cdi.audit.estimators import Design, SecondDraw
+from cdi.audit.rates import FORCE, SecondReadings, known_totals
+from cdi.audit.second_readings import expect_changes
 from cdi.errors import AuditError
 
 Floats = NDArray[np.float64]
@@ -29,15 +31,18 @@ class Findings:
     Attributes:
         positions: Positions of the audited logs in the frame, without erased logs.
         design: Design of these logs.
-        found: For the force and each domain: crimes recorded and due in each audited log.
+        found: For the force and each domain: crimes recorded and due in each audited log, as they
+            are known best: as the registrar decided, where two auditors differ.
+        second: The logs that were read twice; None if none was.
         kappa: Agreement (Cohen's kappa) of two auditors on the number of crimes due and recorded,
-            over the logs that were read twice; None if none was.
+            as it would be if all logs were read twice; None if none was.
         erased: Number of drawn logs that were erased before they could count.
     """
 
     positions: NDArray[np.int64]
     design: Design
     found: dict[str, tuple[Floats, Floats]]
+    second: SecondReadings | None
     kappa: float | None
     erased: int
 
@@ -123,38 +128,56 @@ def complete_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) ->
 
     Raises:
         AuditError: AUDIT-INCOMPLETE while a drawn log was not read by all auditors to whom it was
-            given: whoever sees an estimate on the way can choose when to stop. AUDIT-UNDECIDED
-            while the registrar has not decided where two auditors differ.
+            given, or the second readings are not drawn: whoever sees an estimate on the way can
+            choose when to stop. AUDIT-SECOND if a first reading is not the one by which the second
+            readings were drawn. AUDIT-UNDECIDED while the registrar has not decided where two
+            auditors differ.
     """
     check_findings(draw, logs, crimes)
     _refuse_incomplete(draw, logs)
+    refuse_changed(draw, logs)
     differing = {call_id for call_id, *_ in differing_logs(draw, logs, crimes)}
     _refuse_undecided(draw, logs, differing)
     crimes_by_reading = _group_by_reading(crimes)
     places = [place for place, call_id in enumerate(draw.call_ids) if call_id is not None]
     positions = draw.positions[places]
-    counted = []
-    pairs = []
+    first, final, pairs = [], [], []
     for place in places:
-        call_id = str(draw.call_ids[place])
-        first, second = draw.auditors[place], draw.seconds[place]
-        final = ADJUDICATOR if call_id in differing else first
-        counted.append(crimes_by_reading.get((call_id, final), []))
-        if second:
-            first_crimes = crimes_by_reading.get((call_id, first), [])
-            second_crimes = crimes_by_reading.get((call_id, second), [])
-            pairs.append((_count_crimes(first_crimes), _count_crimes(second_crimes)))
+        call_id, auditor = str(draw.call_ids[place]), draw.auditors[place]
+        first.append(crimes_by_reading.get((call_id, auditor), []))
+        decided = (call_id, ADJUDICATOR)
+        final.append(crimes_by_reading.get(decided, []) if call_id in differing else first[-1])
+        if draw.seconds[place]:
+            second = crimes_by_reading.get((call_id, draw.seconds[place]), [])
+            pairs.append((_count_crimes(first[-1]), _count_crimes(second)))
     # A log is erased because somebody asked for it, which says nothing about the rate: the other
     # audited logs of its stratum stand for it.
     design = Design(draw.strata.of_log[positions], draw.strata.population.astype(float))
     district = draw.frame.logs["district"].to_pylist()
+    districts = [district[position] for position in positions]
+    twice = _describe_second(draw, places, _count_by_domain(first, districts))
     return Findings(
         positions=positions,
         design=design,
-        found=_count_by_domain(counted, [district[position] for position in positions]),
-        kappa=cohen_kappa(pairs) if pairs else None,
+        found=_count_by_domain(final, districts),
+        second=twice,
+        kappa=cohen_kappa(pairs, twice.draw.design.weight) if twice else None,
         erased=len(draw.call_ids) - len(places),
     )
+
+
+def _describe_second(
+    draw: Draw, places: list[int], first: dict[str, tuple[Floats, Floats]]
+) -> SecondReadings | None:
+    """Describe the second readings of the audited logs; None if no log is read twice."""
+    if draw.second_stratum is None:
+        return None
+    # numbered anew, because a stratum all of whose logs were erased is none
+    _, of_log = np.unique(draw.second_stratum[places], return_inverse=True)
+    twice = np.flatnonzero([bool(draw.seconds[place]) for place in places])
+    y, m = first[FORCE]
+    expected = expect_changes(known_totals(draw.frame)[draw.positions[places]], y, m)
+    return SecondReadings(SecondDraw(of_log, twice), first, expected)
 
 
 def _refuse_incomplete(draw: Draw, logs: Sequence[Row]) -> None:
@@ -172,6 +195,40 @@ def _refuse_incomplete(draw: Draw, logs: Sequence[Row]) -> None:
             f"{len(missing)} of the readings of {draw.draw_id} are missing, first {missing[0]}",
             "finish the audit: a rate is only worked out when every drawn log was read",
         )
+    if draw.awaits_second:
+        raise AuditError(
+            "AUDIT-INCOMPLETE",
+            f"all first readings of {draw.draw_id} are there, and no second ones are drawn",
+            f"run {paths.CDI} audit worksheets, and have the logs of the new sheets read",
+        )
+
+
+def refuse_changed(draw: Draw, logs: Sequence[Row]) -> None:
+    """Refuse first readings that are not those by which the second readings were drawn.
+
+    Second readings say what first readings overlook only if nobody changed a first one afterwards.
+
+    Args:
+        draw: As loaded.
+        logs: See `check_findings`; also due_count and recorded_count, as the auditor counted.
+
+    Raises:
+        AuditError: AUDIT-SECOND for the first such log.
+    """
+    if draw.first_counts is None:
+        return
+    by_reading = {_reading_key(row): row for row in logs}
+    rows = zip(draw.call_ids, draw.auditors, draw.first_counts.tolist(), strict=True)
+    for call_id, auditor, counts in rows:
+        row = by_reading.get((str(call_id), auditor))
+        if row is not None and [int(row["due_count"]), int(row["recorded_count"])] != counts:
+            raise AuditError(
+                "AUDIT-SECOND",
+                f"log {call_id}: the first reading by {auditor} was changed after the second "
+                "readings had been drawn",
+                "deliver the first reading as it was: where two auditors differ, the registrar "
+                "decides",
+            )
 
 
 def _refuse_undecided(draw: Draw, logs: Sequence[Row], differing: set[str]) -> None:
@@ -244,17 +301,24 @@ def _count_by_domain(
     return counts
 
 
-def cohen_kappa(pairs: Sequence[tuple[Any, Any]]) -> float:
+def cohen_kappa(pairs: Sequence[tuple[Any, Any]], weights: Sequence[float] | Floats) -> float:
     """Work out the agreement of two readings of the same logs beyond chance (Cohen 1960).
 
     Args:
         pairs: What the two readings say of each log.
+        weights: Number of logs that each of these stands for.
 
     Returns:
         Kappa; 1 if both readings say one and the same thing of all logs.
     """
-    first, second = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
-    count = len(pairs)
-    agreed = sum(a == b for a, b in pairs) / count
-    chance = sum(first[value] * second[value] for value in first) / count**2
-    return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
+    first: dict[Any, float] = defaultdict(float)
+    second: dict[Any, float] = defaultdict(float)
+    apart = 0.0
+    shares = np.asarray(weights, float) / np.sum(weights)
+    for (a, b), share in zip(pairs, shares.tolist(), strict=True):
+        first[a] += share
+        second[b] += share
+        apart += share * (a != b)
+    by_chance = sum(share * (1 - second[value]) for value, share in first.items())
+    # readings that could not differ by chance agree
+    return 1.0 if apart == 0 else 1 - apart / by_chance

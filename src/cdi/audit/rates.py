@@ -12,6 +12,8 @@ from cdi.audit.estimators import (
     Coefficients,
     Design,
     Estimate,
+    Rereading,
+    SecondDraw,
     estimate_domain,
     estimate_greg,
     estimate_ratio,
@@ -163,7 +165,13 @@ class Assistance:
         return Auxiliary(np.concatenate([member, known], axis=-1), np.concatenate([sizes, totals]))
 
 
-def estimate_force_rate(drawn: NDArray[np.int64], y: Floats, m: Floats, by: Assistance) -> Estimate:
+def estimate_force_rate(
+    drawn: NDArray[np.int64],
+    y: Floats,
+    m: Floats,
+    by: Assistance,
+    reread: Rereading | None = None,
+) -> Estimate:
     """Estimate the force's rate.
 
     Args:
@@ -171,8 +179,9 @@ def estimate_force_rate(drawn: NDArray[np.int64], y: Floats, m: Floats, by: Assi
         y: Crimes recorded in each audited log.
         m: Crimes that should be recorded in each audited log.
         by: What was known.
+        reread: What second readings changed; None if no log was read twice.
     """
-    return estimate_greg(by.design, y, m, by.whole(drawn), by.predicted())
+    return estimate_greg(by.design, y, m, by.whole(drawn), by.predicted(), reread)
 
 
 def estimate_domain_rate(
@@ -182,6 +191,7 @@ def estimate_domain_rate(
     m: Floats,
     by: Assistance,
     whole: Coefficients,
+    reread: Rereading | None = None,
 ) -> Estimate:
     """Estimate a domain's rate: assisted if enough of its crimes were audited, else direct.
 
@@ -192,10 +202,11 @@ def estimate_domain_rate(
         m: Crimes of the domain that should be recorded in each audited log.
         by: What was known.
         whole: Coefficients of the whole sample.
+        reread: What second readings changed in the domain; None if no log was read twice.
     """
     predicted = by.predicted(domain.share)
-    direct = estimate_ratio(by.design, y, m)
-    assisted = estimate_domain(by.design, y, m, by.part(domain, drawn), whole, predicted)
+    direct = estimate_ratio(by.design, y, m, reread=reread)
+    assisted = estimate_domain(by.design, y, m, by.part(domain, drawn), whole, predicted, reread)
     is_assisted = (direct.crimes >= LEAST_ASSISTED) & (assisted.rate > 0) & (assisted.rate < 1)
     chosen = {
         field.name: np.where(
@@ -206,11 +217,73 @@ def estimate_domain_rate(
     return Estimate(**chosen)
 
 
+@dataclass(frozen=True)
+class SecondReadings:
+    """The logs that were read twice, and what the first readings had found.
+
+    Attributes:
+        draw: Which of the audited logs were read twice.
+        first: By domain, and for the force: crimes recorded and due in each audited log, by its
+            first reading.
+        expected: Expected square of the change by a second reading, of each audited log.
+    """
+
+    draw: SecondDraw
+    first: dict[str, tuple[Floats, Floats]]
+    expected: Floats
+
+    def changes(self, name: str, y: Floats, m: Floats, share: Floats | float) -> Rereading:
+        """Give what second readings changed in the force or in a domain.
+
+        Args:
+            name: Of the domain.
+            y: Crimes recorded in each audited log, as they are known best.
+            m: Crimes due in each audited log, as they are known best.
+            share: Share of each log's changes that is taken to be of the domain.
+        """
+        y_first, m_first = self.first.get(name, (np.zeros(len(y)), np.zeros(len(m))))
+        places = self.draw.places
+        return Rereading(
+            self.draw, (y - y_first)[places], (m - m_first)[places], self.expected * share
+        )
+
+
+def measure_errors(
+    second: SecondReadings, weight: Floats, y: Floats, m: Floats
+) -> dict[str, float]:
+    """Estimate how often auditors err, from the logs that were read twice.
+
+    Args:
+        second: These logs.
+        weight: Number of logs that each audited log stands for.
+        y: Crimes recorded in each audited log, as they are known best.
+        m: Crimes due in each audited log, as they are known best.
+
+    Returns:
+        Crimes as shares of all crimes due: overlooked by a reading, invented by it, recorded and
+        taken for not recorded, not recorded and taken for recorded.
+    """
+    reread = second.changes(FORCE, y, m, 1.0)
+    places = second.draw.places
+    counted = weight[places] * second.draw.design.weight
+    due = weight @ m + reread.total_unread(weight, reread.m)
+    more, fewer = np.maximum(reread.m, 0), np.maximum(-reread.m, 0)
+    kinds = {
+        "overlooked_share": more,
+        "invented_share": fewer,
+        # a recorded crime that was overlooked, or invented, is an error of one kind alone
+        "taken_for_missed_share": np.maximum(reread.y - more, 0),
+        "taken_for_recorded_share": np.maximum(-reread.y - fewer, 0),
+    }
+    return {name: float(counted @ crimes / due) for name, crimes in kinds.items()}
+
+
 def audit_figures(
     drawn: NDArray[np.int64],
     found: dict[str, tuple[Floats, Floats]],
     by: Assistance,
     parts: list[Domain],
+    second: SecondReadings | None = None,
 ) -> list[dict[str, Any]]:
     """Work out all rates of one audit.
 
@@ -219,18 +292,22 @@ def audit_figures(
         found: By domain, and for the force: crimes recorded and crimes due in each audited log.
         by: What was known.
         parts: The domains.
+        second: What the logs that were read twice say of the first readings; None if none was.
 
     Returns:
         One row per domain, the force first; a figure that is withheld is None.
     """
     y, m = found[FORCE]
     whole = fit_coefficients(by.design, y, m, by.whole(drawn))
-    force = estimate_force_rate(drawn, y, m, by)
+    reread = second.changes(FORCE, y, m, 1.0) if second else None
+    force = estimate_force_rate(drawn, y, m, by, reread)
     rows = [_describe_estimate(FORCE, force, force_limits(force), is_planned=True)]
     no_crimes = np.zeros(len(drawn)), np.zeros(len(drawn))
     for domain in parts:
         y, m = found.get(domain.name, no_crimes)
-        estimate = estimate_domain_rate(domain, drawn, y, m, by, whole)
+        share = domain.share[drawn]
+        reread = second.changes(domain.name, y, m, share) if second else None
+        estimate = estimate_domain_rate(domain, drawn, y, m, by, whole, reread)
         limits, is_planned = domain_limits(estimate), by.is_planned(domain)
         rows.append(_describe_estimate(domain.name, estimate, limits, is_planned=is_planned))
     return rows

@@ -21,7 +21,14 @@ import numpy as np
 from cdi.audit.draws import Draw, load_draw
 from cdi.audit.findings import Findings, complete_findings, match_counts
 from cdi.audit.intervals import square_and_add, unrecorded_limits
-from cdi.audit.rates import FORCE, Assistance, audit_figures, known_totals, list_domains
+from cdi.audit.rates import (
+    FORCE,
+    Assistance,
+    audit_figures,
+    known_totals,
+    list_domains,
+    measure_errors,
+)
 from cdi.audit.register import Register
 from cdi.audit.tables import TABLES
 from cdi.errors import AuditError
@@ -101,6 +108,9 @@ def _read_audit(agency: str, draw_id: str, readings: list[Row]) -> tuple[Audit |
             "next_step": error.fix,
         }
     row |= {"kappa": findings.kappa, "erased_count": findings.erased}
+    if findings.second is not None:
+        y, m = findings.found[FORCE]
+        row |= measure_errors(findings.second, findings.design.weight, y, m)
     return Audit(draw, findings, estimate_rates(draw, findings)), row
 
 
@@ -113,7 +123,8 @@ def estimate_rates(draw: Draw, findings: Findings) -> list[Row]:
     """
     # The design is that of the logs which still count: some may have been erased.
     by = replace(Assistance.of(draw.frame, draw.strata), design=findings.design)
-    return audit_figures(findings.positions, findings.found, by, list_domains(draw.frame))
+    domains = list_domains(draw.frame)
+    return audit_figures(findings.positions, findings.found, by, domains, findings.second)
 
 
 def _describe_draw(agency: str, draw: Draw, logs: list[Row]) -> Row:
@@ -188,6 +199,7 @@ def _add_unrecorded(rate: Row, audit: Row, recorded_by_domain: Mapping[str, Row]
 def _rows_of_logs(audit: Audit) -> list[Row]:
     """Describe each audited log: what was found in it, beside what was predicted."""
     y, m = audit.findings.found[FORCE]
+    second = _describe_second(audit.findings)
     predictions = known_totals(audit.draw.frame)
     call_ids = audit.draw.frame.logs["call_id"].to_pylist()
     return [
@@ -197,9 +209,30 @@ def _rows_of_logs(audit: Audit) -> list[Row]:
             "stratum": int(audit.findings.design.stratum[place]),
             "due_count": int(m[place]),
             "recorded_count": int(y[place]),
+            **second[place],
             **_name_predictions(predictions[position]),
         }
         for place, position in enumerate(audit.findings.positions.tolist())
+    ]
+
+
+def _describe_second(findings: Findings) -> list[Row]:
+    """Describe what second readings add to what is known of each audited log."""
+    names = ("first_due_count", "first_recorded_count", "second_stratum", "is_read_twice")
+    second = findings.second
+    if second is None:
+        return [dict.fromkeys((*names, "expected_change"))] * len(findings.positions)
+    y, m = second.first[FORCE]
+    twice = set(second.draw.places.tolist())
+    return [
+        {
+            "first_due_count": int(m[place]),
+            "first_recorded_count": int(y[place]),
+            "second_stratum": int(second.draw.of_log[place]),
+            "is_read_twice": place in twice,
+            "expected_change": float(second.expected[place]),
+        }
+        for place in range(len(findings.positions))
     ]
 
 

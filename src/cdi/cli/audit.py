@@ -62,24 +62,31 @@ def audit_plan(
     universe: UniverseOption = "frame",
     starts: FromOption = None,
     ends: ToOption = None,
+    error: Annotated[
+        float,
+        typer.Option(min=0, max=0.5, help="Share of readings that are expected to be wrong."),
+    ] = 0.05,
 ) -> None:
     """Say how many logs to audit for a rate that is exact to +/- some percentage points.
 
     E.g. .venv/bin/cdi audit plan simulated --points 2 --domain violence_against_the_person
     """
+    from cdi.audit.design import DOUBLE_BLIND
     from cdi.people.audit import plan_audit
 
     loaded = load_agency(agency)
     period = _choose_period(loaded, universe, starts, ends)
     logs = plan_audit(loaded, period, points, domain)
+    with_errors = plan_audit(loaded, period, points, domain, error)
     if loaded.is_simulated:
         say_simulated()
-    console.print(
+    twice = round(DOUBLE_BLIND * with_errors)
+    for line in (
         f"{logs:,} logs of {period.name} for +/- {points:g} points on {domain}, if they are as "
-        "uncertain as predicted",
-        highlight=False,
-        soft_wrap=True,
-    )
+        "uncertain as predicted and no reading is wrong",
+        f"{with_errors:,} logs, {twice:,} of them read twice, if {error:.0%} of the readings are",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 @audit.command("draw")
@@ -112,6 +119,8 @@ def audit_draw(
 @audit.command("worksheets")
 def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
     """Write the worksheets of a draw again, one XLSX and CSV file per auditor.
+
+    If all logs were read once, those of the second readings too.
 
     E.g. .venv/bin/cdi audit worksheets simulated
     """
@@ -149,6 +158,13 @@ def audit_findings(
             f"{delivery.read} of {delivery.given} logs read",
             highlight=False,
         )
+    if delivery.twice:
+        console.print(
+            f"all logs were read once; another auditor reads {delivery.twice} of them too. Give "
+            "each sheet to its auditor:"
+        )
+        for sheet in delivery.second_sheets:
+            console.print(f"written {sheet}", highlight=False, soft_wrap=True)
     if delivery.undecided:
         console.print(
             f"two auditors differ on {delivery.undecided} logs; the registrar's worksheet:"

@@ -1,17 +1,18 @@
 """The audit as people do it: plan, draw, hand out worksheets, take findings back.
 
 ``audit/<agency>/<draw>/worksheets/``
-    One XLSX and one CSV file per auditor, and those of the force crime registrar.
+    One XLSX and one CSV file per auditor. When all logs were read once, those of the logs that are
+    read a second time; and those of the force crime registrar.
 ``audit/<agency>/findings/``
-    What auditors delivered, one CSV file per draw and auditor. It is a source like any other, and
-    the next extraction lands it.
+    What auditors delivered, one CSV file per draw, auditor and first or second reading. It is a
+    source like any other, and the next extraction lands it.
 
 The rates are estimated by the build (`cdi.audit.results`).
 """
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -25,15 +26,16 @@ from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit.design import Options, plan_logs
 from cdi.audit.draws import ADJUDICATOR, Draw, draw_audit, load_draw
-from cdi.audit.findings import differing_logs
+from cdi.audit.findings import differing_logs, refuse_changed
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
 from cdi.audit.rates import FORCE, list_domains
 from cdi.audit.register import Register
+from cdi.audit.second_readings import draw_second_readings, plan_second_readings
 from cdi.build.version import read_current, verify_current
 from cdi.errors import AuditError
 from cdi.files import sha256_of_file
 from cdi.landing.extract import read_file_as_batch
-from cdi.people.audit_sheet import HEADER, read_audit_sheet, write_audit_sheet
+from cdi.people.audit_sheet import HEADER, SECOND, read_audit_sheet, write_audit_sheet
 from cdi.scratch import scratch_folder
 from cdi.sealed_files import verify_file, write_sealed
 from cdi.sql import connect, fetch_dicts, read_query
@@ -54,6 +56,9 @@ class Delivery:
         given: Number of logs that were given to the auditor.
         undecided: Number of logs of the draw on which two auditors differ and nobody has decided.
         sheets: The registrar's worksheet, if there is something to decide.
+        twice: Number of logs that are read a second time, if this delivery was the last of the
+            first readings; else 0.
+        second_sheets: Worksheets of these second readings.
     """
 
     draw_id: str
@@ -62,6 +67,8 @@ class Delivery:
     given: int
     undecided: int
     sheets: list[Path]
+    twice: int = 0
+    second_sheets: list[Path] = field(default_factory=list)
 
 
 def choose_period(
@@ -162,7 +169,9 @@ def predict_period(agency: Agency, period: Period) -> Frame:
     return predict_frame(read_published(file, period))
 
 
-def plan_audit(agency: Agency, period: Period, points: float, domain: str = FORCE) -> int:
+def plan_audit(
+    agency: Agency, period: Period, points: float, domain: str = FORCE, error: float = 0.0
+) -> int:
     """Tell how many logs to audit for a rate to within +/- some percentage points.
 
     Args:
@@ -170,6 +179,8 @@ def plan_audit(agency: Agency, period: Period, points: float, domain: str = FORC
         period: The period to audit.
         points: Half-width of the interval at 95%, in percentage points.
         domain: The force, or a group of offences, rape, domestic_abuse, `district NAME`.
+        error: Share of readings that are expected to be wrong; the part of the logs that is read
+            twice corrects for them, and leaves some of it open.
 
     Raises:
         AuditError: AUDIT-DOMAIN if the period has no such domain.
@@ -185,6 +196,8 @@ def plan_audit(agency: Agency, period: Period, points: float, domain: str = FORC
                 f"choose one of: {FORCE}, {', '.join(sorted(shares))}",
             )
         share = shares[domain]
+    if error:
+        return plan_second_readings(frame, Options(LOGS), points, share, error)
     return plan_logs(frame, Options(LOGS), points, share)
 
 
@@ -232,8 +245,8 @@ def summarise_draw(draw: Draw) -> str:
     return "\n".join(
         [
             f"draw {draw.draw_id}: {len(draw.positions):,} of {len(draw.frame.logs):,} logs",
-            f"- from version {facts['version']}, in {len(facts['population'])} strata, "
-            f"{sum(map(bool, draw.seconds))} logs read twice",
+            f"- from version {facts['version']}, in {len(facts['population'])} strata; "
+            f"{facts['double_blind']:.0%} of the logs are read twice, once all were read",
             f"- auditors {', '.join(facts['auditors'])}"
             + (f"; drawn again: {facts['reason']}" if facts["reason"] else ""),
             f"- seed {facts['seed']}, register line {facts['hash']}: keep it where nobody can "
@@ -265,28 +278,67 @@ def find_draw(agency: Agency, draw_id: str | None = None) -> Draw:
 def write_draw_worksheets(agency: Agency, draw: Draw) -> list[Path]:
     """Write the worksheets of a draw: one XLSX and one CSV file per auditor.
 
-    Logs that are read twice stand among the others in the second auditor's sheet, unmarked: nobody
-    knows which of the logs another person reads too.
+    If all logs were read once, the sheets of the second readings are written too.
 
     Args:
         agency: Whose audit.
         draw: The draw.
     """
+    draw = _draw_second_if_due(agency, draw)
+    return _write_sheets(agency, draw, draw.auditors, "") + _write_second_sheets(agency, draw)
+
+
+def _draw_second_if_due(agency: Agency, draw: Draw) -> Draw:
+    """Draw the second readings once all first readings were delivered."""
+    if not draw.awaits_second:
+        return draw
+    logs, _ = read_delivered(agency, draw.draw_id)
+    read = {(row["call_id"], row["auditor_code"]): row for row in logs}
+    first = {
+        call_id: read.get((call_id, auditor))
+        for call_id, auditor in zip(draw.call_ids, draw.auditors, strict=True)
+        if call_id is not None
+    }
+    counts = {
+        call_id: (int(row["due_count"]), int(row["recorded_count"]))
+        for call_id, row in first.items()
+        if row is not None
+    }
+    if len(counts) < len(first):
+        return draw
+    return draw_second_readings(agency.agency, draw, counts, _utc_now())
+
+
+def _write_second_sheets(agency: Agency, draw: Draw) -> list[Path]:
+    """Write the sheets of the second readings, if they were drawn when all logs were read once."""
+    if draw.first_counts is None:
+        return []
+    return _write_sheets(agency, draw, draw.seconds, SECOND)
+
+
+def _write_sheets(agency: Agency, draw: Draw, readers: Sequence[str], part: str) -> list[Path]:
+    """Write the sheets of all auditors who have logs to read.
+
+    Args:
+        agency: Whose audit.
+        draw: The draw.
+        readers: Who reads each drawn log; empty where nobody does.
+        part: Empty, or `SECOND`.
+    """
     logs, codes = _read_sheet_content(agency, draw)
+    # in draws of before, logs that are read twice stand among the others of the second auditor
+    both = draw.seconds if draw.first_counts is None else [""] * len(draw.seconds)
     files = []
     for auditor in draw.facts["auditors"]:
-        readers_by_log = zip(draw.call_ids, draw.auditors, draw.seconds, strict=True)
         call_ids = sorted(
             call_id
-            for call_id, *readers in readers_by_log
-            if call_id in logs and auditor in readers
+            for call_id, *names in zip(draw.call_ids, readers, both, strict=True)
+            if call_id in logs and auditor in names
         )
-        files += write_audit_sheet(
-            _worksheet_folder(agency, draw),
-            _worksheet_facts(agency, draw, auditor),
-            [logs[call_id] for call_id in call_ids],
-            codes,
-        )
+        if call_ids:
+            facts = _worksheet_facts(agency, draw, auditor) | {"part": part}
+            shown = [logs[call_id] for call_id in call_ids]
+            files += write_audit_sheet(_worksheet_folder(agency, draw), facts, shown, codes)
     return files
 
 
@@ -300,6 +352,7 @@ def _worksheet_facts(agency: Agency, draw: Draw, auditor: str) -> dict[str, Any]
         "draw_id": draw.draw_id,
         "auditor": auditor,
         "is_simulated": agency.is_simulated,
+        "part": "",
     }
 
 
@@ -333,8 +386,9 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
 
     Raises:
         AuditError: AUDIT-SHEET if it is not the worksheet of one draw and one auditor;
-            AUDIT-REFUSED, with the rules that it breaks; AUDIT-AGREED if the registrar decides a
-            log on which no two auditors differ. Nothing is kept then.
+            AUDIT-REFUSED, with the rules that it breaks; AUDIT-SECOND if it changes a first
+            reading after the second ones were drawn; AUDIT-AGREED if the registrar decides a log on
+            which no two auditors differ. Nothing is kept then.
     """
     rows = read_audit_sheet(file)
     sheets = {(row["draw_id"], row["auditor_code"]) for row in rows}
@@ -346,45 +400,82 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
         )
     ((draw_id, auditor),) = sheets
     draw = load_draw(agency.agency, draw_id)
+    # First and second readings are kept apart, since a later delivery takes the place of an earlier
+    # one of its kind.
+    twice = set()
+    if draw.first_counts is not None:
+        twice = set(zip(draw.call_ids, draw.seconds, strict=True))
+    parts: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        is_second = (row["call_reference"], auditor) in twice
+        parts.setdefault(SECOND if is_second else "", []).append(row)
+    for part, some in parts.items():
+        _keep_delivery(agency, draw, auditor, part, some, file.name)
+    draw, was_waiting = _draw_second_if_due(agency, draw), draw.awaits_second
+    logs, differing = _read_differing(agency, draw)
+    decided = {row["call_id"] for row in logs if row["auditor_code"] == ADJUDICATOR}
+    undecided = sum(call_id not in decided for call_id, *_ in differing)
+    is_drawn_now = was_waiting and not draw.awaits_second
+    return Delivery(
+        draw_id=draw_id,
+        auditor=auditor,
+        read=sum(row["crime_number"] == "0" for row in rows),
+        given=_count_given(draw, auditor, parts),
+        undecided=undecided,
+        # The sheet also has the logs decided before, since a delivery takes the place of the last.
+        sheets=_write_adjudication(agency, draw, differing) if undecided else [],
+        twice=sum(map(bool, draw.seconds)) if is_drawn_now else 0,
+        second_sheets=_write_second_sheets(agency, draw) if is_drawn_now else [],
+    )
+
+
+def _keep_delivery(
+    agency: Agency, draw: Draw, auditor: str, part: str, rows: Sequence[Row], name: str
+) -> None:
+    """Check the first or the second readings of a worksheet, and put them into the source.
+
+    Args:
+        agency: Whose audit.
+        draw: The draw.
+        auditor: Who read.
+        part: Empty, or `SECOND`.
+        rows: What was read.
+        name: Of the worksheet.
+    """
     folder = paths.audit(agency.agency) / "findings"
     folder.mkdir(parents=True, exist_ok=True)
-    # A later delivery takes the place of an earlier one; the register keeps a line of each.
-    with write_sealed(agency.agency, folder / f"{draw_id}_{auditor}.csv") as written:
+    stem = "_".join(filter(None, (draw.draw_id, auditor, part)))
+    # The register keeps a line of each delivery.
+    with write_sealed(agency.agency, folder / f"{stem}.csv") as written:
         with written.open("w", newline="", encoding="utf-8") as handle:
             out = csv.DictWriter(handle, HEADER, lineterminator="\n")
             out.writeheader()
             out.writerows(rows)
-        _refuse_bad_rows(agency, file.name, written)
+        _refuse_bad_rows(agency, name, written)
+        read = [row | {"call_id": row["call_reference"]} for row in map(dict, rows)]
+        refuse_changed(draw, [row for row in read if row["crime_number"] == "0"])
         if auditor == ADJUDICATOR:
             _refuse_agreed(agency, draw, rows)
         Register(agency.agency).append(
             "delivery",
             _utc_now(),
-            draw_id=draw_id,
+            draw_id=draw.draw_id,
             auditor=auditor,
             rows=len(rows),
             sha256=sha256_of_file(written),
         )
-    logs, differing = _read_differing(agency, draw)
-    decided = {row["call_id"] for row in logs if row["auditor_code"] == ADJUDICATOR}
-    undecided = sum(call_id not in decided for call_id, *_ in differing)
-    return Delivery(
-        draw_id=draw_id,
-        auditor=auditor,
-        read=sum(row["crime_number"] == "0" for row in rows),
-        given=_count_given(draw, auditor),
-        undecided=undecided,
-        # The sheet also has the logs decided before, since a delivery takes the place of the last.
-        sheets=_write_adjudication(agency, draw, differing) if undecided else [],
-    )
 
 
-def _count_given(draw: Draw, auditor: str) -> int:
-    """Count the logs that were given to an auditor; the registrar is given those read twice."""
-    readers_by_log = zip(draw.call_ids, draw.auditors, draw.seconds, strict=True)
+def _count_given(draw: Draw, auditor: str, parts: Iterable[str]) -> int:
+    """Count the logs of the sheets that were filled in; the registrar has those read twice."""
+    rows = [row for row in zip(draw.call_ids, draw.auditors, draw.seconds, strict=True) if row[0]]
+    if auditor == ADJUDICATOR:
+        return sum(bool(second) for _, _, second in rows)
+    has_second_sheet = draw.first_counts is not None
     return sum(
-        call_id is not None and auditor in ((first, second, ADJUDICATOR) if second else (first,))
-        for call_id, first, second in readers_by_log
+        (first == auditor and "" in parts)
+        or (second == auditor and (SECOND in parts or not has_second_sheet))
+        for _, first, second in rows
     )
 
 

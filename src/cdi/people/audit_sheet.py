@@ -53,6 +53,7 @@ CRIME = {
 }
 BOTH = {"first_reading": "First reading", "second_reading": "Second reading"}
 WIDE = {"account", "closing", *BOTH}
+SECOND = "second"  # marks the sheet of the second readings
 CRIMES_A_LOG = 3  # blank rows for crimes, per log
 MOMENT = "%Y-%m-%d %H:%M:%S"
 LEAST_DATE = "36526"  # 2000-01-01, as spreadsheets count days
@@ -73,10 +74,14 @@ Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
 5. Write each crime on the sheet Crimes: its log, 1, 2, 3 within the log, its offence code (sheet
    Codes), and what you found.
 6. Write when you read the log; times are local. A log without it counts as not yet read.
-7. Read all logs, in any order. Talk with nobody about them: some are read by two people.
+7. Read all logs, in any order. Talk with nobody about them: {readers}.
 8. Deliver the file: {cdi} audit findings {agency} <file>. A second delivery replaces the first, and
    the register shows that there were two.
 No rate is worked out before every log of every sheet has been read."""
+READERS = {
+    "": "when all were read, another person reads some of them too",
+    SECOND: "another person has read them before you, and you must not know what was found",
+}
 DECIDE = """\
 Draw {draw_id}. Sheet of the force crime registrar: {count} logs on which two auditors differ.
 Each line shows both readings. Read the log, decide, and fill in the sheet as an auditor does:
@@ -105,7 +110,7 @@ def write_audit_sheet(
 
     Args:
         folder: Where to write; made if absent.
-        facts: agency, draw_id, auditor, is_simulated.
+        facts: agency, draw_id, auditor, is_simulated, and part: empty, or `SECOND`.
         logs: One row per log, with the columns of `SHOWN`; for the registrar also those of `BOTH`.
         codes: Offence codes that count as a crime, and their names.
 
@@ -114,7 +119,7 @@ def write_audit_sheet(
     """
     folder.mkdir(parents=True, exist_ok=True)
     mark = "SIMULATED_" if facts["is_simulated"] else ""
-    stem = f"{mark}{facts['draw_id']}_{facts['auditor']}"
+    stem = f"{mark}{facts['draw_id']}_{facts['auditor']}" + (facts["part"] and f"_{facts['part']}")
     shown_columns = SHOWN | (BOTH if logs and set(BOTH) <= set(logs[0]) else {})
     files = [folder / f"{stem}.xlsx", folder / f"{stem}.csv"]
     with write_whole(files[0]) as book:
@@ -151,7 +156,7 @@ def _write_xlsx(
     about = book.active
     about.title = "Instructions"
     text = (DECIDE if set(BOTH) <= set(shown_columns) else INSTRUCTIONS).format(
-        count=len(logs), cdi=paths.CDI, **facts
+        count=len(logs), cdi=paths.CDI, readers=READERS[facts["part"]], **facts
     )
     for line in _banner_row(facts) + text.replace("\n   ", " ").splitlines():
         about.append([line])

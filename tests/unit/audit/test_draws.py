@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,10 +18,10 @@ from cdi.audit import draws, results
 from cdi.audit.design import Options, draw_sample
 from cdi.audit.draws import Draw, draw_audit, erase_from_register, load_draw, read_assignments
 from cdi.audit.register import Register
+from cdi.audit.second_readings import draw_second_readings
 from cdi.errors import AuditError
-from tests.audit import AT, AUDITORS, PERIOD, Force
-
-AGENCY = "sample"
+from cdi.sealed_files import write_sealed
+from tests.audit import AGENCY, AT, AUDITORS, PERIOD, Force
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +66,54 @@ def test_a_part_is_read_twice_by_two_people_and_the_logs_are_shared_out(
     state: Path, force: Force
 ) -> None:
     draw = draw_logs(force)
-    twice = [(a, b) for a, b in zip(draw.auditors, draw.seconds, strict=True) if b]
-    assert len(twice) == 30  # 7.5% of 400
-    assert all(a != b for a, b in twice)
+    assert draw.awaits_second
+    assert not any(draw.seconds)
     counts = [draw.auditors.count(name) for name in AUDITORS]
     assert max(counts) - min(counts) <= 1
+    draw = force.read_twice(draw)
+    assert not draw.awaits_second
+    twice = [(a, b) for a, b in zip(draw.auditors, draw.seconds, strict=True) if b]
+    assert len(twice) == 40  # 10% of 400
+    assert all(a != b for a, b in twice)
+
+
+def test_second_readings_follow_from_the_seed_and_the_first_ones(state: Path, force: Force) -> None:
+    draw = draw_logs(force)
+    first = force.read_twice(draw)
+    # killed before its line in the register, it is made again
+    lines = Register(AGENCY).file.read_text().splitlines(keepends=True)
+    assert json.loads(lines[-1])["kind"] == "second"
+    with write_sealed(AGENCY, Register(AGENCY).file) as written:
+        written.write_text("".join(lines[:-1]))
+    again = load_draw(AGENCY, draw.draw_id)
+    assert again.awaits_second
+    assert force.read_twice(again).seconds == first.seconds
+    names = {row["auditor_code"] for row in read_assignments(AGENCY)}
+    assert names == {*AUDITORS, "FCR"}
+
+
+def test_a_reading_that_takes_a_record_for_none_is_read_again(state: Path, force: Force) -> None:
+    """Most second readings go where the first one was not expected, the rest by chance."""
+    draw = draw_logs(force)
+    rng = np.random.default_rng(3)
+    recorded, due = force.recorded[draw.positions], force.due[draw.positions]
+    wrong = (recorded > 0) & (rng.random(len(recorded)) < 0.08)
+    assert 8 < wrong.sum() < 40
+    counts = {
+        str(call_id): (int(m), int(y))
+        for call_id, m, y in zip(draw.call_ids, due, recorded - wrong, strict=True)
+    }
+    draw = draw_second_readings(AGENCY, draw, counts, AT)
+    is_read_twice = np.array([bool(name) for name in draw.seconds])
+    assert is_read_twice[wrong].mean() > 5 * is_read_twice[~wrong].mean() > 0
+
+
+def test_who_reads_what_a_second_time_is_not_changed(state: Path, force: Force) -> None:
+    draw = force.read_twice(draw_logs(force))
+    place = next(n for n, who in enumerate(draw.seconds) if who)
+    rewrite("second.parquet", "second_auditor", place, "")
+    with pytest.raises(AuditError, match="AUDIT-SAMPLE"):
+        load_draw(AGENCY, draw.draw_id)
 
 
 def test_without_a_given_seed_each_draw_has_its_own(state: Path, force: Force) -> None:
@@ -96,7 +140,8 @@ def test_one_auditor_is_not_enough(state: Path, force: Force, names: list[str]) 
 def test_a_staff_number_is_kept_in_capitals_as_its_readings_are_staged(
     state: Path, force: Force
 ) -> None:
-    draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), ["ab1", " cd2"], AT)
+    draw = draw_audit(AGENCY, "v1", PERIOD, force.frame, Options(400), ["ab1", " cd2"], AT)
+    force.read_twice(draw)
     auditors = {row["auditor_code"] for row in read_assignments(AGENCY)}
     assert auditors == {"AB1", "CD2", "FCR"}
 

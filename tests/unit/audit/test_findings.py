@@ -6,17 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from cdi.audit import results
+from cdi.audit import draws, results
 from cdi.audit.design import Options
 from cdi.audit.draws import Draw, draw_audit, erase_from_register, load_draw
 from cdi.audit.findings import Findings, check_findings, cohen_kappa, complete_findings
-from cdi.audit.rates import FORCE, Assistance, audit_figures, list_domains
+from cdi.audit.rates import FORCE, Assistance, audit_figures, list_domains, measure_errors
 from cdi.errors import AuditError
-from tests.audit import AT, AUDITORS, PERIOD, Force, without
-
-AGENCY = "sample"
+from tests.audit import AGENCY, AT, AUDITORS, PERIOD, Force, without
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +24,11 @@ def force() -> Force:
 
 
 def draw_logs(force: Force, seed: int = 7, logs: int = 400) -> Draw:
+    """A draw whose logs were all read once, and whose second readings are drawn."""
+    return force.read_twice(draw_first(force, seed, logs))
+
+
+def draw_first(force: Force, seed: int = 7, logs: int = 400) -> Draw:
     reason = f"test {seed}" if seed != 7 else None
     options = Options(logs, oversampled={})
     return draw_audit(
@@ -35,7 +39,7 @@ def draw_logs(force: Force, seed: int = 7, logs: int = 400) -> Draw:
 def figures(draw: Draw, findings: Findings) -> dict[str, dict[str, Any]]:
     by = replace(Assistance.of(draw.frame, draw.strata), design=findings.design)
     parts = list_domains(draw.frame)
-    rows = audit_figures(findings.positions, findings.found, by, parts)
+    rows = audit_figures(findings.positions, findings.found, by, parts, findings.second)
     return {row["domain"]: row for row in rows}
 
 
@@ -130,11 +134,8 @@ def test_a_log_of_which_a_crime_is_lost_tells_no_rate(
     recorded = Counter(
         (row["call_id"], row["auditor_code"]) for row in crimes if row["is_recorded"]
     )
-    readings = [
-        row | {"crime_number": 0, "due_count": due[key], "recorded_count": recorded[key]}
-        for row in logs
-        if (key := (row["call_id"], row["auditor_code"]))
-    ]
+    assert due.total() > recorded.total() > 0
+    readings = [row | {"crime_number": 0} for row in logs]
     crimes = [row | {"is_headline": True} for row in crimes]
     audit, row = results._read_audit(AGENCY, draw.draw_id, [*readings, *crimes])
     assert audit is not None
@@ -226,5 +227,105 @@ def test_an_erased_log_is_left_out_and_the_rest_stands_for_its_stratum(
 def test_kappa_by_hand() -> None:
     """Of 100 logs both say "crime" in 40 and both "none" in 30: (0.7 - 0.5) / (1 - 0.5)."""
     pairs = [(1, 1)] * 40 + [(0, 0)] * 30 + [(1, 0)] * 20 + [(0, 1)] * 10
-    assert cohen_kappa(pairs) == pytest.approx((0.7 - 0.5) / 0.5)
-    assert cohen_kappa([(1, 1)] * 5) == 1.0
+    assert cohen_kappa(pairs, [1] * 100) == pytest.approx((0.7 - 0.5) / 0.5)
+    # the same from one pair of each kind, each standing for the logs that say so
+    kinds = [(1, 1), (0, 0), (1, 0), (0, 1)]
+    assert cohen_kappa(kinds, [40, 30, 20, 10]) == pytest.approx((0.7 - 0.5) / 0.5)
+    assert cohen_kappa([(1, 1)] * 5, [3.0] * 5) == 1.0
+
+
+def test_nobody_peeks_before_the_second_readings_are_drawn(state: Path, force: Force) -> None:
+    draw = draw_first(force)
+    readings = force.audited(draw)
+    with pytest.raises(AuditError, match=r"AUDIT-INCOMPLETE.*no second ones are drawn"):
+        complete_findings(draw, *readings)
+    assert complete_findings(replace(draw, facts=draw.facts | {"double_blind": 0}), *readings)
+
+
+def test_a_first_reading_is_not_changed_after_the_second_ones_were_drawn(
+    state: Path, force: Force
+) -> None:
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
+    place = next(n for n, row in enumerate(logs) if row["due_count"])
+    changed = [
+        row | {"due_count": 0, "recorded_count": 0} if n == place else row
+        for n, row in enumerate(logs)
+    ]
+    assert not draw.seconds[draw.call_ids.index(logs[place]["call_id"])]
+    with pytest.raises(AuditError, match=f"AUDIT-SECOND.*{logs[place]['call_id']}"):
+        complete_findings(draw, changed, crimes)
+
+
+def test_errors_of_reading_are_counted_by_kind(state: Path, force: Force) -> None:
+    """One log of each kind, by hand: a crime overlooked, one invented, two records misjudged."""
+    draw = draw_logs(force)
+    logs, crimes = force.audited(draw)
+    twice = {c: b for c, b in zip(draw.call_ids, draw.seconds, strict=True) if b}
+    found = {row["call_id"]: row for row in crimes}
+    recorded = next(c for c in twice if c in found and found[c]["is_recorded"])
+    missed, other = [c for c in twice if c in found and not found[c]["is_recorded"]][:2]
+    none = next(c for c in twice if c not in found)
+    invented = {**crimes[0], "call_id": none, "is_recorded": False}
+    # what the registrar decides, in place of both: the first readings had it wrong
+    truth = {recorded: [{"is_recorded": False}], missed: [{"is_recorded": True}], other: []}
+    decided = [
+        found[call_id] | {"auditor_code": "FCR"} | change
+        for call_id, changes in truth.items()
+        for change in changes
+    ]
+    decided.append(invented | {"auditor_code": "FCR"})
+    seconds = {(call_id, auditor) for call_id, auditor in twice.items()}
+    wrong = {recorded, missed, other, none}
+    differ = [
+        row
+        for row in crimes
+        if row["call_id"] not in wrong or (row["call_id"], row["auditor_code"]) not in seconds
+    ]
+    differ += [row | {"auditor_code": twice[row["call_id"]]} for row in decided]
+    more = [{"call_id": c, "auditor_code": "FCR", "audited_at": AT} for c in wrong]
+    findings = complete_findings(draw, [*logs, *more], [*differ, *decided])
+    assert findings.second is not None
+    y, m = findings.found[FORCE]
+    weight = findings.design.weight
+    errors = measure_errors(findings.second, weight, y, m)
+    due = sum(weight[place] * m[place] for place in range(len(m)))
+    place_of = {c: n for n, c in enumerate(draw.call_ids)}
+    lost = {}
+    read = findings.second.draw
+    for call_id in wrong:
+        place = place_of[call_id]
+        stratum = read.of_log == read.of_log[place]
+        lost[call_id] = weight[place] * stratum.sum() / stratum[read.places].sum()
+    unread = lost[none] - weight[place_of[none]] - (lost[other] - weight[place_of[other]])
+    expected = {
+        "overlooked_share": none,
+        "invented_share": other,
+        "taken_for_missed_share": missed,
+        "taken_for_recorded_share": recorded,
+    }
+    for name, call_id in expected.items():
+        assert errors[name] == pytest.approx(lost[call_id] / (due + unread)), name
+
+
+def test_a_draw_of_before_has_its_second_readings_drawn_with_the_sample(
+    state: Path, force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registers of earlier versions stay valid: there 7.5% of the logs were read twice, blindly."""
+
+    def assign_at_once(strata: Any, facts: Any) -> pa.Table:
+        sample = assign(strata, facts)
+        names = sample["auditor"].to_pylist()
+        others = [next(a for a in AUDITORS if a != name) for name in names]
+        seconds = [other if n % 13 == 0 else "" for n, other in enumerate(others)]
+        return sample.append_column("second_auditor", pa.array(seconds))
+
+    assign = draws._draw_and_assign
+    monkeypatch.setattr(draws, "_draw_and_assign", assign_at_once)
+    draw = draw_first(force)
+    assert not draw.awaits_second
+    assert sum(map(bool, draw.seconds)) == 31
+    findings = complete_findings(draw, *force.audited(draw))
+    assert findings.second is not None
+    assert len(findings.second.draw.design.population) == 1
+    assert not figures(draw, findings)[FORCE]["is_withheld"]

@@ -52,7 +52,8 @@ def test_a_census_that_found_all_or_nothing_recorded_tells_its_rate(
 ) -> None:
     force = Force(120, 2)
     force.recorded = force.due * rate_of_all
-    draw = draw_audit("sample", "v1", PERIOD, force.frame, Options(120), AUDITORS, AT, seed=1)
+    options = Options(120, double_blind=0)
+    draw = draw_audit("sample", "v1", PERIOD, force.frame, options, AUDITORS, AT, seed=1)
     findings = complete_findings(draw, *force.audited(draw))
     (whole, *_) = results.estimate_rates(draw, findings)
     assert whole["recording_rate"] == rate_of_all
