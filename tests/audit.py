@@ -14,6 +14,7 @@ from cdi.audit.second_readings import draw_second_readings
 PERIOD = Period("frame", datetime(2016, 7, 1), datetime(2017, 5, 31))
 AT = datetime(2017, 7, 1, 12)
 AGENCY = "sample"
+Rows = list[dict[str, Any]]
 AUDITORS = ("AUD01", "AUD02", "AUD03")
 GROUPS = ("violence_against_the_person", "theft", "sexual_offences")
 
@@ -68,6 +69,48 @@ class Force:
         logs, _ = self.audited(draw)
         counts = {row["call_id"]: (row["due_count"], row["recorded_count"]) for row in logs}
         return draw_second_readings(AGENCY, draw, counts, AT)
+
+    def misread(self, draw: Draw, error: float, seed: int) -> tuple[Draw, Rows, Rows]:
+        """An audit by people who take records for none and overlook crimes; some are read twice.
+
+        Returns:
+            The draw with its second readings, rows by log, rows by crime; where two people differ
+            the registrar knows the truth.
+        """
+
+        def read(position: int, auditor: str) -> tuple[int, int]:
+            rng = np.random.default_rng([seed, position, AUDITORS.index(auditor)])
+            is_wrong, due, recorded = rng.random() < error, self.due, self.recorded
+            if recorded[position]:
+                return 1, int(not is_wrong)
+            return int(due[position] and not is_wrong), 0
+
+        first = {
+            str(call_id): read(position, auditor)
+            for call_id, position, auditor in zip(
+                draw.call_ids, draw.positions, draw.auditors, strict=True
+            )
+        }
+        draw = draw_second_readings(AGENCY, draw, first, AT)
+        logs: Rows = []
+        crimes: Rows = []
+
+        def add(call_id: str, position: int, auditor: str, found: tuple[int, int]) -> None:
+            reading = {"call_id": call_id, "auditor_code": auditor, "audited_at": AT}
+            logs.append(reading | {"due_count": found[0], "recorded_count": found[1]})
+            if found[0]:
+                crime = self._crime(call_id, auditor, position)
+                crimes.append(crime | {"is_recorded": bool(found[1])})
+
+        rows = zip(draw.call_ids, draw.positions, draw.auditors, draw.seconds, strict=True)
+        for call_id, position, auditor, second in rows:
+            found = {name: read(position, name) for name in (auditor, second) if name}
+            for name, counts in found.items():
+                add(str(call_id), position, name, counts)
+            if len(set(found.values())) > 1:
+                truth = (int(self.due[position]), int(self.recorded[position]))
+                add(str(call_id), position, "FCR", truth)
+        return draw, logs, crimes
 
     def audited(self, draw: Draw) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What unbiased auditors find in the drawn logs: rows by log, rows by crime."""

@@ -8,6 +8,7 @@ Cases:
     main: the audit as the product does it, by auditors who are known to make no errors.
     useless: the predictions are dealt out among the logs at random. So are those of the logs that
         were audited the year before, so that there is nothing to learn.
+    too_sure: the odds of each prediction are squared, so that what is unlikely is nearly ruled out.
     auditor_error: of the audited crimes 5% of the recorded ones are taken for not recorded, and 5%
         of the others are overlooked. A tenth of the logs is read a second time, by auditors who err
         as often; where two differ, the registrar finds the truth.
@@ -42,6 +43,7 @@ from cdi.audit.design import (
 from cdi.audit.estimators import Estimate, Floats, estimate_ratio, fit_coefficients
 from cdi.audit.intervals import domain_limits, force_limits, judge_reliability
 from cdi.audit.predictions import (
+    LEAST_CHANCE,
     MATURE_DAYS,
     Frame,
     Period,
@@ -54,8 +56,10 @@ from cdi.audit.rates import (
     Assistance,
     Domain,
     SecondReadings,
+    bound_unseen,
     estimate_domain_rate,
     estimate_force_rate,
+    limit_domain,
     list_domains,
 )
 from cdi.audit.second_readings import draw_second, expect_changes
@@ -187,6 +191,22 @@ def _shuffle_predictions(published: Published) -> Published:
     )
 
 
+def _square_odds(frame: Frame) -> Frame:
+    """Make predictions too sure of themselves: square the odds of a missed crime in each log.
+
+    The floor of the product (`LEAST_CHANCE`) is kept, as it would be.
+    """
+    missed, variance = frame.column("missed"), frame.column("variance")
+    chance = np.clip(missed, LEAST_CHANCE, 1 - LEAST_CHANCE)
+    surer = chance**2 / (chance**2 + (1 - chance) ** 2)
+    surer = np.clip(surer, LEAST_CHANCE, 1 - LEAST_CHANCE)
+    scale = surer * (1 - surer) / (chance * (1 - chance))
+    logs = frame.logs
+    for name, values in (("missed", missed * surer / chance), ("variance", variance * scale)):
+        logs = logs.set_column(logs.column_names.index(name), name, pa.array(values))
+    return Frame(logs, frame.crimes)
+
+
 def list_plans(population: Population, universe: str, logs: int) -> list[Plan]:
     """List all ways to audit so many logs of a universe.
 
@@ -210,6 +230,9 @@ def list_plans(population: Population, universe: str, logs: int) -> list[Plan]:
     assistance = Assistance.of(population.frame, strata)
     useless = stratify_frame(population.shuffled, Options(logs))
     no_assistance = Assistance.of(population.shuffled, useless)
+    too_sure = _square_odds(population.frame)
+    sure_strata = stratify_frame(too_sure, Options(logs))
+    sure_assistance = Assistance.of(too_sure, sure_strata)
     if universe == "frame":
         assisted = Assistance.of(population.frame, classical)
         other = Plan("comparator", "stratified_greg", classical, assisted, [])
@@ -223,6 +246,7 @@ def list_plans(population: Population, universe: str, logs: int) -> list[Plan]:
         Plan("second_readings", "risk_greg", strata, assistance, [], 0.0, DOUBLE_BLIND),
         Plan("comparator", "risk_ratio", strata, None, []),
         Plan("useless", "risk_greg", useless, no_assistance, []),
+        Plan("too_sure", "risk_greg", sure_strata, sure_assistance, []),
         other,
     ]
 
@@ -314,8 +338,13 @@ def replicate_audit(population: Population, plan: Plan, seeds: list[int]) -> Fig
         for domain in plan.domains:
             recorded, due = (values[drawn] for values in population.true[domain.name])
             estimate = estimate_domain_rate(domain, drawn, recorded, due, assistance, whole)
-            is_planned = assistance.is_planned(domain)
-            figures[domain.name] = _compute_limits(estimate, domain_limits, is_planned)
+            unseen = bound_unseen(domain, drawn, recorded, due, assistance)
+            (low, high), reliability = limit_domain(estimate, domain, unseen)
+            is_shown = ~reliability.is_withheld & np.isfinite(estimate.rate)
+            is_shown &= assistance.is_planned(domain)
+            figures[domain.name] = {
+                "rate": estimate.rate, "low": low, "high": high, "is_shown": is_shown.astype(float)
+            }  # fmt: skip
     return figures
 
 

@@ -61,6 +61,11 @@ def test_useless_predictions_cost_little_and_the_interval_holds(rows: list[dict[
             assert row["ratio_to_classical"] <= 1.07, row
 
 
+def test_predictions_that_are_too_sure_do_no_harm(rows: list[dict[str, Any]]) -> None:
+    for row in _main(rows, "too_sure"):
+        assert 0.92 <= row["coverage"] <= 0.985, row
+
+
 def test_domains_hold_or_are_withheld(rows: list[dict[str, Any]]) -> None:
     domains = [row for row in rows if row["case"] == "main" and row["domain"] != "force"]
     shown = [row for row in domains if row["coverage"] is not None]

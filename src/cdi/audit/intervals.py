@@ -114,6 +114,19 @@ class Reliability:
     is_flagged: NDArray[np.bool_]
 
 
+def is_too_wide(rate: Any, width: Any) -> NDArray[np.bool_]:
+    """Tell whether an interval is too wide to be shown, by the NCHS standards.
+
+    Args:
+        rate: The estimate.
+        width: Of its interval.
+    """
+    rate, width = np.asarray(rate, float), np.asarray(width, float)
+    with np.errstate(invalid="ignore"):
+        is_relatively_wide = (width > SHOWN_WIDTH) & (width > RELATIVE_WIDTH * rate)
+        return np.asarray((width >= WITHHELD_WIDTH) | is_relatively_wide)
+
+
 def judge_reliability(estimate: Estimate) -> Reliability:
     """Judge estimates by sample size, width of the Korn-Graubard interval and degrees of freedom.
 
@@ -124,9 +137,7 @@ def judge_reliability(estimate: Estimate) -> Reliability:
     low, high = korn_graubard_limits(rate, estimate.variance, estimate.crimes, estimate.degrees)
     with np.errstate(invalid="ignore", divide="ignore"):
         width = high - low
-        is_wide = (width >= WITHHELD_WIDTH) | (
-            (width > SHOWN_WIDTH) & (width > RELATIVE_WIDTH * rate)
-        )
+        is_wide = is_too_wide(rate, width)
         is_sound = (size >= LEAST_SIZE) & (rate >= 0) & (rate <= 1) & np.isfinite(width)
         is_flagged = (estimate.degrees < LEAST_DEGREES) | (
             (width > SHOWN_WIDTH) & (width > RELATIVE_WIDTH * (1 - rate))

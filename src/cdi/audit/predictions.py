@@ -2,8 +2,8 @@
 
 For each log the published version says how many crimes are recorded and how many should be, by the
 standard ruleset. How many more may be missed, and with what variance, is learnt from earlier audits
-only, and never from what the police decided. Predictions may be bad: then the estimate is still
-valid, and its interval is wider.
+only, and never from what the police decided. Predictions may be bad: then the interval is wider, as
+long as they are not much too sure of themselves; hence `LEAST_CHANCE`.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,10 @@ MATURE_DAYS = 30  # days after which hardly any record of a call is still to com
 HALF_DAY = timedelta(hours=12)
 LEAST_LOGS = 200  # logs audited earlier; from fewer nothing is learnt
 LEAST_CASES = 8  # of these logs, how many must have a missed crime
+# No chance is taken to be nearer to 0 or 1 than this, nor nearer than three of the audited logs of
+# its universe: of logs that are taken for certain too few are drawn, and then the interval does not
+# know of rare misses that stand for many logs.
+LEAST_CHANCE, LEAST_OF_AUDITED = 0.01, 3
 # Probability of a missed crime where nothing can be learnt: in a suspected log, and in any other.
 UNLEARNT = {True: 0.5, False: 0.05}
 CLIP = 1e-4  # probabilities are kept this far from 0 and 1, which have no logit
@@ -239,8 +243,8 @@ def _predict_missed(logs: dict[str, Floats], audited: dict[str, Floats]) -> tupl
 def _fit_and_predict(features: Floats, is_case: NDArray[np.bool_], logs: Floats) -> Floats:
     """Predict the probability of a missed crime by logistic regression.
 
-    It is kept away from 0 and 1 by what the audited logs of the same universe can show: of n logs,
-    hardly less than 1 in n + 2.
+    It is kept away from 0 and 1 by what the audited logs of the same universe can show: of n logs
+    without a miss, hardly less than 3 in n (the rule of three).
     """
     from sklearn.linear_model import LogisticRegression  # takes a second or more to import
 
@@ -248,5 +252,5 @@ def _fit_and_predict(features: Floats, is_case: NDArray[np.bool_], logs: Floats)
     chance = model.predict_proba(logs)[:, 1]
     is_in_frame = features[:, 1] > 0
     alike = np.where(logs[:, 1] > 0, is_in_frame.sum(), (~is_in_frame).sum())
-    least = 1 / (alike + 2)
+    least = np.clip(LEAST_OF_AUDITED / np.maximum(alike, 1), LEAST_CHANCE, 0.5)
     return np.asarray(np.clip(chance, least, 1 - least))

@@ -1,6 +1,6 @@
 """All figures of one audit: the force and its domains, with limits, and what is withheld."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -22,17 +22,21 @@ from cdi.audit.estimators import (
 from cdi.audit.intervals import (
     LEAST_SIZE,
     Limits,
+    Reliability,
     domain_limits,
     force_limits,
+    is_too_wide,
     judge_reliability,
 )
-from cdi.audit.predictions import Frame
+from cdi.audit.predictions import LEAST_CHANCE, Frame
 
 Floats = NDArray[np.float64]
 
 FORCE = "force"
 LEAST_ASSISTED = 30  # audited crimes of a domain from which predictions may assist
 LEAST_EXPECTED = 40  # crimes of a domain that the audit must be expected to find
+# Of crimes that happen with a rate as small as 3 / n, none is seen in n trials once in 20 times.
+RULE_OF_THREE = 3.0
 UNPLANNED = f"the plan expects fewer than {LEAST_EXPECTED} of its crimes"
 UNSURE = f"fewer than {LEAST_SIZE} crimes, or too wide an interval (NCHS)"
 
@@ -278,6 +282,57 @@ def measure_errors(
     return {name: float(counted @ crimes / due) for name, crimes in kinds.items()}
 
 
+def bound_unseen(
+    domain: Domain, drawn: NDArray[np.int64], y: Floats, m: Floats, by: Assistance
+) -> Floats:
+    """Bound the missed crimes of a domain in logs of which none was predicted.
+
+    Where a domain's crimes are predicted, nearly all its logs are drawn, and its variance nearly
+    vanishes. If there are a few more in other logs, the interval is right only when one of them is
+    drawn: it would be shown just when it is wrong. So if none was drawn, the rule of three bounds
+    how many there are (Hanley and Lippman-Hand 1983). They are taken to lie where missed crimes are
+    predicted: how often such logs were drawn says how often one would have been seen.
+
+    Args:
+        domain: One of the frame.
+        drawn: Positions of the audited logs in the frame, on the last axis.
+        y: Crimes of the domain recorded in each audited log.
+        m: Crimes of the domain that should be recorded in each audited log.
+        by: What was known.
+
+    Returns:
+        The bound, in crimes; 0 where such a crime was seen, because then the variance knows of
+        them, and for a domain that is a set of logs.
+    """
+    if domain.logs is not None:
+        return np.zeros(m.shape[:-1])
+    is_outside = domain.known[:, 1] == 0
+    chance = np.maximum(by.force[:, 2], LEAST_CHANCE) * is_outside
+    seen = ((m - y) * is_outside[drawn]).sum(-1)
+    share_drawn = chance @ by.strata.probability / max(chance.sum(), LEAST_CHANCE)
+    with np.errstate(divide="ignore"):
+        bound = RULE_OF_THREE / share_drawn if is_outside.any() else 0.0
+    return np.where(seen > 0, 0.0, bound)
+
+
+def limit_domain(estimate: Estimate, domain: Domain, unseen: Floats) -> tuple[Limits, Reliability]:
+    """Limit a domain's rate, and judge whether it may be shown.
+
+    Args:
+        estimate: Of the domain.
+        domain: One of the frame.
+        unseen: Bound of its missed crimes that no prediction knows of, see `bound_unseen`.
+    """
+    low, high = domain_limits(estimate)
+    recorded = domain.known[:, 0].sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lowered = recorded / (recorded / estimate.rate + unseen)
+    low = np.fmin(low, lowered)
+    reliability = judge_reliability(estimate)
+    is_wide = is_too_wide(estimate.rate, high - low)
+    return (low, high), replace(reliability, is_withheld=reliability.is_withheld | is_wide)
+
+
 def audit_figures(
     drawn: NDArray[np.int64],
     found: dict[str, tuple[Floats, Floats]],
@@ -301,23 +356,27 @@ def audit_figures(
     whole = fit_coefficients(by.design, y, m, by.whole(drawn))
     reread = second.changes(FORCE, y, m, 1.0) if second else None
     force = estimate_force_rate(drawn, y, m, by, reread)
-    rows = [_describe_estimate(FORCE, force, force_limits(force), is_planned=True)]
+    reliability = judge_reliability(force)
+    rows = [_describe_estimate(FORCE, force, force_limits(force), reliability, is_planned=True)]
     no_crimes = np.zeros(len(drawn)), np.zeros(len(drawn))
     for domain in parts:
         y, m = found.get(domain.name, no_crimes)
         share = domain.share[drawn]
         reread = second.changes(domain.name, y, m, share) if second else None
         estimate = estimate_domain_rate(domain, drawn, y, m, by, whole, reread)
-        limits, is_planned = domain_limits(estimate), by.is_planned(domain)
-        rows.append(_describe_estimate(domain.name, estimate, limits, is_planned=is_planned))
+        unseen = bound_unseen(domain, drawn, y, m, by)
+        limits, reliability = limit_domain(estimate, domain, unseen)
+        is_planned = by.is_planned(domain)
+        rows.append(
+            _describe_estimate(domain.name, estimate, limits, reliability, is_planned=is_planned)
+        )
     return rows
 
 
 def _describe_estimate(
-    name: str, estimate: Estimate, limits: Limits, *, is_planned: bool
+    name: str, estimate: Estimate, limits: Limits, reliability: Reliability, *, is_planned: bool
 ) -> dict[str, Any]:
     """Describe an estimate as a row; its rates are None unless they may be shown."""
-    reliability = judge_reliability(estimate)
     is_shown = is_planned and not reliability.is_withheld
     low, high = limits
     rates = {

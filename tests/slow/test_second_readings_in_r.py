@@ -1,0 +1,57 @@
+"""R works out the rate that is corrected for errors of reading, from published columns alone."""
+
+import csv
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cdi.audit import results
+from cdi.audit.design import Options
+from cdi.audit.draws import draw_audit
+from cdi.audit.findings import complete_findings
+from cdi.audit.rates import FORCE, measure_errors
+from cdi.audit.results import Audit
+from tests.audit import AGENCY, AT, AUDITORS, PERIOD, Force
+
+
+@pytest.mark.skipif(
+    shutil.which("Rscript") is None and not os.environ.get("CI"),
+    reason="R (Debian: r-base-core, r-cran-survey) is not on this machine",
+)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_r_finds_the_corrected_rate_and_its_limits(state: Path, tmp_path: Path, seed: int) -> None:
+    force = Force()
+    draw = draw_audit(
+        AGENCY, "v1", PERIOD, force.frame, Options(600, oversampled={}), AUDITORS, AT, seed=seed
+    )
+    draw, logs, crimes = force.misread(draw, 0.06, seed)
+    findings = complete_findings(draw, logs, crimes)
+    assert findings.second is not None
+    errors = measure_errors(findings.second, findings.design.weight, *findings.found[FORCE])
+    assert errors["taken_for_missed_share"] > 0  # or there would be nothing to correct
+    assert errors["invented_share"] == errors["taken_for_recorded_share"] == 0
+    (whole, *_) = results.estimate_rates(draw, findings)
+    audit = Audit(draw, findings, [])
+    files = []
+    tables = {"logs": results._rows_of_logs(audit), "strata": results._rows_of_strata(audit)}
+    for name, rows in tables.items():
+        files.append(tmp_path / f"{name}.csv")
+        with files[-1].open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.DictWriter(handle, list(rows[0]))
+            writer.writeheader()
+            for row in rows:  # with true and false as DuckDB writes them
+                writer.writerow(
+                    {k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()}
+                )
+    script = Path(__file__).with_name("recompute.R")
+    done = subprocess.run(
+        ["Rscript", str(script), *map(str, files)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = [float(line) for line in done.stdout.split()]
+    names = ("recording_rate", "standard_error", "lower_limit", "upper_limit")
+    assert np.abs(np.array(found) - [whole[name] for name in names]).max() < 1e-6
