@@ -34,16 +34,13 @@ from cdi.audit.design import (
 )
 from cdi.audit.draws import ERASED, SECOND, Draw, hash_table, load_draw, write_table
 from cdi.audit.estimators import Floats, SecondDraw
-from cdi.audit.predictions import Frame
+from cdi.audit.predictions import LEAST_CHANCE, Frame
 from cdi.audit.rates import known_totals
 from cdi.audit.register import Register
 
 # Share of readings that are expected to be wrong: it decides where second readings go, and not what
 # the estimate is.
 EXPECTED_ERROR = 0.05
-# Chances are kept this far from 0 and 1: predictions that are surer than they should be must not
-# let a log escape its second reading.
-LEAST_CHANCE = 0.01
 # Chance that a crime is recorded whose record was linked, and that one is of which no record was.
 RECORDED = {True: 0.95, False: 0.02}
 LOGS_PER_STRATUM = 10  # second readings that a stratum has on average
@@ -56,7 +53,8 @@ def expect_changes(known: Floats, y: Floats, m: Floats) -> Floats:
     """Expect how much a second reading of each log would change, squared, in crimes.
 
     A change is one of y - R m: of crimes recorded less the rate times crimes due. The chance of an
-    error follows from `EXPECTED_ERROR` and from what was predicted, by Bayes' theorem.
+    error follows from `EXPECTED_ERROR` and from what was predicted, by Bayes' theorem. No prediction
+    is taken to be so sure that a log would escape its second reading.
 
     Args:
         known: Predictions of each audited log: crimes recorded, due and missed.
