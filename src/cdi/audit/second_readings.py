@@ -53,8 +53,8 @@ def expect_changes(known: Floats, y: Floats, m: Floats) -> Floats:
     """Expect how much a second reading of each log would change, squared, in crimes.
 
     A change is one of y - R m: of crimes recorded less the rate times crimes due. The chance of an
-    error follows from `EXPECTED_ERROR` and from what was predicted, by Bayes' theorem. No prediction
-    is taken to be so sure that a log would escape its second reading.
+    error follows from `EXPECTED_ERROR` and from what was predicted, by Bayes' theorem; but no
+    prediction is taken to be so sure that a log would escape its second reading.
 
     Args:
         known: Predictions of each audited log: crimes recorded, due and missed.
