@@ -21,6 +21,7 @@ from cdi.errors import AuditError
 Floats = NDArray[np.float64]
 
 PRIOR_LOGS = 5  # number of audited logs that the predicted variance of a stratum counts as
+PRIOR_READ_TWICE = 2  # the same of logs that were read twice, in a stratum of the second draw
 # What is taken to be known of errors of reading before any log was read twice: a tenth of what was
 # expected, as if a change of half a crime had been expected in all.
 PRIOR_SHARE, PRIOR_CHANGE = 0.1, 0.5
@@ -101,19 +102,22 @@ class Design:
         drawn = np.maximum(self.drawn, 1)
         return np.asarray(values - (values @ self.member / drawn)[..., self.stratum])
 
-    def variance(self, values: Floats, predicted: Floats | None = None) -> Floats:
+    def variance(
+        self, values: Floats, predicted: Floats | None = None, prior: int = PRIOR_LOGS
+    ) -> Floats:
         """Variance of an estimated total.
 
         Args:
             values: Of each audited log.
-            predicted: Variance of each stratum as predicted before the draw. It counts as
-                `PRIOR_LOGS` more audited logs, since a stratum in which the few audited logs show
-                no missed crime is not a stratum without variance.
+            predicted: Variance of each stratum as predicted before the draw. It counts as some
+                audited logs more, since a stratum in which the few audited logs show no missed
+                crime is not a stratum without variance.
+            prior: As how many logs it counts.
         """
         within = self.products(values, values)
         if predicted is not None:
             more = np.maximum(self.drawn - 1, 0)
-            within = (PRIOR_LOGS * predicted + more * within) / (PRIOR_LOGS + more)
+            within = (prior * predicted + more * within) / (prior + more)
         return np.asarray(within @ self.factor)
 
     def degrees(self, values: Floats, variance: Floats) -> Floats:
@@ -195,7 +199,8 @@ class Rereading:
         share = (changes @ changes + PRIOR_SHARE * PRIOR_CHANGE) / expected
         strata = self.draw.of_log
         predicted = np.bincount(strata, share * weight**2 * self.expected) / np.bincount(strata)
-        return self.draw.design.variance(weight[self.draw.places] * changes, predicted)
+        seen = weight[self.draw.places] * changes
+        return self.draw.design.variance(seen, predicted, PRIOR_READ_TWICE)
 
     def join_degrees(self, first: Floats, degrees: Floats, second: Floats) -> Floats:
         """Degrees of freedom of the sum of both variances (Satterthwaite 1946).

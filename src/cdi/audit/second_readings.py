@@ -43,7 +43,7 @@ from cdi.audit.register import Register
 EXPECTED_ERROR = 0.05
 # Chance that a crime is recorded whose record was linked, and that one is of which no record was.
 RECORDED = {True: 0.95, False: 0.02}
-LOGS_PER_STRATUM = 10  # second readings that a stratum has on average
+LOGS_PER_STRATUM = 7  # second readings that a stratum has on average
 MOST_STRATA = 10
 LEAST_PER_STRATUM = 8
 IMAGINED_AUDITS = 20  # by which a plan works out what errors leave open

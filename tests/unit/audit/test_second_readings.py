@@ -62,7 +62,7 @@ def test_over_all_samples_the_variance_is_that_of_the_totals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without what is taken to be known before: it is there for strata without an error."""
-    monkeypatch.setattr(estimators, "PRIOR_LOGS", 0)
+    monkeypatch.setattr(estimators, "PRIOR_READ_TWICE", 0)
     rate = 0.7
     totals, variances = [], []
     for places in all_samples():
