@@ -150,8 +150,24 @@ def test_a_plan_for_auditors_who_err_gives_the_width_it_was_asked_for() -> None:
     assert np.mean(widths) == pytest.approx(3.0, rel=0.25)
 
 
+def test_second_readings_that_are_drawn_blindly_leave_much_more_open() -> None:
+    force = Force(6000, 4)
+    strata = stratify_frame(force.frame, Options(900))
+    by = Assistance.of(force.frame, strata)
+    widths = {
+        is_blind: np.mean(
+            [
+                np.diff(audit_once(force, strata, by, seed, 0.05, is_blind=is_blind))
+                for seed in range(20)
+            ]
+        )
+        for is_blind in (False, True)
+    }
+    assert widths[True] > 2 * widths[False] > 0
+
+
 def audit_once(
-    force: Force, strata: Strata, by: Assistance, seed: int, error: float
+    force: Force, strata: Strata, by: Assistance, seed: int, error: float, *, is_blind: bool = False
 ) -> tuple[float, float]:
     """Limits of an audit in which readings err, a tenth read twice by others who err."""
     rng = np.random.default_rng([seed, 1])
@@ -166,6 +182,9 @@ def audit_once(
     first, other = read(), read()
     expected = expect_changes(by.force[drawn], *first)
     second = draw_second(by.design.weight, expected, round(0.1 * len(drawn)), [seed, 2])
+    if is_blind:
+        places = np.sort(rng.choice(len(drawn), round(0.1 * len(drawn)), replace=False))
+        second = SecondDraw(np.zeros(len(drawn), int), places)
     best = [values.copy() for values in first]
     for place in second.places:
         if any(a[place] != b[place] for a, b in zip(first, other, strict=True)):
