@@ -44,8 +44,8 @@ records as (
 
 covered as (
     select
-        -- `least` passes over a null, so it would say 12 where there is no record. On an agency's first day no
-        -- day is covered yet, and a year cannot be told from nothing.
+        -- `least` passes over a null, so it would say 12 where there is no record. On an agency's first day
+        -- no day is covered yet, and a year cannot be told from nothing.
         case
             when date_diff('day', min(records.reported_at), any_value(settings.as_of)) > 0
                 then
@@ -93,8 +93,8 @@ told as (
 bases as (
     select
         rates.offence_group,
-        -- without a record that has a time in these months, and is older than a day, how much was recorded in
-        -- them is not known
+        -- without a record that has a time in these months, and is older than a day, how much was recorded
+        -- in them is not known
         case when covered.months_covered is not null then recorded.recorded_count end as recorded_count,
         covered.months_covered,
         case when rates.withheld_reason is null then told.recording_rate end as recording_rate,
