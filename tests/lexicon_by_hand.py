@@ -3,6 +3,7 @@
 import csv
 import re
 from collections import defaultdict
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -12,16 +13,18 @@ from cdi import paths
 CLAUSES = re.compile(r"[,.;/]| but | however | although ")
 
 
-def _seed(name: str) -> list[dict[str, str]]:
+def seed(name: str) -> list[dict[str, str]]:
+    """The rows of a seed."""
     with (paths.DBT_PROJECT / "seeds" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
+@cache
 def phrases() -> dict[tuple[str, str, str], list[re.Pattern[str]]]:
     """Phrases by (part, meaning, lexicon_id), their terms written out."""
-    terms = {row["term"]: row["words"] for row in _seed("lexicon_terms")}
+    terms = {row["term"]: row["words"] for row in seed("lexicon_terms")}
     found = defaultdict(list)
-    for row in _seed("lexicon"):
+    for row in seed("lexicon"):
         pattern = row["pattern"]
         while named := re.search(r"\{([a-z_]+)\}", pattern):
             pattern = pattern.replace(named[0], f"(?:{terms[named[1]]})")

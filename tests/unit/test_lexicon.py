@@ -2,9 +2,12 @@
 
 import pytest
 
-from tests.lexicon_by_hand import phrases, says
+from tests.lexicon_by_hand import hits, phrases, says, seed
 
 PHRASES = phrases()
+SUBJECTS = {
+    row["lexicon_id"]: row["subject"] for row in seed("lexicon") if row["meaning"] == "crime"
+}
 
 
 def said(text: str, meaning: str) -> set[str]:
@@ -61,3 +64,63 @@ def test_a_partner_as_the_one_who_did_it_is_domestic_abuse(text: str) -> None:
 )
 def test_a_partner_who_is_only_mentioned_is_not(text: str) -> None:
     assert not said(text, "domestic_abuse")
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        # what officers write down after the event: an offence by its name, or who did what to whom
+        ("staff report the theft of a drill, and of nothing else", "theft"),
+        ("camera left on a bench taken by an unidentified person", "theft"),
+        ("a student took headphones from another student", "theft"),
+        ("suspect left the store without paying", "theft"),
+        ("three youths forcibly took a watch", "robbery"),
+        ("offender implied he had a gun and demanded cash", "robbery"),
+        ("intruder entered the flat and took a laptop", "burglary"),
+        ("padlock of the shed was pried open", "burglary"),
+        ("theft from a parked van", "vehicle_offences"),
+        ("men seen trying the door handles of cars", "vehicle_offences"),
+        ("arrested for domestic battery", "violence_against_the_person"),
+        ("report of an assault", "violence_against_the_person"),
+        ("patient spit on a nurse", "violence_against_the_person"),
+        ("male threatened staff with bodily harm", "violence_against_the_person"),
+        ("two residents in a physical altercation", "violence_against_the_person"),
+        ("criminal mischief to a window", "arson_and_criminal_damage"),
+        ("an unknown person slashed the tires", "arson_and_criminal_damage"),
+        ("issued a citation for possession of drug paraphernalia", "drug_offences"),
+        ("residents smoking marijuana", "drug_offences"),
+        ("unlawful carrying of a handgun", "possession_of_weapons"),
+        ("cited for a fictitious driving licence", "miscellaneous_crimes"),
+        ("victim of identity theft", "fraud"),
+        ("used the card of a roommate without permission", "fraud"),
+    ],
+)
+def test_an_offence_is_read_in_the_words_of_a_report(text: str, group: str) -> None:
+    assert group in groups(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "leaflet on theft prevention asked for",
+        "wants a copy of the statement about the burglary",
+        "there was no theft",
+        "officer took possession of a bicycle",
+        "key broke in the lock",
+        "threatened to harm himself",
+        "motorist struck a cyclist",
+        "hit by a closing gate",
+        "window broken due to the wind",
+        "phone battery ran out",
+        "resident gained access to the roof",
+    ],
+)
+def test_what_only_sounds_like_an_offence_is_none(text: str) -> None:
+    assert not groups(text)
+
+
+def groups(text: str) -> set[str]:
+    """The offence groups that a text tells, by its own words alone."""
+    read = hits([("call", "account", 1, text)])
+    return {SUBJECTS[name] for _, _, _, name, is_explained in read
+            if name in SUBJECTS and not is_explained}  # fmt: skip

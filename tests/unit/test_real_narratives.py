@@ -1,0 +1,59 @@
+"""What the lexicon reads in real narratives whose labels nobody had seen when they were drawn."""
+
+import csv
+import gzip
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from cdi import paths
+from tests.lexicon_by_hand import hits, seed
+
+SHARED = paths.REPO.parent / "shared" / "data"
+LABELS = paths.REPO / "tests" / "data" / "narrative_labels_2026.csv"
+FILES = {
+    "ucsd/pulled_logs_2020.json.gz": "SUMMARY",
+    "text/ucpd_chicago_incidents_2010_2019.csv.gz": "Comments / Nature of Fire",
+    "text/texas_tech_crime_log.csv.gz": "Synopsis",
+}
+CRIMES = {row["lexicon_id"] for row in seed("lexicon") if row["meaning"] == "crime"}
+
+
+def narratives() -> Iterator[str]:
+    """All narratives of the three logs; some more than once."""
+    for name, column in FILES.items():
+        with gzip.open(SHARED / name, "rt", encoding="utf-8", newline="") as file:
+            rows = json.load(file) if ".json" in name else csv.DictReader(file)
+            yield from ((row[column] or "").strip() for row in rows)
+
+
+def says_crime(text: str) -> bool:
+    """Whether the lexicon reads a crime in a text that is not explained away."""
+    entries = [("call", "account", n, part) for n, part in enumerate(text.lower().split(" / "))]
+    return any(name in CRIMES and not explained for _, _, _, name, explained in hits(entries))
+
+
+def test_the_lexicon_reads_most_crimes_under_types_that_are_none() -> None:
+    """On the half that is open to whoever writes phrases: what it reads elsewhere is less.
+
+    The minima keep it from getting worse; docs/labelling.md has the figures.
+    """
+    if not SHARED.is_dir():
+        pytest.skip("the real narratives (../shared/data) are not on this machine")
+    texts = {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in narratives()}
+    with LABELS.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["half"] == "open"]
+    counts: Counter[tuple[bool, str, bool]] = Counter()
+    for row in rows:
+        is_crime_type = row["is_crime_type"] == "true"
+        found = says_crime(" ".join(texts[row["narrative_sha256"]].split()))
+        counts[is_crime_type, row["discloses"], found] += 1
+    print({f"{kind}": n for kind, n in sorted(counts.items())})  # noqa: T201
+    for is_crime_type, least_recall in ((False, 0.85), (True, 0.92)):
+        right = counts[is_crime_type, "yes", True]
+        assert right >= 50
+        assert right / (right + counts[is_crime_type, "yes", False]) >= least_recall
+        assert right / (right + counts[is_crime_type, "no", True]) >= 0.90
