@@ -1,6 +1,6 @@
 """A year of a force's life in PostgreSQL, followed night by night by the real scheduler.
 
-    .venv/bin/python bench/living_year.py                    # a year: some three hours on two cores
+    .venv/bin/python bench/living_year.py                    # a year in one life: over five hours
     NIGHTS=30 FIRST=2026-03-15 .venv/bin/python bench/living_year.py
 
 Each day calls and crime records come, some are committed only after the night's extraction, some
@@ -8,7 +8,8 @@ that came in the last weeks are changed without a trace, are deleted, or have th
 On the days on which the clock changes the source is extracted by the hour as well. After each night
 the extract DAG runs, and the build DAG follows by itself. Then the published tables must be those
 of one load of what the database holds at that moment, made beside it from an empty state folder
-with the same learnt weights. Prints what it saw as JSON; exits with 1 if a night differs.
+with the same learnt weights. A night takes half a minute on two cores, and a minute after five
+months, as a landing of days has more and more files. Prints what it saw as JSON; exits with 1 if a night differs.
 """
 
 import json
