@@ -9,7 +9,8 @@ On the days on which the clock changes the source is extracted by the hour as we
 the extract DAG runs, and the build DAG follows by itself. Then the published tables must be those
 of one load of what the database holds at that moment, made beside it from an empty state folder
 with the same learnt weights. A night takes half a minute on two cores, and a minute after five
-months, as a landing of days has more and more files. Prints what it saw as JSON; exits with 1 if a night differs.
+months, as a landing of days has more and more files. Prints what it saw as JSON; exits with 1 if a
+night differs.
 """
 
 import json
