@@ -411,7 +411,8 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
         parts.setdefault(SECOND if is_second else "", []).append(row)
     for part, some in parts.items():
         _keep_delivery(agency, draw, auditor, part, some, file.name)
-    draw, was_waiting = _draw_second_if_due(agency, draw), draw.awaits_second
+    was_waiting = draw.awaits_second
+    draw = _draw_second_if_due(agency, draw)
     logs, differing = _read_differing(agency, draw)
     decided = {row["call_id"] for row in logs if row["auditor_code"] == ADJUDICATOR}
     undecided = sum(call_id not in decided for call_id, *_ in differing)

@@ -92,6 +92,15 @@ def test_second_readings_follow_from_the_seed_and_the_first_ones(state: Path, fo
     assert names == {*AUDITORS, "FCR"}
 
 
+def test_two_auditors_may_deliver_the_last_sheets_at_once(state: Path, force: Force) -> None:
+    """Then both processes draw the second readings: the same ones, with two lines."""
+    draw = draw_logs(force)
+    first, again = force.read_twice(draw), force.read_twice(draw)
+    kinds = [line["kind"] for line in Register(AGENCY).entries()]
+    assert kinds.count("second") == 2
+    assert again.seconds == first.seconds
+
+
 def test_a_reading_that_takes_a_record_for_none_is_read_again(state: Path, force: Force) -> None:
     """Most second readings go where the first one was not expected, the rest by chance."""
     draw = draw_logs(force)
