@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cdi_force.closings import RESULTS
 from cdi_force.columns import ADDRESS, Columns, stamp_sql, texts_of
 from cdi_force.details import NEVER, QUALIFIERS
+from cdi_force.facts import call_taker
 from cdi_force.narrative import PARTS
 from cdi_force.texts import Bank
 from cdi_force.year import CHANNELS, DUPLICATE, take_rows
@@ -42,6 +42,7 @@ def select_calls(
     caller = columns.person_names(log["caller"], np.ones(len(rows), bool))
     is_marked = (log["kind"] == DUPLICATE) & ~log["is_unmarked"]
     primary = columns.log_number(log["primary"])
+    results = columns.year.scenario.closings.results
     combinations = [
         "/".join(q for bit, q in enumerate(QUALIFIERS) if mask >> bit & 1)
         for mask in range(1 << len(QUALIFIERS))
@@ -58,7 +59,7 @@ def select_calls(
             "grade": pa.array(log["grade"]),
             "opening": texts_of(log["opening"], columns.year.codes),
             "closing": texts_of(log["seen_closing"], columns.year.codes),
-            "result": texts_of(log["seen_result"].astype(int), RESULTS),
+            "result": texts_of(log["seen_result"].astype(int), results),
             "qualifiers": texts_of(log["qualifiers"].astype(int), combinations),
             "caller_surname": caller["surname"],
             "caller_forename": caller["forename"],
@@ -127,7 +128,7 @@ def select_entries(
         "opening": texts_of(log["opening"], columns.year.codes),
         "first_closing": texts_of(log["first_closing"], columns.year.codes),
         "closing": texts_of(log["closing"], columns.year.codes),
-        "operator": pa.array(log["address"] % 40 + 100),
+        "operator": pa.array(call_taker(log["address"])),
         "officer": pa.array(log["address"] % 500 + 1000),
     }
     entry_times = {

@@ -4,14 +4,14 @@ A log whose crime was not recorded is closed as the miss law says; a log that re
 closed with a reason, which mostly stands in the code and in the text.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from cdi_force.clock import DAY
+from cdi_force.conditions import Facts
+from cdi_force.facts import incident_facts, name_rows
 from cdi_force.year import (
     AMBIGUOUS,
     DUPLICATE,
@@ -29,15 +29,6 @@ from cdi_force.year import (
     take_rows,
 )
 
-TABLES = yaml.safe_load(Path(__file__).with_name("closings.yaml").read_text(encoding="utf-8"))
-RESULTS: tuple[str, ...] = tuple(TABLES["results"])
-RESULT_OF_REASON = {code: reason["result"] for code, reason in TABLES["reasons"].items()}
-# codes that are no crime, under which crimes hide or are closed, and the subject of their phrases
-COVERS = {code: cover["subject"] for code, cover in TABLES["covers"].items()}
-MANNERS = TABLES["manners"]
-MANNERS["reason_for_no_crime"]["subjects"] = {
-    code: reason["weight"] for code, reason in TABLES["reasons"].items() if "weight" in reason
-}
 # a report of rape is a crime or an N100 (CRR 2026/27 p63): these excuse none
 NO_REASON_FOR_RAPE = ("NOT_NOTIFIABLE", "SCHOOLS", "FRAUD_REFERRED")
 
@@ -81,28 +72,53 @@ def close_logs(draw: Draw, incidents: Table, crimes: Table) -> None:
     incidents["closing"][vague] = incidents["opening"][vague]
     incidents["is_non_crime"][vague] = False
     _reopen_late_records(draw, incidents, crimes, cover)
+    _use_other_codes(draw, incidents)
+
+
+def _use_other_codes(draw: Draw, incidents: Table) -> None:
+    """Replace opening, closing and result codes as the rules `codes` of the scenario say."""
+    rng = np.random.default_rng([*draw.seeds, 23])
+    is_missed = np.isin(incidents["kind"], (FRAME_CRIME, HIDDEN)) & ~incidents["has_record"]
+    for rule in draw.settings.codes:
+        facts = incident_facts(draw, incidents) | {
+            "opening": name_rows(incidents["opening"], draw.year.codes),
+            "closing": name_rows(incidents["closing"], draw.year.codes),
+            "result": name_rows(incidents["result"], draw.closings.results),
+            "is_missed": is_missed,
+        }
+        rows = np.flatnonzero(Facts(facts).match_rows(rule.when))
+        rows = rows[rng.random(len(rows)) < rule.share]
+        for name, code in (("opening", rule.opening), ("closing", rule.closing)):
+            if code:
+                incidents[name][rows] = draw.year.codes.index(code)
+        if rule.closing:
+            incidents["first_closing"][rows] = draw.year.codes.index(rule.closing)
+        if rule.result:
+            incidents["result"][rows] = draw.result_of(rule.result)
 
 
 def _draw_covers(draw: Draw, incidents: Table) -> NDArray[Any]:
     """For each log a code that is no crime, under which it may be opened or closed."""
     n, codes = len(incidents["kind"]), draw.year.codes
-    weights = {
-        column: {code: cover[column] for code, cover in TABLES["covers"].items() if column in cover}
-        for column in ("weight", "weight_domestic")
-    }
-    plain = draw_choice(draw.rng, weights["weight"], n)
-    domestic = draw_choice(draw.rng, weights["weight_domestic"], n)
+    covers = draw.closings.covers
+    plain_weights = {code: c.weight for code, c in covers.items() if c.weight}
+    domestic_weights = {code: c.weight_domestic for code, c in covers.items() if c.weight_domestic}
+    plain = draw_choice(draw.rng, plain_weights, n)
+    domestic = draw_choice(draw.rng, domestic_weights, n)
     chosen = np.where(incidents["is_da"], domestic, plain)
-    number = {code: codes.index(code) for code in COVERS}
+    number = {code: codes.index(code) for code in covers}
     return np.vectorize(number.__getitem__, otypes=[np.int64])(chosen)
 
 
 def _close_as(draw: Draw, incidents: Table, rows: NDArray[Any], manner: str) -> None:
     """Draw closing text and result code of some logs, by a manner of closings.yaml."""
-    weights, n = MANNERS[manner], len(rows)
-    incidents["text_kind"][rows] = weights.get("text_kind", "closing")
-    incidents["text_subject"][rows] = draw_choice(draw.rng, weights["subjects"], n)
-    numbers = {RESULTS.index(result): weight for result, weight in weights["results"].items()}
+    weights, n = draw.closings.manners[manner], len(rows)
+    subjects = weights.subjects or {
+        code: reason.weight for code, reason in draw.closings.reasons.items() if reason.weight
+    }
+    incidents["text_kind"][rows] = weights.text_kind
+    incidents["text_subject"][rows] = draw_choice(draw.rng, subjects, n)
+    numbers = {draw.result_of(result): weight for result, weight in weights.results.items()}
     incidents["result"][rows] = draw_choice(draw.rng, numbers, n)
 
 
@@ -125,7 +141,7 @@ def _close_missed(draw: Draw, incidents: Table, rows: NDArray[Any], cover: NDArr
     for subject, result in (("victim_unwilling", "VIC NO ENG"), ("no_lines", "NO TRACE")):
         with_code = excused[incidents["text_subject"][excused] == subject]
         with_code = with_code[draw.rng.random(len(with_code)) < 0.6]
-        incidents["result"][with_code] = RESULTS.index(result)
+        incidents["result"][with_code] = draw.result_of(result)
     _close_as(draw, incidents, rows[manner == "promised"], "promised")
     gamed = rows[manner == "gamed_code"]
     _close_as(draw, incidents, gamed, "gamed")
@@ -138,6 +154,20 @@ def _close_missed(draw: Draw, incidents: Table, rows: NDArray[Any], cover: NDArr
     non_crime = rows[manner == "non_crime_occurrence"]
     _close_as(draw, incidents, non_crime, "non_crime_occurrence")
     incidents["is_non_crime"][non_crime] = True
+    if len(misused := rows[manner == "wrong_reason"]):
+        _close_as(draw, incidents, misused, "reason_for_no_crime")
+        _give_code_of_reason(draw, incidents, misused, draw.rng)
+
+
+def _give_code_of_reason(
+    draw: Draw, incidents: Table, rows: NDArray[Any], rng: np.random.Generator
+) -> None:
+    """Give four of five logs that are closed with a legitimate reason the reason's result code."""
+    chosen = rows[rng.random(len(rows)) < 0.8]
+    numbers = {code: draw.result_of(r.result) for code, r in draw.closings.reasons.items()}
+    incidents["result"][chosen] = np.vectorize(numbers.__getitem__, otypes=[np.int8])(
+        incidents["text_subject"][chosen]
+    )
 
 
 def _close_no_crime(draw: Draw, incidents: Table, cover: NDArray[Any]) -> None:
@@ -154,20 +184,17 @@ def _close_no_crime(draw: Draw, incidents: Table, cover: NDArray[Any]) -> None:
     rape = with_reason[incidents["opening"][with_reason] == draw.year.codes.index("CR05")]
     excused = rape[np.isin(incidents["text_subject"][rape], NO_REASON_FOR_RAPE)]
     incidents["text_subject"][excused] = "CREDIBLE_CONTRARY"
-    has_code_of_reason = with_reason[rng.random(len(with_reason)) < 0.8]
-    numbers = {reason: RESULTS.index(r) for reason, r in RESULT_OF_REASON.items()}
-    incidents["result"][has_code_of_reason] = np.vectorize(numbers.__getitem__, otypes=[np.int8])(
-        incidents["text_subject"][has_code_of_reason]
-    )
+    _give_code_of_reason(draw, incidents, with_reason, rng)
     _close_as(draw, incidents, near_misses, "near_miss")
     recoded = opened_as_crime[rng.random(len(opened_as_crime)) < 0.5]
     incidents["closing"][recoded] = cover[recoded]
     without_crime = np.flatnonzero(kind == NO_CRIME)
     _close_as(draw, incidents, without_crime, "no_crime_told")
     admin = without_crime[incidents["own_code"][without_crime] == draw.year.codes.index("AD07")]
-    incidents["result"][admin] = RESULTS.index("ADMIN")
+    incidents["result"][admin] = draw.result_of("ADMIN")
     people = np.isin(
-        incidents["own_code"], [draw.year.codes.index(c) for c in (*COVERS, "TR01", "PW07")]
+        incidents["own_code"],
+        [draw.year.codes.index(c) for c in (*draw.closings.covers, "TR01", "PW07")],
     )
     wanted = round(draw.settings.volumes.non_crime_occurrences * draw.volume * 0.7)
     non_crimes = draw.rng.permutation(np.flatnonzero(people & (kind == NO_CRIME)))[:wanted]

@@ -37,10 +37,15 @@ class Columns:
         self.clock = year.clock
         self.force = year.scenario.settings.force
 
-    def local_times(self, moments: NDArray[np.int64]) -> pa.Array:
-        """Local wall-clock times; null for what has not happened by as_of."""
+    def local_times(self, moments: NDArray[np.int64], shift: int = 0) -> pa.Array:
+        """Local wall-clock times; null for what has not happened by as_of.
+
+        Args:
+            moments: Seconds since 1970.
+            shift: Seconds by which the system's clock is fast.
+        """
         unknown = moments >= self.year.as_of
-        local = self.clock.local(np.where(unknown, self.clock.start, moments))
+        local = self.clock.local(np.where(unknown, self.clock.start, moments)) + shift
         return pa.array(local.astype("datetime64[s]"), mask=unknown)
 
     def person_names(
@@ -122,7 +127,8 @@ for whole_word, short_word in SHORT_WORDS.items():
     TYPED_STREET = f"replace({TYPED_STREET}, ' {whole_word}', ' {short_word}')"
 TYPED_ADDRESS = f"""case when not is_typed_anew then {ADDRESS} else concat_ws(', ',
     case when flat > 0 then 'FLAT ' || flat end,
-    case when next_street is null then house || ' ' || {TYPED_STREET}
+    case when next_street is null then case when has_number then house || ' ' else '' end
+            || {TYPED_STREET}
         else next_street || ' / ' || {TYPED_STREET} end,
     case when has_town then town end,
     case when has_postcode then {POSTCODE} end) end"""

@@ -48,6 +48,7 @@ def select_crimes(
     hidden = record["cancelled"] >= columns.year.as_of
     cancel = np.where(hidden, -1, record["cancel_code"])
     none = np.full(len(rows), -1)
+    shift = columns.year.scenario.settings.hardness.records_clock_minutes * 60
     table = pa.table(
         {
             **columns.place_columns(record),
@@ -59,26 +60,28 @@ def select_crimes(
                 np.where(has_reference, np.where(record["form"] == ODD, record["odd"], 9), -1)
             ),
             "route": texts_of(record["route"], ROUTES),
-            "reported": columns.local_times(record["reported"]),
-            "recorded": columns.local_times(record["recorded"]),
-            "occurred": columns.local_times(record["occurred"]),
+            "reported": columns.local_times(record["reported"], shift),
+            "recorded": columns.local_times(record["recorded"], shift),
+            "occurred": columns.local_times(record["occurred"], shift),
             "code": texts_of(offence.astype(int), [o.code for o in offences]),
             "class": texts_of(
                 np.where(offence < 0, -1, offence + np.where(has_new_class, 0, len(classes))),
                 classes + classes_before_april_2017,
             ),
             "previous": texts_of(record["previous"], previous),
-            "reclassified": columns.local_times(record["reclassified"]),
+            "reclassified": columns.local_times(record["reclassified"], shift),
             "victim_surname": victim["surname"],
             "victim_forename": victim["forename"],
-            "birth_day": columns.birth_day(record["victim"], record["has_victim"]),
+            "birth_day": columns.birth_day(
+                record["victim"], record["has_victim"] & record["has_birth_date"]
+            ),
             "outcome": texts_of(record["outcome"], OUTCOMES),
             "cancel_code": texts_of(
                 np.where(cancel > 0, cancel - 1, -1), ("C1", "C2", "C3", "C4", "C5")
             ),
-            "cancelled": columns.local_times(record["cancelled"]),
+            "cancelled": columns.local_times(record["cancelled"], shift),
             "decider": texts_of(np.where(cancel > 0, record["decider"], none), DECIDERS),
-            "told": columns.local_times(np.where(cancel > 0, record["told"], NEVER)),
+            "told": columns.local_times(np.where(cancel > 0, record["told"], NEVER), shift),
             "other_force": pa.array(
                 record["other_force"], mask=(record["other_force"] < 0) | (cancel <= 0)
             ),
@@ -94,6 +97,7 @@ def select_crimes(
             ),
             "has_postcode": pa.array(record["has_postcode"]),
             "has_town": pa.array(record["has_town"]),
+            "has_number": pa.array(record["has_number"]),
             "flat": pa.array(record["flat"]),
             "breakage": pa.array(record["breakage"]),
         }

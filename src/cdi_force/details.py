@@ -120,7 +120,10 @@ def _add_record_details(year: Year, rng: np.random.Generator) -> None:
         has_log, 0, rng.choice([1, 2, 3, 4, 5], n, p=[0.45, 0.2, 0.1, 0.15, 0.1])
     )
     records["route"][rng.random(n) < 0.03] = -1
-    jitter = np.where(rng.random(n) < 0.85, 0.0, 1.0)[:, None] * rng.normal(0, 150, (n, 2))
+    hard = s.hardness
+    is_same_place = rng.random(n) < 1 - hard.record_position_differs
+    jitter = rng.normal(0, hard.record_position_metres, (n, 2))
+    jitter = np.where(is_same_place, 0.0, 1.0)[:, None] * jitter
     jitter = jitter.round().astype(np.int32)
     pool = take_rows(year.logs, rng.integers(0, len(year.logs["kind"]), n))
     for name in ("address", "district", "beat", "easting", "northing"):
@@ -133,7 +136,7 @@ def _add_record_details(year: Year, rng: np.random.Generator) -> None:
     )
     records["victim"] = victim
     records["has_victim"] = is_crime | (rng.random(n) < 0.5)
-    records["has_error"] = rng.random(n) < year.scenario.settings.hardness.name_typing_error
+    records["has_error"] = rng.random(n) < hard.name_typing_error
     seconds_before = rng.integers(0, 2 * HOUR, n)
     records["occurred"] = records["reported"] - seconds_before * np.where(
         rng.random(n) < 0.2, 60, 1
@@ -180,6 +183,9 @@ def _type_by_hand(year: Year, rng: np.random.Generator) -> None:
     reported = np.where(by_hand, rounded, records["reported"])
     records["is_late_entry"] = is_late & (taken_up > records["reported"])
     records["reported"] = np.where(records["is_late_entry"], taken_up, reported)
+    records["has_victim"] &= rng.random(n) >= hard.record_victim_unnamed
+    records["has_birth_date"] = rng.random(n) >= hard.record_birth_date_missing
+    records["has_number"] = ~(is_typed_anew & (rng.random(n) < hard.address_without_number))
 
 
 def _draw_reclassifications(

@@ -79,18 +79,21 @@ def make_force(
 ) -> dict[str, Any]:
     """Make sources and truth in two folders; see `ensure_force`."""
     say("drawing the window and the year before")
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     year = simulate_window(loaded, variant.seed, variant.months)
     before = simulate_year_before(loaded, variant.seed, variant.months)
     before.as_of += 180 * DAY  # the audit reads it when everything about it is known
-    for simulated in (year, before):
-        write_narrative(simulated, bank, variant.seed)
+    bank_before = bank
+    if loaded.phrases_before != loaded.phrases:
+        bank_before = Bank(loaded.phrases_before, loaded.words)
+    for simulated, its_bank in ((year, bank), (before, bank_before)):
+        write_narrative(simulated, its_bank, variant.seed)
         add_details(simulated, variant.seed)
     first = window_start(loaded, variant.months)
     say("writing the extracts")
     counts = Writer(year, bank).write(sources, first)
     say("writing the audit of the year before")
-    audited = write_past_audit(before, Writer(before, bank), sources / "audit", variant.seed)
+    audited = write_past_audit(before, Writer(before, bank_before), sources / "audit", variant.seed)
     say("writing the truth")
     hardness = write_truth(year, before, truth, first)
     return {

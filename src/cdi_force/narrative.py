@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi_force.closings import COVERS
 from cdi_force.subjects import family_of
 from cdi_force.texts import Bank
 from cdi_force.year import (
@@ -119,6 +118,22 @@ def _tell_crimes(year: Year, bank: Bank, rng: np.random.Generator) -> None:
         logs["crime_1"][rows] = bank.draw(
             rng, "crime", keys[logs["offence"][rows]], logs["half"][rows], logs["is_da"][rows]
         )
+    _tell_missed_tersely(year, bank)
+
+
+def _tell_missed_tersely(year: Year, bank: Bank) -> None:
+    """Tell a share of the missed crimes in few words, as the miss law of the scenario says."""
+    share, logs = year.scenario.miss_law.told_tersely, year.logs
+    if not share:
+        return
+    rng = np.random.default_rng([len(logs["kind"]), year.clock.start, 29])
+    is_missed = np.isin(logs["kind"], (FRAME_CRIME, HIDDEN)) & ~logs["has_record"]
+    rows = np.flatnonzero(is_missed & (logs["crime_1"] >= 0))
+    rows = rows[rng.random(len(rows)) < share]
+    families = _choose_families(year, rows, rng)
+    logs["crime_1"][rows] = bank.draw(
+        rng, "terse", families, logs["half"][rows], logs["is_da"][rows]
+    )
 
 
 def _choose_families(year: Year, rows: NDArray[Any], rng: np.random.Generator) -> NDArray[np.str_]:
@@ -133,7 +148,8 @@ def _choose_families(year: Year, rows: NDArray[Any], rng: np.random.Generator) -
 def _tell_openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
     logs = year.logs
     subject_of = {i.code: i.subject for i in year.scenario.settings.incidents}
-    by_code = np.array([COVERS.get(c) or subject_of.get(c, "duplicate") for c in year.codes])
+    subject_of |= {code: c.subject for code, c in year.scenario.closings.covers.items()}
+    by_code = np.array([subject_of.get(code, "duplicate") for code in year.codes])
     for account, kind in ((NEAR_MISS, "near_miss"), (AMBIGUOUS, "ambiguous")):
         rows = np.flatnonzero((logs["account"] == account) & (logs["kind"] != DUPLICATE))
         logs["opener"][rows] = bank.draw(

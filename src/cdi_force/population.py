@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from cdi_force.clock import DAY, HOUR, Clock
 from cdi_force.closings import add_duplicates, close_logs
+from cdi_force.conditions import Facts
+from cdi_force.facts import crime_facts
+from cdi_force.people import repeat_people
 from cdi_force.quotas import apportion_total, no_log_by_offence, quotas_by_group, records_by_offence
 from cdi_force.records import finish_crimes, make_records, refer_records
 from cdi_force.scenario import Scenario
@@ -67,15 +70,17 @@ def simulate_year(
                 "CR20",
                 "CR21",
                 "AD01",
+                *scenario.closings.covers,
+                *(c for r in scenario.settings.codes for c in (r.opening, r.closing) if c),
             ]
         )
     )
     year = Year(scenario, clock, clock.end, codes)
-    rng = np.random.default_rng([seed, years_back, force])
-    draw = Draw(year, rng, volume)
+    draw = Draw(year, [seed, years_back, force], volume)
     crimes = _draw_crimes_from_logs(draw)
     incidents = _draw_incidents(draw, crimes)
     _draw_people_and_places(draw, incidents)
+    repeat_people(draw, incidents)
     _draw_fates(draw, crimes, incidents)
     logs = _make_logs(draw, incidents, crimes)
     finish_crimes(draw, crimes, logs)
@@ -298,7 +303,8 @@ def _draw_fates(draw: Draw, crimes: Table, incidents: Table) -> None:
         "not_attended": ~log["is_attended"],
         "undecidable": log["account"] == AMBIGUOUS,
     }
-    weight = np.ones(len(hour))
+    rules = draw.year.scenario.miss_law.rules
+    weight = Facts(crime_facts(draw, crimes, log)).weigh_rows(rules)
     for name, factor in odds.items():
         weight *= np.where(facts[name], factor, 1.0)
     # Taking the smallest of exponential times is a weighted draw without replacement.

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi_force.closings import RESULTS
 from cdi_force.subjects import CLOSINGS, REASONS
 from cdi_force.year import AMBIGUOUS, DUPLICATE, JUSTIFIED, NEAR_MISS, TOLD, Year
 
@@ -80,7 +79,7 @@ def _number_cells(year: Year) -> NDArray[np.int64]:
     parts: list[tuple[NDArray[Any], int]] = [
         (crime[logs["opening"]], 2),
         (crime[logs["closing"]], 2),
-        (logs["result"], len(RESULTS)),
+        (logs["result"], len(year.scenario.closings.results)),
         (account, 4),
         (is_told * (1 + logs["further"] + others), 6),
         (closing, len(subjects)),

@@ -1,10 +1,14 @@
 """The records system: when each crime was recorded, and how its record names the log."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cdi_force.clock import DAY, HOUR
+from cdi_force.conditions import Facts
+from cdi_force.facts import crime_facts
 from cdi_force.quotas import apportion_total, no_log_by_offence, records_by_offence
 from cdi_force.year import (
     BLANK,
@@ -34,6 +38,9 @@ def finish_crimes(draw: Draw, crimes: Table, logs: Table) -> None:
     hours, shares = zip(*draw.settings.delays.steps, strict=True)
     edges = np.log(np.array([0.2, *hours]))
     delay = np.exp(np.interp(rng.random(n), [0.0, *shares], edges)) * HOUR
+    facts = Facts(crime_facts(draw, crimes, log))
+    for rule in draw.settings.delays.factors:
+        delay = np.where(facts.match_rows(rule.when), delay * rule.factor, delay)
     recorded = log["received"] + delay.astype(np.int64)
     is_before = draw_exactly(rng, n, draw.hard.record_before_log) & (log["reopened"] == 0)
     recorded = np.where(is_before, log["received"] - rng.integers(600, 6 * HOUR, n), recorded)
@@ -145,6 +152,8 @@ def refer_records(draw: Draw) -> None:
         )
         kinds = np.repeat([BLANK, MISTYPED, ODD, CLEAN], apportion_total(len(rows), shares))
         form[rows] = rng.permutation(kinds)
+    if law.missing_odds:
+        _choose_missing_references(draw, form, has_log[is_crime[has_log]])
     is_written_back = (form != BLANK) & (rng.random(n) < law.written_back)
     mistyped = form == MISTYPED
     is_written_back[mistyped] = rng.random(int(mistyped.sum())) < law.mistyped_written_back
@@ -162,5 +171,41 @@ def refer_records(draw: Draw) -> None:
     has_twin = (target >= 0) & (logs["primary"][by_primary][place] == target)
     to_twin = has_twin & (rng.random(n) < draw.hard.reference_to_duplicate)
     records["target"] = np.where(to_twin, by_primary[place], target)
+    _make_references_up(draw)
     records["slip"] = rng.integers(0, 4, n).astype(np.int8)
     records["odd"] = rng.integers(0, 6, n).astype(np.int8)
+
+
+def _choose_missing_references(draw: Draw, form: NDArray[np.int8], rows: NDArray[Any]) -> None:
+    """Let references be missing where the scenario's odds say, and as many as before.
+
+    Args:
+        draw: With crimes, logs and records.
+        form: How each record names its log; is changed.
+        rows: The crime records that have a log.
+    """
+    rng, records = np.random.default_rng([*draw.seeds, 31]), draw.year.records
+    crimes = take_rows(draw.year.crimes, records["crime"][rows])
+    waited = records["recorded"][rows] - draw.year.logs["received"][records["log"][rows]]
+    facts = crime_facts(draw, crimes, take_rows(draw.year.logs, records["log"][rows]))
+    law = draw.settings.references.missing_odds
+    weight = Facts(facts | {"hours_to_record": waited / HOUR}).weigh_rows(law)
+    # Taking the smallest of exponential times is a weighted draw without replacement.
+    order = rows[np.argsort(rng.exponential(size=len(rows)) / weight, kind="stable")]
+    others = form[rows][form[rows] != BLANK]
+    blank_count = len(rows) - len(others)
+    form[order[:blank_count]] = BLANK
+    form[order[blank_count:]] = rng.permutation(others)
+
+
+def _make_references_up(draw: Draw) -> None:
+    """Let a share of the crime records that name no log name another of the same hours."""
+    share, records = draw.settings.references.made_up, draw.year.records
+    rng = np.random.default_rng([*draw.seeds, 37])
+    rows = np.flatnonzero((records["form"] == BLANK) & ~records["has_reference"])
+    rows = rows[(records["crime"][rows] >= 0) & (records["log"][rows] >= 0)]
+    rows = rows[rng.random(len(rows)) < share]
+    steps = rng.integers(1, 60, len(rows))
+    others = records["log"][rows] - steps
+    records["target"][rows] = np.where(others >= 0, others, records["log"][rows] + steps)
+    records["form"][rows] = CLEAN

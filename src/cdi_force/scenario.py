@@ -1,24 +1,28 @@
 """Scenarios: a folder with `scenario.yaml`, `phrases.csv` and `miss_law.yaml`, checked on load.
 
 A scenario may say `extends: <name>`. It then states only what differs, and a file that it lacks is
-taken from the scenario that it extends. docs/simulation.md describes every key.
+taken from the scenario that it extends. Three more files may be there: `phrases_before.csv`, in
+which the year before is told, and `words.yaml` and `closings.yaml`, which state what differs from
+the files of these names beside this module. docs/simulation.md describes every key.
 """
 
 import csv
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cdi.agency.code_maps import read_seed_values
 from cdi.agency.load import describe_problem
 from cdi.variant import ScenarioError, find_scenario, read_scenario_yaml, scenario_chain
-from cdi_force.subjects import FIXED_SUBJECTS
+from cdi_force.conditions import CODE_FACTS, CRIME_FACTS, RECORD_FACTS, find_problem
+from cdi_force.subjects import CONTEXTS, FIXED_SUBJECTS, TERSE_SUBJECTS
 
 VIOLENCE = "violence_against_the_person"
 SEXUAL = "sexual_offences"
@@ -35,13 +39,57 @@ KINDS = (
     "closing",
     "update",
     "context",
+    "terse",
 )
+FIXED_RESULTS = {"ADMIN", "NO TRACE", "VIC NO ENG"}  # `closings` gives these by name
 Share = float
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _check_condition(facts: Mapping[str, tuple[str, str]], condition: str) -> str:
+    if problem := find_problem(condition, facts):
+        raise ValueError(f"is no condition on {', '.join(facts)}: {problem}")
+    return condition
+
+
+CrimeCondition = Annotated[str, AfterValidator(partial(_check_condition, CRIME_FACTS))]
+RecordCondition = Annotated[str, AfterValidator(partial(_check_condition, RECORD_FACTS))]
+CodeCondition = Annotated[str, AfterValidator(partial(_check_condition, CODE_FACTS))]
+
+
+class CrimeRule(_Strict):
+    """What the odds of a crime are multiplied by where a condition holds."""
+
+    when: CrimeCondition
+    odds: float = Field(gt=0)
+
+
+class RecordRule(_Strict):
+    """The same of a record."""
+
+    when: RecordCondition
+    odds: float = Field(gt=0)
+
+
+class DelayRule(_Strict):
+    """How much longer it takes to record a crime where a condition holds."""
+
+    when: CrimeCondition
+    factor: float = Field(gt=0)
+
+
+class CodeRule(_Strict):
+    """Codes that replace those of a share of the logs for which a condition holds."""
+
+    when: CodeCondition
+    share: Share = Field(default=1.0, gt=0, le=1)
+    opening: str | None = None
+    closing: str | None = None
+    result: str | None = None
 
 
 class District(_Strict):
@@ -95,12 +143,15 @@ class References(_Strict):
     written_back: Share = Field(ge=0, le=1)
     mistyped_written_back: Share = Field(ge=0, le=1)
     only_on_log: Share = Field(ge=0, le=1)
+    missing_odds: tuple[RecordRule, ...] = ()
+    made_up: Share = Field(default=0.0, ge=0, le=1)
 
 
 class Delays(_Strict):
     """Hours from report to record: cumulative share by hours."""
 
     within_hours: dict[int, Share]
+    factors: tuple[DelayRule, ...] = ()
 
     @property
     def steps(self) -> list[tuple[int, Share]]:
@@ -146,13 +197,34 @@ class Hardness(_Strict):
     offence_place_differs: Share
     reported_by_hand: Share
     reported_when_recorded: Share
+    record_victim_unnamed: Share = Field(default=0.0, ge=0, le=1)
+    record_birth_date_missing: Share = Field(default=0.0, ge=0, le=1)
+    record_position_differs: Share = Field(default=0.15, ge=0, le=1)
+    record_position_metres: float = Field(default=150.0, ge=0)
+    address_without_number: Share = Field(default=0.0, ge=0, le=1)
+    records_clock_minutes: int = Field(default=0, ge=-720, le=720)
+
+
+class People(_Strict):
+    """People who are victims again, or call again and again; shares of the incidents."""
+
+    repeat_domestic: Share = Field(default=0.0, ge=0, le=1)
+    repeat_other: Share = Field(default=0.0, ge=0, le=1)
+    repeat_within_days: int = Field(default=31, gt=0)
+    frequent_callers: Share = Field(default=0.0, ge=0, le=1)
 
 
 class AuditSize(_Strict):
-    """Logs audited in the year before."""
+    """Logs audited in the year before; 0 for both is a force that was never audited."""
 
-    frame: int = Field(gt=0)
-    others: int = Field(gt=0)
+    frame: int = Field(ge=0)
+    others: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _check_both(self) -> "AuditSize":
+        if bool(self.frame) != bool(self.others):
+            raise ValueError("both are 0, for a force without an audit, or neither is")
+        return self
 
 
 Profile = Literal["day", "shop", "evening", "night"]
@@ -200,13 +272,75 @@ class MissLaw(_Strict):
     ]
     manner_frame: dict[
         Literal[
-            "kept_code_excuse", "promised", "gamed_code", "contradicted", "non_crime_occurrence"
+            "kept_code_excuse",
+            "promised",
+            "gamed_code",
+            "contradicted",
+            "non_crime_occurrence",
+            "wrong_reason",
         ],
         float,
     ]
     manner_hidden: dict[
-        Literal["relabelled", "excuse", "contradicted", "non_crime_occurrence"], float
+        Literal["relabelled", "excuse", "contradicted", "non_crime_occurrence", "wrong_reason"],
+        float,
     ]
+    rules: tuple[CrimeRule, ...] = ()
+    told_tersely: Share = Field(default=0.0, ge=0, le=1)
+
+
+class Words(_Strict):
+    """words.yaml: what fills the slots of phrases, and how words are shortened and mistyped."""
+
+    offenders: dict[Literal["domestic", "other"], tuple[str, ...]]
+    items: dict[Literal["shop", "damage", "vehicle", "any"], tuple[str, ...]]
+    places: tuple[str, ...] = Field(min_length=1)
+    times: tuple[str, ...] = Field(min_length=1)
+    abbreviations: dict[str, str]
+    neighbouring_keys: dict[str, str]
+
+
+class Reason(_Strict):
+    """A legitimate reason for no crime record: its result code, and how often it is drawn."""
+
+    result: str
+    weight: float | None = None
+
+
+class Cover(_Strict):
+    """A code that is no crime, under which crimes hide: what its logs are about, how often."""
+
+    subject: str
+    weight: float | None = None
+    weight_domestic: float | None = None
+
+
+class Manner(_Strict):
+    """A way of closing a log: weights of the closing texts' subjects, and of result codes."""
+
+    text_kind: Literal["closing", "no_crime"] = "closing"
+    subjects: dict[str, float] = {}
+    results: dict[str, float]
+
+
+class Closings(_Strict):
+    """closings.yaml."""
+
+    results: tuple[str, ...]
+    reasons: dict[str, Reason]
+    covers: dict[str, Cover]
+    manners: dict[str, Manner]
+
+    @model_validator(mode="after")
+    def _check_results(self) -> "Closings":
+        named = {reason.result for reason in self.reasons.values()}
+        named |= {result for manner in self.manners.values() for result in manner.results}
+        if unknown := sorted((named | FIXED_RESULTS) - set(self.results)):
+            raise ValueError(f"results: {', '.join(unknown)} is not in the list")
+        subjects = {cover.subject for cover in self.covers.values()}
+        if unknown := sorted(subjects - set(CONTEXTS)):
+            raise ValueError(f"covers: subject {', '.join(unknown)} is not one of {CONTEXTS}")
+        return self
 
 
 class Settings(_Strict):
@@ -223,6 +357,8 @@ class Settings(_Strict):
     references: References
     delays: Delays
     hardness: Hardness
+    people: People = People()
+    codes: tuple[CodeRule, ...] = ()
     audit: AuditSize
     offences: tuple[Offence, ...] = Field(min_length=1)
     incidents: tuple[IncidentType, ...] = Field(min_length=1)
@@ -280,6 +416,9 @@ class Scenario:
     settings: Settings
     miss_law: MissLaw
     phrases: tuple[Phrase, ...]
+    phrases_before: tuple[Phrase, ...]
+    words: Words
+    closings: Closings
     sha256: str
 
     @cached_property
@@ -305,17 +444,56 @@ def load_scenario(name: str) -> Scenario:
     phrase_file = _find_nearest_file(chain, "phrases.csv")
     settings = _validate_content(Settings, content, folder / "scenario.yaml")
     miss_law = _validate_content(MissLaw, read_scenario_yaml(miss_file), miss_file)
-    phrases = _read_phrases(phrase_file, settings)
+    before_file = _find_file(chain, "phrases_before.csv") or phrase_file
+    phrases, before = (_read_phrases(f, settings, miss_law) for f in (phrase_file, before_file))
+    overlays = [link / name for link in reversed(chain) for name in ("words.yaml", "closings.yaml")]
+    read = [*(link / "scenario.yaml" for link in chain), miss_file, phrase_file, before_file]
     digest = hashlib.sha256()
-    for file in [*(link / "scenario.yaml" for link in chain), miss_file, phrase_file]:
+    for file in [*read, *(file for file in overlays if file.is_file())]:
         digest.update(file.read_bytes())
-    return Scenario(folder.name, settings, miss_law, phrases, digest.hexdigest())
+    closings = _read_overlaid(Closings, chain, "closings.yaml")
+    _check_results(settings, closings, folder / "scenario.yaml")
+    return Scenario(
+        name=folder.name,
+        settings=settings,
+        miss_law=miss_law,
+        phrases=phrases,
+        phrases_before=before,
+        words=_read_overlaid(Words, chain, "words.yaml"),
+        closings=closings,
+        sha256=digest.hexdigest(),
+    )
+
+
+def _read_overlaid(model: type[Model], chain: list[Path], name: str) -> Model:
+    """Read a file beside this module, and over it what a scenario's own files of that name say."""
+    file = Path(__file__).with_name(name)
+    content = read_scenario_yaml(file)
+    for link in reversed(chain):
+        if (link / name).is_file():
+            file = link / name
+            content = _merge_settings(content, read_scenario_yaml(file))
+    return _validate_content(model, content, file)
+
+
+def _check_results(settings: Settings, closings: Closings, file: Path) -> None:
+    """Refuse rules of codes that name a result code which there is not."""
+    unknown = {rule.result for rule in settings.codes if rule.result} - set(closings.results)
+    if unknown:
+        raise ScenarioError(
+            "SCENARIO-SCHEMA",
+            f"{file}: codes.result: {', '.join(sorted(unknown))} is not in closings.yaml, results",
+            "choose one of them, or add it in a closings.yaml of your own",
+        )
+
+
+def _find_file(chain: list[Path], name: str) -> Path | None:
+    return next((folder / name for folder in chain if (folder / name).is_file()), None)
 
 
 def _find_nearest_file(chain: list[Path], name: str) -> Path:
-    for folder in chain:
-        if (folder / name).is_file():
-            return folder / name
+    if file := _find_file(chain, name):
+        return file
     raise ScenarioError(
         "SCENARIO-SCHEMA",
         f"{chain[0]} has no {name} and extends no scenario that has one",
@@ -343,14 +521,14 @@ def _validate_content(model: type[Model], content: dict[str, Any], file: Path) -
         ) from None
 
 
-def needed_subjects(settings: Settings) -> set[tuple[str, str]]:
+def needed_subjects(settings: Settings, miss_law: MissLaw) -> set[tuple[str, str]]:
     """The (kind, subject) pairs that a scenario's phrases must cover in both halves."""
     needed = {("crime", offence.key) for offence in settings.offences}
     needed |= {("bland", incident.subject) for incident in settings.incidents}
-    return needed | FIXED_SUBJECTS
+    return needed | FIXED_SUBJECTS | (TERSE_SUBJECTS if miss_law.told_tersely else set())
 
 
-def _read_phrases(file: Path, settings: Settings) -> tuple[Phrase, ...]:
+def _read_phrases(file: Path, settings: Settings, miss_law: MissLaw) -> tuple[Phrase, ...]:
     problems: list[str] = []
     phrases: list[Phrase] = []
     phrase_ids: set[str] = set()
@@ -381,7 +559,7 @@ def _read_phrases(file: Path, settings: Settings) -> tuple[Phrase, ...]:
     covered = {(p.kind, p.subject, p.half) for p in phrases}
     problems += [
         f"{file}: no phrase of kind '{kind}', subject '{subject}', half {half}"
-        for kind, subject in sorted(needed_subjects(settings))
+        for kind, subject in sorted(needed_subjects(settings, miss_law))
         for half in ("A", "B")
         if (kind, subject, half) not in covered
     ]

@@ -63,6 +63,7 @@ CLOSINGS = (
     "no_reply",
     "ended",
 )
+TERSE_SUBJECTS = {("terse", family) for family in set(FAMILIES.values())}
 FIXED_SUBJECTS = (
     {("also", n) for n in "123"}
     | {(kind, f) for kind in ("near_miss", "ambiguous") for f in set(FAMILIES.values())}

@@ -6,23 +6,22 @@ numbers until it is written to a file.
 """
 
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from cdi_force.scenario import Scenario
+from cdi_force.scenario import Phrase, Words
 
 Ints = NDArray[np.int32]
 VARIANTS = 8
 HALVES = ("A", "B")
-WORDS = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
 
 
-def _misspell_word(text: str, rng: np.random.Generator) -> str:
+def _misspell_word(text: str, words_of_scenario: Words, rng: np.random.Generator) -> str:
     """Mistype one of the longer words, if the text has one."""
-    words = text.split(" ")
+    words, keys = text.split(" "), words_of_scenario.neighbouring_keys
     long_words = [i for i, word in enumerate(words) if len(word) > 4 and word.isalpha()]
     if not long_words:
         return text
@@ -33,13 +32,16 @@ def _misspell_word(text: str, rng: np.random.Generator) -> str:
         word[:place] + word[place + 1] + word[place] + word[place + 2 :],  # swapped
         word[:place] + word[place + 1 :],  # left out
         word[:place] + word[place] + word[place:],  # doubled
-        word[:place] + WORDS["neighbouring_keys"].get(word[place], word[place]) + word[place + 1 :],
+        word[:place] + keys.get(word[place], word[place]) + word[place + 1 :],
     )
     words[chosen] = slips[int(rng.integers(len(slips)))]
     return " ".join(words)
 
 
-def _fill_slots(text: str, subject: str, is_domestic: bool, rng: np.random.Generator) -> str:
+def _fill_slots(
+    text: str, subject: str, is_domestic: bool, words: Words, rng: np.random.Generator
+) -> str:
+    items: Literal["shop", "damage", "vehicle", "any"]
     if subject == "shoplifting":
         items = "shop"
     elif subject.startswith("criminal_damage") or subject in ("damage", "arson"):
@@ -49,10 +51,10 @@ def _fill_slots(text: str, subject: str, is_domestic: bool, rng: np.random.Gener
     else:
         items = "any"
     choices = {
-        "off": WORDS["offenders"]["domestic" if is_domestic else "other"],
-        "item": WORDS["items"][items],
-        "place": WORDS["places"],
-        "when": WORDS["times"],
+        "off": words.offenders["domestic" if is_domestic else "other"],
+        "item": words.items[items],
+        "place": words.places,
+        "when": words.times,
     }
     return re.sub(
         r"\{(\w+)\}",
@@ -64,23 +66,28 @@ def _fill_slots(text: str, subject: str, is_domestic: bool, rng: np.random.Gener
 class Bank:
     """All variants of a scenario's phrases, and draws from them."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        """Make the variants; the same phrases make the same ones, whatever the seed."""
+    def __init__(self, phrases: Sequence[Phrase], words: Words) -> None:
+        """Make the variants; the same phrases make the same ones, whatever the seed.
+
+        Args:
+            phrases: Of the scenario, for the year itself or for the year before.
+            words: What fills their slots.
+        """
         self.texts: list[str] = []
         places: dict[tuple[str, str, int], list[int]] = {}
-        for number, phrase in enumerate(scenario.phrases):
+        for number, phrase in enumerate(phrases):
             rng = np.random.default_rng([20170701, number])
             place = (phrase.kind, phrase.subject, HALVES.index(phrase.half))
             places.setdefault(place, []).append(number)
             for is_domestic in (False, True):
                 for variant in range(VARIANTS):
-                    text = _fill_slots(phrase.text, phrase.subject, is_domestic, rng)
+                    text = _fill_slots(phrase.text, phrase.subject, is_domestic, words, rng)
                     if variant % 2:
-                        for pattern, short in WORDS["abbreviations"].items():
+                        for pattern, short in words.abbreviations.items():
                             if rng.random() < 0.5:
                                 text = re.sub(pattern, short, text)
                     if variant >= 5:
-                        text = _misspell_word(text, rng)
+                        text = _misspell_word(text, words, rng)
                     self.texts.append(text)
         self._numbers = {
             place: np.array(phrase_numbers, np.int32) for place, phrase_numbers in places.items()

@@ -85,18 +85,21 @@ def pick_places(
 class Draw:
     """What every step of a draw reads: the year, the random numbers, the offences as arrays."""
 
-    def __init__(self, year: Year, rng: np.random.Generator, volume: float) -> None:
+    def __init__(self, year: Year, seeds: list[int], volume: float) -> None:
         """Turn the offences of the scenario into arrays.
 
         Args:
             year: To be filled.
-            rng: Source of chance.
+            seeds: Of all chance. What a scenario may add has random numbers of its own, made of
+                these seeds and one more, so that it changes nothing of a scenario without it.
             volume: Size of the force, 1.0 as published.
         """
         self.year = year
-        self.rng = rng
+        self.seeds = seeds
+        self.rng = np.random.default_rng(seeds)
         self.volume = volume
         self.settings = year.scenario.settings
+        self.closings = year.scenario.closings
         self.hard = self.settings.hardness
         self.offences = self.settings.offences
         self.groups = year.scenario.groups
@@ -106,3 +109,7 @@ class Draw:
         self.is_rape = np.array([o.is_rape for o in self.offences])
         self.is_child = np.array(["child" in o.key for o in self.offences])
         self.profile_of = np.array([o.profile for o in self.offences])
+
+    def result_of(self, code: str) -> int:
+        """Number of a result code."""
+        return self.closings.results.index(code)

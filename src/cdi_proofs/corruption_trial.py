@@ -114,7 +114,7 @@ def stage_simulated(folder: Path) -> Stage:
     """
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     year = simulate_year(loaded, SEED, volume=VOLUME)
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     write_narrative(year, bank, SEED)
     add_details(year, SEED)
     data, before = folder / "data", folder / "before"

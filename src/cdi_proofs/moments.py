@@ -47,7 +47,7 @@ def score_moments() -> dict[str, Any]:
     """
     variant = Variant.chosen()
     loaded = load_scenario(variant.scenario)
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     year = simulate_window(loaded, variant.seed, variant.months)
     write_narrative(year, bank, variant.seed)
     moments = _choose_moments(year, window_start(loaded, variant.months), variant.seed)

@@ -151,7 +151,7 @@ def _export_as_it_stood(variant: Variant, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(paths.simulated_sources() / "audit", folder / "audit")
     loaded = load_scenario(variant.scenario)
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     year = simulate_window(loaded, variant.seed, variant.months)
     write_narrative(year, bank, variant.seed)
     year.as_of = window_start(loaded, MONTHS_BETWEEN)

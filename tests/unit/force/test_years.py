@@ -110,7 +110,7 @@ def test_eighteen_months_are_written_month_by_month(
     from cdi_force.narrative import write_narrative
     from cdi_force.texts import Bank
 
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     write_narrative(both, bank, SEED)
     add_details(both, SEED)
     Writer(both, bank).write(tmp_path, window_start(loaded, 18))
