@@ -63,7 +63,7 @@ def land_force(times: int, years: int, *, texts_differ: bool = False) -> None:
     agency = load_agency("simulated")
     interval = default_interval(agency)
     year = simulate_year(loaded, 1)
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     write_narrative(year, bank, 1)
     add_details(year, 1)
     Writer(year, bank).write(paths.simulated_sources(), window_start(loaded, 12))

@@ -111,7 +111,7 @@ def land_model() -> None:
         return
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     year = simulate_year(loaded, 1)
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     write_narrative(year, bank, 1)
     add_details(year, 1)
     sources = national_folder() / "sources"

@@ -41,7 +41,7 @@ def measure_force(number: int, volume: float, scratch: str, threads: int) -> dic
     """Simulate one force, write its extracts and remove them; its rows, bytes and CPU seconds."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     year = simulate_year(loaded, 1, volume=volume, force=number)
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     write_narrative(year, bank, 1)
     add_details(year, 1)
     folder = Path(scratch) / f"force-{number:02d}"

@@ -11,6 +11,7 @@ cannot be made without an audit, and are left out then.
 ``pipeline_without_links``  what the pipeline reads in the logs, before it looks at any record
 """
 
+import contextlib
 from typing import Any
 
 import duckdb
@@ -189,16 +190,18 @@ def _find_crimes_by_words(con: duckdb.DuckDBPyConnection) -> list[int] | None:
     if len(set(is_crime)) < 2:
         return None
     codes = OneHotEncoder(handle_unknown="ignore").fit([row[: len(CODES)] for row in audited])
-    words = [
-        TfidfVectorizer(ngram_range=NGRAMS, min_df=MIN_LOGS).fit([row[place] for row in audited])
-        for place in range(len(CODES), len(CODES) + len(TEXTS))
-    ]
+    words = {}
+    for place in range(len(CODES), len(CODES) + len(TEXTS)):
+        texts = [row[place] for row in audited]
+        # After a small audit no word may stand in enough logs, and then this part tells nothing.
+        with contextlib.suppress(ValueError):
+            words[place] = TfidfVectorizer(ngram_range=NGRAMS, min_df=MIN_LOGS).fit(texts)
 
     def build_matrix(rows: list[tuple[Any, ...]]) -> csr_matrix:
         blocks = [codes.transform([row[: len(CODES)] for row in rows])]
         blocks += [
             vectorizer.transform([row[place] for row in rows])
-            for place, vectorizer in enumerate(words, start=len(CODES))
+            for place, vectorizer in words.items()
         ]
         return csr_matrix(hstack(blocks))
 

@@ -37,7 +37,7 @@ def when(text: str) -> datetime | None:
 
 def test_an_export_shows_nothing_that_came_later(tmp_path: Path) -> None:
     loaded = load_scenario("calibrated_2017")
-    bank = Bank(loaded)
+    bank = Bank(loaded.phrases, loaded.words)
     year = simulate_year(loaded, 5, volume=0.1)
     write_narrative(year, bank, 5)
     moment = datetime(2017, 3, 15, 14, 30, tzinfo=UTC)

@@ -36,7 +36,7 @@ CRIMES = [
     ("L9", None, 1, "frame", "unrecorded", False, OLD),
     (None, "c9", 1, "no_log", "recorded", False, OLD),
 ]
-# what the pipeline found: call, record, outcome, in frame, reported
+# what the pipeline found: call, record, outcome, in frame, reported; of L3 under another group
 FOUND = [
     ("L6", "c1", "recorded", True, OLD),  # found on the second caller's log: found
     ("L2", "c2", "recorded", True, OLD),
@@ -213,7 +213,8 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         con.executemany("insert into found values (?, ?, ?, ?, ?)", FOUND)
         con.execute("""
             create table fct_reported_crimes as
-            select *, call_id || '#1' as reported_crime_id, 'theft' as offence_group,
+            select *, call_id || '#1' as reported_crime_id,
+                if(call_id = 'L3', 'damage', 'theft') as offence_group,
                 false as is_rape, false as is_domestic_abuse, outcome as outcome_standard,
                 outcome as outcome_strict, outcome as outcome_inclusive
             from found;
@@ -226,7 +227,8 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
                 true as is_crime_record
             from found where crime_record_id is not null;
             create table release as select timestamp '2017-07-01' as as_of;
-            create table offence_groups as select 'theft' as offence_group, true as is_headline;
+            create table offence_groups as
+            select unnest(['theft', 'damage']) as offence_group, true as is_headline;
         """)
         con.execute(
             "create table fct_calls as select distinct call_id, "
@@ -270,6 +272,9 @@ def test_reported_crimes_are_counted_not_logs(scored: dict[str, Any]) -> None:
         "precision": pytest.approx(1 / 3, abs=1e-4),
         "recall": 0.5,
     }
+    # found under another offence group L3 does not count: 2 of 5, 2 of 4
+    assert scored["reported_in_group"]["frame"] == {"precision": 0.4, "recall": 0.5}
+    assert scored["reported_in_group"]["all"] == {"precision": 0.4, "recall": 0.4}
     # the best reader names L4 too, and both crimes of L2: 4 of 5 and 4 of 4 in the frame
     assert scored["bayes_ceiling"]["frame"] == {"precision": 0.8, "recall": 1.0}
 
@@ -347,6 +352,20 @@ def test_the_pipeline_stands_last_with_links_and_without(scored: dict[str, Any])
     assert _figures(scored, "pipeline_without_links", "all") == (0.75, 0.6)
     assert scored["readers"]["pipeline"] == scored["reported"]
     assert list(scored["readers"])[-1] == "pipeline"
+
+
+def test_an_audit_of_two_logs_teaches_words_that_say_nothing(
+    scored: dict[str, Any], tmp_path: Path
+) -> None:
+    with duckdb.connect(str(tmp_path / "recording.duckdb")) as con:
+        con.execute("delete from disclosure.int_disclosure__audit_labels "
+                    "where published_call_id not in ('A1', 'A20')")  # fmt: skip
+        con.execute("delete from disclosure.int_disclosure__log_entries where part = 'closing'")
+    again = score_recording(tmp_path / "recording.duckdb", tmp_path)
+    assert set(again["readers"]) == set(scored["readers"])
+    # Both audited logs have the same codes and share no word, so nothing tells logs apart: it names
+    # one crime in each, three of the four, or none.
+    assert _figures(again, "tf_idf", "frame")[1] in (0.0, 0.75)
 
 
 def test_without_an_audit_the_trained_readers_are_left_out(
