@@ -1,6 +1,8 @@
 {#- Whether a recording rate can be computed from the agency's data at all. For West Midlands in 2018
     HMICFRS could not compute one, because there were too few usable opening codes, and because crime that
-    came through the control room could not be distinguished from crime that was recorded directly. -#}
+    came through the control room could not be distinguished from crime that was recorded directly. Codes are
+    judged by what they say, and not only by whether the agency has mapped them: of the crimes that a
+    reference proves to come from a log, how many have a log with a code of their own offence group. -#}
 with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
@@ -61,12 +63,38 @@ crimes as (
     where not records.is_withdrawn
 ),
 
+proven as (
+    select
+        links.crime_record_id,
+        offences.offence_group = initial_types.offence_group
+        or offences.offence_group = final_types.offence_group as is_told_by_code
+    from links
+    inner join records on links.crime_record_id = records.crime_record_id
+    inner join offences on records.offence_code = offences.code
+    inner join calls on links.call_id = calls.call_id
+    left join call_types as initial_types on calls.initial_type_code = initial_types.code
+    left join call_types as final_types on calls.final_type_code = final_types.code
+    where
+        links.link_rung in ('canonical_key', 'written_back')
+        and offences.offence_group is not null
+        and not records.is_withdrawn
+        and not calls.is_withdrawn
+),
+
 counts as (
     select
         'usable_opening_code' as auditability_check,
         counted,
         fit
     from logs
+
+    union all
+
+    select
+        'telling_code' as auditability_check,
+        count(*) as counted,
+        count(*) filter (where is_told_by_code) as fit
+    from proven
 
     union all
 
