@@ -3,7 +3,8 @@
     nowhere else. Where either side has no value, the level is `unknown`, which has no weight.
 
     The lag is the time from the call to the report. Where the record has only the time of the crime, it is the
-    time from the crime to the call.
+    time from the crime to the call. Some reports bear the time at which somebody took them up, days after the
+    call; what speaks for their call is that it came soon after the crime.
 -#}
 {% macro link_comparisons() -%}
     {{ return(['time', 'distance', 'address', 'offence', 'name', 'birth_date', 'reference', 'taken']) }}
@@ -26,6 +27,7 @@
             when abs({{ lag }}) <= {{ seconds }} then '{{ name }}'
         {% endfor %}
         when {{ lag }} < 0 then 'before'
+        when {{ c }}.received_s - {{ r }}.crime_s between -900 and 7200 then 'after_crime'
         {% for name, seconds in [('six_hours', 21600), ('day', 86400), ('fortnight', 1209600)] %}
             when {{ lag }} <= {{ seconds }} then '{{ name }}'
         {% endfor %}

@@ -26,11 +26,29 @@ calls as not materialized (
     from {{ ref('int_linkage__calls') }}
 ),
 
+-- Where the report bears a time long after the crime, perhaps only that at which somebody took it up, the
+-- call is looked for after the crime as well.
+wide_windows as (
+    select * from subjects
+    union all
+    select * replace (crime_s - {{ hour }} as wide_from_s, crime_s - {{ hour }} as narrow_from_s)
+    from subjects
+    where crime_s - {{ hour }} < wide_from_s
+),
+
+narrow_windows as (
+    select * from subjects
+    union all
+    select * replace (crime_s - {{ hour }} as narrow_from_s)
+    from subjects
+    where crime_s - {{ hour }} < narrow_from_s
+),
+
 wide as (
     select
         *,
         unnest([wide_from_s // {{ wide_bucket }}, wide_from_s // {{ wide_bucket }} + 1]) as wide_bucket
-    from subjects
+    from wide_windows
 ),
 
 narrow as (
@@ -38,41 +56,28 @@ narrow as (
         *,
         unnest([narrow_from_s // {{ narrow_bucket }}, narrow_from_s // {{ narrow_bucket }} + 1])
             as narrow_bucket
-    from subjects
+    from narrow_windows
 ),
 
 -- The four cells that a circle of 500 m can touch. They are written out as rows before the join, like the
 -- buckets, because a join in between would keep DuckDB from joining on equal keys.
-east as (
-    select
-        *,
-        unnest([(easting_m - 500) // {{ cell_m }}, (easting_m - 500) // {{ cell_m }} + 1]) as east_cell
-    from subjects
-    where easting_m is not null
-),
+{% for window in ['wide', 'narrow'] %}
+    {{ window }}_east as (
+        select
+            *,
+            unnest([(easting_m - 500) // {{ cell_m }}, (easting_m - 500) // {{ cell_m }} + 1]) as east_cell
+        from {{ window }}
+        where easting_m is not null {{ 'and is_crime_record' if window == 'wide' }}
+    ),
 
-cells as (
-    select
-        *,
-        unnest([(northing_m - 500) // {{ cell_m }}, (northing_m - 500) // {{ cell_m }} + 1]) as north_cell
-    from east
-),
-
-wide_cells as (
-    select
-        *,
-        unnest([wide_from_s // {{ wide_bucket }}, wide_from_s // {{ wide_bucket }} + 1]) as wide_bucket
-    from cells
-    where is_crime_record
-),
-
-narrow_cells as (
-    select
-        *,
-        unnest([narrow_from_s // {{ narrow_bucket }}, narrow_from_s // {{ narrow_bucket }} + 1])
-            as narrow_bucket
-    from cells
-),
+    {{ window }}_cells as (
+        select
+            *,
+            unnest([(northing_m - 500) // {{ cell_m }}, (northing_m - 500) // {{ cell_m }} + 1])
+                as north_cell
+        from {{ window }}_east
+    ),
+{% endfor %}
 
 birth_date as (
     select
@@ -163,8 +168,9 @@ district_in_minutes as (
         on
             r.district = c.district
             and r.narrow_bucket = c.narrow_bucket
-            and r.offence_group = c.final_group
-    where r.is_crime_record and abs(c.received_s - r.told_s) <= 1800
+    where
+        r.is_crime_record
+        and abs(c.received_s - r.told_s) <= case when r.offence_group = c.final_group then 1800 else 120 end
 ),
 
 found as (

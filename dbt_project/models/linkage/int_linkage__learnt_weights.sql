@@ -1,7 +1,8 @@
 {{ config(tags=['learning']) }}
 {#- The weights that this landing teaches, and the share of leftover records that have a call at all. The
     share is a fixed point: the share at which the probabilities of the leftover records add up to that
-    same share. It is worked out for crimes and for other records separately. -#}
+    same share. It is worked out for crimes and for other records separately. The weight that stands for it
+    makes good as well how far the odds are too modest. -#}
 {% set rounds = 8 %}
 
 with learnt as not materialized (
@@ -12,6 +13,11 @@ with learnt as not materialized (
         other_count,
         weight
     from {{ ref('int_linkage__fold_weights') }}
+    where fold = 2
+),
+
+shift as (
+    select shift from {{ ref('int_linkage__odds_shift') }}
     where fold = 2
 ),
 
@@ -45,9 +51,10 @@ incidents as (
     select
         pairs.crime_record_id,
         pairs.is_crime_record,
-        max(pow(2, learnt.weight)) as odds
+        max(pow(2, learnt.weight + shift.shift)) as odds
     from pairs
     inner join learnt on learnt.comparison = 'pattern' and pairs.pattern = learnt.level
+    cross join shift
     where pairs.is_match is null
     group by pairs.crime_record_id, pairs.is_crime_record, pairs.incident_call_id
 ),
@@ -106,8 +113,9 @@ final as (
         case when is_crime_record then 'crime' else 'no_crime' end as level,
         null as match_count,
         null as other_count,
-        log2(greatest(share, 0.001)) as weight
+        log2(greatest(share, 0.001)) + shift.shift as weight
     from round_{{ rounds }}
+    cross join shift
 )
 
 select * from final

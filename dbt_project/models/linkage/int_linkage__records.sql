@@ -1,16 +1,25 @@
 {#- What records are compared by, as numbers and hashes, and the time windows in which a record's call is
     looked for. The wide window reaches from a fortnight before the report to an hour after it, the narrow
     one from six hours before to an hour after. Where only the time of the crime is known, both begin an
-    hour before the crime and are equally long. -#}
+    hour before the crime and are equally long. Times are those of the calls' clock. -#}
 {% set hour, six_hours, fortnight = 3600, 21600, 1209600 %}
 
-with records as (
+with clock as (
+    select * from {{ ref('int_linkage__clock') }}
+),
+
+records as (
     select
-        *,
-        reported_at is not null as is_report_time,
-        cast(epoch(coalesce(reported_at, occurred_to_at, occurred_at)) as bigint) as told_s
-    from {{ ref('stg_crime_records') }}
-    where not is_withdrawn
+        records.*,
+        records.reported_at is not null as is_report_time,
+        cast(epoch(coalesce(records.reported_at, records.occurred_to_at, records.occurred_at)) as bigint)
+        - 60 * clock.fast_minutes as told_s,
+        case
+            when is_report_time then cast(epoch(records.occurred_at) as bigint) - 60 * clock.fast_minutes
+        end as crime_s
+    from {{ ref('stg_crime_records') }} as records
+    cross join clock
+    where not records.is_withdrawn
 ),
 
 offences as (
@@ -33,6 +42,7 @@ final as (
         records.call_no,
         records.is_report_time,
         records.told_s,
+        records.crime_s,
         records.told_s - case when records.is_report_time then {{ fortnight }} else {{ hour }} end
             as wide_from_s,
         records.told_s - case when records.is_report_time then {{ six_hours }} else {{ hour }} end

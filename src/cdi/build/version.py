@@ -26,7 +26,7 @@ from cdi.files import (
     take_lock,
 )
 from cdi.landing.batches import Batch, accepted_batches, batch_as_of, verified_batches
-from cdi.learning import needed_letters
+from cdi.learning import links, needed_letters
 from cdi.learning.weights import (
     KINDS,
     Weights,
@@ -129,6 +129,8 @@ def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
     weights = {kind: learnt for kind, learnt in newest_weights.items() if learnt is not None}
     for learnt in weights.values():
         verify_weights(learnt)
+    if "links" in weights and not links.is_of_these_comparisons(weights["links"]):
+        weights.pop("links")
     # What is learnt follows from `state` alone. With the weights in it, each training would make a
     # new state, from which the next training would have to learn again.
     built_from: dict[str, Any] = {

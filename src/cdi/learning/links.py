@@ -3,11 +3,14 @@
 It is learnt from pairs that a reference proves: records that name the call they came from.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
+from cdi import paths
+from cdi.files import hash_files, write_json
 from cdi.landing.batches import Batch
 from cdi.learning.weights import Weights
 from cdi.sql import connect, create_table, read_query, scalar
@@ -15,6 +18,16 @@ from cdi.sql import connect, create_table, read_query, scalar
 SQL = Path(__file__).parent / "sql"
 # With fewer pairs that a reference proves, nothing is learnt: the shipped weights are used.
 MIN_PROVEN = 500
+# What decides which pairs are compared, and what their levels mean. Weights that were learnt under
+# other levels say nothing of these.
+COMPARED_BY = (
+    "macros/link_levels.sql",
+    "models/linkage/int_linkage__calls.sql",
+    "models/linkage/int_linkage__candidates.sql",
+    "models/linkage/int_linkage__clock.sql",
+    "models/linkage/int_linkage__records.sql",
+)
+_LEVELS = "levels.json"
 MODELS = ("int_linkage__learnt_weights", "int_linkage__learnt_calibration")
 # Tables of the landing that a build reads, in the order of `MODELS`; each is kept as a CSV file of
 # the same name, without the version, which is the name of the file's folder.
@@ -96,9 +109,35 @@ def write_links_weights(part: Path, folder: Path) -> Mapping[str, int]:
                 f"copy (select {selected} from linkage.{model} order by all) to $file (header)",
                 {"file": str(folder / f"{table}.csv")},
             )
+        note_comparisons(folder)
         proven = _count_matches(con)
         count = scalar(con, f"select count(*) from linkage.{MODELS[0]}")
     return {"weights": int(count), "proven": proven}
+
+
+def note_comparisons(folder: Path) -> None:
+    """Note beside weights by which comparisons they were learnt.
+
+    Args:
+        folder: Of the weights.
+    """
+    write_json(folder / _LEVELS, {"compared_by": hash_files(paths.DBT_PROJECT, COMPARED_BY)})
+
+
+def is_of_these_comparisons(learnt: Weights) -> bool:
+    """Whether weights were learnt under the comparisons that this code makes.
+
+    After an upgrade that compares otherwise they were not. Then the shipped weights are used, until
+    the next training.
+
+    Args:
+        learnt: Weights of links.
+    """
+    file = learnt.folder / _LEVELS
+    if not file.is_file():
+        return False
+    said = json.loads(file.read_text(encoding="utf-8"))
+    return bool(said == {"compared_by": hash_files(paths.DBT_PROJECT, COMPARED_BY)})
 
 
 def open_links_weights(con: duckdb.DuckDBPyConnection, learnt: Weights | None) -> None:

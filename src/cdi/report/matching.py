@@ -50,6 +50,7 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Pat
         version=version.name,
         release=release,
         totals=totals,
+        clock=fetch_dicts(con, "from records_clock")[0],
         rungs=fetch_dicts(con, read_query(SQL / "links_by_rung.sql"), {"rungs": list(RUNGS)}),
         rung_names=RUNGS,
         bands=fetch_dicts(con, read_query(SQL / "links_by_probability.sql")),

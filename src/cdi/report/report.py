@@ -63,6 +63,8 @@ def _read_values(
         "select count(*) as checked, count(*) filter (where is_success) as hold from data_quality",
     )
     (release,) = fetch_dicts(con, "from release")
+    ranges = _read_rows(con, "ranges")
+    has_range_only = release["text_model_version"] is None
     return {
         "release": release,
         "agency": agency,
@@ -71,6 +73,7 @@ def _read_values(
         "audit": audit,
         "withheld_audits": fetch_dicts(con, "from audits where withheld_reason is not null"),
         "rates": rates,
+        "range": ranges[0] if has_range_only and ranges else None,
         "rates_all": read_headline(con, "all"),
         "counts": count_outcomes(con),
         "listed": _read_rows(con, "listed_counts")[0],
@@ -81,6 +84,7 @@ def _read_values(
         "groups": _draw_groups(
             drawing,
             _list_audited_rates(audit)
+            or (_list_ranges(ranges) if has_range_only else [])
             or _list_uncorrected_rates(rates["standard"], by_group, by_theme),
             published,
         ),
@@ -205,6 +209,22 @@ def _list_audited_rates(audit: Mapping[str, Any] | None) -> list[Row]:
     ]
 
 
+def _list_ranges(ranges: Sequence[Row]) -> list[Row]:
+    """The ranges in which the rates lie before a first audit, for the chart of offence groups."""
+    return [
+        {
+            "label": row["label"],
+            "rate": None,
+            "low": row["low_rate"],
+            "high": row["high_rate"],
+            "kind": "this agency, range before an audit",
+            "domain": row["domain"],
+        }
+        for row in ranges
+        if row["low_rate"] is not None
+    ]
+
+
 def _list_uncorrected_rates(
     total: Row, by_group: Sequence[Row], by_theme: Sequence[Row]
 ) -> list[Row]:
@@ -249,15 +269,18 @@ def _draw_groups(
     columns = {
         "Group": lambda row: row["label"],
         "Rate of": lambda row: row["kind"],
-        "Crimes": lambda row: row["count"],
-        "Rate": lambda row: f"{row['rate']:.1%}",
-        "95% interval": lambda row: (
+        "Crimes": lambda row: row.get("count"),
+        "Rate": lambda row: None if row["rate"] is None else f"{row['rate']:.1%}",
+        "From and to": lambda row: (
             None if row.get("low") is None else f"{row['low']:.1%} to {row['high']:.1%}"
         ),
     }
-    caption = (
-        "Further right is better. Where there is a bar, it is a 95% confidence interval: such bars "
-        "contain the true rate 19 times in 20."
+    caption = "Further right is better. " + (
+        "A bar without a dot is the range in which the rate lies as far as software can tell; a "
+        "bar with a dot is a 95% confidence interval."
+        if own_rates[0]["rate"] is None
+        else "Where there is a bar, it is a 95% confidence interval: such bars contain the true "
+        "rate 19 times in 20."
     )
     return drawing.intervals(rows, "Recording rate by offence group", caption, columns)
 

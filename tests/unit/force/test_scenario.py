@@ -116,6 +116,19 @@ def test_a_broken_scenario_is_refused_by_file_key_and_fix(
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["foreign_words", "hard_force", "other_law", "held_words", "held_hard"]
+)
+def test_a_force_that_was_written_blind_shares_no_phrase_with_the_shipped_one(name: str) -> None:
+    shipped = {phrase.text.lower() for phrase in load_scenario("calibrated_2017").phrases}
+    blind = load_scenario(name)
+    for phrases in (blind.phrases, blind.phrases_before):
+        assert len(phrases) > 500
+        assert not shipped & {phrase.text.lower() for phrase in phrases}
+    assert blind.settings.volumes.logs == 60_000
+    assert not blind.settings.published
+
+
 def test_both_halves_of_the_shipped_bank_have_phrases_of_their_own() -> None:
     phrases = load_scenario("calibrated_2017").phrases
     texts = Counter(phrase.text.lower() for phrase in phrases)

@@ -130,6 +130,7 @@ def test_a_version_is_out_of_date_once_something_was_learnt(ran: SmallAgency) ->
         for table, columns in links.TABLES.items():
             (folder / f"{table}.csv").write_text(",".join(list(columns)[:-1]) + "\n")
         (folder / "link_weights.csv").open("a").write("prior,pair,90,10,3.17\n")
+        links.note_comparisons(folder)
         return {"weights": 1, "proven": 90}
 
     saved = save_weights("testville", "links", before.as_of, before.learns_from, write)
@@ -138,6 +139,24 @@ def test_a_version_is_out_of_date_once_something_was_learnt(ran: SmallAgency) ->
     assert after.fingerprint != before.fingerprint
     assert after.learns_from == before.learns_from  # what is learnt does not depend on itself
     assert not is_up_to_date("testville", ran.interval)
+
+
+def test_weights_learnt_under_other_comparisons_are_not_used_until_they_are_learnt_again(
+    ran: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade a level may mean something else, and then its weight says nothing."""
+
+    def write(folder: Path) -> dict[str, int]:
+        links.note_comparisons(folder)
+        return {"weights": 0, "proven": 0}
+
+    before = plan_version(ran.agency)
+    save_weights("testville", "links", before.as_of, before.learns_from, writes("of long ago"))
+    assert plan_version(ran.agency).weights == {}
+    saved = save_weights("testville", "links", before.as_of, before.learns_from, write)
+    assert plan_version(ran.agency).weights == {"links": saved}
+    monkeypatch.setattr(links, "COMPARED_BY", ("macros/lexicon.sql",))
+    assert plan_version(ran.agency).weights == {}
 
 
 def test_too_few_proven_links_teach_nothing_and_it_is_said(ran: SmallAgency) -> None:

@@ -1,0 +1,14 @@
+-- The ranges in which the recording rates of the frame lie as far as software can tell, all crime first.
+select
+    ranges.low_rate,
+    ranges.high_rate,
+    ranges.withheld_reason,
+    case ranges.breakdown when 'total' then 'force' else ranges.offence_group end as domain,
+    case ranges.breakdown
+        when 'total' then 'All crime'
+        else coalesce(groups.offence_group_name, replace(ranges.offence_group, '_', ' '))
+    end as label
+from recording_range as ranges
+left join rules.offence_groups as groups on ranges.offence_group = groups.offence_group
+where ranges.universe = 'frame'
+order by ranges.breakdown = 'total' desc, groups.sort_order nulls last, ranges.offence_group
