@@ -16,7 +16,7 @@ with learnt as not materialized (
     where fold = 2
 ),
 
-shift as (
+shift as not materialized (
     select shift from {{ ref('int_linkage__odds_shift') }}
     where fold = 2
 ),
