@@ -1,7 +1,8 @@
-{#- How far the clock of the records system is fast beside that of the calls. Whoever types up a report usually
-    copies the time of the call from the log, so among records that name their call one lag stands out: none, if
-    the clocks agree. Only what cannot be chance or habit is taken for an error of the clock. References are not
-    yet checked here, as that needs the time; a mistyped one gives no lag that stands out. -#}
+{#- How far the clock of the records system is fast beside that of the calls. Whoever types up a report
+    usually copies the time of the call from the log, so among records that name their call one lag stands
+    out: none, if the clocks agree. Only what cannot be chance or habit is taken for an error of the clock.
+    References are not yet checked here, as that needs the time; a mistyped one gives no lag that stands
+    out. -#}
 {% set within_minutes, least_minutes, least_pairs, least_share = 720, 5, 100, 0.2 %}
 
 with calls as (
@@ -15,7 +16,7 @@ records as (
 ),
 
 lags as (
-    select cast(round(date_diff('second', calls.received_at, records.reported_at) / 60.0) as bigint) as minutes
+    select cast(round(epoch(records.reported_at - calls.received_at) / 60) as bigint) as minutes
     from records
     inner join calls on records.call_no = calls.call_no
     where records.reported_at is not null

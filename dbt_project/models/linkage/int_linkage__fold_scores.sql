@@ -1,6 +1,6 @@
 {{ config(tags=['learning']) }}
-{#- What the proven records' candidates are worth if no reference is seen. Each half of the records is scored by
-    the weights that the other half taught. For a third of the records their call is hidden, because many
+{#- What the proven records' candidates are worth if no reference is seen. Each half of the records is scored
+    by the weights that the other half taught. For a third of the records their call is hidden, because many
     leftover records have no call. -#}
 {% set present = 2 / 3 %}
 

@@ -1,6 +1,6 @@
 {{ config(tags=['learning']) }}
-{#- Whether the probabilities hold. Each half of the proven records is scored by the weights, and with the shift,
-    that the other half taught. -#}
+{#- Whether the probabilities hold. Each half of the proven records is scored by the weights, and with the
+    shift, that the other half taught. -#}
 with scores as (
     select * from {{ ref('int_linkage__fold_scores') }}
 ),

@@ -110,11 +110,11 @@ final as (
     union all
     select
         'leftover' as comparison,
-        case when is_crime_record then 'crime' else 'no_crime' end as level,
+        case when shares.is_crime_record then 'crime' else 'no_crime' end as level,
         null as match_count,
         null as other_count,
-        log2(greatest(share, 0.001)) + shift.shift as weight
-    from round_{{ rounds }}
+        log2(greatest(shares.share, 0.001)) + shift.shift as weight
+    from round_{{ rounds }} as shares
     cross join shift
 )
 

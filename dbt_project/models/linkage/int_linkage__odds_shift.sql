@@ -1,9 +1,9 @@
 {{ config(tags=['learning']) }}
-{#- By how many bits all odds are too modest. The weights of patterns are learnt from pairs, and the candidates of a
-    record compete with each other once more when they are scored, so what they come to is too little. Of the
-    records whose answer is known as many must have the call that is likeliest as the probabilities add up to;
-    the shift that does it is found on a grid of a quarter of a bit. Fold 2 asks all records; folds 0 and 1
-    leave out one half each, as the weights do. -#}
+{#- By how many bits all odds are too modest. The weights of patterns are learnt from pairs, and the
+    candidates of a record compete with each other once more when they are scored, so what they come to is too
+    little. Of the records whose answer is known as many must have the call that is likeliest as the
+    probabilities add up to; the shift that does it is found on a grid of a quarter of a bit. Fold 2 asks all
+    records; folds 0 and 1 leave out one half each, as the weights do. -#}
 {% set lowest, highest, steps = -4, 8, 4 %}
 
 with scores as (

@@ -7,11 +7,11 @@ with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
 
-links as (
+links as not materialized (
     select * from {{ ref('int_linkage__links') }}
 ),
 
-calls as (
+calls as not materialized (
     select * from {{ ref('stg_calls') }}
 ),
 
@@ -19,7 +19,7 @@ call_types as (
     select * from {{ source('codes', 'call_types') }}
 ),
 
-records as (
+records as not materialized (
     select * from {{ ref('stg_crime_records') }}
 ),
 
