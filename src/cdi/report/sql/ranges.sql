@@ -6,9 +6,9 @@ select
     case ranges.breakdown when 'total' then 'force' else ranges.offence_group end as domain,
     case ranges.breakdown
         when 'total' then 'All crime'
-        else coalesce(groups.offence_group_name, replace(ranges.offence_group, '_', ' '))
+        else coalesce(known.offence_group_name, replace(ranges.offence_group, '_', ' '))
     end as label
 from recording_range as ranges
-left join rules.offence_groups as groups on ranges.offence_group = groups.offence_group
+left join rules.offence_groups as known on ranges.offence_group = known.offence_group
 where ranges.universe = 'frame'
-order by ranges.breakdown = 'total' desc, groups.sort_order nulls last, ranges.offence_group
+order by ranges.breakdown <> 'total', known.sort_order nulls last, ranges.offence_group
