@@ -8,18 +8,9 @@ with clock as (
     select * from {{ ref('int_linkage__clock') }}
 ),
 
-records as (
-    select
-        records.*,
-        records.reported_at is not null as is_report_time,
-        cast(epoch(coalesce(records.reported_at, records.occurred_to_at, records.occurred_at)) as bigint)
-        - 60 * clock.fast_minutes as told_s,
-        case
-            when is_report_time then cast(epoch(records.occurred_at) as bigint) - 60 * clock.fast_minutes
-        end as crime_s
-    from {{ ref('stg_crime_records') }} as records
-    cross join clock
-    where not records.is_withdrawn
+staged as (
+    select * from {{ ref('stg_crime_records') }}
+    where not is_withdrawn
 ),
 
 offences as (
@@ -30,6 +21,19 @@ offences as (
 calls as (
     select * from {{ ref('stg_calls') }}
     where not is_withdrawn
+),
+
+records as (
+    select
+        staged.*,
+        staged.reported_at is not null as is_report_time,
+        cast(epoch(coalesce(staged.reported_at, staged.occurred_to_at, staged.occurred_at)) as bigint)
+        - 60 * clock.fast_minutes as told_s,
+        case
+            when is_report_time then cast(epoch(staged.occurred_at) as bigint) - 60 * clock.fast_minutes
+        end as crime_s
+    from staged
+    cross join clock
 ),
 
 middle as (
