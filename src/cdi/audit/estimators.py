@@ -21,7 +21,7 @@ from cdi.errors import AuditError
 Floats = NDArray[np.float64]
 
 PRIOR_LOGS = 5  # number of audited logs that the predicted variance of a stratum counts as
-PRIOR_READ_TWICE = 2  # the same of logs that were read twice, in a stratum of the second draw
+PRIOR_READ_TWICE = 1  # the same of logs that were read twice, in a stratum of the second draw
 # What is taken to be known of errors of reading before any log was read twice: a tenth of what was
 # expected, as if a change of half a crime had been expected in all.
 PRIOR_SHARE, PRIOR_CHANGE = 0.1, 0.5
