@@ -1,6 +1,7 @@
 {#-
     How far a record `r` and a call `c` agree: one column per comparison. The bounds of the levels stand here and
-    nowhere else. Where either side has no value, the level is `unknown`, which has no weight.
+    nowhere else. Where either side has no value, the level is `unknown`, which has no weight. A name is alike, and
+    a street the same, if a typing error at most is between them: then they share a variant.
 
     The lag is the time from the call to the report. Where the record has only the time of the crime, it is the
     time from the crime to the call. Some reports bear the time at which somebody took them up, days after the
@@ -14,7 +15,7 @@
     (({{ r }}.told_s - {{ c }}.received_s) * case when {{ r }}.is_report_time then 1 else -1 end)
 {%- endmacro %}
 
-{% macro link_levels(r, c) %}
+{% macro link_levels(r, c, r_variants) %}
     {%- set lag = link_lag(r, c) -%}
     {%- set metres -%}
         sqrt(
@@ -45,6 +46,7 @@
     case
         when {{ r }}.address_line = {{ c }}.address_line then 'same'
         when {{ r }}.postcode = {{ c }}.postcode then 'postcode'
+        when list_has_any({{ r_variants }}.street_variants, {{ c }}.street_variants) then 'street'
         when {{ r }}.address_line <> {{ c }}.address_line then 'differs'
         else 'unknown'
     end as address_level,
@@ -57,6 +59,7 @@
     end as offence_level,
     case
         when {{ r }}.surname = {{ c }}.surname then 'same'
+        when list_has_any({{ r_variants }}.surname_variants, {{ c }}.surname_variants) then 'alike'
         when {{ r }}.surname <> {{ c }}.surname then 'differs'
         else 'unknown'
     end as name_level,

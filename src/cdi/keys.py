@@ -79,7 +79,7 @@ def read_or_make_secret(file: Path, make: Callable[[], str]) -> str:
 
 
 def derive_key(agency_id: str, purpose: str) -> bytes:
-    """Derive the key of one purpose (`hash`, `encrypt`, `fingerprint`, `erase`)."""
+    """Derive the key of one purpose (`hash`, `variants`, `encrypt`, `fingerprint`, `erase`)."""
     return hmac.digest(read_agency_key(agency_id), purpose.encode(), hashlib.sha256)
 
 

@@ -184,12 +184,9 @@ def _choose_missing_references(draw: Draw, form: NDArray[np.int8], rows: NDArray
         form: How each record names its log; is changed.
         rows: The crime records that have a log.
     """
-    rng, records = np.random.default_rng([*draw.seeds, 31]), draw.year.records
-    crimes = take_rows(draw.year.crimes, records["crime"][rows])
-    waited = records["recorded"][rows] - draw.year.logs["received"][records["log"][rows]]
-    facts = crime_facts(draw, crimes, take_rows(draw.year.logs, records["log"][rows]))
+    rng = np.random.default_rng([*draw.seeds, 31])
     law = draw.settings.references.missing_odds
-    weight = Facts(facts | {"hours_to_record": waited / HOUR}).weigh_rows(law)
+    weight = Facts(_record_facts(draw, rows)).weigh_rows(law)
     # Taking the smallest of exponential times is a weighted draw without replacement.
     order = rows[np.argsort(rng.exponential(size=len(rows)) / weight, kind="stable")]
     others = form[rows][form[rows] != BLANK]
@@ -198,13 +195,25 @@ def _choose_missing_references(draw: Draw, form: NDArray[np.int8], rows: NDArray
     form[order[blank_count:]] = rng.permutation(others)
 
 
+def _record_facts(draw: Draw, rows: NDArray[Any]) -> dict[str, Any]:
+    """Give the columns of `RECORD_FACTS`, of some crime records that have a log."""
+    records, logs = draw.year.records, draw.year.logs
+    crimes = take_rows(draw.year.crimes, records["crime"][rows])
+    waited = records["recorded"][rows] - logs["received"][records["log"][rows]]
+    facts = crime_facts(draw, crimes, take_rows(logs, records["log"][rows]))
+    return facts | {"hours_to_record": waited / HOUR}
+
+
 def _make_references_up(draw: Draw) -> None:
     """Let a share of the crime records that name no log name another of the same hours."""
-    share, records = draw.settings.references.made_up, draw.year.records
+    references, records = draw.settings.references, draw.year.records
+    if not references.made_up:
+        return
     rng = np.random.default_rng([*draw.seeds, 37])
     rows = np.flatnonzero((records["form"] == BLANK) & ~records["has_reference"])
     rows = rows[(records["crime"][rows] >= 0) & (records["log"][rows] >= 0)]
-    rows = rows[rng.random(len(rows)) < share]
+    rows = rows[rng.random(len(rows)) < references.made_up]
+    rows = rows[Facts(_record_facts(draw, rows)).match_rows(references.made_up_when)]
     steps = rng.integers(1, 60, len(rows))
     others = records["log"][rows] - steps
     records["target"][rows] = np.where(others >= 0, others, records["log"][rows] + steps)

@@ -145,6 +145,7 @@ class References(_Strict):
     only_on_log: Share = Field(ge=0, le=1)
     missing_odds: tuple[RecordRule, ...] = ()
     made_up: Share = Field(default=0.0, ge=0, le=1)
+    made_up_when: RecordCondition = "true"
 
 
 class Delays(_Strict):

@@ -32,6 +32,8 @@ final as (
         {{ link_hash('calls.district') }} as district,
         {{ link_hash('coalesce(calls.victim_surname_hash, calls.victim_name_hash)') }} as surname,
         {{ link_hash('calls.victim_birth_date_hash') }} as birth_date,
+        calls.location_street_variants as street_variants,
+        coalesce(calls.victim_surname_variants, calls.victim_name_variants) as surname_variants,
         coalesce(initial_types.offence_group, 'none') as initial_group,
         coalesce(final_types.offence_group, 'none') as final_group
     from calls

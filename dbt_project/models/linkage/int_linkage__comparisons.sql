@@ -9,6 +9,14 @@ calls as not materialized (
     select * from {{ ref('int_linkage__calls') }}
 ),
 
+record_variants as (
+    select
+        crime_record_id,
+        location_street_variants as street_variants,
+        coalesce(victim_surname_variants, victim_name_variants) as surname_variants
+    from {{ ref('stg_record_variants') }}
+),
+
 near_references as (
     select * from {{ ref('int_linkage__near_references') }}
 ),
@@ -96,7 +104,7 @@ compared as (
         coalesce(first_logs.first_call_id, pairs.call_id) as incident_call_id,
         r.is_crime_record,
         coalesce(proven_first.first_call_id, r.proven_call_id) as proven_call_id,
-        {{ link_levels('r', 'c') }},
+        {{ link_levels('r', 'c', 'record_variants') }},
         case
             when not r.is_reference_seen then 'unknown'
             else coalesce(named.reference_level, 'differs')
@@ -111,6 +119,7 @@ compared as (
     from pairs
     inner join subjects as r on pairs.crime_record_id = r.crime_record_id
     inner join calls as c on pairs.call_id = c.call_id
+    left join record_variants on pairs.crime_record_id = record_variants.crime_record_id
     left join named
         on pairs.crime_record_id = named.crime_record_id and pairs.call_id = named.call_id
     left join taken on pairs.call_id = taken.call_id

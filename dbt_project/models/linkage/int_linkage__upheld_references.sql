@@ -18,18 +18,27 @@ calls as (
     select * from {{ ref('int_linkage__calls') }}
 ),
 
+record_variants as (
+    select
+        crime_record_id,
+        location_street_variants as street_variants,
+        coalesce(victim_surname_variants, victim_name_variants) as surname_variants
+    from {{ ref('stg_record_variants') }}
+),
+
 compared as (
     select
         named.*,
         -- Calls and records share one series of numbers, so that nobody typed a reference.
         coalesce(r.call_no = r.crime_record_id, false) as is_shared_number,
         c.received_s,
-        {{ link_levels('r', 'c') }},
+        {{ link_levels('r', 'c', 'record_variants') }},
         case when named.is_typed then 'typed' else 'unknown' end as reference_level,
         'unknown' as taken_level
     from named
     inner join records as r on named.crime_record_id = r.crime_record_id
     inner join calls as c on named.call_id = c.call_id
+    left join record_variants on named.crime_record_id = record_variants.crime_record_id
     anti join parted on named.crime_record_id = parted.crime_record_id and named.call_id = parted.call_id
 ),
 
@@ -37,16 +46,16 @@ judged as (
     select
         *,
         is_typed and is_written_back as is_mutual,
-        'same' in (name_level, birth_date_level) as has_same_person,
+        name_level in ('same', 'alike') or birth_date_level = 'same' as has_same_person,
         (
-            distance_level in ('vicinity', 'far') and address_level not in ('same', 'postcode')
+            distance_level in ('vicinity', 'far') and address_level not in ('same', 'postcode', 'street')
         )
         or (
             distance_level not in ('here', 'near', 'block', 'vicinity', 'far')
             and address_level = 'differs'
             and time_level not in ('minute', 'quarter', 'unknown')
         ) as is_contradicted,
-        cast('same' in (name_level, birth_date_level) as integer)
+        cast(has_same_person as integer)
         + cast(address_level in ('same', 'postcode') or distance_level in ('here', 'near') as integer)
         + cast(time_level in ('minute', 'quarter') as integer)
         + cast(offence_level in ('same', 'no_crime') as integer) as agreement_count

@@ -51,6 +51,7 @@ final as (
         location_hash,
         location_line_hash,
         location_postcode_hash,
+        location_street_variants,
 
         ---------- people and text
         caller_name_hash,
@@ -59,6 +60,8 @@ final as (
         victim_surname_hash,
         victim_forename_hash,
         victim_birth_date_hash,
+        victim_name_variants,
+        victim_surname_variants,
         log_text_masked,
         log_text_no,
 

@@ -17,7 +17,9 @@ timestamp             a UTC timestamp, converted from the agency's local time
 number, boolean       DOUBLE, BOOLEAN
 name, address,        `<column>_hash`, a keyed hash of the normalised value, and `has_<column>`;
 phone, birth_date     the value itself is not kept (design 5.11). An address also has
-                      `<column>_line_hash` (house and street) and `<column>_postcode_hash`
+                      `<column>_line_hash` (house and street) and `<column>_postcode_hash`. Where
+                      records are linked by it, `<column>_variants` (of an address
+                      `<column>_street_variants`) tells typing errors: see `cdi.landing.variants`
 age                   `<column>_band`: 0-9, 10-17, 18-29, 30-44, 45-64 or 65+
 free_text             `<column>_masked`: the text, with masks in place of e-mail addresses, street
                       addresses, postcodes, number plates, dates and long numbers (also those that
@@ -62,6 +64,8 @@ class Column:
         is_identity: Whether it belongs to the key that says what a row is about; such a column is
             required. Two rows of a file with the same key and different content are a KEY-CONFLICT.
         refers_to: What a reference refers to (`call` or `record`), where its name does not say it.
+        is_linked_by: Whether records and calls are linked by it though it may be mistyped; of a
+            name or an address.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Column:
     is_required: bool = False
     is_identity: bool = False
     refers_to: str | None = None
+    is_linked_by: bool = False
 
     @property
     def thing(self) -> str:
@@ -97,10 +102,20 @@ class Column:
         return hashes
 
     @property
+    def variants(self) -> dict[str, str]:
+        """The landing's column of the value's variants, and the part of the value they are of."""
+        if not self.is_linked_by:
+            return {}
+        part = "street" if self.kind == "address" else str(self.kind)
+        prefix = f"{self.name}_street" if self.kind == "address" else self.name
+        return {f"{prefix}_variants": part}
+
+    @property
     def outputs(self) -> dict[str, str]:
         """Names and DuckDB types of the landing's columns with the content of this column.
 
-        The number of a reference or a text is not among them: it says the same once more.
+        The number of a reference or a text and the variants of a value are not among them: they say
+        the same once more.
         """
         if self.kind == "reference":
             return {self.name: "VARCHAR", self.key_name: "VARCHAR"}
@@ -138,13 +153,13 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("latitude", "number"),
         Column("easting", "number"),
         Column("northing", "number"),
-        Column("location", "address"),
+        Column("location", "address", is_linked_by=True),
         Column("record_reference", "reference"),
         Column("cross_reference", "reference", refers_to="call"),
         Column("caller_name", "name"),
         Column("caller_phone", "phone"),
-        Column("victim_name", "name"),
-        Column("victim_surname", "name"),
+        Column("victim_name", "name", is_linked_by=True),
+        Column("victim_surname", "name", is_linked_by=True),
         Column("victim_forename", "name"),
         Column("victim_birth_date", "birth_date"),
         Column("log_text", "free_text"),
@@ -181,9 +196,9 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("latitude", "number"),
         Column("easting", "number"),
         Column("northing", "number"),
-        Column("location", "address"),
-        Column("victim_name", "name"),
-        Column("victim_surname", "name"),
+        Column("location", "address", is_linked_by=True),
+        Column("victim_name", "name", is_linked_by=True),
+        Column("victim_surname", "name", is_linked_by=True),
         Column("victim_forename", "name"),
         Column("victim_birth_date", "birth_date"),
         Column("victim_age", "age"),
@@ -282,6 +297,7 @@ MOMENTS: dict[str, tuple[str, ...]] = {
 }
 
 NUMBER = "UBIGINT"
+VARIANTS = "UINTEGER[]"
 
 # the columns that the landing adds to every row
 LINEAGE: dict[str, str] = {
@@ -297,7 +313,13 @@ def output_columns(dataset: str) -> dict[str, str]:
     outputs: dict[str, str] = {}
     for column in DATASETS[dataset]:
         outputs |= column.outputs
-    return outputs | dict.fromkeys(number_expressions(dataset), NUMBER) | LINEAGE
+    numbers = dict.fromkeys(number_expressions(dataset), NUMBER)
+    return outputs | dict.fromkeys(variant_columns(dataset), VARIANTS) | numbers | LINEAGE
+
+
+def variant_columns(dataset: str) -> tuple[str, ...]:
+    """Names of the columns that hold variants of a value."""
+    return tuple(name for column in DATASETS[dataset] for name in column.variants)
 
 
 def number_expressions(dataset: str) -> dict[str, str]:

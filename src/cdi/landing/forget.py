@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency.datasets import LINEAGE, number_expressions
+from cdi.agency.datasets import LINEAGE, number_expressions, variant_columns
 from cdi.agency.model import Agency
 from cdi.files import write_text
 from cdi.keys import decrypt_text
@@ -114,7 +114,8 @@ def _forget_accepted(
     dataset = batch.manifest["dataset"]
     numbers = number_expressions(dataset)
     landed = [str(row[0]) for row in con.execute("describe rows").fetchall()]
-    columns = [name for name in landed if name not in LINEAGE and name not in numbers]
+    derived = {*numbers, *variant_columns(dataset)}
+    columns = [name for name in landed if name not in LINEAGE and name not in derived]
     removed = leave_out_rows(con, agency, dataset, "rows", columns, until=until)
     is_same = " and ".join(
         f"r.{ident(name)} is not distinct from o.{ident(name)}" for name in columns

@@ -44,6 +44,18 @@ _WORDS = (
     "string_split_regex({0}, '[^a-z0-9]+'), "
     f"lambda w: case {_ADDRESS_WORD} else w end), lambda w: w <> ''))), ' ')"
 )
+# Of an address's first part only the street's own name, as kinds of streets are cut short and house
+# numbers left out.
+_NO_NAMES = (
+    *(word for word in ADDRESS_WORDS if word),
+    *(variant for variants in ADDRESS_WORDS.values() for variant in variants),
+    *("rear", "of", "outside", "opposite", "opp", "os", "the"),
+)
+_STREET_NAME = (
+    "array_to_string(list_filter(string_split_regex({0}, '[^a-z0-9]+'), "
+    f"lambda w: w not in {_NO_NAMES} and not regexp_matches(w, '[0-9]')), '')"
+)
+_FIRST_PART = rf"regexp_extract({_HOUSE}, '[^,]*[a-z][^,]*')"
 _POSTCODE = "regexp_extract(upper({0}), '\\b([A-Z]{{1,2}}[0-9][A-Z0-9]?) ?([0-9][A-Z]{{2}})\\b'"
 NORMALISED = {
     # letters only, so that O'Neil, ONeil and o-neil have the same hash
@@ -51,7 +63,8 @@ NORMALISED = {
     # words in alphabetical order, so that A ST & B RD has the same hash as B ROAD / A STREET
     "address": _WORDS.format(_HOUSE),
     # the first part between commas that has a letter: house and street, or a junction's streets
-    "address_line": _WORDS.format(rf"regexp_extract({_HOUSE}, '[^,]*[a-z][^,]*')"),
+    "address_line": _WORDS.format(_FIRST_PART),
+    "street": _STREET_NAME.format(_FIRST_PART),
     "postcode": f"{_POSTCODE}, 1) || {_POSTCODE}, 2)",
     # the last ten digits: the national number, with or without the country's prefix
     "phone": r"right(regexp_replace({0}, '\D', '', 'g'), 10)",
@@ -67,6 +80,16 @@ def hash_expression(kind: str, value: str) -> str:
         value: SQL expression of the value: a DATE for `birth_date`, else a text.
     """
     return hmac_expression(f"nullif({NORMALISED[kind].format(value)}, '')")
+
+
+def variants_expression(part: str, value: str) -> str:
+    """SQL for the hashes of a value's variants, see `cdi.landing.variants`; null stays null.
+
+    Args:
+        part: A key of `NORMALISED`.
+        value: SQL expression of the value, a text.
+    """
+    return f"hash_variants(nullif({NORMALISED[part].format(value)}, ''))"
 
 
 def age_band_expression(age: str) -> str:

@@ -18,9 +18,11 @@ from cdi.agency.datasets import (
     DATASETS,
     HASHED,
     MOMENTS,
+    VARIANTS,
     Column,
     number_expressions,
     output_columns,
+    variant_columns,
 )
 from cdi.agency.interval import Interval
 from cdi.agency.key_rules import key_expression
@@ -39,6 +41,7 @@ from cdi.landing.masks import (
     hash_expression,
     mask_text_expression,
     prepare_masks,
+    variants_expression,
 )
 from cdi.landing.quarantine import quarantine_typed, quarantine_unreadable
 from cdi.landing.read import FILE_NO, ROW_NO, list_unexpected, read_raw_rows
@@ -49,6 +52,7 @@ from cdi.landing.tombstones import (
     open_tombstones,
 )
 from cdi.landing.values import MOST_LETTERS, typed_expression, value_expression
+from cdi.landing.variants import prepare_variants
 from cdi.sources.files import FetchedFile
 from cdi.sql import Params, connect, create_table, ident, naive_utc, scalar
 
@@ -77,6 +81,7 @@ def write_rows(
     con = connect(target / "work.duckdb")
     set_hash_key(con, agency.agency)
     prepare_masks(con)
+    prepare_variants(con, agency.agency)
     tombstones = open_tombstones(con, agency.agency)
     columns = output_columns(dataset)
     create_table(con, "rows", columns)
@@ -222,6 +227,7 @@ def _type_rows(
     source = agency.sources[dataset]
     bound = Params()
     selected: dict[str, str] = {}
+    variants = {name: f"cast(null as {VARIANTS})" for name in variant_columns(dataset)}
     untyped, absent, too_long = [], [], []
     place = f"raw.{FILE_NO} - {bound.bind(files[0]['file_no'])} + 1"
     names = bound.bind([file["name"] for file in files])
@@ -233,6 +239,8 @@ def _type_rows(
         if mapping is None:
             continue
         text = value_expression(mapping, bound)
+        for variant, part in column.variants.items():
+            variants[variant] = variants_expression(part, text)
         name = bound.bind(column.name)
         if column.kind in ("timestamp", "birth_date", "age", "number"):
             value = typed_expression(agency, dataset, column, mapping, bound, as_of)
@@ -241,7 +249,7 @@ def _type_rows(
             absent.append(f"case when {text} is null then {name} end")
         if column.kind == "reference":
             too_long.append(f"case when len({text}) > {MOST_LETTERS} then {name} end")
-    columns = ", ".join(f"{sql} as {ident(name)}" for name, sql in selected.items())
+    columns = ", ".join(f"{sql} as {ident(name)}" for name, sql in (selected | variants).items())
     query = (
         f"create or replace table typed as select {FILE_NO} as file_no, {ROW_NO} as row_no, "
         f"{columns}, "

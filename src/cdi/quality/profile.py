@@ -13,7 +13,13 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency.datasets import DATASETS, LINEAGE, number_expressions, output_columns
+from cdi.agency.datasets import (
+    DATASETS,
+    LINEAGE,
+    number_expressions,
+    output_columns,
+    variant_columns,
+)
 from cdi.agency.interval import Interval, midnight
 from cdi.agency.model import Agency
 from cdi.landing.batches import Batch
@@ -450,7 +456,8 @@ def _measure_twins(con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str)
     identities = {
         name for column in DATASETS[dataset] if column.is_identity for name in column.outputs
     }
-    left_out = identities | {*LINEAGE, *number_expressions(dataset)}
+    derived = {*number_expressions(dataset), *variant_columns(dataset)}
+    left_out = identities | derived | {*LINEAGE}
     content = ", ".join(ident(name) for name in output_columns(dataset) if name not in left_out)
     thing = identity_expression(dataset)
     _join_measures(

@@ -16,6 +16,7 @@ from cdi.build.version import Version
 from cdi.files import write_text
 from cdi.render import render
 from cdi.report.figures import Row, count_outcomes, read_audited, read_headline
+from cdi.report.wording import PRACTICES
 from cdi.sql import fetch_dicts, read_query, scalar
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _read_values(
         "trend": _draw_trend(con, drawing),
         "newest": _read_weeks(con, "week_count > 1"),
         "districts": _draw_districts(con, drawing),
+        "practices": _read_changed_practices(con),
         "timeliness": _draw_timeliness(con, drawing) if in_time else [],
         "service": _draw_service(con, drawing),
         "cancelled": _read_rows(con, "cancelled_by_code"),
@@ -326,6 +328,14 @@ def _draw_districts(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[
     line = ("all", rows[0]["common_rate"])
     figure = drawing.intervals(rows, "Districts beside the whole", caption, columns, line)
     return {"figure": figure, "apart": [row for row in rows if row["compared"] != "alike"]}
+
+
+def _read_changed_practices(con: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Practices that changed in the newest four weeks, in words."""
+    return [
+        {**row, "what": PRACTICES[row["practice"]].format(label=row["label"])}
+        for row in _read_rows(con, "changed_practices")
+    ]
 
 
 def _draw_timeliness(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> list["Figure"]:
