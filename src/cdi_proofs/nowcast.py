@@ -209,18 +209,10 @@ def _nowcast_cut(crimes: Crimes, cut: int, history: int) -> Iterator[tuple[str, 
         truth = int((is_in & is_kept).sum()) / int((is_in & is_due).sum())
         rate, low, high = completed.rate(weeks_of_span)
         so_far = completed.so_far(weeks_of_span)
-        yield (
-            span,
-            {
-                "truth": truth,
-                "rate": rate,
-                "low": low,
-                "high": high,
-                "so_far": so_far,
-                # a change reaches up to the newest week, which is in both spans
-                "is_withheld": completed.delay_change is not None,
-            },
-        )
+        # a change of the delays reaches up to the newest week, which is in both spans
+        is_withheld = completed.delay_change is not None
+        rates = {"truth": truth, "rate": rate, "low": low, "high": high, "so_far": so_far}
+        yield span, rates | {"is_withheld": is_withheld}
 
 
 def _summarise_results(results: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

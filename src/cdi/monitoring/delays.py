@@ -42,19 +42,19 @@ class DelayChange:
 
 
 def delay_change(cumulative: Floats, before: int, most: int) -> DelayChange | None:
-    """Find the most recent change of the delays, if there was one.
+    """Find since when records come in sooner or later than before, if they do.
 
     Args:
         cumulative: A triangle of counts by origin and age, not a number where the future begins;
             rows in order of time.
         before: With how many origins before a change those after it are compared.
-        most: How many origins back a change is looked for. An older one is not found, even if the
-            delays before it were others: so the weeks since a change count again as soon as the
-            change and its `before` origins are that old.
+        most: How many origins back a change is looked for, as far as delays may reach. Once a
+            change is older than both together, all that is compared came after it, and it is found
+            no more.
 
     Returns:
-        The change with the largest difference, or None if no difference is larger than chance
-        explains, or if the triangle has too few origins to compare any.
+        The change with the largest difference between the origins since and before, or None if
+        none is larger than chance explains, or if the triangle has too few origins to compare any.
 
     Raises:
         AuditError: NOWCAST-TRIANGLE if the rows are not filled from the left, oldest the fullest.
