@@ -73,7 +73,7 @@ calibration: $(VENV)/run.stamp  ## Compare twelve simulated months with the publ
 scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## Compare what the pipeline finds with the simulated truth; writes <state>/scorecard.json
 	@$(BIN)/python -m cdi_proofs scorecard
 
-nowcast: $(VENV)/run.stamp  ## Prove that the nowcast of recent weeks holds; writes <state>/nowcast.json; takes a minute
+nowcast: $(VENV)/run.stamp  ## Prove that the nowcast of recent weeks holds; writes <state>/nowcast.json; takes two minutes
 	@$(BIN)/python -m cdi_proofs nowcast
 
 attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; writes <state>/attack.json; takes minutes

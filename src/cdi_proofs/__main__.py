@@ -140,13 +140,15 @@ def nowcast(
     with Progress(console=console) as bar:
         rows = run_nowcast(seeds, _show_progress(bar, "simulating and nowcasting"))
     say_simulated()
-    headings = ("case", "universe", "weeks", "cuts", "holds", "+/-", "error", "naive error")
-    table = Table(*headings, box=None)
+    headings = ("case", "universe", "weeks", "cuts", "withheld", "holds or withheld")
+    table = Table(*headings, "holds", "+/-", "bias", "error", "naive error", box=None)
+    shares = ("withheld", "holds_or_withheld", "coverage")
+    points = ("half_width", "nowcast_bias", "nowcast_error", "naive_error")
     for row in rows:
         table.add_row(
             *(row["case"], row["universe"], row["span"], str(row["cuts"])),
-            f"{row['coverage']:.1%}",
-            *(f"{row[name]:.2f}" for name in ("half_width", "nowcast_error", "naive_error")),
+            *("–" if row[name] is None else f"{row[name]:.1%}" for name in shares),
+            *("–" if row[name] is None else f"{row[name]:.2f}" for name in points),
         )
     console.print(table)
     _say_written("nowcast.json")

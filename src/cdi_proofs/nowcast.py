@@ -11,6 +11,12 @@ Cases:
     short_history: it has thirteen weeks of it.
     delays_halved, delays_doubled: from eight weeks before the cut on delays are half or twice as
         long, and nobody knows it.
+    delays_shorter, delays_longer: a smaller change, to 0.7 or 1.4 times as long.
+    ..._4_weeks_ago, ..._20_weeks_ago, ..._40_weeks_ago: they are half or twice as long from so many
+        weeks before the cut on.
+
+Where the nowcast says that the delays have changed, it is withheld, and neither its limits nor its
+errors count. The product never completes thirteen weeks alone; this case shows why.
 """
 
 import multiprocessing
@@ -41,7 +47,21 @@ WEEK = 7 * DAY
 BETWEEN_CUTS = 2 * WEEK
 NEVER = np.iinfo(np.int64).max
 SHORT_HISTORY_WEEKS = 13
-DELAY_FACTORS = {"main": 1.0, "short_history": 1.0, "delays_halved": 0.5, "delays_doubled": 2.0}
+# By what delays are multiplied, and from how many weeks before the cut on.
+DELAY_CHANGES = {
+    "main": (1.0, 0),
+    "short_history": (1.0, 0),
+    "delays_halved": (0.5, TOGETHER),
+    "delays_doubled": (2.0, TOGETHER),
+    "delays_shorter": (0.7, TOGETHER),
+    "delays_longer": (1.4, TOGETHER),
+    "delays_halved_4_weeks_ago": (0.5, 4),
+    "delays_doubled_4_weeks_ago": (2.0, 4),
+    "delays_halved_20_weeks_ago": (0.5, 20),
+    "delays_doubled_20_weeks_ago": (2.0, 20),
+    "delays_halved_40_weeks_ago": (0.5, 40),
+    "delays_doubled_40_weeks_ago": (2.0, 40),
+}
 # `violence` stands for a part of the force: it is violence of all logs.
 UNIVERSES = ("frame", "all", "violence")
 Crimes = dict[str, NDArray[Any]]
@@ -62,8 +82,10 @@ def run_nowcast(
         cuts: How many cuts of each force.
 
     Returns:
-        One row per case, universe and span of weeks: how many cuts there are, in which share of
-        them the limits hold what became true, and half-width and errors in percentage points.
+        One row per case, universe and span of weeks: how many cuts there are, and in which share of
+        them the nowcast is withheld; of the cuts where it is shown, in which share the limits hold
+        what became true, and half-width and errors in percentage points, all None if there is no
+        such cut; and in which share of all cuts the limits hold or the nowcast is withheld.
     """
     chosen = Variant.chosen()
     nowcast_seed = partial(nowcast_force, chosen.scenario, months=months, cuts=cuts)
@@ -104,10 +126,9 @@ def nowcast_force(name: str, seed: int, months: int, cuts: int) -> list[dict[str
     add_details(year, seed)
     first = window_start(loaded, months)
     results = []
-    for case, cut, universe in product(DELAY_FACTORS, _list_mondays(year, cuts), UNIVERSES):
-        crimes = _scale_delays(
-            _select_crimes(year, universe), cut - TOGETHER * WEEK, DELAY_FACTORS[case]
-        )
+    for case, cut, universe in product(DELAY_CHANGES, _list_mondays(year, cuts), UNIVERSES):
+        factor, weeks_ago = DELAY_CHANGES[case]
+        crimes = _scale_delays(_select_crimes(year, universe), cut - weeks_ago * WEEK, factor)
         history = SHORT_HISTORY_WEEKS if case == "short_history" else (cut - first) // WEEK
         for span, rates in _nowcast_cut(crimes, cut, history):
             results.append({"case": case, "universe": universe, "span": span, **rates})
@@ -152,7 +173,7 @@ def _scale_delays(crimes: Crimes, since: int, factor: float) -> Crimes:
     }
 
 
-def _nowcast_cut(crimes: Crimes, cut: int, history: int) -> Iterator[tuple[str, dict[str, float]]]:
+def _nowcast_cut(crimes: Crimes, cut: int, history: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """What the nowcast says at a cut of each span of weeks, and what became true."""
     start = cut - history * WEEK
     known = (crimes["reported"] >= start) & (crimes["reported"] < cut)
@@ -188,7 +209,10 @@ def _nowcast_cut(crimes: Crimes, cut: int, history: int) -> Iterator[tuple[str, 
         truth = int((is_in & is_kept).sum()) / int((is_in & is_due).sum())
         rate, low, high = completed.rate(weeks_of_span)
         so_far = completed.so_far(weeks_of_span)
-        yield span, {"truth": truth, "rate": rate, "low": low, "high": high, "so_far": so_far}
+        # a change of the delays reaches up to the newest week, which is in both spans
+        is_withheld = completed.delay_change is not None
+        rates = {"truth": truth, "rate": rate, "low": low, "high": high, "so_far": so_far}
+        yield span, rates | {"is_withheld": is_withheld}
 
 
 def _summarise_results(results: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -200,18 +224,28 @@ def _summarise_results(results: list[dict[str, Any]]) -> Iterator[dict[str, Any]
             100 * np.array([row[name] for row in rows])
             for name in ("truth", "rate", "low", "high", "so_far")
         )
+        is_withheld = np.array([row["is_withheld"] for row in rows])
+        is_held = (low <= truth) & (truth <= high)
+        error, naive_error = (rate - truth)[~is_withheld], (so_far - truth)[~is_withheld]
         yield {
             **dict(zip(("case", "universe", "span"), key, strict=True)),
             "cuts": len(rows),
-            "coverage": _round_to_4(((low <= truth) & (truth <= high)).mean()),
-            "half_width": _round_to_4(((high - low) / 2).mean()),
-            "nowcast_bias": _round_to_4((rate - truth).mean()),
-            "nowcast_error": _round_to_4(np.sqrt(((rate - truth) ** 2).mean())),
-            "naive_bias": _round_to_4((so_far - truth).mean()),
-            "naive_error": _round_to_4(np.sqrt(((so_far - truth) ** 2).mean())),
+            "withheld": _average(is_withheld),
+            "holds_or_withheld": _average(is_held | is_withheld),
+            "coverage": _average(is_held[~is_withheld]),
+            "half_width": _average(((high - low) / 2)[~is_withheld]),
+            "nowcast_bias": _average(error),
+            "nowcast_error": _average_squares(error),
+            "naive_bias": _average(naive_error),
+            "naive_error": _average_squares(naive_error),
         }
 
 
-def _round_to_4(value: Any) -> float:
-    """A number of NumPy as a float with four decimals."""
-    return round(float(value), 4)
+def _average(values: NDArray[Any]) -> float | None:
+    """The mean with four decimals; None of nothing."""
+    return round(float(values.mean()), 4) if len(values) else None
+
+
+def _average_squares(values: NDArray[Any]) -> float | None:
+    """The root of the mean square with four decimals; None of nothing."""
+    return round(float(np.sqrt((values**2).mean())), 4) if len(values) else None

@@ -84,6 +84,25 @@ class Nowcast:
         return now + rest, now + float(np.exp(middle - half)), now + float(np.exp(middle + half))
 
 
+@dataclass(frozen=True)
+class Development:
+    """How the counts of some origins together developed, with one value per step.
+
+    Attributes:
+        start: Crimes of these origins at the younger age.
+        end: Crimes of the same origins at the older age.
+        factor: By what the count is multiplied; 1 where nothing was observed.
+        squares: Sum of the squared residuals of the origins, each divided by its count (Mack 1993).
+        degrees: Degrees of freedom of these squares, not below 0.
+    """
+
+    start: Floats
+    end: Floats
+    factor: Floats
+    squares: Floats
+    degrees: NDArray[np.int64]
+
+
 def chain_ladder(cumulative: Floats, diagonals: int | None = None) -> Nowcast:
     """Work out development factors, ultimates and their variance (Mack 1993).
 
@@ -96,18 +115,15 @@ def chain_ladder(cumulative: Floats, diagonals: int | None = None) -> Nowcast:
         AuditError: NOWCAST-TRIANGLE if the rows are not filled from the left, oldest the fullest.
     """
     origins, ages = cumulative.shape
-    last = _find_last_ages(cumulative)
-    is_used = np.isfinite(cumulative)[:, 1:].copy()
+    last = last_ages(cumulative)
+    is_used = np.ones((origins, ages - 1), bool)
     if diagonals is not None:
         # the period in which each step, from one age to the next, was observed
         observed_in = np.add.outer(np.arange(origins), np.arange(1, ages))
-        is_used &= observed_in > origins - 1 - diagonals
-    start = np.where(is_used, cumulative[:, :-1], 0.0)
-    end = np.where(is_used, cumulative[:, 1:], 0.0)
-    base = start.sum(axis=0)
-    factor = np.where(base > 0, end.sum(axis=0) / np.maximum(base, 1e-300), 1.0)
-    factor = np.maximum(factor, LEAST_FACTOR)
-    sigma2 = _variance_by_age(start, end, factor, is_used)
+        is_used = observed_in > origins - 1 - diagonals
+    learnt = development(cumulative, is_used)
+    base, factor = learnt.start, learnt.factor
+    sigma2 = _variance_by_age(learnt)
     growth = np.r_[np.cumprod(factor[::-1])[::-1], 1.0]  # from each age to the end
     so_far = cumulative[np.arange(origins), last]
     ultimate = so_far * growth[last]
@@ -123,8 +139,35 @@ def chain_ladder(cumulative: Floats, diagonals: int | None = None) -> Nowcast:
     return Nowcast(so_far, ultimate, 1 / growth, own_variance, by_factor.sum(axis=1))
 
 
-def _find_last_ages(cumulative: Floats) -> NDArray[np.int64]:
-    """Find the last age at which each row was observed, and refuse what is no triangle."""
+def development(cumulative: Floats, is_used: NDArray[np.bool_]) -> Development:
+    """Observe how the counts of some origins developed from each age to the next.
+
+    Args:
+        cumulative: A triangle; rows in order of time.
+        is_used: Of each row and step, whether it counts; a column fewer than the triangle has, or a
+            single one for all steps. A step that is not observed yet never counts.
+    """
+    is_seen = np.isfinite(cumulative[:, 1:]) & is_used
+    start = np.where(is_seen, cumulative[:, :-1], 0.0)
+    end = np.where(is_seen, cumulative[:, 1:], 0.0)
+    base = start.sum(axis=0)
+    factor = np.where(base > 0, end.sum(axis=0) / np.maximum(base, 1e-300), 1.0)
+    factor = np.maximum(factor, LEAST_FACTOR)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = np.where(start > 0, (end - factor * start) ** 2 / start, 0.0).sum(axis=0)
+    degrees = np.maximum((is_seen & (start > 0)).sum(axis=0) - 1, 0)
+    return Development(base, end.sum(axis=0), factor, squares, degrees)
+
+
+def last_ages(cumulative: Floats) -> NDArray[np.int64]:
+    """The last age at which each row of a triangle was observed.
+
+    Args:
+        cumulative: A triangle; rows in order of time.
+
+    Raises:
+        AuditError: NOWCAST-TRIANGLE if the rows are not filled from the left, oldest the fullest.
+    """
     is_observed = np.isfinite(cumulative)
     last = is_observed.sum(axis=1) - 1
     is_left = np.arange(cumulative.shape[1]) <= last[:, None]
@@ -137,18 +180,14 @@ def _find_last_ages(cumulative: Floats) -> NDArray[np.int64]:
     return last
 
 
-def _variance_by_age(
-    start: Floats, end: Floats, factor: Floats, is_used: NDArray[np.bool_]
-) -> Floats:
+def _variance_by_age(learnt: Development) -> Floats:
     """Estimate Mack's variance of the step from each age to the next.
 
     The last step is observed in one row only, so its variance is extrapolated from the two before
     it, as Mack does.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        squares = np.where(start > 0, (end - factor * start) ** 2 / start, 0.0).sum(axis=0)
-    degrees = (is_used & (start > 0)).sum(axis=0) - 1
-    sigma2 = np.where(degrees > 0, squares / np.maximum(degrees, 1), np.nan)
+    degrees = learnt.degrees
+    sigma2 = np.where(degrees > 0, learnt.squares / np.maximum(degrees, 1), np.nan)
     for age in np.flatnonzero(np.isnan(sigma2)).tolist():
         before = sigma2[age - 1] if age > 0 else 0.0
         before_that = sigma2[age - 2] if age > 1 else 0.0

@@ -6,6 +6,8 @@ are two triangles, one of recorded crimes and one of crimes due, and the chain l
 (see `cdi.monitoring.nowcast`). The rate of a week is the first divided by the second. Its limits
 are those of the recorded crimes, since few cancellations will still change the crimes due.
 
+Where the delays have changed, the weeks since then are not completed (see `cdi.monitoring.delays`).
+
 The limits cover only the records that are still to come. They do not say how often codes, words and
 links are wrong: only an audit can say that.
 """
@@ -19,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cdi.monitoring.delays import DelayChange, delay_change
 from cdi.monitoring.limits import laney_limits
 from cdi.monitoring.nowcast import NOWCAST_LEVEL, Nowcast, chain_ladder
 
@@ -29,7 +32,9 @@ LEAST_CHARTED = 8  # mature weeks needed for a chart
 LEAST_HISTORY = 26  # weeks needed for a nowcast: delays longer than the history are not known
 LEAST_RECORDED = 50  # crimes recorded in the newest weeks together, needed for a nowcast
 MOST_UNTIMED = 0.01  # share of recorded crimes whose record may lack its time
-DIAGONALS = 13  # newest weeks that delays are learnt from, as the usual delays change over time
+# Newest weeks that delays are learnt from, as the usual delays change over time. As many weeks
+# before a change are compared with those since.
+DIAGONALS = 13
 MOST_WEEKS = 104  # weeks that the mart shows
 
 COLUMNS = {
@@ -47,6 +52,7 @@ COLUMNS = {
     "chart_low": "DOUBLE",
     "chart_high": "DOUBLE",
     "is_signal": "BOOLEAN",
+    "has_changed_delays": "BOOLEAN",
     "withheld_reason": "VARCHAR",
 }
 
@@ -58,10 +64,12 @@ class Weeks:
     Attributes:
         recorded: Crimes that are recorded and not wrongly cancelled.
         due: Crimes that should be recorded.
+        delay_change: Since when records come in sooner or later than before; None if they do not.
     """
 
     recorded: Nowcast
     due: Nowcast
+    delay_change: DelayChange | None
 
     def rate(
         self, weeks: slice = slice(None), level: float = NOWCAST_LEVEL
@@ -125,18 +133,24 @@ def cumulative_triangle(
     return counts
 
 
-def complete_weeks(recorded: Floats, due: Floats, diagonals: int | None = DIAGONALS) -> Weeks:
+def complete_weeks(recorded: Floats, due: Floats) -> Weeks:
     """Complete two triangles of the same weeks by the chain ladder.
+
+    The delays are learnt from the newest weeks. Whether they have changed is looked for as far back
+    as delays may reach: until then the longest ones are still those of the time before the change.
 
     Args:
         recorded: Net counts of recorded crimes, as from `cumulative_triangle`.
         due: Net counts of crimes that should be recorded.
-        diagonals: Learn the delays from so many newest weeks only, as they change over time.
 
     Raises:
         AuditError: NOWCAST-TRIANGLE if one of them is not a triangle.
     """
-    return Weeks(chain_ladder(recorded, diagonals), chain_ladder(due, diagonals))
+    return Weeks(
+        chain_ladder(recorded, DIAGONALS),
+        chain_ladder(due, DIAGONALS),
+        delay_change(recorded, DIAGONALS, LEAST_HISTORY),
+    )
 
 
 def weekly_rates(changes: pa.Table, withheld_reason: str | None) -> list[dict[str, Any]]:
@@ -180,16 +194,34 @@ def _rates_of_universe(changes: dict[str, NDArray[Any]]) -> Iterator[dict[str, A
     doubt = weeks.doubt
     if untimed.sum() > MOST_UNTIMED * recorded.sum():
         doubt = "no nowcast: the source does not say when records were made"
+    # a week is not compared where there is no nowcast at all
+    change = weeks.delay_change if doubt is None else None
+    doubts = [doubt] * len(days)
+    if change is not None:
+        since = days[-change.origins].item()
+        doubts[-change.origins :] = [_explain_change(change, since)] * change.origins
+    has_changed = [None if doubt else doubt_of_week is not None for doubt_of_week in doubts]
     is_mature_week = np.zeros(len(days), bool)
     is_mature_week[week] = is_mature
     chart = _chart_mature_weeks(weeks, is_mature_week)
     for place, day in enumerate(days.tolist()):
-        row = _describe_weeks(weeks, place, 1, day, doubt)
-        yield row | {"is_mature": bool(is_mature_week[place])} | chart[place]
+        row = _describe_weeks(weeks, place, 1, day, doubts[place])
+        row |= {"is_mature": bool(is_mature_week[place]), "has_changed_delays": has_changed[place]}
+        yield row | chart[place]
     if len(days) >= TOGETHER:
         first = len(days) - TOGETHER
-        row = _describe_weeks(weeks, first, TOGETHER, days[first].item(), doubt)
-        yield row | {"is_mature": False}
+        # a change reaches up to the newest week, which is one of these
+        row = _describe_weeks(weeks, first, TOGETHER, days[first].item(), doubts[-1])
+        yield row | {"is_mature": False, "has_changed_delays": has_changed[-1]}
+
+
+def _explain_change(change: DelayChange, since: date) -> str:
+    """Say why the weeks since a change of the delays are not completed."""
+    pace = "sooner" if change.statistic < 0 else "later"
+    return (
+        f"no nowcast: delays have changed, as records of crimes reported since {since} come in "
+        f"{pace} than before; the weeks since then are not completed"
+    )
 
 
 def _describe_weeks(

@@ -147,7 +147,7 @@ class Drawing:
             "To be expected": lambda row: _format_share(row["nowcast_rate"]),
             "90% limits": lambda row: _format_range(row["nowcast_low"], row["nowcast_high"]),
             "Chance alone": lambda row: _format_range(row["chart_low"], row["chart_high"]),
-            "Note": _maturity_of_week,
+            "Note": _describe_week,
         }
         return self.figure(chart, "Recording rate by week", caption, columns, rows)
 
@@ -334,6 +334,12 @@ def _maturity_of_week(row: Mapping[str, Any]) -> str:
     if row["is_signal"]:
         return "outside the limits"
     return "" if row["is_mature"] else "not yet mature"
+
+
+def _describe_week(row: Mapping[str, Any]) -> str:
+    """What the table says of a week; nothing if it is like most."""
+    change = "delays have changed" if row["has_changed_delays"] else ""
+    return ", ".join(filter(None, (_maturity_of_week(row), change)))
 
 
 def _make_label_axis(labels: Sequence[str]) -> alt.Axis:

@@ -292,11 +292,11 @@ def _draw_trend(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[str,
     weeks = _read_weeks(con, "week_count = 1 order by reported_week_on")
     if not weeks:
         return None
-    has_nowcast = any(row["nowcast_rate"] is not None for row in weeks)
+    is_completed = all(row["nowcast_rate"] is not None for row in weeks if not row["is_mature"])
     caption = "Grey: the ups and downs that chance alone explains. " + (
         "Orange: not all records are in yet, so the expected rate is shown, with its 90% limits."
-        if has_nowcast
-        else "Orange: not all records are in yet, so these rates will still rise."
+        if is_completed
+        else "Orange: not all records are in yet, so rates without limits will still rise."
     )
     return {
         "figure": drawing.trend(weeks, caption),

@@ -48,6 +48,7 @@ def test_each_week_is_completed_by_what_is_usual_at_its_age() -> None:
     assert [row["nowcast_rate"] for row in single] == pytest.approx([0.8] * 30)
     assert all(row["nowcast_low"] <= 0.8 + 1e-9 <= row["nowcast_high"] + 2e-9 for row in single)
     assert all(row["withheld_reason"] is None for row in rows)
+    assert not any(row["has_changed_delays"] for row in rows)
 
 
 def test_the_newest_eight_weeks_are_told_together() -> None:
@@ -92,6 +93,7 @@ def test_a_short_history_gives_no_nowcast_and_says_so() -> None:
     rows = weekly_rates(changes(25), None)
     assert all(row["nowcast_rate"] is None for row in rows)
     assert all("fewer than 26 weeks" in row["withheld_reason"] for row in rows)
+    assert all(row["has_changed_delays"] is None for row in rows)
     assert rows[0]["rate_so_far"] == pytest.approx(0.8)
     assert rows[0]["chart_centre"] == pytest.approx(0.8)
 
@@ -105,6 +107,33 @@ def test_few_crimes_or_records_without_a_time_give_no_nowcast() -> None:
         rows = weekly_rates(table, None)
         assert all(row["nowcast_rate"] is None for row in rows)
         assert all(said in row["withheld_reason"] for row in rows)
+
+
+def test_weeks_since_the_delays_changed_are_not_completed_and_say_so() -> None:
+    """From week 31 on 70 of 100 are recorded at once; 80 are recorded in the end, as before."""
+    changed = changes(40, **{f"w{week}": {0: 70, 1: 8, 2: 2} for week in range(31, 40)})
+    rows = weekly_rates(changed, None)
+    single = single_weeks(rows)
+    assert [row["has_changed_delays"] for row in single] == [False] * 31 + [True] * 9
+    for row in single[:31]:
+        assert row["nowcast_low"] <= row["nowcast_rate"] <= row["nowcast_high"]
+        assert row["withheld_reason"] is None
+    (together,) = (row for row in rows if row["week_count"] == 8)
+    assert together["has_changed_delays"]
+    for row in (*single[31:], together):
+        assert row["nowcast_rate"] is row["nowcast_low"] is row["nowcast_high"] is None
+        assert "delays have changed" in row["withheld_reason"]
+        assert "since 2017-08-07 come in sooner than before" in row["withheld_reason"]
+    # what is recorded so far stays
+    assert [row["rate_so_far"] for row in single[-3:]] == pytest.approx([0.8, 0.78, 0.7])
+    assert together["rate_so_far"] == pytest.approx((6 * 80 + 78 + 70) / 800)
+
+
+def test_of_slower_records_it_says_that_they_come_in_later() -> None:
+    changed = changes(40, **{f"w{week}": {0: 30, 1: 30, 2: 20} for week in range(31, 40)})
+    reasons = {row["withheld_reason"] for row in weekly_rates(changed, None)} - {None}
+    assert len(reasons) == 1
+    assert "come in later than before" in reasons.pop()
 
 
 def test_where_rates_are_withheld_the_counts_stand_alone() -> None:

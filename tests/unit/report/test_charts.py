@@ -64,22 +64,40 @@ def test_its_table_has_the_figures() -> None:
     assert figure.rows == [("Burglary <b>", "1,200", "0.8"), ("Robbery", "4", "–")]
 
 
+WEEK = {
+    "reported_week_on": date(2017, 1, 2),
+    "rate_so_far": 0.8,
+    "nowcast_rate": None,
+    "nowcast_low": None,
+    "nowcast_high": None,
+    "chart_centre": 0.8,
+    "chart_low": 0.7,
+    "chart_high": 0.9,
+    "is_signal": False,
+    "is_mature": True,
+    "has_changed_delays": False,
+    "due_count": 10,
+    "recorded_count": 8,
+}
+
+
+def test_the_table_of_weeks_says_where_delays_have_changed() -> None:
+    weeks = [
+        WEEK,
+        {**WEEK, "has_changed_delays": True},
+        {**WEEK, "has_changed_delays": True, "is_mature": False},
+    ]
+    figure = Drawing(is_simulated=True).trend(weeks, "c")
+    note = figure.columns.index("Note")
+    notes = [row[note] for row in figure.rows]
+    assert notes[1:] == ["delays have changed", "not yet mature, delays have changed"]
+    assert "delays" not in notes[0]
+
+
 def test_several_charts_of_a_page_share_no_id() -> None:
     drawing = Drawing(is_simulated=True)
-    week = {
-        "rate_so_far": 0.8,
-        "nowcast_rate": None,
-        "nowcast_low": None,
-        "nowcast_high": None,
-        "chart_centre": 0.8,
-        "chart_low": 0.7,
-        "chart_high": 0.9,
-        "is_mature": True,
-        "due_count": 10,
-        "recorded_count": 8,
-    }
     weeks = [
-        {**week, "reported_week_on": date(2017, 1, day), "is_signal": day == 9}
+        {**WEEK, "reported_week_on": date(2017, 1, day), "is_signal": day == 9}
         for day in (2, 9, 16)
     ]
     svgs = [drawing.trend(weeks, "a").svg, drawing.trend(weeks, "b").svg]
