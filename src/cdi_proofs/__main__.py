@@ -155,6 +155,32 @@ def nowcast(
 
 
 @app.command()
+def drills(
+    seed: SeedOption = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many forces of each kind; SEED is the first one's.")
+    ] = 10,
+) -> None:
+    """Let forces change their practice in four ways, and see whether and when it is noticed."""
+    from cdi_proofs.drills import IN_TIME, run_drills
+
+    choose_variant(None, None, seed)
+    with Progress(console=console) as bar:
+        figures = run_drills(seeds, _show_progress(bar, "simulating and publishing forces"))
+    say_simulated()
+    table = Table("drill", f"noticed within {IN_TIME.days} days", "days", box=None)
+    for row in figures["drills"]:
+        days = ", ".join("never" if day is None else str(day) for day in row["days"])
+        table.add_row(row["drill"], f"{row['noticed_in_time']} of {row['forces']}", days)
+    console.print(table)
+    console.print(
+        f"forces that changed nothing: {figures['false_alarms']} signals in "
+        f"{figures['years_looked_at']} years, at most {figures['most_in_a_force']} in one force"
+    )
+    _say_written("drills.json")
+
+
+@app.command()
 def attack(scenario: ScenarioOption = None, seed: SeedOption = None) -> None:
     """Release the simulated force's open extract twice, and try to find out what is withheld."""
     from cdi_proofs.open_rehearsal import rehearse_attack

@@ -38,6 +38,8 @@ VIEWS = {
     "district_rates",
     "lineage",
     "link_calibration",
+    "practice_changes",
+    "practice_weeks",
     "quarantine",
     "rape_reports",
     "recording_range",

@@ -43,7 +43,9 @@ shifts as (
         sum(leftover_shifts.shift order by leftover_shifts.comparison) as shift
     from pattern_levels
     inner join leftover_shifts
-        on pattern_levels.comparison = leftover_shifts.comparison and pattern_levels.level = leftover_shifts.level
+        on
+            pattern_levels.comparison = leftover_shifts.comparison
+            and pattern_levels.level = leftover_shifts.level
     group by pattern_levels.pattern
     union all
     select

@@ -1,6 +1,6 @@
 {{ config(tags=['learning']) }}
-{#- The share of leftover records that have a call at all, of crimes and of other records. It is a fixed point:
-    the share at which the probabilities of the leftover records add up to that same share. -#}
+{#- The share of leftover records that have a call at all, of crimes and of other records. It is a fixed
+    point: the share at which the probabilities of the leftover records add up to that same share. -#}
 {% set rounds = 8 %}
 
 with incidents as (

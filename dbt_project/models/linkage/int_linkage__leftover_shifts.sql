@@ -25,9 +25,9 @@ incidents as (
     select
         incidents.crime_record_id,
         incidents.odds * shares.share as odds,
-        {% for comparison in comparisons %}
-            {{ link_level('incidents.pattern', comparison) }} as {{ comparison }}_level{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ link_level('incidents.pattern', 'name') }} as name_level,
+        {{ link_level('incidents.pattern', 'birth_date') }} as birth_date_level,
+        {{ link_level('incidents.pattern', 'taken') }} as taken_level
     from {{ ref('int_linkage__leftover_incidents') }} as incidents
     inner join shares on incidents.is_crime_record = shares.is_crime_record
 ),
@@ -45,7 +45,8 @@ round_0 as (
     shifted_{{ round }} as (
         select
             incidents.*,
-            incidents.odds * pow(2, 0{% for comparison in comparisons %} + coalesce({{ comparison }}.shift, 0){% endfor %})
+            incidents.odds
+            * pow(2, coalesce(name.shift, 0) + coalesce(birth_date.shift, 0) + coalesce(taken.shift, 0))
                 as new_odds
         from incidents
         {% for comparison in comparisons %}
