@@ -1,6 +1,6 @@
 """43 forces at home: by one centre and their workers, without Airflow, and the nation's page.
 
-    .venv/bin/python bench/national_islands.py            # VOLUME=0.1: three quarters of an hour
+    .venv/bin/python bench/national_islands.py            # VOLUME=0.1: an hour and a half
     VOLUME=0.02 EDGE=no .venv/bin/python bench/national_islands.py          # the page alone
 
 The forces are those of bench/national_year.py at a tenth of their volume. Each has a state folder
