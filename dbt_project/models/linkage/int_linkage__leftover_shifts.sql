@@ -8,17 +8,25 @@
 {% set rounds = 3 %}
 {% set proven_pairs = 20 %}
 
-with learnt as (
-    select
-        comparison,
-        level,
-        (match_count + 0.5) / (sum(match_count) over (partition by comparison) + 1) as share
-    from {{ ref('int_linkage__fold_weights') }}
-    where fold = 2 and comparison in ({{ "'" ~ comparisons | join("', '") ~ "'" }})
+with fold_weights as (
+    select * from {{ ref('int_linkage__fold_weights') }}
 ),
 
 shares as (
     select * from {{ ref('int_linkage__leftover_shares') }}
+),
+
+all_incidents as (
+    select * from {{ ref('int_linkage__leftover_incidents') }}
+),
+
+learnt as (
+    select
+        comparison,
+        level,
+        (match_count + 0.5) / (sum(match_count) over (partition by comparison) + 1) as share
+    from fold_weights
+    where fold = 2 and comparison in ({{ "'" ~ comparisons | join("', '") ~ "'" }})
 ),
 
 incidents as (
@@ -28,7 +36,7 @@ incidents as (
         {{ link_level('incidents.pattern', 'name') }} as name_level,
         {{ link_level('incidents.pattern', 'birth_date') }} as birth_date_level,
         {{ link_level('incidents.pattern', 'taken') }} as taken_level
-    from {{ ref('int_linkage__leftover_incidents') }} as incidents
+    from all_incidents as incidents
     inner join shares on incidents.is_crime_record = shares.is_crime_record
 ),
 

@@ -2,11 +2,41 @@
     practice and each subject that it is looked at for. `practice_changes` compares them. Only whole weeks
     count, and only weeks of which everything is known that a share counts. -#}
 
-with settings as not materialized (
+with landing_settings as (
+    select * from {{ source('landing', 'settings') }}
+),
+
+calls as not materialized (
+    select * from {{ ref('fct_calls') }}
+),
+
+reported_crimes as (
+    select * from {{ ref('fct_reported_crimes') }}
+),
+
+log_actions as (
+    select * from {{ ref('stg_log_actions') }}
+    where author_code is not null and not is_withdrawn
+),
+
+all_references as (
+    select * from {{ ref('int_linkage__references') }}
+    where is_typed
+),
+
+proven as (
+    select * from {{ ref('int_linkage__proven') }}
+),
+
+records as (
+    select * from {{ ref('stg_crime_records') }}
+),
+
+settings as not materialized (
     select
         timezone,
         least(as_of, coalesce(calls_as_of, as_of), coalesce(crime_records_as_of, as_of)) as seen_until_at
-    from {{ source('landing', 'settings') }}
+    from landing_settings
 ),
 
 -- A log that is still open has no closing code yet.
@@ -17,7 +47,7 @@ logs as (
         calls.disposition_code,
         cast(date_trunc('week', {{ local_time('calls.received_at', 'settings.timezone') }}) as date)
             as week_on
-    from {{ ref('fct_calls') }} as calls
+    from calls
     cross join settings
     where calls.closed_at is not null
 ),
@@ -32,7 +62,7 @@ crimes as (
         coalesce(crimes.recorded_at > crimes.reported_at + interval 7 day, true) as is_late,
         cast(date_trunc('week', {{ local_time('crimes.reported_at', 'settings.timezone') }}) as date)
             as week_on
-    from {{ ref('fct_reported_crimes') }} as crimes
+    from reported_crimes as crimes
     cross join settings
     where crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'unrecorded', 'too_recent')
 ),
@@ -41,12 +71,7 @@ authors as (
     select distinct
         call_id,
         author_code
-    from {{ ref('stg_log_actions') }}
-    where author_code is not null and not is_withdrawn
-),
-
-proven as (
-    select crime_record_id from {{ ref('int_linkage__proven') }}
+    from log_actions
 ),
 
 typed as (
@@ -56,11 +81,10 @@ typed as (
         proven.crime_record_id is null as is_refused,
         cast(date_trunc('week', {{ local_time('records.recorded_at', 'settings.timezone') }}) as date)
             as week_on
-    from {{ ref('int_linkage__references') }} as typed
-    inner join {{ ref('stg_crime_records') }} as records on typed.crime_record_id = records.crime_record_id
+    from all_references
+    inner join records on all_references.crime_record_id = records.crime_record_id
     left join proven on records.crime_record_id = proven.crime_record_id
     cross join settings
-    where typed.is_typed
 ),
 
 -- A week without a code has a row for it as well: no case.
@@ -193,7 +217,7 @@ counted as (
 
 days as (
     select min({{ local_date('calls.received_at', 'settings.timezone') }}) as first_on
-    from {{ ref('fct_calls') }} as calls
+    from calls
     cross join settings
 ),
 

@@ -17,6 +17,7 @@ VALUES = {
     "VARCHAR": ("'a'", "'b'"),
     "DOUBLE": ("1", "2"),
     "UBIGINT": ("1", "2"),
+    "UINTEGER[]": ("[1]", "[2]"),
     "BOOLEAN": ("true", "false"),
     "TIMESTAMP": ("timestamp '2026-01-01'", "timestamp '2026-01-02'"),
 }

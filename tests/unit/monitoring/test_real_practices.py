@@ -23,7 +23,7 @@ def closing_codes(column: str) -> duckdb.DuckDBPyRelation:
     return duckdb.sql(
         f"""
         with logs as (
-            select date_trunc('week', strptime(TimeCreate[:10], '%m/%d/%Y'))::date as week_on,
+            select date_trunc('week', strptime(split_part(TimeCreate, ' ', 1), '%m/%d/%Y'))::date as week_on,
                 {column} as code
             from read_csv('{CALLS}', all_varchar = true)
         ),
