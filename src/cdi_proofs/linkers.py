@@ -21,7 +21,8 @@ from cdi.build.make import build_part
 from cdi.build.version import plan_version
 from cdi.sql import fetch_dicts, scalar
 
-STANDARD = 0.8  # the least probability of a link that counts in the standard ruleset
+# The least probability of a link that counts.
+STANDARD = "select min_link_probability from rulesets where ruleset = 'standard'"
 # Recall is also measured at the lowest threshold that reaches this precision.
 PRECISION = 0.995
 PYTHON = paths.REPO / ".venv-bench" / "bin" / "python"
@@ -148,7 +149,7 @@ def _score_linker(
             max(right_count) filter (right_count >= $precision * guess_count) as right_at_precision
         from judged_guesses where linker = $linker
         """,
-        {"standard": STANDARD, "precision": PRECISION, "linker": linker},
+        {"standard": scalar(con, STANDARD), "precision": PRECISION, "linker": linker},
     )[0]
     return {
         "precision": _share(row["right_guesses"], row["guesses"]),

@@ -22,7 +22,10 @@ SQL = Path(__file__).parent / "sql"
 MATURE_DAYS = 30
 TOP_ROWS = 400  # of the list of each month
 YIELD_RANKS = (50, 100, 200, 400, 800, 1600, 3200)
-TABLES = ("fct_reported_crimes", "unrecorded_crimes", "links", "release", "offence_groups")
+TABLES = (
+    *("fct_reported_crimes", "unrecorded_crimes", "links", "release"),
+    *("offence_groups", "rulesets"),
+)
 RULESETS = ("strict", "standard", "inclusive")
 DUE = "('recorded', 'wrongly_cancelled', 'unrecorded')"
 

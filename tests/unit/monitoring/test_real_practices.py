@@ -23,8 +23,9 @@ def closing_codes(column: str) -> duckdb.DuckDBPyRelation:
     return duckdb.sql(
         f"""
         with logs as (
-            select date_trunc('week', strptime(split_part(TimeCreate, ' ', 1), '%m/%d/%Y'))::date as week_on,
-                {column} as code
+            select {column} as code,
+                date_trunc('week', strptime(split_part(TimeCreate, ' ', 1), '%m/%d/%Y'))::date
+                    as week_on
             from read_csv('{CALLS}', all_varchar = true)
         ),
         codes as (select distinct code from logs where code is not null),
