@@ -10,8 +10,8 @@ from links
 inner join known_logs as logs on links.call_id = logs.call_id and logs.is_compared
 left join truth_crimes as crimes on links.crime_record_id = crimes.crime_id
 where links.is_crime_record and links.link_probability >= (
-    select min_link_probability from rulesets
-    where ruleset = 'standard'
+    select rulesets.min_link_probability from rulesets
+    where rulesets.ruleset = 'standard'
 );
 
 create temp table true_links as
