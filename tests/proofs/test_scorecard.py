@@ -96,7 +96,8 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
         from (values ('NO_CRIME_BOP', true), ('OTHER_FORCE', true), ('VICTIM_UNWILLING', false))
             as t (reason_code, is_legitimate);
         create table rules.rulesets as
-        select 'standard' as ruleset, 2 as min_evidence_rank, 0.2 as min_text_probability;
+        select 'standard' as ruleset, 2 as min_evidence_rank, 0.2 as min_text_probability,
+            0.7 as min_link_probability;
         create table read_logs (
             call_id varchar, initial_type_code varchar, final_type_code varchar,
             disposition_code varchar, account_text varchar, lexicon_reading varchar,
