@@ -344,6 +344,8 @@ class _SheetReader:
             return value.isoformat()
         if isinstance(value, float):
             return f"{value:.3f}".rstrip("0").rstrip(".")
+        if isinstance(value, list) and all(isinstance(each, int) for each in value):
+            return f"{len(value)} hashes"  # the variants of a name or a street
         text = str(value)
         if re.fullmatch(r"[0-9a-f]{64}|\d{17,}", text):
             number = self.hash_numbers.setdefault(text, len(self.hash_numbers) + 1)
