@@ -146,11 +146,9 @@ def test_the_rulesets_are_those_of_the_design() -> None:
         row["ruleset"]: (int(row["min_evidence_rank"]), float(row["min_link_probability"]))
         for row in seed("rulesets")
     }
-    # The design says 0.8 for standard. Probabilities turned out to be modest: of the links between
-    # 0.7 and 0.8 nearly all were right in two forces that were written blind (docs/linking.md).
     assert rulesets == {
         "strict": (ranks["certain"], 0.5),
-        "standard": (ranks["likely"], 0.7),
+        "standard": (ranks["likely"], 0.8),
         "inclusive": (ranks["possible"], 0.95),
     }
     assert len({row["ruleset_version"] for row in seed("rulesets")}) == 1

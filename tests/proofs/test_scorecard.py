@@ -97,7 +97,7 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
             as t (reason_code, is_legitimate);
         create table rules.rulesets as
         select 'standard' as ruleset, 2 as min_evidence_rank, 0.2 as min_text_probability,
-            0.7 as min_link_probability;
+            0.8 as min_link_probability;
         create table read_logs (
             call_id varchar, initial_type_code varchar, final_type_code varchar,
             disposition_code varchar, account_text varchar, lexicon_reading varchar,
