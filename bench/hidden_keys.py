@@ -32,7 +32,10 @@ SEEDS = 20
 PERCENT = 15
 STANDARD = 0.8  # the least probability of a link that counts in the standard ruleset
 LINKS = "int_linkage__links"
-STAGED = ("stg_calls", "stg_crime_records", "stg_log_actions", "stg_decisions")
+STAGED = (
+    *("stg_calls", "stg_crime_records", "stg_record_variants"),
+    *("stg_log_actions", "stg_decisions"),
+)
 
 HIDE = """
 create or replace table staging.stg_crime_records as
