@@ -19,7 +19,7 @@ import duckdb
 
 from cdi import paths
 from cdi.files import write_json
-from cdi.monitoring.practices import LEAST_WEEKS, SPANS
+from cdi.monitoring.practices import LEAST_HISTORY
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
 from cdi_proofs.published import run_simulated
@@ -129,7 +129,7 @@ def summarise_drills(
         drills.append(
             {"drill": name, "forces": len(days), "noticed_in_time": len(in_time), "days": days}
         )
-    weeks = round(MONTHS * 52 / 12) - LEAST_WEEKS - max(SPANS) + 1
+    weeks = round(MONTHS * 52 / 12) - LEAST_HISTORY + 1
     false_alarms = [[row for row in rows if row["is_new"]] for rows in steady]
     return {
         "drills": drills,

@@ -1,4 +1,4 @@
-"""The report of a small agency whose newest weeks are not completed."""
+"""The report of a small agency: weeks that are not completed, practices that changed."""
 
 import re
 from datetime import date, timedelta
@@ -39,16 +39,64 @@ def put_weeks(small: SmallAgency) -> None:
         con.executemany(f"insert into measures.weekly_rates values ({places})", rows)
 
 
+def read_section(name: str) -> str:
+    """The text of a section of the report."""
+    page = (paths.published("testville") / ".next" / "report.html").read_text(encoding="utf-8")
+    _, _, section = page.partition(f'<h2 id="{name}">')
+    section, _, _ = section.partition("<h2")
+    return " ".join(re.sub(r"<[^>]+>", " ", section).split())
+
+
+def put_practices(small: SmallAgency, weeks: int, changes: list[tuple[str, str, int]]) -> None:
+    """Put counts of so many weeks into the built file, and changes: practice, subject, week."""
+    with duckdb.connect(str(small.built_file)) as con:
+        con.execute("delete from measures.practice_weeks")
+        con.execute("delete from measures.practice_changes")
+        for week in range(weeks):
+            con.execute(
+                "insert into measures.practice_weeks values ('closing_code', 'NFA', ?, 1, 10)",
+                [FIRST + timedelta(weeks=week)],
+            )
+        for practice, subject, week in changes:
+            con.execute(
+                "insert into measures.practice_changes values "
+                "(?, ?, ?, 2, 42, 60, 0.7, 0.25, 6, 5, true)",
+                [practice, subject, FIRST + timedelta(weeks=week)],
+            )
+
+
+def test_the_report_tells_what_is_done_differently_and_names_no_author(built: SmallAgency) -> None:
+    check_marts("testville", built.built)
+    put_practices(built, 23, [])
+    write_report("testville", built.built)
+    assert "too few weeks" in read_section("practice")
+    put_practices(built, 40, [])
+    write_report("testville", built.built)
+    assert "Nothing that is looked at has changed" in read_section("practice")
+    changes = [
+        ("closed_as_no_crime", "violence_against_the_person", 38),
+        ("not_recorded_in_a_week", "author 4711", 39),
+        ("closing_code", "UNTRACED", 35),  # five weeks ago
+    ]
+    put_practices(built, 40, changes)
+    write_report("testville", built.built)
+    text = read_section("practice")
+    assert (
+        "logs opened as violence against the person that are closed as no crime "
+        "went from 25.0% to 70.0% (42 of 60)"
+    ) in text
+    assert "crimes of one author not recorded within a week" in text
+    assert "4711" not in text
+    assert "UNTRACED" not in text
+
+
 def test_where_delays_have_changed_the_report_says_what_is_recorded_and_why_no_more(
     built: SmallAgency,
 ) -> None:
     check_marts("testville", built.built)
     put_weeks(built)
     write_report("testville", built.built)
-    page = (paths.published("testville") / ".next" / "report.html").read_text(encoding="utf-8")
-    _, _, by_week = page.partition('<h2 id="weeks">')
-    by_week, _, _ = by_week.partition("<h2")
-    text = " ".join(re.sub(r"<[^>]+>", " ", by_week).split())
+    text = read_section("weeks")
     assert "reported in the last eight weeks 77.0% are recorded so far." in text
     assert "How many will be recorded in the end is not told." in text
     assert "expected to be recorded" not in text

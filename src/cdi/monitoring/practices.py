@@ -27,6 +27,7 @@ FALSE_ALARMS_A_YEAR = 0.5
 WEEKS_A_YEAR = 52
 SPANS = (1, 2, 3, 4)  # newest weeks that are compared as one
 LEAST_WEEKS, MOST_WEEKS = 20, 26  # weeks before them that say what was usual
+LEAST_HISTORY = LEAST_WEEKS + max(SPANS)  # weeks before which nothing can be compared
 # The scatter of so few weeks is uncertain itself: chance alone counts as so many weeks more.
 CHANCE_DEGREES = 20
 LEAST_BEFORE, LEAST_NOW = 100, 15  # logs, crimes or records of a subject that are needed
@@ -136,7 +137,7 @@ def find_changes(counts: pa.Table) -> Iterator[dict[str, Any]]:
 
     subjects, weeks, cases, bases = _lay_out_weeks(counts)
     was_signal = np.zeros(len(subjects), bool)
-    first = max(LEAST_WEEKS + max(SPANS), len(weeks) - SHOWN_WEEKS)
+    first = max(LEAST_HISTORY, len(weeks) - SHOWN_WEEKS)
     for newest in range(first, len(weeks) + 1):
         compared = [compare_weeks(cases[:, :newest], bases[:, :newest], span) for span in SPANS]
         scores = np.stack([each.score for each in compared])

@@ -14,6 +14,7 @@ import duckdb
 from cdi.agency.code_maps import read_actions
 from cdi.build.version import Version
 from cdi.files import write_text
+from cdi.monitoring.practices import LEAST_HISTORY
 from cdi.render import render
 from cdi.report.figures import Row, count_outcomes, read_audited, read_headline
 from cdi.report.wording import PRACTICES
@@ -330,8 +331,10 @@ def _draw_districts(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> dict[
     return {"figure": figure, "apart": [row for row in rows if row["compared"] != "alike"]}
 
 
-def _read_changed_practices(con: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Practices that changed in the newest four weeks, in words."""
+def _read_changed_practices(con: duckdb.DuckDBPyConnection) -> list[Row] | None:
+    """Practices that changed in the newest four weeks, in words; None if none can be compared."""
+    if scalar(con, "select count(distinct week_on) from practice_weeks") < LEAST_HISTORY:
+        return None
     return [
         {**row, "what": PRACTICES[row["practice"]].format(label=row["label"])}
         for row in _read_rows(con, "changed_practices")
