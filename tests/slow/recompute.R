@@ -54,7 +54,7 @@ expected <- tapply(share * (cw / due)^2 * logs$expected_change, logs$second_stra
 seen <- tapply((cw / due * change)[twice], factor(logs$second_stratum[twice], names(audited_2)), var)
 n <- as.numeric(read_2)
 big_n <- as.numeric(audited_2)
-pooled_2 <- (2 * expected + (n - 1) * seen) / (2 + n - 1)
+pooled_2 <- (expected + (n - 1) * seen) / n
 second <- sum(big_n * (big_n - n) / n * pooled_2)
 se <- sqrt(first + second)
 degrees <- se^4 / (first^2 / (nrow(logs) - nrow(strata)) + second^2 / (sum(n) - length(n)))
