@@ -10,11 +10,7 @@ calls as not materialized (
 ),
 
 record_variants as (
-    select
-        crime_record_id,
-        location_street_variants as street_variants,
-        coalesce(victim_surname_variants, victim_name_variants) as surname_variants
-    from {{ ref('stg_record_variants') }}
+    select * from {{ ref('stg_record_variants') }}
 ),
 
 near_references as (

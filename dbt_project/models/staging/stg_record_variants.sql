@@ -9,9 +9,9 @@ with standing as (
 final as (
     select
         {{ identity_number('record') }} as crime_record_id,
-        arg_min(location_street_variants, row_id) as location_street_variants,
-        arg_min(victim_name_variants, row_id) as victim_name_variants,
-        arg_min(victim_surname_variants, row_id) as victim_surname_variants
+        arg_min(location_street_variants, row_id) as street_variants,
+        coalesce(arg_min(victim_surname_variants, row_id), arg_min(victim_name_variants, row_id))
+            as surname_variants
     from standing
     group by crime_record_id
 )
