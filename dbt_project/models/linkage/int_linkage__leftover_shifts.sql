@@ -33,10 +33,10 @@ learnt as (
 incidents as (
     select
         incidents.crime_record_id,
-        incidents.odds * shares.share as odds,
         {% for comparison in comparisons %}
-            {{ link_level('incidents.pattern', comparison) }} as {{ comparison }}_level{{ ',' if not loop.last }}
+            {{ link_level('incidents.pattern', comparison) }} as {{ comparison }}_level,
         {% endfor %}
+        incidents.odds * shares.share as odds
     from all_incidents as incidents
     inner join shares on incidents.is_crime_record = shares.is_crime_record
 ),
