@@ -138,6 +138,19 @@ def test_both_halves_of_the_shipped_bank_have_phrases_of_their_own() -> None:
     assert 0.9 < halves["A"] / halves["B"] < 1.1
 
 
+def test_what_no_auditor_has_read_is_told_this_year_alone() -> None:
+    unread, shipped = load_scenario("unread_words"), load_scenario("calibrated_2017")
+    assert unread.phrases == shipped.phrases
+    texts = {
+        half: {phrase.text for phrase in shipped.phrases if phrase.half == half} for half in "AB"
+    }
+    assert min(map(len, texts.values())) > 500
+    for half in "AB":
+        told = {phrase.text for phrase in unread.phrases_before if phrase.half == half}
+        assert told == texts["A"]
+    assert not texts["A"] & texts["B"]
+
+
 @pytest.mark.parametrize(
     ("name", "rate", "violence", "sexual", "records", "violence_records"),
     [  # published: domain notes, and each scenario's own file
