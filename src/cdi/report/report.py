@@ -17,6 +17,7 @@ from cdi.files import write_text
 from cdi.monitoring.practices import LEAST_HISTORY
 from cdi.render import render
 from cdi.report.figures import Row, count_outcomes, read_audited, read_headline
+from cdi.report.readings import list_readings
 from cdi.report.wording import PRACTICES
 from cdi.sql import fetch_dicts, read_query, scalar
 
@@ -106,6 +107,7 @@ def _read_values(
         "cancelled_against": _read_rows(con, "broken_cancellation_checks"),
         "n100": _read_rows(con, "rape_reports")[0],
         "actions": measure_actions(con, read_actions(agency.folder)),
+        "readings": list_readings(con),
         "auditability": fetch_dicts(con, "from auditability order by auditability_check"),
         "files": fetch_dicts(con, "from conservation order by dataset, source_file, batch_id"),
         "datasets": _read_rows(con, "rows_by_dataset"),
