@@ -135,6 +135,18 @@ class Texts:
         lengths = (self._stop - self._start)[self._entry]
         return np.bincount(self._text, lengths, minlength=self.count).astype(np.int64)
 
+    def count_pairs(self) -> tuple[Ints, Ints]:
+        """Count the word pairs of each text, and those of them that the vocabulary has."""
+        lengths = self._stop - self._start
+        is_known = self._ngrams[ORDERS.index(2)] >= 0
+        known = np.bincount(self._entry_of_word, is_known, minlength=len(lengths))
+        counts = (np.maximum(lengths - 1, 0), known)
+        all_pairs, known_pairs = (
+            np.bincount(self._text, count[self._entry], minlength=self.count).astype(np.int64)
+            for count in counts
+        )
+        return all_pairs, known_pairs
+
     def count_entries(self) -> Ints:
         """Count the entries of each text."""
         return np.bincount(self._text, minlength=self.count)

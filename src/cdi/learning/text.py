@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cdi.agency.datasets import READINGS
+from cdi.errors import AuditError
 from cdi.landing.batches import Batch
 from cdi.learning.ngrams import SCALE, SILENT, Runs, Texts, learn_ngram_weights
 from cdi.learning.weights import Weights
@@ -40,6 +41,10 @@ MODEL = "int_disclosure__text_lessons"
 FOLDS = 5
 MIN_LOGS = 200  # with fewer audited logs nothing is learnt, and the lexicon alone reads the logs
 MIN_CASES = 20  # audited logs needed on either side of a target
+# Of the word pairs of audited logs the share that other logs know, beside that share of the others
+# themselves. Where it is lower, words have changed since the audit, and what auditors found says
+# nothing of how today's words are meant. Without a change it was above 0.95 wherever measured.
+LEAST_FAMILIAR = 0.8
 MIN_SIGN = 5  # audited logs that must have a sign before it becomes a feature
 CHUNK = 100_000  # logs scored at a time, so that memory stays bounded
 NUMBER = re.compile(r"n\d+")  # names of the examples' columns that are no signs
@@ -134,6 +139,9 @@ def write_text_model(part: Path, folder: Path) -> Mapping[str, int]:
 
     Returns:
         Counts that describe the version.
+
+    Raises:
+        AuditError: AUDIT-WORDS if the audited logs are told in other words than the rest.
     """
     lessons = _read_lessons(part)
     audited = _select_audited(lessons)
@@ -197,6 +205,7 @@ def _learn_words(lessons: pa.Table, folder: Path) -> None:
         return weights
 
     account = Texts(lessons["account_text"].to_pylist())
+    _check_words(account, lessons["crimes"].is_valid().to_numpy(zero_copy_only=False))
     for reading in ACCOUNT_READINGS:
         for length in ACCOUNT_RUNS:
             weights = learn_reading("account", reading, length, account)
@@ -207,6 +216,26 @@ def _learn_words(lessons: pa.Table, folder: Path) -> None:
         for length in CLOSING_RUNS:
             learn_reading("closing", reading, length, closing)
     pq.write_table(pa.table(learnt), folder / "words.parquet", compression="zstd")
+
+
+def _check_words(account: Texts, is_audited: NDArray[np.bool_]) -> None:
+    """Refuse to learn from audited logs that are told in other words than the logs to be read.
+
+    The vocabulary holds what at least ten logs say, and most logs are not audited; so words that
+    only the audited year used are not in it.
+    """
+    pairs, known = account.count_pairs()
+    audited, others = (
+        known[chosen].sum() / max(1, pairs[chosen].sum()) for chosen in (is_audited, ~is_audited)
+    )
+    if audited < LEAST_FAMILIAR * others:
+        raise AuditError(
+            "AUDIT-WORDS",
+            f"of the word pairs in the audited logs {audited:.0%} stand in today's logs, and of "
+            f"those of other logs {others:.0%}: words have changed since the audit, so nothing is "
+            "learnt from it and the lexicon alone reads",
+            "audit logs of the newest months: `.venv/bin/cdi audit draw`",
+        )
 
 
 def _learn_groups(texts: Texts, weights: Ints, opened: list[str | None], folder: Path) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pytest
 
+from cdi.errors import AuditError
 from cdi.learning import text
 from cdi.learning.ngrams import Texts
 from cdi.learning.readings import KINDS, keep_readings, open_readings
@@ -157,6 +158,24 @@ def test_a_version_that_was_learnt_without_a_reading_scores_without_it(
         before = score_features(logs, learnt)
     assert "named_by_record" in text.ACCOUNT_READINGS
     assert score_features(logs, learnt) == before
+
+
+def test_nothing_is_learnt_from_an_audit_in_other_words(tmp_path: Path) -> None:
+    table = lessons()
+    assert learn(tmp_path / "same", table)
+    is_audited = pa.compute.is_valid(table["crimes"]).to_pylist()
+    accounts = [
+        " ".join(f"{word} {number}" for word in account.split()) if audited else account
+        for number, (account, audited) in enumerate(
+            zip(table["account_text"].to_pylist(), is_audited, strict=True)
+        )
+    ]
+    place = table.column_names.index("account_text")
+    changed = table.set_column(place, "account_text", pa.array(accounts))
+    with pytest.raises(AuditError, match="words have changed since the audit") as error:
+        learn(tmp_path / "other", changed)
+    assert error.value.rule_id == "AUDIT-WORDS"
+    assert "audit draw" in error.value.fix
 
 
 def test_a_second_thing_told_has_a_group_of_its_own(
