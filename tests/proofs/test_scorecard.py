@@ -88,8 +88,10 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
         create schema codes;
         create schema rules;
         create table codes.call_types as
+        select *, lower(code) as name
         from (values ('CR', 'theft'), ('IN', null)) as t (code, offence_group);
         create table codes.closures as
+        select *, lower(code) as name
         from (values ('RMS', null), ('NFA', null), ('NO CRIME', 'NO_CRIME_BOP'))
             as t (code, reason_code);
         create table rules.reasons as
@@ -113,10 +115,12 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
     con.executemany("insert into disclosed values (?, ?, ?, ?)", DISCLOSED)
     con.execute("""
         create table disclosure.int_disclosure__logs as
-        select call_id, true as is_in_calls, initial_type_code, final_type_code, disposition_code
+        select call_id, true as is_in_calls, timestamp '2017-05-01' as received_at,
+            initial_type_code, final_type_code, disposition_code, null::varchar as qualifiers
         from read_logs
         union all
-        select 'A' || n, false, 'CR', 'CR', 'NFA' from range(1, 21) as t (n);
+        select 'A' || n, false, timestamp '2016-05-01', 'CR', 'CR', 'NFA', null
+        from range(1, 21) as t (n);
         create table disclosure.int_disclosure__log_entries as
         select call_id, 'account' as part, 1 as entry_number, account_text as entry from read_logs
         union all
