@@ -154,7 +154,7 @@ def run_command(
             raise EntrantError(
                 "ENTRANT-COMMAND",
                 f"{name}: the command ended with {done.returncode}\n    {said}",
-                "correct it; docs/benchmark.md shows how to run it alone",
+                "correct it; --questions keeps the tables, on which it can be run alone",
             )
         return read_answer(con, question, answer, name)
 
@@ -165,9 +165,9 @@ def write_question(con: duckdb.DuckDBPyConnection, question: Question, folder: P
     Args:
         con: With the tables of the question.
         question: What is asked.
-        folder: Made here.
+        folder: Made if absent; files of these names are replaced.
     """
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     tables = con.execute(
         "select view_name from duckdb_views() where schema_name = ? order by all", [question.name]
     ).fetchall()

@@ -6,7 +6,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi_proofs import linkers
 from cdi_proofs.scorecard import score_recording
 
 OLD, NEW = "2017-05-01 10:00:00", "2017-06-25 10:00:00"
@@ -186,9 +185,8 @@ def _number_rooms(con: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-@pytest.fixture
-def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(linkers, "PYTHON", tmp_path / "none")  # nothing to compare with
+def write_force(tmp_path: Path) -> None:
+    """Write the published file of the tables above, and the truth of LOGS and CRIMES."""
     with duckdb.connect() as con:
         con.execute(
             "create table logs (call_id varchar, primary_call_id varchar, is_in_frame boolean, "
@@ -243,6 +241,11 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         _write_disclosure(con)
         _write_linkage(con)
         _number_rooms(con)
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> dict[str, Any]:
+    write_force(tmp_path)
     return score_recording(tmp_path / "recording.duckdb", tmp_path)
 
 
