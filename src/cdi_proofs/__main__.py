@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -80,6 +81,70 @@ def scorecard(
     say_simulated()
     console.print_json(data=scored)
     _say_written("scorecard.json")
+
+
+@app.command()
+def benchmark(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SCENARIO",
+            help="Scenario, or the folder of one; may be repeated. Those of docs/benchmark.md by "
+            "default.",
+        ),
+    ] = None,
+    months: MonthsOption = None,
+    seed: SeedOption = None,
+    reader: Annotated[
+        list[str] | None,
+        typer.Option(help="Command that says how many crimes each log tells of; may be repeated."),
+    ] = None,
+    linker: Annotated[
+        list[str] | None,
+        typer.Option(help="Command that says which log a record belongs to; may be repeated."),
+    ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which the questions' tables are kept, to write a command by."),
+    ] = None,
+) -> None:
+    """Let readers and linkers, also your own, answer on forces in several words, and score them.
+
+    Example: .venv/bin/python -m cdi_proofs benchmark --seed 2 --linker 'python3 my_linker.py'
+    """
+    from cdi_proofs.benchmark import FIGURES, MONTHS, SCENARIOS, run_benchmark
+
+    choose_variant(None, months or MONTHS, seed)
+    with console.status("running") as status:
+        figures = run_benchmark(
+            scenario or SCENARIOS, reader or (), linker or (), status.update, questions
+        )
+    say_simulated()
+    for force in figures["scenarios"]:
+        title = f"{force['scenario']}: {force['title']}"
+        table = Table("entrant", "of", *FIGURES, box=None, title=title, title_justify="left")
+        for row in figures["rows"]:
+            if row["scenario"] == force["scenario"]:
+                told = (_show_limits(row, figure) for figure in FIGURES)
+                shown = told if row["named"] is not None else (row["note"], "", "")
+                table.add_row(row["entrant"], row["universe"], *shown)
+        console.print(table)
+        console.print(
+            f"CPU seconds: {force['cpu_s_published']:.0f} to simulate and publish, "
+            f"{force['cpu_s_answered']:.0f} to answer\n",
+            highlight=False,
+        )
+    _say_written("benchmark.csv", " and benchmark.json; docs/benchmark.md says what it means")
+
+
+def _show_limits(row: dict[str, Any], figure: str) -> str:
+    """A figure in per cent or points, with its limits; a dash where there is none."""
+    if row[figure] is None:
+        return "–"
+    value, low, high = (100 * row[f"{figure}{limit}"] for limit in ("", "_low", "_high"))
+    if figure == "rate_error":  # its limits are symmetrical
+        return f"{value:+.1f} ±{high - value:.1f}"
+    return f"{value:.1f} ({low:.1f}–{high:.1f})"
 
 
 @app.command()

@@ -6,7 +6,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi_proofs import linkers
 from cdi_proofs.scorecard import score_recording
 
 OLD, NEW = "2017-05-01 10:00:00", "2017-06-25 10:00:00"
@@ -88,8 +87,10 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
         create schema codes;
         create schema rules;
         create table codes.call_types as
+        select *, lower(code) as name
         from (values ('CR', 'theft'), ('IN', null)) as t (code, offence_group);
         create table codes.closures as
+        select *, lower(code) as name
         from (values ('RMS', null), ('NFA', null), ('NO CRIME', 'NO_CRIME_BOP'))
             as t (code, reason_code);
         create table rules.reasons as
@@ -113,10 +114,12 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
     con.executemany("insert into disclosed values (?, ?, ?, ?)", DISCLOSED)
     con.execute("""
         create table disclosure.int_disclosure__logs as
-        select call_id, true as is_in_calls, initial_type_code, final_type_code, disposition_code
+        select call_id, true as is_in_calls, timestamp '2017-05-01' as received_at,
+            initial_type_code, final_type_code, disposition_code, null::varchar as qualifiers
         from read_logs
         union all
-        select 'A' || n, false, 'CR', 'CR', 'NFA' from range(1, 21) as t (n);
+        select 'A' || n, false, timestamp '2016-05-01', 'CR', 'CR', 'NFA', null
+        from range(1, 21) as t (n);
         create table disclosure.int_disclosure__log_entries as
         select call_id, 'account' as part, 1 as entry_number, account_text as entry from read_logs
         union all
@@ -182,9 +185,8 @@ def _number_rooms(con: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-@pytest.fixture
-def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(linkers, "PYTHON", tmp_path / "none")  # nothing to compare with
+def write_force(tmp_path: Path) -> None:
+    """Write the published file of the tables above, and the truth of LOGS and CRIMES."""
     with duckdb.connect() as con:
         con.execute(
             "create table logs (call_id varchar, primary_call_id varchar, is_in_frame boolean, "
@@ -239,6 +241,11 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         _write_disclosure(con)
         _write_linkage(con)
         _number_rooms(con)
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> dict[str, Any]:
+    write_force(tmp_path)
     return score_recording(tmp_path / "recording.duckdb", tmp_path)
 
 
