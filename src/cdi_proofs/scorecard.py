@@ -5,6 +5,8 @@ left out on both sides, and so is what stood in a row that cannot be parsed. Cou
 incident: a crime that is found on a duplicate of its log is found. All figures are fractions.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -173,11 +175,14 @@ def _score_links(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     }
 
 
-def _compare_rates(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def compare_rates(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The true recording rates beside those that were found, by universe and offence group.
 
     The frame goes by the codes that the extract shows, on both sides: a crime whose log has no
     crime code is outside it, wherever the simulator drew it.
+
+    Args:
+        con: As `open_comparison` gives it.
     """
     groups = {"all": "is_headline", "rape": "is_rape", "domestic_abuse": "is_domestic_abuse"}
     names = con.execute("select distinct offence_group from known_crimes order by all").fetchall()
@@ -286,18 +291,13 @@ def _cross_tabulate_outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, dict[s
     return table
 
 
-def score_recording(
-    recording: Path, truth: Path, splink_inputs: Path | None = None
-) -> dict[str, Any]:
-    """Compare a published file with the truth.
+@contextmanager
+def open_comparison(recording: Path, truth: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a published file beside the truth, with what is compared of both.
 
     Args:
-        recording: A recording.duckdb.
+        recording: A recording.duckdb; it is attached as `published`.
         truth: The folder of the truth.
-        splink_inputs: What Splink reads; None leaves it out.
-
-    Returns:
-        The scorecard, by subject.
     """
     with duckdb.connect() as con:
         con.execute(f"attach '{recording}' as published (read_only)")
@@ -312,6 +312,23 @@ def score_recording(
         for name in ("crimes", "logs"):
             con.from_parquet(str(truth / f"{name}.parquet")).create_view(f"truth_{name}")
         con.execute(PREPARE)
+        yield con
+
+
+def score_recording(
+    recording: Path, truth: Path, splink_inputs: Path | None = None
+) -> dict[str, Any]:
+    """Compare a published file with the truth.
+
+    Args:
+        recording: A recording.duckdb.
+        truth: The folder of the truth.
+        splink_inputs: What Splink reads; None leaves it out.
+
+    Returns:
+        The scorecard, by subject.
+    """
+    with open_comparison(recording, truth) as con:
         return {
             "incidents": scalar(con, "select count(*) from incidents"),
             "crimes_due": int(scalar(con, "select sum(crimes_due) from incidents")),
@@ -319,7 +336,7 @@ def score_recording(
             "reported": _score_reported(con),
             "reported_in_group": _score_reported_in_group(con),
             "readers": _score_readers(con),
-            "rate": _compare_rates(con),
+            "rate": compare_rates(con),
             "worklist": _score_worklist(con),
             "outcomes": _cross_tabulate_outcomes(con),
             "bayes_ceiling": {

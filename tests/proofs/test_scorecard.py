@@ -182,9 +182,8 @@ def _number_rooms(con: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-@pytest.fixture
-def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(linkers, "PYTHON", tmp_path / "none")  # nothing to compare with
+def write_force(folder: Path) -> None:
+    """Write the truth and recording.duckdb of these logs and crimes."""
     with duckdb.connect() as con:
         con.execute(
             "create table logs (call_id varchar, primary_call_id varchar, is_in_frame boolean, "
@@ -194,7 +193,7 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         con.executemany("insert into logs values (?, ?, ?, ?, ?, ?, ?, ?)", LOGS)
         con.execute(
             f"copy (select *, call_id <> primary_call_id as is_duplicate, 'A' as half from logs) "
-            f"to '{tmp_path / 'logs.parquet'}'"
+            f"to '{folder / 'logs.parquet'}'"
         )
         con.execute(
             "create table crimes (call_id varchar, crime_id varchar, ordinal int, "
@@ -204,9 +203,9 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         con.execute(
             "copy (select *, reported_at as recorded_at, 'theft' as offence_group, "
             "false as is_rape, false as is_domestic_abuse, true as is_readable from crimes) "
-            f"to '{tmp_path / 'crimes.parquet'}'"
+            f"to '{folder / 'crimes.parquet'}'"
         )
-    with duckdb.connect(str(tmp_path / "recording.duckdb")) as con:
+    with duckdb.connect(str(folder / "recording.duckdb")) as con:
         con.execute(
             "create table found (call_id varchar, crime_record_id varchar, outcome varchar, "
             "is_in_frame boolean, reported_at timestamp)"
@@ -234,11 +233,17 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         con.execute(
             "create table fct_calls as select distinct call_id, "
             "md5_number_lower(call_id) as call_no from read_parquet(?)",
-            [str(tmp_path / "logs.parquet")],
+            [str(folder / "logs.parquet")],
         )
         _write_disclosure(con)
         _write_linkage(con)
         _number_rooms(con)
+
+
+@pytest.fixture
+def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr(linkers, "PYTHON", tmp_path / "none")  # nothing to compare with
+    write_force(tmp_path)
     return score_recording(tmp_path / "recording.duckdb", tmp_path)
 
 
