@@ -23,6 +23,8 @@ from cdi_proofs.published import run_simulated
 
 # Each proof is imported in its own command: Great Expectations, SciPy and others take seconds.
 
+ENDS_AND_TRUTH = ("low", "truth", "high")
+
 app = typer.Typer(
     help="Prove the product on the simulated force, whose truth is known.",
     no_args_is_help=True,
@@ -148,25 +150,76 @@ def _show_limits(row: dict[str, Any], figure: str) -> str:
 
 
 @app.command()
+def ranges(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="Name or folder of a scenario; may be repeated. Six by default."),
+    ] = None,
+    seed: SeedOption = None,
+) -> None:
+    """Publish forces that were never audited: do their ranges hold, and is no rate shown?"""
+    from cdi_proofs.ranges import SCENARIOS, run_ranges
+
+    choose_variant(None, None, seed)
+    with Progress(console=console) as bar:
+        rows = run_ranges(
+            scenario or SCENARIOS, _show_progress(bar, "simulating and publishing forces")
+        )
+    say_simulated()
+    table = Table("scenario", "universe", "group", "from", "truth", "to", "holds", box=None)
+    for row in rows:
+        numbers = ("–" if row[name] is None else f"{row[name]:.1%}" for name in ENDS_AND_TRUTH)
+        holds = {True: "yes", False: "[red]no[/red]", None: row["withheld_reason"] or "no truth"}
+        table.add_row(row["scenario"], row["universe"], row["group"], *numbers, holds[row["holds"]])
+    console.print(table)
+    outside = sum(row["holds"] is False for row in rows)
+    shown = sorted({f"{row['scenario']}: {rate}" for row in rows for rate in row["rates_shown"]})
+    console.print(f"{sum(row['holds'] is not None for row in rows)} ranges, {outside} do not hold")
+    console.print("rates shown all the same: " + ("; ".join(shown) or "none"), highlight=False)
+    _say_written("ranges.json")
+    if outside or shown:
+        sys.exit(1)
+
+
+@app.command()
 def coverage(
     scenario: ScenarioOption = None,
     seed: SeedOption = None,
     replicates: Annotated[
         int, typer.Option(min=1, help="How many audits of each kind are drawn.")
     ] = 2_000,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many forces are audited; SEED is the first one's.")
+    ] = 1,
+    case: Annotated[
+        list[str] | None,
+        typer.Option(help="A case to audit, e.g. main; may be repeated. All by default."),
+    ] = None,
 ) -> None:
-    """Audit twelve simulated months many times and count how often the intervals hold the truth."""
-    from cdi_proofs.coverage import FORCE, run_coverage
+    """Audit twelve simulated months many times and count how often the intervals hold the truth.
+
+    Example: .venv/bin/python -m cdi_proofs coverage --scenario steady_practice --seeds 10
+    --replicates 300 --case main --case too_sure
+    """
+    from cdi_proofs.coverage import FORCE, run_coverage, summarise_domains
 
     choose_variant(scenario, 12, seed)
-    _run_simulated()
     with Progress(console=console) as bar:
-        rows = run_coverage(replicates, _show_progress(bar, "auditing"))
+        task = bar.add_task("", total=None)
+        rows = run_coverage(
+            replicates,
+            seeds,
+            case or (),
+            lambda step: bar.update(task, description=step, total=None, completed=0),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
     say_simulated()
-    table = Table("universe", "logs", "case", "estimator", "holds", "+/-", "ratio", box=None)
+    headings = ("seed", "universe", "logs", "case", "estimator")
+    table = Table(*headings, "holds", "+/-", "ratio", box=None)
     for row in rows:
         if row["domain"] == FORCE:
             table.add_row(
+                str(row["seed"]),
                 row["universe"],
                 str(row["audited"]),
                 row["case"],
@@ -176,17 +229,16 @@ def coverage(
                 f"{row['ratio_to_classical']:.2f}",
             )
     console.print(table)
-    domains = [
-        row
-        for row in rows
-        if row["case"] == "main" and row["domain"] != FORCE and row["coverage"] is not None
-    ]
-    lowest = min(domains, key=lambda row: float(row["coverage"]))
-    console.print(
-        f"domains: {len(domains)} shown, each holds in {lowest['coverage']:.1%} or more "
-        f"({lowest['domain']}, {lowest['universe']}, {lowest['audited']} logs)",
-        highlight=False,
-    )
+    headings = ("universe", "logs", "case", "domain", "shown")
+    table = Table(*headings, "holds", "lowest", "of", "seed", box=None)
+    for row in summarise_domains(rows):
+        if row["lowest"] is not None:
+            table.add_row(
+                *(row["universe"], str(row["audited"]), row["case"], row["domain"]),
+                *(f"{row[name]:.1%}" for name in ("shown", "held", "lowest")),
+                *(str(row["lowest_shown"]), str(row["lowest_seed"])),
+            )
+    console.print(table)
     _say_written("coverage.json")
 
 

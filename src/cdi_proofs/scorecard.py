@@ -101,11 +101,14 @@ def _score_links(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     }
 
 
-def _compare_rates(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def compare_rates(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The true recording rates beside those that were found, by universe and offence group.
 
     The frame goes by the codes that the extract shows, on both sides: a crime whose log has no
     crime code is outside it, wherever the simulator drew it.
+
+    Args:
+        con: As `compare_with_truth` gives it.
     """
     groups = {"all": "is_headline", "rape": "is_rape", "domestic_abuse": "is_domestic_abuse"}
     names = con.execute("select distinct offence_group from known_crimes order by all").fetchall()
@@ -220,7 +223,7 @@ def score_recording(
     """Compare a published file with the truth.
 
     Args:
-        recording: A recording.duckdb.
+        recording: A recording.duckdb; it is attached as `published`.
         truth: The folder of the truth.
         linking_inputs: As `make_linking_inputs` makes them; None leaves out other linkers.
 
@@ -235,7 +238,7 @@ def score_recording(
             "reported": _score_reported(con),
             "reported_in_group": _score_reported_in_group(con),
             "readers": _score_readers(con),
-            "rate": _compare_rates(con),
+            "rate": compare_rates(con),
             "worklist": _score_worklist(con),
             "outcomes": _cross_tabulate_outcomes(con),
             "bayes_ceiling": {

@@ -97,6 +97,13 @@ def test_where_delays_have_changed_the_report_says_what_is_recorded_and_why_no_m
     put_weeks(built)
     write_report("testville", built.built)
     text = read_section("weeks")
+    assert "last eight weeks" not in text  # no audit taught what the rate is
+    assert "No audit has taught the software yet, so their level is too low" in text
+    with duckdb.connect(str(built.built_file)) as con:
+        con.execute("update measures.release set text_model_version = 'taught'")
+    write_report("testville", built.built)
+    text = read_section("weeks")
+    assert "No audit has taught" not in text
     assert "reported in the last eight weeks 77.0% are recorded so far." in text
     assert "How many will be recorded in the end is not told." in text
     assert "expected to be recorded" not in text

@@ -185,7 +185,7 @@ def _number_rooms(con: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def write_force(tmp_path: Path) -> None:
+def write_force(folder: Path) -> None:
     """Write the published file of the tables above, and the truth of LOGS and CRIMES."""
     with duckdb.connect() as con:
         con.execute(
@@ -196,7 +196,7 @@ def write_force(tmp_path: Path) -> None:
         con.executemany("insert into logs values (?, ?, ?, ?, ?, ?, ?, ?)", LOGS)
         con.execute(
             f"copy (select *, call_id <> primary_call_id as is_duplicate, 'A' as half from logs) "
-            f"to '{tmp_path / 'logs.parquet'}'"
+            f"to '{folder / 'logs.parquet'}'"
         )
         con.execute(
             "create table crimes (call_id varchar, crime_id varchar, ordinal int, "
@@ -206,9 +206,9 @@ def write_force(tmp_path: Path) -> None:
         con.execute(
             "copy (select *, reported_at as recorded_at, 'theft' as offence_group, "
             "false as is_rape, false as is_domestic_abuse, true as is_readable from crimes) "
-            f"to '{tmp_path / 'crimes.parquet'}'"
+            f"to '{folder / 'crimes.parquet'}'"
         )
-    with duckdb.connect(str(tmp_path / "recording.duckdb")) as con:
+    with duckdb.connect(str(folder / "recording.duckdb")) as con:
         con.execute(
             "create table found (call_id varchar, crime_record_id varchar, outcome varchar, "
             "is_in_frame boolean, reported_at timestamp)"
@@ -236,7 +236,7 @@ def write_force(tmp_path: Path) -> None:
         con.execute(
             "create table fct_calls as select distinct call_id, "
             "md5_number_lower(call_id) as call_no from read_parquet(?)",
-            [str(tmp_path / "logs.parquet")],
+            [str(folder / "logs.parquet")],
         )
         _write_disclosure(con)
         _write_linkage(con)

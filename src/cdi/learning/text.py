@@ -226,7 +226,8 @@ def _check_words(account: Texts, is_audited: NDArray[np.bool_]) -> None:
     """
     pairs, known = account.count_pairs()
     audited, others = (
-        known[chosen].sum() / max(1, pairs[chosen].sum()) for chosen in (is_audited, ~is_audited)
+        int(known[chosen].sum()) / max(1, int(pairs[chosen].sum()))
+        for chosen in (is_audited, ~is_audited)
     )
     if audited < LEAST_FAMILIAR * others:
         raise AuditError(

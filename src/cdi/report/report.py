@@ -16,7 +16,14 @@ from cdi.build.version import Version
 from cdi.files import write_text
 from cdi.monitoring.practices import LEAST_HISTORY
 from cdi.render import render
-from cdi.report.figures import Row, count_outcomes, read_audited, read_headline
+from cdi.report.figures import (
+    Row,
+    count_outcomes,
+    hide_untaught,
+    read_audited,
+    read_headline,
+    read_ranges,
+)
 from cdi.report.readings import list_readings
 from cdi.report.wording import PRACTICES
 from cdi.sql import fetch_dicts, read_query, scalar
@@ -66,8 +73,7 @@ def _read_values(
         "select count(*) as checked, count(*) filter (where is_success) as hold from data_quality",
     )
     (release,) = fetch_dicts(con, "from release")
-    ranges = _read_rows(con, "ranges")
-    has_range_only = release["text_model_version"] is None
+    ranges = read_ranges(con)
     return {
         "release": release,
         "agency": agency,
@@ -76,7 +82,7 @@ def _read_values(
         "audit": audit,
         "withheld_audits": fetch_dicts(con, "from audits where withheld_reason is not null"),
         "rates": rates,
-        "range": ranges[0] if has_range_only and ranges else None,
+        "range": ranges[0] if ranges else None,
         "rates_all": read_headline(con, "all"),
         "counts": count_outcomes(con),
         "listed": _read_rows(con, "listed_counts")[0],
@@ -87,7 +93,7 @@ def _read_values(
         "groups": _draw_groups(
             drawing,
             _list_audited_rates(audit)
-            or (_list_ranges(ranges) if has_range_only else [])
+            or _list_ranges(ranges)
             or _list_uncorrected_rates(rates["standard"], by_group, by_theme),
             published,
         ),
@@ -126,14 +132,14 @@ def _read_rows(
 
 
 def _read_rates_by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -> list[Row]:
-    """The rates of one breakdown, standard ruleset, frame.
+    """The counts and rates of one breakdown, standard ruleset, frame.
 
     Args:
         con: The private file.
         breakdown: Of `recording_rate`.
         label: SQL of the name that a row is shown under.
     """
-    return fetch_dicts(
+    rows = fetch_dicts(
         con,
         f"select rates.*, {label} as label from recording_rate as rates "
         "left join rules.offence_groups as groups using (offence_group) "
@@ -141,6 +147,7 @@ def _read_rates_by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -
         "order by groups.sort_order, reported_month, district, rate_base_count desc, label",
         {"breakdown": breakdown},
     )
+    return hide_untaught(con, rows)
 
 
 def _read_weeks(con: duckdb.DuckDBPyConnection, condition: str) -> list[Row]:
