@@ -133,7 +133,9 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
         select 'A' || n as call_id, 'A' || n as published_call_id,
             'CR' as initial_type_code, 'CR' as final_type_code,
             (n <= 10)::bigint as crimes
-        from range(1, 21) as t (n);
+        from range(1, 21) as t (n)
+        union all
+        select 'L3', 'L3', 'CR', 'CR', 1;  -- a log that is asked about teaches nothing
         create table disclosure.int_disclosure__text_reading as
         select call_id, lexicon_reading, crime_probability, second_probability from read_logs;
         create table disclosure.int_disclosure__lexicon_hits as
