@@ -9,7 +9,9 @@
 
 with rates as (
     select * from {{ ref('recording_rate') }}
-    where breakdown in ('total', 'theme') or (breakdown = 'offence_group' and offence_group <> 'fraud')
+    where
+        breakdown in ('total', 'theme')
+        or (breakdown = 'offence_group' and offence_group <> 'fraud')
 ),
 
 crimes as (
@@ -17,42 +19,53 @@ crimes as (
 ),
 
 headline_groups as (
-    select * from {{ ref('offence_groups') }} where is_headline
+    select * from {{ ref('offence_groups') }}
+    where is_headline
 ),
 
 universes as (
     select unnest(['frame', 'all']) as universe
 ),
 
--- Recorded crimes of which the log itself tells: `is_misclassified` compares what it tells with the record.
-told as (
+recorded as not materialized (
     select
         universes.universe,
-        unnest(
-            [
-                {'breakdown': 'total', 'offence_group': 'all', 'is_told': true},
-                {
-                    'breakdown': 'offence_group',
-                    'offence_group': crimes.offence_group,
-                    'is_told': not crimes.is_misclassified
-                },
-                {
-                    'breakdown': 'theme',
-                    'offence_group': 'rape',
-                    'is_told': crimes.is_rape and not crimes.is_misclassified
-                },
-                {
-                    'breakdown': 'theme',
-                    'offence_group': 'domestic_abuse',
-                    'is_told': crimes.is_domestic_abuse
-                }
-            ],
-            recursive := true
-        )
+        crimes.*
     from crimes
     inner join headline_groups on crimes.offence_group = headline_groups.offence_group
     inner join universes on universes.universe = 'all' or crimes.is_in_frame
     where crimes.outcome_inclusive = 'recorded' and crimes.is_misclassified is not null
+),
+
+-- Recorded crimes of which the log itself tells: `is_misclassified` compares what it tells with the record.
+told as (
+    select
+        universe,
+        'total' as breakdown,
+        'all' as offence_group,
+        true as is_told
+    from recorded
+    union all
+    select
+        universe,
+        'offence_group' as breakdown,
+        offence_group,
+        not is_misclassified as is_told
+    from recorded
+    union all
+    select
+        universe,
+        'theme' as breakdown,
+        'rape' as offence_group,
+        is_rape and not is_misclassified as is_told
+    from recorded
+    union all
+    select
+        universe,
+        'theme' as breakdown,
+        'domestic_abuse' as offence_group,
+        is_domestic_abuse as is_told
+    from recorded
 ),
 
 told_counts as (
