@@ -120,9 +120,15 @@ def run_benchmark(
 
 
 def _home_of_force() -> AbstractContextManager[None]:
-    """Use a state folder of the chosen force's own; it is kept, so that asking again is quick."""
+    """Use a state folder of the chosen force's own; it is kept, so that asking again is quick.
+
+    Other sources and agencies that the caller's environment names are not seen.
+    """
     home = paths.home() / "benchmark" / paths.variant()
-    return paths.environment(CDI_HOME=str(home), CDI_PREPARED=str(paths.prepared()))
+    prepared = str(paths.prepared())
+    return paths.environment(
+        CDI_HOME=str(home), CDI_PREPARED=prepared, CDI_DATA="", CDI_AGENCIES=""
+    )
 
 
 def _run_force(
