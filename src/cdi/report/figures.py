@@ -144,9 +144,12 @@ def summary_text(figures: Mapping[str, Any]) -> str:
             f"recording rate (frame, uncorrected): strict {rates['strict']}, "
             f"standard {rates['standard']}, inclusive {rates['inclusive']}"
         )
-    elif untaught["low_rate"] is not None:
-        low, high = (f"{100 * untaught[name]:.1f}%" for name in ("low_rate", "high_rate"))
-        lines.append(f"recording rate (frame): not known before an audit, between {low} and {high}")
+    else:
+        line = "recording rate (frame): not known before an audit"
+        if untaught["low_rate"] is not None:
+            low, high = (f"{100 * untaught[name]:.1f}%" for name in ("low_rate", "high_rate"))
+            line += f", between {low} and {high}"
+        lines.append(line)
     if audited and audited["recording_rate"] is not None:
         low, rate, high = (
             f"{100 * audited[name]:.1f}%"
