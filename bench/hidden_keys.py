@@ -35,6 +35,7 @@ LINKS = "int_linkage__links"
 STAGED = (
     *("stg_calls", "stg_crime_records", "stg_record_variants"),
     *("stg_log_actions", "stg_decisions"),
+    *("int_disclosure__text_contents", "int_disclosure__told_groups"),
 )
 
 HIDE = """

@@ -17,7 +17,8 @@ CALLS = """
 select
     'calls' as source, c.call_id as unique_id, c.call_id as label, c.received_s as moment,
     c.easting_m, c.northing_m, c.address_line, c.postcode, c.surname, c.birth_date,
-    list_distinct([c.initial_group, c.final_group]) as groups, p.pair_ids
+    list_distinct([c.initial_group, c.final_group] || coalesce(c.told_groups, [])) as groups,
+    p.pair_ids
 from calls as c
 left join (select call_id, list(pair_id) as pair_ids from pairs group by all) as p using (call_id)
 """

@@ -1,10 +1,10 @@
 """Training: one DAG per agency, from the landing to weights that the next build reads.
 
-1. **links** learns how much agreement in time, place, offence and person says that a call and a
-   record belong together, from the links that references prove. The same landing teaches the same:
-   skipped.
-2. **text** learns how the agency's logs tell of crimes, from codes and from what auditors found;
-   without an audit it is skipped. It waits for **links**, since both read the whole landing.
+1. **text** learns how the agency's logs tell of crimes, from codes and from what auditors found;
+   without an audit it is skipped.
+2. **links** learns how much agreement in time, place, offence, words and person says that a call
+   and a record belong together, from the links that references prove. The same landing teaches the
+   same: skipped. It waits for **text**, since words are read by what that learnt.
 
 Then **learnt** tells the build DAG, once per run, that there is something new.
 
@@ -19,7 +19,7 @@ from cdi_airflow import house
 from cdi_airflow.operators import AnyNewOperator, StepOperator
 from cdi_airflow.scheduling import BoundedTriggers
 
-LEARN = {"links": "train.learn_links", "text": "train.learn_text"}
+LEARN = {"text": "train.learn_text", "links": "train.learn_links"}
 
 
 def make_dag(agency: Agency) -> DAG:

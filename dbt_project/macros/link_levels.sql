@@ -2,7 +2,8 @@
     How far a record `r` and a call `c` agree: one column per comparison. The bounds of the levels stand here and
     nowhere else. Where either side has no value, the level is `unknown`, which has no weight. A name is alike, and
     a street the same, if a typing error at most is between them: then they share a variant. Who has another name
-    is another person, and that such a person has another birth date says nothing more.
+    is another person, and that such a person has another birth date says nothing more. Where no code of the call
+    names the record's kind of crime, its words may tell of one: `is_told`, which is null if the call has no words.
 
     The lag is the time from the call to the report. Where the record has only the time of the crime, it is the
     time from the crime to the call. Some reports bear the time at which somebody took them up, days after the
@@ -16,7 +17,7 @@
     (({{ r }}.told_s - {{ c }}.received_s) * case when {{ r }}.is_report_time then 1 else -1 end)
 {%- endmacro %}
 
-{% macro link_levels(r, c, r_variants) %}
+{% macro link_levels(r, c, r_variants, is_told='cast(null as boolean)') %}
     {%- set lag = link_lag(r, c) -%}
     {%- set metres -%}
         sqrt(
@@ -55,7 +56,9 @@
         when {{ r }}.offence_group = 'none' then
             case when {{ c }}.final_group = 'none' then 'no_crime' else 'differs' end
         when {{ r }}.offence_group in ({{ c }}.initial_group, {{ c }}.final_group) then 'same'
-        when {{ c }}.final_group = 'none' and {{ c }}.initial_group = 'none' then 'hidden'
+        when {{ is_told }} then 'told'
+        when {{ c }}.final_group = 'none' and {{ c }}.initial_group = 'none'
+            then case when {{ is_told }} is null then 'hidden' else 'untold' end
         else 'differs'
     end as offence_level,
     case

@@ -161,7 +161,7 @@ def test_tasks_follow_the_flow(parsed: dict[str, Any]) -> None:
     assert all(before in build[task] for task, before in direct.items())
     assert "check" in build["report"]
     assert parsed["dags"]["nopd__train"]["tasks"] == {
-        "links": [], "text": ["links"], "learnt": ["links", "text"],
+        "text": [], "links": ["text"], "learnt": ["links", "text"],
     }  # fmt: skip
     audit = parsed["dags"]["nopd__audit"]
     assert audit["tasks"] == {"draw": [], "worksheets": ["draw"]}

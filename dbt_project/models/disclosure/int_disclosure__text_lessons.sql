@@ -56,10 +56,7 @@ final as (
         call_types.offence_group as opened_group,
         call_types.offence_group is not null as opened_as_crime,
         named_by_records.call_no is not null as named_by_record,
-        coalesce(
-            reasons.is_legitimate and reasons.reason_code not in ('NO_CRIME_BOP', 'DUPLICATE_LOG', 'ADMIN'),
-            false
-        ) as closed_with_reason,
+        coalesce(reasons.excuses_crime, false) as closed_with_reason,
         coalesce(closures.reason_code = 'NO_CRIME_BOP', false) as closed_as_no_crime,
         coalesce(closures.expects_record, false) as closed_as_recorded,
         audited.crimes,

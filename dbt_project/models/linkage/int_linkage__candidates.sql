@@ -3,14 +3,17 @@
     address), and a block with a wide identity (500 m, the district) looks only at a narrow time window.
     Each block joins on equal cells of place and buckets of time, which DuckDB can hash; a range condition
     then removes what lies in the same cell and bucket but too far away. -#}
-{% set day, hour = 86400, 3600 %}
-{% set wide, narrow = 14 * day + hour, 7 * hour %}
+{% set day, hour, minute = 86400, 3600, 60 %}
+{% set wide, narrow = 14 * day + 6 * hour, 12 * hour %}
 {# A bucket is longer than the window, so that a window touches two buckets at most. #}
-{% set wide_bucket, narrow_bucket = 15 * day, 8 * hour %}
+{% set wide_bucket, narrow_bucket = 15 * day, 13 * hour %}
 {% set cell_m = 1000 %}
 {% set blocks = [
-    'birth_date', 'surname_near_by', 'address', 'postcode', 'near_in_hours', 'near_of_kind', 'district_in_minutes'
+    'birth_date', 'surname_near_by', 'address', 'postcode', 'near_in_hours', 'near_of_kind', 'district_in_minutes',
+    'district_of_kind'
 ] %}
+{# In a district everybody is near, so that the window holds some four calls in a force of any size. #}
+{% set calls_in_window, least_minutes, most_minutes = 4, 2, 30 %}
 
 with subjects as not materialized (
     select * from {{ ref('int_linkage__subjects') }}
@@ -24,6 +27,28 @@ calls as not materialized (
         easting_m // {{ cell_m }} as east_cell,
         northing_m // {{ cell_m }} as north_cell
     from {{ ref('int_linkage__calls') }}
+),
+
+told_groups as (
+    select * from {{ ref('int_disclosure__told_groups') }}
+),
+
+-- of which kinds of crime a call is, by its closing code and by its words
+kinds as (
+    select
+        call_id,
+        final_group as offence_group
+    from calls
+    union
+    select * from told_groups
+),
+
+calls_of_kinds as not materialized (
+    select
+        calls.*,
+        kinds.offence_group
+    from calls
+    inner join kinds on calls.call_id = kinds.call_id
 ),
 
 -- Where the report bears a time long after the crime, perhaps only that at which somebody took it up, the
@@ -148,15 +173,23 @@ near_of_kind as (
         r.crime_record_id,
         c.call_id
     from wide_cells as r
-    inner join calls as c
+    inner join calls_of_kinds as c
         on
             r.east_cell = c.east_cell
             and r.north_cell = c.north_cell
             and r.wide_bucket = c.wide_bucket
-            and r.offence_group = c.final_group
+            and r.offence_group = c.offence_group
     where
         c.received_s - r.wide_from_s between 0 and {{ wide }}
         and power(r.easting_m - c.easting_m, 2) + power(r.northing_m - c.northing_m, 2) < 250000
+),
+
+volume as (
+    select
+        {{ calls_in_window / 2 }} * count(distinct district) * (max(received_s) - min(received_s)) / count(*)
+            as window_s
+    from calls
+    where district is not null
 ),
 
 district_in_minutes as (
@@ -168,9 +201,26 @@ district_in_minutes as (
         on
             r.district = c.district
             and r.narrow_bucket = c.narrow_bucket
+    cross join volume
     where
         r.is_crime_record
-        and abs(c.received_s - r.told_s) <= case when r.offence_group = c.final_group then 1800 else 120 end
+        and abs(c.received_s - r.told_s)
+        <= greatest({{ least_minutes * minute }}, least({{ most_minutes * minute }}, volume.window_s))
+),
+
+district_of_kind as (
+    select
+        r.crime_record_id,
+        c.call_id
+    from narrow as r
+    inner join calls_of_kinds as c
+        on
+            r.district = c.district
+            and r.narrow_bucket = c.narrow_bucket
+            and r.offence_group = c.offence_group
+    where
+        r.is_crime_record
+        and abs(c.received_s - r.told_s) <= {{ most_minutes * minute }}
 ),
 
 found as (

@@ -17,6 +17,14 @@ near_references as (
     select * from {{ ref('int_linkage__near_references') }}
 ),
 
+told_groups as (
+    select * from {{ ref('int_disclosure__told_groups') }}
+),
+
+with_words as (
+    select * from {{ ref('int_disclosure__text_contents') }}
+),
+
 first_logs as not materialized (
     select * from {{ ref('int_linkage__first_logs') }}
 ),
@@ -98,9 +106,10 @@ compared as (
         pairs.crime_record_id,
         pairs.call_id,
         coalesce(first_logs.first_call_id, pairs.call_id) as incident_call_id,
+        case when with_words.call_id is not null then told_groups.call_id is not null end as is_told,
         r.is_crime_record,
         coalesce(proven_first.first_call_id, r.proven_call_id) as proven_call_id,
-        {{ link_levels('r', 'c', 'record_variants') }},
+        {{ link_levels('r', 'c', 'record_variants', 'is_told') }},
         case
             when not r.is_reference_seen then 'unknown'
             else coalesce(named.reference_level, 'differs')
@@ -116,6 +125,9 @@ compared as (
     inner join subjects as r on pairs.crime_record_id = r.crime_record_id
     inner join calls as c on pairs.call_id = c.call_id
     left join record_variants on pairs.crime_record_id = record_variants.crime_record_id
+    left join with_words on pairs.call_id = with_words.call_id
+    left join told_groups
+        on pairs.call_id = told_groups.call_id and r.offence_group = told_groups.offence_group
     left join named
         on pairs.crime_record_id = named.crime_record_id and pairs.call_id = named.call_id
     left join taken on pairs.call_id = taken.call_id

@@ -1,6 +1,6 @@
 {#- What records are compared by, as numbers and hashes, and the time windows in which a record's call is
-    looked for. The wide window reaches from a fortnight before the report to an hour after it, the narrow
-    one from six hours before to an hour after. Where only the time of the crime is known, both begin an
+    looked for. The wide window reaches from a fortnight before the report to six hours after it, the narrow
+    one from six hours before to six hours after, as some reports bear the time of the crime. Where only the time of the crime is known, both begin an
     hour before the crime and are equally long. Times are those of the calls' clock. -#}
 {% set hour, six_hours, fortnight = 3600, 21600, 1209600 %}
 

@@ -2,7 +2,8 @@
     HMICFRS could not compute one, because there were too few usable opening codes, and because crime that
     came through the control room could not be distinguished from crime that was recorded directly. Codes are
     judged by what they say, and not only by whether the agency has mapped them: of the crimes that a
-    reference proves to come from a log, how many have a log with a code of their own offence group. -#}
+    reference proves to come from a log, how many have a log with a code of their own offence group. And the
+    rules believe legitimate reasons, so no rate is shown where auditors did not uphold them. -#}
 with settings as (
     select * from {{ source('landing', 'settings') }}
 ),
@@ -33,6 +34,11 @@ routes as (
 
 bounds as (
     select * from {{ ref('auditability_bounds') }}
+),
+
+excused as (
+    select * from {{ ref('int_outcomes__excused_crimes') }}
+    where excused_count is not null
 ),
 
 linked as (
@@ -112,6 +118,14 @@ counts as (
         count(*) filter (where is_linked) as fit
     from crimes
     where coalesce(route, 'call') = 'call'
+
+    union all
+
+    select
+        'upheld_reason' as auditability_check,
+        coalesce(max(due_count + excused_count), 0) as counted,
+        coalesce(max(due_count), 0) as fit
+    from excused
 ),
 
 final as (

@@ -22,6 +22,7 @@ MIN_PROVEN = 500
 # other levels say nothing of these.
 COMPARED_BY = (
     "macros/link_levels.sql",
+    "models/disclosure/int_disclosure__told_groups.sql",
     "models/linkage/int_linkage__calls.sql",
     "models/linkage/int_linkage__candidates.sql",
     "models/linkage/int_linkage__clock.sql",

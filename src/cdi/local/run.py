@@ -38,7 +38,7 @@ ENDED = {"success", "failed"}
 ORDERS = {
     "extract": ("extract", "check", "landed"),
     "build": ("build", "check", "release", "confirm", "report", "publish"),
-    "train": ("links", "text", "learnt"),
+    "train": ("text", "links", "learnt"),
 }
 
 

@@ -77,4 +77,5 @@ def learn_missing(agency: str, as_of: datetime | None = None) -> None:
             step(agency, as_of)
 
 
-LEARN = {"links": learn_links, "text": learn_text}
+# Links are learnt last, as they are compared by what the words of a call tell of.
+LEARN = {"text": learn_text, "links": learn_links}

@@ -49,8 +49,16 @@ select
     calls.surname_variants,
     calls.initial_group,
     calls.final_group,
+    told.told_groups,
     calls.is_duplicate
-from inputs.linkage.int_linkage__calls as calls;
+from inputs.linkage.int_linkage__calls as calls
+left join (
+    select
+        call_id,
+        list(offence_group order by offence_group) as told_groups
+    from inputs.disclosure.int_disclosure__told_groups
+    group by call_id
+) as told on calls.call_id = told.call_id;
 
 -- Which record and which log name each other, whether or not the rest contradicts it.
 create view linking.named as
