@@ -166,7 +166,7 @@ def find_false_alarms(
         [Kind(60, 0.2, 25), Kind(40, 0.02, 150), Kind(40, 0.3, 11)],
         [Kind(40, 0.4, 80, scatter=0.05), Kind(40, 0.05, 1000, scatter=0.01)],
         [Kind(100, 0.2, 25), Kind(8, 0.3, 1000, scatter=0.03)],
-        [Kind(60, 0.25, 60, swing=0.1), Kind(60, 0.25, 60, scatter=0.02, swing=0.1)],
+        [Kind(60, 0.25, 60, swing=0.15), Kind(60, 0.25, 60, scatter=0.02, swing=0.15)],
         [Kind(300, 0.01, 60), Kind(20, 0.5, 8), Kind(20, 0.1, 20, scatter=0.05)],
     ],
     ids=["by chance", "more than by chance", "few scatter much", "with the season", "rare"],
@@ -208,8 +208,12 @@ def test_a_change_begins_once_and_lasts() -> None:
 
 def test_what_is_too_little_or_too_small_gives_no_signal() -> None:
     enough = np.full((1, 44), 100.0)
-    tiny = np.array([[200.0] * 40 + [220.0] * 4])  # 2.0 to 2.2 of 100
-    assert not list(find_changes(table(tiny, np.full((1, 44), 10_000.0))))
+    many = np.full((1, 44), 10_000.0)
+    tiny = np.array([[200.0] * 40 + [350.0] * 4])  # 2.0 to 3.5 of 100
+    small = np.array([[5_000.0] * 40 + [5_900.0] * 4])  # one to one becomes 1.44 to one
+    for counts in (tiny, small):
+        assert compare_weeks(counts, many)[0].score[0] > 5
+        assert not list(find_changes(table(counts, many)))
     few = np.array([[0.0] * 40 + [3.0] * 4])
     assert not list(find_changes(table(few, np.full((1, 44), 3.0))))
     young = np.array([[10.0] * 19 + [40.0] * 4])
