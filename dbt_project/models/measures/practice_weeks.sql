@@ -114,8 +114,8 @@ typed as (
     cross join settings
 ),
 
--- What logs are closed with: a code, among those of crime types and among the others; a type that is no crime,
--- among those opened as a crime of a group.
+-- What logs are closed with: a code, among those of crime types and among the others; a type that is no
+-- crime, among those opened as a crime of a group.
 closings as not materialized (
     select
         'closing_code' as practice,
@@ -275,7 +275,8 @@ final as (
     cross join settings
     where
         counted.week_on >= days.first_on
-        and counted.week_on + interval 7 day <= {{ local_time('settings.seen_until_at', 'settings.timezone') }}
+        and counted.week_on + interval 7 day
+        <= {{ local_time('settings.seen_until_at', 'settings.timezone') }}
 )
 
 select * from final
