@@ -11,7 +11,7 @@ calls as not materialized (
     select * from {{ ref('fct_calls') }}
 ),
 
-reported_crimes as (
+reported_crimes as not materialized (
     select * from {{ ref('fct_reported_crimes') }}
 ),
 
