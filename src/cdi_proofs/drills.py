@@ -36,13 +36,11 @@ class Drill:
         practice: Practice of `practice_changes`.
         subject: Its subject.
         begins_on: First day, as in the files of the scenario.
-        known_after: How long after the end of a week it is known what the practice counts.
     """
 
     practice: str
     subject: str
     begins_on: date
-    known_after: timedelta = timedelta(0)
 
     def noticed_after(self, signals: list[dict[str, Any]]) -> int | None:
         """How many days after its beginning a version could show it; None if it is never noticed.
@@ -58,24 +56,19 @@ class Drill:
         ]
         if not weeks:
             return None
-        return (min(weeks) + timedelta(weeks=1) + self.known_after - self.begins_on).days
+        return (min(weeks) + timedelta(weeks=1) - self.begins_on).days
 
 
 DRILLS = {
     "assaults are closed as nuisance": Drill(
-        "closed_as_no_crime", "violence_against_the_person", date(2017, 1, 2)
+        "closed_as_no_crime", "violence_against_the_person, AS02", date(2017, 1, 2)
     ),
-    "a closing code gets another use": Drill(
-        "closing_code", "UNTRACED, crime", date(2017, 2, 13)
-    ),
+    "a closing code gets another use": Drill("closing_code", "UNTRACED, crime", date(2017, 2, 13)),
     "a supervisor stops crime at closing": Drill(
-        "not_recorded_in_a_week",
-        "district BRECK, 14 to 22",
-        date(2017, 3, 27),
-        timedelta(weeks=1),
+        "not_recorded_in_three_days", "district BRECK, 14 to 22", date(2017, 3, 27)
     ),
     "references are made up": Drill("reference_refused", "all", date(2017, 5, 8)),
-}  # fmt: skip
+}
 
 
 def run_drills(seeds: int, say_progress: Callable[[int, int], None]) -> dict[str, Any]:

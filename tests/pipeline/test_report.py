@@ -75,7 +75,8 @@ def test_the_report_tells_what_is_done_differently_and_names_no_author(built: Sm
     assert "Nothing that is looked at has changed" in read_section("practice")
     changes = [
         ("closed_as_no_crime", "violence_against_the_person", 38),
-        ("not_recorded_in_a_week", "author 4711", 39),
+        ("closed_as_no_crime", "theft, AS02", 38),
+        ("not_recorded_in_three_days", "author 4711", 39),
         ("closing_code", "UNTRACED", 35),  # five weeks ago
     ]
     put_practices(built, 40, changes)
@@ -85,7 +86,8 @@ def test_the_report_tells_what_is_done_differently_and_names_no_author(built: Sm
         "logs opened as violence against the person that are closed as no crime "
         "went from 25.0% to 70.0% (42 of 60)"
     ) in text
-    assert "crimes of one author not recorded within a week" in text
+    assert "logs opened as theft that are closed as no crime (AS02) went from 25.0%" in text
+    assert "logs of one author opened as crime that have no crime record within three days" in text
     assert "4711" not in text
     assert "UNTRACED" not in text
 

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 import cdi_force
 from cdi_proofs.drills import DRILLS, summarise_drills
 
@@ -30,13 +32,13 @@ def test_the_scenario_changes_its_practice_on_the_days_of_the_drills() -> None:
     assert files.count("day >= ") == len(DRILLS)
 
 
-def test_a_week_counts_from_when_it_is_known() -> None:
-    """The fourth week ends on day 28; whether crimes are recorded within a week, on day 35."""
-    for name, days in (("references are made up", 28), ("a supervisor stops crime at closing", 35)):
-        figures = summarise_drills([[signal(name, 3)]], [])
+@pytest.mark.parametrize("name", DRILLS)
+def test_a_signal_is_in_time_until_the_end_of_the_fourth_week(name: str) -> None:
+    """The fourth week ends on day 28, the fifth on day 35."""
+    for weeks, days, in_time in ((0, 7, 1), (3, 28, 1), (4, 35, 0)):
+        figures = summarise_drills([[signal(name, weeks)]], [])
         (row,) = (row for row in figures["drills"] if row["drill"] == name)
-        assert row["days"] == [days]
-        assert row["noticed_in_time"] == (days <= 28)
+        assert (row["days"], row["noticed_in_time"]) == ([days], in_time)
 
 
 def test_what_came_before_or_is_of_something_else_is_not_noticed() -> None:

@@ -1,6 +1,7 @@
 {#- What may be done differently from one week to the next, as shares by week: cases of a base, for each
-    practice and each subject that it is looked at for. `practice_changes` compares them. Only whole weeks
-    count, and only weeks of which everything is known that a share counts. -#}
+    practice and each subject that it is looked at for. `practice_changes` compares them. What is counted belongs
+    to the week in which it is known: a log to that of its closing, a log without a record to that in which it has
+    been so for three days, a record to that in which it was made. So nothing is added to a week that is over. -#}
 
 with landing_settings as (
     select * from {{ source('landing', 'settings') }}
@@ -10,7 +11,7 @@ calls as not materialized (
     select * from {{ ref('fct_calls') }}
 ),
 
-reported_crimes as (
+reported_crimes as not materialized (
     select * from {{ ref('fct_reported_crimes') }}
 ),
 
@@ -28,6 +29,11 @@ proven as (
     select * from {{ ref('int_linkage__proven') }}
 ),
 
+crime_records as (
+    select * from {{ ref('int_linkage__records') }}
+    where is_crime_record
+),
+
 records as (
     select * from {{ ref('stg_crime_records') }}
 ),
@@ -39,32 +45,53 @@ settings as not materialized (
     from landing_settings
 ),
 
--- A log that is still open has no closing code yet.
-logs as (
+-- A log that is still open has no week of closing, and counts in none.
+logs as not materialized (
     select
+        calls.call_no,
         calls.initial_offence_group,
         calls.is_crime_type,
+        calls.final_type_code,
         calls.disposition_code,
-        cast(date_trunc('week', {{ local_time('calls.received_at', 'settings.timezone') }}) as date)
+        cast(date_trunc('week', {{ local_time('calls.closed_at', 'settings.timezone') }}) as date)
             as week_on
     from calls
     cross join settings
-    where calls.closed_at is not null
+),
+
+recorded as (
+    select
+        call_no,
+        min(recorded_at) as recorded_at
+    from reported_crimes
+    group by call_no
+),
+
+opened as not materialized (
+    select
+        calls.call_no,
+        calls.district,
+        hour({{ local_time('calls.received_at', 'settings.timezone') }}) as received_hour,
+        coalesce(recorded.recorded_at > calls.received_at + interval 3 day, true) as is_late,
+        cast(
+            date_trunc(
+                'week', {{ local_time('calls.received_at + interval 3 day', 'settings.timezone') }}
+            ) as date
+        ) as week_on
+    from calls
+    left join recorded on calls.call_no = recorded.call_no
+    cross join settings
+    where calls.initial_offence_group is not null
 ),
 
 crimes as (
     select
-        crimes.call_no,
-        crimes.offence_group,
-        crimes.is_in_frame,
-        crimes.district,
-        {{ local_time('crimes.reported_at', 'settings.timezone') }} as reported_at,
-        coalesce(crimes.recorded_at > crimes.reported_at + interval 7 day, true) as is_late,
-        cast(date_trunc('week', {{ local_time('crimes.reported_at', 'settings.timezone') }}) as date)
-            as week_on
-    from reported_crimes as crimes
-    cross join settings
-    where crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'unrecorded', 'too_recent')
+        reported_crimes.offence_group,
+        reported_crimes.is_in_frame,
+        logs.week_on
+    from reported_crimes
+    inner join logs on reported_crimes.call_no = logs.call_no
+    where reported_crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'unrecorded', 'too_recent')
 ),
 
 authors as (
@@ -77,42 +104,63 @@ authors as (
 typed as (
     select distinct
         records.crime_record_id,
-        records.district,
         proven.crime_record_id is null as is_refused,
         cast(date_trunc('week', {{ local_time('records.recorded_at', 'settings.timezone') }}) as date)
             as week_on
     from all_references
+    inner join crime_records on all_references.crime_record_id = crime_records.crime_record_id
     inner join records on all_references.crime_record_id = records.crime_record_id
     left join proven on records.crime_record_id = proven.crime_record_id
     cross join settings
 ),
 
--- A week without a code has a row for it as well: no case.
-closing_codes as (
-    select distinct
-        is_crime_type,
-        disposition_code
+-- What logs are closed with: a code, among those of crime types and among the others; a type that is no
+-- crime, among those opened as a crime of a group.
+closings as not materialized (
+    select
+        'closing_code' as practice,
+        if(is_crime_type, 'crime', 'no crime') as stratum,
+        week_on,
+        disposition_code || if(is_crime_type, ', crime', ', no crime') as subject
     from logs
-    where disposition_code is not null
+    union all
+    select
+        'closed_as_no_crime' as practice,
+        initial_offence_group as stratum,
+        week_on,
+        if(is_crime_type, null, initial_offence_group || ', ' || final_type_code) as subject
+    from logs
+    where initial_offence_group is not null
 ),
 
-logs_by_week as (
+subjects as (
+    select distinct
+        practice,
+        stratum,
+        subject
+    from closings
+    where subject is not null
+),
+
+closings_by_week as (
     select
-        is_crime_type,
+        practice,
+        stratum,
         week_on,
         count(*) as log_count
-    from logs
-    group by is_crime_type, week_on
+    from closings
+    group by practice, stratum, week_on
 ),
 
 closed_with as (
     select
-        is_crime_type,
+        practice,
+        subject,
         week_on,
-        disposition_code,
         count(*) as log_count
-    from logs
-    group by is_crime_type, week_on, disposition_code
+    from closings
+    where subject is not null
+    group by practice, subject, week_on
 ),
 
 -- A shift is eight hours: from 6, 14 and 22 o'clock.
@@ -124,23 +172,23 @@ late_by_place as (
             [
                 'district ' || district,
                 'district ' || district || case
-                    when hour(reported_at) between 6 and 13 then ', 6 to 14'
-                    when hour(reported_at) between 14 and 21 then ', 14 to 22'
+                    when received_hour between 6 and 13 then ', 6 to 14'
+                    when received_hour between 14 and 21 then ', 14 to 22'
                     else ', 22 to 6'
                 end
             ]
         ) as subject
-    from crimes
+    from opened
     where district is not null
 ),
 
 late_by_author as (
     select
-        crimes.week_on,
-        crimes.is_late,
+        opened.week_on,
+        opened.is_late,
         'author ' || authors.author_code as subject
-    from crimes
-    inner join authors on crimes.call_no = authors.call_id
+    from opened
+    inner join authors on opened.call_no = authors.call_id
 ),
 
 late as (
@@ -155,11 +203,30 @@ counted as (
         initial_offence_group as subject,
         week_on,
         count(*) filter (where not is_crime_type) as case_count,
-        count(*) as base_count,
-        0 as known_after_days
+        count(*) as base_count
     from logs
     where initial_offence_group is not null
     group by initial_offence_group, week_on
+
+    union all
+
+    -- A week in which nothing was closed so has a row as well: no case.
+    select
+        subjects.practice,
+        subjects.subject,
+        closings_by_week.week_on,
+        coalesce(closed_with.log_count, 0) as case_count,
+        closings_by_week.log_count as base_count
+    from subjects
+    inner join closings_by_week
+        on
+            subjects.practice = closings_by_week.practice
+            and subjects.stratum = closings_by_week.stratum
+    left join closed_with
+        on
+            subjects.practice = closed_with.practice
+            and subjects.subject = closed_with.subject
+            and closings_by_week.week_on = closed_with.week_on
 
     union all
 
@@ -168,37 +235,18 @@ counted as (
         offence_group as subject,
         week_on,
         count(*) filter (where not is_in_frame) as case_count,
-        count(*) as base_count,
-        0 as known_after_days
+        count(*) as base_count
     from crimes
     group by offence_group, week_on
 
     union all
 
     select
-        'closing_code' as practice,
-        closing_codes.disposition_code || if(closing_codes.is_crime_type, ', crime', ', no crime') as subject,
-        logs_by_week.week_on,
-        coalesce(closed_with.log_count, 0) as case_count,
-        logs_by_week.log_count as base_count,
-        0 as known_after_days
-    from closing_codes
-    inner join logs_by_week on closing_codes.is_crime_type = logs_by_week.is_crime_type
-    left join closed_with
-        on
-            closing_codes.is_crime_type = closed_with.is_crime_type
-            and closing_codes.disposition_code = closed_with.disposition_code
-            and logs_by_week.week_on = closed_with.week_on
-
-    union all
-
-    select
-        'not_recorded_in_a_week' as practice,
+        'not_recorded_in_three_days' as practice,
         subject,
         week_on,
         count(*) filter (where is_late) as case_count,
-        count(*) as base_count,
-        7 as known_after_days
+        count(*) as base_count
     from late
     group by subject, week_on
 
@@ -209,8 +257,7 @@ counted as (
         'all' as subject,
         week_on,
         count(*) filter (where is_refused) as case_count,
-        count(*) as base_count,
-        0 as known_after_days
+        count(*) as base_count
     from typed
     group by week_on
 ),
@@ -222,18 +269,13 @@ days as (
 ),
 
 final as (
-    select
-        counted.practice,
-        counted.subject,
-        counted.week_on,
-        counted.case_count,
-        counted.base_count
+    select counted.*
     from counted
     cross join days
     cross join settings
     where
         counted.week_on >= days.first_on
-        and counted.week_on + to_days(7 + counted.known_after_days)
+        and counted.week_on + interval 7 day
         <= {{ local_time('settings.seen_until_at', 'settings.timezone') }}
 )
 

@@ -344,10 +344,11 @@ def _read_changed_practices(con: duckdb.DuckDBPyConnection) -> list[Row] | None:
     """Practices that changed in the newest four weeks, in words; None if none can be compared."""
     if scalar(con, "select count(distinct week_on) from practice_weeks") < LEAST_HISTORY:
         return None
-    return [
-        {**row, "what": PRACTICES[row["practice"]].format(label=row["label"])}
-        for row in _read_rows(con, "changed_practices")
-    ]
+    rows = []
+    for row in _read_rows(con, "changed_practices"):
+        what = PRACTICES[row["practice"]].format(label=row["label"])
+        rows.append({**row, "what": f"{what} ({row['detail']})" if row["detail"] else what})
+    return rows
 
 
 def _draw_timeliness(con: duckdb.DuckDBPyConnection, drawing: "Drawing") -> list["Figure"]:

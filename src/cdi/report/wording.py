@@ -35,13 +35,15 @@ MEANINGS = {
 # subjects of the lexicon whose code does not read as words
 SUBJECTS = {"asb": "anti-social behaviour", "historic_dealt_with": "dealt with long ago"}
 
-# what changed, of `practice_changes`; {label} is the subject
+# what changed, of `practice_changes`; {label} is the subject, or the first part of it
 PRACTICES = {
     "closed_as_no_crime": "logs opened as {label} that are closed as no crime",
     "told_outside_frame": "reported crimes ({label}) in logs that no code calls a crime",
     "closing_code": "logs closed with {label}",
-    "not_recorded_in_a_week": "crimes of {label} not recorded within a week",
-    "reference_refused": "references of records that are not believed",
+    "not_recorded_in_three_days": (
+        "logs of {label} opened as crime that have no crime record within three days"
+    ),
+    "reference_refused": "crime records whose reference is not believed",
 }
 
 FACT = "Fact; "  # begins the description of each column of the decision table that is a fact

@@ -20,6 +20,7 @@ select
         when last_seen.subject like 'author %' then 'one author'
         else coalesce(lower(offence_groups.offence_group_name), last_seen.subject)
     end as label,
+    nullif(substr(last_seen.subject, length(offence_groups.offence_group) + 3), '') as detail,
     last_seen.week_on,
     last_seen.week_count,
     last_seen.case_count,
@@ -28,5 +29,5 @@ select
     last_seen.share_before
 from last_seen
 left join rules.offence_groups as offence_groups
-    on last_seen.subject = offence_groups.offence_group
+    on split_part(last_seen.subject, ', ', 1) = offence_groups.offence_group
 order by abs(last_seen.score) desc
