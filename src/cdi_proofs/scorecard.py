@@ -23,7 +23,7 @@ MATURE_DAYS = 30
 TOP_ROWS = 400  # of the list of each month
 YIELD_RANKS = (50, 100, 200, 400, 800, 1600, 3200)
 TABLES = (
-    *("fct_reported_crimes", "unrecorded_crimes", "links", "release"),
+    *("fct_reported_crimes", "unrecorded_crimes", "worklist_yield", "links", "release"),
     *("offence_groups", "rulesets"),
 )
 RULESETS = ("strict", "standard", "inclusive")
@@ -235,6 +235,7 @@ def _score_worklist(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
             "rape_or_domestic_abuse": _share_of_misses(con, "true", "is_rape or is_domestic_abuse"),
         },
         "yield_curve": [_measure_yield(con, rank) for rank in YIELD_RANKS],
+        "expected_yield": fetch_dicts(con, read_query(SQL / "scorecard_yield.sql")),
     }
 
 
