@@ -28,7 +28,7 @@ MONTHS ?=
 SEED ?=
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard nowcast drills attack corruptions durability hidden-keys \
+.PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard benchmark ranges nowcast drills attack corruptions durability hidden-keys \
 	check test test-slow test-browser bench docs walkthrough lock weaknesses clean
 
 # A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
@@ -72,6 +72,12 @@ calibration: $(VENV)/run.stamp  ## Compare twelve simulated months with the publ
 
 scorecard: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## Compare what the pipeline finds with the simulated truth; writes <state>/scorecard.json
 	@$(BIN)/python -m cdi_proofs scorecard
+
+benchmark: $(VENV)/run.stamp $(BENCH)/bench.stamp  ## Compare readers and linkers in shipped and foreign words: make benchmark [OPTIONS="--reader .."]
+	@$(BIN)/python -m cdi_proofs benchmark $(OPTIONS)
+
+ranges: $(VENV)/run.stamp  ## Prove that before an audit no rate is shown and the ranges hold; writes <state>/ranges.json; takes half an hour
+	@$(BIN)/python -m cdi_proofs ranges
 
 nowcast: $(VENV)/run.stamp  ## Prove that the nowcast of recent weeks holds; writes <state>/nowcast.json; takes two minutes
 	@$(BIN)/python -m cdi_proofs nowcast

@@ -34,6 +34,8 @@ from cdi.steps.extract import check_landing, extract
 from cdi.steps.train import learn_links
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
+from cdi_proofs.entrants import LINKING, write_question
+from cdi_proofs.linkers import ask_links
 
 BENCH = Path(__file__).parent
 PYTHON = BENCH.parent / ".venv-bench" / "bin" / "python"
@@ -195,9 +197,14 @@ def measure_polars() -> results.Cost:
 
 
 def measure_splink() -> results.Cost:
-    """Run Splink on the records that no reference links; it is given their candidates."""
-    script, file = str(BENCH / "splink_links.py"), job_folder() / "sql" / "recording.duckdb"
-    return results.run_measured([str(PYTHON), script, str(file), str(answer_file("splink"))])
+    """Run Splink on the records that no reference proves; it is given their candidates."""
+    question = job_folder() / "linking"
+    shutil.rmtree(question, ignore_errors=True)
+    with connect() as con:
+        ask_links(con, job_folder() / "sql" / "recording.duckdb")
+        write_question(con, LINKING, question)
+    script = str(BENCH / "splink_links.py")
+    return results.run_measured([str(PYTHON), script, str(question), str(answer_file("splink"))])
 
 
 RUNS = {
@@ -257,7 +264,10 @@ TRUTH = """
         semi join linkage.int_linkage__records as r
             on s.crime_record_id = r.crime_record_id and r.is_crime_record
         union all
-        select 'Splink' as linker, crime_record_id, call_id, probability from read_parquet($splink)
+        select
+            'Splink' as linker, cast(record_id as ubigint) as crime_record_id,
+            cast(call_id as ubigint) as call_id, probability
+        from read_parquet($splink)
     )
     select
         linker,

@@ -1,14 +1,14 @@
-"""Splink 5 on the records that no reference links: `splink_links.py <inputs.duckdb> <out>`.
+"""Splink 5 on the records that no reference proves: `splink_links.py <folder> <answer.parquet>`.
 
-`make scorecard` runs it as a process in .venv-bench, to compare the scored rung with the tool that
-a user would take instead. Splink gets what the rung gets: the same leftover crimes, the same calls,
-the same candidates and the same columns. It learns its m probabilities from the links that
-references prove and its u probabilities from random pairs, and it uses term frequencies of
-surnames. The inputs are of `cdi_proofs.linkers.make_splink_inputs`. One row is written per record:
-its best call.
+`make scorecard` and `make benchmark` run it as a process in .venv-bench, as they run any command
+that answers which log a record belongs to (docs/benchmark.md). It gets what the pipeline's scored
+rung gets: the same records, the same calls, the same candidates. It learns its m probabilities from
+the links that references prove and its u probabilities from random pairs, and it uses term
+frequencies of surnames. One row is written per record: its best call.
 """
 
 import sys
+from pathlib import Path
 
 import duckdb
 from splink import DuckDBAPI, Linker, SettingsCreator
@@ -18,23 +18,23 @@ select
     'calls' as source, c.call_id as unique_id, c.call_id as label, c.received_s as moment,
     c.easting_m, c.northing_m, c.address_line, c.postcode, c.surname, c.birth_date,
     list_distinct([c.initial_group, c.final_group]) as groups, p.pair_ids
-from inputs.linkage.int_linkage__calls as c
+from calls as c
 left join (select call_id, list(pair_id) as pair_ids from pairs group by all) as p using (call_id)
 """
 RECORDS = """
 select
-    'records' as source, r.crime_record_id as unique_id, k.call_id as label, r.told_s as moment,
+    'records' as source, r.record_id as unique_id, k.call_id as label, r.reported_s as moment,
     r.easting_m, r.northing_m, r.address_line, r.postcode, r.surname, r.birth_date,
     [r.offence_group] as groups, p.pair_ids
-from inputs.linkage.int_linkage__records as r
-left join inputs.linkage.int_linkage__proven as k using (crime_record_id)
-left join (select crime_record_id, list(pair_id) as pair_ids from pairs group by all) as p
-    using (crime_record_id)
-where r.is_crime_record and (p.pair_ids is not null or k.call_id is not null)
+from records as r
+left join proven as k using (record_id)
+left join (select record_id, list(pair_id) as pair_ids from pairs group by all) as p
+    using (record_id)
+where p.pair_ids is not null or k.call_id is not null
 """
 PAIRS = """
-select row_number() over (order by crime_record_id, call_id) as pair_id, crime_record_id, call_id
-from inputs.linkage.int_linkage__comparisons where is_crime_record
+select row_number() over (order by record_id, call_id) as pair_id, record_id, call_id
+from candidates
 """
 
 
@@ -97,10 +97,11 @@ def build_settings(calls: int) -> SettingsCreator:
     )
 
 
-def main(inputs: str, out: str) -> None:
+def main(folder: str, answer: str) -> None:
     """Train, predict, and write the best call of each record."""
     con = duckdb.connect()
-    con.execute(f"attach '{inputs}' as inputs (read_only)")
+    for file in sorted(Path(folder).glob("*.parquet")):
+        con.from_parquet(str(file)).create_view(file.stem)
     con.execute(f"create table pairs as {PAIRS}")
     api = DuckDBAPI(connection=con)
     for name, query in (("calls", CALLS), ("records", RECORDS)):
@@ -117,15 +118,14 @@ def main(inputs: str, out: str) -> None:
         f"""
         copy (
             select
-                case when source_l = 'records' then unique_id_l else unique_id_r end
-                    as crime_record_id,
+                case when source_l = 'records' then unique_id_l else unique_id_r end as record_id,
                 max_by(
                     case when source_l = 'calls' then unique_id_l else unique_id_r end,
                     (match_weight, unique_id_l, unique_id_r)
                 ) as call_id,
                 max(match_probability) as probability
             from {predicted.physical_name} group by all
-        ) to '{out}' (format parquet)
+        ) to '{answer}' (format parquet)
         """
     )
 

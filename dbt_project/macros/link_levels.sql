@@ -1,7 +1,8 @@
 {#-
     How far a record `r` and a call `c` agree: one column per comparison. The bounds of the levels stand here and
     nowhere else. Where either side has no value, the level is `unknown`, which has no weight. A name is alike, and
-    a street the same, if a typing error at most is between them: then they share a variant.
+    a street the same, if a typing error at most is between them: then they share a variant. Who has another name
+    is another person, and that such a person has another birth date says nothing more.
 
     The lag is the time from the call to the report. Where the record has only the time of the crime, it is the
     time from the crime to the call. Some reports bear the time at which somebody took them up, days after the
@@ -65,6 +66,7 @@
     end as name_level,
     case
         when {{ r }}.birth_date = {{ c }}.birth_date then 'same'
+        when name_level = 'differs' then 'unknown'
         when {{ r }}.birth_date <> {{ c }}.birth_date then 'differs'
         else 'unknown'
     end as birth_date_level

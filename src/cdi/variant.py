@@ -1,8 +1,9 @@
 """Which simulated force is meant: SCENARIO, MONTHS and SEED.
 
 This is part of the product, and not of the simulated force, because the agency `simulated` takes
-its period from the scenario. It reads only the keys `period_end` and `extends` of scenario.yaml and
-imports nothing slow, because Airflow loads it with each DAG file.
+its period from the scenario, and whether an earlier audit is delivered. It reads only the keys
+`period_end`, `audit` and `extends` of scenario.yaml and imports nothing slow, because Airflow loads
+it with each DAG file.
 """
 
 import os
@@ -151,6 +152,15 @@ class Variant:
         """First day of the extract, and the first day after it."""
         end = scenario_end(self.scenario)
         return first_day_of_months(end, self.months), end
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether logs of the year before were audited: not if the scenario's `audit` is 0."""
+        for folder in scenario_chain(find_scenario(self.scenario)):
+            sizes = read_scenario_yaml(folder / "scenario.yaml").get("audit")
+            if isinstance(sizes, dict):
+                return any(sizes.values())
+        return True
 
     def selected(self) -> AbstractContextManager[None]:
         """Set SCENARIO, MONTHS and SEED to this variant during a `with` block."""

@@ -50,15 +50,17 @@ def write_past_audit(year: Year, writer: Writer, folder: Path, seed: int) -> dic
     Args:
         year: The year before the simulated window.
         writer: Of that year's extracts.
-        folder: Made if absent.
+        folder: Made if absent; a force that was never audited has none.
         seed: Of the draw.
 
     Returns:
         Logs drawn by stratum.
     """
+    sizes = year.scenario.settings.audit
+    if not sizes.frame:
+        return {"frame": 0, "others": 0}
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, 1, 13])
-    sizes = year.scenario.settings.audit
     in_frame = is_in_frame(year)
     drawn, strata, probability = [], [], []
     for stratum, rows, size in (

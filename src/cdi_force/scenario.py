@@ -10,7 +10,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, partial
 from pathlib import Path
@@ -216,10 +216,16 @@ class People(_Strict):
 
 
 class AuditSize(_Strict):
-    """Logs audited in the year before; 0 for both is a force that was never audited."""
+    """Logs audited in the year before; 0 for both is a force that was never audited.
+
+    Attributes:
+        half: The half of the phrases in which that year is told; by default both. What is told in
+            the other half is then in words that no auditor has read.
+    """
 
     frame: int = Field(ge=0)
     others: int = Field(ge=0)
+    half: Literal["A", "B"] | None = None
 
     @model_validator(mode="after")
     def _check_both(self) -> "AuditSize":
@@ -452,6 +458,8 @@ def load_scenario(name: str) -> Scenario:
     digest = hashlib.sha256()
     for file in [*read, *(file for file in overlays if file.is_file())]:
         digest.update(file.read_bytes())
+    if settings.audit.half:
+        before = _tell_in_one_half(before, settings.audit.half)
     closings = _read_overlaid(Closings, chain, "closings.yaml")
     _check_results(settings, closings, folder / "scenario.yaml")
     return Scenario(
@@ -464,6 +472,13 @@ def load_scenario(name: str) -> Scenario:
         closings=closings,
         sha256=digest.hexdigest(),
     )
+
+
+def _tell_in_one_half(phrases: tuple[Phrase, ...], half: str) -> tuple[Phrase, ...]:
+    """Let the phrases of one half stand for both."""
+    told = [phrase for phrase in phrases if phrase.half == half]
+    halves: tuple[Literal["A"], Literal["B"]] = ("A", "B")
+    return tuple(replace(phrase, half=other) for other in halves for phrase in told)
 
 
 def _read_overlaid(model: type[Model], chain: list[Path], name: str) -> Model:

@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -21,6 +22,8 @@ from cdi.console import (
 from cdi_proofs.published import run_simulated
 
 # Each proof is imported in its own command: Great Expectations, SciPy and others take seconds.
+
+ENDS_AND_TRUTH = ("low", "truth", "high")
 
 app = typer.Typer(
     help="Prove the product on the simulated force, whose truth is known.",
@@ -83,25 +86,140 @@ def scorecard(
 
 
 @app.command()
+def benchmark(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SCENARIO",
+            help="Scenario, or the folder of one; may be repeated. Those of docs/benchmark.md by "
+            "default.",
+        ),
+    ] = None,
+    months: MonthsOption = None,
+    seed: SeedOption = None,
+    reader: Annotated[
+        list[str] | None,
+        typer.Option(help="Command that says how many crimes each log tells of; may be repeated."),
+    ] = None,
+    linker: Annotated[
+        list[str] | None,
+        typer.Option(help="Command that says which log a record belongs to; may be repeated."),
+    ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which the questions' tables are kept, to write a command by."),
+    ] = None,
+) -> None:
+    """Let readers and linkers, also your own, answer on forces in several words, and score them.
+
+    Example: .venv/bin/python -m cdi_proofs benchmark --seed 2 --linker 'python3 my_linker.py'
+    """
+    from cdi_proofs.benchmark import FIGURES, MONTHS, SCENARIOS, run_benchmark
+
+    choose_variant(None, months or MONTHS, seed)
+    with console.status("running") as status:
+        figures = run_benchmark(
+            scenario or SCENARIOS, reader or (), linker or (), status.update, questions
+        )
+    say_simulated()
+    for force in figures["scenarios"]:
+        title = f"{force['scenario']}: {force['title']}"
+        table = Table("entrant", "of", *FIGURES, box=None, title=title, title_justify="left")
+        for row in figures["rows"]:
+            if row["scenario"] == force["scenario"]:
+                told = (_show_limits(row, figure) for figure in FIGURES)
+                shown = told if row["named"] is not None else (row["note"], "", "")
+                table.add_row(row["entrant"], row["universe"], *shown)
+        console.print(table)
+        console.print(
+            f"CPU seconds: {force['cpu_s_published']:.0f} to simulate and publish, "
+            f"{force['cpu_s_answered']:.0f} to answer\n",
+            highlight=False,
+        )
+    _say_written("benchmark.csv", " and benchmark.json; docs/benchmark.md says what it means")
+
+
+def _show_limits(row: dict[str, Any], figure: str) -> str:
+    """A figure in per cent or points, with its limits; a dash where there is none."""
+    if row[figure] is None:
+        return "–"
+    value, low, high = (100 * row[f"{figure}{limit}"] for limit in ("", "_low", "_high"))
+    if figure == "rate_error":  # its limits are symmetrical
+        return f"{value:+.1f} ±{high - value:.1f}"
+    return f"{value:.1f} ({low:.1f}–{high:.1f})"
+
+
+@app.command()
+def ranges(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="Name or folder of a scenario; may be repeated. Six by default."),
+    ] = None,
+    seed: SeedOption = None,
+) -> None:
+    """Publish forces that were never audited: do their ranges hold, and is no rate shown?"""
+    from cdi_proofs.ranges import SCENARIOS, run_ranges
+
+    choose_variant(None, None, seed)
+    with Progress(console=console) as bar:
+        rows = run_ranges(
+            scenario or SCENARIOS, _show_progress(bar, "simulating and publishing forces")
+        )
+    say_simulated()
+    table = Table("scenario", "universe", "group", "from", "truth", "to", "holds", box=None)
+    for row in rows:
+        numbers = ("–" if row[name] is None else f"{row[name]:.1%}" for name in ENDS_AND_TRUTH)
+        holds = {True: "yes", False: "[red]no[/red]", None: row["withheld_reason"] or "no truth"}
+        table.add_row(row["scenario"], row["universe"], row["group"], *numbers, holds[row["holds"]])
+    console.print(table)
+    outside = sum(row["holds"] is False for row in rows)
+    shown = sorted({f"{row['scenario']}: {rate}" for row in rows for rate in row["rates_shown"]})
+    console.print(f"{sum(row['holds'] is not None for row in rows)} ranges, {outside} do not hold")
+    console.print("rates shown all the same: " + ("; ".join(shown) or "none"), highlight=False)
+    _say_written("ranges.json")
+    if outside or shown:
+        sys.exit(1)
+
+
+@app.command()
 def coverage(
     scenario: ScenarioOption = None,
     seed: SeedOption = None,
     replicates: Annotated[
         int, typer.Option(min=1, help="How many audits of each kind are drawn.")
     ] = 2_000,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many forces are audited; SEED is the first one's.")
+    ] = 1,
+    case: Annotated[
+        list[str] | None,
+        typer.Option(help="A case to audit, e.g. main; may be repeated. All by default."),
+    ] = None,
 ) -> None:
-    """Audit twelve simulated months many times and count how often the intervals hold the truth."""
-    from cdi_proofs.coverage import FORCE, run_coverage
+    """Audit twelve simulated months many times and count how often the intervals hold the truth.
+
+    Example: .venv/bin/python -m cdi_proofs coverage --scenario steady_practice --seeds 10
+    --replicates 300 --case main --case too_sure
+    """
+    from cdi_proofs.coverage import FORCE, run_coverage, summarise_domains
 
     choose_variant(scenario, 12, seed)
-    _run_simulated()
     with Progress(console=console) as bar:
-        rows = run_coverage(replicates, _show_progress(bar, "auditing"))
+        task = bar.add_task("", total=None)
+        rows = run_coverage(
+            replicates,
+            seeds,
+            case or (),
+            lambda step: bar.update(task, description=step, total=None, completed=0),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
     say_simulated()
-    table = Table("universe", "logs", "case", "estimator", "holds", "+/-", "ratio", box=None)
+    headings = ("seed", "universe", "logs", "case", "estimator")
+    table = Table(*headings, "holds", "+/-", "ratio", box=None)
     for row in rows:
         if row["domain"] == FORCE:
             table.add_row(
+                str(row["seed"]),
                 row["universe"],
                 str(row["audited"]),
                 row["case"],
@@ -111,17 +229,16 @@ def coverage(
                 f"{row['ratio_to_classical']:.2f}",
             )
     console.print(table)
-    domains = [
-        row
-        for row in rows
-        if row["case"] == "main" and row["domain"] != FORCE and row["coverage"] is not None
-    ]
-    lowest = min(domains, key=lambda row: float(row["coverage"]))
-    console.print(
-        f"domains: {len(domains)} shown, each holds in {lowest['coverage']:.1%} or more "
-        f"({lowest['domain']}, {lowest['universe']}, {lowest['audited']} logs)",
-        highlight=False,
-    )
+    headings = ("universe", "logs", "case", "domain", "shown")
+    table = Table(*headings, "holds", "lowest", "of", "seed", box=None)
+    for row in summarise_domains(rows):
+        if row["lowest"] is not None:
+            table.add_row(
+                *(row["universe"], str(row["audited"]), row["case"], row["domain"]),
+                *(f"{row[name]:.1%}" for name in ("shown", "held", "lowest")),
+                *(str(row["lowest_shown"]), str(row["lowest_seed"])),
+            )
+    console.print(table)
     _say_written("coverage.json")
 
 

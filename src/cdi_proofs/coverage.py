@@ -18,9 +18,9 @@ Cases:
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ from cdi.audit.second_readings import draw_second, expect_changes
 from cdi.files import write_json
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
+from cdi_proofs.published import run_simulated
 
 REPLICATES_AT_A_TIME = 50
 PROCESSES = 2
@@ -407,16 +408,46 @@ def _run_job(job: tuple[PlanKey, list[int]]) -> tuple[PlanKey, Figures]:
         return key, replicate_audit(_populations[universe], plan, seeds)
 
 
-def run_coverage(replicates: int, say_progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
-    """Audit the published simulated force many times; rows also go to ``<state>/coverage.json``.
+def run_coverage(
+    replicates: int,
+    seeds: int,
+    cases: Sequence[str],
+    say: Callable[[str], None],
+    say_progress: Callable[[int, int], None],
+) -> list[dict[str, Any]]:
+    """Publish simulated forces and audit each many times; also to ``<state>/coverage.json``.
 
     Args:
         replicates: How many audits of each plan.
-        say_progress: Is told how many batches are done, and of how many.
+        seeds: How many forces; SEED is that of the first.
+        cases: The cases that are audited, beside the classical audit; none stands for all.
+        say: Is told each step as it begins.
+        say_progress: Is told how many batches of a force are done, and of how many.
 
     Returns:
-        One row per universe, size, estimator, case and domain.
+        One row per seed, universe, size, estimator, case and domain.
     """
+    first = Variant.chosen()
+    rows: list[dict[str, Any]] = []
+    for seed in range(first.seed, first.seed + seeds):
+        with replace(first, seed=seed).selected():
+            say(f"seed {seed}: simulating and publishing")
+            run_simulated(lambda told: None)
+            say(f"seed {seed}: auditing")
+            _plan_audits(cases)
+            of_force = [
+                {"seed": seed, **row}
+                for key, figures in _replicate_plans(replicates, say_progress)
+                for row in _write_rows(key, figures)
+            ]
+        _add_ratios(of_force)
+        rows += of_force
+    write_json(paths.home() / "coverage.json", rows)
+    return rows
+
+
+def _plan_audits(cases: Sequence[str]) -> None:
+    """Read the published force's universes, and plan its audits, for workers to inherit."""
     recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
     start, _ = Variant.chosen().period
     with duckdb.connect(str(recording), read_only=True) as con:
@@ -427,15 +458,9 @@ def run_coverage(replicates: int, say_progress: Callable[[int, int], None]) -> l
         population = read_population(recording, paths.truth(), Period(universe, begin, end))
         _populations[universe] = population
         for logs in SIZES:
-            _plans[universe, logs] = list_plans(population, universe, logs)
-    rows = [
-        row
-        for key, figures in _replicate_plans(replicates, say_progress)
-        for row in _write_rows(key, figures)
-    ]
-    _add_ratios(rows)
-    write_json(paths.home() / "coverage.json", rows)
-    return rows
+            classical, *others = list_plans(population, universe, logs)
+            chosen = [plan for plan in others if not cases or plan.case in cases]
+            _plans[universe, logs] = [classical, *chosen]
 
 
 def _replicate_plans(
@@ -493,6 +518,8 @@ def _write_rows(key: PlanKey, figures: Figures) -> Iterator[dict[str, Any]]:
             "ratio_to_classical": None,
             "bias": _round_mean(100 * (rate - truth)),
             "withheld": round(1 - float(shown.mean()), 4),
+            "held": int(is_held.sum()),
+            "shown": int(shown.sum()),
             "replicates": len(shown),
         }
 
@@ -513,3 +540,40 @@ def _add_ratios(rows: list[dict[str, Any]]) -> None:
         half_width = classical.get((row["universe"], row["audited"], row["domain"]))
         if half_width and row["half_width"] is not None:
             row["ratio_to_classical"] = round(row["half_width"] / half_width, 4)
+
+
+def summarise_domains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Put the forces of all seeds together: how often each domain's interval was shown and held.
+
+    Args:
+        rows: As from `run_coverage`.
+
+    Returns:
+        One row per universe, size and domain of `main`, and of the force's other cases: of all
+        audits the share in which it was shown, of these the share that held, and the lowest such
+        share of a force, with its seed and in how many audits it was shown; None if it never was.
+    """
+    found: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["case"] != "comparator":
+            key = tuple(row[name] for name in ("universe", "audited", "case", "domain"))
+            found.setdefault(key, []).append(row)
+    summary = []
+    for (universe, audited, case, domain), of_seeds in found.items():
+        shown = sum(row["shown"] for row in of_seeds)
+        where = [row for row in of_seeds if row["shown"]]
+        lowest = min(where, key=lambda row: row["held"] / row["shown"], default=None)
+        summary.append(
+            {
+                "universe": universe,
+                "audited": audited,
+                "case": case,
+                "domain": domain,
+                "shown": shown / sum(row["replicates"] for row in of_seeds),
+                "held": sum(row["held"] for row in of_seeds) / shown if shown else None,
+                "lowest": lowest and lowest["held"] / lowest["shown"],
+                "lowest_seed": lowest and lowest["seed"],
+                "lowest_shown": lowest and lowest["shown"],
+            }
+        )
+    return summary

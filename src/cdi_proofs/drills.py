@@ -5,8 +5,6 @@ after the other. The scenario `steady_practice` is the same force without them. 
 for a year and put through the pipeline, and `practice_changes` says what was noticed in which week.
 """
 
-import os
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from cdi.files import write_json
 from cdi.monitoring.practices import LEAST_HISTORY
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
-from cdi_proofs.published import run_simulated
+from cdi_proofs.published import publish_alone
 
 CHANGED, STEADY = "changed_practice", "steady_practice"
 MONTHS = 12
@@ -141,14 +139,9 @@ def summarise_drills(
 
 
 def _publish_force(home: str, scenario: str, seed: int) -> list[dict[str, Any]]:
-    """Publish a force in a state folder of its own, which is removed; returns what was noticed."""
-    os.environ["CDI_HOME"] = home
-    for name in ("CDI_DATA", "CDI_AGENCIES"):
-        os.environ.pop(name, None)
-    with Variant(scenario, MONTHS, seed).selected():
-        run_simulated(lambda told: None)
-    recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
-    with duckdb.connect(str(recording), read_only=True) as con:
-        rows = fetch_dicts(con, "from practice_changes order by practice, subject, week_on")
-    shutil.rmtree(Path(home))
-    return rows
+    """Publish a force in a state folder of its own; returns what was noticed."""
+    with (
+        publish_alone(Path(home), Variant(scenario, MONTHS, seed)) as published,
+        duckdb.connect(str(published / "recording.duckdb"), read_only=True) as con,
+    ):
+        return fetch_dicts(con, "from practice_changes order by practice, subject, week_on")

@@ -1,111 +1,134 @@
-"""Records that no reference links: what the ladder finds of them, and what Splink does.
+"""Linkers of records that no reference proves, for scorecard and benchmark.
 
-Both get the same records, the same candidates and the same columns. Splink runs by
-``bench/splink_links.py`` in an environment of its own, which `make scorecard` makes. Without that
-environment Splink is left out.
+All get the same records, calls and candidates in plain tables (`LINKING`). Splink runs by
+``bench/splink_links.py`` as anybody's command would, in an environment of its own that `make
+scorecard` and `make benchmark` make.
+
+``reference_as_typed``  the log whose number the record bears, whatever contradicts it
+``ladder``              the scored rung of the pipeline's ladder (docs/linking.md)
+``splink``              Splink, from its probability on
 """
 
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.build.dbt import PART
 from cdi.build.make import build_part
 from cdi.build.version import plan_version
-from cdi.sql import fetch_dicts, scalar
+from cdi.sql import fetch_dicts, read_query, scalar
+from cdi_proofs.compared import share
+from cdi_proofs.entrants import LINKING, Entrant, answer_by_query, run_command
 
+SQL = Path(__file__).parent / "sql"
 # The least probability of a link that counts.
-STANDARD = "select min_link_probability from rulesets where ruleset = 'standard'"
+STANDARD = "(select min_link_probability from rulesets where ruleset = 'standard')"
 # Recall is also measured at the lowest threshold that reaches this precision.
 PRECISION = 0.995
 PYTHON = paths.REPO / ".venv-bench" / "bin" / "python"
-SPLINK_MODELS = ("int_linkage__comparisons", "int_linkage__proven")
+SPLINK = paths.REPO / "bench" / "splink_links.py"
+INPUT_MODELS = ("int_linkage__comparisons", "int_linkage__proven")
 
-PREPARE = """
--- the truth knows records and logs by the texts that stand for their numbers
-create temp table linked_records as
-select r.crime_record_id, r.published_record_id from published.staging.stg_crime_records as r
-semi join published.linkage.int_linkage__subjects as s on r.crime_record_id = s.crime_record_id;
-
-create temp table linked_logs as
-select c.call_no, l.call_id, l.primary_call_id, l.is_compared
-from published.main.fct_calls as c inner join known_logs as l on c.call_id = l.call_id;
-
-create temp table leftovers as
-select t.*, r.crime_record_id from true_links as t
-inner join linked_records as r on t.crime_id = r.published_record_id;
-
-create temp table candidates as
-select distinct c.crime_record_id, l.primary_call_id as incident
-from published.linkage.int_linkage__comparisons as c
-inner join linked_logs as l on c.call_id = l.call_no;
-
--- the best call that each linker finds for each leftover crime
-create temp table guesses as
-select 'ladder' as linker, s.crime_record_id, s.call_id, s.probability
-from published.linkage.int_linkage__scored as s
-inner join published.linkage.int_linkage__records as r on s.crime_record_id = r.crime_record_id
-where r.is_crime_record;
+REFERENCE_AS_TYPED = """
+    select named.record_id, named.call_id, 1.0 as probability
+    from linking.named as named
+    inner join linking.records as records on named.record_id = records.record_id
+    where named.is_named_by_record and records.is_asked
+    qualify row_number() over (partition by named.record_id order by named.call_id) = 1
+"""
+LADDER = """
+    select
+        cast(scored.crime_record_id as varchar) as record_id,
+        cast(scored.call_id as varchar) as call_id,
+        scored.probability
+    from published.linkage.int_linkage__scored as scored
+    inner join published.linkage.int_linkage__records as records
+        on scored.crime_record_id = records.crime_record_id
+    where records.is_crime_record
 """
 
-# Whether each compared guess is right, and how many are among it and all more probable ones.
-JUDGE = """
-create or replace temp table judged_guesses as
-select
-    g.linker, g.probability, coalesce(t.incident = l.primary_call_id, false) as is_right,
-    not coalesce(t.has_reference, false) as is_without_reference,
-    count(*) filter (where coalesce(t.incident = l.primary_call_id, false)) over best
-        as right_count,
-    count(*) over best as guess_count
-from guesses as g
-inner join linked_logs as l on g.call_id = l.call_no and l.is_compared
-left join leftovers as t on g.crime_record_id = t.crime_record_id
-window best as (partition by g.linker order by g.probability desc);
-"""
+
+def _link_by_splink(con: duckdb.DuckDBPyConnection) -> pa.Table | None:
+    """Let Splink answer, if its environment is there."""
+    if not PYTHON.is_file():
+        return None
+    return run_command(con, LINKING, [str(PYTHON), str(SPLINK)], "splink")
+
+
+LINKERS = (
+    Entrant("reference_as_typed", answer_by_query(REFERENCE_AS_TYPED)),
+    Entrant("ladder", answer_by_query(LADDER)),
+    Entrant("splink", _link_by_splink, "not installed: .venv-bench"),
+)
 
 
 @contextmanager
-def make_splink_inputs() -> Iterator[Path | None]:
-    """Make a file of what Splink reads of the simulated force, as no published file has all of it.
+def make_linking_inputs() -> Iterator[Path]:
+    """Make a file of what the question's tables are views of, as no published file has all of it.
 
     Yields:
-        The file; None where Splink's environment is absent.
+        The file; it is removed after the block.
     """
-    if not PYTHON.is_file():
-        yield None
-        return
     version = plan_version(load_agency(paths.SIMULATED))
-    with build_part(version, *SPLINK_MODELS, variables=PART) as inputs:
+    with build_part(version, *INPUT_MODELS, variables=PART) as inputs:
         yield inputs
 
 
-def compare_linkers(
-    con: duckdb.DuckDBPyConnection, splink_inputs: Path | None = None
-) -> dict[str, Any]:
-    """Compare the linkers on the leftovers.
+def ask_links(con: duckdb.DuckDBPyConnection, inputs: Path) -> None:
+    """Make the tables of the question `LINKING`.
 
     Args:
-        con: The scorecard's connection, with `published`, `known_logs` and `true_links`.
-        splink_inputs: As `make_splink_inputs` makes them; None leaves Splink out.
+        con: Any connection.
+        inputs: As `make_linking_inputs` makes them.
+    """
+    con.execute(f"attach '{inputs}' as inputs (read_only)")
+    con.execute(read_query(SQL / "linking_question.sql"))
+
+
+def judge_linker(con: duckdb.DuckDBPyConnection, linker: Entrant) -> bool:
+    """Compare what a linker answers with the truth.
+
+    The temporary table ``judged_links`` is made: the probability of each link to a compared log,
+    the log's incident and day, whether the record came from that incident, and whether it does so
+    without a usable reference.
+
+    Args:
+        con: From `compare_with_truth`, with the tables of the question.
+        linker: Who answers.
 
     Returns:
-        `blocks`: share of the true pairs of leftovers, and of those without a reference, that are
-        among the candidates: no linker can find more. `leftovers`: by linker precision and recall
-        from the standard probability on, and the recall at `PRECISION`.
+        Whether the linker could be made.
     """
-    con.execute(PREPARE)
-    linkers = ["ladder"]
-    if splink_inputs:
-        _add_splink_guesses(con, splink_inputs)
-        linkers.append("splink")
-    con.execute(JUDGE)
+    answer = linker.answer(con)
+    if answer is None:
+        return False
+    con.register("answer", answer)
+    con.execute(read_query(SQL / "judged_links.sql"))
+    con.unregister("answer")
+    return True
+
+
+def compare_linkers(con: duckdb.DuckDBPyConnection, inputs: Path | None = None) -> dict[str, Any]:
+    """Compare the linkers on the records that no reference proves.
+
+    Args:
+        con: From `compare_with_truth`.
+        inputs: As `make_linking_inputs` makes them; None leaves out all linkers but the ladder.
+
+    Returns:
+        `blocks`: share of the true pairs of these records, and of those without a reference, that
+        are among the candidates: none of the linkers here finds more. `leftovers`: by linker
+        precision and recall from the standard probability on, and the recall at `PRECISION`.
+    """
+    linkers = [linker for linker in LINKERS if inputs or linker.name == "ladder"]
+    if inputs:
+        ask_links(con, inputs)
     totals = {
         "all": scalar(con, "select count(*) from leftovers"),
         "no_reference": scalar(con, "select count(*) from leftovers where not has_reference"),
@@ -116,49 +139,44 @@ def compare_linkers(
         select count(c.incident) as all, count(c.incident) filter (not has_reference)
             as no_reference
         from leftovers as t left join candidates as c
-            on t.crime_record_id = c.crime_record_id and t.incident = c.incident
+            on t.record_id = c.record_id and t.incident = c.incident
         """,
     )[0]
     return {
-        "blocks": {name: _share(among_candidates[name], total) for name, total in totals.items()},
-        "leftovers": {linker: _score_linker(con, linker, totals) for linker in linkers},
+        "blocks": {name: share(among_candidates[name], total) for name, total in totals.items()},
+        "leftovers": {
+            linker.name: _score_links(con, totals)
+            for linker in linkers
+            if judge_linker(con, linker)
+        },
     }
 
 
-def _add_splink_guesses(con: duckdb.DuckDBPyConnection, inputs: Path) -> None:
-    """Run Splink and add its guesses to those of the ladder."""
-    program = paths.REPO / "bench" / "splink_links.py"
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "links.parquet"
-        subprocess.run([str(PYTHON), str(program), str(inputs), str(out)], check=True)
-        con.execute("insert into guesses select 'splink', * from read_parquet(?)", [str(out)])
-
-
-def _score_linker(
-    con: duckdb.DuckDBPyConnection, linker: str, totals: dict[str, int]
-) -> dict[str, float | None]:
-    """Precision and recall of one linker."""
+def _score_links(con: duckdb.DuckDBPyConnection, totals: dict[str, int]) -> dict[str, float | None]:
+    """Precision and recall of the linker that was judged last."""
     row = fetch_dicts(
         con,
-        """
+        f"""
+        with ranked as (
+            select
+                *,
+                count(*) filter (is_right) over best as right_count,
+                count(*) over best as link_count
+            from judged_links window best as (order by probability desc)
+        )
         select
-            count(*) filter (probability >= $standard) as guesses,
-            count(*) filter (probability >= $standard and is_right) as right_guesses,
-            count(*) filter (probability >= $standard and is_right and is_without_reference)
+            count(*) filter (probability >= {STANDARD}) as links,
+            count(*) filter (probability >= {STANDARD} and is_right) as right_links,
+            count(*) filter (probability >= {STANDARD} and is_right and is_without_reference)
                 as right_without,
-            max(right_count) filter (right_count >= $precision * guess_count) as right_at_precision
-        from judged_guesses where linker = $linker
+            max(right_count) filter (right_count >= $precision * link_count) as right_at_precision
+        from ranked
         """,
-        {"standard": scalar(con, STANDARD), "precision": PRECISION, "linker": linker},
+        {"precision": PRECISION},
     )[0]
     return {
-        "precision": _share(row["right_guesses"], row["guesses"]),
-        "recall": _share(row["right_guesses"], totals["all"]),
-        "recall_no_reference": _share(row["right_without"], totals["no_reference"]),
-        "recall_at_precision_995": _share(row["right_at_precision"] or 0, totals["all"]),
+        "precision": share(row["right_links"], row["links"]),
+        "recall": share(row["right_links"], totals["all"]),
+        "recall_no_reference": share(row["right_without"], totals["no_reference"]),
+        "recall_at_precision_995": share(row["right_at_precision"] or 0, totals["all"]),
     }
-
-
-def _share(part: Any, whole: Any) -> float | None:
-    """A part of a whole as a fraction; None of nothing."""
-    return round(float(part) / float(whole), 5) if whole else None

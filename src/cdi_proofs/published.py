@@ -1,11 +1,16 @@
 """A published version of the simulated force, for a proof to look at."""
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.local.run import default_interval
 from cdi.steps.run import is_up_to_date, run_directly
+from cdi.variant import Variant
 from cdi_force.generate import ensure_force
 
 
@@ -21,3 +26,25 @@ def run_simulated(say: Callable[[str], None]) -> None:
     if not is_up_to_date(paths.SIMULATED, interval):
         say("extracting, building, checking, publishing")
         run_directly(paths.SIMULATED, interval)
+
+
+@contextmanager
+def publish_alone(home: Path, variant: Variant) -> Iterator[Path]:
+    """Publish a force in a state folder of its own, which is removed at the end.
+
+    For a process that publishes nothing else: it changes the environment for good.
+
+    Args:
+        home: The state folder.
+        variant: Which force.
+
+    Yields:
+        The folder of the published version; the force's truth is in `paths.truth()` meanwhile.
+    """
+    os.environ["CDI_HOME"] = str(home)
+    for name in ("CDI_DATA", "CDI_AGENCIES"):
+        os.environ.pop(name, None)
+    with variant.selected():
+        run_simulated(lambda told: None)
+        yield paths.published(paths.SIMULATED) / "current"
+    shutil.rmtree(home)

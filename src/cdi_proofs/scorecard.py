@@ -1,10 +1,9 @@
 """The pipeline's published result against the truth: `make scorecard`.
 
-They are compared at as_of, on what was reported at least 30 days before it. What is too recent is
-left out on both sides, and so is what stood in a row that cannot be parsed. Counts are taken per
-incident: a crime that is found on a duplicate of its log is found. All figures are fractions.
+`cdi_proofs.compared` says what is compared. All figures are fractions.
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,74 +13,16 @@ from cdi import paths
 from cdi.files import write_json
 from cdi.sql import fetch_dicts, read_query, scalar
 from cdi.variant import Variant
-from cdi_proofs.linkers import compare_linkers, make_splink_inputs
+from cdi_proofs.compared import compare_with_truth, share
+from cdi_proofs.linkers import PYTHON, compare_linkers, make_linking_inputs
 from cdi_proofs.moments import score_moments
-from cdi_proofs.readers import read_by_all
+from cdi_proofs.readers import READERS, ask_crimes, count_by_incident
 
 SQL = Path(__file__).parent / "sql"
-MATURE_DAYS = 30
 TOP_ROWS = 400  # of the list of each month
 YIELD_RANKS = (50, 100, 200, 400, 800, 1600, 3200)
-TABLES = (
-    *("fct_reported_crimes", "unrecorded_crimes", "worklist_yield", "links", "release"),
-    *("offence_groups", "rulesets"),
-)
 RULESETS = ("strict", "standard", "inclusive")
 DUE = "('recorded', 'wrongly_cancelled', 'unrecorded')"
-
-# What is compared: incidents that are mature and whose rows can be read.
-PREPARE = f"""
-create temp table known_logs as
-select l.*, l.received_at <= (select as_of from release) - interval {MATURE_DAYS} day
-    and bool_and(l.is_readable) over (partition by l.primary_call_id) as is_compared
-from truth_logs as l;
-
-create temp table incidents as
-select
-    primary_call_id as incident,
-    max(crimes_due) as crimes_due,
-    max(crimes_recorded) as crimes_recorded,
-    sum(posterior) as posterior,
-    any_value(half) as half,
-    bool_or(is_in_frame and not is_duplicate) as is_in_frame
-from known_logs where is_compared group by all;
-
-create temp table known_crimes as
-select c.*, i.incident, i.is_in_frame
-from truth_crimes as c
-inner join incidents as i on c.call_id = i.incident
-where c.is_readable;
-
-create temp table found_crimes as
-select f.*, l.primary_call_id as incident
-from fct_reported_crimes as f
-inner join known_logs as l on f.call_id = l.call_id and l.is_compared;
-
--- per incident: how many crimes were named, and how many there are
-create temp table named as
-select
-    i.*,
-    count(f.reported_crime_id) filter (where f.outcome_standard <> 'justified') as named
-from incidents as i left join found_crimes as f on i.incident = f.incident
-group by all;
-
--- the same per incident and offence group
-create temp table named_in_group as
-with named as (
-    select incident, offence_group, count(*) as named
-    from found_crimes where outcome_standard <> 'justified' group by all
-),
-due as (
-    select incident, offence_group, count(*) as due
-    from known_crimes where outcome_as_of <> 'justified' group by all
-)
-select
-    i.*,
-    coalesce(named.named, 0) as named_in_group,
-    coalesce(due.due, 0) as due_in_group
-from named full join due using (incident, offence_group)
-inner join incidents as i using (incident);
-"""
 
 UNIVERSES = {
     "frame": "is_in_frame",
@@ -105,32 +46,20 @@ def _score_counts(
         f"select sum(least({column}, {due})) as hit, sum({column}) as named, "
         f"sum({due}) as due from {table} where {condition}",
     )[0]
-    return {"precision": _share(row["hit"], row["named"]), "recall": _share(row["hit"], row["due"])}
-
-
-def _share(part: Any, whole: Any) -> float | None:
-    """A part of a whole as a fraction; None of nothing."""
-    return round(float(part) / float(whole), 5) if whole else None
+    return {"precision": share(row["hit"], row["named"]), "recall": share(row["hit"], row["due"])}
 
 
 def _score_readers(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Score simpler readers, and last the pipeline, on the same incidents."""
-    scored = {}
-    for reader in read_by_all(con):
-        con.execute(f"""
-            create or replace temp table read_incidents as
-            select i.*, coalesce(sum(r.named), 0) as read
-            from incidents as i
-            left join known_logs as l on i.incident = l.primary_call_id and l.is_compared
-            left join readings as r on l.call_id = r.call_id and r.reader = '{reader}'
-            group by all
-        """)
-        scored[reader] = {
+    """Score the readers on the same incidents; those that cannot be made are left out."""
+    ask_crimes(con)
+    return {
+        reader.name: {
             name: _score_counts(con, "read", condition, "read_incidents")
             for name, condition in UNIVERSES.items()
         }
-    scored["pipeline"] = _score_reported(con)
-    return scored
+        for reader in READERS
+        if count_by_incident(con, reader)
+    }
 
 
 def _score_reported(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, float | None]]:
@@ -150,7 +79,6 @@ def _score_reported_in_group(
 
 def _score_links(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Compare the links that count in the standard ruleset with the true pairs known at as_of."""
-    con.execute(read_query(SQL / "scorecard_links.sql"))
 
     def score(condition: str) -> dict[str, float | None]:
         return {
@@ -173,11 +101,14 @@ def _score_links(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     }
 
 
-def _compare_rates(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def compare_rates(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The true recording rates beside those that were found, by universe and offence group.
 
     The frame goes by the codes that the extract shows, on both sides: a crime whose log has no
     crime code is outside it, wherever the simulator drew it.
+
+    Args:
+        con: As `compare_with_truth` gives it.
     """
     groups = {"all": "is_headline", "rape": "is_rape", "domestic_abuse": "is_domestic_abuse"}
     names = con.execute("select distinct offence_group from known_crimes order by all").fetchall()
@@ -211,7 +142,7 @@ def _read_rate(
         f"count(*) filter (where {outcome} in {DUE}) as due "
         f"from {table} inner join offence_groups using (offence_group) where {condition}",
     )[0]
-    return _share(row["recorded"], row["due"])
+    return share(row["recorded"], row["due"])
 
 
 def _score_worklist(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -245,7 +176,7 @@ def _share_where(
     """Of the rows of a table that meet a condition the share for which a column is true."""
     query = f"select count(*) filter (where {column}) as hits, count(*) as n from {table}"
     row = fetch_dicts(con, f"{query} where {condition}")[0]
-    return _share(row["hits"], row["n"])
+    return share(row["hits"], row["n"])
 
 
 def _share_of_misses(con: duckdb.DuckDBPyConnection, rows: str, misses: str) -> float | None:
@@ -261,7 +192,7 @@ def _share_of_misses(con: duckdb.DuckDBPyConnection, rows: str, misses: str) -> 
         where {misses}
         """,
     )[0]
-    return _share(row["hit"], row["n"])
+    return share(row["hit"], row["n"])
 
 
 def _measure_yield(con: duckdb.DuckDBPyConnection, rank: int) -> dict[str, Any]:
@@ -288,39 +219,27 @@ def _cross_tabulate_outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, dict[s
 
 
 def score_recording(
-    recording: Path, truth: Path, splink_inputs: Path | None = None
+    recording: Path, truth: Path, linking_inputs: Path | None = None
 ) -> dict[str, Any]:
     """Compare a published file with the truth.
 
     Args:
-        recording: A recording.duckdb.
+        recording: A recording.duckdb; it is attached as `published`.
         truth: The folder of the truth.
-        splink_inputs: What Splink reads; None leaves it out.
+        linking_inputs: As `make_linking_inputs` makes them; None leaves out other linkers.
 
     Returns:
         The scorecard, by subject.
     """
-    with duckdb.connect() as con:
-        con.execute(f"attach '{recording}' as published (read_only)")
-        for table in TABLES:
-            schema = scalar(
-                con,
-                "select schema_name from duckdb_columns() "
-                "where database_name = 'published' and table_name = ? limit 1",
-                [table],
-            )
-            con.execute(f"create view {table} as from published.{schema}.{table}")
-        for name in ("crimes", "logs"):
-            con.from_parquet(str(truth / f"{name}.parquet")).create_view(f"truth_{name}")
-        con.execute(PREPARE)
+    with compare_with_truth(recording, truth) as con:
         return {
             "incidents": scalar(con, "select count(*) from incidents"),
             "crimes_due": int(scalar(con, "select sum(crimes_due) from incidents")),
-            "link": {**_score_links(con), **compare_linkers(con, splink_inputs)},
+            "link": {**_score_links(con), **compare_linkers(con, linking_inputs)},
             "reported": _score_reported(con),
             "reported_in_group": _score_reported_in_group(con),
             "readers": _score_readers(con),
-            "rate": _compare_rates(con),
+            "rate": compare_rates(con),
             "worklist": _score_worklist(con),
             "outcomes": _cross_tabulate_outcomes(con),
             "bayes_ceiling": {
@@ -334,8 +253,9 @@ def run_scorecard() -> dict[str, Any]:
     """Score the published version of the chosen force; also to ``<state>/scorecard.json``."""
     recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
     variant = Variant.chosen()
-    with make_splink_inputs() as splink_inputs:
-        scores = score_recording(recording, paths.truth(), splink_inputs)
+    # Where Splink is not installed, the ladder is not compared with anything.
+    with make_linking_inputs() if PYTHON.is_file() else nullcontext() as inputs:
+        scores = score_recording(recording, paths.truth(), inputs)
     scored = {
         "is_simulated": True,
         "scenario": Path(variant.scenario).name,

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +34,7 @@ from cdi.publish.access import read_access_log
 from cdi.report.figures import read_summary, summary_text
 from cdi.sql import connect
 from cdi.steps.audit import draw_audit, write_worksheets
+from cdi_proofs.ranges import find_rates
 from tests.conftest import (
     CALL_HEADER,
     RECORD_HEADER,
@@ -498,7 +500,7 @@ def test_the_commands_plan_draw_and_take_findings(fresh: SmallAgency) -> None:
 
 
 def assert_headline_is_a_range(agency: SmallAgency, page: str, truth: float) -> None:
-    """Before an audit the report leads with no rate, and its range holds the true one."""
+    """Before an audit no rate is shown, and the range holds the true one."""
     headline = re.search(r'<p class="headline">(.*?)</p>', page, re.S)
     assert headline is not None
     assert "no recording rate is known" in headline[1]
@@ -509,6 +511,35 @@ def assert_headline_is_a_range(agency: SmallAgency, page: str, truth: float) -> 
     )
     assert f"between {low:.1%} and {high:.1%}" in page
     assert low <= truth <= high
+    (closures,) = re.findall(r"<summary>By closure</summary>(.*?)</details>", page, re.S)
+    assert ">Recorded</th>" in closures
+    assert ">Rate</th>" not in closures
+    summary = summary_text(read_summary(agency.published / "recording.duckdb"))
+    assert f"not known before an audit, between {low:.1%} and {high:.1%}" in summary
+    assert summary.count("%") == 2
+
+
+def test_a_rate_that_is_shown_before_an_audit_is_found(force: SmallAgency, tmp_path: Path) -> None:
+    shown = tmp_path / "shown"
+    shutil.copytree(force.published.resolve(), shown)
+    assert find_rates(shown) == []
+    file = shown / "recording.duckdb"
+    file.chmod(0o600)
+    with duckdb.connect(str(file)) as con:
+        con.execute("update measures.recording_range set low_rate = low_rate - 0.1")
+    ((rate,),) = force.rows(
+        "select recording_rate from recording_rate "
+        "where breakdown = 'total' and universe = 'frame' and ruleset = 'strict'"
+    )
+    page = (shown / "report.html").read_text(encoding="utf-8").replace(f"{rate:.1%}", "65.0%")
+    for before, after, found in (
+        ("<table><tr><td>", "</td></tr></table>", []),
+        ("<p>", "</p>", [f"report: strict, frame, {rate:.1%}"]),
+    ):
+        leaking = page.replace("</main>", f"{before}{rate:.1%}{after}</main>")
+        assert leaking != page
+        (shown / "report.html").write_text(leaking, encoding="utf-8")
+        assert [line for line in find_rates(shown) if "strict, frame" in line] == found
 
 
 def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None:

@@ -97,9 +97,35 @@ def test_where_delays_have_changed_the_report_says_what_is_recorded_and_why_no_m
     put_weeks(built)
     write_report("testville", built.built)
     text = read_section("weeks")
+    assert "last eight weeks" not in text  # no audit taught what the rate is
+    assert "No audit has taught the software yet, so their level is too low" in text
+    with duckdb.connect(str(built.built_file)) as con:
+        con.execute("update measures.release set text_model_version = 'taught'")
+    write_report("testville", built.built)
+    text = read_section("weeks")
+    assert "No audit has taught" not in text
     assert "reported in the last eight weeks 77.0% are recorded so far." in text
     assert "How many will be recorded in the end is not told." in text
     assert "expected to be recorded" not in text
     assert f"{REASON.capitalize()}." in text
     assert "rates without limits will still rise" in text
     assert text.count("delays have changed") == 9 + 1  # the weeks of the table, and the reason
+
+
+def test_the_report_says_how_well_words_are_read_here_and_on_real_texts(built: SmallAgency) -> None:
+    check_marts("testville", built.built)
+    write_report("testville", built.built)
+    section = read_section("quality")
+    assert "No log of this agency was audited yet" in section
+    assert "under types that are no crime lexicon alone 76 90.0% 82.9%" in section  # 63 of 70, 76
+
+    with duckdb.connect(str(built.built_file)) as con:
+        con.execute(
+            "insert into measures.text_quality by name select 'lexicon' as reader, "
+            "'other' as universe, 200 as audited_count, 40 as crime_count, 25 as named_count, "
+            "20 as named_rightly_count, 0.8 as precision, 0.5 as recall"
+        )
+    write_report("testville", built.built)
+    section = read_section("quality")
+    assert "No log of this agency was audited yet" not in section
+    assert "audited logs without a crime code lexicon alone 40 80.0% 50.0%" in section

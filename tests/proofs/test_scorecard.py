@@ -6,7 +6,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdi_proofs import linkers
 from cdi_proofs.scorecard import score_recording
 
 OLD, NEW = "2017-05-01 10:00:00", "2017-06-25 10:00:00"
@@ -88,8 +87,10 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
         create schema codes;
         create schema rules;
         create table codes.call_types as
+        select *, lower(code) as name
         from (values ('CR', 'theft'), ('IN', null)) as t (code, offence_group);
         create table codes.closures as
+        select *, lower(code) as name
         from (values ('RMS', null), ('NFA', null), ('NO CRIME', 'NO_CRIME_BOP'))
             as t (code, reason_code);
         create table rules.reasons as
@@ -113,10 +114,12 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
     con.executemany("insert into disclosed values (?, ?, ?, ?)", DISCLOSED)
     con.execute("""
         create table disclosure.int_disclosure__logs as
-        select call_id, true as is_in_calls, initial_type_code, final_type_code, disposition_code
+        select call_id, true as is_in_calls, timestamp '2017-05-01' as received_at,
+            initial_type_code, final_type_code, disposition_code, null::varchar as qualifiers
         from read_logs
         union all
-        select 'A' || n, false, 'CR', 'CR', 'NFA' from range(1, 21) as t (n);
+        select 'A' || n, false, timestamp '2016-05-01', 'CR', 'CR', 'NFA', null
+        from range(1, 21) as t (n);
         create table disclosure.int_disclosure__log_entries as
         select call_id, 'account' as part, 1 as entry_number, account_text as entry from read_logs
         union all
@@ -130,7 +133,9 @@ def _write_disclosure(con: duckdb.DuckDBPyConnection) -> None:
         select 'A' || n as call_id, 'A' || n as published_call_id,
             'CR' as initial_type_code, 'CR' as final_type_code,
             (n <= 10)::bigint as crimes
-        from range(1, 21) as t (n);
+        from range(1, 21) as t (n)
+        union all
+        select 'L3', 'L3', 'CR', 'CR', 1;  -- a log that is asked about teaches nothing
         create table disclosure.int_disclosure__text_reading as
         select call_id, lexicon_reading, crime_probability, second_probability from read_logs;
         create table disclosure.int_disclosure__lexicon_hits as
@@ -182,9 +187,8 @@ def _number_rooms(con: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-@pytest.fixture
-def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(linkers, "PYTHON", tmp_path / "none")  # nothing to compare with
+def write_force(folder: Path) -> None:
+    """Write the published file of the tables above, and the truth of LOGS and CRIMES."""
     with duckdb.connect() as con:
         con.execute(
             "create table logs (call_id varchar, primary_call_id varchar, is_in_frame boolean, "
@@ -194,7 +198,7 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         con.executemany("insert into logs values (?, ?, ?, ?, ?, ?, ?, ?)", LOGS)
         con.execute(
             f"copy (select *, call_id <> primary_call_id as is_duplicate, 'A' as half from logs) "
-            f"to '{tmp_path / 'logs.parquet'}'"
+            f"to '{folder / 'logs.parquet'}'"
         )
         con.execute(
             "create table crimes (call_id varchar, crime_id varchar, ordinal int, "
@@ -204,9 +208,9 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         con.execute(
             "copy (select *, reported_at as recorded_at, 'theft' as offence_group, "
             "false as is_rape, false as is_domestic_abuse, true as is_readable from crimes) "
-            f"to '{tmp_path / 'crimes.parquet'}'"
+            f"to '{folder / 'crimes.parquet'}'"
         )
-    with duckdb.connect(str(tmp_path / "recording.duckdb")) as con:
+    with duckdb.connect(str(folder / "recording.duckdb")) as con:
         con.execute(
             "create table found (call_id varchar, crime_record_id varchar, outcome varchar, "
             "is_in_frame boolean, reported_at timestamp)"
@@ -240,11 +244,16 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         con.execute(
             "create table fct_calls as select distinct call_id, "
             "md5_number_lower(call_id) as call_no from read_parquet(?)",
-            [str(tmp_path / "logs.parquet")],
+            [str(folder / "logs.parquet")],
         )
         _write_disclosure(con)
         _write_linkage(con)
         _number_rooms(con)
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> dict[str, Any]:
+    write_force(tmp_path)
     return score_recording(tmp_path / "recording.duckdb", tmp_path)
 
 

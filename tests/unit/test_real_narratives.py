@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from cdi import paths
+from cdi.report.readings import MEASURED
 from tests.lexicon_by_hand import hits, seed
 
 SHARED = paths.REPO.parent / "shared" / "data"
@@ -18,6 +20,12 @@ FILES = {
     "ucsd/pulled_logs_2020.json.gz": "SUMMARY",
     "text/ucpd_chicago_incidents_2010_2019.csv.gz": "Comments / Nature of Fire",
     "text/texas_tech_crime_log.csv.gz": "Synopsis",
+}
+# What the report shows of real texts: first types that are no crime, then those that are one.
+REPORTED = {
+    "under types that are no crime" in row["texts"]: row
+    for row in yaml.safe_load(MEASURED.read_text("utf-8"))
+    if not row["is_simulated"]
 }
 CRIMES = {row["lexicon_id"] for row in seed("lexicon") if row["meaning"] == "crime"}
 
@@ -36,24 +44,34 @@ def says_crime(text: str) -> bool:
     return any(name in CRIMES and not explained for _, _, _, name, explained in hits(entries))
 
 
-def test_the_lexicon_reads_most_crimes_under_types_that_are_none() -> None:
-    """On the half that is open to whoever writes phrases: what it reads elsewhere is less.
-
-    The minima keep it from getting worse; docs/labelling.md has the figures.
-    """
+@pytest.mark.parametrize(
+    ("half", "least_recall", "least_precision"),
+    [
+        ("open", {False: 0.85, True: 0.92}, 0.90),  # phrases were written from it
+        ("shut", {False: 0.80, True: 0.87}, 0.85),  # nobody saw it until they were written
+    ],
+)
+def test_the_lexicon_reads_most_crimes_under_types_that_are_none(
+    half: str, least_recall: dict[bool, float], least_precision: float
+) -> None:
+    """The minima keep it from getting worse; docs/labelling.md has the figures."""
     if not SHARED.is_dir():
         pytest.skip("the real narratives (../shared/data) are not on this machine")
     texts = {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in narratives()}
     with LABELS.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["half"] == "open"]
+        rows = [row for row in csv.DictReader(file) if row["half"] == half]
     counts: Counter[tuple[bool, str, bool]] = Counter()
     for row in rows:
         is_crime_type = row["is_crime_type"] == "true"
         found = says_crime(" ".join(texts[row["narrative_sha256"]].split()))
         counts[is_crime_type, row["discloses"], found] += 1
-    print({f"{kind}": n for kind, n in sorted(counts.items())})  # noqa: T201
-    for is_crime_type, least_recall in ((False, 0.85), (True, 0.92)):
+    print(half, {f"{kind}": n for kind, n in sorted(counts.items())})  # noqa: T201
+    for is_crime_type, least in least_recall.items():
         right = counts[is_crime_type, "yes", True]
         assert right >= 50
-        assert right / (right + counts[is_crime_type, "yes", False]) >= least_recall
-        assert right / (right + counts[is_crime_type, "no", True]) >= 0.90
+        assert right / (right + counts[is_crime_type, "yes", False]) >= least
+        assert right / (right + counts[is_crime_type, "no", True]) >= least_precision
+        if half == "shut":
+            shown = REPORTED[not is_crime_type]
+            assert shown["recall"] == [right, right + counts[is_crime_type, "yes", False]]
+            assert shown["precision"] == [right, right + counts[is_crime_type, "no", True]]

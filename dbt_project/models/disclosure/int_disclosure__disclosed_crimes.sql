@@ -26,6 +26,8 @@ counts as (
     select
         named.call_id,
         count(*) as told_count,
+        -- Where no crime is more than possible, none besides it is likely.
+        bool_or(named.evidence_rank >= 2) as tells_a_crime,
         any_value(readings.second_probability) as second_probability,
         count(*) > 1 or any_value(readings.second_group) is not null
         or bool_or(named.evidence_kind in ('final_type', 'initial_type')) as may_tell_two,
@@ -45,9 +47,13 @@ wanted as (
             -- One further victim is a plain statement. Larger numbers in an account mostly count something
             -- else.
             when
-                (second_probability >= {{ min_second_probability }} and may_tell_two)
-                or (second_probability is not null and further_victims = 1) then 2
+                tells_a_crime
+                and (
+                    (second_probability >= {{ min_second_probability }} and may_tell_two)
+                    or (second_probability is not null and further_victims = 1)
+                ) then 2
             when second_probability is not null then 1
+            when not tells_a_crime then told_count
             -- One crime per victim; in rape, one per person who penetrated (CRR 2026/27 p12, 61).
             when is_rape then told_count + greatest(further_victims, offenders - 1)
             else told_count + further_victims

@@ -1,6 +1,6 @@
 {#- What the text model learns from: the codes and words of a sample of all logs, and what auditors found in
-    some. Whether a crime record exists is left out, because the model would then learn to miss what the
-    force missed. -#}
+    some. A crime record that names a log says that its words may tell of a crime, as a code does, and serves to
+    learn words alone: a model that took records for the truth would learn to miss what the force missed. -#}
 {{ config(tags=['learning']) }}
 {% set most_logs = 300000 %}
 
@@ -32,6 +32,11 @@ audited as (
     inner join {{ ref('int_disclosure__audit_labels') }} as labels on features.call_id = labels.call_id
 ),
 
+named_by_records as (
+    select distinct call_no
+    from {{ ref('stg_crime_records') }}
+),
+
 chosen as (
     select call_id from sample
     union
@@ -50,6 +55,7 @@ final as (
         texts.closing_text,
         call_types.offence_group as opened_group,
         call_types.offence_group is not null as opened_as_crime,
+        named_by_records.call_no is not null as named_by_record,
         coalesce(
             reasons.is_legitimate and reasons.reason_code not in ('NO_CRIME_BOP', 'DUPLICATE_LOG', 'ADMIN'),
             false
@@ -63,6 +69,7 @@ final as (
     inner join published on texts.call_id = published.call_id
     inner join {{ ref('int_disclosure__logs') }} as logs on texts.call_id = logs.call_id
     left join audited on texts.call_id = audited.call_id
+    left join named_by_records on texts.call_id = named_by_records.call_no
     left join {{ source('codes', 'call_types') }} as call_types on logs.initial_type_code = call_types.code
     left join {{ source('codes', 'closures') }} as closures on logs.disposition_code = closures.code
     left join {{ ref('reasons') }} as reasons on closures.reason_code = reasons.reason_code

@@ -1,10 +1,11 @@
 {{ config(tags=['learning']) }}
 {#- How leftover records differ from the proven ones that teach the weights. Which records name their call is
     no chance: the further crime of a log has a victim of its own, its call has a record already, and it names
-    the call seldom. So the likely calls of the leftover records say anew how often a match has each level of
-    name, birth date and earlier record: expectation and maximisation, begun from what is proven, with the
-    weight of some proven pairs. Time, place and offence stay as proven, or any neighbour would do. -#}
-{% set comparisons = ['name', 'birth_date', 'taken'] %}
+    the call seldom; and what names its call rightly is proven, so that the references left over are mistyped. So
+    the likely calls of the leftover records say anew how often a match has each level of name, birth date,
+    reference and earlier record: expectation and maximisation, begun from what is proven, with the weight of some
+    proven pairs. Time, place and offence stay as proven, or any neighbour would do. -#}
+{% set comparisons = ['name', 'birth_date', 'reference', 'taken'] %}
 {% set rounds = 3 %}
 {% set proven_pairs = 20 %}
 
@@ -32,10 +33,10 @@ learnt as (
 incidents as (
     select
         incidents.crime_record_id,
-        incidents.odds * shares.share as odds,
-        {{ link_level('incidents.pattern', 'name') }} as name_level,
-        {{ link_level('incidents.pattern', 'birth_date') }} as birth_date_level,
-        {{ link_level('incidents.pattern', 'taken') }} as taken_level
+        {% for comparison in comparisons %}
+            {{ link_level('incidents.pattern', comparison) }} as {{ comparison }}_level,
+        {% endfor %}
+        incidents.odds * shares.share as odds
     from all_incidents as incidents
     inner join shares on incidents.is_crime_record = shares.is_crime_record
 ),
@@ -54,7 +55,9 @@ round_0 as (
         select
             incidents.*,
             incidents.odds
-            * pow(2, coalesce(name.shift, 0) + coalesce(birth_date.shift, 0) + coalesce(taken.shift, 0))
+            {% for comparison in comparisons %}
+                * pow(2, coalesce({{ comparison }}.shift, 0))
+            {% endfor %}
                 as new_odds
         from incidents
         {% for comparison in comparisons %}

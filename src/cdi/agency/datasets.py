@@ -286,6 +286,8 @@ READINGS = "audit_readings"
 # Written by the people who use this product, not delivered: every agency has these datasets, though
 # there may be no file yet.
 BY_PEOPLE: tuple[str, ...] = (DECISIONS, READINGS)
+# An audit that was made without this product; a force that was never audited delivers neither.
+AUDITED: tuple[str, ...] = ("audit_logs", "audit_findings")
 
 # For the retention limit, a row is as old as the first of these columns that it has; without any,
 # it is as old as its file's as_of.

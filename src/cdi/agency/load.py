@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cdi import paths
 from cdi.agency.code_maps import check_code_maps, read_actions
-from cdi.agency.datasets import BY_PEOPLE
+from cdi.agency.datasets import AUDITED, BY_PEOPLE
 from cdi.agency.model import SIMULATION, Agency, source_of_people
 from cdi.errors import AgencyError, CdiError
 from cdi.files import parse_yaml
@@ -99,8 +99,12 @@ def _parse_agency(file: Path, folder: Path) -> Agency:
             "AGENCY-SCHEMA", f"{file} is empty or not a mapping", "start from a sample"
         )
     if content.get("data_root") == SIMULATION:
-        start, end = Variant.chosen().period
+        variant = Variant.chosen()
+        start, end = variant.period
         content = {"start_date": start, "coverage": {"start": start, "end": end}, **content}
+        if not variant.is_audited and isinstance(content.get("sources"), dict):
+            sources = content["sources"].items()
+            content["sources"] = {name: value for name, value in sources if name not in AUDITED}
     try:
         agency = Agency.model_validate({**content, "folder": folder})
     except ValidationError as error:

@@ -23,19 +23,25 @@ BYTES = 4
 DISTINCT_TEXTS = 100_000  # whose variants are kept while a batch is read
 
 
+def list_variants(text: str) -> set[str]:
+    """List a text and all that is left of it where one letter is left out; nothing for no text."""
+    variants = {text} - {""}
+    if len(text) >= LEAST_LETTERS:
+        variants |= {text[:place] + text[place + 1 :] for place in range(len(text))}
+    return variants
+
+
 def hash_variants(key: bytes, text: str) -> list[int]:
-    """Hash a text and all that is left of it where one letter is left out.
+    """Hash the variants of a text.
 
     Args:
         key: Key of the agency for this purpose.
         text: A normalised text.
 
     Returns:
-        Each hash once, in order; 32 bits of an HMAC-SHA256. Nothing for an empty text.
+        Each hash once, in order; 32 bits of an HMAC-SHA256.
     """
-    variants = {text} - {""}
-    if len(text) >= LEAST_LETTERS:
-        variants |= {text[:place] + text[place + 1 :] for place in range(len(text))}
+    variants = list_variants(text)
     hashes = {hmac.digest(key, variant.encode(), hashlib.sha256)[:BYTES] for variant in variants}
     return sorted(int.from_bytes(each, "big") for each in hashes)
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cdi.learning.spelling import correct_words
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -75,20 +77,22 @@ class Texts:
         # One element per place: the distinct entry that the word belongs to.
         self._entry_of_word = np.repeat(np.arange(len(words_by_entry)), lengths)
         words = [word for entry_words in words_by_entry for word in entry_words]
+        known = self._frequent_ngrams(words, ORDERS[:1]) if vocabulary is None else vocabulary
+        words = correct_words(words, {ngram for ngram in known if " " not in ngram})
         if vocabulary is None:
-            vocabulary = list(self._frequent_ngrams(words))
+            vocabulary = list(self._frequent_ngrams(words, ORDERS))
         self.vocabulary = list(vocabulary)
         self._ngrams = self._number_ngrams(words)
 
-    def _frequent_ngrams(self, words: list[str]) -> Iterator[str]:
-        """List the n-grams that enough logs contain, each order in turn.
+    def _frequent_ngrams(self, words: list[str], orders: Sequence[int]) -> Iterator[str]:
+        """List the n-grams of some orders that enough logs contain, each order in turn.
 
         A log counts once, however often it says an n-gram: what only a few people are called must
         not become part of what is learnt.
         """
         logs = self._list_logs_by_entry()
         bounds = list(zip(self._start.tolist(), self._stop.tolist(), strict=True))
-        for order in ORDERS:
+        for order in orders:
             # Logs that say it in several entries are counted for each of them, which is at least
             # the true number; where it matters, they are counted exactly below.
             most_logs: dict[str, int] = {}
@@ -130,6 +134,18 @@ class Texts:
         """Count the words of each text."""
         lengths = (self._stop - self._start)[self._entry]
         return np.bincount(self._text, lengths, minlength=self.count).astype(np.int64)
+
+    def count_pairs(self) -> tuple[Ints, Ints]:
+        """Count the word pairs of each text, and those of them that the vocabulary has."""
+        lengths = self._stop - self._start
+        is_known = self._ngrams[ORDERS.index(2)] >= 0
+        known = np.bincount(self._entry_of_word, is_known, minlength=len(lengths))
+        counts = (np.maximum(lengths - 1, 0), known)
+        all_pairs, known_pairs = (
+            np.bincount(self._text, count[self._entry], minlength=self.count).astype(np.int64)
+            for count in counts
+        )
+        return all_pairs, known_pairs
 
     def count_entries(self) -> Ints:
         """Count the entries of each text."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from cdi.sql import connect, fetch_dicts, read_query
+from cdi.sql import connect, fetch_dicts, read_query, scalar
 
 SQL = Path(__file__).parent / "sql"
 RULESETS = ("strict", "standard", "inclusive")
@@ -37,7 +37,33 @@ def read_headline(con: duckdb.DuckDBPyConnection, universe: str = "frame") -> di
         {"universe": universe},
     )
     blank = {"recording_rate": None, **dict.fromkeys(COUNTS, 0)}
-    return dict.fromkeys(RULESETS, blank) | {row["ruleset"]: row for row in rows}
+    shown = {row["ruleset"]: row for row in hide_untaught(con, rows)}
+    return dict.fromkeys(RULESETS, blank) | shown
+
+
+def hide_untaught(con: duckdb.DuckDBPyConnection, rows: list[Row]) -> list[Row]:
+    """Leave out the rates of `recording_rate` if no audit has taught the software.
+
+    They are far too low then. What can be told are ranges, as from `read_ranges`.
+
+    Args:
+        con: A published (or private) file.
+        rows: Rows of `recording_rate`; their counts are kept.
+    """
+    return rows if _is_taught(con) else [{**row, "recording_rate": None} for row in rows]
+
+
+def read_ranges(con: duckdb.DuckDBPyConnection) -> list[Row]:
+    """The ranges of the frame in place of rates, all crime first; none if an audit has taught.
+
+    Args:
+        con: A published (or private) file.
+    """
+    return [] if _is_taught(con) else fetch_dicts(con, read_query(SQL / "ranges.sql"))
+
+
+def _is_taught(con: duckdb.DuckDBPyConnection) -> bool:
+    return scalar(con, "select text_model_version is not null from release") is True
 
 
 def count_outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -75,11 +101,13 @@ def read_summary(file: Path) -> dict[str, Any]:
     with connect(file, read_only=True) as con:
         rates = read_headline(con)
         audit = read_audited(con)
+        ranges = read_ranges(con)
         audited = ("recording_rate", "lower_limit", "upper_limit")
         return {
             "audited": audit and {name: audit["force"][name] for name in audited},
             **count_outcomes(con),
             "rates": {ruleset: row["recording_rate"] for ruleset, row in rates.items()},
+            "range": ranges[0] if ranges else None,
         }
 
 
@@ -109,10 +137,19 @@ def summary_text(figures: Mapping[str, Any]) -> str:
         f"justified             {figures['justified']:>9,}",
         f"suspected unrecorded  {figures['suspected']:>9,}",
         f"too recent to tell    {figures['too_recent']:>9,}",
-        f"recording rate (frame, uncorrected): strict {rates['strict']}, "
-        f"standard {rates['standard']}, inclusive {rates['inclusive']}",
     ]
-    audited = figures["audited"]
+    audited, untaught = figures["audited"], figures["range"]
+    if untaught is None:
+        lines.append(
+            f"recording rate (frame, uncorrected): strict {rates['strict']}, "
+            f"standard {rates['standard']}, inclusive {rates['inclusive']}"
+        )
+    else:
+        line = "recording rate (frame): not known before an audit"
+        if untaught["low_rate"] is not None:
+            low, high = (f"{100 * untaught[name]:.1f}%" for name in ("low_rate", "high_rate"))
+            line += f", between {low} and {high}"
+        lines.append(line)
     if audited and audited["recording_rate"] is not None:
         low, rate, high = (
             f"{100 * audited[name]:.1f}%"

@@ -16,7 +16,15 @@ from cdi.build.version import Version
 from cdi.files import write_text
 from cdi.monitoring.practices import LEAST_HISTORY
 from cdi.render import render
-from cdi.report.figures import Row, count_outcomes, read_audited, read_headline
+from cdi.report.figures import (
+    Row,
+    count_outcomes,
+    hide_untaught,
+    read_audited,
+    read_headline,
+    read_ranges,
+)
+from cdi.report.readings import list_readings
 from cdi.report.wording import PRACTICES
 from cdi.sql import fetch_dicts, read_query, scalar
 
@@ -65,8 +73,7 @@ def _read_values(
         "select count(*) as checked, count(*) filter (where is_success) as hold from data_quality",
     )
     (release,) = fetch_dicts(con, "from release")
-    ranges = _read_rows(con, "ranges")
-    has_range_only = release["text_model_version"] is None
+    ranges = read_ranges(con)
     return {
         "release": release,
         "agency": agency,
@@ -75,7 +82,7 @@ def _read_values(
         "audit": audit,
         "withheld_audits": fetch_dicts(con, "from audits where withheld_reason is not null"),
         "rates": rates,
-        "range": ranges[0] if has_range_only and ranges else None,
+        "range": ranges[0] if ranges else None,
         "rates_all": read_headline(con, "all"),
         "counts": count_outcomes(con),
         "listed": _read_rows(con, "listed_counts")[0],
@@ -86,7 +93,7 @@ def _read_values(
         "groups": _draw_groups(
             drawing,
             _list_audited_rates(audit)
-            or (_list_ranges(ranges) if has_range_only else [])
+            or _list_ranges(ranges)
             or _list_uncorrected_rates(rates["standard"], by_group, by_theme),
             published,
         ),
@@ -109,6 +116,7 @@ def _read_values(
         "cancelled_against": _read_rows(con, "broken_cancellation_checks"),
         "n100": _read_rows(con, "rape_reports")[0],
         "actions": measure_actions(con, read_actions(agency.folder)),
+        "readings": list_readings(con),
         "auditability": fetch_dicts(con, "from auditability order by auditability_check"),
         "files": fetch_dicts(con, "from conservation order by dataset, source_file, batch_id"),
         "datasets": _read_rows(con, "rows_by_dataset"),
@@ -127,14 +135,14 @@ def _read_rows(
 
 
 def _read_rates_by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -> list[Row]:
-    """The rates of one breakdown, standard ruleset, frame.
+    """The counts and rates of one breakdown, standard ruleset, frame.
 
     Args:
         con: The private file.
         breakdown: Of `recording_rate`.
         label: SQL of the name that a row is shown under.
     """
-    return fetch_dicts(
+    rows = fetch_dicts(
         con,
         f"select rates.*, {label} as label from recording_rate as rates "
         "left join rules.offence_groups as groups using (offence_group) "
@@ -142,6 +150,7 @@ def _read_rates_by(con: duckdb.DuckDBPyConnection, breakdown: str, label: str) -
         "order by groups.sort_order, reported_month, district, rate_base_count desc, label",
         {"breakdown": breakdown},
     )
+    return hide_untaught(con, rows)
 
 
 def _read_weeks(con: duckdb.DuckDBPyConnection, condition: str) -> list[Row]:

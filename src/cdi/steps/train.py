@@ -6,6 +6,7 @@ from functools import partial
 from cdi.agency.load import load_agency
 from cdi.build.make import build_part
 from cdi.build.version import plan_version
+from cdi.errors import AuditError
 from cdi.learning import links, text
 from cdi.learning.weights import save_weights
 from cdi.steps.step import Step
@@ -58,9 +59,11 @@ def learn_text(agency: str, as_of: datetime | None = None) -> Step:
     with build_part(version, text.MODEL) as file:
         if not text.has_enough_lessons(file):
             return Step(False, too_few)
-        learnt = save_weights(
-            agency, "text", version.as_of, version.learns_from, partial(text.write_text_model, file)
-        )
+        write = partial(text.write_text_model, file)
+        try:
+            learnt = save_weights(agency, "text", version.as_of, version.learns_from, write)
+        except AuditError as error:
+            return Step(False, f"{error.message} [{error.rule_id}]; next step: {error.fix}")
     if newest is not None and newest.version == learnt.version:
         return Step(False, f"nothing new: version {learnt.version} was learnt again")
     return Step(True, text.summarise_text_model(learnt), learnt.version)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from cdi.agency.load import load_agency
 from cdi.variant import ScenarioError, Variant, VariantError
 from cdi_force.clock import HOUR, Clock
 from cdi_force.quotas import apportion_total, quotas_by_group
@@ -138,6 +139,19 @@ def test_both_halves_of_the_shipped_bank_have_phrases_of_their_own() -> None:
     assert 0.9 < halves["A"] / halves["B"] < 1.1
 
 
+def test_what_no_auditor_has_read_is_told_this_year_alone() -> None:
+    unread, shipped = load_scenario("unread_words"), load_scenario("calibrated_2017")
+    assert unread.phrases == shipped.phrases
+    texts = {
+        half: {phrase.text for phrase in shipped.phrases if phrase.half == half} for half in "AB"
+    }
+    assert min(map(len, texts.values())) > 500
+    for half in "AB":
+        told = {phrase.text for phrase in unread.phrases_before if phrase.half == half}
+        assert told == texts["A"]
+    assert not texts["A"] & texts["B"]
+
+
 @pytest.mark.parametrize(
     ("name", "rate", "violence", "sexual", "records", "violence_records"),
     [  # published: domain notes, and each scenario's own file
@@ -206,3 +220,24 @@ def test_the_variant_is_what_scenario_months_and_seed_say(monkeypatch: pytest.Mo
             patch.setenv(name, value)
             with pytest.raises(VariantError, match=name):
                 Variant.chosen()
+
+
+def test_a_force_that_was_never_audited_delivers_no_audit(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDI_HOME", str(tmp_path / "state"))
+    delivered = {}
+    for size, others in ((0, 0), (3, 2)):
+        (folder / "scenario.yaml").write_text(
+            f"extends: calibrated_2017\naudit: {{frame: {size}, others: {others}}}\n"
+        )
+        (tmp_path / "deeper").mkdir(exist_ok=True)
+        (tmp_path / "deeper" / "scenario.yaml").write_text(f"extends: {folder}\n")
+        for scenario in (folder, tmp_path / "deeper"):
+            with Variant(str(scenario), 1, 1).selected():
+                assert Variant.chosen().is_audited == (size > 0)
+                delivered[size] = set(load_agency("simulated").sources)
+    assert delivered[3] - delivered[0] == {"audit_logs", "audit_findings"}
+    assert {"calls", "crime_records"} <= delivered[0]
+    with Variant("calibrated_2014", 1, 1).selected():  # its sizes are those that it extends
+        assert Variant.chosen().is_audited

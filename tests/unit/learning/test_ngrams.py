@@ -112,3 +112,10 @@ def test_a_text_scores_the_same_in_whatever_company(
 def test_logs_of_one_kind_only_teach_nothing() -> None:
     cut_texts = Texts(["he took it"] * 20)
     assert not learn_ngram_weights(cut_texts, np.ones(20, bool), 4).any()
+
+
+def test_word_pairs_are_counted_within_entries_and_those_of_the_vocabulary_apart() -> None:
+    texts = Texts(["he took it / took it", "one", "", "he took / it he took"], ["took it", "he"])
+    pairs, known = texts.count_pairs()
+    assert pairs.tolist() == [3, 0, 0, 3]
+    assert known.tolist() == [2, 0, 0, 0]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pytest
 
+from cdi.errors import AuditError
 from cdi.learning import text
 from cdi.learning.ngrams import Texts
 from cdi.learning.readings import KINDS, keep_readings, open_readings
@@ -48,6 +49,7 @@ def lessons(flipped: str | None = None) -> pa.Table:
                 "closing_text": "given back to him by a friend" if has_reason else "no lines",
                 "opened_group": "theft" if has_theft else None,
                 "opened_as_crime": has_theft,
+                "named_by_record": has_theft and not has_reason,
                 "closed_with_reason": has_reason,
                 "closed_as_no_crime": False,
                 "closed_as_recorded": False,
@@ -117,6 +119,63 @@ def test_it_reads_what_auditors_would_have_found(learnt: Path) -> None:
 def test_the_words_say_which_offence_group(learnt: Path) -> None:
     thefts = features(lessons().filter(pa.compute.field("opened_as_crime")))
     assert set(score_features(thefts, learnt)["offence_group"].to_pylist()) == {"theft"}
+
+
+def test_where_codes_say_nothing_the_records_that_name_a_log_teach_its_words(
+    tmp_path: Path,
+) -> None:
+    table = lessons()
+    silent = {
+        "opened_group": pa.nulls(len(table), pa.string()),
+        "opened_as_crime": pa.array([False] * len(table)),
+        "groups_told": pa.array([0] * len(table)),
+        "signs": pa.array([[]] * len(table), pa.list_(pa.string())),
+    }
+    for name, column in silent.items():
+        table = table.set_column(table.column_names.index(name), name, column)
+    unseen = table.filter(pa.compute.is_null(table["crimes"]))
+    is_due = np.array([n % 2 == 0 and n % 6 != 0 for n in unseen["call_id"].to_pylist()])
+    assert 0 < is_due.sum() < len(is_due)
+
+    learnt = learn(tmp_path / "records", table)
+    probability = score_features(features(unseen), learnt)["crime_probability"].to_numpy()
+    assert probability[is_due].min() > 0.5 > probability[~is_due].max()
+
+    place = table.column_names.index("named_by_record")
+    nameless = table.set_column(place, "named_by_record", silent["opened_as_crime"])
+    learnt = learn(tmp_path / "nothing", nameless)
+    probability = score_features(features(unseen), learnt)["crime_probability"].to_numpy()
+    assert probability[is_due].min() <= probability[~is_due].max()
+
+
+def test_a_version_that_was_learnt_without_a_reading_scores_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = features(lessons()).slice(0, 50)
+    with monkeypatch.context() as patch:
+        patch.setattr(text, "ACCOUNT_READINGS", ("opened_as_crime",))
+        learnt = learn(tmp_path / "before", lessons())
+        before = score_features(logs, learnt)
+    assert "named_by_record" in text.ACCOUNT_READINGS
+    assert score_features(logs, learnt) == before
+
+
+def test_nothing_is_learnt_from_an_audit_in_other_words(tmp_path: Path) -> None:
+    table = lessons()
+    assert learn(tmp_path / "same", table)
+    is_audited = pa.compute.is_valid(table["crimes"]).to_pylist()
+    accounts = [
+        " ".join(f"{word} {number}" for word in account.split()) if audited else account
+        for number, (account, audited) in enumerate(
+            zip(table["account_text"].to_pylist(), is_audited, strict=True)
+        )
+    ]
+    place = table.column_names.index("account_text")
+    changed = table.set_column(place, "account_text", pa.array(accounts))
+    with pytest.raises(AuditError, match="words have changed since the audit") as error:
+        learn(tmp_path / "other", changed)
+    assert error.value.rule_id == "AUDIT-WORDS"
+    assert "audit draw" in error.value.fix
 
 
 def test_a_second_thing_told_has_a_group_of_its_own(

@@ -11,8 +11,8 @@ import pytest
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.build.version import plan_version, read_current
-from cdi.errors import StateError
-from cdi.learning import links
+from cdi.errors import AuditError, StateError
+from cdi.learning import links, text
 from cdi.learning.weights import (
     find_newest_weights,
     read_weights,
@@ -21,7 +21,7 @@ from cdi.learning.weights import (
 )
 from cdi.sealed_files import seal_file
 from cdi.steps.run import is_up_to_date, run_directly
-from cdi.steps.train import learn_links
+from cdi.steps.train import learn_links, learn_text
 from tests.conftest import SmallAgency
 
 JANUARY = datetime(2026, 1, 31, tzinfo=UTC)
@@ -174,6 +174,22 @@ def test_records_without_candidates_teach_nothing_and_it_is_said(
     assert not step.is_new
     assert step.note.startswith("no record has the call that it names among its candidates")
     assert find_newest_weights("testville", "links") is None
+
+
+def test_an_audit_in_other_words_teaches_nothing_and_it_is_said(
+    ran: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(part: Path, folder: Path) -> dict[str, int]:
+        (folder / "words.parquet").write_bytes(b"half written")
+        raise AuditError("AUDIT-WORDS", "words have changed", "audit again")
+
+    monkeypatch.setattr(text, "count_audited", lambda batches: text.MIN_LOGS)
+    monkeypatch.setattr(text, "has_enough_lessons", lambda part: True)
+    monkeypatch.setattr(text, "write_text_model", refuse)
+    step = learn_text("testville")
+    assert not step.is_new
+    assert step.note == "words have changed [AUDIT-WORDS]; next step: audit again"
+    assert find_newest_weights("testville", "text") is None
 
 
 def test_a_build_takes_what_was_learnt_and_the_same_landing_teaches_the_same(
