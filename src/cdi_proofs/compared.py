@@ -17,7 +17,7 @@ from cdi.sql import read_query, scalar
 SQL = Path(__file__).parent / "sql"
 MATURE_DAYS = 30
 TABLES = (
-    *("fct_reported_crimes", "unrecorded_crimes", "links", "release"),
+    *("fct_reported_crimes", "unrecorded_crimes", "worklist_yield", "links", "release"),
     *("offence_groups", "rulesets"),
 )
 

@@ -51,6 +51,9 @@ VIEWS = {
     "text_quality",
     "unrecorded_estimate",
     "weekly_rates",
+    "worklist_accuracy",
+    "worklist_backtest",
+    "worklist_yield",
 }
 
 

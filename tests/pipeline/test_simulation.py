@@ -165,6 +165,12 @@ def test_the_scorecard_compares_it_with_the_truth(run: Path) -> None:
     assert worklist["recall"] > worklist["likely"]["recall"] > 0.5
     read = [point["logs_read"] for point in worklist["yield_curve"]]
     assert read == sorted(read) and read[0] > 0
+    expected = {row["reading_part"]: row for row in worklist["expected_yield"]}
+    assert list(expected) == ["now", "likely", "possible"]
+    for part in expected.values():
+        # more than that many rows, and fewer missed crimes in them than there are rows
+        assert part["row_count"] > 250 and 0 < part["true_count"] < part["row_count"]
+        assert part["lower_limit"] <= part["true_count"] <= part["upper_limit"]
     # two months have days for fewer moments than thirty
     assert fresh["moments"] == 29
     assert fresh["misses"] > 100

@@ -180,17 +180,41 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
     assert any(account.startswith("'=1+1") for account in accounts)
 
 
-def test_rows_in_time_have_a_page_before_graver_ones_that_are_overdue(
+def test_all_rows_that_are_to_be_read_now_have_a_page_and_as_many_others_as_fit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(worklist, "PAGES", 2)
-    rows = [
-        {"reported_crime_id": "grave", "is_likely": True, "hours_left": -5.0},
-        {"reported_crime_id": "overdue", "is_likely": True, "hours_left": -9.0},
-        {"reported_crime_id": "fresh", "is_likely": True, "hours_left": 3.0},
-        {"reported_crime_id": "only possible", "is_likely": False, "hours_left": 3.0},
-    ]
-    assert [r["reported_crime_id"] for r in choose_paged_rows(rows)] == ["grave", "fresh"]
+    rows = [{"reading_part": part} for part in ("now", "now", "now", "likely", "possible", None)]
+    for pages, expected in ((2, 3), (4, 4), (9, 6)):
+        monkeypatch.setattr(worklist, "PAGES", pages)
+        assert choose_paged_rows(rows) == rows[:expected]
+
+
+def test_what_can_be_read_in_a_month_stands_first_on_page_and_sheet_and_nothing_is_lost(
+    told: SmallAgency,
+) -> None:
+    listed = told.rows(
+        "select reported_crime_id, reading_part from unrecorded_crimes order by reading_place"
+    )
+    assert len(listed) == 4 and {part for _, part in listed} == {"now"}
+    index = (told.published / "worklist" / "index.html").read_text(encoding="utf-8")
+    assert "in a month, by its size" in index
+    assert "cannot be told before an audit" in index and "expected to" not in index
+
+    told.settings["worklist"] = {"logs_a_month": 1}
+    told.write_settings()
+    assert told.run()
+    index = (told.published / "worklist" / "index.html").read_text(encoding="utf-8")
+    assert "can read 1 in a month." in index
+    now, later = index.split("<h2>If there is time left")
+    first, *others = [crime for crime, _ in listed]
+    assert re.findall(r'#\d">([^<]*)', now) == [first]
+    assert sorted(re.findall(r'#\d">([^<]*)', later)) == sorted(others)
+    sheet = told.published / "worklist" / "worklist.csv"
+    with sheet.open(newline="", encoding="utf-8-sig") as handle:
+        rows = [(row["reported_crime_id"], row["to_read"]) for row in csv.DictReader(handle)]
+    assert rows[0] == (first, "now")
+    assert sorted(rows[1:]) == [(crime, "if there is time left") for crime in sorted(others)]
+    assert told.rows("select count(*) from unrecorded_crimes") == [(4,)]
 
 
 def test_names_of_pages_are_safe_and_differ() -> None:

@@ -1,6 +1,7 @@
 {#- The registrar's worklist in the order of `list_place`. Crimes that are suspected on good evidence come
     first and those with a small probability after them. Within each part the gravest come first, and then
-    the likeliest. -#}
+    the likeliest. People read logs, and as many as they can in a month are to be read now: those first whose
+    crime can still be recorded in time. -#}
 with listed as not materialized (
     select *
     from {{ ref('fct_reported_crimes') }}
@@ -38,6 +39,10 @@ links as (
 
 severities as (
     select * from {{ ref('severities') }}
+),
+
+capacity as (
+    select * from {{ ref('int_outcomes__reading_capacity') }}
 ),
 
 victims as (
@@ -109,7 +114,7 @@ reasoned as (
     left join candidates on listed.call_id = candidates.call_id
 ),
 
-final as (
+listed_in_order as (
     select
         row_number() over (
             order by
@@ -159,6 +164,34 @@ final as (
     inner join severities on reasoned.severity = severities.severity
     inner join kinds on reasoned.suspicion_code = kinds.evidence_kind
     left join decisions on reasoned.decision_id = decisions.decision_id
+),
+
+-- A log is read once, with all that is suspected in it.
+logs as (
+    select
+        call_id,
+        bool_or(is_likely) as has_likely,
+        row_number() over (
+            order by bool_or(is_likely and hours_left > 0) desc, min(list_place) asc
+        ) as reading_place
+    from listed_in_order
+    where status = 'suspected'
+    group by call_id
+),
+
+final as (
+    select
+        listed_in_order.*,
+        case when listed_in_order.status = 'suspected' then logs.reading_place end as reading_place,
+        case
+            when listed_in_order.status <> 'suspected' then null
+            when logs.reading_place <= capacity.logs_a_month then 'now'
+            when logs.has_likely then 'likely'
+            else 'possible'
+        end as reading_part
+    from listed_in_order
+    left join logs on listed_in_order.call_id = logs.call_id
+    cross join capacity
 )
 
 select * from final

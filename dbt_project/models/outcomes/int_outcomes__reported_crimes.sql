@@ -1,9 +1,5 @@
 {#- Every crime that a call may have reported, numbered within its call: the crimes that are disclosed or
     recorded, and one more where the log may have told of one crime more than those. -#}
-{#- The share of the calls with two crimes that report a third. No figure is published; in the simulated
-    years it is one in eleven. -#}
-{% set third_share = 0.1 %}
-
 with accounted as not materialized (
     select * from {{ ref('int_outcomes__accounted_crimes') }}
 ),
@@ -104,13 +100,8 @@ final as (
         placed.is_proven_by_reference,
         readings.crime_probability,
         case
-            when placed.crime_record_id is not null then null
-            when placed.place = 1 then readings.crime_probability
-            else
-                readings.second_probability
-                -- The model gives the probability of a second crime among the calls that report any.
-                * if(placed.is_any_recorded, 1, readings.crime_probability)
-                * if(placed.place = 2, 1, {{ third_share }})
+            when placed.crime_record_id is null
+                then {{ miss_probability('placed.place', 'placed.is_any_recorded', 'readings') }}
         end as miss_probability
     from placed
     left join readings on placed.call_id = readings.call_id

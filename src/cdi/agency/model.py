@@ -51,6 +51,16 @@ class Coverage(Strict):
         return self
 
 
+class Worklist(Strict):
+    """How much of the worklist the agency can read."""
+
+    logs_a_month: int | None = Field(
+        default=None,
+        gt=0,
+        description="how many logs people can read; default: 400 for 140,000 logs a year",
+    )
+
+
 class KeyRule(Strict):
     """How a reference of one form becomes canonical.
 
@@ -316,6 +326,9 @@ class Agency(Strict):
     auditors: tuple[str, ...] = Field(
         default=(),
         description="staff numbers of the auditors; without any, the audit DAG draws nothing",
+    )
+    worklist: Worklist = Field(
+        default=Worklist(), description="what the page and the sheet of the worklist put first"
     )
     sources: dict[str, Source]
     folder: Path = Field(exclude=True)

@@ -33,6 +33,7 @@ COLUMNS = (
     SheetColumn("reported_crime_id", "The call, and which crime of it. Do not change it.", 22),
     SheetColumn("severity", "Its place in the order: rape, domestic abuse, child, weapon, other."),
     SheetColumn("time_limit", "Hours left to record it, or how long it is overdue."),
+    SheetColumn("to_read", "now: one of the logs that can be read in a month; or later.", 18),
     SheetColumn("decision", "confirmed: to be recorded; dismissed: not a crime.", 12, True),
     SheetColumn("reason_code", "For a dismissal: a code of the sheet `reasons`.", 22, True),
     SheetColumn("decided_by", "Your staff number.", 12, True),

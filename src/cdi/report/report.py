@@ -107,6 +107,9 @@ def _read_values(
         "newest": _read_weeks(con, "week_count > 1"),
         "districts": _draw_districts(con, drawing),
         "practices": _read_changed_practices(con),
+        "backtest": fetch_dicts(
+            con, "from worklist_backtest where known_count > 0 order by received_month_on desc"
+        ),
         "timeliness": _draw_timeliness(con, drawing) if in_time else [],
         "service": _draw_service(con, drawing),
         "cancelled": _read_rows(con, "cancelled_by_code"),

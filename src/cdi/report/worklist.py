@@ -25,7 +25,7 @@ from cdi.report.wording import local_time
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
-PAGES = 400  # rows that have a page: what a registrar's unit reads in a month
+PAGES = 400  # rows that have a page, unless more are to be read now
 SHEET_ROWS = 2_000
 FIRST_ROWS = 40  # of each list, until the reader asks for more
 FOLDER = "worklist"
@@ -71,6 +71,7 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
     write_worklist_xlsx(folder / "worklist.xlsx", rows, reasons, title, release["as_of"])
 
     paged_rows = choose_paged_rows(rows)
+    to_read_now = [row for row in paged_rows if row["reading_part"] == "now"]
     pages = name_pages(row["call_id"] for row in paged_rows)
     common = {
         "agency": version.agency,
@@ -78,16 +79,22 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
         "release": release,
         "version": version.name,
     }
-    in_time = sorted((r for r in paged_rows if _is_in_time(r)), key=lambda r: r["hours_left"])
+    in_time = sorted((r for r in to_read_now if _is_in_time(r)), key=lambda r: r["hours_left"])
     (totals,) = fetch_dicts(con, read_query(SQL / "worklist_totals.sql"))
     page = render(
         "worklist.html.j2",
         **common,
         totals=totals,
         lists=[
-            ("Still in time", in_time),
-            ("Overdue or decided", [row for row in paged_rows if not _is_in_time(row)]),
+            ("To read now: still in time", in_time),
+            ("To read now: overdue", [row for row in to_read_now if not _is_in_time(row)]),
+            (
+                "If there is time left, and what is decided",
+                [row for row in paged_rows if row["reading_part"] != "now"],
+            ),
         ],
+        yields={row["reading_part"]: row for row in fetch_dicts(con, "from worklist_yield")},
+        accuracy=fetch_dicts(con, "from worklist_accuracy where audited_count > 0"),
         severities=fetch_dicts(con, "from rules.severities order by severity_rank"),
         pages=pages,
         first_rows=FIRST_ROWS,
@@ -147,22 +154,13 @@ def _is_in_time(row: Mapping[str, Any]) -> bool:
     return row["hours_left"] is not None and row["hours_left"] > 0
 
 
-def choose_paged_rows(rows: Sequence[Row]) -> list[Row]:
-    """Choose the rows that have a page: likely ones that are still in time go first.
-
-    A grave row that is overdue can wait for another day; one that is in time today cannot.
+def choose_paged_rows(rows: Sequence[Row]) -> Sequence[Row]:
+    """Choose the rows that have a page: all that are to be read now, and as many more as fit.
 
     Args:
-        rows: Of the worklist, in its order.
-
-    Returns:
-        The chosen rows, in the order of the list.
+        rows: Of the worklist, those that are to be read now first.
     """
-    urgent = [row for row in rows if row["is_likely"] and _is_in_time(row)][:PAGES]
-    chosen = {row["reported_crime_id"] for row in urgent}
-    rest = [row for row in rows if row["reported_crime_id"] not in chosen]
-    chosen |= {row["reported_crime_id"] for row in rest[: PAGES - len(urgent)]}
-    return [row for row in rows if row["reported_crime_id"] in chosen]
+    return rows[: max(PAGES, sum(row["reading_part"] == "now" for row in rows))]
 
 
 def _add_sheet_columns(row: Row, number: int, version: Version) -> Row:
@@ -170,6 +168,7 @@ def _add_sheet_columns(row: Row, number: int, version: Version) -> Row:
     return row | {
         "sheet_row": number,
         "time_limit": time_limit_in_words(row["hours_left"]) or row["status"],
+        "to_read": when_to_read_in_words(row),
         "decision": None,
         "decided_by": None,
         "second_person": None,
@@ -178,6 +177,13 @@ def _add_sheet_columns(row: Row, number: int, version: Version) -> Row:
         "version": version.name,
         "data": "SIMULATED" if version.agency.is_simulated else None,
     }
+
+
+def when_to_read_in_words(row: Row) -> str:
+    """When the log of a row is to be read, or that nobody need read it."""
+    if row["reading_part"] is None:
+        return "decided"
+    return "now" if row["reading_part"] == "now" else "if there is time left"
 
 
 def time_limit_in_words(hours: float | None) -> str | None:

@@ -155,7 +155,7 @@ def test_what_is_no_sheet_of_a_worklist_is_refused(tmp_path: Path) -> None:
 def test_a_row_that_ends_early_is_refused_by_its_number(tmp_path: Path) -> None:
     file = tmp_path / "worklist.csv"
     write_worklist_csv(file, ROWS[:1])
-    file.write_text(f"{file.read_text('utf-8')}T-0001#1,weapon,9 h,confirmed\n", "utf-8")
+    file.write_text(f"{file.read_text('utf-8')}T-0001#1,weapon,9 h,now,confirmed\n", "utf-8")
     problem = "row 3: it ends before the columns version, reason_code, decided_by"
     with pytest.raises(CdiError, match=problem) as refused:
         read_worklist_sheet(file)

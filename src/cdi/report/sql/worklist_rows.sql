@@ -1,8 +1,9 @@
--- The rows of the worklist's sheet: the first of the list, and all that are likely and still in time. Only
--- the start of the first account is taken: a cell of the sheet has to stay readable.
+-- The rows of the worklist's sheet: all that are to be read now, in the order of reading; the first of the
+-- list; and all that are likely and still in time. Only the start of the first account is taken: a cell of
+-- the sheet has to stay readable.
 with listed as (
     from unrecorded_crimes
-    where list_place <= $rows or (is_likely and hours_left > 0)
+    where reading_part = 'now' or list_place <= $rows or (is_likely and hours_left > 0)
 ),
 
 accounts as (
@@ -24,4 +25,6 @@ from listed
 cross join release
 left join accounts on listed.call_id = accounts.call_id
 left join rules.offence_groups as groups on listed.offence_group = groups.offence_group
-order by listed.list_place
+order by
+    case when listed.reading_part = 'now' then listed.reading_place end asc nulls last,
+    listed.list_place
