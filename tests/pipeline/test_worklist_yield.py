@@ -46,8 +46,8 @@ def yields(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[
 def test_a_small_force_reads_as_many_logs_as_its_size_lets_expect(
     yields: dict[str, dict[str, Any]],
 ) -> None:
-    # 60,000 logs a year; Gloucestershire's 140,000 had 400 read in a month. Four months are no year:
-    # in summer more people call.
+    # 60,000 logs a year; Gloucestershire's 140,000 had 400 read in a month. Four months are no
+    # year: in summer more people call.
     assert yields["now"]["log_count"] == pytest.approx(60_000 / 140_000 * 400, rel=0.1)
 
 
