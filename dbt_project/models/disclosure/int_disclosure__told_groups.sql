@@ -1,5 +1,5 @@
-{#- Of which offence groups the words of a call tell: by phrases of the lexicon that nothing explains away, or by
-    the text model. Here it does not matter whether the crime counts. -#}
+{#- Of which offence groups the words of a call tell: by phrases of the lexicon that nothing explains away, or
+    by the text model. Here it does not matter whether the crime counts. -#}
 with hits as (
     select * from {{ ref('int_disclosure__lexicon_hits') }}
     where meaning = 'crime' and not is_explained_away

@@ -48,7 +48,12 @@ final as (
         received.received_month_on,
         received.log_count,
         coalesce(looked_at.known_count, 0) as known_count,
-        looked_at.* exclude (received_month_on, known_count)
+        looked_at.listed_count,
+        {% for outcome in outcomes %}
+            looked_at.listed_{{ outcome }}_count,
+        {% endfor %}
+        looked_at.unlisted_recorded_count,
+        looked_at.unlisted_missed_count
     from received
     left join looked_at on received.received_month_on = looked_at.received_month_on
 )

@@ -1,6 +1,6 @@
-{#- How many crimes are missed behind legitimate reasons that do not hold. The rules believe the code under which
-    a log is closed, and only auditors can say that it was given wrongly: what they found in logs with such a
-    code is expected in all of them. -#}
+{#- How many crimes are missed behind legitimate reasons that do not hold. The rules believe the code under
+    which a log is closed, and only auditors can say that it was given wrongly: what they found in logs with
+    such a code is expected in all of them. -#}
 {% set fewest_audited_logs = 30 %}
 
 with closures as (
@@ -44,7 +44,7 @@ excused as not materialized (
 audited as (
     select
         count(*) as log_count,
-        coalesce(sum(missed_count), 0) as missed_count
+        coalesce(sum(labels.missed_count), 0) as missed_count
     from labels
     semi join excused on labels.call_id = excused.call_id
 ),
@@ -58,7 +58,8 @@ closed as (
 counted as (
     select
         count(*) as due_count,
-        count(*) filter (where outcomes.outcome = 'unrecorded' and excused.call_id is not null) as missed_count
+        count(*) filter (where outcomes.outcome = 'unrecorded' and excused.call_id is not null)
+            as missed_count
     from reported
     inner join outcomes on reported.reported_crime_id = outcomes.reported_crime_id
     left join excused on reported.call_id = excused.call_id
@@ -69,8 +70,8 @@ final as (
         audited.log_count as audited_log_count,
         audited.missed_count as audited_missed_count,
         counted.due_count,
-        -- What is expected is compared with what the rules count already: some reasons are contradicted by the
-        -- log itself. Of a handful of audited logs nothing is said.
+        -- What is expected is compared with what the rules count already: some reasons are contradicted by
+        -- the log itself. Of a handful of audited logs nothing is said.
         case
             when audited.log_count >= {{ fewest_audited_logs }}
                 then

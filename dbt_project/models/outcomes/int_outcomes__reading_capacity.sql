@@ -33,7 +33,8 @@ final as (
         coalesce(
             settings.logs_a_month,
             cast(
-                greatest(1, round(monthly.monthly_log_count * 12 * {{ read_a_month / logs_a_year }})) as bigint
+                greatest(1, round(monthly.monthly_log_count * 12 * {{ read_a_month / logs_a_year }}))
+                as bigint
             )
         ) as logs_a_month,
         settings.logs_a_month is not null as is_stated
