@@ -33,7 +33,6 @@ told_groups as (
     select * from {{ ref('int_disclosure__told_groups') }}
 ),
 
--- of which kinds of crime a call is, by its closing code and by its words
 kinds as (
     select
         call_id,
@@ -43,6 +42,7 @@ kinds as (
     select * from told_groups
 ),
 
+-- a call once for each kind of crime that its closing code or its words tell of
 calls_of_kinds as not materialized (
     select
         calls.*,
@@ -53,21 +53,15 @@ calls_of_kinds as not materialized (
 
 -- Where the report bears a time long after the crime, perhaps only that at which somebody took it up, the
 -- call is looked for after the crime as well.
-wide_windows as (
-    select * from subjects
-    union all
-    select * replace (crime_s - {{ hour }} as wide_from_s, crime_s - {{ hour }} as narrow_from_s)
-    from subjects
-    where crime_s - {{ hour }} < wide_from_s
-),
-
-narrow_windows as (
-    select * from subjects
-    union all
-    select * replace (crime_s - {{ hour }} as narrow_from_s)
-    from subjects
-    where crime_s - {{ hour }} < narrow_from_s
-),
+{% for window in ['wide', 'narrow'] %}
+    {{ window }}_windows as (
+        select * from subjects
+        union all
+        select * replace (crime_s - {{ hour }} as wide_from_s, crime_s - {{ hour }} as narrow_from_s)
+        from subjects
+        where crime_s - {{ hour }} < {{ window }}_from_s
+    ),
+{% endfor %}
 
 wide as (
     select

@@ -15,8 +15,11 @@ reported_crimes as not materialized (
     select * from {{ ref('fct_reported_crimes') }}
 ),
 
-log_actions as (
-    select * from {{ ref('stg_log_actions') }}
+authors as (
+    select distinct
+        call_id,
+        author_code
+    from {{ ref('stg_log_actions') }}
     where author_code is not null and not is_withdrawn
 ),
 
@@ -53,10 +56,14 @@ logs as not materialized (
         calls.is_crime_type,
         calls.final_type_code,
         calls.disposition_code,
-        cast(date_trunc('week', {{ local_time('calls.closed_at', 'settings.timezone') }}) as date)
-            as week_on
+        {{ local_week('calls.closed_at', 'settings.timezone') }} as week_on
     from calls
     cross join settings
+),
+
+opened_as_crime as (
+    select * from logs
+    where initial_offence_group is not null
 ),
 
 recorded as (
@@ -73,11 +80,7 @@ opened as not materialized (
         calls.district,
         hour({{ local_time('calls.received_at', 'settings.timezone') }}) as received_hour,
         coalesce(recorded.recorded_at > calls.received_at + interval 3 day, true) as is_late,
-        cast(
-            date_trunc(
-                'week', {{ local_time('calls.received_at + interval 3 day', 'settings.timezone') }}
-            ) as date
-        ) as week_on
+        {{ local_week('calls.received_at + interval 3 day', 'settings.timezone') }} as week_on
     from calls
     left join recorded on calls.call_no = recorded.call_no
     cross join settings
@@ -94,19 +97,11 @@ crimes as (
     where reported_crimes.outcome_standard in ('recorded', 'wrongly_cancelled', 'unrecorded', 'too_recent')
 ),
 
-authors as (
-    select distinct
-        call_id,
-        author_code
-    from log_actions
-),
-
 typed as (
     select distinct
         records.crime_record_id,
         proven.crime_record_id is null as is_refused,
-        cast(date_trunc('week', {{ local_time('records.recorded_at', 'settings.timezone') }}) as date)
-            as week_on
+        {{ local_week('records.recorded_at', 'settings.timezone') }} as week_on
     from all_references
     inner join crime_records on all_references.crime_record_id = crime_records.crime_record_id
     inner join records on all_references.crime_record_id = records.crime_record_id
@@ -129,8 +124,7 @@ closings as not materialized (
         initial_offence_group as stratum,
         week_on,
         if(is_crime_type, null, initial_offence_group || ', ' || final_type_code) as subject
-    from logs
-    where initial_offence_group is not null
+    from opened_as_crime
 ),
 
 subjects as (
@@ -164,25 +158,22 @@ closed_with as (
 ),
 
 -- A shift is eight hours: from 6, 14 and 22 o'clock.
-late_by_place as (
+late as (
     select
         week_on,
         is_late,
         unnest(
             [
                 'district ' || district,
-                'district ' || district || case
-                    when received_hour between 6 and 13 then ', 6 to 14'
-                    when received_hour between 14 and 21 then ', 14 to 22'
-                    else ', 22 to 6'
-                end
+                'district ' || district || ', '
+                || ['22 to 6', '6 to 14', '14 to 22', '22 to 6'][(received_hour + 2) // 8 + 1]
             ]
         ) as subject
     from opened
     where district is not null
-),
 
-late_by_author as (
+    union all
+
     select
         opened.week_on,
         opened.is_late,
@@ -191,24 +182,24 @@ late_by_author as (
     inner join authors on opened.call_no = authors.call_id
 ),
 
-late as (
-    select * from late_by_place
-    union all
-    select * from late_by_author
-),
-
 counted as (
-    select
-        'closed_as_no_crime' as practice,
-        initial_offence_group as subject,
-        week_on,
-        count(*) filter (where not is_crime_type) as case_count,
-        count(*) as base_count
-    from logs
-    where initial_offence_group is not null
-    group by initial_offence_group, week_on
+    {% for practice, counted_in, subject, is_case in [
+        ('closed_as_no_crime', 'opened_as_crime', 'initial_offence_group', 'not is_crime_type'),
+        ('told_outside_frame', 'crimes', 'offence_group', 'not is_in_frame'),
+        ('not_recorded_in_three_days', 'late', 'subject', 'is_late'),
+        ('reference_refused', 'typed', "'all'", 'is_refused')
+    ] %}
+        select
+            '{{ practice }}' as practice,
+            {{ subject }} as subject,
+            week_on,
+            count(*) filter (where {{ is_case }}) as case_count,
+            count(*) as base_count
+        from {{ counted_in }}
+        group by all
 
-    union all
+        union all
+    {% endfor %}
 
     -- A week in which nothing was closed so has a row as well: no case.
     select
@@ -227,39 +218,6 @@ counted as (
             subjects.practice = closed_with.practice
             and subjects.subject = closed_with.subject
             and closings_by_week.week_on = closed_with.week_on
-
-    union all
-
-    select
-        'told_outside_frame' as practice,
-        offence_group as subject,
-        week_on,
-        count(*) filter (where not is_in_frame) as case_count,
-        count(*) as base_count
-    from crimes
-    group by offence_group, week_on
-
-    union all
-
-    select
-        'not_recorded_in_three_days' as practice,
-        subject,
-        week_on,
-        count(*) filter (where is_late) as case_count,
-        count(*) as base_count
-    from late
-    group by subject, week_on
-
-    union all
-
-    select
-        'reference_refused' as practice,
-        'all' as subject,
-        week_on,
-        count(*) filter (where is_refused) as case_count,
-        count(*) as base_count
-    from typed
-    group by week_on
 ),
 
 days as (

@@ -29,8 +29,7 @@ calls as (
 
 crimes as (
     select
-        cast(date_trunc('week', {{ local_time('crimes.reported_at', 'settings.timezone') }}) as date)
-            as reported_week_on,
+        {{ local_week('crimes.reported_at', 'settings.timezone') }} as reported_week_on,
         crimes.is_in_frame,
         -- A crime that was rightly cancelled counts as one to be recorded until its cancellation.
         crimes.outcome_standard = 'justified' as is_rightly_cancelled,
