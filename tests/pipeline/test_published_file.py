@@ -51,6 +51,7 @@ VIEWS = {
     "text_quality",
     "unrecorded_estimate",
     "weekly_rates",
+    "word_changes",
     "worklist_accuracy",
     "worklist_backtest",
     "worklist_yield",

@@ -33,6 +33,8 @@ final as (
         coalesce(audited.second_probability, readings.second_probability) as second_probability,
         readings.offence_group,
         readings.second_group,
+        readings.pair_count,
+        readings.known_pair_count,
         weights.version as model_version
     from contents
     inner join readings on contents.content_hash = readings.content_hash

@@ -15,11 +15,8 @@ reported_crimes as not materialized (
     select * from {{ ref('fct_reported_crimes') }}
 ),
 
-authors as (
-    select distinct
-        call_id,
-        author_code
-    from {{ ref('stg_log_actions') }}
+log_actions as (
+    select * from {{ ref('stg_log_actions') }}
     where author_code is not null and not is_withdrawn
 ),
 
@@ -174,12 +171,14 @@ late as (
 
     union all
 
+    -- a log counts once for each of its authors
     select
-        opened.week_on,
-        opened.is_late,
-        'author ' || authors.author_code as subject
+        any_value(opened.week_on) as week_on,
+        any_value(opened.is_late) as is_late,
+        'author ' || log_actions.author_code as subject
     from opened
-    inner join authors on opened.call_no = authors.call_id
+    inner join log_actions on opened.call_no = log_actions.call_id
+    group by opened.call_no, log_actions.author_code
 ),
 
 counted as (

@@ -2,7 +2,7 @@
     accounted for when it was read. A log that is recorded since, because the audit found it, is asked as it
     was then. Logs that are not among the calls are left out, as nobody knows what the list would have said of
     them. -#}
-with labels as (
+with labels as not materialized (
     select * from {{ ref('int_disclosure__audit_labels') }}
 ),
 

@@ -59,6 +59,8 @@ KINDS = {
             "second_probability": "DOUBLE",
             "offence_group": "VARCHAR",
             "second_group": "VARCHAR",
+            "pair_count": "BIGINT",
+            "known_pair_count": "BIGINT",
         },
     ),
 }

@@ -86,6 +86,8 @@ SCORES = pa.schema(
         "second_probability": pa.float64(),
         "offence_group": pa.string(),
         "second_group": pa.string(),
+        "pair_count": pa.int64(),
+        "known_pair_count": pa.int64(),
     }
 )
 AUDITED = pa.schema(
@@ -332,7 +334,8 @@ def _make_features(
         signs: Signs that are features.
 
     Returns:
-        One row per log; by column of `SCORES`, an offence group for each log.
+        One row per log; by column of `SCORES`, for each log the offence groups of its account, its
+        word pairs, and those of them that the version has learnt.
     """
     word_weights = pq.read_table(folder / "words.parquet")
     texts: dict[str, Texts] = {}
@@ -349,7 +352,7 @@ def _make_features(
         return texts[part].find_runs(chosen["weight"].to_numpy(), length)
 
     columns: list[NDArray[Any]] = []
-    groups: dict[str, NDArray[np.object_]] = {}
+    told: dict[str, NDArray[Any]] = {}
     learnt = set(word_weights["reading"].unique().to_pylist())
     # A version that was learnt before a reading was thought of is still used until the next one.
     for reading in filter(learnt.__contains__, ACCOUNT_READINGS):
@@ -358,21 +361,22 @@ def _make_features(
             columns += [runs.best, runs.second, runs.beside, runs.opening, runs.width]
             if (reading, length) == GROUP_RUN:
                 second_place = np.where(runs.second >= TOLD, runs.second_place, -1)
-                groups["offence_group"] = _likeliest_groups(texts["account"], runs.place, folder)
-                groups["second_group"] = _likeliest_groups(texts["account"], second_place, folder)
+                told["offence_group"] = _likeliest_groups(texts["account"], runs.place, folder)
+                told["second_group"] = _likeliest_groups(texts["account"], second_place, folder)
     columns += [
         find_runs("closing", reading, length).best
         for reading in CLOSING_READINGS
         for length in CLOSING_RUNS
     ]
     columns += [texts["account"].count_words(), texts["account"].count_entries()]
+    told["pair_count"], told["known_pair_count"] = texts["account"].count_pairs()
     columns.append(logs["groups_told"].to_numpy(zero_copy_only=False))
     sign_numbers = {sign: number for number, sign in enumerate(signs)}
     has_sign = np.zeros((len(logs), len(signs)))
     for row, log_signs in enumerate(logs["signs"].to_pylist()):
         has_sign[row, [sign_numbers[sign] for sign in log_signs if sign in sign_numbers]] = 1
     numbers = np.nan_to_num(np.column_stack(columns).astype(float), nan=SILENT)
-    return np.column_stack([numbers, has_sign]), groups
+    return np.column_stack([numbers, has_sign]), told
 
 
 def _likeliest_groups(texts: Texts, place: Ints, folder: Path) -> NDArray[np.object_]:
@@ -403,8 +407,9 @@ def score_features(features: pa.Table, folder: Path) -> pa.Table:
 
     Returns:
         One row per log: `crime_probability` (at least one crime should be recorded),
-        `second_probability` (two or more should be, if any), the likeliest `offence_group`, and
-        the `second_group` of a second account in the log (None if there is none).
+        `second_probability` (two or more should be, if any), the likeliest `offence_group`, the
+        `second_group` of a second account in the log (None if there is none), the pairs of words
+        in the account (`pair_count`), and those that the version has learnt (`known_pair_count`).
     """
     parts = [SCORES.empty_table()]
     if not len(features):
@@ -417,11 +422,11 @@ def score_features(features: pa.Table, folder: Path) -> pa.Table:
     models = _grow_models(matrix, crimes)
     for start in range(0, len(features), CHUNK):
         chunk = features.slice(start, CHUNK)
-        matrix, groups = _make_features(chunk, folder, signs)
+        matrix, told = _make_features(chunk, folder, signs)
         scores = {f"{target}_probability": model(matrix) for target, model in models.items()}
         parts.append(
             pa.table(
-                {"content_hash": chunk["content_hash"], **scores, **groups},
+                {"content_hash": chunk["content_hash"], **scores, **told},
                 schema=SCORES,
             )
         )

@@ -117,6 +117,7 @@ def _read_values(
         "n100": _read_rows(con, "rape_reports")[0],
         "actions": measure_actions(con, read_actions(agency.folder)),
         "readings": list_readings(con),
+        "words": next(iter(_read_rows(con, "newest_words")), None),
         "auditability": fetch_dicts(con, "from auditability order by auditability_check"),
         "files": fetch_dicts(con, "from conservation order by dataset, source_file, batch_id"),
         "datasets": _read_rows(con, "rows_by_dataset"),

@@ -126,7 +126,7 @@ def test_readings_of_another_kind_stay() -> None:
         con.execute(
             f"create table disclosure.{KINDS['text'].table} as select 5::ubigint as content_hash, "
             "0.5 as crime_probability, 0.1 as second_probability, null as offence_group, "
-            "null as second_group"
+            "null as second_group, 0 as pair_count, 0 as known_pair_count"
         )
         keep_readings(con, "testville", {"text": "c" * 64})
     assert {file.parent.name[:4] for file in files()} == {"lexi", "text"}

@@ -189,6 +189,18 @@ def test_a_second_thing_told_has_a_group_of_its_own(
     assert read["second_group"].to_pylist() == ["theft", None, None]
 
 
+def test_word_pairs_that_no_lesson_has_are_not_known(learnt: Path) -> None:
+    logs = features(lessons())[:3]
+    place = logs.column_names.index("account_text")
+    # of the five words of the second text only two stand beside each other in the lessons
+    first, second, *_ = THEFTS[0].split()
+    told = pa.array([THEFTS[0], f"zyx {first} {second} wvu tsr", "zyx"])
+    read = score_features(logs.set_column(place, "account_text", told), learnt)
+    words = len(THEFTS[0].split())
+    assert read["pair_count"].to_pylist() == [words - 1, 4, 0]
+    assert read["known_pair_count"].to_pylist() == [words - 1, 1, 0]
+
+
 def test_a_small_group_is_not_likelier_for_words_that_it_was_never_heard_to_say(
     tmp_path: Path,
 ) -> None:
