@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi_force.subjects import family_of
+from cdi_force.subjects import CONTEXTS, family_of
 from cdi_force.texts import Bank
 from cdi_force.year import (
     AMBIGUOUS,
@@ -160,8 +160,10 @@ def _tell_openers(year: Year, bank: Bank, rng: np.random.Generator) -> None:
         rng, "bland", by_code[logs["own_code"][rows]], logs["half"][rows], logs["is_da"][rows]
     )
     rows = np.flatnonzero((logs["kind"] == HIDDEN) & (logs["crime_1"] >= 0))
+    # A rule of the scenario may open such a log under any code, such as one of administration.
+    contexts = np.where(np.isin(by_code, CONTEXTS), by_code, "contact_record")
     logs["opener"][rows] = bank.draw(
-        rng, "context", by_code[logs["opening"][rows]], logs["half"][rows], logs["is_da"][rows]
+        rng, "context", contexts[logs["opening"][rows]], logs["half"][rows], logs["is_da"][rows]
     )
     buried = rows[rng.random(len(rows)) < 0.7]
     logs["burial"][buried] = bank.draw(rng, "burial", "any", logs["half"][buried])

@@ -56,6 +56,7 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Year:
             "codes": [
                 {"when": "kind = 'crime'", "share": 0.5, "opening": "AD06", "closing": "AD06"},
                 {"when": "opening = 'PW04' and not is_missed", "result": "NFA"},
+                {"when": "kind = 'hidden_crime' and hour = 9", "opening": "AD03"},
             ],
             "references": {
                 "none": 0.3,
@@ -189,6 +190,19 @@ def test_missed_crimes_are_told_tersely_and_recorded_ones_are_not(hard: Year) ->
     assert missed.sum() > 500
     assert is_terse[logs["crime_1"][missed]].mean() == pytest.approx(0.8, abs=0.05)
     assert not is_terse[logs["crime_1"][told & logs["has_record"]]].any()
+
+
+def test_a_hidden_crime_under_a_code_of_administration_begins_as_any_contact(hard: Year) -> None:
+    phrases = hard.scenario.phrases
+    contexts = {
+        n for n, p in enumerate(phrases) if (p.kind, p.subject) == ("context", "contact_record")
+    }
+    logs = hard.logs
+    opening = np.array(hard.codes)[logs["opening"]]
+    rows = (logs["kind"] == HIDDEN) & (logs["crime_1"] >= 0) & (opening == "AD03")
+    assert rows.sum() > 20
+    texts = len(Bank(phrases, hard.scenario.words).texts) // len(phrases)
+    assert set(logs["opener"][rows] // texts) <= contexts
 
 
 def test_a_wrong_reason_closes_a_missed_crime(hard: Year) -> None:
