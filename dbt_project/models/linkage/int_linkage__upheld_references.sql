@@ -42,15 +42,18 @@ judged as (
     select
         *,
         is_typed and is_written_back as is_mutual,
+        address_level = 'differs' and time_level not in ('minute', 'quarter', 'unknown')
+            as is_elsewhere_and_later,
         name_level in ('same', 'alike') or birth_date_level = 'same' as has_same_person,
-        (
-            distance_level in ('vicinity', 'far') and address_level not in ('same', 'postcode', 'street')
-        )
-        or (
-            distance_level not in ('here', 'near', 'block', 'vicinity', 'far')
-            and address_level = 'differs'
-            and time_level not in ('minute', 'quarter', 'unknown')
-        ) as is_contradicted,
+        -- There is a High Street in each town, so its name is no support where places are far apart.
+        case distance_level
+            when 'far' then address_level <> 'same'
+            when 'vicinity' then address_level in ('differs', 'unknown')
+            when 'other_district' then address_level in ('differs', 'street') and time_level <> 'unknown'
+            when 'same_district' then is_elsewhere_and_later
+            when 'unknown' then is_elsewhere_and_later
+            else false
+        end as is_contradicted,
         cast(has_same_person as integer)
         + cast(address_level in ('same', 'postcode') or distance_level in ('here', 'near') as integer)
         + cast(time_level in ('minute', 'quarter') as integer)
