@@ -63,12 +63,27 @@ def run_ranges(
 
 def _compare_force(home: Path, scenario: str, seed: int) -> list[dict[str, Any]]:
     """Publish one force that was never audited in a state folder of its own, and compare it."""
-    folder = home / "never_audited" / Path(scenario).name
-    write_text(folder / "scenario.yaml", NEVER_AUDITED.format(scenario=scenario))
-    with publish_alone(home, Variant(str(folder), MONTHS, seed)) as published:
+    variant = Variant(str(write_never_audited(home, scenario)), MONTHS, seed)
+    with publish_alone(home, variant) as published:
         shown = find_rates(published)
         rows = compare_ranges(published / "recording.duckdb", paths.truth())
     return [{**row, "rates_shown": shown} for row in rows]
+
+
+def write_never_audited(home: Path, scenario: str) -> Path:
+    """Write the scenario of a force that is as another one, and was never audited.
+
+    Args:
+        home: A folder; it need not be there.
+        scenario: Name or folder of the other one.
+
+    Returns:
+        The scenario's folder.
+    """
+    folder = home / "never_audited" / Path(scenario).name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "scenario.yaml", NEVER_AUDITED.format(scenario=scenario))
+    return folder
 
 
 def compare_ranges(recording: Path, truth: Path) -> list[dict[str, Any]]:

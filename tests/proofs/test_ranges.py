@@ -4,7 +4,8 @@ from pathlib import Path
 
 import duckdb
 
-from cdi_proofs.ranges import compare_ranges
+from cdi_force.scenario import load_scenario
+from cdi_proofs.ranges import compare_ranges, write_never_audited
 from tests.proofs.test_scorecard import write_force
 
 # Of four crimes due in the frame two are recorded, of five in all logs two as well.
@@ -35,3 +36,12 @@ def test_a_range_holds_the_truth_of_the_scorecard_with_its_ends(tmp_path: Path) 
     assert [row["withheld_reason"] for row in rows if row["group"] == "theft"] == [
         "fewer than 30 crimes"
     ]
+
+
+def test_the_force_is_as_another_one_but_that_nobody_audited_it(tmp_path: Path) -> None:
+    folder = write_never_audited(tmp_path / "not" / "there", "hard_force")
+    never, audited = load_scenario(str(folder)), load_scenario("hard_force")
+    assert (never.settings.audit.frame, never.settings.audit.others) == (0, 0)
+    assert audited.settings.audit.frame > 0
+    assert never.phrases == audited.phrases
+    assert never.settings.model_copy(update={"audit": audited.settings.audit}) == audited.settings
