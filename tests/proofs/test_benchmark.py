@@ -54,6 +54,9 @@ def _write_inputs(file: Path) -> None:
         con.execute("""
             create schema linkage;
             create schema staging;
+            create schema disclosure;
+            create table disclosure.int_disclosure__told_groups as
+            select md5_number_lower('L2') as call_id, 'theft' as offence_group;
             create table linkage.int_linkage__records as
             select md5_number_lower(name) as crime_record_id, true as is_crime_record, 1 as told_s,
                 1 as crime_s, 1 as easting_m, 1 as northing_m, 1::ubigint as address_line,
