@@ -55,7 +55,7 @@ def test_what_is_expected_of_each_part_holds(yields: dict[str, dict[str, Any]]) 
     assert list(yields) == ["now", "likely", "possible"]
     for part in yields.values():
         assert part["row_count"] > 150 and 0 < part["true_count"] < part["row_count"]
-        # The limits are of 95%. As far again by two thirds, chance alone goes once in a thousand times.
+        # The limits are of 95%. Two thirds farther out chance alone goes once in a thousand times.
         half_width = (part["upper_limit"] - part["lower_limit"]) / 2
         assert abs(part["true_count"] - part["expected_count"]) < 5 / 3 * half_width
         assert part["lower_limit"] < part["expected_count"] < part["upper_limit"]
