@@ -23,15 +23,9 @@ READER = "reader"
 STAGED = "call_reference, received_at, closed_at, disposition_code, district"
 
 # Where rows came from, and what became of those that are not current: one load has one history, and
-# many readings have another. The back-test replays what was landed twelve hours after each call: of
-# what was loaded at once, days later, it knows nothing.
+# many readings have another.
 LINEAGE = {"source_file", "row_id", "source_as_of", "batch_seq"}
-HISTORIES = {
-    "main.data_quality",
-    "measures.conservation",
-    "measures.quarantine",
-    "measures.worklist_backtest",
-}
+HISTORIES = {"main.data_quality", "measures.conservation", "measures.quarantine"}
 
 
 @contextmanager
