@@ -30,6 +30,7 @@ from cdi.publish.access import (
 )
 from cdi.publish.parts import find_part
 from cdi.render import render
+from cdi_airflow import desk
 
 LOG = logging.getLogger(__name__)
 TYPES = {
@@ -58,6 +59,10 @@ app = FastAPI(title="Crime recording", docs_url=None, redoc_url=None, openapi_ur
 async def _answer_error(request: Request, error: HTTPException) -> Response:
     """Answer an error as plain text, since people read it in a frame of the UI."""
     return PlainTextResponse(str(error.detail), error.status_code, HEADERS)
+
+
+# before the paths of agencies, which would take it for one of them
+app.mount("/desk", desk.app)
 
 
 def _dag_id(agency: str) -> str:

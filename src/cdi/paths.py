@@ -102,6 +102,16 @@ def decisions_file(agency_id: str) -> Path:
     return decisions(agency_id) / "decisions.csv"
 
 
+def desk(agency_id: str) -> Path:
+    """What the desk notes while people work: who has which log open. It can be deleted."""
+    return _folder_of("desk", agency_id)
+
+
+def desk_sessions() -> Path:
+    """Who is signed in at a desk that runs alone. It can be deleted."""
+    return home() / "desk" / "sessions.sqlite"
+
+
 def tombstones(agency_id: str) -> Path:
     """The file of what was erased, as keyed hashes; see `cdi.landing.tombstones`."""
     return landing(agency_id, "erased.jsonl")

@@ -19,9 +19,10 @@ from cdi.landing.batches import accepted_batches
 from cdi.people import decisions, worklist_sheet
 from cdi.people.decisions import add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
-from cdi.report import worklist
+from cdi.report import marks
 from cdi.report.comparison import choose_pair, compare_versions
-from cdi.report.worklist import choose_paged_rows, mark_text, name_pages
+from cdi.report.marks import mark_text
+from cdi.report.worklist import choose_paged_rows, name_pages
 from tests.conftest import SmallAgency
 from tests.unit.people.test_worklist_sheet import fill
 
@@ -157,8 +158,8 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
     assert re.search('<mark class="people">[^<]*ex partner', page)
     assert '<mark class="people">double line</mark>: is about the people' in page
     assert re.search("names a partner or former partner.*about the people.*ex partner", page)
-    assert set(worklist.SIDES) == {"for", "against", "people"}
-    assert {page.count(f"mark.{side}::before") for side in worklist.SIDES} == {1}
+    assert set(marks.SIDES) == {"for", "against", "people"}
+    assert {page.count(f"mark.{side}::before") for side in marks.SIDES} == {1}
     ((decision, rule_page),) = told.rows(
         "select decision_id, rule_page from fct_reported_crimes as crimes "
         "inner join rules.recording_decisions using (decision_id) where call_id = 'T-0002'"

@@ -28,6 +28,7 @@ ROOMS = (
     "report",
     "open_extract",
     "publish",
+    "desk",
     "national",
     "erasure",
     "steps",

@@ -11,6 +11,7 @@ with listed as not materialized (
 calls as not materialized (
     select
         call_id,
+        published_call_id,
         received_at,
         coalesce(victim_name_hash, victim_surname_hash || victim_forename_hash) as victim_name,
         victim_birth_date_hash
@@ -59,7 +60,9 @@ victims as (
 repeats as (
     select
         victims.call_id,
-        count(*) as earlier_log_count
+        count(*) as earlier_log_count,
+        list(calls.published_call_id order by calls.received_at desc, calls.published_call_id asc)[:10]
+            as earlier_call_ids
     from victims
     inner join calls
         on
@@ -106,6 +109,7 @@ reasoned as (
         end as suspicion_code,
         case when victims.call_id is not null then coalesce(repeats.earlier_log_count, 0) end
             as earlier_log_count,
+        repeats.earlier_call_ids,
         candidates.non_crime_record_id
     from listed
     left join qualifiers on listed.call_no = qualifiers.call_id
@@ -149,6 +153,7 @@ listed_in_order as (
         reasoned.is_linked_to_non_crime,
         reasoned.non_crime_record_id,
         reasoned.earlier_log_count,
+        reasoned.earlier_call_ids,
         reasoned.earlier_log_count > 0 as is_repeat_victim,
         reasoned.district,
         reasoned.route,

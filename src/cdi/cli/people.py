@@ -137,6 +137,16 @@ def decide(
 
 
 @app.command(rich_help_panel=PANEL)
+def desk(
+    port: Annotated[int, typer.Option(help="Port of 127.0.0.1; 0 takes any free one.")] = 8090,
+) -> None:
+    """Start the desk alone, with a trial log-in, until Ctrl-C: where logs are read and decided."""
+    from cdi.local.desk import serve_trial
+
+    serve_trial(port, console)
+
+
+@app.command(rich_help_panel=PANEL)
 def compare(
     agency: AgencyArgument,
     older: Annotated[

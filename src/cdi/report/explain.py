@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from cdi import paths
-from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
 from cdi.render import NOTHING
@@ -21,8 +20,9 @@ from cdi.report.call import (
     read_stories,
     rounded_percent,
 )
+from cdi.report.search import find_call_id
 from cdi.report.wording import EFFECTS, in_words, local_time, yes_or_no
-from cdi.sql import Params, connect, fetch_dicts, read_query, scalar
+from cdi.sql import connect, fetch_dicts, read_query
 
 
 def explain_call(agency: Agency, call: str, console: Console) -> None:
@@ -45,32 +45,10 @@ def explain_call(agency: Agency, call: str, console: Console) -> None:
             f"make run AGENCY={agency.agency}",
         )
     with connect(file, read_only=True) as con:
-        call_id = _find_call_id(con, agency, call)
+        call_id = find_call_id(con, agency, call)
         story = read_stories(con, agency, [call_id])[call_id]
         printer = _CallPrinter(con, agency, story, console)
         printer.print_all(file.resolve().parent.name)
-
-
-def _find_call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> str:
-    """The id of the call that was typed, by the key rules that the landing uses."""
-    bound = Params()
-    text = f"trim({bound.bind(typed)})"
-    key = key_expression(agency, "call", text, bound)
-    call_id = str(scalar(con, f"select coalesce({key}, upper({text}))", bound.values))
-    if scalar(con, "select count(*) from main.fct_calls where call_id = ?", [call_id]):
-        return call_id
-    message = f"the published version of {agency.agency} has no call '{typed.strip()}'"
-    if call_id != typed.strip():
-        message += f" (looked for as {call_id})"
-    fix = "check the reference; a call newer than the version needs `make run` first"
-    # A call may be missing for a reason that the person who asks cannot see: name it.
-    if scalar(con, COUNT_WITHDRAWN, [call_id]):
-        message += ": the source has withdrawn it"
-        fix = "ask the owner of the source why; a withdrawn call is not judged"
-    elif scalar(con, COUNT_AUDITED, [call_id]):
-        message += ": it is an audited log that only the text model reads"
-        fix = "read the findings of the audit; the pipeline does not judge such a log"
-    raise CdiError("EXPLAIN-UNKNOWN", message, fix)
 
 
 class _CallPrinter:
@@ -284,10 +262,3 @@ def _describe_time_left(crime: CallRow) -> str | None:
     number = f"{abs(hours):,.0f}"
     unit = "hour" if number == "1" else "hours"
     return f"{number} {unit} {'left' if hours >= 0 else 'over'}"
-
-
-COUNT_WITHDRAWN = """
-    select count(*) from staging.stg_past_calls where natural_id = ? and fate = 'withdrawn'
-"""
-
-COUNT_AUDITED = "select count(*) from staging.stg_audit_logs where published_call_id = ?"

@@ -92,3 +92,21 @@ def local_time(moment: datetime | None, agency: Agency) -> str | None:
     if moment is None:
         return None
     return f"{moment.replace(tzinfo=UTC).astimezone(agency.zone):%-d %B %Y, %H:%M}"
+
+
+def deadline_in_words(due_at: datetime | None, now: datetime, agency: Agency) -> str | None:
+    """Until when a crime is to be recorded, or since when it should have been.
+
+    Args:
+        due_at: End of its time limit (UTC); None if it has none.
+        now: The time it is (UTC).
+        agency: Whose clocks are meant.
+
+    Returns:
+        For example `Record by 00:36 on 1 July`; the year is named if it is another one.
+    """
+    if due_at is None:
+        return None
+    local, today = (t.replace(tzinfo=UTC).astimezone(agency.zone) for t in (due_at, now))
+    day = f"{local:%-d %B}" if local.year == today.year else f"{local:%-d %B %Y}"
+    return f"{'Record by' if due_at > now else 'Overdue since'} {local:%H:%M} on {day}"

@@ -6,22 +6,17 @@ A log's page shows what `make explain` prints of the call, and the records that 
 import hashlib
 import re
 import shutil
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from markupsafe import Markup, escape
 
-from cdi.agency.model import Agency
 from cdi.build.version import Version
 from cdi.files import write_text
 from cdi.people.worklist_sheet import write_worklist_csv, write_worklist_xlsx
 from cdi.render import render
-from cdi.report.call import Hit, read_rows_by_call, read_stories
-from cdi.report.wording import local_time
+from cdi.report.log import read_logs
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -30,17 +25,6 @@ SHEET_ROWS = 2_000
 FIRST_ROWS = 40  # of each list, until the reader asks for more
 FOLDER = "worklist"
 _LONGEST_NAME = 100  # of a page's file
-CANDIDATES = 5  # records shown of a log
-# For each meaning of the lexicon the side that its words are on: they speak for a crime, against
-# one, or only about the people in it. Of words with two meanings the earlier side here is shown.
-SIDES = {
-    "for": {"crime", "recorded"},
-    "against": {
-        *("no_crime", "unsure", "negates_clause", "reason", "excuse", "no_offences", "relabel")
-    },
-    "people": {"further_crime", "offenders", "domestic_abuse"},
-}
-
 Row = dict[str, Any]
 
 
@@ -115,39 +99,21 @@ def _write_log_pages(
 ) -> None:
     """Write the page of each log, in the order of the list, each with a link to its neighbours."""
     calls = list(pages)
-    stories = read_stories(con, version.agency, calls)
-    candidates = _read_candidates(con, version.agency, calls)
+    views = read_logs(con, version.agency, calls)
     for place, call_id in enumerate(calls):
-        story = stories[call_id]
         page = render(
             "log.html.j2",
             **common,
-            story=story,
+            log=views[call_id],
             call_id=call_id,
-            parts=_mark_parts(story.entries, choose_sides(story.hits)),
-            side_of={hit.meaning: _side_of_meaning(hit.meaning) for hit in story.hits},
-            candidates=candidates[call_id],
             suspected=[row for row in rows if row["call_id"] == call_id],
+            pages=pages,
             before=pages[calls[place - 1]] if place else None,
             after=pages[calls[place + 1]] if place + 1 < len(calls) else None,
         )
         # The folder is private and new, and it is synced as a whole: to do so once for each of
         # perhaps thousands of pages would take minutes.
         (version.folder / FOLDER / "logs" / pages[call_id]).write_text(page, encoding="utf-8")
-
-
-def _read_candidates(
-    con: duckdb.DuckDBPyConnection, agency: Agency, calls: Sequence[str]
-) -> dict[str, list[Row]]:
-    """The likeliest records of each call."""
-    candidates = read_rows_by_call(con, read_query(SQL / "candidate_records.sql"), calls)
-    return {
-        call_id: [
-            row | {"recorded_at": local_time(row["recorded_at"], agency)}
-            for row in candidates[call_id][:CANDIDATES]
-        ]
-        for call_id in calls
-    }
 
 
 def _is_in_time(row: Mapping[str, Any]) -> bool:
@@ -221,59 +187,3 @@ def page_stem(call_id: str) -> str:
     """What the name of a call's page begins with; only underscores and the ending may follow."""
     name = re.sub(r"[^A-Za-z0-9-]+", "_", call_id)
     return name if len(name) <= _LONGEST_NAME else hashlib.sha256(call_id.encode()).hexdigest()
-
-
-def _side_of_meaning(meaning: str) -> str:
-    return next(side for side, meanings in SIDES.items() if meaning in meanings)
-
-
-def choose_sides(hits: Sequence[Hit]) -> dict[str, str]:
-    """The words of a log that the lexicon found, and the side that each is shown on.
-
-    Args:
-        hits: Of the log.
-    """
-    sides_of_phrase = defaultdict(set)
-    for hit in hits:
-        for phrase in hit.phrases:
-            sides_of_phrase[phrase].add(_side_of_meaning(hit.meaning))
-    order = list(SIDES)
-    return {phrase: min(sides, key=order.index) for phrase, sides in sides_of_phrase.items()}
-
-
-def _mark_parts(
-    entries: Sequence[tuple[str, str]], marks: Mapping[str, str]
-) -> list[tuple[str, list[Markup]]]:
-    """The entries of each part of the log, with their evidence marked."""
-    return [
-        (part, [mark_text(entry, marks) for _, entry in entries_of_part])
-        for part, entries_of_part in groupby(entries, key=lambda entry: entry[0])
-    ]
-
-
-def mark_text(text: str, marks: Mapping[str, str]) -> Markup:
-    """Text as HTML, with phrases marked.
-
-    Of two phrases that overlap the one that begins first is marked whole. A phrase about people is
-    marked only where no other is: in "by her ex who hit her" the crime must stay visible.
-
-    Args:
-        text: An entry of the log.
-        marks: The side of each phrase.
-    """
-    # A side for each letter; neighbours with one side become one mark.
-    sides = [""] * len(text)
-    for is_evidence in (False, True):  # evidence last, so that it covers what is about people
-        phrases = [phrase for phrase, side in marks.items() if (side != "people") == is_evidence]
-        # An alternative that is tried first wins, so a phrase goes before its own beginning.
-        longest_first = sorted(phrases, key=len, reverse=True)
-        pattern = "|".join(map(re.escape, longest_first))
-        for match in re.finditer(pattern, text) if pattern else ():
-            sides[match.start() : match.end()] = [marks[match[0]]] * len(match[0])
-    pieces, start = [], 0
-    for side, letters in groupby(sides):
-        piece = text[start : start + len(list(letters))]
-        mark = Markup('<mark class="{}">{}</mark>').format(side, piece)
-        pieces.append(mark if side else escape(piece))
-        start += len(piece)
-    return Markup("").join(pieces)

@@ -1,0 +1,78 @@
+"""The desk behind Airflow's log-in: who is signed in is Airflow's user, and DAG rights decide.
+
+Airflow has no rights of its own for people who decide about logs, so rights on the agency's build
+DAG stand for them (`NEEDED`; docs/desk.md says which roles have which).
+"""
+
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requires_access_dag
+from fastapi import HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+
+from cdi.desk.app import make_desk
+from cdi.desk.people import Person, Right
+
+# Who may start runs may read logs, as before; who may answer what a run asks people may decide; who
+# may change the DAG manages.
+NEEDED: dict[Right, tuple[str, DagAccessEntity | None]] = {
+    Right.SEE: ("POST", DagAccessEntity.RUN),
+    Right.DECIDE: ("PUT", DagAccessEntity.HITL_DETAIL),
+    Right.SECOND: ("PUT", DagAccessEntity.HITL_DETAIL),
+    Right.MANAGE: ("PUT", None),
+}
+
+
+class AirflowDoor:
+    """Airflow's log-in; see `cdi.desk.people.Door`."""
+
+    def find_person(self, request: Request) -> Person | None:
+        """Tell who sent a request, as `WithUser` found."""
+        user: BaseUser | None = getattr(request.state, "airflow_user", None)
+        # Airflow renews its own token while people read, so it cannot stand for the log-in.
+        return Person(user.get_name(), f"airflow:{user.get_id()}") if user else None
+
+    def has_right(self, request: Request, person: Person, agency: str, right: Right) -> bool:
+        """Whether Airflow's user has the right on the agency's build DAG that stands for it."""
+        method, entity = NEEDED[right]
+        check = requires_access_dag(method, entity, f"{agency}__build")  # type: ignore[arg-type]
+        try:
+            check(request, request.state.airflow_user)
+        except HTTPException:
+            return False
+        return True
+
+    def ask_to_sign_in(self, request: Request) -> Response:
+        """Lead a reader to Airflow's log-in; a form is refused, as it cannot be sent again."""
+        if request.method == "GET":
+            return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)))
+        return PlainTextResponse("You are not signed in. Nothing was written.", 401)
+
+    def sign_out_path(self) -> str | None:
+        """None: people sign out of Airflow."""
+        return None
+
+
+class WithUser:
+    """Looks up Airflow's user before a request reaches the application, as an ASGI application."""
+
+    def __init__(self, app: Any) -> None:
+        """Take the application."""
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Note the user, or that there is none, and pass the request on."""
+        if scope["type"] == "http":
+            request = Request(scope)
+            try:
+                user = await get_user(request, None, await bearer_scheme(request))
+            except HTTPException:
+                user = None
+            request.state.airflow_user = user
+        await self._app(scope, receive, send)
+
+
+app = WithUser(make_desk(AirflowDoor()))

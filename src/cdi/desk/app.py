@@ -1,0 +1,238 @@
+"""The desk as a web application: pages with plain forms, which work without a script.
+
+It is mounted below ``/cdi/desk`` by Airflow's plugin, and runs alone by `cdi desk`. Who is signed
+in, it learns from its `Door`. Each look at an agency's logs is written down before anything is
+shown, and so is each request that is refused.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Depends, FastAPI, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from cdi.agency.load import agency_names
+from cdi.desk import pages
+from cdi.desk.claims import release_claim, take_claim, take_first_free
+from cdi.desk.deciding import KINDS, Wish, decide
+from cdi.desk.forms import FormError, check_form
+from cdi.desk.people import Door, Person, Right
+from cdi.desk.queue import Filters, list_logs, order_of_reading
+from cdi.desk.standing import read_standing
+from cdi.desk.visit import HEADERS, DeskError, Visit, begin_visit
+from cdi.errors import CdiError, name_machine_failures
+
+LOG = logging.getLogger(__name__)
+
+
+class NotSignedInError(Exception):
+    """Nobody is signed in, so the door asks for it."""
+
+
+def make_desk(door: Door) -> FastAPI:
+    """Make the application.
+
+    Args:
+        door: How people sign in.
+    """
+    app = FastAPI(title="The desk", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.door = door
+    app.add_exception_handler(NotSignedInError, lambda request, _: door.ask_to_sign_in(request))
+    app.add_exception_handler(DeskError, _answer_desk_error)
+    app.add_exception_handler(CdiError, _answer_cdi_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    for path, method, endpoint in ROUTES:
+        app.add_api_route(path, endpoint, methods=[method], response_class=HTMLResponse)
+    return app
+
+
+def find_person(request: Request) -> Person:
+    """Tell who sent a request.
+
+    Raises:
+        NotSignedInError: If nobody is signed in.
+    """
+    person: Person | None = request.app.state.door.find_person(request)
+    if person is None:
+        raise NotSignedInError
+    return person
+
+
+PersonDep = Annotated[Person, Depends(find_person)]
+
+
+def visit_agency(agency: str, request: Request, person: PersonDep) -> Visit:
+    """Let a person in to an agency's logs, and write down what a page shows of them.
+
+    What a form asks is written down by the function that reads the form.
+    """
+    what = f"desk {request.method} {request.url.path.rpartition('/')[2] or 'queue'}"
+    if request.url.query:
+        what += f"?{request.url.query[:500]}"
+    with name_machine_failures():
+        visit = begin_visit(request, person, agency, what)
+        if request.method == "GET":
+            visit.note(what)
+    return visit
+
+
+VisitDep = Annotated[Visit, Depends(visit_agency)]
+Text = Annotated[str, Form()]
+
+
+def show_agencies(request: Request, person: PersonDep) -> Response:
+    """List the agencies whose logs the person may see; of a single one show the queue."""
+    door: Door = request.app.state.door
+    seen = [name for name in agency_names() if door.has_right(request, person, name, Right.SEE)]
+    if len(seen) == 1:
+        return _go_to(f"{seen[0]}/")
+    return _answer(pages.show_agencies(request, person, seen))
+
+
+def show_queue(visit: VisitDep, page: Annotated[int, Query(ge=1)] = 1) -> Response:
+    """Show the queue, by the filters in the page's address."""
+    filters = Filters.from_query(visit.request.query_params)
+    return _answer(pages.show_queue(visit, filters, page))
+
+
+def show_log(visit: VisitDep, call: str, by: str = "order", done: str = "") -> Response:
+    """Show a log, and claim it for whoever may decide about it."""
+    filters = Filters.from_query(visit.request.query_params)
+    return _answer(pages.show_log(visit, call, filters, by, done))
+
+
+def start(visit: VisitDep, done: str = "") -> Response:
+    """Claim the next log of the queue that nobody else has, and show it."""
+    return _go_to_next(visit, Filters.from_query(visit.request.query_params), done)
+
+
+def search(visit: VisitDep, q: str = "") -> Response:
+    """Find a log by its number, or by that of a record that was made from it."""
+    call_id = pages.find_log(visit, q)
+    return _go_to(f"log?{urlencode({'call': call_id})}")
+
+
+def send_decision(
+    visit: VisitDep,
+    token: Text,
+    kind: Text,
+    call: Text,
+    crime: Text = "",
+    record: Text = "",
+    reason_code: Text = "",
+    note: Text = "",
+    seen: Text = "",
+    evidence: Text = "",
+    by: Text = "order",
+    filters: Text = "",
+) -> Response:
+    """Write a decision down, and go on to the next log."""
+    subject = f"{call}#{crime}" if crime else call
+    visit.note(f"desk POST decide {kind} {subject} {record}".strip()[:500])
+    reference = _check_form(visit, token)
+    wish = Wish(
+        kind=kind if kind in KINDS else "",
+        call_id=call,
+        crime_number=int(crime) if crime.isdecimal() else None,
+        record_id=record.strip(),
+        reason_code=reason_code,
+        note=note.strip()[:2000],
+        seen=seen or None,
+        evidence_hash=evidence,
+        selection="lot" if by == "lot" else "order",
+    )
+    if not wish.kind:
+        raise DeskError(400, "Nothing was decided", "The form did not say what to decide.")
+    visit.demand(wish.needed_right)
+    _demand_claim(visit, call)
+    kept = Filters.from_query(pages.parse_filters(filters))
+    try:
+        with name_machine_failures():
+            decide(visit.shown, visit.person, wish, reference)
+    except CdiError as error:
+        if error.rule_id != "DECIDE-CONFLICT":
+            raise
+        return _answer(pages.show_conflict(visit, wish, kept, error), 409)
+    standing = read_standing(visit.shown.agency)
+    left = pages.list_open_crimes(visit.shown, standing, call)
+    if left:
+        return _go_to(f"log?{urlencode({'call': call, 'by': wish.selection, 'done': reference})}")
+    return _go_to_next(visit, kept, reference)
+
+
+def put_back(visit: VisitDep, token: Text, call: Text, filters: Text = "") -> Response:
+    """Set a log free: one's own, or anybody's for who may manage."""
+    visit.note(f"desk POST release {call}"[:500])
+    _check_form(visit, token)
+    anybody = visit.may(Right.MANAGE)
+    release_claim(visit.agency_id, call, None if anybody else visit.person.name)
+    return _go_to(f"./?{pages.clean_query(filters)}")
+
+
+def _go_to_next(visit: Visit, filters: Filters, done: str = "") -> Response:
+    """Claim the next log of the queue and lead to it; lead to the queue if there is none."""
+    visit.demand(Right.DECIDE)
+    standing = read_standing(visit.shown.agency)
+    logs = list_logs(visit.shown, standing, {}, filters)
+    by, calls = order_of_reading(logs, standing, visit.agency_id)
+    call_id = take_first_free(visit.agency_id, calls, visit.person.name)
+    if call_id is None:
+        return _go_to(f"./?{filters.to_query(done=done)}")
+    return _go_to(f"log?{filters.to_query(call=call_id, by=by, done=done)}")
+
+
+def _check_form(visit: Visit, token: str) -> str:
+    try:
+        return check_form(visit.request, visit.person, visit.agency_id, token)
+    except FormError as error:
+        raise DeskError(403, "Nothing was written", str(error)) from None
+
+
+def _demand_claim(visit: Visit, call_id: str) -> None:
+    """Refuse a decision about a log that somebody else has open."""
+    claim = take_claim(visit.agency_id, call_id, visit.person.name)
+    if not visit.person.is_same(claim.person):
+        until = pages.clock_time(claim.until, visit.shown.agency)
+        raise DeskError(
+            409,
+            "Nothing was written",
+            f"{claim.person} has this log open until {until}. Your own time for it had run out.",
+        )
+
+
+def _answer(page: str, status: int = 200) -> Response:
+    return HTMLResponse(page, status, HEADERS)
+
+
+def _go_to(path: str) -> Response:
+    return RedirectResponse(path, 303, HEADERS)
+
+
+def _answer_desk_error(request: Request, error: Any) -> Response:
+    return _answer(pages.show_message(request, error.title, error.sentence), error.status)
+
+
+def _answer_http_error(request: Request, error: Any) -> Response:
+    title = "There is no such page" if error.status_code == 404 else "This did not work"
+    return _answer(pages.show_message(request, title, str(error.detail)), error.status_code)
+
+
+def _answer_cdi_error(request: Request, error: Any) -> Response:
+    LOG.warning("%s", error.rule_id)
+    status = 404 if error.rule_id == "EXPLAIN-UNKNOWN" else 409
+    sentence = f"{error.message[:1].upper()}{error.message[1:]}. Next step: {error.fix}."
+    return _answer(pages.show_message(request, "This did not work", sentence), status)
+
+
+ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    ("/", "GET", show_agencies),
+    ("/{agency}/", "GET", show_queue),
+    ("/{agency}/log", "GET", show_log),
+    ("/{agency}/start", "GET", start),
+    ("/{agency}/search", "GET", search),
+    ("/{agency}/decide", "POST", send_decision),
+    ("/{agency}/release", "POST", put_back),
+)

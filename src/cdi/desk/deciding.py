@@ -1,0 +1,138 @@
+"""What becomes of a decision that somebody sends from the page of a log.
+
+Whatever was decided about the same crime since the page was loaded is shown first, and never
+overwritten. What takes two people is proposed by one signed-in person and decided by another.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cdi.desk.people import Person, Right
+from cdi.desk.queue import Crime, read_crimes
+from cdi.desk.standing import (
+    CONFIRMED,
+    DISMISSED,
+    PASSED,
+    PROPOSED,
+    UNDONE,
+    Standing,
+    read_standing,
+)
+from cdi.desk.versions import Shown
+from cdi.errors import CdiError
+from cdi.people.decisions import add_decision
+
+# The second person agrees to what the first proposed; this is written as a dismissal by both.
+AGREED = "agreed"
+KINDS = (CONFIRMED, DISMISSED, PASSED, UNDONE, AGREED, "link", "null_link")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to decide.
+
+    Attributes:
+        kind: Of `KINDS`.
+        call_id: The log.
+        crime_number: Which crime of the log; None if it is about a record.
+        record_id: The record that is to be linked with the log, or parted from it.
+        reason_code: Of the legitimate reasons, for a dismissal.
+        note: Why, in words.
+        seen: Reference of the newest decision that the page showed; None if it showed none.
+        evidence_hash: Hash of what the page showed.
+        selection: `lot` if the log was drawn by lot, else `order`.
+    """
+
+    kind: str
+    call_id: str
+    crime_number: int | None = None
+    record_id: str = ""
+    reason_code: str = ""
+    note: str = ""
+    seen: str | None = None
+    evidence_hash: str = ""
+    selection: str = "order"
+
+    @property
+    def needed_right(self) -> Right:
+        """What one must be allowed to do for this."""
+        return Right.SECOND if self.kind == AGREED else Right.DECIDE
+
+
+def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
+    """Write a decision down; it is on the disk when this returns.
+
+    Args:
+        shown: The version that the page showed.
+        person: Who decides; whoever calls this has looked at their rights.
+        wish: What they decide.
+        reference: Of the decision; a second one with the same reference is refused.
+
+    Returns:
+        The kind of decision that was written: a rape is only proposed to be dismissed.
+
+    Raises:
+        CdiError: DECIDE-CONFLICT if somebody decided since the page was loaded, DECIDE-SECOND if
+            the second person is the first, DECIDE-REFUSED if the decision is not in order.
+    """
+    decision: dict[str, Any] = {
+        "decision_reference": reference,
+        "decision_kind": wish.kind,
+        "call_reference": wish.call_id,
+        "crime_number": wish.crime_number,
+        "record_reference": wish.record_id or None,
+        "reason_code": wish.reason_code or None,
+        "reason": wish.note or None,
+        "decided_by": person.name,
+        "version_seen": shown.name,
+        "evidence_hash": wish.evidence_hash,
+        "selection": wish.selection,
+    }
+    if wish.kind == DISMISSED and takes_two(shown, wish.call_id, wish.crime_number):
+        decision["decision_kind"] = PROPOSED
+    elif wish.kind == AGREED:
+        decision |= _agree(read_standing(shown.agency), person, wish)
+    add_decision(shown.agency, decision, wish.seen)
+    return str(decision["decision_kind"])
+
+
+def takes_two(shown: Shown, call_id: str, crime_number: int | None) -> bool:
+    """Whether a crime is dismissed by two people only: a rape is."""
+    crime = find_crime(shown, call_id, crime_number)
+    return crime is not None and bool(crime["is_rape"])
+
+
+def find_crime(shown: Shown, call_id: str, crime_number: int | None) -> Crime | None:
+    """Find a crime on the worklist of the version."""
+    return next(
+        (
+            crime
+            for crime in read_crimes(shown.file)
+            if crime["call_id"] == call_id and crime["crime_number"] == crime_number
+        ),
+        None,
+    )
+
+
+def _agree(standing: Standing, person: Person, wish: Wish) -> dict[str, Any]:
+    """Say what is written if the second person agrees: the proposal, as a dismissal by both."""
+    proposal = standing.newest(wish.call_id, wish.crime_number or 0)
+    if proposal is None or proposal["decision_kind"] != PROPOSED:
+        raise CdiError(
+            "DECIDE-CONFLICT",
+            "nothing is proposed any more that a second person could agree to",
+            "look at the log again",
+        )
+    if person.is_same(proposal["decided_by"]):
+        raise CdiError(
+            "DECIDE-SECOND",
+            "you proposed this yourself, and it takes two people",
+            "ask a colleague to sign in and to look at it",
+        )
+    return {
+        "decision_kind": DISMISSED,
+        "decided_by": proposal["decided_by"],
+        "second_person": person.name,
+        "reason_code": proposal["reason_code"],
+        "reason": wish.note or proposal["reason"],
+    }

@@ -1,0 +1,78 @@
+"""What a form of the desk must show before it is believed.
+
+A browser sends its cookies with a form of any other site too. So a form must come from a page of
+the desk (its `Origin`), and carry a token that the desk gave to this log-in, for this agency. A
+token is good for one decision: the reference of the decision is made from it, and no reference
+comes twice (`cdi.people.decisions`). A form that is sent again finds that it is written already.
+"""
+
+import hashlib
+import secrets
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from cdi import paths
+from cdi.desk.people import Person
+from cdi.keys import read_or_make_secret
+
+FORM_SECONDS = 8 * 3600  # a shift
+
+
+class FormError(Exception):
+    """A form that is not believed; it says why, in a sentence for people."""
+
+
+def make_token(person: Person, agency: str) -> str:
+    """Make the token of a form.
+
+    Args:
+        person: Who the page with the form is shown to.
+        agency: What the form is about.
+    """
+    return _serializer().dumps([person.session, agency, secrets.token_hex(8)])
+
+
+def check_form(request: Request, person: Person, agency: str, token: str) -> str:
+    """Make sure that a form is one that the desk gave to this person.
+
+    Args:
+        request: The request that brought it.
+        person: Who is signed in.
+        agency: What it is about.
+        token: The token in it.
+
+    Returns:
+        The reference of the decision that this form, and no other, can write.
+
+    Raises:
+        FormError: If it came from another site, or if its token is missing, forged, too old, or
+            somebody else's.
+    """
+    if not comes_from_here(request):
+        raise FormError("This form was not sent by a page of the desk.")
+    try:
+        session, form_agency, nonce = _serializer().loads(token, max_age=FORM_SECONDS)
+    except SignatureExpired:
+        raise FormError("This page was open for too long. Load it again.") from None
+    except (BadSignature, ValueError, TypeError):
+        raise FormError("This form was not made by the desk.") from None
+    if (session, form_agency) != (person.session, agency):
+        raise FormError("This form was made for another log-in. Load the page again.")
+    return f"D{hashlib.sha256(str(nonce).encode()).hexdigest()[:12]}"
+
+
+def comes_from_here(request: Request) -> bool:
+    """Whether a form was sent by a page of this host: browsers say where a form comes from.
+
+    A proxy before the desk must hand the name of the host on, as it does by default or by
+    `proxy_set_header Host $host`.
+    """
+    origin = request.headers.get("origin") or request.headers.get("referer") or ""
+    return urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    key = read_or_make_secret(paths.secrets() / "desk.key", lambda: secrets.token_hex(32) + "\n")
+    return URLSafeTimedSerializer(key.strip(), salt="form")

@@ -1,0 +1,308 @@
+"""The pages of the desk: what each of them shows."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import Request
+
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
+from cdi.desk.claims import Claim, read_claims, take_claim
+from cdi.desk.deciding import Wish
+from cdi.desk.forms import make_token
+from cdi.desk.people import Door, Person, Right
+from cdi.desk.queue import (
+    LISTS,
+    Crime,
+    Filters,
+    is_in_time,
+    list_choices,
+    list_logs,
+    read_crimes,
+    status_of,
+)
+from cdi.desk.standing import SUSPECTED, UNDONE, Standing, read_standing
+from cdi.desk.versions import Shown
+from cdi.desk.visit import DeskError, Visit
+from cdi.errors import CdiError
+from cdi.files import sha256_of_json
+from cdi.render import render
+from cdi.report.log import LogView, read_logs
+from cdi.report.search import find_call_id, find_call_of_record
+from cdi.report.wording import deadline_in_words, local_time
+from cdi.sql import connect
+
+LOGS_PER_PAGE = 50
+# What a decision is called, to whoever reads the log later.
+KINDS_IN_WORDS = {
+    "confirmed": "confirmed: it must be recorded",
+    "dismissed": "dismissed",
+    "proposed": "proposed to be dismissed; it waits for a second person",
+    "passed": "passed to the registrar",
+    "undone": "taken back",
+    "link": "linked with a record",
+    "null_link": "parted from a record",
+}
+
+
+def show_agencies(request: Request, person: Person, agencies: list[str]) -> str:
+    """The page of somebody who may see several agencies, or none."""
+    named = [(name, _name_agency(name)) for name in agencies]
+    return _render("desk_agencies.html.j2", request, person, agencies=named)
+
+
+def show_queue(visit: Visit, filters: Filters, page: int) -> str:
+    """The queue."""
+    shown, standing = visit.shown, read_standing(visit.shown.agency)
+    claims = read_claims(visit.agency_id)
+    logs = list_logs(shown, standing, claims, filters)
+    counts = dict.fromkeys(LISTS, 0)
+    for crime in read_crimes(shown.file):
+        counts[status_of(crime, standing)] += 1
+    first = (page - 1) * LOGS_PER_PAGE
+    return _render_visit(
+        "desk_queue.html.j2",
+        visit,
+        filters=filters,
+        choices=list_choices(shown),
+        lists=LISTS,
+        counts=counts,
+        logs=logs[first : first + LOGS_PER_PAGE],
+        log_count=len(logs),
+        in_time_count=sum(log.due_at is not None for log in logs),
+        page=page,
+        page_count=max(-(-len(logs) // LOGS_PER_PAGE), 1),
+        deadline=lambda crime: _deadline(crime, shown),
+        done=_describe_done(visit, standing, visit.request.query_params.get("done", "")),
+    )
+
+
+def show_log(visit: Visit, typed: str, filters: Filters, by: str, done: str) -> str:
+    """The page of a log; who may decide about it claims it by opening it."""
+    view, crimes = _read_log(visit, typed)
+    call_id = view.story.call_id
+    standing = read_standing(visit.shown.agency)
+    is_open = bool(list_open_crimes(visit.shown, standing, call_id))
+    claim = None
+    if is_open and (visit.may(Right.DECIDE) or visit.may(Right.SECOND)):
+        claim = take_claim(visit.agency_id, call_id, visit.person.name)
+    return _render_log(visit, view, crimes, standing, claim, filters, by, done)
+
+
+def show_conflict(visit: Visit, wish: Wish, filters: Filters, error: CdiError) -> str:
+    """The page of a log that somebody decided about meanwhile: it says what, and asks again."""
+    view, crimes = _read_log(visit, wish.call_id)
+    standing = read_standing(visit.shown.agency)
+    claim = take_claim(visit.agency_id, wish.call_id, visit.person.name)
+    return _render_log(
+        visit, view, crimes, standing, claim, filters, wish.selection, "", error.message
+    )
+
+
+def find_log(visit: Visit, typed: str) -> str:
+    """Find the log that somebody looks for.
+
+    Raises:
+        DeskError: 404 if there is no log or record with this number, or if the record has no log.
+    """
+    agency = visit.shown.agency
+    with connect(visit.shown.file, read_only=True) as con:
+        try:
+            return find_call_id(con, agency, typed)
+        except CdiError as error:
+            call_id, is_record = find_call_of_record(con, agency, typed)
+            if call_id is not None:
+                return call_id
+            problem = f"{typed} is a record that no log is linked to" if is_record else ""
+            sentence = f"{problem or error.message}."
+            raise DeskError(404, "Nothing was found", sentence[:1].upper() + sentence[1:]) from None
+
+
+def show_message(request: Request, title: str, sentence: str) -> str:
+    """A page that says one thing, for example why something was refused."""
+    person = request.app.state.door.find_person(request)
+    return _render("desk_message.html.j2", request, person, title=title, sentence=sentence)
+
+
+def list_open_crimes(shown: Shown, standing: Standing, call_id: str) -> list[Crime]:
+    """List the crimes of a log that nobody decided about yet."""
+    return [
+        crime
+        for crime in read_crimes(shown.file)
+        if crime["call_id"] == call_id and status_of(crime, standing) not in DECIDED
+    ]
+
+
+DECIDED = ("confirmed", "dismissed")
+
+
+def parse_filters(text: str) -> Mapping[str, str]:
+    """Read filters that a form carries along, written as the query of an address."""
+    return {name: values[0] for name, values in parse_qs(text).items()}
+
+
+def clean_query(text: str) -> str:
+    """Write the filters of a form as a query again, without anything else."""
+    return Filters.from_query(parse_filters(text)).to_query()
+
+
+def clock_time(moment: datetime, agency: Agency) -> str:
+    """The time of day that the agency's clocks show."""
+    return f"{moment.astimezone(agency.zone):%H:%M}"
+
+
+def _read_log(visit: Visit, typed: str) -> tuple[LogView, list[Crime]]:
+    """Read a log of the version, and those of its crimes that are on the worklist."""
+    agency = visit.shown.agency
+    with connect(visit.shown.file, read_only=True) as con:
+        call_id = find_call_id(con, agency, typed)
+        view = read_logs(con, agency, [call_id])[call_id]
+    crimes = [crime for crime in read_crimes(visit.shown.file) if crime["call_id"] == call_id]
+    return view, crimes
+
+
+def _render_log(
+    visit: Visit,
+    view: LogView,
+    crimes: list[Crime],
+    standing: Standing,
+    claim: Claim | None,
+    filters: Filters,
+    by: str,
+    done: str,
+    conflict: str = "",
+) -> str:
+    call_id, agency = view.story.call_id, visit.shown.agency
+    is_mine = claim is not None and visit.person.is_same(claim.person)
+    rows = []
+    for crime in crimes:
+        newest = standing.newest(call_id, crime["crime_number"])
+        rows.append(
+            crime
+            | {
+                "standing": status_of(crime, standing),
+                "newest": newest,
+                "seen": standing.seen(call_id, crime["crime_number"]),
+                "deadline": _deadline(crime, visit.shown),
+                "is_own": newest is not None and visit.person.is_same(newest["decided_by"]),
+            }
+        )
+    decisions = [
+        {
+            "what": KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"]),
+            "crime": row["crime_number"],
+            "record": row["record_reference"],
+            "by": " and ".join(filter(None, (row["decided_by"], row["second_person"]))),
+            "at": _decided_at(row["decided_at"], agency),
+            "reason_code": row["reason_code"],
+        }
+        for row in standing.by_call.get(call_id, [])
+    ]
+    return _render_visit(
+        "desk_log.html.j2",
+        visit,
+        log=view,
+        call_id=call_id,
+        crimes=rows,
+        kinds=KINDS_IN_WORDS,
+        deadline_of=lambda crime: crime["deadline"],
+        claim=claim,
+        claimed_until=clock_time(claim.until, agency) if claim else None,
+        is_mine=is_mine,
+        may_decide=visit.may(Right.DECIDE) and is_mine,
+        may_link=visit.may(Right.DECIDE) and (is_mine or claim is None),
+        may_second=visit.may(Right.SECOND) and is_mine,
+        may_manage=visit.may(Right.MANAGE),
+        seen_of_call=standing.seen(call_id),
+        decisions=decisions,
+        reasons=_read_reasons(visit.shown),
+        filters=filters,
+        by="lot" if by == "lot" else "order",
+        evidence=sha256_of_json(asdict(view)),
+        conflict=conflict,
+        done=_describe_done(visit, standing, done),
+        next_version=visit.shown.next_in_words,
+    )
+
+
+def _read_reasons(shown: Shown) -> list[tuple[str, str]]:
+    with connect(shown.file, read_only=True) as con:
+        return con.execute(
+            "select reason_code, reason_name from rules.reasons where is_legitimate "
+            "order by reason_name"
+        ).fetchall()
+
+
+def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str, Any] | None:
+    """Say what was just decided, if the reference is of a decision by this person."""
+    for rows in standing.by_call.values() if reference else ():
+        for row in rows:
+            own = visit.person.is_same(row["decided_by"]) or visit.person.is_same(
+                row["second_person"]
+            )
+            if own and row["decision_reference"] == reference:
+                return {
+                    "call": row["call_reference"],
+                    "crime": row["crime_number"],
+                    "record": row["record_reference"],
+                    "what": KINDS_IN_WORDS[row["decision_kind"]],
+                    "counts": row["decision_kind"] not in ("proposed", "passed"),
+                    "is_undone": row["decision_kind"] == UNDONE,
+                    "next_version": visit.shown.next_in_words,
+                }
+    return None
+
+
+def _deadline(crime: Crime, shown: Shown) -> str:
+    if not crime["is_likely"]:
+        return "Possible"
+    return deadline_in_words(crime["due_at"], shown.now, shown.agency) or "No time limit"
+
+
+def _decided_at(text: str, agency: Agency) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{moment.astimezone(agency.zone):%-d %B %Y, %H:%M}"
+
+
+def _name_agency(name: str) -> str:
+    try:
+        return load_agency(name).name
+    except CdiError:
+        return name
+
+
+def _render_visit(template: str, visit: Visit, **values: Any) -> str:
+    shown = visit.shown
+    return _render(
+        template,
+        visit.request,
+        visit.person,
+        agency=shown.agency,
+        is_simulated=shown.agency.is_simulated,
+        version=shown.name,
+        as_of=local_time(shown.as_of, shown.agency),
+        age_hours=round(shown.age.total_seconds() / 3600),
+        is_late=shown.is_late,
+        token=make_token(visit.person, visit.agency_id),
+        is_suspected=SUSPECTED,
+        in_time=lambda crime: is_in_time(crime, shown.now),
+        **values,
+    )
+
+
+def _render(template: str, request: Request, person: Person | None, **values: Any) -> str:
+    door: Door = request.app.state.door
+    given = {"is_simulated": False, **values}
+    return render(
+        template,
+        root=request.scope.get("root_path", ""),
+        person=person,
+        sign_out=door.sign_out_path(),
+        **given,
+    )

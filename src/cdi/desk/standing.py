@@ -1,0 +1,120 @@
+"""Where each crime stands by the decisions of people, up to the last one that was written.
+
+A version knows the decisions that were landed before it was built. The desk reads the file of
+decisions itself, so that what is decided leaves the queue at once.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdi import paths
+from cdi.agency.key_rules import key_expression
+from cdi.agency.model import Agency
+from cdi.people.decisions import read_decisions
+from cdi.sql import Params, connect
+
+Decision = Mapping[str, Any]
+
+SUSPECTED, CONFIRMED, DISMISSED = "suspected", "confirmed", "dismissed"
+PROPOSED, PASSED, UNDONE = "proposed", "passed", "undone"
+ABOUT_CRIMES = (CONFIRMED, DISMISSED, PROPOSED, PASSED, UNDONE)
+ABOUT_LINKS = ("link", "null_link", UNDONE)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What people decided about the calls of an agency.
+
+    Attributes:
+        by_call: All decisions about a call, the oldest first.
+        from_order: How many logs were decided that came up in the order of the queue.
+        from_lot: How many that were drawn by lot.
+    """
+
+    by_call: Mapping[str, list[Decision]] = field(default_factory=dict)
+    from_order: int = 0
+    from_lot: int = 0
+
+    def newest(self, call_id: str, crime_number: int) -> Decision | None:
+        """The newest decision about a crime; None if nobody decided about it."""
+        about = [
+            row
+            for row in self.by_call.get(call_id, [])
+            if row["decision_kind"] in ABOUT_CRIMES
+            and not row["record_reference"]
+            and row["crime_number"] in ("", str(crime_number))
+        ]
+        return about[-1] if about else None
+
+    def seen(self, call_id: str, crime_number: int | None = None) -> str:
+        """The reference of the newest decision that concerns a crime, or anything of a call.
+
+        A link concerns the whole call. A form carries this reference, so that what is decided
+        meanwhile is noticed (`cdi.people.decisions.add_decision`). Blank if there is none.
+        """
+        about = [
+            row["decision_reference"]
+            for row in self.by_call.get(call_id, [])
+            if crime_number is None or row["crime_number"] in ("", str(crime_number))
+        ]
+        return str(about[-1]) if about else ""
+
+    def status(self, call_id: str, crime_number: int) -> str | None:
+        """Where a crime stands by its newest decision; None if nobody decided about it."""
+        newest = self.newest(call_id, crime_number)
+        if newest is None:
+            return None
+        kind = str(newest["decision_kind"])
+        return SUSPECTED if kind == UNDONE else kind
+
+
+# What was read last, by agency and file, with what tells that the file is still the same.
+_READ: dict[str, tuple[tuple[int, int, int], Standing]] = {}
+
+
+def read_standing(agency: Agency) -> Standing:
+    """Read what people decided up to now.
+
+    Raises:
+        StateError: STATE-DAMAGED if the file of decisions is not as it was written.
+    """
+    file = paths.decisions_file(agency.agency)
+    if not file.is_file():
+        return Standing()
+    found = file.stat()
+    stamp = found.st_ino, found.st_size, found.st_mtime_ns
+    known = _READ.get(str(file))
+    if known is None or known[0] != stamp:
+        known = stamp, _make_standing(agency)
+        _READ[str(file)] = known
+    return known[1]
+
+
+def _make_standing(agency: Agency) -> Standing:
+    rows = read_decisions(agency)
+    calls = _read_references(agency, {row["call_reference"] for row in rows})
+    by_call: dict[str, list[Decision]] = defaultdict(list)
+    selections: dict[str, str] = {}
+    for row in rows:
+        call_id = calls.get(row["call_reference"])
+        if call_id:
+            by_call[call_id].append(row)
+            selections.setdefault(call_id, row["selection"])
+    counts = Counter(selections.values())
+    return Standing(dict(by_call), from_order=counts["order"], from_lot=counts["lot"])
+
+
+def _read_references(agency: Agency, typed: Iterable[str]) -> dict[str, str]:
+    """Give each reference its canonical form, by the rules that the landing uses."""
+    bound = Params()
+    text = "trim(typed)"
+    key = key_expression(agency, "call", text, bound)
+    listed = bound.bind([reference for reference in typed if reference])
+    query = (
+        f"select typed, coalesce({key}, upper({text})) "
+        f"from (select unnest({listed}::varchar[]) as typed)"
+    )
+    with connect() as con:
+        return dict(con.execute(query, bound.values).fetchall())

@@ -1,0 +1,94 @@
+"""The published version that the desk shows, how old its data is, and which time it is there."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from croniter import croniter
+
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
+from cdi.build.version import read_description
+from cdi.publish.access import current_folder
+from cdi.report.wording import local_time
+
+# A version that is older than this many intervals of the schedule is late.
+_INTERVALS = 2
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The version that the desk shows.
+
+    Attributes:
+        agency: Whose version.
+        folder: The version's own folder.
+        as_of: Up to which moment its data goes (UTC, without a zone as in its tables).
+        now: What the desk takes for now (UTC, without a zone). Invented data stands still, so the
+            clock of the simulated force does too.
+    """
+
+    agency: Agency
+    folder: Path
+    as_of: datetime
+    now: datetime
+
+    @property
+    def name(self) -> str:
+        """The version's name."""
+        return self.folder.name
+
+    @property
+    def file(self) -> Path:
+        """The version's tables."""
+        return self.folder / "recording.duckdb"
+
+    @property
+    def age(self) -> timedelta:
+        """How old the data is."""
+        return self.now - self.as_of
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the data is older than the schedule promises."""
+        return self.age > _INTERVALS * _interval_of(self.agency)
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next run of the schedule begins (UTC); None for data that stands still."""
+        if self.agency.is_simulated:
+            return None
+        now = self.now.replace(tzinfo=UTC).astimezone(self.agency.zone)
+        following: datetime = croniter(self.agency.schedule, now).get_next(datetime)
+        return following.astimezone(UTC).replace(tzinfo=None)
+
+    @property
+    def next_in_words(self) -> str:
+        """From when on decisions count, in words."""
+        if self.next_at is None:
+            return "the next version"
+        return f"the next version, after {local_time(self.next_at, self.agency)}"
+
+
+def find_shown(agency_id: str) -> Shown | None:
+    """Find what the desk shows of an agency; None if nothing is published.
+
+    Raises:
+        CdiError: If the agency's folder is not in order.
+    """
+    folder = current_folder(agency_id)
+    if folder is None:
+        return None
+    agency = load_agency(agency_id)
+    as_of = datetime.fromisoformat(read_description(folder)["as_of"])
+    if as_of.tzinfo is not None:
+        as_of = as_of.astimezone(UTC).replace(tzinfo=None)
+    now = as_of if agency.is_simulated else datetime.now(UTC).replace(tzinfo=None)
+    return Shown(agency, folder, as_of, now)
+
+
+def _interval_of(agency: Agency) -> timedelta:
+    """The time between two runs of the schedule."""
+    runs = croniter(agency.schedule, datetime.now(UTC))
+    first: datetime = runs.get_next(datetime)
+    return runs.get_next(datetime) - first
