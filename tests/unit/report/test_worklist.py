@@ -5,8 +5,8 @@ import re
 import pytest
 
 from cdi.report.call import Hit
-from cdi.report.wording import MEANINGS, subject_in_words
 from cdi.report.marks import SIDES, choose_sides, mark_text
+from cdi.report.wording import MEANINGS, subject_in_words
 from cdi.report.worklist import name_pages
 from tests.lexicon_by_hand import phrases, says
 

@@ -1,0 +1,362 @@
+"""The desk: queue, claims, deciding, conflicts, two people, search, and what is written down."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cdi import paths
+from cdi.desk import claims, forms, queue
+from cdi.desk.claims import read_claims, take_claim, take_first_free
+from cdi.desk.queue import Filters
+from cdi.desk.versions import find_shown
+from cdi.people.decisions import read_decisions
+from cdi.publish.access import read_access_log
+from tests.conftest import HIDDEN, SmallAgency
+from tests.desk import read_forms, sign_in, words_of
+
+# The clock of simulated data stands at the end of 6 January 2026. The rape of the 5th, 16:00, was
+# to be recorded within 24 hours; the theft of the 6th, 20:00, still can be.
+IN_TIME, RAPE, ASSAULT = "T-0005", "T-0007", "T-0002"
+
+
+def test_the_queue_begins_with_what_can_still_be_recorded_then_come_the_gravest(
+    told: SmallAgency,
+) -> None:
+    clerk = sign_in("reader.one")
+    listed = clerk.listed()
+    assert listed[:2] == [IN_TIME, RAPE]
+    assert set(listed) == {row[0] for row in told.rows("select call_id from unrecorded_crimes")}
+    text = words_of(clerk.get().text)
+    assert "SIMULATED" in text
+    assert f"1 of {len(listed)} logs can still be recorded in time" in text
+    assert "Record by 20:00 on 7 January" in text
+    assert "Overdue since 16:00 on 6 January" in text
+    assert "signed in as reader.one" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ({"district": "N"}, {"T-0002"}),
+        ({"severity": "rape"}, {"T-0007"}),
+        ({"offence": "theft"}, {"T-0005"}),
+        ({"since": "2026-01-06"}, {"T-0005"}),
+        ({"until": "2026-01-05", "district": "S"}, {"T-0006", "T-0007"}),
+        ({"text": "GUEST punched"}, {"T-0006"}),
+        ({"text": "t-0005"}, {"T-0005"}),
+        ({"result": "CRIME"}, set()),
+        ({"since": "yesterday", "list": "everything"}, {"T-0002", "T-0005", "T-0006", "T-0007"}),
+    ],
+)
+def test_the_address_of_the_queue_says_what_it_shows(
+    told: SmallAgency, query: dict[str, str], wanted: set[str]
+) -> None:
+    assert set(sign_in("viewer").listed(**query)) == wanted
+
+
+def test_filters_go_on_from_log_to_log(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    answer = clerk.get("start", district="S")
+    assert answer.url.path.endswith("/log")
+    assert answer.url.params["call"] == IN_TIME
+    answer = clerk.send(clerk.find_form(answer.text, "confirmed"))
+    assert (answer.url.params["call"], answer.url.params["district"]) == (RAPE, "S")
+    assert f"{IN_TIME} #1 : confirmed: it must be recorded" in words_of(answer.text)
+
+
+def test_a_log_page_leads_with_the_finding_and_ends_with_the_rule(told: SmallAgency) -> None:
+    text = words_of(sign_in("viewer").open_log(RAPE))
+    assert (
+        "A rape is reported. No crime was recorded from this log. No record of a rape and no N100"
+        in text
+    )
+    page = sign_in("viewer").open_log("T-0006")
+    assert HIDDEN[-1].split(",")[0] in words_of(page)
+    assert '<mark class="for">' in page
+    assert "D800" in page
+    recorded = words_of(sign_in("viewer").open_log("t 0001".replace(" ", "-")))
+    assert "Recorded from this log: Assault R1 (5 January 2026, 11:30)." in recorded
+    assert "No crime of this log is on the worklist." in recorded
+
+
+def test_what_is_decided_leaves_the_queue_at_once_and_stands_in_the_file(
+    told: SmallAgency,
+) -> None:
+    clerk = sign_in("reader.one")
+    before = datetime.now(UTC)
+    answer = clerk.decide(
+        ASSAULT, "dismissed", reason_code="GOOD_INTENT", note="a misunderstanding"
+    )
+    assert answer.status_code == 200, answer.text
+    assert ASSAULT not in clerk.listed()
+    assert clerk.listed(list="dismissed") == [ASSAULT]
+    (row,) = read_decisions(told.agency)
+    version = find_shown("testville")
+    assert version is not None
+    assert {name: row[name] for name in (
+        "decision_kind", "call_reference", "crime_number", "reason_code", "reason", "decided_by",
+        "second_person", "version_seen", "selection")} == {
+        "decision_kind": "dismissed", "call_reference": ASSAULT, "crime_number": "1",
+        "reason_code": "GOOD_INTENT", "reason": "a misunderstanding", "decided_by": "reader.one",
+        "second_person": "", "version_seen": version.name, "selection": "order",
+    }  # fmt: skip
+    assert re.fullmatch("[0-9a-f]{64}", row["evidence_hash"])
+    taken = datetime.fromisoformat(row["decided_at"])
+    assert before - timedelta(seconds=1) <= taken <= datetime.now(UTC)
+
+
+def test_a_dismissal_needs_a_reason_of_the_rules(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    for reason in ("", "VICTIM_UNWILLING", "MADE_UP"):
+        answer = clerk.decide(ASSAULT, "dismissed", reason_code=reason)
+        assert answer.status_code == 409
+        assert "reason" in words_of(answer.text)
+    assert read_decisions(told.agency) == []
+    assert ASSAULT in clerk.listed()
+
+
+def test_undoing_brings_a_crime_back(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    clerk.decide(ASSAULT, "confirmed")
+    assert ASSAULT not in clerk.listed()
+    clerk.decide(ASSAULT, "undone")
+    assert ASSAULT in clerk.listed()
+    assert [row["decision_kind"] for row in read_decisions(told.agency)] == ["confirmed", "undone"]
+    text = words_of(clerk.open_log(ASSAULT))
+    assert text.count("reader.one: crime 1") == 2  # both stay readable
+
+
+def test_what_is_passed_on_waits_for_the_registrar(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    clerk.decide(ASSAULT, "passed")
+    assert ASSAULT not in clerk.listed()
+    registrar = sign_in("registrar")
+    claims.release_claim("testville", ASSAULT)
+    assert registrar.listed(list="passed") == [ASSAULT]
+    registrar.decide(ASSAULT, "confirmed")
+    assert registrar.listed(list="passed") == []
+
+
+def test_a_rape_is_dismissed_by_two_people_who_sign_in(told: SmallAgency) -> None:
+    first, second = sign_in("reader.one"), sign_in("reader.two")
+    answer = first.decide(RAPE, "dismissed", reason_code="NO_CRIME_BOP")
+    assert "waits for a second person" in words_of(answer.text)
+    assert "It counts from" not in words_of(answer.text)
+    assert first.listed(list="proposed") == [RAPE]
+    own = first.open_log(RAPE)
+    assert not [form for form in read_forms(own) if form.get("kind") == "agreed"]
+    # by hand, from any other form of the page
+    form = first.find_form(own, "undone")
+    for _ in range(2):
+        answer = first.send(form, kind="agreed")
+        assert answer.status_code == 409
+        assert "you proposed this yourself" in words_of(answer.text).lower()
+    claims.release_claim("testville", RAPE)
+    answer = second.decide(RAPE, "agreed")
+    assert answer.status_code == 200, answer.text
+    assert second.listed(list="dismissed") == [RAPE]
+    proposed, dismissed = read_decisions(told.agency)
+    assert (proposed["decision_kind"], proposed["second_person"]) == ("proposed", "")
+    assert (dismissed["decision_kind"], dismissed["decided_by"], dismissed["second_person"]) == (
+        "dismissed", "reader.one", "reader.two",
+    )  # fmt: skip
+    assert dismissed["reason_code"] == "NO_CRIME_BOP"
+
+
+def test_a_decision_meanwhile_is_shown_and_never_overwritten(told: SmallAgency) -> None:
+    first, second = sign_in("reader.one"), sign_in("reader.two")
+    late = first.find_form(first.open_log(ASSAULT), "confirmed")
+    claims.release_claim("testville", ASSAULT)  # its time ran out
+    second.decide(ASSAULT, "dismissed", reason_code="GOOD_INTENT")
+    claims.release_claim("testville", ASSAULT)
+    answer = first.send(late)
+    assert answer.status_code == 409
+    assert "Nothing was written yet" in words_of(answer.text)
+    assert "dismissed by reader.two" in words_of(answer.text)
+    assert [row["decided_by"] for row in read_decisions(told.agency)] == ["reader.two"]
+    # who has seen it may decide otherwise, and both decisions stay
+    answer = first.send(first.find_form(answer.text, "confirmed"))
+    assert answer.status_code == 200
+    assert [row["decision_kind"] for row in read_decisions(told.agency)] == [
+        "dismissed", "confirmed",
+    ]  # fmt: skip
+
+
+def test_a_log_that_a_colleague_has_open_cannot_be_decided(told: SmallAgency) -> None:
+    first, second = sign_in("reader.one"), sign_in("reader.two")
+    form = first.find_form(first.open_log(ASSAULT), "confirmed")
+    claims.release_claim("testville", ASSAULT)
+    page = second.open_log(ASSAULT)
+    assert "reader.two has it open" in words_of(first.get().text)
+    other = words_of(first.open_log(ASSAULT))
+    assert "reader.two has this log open until" in other
+    answer = first.send(form)
+    assert answer.status_code == 409
+    assert "reader.two has this log open until" in words_of(answer.text)
+    assert read_decisions(told.agency) == []
+    second.send(next(f for f in read_forms(page) if f["action"] == "release"))
+    assert first.send(form).status_code == 200
+
+
+def test_who_starts_gets_the_next_log_that_nobody_has(told: SmallAgency) -> None:
+    people = [sign_in(name) for name in ("reader.one", "reader.two", "registrar")]
+    opened = [clerk.get("start").url.params["call"] for clerk in people]
+    assert opened[:2] == [IN_TIME, RAPE]
+    assert len(set(opened)) == 3
+    last = sign_in("reader.one").get("start").url.params["call"]
+    assert last == opened[0]  # one keeps one's own
+
+
+def test_a_claim_ends_after_a_quarter_of_an_hour(
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = take_claim("testville", ASSAULT, "reader.one")
+    assert timedelta(minutes=14) < claim.until - datetime.now(UTC) <= timedelta(minutes=15)
+    assert take_claim("testville", ASSAULT, "reader.two").person == "reader.one"
+    assert take_first_free("testville", [ASSAULT, "T-0005"], "reader.two") == "T-0005"
+    assert take_first_free("testville", [ASSAULT, "T-0005"], "registrar") is None
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + timedelta(minutes=15, seconds=1)
+
+    monkeypatch.setattr(claims, "datetime", Later)
+    assert read_claims("testville") == {}
+    assert take_claim("testville", ASSAULT, "reader.two").person == "reader.two"
+
+
+def test_claims_hold_no_number_of_a_log(told: SmallAgency) -> None:
+    sign_in("reader.one").open_log(ASSAULT)
+    stored = b"".join(file.read_bytes() for file in paths.desk("testville").iterdir())
+    assert b"reader.one" in stored
+    assert ASSAULT.encode() not in stored
+
+
+@pytest.mark.parametrize("typed", ["T-0007", "t0007", " T0007 "])
+def test_any_log_is_found_by_its_number(told: SmallAgency, typed: str) -> None:
+    answer = sign_in("viewer").get("search", q=typed)
+    assert (answer.url.path, answer.url.params["call"]) == ("/testville/log", "T-0007")
+
+
+def test_a_log_is_found_by_its_record_and_what_is_not_there_is_told(told: SmallAgency) -> None:
+    viewer = sign_in("viewer")
+    assert viewer.get("search", q="r1").url.params["call"] == "T-0001"
+    for typed in ("R99", "T-9999", "nothing", "' or 1 = 1 --"):
+        answer = viewer.get("search", q=typed)
+        assert answer.status_code == 404
+        assert "Nothing was found" in answer.text
+
+
+def test_a_record_is_linked_and_parted_on_the_page(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    answer = clerk.decide("T-0001", "null_link", "")
+    assert answer.status_code == 200, answer.text
+    (row,) = read_decisions(told.agency)
+    assert (row["decision_kind"], row["call_reference"], row["record_reference"]) == (
+        "null_link", "T-0001", "R1",
+    )  # fmt: skip
+
+
+def test_one_log_of_ten_comes_by_lot(told: SmallAgency, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "LOT_SHARE", 2)
+    clerk = sign_in("reader.one")
+    served = []
+    page = clerk.get("start")
+    for _ in range(4):
+        served.append(page.url.params["by"])
+        kind = "confirmed"
+        page = clerk.send(clerk.find_form(page.text, kind))
+    assert served == ["order", "lot", "order", "lot"]
+    assert [row["selection"] for row in read_decisions(told.agency)] == served
+    assert page.url.path == "/testville/"  # nothing is left
+
+
+def test_the_lot_does_not_follow_the_order_of_the_list(told: SmallAgency) -> None:
+    hashes = [claims.hash_call("testville", f"T-{number:04}") for number in range(1000)]
+    later = sum(hashes[i] < hashes[i + 1] for i in range(999))
+    assert 450 < later < 550  # 999 coins: 500, give or take 32
+
+
+def test_each_look_and_each_form_is_written_down(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    before = len(list(read_access_log("testville")))
+    clerk.get("", district="N")
+    form = clerk.find_form(clerk.open_log(ASSAULT), "confirmed")
+    clerk.send(form, token="forged")
+    clerk.get("search", q="T-9999")
+    written = [(e["who"], e["what"]) for e in read_access_log("testville")][before:]
+    assert written == [
+        ("reader.one", "desk GET queue?district=N"),
+        ("reader.one", f"desk GET log?call={ASSAULT}"),
+        ("reader.one", f"desk POST decide confirmed {ASSAULT}#1"),
+        ("reader.one", "desk GET search?q=T-9999"),
+    ]
+
+
+def test_what_cannot_be_written_down_is_not_shown(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    log = paths.access("testville")
+    log.unlink(missing_ok=True)
+    log.mkdir(parents=True)
+    answer = clerk.get("log", call=ASSAULT)
+    assert answer.status_code == 503
+    assert "was pushed" not in answer.text
+
+
+def test_a_viewer_reads_and_claims_nothing(told: SmallAgency) -> None:
+    viewer = sign_in("viewer")
+    page = viewer.open_log(ASSAULT)
+    assert not [form for form in read_forms(page) if form.get("kind")]
+    assert read_claims("testville") == {}
+    form = sign_in("reader.one").find_form(sign_in("reader.one").open_log(ASSAULT), "confirmed")
+    assert viewer.get("start").status_code == 403
+    token = next(f["token"] for f in read_forms(page)) if "token" in page else "none"
+    assert viewer.send(form, token=token).status_code == 403
+    assert read_decisions(told.agency) == []
+
+
+def test_without_a_log_in_nothing_is_shown(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    form = clerk.find_form(clerk.open_log(ASSAULT), "confirmed")
+    clerk.client.cookies.clear()
+    for path in ("", "log", "start", "search"):
+        answer = clerk.get(path, call=ASSAULT)
+        assert answer.url.path == "/sign-in"
+    assert clerk.send(form).status_code == 401
+    assert read_decisions(told.agency) == []
+
+
+def test_a_form_is_believed_once_for_this_log_in_from_this_site(told: SmallAgency) -> None:
+    clerk, other = sign_in("reader.one"), sign_in("reader.one")
+    form = clerk.find_form(clerk.open_log(ASSAULT), "confirmed")
+    theirs = other.find_form(other.open_log(ASSAULT), "confirmed")
+    for changes in ({"token": ""}, {"token": form["token"] + "x"}, {"token": theirs["token"]}):
+        assert clerk.send(form, **changes).status_code == 403
+    path = clerk.base + "decide"
+    fields = {name: value for name, value in form.items() if name != "action"}
+    for origin in ({"Origin": "http://elsewhere.test"}, {"Origin": "null"}, {}):
+        assert clerk.client.post(path, data=fields, headers=origin).status_code == 403
+    assert read_decisions(told.agency) == []
+    assert clerk.send(form).status_code == 200
+    again = clerk.send(form)
+    assert again.status_code == 409
+    assert "written already" in words_of(again.text)
+    assert len(read_decisions(told.agency)) == 1
+
+
+def test_a_form_grows_old(told: SmallAgency, monkeypatch: pytest.MonkeyPatch) -> None:
+    clerk = sign_in("reader.one")
+    form = clerk.find_form(clerk.open_log(ASSAULT), "confirmed")
+    monkeypatch.setattr(forms, "FORM_SECONDS", -1)
+    answer = clerk.send(form)
+    assert answer.status_code == 403
+    assert "open for too long" in words_of(answer.text)
+
+
+def test_filters_are_written_as_they_were_read() -> None:
+    query = {"district": "N & S", "text": 'a "b"', "since": "2026-01-05", "list": "passed"}
+    filters = Filters.from_query(query)
+    assert filters.to_query() == ("list=passed&district=N+%26+S&since=2026-01-05&text=a+%22b%22")
+    assert Filters.from_query({}).to_query() == ""
