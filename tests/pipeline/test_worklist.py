@@ -19,7 +19,7 @@ from cdi.landing.batches import accepted_batches
 from cdi.people import decisions, worklist_sheet
 from cdi.people.decisions import add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
-from cdi.report import marks
+from cdi.report import marks, worklist
 from cdi.report.comparison import choose_pair, compare_versions
 from cdi.report.marks import mark_text
 from cdi.report.worklist import choose_paged_rows, name_pages
