@@ -7,6 +7,7 @@ DAG stand for them (`NEEDED`; docs/desk.md says which roles have which).
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requires_access_dag
@@ -18,12 +19,31 @@ from cdi.desk.people import Person, Right
 
 # Who may start runs may read logs, as before; who may answer what a run asks people may decide; who
 # may change the DAG manages.
-NEEDED: dict[Right, tuple[str, DagAccessEntity | None]] = {
+NEEDED: dict[Right, tuple[ResourceMethod, DagAccessEntity | None]] = {
     Right.SEE: ("POST", DagAccessEntity.RUN),
     Right.DECIDE: ("PUT", DagAccessEntity.HITL_DETAIL),
     Right.SECOND: ("PUT", DagAccessEntity.HITL_DETAIL),
     Right.MANAGE: ("PUT", None),
 }
+
+
+def demand_right(request: Request, user: BaseUser, agency: str, right: Right) -> None:
+    """Refuse a request if the user lacks a right on an agency.
+
+    Raises:
+        HTTPException: 403.
+    """
+    method, entity = NEEDED[right]
+    requires_access_dag(method, entity, f"{agency}__build")(request, user)
+
+
+def has_right(request: Request, user: BaseUser, agency: str, right: Right) -> bool:
+    """Whether a user has a right on an agency."""
+    try:
+        demand_right(request, user, agency, right)
+    except HTTPException:
+        return False
+    return True
 
 
 class AirflowDoor:
@@ -37,13 +57,7 @@ class AirflowDoor:
 
     def has_right(self, request: Request, person: Person, agency: str, right: Right) -> bool:
         """Whether Airflow's user has the right on the agency's build DAG that stands for it."""
-        method, entity = NEEDED[right]
-        check = requires_access_dag(method, entity, f"{agency}__build")  # type: ignore[arg-type]
-        try:
-            check(request, request.state.airflow_user)
-        except HTTPException:
-            return False
-        return True
+        return has_right(request, request.state.airflow_user, agency, right)
 
     def ask_to_sign_in(self, request: Request) -> Response:
         """Lead a reader to Airflow's log-in; a form is refused, as it cannot be sent again."""

@@ -11,7 +11,6 @@ import logging
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
@@ -19,6 +18,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from cdi import paths
 from cdi.agency.load import agency_names, load_agency
 from cdi.build.version import find_description
+from cdi.desk.people import Right
 from cdi.errors import CdiError
 from cdi.publish import parts
 from cdi.publish.access import (
@@ -100,11 +100,14 @@ def of_dag(dag_id: str, user: GetUserDep) -> Response:
 
 
 @app.get("/{agency}/", response_class=HTMLResponse)
-def agency_index(agency: AgencyDep) -> Response:
+def agency_index(agency: AgencyDep, request: Request, user: GetUserDep) -> Response:
     """List what the agency's current version holds, and its refused batches."""
     described = _describe_agency(agency)
     return _render_page(
-        "agency_pages.html.j2", is_simulated=described["is_simulated"], agency=described
+        "agency_pages.html.j2",
+        is_simulated=described["is_simulated"],
+        agency=described,
+        may_read_logs=desk.has_right(request, user, agency, Right.SEE),
     )
 
 
@@ -124,7 +127,7 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
     if requested is None:
         raise HTTPException(404, "There is no such page.")
     if requested.is_restricted:
-        requires_access_dag("POST", DagAccessEntity.RUN, _dag_id(agency))(request, user)
+        desk.demand_right(request, user, agency, Right.SEE)
     version = current_folder(agency)
     content = None if version is None else read_part(version, path)
     if version is None or content is None:

@@ -11,7 +11,15 @@ from rich.table import Table
 
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.console import AgencyArgument, ReasonOption, console
+from cdi.console import (
+    AgencyArgument,
+    MonthsOption,
+    ReasonOption,
+    ScenarioOption,
+    SeedOption,
+    choose_variant,
+    console,
+)
 from cdi.publish.access import NO_REASON
 
 PANEL = "Daily"
@@ -139,10 +147,14 @@ def decide(
 @app.command(rich_help_panel=PANEL)
 def desk(
     port: Annotated[int, typer.Option(help="Port of 127.0.0.1; 0 takes any free one.")] = 8090,
+    scenario: ScenarioOption = None,
+    months: MonthsOption = None,
+    seed: SeedOption = None,
 ) -> None:
     """Start the desk alone, with a trial log-in, until Ctrl-C: where logs are read and decided."""
     from cdi.local.desk import serve_trial
 
+    choose_variant(scenario, months, seed)
     serve_trial(port, console)
 
 

@@ -1,6 +1,6 @@
 """The desk as a web application: pages with plain forms, which work without a script.
 
-It is mounted below ``/cdi/desk`` by Airflow's plugin, and runs alone by `cdi desk`. Who is signed
+It is mounted below ``/cdi/desk`` by Airflow's plugin, and runs alone by the command `desk`. Who is signed
 in, it learns from its `Door`. Each look at an agency's logs is written down before anything is
 shown, and so is each request that is refused.
 """

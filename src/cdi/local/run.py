@@ -307,6 +307,7 @@ def print_summary(agency: Agency, console: Console) -> None:
     console.print(f"\nas of {version['as_of'][:16]} UTC, version {version['version']}")
     for label, file in files.items():
         console.print(f"{label:<11} {file}", highlight=False, soft_wrap=True)
+    console.print(f"{'decide':<11} {paths.CDI} desk", highlight=False, soft_wrap=True)
     summary = {
         "agency": agency.agency,
         "version": version["version"],
