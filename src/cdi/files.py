@@ -285,6 +285,18 @@ def read_whole_lines(file: Path) -> list[bytes]:
     return file.read_bytes().split(b"\n")[:-1]
 
 
+def read_whole_rows(file: Path) -> bytes:
+    """Read a CSV file to which rows are appended, without the rest of a row that was cut.
+
+    Returns:
+        Its bytes up to the last whole row; none if it has no row, or if there is no file.
+    """
+    if not file.is_file():
+        return b""
+    content = file.read_bytes()
+    return content[: _length_of_whole_rows(content[: content.rfind(b"\n") + 1])]
+
+
 def _read_bytes(file: Path, fix: str) -> bytes:
     try:
         return file.read_bytes()

@@ -166,7 +166,7 @@ def _command(*arguments: str) -> None:
     app(list(arguments), standalone_mode=False)
 
 
-_DECIDED = (r"^decision \w+ written|^\d+ decisions written", ("decisions",))
+_DECIDED = (r"^decision \w+ written|^\d+ decisions? written", ("decisions",))
 _ALL = ("batches", "decisions", "findings", "register", "draws", "sheets", "tombstones")
 _ERASED = (r"^nothing of it is left", (*_ALL, "published", "traces"))
 # the pages are told of later than the tables

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page
 
 from cdi import paths
 from cdi.local.airflow import free_port
-from cdi.people.decisions import read_decisions
+from cdi.people.decision_file import read_decisions
 from tests.browser.conftest import SIZES, watched
 from tests.browser.test_pages import NARROWEST, WCAG_22_AA
 from tests.slow.conftest import MONTH, environment, wait_for

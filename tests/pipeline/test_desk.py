@@ -10,7 +10,7 @@ from cdi.desk import claims, forms, queue
 from cdi.desk.claims import read_claims, take_claim, take_first_free
 from cdi.desk.queue import Filters
 from cdi.desk.versions import find_shown
-from cdi.people.decisions import read_decisions
+from cdi.people.decision_file import read_decisions
 from cdi.publish.access import read_access_log
 from tests.conftest import HIDDEN, SmallAgency
 from tests.desk import read_forms, sign_in, words_of
@@ -62,7 +62,7 @@ def test_filters_go_on_from_log_to_log(told: SmallAgency) -> None:
     assert answer.url.params["call"] == IN_TIME
     answer = clerk.send(clerk.find_form(answer.text, "confirmed"))
     assert (answer.url.params["call"], answer.url.params["district"]) == (RAPE, "S")
-    assert f"{IN_TIME} #1 : confirmed: it must be recorded" in words_of(answer.text)
+    assert f"{IN_TIME}#1: confirmed: it must be recorded" in words_of(answer.text)
 
 
 def test_a_log_page_leads_with_the_finding_and_ends_with_the_rule(told: SmallAgency) -> None:

@@ -23,7 +23,7 @@ import pytest
 
 from cdi import paths
 from cdi.local.airflow import free_port
-from cdi.people.decisions import read_decisions
+from cdi.people.decision_file import read_decisions
 from cdi_proofs.published import run_simulated
 from tests.desk import Clerk
 from tests.slow.conftest import MONTH, environment

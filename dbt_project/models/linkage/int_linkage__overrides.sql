@@ -1,12 +1,21 @@
 {#- What people decided about links. If there are several decisions about one pair, the last to
-    arrive counts. -#}
+    arrive counts, unless it takes back those before it. -#}
 with decisions as (
     select * from {{ ref('stg_decisions') }}
     where
         not is_withdrawn
-        and decision_kind in ('link', 'null_link')
+        and decision_kind in ('link', 'null_link', 'undone')
         and call_id is not null
         and crime_record_id is not null
+),
+
+newest as (
+    select *
+    from decisions
+    qualify row_number() over (
+        partition by crime_record_id, call_id
+        order by arrival desc
+    ) = 1
 ),
 
 final as (
@@ -16,11 +25,8 @@ final as (
         decision_kind = 'link' as is_link,
         arrival,
         decision_reference
-    from decisions
-    qualify row_number() over (
-        partition by crime_record_id, call_id
-        order by arrival desc
-    ) = 1
+    from newest
+    where decision_kind <> 'undone'
 )
 
 select * from final

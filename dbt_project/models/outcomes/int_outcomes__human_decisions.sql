@@ -1,9 +1,15 @@
-{#- What people decided about a reported crime. The decision that arrived last counts. Two people must
-    dismiss a report of rape; if only one does, the report stays suspected. -#}
+{#- What people decided about a reported crime. The decision that arrived last counts, unless it takes back
+    those before it. Two people must dismiss a report of rape; if only one does, the report stays suspected.
+    What is proposed or passed on decides nothing. -#}
 with decided as (
     select *
     from {{ ref('stg_decisions') }}
-    where not is_withdrawn and decision_kind in ('confirmed', 'dismissed')
+    where
+        not is_withdrawn
+        and (
+            decision_kind in ('confirmed', 'dismissed')
+            or (decision_kind = 'undone' and crime_record_id is null)
+        )
 ),
 
 reported as (
@@ -42,6 +48,7 @@ final as (
         decided_at,
         decision_kind = 'confirmed' or not is_rape or second_person is not null as is_counted
     from newest
+    where decision_kind <> 'undone'
 )
 
 select * from final

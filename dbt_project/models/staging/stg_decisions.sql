@@ -40,6 +40,12 @@ final as (
         decided_by,
         second_person,
         decided_at,
+
+        ---------- what the person saw
+        version_seen,
+        evidence_hash,
+        seen_likelihood,
+        selection,
         cast(row_number() over (order by taken_by, source_file, row_id) as integer) as arrival,
 
         is_withdrawn

@@ -66,6 +66,8 @@ class Column:
         refers_to: What a reference refers to (`call` or `record`), where its name does not say it.
         is_linked_by: Whether records and calls are linked by it though it may be mistyped; of a
             name or an address.
+        is_newer: Whether people's files that were written before the product knew the column may
+            lack it.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Column:
     is_identity: bool = False
     refers_to: str | None = None
     is_linked_by: bool = False
+    is_newer: bool = False
 
     @property
     def thing(self) -> str:
@@ -253,10 +256,16 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("content_id", "code"),
         Column("reason_code", "code"),
         Column("reason", "free_text"),
-        # staff numbers, not names
+        # staff numbers or sign-in names
         Column("decided_by", "code", is_required=True),
         Column("decided_at", "timestamp", is_required=True),
         Column("second_person", "code"),
+        # What the person saw: the published version, a SHA-256 of the page, its word for the
+        # likelihood, and whether the log came up by the order of the list or was drawn by lot.
+        Column("version_seen", "text", is_newer=True),
+        Column("evidence_hash", "text", is_newer=True),
+        Column("seen_likelihood", "code", is_newer=True),
+        Column("selection", "code", is_newer=True),
     ),
     # What auditors found in the logs that `.venv/bin/cdi audit draw` drew: for each reading of a
     # log a row with its counts (crime number 0), and a row for each crime found. The same form for
@@ -279,6 +288,11 @@ DATASETS: dict[str, tuple[Column, ...]] = {
         Column("record_reference", "reference"),
     ),
 }
+
+# the columns that people's older files may lack
+NEWER: frozenset[str] = frozenset(
+    column.name for columns in DATASETS.values() for column in columns if column.is_newer
+)
 
 REQUIRED: tuple[str, ...] = ("calls", "crime_records")
 DECISIONS = "decisions"

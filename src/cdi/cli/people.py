@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cdi import paths
 from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.console import (
     AgencyArgument,
     MonthsOption,
@@ -20,6 +21,7 @@ from cdi.console import (
     choose_variant,
     console,
 )
+from cdi.errors import CdiError
 from cdi.publish.access import NO_REASON
 
 PANEL = "Daily"
@@ -89,9 +91,12 @@ def explain(
 def decide(
     agency: AgencyArgument,
     kind: Annotated[
-        str | None, typer.Argument(help="confirmed, dismissed, link or null_link.")
+        str | None,
+        typer.Argument(help="confirmed, dismissed, proposed, passed, undone, link or null_link."),
     ] = None,
-    by: Annotated[str | None, typer.Option(help="Staff number of the person who decides.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Staff number or sign-in name of the person who decides.")
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(help="A filled-in worklist.xlsx or .csv, instead of all other options."),
@@ -111,20 +116,15 @@ def decide(
     reason: Annotated[str | None, typer.Option(help="Why, in words.")] = None,
     second_person: Annotated[
         str | None,
-        typer.Option(help="Staff number of the person who agrees; needed to dismiss rape."),
+        typer.Option(help="Who agrees, by the same kind of name; needed to dismiss rape."),
     ] = None,
 ) -> None:
     """Write down what a person decided about a call or a record; the next run uses it."""
-    from cdi.people.decisions import add_decision, add_decisions_of_sheet
+    from cdi.people.decisions import add_decision
 
     loaded = load_agency(agency)
     if file is not None:
-        added_count, repeated_count = add_decisions_of_sheet(loaded, file)
-        console.print(
-            f"{added_count} decisions written to {paths.decisions(agency)}, "
-            f"{repeated_count} were known before",
-            soft_wrap=True,
-        )
+        _decide_by_sheet(loaded, file)
         return
     if kind is None or by is None:
         raise typer.BadParameter("give a kind and --by, or --file")
@@ -142,6 +142,37 @@ def decide(
         },
     )
     console.print(f"decision {reference} written to {paths.decisions(agency)}", soft_wrap=True)
+
+
+def _decide_by_sheet(agency: Agency, file: Path) -> None:
+    """Take in a filled-in worklist and tell what became of it.
+
+    Raises:
+        CdiError: DECIDE-REFUSED if rows of it were refused; the others are saved by then.
+    """
+    from cdi.people.sheet_decisions import add_decisions_of_sheet
+
+    taken = add_decisions_of_sheet(agency, file)
+    console.print(
+        f"{taken.added} decision{'' if taken.added == 1 else 's'} written to "
+        f"{paths.decisions(agency.agency)}, {taken.repeated} were known before",
+        soft_wrap=True,
+    )
+    for sentence in taken.overturned:
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    if taken.refused:
+        count = taken.added + taken.repeated + len(taken.refused)
+        saved = "all others were saved" if taken.added + taken.repeated else "nothing was saved"
+        has = "row has" if len(taken.refused) == 1 else "rows have"
+        lines = [f"Row {number}: {'; '.join(told)}." for number, told in taken.refused.items()]
+        raise CdiError(
+            "DECIDE-REFUSED",
+            f"{len(taken.refused)} of {count} {has} a problem; {saved}:\n    "
+            + "\n    ".join(lines),
+            f"correct the rows in {taken.refused_file} and give that sheet with --file"
+            if taken.refused_file
+            else "correct these rows, save the sheet and give it again",
+        )
 
 
 @app.command(rich_help_panel=PANEL)

@@ -1,8 +1,8 @@
 """The desk as a web application: pages with plain forms, which work without a script.
 
-It is mounted below ``/cdi/desk`` by Airflow's plugin, and runs alone by the command `desk`. Who is signed
-in, it learns from its `Door`. Each look at an agency's logs is written down before anything is
-shown, and so is each request that is refused.
+It is mounted below ``/cdi/desk`` by Airflow's plugin, and runs alone by the command `desk`. Who is
+signed in, it learns from its `Door`. Each look at an agency's logs is written down before anything
+is shown, and so is each request that is refused.
 """
 
 import logging
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
@@ -44,6 +45,7 @@ def make_desk(door: Door) -> FastAPI:
     app.add_exception_handler(DeskError, _answer_desk_error)
     app.add_exception_handler(CdiError, _answer_cdi_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(RequestValidationError, _answer_wrong_address)
     for path, method, endpoint in ROUTES:
         app.add_api_route(path, endpoint, methods=[method], response_class=HTMLResponse)
     return app
@@ -117,9 +119,9 @@ def search(visit: VisitDep, q: str = "") -> Response:
 
 def send_decision(
     visit: VisitDep,
-    token: Text,
-    kind: Text,
-    call: Text,
+    token: Text = "",
+    kind: Text = "",
+    call: Text = "",
     crime: Text = "",
     record: Text = "",
     reason_code: Text = "",
@@ -163,7 +165,7 @@ def send_decision(
     return _go_to_next(visit, kept, reference)
 
 
-def put_back(visit: VisitDep, token: Text, call: Text, filters: Text = "") -> Response:
+def put_back(visit: VisitDep, token: Text = "", call: Text = "", filters: Text = "") -> Response:
     """Set a log free: one's own, or anybody's for who may manage."""
     visit.note(f"desk POST release {call}"[:500])
     _check_form(visit, token)
@@ -218,6 +220,11 @@ def _answer_desk_error(request: Request, error: Any) -> Response:
 def _answer_http_error(request: Request, error: Any) -> Response:
     title = "There is no such page" if error.status_code == 404 else "This did not work"
     return _answer(pages.show_message(request, title, str(error.detail)), error.status_code)
+
+
+def _answer_wrong_address(request: Request, error: Any) -> Response:
+    sentence = "The address of this page is not complete, or holds what does not belong there."
+    return _answer(pages.show_message(request, "This did not work", sentence), 400)
 
 
 def _answer_cdi_error(request: Request, error: Any) -> Response:

@@ -177,6 +177,7 @@ def _render_log(
 ) -> str:
     call_id, agency = view.story.call_id, visit.shown.agency
     is_mine = claim is not None and visit.person.is_same(claim.person)
+    is_others = claim is not None and not is_mine
     rows = []
     for crime in crimes:
         newest = standing.newest(call_id, crime["crime_number"])
@@ -212,9 +213,8 @@ def _render_log(
         claim=claim,
         claimed_until=clock_time(claim.until, agency) if claim else None,
         is_mine=is_mine,
-        may_decide=visit.may(Right.DECIDE) and is_mine,
-        may_link=visit.may(Right.DECIDE) and (is_mine or claim is None),
-        may_second=visit.may(Right.SECOND) and is_mine,
+        may_decide=visit.may(Right.DECIDE) and not is_others,
+        may_second=visit.may(Right.SECOND) and not is_others,
         may_manage=visit.may(Right.MANAGE),
         seen_of_call=standing.seen(call_id),
         decisions=decisions,

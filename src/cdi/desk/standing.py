@@ -5,15 +5,14 @@ decisions itself, so that what is decided leaves the queue at once.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cdi import paths
-from cdi.agency.key_rules import key_expression
+from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import Agency
-from cdi.people.decisions import read_decisions
-from cdi.sql import Params, connect
+from cdi.people.decision_file import read_decisions
 
 Decision = Mapping[str, Any]
 
@@ -94,7 +93,8 @@ def read_standing(agency: Agency) -> Standing:
 
 def _make_standing(agency: Agency) -> Standing:
     rows = read_decisions(agency)
-    calls = _read_references(agency, {row["call_reference"] for row in rows})
+    typed = {row["call_reference"] for row in rows if row["call_reference"]}
+    calls = find_canonical(agency, "call", sorted(typed))
     by_call: dict[str, list[Decision]] = defaultdict(list)
     selections: dict[str, str] = {}
     for row in rows:
@@ -104,17 +104,3 @@ def _make_standing(agency: Agency) -> Standing:
             selections.setdefault(call_id, row["selection"])
     counts = Counter(selections.values())
     return Standing(dict(by_call), from_order=counts["order"], from_lot=counts["lot"])
-
-
-def _read_references(agency: Agency, typed: Iterable[str]) -> dict[str, str]:
-    """Give each reference its canonical form, by the rules that the landing uses."""
-    bound = Params()
-    text = "trim(typed)"
-    key = key_expression(agency, "call", text, bound)
-    listed = bound.bind([reference for reference in typed if reference])
-    query = (
-        f"select typed, coalesce({key}, upper({text})) "
-        f"from (select unnest({listed}::varchar[]) as typed)"
-    )
-    with connect() as con:
-        return dict(con.execute(query, bound.values).fetchall())

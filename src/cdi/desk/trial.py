@@ -1,7 +1,7 @@
 """The trial log-in: to try the desk on one machine, without the log-in of an organisation.
 
-Whoever types the code that the command `desk` prints may sign in under any of a few invented names. So it
-proves nobody's identity, and the page says so. It is served to this machine alone.
+Whoever types the code that the command `desk` prints may sign in under any of a few invented names.
+So it proves nobody's identity, and the page says so. It is served to this machine alone.
 """
 
 import secrets

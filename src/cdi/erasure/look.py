@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS, Column
-from cdi.agency.key_rules import capitals, key_expression
+from cdi.agency.key_rules import capitals, find_keys
 from cdi.agency.model import Agency
 from cdi.erasure.places import reference_columns
 from cdi.erasure.traces import Wanted, find_traces
@@ -23,7 +23,7 @@ from cdi.landing.tombstones import (
     read_hashes,
     things_of_reference,
 )
-from cdi.sql import Params, connect, ident, literal
+from cdi.sql import connect, ident, literal
 
 # A text is looked for by parts of it. They have only characters that every kind of file writes in
 # the same way (JSON and HTML would escape others), and are so long that no other text has them.
@@ -129,7 +129,7 @@ def _is_in_refused_rows(agency: Agency, things: dict[str, set[str]]) -> bool:
                     typed = sorted({text.strip() for kind, text in fields if kind == thing})
                     if any(
                         key in forms or capitals(text) in forms
-                        for text, key in _find_keys(agency, thing, typed)
+                        for text, key in find_keys(agency, thing, typed)
                     ):
                         return True
     return False
@@ -165,16 +165,7 @@ def _find_typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, st
             for column in columns
             if row.get(column.name)
         }
-        yield from _find_keys(agency, thing, sorted(typed))
-
-
-def _find_keys(agency: Agency, thing: str, typed: list[str]) -> list[tuple[str, str | None]]:
-    """Find the canonical form of each reference."""
-    with connect() as con:
-        bound = Params()
-        key = key_expression(agency, thing, "t", bound)
-        query = f"select t, {key} from (select unnest($typed::varchar[]) as t)"
-        return con.execute(query, bound.used_in(query) | {"typed": typed}).fetchall()
+        yield from find_keys(agency, thing, sorted(typed))
 
 
 def _references_to(thing: str, dataset: str) -> list[Column]:

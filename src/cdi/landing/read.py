@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from cdi.agency.datasets import DATASETS, TIMES
+from cdi.agency.datasets import DATASETS, NEWER, TIMES
 from cdi.agency.model import Source
 from cdi.errors import SourceError
 from cdi.landing.counting import (
@@ -93,6 +93,9 @@ def read_raw_rows(
         "parquet": _read_parquet,
     }
     columns = readers["parquet" if source.is_live else source.format](con, source, file, number)
+    for header in _list_newer_headers(source):
+        if header not in columns:
+            con.execute(f"alter table raw add column {ident(header)} varchar")
     if source.is_typed:
         _check_time_formats(con, dataset, source, file)
     _leave_out_rows(con, source)
@@ -138,13 +141,19 @@ def _list_wanted(source: Source) -> dict[str, str]:
     return wanted if source.rows is None else {source.rows.source: "rows"} | wanted
 
 
+def _list_newer_headers(source: Source) -> list[str]:
+    """List the normalised headers that a file of people may lack, as it was written before them."""
+    return [normalise_header(m.source) for name, m in source.columns.items() if name in NEWER]
+
+
 def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> None:
     """Refuse a file that lacks a column, or has one twice."""
     wanted = _list_wanted(source)
+    present = {*columns, *_list_newer_headers(source)}
     missing = [
         f"{header} (for {name})"
         for header, name in wanted.items()
-        if normalise_header(header) not in columns
+        if normalise_header(header) not in present
     ]
     if missing:
         # Where the header line was forgotten, the supposed columns are a caller's name and what was

@@ -1,4 +1,4 @@
-"""The worklist as a sheet, XLSX or CSV: write it for people, and read back what they filled in.
+"""The worklist as a sheet, XLSX or CSV, for people; `cdi.people.filled_sheet` reads it back.
 
 A caller's words may begin like a formula, and a spreadsheet would run it. So in XLSX such a cell is
 marked as text, and in CSV an apostrophe stands before it.
@@ -6,41 +6,50 @@ marked as text, and in CSV an apostrophe stands before it.
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from openpyxl import Workbook, load_workbook
+from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
-
-from cdi.errors import CdiError
+from openpyxl.worksheet.properties import PageSetupProperties
 
 
 class SheetColumn(NamedTuple):
-    """A column of the sheet: its name, what it holds, its width, and whether people fill it in."""
+    """A column of the sheet: its name, what it holds, and how it is shown.
+
+    Attributes:
+        name: In the header.
+        meaning: For people, on the sheet `columns`.
+        width: In letters.
+        is_filled_in: Whether people fill it in.
+        is_long: Whether its text is shown in several lines.
+    """
 
     name: str
     meaning: str
     width: int = 14
     is_filled_in: bool = False
+    is_long: bool = False
 
 
 COLUMNS = (
     SheetColumn("reported_crime_id", "The call, and which crime of it. Do not change it.", 22),
     SheetColumn("severity", "Its place in the order: rape, domestic abuse, child, weapon, other."),
-    SheetColumn("time_limit", "Hours left to record it, or how long it is overdue."),
+    SheetColumn("record_by", "Record by this local time; blank if it is dismissed.", 18),
     SheetColumn("to_read", "now: one of the logs that can be read in a month; or later.", 18),
     SheetColumn("decision", "confirmed: to be recorded; dismissed: not a crime.", 12, True),
     SheetColumn("reason_code", "For a dismissal: a code of the sheet `reasons`.", 22, True),
-    SheetColumn("decided_by", "Your staff number.", 12, True),
-    SheetColumn("second_person", "Staff number of who agrees; needed for rape.", 14, True),
+    SheetColumn("decided_by", "Your staff number or sign-in name.", 12, True),
+    SheetColumn("second_person", "The person who agrees; needed for rape.", 14, True),
     SheetColumn("note", "Why, in words; names are masked when it is read.", 30, True),
-    SheetColumn("first_account", "What was said first; names are masked.", 60),
-    SheetColumn("suspicion", "Why a crime is suspected, and by which rule.", 40),
+    SheetColumn("first_account", "What was said first. Some names may remain.", 60, is_long=True),
+    SheetColumn("closing_text", "How the log was closed. Some names may remain.", 60, is_long=True),
+    SheetColumn("suspicion", "Why a crime is suspected, and by which rule.", 40, is_long=True),
     SheetColumn("offence_group_name", "Offence group.", 24),
     SheetColumn("district", "Police district of the call."),
     SheetColumn("received_on", "Day of the call, in the agency's time zone."),
@@ -55,59 +64,64 @@ COLUMNS = (
     SheetColumn("data", "SIMULATED if the data is invented."),
 )
 NAMES = [column.name for column in COLUMNS]
+WHY_REFUSED = SheetColumn(
+    "why_refused", "What to correct. Then give the sheet again.", 60, is_long=True
+)
+LAST_PRINTED = "suspicion"  # what comes after it would make the print too small to read
 DECISIONS = ("confirmed", "dismissed")
 SHEET = "worklist"
 FORMULA = re.compile(r"[=+\-@\t\r]")
-CRIME_ID = re.compile(r"(.+)#(\d+)")
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def write_worklist_csv(file: Path, rows: Rows) -> None:
+def write_worklist_csv(file: Path, rows: Rows, columns: Sequence[SheetColumn] = COLUMNS) -> None:
     """Write the sheet as CSV.
 
     Args:
         file: The file to write.
-        rows: The rows of the worklist, by the names of `COLUMNS`.
+        rows: The rows of the worklist, by the names of the columns.
+        columns: The columns of the sheet.
     """
+    names = [column.name for column in columns]
     # Excel reads a CSV file as UTF-8 only if it begins with the byte order mark ("-sig").
     with file.open("w", newline="", encoding="utf-8-sig") as handle:
         writer = csv.writer(handle, lineterminator="\r\n")
-        writer.writerow(NAMES)
-        writer.writerows([_guard_text(row.get(name)) for name in NAMES] for row in rows)
+        writer.writerow(names)
+        writer.writerows([_guard_text(row.get(name)) for name in names] for row in rows)
 
 
 def write_worklist_xlsx(
-    file: Path, rows: Rows, reasons: Sequence[tuple[str, str]], title: str, made_at: datetime
+    file: Path,
+    rows: Rows,
+    reasons: Sequence[tuple[str, str]],
+    title: str,
+    made_at: datetime,
+    columns: Sequence[SheetColumn] = COLUMNS,
 ) -> None:
-    """Write the sheet as XLSX: frozen header, filters, and lists to choose from.
+    """Write the sheet as XLSX: frozen header, filters, lists to choose from, and ready to print.
 
     Args:
         file: The file to write.
-        rows: As for `write_worklist_csv`.
+        rows: As for `write_worklist_csv`; a time is the agency's local time.
         reasons: Codes and names of the legitimate reasons.
         title: The title of the file; it says SIMULATED if the data is invented.
         made_at: The time that the file names as its own, so that equal builds write equal files.
+        columns: The columns of the sheet.
     """
     book = Workbook(write_only=True)
     book.properties.title = title
     book.properties.creator = "cdi"
     book.properties.created = book.properties.modified = made_at
     sheet = book.create_sheet(SHEET)
-    sheet.freeze_panes = "B2"
-    sheet.oddHeader.center.text = title.replace("&", "&&")
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(COLUMNS))}{len(rows) + 1}"
-    for place, column in enumerate(COLUMNS, 1):
-        dimension = sheet.column_dimensions[get_column_letter(place)]
-        dimension.width = column.width
-        if column.is_filled_in:
-            dimension.number_format = "@"  # a staff number keeps its zeros
-    sheet.append(_make_header(sheet))
+    letters = {column.name: get_column_letter(n) for n, column in enumerate(columns, 1)}
+    _lay_out(sheet, title, columns, letters, len(rows))
+    sheet.append(_make_header(sheet, columns))
     for row in rows:
-        sheet.append([_make_cell(sheet, row.get(name)) for name in NAMES])
-    _offer_choice(sheet, "decision", f'"{",".join(DECISIONS)}"', len(rows))
-    _offer_choice(sheet, "reason_code", f"reasons!$A$2:$A${len(reasons) + 1}", len(rows))
-    meanings = [(column.name, column.meaning) for column in COLUMNS]
+        sheet.append([_make_cell(sheet, row.get(column.name), column) for column in columns])
+    _offer_choice(sheet, letters["decision"], f'"{",".join(DECISIONS)}"', len(rows))
+    _offer_choice(sheet, letters["reason_code"], f"reasons!$A$2:$A${len(reasons) + 1}", len(rows))
+    meanings = [(column.name, column.meaning) for column in columns]
     for name, lines in (
         ("reasons", [("reason_code", "reason"), *reasons]),
         ("columns", [(title, ""), ("column", "meaning"), *meanings]),
@@ -119,110 +133,28 @@ def write_worklist_xlsx(
     book.save(file)
 
 
-def read_worklist_sheet(file: Path) -> dict[int, dict[str, Any]]:
-    """Read what people filled in.
-
-    Args:
-        file: A filled-in sheet, ``.xlsx`` or ``.csv``.
-
-    Returns:
-        By the number of the row in the sheet: columns of the dataset `decisions`, and the version
-        that the sheet was made from. Rows that people left blank are not in it.
-
-    Raises:
-        CdiError: DECIDE-SHEET if it is not the sheet of a worklist, or if a row is not in order.
-    """
-    lines = list(_read_lines(file))
-    header = [str(cell or "").strip() for cell in lines[0]] if lines else []
-    filled_in = [column.name for column in COLUMNS if column.is_filled_in]
-    needed = ["reported_crime_id", "version", *filled_in]
-    absent = [name for name in needed if name not in header]
-    if absent:
-        raise _refuse_sheet(
-            file,
-            [f"row 1: the columns {', '.join(absent)} are missing"],
-            "give the worklist.xlsx or worklist.csv of a version, with its header as it was",
-        )
-    decisions: dict[int, dict[str, Any]] = {}
-    problems: list[str] = []
-    row_of_crime: dict[str, int] = {}
-    for number, line in enumerate(lines[1:], 2):
-        row = {name: _read_cell(cell) for name, cell in zip(header, line, strict=False) if name}
-        if not any(row.get(name) for name in filled_in):
-            continue
-        absent = [name for name in needed if name not in row]
-        if absent:
-            problems.append(f"row {number}: it ends before the columns {', '.join(absent)}")
-            continue
-        if row["decision"].lower() not in DECISIONS:
-            problems.append(f"row {number}: decision is neither {' nor '.join(DECISIONS)}")
-        crime = CRIME_ID.fullmatch(row["reported_crime_id"])
-        if not crime:
-            problems.append(f"row {number}: reported_crime_id is no call with a number after #")
-            continue
-        if crime[0] in row_of_crime:
-            earlier = row_of_crime[crime[0]]
-            problems.append(f"row {number}: {crime[0]} is decided in row {earlier} already")
-        row_of_crime[crime[0]] = number
-        decisions[number] = {
-            "decision_kind": row["decision"].lower(),
-            "call_reference": crime[1],
-            "crime_number": int(crime[2]),
-            "reason_code": row["reason_code"].upper(),
-            "reason": row["note"],
-            "decided_by": row["decided_by"],
-            "second_person": row["second_person"],
-            "version": row["version"],
-        }
-    if problems:
-        raise _refuse_sheet(file, problems, "correct these rows and give the sheet again")
-    return decisions
-
-
-def _refuse_sheet(file: Path, problems: Iterable[str], fix: str) -> CdiError:
-    lines = "\n    ".join(problems)
-    return CdiError("DECIDE-SHEET", f"{file}: nothing was written:\n    {lines}", fix)
-
-
-def _read_lines(file: Path) -> Iterator[Sequence[Any]]:
-    """Read the rows of the sheet, its header first."""
-    if not file.is_file():
-        raise _refuse_sheet(file, ["there is no such file"], "give the path of the filled-in sheet")
-    if file.suffix.lower() == ".csv":
-        try:
-            with file.open(newline="", encoding="utf-8-sig") as handle:
-                yield from csv.reader(handle)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise _refuse_sheet(
-                file, [f"it is no CSV in UTF-8: {error}"], "save it as .xlsx, or as CSV in UTF-8"
-            ) from None
-        return
-    try:
-        book = load_workbook(file, read_only=True, data_only=True)
-    except Exception as error:  # openpyxl lets through whatever its readers of zip and XML raise
-        raise _refuse_sheet(
-            file, [f"it cannot be opened: {error}"], "save it as .xlsx or .csv"
-        ) from None
-    try:
-        if SHEET not in book.sheetnames:
-            raise _refuse_sheet(file, [f"it has no sheet `{SHEET}`"], "keep the sheet's name")
-        yield from book[SHEET].iter_rows(values_only=True)
-    finally:
-        book.close()
-
-
-def _read_cell(cell: Any) -> str:
-    """Read a cell as text.
-
-    A number loses the decimals that a spreadsheet gave it, and text loses the apostrophe that was
-    set before it (`_guard_text`).
-    """
-    if cell is None:
-        return ""
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    text = " ".join(str(cell).split())
-    return text[1:] if text.startswith("'") and FORMULA.match(text[1:]) else text
+def _lay_out(
+    sheet: Any,
+    title: str,
+    columns: Sequence[SheetColumn],
+    letters: Mapping[str, str],
+    row_count: int,
+) -> None:
+    """Set widths, filters and the print: A3 landscape, with the header on each page."""
+    sheet.freeze_panes = "B2"
+    sheet.auto_filter.ref = f"A1:{letters[columns[-1].name]}{row_count + 1}"
+    for column in columns:
+        dimension = sheet.column_dimensions[letters[column.name]]
+        dimension.width = column.width
+        if column.is_filled_in:
+            dimension.number_format = "@"  # a staff number keeps its zeros
+    sheet.oddHeader.center.text = title.replace("&", "&&")
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.paperSize = 8  # A3
+    sheet.page_setup.fitToHeight = 0  # as many pages as it takes
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.print_title_rows = "1:1"
+    sheet.print_area = f"A1:{letters[LAST_PRINTED]}{row_count + 1}"
 
 
 def _guard_text(value: Any) -> Any:
@@ -230,10 +162,10 @@ def _guard_text(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
-def _make_header(sheet: Any) -> list[WriteOnlyCell]:
+def _make_header(sheet: Any, columns: Sequence[SheetColumn]) -> list[WriteOnlyCell]:
     """Make the cells of the header; those of columns that people fill in have another colour."""
     cells = []
-    for column in COLUMNS:
+    for column in columns:
         cell = WriteOnlyCell(sheet, column.name)
         cell.font = Font(bold=True, color="FFFFFFFF")
         cell.fill = PatternFill("solid", fgColor="FF8A5200" if column.is_filled_in else "FF1F4E79")
@@ -242,19 +174,28 @@ def _make_header(sheet: Any) -> list[WriteOnlyCell]:
     return cells
 
 
-def _make_cell(sheet: Any, value: Any) -> Any:
-    """Return a value as it is, or a cell of text if a spreadsheet would take it for a formula."""
-    if not (isinstance(value, str) and FORMULA.match(value)):
+def _make_cell(sheet: Any, value: Any, column: SheetColumn) -> Any:
+    """Return a value as it is, or a cell if it needs another form.
+
+    Text that a spreadsheet would take for a formula is marked as text.
+    """
+    is_formula = isinstance(value, str) and bool(FORMULA.match(value))
+    is_long = column.is_long and bool(value)
+    if not (is_formula or is_long or isinstance(value, datetime)):
         return value
     cell = WriteOnlyCell(sheet, value)
-    cell.data_type = "s"
-    cell.quotePrefix = True
+    if isinstance(value, datetime):
+        cell.number_format = "ddd d mmm yyyy hh:mm"
+    if is_formula:
+        cell.data_type = "s"
+        cell.quotePrefix = True
+    if is_long:
+        cell.alignment = Alignment(vertical="top", wrap_text=True)
     return cell
 
 
-def _offer_choice(sheet: Any, name: str, formula: str, rows: int) -> None:
+def _offer_choice(sheet: Any, letter: str, formula: str, rows: int) -> None:
     """Offer a list to choose from in each row of a column."""
-    letter = get_column_letter(NAMES.index(name) + 1)
     choice = DataValidation(type="list", formula1=formula, allow_blank=True)
     choice.error = "Choose one of the list, or leave it blank."
     choice.add(f"{letter}2:{letter}{max(rows, 1) + 1}")

@@ -2,10 +2,10 @@
 
 import duckdb
 
-from cdi.agency.key_rules import key_expression
+from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
-from cdi.sql import Params, scalar
+from cdi.sql import scalar
 
 
 def find_call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> str:
@@ -22,7 +22,7 @@ def find_call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> 
     Raises:
         CdiError: EXPLAIN-UNKNOWN if the version has no such call, with the reason if it is known.
     """
-    call_id = _read_key(con, agency, "call", typed)
+    (call_id,) = find_canonical(agency, "call", [typed.strip()]).values()
     if scalar(con, "select count(*) from main.fct_calls where call_id = ?", [call_id]):
         return call_id
     message = f"the published version of {agency.agency} has no call '{typed.strip()}'"
@@ -53,18 +53,10 @@ def find_call_of_record(
         The id of the call, None if the record is linked to none; and whether there is such a
         record.
     """
-    record_id = _read_key(con, agency, "record", typed)
+    (record_id,) = find_canonical(agency, "record", [typed.strip()]).values()
     call_id = scalar(con, "select call_id from main.links where crime_record_id = ?", [record_id])
     is_known = bool(call_id) or bool(scalar(con, COUNT_RECORDS, [record_id]))
     return call_id, is_known
-
-
-def _read_key(con: duckdb.DuckDBPyConnection, agency: Agency, thing: str, typed: str) -> str:
-    """Give a reference its canonical form."""
-    bound = Params()
-    text = f"trim({bound.bind(typed)})"
-    key = key_expression(agency, thing, text, bound)
-    return str(scalar(con, f"select coalesce({key}, upper({text}))", bound.values))
 
 
 COUNT_WITHDRAWN = """

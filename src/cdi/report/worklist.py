@@ -63,14 +63,13 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
         "release": release,
         "version": version.name,
     }
-    in_time = sorted((r for r in to_read_now if _is_in_time(r)), key=lambda r: r["hours_left"])
     (totals,) = fetch_dicts(con, read_query(SQL / "worklist_totals.sql"))
     page = render(
         "worklist.html.j2",
         **common,
         totals=totals,
         lists=[
-            ("To read now: still in time", in_time),
+            ("To read now: still in time", [row for row in to_read_now if _is_in_time(row)]),
             ("To read now: overdue", [row for row in to_read_now if not _is_in_time(row)]),
             (
                 "If there is time left, and what is decided",
@@ -134,6 +133,7 @@ def _add_sheet_columns(row: Row, number: int, version: Version) -> Row:
     return row | {
         "sheet_row": number,
         "time_limit": time_limit_in_words(row["hours_left"]) or row["status"],
+        "record_by": None if row["hours_left"] is None else row["local_due_at"],
         "to_read": when_to_read_in_words(row),
         "decision": None,
         "decided_by": None,

@@ -35,7 +35,10 @@ select
         from staging.stg_crime_records as records
         where not records.is_withdrawn
     ) as has_record,
-    decided.decision_kind not in ('confirmed', 'dismissed')
+    -- a link, and what takes one back, is about a record and not about a crime
+    decided.call_id is null
+    or decided.decision_kind not in ('confirmed', 'dismissed', 'proposed', 'passed', 'undone')
+    or (decided.decision_kind = 'undone' and decided.crime_record_id is not null)
     or crimes.ordinal is not null as has_crime,
     coalesce(crimes.is_rape, false) as is_rape
 from decided
