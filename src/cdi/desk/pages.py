@@ -24,7 +24,7 @@ from cdi.desk.queue import (
     read_crimes,
     status_of,
 )
-from cdi.desk.standing import SUSPECTED, UNDONE, Standing, read_standing
+from cdi.desk.standing import PASSED, PROPOSED, SUSPECTED, UNDONE, Standing, read_standing
 from cdi.desk.versions import Shown
 from cdi.desk.visit import DeskError, Visit
 from cdi.errors import CdiError
@@ -85,7 +85,7 @@ def show_log(visit: Visit, typed: str, filters: Filters, by: str, done: str) -> 
     view, crimes = _read_log(visit, typed)
     call_id = view.story.call_id
     standing = read_standing(visit.shown.agency)
-    is_open = bool(list_open_crimes(visit.shown, standing, call_id))
+    is_open = bool(list_crimes(visit.shown, standing, call_id, SUSPECTED, PROPOSED, PASSED))
     claim = None
     if is_open and (visit.may(Right.DECIDE) or visit.may(Right.SECOND)):
         claim = take_claim(visit.agency_id, call_id, visit.person.name)
@@ -127,16 +127,13 @@ def show_message(request: Request, title: str, sentence: str) -> str:
     return _render("desk_message.html.j2", request, person, title=title, sentence=sentence)
 
 
-def list_open_crimes(shown: Shown, standing: Standing, call_id: str) -> list[Crime]:
-    """List the crimes of a log that nobody decided about yet."""
+def list_crimes(shown: Shown, standing: Standing, call_id: str, *statuses: str) -> list[Crime]:
+    """List the crimes of a log that stand in one of some ways."""
     return [
         crime
         for crime in read_crimes(shown.file)
-        if crime["call_id"] == call_id and status_of(crime, standing) not in DECIDED
+        if crime["call_id"] == call_id and status_of(crime, standing) in statuses
     ]
-
-
-DECIDED = ("confirmed", "dismissed")
 
 
 def parse_filters(text: str) -> Mapping[str, str]:
