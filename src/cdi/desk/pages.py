@@ -188,6 +188,7 @@ def _render_log(
                 "is_own": newest is not None and visit.person.is_same(newest["decided_by"]),
             }
         )
+    reasons = _read_reasons(visit.shown)
     decisions = [
         {
             "what": KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"]),
@@ -195,7 +196,7 @@ def _render_log(
             "record": row["record_reference"],
             "by": " and ".join(filter(None, (row["decided_by"], row["second_person"]))),
             "at": _decided_at(row["decided_at"], agency),
-            "reason_code": row["reason_code"],
+            "reason": dict(reasons).get(row["reason_code"], row["reason_code"]),
         }
         for row in standing.by_call.get(call_id, [])
     ]
@@ -215,7 +216,8 @@ def _render_log(
         may_manage=visit.may(Right.MANAGE),
         seen_of_call=standing.seen(call_id),
         decisions=decisions,
-        reasons=_read_reasons(visit.shown),
+        reasons=reasons,
+        reason_names=dict(reasons),
         filters=filters,
         by="lot" if by == "lot" else "order",
         evidence=sha256_of_json(asdict(view)),
