@@ -17,6 +17,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
 
 
 class SheetColumn(NamedTuple):
@@ -150,7 +151,7 @@ def _lay_out(
             dimension.number_format = "@"  # a staff number keeps its zeros
     sheet.oddHeader.center.text = title.replace("&", "&&")
     sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.paperSize = 8  # A3
+    sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A3
     sheet.page_setup.fitToHeight = 0  # as many pages as it takes
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.print_title_rows = "1:1"
