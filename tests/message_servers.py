@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_string, policy
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
@@ -67,7 +67,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
         self.wfile.write(f"{text}\r\n".encode())
 
 
-class HookServer(HTTPServer):
+class HookServer(ThreadingHTTPServer):
     """Takes posts of JSON.
 
     Attributes:
