@@ -2,12 +2,15 @@
 
 import json
 import socketserver
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_string, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -76,9 +79,17 @@ class HookServer(ThreadingHTTPServer):
         silence: So many seconds.
     """
 
-    def __init__(self) -> None:
-        """Listen on a free port."""
+    def __init__(self, certificate: Path | None = None) -> None:
+        """Listen on a free port.
+
+        Args:
+            certificate: File with a certificate and its key; without one it speaks plain HTTP.
+        """
         super().__init__(("127.0.0.1", 0), _HookHandler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.posts: list[tuple[str, str | None, dict[str, str]]] = []
         self.answers: list[int] = []
         self.silence = 1.0
@@ -104,6 +115,19 @@ class _HookHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Be quiet."""
+
+
+def make_certificate(folder: Path) -> Path:
+    """Make a certificate for 127.0.0.1 that its own key signs, and give the file of both."""
+    file = folder / "server.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+        "-subj /CN=hook -addext subjectAltName=IP:127.0.0.1 "
+        f"-keyout {folder}/key.pem -out {folder}/cert.pem"
+    )
+    subprocess.run(command.split(), check=True, capture_output=True)
+    file.write_text((folder / "cert.pem").read_text() + (folder / "key.pem").read_text())
+    return file
 
 
 @contextmanager

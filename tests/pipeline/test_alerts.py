@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,7 +19,7 @@ from cdi.people.decisions import HEADER, add_decision
 from cdi.sealed_files import append_sealed
 from cdi.steps.alert import send_alerts
 from tests.conftest import SmallAgency
-from tests.message_servers import HookServer, MailServer, serving
+from tests.message_servers import HookServer, MailServer, make_certificate, serving
 
 MINUTE = timedelta(minutes=1)
 HOOK_PATH = "/hook/0ddba11-secret"
@@ -162,6 +163,43 @@ def test_what_is_refused_until_the_deadline_is_told_afterwards(
     assert mail.mails == []
 
 
+def test_a_web_hook_that_cannot_prove_who_it_is_gets_nothing(
+    alerting: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the same hook gets it, once its certificate is known."""
+    alerting.settings["alerts"] |= {"connections": ["desk_hook"]}
+    alerting.write_settings()
+    server = HookServer(make_certificate(tmp_path))
+    now = open_crimes(alerting)[0][2]
+    with serving(server) as port:
+        connection = {"conn_type": "https", "host": "127.0.0.1", "port": port}
+        monkeypatch.setenv("AIRFLOW_CONN_DESK_HOOK", json.dumps(connection))
+        with pytest.raises(MachineError, match=r"\(ConnectError\)"):
+            run(now)
+        assert server.posts == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        assert run(now).is_new
+    assert len(server.posts) == 1
+
+
+def test_a_run_that_is_killed_before_it_remembers_sends_again(alerting: SmallAgency) -> None:
+    now = open_crimes(alerting)[0][2] - 30 * MINUTE
+    got: list[str] = []
+
+    def die(connection: str, to: tuple[str, ...], message: Any) -> None:
+        got.append(message.subject)
+        raise SystemExit  # as a process that is stopped
+
+    with pytest.raises(SystemExit):
+        send_alerts("testville", die, now)
+    assert len(got) == 1
+    send_alerts("testville", lambda c, to, message: got.append(message.subject), now)
+    assert got.count(got[0]) == 3  # once more, and to the other connection
+    count = len(got)
+    send_alerts("testville", lambda c, to, message: got.append(message.subject), now)
+    assert len(got) == count
+
+
 def test_one_refused_recipient_keeps_the_mail_from_nobody_else(
     alerting: SmallAgency, mail: MailServer, hook: HookServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -227,7 +265,7 @@ def test_no_message_and_no_memory_says_anything_of_a_single_log(alerting: SmallA
     )
     assert len(texts) > 6
     assert lines.count("\n") == len(texts)
-    told = "\n".join([*texts, lines])
+    told = "\n".join([*texts, lines]).replace("desk_mail", "")  # the name of the connection
     with duckdb.connect(str(alerting.published / "recording.duckdb"), read_only=True) as con:
         calls = con.execute("select call_id from fct_calls").fetchall()
         records = con.execute(
