@@ -104,7 +104,7 @@ def write_worklist_xlsx(
             dimension.number_format = "@"  # a staff number keeps its zeros
     sheet.append(_make_header(sheet))
     for row in rows:
-        sheet.append([_make_cell(sheet, row.get(name)) for name in NAMES])
+        sheet.append([make_cell(sheet, row.get(name)) for name in NAMES])
     _offer_choice(sheet, "decision", f'"{",".join(DECISIONS)}"', len(rows))
     _offer_choice(sheet, "reason_code", f"reasons!$A$2:$A${len(reasons) + 1}", len(rows))
     meanings = [(column.name, column.meaning) for column in COLUMNS]
@@ -242,8 +242,13 @@ def _make_header(sheet: Any) -> list[WriteOnlyCell]:
     return cells
 
 
-def _make_cell(sheet: Any, value: Any) -> Any:
-    """Return a value as it is, or a cell of text if a spreadsheet would take it for a formula."""
+def make_cell(sheet: Any, value: Any) -> Any:
+    """Return a value as it is, or a cell of text if a spreadsheet would take it for a formula.
+
+    Args:
+        sheet: The sheet that the cell is for.
+        value: Of the cell.
+    """
     if not (isinstance(value, str) and FORMULA.match(value)):
         return value
     cell = WriteOnlyCell(sheet, value)
