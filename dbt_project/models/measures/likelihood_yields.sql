@@ -79,7 +79,7 @@ final as (
                 case
                     when missed_share >= 0.95 then 'more than 9 in 10'
                     when missed_share >= 0.5 then 'about ' || round(10 * missed_share)::integer || ' in 10'
-                    when missed_share >= 0.01 then 'about 1 in ' || round(1 / missed_share)::integer
+                    when missed_share >= 0.01 then 'about 1 in ' || round(1 / missed_share, if(missed_share < 0.1, -1, 0))::integer
                     else 'fewer than 1 in 100'
                 end
                 || ' like this were missed'

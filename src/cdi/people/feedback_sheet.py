@@ -46,14 +46,14 @@ NOTES = (
 
 
 @contextmanager
-def open_published(agency: Agency) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+def open_published(agency: Agency) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the published version of an agency to read from it.
 
     Args:
         agency: Whose version.
 
     Yields:
-        A connection, and the name of the version.
+        A connection.
 
     Raises:
         CdiError: FEEDBACK-UNPUBLISHED if no version is published.
@@ -66,7 +66,7 @@ def open_published(agency: Agency) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
             f"make run AGENCY={agency.agency}",
         )
     with connect(file, read_only=True) as con:
-        yield con, file.parent.name
+        yield con
 
 
 def read_feedback(
