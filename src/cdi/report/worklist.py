@@ -78,7 +78,9 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
         "is_simulated": version.agency.is_simulated,
         "release": release,
         "version": version.name,
-        "likelihoods": {row["likelihood"]: row for row in fetch_dicts(con, "from likelihood_yields")},
+        "likelihoods": {
+            row["likelihood"]: row for row in fetch_dicts(con, "from likelihood_yields")
+        },
     }
     in_time = sorted((r for r in to_read_now if _is_in_time(r)), key=lambda r: r["hours_left"])
     (totals,) = fetch_dicts(con, read_query(SQL / "worklist_totals.sql"))

@@ -47,12 +47,18 @@ select
     causes.miss_cause_name,
     coalesce(left(array_to_string(list_sort(told.words), '; '), $longest), left(accounts.account, $longest))
         as words,
-    concat_ws(', ', calls.final_type_name, calls.disposition_name) as closed_as,
+    concat_ws(
+        ', ',
+        concat_ws(' ', calls.final_type_code, coalesce(calls.final_type_name, types.name)),
+        concat_ws(' ', calls.disposition_code, coalesce(calls.disposition_name, closures.name))
+    ) as closed_as,
     misses.is_recorded_since
 from misses
 inner join main.fct_calls as calls on misses.call_id = calls.call_id
 inner join rules.miss_causes as causes on misses.miss_cause = causes.miss_cause
 left join rules.offence_groups as groups on misses.offence_group = groups.offence_group
+left join codes.call_types as types on calls.final_type_code = types.code
+left join codes.closures as closures on calls.disposition_code = closures.code
 left join told on misses.reported_crime_id = told.reported_crime_id
 left join accounts on misses.reported_crime_id = accounts.reported_crime_id
 order by misses.reported_month_on, misses.team, causes.cause_order, misses.reported_crime_id
