@@ -10,6 +10,7 @@ from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 from typer.testing import CliRunner
 
 from cdi import paths
@@ -19,6 +20,7 @@ from cdi.landing.batches import accepted_batches
 from cdi.people import decisions, worklist_sheet
 from cdi.people.decisions import add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
+from cdi.publish.access import read_access_log
 from cdi.report import marks, worklist
 from cdi.report.comparison import choose_pair, compare_versions
 from cdi.report.marks import mark_text
@@ -94,6 +96,56 @@ def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
     assert "decisions of people" in (ran.published / "report.html").read_text(encoding="utf-8")
 
 
+def test_what_was_confirmed_comes_back_as_feedback_to_the_team(
+    ran: SmallAgency, tmp_path: Path
+) -> None:
+    sheet, feedback = tmp_path / "worklist.csv", tmp_path / "feedback.xlsx"
+    confirmed = {"decision": "confirmed", "decided_by": "1207"}
+    dismissed = confirmed | {"decision": "dismissed", "reason_code": "GOOD_INTENT"}
+    write_worklist_csv(
+        sheet,
+        [
+            {"reported_crime_id": "T-0002#1", **confirmed},
+            {"reported_crime_id": "T-0005#1", **dismissed},
+        ],
+    )
+    assert add_decisions_of_sheet(ran.agency, sheet) == (2, 0)
+    ran.write_text("teams.csv", "author_code,team,valid_from\n1300,Response,2026-01-01\n")
+    assert ran.run()
+    assert ran.rows("select author_code, team from codes.teams") == [("1300", "Response")]
+    # the source has no entries of logs, so the district stands for the team
+    assert ran.rows("select call_id, team, supervisor_code, miss_cause from confirmed_misses") == [
+        ("T-0002", "N", None, "other")
+    ]
+    assert ran.rows("select team, miss_cause, confirmed_count from miss_causes_by_team") == [
+        ("N", "all", 1),
+        ("N", "other", 1),
+    ]
+    command = ["feedback", "testville", "--output", str(feedback)]
+    result = CliRunner().invoke(app, [*command, "--month", "2026-01", "--team", "N"])
+    assert result.exit_code == 0, result.output
+    header, line = load_workbook(feedback)["feedback"].iter_rows(values_only=True)
+    assert dict(zip(header, line, strict=True)) == {
+        "Month": "2026-01",
+        "Team": "N",
+        "Log": "T-0002",
+        "What was not recorded": "Violence against the person",
+        "Why it was not recorded": "None of these",
+        "Words of the log that told it (masked)": "was pushed",
+        "How the log was closed": "ASSAULT Assault, NONE None",
+        "Closed by": None,
+        "Recorded since": "no",
+    }
+    noted = list(read_access_log("testville"))
+    assert noted[-1]["what"] == "feedback, 2026-01, N"
+    feedback.unlink()
+    result = CliRunner().invoke(app, [*command, "--team", "S"])
+    assert isinstance(result.exception, CdiError) and result.exception.rule_id == "FEEDBACK-TEAM"
+    assert not feedback.exists() and list(read_access_log("testville"))[:-1] == noted
+    result = CliRunner().invoke(app, [*command, "--month", "2026-02"])
+    assert "0 confirmed misses written" in result.output
+
+
 def test_of_a_sheet_all_decisions_are_written_or_none(ran: SmallAgency, tmp_path: Path) -> None:
     good = {"decision": "confirmed", "decided_by": "1207"}
     against = {**good, "decision": "dismissed", "reason_code": "VICTIM_UNWILLING"}
@@ -152,6 +204,10 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
     index = (folder / "index.html").read_text(encoding="utf-8")
     assert 'href="logs/T-0002.html#1"' in index and "SIMULATED" in index
     page = (folder / "logs" / "T-0002.html").read_text(encoding="utf-8")
+    # words and no percents; before an audit nobody knows how many like this were missed
+    sentence = "Likely: by its kind of evidence alone; how many like this were missed is not known"
+    assert sentence in page and sentence in index.replace("<strong>Likely</strong>", "Likely")
+    assert "· Likely<br>" in index and "chance" not in index
     assert "cdi decide testville confirmed --call T-0002 --crime 1" in page
     assert re.search('<mark class="for">[^<]*punched', page)
     # a partner says who, not whether: a mark, a key and a line of the table of their own
