@@ -180,7 +180,7 @@ def _make_cell(sheet: Any, value: Any, column: SheetColumn) -> Any:
     is_long = column.is_long and bool(value)
     if not (is_long or isinstance(value, datetime)):
         return cell
-    if not isinstance(cell, WriteOnlyCell):
+    if cell is value:
         cell = WriteOnlyCell(sheet, value)
     if isinstance(value, datetime):
         cell.number_format = "ddd d mmm yyyy hh:mm"

@@ -24,7 +24,9 @@ select
     groups.offence_group_name,
     listed.is_rape,
     listed.suspicion,
-    listed.miss_probability,
+    listed.likelihood,
+    words.likelihood_name,
+    words.likelihood_sentence,
     listed.district,
     listed.disposition_code,
     closures.name as disposition_name,
@@ -37,6 +39,7 @@ from main.unrecorded_crimes as listed
 cross join main.release
 inner join main.fct_calls as calls on listed.call_id = calls.call_id
 inner join rules.severities as severities on listed.severity = severities.severity
+inner join main.likelihood_yields as words on listed.likelihood = words.likelihood
 left join rules.offence_groups as groups on listed.offence_group = groups.offence_group
 left join codes.closures as closures on listed.disposition_code = closures.code
 left join texts on calls.call_no = texts.call_id
