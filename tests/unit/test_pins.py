@@ -265,7 +265,8 @@ def test_a_decision_of_an_earlier_version_has_the_same_hash_as_ever(sample: Agen
     file.write_text(
         "decision_reference,decision_kind,call_reference,record_reference,crime_number,rule_id,"
         "content_id,reason_code,reason,decided_by,decided_at,second_person\n"
-        "D0,dismissed,NMP-20170320-0007,,2,,,GOOD_INTENT,he said so,0123,2017-04-03 10:00:00+0100,0456\n"
+        "D0,dismissed,NMP-20170320-0007,,2,,,GOOD_INTENT,he said so,0123,"
+        "2017-04-03 10:00:00+0100,0456\n"
     )
     days = Interval.of_days(sample, date(2017, 4, 3), date(2017, 4, 4))
     batch = extract_dataset(sample, "decisions", days).batch
