@@ -180,7 +180,7 @@ def _write_digest(situation: Situation, shift: datetime, since: datetime) -> Mes
     overdue = Counter(crime.severity for crime in situation.crimes) - Counter(
         crime.severity for crime in in_time
     )
-    decided = Counter(kind for at, kind in situation.decided if since < at <= situation.now)
+    decided = Counter(kind for at, kind in situation.decided if since < at <= shift)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(decided.items()))
     lines = [
         f"Change of shift at {_clock(shift, zone)}.",
@@ -192,8 +192,8 @@ def _write_digest(situation: Situation, shift: datetime, since: datetime) -> Mes
             for severity in situation.severities
             if overdue[severity]
         ),
-        f"{_count(decided.total(), 'crime')} decided since {_clock(since, zone)}"
-        + (f": {kinds}." if kinds else "."),
+        f"{_count(decided.total(), 'crime')} decided between {_clock(since, zone)} and "
+        f"{_clock(shift, zone)}{f': {kinds}' if kinds else ''}.",
     ]
     subject = f"{len(in_time):,} to record in time, {overdue.total():,} overdue"
     return Message(_head(agency, subject), _frame(situation, lines), shift=shift)
@@ -214,8 +214,8 @@ def _frame(situation: Situation, lines: Iterable[str]) -> str:
         before.append("SIMULATED: invented data, no real force.")
     if is_late(situation):
         before.append(
-            f"THE DATA ARE OLD: as of {as_of}, {age} ago. They should be newer, and what was "
-            "reported since is missing here. Tell operations."
+            f"THE DATA ARE OLD: as of {as_of}, {age} ago. They should be newer. If anything was "
+            "reported since, it is missing here. Tell operations."
         )
     after = [f"Data as of {as_of} ({age} old). Times are local ({agency.timezone})."]
     if agency.alerts.desk_url:

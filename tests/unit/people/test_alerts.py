@@ -100,7 +100,7 @@ def test_a_digest_that_could_not_be_sent_comes_late_and_only_the_newest(small: S
     (message,) = make_messages(situation, Memory(shift=NOON - timedelta(days=3)))
     assert message.shift == datetime(2026, 6, 30, 6, 0, tzinfo=UTC)
     assert "Change of shift at 07:00 on 30 June." in message.text
-    assert "0 crimes decided since 12:00 on 27 June." in message.text
+    assert "0 crimes decided between 12:00 on 27 June and 07:00 on 30 June." in message.text
     assert make_messages(situation, Memory(shift=message.shift)) == []
 
 
@@ -133,10 +133,16 @@ def test_a_digest_counts_what_is_open_overdue_and_decided(small: SmallAgency) ->
     situation = situation_of(
         small, *CRIMES, shift_changes=["12:00", "04:00"], desk_url="https://desk.example.org/"
     )
-    hours = [timedelta(hours=n) for n in (1, 2, 9)]  # the shift before began 8 hours ago
-    kinds = ("confirmed", "dismissed", "confirmed")
-    decided = tuple((NOON - ago, kind) for ago, kind in zip(hours, kinds, strict=True))
-    _, message = make_messages(replace(situation, decided=decided), Memory())
+    # the shift before began 8 hours ago, and the digest is sent some minutes late
+    decided = tuple(
+        (NOON - timedelta(hours=hours), kind)
+        for hours, kind in (
+            *((1, "confirmed"), (2, "dismissed"), (8, "dismissed"), (9, "confirmed")),
+            (-0.05, "confirmed"),
+        )
+    )
+    late = replace(situation, decided=decided, now=NOON + 5 * MINUTE)
+    _, message = make_messages(late, Memory())
     assert message.subject == "Testville (made up): 4 to record in time, 2 overdue"
     assert message.text == (
         "Change of shift at 12:00 on 30 June.\n"
@@ -147,7 +153,8 @@ def test_a_digest_counts_what_is_open_overdue_and_decided(small: SmallAgency) ->
         "2 suspected crimes overdue.\n"
         "- rape: 1\n"
         "- domestic abuse: 1\n"
-        "2 crimes decided since 04:00 on 30 June: 1 confirmed, 1 dismissed.\n"
+        "2 crimes decided between 04:00 on 30 June and 12:00 on 30 June: "
+        "1 confirmed, 1 dismissed.\n"
         "Data as of 11:00 on 30 June (1 hour old). Times are local (Europe/London).\n"
         "https://desk.example.org/"
     )
