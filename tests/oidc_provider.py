@@ -32,7 +32,6 @@ def make_provider(settings: dict[str, Any]) -> Any:
                 "DATABASE": "memory",
                 "JAVASCRIPT": False,
                 "HTMX": False,
-                # the name of somebody without one is blank, as in a directory with gaps
                 "ACL": {"DEFAULT": {"PERMISSIONS": ["use_oidc"]}},
             },
             "CANAILLE_OIDC": {
@@ -50,6 +49,8 @@ def make_provider(settings: dict[str, Any]) -> Any:
                     user_name=name,
                     given_name=name,
                     family_name=name,
+                    # which it tells as `preferred_username`; a directory may have gaps
+                    display_name=None if name == "nameless" else name,
                     emails=[f"{name}@example.org"],
                     password=settings["password"],
                 )
@@ -58,20 +59,21 @@ def make_provider(settings: dict[str, Any]) -> Any:
             for group in sorted(groups):
                 members = [users[n] for n, held in settings["people"].items() if group in held]
                 backend.save(models.Group(display_name=group, members=members))
-            backend.save(
-                models.Client(
-                    client_id=settings["client_id"],
-                    client_secret=settings["client_secret"],
-                    client_name="The desk",
-                    client_uri="https://desk.example.org",
-                    redirect_uris=settings["redirect_uris"],
-                    post_logout_redirect_uris=settings["post_logout_redirect_uris"],
-                    grant_types=["authorization_code"],
-                    response_types=["code"],
-                    token_endpoint_auth_method="client_secret_basic",
-                    scope=["openid", "profile", "groups"],
-                )
+            client = models.Client(
+                client_id=settings["client_id"],
+                client_secret=settings["client_secret"],
+                client_name="The desk",
+                client_uri="https://desk.example.org",
+                redirect_uris=settings["redirect_uris"],
+                post_logout_redirect_uris=settings["post_logout_redirect_uris"],
+                grant_types=["authorization_code"],
+                response_types=["code"],
+                token_endpoint_auth_method="client_secret_basic",
+                scope=["openid", "profile", "groups"],
             )
+            backend.save(client)
+            client.audience = [client]
+            backend.save(client)
     return app
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from fastapi import FastAPI, Request, Response
@@ -122,7 +122,7 @@ class LogIn:
         try:
             await self._load_metadata()
             answer = await self._provider.authorize_redirect(request, back, **how)
-        except (httpx.HTTPError, ValueError, RuntimeError) as error:
+        except (httpx2.HTTPError, ValueError, RuntimeError) as error:
             return _show_unreachable(request, error)
         request.session["to"] = clean_target(to)
         answer.headers.update(HEADERS)
@@ -138,7 +138,7 @@ class LogIn:
             return _show_failure(request, error)
         except RefusedError as error:
             return _show(request, "You cannot be let in", str(error), 403)
-        except (httpx.HTTPError, ValueError, RuntimeError) as error:
+        except (httpx2.HTTPError, ValueError, RuntimeError) as error:
             return _show_unreachable(request, error)
         rights = read_rights(claims, self._settings.rights_claim)
         await run_in_threadpool(end_session, request)
@@ -151,7 +151,7 @@ class LogIn:
         """Say that the desk's session has ended, and offer to sign out of the provider too."""
         try:
             leave = (await self._load_metadata()).get("end_session_endpoint")
-        except (httpx.HTTPError, ValueError, RuntimeError):
+        except (httpx2.HTTPError, ValueError, RuntimeError):
             leave = None
         if leave:
             back = {
@@ -242,7 +242,7 @@ def read_rights(claims: Mapping[str, Any], claim: str) -> dict[str, set[Right]]:
 
 def _show_failure(request: Request, error: AuthlibBaseError | JoseError) -> Response:
     """Say what to do after a log-in that failed; what the answer said of it is not shown."""
-    LOG.warning("DESK-OIDC: a log-in failed: %.200r", error.error)
+    LOG.warning("DESK-OIDC: a log-in failed: %.200r", str(error))
     if error.error == "access_denied":
         return _show(
             request,
