@@ -178,16 +178,30 @@ def _decide_by_sheet(agency: Agency, file: Path) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def desk(
-    port: Annotated[int, typer.Option(help="Port of 127.0.0.1; 0 takes any free one.")] = 8090,
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.")] = 8090,
+    oidc: Annotated[
+        bool,
+        typer.Option("--oidc", help="Let the organisation's OpenID provider sign people in."),
+    ] = False,
+    host: Annotated[
+        str, typer.Option(help="With --oidc: the address at which the proxy reaches the desk.")
+    ] = "127.0.0.1",
     scenario: ScenarioOption = None,
     months: MonthsOption = None,
     seed: SeedOption = None,
 ) -> None:
-    """Start the desk alone, with a trial log-in, until Ctrl-C: where logs are read and decided."""
-    from cdi.local.desk import serve_trial
+    """Start the desk alone until Ctrl-C: where logs are read and decided.
+
+    By default with a trial log-in, for this machine alone; docs/server.md says how to run it behind
+    a proxy.
+    """
+    from cdi.local import desk as local_desk
 
     choose_variant(scenario, months, seed)
-    serve_trial(port, console)
+    if oidc:
+        local_desk.serve_oidc(host, port, console)
+    else:
+        local_desk.serve_trial(port, console)
 
 
 @app.command(rich_help_panel=PANEL)
