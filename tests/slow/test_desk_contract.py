@@ -261,7 +261,7 @@ def test_a_session_that_ended_is_worth_nothing(
         assert SEEN not in answer.text
     assert written(small) == []
     assert looks() == before
-    # whoever signs in again cannot use the page that was open before, if the log-in tells them apart
+    # whoever signs in again cannot use a page that was open before, if the log-in tells them apart
     assert house.sign_in("anna").open_log(ASSAULT)
 
 
