@@ -1,11 +1,14 @@
 """What is decided at the desk counts from the next version, and taken back it no longer does."""
 
+import io
 import json
+
+from openpyxl import load_workbook
 
 from tests.conftest import SmallAgency
 from tests.desk import sign_in, words_of
 
-CALL = "T-0002"
+CALL, MISSED = "T-0002", "T-0005"
 
 
 def outcome_of(agency: SmallAgency) -> tuple[object, ...]:
@@ -36,6 +39,7 @@ def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: Sma
     assert CALL not in clerk.listed()
     assert outcome_of(ran)[:2] == ("suspected", "unrecorded")  # of the version that is published
 
+    clerk.decide(MISSED, "confirmed")
     assert ran.run()
     assert outcome_of(ran) == ("dismissed", "justified", "GOOD_INTENT", "reader.one")
     causes, report = compared(ran)
@@ -43,6 +47,18 @@ def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: Sma
     assert "decisions of people" in report
     assert CALL not in clerk.listed()
     assert clerk.listed(list="dismissed") == [CALL]
+
+    # what was confirmed comes back to the team as feedback, for those who manage
+    registrar = sign_in("registrar")
+    page = words_of(registrar.get("feedback", month="2026-01").text)
+    assert "1 0" in page[page.index("Why it was not recorded Confirmed Recorded since") :]
+    assert "Nothing is confirmed here" in registrar.get("feedback", month="2025-12").text
+    assert registrar.get("feedback", month="January").status_code == 400
+    sheet = load_workbook(io.BytesIO(registrar.get("feedback.xlsx", month="2026-01").content))
+    assert [row[2].value for row in sheet["feedback"].iter_rows(min_row=2)] == [MISSED]
+    for path in ("feedback", "feedback.xlsx"):
+        assert clerk.get(path).status_code == 403
+    assert "Feedback" not in clerk.get().text
 
     clerk.decide(CALL, "undone")
     assert CALL in clerk.listed()

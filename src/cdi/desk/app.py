@@ -19,6 +19,7 @@ from cdi.agency.load import agency_names
 from cdi.desk import pages
 from cdi.desk.claims import release_claim, take_claim, take_first_free
 from cdi.desk.deciding import KINDS, Wish, decide
+from cdi.desk.feedback import answer_feedback, answer_feedback_sheet
 from cdi.desk.forms import FormError, check_form
 from cdi.desk.people import Door, Person, Right
 from cdi.desk.queue import Filters, list_logs, order_of_reading
@@ -121,6 +122,16 @@ def search(visit: VisitDep, q: str = "") -> Response:
     """Find a log by its number, or by that of a record that was made from it."""
     call_id = pages.find_log(visit, q)
     return _go_to(f"log?{urlencode({'call': call_id})}")
+
+
+def show_feedback(visit: VisitDep, month: str = "", team: str = "") -> Response:
+    """Show why crimes were missed, by team."""
+    return answer_feedback(visit, month, team)
+
+
+def give_feedback_sheet(visit: VisitDep, month: str = "", team: str = "") -> Response:
+    """Give the sheet of a team's confirmed misses."""
+    return answer_feedback_sheet(visit, month, team)
 
 
 def send_decision(
@@ -252,6 +263,8 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("/{agency}/log", "GET", show_log),
     ("/{agency}/start", "GET", start),
     ("/{agency}/search", "GET", search),
+    ("/{agency}/feedback", "GET", show_feedback),
+    ("/{agency}/feedback.xlsx", "GET", give_feedback_sheet),
     ("/{agency}/decide", "POST", send_decision),
     ("/{agency}/release", "POST", put_back),
 )

@@ -63,7 +63,7 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
     for crime in read_crimes(shown.file):
         counts[status_of(crime, standing)] += 1
     first = (page - 1) * LOGS_PER_PAGE
-    return _render_visit(
+    return render_visit(
         "desk_queue.html.j2",
         visit,
         filters=filters,
@@ -200,7 +200,7 @@ def _render_log(
         }
         for row in standing.by_call.get(call_id, [])
     ]
-    return _render_visit(
+    return render_visit(
         "desk_log.html.j2",
         visit,
         log=view,
@@ -213,7 +213,6 @@ def _render_log(
         is_mine=is_mine,
         may_decide=visit.may(Right.DECIDE) and not is_others,
         may_second=visit.may(Right.SECOND) and not is_others,
-        may_manage=visit.may(Right.MANAGE),
         seen_of_call=standing.seen(call_id),
         decisions=decisions,
         reasons=reasons,
@@ -276,7 +275,8 @@ def _name_agency(name: str) -> str:
         return name
 
 
-def _render_visit(template: str, visit: Visit, **values: Any) -> str:
+def render_visit(template: str, visit: Visit, **values: Any) -> str:
+    """Render a page about an agency; all of them say how old the data is, and whose they are."""
     shown = visit.shown
     return _render(
         template,
@@ -288,6 +288,7 @@ def _render_visit(template: str, visit: Visit, **values: Any) -> str:
         as_of=local_time(shown.as_of, shown.agency),
         age_hours=round(shown.age.total_seconds() / 3600),
         is_late=shown.is_late,
+        may_manage=visit.may(Right.MANAGE),
         token=make_token(visit.person, visit.agency_id),
         is_suspected=SUSPECTED,
         in_time=lambda crime: is_in_time(crime, shown.now),
