@@ -101,6 +101,10 @@ def work(server: Server, name: str, told: Told, enough: threading.Event) -> None
         with told.lock:
             told.read.append((call, name))
         crimes = re.findall(r'<section class="crime" id="(\d+)"', page.text)
+        with told.lock:
+            if told.read.count((call, name)) > KILLS:  # each kill may show a log once more
+                told.problems.append(f"{call} cannot be decided: {page.text}")
+                enough.set()
         page = decide_log(clerk, page, call, crimes, chance, told)
         with told.lock:
             if len(told.kinds) >= DECISIONS:

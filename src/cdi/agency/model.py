@@ -449,6 +449,17 @@ class Agency(Strict):
         delivered = [each for name, each in self.sources.items() if name not in BY_PEOPLE]
         return "@hourly" if all(each.delivery == "days" for each in delivered) else "@daily"
 
+    def late_from(self, as_of: datetime) -> datetime:
+        """From when on data is older than the schedule allows: two runs should have come since.
+
+        An agency that rests on Sundays is not late then, so the runs are those of the calendar.
+
+        Args:
+            as_of: Up to when the data goes, with its zone.
+        """
+        first, second = next_times(self.cron, as_of.astimezone(self.zone), 2)
+        return max(second, as_of + 2 * (second - first))
+
     @property
     def zone(self) -> ZoneInfo:
         """The agency's time zone."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from cdi.agency.model import Agency, next_times
+from cdi.agency.model import Agency
 
 NO_DISTRICT = "no district"
 
@@ -137,14 +137,8 @@ def last_shift_change(agency: Agency, moment: datetime) -> datetime | None:
 
 
 def is_late(situation: Situation) -> bool:
-    """Whether the version is older than twice the interval of the agency's schedule allows.
-
-    Two extractions must have come since, so that an agency that rests on Sundays is not late then.
-    """
-    first, second = next_times(
-        situation.agency.cron, situation.as_of.astimezone(situation.agency.zone), 2
-    )
-    return situation.now > max(second, situation.as_of + 2 * (second - first))
+    """Whether the version is older than the agency's schedule allows."""
+    return situation.now > situation.agency.late_from(situation.as_of)
 
 
 def _write_warning(
