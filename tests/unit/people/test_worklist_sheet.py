@@ -119,7 +119,7 @@ def test_a_print_has_what_is_read_and_its_header_on_each_page(tmp_path: Path) ->
     file = tmp_path / "a.xlsx"
     write_worklist_xlsx(file, ROWS, [("ADMIN", "Test")], "SIMULATED: a", datetime(2026, 1, 7))
     page = load_workbook(file)["worklist"]
-    assert (page.page_setup.orientation, page.page_setup.paperSize) == ("landscape", "8")
+    assert (page.page_setup.orientation, page.page_setup.paperSize) == ("landscape", 8)
     assert page.sheet_properties.pageSetUpPr.fitToPage
     assert page.page_setup.fitToHeight == 0
     assert page.print_title_rows == "$1:$1"
@@ -178,7 +178,7 @@ def test_each_wrong_row_is_named_by_its_number(sheet: Path) -> None:
 
 
 def test_refused_rows_are_handed_back_as_a_sheet_that_can_be_given_again(sheet: Path) -> None:
-    fill(sheet, r3=FILLED, r5={"decision": "perhaps", "decided_by": "0815", "note": EVIL})
+    fill(sheet, r3=FILLED, r5={"decision": "perhaps", "decided_by": "0815", "note": "-5 is he"})
     given = sheet.read_bytes()
     reasons = read_legitimate_reasons()
     refused = write_refused_rows(sheet, read_worklist_sheet(sheet), reasons)
@@ -188,7 +188,7 @@ def test_refused_rows_are_handed_back_as_a_sheet_that_can_be_given_again(sheet: 
     assert again.decisions[2] == {
         **read_worklist_sheet(sheet).decisions[5],
         "decision_kind": "perhaps",
-        "reason": EVIL,
+        "reason": "-5 is he",
     }
     if sheet.suffix == ".xlsx":
         book = load_workbook(refused)
