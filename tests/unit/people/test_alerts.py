@@ -12,8 +12,9 @@ import yaml
 from cdi.agency.load import load_agency
 from cdi.errors import AgencyError
 from cdi.people.alert_memory import KEPT, forget_old, read_memory, remember
-from cdi.people.alert_situation import Decisions
+from cdi.people.alert_situation import is_open as is_crime_open
 from cdi.people.alerts import Memory, OpenCrime, Situation, is_late, make_messages
+from cdi.people.decision_file import standing_decisions
 from tests.conftest import SmallAgency
 
 NOON = datetime(2026, 6, 30, 11, 0, tzinfo=UTC)  # 12:00 in London
@@ -196,7 +197,7 @@ def test_data_are_old_after_twice_the_interval(
     assert message.text.splitlines()[1].startswith("THE DATA ARE OLD: as of ")
 
 
-WORKLIST = {"crime_number": "1", "status": "suspected", "is_likely": True, "is_rape": False}
+WORKLIST = {"crime_number": 1, "status": "suspected", "is_likely": True, "is_rape": False}
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,8 @@ WORKLIST = {"crime_number": "1", "status": "suspected", "is_likely": True, "is_r
         (["undone 1", "confirmed"], {}, False),
         (["confirmed 1", "undone"], {}, True),
         (["passed 1"], {}, True),
+        (["confirmed 1", "passed 1"], {}, False),  # as in the build: it decides nothing
+        (["confirmed 1", "undone - - R1"], {}, False),  # a link was taken back
         (["proposed 1"], {"is_rape": True}, True),
         (["dismissed 1"], {"is_rape": True}, True),  # one person alone
         (["dismissed 1 1311"], {"is_rape": True}, False),
@@ -227,18 +230,18 @@ WORKLIST = {"crime_number": "1", "status": "suspected", "is_likely": True, "is_r
     ],
 )
 def test_the_newest_decision_says_whether_a_crime_is_open(
-    decisions: list[str], crime: dict[str, Any], is_open: bool
+    small: SmallAgency, decisions: list[str], crime: dict[str, Any], is_open: bool
 ) -> None:
     rows = []
     for decision in decisions:
-        kind, number, second = [*decision.split(), "", ""][:3]
-        rows.append(
-            {"call_id": "T-0001", "crime_number": number, "decision_kind": kind,
-             "second_person": second, "decided_at": NOON}
-        )  # fmt: skip
-    other = rows and {**rows[-1], "call_id": "T-0002", "decision_kind": "confirmed"}
-    newest = Decisions([*rows, *([other] if other else [])])
-    assert newest.is_open({"call_id": "T-0001", **WORKLIST, **crime}) is is_open
+        cells = ["" if cell == "-" else cell for cell in (*decision.split(), *("-" * 3))][:4]
+        names = ("decision_kind", "crime_number", "second_person", "record_reference")
+        rows.append({"call_reference": "t0001", **dict(zip(names, cells, strict=True))})
+    if rows:
+        other = {**rows[-1], "call_reference": "T-0002", "decision_kind": "confirmed"}
+        rows.append(other | {"record_reference": ""})
+    standing = standing_decisions(small.agency, rows)
+    assert is_crime_open({"call_id": "T-0001", **WORKLIST, **crime}, standing) is is_open
 
 
 def test_what_was_sent_is_remembered_for_each_connection_for_a_week(

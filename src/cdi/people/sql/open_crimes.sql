@@ -2,7 +2,7 @@
 select
     reported_crime_id,
     call_id,
-    split_part(reported_crime_id, '#', -1) as crime_number,
+    cast(split_part(reported_crime_id, '#', -1) as integer) as crime_number,
     status,
     is_likely,
     is_rape,
