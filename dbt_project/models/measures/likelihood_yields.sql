@@ -58,10 +58,11 @@ calibrated as (
     from chosen
 ),
 
--- One in how many was missed; above ten, in tens.
+-- So many in ten were missed, or one in so many, which is said in tens if it is more than ten.
 counted_in_words as (
     select
         *,
+        cast(round(10 * missed_share) as int) as in_ten_count,
         cast(round(1 / nullif(missed_share, 0), if(missed_share < 0.1, -1, 0)) as int) as one_in_count
     from calibrated
 ),
@@ -88,7 +89,7 @@ final as (
             else
                 case
                     when missed_share >= 0.95 then 'more than 9 in 10'
-                    when missed_share >= 0.5 then 'about ' || cast(round(10 * missed_share) as int) || ' in 10'
+                    when missed_share >= 0.5 then 'about ' || in_ten_count || ' in 10'
                     when missed_share >= 0.01 then 'about 1 in ' || one_in_count
                     else 'fewer than 1 in 100'
                 end
