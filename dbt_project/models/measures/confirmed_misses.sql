@@ -21,7 +21,7 @@ evidence_qualifiers as (
     select * from {{ ref('int_disclosure__evidence_qualifiers') }}
 ),
 
-lexicon_hits as (
+lexicon_hits as not materialized (
     select * from {{ ref('int_disclosure__lexicon_hits') }}
     where part = 'closing'
 ),

@@ -58,6 +58,15 @@ calibrated as (
     from chosen
 ),
 
+-- So many in ten were missed, or one in so many, which is said in tens if it is more than ten.
+counted_in_words as (
+    select
+        *,
+        cast(round(10 * missed_share) as int) as in_ten_count,
+        cast(round(1 / nullif(missed_share, 0), if(missed_share < 0.1, -1, 0)) as int) as one_in_count
+    from calibrated
+),
+
 final as (
     select
         likelihood,
@@ -74,12 +83,14 @@ final as (
         missed_share,
         case
             when missed_share is null
-                then 'by its kind of evidence alone; how many like this were missed is not known before an audit'
+                then
+                    'by its kind of evidence alone; how many like this were missed '
+                    || 'is not known before an audit'
             else
                 case
                     when missed_share >= 0.95 then 'more than 9 in 10'
-                    when missed_share >= 0.5 then 'about ' || round(10 * missed_share)::integer || ' in 10'
-                    when missed_share >= 0.01 then 'about 1 in ' || round(1 / missed_share, if(missed_share < 0.1, -1, 0))::integer
+                    when missed_share >= 0.5 then 'about ' || in_ten_count || ' in 10'
+                    when missed_share >= 0.01 then 'about 1 in ' || one_in_count
                     else 'fewer than 1 in 100'
                 end
                 || ' like this were missed'
@@ -89,7 +100,7 @@ final as (
                     '; on simulated data'
                 )
         end as likelihood_sentence
-    from calibrated
+    from counted_in_words
 )
 
 select * from final

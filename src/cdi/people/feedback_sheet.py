@@ -95,12 +95,15 @@ def read_feedback(
             f"choose one of {', '.join(teams) or '(none)'}; docs/feedback.md says where teams "
             "come from",
         )
-    rows = fetch_dicts(
-        con,
-        read_query(SQL / "feedback.sql"),
-        {"month": month, "team": team, "longest": LONGEST_WORDS},
-    )
-    return [row | {"recorded_since": "yes" if row["is_recorded_since"] else "no"} for row in rows]
+    rows = fetch_dicts(con, read_query(SQL / "feedback.sql"), {"month": month, "team": team})
+    return [
+        row
+        | {
+            "words": row["words"] and row["words"][:LONGEST_WORDS],
+            "recorded_since": "yes" if row["is_recorded_since"] else "no",
+        }
+        for row in rows
+    ]
 
 
 def write_feedback(

@@ -45,8 +45,7 @@ select
         else ''
     end as what_was_missed,
     causes.miss_cause_name,
-    coalesce(left(array_to_string(list_sort(told.words), '; '), $longest), left(accounts.account, $longest))
-        as words,
+    coalesce(array_to_string(list_sort(told.words), '; '), accounts.account) as words,
     concat_ws(
         ', ',
         concat_ws(' ', calls.final_type_code, coalesce(calls.final_type_name, types.name)),
