@@ -329,17 +329,23 @@ class BehindProxy(House):
         return page
 
     def sign_out(self, clerk: Clerk) -> None:
-        """Press the button, and keep the cookie that the browser had."""
+        """Press the button."""
         kept = clerk.client.cookies["cdi_desk"]
         answer = clerk.client.post(f"{ROOT}/sign-out", headers={"Origin": self.base})
         assert answer.url.path == f"{ROOT}/signed-out", answer.text
-        clerk.client.cookies.set("cdi_desk", kept, domain="127.0.0.1", path="/")
+        self.keep_only(clerk, kept)
 
     def expire(self, clerk: Clerk) -> None:
         """Let it be two hours since anybody at the desk did anything."""
         before = datetime.now(UTC) - timedelta(hours=2)
         with closing(sqlite3.connect(paths.desk_sessions())) as con, con:
             con.execute("update sessions set used_at = ?", [before.timestamp()])
+        self.keep_only(clerk, clerk.client.cookies["cdi_desk"])
+
+    def keep_only(self, clerk: Clerk, word: str) -> None:
+        """Leave the desk's cookie alone: the provider would sign its people in again unasked."""
+        clerk.client.cookies.clear()
+        clerk.client.cookies.set("cdi_desk", word, domain="127.0.0.1", path="/")
 
 
 @contextmanager

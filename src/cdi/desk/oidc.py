@@ -40,6 +40,7 @@ LOG = logging.getLogger(__name__)
 
 COME_BACK, SIGNED_OUT = "/signed-in", "/signed-out"
 SIGN_IN_SECONDS = 600
+ANSWER_SECONDS = 30  # how long to wait for the provider
 COOKIE = "cdi_desk_sign_in"
 # By keys that the provider alone has. Not `none`, nor those that whoever knows the client's secret
 # could sign with.
@@ -112,7 +113,11 @@ class LogIn:
             server_metadata_url=f"{settings.issuer}/.well-known/openid-configuration",
             client_id=settings.client_id,
             client_secret=settings.client_secret,
-            client_kwargs={"scope": settings.scope, "code_challenge_method": "S256"},
+            client_kwargs={
+                "scope": settings.scope,
+                "code_challenge_method": "S256",
+                "timeout": ANSWER_SECONDS,
+            },
         )
 
     async def begin(self, request: Request, to: str = "", again: bool = False) -> Response:
