@@ -11,6 +11,7 @@ from cdi.desk.claims import read_claims, take_claim, take_first_free
 from cdi.desk.queue import Filters
 from cdi.desk.versions import find_shown
 from cdi.people.decision_file import read_decisions
+from cdi.people.decisions import add_decision
 from cdi.publish.access import read_access_log
 from tests.conftest import HIDDEN, SmallAgency
 from tests.desk import read_forms, sign_in, words_of
@@ -39,6 +40,7 @@ def test_the_queue_begins_with_what_can_still_be_recorded_then_come_the_gravest(
     ("query", "wanted"),
     [
         ({"district": "N"}, {"T-0002"}),
+        ({"team": "N"}, {"T-0002"}),  # without teams.csv the district stands for the team
         ({"severity": "rape"}, {"T-0007"}),
         ({"offence": "theft"}, {"T-0005"}),
         ({"since": "2026-01-06"}, {"T-0005"}),
@@ -135,6 +137,19 @@ def test_what_is_passed_on_waits_for_the_registrar(told: SmallAgency) -> None:
     assert registrar.listed(list="passed") == [ASSAULT]
     registrar.decide(ASSAULT, "confirmed")
     assert registrar.listed(list="passed") == []
+
+
+def test_what_is_passed_on_or_proposed_elsewhere_changes_nothing_that_counts(
+    told: SmallAgency,
+) -> None:
+    clerk = sign_in("reader.one")
+    clerk.decide(ASSAULT, "confirmed")
+    for kind in ("passed", "proposed"):  # as the command line may write them
+        row = {"decision_kind": kind, "call_reference": ASSAULT, "crime_number": 1}
+        add_decision(told.agency, {**row, "reason_code": "GOOD_INTENT", "decided_by": "1207"})
+        assert clerk.listed(list="confirmed") == [ASSAULT]
+    add_decision(told.agency, {**row, "decision_kind": "undone", "decided_by": "1207"})
+    assert ASSAULT in clerk.listed()
 
 
 def test_a_rape_is_dismissed_by_two_people_who_sign_in(told: SmallAgency) -> None:

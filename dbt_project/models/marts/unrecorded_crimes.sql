@@ -47,6 +47,10 @@ severities as (
     select * from {{ ref('severities') }}
 ),
 
+closing_teams as (
+    select * from {{ ref('int_outcomes__closing_teams') }}
+),
+
 capacity as (
     select * from {{ ref('int_outcomes__reading_capacity') }}
 ),
@@ -104,6 +108,7 @@ reasoned as (
         case when victims.call_id is not null then coalesce(repeats.earlier_log_count, 0) end
             as earlier_log_count,
         repeats.earlier_call_ids,
+        coalesce(closing_teams.team, listed.district, 'unknown') as team,
         candidates.non_crime_record_id,
         decisions.description as rule_description,
         -- A decision must not change the word that it is counted under.
@@ -118,6 +123,7 @@ reasoned as (
     left join dangers on listed.call_no = dangers.call_id
     left join victims on listed.call_no = victims.call_id
     left join repeats on listed.call_no = repeats.call_id
+    left join closing_teams on listed.call_no = closing_teams.call_id
     left join candidates on listed.call_id = candidates.call_id
     left join decisions on listed.decision_id = decisions.decision_id
 ),
@@ -173,6 +179,7 @@ listed_in_order as (
         reasoned.earlier_call_ids,
         reasoned.earlier_log_count > 0 as is_repeat_victim,
         reasoned.district,
+        reasoned.team,
         reasoned.route,
         reasoned.final_type_name,
         reasoned.disposition_code,

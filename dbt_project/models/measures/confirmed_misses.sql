@@ -26,30 +26,16 @@ lexicon_hits as not materialized (
     where part = 'closing'
 ),
 
-log_actions as (
-    select * from {{ ref('stg_log_actions') }}
-    where not is_withdrawn
-),
-
 closures as (
     select * from {{ source('codes', 'closures') }}
 ),
 
-entry_types as (
-    select * from {{ source('codes', 'entry_types') }}
-    where part = 'closing'
-),
-
-teams as (
-    select * from {{ source('codes', 'teams') }}
-),
-
-settings as (
-    select * from {{ source('landing', 'settings') }}
-),
-
 reasons as not materialized (
     select * from {{ ref('reasons') }}
+),
+
+closing_teams as (
+    select * from {{ ref('int_outcomes__closing_teams') }}
 ),
 
 miss_causes as (
@@ -168,32 +154,6 @@ causes as (
     group by signs.reported_crime_id
 ),
 
--- Who wrote the last closing entry of a log is answerable for how it was closed.
-closings as not materialized (
-    select
-        log_actions.call_id,
-        log_actions.author_code,
-        {{ local_date('log_actions.acted_at', 'settings.timezone') }} as closed_on
-    from log_actions
-    inner join entry_types on log_actions.action_type = entry_types.code
-    semi join misses on log_actions.call_id = misses.call_no
-    cross join settings
-    qualify row_number() over (
-        partition by log_actions.call_id
-        order by log_actions.sequence_number desc
-    ) = 1
-),
-
-team_of_closing as (
-    select
-        closings.call_id,
-        max_by(teams.team, teams.valid_from) as team
-    from closings
-    inner join teams
-        on closings.author_code = teams.author_code and closings.closed_on >= teams.valid_from
-    group by closings.call_id
-),
-
 dangers as (
     {{ dangers_by_call('evidence_qualifiers') }}
 ),
@@ -203,8 +163,8 @@ final as (
         misses.reported_crime_id,
         misses.call_id,
         misses.reported_month_on,
-        coalesce(team_of_closing.team, misses.district, 'unknown') as team,
-        closings.author_code as supervisor_code,
+        coalesce(closing_teams.team, misses.district, 'unknown') as team,
+        closing_teams.supervisor_code,
         coalesce(causes.miss_cause, 'other') as miss_cause,
         misses.district,
         misses.offence_group,
@@ -213,8 +173,7 @@ final as (
         misses.is_recorded_since
     from misses
     left join causes on misses.reported_crime_id = causes.reported_crime_id
-    left join closings on misses.call_no = closings.call_id
-    left join team_of_closing on misses.call_no = team_of_closing.call_id
+    left join closing_teams on misses.call_no = closing_teams.call_id
     left join dangers on misses.call_no = dangers.call_id
 )
 

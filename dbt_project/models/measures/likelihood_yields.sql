@@ -6,17 +6,19 @@ with words as (
     select * from {{ ref('likelihood_words') }}
 ),
 
-worklist as not materialized (
+worklist as (
     select * from {{ ref('unrecorded_crimes') }}
 ),
 
--- The one place that says which decisions count for a word: all about rows of the list.
+-- Only what came to the desk by lot is a random sample of the list. What people read first is likelier than
+-- the rest, so decisions about it would flatter the list. A crime keeps the word that people saw: what was
+-- confirmed and recorded since is on no list any more, and counts all the same.
 decided as (
     select
-        likelihood,
-        status = 'confirmed' as is_confirmed
-    from worklist
-    where status in ('confirmed', 'dismissed')
+        seen_likelihood as likelihood,
+        decision_kind = 'confirmed' as is_confirmed
+    from {{ ref('int_outcomes__human_decisions') }}
+    where selection = 'lot' and is_counted
 ),
 
 counted as (

@@ -28,6 +28,7 @@ select
     words.likelihood_name,
     words.likelihood_sentence,
     listed.district,
+    listed.team,
     listed.disposition_code,
     closures.name as disposition_name,
     listed.final_type_name,
