@@ -2,7 +2,7 @@
 
     .venv-oidc/bin/python tests/oidc_provider.py <settings.json>
 
-The settings name address, certificate, client and people. Nothing is kept when it ends.
+The settings name address, certificate, database (a new file), client and people.
 """
 
 import asyncio
@@ -29,16 +29,22 @@ def make_provider(settings: dict[str, Any]) -> Any:
             "SERVER_NAME": settings["address"],
             "PREFERRED_URL_SCHEME": "https",
             "CANAILLE": {
-                "DATABASE": "memory",
+                # that in memory finds a code by any of its attributes, thus also the wrong one
+                "DATABASE": "sql",
                 "JAVASCRIPT": False,
                 "HTMX": False,
                 "ACL": {"DEFAULT": {"PERMISSIONS": ["use_oidc"]}},
+            },
+            "CANAILLE_SQL": {
+                "DATABASE_URI": f"sqlite:///{settings['database']}",
+                "PASSWORD_HASH_PARAMS": {"pbkdf2_sha512__rounds": 1000},  # tests log in often
             },
             "CANAILLE_OIDC": {
                 "ACTIVE_JWKS": [RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True)],
                 "TRUSTED_DOMAINS": [],
             },
-        }
+        },
+        init_backend=True,
     )
     with app.app_context():
         backend = Backend.instance

@@ -363,6 +363,7 @@ def behind_proxy(folder: Path) -> Iterator[BehindProxy]:
         "address": urlsplit(house.issuer).netloc,
         "certificate": str(house.certificate),
         "key": str(house.key),
+        "database": str(folder / "provider.sqlite"),
         "people": people | {"nobody": ["staff"], "nameless": people["anna"]},
         "password": PASSWORD,
         "client_id": "desk",

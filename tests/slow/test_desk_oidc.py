@@ -71,7 +71,7 @@ def come_back(house: BehindProxy, client: httpx.Client, address: str, name: str 
         if location.startswith(f"{house.base}{ROOT}/signed-in"):
             back.append(location)
             # the browser is stopped here
-            response.headers["location"] = f"{ROOT}/health"
+            response.headers["location"] = f"{house.base}{ROOT}/health"
 
     client.event_hooks = {"response": [look]}
     page = client.get(address)
@@ -289,7 +289,7 @@ def test_signing_out_ends_the_session_and_offers_to_sign_out_of_the_provider(
 
 def test_the_health_is_told_to_anybody_and_nothing_else(house: BehindProxy) -> None:
     for client in (house.client(), httpx.Client(base_url=f"http://127.0.0.1:{house.desk_port}")):
-        for path in (f"{ROOT}/health", "/health"):
+        for path in (f"{house.base}{ROOT}/health", "/health"):
             answer = client.get(path)
             if answer.status_code != 404:
                 assert (answer.text, dict(client.cookies)) == ("ok", {})
