@@ -2,10 +2,10 @@
 with texts as (
     select
         entries.call_id,
-        string_agg(entries.entry, ' / ' order by entries.entry_number)
-            filter (where entries.part = 'account') as account,
-        string_agg(entries.entry, ' / ' order by entries.entry_number)
-            filter (where entries.part = 'closing') as closing
+        string_agg(if(entries.part = 'account', entries.entry, null), ' / ' order by entries.entry_number)
+            as account,
+        string_agg(if(entries.part = 'closing', entries.entry, null), ' / ' order by entries.entry_number)
+            as closing
     from disclosure.int_disclosure__log_entries as entries
     group by entries.call_id
 )
