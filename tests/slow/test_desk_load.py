@@ -1,6 +1,6 @@
 """Five people at one desk whose server is killed again and again: nothing is read twice or lost.
 
-CDI_DESK_DECISIONS says how many decisions are made (default 120, with 20 kills).
+CDI_DESK_DECISIONS says how many decisions are made (default 60, with 20 kills).
 """
 
 import os
@@ -28,7 +28,7 @@ from cdi_proofs.published import run_simulated
 from tests.desk import Clerk
 from tests.slow.conftest import MONTH, environment
 
-DECISIONS = int(os.environ.get("CDI_DESK_DECISIONS", "120"))
+DECISIONS = int(os.environ.get("CDI_DESK_DECISIONS", "60"))
 KILLS = 20
 PEOPLE = 5
 # Signs people in by a name in the address, and is served as `cdi desk` is.
