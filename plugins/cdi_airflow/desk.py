@@ -1,7 +1,8 @@
 """The desk behind Airflow's log-in: who is signed in is Airflow's user, and DAG rights decide.
 
 Airflow has no rights of its own for people who decide about logs, so rights on the agency's build
-DAG stand for them (`NEEDED`; docs/desk.md says which roles have which).
+DAG stand for them, and for auditors on its audit DAG (`NEEDED`; docs/desk.md says which roles have
+which).
 """
 
 from typing import Any
@@ -18,12 +19,13 @@ from cdi.desk.app import make_desk
 from cdi.desk.people import Person, Right
 
 # Who may start runs may read logs, as before; who may answer what a run asks people may decide; who
-# may change the DAG manages.
-NEEDED: dict[Right, tuple[ResourceMethod, DagAccessEntity | None]] = {
-    Right.SEE: ("POST", DagAccessEntity.RUN),
-    Right.DECIDE: ("PUT", DagAccessEntity.HITL_DETAIL),
-    Right.SECOND: ("PUT", DagAccessEntity.HITL_DETAIL),
-    Right.MANAGE: ("PUT", None),
+# may change the DAG manages. Who may answer what a run of the audit DAG asks people may audit.
+NEEDED: dict[Right, tuple[ResourceMethod, DagAccessEntity | None, str]] = {
+    Right.SEE: ("POST", DagAccessEntity.RUN, "build"),
+    Right.DECIDE: ("PUT", DagAccessEntity.HITL_DETAIL, "build"),
+    Right.SECOND: ("PUT", DagAccessEntity.HITL_DETAIL, "build"),
+    Right.MANAGE: ("PUT", None, "build"),
+    Right.AUDIT: ("PUT", DagAccessEntity.HITL_DETAIL, "audit"),
 }
 
 
@@ -33,8 +35,8 @@ def demand_right(request: Request, user: BaseUser, agency: str, right: Right) ->
     Raises:
         HTTPException: 403.
     """
-    method, entity = NEEDED[right]
-    requires_access_dag(method, entity, f"{agency}__build")(request, user)
+    method, entity, dag = NEEDED[right]
+    requires_access_dag(method, entity, f"{agency}__{dag}")(request, user)
 
 
 def has_right(request: Request, user: BaseUser, agency: str, right: Right) -> bool:
@@ -56,7 +58,7 @@ class AirflowDoor:
         return Person(user.get_name(), f"airflow:{user.get_id()}") if user else None
 
     def has_right(self, request: Request, person: Person, agency: str, right: Right) -> bool:
-        """Whether Airflow's user has the right on the agency's build DAG that stands for it."""
+        """Whether Airflow's user has the right on the agency's DAG that stands for it."""
         return has_right(request, request.state.airflow_user, agency, right)
 
     def ask_to_sign_in(self, request: Request) -> Response:
