@@ -196,9 +196,10 @@ def test_an_auditor_reads_the_logs_that_were_drawn_for_them_and_no_others(
     page = open_drawn(clerk, drawn, own[0])
     assert phrase(int(own[0][2:])) in words_of(page)
     assert "SIMULATED" in page
-    assert sorted(read_all(clerk, drawn)) == sorted(own)
-    assert f"0 of your {len(own)} logs are left" in words_of(clerk.get("audit").text)
-    for call in own:
+    read_first(drawn, without=tuple(own[:4]))
+    assert sorted(read_all(clerk, drawn)) == sorted(own[:4])
+    assert f"of your {len(own)}" in words_of(page)
+    for call in own[:4]:
         log, *crimes = kept_rows(drawn, call)
         n = int(call[2:])
         assert (log["auditor_code"], log["crime_number"]) == (ONE.upper(), "0")
@@ -262,7 +263,7 @@ def test_the_pages_of_an_auditor_say_nothing_of_what_others_say(
     chances = {row["call_id"]: row["missed"] for row in frame}
     clerk, registrar = sign_in(ONE), sign_in("registrar")
     hidden = 0
-    for call in given_to(drawn, ONE):
+    for call in sorted(given_to(drawn, ONE), key=lambda call: call not in listed)[:5]:
         page = open_drawn(clerk, drawn, call)
         text = words_of(page).lower()
         told = words_of(registrar.open_log(call)).lower()
@@ -285,47 +286,51 @@ def test_the_pages_of_an_auditor_say_nothing_of_what_others_say(
 def plain(answer: httpx.Response, *unlike: str) -> str:
     """A page without its token, and without words that differ between two people."""
     page = re.sub(r'name="token" value="[^"]*"', "", answer.text)
-    page = re.sub(r"[0-9]+ of your [0-9]+", "N of your N", page)
+    page = re.sub(r"(<strong>)?[0-9]+(</strong>)? of your [0-9]+", "N of your N", page)
     for word in unlike:
         page = page.replace(word, "")
     return page
 
 
+def second_readers(draw: Draw) -> dict[str, str]:
+    """Who reads which log a second time."""
+    draw = load_draw("testville", draw.draw_id)
+    rows = zip(draw.call_ids, draw.seconds, strict=True)
+    return {str(call): name.lower() for call, name in rows if name}
+
+
 def test_a_second_reading_looks_like_a_first_one(fresh: SmallAgency, drawn: Draw) -> None:
-    people = {name: sign_in(name) for name in (ONE, TWO)}
-    pages = {
-        call: people[name].get("audit-log", draw=drawn.draw_id, call=call)
-        for name in people
-        for call in given_to(drawn, name)
-    }
-    lists = {name: plain(people[name].get("audit"), ONE, TWO) for name in people}
-    last = given_to(drawn, TWO)[0]
-    read_first(drawn, without=(last,))
-    assert lines_of("second") == []
-    assert read_all(people[TWO], drawn)[0] == last
-    assert len(lines_of("second")) == 1  # with the last of the first readings
-    draw = load_draw("testville", drawn.draw_id)
-    second = {
-        str(call): name.lower()
-        for call, name in zip(draw.call_ids, draw.seconds, strict=True)
-        if name
-    }
+    read_first(drawn)
+    second = second_readers(drawn)
     assert len(second) == 3
+    # the same draw once more, of which these logs are opened by those who read them first
+    shutil.rmtree(paths.audit("testville"))
+    draw = draw_logs(fresh)
+    people = {name: sign_in(name) for name in (ONE, TWO)}
+    others = {ONE: TWO, TWO: ONE}
+    pages = {
+        call: people[others[name]].get("audit-log", draw=draw.draw_id, call=call)
+        for call, name in second.items()
+    }
+    first_list = plain(people[TWO].get("audit"), TWO)
+    last = given_to(draw, TWO)[0]
+    read_first(draw, without=(last,))
+    assert lines_of("second") == []
+    read_all(people[TWO], draw)
+    assert len(lines_of("second")) == 1  # with the last of the first readings
+    assert second_readers(draw) == second
     for call, name in second.items():
-        clerk = people[name]
-        assert call in find_progress(fresh.agency, draw.draw_id).list_left(name.upper())
-        answer = clerk.get("audit-log", draw=draw.draw_id, call=call)
+        answer = people[name].get("audit-log", draw=draw.draw_id, call=call)
         assert plain(answer, ONE, TWO) == plain(pages[call], ONE, TWO)
         assert answer.url.path == pages[call].url.path
         assert set(answer.url.params) == set(pages[call].url.params)
-        page = plain(clerk.get("audit"), ONE, TWO)
-        # the list differs in what was read, and in nothing else
-        page = re.sub(r"<details>.*?</details>", "", page, flags=re.S)
-        assert page.split() == lists[name].split()
+    # the list of draws differs in what was read, and in nothing else
+    reader = max(second.values(), key=list(second.values()).count)
+    page = plain(people[reader].get("audit"), reader)
+    page = re.sub(r"<details>.*?</details>", "", page, flags=re.S)
+    assert page.split() == first_list.split()
     for name in set(second.values()):
-        assert sorted(read_all(people[name], draw)) == sorted(
-            call for call, reader in second.items() if reader == name
-        )
+        read_all(people[name], draw)
     assert not find_progress(fresh.agency, draw.draw_id).is_open
     assert "No draw is open" in words_of(people[ONE].get("audit").text)
 
@@ -678,11 +683,11 @@ def differing(drawn: Draw) -> tuple[Draw, str]:
     """A draw, and a log of it on which two auditors differ."""
     read_first(drawn)
     draw = load_draw("testville", drawn.draw_id)
-    second = {str(c): name for c, name in zip(draw.call_ids, draw.seconds, strict=True) if name}
+    second = second_readers(draw)
     wrong = min(second)
     for name in (ONE, TWO):
         clerk = sign_in(name)
-        for call in (call for call, reader in second.items() if reader == name.upper()):
+        for call in (call for call, reader in second.items() if reader == name):
             more = {"due_count": "2", "recorded_count": truth(call)["recorded_count"],
                     "offence_code_2": "A1", "recorded_code_2": "N"}  # fmt: skip
             read_log(clerk, draw, call, **truth(call) | (more if call == wrong else {}))
