@@ -75,8 +75,8 @@ Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
    Codes), and what you found.
 6. Write when you read the log; times are local. A log without it counts as not yet read.
 7. Read all logs, in any order. Talk with nobody about them: {readers}.
-8. Deliver the file: {cdi} audit findings {agency} <file>. A second delivery replaces the first, and
-   the register shows that there were two.
+8. Deliver the file: {cdi} audit findings {agency} <file>. What you fill in again takes the place of
+   what you delivered before, and the register shows that there were two deliveries.
 No rate is worked out before every log of every sheet has been read."""
 READERS = {
     "": "when all were read, another person reads some of them too",
