@@ -6,13 +6,11 @@ the same rules before they are kept, and a line of the register says that they w
 log take the place of those that were kept of it before; other logs stay as they are.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from cdi import paths
@@ -27,10 +25,17 @@ from cdi.files import sha256_of_file, sha256_of_json, wait_for_lock
 from cdi.landing.extract import read_file_as_batch
 from cdi.people.audit_sheet import CRIME, HEADER, MOMENT, SECOND
 from cdi.people.drawn_logs import read_headline_codes
+from cdi.people.reading_files import (
+    Row,
+    place_of_row,
+    read_delivered,
+    read_file,
+    read_rows,
+    write_rows,
+)
 from cdi.scratch import scratch_folder
-from cdi.sealed_files import verify_file, write_sealed
+from cdi.sealed_files import write_sealed
 
-Row = Mapping[str, Any]
 # What is said of a crime; its log and its number are known.
 OF_CRIME = tuple(name for name in CRIME if name not in ("call_reference", "crime_number"))
 
@@ -75,25 +80,6 @@ def keep_others_out(agency: Agency) -> Iterator[None]:
         yield
 
 
-def read_delivered(agency: Agency, draw_id: str) -> tuple[list[Row], list[Row]]:
-    """Read the readings of a draw that are kept, as `cdi.audit.findings` takes them.
-
-    Args:
-        agency: Whose audit.
-        draw_id: Name of the draw.
-
-    Returns:
-        Rows of logs, rows of crimes.
-    """
-    logs: list[Row] = []
-    crimes: list[Row] = []
-    for row in _read_rows(agency, draw_id):
-        reading: dict[str, Any] = {**row, "call_id": row["call_reference"]}
-        reading["is_recorded"] = row["recorded_code"] == "Y"
-        (logs if row["crime_number"] == "0" else crimes).append(reading)
-    return logs, crimes
-
-
 def read_differing(
     agency: Agency, draw: Draw
 ) -> tuple[list[Row], list[tuple[str, list[Row], list[Row]]]]:
@@ -113,7 +99,7 @@ def find_reading(
         The reading, None if there is none; and what tells this reading from any other one, blank if
         there is none.
     """
-    rows = _rows_of_reading(_read_rows(agency, draw_id), auditor, call_id)
+    rows = _rows_of_reading(read_rows(agency, draw_id), auditor, call_id)
     return (_make_reading(rows), _hash_reading(rows)) if rows else (None, "")
 
 
@@ -152,7 +138,7 @@ def save_reading(
         problems = find_problems(agency, rows)
         if problems:
             raise RefusedReadingsError(f"the reading of {call_id}", problems)
-        kept = _rows_of_reading(_read_rows(agency, draw_id), auditor, call_id)
+        kept = _rows_of_reading(read_rows(agency, draw_id), auditor, call_id)
         if _without_time(kept) != _without_time(rows):
             if _hash_reading(kept) != seen:
                 raise AuditError(
@@ -175,7 +161,7 @@ def find_problems(agency: Agency, rows: Iterable[Row]) -> list[str]:
     with scratch_folder() as scratch:
         file, folder = scratch / "readings.csv", scratch / "batch"
         folder.mkdir()
-        _write_rows(file, rows)
+        write_rows(file, rows)
         refusals = find_refusals(agency, read_file_as_batch(agency, READINGS, file, folder))
     return sorted({*chain(*refusals.values())})
 
@@ -206,10 +192,10 @@ def keep_readings(
         stem = "_".join(filter(None, (draw.draw_id, auditor, part)))
         file = folder / f"{stem}.csv"
         read_now = {row["call_reference"] for row in some}
-        others = [row for row in _read_file(agency, file) if row["call_reference"] not in read_now]
+        others = [row for row in read_file(agency, file) if row["call_reference"] not in read_now]
         # The register keeps a line of each delivery.
         with write_sealed(agency.agency, file) as written:
-            _write_rows(written, sorted([*others, *some], key=_place_of_row))
+            write_rows(written, sorted([*others, *some], key=place_of_row))
             Register(agency.agency).append(
                 kind,
                 _utc_now(),
@@ -266,39 +252,6 @@ def _refuse_agreed(agency: Agency, draw: Draw, rows: Iterable[Row]) -> None:
         )
 
 
-def _read_rows(agency: Agency, draw_id: str) -> list[dict[str, str]]:
-    """Read all rows that are kept of a draw."""
-    folder = paths.audit(agency.agency) / "findings"
-    return [
-        row for file in sorted(folder.glob(f"{draw_id}_*.csv")) for row in _read_file(agency, file)
-    ]
-
-
-def _read_file(agency: Agency, file: Path) -> list[dict[str, str]]:
-    """Read a file of readings, and prove it unchanged; it need not be there.
-
-    Raises:
-        StateError: STATE-DAMAGED if it is not as it was written.
-    """
-    verify_file(agency.agency, file)
-    if not file.is_file():
-        return []
-    with file.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
-
-
-def _write_rows(file: Path, rows: Iterable[Row]) -> None:
-    with file.open("w", newline="", encoding="utf-8") as handle:
-        out = csv.DictWriter(handle, HEADER, lineterminator="\n")
-        out.writeheader()
-        out.writerows(rows)
-
-
-def _place_of_row(row: Row) -> tuple[str, float]:
-    """By log, its counts first: the file is the same by whatever road its readings came."""
-    return row["call_reference"], float(row["crime_number"])
-
-
 def _make_rows(
     agency: Agency, draw_id: str, auditor: str, call_id: str, reading: Reading
 ) -> list[dict[str, str]]:
@@ -319,7 +272,7 @@ def _make_rows(
 
 def _make_reading(rows: Sequence[Mapping[str, str]]) -> Reading:
     """Make a reading of the rows that are kept of it."""
-    log, *crimes = sorted(rows, key=_place_of_row)
+    log, *crimes = sorted(rows, key=place_of_row)
     said = [{name: crime[name] for name in OF_CRIME} for crime in crimes]
     return Reading(log["due_count"], log["recorded_count"], said)
 
