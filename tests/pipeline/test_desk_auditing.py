@@ -79,7 +79,7 @@ def drawn(fresh: SmallAgency) -> Draw:
     return draw_logs(fresh)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """In place of a signal: nothing that follows is done."""
 
 
@@ -537,12 +537,12 @@ def test_what_was_killed_before_it_was_written_is_written_when_it_is_sent_again(
 
     def killed(path: Path, target: Path) -> Path:
         if target.parent.name == "findings" and target.suffix == ".csv":
-            raise Killed
+            raise KilledError
         return rename(path, target)
 
     with monkeypatch.context() as patch:
         patch.setattr(files, "rename_durably", killed)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             clerk.send(form)
     assert kept(drawn) == before
     assert len(lines_of("reading")) == 2  # the register is written first
@@ -560,11 +560,11 @@ def test_second_readings_that_were_not_drawn_when_somebody_was_killed_are_drawn_
     form = reading_form(open_drawn(clerk, drawn, last)) | truth(last)
 
     def killed(*_: object) -> Draw:
-        raise Killed
+        raise KilledError
 
     with monkeypatch.context() as patch:
         patch.setattr(saved_readings, "draw_second_readings", killed)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             clerk.send(form)
     assert kept_rows(drawn, last)
     assert lines_of("second") == []
