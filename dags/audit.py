@@ -5,8 +5,9 @@
    that was drawn already is skipped. Days that were drawn before need a reason.
 2. **worksheets** writes one XLSX and one CSV file per auditor, with masked text and no prediction.
 
-Auditors give their sheets back by `.venv/bin/cdi audit findings`; the extract DAG lands them, and
-the next build publishes the rate with its interval once every drawn log was read (docs/audit.md).
+Auditors read at the desk, or give their sheets back by `.venv/bin/cdi audit findings`. The extract
+DAG lands both, and the next build publishes the rate with its interval once every drawn log was
+read (docs/audit.md).
 
 *Now processing*: it draws from the newest version; a failed run changes nothing, so after mending
 the cause start a new run. Monthly, and by hand for another period, size or universe.

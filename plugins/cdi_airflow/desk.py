@@ -1,7 +1,8 @@
 """The desk behind Airflow's log-in: who is signed in is Airflow's user, and DAG rights decide.
 
 Airflow has no rights of its own for people who decide about logs, so rights on the agency's build
-DAG stand for them (`NEEDED`; docs/server.md says what a role needs).
+DAG stand for them, and for auditors on its audit DAG (`NEEDED`; docs/server.md says what a role
+needs).
 """
 
 from typing import Any
@@ -17,15 +18,17 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from cdi.desk.app import make_desk
 from cdi.desk.people import Person, Right
 
-# Who may start runs may read logs, as before; who may delete runs decides; who may delete the DAG
-# manages. Only rights that Airflow's FAB auth manager can give for a single DAG stand here: a right
-# such as the one to answer required actions holds for all DAGs that somebody may edit, so whoever
-# decided at one agency would decide at each whose logs they may read.
-NEEDED: dict[Right, tuple[ResourceMethod, DagAccessEntity | None]] = {
-    Right.SEE: ("POST", DagAccessEntity.RUN),
-    Right.DECIDE: ("DELETE", DagAccessEntity.RUN),
-    Right.SECOND: ("DELETE", DagAccessEntity.RUN),
-    Right.MANAGE: ("DELETE", None),
+# Who may start runs may read logs, as before. Who may delete runs decides, and who may delete runs
+# of the audit DAG audits. Who may delete the DAG manages. Only rights that Airflow's FAB auth manager
+# can give for a single DAG stand here: a right such as the one to answer required actions holds for
+# all DAGs that somebody may edit, so whoever decided at one agency would decide at each whose logs
+# they may read.
+NEEDED: dict[Right, tuple[ResourceMethod, DagAccessEntity | None, str]] = {
+    Right.SEE: ("POST", DagAccessEntity.RUN, "build"),
+    Right.DECIDE: ("DELETE", DagAccessEntity.RUN, "build"),
+    Right.SECOND: ("DELETE", DagAccessEntity.RUN, "build"),
+    Right.MANAGE: ("DELETE", None, "build"),
+    Right.AUDIT: ("DELETE", DagAccessEntity.RUN, "audit"),
 }
 
 
@@ -35,8 +38,8 @@ def demand_right(request: Request, user: BaseUser, agency: str, right: Right) ->
     Raises:
         HTTPException: 403.
     """
-    method, entity = NEEDED[right]
-    requires_access_dag(method, entity, f"{agency}__build")(request, user)
+    method, entity, dag = NEEDED[right]
+    requires_access_dag(method, entity, f"{agency}__{dag}")(request, user)
 
 
 def has_right(request: Request, user: BaseUser, agency: str, right: Right) -> bool:
@@ -58,7 +61,7 @@ class AirflowDoor:
         return Person(user.get_name(), f"airflow:{user.get_id()}") if user else None
 
     def has_right(self, request: Request, person: Person, agency: str, right: Right) -> bool:
-        """Whether Airflow's user has the right on the agency's build DAG that stands for it."""
+        """Whether Airflow's user has the right on the agency's DAG that stands for it."""
         return has_right(request, request.state.airflow_user, agency, right)
 
     def ask_to_sign_in(self, request: Request) -> Response:

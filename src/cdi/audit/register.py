@@ -1,9 +1,10 @@
 """The audit register: what was frozen, drawn, delivered and erased.
 
 It proves that nobody drew again until the sample was a kind one. ``audit/<agency>/register.jsonl``
-has one line per event (a draw, its sample, a delivery, an erasure), each with the hash of the line
-before it. Lines are only added. The text of a line and everything that is hashed must stay as it
-is, byte for byte: otherwise no old draw could be proven any more (tests/unit/test_pins.py).
+has one line per event (a draw, its sample, a delivery, a reading at the desk, an erasure), each
+with the hash of the line before it. Lines are only added. The text of a line and everything that is
+hashed must stay as it is, byte for byte: otherwise no old draw could be proven any more
+(tests/unit/test_pins.py).
 """
 
 import hashlib
@@ -72,7 +73,7 @@ class Register:
         """Add an event and wait until it is on the disk.
 
         Args:
-            kind: draw, sample, delivery or erasure.
+            kind: draw, sample, second, delivery (of a worksheet), reading (at the desk) or erasure.
             at: When it happened.
             facts: What else the line tells.
 

@@ -15,24 +15,26 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from cdi.agency.load import agency_names
 from cdi.desk import pages
+from cdi.desk.auditing import AUDIT_ROUTES, places_of
 from cdi.desk.claims import release_claim, take_claim, take_first_free
 from cdi.desk.deciding import KINDS, Wish, decide
 from cdi.desk.feedback import answer_feedback, answer_feedback_sheet
 from cdi.desk.forms import FormError, check_form
-from cdi.desk.people import Door, Person, Right
+from cdi.desk.people import Door, Right
 from cdi.desk.queue import Filters, list_logs, order_of_reading
 from cdi.desk.standing import SUSPECTED, read_standing
-from cdi.desk.visit import HEADERS, DeskError, Visit, begin_visit
+from cdi.desk.visit import (
+    HEADERS,
+    DeskError,
+    NotSignedInError,
+    PersonDep,
+    Visit,
+    begin_visit,
+)
 from cdi.errors import CdiError, name_machine_failures
-from cdi.publish.access import current_folder
 
 LOG = logging.getLogger(__name__)
-
-
-class NotSignedInError(Exception):
-    """Nobody is signed in, so the door asks for it."""
 
 
 def make_desk(door: Door) -> FastAPI:
@@ -48,24 +50,9 @@ def make_desk(door: Door) -> FastAPI:
     app.add_exception_handler(CdiError, _answer_cdi_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_wrong_address)
-    for path, method, endpoint in ROUTES:
+    for path, method, endpoint in (*ROUTES, *AUDIT_ROUTES):
         app.add_api_route(path, endpoint, methods=[method], response_class=HTMLResponse)
     return app
-
-
-def find_person(request: Request) -> Person:
-    """Tell who sent a request.
-
-    Raises:
-        NotSignedInError: If nobody is signed in.
-    """
-    person: Person | None = request.app.state.door.find_person(request)
-    if person is None:
-        raise NotSignedInError
-    return person
-
-
-PersonDep = Annotated[Person, Depends(find_person)]
 
 
 def visit_agency(agency: str, request: Request, person: PersonDep) -> Visit:
@@ -88,16 +75,11 @@ Text = Annotated[str, Form()]
 
 
 def show_agencies(request: Request, person: PersonDep) -> Response:
-    """List the agencies that have logs that the person may see; of a single one show the queue."""
-    door: Door = request.app.state.door
-    seen = [
-        name
-        for name in agency_names()
-        if current_folder(name) and door.has_right(request, person, name, Right.SEE)
-    ]
-    if len(seen) == 1:
-        return _go_to(f"{seen[0]}/")
-    return _answer(pages.show_agencies(request, person, seen))
+    """List the agencies where the person has something to do; of a single one show the queue."""
+    places = places_of(request, person)
+    if len(places) == 1:
+        return _go_to(places[0])
+    return _answer(pages.show_agencies(request, person, places))
 
 
 def show_queue(visit: VisitDep, page: Annotated[int, Query(ge=1)] = 1) -> Response:

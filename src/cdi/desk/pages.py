@@ -48,9 +48,9 @@ KINDS_IN_WORDS = {
 }
 
 
-def show_agencies(request: Request, person: Person, agencies: list[str]) -> str:
-    """The page of somebody who may see several agencies, or none."""
-    named = [(name, _name_agency(name)) for name in agencies]
+def show_agencies(request: Request, person: Person, places: list[str]) -> str:
+    """The page of somebody who may see several agencies, or none; places are below the desk."""
+    named = [(place, _name_agency(place.partition("/")[0])) for place in places]
     return _render("desk_agencies.html.j2", request, person, agencies=named)
 
 
@@ -292,6 +292,7 @@ def render_visit(template: str, visit: Visit, **values: Any) -> str:
         token=make_token(visit.person, visit.agency_id),
         is_suspected=SUSPECTED,
         in_time=lambda crime: is_in_time(crime, shown.now),
+        has_audits=visit.may(Right.MANAGE) or visit.may(Right.AUDIT),
         **values,
     )
 

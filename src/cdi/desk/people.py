@@ -17,7 +17,8 @@ class Right(StrEnum):
     SEE = "see"  # read the queue and the logs
     DECIDE = "decide"  # decide, as the first person
     SECOND = "second"  # be the second person, of somebody else's decision
-    MANAGE = "manage"  # read the feedback of all teams, and set claims free
+    MANAGE = "manage"  # read the feedback of all teams, set claims free, decide in audits
+    AUDIT = "audit"  # read the logs that an audit drew for oneself, and nothing else
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ PEOPLE: dict[str, tuple[Right, ...]] = {
     "reader.one": (Right.SEE, Right.DECIDE, Right.SECOND),
     "reader.two": (Right.SEE, Right.DECIDE, Right.SECOND),
     "viewer": (Right.SEE,),
+    "auditor.one": (Right.AUDIT,),
+    "auditor.two": (Right.AUDIT,),
 }
 
 

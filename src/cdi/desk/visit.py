@@ -1,8 +1,9 @@
 """A request about an agency: who sent it, what they may do, and which version they see."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from cdi.agency.load import agency_names
 from cdi.desk.people import Door, Person, Right
@@ -21,6 +22,10 @@ HEADERS = {
 }
 
 
+class NotSignedInError(Exception):
+    """Nobody is signed in, so the door asks for it."""
+
+
 class DeskError(Exception):
     """A request that the desk refuses, with what the page says of it.
 
@@ -36,6 +41,21 @@ class DeskError(Exception):
         self.status = status
         self.title = title
         self.sentence = sentence
+
+
+def find_person(request: Request) -> Person:
+    """Tell who sent a request.
+
+    Raises:
+        NotSignedInError: If nobody is signed in.
+    """
+    person: Person | None = request.app.state.door.find_person(request)
+    if person is None:
+        raise NotSignedInError
+    return person
+
+
+PersonDep = Annotated[Person, Depends(find_person)]
 
 
 @dataclass(frozen=True)
@@ -82,7 +102,9 @@ class Visit:
         _note(self.agency_id, self.person, what, self.shown.name)
 
 
-def begin_visit(request: Request, person: Person, agency_id: str, what: str) -> Visit:
+def begin_visit(
+    request: Request, person: Person, agency_id: str, what: str, *rights: Right
+) -> Visit:
     """Let a person in to an agency's logs.
 
     Args:
@@ -90,13 +112,16 @@ def begin_visit(request: Request, person: Person, agency_id: str, what: str) -> 
         person: Who sent it.
         agency_id: The agency that it names.
         what: What is asked, for the access log if it is refused.
+        rights: One of these is needed; by default the right to see the logs.
 
     Raises:
         DeskError: 404 if there is no such agency for this person, or if nothing is published.
     """
     door: Door = request.app.state.door
     is_known = agency_id in agency_names()
-    if not is_known or not door.has_right(request, person, agency_id, Right.SEE):
+    if not is_known or not any(
+        door.has_right(request, person, agency_id, right) for right in rights or (Right.SEE,)
+    ):
         if is_known:
             _note(agency_id, person, f"refused: {what}", "")
         # The same answer for both: a stranger does not learn which agencies there are.

@@ -127,7 +127,7 @@ def _clean_files_of_people(agency: Agency, removal: Removal) -> int:
         now = datetime.now(UTC)
         was_landed = is_source_unchanged(agency, dataset, Interval(now, now))
         about = [column.name for column in columns_that_take_row(dataset)]
-        with _keep_deciders_out(agency):
+        with _keep_writers_out(agency):
             changed = sum(
                 _clean_csv(name, file, removal, about)
                 for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
@@ -141,10 +141,13 @@ def _clean_files_of_people(agency: Agency, removal: Removal) -> int:
 
 
 @contextlib.contextmanager
-def _keep_deciders_out(agency: Agency) -> Iterator[None]:
-    """Let who decides meanwhile wait: the file of decisions is replaced by another."""
-    file = paths.decisions_file(agency.agency)
-    with lock_file(file) if file.is_file() else contextlib.nullcontext():
+def _keep_writers_out(agency: Agency) -> Iterator[None]:
+    """Let others who decide or audit wait: the files that they add to are replaced."""
+    file, audits = paths.decisions_file(agency.agency), paths.audit(agency.agency)
+    with (
+        lock_file(file) if file.is_file() else contextlib.nullcontext(),
+        wait_for_lock(audits) if audits.is_dir() else contextlib.nullcontext(),
+    ):
         yield
 
 

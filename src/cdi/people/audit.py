@@ -3,44 +3,44 @@
 ``audit/<agency>/<draw>/worksheets/``
     One XLSX and one CSV file per auditor. When all logs were read once, those of the logs that are
     read a second time; and those of the force crime registrar.
-``audit/<agency>/findings/``
-    What auditors delivered, one CSV file per draw, auditor and first or second reading. It is a
-    source like any other, and the next extraction lands it.
 
-The rates are estimated by the build (`cdi.audit.results`).
+Auditors also read at the desk, without worksheets (`cdi.people.open_draws`). What they found is
+kept in the same place by both roads (`cdi.people.saved_readings`). The rates are estimated by the
+build (`cdi.audit.results`).
 """
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
 
 from cdi import paths
-from cdi.agency.datasets import READINGS
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit.design import Options, plan_logs
 from cdi.audit.draws import ADJUDICATOR, Draw, draw_audit, load_draw
-from cdi.audit.findings import differing_logs, refuse_changed
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
 from cdi.audit.rates import FORCE, list_domains
 from cdi.audit.register import Register
-from cdi.audit.second_readings import draw_second_readings, plan_second_readings
+from cdi.audit.second_readings import plan_second_readings
 from cdi.build.version import read_current, verify_current
 from cdi.errors import AuditError
-from cdi.files import sha256_of_file
-from cdi.landing.extract import read_file_as_batch
-from cdi.people.audit_sheet import HEADER, SECOND, read_audit_sheet, write_audit_sheet
-from cdi.scratch import scratch_folder
-from cdi.sealed_files import verify_file, write_sealed
-from cdi.sql import connect, fetch_dicts, read_query
+from cdi.people.audit_sheet import SECOND, read_audit_sheet, write_audit_sheet
+from cdi.people.drawn_logs import published_file, read_drawn_logs
+from cdi.people.saved_readings import (
+    RefusedReadingsError,
+    draw_second_if_due,
+    find_problems,
+    keep_others_out,
+    keep_readings,
+    read_differing,
+    split_parts,
+)
+from cdi.sql import connect, fetch_dicts
 
-SQL = Path(__file__).parent / "sql"
 LOGS = 1_500  # logs of an audit, unless another number is given
 Row = Mapping[str, Any]
 
@@ -104,7 +104,7 @@ def choose_period(
 
 def _find_newest_period(agency: Agency) -> tuple[date, date]:
     """Find the newest whole mature quarter or, without one, all whole mature months."""
-    with connect(_published_file(agency), read_only=True) as con:
+    with connect(published_file(agency), read_only=True) as con:
         (row,) = fetch_dicts(
             con,
             "select any_value(release.as_of) as as_of, min(calls.received_at) as first_at "
@@ -139,21 +139,6 @@ def first_of_month(day: date, months: int = 0) -> date:
     return day + relativedelta(day=1, months=months)
 
 
-def _published_file(agency: Agency) -> Path:
-    """Give the published file of an agency.
-
-    Raises:
-        AuditError: AUDIT-UNPUBLISHED if there is none.
-    """
-    if read_current(agency.agency) is None:
-        raise AuditError(
-            "AUDIT-UNPUBLISHED",
-            f"no version of {agency.agency} is published to draw from",
-            f"run the pipeline first: make run AGENCY={agency.agency}",
-        )
-    return paths.published(agency.agency) / "current" / "recording.duckdb"
-
-
 def predict_period(agency: Agency, period: Period) -> Frame:
     """Read the logs of a period from the published version, and predict what is missed in them.
 
@@ -164,7 +149,7 @@ def predict_period(agency: Agency, period: Period) -> Frame:
     Raises:
         StateError: PUBLISHED-DAMAGED if the published version is not as it was published.
     """
-    file = _published_file(agency)
+    file = published_file(agency)
     verify_current(agency.agency)  # a frame is frozen for good
     return predict_frame(read_published(file, period))
 
@@ -278,35 +263,20 @@ def find_draw(agency: Agency, draw_id: str | None = None) -> Draw:
 def write_draw_worksheets(agency: Agency, draw: Draw) -> list[Path]:
     """Write the worksheets of a draw: one XLSX and one CSV file per auditor.
 
-    If all logs were read once, the sheets of the second readings are written too.
+    If all logs were read once, the sheets of the second readings are written too; and the
+    registrar's, if two auditors differ.
 
     Args:
         agency: Whose audit.
         draw: The draw.
     """
-    draw = _draw_second_if_due(agency, draw)
-    return _write_sheets(agency, draw, draw.auditors, "") + _write_second_sheets(agency, draw)
-
-
-def _draw_second_if_due(agency: Agency, draw: Draw) -> Draw:
-    """Draw the second readings once all first readings were delivered."""
-    if not draw.awaits_second:
-        return draw
-    logs, _ = read_delivered(agency, draw.draw_id)
-    read = {(row["call_id"], row["auditor_code"]): row for row in logs}
-    first = {
-        call_id: read.get((call_id, auditor))
-        for call_id, auditor in zip(draw.call_ids, draw.auditors, strict=True)
-        if call_id is not None
-    }
-    counts = {
-        call_id: (int(row["due_count"]), int(row["recorded_count"]))
-        for call_id, row in first.items()
-        if row is not None
-    }
-    if len(counts) < len(first):
-        return draw
-    return draw_second_readings(agency.agency, draw, counts, _utc_now())
+    with keep_others_out(agency):
+        draw = draw_second_if_due(agency, draw)
+    files = _write_sheets(agency, draw, draw.auditors, "") + _write_second_sheets(agency, draw)
+    logs, differing = read_differing(agency, draw)
+    if _count_undecided(logs, differing):
+        files += _write_adjudication(agency, draw, differing)
+    return files
 
 
 def _write_second_sheets(agency: Agency, draw: Draw) -> list[Path]:
@@ -325,7 +295,7 @@ def _write_sheets(agency: Agency, draw: Draw, readers: Sequence[str], part: str)
         readers: Who reads each drawn log; empty where nobody does.
         part: Empty, or `SECOND`.
     """
-    logs, codes = _read_sheet_content(agency, draw)
+    logs, codes = read_drawn_logs(agency, draw)
     # in draws of before, logs that are read twice stand among the others of the second auditor
     both = draw.seconds if draw.first_counts is None else [""] * len(draw.seconds)
     files = []
@@ -356,24 +326,6 @@ def _worksheet_facts(agency: Agency, draw: Draw, auditor: str) -> dict[str, Any]
     }
 
 
-def _read_sheet_content(
-    agency: Agency, draw: Draw
-) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
-    """Read what a sheet shows of each drawn log, and the offence codes with their names."""
-    # Shown as it was at the draw if that version is still kept, else as it is published now.
-    version = paths.published(agency.agency) / "versions" / draw.facts["version"]
-    file = version / "recording.duckdb"
-    call_ids = [call_id for call_id in draw.call_ids if call_id is not None]
-    with connect(file if file.is_file() else _published_file(agency), read_only=True) as con:
-        rows = fetch_dicts(
-            con,
-            read_query(SQL / "worksheet_logs.sql"),
-            {"ids": call_ids, "zone": agency.timezone},
-        )
-        codes = con.execute(read_query(SQL / "headline_offences.sql")).fetchall()
-    return {row["call_id"]: row for row in rows}, [(str(code), str(name)) for code, name in codes]
-
-
 # ---------------------------------------------------------------------- findings
 
 
@@ -399,23 +351,17 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
             "deliver one sheet per auditor, with at least one log that was read",
         )
     ((draw_id, auditor),) = sheets
-    draw = load_draw(agency.agency, draw_id)
-    # First and second readings are kept apart, since a later delivery takes the place of an earlier
-    # one of its kind.
-    twice = set()
-    if draw.first_counts is not None:
-        twice = set(zip(draw.call_ids, draw.seconds, strict=True))
-    parts: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
-        is_second = (row["call_reference"], auditor) in twice
-        parts.setdefault(SECOND if is_second else "", []).append(row)
-    for part, some in parts.items():
-        _keep_delivery(agency, draw, auditor, part, some, file.name)
-    was_waiting = draw.awaits_second
-    draw = _draw_second_if_due(agency, draw)
-    logs, differing = _read_differing(agency, draw)
-    decided = {row["call_id"] for row in logs if row["auditor_code"] == ADJUDICATOR}
-    undecided = sum(call_id not in decided for call_id, *_ in differing)
+    with keep_others_out(agency):
+        draw = load_draw(agency.agency, draw_id)
+        problems = find_problems(agency, rows)
+        if problems:
+            raise RefusedReadingsError(file.name, problems)
+        parts = split_parts(draw, auditor, rows)
+        keep_readings(agency, draw, auditor, rows, "delivery")
+        was_waiting = draw.awaits_second
+        draw = draw_second_if_due(agency, draw)
+    logs, differing = read_differing(agency, draw)
+    undecided = _count_undecided(logs, differing)
     is_drawn_now = was_waiting and not draw.awaits_second
     return Delivery(
         draw_id=draw_id,
@@ -423,48 +369,11 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
         read=sum(row["crime_number"] == "0" for row in rows),
         given=_count_given(draw, auditor, parts),
         undecided=undecided,
-        # The sheet also has the logs decided before, since a delivery takes the place of the last.
+        # The sheet also has the logs that were decided before: the registrar may decide anew.
         sheets=_write_adjudication(agency, draw, differing) if undecided else [],
         twice=sum(map(bool, draw.seconds)) if is_drawn_now else 0,
         second_sheets=_write_second_sheets(agency, draw) if is_drawn_now else [],
     )
-
-
-def _keep_delivery(
-    agency: Agency, draw: Draw, auditor: str, part: str, rows: Sequence[Row], name: str
-) -> None:
-    """Check the first or the second readings of a worksheet, and put them into the source.
-
-    Args:
-        agency: Whose audit.
-        draw: The draw.
-        auditor: Who read.
-        part: Empty, or `SECOND`.
-        rows: What was read.
-        name: Of the worksheet.
-    """
-    folder = paths.audit(agency.agency) / "findings"
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = "_".join(filter(None, (draw.draw_id, auditor, part)))
-    # The register keeps a line of each delivery.
-    with write_sealed(agency.agency, folder / f"{stem}.csv") as written:
-        with written.open("w", newline="", encoding="utf-8") as handle:
-            out = csv.DictWriter(handle, HEADER, lineterminator="\n")
-            out.writeheader()
-            out.writerows(rows)
-        _refuse_bad_rows(agency, name, written)
-        read = [row | {"call_id": row["call_reference"]} for row in map(dict, rows)]
-        refuse_changed(draw, [row for row in read if row["crime_number"] == "0"])
-        if auditor == ADJUDICATOR:
-            _refuse_agreed(agency, draw, rows)
-        Register(agency.agency).append(
-            "delivery",
-            _utc_now(),
-            draw_id=draw.draw_id,
-            auditor=auditor,
-            rows=len(rows),
-            sha256=sha256_of_file(written),
-        )
 
 
 def _count_given(draw: Draw, auditor: str, parts: Iterable[str]) -> int:
@@ -480,72 +389,17 @@ def _count_given(draw: Draw, auditor: str, parts: Iterable[str]) -> int:
     )
 
 
-def _refuse_bad_rows(agency: Agency, name: str, written: Path) -> None:
-    """Check a delivery by the landing's rules, before anything is kept."""
-    from cdi.quality.checks import find_refusals  # Great Expectations takes seconds to import
-
-    with scratch_folder() as scratch:
-        batch = read_file_as_batch(agency, READINGS, written, scratch)
-        refusals = find_refusals(agency, batch)
-    if refusals:
-        raise AuditError(
-            "AUDIT-REFUSED",
-            f"{name} was not taken:\n    " + "\n    ".join(sorted({*chain(*refusals.values())})),
-            "correct the worksheet and deliver it again",
-        )
-
-
-def read_delivered(agency: Agency, draw_id: str) -> tuple[list[Row], list[Row]]:
-    """Read the delivered readings of a draw, as `cdi.audit.findings` takes them.
-
-    Args:
-        agency: Whose audit.
-        draw_id: Name of the draw.
-
-    Returns:
-        Rows of logs, rows of crimes.
-    """
-    logs: list[Row] = []
-    crimes: list[Row] = []
-    for file in sorted((paths.audit(agency.agency) / "findings").glob(f"{draw_id}_*.csv")):
-        verify_file(agency.agency, file)
-        with file.open(newline="", encoding="utf-8") as handle:
-            for row in csv.DictReader(handle):
-                reading: dict[str, Any] = {**row, "call_id": row["call_reference"]}
-                reading["is_recorded"] = row["recorded_code"] == "Y"
-                (logs if row["crime_number"] == "0" else crimes).append(reading)
-    return logs, crimes
-
-
-def _read_differing(
-    agency: Agency, draw: Draw
-) -> tuple[list[Row], list[tuple[str, list[Row], list[Row]]]]:
-    """Read the delivered logs, and those on which two auditors differ in headline offences."""
-    logs, crimes = read_delivered(agency, draw.draw_id)
-    with connect(_published_file(agency), read_only=True) as con:
-        offences = con.execute(read_query(SQL / "headline_offences.sql")).fetchall()
-    headline = {str(code) for code, _ in offences}
-    counted = [row for row in crimes if row["offence_code"] in headline]
-    return logs, differing_logs(draw, logs, counted)
-
-
-def _refuse_agreed(agency: Agency, draw: Draw, rows: Sequence[Row]) -> None:
-    """Refuse a decision of the registrar on a log on which no two auditors differ."""
-    _, differing = _read_differing(agency, draw)
-    agreed = {row["call_reference"] for row in rows} - {call_id for call_id, *_ in differing}
-    if agreed:
-        raise AuditError(
-            "AUDIT-AGREED",
-            f"no two auditors differ on {len(agreed)} logs of this sheet, first {min(agreed)}",
-            f"leave them blank: {ADJUDICATOR} decides where two readings differ, and nowhere else",
-        )
+def _count_undecided(logs: Sequence[Row], differing: Sequence[tuple[str, Any, Any]]) -> int:
+    """Count the logs on which two auditors differ and nobody has decided."""
+    decided = {row["call_id"] for row in logs if row["auditor_code"] == ADJUDICATOR}
+    return sum(call_id not in decided for call_id, *_ in differing)
 
 
 def _write_adjudication(
     agency: Agency, draw: Draw, differing: list[tuple[str, list[Row], list[Row]]]
 ) -> list[Path]:
     """Write the registrar's sheet: logs on which two auditors differ, with what each found."""
-    contents, codes = _read_sheet_content(agency, draw)
+    contents, codes = read_drawn_logs(agency, draw)
     logs = [
         {
             **contents[call_id],
@@ -584,7 +438,7 @@ def read_audited_rates(agency: Agency, draw_id: str | None = None) -> list[dict[
     """
     draw = find_draw(agency, draw_id)
     values = {"draw": draw.draw_id}
-    with connect(_published_file(agency), read_only=True) as con:
+    with connect(published_file(agency), read_only=True) as con:
         audits = fetch_dicts(con, "from audits where draw_id = $draw", values)
         rates = fetch_dicts(
             con,

@@ -75,8 +75,8 @@ Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
    Codes), and what you found.
 6. Write when you read the log; times are local. A log without it counts as not yet read.
 7. Read all logs, in any order. Talk with nobody about them: {readers}.
-8. Deliver the file: {cdi} audit findings {agency} <file>. A second delivery replaces the first, and
-   the register shows that there were two.
+8. Deliver the file: {cdi} audit findings {agency} <file>. What you fill in again takes the place of
+   what you delivered before, and the register shows that there were two deliveries.
 No rate is worked out before every log of every sheet has been read."""
 READERS = {
     "": "when all were read, another person reads some of them too",
@@ -292,7 +292,7 @@ def _read_csv(file: Path) -> list[dict[str, str]]:
         missing = set(HEADER) - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"no column {', '.join(sorted(missing))}")
-        rows = [{name: _cell_text(row[name]) for name in HEADER} for row in reader]
+        rows = [{name: cell_text(row[name]) for name in HEADER} for row in reader]
     # The time is asked for once per log: rows of crimes take it from the row of their log.
     read_at = {
         (row["call_reference"], row["auditor_code"]): row["audited_at"]
@@ -309,8 +309,8 @@ def _read_xlsx(file: Path) -> list[dict[str, str]]:
     book = load_workbook(file)
     about = book["Instructions"]
     sheet_facts = {
-        "draw_id": _cell_text(about["C1"].value),
-        "auditor_code": _cell_text(about["D1"].value),
+        "draw_id": cell_text(about["C1"].value),
+        "auditor_code": cell_text(about["D1"].value),
     }
     blank = dict.fromkeys(HEADER, "")
     rows, read_at = [], {}
@@ -329,13 +329,13 @@ def _read_sheet(sheet: Worksheet, headings: Mapping[str, str]) -> list[dict[str,
     present = [cell.value for cell in sheet[2]]
     places = {name: present.index(heading) for name, heading in headings.items()}
     return [
-        {name: _cell_text(row[place]) for name, place in places.items()}
+        {name: cell_text(row[place]) for name, place in places.items()}
         for row in sheet.iter_rows(min_row=3, values_only=True)
     ]
 
 
-def _cell_text(value: Any) -> str:
-    """Turn the value of a cell into the text that the landing reads."""
+def cell_text(value: Any) -> str:
+    """Turn the value of a cell, or of a field of a form, into the text that the landing reads."""
     if value is None:
         return ""
     if isinstance(value, datetime):
