@@ -63,6 +63,7 @@ LONGEST = (
     "tests/slow/test_attack.py",
     "tests/slow/test_corruptions.py",
     "tests/slow/test_make_run.py",
+    "tests/slow/test_desk_contract.py",
     "tests/slow/test_audit.py",
     "tests/slow/test_database_source.py",
     "tests/slow/test_simulated_sql.py",
@@ -70,6 +71,7 @@ LONGEST = (
     "tests/browser/test_airflow_ui.py",
     "tests/slow/test_readers.py",
     "tests/slow/test_release_by_people.py",
+    "tests/slow/test_desk_oidc.py",
     "tests/slow/test_isolation.py",
 )
 

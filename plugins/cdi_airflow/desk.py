@@ -19,10 +19,10 @@ from cdi.desk.app import make_desk
 from cdi.desk.people import Person, Right
 
 # Who may start runs may read logs, as before. Who may delete runs decides, and who may delete runs
-# of the audit DAG audits. Who may delete the DAG manages. Only rights that Airflow's FAB auth manager
-# can give for a single DAG stand here: a right such as the one to answer required actions holds for
-# all DAGs that somebody may edit, so whoever decided at one agency would decide at each whose logs
-# they may read.
+# of the audit DAG audits. Who may delete the DAG manages. Only rights that Airflow's FAB auth
+# manager can give for a single DAG stand here: a right such as the one to answer required actions
+# holds for all DAGs that somebody may edit, so whoever decided at one agency would decide at each
+# whose logs they may read.
 NEEDED: dict[Right, tuple[ResourceMethod, DagAccessEntity | None, str]] = {
     Right.SEE: ("POST", DagAccessEntity.RUN, "build"),
     Right.DECIDE: ("DELETE", DagAccessEntity.RUN, "build"),

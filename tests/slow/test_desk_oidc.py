@@ -288,15 +288,11 @@ def test_signing_out_ends_the_session_and_offers_to_sign_out_of_the_provider(
 
 
 def test_the_health_is_told_to_anybody_and_nothing_else(house: BehindProxy) -> None:
-    for client in (house.client(), httpx.Client(base_url=f"http://127.0.0.1:{house.desk_port}")):
-        for path in (f"{house.base}{ROOT}/health", "/health"):
-            answer = client.get(path)
-            if answer.status_code != 404:
-                assert (answer.text, dict(client.cookies)) == ("ok", {})
-                break
-        else:
-            pytest.fail("no answer")
-    assert "server" not in httpx.get(f"http://127.0.0.1:{house.desk_port}/health").headers
+    direct = httpx.Client(base_url=f"http://127.0.0.1:{house.desk_port}")
+    for client, path in ((house.client(), f"{ROOT}/health"), (direct, "/health")):
+        answer = client.get(path)
+        assert (answer.text, dict(client.cookies)) == ("ok", {})
+    assert "server" not in answer.headers
 
 
 def settings_for(house: BehindProxy, issuer: str) -> OidcSettings:
