@@ -153,10 +153,12 @@ def _name_overturned(agency: Agency, before: Sequence[Row], rows: Mapping[int, R
 
 def _is_later_than_version(agency: Agency, decision: Row, version: str) -> bool:
     """Find out whether a decision is not in a version; False if the version is gone."""
-    folders = {folder.name: folder for folder in paths.published(agency.agency).glob("[!.]*")}
-    if version not in folders:
+    # what stands in the sheet is looked up and not made a path of
+    kept = (paths.published(agency.agency) / "versions").glob("[!.]*/recording.duckdb")
+    file = next((file for file in kept if file.parent.name == version), None)
+    if file is None:
         return False
-    with connect(folders[version] / "recording.duckdb", read_only=True) as con:
+    with connect(file, read_only=True) as con:
         query = "select count(*) from staging.stg_decisions where decision_reference = $reference"
         return not scalar(con, query, {"reference": decision["decision_reference"]})
 
