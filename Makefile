@@ -12,6 +12,8 @@ BENCH := .venv-bench
 SERVER := .venv-server
 # and a client of DuckDB 1.x, as analysts have it.
 CLIENT := .venv-client
+# and an OpenID provider, which a force has and the tests of the desk need.
+OIDC := .venv-oidc
 # uv trusts the certificates that the system trusts, as pip does, since many networks inspect TLS.
 export UV_SYSTEM_CERTS := 1
 # Modules are compiled once and not in each process, which halves the time of a short step.
@@ -112,7 +114,7 @@ check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, db
 test: $(VENV)/dev.stamp  ## Run the unit, dbt and pipeline tests; they need only Python
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose)
+test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp $(OIDC)/oidc.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose, nginx)
 	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-browser: $(VENV)/dev.stamp  ## Test the Airflow UI and the published pages in Chromium
@@ -142,6 +144,7 @@ lock: $(VENV)/bin/uv  ## Resolve the versions in requirements/*.txt again
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group browser $(LOCK_OPTIONS) -o requirements/dev.txt
 	$(BIN)/uv pip compile --group bench $(LOCK_OPTIONS) -o requirements/bench.txt
 	$(BIN)/uv pip compile --group client $(LOCK_OPTIONS) -o requirements/client.txt
+	$(BIN)/uv pip compile --group oidc $(LOCK_OPTIONS) -o requirements/oidc.txt
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" --quiet
@@ -154,7 +157,7 @@ weaknesses: $(VENV)/bin/uv  ## Look up known weaknesses of the locked packages: 
 		"the advisory service was not reached, or does not know a package."; exit 1; }
 
 clean:  ## Remove the environments and caches; var/ stays, since it is your data
-	rm -rf $(VENV) $(BENCH) $(SERVER) $(CLIENT) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
+	rm -rf $(VENV) $(BENCH) $(SERVER) $(CLIENT) $(OIDC) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
 
 # --no-deps: the lock is complete, and the experimental parser of dbt-core must stay out
 # (pyproject.toml says why).
@@ -191,7 +194,7 @@ $(SERVER)/server.stamp: pyproject.toml
 
 # The other environments are all made in the same way: .venv-bench/bench.stamp and so on.
 .SECONDEXPANSION:
-$(BENCH)/bench.stamp $(CLIENT)/client.stamp $(SERVER)/server.stamp: $(VENV)/bin/uv requirements/$$(basename $$(@F)).txt
+$(BENCH)/bench.stamp $(CLIENT)/client.stamp $(OIDC)/oidc.stamp $(SERVER)/server.stamp: $(VENV)/bin/uv requirements/$$(basename $$(@F)).txt
 	@echo "Installing requirements/$(basename $(@F)).txt into $(@D)"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes \

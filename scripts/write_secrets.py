@@ -17,7 +17,14 @@ import tempfile
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
-NAMES = ("postgres_password", "fernet_key", "jwt_secret", "api_secret_key", "admin_password")
+NAMES = (
+    "postgres_password",
+    "fernet_key",
+    "jwt_secret",
+    "api_secret_key",
+    "admin_password",
+    "desk_client_secret",
+)
 
 
 def make_secret(name: str) -> str:

@@ -1,8 +1,8 @@
 """The desk behind Airflow's log-in: who is signed in is Airflow's user, and DAG rights decide.
 
 Airflow has no rights of its own for people who decide about logs, so rights on the agency's build
-DAG stand for them, and for auditors on its audit DAG (`NEEDED`; docs/desk.md says which roles have
-which).
+DAG stand for them, and for auditors on its audit DAG (`NEEDED`; docs/server.md says what a role
+needs).
 """
 
 from typing import Any
@@ -18,14 +18,17 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from cdi.desk.app import make_desk
 from cdi.desk.people import Person, Right
 
-# Who may start runs may read logs, as before; who may answer what a run asks people may decide; who
-# may change the DAG manages. Who may answer what a run of the audit DAG asks people may audit.
+# Who may start runs may read logs, as before; who may delete runs decides; who may delete the DAG
+# manages; who may delete runs of the audit DAG audits. Only rights that Airflow's FAB auth manager
+# can give for a single DAG stand here: a right such as the one to answer required actions holds for
+# all DAGs that somebody may edit, so whoever decided at one agency would decide at each whose logs
+# they may read.
 NEEDED: dict[Right, tuple[ResourceMethod, DagAccessEntity | None, str]] = {
     Right.SEE: ("POST", DagAccessEntity.RUN, "build"),
-    Right.DECIDE: ("PUT", DagAccessEntity.HITL_DETAIL, "build"),
-    Right.SECOND: ("PUT", DagAccessEntity.HITL_DETAIL, "build"),
-    Right.MANAGE: ("PUT", None, "build"),
-    Right.AUDIT: ("PUT", DagAccessEntity.HITL_DETAIL, "audit"),
+    Right.DECIDE: ("DELETE", DagAccessEntity.RUN, "build"),
+    Right.SECOND: ("DELETE", DagAccessEntity.RUN, "build"),
+    Right.MANAGE: ("DELETE", None, "build"),
+    Right.AUDIT: ("DELETE", DagAccessEntity.RUN, "audit"),
 }
 
 

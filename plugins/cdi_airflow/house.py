@@ -170,7 +170,7 @@ def lateness_deadlines(agency: Agency) -> list[DeadlineAlert]:
 def extraction_schedule(agency: Agency) -> BoundedIntervals:
     """Make the timetable of an agency's extraction; a publication that is finished has an end."""
     return BoundedIntervals(
-        agency.schedule, agency.timezone, since=agency.first_moment, until=agency.last_moment
+        agency.cron, agency.timezone, since=agency.first_moment, until=agency.last_moment
     )
 
 

@@ -8,11 +8,12 @@ and never what the data or the log say: mail and chat are no place for them.
 
 import logging
 import re
-from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseNotifier
+
+from cdi_airflow.messages import list_recipients, post_to_hook, send_mail
 
 LOG = logging.getLogger(__name__)
 CONNECTION_ID = "cdi_notify"
@@ -99,33 +100,7 @@ def _send_message(message: dict[str, str]) -> None:
         LOG.warning("no connection %s, so it is told here alone\n%s", CONNECTION_ID, text)
         return
     if connection.conn_type == "smtp":
-        _send_mail(connection.extra_dejson, message, text)
+        subject = f"{message['what']}: {message['dag']}"
+        send_mail(CONNECTION_ID, list_recipients(connection), subject, text)
     else:
-        _post_to_hook(connection, message, text)
-
-
-def _send_mail(extra: dict[str, Any], message: dict[str, str], text: str) -> None:
-    from airflow.providers.smtp.hooks.smtp import SmtpHook
-
-    with SmtpHook(smtp_conn_id=CONNECTION_ID) as hook:
-        hook.send_email_smtp(
-            to=extra["to"],
-            subject=f"{message['what']}: {message['dag']}",
-            html_content=f"<pre>{escape(text)}</pre>",
-        )
-
-
-def _post_to_hook(connection: Any, message: dict[str, str], text: str) -> None:
-    import httpx
-
-    url = connection.host
-    if "://" not in url:
-        port = f":{connection.port}" if connection.port else ""
-        url = f"{connection.conn_type}://{connection.host}{port}"
-    token = connection.password
-    httpx.post(
-        url + connection.extra_dejson.get("endpoint", ""),
-        json={"text": text, **message},
-        headers={"Authorization": f"Bearer {token}"} if token else {},
-        timeout=10,
-    ).raise_for_status()
+        post_to_hook(connection, {"text": text, **message})

@@ -157,6 +157,11 @@ def access(agency_id: str) -> Path:
     return home() / "access" / f"{agency_id}.jsonl"
 
 
+def alerts(agency_id: str) -> Path:
+    """What was sent of late, so that it is not sent again; see `cdi.people.alert_memory`."""
+    return _folder_of("alerts", agency_id)
+
+
 def secrets() -> Path:
     """The folder of secret keys; back this up, as a lost key cannot be made again."""
     return home() / "secrets"

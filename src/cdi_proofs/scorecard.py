@@ -166,6 +166,12 @@ def _score_worklist(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
             "rape_or_domestic_abuse": _share_of_misses(con, "true", "is_rape or is_domestic_abuse"),
         },
         "yield_curve": [_measure_yield(con, rank) for rank in YIELD_RANKS],
+        "likelihoods": fetch_dicts(
+            con,
+            "select likelihood, count(*) as row_count, "
+            "count(*) filter (where is_right) as missed_count "
+            "from judged group by all order by likelihood",
+        ),
         "expected_yield": fetch_dicts(con, read_query(SQL / "scorecard_yield.sql")),
     }
 

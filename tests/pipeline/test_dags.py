@@ -201,6 +201,22 @@ def test_only_an_agency_with_a_limit_has_a_dag_that_removes(
     assert found["dags"]["testville__retain"]["tasks"] == {"retain": []}
 
 
+def test_only_an_agency_that_names_connections_has_a_dag_that_warns(
+    tmp_path: Path, small: SmallAgency
+) -> None:
+    small.settings["alerts"] = {"connections": ["desk_mail"], "to": ["desk@example.org"]}
+    small.write_settings()
+    found = parse(tmp_path, small.folder.parent)
+    assert found["errors"] == {}
+    assert found["opened"] == found["heavy"] == []
+    assert set(found["dags"]) == {f"testville__{step}" for step in (*STEPS, "alert")}
+    alert = found["dags"]["testville__alert"]
+    assert alert["tasks"] == {"alert": []}
+    assert alert["max_active_runs"] == 1
+    assert alert["makes"] == alert["waits_for"] == []
+    assert "desk@example.org" not in json.dumps(alert)
+
+
 def test_no_task_may_hold_its_agency_for_ever(
     parsed: dict[str, Any], tmp_path: Path, small: SmallAgency
 ) -> None:
@@ -225,8 +241,8 @@ def test_a_broken_agency_has_dags_that_say_why_and_leaves_the_others_as_they_are
     assert found["errors"] == {}
     broken = {name: dag for name, dag in found["dags"].items() if "broken" in dag["tags"]}
     assert set(found["dags"]) - set(broken) == {f"testville__{step}" for step in STEPS}
-    # five files; that of the retention stands in for a DAG that the agency may not have had
-    assert len(broken) == (len(BREAKAGES) + 1) * len((*STEPS, "retain"))
+    # six files; two of them stand in for a DAG that the agency may not have had
+    assert len(broken) == (len(BREAKAGES) + 1) * len((*STEPS, "retain", "alert"))
     assert "every day at noon" in broken["schedule_in_words__build__broken"]["doc"]
     assert "AGENCY-CODES" in broken["map_is_a_pipe__train__broken"]["doc"]
     for name, dag in broken.items():

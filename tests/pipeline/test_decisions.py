@@ -114,6 +114,11 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
         "a.csv",
         row("D0", "released", second_person="1208", rule_id="FILE-07", content_id="1", reason="so"),
         row("D1", "guessed"),
+        row("D14", "proposed", seen_likelihood="35.6%", reason_code="GOOD_INTENT"),
+        row("D15", "passed", selection="by_taste"),
+        row("D16", "undone", call_reference="", record_reference="R1"),
+        row("D17", "proposed"),
+        row("D18", "undone", seen_likelihood="possible", selection="lot", version_seen="v1"),
         row("D2", call_reference=""),
         row("D3", "null_link"),
         row("D4", "dismissed", reason_code="VICTIM_UNWILLING"),
@@ -138,17 +143,19 @@ def test_each_rule_sets_its_row_apart_and_no_other(small: SmallAgency) -> None:
             "select rule_id, count(*) from read_parquet(?) group by 1 order by 1",
             [str(batch.quarantine)],
         ).fetchall()
-    assert accepted == [("D0",), ("D10",)]
+    assert accepted == [("D0",), ("D10",), ("D18",)]
     assert refused == [
         ("DEC-01", 1),
-        ("DEC-02", 1),
+        ("DEC-02", 2),
         ("DEC-03", 1),
-        ("DEC-04", 2),
+        ("DEC-04", 3),
         ("DEC-05", 1),
         ("DEC-06", 1),
         ("DEC-07", 1),
         ("DEC-09", 2),
         ("DEC-10", 1),
+        ("DEC-11", 1),
+        ("DEC-12", 1),
         ("TYPE-REQUIRED", 2),
     ]
 
@@ -167,7 +174,7 @@ def test_a_decision_against_a_rule_is_not_written(ran: SmallAgency) -> None:
     for decision, problem in [
         (dismissed, "DEC-04"),
         ({"decision_kind": "confirmed"}, "DEC-02"),
-        ({"decision_kind": "confirmed", "call_reference": "T-0099"}, "no call T-0099"),
+        ({"decision_kind": "confirmed", "call_reference": "T-0099"}, "no log T-0099"),
         ({"decision_kind": "confirmed", "call_reference": "T-0003"}, "no such reported crime"),
         ({**dismissed, "reason_code": "ADMIN", "crime_number": "2"}, "no such reported crime"),
         (linked, "no record R9"),

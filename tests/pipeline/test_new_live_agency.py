@@ -12,6 +12,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from cdi import cli
+from cdi.agency.load import load_agency
 from cdi.console import console
 from cdi.errors import SourceError
 from cdi.onboarding import recent
@@ -128,6 +129,8 @@ def test_tables_of_postgresql_give_a_folder_that_the_check_accepts(
     settings = read_settings(agencies)
     calls, records = settings["sources"]["calls"], settings["sources"]["crime_records"]
     assert calls["sql"] == {"relation": "cad"}
+    assert "# schedule: '@hourly'" in (agencies / "invented" / "agency.yaml").read_text()
+    assert load_agency("invented").cron == "@hourly"
     assert records["sql"] == {"relation": "public.rms"}
     assert (calls["connection"], calls["delivery"], calls["days"]) == (CONNECTION, "days", 35)
     assert (records["connection"], records["delivery"], records["days"]) == (

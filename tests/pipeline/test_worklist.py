@@ -5,20 +5,24 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 from typer.testing import CliRunner
 
-from cdi import paths
 from cdi.cli import app
 from cdi.errors import CdiError
 from cdi.landing.batches import accepted_batches
-from cdi.people import decisions, worklist_sheet
-from cdi.people.decisions import add_decisions_of_sheet
+from cdi.people import sheet_decisions, worklist_sheet
+from cdi.people.decision_file import read_decisions
+from cdi.people.decisions import add_decision
+from cdi.people.sheet_decisions import add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
+from cdi.publish.access import read_access_log
 from cdi.report import marks, worklist
 from cdi.report.comparison import choose_pair, compare_versions
 from cdi.report.marks import mark_text
@@ -67,7 +71,7 @@ def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
     result = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
     assert result.exit_code == 0, result.output
     assert "2 decisions written" in result.output
-    assert add_decisions_of_sheet(ran.agency, sheet) == (0, 2)
+    assert add_decisions_of_sheet(ran.agency, sheet)[:2] == (0, 2)
     assert ran.run()
     assert read_listed(ran) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
     assert ran.rows(
@@ -94,31 +98,181 @@ def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
     assert "decisions of people" in (ran.published / "report.html").read_text(encoding="utf-8")
 
 
-def test_of_a_sheet_all_decisions_are_written_or_none(ran: SmallAgency, tmp_path: Path) -> None:
-    good = {"decision": "confirmed", "decided_by": "1207"}
+def test_what_was_confirmed_comes_back_as_feedback_to_the_team(
+    ran: SmallAgency, tmp_path: Path
+) -> None:
+    sheet, feedback = tmp_path / "worklist.csv", tmp_path / "feedback.xlsx"
+    confirmed = {"decision": "confirmed", "decided_by": "1207"}
+    dismissed = confirmed | {"decision": "dismissed", "reason_code": "GOOD_INTENT"}
+    write_worklist_csv(
+        sheet,
+        [
+            {"reported_crime_id": "T-0002#1", **confirmed},
+            {"reported_crime_id": "T-0005#1", **dismissed},
+        ],
+    )
+    assert add_decisions_of_sheet(ran.agency, sheet) == (2, 0)
+    ran.write_text("teams.csv", "author_code,team,valid_from\n1300,Response,2026-01-01\n")
+    assert ran.run()
+    assert ran.rows("select author_code, team from codes.teams") == [("1300", "Response")]
+    # the source has no entries of logs, so the district stands for the team
+    assert ran.rows("select call_id, team, supervisor_code, miss_cause from confirmed_misses") == [
+        ("T-0002", "N", None, "other")
+    ]
+    assert ran.rows("select team, miss_cause, confirmed_count from miss_causes_by_team") == [
+        ("N", "all", 1),
+        ("N", "other", 1),
+    ]
+    command = ["feedback", "testville", "--output", str(feedback)]
+    result = CliRunner().invoke(app, [*command, "--month", "2026-01", "--team", "N"])
+    assert result.exit_code == 0, result.output
+    header, line = load_workbook(feedback)["feedback"].iter_rows(values_only=True)
+    assert dict(zip(header, line, strict=True)) == {
+        "Month": "2026-01",
+        "Team": "N",
+        "Log": "T-0002",
+        "What was not recorded": "Violence against the person",
+        "Why it was not recorded": "None of these",
+        "Words of the log that told it (masked)": "was pushed",
+        "How the log was closed": "ASSAULT Assault, NONE None",
+        "Closed by": None,
+        "Recorded since": "no",
+    }
+    noted = list(read_access_log("testville"))
+    assert noted[-1]["what"] == "feedback, 2026-01, N"
+    feedback.unlink()
+    result = CliRunner().invoke(app, [*command, "--team", "S"])
+    assert isinstance(result.exception, CdiError) and result.exception.rule_id == "FEEDBACK-TEAM"
+    assert not feedback.exists() and list(read_access_log("testville"))[:-1] == noted
+    result = CliRunner().invoke(app, [*command, "--month", "2026-02"])
+    assert "0 confirmed misses written" in result.output
+
+
+def test_of_a_sheet_good_rows_are_taken_and_the_others_handed_back_with_all_their_problems(
+    told: SmallAgency, tmp_path: Path
+) -> None:
+    good = {"decision": "confirmed", "decided_by": "1207", "version": "v1"}
     against = {**good, "decision": "dismissed", "reason_code": "VICTIM_UNWILLING"}
-    for wrong in (
-        {
-            "T-0002#1": (against, "DEC-04"),
-            "T-0003#1": ({**against, "reason_code": "ADMIN", "second_person": "1207"}, "DEC-06"),
-            "T-0004#1": ({"decision": "confirmed"}, "TYPE-REQUIRED"),
+    codes = len(told.rows("from rules.reasons where is_legitimate"))
+    needs = f'A dismissal needs one of the {codes} codes on the sheet "reasons"'
+    two = "two people must agree to dismiss a report of rape: name the second person"
+    rows: dict[str, tuple[dict[str, str], list[str]]] = {
+        "T-0002#1": (against, [f'"VICTIM_UNWILLING" is not an accepted reason_code. {needs}']),
+        "T-0007#1": (
+            {**good, "decision": "dismissed", "decided_by": ""},
+            [
+                "decided_by is empty. Give your staff number or sign-in name",
+                f"reason_code is empty. {needs}",
+                two,
+            ],
+        ),
+        "T-0006#1": (
+            {**against, "reason_code": "ADMIN", "second_person": "1207"},
+            ["second_person is the same as decided_by. A different person must agree"],
+        ),
+        "T-0099#1": (good, ["the published version has no log T-0099"]),
+        "T-0002#7": (good, ["the published version has no such reported crime of T-0002"]),
+        "T-0003#1": (
+            {**good, "decision": "maybe"},
+            ['"maybe" is not a decision. Use confirmed or dismissed'],
+        ),
+    }
+    sheet = tmp_path / "worklist.csv"
+    lines = [{"reported_crime_id": "T-0005#1", **good}]
+    lines += [{"reported_crime_id": crime, **row} for crime, (row, _) in rows.items()]
+    write_worklist_csv(sheet, lines)
+
+    result = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
+    assert isinstance(result.exception, CdiError) and result.exit_code
+    assert result.exception.rule_id == "DECIDE-REFUSED"
+    assert "1 decision written" in result.output
+    head, *problems = result.exception.message.split("\n    ")
+    assert head == "6 of 7 rows have a problem; all others were saved:"
+    assert problems == [
+        f"Row {number}: {'; '.join(why)}." for number, (_, why) in enumerate(rows.values(), 3)
+    ]
+    refused = tmp_path / "worklist-refused.csv"
+    assert str(refused) in result.exception.fix
+    saved = read_decisions(told.agency)
+    assert [(row["call_reference"], row["crime_number"]) for row in saved] == [("T-0005", "1")]
+    assert saved[0]["version_seen"] == "v1" and saved[0]["selection"] == "order"
+
+    # corrected rows are taken, and both sheets can be given again
+    with refused.open(newline="", encoding="utf-8-sig") as handle:
+        crimes = [row["reported_crime_id"] for row in csv.DictReader(handle)]
+    assert crimes == list(rows)
+    fill(
+        refused,
+        **{
+            row_of(refused, "T-0002#1"): {"reason_code": "GOOD_INTENT"},
+            row_of(refused, "T-0007#1"): {
+                "decided_by": "1207",
+                "second_person": "1311",
+                "reason_code": "CREDIBLE_CONTRARY",
+            },
         },
-        {
-            "T-0099#1": (good, "no call T-0099"),
-            "T-0002#7": (good, "no such reported crime of T-0002"),
-        },
-    ):
-        sheet = tmp_path / "worklist.csv"
-        lines = [{"reported_crime_id": "T-0005#1", **good}]
-        lines += [{"reported_crime_id": crime, **row} for crime, (row, _) in wrong.items()]
-        write_worklist_csv(sheet, lines)
-        with pytest.raises(CdiError) as refused:
-            add_decisions_of_sheet(ran.agency, sheet)
-        problems = refused.value.message.split("\n    ")[1:]
-        assert len(problems) == len(wrong)  # and not row 2, which is in order
-        for number, line, (_, why) in zip(range(3, 9), problems, wrong.values(), strict=False):
-            assert line.startswith(f"row {number}: ") and why in line
-    assert list(paths.decisions("testville").glob("*.csv")) == []
+    )
+    taken = add_decisions_of_sheet(told.agency, refused)
+    assert (taken.added, len(taken.refused)) == (2, 4)
+    assert taken.refused_file == tmp_path / "worklist-refused-2.csv"
+    for given, repeated in ((sheet, 1), (refused, 2)):
+        again = add_decisions_of_sheet(told.agency, given)
+        assert (again.added, again.repeated) == (0, repeated)
+    assert len(read_decisions(told.agency)) == 3
+
+
+def test_each_decision_that_a_sheet_overturns_is_named(ran: SmallAgency, tmp_path: Path) -> None:
+    version = ran.published.resolve().name
+    confirmed = {"decision_kind": "confirmed", "decided_by": "1207"}
+    for call in ("T-0002", "t0005"):
+        add_decision(ran.agency, {**confirmed, "call_reference": call})
+    reason = {"decision": "dismissed", "reason_code": "GOOD_INTENT"}
+    lines = [
+        {"reported_crime_id": f"{call}#1", "decided_by": "1311", "version": version, **reason}
+        for call in ("T-0002", "T-0005")
+    ]
+    lines[1]["decision"] = "confirmed"  # as it is already
+    sheet = tmp_path / "worklist.csv"
+    write_worklist_csv(sheet, lines)
+    taken = add_decisions_of_sheet(ran.agency, sheet)
+    assert (taken.added, taken.refused) == (2, {})
+    (sentence,) = taken.overturned
+    assert re.fullmatch(
+        r"row 2: T-0002#1 dismissed by 1311 overturns: confirmed by 1207 on "
+        rf"\d+ \w+ \d{{4}}, \d\d:\d\d, after version {version} of the sheet was made",
+        sentence,
+    )
+    # what was taken back is not overturned
+    undone = {"decision_kind": "undone", "call_reference": "T-0002", "decided_by": "1311"}
+    add_decision(ran.agency, undone)
+    write_worklist_csv(sheet, [{**lines[0], "decision": "confirmed", "version": "gone"}])
+    assert not add_decisions_of_sheet(ran.agency, sheet).overturned
+    write_worklist_csv(sheet, [{**lines[0], "version": "gone"}])
+    (sentence,) = add_decisions_of_sheet(ran.agency, sheet).overturned
+    assert "confirmed by 1311 on" in sentence and "after version" not in sentence
+
+
+def test_the_sheet_has_what_is_in_time_first_by_its_deadline_on_local_clocks(
+    told: SmallAgency,
+) -> None:
+    """As the page does; the expected order is worked out here from the table."""
+    with (told.published / "worklist" / "worklist.csv").open(encoding="utf-8-sig") as handle:
+        sheet = list(csv.DictReader(handle))
+    listed = {
+        str(crime): (hours, place, due)
+        for crime, hours, place, due in told.rows(
+            "select reported_crime_id, hours_left, reading_place, due_at from unrecorded_crimes"
+        )
+    }
+    crimes = [row["reported_crime_id"] for row in sheet]
+    in_time = sorted((v[0], crime) for crime, v in listed.items() if v[0] > 0)
+    overdue = sorted((v[1], crime) for crime, v in listed.items() if v[0] <= 0)
+    assert in_time and overdue
+    assert crimes == [crime for _, crime in in_time + overdue]
+    for row in sheet:
+        due = listed[row["reported_crime_id"]][2].replace(tzinfo=UTC)
+        local = due.astimezone(told.agency.zone)
+        assert row["record_by"] == f"{local:%Y-%m-%d %H:%M:%S}"
 
 
 def test_a_sheet_that_is_given_twice_at_once_counts_once(
@@ -131,17 +285,17 @@ def test_a_sheet_that_is_given_twice_at_once_counts_once(
         sheet, [{"reported_crime_id": crime, **decision} for crime in ("T-0002#1", "T-0005#1")]
     )
     both_at_work = Barrier(2)
-    problems = decisions._find_problems
+    problems = sheet_decisions.find_problems
 
     def wait_for_other(*arguments: Any) -> dict[int, list[str]]:
         with suppress(BrokenBarrierError):  # the other waits for the lock, as it should
             both_at_work.wait(timeout=1)
         return problems(*arguments)
 
-    monkeypatch.setattr(decisions, "_find_problems", wait_for_other)
+    monkeypatch.setattr(sheet_decisions, "find_problems", wait_for_other)
     with ThreadPoolExecutor(2) as pool:
         counts = pool.map(lambda _: add_decisions_of_sheet(ran.agency, sheet), range(2))
-        assert sorted(counts) == [(0, 2), (2, 0)]
+        assert sorted(taken[:2] for taken in counts) == [(0, 2), (2, 0)]
     ran.extract_and_check("decisions")
     (batch,) = accepted_batches("testville", "decisions")
     assert (batch.manifest["accepted"], batch.manifest["quarantined"]) == (2, 0)
@@ -152,6 +306,10 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
     index = (folder / "index.html").read_text(encoding="utf-8")
     assert 'href="logs/T-0002.html#1"' in index and "SIMULATED" in index
     page = (folder / "logs" / "T-0002.html").read_text(encoding="utf-8")
+    # words and no percents; before an audit nobody knows how many like this were missed
+    sentence = "Likely: by its kind of evidence alone; how many like this were missed is not known"
+    assert sentence in page and sentence in index.replace("<strong>Likely</strong>", "Likely")
+    assert "· Likely<br>" in index and "chance" not in index
     assert "cdi decide testville confirmed --call T-0002 --crime 1" in page
     assert re.search('<mark class="for">[^<]*punched', page)
     # a partner says who, not whether: a mark, a key and a line of the table of their own

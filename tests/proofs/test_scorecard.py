@@ -226,6 +226,7 @@ def write_force(folder: Path) -> None:
             create view unrecorded_crimes as
             select *, row_number() over (order by call_id) as list_place, 'suspected' as status,
                 call_id <> 'L4' as is_likely, list_place as reading_place,
+                if(call_id = 'L4', 'possible', 'very_likely') as likelihood,
                 if(call_id in ('L3', 'L4'), 'now', 'likely') as reading_part
             from fct_reported_crimes where outcome = 'unrecorded';
             create table worklist_yield as
@@ -314,6 +315,10 @@ def test_a_row_of_the_worklist_is_right_while_misses_are_left(scored: dict[str, 
     assert worklist["precision"] == worklist["top_400_precision"] == 0.5
     assert worklist["recall"] == pytest.approx(1 / 3, abs=1e-4)
     assert worklist["likely"] == {"precision": 1.0, "recall": pytest.approx(1 / 3, abs=1e-4)}
+    assert worklist["likelihoods"] == [
+        {"likelihood": "possible", "row_count": 1, "missed_count": 0},
+        {"likelihood": "very_likely", "row_count": 1, "missed_count": 1},
+    ]
     assert worklist["recall_of"]["rape"] is None  # there is none
     first = worklist["yield_curve"][0]
     assert (first["logs_read"], first["crimes_recovered"]) == (2, 1)

@@ -35,7 +35,16 @@ DOCKERFILE = REPO / "Dockerfile"
 AIRFLOW_SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 # what the profile `centre` adds, and the worker of a force, which the profile `edge` is
 SECOND, WORKER = "scheduler-2", "edge-worker"
-CENTRE = {"CDI_EDGE": "True", "CDI_QUEUE": "north", "CDI_CENTRE": "http://127.0.0.1:8080/"}
+DESK = "desk"  # what the profile of this name adds
+PROFILES = ("centre", "edge", DESK)
+CENTRE = {
+    "CDI_EDGE": "True",
+    "CDI_QUEUE": "north",
+    "CDI_CENTRE": "http://127.0.0.1:8080/",
+    "CDI_DESK_URL": "https://desk.example.org/desk",
+    "CDI_DESK_OIDC_ISSUER": "https://log-in.example.org",
+    "CDI_DESK_OIDC_CLIENT_ID": "desk",
+}
 SERVER = REPO / ".venv-server" / "bin"  # what the image has; `make test-slow` makes it
 SEARCH_PATH = os.pathsep.join(
     [
@@ -113,8 +122,8 @@ def configuration(secrets_folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def centre(secrets_folder: Path) -> dict[str, Any]:
-    """The file with both profiles: a centre, and the worker of a force."""
-    done = compose_config(secrets_folder, "--format", "json", profiles=("centre", "edge"), **CENTRE)
+    """The file with all profiles: a centre, the worker of a force, and the desk alone."""
+    done = compose_config(secrets_folder, "--format", "json", profiles=PROFILES, **CENTRE)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -149,7 +158,7 @@ def test_the_example_sets_nothing() -> None:
 
 
 def test_configuration_is_valid(secrets_folder: Path) -> None:
-    for profiles in ((), ("centre",), ("edge",)):
+    for profiles in ((), *((profile,) for profile in PROFILES)):
         done = compose_config(secrets_folder, "-q", profiles=profiles)
         assert (done.returncode, done.stderr) == (0, "")
 
@@ -158,7 +167,7 @@ def test_a_profile_adds_services_and_changes_none(
     configuration: dict[str, Any], centre: dict[str, Any]
 ) -> None:
     alone, whole = configuration["services"], centre["services"]
-    assert whole.keys() - alone.keys() == {SECOND, WORKER}
+    assert whole.keys() - alone.keys() == {SECOND, WORKER, DESK}
     assert whole[SECOND] == whole["scheduler"] | {"profiles": ["centre"]}
     for name in alone:
         before, after = (each[name].get("environment", {}) for each in (alone, whole))
@@ -192,7 +201,7 @@ def test_the_worker_of_a_force_has_nothing_of_the_centre(centre: dict[str, Any])
 
 def test_services_are_confined(centre: dict[str, Any]) -> None:
     services = centre["services"]
-    assert set(services) == {"postgres", "init", *AIRFLOW_SERVICES, SECOND, WORKER}
+    assert set(services) == {"postgres", "init", *AIRFLOW_SERVICES, SECOND, WORKER, DESK}
     for name, service in services.items():
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["cap_drop"] == ["ALL"], name
@@ -202,7 +211,7 @@ def test_services_are_confined(centre: dict[str, Any]) -> None:
         assert service["tmpfs"], name
         assert all("size=" in folder for folder in service["tmpfs"]), name
         hosts = [port["host_ip"] for port in service.get("ports", [])]
-        assert hosts == (["127.0.0.1"] if name == "api-server" else []), name
+        assert hosts == (["127.0.0.1"] if name in ("api-server", DESK) else []), name
         if name != "postgres":
             assert service["read_only"], name
             assert "cap_add" not in service, name
@@ -212,29 +221,28 @@ def test_services_are_confined(centre: dict[str, Any]) -> None:
             }  # fmt: skip
 
 
-def test_secrets_go_only_where_they_are_used(
-    configuration: dict[str, Any], secrets_folder: Path
-) -> None:
-    files = {name: secret["file"] for name, secret in configuration["secrets"].items()}
+def test_secrets_go_only_where_they_are_used(centre: dict[str, Any], secrets_folder: Path) -> None:
+    files = {name: secret["file"] for name, secret in centre["secrets"].items()}
     assert files == {file.name: str(file) for file in secrets_folder.iterdir()}
     having: dict[str, set[str]] = {}
-    for service, content in configuration["services"].items():
-        for secret in content["secrets"]:
+    for service, content in centre["services"].items():
+        for secret in content.get("secrets", []):
             assert secret["target"] == f"/run/secrets/{secret['source']}"
             having.setdefault(secret["source"], set()).add(service)
     assert having == {
-        "postgres_password": {"postgres", "init", *AIRFLOW_SERVICES},
+        "postgres_password": {"postgres", "init", *AIRFLOW_SERVICES, SECOND},
         "fernet_key": {"init", "api-server", "dag-processor", "triggerer"},
-        "jwt_secret": {"api-server", "scheduler"},
-        "api_secret_key": {"init", "api-server", "scheduler", "triggerer"},
+        "jwt_secret": {"api-server", "scheduler", SECOND},
+        "api_secret_key": {"init", "api-server", "scheduler", "triggerer", SECOND},
         "admin_password": {"init"},
+        "desk_client_secret": {DESK},
     }
 
 
-def test_no_environment_holds_a_secret(services: dict[str, Any]) -> None:
+def test_no_environment_holds_a_secret(centre: dict[str, Any]) -> None:
     """A variable that sounds secret tells where a file is."""
     secret = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|CONN")
-    for name, service in services.items():
+    for name, service in centre["services"].items():
         for variable, value in service["environment"].items():
             if secret.search(variable):
                 assert re.search(r"_(FILE|CMD)$", variable), f"{name}: {variable}"
@@ -351,7 +359,7 @@ class Stage:
         """
         self.services = configuration["services"]
         self.folder = folder
-        names = ("api", "postgres", "worker_log", "trigger_log")
+        names = ("api", "postgres", "worker_log", "trigger_log", "desk")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.started: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("state", "force", "tmp", "agencies"):
@@ -376,6 +384,7 @@ class Stage:
         for old, new in (
             ("http://api-server:8080/", f"http://{api}/"),
             ("http://127.0.0.1:8080/", f"http://{api}/"),
+            ("http://127.0.0.1:8090/", f"http://127.0.0.1:{ports['desk']}/"),
             ("@postgres:5432/", f"@127.0.0.1:{ports['postgres']}/"),
             ("/run/secrets/", f"{self.secrets_of(name)}/"),
             # a force has a state of its own
@@ -384,6 +393,7 @@ class Stage:
             ("/opt/cdi/", f"{REPO}/"),
         ):
             text = text.replace(old, new)
+        text = {"0.0.0.0": "127.0.0.1", "8090": str(ports["desk"])}.get(text, text)  # noqa: S104
         assert not re.search(r"//api-server|@postgres|/opt/cdi|/run/secrets", text), text
         return text
 
@@ -398,7 +408,7 @@ class Stage:
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": self.ports["worker_log"],
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": self.ports["trigger_log"],
         }.items():
-            if name not in ("postgres", WORKER):
+            if name not in ("postgres", WORKER, DESK):
                 assert key in env, f"{name} does not set {key}"
                 env[key] = str(value)
         return env | {"PATH": SEARCH_PATH, "PGPORT": str(self.ports["postgres"])}
@@ -571,10 +581,11 @@ def get(client: httpx.Client, path: str) -> dict[str, Any]:
 def test_services_run_as_processes(stage: Stage, secrets_folder: Path) -> None:
     stage.start_postgres()
     assert stage.start("init").wait(timeout=PATIENCE) == 0, stage.tail("init")
-    for name in (*AIRFLOW_SERVICES, WORKER):
+    for name in (*AIRFLOW_SERVICES, WORKER, DESK):
         assert not stage.is_healthy(name), f"{name} is called healthy, and does not run"
-    stage.start("api-server")
-    stage.wait_until_healthy("api-server")
+    for name in ("api-server", DESK):
+        stage.start(name)
+        stage.wait_until_healthy(name)
     stage.cdi("scheduler", "edge", "trust", told=stage.cdi(WORKER, "edge", "key", "north"))
     for name in (*AIRFLOW_SERVICES[1:], SECOND, WORKER):
         stage.start(name)

@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from cdi.local import airflow as local_airflow
 from cdi.local.airflow import open_airflow
 from cdi.local.run import dag_ids
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+from tests.message_servers import HookServer, serving
 from tests.pipeline.test_releases import WHY, broken_marts
 from tests.slow.conftest import RunningAirflow, add_user, processes_of, wait_for
 from tests.slow.test_airflow import WHOLE
-from tests.unit.plugins.test_notifier import HookHandler, serving
 
 BUILD = "testville__build"
 SECOND = "vera"  # the person who confirms
@@ -30,17 +29,15 @@ SITE = "from pathlib import Path\nfrom cdi import paths\npaths.EXPECTATIONS = Pa
 
 
 @pytest.fixture(scope="module")
-def hook() -> Iterator[HTTPServer]:
+def hook() -> Iterator[HookServer]:
     """A web hook that is told what goes wrong."""
-    server = HTTPServer(("127.0.0.1", 0), HookHandler)
-    server.posts = []  # type: ignore[attr-defined]
-    server.status = 200  # type: ignore[attr-defined]
+    server = HookServer()
     with serving(server):
         yield server
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory, hook: HTTPServer) -> Iterator[RunningAirflow]:
+def stopped(tmp_path_factory: pytest.TempPathFactory, hook: HookServer) -> Iterator[RunningAirflow]:
     """Airflow with the agency `testville`, whose versions all break MART-15."""
     home, site, registry = (tmp_path_factory.mktemp(n) for n in ("state", "site", "agencies"))
     with pytest.MonkeyPatch.context() as patch:
@@ -83,13 +80,13 @@ def answer(airflow: RunningAirflow, run_id: str, task: str, user: str, option: s
         assert done.is_success, done.text
 
 
-def posts(hook: HTTPServer) -> list[dict[str, Any]]:
+def posts(hook: HookServer) -> list[dict[str, Any]]:
     """What the web hook was told."""
     return [body for _, _, body in hook.posts]  # type: ignore[attr-defined]
 
 
 def test_without_being_asked_to_wait_the_run_fails_and_people_are_told(
-    stopped: RunningAirflow, hook: HTTPServer
+    stopped: RunningAirflow, hook: HookServer
 ) -> None:
     _, state = stopped.run("testville__extract", WHOLE)
     assert state == "success"
@@ -158,7 +155,7 @@ def test_two_people_release_it_and_one_alone_does_not(stopped: RunningAirflow) -
     assert not any("Skipping registering" in log for log in logs)
 
 
-def test_a_source_that_is_late_is_told(stopped: RunningAirflow, hook: HTTPServer) -> None:
+def test_a_source_that_is_late_is_told(stopped: RunningAirflow, hook: HookServer) -> None:
     stopped.small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:1]))
     run_id, state = stopped.run("testville__extract", WHOLE)
     assert state == "failed"

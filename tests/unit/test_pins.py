@@ -47,8 +47,9 @@ from cdi.landing.rows import row_hash_expression
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
 from cdi.learning import text as learning_text
 from cdi.learning.weights import save_weights
-from cdi.people import decisions, worklist_sheet
-from cdi.people.decisions import add_decision, add_decisions_of_sheet
+from cdi.people import decisions, sheet_decisions, worklist_sheet
+from cdi.people.decisions import add_decision
+from cdi.people.sheet_decisions import add_decisions_of_sheet
 from cdi.people.worklist_sheet import write_worklist_csv
 from cdi.quality import waivers
 from cdi.quality.waivers import version_content_id
@@ -257,10 +258,34 @@ def test_a_source_row_has_the_same_name_and_hash_as_ever(
 # ---------------------------------------------------------------------- decisions
 
 
+def test_a_decision_of_an_earlier_version_has_the_same_hash_as_ever(sample: Agency) -> None:
+    """Or each of them would be landed again as new: the columns that came since are null."""
+    file = paths.decisions_file("sample")
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "decision_reference,decision_kind,call_reference,record_reference,crime_number,rule_id,"
+        "content_id,reason_code,reason,decided_by,decided_at,second_person\n"
+        "D0,dismissed,NMP-20170320-0007,,2,,,GOOD_INTENT,he said so,0123,"
+        "2017-04-03 10:00:00+0100,0456\n"
+    )
+    days = Interval.of_days(sample, date(2017, 4, 3), date(2017, 4, 4))
+    batch = extract_dataset(sample, "decisions", days).batch
+    assert batch is not None
+    # as commit ac928e5 hashed it
+    content = (
+        '{"decision_reference":"D0","decision_kind":"dismissed",'
+        '"call_reference":"NMP-20170320-0007","call_key":"NMP-20170320-0007",'
+        '"record_reference":null,"record_key":null,"crime_number":2.0,"rule_id":null,'
+        '"content_id":null,"reason_code":"GOOD_INTENT","reason_masked":"he said so",'
+        '"decided_by":"0123","decided_at":"2017-04-03 09:00:00","second_person":"0456"}'
+    )
+    assert pq.read_table(batch.rows)["row_hash"].to_pylist() == [sha256(content)]
+
+
 def test_a_sheet_that_is_given_again_has_the_same_references(
     sample: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "_find_problems", lambda agency, rows: {})
+    monkeypatch.setattr(sheet_decisions, "find_problems", lambda agency, rows: {})
     sheet = tmp_path / "worklist.csv"
     row = {
         "reported_crime_id": "NMP-20170320-0007#2", "decision": "Dismissed",
@@ -268,7 +293,7 @@ def test_a_sheet_that_is_given_again_has_the_same_references(
         "note": 'Zoë said "no"', "version": "20170403T0000-0123456789",
     }  # fmt: skip
     write_worklist_csv(sheet, [{name: "" for name in worklist_sheet.NAMES} | row])
-    assert add_decisions_of_sheet(sample, sheet) == (1, 0)
+    assert add_decisions_of_sheet(sample, sheet).added == 1
     content = (
         '{"call_reference": "NMP-20170320-0007", "crime_number": 2, "decided_by": "0123", '
         '"decision_kind": "dismissed", "reason": "Zo\\u00eb said \\"no\\"", '
@@ -279,16 +304,17 @@ def test_a_sheet_that_is_given_again_has_the_same_references(
     text = (paths.decisions("sample") / "decisions.csv").read_bytes().decode()
     assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4}", "<now>", text) == (
         "decision_reference,decision_kind,call_reference,record_reference,crime_number,rule_id,"
-        "content_id,reason_code,reason,decided_by,decided_at,second_person\n"
+        "content_id,reason_code,reason,decided_by,decided_at,second_person,version_seen,"
+        "evidence_hash,seen_likelihood,selection\n"
         f"{reference},dismissed,NMP-20170320-0007,,2,,,GOOD_INTENT,"
-        '"Zoë said ""no""",0123,<now>,0456\n'
+        '"Zoë said ""no""",0123,<now>,0456,20170403T0000-0123456789,,,order\n'
     )
 
 
 def test_a_decision_made_alone_has_a_reference_of_twelve_hex_digits(
     sample: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "_find_problems", lambda agency, rows: {})
+    monkeypatch.setattr(decisions, "find_problems", lambda agency, rows: {})
     given = {"decision_kind": "confirmed", "call_reference": "NMP-20170320-0007"}
     assert re.fullmatch("D[0-9a-f]{12}", add_decision(sample, given))
 

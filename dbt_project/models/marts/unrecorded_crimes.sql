@@ -22,8 +22,13 @@ calls as not materialized (
 decisions as (
     select
         decision_id,
+        verdict,
         description
     from {{ ref('recording_decisions') }}
+),
+
+words as (
+    select * from {{ ref('likelihood_words') }}
 ),
 
 kinds as (
@@ -40,6 +45,10 @@ links as (
 
 severities as (
     select * from {{ ref('severities') }}
+),
+
+closing_teams as (
+    select * from {{ ref('int_outcomes__closing_teams') }}
 ),
 
 capacity as (
@@ -72,13 +81,8 @@ repeats as (
     group by victims.call_id
 ),
 
-qualifiers as (
-    select
-        call_id,
-        bool_or(qualifier = 'vulnerable_child') as is_child_at_risk,
-        bool_or(qualifier in ('weapon', 'firearm')) as has_weapon
-    from evidence_qualifiers
-    group by call_id
+dangers as (
+    {{ dangers_by_call('evidence_qualifiers') }}
 ),
 
 candidates as (
@@ -93,13 +97,7 @@ candidates as (
 reasoned as (
     select
         listed.*,
-        case
-            when listed.is_rape then 'rape'
-            when listed.is_domestic_abuse then 'domestic_abuse'
-            when qualifiers.is_child_at_risk then 'child'
-            when qualifiers.has_weapon or listed.offence_group = 'possession_of_weapons' then 'weapon'
-            else 'other'
-        end as severity,
+        {{ severity_of('listed', 'dangers') }} as severity,
         coalesce(listed.outcome in ('unrecorded', 'too_recent'), false) and listed.crime_record_id is null
             as is_likely,
         case
@@ -110,12 +108,36 @@ reasoned as (
         case when victims.call_id is not null then coalesce(repeats.earlier_log_count, 0) end
             as earlier_log_count,
         repeats.earlier_call_ids,
-        candidates.non_crime_record_id
+        coalesce(closing_teams.team, listed.district, 'unknown') as team,
+        candidates.non_crime_record_id,
+        decisions.description as rule_description,
+        -- A decision must not change the word that it is counted under.
+        if(
+            listed.status = 'suspected',
+            is_likely,
+            listed.crime_record_id is null
+            and listed.evidence_strength is distinct from 'possible'
+            and decisions.verdict is distinct from 'justified'
+        ) as was_likely
     from listed
-    left join qualifiers on listed.call_no = qualifiers.call_id
+    left join dangers on listed.call_no = dangers.call_id
     left join victims on listed.call_no = victims.call_id
     left join repeats on listed.call_no = repeats.call_id
+    left join closing_teams on listed.call_no = closing_teams.call_id
     left join candidates on listed.call_id = candidates.call_id
+    left join decisions on listed.decision_id = decisions.decision_id
+),
+
+worded as (
+    select
+        reasoned.reported_crime_id,
+        min_by(words.likelihood, words.word_order) as likelihood
+    from reasoned
+    inner join words
+        on
+            reasoned.was_likely = words.is_likely
+            and coalesce(reasoned.miss_probability, 0) >= words.min_miss_probability
+    group by reasoned.reported_crime_id
 ),
 
 listed_in_order as (
@@ -135,6 +157,7 @@ listed_in_order as (
         reasoned.call_id,
         reasoned.status,
         reasoned.is_likely,
+        worded.likelihood,
         reasoned.hours_left,
         reasoned.reported_at,
         reasoned.due_at,
@@ -144,7 +167,7 @@ listed_in_order as (
         reasoned.is_domestic_abuse,
         reasoned.is_in_frame,
         reasoned.suspicion_code,
-        kinds.description || coalesce('. ' || decisions.description, '') as suspicion,
+        kinds.description || coalesce('. ' || reasoned.rule_description, '') as suspicion,
         reasoned.evidence_kind,
         reasoned.evidence_strength,
         reasoned.evidence_code,
@@ -156,6 +179,7 @@ listed_in_order as (
         reasoned.earlier_call_ids,
         reasoned.earlier_log_count > 0 as is_repeat_victim,
         reasoned.district,
+        reasoned.team,
         reasoned.route,
         reasoned.final_type_name,
         reasoned.disposition_code,
@@ -168,7 +192,7 @@ listed_in_order as (
     from reasoned
     inner join severities on reasoned.severity = severities.severity
     inner join kinds on reasoned.suspicion_code = kinds.evidence_kind
-    left join decisions on reasoned.decision_id = decisions.decision_id
+    inner join worded on reasoned.reported_crime_id = worded.reported_crime_id
 ),
 
 -- A log is read once, with all that is suspected in it.

@@ -25,7 +25,9 @@ newest as (
         decided.reason_code,
         decided.decided_by,
         decided.second_person,
-        decided.decided_at
+        decided.decided_at,
+        decided.seen_likelihood,
+        decided.selection
     from reported
     inner join decided
         on
@@ -46,6 +48,8 @@ final as (
         decided_by,
         second_person,
         decided_at,
+        seen_likelihood,
+        selection,
         decision_kind = 'confirmed' or not is_rape or second_person is not null as is_counted
     from newest
     where decision_kind <> 'undone'

@@ -156,14 +156,14 @@ def list_empty_maps(agency: Agency) -> list[str]:
             not set(columns.get(dataset, ())).isdisjoint(source.columns)
             for dataset, source in agency.sources.items()
         )
-        and not _read_csv_of_people(agency.folder / f"{code_map}.csv", CODE_MAPS[code_map])[0]
+        and not read_csv_of_people(agency.folder / f"{code_map}.csv", CODE_MAPS[code_map])[0]
     ]
 
 
 def _find_code_map_problems(
     file: Path, columns: tuple[str, ...], allowed: dict[str, Set[str]], *, is_loose: bool
 ) -> list[str]:
-    rows, problems = _read_csv_of_people(file, columns)
+    rows, problems = read_csv_of_people(file, columns)
     codes = set()
     loose_codes: dict[str, str] = {}
     for place, row in rows:
@@ -186,10 +186,14 @@ def _find_code_map_problems(
     return problems
 
 
-def _read_csv_of_people(
+def read_csv_of_people(
     file: Path, columns: tuple[str, ...]
 ) -> tuple[list[tuple[str, dict[str, str]]], list[str]]:
     """Read a CSV file that people write.
+
+    Args:
+        file: The file.
+        columns: Its header.
 
     Returns:
         The rows, each with its place (`file:line`), and the problems found.
@@ -246,7 +250,7 @@ def read_actions(folder: Path) -> list[dict[str, Any]]:
     domains = {"force", "rape", "domestic_abuse"}
     domains |= read_seed_values("offence_groups", "offence_group")
     rows: list[dict[str, Any]] = []
-    texts, problems = _read_csv_of_people(file, ACTION_COLUMNS)
+    texts, problems = read_csv_of_people(file, ACTION_COLUMNS)
     for place, row in texts:
         problems += [
             f"{place}: {name} is blank" for name in _FILLED_ACTION_COLUMNS if not row[name].strip()

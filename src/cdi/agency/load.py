@@ -13,6 +13,7 @@ from cdi import paths
 from cdi.agency.code_maps import check_code_maps, read_actions
 from cdi.agency.datasets import AUDITED, BY_PEOPLE
 from cdi.agency.model import SIMULATION, Agency, source_of_people
+from cdi.agency.teams import read_teams
 from cdi.errors import AgencyError, CdiError
 from cdi.files import parse_yaml
 from cdi.variant import Variant
@@ -38,9 +39,9 @@ def load_agency(agency_id: str) -> Agency:
         agency_id: Name of a folder in CDI_AGENCIES.
 
     Raises:
-        AgencyError: AGENCY-UNKNOWN, AGENCY-SCHEMA, AGENCY-CODES or AGENCY-ACTIONS if the folder,
-            its agency.yaml or a table in it does not follow the schema; AGENCY-UNREADABLE if one
-            of them cannot be read. The message names file, key and fix.
+        AgencyError: AGENCY-UNKNOWN, AGENCY-SCHEMA, AGENCY-CODES, AGENCY-ACTIONS or AGENCY-TEAMS if
+            the folder, its agency.yaml or a table in it does not follow the schema;
+            AGENCY-UNREADABLE if one of them cannot be read. The message names file, key and fix.
     """
     folder = paths.agencies_folder() / agency_id
     try:
@@ -78,6 +79,7 @@ def _load_folder(agency_id: str, folder: Path) -> Agency:
         )
     check_code_maps(folder, agency.loose_code_maps)
     read_actions(folder)
+    read_teams(folder)
     return agency
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +27,7 @@ from cdi.agency.records_on_calls import derive_records_source
 # Airflow's own database has room for 100 letters in a tag (`agency:<agency>`), and for 250 in the
 # name of a pool (`source_<connection>`). All that a person names is held to less.
 MOST_LETTERS = 90
+MAIL_ADDRESS = r"^[^@\s]+@[^@\s]+$"
 
 # the `data_root` of the simulated force, which takes its period from the scenario
 SIMULATION = "simulation"
@@ -35,7 +37,7 @@ class Owner(Strict):
     """The person who answers for the agency's data; shown in Airflow and on the report."""
 
     name: str = Field(min_length=1, max_length=MOST_LETTERS)
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)
+    email: str = Field(pattern=MAIL_ADDRESS, max_length=254)
 
 
 class Coverage(Strict):
@@ -59,6 +61,35 @@ class Worklist(Strict):
         gt=0,
         description="how many logs people can read; default: 400 for 140,000 logs a year",
     )
+
+
+class Alerts(Strict):
+    """How the agency's staff are warned; without connections, nobody is."""
+
+    connections: tuple[Annotated[str, Field(min_length=1, max_length=MOST_LETTERS)], ...] = Field(
+        default=(), description="Airflow connections to a mail server or a web hook"
+    )
+    to: tuple[Annotated[str, Field(pattern=MAIL_ADDRESS, max_length=254)], ...] = Field(
+        default=(), description="who gets the mail"
+    )
+    breach_hours: int = Field(
+        default=2, gt=0, le=24, description="so long before its deadline a crime is warned of"
+    )
+    shift_changes: tuple[str, ...] = Field(
+        default=("07:00", "15:00", "23:00"), description="when a digest is sent, in local time"
+    )
+    desk_url: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", description="the address that each message names"
+    )
+
+    @field_validator("shift_changes", mode="before")
+    @classmethod
+    def _check_times(cls, value: Any) -> Any:
+        """Refuse what YAML made of a time: without quotes it reads 15:00 as the number 900."""
+        for moment in value if isinstance(value, list | tuple) else ():
+            if not (isinstance(moment, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", moment)):
+                raise ValueError(f"{moment!r} is no time of day; write it in quotes, as '15:00'")
+        return value
 
 
 class KeyRule(Strict):
@@ -280,6 +311,16 @@ def source_of_people(dataset: str) -> Source:
 _PRESETS = {"@quarterly": "0 0 1 */3 *"}
 
 
+def next_times(cron: str, moment: datetime, count: int) -> list[datetime]:
+    """Give the next times of a cron expression after a moment, in the time zone of the moment.
+
+    Raises:
+        CroniterError: If it is no cron expression, or has no next time.
+    """
+    times = croniter(_PRESETS.get(cron, cron), moment)
+    return [times.get_next(datetime) for _ in range(count)]
+
+
 @functools.cache  # it searches the folders of zones, and DAG files check each agency
 def _list_time_zones() -> set[str]:
     return available_timezones()
@@ -304,7 +345,9 @@ class Agency(Strict):
         "else; `none`: the agency delivers none, so no crime counts as unrecorded",
     )
     data_root: str = Field(default="data", description="folder, or URL that fsspec reads")
-    schedule: str = Field(default="@daily", description="cron, in the agency's time zone")
+    schedule: str | None = Field(
+        default=None, description="cron, in the agency's time zone; default: see `cron`"
+    )
     start_date: date
     coverage: Coverage | None = None
     runs_on: str | None = Field(
@@ -330,6 +373,9 @@ class Agency(Strict):
     worklist: Worklist = Field(
         default=Worklist(), description="what the page and the sheet of the worklist put first"
     )
+    alerts: Alerts = Field(
+        default=Alerts(), description="who is warned before the time limit of a crime has passed"
+    )
     sources: dict[str, Source]
     folder: Path = Field(exclude=True)
 
@@ -342,10 +388,12 @@ class Agency(Strict):
 
     @field_validator("schedule")
     @classmethod
-    def _check_schedule(cls, value: str) -> str:
+    def _check_schedule(cls, value: str | None) -> str | None:
         """Let the library that Airflow uses read it; a schedule without a next time is none."""
+        if value is None:
+            return None
         try:
-            croniter(_PRESETS.get(value, value), datetime.now(UTC)).get_next()
+            next_times(value, datetime.now(UTC), 1)
         except (CroniterError, ValueError, KeyError) as error:
             raise ValueError(
                 f"'{value}' is not a schedule: {error}; give five fields of cron such as "
@@ -388,6 +436,29 @@ class Agency(Strict):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def cron(self) -> str:
+        """When the extraction runs.
+
+        Without a `schedule` it is hourly if all that is delivered may change at any time and is
+        read by windows of days; and daily if anything comes as files or is read whole.
+        """
+        if self.schedule is not None:
+            return self.schedule
+        delivered = [each for name, each in self.sources.items() if name not in BY_PEOPLE]
+        return "@hourly" if all(each.delivery == "days" for each in delivered) else "@daily"
+
+    def late_from(self, as_of: datetime) -> datetime:
+        """From when on data is older than the schedule allows: two runs should have come since.
+
+        An agency that rests on Sundays is not late then, so the runs are those of the calendar.
+
+        Args:
+            as_of: Up to when the data goes, with its zone.
+        """
+        first, second = next_times(self.cron, as_of.astimezone(self.zone), 2)
+        return max(second, as_of + 2 * (second - first))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -7,6 +7,7 @@ import duckdb
 
 from cdi.agency.code_maps import CODE_MAPS, CODED_COLUMNS, OPTIONAL_MAPS, spellings_query
 from cdi.agency.datasets import DATASETS, number_expressions, output_columns
+from cdi.agency.teams import TEAM_COLUMNS, read_teams
 from cdi.build.version import Version, hash_reading_code
 from cdi.landing.batches import QUARANTINE_COLUMNS, batch_as_of
 from cdi.learning.links import open_links_weights
@@ -90,6 +91,7 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
             "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"')",
             {"file": str(file), "columns": types},
         )
+    create_table(con, "codes.teams", TEAM_COLUMNS, read_teams(agency.folder))
     for name in agency.loose_code_maps:
         coded = {f"landing.{dataset}": used for dataset, used in CODED_COLUMNS[name].items()}
         con.execute(f"insert into codes.{name} {spellings_query(f'codes.{name}', coded)}")

@@ -218,8 +218,9 @@ def _read_first_as_of(batch: Batch) -> datetime:
     return min(datetime.fromisoformat(file["as_of"]) for file in batch.manifest["files"])
 
 
-# Settings of agency.yaml that say where work is done, and cannot change what comes out.
-PLACES_OF_WORK = ("runs_on",)
+# Settings of agency.yaml that say where work is done and who is told, and cannot change what comes
+# out.
+OUTSIDE_VERSIONS = ("runs_on", "alerts")
 
 
 def hash_code_parts(agency: Agency) -> dict[str, str]:
@@ -229,7 +230,7 @@ def hash_code_parts(agency: Agency) -> dict[str, str]:
     done.
     """
     hashes = hash_result_code()
-    settings = agency.model_dump(mode="json", exclude=set(PLACES_OF_WORK))
+    settings = agency.model_dump(mode="json", exclude=set(OUTSIDE_VERSIONS))
     hashes["agency"] = sha256_of_json([settings, hash_files(agency.folder, ("*.csv",))])
     return hashes
 

@@ -3,6 +3,7 @@
 The commands import what they need when they run, since all of it takes two seconds to import.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,7 @@ def check_agency(
     check_patterns(loaded)
     check_queries(loaded)
     console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
+    say_line(f"it is extracted {loaded.cron} ({loaded.timezone})")
     for name in list_empty_maps(loaded):
         say_line(
             f"look  {name}.csv has no code yet, so each code of the source would be unknown; "
@@ -59,6 +61,41 @@ def check_agency(
     if stopping:
         say_line(f"{stopping} of these answers would stop an extraction")
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=PANEL)
+def alerts(
+    agency: AgencyArgument,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            "--at", formats=["%Y-%m-%dT%H:%M"], help="As if it were this time, the agency's own."
+        ),
+    ] = None,
+) -> None:
+    """Print the messages that the alert DAG would send now; nothing is sent.
+
+    They hold counts by district and no single log, so this look is not written down.
+
+    E.g. .venv/bin/cdi alerts simulated --at 2017-06-30T22:00
+    """
+    from cdi.steps.alert import preview_alerts
+
+    loaded = load_agency(agency)
+    previewed = preview_alerts(loaded, at and at.replace(tzinfo=loaded.zone))
+    if previewed is None:
+        say_line(f"no version of {agency} is published yet, so there is nothing to tell")
+        return
+    for connection, messages in previewed:
+        for message in messages:
+            say_line(f"to {connection}\n{message.subject}\n\n{message.text}\n")
+        if not messages:
+            say_line(f"to {connection}: nothing now")
+    if not loaded.alerts.connections:
+        say_line(
+            "nobody is told: name Airflow connections in agency.yaml, "
+            "alerts: {connections: [...]} (docs/onboarding.md)"
+        )
 
 
 @app.command(rich_help_panel=PANEL)

@@ -3,6 +3,7 @@
 The commands import what they need when they run, since all of it takes two seconds to import.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -177,16 +178,60 @@ def _decide_by_sheet(agency: Agency, file: Path) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def desk(
-    port: Annotated[int, typer.Option(help="Port of 127.0.0.1; 0 takes any free one.")] = 8090,
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.")] = 8090,
+    oidc: Annotated[
+        bool,
+        typer.Option("--oidc", help="Let the organisation's OpenID provider sign people in."),
+    ] = False,
+    host: Annotated[
+        str, typer.Option(help="With --oidc: the address at which the proxy reaches the desk.")
+    ] = "127.0.0.1",
     scenario: ScenarioOption = None,
     months: MonthsOption = None,
     seed: SeedOption = None,
 ) -> None:
-    """Start the desk alone, with a trial log-in, until Ctrl-C: where logs are read and decided."""
-    from cdi.local.desk import serve_trial
+    """Start the desk alone until Ctrl-C: where logs are read and decided.
+
+    By default with a trial log-in, for this machine alone; docs/server.md says how to run it behind
+    a proxy.
+    """
+    from cdi.local import desk as local_desk
 
     choose_variant(scenario, months, seed)
-    serve_trial(port, console)
+    if oidc:
+        local_desk.serve_oidc(host, port, console)
+    else:
+        local_desk.serve_trial(port, console)
+
+
+@app.command(rich_help_panel=PANEL)
+def feedback(
+    agency: AgencyArgument,
+    output: Annotated[Path, typer.Option(help="The XLSX file to write.")],
+    month: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m"], help="Month of the reports, e.g. 2017-06; default: all."),
+    ] = None,
+    team: Annotated[str | None, typer.Option(help="One team; default: all.")] = None,
+    reason: ReasonOption = NO_REASON,
+) -> None:
+    """Write the sheet of confirmed misses and their causes, for the training of a team.
+
+    The look is written down before anything is written out.
+    """
+    from cdi.files import write_whole
+    from cdi.people.feedback_sheet import open_published, read_feedback, write_feedback
+    from cdi.publish.access import note_command
+
+    loaded = load_agency(agency)
+    chosen = [f"{month:%Y-%m}" if month else "all months", team or "all teams"]
+    note_command(agency, f"feedback, {', '.join(chosen)}", reason)
+    with open_published(loaded) as con:
+        rows = read_feedback(con, month.date() if month else None, team)
+        with write_whole(output) as file:
+            write_feedback(file, con, rows)
+    crimes = "1 confirmed miss" if len(rows) == 1 else f"{len(rows):,} confirmed misses"
+    console.print(f"{crimes} written to {output}", highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel=PANEL)

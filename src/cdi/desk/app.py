@@ -19,10 +19,11 @@ from cdi.desk import pages
 from cdi.desk.auditing import AUDIT_ROUTES, places_of
 from cdi.desk.claims import release_claim, take_claim, take_first_free
 from cdi.desk.deciding import KINDS, Wish, decide
+from cdi.desk.feedback import answer_feedback, answer_feedback_sheet
 from cdi.desk.forms import FormError, check_form
 from cdi.desk.people import Door, Right
 from cdi.desk.queue import Filters, list_logs, order_of_reading
-from cdi.desk.standing import read_standing
+from cdi.desk.standing import SUSPECTED, read_standing
 from cdi.desk.visit import (
     HEADERS,
     DeskError,
@@ -95,6 +96,7 @@ def show_log(visit: VisitDep, call: str, by: str = "order", done: str = "") -> R
 
 def start(visit: VisitDep, done: str = "") -> Response:
     """Claim the next log of the queue that nobody else has, and show it."""
+    visit.demand(Right.DECIDE)
     return _go_to_next(visit, Filters.from_query(visit.request.query_params), done)
 
 
@@ -102,6 +104,16 @@ def search(visit: VisitDep, q: str = "") -> Response:
     """Find a log by its number, or by that of a record that was made from it."""
     call_id = pages.find_log(visit, q)
     return _go_to(f"log?{urlencode({'call': call_id})}")
+
+
+def show_feedback(visit: VisitDep, month: str = "", team: str = "") -> Response:
+    """Show why crimes were missed, by team."""
+    return answer_feedback(visit, month, team)
+
+
+def give_feedback_sheet(visit: VisitDep, month: str = "", team: str = "") -> Response:
+    """Give the sheet of a team's confirmed misses."""
+    return answer_feedback_sheet(visit, month, team)
 
 
 def send_decision(
@@ -146,9 +158,9 @@ def send_decision(
             raise
         return _answer(pages.show_conflict(visit, wish, kept, error), 409)
     standing = read_standing(visit.shown.agency)
-    left = pages.list_open_crimes(visit.shown, standing, call)
-    if left:
-        return _go_to(f"log?{urlencode({'call': call, 'by': wish.selection, 'done': reference})}")
+    if pages.list_crimes(visit.shown, standing, call, SUSPECTED):
+        return _go_to(f"log?{kept.to_query(call=call, by=wish.selection, done=reference)}")
+    release_claim(visit.agency_id, call, visit.person.name)
     return _go_to_next(visit, kept, reference)
 
 
@@ -163,14 +175,20 @@ def put_back(visit: VisitDep, token: Text = "", call: Text = "", filters: Text =
 
 def _go_to_next(visit: Visit, filters: Filters, done: str = "") -> Response:
     """Claim the next log of the queue and lead to it; lead to the queue if there is none."""
-    visit.demand(Right.DECIDE)
-    standing = read_standing(visit.shown.agency)
-    logs = list_logs(visit.shown, standing, {}, filters)
-    by, calls = order_of_reading(logs, standing, visit.agency_id)
-    call_id = take_first_free(visit.agency_id, calls, visit.person.name)
-    if call_id is None:
+    if not visit.may(Right.DECIDE):  # somebody who may be the second person alone
         return _go_to(f"./?{filters.to_query(done=done)}")
-    return _go_to(f"log?{filters.to_query(call=call_id, by=by, done=done)}")
+    while True:
+        standing = read_standing(visit.shown.agency)
+        logs = list_logs(visit.shown, standing, {}, filters)
+        by, calls = order_of_reading(logs, standing, visit.agency_id)
+        call_id = take_first_free(visit.agency_id, calls, visit.person.name)
+        if call_id is None:
+            return _go_to(f"./?{filters.to_query(done=done)}")
+        # Somebody may have decided about it, and set it free, since the queue was read.
+        standing = read_standing(visit.shown.agency)
+        if pages.list_crimes(visit.shown, standing, call_id, filters.list):
+            return _go_to(f"log?{filters.to_query(call=call_id, by=by, done=done)}")
+        release_claim(visit.agency_id, call_id, visit.person.name)
 
 
 def _check_form(visit: Visit, token: str) -> str:
@@ -227,6 +245,8 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("/{agency}/log", "GET", show_log),
     ("/{agency}/start", "GET", start),
     ("/{agency}/search", "GET", search),
+    ("/{agency}/feedback", "GET", show_feedback),
+    ("/{agency}/feedback.xlsx", "GET", give_feedback_sheet),
     ("/{agency}/decide", "POST", send_decision),
     ("/{agency}/release", "POST", put_back),
 )

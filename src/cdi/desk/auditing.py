@@ -23,6 +23,7 @@ from cdi.desk.visit import HEADERS, DeskError, PersonDep, Visit, begin_visit
 from cdi.errors import AuditError, name_machine_failures
 from cdi.people.open_draws import Progress, find_progress, is_auditor
 from cdi.people.saved_readings import RefusedReadingsError, save_reading
+from cdi.publish.access import current_folder
 
 
 def places_of(request: Request, person: Person) -> list[str]:
@@ -32,7 +33,7 @@ def places_of(request: Request, person: Person) -> list[str]:
     places = []
     for name in agency_names():
         held = [right for right in rights if door.has_right(request, person, name, right)]
-        if held:
+        if held and current_folder(name):
             places.append(f"{name}/{rights[held[0]]}")
     return places
 

@@ -75,6 +75,7 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
         CdiError: DECIDE-CONFLICT if somebody decided since the page was loaded, DECIDE-SECOND if
             the second person is the first, DECIDE-REFUSED if the decision is not in order.
     """
+    crime = find_crime(shown, wish.call_id, wish.crime_number)
     decision: dict[str, Any] = {
         "decision_reference": reference,
         "decision_kind": wish.kind,
@@ -86,9 +87,10 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
         "decided_by": person.name,
         "version_seen": shown.name,
         "evidence_hash": wish.evidence_hash,
+        "seen_likelihood": crime["likelihood"] if crime else None,
         "selection": wish.selection,
     }
-    if wish.kind == DISMISSED and takes_two(shown, wish.call_id, wish.crime_number):
+    if wish.kind == DISMISSED and takes_two(crime):
         decision["decision_kind"] = PROPOSED
     elif wish.kind == AGREED:
         decision |= _agree(read_standing(shown.agency), person, wish)
@@ -96,9 +98,8 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
     return str(decision["decision_kind"])
 
 
-def takes_two(shown: Shown, call_id: str, crime_number: int | None) -> bool:
+def takes_two(crime: Crime | None) -> bool:
     """Whether a crime is dismissed by two people only: a rape is."""
-    crime = find_crime(shown, call_id, crime_number)
     return crime is not None and bool(crime["is_rape"])
 
 

@@ -73,6 +73,11 @@ def comes_from_here(request: Request) -> bool:
     return urlsplit(origin).netloc == request.headers.get("host")
 
 
+def read_desk_key() -> str:
+    """Read the key that forms are signed with, and what a log-in must remember; make it first."""
+    file = paths.secrets() / "desk.key"
+    return read_or_make_secret(file, lambda: secrets.token_hex(32) + "\n").strip()
+
+
 def _serializer() -> URLSafeTimedSerializer:
-    key = read_or_make_secret(paths.secrets() / "desk.key", lambda: secrets.token_hex(32) + "\n")
-    return URLSafeTimedSerializer(key.strip(), salt="form")
+    return URLSafeTimedSerializer(read_desk_key(), salt="form")

@@ -24,7 +24,7 @@ from cdi.desk.queue import (
     read_crimes,
     status_of,
 )
-from cdi.desk.standing import SUSPECTED, UNDONE, Standing, read_standing
+from cdi.desk.standing import PASSED, PROPOSED, SUSPECTED, UNDONE, Standing, read_standing
 from cdi.desk.versions import Shown
 from cdi.desk.visit import DeskError, Visit
 from cdi.errors import CdiError
@@ -63,7 +63,7 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
     for crime in read_crimes(shown.file):
         counts[status_of(crime, standing)] += 1
     first = (page - 1) * LOGS_PER_PAGE
-    return _render_visit(
+    return render_visit(
         "desk_queue.html.j2",
         visit,
         filters=filters,
@@ -85,7 +85,7 @@ def show_log(visit: Visit, typed: str, filters: Filters, by: str, done: str) -> 
     view, crimes = _read_log(visit, typed)
     call_id = view.story.call_id
     standing = read_standing(visit.shown.agency)
-    is_open = bool(list_open_crimes(visit.shown, standing, call_id))
+    is_open = bool(list_crimes(visit.shown, standing, call_id, SUSPECTED, PROPOSED, PASSED))
     claim = None
     if is_open and (visit.may(Right.DECIDE) or visit.may(Right.SECOND)):
         claim = take_claim(visit.agency_id, call_id, visit.person.name)
@@ -127,16 +127,13 @@ def show_message(request: Request, title: str, sentence: str) -> str:
     return _render("desk_message.html.j2", request, person, title=title, sentence=sentence)
 
 
-def list_open_crimes(shown: Shown, standing: Standing, call_id: str) -> list[Crime]:
-    """List the crimes of a log that nobody decided about yet."""
+def list_crimes(shown: Shown, standing: Standing, call_id: str, *statuses: str) -> list[Crime]:
+    """List the crimes of a log that stand in one of some ways."""
     return [
         crime
         for crime in read_crimes(shown.file)
-        if crime["call_id"] == call_id and status_of(crime, standing) not in DECIDED
+        if crime["call_id"] == call_id and status_of(crime, standing) in statuses
     ]
-
-
-DECIDED = ("confirmed", "dismissed")
 
 
 def parse_filters(text: str) -> Mapping[str, str]:
@@ -191,6 +188,7 @@ def _render_log(
                 "is_own": newest is not None and visit.person.is_same(newest["decided_by"]),
             }
         )
+    reasons = _read_reasons(visit.shown)
     decisions = [
         {
             "what": KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"]),
@@ -198,11 +196,11 @@ def _render_log(
             "record": row["record_reference"],
             "by": " and ".join(filter(None, (row["decided_by"], row["second_person"]))),
             "at": _decided_at(row["decided_at"], agency),
-            "reason_code": row["reason_code"],
+            "reason": dict(reasons).get(row["reason_code"], row["reason_code"]),
         }
         for row in standing.by_call.get(call_id, [])
     ]
-    return _render_visit(
+    return render_visit(
         "desk_log.html.j2",
         visit,
         log=view,
@@ -215,10 +213,10 @@ def _render_log(
         is_mine=is_mine,
         may_decide=visit.may(Right.DECIDE) and not is_others,
         may_second=visit.may(Right.SECOND) and not is_others,
-        may_manage=visit.may(Right.MANAGE),
         seen_of_call=standing.seen(call_id),
         decisions=decisions,
-        reasons=_read_reasons(visit.shown),
+        reasons=reasons,
+        reason_names=dict(reasons),
         filters=filters,
         by="lot" if by == "lot" else "order",
         evidence=sha256_of_json(asdict(view)),
@@ -277,7 +275,8 @@ def _name_agency(name: str) -> str:
         return name
 
 
-def _render_visit(template: str, visit: Visit, **values: Any) -> str:
+def render_visit(template: str, visit: Visit, **values: Any) -> str:
+    """Render a page about an agency; all of them say how old the data is, and whose they are."""
     shown = visit.shown
     return _render(
         template,
@@ -289,6 +288,7 @@ def _render_visit(template: str, visit: Visit, **values: Any) -> str:
         as_of=local_time(shown.as_of, shown.agency),
         age_hours=round(shown.age.total_seconds() / 3600),
         is_late=shown.is_late,
+        may_manage=visit.may(Right.MANAGE),
         token=make_token(visit.person, visit.agency_id),
         is_suspected=SUSPECTED,
         in_time=lambda crime: is_in_time(crime, shown.now),

@@ -41,6 +41,7 @@ class Filters:
     Attributes:
         list: Of `LISTS`.
         district: Police district of the log.
+        team: Team of who closed it.
         offence: Offence group of a crime.
         result: How the log was closed.
         severity: Of a crime.
@@ -51,6 +52,7 @@ class Filters:
 
     list: str = SUSPECTED
     district: str = ""
+    team: str = ""
     offence: str = ""
     result: str = ""
     severity: str = ""
@@ -79,6 +81,7 @@ class Filters:
         """Whether a crime is one of those that are wanted."""
         wanted = (
             (self.district, crime["district"]),
+            (self.team, crime["team"]),
             (self.offence, crime["offence_group"]),
             (self.result, crime["disposition_code"]),
             (self.severity, crime["severity"]),
@@ -179,6 +182,7 @@ def list_choices(shown: Shown) -> dict[str, list[tuple[str, str]]]:
     crimes = read_crimes(shown.file)
     return {
         "district": _choices((c["district"], c["district"]) for c in crimes),
+        "team": _choices((c["team"], c["team"]) for c in crimes),
         "offence": _choices((c["offence_group"], c["offence_group_name"]) for c in crimes),
         "result": _choices((c["disposition_code"], c["disposition_name"]) for c in crimes),
         "severity": _choices((c["severity"], c["severity"].replace("_", " ")) for c in crimes),

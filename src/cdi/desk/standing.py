@@ -12,14 +12,13 @@ from typing import Any
 from cdi import paths
 from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import Agency
-from cdi.people.decision_file import read_decisions
+from cdi.people.decision_file import read_decisions, standing_decisions
 
 Decision = Mapping[str, Any]
 
 SUSPECTED, CONFIRMED, DISMISSED = "suspected", "confirmed", "dismissed"
 PROPOSED, PASSED, UNDONE = "proposed", "passed", "undone"
 ABOUT_CRIMES = (CONFIRMED, DISMISSED, PROPOSED, PASSED, UNDONE)
-ABOUT_LINKS = ("link", "null_link", UNDONE)
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,13 @@ class Standing:
 
     Attributes:
         by_call: All decisions about a call, the oldest first.
+        counting: The decision that counts for a crime; see `standing_decisions`.
         from_order: How many logs were decided that came up in the order of the queue.
         from_lot: How many that were drawn by lot.
     """
 
     by_call: Mapping[str, list[Decision]] = field(default_factory=dict)
+    counting: Mapping[tuple[str, int | None], Decision] = field(default_factory=dict)
     from_order: int = 0
     from_lot: int = 0
 
@@ -61,12 +62,18 @@ class Standing:
         return str(about[-1]) if about else ""
 
     def status(self, call_id: str, crime_number: int) -> str | None:
-        """Where a crime stands by its newest decision; None if nobody decided about it."""
+        """Where a crime stands; None if nobody decided about it.
+
+        What was proposed or passed on changes nothing that was confirmed or dismissed.
+        """
         newest = self.newest(call_id, crime_number)
         if newest is None:
             return None
-        kind = str(newest["decision_kind"])
-        return SUSPECTED if kind == UNDONE else kind
+        counting = self.counting.get((call_id, crime_number)) or self.counting.get((call_id, None))
+        if counting and counting["decision_kind"] in (CONFIRMED, DISMISSED):
+            return str(counting["decision_kind"])
+        waits = newest["decision_kind"] in (PROPOSED, PASSED)
+        return str(newest["decision_kind"]) if waits else SUSPECTED
 
 
 # What was read last, by agency and file, with what tells that the file is still the same.
@@ -103,4 +110,5 @@ def _make_standing(agency: Agency) -> Standing:
             by_call[call_id].append(row)
             selections.setdefault(call_id, row["selection"])
     counts = Counter(selections.values())
-    return Standing(dict(by_call), from_order=counts["order"], from_lot=counts["lot"])
+    counting = standing_decisions(agency, rows)
+    return Standing(dict(by_call), counting, counts["order"], counts["lot"])

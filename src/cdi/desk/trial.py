@@ -11,7 +11,7 @@ from fastapi import FastAPI, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cdi.agency.load import agency_names
-from cdi.desk.alone import SIGN_IN, SessionDoor, add_sign_out
+from cdi.desk.alone import SIGN_IN, SessionDoor, add_health, add_sign_out, clean_target
 from cdi.desk.app import make_desk
 from cdi.desk.forms import comes_from_here
 from cdi.desk.people import Right
@@ -37,21 +37,28 @@ def make_trial_desk(code: str) -> FastAPI:
         code: What people have to type; the command prints it.
     """
     app = make_desk(SessionDoor())
+    add_health(app)
     add_sign_out(app)
 
-    def show_sign_in(request: Request) -> Response:
+    def show_sign_in(request: Request, to: str = "") -> Response:
         """The page to sign in."""
-        return _show(request)
+        return _show(request, to)
 
     def sign_in(
-        request: Request, name: Annotated[str, Form()] = "", typed: Annotated[str, Form()] = ""
+        request: Request,
+        name: Annotated[str, Form()] = "",
+        typed: Annotated[str, Form()] = "",
+        to: Annotated[str, Form()] = "",
     ) -> Response:
         """Sign in under a name of the trial."""
         is_right = secrets.compare_digest(typed.strip().encode(), code.encode())
         if not (comes_from_here(request) and is_right and name in PEOPLE):
-            return _show(request, "That is not the code. The command that runs the desk prints it.")
+            return _show(
+                request, to, "That is not the code. The command that runs the desk prints it."
+            )
         word = begin_session(name, {agency: PEOPLE[name] for agency in agency_names()})
-        answer = RedirectResponse(f"{request.scope.get('root_path', '')}/", 303, HEADERS)
+        root = request.scope.get("root_path", "")
+        answer = RedirectResponse(f"{root}/{clean_target(to)}", 303, HEADERS)
         set_cookie(answer, word, is_secure=request.url.scheme == "https")
         return answer
 
@@ -60,7 +67,7 @@ def make_trial_desk(code: str) -> FastAPI:
     return app
 
 
-def _show(request: Request, problem: str = "") -> Response:
+def _show(request: Request, target: str, problem: str = "") -> Response:
     page = render(
         "desk_trial.html.j2",
         is_simulated=False,
@@ -68,6 +75,7 @@ def _show(request: Request, problem: str = "") -> Response:
         person=None,
         sign_out=None,
         people=PEOPLE,
+        target=clean_target(target),
         problem=problem,
     )
     return HTMLResponse(page, 403 if problem else 200, HEADERS)

@@ -4,16 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from croniter import croniter
-
 from cdi.agency.load import load_agency
-from cdi.agency.model import Agency
+from cdi.agency.model import Agency, next_times
 from cdi.build.version import read_description
 from cdi.publish.access import current_folder
 from cdi.report.wording import local_time
-
-# A version that is older than this many intervals of the schedule is late.
-_INTERVALS = 2
+from cdi.sql import naive_utc
 
 
 @dataclass(frozen=True)
@@ -51,16 +47,17 @@ class Shown:
     @property
     def is_late(self) -> bool:
         """Whether the data is older than the schedule promises."""
-        return self.age > _INTERVALS * _interval_of(self.agency)
+        return _in_utc(self.now) > self.agency.late_from(_in_utc(self.as_of))
 
     @property
     def next_at(self) -> datetime | None:
         """When the next run of the schedule begins (UTC); None for data that stands still."""
         if self.agency.is_simulated:
             return None
-        now = self.now.replace(tzinfo=UTC).astimezone(self.agency.zone)
-        following: datetime = croniter(self.agency.schedule, now).get_next(datetime)
-        return following.astimezone(UTC).replace(tzinfo=None)
+        (following,) = next_times(
+            self.agency.cron, _in_utc(self.now).astimezone(self.agency.zone), 1
+        )
+        return naive_utc(following)
 
     @property
     def next_in_words(self) -> str:
@@ -82,13 +79,10 @@ def find_shown(agency_id: str) -> Shown | None:
     agency = load_agency(agency_id)
     as_of = datetime.fromisoformat(read_description(folder)["as_of"])
     if as_of.tzinfo is not None:
-        as_of = as_of.astimezone(UTC).replace(tzinfo=None)
-    now = as_of if agency.is_simulated else datetime.now(UTC).replace(tzinfo=None)
+        as_of = naive_utc(as_of)
+    now = as_of if agency.is_simulated else naive_utc(datetime.now(UTC))
     return Shown(agency, folder, as_of, now)
 
 
-def _interval_of(agency: Agency) -> timedelta:
-    """The time between two runs of the schedule."""
-    runs = croniter(agency.schedule, datetime.now(UTC))
-    first: datetime = runs.get_next(datetime)
-    return runs.get_next(datetime) - first
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)

@@ -73,7 +73,7 @@ NEVER_REFERENCES = (
 TIME = r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
 # The folder of pages of single logs, as a path is written raw, in a URL and in JSON.
 PAGE_FOLDERS = tuple(f"{FOLDER}{slash}logs{slash}" for slash in ("/", "%2F", "\\/"))
-_DAGS = "audit|build|extract|retain|train"
+_DAGS = "alert|audit|build|extract|retain|train"
 _NAMED_AGENCY = re.compile(rf"([a-z0-9_]+?)__(?:{_DAGS})(?![a-z])|/cdi/([a-z0-9_]+)/".encode())
 
 

@@ -18,6 +18,7 @@ from cdi.agency.datasets import (
     DATASETS,
     HASHED,
     MOMENTS,
+    NEWER,
     VARIANTS,
     Column,
     number_expressions,
@@ -274,9 +275,17 @@ def _type_rows(
 
 
 def row_hash_expression(columns: list[str]) -> str:
-    """SQL for the hash of a row's content."""
+    """SQL for the hash of a row's content.
+
+    A row without any of the newer columns keeps the hash that it had before there were such.
+    """
     content = ", ".join(f"{ident(name)} := {ident(name)}" for name in columns)
-    return f"sha256(cast(to_json(struct_pack({content})) as varchar))"
+    hashed = f"sha256(cast(to_json(struct_pack({content})) as varchar))"
+    newer = ", ".join(ident(name) for name in columns if name in NEWER)
+    if not newer:
+        return hashed
+    before = row_hash_expression([name for name in columns if name not in NEWER])
+    return f"if(coalesce({newer}) is null, {before}, {hashed})"
 
 
 def leave_out_rows(

@@ -1,10 +1,12 @@
-"""Run the desk alone, as a web server of this machine."""
+"""Run the desk alone: for a trial on this machine, or behind the proxy of an organisation."""
 
 import secrets
 
 import uvicorn
 from rich.console import Console
 
+from cdi.desk.oidc import make_oidc_desk
+from cdi.desk.oidc_settings import read_oidc_settings
 from cdi.desk.trial import make_trial_desk
 from cdi.local.airflow import free_port
 
@@ -23,3 +25,32 @@ def serve_trial(port: int, console: Console) -> None:
     console.print(f"The desk is at http://{HOST}:{port}/", highlight=False)
     console.print(f"Sign in with the code [bold]{code}[/bold]; it holds until Ctrl-C.")
     uvicorn.run(make_trial_desk(code), host=HOST, port=port, log_level="warning")
+
+
+def serve_oidc(host: str, port: int, console: Console) -> None:
+    """Serve the desk with the log-in of an organisation until Ctrl-C.
+
+    It speaks plain HTTP, so a proxy with TLS must stand before it. Its address is that of the
+    settings, and what a proxy's headers say of it is not used.
+
+    Args:
+        host: The address of this machine at which the proxy reaches the desk.
+        port: Of that address; 0 takes any free one.
+        console: Where the address is printed.
+
+    Raises:
+        CdiError: DESK-OIDC if a setting is missing or cannot be used.
+    """
+    settings = read_oidc_settings()
+    port = port or free_port()
+    console.print(f"The desk is at {settings.url}/", highlight=False, soft_wrap=True)
+    console.print(f"The proxy reaches it at http://{host}:{port}/", highlight=False)
+    uvicorn.run(
+        make_oidc_desk(settings),
+        host=host,
+        port=port,
+        root_path=settings.root,
+        proxy_headers=False,
+        server_header=False,
+        log_level="warning",
+    )

@@ -93,6 +93,7 @@ def render_agency(proposal: AgencyProposal) -> str:
         owner_email=_yaml(settings.owner_email),
         licence=_yaml(settings.licence),
         data_root=_describe_root(proposal),
+        schedule=_describe_schedule(proposal),
         coverage=_describe_coverage(proposal),
         **{key: _yaml_setting(*values) for key, values in lines.items()},
         key_comment=_describe_key_rules(proposal),
@@ -130,6 +131,13 @@ def _find_root(proposal: AgencyProposal) -> Path | None:
 def _describe_root(proposal: AgencyProposal) -> str:
     root = _find_root(proposal)
     return f"data_root: {_yaml(str(root))}" if root else ""
+
+
+def _describe_schedule(proposal: AgencyProposal) -> str:
+    """When it is extracted without the key (`Agency.cron`): live sources are read by windows."""
+    is_live = all(sample.is_live for sample in proposal.samples.values())
+    cron = "@hourly" if is_live else "@daily"
+    return f"# schedule: '{cron}'  # so it is without this key; cron, in the time zone above"
 
 
 def _describe_coverage(proposal: AgencyProposal) -> str:

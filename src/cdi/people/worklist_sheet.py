@@ -17,6 +17,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
 
 
 class SheetColumn(NamedTuple):
@@ -55,8 +56,7 @@ COLUMNS = (
     SheetColumn("received_on", "Day of the call, in the agency's time zone."),
     SheetColumn("final_type_name", "The type that the log was closed as.", 24),
     SheetColumn("disposition_code", "How it was closed."),
-    SheetColumn("is_likely", "Whether a crime is likely, or only possible."),
-    SheetColumn("miss_probability", "How probable a missed crime is by the text model; 0 to 1."),
+    SheetColumn("likelihood", "How likely a missed crime is: very_likely, likely or possible."),
     SheetColumn("non_crime_record_id", "Non-crime occurrence that may be about it.", 18),
     SheetColumn("status", "suspected, or what was decided before."),
     SheetColumn("list_place", "Place on the list."),
@@ -150,7 +150,7 @@ def _lay_out(
             dimension.number_format = "@"  # a staff number keeps its zeros
     sheet.oddHeader.center.text = title.replace("&", "&&")
     sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.paperSize = 8  # A3
+    sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A3
     sheet.page_setup.fitToHeight = 0  # as many pages as it takes
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.print_title_rows = "1:1"
@@ -175,22 +175,32 @@ def _make_header(sheet: Any, columns: Sequence[SheetColumn]) -> list[WriteOnlyCe
 
 
 def _make_cell(sheet: Any, value: Any, column: SheetColumn) -> Any:
-    """Return a value as it is, or a cell if it needs another form.
-
-    Text that a spreadsheet would take for a formula is marked as text.
-    """
-    is_formula = isinstance(value, str) and bool(FORMULA.match(value))
+    """Return the cell of a column: long text is wrapped, and a time is a date of the sheet."""
+    cell = make_cell(sheet, value)
     is_long = column.is_long and bool(value)
-    if not (is_formula or is_long or isinstance(value, datetime)):
-        return value
-    cell = WriteOnlyCell(sheet, value)
+    if not (is_long or isinstance(value, datetime)):
+        return cell
+    if cell is value:
+        cell = WriteOnlyCell(sheet, value)
     if isinstance(value, datetime):
         cell.number_format = "ddd d mmm yyyy hh:mm"
-    if is_formula:
-        cell.data_type = "s"
-        cell.quotePrefix = True
     if is_long:
         cell.alignment = Alignment(vertical="top", wrap_text=True)
+    return cell
+
+
+def make_cell(sheet: Any, value: Any) -> Any:
+    """Return a value as it is, or a cell of text if a spreadsheet would take it for a formula.
+
+    Args:
+        sheet: The sheet that the cell is for.
+        value: Of the cell.
+    """
+    if not (isinstance(value, str) and FORMULA.match(value)):
+        return value
+    cell = WriteOnlyCell(sheet, value)
+    cell.data_type = "s"
+    cell.quotePrefix = True
     return cell
 
 

@@ -62,6 +62,9 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
         "is_simulated": version.agency.is_simulated,
         "release": release,
         "version": version.name,
+        "likelihoods": {
+            row["likelihood"]: row for row in fetch_dicts(con, "from likelihood_yields")
+        },
     }
     (totals,) = fetch_dicts(con, read_query(SQL / "worklist_totals.sql"))
     page = render(

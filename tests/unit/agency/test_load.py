@@ -25,6 +25,7 @@ from cdi.agency.model import Agency
 from cdi.errors import AgencyError
 from tests.broken import BREAKAGES, copy_agency
 from tests.conftest import SmallAgency
+from tests.postgres import read_by_sql
 
 
 def read_live(settings: dict[str, Any], **changes: Any) -> None:
@@ -351,7 +352,30 @@ def test_a_code_map_may_have_the_mark_that_spreadsheets_put_before_utf8(
 def test_what_airflow_takes_as_a_schedule_is_taken(small: SmallAgency, schedule: str) -> None:
     small.settings["schedule"] = schedule
     small.write_settings()
-    assert small.agency.schedule == schedule
+    assert small.agency.cron == schedule
+
+
+def test_a_live_agency_is_extracted_hourly_and_one_with_files_daily(small: SmallAgency) -> None:
+    assert small.agency.cron == "@daily"
+    files = {name: dict(each) for name, each in small.settings["sources"].items()}
+    read_by_sql(small)
+    del small.settings["schedule"]
+    small.write_settings()
+    assert small.agency.cron == "@hourly"
+    small.settings["schedule"] = "0 6 * * *"
+    small.write_settings()
+    assert small.agency.cron == "0 6 * * *"
+    del small.settings["schedule"]
+    small.settings["sources"]["crime_records"] = files["crime_records"]
+    small.write_settings()
+    assert small.agency.cron == "@daily"  # one of two comes as files
+    read_by_sql(small)
+    del small.settings["schedule"]
+    calls = small.settings["sources"]["calls"]
+    calls["delivery"] = "snapshot"  # a live table that is read whole is no load for each hour
+    del calls["days"]
+    small.write_settings()
+    assert small.agency.cron == "@daily"
 
 
 def test_a_name_too_long_for_airflows_tags_is_told(small: SmallAgency) -> None:

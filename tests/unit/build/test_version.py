@@ -40,6 +40,9 @@ def test_what_agency_yaml_says_counts_and_where_the_work_is_done_does_not(
     small.write_settings()
     assert small.agency.runs_on == "testville"
     assert hash_code_parts(small.agency) == before
+    small.settings["alerts"] = {"connections": ["desk_mail"]}  # who is told changes no result
+    small.write_settings()
+    assert hash_code_parts(small.agency) == before
     small.settings["cancelled_statuses"] = ["CANCELLED"]
     small.write_settings()
     changed = hash_code_parts(small.agency)

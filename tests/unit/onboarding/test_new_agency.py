@@ -68,6 +68,8 @@ def test_the_folder_passes_check_agency(tmp_path: Path, agencies: Path) -> None:
     assert settings["data_root"] == str(tmp_path)
     assert str(settings["start_date"]) == "2026-01-01"
     assert str(settings["coverage"]["end"]) == "2026-02-25"
+    assert "# schedule: '@daily'" in (agencies / "invented" / "agency.yaml").read_text()
+    assert load_agency("invented").cron == "@daily"
     assert settings["cancelled_statuses"] == ["UNFOUNDED"]
     assert settings["sources"]["calls"]["files"] == [{"path": "cad export.csv"}]
     assert settings["sources"]["calls"]["columns"]["received_at"] == {

@@ -9,11 +9,23 @@ from openpyxl import load_workbook
 
 from cdi.errors import CdiError
 from cdi.people import worklist_sheet
-from cdi.people.worklist_sheet import read_worklist_sheet, write_worklist_csv, write_worklist_xlsx
+from cdi.people.filled_sheet import (
+    read_legitimate_reasons,
+    read_worklist_sheet,
+    write_refused_rows,
+)
+from cdi.people.worklist_sheet import write_worklist_csv, write_worklist_xlsx
 
 EVIL = '=HYPERLINK("https://example.org", "open")'
 ROWS = [
-    {"reported_crime_id": f"T-000{n}#1", "first_account": text, "version": "v1"}
+    {
+        "reported_crime_id": f"T-000{n}#1",
+        "first_account": text,
+        "closing_text": f"closed: {text}",
+        "record_by": datetime(2017, 7, n, 0, 36),
+        "version": "v1",
+        "data": "SIMULATED",
+    }
     for n, text in enumerate(["was pushed", EVIL, "+1", "-2 doors down", "@home"], 1)
 ]
 FILLED = {
@@ -87,8 +99,38 @@ def test_the_workbook_offers_what_may_be_chosen(tmp_path: Path) -> None:
     assert "SIMULATED" in page.oddHeader.center.text
 
 
+def test_a_deadline_is_a_time_that_a_spreadsheet_can_sort(sheet: Path) -> None:
+    if sheet.suffix == ".csv":
+        lines = list(csv.DictReader(sheet.open(newline="", encoding="utf-8-sig")))
+        assert lines[0]["record_by"] == "2017-07-01 00:36:00"
+        return
+    page = load_workbook(sheet)["worklist"]
+    cell = page.cell(2, worklist_sheet.NAMES.index("record_by") + 1)
+    assert cell.value == datetime(2017, 7, 1, 0, 36)
+    assert cell.is_date
+
+
+def test_the_closing_text_stands_beside_the_first_account() -> None:
+    place = worklist_sheet.NAMES.index("first_account")
+    assert worklist_sheet.NAMES[place + 1] == "closing_text"
+
+
+def test_a_print_has_what_is_read_and_its_header_on_each_page(tmp_path: Path) -> None:
+    file = tmp_path / "a.xlsx"
+    write_worklist_xlsx(file, ROWS, [("ADMIN", "Test")], "SIMULATED: a", datetime(2026, 1, 7))
+    page = load_workbook(file)["worklist"]
+    assert (page.page_setup.orientation, page.page_setup.paperSize) == ("landscape", 8)
+    assert page.sheet_properties.pageSetUpPr.fitToPage
+    assert page.page_setup.fitToHeight == 0
+    assert page.print_title_rows == "$1:$1"
+    printed = worklist_sheet.NAMES[: worklist_sheet.NAMES.index("suspicion") + 1]
+    letter = page.cell(1, len(printed)).column_letter
+    assert page.print_area == f"'worklist'!$A$1:${letter}$6"
+    assert {"record_by", "decision", "first_account", "closing_text"} <= set(printed)
+
+
 def test_a_sheet_left_blank_decides_nothing(sheet: Path) -> None:
-    assert read_worklist_sheet(sheet) == {}
+    assert read_worklist_sheet(sheet) == ({}, {}, {})
 
 
 def test_what_is_filled_in_is_read_by_row(sheet: Path) -> None:
@@ -103,7 +145,9 @@ def test_what_is_filled_in_is_read_by_row(sheet: Path) -> None:
         "second_person": "",
         "version": "v1",
     }
-    decisions = read_worklist_sheet(sheet)
+    read = read_worklist_sheet(sheet)
+    assert not read.problems
+    decisions = read.decisions
     assert decisions[3] == first
     assert set(decisions) == {3, 5}
     if sheet.suffix == ".xlsx":  # a spreadsheet makes a number of what looks like one
@@ -119,18 +163,50 @@ def test_each_wrong_row_is_named_by_its_number(sheet: Path) -> None:
         r5=FILLED,
         r6={**FILLED, "reported_crime_id": "T-0004#1"},
     )
-    with pytest.raises(CdiError) as refused:
-        read_worklist_sheet(sheet)
-    assert refused.value.rule_id == "DECIDE-SHEET"
-    message = refused.value.message
-    for part in (
-        "row 2: decision",
-        "row 3: decision",
-        "row 4: reported_crime_id",
-        "row 6: T-0004#1 is decided in row 5",
-    ):
-        assert part in message
-    assert "row 5:" not in message
+    assert read_worklist_sheet(sheet).problems == {
+        2: [
+            '"perhaps" is not a decision. Use confirmed or dismissed',
+            "decided_by is empty. Give your staff number or sign-in name",
+        ],
+        3: ["decision is empty. Use confirmed or dismissed"],
+        4: [
+            'reported_crime_id "T-0003" is not a log with a number after #. '
+            "Copy it from the worklist"
+        ],
+        6: ["T-0004#1 is decided in row 5 already"],
+    }
+
+
+def test_refused_rows_are_handed_back_as_a_sheet_that_can_be_given_again(sheet: Path) -> None:
+    fill(sheet, r3=FILLED, r5={"decision": "perhaps", "decided_by": "0815", "note": "-5 is he"})
+    given = sheet.read_bytes()
+    reasons = read_legitimate_reasons()
+    refused = write_refused_rows(sheet, read_worklist_sheet(sheet), reasons)
+    assert refused == sheet.with_name(f"worklist-refused{sheet.suffix}")
+    again = read_worklist_sheet(refused)
+    assert list(again.decisions) == [2]
+    assert again.decisions[2] == {
+        **read_worklist_sheet(sheet).decisions[5],
+        "decision_kind": "perhaps",
+        "reason": "-5 is he",
+    }
+    if sheet.suffix == ".xlsx":
+        book = load_workbook(refused)
+        page = book["worklist"]
+        cells = dict(zip([c.value for c in page[1]], page[2], strict=True))
+        assert "Row 5: " in cells["why_refused"].value
+        assert cells["note"].data_type == "s"
+        assert cells["record_by"].value == datetime(2017, 7, 4, 0, 36)
+        assert book.properties.title.startswith("SIMULATED")
+        codes = [row[0].value for row in book["reasons"].iter_rows(min_row=2)]
+        assert codes == [code for code, _ in reasons]
+    # corrected, it is in order; and what people may have corrected is never written over
+    fill(refused, r2={"decision": "confirmed"})
+    corrected = read_worklist_sheet(refused)
+    assert not corrected.problems and corrected.decisions[2]["decided_by"] == "0815"
+    second = write_refused_rows(refused, read_worklist_sheet(sheet), reasons)
+    assert second == sheet.with_name(f"worklist-refused-2{sheet.suffix}")
+    assert sheet.read_bytes() == given
 
 
 def test_what_is_no_sheet_of_a_worklist_is_refused(tmp_path: Path) -> None:
@@ -156,7 +232,5 @@ def test_a_row_that_ends_early_is_refused_by_its_number(tmp_path: Path) -> None:
     file = tmp_path / "worklist.csv"
     write_worklist_csv(file, ROWS[:1])
     file.write_text(f"{file.read_text('utf-8')}T-0001#1,weapon,9 h,now,confirmed\n", "utf-8")
-    problem = "row 3: it ends before the columns version, reason_code, decided_by"
-    with pytest.raises(CdiError, match=problem) as refused:
-        read_worklist_sheet(file)
-    assert refused.value.rule_id == "DECIDE-SHEET"
+    (problem,) = read_worklist_sheet(file).problems[3]
+    assert problem.startswith("it ends before the columns version, reason_code, decided_by")

@@ -2,13 +2,9 @@
 
 import json
 import logging
-import socketserver
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from email import message_from_string, policy
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,55 +12,9 @@ import pytest
 
 from cdi.errors import GateError
 from tests.conftest import SmallAgency
+from tests.message_servers import HookServer, MailServer, serving
 
 SECRET = "Ada Example was hit at 1 Example Street"
-
-
-class MailHandler(socketserver.StreamRequestHandler):
-    """Enough of SMTP to take one mail (RFC 5321)."""
-
-    def handle(self) -> None:
-        """Answer each command."""
-        self.say("220 test")
-        for line in iter(self.rfile.readline, b""):
-            command = line.decode().split()[0].upper()
-            if command == "DATA":
-                self.say("354 go on")
-                lines = iter(self.rfile.readline, b".\r\n")
-                self.server.mails.append(b"".join(lines).decode())  # type: ignore[attr-defined]
-            self.say("221 bye" if command == "QUIT" else "250 ok")
-
-    def say(self, text: str) -> None:
-        """Answer."""
-        self.wfile.write(f"{text}\r\n".encode())
-
-
-class HookHandler(BaseHTTPRequestHandler):
-    """Keeps what is posted."""
-
-    def do_POST(self) -> None:
-        """Keep path, authorization and body."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        got = (self.path, self.headers["Authorization"], json.loads(body))
-        self.server.posts.append(got)  # type: ignore[attr-defined]
-        self.send_response(self.server.status)  # type: ignore[attr-defined]
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Be quiet."""
-
-
-@contextmanager
-def serving(server: socketserver.TCPServer) -> Iterator[int]:
-    """A server in a thread; its port."""
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture
@@ -100,8 +50,7 @@ def test_mail_reaches_a_real_server(
 ) -> None:
     from cdi_airflow.notifier import Notifier
 
-    server = socketserver.TCPServer(("127.0.0.1", 0), MailHandler)
-    server.mails = []  # type: ignore[attr-defined]
+    server = MailServer()
     with serving(server) as port:
         extra = {
             "disable_ssl": True,
@@ -112,7 +61,7 @@ def test_mail_reaches_a_real_server(
         connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_CDI_NOTIFY", json.dumps(connection))
         Notifier()(failed)
-    (text,) = server.mails  # type: ignore[attr-defined]
+    (text,) = server.mails
     mail = message_from_string(text, policy=policy.default)
     assert mail["To"] == "ops@example.org"
     assert mail["From"] == "cdi@example.org"
@@ -125,11 +74,9 @@ def test_mail_reaches_a_real_server(
 
 
 @pytest.fixture
-def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[HookServer]:
     """A web hook, and the connection to it."""
-    server = HTTPServer(("127.0.0.1", 0), HookHandler)
-    server.posts = []  # type: ignore[attr-defined]
-    server.status = 200  # type: ignore[attr-defined]
+    server = HookServer()
     with serving(server) as port:
         connection = {
             "conn_type": "http",
@@ -186,7 +133,7 @@ def test_a_hook_that_fails_stops_nothing_and_tells_no_secret(
 ) -> None:
     from cdi_airflow.notifier import Notifier
 
-    hook.status = 500
+    hook.answers = [500]
     with caplog.at_level(logging.ERROR):
         Notifier()(failed)
     assert len(hook.posts) == 1

@@ -7,7 +7,8 @@ SENTENCE = "this page must not leave it"
 # They show what may leave: no data at all, or open extracts alone.
 MAY_LEAVE = {
     *("dictionary.html.j2", "peers.html.j2"),
-    *("desk_agencies.html.j2", "desk_trial.html.j2"),
+    *("desk_agencies.html.j2", "desk_message.html.j2"),
+    *("desk_signed_out.html.j2", "desk_trial.html.j2"),
 }
 
 

@@ -2,10 +2,10 @@
 with texts as (
     select
         entries.call_id,
-        string_agg(entries.entry, ' / ' order by entries.entry_number)
-            filter (where entries.part = 'account') as account,
-        string_agg(entries.entry, ' / ' order by entries.entry_number)
-            filter (where entries.part = 'closing') as closing
+        string_agg(if(entries.part = 'account', entries.entry, null), ' / ' order by entries.entry_number)
+            as account,
+        string_agg(if(entries.part = 'closing', entries.entry, null), ' / ' order by entries.entry_number)
+            as closing
     from disclosure.int_disclosure__log_entries as entries
     group by entries.call_id
 )
@@ -24,8 +24,11 @@ select
     groups.offence_group_name,
     listed.is_rape,
     listed.suspicion,
-    listed.miss_probability,
+    listed.likelihood,
+    words.likelihood_name,
+    words.likelihood_sentence,
     listed.district,
+    listed.team,
     listed.disposition_code,
     closures.name as disposition_name,
     listed.final_type_name,
@@ -37,6 +40,7 @@ from main.unrecorded_crimes as listed
 cross join main.release
 inner join main.fct_calls as calls on listed.call_id = calls.call_id
 inner join rules.severities as severities on listed.severity = severities.severity
+inner join main.likelihood_yields as words on listed.likelihood = words.likelihood
 left join rules.offence_groups as groups on listed.offence_group = groups.offence_group
 left join codes.closures as closures on listed.disposition_code = closures.code
 left join texts on calls.call_no = texts.call_id

@@ -1,0 +1,102 @@
+"""Reads what alerts are made from: the published worklist, and what people decided since.
+
+A decision takes a crime out of the messages at once, though it counts in a version only after the
+next build. Which decision counts is the rule of `cdi.people.decision_file`, as in the build.
+"""
+
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cdi.agency.model import Agency
+from cdi.build.version import read_description
+from cdi.keys import derive_key
+from cdi.people.alerts import OpenCrime, Situation
+from cdi.people.decision_file import Row, read_decisions, standing_decisions
+from cdi.sql import connect, fetch_dicts, read_query
+
+SQL = Path(__file__).parent / "sql"
+_KEY_LETTERS = 24  # of a crime's hash, which is enough to tell a force's crimes apart
+
+# By call and number of the crime, or None for all crimes of the call.
+Standing = Mapping[tuple[str, int | None], Row]
+
+
+def is_open(crime: Mapping[str, Any], standing: Standing) -> bool:
+    """Whether a crime is likely missed, and still to be decided.
+
+    Args:
+        crime: A row of `open_crimes.sql`.
+        standing: The decisions that count (`standing_decisions`).
+    """
+    call_id, number = crime["call_id"], crime["crime_number"]
+    decision = standing.get((call_id, number)) or standing.get((call_id, None))
+    if decision is None:
+        return crime["status"] == "suspected" and bool(crime["is_likely"])
+    if _is_settled(decision, is_rape=bool(crime["is_rape"])):
+        return False
+    # The version counts a dismissed crime as no miss, and cannot know that this was undone.
+    return bool(crime["is_likely"]) or crime["status"] == "dismissed"
+
+
+def _is_settled(decision: Row, *, is_rape: bool) -> bool:
+    """Whether a decision settles a crime; two people must dismiss a report of rape."""
+    if decision["decision_kind"] == "dismissed":
+        return not is_rape or bool(decision["second_person"])
+    return decision["decision_kind"] == "confirmed"
+
+
+def read_situation(agency: Agency, version: Path, now: datetime) -> Situation:
+    """Read what is known of an agency's open crimes at a moment.
+
+    Args:
+        agency: The agency.
+        version: The folder of its published version.
+        now: The moment, with its time zone.
+
+    Raises:
+        StateError: STATE-DAMAGED if the version's description or the file of decisions is damaged.
+    """
+    with connect(version / "recording.duckdb", read_only=True) as con:
+        crimes = fetch_dicts(con, read_query(SQL / "open_crimes.sql"))
+        severities = con.execute(
+            "select severity from rules.severities order by severity_rank"
+        ).fetchall()
+    standing = standing_decisions(agency, read_decisions(agency))
+    secret = derive_key(agency.agency, "alert")
+    return Situation(
+        agency,
+        now,
+        datetime.fromisoformat(read_description(version)["as_of"]),
+        tuple(
+            OpenCrime(
+                hmac.digest(secret, crime["reported_crime_id"].encode(), "sha256").hex()[
+                    :_KEY_LETTERS
+                ],
+                crime["due_at"].replace(tzinfo=UTC),
+                crime["district"],
+                crime["severity"],
+            )
+            for crime in crimes
+            if is_open(crime, standing)
+        ),
+        tuple(severity for (severity,) in severities),
+        tuple(_list_decided(agency, standing)),
+    )
+
+
+def _list_decided(agency: Agency, standing: Standing) -> list[tuple[datetime, str]]:
+    """List when people decided, and how; what was undone since is not among them."""
+    rows = {row["decision_reference"]: row for row in standing.values()}.values()
+    return sorted(
+        (_read_moment(row["decided_at"], agency), row["decision_kind"])
+        for row in rows
+        if row["decision_kind"] != "undone"
+    )
+
+
+def _read_moment(text: str, agency: Agency) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=moment.tzinfo or agency.zone).astimezone(UTC)

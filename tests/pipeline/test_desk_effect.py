@@ -1,0 +1,68 @@
+"""What is decided at the desk counts from the next version, and taken back it no longer does."""
+
+import io
+import json
+
+from openpyxl import load_workbook
+
+from tests.conftest import SmallAgency
+from tests.desk import sign_in, words_of
+
+CALL, MISSED = "T-0002", "T-0005"
+
+
+def outcome_of(agency: SmallAgency) -> tuple[object, ...]:
+    """Status, outcome and reason of the crime, in the published version."""
+    (row,) = agency.rows(
+        "select crimes.status, crimes.outcome, crimes.reason_code, listed.decided_by "
+        "from fct_reported_crimes as crimes "
+        "left join unrecorded_crimes as listed using (reported_crime_id) "
+        f"where crimes.reported_crime_id = '{CALL}#1'"
+    )
+    return row
+
+
+def compared(agency: SmallAgency) -> tuple[list[str], str]:
+    """What the version says of the version before: causes, and the text of its report."""
+    said = json.loads((agency.published / "comparison.json").read_text(encoding="utf-8"))
+    report = (agency.published / "report.html").read_text(encoding="utf-8")
+    return said["causes"], words_of(report)
+
+
+def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    assert CALL in clerk.listed()
+    assert outcome_of(ran)[:2] == ("suspected", "unrecorded")
+
+    page = words_of(clerk.decide(CALL, "dismissed", reason_code="GOOD_INTENT").text)
+    assert f"{CALL}#1: dismissed. It counts from the next version" in page
+    assert CALL not in clerk.listed()
+    assert outcome_of(ran)[:2] == ("suspected", "unrecorded")  # of the version that is published
+
+    clerk.decide(MISSED, "confirmed")
+    assert ran.run()
+    assert outcome_of(ran) == ("dismissed", "justified", "GOOD_INTENT", "reader.one")
+    causes, report = compared(ran)
+    assert causes == ["decisions of people"]
+    assert "decisions of people" in report
+    assert CALL not in clerk.listed()
+    assert clerk.listed(list="dismissed") == [CALL]
+
+    # what was confirmed comes back to the team as feedback, for those who manage
+    registrar = sign_in("registrar")
+    page = words_of(registrar.get("feedback", month="2026-01").text)
+    assert "1 0" in page[page.index("Why it was not recorded Confirmed Recorded since") :]
+    assert "Nothing is confirmed here" in registrar.get("feedback", month="2025-12").text
+    assert registrar.get("feedback", month="January").status_code == 400
+    sheet = load_workbook(io.BytesIO(registrar.get("feedback.xlsx", month="2026-01").content))
+    assert [row[2].value for row in sheet["feedback"].iter_rows(min_row=2)] == [MISSED]
+    for path in ("feedback", "feedback.xlsx"):
+        assert clerk.get(path).status_code == 403
+    assert "Feedback" not in clerk.get().text
+
+    clerk.decide(CALL, "undone")
+    assert CALL in clerk.listed()
+    assert ran.run()
+    assert outcome_of(ran) == ("suspected", "unrecorded", None, None)
+    assert compared(ran)[0] == ["decisions of people"]
+    assert CALL in clerk.listed()
