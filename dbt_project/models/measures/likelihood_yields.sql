@@ -10,6 +10,10 @@ worklist as (
     select * from {{ ref('unrecorded_crimes') }}
 ),
 
+human as (
+    select * from {{ ref('int_outcomes__human_decisions') }}
+),
+
 -- Only what came to the desk by lot is a random sample of the list. What people read first is likelier than
 -- the rest, so decisions about it would flatter the list. A crime keeps the word that people saw: what was
 -- confirmed and recorded since is on no list any more, and counts all the same.
@@ -17,7 +21,7 @@ decided as (
     select
         seen_likelihood as likelihood,
         decision_kind = 'confirmed' as is_confirmed
-    from {{ ref('int_outcomes__human_decisions') }}
+    from human
     where selection = 'lot' and is_counted
 ),
 

@@ -141,7 +141,7 @@ def _save(
                 visit.person.name,
             )
     except RefusedReadingsError as error:
-        return error.problems, 422
+        return list(error.problems), 422
     except AuditError as error:
         if error.rule_id not in ("AUDIT-CONFLICT", "AUDIT-SECOND", "AUDIT-AGREED"):
             raise

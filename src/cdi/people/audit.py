@@ -31,12 +31,11 @@ from cdi.errors import AuditError
 from cdi.people.audit_sheet import SECOND, read_audit_sheet, write_audit_sheet
 from cdi.people.drawn_logs import published_file, read_drawn_logs
 from cdi.people.saved_readings import (
-    RefusedReadingsError,
     draw_second_if_due,
-    find_problems,
     keep_others_out,
     keep_readings,
     read_differing,
+    refuse_bad_rows,
     split_parts,
 )
 from cdi.sql import connect, fetch_dicts
@@ -353,9 +352,7 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
     ((draw_id, auditor),) = sheets
     with keep_others_out(agency):
         draw = load_draw(agency.agency, draw_id)
-        problems = find_problems(agency, rows)
-        if problems:
-            raise RefusedReadingsError(file.name, problems)
+        refuse_bad_rows(agency, file.name, rows)
         parts = split_parts(draw, auditor, rows)
         keep_readings(agency, draw, auditor, rows, "delivery")
         was_waiting = draw.awaits_second

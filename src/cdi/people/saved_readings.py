@@ -41,21 +41,19 @@ OF_CRIME = tuple(name for name in CRIME if name not in ("call_reference", "crime
 
 
 class RefusedReadingsError(AuditError):
-    """Readings that break rules of the landing.
+    """Readings break rules of the landing.
 
     Args:
-        name: Of what was delivered.
+        rule_id: As in `CdiError`.
+        message: As in `CdiError`.
+        fix: As in `CdiError`.
         problems: Each rule that is broken, with its reason.
     """
 
-    def __init__(self, name: str, problems: Sequence[str]) -> None:
-        """Keep the problems one by one."""
-        super().__init__(
-            "AUDIT-REFUSED",
-            f"{name} was not taken:\n    " + "\n    ".join(problems),
-            "correct the worksheet and deliver it again",
-        )
-        self.problems = list(problems)
+    def __init__(self, rule_id: str, message: str, fix: str, problems: Sequence[str] = ()) -> None:
+        """Keep the problems one by one beside the message."""
+        super().__init__(rule_id, message, fix)
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -135,9 +133,7 @@ def save_reading(
     rows = _make_rows(agency, draw_id, auditor, call_id, reading)
     with keep_others_out(agency):
         draw = load_draw(agency.agency, draw_id)
-        problems = find_problems(agency, rows)
-        if problems:
-            raise RefusedReadingsError(f"the reading of {call_id}", problems)
+        refuse_bad_rows(agency, f"the reading of {call_id}", rows)
         kept = _rows_of_reading(read_rows(agency, draw_id), auditor, call_id)
         if _without_time(kept) != _without_time(rows):
             if _hash_reading(kept) != seen:
@@ -150,8 +146,29 @@ def save_reading(
         draw_second_if_due(agency, draw)
 
 
+def refuse_bad_rows(agency: Agency, name: str, rows: Iterable[Row]) -> None:
+    """Refuse readings that the landing would refuse, before anything is kept.
+
+    Args:
+        agency: Whose audit.
+        name: Of what was delivered.
+        rows: What was read.
+
+    Raises:
+        RefusedReadingsError: AUDIT-REFUSED, with the rules that they break.
+    """
+    problems = find_problems(agency, rows)
+    if problems:
+        raise RefusedReadingsError(
+            "AUDIT-REFUSED",
+            f"{name} was not taken:\n    " + "\n    ".join(problems),
+            "correct it and deliver it again",
+            problems,
+        )
+
+
 def find_problems(agency: Agency, rows: Iterable[Row]) -> list[str]:
-    """Find what speaks against readings, by the rules of the landing, before anything is kept.
+    """Find what speaks against readings, by the rules of the landing.
 
     Returns:
         Each rule that is broken, with its reason.
