@@ -29,11 +29,13 @@ from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.audit.design import Options, stratify_frame
 from cdi.audit.rates import FORCE, Assistance
+from cdi.build.make import build_file
+from cdi.build.version import plan_version
 from cdi.desk.standing import PROPOSED
 from cdi.files import write_json
 from cdi.local.run import default_interval
 from cdi.sql import fetch_dicts, read_query
-from cdi.steps.run import publish_new, run_directly
+from cdi.steps.run import land_directly
 from cdi.variant import Variant, first_day_of_months
 from cdi_proofs.compared import compare_with_truth
 from cdi_proofs.coverage import (
@@ -109,20 +111,21 @@ def run_registrar(
         for seed in range(variant.seed, variant.seed + seeds)
     ]
     homes = [paths.home() / "registrar" / f"{Path(v.scenario).name}-{v.seed}" for v in variants]
-    forces = []
+    forces: list[dict[str, Any]] = []
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
         for force in pool.map(measure_force, homes, variants, [work] * seeds):
             forces.append(force)
+            # a force takes long, so what is known is kept at once
+            figures = {
+                "is_simulated": True,
+                "scenario": Path(variant.scenario).name,
+                "months": variant.months,
+                "seeds": [each["seed"] for each in forces],
+                **summarise_forces(forces),
+                "forces": forces,
+            }
+            write_json(paths.home() / "registrar.json", figures)
             say_progress(len(forces), seeds)
-    figures = {
-        "is_simulated": True,
-        "scenario": Path(variant.scenario).name,
-        "months": variant.months,
-        "seeds": [force["seed"] for force in forces],
-        **summarise_forces(forces),
-        "forces": forces,
-    }
-    write_json(paths.home() / "registrar.json", figures)
     return figures
 
 
@@ -232,7 +235,7 @@ def _decide_and_learn(
         )
     figures: dict[str, dict[str, Any]] = {}
 
-    def measure(case: str) -> None:
+    def measure(case: str, file: Path) -> None:
         with _compare(file) as con:
             figures[case] = {
                 "month": score_month(con, starts_on, held_out),
@@ -240,18 +243,19 @@ def _decide_and_learn(
             }
         figures[case]["audits"] = dict(_audit(file, work.audits))
 
-    measure(NOBODY)
+    measure(NOBODY, file)
     write_down(agency, shown.name, decisions)
-    run_directly(agency.agency, default_interval(agency))
-    _check_taken(file, decisions)
-    measure(DECIDED)
+    land_directly(agency.agency, default_interval(agency))
+    # The versions that follow are built and not published: nobody reads their reports.
+    decided = build_file(plan_version(agency))
+    _check_taken(decided, decisions)
+    measure(DECIDED, decided)
     for case, taught in (
         (NAIVE, {call_id: (crimes, 1) for call_id, crimes in labels.items()}),
         (BY_LOT, by_lot),
     ):
         learn_text_with(agency, taught)
-        publish_new(agency.agency)
-        measure(case)
+        measure(case, build_file(plan_version(agency)))
         figures[case]["labels"] = sum(copies for _, copies in taught.values())
     return {"cases": figures}
 

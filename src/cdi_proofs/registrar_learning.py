@@ -26,6 +26,7 @@ from cdi.sql import connect, fetch_dicts, read_query
 from cdi_proofs.registrar_desk import Decision
 
 FEATURES = "int_disclosure__text_features"
+LABELS = pa.schema({"call_id": pa.string(), "crimes": pa.int64(), "copies": pa.int64()})
 SQL = Path(__file__).parent / "sql"
 
 # By log: how many crimes it reports that should be recorded, and as how many examples it stands.
@@ -110,7 +111,7 @@ def _add_lessons(part: Path, labels: Labels) -> None:
         for call_id, (crimes, copies) in labels.items()
     ]
     with connect(part) as con:
-        con.register("labels", pa.Table.from_pylist(rows))
+        con.register("labels", pa.Table.from_pylist(rows, LABELS))
         con.execute(read_query(SQL / "registrar_lessons.sql"))
 
 

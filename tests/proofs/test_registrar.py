@@ -25,7 +25,8 @@ from cdi_proofs.registrar_desk import (
     make_key,
     shuffle,
 )
-from cdi_proofs.registrar_figures import compare_labels, mean_limits
+from cdi_proofs.registrar_figures import compare_labels, mean_limits, summarise_forces
+from cdi_proofs.registrar_tables import list_tables
 from tests.conftest import SmallAgency
 from tests.desk import sign_in
 
@@ -156,3 +157,61 @@ def test_limits_are_students_and_one_force_has_none() -> None:
     assert limits["mean"] == 2.0
     assert limits["high"] == pytest.approx(2 + 4.303 / 3**0.5, abs=1e-3)
     assert limits["low"] == pytest.approx(2 - 4.303 / 3**0.5, abs=1e-3)
+
+
+def make_force(seed: int, brier: float) -> dict[str, Any]:
+    """A force as `measure_force` gives it, of which two registrars read the list."""
+    counts = ("logs", "found_per_log", "found", "found_in_time", "found_grave")
+    reading = dict.fromkeys((*counts, "wrongly_dismissed", "wrongly_confirmed"), seed)
+    part = {"logs": 50, "missed": 40, "expected": 30.0}
+    audits = {"frame": {"held": 90 + seed, "shown": 100, "half_width": 2.0, "bias": 0.1}}
+    return {
+        "seed": seed,
+        "promised": [
+            {
+                "reading_part": name,
+                "log_count": 10,
+                "expected_count": 8.0,
+                "lower_limit": 7.0,
+                "upper_limit": 9.0,
+                "true_count": 9,
+            }
+            for name in ("now", "likely")
+        ],
+        "yields": [{"desk": reading, "random": reading}] * 2,
+        "labels": [
+            {"true": 0.5}
+            | {
+                name: {"rows": 10, "confirmed": confirmed, "missed": 0.5}
+                for name in ("order", "lot", "sample")
+            }
+            for confirmed in (0.6, 0.8 + seed / 10)
+        ],
+        "cases": {
+            case: {
+                "month": {name: {**part, "brier": value} for name in ("listed", "others")},
+                "rates": {"frame": {"truth": 0.8, "standard": 0.81}},
+                "audits": audits,
+            }
+            for case, value in (("nobody decided", 0.1), ("learnt from all", brier))
+        },
+    }
+
+
+def test_forces_are_put_together_as_one_figure_each() -> None:
+    figures = summarise_forces([make_force(1, 0.2), make_force(2, 0.4)])
+    assert figures["promised"]["expected_count"] == 16.0  # of what is read now, and of nothing else
+    assert figures["yield"]["desk"]["found"]["mean"] == 1.5
+    # registrars: 0.6 and 0.9, 0.6 and 1.0, less the true 0.5
+    assert figures["labels"]["order"]["bias_of_confirmed"]["mean"] == pytest.approx(27.5)
+    assert figures["labels"]["order"]["rows"] == 40
+    before, after = figures["model"]
+    assert before["listed"]["brier_change"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert after["listed"]["brier_change"]["mean"] == pytest.approx(0.2)
+    assert after["others"]["missed"] == 80
+    assert after["rate_error"]["mean"] == pytest.approx(1.0)
+    row = figures["audits"][0]
+    assert (row["audits"], row["holds"], row["lowest"]) == (200, 183 / 200, 0.91)
+    for seeds in ((1, 2), (1,)):
+        told = summarise_forces([make_force(seed, 0.2) for seed in seeds])
+        assert len(list(list_tables(told))) == 4
