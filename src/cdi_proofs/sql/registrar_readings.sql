@@ -12,18 +12,26 @@ recorded as (
     where outcome_standard = 'recorded'
 ),
 
+calls as (
+    select
+        call_id,
+        call_no,
+        list_contains($listed, call_id) as is_listed
+    from published.main.fct_calls
+    where received_at >= $starts_at
+),
+
 logs as (
     select
-        list_contains($listed, calls.call_id) as is_listed,
+        calls.is_listed,
         if(recorded.call_id is null, readings.crime_probability, readings.second_probability) as chance,
         cast(misses.call_id is not null as integer) as is_missed
-    from published.main.fct_calls as calls
-    inner join published.disclosure.int_disclosure__text_reading as readings on calls.call_no = readings.call_id
+    from calls
+    inner join published.disclosure.int_disclosure__text_reading as readings
+        on calls.call_no = readings.call_id
     left join recorded on calls.call_id = recorded.call_id
     left join misses on calls.call_id = misses.call_id
-    where
-        calls.received_at >= $starts_at
-        and (recorded.call_id is null or list_contains($listed, calls.call_id))
+    where recorded.call_id is null or calls.is_listed
 )
 
 select
