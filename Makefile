@@ -30,7 +30,7 @@ MONTHS ?=
 SEED ?=
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard benchmark ranges nowcast drills attack corruptions durability hidden-keys \
+.PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard benchmark ranges nowcast drills registrar attack corruptions durability hidden-keys \
 	check test test-slow test-browser bench docs walkthrough lock weaknesses clean
 
 # A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
@@ -86,6 +86,9 @@ nowcast: $(VENV)/run.stamp  ## Prove that the nowcast of recent weeks holds; wri
 
 drills: $(VENV)/run.stamp  ## Prove that changes of practice are noticed; writes <state>/drills.json; takes half an hour
 	@$(BIN)/python -m cdi_proofs drills
+
+registrar: $(VENV)/run.stamp  ## Let simulated registrars work at the desk: what they find and teach; writes <state>/registrar.json; takes an hour
+	@$(BIN)/python -m cdi_proofs registrar
 
 attack: $(VENV)/run.stamp  ## Try to find out what the open extract withholds; writes <state>/attack.json; takes minutes
 	@$(BIN)/python -m cdi_proofs attack

@@ -19,6 +19,7 @@ from cdi.console import (
     run_app,
     say_simulated,
 )
+from cdi.variant import Variant
 from cdi_proofs.published import run_simulated
 
 # Each proof is imported in its own command: Great Expectations, SciPy and others take seconds.
@@ -295,6 +296,43 @@ def drills(
         f"{figures['years_looked_at']} years, at most {figures['most_in_a_force']} in one force"
     )
     _say_written("drills.json")
+
+
+@app.command()
+def registrar(
+    scenario: ScenarioOption = None,
+    months: MonthsOption = None,
+    seed: SeedOption = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many forces are simulated; SEED is the first one's.")
+    ] = 3,
+    logs: Annotated[
+        int | None,
+        typer.Option(min=20, help="Logs read in a month; by default as the worklist's page says."),
+    ] = None,
+    months_read: Annotated[
+        int, typer.Option(min=1, help="Months of reading before something is learnt or audited.")
+    ] = 3,
+    registrars: Annotated[
+        int, typer.Option(min=1, help="How many registrars read the same list.")
+    ] = 20,
+    audits: Annotated[int, typer.Option(min=50, help="How many audits of each kind.")] = 300,
+) -> None:
+    """Let registrars decide at the desk: what they find, and what their decisions teach."""
+    from cdi_proofs.registrar import MONTHS, SCENARIO, Work, run_registrar
+    from cdi_proofs.registrar_tables import list_tables
+
+    choose_variant(scenario or SCENARIO, months or MONTHS, seed)
+    work = Work(logs, months_read, registrars, audits)
+    with Progress(console=console) as bar:
+        figures = run_registrar(
+            Variant.chosen(), seeds, work, _show_progress(bar, "publishing and reading forces")
+        )
+    say_simulated()
+    for table in list_tables(figures):
+        console.print(table)
+        console.print()
+    _say_written("registrar.json")
 
 
 @app.command()

@@ -449,18 +449,28 @@ def run_coverage(
 def _plan_audits(cases: Sequence[str]) -> None:
     """Read the published force's universes, and plan its audits, for workers to inherit."""
     recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
-    start, _ = Variant.chosen().period
-    with duckdb.connect(str(recording), read_only=True) as con:
-        as_of = fetch_dicts(con, "select as_of from release")[0]["as_of"]
-    begin = as_of.replace(year=start.year, month=start.month, day=start.day, hour=0)
-    end = as_of - timedelta(days=MATURE_DAYS)
     for universe in UNIVERSES:
-        population = read_population(recording, paths.truth(), Period(universe, begin, end))
+        period = find_mature_period(recording, universe)
+        population = read_population(recording, paths.truth(), period)
         _populations[universe] = population
         for logs in SIZES:
             classical, *others = list_plans(population, universe, logs)
             chosen = [plan for plan in others if not cases or plan.case in cases]
             _plans[universe, logs] = [classical, *chosen]
+
+
+def find_mature_period(recording: Path, universe: str) -> Period:
+    """Find the longest period of the chosen force that can be audited.
+
+    Args:
+        recording: Its recording.duckdb.
+        universe: Of the audit.
+    """
+    start, _ = Variant.chosen().period
+    with duckdb.connect(str(recording), read_only=True) as con:
+        as_of = fetch_dicts(con, "select as_of from release")[0]["as_of"]
+    begin = as_of.replace(year=start.year, month=start.month, day=start.day, hour=0)
+    return Period(universe, begin, as_of - timedelta(days=MATURE_DAYS))
 
 
 def _replicate_plans(

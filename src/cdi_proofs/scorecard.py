@@ -148,6 +148,7 @@ def _read_rate(
 def _score_worklist(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Score the list in its published order; a row is right while its incident has misses left."""
     con.execute(read_query(SQL / "scorecard_worklist.sql"))
+    con.execute(read_query(SQL / "judged_rows.sql"))
 
     def precision(rows: str) -> float | None:
         return _share_where(con, "judged", "is_right", rows)

@@ -1,7 +1,6 @@
 """What the worklist of a small force is expected to hold, against what is true of it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -39,7 +38,8 @@ def yields(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[
                 con.from_parquet(str(paths.truth() / f"{name}.parquet")).create_view(
                     f"truth_{name}"
                 )
-            query = read_query(Path(scorecard.__file__).parent / "sql" / "scorecard_yield.sql")
+            con.execute(read_query(scorecard.SQL / "judged_rows.sql"))
+            query = read_query(scorecard.SQL / "scorecard_yield.sql")
             yield {row["reading_part"]: row for row in fetch_dicts(con, query)}
 
 
