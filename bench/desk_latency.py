@@ -1,6 +1,7 @@
 """From a call landing in a force's database to its row on the desk, by the real scheduler.
 
-    .venv/bin/python bench/desk_latency.py             # MONTHS=3 HOURS=3 by default: 12 and 3
+    .venv/bin/python bench/desk_latency.py                     # a force-year, three hours of it
+    MONTHS=3 HOURS=1 .venv/bin/python bench/desk_latency.py    # a smaller force, one hour
 
 The simulated force of a year is in a PostgreSQL on loopback. Its tables show what had come by the
 time of its clock. All but the last hours are landed and published once, with learnt weights. Then
@@ -9,9 +10,10 @@ assault comes in that is closed without a record. The extract DAG runs for that 
 follows by itself, and the desk's queue is opened once a second until it lists the call.
 
 The clock runs from the start of the extraction. What a row waits for the full hour is not slept
-through: it is 0 to 60 minutes, 30 on average, and is added in `source_to_desk_min`. CPU seconds are
+through: it is 0 to 60 minutes, 30 on average, and is added in `source_to_desk_min`. `rest_s` is
+what Airflow takes before, between and after the tasks, and the desk to show the row. CPU seconds are
 those of all processes, PostgreSQL, an Airflow that waits and the desk that is asked included;
-what a process uses in the last fifth of a second of its life may be missed. Prints the figures as
+what a process uses in the last half second of its life may be missed. Prints the figures as
 JSON, and keeps the median of the hours in ``<state>/bench/results.json``.
 """
 
@@ -67,7 +69,7 @@ class UsedCpu:
     """Adds up the CPU seconds of this process and all that it started, also of those that ended."""
 
     def __init__(self) -> None:
-        """Begin to look at them, five times a second."""
+        """Begin to look at them, twice a second."""
         self._used: dict[tuple[int, float], float] = {}
         threading.Thread(target=self._look, daemon=True).start()
 
@@ -80,7 +82,7 @@ class UsedCpu:
                 except psutil.Error:
                     continue  # it ended meanwhile
                 self._used[process.pid, began] = times.user + times.system
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     @property
     def seconds(self) -> float:
@@ -178,11 +180,10 @@ def await_call(client: Client, clerk: Clerk, call: str, hour: Interval) -> dict[
         time.sleep(1)
     total = time.monotonic() - began
     (build,) = client.runs(build_dag).keys() - before.keys()
-    extract_s, build_s = (
-        span(client.tasks(extract_dag, extraction)), span(client.tasks(build_dag, build)),
-    )  # fmt: skip
     while client.runs(build_dag)[build] not in ("success", "failed"):
         time.sleep(1)
+    extract_s = span(client.tasks(extract_dag, extraction))
+    build_s = span(client.tasks(build_dag, build))
     return {
         "extraction_to_desk_s": round(total, 1),
         "extraction_s": round(extract_s, 1),
