@@ -11,10 +11,11 @@ follows by itself, and the desk's queue is opened once a second until it lists t
 
 The clock runs from the start of the extraction. What a row waits for the full hour is not slept
 through: it is 0 to 60 minutes, 30 on average, and is added in `source_to_desk_min`. `rest_s` is
-what Airflow takes before, between and after the tasks, and the desk to show the row. CPU seconds are
-those of all processes, PostgreSQL, an Airflow that waits and the desk that is asked included;
-what a process uses in the last half second of its life may be missed. Prints the figures as
-JSON, and keeps the median of the hours in ``<state>/bench/results.json``.
+what Airflow takes before, between and after the tasks, and the desk to show the row.
+
+CPU seconds are those of all processes, PostgreSQL, an Airflow that waits and the desk that is asked
+included; what a process uses in the last half second of its life may be missed. Prints the figures
+as JSON, and keeps the median of the hours in ``<state>/bench/results.json``.
 """
 
 import json
