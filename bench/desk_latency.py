@@ -1,10 +1,10 @@
 """From a call landing in a force's database to its row on the desk, by the real scheduler.
 
     .venv/bin/python bench/desk_latency.py                     # a force-year, three hours of it
-    MONTHS=3 HOURS=1 .venv/bin/python bench/desk_latency.py    # a smaller force, one hour
+    MONTHS=3 LEARN=0 .venv/bin/python bench/desk_latency.py    # a smaller force, no learnt weights
 
 The simulated force of a year is in a PostgreSQL on loopback. Its tables show what had come by the
-time of its clock. All but the last hours are landed and published once, with learnt weights. Then
+time of its clock. All but the last hours are landed, learnt from and published once. Then
 Airflow is up, as it is on a server, with the schedule by the hour. In each of the last hours an
 assault comes in that is closed without a record. The extract DAG runs for that hour, the build DAG
 follows by itself, and the desk's queue is opened once a second until it lists the call.
@@ -46,7 +46,8 @@ from cdi.agency.load import load_agency
 from cdi.console import console
 from cdi.local.airflow import RUN_COMPONENTS, Client, open_airflow
 from cdi.local.run import dag_ids
-from cdi.steps.run import run_directly
+from cdi.steps.run import land_directly, publish_new
+from cdi.steps.train import learn_missing
 from cdi.variant import Variant
 from cdi_force.database import (
     CONNECTION,
@@ -61,6 +62,7 @@ from cdi_force.generate import ensure_force
 NAME = paths.SIMULATED_SQL
 MONTHS = int(os.environ.get("MONTHS") or 12)
 HOURS = int(os.environ.get("HOURS") or 3)
+LEARNS = os.environ.get("LEARN") != "0"
 PATIENCE_SECONDS = 1200
 # By which column of a table its rows come.
 MOMENTS = {"calls": "Received", "log_actions": "Date Time", "crime_records": "Created"}
@@ -217,9 +219,13 @@ def follow_hours(server: Server) -> dict[str, Any]:
     first = (agency.last_moment - timedelta(hours=HOURS)).astimezone(UTC)
     set_clock(server, first)
     began, before = time.monotonic(), used.seconds
-    run_directly(NAME, Interval(agency.first_moment.astimezone(UTC), first))
+    land_directly(NAME, Interval(agency.first_moment.astimezone(UTC), first))
+    if LEARNS:
+        learn_missing(NAME)
+    publish_new(NAME)
     seen: dict[str, Any] = {
         "months": MONTHS,
+        "has_learnt_weights": LEARNS,
         "first_publication": {
             "wall_s": round(time.monotonic() - began, 1), "cpu_s": round(used.seconds - before, 1),
         },
