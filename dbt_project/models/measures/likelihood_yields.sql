@@ -14,8 +14,8 @@ human as (
     select * from {{ ref('int_outcomes__human_decisions') }}
 ),
 
--- Only what came to the desk by lot is a random sample of the list. What people read first is likelier than
--- the rest, so decisions about it would flatter the list. A crime keeps the word that people saw: what was
+-- Only what came to the desk by lot counts. What people read first is likelier than the rest, so decisions about
+-- it would flatter the list. The lots lack what was read before, so they say rather too little than too much. A crime keeps the word that people saw: what was
 -- confirmed and recorded since is on no list any more, and counts all the same.
 decided as (
     select

@@ -19,8 +19,8 @@ from cdi.desk.versions import Shown
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
-# One log of ten is drawn by lot. What people decide about those tells how good the whole list is;
-# what they decide about the top of the list tells that of the top only.
+# One log of ten is drawn by lot. What people decide about the top of the list tells how good the top
+# is; what they decide about these tells more of the rest (docs/desk.md has what was measured).
 LOT_SHARE = 10
 # The lists of the desk, by the standing of a crime.
 LISTS = {
