@@ -6,7 +6,7 @@ hash in place of the log's number, and losing them costs nothing but that a log 
 
 import hmac
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -47,12 +47,13 @@ def take_first_free(agency: str, calls: Iterable[str], person: str) -> str | Non
     Returns:
         The log; None if others have all of them.
     """
+    hash_of = make_call_hash(agency)
     with _open_claims(agency) as con:
         taken = {
             row[0] for row in con.execute("select log from claims where person <> ?", [person])
         }
         for call_id in calls:
-            log = hash_call(agency, call_id)
+            log = hash_of(call_id)
             if log not in taken:
                 _take(con, log, person)
                 return call_id
@@ -83,7 +84,13 @@ def read_claims(agency: str) -> dict[str, Claim]:
 
 def hash_call(agency: str, call_id: str) -> str:
     """Hash the number of a log with the agency's key."""
-    return hmac.digest(derive_key(agency, "desk"), call_id.encode(), "sha256").hex()
+    return make_call_hash(agency)(call_id)
+
+
+def make_call_hash(agency: str) -> Callable[[str], str]:
+    """Make what hashes the numbers of many logs; the agency's key is read once."""
+    key = derive_key(agency, "desk")
+    return lambda call_id: hmac.digest(key, call_id.encode(), "sha256").hex()
 
 
 def _take(con: sqlite3.Connection, log: str, person: str) -> Claim:

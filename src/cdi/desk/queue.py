@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from cdi.desk.claims import Claim, hash_call
+from cdi.desk.claims import Claim, make_call_hash
 from cdi.desk.standing import CONFIRMED, DISMISSED, PASSED, PROPOSED, SUSPECTED, Standing
 from cdi.desk.versions import Shown
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
-# One log of ten is drawn by lot. What people decide about the top of the list tells how good the top
-# is; what they decide about these tells more of the rest (docs/desk.md has what was measured).
+# One log of ten is drawn by lot. What people decide about the top of the list tells how good the
+# top is; what they decide about these tells more of the rest (docs/desk.md: what was measured).
 LOT_SHARE = 10
 # The lists of the desk, by the standing of a crime.
 LISTS = {
@@ -135,12 +135,13 @@ def list_logs(
     for crime in read_crimes(shown.file):
         if status_of(crime, standing) == filters.list and filters.lets_pass(crime):
             wanted.setdefault(crime["call_id"], []).append(crime)
+    hash_call = make_call_hash(shown.agency.agency)
     logs = [
         QueuedLog(
             call_id,
             crimes,
             min((c["due_at"] for c in crimes if is_in_time(c, shown.now)), default=None),
-            claims.get(hash_call(shown.agency.agency, call_id)) if claims else None,
+            claims.get(hash_call(call_id)) if claims else None,
         )
         for call_id, crimes in wanted.items()
     ]
@@ -173,7 +174,7 @@ def order_of_reading(
     """
     if (standing.from_lot + 1) * LOT_SHARE <= standing.from_order + standing.from_lot + 1:
         # The keyed hash is as good as a lot, and the same for everybody.
-        return "lot", sorted((log.call_id for log in logs), key=lambda c: hash_call(agency, c))
+        return "lot", sorted((log.call_id for log in logs), key=make_call_hash(agency))
     return "order", [log.call_id for log in logs]
 
 
