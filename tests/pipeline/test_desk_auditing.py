@@ -614,7 +614,8 @@ def test_readings_by_worksheet_and_at_the_desk_are_the_same(fresh: SmallAgency) 
     assert rates[0]
     assert fresh.rows("select recording_rate is not null from audited_rates "
                       "where domain = 'force'") == [(True,)]  # fmt: skip
-    shutil.rmtree(paths.audit("testville"))
+    for folder in (paths.audit("testville"), paths.landing("testville", "audit_readings")):
+        shutil.rmtree(folder)
     by_sheet = audit_by_sheet(fresh, at_desk)
     assert without_times(by_sheet) == without_times(at_desk)
     assert fresh.run()
