@@ -89,7 +89,8 @@ def set_connection(systems: Systems, monkeypatch: pytest.MonkeyPatch, **changed:
 def test_what_is_right_is_told_with_its_figures_and_stops_nothing(systems: Checked) -> None:
     checked = systems.check()
     assert checked.exit_code == 0
-    _, *lines = checked.output.splitlines()
+    _, schedule, *lines = checked.output.splitlines()
+    assert schedule == "it is extracted @daily (Europe/London)"
     assert {line.split(" ")[0] for line in lines} == {"fine"}
     told = {line.partition(" ")[2].split(", counted")[0] for line in lines}
     assert told >= {
@@ -118,7 +119,7 @@ def test_without_connect_no_source_is_opened(
     set_connection(systems, monkeypatch, host="nowhere.invalid")
     checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "testville"])
     assert checked.exit_code == 0
-    assert len(checked.output.splitlines()) == 1
+    assert len(checked.output.splitlines()) == 2  # that it is valid, and when it is extracted
 
 
 # Can it be reached, and with what rights
