@@ -145,7 +145,9 @@ final as (
         reported.crime_record_id is null
         and non_crime_links.call_id is not null as is_linked_to_non_crime,
         case
-            when coalesce(outcomes.outcome, 'justified') not in ('justified', 'unrecorded', 'too_recent') then null
+            when
+                coalesce(outcomes.outcome, 'justified') not in ('justified', 'unrecorded', 'too_recent')
+                then null
             when human.decision_kind = 'dismissed' and outcomes.outcome_inclusive = 'justified'
                 then 'dismissed'
             when coalesce(outcomes.outcome_inclusive, 'none') not in ('unrecorded', 'too_recent') then null

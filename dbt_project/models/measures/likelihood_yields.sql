@@ -14,9 +14,10 @@ human as (
     select * from {{ ref('int_outcomes__human_decisions') }}
 ),
 
--- Only what came to the desk by lot counts. What people read first is likelier than the rest, so decisions about
--- it would flatter the list. The lots lack what was read before, so they say rather too little than too much. A crime keeps the word that people saw: what was
--- confirmed and recorded since is on no list any more, and counts all the same.
+-- Only what came to the desk by lot counts. What people read first is likelier than the rest, so decisions
+-- about it would flatter the list. The lots lack what was read before, so they say rather too little. A crime
+-- keeps the word that people saw: what was confirmed and recorded since is on no list any more, and counts all
+-- the same.
 decided as (
     select
         seen_likelihood as likelihood,
