@@ -15,9 +15,9 @@ human as (
 ),
 
 -- Only what came to the desk by lot counts. What people read first is likelier than the rest, so decisions
--- about it would flatter the list. The lots lack what was read before, so they say rather too little. A crime
--- keeps the word that people saw: what was confirmed and recorded since is on no list any more, and counts all
--- the same.
+-- about it would flatter the list. The lots lack what was read before, so they say rather too little. A
+-- crime keeps the word that people saw: what was confirmed and recorded since is on no list any more, and
+-- counts all the same.
 decided as (
     select
         seen_likelihood as likelihood,
