@@ -4,7 +4,8 @@ import asyncio
 import re
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
@@ -29,6 +30,12 @@ from tests.slow.desk_houses import (
 )
 
 ASSAULT = "T-0002"
+
+
+def run_apart(asked: Coroutine[Any, Any, Any]) -> Any:
+    """Wait for a coroutine in a thread of its own: Playwright leaves a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asked).result()
 
 
 @pytest.fixture(scope="module")
@@ -316,13 +323,13 @@ def test_a_provider_that_cannot_be_used_is_told(
         ) as client:
             return await client.get("/sign-in")
 
-    assert asyncio.run(ask(house.issuer)).status_code == 302
+    assert run_apart(ask(house.issuer)).status_code == 302
     for issuer in (
         f"https://127.0.0.1:{port}",  # whose metadata name another issuer
         f"{house.issuer}/nowhere",
         f"https://localhost:{house.desk_port}",  # no TLS there
     ):
-        answer = asyncio.run(ask(issuer))
+        answer = run_apart(ask(issuer))
         assert answer.status_code == 503, issuer
         assert "did not answer as it should" in words_of(answer.text)
 
@@ -335,5 +342,5 @@ def test_only_what_the_provider_alone_can_sign_is_believed(
     offered = httpx.get(metadata, verify=house.trust, timeout=120).json()
     assert "none" in offered["id_token_signing_alg_values_supported"]
     log_in = LogIn(settings_for(house, house.issuer))
-    taken = asyncio.run(log_in._load_metadata())["id_token_signing_alg_values_supported"]
+    taken = run_apart(log_in._load_metadata())["id_token_signing_alg_values_supported"]
     assert taken == ["PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
