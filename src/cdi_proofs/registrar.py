@@ -51,6 +51,7 @@ from cdi_proofs.published import publish_alone
 from cdi_proofs.registrar_desk import (
     Decision,
     count_yield,
+    deal_lots,
     decide_all,
     find_sample,
     hand_out,
@@ -139,8 +140,6 @@ def measure_force(home: Path, variant: Variant, work: Work) -> dict[str, Any]:
     """
     with paths.environment(CDI_HOME=str(home)):
         make_key(paths.SIMULATED, variant.seed)
-        for number in range(work.registrars):
-            make_key(_lots_of(number), number)
     with publish_alone(home, variant) as published:
         file = published / "recording.duckdb"
         with _compare(file) as con:
@@ -159,11 +158,6 @@ def measure_force(home: Path, variant: Variant, work: Work) -> dict[str, Any]:
 
 def _compare(file: Path) -> Any:
     return compare_with_truth(file, paths.truth())
-
-
-def _lots_of(number: int) -> str:
-    """The name whose key draws the lots of a registrar."""
-    return f"registrar_{number}"
 
 
 # ---------------------------------------------------------------------- yield and labels
@@ -192,7 +186,7 @@ def _read_lists(missed: set[str], per_month: int, work: Work) -> dict[str, list[
     yields, labels = [], []
     for number in range(work.registrars):
         rng = np.random.default_rng([SEED, number])
-        read = hand_out(logs, per_month * work.months_read, _lots_of(number))
+        read = hand_out(deal_lots(logs, number), per_month * work.months_read)
         decisions = decide_all(read, missed, rng)
         at_random = shuffle(logs, per_month, rng)
         first = read[:per_month]
@@ -204,7 +198,7 @@ def _read_lists(missed: set[str], per_month: int, work: Work) -> dict[str, list[
                 "random": count_yield(shown, at_random, decide_all(at_random, missed, rng)),
             }
         )
-        labels.append(compare_labels(read, decisions, _lots_of(number), true))
+        labels.append(compare_labels(read, decisions, true))
     return {"yields": yields, "labels": labels}
 
 
@@ -221,8 +215,8 @@ def _decide_and_learn(
     held_out = [log.call_id for log in logs if log.crimes[0]["received_on"] >= starts_on]
     # The registrar works off what came in before the month that is held out.
     _, logs = list_open_logs(until=f"{starts_on - timedelta(days=1)}")
-    read = hand_out(logs, per_month * work.months_read, _lots_of(0))
-    sample = {log.call_id for _, log in find_sample(read, _lots_of(0))}
+    read = hand_out(logs, per_month * work.months_read)
+    sample = {log.call_id for _, log in find_sample(read)}
     with _compare(file) as con:
         rng = np.random.default_rng([SEED, variant.seed])
         decisions = decide_all(read, find_missed(con), rng)

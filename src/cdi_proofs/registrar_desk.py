@@ -6,14 +6,13 @@ and errs in one decision of twenty. All decisions are SIMULATED.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cdi import paths
 from cdi.agency.model import Agency
-from cdi.desk.claims import hash_call
 from cdi.desk.queue import Crime, Filters, QueuedLog, is_in_time, list_logs, order_of_reading
 from cdi.desk.standing import CONFIRMED, DISMISSED, PROPOSED, Standing
 from cdi.desk.versions import Shown, find_shown
@@ -80,22 +79,34 @@ def list_open_logs(until: str = "", agency: str = paths.SIMULATED) -> tuple[Show
     return shown, list_logs(shown, Standing(), {}, Filters(until=until))
 
 
-def hand_out(logs: Sequence[QueuedLog], count: int, agency: str) -> list[Read]:
+def deal_lots(logs: Sequence[QueuedLog], seed: int) -> list[QueuedLog]:
+    """Give the logs other lots than those of the desk, so that many may read the same list.
+
+    Args:
+        logs: In the order of the desk.
+        seed: Of the lots.
+    """
+    lots = np.random.default_rng(seed).permutation(len(logs)).tolist()
+    return [replace(log, lot=lot) for log, lot in zip(logs, lots, strict=True)]
+
+
+def hand_out(logs: Sequence[QueuedLog], count: int) -> list[Read]:
     """Let the desk hand out logs one after the other, as to somebody who decides each.
 
     Args:
         logs: In the order of the desk.
         count: How many are read at most.
-        agency: Whose key draws the lots.
     """
     left = {log.call_id: log for log in logs}
     read: list[Read] = []
     came: Counter[str] = Counter()
+    since_lot = 0
     while left and len(read) < count:
-        standing = Standing(from_order=came[ORDER], from_lot=came[LOT])
-        by, calls = order_of_reading(list(left.values()), standing, agency)
-        read.append((by, left.pop(calls[0])))
+        standing = Standing(from_order=came[ORDER], from_lot=came[LOT], since_lot=since_lot)
+        by, (log, *_) = order_of_reading(list(left.values()), standing, Filters())
+        read.append((by, left.pop(log.call_id)))
         came[by] += 1
+        since_lot = 0 if by == LOT else since_lot + 1
     return read
 
 
@@ -110,22 +121,25 @@ def shuffle(logs: Sequence[QueuedLog], count: int, rng: np.random.Generator) -> 
     return [(LOT, logs[place]) for place in rng.permutation(len(logs))[:count]]
 
 
-def find_sample(read: Sequence[Read], agency: str) -> list[Read]:
+def find_sample(read: Sequence[Read]) -> list[Read]:
     """Find the logs that are a random sample of the whole list, whichever way they came up.
 
-    A lot takes the log with the least keyed hash of those that are left. So all logs with a lesser
-    hash than the last lot were read, some of them in order before. They are the sample. Those that
-    came by lot alone lack what was read in order, the top of the list, more and more of it.
+    A lot takes the log with the least number of those that are left. So all logs with a lesser
+    number were read, some of them in order before. They are the sample, as in the model
+    `likelihood_yields`. Those that came by lot alone lack what was read in order, the top of the
+    list, more and more of it.
 
     Args:
         read: As from `hand_out`.
-        agency: Whose key drew the lots.
     """
-    hashes = [hash_call(agency, log.call_id) for _, log in read]
-    lots = [own for own, (by, _) in zip(hashes, read, strict=True) if by == LOT]
-    # The last lot itself only says how far the lots have come.
-    last = max(lots, default="")
-    return [each for own, each in zip(hashes, read, strict=True) if own < last]
+    sample: list[Read] = []
+    last = -1
+    for by, log in reversed(read):
+        if log.lot < last:
+            sample.append((by, log))
+        if by == LOT:
+            last = max(last, log.lot)
+    return sample[::-1]
 
 
 def decide_all(

@@ -21,14 +21,13 @@ Force = Mapping[str, Any]
 
 
 def compare_labels(
-    read: Sequence[Read], decisions: Sequence[Decision], lots: str, true: float
+    read: Sequence[Read], decisions: Sequence[Decision], true: float
 ) -> dict[str, Any]:
     """Compare what share of the list decisions say is missed with the truth.
 
     Args:
         read: The logs that were read.
         decisions: What was decided.
-        lots: Whose key drew the lots.
         true: Share of all rows of the list that truly are missed crimes.
 
     Returns:
@@ -36,7 +35,7 @@ def compare_labels(
         `sample` (`find_sample`): the share confirmed, and the share that truly is missed, which no
         error of the registrar changes.
     """
-    sample = {log.call_id for _, log in find_sample(read, lots)}
+    sample = {log.call_id for _, log in find_sample(read)}
     chosen = {
         ORDER: [each for each in decisions if each.selection == ORDER],
         LOT: [each for each in decisions if each.selection == LOT],

@@ -4,36 +4,22 @@ A click is counted for each activation of a link or a button, and two for a list
 choose. From the page of a log to the next one it may take three.
 """
 
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from cdi import paths
-from cdi.local.airflow import free_port
+from cdi.agency.load import load_agency
 from cdi.people.decision_file import read_decisions
-from tests.browser.conftest import SIZES, watched
-from tests.browser.test_pages import NARROWEST, WCAG_22_AA
-from tests.slow.conftest import MONTH, environment, wait_for
+from tests.browser.conftest import SIZES
+from tests.browser.desk import Desk, open_desk, run_desk
+from tests.slow.conftest import MONTH, environment
 
 MOST_CLICKS = 3
-
-
-@dataclass
-class Desk:
-    """A running desk: where it is, and the code of its trial log-in."""
-
-    url: str
-    code: str
-    home: Path
 
 
 @pytest.fixture(params=SIZES)
@@ -44,94 +30,15 @@ def size(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def desk(published_month: Path, tmp_path: Path) -> Iterator[Desk]:
-    """The command `cdi desk`, on a copy of a published month."""
+    """A desk of a copy of a published month."""
     home = tmp_path / "home"
     shutil.copytree(published_month, home, symlinks=True)
-    port = free_port()
     with pytest.MonkeyPatch.context() as patch, MONTH.selected():
         patch.setenv("CDI_HOME", str(home))
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
-        command = [str(Path(sys.executable).with_name("cdi")), "desk", "--port", str(port)]
-        output = tmp_path / "output"
-        with output.open("w") as told:
-            process = subprocess.Popen(command, env=environment(home), stdout=told)
-        try:
-            wait_for("the code", lambda: "Sign in with the code" in output.read_text(), 60)
-            text = output.read_text()
-            assert f"The desk is at http://127.0.0.1:{port}/" in text
-            code = re.search(r"the code (\w+)", text)
-            assert code is not None
-            yield Desk(f"http://127.0.0.1:{port}", code[1], home)
-        finally:
-            process.terminate()
-            process.wait()
-
-
-@dataclass
-class Keyboard:
-    """Somebody who has no mouse; counts what would be clicks."""
-
-    page: Page
-    clicks: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def go_to(self, selector: str) -> None:
-        """Press Tab until an element has the focus, as somebody does who sees the page."""
-        self.page.wait_for_selector(selector, state="attached")
-        for _ in range(300):
-            if self.page.evaluate("s => document.activeElement?.matches(s) ?? false", selector):
-                return
-            self.page.keyboard.press("Tab")
-        raise AssertionError(f"{selector} is not reached by Tab on {self.page.url}")
-
-    def press(self, selector: str) -> None:
-        """Activate a link or a button."""
-        self.go_to(selector)
-        self.clicks += 1
-        with self.page.expect_navigation():
-            self.page.keyboard.press("Enter")
-
-    def choose(self, selector: str, letters: str) -> None:
-        """Choose from a list by the first letters of an entry."""
-        self.go_to(selector)
-        self.clicks += 2
-        self.page.keyboard.type(letters)
-
-    def check_page(self, shots: Path, name: str) -> None:
-        """Look at the page: axe finds nothing, and nothing scrolls sideways."""
-        size = self.page.viewport_size
-        assert size is not None
-        self.page.screenshot(path=shots / f"desk-{name}-{size['width']}.png", full_page=True)
-        assert self.page.locator("h1").count() == 1
-        assert self.page.locator("script").count() == 0
-        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": WCAG_22_AA}})
-        assert len(found.response["passes"]) > 10
-        assert [
-            (rule["id"], [node["html"][:200] for node in rule["nodes"]])
-            for rule in found.response["violations"]
-        ] == []
-        for width in (size["width"], NARROWEST):
-            self.page.set_viewport_size({"width": width, "height": size["height"]})
-            assert self.page.evaluate("document.documentElement.scrollWidth") <= width
-        self.page.set_viewport_size(size)
-
-
-def open_desk(browser: Browser, desk: Desk, size: str, shots: Path, name: str) -> Keyboard:
-    """Sign in by keyboard, in a browser without scripts of its own, with separate cookies."""
-    context = browser.new_context(viewport=SIZES[size])  # type: ignore[arg-type]
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    keyboard = Keyboard(page)
-    keyboard.problems = watched(page)
-    page.goto(desk.url)
-    keyboard.check_page(shots, "sign-in")
-    keyboard.go_to("#name")
-    page.keyboard.type(name)
-    keyboard.go_to("#typed")
-    page.keyboard.type(desk.code)
-    keyboard.press("main button")
-    return keyboard
+        with run_desk(home, environment(home), tmp_path / "output") as running:
+            yield running
 
 
 def find_rape(home: Path) -> str:
@@ -205,8 +112,6 @@ def test_a_newcomer_decides_three_logs_and_finds_a_fourth_by_keyboard(
     assert second.page.locator("h1").inner_text() == one
     assert "reader.one: crime 1 confirmed" in " ".join(second.page.inner_text("main").split())
     second.check_page(shots, "decided-log")
-
-    from cdi.agency.load import load_agency
 
     rows = read_decisions(load_agency(paths.SIMULATED))
     kinds = {(row["call_reference"], row["decision_kind"]) for row in rows}

@@ -9,6 +9,7 @@ from cdi import paths
 from cdi.desk import claims, forms, queue
 from cdi.desk.claims import read_claims, take_claim, take_first_free
 from cdi.desk.queue import Filters
+from cdi.desk.standing import Standing
 from cdi.desk.versions import find_shown
 from cdi.people.decision_file import read_decisions
 from cdi.people.decisions import add_decision
@@ -286,10 +287,46 @@ def test_one_log_of_ten_comes_by_lot(told: SmallAgency, monkeypatch: pytest.Monk
     assert page.url.path == "/testville/"  # nothing is left
 
 
-def test_the_lot_does_not_follow_the_order_of_the_list(told: SmallAgency) -> None:
-    hashes = [claims.hash_call("testville", f"T-{number:04}") for number in range(1000)]
-    later = sum(hashes[i] < hashes[i + 1] for i in range(999))
-    assert 450 < later < 550  # 999 coins: 500, give or take 32
+def test_a_lot_draws_the_log_with_the_least_number(
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "LOT_SHARE", 1)
+    by_number = told.rows(
+        "select distinct call_id, call_no from unrecorded_crimes inner join fct_calls "
+        "using (call_id) order by call_no"
+    )
+    clerk, served = sign_in("reader.one"), []
+    listed = clerk.listed()
+    page = clerk.get("start")
+    while page.url.path.endswith("/log"):
+        served.append(page.url.params["call"])
+        page = clerk.send(clerk.find_form(page.text, "confirmed"))
+    assert served == [call for call, _ in by_number]
+    assert served != listed
+
+
+def test_no_lot_is_drawn_where_a_filter_hides_a_part_of_the_list(
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "LOT_SHARE", 1)
+    clerk = sign_in("reader.one")
+    assert clerk.get("start", district="S").url.params["by"] == "order"
+    assert clerk.get("start").url.params["by"] == "lot"
+
+
+def test_a_sheet_full_of_decisions_is_no_reason_for_many_lots_in_a_row() -> None:
+    logs = [queue.QueuedLog(f"T-{number}", 50 - number, [], None, None) for number in range(50)]
+    came: list[str] = []
+    for _ in range(40):
+        since = [*reversed(came), "lot"].index("lot")
+        lots = came.count("lot")
+        # 500 were decided on a sheet, the last thing before these
+        standing = Standing(
+            from_order=500 + len(came) - lots, from_lot=lots, since_lot=since if lots else 500
+        )
+        by, _ = queue.order_of_reading(logs, standing, Filters())
+        came.append(by)
+    assert came == [("lot" if place % 10 == 0 else "order") for place in range(40)]
 
 
 def test_each_look_and_each_form_is_written_down(told: SmallAgency) -> None:

@@ -178,7 +178,7 @@ def test_of_a_sheet_good_rows_are_taken_and_the_others_handed_back_with_all_thei
         ),
     }
     sheet = tmp_path / "worklist.csv"
-    lines = [{"reported_crime_id": "T-0005#1", **good}]
+    lines = [{"reported_crime_id": "T-0005#1", "likelihood": "very_likely", **good}]
     lines += [{"reported_crime_id": crime, **row} for crime, (row, _) in rows.items()]
     write_worklist_csv(sheet, lines)
 
@@ -195,7 +195,8 @@ def test_of_a_sheet_good_rows_are_taken_and_the_others_handed_back_with_all_thei
     assert str(refused) in result.exception.fix
     saved = read_decisions(told.agency)
     assert [(row["call_reference"], row["crime_number"]) for row in saved] == [("T-0005", "1")]
-    assert saved[0]["version_seen"] == "v1" and saved[0]["selection"] == "order"
+    seen = [saved[0][name] for name in ("version_seen", "selection", "seen_likelihood")]
+    assert seen == ["v1", "order", "very_likely"]
 
     # corrected rows are taken, and both sheets can be given again
     with refused.open(newline="", encoding="utf-8-sig") as handle:

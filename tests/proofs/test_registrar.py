@@ -18,11 +18,11 @@ from cdi_proofs.registrar_desk import (
     RIGHT,
     Decision,
     Read,
+    deal_lots,
     decide_all,
     find_sample,
     hand_out,
     list_open_logs,
-    make_key,
     shuffle,
 )
 from cdi_proofs.registrar_figures import compare_labels, mean_limits, summarise_forces
@@ -37,13 +37,12 @@ def make_log(number: int, **crime: Any) -> QueuedLog:
     """A log with one suspected crime."""
     call_id = f"T-{number:04}"
     facts = {"reported_crime_id": f"{call_id}#1", "call_id": call_id, "is_rape": False}
-    return QueuedLog(call_id, [facts | crime], None, None)
+    return QueuedLog(call_id, number, [facts | crime], None, None)
 
 
 def read_for(seed: int, logs: Sequence[QueuedLog], count: int) -> list[Read]:
     """What the desk hands to a registrar who has lots of their own."""
-    make_key(f"lots_{seed}", seed)
-    return hand_out(logs, count, f"lots_{seed}")
+    return hand_out(deal_lots(logs, seed), count)
 
 
 LOGS = [make_log(number) for number in range(300)]
@@ -61,7 +60,7 @@ def test_the_order_is_that_in_which_the_desk_hands_out_logs(
     """Somebody at the real desk decides log after log, of which every second comes by lot."""
     monkeypatch.setattr(queue, "LOT_SHARE", 2)
     shown, logs = list_open_logs(agency="testville")
-    expected = [(by, log.call_id) for by, log in hand_out(logs, len(logs), "testville")]
+    expected = [(by, log.call_id) for by, log in hand_out(logs, len(logs))]
     clerk = sign_in("reader.one")
     page, served = clerk.get("start"), []
     while page.url.path.endswith("/log"):
@@ -73,7 +72,7 @@ def test_the_order_is_that_in_which_the_desk_hands_out_logs(
     assert shown.now == shown.as_of
 
 
-def test_one_log_of_ten_comes_by_lot_and_the_same_seed_draws_the_same(state: object) -> None:
+def test_one_log_of_ten_comes_by_lot_and_the_same_seed_draws_the_same() -> None:
     read = read_for(1, LOGS, 120)
     assert [by for by, _ in read] == ([ORDER] * 9 + [LOT]) * 12
     in_order = [log.call_id for by, log in read if by == ORDER]
@@ -106,15 +105,13 @@ def test_a_rape_is_dismissed_by_two_who_agree() -> None:
             assert kinds.count(kind) / len(read) == pytest.approx(share, abs=4 * error)
 
 
-def test_the_logs_below_the_last_lot_are_a_fair_sample_and_those_by_lot_are_not(
-    state: object,
-) -> None:
+def test_the_logs_below_the_last_lot_are_a_fair_sample_and_those_by_lot_are_not() -> None:
     """Half of the list is read. What came by lot alone lacks more and more of the top."""
     by_lot, sampled = [], []
     for seed in range(40):
         read = read_for(seed, LOGS, 150)
         lots = [log for by, log in read if by == LOT]
-        sample = [log for _, log in find_sample(read, f"lots_{seed}")]
+        sample = [log for _, log in find_sample(read)]
         assert len(sample) >= len(lots) - 1
         for found, logs in ((by_lot, lots), (sampled, sample)):
             found.append(np.mean([log.crimes[0]["reported_crime_id"] in MISSED for log in logs]))
@@ -123,11 +120,11 @@ def test_the_logs_below_the_last_lot_are_a_fair_sample_and_those_by_lot_are_not(
     assert np.mean(by_lot) < TRUE - 4 * error
 
 
-def test_nothing_is_a_sample_before_the_first_lot(state: object) -> None:
-    assert find_sample(read_for(3, LOGS, 9), "lots_3") == []
+def test_nothing_is_a_sample_before_the_first_lot() -> None:
+    assert find_sample(read_for(3, LOGS, 9)) == []
 
 
-def test_bias_is_measured_by_the_truth_of_the_whole_list(state: object) -> None:
+def test_bias_is_measured_by_the_truth_of_the_whole_list() -> None:
     read = read_for(4, LOGS, 90)
     decisions = [
         Decision(log.crimes[0], by, log.crimes[0]["reported_crime_id"] in MISSED, CONFIRMED)
@@ -135,7 +132,7 @@ def test_bias_is_measured_by_the_truth_of_the_whole_list(state: object) -> None:
     ]
     # one more of the lots was proposed to be dismissed: it is not decided
     decisions[-1] = Decision(decisions[-1].crime, LOT, decisions[-1].is_missed, PROPOSED)
-    compared = compare_labels(read, decisions, "lots_4", TRUE)
+    compared = compare_labels(read, decisions, TRUE)
     assert compared["true"] == TRUE
     assert compared[ORDER] == {"rows": 81, "confirmed": 1.0, "missed": 1.0}  # all from the top
     lots = [log for by, log in read if by == LOT]

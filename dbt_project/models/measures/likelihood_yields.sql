@@ -14,16 +14,28 @@ human as (
     select * from {{ ref('int_outcomes__human_decisions') }}
 ),
 
--- Only what came to the desk by lot counts. What people read first is likelier than the rest, so decisions
--- about it would flatter the list. The lots lack what was read before, so they say rather too little. A
--- crime keeps the word that people saw: what was confirmed and recorded since is on no list any more, and
+-- What people read first is likelier than the rest, so decisions about it would flatter the list. A lot draws
+-- the log with the least number of those that are left, and the numbers are hashes. So when it is decided, all
+-- logs of the list with a lesser number have been decided, whichever way they came: they are a random sample.
+-- The log of the lot itself only says how far the lots have come.
+sampled as (
+    select *
+    from human
+    qualify
+        call_id < max(if(selection = 'lot', call_id, null)) over (
+            order by arrival
+            rows between current row and unbounded following
+        )
+),
+
+-- A crime keeps the word that people saw: what was confirmed and recorded since is on no list any more, and
 -- counts all the same.
 decided as (
     select
         seen_likelihood as likelihood,
         decision_kind = 'confirmed' as is_confirmed
-    from human
-    where selection = 'lot' and is_counted
+    from sampled
+    where is_counted
 ),
 
 counted as (

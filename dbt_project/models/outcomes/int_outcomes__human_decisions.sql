@@ -19,6 +19,7 @@ reported as (
 newest as (
     select
         reported.reported_crime_id,
+        reported.call_id,
         reported.is_rape,
         decided.decision_reference,
         decided.decision_kind,
@@ -26,6 +27,7 @@ newest as (
         decided.decided_by,
         decided.second_person,
         decided.decided_at,
+        decided.arrival,
         decided.seen_likelihood,
         decided.selection
     from reported
@@ -42,12 +44,14 @@ newest as (
 final as (
     select
         reported_crime_id,
+        call_id,
         decision_reference,
         decision_kind,
         reason_code,
         decided_by,
         second_person,
         decided_at,
+        arrival,
         seen_likelihood,
         selection,
         decision_kind = 'confirmed' or not is_rape or second_person is not null as is_counted

@@ -180,7 +180,8 @@ def _go_to_next(visit: Visit, filters: Filters, done: str = "") -> Response:
     while True:
         standing = read_standing(visit.shown.agency)
         logs = list_logs(visit.shown, standing, {}, filters)
-        by, calls = order_of_reading(logs, standing, visit.agency_id)
+        by, ordered = order_of_reading(logs, standing, filters)
+        calls = [log.call_id for log in ordered]
         call_id = take_first_free(visit.agency_id, calls, visit.person.name)
         if call_id is None:
             return _go_to(f"./?{filters.to_query(done=done)}")

@@ -19,8 +19,8 @@ from cdi.desk.versions import Shown
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
-# One log of ten is drawn by lot. What people decide about the top of the list tells how good the
-# top is; what they decide about these tells more of the rest (docs/desk.md: what was measured).
+# One log of ten is drawn by lot, so that all decided logs up to the number of the last lot are a
+# random sample of the list (the model `likelihood_yields`).
 LOT_SHARE = 10
 # The lists of the desk, by the standing of a crime.
 LISTS = {
@@ -101,12 +101,14 @@ class QueuedLog:
 
     Attributes:
         call_id: Its number.
+        lot: What lots are drawn by, the least first: the hash that stands for its number.
         crimes: Its crimes that stand as the list says, in the order of the worklist.
         due_at: Until when the first of them can be recorded in time (UTC); None if none can.
         claim: Who has it open; None if nobody has.
     """
 
     call_id: str
+    lot: int
     crimes: Sequence[Crime]
     due_at: datetime | None
     claim: Claim | None
@@ -139,6 +141,7 @@ def list_logs(
     logs = [
         QueuedLog(
             call_id,
+            crimes[0]["call_no"],
             crimes,
             min((c["due_at"] for c in crimes if is_in_time(c, shown.now)), default=None),
             claims.get(hash_call(call_id)) if claims else None,
@@ -160,22 +163,26 @@ def is_in_time(crime: Crime, now: datetime) -> bool:
 
 
 def order_of_reading(
-    logs: Sequence[QueuedLog], standing: Standing, agency: str
-) -> tuple[str, list[str]]:
+    logs: Sequence[QueuedLog], standing: Standing, filters: Filters
+) -> tuple[str, Sequence[QueuedLog]]:
     """Say which logs come next: usually in the order of the queue, one of ten by lot.
+
+    Lots are drawn from the whole list alone: what a filter lets pass is no sample of it.
 
     Args:
         logs: The queue.
         standing: What people decided; it says how many logs came by lot up to now.
-        agency: Whose logs.
+        filters: Which logs the queue shows.
 
     Returns:
-        `order` or `lot`, and the ids of the logs.
+        `order` or `lot`, and the logs.
     """
-    if (standing.from_lot + 1) * LOT_SHARE <= standing.from_order + standing.from_lot + 1:
-        # The keyed hash is as good as a lot, and the same for everybody.
-        return "lot", sorted((log.call_id for log in logs), key=make_call_hash(agency))
-    return "order", [log.call_id for log in logs]
+    is_due = (standing.from_lot + 1) * LOT_SHARE <= standing.from_order + standing.from_lot + 1
+    # Many that were decided with filters, or on a sheet, are no reason for many lots in a row.
+    is_due &= standing.since_lot + 1 >= LOT_SHARE
+    if is_due and filters == Filters():
+        return "lot", sorted(logs, key=lambda log: log.lot)
+    return "order", logs
 
 
 def list_choices(shown: Shown) -> dict[str, list[tuple[str, str]]]:

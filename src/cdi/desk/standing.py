@@ -30,12 +30,14 @@ class Standing:
         counting: The decision that counts for a crime; see `standing_decisions`.
         from_order: How many logs were decided that came up in the order of the queue.
         from_lot: How many that were drawn by lot.
+        since_lot: How many of those in order came after the last one by lot.
     """
 
     by_call: Mapping[str, list[Decision]] = field(default_factory=dict)
     counting: Mapping[tuple[str, int | None], Decision] = field(default_factory=dict)
     from_order: int = 0
     from_lot: int = 0
+    since_lot: int = 0
 
     def newest(self, call_id: str, crime_number: int) -> Decision | None:
         """The newest decision about a crime; None if nobody decided about it."""
@@ -110,5 +112,7 @@ def _make_standing(agency: Agency) -> Standing:
             by_call[call_id].append(row)
             selections.setdefault(call_id, row["selection"])
     counts = Counter(selections.values())
+    came = [selection for selection in selections.values() if selection in ("order", "lot")]
+    since_lot = [*reversed(came), "lot"].index("lot")
     counting = standing_decisions(agency, rows)
-    return Standing(dict(by_call), counting, counts["order"], counts["lot"])
+    return Standing(dict(by_call), counting, counts["order"], counts["lot"], since_lot)

@@ -62,7 +62,7 @@ def add_decisions_of_sheet(agency: Agency, file: Path) -> TakenIn:
     """
     sheet = read_worklist_sheet(file)
     rows = {
-        number: make_row(agency, _add_what_was_seen(decision), _hash_decision(decision))
+        number: make_row(agency, _add_what_was_seen(sheet, number), _hash_decision(decision))
         for number, decision in sheet.decisions.items()
     }
     # Two people may give the same sheet at once: the second must see what the first wrote.
@@ -87,9 +87,15 @@ def add_decisions_of_sheet(agency: Agency, file: Path) -> TakenIn:
     )
 
 
-def _add_what_was_seen(decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Note the version of the sheet, whose rows stand in the order of the list."""
-    return {**decision, "version_seen": decision["version"], "selection": "order"}
+def _add_what_was_seen(sheet: FilledSheet, number: int) -> dict[str, Any]:
+    """Note the version of the sheet, whose rows stand in the order of the list, and its word."""
+    decision, cells = sheet.decisions[number], sheet.cells[number]
+    return {
+        **decision,
+        "version_seen": decision["version"],
+        "seen_likelihood": str(cells.get("likelihood") or "").strip(),
+        "selection": "order",
+    }
 
 
 def _hash_decision(decision: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ select
     listed.list_place,
     listed.reported_crime_id,
     listed.call_id,
+    calls.call_no,
     cast(split_part(listed.reported_crime_id, '#', -1) as integer) as crime_number,
     listed.status,
     listed.is_likely,
