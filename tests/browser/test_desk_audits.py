@@ -60,7 +60,7 @@ def test_auditors_and_the_registrar_work_by_keyboard_on_pages_that_everybody_can
     call = page.inner_text("h1")
     look(auditor, shots, "audit-log")
     auditor.press("button[accesskey=s]")  # nothing is filled in
-    assert "Nothing was saved" in page.inner_text("#problems")
+    assert "Nothing is filled in" in page.inner_text("#problems")
     look(auditor, shots, "audit-problem")
     auditor.go_to("#none")
     page.keyboard.press("Space")

@@ -1,7 +1,7 @@
 """The form for what a reader finds in a drawn log: how it is filled, and what was typed into it.
 
 It has the counts of the log and one row of fields per crime. What is wrong with what was typed is
-said by the rules of readings; here is only what a form can say twice in two ways.
+said by the rules of readings; here is only what a form can say in two ways, or not at all.
 """
 
 import re
@@ -41,10 +41,15 @@ class Typed:
 
     @property
     def problems(self) -> list[str]:
-        """What the form says in two ways."""
+        """What the form says in two ways, or does not say at all."""
         counts = (self.due_count, self.recorded_count)
         if self.has_none and (any(count not in ("", "0") for count in counts) or self._filled):
             return ["You ticked that no crime is reported, and you wrote of crimes. Which holds?"]
+        if not (self.has_none or any(counts) or self._filled):
+            return [
+                "Nothing is filled in. Tick the box if no crime is reported. Otherwise give both "
+                "counts, and a row for each crime."
+            ]
         return []
 
     @property
