@@ -22,13 +22,14 @@ from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.files import write_json
+from cdi.open_extract.about import About
 from cdi.open_extract.blocks import COLUMNS, build_system, count_quarter, show_quarter
-from cdi.open_extract.tables import write_tables
+from cdi.open_extract.folder import write_folder
 from cdi.open_extract.write import (
     make_extract,
     open_for_extract,
+    plan_releases,
     read_disclosure_limits,
-    ripe_quarters,
 )
 from cdi.sql import connect, relation
 from cdi.steps.run import run_directly
@@ -101,13 +102,13 @@ def withhold_small_counts_alone(con: duckdb.DuckDBPyConnection, folder: Path) ->
     quarters = folder.with_name(f"{folder.name}-quarters")
     quarters.mkdir(parents=True, exist_ok=True)
     files = []
-    for quarter in ripe_quarters(con, limits["maturity_days"]):
+    for quarter in plan_releases(con, limits["maturity_days"])[0]:
         counts = count_quarter(con, quarter)
         is_small = build_system(counts).is_small(limits["smallest_count"])
         rows = show_quarter(con, quarter, limits, counts, is_small)
         files.append(quarters / f"{quarter.name}.parquet")
         relation(con, COLUMNS, rows).write_parquet(str(files[-1]))
-    write_tables(con, files, folder, limits)
+    write_folder(con, files, folder, About(limits))
 
 
 def _publish_twice(variant: Variant, sources_before: Path, say: Say) -> list[Path]:
