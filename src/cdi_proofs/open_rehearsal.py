@@ -42,6 +42,7 @@ from cdi_force.scenario import load_scenario
 from cdi_force.texts import Bank
 from cdi_force.years import simulate_window
 from cdi_proofs.attack import SayProgress, attack_extracts, count_differences, read_open_folder
+from cdi_proofs.open_formats import FORMATS, find_unreleased_numbers
 
 MONTHS = 15  # The newest three months are not mature, so four quarters are released.
 MONTHS_BETWEEN = 3
@@ -129,10 +130,15 @@ def _publish_twice(variant: Variant, sources_before: Path, say: Say) -> list[Pat
 
 def _attack_releases(folders: list[Path], say: Say, say_progress: SayProgress) -> dict[str, Any]:
     """Attack releases together; figures of the attack, and how the first two differ."""
-    say("attacking: both releases together")
+    say("attacking: both releases together, in all formats")
     extracts = [read_open_folder(folder) for folder in folders]
+    other_formats = [
+        read_open_folder(folder, form) for folder in folders for form in FORMATS if form != "duckdb"
+    ]
     return {
-        **attack_extracts(extracts, say_progress).figures(),
+        **attack_extracts([*other_formats, *extracts], say_progress).figures(),
+        "formats": list(FORMATS),
+        "unreleased_numbers": [find_unreleased_numbers(folder) for folder in folders],
         "between_releases": count_differences(*extracts),
     }
 

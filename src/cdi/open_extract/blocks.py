@@ -82,6 +82,12 @@ class Quarter:
 
     starts_on: date
 
+    @classmethod
+    def named(cls, name: str) -> "Quarter":
+        """The quarter of a name such as 2017-Q1."""
+        year, _, number = name.partition("-Q")
+        return cls(date(int(year), 3 * int(number) - 2, 1))
+
     @property
     def name(self) -> str:
         """Its name, for example 2017-Q1."""

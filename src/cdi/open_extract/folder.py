@@ -20,6 +20,8 @@ from cdi.open_extract.page import render_page, render_readme
 from cdi.open_extract.tables import NAMES, STORAGE, TABLES
 from cdi.sql import comment, connect, fetch_dicts, literal
 
+DATABASE = "open.duckdb"
+
 
 def write_folder(
     con: duckdb.DuckDBPyConnection, files: Sequence[Path], folder: Path, about: About
@@ -34,17 +36,25 @@ def write_folder(
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    file = folder / "open.duckdb"
-    _write_database(con, files, file, about.limits)
-    with connect(file, read_only=True) as con_open:
+    _write_database(con, files, folder / DATABASE, about.limits)
+    write_other_files(folder, about)
+
+
+def write_other_files(folder: Path, about: About) -> None:
+    """Write all other files from ``open.duckdb`` alone.
+
+    Args:
+        folder: The folder that has ``open.duckdb``.
+        about: What the pages say besides the tables.
+    """
+    with connect(folder / DATABASE, read_only=True) as con:
         for name in TABLES:
-            _copy_table(con_open, name, folder)
-        tables = describe_tables(con_open, folder)
-        changes = list_changes(con_open, about.before)
-        package = describe_package(con_open, tables, about, changes)
-        write_json(folder / PACKAGE, package)
-        write_text(folder / "index.html", render_page(con_open, folder, tables, about, changes))
-        write_text(folder / "README.md", render_readme(con_open, tables, about))
+            _copy_table(con, name, folder)
+        tables = describe_tables(con, folder)
+        changes = list_changes(con, about.before)
+        write_json(folder / PACKAGE, describe_package(con, tables, about, changes))
+        write_text(folder / "index.html", render_page(con, folder, tables, about, changes))
+        write_text(folder / "README.md", render_readme(con, tables, about))
 
 
 def _write_database(

@@ -90,7 +90,7 @@ def describe_package(
         "simulated": release["is_simulated"],
         # The agency states its licence in words; README.md of the folder repeats them.
         "licenses": [{"path": "README.md", "title": release["licence"]}],
-        "sources": [{"title": f"{mark}Call logs and crime records of {name}"}],
+        "sources": [{"title": f"Call logs and crime records of {name}"}],
         "contributors": contributors,
         "changes": changes,
         "resources": [_describe_resource(table) for table in tables],

@@ -4,13 +4,14 @@ What the page shows is read from ``open.duckdb``. A count that is withheld there
 """
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from cdi.open_extract.about import About
-from cdi.open_extract.blocks import ALL, SQL
+from cdi.open_extract.blocks import ALL, SQL, Quarter
 from cdi.open_extract.package import PACKAGE
 from cdi.render import render
 from cdi.sql import fetch_dicts, read_query
@@ -36,6 +37,7 @@ def render_page(
     by_quarter = [row for row in rows if row["offence_group"] == ALL]
     audits = fetch_dicts(
         con,
+        "select *, cast(ends_before_on - interval 1 day as date) as last_on "
         "from audited_rates where domain = 'force' and universe = 'frame' "
         "order by ends_before_on desc, starts_on desc limit 1",
     )
@@ -43,10 +45,14 @@ def render_page(
         "open_index.html.j2",
         **_gather_common(con, tables, about),
         newest=by_quarter[0] if by_quarter else None,
+        months=Quarter.named(by_quarter[0]["quarter"]).months_in_words if by_quarter else None,
         by_quarter=by_quarter,
         by_group=[row for row in rows if row["is_newest"] and row["offence_group"] != ALL],
         audit=audits[0] if audits else None,
-        changes=changes,
+        changes=[
+            {**change, "released_on": date.fromisoformat(change["released_on"])}
+            for change in changes
+        ],
         sizes={file.name: _write_size(file) for file in folder.iterdir()},
         package=PACKAGE,
     )

@@ -296,7 +296,8 @@ def test_an_earlier_state_of_knowledge_shows_no_later_quarter(
 def test_no_reference_text_or_day_leaves_it(planted: Path, tmp_path: Path) -> None:
     released(planted, tmp_path / "kept", tmp_path / "open")
     files = list((tmp_path / "open").iterdir())
-    assert {file.suffix for file in files} == {".duckdb", ".parquet", ".md"}
+    kinds = {".duckdb", ".parquet", ".csv", ".json", ".html", ".md"}
+    assert {file.suffix for file in files} == kinds
     for file in files:
         assert SECRET.encode() not in file.read_bytes(), file
     with connect(tmp_path / "open" / "open.duckdb", read_only=True) as con:
