@@ -5,7 +5,6 @@ release before said and adds what is new, because a reader may have missed some 
 """
 
 from pathlib import Path
-from typing import Any
 
 import duckdb
 

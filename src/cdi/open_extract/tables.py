@@ -8,9 +8,7 @@ from cdi.sql import literal, read_query
 
 # The oldest format of a file that DuckDB still writes, so that any DuckDB 1.x opens it.
 STORAGE = "v1.0.0"
-WITHHELD = (
-    "Null (in CSV an empty cell) means withheld, so that no small count can be found out."
-)
+WITHHELD = "Null (in CSV an empty cell) means withheld, so that no small count can be found out."
 NAMES = {
     "agency_name": "Who released it; it says SIMULATED if the force does not exist.",
     "quarter": "Calendar quarter of the report, for example 2017-Q1.",
@@ -54,7 +52,8 @@ def _pivot_measures(*measures: str) -> str:
 
 TABLES = {
     "crimes": Table(
-        "How many reported crimes were recorded and how many were missed, by month, district and offence group",
+        "How many reported crimes were recorded and how many were missed, by month, district and "
+        "offence group",
         "Crimes that callers reported under a crime code and that should be recorded, standard "
         f"ruleset, with all totals within a quarter. {WITHHELD} "
         "One row per quarter, month, district and offence group.",
@@ -129,7 +128,8 @@ TABLES = {
             "status": "No rate here is corrected by an audit; those stand in audited_rates.",
         },
         key=("quarter", "district", "offence_group"),
-        absence="Each released quarter has too few crimes for a rate, or the agency's data cannot carry one.",
+        absence="Each released quarter has too few crimes for a rate, or the agency's data are "
+        "not good enough for one.",
     ),
     "audited_rates": Table(
         "What share auditors found when they read a random sample, and how sure they are",
@@ -147,7 +147,8 @@ TABLES = {
             "upper_limit": "Upper end of the 95% interval.",
             "effective_crimes": "Size of a simple random sample that would be as precise (n_eff).",
         },
-        absence="No audit has been finished yet. The rates of an audit appear here with the first release after it.",
+        absence="No audit has been finished yet. The rates of an audit appear here with the first "
+        "release after it.",
     ),
     "auditability": Table(
         "Whether the agency's data are good enough to give a rate",

@@ -342,7 +342,9 @@ def test_what_one_can_learn_comes_before_what_is_withheld(full: Path) -> None:
 
 def test_the_page_offers_each_file_with_its_size(full: Path) -> None:
     page = (full / "index.html").read_text()
-    offered = dict(re.findall(r'<a href="([\w.]+)" download>[\w.]+</a> \([\w ]+, ([\d,]+) kB\)', page))
+    offered = dict(
+        re.findall(r'<a href="([\w.]+)" download>[\w.]+</a> \([\w ]+, ([\d,]+) kB\)', page)
+    )
     files = {file.name: file.stat().st_size for file in full.iterdir()}
     assert offered.keys() == files.keys() - {"index.html", "README.md"}
     for name, size in offered.items():
