@@ -24,4 +24,4 @@ where
     crimes.month = 'all'
     and crimes.district = 'all'
     and (crimes.offence_group = 'all' or crimes.quarter = newest.quarter)
-order by crimes.quarter desc, crimes.due_count desc nulls last, crimes.offence_group
+order by crimes.quarter desc, crimes.due_count desc nulls last, crimes.offence_group asc
