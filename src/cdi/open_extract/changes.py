@@ -25,18 +25,23 @@ def list_changes(con: duckdb.DuckDBPyConnection, before: Path | None) -> list[Ch
         before: The open folder of the release before; None if there is none.
 
     Returns:
-        The changes, the newest first. A release that cannot be read counts as none.
+        The changes, the newest first. If the list of the release before cannot be read, or an older
+        program made that release, the list begins anew and says so.
     """
     as_of_on = scalar(con, "select as_of_on from release").isoformat()
-    sentences = None if before is None else _compare_releases(con, before / "open.duckdb")
-    if before is None or sentences is None:
-        return [{"released_on": as_of_on, "change": "This is the first release."}]
-    changes = [{"released_on": as_of_on, "change": sentence} for sentence in sentences]
-    return changes + _read_changes(before / PACKAGE)
+    earlier: list[Change] = []
+    if before is None:
+        sentences = ["This is the first release."]
+    else:
+        sentences = _compare_releases(con, before / "open.duckdb")
+        earlier = _read_changes(before / PACKAGE)
+        if not earlier:
+            sentences.append("This list begins with this release. There were releases before it.")
+    return [{"released_on": as_of_on, "change": sentence} for sentence in sentences] + earlier
 
 
 def _read_changes(file: Path) -> list[Change]:
-    """Read the list of the release before; it is empty where an older program made the release."""
+    """Read the list of the release before; it is empty if there is none."""
     try:
         changes: list[Change] = read_json(file).get("changes", [])
     except StateError:
@@ -44,12 +49,12 @@ def _read_changes(file: Path) -> list[Change]:
     return changes
 
 
-def _compare_releases(con: duckdb.DuckDBPyConnection, before: Path) -> list[str] | None:
-    """Say in sentences how this release differs from the one before; None if that is unreadable."""
+def _compare_releases(con: duckdb.DuckDBPyConnection, before: Path) -> list[str]:
+    """Say in sentences how this release differs from the one before, if that can be read."""
     try:
         con.execute(f"attach {literal(str(before))} as earlier (read_only)")
     except duckdb.Error:
-        return None
+        return []
     try:
         (quarters,) = fetch_dicts(
             con,
@@ -61,7 +66,7 @@ def _compare_releases(con: duckdb.DuckDBPyConnection, before: Path) -> list[str]
         corrected = _find_corrected_quarters(con)
         has_new_audit = _differ(con, "audited_rates", "select {columns} from {table}")
     except duckdb.Error:
-        return None
+        return []
     finally:
         con.execute("detach earlier")
     sentences = [f"The quarter {quarter} was added." for quarter in quarters["added"]]

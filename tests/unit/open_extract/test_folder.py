@@ -455,7 +455,8 @@ def test_a_quarter_that_was_corrected_or_withdrawn_is_named(home: Path) -> None:
     assert changes_of(gone)[0] == ("2017-04-02", "The quarter 2017-Q1 was withdrawn.")
 
 
-def test_a_release_before_that_cannot_be_read_counts_as_none(home: Path, tmp_path: Path) -> None:
+def test_a_list_that_cannot_be_read_begins_anew(home: Path, tmp_path: Path) -> None:
     (tmp_path / "open.duckdb").write_bytes(b"no database")
     folder = release(home, "damaged", crimes(FIRST), date(2017, 5, 2), before=tmp_path)
-    assert changes_of(folder) == [("2017-05-02", "This is the first release.")]
+    anew = "This list begins with this release. There were releases before it."
+    assert changes_of(folder) == [("2017-05-02", anew)]
