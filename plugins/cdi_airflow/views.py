@@ -37,6 +37,10 @@ TYPES = {
     ".html": "text/html; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".parquet": "application/vnd.apache.parquet",
+    ".duckdb": "application/octet-stream",
 }
 # Our pages load nothing from elsewhere and run no scripts.
 POLICY = (

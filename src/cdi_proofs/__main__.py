@@ -354,6 +354,12 @@ def attack(scenario: ScenarioOption = None, seed: SeedOption = None) -> None:
         f"{figures['told_small']} known to be small",
         highlight=False,
     )
+    unreleased = sum(len(files) for files in figures["unreleased_numbers"])
+    console.print(
+        f"the same counts in {', '.join(figures['formats'])}; {unreleased} of the pages and data "
+        "packages have a number that is in no released table",
+        highlight=False,
+    )
     console.print(
         f"with small counts withheld alone, {figures['recovered_without_suppression']:,} of "
         f"{figures['suppressed_without_suppression']:,} recovered; with quarters counted anew, "
@@ -362,7 +368,7 @@ def attack(scenario: ScenarioOption = None, seed: SeedOption = None) -> None:
         highlight=False,
     )
     _say_written("attack.json")
-    if figures["recovered"] or figures["told_small"]:
+    if figures["recovered"] or figures["told_small"] or figures["changed"] or unreleased:
         sys.exit(1)
 
 

@@ -27,7 +27,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from cdi.errors import CdiError
-from cdi.sql import connect, fetch_dicts
+from cdi.sql import fetch_dicts
+from cdi_proofs.open_formats import open_tables
 
 ALL = "all"
 MEASURES = ("due", "recorded", "missed")
@@ -110,14 +111,15 @@ class Findings:
         }
 
 
-def read_open_folder(folder: Path) -> Extract:
-    """Read all that an open folder shows.
+def read_open_folder(folder: Path, form: str = "duckdb") -> Extract:
+    """Read all counts and rates that an open folder shows in one of its formats.
 
     Args:
         folder: The folder ``open/`` of a version.
+        form: One of `open_formats.FORMATS`.
     """
     extract = Extract()
-    with connect(folder / "open.duckdb", read_only=True) as con:
+    with open_tables(folder, form) as con:
         for row in fetch_dicts(con, "from crimes"):
             place = (row["quarter"], row["month"], row["district"], row["offence_group"], ALL)
             _add_counts(extract, place, row, *MEASURES)

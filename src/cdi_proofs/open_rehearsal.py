@@ -22,13 +22,14 @@ from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.files import write_json
+from cdi.open_extract.about import About
 from cdi.open_extract.blocks import COLUMNS, build_system, count_quarter, show_quarter
-from cdi.open_extract.tables import write_tables
+from cdi.open_extract.folder import write_folder
 from cdi.open_extract.write import (
     make_extract,
     open_for_extract,
+    plan_releases,
     read_disclosure_limits,
-    ripe_quarters,
 )
 from cdi.sql import connect, relation
 from cdi.steps.run import run_directly
@@ -41,6 +42,7 @@ from cdi_force.scenario import load_scenario
 from cdi_force.texts import Bank
 from cdi_force.years import simulate_window
 from cdi_proofs.attack import SayProgress, attack_extracts, count_differences, read_open_folder
+from cdi_proofs.open_formats import FORMATS, find_unreleased_numbers
 
 MONTHS = 15  # The newest three months are not mature, so four quarters are released.
 MONTHS_BETWEEN = 3
@@ -101,13 +103,13 @@ def withhold_small_counts_alone(con: duckdb.DuckDBPyConnection, folder: Path) ->
     quarters = folder.with_name(f"{folder.name}-quarters")
     quarters.mkdir(parents=True, exist_ok=True)
     files = []
-    for quarter in ripe_quarters(con, limits["maturity_days"]):
+    for quarter in plan_releases(con, limits["maturity_days"])[0]:
         counts = count_quarter(con, quarter)
         is_small = build_system(counts).is_small(limits["smallest_count"])
         rows = show_quarter(con, quarter, limits, counts, is_small)
         files.append(quarters / f"{quarter.name}.parquet")
         relation(con, COLUMNS, rows).write_parquet(str(files[-1]))
-    write_tables(con, files, folder, limits)
+    write_folder(con, files, folder, About(limits))
 
 
 def _publish_twice(variant: Variant, sources_before: Path, say: Say) -> list[Path]:
@@ -128,10 +130,15 @@ def _publish_twice(variant: Variant, sources_before: Path, say: Say) -> list[Pat
 
 def _attack_releases(folders: list[Path], say: Say, say_progress: SayProgress) -> dict[str, Any]:
     """Attack releases together; figures of the attack, and how the first two differ."""
-    say("attacking: both releases together")
+    say("attacking: both releases together, in all formats")
     extracts = [read_open_folder(folder) for folder in folders]
+    other_formats = [
+        read_open_folder(folder, form) for folder in folders for form in FORMATS if form != "duckdb"
+    ]
     return {
-        **attack_extracts(extracts, say_progress).figures(),
+        **attack_extracts([*other_formats, *extracts], say_progress).figures(),
+        "formats": list(FORMATS),
+        "unreleased_numbers": [find_unreleased_numbers(folder) for folder in folders],
         "between_releases": count_differences(*extracts),
     }
 

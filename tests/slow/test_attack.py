@@ -36,6 +36,12 @@ def test_nothing_withheld_is_recovered_or_known_to_be_small(attacked: dict[str, 
     assert attacked["told_small"] == 0
 
 
+def test_every_format_and_page_was_read_and_has_no_other_number(attacked: dict[str, Any]) -> None:
+    assert attacked["formats"] == ["duckdb", "parquet", "csv"]
+    assert attacked["changed"] == 0  # no format and no release shows another count
+    assert attacked["unreleased_numbers"] == [{}, {}]
+
+
 def test_the_same_attack_breaks_what_is_withheld_without_others_beside_it(
     attacked: dict[str, Any],
 ) -> None:

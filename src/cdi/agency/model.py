@@ -334,6 +334,11 @@ class Agency(Strict):
     country: str = Field(pattern=r"^[A-Z]{2}$")
     timezone: str
     owner: Owner
+    contact: Owner | None = Field(
+        default=None,
+        description="who answers questions of the public about the open extract, whose page names "
+        "them; default: nobody is named",
+    )
     licence: str = Field(min_length=1)
     is_simulated: bool = False
     calls: Literal["all", "sample"] = Field(

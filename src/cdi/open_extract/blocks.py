@@ -11,7 +11,7 @@ fraud.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,12 @@ class Quarter:
 
     starts_on: date
 
+    @classmethod
+    def named(cls, name: str) -> "Quarter":
+        """The quarter of a name such as 2017-Q1."""
+        year, _, number = name.partition("-Q")
+        return cls(date(int(year), 3 * int(number) - 2, 1))
+
     @property
     def name(self) -> str:
         """Its name, for example 2017-Q1."""
@@ -92,6 +98,16 @@ class Quarter:
         """The quarter after it."""
         month = self.starts_on.month + 3
         return Quarter(date(self.starts_on.year + (month > 12), (month - 1) % 12 + 1, 1))
+
+    @property
+    def months_in_words(self) -> str:
+        """Its months in words, for example January to March 2017."""
+        last = self.starts_on.replace(month=self.starts_on.month + 2)
+        return f"{self.starts_on:%B} to {last:%B %Y}"
+
+    def release_on(self, maturity_days: int) -> date:
+        """The first day on which it may be released: so many days after its end."""
+        return self.next.starts_on + timedelta(days=maturity_days)
 
     @property
     def months(self) -> list[str]:

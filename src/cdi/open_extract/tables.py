@@ -1,19 +1,14 @@
-"""The tables of the open extract: ``open.duckdb``, the same as Parquet, and ``README.md``."""
+"""The tables of the open extract: what each one tells, how it is made, what its columns mean."""
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import duckdb
-
-from cdi.open_extract.blocks import BANDS, CLASSES, COLUMNS, MEASURES, SQL
-from cdi.render import render
-from cdi.sql import comment, fetch_dicts, literal, read_query
+from cdi.open_extract.blocks import BANDS, CLASSES, MEASURES, SQL
+from cdi.sql import literal, read_query
 
 # The oldest format of a file that DuckDB still writes, so that any DuckDB 1.x opens it.
 STORAGE = "v1.0.0"
-WITHHELD = "Null means withheld, so that no small count can be found out."
+WITHHELD = "Null (in CSV an empty cell) means withheld, so that no small count can be found out."
 NAMES = {
     "agency_name": "Who released it; it says SIMULATED if the force does not exist.",
     "quarter": "Calendar quarter of the report, for example 2017-Q1.",
@@ -31,14 +26,20 @@ class Table:
     """A table of the extract.
 
     Attributes:
+        lesson: What a reader can learn from it, in plain words.
         meaning: What the table shows; its last sentence is the grain.
         query: Makes the table from `counts` (all released quarters) or from the version's file.
         columns: What its columns mean, without those that `NAMES` explains.
+        key: The columns that name a row; none if no columns do.
+        absence: Why it may have no row although a quarter is released, and when it will have one.
     """
 
+    lesson: str
     meaning: str
     query: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    absence: str = ""
 
 
 def _pivot_measures(*measures: str) -> str:
@@ -51,14 +52,18 @@ def _pivot_measures(*measures: str) -> str:
 
 TABLES = {
     "crimes": Table(
+        "How many reported crimes were recorded and how many were missed, by month, district and "
+        "offence group",
         "Crimes that callers reported under a crime code and that should be recorded, standard "
         f"ruleset, with all totals within a quarter. {WITHHELD} "
         "One row per quarter, month, district and offence group.",
         f"select quarter, month, district, offence_group, {_pivot_measures(*MEASURES)} from counts "
         "where part = 'all' and measure in ('due', 'recorded', 'missed') group by all "
         "order by quarter, month, district, offence_group",
+        key=("quarter", "month", "district", "offence_group"),
     ),
     "missed_crimes": Table(
+        "How crimes were missed: never recorded, or recorded and then cancelled against the rules",
         f"How crimes were missed, in the whole agency. {WITHHELD} "
         "One row per quarter and offence group.",
         "select quarter, offence_group, "
@@ -69,23 +74,30 @@ TABLES = {
             "unrecorded_count": "Past the time limit, with neither a record nor a reason for none.",
             "wrongly_cancelled_count": "Recorded, but the record was cancelled against the rules.",
         },
+        key=("quarter", "offence_group"),
     ),
     "sensitive_classes": Table(
+        "How much rape and domestic abuse was recorded and missed",
         "Rape (part of sexual offences) and domestic abuse (part of all groups), in the whole "
         f"agency and by quarter only. {WITHHELD} One row per quarter and class.",
         f"select quarter, part as class, {_pivot_measures(*MEASURES)} from counts "
         f"where part in ({', '.join(map(literal, CLASSES))}) "
         "and measure in ('due', 'recorded', 'missed') group by all order by all",
         {"class": "rape or domestic_abuse."},
+        key=("quarter", "class"),
     ),
     "n100_incidents": Table(
+        "How many reports of rape were kept as an incident instead of a crime",
         "Reports of rape kept as a reported incident (N100) instead of a crime, in the whole "
         f"agency. The table is empty if the agency keeps none. {WITHHELD} One row per quarter.",
         f"select quarter, {_pivot_measures('reports')} from counts where part = 'n100' "
         "group by all order by all",
         {"reports_count": "Reported incidents (N100) of the quarter."},
+        key=("quarter",),
+        absence="The agency has kept no report of rape as a reported incident.",
     ),
     "time_to_record": Table(
+        "How long it took until a reported crime was recorded",
         "How long after the report crimes were recorded, in the whole agency. The limit is 24 "
         f"hours; before April 2015 it was 72 hours. {WITHHELD} One row per quarter and band.",
         f"select quarter, part as band, {_pivot_measures('recorded')} from counts "
@@ -95,8 +107,10 @@ TABLES = {
             "band": "Up to 24 hours, from there up to 3, 7 or 30 days, later, or unknown.",
             "recorded_count": "Recorded crimes; all bands add up to those of the quarter.",
         },
+        key=("quarter", "band"),
     ),
     "rates": Table(
+        "What share of reported crime was recorded, by district and by offence group",
         "Recording rates, to the whole percent. They are uncorrected: the rules that read the logs "
         "make errors, so three rulesets span a band in place of an interval. A rate is shown if it "
         "is of 20 crimes or more. "
@@ -113,8 +127,12 @@ TABLES = {
             "inclusive_rate": "Possible evidence counts too.",
             "status": "No rate here is corrected by an audit; those stand in audited_rates.",
         },
+        key=("quarter", "district", "offence_group"),
+        absence="Each released quarter has too few crimes for a rate, or the agency's data are "
+        "not good enough for one.",
     ),
     "audited_rates": Table(
+        "What share auditors found when they read a random sample, and how sure they are",
         "Recording rates that auditors found, with their intervals; empty before an audit. A rate "
         "is left out if a small count of recorded or missed crimes could be worked out from it. "
         "One row per audit and part of the crime.",
@@ -129,8 +147,11 @@ TABLES = {
             "upper_limit": "Upper end of the 95% interval.",
             "effective_crimes": "Size of a simple random sample that would be as precise (n_eff).",
         },
+        absence="No audit has been finished yet. The rates of an audit appear here with the first "
+        "release after it.",
     ),
     "auditability": Table(
+        "Whether the agency's data are good enough to give a rate",
         "Whether the agency's data can carry a recording rate. One row per check.",
         "select auditability_check, description as check_description, "
         "round(share, 2) as share, min_share, is_met from auditability order by all",
@@ -141,8 +162,10 @@ TABLES = {
             "min_share": "The least share that is needed.",
             "is_met": "Whether the share is enough; if one is not, no rate is shown.",
         },
+        key=("auditability_check",),
     ),
     "quarters": Table(
+        "Which quarters are released, and on which day each was counted",
         "The released quarters. Each is counted once and not changed afterwards. "
         "One row per quarter.",
         "select quarter, any_value(as_of_on) as as_of_on, "
@@ -156,8 +179,10 @@ TABLES = {
             "smallest_count": "Counts below it are withheld, 0 too except in crimes.",
             "design_effect": "Factor by which calls with several crimes raise a rate's variance.",
         },
+        key=("quarter",),
     ),
     "release": Table(
+        "When this release was made, and under which licence it may be used",
         "Facts of the release. One row.",
         "select is_simulated, cast(as_of as date) as as_of_on, licence, "
         "(select string_agg(reason, '; ' order by auditability_check) from auditability "
@@ -170,73 +195,3 @@ TABLES = {
         },
     ),
 }
-
-
-def write_tables(
-    con: duckdb.DuckDBPyConnection,
-    files: Sequence[Path],
-    folder: Path,
-    limits: Mapping[str, int],
-) -> None:
-    """Write the folder anew.
-
-    Args:
-        con: A connection whose default database is a version's file.
-        files: The released quarters.
-        folder: Is made; what stood there is removed.
-        limits: The limits of rules.disclosure_limits, by name.
-    """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (release,) = fetch_dicts(con, "from release")
-    is_simulated = release["is_simulated"]
-    mark = "SIMULATED. " if is_simulated else ""
-    name = release["agency_name"]
-    if is_simulated and "SIMULATED" not in name:
-        name += " (SIMULATED)"
-    _create_counts_view(con, files)
-    con.execute(
-        f"attach {literal(str(folder / 'open.duckdb'))} as open (storage_version '{STORAGE}')"
-    )
-    described = []
-    for title, table in TABLES.items():
-        query, target = f"select $name as agency_name, * from ({table.query})", f"open.main.{title}"
-        values = _choose_bound_values(query, {"name": name, **limits})
-        con.execute(f"create table {target} as {query}", values)
-        columns = {
-            column: (NAMES | dict(table.columns))[column]
-            for (column,) in con.execute(f"select column_name from (describe {target})").fetchall()
-        }
-        comment(con, target, mark + table.meaning, columns)
-        con.execute(
-            f"copy {target} to {literal(str(folder / f'{title}.parquet'))} (format parquet, "
-            f"compression zstd, kv_metadata {{meaning: {literal(mark + table.meaning)}}})"
-        )
-        described.append({"name": title, "meaning": table.meaning, "columns": columns})
-    quarters = [row for (row,) in con.execute("select quarter from open.main.quarters").fetchall()]
-    con.execute("drop view temp.counts")
-    con.execute("checkpoint open")  # a full disk is told here, and not as the file is detached
-    con.execute("detach open")
-    page = render(
-        "open_readme.md.j2",
-        name=name,
-        is_simulated=is_simulated,
-        release=release,
-        quarters=quarters,
-        limits=limits,
-        tables=described,
-    )
-    (folder / "README.md").write_text(page, encoding="utf-8")
-
-
-def _create_counts_view(con: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
-    """Make the temporary view `counts` over all released quarters."""
-    columns = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in COLUMNS.items())
-    parts = [f"from read_parquet({literal(str(file))})" for file in files]
-    query = " union all ".join(parts) or f"select {columns} where false"
-    con.execute(f"create temp view counts as {query}")
-
-
-def _choose_bound_values(query: str, values: Mapping[str, object]) -> dict[str, object]:
-    """The values that a query names: DuckDB refuses any other."""
-    return {name: value for name, value in values.items() if f"${name}" in query}

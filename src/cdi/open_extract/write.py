@@ -6,19 +6,23 @@ A quarter is released once, when it is whole and settled, and is kept as it was 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from cdi import paths
+from cdi.agency.model import Owner
 from cdi.build.version import Version
 from cdi.files import sync_file, sync_folder
+from cdi.open_extract.about import About
 from cdi.open_extract.blocks import COLUMNS, SQL, Quarter, release_quarter
-from cdi.open_extract.tables import write_tables
+from cdi.open_extract.folder import write_folder
 from cdi.sealed_files import seal_file, verify_file
 from cdi.sql import connect, fetch_dicts, literal, read_query, relation
+
+ANNOUNCED = 4  # quarters of the release calendar, so one year
 
 
 def write_open_extract(version: Version) -> Path:
@@ -31,8 +35,17 @@ def write_open_extract(version: Version) -> Path:
         The folder.
     """
     folder = version.folder / "open"
+    agency = version.agency
+    before = paths.published(agency.agency) / "current" / "open"
     with open_for_extract(version.file) as con:
-        make_extract(con, version.agency.agency, paths.released(version.agency.agency), folder)
+        make_extract(
+            con,
+            agency.agency,
+            paths.released(agency.agency),
+            folder,
+            contact=agency.contact,
+            before=before if before.is_dir() else None,
+        )
     return folder
 
 
@@ -50,7 +63,13 @@ def open_for_extract(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def make_extract(
-    con: duckdb.DuckDBPyConnection, agency_id: str, released: Path, folder: Path
+    con: duckdb.DuckDBPyConnection,
+    agency_id: str,
+    released: Path,
+    folder: Path,
+    *,
+    contact: Owner | None = None,
+    before: Path | None = None,
 ) -> None:
     """Release what has become whole and mature, and make the tables of all that is released.
 
@@ -59,19 +78,21 @@ def make_extract(
         agency_id: The agency, with whose key a quarter is sealed.
         released: The folder where released quarters are kept.
         folder: The folder of the tables.
+        contact: Who answers questions of the public; None if nobody is named.
+        before: The folder of the tables of the release before; None if there is none.
 
     Raises:
         StateError: STATE-DAMAGED if a quarter is not as it was released; it is never counted anew.
     """
     limits = read_disclosure_limits(con)
-    quarters = ripe_quarters(con, limits["maturity_days"])
+    quarters, upcoming = plan_releases(con, limits["maturity_days"])
     for quarter in quarters:
         file = released / f"{quarter.name}.parquet"
         verify_file(agency_id, file)
         if not file.is_file():
             _keep_quarter(con, agency_id, release_quarter(con, quarter, limits), file)
     files = [released / f"{quarter.name}.parquet" for quarter in quarters]
-    write_tables(con, files, folder, limits)
+    write_folder(con, files, folder, About(limits, upcoming, contact, before))
 
 
 def read_disclosure_limits(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -84,28 +105,34 @@ def read_disclosure_limits(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {str(name): int(value) for name, value in rows}
 
 
-def ripe_quarters(con: duckdb.DuckDBPyConnection, maturity_days: int) -> list[Quarter]:
-    """Find the quarters that may be released.
+def plan_releases(
+    con: duckdb.DuckDBPyConnection, maturity_days: int
+) -> tuple[list[Quarter], tuple[Quarter, ...]]:
+    """Find the quarters that may be released, and those that follow.
 
     Args:
         con: A version's file.
         maturity_days: How many days before the file was made a quarter must have ended.
 
     Returns:
-        The quarters that the file holds whole and that ended that long ago.
+        The quarters that the file holds whole and that ended that long ago; and the next ones,
+        `ANNOUNCED` of them, or none if the file holds no call.
     """
     (span,) = fetch_dicts(con, read_query(SQL / "span.sql"))
     first, known = span["first_on"], span["known_on"]
     if first is None:
-        return []
+        return [], ()
     quarter = Quarter(date(first.year, (first.month - 1) // 3 * 3 + 1, 1))
     if quarter.starts_on < first:
         quarter = quarter.next
-    quarters = []
-    while quarter.next.starts_on + timedelta(days=maturity_days) <= known:
-        quarters.append(quarter)
+    ripe = []
+    while quarter.release_on(maturity_days) <= known:
+        ripe.append(quarter)
         quarter = quarter.next
-    return quarters
+    upcoming = [quarter]
+    while len(upcoming) < ANNOUNCED:
+        upcoming.append(upcoming[-1].next)
+    return ripe, tuple(upcoming)
 
 
 def _keep_quarter(

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 # A whole version has these files too, which are for programs: no page shows them.
-NOT_SHOWN = ("recording.duckdb", "version.json", "open/open.duckdb", "open/README.md")
+NOT_SHOWN = ("recording.duckdb", "version.json")
 
 # one segment of a path: it hides nothing and leads nowhere else
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
@@ -15,13 +15,14 @@ class Part:
     """A part of a version that has a page or a download.
 
     Attributes:
-        path: A file or a folder below the version's folder; a folder stands for all pages and
-            sheets in it.
+        path: A file or a folder below the version's folder; a folder stands for all files of
+            these kinds in it.
         title: Its name, for people.
         meaning: What is in it, in a sentence.
         is_restricted: Whether it tells of single calls.
         start: For a folder: the page to begin with.
         sheets: For a folder: the downloads that it always has.
+        kinds: For a folder: how the names of its files may end.
     """
 
     path: str
@@ -30,6 +31,7 @@ class Part:
     is_restricted: bool = False
     start: str = ""
     sheets: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ("html", "csv", "xlsx")
 
     @property
     def link(self) -> str:
@@ -45,7 +47,8 @@ class Part:
         """Whether a path below the version's folder belongs to this part."""
         if not self.start:
             return path == self.path
-        pattern = rf"{re.escape(self.path)}/(?:{_SEGMENT}/)*{_SEGMENT}\.(?:html|csv|xlsx)"
+        kinds = "|".join(self.kinds)
+        pattern = rf"{re.escape(self.path)}/(?:{_SEGMENT}/)*{_SEGMENT}\.(?:{kinds})"
         return re.fullmatch(pattern, path) is not None
 
 
@@ -58,6 +61,14 @@ PARTS = (
         is_restricted=True,
         start="index.html",
         sheets=("worklist.csv", "worklist.xlsx"),
+    ),
+    Part(
+        "open",
+        "Open extract",
+        "What may leave the agency: counts for the public, with small numbers protected.",
+        start="index.html",
+        sheets=("open.duckdb", "datapackage.json", "README.md"),
+        kinds=("html", "csv", "parquet", "duckdb", "json", "md"),
     ),
     Part("matching.html", "Match report", "How calls and crime records were linked, how surely."),
     Part("validation.html", "Data quality", "What each data-quality rule found."),

@@ -11,7 +11,7 @@ import pytest
 from cdi.audit.tables import TABLES, create_audit_tables
 from cdi.errors import StateError
 from cdi.open_extract.blocks import ALL, Key, Quarter, build_system, count_quarter, release_quarter
-from cdi.open_extract.write import make_extract, open_for_extract, ripe_quarters
+from cdi.open_extract.write import make_extract, open_for_extract, plan_releases
 from cdi.sql import connect, ident
 from cdi_proofs.attack import Cell, attack_extracts, count_differences, read_open_folder
 from cdi_proofs.open_rehearsal import withhold_small_counts_alone
@@ -158,7 +158,7 @@ def test_a_quarter_is_released_when_it_is_whole_and_thirty_days_old(tmp_path: Pa
         (from_february, date(2017, 7, 31), ["2017-Q2"]),
     ):
         with open_for_extract(version(tmp_path / "v.duckdb", rows, as_of)) as con:
-            assert [quarter.name for quarter in ripe_quarters(con, 30)] == quarters
+            assert [quarter.name for quarter in plan_releases(con, 30)[0]] == quarters
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_quarter_whose_first_local_day_has_no_call_is_not_whole(
     with connect(file) as con:
         con.execute("update release set timezone = ?", [zone])
     with open_for_extract(file) as con:
-        assert ripe_quarters(con, 30)[0].name == quarter
+        assert plan_releases(con, 30)[0][0].name == quarter
 
 
 def test_quarters_follow_each_other_over_the_year() -> None:
@@ -296,7 +296,8 @@ def test_an_earlier_state_of_knowledge_shows_no_later_quarter(
 def test_no_reference_text_or_day_leaves_it(planted: Path, tmp_path: Path) -> None:
     released(planted, tmp_path / "kept", tmp_path / "open")
     files = list((tmp_path / "open").iterdir())
-    assert {file.suffix for file in files} == {".duckdb", ".parquet", ".md"}
+    kinds = {".duckdb", ".parquet", ".csv", ".json", ".html", ".md"}
+    assert {file.suffix for file in files} == kinds
     for file in files:
         assert SECRET.encode() not in file.read_bytes(), file
     with connect(tmp_path / "open" / "open.duckdb", read_only=True) as con:

@@ -24,6 +24,8 @@ WHOLE = (
     "worklist/worklist.xlsx",
     "open/open.duckdb",
     "open/README.md",
+    "open/index.html",
+    "open/datapackage.json",
     "version.json",
 )
 

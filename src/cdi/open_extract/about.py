@@ -1,0 +1,45 @@
+"""What the pages of the open extract say besides its tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdi.agency.model import Owner
+from cdi.open_extract.blocks import Quarter
+
+
+@dataclass(frozen=True)
+class About:
+    """What the pages say besides the tables; none of it is a count.
+
+    Attributes:
+        limits: The limits of rules.disclosure_limits, by name.
+        upcoming: The quarters that are released next, the first one first.
+        contact: Who answers questions of the public; None if nobody is named.
+        before: The folder ``open/`` of the release before; None if there is none.
+    """
+
+    limits: Mapping[str, int]
+    upcoming: tuple[Quarter, ...] = ()
+    contact: Owner | None = None
+    before: Path | None = None
+
+    @property
+    def protections(self) -> list[str]:
+        """How small numbers are protected, in sentences."""
+        return [
+            f"Counts from 1 to {self.limits['smallest_count'] - 1} are withheld. So are some "
+            "larger counts, because sums and differences would otherwise give the small ones away.",
+            "Where a count is withheld, its cell is empty (null). It does not mean zero.",
+            "Zeros are shown in the table crimes. In the other tables zeros are withheld, except "
+            "where there was nothing to count.",
+            f"Rates are shown only of {self.limits['smallest_denominator']} crimes or more, and to "
+            "the whole percent.",
+            "Rape, domestic abuse and reported incidents of rape (N100) are shown by quarter and "
+            "for the whole agency only.",
+            "There is no place below the district, no day of a crime, no reference, no text and no "
+            "name of a person.",
+            f"A quarter is released once, {self.limits['maturity_days']} days after its end, and "
+            "is not counted again. Otherwise the difference between two releases would show small "
+            "numbers.",
+        ]

@@ -1,0 +1,27 @@
+-- The whole agency in each released quarter, and each offence group in the newest: what the page shows.
+with newest as (
+    select max(quarter) as quarter from quarters
+)
+
+select
+    crimes.quarter,
+    crimes.offence_group,
+    crimes.due_count,
+    crimes.recorded_count,
+    crimes.missed_count,
+    rates.standard_rate as rate,
+    least(rates.strict_rate, rates.standard_rate, rates.inclusive_rate) as lowest_rate,
+    greatest(rates.strict_rate, rates.standard_rate, rates.inclusive_rate) as highest_rate,
+    crimes.quarter = newest.quarter as is_newest
+from crimes
+cross join newest
+left join rates
+    on
+        crimes.quarter = rates.quarter
+        and crimes.district = rates.district
+        and crimes.offence_group = rates.offence_group
+where
+    crimes.month = 'all'
+    and crimes.district = 'all'
+    and (crimes.offence_group = 'all' or crimes.quarter = newest.quarter)
+order by crimes.quarter desc, crimes.due_count desc nulls last, crimes.offence_group asc

@@ -1,0 +1,65 @@
+"""The open folder of a published version: whole, found by the pages, and what others receive."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cdi import paths
+from cdi.national.exchange import collect_open_extracts, send_open_extract
+from cdi.publish.access import read_part
+from cdi.publish.parts import find_part
+from cdi_proofs.attack import attack_extracts, read_open_folder
+from cdi_proofs.open_formats import FORMATS, find_unreleased_numbers
+from tests.conftest import SmallAgency
+
+NOW = datetime(2017, 10, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def published(ran: SmallAgency) -> Path:
+    """The folder of the current version."""
+    return (paths.published("testville") / "current").resolve()
+
+
+def test_every_file_of_the_open_folder_is_offered_by_the_pages(published: Path) -> None:
+    names = sorted(file.name for file in (published / "open").iterdir())
+    assert "index.html" in names
+    assert len(names) == 4 + 2 * 10  # ten tables, each in two formats
+    for name in names:
+        part = find_part(f"open/{name}")
+        assert part is not None
+        assert not part.is_restricted
+        content = read_part(published, f"open/{name}")
+        assert content == (published / "open" / name).read_bytes()
+
+
+def test_a_published_open_folder_withstands_the_attack(published: Path) -> None:
+    found = attack_extracts([read_open_folder(published / "open", form) for form in FORMATS])
+    assert (found.recovered, found.told_small, found.changed) == ({}, [], [])
+    assert find_unreleased_numbers(published / "open") == {}
+
+
+def test_the_nation_receives_each_file_as_it_is(
+    ran: SmallAgency, published: Path, tmp_path: Path
+) -> None:
+    place = str(tmp_path / "place")
+    send_open_extract("testville", place, NOW)
+    (received,) = collect_open_extracts(place, ["testville"], tmp_path / "kept", NOW)
+    assert received.folder is not None
+    sent = {file.name: file.read_bytes() for file in (published / "open").iterdir()}
+    assert {file.name: file.read_bytes() for file in received.folder.iterdir()} == sent
+
+
+def test_the_next_version_repeats_what_changed_before(ran: SmallAgency, published: Path) -> None:
+    before = json.loads((published / "open" / "datapackage.json").read_text())["changes"]
+    assert [entry["change"] for entry in before] == ["This is the first release."]
+    ran.settings["contact"] = {"name": "Open data desk", "email": "open@example.org"}
+    ran.write_settings()
+    assert ran.run()
+    now = (paths.published("testville") / "current").resolve()
+    assert now != published
+    package = json.loads((now / "open" / "datapackage.json").read_text())
+    assert package["changes"] == before
+    assert "open@example.org" in (now / "open" / "index.html").read_text()
