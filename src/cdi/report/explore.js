@@ -167,7 +167,10 @@
   }
 
   for (const filter of FILTERS) {
-    byId(filter).addEventListener("change", () => { location.hash = writeAddress(); });
+    byId(filter).addEventListener("change", () => {
+      history.pushState(null, "", writeAddress());
+      showCounts();
+    });
   }
   byId("csv").addEventListener("click", saveCsv);
   byId("desk").parentElement.hidden = !location.protocol.startsWith("http");
