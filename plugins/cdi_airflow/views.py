@@ -30,6 +30,7 @@ from cdi.publish.access import (
 )
 from cdi.publish.parts import find_part
 from cdi.render import render
+from cdi.report import explore
 from cdi_airflow import desk
 
 LOG = logging.getLogger(__name__)
@@ -42,13 +43,16 @@ TYPES = {
     ".parquet": "application/vnd.apache.parquet",
     ".duckdb": "application/octet-stream",
 }
-# Our pages load nothing from elsewhere and run no scripts.
+# Our pages load nothing from elsewhere and run no scripts, with one exception.
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+# This page runs the one script of ours, which its hash names, and no other.
+EXPLORE_POLICY = f"{POLICY}; {explore.write_script_policy()}"
 # dbt's page runs scripts of others, so it gets neither Airflow's cookies nor its API.
 DBT_POLICY = f"{POLICY}; script-src 'unsafe-inline' 'unsafe-eval'; sandbox allow-scripts"
+POLICIES = {explore.PAGE: EXPLORE_POLICY, "dbt_docs.html": DBT_POLICY}
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
@@ -153,8 +157,7 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
             ) from error
     file = PurePosixPath(path)
     headers = dict(HEADERS)
-    if file.name == "dbt_docs.html":
-        headers["Content-Security-Policy"] = DBT_POLICY
+    headers["Content-Security-Policy"] = POLICIES.get(path, POLICY)
     if file.suffix != ".html":
         headers["Content-Disposition"] = f'attachment; filename="{agency}-{file.name}"'
     return Response(content, media_type=TYPES[file.suffix], headers=headers)

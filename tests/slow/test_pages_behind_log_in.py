@@ -1,6 +1,9 @@
 """The pages at a real Airflow API server: who is let in, what is served, what is written down."""
 
+import base64
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +114,7 @@ def test_open_parts_are_served_whole_and_kept_nowhere(server: Server) -> None:
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
         assert "script-src" not in answer.headers["content-security-policy"]
+    assert client.get("/cdi/testville/explore.html").status_code == 403
     answer = client.get("/cdi/testville/dbt_docs.html")
     assert "sandbox allow-scripts" in answer.headers["content-security-policy"]
 
@@ -123,7 +127,7 @@ def test_indexes_lead_to_what_is_there(server: Server) -> None:
     page = client.get("/cdi/dag/testville__extract", follow_redirects=True)
     assert page.url.path == "/cdi/testville/"
     assert page.headers["cache-control"] == "no-store"
-    for link in ("report.html", WORKLIST, "validation.html"):
+    for link in ("report.html", "explore.html", WORKLIST, "validation.html"):
         assert f'href="{link}"' in page.text
     assert "Why the rate changed" not in page.text  # a first version has none before it
     version = json.loads((paths.published("testville") / "current" / "version.json").read_text())
@@ -158,19 +162,28 @@ def test_what_is_not_there_or_not_listed_is_told_in_words(server: Server, path: 
 
 def test_restricted_parts_need_more_than_a_look_and_each_look_is_written(server: Server) -> None:
     before = list(read_access_log("testville"))
-    for path in (WORKLIST, "worklist/worklist.csv"):
+    for path in (WORKLIST, "worklist/worklist.csv", "explore.html"):
         assert server.client("vera").get(f"/cdi/testville/{path}").status_code == 403
     assert list(read_access_log("testville")) == before
     client = server.client("admin")
     answer = client.get(f"/cdi/testville/{WORKLIST}")
     assert answer.status_code == 200
     assert 'href="logs/T-0002.html#1"' in answer.text
+    assert "script-src" not in answer.headers["content-security-policy"]
+    explore = client.get("/cdi/testville/explore.html")
+    (script,) = re.findall(r"<script>(.*?)</script>", explore.text, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = explore.headers["content-security-policy"].split("; ")
+    assert {f"script-src 'sha256-{digest}'", "connect-src 'none'", "default-src 'none'"} <= set(
+        policy
+    )
     sheet = client.get("/cdi/testville/worklist/worklist.csv")
     assert sheet.headers["content-disposition"] == 'attachment; filename="testville-worklist.csv"'
     version = (paths.published("testville") / "current").resolve().name
     new = list(read_access_log("testville"))[len(before) :]
     assert [(e["who"], e["what"], e["version"]) for e in new] == [
-        ("admin", WORKLIST, version), ("admin", "worklist/worklist.csv", version),
+        ("admin", WORKLIST, version), ("admin", "explore.html", version),
+        ("admin", "worklist/worklist.csv", version),
     ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ class Part:
             these kinds in it.
         title: Its name, for people.
         meaning: What is in it, in a sentence.
-        is_restricted: Whether it tells of single calls.
+        is_restricted: Whether it tells of single calls; a count of one crime does.
         start: For a folder: the page to begin with.
         sheets: For a folder: the downloads that it always has.
         kinds: For a folder: how the names of its files may end.
@@ -54,6 +54,12 @@ class Part:
 
 PARTS = (
     Part("report.html", "Report", "What share of reported crime was recorded, and what changed."),
+    Part(
+        "explore.html",
+        "Explore",
+        "Counts of reported crimes, which you filter; small counts are shown as they are.",
+        is_restricted=True,
+    ),
     Part(
         "worklist",
         "Worklist",

@@ -25,7 +25,7 @@ from cdi.report.figures import (
     read_ranges,
 )
 from cdi.report.readings import list_readings
-from cdi.report.wording import PRACTICES
+from cdi.report.wording import OUTCOMES, PRACTICES
 from cdi.sql import fetch_dicts, read_query, scalar
 
 if TYPE_CHECKING:
@@ -187,13 +187,13 @@ def _draw_losses(con: duckdb.DuckDBPyConnection, drawing: "Drawing", rates: Row)
     closures = _read_rows(con, "lost_by_closure", {"named": NAMED_CLOSURES})
     stages: list[tuple[str, int, bool, str]] = [
         ("Reported crimes", base + justified + recent + missing, False, "stays"),
-        ("Legitimate reason", justified, True, "no record needed"),
-        ("Still in time", recent, True, "no record needed"),
-        ("Cannot be judged", missing, True, "no record needed"),
+        (OUTCOMES["justified"], justified, True, "no record needed"),
+        (OUTCOMES["too_recent"], recent, True, "no record needed"),
+        (OUTCOMES["source_missing"], missing, True, "no record needed"),
         ("Should be recorded", base, False, "stays"),
         *((f"Closed: {row['label']}", row["unrecorded"], True, "lost") for row in closures),
-        ("Wrongly cancelled", rates["wrongly_cancelled_count"], True, "lost"),
-        ("Recorded", rates["recorded_count"], False, "stays"),
+        (OUTCOMES["wrongly_cancelled"], rates["wrongly_cancelled_count"], True, "lost"),
+        (OUTCOMES["recorded"], rates["recorded_count"], False, "stays"),
     ]
     rows = [
         {"label": label, "count": count, "is_loss": is_loss, "kind": kind}

@@ -46,6 +46,27 @@ PRACTICES = {
     "reference_refused": "crime records whose reference is not believed",
 }
 
+# What became of a reported crime, in the order of the report's chart.
+OUTCOMES = {
+    "justified": "Legitimate reason",
+    "too_recent": "Still in time",
+    "source_missing": "Cannot be judged",
+    "unrecorded": "Unrecorded",
+    "wrongly_cancelled": "Wrongly cancelled",
+    "recorded": "Recorded",
+}
+# Which logs a figure counts: what people choose, and how the base of the figure says it.
+UNIVERSES = {
+    "frame": {
+        "name": "Crime-coded logs",
+        "base": "reported crimes in crime-coded logs (universe “frame”), standard ruleset",
+    },
+    "all": {
+        "name": "All logs",
+        "base": "reported crimes in all logs (universe “all”), standard ruleset",
+    },
+}
+
 FACT = "Fact; "  # begins the description of each column of the decision table that is a fact
 
 

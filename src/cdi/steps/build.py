@@ -22,6 +22,7 @@ from cdi.quality import checks
 from cdi.quality.waivers import StoppingFailure, find_stopped_of_version
 from cdi.report.comparison import compare_with_published
 from cdi.report.dictionary import write_dictionary
+from cdi.report.explore import write_explore_page
 from cdi.report.figures import read_summary, summary_as_list
 from cdi.report.report import write_report_page
 from cdi.sql import connect
@@ -92,6 +93,7 @@ def write_report(agency: str, version: str) -> Step:
             # DuckDB keeps in memory what it has read, up to its limit; charts need some too.
             con.execute("set memory_limit = '2GB'")
             write_report_page(con, built, compare_with_published(built))
+            write_explore_page(con, built)
             write_matching_page(con, built)
             write_worklist(con, built)
         write_dictionary(built)

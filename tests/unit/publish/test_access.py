@@ -79,7 +79,7 @@ def test_nothing_else_is_read(version: Path, path: str) -> None:
 
 def test_what_speaks_of_single_calls_is_restricted() -> None:
     restricted = {part.path for part in PARTS if part.is_restricted}
-    assert restricted == {"worklist"}
+    assert restricted == {"explore.html", "worklist"}
     for path in ("worklist/index.html", "worklist/worklist.xlsx", "worklist/worklist.csv"):
         part = find_part(path)
         assert part is not None
