@@ -14,6 +14,8 @@ SERVER := .venv-server
 CLIENT := .venv-client
 # and an OpenID provider, which a force has and the tests of the desk need.
 OIDC := .venv-oidc
+# and what analysts work with: a notebook, and a server for SQL from another machine.
+NOTEBOOK := .venv-notebook
 # uv trusts the certificates that the system trusts, as pip does, since many networks inspect TLS.
 export UV_SYSTEM_CERTS := 1
 # Modules are compiled once and not in each process, which halves the time of a short step.
@@ -30,7 +32,7 @@ MONTHS ?=
 SEED ?=
 export SCENARIO MONTHS SEED
 
-.PHONY: help run ui explain shell audit-rehearsal coverage simulate calibration scorecard benchmark ranges nowcast drills registrar attack corruptions durability hidden-keys \
+.PHONY: help run ui explain shell notebook sql-server audit-rehearsal coverage simulate calibration scorecard benchmark ranges nowcast drills registrar attack corruptions durability hidden-keys \
 	check test test-slow test-browser bench docs walkthrough lock weaknesses clean
 
 # A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
@@ -53,6 +55,15 @@ explain: $(VENV)/run.stamp  ## Explain how one call was judged: make explain CAL
 
 shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## Open a read-only SQL prompt on the published version: make shell [AGENCY=nopd]
 	@$(BIN)/cdi shell --agency $(AGENCY)
+
+# Your copy is yours: it is made once, and a newer one of this repository never replaces it.
+STATE = $(or $(CDI_HOME),var)
+notebook: $(NOTEBOOK)/notebook.stamp  ## Open a notebook on the published version in the browser: make notebook [AGENCY=nopd]
+	@mkdir -p $(STATE)/notebooks && { test -e $(STATE)/notebooks/first_look.py || cp analysts/notebook.py $(STATE)/notebooks/first_look.py; }
+	@AGENCY=$(AGENCY) $(NOTEBOOK)/bin/marimo --yes edit --skip-update-check $(STATE)/notebooks/first_look.py
+
+sql-server: $(NOTEBOOK)/notebook.stamp  ## Answer SQL of DuckDB on another machine, read-only (docs/analysts.md): make sql-server [AGENCY=nopd]
+	@$(NOTEBOOK)/bin/python analysts/sql_server.py $(AGENCY)
 
 ##@ Audit (`.venv/bin/cdi audit --help` lists the steps of a real audit; <state> is var/ or CDI_HOME)
 
@@ -117,7 +128,7 @@ check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, db
 test: $(VENV)/dev.stamp  ## Run the unit, dbt and pipeline tests; they need only Python
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp $(OIDC)/oidc.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose, nginx)
+test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp $(OIDC)/oidc.stamp $(NOTEBOOK)/notebook.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose, nginx)
 	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-browser: $(VENV)/dev.stamp  ## Test the Airflow UI and the published pages in Chromium
@@ -148,6 +159,7 @@ lock: $(VENV)/bin/uv  ## Resolve the versions in requirements/*.txt again
 	$(BIN)/uv pip compile --group bench $(LOCK_OPTIONS) -o requirements/bench.txt
 	$(BIN)/uv pip compile --group client $(LOCK_OPTIONS) -o requirements/client.txt
 	$(BIN)/uv pip compile --group oidc $(LOCK_OPTIONS) -o requirements/oidc.txt
+	$(BIN)/uv pip compile --group notebook $(LOCK_OPTIONS) -o requirements/notebook.txt
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" --quiet
@@ -160,7 +172,7 @@ weaknesses: $(VENV)/bin/uv  ## Look up known weaknesses of the locked packages: 
 		"the advisory service was not reached, or does not know a package."; exit 1; }
 
 clean:  ## Remove the environments and caches; var/ stays, since it is your data
-	rm -rf $(VENV) $(BENCH) $(SERVER) $(CLIENT) $(OIDC) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
+	rm -rf $(VENV) $(BENCH) $(SERVER) $(CLIENT) $(OIDC) $(NOTEBOOK) .pytest_cache .mypy_cache .ruff_cache dbt_project/target dbt_project/logs
 
 # --no-deps: the lock is complete, and the experimental parser of dbt-core must stay out
 # (pyproject.toml says why).
@@ -197,7 +209,7 @@ $(SERVER)/server.stamp: pyproject.toml
 
 # The other environments are all made in the same way: .venv-bench/bench.stamp and so on.
 .SECONDEXPANSION:
-$(BENCH)/bench.stamp $(CLIENT)/client.stamp $(OIDC)/oidc.stamp $(SERVER)/server.stamp: $(VENV)/bin/uv requirements/$$(basename $$(@F)).txt
+$(BENCH)/bench.stamp $(CLIENT)/client.stamp $(OIDC)/oidc.stamp $(NOTEBOOK)/notebook.stamp $(SERVER)/server.stamp: $(VENV)/bin/uv requirements/$$(basename $$(@F)).txt
 	@echo "Installing requirements/$(basename $(@F)).txt into $(@D)"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes \

@@ -213,8 +213,9 @@ def _list_models(con: Connection, rooms: Sequence[str]) -> list[tuple[str, str]]
         {"keys": list(KEYS), "rooms": list(rooms)},
     ).fetchall()
     depth = _depth_of_models()
-    # The tables of an audit are no models: a log does not pass through them.
-    models = [table for table in tables if table[1] in depth]
+    # The tables of an audit are no models: a log does not pass through them. The views for BI tools
+    # repeat what the marts say.
+    models = [table for table in tables if table[1] in depth and not table[1].startswith("bi_")]
     return sorted(models, key=lambda model: (rooms.index(model[0]), depth[model[1]], model[1]))
 
 

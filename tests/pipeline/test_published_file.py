@@ -33,6 +33,11 @@ VIEWS = {
     "audited_logs",
     "audited_rates",
     "audits",
+    "bi_crime_records",
+    "bi_dates",
+    "bi_logs",
+    "bi_recording_rate",
+    "bi_reported_crimes",
     "confirmed_misses",
     "conservation",
     "crimes_without_call",
@@ -170,3 +175,6 @@ def test_dbts_docs_hold_the_project_and_may_ask_nobody(published: Path) -> None:
     start = page.index('{"metadata": {"dbt_schema_version"')
     manifest, _ = json.JSONDecoder().raw_decode(page[start:].replace("<\\/", "</"))
     assert "model.cdi.recording_rate" in manifest["nodes"]
+    assert manifest["docs"]["doc.cdi.__overview__"]["block_contents"].startswith("# From calls")
+    assert {"exposure.cdi.worklist", "exposure.cdi.desk"} <= set(manifest["exposures"])
+    assert "metric.cdi.rate" in manifest["metrics"]

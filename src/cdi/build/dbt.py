@@ -49,13 +49,13 @@ def run_dbt(
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     if models:
-        untested = ["--exclude-resource-type", "seed", "unit_test", "test"]
+        untested = ["--exclude-resource-type", "seed", "unit_test", "test", "exposure"]
         selection = [*untested, "--vars", variables, "--select", *(f"+{model}" for model in models)]
     else:
         # Tests of the seeds come out the same in every build, so only `make test` runs them. Models
         # are selected, and seeds are not excluded by a selector, because dbt would then leave out
         # each test of a model that refers to a seed.
-        untested = ["--exclude-resource-type", "seed", "unit_test"]
+        untested = ["--exclude-resource-type", "seed", "unit_test", "exposure"]
         selection = [*untested, "--select", "path:models", "--exclude", "tag:learning"]
     if version.row_count > LARGE:
         selection += ["--threads", "1"]

@@ -1,0 +1,240 @@
+"""What analysts get: the notebook, SQL from another machine, and recipes for other tools."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlalchemy
+
+from cdi import paths
+from tests.slow.conftest import environment, wait_for
+
+TOOLS = paths.REPO / "analysts"
+PYTHON = paths.REPO / ".venv-notebook" / "bin" / "python"
+PAGE = (paths.REPO / "docs" / "analysts.md").read_text(encoding="utf-8")
+TOKEN = "a-token-of-tests-and-nothing-else"
+
+# Runs the notebook as a script does, and gives what its cells found.
+NOTEBOOK = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from notebook import app
+_, found = app.run()
+names = ("rate", "districts", "weeks", "worklist", "lost", "mark", "export_name")
+json.dump({name: found[name] for name in names}, sys.stdout, default=str)
+"""
+# Attaches to a server, and gives what it answers to each query, or its error.
+CLIENT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import duckdb, sql_server
+con = duckdb.connect()
+for name in ("httpfs", "quack"):
+    sql_server.load_extension(con, name)
+con.execute(f"attach '{sys.argv[2]}' as recording (token '{sys.argv[3]}')")
+answers = []
+for query in json.load(sys.stdin):
+    try:
+        answers.append(con.execute("from recording.query(?)", [query]).fetchall())
+    except duckdb.Error as error:
+        answers.append(str(error))
+answers.append(con.execute("select count(*) from recording.bi_logs").fetchall())
+json.dump(answers, sys.stdout, default=str)
+"""
+
+
+@pytest.fixture(scope="module")
+def file(published_month: Path) -> Path:
+    """The published file of a simulated month."""
+    found = published_month / "published" / "simulated" / "current" / "recording.duckdb"
+    return found.resolve()
+
+
+@pytest.fixture(autouse=True)
+def tools() -> None:
+    """The tools of analysts; these tests are skipped where they are not installed."""
+    if not PYTHON.is_file() and not os.environ.get("CI"):
+        pytest.skip("the tools are not installed: make .venv-notebook/notebook.stamp")
+
+
+def ask(file: Path, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(file), read_only=True) as con:
+        return con.execute(query).fetchall()
+
+
+def test_the_notebook_finds_what_the_tables_of_the_report_hold(
+    file: Path, published_month: Path
+) -> None:
+    before = file.read_bytes()
+    done = subprocess.run(
+        [str(PYTHON), "-c", NOTEBOOK, str(TOOLS)],
+        env=environment(published_month), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    rates = ask(
+        file,
+        "select ruleset, recorded_count, rate_base_count, recording_rate from recording_rate "
+        "where universe = 'frame' and breakdown = 'total'",
+    )
+    assert len(rates) == 3
+    for ruleset, recorded, due, rate in rates:
+        assert found["rate"][ruleset] == pytest.approx(rate)
+        if ruleset == "standard":
+            assert (found["rate"]["recorded_count"], found["rate"]["due_count"]) == (recorded, due)
+    by_district = ask(
+        file,
+        "select district, rate_base_count, recording_rate from recording_rate where universe = "
+        "'frame' and ruleset = 'standard' and breakdown = 'district' and rate_base_count > 0",
+    )
+    assert {
+        (row["rate_district"], row["due_count"], round(row["rate"], 9))
+        for row in found["districts"]
+    } == {(district, due, round(rate, 9)) for district, due, rate in by_district}
+    by_week = ask(
+        file,
+        "select cast(reported_week_on as varchar), due_count from weekly_rates "
+        "where universe = 'frame' and week_count = 1",
+    )
+    weeks = {row["week_on"]: row["due_count"] for row in found["weeks"]}
+    # weekly_rates leaves out weeks that the data hold only a part of
+    assert by_week and {week: weeks[week] for week, _ in by_week} == dict(by_week)
+    assert len(found["worklist"]) == 3
+    ((unrecorded,),) = ask(
+        file,
+        "select unrecorded_count from recording_rate "
+        "where universe = 'all' and breakdown = 'total' and ruleset = 'standard'",
+    )
+    assert sum(row["unrecorded_count"] for row in found["lost"]) == unrecorded
+    assert found["mark"] == "SIMULATED" and found["export_name"].startswith("SIMULATED_")
+    assert file.read_bytes() == before
+
+
+def test_the_notebook_draws_every_cell(published_month: Path, tmp_path: Path) -> None:
+    page = tmp_path / "first_look.html"
+    notebook = shutil.copy(TOOLS / "notebook.py", tmp_path)  # marimo keeps results beside it
+    done = subprocess.run(
+        [PYTHON.with_name("marimo"), "export", "html", notebook, "-o", page],
+        env=environment(published_month), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    drawn = page.read_text(encoding="utf-8")
+    assert "SIMULATED" in drawn and "The rate with its band" in drawn
+    assert drawn.count("vega") > 1
+
+
+@contextmanager
+def sql_server(home: Path) -> Iterator[str]:
+    """`make sql-server` on a free port; yields its address."""
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    said = home / "sql_server.txt"
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            [str(PYTHON), str(TOOLS / "sql_server.py"), "simulated"],
+            env={**environment(home), "CDI_SQL_TOKEN": TOKEN, "CDI_SQL_PORT": str(port)},
+            stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        wait_for("the server", lambda: "attach" in said.read_text() or process.poll() is not None)
+        assert process.poll() is None, said.read_text()
+        yield f"quack:localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers_of(address: str, token: str, queries: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(PYTHON), "-c", CLIENT, str(TOOLS), address, token],
+        input=json.dumps(queries), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+# What a client with the token may not do, and who refuses it.
+FORBIDDEN = {
+    "create table stolen as select 1": "Authorization failed",
+    "with a as (select 1) insert into fct_calls select * from a": "read-only",
+    "attach '/tmp/other.db'": "Authorization failed",
+    "copy (select 1) to '/tmp/stolen.csv'": "Authorization failed",
+    "set lock_configuration = false": "Authorization failed",
+    "select 1; set memory_limit = '1TB'": "Authorization failed",
+    "from quack_stop('quack:localhost')": "Authorization failed",
+    "from query('from qu' || 'ack_stop()')": "Authorization failed",
+    "from read_text('/etc/hostname')": "disabled by configuration",
+}
+
+
+def test_another_machine_asks_the_published_file_and_can_do_nothing_else(
+    file: Path, published_month: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "state"  # the month itself is shared, and nothing may be written there
+    home.mkdir()
+    (home / "published").symlink_to(published_month / "published")
+    question = (
+        "select count(*), sum(crime_due_count) from bi_reported_crimes "
+        "inner join bi_logs using (log_id) where is_log_in_frame"
+    )
+    with sql_server(home) as address:
+        refused = answers_of(address, "another-token-of-this-length", [question])
+        assert refused.returncode != 0 and "Authentication failed" in refused.stderr
+        done = answers_of(address, TOKEN, [question, *FORBIDDEN, question])
+    assert done.returncode == 0, done.stderr
+    first, *errors, last, attached = json.loads(done.stdout)
+    assert first == last == [list(row) for row in ask(file, question)]
+    for (query, reason), error in zip(FORBIDDEN.items(), errors, strict=True):
+        assert isinstance(error, str) and reason in error, query
+    assert attached == [list(row) for row in ask(file, "select count(*) from bi_logs")]
+
+
+def test_a_short_token_is_refused(published_month: Path) -> None:
+    done = subprocess.run(
+        [str(PYTHON), str(TOOLS / "sql_server.py"), "simulated"],
+        env={**environment(published_month), "CDI_SQL_TOKEN": "short"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and "at least 24 characters" in done.stderr
+
+
+def test_each_query_of_the_page_answers(file: Path) -> None:
+    queries = re.findall(r"^```sql\n(.*?)^```", PAGE, re.M | re.S)
+    assert len(queries) >= 4
+    for query in queries:
+        assert ask(file, query), query
+
+
+def test_each_script_of_the_page_runs(published_month: Path, tmp_path: Path) -> None:
+    (tmp_path / "var").symlink_to(published_month)
+    scripts = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+    assert len(scripts) == 2
+    for script in scripts:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    views = {path.stem for path in (tmp_path / "bi").glob("*.parquet")}
+    assert views == {file.stem for file in (paths.DBT_PROJECT / "models" / "bi").glob("*.sql")}
+    assert (tmp_path / "open.sqlite").stat().st_size > 0
+
+
+def test_the_address_that_superset_takes_opens_the_file_and_writes_nothing(file: Path) -> None:
+    (address,) = re.findall(r"duckdb:////\S+read_only", PAGE)
+    place = "duckdb:///" + re.sub(r"^duckdb:///(/\S+)\?", rf"{file}?", address)
+    expected = ask(file, "select count(*) from fct_calls")
+    engine = sqlalchemy.create_engine(place)
+    with engine.connect() as con:
+        (count,) = con.execute(sqlalchemy.text("select count(*) from bi_logs")).one()
+        assert [(count,)] == expected
+        with pytest.raises(sqlalchemy.exc.DBAPIError, match="read-only"):
+            con.execute(sqlalchemy.text("create table t as select 1"))
+    engine.dispose()
