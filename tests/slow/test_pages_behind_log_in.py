@@ -145,7 +145,7 @@ def test_a_refused_batch_says_why(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["testville/version.json", "testville/recording.duckdb",
+    ["testville/version.json", "testville/recording.duckdb.wal",
      "testville/worklist/nothing.html", "testville/%2e%2e/%2e%2e/secrets/testville.key",
      "testville/worklist/%2e%2e/%2e%2e/version.json", "nowhere/report.html"],
 )  # fmt: skip

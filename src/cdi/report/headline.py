@@ -65,7 +65,7 @@ def read_version_headline(file: Path) -> Headline:
         file: A recording.duckdb.
     """
     with connect(file, read_only=True) as con:
-        (listed,) = fetch_dicts(con, read_query(SQL / "listed_counts.sql"))
+        (listed,) = fetch_dicts(con, read_query(SQL / "worklist_totals.sql"))
         audit, ranges = read_audited(con), read_ranges(con)
         rate = read_headline(con)["standard"]["recording_rate"]
     force = audit["force"] if audit else None
