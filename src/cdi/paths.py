@@ -8,8 +8,8 @@ Environment:
         folder), so that several state folders can share it.
     CDI_OPEN: a folder or URL to which agencies send their open extracts, and where the nation reads
         them (default: nothing is sent); see `cdi.national.exchange`.
-    CDI_SHOWN: the agencies that get DAGs, with commas between, or `all` (default: all; `make run` and
-        `make ui` take those that have data); see `cdi.agency.presence`.
+    CDI_SHOWN: the agencies that get DAGs, with commas between, or `all` (default: all; `make run`
+        and `make ui` take those that have data); see `cdi.agency.presence`.
     CDI_DATA: used in place of `data_root` of every agency (``make run DATA=...``).
     SCENARIO, MONTHS, SEED: which simulated force is meant; see `cdi.variant`.
 """

@@ -86,7 +86,7 @@ def test_operators_read_age_backlog_and_what_failed(ran: SmallAgency) -> None:
     assert headline is not None
     assert (fresh.in_time, fresh.overdue) == (headline.in_time, headline.overdue)
     assert not fresh.is_late  # invented data stands still
-    assert [dataset for dataset, at in fresh.asked if at] == ["calls", "crime_records"]
+    assert [dataset for dataset, at in fresh.asked if at] == ["calls", "crime records"]
     assert fresh.stopped == ()
 
     ran.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:1]))
@@ -109,13 +109,17 @@ def test_operators_read_age_backlog_and_what_failed(ran: SmallAgency) -> None:
 
 
 def test_an_agency_that_cannot_be_read_is_shown_with_its_problem(ran: SmallAgency) -> None:
-    paths.decisions("testville").mkdir(parents=True, exist_ok=True)
-    paths.decisions_file("testville").write_text("not a file of decisions\n", encoding="utf-8")
-    assert describe_freshness("testville", NOW).problem
+    tables = ran.published.resolve() / "recording.duckdb"
+    tables.unlink()
+    tables.write_bytes(b"no tables")
+    fresh = describe_freshness("testville", NOW)
+    assert "recording.duckdb" in fresh.problem
+    assert [dataset for dataset, at in fresh.asked if at]  # the rest is said all the same
+    assert describe_published("testville").headline is None
     ran.settings["schedule"] = "every day at noon"
     ran.write_settings()
     assert "AGENCY-SCHEMA" in describe_freshness("testville", NOW).problem
-    assert describe_published("testville").headline  # what is published stays there
+    assert describe_published("testville").parts  # what is published stays there
 
 
 def test_the_validation_page_names_value_threshold_rows_and_history(
@@ -148,7 +152,9 @@ def test_the_validation_page_names_value_threshold_rows_and_history(
     assert "_v1" not in words
     assert "<script" not in page
     # no value of a row about a person
-    assert not any(cell in words for call in calls for cell in (call[-1], call[-2]) if len(cell) > 5)
+    assert not any(
+        cell in words for call in calls for cell in (call[-1], call[-2]) if len(cell) > 5
+    )
 
     small.write("calls.csv", csv_bytes(CALL_HEADER, CALLS))
     small.extract_and_check()

@@ -137,11 +137,9 @@ def describe_freshness(agency_id: str, now: datetime) -> Freshness:
     try:
         known["stopped"] = tuple(find_stopped(agency))
         known |= _describe_data(agency, now)
-    except CdiError as error:
+    except (CdiError, duckdb.Error) as error:
         problem = str(error)
-    return Freshness(
-        agency_id, agency.name, agency.is_simulated, agency.runs_on, problem, **known
-    )
+    return Freshness(agency_id, agency.name, agency.is_simulated, agency.runs_on, problem, **known)
 
 
 def _describe_data(agency: Agency, now: datetime) -> dict[str, Any]:
@@ -170,7 +168,7 @@ def _list_asked(agency: Agency) -> list[tuple[str, str]]:
     """List when the sources answered last, in the agency's own time; blank if never."""
 
     def tell(asked: Asked | None) -> str:
-        return local_time(naive_utc(asked.at), agency) if asked else ""
+        return (asked and local_time(naive_utc(asked.at), agency)) or ""
 
     return [
         (dataset.replace("_", " "), tell(read_asked(agency.agency, dataset)))

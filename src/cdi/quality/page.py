@@ -58,9 +58,7 @@ def write_validation_page(
         broken=broken,
         stopping=[row for row in broken if row["verdict"] in ("fail", ERROR)],
         owners=owners,
-        rules=[
-            _make_rule(rules[rule_id], runs, owners) for rule_id in checked if rule_id in rules
-        ],
+        rules=[_make_rule(rules[rule_id], runs, owners) for rule_id in checked if rule_id in rules],
         marks=MARKS,
     )
     write_text(file, page)

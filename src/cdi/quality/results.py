@@ -53,7 +53,7 @@ RESULT_MEANINGS = {
     "unexpected_count": "Rows against the rule.",
     "quarantined_count": "Rows that the rule moved to quarantine.",
     "observed_value": "What was observed, for rules about whole tables, files and codes.",
-    "finding": "What was found beside what is needed, in words; null for batches of older releases.",
+    "finding": "What was found beside what is needed, in words; null for old batches.",
     "error": "Why the rule could not be evaluated; such a rule does not hold.",
     "column_name": "Column or columns.",
     "expectation_type": "Expectation of Great Expectations.",

@@ -13,7 +13,10 @@ _BATCH_ID = re.compile(r"(?P<start>\d{8}T\d{4})_(?P<end>\d{8}T\d{4})_v(?P<versio
 
 
 def describe_rule(rule: Rule) -> str:
-    """Say what a rule expects, e.g. ``At least 50% of crime records name their call.``"""
+    """Say what a rule expects.
+
+    E.g. ``At least 50% of crime records name their call.``
+    """
     if not rule.is_about_rows:
         return f"{rule.filled_claim}."
     if rule.mostly == 1:

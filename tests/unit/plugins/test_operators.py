@@ -235,6 +235,8 @@ def test_an_asset_event_says_what_was_made_unless_it_stays_at_a_force(
 ) -> None:
     from airflow.sdk import Asset
 
+    from cdi_airflow import operators
+
     monkeypatch.setattr(operators, "write_note", lambda context, text, **how: None)
     step = Step(True, "note", "v1", event={"version": "v1"})
     asset = Asset(name="a_published", uri="cdi://a/published")
@@ -252,6 +254,8 @@ def test_an_asset_event_says_what_was_made_unless_it_stays_at_a_force(
 
 def test_the_last_task_of_a_run_tells_what_each_part_made(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.sdk import Asset
+
+    from cdi_airflow import operators
 
     asset = Asset(name="a_landing", uri="cdi://a/landing")
     operator = operators.AnyNewOperator(task_id="landed", outlets=[asset], otherwise="nothing")
