@@ -11,7 +11,7 @@ from cdi.files import write_text
 from cdi.quality.history import CheckRun, list_verdicts, read_runs
 from cdi.quality.results import ERROR, HOLDS, RELEASED, verdict_of
 from cdi.quality.rules import Rule, all_rules
-from cdi.quality.wording import describe_extent, describe_rule, name_batch
+from cdi.quality.wording import describe_extent, describe_rule, name_batch, name_row
 from cdi.render import render
 
 # By verdict: what stands in the strip of a rule's last runs, and its colour there and beside.
@@ -76,7 +76,7 @@ def _make_row(agency: Agency, result: Mapping[str, Any], owners: list[str]) -> d
         "owner_number": owners.index(result["owner"]),
         # results of older releases have no sentence
         "finding": result.get("finding") or describe_extent(result),
-        "sample_rows": result.get("sample_rows", []),
+        "sample_rows": [name_row(row_id) for row_id in result.get("sample_rows", [])],
         "batch_label": name_batch(agency, result["dataset"], batch_id) if batch_id else "",
     }
 

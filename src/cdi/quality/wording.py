@@ -93,6 +93,12 @@ def name_batch(agency: Agency, dataset: str, batch_id: str) -> str:
     return f"{name}, {_name_days(start, end)}{again}"
 
 
+def name_row(row_id: str) -> str:
+    """Name a row by its file and its place in it, e.g. ``calls.csv, line 12``."""
+    file, _, place = row_id.rpartition(":")
+    return f"{file}, line {int(place)}" if file and place.isdigit() else row_id
+
+
 def _name_days(start: datetime, end: datetime) -> str:
     """Name an interval by its first and last day, or by times if it is not made of whole days."""
     if start.time() != time.min or end.time() != time.min or end <= start:
@@ -100,6 +106,8 @@ def _name_days(start: datetime, end: datetime) -> str:
     last = end.date() - timedelta(days=1)
     if start.date() == last:
         return f"{last:%-d %B %Y}"
+    if (start.year, start.month) == (last.year, last.month):
+        return f"{start:%-d} to {last:%-d %B %Y}"
     year = "" if start.year == last.year else f" {start.year}"
     return f"{start:%-d %B}{year} to {last:%-d %B %Y}"
 

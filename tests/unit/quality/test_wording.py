@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cdi.quality.rules import Rule, all_rules
-from cdi.quality.wording import describe_finding, describe_rule, name_batch
+from cdi.quality.wording import describe_finding, describe_rule, name_batch, name_row
 from tests.conftest import SmallAgency
 
 
@@ -79,6 +79,7 @@ def test_every_rule_is_a_sentence_that_holds_its_threshold() -> None:
          "Crime records, 4 January 2026 23:00 to 5 January 2026 23:00"),
         ("20260105T0000_20260106T0000_v3",
          "Crime records, 5 January 2026 (extraction 3 of these days)"),
+        ("20260105T0000_20260107T0000_v1", "Crime records, 5 to 6 January 2026"),
         ("20251231T0000_20260102T0000_v1", "Crime records, 31 December 2025 to 1 January 2026"),
         ("20260105T1000_20260105T1100_v1",
          "Crime records, 5 January 2026 10:00 to 5 January 2026 11:00"),
@@ -87,3 +88,9 @@ def test_every_rule_is_a_sentence_that_holds_its_threshold() -> None:
 )  # fmt: skip
 def test_a_batch_is_named_by_its_days(small: SmallAgency, batch_id: str, name: str) -> None:
     assert name_batch(small.agency, "crime_records", batch_id) == name
+
+
+def test_a_row_is_named_by_its_file_and_line() -> None:
+    assert name_row("calls.csv:000000003") == "calls.csv, line 3"
+    assert name_row("2026-01-05:12") == "2026-01-05, line 12"
+    assert name_row("something") == "something"
