@@ -25,16 +25,13 @@ from cdi.quality.page import write_validation_page
 from cdi.quality.results import batch_results, write_results_file, write_results_table
 from cdi.quality.rules import Suite, load_suite, suite_names
 from cdi.quality.running import run_suites
+from cdi.quality.samples import name_codes, name_rows
 from cdi.quality.tables import checked_columns, derive_columns, open_batch, open_files
 from cdi.quality.waivers import apply_waivers, batch_content_id, version_content_id
 from cdi.quality.wording import describe_extent, name_batch
 from cdi.sql import connect, fetch_dicts, ident, read_query, write_database
 
 SQL = Path(__file__).parent / "sql"
-# A code is named in a message if so many rows have it, and so many codes are named.
-FEWEST_ROWS = 10
-NAMED_CODES = 20
-NAMED_ROWS = 3  # so many of the rows that break a rule are named on the validation page
 
 
 def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[str, Any]]]:
@@ -63,8 +60,8 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
         derive_columns(con, suite)
     results, failing_rows = run_suites(work, [suite])
     with connect(work) as con:
-        _name_codes(con, suite, results)
-        _name_rows(con, failing_rows, results)
+        name_codes(con, suite, results)
+        name_rows(con, failing_rows, results)
         batch = _quarantine_rows(con, suite, batch, failing_rows, results)
         open_files(con, agency, batch)
         suite_of_files = load_suite("landing", "files")
@@ -215,49 +212,6 @@ def _list_failures(failures: list[dict[str, Any]]) -> str:
         f"    {failure['rule_id']}: {describe_extent(failure)}. {failure['reason']}"
         for failure in failures
     )
-
-
-def _name_codes(
-    con: duckdb.DuckDBPyConnection, suite: Suite, results: list[dict[str, Any]]
-) -> None:
-    """Name the codes that break a rule about codes, the most frequent first.
-
-    A code of few rows may be a name that was typed into the wrong column, so it is only counted.
-
-    Args:
-        con: The working file of the check.
-        suite: Whose rules were run.
-        results: Of the suite, in the order of its rules; what is observed is written into them.
-    """
-    for rule, result in zip(suite.rules, results, strict=True):
-        if rule.codes is None or not result["unexpected_count"]:
-            continue
-        found = con.execute(
-            f"select {ident(rule.codes)}, count(*) as row_count from {checked_columns(suite)} "
-            f"where not {ident(rule.kwargs['column'])} group by 1 order by row_count desc, 1"
-        ).fetchall()
-        named = [(code, count) for code, count in found if count >= FEWEST_ROWS][:NAMED_CODES]
-        rest = sum(count for _, count in found) - sum(count for _, count in named)
-        words = [f"{code}: {count:,}" for code, count in named]
-        result["observed_value"] = ", ".join([*words, *([f"others: {rest:,}"] if rest else [])])
-
-
-def _name_rows(
-    con: duckdb.DuckDBPyConnection, queries: dict[str, str], results: list[dict[str, Any]]
-) -> None:
-    """Name some rows that break a rule by file and line, which say nothing of a person.
-
-    Args:
-        con: The working file of the check.
-        queries: The query that selects the failing rows, by rule id.
-        results: The ids of the rows are written into them.
-    """
-    for result in results:
-        if query := queries.get(result["rule_id"]):
-            rows = con.execute(
-                f"select distinct row_id from ({query.rstrip(';')}) order by 1 limit {NAMED_ROWS}"
-            ).fetchall()
-            result["sample_rows"] = [row_id for (row_id,) in rows]
 
 
 def _choose_quarantining(suite: Suite, queries: dict[str, str]) -> dict[str, str]:
