@@ -108,7 +108,7 @@ class StepOperator(BaseOperator):
         write_note(context, step.note, outline=step.outline, of_run=self.tells_run)
         if not step.is_new:
             raise AirflowSkipException(step.note)
-        if not runs_at_force(self):
+        if step.event and not runs_at_force(self):
             context["ti"].xcom_push(key=EVENT, value=dict(step.event))
             tell_events(self, context, step.event)
         return step.result
