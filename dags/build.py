@@ -3,8 +3,9 @@
 1. **build** makes a new private DuckDB file by one `dbt build`; it is skipped if nothing is new.
 2. **check** runs the rules of border 2 (docs/rules.md) on it; a broken `fail` rule ends the run,
    and the published version stays as it is.
-3. **release** and **confirm** are skipped, unless the run was triggered with `asks` and a rule that
-   may be released is broken: then one person proposes under *Required Actions*, another confirms.
+3. **release** and **confirm** ask nobody, unless the run was triggered with `wait_for_approval` and
+   a rule that may be released is broken: then one person proposes under *Required Actions*, another
+   confirms.
 4. **report** writes the report into the version's folder.
 5. **publish** makes the folder the current version by a rename: readers never see half of it.
 
@@ -18,7 +19,7 @@ from airflow.sdk import DAG, chain
 from cdi.agency.model import Agency
 from cdi_airflow import house
 from cdi_airflow.operators import StepOperator
-from cdi_airflow.release import RELEASED, ConfirmRelease, ProposeRelease
+from cdi_airflow.release import ConfirmRelease, ProposeRelease
 
 
 def make_dag(agency: Agency) -> DAG:
@@ -29,7 +30,7 @@ def make_dag(agency: Agency) -> DAG:
         schedule=house.agency_asset(agency, "landing") | house.agency_asset(agency, "weights"),
         params={
             "as_of": house.moment_field("UTC; what was known then. Blank: the newest state."),
-            "asks": house.asks_field(),
+            "wait_for_approval": house.approval_field(),
         },
     ) as dag:
         name = {"agency": agency.agency}
@@ -38,13 +39,11 @@ def make_dag(agency: Agency) -> DAG:
             task_id="build", step="build.make_build", arguments=state, tells_run=True
         )
         built = {**name, "version": build.output}
-        asking = {**built, "asks": "{{ params.asks or '' }}"}
+        asking = {**built, "wait_for_approval": "{{ params.wait_for_approval or '' }}"}
         check = StepOperator(task_id="check", step="build.check_marts", arguments=asking)
         release = ProposeRelease(task_id="release", **built)
         confirm = ConfirmRelease(task_id="confirm", proposal=release.output, **built)
-        report = StepOperator(
-            task_id="report", step="build.write_report", arguments=built, trigger_rule=RELEASED
-        )
+        report = StepOperator(task_id="report", step="build.write_report", arguments=built)
         publish = StepOperator(
             task_id="publish",
             step="build.publish_version",
@@ -53,7 +52,6 @@ def make_dag(agency: Agency) -> DAG:
             outlets=[house.agency_asset(agency, "published")],
         )
         chain(build, check, release, confirm, report, publish)
-        check >> report
     return dag
 
 

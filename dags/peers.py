@@ -22,7 +22,7 @@ agencies = [each for each in load_each_agency() if not isinstance(each, BrokenAg
 if agencies and paths.open_place():
     with DAG(
         dag_id="peers",
-        dag_display_name="All agencies: peers",
+        dag_display_name="All agencies: compare peers",
         doc_md=__doc__,
         schedule=AssetOrTimeSchedule(
             timetable=CronTriggerTimetable("0 7 * * *", timezone="UTC"),
@@ -30,7 +30,7 @@ if agencies and paths.open_place():
         ),
         catchup=False,
         max_active_runs=1,
-        tags=["step:peers", "now"],
+        tags=["step:peers", house.RERUNS["now"]],
         default_args=house.task_arguments(hours=1),
     ):
         StepOperator(

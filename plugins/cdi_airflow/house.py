@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
+from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.load import BrokenAgency, agency_names, describe_error, load_each_agency
 from cdi.agency.model import MOST_LETTERS, Agency
@@ -22,6 +23,17 @@ from cdi_airflow.scheduling import BoundedIntervals, RunCreated
 LOG = logging.getLogger(__name__)
 BROKEN = "__broken"  # the end of the id of a DAG that stands in for one that cannot be made
 SHOWN_LETTERS = 4000  # of what is wrong with an agency
+# what the DAG of each step does, for people
+TITLES = {
+    "extract": "extract new data",
+    "build": "build and publish",
+    "train": "learn from the data",
+    "audit": "draw an audit",
+    "alert": "warn before deadlines",
+    "retain": "remove what is too old",
+}
+# by the kind of a DAG, a tag that says what to do after a failure
+RERUNS = {"interval": "failed: clear the run", "now": "failed: start a new run"}
 
 
 def make_dags(step: str, make_dag: Callable[[Agency], DAG | None]) -> dict[str, DAG]:
@@ -55,7 +67,7 @@ def make_dags(step: str, make_dag: Callable[[Agency], DAG | None]) -> dict[str, 
 
 
 def _choose_agencies(step: str) -> list[str]:
-    """Name the agencies whose DAGs are wanted: all, or in the process of a task the one of its DAG.
+    """Name the agencies whose DAGs are wanted: all that are shown, or that of a task's own DAG.
 
     Each task is a process that reads its DAG file anew. With 200 agencies that took seconds, for
     199 DAGs that nobody asked for.
@@ -63,7 +75,7 @@ def _choose_agencies(step: str) -> list[str]:
     names = agency_names()
     wanted = get_parsing_context().dag_id or ""
     own = wanted.removesuffix(BROKEN).removesuffix(f"__{step}")
-    return [own] if own in names else names
+    return [own] if own in names else [name for name in names if paths.is_shown(name)]
 
 
 def _make_broken_dag(broken: BrokenAgency, step: str) -> DAG:
@@ -78,7 +90,7 @@ def _make_broken_dag(broken: BrokenAgency, step: str) -> DAG:
         name = f"{name[:60]}_{hashlib.sha256(broken.agency_id.encode()).hexdigest()[:8]}"
     with DAG(
         dag_id=f"{name}__{step}{BROKEN}",
-        dag_display_name=f"{name}: {step} (broken)",
+        dag_display_name=f"{name}: {TITLES.get(step, step)} (broken)",
         doc_md=f"The folder of this agency has to be mended:\n\n```text\n{why}\n```\n",
         schedule="@daily" if step == "extract" else None,
         catchup=False,
@@ -103,10 +115,10 @@ def dag_arguments(agency: Agency, step: str, kind: str) -> dict[str, Any]:
     """
     return {
         "dag_id": f"{agency.agency}__{step}",
-        "dag_display_name": f"{agency.name}: {step}",
+        "dag_display_name": f"{agency.name}: {TITLES[step]}",
         "auto_register": False,  # half a DAG must not come to stay; see `make_dags`
         "max_active_runs": 1,  # a backfill may run more at once, which the landing allows
-        "tags": [f"agency:{agency.agency}", f"step:{step}", kind, "impact:tier_1"],
+        "tags": [f"agency:{agency.agency}", f"step:{step}", RERUNS[kind]],
         "default_args": {
             "owner": agency.owner.name,
             **task_arguments(agency.task_hours),
@@ -195,9 +207,9 @@ def interval_fields() -> dict[str, Param]:
     return {name: moment_field(blank) for name in ("interval_start", "interval_end")}
 
 
-def asks_field() -> Param:
+def approval_field() -> Param:
     """Make the field by which a person says that two people will be asked for a release."""
-    why = "Wait for two people (Required Actions) if a broken rule may be released."
+    why = "If a check fails, wait for two people to approve publication (Required Actions)."
     return Param(False, type="boolean", description=why)
 
 

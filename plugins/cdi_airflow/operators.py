@@ -1,6 +1,6 @@
 """Operators that run the steps of `cdi.steps`, write notes, and say clearly why they failed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import (
     AirflowTaskTimeout,
 )
 
-from cdi_airflow.notes import write_note
+from cdi_airflow.notes import runs_at_force, write_note
 from cdi_airflow.pools import pool_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 ASK_AGAIN = timedelta(minutes=5)  # so often is asked for files that are late
+EVENT = "event"  # the key of the XCom with what a step made
 
 
 class StepOperator(BaseOperator):
@@ -107,6 +108,9 @@ class StepOperator(BaseOperator):
         write_note(context, step.note, outline=step.outline, of_run=self.tells_run)
         if not step.is_new:
             raise AirflowSkipException(step.note)
+        if step.event and not runs_at_force(self):
+            context["ti"].xcom_push(key=EVENT, value=dict(step.event))
+            tell_events(self, context, step.event)
         return step.result
 
 
@@ -250,6 +254,20 @@ class AnyNewOperator(BaseOperator):
         if "success" not in states[ti.run_id].values():
             write_note(context, self.otherwise, outline=self.otherwise, of_run=True)
             raise AirflowSkipException(self.otherwise)
+        if not runs_at_force(self):
+            tasks = sorted(self.upstream_task_ids)
+            made = zip(tasks, ti.xcom_pull(task_ids=tasks, key=EVENT) or (), strict=False)
+            events = {task.partition(".")[0]: event for task, event in made if event}
+            tell_events(self, context, events)
+
+
+def tell_events(task: BaseOperator, context: Any, content: Mapping[str, Any]) -> None:
+    """Write into the event of each asset that a task makes what it made.
+
+    Tasks at a force's own worker do not: where their data stays, so do rate and rows.
+    """
+    for asset in task.outlets:
+        context["outlet_events"][asset].extra.update(content)
 
 
 def outline_error(rule_id: str) -> str:

@@ -1,7 +1,8 @@
 """Two tasks in which people release a failed check: one proposes with a reason, another confirms.
 
-They wait in Airflow's *Required Actions* if the build was started with the param `asks`. What may
-be released, and for how much, is decided by `cdi.quality.waivers`.
+They wait in Airflow's *Required Actions* if the build was started with `wait_for_approval` and a
+check failed; otherwise both succeed at once and ask nobody. What may be released, and for how much,
+is decided by `cdi.quality.waivers`.
 """
 
 from collections.abc import Collection
@@ -9,14 +10,12 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 
 from cdi_airflow.notes import runs_at_force, write_note
 from cdi_airflow.operators import outline_error
 
 STOP = "Stop"
-# Rule of the task after them: the check held, so that nobody was asked, or both people said yes.
-RELEASED = "none_failed_min_one_success"
 
 
 class _AskOperator(HITLOperator):
@@ -32,12 +31,16 @@ class _AskOperator(HITLOperator):
         self.version = version
 
     def execute(self, context: Any) -> Any:
-        """Ask, unless no failed check is held."""
+        """Ask, unless no failed check is held: then the task is done.
+
+        A skipped task would be pink on every good run.
+        """
         from cdi.steps.build import read_held
 
         held = read_held(self.agency, self.version)
         if not held:
-            raise AirflowSkipException("no failure is held")
+            self.log.info("all checks passed that can stop a version: nobody is asked")
+            return None
         if runs_at_force(self):
             failures = ", ".join(sorted({h.rule_id for h in held}))
         else:
@@ -77,7 +80,12 @@ class ProposeRelease(_AskOperator):
         kwargs["params"] = {
             "reason": why
         }  # replaces the DAG's params, which Airflow passes as well
-        super().__init__(answer="Release", subject="Release a failed check?", **kwargs)
+        super().__init__(
+            task_display_name="release: only if a check failed",
+            answer="Release",
+            subject="Release a failed check?",
+            **kwargs,
+        )
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Stop the run also if no reason was given."""
@@ -100,12 +108,18 @@ class ConfirmRelease(_AskOperator):
 
     def __init__(self, *, proposal: Any, **kwargs: Any) -> None:
         """Keep the proposal."""
-        super().__init__(answer="Confirm", subject="Confirm the release, as another", **kwargs)
+        super().__init__(
+            task_display_name="confirm: only if a check failed",
+            answer="Confirm",
+            subject="Confirm the release, as another",
+            **kwargs,
+        )
         self.proposal = proposal
 
     def execute(self, context: Any) -> Any:
         """Ask, and say who proposed it and why."""
-        self.body = f"{self.proposal['by']} proposes: {self.proposal['reason']}\n\n"
+        if self.proposal:
+            self.body = f"{self.proposal['by']} proposes: {self.proposal['reason']}\n\n"
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:

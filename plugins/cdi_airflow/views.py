@@ -8,26 +8,27 @@ shown. Each request follows ``current`` once and reads a file; nothing stays ope
 
 import contextlib
 import logging
-from pathlib import PurePosixPath
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse
 
 from cdi import paths
 from cdi.agency.load import agency_names, load_agency
-from cdi.build.version import find_description
 from cdi.desk.people import Right
 from cdi.errors import CdiError
-from cdi.publish import parts
 from cdi.publish.access import (
     NO_REASON,
     current_folder,
+    find_file,
     note_access,
-    read_part,
     refused_pages,
 )
+from cdi.publish.overview import describe_freshness, describe_published
 from cdi.publish.parts import find_part
 from cdi.render import render
 from cdi.report import explore
@@ -37,6 +38,7 @@ LOG = logging.getLogger(__name__)
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
+    ".duckdb": "application/octet-stream",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".json": "application/json",
     ".md": "text/markdown; charset=utf-8",
@@ -88,14 +90,59 @@ def may_read(agency: str, request: Request, user: GetUserDep) -> str:
 AgencyDep = Annotated[str, Depends(may_read)]
 
 
-@app.get("/", response_class=HTMLResponse)
-def index(request: Request, user: GetUserDep) -> Response:
-    """List the agencies whose build DAG the user may see."""
-    agencies = []
+def _readable(request: Request, user: GetUserDep) -> Iterator[str]:
+    """Name the agencies whose build DAG the user may see."""
     for name in agency_names():
         with contextlib.suppress(HTTPException):
-            agencies.append(_describe_agency(may_read(name, request, user)))
-    return _render_page("pages.html.j2", agencies=agencies, is_simulated=False)
+            yield may_read(name, request, user)
+
+
+@app.get("/", response_class=HTMLResponse)
+def index(request: Request, user: GetUserDep) -> Response:
+    """List the agencies that the user may see, their figures, and what each of them offers."""
+    readable = list(_readable(request, user))
+    return _render_page(
+        "pages.html.j2",
+        agencies=[describe_published(name) for name in readable],
+        may_read_logs=[n for n in readable if desk.has_right(request, user, n, Right.SEE)],
+        may_manage=[n for n in readable if desk.has_right(request, user, n, Right.MANAGE)],
+        has_peers=_peers_page().is_file() and _may_see_peers(request, user),
+        is_simulated=False,
+    )
+
+
+@app.get("/operations/", response_class=HTMLResponse)
+def operations(request: Request, user: GetUserDep) -> Response:
+    """Say how fresh the data of each agency is, which checks failed, and what is to be decided."""
+    now = datetime.now(UTC)
+    with_data = [n for n in _readable(request, user) if describe_published(n).has_data]
+    return _render_page(
+        "operations.html.j2",
+        agencies=[describe_freshness(name, now) for name in with_data],
+        now=f"{now:%-d %B %Y, %H:%M} UTC",
+        is_simulated=False,
+    )
+
+
+@app.get("/peers/", response_class=HTMLResponse)
+def peers(request: Request, user: GetUserDep) -> Response:
+    """Show the page that compares agencies to who may see the DAG that makes it."""
+    requires_access_dag("GET", param_dag_id="peers")(request, user)
+    if not _peers_page().is_file():
+        raise HTTPException(404, "The DAG `peers` makes this page; it has not run yet.")
+    return Response(_peers_page().read_bytes(), media_type=TYPES[".html"], headers=HEADERS)
+
+
+def _peers_page() -> Path:
+    return paths.national() / "peers.html"
+
+
+def _may_see_peers(request: Request, user: GetUserDep) -> bool:
+    try:
+        requires_access_dag("GET", param_dag_id="peers")(request, user)
+    except HTTPException:
+        return False
+    return True
 
 
 @app.get("/dag/{dag_id}")
@@ -110,11 +157,12 @@ def of_dag(dag_id: str, user: GetUserDep) -> Response:
 @app.get("/{agency}/", response_class=HTMLResponse)
 def agency_index(agency: AgencyDep, request: Request, user: GetUserDep) -> Response:
     """List what the agency's current version holds, and its refused batches."""
-    described = _describe_agency(agency)
+    described = describe_published(agency)
     return _render_page(
         "agency_pages.html.j2",
-        is_simulated=described["is_simulated"],
+        is_simulated=described.is_simulated,
         agency=described,
+        may_manage=desk.has_right(request, user, agency, Right.MANAGE),
         may_read_logs=desk.has_right(request, user, agency, Right.SEE),
     )
 
@@ -135,10 +183,11 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
     if requested is None:
         raise HTTPException(404, "There is no such page.")
     if requested.is_restricted:
-        desk.demand_right(request, user, agency, Right.SEE)
+        right = Right.MANAGE if requested.for_managers else Right.SEE
+        desk.demand_right(request, user, agency, right)
     version = current_folder(agency)
-    content = None if version is None else read_part(version, path)
-    if version is None or content is None:
+    found = None if version is None else find_file(version, path)
+    if version is None or found is None:
         raise HTTPException(
             404,
             f"The published version of {agency} has no {path}: run its build DAG, or look "
@@ -160,7 +209,7 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
     headers["Content-Security-Policy"] = POLICIES.get(path, POLICY)
     if file.suffix != ".html":
         headers["Content-Disposition"] = f'attachment; filename="{agency}-{file.name}"'
-    return Response(content, media_type=TYPES[file.suffix], headers=headers)
+    return FileResponse(found, media_type=TYPES[file.suffix], headers=headers)
 
 
 def _render_page(template: str, **values: Any) -> Response:
@@ -173,29 +222,3 @@ def _datasets_of(agency: str) -> list[str]:
         return list(load_agency(agency).sources)
     except CdiError:
         return []
-
-
-def _describe_agency(agency: str) -> dict[str, Any]:
-    """Gather what the index pages say of an agency."""
-    try:
-        loaded = load_agency(agency)
-        name, is_simulated, queue = loaded.name, loaded.is_simulated, loaded.runs_on
-    except CdiError:
-        name, is_simulated, queue = agency, agency == paths.SIMULATED, None
-    version = current_folder(agency)
-    return {
-        "agency": agency,
-        "name": name,
-        "is_simulated": is_simulated,
-        "queue": queue,
-        "version": find_description(version) if version else None,
-        "parts": [
-            part for part in parts.PARTS if version is not None and (version / part.link).is_file()
-        ],
-        "is_compared": version is not None and (version / "comparison.json").is_file(),
-        "refused": [
-            (dataset, page.parent.name)
-            for dataset in _datasets_of(agency)
-            for page in refused_pages(agency, dataset)
-        ],
-    }

@@ -8,6 +8,8 @@ Environment:
         folder), so that several state folders can share it.
     CDI_OPEN: a folder or URL to which agencies send their open extracts, and where the nation reads
         them (default: nothing is sent); see `cdi.national.exchange`.
+    CDI_SHOWN: the agencies that get DAGs, with commas between, or `all` (default: all; `make run`
+        and `make ui` take those that have data); see `cdi.agency.presence`.
     CDI_DATA: used in place of `data_root` of every agency (``make run DATA=...``).
     SCENARIO, MONTHS, SEED: which simulated force is meant; see `cdi.variant`.
 """
@@ -54,6 +56,12 @@ def home() -> Path:
 def agencies_folder() -> Path:
     """The folder that holds a folder for each agency."""
     return Path(os.environ.get("CDI_AGENCIES") or REPO / "agencies").resolve()
+
+
+def is_shown(agency_id: str) -> bool:
+    """Whether an agency gets DAGs here."""
+    shown = os.environ.get("CDI_SHOWN") or "all"
+    return shown == "all" or agency_id in shown.split(",")
 
 
 def prepared() -> Path:
@@ -155,6 +163,16 @@ def audit(agency_id: str) -> Path:
 def access(agency_id: str) -> Path:
     """The append-only log of who looked at which restricted page, and when."""
     return home() / "access" / f"{agency_id}.jsonl"
+
+
+def check_history(agency_id: str) -> Path:
+    """What each data-quality rule said of late; see `cdi.quality.history`. It can be deleted."""
+    return _folder_of("checks", agency_id)
+
+
+def asked(agency_id: str) -> Path:
+    """When each source was last asked; see `cdi.agency.asked`. It can be deleted."""
+    return _folder_of("asked", agency_id)
 
 
 def alerts(agency_id: str) -> Path:

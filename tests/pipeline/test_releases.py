@@ -138,7 +138,7 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
     broken_marts(tmp_path, monkeypatch, "MART-15")
     with pytest.raises(GateError, match="MART-15"):
         check_marts("testville", version)
-    step = check_marts("testville", version, asks="True")
+    step = check_marts("testville", version, wait_for_approval="True")
     assert step.note.startswith("held until two people release it")
     (failure,) = read_held("testville", version)
     assert (failure.rule_id, failure.what) == ("MART-15", version)
@@ -162,9 +162,9 @@ def test_what_must_hold_is_never_released(
 ) -> None:
     version = built.built
     broken_marts(tmp_path, monkeypatch, "MART-30")
-    for asks in (None, "True"):
+    for waits in (None, "True"):
         with pytest.raises(GateError, match="MART-30"):
-            check_marts("testville", version, asks=asks)
+            check_marts("testville", version, wait_for_approval=waits)
     with pytest.raises(CdiError, match="RELEASE-NEVER"):
         waive(built, "MART-30")
     (failure,) = find_stopped(built.agency)

@@ -80,8 +80,8 @@ def server(ran_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.parametrize(
     "path",
-    ["", "testville/", "testville/report.html", f"testville/{WORKLIST}", "dag/testville__build",
-     "testville/nothing.html", "nowhere/report.html"],
+    ["", "operations/", "peers/", "testville/", "testville/report.html", f"testville/{WORKLIST}",
+     "dag/testville__build", "testville/nothing.html", "nowhere/report.html"],
 )  # fmt: skip
 def test_without_a_log_in_nothing_is_told(server: Server, path: str) -> None:
     answer = server.client().get(f"/cdi/{path}")
@@ -133,6 +133,30 @@ def test_indexes_lead_to_what_is_there(server: Server) -> None:
     version = json.loads((paths.published("testville") / "current" / "version.json").read_text())
     assert version["version"] in page.text
     assert client.get("/cdi/dag/somebody_elses").status_code == 404
+    assert client.get("/cdi/peers/").status_code == 404  # nothing was sent and compared
+
+
+def test_operators_read_how_each_agency_stands(server: Server) -> None:
+    page = server.client("vera").get("/cdi/operations/").text
+    assert 'href="../testville/"' in page
+    assert "A failed check stops Testville (made up)." in page  # the refused batch
+    assert 'href="../testville/validation.html#FILE-07"' in page
+    assert "stands still" in page
+
+
+def test_the_whole_file_is_given_to_who_manages_and_the_look_is_written(server: Server) -> None:
+    link = "testville/recording.duckdb"
+    assert link not in server.client("vera").get("/cdi/").text
+    assert server.client("vera").get(f"/cdi/{link}").status_code == 403
+    client = server.client("admin")
+    assert f'href="{link}"' in client.get("/cdi/").text
+    answer = client.get(f"/cdi/{link}")
+    assert (
+        answer.content == (paths.published("testville") / "current/recording.duckdb").read_bytes()
+    )
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["cache-control"] == "no-store"
+    assert list(read_access_log("testville"))[-1]["what"] == "recording.duckdb"
 
 
 def test_a_refused_batch_says_why(server: Server) -> None:
@@ -149,7 +173,7 @@ def test_a_refused_batch_says_why(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["testville/version.json", "testville/recording.duckdb",
+    ["testville/version.json", "testville/recording.duckdb.wal",
      "testville/worklist/nothing.html", "testville/%2e%2e/%2e%2e/secrets/testville.key",
      "testville/worklist/%2e%2e/%2e%2e/version.json", "nowhere/report.html"],
 )  # fmt: skip

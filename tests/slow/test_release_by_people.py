@@ -123,7 +123,7 @@ def clear(airflow: RunningAirflow, run_id: str, task: str) -> None:
 
 
 def test_two_people_release_it_and_one_alone_does_not(stopped: RunningAirflow) -> None:
-    run_id = stopped.client.trigger(BUILD, {"asks": True})
+    run_id = stopped.client.trigger(BUILD, {"wait_for_approval": True})
     answer(stopped, run_id, "release", "admin", "Stop")
     assert stopped.wait(BUILD, run_id) == "failed"
     assert stopped.states(BUILD, run_id)["publish"] == "upstream_failed"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cdi import paths
+from cdi.agency.load import agency_names
 from cdi.cli import agency, audit, docs, edge, operate, people
 from cdi.console import (
     AgencyOption,
@@ -78,6 +79,14 @@ def ui(
     with start_airflow(console, airflow.UI_COMPONENTS) as client:
         console.print(f"Airflow is up at {client.url}")
         console.print(f"log in as [bold]admin[/bold], password [bold]{read_password()}[/bold]")
+        hidden = [name for name in agency_names() if not paths.is_shown(name)]
+        if hidden:
+            console.print(
+                f"Not shown, as nothing of them is landed: {', '.join(hidden)} "
+                "(CDI_SHOWN=all shows them)",
+                highlight=False,
+                soft_wrap=True,
+            )
         console.print("Ctrl-C stops it.")
         try:
             while True:

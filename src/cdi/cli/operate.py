@@ -124,7 +124,13 @@ def release(
 
     loaded = load_agency(agency)
     if rule is None:
-        for held in find_stopped(loaded):
+        stopped = find_stopped(loaded)
+        if not stopped:
+            say_line(
+                f"no failed check stops a batch or a version of {agency}; when one does, its rule, "
+                "what it stopped and how it was broken are listed here"
+            )
+        for held in stopped:
             never = "" if held.is_releasable else " (never released)"
             console.print(f"{held.rule_id}{never} stopped {held.what}: {held.told}", soft_wrap=True)
         return
@@ -256,6 +262,12 @@ def access(
         names = ("at", "who", "version", "what", "reason")
         say_line("  ".join(str(entry[name]) for name in names if name in entry))
     chain = prove_access_log(agency)
+    if not chain.chained + chain.older:
+        say_line(
+            f"nobody has looked at single logs of {agency} yet; each look is listed here from the "
+            "moment in which a restricted page or command shows one"
+        )
+        return
     say_line(
         f"{chain.chained} lines are bound to the line before and as they were written; "
         f"{chain.older} are older than this proof, {chain.erased} were written over by an erasure"

@@ -287,6 +287,9 @@ def render_visit(template: str, visit: Visit, **values: Any) -> str:
         version=shown.name,
         as_of=local_time(shown.as_of, shown.agency),
         age_hours=round(shown.age.total_seconds() / 3600),
+        nothing_new_until=(
+            local_time(shown.known_until, shown.agency) if shown.known_until > shown.as_of else None
+        ),
         is_late=shown.is_late,
         may_manage=visit.may(Right.MANAGE),
         token=make_token(visit.person, visit.agency_id),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency, next_times
+from cdi.build.freshness import known_until
 from cdi.build.version import read_description
 from cdi.publish.access import current_folder
 from cdi.report.wording import local_time
@@ -22,12 +23,14 @@ class Shown:
         as_of: Up to which moment its data goes (UTC, without a zone as in its tables).
         now: What the desk takes for now (UTC, without a zone). Invented data stands still, so the
             clock of the simulated force does too.
+        known_until: Up to when it shows all that the sources hold (UTC, without a zone).
     """
 
     agency: Agency
     folder: Path
     as_of: datetime
     now: datetime
+    known_until: datetime
 
     @property
     def name(self) -> str:
@@ -46,8 +49,8 @@ class Shown:
 
     @property
     def is_late(self) -> bool:
-        """Whether the data is older than the schedule promises."""
-        return _in_utc(self.now) > self.agency.late_from(_in_utc(self.as_of))
+        """Whether the data is older than the schedule promises; a quiet night is not late."""
+        return _in_utc(self.now) > self.agency.late_from(_in_utc(self.known_until))
 
     @property
     def next_at(self) -> datetime | None:
@@ -77,11 +80,12 @@ def find_shown(agency_id: str) -> Shown | None:
     if folder is None:
         return None
     agency = load_agency(agency_id)
-    as_of = datetime.fromisoformat(read_description(folder)["as_of"])
+    description = read_description(folder)
+    as_of = datetime.fromisoformat(description["as_of"])
     if as_of.tzinfo is not None:
         as_of = naive_utc(as_of)
     now = as_of if agency.is_simulated else naive_utc(datetime.now(UTC))
-    return Shown(agency, folder, as_of, now)
+    return Shown(agency, folder, as_of, now, naive_utc(known_until(agency, description)))
 
 
 def _in_utc(moment: datetime) -> datetime:

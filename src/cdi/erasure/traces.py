@@ -42,6 +42,7 @@ from cdi.sql import connect, ident, literal, scalar
 # In these folders each agency has a folder of its own.
 _BY_AGENCY = (
     *("landing", "published", "weights", "readings", "decisions", "audit", "released", "alerts"),
+    *("asked", "checks"),
 )
 # These are not searched: they stand for the simulated police's own systems, and hold the keys.
 EXEMPT = ("sources", "truth", "secrets")

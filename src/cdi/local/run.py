@@ -1,6 +1,7 @@
 """`make run`: runs an agency's DAGs in a real scheduler, shows them live, and prints a summary."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -18,6 +19,7 @@ from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.agency.presence import list_agencies_with_data
 from cdi.build.version import is_current, plan_version, read_current
 from cdi.errors import CdiError
 from cdi.files import write_json
@@ -112,6 +114,9 @@ def start_airflow(
 ) -> Iterator[Client]:
     """Open an Airflow (`cdi.local.airflow.open_airflow`), and show a clock until it is healthy.
 
+    Only the agencies that have data get DAGs, unless CDI_SHOWN says otherwise, and those of the
+    DAGs to unpause.
+
     Args:
         console: Where the clock is shown.
         components: Which processes to start.
@@ -120,7 +125,10 @@ def start_airflow(
     Yields:
         A client, logged in.
     """
+    asked = {dag_id.partition("__")[0] for dag_id in dag_ids}
+    shown = os.environ.get("CDI_SHOWN") or ",".join(sorted({*list_agencies_with_data(), *asked}))
     with contextlib.ExitStack() as stack:
+        stack.enter_context(paths.environment(CDI_SHOWN=shown))
         with moving_clock(console, "waiting until Airflow is healthy"):
             client = stack.enter_context(airflow.open_airflow(components, dag_ids))
         yield client

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.agency.model import Agency
+from cdi.build.freshness import known_until
 from cdi.build.version import read_description
 from cdi.keys import derive_key
 from cdi.people.alerts import OpenCrime, Situation
@@ -66,10 +67,11 @@ def read_situation(agency: Agency, version: Path, now: datetime) -> Situation:
         ).fetchall()
     standing = standing_decisions(agency, read_decisions(agency))
     secret = derive_key(agency.agency, "alert")
+    description = read_description(version)
     return Situation(
         agency,
         now,
-        datetime.fromisoformat(read_description(version)["as_of"]),
+        datetime.fromisoformat(description["as_of"]),
         tuple(
             OpenCrime(
                 hmac.digest(secret, crime["reported_crime_id"].encode(), "sha256").hex()[
@@ -84,6 +86,7 @@ def read_situation(agency: Agency, version: Path, now: datetime) -> Situation:
         ),
         tuple(severity for (severity,) in severities),
         tuple(_list_decided(agency, standing)),
+        known_until(agency, description),
     )
 
 

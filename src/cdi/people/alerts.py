@@ -46,6 +46,8 @@ class Situation:
         crimes: All open crimes.
         severities: Codes of severities, the gravest first.
         decided: When crimes were decided, and how (`confirmed` or `dismissed`).
+        known_until: Up to when the version shows all that the sources hold; None if not after
+            its as_of.
     """
 
     agency: Agency
@@ -54,6 +56,7 @@ class Situation:
     crimes: tuple[OpenCrime, ...]
     severities: tuple[str, ...]
     decided: tuple[tuple[datetime, str], ...] = ()
+    known_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,9 @@ def last_shift_change(agency: Agency, moment: datetime) -> datetime | None:
 
 
 def is_late(situation: Situation) -> bool:
-    """Whether the version is older than the agency's schedule allows."""
-    return situation.now > situation.agency.late_from(situation.as_of)
+    """Whether the version is older than the agency's schedule allows; a quiet night is not."""
+    known_until = situation.known_until or situation.as_of
+    return situation.now > situation.agency.late_from(known_until)
 
 
 def _write_warning(

@@ -52,20 +52,17 @@ def current_folder(agency: str) -> Path | None:
         return None
 
 
-def read_part(version: Path, path: str) -> bytes | None:
-    """Read a file of a part; None if the version does not have it, or if it is not to be shown.
+def find_file(version: Path, path: str) -> Path | None:
+    """Find a file of a part; None if the version does not have it, or if it is not to be shown.
 
     Args:
         version: A version's own folder, from `current_folder`.
         path: The file, below this folder.
     """
     file = version / path
-    try:
-        if find_part(path) is None or not file.resolve().is_relative_to(version):
-            return None
-        return file.read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    if find_part(path) is None or not file.resolve().is_relative_to(version):
         return None
+    return file if file.is_file() else None
 
 
 def refused_pages(agency: str, dataset: str) -> list[Path]:

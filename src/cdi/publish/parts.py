@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 # A whole version has these files too, which are for programs: no page shows them.
-NOT_SHOWN = ("recording.duckdb", "version.json")
+NOT_SHOWN = ("version.json",)
 
 # one segment of a path: it hides nothing and leads nowhere else
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
@@ -23,6 +23,7 @@ class Part:
         start: For a folder: the page to begin with.
         sheets: For a folder: the downloads that it always has.
         kinds: For a folder: how the names of its files may end.
+        for_managers: Whether it holds everything, so that only those who manage the agency get it.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Part:
     start: str = ""
     sheets: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("html", "csv", "xlsx")
+    for_managers: bool = False
 
     @property
     def link(self) -> str:
@@ -80,6 +82,13 @@ PARTS = (
     Part("validation.html", "Data quality", "What each data-quality rule found."),
     Part("dictionary.html", "Dictionary", "Every table and column of the published file."),
     Part("dbt_docs.html", "dbt documentation", "Every model, its SQL and what it is made of."),
+    Part(
+        "recording.duckdb",
+        "Tables",
+        "All tables in one file, for DuckDB; a copy of it is for this agency only.",
+        is_restricted=True,
+        for_managers=True,
+    ),
 )
 
 

@@ -6,6 +6,7 @@ batch as ``validation.json`` and published in the table ``data_quality``.
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,18 @@ from cdi.errors import GateError
 from cdi.keys import encrypt_texts
 from cdi.landing.accept import accept_batch, begin_check, recount_batch, refuse_batch
 from cdi.landing.batches import Batch, replace_parquet
+from cdi.quality.history import MARTS, add_run
 from cdi.quality.page import write_validation_page
 from cdi.quality.results import batch_results, write_results_file, write_results_table
 from cdi.quality.rules import Suite, load_suite, suite_names
 from cdi.quality.running import run_suites
+from cdi.quality.samples import name_codes, name_rows
 from cdi.quality.tables import checked_columns, derive_columns, open_batch, open_files
 from cdi.quality.waivers import apply_waivers, batch_content_id, version_content_id
+from cdi.quality.wording import describe_extent, name_batch
 from cdi.sql import connect, fetch_dicts, ident, read_query, write_database
 
 SQL = Path(__file__).parent / "sql"
-# A code is named in a message if so many rows have it, and so many codes are named.
-FEWEST_ROWS = 10
-NAMED_CODES = 20
 
 
 def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[str, Any]]]:
@@ -59,7 +60,8 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
         derive_columns(con, suite)
     results, failing_rows = run_suites(work, [suite])
     with connect(work) as con:
-        _name_codes(con, suite, results)
+        name_codes(con, suite, results)
+        name_rows(con, failing_rows, results)
         batch = _quarantine_rows(con, suite, batch, failing_rows, results)
         open_files(con, agency, batch)
         suite_of_files = load_suite("landing", "files")
@@ -70,13 +72,14 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
     results = [{"dataset": dataset, "batch_id": batch_id, **result} for result in results]
     failures = apply_waivers(agency, batch_content_id(batch), results)
     write_results_file(batch.folder, results)
+    add_run(agency.agency, dataset, batch_id, results, datetime.now(UTC))
     if failures:
         page_name = "validation.html"
         write_validation_page(
             batch.folder / page_name,
             agency,
             results,
-            f"Refused batch {batch_id}",
+            f"Refused: {name_batch(agency, dataset, batch_id)}",
             [
                 {
                     **batch.manifest,
@@ -120,7 +123,7 @@ def find_refusals(agency: Agency, batch: Batch) -> dict[int, list[str]]:
         derive_columns(con, suite)
     _, queries = run_suites(work, [suite])
     with connect(work, read_only=True) as con:
-        for rule_id, query in queries.items():
+        for rule_id, query in _choose_quarantining(suite, queries).items():
             lines = con.execute(
                 "select distinct cast(split_part(row_id, ':', -1) as bigint) "
                 f"from ({query.rstrip(';')}) order by all"
@@ -156,6 +159,7 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
         row_counts = fetch_dicts(con, read_query(SQL / "row_counts.sql"))
     failures = apply_waivers(version.agency, version_content_id(version), results)
     write_results_file(version.folder, results)
+    add_run(version.agency.agency, MARTS, version.name, results, datetime.now(UTC))
     results = batch_results(version) + results
     page = version.folder / "validation.html"
     write_validation_page(page, version.agency, results, f"Version {version.name}", row_counts)
@@ -181,7 +185,7 @@ def summarise_results(results: Iterable[dict[str, Any]]) -> str:
     lines += [
         f"- {result['severity'].upper()} {result['rule_id']} "
         f"({result['table_name']}.{result['column_name'] or '*'}): "
-        f"{_describe_extent(result)}. {result['reason']}"
+        f"{describe_extent(result)}. {result['reason']}"
         + (f" Released by {result['released_by']}." if result.get("released_by") else "")
         for result in broken
     ]
@@ -203,48 +207,17 @@ def count_results(results: Iterable[dict[str, Any]]) -> dict[str, int]:
     }
 
 
-def _describe_extent(result: dict[str, Any]) -> str:
-    """Say how far a rule was broken, e.g. `3 of 120 rows`."""
-    if result["error"]:
-        return result["error"]
-    if result["unexpected_count"] is None:
-        return f"observed {result['observed_value']}"
-    total = f" of {result['element_count']:,}" if result["element_count"] else ""
-    # of files and codes; other rows may be about people
-    examples = f" ({result['observed_value']})" if result["observed_value"] else ""
-    return f"{result['unexpected_count']:,}{total} rows{examples}"
-
-
 def _list_failures(failures: list[dict[str, Any]]) -> str:
     return "\n".join(
-        f"    {failure['rule_id']}: {_describe_extent(failure)}. {failure['reason']}"
+        f"    {failure['rule_id']}: {describe_extent(failure)}. {failure['reason']}"
         for failure in failures
     )
 
 
-def _name_codes(
-    con: duckdb.DuckDBPyConnection, suite: Suite, results: list[dict[str, Any]]
-) -> None:
-    """Name the codes that break a rule about codes, the most frequent first.
-
-    A code of few rows may be a name that was typed into the wrong column, so it is only counted.
-
-    Args:
-        con: The working file of the check.
-        suite: Whose rules were run.
-        results: Of the suite, in the order of its rules; what is observed is written into them.
-    """
-    for rule, result in zip(suite.rules, results, strict=True):
-        if rule.codes is None or not result["unexpected_count"]:
-            continue
-        found = con.execute(
-            f"select {ident(rule.codes)}, count(*) as row_count from {checked_columns(suite)} "
-            f"where not {ident(rule.kwargs['column'])} group by 1 order by row_count desc, 1"
-        ).fetchall()
-        named = [(code, count) for code, count in found if count >= FEWEST_ROWS][:NAMED_CODES]
-        rest = sum(count for _, count in found) - sum(count for _, count in named)
-        words = [f"{code}: {count:,}" for code, count in named]
-        result["observed_value"] = ", ".join([*words, *([f"others: {rest:,}"] if rest else [])])
+def _choose_quarantining(suite: Suite, queries: dict[str, str]) -> dict[str, str]:
+    """Choose the queries of the rules whose failing rows are moved to quarantine."""
+    quarantining = {rule.rule_id for rule in suite.rules if rule.is_quarantining}
+    return {rule_id: query for rule_id, query in queries.items() if rule_id in quarantining}
 
 
 def _quarantine_rows(
@@ -266,6 +239,7 @@ def _quarantine_rows(
     Returns:
         The batch with its counts as they are now.
     """
+    queries = _choose_quarantining(suite, queries)
     if not queries:
         return batch
     con.execute("create table failing (row_id varchar, rule_id varchar)")

@@ -1,12 +1,28 @@
-"""The validation page: what each data-quality rule found."""
+"""The validation page: what each data-quality rule found, and what it said in the last runs."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from cdi.agency.model import Agency
 from cdi.files import write_text
+from cdi.quality.history import CheckRun, list_verdicts, read_runs
+from cdi.quality.results import ERROR, HOLDS, RELEASED, verdict_of
+from cdi.quality.rules import Rule, all_rules
+from cdi.quality.wording import describe_extent, describe_rule, name_batch, name_row
 from cdi.render import render
+
+# By verdict: what stands in the strip of a rule's last runs, and its colour there and beside.
+MARKS = {
+    HOLDS: ("■", "good"),
+    "info": ("i", "info"),
+    "warn": ("!", "warn"),
+    RELEASED: ("r", "warn"),
+    "fail": ("✕", "bad"),
+    ERROR: ("?", "bad"),
+}
 
 
 def write_validation_page(
@@ -25,17 +41,13 @@ def write_validation_page(
         heading: What was checked, e.g. ``Version 20221123T0600-0123456789``.
         row_counts: For each dataset, what became of the rows of its files.
     """
-    rows = [
-        {
-            "released_by": None,
-            **result,
-            "batch_label": f"{result['dataset']} {result['batch_id']}"
-            if result.get("batch_id")
-            else "",
-        }
-        for result in results
-    ]
+    rules = {rule.rule_id: rule for rule in all_rules()}
+    owners = sorted({result["owner"] for result in results})
+    rows = [_make_row(agency, result, owners) for result in results]
     broken = [row for row in rows if not row["is_success"]]
+    broken.sort(key=lambda row: list(MARKS).index(row["verdict"]), reverse=True)
+    checked = dict.fromkeys(row["rule_id"] for row in [*broken, *rows])
+    runs = read_runs(agency.agency)
     page = render(
         "validation.html.j2",
         agency=agency,
@@ -44,10 +56,40 @@ def write_validation_page(
         results=rows,
         row_counts=row_counts,
         broken=broken,
-        stopping=[
-            row
-            for row in broken
-            if not row["released_by"] and (row["severity"] == "fail" or row["error"])
-        ],
+        stopping=[row for row in broken if row["verdict"] in ("fail", ERROR)],
+        owners=owners,
+        rules=[_make_rule(rules[rule_id], runs, owners) for rule_id in checked if rule_id in rules],
+        marks=MARKS,
     )
     write_text(file, page)
+
+
+def _make_row(agency: Agency, result: Mapping[str, Any], owners: list[str]) -> dict[str, Any]:
+    """Make a row of the page from a result."""
+    batch_id = result.get("batch_id")
+    verdict = verdict_of(result)
+    return {
+        "released_by": None,
+        **result,
+        "verdict": verdict,
+        "colour": MARKS[verdict][1],
+        "owner_number": owners.index(result["owner"]),
+        # results of older releases have no sentence
+        "finding": result.get("finding") or describe_extent(result),
+        "sample_rows": [name_row(row_id) for row_id in result.get("sample_rows", [])],
+        "batch_label": name_batch(agency, result["dataset"], batch_id) if batch_id else "",
+    }
+
+
+def _make_rule(rule: Rule, runs: Sequence[CheckRun], owners: list[str]) -> dict[str, Any]:
+    """Make a row of the list of rules: what a rule expects, and what it said in its last runs."""
+    verdicts = list_verdicts(runs, rule.rule_id)
+    counts = Counter(verdicts)
+    others = [f"{verdict} {count}" for verdict, count in counts.items() if verdict != HOLDS]
+    return {
+        "rule": rule,
+        "expected": describe_rule(rule),
+        "owner_number": owners.index(rule.owner) if rule.owner in owners else None,
+        "verdicts": [(verdict, len(list(same))) for verdict, same in groupby(verdicts)],
+        "verdicts_in_words": ", ".join([f"holds {counts[HOLDS]}", *others]),
+    }

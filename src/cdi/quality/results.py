@@ -15,6 +15,9 @@ from cdi.files import read_json_list, write_json
 from cdi.sql import comment, create_table
 
 RESULTS_FILE = "validation.json"
+HOLDS = "holds"
+RELEASED = "released"
+ERROR = "error"
 
 RESULT_COLUMNS = {
     "border": "VARCHAR",
@@ -28,6 +31,7 @@ RESULT_COLUMNS = {
     "unexpected_count": "BIGINT",
     "quarantined_count": "BIGINT",
     "observed_value": "VARCHAR",
+    "finding": "VARCHAR",
     "error": "VARCHAR",
     "column_name": "VARCHAR",
     "expectation_type": "VARCHAR",
@@ -49,6 +53,7 @@ RESULT_MEANINGS = {
     "unexpected_count": "Rows against the rule.",
     "quarantined_count": "Rows that the rule moved to quarantine.",
     "observed_value": "What was observed, for rules about whole tables, files and codes.",
+    "finding": "What was found beside what is needed, in words; null for old batches.",
     "error": "Why the rule could not be evaluated; such a rule does not hold.",
     "column_name": "Column or columns.",
     "expectation_type": "Expectation of Great Expectations.",
@@ -57,6 +62,15 @@ RESULT_MEANINGS = {
     "released_by": "Staff numbers of the two people who released the failure; null if nobody did.",
     "release_reason": "Why they did.",
 }
+
+
+def verdict_of(result: Mapping[str, Any]) -> str:
+    """What came out: `holds`, `error`, `released`, or the severity of a rule that does not hold."""
+    if result["is_success"]:
+        return HOLDS
+    if result["error"]:
+        return ERROR
+    return RELEASED if result.get("released_by") else str(result["severity"])
 
 
 def write_results_file(folder: Path, results: list[dict[str, Any]]) -> None:

@@ -1,9 +1,12 @@
 """The rules of both borders, read from the plain files in ``expectations/``.
 
-A suite file has ``table`` (what it is about), ``owner``, ``derive`` (columns computed for the
-check) and ``expectations`` in Great Expectations' own form (type, kwargs, meta). ``meta`` holds
+A suite file has ``table`` (what it is about), ``owner``, ``noun`` (what people call its rows),
+``derive`` (columns computed for the check) and ``expectations`` in Great Expectations' own form
+(type, kwargs, meta). ``meta`` holds
 
 - ``rule_id``: stable and unique;
+- ``claim``: what the rows do that keep the rule ("name their call"), or for a rule about all rows
+  at once a whole sentence; thresholds stand in it as ``{max_value}``;
 - ``severity``: `fail` stops, `warn` reports, `info` counts;
 - ``reason``: why the rule is there;
 - ``quarantine`` (border 1): rows that break the rule are moved to the quarantine, and the rule
@@ -21,6 +24,8 @@ from cdi.files import parse_yaml
 
 # our word for each severity, and Great Expectations' word
 SEVERITIES = {"fail": "critical", "warn": "warning", "info": "info"}
+# Types of rules that each row keeps or breaks; other types look at all rows at once.
+_ABOUT_ROWS = ("expect_column_values_", "expect_column_pair_values_", "expect_compound_columns_")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,23 @@ class Rule:
     is_quarantining: bool = False
     is_releasable: bool = True
     codes: str | None = None
+    noun: str = "rows"
+    claim: str = ""
+
+    @property
+    def is_about_rows(self) -> bool:
+        """Whether each row keeps or breaks it."""
+        return self.type.startswith(_ABOUT_ROWS)
+
+    @property
+    def mostly(self) -> float:
+        """The share of rows that must keep it."""
+        return float(self.kwargs.get("mostly", 1))
+
+    @property
+    def filled_claim(self) -> str:
+        """The claim with the rule's thresholds."""
+        return self.claim.format(**self.kwargs)
 
     @property
     def column(self) -> str:
@@ -81,6 +103,8 @@ def load_suite(border: str, name: str) -> Suite:
             is_quarantining=entry["meta"].get("quarantine", False),
             is_releasable=entry["meta"].get("releasable", True),
             codes=entry["meta"].get("codes"),
+            noun=content["noun"],
+            claim=entry["meta"]["claim"],
         )
         for entry in content["expectations"]
     )

@@ -7,10 +7,8 @@ from typing import Any
 
 from cdi.quality.rules import SEVERITIES, Rule, Suite
 from cdi.quality.tables import checked_columns
+from cdi.quality.wording import describe_finding
 from cdi.sql import ident
-
-# Types of rules that each row keeps or breaks; other types look at all rows at once.
-_ABOUT_ROWS = ("expect_column_values_", "expect_column_pair_values_", "expect_compound_columns_")
 
 
 def run_suites(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -21,7 +19,8 @@ def run_suites(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], d
         suites: What to run.
 
     Returns:
-        The results, and for each quarantining rule that found rows the query that selects them.
+        The results; and by rule id the query that selects the rows against it, for each rule of the
+        landing that found some and looks at one row at a time.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     # set before the import, which would write some 200 lines of its own into a task's log
@@ -64,12 +63,12 @@ def _run_suite(source: Any, suite: Suite) -> tuple[list[dict[str, Any]], dict[st
         .get_batch()
     )
     row_count = _count_rows(source, table)
-    about_rows = [rule for rule in suite.rules if row_count and rule.type.startswith(_ABOUT_ROWS)]
+    about_rows = [rule for rule in suite.rules if row_count and rule.is_about_rows]
     answers = _validate(batch, suite, about_rows, {"result_format": "BOOLEAN_ONLY"}, mostly=False)
     kept = {rule_id for rule_id, answer in answers.items() if answer.success}
     broken = [rule for rule in suite.rules if rule.rule_id not in kept]
-    # only then must Great Expectations name the rows; it needs their key for it
-    may_quarantine = any(rule.is_quarantining for rule in suite.rules)
+    # the rows of the landing have a key by which Great Expectations can name them
+    has_row_ids = suite.table in ("rows", "files")
     details = _validate(
         batch,
         suite,
@@ -80,7 +79,7 @@ def _run_suite(source: Any, suite: Suite) -> tuple[list[dict[str, Any]], dict[st
             # days. For rows they would be personal data.
             "partial_unexpected_count": 3 if suite.name == "files" else 0,
             "return_unexpected_index_query": True,
-            **({"unexpected_index_column_names": ["row_id"]} if may_quarantine else {}),
+            **({"unexpected_index_column_names": ["row_id"]} if has_row_ids else {}),
         },
     )
     results = [
@@ -92,7 +91,7 @@ def _run_suite(source: Any, suite: Suite) -> tuple[list[dict[str, Any]], dict[st
     queries = {
         rule.rule_id: details[rule.rule_id].result["unexpected_index_query"]
         for rule, result in zip(suite.rules, results, strict=True)
-        if rule.is_quarantining and result["unexpected_count"]
+        if has_row_ids and rule.is_about_rows and result["unexpected_count"]
     }
     return results, queries
 
@@ -155,6 +154,10 @@ def _flatten_outcome(rule: Rule, outcome: Any, row_count: int | None = None) -> 
     observed = details.get("observed_value")
     if unexpected is None and rule.type == "unexpected_rows_expectation":
         unexpected = observed
+    checked = details.get("element_count")
+    if checked is not None:
+        checked -= details.get("missing_count") or 0
+    finding = describe_finding(rule, checked, unexpected, observed)
     if examples := details.get("partial_unexpected_list"):
         observed = "; ".join(dict.fromkeys(map(str, examples)))
     return {
@@ -167,6 +170,7 @@ def _flatten_outcome(rule: Rule, outcome: Any, row_count: int | None = None) -> 
         "unexpected_count": unexpected,
         "quarantined_count": None,
         "observed_value": None if observed is None else str(observed),
+        "finding": finding,
         "error": _describe_error(outcome.exception_info),
         "column_name": rule.column,
         "expectation_type": rule.type,

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 from cdi import paths
 from cdi.agency.load import load_agency
@@ -24,6 +25,7 @@ from cdi.report.comparison import compare_with_published
 from cdi.report.dictionary import write_dictionary
 from cdi.report.explore import write_explore_page
 from cdi.report.figures import read_summary, summary_as_list
+from cdi.report.headline import read_version_headline
 from cdi.report.report import write_report_page
 from cdi.sql import connect
 from cdi.steps.step import Step
@@ -38,14 +40,14 @@ def make_build(agency: str, as_of: datetime | None = None) -> Step:
     return Step(True, summarise_build(planned), planned.name)
 
 
-def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
+def check_marts(agency: str, version: str, wait_for_approval: str | None = None) -> Step:
     """Check the private file; see `cdi.quality.checks.check_marts`.
 
     Args:
         agency: The agency.
         version: The name of the version that was built.
-        asks: If not blank, failures that people may waive are no error here: the step after this
-            one asks two people, and checks again.
+        wait_for_approval: If not blank, failures that people may waive are no error here: the step
+            after this one asks two people, and checks again.
 
     Raises:
         GateError: GATE-MARTS if a rule stops the version, and nobody waived it nor will be asked.
@@ -55,7 +57,7 @@ def check_marts(agency: str, version: str, asks: str | None = None) -> Step:
             results = checks.check_marts(built)
         except GateError as error:
             failures = find_stopped_of_version(built)
-            if not asks or not all(failure.is_releasable for failure in failures):
+            if not wait_for_approval or not all(failure.is_releasable for failure in failures):
                 raise
             held = {f"held: {failure.rule_id}": 1 for failure in failures}
             return Step(True, f"held until two people release it\n{error}", version, held)
@@ -113,6 +115,7 @@ def publish_version(agency: str, version: str) -> Step:
         MachineError: OPEN-PLACE if it was published but could not be sent; the next try sends it.
     """
     loaded = load_agency(agency)
+    event: dict[str, Any] = {"version": version}
     with take_lock(paths.published(agency), agency):
         if read_private_name(agency) != version and (before := find_published(agency, version)):
             # an earlier try of this step was killed after it had renamed the folder
@@ -120,9 +123,14 @@ def publish_version(agency: str, version: str) -> Step:
         else:
             built = resume_version(loaded, version)
             folder = publish_folder(built)
-            summary = summary_as_list(read_summary(folder / built.file.name))
-            note = f"published {built.name}\n{summary}\n- {folder}"
+            file = folder / built.file.name
+            headline = read_version_headline(file)
+            event |= {"rows": built.row_count, **headline.facts}
+            note = (
+                f"{headline.line}\n\npublished {built.name}\n"
+                f"{summary_as_list(read_summary(file))}\n- {folder}"
+            )
     if place := paths.open_place():
         is_sent = send_open_extract(agency, place, datetime.now(UTC)) is not None
         note += f"\n- open extract {'sent' if is_sent else 'not sent anew'} (CDI_OPEN)"
-    return Step(True, note, version)
+    return Step(True, note, version, event=event)

@@ -1,6 +1,9 @@
 """The steps of the extract DAG: extract a dataset, then check it and accept it."""
 
+from datetime import UTC, datetime
+
 from cdi import paths
+from cdi.agency.asked import note_asked
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.errors import GateError
@@ -19,6 +22,8 @@ def extract(agency: str, dataset: str, interval: Interval, access: Access | None
     """Extract one dataset into a pending batch; see `cdi.landing.extract.extract_dataset`."""
     loaded = load_agency(agency)
     extraction = extract_dataset(loaded, dataset, interval, access)
+    is_new = extraction.batch is not None
+    note_asked(agency, dataset, interval.end, is_new=is_new, now=datetime.now(UTC))
     lines = _tell_reading(extraction.fetched) if loaded.sources[dataset].is_live else []
     if extraction.batch is None:
         return Step(
@@ -74,4 +79,5 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
         return Step(False, "nothing new: the same content was accepted meanwhile")
     note = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
     told = f"{note}\n{summarise_results(results)}"
-    return Step(True, told, batch_id, count_results(results))
+    event = {"batch": batch_id, "rows": accepted.manifest["accepted"]}
+    return Step(True, told, batch_id, count_results(results), event)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,15 @@ class Step:
         result: The name of what the step made (a batch id, a version), or None.
         counts: How many of what, in our own words or by rule id. Where an agency's tasks run at the
             force itself, this is all of the note that leaves it.
+        event: What the event says that Airflow records of what the step made, e.g. version, rate
+            and rows; it stays where the step runs.
     """
 
     is_new: bool
     note: str
     result: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    event: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def outline(self) -> str:

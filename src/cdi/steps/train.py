@@ -41,7 +41,12 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
         )
     if newest is not None and newest.version == learnt.version:
         return Step(False, f"nothing new: version {learnt.version} was learnt again")
-    return Step(True, links.summarise_links(learnt), learnt.version)
+    return Step(
+        True,
+        links.summarise_links(learnt),
+        learnt.version,
+        event={"weights": learnt.version},
+    )
 
 
 def learn_text(agency: str, as_of: datetime | None = None) -> Step:
@@ -66,7 +71,12 @@ def learn_text(agency: str, as_of: datetime | None = None) -> Step:
             return Step(False, f"{error.message} [{error.rule_id}]; next step: {error.fix}")
     if newest is not None and newest.version == learnt.version:
         return Step(False, f"nothing new: version {learnt.version} was learnt again")
-    return Step(True, text.summarise_text_model(learnt), learnt.version)
+    return Step(
+        True,
+        text.summarise_text_model(learnt),
+        learnt.version,
+        event={"weights": learnt.version},
+    )
 
 
 def learn_missing(agency: str, as_of: datetime | None = None) -> None:

@@ -216,3 +216,57 @@ def test_who_releases_at_the_centre_reads_rule_ids_of_a_force_alone(
         (True, True),
         (True, False),
     ]
+
+
+def test_a_good_run_asks_nobody_and_skips_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A skipped task is pink in the UI, and then nobody looks at pink any more."""
+    from cdi.steps import build
+    from cdi_airflow.release import ConfirmRelease, ProposeRelease
+
+    monkeypatch.setattr(build, "read_held", lambda agency, version: [])
+    names = {"agency": "a", "version": "v1"}
+    assert ProposeRelease(task_id="release", **names).execute({}) is None
+    assert ConfirmRelease(task_id="confirm", proposal=None, **names).execute({}) is None
+
+
+@pytest.mark.parametrize(("queue", "told"), [("default", {"version": "v1"}), ("a", {})])
+def test_an_asset_event_says_what_was_made_unless_it_stays_at_a_force(
+    monkeypatch: pytest.MonkeyPatch, queue: str, told: dict[str, object]
+) -> None:
+    from airflow.sdk import Asset
+
+    from cdi_airflow import operators
+
+    monkeypatch.setattr(operators, "write_note", lambda context, text, **how: None)
+    step = Step(True, "note", "v1", event={"version": "v1"})
+    asset = Asset(name="a_published", uri="cdi://a/published")
+    operator = operators.StepOperator(
+        task_id="publish", step="build.x", arguments={}, outlets=[asset], queue=queue
+    )
+    monkeypatch.setattr(operator, "call", lambda: lambda: step)
+    pushed: dict[str, list[object]] = defaultdict(list)
+    extra: dict[str, object] = {}
+    events = {asset: SimpleNamespace(extra=extra)}
+    assert operator.execute({**context_of(operator, pushed), "outlet_events": events}) == "v1"  # type: ignore[arg-type]
+    assert extra == told
+    assert list(pushed) == ([operators.EVENT] if told else [])
+
+
+def test_the_last_task_of_a_run_tells_what_each_part_made() -> None:
+    from airflow.sdk import Asset
+
+    from cdi_airflow import operators
+
+    asset = Asset(name="a_landing", uri="cdi://a/landing")
+    operator = operators.AnyNewOperator(task_id="landed", outlets=[asset], otherwise="nothing")
+    parts = {"calls.check": {"batch": "b1", "rows": 5}, "crime_records.check": None}
+    operator.upstream_task_ids = set(parts)
+    ti = SimpleNamespace(
+        dag_id="a__extract",
+        run_id="r",
+        get_task_states=lambda **_: {"r": {"calls.check": "success"}},
+        xcom_pull=lambda task_ids, key: [parts[task] for task in task_ids],
+    )
+    extra: dict[str, object] = {}
+    operator.execute({"ti": ti, "outlet_events": {asset: SimpleNamespace(extra=extra)}})
+    assert extra == {"calls": {"batch": "b1", "rows": 5}}

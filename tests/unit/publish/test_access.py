@@ -16,11 +16,11 @@ from cdi.errors import CdiError
 from cdi.publish.access import (
     Chain,
     current_folder,
+    find_file,
     note_access,
     note_command,
     prove_access_log,
     read_access_log,
-    read_part,
 )
 from cdi.publish.parts import PARTS, find_part
 
@@ -47,18 +47,20 @@ def version(state: Path) -> Path:
     return current
 
 
-def test_a_listed_part_is_read(version: Path) -> None:
+def test_a_listed_part_is_found(version: Path) -> None:
     assert version.name == "v1"
     for path in ("report.html", "worklist/index.html", "worklist/logs/T-1.html"):
-        assert read_part(version, path) == path.encode()
-    assert read_part(version, "matching.html") is None
+        file = find_file(version, path)
+        assert file is not None
+        assert file.read_bytes() == path.encode()
+    assert find_file(version, "matching.html") is None
 
 
 @pytest.mark.parametrize(
     "path",
     [
         "version.json",
-        "recording.duckdb",
+        "recording.duckdb.wal",
         "",
         "worklist",
         "worklist/",
@@ -73,13 +75,14 @@ def test_a_listed_part_is_read(version: Path) -> None:
         "worklist/index.html\n",
     ],
 )
-def test_nothing_else_is_read(version: Path, path: str) -> None:
-    assert read_part(version, path) is None
+def test_nothing_else_is_found(version: Path, path: str) -> None:
+    assert find_file(version, path) is None
 
 
 def test_what_speaks_of_single_calls_is_restricted() -> None:
     restricted = {part.path for part in PARTS if part.is_restricted}
-    assert restricted == {"explore.html", "worklist"}
+    assert restricted == {"explore.html", "worklist", "recording.duckdb"}
+    assert [part.path for part in PARTS if part.for_managers] == ["recording.duckdb"]
     for path in ("worklist/index.html", "worklist/worklist.xlsx", "worklist/worklist.csv"):
         part = find_part(path)
         assert part is not None

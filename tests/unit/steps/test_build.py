@@ -22,6 +22,7 @@ from cdi.build.version import Version
 from cdi.errors import BuildError, BusyError
 from cdi.publish import publish
 from cdi.publish.parts import list_files_of_whole_version
+from cdi.report.headline import Headline
 from cdi.steps import build as steps
 from cdi.steps import retain
 
@@ -64,6 +65,8 @@ class Stage:
         patch.setattr(steps, "summarise_build", Mock(return_value=""))
         patch.setattr(steps, "connect", lambda *_, **__: contextlib.nullcontext(Mock()))
         patch.setattr(steps, "read_summary", Mock())
+        headline = Headline(None, None, None, is_audited=False, in_time=0, overdue=0)
+        patch.setattr(steps, "read_version_headline", lambda file: headline)
         patch.setattr(steps, "summary_as_list", Mock(return_value=""))
         patch.setattr(steps, "compare_with_published", Mock())
         patch.setattr(steps.checks, "check_marts", self.write("check_marts", "validation.html"))

@@ -1,0 +1,43 @@
+"""Up to when a published version shows all that the agency's sources hold."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cdi import paths
+from cdi.agency.asked import list_delivered, read_asked
+from cdi.agency.model import Agency
+
+
+def known_until(agency: Agency, description: Mapping[str, Any]) -> datetime:
+    """Find up to when a version shows all that the sources hold, in UTC.
+
+    That is its as_of, or later if each live source has been asked since and had nothing new. A file
+    that is the same as before says nothing of the time since: its export may have stopped.
+
+    Args:
+        agency: The agency.
+        description: Of the published version; see `cdi.build.version.find_description`.
+    """
+    as_of = datetime.fromisoformat(description["as_of"])
+    as_of = as_of.replace(tzinfo=as_of.tzinfo or UTC)
+    unchanged = []
+    for dataset in list_delivered(agency):
+        asked = read_asked(agency.agency, dataset)
+        if (
+            not agency.sources[dataset].is_live
+            or asked is None
+            or asked.unchanged_until is None
+            or not _holds_all_landed(agency.agency, dataset, description)
+        ):
+            return as_of
+        unchanged.append(asked.unchanged_until)
+    return max(as_of, min(unchanged, default=as_of))
+
+
+def _holds_all_landed(agency_id: str, dataset: str, description: Mapping[str, Any]) -> bool:
+    """Whether a version was built from all accepted batches; a build may have failed since."""
+    landed = {
+        folder.name for folder in (paths.landing(agency_id, dataset) / "batches").glob("[!.]*/")
+    }
+    return landed <= set(description["batches"].get(dataset, ()))

@@ -1,0 +1,103 @@
+"""A quiet night is not late: up to when a version shows all that the sources hold."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdi import paths
+from cdi.agency.asked import note_asked, read_asked
+from cdi.build.freshness import known_until
+from cdi.desk.versions import Shown
+from cdi.people.alerts import Situation, is_late
+from cdi.sql import naive_utc
+from tests.conftest import SmallAgency
+from tests.postgres import read_by_sql
+
+AS_OF = datetime(2026, 1, 7, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+VERSION: dict[str, Any] = {
+    "as_of": AS_OF.isoformat(),
+    "batches": {"calls": ["b1"], "crime_records": ["r1"]},
+}
+
+
+@pytest.fixture
+def live(small: SmallAgency) -> SmallAgency:
+    """The agency, read each hour, with a batch of each dataset."""
+    read_by_sql(small)
+    small.settings |= {"schedule": "@hourly", "is_simulated": False}
+    small.write_settings()
+    for dataset, batch in (("calls", "b1"), ("crime_records", "r1")):
+        (paths.landing("testville", dataset) / "batches" / batch).mkdir(parents=True)
+    return small
+
+
+def ask(hours: int, dataset: str, *, is_new: bool = False, until: int | None = None) -> None:
+    """A source answers so many hours after the version's data."""
+    end = AS_OF + (hours if until is None else until) * HOUR
+    note_asked("testville", dataset, end, is_new=is_new, now=AS_OF + hours * HOUR)
+
+
+def known(small: SmallAgency) -> float:
+    """Up to how many hours after its data the version shows all."""
+    return (known_until(small.agency, VERSION) - AS_OF) / HOUR
+
+
+def test_what_all_sources_have_said_is_known(live: SmallAgency) -> None:
+    assert known(live) == 0  # nobody has asked
+    ask(9, "calls")
+    assert known(live) == 0  # the records may be newer
+    ask(8, "crime_records")
+    assert known(live) == 8
+    ask(10, "calls", until=-50)  # a backfill of last week says nothing of today
+    assert known(live) == 8
+    asked = read_asked("testville", "calls")
+    assert asked is not None
+    assert asked.at == AS_OF + 10 * HOUR
+
+
+def test_no_source_knows_what_comes_after_it_was_asked(live: SmallAgency) -> None:
+    for dataset in ("calls", "crime_records"):
+        ask(3, dataset, until=24)
+    assert known(live) == 3
+
+
+def test_something_new_is_known_only_when_a_version_shows_it(live: SmallAgency) -> None:
+    ask(8, "crime_records")
+    ask(8, "calls", is_new=True)  # it may be refused
+    assert known(live) == 0
+    ask(9, "calls")
+    ask(9, "crime_records")
+    assert known(live) == 9
+    # landed, and no build could be published since
+    (paths.landing("testville", "calls") / "batches" / "b2").mkdir()
+    assert known(live) == 0
+
+
+def test_a_file_that_is_the_same_as_before_says_nothing(small: SmallAgency) -> None:
+    for dataset in ("calls", "crime_records"):
+        ask(8, dataset)
+    assert known(small) == 0  # its export may have stopped
+
+
+def test_a_damaged_note_is_as_none_and_is_written_anew(live: SmallAgency) -> None:
+    for dataset in ("calls", "crime_records"):
+        ask(8, dataset)
+    (paths.asked("testville") / "calls.json").write_text("{", encoding="utf-8")
+    assert known(live) == 0
+    ask(9, "calls")
+    assert known(live) == 8
+
+
+def test_desk_and_alerts_call_no_quiet_night_late(live: SmallAgency, tmp_path: Path) -> None:
+    now = AS_OF + 9 * HOUR
+    for hours, expected in ((None, True), (8, False), (6, True)):
+        for dataset in ("calls", "crime_records") if hours else ():
+            (paths.asked("testville") / f"{dataset}.json").unlink(missing_ok=True)
+            ask(hours, dataset)
+        until = known_until(live.agency, VERSION)
+        shown = Shown(live.agency, tmp_path, naive_utc(AS_OF), naive_utc(now), naive_utc(until))
+        assert shown.is_late is expected
+        assert is_late(Situation(live.agency, now, AS_OF, (), (), known_until=until)) is expected
