@@ -36,6 +36,7 @@ LOG = logging.getLogger(__name__)
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 # Our pages load nothing from elsewhere and run no scripts.

@@ -11,7 +11,9 @@ from cdi.steps.build import check_marts, write_report
 from tests.conftest import SmallAgency
 
 FIRST = date(2017, 1, 2)
-REASON = "no nowcast: delays have changed, as records come in later than before"
+REASON = (
+    "no forecast for the latest weeks: delays have changed, as records come in later than before"
+)
 
 
 def put_weeks(small: SmallAgency) -> None:

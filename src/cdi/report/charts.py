@@ -125,15 +125,15 @@ class Drawing:
                 "centre": row["chart_centre"],
                 "chart_low": row["chart_low"],
                 "chart_high": row["chart_high"],
-                "kind": _maturity_of_week(row) or "mature",
+                "kind": _maturity_of_week(row) or COMPLETE,
             }
             for row in rows
         ]
         base = alt.Chart(alt.Data(values=data)).encode(
             x=alt.X("week:T", title="Week of report", axis=_make_month_axis(rows))
         )
-        rate = alt.Y("rate:Q", title=FROM_ABOVE_ZERO, axis=PERCENT, scale=NICE)
-        colours = {"mature": BLUE, "not yet mature": VERMILION, "outside the limits": BLACK}
+        rate = alt.Y("rate:Q", title="Recording rate", axis=PERCENT, scale=NICE)
+        colours = {COMPLETE: BLUE, INCOMPLETE: VERMILION, UNUSUAL: BLACK}
         shapes = dict(zip(colours, ("circle", "square", "triangle-down"), strict=True))
         layers = [
             base.mark_area(color=PALE).encode(y="chart_low:Q", y2="chart_high:Q"),
@@ -170,7 +170,8 @@ class Drawing:
         caption: str,
         columns: Mapping[str, Callable[[Mapping[str, Any]], Any]],
         line: tuple[str, float] | None = None,
-        axis_title: str | None = None,
+        others: Rows = (),
+        axis_title: str = "Recording rate",
     ) -> Figure:
         """Rates under one another, each with its interval where it has one.
 
@@ -180,13 +181,14 @@ class Drawing:
             caption: What to see in it.
             columns: Of its table.
             line: A rate to compare with, and its name.
-            axis_title: What the axis says; as usual, the recording rate.
+            others: More such rows, which are drawn for scale and are not in the table.
+            axis_title: What the axis says.
         """
-        axis_title = axis_title or FROM_ABOVE_ZERO
         fields = ("label", "rate", "low", "high", "kind")
+        drawn = [*rows, *others]
         data = [
             {field: row.get(field) for field in fields} | {"label": wrap_label(row["label"])}
-            for row in rows
+            for row in drawn
         ]
         order = list(dict.fromkeys(str(row["label"]) for row in data))
         kinds = list(dict.fromkeys(str(row["kind"]) for row in data))
@@ -208,7 +210,7 @@ class Drawing:
         chart = alt.layer(*layers).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
         key_values = "; ".join(
             " ".join(filter(None, (row["label"], _name_kind(row, kinds), _describe_rate(row))))
-            for row in rows
+            for row in drawn
         )
         return self.figure(chart, title, caption, columns, rows, key_values)
 
@@ -304,7 +306,9 @@ class Drawing:
 
 
 PERCENT = alt.Axis(format="~%", tickCount=5, gridColor=PALE, labelOverlap=True)
-FROM_ABOVE_ZERO = "Recording rate (axis does not begin at 0%)"
+# what a week is, in the key and in the table
+COMPLETE, INCOMPLETE = "all records are in", "records still come in"
+UNUSUAL = "more than chance explains"
 NICE = alt.Scale(zero=False, nice=True)
 FIT = alt.AutoSizeParams(type="fit", contains="padding")
 FIT_X = alt.AutoSizeParams(type="fit-x", contains="padding")
@@ -337,8 +341,8 @@ LOOK: dict[str, Any] = {
 def _maturity_of_week(row: Mapping[str, Any]) -> str:
     """What a reader must know of a week; nothing if it is mature and within the limits."""
     if row["is_signal"]:
-        return "outside the limits"
-    return "" if row["is_mature"] else "not yet mature"
+        return UNUSUAL
+    return "" if row["is_mature"] else INCOMPLETE
 
 
 def _describe_week(row: Mapping[str, Any]) -> str:
@@ -401,8 +405,13 @@ def _make_month_axis(rows: Rows) -> alt.Axis:
     """An axis of months with their full names and years: `May 17` would read as a day."""
     first, last = (row["reported_week_on"] for row in (rows[0], rows[-1]))
     months = 12 * (last.year - first.year) + last.month - first.month
+    if months < 2:
+        days = [row["reported_week_on"].isoformat() for row in rows]
+        return alt.Axis(
+            format="%-d %B %Y", values=days, grid=False, labelOverlap=True, labelFlush=True
+        )
     step = alt.TimeIntervalStep(interval="month", step=1 + months // 4)
-    return alt.Axis(format="%B %Y", tickCount=step, grid=False, labelOverlap=True)
+    return alt.Axis(format="%B %Y", tickCount=step, grid=False, labelOverlap=True, labelFlush=True)
 
 
 def _name_kind(row: Mapping[str, Any], kinds: Sequence[str]) -> str:

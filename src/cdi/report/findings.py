@@ -9,6 +9,7 @@ from cdi.report.charts import Drawing, Figure
 from cdi.report.contract import Contract, Row
 
 OTHERS = "other forces"
+CUT = "; the axis does not begin at 0%"
 
 
 class Findings:
@@ -49,11 +50,13 @@ class Findings:
             for row in self._contract.rows("published_rates")
             if row["offence_group"] == "all"
         ]
-        caption = "Audited recording rate of all crime at each audit, with 95% confidence intervals"
+        caption = "Audited recording rate of all crime, with 95% confidence intervals"
         if others:
             caption += "; other forces for scale, as inspectors published them"
         own = [row | {"kind": "this agency"} for row in rows]
-        return self._drawing.intervals([*own, *others], self._say_change(), caption, RATES)
+        return self._drawing.intervals(
+            own, self._say_change(), caption + CUT, RATES, others=others
+        )
 
     def _say_change(self) -> str:
         low, high = self._values["change_lower"], self._values["change_upper"]
@@ -88,8 +91,8 @@ class Findings:
                 f"The lowest rate is that of {values['worst_label']}, "
                 f"the highest that of {values['best_label']}"
             )
-        own = [row | {"kind": f"this agency, {row['kind']}"} for row in rows]
-        return self._drawing.intervals([*own, *compared], title, caption, RATES)
+        own = [row | {"kind": "this agency"} for row in rows]
+        return self._drawing.intervals(own, title, caption + CUT, RATES, others=compared)
 
     def _draw_losses(self, rows: list[Row]) -> Figure:
         """From reported crime to crime records: what leaves at each stage."""
@@ -129,7 +132,7 @@ class Findings:
             caption += "; squares are what is expected once all records are in, with 90% limits"
         elif waiting:
             caption += "; squares will still rise, as records come in"
-        return self._drawing.trend(rows, title, caption)
+        return self._drawing.trend(rows, title, caption + CUT)
 
     def _draw_districts(self, rows: list[Row]) -> Figure:
         """The districts, and those that differ from the others by more than chance."""
@@ -147,7 +150,7 @@ class Findings:
         }
         caption = "Recording rate by district, the largest first; the dashed line is that of all"
         line = ("all", rows[0]["common_rate"])
-        return self._drawing.intervals(rows, title, caption, columns, line)
+        return self._drawing.intervals(rows, title, caption + CUT, columns, line)
 
     def _draw_service(self, rows: list[Row]) -> Figure:
         """Whether officers came to vulnerable victims, by what became of their crime."""
@@ -165,8 +168,8 @@ class Findings:
         if lost is not None and kept is not None:
             less = "less often" if lost < kept else "no less often"
             title = f"Officers came {less} to the vulnerable whose crime looks unrecorded"
-        caption = "Share of calls about a crime to which an officer came, by what became of the crime"
-        axis = "Share of calls attended (axis does not begin at 0%)"
+        caption = f"Share of calls about a crime, by what became of the crime{CUT}"
+        axis = "Share of calls to which an officer came"
         return self._drawing.intervals(rows, title, caption, columns, axis_title=axis)
 
 

@@ -61,7 +61,6 @@ def write_report_page(
         charts=Findings(Drawing(is_simulated=agency.is_simulated), contract).draw_all(),
         actions=actions,
         practices=_read_practices(con, contract.rows("practices")),
-        withheld_audits=fetch_dicts(con, "from audits where withheld_reason is not null"),
         weights=scalar(con, "select any_value(weights_version) from links"),
         compared=compared,
     )

@@ -15,6 +15,7 @@ FIRST = datetime(2017, 4, 3, tzinfo=UTC)
 WHOLE = (
     "recording.duckdb",
     "report.html",
+    "figures.json",
     "matching.html",
     "validation.html",
     "dictionary.html",

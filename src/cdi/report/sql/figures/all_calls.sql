@@ -1,4 +1,5 @@
--- Another way of counting: all calls, also those without a crime code, whose crimes are found by words alone.
+-- Another way of counting: all calls, also those without a crime code, whose crimes are found by words
+-- alone.
 select
     (select count(*) from fct_calls) as calls,
     count(crimes.outcome) as all_reported,

@@ -1,5 +1,5 @@
--- The base of the page by closing code: what became of the crimes, and the rate, which is left out until an audit has
--- taught the software.
+-- The base of the page by closing code: what became of the crimes, and the rate, which is left out until an
+-- audit has taught the software.
 select
     concat_ws(' ', rates.disposition_code, closures.name) as label,
     rates.recorded_count,

@@ -1,5 +1,5 @@
--- The base of the page by month of report: what became of the crimes, and the rate, which is left out until an audit has
--- taught the software.
+-- The base of the page by month of report: what became of the crimes, and the rate, which is left out until
+-- an audit has taught the software.
 select
     strftime(cast(rates.reported_month as date), '%B %Y') as label,
     rates.recorded_count,

@@ -1,5 +1,5 @@
--- The base of the page by route: what became of the crimes, and the rate, which is left out until an audit has
--- taught the software.
+-- The base of the page by route: what became of the crimes, and the rate, which is left out until an audit
+-- has taught the software.
 select
     replace(rates.route, '_', ' ') as label,
     rates.recorded_count,

@@ -1,5 +1,5 @@
--- The base of the page by theme: what became of the crimes, and the rate, which is left out until an audit has
--- taught the software.
+-- The base of the page by theme: what became of the crimes, and the rate, which is left out until an audit
+-- has taught the software.
 select
     upper(left(rates.offence_group, 1)) || replace(rates.offence_group[2:], '_', ' ') as label,
     rates.recorded_count,

@@ -1,5 +1,5 @@
--- Districts with a rate in the frame, if there are several, the largest first, with the estimate that borrows
--- from the others.
+-- Districts with a rate in the frame, if there are several, the largest first, with the estimate that
+-- borrows from the others.
 select
     *,
     district as label,

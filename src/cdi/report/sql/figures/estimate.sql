@@ -2,7 +2,7 @@
 select
     any_value(estimate.estimated_unrecorded_count) as estimated_year,
     any_value(estimate.listed_unrecorded_count) as estimate_listed,
-    any_value(estimate.estimate_label) as estimate_label,
+    any_value(estimate.months_covered) as estimate_months,
     any_value(estimate.difference_reason) as estimate_reason
 from unrecorded_estimate as estimate
 cross join release

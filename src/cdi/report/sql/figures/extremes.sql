@@ -1,5 +1,5 @@
--- The offence groups with the lowest and the highest rate: of the audited ones that are certain enough, or else as
--- the software reads them, if they have 30 crimes.
+-- The offence groups with the lowest and the highest rate: of the audited ones that are certain enough, or
+-- else as the software reads them, if they have 30 crimes.
 with audited as (
     select
         rates.domain,
@@ -42,12 +42,18 @@ read_by_software as (
         )
 ),
 
+both_kinds as (
+    from audited
+    union all
+    from read_by_software
+),
+
 rates as (
     select
         rates.*,
-        coalesce(lower(groups.offence_group_name), replace(rates.domain, '_', ' ')) as label
-    from (from audited union all from read_by_software) as rates
-    left join rules.offence_groups as groups on rates.domain = groups.offence_group
+        coalesce(lower(offence_groups.offence_group_name), replace(rates.domain, '_', ' ')) as label
+    from both_kinds as rates
+    left join rules.offence_groups as offence_groups on rates.domain = offence_groups.offence_group
 )
 
 select

@@ -2,6 +2,7 @@
 select
     source_file,
     dataset,
+    batch_id,
     read_count,
     accepted_count,
     quarantined_count,

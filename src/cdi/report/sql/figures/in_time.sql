@@ -1,5 +1,5 @@
--- How much of recorded crime was recorded within its limit, and by which hour. All is null if the source gives
--- no time, or one time for both the report and the record.
+-- How much of recorded crime was recorded within its limit, and by which hour. All is null if the source
+-- gives no time, or one time for both the report and the record.
 with total as (
     select
         cast(sum(band_count) as bigint) as timed,

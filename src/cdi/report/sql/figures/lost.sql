@@ -1,5 +1,5 @@
--- From reported crimes to crime records, stage by stage: what stays, what needs no record, and what is lost, by
--- how the log was closed. The four most frequent closures have their name, the others are one stage.
+-- From reported crimes to crime records, stage by stage: what stays, what needs no record, and what is lost,
+-- by how the log was closed. The four most frequent closures have their name, the others are one stage.
 with total as (
     from recording_rate
     where

@@ -1,4 +1,5 @@
--- How soon crime is recorded: the cumulative share by hours after the report, for each time limit that applied.
+-- How soon crime is recorded: the cumulative share by hours after the report, for each time limit that
+-- applied.
 select
     limit_hours,
     hours_from,
