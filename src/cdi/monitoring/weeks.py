@@ -106,7 +106,10 @@ class Weeks:
         if len(self.due.so_far) < LEAST_HISTORY:
             return f"a forecast for the latest weeks needs {LEAST_HISTORY} weeks of data"
         if self.recorded.so_far[-TOGETHER:].sum() < LEAST_RECORDED:
-            return f"a forecast for the latest weeks needs {LEAST_RECORDED} recorded crimes in {TOGETHER} weeks"
+            return (
+                f"a forecast for the latest weeks needs {LEAST_RECORDED} recorded crimes in "
+                f"{TOGETHER} weeks"
+            )
         return None
 
 
@@ -219,8 +222,8 @@ def _explain_change(change: DelayChange, since: date) -> str:
     """Say why the weeks since a change of the delays are not completed."""
     pace = "sooner" if change.statistic < 0 else "later"
     return (
-        f"no forecast for the latest weeks: delays have changed, as records of crimes reported since {since} come in "
-        f"{pace} than before; the weeks since then are not completed"
+        "no forecast for the latest weeks: delays have changed, as records of crimes reported "
+        f"since {since} come in {pace} than before; the weeks since then are not completed"
     )
 
 

@@ -51,7 +51,7 @@ class Part:
 
 PARTS = (
     Part("report.html", "Report", "What share of reported crime was recorded, and what changed."),
-    Part("figures.json", "Figures", "Each figure of the report: its base, and the query that gives it."),
+    Part("figures.json", "Figures", "Each figure of the report: its base, and its query."),
     Part(
         "worklist",
         "Worklist",

@@ -54,9 +54,7 @@ class Findings:
         if others:
             caption += "; other forces for scale, as inspectors published them"
         own = [row | {"kind": "this agency"} for row in rows]
-        return self._drawing.intervals(
-            own, self._say_change(), caption + CUT, RATES, others=others
-        )
+        return self._drawing.intervals(own, self._say_change(), caption + CUT, RATES, others=others)
 
     def _say_change(self) -> str:
         low, high = self._values["change_lower"], self._values["change_upper"]

@@ -12,9 +12,7 @@ ROWS = [
     {"label": "Burglary <b>", "rate": 0.85, "low": 0.8, "high": 0.9, "kind": "ours", "n": 1200},
     {"label": "Robbery", "rate": 0.5, "low": None, "high": None, "kind": "theirs", "n": 4},
 ]
-TEXT = (
-    "What to see. Burglary <b> (ours) 85.0% (80.0% to 90.0%); Robbery (theirs) 50.0%."
-)
+TEXT = "What to see. Burglary <b> (ours) 85.0% (80.0% to 90.0%); Robbery (theirs) 50.0%."
 COLUMNS = {"Group": lambda r: r["label"], "Crimes": lambda r: r["n"], "Low": lambda r: r["low"]}
 
 
