@@ -38,7 +38,6 @@ LOG = logging.getLogger(__name__)
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
-    ".duckdb": "application/octet-stream",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".json": "application/json",
     ".md": "text/markdown; charset=utf-8",

@@ -1,6 +1,8 @@
 """The pages of a version in Chromium: they stand alone, fit, are accessible, and print."""
 
+import io
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import duckdb
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
+from pypdf import PdfReader
 
 from tests.browser.conftest import SIZES, watched
+from tests.number_contract import find_differences, find_problems, read_figures
 
 WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 NARROWEST = 320  # WCAG 1.4.10: no scrolling sideways at this width
@@ -20,9 +24,10 @@ PAGES = (
 # The only page with a script: its counts, as JSON, and what filters them (`test_explore.py`).
 SCRIPTS = {"explore": 2}
 SECTIONS = (
-    "Where crimes are lost", "By offence group", "By week", "By district", "How soon it is",
-    "Service given to vulnerable victims", "Cancellations and N100", "Actions", "Data quality",
-    "For analysts",
+    "Main points", "Things you need to know", "Is it getting better?", "Where crimes are lost",
+    "Why crimes were missed", "By offence group", "By week", "By district", "How soon it is",
+    "Service given to vulnerable victims", "Cancellations and N100", "Actions",
+    "Other ways of counting", "Data quality", "For analysts",
 )  # fmt: skip
 # what is on the screen and takes the keyboard: of radio buttons with one name the chosen one
 FOCUSABLE = """
@@ -107,7 +112,7 @@ def test_the_report_shows_the_published_figures(browser: Browser, published: Pat
     page = browser.new_page()
     page.goto((published / "report.html").as_uri())
     headline = page.locator(".headline").inner_text()
-    assert f"{100 * row[1]:.1f}%: {row[0]:,} of the" in headline
+    assert f"our best estimate is {100 * row[1]:.1f}%, {row[0]:,} of the" in headline
     assert "not an audited rate" in page.inner_text("main")
     charts = page.locator("figure svg[role=img]")
     assert charts.count() >= 4
@@ -149,8 +154,47 @@ def test_the_report_prints_with_all_its_sections(browser: Browser, published: Pa
     page.emulate_media(media="print")
     for title in SECTIONS:
         assert page.locator("h2", has_text=title).first.is_visible(), title
-    printed = page.pdf(format="A4", print_background=True)
-    assert printed.startswith(b"%PDF")
-    assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 2
-    assert len(printed) > 50_000
+    assert page.locator("details[open]").count() == 0
+    texts = page.locator("details:has(table) summary").all_text_contents()
+    cells = page.locator("details tbody tr:last-child th").all_text_contents()
+    printed = PdfReader(io.BytesIO(page.pdf(format="A4", print_background=True)))
     page.close()
+    assert len(printed.pages) >= 2
+    # The boxes are printed with what is in them; lines of a cell are wrapped.
+    sheets = ["".join(sheet.extract_text().split()) for sheet in printed.pages]
+    whole = unicodedata.normalize("NFKC", "".join(sheets))
+    assert len(texts) > 10
+    for text in (*texts, *cells):
+        assert unicodedata.normalize("NFKC", "".join(text.split())) in whole, text
+    # each sheet says SIMULATED
+    assert all("SIMULATED" in sheet for sheet in sheets)
+
+
+def test_each_chart_has_a_finding_its_key_values_and_a_csv(
+    browser: Browser, published: Path, tmp_path: Path
+) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((published / "report.html").as_uri())
+    charts = page.locator("figure")
+    links = page.get_by_role("link", name="Download as CSV", include_hidden=True)
+    assert charts.count() == links.count() >= 4
+    for chart in charts.all():
+        label = chart.locator("svg").get_attribute("aria-label") or ""
+        title = chart.locator("h3").inner_text()
+        assert label.startswith(f"SIMULATED. {title}")
+        assert re.search(r"\d", label)  # key values
+        assert not re.search(r"\b(orange|grey|blue|green|black|red)\b", label, re.IGNORECASE)
+    page.locator("details:has(a[download])").first.locator("summary").click()
+    with page.expect_download() as download:
+        links.first.click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.name.startswith("simulated-") and file.suffix == ".csv"
+    assert len(file.read_text(encoding="utf-8").splitlines()) > 1
+    page.close()
+
+
+def test_the_figures_of_the_report_are_in_a_list_with_their_queries(published: Path) -> None:
+    page = (published / "report.html").read_text(encoding="utf-8")
+    assert find_problems(page, read_figures(published)) == []
+    assert find_differences(published) == []

@@ -115,8 +115,8 @@ def test_weeks_and_districts_count_the_crimes_that_the_facts_hold(run: Path) -> 
     _, _, by_week = page.partition('<h2 id="weeks">')
     by_week, _, _ = by_week.partition("<h2")
     figures, _, _ = by_week.partition("</table>")
-    assert figures.count("not yet mature</td>") == 4  # of the weeks that ended in June
-    assert "fewer than 26 weeks" in by_week
+    assert figures.count("records still come in</td>") == 4  # of the weeks that ended in June
+    assert "needs 26 weeks of data" in by_week
 
 
 def test_the_lexicon_finds_what_reading_by_hand_finds(run: Path) -> None:

@@ -124,10 +124,10 @@ final as (
         listed_count as listed_unrecorded_count,
         'HMICFRS''s formula, uncorrected: recorded crime of twelve months x (1 - rate) / rate'
         || if(is_scaled, '; scaled up from ' || round(months_covered, 1) || ' months', '') as estimate_label,
-        'The formula takes the rate of crime told in logs with a crime code for all recorded crime, also for '
-        || 'what came by no log; the list holds what logs of the '
+        'The yearly figure assumes that crime reported in other ways is recorded as often as crime reported '
+        || 'by phone. The worklist counts only what the logs of the '
         || if(is_scaled, 'months at hand', 'last twelve months')
-        || ' tell, those with other codes too, and no crime that no log told.' as difference_reason
+        || ' show. That is why the two differ.' as difference_reason
     from bases
 )
 

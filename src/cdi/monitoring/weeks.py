@@ -104,9 +104,12 @@ class Weeks:
     def doubt(self) -> str | None:
         """Why the delays cannot be learnt from these weeks; None if they can."""
         if len(self.due.so_far) < LEAST_HISTORY:
-            return f"no nowcast: fewer than {LEAST_HISTORY} weeks, so later records are not known"
+            return f"a forecast for the latest weeks needs {LEAST_HISTORY} weeks of data"
         if self.recorded.so_far[-TOGETHER:].sum() < LEAST_RECORDED:
-            return f"no nowcast: fewer than {LEAST_RECORDED} crimes recorded in {TOGETHER} weeks"
+            return (
+                f"a forecast for the latest weeks needs {LEAST_RECORDED} recorded crimes in "
+                f"{TOGETHER} weeks"
+            )
         return None
 
 
@@ -193,7 +196,7 @@ def _rates_of_universe(changes: dict[str, NDArray[Any]]) -> Iterator[dict[str, A
     )
     doubt = weeks.doubt
     if untimed.sum() > MOST_UNTIMED * recorded.sum():
-        doubt = "no nowcast: the source does not say when records were made"
+        doubt = "no forecast for the latest weeks: the source does not say when records were made"
     # a week is not compared where there is no nowcast at all
     change = weeks.delay_change if doubt is None else None
     doubts = [doubt] * len(days)
@@ -219,8 +222,8 @@ def _explain_change(change: DelayChange, since: date) -> str:
     """Say why the weeks since a change of the delays are not completed."""
     pace = "sooner" if change.statistic < 0 else "later"
     return (
-        f"no nowcast: delays have changed, as records of crimes reported since {since} come in "
-        f"{pace} than before; the weeks since then are not completed"
+        "no forecast for the latest weeks: delays have changed, as records of crimes reported "
+        f"since {since} come in {pace} than before; the weeks since then are not completed"
     )
 
 

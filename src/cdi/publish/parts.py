@@ -56,6 +56,7 @@ class Part:
 
 PARTS = (
     Part("report.html", "Report", "What share of reported crime was recorded, and what changed."),
+    Part("figures.json", "Figures", "Each figure of the report: its base, and its query."),
     Part(
         "explore.html",
         "Explore",

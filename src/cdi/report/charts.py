@@ -1,9 +1,9 @@
 """The charts of the pages: Vega-Lite by Altair, rendered to SVG that is part of the page itself.
 
 All charts look alike. They are narrow, so that their text is legible on a telephone. They use
-colours that colour-blind readers can tell apart, and different shapes as well. SIMULATED is written
-across each chart of invented data. Every chart has a title, a sentence for readers who cannot see
-it, and its figures as a table.
+colours that colour-blind readers can tell apart, and different shapes as well; the key is above the
+chart. SIMULATED is written below each chart of invented data. Every chart has a title, a text with
+its key values for readers who cannot see it, and its figures as a table.
 """
 
 import io
@@ -16,6 +16,7 @@ import altair as alt
 from markupsafe import Markup, escape
 
 from cdi.render import NOTHING
+from cdi.report.contract import Table
 
 WIDTH = 380
 # Okabe and Ito's colours that stand out on white
@@ -30,11 +31,12 @@ class Figure(NamedTuple):
     """A chart with the text and the table around it.
 
     Attributes:
-        title: What is shown.
-        caption: What to see in it.
+        title: What is shown, or what was found.
+        caption: What to see in it, or what is plotted.
         svg: The chart.
         columns: Headings of its table.
         rows: Cells of its table, as text.
+        table: The declared figure that it draws; None if there is none.
     """
 
     title: str
@@ -42,6 +44,7 @@ class Figure(NamedTuple):
     svg: Markup
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
+    table: Table | None = None
 
 
 class Drawing:
@@ -59,56 +62,59 @@ class Drawing:
         caption: str,
         columns: Mapping[str, Callable[[Mapping[str, Any]], Any]],
         rows: Rows,
+        key_values: str = "",
     ) -> Figure:
         """Render a chart.
 
         Args:
             chart: The chart.
-            title: What is shown.
-            caption: What to see in it.
+            title: What is shown, or what was found.
+            caption: What to see in it, or what is plotted.
             columns: Heading of each column of its table, and what it shows of a row.
             rows: What is shown.
+            key_values: What a reader who cannot see the chart has to know of it.
         """
         table = [
             tuple(_format_cell(read_value(row)) for read_value in columns.values()) for row in rows
         ]
-        svg = self._render_svg(chart, title, caption)
+        svg = self._render_svg(chart, title, " ".join(map(_end_sentence, (caption, key_values))))
         return Figure(title, caption, svg, tuple(columns), table)
 
-    def _render_svg(self, chart: alt.TopLevelMixin, title: str, caption: str) -> Markup:
+    def _render_svg(self, chart: alt.TopLevelMixin, title: str, text: str) -> Markup:
         """The chart as SVG, with a head of our own: it scales, and it says what it shows."""
         rendered = io.StringIO()
         chart.configure(**LOOK).save(rendered, format="svg")
         head, _, body = rendered.getvalue().partition(">")
-        width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)[0]
-        middle = f"{float(width) / 2:.0f} {float(height) / 2:.0f}"
+        width, height = map(float, re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)[0])
         # Vega gives the same ids to the parts of every chart, and a page has several charts.
         prefix = f"c{next(self._numbers)}-"
         body = re.sub(r'\b(id="|url\(#|href="#)', rf"\1{prefix}", body)
         # Screen readers would read each mark by itself; the label of the whole SVG is enough.
         body = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", body).strip().removesuffix("</svg>")
         full_title = f"SIMULATED. {title}" if self.is_simulated else title
-        label = f"{full_title}{'' if title.endswith('?') else '.'} {caption}"
-        watermark = (
-            f'<text transform="translate({middle}) rotate(-20)" text-anchor="middle" '
-            f'font-family="{FONT}" font-size="44" font-weight="700" fill="#8a5200" '
-            'fill-opacity="0.13">SIMULATED</text>'
-            if self.is_simulated
-            else ""
-        )
+        watermark = ""
+        if self.is_simulated:  # below the chart, where it covers no mark
+            height += 16
+            watermark = (
+                f'<text x="{width / 2:.0f}" y="{height - 4:g}" text-anchor="middle" '
+                f'font-family="{FONT}" font-size="12px" font-weight="700" letter-spacing="3" '
+                'fill="#8a5200">SIMULATED</text>'
+            )
         return Markup(  # noqa: S704  Vega escapes the text that it draws
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'role="img" viewBox="0 0 {width} {height}" '
-            f'aria-label="{escape(label)}"><title>{escape(full_title)}</title>'
-            f"<desc>{escape(caption)}</desc>{body}{watermark}</svg>"
+            f'role="img" viewBox="0 0 {width:g} {height:g}" '
+            f'aria-label="{escape(_end_sentence(full_title))} {escape(text)}">'
+            f"<title>{escape(full_title)}</title>"
+            f"<desc>{escape(text)}</desc>{body}{watermark}</svg>"
         )
 
-    def trend(self, rows: Rows, caption: str) -> Figure:
+    def trend(self, rows: Rows, title: str, caption: str) -> Figure:
         """The rate by week, with the control limits of the mature weeks.
 
         Args:
             rows: Of `weekly_rates`, one a week.
-            caption: What to see in it.
+            title: What was found.
+            caption: What is plotted.
         """
         data = [
             {
@@ -119,18 +125,18 @@ class Drawing:
                 "centre": row["chart_centre"],
                 "chart_low": row["chart_low"],
                 "chart_high": row["chart_high"],
-                "kind": _maturity_of_week(row) or "mature",
+                "kind": _maturity_of_week(row) or COMPLETE,
             }
             for row in rows
         ]
         base = alt.Chart(alt.Data(values=data)).encode(
-            x=alt.X("week:T", title=None, axis=alt.Axis(format="%b %y", tickCount=5, grid=False))
+            x=alt.X("week:T", title="Week of report", axis=_make_month_axis(rows))
         )
-        rate = alt.Y("rate:Q", title=None, axis=PERCENT, scale=alt.Scale(zero=False, nice=True))
-        colours = {"mature": BLUE, "not yet mature": VERMILION, "outside the limits": BLACK}
+        rate = alt.Y("rate:Q", title="Recording rate", axis=PERCENT, scale=NICE)
+        colours = {COMPLETE: BLUE, INCOMPLETE: VERMILION, UNUSUAL: BLACK}
         shapes = dict(zip(colours, ("circle", "square", "triangle-down"), strict=True))
         layers = [
-            base.mark_area(color=PALE, opacity=0.6).encode(y="chart_low:Q", y2="chart_high:Q"),
+            base.mark_area(color=PALE).encode(y="chart_low:Q", y2="chart_high:Q"),
             base.mark_line(color=GREY, strokeDash=[4, 3]).encode(y="centre:Q"),
             base.mark_rule(color=VERMILION).encode(y="low:Q", y2="high:Q"),
             base.mark_line(color=BLUE, strokeWidth=1.5).encode(y=rate),
@@ -140,7 +146,7 @@ class Drawing:
         ]
         chart = alt.layer(*layers).properties(width=WIDTH, height=220, autosize=FIT)
         columns = {
-            "Week from": lambda row: row["reported_week_on"],
+            "Week from": lambda row: f"{row['reported_week_on']:%-d %B %Y}",
             "Due": lambda row: row["due_count"],
             "Recorded so far": lambda row: row["recorded_count"],
             "Rate so far": lambda row: _format_share(row["rate_so_far"]),
@@ -149,7 +155,13 @@ class Drawing:
             "Chance alone": lambda row: _format_range(row["chart_low"], row["chart_high"]),
             "Note": _describe_week,
         }
-        return self.figure(chart, "Recording rate by week", caption, columns, rows)
+        shown = [row["nowcast_rate"] or row["rate_so_far"] for row in rows]
+        first, last = (f"{row['reported_week_on']:%-d %B %Y}" for row in (rows[0], rows[-1]))
+        key_values = (
+            f"From the week of {first} to the week of {last} the rate lies between "
+            f"{min(shown):.1%} and {max(shown):.1%}; in the last week it is {shown[-1]:.1%}"
+        )
+        return self.figure(chart, title, caption, columns, rows, key_values)
 
     def intervals(
         self,
@@ -158,6 +170,8 @@ class Drawing:
         caption: str,
         columns: Mapping[str, Callable[[Mapping[str, Any]], Any]],
         line: tuple[str, float] | None = None,
+        others: Rows = (),
+        axis_title: str = "Recording rate",
     ) -> Figure:
         """Rates under one another, each with its interval where it has one.
 
@@ -167,24 +181,25 @@ class Drawing:
             caption: What to see in it.
             columns: Of its table.
             line: A rate to compare with, and its name.
+            others: More such rows, which are drawn for scale and are not in the table.
+            axis_title: What the axis says.
         """
         fields = ("label", "rate", "low", "high", "kind")
+        drawn = [*rows, *others]
         data = [
             {field: row.get(field) for field in fields} | {"label": wrap_label(row["label"])}
-            for row in rows
+            for row in drawn
         ]
         order = list(dict.fromkeys(str(row["label"]) for row in data))
         kinds = list(dict.fromkeys(str(row["kind"]) for row in data))
         base = alt.Chart(alt.Data(values=data)).encode(
             y=alt.Y("label:N", sort=order, title=None, axis=_make_label_axis(order))
         )
-        rate = alt.X("rate:Q", title=None, axis=PERCENT, scale=alt.Scale(zero=False, nice=True))
+        rate = alt.X("rate:Q", title=axis_title, axis=PERCENT, scale=NICE)
         colour = _colour_by("kind", dict(zip(kinds, SERIES, strict=False)))
         shape = _shape_by("kind", dict(zip(kinds, MARKS, strict=False)))
         layers: list[Any] = [
-            base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-                x="low:Q", x2="high:Q", color=colour
-            ),
+            base.mark_rule(strokeWidth=2.5).encode(x="low:Q", x2="high:Q", color=colour),
             base.mark_point(filled=True, size=75, opacity=1).encode(
                 x=rate, color=colour, shape=shape
             ),
@@ -193,22 +208,26 @@ class Drawing:
             rule = alt.Chart(alt.Data(values=[{"at": line[1]}]))
             layers.insert(0, rule.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="at:Q"))
         chart = alt.layer(*layers).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
-        return self.figure(chart, title, caption, columns, rows)
+        key_values = "; ".join(
+            " ".join(filter(None, (row["label"], _name_kind(row, kinds), _describe_rate(row))))
+            for row in drawn
+        )
+        return self.figure(chart, title, caption, columns, rows, key_values)
 
     def waterfall(self, rows: Rows, title: str, caption: str) -> Figure:
         """Stages of a flow: what is left at each, and what was lost on the way.
 
         Args:
-            rows: label and count; is_loss where the count leaves the flow there.
-            title: What is shown.
-            caption: What to see in it.
+            rows: label, crimes and kind; what does not stay leaves the flow there.
+            title: What was found.
+            caption: What is plotted.
         """
         data, left = [], 0
         for row in rows:
-            count = row["count"]
+            count, is_loss = row["crimes"], row["kind"] != "stays"
             # A loss hangs below what was left before it; a stage stands on the axis.
-            start, end = (left - count, left) if row["is_loss"] else (0, count)
-            left = start if row["is_loss"] else count
+            start, end = (left - count, left) if is_loss else (0, count)
+            left = start if is_loss else count
             bar = {"start": start, "end": end, "kind": row["kind"]}
             data.append({"label": wrap_label(row["label"]), "text": f"{count:,}", **bar})
         order = [str(bar["label"]) for bar in data]
@@ -225,51 +244,37 @@ class Drawing:
         chart = (bars + numbers).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
         columns = {
             "Stage": lambda row: row["label"],
-            "Crimes": lambda row: row["count"],
+            "Crimes": lambda row: row["crimes"],
             "Kind": lambda row: row["kind"],
         }
-        return self.figure(chart, title, caption, columns, rows)
+        return self.figure(chart, title, caption, columns, rows, _list_counts(rows))
 
-    def curve(self, rows: Rows, limit: float, title: str, caption: str) -> Figure:
-        """How much is recorded by which hour, with the limit.
+    def bars(
+        self,
+        rows: Rows,
+        title: str,
+        caption: str,
+        columns: Mapping[str, Callable[[Mapping[str, Any]], Any]],
+    ) -> Figure:
+        """Counts of crimes under one another.
 
         Args:
-            rows: Of `recording_timeliness`, in order of the bands, the open one last.
-            limit: Hours of the time limit.
-            title: What is shown.
-            caption: What to see in it.
+            rows: label and crimes.
+            title: What was found.
+            caption: What is plotted.
+            columns: Of its table.
         """
-        closed = [row for row in rows if row["hours_to"] is not None]
-        data = [{"hours": row["hours_to"], "share": row["cumulative_share"]} for row in closed]
-        ticks = [row["hours_to"] for row in closed]
-        x = alt.X(
-            "hours:Q",
-            title="hours after the report",
-            scale=alt.Scale(type="log", base=2),
-            axis=alt.Axis(values=ticks, labelOverlap=True, grid=False),
+        data = [{"label": wrap_label(row["label"]), "crimes": row["crimes"]} for row in rows]
+        order = [str(row["label"]) for row in data]
+        top = max(row["crimes"] for row in rows) * 1.35  # room for the longest bar's number
+        base = alt.Chart(alt.Data(values=data)).encode(
+            x=alt.X("crimes:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=None),
+            y=alt.Y("label:N", sort=order, title=None, axis=_make_label_axis(order)),
         )
-        line = alt.Chart(alt.Data(values=data)).encode(
-            x=x,
-            y=alt.Y("share:Q", title=None, axis=PERCENT, scale=alt.Scale(domain=[0, 1])),
-        )
-        rule = alt.Chart(alt.Data(values=[{"hours": limit, "text": f"{limit:g} hours"}]))
-        chart = alt.layer(
-            line.mark_line(color=BLUE, point=alt.OverlayMarkDef(color=BLUE, size=40)),
-            rule.mark_rule(color=VERMILION, strokeDash=[4, 3]).encode(x="hours:Q"),
-            rule.mark_text(align="right", dx=-5, color=VERMILION, fontSize=12).encode(
-                x="hours:Q", y=alt.datum(0.06), text="text:N"
-            ),
-        ).properties(width=WIDTH, height=220, autosize=FIT)
-        columns = {
-            "Hours": lambda row: (
-                f"over {row['hours_from']}"
-                if row["hours_to"] is None
-                else f"{row['hours_from']} to {row['hours_to']}"
-            ),
-            "Recorded": lambda row: row["band_count"],
-            "By then": lambda row: _format_share(row["cumulative_share"]),
-        }
-        return self.figure(chart, title, caption, columns, rows)
+        numbers = base.mark_text(align="left", dx=5, fontSize=12).encode(text="crimes:Q")
+        chart = base.mark_bar(height=16, color=VERMILION) + numbers
+        chart = chart.properties(width=WIDTH, height=alt.Step(36), autosize=FIT_X)
+        return self.figure(chart, title, caption, columns, rows, _list_counts(rows))
 
     def calibration(self, rows: Rows, caption: str) -> Figure:
         """Probabilities of links against what references prove.
@@ -300,7 +305,11 @@ class Drawing:
         return self.figure(chart, "Do the probabilities hold?", caption, columns, rows)
 
 
-PERCENT = alt.Axis(format="~%", tickCount=5, gridColor=PALE)
+PERCENT = alt.Axis(format="~%", tickCount=5, gridColor=PALE, labelOverlap=True)
+# what a week is, in the key and in the table
+COMPLETE, INCOMPLETE = "all records are in", "records still come in"
+UNUSUAL = "more than chance explains"
+NICE = alt.Scale(zero=False, nice=True)
 FIT = alt.AutoSizeParams(type="fit", contains="padding")
 FIT_X = alt.AutoSizeParams(type="fit-x", contains="padding")
 SERIES = (BLUE, VERMILION, GREEN, GREY)
@@ -319,7 +328,7 @@ LOOK: dict[str, Any] = {
         "tickColor": GREY,
     },
     "legend": {
-        "orient": "bottom",
+        "orient": "top",
         "title": None,
         "labelFontSize": 12,
         "labelColor": INK,
@@ -332,8 +341,8 @@ LOOK: dict[str, Any] = {
 def _maturity_of_week(row: Mapping[str, Any]) -> str:
     """What a reader must know of a week; nothing if it is mature and within the limits."""
     if row["is_signal"]:
-        return "outside the limits"
-    return "" if row["is_mature"] else "not yet mature"
+        return UNUSUAL
+    return "" if row["is_mature"] else INCOMPLETE
 
 
 def _describe_week(row: Mapping[str, Any]) -> str:
@@ -385,11 +394,45 @@ def _make_scale(looks: Mapping[str, str]) -> alt.Scale:
 
 
 def _make_legend(looks: Mapping[str, str]) -> alt.Legend | None:
-    """A legend below the chart; none if there is nothing to tell apart."""
+    """A key above the chart; none if there is nothing to tell apart."""
     if len(looks) < 2:
         return None
     # Two long names beside each other would be cut off on a telephone.
     return alt.Legend(columns=1 if max(map(len, looks)) > 18 else 2)
+
+
+def _make_month_axis(rows: Rows) -> alt.Axis:
+    """An axis of months with their full names and years: `May 17` would read as a day."""
+    first, last = (row["reported_week_on"] for row in (rows[0], rows[-1]))
+    months = 12 * (last.year - first.year) + last.month - first.month
+    if months < 2:
+        days = [row["reported_week_on"].isoformat() for row in rows]
+        return alt.Axis(
+            format="%-d %B %Y", values=days, grid=False, labelOverlap=True, labelFlush=True
+        )
+    step = alt.TimeIntervalStep(interval="month", step=1 + months // 4)
+    return alt.Axis(format="%B %Y", tickCount=step, grid=False, labelOverlap=True, labelFlush=True)
+
+
+def _name_kind(row: Mapping[str, Any], kinds: Sequence[str]) -> str:
+    """Which series a row is of, if there are several."""
+    return f"({row['kind']})" if len(kinds) > 1 else ""
+
+
+def _describe_rate(row: Mapping[str, Any]) -> str:
+    """A rate with its limits, or the one of them that is known."""
+    limits = _format_range(row.get("low"), row.get("high"))
+    if row["rate"] is None:
+        return limits or NOTHING
+    return f"{row['rate']:.1%}" + (f" ({limits})" if limits else "")
+
+
+def _list_counts(rows: Rows) -> str:
+    return "; ".join(f"{row['label']} {row['crimes']:,}" for row in rows)
+
+
+def _end_sentence(text: str) -> str:
+    return text if not text or text.endswith((".", "?")) else f"{text}."
 
 
 def _format_share(value: float | None) -> str | None:

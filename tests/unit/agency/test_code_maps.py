@@ -9,7 +9,7 @@ import pytest
 from cdi import paths
 from cdi.agency.code_maps import ACTION_COLUMNS, read_actions
 from cdi.errors import AgencyError
-from cdi.report.report import measure_actions
+from cdi.report.actions import measure_actions
 
 HEADER = ",".join(ACTION_COLUMNS)
 

@@ -92,7 +92,7 @@ def test_only_mature_weeks_are_charted_and_one_that_differs_is_a_signal() -> Non
 def test_a_short_history_gives_no_nowcast_and_says_so() -> None:
     rows = weekly_rates(changes(25), None)
     assert all(row["nowcast_rate"] is None for row in rows)
-    assert all("fewer than 26 weeks" in row["withheld_reason"] for row in rows)
+    assert all("needs 26 weeks of data" in row["withheld_reason"] for row in rows)
     assert all(row["has_changed_delays"] is None for row in rows)
     assert rows[0]["rate_so_far"] == pytest.approx(0.8)
     assert rows[0]["chart_centre"] == pytest.approx(0.8)
@@ -103,7 +103,7 @@ def test_few_crimes_or_records_without_a_time_give_no_nowcast() -> None:
     untimed = changes(30)
     place = untimed.column_names.index("untimed_count")
     untimed = untimed.set_column(place, "untimed_count", pa.array([1] * len(untimed)))
-    for table, said in ((few, "fewer than 50 crimes"), (untimed, "does not say when")):
+    for table, said in ((few, "needs 50 recorded crimes"), (untimed, "does not say when")):
         rows = weekly_rates(table, None)
         assert all(row["nowcast_rate"] is None for row in rows)
         assert all(said in row["withheld_reason"] for row in rows)

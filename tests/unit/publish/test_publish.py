@@ -16,6 +16,7 @@ WHOLE = (
     "recording.duckdb",
     "report.html",
     "explore.html",
+    "figures.json",
     "matching.html",
     "validation.html",
     "dictionary.html",

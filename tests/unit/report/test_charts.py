@@ -12,6 +12,7 @@ ROWS = [
     {"label": "Burglary <b>", "rate": 0.85, "low": 0.8, "high": 0.9, "kind": "ours", "n": 1200},
     {"label": "Robbery", "rate": 0.5, "low": None, "high": None, "kind": "theirs", "n": 4},
 ]
+TEXT = "What to see. Burglary <b> (ours) 85.0% (80.0% to 90.0%); Robbery (theirs) 50.0%."
 COLUMNS = {"Group": lambda r: r["label"], "Crimes": lambda r: r["n"], "Low": lambda r: r["low"]}
 
 
@@ -23,9 +24,9 @@ def draw_rates(*, is_simulated: bool = True) -> Figure:
 def test_a_chart_says_what_it_shows() -> None:
     svg = ElementTree.fromstring(draw_rates().svg)  # noqa: S314  of our own making
     assert svg.get("role") == "img"
-    assert svg.get("aria-label") == "SIMULATED. Rates & groups. What to see"
+    assert svg.get("aria-label") == f"SIMULATED. Rates & groups. {TEXT}"
     assert [e.text for e in svg if e.tag.endswith("title")] == ["SIMULATED. Rates & groups"]
-    assert [e.text for e in svg if e.tag.endswith("desc")] == ["What to see"]
+    assert [e.text for e in svg if e.tag.endswith("desc")] == [TEXT]
     texts = {e.text for e in svg.iter() if e.tag.endswith("text")}
     assert {"Burglary <b>", "Robbery", "ours", "theirs", "SIMULATED"} <= texts
     # inside an image nothing else has a role
@@ -35,7 +36,7 @@ def test_a_chart_says_what_it_shows() -> None:
 def test_a_title_that_asks_gets_no_full_stop() -> None:
     drawing = Drawing(is_simulated=False)
     svg = drawing.intervals(ROWS, "Did an officer come?", "What to see", COLUMNS).svg
-    assert 'aria-label="Did an officer come? What to see"' in svg
+    assert 'aria-label="Did an officer come? What to see. ' in svg
 
 
 def test_only_invented_data_is_marked() -> None:
@@ -87,10 +88,10 @@ def test_the_table_of_weeks_says_where_delays_have_changed() -> None:
         {**WEEK, "has_changed_delays": True},
         {**WEEK, "has_changed_delays": True, "is_mature": False},
     ]
-    figure = Drawing(is_simulated=True).trend(weeks, "c")
+    figure = Drawing(is_simulated=True).trend(weeks, "Weeks", "c")
     note = figure.columns.index("Note")
     notes = [row[note] for row in figure.rows]
-    assert notes[1:] == ["delays have changed", "not yet mature, delays have changed"]
+    assert notes[1:] == ["delays have changed", "records still come in, delays have changed"]
     assert "delays" not in notes[0]
 
 
@@ -100,7 +101,7 @@ def test_several_charts_of_a_page_share_no_id() -> None:
         {**WEEK, "reported_week_on": date(2017, 1, day), "is_signal": day == 9}
         for day in (2, 9, 16)
     ]
-    svgs = [drawing.trend(weeks, "a").svg, drawing.trend(weeks, "b").svg]
+    svgs = [drawing.trend(weeks, "Weeks", "a").svg, drawing.trend(weeks, "Weeks", "b").svg]
     ids = [re.findall(r'\bid="([^"]+)"', svg) for svg in svgs]
     assert not set(ids[0]) & set(ids[1])
     for svg, ids_of_chart in zip(svgs, ids, strict=True):
@@ -109,8 +110,7 @@ def test_several_charts_of_a_page_share_no_id() -> None:
 
 def test_a_waterfall_ends_where_its_losses_lead() -> None:
     def row(label: str, count: int, *, is_loss: bool = False) -> dict[str, object]:
-        kind = "lost" if is_loss else "stays"
-        return {"label": label, "count": count, "is_loss": is_loss, "kind": kind}
+        return {"label": label, "crimes": count, "kind": "lost" if is_loss else "stays"}
 
     rows = [row("reported", 10), row("lost", 3, is_loss=True), row("kept", 7)]
     svg = Drawing(is_simulated=False).waterfall(rows, "Flow", "c").svg
@@ -122,3 +122,18 @@ def test_a_waterfall_ends_where_its_losses_lead() -> None:
     assert lost_end == pytest.approx(end)
     assert (lost - start) / (end - start) == pytest.approx(0.7)
     assert kept == pytest.approx(lost)
+
+
+def test_months_have_their_full_names() -> None:
+    weeks = [{**WEEK, "reported_week_on": date(2017, month, 1)} for month in (1, 3, 5, 7)]
+    svg = Drawing(is_simulated=False).trend(weeks, "Weeks", "c").svg
+    texts = {e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")}  # noqa: S314
+    assert {"Recording rate", "Week of report", "May 2017"} <= texts
+
+
+def test_bars_say_their_counts() -> None:
+    rows = [{"label": "Second crime", "crimes": 1200}, {"label": "Excuse", "crimes": 3}]
+    figure = Drawing(is_simulated=False).bars(rows, "Causes", "c", {"Cause": lambda r: r["label"]})
+    assert "Second crime 1,200; Excuse 3." in figure.svg
+    lengths = [float(n) for n in re.findall(r'd="M[\d.]+,[\d.]+h([\d.]+)v16', figure.svg)]
+    assert lengths[1] / lengths[0] == pytest.approx(3 / 1200, rel=0.01)

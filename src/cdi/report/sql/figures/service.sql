@@ -2,7 +2,7 @@
 select
     *,
     case vulnerability
-        when 'any' then 'Any vulnerable' when 'none' then 'Nobody marked vulnerable'
+        when 'any' then 'Any vulnerable' when 'none' then 'Others, to compare'
         else upper(left(vulnerability, 1)) || replace(vulnerability[2:], '_', ' ')
     end as label,
     attended_share as rate,

@@ -1,0 +1,190 @@
+"""The charts of the report: each has its finding as title, and below it what is plotted.
+
+A title holds no number: numbers stand in the text, where each has its id, and in the tables.
+"""
+
+from typing import Any
+
+from cdi.report.charts import Drawing, Figure
+from cdi.report.contract import Contract, Row
+
+OTHERS = "other forces"
+CUT = "; the axis does not begin at 0%"
+
+
+class Findings:
+    """Draws the charts of a report from its figures."""
+
+    def __init__(self, drawing: Drawing, contract: Contract) -> None:
+        """Draw on a page.
+
+        Args:
+            drawing: Of the page.
+            contract: The figures of the page.
+        """
+        self._drawing = drawing
+        self._contract = contract
+        self._values = contract.values
+
+    def draw_all(self) -> dict[str, Figure | None]:
+        """All charts by the name of their figure; None if there is nothing to draw."""
+        draws = {
+            "history": self._draw_history,
+            "groups": self._draw_groups,
+            "lost": self._draw_losses,
+            "causes": self._draw_causes,
+            "weeks": self._draw_weeks,
+            "districts": self._draw_districts,
+            "service": self._draw_service,
+        }
+        figures: dict[str, Figure | None] = {}
+        for name, draw in draws.items():
+            table = self._contract.table(name)
+            figures[name] = table and draw(list(table.rows))._replace(table=table)
+        return figures
+
+    def _draw_history(self, rows: list[Row]) -> Figure:
+        """The own audits one below the other, and what inspectors published of other forces."""
+        others = [
+            row | {"label": f"{row['force']} {row['year']}", "kind": OTHERS} | _limits(row)
+            for row in self._contract.rows("published_rates")
+            if row["offence_group"] == "all"
+        ]
+        caption = "Audited recording rate of all crime, with 95% confidence intervals"
+        if others:
+            caption += "; other forces for scale, as inspectors published them"
+        own = [row | {"kind": "this agency"} for row in rows]
+        return self._drawing.intervals(own, self._say_change(), caption + CUT, RATES, others=others)
+
+    def _say_change(self) -> str:
+        low, high = self._values["change_lower"], self._values["change_upper"]
+        if low is None:
+            return "There is no earlier audit to compare with"
+        if low <= 0 <= high:
+            return "Chance explains the change since the last audit"
+        return f"The rate is {'better' if low > 0 else 'worse'} than at the last audit"
+
+    def _draw_groups(self, rows: list[Row]) -> Figure:
+        """The own rates of offence groups beside the published ones of other forces."""
+        labels = {row["domain"]: row["label"] for row in rows}
+        compared = [
+            row
+            | {"label": labels[domain], "kind": f"{row['force']} {row['year']}", "crimes": None}
+            | _limits(row)
+            for row in self._contract.rows("published_rates")
+            if (domain := row["offence_group"].replace("all", "force")) in labels
+        ]
+        kinds = {
+            "audited": "with 95% confidence intervals",
+            "as the software reads it": "as the software reads it",
+            "range before an audit": "between the ends of each bar, as far as software can tell",
+        }
+        caption = f"Share of reported crimes that were recorded, {kinds[rows[0]['kind']]}"
+        values = self._values
+        title = "Before an audit the rates of offence groups are known as ranges only"
+        if rows[0]["rate"] is not None:
+            title = "No two offence groups have enough crimes to be compared"
+        if values["worst_rate"] is not None:
+            title = (
+                f"The lowest rate is that of {values['worst_label']}, "
+                f"the highest that of {values['best_label']}"
+            )
+        own = [row | {"kind": "this agency"} for row in rows]
+        return self._drawing.intervals(own, title, caption + CUT, RATES, others=compared)
+
+    def _draw_losses(self, rows: list[Row]) -> Figure:
+        """From reported crime to crime records: what leaves at each stage."""
+        lost = [row for row in rows if row["kind"] == "lost"]
+        title = "No crime that should be recorded was lost"
+        if lost:
+            most = max(lost, key=lambda row: int(row["crimes"]))["label"]
+            how, _, code = most.partition("Closed: ")
+            title = f"Most crimes are lost where the log was closed as “{code}”"
+            title = title if code else f"Most crimes are lost here: {how.lower()}"
+        caption = "Crimes in calls with a crime code, from report to record"
+        return self._drawing.waterfall(rows, title, caption)
+
+    def _draw_causes(self, rows: list[Row]) -> Figure:
+        """Why the crimes were missed that people confirmed."""
+        columns = {
+            "Cause": lambda row: row["label"],
+            "Confirmed": lambda row: row["crimes"],
+            "Recorded since": lambda row: row["recorded_since"],
+            "What it means": lambda row: row["meaning"],
+        }
+        title = f"The most frequent cause: {rows[0]['label'][0].lower()}{rows[0]['label'][1:]}"
+        caption = "Crimes on the worklist that people confirmed as missed, by cause"
+        return self._drawing.bars(rows, title, caption, columns)
+
+    def _draw_weeks(self, rows: list[Row]) -> Figure:
+        """The rate by week, and which weeks chance does not explain."""
+        if any(row["is_signal"] for row in rows):
+            title = "Some weeks differ by more than chance explains"
+        elif any(row["chart_low"] is not None for row in rows):
+            title = "No week stands out: chance alone explains the ups and downs"
+        else:
+            title = "There are too few complete weeks to say what chance explains"
+        waiting = [row for row in rows if not row["is_mature"]]
+        caption = "Recording rate by week of report; the band is what chance alone explains"
+        if waiting and all(row["nowcast_rate"] is not None for row in waiting):
+            caption += "; squares are what is expected once all records are in, with 90% limits"
+        elif waiting:
+            caption += "; squares will still rise, as records come in"
+        return self._drawing.trend(rows, title, caption + CUT)
+
+    def _draw_districts(self, rows: list[Row]) -> Figure:
+        """The districts, and those that differ from the others by more than chance."""
+        apart = [f"{row['district']} is {row['compared']} the others" for row in rows
+                 if row["compared"] != "alike"]  # fmt: skip
+        title = "; ".join(apart) or "No district differs from the others by more than chance"
+        columns = {
+            "District": lambda row: row["label"],
+            "Due": lambda row: row["due_count"],
+            "Recorded": lambda row: row["recorded_count"],
+            "Rate": lambda row: f"{row['recording_rate']:.1%}",
+            "With the others": lambda row: f"{row['rate']:.1%}",
+            "Limits": lambda row: f"{row['low']:.1%} to {row['high']:.1%}",
+            "Beside the whole": lambda row: row["compared"],
+        }
+        caption = "Recording rate by district, the largest first; the dashed line is that of all"
+        line = ("all", rows[0]["common_rate"])
+        return self._drawing.intervals(rows, title, caption + CUT, columns, line)
+
+    def _draw_service(self, rows: list[Row]) -> Figure:
+        """Whether officers came to vulnerable victims, by what became of their crime."""
+        columns = {
+            "Caller": lambda row: row["label"],
+            "Crime": lambda row: row["kind"],
+            "Calls": lambda row: row["call_count"],
+            "Attended": lambda row: row["attended_count"],
+            "Share": lambda row: f"{row['rate']:.1%}",
+            "Median minutes": lambda row: row["median_minutes"] and f"{row['median_minutes']:.0f}",
+        }
+        lost = self._values["vulnerable_unrecorded_attended"]
+        kept = self._values["vulnerable_recorded_attended"]
+        title = "Did an officer come?"
+        if lost is not None and kept is not None:
+            less = "less often" if lost < kept else "no less often"
+            title = f"Officers came {less} to the vulnerable whose crime looks unrecorded"
+        caption = f"Share of calls about a crime, by what became of the crime{CUT}"
+        axis = "Share of calls to which an officer came"
+        return self._drawing.intervals(rows, title, caption, columns, axis_title=axis)
+
+
+def _limits(row: Row) -> dict[str, Any]:
+    """A published rate with the limits of its interval, if they were published."""
+    rate, half_width = row["recording_rate"], row["half_width_points"]
+    if half_width is None:
+        return {"rate": rate, "low": None, "high": None}
+    return {"rate": rate, "low": rate - half_width / 100, "high": rate + half_width / 100}
+
+
+RATES = {
+    "Crime": lambda row: row["label"],
+    "Rate of": lambda row: row["kind"],
+    "Crimes": lambda row: row.get("crimes", row.get("audited_crimes")),
+    "Rate": lambda row: None if row["rate"] is None else f"{row['rate']:.1%}",
+    "From and to": lambda row: (
+        None if row.get("low") is None else f"{row['low']:.1%} to {row['high']:.1%}"
+    ),
+}

@@ -1,0 +1,16 @@
+-- The base of the page by route: what became of the crimes, and the rate, which is left out until an audit
+-- has taught the software.
+select
+    replace(rates.route, '_', ' ') as label,
+    rates.recorded_count,
+    rates.unrecorded_count,
+    rates.justified_count,
+    case when release.text_model_version is not null then rates.recording_rate end as recording_rate,
+    rates.is_mature
+from recording_rate as rates
+cross join release
+where
+    rates.universe = 'frame'
+    and rates.ruleset = 'standard'
+    and rates.breakdown = 'route'
+order by rates.rate_base_count desc, label asc

@@ -1,0 +1,12 @@
+-- What became of reports of rape: a crime record, a reported incident (N100) or neither.
+select
+    count(*) as rape_reports,
+    count(*) filter (where kept_as = 'crime') as rape_crimes,
+    count(*) filter (where kept_as = 'reported_incident') as rape_incidents,
+    count(*) filter (where kept_as = 'neither') as rape_neither,
+    count(*) filter (where is_late) as rape_late,
+    count(*) filter (
+        where kept_as = 'reported_incident'
+        and reported_incident_code <> expected_incident_code
+    ) as rape_another_code
+from rape_reports

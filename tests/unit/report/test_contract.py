@@ -1,0 +1,46 @@
+"""The declaration of the report's figures: one label each, one query each, nothing left over."""
+
+import yaml
+
+from cdi.report import contract
+from cdi.report.contract import DECLARED, SQL, UNITS, Table
+
+GROUPS = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
+
+
+def test_no_two_figures_share_an_id_or_a_label() -> None:
+    ids = [name for group in GROUPS for name in group.get("figures", {})]
+    ids += [group.get("query", group.get("source")) for group in GROUPS if "table" in group]
+    labels = [figure["label"] for group in GROUPS for figure in group.get("figures", {}).values()]
+    labels += [group["table"] for group in GROUPS if "table" in group]
+    assert len(set(ids)) == len(ids) > 80
+    assert len({label.lower() for label in labels}) == len(labels)
+
+
+def test_each_figure_has_a_base_a_known_unit_and_a_query_or_a_file() -> None:
+    for group in GROUPS:
+        assert group["base"]
+        assert ("query" in group) != ("file" in group)
+        assert ("table" in group) != ("figures" in group)
+        for figure in group.get("figures", {}).values():
+            assert {"label", "unit"} <= set(figure) <= {"label", "unit", "base"}
+        assert {figure["unit"] for figure in group.get("figures", {}).values()} <= set(UNITS)
+
+
+def test_each_query_is_declared_and_needs_no_value() -> None:
+    files = {file.stem: file.read_text(encoding="utf-8") for file in SQL.glob("*.sql")}
+    assert sorted(files) == sorted(group["query"] for group in GROUPS if "query" in group)
+    assert not [name for name, text in files.items() if "$" in text]
+
+
+def test_estimates_of_thousands_are_rounded_to_hundreds() -> None:
+    assert [UNITS["rounded count"](n) for n in (10349, 10350, 1049, 999, 0)] == [
+        "10,300", "10,400", "1,000", "999", "0",
+    ]  # fmt: skip
+
+
+def test_a_csv_keeps_what_a_page_would_read_as_markup() -> None:
+    table = Table("lost", "Lost", [{"label": 'a "b", <c> & 5%\u2013', "crimes": 3}])
+    link = table.csv_link
+    assert not set('"<>& ') & set(link)
+    assert contract.quote("%") in link
