@@ -1,4 +1,4 @@
-"""`make registrar` of one small force of three months, through decisions, learning and audits."""
+"""`make registrar` of one small force of two months, through decisions, learning and audits."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("registrar")
     options = {
         "--scenario": SCENARIOS / "fifth",
-        "--months": 3,
+        "--months": 2,
         "--seed": 7,
         "--seeds": 1,
         "--months-read": 1,
