@@ -163,7 +163,7 @@ def answers_of(address: str, token: str, queries: list[str]) -> subprocess.Compl
 # What a client with the token may not do, and who refuses it.
 FORBIDDEN = {
     "create table stolen as select 1": "Authorization failed",
-    "with a as (select 1) insert into fct_calls select * from a": "read-only",
+    "with a as (select 1) delete from fct_calls": "read-only",
     "attach '/tmp/other.db'": "Authorization failed",
     "copy (select 1) to '/tmp/stolen.csv'": "Authorization failed",
     "set lock_configuration = false": "Authorization failed",
