@@ -133,7 +133,8 @@ def test_each_published_part_opens_without_an_error(browser: Browser, ui: Ui) ->
     page = logged_in(browser, ui.client.url, ui.password)
     problems = watched(page)
     opened = 0
-    for part in parts.PARTS:
+    pages = [part for part in parts.PARTS if part.link.endswith(".html")]
+    for part in pages:
         if (ui.home / "published" / "simulated" / "current" / part.link).is_file():
             answer = page.goto(f"{ui.client.url}/cdi/simulated/{part.link}")
             assert answer is not None

@@ -111,6 +111,10 @@ def test_open_parts_are_served_whole_and_kept_nowhere(server: Server) -> None:
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
         assert "script-src" not in answer.headers["content-security-policy"]
+    answer = client.get("/cdi/testville/figures.json")
+    assert answer.json() == json.loads((published / "figures.json").read_text(encoding="utf-8"))
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-disposition"].startswith("attachment;")
     answer = client.get("/cdi/testville/dbt_docs.html")
     assert "sandbox allow-scripts" in answer.headers["content-security-policy"]
 
