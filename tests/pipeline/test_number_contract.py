@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -22,7 +23,7 @@ ACTIONS = (
     "A1,Train supervisors,Chief,2026-02-01,,force,\n"
     "A2,Read each closure,Chief,2027-02-01,,force,\n"
 )
-DAYS = (date(2026, 1, 5), date(2026, 1, 6))
+DAYS = (date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7))
 
 
 def read_report(folder: Path) -> str:
@@ -49,8 +50,8 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     with published_force(tmp_path_factory) as force:
         before = force.published.resolve()
         (force.folder / "actions.csv").write_text(ACTIONS, encoding="utf-8")
-        for number, day in enumerate(DAYS):
-            period = choose_period(force.agency, "frame", day, day)
+        for number, days in enumerate(pairwise(DAYS)):
+            period = choose_period(force.agency, "frame", *days)
             draw = draw_period(force.agency, period, AUDITORS, logs=60, seed=number)
             write_draw_worksheets(force.agency, draw)
             deliver(force, draw)
