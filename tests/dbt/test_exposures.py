@@ -10,7 +10,7 @@ from cdi import paths
 
 # Which room's code makes what people open.
 ROOMS = {
-    "report": {"report", "match_report", "worklist", "log_pages"},
+    "report": {"report", "explore_page", "match_report", "worklist", "log_pages"},
     "desk": {"desk"},
     "open_extract": {"open_extract"},
     "quality": {"validation_page"},

@@ -6,7 +6,9 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -21,14 +23,14 @@ ACTIONS = (
     "A1,Train supervisors,Chief,2026-02-01,,force,\n"
     "A2,Read each closure,Chief,2027-02-01,,force,\n"
 )
-DAYS = (date(2026, 1, 5), date(2026, 1, 6))
+DAYS = (date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7))
 
 
 def read_report(folder: Path) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def assert_contract_holds(folder: Path) -> dict[str, dict[str, object]]:
+def assert_contract_holds(folder: Path) -> dict[str, dict[str, Any]]:
     """Hold page, figures.json and published file against each other; returns the figures by id."""
     figures = read_figures(folder)
     assert find_problems(read_report(folder), figures) == []
@@ -42,28 +44,34 @@ def says(page: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", "", page.partition("<main")[2]).split())
 
 
-def test_it_holds_without_an_audit(told: SmallAgency) -> None:
-    figures = assert_contract_holds(told.published)
-    assert {"range_low", "range_high", "crimes_due", "listed_overdue", "lost"} <= set(figures)
-    # before a model is trained no single rate is shown
-    assert not {"rate_software", "rate_audited", "worst_rate", "all_rate"} & set(figures)
-    for name in ("by_group", "by_route"):
-        place = figures[name]["columns"].index("recording_rate")  # type: ignore[attr-defined]
-        assert {row[place] for row in figures[name]["rows"]} == {None}  # type: ignore[attr-defined]
-
-
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
     """A force with an audit of each of its two days and two actions."""
     with published_force(tmp_path_factory) as force:
+        before = force.published.resolve()
         (force.folder / "actions.csv").write_text(ACTIONS, encoding="utf-8")
-        for number, day in enumerate(DAYS):
-            period = choose_period(force.agency, "frame", day, day)
+        for number, days in enumerate(pairwise(DAYS)):
+            period = choose_period(force.agency, "frame", *days)
             draw = draw_period(force.agency, period, AUDITORS, logs=60, seed=number)
             write_draw_worksheets(force.agency, draw)
             deliver(force, draw)
         assert force.run()
+        assert before.is_dir()  # the version without an audit is kept
         yield force
+
+
+def test_it_holds_without_an_audit(audited: SmallAgency, told: SmallAgency) -> None:
+    versions = audited.published.resolve().parent.iterdir()
+    (before,) = (folder for folder in versions if folder != audited.published.resolve())
+    for folder in (before, told.published):
+        figures = assert_contract_holds(folder)
+        assert {"crimes_due", "listed_overdue", "lost", "all_reported"} <= set(figures)
+        # before a model is trained no single rate is shown
+        assert not {"rate_software", "rate_audited", "worst_rate", "all_rate"} & set(figures)
+        closures = figures["by_closure"]
+        place = closures["columns"].index("recording_rate")
+        assert {row[place] for row in closures["rows"]} == {None}
+    assert {"range_low", "range_high"} <= {figure["id"] for figure in read_figures(before)}
 
 
 def test_it_holds_with_audits(audited: SmallAgency) -> None:
@@ -85,7 +93,7 @@ def test_it_holds_with_audits(audited: SmallAgency) -> None:
     assert "Neither better nor worse than at the last audit" in page
     assert f"the change is {points:+.1f} points" in page
     assert "which chance explains" in page
-    assert len(figures["history"]["rows"]) == 2  # type: ignore[arg-type]
+    assert len(figures["history"]["rows"]) == 2
     assert "Chance explains the change since the last audit" in page
     assert "1 of 2 actions is overdue: Train supervisors." in page
 

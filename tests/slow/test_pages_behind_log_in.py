@@ -115,6 +115,10 @@ def test_open_parts_are_served_whole_and_kept_nowhere(server: Server) -> None:
         assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
         assert "script-src" not in answer.headers["content-security-policy"]
     assert client.get("/cdi/testville/explore.html").status_code == 403
+    answer = client.get("/cdi/testville/figures.json")
+    assert answer.json() == json.loads((published / "figures.json").read_text(encoding="utf-8"))
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-disposition"].startswith("attachment;")
     answer = client.get("/cdi/testville/dbt_docs.html")
     assert "sandbox allow-scripts" in answer.headers["content-security-policy"]
 

@@ -1,8 +1,10 @@
 """The declaration of the report's figures: one label each, one query each, nothing left over."""
 
+import csv
+from urllib.parse import unquote
+
 import yaml
 
-from cdi.report import contract
 from cdi.report.contract import DECLARED, SQL, UNITS, Table
 
 GROUPS = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
@@ -40,7 +42,11 @@ def test_estimates_of_thousands_are_rounded_to_hundreds() -> None:
 
 
 def test_a_csv_keeps_what_a_page_would_read_as_markup() -> None:
-    table = Table("lost", "Lost", [{"label": 'a "b", <c> & 5%\u2013', "crimes": 3}])
-    link = table.csv_link
+    said = 'a "b", <c> & 5%\u2013'
+    rows = [{"label": said, "crimes": 3}, {"label": "=1+1", "crimes": -4}]
+    link = Table("lost", "Lost", rows).csv_link
     assert not set('"<>& ') & set(link)
-    assert contract.quote("%") in link
+    _, _, content = link.partition(",")
+    read = list(csv.DictReader(unquote(content).splitlines()))
+    # no spreadsheet runs a formula
+    assert read == [{"label": said, "crimes": "3"}, {"label": "'=1+1", "crimes": "-4"}]
