@@ -29,7 +29,7 @@ EXPECTATIONS = REPO / "expectations"
 SIMULATED = "simulated"  # the agency that reads the simulated force's files
 SIMULATED_SQL = "simulated_sql"  # the same force, read from a database
 DEFAULT_SCENARIO = "calibrated_2017"
-DEFAULT_MONTHS = 3
+DEFAULT_MONTHS = 7
 DEFAULT_SEED = 1
 
 

@@ -557,6 +557,19 @@ def audit_pictures() -> None:
 
 
 @app.command()
+def demonstrate() -> None:
+    """As `make run` does after its first version: people audit and decide, and peers are compared."""
+    from cdi_proofs.demonstration import FEWEST_MONTHS, demonstrate
+
+    if Variant.chosen().months < FEWEST_MONTHS:
+        console.print(
+            f"With fewer than {FEWEST_MONTHS} months nothing is audited or released: MONTHS={FEWEST_MONTHS}"
+        )
+        return
+    demonstrate(lambda step: console.print(f"[bold]People at work[/bold]: {step}"), console)
+
+
+@app.command()
 def walkthrough() -> None:
     """Generate docs/walkthrough.md, which follows one simulated log through every model."""
     from cdi_proofs.walkthrough import make_walkthrough

@@ -55,19 +55,20 @@ def fill_in_sheet(sheet: Path, target: Path, read_at: datetime) -> Path:
     return target
 
 
-def read_whole_audit(agency: Agency, draw: Draw, read_at: datetime) -> None:
+def read_whole_audit(agency: Agency, draw: Draw, read_at: datetime | None = None) -> None:
     """Fill in all worksheets of a draw with what is true, those of the second readings too.
 
     Args:
         agency: Whose audit.
         draw: The draw; nothing of it was delivered yet.
-        read_at: The local time that is written down as the time of reading.
+        read_at: The local time that is written down as the time of reading; by default now.
     """
     sheets = write_draw_worksheets(agency, draw)
     while sheets:
         sheet = sheets.pop(0)
         if sheet.suffix == ".csv":
-            filled = fill_in_sheet(sheet, sheet.with_name(f"filled_{sheet.name}"), read_at)
+            now = datetime.now(agency.zone).replace(tzinfo=None)
+            filled = fill_in_sheet(sheet, sheet.with_name(f"filled_{sheet.name}"), read_at or now)
             sheets += deliver_worksheet(agency, filled).second_sheets
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -98,9 +99,9 @@ def test_a_damaged_source_fails_with_its_rule_and_the_next_step(
 
 
 def make_run(home: Path) -> subprocess.CompletedProcess[str]:
-    """`make run` of one month of the simulated force: the shortest, so that less is waited for."""
+    """`make run` of a force of a fifth of the size, so that less is waited for."""
     return subprocess.run(
-        ["make", "run", "MONTHS=1", "SEED=4"],
+        ["make", "run", "SCENARIO=small_force", "SEED=4"],
         cwd=paths.REPO,
         env=environment(home),
         capture_output=True,
@@ -119,10 +120,38 @@ def test_without_an_agency_it_simulates_a_force_and_runs_it(tmp_path: Path) -> N
     summary = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert summary["agency"] == "simulated"
     assert summary["calls"] > 20_000
-    assert (tmp_path / "truth" / "calibrated_2017-1-4" / "crimes.parquet").is_file()
+    assert (tmp_path / "truth" / "small_force-7-4" / "crimes.parquet").is_file()
+    check_demonstration(tmp_path, summary)
     again = make_run(tmp_path)
-    assert "Nothing changed" in again.stdout
+    assert again.stdout.count("Nothing changed") == 2
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == summary
     assert processes_of(tmp_path) == []
+
+
+def check_demonstration(home: Path, summary: dict[str, Any]) -> None:
+    """People have audited and decided, quarters are released, and three neighbours are compared."""
+    truth = home / "truth" / "small_force-7-4" / "crimes.parquet"
+    with duckdb.connect(summary["files"]["database"], read_only=True) as con:
+        audited = con.execute(
+            "select lower_limit, recording_rate, upper_limit from audited_rates "
+            "where domain = 'force'"
+        ).fetchall()
+        decided = con.execute(
+            "select count(*) from unrecorded_crimes where status in ('confirmed', 'dismissed')"
+        ).fetchone()
+        nowcast = con.execute(
+            "select count(*) from weekly_rates where nowcast_rate is not null"
+        ).fetchone()
+    assert truth.is_file()
+    ((low, rate, high),) = audited
+    assert 0.6 < low < rate < high < 0.95
+    assert decided is not None and decided[0] >= 60
+    assert nowcast is not None and nowcast[0] > 0
+    with duckdb.connect(str(home / "published/simulated/current/open/open.duckdb")) as con:
+        assert con.execute("select count(*) from crimes").fetchone() > (100,)
+    peers = json.loads((home / "peers.json").read_text(encoding="utf-8"))
+    assert len(peers) == 4 and all(row["rate"] is not None for row in peers)
+    assert len({row["rate"] for row in peers}) == 4
 
 
 def started_ui(home: Path) -> subprocess.Popen[str]:

@@ -1,0 +1,104 @@
+"""What invented people add to `make run`: an audit, decisions, and three neighbours to compare with.
+
+The first version that `make run` publishes is a range that nobody has checked. Then two auditors read
+400 logs and know what is true, a registrar decides about some of the worklist and is right in 95%,
+and the agency is run again. Three small forces publish beside it, so that the page of peers has
+something to compare. Each step is left out if it was done before. All is SIMULATED.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from cdi import paths
+from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
+from cdi.audit.draws import load_draw
+from cdi.audit.register import Register
+from cdi.local.run import run_agency
+from cdi.people.audit import choose_period, draw_period
+from cdi.people.decision_file import read_decisions
+from cdi.people.open_draws import find_progress
+from cdi.report.peers import write_peers
+from cdi.variant import Variant
+from cdi_proofs.auditors import read_whole_audit
+from cdi_proofs.compared import compare_with_truth
+from cdi_proofs.published import run_simulated
+from cdi_proofs.registrar import find_missed
+from cdi_proofs.registrar_desk import decide_all, hand_out, list_open_logs, write_down
+
+# A quarter must be over and settled before it is released, and a nowcast needs 26 weeks.
+FEWEST_MONTHS = 7
+AUDITORS = ("auditor.one", "auditor.two")  # they can sign in at the trial desk
+AUDITED = 400
+DECIDED = 60
+PEERS = {"eastmoor": 11, "southmoor": 12, "westmoor": 13}
+PEER_SCENARIO = "small_force"
+PROCESSES = 2
+Say = Callable[[str], None]
+
+
+def demonstrate(say: Say, console: Console) -> None:
+    """Let people work on the published version, publish a second one, and compare peers.
+
+    Args:
+        say: Is told each step as it begins.
+        console: Where the second run is shown.
+    """
+    agency = load_agency(paths.SIMULATED)
+    let_auditors_read(agency, say)
+    let_registrar_decide(agency, say)
+    run_agency(agency.agency, console)
+    compare_peers(say)
+
+
+def let_auditors_read(agency: Agency, say: Say) -> None:
+    """Draw an audit of what is settled, and let two auditors read it, unless it was done."""
+    register = Register(agency.agency)
+    if not register.draws():
+        period = choose_period(agency, "frame")
+        say(f"{AUDITED} logs are drawn by chance, and two auditors read them")
+        draw_period(agency, period, AUDITORS, logs=AUDITED, seed=1)
+    for line in register.draws():
+        progress = find_progress(agency, line["draw_id"])
+        if progress.is_open and not progress.read:  # otherwise real hands are at work
+            read_whole_audit(agency, load_draw(agency.agency, line["draw_id"]))
+
+
+def let_registrar_decide(agency: Agency, say: Say) -> None:
+    """Let a registrar decide about the first logs of the worklist, unless somebody decided before."""
+    if read_decisions(agency):
+        return
+    say(f"a registrar reads the first {DECIDED} logs of the worklist and decides about them")
+    shown, logs = list_open_logs(agency=agency.agency)
+    with compare_with_truth(shown.file, paths.truth()) as con:
+        missed = find_missed(con)
+    read = hand_out(logs, DECIDED)
+    write_down(agency, shown.name, decide_all(read, missed, np.random.default_rng(1)))
+
+
+def compare_peers(say: Say) -> None:
+    """Publish three small forces beside this one, and write the page that compares them."""
+    homes = {name: paths.home() / "neighbours" / name for name in PEERS}
+    missing = [name for name, home in homes.items() if not _open_folder(home).is_dir()]
+    if missing:
+        say("three small forces publish, to compare with")
+        with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+            list(pool.map(_publish, [homes[name] for name in missing], [PEERS[n] for n in missing]))
+    extracts = {name: _open_folder(home) for name, home in homes.items()}
+    write_peers({paths.SIMULATED: _open_folder(paths.home()), **extracts})
+
+
+def _open_folder(home: Path) -> Path:
+    return home / "published" / paths.SIMULATED / "current" / "open"
+
+
+def _publish(home: Path, seed: int) -> None:
+    """Publish a small force in a state folder of its own, in a process that does nothing else."""
+    variant = Variant(PEER_SCENARIO, FEWEST_MONTHS, seed)
+    with paths.environment(CDI_HOME=str(home)), variant.selected():
+        run_simulated(lambda told: None)
