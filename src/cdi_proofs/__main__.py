@@ -558,12 +558,13 @@ def audit_pictures() -> None:
 
 @app.command()
 def demonstrate() -> None:
-    """As `make run` does after its first version: people audit and decide, and peers are compared."""
+    """As `make run` after its first version: people audit and decide, and peers are compared."""
     from cdi_proofs.demonstration import FEWEST_MONTHS, demonstrate
 
     if Variant.chosen().months < FEWEST_MONTHS:
         console.print(
-            f"With fewer than {FEWEST_MONTHS} months nothing is audited or released: MONTHS={FEWEST_MONTHS}"
+            f"With fewer than {FEWEST_MONTHS} months nobody audits, and no quarter is released: "
+            f"make run MONTHS={FEWEST_MONTHS}"
         )
         return
     demonstrate(lambda step: console.print(f"[bold]People at work[/bold]: {step}"), console)

@@ -1,7 +1,7 @@
-"""What invented people add to `make run`: an audit, decisions, and three neighbours to compare with.
+"""What invented people add to `make run`: an audit, decisions, and three forces to compare with.
 
-The first version that `make run` publishes is a range that nobody has checked. Then two auditors read
-400 logs and know what is true, a registrar decides about some of the worklist and is right in 95%,
+Nobody has checked the first version that `make run` publishes. Then two auditors read 400 logs and
+know what is true, a registrar decides about some of the worklist and is right in 95% of the cases,
 and the agency is run again. Three small forces publish beside it, so that the page of peers has
 something to compare. Each step is left out if it was done before. All is SIMULATED.
 """
@@ -70,7 +70,7 @@ def let_auditors_read(agency: Agency, say: Say) -> None:
 
 
 def let_registrar_decide(agency: Agency, say: Say) -> None:
-    """Let a registrar decide about the first logs of the worklist, unless somebody decided before."""
+    """Let a registrar decide about the first logs of the worklist, unless it was done."""
     if read_decisions(agency):
         return
     say(f"a registrar reads the first {DECIDED} logs of the worklist and decides about them")
