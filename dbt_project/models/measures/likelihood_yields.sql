@@ -14,10 +14,10 @@ human as (
     select * from {{ ref('int_outcomes__human_decisions') }}
 ),
 
--- What people read first is likelier than the rest, so decisions about it would flatter the list. A lot draws
--- the log with the least number of those that are left, and the numbers are hashes. So when it is decided, all
--- logs of the list with a lesser number have been decided, whichever way they came: they are a random sample.
--- The log of the lot itself only says how far the lots have come.
+-- What people read first is likelier than the rest, so decisions about it would flatter the list. A lot
+-- draws the log with the least number of those that are left, and the numbers are hashes. So when it is
+-- decided, all logs of the list with a lesser number have been decided, whichever way they came: they are a
+-- random sample. The log of the lot itself only says how far the lots have come.
 sampled as (
     select *
     from human
