@@ -212,8 +212,8 @@ def test_both_clock_changes_come_out_as_they_are() -> None:
 def test_the_variant_is_what_scenario_months_and_seed_say(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SCENARIO", "MONTHS", "SEED"):
         monkeypatch.delenv(name, raising=False)
-    assert Variant.chosen() == Variant("calibrated_2017", 3, 1)
-    assert Variant.chosen().period == (date(2017, 4, 1), date(2017, 7, 1))
+    assert Variant.chosen() == Variant("calibrated_2017", 7, 1)
+    assert Variant.chosen().period == (date(2016, 12, 1), date(2017, 7, 1))
     with Variant("calibrated_2014", 12, 7).selected():
         assert Variant.chosen().period == (date(2012, 11, 1), date(2013, 11, 1))
     with Variant("calibrated_2017", 18, 7).selected():
