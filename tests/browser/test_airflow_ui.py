@@ -116,7 +116,8 @@ def test_our_index_pages_are_for_everybody(page: Page, ui: Ui, path: str) -> Non
     assert problems == []
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
     shoot(page, ui, f"index-{path.strip('/') or 'agencies'}")
-    # every link by keyboard alone
+    # every link by keyboard alone, also those of agencies that are folded away
+    page.evaluate("document.querySelectorAll('details').forEach(box => { box.open = true })")
     links = page.locator("a[href]").count()
     assert links >= 1
     reached = set()
