@@ -19,7 +19,7 @@ NO_FIGURE = re.compile(
     r"\d{4}-\d\d-\d\d|\d{1,2} [A-Z][a-z]+ \d{4}(?:, \d\d:\d\d)?|[A-Z][a-z]+ \d{4}"
     r"|statement of 2018|N100|(?:95|90)% (?:confidence|limits)|(?:24|72) hours|30 days"
     r"|19 times in 20|Of 100 crimes|It takes 24|needs \d+ (?:weeks|recorded crimes in \w+ weeks)"
-    r"|begin at 0%|\(\d+ rows?\)"
+    r"|begin at 0%|\(\d+ rows?\)|Apache 2\.0"
 )
 # how a number of each unit is written
 FORMATS = {

@@ -138,7 +138,7 @@ def test_each_chart_gives_its_figures_as_csv(told: SmallAgency) -> None:
     links = re.findall(
         r'download="[^"]*-(\w+)\.csv" href="data:text/csv;charset=utf-8,([^"]*)"', page
     )
-    assert len(links) == page.count("<figure>") > 1
+    assert len(links) == page.count("<figure>") >= 1
     for name, content in links:
         header, *rows = csv.reader(unquote(content).splitlines())
         assert header == figures[name]["columns"]
@@ -150,7 +150,7 @@ def test_each_chart_gives_its_figures_as_csv(told: SmallAgency) -> None:
     [
         (r'(data-figure="crimes_due" value=")\d+', r"\g<1>9", "crimes_due: the page says"),
         (r'(data-figure="crimes_due" value="\d+">)\d+', r"\g<1>77", "one label, two numbers"),
-        (r'(id="figures".*?<td class="n">)', r"\g<1>1", "one label, two numbers"),
+        (r'(id="figures".*?<td class="n">)(?=[\d.,%]+</td>)', r"\g<1>1", "one label, two numbers"),
         (r"<h2", "<p>We recorded 4,711.</p><h2", "a number without an id: 4,711"),
         (r"</td></tr>", "</td><td>4,711</td></tr>", "4,711 is in none of its rows"),
         (r'data-figure="lost"', "", "lost is not on the page"),
