@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
 from cdi import paths
 from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.local import airflow as local_airflow
 from cdi.local.airflow import Client, open_airflow, read_password
 from cdi.local.run import Progress, dag_ids, default_interval
+from cdi.people.decisions import add_decision
 from cdi_force.generate import ensure_force
 from tests.slow.conftest import MONTH
 from tests.slow.conftest import airflow as airflow  # a fixture
@@ -64,9 +67,19 @@ class Ui:
     shots: Path
 
 
+def confirm_first(agency: Agency) -> None:
+    """Somebody confirms the first log of the worklist, which brings about a second version."""
+    file = paths.published(agency.agency) / "current" / "recording.duckdb"
+    with duckdb.connect(str(file), read_only=True) as con:
+        row = con.execute("select call_id from unrecorded_crimes order by list_place").fetchone()
+    assert row is not None
+    decision = {"decision_kind": "confirmed", "call_reference": row[0], "decided_by": "1207"}
+    add_decision(agency, decision)
+
+
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
-    """Run a month of the simulated force through Airflow and leave Airflow up.
+    """Run a month of the simulated force through Airflow twice, and leave Airflow up.
 
     It is stopped at the end of the module: an idle Airflow still takes its share of the machine.
     """
@@ -79,6 +92,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
         agency = load_agency("simulated")
         with open_airflow(local_airflow.UI_COMPONENTS, dag_ids(agency)) as client:
             interval = default_interval(agency)
+            Progress(client, Console(quiet=True)).follow(agency, interval)
+            confirm_first(agency)
             Progress(client, Console(quiet=True)).follow(agency, interval)
             yield Ui(client, read_password(), home, shots)
 

@@ -44,7 +44,7 @@ def test_the_ui_asks_for_a_log_in(browser: Browser, ui: Ui) -> None:
 
 
 def test_list_graph_and_notes_of_a_run(page: Page, ui: Ui) -> None:
-    # a first build, and the one that learnt weights bring about
+    # a first build, and the one that a decision brings about
     runs = ui.client.runs("simulated__build")
     assert list(runs.values()) == ["success", "success"]
     run_id = min(runs)

@@ -3,16 +3,16 @@
 select
     coalesce(crimes.district, 'unknown') as district,
     crimes.offence_group,
-    groups.offence_group_name,
-    groups.sort_order,
-    groups.is_headline,
+    offences.offence_group_name,
+    offences.sort_order,
+    offences.is_headline,
     crimes.reported_month_on,
     crimes.outcome,
     crimes.is_in_frame,
     count(*) as crime_count
 from main.fct_reported_crimes as crimes
-inner join rules.offence_groups as groups on crimes.offence_group = groups.offence_group
+inner join rules.offence_groups as offences on crimes.offence_group = offences.offence_group
 where crimes.outcome is not null
 group by all
 order by
-    district, groups.sort_order, crimes.reported_month_on, crimes.outcome, crimes.is_in_frame
+    district, offences.sort_order, crimes.reported_month_on, crimes.outcome, crimes.is_in_frame
