@@ -100,7 +100,7 @@ def test_operators_read_age_backlog_and_what_failed(ran: SmallAgency) -> None:
     assert "FILE-07 : 1" in page
 
     (name,) = (name for _, _, name in describe_published("testville").refused)
-    assert name == "Calls, 5 to 6 January 2026"
+    assert name == "Calls, 5 to 6 January 2026 (extraction 2 of these days)"
     refused = paths.landing("testville", "calls") / "refused"
     (file,) = refused.glob("*/validation.html")
     page = text_of(file.read_text(encoding="utf-8"))
