@@ -17,6 +17,7 @@ from cdi.console import (
     choose_variant,
     console,
     run_app,
+    say_line,
     say_simulated,
 )
 from cdi.variant import Variant
@@ -562,12 +563,12 @@ def demonstrate() -> None:
     from cdi_proofs.demonstration import FEWEST_MONTHS, demonstrate
 
     if Variant.chosen().months < FEWEST_MONTHS:
-        console.print(
+        say_line(
             f"With fewer than {FEWEST_MONTHS} months nobody audits, and no quarter is released: "
             f"make run MONTHS={FEWEST_MONTHS}"
         )
         return
-    demonstrate(lambda step: console.print(f"[bold]People at work[/bold]: {step}"), console)
+    demonstrate(lambda step: say_line(f"People at work: {step}"), console)
 
 
 @app.command()

@@ -1,17 +1,19 @@
-"""What invented people add to `make run`: an audit, decisions, and three forces to compare with.
+"""What invented people add to `make run`: an audit, decisions, and four forces to compare with.
 
 Nobody has checked the first version that `make run` publishes. Then two auditors read 400 logs and
 know what is true, a registrar decides about some of the worklist and is right in 95% of the cases,
-and the agency is run again. Three small forces publish beside it, so that the page of peers has
-something to compare. Each step is left out if it was done before. All is SIMULATED.
+and the agency is run again. Four small forces publish beside it, as a funnel needs five. Each step
+is left out if it was done before. All is SIMULATED.
 """
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import yaml
 from rich.console import Console
 
 from cdi import paths
@@ -36,7 +38,7 @@ FEWEST_MONTHS = 7
 AUDITORS = ("auditor.one", "auditor.two")  # they can sign in at the trial desk
 AUDITED = 400
 DECIDED = 60
-PEERS = {"eastmoor": 11, "southmoor": 12, "westmoor": 13}
+PEERS = {"Eastmoor": 11, "Highmoor": 12, "Southmoor": 13, "Westmoor": 14}  # each with its seed
 PEER_SCENARIO = "small_force"
 PROCESSES = 2
 Say = Callable[[str], None]
@@ -53,7 +55,8 @@ def demonstrate(say: Say, console: Console) -> None:
     let_auditors_read(agency, say)
     let_registrar_decide(agency, say)
     run_agency(agency.agency, console)
-    compare_peers(say)
+    page = compare_peers(say)
+    console.print(f"{'peers':<11} {page}", highlight=False, soft_wrap=True)
 
 
 def let_auditors_read(agency: Agency, say: Say) -> None:
@@ -81,24 +84,40 @@ def let_registrar_decide(agency: Agency, say: Say) -> None:
     write_down(agency, shown.name, decide_all(read, missed, np.random.default_rng(1)))
 
 
-def compare_peers(say: Say) -> None:
-    """Publish three small forces beside this one, and write the page that compares them."""
+def compare_peers(say: Say) -> Path:
+    """Publish small forces beside this one, and write the page that compares them.
+
+    Args:
+        say: Is told each step as it begins.
+
+    Returns:
+        The page.
+    """
     homes = {name: paths.home() / "neighbours" / name for name in PEERS}
     missing = [name for name, home in homes.items() if not _open_folder(home).is_dir()]
     if missing:
-        say("three small forces publish, to compare with")
+        say(f"{len(PEERS)} small forces publish, to compare with")
         with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
-            list(pool.map(_publish, [homes[name] for name in missing], [PEERS[n] for n in missing]))
+            list(pool.map(_publish, missing, [homes[name] for name in missing]))
     extracts = {name: _open_folder(home) for name, home in homes.items()}
     write_peers({paths.SIMULATED: _open_folder(paths.home()), **extracts})
+    return paths.home() / "peers.html"
 
 
 def _open_folder(home: Path) -> Path:
     return home / "published" / paths.SIMULATED / "current" / "open"
 
 
-def _publish(home: Path, seed: int) -> None:
+def _publish(name: str, home: Path) -> None:
     """Publish a small force in a state folder of its own, in a process that does nothing else."""
-    variant = Variant(PEER_SCENARIO, FEWEST_MONTHS, seed)
-    with paths.environment(CDI_HOME=str(home)), variant.selected():
+    agencies = home / "agencies"
+    folder = agencies / paths.SIMULATED
+    shutil.copytree(paths.agencies_folder() / paths.SIMULATED, folder, dirs_exist_ok=True)
+    settings = yaml.safe_load((folder / "agency.yaml").read_text(encoding="utf-8"))
+    settings["name"] = f"{name} Police (SIMULATED)"
+    text = yaml.safe_dump(settings, sort_keys=False)
+    (folder / "agency.yaml").write_text(text, encoding="utf-8")
+    variant = Variant(PEER_SCENARIO, FEWEST_MONTHS, PEERS[name])
+    places = {"CDI_HOME": str(home), "CDI_AGENCIES": str(agencies)}
+    with paths.environment(**places), variant.selected():
         run_simulated(lambda told: None)

@@ -122,6 +122,7 @@ def test_without_an_agency_it_simulates_a_force_and_runs_it(tmp_path: Path) -> N
     assert summary["calls"] > 10_000
     assert (tmp_path / "truth" / "small_force-7-4" / "crimes.parquet").is_file()
     check_demonstration(tmp_path, summary)
+    assert done.stdout.rstrip().endswith(f"{tmp_path / 'peers.html'}")
     again = make_run(tmp_path)
     assert again.stdout.count("Nothing changed") == 2
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == summary
@@ -129,7 +130,7 @@ def test_without_an_agency_it_simulates_a_force_and_runs_it(tmp_path: Path) -> N
 
 
 def check_demonstration(home: Path, summary: dict[str, Any]) -> None:
-    """People have audited and decided, quarters are released, and three neighbours are compared."""
+    """People have audited and decided, quarters are released, and a funnel compares five forces."""
     truth = home / "truth" / "small_force-7-4" / "crimes.parquet"
     with duckdb.connect(summary["files"]["database"], read_only=True) as con:
         audited = con.execute(
@@ -150,8 +151,8 @@ def check_demonstration(home: Path, summary: dict[str, Any]) -> None:
     with duckdb.connect(str(home / "published/simulated/current/open/open.duckdb")) as con:
         assert con.execute("select count(*) from crimes").fetchone() > (100,)
     peers = json.loads((home / "peers.json").read_text(encoding="utf-8"))
-    assert len(peers) == 4 and all(row["rate"] is not None for row in peers)
-    assert len({row["rate"] for row in peers}) == 4
+    assert len({row["agency_name"] for row in peers}) == len({row["rate"] for row in peers}) == 5
+    assert all(row["low_95"] < row["target"] < row["high_95"] for row in peers)
 
 
 def started_ui(home: Path) -> subprocess.Popen[str]:
