@@ -16,6 +16,7 @@ from tests.browser.conftest import SIZES, watched
 from tests.number_contract import find_differences, find_problems, read_figures
 
 WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+PAPER = 687  # CSS pixels between the margins of A4: 210 mm less 2 x 14 mm
 NARROWEST = 320  # WCAG 1.4.10: no scrolling sideways at this width
 PAGES = (
     *("report.html", "explore.html", "worklist/index.html", "worklist/logs", "matching.html"),
@@ -73,6 +74,16 @@ def test_a_page_stands_alone_and_fits(page: Page, size: str, shots: Path) -> Non
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
     page.set_viewport_size({"width": NARROWEST, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROWEST
+
+
+def test_paper_cuts_nothing_off(page: Page) -> None:
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": PAPER, "height": 900})
+    # Chromium makes the whole page small for a single table that is wider than the paper.
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER
+    boxes = page.locator("details > :nth-child(2)")
+    heights = boxes.evaluate_all("all => all.map(box => box.getBoundingClientRect().height)")
+    assert all(heights), "a closed box is printed with what is in it"
 
 
 def test_a_page_has_no_violation_of_wcag_22_aa(page: Page) -> None:

@@ -46,6 +46,10 @@ class Figure(NamedTuple):
     rows: list[tuple[str, ...]]
     table: Table | None = None
 
+    def is_text(self, column: int) -> bool:
+        """Whether a column of the table holds sentences or names, which are read from the left."""
+        return column == 0 or any(str(row[column])[:1].isalpha() for row in self.rows)
+
 
 class Drawing:
     """Draws the charts of one page."""
