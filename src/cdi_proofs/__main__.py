@@ -568,7 +568,7 @@ def demonstrate() -> None:
             f"make run MONTHS={FEWEST_MONTHS}"
         )
         return
-    demonstrate(lambda step: say_line(f"People at work: {step}"), console)
+    demonstrate(console)
 
 
 @app.command()
