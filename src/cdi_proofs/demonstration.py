@@ -65,7 +65,9 @@ def let_auditors_read(agency: Agency, console: Console) -> None:
     register = Register(agency.agency)
     if not register.draws():
         draw_period(agency, choose_period(agency, "frame"), AUDITORS, logs=AUDITED, seed=1)
-    progress = {line["draw_id"]: find_progress(agency, line["draw_id"]) for line in register.draws()}
+    progress = {
+        line["draw_id"]: find_progress(agency, line["draw_id"]) for line in register.draws()
+    }
     # if something is read, real hands are at work
     unread = [draw_id for draw_id, of in progress.items() if of.is_open and not of.read]
     if unread:

@@ -381,9 +381,7 @@ class Client:
             retry=tenacity.retry_if_exception_type(httpx.TransportError)
             | tenacity.retry_if_result(has_failed_in_passing),
             wait=tenacity.wait_exponential(multiplier=0.1, max=5),
-            stop=lambda state: (
-                (state.seconds_since_start or 0) >= stretch(self._patience_seconds)
-            ),
+            stop=lambda state: (state.seconds_since_start or 0) >= stretch(self._patience_seconds),
             # At last the last answer is returned, or the last error raised, as if it were the only.
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )

@@ -1,4 +1,4 @@
-"""How a run ends in the terminal: the sentence with which the report begins, and what to do next."""
+"""How a run ends in the terminal: the first sentence of the report, and what to do next."""
 
 from pathlib import Path
 

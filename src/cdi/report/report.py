@@ -70,10 +70,11 @@ def write_report_page(
         render(f"{name}.html.j2", v=contract.values, release=release, show=contract.show)
         for name in ("headline", "in_time")
     )
+    text = Markup(" ".join(sentences)).striptags()  # noqa: S704 -- of our own templates
     facts = {
         "version": version.name,
         "is_simulated": agency.is_simulated,
-        "headline": " ".join(Markup(" ".join(sentences)).striptags().split()),
+        "headline": " ".join(text.split()),
     }
     contract.write(version.folder / "figures.json", facts)
     return file
