@@ -4,6 +4,7 @@ They are taken from the state that `make run` left. Nobody decides anything at t
 page is opened, and the log is free again after the claim has run out.
 """
 
+import base64
 import contextlib
 import secrets
 import shutil
@@ -11,7 +12,8 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urljoin
 
 import uvicorn
 
@@ -22,13 +24,17 @@ from cdi.errors import CdiError
 from cdi.local.airflow import free_port
 from cdi.sql import connect, scalar
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 WIDTH, HEIGHT = 1280, 760
 LARGEST = 150_000  # bytes of a picture, so that a page with three of them opens at once
-PICTURES = ("report.png", "desk.png", "open.png")
-# an urgent log that nobody has decided about
+QUALITY, MARGIN = 70, 24
+# the first log whose crime can still be recorded in time; a rape is nothing for a README
 CALL = """
     select call_id from unrecorded_crimes
-    where status = 'suspected' and is_likely order by list_place limit 1
+    where status = 'suspected' and is_likely and not is_rape and hours_left > 0
+    order by list_place limit 1
 """
 
 
@@ -51,33 +57,44 @@ def take_screenshots(agency: str, folder: Path) -> list[Path]:
         raise CdiError("PICTURES-CHROMIUM", "there is no chromium", "install it, and run again")
     with connect(version / "recording.duckdb", read_only=True) as con:
         call = scalar(con, CALL)
-    files = [folder / name for name in PICTURES]
-    folder.mkdir(parents=True, exist_ok=True)
+    addresses = {
+        "report": (version / "report.html").as_uri(),
+        "desk": f"{agency}/log?call={quote(str(call))}",
+        "open": (version / "open" / "index.html").as_uri(),
+    }
     code = secrets.token_hex(8)
     with _serve_desk(code) as desk, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        addresses = (
-            (version / "report.html").as_uri(),
-            f"{desk}/{agency}/log?call={quote(str(call))}",
-            (version / "open" / "index.html").as_uri(),
-        )
         page.goto(desk)
         page.select_option("#name", "registrar")
         page.fill("#typed", code)
         page.click("main button")
-        for file, address in zip(files, addresses, strict=True):
-            page.goto(address)
-            page.screenshot(path=file)
+        files = []
+        for name, address in addresses.items():
+            page.goto(urljoin(f"{desk}/", address))
+            # a log is shown down to the form in which people decide
+            form = page.locator("section.crime").first.bounding_box() if name == "desk" else None
+            height = form["y"] + form["height"] + MARGIN if form else HEIGHT
+            files.append(_take_picture(page, folder / f"{name}.webp", height))
         browser.close()
-    for file in files:
-        if (size := file.stat().st_size) > LARGEST:
-            raise CdiError(
-                "PICTURES-LARGE",
-                f"{file} has {size:,} bytes, more than {LARGEST:,}",
-                f"show less of the page: HEIGHT in {Path(__file__).name}",
-            )
     return files
+
+
+def _take_picture(page: "Page", file: Path, height: float) -> Path:
+    """Write the top of a page as WebP, which Playwright's own function cannot."""
+    clip = {"x": 0, "y": 0, "width": WIDTH, "height": height, "scale": 1}
+    options = {"format": "webp", "quality": QUALITY, "clip": clip, "captureBeyondViewport": True}
+    answer = page.context.new_cdp_session(page).send("Page.captureScreenshot", options)
+    picture = base64.b64decode(answer["data"])
+    if len(picture) > LARGEST:
+        raise CdiError(
+            "PICTURES-LARGE",
+            f"{file} would have {len(picture):,} bytes, more than {LARGEST:,}",
+            f"show less of the page: HEIGHT or QUALITY in {Path(__file__).name}",
+        )
+    file.write_bytes(picture)
+    return file
 
 
 def _find_version(agency: str) -> Path:
