@@ -49,6 +49,7 @@ _POLICY = (
     "font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'; script-src 'self'"
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]]*)\]\((?P<target>[^()\s]+)\)")
 _SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)[^>]*>(.*?)</script>", re.S)
 
@@ -186,9 +187,10 @@ def _run_zensical(stage: Path) -> None:
     command = (sys.executable, "-m", "zensical", "build", "--strict", "--config-file", SETTINGS)
     run = subprocess.run(command, cwd=stage, capture_output=True, text=True, check=False)
     if run.returncode != 0:
+        problems = _COLOUR.sub("", run.stderr).partition("Traceback")[0].strip()
         raise BuildError(
             "DOCS-SITE",
-            f"the site of the documentation cannot be made: {run.stdout[-2000:]}{run.stderr[-500:]}",
+            f"the site of the documentation cannot be made:\n{problems}",
             f"correct the page that is named, and try it by {paths.CDI} docs --site <folder>",
         )
 
