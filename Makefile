@@ -33,7 +33,7 @@ SEED ?=
 export SCENARIO MONTHS SEED
 
 .PHONY: help run ui explain shell notebook sql-server audit-rehearsal coverage simulate calibration scorecard benchmark ranges nowcast drills registrar attack corruptions durability hidden-keys \
-	check test test-slow test-browser bench docs walkthrough lock weaknesses clean
+	check test test-slow test-browser bench docs docs-site walkthrough lock weaknesses clean
 
 # A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
 help:
@@ -148,6 +148,9 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure speed (docs/performanc
 
 docs: $(VENV)/run.stamp  ## Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md
 	@$(BIN)/cdi docs
+
+docs-site: $(VENV)/run.stamp  ## Build docs/ as a site with a search into <state>/docs; each version has it too
+	@$(BIN)/cdi docs --site "$${CDI_HOME:-var}"
 
 walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: one simulated log through every model
 	@$(BIN)/python -m cdi_proofs walkthrough

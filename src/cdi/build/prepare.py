@@ -1,7 +1,8 @@
-"""What dbt makes of the code alone: the parsed project and a file with the tables of the rules.
+"""What follows from the code alone: what dbt makes of it, and the site of the documentation.
 
-It is the same for each agency and each day, so it is made once for each state of the code, and each
-build starts from it. A build neither parses the project nor loads the seeds.
+dbt makes the parsed project and a file with the tables of the rules. All this is the same for each
+agency and each day, so it is made once for each state of the code, and each build starts from it. A
+build neither parses the project nor loads the seeds.
 """
 
 import contextlib

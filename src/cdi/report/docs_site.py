@@ -26,7 +26,7 @@ from cdi import paths
 from cdi.build.prepare import SUMS, find_or_make
 from cdi.build.version import Version
 from cdi.errors import BuildError
-from cdi.files import hash_files, sha256_of_file, sha256_of_json, write_text
+from cdi.files import hash_files, remove_folder, sha256_of_file, sha256_of_json, write_text
 
 FOLDER = "docs"
 START = f"{FOLDER}/index.html"
@@ -39,9 +39,8 @@ PAGES_BESIDE = {
     "SECURITY.md": "security.md",
     "dags/README.md": "dags.md",
 }
-# What Zensical writes and the site does not need: the theme that is not chosen, a list for search
-# engines, a page for servers, and the search's words once more in a form that only a server can give.
-NOT_NEEDED = ("assets/stylesheets/classic", "sitemap.xml", "404.html", "search.json")
+# What Zensical writes and the site does not need: the theme that is not chosen, a page for servers.
+NOT_NEEDED = ("assets/stylesheets/classic", "404.html")
 # What the pages may do in a browser, beside `POLICY_FILE`'s hashes of their inline scripts.
 POLICY_FILE = "policy.txt"
 _POLICY = (
@@ -78,12 +77,15 @@ def write_docs_site(version: Version) -> Path | None:
 
 
 def copy_docs_site(target: Path) -> None:
-    """Put the site into a new folder, and make it first if its sources have changed.
+    """Put the site into a folder, and make it first if its sources have changed.
+
+    What is in the folder is removed: an earlier try may have been killed half-way.
 
     Raises:
         BuildError: DOCS-SITE if the site cannot be made.
     """
     made = find_or_make(f"{FOLDER}-{_fingerprint()}", _make_site)
+    remove_folder(target)
     ignore_sums = shutil.ignore_patterns(SUMS)
     shutil.copytree(made, target, ignore=ignore_sums, copy_function=_link_or_copy)
 
