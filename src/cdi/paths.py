@@ -26,6 +26,8 @@ REPO = Path(__file__).resolve().parents[2]
 CDI = ".venv/bin/cdi" if Path(sys.prefix).resolve() == REPO / ".venv" else "cdi"
 DBT_PROJECT = REPO / "dbt_project"
 EXPECTATIONS = REPO / "expectations"
+DOCS = REPO / "docs"  # an installation may be without it
+DOCS_SETTINGS = DOCS / "mkdocs.yml"
 SIMULATED = "simulated"  # the agency that reads the simulated force's files
 SIMULATED_SQL = "simulated_sql"  # the same force, read from a database
 DEFAULT_SCENARIO = "calibrated_2017"

@@ -30,7 +30,6 @@ from cdi.files import hash_files, remove_folder, sha256_of_file, sha256_of_json,
 
 FOLDER = "docs"
 START = f"{FOLDER}/index.html"
-SETTINGS = "mkdocs.yml"
 # Pages of the repository that lie beside docs/, and their names on the site.
 PAGES_BESIDE = {
     "README.md": "index.md",
@@ -65,10 +64,9 @@ def write_docs_site(version: Version) -> Path | None:
     Raises:
         BuildError: DOCS-SITE if the site cannot be made.
     """
-    sources = _docs_folder()
-    if not (sources / SETTINGS).is_file():
+    if not paths.DOCS_SETTINGS.is_file():
         logging.getLogger(__name__).warning(
-            "there is no %s: version %s has no documentation", sources / SETTINGS, version.name
+            "there is no %s: version %s has no documentation", paths.DOCS_SETTINGS, version.name
         )
         return None
     site = version.folder / FOLDER
@@ -139,15 +137,11 @@ def rewrite_links(text: str, file: str) -> str:
     return _LINK.sub(rewrite, text)
 
 
-def _docs_folder() -> Path:
-    return paths.REPO / FOLDER
-
-
 def _fingerprint() -> str:
     """Hash all that the site follows from."""
     beside = [paths.REPO / name for name in PAGES_BESIDE]
     sources = [
-        hash_files(_docs_folder(), ("**/[!.]*",)),
+        hash_files(paths.DOCS, ("**/[!.]*",)),
         *(sha256_of_file(file) if file.is_file() else "" for file in beside),
         sha256_of_file(Path(__file__)),
         installed_version("zensical"),
@@ -174,8 +168,8 @@ def _make_site(folder: Path) -> Iterable[str]:
 def _stage_sources(stage: Path) -> None:
     """Copy what the site is made of, with links that hold there."""
     docs = stage / FOLDER
-    shutil.copytree(_docs_folder(), docs, ignore=shutil.ignore_patterns(SETTINGS))
-    shutil.copy(_docs_folder() / SETTINGS, stage)
+    shutil.copytree(paths.DOCS, docs, ignore=shutil.ignore_patterns(paths.DOCS_SETTINGS.name))
+    shutil.copy(paths.DOCS_SETTINGS, stage)
     files = [f"{FOLDER}/{page.relative_to(docs)}" for page in docs.rglob("*.md")]
     for file in (*files, *PAGES_BESIDE):
         page = site_page(file)
@@ -186,7 +180,8 @@ def _stage_sources(stage: Path) -> None:
 
 def _run_zensical(stage: Path) -> None:
     """Make the site; a broken link, an unknown anchor or a page without a place is an error."""
-    command = (sys.executable, "-m", "zensical", "build", "--strict", "--config-file", SETTINGS)
+    settings = ("--config-file", paths.DOCS_SETTINGS.name)
+    command = (sys.executable, "-m", "zensical", "build", "--strict", *settings)
     run = subprocess.run(command, cwd=stage, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         problems = _COLOUR.sub("", run.stderr).partition("Traceback")[0].strip()

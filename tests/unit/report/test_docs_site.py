@@ -161,6 +161,8 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "docs" / "mkdocs.yml").write_text(settings, encoding="utf-8")
     (folder / "README.md").write_text("# Small\n\n[a](docs/nothing.md)\n", encoding="utf-8")
     monkeypatch.setattr(paths, "REPO", folder)
+    monkeypatch.setattr(paths, "DOCS", folder / "docs")
+    monkeypatch.setattr(paths, "DOCS_SETTINGS", folder / "docs" / "mkdocs.yml")
     monkeypatch.setenv("CDI_PREPARED", str(tmp_path / "prepared"))
     return folder
 
