@@ -116,13 +116,14 @@ hidden-keys: $(VENV)/run.stamp  ## Hide report numbers of New Orleans and look f
 
 ##@ Develop
 
-check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, dbt-bouncer
+check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, dbt-bouncer, our words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros dbt_project/tests
 	$(BIN)/sqlfluff lint --processes 2 --templater placeholder src
 	$(BIN)/yamllint --strict .
+	$(BIN)/python scripts/check_words.py
 	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .
 	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
