@@ -21,15 +21,9 @@ from cdi.audit.draws import Draw, load_draw, read_assignments
 from cdi.audit.register import Register
 from cdi.errors import AuditError
 from cdi.landing.batches import accepted_batches
-from cdi.people.audit import (
-    Delivery,
-    choose_period,
-    deliver_worksheet,
-    draw_period,
-    find_draw,
-    write_draw_worksheets,
-)
+from cdi.people.audit import Delivery, choose_period, deliver_worksheet, draw_period, find_draw
 from cdi.people.audit_sheet import HEADER, READ, SHOWN, read_audit_sheet, write_audit_sheet
+from cdi.people.worksheets import write_draw_worksheets
 from cdi.publish.access import read_access_log
 from cdi.report.figures import read_summary, summary_text
 from cdi.sql import connect

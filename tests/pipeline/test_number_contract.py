@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from cdi.people.audit import choose_period, draw_period, write_draw_worksheets
+from cdi.people.audit import choose_period, draw_period
+from cdi.people.worksheets import write_draw_worksheets
 from tests.conftest import RECORD_HEADER, RECORDS, SmallAgency, csv_bytes, nopd_in
 from tests.number_contract import find_differences, find_problems, read_figures
 from tests.pipeline.test_audit_loop import AUDITORS, deliver, published_force
