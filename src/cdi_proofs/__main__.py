@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cdi import paths
 from cdi.console import (
+    AgencyOption,
     MonthsOption,
     ScenarioOption,
     SeedOption,
@@ -568,7 +569,26 @@ def demonstrate() -> None:
             f"make run MONTHS={FEWEST_MONTHS}"
         )
         return
-    demonstrate(lambda step: say_line(f"People at work: {step}"), console)
+    demonstrate(console)
+
+
+@app.command()
+def sample_site(agency: AgencyOption = paths.SIMULATED) -> None:
+    """Write the pages of a published simulated version as a folder that any web server can host."""
+    from cdi_proofs.sample_site import make_sample_site
+
+    folder = make_sample_site(agency)
+    say_simulated()
+    say_line(f"written to {folder}: open index.html, or copy the folder to a web server")
+
+
+@app.command()
+def screenshots(agency: AgencyOption = paths.SIMULATED) -> None:
+    """Take the pictures of README.md from a state that `make run` left; needs chromium."""
+    from cdi_proofs.screenshots import take_screenshots
+
+    for file in take_screenshots(agency, paths.REPO / "docs" / "pictures"):
+        say_line(f"written to {file}")
 
 
 @app.command()
