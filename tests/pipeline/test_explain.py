@@ -54,7 +54,7 @@ def test_the_answer_in_short_comes_first(explain: Callable[[str], str]) -> None:
     before, _, _ = explain("T-0006").partition("received 5 January 2026, 15:00")
     assert before.endswith(
         "Violence against the person is reported. No crime was recorded from this log. "
-        "Crime 1: a crime must be recorded (D800: A crime was reported and the closure gives no "
+        "Crime 1: A crime must be recorded (D800: A crime was reported and the closure gives no "
         "legitimate reason). On the worklist. Overdue since 15:00 on 6 January. "
     )
     before, _, _ = explain("T-0004").partition("received")

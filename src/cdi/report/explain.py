@@ -89,18 +89,18 @@ class _CallPrinter:
     def _print_answer(self, as_of: datetime) -> None:
         """Print the answer in short: what was found, what the rule says, what is left to do."""
         self.console.print(Text(" ".join(self.view.finding)))
-        verdicts = (
-            f"{row['subject']}: {row['verdict'][0].lower()}{row['verdict'][1:]} "
-            f"({row['decision_id']}: {row['description']})."
-            for row in self.story.decisions
-        )
-        self.console.print(Text(" ".join(dict.fromkeys(verdicts)) or "No rule was asked."))
-        waiting = [
+        subjects: dict[str, list[str]] = {}
+        for row in self.story.decisions:
+            said = f"{row['verdict']} ({row['decision_id']}: {row['description']})"
+            subjects.setdefault(said, []).append(row["subject"])
+        verdicts = (f"{' and '.join(which)}: {said}." for said, which in subjects.items())
+        self.console.print(Text(" ".join(verdicts) or "No rule was asked."))
+        waiting = dict.fromkeys(
             deadline_in_words(crime["due_at"], as_of, self.agency) or "No time limit is known"
             for crime in self.view.listed
             if crime["status"] != "dismissed"
-        ]
-        left = f"On the worklist. {'; '.join(waiting)}" if waiting else "Not on the worklist"
+        )
+        left = f"On the worklist. {'. '.join(waiting)}" if waiting else "Not on the worklist"
         self.console.print(Text(f"{left}.\n"))
 
     def _print_log(self) -> None:
