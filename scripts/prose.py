@@ -14,7 +14,7 @@ import yaml
 
 Passage = tuple[int, str]  # the line where it begins, and its prose
 
-WORDS = re.compile(r"[A-Za-z][a-z]* [a-z]+ [a-z]+|¤ [a-z]+ [a-z]+")
+WORDS = re.compile(r"[A-Za-z¤]+,? [A-Za-z]+,? [A-Za-z]+")
 PROSE_KEYS = re.compile(
     r"description|reason|claim|label|base|title|subtitle|meaning|text|note|help|says|example|licence|.*_name"
 )

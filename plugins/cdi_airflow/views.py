@@ -155,7 +155,7 @@ def of_dag(dag_id: str, user: GetUserDep) -> Response:
     """Lead from the tab of a DAG to the pages of its agency."""
     agency, _, step = dag_id.rpartition("__")
     if not step or agency not in agency_names():
-        raise HTTPException(404, f"{dag_id} is no DAG of an agency, so it has no pages.")
+        raise HTTPException(404, f"{dag_id} is not a DAG of an agency, so it has no pages.")
     return RedirectResponse(f"../{agency}/", headers=HEADERS)
 
 
@@ -206,8 +206,7 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
             LOG.error("the access log of %s cannot be written: %s", agency, error)
             raise HTTPException(
                 503,
-                "This page is shown only if the access can be written down, and it cannot: "
-                "tell operations.",
+                "We could not log your access, so the page is not shown. Contact operations.",
             ) from error
     file = PurePosixPath(path)
     headers = dict(HEADERS)

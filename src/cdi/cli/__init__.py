@@ -101,7 +101,7 @@ def ui(
 def shell(agency: AgencyOption = paths.SIMULATED, reason: ReasonOption = NO_REASON) -> None:
     """Open a read-only SQL prompt on the published version; piped queries are answered too.
 
-    Its tables tell of single logs, so the look is written down first.
+    Its tables show single logs, so the access is logged first.
     """
     from cdi.local.shell import shell_command
 

@@ -25,7 +25,7 @@ audit = typer.Typer(
 )
 
 
-UniverseOption = Annotated[str, typer.Option(help="frame (logs with a crime code) or all.")]
+UniverseOption = Annotated[str, typer.Option(help="frame (crime-coded logs) or all.")]
 DrawOption = Annotated[
     str | None, typer.Option("--draw", help="A draw of the register; default: the newest.")
 ]
@@ -34,7 +34,7 @@ FromOption = Annotated[
     typer.Option(
         "--from",
         formats=["%Y-%m-%d"],
-        help="First day; default: that of the newest mature quarter.",
+        help="First day; default: that of the newest settled quarter.",
     ),
 ]
 ToOption = Annotated[

@@ -33,12 +33,12 @@ SHOWN = {
     "closed_as": "Closed as",
     "result": "Result",
     "qualifiers": "Qualifiers",
-    "account": "What was told (masked)",
+    "account": "What was said (masked)",
     "closing": "How it was closed (masked)",
 }
 READ = {
     "due_count": "Crimes that should be recorded",
-    "recorded_count": "Of them recorded",
+    "recorded_count": "How many of them are recorded",
     "audited_at": "Read on (date, time)",
 }
 CRIME = {
