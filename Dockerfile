@@ -16,6 +16,11 @@ COPY agencies /opt/cdi/agencies
 COPY plugins /opt/cdi/plugins
 COPY dags /opt/cdi/dags
 COPY src /opt/cdi/src
+COPY docs /opt/cdi/docs
+COPY README.md /opt/cdi/README.md
+COPY CHANGELOG.md /opt/cdi/CHANGELOG.md
+COPY CONTRIBUTING.md /opt/cdi/CONTRIBUTING.md
+COPY SECURITY.md /opt/cdi/SECURITY.md
 COPY pyproject.toml /opt/cdi/pyproject.toml
 COPY scripts/create_users.py /opt/cdi/scripts/create_users.py
 COPY scripts/read_secret.sh /opt/cdi/scripts/read_secret.sh

@@ -33,7 +33,7 @@ SEED ?=
 export SCENARIO MONTHS SEED
 
 .PHONY: help run ui explain shell notebook sql-server audit-rehearsal coverage simulate calibration scorecard benchmark ranges nowcast drills registrar attack corruptions durability hidden-keys \
-	check test test-slow test-browser bench docs walkthrough lock weaknesses clean
+	check test test-slow test-browser bench docs docs-site sample-site pictures walkthrough lock weaknesses clean
 
 # A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
 help:
@@ -116,13 +116,14 @@ hidden-keys: $(VENV)/run.stamp  ## Hide report numbers of New Orleans and look f
 
 ##@ Develop
 
-check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, dbt-bouncer
+check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, dbt-bouncer, our words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/macros dbt_project/tests
 	$(BIN)/sqlfluff lint --processes 2 --templater placeholder src
 	$(BIN)/yamllint --strict .
+	$(BIN)/python scripts/check_words.py
 	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .
 	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
@@ -148,6 +149,15 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure speed (docs/performanc
 
 docs: $(VENV)/run.stamp  ## Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md
 	@$(BIN)/cdi docs
+
+sample-site: $(VENV)/run.stamp  ## Write the published simulated pages as a folder to host: <state>/sample-site
+	@$(BIN)/python -m cdi_proofs sample-site
+
+pictures: $(VENV)/dev.stamp  ## Take the pictures of README.md from what make run left; needs chromium
+	@$(BIN)/python -m cdi_proofs screenshots
+
+docs-site: $(VENV)/run.stamp  ## Build docs/ as a site with a search into <state>/docs; each version has it too
+	@$(BIN)/cdi docs --site "$${CDI_HOME:-var}"
 
 walkthrough: $(VENV)/run.stamp  ## Generate docs/walkthrough.md: one simulated log through every model
 	@$(BIN)/python -m cdi_proofs walkthrough

@@ -31,7 +31,7 @@ from cdi.publish.access import (
 from cdi.publish.overview import describe_freshness, describe_published
 from cdi.publish.parts import find_part
 from cdi.render import render
-from cdi.report import explore
+from cdi.report import docs_site, explore
 from cdi_airflow import desk
 
 LOG = logging.getLogger(__name__)
@@ -43,8 +43,14 @@ TYPES = {
     ".md": "text/markdown; charset=utf-8",
     ".parquet": "application/vnd.apache.parquet",
     ".duckdb": "application/octet-stream",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".xml": "application/xml",
 }
-# Our pages load nothing from elsewhere and run no scripts, with one exception.
+# Our pages load nothing from elsewhere and run no scripts, with two exceptions: the page that
+# filters, and the documentation, whose own policy is in the version (`docs_site.read_policy`).
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -149,7 +155,7 @@ def of_dag(dag_id: str, user: GetUserDep) -> Response:
     """Lead from the tab of a DAG to the pages of its agency."""
     agency, _, step = dag_id.rpartition("__")
     if not step or agency not in agency_names():
-        raise HTTPException(404, f"{dag_id} is no DAG of an agency, so it has no pages.")
+        raise HTTPException(404, f"{dag_id} is not a DAG of an agency, so it has no pages.")
     return RedirectResponse(f"../{agency}/", headers=HEADERS)
 
 
@@ -200,13 +206,14 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
             LOG.error("the access log of %s cannot be written: %s", agency, error)
             raise HTTPException(
                 503,
-                "This page is shown only if the access can be written down, and it cannot: "
-                "tell operations.",
+                "We could not log your access, so the page is not shown. Contact operations.",
             ) from error
     file = PurePosixPath(path)
     headers = dict(HEADERS)
-    headers["Content-Security-Policy"] = POLICIES.get(path, POLICY)
-    if file.suffix != ".html":
+    is_documentation = requested.path == docs_site.FOLDER
+    own_policy = docs_site.read_policy(version) if is_documentation else POLICIES.get(path)
+    headers["Content-Security-Policy"] = own_policy or POLICY
+    if file.suffix != ".html" and not is_documentation:
         headers["Content-Disposition"] = f'attachment; filename="{agency}-{file.name}"'
     return FileResponse(found, media_type=TYPES[file.suffix], headers=headers)
 

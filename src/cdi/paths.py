@@ -4,7 +4,7 @@ Environment:
     CDI_HOME: the state folder (default: ``var/`` in the repository).
     CDI_AGENCIES: the folder of agency folders (default: ``agencies/`` in the repository), so that
         an organisation can keep its own agencies elsewhere.
-    CDI_PREPARED: the folder of what dbt made of the code (default: ``prepared/`` in the state
+    CDI_PREPARED: the folder of what follows from the code alone (default: ``prepared/`` in the state
         folder), so that several state folders can share it.
     CDI_OPEN: a folder or URL to which agencies send their open extracts, and where the nation reads
         them (default: nothing is sent); see `cdi.national.exchange`.
@@ -26,6 +26,8 @@ REPO = Path(__file__).resolve().parents[2]
 CDI = ".venv/bin/cdi" if Path(sys.prefix).resolve() == REPO / ".venv" else "cdi"
 DBT_PROJECT = REPO / "dbt_project"
 EXPECTATIONS = REPO / "expectations"
+DOCS = REPO / "docs"  # an installation may be without it
+DOCS_SETTINGS = DOCS / "mkdocs.yml"
 SIMULATED = "simulated"  # the agency that reads the simulated force's files
 SIMULATED_SQL = "simulated_sql"  # the same force, read from a database
 DEFAULT_SCENARIO = "calibrated_2017"
@@ -65,7 +67,7 @@ def is_shown(agency_id: str) -> bool:
 
 
 def prepared() -> Path:
-    """The folder of what dbt made of the code; see `cdi.build.prepare`. It can be deleted."""
+    """The folder of what follows from the code; see `cdi.build.prepare`. It can be deleted."""
     return Path(os.environ.get("CDI_PREPARED") or home() / "prepared").resolve()
 
 

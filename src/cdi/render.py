@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from cdi import paths
+from cdi.glossary import Words
 
 NOTHING = "\u2013"  # an en dash is shown where there is no figure
 
@@ -21,6 +23,7 @@ def _make_environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["cdi"] = paths.CDI
+    environment.globals["docs_link"] = _link_docs
     environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
     environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
     # "over 1,200 rows": a large number is rounded down to hundreds
@@ -28,6 +31,29 @@ def _make_environment() -> jinja2.Environment:
     return environment
 
 
+@jinja2.pass_context
+def _link_docs(context: jinja2.runtime.Context, text: str, page: str) -> str:
+    """Link to a page of the documentation; plain text where a page has no documentation near it.
+
+    A template sets `docs_root` to the way from its page to the folder of the version.
+
+    Args:
+        context: Of the template.
+        text: Of the link.
+        page: Below ``docs/``, with an anchor if it has one.
+    """
+    root = context.get("docs_root")
+    if root is None or not paths.DOCS_SETTINGS.is_file():
+        return text
+    return Markup('<a href="{}docs/{}">{}</a>').format(root, page, text)
+
+
 def render(template: str, **values: Any) -> str:
-    """Render a template; values are escaped in HTML, and an unknown name is an error."""
-    return _make_environment().get_template(template).render(**values)
+    """Render a template; values are escaped in HTML, and an unknown name is an error.
+
+    The words that a template explains (`term`) are listed at the foot of the page (`words`).
+    """
+    words = Words()
+    return _make_environment().get_template(template).render(
+        term=words.link_first, words=words, **values
+    )

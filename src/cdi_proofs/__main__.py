@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cdi import paths
 from cdi.console import (
+    AgencyOption,
     MonthsOption,
     ScenarioOption,
     SeedOption,
@@ -101,7 +102,7 @@ def benchmark(
     seed: SeedOption = None,
     reader: Annotated[
         list[str] | None,
-        typer.Option(help="Command that says how many crimes each log tells of; may be repeated."),
+        typer.Option(help="Command that says how many crimes each log reports; may be repeated."),
     ] = None,
     linker: Annotated[
         list[str] | None,
@@ -159,7 +160,7 @@ def ranges(
     ] = None,
     seed: SeedOption = None,
 ) -> None:
-    """Publish forces that were never audited: do their ranges hold, and is no rate shown?"""
+    """Publish forces that were never audited: do their ranges hold, and is every rate left out?"""
     from cdi_proofs.ranges import SCENARIOS, run_ranges
 
     choose_variant(None, None, seed)
@@ -414,7 +415,7 @@ def durability(
         typer.Option(help="Name of a step to disturb; may be repeated. All by default."),
     ] = None,
 ) -> None:
-    """Cut the power, kill and fill the disk in each step: what was told stays true (Linux, root).
+    """Cut the power, kill and fill the disk in each step: nothing done is lost (Linux, root).
 
     Example: .venv/bin/python -m cdi_proofs durability --cuts 20 --kills 20 --fills 3
     """
@@ -568,7 +569,26 @@ def demonstrate() -> None:
             f"make run MONTHS={FEWEST_MONTHS}"
         )
         return
-    demonstrate(lambda step: say_line(f"People at work: {step}"), console)
+    demonstrate(console)
+
+
+@app.command()
+def sample_site(agency: AgencyOption = paths.SIMULATED) -> None:
+    """Write the pages of a published simulated version as a folder that any web server can host."""
+    from cdi_proofs.sample_site import make_sample_site
+
+    folder = make_sample_site(agency)
+    say_simulated()
+    say_line(f"written to {folder}: open index.html, or copy the folder to a web server")
+
+
+@app.command()
+def screenshots(agency: AgencyOption = paths.SIMULATED) -> None:
+    """Take the pictures of README.md from a state that `make run` left; needs chromium."""
+    from cdi_proofs.screenshots import take_screenshots
+
+    for file in take_screenshots(agency, paths.REPO / "docs" / "pictures"):
+        say_line(f"written to {file}")
 
 
 @app.command()

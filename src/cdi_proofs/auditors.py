@@ -16,8 +16,9 @@ import duckdb
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.audit.draws import Draw
-from cdi.people.audit import deliver_worksheet, write_draw_worksheets
+from cdi.people.audit import deliver_worksheet
 from cdi.people.audit_sheet import HEADER
+from cdi.people.worksheets import write_draw_worksheets
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
 from cdi_force.scenario import load_scenario

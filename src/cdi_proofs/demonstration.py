@@ -7,7 +7,6 @@ is left out if it was done before. All is SIMULATED.
 """
 
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +20,9 @@ from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.audit.draws import load_draw
 from cdi.audit.register import Register
+from cdi.local.display import show_step
 from cdi.local.run import run_agency
+from cdi.local.summary import print_summary
 from cdi.people.audit import choose_period, draw_period
 from cdi.people.decision_file import read_decisions
 from cdi.people.open_draws import find_progress
@@ -41,54 +42,58 @@ DECIDED = 60
 PEERS = {"Eastmoor": 11, "Highmoor": 12, "Southmoor": 13, "Westmoor": 14}  # each with its seed
 PEER_SCENARIO = "small_force"
 PROCESSES = 2
-Say = Callable[[str], None]
+STEPS = 4
 
 
-def demonstrate(say: Say, console: Console) -> None:
+def demonstrate(console: Console) -> None:
     """Let people work on the published version, publish a second one, and compare peers.
 
     Args:
-        say: Is told each step as it begins.
-        console: Where the second run is shown.
+        console: Where each step, the second run and what came out are shown.
     """
     agency = load_agency(paths.SIMULATED)
-    let_auditors_read(agency, say)
-    let_registrar_decide(agency, say)
+    let_auditors_read(agency, console)
+    let_registrar_decide(agency, console)
+    console.print(_name_step(3, "the agency is run again, with what people found"))
     run_agency(agency.agency, console)
-    page = compare_peers(say)
-    console.print(f"{'peers':<11} {page}", highlight=False, soft_wrap=True)
+    page = compare_peers(console)
+    print_summary(agency, console, Compare=page)
 
 
-def let_auditors_read(agency: Agency, say: Say) -> None:
+def let_auditors_read(agency: Agency, console: Console) -> None:
     """Draw an audit of what is settled, and let two auditors read it, unless it was done."""
     register = Register(agency.agency)
     if not register.draws():
-        period = choose_period(agency, "frame")
-        say(f"{AUDITED} logs are drawn by chance, and two auditors read them")
-        draw_period(agency, period, AUDITORS, logs=AUDITED, seed=1)
-    for line in register.draws():
-        progress = find_progress(agency, line["draw_id"])
-        if progress.is_open and not progress.read:  # otherwise real hands are at work
-            read_whole_audit(agency, load_draw(agency.agency, line["draw_id"]))
+        draw_period(agency, choose_period(agency, "frame"), AUDITORS, logs=AUDITED, seed=1)
+    progress = {
+        line["draw_id"]: find_progress(agency, line["draw_id"]) for line in register.draws()
+    }
+    # if something is read, real hands are at work
+    unread = [draw_id for draw_id, of in progress.items() if of.is_open and not of.read]
+    if unread:
+        with show_step(console, _name_step(1, f"two auditors read {AUDITED} logs drawn by chance")):
+            for draw_id in unread:
+                read_whole_audit(agency, load_draw(agency.agency, draw_id))
 
 
-def let_registrar_decide(agency: Agency, say: Say) -> None:
+def let_registrar_decide(agency: Agency, console: Console) -> None:
     """Let a registrar decide about the first logs of the worklist, unless it was done."""
     if read_decisions(agency):
         return
-    say(f"a registrar reads the first {DECIDED} logs of the worklist and decides about them")
-    shown, logs = list_open_logs(agency=agency.agency)
-    with compare_with_truth(shown.file, paths.truth()) as con:
-        missed = find_missed(con)
-    read = hand_out(logs, DECIDED)
-    write_down(agency, shown.name, decide_all(read, missed, np.random.default_rng(1)))
+    told = _name_step(2, f"a registrar decides about the first {DECIDED} logs of the worklist")
+    with show_step(console, told):
+        shown, logs = list_open_logs(agency=agency.agency)
+        with compare_with_truth(shown.file, paths.truth()) as con:
+            missed = find_missed(con)
+        read = hand_out(logs, DECIDED)
+        write_down(agency, shown.name, decide_all(read, missed, np.random.default_rng(1)))
 
 
-def compare_peers(say: Say) -> Path:
+def compare_peers(console: Console) -> Path:
     """Publish small forces beside this one, and write the page that compares them.
 
     Args:
-        say: Is told each step as it begins.
+        console: Where the step is shown.
 
     Returns:
         The page.
@@ -96,8 +101,11 @@ def compare_peers(say: Say) -> Path:
     homes = {name: paths.home() / "neighbours" / name for name in PEERS}
     missing = [name for name, home in homes.items() if not _open_folder(home).is_dir()]
     if missing:
-        say(f"{len(PEERS)} small forces publish, to compare with")
-        with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        told = _name_step(4, f"{len(PEERS)} small forces publish, to compare with")
+        with (
+            show_step(console, told),
+            ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool,
+        ):
             list(pool.map(_publish, missing, [homes[name] for name in missing]))
     extracts = {name: _open_folder(home) for name, home in homes.items()}
     write_peers({paths.SIMULATED: _open_folder(paths.home()), **extracts})
@@ -121,3 +129,7 @@ def _publish(name: str, home: Path) -> None:
     places = {"CDI_HOME": str(home), "CDI_AGENCIES": str(agencies)}
     with paths.environment(**places), variant.selected():
         run_simulated(lambda told: None)
+
+
+def _name_step(number: int, what: str) -> str:
+    return f"Demonstration {number} of {STEPS}: {what}"

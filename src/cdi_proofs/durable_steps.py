@@ -34,8 +34,9 @@ from cdi.errors import AuditError, CdiError, name_machine_failures
 from cdi.files import put_torn_rest_aside, read_json, sha256_of_file, write_json
 from cdi.landing.batches import accepted_batches
 from cdi.landing.tombstones import read_tombstones, things_of_reference
-from cdi.people.audit import choose_period, draw_period, find_draw, write_draw_worksheets
+from cdi.people.audit import choose_period, draw_period, find_draw
 from cdi.people.audit_sheet import HEADER
+from cdi.people.worksheets import write_draw_worksheets
 from cdi.scratch import keep_private
 from cdi.sealed_files import find_damaged_files
 from cdi.steps.build import check_marts, make_build, publish_version, write_report

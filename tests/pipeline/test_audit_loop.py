@@ -21,15 +21,9 @@ from cdi.audit.draws import Draw, load_draw, read_assignments
 from cdi.audit.register import Register
 from cdi.errors import AuditError
 from cdi.landing.batches import accepted_batches
-from cdi.people.audit import (
-    Delivery,
-    choose_period,
-    deliver_worksheet,
-    draw_period,
-    find_draw,
-    write_draw_worksheets,
-)
+from cdi.people.audit import Delivery, choose_period, deliver_worksheet, draw_period, find_draw
 from cdi.people.audit_sheet import HEADER, READ, SHOWN, read_audit_sheet, write_audit_sheet
+from cdi.people.worksheets import write_draw_worksheets
 from cdi.publish.access import read_access_log
 from cdi.report.figures import read_summary, summary_text
 from cdi.sql import connect
@@ -549,10 +543,12 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     before = version.resolve()
     draw = draw_logs(fresh, logs=80)
     assert not fresh.run()  # a draw alone changes no figure
+    assert "AUDIT-UNPUBLISHED" in run("pack", "testville")
     write_draw_worksheets(fresh.agency, draw)
     deliver_worksheet(fresh.agency, filled(draw, "1207"))
     assert fresh.run()
     assert "AUDIT-INCOMPLETE" in run("estimate", "testville")  # peeking; and an auditor is missing
+    assert "AUDIT-INCOMPLETE" in run("pack", "testville")
     assert fresh.rows("select count(*) from audited_rates") == [(0,)]
     assert fresh.rows("select read_count < drawn_count, is_headline from audits") == [(True, False)]
     page = (fresh.published / "report.html").read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ from cdi.audit.register import Register
 from cdi.desk import trial
 from cdi.errors import AuditError
 from cdi.people import audit, saved_readings
-from cdi.people.audit import choose_period, deliver_worksheet, draw_period, write_draw_worksheets
+from cdi.people.audit import choose_period, deliver_worksheet, draw_period
 from cdi.people.audit_sheet import HEADER, MOMENT
 from cdi.people.decisions import add_decision
 from cdi.people.open_draws import Progress, find_progress
@@ -34,6 +34,7 @@ from cdi.people.saved_readings import (
     keep_readings,
     save_reading,
 )
+from cdi.people.worksheets import write_draw_worksheets
 from cdi.publish.access import read_access_log
 from cdi.steps.retain import erase_reference
 from tests.conftest import SmallAgency

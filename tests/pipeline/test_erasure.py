@@ -23,7 +23,8 @@ from cdi.landing.tombstones import (
     read_tombstones,
     things_of_reference,
 )
-from cdi.people.audit import deliver_worksheet, write_draw_worksheets
+from cdi.people.audit import deliver_worksheet
+from cdi.people.worksheets import write_draw_worksheets
 from cdi.sql import connect, scalar
 from cdi.steps import retain
 from cdi.steps.retain import erase_reference

@@ -1,6 +1,8 @@
 """The audit loop through a real Airflow, on the simulated force; its headline once more in R."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,9 +23,11 @@ from cdi.local import airflow
 from cdi.local.airflow import Client, open_airflow
 from cdi.local.run import default_interval
 from cdi.people.audit import find_draw, read_audited_rates
-from cdi.sql import fetch_dicts
+from cdi.publish.audit_pack import make_pack
 from cdi_force.generate import ensure_force
 from cdi_proofs.auditors import read_whole_audit
+from tests.inspector import unpack
+from tests.number_contract import read_figures
 from tests.slow.conftest import SCENARIOS, processes_of, wait_for
 
 LOGS = 1_500
@@ -146,21 +150,23 @@ def test_the_interval_is_of_the_frozen_draw(audited: list[dict[str, Any]]) -> No
     shutil.which("Rscript") is None and not os.environ.get("CI"),
     reason="R (Debian: r-base-core, r-cran-survey) is not on this machine",
 )
-def test_r_finds_the_same_headline_in_the_published_file(
+def test_r_finds_the_same_headline_in_the_pack_of_the_audit(
     audited: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
-    files = {name: tmp_path / f"{name}.csv" for name in ("audited_logs", "audit_strata")}
-    with duckdb.connect(str(recording), read_only=True) as con:
-        for name, file in files.items():
-            con.execute(f"copy (from {name} order by all) to '{file}' (header)")
-        columns = "recording_rate, standard_error, lower_limit, upper_limit"
-        (row,) = fetch_dicts(con, f"select {columns} from audited_rates where domain = 'force'")
-    script = Path(__file__).with_name("recompute.R")
+    """By the command that CHECK.md prints, in a folder with nothing but the pack."""
+    pack = tmp_path / "pack.zip"
+    pack.write_bytes(make_pack(load_agency(paths.SIMULATED), audited[0]["draw_id"]).content)
+    folder = unpack(pack, tmp_path / "unpacked")
+    page = (folder / "CHECK.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^Rscript .*$", page, re.MULTILINE)
     done = subprocess.run(
-        ["Rscript", str(script), *map(str, files.values())],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        shlex.split(command), cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = [float(line) for line in done.stdout.split()]
-    assert np.abs(np.array(found) - np.array(list(row.values()))).max() < 1e-6
+    names = ("recording_rate", "standard_error", "lower_limit", "upper_limit")
+    assert np.abs(np.array(found) - [audited[0][name] for name in names]).max() < 1e-6
+    # and these are the numbers of the report that is in the pack
+    figures = {figure["id"]: figure["text"] for figure in read_figures(folder / "version")}
+    shown = [figures[f"rate_audited{limit}"] for limit in ("", "_lower", "_upper")]
+    assert shown == [f"{found[place]:.1%}" for place in (0, 2, 3)]

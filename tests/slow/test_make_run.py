@@ -1,6 +1,7 @@
 """`make run` as a stranger uses it: simulated and real data through the real scheduler."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -29,12 +30,15 @@ def test_the_run_shows_its_progress_and_prints_a_summary(first: tuple[Path, str]
     home, output = first
     for task in ("calls.extract", "crime_records.check", "landed", "build", "publish"):
         assert f"{task}: success" in output
-    unknown = "recording rate (frame): not known before an audit"
-    for line in ("calls                     6,528", unknown, "no process is left"):
-        assert line in output
+    for number in range(1, 5):
+        assert f"Step {number} of 4: " in output
     summary = json.loads((home / "run.json").read_text(encoding="utf-8"))
+    assert "no recording rate is known" in summary["headline"]
+    assert summary["calls"] == 6528
+    for line in ("no process is left", summary["headline"], "make shell AGENCY=nopd"):
+        assert line in output
+    assert f"Open     {summary['files']['report']}" in output
     for file in summary["files"].values():
-        assert str(file) in output
         assert Path(file).exists()  # one is a folder
 
 
@@ -61,7 +65,7 @@ def test_a_second_run_says_that_nothing_changed(first: tuple[Path, str], nopd_da
     assert again.returncode == 0, again.stderr
     assert "Nothing changed" in again.stdout
     assert "build: running" not in again.stdout
-    assert "calls                     6,528" in again.stdout
+    assert "no recording rate is known" in again.stdout
     assert len(list((home / "landing" / "nopd" / "calls" / "batches").iterdir())) == 1
 
 
@@ -122,7 +126,13 @@ def test_without_an_agency_it_simulates_a_force_and_runs_it(tmp_path: Path) -> N
     assert summary["calls"] > 10_000
     assert (tmp_path / "truth" / "small_force-7-4" / "crimes.parquet").is_file()
     check_demonstration(tmp_path, summary)
-    assert done.stdout.rstrip().endswith(f"{tmp_path / 'peers.html'}")
+    assert f"recorded {summary['audited']['recording_rate']:.1%} of reported" in summary["headline"]
+    assert summary["headline"] in done.stdout
+    assert done.stdout.rstrip().endswith(f"Compare  {tmp_path / 'peers.html'}")
+    steps = re.findall(r"^(?:Step|Demonstration) \d of 4", done.stdout, re.MULTILINE)
+    run = [f"Step {number} of 4" for number in range(1, 5)]
+    people = [f"Demonstration {number} of 4" for number in range(1, 5)]
+    assert steps == [*run, *people[:3], *run, people[3]]
     again = make_run(tmp_path)
     assert again.stdout.count("Nothing changed") == 2
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == summary

@@ -15,6 +15,7 @@ from cdi.audit.draws import draw_audit
 from cdi.audit.findings import complete_findings
 from cdi.audit.rates import FORCE, measure_errors
 from cdi.audit.results import Audit
+from cdi.publish.audit_pack_files import SHIPPED
 from tests.audit import AGENCY, AT, AUDITORS, PERIOD, Force
 
 
@@ -47,7 +48,7 @@ def test_r_finds_the_corrected_rate_and_its_limits(state: Path, tmp_path: Path, 
                 writer.writerow(
                     {k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()}
                 )
-    script = Path(__file__).with_name("recompute.R")
+    script = SHIPPED / "recompute.R"
     done = subprocess.run(
         ["Rscript", str(script), *map(str, files)], capture_output=True, text=True, check=False
     )

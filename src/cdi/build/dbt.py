@@ -20,6 +20,9 @@ LARGE = 10_000_000
 
 REBUILD = "run the build again, which lets dbt write it anew"
 
+# A line of dbt's log that says how a model or test ended. Hooks are counted apart.
+_ENDED = re.compile(r"\]: \d+ of (\d+) (?!START |OK hook)")
+
 # dbt's variables in a build that makes only some models. All that it makes stands in its file.
 # Where links are learnt from the models, pairs whose truth a reference proves are compared as well.
 PART = '{"is_part": true}'
@@ -127,6 +130,26 @@ def start_dbt(
 def target_folder(version: Version, models: tuple[str, ...] = ()) -> Path:
     """The folder that dbt writes to: one for each agency and choice of models."""
     return paths.home() / "dbt" / ".".join((version.agency.agency, *models))
+
+
+def count_done(agency: str, since: float) -> tuple[int, int] | None:
+    """Count in dbt's log how many models and tests of a running build have ended, and of how many.
+
+    Args:
+        agency: Whose build.
+        since: When the build was asked for, in seconds as `time.time` counts them.
+
+    Returns:
+        None as long as dbt has ended nothing since then.
+    """
+    log = paths.home() / "dbt" / agency / "dbt.log"
+    try:
+        if log.stat().st_mtime < since:
+            return None
+        totals = _ENDED.findall(log.read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:  # also if dbt's folder is made anew between the two looks
+        return None
+    return (len(totals), int(totals[-1])) if totals else None
 
 
 def read_results(target: Path) -> list[dict[str, Any]]:

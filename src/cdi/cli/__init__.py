@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cdi import paths
-from cdi.agency.load import agency_names
+from cdi.agency.load import agency_names, load_agency
 from cdi.cli import agency, audit, docs, edge, operate, people
 from cdi.console import (
     AgencyOption,
@@ -24,6 +24,7 @@ from cdi.console import (
 from cdi.local import airflow
 from cdi.local.airflow import read_password
 from cdi.local.run import run_agency, start_airflow
+from cdi.local.summary import print_summary
 from cdi.publish.access import NO_REASON, note_command
 
 app = typer.Typer(
@@ -59,10 +60,11 @@ def run(
     months: MonthsOption = None,
     seed: SeedOption = None,
 ) -> None:
-    """Run an agency's DAGs once through a real Airflow scheduler, and print the figures."""
+    """Run an agency's DAGs once through a real Airflow scheduler, and print what it found."""
     choose_variant(scenario, months, seed)
     _choose_data(data)
     run_agency(agency, console)
+    print_summary(load_agency(agency), console)
 
 
 @app.command(rich_help_panel=people.PANEL)
@@ -99,7 +101,7 @@ def ui(
 def shell(agency: AgencyOption = paths.SIMULATED, reason: ReasonOption = NO_REASON) -> None:
     """Open a read-only SQL prompt on the published version; piped queries are answered too.
 
-    Its tables tell of single logs, so the look is written down first.
+    Its tables show single logs, so the access is logged first.
     """
     from cdi.local.shell import shell_command
 

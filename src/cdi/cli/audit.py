@@ -1,4 +1,4 @@
-"""Commands of the audit: plan, draw, worksheets, findings, estimate.
+"""Commands of the audit: plan, draw, worksheets, findings, estimate, pack.
 
 The commands import what they need when they run, since all of it takes two seconds to import.
 """
@@ -12,19 +12,20 @@ from rich.table import Table
 
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.console import AgencyArgument, console, say_simulated
+from cdi.console import AgencyArgument, ReasonOption, console, say_line, say_simulated
+from cdi.publish.access import NO_REASON
 
 if TYPE_CHECKING:
     from cdi.audit.predictions import Period
 
 
 audit = typer.Typer(
-    help="Audit logs by a random sample: plan, draw, worksheets, findings, rates.",
+    help="Audit logs by a random sample: plan, draw, worksheets, findings, rates, pack.",
     no_args_is_help=True,
 )
 
 
-UniverseOption = Annotated[str, typer.Option(help="frame (logs with a crime code) or all.")]
+UniverseOption = Annotated[str, typer.Option(help="frame (crime-coded logs) or all.")]
 DrawOption = Annotated[
     str | None, typer.Option("--draw", help="A draw of the register; default: the newest.")
 ]
@@ -33,7 +34,7 @@ FromOption = Annotated[
     typer.Option(
         "--from",
         formats=["%Y-%m-%d"],
-        help="First day; default: that of the newest mature quarter.",
+        help="First day; default: that of the newest settled quarter.",
     ),
 ]
 ToOption = Annotated[
@@ -128,7 +129,8 @@ def audit_worksheets(agency: AgencyArgument, draw: DrawOption = None) -> None:
 
 
 def _print_worksheets(agency: Agency, draw: str | None) -> None:
-    from cdi.people.audit import find_draw, write_draw_worksheets
+    from cdi.people.audit import find_draw
+    from cdi.people.worksheets import write_draw_worksheets
     from cdi.publish.access import note_command
 
     if agency.is_simulated:
@@ -200,3 +202,37 @@ def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
         )
         table.add_row(row["domain"].replace("_", " "), str(row["audited_crimes"]), *figures)
     console.print(table)
+
+
+@audit.command("pack")
+def audit_pack(
+    agency: AgencyArgument,
+    draw: DrawOption = None,
+    to: Annotated[
+        Path, typer.Option(file_okay=False, exists=True, help="The folder to write it into.")
+    ] = Path(),
+    reason: ReasonOption = NO_REASON,
+) -> None:
+    """Write the inspector's pack of a finished audit: one ZIP, and CHECK.md in it says what to do.
+
+    It is restricted: it has the texts of the drawn logs. Making it is written down first.
+
+    E.g. .venv/bin/cdi audit pack simulated --reason "inspection of 2026"
+    """
+    from cdi.files import write_whole
+    from cdi.publish.access import note_command
+    from cdi.publish.audit_pack import make_pack
+
+    loaded = load_agency(agency)
+    if loaded.is_simulated:
+        say_simulated()
+    with console.status("collecting the files, and checking them as an inspector does"):
+        pack = make_pack(loaded, draw)
+    note_command(agency, f"audit pack of the draw {pack.draw_id}, sha256 {pack.sha256}", reason)
+    with write_whole(to / pack.name) as file:
+        file.write_bytes(pack.content)
+    for line in (
+        f"written {to / pack.name}: restricted, as it has the texts of the drawn logs",
+        f"sha256 {pack.sha256}: give it to the inspector by another way than the file",
+    ):
+        say_line(line)

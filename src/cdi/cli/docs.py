@@ -1,5 +1,8 @@
 """The command that generates pages of docs/; it imports them when it runs, which takes a second."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from cdi import paths
@@ -9,8 +12,16 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel="Develop")
-def docs() -> None:
+def docs(
+    site: Annotated[
+        Path | None,
+        typer.Option(help="A folder: build the site of docs/ there, and write no page of docs/."),
+    ] = None,
+) -> None:
     """Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md."""
+    if site is not None:
+        _build_site(site)
+        return
     from cdi.docs.decisions import render_decisions_page
     from cdi.docs.dictionary import PAGE, render_dictionary_page
     from cdi.docs.rules import render_rules_page
@@ -23,3 +34,12 @@ def docs() -> None:
         file = paths.REPO / "docs" / name
         file.write_text(page, encoding="utf-8")
         console.print(f"written {file}")
+
+
+def _build_site(folder: Path) -> None:
+    """Build the site that each published version has; a site that is there is replaced."""
+    from cdi.report.docs_site import START, copy_docs_site
+
+    site = folder / Path(START).parent
+    copy_docs_site(site)
+    console.print(f"The site is in {site}: open {folder / START} in a browser.")

@@ -75,7 +75,7 @@ def alerts(
 ) -> None:
     """Print the messages that the alert DAG would send now; nothing is sent.
 
-    They hold counts by district and no single log, so this look is not written down.
+    They hold counts by district and no single log, so the access is not logged.
 
     E.g. .venv/bin/cdi alerts simulated --at 2017-06-30T22:00
     """
@@ -84,7 +84,7 @@ def alerts(
     loaded = load_agency(agency)
     previewed = preview_alerts(loaded, at and at.replace(tzinfo=loaded.zone))
     if previewed is None:
-        say_line(f"no version of {agency} is published yet, so there is nothing to tell")
+        say_line(f"no version of {agency} is published yet, so there is nothing to send")
         return
     for connection, messages in previewed:
         for message in messages:
@@ -93,7 +93,7 @@ def alerts(
             say_line(f"to {connection}: nothing now")
     if not loaded.alerts.connections:
         say_line(
-            "nobody is told: name Airflow connections in agency.yaml, "
+            "nobody gets these messages: name Airflow connections in agency.yaml, "
             "alerts: {connections: [...]} (docs/onboarding.md)"
         )
 
@@ -264,8 +264,8 @@ def access(
     chain = prove_access_log(agency)
     if not chain.chained + chain.older:
         say_line(
-            f"nobody has looked at single logs of {agency} yet; each look is listed here from the "
-            "moment in which a restricted page or command shows one"
+            f"nobody has looked at single logs of {agency} yet; access is listed here as soon as a "
+            "restricted page or command shows one"
         )
         return
     say_line(

@@ -32,7 +32,8 @@ app = typer.Typer()
 @app.command(rich_help_panel=PANEL)
 def peers(
     sent: Annotated[
-        bool, typer.Option("--sent", help="Of what agencies have sent to the place of CDI_OPEN.")
+        bool,
+        typer.Option("--sent", help="Compare what agencies have sent to the place of CDI_OPEN."),
     ] = False,
 ) -> None:
     """Compare agencies in a funnel plot, from their open extracts alone; rates are uncorrected.
@@ -78,7 +79,7 @@ def explain(
 ) -> None:
     """Explain how the published version judged one call: evidence, facts, decision, crimes.
 
-    The look is written down before anything is shown.
+    The access is logged before anything is shown.
     """
     from cdi.publish.access import note_command
     from cdi.report.explain import explain_call
@@ -215,9 +216,9 @@ def feedback(
     team: Annotated[str | None, typer.Option(help="One team; default: all.")] = None,
     reason: ReasonOption = NO_REASON,
 ) -> None:
-    """Write the sheet of confirmed misses and their causes, for the training of a team.
+    """Write the sheet of confirmed missed crimes and their causes, for the training of a team.
 
-    The look is written down before anything is written out.
+    The access is logged before anything is written.
     """
     from cdi.files import write_whole
     from cdi.people.feedback_sheet import open_published, read_feedback, write_feedback

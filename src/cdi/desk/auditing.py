@@ -169,7 +169,7 @@ def _find_own(visit: Visit, draw_id: str) -> tuple[Progress, str]:
     auditor = progress.find_auditor(visit.person.name)
     if auditor is None:
         raise DeskError(
-            403, "This draw is not yours", f"{visit.person.name} is no auditor of {draw_id}."
+            403, "This draw is not yours", f"{visit.person.name} is not an auditor of {draw_id}."
         )
     return progress, auditor
 

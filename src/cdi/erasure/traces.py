@@ -37,6 +37,7 @@ from cdi.erasure.places import (
 )
 from cdi.keys import decrypt_text
 from cdi.landing.tombstones import ERASED, is_common
+from cdi.report import docs_site
 from cdi.sql import connect, ident, literal, scalar
 
 # In these folders each agency has a folder of its own.
@@ -44,8 +45,12 @@ _BY_AGENCY = (
     *("landing", "published", "weights", "readings", "decisions", "audit", "released", "alerts"),
     *("asked", "checks"),
 )
-# These are not searched: they stand for the simulated police's own systems, and hold the keys.
-EXEMPT = ("sources", "truth", "secrets")
+# These are not searched: they stand for the simulated police's own systems, hold the keys, or are
+# the documentation, whose examples have invented numbers and which is the same for all agencies.
+EXEMPT = ("sources", "truth", "secrets", docs_site.FOLDER)
+_DOCUMENTATION = re.compile(
+    rf"published/[^/]+/(?:\.next|versions/[^/]+)/{docs_site.FOLDER}/|prepared/{docs_site.FOLDER}-"
+)
 
 # Before a word stands no letter or digit, unless it belongs to an escape of a URL or of JSON.
 _STARTS = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-F]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-F]{4}))"
@@ -202,6 +207,8 @@ def files_of_agency(agency: str) -> Iterator[Path]:
         # in shared folders, a file or folder of another agency begins with its name
         parts = {part.split(".")[0] for part in file.relative_to(home).parts}
         if not file.is_file() or file.is_symlink() or parts & others:
+            continue
+        if _DOCUMENTATION.match(file.relative_to(home).as_posix()):
             continue
         if not is_folder_of_another_agency(agency, file.relative_to(home)):
             yield file

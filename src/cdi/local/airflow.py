@@ -49,6 +49,14 @@ NOTES_USER = "cdi-notes"
 AIRFLOW_KEYS = ("fernet_key", "jwt_secret", "secret_key", "admin", NOTES_USER)
 
 
+def stretch(seconds: float) -> float:
+    """How long to wait for what takes so many seconds at most while this machine does little else.
+
+    On a busy machine more processes share each core, and everything takes so many times as long.
+    """
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 class ServiceError(CdiError):
     """The local Airflow could not be started or asked."""
 
@@ -135,6 +143,10 @@ def airflow_environment(port: int) -> dict[str, str]:
         "api__secret_key": keys["secret_key"],
         "api_auth__jwt_secret": keys["jwt_secret"],
         "dag_processor__refresh_interval": 30,
+        # On a busy machine an answer, and to read a DAG file, takes many times as long as usual.
+        "workers__execution_api_timeout": 60,
+        "core__dagbag_import_timeout": 240,
+        "dag_processor__dag_file_processor_timeout": 300,
     }
     # A task is a process of its own. If it may not keep what it compiles, each one compiles Airflow
     # and Great Expectations anew, which takes longer than its work.
@@ -327,10 +339,11 @@ class Client:
         """Wait for the scheduler and the DAG processor, then log in.
 
         Raises:
-            ServiceError: SERVICE-START after two minutes, SERVICE-API if the log-in fails.
+            ServiceError: SERVICE-START after two minutes, or more on a busy machine; SERVICE-API if
+                the log-in fails.
         """
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until:
+        began = time.monotonic()
+        while time.monotonic() - began < stretch(START_SECONDS):
             # ValueError: what answers is no JSON, so it is not Airflow yet.
             with contextlib.suppress(httpx.HTTPError, ValueError):
                 health = self._http.get("/api/v2/monitor/health").json()
@@ -341,7 +354,9 @@ class Client:
         else:
             logs = paths.home() / "airflow" / "logs"
             raise ServiceError(
-                "SERVICE-START", "Airflow did not become healthy", f"read the logs in {logs}"
+                "SERVICE-START",
+                f"Airflow did not become healthy within {time.monotonic() - began:.0f} seconds",
+                f"run again when the machine is less busy; if it fails again, read {logs}",
             )
         self._log_in()
 
@@ -366,7 +381,7 @@ class Client:
             retry=tenacity.retry_if_exception_type(httpx.TransportError)
             | tenacity.retry_if_result(has_failed_in_passing),
             wait=tenacity.wait_exponential(multiplier=0.1, max=5),
-            stop=tenacity.stop_after_delay(self._patience_seconds),
+            stop=lambda state: (state.seconds_since_start or 0) >= stretch(self._patience_seconds),
             # At last the last answer is returned, or the last error raised, as if it were the only.
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
@@ -408,8 +423,8 @@ class Client:
         """Let a DAG run, as soon as it has been parsed.
 
         Raises:
-            ServiceError: SERVICE-DAG if it does not appear within two minutes, SERVICE-API if
-                Airflow does not answer or refuses.
+            ServiceError: SERVICE-DAG if it does not appear within two minutes, or more on a busy
+                machine; SERVICE-API if Airflow does not answer or refuses.
         """
         self._set_paused(dag_id, is_paused=False)
 
@@ -422,8 +437,8 @@ class Client:
         self._set_paused(dag_id, is_paused=True)
 
     def _set_paused(self, dag_id: str, *, is_paused: bool) -> None:
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until:
+        began = time.monotonic()
+        while time.monotonic() - began < stretch(START_SECONDS):
             answer = self._send_request(
                 "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": is_paused}
             )

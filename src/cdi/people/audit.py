@@ -1,12 +1,8 @@
-"""The audit as people do it: plan, draw, hand out worksheets, take findings back.
+"""The audit as people do it: plan, draw, take findings back.
 
-``audit/<agency>/<draw>/worksheets/``
-    One XLSX and one CSV file per auditor. When all logs were read once, those of the logs that are
-    read a second time; and those of the force crime registrar.
-
-Auditors also read at the desk, without worksheets (`cdi.people.open_draws`). What they found is
-kept in the same place by both roads (`cdi.people.saved_readings`). The rates are estimated by the
-build (`cdi.audit.results`).
+The sheets that they fill in are in `cdi.people.worksheets`. Auditors also read at the desk, without
+worksheets (`cdi.people.open_draws`). What they found is kept in the same place by both roads
+(`cdi.people.saved_readings`). The rates are estimated by the build (`cdi.audit.results`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +24,8 @@ from cdi.audit.register import Register
 from cdi.audit.second_readings import plan_second_readings
 from cdi.build.version import read_current, verify_current
 from cdi.errors import AuditError
-from cdi.people.audit_sheet import SECOND, read_audit_sheet, write_audit_sheet
-from cdi.people.drawn_logs import published_file, read_drawn_logs
+from cdi.people.audit_sheet import SECOND, read_audit_sheet
+from cdi.people.drawn_logs import published_file
 from cdi.people.saved_readings import (
     draw_second_if_due,
     keep_others_out,
@@ -37,6 +33,12 @@ from cdi.people.saved_readings import (
     read_differing,
     refuse_bad_rows,
     split_parts,
+)
+from cdi.people.worksheets import (
+    count_undecided,
+    list_registrars_sheet,
+    list_second_sheets,
+    write_sheets,
 )
 from cdi.sql import connect, fetch_dicts
 
@@ -88,7 +90,7 @@ def choose_period(
             is mature yet.
     """
     if universe not in ("frame", "all"):
-        raise AuditError("AUDIT-PERIOD", f"there is no universe '{universe}'", "give frame or all")
+        raise AuditError("AUDIT-PERIOD", f"'{universe}' is not a set of logs", "give frame or all")
     if (starts is None) != (ends is None) or (starts and ends and starts >= ends):
         raise AuditError(
             "AUDIT-PERIOD",
@@ -256,75 +258,6 @@ def find_draw(agency: Agency, draw_id: str | None = None) -> Draw:
     return load_draw(agency.agency, draw_id)
 
 
-# ---------------------------------------------------------------------- worksheets
-
-
-def write_draw_worksheets(agency: Agency, draw: Draw) -> list[Path]:
-    """Write the worksheets of a draw: one XLSX and one CSV file per auditor.
-
-    If all logs were read once, the sheets of the second readings are written too; and the
-    registrar's, if two auditors differ.
-
-    Args:
-        agency: Whose audit.
-        draw: The draw.
-    """
-    with keep_others_out(agency):
-        draw = draw_second_if_due(agency, draw)
-    files = _write_sheets(agency, draw, draw.auditors, "") + _write_second_sheets(agency, draw)
-    logs, differing = read_differing(agency, draw)
-    if _count_undecided(logs, differing):
-        files += _write_adjudication(agency, draw, differing)
-    return files
-
-
-def _write_second_sheets(agency: Agency, draw: Draw) -> list[Path]:
-    """Write the sheets of the second readings, if they were drawn when all logs were read once."""
-    if draw.first_counts is None:
-        return []
-    return _write_sheets(agency, draw, draw.seconds, SECOND)
-
-
-def _write_sheets(agency: Agency, draw: Draw, readers: Sequence[str], part: str) -> list[Path]:
-    """Write the sheets of all auditors who have logs to read.
-
-    Args:
-        agency: Whose audit.
-        draw: The draw.
-        readers: Who reads each drawn log; empty where nobody does.
-        part: Empty, or `SECOND`.
-    """
-    logs, codes = read_drawn_logs(agency, draw)
-    # in draws of before, logs that are read twice stand among the others of the second auditor
-    both = draw.seconds if draw.first_counts is None else [""] * len(draw.seconds)
-    files = []
-    for auditor in draw.facts["auditors"]:
-        call_ids = sorted(
-            call_id
-            for call_id, *names in zip(draw.call_ids, readers, both, strict=True)
-            if call_id in logs and auditor in names
-        )
-        if call_ids:
-            facts = _worksheet_facts(agency, draw, auditor) | {"part": part}
-            shown = [logs[call_id] for call_id in call_ids]
-            files += write_audit_sheet(_worksheet_folder(agency, draw), facts, shown, codes)
-    return files
-
-
-def _worksheet_folder(agency: Agency, draw: Draw) -> Path:
-    return paths.audit(agency.agency) / draw.draw_id / "worksheets"
-
-
-def _worksheet_facts(agency: Agency, draw: Draw, auditor: str) -> dict[str, Any]:
-    return {
-        "agency": agency.agency,
-        "draw_id": draw.draw_id,
-        "auditor": auditor,
-        "is_simulated": agency.is_simulated,
-        "part": "",
-    }
-
-
 # ---------------------------------------------------------------------- findings
 
 
@@ -358,7 +291,7 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
         was_waiting = draw.awaits_second
         draw = draw_second_if_due(agency, draw)
     logs, differing = read_differing(agency, draw)
-    undecided = _count_undecided(logs, differing)
+    undecided = count_undecided(logs, differing)
     is_drawn_now = was_waiting and not draw.awaits_second
     return Delivery(
         draw_id=draw_id,
@@ -367,9 +300,13 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
         given=_count_given(draw, auditor, parts),
         undecided=undecided,
         # The sheet also has the logs that were decided before: the registrar may decide anew.
-        sheets=_write_adjudication(agency, draw, differing) if undecided else [],
+        sheets=write_sheets(agency, list_registrars_sheet(agency, draw, differing))
+        if undecided
+        else [],
         twice=sum(map(bool, draw.seconds)) if is_drawn_now else 0,
-        second_sheets=_write_second_sheets(agency, draw) if is_drawn_now else [],
+        second_sheets=write_sheets(agency, list_second_sheets(agency, draw))
+        if is_drawn_now
+        else [],
     )
 
 
@@ -384,39 +321,6 @@ def _count_given(draw: Draw, auditor: str, parts: Iterable[str]) -> int:
         or (second == auditor and (SECOND in parts or not has_second_sheet))
         for _, first, second in rows
     )
-
-
-def _count_undecided(logs: Sequence[Row], differing: Sequence[tuple[str, Any, Any]]) -> int:
-    """Count the logs on which two auditors differ and nobody has decided."""
-    decided = {row["call_id"] for row in logs if row["auditor_code"] == ADJUDICATOR}
-    return sum(call_id not in decided for call_id, *_ in differing)
-
-
-def _write_adjudication(
-    agency: Agency, draw: Draw, differing: list[tuple[str, list[Row], list[Row]]]
-) -> list[Path]:
-    """Write the registrar's sheet: logs on which two auditors differ, with what each found."""
-    contents, codes = read_drawn_logs(agency, draw)
-    logs = [
-        {
-            **contents[call_id],
-            "first_reading": _describe_reading(first),
-            "second_reading": _describe_reading(second),
-        }
-        for call_id, first, second in differing
-    ]
-    facts = _worksheet_facts(agency, draw, ADJUDICATOR)
-    return write_audit_sheet(_worksheet_folder(agency, draw), facts, logs, codes)
-
-
-def _describe_reading(crimes: Sequence[Row]) -> str:
-    """Describe what one auditor found in a log, one line per crime."""
-    lines = [
-        f"{crime['crime_number']}: {crime['offence_code']}, recorded {crime['recorded_code']} "
-        f"{crime['record_reference']}".strip()
-        for crime in crimes
-    ]
-    return "\n".join(lines) or "no crime"
 
 
 # ---------------------------------------------------------------------- the estimate

@@ -33,12 +33,12 @@ SHOWN = {
     "closed_as": "Closed as",
     "result": "Result",
     "qualifiers": "Qualifiers",
-    "account": "What was told (masked)",
+    "account": "What was said (masked)",
     "closing": "How it was closed (masked)",
 }
 READ = {
     "due_count": "Crimes that should be recorded",
-    "recorded_count": "Of them recorded",
+    "recorded_count": "How many of them are recorded",
     "audited_at": "Read on (date, time)",
 }
 CRIME = {
@@ -118,18 +118,27 @@ def write_audit_sheet(
         The XLSX and the CSV file.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    plain = write_csv_sheet(folder, facts, logs)
+    workbook = plain.with_suffix(".xlsx")
+    with write_whole(workbook) as book:
+        _write_xlsx(book, facts, logs, list(codes), _list_shown_columns(logs))
+    return [workbook, plain]
+
+
+def write_csv_sheet(
+    folder: Path, facts: Mapping[str, Any], logs: Sequence[Mapping[str, Any]]
+) -> Path:
+    """Write the CSV file of a worksheet; see `write_audit_sheet`."""
     mark = "SIMULATED_" if facts["is_simulated"] else ""
     stem = f"{mark}{facts['draw_id']}_{facts['auditor']}" + (facts["part"] and f"_{facts['part']}")
-    shown_columns = SHOWN | (BOTH if logs and set(BOTH) <= set(logs[0]) else {})
-    files = [folder / f"{stem}.xlsx", folder / f"{stem}.csv"]
-    with write_whole(files[0]) as book:
-        _write_xlsx(book, facts, logs, list(codes), shown_columns)
+    file = folder / f"{stem}.csv"
+    shown = [name for name in _list_shown_columns(logs) if name != "call_id"]
     with (
-        write_whole(files[1]) as written,
+        write_whole(file) as written,
         written.open("w", newline="", encoding="utf-8") as handle,
     ):
         out = csv.writer(handle)
-        out.writerow([*HEADER, *(name for name in shown_columns if name != "call_id")])
+        out.writerow([*HEADER, *shown])
         for log in logs:
             filled_in = {
                 "draw_id": facts["draw_id"],
@@ -139,9 +148,14 @@ def write_audit_sheet(
             }
             out.writerow(
                 [safe_cell(filled_in.get(name, "")) for name in HEADER]
-                + [safe_cell(log[name]) for name in shown_columns if name != "call_id"]
+                + [safe_cell(log[name]) for name in shown]
             )
-    return files
+    return file
+
+
+def _list_shown_columns(logs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Give the columns that a sheet shows of its logs, and their headings."""
+    return SHOWN | (BOTH if logs and set(BOTH) <= set(logs[0]) else {})
 
 
 def _write_xlsx(

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from cdi.report import docs_site
+
 # A whole version has these files too, which are for programs: no page shows them.
 NOT_SHOWN = ("version.json",)
 
@@ -24,6 +26,7 @@ class Part:
         sheets: For a folder: the downloads that it always has.
         kinds: For a folder: how the names of its files may end.
         for_managers: Whether it holds everything, so that only those who manage the agency get it.
+        is_optional: Whether a version may be without it.
     """
 
     path: str
@@ -34,6 +37,7 @@ class Part:
     sheets: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("html", "csv", "xlsx")
     for_managers: bool = False
+    is_optional: bool = False
 
     @property
     def link(self) -> str:
@@ -43,6 +47,8 @@ class Part:
     @property
     def files(self) -> tuple[str, ...]:
         """The files of this part that each whole version has."""
+        if self.is_optional:
+            return ()
         return (self.link, *(f"{self.path}/{sheet}" for sheet in self.sheets))
 
     def has(self, path: str) -> bool:
@@ -79,10 +85,22 @@ PARTS = (
         sheets=("open.duckdb", "datapackage.json", "README.md"),
         kinds=("html", "csv", "parquet", "duckdb", "json", "md"),
     ),
-    Part("matching.html", "Match report", "How calls and crime records were linked, how surely."),
+    Part(
+        "matching.html",
+        "Match report",
+        "How logs and crime records were linked, and how reliably.",
+    ),
     Part("validation.html", "Data quality", "What each data-quality rule found."),
     Part("dictionary.html", "Dictionary", "Every table and column of the published file."),
     Part("dbt_docs.html", "dbt documentation", "Every model, its SQL and what it is made of."),
+    Part(
+        docs_site.FOLDER,
+        "Documentation",
+        "Guides for each reader, the rules and a glossary, with a search.",
+        start="index.html",
+        kinds=("html", "css", "js", "json", "xml", "png", "svg"),
+        is_optional=True,
+    ),
     Part(
         "recording.duckdb",
         "Tables",

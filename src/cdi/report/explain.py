@@ -1,6 +1,7 @@
 """What the published version says about one call, printed in the terminal: `make explain`."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import duckdb
 from rich.console import Console
@@ -14,14 +15,13 @@ from cdi.render import NOTHING
 from cdi.report.call import (
     SQL,
     CallRow,
-    CallStory,
     name_crime,
     read_rows_by_call,
-    read_stories,
     rounded_percent,
 )
+from cdi.report.log import LogView, read_logs
 from cdi.report.search import find_call_id
-from cdi.report.wording import EFFECTS, in_words, local_time, yes_or_no
+from cdi.report.wording import EFFECTS, deadline_in_words, in_words, local_time, yes_or_no
 from cdi.sql import connect, fetch_dicts, read_query
 
 
@@ -46,8 +46,8 @@ def explain_call(agency: Agency, call: str, console: Console) -> None:
         )
     with connect(file, read_only=True) as con:
         call_id = find_call_id(con, agency, call)
-        story = read_stories(con, agency, [call_id])[call_id]
-        printer = _CallPrinter(con, agency, story, console)
+        view = read_logs(con, agency, [call_id])[call_id]
+        printer = _CallPrinter(con, agency, view, console)
         printer.print_all(file.resolve().parent.name)
 
 
@@ -55,11 +55,12 @@ class _CallPrinter:
     """Prints one call, section by section."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, agency: Agency, story: CallStory, console: Console
+        self, con: duckdb.DuckDBPyConnection, agency: Agency, view: LogView, console: Console
     ) -> None:
         self.con = con
         self.agency = agency
-        self.story = story
+        self.view = view
+        self.story = view.story
         self.console = console
 
     def print_all(self, version: str) -> None:
@@ -76,6 +77,7 @@ class _CallPrinter:
             f"as of {local_time(release['as_of'], self.agency)}"
         )
         self.console.print(Text(heading, style="bold"))
+        self._print_answer(release["as_of"])
         self._print_pairs((name.lower(), value) for name, value in self.story.details)
         self._print_log()
         self._print_evidence()
@@ -83,6 +85,23 @@ class _CallPrinter:
         self._print_decisions()
         self._print_counting()
         self._print_crimes()
+
+    def _print_answer(self, as_of: datetime) -> None:
+        """Print the answer in short: what was found, what the rule says, what is left to do."""
+        self.console.print(Text(" ".join(self.view.finding)))
+        subjects: dict[str, list[str]] = {}
+        for row in self.story.decisions:
+            said = f"{row['verdict']} ({row['decision_id']}: {row['description']})"
+            subjects.setdefault(said, []).append(row["subject"])
+        verdicts = (f"{' and '.join(which)}: {said}." for said, which in subjects.items())
+        self.console.print(Text(" ".join(verdicts) or "No rule was asked."))
+        waiting = dict.fromkeys(
+            deadline_in_words(crime["due_at"], as_of, self.agency) or "No time limit is known"
+            for crime in self.view.listed
+            if crime["status"] != "dismissed"
+        )
+        left = f"On the worklist. {'. '.join(waiting)}" if waiting else "Not on the worklist"
+        self.console.print(Text(f"{left}.\n"))
 
     def _print_log(self) -> None:
         self._print_title("What the log says")

@@ -88,10 +88,11 @@ def write_finding(
         records: Records that are linked to the log.
         agency: Whose log.
     """
-    sentences = []
-    for crime in listed:
-        name = _name_offence(crime)
-        sentences.append(f"{name} {'is' if crime['is_likely'] else 'may be'} reported.")
+    reported = (
+        f"{_name_offence(crime)} {'is' if crime['is_likely'] else 'may be'} reported."
+        for crime in listed
+    )
+    sentences = list(dict.fromkeys(reported))  # two crimes of one kind are said once
     made = [
         f"{row['offence']} {row['crime_record_id']}"
         + (f" ({local_time(row['recorded_at'], agency)})" if row["recorded_at"] else "")
@@ -106,7 +107,8 @@ def write_finding(
         if not row["is_crime"]:
             sentences.append(f"Kept as no crime: {row['offence']} {row['crime_record_id']}.")
     if any(crime["is_rape"] for crime in listed):
-        sentences.append("No record of a rape and no N100 was found.")
+        which = " for the crime in question" if made else ""
+        sentences.append(f"No record of a rape and no N100 was found{which}.")
     elif made and listed:
         others = dict.fromkeys(crime["offence_group_name"].lower() for crime in listed)
         sentences.append(f"No record of {' or '.join(others)} was found for the crime in question.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from markupsafe import Markup
 
 from cdi.agency.code_maps import read_actions
 from cdi.build.version import Version
@@ -65,7 +66,16 @@ def write_report_page(
         compared=compared,
     )
     write_text(file, page)
-    facts = {"version": version.name, "is_simulated": agency.is_simulated}
+    sentences = (
+        render(f"{name}.html.j2", v=contract.values, release=release, show=contract.show)
+        for name in ("headline", "in_time")
+    )
+    text = Markup(" ".join(sentences)).striptags()  # noqa: S704 -- of our own templates
+    facts = {
+        "version": version.name,
+        "is_simulated": agency.is_simulated,
+        "headline": " ".join(text.split()),
+    }
     contract.write(version.folder / "figures.json", facts)
     return file
 

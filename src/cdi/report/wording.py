@@ -59,11 +59,11 @@ OUTCOMES = {
 UNIVERSES = {
     "frame": {
         "name": "Crime-coded logs",
-        "base": "reported crimes in crime-coded logs (universe “frame”), standard ruleset",
+        "base": "reported crimes in crime-coded logs, standard ruleset",
     },
     "all": {
         "name": "All logs",
-        "base": "reported crimes in all logs (universe “all”), standard ruleset",
+        "base": "reported crimes in all logs, standard ruleset",
     },
 }
 

@@ -54,7 +54,8 @@ def draw_audit(
 
 def write_worksheets(agency: str, draw_id: str) -> Step:
     """Write the auditors' worksheets of a draw; see `cdi.people.audit`."""
-    from cdi.people.audit import find_draw, write_draw_worksheets  # imports numpy, as above
+    from cdi.people.audit import find_draw  # imports numpy, as above
+    from cdi.people.worksheets import write_draw_worksheets
 
     loaded = load_agency(agency)
     note_command(agency, f"worksheets of the draw {draw_id}", "audit", road="audit DAG")

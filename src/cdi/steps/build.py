@@ -23,6 +23,7 @@ from cdi.quality import checks
 from cdi.quality.waivers import StoppingFailure, find_stopped_of_version
 from cdi.report.comparison import compare_with_published
 from cdi.report.dictionary import write_dictionary
+from cdi.report.docs_site import write_docs_site
 from cdi.report.explore import write_explore_page
 from cdi.report.figures import read_summary, summary_as_list
 from cdi.report.headline import read_version_headline
@@ -99,6 +100,7 @@ def write_report(agency: str, version: str) -> Step:
             write_matching_page(con, built)
             write_worklist(con, built)
         write_dictionary(built)
+        write_docs_site(built)
         extract.result()
         # If the power fails before it is published, the next step finds these files as they are.
         sync_tree(built.folder)

@@ -3,7 +3,7 @@
 .mode box
 .maxwidth 110
 select
-    if(is_simulated, 'SIMULATED: ', '') || agency_name as agency,
+    if(is_simulated and not contains(agency_name, 'SIMULATED'), 'SIMULATED: ', '') || agency_name as agency,
     as_of,
     'read-only; .quit leaves, .help helps' as prompt
 from release;

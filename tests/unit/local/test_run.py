@@ -1,6 +1,7 @@
 """What `make run` shows on a terminal while it waits."""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +12,11 @@ import pytest
 from rich.console import Console
 
 from cdi import paths
+from cdi.build.dbt import count_done
 from cdi.local import airflow
-from cdi.local.airflow import Client
-from cdi.local.run import (
-    Progress,
-    RunFailedError,
-    moving_clock,
-    run_agency,
-    start_airflow,
-)
+from cdi.local.airflow import Client, stretch
+from cdi.local.display import moving_clock, show_step
+from cdi.local.run import Progress, RunFailedError, name_step, run_agency, start_airflow
 
 
 class Screen(io.StringIO):
@@ -89,8 +86,63 @@ def test_the_clock_moves_while_a_poll_waits() -> None:
     screen = Screen()
     client = SlowClient(screen)
     progress = Progress(cast("Client", client), screen.console)
-    progress._watch_run("testville__build", "run")
+    with show_step(screen.console, name_step("build")) as show:
+        progress._watch_run("testville__build", "run", show)
     assert client.has_moved
+    assert screen.getvalue().startswith("Step 4 of 4: build, check and publish a version")
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_step_ends_with_its_tasks_and_names_no_dag(is_terminal: bool) -> None:
+    screen = Screen(is_terminal)
+    task = {"task_id": "build", "state": "running", "duration": None, "note": "43 of 77 models"}
+    ended = {**task, "state": "success", "duration": 12.04, "note": "122 models"}
+    with (
+        pytest.raises(RunFailedError),
+        show_step(screen.console, name_step("build")) as show,
+    ):
+        show([task])
+        show([task])
+        show([ended])
+        raise RunFailedError("RUN-FAILED", "what", "fix")
+    last = screen.getvalue().splitlines()[-1].split()
+    if is_terminal:
+        assert last == ["build", "success", "12.0", "122", "models"]
+    else:
+        assert last[-2:] == ["build:", "success"]
+        assert screen.getvalue().count("running") == 1
+    assert "testville__build" not in screen.getvalue()
+
+
+def test_the_build_says_how_far_dbt_is_by_the_log_of_this_build_alone(state: Path) -> None:
+    log = state / "dbt" / "testville" / "dbt.log"
+    assert count_done("testville", since=0) is None
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "02:41:50 [info ] [Thread-1 (]: 1 of 243 START sql table model a ......... [RUN]\n"
+        "02:41:50 [info ] [Thread-2 (]: 2 of 243 START sql table model b ......... [RUN]\n",
+        encoding="utf-8",
+    )
+    assert count_done("testville", since=0) is None
+    with log.open("a", encoding="utf-8") as more:
+        more.write(
+            "02:41:51 [info ] [Thread-1 (]: 1 of 243 OK created sql table model a . [OK in 0.5s]\n"
+            "02:41:51 [info ] [Thread-1 (]: 3 of 243 START test rules_a .............. [RUN]\n"
+            "02:41:52 [info ] [Thread-1 (]: 3 of 243 PASS rules_a .................. [PASS in 1s]\n"
+            "02:41:53 [info ] [MainThread]: 1 of 3 START hook: cdi.on-run-end.0 ...... [RUN]\n"
+            "02:41:53 [info ] [MainThread]: 1 of 3 OK hook: cdi.on-run-end.0 ....... [OK in 0.2s]\n"
+        )
+    assert count_done("testville", since=0) == (2, 243)
+    assert count_done("testville", since=log.stat().st_mtime + 1) is None  # the build before
+
+
+@pytest.mark.parametrize(("load", "seconds"), [(0.5, 120), (2, 120), (20, 1200)])
+def test_a_busy_machine_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, load: float, seconds: float
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0, 0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert stretch(120) == seconds
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

@@ -73,6 +73,7 @@ class Stage:
         patch.setattr(steps.checks, "summarise_results", Mock(return_value=""))
         patch.setattr(steps, "write_report_page", Mock())
         patch.setattr(steps, "write_explore_page", Mock())
+        patch.setattr(steps, "write_docs_site", Mock())
         others = [f for f in list_files_of_whole_version() if f not in WRITTEN]
         patch.setattr(steps, "write_dictionary", self.write("write_report", *others))
         for module, writer in (
