@@ -53,7 +53,7 @@ def draw_audit(
 
 
 def write_worksheets(agency: str, draw_id: str) -> Step:
-    """Write the auditors' worksheets of a draw; see `cdi.people.audit`."""
+    """Write the auditors' worksheets of a draw; see `cdi.people.worksheets`."""
     from cdi.people.audit import find_draw  # imports numpy, as above
     from cdi.people.worksheets import write_draw_worksheets
 

@@ -76,7 +76,7 @@ def hash_columns(rows: list[dict[str, Any]], names: set[str]) -> str:
 def check_files() -> str:
     """Compare each file with its hash, and those of the published version with its own list."""
     sums = read_sums(Path())
-    names = {f"{file}" for file in Path().rglob("*") if file.is_file()} - {SUMS}
+    names = {file.as_posix() for file in Path().rglob("*") if file.is_file()} - {SUMS}
     expect(holds=names == sums.keys(), otherwise=f"listed or there: {sorted(names ^ sums.keys())}")
     changed = [name for name in sorted(names) if sums[name] != hash_file(Path(name))]
     expect(holds=not changed, otherwise=f"changed since the pack was made: {changed}")
@@ -123,13 +123,14 @@ def check_draw() -> str:
     )
     erased = check_logs(frame, sample)
     logs = [row["call_id"] for row in sample if row["call_id"]]
-    return (
-        f"The frame of {len(frame):,} logs is the one in the register: {plan['frame_hash']}.\n"
+    said = [
+        f"The frame of {len(frame):,} logs is the one in the register: {plan['frame_hash']}.",
         f"The seed {plan['seed']} draws {len(positions):,} logs from {len(plan['audited'])} strata:"
-        f" the same as in draw/sample.csv, from {min(logs)} to {max(logs)}."
-        + f"\n{erased} of them were erased by request, as the register says."
-        * bool(erased)
-    )
+        f" the same as in draw/sample.csv, from {min(logs)} to {max(logs)}.",
+    ]
+    if erased:
+        said.append(f"{erased} of them were erased by request, as the register says.")
+    return "\n".join(said)
 
 
 def check_frame(plan: dict[str, Any], frame: list[dict[str, Any]]) -> None:

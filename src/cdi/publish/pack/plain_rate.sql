@@ -1,6 +1,7 @@
--- The recording rate that the sample gives without the predictions: each audited log stands for as many logs as
--- its stratum has for each that was audited, and what a second reading changed for the logs of its second
--- stratum. The published rate also uses the predictions, by recompute.R; it is more exact.
+-- The recording rate that the sample gives without the predictions: each audited log stands for as many
+-- logs as its stratum has for each that was audited. What a second reading changed is taken to hold for the
+-- other logs of its second stratum too. The published rate also uses the predictions, by recompute.R; it is
+-- more exact.
 with
 weighted as (
     select
