@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 
 from cdi import paths
+from cdi.clock import local_moment
 
 NOTHING = "\u2013"  # an en dash is shown where there is no figure
 
@@ -23,6 +24,7 @@ def _make_environment() -> jinja2.Environment:
     environment.globals["cdi"] = paths.CDI
     environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
     environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
+    environment.filters["local"] = local_moment
     # "over 1,200 rows": a large number is rounded down to hundreds
     environment.filters["over"] = lambda n: f"{n - n % 100 if n >= 1000 else n:,}"
     return environment

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cdi.agency.model import Agency
+from cdi.clock import clock_time
 
 NO_DISTRICT = "no district"
 
@@ -243,4 +244,5 @@ def _count(number: int, thing: str) -> str:
 
 def _clock(moment: datetime, zone: ZoneInfo) -> str:
     """Write a moment as the agency's clocks show it; rounded down, so that nobody comes late."""
-    return f"{moment.astimezone(zone):%H:%M on %-d %B}"
+    local = moment.astimezone(zone)
+    return f"{clock_time(local)} on {local:%-d %B}"
