@@ -146,7 +146,9 @@ class Findings:
             "Limits": lambda row: f"{row['low']:.1%} to {row['high']:.1%}",
             "Beside the whole": lambda row: row["compared"],
         }
-        caption = "Recording rate by district, the largest first; the dashed line is the rate of all districts"
+        caption = (
+            "Recording rate by district, the largest first; the dashed line is the whole agency"
+        )
         line = ("all", rows[0]["common_rate"])
         return self._drawing.intervals(rows, title, caption + CUT, columns, line)
 
