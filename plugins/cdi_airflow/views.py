@@ -19,6 +19,7 @@ from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Red
 
 from cdi import paths
 from cdi.agency.load import agency_names, load_agency
+from cdi.clock import day_and_time
 from cdi.desk.people import Right
 from cdi.errors import CdiError
 from cdi.publish.access import (
@@ -124,7 +125,7 @@ def operations(request: Request, user: GetUserDep) -> Response:
     return _render_page(
         "operations.html.j2",
         agencies=[describe_freshness(name, now) for name in with_data],
-        now=f"{now:%-d %B %Y, %H:%M} UTC",
+        now=f"{day_and_time(now)} UTC",
         is_simulated=False,
     )
 

@@ -34,7 +34,7 @@ def test_an_unrecorded_crime_is_explained_from_its_words_to_its_outcome(
 ) -> None:
     text = explain("T-0006")
     assert text.startswith("SIMULATED invented data")
-    assert "received 5 January 2026, 15:00" in text
+    assert "received 5 January 2026, 3pm" in text
     assert "closed as NOISE Noise" in text
     assert f"account {HIDDEN[-1]}" in text
     assert "account reports a crime Violence against the person “" in text
@@ -46,7 +46,7 @@ def test_an_unrecorded_crime_is_explained_from_its_words_to_its_outcome(
     assert "outcome, strict not counted" in text
     assert "outcome, standard unrecorded" in text
     assert "crime record none" in text
-    assert "to be recorded by 6 January 2026, 15:00" in text
+    assert "to be recorded by 6 January 2026, 3pm" in text
     assert "time left 9 hours over" in text
 
 

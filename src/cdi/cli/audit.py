@@ -83,9 +83,10 @@ def audit_plan(
         say_simulated()
     twice = round(DOUBLE_BLIND * with_errors)
     for line in (
-        f"{logs:,} logs of {period.name} for +/- {points:g} points on {domain}, if they are as "
-        "uncertain as predicted and no reading is wrong",
-        f"{with_errors:,} logs, {twice:,} of them read twice, if {error:.0%} of the readings are",
+        f"To know the rate ({domain}) to within {points:g} points, audit {logs:,} logs of "
+        f"{period.name}: if the predictions are right, and no reading is wrong.",
+        f"If {error:.0%} of the readings are wrong, audit {with_errors:,} logs, and have {twice:,} "
+        "of them read twice.",
     ):
         console.print(line, highlight=False, soft_wrap=True)
 

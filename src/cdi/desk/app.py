@@ -203,7 +203,7 @@ def _demand_claim(visit: Visit, call_id: str) -> None:
     """Refuse a decision about a log that somebody else has open."""
     claim = take_claim(visit.agency_id, call_id, visit.person.name)
     if not visit.person.is_same(claim.person):
-        until = pages.clock_time(claim.until, visit.shown.agency)
+        until = pages.local_clock(claim.until, visit.shown.agency)
         raise DeskError(
             409,
             "Nothing was written",

@@ -186,7 +186,7 @@ def summarise_results(results: Iterable[dict[str, Any]]) -> str:
         f"- {result['severity'].upper()} {result['rule_id']} "
         f"({result['table_name']}.{result['column_name'] or '*'}): "
         f"{describe_extent(result)}. {result['reason']}"
-        + (f" Released by {result['released_by']}." if result.get("released_by") else "")
+        + (f" Approved by {result['released_by']}." if result.get("released_by") else "")
         for result in broken
     ]
     lines += [

@@ -113,7 +113,7 @@ class Drawing:
         )
 
     def trend(self, rows: Rows, title: str, caption: str) -> Figure:
-        """The rate by week, with the control limits of the mature weeks.
+        """The rate by week, with the control limits of the settled weeks.
 
         Args:
             rows: Of `weekly_rates`, one a week.
@@ -154,7 +154,7 @@ class Drawing:
             "Due": lambda row: row["due_count"],
             "Recorded so far": lambda row: row["recorded_count"],
             "Rate so far": lambda row: _format_share(row["rate_so_far"]),
-            "To be expected": lambda row: _format_share(row["nowcast_rate"]),
+            "Expected": lambda row: _format_share(row["nowcast_rate"]),
             "90% limits": lambda row: _format_range(row["nowcast_low"], row["nowcast_high"]),
             "Chance alone": lambda row: _format_range(row["chart_low"], row["chart_high"]),
             "Note": _describe_week,
@@ -311,7 +311,7 @@ class Drawing:
 
 PERCENT = alt.Axis(format="~%", tickCount=5, gridColor=PALE, labelOverlap=True)
 # what a week is, in the key and in the table
-COMPLETE, INCOMPLETE = "all records are in", "records still come in"
+COMPLETE, INCOMPLETE = "settled", "records still come in"
 UNUSUAL = "more than chance explains"
 NICE = alt.Scale(zero=False, nice=True)
 FIT = alt.AutoSizeParams(type="fit", contains="padding")

@@ -192,7 +192,7 @@ def test_a_daily_file_may_tell_the_state_of_a_time_of_day(
         ({}, {"from": "closed_as", "join": "/"}, "join: give several columns under `from`"),
         ({}, {"from": []}, "columns.final_type_code.from"),
         ({}, {"from": ["closed_as", ""]}, "columns.final_type_code.from"),
-        ({}, {"from": "closed_as", "format": "epoch"}, "'epoch' is no format"),
+        ({}, {"from": "closed_as", "format": "epoch"}, "'epoch' is not a format"),
         ({"format": "json", "skip_lines": 1}, None, "only CSV files have lines"),
         ({"format": "parquet", "header": "none"}, None, "only CSV files have lines"),
         ({"header": "yes"}, None, "header"),
