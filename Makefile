@@ -147,7 +147,7 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure speed (docs/performanc
 	$(BIN)/python bench/simulation.py
 	$(BIN)/python bench/national_year.py
 
-docs: $(VENV)/run.stamp  ## Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md
+docs: $(VENV)/run.stamp  ## Generate the pages rules, recording-decisions, dictionary and glossary of docs/
 	@$(BIN)/cdi docs
 
 docs-site: $(VENV)/run.stamp  ## Build docs/ as a site with a search into <state>/docs; each version has it too
