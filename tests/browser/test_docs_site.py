@@ -35,7 +35,9 @@ def test_the_documentation_is_accessible_and_its_search_works_from_the_disk(
         page.screenshot(path=shots / f"docs-{name.partition('.')[0]}-{size}.png")
         found = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG_22_AA}})
         assert len(found.response["passes"]) > 10
-        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found.response["violations"]] == []
+        assert [
+            (rule["id"], rule["nodes"][0]["html"]) for rule in found.response["violations"]
+        ] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
     search_docs(page, "tombstone")
     assert problems == []

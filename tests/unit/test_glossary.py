@@ -74,7 +74,7 @@ def test_without_a_word_or_the_documentation_a_page_has_neither(
         "pages.html.j2", agencies=[], is_simulated=False
     )
     monkeypatch.setattr(paths, "DOCS_SETTINGS", paths.REPO / "nothing")
-    context = jinja2.Environment().from_string("").new_context({"docs_root": ""})
+    context = render._make_environment().from_string("").new_context({"docs_root": ""})
     assert render._link_docs(context, "how", "audit.html") == "how"
 
 
