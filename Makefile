@@ -147,7 +147,7 @@ bench: $(VENV)/dev.stamp $(BENCH)/bench.stamp  ## Measure speed (docs/performanc
 	$(BIN)/python bench/simulation.py
 	$(BIN)/python bench/national_year.py
 
-docs: $(VENV)/run.stamp  ## Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md
+docs: $(VENV)/run.stamp  ## Generate the pages rules, recording-decisions, dictionary and glossary of docs/
 	@$(BIN)/cdi docs
 
 sample-site: $(VENV)/run.stamp  ## Write the published simulated pages as a folder to host: <state>/sample-site

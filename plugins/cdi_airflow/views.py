@@ -122,10 +122,14 @@ def operations(request: Request, user: GetUserDep) -> Response:
     """Say how fresh the data of each agency is, which checks failed, and what is to be decided."""
     now = datetime.now(UTC)
     with_data = [n for n in _readable(request, user) if describe_published(n).has_data]
+    documented = [
+        n for n in with_data if (paths.published(n) / "current" / docs_site.START).is_file()
+    ]
     return _render_page(
         "operations.html.j2",
         agencies=[describe_freshness(name, now) for name in with_data],
         now=f"{day_and_time(now)} UTC",
+        docs_root=f"../{documented[0]}/" if documented else None,
         is_simulated=False,
     )
 

@@ -4,8 +4,8 @@ Environment:
     CDI_HOME: the state folder (default: ``var/`` in the repository).
     CDI_AGENCIES: the folder of agency folders (default: ``agencies/`` in the repository), so that
         an organisation can keep its own agencies elsewhere.
-    CDI_PREPARED: the folder of what follows from the code alone (default: ``prepared/`` in the state
-        folder), so that several state folders can share it.
+    CDI_PREPARED: the folder of what follows from the code alone (default: ``prepared/`` in the
+        state folder), so that several state folders can share it.
     CDI_OPEN: a folder or URL to which agencies send their open extracts, and where the nation reads
         them (default: nothing is sent); see `cdi.national.exchange`.
     CDI_SHOWN: the agencies that get DAGs, with commas between, or `all` (default: all; `make run`

@@ -56,6 +56,8 @@ def render(template: str, **values: Any) -> str:
     The words that a template explains (`term`) are listed at the foot of the page (`words`).
     """
     words = Words()
-    return _make_environment().get_template(template).render(
-        term=words.link_first, words=words, **values
+    return (
+        _make_environment()
+        .get_template(template)
+        .render(term=words.link_first, words=words, **values)
     )

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from cdi.publish import parts
 from tests.browser.conftest import PATIENCE, SIZES, Ui, logged_in, watched
+from tests.browser.test_docs_site import search_docs
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 NAME = "Northmoor Police (SIMULATED)"
@@ -149,4 +150,7 @@ def test_each_published_part_opens_without_an_error(browser: Browser, ui: Ui) ->
             problems.clear()
             opened += 1
     assert opened >= 2
+    page.goto(f"{ui.client.url}/cdi/simulated/docs/index.html")
+    search_docs(page, "tombstone")
+    assert problems == []
     page.close()

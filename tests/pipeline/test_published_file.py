@@ -166,6 +166,24 @@ def test_the_dictionary_in_docs_is_current(con: duckdb.DuckDBPyConnection) -> No
     assert dictionary.PAGE.read_text(encoding="utf-8") == render_dictionary(con), "make docs"
 
 
+def test_each_link_into_the_documentation_leads_to_a_page_and_a_place(published: Path) -> None:
+    followed = set()
+    for page in published.rglob("*.html"):
+        if page.is_relative_to(published / "docs") or page.name == "dbt_docs.html":
+            continue
+        text = page.read_text(encoding="utf-8")
+        for link in set(re.findall(r'href="((?:\.\./)*docs/[^"]+)"', text)):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve()
+            assert target.is_relative_to((published / "docs").resolve()), (page, link)
+            assert f'id="{anchor}"' in target.read_text(encoding="utf-8") or not anchor, link
+            followed.add(target.name)
+        named = set(re.findall(r"docs/[a-z-]+\.md", text)) - {"docs/recording-decisions.md"}
+        assert page.name == "dictionary.html" or not named, (page, named)
+    pages = {"glossary", "rules", "linking", "recording-decisions"}
+    assert followed >= {f"{name}.html" for name in pages}
+
+
 def test_dbts_docs_hold_the_project_and_may_ask_nobody(published: Path) -> None:
     page = (published / "dbt_docs.html").read_text(encoding="utf-8")
     assert "INLINE DATA" not in page

@@ -123,6 +123,32 @@ def test_open_parts_are_served_whole_and_kept_nowhere(server: Server) -> None:
     assert "sandbox allow-scripts" in answer.headers["content-security-policy"]
 
 
+def test_the_documentation_runs_its_own_scripts_and_no_others(server: Server) -> None:
+    client = server.client("vera")
+    folder = paths.published("testville") / "current" / "docs"
+    page = client.get("/cdi/testville/docs/glossary.html")
+    policy = page.headers["content-security-policy"]
+    assert policy == (folder / "policy.txt").read_text(encoding="utf-8")
+    for script in re.findall(r"<script>(.*?)</script>", page.text, re.S):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    (bundle,) = re.findall(r'src="\./(assets/javascripts/bundle[^"]+)"', page.text)
+    (style,) = re.findall(r'href="\./(assets/stylesheets/[^"]+)"', page.text)
+    for path, kind in (
+        (bundle, "text/javascript"),
+        (style, "text/css"),
+        ("search.json", "application/json"),
+        ("pictures/audit-draws.svg", "image/svg+xml"),
+    ):
+        answer = client.get(f"/cdi/testville/docs/{path}")
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"].startswith(kind)
+        assert "content-disposition" not in answer.headers
+    assert client.get("/cdi/testville/docs/policy.txt").status_code == 404
+    assert server.client().get("/cdi/testville/docs/index.html").status_code == 401
+    assert 'href="../testville/docs/runbook.html"' in client.get("/cdi/operations/").text
+
+
 def test_indexes_lead_to_what_is_there(server: Server) -> None:
     client = server.client("vera")
     page = client.get("/cdi/")

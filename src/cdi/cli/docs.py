@@ -18,18 +18,20 @@ def docs(
         typer.Option(help="A folder: build the site of docs/ there, and write no page of docs/."),
     ] = None,
 ) -> None:
-    """Generate docs/rules.md, docs/recording-decisions.md and docs/dictionary.md."""
+    """Generate the pages rules, recording-decisions, dictionary and glossary of docs/."""
     if site is not None:
         _build_site(site)
         return
     from cdi.docs.decisions import render_decisions_page
     from cdi.docs.dictionary import PAGE, render_dictionary_page
+    from cdi.docs.glossary import render_glossary_page
     from cdi.docs.rules import render_rules_page
 
     for name, page in (
         ("rules.md", render_rules_page()),
         ("recording-decisions.md", render_decisions_page()),
         (PAGE.name, render_dictionary_page()),
+        ("glossary.md", render_glossary_page()),
     ):
         file = paths.REPO / "docs" / name
         file.write_text(page, encoding="utf-8")

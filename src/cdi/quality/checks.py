@@ -162,7 +162,9 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
     add_run(version.agency.agency, MARTS, version.name, results, datetime.now(UTC))
     results = batch_results(version) + results
     page = version.folder / "validation.html"
-    write_validation_page(page, version.agency, results, f"Version {version.name}", row_counts)
+    write_validation_page(
+        page, version.agency, results, f"Version {version.name}", row_counts, docs_root=""
+    )
     if failures:
         raise GateError(
             "GATE-MARTS",

@@ -31,6 +31,7 @@ def write_validation_page(
     results: Sequence[dict[str, Any]],
     heading: str,
     row_counts: Sequence[dict[str, Any]],
+    docs_root: str | None = None,
 ) -> None:
     """Write the validation page.
 
@@ -40,6 +41,7 @@ def write_validation_page(
         results: As `cdi.quality.checks` makes them.
         heading: What was checked, e.g. ``Version 20221123T0600-0123456789``.
         row_counts: For each dataset, what became of the rows of its files.
+        docs_root: The way from the page to the folder of its version, if it is in one.
     """
     rules = {rule.rule_id: rule for rule in all_rules()}
     owners = sorted({result["owner"] for result in results})
@@ -55,6 +57,7 @@ def write_validation_page(
         heading=heading,
         results=rows,
         row_counts=row_counts,
+        docs_root=docs_root,
         broken=broken,
         stopping=[row for row in broken if row["verdict"] in ("fail", ERROR)],
         owners=owners,

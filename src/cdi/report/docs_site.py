@@ -1,10 +1,10 @@
 """The documentation as a site with a search: the folder ``docs/`` of each version.
 
-Zensical makes the site from the Markdown of ``docs/``, as ``docs/mkdocs.yml`` says, and from the few
-files beside it that the pages link to. A link to a file that is not on the site becomes plain text.
-The site is the same for all agencies, so it is made once for each state of its sources, and each
-version gets links to its files. It asks no other host for anything, and its search works from the
-disk as well as behind the log-in.
+Zensical makes the site from the Markdown of ``docs/``, as ``docs/mkdocs.yml`` says, and from the
+few files beside it that the pages link to. A link to a file that is not on the site becomes plain
+text. The site is the same for all agencies, so it is made once for each state of its sources, and
+each version gets links to its files. It asks no other host for anything, and its search works from
+the disk as well as behind the log-in.
 """
 
 import base64
@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from urllib.parse import urlsplit

@@ -72,3 +72,19 @@ def test_nothing_is_left_on_free_pages(small: SmallAgency, state: Path) -> None:
         clean_shared_files(small.agency, WANTED, lambda line: None)
         for part in file.parent.iterdir():
             assert b"NM/2026/0001" not in part.read_bytes(), part
+
+
+def test_the_examples_of_the_documentation_are_not_searched(
+    small: SmallAgency, state: Path
+) -> None:
+    version = state / "published" / "testville" / "versions" / "v1"
+    page = version / "report.html"
+    for file in (
+        page,
+        version / "docs" / "runbook.html",
+        state / "prepared" / "docs-0123456789abcdef" / "runbook.html",
+        state / "docs" / "runbook.html",
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("for example NM/2026/0001", encoding="utf-8")
+    assert dict(find_traces("testville", WANTED)) == {page: "bytes of the file"}

@@ -1,4 +1,4 @@
-"""The documentation's site: whole, without a broken link, and with no script that is not allowed."""
+"""The documentation's site: whole, without a broken link, and without a script of others."""
 
 import base64
 import hashlib
@@ -32,9 +32,11 @@ class Found(HTMLParser):
     is_in_script: bool = False
 
     def __post_init__(self) -> None:
+        """Begin with nothing."""
         super().__init__()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Collect what a tag links to or loads."""
         given = {name: value or "" for name, value in attrs}
         self.ids |= {given[name] for name in ("id", "name") if name in given}
         self.handlers += [name for name in given if name.startswith("on")]
@@ -47,9 +49,11 @@ class Found(HTMLParser):
             self.scripts.append("")
 
     def handle_endtag(self, tag: str) -> None:
+        """End a script."""
         self.is_in_script = self.is_in_script and tag != "script"
 
     def handle_data(self, data: str) -> None:
+        """Collect the text of a script."""
         if self.is_in_script:
             self.scripts[-1] += data
 
