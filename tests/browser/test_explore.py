@@ -20,6 +20,7 @@ from tests.browser.conftest import SIZES, watched
 WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RELEASE = {
     "agency_name": "Testville (SIMULATED)", "as_of": datetime(2017, 6, 30, 23),
+    "timezone": "Europe/London",
     "is_simulated": True, "ruleset_version": "2026.5",
 }  # fmt: skip
 PLANTED = '</script><b id="planted">'

@@ -40,7 +40,7 @@ def test_an_unrecorded_crime_is_explained_from_its_words_to_its_outcome(
     assert "account reports a crime Violence against the person “" in text
     assert "log text likely Violence against the person “" in text
     assert "Something in the call says that this crime was reported yes" in text
-    assert "D800: A crime was reported and the closure gives no legitimate reason" in text
+    assert "D800: A crime was reported and the result gives no legitimate reason" in text
     assert "verdict A crime must be recorded" in text
     assert "1 Violence against the person log text by itself" in text
     assert "outcome, strict not counted" in text

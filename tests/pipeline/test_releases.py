@@ -139,7 +139,7 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
     with pytest.raises(GateError, match="MART-15"):
         check_marts("testville", version)
     step = check_marts("testville", version, wait_for_approval="True")
-    assert step.note.startswith("held until two people release it")
+    assert step.note.startswith("held until two people approve it")
     (failure,) = read_held("testville", version)
     assert (failure.rule_id, failure.what) == ("MART-15", version)
     step = release_and_check("testville", version, WHY, "ada", "bo")

@@ -84,7 +84,7 @@ def ui(
         hidden = [name for name in agency_names() if not paths.is_shown(name)]
         if hidden:
             console.print(
-                f"Not shown, as nothing of them is landed: {', '.join(hidden)} "
+                f"Not shown, because they have no data yet: {', '.join(hidden)} "
                 "(CDI_SHOWN=all shows them)",
                 highlight=False,
                 soft_wrap=True,

@@ -68,7 +68,7 @@ def audit_plan(
         typer.Option(min=0, max=0.5, help="Share of readings that are expected to be wrong."),
     ] = 0.05,
 ) -> None:
-    """Say how many logs to audit for a rate that is exact to +/- some percentage points.
+    """Say how many logs to audit to know a rate to within some percentage points.
 
     E.g. .venv/bin/cdi audit plan simulated --points 2 --domain violence_against_the_person
     """
@@ -102,7 +102,7 @@ def audit_draw(
     starts: FromOption = None,
     ends: ToOption = None,
     reason: Annotated[
-        str | None, typer.Option(help="Why days are drawn again that were drawn before.")
+        str | None, typer.Option(help="Why you draw days that were drawn before.")
     ] = None,
 ) -> None:
     """Freeze logs and predictions of the published version, draw a sample, write worksheets.

@@ -107,7 +107,7 @@ def release(
     ] = None,
     batch_or_version: Annotated[
         str | None,
-        typer.Option("--of", help="The batch or version to release, if the rule stopped several."),
+        typer.Option("--of", help="The batch or version to approve, if the rule stopped several."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
     by: Annotated[str, typer.Option(help="Staff number of the person who proposes it.")] = "",
@@ -115,7 +115,7 @@ def release(
         str, typer.Option(help="Staff number of the person who confirms it.")
     ] = "",
 ) -> None:
-    """Let two people release a failed check; without a rule, list what is stopped.
+    """Let two people approve a failed check; without a rule, list what is stopped.
 
     E.g. .venv/bin/cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "as agreed"
     """
@@ -135,7 +135,7 @@ def release(
             console.print(f"{held.rule_id}{never} stopped {held.what}: {held.told}", soft_wrap=True)
         return
     released = waive_check(loaded, rule, reason, by, second_person, batch_or_version)
-    console.print(f"{rule} of {released.what} is released; run the DAG again", soft_wrap=True)
+    console.print(f"{rule} of {released.what} is approved; run the DAG again", soft_wrap=True)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -253,7 +253,7 @@ def access(
 ) -> None:
     """List who looked at single logs (pages, downloads, commands) and why, oldest first.
 
-    Then prove that no line was changed: each has the hash of the line before.
+    Then prove that no line was changed: each has the hash of the previous line.
     """
     from cdi.publish.access import prove_access_log, read_access_log
 
@@ -269,7 +269,7 @@ def access(
         )
         return
     say_line(
-        f"{chain.chained} lines are bound to the line before and as they were written; "
+        f"{chain.chained} lines are bound to the previous line and unchanged; "
         f"{chain.older} are older than this proof, {chain.erased} were written over by an erasure"
     )
 

@@ -260,7 +260,7 @@ def _show_failure(request: Request, error: AuthlibBaseError | JoseError) -> Resp
         request,
         "You were not signed in",
         "This log-in was begun in another browser, took longer than ten minutes, or was used "
-        "already. Go back to the desk to sign in again. If it happens again, tell operations.",
+        "already. Go back to the desk to sign in again. If it happens again, contact operations.",
         400,
     )
 

@@ -214,7 +214,7 @@ def _frame(situation: Situation, lines: Iterable[str]) -> str:
     if is_late(situation):
         before.append(
             f"THE DATA ARE OLD: as of {as_of}, {age} ago. They should be newer. If anything was "
-            "reported since, it is missing here. Tell operations."
+            "reported since, it is missing here. Contact operations."
         )
     after = [f"Data as of {as_of} ({age} old). Times are local ({agency.timezone})."]
     if agency.alerts.desk_url:

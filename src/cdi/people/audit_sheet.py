@@ -65,7 +65,7 @@ INSTRUCTIONS = """\
 Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
 1. Read each log on the sheet Logs to its end. The text is masked: look at the log itself where it
    is not clear.
-2. Count the crimes that should be recorded by the Home Office Counting Rules and the National Crime
+2. Count the crimes that should be recorded under the Home Office Counting Rules and the National Crime
    Recording Standard, one by one. Write the number, or 0.
 3. Search the crime system by hand for each of them: by place, time and persons, not by the log's
    reference alone.
@@ -73,11 +73,11 @@ Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
    cancelled against the rules, write N.
 5. Write each crime on the sheet Crimes: its log, 1, 2, 3 within the log, its offence code (sheet
    Codes), and what you found.
-6. Write when you read the log; times are local. A log without it counts as not yet read.
-7. Read all logs, in any order. Talk with nobody about them: {readers}.
-8. Deliver the file: {cdi} audit findings {agency} <file>. What you fill in again takes the place of
-   what you delivered before, and the register shows that there were two deliveries.
-No rate is worked out before every log of every sheet has been read."""
+6. Write when you read the log; times are local. A log without a time counts as not yet read.
+7. Read all logs, in any order. Do not discuss them with anyone: {readers}.
+8. Deliver the file: {cdi} audit findings {agency} <file>. If you deliver again, that replaces what
+   you delivered before, and the register shows both deliveries.
+No rate is worked out until every log of every sheet has been read."""
 READERS = {
     "": "when all were read, another person reads some of them too",
     SECOND: "another person has read them before you, and you must not know what was found",
@@ -85,7 +85,7 @@ READERS = {
 DECIDE = """\
 Draw {draw_id}. Sheet of the force crime registrar: {count} logs on which two auditors differ.
 Each line shows both readings. Read the log, decide, and fill in the sheet as an auditor does:
-what you write counts in place of both. Deliver it: {cdi} audit findings {agency} <file>."""
+what you write replaces both. Deliver it: {cdi} audit findings {agency} <file>."""
 
 
 def safe_cell(value: Any) -> Any:

@@ -162,7 +162,7 @@ class Drawing:
         shown = [row["nowcast_rate"] or row["rate_so_far"] for row in rows]
         first, last = (f"{row['reported_week_on']:%-d %B %Y}" for row in (rows[0], rows[-1]))
         key_values = (
-            f"From the week of {first} to the week of {last} the rate lies between "
+            f"From the week of {first} to the week of {last} the rate is between "
             f"{min(shown):.1%} and {max(shown):.1%}; in the last week it is {shown[-1]:.1%}"
         )
         return self.figure(chart, title, caption, columns, rows, key_values)
@@ -306,7 +306,7 @@ class Drawing:
             "Expected right": lambda row: f"{row['expected_count']:,.0f}",
             "Right": lambda row: row["match_count"],
         }
-        return self.figure(chart, "Do the probabilities hold?", caption, columns, rows)
+        return self.figure(chart, "Are the probabilities right?", caption, columns, rows)
 
 
 PERCENT = alt.Axis(format="~%", tickCount=5, gridColor=PALE, labelOverlap=True)

@@ -81,9 +81,9 @@ class Findings:
         }
         caption = f"Share of reported crimes that were recorded, {kinds[rows[0]['kind']]}"
         values = self._values
-        title = "Before an audit the rates of offence groups are known as ranges only"
+        title = "Before an audit, the rates of offence groups are known only as ranges"
         if rows[0]["rate"] is not None:
-            title = "No two offence groups have enough crimes to be compared"
+            title = "There are too few crimes to compare offence groups"
         if values["worst_rate"] is not None:
             title = (
                 f"The lowest rate is for {values['worst_label']}, "
@@ -142,9 +142,9 @@ class Findings:
             "Due": lambda row: row["due_count"],
             "Recorded": lambda row: row["recorded_count"],
             "Rate": lambda row: f"{row['recording_rate']:.1%}",
-            "With the others": lambda row: f"{row['rate']:.1%}",
+            "Drawn towards the whole": lambda row: f"{row['rate']:.1%}",
             "Limits": lambda row: f"{row['low']:.1%} to {row['high']:.1%}",
-            "Beside the whole": lambda row: row["compared"],
+            "Compared with the whole": lambda row: row["compared"],
         }
         caption = (
             "Recording rate by district, the largest first; the dashed line is the whole agency"
@@ -186,7 +186,7 @@ RATES = {
     "Rate of": lambda row: row["kind"],
     "Crimes": lambda row: row.get("crimes", row.get("audited_crimes")),
     "Rate": lambda row: None if row["rate"] is None else f"{row['rate']:.1%}",
-    "From and to": lambda row: (
+    "Limits": lambda row: (
         None if row.get("low") is None else f"{row['low']:.1%} to {row['high']:.1%}"
     ),
 }

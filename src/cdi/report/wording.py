@@ -21,9 +21,9 @@ EFFECTS = {
 # what the words of a log do, by the meaning that the lexicon gives them
 MEANINGS = {
     "crime": "reports a crime",
-    "no_crime": "explains the account away",
-    "unsure": "is unsure of it",
-    "negates_clause": "denies what its clause says",
+    "no_crime": "explains why it is no crime",
+    "unsure": "is not sure",
+    "negates_clause": "denies what it says",
     "further_crime": "mentions further victims",
     "offenders": "mentions offenders",
     "domestic_abuse": "names a partner or former partner as the offender",
@@ -44,7 +44,7 @@ PRACTICES = {
     "not_recorded_in_three_days": (
         "logs of {label} opened as crime that have no crime record within three days"
     ),
-    "reference_refused": "crime records whose reference is not believed",
+    "reference_refused": "crime records whose reference we do not believe",
 }
 
 # What became of a reported crime, in the order of the report's chart.
