@@ -1,5 +1,6 @@
 """How a run ends in the terminal: the first sentence of the report, and what to do next."""
 
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from cdi.agency.model import Agency
 from cdi.build.version import read_current
 from cdi.files import read_json, write_json
 from cdi.report.figures import read_summary
+from cdi.report.wording import local_time
 
 
 def print_summary(agency: Agency, console: Console, **pages: Path) -> None:
@@ -35,7 +37,8 @@ def print_summary(agency: Agency, console: Console, **pages: Path) -> None:
     if agency.is_simulated:
         console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
     console.print(f"\n[bold]{escape(headline)}[/bold]", highlight=False, soft_wrap=True)
-    console.print(f"As of {version['as_of'][:16]} UTC, version {version['version']}\n")
+    as_of = local_time(datetime.fromisoformat(version["as_of"]), agency)
+    console.print(f"Data as of {as_of}; version {version['version']}\n", highlight=False)
     chosen = "" if agency.agency == paths.SIMULATED else f" AGENCY={agency.agency}"
     commands = {
         "Open": _shorten(files["report"]),
