@@ -167,6 +167,6 @@ def test_r_finds_the_same_headline_in_the_pack_of_the_audit(
     names = ("recording_rate", "standard_error", "lower_limit", "upper_limit")
     assert np.abs(np.array(found) - [audited[0][name] for name in names]).max() < 1e-6
     # and these are the numbers of the report that is in the pack
-    figures = {figure["id"]: figure["text"] for figure in read_figures(folder / "version")}
+    figures = {figure["id"]: figure.get("text") for figure in read_figures(folder / "version")}
     shown = [figures[f"rate_audited{limit}"] for limit in ("", "_lower", "_upper")]
     assert shown == [f"{found[place]:.1%}" for place in (0, 2, 3)]
