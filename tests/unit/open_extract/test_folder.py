@@ -98,7 +98,8 @@ def empty(home: Path) -> Path:
 
 def text_of(page: Path) -> str:
     """What a page says, without its tags."""
-    text = re.sub(r"(?s)<style>.*?</style>|<[^>]+>", " ", page.read_text(encoding="utf-8"))
+    text = re.sub(r"</?a\b[^>]*>", "", page.read_text(encoding="utf-8"))  # within a sentence
+    text = re.sub(r"(?s)<style>.*?</style>|<[^>]+>", " ", text)
     return re.sub(r"\s+", " ", text)
 
 
