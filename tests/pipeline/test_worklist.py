@@ -145,7 +145,7 @@ def test_what_was_confirmed_comes_back_as_feedback_to_the_team(
     assert isinstance(result.exception, CdiError) and result.exception.rule_id == "FEEDBACK-TEAM"
     assert not feedback.exists() and list(read_access_log("testville"))[:-1] == noted
     result = CliRunner().invoke(app, [*command, "--month", "2026-02"])
-    assert "0 confirmed misses written" in result.output
+    assert "0 confirmed missed crimes written" in result.output
 
 
 def test_of_a_sheet_good_rows_are_taken_and_the_others_handed_back_with_all_their_problems(

@@ -193,8 +193,8 @@ def desk(
 ) -> None:
     """Start the desk, where people read logs and decide, until Ctrl-C.
 
-    By default it has a trial log-in, for this machine alone; docs/server.md says how to run it behind
-    a proxy.
+    By default it has a trial log-in, for this machine alone; docs/server.md says how to run it
+    behind a proxy.
     """
     from cdi.local import desk as local_desk
 

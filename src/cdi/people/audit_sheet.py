@@ -65,8 +65,8 @@ INSTRUCTIONS = """\
 Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
 1. Read each log on the sheet Logs to its end. The text is masked: look at the log itself where it
    is not clear.
-2. Count the crimes that should be recorded under the Home Office Counting Rules and the National Crime
-   Recording Standard, one by one. Write the number, or 0.
+2. Count the crimes that should be recorded under the Home Office Counting Rules and the National
+   Crime Recording Standard, one by one. Write the number, or 0.
 3. Search the crime system by hand for each of them: by place, time and persons, not by the log's
    reference alone.
 4. A crime is recorded (Y) if it has a record of its own that was not cancelled. If its record was

@@ -108,8 +108,8 @@ def create_results_table(
     comment(
         con,
         "main.data_quality",
-        "What each data-quality rule found, in incoming files and in the published tables. One row per rule, and "
-        "per batch at the landing.",
+        "What each data-quality rule found, in incoming files and in the published tables. One row "
+        "per rule, and per incoming batch.",
         RESULT_MEANINGS,
     )
 
