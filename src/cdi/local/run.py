@@ -40,7 +40,6 @@ ENDED = {"success", "failed"}
 ORDERS = {
     "extract": ("extract", "check", "landed"),
     "build": ("build", "check", "release", "confirm", "report", "publish"),
-    "train": ("text", "links", "learnt"),
 }
 
 
@@ -177,40 +176,26 @@ class Progress:
     def follow(self, agency: Agency, interval: Interval) -> None:
         """Run the extraction, and the build that it triggers (or that is due anyway).
 
-        If nothing was learnt from the agency's data yet, the training DAG runs before the build. A
-        build without it would release quarters to the public that rules alone have read.
-
         Raises:
             RunFailedError: RUN-FAILED with the note of the failed task.
         """
-        build_id, extract_id, train_id = dag_ids(agency)
+        build_id, extract_id, _ = dag_ids(agency)
         before = self.client.runs(build_id)
         conf = {
             "interval_start": interval.start.isoformat(),
             "interval_end": interval.end.isoformat(),
         }
-        is_untaught = not any(paths.weights(agency.agency).glob("*/*/weights.json"))
-        if is_untaught:
-            self.client.pause(build_id)  # what lands starts no build meanwhile
-        tasks = self._run(extract_id, conf)
-        has_landed = tasks["landed"] == "success"
-        if not has_landed and is_current(plan_version(agency)):
+        run_id = self.client.trigger(extract_id, conf)
+        self._watch_run(extract_id, run_id)
+        tasks = {t["task_id"]: t["state"] for t in self.client.tasks(extract_id, run_id)}
+        if tasks["landed"] == "success":
+            build_run = self._wait_for_new_run(build_id, set(before))
+        elif is_current(plan_version(agency)):
             self.console.print("Nothing changed since the published version.")
             return
-        if is_untaught:
-            self._run(train_id, {})
-            self.client.unpause(build_id)
-        if has_landed and not is_untaught:
-            build_run = self._wait_for_new_run(build_id, set(before))
         else:
             build_run = self.client.trigger(build_id, {})
         self._watch_run(build_id, build_run)
-
-    def _run(self, dag_id: str, conf: dict[str, str]) -> dict[str, str]:
-        """Run a DAG to its end; returns the states of its tasks."""
-        run_id = self.client.trigger(dag_id, conf)
-        self._watch_run(dag_id, run_id)
-        return {task["task_id"]: task["state"] for task in self.client.tasks(dag_id, run_id)}
 
     def _wait_for_new_run(self, dag_id: str, earlier_runs: set[str]) -> str:
         until = time.monotonic() + 60

@@ -17,6 +17,7 @@ from cdi.agency.presence import has_data
 from cdi.build.freshness import known_until
 from cdi.build.version import find_description
 from cdi.errors import CdiError
+from cdi.files import read_json
 from cdi.people.alert_situation import read_situation
 from cdi.publish.access import current_folder, refused_pages
 from cdi.publish.parts import PARTS, Part
@@ -75,6 +76,7 @@ class Freshness:
         stopped: The failed checks that wait for two people, or for a mended file.
         in_time: Crimes to decide that can still be recorded in time; None if nothing is published.
         overdue: Crimes to decide that are overdue.
+        held_back: Quarters that the open extract releases once an audit has taught the software.
     """
 
     agency: str
@@ -90,6 +92,7 @@ class Freshness:
     stopped: tuple[StoppingFailure, ...] = ()
     in_time: int | None = None
     overdue: int | None = None
+    held_back: tuple[str, ...] = ()
 
 
 def describe_published(agency_id: str) -> Published:
@@ -161,7 +164,14 @@ def _describe_data(agency: Agency, now: datetime) -> dict[str, Any]:
         "is_late": moment > agency.late_from(known),
         "in_time": in_time,
         "overdue": len(crimes) - in_time,
+        "held_back": _list_held_back(folder),
     }
+
+
+def _list_held_back(folder: Path) -> tuple[str, ...]:
+    """List the quarters that the open extract of a version holds back, as it says itself."""
+    file = folder / "open" / "datapackage.json"
+    return tuple(read_json(file).get("held_back", ())) if file.is_file() else ()
 
 
 def _list_asked(agency: Agency) -> list[tuple[str, str]]:
