@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cdi.agency.model import Agency
 
@@ -110,9 +111,23 @@ def subject_in_words(code: str, name: str | None) -> str:
 
 def local_time(moment: datetime | None, agency: Agency) -> str | None:
     """A time of the file (UTC) as the agency's clocks show it."""
-    if moment is None:
-        return None
-    return f"{moment.replace(tzinfo=UTC).astimezone(agency.zone):%-d %B %Y, %H:%M}"
+    return None if moment is None else _write_time(moment, agency.zone)
+
+
+def data_as_of(release: Mapping[str, Any]) -> str:
+    """Up to when a version's data goes, in the agency's time, for the header of its pages.
+
+    The header names the zone, so no other time on the page has to.
+
+    Args:
+        release: The row of the table `release`.
+    """
+    zone = release["timezone"]
+    return f"data as of {_write_time(release['as_of'], ZoneInfo(zone))} (times of {zone})"
+
+
+def _write_time(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.replace(tzinfo=UTC).astimezone(zone):%-d %B %Y, %H:%M}"
 
 
 def deadline_in_words(due_at: datetime | None, now: datetime, agency: Agency) -> str | None:

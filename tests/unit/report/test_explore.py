@@ -15,6 +15,7 @@ from cdi.report.explore import read_script, render_explore_page, write_script_po
 RELEASE = {
     "agency_name": "Testville",
     "as_of": datetime(2017, 6, 30, 23),
+    "timezone": "Europe/London",
     "is_simulated": True,
     "ruleset_version": "2026.5",
 }
@@ -123,6 +124,12 @@ def test_the_script_writes_no_html_and_sends_nothing() -> None:
     assert "http" not in script.replace("http://www.w3.org/2000/svg", "").replace(
         'location.protocol.startsWith("http")', ""
     )
+
+
+def test_the_header_has_the_time_of_the_agency_and_names_the_zone_once(page: str) -> None:
+    header = page.partition("<header>")[2].partition("</header>")[0]
+    assert "data as of 1 July 2017, 00:00 (times of Europe/London)" in header  # 23:00 UTC in summer
+    assert "UTC" not in header
 
 
 def test_the_counts_of_the_page_are_those_of_the_rows(page: str) -> None:
