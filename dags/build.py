@@ -1,6 +1,7 @@
 """Build: one DAG per agency, from the landing to a published version.
 
 1. **build** makes a new private DuckDB file by one `dbt build`; it is skipped if nothing is new.
+   What was never learnt from the agency's data (train DAG) is learnt first.
 2. **check** runs the rules of border 2 (docs/rules.md) on it; a broken `fail` rule ends the run,
    and the published version stays as it is.
 3. **release** and **confirm** ask nobody, unless the run was triggered with `wait_for_approval` and

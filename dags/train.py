@@ -9,7 +9,8 @@
 Then **learnt** starts the build DAG, once per run, if there is something new.
 
 *Now processing*: it always learns from the newest state, so after a failure start a new run rather
-than clearing an old one. Monthly, and by hand whenever the force's ways of recording change.
+than clearing an old one. Monthly, and by hand whenever the force's ways of recording change. What
+was never learnt is learnt by the build.
 """
 
 from airflow.sdk import DAG

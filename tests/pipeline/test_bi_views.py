@@ -187,3 +187,19 @@ def test_the_metrics_give_the_rate(con: duckdb.DuckDBPyConnection) -> None:
         "where breakdown = 'total' and universe = 'frame' and ruleset = 'standard'"
     ).fetchone()
     assert found == expected
+
+
+def test_power_bi_asks_for_each_view_with_all_its_columns(con: duckdb.DuckDBPyConnection) -> None:
+    text = (paths.REPO / "analysts" / "powerbi.pq").read_text(encoding="utf-8")
+    asked = {
+        view: re.findall(r'"(\w+)"', columns)
+        for view, columns in re.findall(r'^Read\("(\w+)", \{(.*?)\}\)', text, re.M | re.S)
+    }
+    assert asked.keys() == bi_models().keys()
+    for view, columns in asked.items():
+        there = con.execute(f"select column_name from (describe {view})").fetchall()
+        assert [(column,) for column in columns] == there
+    # each query is named as its heading, and what the measure adds up is there
+    assert re.findall(r"^// ---- (\w+)$", text, re.M) == ["Folder", "Read", *sorted(asked)]
+    for view, column in re.findall(r"SUM\((\w+)\[(\w+)\]\)", text):
+        assert column in asked[view]

@@ -9,7 +9,9 @@ import pytest
 from cdi import paths
 from cdi.national.exchange import collect_open_extracts, send_open_extract
 from cdi.publish.access import find_file
+from cdi.publish.overview import describe_freshness
 from cdi.publish.parts import find_part
+from cdi.render import render
 from cdi_proofs.attack import attack_extracts, read_open_folder
 from cdi_proofs.open_formats import FORMATS, find_unreleased_numbers
 from tests.conftest import SmallAgency
@@ -57,10 +59,26 @@ def test_the_next_version_repeats_what_changed_before(ran: SmallAgency, publishe
     before = json.loads((published / "open" / "datapackage.json").read_text())["changes"]
     assert [entry["change"] for entry in before] == ["This is the first release."]
     ran.settings["contact"] = {"name": "Open data desk", "email": "open@example.org"}
-    ran.write_settings()
+    _reach(ran, "2026-08-01")
     assert ran.run()
     now = (paths.published("testville") / "current").resolve()
     assert now != published
     package = json.loads((now / "open" / "datapackage.json").read_text())
     assert package["changes"] == before
-    assert "open@example.org" in (now / "open" / "index.html").read_text()
+    page = (now / "open" / "index.html").read_text()
+    assert "open@example.org" in page
+    # April to June are settled, but nobody has audited this agency
+    assert "Settled, and waiting for this: 2026-Q2." in page
+    assert not paths.released("testville").exists()
+    fresh = describe_freshness("testville", NOW)
+    assert fresh.held_back == ("2026-Q2",)
+    page = render("operations.html.j2", agencies=[fresh], now="now", is_simulated=False)
+    assert "Release of 2026-Q2: the software has learnt from no audit yet" in page
+
+
+def _reach(small: SmallAgency, day: str) -> None:
+    """Let the agency deliver the same files again on a later day."""
+    small.settings["coverage"]["end"] = day
+    for source in small.settings["sources"].values():
+        source["files"][0]["as_of"] = day
+    small.write_settings()

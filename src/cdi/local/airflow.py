@@ -426,21 +426,10 @@ class Client:
             ServiceError: SERVICE-DAG if it does not appear within two minutes, or more on a busy
                 machine; SERVICE-API if Airflow does not answer or refuses.
         """
-        self._set_paused(dag_id, is_paused=False)
-
-    def pause(self, dag_id: str) -> None:
-        """Let a DAG run no more by itself; what its schedule waits for is not kept for later.
-
-        Raises:
-            ServiceError: As for `unpause`.
-        """
-        self._set_paused(dag_id, is_paused=True)
-
-    def _set_paused(self, dag_id: str, *, is_paused: bool) -> None:
         began = time.monotonic()
         while time.monotonic() - began < stretch(START_SECONDS):
             answer = self._send_request(
-                "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": is_paused}
+                "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False}
             )
             if answer.status_code != HTTPStatus.NOT_FOUND:
                 self._read_json(answer)

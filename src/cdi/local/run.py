@@ -25,15 +25,13 @@ from cdi.steps.run import is_up_to_date
 STEPS = {
     "start": "start Airflow (scheduler, DAG processor, API server)",
     "extract": "extract what is new, and check it",
-    "train": "learn from the data",
-    "build": "build, check and publish a version",
+    "build": "learn what is not learnt yet, build, check and publish a version",
 }
 TRIGGER_SECONDS = 60.0
 ENDED = {"success", "failed"}
 ORDERS = {
     "extract": ("extract", "check", "landed"),
     "build": ("build", "check", "release", "confirm", "report", "publish"),
-    "train": ("text", "links", "learnt"),
 }
 
 
@@ -142,7 +140,7 @@ def dag_ids(agency: Agency) -> tuple[str, str, str]:
 
 
 def name_step(step: str) -> str:
-    """Name a step of a run and its number, e.g. ``Step 3 of 4: learn from the data``."""
+    """Name a step of a run and its number, e.g. ``Step 2 of 3: extract what is new, and check it``."""
     return f"Step {list(STEPS).index(step) + 1} of {len(STEPS)}: {STEPS[step]}"
 
 
@@ -157,44 +155,29 @@ class Progress:
     def follow(self, agency: Agency, interval: Interval) -> None:
         """Run the extraction, and the build that it triggers (or that is due anyway).
 
-        If nothing was learnt from the agency's data yet, the training DAG runs before the build. A
-        build without it would release quarters to the public that rules alone have read.
-
         Raises:
             RunFailedError: RUN-FAILED with the note of the failed task.
         """
-        build_id, extract_id, train_id = dag_ids(agency)
+        build_id, extract_id, _ = dag_ids(agency)
         conf = {
             "interval_start": interval.start.isoformat(),
             "interval_end": interval.end.isoformat(),
         }
-        is_untaught = not any(paths.weights(agency.agency).glob("*/*/weights.json"))
         with show_step(self.console, name_step("extract")) as show:
             before = self.client.runs(build_id)
-            if is_untaught:
-                self.client.pause(build_id)  # what lands starts no build meanwhile
-            has_landed = self._run(extract_id, conf, show)["landed"] == "success"
+            run_id = self.client.trigger(extract_id, conf)
+            self._watch_run(extract_id, run_id, show)
+            tasks = {t["task_id"]: t["state"] for t in self.client.tasks(extract_id, run_id)}
+        has_landed = tasks["landed"] == "success"
         if not has_landed and is_current(plan_version(agency)):
             self.console.print("Nothing changed since the published version.")
             return
-        if is_untaught:
-            with show_step(self.console, name_step("train")) as show:
-                self._run(train_id, {}, show)
-                self.client.unpause(build_id)
-        else:
-            self.console.print(f"{name_step('train')}: not needed, it was done before")
         with show_step(self.console, name_step("build")) as show:
-            if has_landed and not is_untaught:
+            if has_landed:
                 build_run = self._wait_for_new_run(build_id, set(before))
             else:
                 build_run = self.client.trigger(build_id, {})
             self._watch_run(build_id, build_run, show)
-
-    def _run(self, dag_id: str, conf: dict[str, str], show: Show) -> dict[str, str]:
-        """Run a DAG to its end; returns the states of its tasks."""
-        run_id = self.client.trigger(dag_id, conf)
-        self._watch_run(dag_id, run_id, show)
-        return {task["task_id"]: task["state"] for task in self.client.tasks(dag_id, run_id)}
 
     def _wait_for_new_run(self, dag_id: str, earlier_runs: set[str]) -> str:
         began = time.monotonic()

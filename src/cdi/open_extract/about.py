@@ -17,12 +17,34 @@ class About:
         upcoming: The quarters that are released next, the first one first.
         contact: Who answers questions of the public; None if nobody is named.
         before: The folder ``open/`` of the release before; None if there is none.
+        may_release: Whether an audit has taught the software, so that quarters may be released.
+        held_back: The quarters that are whole and settled and wait for that.
     """
 
     limits: Mapping[str, int]
     upcoming: tuple[Quarter, ...] = ()
     contact: Owner | None = None
     before: Path | None = None
+    may_release: bool = True
+    held_back: tuple[Quarter, ...] = ()
+
+    @property
+    def wait(self) -> str:
+        """Why no quarter is released now, and what ends the wait; blank if quarters may be."""
+        if self.may_release:
+            return ""
+        sentence = (
+            "No new quarter is released before the software has learnt from an audit how crimes "
+            "are reported in this agency’s logs. Until then its counts are far from the truth, and "
+            "a released quarter does not change. An agency that is never audited releases none."
+        )
+        if self.held_back:
+            names = ", ".join(quarter.name for quarter in self.held_back)
+            sentence += (
+                f" Settled, and waiting for this: {names}. The first version after the software "
+                "has learnt releases what waits."
+            )
+        return sentence
 
     @property
     def protections(self) -> list[str]:

@@ -71,7 +71,8 @@ def describe_package(
         con: A connection to ``open.duckdb``.
         tables: As from `describe_tables`.
         about: What the pages say besides the tables.
-        changes: What changed from release to release; a property of our own, as `simulated` is.
+        changes: What changed from release to release; a property of our own, as are `simulated`
+            and `held_back`, the quarters that wait until the software has learnt from an audit.
     """
     (release,) = fetch_dicts(con, "from release")
     name = release["agency_name"]
@@ -93,6 +94,7 @@ def describe_package(
         "sources": [{"title": f"Call logs and crime records of {name}"}],
         "contributors": contributors,
         "changes": changes,
+        "held_back": [quarter.name for quarter in about.held_back],
         "resources": [_describe_resource(table) for table in tables],
     }
 

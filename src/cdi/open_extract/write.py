@@ -1,6 +1,8 @@
 """Write the folder ``open/`` of a version: the quarters that are released, and their tables.
 
-A quarter is released once, when it is whole and settled, and is kept as it was released.
+A quarter is released once, when it is whole and settled, and is kept as it was released. Until an
+audit has taught the software to read the agency's logs, its rates are far too low. As a released
+quarter never changes, none is released before that.
 """
 
 import os
@@ -19,6 +21,7 @@ from cdi.files import sync_file, sync_folder
 from cdi.open_extract.about import About
 from cdi.open_extract.blocks import COLUMNS, SQL, Quarter, release_quarter
 from cdi.open_extract.folder import write_folder
+from cdi.report.figures import is_taught
 from cdi.sealed_files import seal_file, verify_file
 from cdi.sql import connect, fetch_dicts, literal, read_query, relation
 
@@ -73,6 +76,9 @@ def make_extract(
 ) -> None:
     """Release what has become whole and mature, and make the tables of all that is released.
 
+    Of a version that no audit has taught, nothing is released. Quarters that an earlier version
+    released are shown all the same.
+
     Args:
         con: A connection of `open_for_extract`.
         agency_id: The agency, with whose key a quarter is sealed.
@@ -86,13 +92,22 @@ def make_extract(
     """
     limits = read_disclosure_limits(con)
     quarters, upcoming = plan_releases(con, limits["maturity_days"])
+    may_release = is_taught(con)
+    files: list[Path] = []
+    held_back: list[Quarter] = []
     for quarter in quarters:
         file = released / f"{quarter.name}.parquet"
         verify_file(agency_id, file)
+        if not file.is_file() and not may_release:
+            held_back.append(quarter)
+            continue
         if not file.is_file():
             _keep_quarter(con, agency_id, release_quarter(con, quarter, limits), file)
-    files = [released / f"{quarter.name}.parquet" for quarter in quarters]
-    write_folder(con, files, folder, About(limits, upcoming, contact, before))
+        files.append(file)
+    about = About(
+        limits, upcoming, contact, before, may_release=may_release, held_back=tuple(held_back)
+    )
+    write_folder(con, files, folder, about)
 
 
 def read_disclosure_limits(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -18,6 +18,7 @@ from cdi.build.freshness import known_until
 from cdi.build.version import find_description
 from cdi.clock import local_moment
 from cdi.errors import CdiError
+from cdi.files import read_json
 from cdi.people.alert_situation import read_situation
 from cdi.publish.access import current_folder, refused_pages
 from cdi.publish.parts import PARTS, Part
@@ -44,8 +45,6 @@ class Published:
         parts: What the version has to show.
         is_compared: Whether it says why the rate changed.
         refused: Of each refused batch the dataset, the id and its name for people.
-        as_of: Up to when the data of the version goes, in its own time; blank if nothing is
-            published.
     """
 
     agency: str
@@ -58,7 +57,6 @@ class Published:
     parts: tuple[Part, ...] = ()
     is_compared: bool = False
     refused: tuple[tuple[str, str, str], ...] = ()
-    as_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,7 @@ class Freshness:
         stopped: The failed checks that wait for two people, or for a mended file.
         in_time: Crimes to decide that can still be recorded in time; None if nothing is published.
         overdue: Crimes to decide that are overdue.
+        held_back: Quarters that the open extract releases once an audit has taught the software.
     """
 
     agency: str
@@ -94,6 +93,7 @@ class Freshness:
     stopped: tuple[StoppingFailure, ...] = ()
     in_time: int | None = None
     overdue: int | None = None
+    held_back: tuple[str, ...] = ()
 
 
 def describe_published(agency_id: str) -> Published:
@@ -110,9 +110,8 @@ def describe_published(agency_id: str) -> Published:
     try:
         agency = load_agency(agency_id)
     except CdiError:
-        as_of = f"{local_moment(_as_of(version), 'UTC')} UTC" if version else ""
         is_simulated = agency_id == paths.SIMULATED
-        return Published(agency_id, agency_id, is_simulated, as_of=as_of, **shown)
+        return Published(agency_id, agency_id, is_simulated, **shown)
     return Published(
         agency_id,
         agency.name,
@@ -120,7 +119,6 @@ def describe_published(agency_id: str) -> Published:
         agency.runs_on,
         folder is not None or agency.runs_on is not None or has_data(agency),
         refused=tuple(_list_refused(agency)),
-        as_of=local_moment(_as_of(version), agency.zone) if version else "",
         **shown,
     )
 
@@ -173,7 +171,14 @@ def _describe_data(agency: Agency, now: datetime) -> dict[str, Any]:
         "is_late": moment > agency.late_from(known),
         "in_time": in_time,
         "overdue": len(crimes) - in_time,
+        "held_back": _list_held_back(folder),
     }
+
+
+def _list_held_back(folder: Path) -> tuple[str, ...]:
+    """List the quarters that the open extract of a version holds back, as it says itself."""
+    file = folder / "open" / "datapackage.json"
+    return tuple(read_json(file).get("held_back", ())) if file.is_file() else ()
 
 
 def _list_asked(agency: Agency) -> list[tuple[str, str]]:

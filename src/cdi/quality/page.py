@@ -46,7 +46,7 @@ def write_validation_page(
     rules = {rule.rule_id: rule for rule in all_rules()}
     owners = sorted({result["owner"] for result in results})
     rows = [_make_row(agency, result, owners) for result in results]
-    broken = [row for row in rows if not row["is_success"]]
+    broken = _fold_notices([row for row in rows if not row["is_success"]])
     broken.sort(key=lambda row: list(MARKS).index(row["verdict"]), reverse=True)
     checked = dict.fromkeys(row["rule_id"] for row in [*broken, *rows])
     runs = read_runs(agency.agency)
@@ -80,8 +80,27 @@ def _make_row(agency: Agency, result: Mapping[str, Any], owners: list[str]) -> d
         # results of older releases have no sentence
         "finding": result.get("finding") or describe_extent(result),
         "sample_rows": [name_row(row_id) for row_id in result.get("sample_rows", [])],
+        "other_batches": 0,
         "batch_label": name_batch(agency, result["dataset"], batch_id) if batch_id else "",
     }
+
+
+def _fold_notices(broken: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Show a rule that only counts once, with its newest batch and how many others there are.
+
+    The table of each batch has them all.
+    """
+    folded: list[dict[str, Any]] = []
+    notices: dict[str, list[dict[str, Any]]] = {}
+    for row in broken:
+        if row["verdict"] == "info" and row["batch_label"]:
+            notices.setdefault(row["rule_id"], []).append(row)
+        else:
+            folded.append(row)
+    for same in notices.values():
+        newest = max(same, key=lambda row: row["batch_id"])
+        folded.append({**newest, "other_batches": len(same) - 1})
+    return folded
 
 
 def _make_rule(rule: Rule, runs: Sequence[CheckRun], owners: list[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from cdi.build.version import Version
 from cdi.files import write_text
 from cdi.render import render
-from cdi.report.wording import OUTCOMES, UNIVERSES
+from cdi.report.wording import OUTCOMES, UNIVERSES, data_as_of
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -107,6 +107,7 @@ def render_explore_page(rows: Sequence[Row], release: Row, agency: str, version:
     return render(
         "explore.html.j2",
         release=release,
+        as_of=data_as_of(release),
         is_simulated=release["is_simulated"],
         version=version,
         breakdowns=breakdowns,

@@ -50,7 +50,7 @@ def hide_untaught(con: duckdb.DuckDBPyConnection, rows: list[Row]) -> list[Row]:
         con: A published (or private) file.
         rows: Rows of `recording_rate`; their counts are kept.
     """
-    return rows if _is_taught(con) else [{**row, "recording_rate": None} for row in rows]
+    return rows if is_taught(con) else [{**row, "recording_rate": None} for row in rows]
 
 
 def read_ranges(con: duckdb.DuckDBPyConnection) -> list[Row]:
@@ -59,10 +59,17 @@ def read_ranges(con: duckdb.DuckDBPyConnection) -> list[Row]:
     Args:
         con: A published (or private) file.
     """
-    return [] if _is_taught(con) else fetch_dicts(con, read_query(SQL / "ranges.sql"))
+    return [] if is_taught(con) else fetch_dicts(con, read_query(SQL / "ranges.sql"))
 
 
-def _is_taught(con: duckdb.DuckDBPyConnection) -> bool:
+def is_taught(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an audit has taught the software to read this version's logs.
+
+    Until then the report shows no single rate, and the open extract releases no quarter.
+
+    Args:
+        con: A published (or private) file.
+    """
     return scalar(con, "select text_model_version is not null from release") is True
 
 

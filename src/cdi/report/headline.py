@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.report.figures import read_audited, read_headline, read_ranges
+from cdi.report.wording import data_as_of
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -21,6 +22,7 @@ class Headline:
         is_audited: Whether an audit says so, rather than software alone.
         in_time: How many suspected crimes could still be recorded in time, as of the version.
         overdue: How many were overdue.
+        as_of: Up to when the data goes, in the agency's time and in words.
     """
 
     rate: float | None
@@ -29,6 +31,7 @@ class Headline:
     is_audited: bool
     in_time: int
     overdue: int
+    as_of: str
 
     @property
     def recorded(self) -> str:
@@ -66,6 +69,7 @@ def read_version_headline(file: Path) -> Headline:
     """
     with connect(file, read_only=True) as con:
         (listed,) = fetch_dicts(con, read_query(SQL / "worklist_totals.sql"))
+        (release,) = fetch_dicts(con, "select as_of, timezone from release")
         audit, ranges = read_audited(con), read_ranges(con)
         rate = read_headline(con)["standard"]["recording_rate"]
     force = audit["force"] if audit else None
@@ -76,7 +80,7 @@ def read_version_headline(file: Path) -> Headline:
         span = None, ranges[0]["low_rate"], ranges[0]["high_rate"]
     else:
         span = rate, None, None
-    return Headline(*span, is_audited, listed["in_time"], listed["overdue"])
+    return Headline(*span, is_audited, listed["in_time"], listed["overdue"], data_as_of(release))
 
 
 def _percent(share: float) -> str:

@@ -7,6 +7,7 @@ import duckdb
 from cdi.build.version import Version
 from cdi.files import write_text
 from cdi.render import render
+from cdi.report.wording import data_as_of
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -49,6 +50,7 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Pat
         is_simulated=version.agency.is_simulated,
         version=version.name,
         release=release,
+        as_of=data_as_of(release),
         totals=totals,
         clock=fetch_dicts(con, "from records_clock")[0],
         rungs=fetch_dicts(con, read_query(SQL / "links_by_rung.sql"), {"rungs": list(RUNGS)}),

@@ -19,7 +19,7 @@ from cdi.render import render
 from cdi.report.actions import measure_actions
 from cdi.report.contract import Contract, Row
 from cdi.report.readings import list_readings
-from cdi.report.wording import PRACTICES, local_time
+from cdi.report.wording import PRACTICES, data_as_of, local_time
 from cdi.sql import fetch_dicts, scalar
 
 COMPARED_COUNTRY = "GB"  # whose published rates an agency is put beside
@@ -54,6 +54,7 @@ def write_report_page(
         is_simulated=agency.is_simulated,
         version=version.name,
         release=release,
+        as_of=data_as_of(release),
         clock={name: local_time(release[name], agency) for name in CLOCKS},
         v=contract.values,
         show=contract.show,
@@ -110,4 +111,4 @@ def _read_practices(con: duckdb.DuckDBPyConnection, changed: Sequence[Row]) -> l
     return rows
 
 
-CLOCKS = ("as_of", "calls_as_of", "crime_records_as_of")
+CLOCKS = ("calls_as_of", "crime_records_as_of")

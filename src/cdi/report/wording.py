@@ -111,9 +111,19 @@ def subject_in_words(code: str, name: str | None) -> str:
 
 def local_time(moment: datetime | None, agency: Agency) -> str | None:
     """A time of the file (UTC) as the agency's clocks show it."""
-    if moment is None:
-        return None
-    return local_moment(moment, agency.zone)
+    return None if moment is None else local_moment(moment, agency.zone)
+
+
+def data_as_of(release: Mapping[str, Any]) -> str:
+    """Up to when a version's data goes, in the agency's time, for the header of its pages.
+
+    The header names the zone, so no other time on the page has to.
+
+    Args:
+        release: The row of the table `release`.
+    """
+    zone = release["timezone"]
+    return f"data as of {local_moment(release['as_of'], zone)} (times of {zone})"
 
 
 def deadline_in_words(due_at: datetime | None, now: datetime, agency: Agency) -> str | None:

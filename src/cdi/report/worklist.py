@@ -17,6 +17,7 @@ from cdi.files import write_text
 from cdi.people.worklist_sheet import write_worklist_csv, write_worklist_xlsx
 from cdi.render import render
 from cdi.report.log import read_logs
+from cdi.report.wording import data_as_of
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -70,6 +71,7 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
     page = render(
         "worklist.html.j2",
         **common,
+        as_of=data_as_of(release),
         totals=totals,
         lists=[
             ("To read now: still in time", [row for row in to_read_now if _is_in_time(row)]),

@@ -30,15 +30,25 @@ from cdi.report.headline import read_version_headline
 from cdi.report.report import write_report_page
 from cdi.sql import connect
 from cdi.steps.step import Step
+from cdi.steps.train import LEARN, learn_missing
 
 
 def make_build(agency: str, as_of: datetime | None = None) -> Step:
-    """Build the private file, unless the same version is published already; see `cdi.build`."""
-    planned = plan_version(load_agency(agency), as_of)
+    """Build the private file, unless the same version is published already; see `cdi.build`.
+
+    What has never been learnt from the agency's data is learnt first: an untaught version shows no
+    rate, and releases no quarter. After that, the train DAG learns anew, each month.
+    """
+    loaded = load_agency(agency)
+    planned = plan_version(loaded, as_of)
     if is_current(planned):
         return Step(False, f"nothing changed: version {planned.name} is published")
+    is_taught = planned.weights.keys() >= LEARN.keys()
+    notes = [] if is_taught else learn_missing(agency, as_of)
+    if notes:
+        planned = plan_version(loaded, as_of)
     build_file(planned)
-    return Step(True, summarise_build(planned), planned.name)
+    return Step(True, "\n\n".join([summarise_build(planned), *notes]), planned.name)
 
 
 def check_marts(agency: str, version: str, wait_for_approval: str | None = None) -> Step:

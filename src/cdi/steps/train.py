@@ -79,12 +79,15 @@ def learn_text(agency: str, as_of: datetime | None = None) -> Step:
     )
 
 
-def learn_missing(agency: str, as_of: datetime | None = None) -> None:
-    """Learn each kind of weights of which the agency has no version yet."""
+def learn_missing(agency: str, as_of: datetime | None = None) -> list[str]:
+    """Learn each kind of weights of which the agency has no version yet.
+
+    Returns:
+        The notes of what was learnt.
+    """
     version = plan_version(load_agency(agency), as_of)
-    for kind, step in LEARN.items():
-        if kind not in version.weights:
-            step(agency, as_of)
+    steps = [learn(agency, as_of) for kind, learn in LEARN.items() if kind not in version.weights]
+    return [step.note for step in steps if step.is_new]
 
 
 # Links are learnt last, as they are compared by what the words of a call tell of.

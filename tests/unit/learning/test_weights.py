@@ -20,7 +20,8 @@ from cdi.learning.weights import (
     save_weights,
 )
 from cdi.sealed_files import seal_file
-from cdi.steps.run import is_up_to_date, run_directly
+from cdi.steps.build import check_marts, make_build, publish_version, write_report
+from cdi.steps.run import is_up_to_date, land_directly
 from cdi.steps.train import learn_links, learn_text
 from tests.conftest import SmallAgency
 
@@ -192,7 +193,7 @@ def test_an_audit_in_other_words_teaches_nothing_and_it_is_said(
     assert find_newest_weights("testville", "text") is None
 
 
-def test_a_build_takes_what_was_learnt_and_the_same_landing_teaches_the_same(
+def test_the_first_build_learns_and_the_same_landing_teaches_the_same(
     sample: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cdi.agency.interval import Interval
@@ -200,16 +201,21 @@ def test_a_build_takes_what_was_learnt_and_the_same_landing_teaches_the_same(
     assert sample.coverage is not None
     monkeypatch.setattr(links, "MIN_PROVEN", 5)
     interval = Interval.of_days(sample, sample.coverage.start, sample.coverage.end)
-    assert run_directly("sample", interval)
+    land_directly("sample", interval)
+    step = make_build("sample")
+    version = str(step.result)
+    check_marts("sample", version)
+    write_report("sample", version)
+    publish_version("sample", version)
     learnt = find_newest_weights("sample", "links")
     assert learnt is not None
     assert learnt.described["counts"]["proven"] > 0
+    assert links.summarise_links(learnt) in step.note
     current = read_current("sample")
     assert current is not None
     assert current["weights"] == {"links": learnt.version}
     assert is_up_to_date("sample", interval)
     assert "nothing changed" in learn_links("sample").note
-    version = plan_version(sample).name
     # told to learn again from the same state, it says the same
     known = json.loads((learnt.folder / "weights.json").read_text())
     (learnt.folder / "weights.json").write_text(json.dumps({**known, "learnt_from": "elsewhere"}))

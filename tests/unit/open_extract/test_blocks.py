@@ -58,17 +58,22 @@ def crimes(quarter: Quarter) -> list[dict[str, Any]]:
 
 
 def version(
-    file: Path, rows: list[dict[str, Any]], as_of: date, *, is_simulated: bool = True
+    file: Path,
+    rows: list[dict[str, Any]],
+    as_of: date,
+    *,
+    is_simulated: bool = True,
+    is_taught: bool = True,
 ) -> Path:
-    """A version's file with what the extract reads."""
+    """A version's file with what the extract reads; by default an audit has taught the software."""
     file.unlink(missing_ok=True)
     with connect(file) as con:
         con.execute(
             "create table release as select 'Testville' as agency_name, "
             "$simulated as is_simulated, 'UTC' as timezone, $as_of::timestamp as as_of, "
             "as_of as calls_as_of, as_of as crime_records_as_of, 'none' as licence, "
-            "'1' as ruleset_version",
-            {"simulated": is_simulated, "as_of": as_of},
+            "'1' as ruleset_version, if($taught, 'model', null) as text_model_version",
+            {"simulated": is_simulated, "as_of": as_of, "taught": is_taught},
         )
         _fill(con, "fct_reported_crimes", rows)
         con.execute(

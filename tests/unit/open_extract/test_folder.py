@@ -50,10 +50,13 @@ def release(
     is_simulated: bool = True,
     contact: Owner | None = None,
     is_audited: bool = False,
+    is_taught: bool = True,
     kept: str = "",
 ) -> Path:
     """Make an open folder; releases with one name in `kept` keep their quarters in one place."""
-    file = version(home / f"{name}.duckdb", rows, as_of, is_simulated=is_simulated)
+    file = version(
+        home / f"{name}.duckdb", rows, as_of, is_simulated=is_simulated, is_taught=is_taught
+    )
     if is_audited:
         with connect(file) as con:
             con.execute(
@@ -401,6 +404,36 @@ def test_the_calendar_follows_the_rule_that_releases_a_quarter(full: Path, home:
             ripe, upcoming = plan_releases(con, LIMITS["maturity_days"])
         assert ripe[-1].name == last
         assert upcoming[0] == ripe[-1].next
+
+
+def test_no_quarter_is_released_before_the_software_has_learnt_from_an_audit(home: Path) -> None:
+    """A settled quarter waits, each page says why, and the first taught version releases it."""
+    rows = [*crimes(FIRST), *crimes(SECOND)]
+    before, day = date(2017, 5, 2), date(2017, 8, 2)
+    untaught = release(home, "untaught", rows, before, is_taught=False, kept="taught_late")
+    assert not list((home / "kept" / "taught_late").glob("*"))
+    for form in FORMATS:
+        assert table_rows(untaught, "quarters", form) == table_rows(untaught, "crimes", form) == []
+    assert json.loads((untaught / "datapackage.json").read_text())["held_back"] == ["2017-Q1"]
+    for page in ("index.html", "README.md"):
+        said = text_of(untaught / page)
+        assert "No quarter is released yet. No new quarter is released before the software" in said
+        assert "An agency that is never audited releases none." in said
+        assert "Settled, and waiting for this: 2017-Q1." in said
+        assert "The first is" not in said
+    assert find_unreleased_numbers(untaught) == {}
+
+    taught = release(home, "taught", rows, before, before=untaught, kept="taught_late")
+    assert [row["quarter"] for row in table_rows(taught, "quarters", "csv")] == ["2017-Q1"]
+    assert json.loads((taught / "datapackage.json").read_text())["held_back"] == []
+    assert "software has learnt" not in text_of(taught / "index.html")
+    shown = table_rows(taught, "crimes", "duckdb")
+
+    # words have changed so much that nothing is known any more: what was released stays
+    later = release(home, "lost", rows, day, is_taught=False, before=taught, kept="taught_late")
+    assert table_rows(later, "crimes", "duckdb") == shown
+    assert json.loads((later / "datapackage.json").read_text())["held_back"] == ["2017-Q2"]
+    assert "Settled, and waiting for this: 2017-Q2." in text_of(later / "index.html")
 
 
 def test_who_answers_questions_is_named_only_if_the_agency_says_so(full: Path, empty: Path) -> None:

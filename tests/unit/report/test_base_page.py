@@ -1,6 +1,7 @@
 """What all pages say: that they must not leave the agency."""
 
 from cdi import render
+from cdi.publish.overview import Freshness, Published
 from cdi.render import render as render_page
 
 SENTENCE = "this page must not leave it"
@@ -14,10 +15,27 @@ MAY_LEAVE = {
 
 
 def test_pages_say_that_they_must_not_leave_the_agency() -> None:
-    page = render_page("pages.html.j2", agencies=[], is_simulated=False)
+    page = render_page(
+        "agency_pages.html.j2",
+        agency=Published("testville", "Testville", is_simulated=True),
+        may_read_logs=False,
+        may_manage=False,
+        is_simulated=True,
+    )
     assert page.count(SENTENCE) == 1
     assert "open/" in page
     assert ".house" not in page[page.index("@media print") :].split("</style>")[0]  # printed too
+
+
+def test_a_page_of_several_agencies_speaks_of_them_and_an_empty_one_of_none() -> None:
+    values = {"may_read_logs": [], "may_manage": [], "has_peers": False, "is_simulated": False}
+    for name, kind in (("pages.html.j2", Published), ("operations.html.j2", Freshness)):
+        agency = kind("testville", "Testville", is_simulated=True)
+        page = render_page(name, agencies=[agency], now="now", **values)
+        assert SENTENCE not in page
+        assert page.count("do not pass this page on") == 1
+        page = render_page(name, agencies=[], now="now", **values)
+        assert "pass this page on" not in page
 
 
 def test_only_pages_without_figures_of_the_agency_leave_the_sentence_out() -> None:

@@ -126,6 +126,12 @@ def test_the_script_writes_no_html_and_sends_nothing() -> None:
     )
 
 
+def test_the_header_has_the_time_of_the_agency_and_names_the_zone_once(page: str) -> None:
+    header = page.partition("<header>")[2].partition("</header>")[0]
+    assert "data as of 1 July 2017, 00:00 (times of Europe/London)" in header  # 23:00 UTC in summer
+    assert "UTC" not in header
+
+
 def test_the_counts_of_the_page_are_those_of_the_rows(page: str) -> None:
     cube = json.loads(Scripts(page).found["application/json"])
     # places in the lists of districts, offence groups, months and outcomes; in the frame; count
