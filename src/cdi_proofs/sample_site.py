@@ -34,7 +34,7 @@ def make_sample_site(agency: str) -> Path:
     """
     loaded = load_agency(agency)
     if not loaded.is_simulated:
-        raise _refuse(f"{loaded.name} is no simulated agency")
+        raise _refuse(f"{loaded.name} is not a simulated agency")
     version = paths.published(agency) / "current"
     if not (version / "version.json").is_file():
         raise CdiError("SITE-UNPUBLISHED", f"no version of {agency} is published", "make run first")

@@ -101,7 +101,9 @@ def _find_version(agency: str) -> Path:
     loaded = load_agency(agency)
     version = paths.published(agency) / "current"
     if not loaded.is_simulated:
-        raise CdiError("SITE-NOT-SIMULATED", f"{agency} is no simulated agency", "name another one")
+        raise CdiError(
+            "SITE-NOT-SIMULATED", f"{agency} is not a simulated agency", "name another one"
+        )
     if not (version / "version.json").is_file():
         raise CdiError("SITE-UNPUBLISHED", f"no version of {agency} is published", "make run first")
     return version.resolve()

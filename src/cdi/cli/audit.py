@@ -216,7 +216,7 @@ def audit_pack(
 ) -> None:
     """Write the inspector's pack of a finished audit: one ZIP, and CHECK.md in it says what to do.
 
-    It is restricted: it has the texts of the drawn logs. Making it is written down first.
+    It is restricted: it has the texts of the drawn logs. That you make it is logged first.
 
     E.g. .venv/bin/cdi audit pack simulated --reason "inspection of 2026"
     """

@@ -140,7 +140,7 @@ def dag_ids(agency: Agency) -> tuple[str, str, str]:
 
 
 def name_step(step: str) -> str:
-    """Name a step of a run and its number, e.g. ``Step 2 of 3: extract what is new, and check it``."""
+    """Name a step of a run and its number, e.g. ``Step 1 of 3: start Airflow``."""
     return f"Step {list(STEPS).index(step) + 1} of {len(STEPS)}: {STEPS[step]}"
 
 

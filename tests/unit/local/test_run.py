@@ -89,7 +89,7 @@ def test_the_clock_moves_while_a_poll_waits() -> None:
     with show_step(screen.console, name_step("build")) as show:
         progress._watch_run("testville__build", "run", show)
     assert client.has_moved
-    assert screen.getvalue().startswith("Step 4 of 4: build, check and publish a version")
+    assert screen.getvalue().startswith("Step 3 of 3: learn what is not learnt yet")
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

@@ -124,7 +124,7 @@ def check_draw() -> str:
     erased = check_logs(frame, sample)
     logs = [row["call_id"] for row in sample if row["call_id"]]
     said = [
-        f"The frame of {len(frame):,} logs is the one in the register: {plan['frame_hash']}.",
+        f"The sampling frame of {len(frame):,} logs is the one in the register: {plan['frame_hash']}.",
         f"The seed {plan['seed']} draws {len(positions):,} logs from {len(plan['audited'])} strata:"
         f" the same as in draw/sample.csv, from {min(logs)} to {max(logs)}.",
     ]
@@ -151,7 +151,7 @@ def check_frame(plan: dict[str, Any], frame: list[dict[str, Any]]) -> None:
     for name, value in found.items():
         expect(
             holds=plan.get(name, value) == value,
-            otherwise=f"the {name} of the frame is not the one in the register",
+            otherwise=f"the {name} of the sampling frame is not the one in the register",
         )
 
 
