@@ -45,7 +45,7 @@ def test_every_problem_is_reported_with_its_line(tmp_path: Path) -> None:
     for problem in (
         "actions.csv:2: due_on '31/03/2017'",
         "actions.csv:3: owner is blank",
-        "actions.csv:3: action_id 'A1' stands twice",
+        "actions.csv:3: action_id 'A1' is there twice",
         "actions.csv:4: domain 'moon'",
         "actions.csv:5: does not have 7 fields",
     ):

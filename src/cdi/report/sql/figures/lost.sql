@@ -37,7 +37,7 @@ stages as (
     union all
     select
         2 as stage,
-        'Legitimate reason' as label,
+        'No record needed' as label,
         justified_count as crimes,
         'no record needed' as kind
     from total
