@@ -1,15 +1,15 @@
-"""Alert: one DAG for each agency whose staff are to be warned before a time limit has passed.
+"""Alert: one DAG for each agency that warns its staff before a time limit passes.
 
 1. **alert** sends two kinds of message by the connections that agency.yaml names under `alerts`: a
    warning of crimes whose time limit ends within the next hours, by district, each crime once; and
-   a digest at each change of shift. It leaves out what people decided since the last build. Where
-   nothing is to be told, it is skipped.
+   a digest at each change of shift. It leaves out what people decided since the last build. It is
+   skipped where there is nothing to report.
 
 No message holds a number of a log, a text or a name (docs/privacy.md). What a connection did not
 take is sent by a later run. `.venv/bin/cdi alerts <agency>` prints what would be sent now.
 
-*Now processing*: it tells what is due when it runs, so after a failure the next run sends what is
-still to be sent; there is nothing to clear. Every ten minutes. An agency without
+*Now processing*: it reports what is due when it runs, so after a failure the next run sends what
+was not sent; there is nothing to clear. Every ten minutes. An agency without
 `alerts: {connections: [...]}` has no such DAG.
 """
 

@@ -1,8 +1,8 @@
 """Audit: one DAG per agency, from the published version to the auditors' worksheets.
 
 1. **draw** freezes the logs of a period and what the pipeline predicts of them, writes seed, strata
-   and chances into the audit register, and draws. By default the newest whole mature quarter; one
-   that was drawn already is skipped. Days that were drawn before need a reason.
+   and chances into the audit register, and draws. By default it takes the newest whole settled
+   quarter, and skips one that was drawn already. Days that were drawn before need a reason.
 2. **worksheets** writes one XLSX and one CSV file per auditor, with masked text and no prediction.
 
 Auditors read at the desk, or give their sheets back by `.venv/bin/cdi audit findings`. The extract
@@ -10,7 +10,7 @@ DAG lands both, and the next build publishes the rate with its interval once eve
 read (docs/audit.md).
 
 *Now processing*: it draws from the newest version; a failed run changes nothing, so after mending
-the cause start a new run. Monthly, and by hand for another period, size or universe.
+the cause start a new run. Monthly, and by hand for another period, size or kind of log.
 """
 
 from airflow.sdk import DAG, Param
@@ -33,8 +33,8 @@ def make_dag(agency: Agency) -> DAG:
         catchup=False,
         params={
             "logs": Param(1500, type="integer", minimum=1, description="Logs to audit."),
-            "universe": Param("frame", enum=["frame", "all"], description="frame: crime codes."),
-            "starts_on": house.day_field("First day; blank: the newest whole mature quarter."),
+            "universe": Param("frame", enum=["frame", "all"], description="frame: crime-coded."),
+            "starts_on": house.day_field("First day; blank: the newest whole settled quarter."),
             "ends_on": house.day_field("First day after the period."),
             "auditors": Param("", type="string", description="Staff numbers; else agency.yaml's."),
             "reason": Param("", type="string", description="Why days drawn before are redrawn."),

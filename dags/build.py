@@ -4,7 +4,7 @@
 2. **check** runs the rules of border 2 (docs/rules.md) on it; a broken `fail` rule ends the run,
    and the published version stays as it is.
 3. **release** and **confirm** ask nobody, unless the run was triggered with `wait_for_approval` and
-   a rule that may be released is broken: then one person proposes under *Required Actions*, another
+   a rule that may be approved is broken: then one person proposes under *Required Actions*, another
    confirms.
 4. **report** writes the report into the version's folder.
 5. **publish** makes the folder the current version by a rename: readers never see half of it.

@@ -8,7 +8,7 @@ For each dataset of the agency:
 2. **check** runs the rules of border 1 (docs/rules.md). Rows that break a quarantining rule move to
    quarantine; a broken `fail` rule refuses the whole batch. Otherwise the batch is accepted.
 
-Then **landed** tells the build DAG, once per run, that there is something new.
+Then **landed** starts the build DAG, once per run, if there is something new.
 
 *Interval processing*: rerun a failed run by clearing it; fill a gap with a backfill (the same
 interval twice is a no-op). Other dates: trigger with `interval_start` and `interval_end`.

@@ -1,12 +1,12 @@
 """Training: one DAG per agency, from the landing to weights that the next build reads.
 
-1. **text** learns how the agency's logs tell of crimes, from codes and from what auditors found;
-   without an audit it is skipped.
+1. **text** learns the words in which the agency's logs report crimes, from codes and from what
+   auditors found; without an audit it is skipped.
 2. **links** learns how much agreement in time, place, offence, words and person says that a call
    and a record belong together, from the links that references prove. The same landing teaches the
    same: skipped. It waits for **text**, since words are read by what that learnt.
 
-Then **learnt** tells the build DAG, once per run, that there is something new.
+Then **learnt** starts the build DAG, once per run, if there is something new.
 
 *Now processing*: it always learns from the newest state, so after a failure start a new run rather
 than clearing an old one. Monthly, and by hand whenever the force's ways of recording change.

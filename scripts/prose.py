@@ -14,12 +14,13 @@ import yaml
 
 Passage = tuple[int, str]  # the line where it begins, and its prose
 
-WORDS = re.compile(r"[A-Za-z][a-z]* [a-z]+ [a-z]+|¤ [a-z]+ [a-z]+")
+WORDS = re.compile(r"[A-Za-z¤]+,? [A-Za-z]+,? [A-Za-z]+")
 PROSE_KEYS = re.compile(
     r"description|reason|claim|label|base|title|subtitle|meaning|text|note|help|says|example|licence|.*_name"
 )
 IS_SQL = re.compile(
-    r"\s*(?:--|(?:select|with \w+ as|create|insert|update|delete|copy|attach|from \w+\.)\b)"
+    r"^\s*(?:--|(?:select|with \w+ as|create|insert|update|delete|copy|attach|from \w+\.)\b)"
+    r"|\b(?:order|group) by\b|= \$"
 )
 # tags that end a paragraph of a page; all others stand within one
 BLOCK_TAG = re.compile(
@@ -131,7 +132,7 @@ def read_python(text: str) -> Iterator[Passage]:
         if isinstance(node, ast.JoinedStr):
             passed_over |= {id(part) for part in node.values}
         string = _text_of(node)
-        if string and WORDS.search(string) and not IS_SQL.match(string):
+        if string and WORDS.search(string) and not IS_SQL.search(string):
             yield node.lineno, re.sub(r"\n\s*\n", "\n¶\n", string)  # type: ignore[attr-defined]
 
 

@@ -16,7 +16,7 @@ NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?%?")
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 # what is no figure of the agency: dates, limits of the rules, and how sure an interval is
 NO_FIGURE = re.compile(
-    r"\d{4}-\d\d-\d\d|\d{1,2} [A-Z][a-z]+ \d{4}(?:, \d\d:\d\d)?|[A-Z][a-z]+ \d{4}"
+    r"\d{4}-\d\d-\d\d|\d{1,2} [A-Z][a-z]+ \d{4}(?:, \d{1,2}(?::\d\d)?[ap]m)?|[A-Z][a-z]+ \d{4}"
     r"|statement of 2018|N100|(?:95|90)% (?:confidence|limits)|(?:24|72) hours|30 days"
     r"|19 times in 20|Of 100 crimes|It takes 24|needs \d+ (?:weeks|recorded crimes in \w+ weeks)"
     r"|begin at 0%|\(\d+ rows?\)|Apache 2\.0"

@@ -68,7 +68,7 @@ class AirflowDoor:
         """Lead a reader to Airflow's log-in; a form is refused, as it cannot be sent again."""
         if request.method == "GET":
             return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)))
-        return PlainTextResponse("You are not signed in. Nothing was written.", 401)
+        return PlainTextResponse("You are not signed in. Nothing was saved.", 401)
 
     def sign_out_path(self) -> str | None:
         """None: people sign out of Airflow."""

@@ -91,7 +91,7 @@ def _make_broken_dag(broken: BrokenAgency, step: str) -> DAG:
     with DAG(
         dag_id=f"{name}__{step}{BROKEN}",
         dag_display_name=f"{name}: {TITLES.get(step, step)} (broken)",
-        doc_md=f"The folder of this agency has to be mended:\n\n```text\n{why}\n```\n",
+        doc_md=f"The folder of this agency must be corrected:\n\n```text\n{why}\n```\n",
         schedule="@daily" if step == "extract" else None,
         catchup=False,
         max_active_runs=1,

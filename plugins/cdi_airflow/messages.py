@@ -81,8 +81,8 @@ def send_message(connection_id: str, to: tuple[str, ...], message: "Message") ->
         raise MachineError(
             "ALERT-UNSENT",
             f"the connection {connection_id} did not take a message ({describe_failure(error)})",
-            "look whether the server of the connection is up and takes what it is sent; the next "
-            "run sends what is still due",
+            "check that the connection's server is up and accepts messages; the next run sends "
+            "what is still due",
         ) from None
 
 

@@ -38,7 +38,7 @@ def write_note(context: Any, text: str, *, outline: str, of_run: bool = False) -
     try:
         connection = BaseHook.get_connection(CONNECTION_ID)
     except AirflowNotFoundException:
-        LOG.info("no connection %s: the note stands in this log alone", CONNECTION_ID)
+        LOG.info("no connection %s: the note is in this log alone", CONNECTION_ID)
         return
     ti = context["ti"]
     run = f"/api/v2/dags/{ti.dag_id}/dagRuns/{ti.run_id}"
@@ -77,5 +77,5 @@ def shorten(text: str) -> str:
     """Cut a text to a note's length, at a line's end, and say so."""
     if len(text) <= NOTE_LENGTH:
         return text
-    more = "\n… the rest stands in the task's log"
+    more = "\n… the rest is in the task's log"
     return text[: NOTE_LENGTH - len(more)].rsplit("\n", 1)[0] + more

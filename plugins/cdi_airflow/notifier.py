@@ -97,7 +97,9 @@ def _send_message(message: dict[str, str]) -> None:
     try:
         connection = BaseHook.get_connection(CONNECTION_ID)
     except AirflowNotFoundException:
-        LOG.warning("no connection %s, so it is told here alone\n%s", CONNECTION_ID, text)
+        LOG.warning(
+            "no connection %s, so the message is in this log alone\n%s", CONNECTION_ID, text
+        )
         return
     if connection.conn_type == "smtp":
         subject = f"{message['what']}: {message['dag']}"

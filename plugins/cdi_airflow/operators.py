@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import (
     AirflowTaskTimeout,
 )
 
+from cdi.clock import day_and_time
 from cdi_airflow.notes import runs_at_force, write_note
 from cdi_airflow.pools import pool_of
 
@@ -185,7 +186,7 @@ class ExtractOperator(StepOperator):
         now = datetime.now(UTC)
         if context["dag_run"].run_type != "scheduled" or now >= until:
             return
-        waiting = f"waiting until {until:%d %B %H:%M} UTC, as files are late"
+        waiting = f"waiting until {day_and_time(until)} UTC, as files are late"
         write_note(context, f"{waiting}: {error}", outline=waiting)
         self.defer(
             trigger=DateTimeTrigger(moment=min(now + ASK_AGAIN, until)), method_name="ask_again"

@@ -39,7 +39,7 @@ class _AskOperator(HITLOperator):
 
         held = read_held(self.agency, self.version)
         if not held:
-            self.log.info("all checks passed that can stop a version: nobody is asked")
+            self.log.info("all checks that can stop a version passed: nobody is asked")
             return None
         if runs_at_force(self):
             failures = ", ".join(sorted({h.rule_id for h in held}))
@@ -59,9 +59,9 @@ class _AskOperator(HITLOperator):
         answer = super().execute_complete(context, event)
         by = str((answer["responded_by_user"] or {}).get("name", ""))
         if STOP in answer["chosen_options"]:
-            told = f"{by} did not release it"
+            told = f"{by} did not approve it"
             write_note(context, told, outline=told, of_run=True)
-            raise AirflowFailException("the failure was not released")
+            raise AirflowFailException("the failure was not approved")
         return {**answer["params_input"], "by": by}
 
 
@@ -75,15 +75,15 @@ class ProposeRelease(_AskOperator):
             type="string",
             title="Reason",
             source="task",
-            description="Why the version may be published all the same. Published with it.",
+            description="Why the version may be published anyway. The reason is published too.",
         )
         kwargs["params"] = {
             "reason": why
         }  # replaces the DAG's params, which Airflow passes as well
         super().__init__(
-            task_display_name="release: only if a check failed",
-            answer="Release",
-            subject="Release a failed check?",
+            task_display_name="approve: only if a check failed",
+            answer="Approve",
+            subject="Approve a failed check?",
             **kwargs,
         )
 
@@ -111,7 +111,7 @@ class ConfirmRelease(_AskOperator):
         super().__init__(
             task_display_name="confirm: only if a check failed",
             answer="Confirm",
-            subject="Confirm the release, as another",
+            subject="Confirm the approval, as another person",
             **kwargs,
         )
         self.proposal = proposal

@@ -19,6 +19,7 @@ from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Red
 
 from cdi import paths
 from cdi.agency.load import agency_names, load_agency
+from cdi.clock import day_and_time
 from cdi.desk.people import Right
 from cdi.errors import CdiError
 from cdi.publish.access import (
@@ -127,7 +128,7 @@ def operations(request: Request, user: GetUserDep) -> Response:
     return _render_page(
         "operations.html.j2",
         agencies=[describe_freshness(name, now) for name in with_data],
-        now=f"{now:%-d %B %Y, %H:%M} UTC",
+        now=f"{day_and_time(now)} UTC",
         docs_root=f"../{documented[0]}/" if documented else None,
         is_simulated=False,
     )
@@ -159,7 +160,7 @@ def of_dag(dag_id: str, user: GetUserDep) -> Response:
     """Lead from the tab of a DAG to the pages of its agency."""
     agency, _, step = dag_id.rpartition("__")
     if not step or agency not in agency_names():
-        raise HTTPException(404, f"{dag_id} is no DAG of an agency, so it has no pages.")
+        raise HTTPException(404, f"{dag_id} is not a DAG of an agency, so it has no pages.")
     return RedirectResponse(f"../{agency}/", headers=HEADERS)
 
 
@@ -210,8 +211,7 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
             LOG.error("the access log of %s cannot be written: %s", agency, error)
             raise HTTPException(
                 503,
-                "This page is shown only if the access can be written down, and it cannot: "
-                "tell operations.",
+                "We could not log your access, so the page is not shown. Contact operations.",
             ) from error
     file = PurePosixPath(path)
     headers = dict(HEADERS)

@@ -45,9 +45,7 @@ SeedOption = Annotated[
 
 ReasonOption = Annotated[
     str,
-    typer.Option(
-        "--reason", envvar="REASON", help="Why you look at single logs; it is written down."
-    ),
+    typer.Option("--reason", envvar="REASON", help="Why you look at single logs; it is logged."),
 ]
 
 

@@ -79,7 +79,7 @@ _MACHINE_FAILURES: dict[int, tuple[str, str]] = {
         (
             "DISK-FULL",
             "make room (docs/runbook.md says what may be removed), then run again; nothing that "
-            "was told as done is lost",
+            "was reported as done is lost",
         ),
     ),
     **dict.fromkeys(
@@ -91,7 +91,10 @@ _MACHINE_FAILURES: dict[int, tuple[str, str]] = {
     ),
     **dict.fromkeys(
         (errno.EISDIR, errno.ENOTDIR),
-        ("FILE-KIND", "put a file where a folder stands, or the other way round, then run again"),
+        (
+            "FILE-KIND",
+            "put a file in place of the folder, or a folder in place of the file, then run again",
+        ),
     ),
     **dict.fromkeys(
         (errno.EMFILE, errno.ENFILE),

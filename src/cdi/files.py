@@ -310,7 +310,7 @@ def _parse_json(content: bytes, what: str, fix: str) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:  # no UTF-8, or no JSON
-        raise _damaged(what, f"is no whole JSON ({error})", fix) from None
+        raise _damaged(what, f"is not complete JSON ({error})", fix) from None
 
 
 def _parse_object(content: bytes, what: str, fix: str, keys: Iterable[str]) -> dict[str, Any]:
@@ -417,8 +417,8 @@ def _put_torn_rest_aside(handle: int, file: Path) -> None:
     os.ftruncate(handle, whole)
     os.fsync(handle)
     logging.getLogger(__name__).warning(
-        "[STATE-TORN] The last write to %s was cut, so it was never told as done. The %s bytes "
-        "that it left were moved to %s. Look there what it was, and do it again.",
+        "[STATE-TORN] The last write to %s was cut, so it was never reported as done. The %s bytes "
+        "that it left were moved to %s. Look in it to see what it was, and do it again.",
         file,
         size - whole,
         aside.name,

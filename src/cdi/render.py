@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from cdi import paths
+from cdi.clock import local_moment
 from cdi.glossary import Words
 
 NOTHING = "\u2013"  # an en dash is shown where there is no figure
@@ -26,6 +27,7 @@ def _make_environment() -> jinja2.Environment:
     environment.globals["docs_link"] = _link_docs
     environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
     environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
+    environment.filters["local"] = local_moment
     # "over 1,200 rows": a large number is rounded down to hundreds
     environment.filters["over"] = lambda n: f"{n - n % 100 if n >= 1000 else n:,}"
     return environment

@@ -101,7 +101,7 @@ def benchmark(
     seed: SeedOption = None,
     reader: Annotated[
         list[str] | None,
-        typer.Option(help="Command that says how many crimes each log tells of; may be repeated."),
+        typer.Option(help="Command that says how many crimes each log reports; may be repeated."),
     ] = None,
     linker: Annotated[
         list[str] | None,
@@ -159,7 +159,7 @@ def ranges(
     ] = None,
     seed: SeedOption = None,
 ) -> None:
-    """Publish forces that were never audited: do their ranges hold, and is no rate shown?"""
+    """Publish forces that were never audited: do their ranges hold, and is every rate left out?"""
     from cdi_proofs.ranges import SCENARIOS, run_ranges
 
     choose_variant(None, None, seed)
@@ -414,7 +414,7 @@ def durability(
         typer.Option(help="Name of a step to disturb; may be repeated. All by default."),
     ] = None,
 ) -> None:
-    """Cut the power, kill and fill the disk in each step: what was told stays true (Linux, root).
+    """Cut the power, kill and fill the disk in each step: nothing done is lost (Linux, root).
 
     Example: .venv/bin/python -m cdi_proofs durability --cuts 20 --kills 20 --fills 3
     """

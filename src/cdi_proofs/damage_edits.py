@@ -551,13 +551,13 @@ def _change_access(change: Callable[[list[bytes]], list[bytes]]) -> None:
     replace_file(file, b"".join(change(_lines(file))))
 
 
-@_edit("access log", "a look is deleted")
+@_edit("access log", "an entry is deleted")
 def _delete_look(chance: random.Random) -> None:
     place = chance.randrange(15)
     _change_access(lambda lines: lines[:place] + lines[place + 1 :])
 
 
-@_edit("access log", "the last look is deleted")
+@_edit("access log", "the last entry is deleted")
 def _delete_last_look(chance: random.Random) -> None:
     _change_access(lambda lines: lines[:-1])
 

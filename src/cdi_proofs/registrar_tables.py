@@ -8,7 +8,7 @@ from rich.table import Table
 ORDERS = {"desk": "the desk's order", "random": "random order"}
 SELECTIONS = {
     "order": "came in order",
-    "lot": "came by lot",
+    "lot": "drawn at random",
     "sample": "below the last lot",
 }
 

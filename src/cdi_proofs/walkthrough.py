@@ -70,11 +70,11 @@ ROOMS = {
     "staging": "Of all accepted batches the newest row of each key stays. "
     "From here on names and types are the same for every agency.",
     "disclosure": "Each kind of evidence is gathered by itself, and then the crimes that the log "
-    "tells of are listed. Questions are answered for each of them, and the first row of the "
+    "reports are listed. Questions are answered for each of them, and the first row of the "
     "decision table that fits the answers decides.",
     "linkage": "Each record looks for its call, from the strictest rung of the ladder to the "
     "loosest. A record belongs to one call at most, with the probability that it does.",
-    "outcomes": "The crimes that the call tells of are matched with the records linked to it. "
+    "outcomes": "The crimes that the log reports are matched with the records linked to it. "
     "Each reported crime ends in one outcome under each ruleset.",
     "main": "The published tables gather all this for readers. "
     "The crime counts in the rates of its group, district and month.",

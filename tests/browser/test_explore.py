@@ -20,6 +20,7 @@ from tests.browser.conftest import SIZES, watched
 WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RELEASE = {
     "agency_name": "Testville (SIMULATED)", "as_of": datetime(2017, 6, 30, 23),
+    "timezone": "Europe/London",
     "is_simulated": True, "ruleset_version": "2026.5",
 }  # fmt: skip
 PLANTED = '</script><b id="planted">'
@@ -107,8 +108,7 @@ def test_before_a_filter_the_page_shows_the_base_of_the_report(page: Page) -> No
     assert page.locator("[role=status] #count, [role=status] #base").count() == 2
     assert said(page) == (
         "1,214 reported crimes",  # 1000 + 200 + 3 + 1 + 10
-        "Base: reported crimes in crime-coded logs (universe “frame”), standard ruleset; "
-        "fraud left out.",
+        "Base: reported crimes in crime-coded logs, standard ruleset; fraud left out.",
     )
     assert bars(page, "district") == {
         "North": ("1,200", 100), FORMULA: ("3", 0.25), "unknown": ("10", 0.83),
@@ -131,10 +131,10 @@ def test_filters_count_and_stand_in_the_address(page: Page, browser: Browser) ->
     choose(page, logs="all")
     assert said(page) == (
         "240 reported crimes",
-        "Base: reported crimes in all logs (universe “all”), standard ruleset; fraud left out; "
+        "Base: reported crimes in all logs, standard ruleset; fraud left out; "
         "district: North; month: June 2017.",
     )
-    assert bars(page, "outcome") == {"Unrecorded": ("200", 100), "Recorded": ("40", 20)}
+    assert bars(page, "outcome") == {"Suspected missed": ("200", 100), "Recorded": ("40", 20)}
     again = browser.new_page()
     again.goto(page.url)
     assert said(again) == said(page)
@@ -156,8 +156,7 @@ def test_fraud_counts_only_where_it_is_asked_for(page: Page) -> None:
     choose(page, offence="fraud")
     assert said(page) == (
         "7 reported crimes",
-        "Base: reported crimes in crime-coded logs (universe “frame”), standard ruleset; "
-        "offence group: Fraud.",
+        "Base: reported crimes in crime-coded logs, standard ruleset; offence group: Fraud.",
     )
 
 

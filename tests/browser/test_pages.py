@@ -113,7 +113,7 @@ def test_the_report_shows_the_published_figures(browser: Browser, published: Pat
     page.goto((published / "report.html").as_uri())
     headline = page.locator(".headline").inner_text()
     assert f"our best estimate is {100 * row[1]:.1f}%, {row[0]:,} of the" in headline
-    assert "not an audited rate" in page.inner_text("main")
+    assert "an estimate, not audited" in page.inner_text("main")
     charts = page.locator("figure svg[role=img]")
     assert charts.count() >= 4
     for chart in charts.all():

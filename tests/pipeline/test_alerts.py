@@ -330,7 +330,8 @@ def test_the_preview_prints_what_would_be_sent_and_sends_nothing(alerting: Small
     alerting.settings.pop("alerts")
     alerting.write_settings()
     assert (
-        "nobody is told: name Airflow connections" in CliRunner().invoke(cli.app, arguments).output
+        "nobody gets these messages: name Airflow connections"
+        in CliRunner().invoke(cli.app, arguments).output
     )
 
 
@@ -339,4 +340,4 @@ def test_without_a_version_there_is_nothing_to_tell(small: SmallAgency) -> None:
     small.write_settings()
     step = send_alerts("testville", lambda *_: pytest.fail("sent"))
     assert not step.is_new
-    assert "nothing to tell" in CliRunner().invoke(cli.app, ["alerts", "testville"]).output
+    assert "nothing to send" in CliRunner().invoke(cli.app, ["alerts", "testville"]).output

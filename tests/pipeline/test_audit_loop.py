@@ -509,10 +509,10 @@ def assert_headline_is_a_range(agency: SmallAgency, page: str, truth: float) -> 
         "select low_rate, high_rate from recording_range "
         "where universe = 'frame' and breakdown = 'total'"
     )
-    assert f"it lies between {low:.1%} and {high:.1%}" in said
+    assert f"it is between {low:.1%} and {high:.1%}" in said
     assert said.count("%") == 2
     assert low <= truth <= high
-    (closures,) = re.findall(r"<summary>By closure</summary>(.*?)</details>", page, re.S)
+    (closures,) = re.findall(r"<summary>By result</summary>(.*?)</details>", page, re.S)
     assert ">Recorded</th>" in closures
     assert ">Rate" not in closures
     summary = summary_text(read_summary(agency.published / "recording.duckdb"))

@@ -245,7 +245,7 @@ def test_a_decision_is_described_by_people_and_the_clock_on_their_wall() -> None
     line = row("D1", "dismissed", "T-0001") | {"decided_by": "1311", "second_person": "4711"}
     for written in ("2017-07-03 10:14:05+0100", "2017-07-03 10:14:05"):
         line["decided_at"] = written
-        assert describe_decision(line) == "dismissed by 1311 and 4711 on 3 July 2017, 10:14"
+        assert describe_decision(line) == "dismissed by 1311 and 4711 on 3 July 2017, 10:14am"
 
 
 # ---------------------------------------------------------------------- what counts

@@ -32,8 +32,8 @@ def test_the_queue_begins_with_what_can_still_be_recorded_then_come_the_gravest(
     text = words_of(clerk.get().text)
     assert "SIMULATED" in text
     assert f"1 of {len(listed)} logs can still be recorded in time" in text
-    assert "Record by 20:00 on 7 January" in text
-    assert "Overdue since 16:00 on 6 January" in text
+    assert "Record by 8pm on 7 January" in text
+    assert "Overdue since 4pm on 6 January" in text
     assert "signed in as reader.one" in text
 
 
@@ -79,7 +79,7 @@ def test_a_log_page_leads_with_the_finding_and_ends_with_the_rule(told: SmallAge
     assert '<mark class="for">' in page
     assert "D800" in page
     recorded = words_of(sign_in("viewer").open_log("t 0001".replace(" ", "-")))
-    assert "Recorded from this log: Assault R1 (5 January 2026, 11:30)." in recorded
+    assert "Recorded from this log: Assault R1 (5 January 2026, 11:30am)." in recorded
     assert "No crime of this log is on the worklist." in recorded
 
 
@@ -186,7 +186,7 @@ def test_a_decision_meanwhile_is_shown_and_never_overwritten(told: SmallAgency) 
     second.decide(ASSAULT, "dismissed", reason_code="GOOD_INTENT")
     answer = first.send(late)
     assert answer.status_code == 409
-    assert "Nothing was written yet" in words_of(answer.text)
+    assert "Nothing was saved yet" in words_of(answer.text)
     assert "dismissed by reader.two" in words_of(answer.text)
     assert [row["decided_by"] for row in read_decisions(told.agency)] == ["reader.two"]
     # who has seen it may decide otherwise, and both decisions stay

@@ -837,7 +837,7 @@ def test_who_is_no_auditor_is_told_so(fresh: SmallAgency) -> None:
         fresh.write_settings()
         assert "No draw is open for you" in words_of(clerk.get("audit").text)
         answer = clerk.get("audit-next", draw=draw.draw_id)
-        assert "is no auditor of" in words_of(answer.text)
+        assert "is not an auditor of" in words_of(answer.text)
     finally:
         fresh.settings = settings
         fresh.write_settings()

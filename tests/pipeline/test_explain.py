@@ -34,19 +34,19 @@ def test_an_unrecorded_crime_is_explained_from_its_words_to_its_outcome(
 ) -> None:
     text = explain("T-0006")
     assert text.startswith("SIMULATED invented data")
-    assert "received 5 January 2026, 15:00" in text
+    assert "received 5 January 2026, 3pm" in text
     assert "closed as NOISE Noise" in text
     assert f"account {HIDDEN[-1]}" in text
     assert "account reports a crime Violence against the person “" in text
     assert "log text likely Violence against the person “" in text
     assert "Something in the call says that this crime was reported yes" in text
-    assert "D800: A crime was reported and the closure gives no legitimate reason" in text
+    assert "D800: A crime was reported and the result gives no legitimate reason" in text
     assert "verdict A crime must be recorded" in text
     assert "1 Violence against the person log text by itself" in text
     assert "outcome, strict not counted" in text
     assert "outcome, standard unrecorded" in text
     assert "crime record none" in text
-    assert "to be recorded by 6 January 2026, 15:00" in text
+    assert "to be recorded by 6 January 2026, 3pm" in text
     assert "time left 9 hours over" in text
 
 
@@ -103,7 +103,7 @@ def test_the_page_of_a_log_says_what_the_terminal_says(
 def test_an_unknown_call_is_an_error_that_says_what_was_looked_for(
     explain: Callable[[str], str],
 ) -> None:
-    with pytest.raises(CdiError, match=r"no call 't0999' \(looked for as T-0999\)") as caught:
+    with pytest.raises(CdiError, match=r"no call 't0999' \(searched as T-0999\)") as caught:
         explain("t0999")
     assert caught.value.rule_id == "EXPLAIN-UNKNOWN"
     assert "make run" in caught.value.fix

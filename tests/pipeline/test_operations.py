@@ -104,7 +104,7 @@ def test_operators_read_age_backlog_and_what_failed(ran: SmallAgency) -> None:
     refused = paths.landing("testville", "calls") / "refused"
     (file,) = refused.glob("*/validation.html")
     page = text_of(file.read_text(encoding="utf-8"))
-    assert "0 of 1 files have at least 50% as many rows as the delivery before; all must" in page
+    assert "0 of 1 files have at least 50% as many rows as the previous delivery; all must" in page
     assert f"Refused: {name}" in page
 
 

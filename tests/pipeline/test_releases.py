@@ -56,7 +56,7 @@ def test_a_refused_batch_is_held_and_enters_once_two_people_released_it(
         "where rule_id = 'FILE-07' and released_by is not null"
     ) == [("1207, 1311", WHY, False)]
     assert stopped.rows("select count(*) from data_quality where released_by is not null") == [(1,)]
-    assert f"Released by 1207, 1311: {WHY}" in (stopped.published / "validation.html").read_text()
+    assert f"Approved by 1207, 1311: {WHY}" in (stopped.published / "validation.html").read_text()
 
 
 def test_a_release_is_for_that_batch_alone(stopped: SmallAgency) -> None:
@@ -139,11 +139,11 @@ def test_a_version_is_held_released_and_stays_released_when_the_decision_lands(
     with pytest.raises(GateError, match="MART-15"):
         check_marts("testville", version)
     step = check_marts("testville", version, wait_for_approval="True")
-    assert step.note.startswith("held until two people release it")
+    assert step.note.startswith("held until two people approve it")
     (failure,) = read_held("testville", version)
     assert (failure.rule_id, failure.what) == ("MART-15", version)
     step = release_and_check("testville", version, WHY, "ada", "bo")
-    assert "Released by ada, bo" in step.note
+    assert "Approved by ada, bo" in step.note
     assert built.run()
     assert built.published.resolve().name != version  # the decision was landed
     assert built.rows(

@@ -75,7 +75,7 @@ def test_the_report_tells_what_is_done_differently_and_names_no_author(built: Sm
     assert "too few weeks" in read_section("practice")
     put_practices(built, 40, [])
     write_report("testville", built.built)
-    assert "Nothing that is looked at has changed" in read_section("practice")
+    assert "Nothing that we compare has changed" in read_section("practice")
     changes = [
         ("closed_as_no_crime", "violence_against_the_person", 38),
         ("closed_as_no_crime", "theft, AS02", 38),

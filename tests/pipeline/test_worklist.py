@@ -133,7 +133,7 @@ def test_what_was_confirmed_comes_back_as_feedback_to_the_team(
         "Log": "T-0002",
         "What was not recorded": "Violence against the person",
         "Why it was not recorded": "None of these",
-        "Words of the log that told it (masked)": "was pushed",
+        "Words of the log that report it (masked)": "was pushed",
         "How the log was closed": "ASSAULT Assault, NONE None",
         "Closed by": None,
         "Recorded since": "no",
@@ -145,7 +145,7 @@ def test_what_was_confirmed_comes_back_as_feedback_to_the_team(
     assert isinstance(result.exception, CdiError) and result.exception.rule_id == "FEEDBACK-TEAM"
     assert not feedback.exists() and list(read_access_log("testville"))[:-1] == noted
     result = CliRunner().invoke(app, [*command, "--month", "2026-02"])
-    assert "0 confirmed misses written" in result.output
+    assert "0 confirmed missed crimes written" in result.output
 
 
 def test_of_a_sheet_good_rows_are_taken_and_the_others_handed_back_with_all_their_problems(
@@ -331,7 +331,8 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
     # of one crime record the reference names the call
     matching = (told.published / "matching.html").read_text(encoding="utf-8")
     assert "<strong>1</strong> of 1 crime record (100.0%)" in matching
-    assert "a reference proves 1 of them" in matching and "the record names the call" in matching
+    assert "a reference proves 1 of these links" in matching
+    assert "the record names the log" in matching
     # what people said stays text
     assert "script&gt;alert" in page
     for text in (page, index):
@@ -358,8 +359,8 @@ def test_what_can_be_read_in_a_month_stands_first_on_page_and_sheet_and_nothing_
     )
     assert len(listed) == 4 and {part for _, part in listed} == {"now"}
     index = (told.published / "worklist" / "index.html").read_text(encoding="utf-8")
-    assert "in a month, by its size" in index
-    assert "cannot be told before an audit" in index and "expected to" not in index
+    assert "in a month, judged by its size" in index
+    assert "Before an audit we do not know how many" in index and "expected to" not in index
 
     told.settings["worklist"] = {"logs_a_month": 1}
     told.write_settings()

@@ -90,7 +90,7 @@ def test_the_list_of_twelve_hours_is_replayed_from_what_was_landed_by_then(
     assert daily.rows(f"select {counts} from worklist_backtest") == [tuple(undecided.values())]
     page = (daily.published / "report.html").read_text(encoding="utf-8")
     report = re.sub(r"<[^>]+>", "", page)
-    assert "For 5 calls we know what the list said" in report
+    assert "For 5 logs we know what the list said" in report
     assert "3 were on it. Of those, 1 were recorded later" in report
 
     decision = {"decision_kind": "confirmed", "call_reference": "T-0003", "decided_by": "1207"}

@@ -38,7 +38,7 @@ def test_the_scheduler_sends_a_digest_once_and_keeps_what_was_refused(
             again, outcome = airflow.run(ALERT)
             assert outcome == "success"
             assert airflow.states(ALERT, again) == {"alert": "skipped"}
-            assert "nothing to tell" in airflow.notes(ALERT, again)["alert"]
+            assert "nothing to send" in airflow.notes(ALERT, again)["alert"]
     texts = [content["text"] for _, _, content in hook.posts]
     assert len(texts) == 2  # refused, and sent
     assert texts[0] == texts[1]

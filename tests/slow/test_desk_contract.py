@@ -254,7 +254,7 @@ def test_a_session_that_ended_is_worth_nothing(
     getattr(house, ended)(clerk)
     answer = clerk.send(form)
     assert answer.status_code == 401
-    assert "Nothing was written" in answer.text
+    assert "Nothing was saved" in answer.text
     for path in ("", f"log?call={ASSAULT}"):
         answer = clerk.client.get(clerk.base + path)
         assert not is_let_in(house, answer)

@@ -248,7 +248,7 @@ def test_who_is_refused_is_told_why(house: BehindProxy) -> None:
     client = house.client()
     page = house.pass_provider(client, client.get(f"{ROOT}/"), "nameless")
     assert (page.status_code, is_signed_in(client)) == (403, False)
-    assert "did not give a name that can stand in decisions" in words_of(page.text)
+    assert "did not give a name that decisions can show" in words_of(page.text)
     # whatever an address says of an error is not shown
     page = client.get(f"{ROOT}/signed-in?error=access_denied&error_description=Call+0900")
     assert page.status_code == 403
@@ -259,7 +259,7 @@ def test_who_has_no_rights_sees_nothing(house: BehindProxy) -> None:
     client = house.client()
     page = house.pass_provider(client, client.get(f"{ROOT}/"), "nobody")
     assert page.status_code == 200
-    assert "There is no agency with published logs that you can see" in words_of(page.text)
+    assert "You cannot see the logs of any agency" in words_of(page.text)
     assert client.get(f"{ROOT}/testville/").status_code == 404
 
 

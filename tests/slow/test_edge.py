@@ -233,7 +233,7 @@ def test_the_centres_pages_say_where_those_of_a_force_are(nation: Nation) -> Non
     index, pages = (nation.client._send_request("GET", f"/cdi/{path}").text for path in
                     ("", "testville/"))  # fmt: skip
     assert "Its tasks run on the workers <code>north</code>, and its pages are there." in index
-    assert "Its data and pages are there, and none are here." in pages
+    assert "Its data and pages are there, not here." in pages
 
 
 def test_nothing_that_was_planted_at_a_force_is_at_the_centre(nation: Nation) -> None:

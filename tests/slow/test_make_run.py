@@ -29,7 +29,7 @@ def test_the_run_shows_its_progress_and_prints_a_summary(first: tuple[Path, str]
     home, output = first
     for task in ("calls.extract", "crime_records.check", "landed", "build", "publish"):
         assert f"{task}: success" in output
-    unknown = "recording rate (frame): not known before an audit"
+    unknown = "recording rate (crime-coded logs): not known before an audit"
     for line in ("calls                     6,528", unknown, "no process is left"):
         assert line in output
     summary = json.loads((home / "run.json").read_text(encoding="utf-8"))

@@ -171,7 +171,7 @@ def test_operators_read_how_each_agency_stands(server: Server) -> None:
     assert 'href="../testville/"' in page
     assert "A failed check stops Testville (made up)." in page  # the refused batch
     assert 'href="../testville/validation.html#FILE-07"' in page
-    assert "stands still" in page
+    assert "does not change" in page
 
 
 def test_the_whole_file_is_given_to_who_manages_and_the_look_is_written(server: Server) -> None:

@@ -127,10 +127,10 @@ def test_two_people_release_it_and_one_alone_does_not(stopped: RunningAirflow) -
     answer(stopped, run_id, "release", "admin", "Stop")
     assert stopped.wait(BUILD, run_id) == "failed"
     assert stopped.states(BUILD, run_id)["publish"] == "upstream_failed"
-    assert stopped.notes(BUILD, run_id)["check"].startswith("held until two people release it")
+    assert stopped.notes(BUILD, run_id)["check"].startswith("held until two people approve it")
 
     clear(stopped, run_id, "release")
-    answer(stopped, run_id, "release", "admin", "Release")
+    answer(stopped, run_id, "release", "admin", "Approve")
     answer(stopped, run_id, "confirm", "admin", "Confirm")
     assert stopped.wait(BUILD, run_id) == "failed"
     assert "DEC-06" in stopped.notes(BUILD, run_id)["confirm"]

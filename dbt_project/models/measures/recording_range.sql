@@ -104,7 +104,7 @@ judged as (
             case
                 when coalesce(ends.crime_count, 0) < {{ least_crimes }}
                     then 'fewer than {{ least_crimes }} crimes'
-                when coalesce(told_counts.told_count, 0) = 0 then 'no log tells of a crime that is recorded'
+                when coalesce(told_counts.told_count, 0) = 0 then 'no log reports a crime that is recorded'
             end
         ) as withheld_reason
     from ends

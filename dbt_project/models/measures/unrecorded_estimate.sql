@@ -126,7 +126,7 @@ final as (
         || if(is_scaled, '; scaled up from ' || round(months_covered, 1) || ' months', '') as estimate_label,
         'The yearly figure assumes that crime reported in other ways is recorded as often as crime reported '
         || 'by phone. The worklist counts only what the logs of the '
-        || if(is_scaled, 'months at hand', 'last twelve months')
+        || if(is_scaled, 'months of records', 'last twelve months')
         || ' show. That is why the two differ.' as difference_reason
     from bases
 )

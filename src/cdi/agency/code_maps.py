@@ -169,7 +169,7 @@ def _find_code_map_problems(
     for place, row in rows:
         if not row["code"] or row["code"] in codes:
             problems.append(
-                f"{place}: code '{row['code']}' is blank or stands twice; keep one row per code"
+                f"{place}: code '{row['code']}' is blank or there twice; keep one row per code"
             )
         codes.add(row["code"])
         first = loose_codes.setdefault(_LOOSE.sub("", row["code"]).upper(), row["code"])
@@ -257,7 +257,7 @@ def read_actions(folder: Path) -> list[dict[str, Any]]:
         ]
         if row["action_id"] in {earlier["action_id"] for earlier in rows}:
             problems.append(
-                f"{place}: action_id '{row['action_id']}' stands twice; keep one row per action"
+                f"{place}: action_id '{row['action_id']}' is there twice; keep one row per action"
             )
         if row["domain"] not in domains and not row["domain"].startswith("district "):
             problems.append(

@@ -30,7 +30,7 @@ class SourceFile(Strict):
     @classmethod
     def _check_path(cls, value: str) -> str:
         if re.search(r"[{}]", re.sub(r"\{date(:[^{}]*)?\}", "", value)):
-            raise ValueError("only {date} and e.g. {date:%Y-%m-%d} may stand in braces")
+            raise ValueError("only {date} and e.g. {date:%Y-%m-%d} may be in braces")
         return value
 
     @property
@@ -80,7 +80,7 @@ class ColumnMap(Strict):
         alias="from", min_length=1, description="a column, or several whose values are joined"
     )
     join: str | None = Field(
-        default=None, description="stands between the values of several columns; default: a blank"
+        default=None, description="what separates the values of several columns; default: a blank"
     )
     format: tuple[str, ...] = Field(
         default=(),
@@ -106,8 +106,8 @@ class ColumnMap(Strict):
         for form in value:
             if "%" not in form and form not in EPOCHS:
                 raise ValueError(
-                    f"'{form}' is no format; give one of strptime such as '%Y-%m-%d %H:%M:%S', or "
-                    f"{' or '.join(EPOCHS)} for a number since 1970"
+                    f"'{form}' is not a format; give one of strptime such as '%Y-%m-%d %H:%M:%S', "
+                    f"or {' or '.join(EPOCHS)} for a number since 1970"
                 )
         return value
 

@@ -88,7 +88,7 @@ class Alerts(Strict):
         """Refuse what YAML made of a time: without quotes it reads 15:00 as the number 900."""
         for moment in value if isinstance(value, list | tuple) else ():
             if not (isinstance(moment, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", moment)):
-                raise ValueError(f"{moment!r} is no time of day; write it in quotes, as '15:00'")
+                raise ValueError(f"{moment!r} is not a time of day; write it in quotes, as '15:00'")
         return value
 
 

@@ -82,7 +82,7 @@ def ui(
         hidden = [name for name in agency_names() if not paths.is_shown(name)]
         if hidden:
             console.print(
-                f"Not shown, as nothing of them is landed: {', '.join(hidden)} "
+                f"Not shown, because they have no data yet: {', '.join(hidden)} "
                 "(CDI_SHOWN=all shows them)",
                 highlight=False,
                 soft_wrap=True,
@@ -99,7 +99,7 @@ def ui(
 def shell(agency: AgencyOption = paths.SIMULATED, reason: ReasonOption = NO_REASON) -> None:
     """Open a read-only SQL prompt on the published version; piped queries are answered too.
 
-    Its tables tell of single logs, so the look is written down first.
+    Its tables show single logs, so the access is logged first.
     """
     from cdi.local.shell import shell_command
 

@@ -42,7 +42,7 @@ def new(
         bool | None,
         typer.Option(
             "--day-first/--month-first",
-            help="What stands first in dates such as 03/04/2026, if the file does not tell it.",
+            help="What comes first in dates such as 03/04/2026, if the file does not show it.",
         ),
     ] = None,
     country: Annotated[
@@ -59,10 +59,10 @@ def new(
 ) -> None:
     """Propose an agency's folder from samples of its calls and of its crime records.
 
-    It writes agency.yaml and the three code maps, and prints what speaks for each proposal. What is
-    not sure stands in them as a comment or a blank. It never shows a value of a column that holds
-    no codes, nor a code that fewer than ten rows have, and it never replaces a folder. Of a live
-    source it reads the last 35 days, or at most 50,000 rows.
+    It writes agency.yaml and the three code maps, and prints the reason for each proposal. If it
+    is not sure, it leaves a comment or a blank. It never shows a value of a column that holds
+    no codes, nor a code that fewer than ten rows have, and it never replaces a folder. It reads
+    the last 35 days of a live source, or at most 50,000 rows.
 
     E.g. .venv/bin/cdi agency new north_county --calls cad.csv --crimes rms.csv.gz
     --timezone America/Chicago
@@ -108,7 +108,7 @@ def new(
 def _say_next_commands(name: str, missing: list[str]) -> None:
     """Say whether the folder is complete, and what to type next."""
     if missing:
-        say_line("It is not complete, as no sample tells these keys of agency.yaml:")
+        say_line("It is not complete, as no sample shows these keys of agency.yaml:")
         for key in missing:
             say_line(f"  {key}")
         say_line("Write them by the comments in it (docs/onboarding.md explains each key). Next:")

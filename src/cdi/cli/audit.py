@@ -24,7 +24,7 @@ audit = typer.Typer(
 )
 
 
-UniverseOption = Annotated[str, typer.Option(help="frame (logs with a crime code) or all.")]
+UniverseOption = Annotated[str, typer.Option(help="frame (crime-coded logs) or all.")]
 DrawOption = Annotated[
     str | None, typer.Option("--draw", help="A draw of the register; default: the newest.")
 ]
@@ -33,7 +33,7 @@ FromOption = Annotated[
     typer.Option(
         "--from",
         formats=["%Y-%m-%d"],
-        help="First day; default: that of the newest mature quarter.",
+        help="First day; default: that of the newest settled quarter.",
     ),
 ]
 ToOption = Annotated[
@@ -67,7 +67,7 @@ def audit_plan(
         typer.Option(min=0, max=0.5, help="Share of readings that are expected to be wrong."),
     ] = 0.05,
 ) -> None:
-    """Say how many logs to audit for a rate that is exact to +/- some percentage points.
+    """Say how many logs to audit to know a rate to within some percentage points.
 
     E.g. .venv/bin/cdi audit plan simulated --points 2 --domain violence_against_the_person
     """
@@ -82,9 +82,10 @@ def audit_plan(
         say_simulated()
     twice = round(DOUBLE_BLIND * with_errors)
     for line in (
-        f"{logs:,} logs of {period.name} for +/- {points:g} points on {domain}, if they are as "
-        "uncertain as predicted and no reading is wrong",
-        f"{with_errors:,} logs, {twice:,} of them read twice, if {error:.0%} of the readings are",
+        f"To know the rate ({domain}) to within {points:g} points, audit {logs:,} logs of "
+        f"{period.name}: if the predictions are right, and no reading is wrong.",
+        f"If {error:.0%} of the readings are wrong, audit {with_errors:,} logs, and have {twice:,} "
+        "of them read twice.",
     ):
         console.print(line, highlight=False, soft_wrap=True)
 
@@ -100,7 +101,7 @@ def audit_draw(
     starts: FromOption = None,
     ends: ToOption = None,
     reason: Annotated[
-        str | None, typer.Option(help="Why days are drawn again that were drawn before.")
+        str | None, typer.Option(help="Why you draw days that were drawn before.")
     ] = None,
 ) -> None:
     """Freeze logs and predictions of the published version, draw a sample, write worksheets.

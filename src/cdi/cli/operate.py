@@ -75,7 +75,7 @@ def alerts(
 ) -> None:
     """Print the messages that the alert DAG would send now; nothing is sent.
 
-    They hold counts by district and no single log, so this look is not written down.
+    They hold counts by district and no single log, so the access is not logged.
 
     E.g. .venv/bin/cdi alerts simulated --at 2017-06-30T22:00
     """
@@ -84,7 +84,7 @@ def alerts(
     loaded = load_agency(agency)
     previewed = preview_alerts(loaded, at and at.replace(tzinfo=loaded.zone))
     if previewed is None:
-        say_line(f"no version of {agency} is published yet, so there is nothing to tell")
+        say_line(f"no version of {agency} is published yet, so there is nothing to send")
         return
     for connection, messages in previewed:
         for message in messages:
@@ -93,7 +93,7 @@ def alerts(
             say_line(f"to {connection}: nothing now")
     if not loaded.alerts.connections:
         say_line(
-            "nobody is told: name Airflow connections in agency.yaml, "
+            "nobody gets these messages: name Airflow connections in agency.yaml, "
             "alerts: {connections: [...]} (docs/onboarding.md)"
         )
 
@@ -107,7 +107,7 @@ def release(
     ] = None,
     batch_or_version: Annotated[
         str | None,
-        typer.Option("--of", help="The batch or version to release, if the rule stopped several."),
+        typer.Option("--of", help="The batch or version to approve, if the rule stopped several."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
     by: Annotated[str, typer.Option(help="Staff number of the person who proposes it.")] = "",
@@ -115,7 +115,7 @@ def release(
         str, typer.Option(help="Staff number of the person who confirms it.")
     ] = "",
 ) -> None:
-    """Let two people release a failed check; without a rule, list what is stopped.
+    """Let two people approve a failed check; without a rule, list what is stopped.
 
     E.g. .venv/bin/cdi release nopd FILE-07 --by 1207 --second-person 1311 --reason "as agreed"
     """
@@ -135,7 +135,7 @@ def release(
             console.print(f"{held.rule_id}{never} stopped {held.what}: {held.told}", soft_wrap=True)
         return
     released = waive_check(loaded, rule, reason, by, second_person, batch_or_version)
-    console.print(f"{rule} of {released.what} is released; run the DAG again", soft_wrap=True)
+    console.print(f"{rule} of {released.what} is approved; run the DAG again", soft_wrap=True)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -253,7 +253,7 @@ def access(
 ) -> None:
     """List who looked at single logs (pages, downloads, commands) and why, oldest first.
 
-    Then prove that no line was changed: each has the hash of the line before.
+    Then prove that no line was changed: each has the hash of the previous line.
     """
     from cdi.publish.access import prove_access_log, read_access_log
 
@@ -264,12 +264,12 @@ def access(
     chain = prove_access_log(agency)
     if not chain.chained + chain.older:
         say_line(
-            f"nobody has looked at single logs of {agency} yet; each look is listed here from the "
-            "moment in which a restricted page or command shows one"
+            f"nobody has looked at single logs of {agency} yet; access is listed here as soon as a "
+            "restricted page or command shows one"
         )
         return
     say_line(
-        f"{chain.chained} lines are bound to the line before and as they were written; "
+        f"{chain.chained} lines are bound to the previous line and unchanged; "
         f"{chain.older} are older than this proof, {chain.erased} were written over by an erasure"
     )
 

@@ -32,12 +32,13 @@ app = typer.Typer()
 @app.command(rich_help_panel=PANEL)
 def peers(
     sent: Annotated[
-        bool, typer.Option("--sent", help="Of what agencies have sent to the place of CDI_OPEN.")
+        bool,
+        typer.Option("--sent", help="Compare what agencies have sent to the place of CDI_OPEN."),
     ] = False,
 ) -> None:
-    """Compare agencies in a funnel plot, from their open extracts alone; rates are uncorrected.
+    """Compare agencies in a funnel plot, from their open extracts alone; the rates are not audited.
 
-    By default of the agencies that are published here.
+    By default it compares the agencies that are published here.
     """
     if sent:
         from cdi.steps.peers import compare_sent_extracts
@@ -65,7 +66,7 @@ def peers(
         )
     console.print(table)
     if not any(row["target"] is not None for row in rows):
-        console.print(f"No funnel: fewer than {report_peers.LEAST_AGENCIES} agencies with a rate.")
+        console.print(f"No chart: fewer than {report_peers.LEAST_AGENCIES} agencies with a rate.")
     for file in ("peers.html", "peers.json"):
         console.print(f"written to {paths.home() / file}", highlight=False, soft_wrap=True)
 
@@ -78,7 +79,7 @@ def explain(
 ) -> None:
     """Explain how the published version judged one call: evidence, facts, decision, crimes.
 
-    The look is written down before anything is shown.
+    The access is logged before anything is shown.
     """
     from cdi.publish.access import note_command
     from cdi.report.explain import explain_call
@@ -117,10 +118,10 @@ def decide(
     reason: Annotated[str | None, typer.Option(help="Why, in words.")] = None,
     second_person: Annotated[
         str | None,
-        typer.Option(help="Who agrees, by the same kind of name; needed to dismiss rape."),
+        typer.Option(help="Who agrees (staff number or sign-in name); needed to dismiss rape."),
     ] = None,
 ) -> None:
-    """Write down what a person decided about a call or a record; the next run uses it."""
+    """Save what a person decided about a log or a record; the next run uses it."""
     from cdi.people.decisions import add_decision
 
     loaded = load_agency(agency)
@@ -190,10 +191,10 @@ def desk(
     months: MonthsOption = None,
     seed: SeedOption = None,
 ) -> None:
-    """Start the desk alone until Ctrl-C: where logs are read and decided.
+    """Start the desk, where people read logs and decide, until Ctrl-C.
 
-    By default with a trial log-in, for this machine alone; docs/server.md says how to run it behind
-    a proxy.
+    By default it has a trial log-in, for this machine alone; docs/server.md says how to run it
+    behind a proxy.
     """
     from cdi.local import desk as local_desk
 
@@ -215,9 +216,9 @@ def feedback(
     team: Annotated[str | None, typer.Option(help="One team; default: all.")] = None,
     reason: ReasonOption = NO_REASON,
 ) -> None:
-    """Write the sheet of confirmed misses and their causes, for the training of a team.
+    """Write the sheet of confirmed missed crimes and their causes, for the training of a team.
 
-    The look is written down before anything is written out.
+    The access is logged before anything is written.
     """
     from cdi.files import write_whole
     from cdi.people.feedback_sheet import open_published, read_feedback, write_feedback
@@ -230,7 +231,7 @@ def feedback(
         rows = read_feedback(con, month.date() if month else None, team)
         with write_whole(output) as file:
             write_feedback(file, con, rows)
-    crimes = "1 confirmed miss" if len(rows) == 1 else f"{len(rows):,} confirmed misses"
+    crimes = "1 confirmed miss" if len(rows) == 1 else f"{len(rows):,} confirmed missed crimes"
     console.print(f"{crimes} written to {output}", highlight=False, soft_wrap=True)
 
 

@@ -38,7 +38,7 @@ class SessionDoor:
             query = f"?{urlencode({'to': target})}" if target else ""
             return RedirectResponse(f"{root}{SIGN_IN}{query}", 303, HEADERS)
         return PlainTextResponse(
-            "You are not signed in, or not any more. Nothing was written.", 401, HEADERS
+            "You are not signed in, or your sign-in has ended. Nothing was saved.", 401, HEADERS
         )
 
     def sign_out_path(self) -> str | None:

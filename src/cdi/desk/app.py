@@ -196,18 +196,18 @@ def _check_form(visit: Visit, token: str) -> str:
     try:
         return check_form(visit.request, visit.person, visit.agency_id, token)
     except FormError as error:
-        raise DeskError(403, "Nothing was written", str(error)) from None
+        raise DeskError(403, "Nothing was saved", str(error)) from None
 
 
 def _demand_claim(visit: Visit, call_id: str) -> None:
     """Refuse a decision about a log that somebody else has open."""
     claim = take_claim(visit.agency_id, call_id, visit.person.name)
     if not visit.person.is_same(claim.person):
-        until = pages.clock_time(claim.until, visit.shown.agency)
+        until = pages.local_clock(claim.until, visit.shown.agency)
         raise DeskError(
             409,
-            "Nothing was written",
-            f"{claim.person} has this log open until {until}. Your own time for it had run out.",
+            "Nothing was saved",
+            f"{claim.person} has this log open until {until}. Your own time for it ran out.",
         )
 
 
@@ -229,7 +229,7 @@ def _answer_http_error(request: Request, error: Any) -> Response:
 
 
 def _answer_wrong_address(request: Request, error: Any) -> Response:
-    sentence = "The address of this page is not complete, or holds what does not belong there."
+    sentence = "The address of this page is incomplete or wrong."
     return _answer(pages.show_message(request, "This did not work", sentence), 400)
 
 

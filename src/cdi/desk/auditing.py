@@ -169,7 +169,7 @@ def _find_own(visit: Visit, draw_id: str) -> tuple[Progress, str]:
     auditor = progress.find_auditor(visit.person.name)
     if auditor is None:
         raise DeskError(
-            403, "This draw is not yours", f"{visit.person.name} is no auditor of {draw_id}."
+            403, "This draw is not yours", f"{visit.person.name} is not an auditor of {draw_id}."
         )
     return progress, auditor
 
@@ -215,7 +215,7 @@ def _check_form(visit: Visit, form: FormData) -> None:
     try:
         check_form(visit.request, visit.person, visit.agency_id, str(form.get("token", "")))
     except FormError as error:
-        raise DeskError(403, "Nothing was written", str(error)) from None
+        raise DeskError(403, "Nothing was saved", str(error)) from None
 
 
 def _answer(page: str, status: int = 200) -> Response:

@@ -121,7 +121,7 @@ def _agree(standing: Standing, person: Person, wish: Wish) -> dict[str, Any]:
     if proposal is None or proposal["decision_kind"] != PROPOSED:
         raise CdiError(
             "DECIDE-CONFLICT",
-            "nothing is proposed any more that a second person could agree to",
+            "there is no longer a proposal that a second person could agree to",
             "look at the log again",
         )
     if person.is_same(proposal["decided_by"]):

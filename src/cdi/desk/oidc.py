@@ -221,8 +221,8 @@ def read_name(claims: Mapping[str, Any], claim: str) -> str:
     name = unicodedata.normalize("NFKC", given).strip() if isinstance(given, str) else ""
     if not name or not name.isprintable() or len(name) > LONGEST_NAME:
         raise RefusedError(
-            f"The log-in of your organisation did not give a name that can stand in decisions "
-            f"(the claim {claim}). Tell whoever manages the log-ins."
+            f"The log-in of your organisation did not give a name that decisions can show "
+            f"(the claim {claim}). Contact whoever manages the log-ins."
         )
     return name
 
@@ -260,7 +260,7 @@ def _show_failure(request: Request, error: AuthlibBaseError | JoseError) -> Resp
         request,
         "You were not signed in",
         "This log-in was begun in another browser, took longer than ten minutes, or was used "
-        "already. Go back to the desk to sign in again. If it happens again, tell operations.",
+        "already. Go back to the desk to sign in again. If it happens again, contact operations.",
         400,
     )
 

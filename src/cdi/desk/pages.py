@@ -10,6 +10,7 @@ from fastapi import Request
 
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.clock import clock_time, day_and_time
 from cdi.desk.claims import Claim, read_claims, take_claim
 from cdi.desk.deciding import Wish
 from cdi.desk.forms import make_token
@@ -146,9 +147,9 @@ def clean_query(text: str) -> str:
     return Filters.from_query(parse_filters(text)).to_query()
 
 
-def clock_time(moment: datetime, agency: Agency) -> str:
+def local_clock(moment: datetime, agency: Agency) -> str:
     """The time of day that the agency's clocks show."""
-    return f"{moment.astimezone(agency.zone):%H:%M}"
+    return clock_time(moment.astimezone(agency.zone))
 
 
 def _read_log(visit: Visit, typed: str) -> tuple[LogView, list[Crime]]:
@@ -209,7 +210,7 @@ def _render_log(
         kinds=KINDS_IN_WORDS,
         deadline_of=lambda crime: crime["deadline"],
         claim=claim,
-        claimed_until=clock_time(claim.until, agency) if claim else None,
+        claimed_until=local_clock(claim.until, agency) if claim else None,
         is_mine=is_mine,
         may_decide=visit.may(Right.DECIDE) and not is_others,
         may_second=visit.may(Right.SECOND) and not is_others,
@@ -265,7 +266,7 @@ def _decided_at(text: str, agency: Agency) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return f"{moment.astimezone(agency.zone):%-d %B %Y, %H:%M}"
+    return day_and_time(moment.astimezone(agency.zone))
 
 
 def _name_agency(name: str) -> str:

@@ -44,7 +44,7 @@ class Typed:
         """What the form says in two ways, or does not say at all."""
         counts = (self.due_count, self.recorded_count)
         if self.has_none and (any(count not in ("", "0") for count in counts) or self._filled):
-            return ["You ticked that no crime is reported, and you wrote of crimes. Which holds?"]
+            return ["You ticked that no crime is reported, but filled in crimes. Which is right?"]
         if not (self.has_none or any(counts) or self._filled):
             return [
                 "Nothing is filled in. Tick the box if no crime is reported. Otherwise give both "

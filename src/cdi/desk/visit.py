@@ -143,5 +143,5 @@ def _note(agency_id: str, person: Person, what: str, version: str) -> None:
         raise DeskError(
             503,
             "This page cannot be shown",
-            "We could not write your access down, so the page is not shown. Tell operations.",
+            "We could not log your access, so the page is not shown. Contact operations.",
         ) from error

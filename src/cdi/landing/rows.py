@@ -161,7 +161,8 @@ def _read_as_of(name: str, file: FetchedFile, interval: Interval) -> datetime:
     if as_of > datetime.now(UTC) + timedelta(days=1):
         raise SourceError(
             "SRC-FUTURE",
-            f"{name}: {file.name} tells the state of {as_of:%Y-%m-%d %H:%M} UTC, which is to come",
+            f"{name}: {file.name} shows the state of {as_of:%Y-%m-%d %H:%M} UTC, which is in the "
+            "future",
             "correct `as_of` in agency.yaml, the interval of the run, or the clock that is wrong",
         )
     return as_of

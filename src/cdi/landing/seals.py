@@ -210,7 +210,7 @@ def _damaged(batch: Sealed, problem: str) -> StateError:
     if (batch.folder / ".forgetting").exists():
         return StateError(
             "LANDING-DAMAGED",
-            f"the batch {batch.folder} stands in the middle of an erasure",
+            f"the batch {batch.folder} is in the middle of an erasure",
             "wait for it; if it was stopped, run the erasure or the agency's retain DAG again",
         )
     return StateError("LANDING-DAMAGED", f"the batch {batch.folder}: {problem}", _RESTORE)

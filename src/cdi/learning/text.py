@@ -234,9 +234,9 @@ def _check_words(account: Texts, is_audited: NDArray[np.bool_]) -> None:
     if audited < LEAST_FAMILIAR * others:
         raise AuditError(
             "AUDIT-WORDS",
-            f"of the word pairs in the audited logs {audited:.0%} stand in today's logs, and of "
-            f"those of other logs {others:.0%}: words have changed since the audit, so nothing is "
-            "learnt from it and the lexicon alone reads",
+            f"today's logs have {audited:.0%} of the word pairs of the audited logs, and "
+            f"{others:.0%} of those of other logs: words have changed since the audit, so nothing "
+            "is learnt from it and the lexicon alone reads",
             "audit logs of the newest months: `.venv/bin/cdi audit draw`",
         )
 

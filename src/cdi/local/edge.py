@@ -47,7 +47,7 @@ def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CdiError(
             "EDGE-CENTRE",
-            f"{centre!r} is no address of the centre",
+            f"{centre!r} is not an address of the centre",
             "give it as people open it: --centre https://airflow.example.org",
         )
     centre = centre.rstrip("/")

@@ -45,7 +45,7 @@ def read_or_make_key(queue: str) -> dict[str, str]:
         The public half, for the centre.
 
     Raises:
-        CdiError: EDGE-KEY if this is no name of a queue, or the file holds no such key.
+        CdiError: EDGE-KEY if this is not the name of a queue, or the file holds no such key.
     """
     _check_queue(queue)
     file = key_file(queue)
@@ -148,7 +148,7 @@ def _read_public_key(text: str) -> dict[str, str]:
     if not is_right or len(raw) != _KEY_BYTES:
         raise CdiError(
             "EDGE-KEY",
-            "this is no public key as a force prints it",
+            "this is not a public key as a force prints it",
             f"take the whole line that `{paths.CDI} edge key <queue>` prints at the force",
         )
     _check_queue(fields["kid"])
@@ -159,6 +159,6 @@ def _check_queue(queue: str) -> None:
     if not _QUEUE.fullmatch(queue):
         raise CdiError(
             "EDGE-KEY",
-            f"{queue!r} is no name of a queue",
+            f"{queue!r} is not the name of a queue",
             "use `runs_on` of the agency: small letters, digits, _ and -",
         )

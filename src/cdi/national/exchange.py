@@ -115,7 +115,7 @@ class _Pointer:
 def _checked_name(name: str) -> str:
     """Refuse a name that would lead out of a folder."""
     if not NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name")
+        raise ValueError(f"{name!r} is not a name")
     return name
 
 

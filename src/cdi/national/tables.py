@@ -45,7 +45,7 @@ def refuse_unreadable(received: Received) -> Received:
                 file = literal(str(received.folder / f"{name}.parquet"))
                 con.execute(f"select count(columns(*)) from read_parquet({file})").fetchall()
     except duckdb.Error as error:
-        problem = f"it is no open extract that can be read: {str(error).splitlines()[0]}"
+        problem = f"it is not an open extract that can be read: {str(error).splitlines()[0]}"
         return replace(received, state="damaged", problem=problem, folder=None)
     return received
 

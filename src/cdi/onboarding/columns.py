@@ -199,7 +199,7 @@ def _add_required_by_content(
             continue
         best = ranked[0]
         what = "values" if len(ranked) == 1 else f"values, as those of {ranked[1].header} do,"
-        problem = find_objection(column, best, set()) or f"only its {what} speak for it"
+        problem = find_objection(column, best, set()) or f"only its {what} suggest it"
         mapping.proposals[column.name] = ColumnProposal(
             column, best, 0.0, problem, ranked[1] if len(ranked) > 1 else None
         )

@@ -136,7 +136,7 @@ class _SourceCheck:
     def _find_obstacle(self, present: Columns, wanted: list[str]) -> Finding | None:
         """Say why no row can be looked at; None if rows can."""
         if self.moment and not (self.moment in present and is_time(present[self.moment])):
-            why = f"{self.moment}, which tells the day of a row, cannot be asked"
+            why = f"{self.moment}, which gives the day of a row, cannot be asked"
         elif not wanted:
             why = "none of their columns can be read"
         else:

@@ -146,7 +146,7 @@ def propose_group(vocabulary: Vocabulary, name: str) -> GroupProposal:
     if len(targets) == 1:
         return _propose(vocabulary, targets.pop(), f"the words {spoken}")
     if targets:
-        return _propose(vocabulary, None, f"unsure: {spoken} speak for different groups")
+        return _propose(vocabulary, None, f"unsure: {spoken} suggest different groups")
     return _propose(vocabulary, None, "unsure: no word of it is known")
 
 

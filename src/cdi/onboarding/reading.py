@@ -182,8 +182,8 @@ def _check_headers(path: Path, headers: list[str]) -> None:
     if values or blank or len(headers) < 2:
         raise SourceError(
             "SRC-COLUMNS",
-            f"the first row of {path.name}, of {len(headers)} fields, is no header: {len(values)} "
-            f"of them look like values and {len(blank)} are blank",
+            f"the first row of {path.name}, of {len(headers)} fields, is not a header: "
+            f"{len(values)} of them look like values and {len(blank)} are blank",
             "put a line with the columns' names before the first row, or have the file delivered "
             "with one; a JSON file must hold objects that are rows",
         )
@@ -206,8 +206,8 @@ def _check_headers_are_no_values(
     if 0 < repeated < len(row):
         raise SourceError(
             "SRC-COLUMNS",
-            f"the first row of {path.name} is no header: {repeated} of its {len(row)} fields stand "
-            "in other rows too",
+            f"the first row of {path.name} is not a header: {repeated} of its {len(row)} fields "
+            "are in other rows too",
             "put a line with the columns' names before the first row",
         )
 

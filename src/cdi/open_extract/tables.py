@@ -125,7 +125,7 @@ TABLES = {
             "strict_rate": "Only crime codes count as a report. Null: too few crimes, or withheld.",
             "standard_rate": "Likely evidence counts too; this is recorded_count / due_count.",
             "inclusive_rate": "Possible evidence counts too.",
-            "status": "No rate here is corrected by an audit; those stand in audited_rates.",
+            "status": "No rate here is corrected by an audit; audited_rates has those.",
         },
         key=("quarter", "district", "offence_group"),
         absence="Each released quarter has too few crimes for a rate, or the agency's data are "
@@ -140,7 +140,7 @@ TABLES = {
         {
             "starts_on": "First day of the audited period.",
             "ends_before_on": "First day after it.",
-            "universe": "frame: logs with a crime code; all: every log.",
+            "universe": "frame: crime-coded logs; all: all logs.",
             "domain": "force, an offence group, rape, domestic_abuse, or a district.",
             "recording_rate": "Share of the crime reported that was recorded, 0 to 1.",
             "lower_limit": "Lower end of the 95% interval.",
@@ -152,12 +152,12 @@ TABLES = {
     ),
     "auditability": Table(
         "Whether the agency's data are good enough to give a rate",
-        "Whether the agency's data can carry a recording rate. One row per check.",
+        "Whether the agency's data are good enough for a recording rate. One row per check.",
         "select auditability_check, description as check_description, "
         "round(share, 2) as share, min_share, is_met from auditability order by all",
         {
             "auditability_check": "Stable name.",
-            "check_description": "Of what the share is taken.",
+            "check_description": "What the share is a share of.",
             "share": "The share that was found, to the whole percent.",
             "min_share": "The least share that is needed.",
             "is_met": "Whether the share is enough; if one is not, no rate is shown.",

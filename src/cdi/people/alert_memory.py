@@ -16,7 +16,7 @@ from cdi.people.alerts import Memory, Message
 
 KEPT = timedelta(days=7)
 _MODE = 0o600
-_FIX = "remove the file; messages of these days may then be sent once more"
+_FIX = "remove the file; messages of these days may then be sent again"
 
 
 def read_memory(agency_id: str, connection: str) -> Memory:

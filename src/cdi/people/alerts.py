@@ -14,6 +14,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cdi.agency.model import Agency
+from cdi.clock import clock_time
 
 NO_DISTRICT = "no district"
 
@@ -155,7 +156,7 @@ def _write_warning(
         by = _clock(near[0].due_at, agency.zone)
         subject = f"{_count(len(near), 'crime')} to record within {hours}"
         lines += [
-            f"{_count(len(near), 'suspected crime')} without a record: the time limit ends within "
+            f"{_count(len(near), 'suspected missed crime')}: the time limit ends within "
             f"{hours}. Record the first by {by}.",
             *_by_district(near, agency.zone),
         ]
@@ -163,8 +164,8 @@ def _write_warning(
         subject = f"{_count(len(missed), 'crime')} not recorded in time"
     if missed:
         lines += [
-            f"The time limit of {_count(len(missed), 'suspected crime')} ended while this warning "
-            "could not be sent:",
+            f"The time limit of {_count(len(missed), 'suspected missed crime')} ended while this "
+            "warning could not be sent:",
             *_by_district(missed, agency.zone),
         ]
     keys = tuple(crime.key for crime in (*near, *missed))
@@ -182,9 +183,9 @@ def _write_digest(situation: Situation, shift: datetime, since: datetime) -> Mes
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(decided.items()))
     lines = [
         f"Change of shift at {_clock(shift, zone)}.",
-        f"{_count(len(in_time), 'suspected crime')} can still be recorded in time.",
+        f"{_count(len(in_time), 'suspected missed crime')} can still be recorded in time.",
         *_by_district(in_time, zone),
-        f"{_count(overdue.total(), 'suspected crime')} overdue.",
+        f"{_count(overdue.total(), 'suspected missed crime')} overdue.",
         *(
             f"- {severity.replace('_', ' ')}: {overdue[severity]:,}"
             for severity in situation.severities
@@ -213,7 +214,7 @@ def _frame(situation: Situation, lines: Iterable[str]) -> str:
     if is_late(situation):
         before.append(
             f"THE DATA ARE OLD: as of {as_of}, {age} ago. They should be newer. If anything was "
-            "reported since, it is missing here. Tell operations."
+            "reported since, it is missing here. Contact operations."
         )
     after = [f"Data as of {as_of} ({age} old). Times are local ({agency.timezone})."]
     if agency.alerts.desk_url:
@@ -243,4 +244,5 @@ def _count(number: int, thing: str) -> str:
 
 def _clock(moment: datetime, zone: ZoneInfo) -> str:
     """Write a moment as the agency's clocks show it; rounded down, so that nobody comes late."""
-    return f"{moment.astimezone(zone):%H:%M on %-d %B}"
+    local = moment.astimezone(zone)
+    return f"{clock_time(local)} on {local:%-d %B}"

@@ -88,7 +88,11 @@ def choose_period(
             is mature yet.
     """
     if universe not in ("frame", "all"):
-        raise AuditError("AUDIT-PERIOD", f"there is no universe '{universe}'", "give frame or all")
+        raise AuditError(
+            "AUDIT-PERIOD",
+            f"'{universe}' is not a set of logs",
+            "give 'frame' (crime-coded logs) or 'all'",
+        )
     if (starts is None) != (ends is None) or (starts and ends and starts >= ends):
         raise AuditError(
             "AUDIT-PERIOD",

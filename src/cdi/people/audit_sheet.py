@@ -33,12 +33,12 @@ SHOWN = {
     "closed_as": "Closed as",
     "result": "Result",
     "qualifiers": "Qualifiers",
-    "account": "What was told (masked)",
+    "account": "What was said (masked)",
     "closing": "How it was closed (masked)",
 }
 READ = {
     "due_count": "Crimes that should be recorded",
-    "recorded_count": "Of them recorded",
+    "recorded_count": "How many of them are recorded",
     "audited_at": "Read on (date, time)",
 }
 CRIME = {
@@ -65,19 +65,19 @@ INSTRUCTIONS = """\
 Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
 1. Read each log on the sheet Logs to its end. The text is masked: look at the log itself where it
    is not clear.
-2. Count the crimes that should be recorded by the Home Office Counting Rules and the National Crime
-   Recording Standard, one by one. Write the number, or 0.
+2. Count the crimes that should be recorded under the Home Office Counting Rules and the National
+   Crime Recording Standard, one by one. Write the number, or 0.
 3. Search the crime system by hand for each of them: by place, time and persons, not by the log's
    reference alone.
 4. A crime is recorded (Y) if it has a record of its own that was not cancelled. If its record was
    cancelled against the rules, write N.
 5. Write each crime on the sheet Crimes: its log, 1, 2, 3 within the log, its offence code (sheet
    Codes), and what you found.
-6. Write when you read the log; times are local. A log without it counts as not yet read.
-7. Read all logs, in any order. Talk with nobody about them: {readers}.
-8. Deliver the file: {cdi} audit findings {agency} <file>. What you fill in again takes the place of
-   what you delivered before, and the register shows that there were two deliveries.
-No rate is worked out before every log of every sheet has been read."""
+6. Write when you read the log; times are local. A log without a time counts as not yet read.
+7. Read all logs, in any order. Do not discuss them with anyone: {readers}.
+8. Deliver the file: {cdi} audit findings {agency} <file>. If you deliver again, that replaces what
+   you delivered before, and the register shows both deliveries.
+No rate is worked out until every log of every sheet has been read."""
 READERS = {
     "": "when all were read, another person reads some of them too",
     SECOND: "another person has read them before you, and you must not know what was found",
@@ -85,7 +85,7 @@ READERS = {
 DECIDE = """\
 Draw {draw_id}. Sheet of the force crime registrar: {count} logs on which two auditors differ.
 Each line shows both readings. Read the log, decide, and fill in the sheet as an auditor does:
-what you write counts in place of both. Deliver it: {cdi} audit findings {agency} <file>."""
+what you write replaces both. Deliver it: {cdi} audit findings {agency} <file>."""
 
 
 def safe_cell(value: Any) -> Any:

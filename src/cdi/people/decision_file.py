@@ -13,6 +13,7 @@ from cdi import paths
 from cdi.agency.datasets import DATASETS, DECISIONS
 from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import FORMATS_OF_PEOPLE, Agency
+from cdi.clock import day_and_time
 from cdi.files import lock_file, put_torn_rest_aside, read_whole_rows
 from cdi.sealed_files import append_sealed, rewrite_as_sealed, verify_file
 
@@ -148,7 +149,7 @@ def find_newest(
 
 
 def describe_decision(row: Mapping[str, str]) -> str:
-    """Say in words what was decided, by whom and when: "dismissed by 1311 on 3 July 2017, 10:14".
+    """Say in words what was decided, by whom and when: "dismissed by 1311 on 3 July 2017, 10:14am".
 
     Args:
         row: A row of the file; its time is local already.
@@ -157,7 +158,7 @@ def describe_decision(row: Mapping[str, str]) -> str:
     told = f"{row['decision_kind']} by {people}"
     for form in FORMATS_OF_PEOPLE:
         try:
-            return f"{told} on {datetime.strptime(row['decided_at'], form):%-d %B %Y, %H:%M}"
+            return f"{told} on {day_and_time(datetime.strptime(row['decided_at'], form))}"
         except ValueError:
             continue
     return told

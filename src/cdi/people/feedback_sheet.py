@@ -33,7 +33,7 @@ COLUMNS = (
     ("call_id", "Log", 22),
     ("what_was_missed", "What was not recorded", 30),
     ("miss_cause_name", "Why it was not recorded", 34),
-    ("words", "Words of the log that told it (masked)", 52),
+    ("words", "Words of the log that report it (masked)", 52),
     ("closed_as", "How the log was closed", 34),
     ("supervisor_code", "Closed by", 11),
     ("recorded_since", "Recorded since", 10),

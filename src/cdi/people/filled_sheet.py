@@ -171,7 +171,7 @@ def _read_lines(file: Path) -> Iterator[Sequence[Any]]:
                 yield from csv.reader(handle)
         except (UnicodeDecodeError, csv.Error) as error:
             raise _refuse_sheet(
-                file, f"it is no CSV in UTF-8: {error}", "save it as .xlsx, or as CSV in UTF-8"
+                file, f"it is not CSV in UTF-8: {error}", "save it as .xlsx, or as CSV in UTF-8"
             ) from None
         return
     try:

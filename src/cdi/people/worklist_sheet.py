@@ -39,24 +39,24 @@ class SheetColumn(NamedTuple):
 
 
 COLUMNS = (
-    SheetColumn("reported_crime_id", "The call, and which crime of it. Do not change it.", 22),
+    SheetColumn("reported_crime_id", "The log, and which of its crimes. Do not change it.", 22),
     SheetColumn("severity", "Its place in the order: rape, domestic abuse, child, weapon, other."),
     SheetColumn("record_by", "Record by this local time; blank if it is dismissed.", 18),
     SheetColumn("to_read", "now: one of the logs that can be read in a month; or later.", 18),
-    SheetColumn("decision", "confirmed: to be recorded; dismissed: not a crime.", 12, True),
+    SheetColumn("decision", "confirmed: must be recorded; dismissed: no record needed.", 12, True),
     SheetColumn("reason_code", "For a dismissal: a code of the sheet `reasons`.", 22, True),
     SheetColumn("decided_by", "Your staff number or sign-in name.", 12, True),
     SheetColumn("second_person", "The person who agrees; needed for rape.", 14, True),
-    SheetColumn("note", "Why, in words; names are masked when it is read.", 30, True),
+    SheetColumn("note", "Why, in words. We mask names when we read the sheet.", 30, True),
     SheetColumn("first_account", "What was said first. Some names may remain.", 60, is_long=True),
     SheetColumn("closing_text", "How the log was closed. Some names may remain.", 60, is_long=True),
     SheetColumn("suspicion", "Why a crime is suspected, and by which rule.", 40, is_long=True),
     SheetColumn("offence_group_name", "Offence group.", 24),
-    SheetColumn("district", "Police district of the call."),
-    SheetColumn("received_on", "Day of the call, in the agency's time zone."),
+    SheetColumn("district", "Police district of the log."),
+    SheetColumn("received_on", "Day of the log, in the agency's time zone."),
     SheetColumn("final_type_name", "The type that the log was closed as.", 24),
     SheetColumn("disposition_code", "How it was closed."),
-    SheetColumn("likelihood", "How likely a missed crime is: very_likely, likely or possible."),
+    SheetColumn("likelihood", "How likely it is a missed crime: very_likely, likely or possible."),
     SheetColumn("non_crime_record_id", "Non-crime occurrence that may be about it.", 18),
     SheetColumn("status", "suspected, or what was decided before."),
     SheetColumn("list_place", "Place on the list."),
@@ -207,6 +207,6 @@ def make_cell(sheet: Any, value: Any) -> Any:
 def _offer_choice(sheet: Any, letter: str, formula: str, rows: int) -> None:
     """Offer a list to choose from in each row of a column."""
     choice = DataValidation(type="list", formula1=formula, allow_blank=True)
-    choice.error = "Choose one of the list, or leave it blank."
+    choice.error = "Choose one from the list, or leave it blank."
     choice.add(f"{letter}2:{letter}{max(rows, 1) + 1}")
     sheet.data_validations.append(choice)

@@ -123,7 +123,7 @@ def note_command(agency: str, what: str, reason: str, road: str = "command line"
     except OSError as error:
         raise CdiError(
             "ACCESS-WRITE",
-            f"the access cannot be written down ({error}), so nothing is shown",
+            f"the access cannot be logged ({error}), so nothing is shown",
             f"see that {paths.access(agency)} can be written by this account",
         ) from error
 

@@ -16,6 +16,7 @@ from cdi.agency.model import Agency
 from cdi.agency.presence import has_data
 from cdi.build.freshness import known_until
 from cdi.build.version import find_description
+from cdi.clock import local_moment
 from cdi.errors import CdiError
 from cdi.people.alert_situation import read_situation
 from cdi.publish.access import current_folder, refused_pages
@@ -37,12 +38,14 @@ class Published:
         name: Its name for people.
         is_simulated: Whether its data is invented.
         queue: The workers of the force that does the work; None if it is done here.
-        has_data: Whether anything of it is landed or published, or a source is at hand.
+        has_data: Whether anything of it is landed or published, or a source is there.
         version: What the published version says of itself; None if nothing is published.
         headline: The figures of this version; None if it cannot be read.
         parts: What the version has to show.
         is_compared: Whether it says why the rate changed.
         refused: Of each refused batch the dataset, the id and its name for people.
+        as_of: Up to when the data of the version goes, in its own time; blank if nothing is
+            published.
     """
 
     agency: str
@@ -55,6 +58,7 @@ class Published:
     parts: tuple[Part, ...] = ()
     is_compared: bool = False
     refused: tuple[tuple[str, str, str], ...] = ()
+    as_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,9 @@ def describe_published(agency_id: str) -> Published:
     try:
         agency = load_agency(agency_id)
     except CdiError:
-        return Published(agency_id, agency_id, agency_id == paths.SIMULATED, **shown)
+        as_of = f"{local_moment(_as_of(version), 'UTC')} UTC" if version else ""
+        is_simulated = agency_id == paths.SIMULATED
+        return Published(agency_id, agency_id, is_simulated, as_of=as_of, **shown)
     return Published(
         agency_id,
         agency.name,
@@ -114,6 +120,7 @@ def describe_published(agency_id: str) -> Published:
         agency.runs_on,
         folder is not None or agency.runs_on is not None or has_data(agency),
         refused=tuple(_list_refused(agency)),
+        as_of=local_moment(_as_of(version), agency.zone) if version else "",
         **shown,
     )
 
@@ -142,21 +149,26 @@ def describe_freshness(agency_id: str, now: datetime) -> Freshness:
     return Freshness(agency_id, agency.name, agency.is_simulated, agency.runs_on, problem, **known)
 
 
+def _as_of(version: Mapping[str, Any]) -> datetime:
+    """Read up to when the data of a version goes, in UTC without a zone."""
+    as_of = datetime.fromisoformat(version["as_of"])
+    return naive_utc(as_of) if as_of.tzinfo else as_of
+
+
 def _describe_data(agency: Agency, now: datetime) -> dict[str, Any]:
     """Say how old the published data is, and what is to be decided; empty without a version."""
     folder = current_folder(agency.agency)
     version = find_description(folder) if folder else None
     if folder is None or version is None:
         return {}
-    as_of = datetime.fromisoformat(version["as_of"])
-    as_of = as_of.replace(tzinfo=as_of.tzinfo or UTC)
+    as_of = _as_of(version).replace(tzinfo=UTC)
     # invented data stands still, and so does the clock of the simulated force
     moment = as_of if agency.is_simulated else now
     known = known_until(agency, version)
     crimes = read_situation(agency, folder, moment).crimes
     in_time = sum(crime.due_at > moment for crime in crimes)
     return {
-        "newest": local_time(naive_utc(as_of), agency),
+        "newest": local_moment(_as_of(version), agency.zone),
         "nothing_new_until": local_time(naive_utc(known), agency) if known > as_of else "",
         "is_late": moment > agency.late_from(known),
         "in_time": in_time,

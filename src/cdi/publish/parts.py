@@ -85,7 +85,11 @@ PARTS = (
         sheets=("open.duckdb", "datapackage.json", "README.md"),
         kinds=("html", "csv", "parquet", "duckdb", "json", "md"),
     ),
-    Part("matching.html", "Match report", "How calls and crime records were linked, how surely."),
+    Part(
+        "matching.html",
+        "Match report",
+        "How logs and crime records were linked, and how reliably.",
+    ),
     Part("validation.html", "Data quality", "What each data-quality rule found."),
     Part("dictionary.html", "Dictionary", "Every table and column of the published file."),
     Part("dbt_docs.html", "dbt documentation", "Every model, its SQL and what it is made of."),

@@ -93,7 +93,7 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
             f"batch {batch_id} of {agency.agency}/{dataset} was refused:\n"
             + _list_failures(failures),
             f"look at {page}; have the file delivered again, correct agencies/{agency.agency}, or "
-            f"have two people release it ({paths.CDI} release {agency.agency})",
+            f"have two people approve it ({paths.CDI} release {agency.agency})",
             [failure["rule_id"] for failure in failures],
         )
     return accept_batch(batch), results
@@ -171,7 +171,7 @@ def check_marts(version: Version) -> list[dict[str, Any]]:
             f"version {version.name} of {version.agency.agency} was not published:\n"
             + _list_failures(failures),
             f"look at {page}; the published version is untouched. Correct the cause, or have two "
-            f"people release it ({paths.CDI} release {version.agency.agency})",
+            f"people approve it ({paths.CDI} release {version.agency.agency})",
             [failure["rule_id"] for failure in failures],
         )
     with write_database(version.file) as con:
@@ -188,7 +188,7 @@ def summarise_results(results: Iterable[dict[str, Any]]) -> str:
         f"- {result['severity'].upper()} {result['rule_id']} "
         f"({result['table_name']}.{result['column_name'] or '*'}): "
         f"{describe_extent(result)}. {result['reason']}"
-        + (f" Released by {result['released_by']}." if result.get("released_by") else "")
+        + (f" Approved by {result['released_by']}." if result.get("released_by") else "")
         for result in broken
     ]
     lines += [

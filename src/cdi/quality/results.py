@@ -59,7 +59,7 @@ RESULT_MEANINGS = {
     "expectation_type": "Expectation of Great Expectations.",
     "owner": "Who answers for it.",
     "reason": "Why the rule is there.",
-    "released_by": "Staff numbers of the two people who released the failure; null if nobody did.",
+    "released_by": "Staff numbers of the two people who approved the failure; null if nobody did.",
     "release_reason": "Why they did.",
 }
 
@@ -108,8 +108,8 @@ def create_results_table(
     comment(
         con,
         "main.data_quality",
-        "What each data-quality rule found, at the landing and in the marts. One row per rule, and "
-        "per batch at the landing.",
+        "What each data-quality rule found, in incoming files and in the published tables. One row "
+        "per rule, and per incoming batch.",
         RESULT_MEANINGS,
     )
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from cdi.agency.model import Agency
+from cdi.clock import day_and_time
 from cdi.quality.rules import Rule
 
 _BATCH_ID = re.compile(r"(?P<start>\d{8}T\d{4})_(?P<end>\d{8}T\d{4})_v(?P<version>\d+)")
@@ -102,7 +103,7 @@ def name_row(row_id: str) -> str:
 def _name_days(start: datetime, end: datetime) -> str:
     """Name an interval by its first and last day, or by times if it is not made of whole days."""
     if start.time() != time.min or end.time() != time.min or end <= start:
-        return f"{start:%-d %B %Y %H:%M} to {end:%-d %B %Y %H:%M}"
+        return f"{day_and_time(start)} to {day_and_time(end)}"
     last = end.date() - timedelta(days=1)
     if start.date() == last:
         return f"{last:%-d %B %Y}"

@@ -109,7 +109,7 @@ class Drawing:
         )
 
     def trend(self, rows: Rows, title: str, caption: str) -> Figure:
-        """The rate by week, with the control limits of the mature weeks.
+        """The rate by week, with the control limits of the settled weeks.
 
         Args:
             rows: Of `weekly_rates`, one a week.
@@ -150,7 +150,7 @@ class Drawing:
             "Due": lambda row: row["due_count"],
             "Recorded so far": lambda row: row["recorded_count"],
             "Rate so far": lambda row: _format_share(row["rate_so_far"]),
-            "To be expected": lambda row: _format_share(row["nowcast_rate"]),
+            "Expected": lambda row: _format_share(row["nowcast_rate"]),
             "90% limits": lambda row: _format_range(row["nowcast_low"], row["nowcast_high"]),
             "Chance alone": lambda row: _format_range(row["chart_low"], row["chart_high"]),
             "Note": _describe_week,
@@ -158,7 +158,7 @@ class Drawing:
         shown = [row["nowcast_rate"] or row["rate_so_far"] for row in rows]
         first, last = (f"{row['reported_week_on']:%-d %B %Y}" for row in (rows[0], rows[-1]))
         key_values = (
-            f"From the week of {first} to the week of {last} the rate lies between "
+            f"From the week of {first} to the week of {last} the rate is between "
             f"{min(shown):.1%} and {max(shown):.1%}; in the last week it is {shown[-1]:.1%}"
         )
         return self.figure(chart, title, caption, columns, rows, key_values)
@@ -302,12 +302,12 @@ class Drawing:
             "Expected right": lambda row: f"{row['expected_count']:,.0f}",
             "Right": lambda row: row["match_count"],
         }
-        return self.figure(chart, "Do the probabilities hold?", caption, columns, rows)
+        return self.figure(chart, "Are the probabilities right?", caption, columns, rows)
 
 
 PERCENT = alt.Axis(format="~%", tickCount=5, gridColor=PALE, labelOverlap=True)
 # what a week is, in the key and in the table
-COMPLETE, INCOMPLETE = "all records are in", "records still come in"
+COMPLETE, INCOMPLETE = "settled", "records still come in"
 UNUSUAL = "more than chance explains"
 NICE = alt.Scale(zero=False, nice=True)
 FIT = alt.AutoSizeParams(type="fit", contains="padding")

@@ -88,7 +88,7 @@ class _CallPrinter:
         self._print_title("What the log says")
         story = self.story
         if not story.entries:
-            self.console.print("Nothing: its source has no text, or the log has none.")
+            self.console.print("Nothing: the source has no texts, or this log has no text.")
             return
         phrases = [phrase for hit in story.hits for phrase in hit.phrases]
         table = _make_table("part", "text, masked")
@@ -150,7 +150,7 @@ class _CallPrinter:
         for row in rows:
             counts = "by itself"
             if row["counted_under"]:
-                counts = "under another crime of the call"
+                counts = "under another crime of the log"
             elif row["effect"]:
                 counts = EFFECTS[row["effect"]]
             number, group = str(row["crime_number"]), row["offence_group_name"]
@@ -219,7 +219,7 @@ def _add_row(table: Table, *cells: str | None) -> None:
 def _describe_disclosure(crime: CallRow) -> str:
     if crime["crime_number"]:
         return name_crime(crime["crime_number"]).lower()
-    return "no crime of the call: only a linked record says so"
+    return "not a crime of the log: only a linked record says so"
 
 
 def _describe_strongest_evidence(crime: CallRow) -> str:

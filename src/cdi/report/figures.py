@@ -134,18 +134,18 @@ def summary_text(figures: Mapping[str, Any]) -> str:
         f"calls                 {figures['calls']:>9,}",
         f"reported crimes       {figures['reported']:>9,}",
         f"recorded              {figures['recorded']:>9,}",
-        f"justified             {figures['justified']:>9,}",
-        f"suspected unrecorded  {figures['suspected']:>9,}",
-        f"too recent to tell    {figures['too_recent']:>9,}",
+        f"no record needed      {figures['justified']:>9,}",
+        f"suspected missed      {figures['suspected']:>9,}",
+        f"too recent to judge   {figures['too_recent']:>9,}",
     ]
     audited, untaught = figures["audited"], figures["range"]
     if untaught is None:
         lines.append(
-            f"recording rate (frame, uncorrected): strict {rates['strict']}, "
+            f"recording rate (crime-coded logs, not audited): strict {rates['strict']}, "
             f"standard {rates['standard']}, inclusive {rates['inclusive']}"
         )
     else:
-        line = "recording rate (frame): not known before an audit"
+        line = "recording rate (crime-coded logs): not known before an audit"
         if untaught["low_rate"] is not None:
             low, high = (f"{100 * untaught[name]:.1f}%" for name in ("low_rate", "high_rate"))
             line += f", between {low} and {high}"

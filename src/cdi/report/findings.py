@@ -1,6 +1,6 @@
 """The charts of the report: each has its finding as title, and below it what is plotted.
 
-A title holds no number: numbers stand in the text, where each has its id, and in the tables.
+A title holds no number: numbers are in the text, where each has its id, and in the tables.
 """
 
 from typing import Any
@@ -77,17 +77,17 @@ class Findings:
         kinds = {
             "audited": "with 95% confidence intervals",
             "as the software reads it": "as the software reads it",
-            "range before an audit": "between the ends of each bar, as far as software can tell",
+            "range before an audit": "somewhere on each bar, as far as software can say",
         }
         caption = f"Share of reported crimes that were recorded, {kinds[rows[0]['kind']]}"
         values = self._values
-        title = "Before an audit the rates of offence groups are known as ranges only"
+        title = "Before an audit, the rates of offence groups are known only as ranges"
         if rows[0]["rate"] is not None:
-            title = "No two offence groups have enough crimes to be compared"
+            title = "There are too few crimes to compare offence groups"
         if values["worst_rate"] is not None:
             title = (
-                f"The lowest rate is that of {values['worst_label']}, "
-                f"the highest that of {values['best_label']}"
+                f"The lowest rate is for {values['worst_label']}, "
+                f"the highest for {values['best_label']}"
             )
         own = [row | {"kind": "this agency"} for row in rows]
         return self._drawing.intervals(own, title, caption + CUT, RATES, others=compared)
@@ -101,7 +101,7 @@ class Findings:
             how, _, code = most.partition("Closed: ")
             title = f"Most crimes are lost where the log was closed as “{code}”"
             title = title if code else f"Most crimes are lost here: {how.lower()}"
-        caption = "Crimes in calls with a crime code, from report to record"
+        caption = "Crimes in crime-coded logs, from report to record"
         return self._drawing.waterfall(rows, title, caption)
 
     def _draw_causes(self, rows: list[Row]) -> Figure:
@@ -142,11 +142,13 @@ class Findings:
             "Due": lambda row: row["due_count"],
             "Recorded": lambda row: row["recorded_count"],
             "Rate": lambda row: f"{row['recording_rate']:.1%}",
-            "With the others": lambda row: f"{row['rate']:.1%}",
+            "Drawn towards the whole": lambda row: f"{row['rate']:.1%}",
             "Limits": lambda row: f"{row['low']:.1%} to {row['high']:.1%}",
-            "Beside the whole": lambda row: row["compared"],
+            "Compared with the whole": lambda row: row["compared"],
         }
-        caption = "Recording rate by district, the largest first; the dashed line is that of all"
+        caption = (
+            "Recording rate by district, the largest first; the dashed line is the whole agency"
+        )
         line = ("all", rows[0]["common_rate"])
         return self._drawing.intervals(rows, title, caption + CUT, columns, line)
 
@@ -155,7 +157,7 @@ class Findings:
         columns = {
             "Caller": lambda row: row["label"],
             "Crime": lambda row: row["kind"],
-            "Calls": lambda row: row["call_count"],
+            "Logs": lambda row: row["call_count"],
             "Attended": lambda row: row["attended_count"],
             "Share": lambda row: f"{row['rate']:.1%}",
             "Median minutes": lambda row: row["median_minutes"] and f"{row['median_minutes']:.0f}",
@@ -165,9 +167,9 @@ class Findings:
         title = "Did an officer come?"
         if lost is not None and kept is not None:
             less = "less often" if lost < kept else "no less often"
-            title = f"Officers came {less} to the vulnerable whose crime looks unrecorded"
-        caption = f"Share of calls about a crime, by what became of the crime{CUT}"
-        axis = "Share of calls to which an officer came"
+            title = f"Officers came {less} to vulnerable people with a suspected missed crime"
+        caption = f"Share of logs about a crime, by what became of the crime{CUT}"
+        axis = "Share of logs where an officer came"
         return self._drawing.intervals(rows, title, caption, columns, axis_title=axis)
 
 
@@ -184,7 +186,7 @@ RATES = {
     "Rate of": lambda row: row["kind"],
     "Crimes": lambda row: row.get("crimes", row.get("audited_crimes")),
     "Rate": lambda row: None if row["rate"] is None else f"{row['rate']:.1%}",
-    "From and to": lambda row: (
+    "Limits": lambda row: (
         None if row.get("low") is None else f"{row['low']:.1%} to {row['high']:.1%}"
     ),
 }

@@ -12,9 +12,9 @@ from cdi.sql import fetch_dicts, read_query
 SQL = Path(__file__).parent / "sql"
 RUNGS = {
     "decided": "a person decided",
-    "canonical_key": "the record names the call",
+    "canonical_key": "the record names the log",
     "written_back": "the log names the record",
-    "repaired_key": "the record names a call with one typing error",
+    "repaired_key": "the record names a log with one typing error",
     "scored": "time, place, offence and person",
 }
 
@@ -37,8 +37,8 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Pat
     if calibration:
         caption = (
             "Each dot is a tenth of the range of probability. Dots above the dashed line: links "
-            "were right more often than predicted; dots below it: less often. Most records lie in "
-            "the first and in the last tenth."
+            "were right more often than predicted; dots below it: less often. Most records are in "
+            "the first or the last tenth."
         )
         figure = drawing.calibration(calibration, caption)
     (release,) = fetch_dicts(con, "from release")

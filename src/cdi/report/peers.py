@@ -220,7 +220,7 @@ def _draw_funnel(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figu
     ]
     x = alt.X(
         "n:Q",
-        title="crimes, as far as they are independent",
+        title="crimes (a log with several counts less)",
         scale=alt.Scale(zero=False, nice=False),
         axis=alt.Axis(tickCount=4, grid=False),
     )

@@ -27,7 +27,7 @@ def find_call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> 
         return call_id
     message = f"the published version of {agency.agency} has no call '{typed.strip()}'"
     if call_id != typed.strip():
-        message += f" (looked for as {call_id})"
+        message += f" (searched as {call_id})"
     fix = "check the reference; a call newer than the version needs `make run` first"
     # A call may be missing for a reason that the person who asks cannot see: name it.
     if scalar(con, COUNT_WITHDRAWN, [call_id]):

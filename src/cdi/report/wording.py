@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cdi.agency.model import Agency
+from cdi.clock import clock_time, local_moment
 
 VERDICTS = {
     "must_be_recorded": "A crime must be recorded",
@@ -20,9 +21,9 @@ EFFECTS = {
 # what the words of a log do, by the meaning that the lexicon gives them
 MEANINGS = {
     "crime": "reports a crime",
-    "no_crime": "explains the account away",
-    "unsure": "is unsure of it",
-    "negates_clause": "denies what its clause says",
+    "no_crime": "explains why it is no crime",
+    "unsure": "is not sure",
+    "negates_clause": "denies what it says",
     "further_crime": "mentions further victims",
     "offenders": "mentions offenders",
     "domestic_abuse": "names a partner or former partner as the offender",
@@ -38,20 +39,20 @@ SUBJECTS = {"asb": "anti-social behaviour", "historic_dealt_with": "dealt with l
 # what changed, of `practice_changes`; {label} is the subject, or the first part of it
 PRACTICES = {
     "closed_as_no_crime": "logs opened as {label} that are closed as no crime",
-    "told_outside_frame": "reported crimes ({label}) in logs that no code calls a crime",
+    "told_outside_frame": "reported crimes ({label}) in logs that are not crime-coded",
     "closing_code": "logs closed with {label}",
     "not_recorded_in_three_days": (
         "logs of {label} opened as crime that have no crime record within three days"
     ),
-    "reference_refused": "crime records whose reference is not believed",
+    "reference_refused": "crime records whose reference we do not believe",
 }
 
 # What became of a reported crime, in the order of the report's chart.
 OUTCOMES = {
-    "justified": "Legitimate reason",
+    "justified": "No record needed",
     "too_recent": "Still in time",
     "source_missing": "Cannot be judged",
-    "unrecorded": "Unrecorded",
+    "unrecorded": "Suspected missed",
     "wrongly_cancelled": "Wrongly cancelled",
     "recorded": "Recorded",
 }
@@ -59,11 +60,11 @@ OUTCOMES = {
 UNIVERSES = {
     "frame": {
         "name": "Crime-coded logs",
-        "base": "reported crimes in crime-coded logs (universe “frame”), standard ruleset",
+        "base": "reported crimes in crime-coded logs, standard ruleset",
     },
     "all": {
         "name": "All logs",
-        "base": "reported crimes in all logs (universe “all”), standard ruleset",
+        "base": "reported crimes in all logs, standard ruleset",
     },
 }
 
@@ -112,11 +113,11 @@ def local_time(moment: datetime | None, agency: Agency) -> str | None:
     """A time of the file (UTC) as the agency's clocks show it."""
     if moment is None:
         return None
-    return f"{moment.replace(tzinfo=UTC).astimezone(agency.zone):%-d %B %Y, %H:%M}"
+    return local_moment(moment, agency.zone)
 
 
 def deadline_in_words(due_at: datetime | None, now: datetime, agency: Agency) -> str | None:
-    """Until when a crime is to be recorded, or since when it should have been.
+    """Until when a crime must be recorded, or since when it should have been.
 
     Args:
         due_at: End of its time limit (UTC); None if it has none.
@@ -124,10 +125,10 @@ def deadline_in_words(due_at: datetime | None, now: datetime, agency: Agency) ->
         agency: Whose clocks are meant.
 
     Returns:
-        For example `Record by 00:36 on 1 July`; the year is named if it is another one.
+        For example `Record by 12:36am on 1 July`; the year is named if it is another one.
     """
     if due_at is None:
         return None
     local, today = (t.replace(tzinfo=UTC).astimezone(agency.zone) for t in (due_at, now))
     day = f"{local:%-d %B}" if local.year == today.year else f"{local:%-d %B %Y}"
-    return f"{'Record by' if due_at > now else 'Overdue since'} {local:%H:%M} on {day}"
+    return f"{'Record by' if due_at > now else 'Overdue since'} {clock_time(local)} on {day}"

@@ -32,7 +32,7 @@ class Answer:
             raise SourceError(
                 "SRC-HTTP",
                 f"{self.name}: the answer has no header Date that is a time",
-                "have the portal's owner set it; it tells when the content was true",
+                "have the portal's owner set it; it says when the content was true",
             )
         return now
 

@@ -215,7 +215,7 @@ def import_driver(module: str, package: str, name: str, kind: str) -> ModuleType
             f"{name}: a connection of type {kind} needs the driver {package}, which cannot be "
             f"loaded: {error}",
             f"install it: .venv/bin/uv pip install -c requirements/dev.txt {package} "
-            "(docs/server.md tells what it needs of the system)",
+            "(docs/server.md says what it needs of the system)",
         ) from None
 
 

@@ -293,7 +293,7 @@ class PatientClient:
                 return parsed
         raise SourceBusyError(
             "SRC-HTTP",
-            f"{self._name}: a line of {len(line):,} bytes is no object in JSON",
+            f"{self._name}: a line of {len(line):,} bytes is not a JSON object",
             "run it again later; if it stays so, ask the portal's owner",
         )
 

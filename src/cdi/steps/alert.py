@@ -39,7 +39,7 @@ def send_alerts(agency: str, send: Send, now: datetime | None = None) -> Step:
     loaded, moment = load_agency(agency), now or datetime.now(UTC)
     version = current_folder(agency)
     if version is None:
-        return Step(False, "no version is published yet, so there is nothing to tell")
+        return Step(False, "no version is published yet, so there is nothing to send")
     sent: list[str] = []
     failures: list[CdiError] = []
     with wait_for_lock(paths.alerts(agency)):
@@ -57,7 +57,7 @@ def send_alerts(agency: str, send: Send, now: datetime | None = None) -> Step:
                 sent.append(f"{connection}: {message.subject}")
     if failures:
         raise _join_failures(failures, sent)
-    note = "\n".join(sent) or "nothing to tell: no deadline is near, and no shift has changed since"
+    note = "\n".join(sent) or "nothing to send: no deadline is near, and no shift has changed since"
     return Step(bool(sent), note, counts={"messages sent": len(sent)})
 
 

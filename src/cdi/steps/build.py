@@ -61,7 +61,7 @@ def check_marts(agency: str, version: str, wait_for_approval: str | None = None)
             if not wait_for_approval or not all(failure.is_releasable for failure in failures):
                 raise
             held = {f"held: {failure.rule_id}": 1 for failure in failures}
-            return Step(True, f"held until two people release it\n{error}", version, held)
+            return Step(True, f"held until two people approve it\n{error}", version, held)
         sync_tree(built.folder)
     results_of_marts = [result for result in results if result["border"] == "marts"]
     counts = checks.count_results(results_of_marts)

@@ -219,7 +219,7 @@ def test_all_problems_are_reported_at_once(small: SmallAgency) -> None:
             "call_types.csv",
             "NOISE,Noise",
             "THEFT,Noise",
-            ":4: code 'THEFT' is blank or stands twice",
+            ":4: code 'THEFT' is blank or there twice",
         ),
         ("call_types.csv", "ASSAULT,Assault", "ASSAULT,Assault, common", "does not have 8 fields"),
         ("call_types.csv", "asb_nuisance", "noise", ":3: incident_category 'noise' is not one of"),

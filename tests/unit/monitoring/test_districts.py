@@ -183,8 +183,8 @@ def test_few_agencies_give_rates_and_no_funnel() -> None:
     assert all(row["rate"] == 0.8 and row["target"] is None for row in rows)
     done = CliRunner().invoke(app, ["peers"])
     assert done.exit_code == 0, done.output
-    assert "No funnel" in done.output
-    assert "No funnel" in (paths.home() / "peers.html").read_text()
+    assert "No chart" in done.output
+    assert "No chart" in (paths.home() / "peers.html").read_text()
 
 
 def test_districts_that_recorded_all_or_nothing_have_limits_too() -> None:

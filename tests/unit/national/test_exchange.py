@@ -304,7 +304,7 @@ def test_one_agency_with_other_files_does_not_stop_the_page_of_the_others(
         send_open_extract(name, str(place), NOW)
     note = compare_sent_extracts().note
     assert note.startswith("1 of 2 agencies are shown")
-    assert "alpha is damaged: it is no open extract that can be read" in note
+    assert "alpha is damaged: it is not an open extract that can be read" in note
     (beta,) = json.loads((paths.national() / "peers.json").read_text())
     assert (beta["agency"], beta["rate"]) == ("beta", 0.8)
 

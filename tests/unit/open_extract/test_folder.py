@@ -366,7 +366,7 @@ def test_the_page_asks_nothing_of_anybody_and_says_that_it_is_simulated(
 def test_an_empty_table_says_what_will_be_there_and_when(empty: Path, home: Path) -> None:
     said = text_of(empty / "index.html")
     assert "No quarter is released yet. The first is 2017-Q1, on 1 May 2017 or soon after." in said
-    first = "The first rows can come with the quarter 2017-Q1, on 1 May 2017 or soon after."
+    first = "The first rows may come with the quarter 2017-Q1, on 1 May 2017 or soon after."
     filled_by_quarter = [name for name, table in TABLES.items() if "quarter" in table.key]
     assert said.count(first) == len(filled_by_quarter) == 7
     for name, table in TABLES.items():
@@ -406,7 +406,7 @@ def test_the_calendar_follows_the_rule_that_releases_a_quarter(full: Path, home:
 def test_who_answers_questions_is_named_only_if_the_agency_says_so(full: Path, empty: Path) -> None:
     assert 'href="mailto:open-data@example.org"' in (full / "index.html").read_text()
     assert "mailto:" not in (empty / "index.html").read_text()
-    assert "this release names nobody for questions" in text_of(empty / "index.html")
+    assert "this release gives no address for questions" in text_of(empty / "index.html")
     package = json.loads((empty / "datapackage.json").read_text())
     assert [person["roles"] for person in package["contributors"]] == [["publisher"]]
 

@@ -100,8 +100,8 @@ def test_a_digest_that_could_not_be_sent_comes_late_and_only_the_newest(small: S
     situation = situation_of(small, shift_changes=["07:00", "15:00", "23:00"])
     (message,) = make_messages(situation, Memory(shift=NOON - timedelta(days=3)))
     assert message.shift == datetime(2026, 6, 30, 6, 0, tzinfo=UTC)
-    assert "Change of shift at 07:00 on 30 June." in message.text
-    assert "0 crimes decided between 12:00 on 27 June and 07:00 on 30 June." in message.text
+    assert "Change of shift at 7am on 30 June." in message.text
+    assert "0 crimes decided between midday on 27 June and 7am on 30 June." in message.text
     assert make_messages(situation, Memory(shift=message.shift)) == []
 
 
@@ -120,11 +120,11 @@ def test_a_warning_counts_by_district_and_says_when_the_first_is_due(small: Smal
     assert message.subject == "SIMULATED: Testville (made up): 3 crimes to record within 2 hours"
     assert message.text == (
         "SIMULATED: invented data, no real force.\n"
-        "3 suspected crimes without a record: the time limit ends within 2 hours. "
-        "Record the first by 13:36 on 30 June.\n"
-        "- Central: 2, the first by 13:36 on 30 June\n"
-        "- no district: 1, by 13:50 on 30 June\n"
-        "Data as of 11:00 on 30 June (1 hour old). Times are local (Europe/London)."
+        "3 suspected missed crimes: the time limit ends within 2 hours. "
+        "Record the first by 1:36pm on 30 June.\n"
+        "- Central: 2, the first by 1:36pm on 30 June\n"
+        "- no district: 1, by 1:50pm on 30 June\n"
+        "Data as of 11am on 30 June (1 hour old). Times are local (Europe/London)."
     )
     assert set(message.keys) == {"a", "b", "c"}
 
@@ -146,17 +146,17 @@ def test_a_digest_counts_what_is_open_overdue_and_decided(small: SmallAgency) ->
     _, message = make_messages(late, Memory())
     assert message.subject == "Testville (made up): 4 to record in time, 2 overdue"
     assert message.text == (
-        "Change of shift at 12:00 on 30 June.\n"
-        "4 suspected crimes can still be recorded in time.\n"
-        "- Central: 2, the first by 13:36 on 30 June\n"
-        "- no district: 1, by 13:50 on 30 June\n"
-        "- North West: 1, by 01:00 on 1 July\n"
-        "2 suspected crimes overdue.\n"
+        "Change of shift at midday on 30 June.\n"
+        "4 suspected missed crimes can still be recorded in time.\n"
+        "- Central: 2, the first by 1:36pm on 30 June\n"
+        "- no district: 1, by 1:50pm on 30 June\n"
+        "- North West: 1, by 1am on 1 July\n"
+        "2 suspected missed crimes overdue.\n"
         "- rape: 1\n"
         "- domestic abuse: 1\n"
-        "2 crimes decided between 04:00 on 30 June and 12:00 on 30 June: "
+        "2 crimes decided between 4am on 30 June and midday on 30 June: "
         "1 confirmed, 1 dismissed.\n"
-        "Data as of 11:00 on 30 June (1 hour old). Times are local (Europe/London).\n"
+        "Data as of 11am on 30 June (1 hour old). Times are local (Europe/London).\n"
         "https://desk.example.org/"
     )
 
@@ -166,7 +166,7 @@ def test_what_was_refused_until_the_deadline_is_told_as_missed(small: SmallAgenc
     memory = Memory(warned=frozenset("abc"), missed=frozenset("ef"))
     (message,) = make_messages(situation_of(small, *CRIMES), memory)
     assert message.subject.endswith("2 crimes not recorded in time")
-    assert "of 2 suspected crimes ended while this warning could not be sent" in message.text
+    assert "of 2 suspected missed crimes ended while this warning could not be sent" in message.text
     assert set(message.keys) == {"e", "f"}
     assert make_messages(situation_of(small, *CRIMES), replace(memory, missed=frozenset())) == []
 

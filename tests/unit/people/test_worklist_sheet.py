@@ -218,7 +218,7 @@ def test_what_is_no_sheet_of_a_worklist_is_refused(tmp_path: Path) -> None:
     for file, problem in (
         (header, "row 1: the columns version"),
         (broken, "cannot be opened"),
-        (ansi, "no CSV in UTF-8"),
+        (ansi, "not CSV in UTF-8"),
         (tmp_path / "d.csv", "no such file"),
         (tmp_path / "d.xlsx", "no such file"),
     ):

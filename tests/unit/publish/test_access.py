@@ -121,7 +121,7 @@ def test_the_command_line_tells_who_looked_at_what(sample: Agency) -> None:
         ["ada", "v1", "worklist/index.html"],
         ["bo", "v1", "worklist/worklist.csv"],
     ]
-    assert proof.startswith("2 lines are bound to the line before")
+    assert proof.startswith("2 lines are bound to the previous line")
 
 
 def test_a_name_cannot_forge_a_line(state: Path) -> None:
