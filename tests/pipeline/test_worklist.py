@@ -323,7 +323,8 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
         "select decision_id, rule_page from fct_reported_crimes as crimes "
         "inner join rules.recording_decisions using (decision_id) where call_id = 'T-0002'"
     )
-    assert f"<code>{decision}</code>" in page and str(rule_page) in page
+    link = f'<a href="../../docs/recording-decisions.html#{decision}">{decision}</a>'
+    assert f"<code>{link}</code>" in page and str(rule_page) in page
     listed = {f"{call_id}.html" for call_id, *_ in read_listed(told)}
     assert {file.name for file in (folder / "logs").iterdir()} == listed
     assert listed == {"T-0002.html", "T-0005.html", "T-0006.html", "T-0007.html"}
