@@ -76,13 +76,13 @@ def test_every_rule_is_a_sentence_that_holds_its_threshold() -> None:
         # midnight of London's summer is 23:00 of the day before
         ("20170331T2300_20170630T2300_v1", "Crime records, 1 April to 30 June 2017"),
         ("20260104T2300_20260105T2300_v1",
-         "Crime records, 4 January 2026 23:00 to 5 January 2026 23:00"),
+         "Crime records, 4 January 2026, 11pm to 5 January 2026, 11pm"),
         ("20260105T0000_20260106T0000_v3",
          "Crime records, 5 January 2026 (extraction 3 of these days)"),
         ("20260105T0000_20260107T0000_v1", "Crime records, 5 to 6 January 2026"),
         ("20251231T0000_20260102T0000_v1", "Crime records, 31 December 2025 to 1 January 2026"),
         ("20260105T1000_20260105T1100_v1",
-         "Crime records, 5 January 2026 10:00 to 5 January 2026 11:00"),
+         "Crime records, 5 January 2026, 10am to 5 January 2026, 11am"),
         ("something else", "Crime records something else"),
     ],
 )  # fmt: skip
