@@ -94,7 +94,7 @@ final as (
                     case when final_types.offence_group is not null then 'closed as a crime' end,
                     case when reasons.is_legitimate then 'result gives a reason' end,
                     case when closures.expects_record then 'result promises a record' end,
-                    case when hits.tells_crime then 'reports a crime' end
+                    case when hits.tells_crime then 'tells a crime' end
                 ),
                 '|'
             )
