@@ -51,11 +51,11 @@ def test_an_unrecorded_crime_is_explained_from_its_words_to_its_outcome(
 
 
 def test_the_answer_in_short_comes_first(explain: Callable[[str], str]) -> None:
-    before, _, _ = explain("T-0006").partition("received 5 January 2026, 15:00")
+    before, _, _ = explain("T-0006").partition("received 5 January 2026, 3pm")
     assert before.endswith(
         "Violence against the person is reported. No crime was recorded from this log. "
-        "Crime 1: A crime must be recorded (D800: A crime was reported and the closure gives no "
-        "legitimate reason). On the worklist. Overdue since 15:00 on 6 January. "
+        "Crime 1: A crime must be recorded (D800: A crime was reported and the result gives no "
+        "legitimate reason). On the worklist. Overdue since 3pm on 6 January. "
     )
     before, _, _ = explain("T-0004").partition("received")
     assert before.endswith("Not on the worklist. ")

@@ -56,7 +56,7 @@ def test_the_index_leads_with_the_figure_and_hides_what_has_no_data(
     assert described.headline is not None
     assert described.headline.recorded in text_of(page)
     # 7 January in London is the same in UTC; the zone is named
-    assert "data as of 7 January 2026, 00:00 (times of Europe/London)" in text_of(page)
+    assert "data as of 7 January 2026, midnight (times of Europe/London)" in text_of(page)
     assert 'href="testville/report.html"' in page
     assert 'href="desk/testville/"' in page
     assert "recording.duckdb" not in page  # for those who manage the agency

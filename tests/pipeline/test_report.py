@@ -103,7 +103,7 @@ def test_where_delays_have_changed_the_report_says_what_is_recorded_and_why_no_m
     write_report("testville", built.built)
     text = read_section("weeks")
     assert "last eight weeks" not in text  # no audit taught what the rate is
-    assert "No audit has taught the software yet, so their level is too low" in text
+    assert "No audit has trained the software yet, so all these rates are too low" in text
     with duckdb.connect(str(built.built_file)) as con:
         con.execute("update measures.release set text_model_version = 'taught'")
     write_report("testville", built.built)

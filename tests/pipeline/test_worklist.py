@@ -240,7 +240,7 @@ def test_each_decision_that_a_sheet_overturns_is_named(ran: SmallAgency, tmp_pat
     (sentence,) = taken.overturned
     assert re.fullmatch(
         r"row 2: T-0002#1 dismissed by 1311 overturns: confirmed by 1207 on "
-        rf"\d+ \w+ \d{{4}}, \d\d:\d\d, after version {version} of the sheet was made",
+        rf"\d+ \w+ \d{{4}}, [\w:]+, after version {version} of the sheet was made",
         sentence,
     )
     # what was taken back is not overturned
