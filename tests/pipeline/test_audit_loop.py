@@ -484,7 +484,7 @@ DRAW = ("draw", "testville", "--auditor", "1207", "--auditor", "1311", "--logs",
 
 def test_the_commands_plan_draw_and_take_findings(fresh: SmallAgency) -> None:
     output = run("plan", "testville", "--points", "8", *DAYS)
-    assert "logs of frame_20260105_20260107 for +/- 8 points on force" in output
+    assert "To know the rate (force) to within 8 points, audit 160 logs of frame_20260105_20260107" in output
     output = run(*DRAW)
     assert "draw frame_20260105_20260107_1: 60 of 160 logs" in output
     draw = find_draw(fresh.agency)
@@ -582,7 +582,7 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     assert m == 80
     assert y == sum(is_recorded(int(str(c)[2:])) for c in draw.call_ids)
     page = (fresh.published / "report.html").read_text(encoding="utf-8")
-    assert "by an audit" in page
+    assert "measured by" in page
     assert f"{100 * low:.1f}%" in page
     output = run("estimate", "testville")
     assert f"{100 * rate:.1f}%" in output

@@ -316,7 +316,7 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
     # a partner says who, not whether: a mark, a key and a line of the table of their own
     assert re.search('<mark class="people">[^<]*ex partner', page)
     assert '<mark class="people">double line</mark>: is about the people' in page
-    assert re.search("names a partner or former partner.*about the people.*ex partner", page)
+    assert re.search("names a partner or former partner as the offender.*neither.*ex partner", page)
     assert set(marks.SIDES) == {"for", "against", "people"}
     assert {page.count(f"mark.{side}::before") for side in marks.SIDES} == {1}
     ((decision, rule_page),) = told.rows(
