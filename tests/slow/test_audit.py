@@ -129,7 +129,7 @@ def test_the_loop_through_airflow_tells_a_narrow_rate_that_is_true(
     assert force["lower_limit"] < true_rate() < force["upper_limit"]
     assert sum(row["recording_rate"] is not None for row in audited) >= 5
     page = paths.published(paths.SIMULATED) / "current" / "report.html"
-    assert "by an audit" in page.read_text(encoding="utf-8")
+    assert "measured by" in page.read_text(encoding="utf-8")
 
 
 def test_the_interval_is_of_the_frozen_draw(audited: list[dict[str, Any]]) -> None:
