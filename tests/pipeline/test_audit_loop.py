@@ -484,7 +484,10 @@ DRAW = ("draw", "testville", "--auditor", "1207", "--auditor", "1311", "--logs",
 
 def test_the_commands_plan_draw_and_take_findings(fresh: SmallAgency) -> None:
     output = run("plan", "testville", "--points", "8", *DAYS)
-    assert "To know the rate (force) to within 8 points, audit 160 logs of frame_20260105_20260107" in output
+    assert (
+        "To know the rate (force) to within 8 points, audit 160 logs of frame_20260105_20260107"
+        in output
+    )
     output = run(*DRAW)
     assert "draw frame_20260105_20260107_1: 60 of 160 logs" in output
     draw = find_draw(fresh.agency)

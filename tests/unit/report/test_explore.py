@@ -128,7 +128,9 @@ def test_the_script_writes_no_html_and_sends_nothing() -> None:
 
 def test_the_header_has_the_time_of_the_agency_and_names_the_zone_once(page: str) -> None:
     header = page.partition("<header>")[2].partition("</header>")[0]
-    assert "data as of 1 July 2017, midnight (times of Europe/London)" in header  # 23:00 UTC in summer
+    assert (
+        "data as of 1 July 2017, midnight (times of Europe/London)" in header
+    )  # 23:00 UTC in summer
     assert "UTC" not in header
 
 

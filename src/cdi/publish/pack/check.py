@@ -124,7 +124,8 @@ def check_draw() -> str:
     erased = check_logs(frame, sample)
     logs = [row["call_id"] for row in sample if row["call_id"]]
     said = [
-        f"The sampling frame of {len(frame):,} logs is the one in the register: {plan['frame_hash']}.",
+        f"The sampling frame of {len(frame):,} logs is the one in the register:"
+        f" {plan['frame_hash']}.",
         f"The seed {plan['seed']} draws {len(positions):,} logs from {len(plan['audited'])} strata:"
         f" the same as in draw/sample.csv, from {min(logs)} to {max(logs)}.",
     ]
