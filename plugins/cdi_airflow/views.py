@@ -48,6 +48,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".webp": "image/webp",
     ".xml": "application/xml",
 }
 # Our pages load nothing from elsewhere and run no scripts, with two exceptions: the page that

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -54,13 +55,15 @@ def test_landed_batches_start_one_build_that_publishes(airflow: RunningAirflow) 
 def test_airflow_listens_on_this_machine_alone(airflow: RunningAirflow) -> None:
     rows = json.loads((airflow.home / "airflow" / "processes.json").read_text())
     leaders = [psutil.Process(pid) for pid, _ in rows]
-    listening = {
-        connection.laddr.ip
-        for leader in leaders
-        for process in (leader, *leader.children(recursive=True))
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening = set()
+    for leader in leaders:
+        for process in (leader, *leader.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # a child whose task has just ended
+                listening |= {
+                    connection.laddr.ip
+                    for connection in process.net_connections(kind="inet")
+                    if connection.status == psutil.CONN_LISTEN
+                }
     assert listening == {"127.0.0.1"}  # the API server's
 
 

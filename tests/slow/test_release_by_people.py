@@ -145,7 +145,7 @@ def test_two_people_release_it_and_one_alone_does_not(stopped: RunningAirflow) -
         "where released_by is not null"
     ) == [("MART-15", f"admin, {SECOND}", WHY)]
     assert "recording rate" in run_note(stopped, run_id)
-    assert f"eleased by admin, {SECOND}" in stopped.notes(BUILD, run_id)["confirm"]
+    assert f"Approved by admin, {SECOND}" in stopped.notes(BUILD, run_id)["confirm"]
     logs = [
         file.read_text(encoding="utf-8")
         for file in (stopped.home / "airflow" / "logs").rglob("task_id=check/*.log")

@@ -98,7 +98,7 @@ PARTS = (
         "Documentation",
         "Guides for each reader, the rules and a glossary, with a search.",
         start="index.html",
-        kinds=("html", "css", "js", "json", "xml", "png", "svg"),
+        kinds=("html", "css", "js", "json", "xml", "png", "svg", "webp"),
         is_optional=True,
     ),
     Part(

@@ -15,6 +15,7 @@ import yaml
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.errors import BuildError
+from cdi.publish.parts import find_part
 from cdi.report import docs_site
 from cdi.report.docs_site import copy_docs_site, read_policy, rewrite_links, write_docs_site
 from tests.unit.publish.test_publish import built
@@ -115,6 +116,18 @@ def test_each_link_leads_to_a_page_and_a_place_of_the_site(pages: dict[Path, Fou
             followed += 1
     assert broken == []
     assert followed > 1000
+
+
+def test_what_a_page_loads_is_shown_behind_the_log_in(
+    version: Path, pages: dict[Path, Found]
+) -> None:
+    loaded = {
+        str((file.parent / unquote(urlsplit(link).path)).resolve().relative_to(version.resolve()))
+        for file, found in pages.items()
+        for link in found.loaded
+    }
+    assert {Path(file).suffix for file in loaded} >= {".css", ".js", ".webp"}
+    assert [file for file in sorted(loaded) if find_part(file) is None] == []
 
 
 def test_the_policy_names_each_inline_script_and_no_other_host(
