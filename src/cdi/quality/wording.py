@@ -50,6 +50,8 @@ def describe_finding(
         return f"No {rule.noun} to check"
     kept = checked - unexpected
     if rule.mostly == 1:
+        if not unexpected and checked == 1:  # the claim is written for several
+            return f"All {rule.noun} {rule.filled_claim}; checked: 1"
         if not unexpected:
             return f"All {checked:,} {rule.noun} {rule.filled_claim}"
         return f"{kept:,} of {checked:,} {rule.noun} {rule.filled_claim}; all must"

@@ -42,6 +42,10 @@ def test_without_a_row_nothing_is_found() -> None:
     assert describe_finding(rule_of(0.5), None, None, None) == "No crime records to check"
 
 
+def test_one_row_alone_is_no_plural() -> None:
+    assert describe_finding(rule_of(1), 1, 0, None) == "All crime records name their call; checked: 1"
+
+
 def test_a_rule_about_all_rows_says_what_was_observed() -> None:
     kwargs = {"column": "open_hours", "min_value": 0, "max_value": 168}
     median = Rule("X-1", "info", "me", "because", "landing", "x",
