@@ -43,7 +43,8 @@ def test_without_a_row_nothing_is_found() -> None:
 
 
 def test_one_row_alone_is_no_plural() -> None:
-    assert describe_finding(rule_of(1), 1, 0, None) == "All crime records name their call; checked: 1"
+    found = describe_finding(rule_of(1), 1, 0, None)
+    assert found == "All crime records name their call; checked: 1"
 
 
 def test_a_rule_about_all_rows_says_what_was_observed() -> None:
