@@ -51,6 +51,7 @@ def demonstrate(console: Console) -> None:
     Args:
         console: Where each step, the second run and what came out are shown.
     """
+    console.print("Now invented people go to work, and the agency is run again: some minutes more.")
     agency = load_agency(paths.SIMULATED)
     let_auditors_read(agency, console)
     let_registrar_decide(agency, console)
@@ -106,7 +107,9 @@ def compare_peers(console: Console) -> Path:
             show_step(console, told),
             ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool,
         ):
-            list(pool.map(_publish, missing, [homes[name] for name in missing]))
+            published = pool.map(_publish, missing, [homes[name] for name in missing])
+            for name, _ in zip(missing, published, strict=True):
+                console.print(f"{name} has published", highlight=False)
     extracts = {name: _open_folder(home) for name, home in homes.items()}
     write_peers({paths.SIMULATED: _open_folder(paths.home()), **extracts})
     return paths.home() / "peers.html"

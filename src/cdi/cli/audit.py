@@ -233,7 +233,7 @@ def audit_pack(
     with write_whole(to / pack.name) as file:
         file.write_bytes(pack.content)
     for line in (
-        f"written {to / pack.name}: restricted, as it has the texts of the drawn logs",
+        f"written {(to / pack.name).absolute()}: restricted, as it has the texts of the drawn logs",
         f"sha256 {pack.sha256}: give it to the inspector by another way than the file",
     ):
         say_line(line)

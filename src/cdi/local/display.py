@@ -76,6 +76,9 @@ def show_step(console: Console, what: str) -> Iterator[Show]:
             console.print(table)
 
 
+SECONDS_BETWEEN_NOTES = 30
+
+
 class _Lines:
     """Prints the changes of tasks line by line, for a place where nothing can be drawn again."""
 
@@ -83,15 +86,22 @@ class _Lines:
         self.console = console
         self.started = time.monotonic()
         self.printed: dict[str, str] = {}
+        self.last = self.started
 
     def show(self, tasks: Sequence[Task]) -> None:
-        """Print a line for each task whose state has changed."""
+        """Print a line for each task whose state has changed, and now and then how far one is."""
         for task in tasks:
             name, state = task["task_id"], task["state"]
             if state in STYLES and self.printed.get(name) != state:
                 self.printed[name] = state
-                seconds = time.monotonic() - self.started
-                self.console.print(f"{seconds:6.1f} s  {name}: {state}", highlight=False)
+                self._print(f"{name}: {state}")
+            elif state == "running" and time.monotonic() - self.last > SECONDS_BETWEEN_NOTES:
+                note = (task["note"] or "").split("\n", 1)[0]
+                self._print(f"{name}: {note or 'still running'}")
+
+    def _print(self, text: str) -> None:
+        self.last = time.monotonic()
+        self.console.print(f"{self.last - self.started:6.1f} s  {text}", highlight=False)
 
 
 def make_table(tasks: Sequence[Task]) -> Table:

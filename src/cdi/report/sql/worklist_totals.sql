@@ -4,5 +4,6 @@ select
     count(*) filter (where is_likely and hours_left <= 0 and status <> 'dismissed') as overdue,
     count(*) filter (where not is_likely and status <> 'dismissed') as possible,
     count(*) filter (where status = 'confirmed') as confirmed,
+    count(*) filter (where is_likely and hours_left > 0 and status = 'confirmed') as in_time_confirmed,
     count(*) filter (where status = 'dismissed') as dismissed
 from unrecorded_crimes
