@@ -194,7 +194,7 @@ def test_there_are_commands_to_look_at() -> None:
     for beginning in (
         f"{CDI} audit draw placeholder --auditor 1207",
         f"{CDI} erase placeholder placeholder --dry-run",
-        f"{CDI} shell --agency simulated",
+        "make shell",
         "make explain AGENCY=simulated CALL=placeholder",
         "docker compose exec -T scheduler tar -C /opt/cdi/var --exclude=./airflow",
         ".venv/bin/python bench/link_job.py",
