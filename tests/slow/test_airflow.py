@@ -55,7 +55,7 @@ def test_landed_batches_start_one_build_that_publishes(airflow: RunningAirflow) 
 def test_airflow_listens_on_this_machine_alone(airflow: RunningAirflow) -> None:
     rows = json.loads((airflow.home / "airflow" / "processes.json").read_text())
     leaders = [psutil.Process(pid) for pid, _ in rows]
-    listening = set()
+    listening: set[str] = set()
     for leader in leaders:
         for process in (leader, *leader.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):  # a child whose task has just ended
