@@ -19,6 +19,7 @@ STYLES = {
     "upstream_failed": "red",
     "up_for_retry": "yellow",
 }
+SECONDS_BETWEEN_NOTES = 30  # where nothing can be drawn again
 Task = dict[str, Any]  # as `cdi.local.airflow.Client.tasks` gives it
 Show = Callable[[Sequence[Task]], None]
 
@@ -74,9 +75,6 @@ def show_step(console: Console, what: str) -> Iterator[Show]:
     finally:
         for table in shown:  # it stays, also if the step failed
             console.print(table)
-
-
-SECONDS_BETWEEN_NOTES = 30
 
 
 class _Lines:
