@@ -29,7 +29,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from cdi import paths
 from cdi.audit.design import (
@@ -400,12 +399,11 @@ _plans: dict[tuple[str, int], list[Plan]] = {}
 
 
 def _run_job(job: tuple[PlanKey, list[int]]) -> tuple[PlanKey, Figures]:
-    """Replicate one plan for some seeds, in a worker, on one thread."""
+    """Replicate one plan for some seeds, in a worker."""
     key, seeds = job
     universe, logs, number = key
-    with threadpool_limits(1):
-        plan = _plans[universe, logs][number]
-        return key, replicate_audit(_populations[universe], plan, seeds)
+    plan = _plans[universe, logs][number]
+    return key, replicate_audit(_populations[universe], plan, seeds)
 
 
 def run_coverage(

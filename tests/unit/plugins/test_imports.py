@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 
@@ -45,3 +46,25 @@ def test_others_do_not_wait_for_it(command: str) -> None:
     imported = modules_after_start_of(command)
     assert "great_expectations" not in imported
     assert (set(OF_DAGS) <= imported) is (command == "dag-processor")
+
+
+# What computes with matrices, in the scheduler and in what learns.
+COUNT_THREADS = """
+import sys
+sys.path.append("plugins")
+from cdi_airflow.imports import import_for_tasks
+import_for_tasks()
+import sklearn.linear_model
+from threadpoolctl import threadpool_info
+print([pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"])
+"""
+
+
+def test_linear_algebra_takes_one_thread() -> None:
+    """Numpy and scipy each have a library of their own for it."""
+    name = "OPENBLAS_NUM_THREADS"
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT_THREADS], cwd=REPO, capture_output=True, text=True,
+        check=True, env={key: value for key, value in os.environ.items() if key != name},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[1, 1]"
