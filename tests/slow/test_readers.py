@@ -28,7 +28,7 @@ while not os.path.exists(stop):
             rules = con.execute("select count(*) from data_quality").fetchone()[0]
         reads += 1
         seen.add(calls)
-        time.sleep(0.1)  # the runs need the core too
+        time.sleep(0.3)  # the runs need the core too
         if calls != placed or rules == 0:
             problems.append([calls, int(placed), rules])
     except Exception as error:
@@ -72,7 +72,7 @@ while not os.path.exists(sys.argv[2]):
                 "select lexicon_version from measures.release",
             ):
                 marks |= set(con.execute(query).fetchall())
-                time.sleep(0.02)
+                time.sleep(0.2)  # most connections see a publication; publishing needs a core
         reads += 1
         seen |= {mark for (mark,) in marks}
         if len(marks) != 1:
