@@ -20,6 +20,7 @@ from tests.desk import read_forms, sign_in, words_of
 # The clock of simulated data stands at the end of 6 January 2026. The rape of the 5th, 16:00, was
 # to be recorded within 24 hours; the theft of the 6th, 20:00, still can be.
 IN_TIME, RAPE, ASSAULT = "T-0005", "T-0007", "T-0002"
+EFFECT = "A decision takes effect in the next version, which the next build publishes."
 
 
 def test_the_queue_begins_with_what_can_still_be_recorded_then_come_the_gravest(
@@ -34,6 +35,7 @@ def test_the_queue_begins_with_what_can_still_be_recorded_then_come_the_gravest(
     assert f"1 of {len(listed)} logs can still be recorded in time" in text
     assert "Record by 8pm on 7 January" in text
     assert "Overdue since 4pm on 6 January" in text
+    assert "The data ends on 7 January 2026, midnight, so deadlines are counted from then" in text
     assert "signed in as reader.one" in text
 
 
@@ -119,6 +121,28 @@ def test_a_dismissal_needs_a_reason_of_the_rules(told: SmallAgency) -> None:
     assert ASSAULT in clerk.listed()
 
 
+def test_only_a_force_that_keeps_delivering_is_measured_by_the_clock_of_today(
+    told: SmallAgency,
+) -> None:
+    simulated = sign_in("reader.one").listed()
+    told.settings["is_simulated"] = False
+    told.write_settings()  # real, and a publication that was finished on 6 January
+    clerk = sign_in("reader.one")
+    assert clerk.listed() == simulated
+    text = words_of(clerk.get().text)
+    assert "so deadlines are counted from then" in text
+    assert "Record by 8pm on 7 January" in text
+    del told.settings["coverage"]
+    told.write_settings()
+    text = words_of(clerk.get().text)
+    assert "0 of 4 logs can still be recorded in time" in text
+    assert "The deadlines here are compared with today’s clock." in text
+    answer = clerk.decide(ASSAULT, "confirmed")
+    expected = re.escape(EFFECT) + r" It is expected soon after \d+ \w+ \d{4}, midnight\."
+    assert re.search(expected, words_of(answer.text))
+    assert "by today’s clock" not in words_of(answer.text)  # there is no other
+
+
 def test_undoing_brings_a_crime_back(told: SmallAgency) -> None:
     clerk = sign_in("reader.one")
     clerk.decide(ASSAULT, "confirmed")
@@ -132,10 +156,20 @@ def test_undoing_brings_a_crime_back(told: SmallAgency) -> None:
 
 def test_what_is_passed_on_waits_for_the_registrar(told: SmallAgency) -> None:
     clerk = sign_in("reader.one")
-    clerk.decide(ASSAULT, "passed")
+    answer = clerk.decide(ASSAULT, "passed")
+    assert EFFECT not in words_of(answer.text) + words_of(clerk.open_log(ASSAULT))
+    for call in (ASSAULT, IN_TIME):  # who looked at it again, and got the next one, has them open
+        claims.release_claim("testville", call)
     assert ASSAULT not in clerk.listed()
     registrar = sign_in("registrar")
     assert registrar.listed(list="passed") == [ASSAULT]
+    # the registrar can pass nothing on, on this log or another
+    page = registrar.open_log(IN_TIME)
+    assert not [form for form in read_forms(page) if form.get("kind") == "passed"]
+    answer = registrar.send(registrar.find_form(page, "confirmed"), kind="passed")
+    assert answer.status_code == 403
+    assert "You are the registrar of Testville (made up), so you cannot" in words_of(answer.text)
+    assert [row["call_reference"] for row in read_decisions(told.agency)] == [ASSAULT]
     registrar.decide(ASSAULT, "confirmed")
     assert registrar.listed(list="passed") == []
 
@@ -157,9 +191,10 @@ def test_a_rape_is_dismissed_by_two_people_who_sign_in(told: SmallAgency) -> Non
     first, second = sign_in("reader.one"), sign_in("reader.two")
     answer = first.decide(RAPE, "dismissed", reason_code="NO_CRIME_BOP")
     assert "waits for a second person" in words_of(answer.text)
-    assert "It counts from" not in words_of(answer.text)
+    assert EFFECT not in words_of(answer.text)
     assert first.listed(list="proposed") == [RAPE]
     own = first.open_log(RAPE)
+    assert EFFECT not in words_of(own)
     assert not [form for form in read_forms(own) if form.get("kind") == "agreed"]
     # by hand, from any other form of the page
     form = first.find_form(own, "undone")
@@ -170,6 +205,8 @@ def test_a_rape_is_dismissed_by_two_people_who_sign_in(told: SmallAgency) -> Non
     claims.release_claim("testville", RAPE)  # who looked at it again has it open
     answer = second.decide(RAPE, "agreed")
     assert answer.status_code == 200, answer.text
+    assert words_of(answer.text).count(EFFECT) == 1
+    assert words_of(second.open_log(RAPE)).count(EFFECT) == 1
     assert second.listed(list="dismissed") == [RAPE]
     proposed, dismissed = read_decisions(told.agency)
     assert (proposed["decision_kind"], proposed["second_person"]) == ("proposed", "")
@@ -207,7 +244,10 @@ def test_a_log_that_a_colleague_has_open_cannot_be_decided(told: SmallAgency) ->
     assert "reader.two has this log open until" in other
     answer = first.send(form)
     assert answer.status_code == 409
-    assert "reader.two has this log open until" in words_of(answer.text)
+    # how long people have a log runs on, though the clock of the simulated force has stopped
+    assert re.search(
+        r"reader.two has this log open until [\w:]+ by today’s clock\.", words_of(answer.text)
+    )
     assert read_decisions(told.agency) == []
     second.send(next(f for f in read_forms(page) if f["action"] == "release"))
     assert first.send(form).status_code == 200

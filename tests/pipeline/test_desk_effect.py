@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 from openpyxl import load_workbook
 
@@ -35,12 +36,16 @@ def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: Sma
     assert outcome_of(ran)[:2] == ("suspected", "unrecorded")
 
     page = words_of(clerk.decide(CALL, "dismissed", reason_code="GOOD_INTENT").text)
-    assert f"{CALL}#1: dismissed. It counts from the next version" in page
+    assert f"{CALL}#1: dismissed. A decision takes effect in the next version" in page
+    shown = re.search("no longer says “(Version [^”]+)”", page)
+    assert shown is not None
     assert CALL not in clerk.listed()
     assert outcome_of(ran)[:2] == ("suspected", "unrecorded")  # of the version that is published
 
     clerk.decide(MISSED, "confirmed")
+    assert f"{shown[1]}. " in words_of(clerk.get().text)
     assert ran.run()
+    assert shown[1] not in words_of(clerk.get().text)  # so the reader sees that it counts
     assert outcome_of(ran) == ("dismissed", "justified", "GOOD_INTENT", "reader.one")
     causes, report = compared(ran)
     assert causes == ["decisions of people"]

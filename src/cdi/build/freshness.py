@@ -1,4 +1,4 @@
-"""Up to when a published version shows all that the agency's sources hold."""
+"""Up to when a published version shows all that the sources hold, and which time it is there."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -33,6 +33,22 @@ def known_until(agency: Agency, description: Mapping[str, Any]) -> datetime:
             return as_of
         unchanged.append(asked.unchanged_until)
     return max(as_of, min(unchanged, default=as_of))
+
+
+def find_clock(agency: Agency, as_of: datetime, now: datetime) -> datetime:
+    """Find the moment from which deadlines and ages are counted.
+
+    Invented data and a finished publication get no newer. Against the clock of today each of their
+    deadlines would be overdue, so their clock has stopped where the data ends.
+
+    Args:
+        agency: The agency.
+        as_of: Up to when its published data goes, with its zone.
+        now: The time that it is, with its zone.
+    """
+    end = agency.last_moment
+    is_finished = end is not None and end <= now
+    return as_of if agency.is_simulated or is_finished else now
 
 
 def _holds_all_landed(agency_id: str, dataset: str, description: Mapping[str, Any]) -> bool:

@@ -23,7 +23,7 @@ from cdi.desk.feedback import answer_feedback, answer_feedback_sheet
 from cdi.desk.forms import FormError, check_form
 from cdi.desk.people import Door, Right
 from cdi.desk.queue import Filters, list_logs, order_of_reading
-from cdi.desk.standing import SUSPECTED, read_standing
+from cdi.desk.standing import PASSED, SUSPECTED, read_standing
 from cdi.desk.visit import (
     HEADERS,
     DeskError,
@@ -148,6 +148,13 @@ def send_decision(
     if not wish.kind:
         raise DeskError(400, "Nothing was decided", "The form did not say what to decide.")
     visit.demand(wish.needed_right)
+    if wish.kind == PASSED and visit.is_registrar:
+        raise DeskError(
+            403,
+            "Nothing was saved",
+            f"You are the registrar of {visit.shown.agency.name}, so you cannot pass this on. "
+            "Confirm or dismiss it, or put the log back.",
+        )
     _demand_claim(visit, call)
     kept = Filters.from_query(pages.parse_filters(filters))
     try:
@@ -203,7 +210,7 @@ def _demand_claim(visit: Visit, call_id: str) -> None:
     """Refuse a decision about a log that somebody else has open."""
     claim = take_claim(visit.agency_id, call_id, visit.person.name)
     if not visit.person.is_same(claim.person):
-        until = pages.local_clock(claim.until, visit.shown.agency)
+        until = pages.end_of_claim(claim, visit.shown)
         raise DeskError(
             409,
             "Nothing was saved",

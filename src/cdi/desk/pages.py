@@ -47,6 +47,8 @@ KINDS_IN_WORDS = {
     "link": "linked with a record",
     "null_link": "parted from a record",
 }
+# What waits for somebody else, and takes no effect before.
+WAITING = (PROPOSED, PASSED)
 
 
 def show_agencies(request: Request, person: Person, places: list[str]) -> str:
@@ -147,9 +149,10 @@ def clean_query(text: str) -> str:
     return Filters.from_query(parse_filters(text)).to_query()
 
 
-def local_clock(moment: datetime, agency: Agency) -> str:
-    """The time of day that the agency's clocks show."""
-    return clock_time(moment.astimezone(agency.zone))
+def end_of_claim(claim: Claim, shown: Shown) -> str:
+    """Until when a claim holds, as clocks of today show it even where that of the desk stopped."""
+    end = clock_time(claim.until.astimezone(shown.agency.zone))
+    return f"{end} by today’s clock" if shown.has_stopped else end
 
 
 def _read_log(visit: Visit, typed: str) -> tuple[LogView, list[Crime]]:
@@ -198,6 +201,7 @@ def _render_log(
             "by": " and ".join(filter(None, (row["decided_by"], row["second_person"]))),
             "at": _decided_at(row["decided_at"], agency),
             "reason": dict(reasons).get(row["reason_code"], row["reason_code"]),
+            "counts": row["decision_kind"] not in WAITING,
         }
         for row in standing.by_call.get(call_id, [])
     ]
@@ -210,9 +214,10 @@ def _render_log(
         kinds=KINDS_IN_WORDS,
         deadline_of=lambda crime: crime["deadline"],
         claim=claim,
-        claimed_until=local_clock(claim.until, agency) if claim else None,
+        claimed_until=end_of_claim(claim, visit.shown) if claim else None,
         is_mine=is_mine,
         may_decide=visit.may(Right.DECIDE) and not is_others,
+        may_pass_on=not visit.is_registrar,
         may_second=visit.may(Right.SECOND) and not is_others,
         seen_of_call=standing.seen(call_id),
         decisions=decisions,
@@ -223,7 +228,6 @@ def _render_log(
         evidence=sha256_of_json(asdict(view)),
         conflict=conflict,
         done=_describe_done(visit, standing, done),
-        next_version=visit.shown.next_in_words,
     )
 
 
@@ -248,9 +252,8 @@ def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str
                     "crime": row["crime_number"],
                     "record": row["record_reference"],
                     "what": KINDS_IN_WORDS[row["decision_kind"]],
-                    "counts": row["decision_kind"] not in ("proposed", "passed"),
+                    "counts": row["decision_kind"] not in WAITING,
                     "is_undone": row["decision_kind"] == UNDONE,
-                    "next_version": visit.shown.next_in_words,
                 }
     return None
 
@@ -292,6 +295,8 @@ def render_visit(template: str, visit: Visit, **values: Any) -> str:
             local_time(shown.known_until, shown.agency) if shown.known_until > shown.as_of else None
         ),
         is_late=shown.is_late,
+        has_stopped=shown.has_stopped,
+        effect=shown.effect_in_words,
         may_manage=visit.may(Right.MANAGE),
         token=make_token(visit.person, visit.agency_id),
         is_suspected=SUSPECTED,

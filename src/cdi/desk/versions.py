@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency, next_times
-from cdi.build.freshness import known_until
+from cdi.build.freshness import find_clock, known_until
 from cdi.build.version import read_description
 from cdi.publish.access import current_folder
 from cdi.report.wording import local_time
@@ -21,8 +21,7 @@ class Shown:
         agency: Whose version.
         folder: The version's own folder.
         as_of: Up to which moment its data goes (UTC, without a zone as in its tables).
-        now: What the desk takes for now (UTC, without a zone). Invented data stands still, so the
-            clock of the simulated force does too.
+        now: What the desk takes for now (UTC, without a zone); see `find_clock`.
         known_until: Up to when it shows all that the sources hold (UTC, without a zone).
     """
 
@@ -48,14 +47,19 @@ class Shown:
         return self.now - self.as_of
 
     @property
+    def has_stopped(self) -> bool:
+        """Whether the desk's clock has stopped at the end of the data."""
+        return self.now == self.as_of
+
+    @property
     def is_late(self) -> bool:
         """Whether the data is older than the schedule promises; a quiet night is not late."""
         return _in_utc(self.now) > self.agency.late_from(_in_utc(self.known_until))
 
     @property
     def next_at(self) -> datetime | None:
-        """When the next run of the schedule begins (UTC); None for data that stands still."""
-        if self.agency.is_simulated:
+        """When the next run of the schedule begins (UTC); None for data that gets no newer."""
+        if self.has_stopped:
             return None
         (following,) = next_times(
             self.agency.cron, _in_utc(self.now).astimezone(self.agency.zone), 1
@@ -63,11 +67,14 @@ class Shown:
         return naive_utc(following)
 
     @property
-    def next_in_words(self) -> str:
-        """From when on decisions count, in words."""
+    def effect_in_words(self) -> str:
+        """When a decision takes effect: all pages say it in these words."""
         if self.next_at is None:
-            return "the next version"
-        return f"the next version, after {local_time(self.next_at, self.agency)}"
+            seen = f"It is there when the foot of each page no longer says “Version {self.name}”"
+        else:
+            seen = f"It is expected soon after {local_time(self.next_at, self.agency)}"
+        effect = "A decision takes effect in the next version, which the next build publishes"
+        return f"{effect}. {seen}."
 
 
 def find_shown(agency_id: str) -> Shown | None:
@@ -82,10 +89,10 @@ def find_shown(agency_id: str) -> Shown | None:
     agency = load_agency(agency_id)
     description = read_description(folder)
     as_of = datetime.fromisoformat(description["as_of"])
-    if as_of.tzinfo is not None:
-        as_of = naive_utc(as_of)
-    now = as_of if agency.is_simulated else naive_utc(datetime.now(UTC))
-    return Shown(agency, folder, as_of, now, naive_utc(known_until(agency, description)))
+    as_of = as_of.replace(tzinfo=as_of.tzinfo or UTC)
+    now = find_clock(agency, as_of, datetime.now(UTC))
+    until = known_until(agency, description)
+    return Shown(agency, folder, naive_utc(as_of), naive_utc(now), naive_utc(until))
 
 
 def _in_utc(moment: datetime) -> datetime:

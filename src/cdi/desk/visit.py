@@ -79,6 +79,11 @@ class Visit:
         door: Door = self.request.app.state.door
         return door.has_right(self.request, self.person, self.agency_id, right)
 
+    @property
+    def is_registrar(self) -> bool:
+        """Whether the person is the registrar, to whom others pass what they are not sure of."""
+        return self.may(Right.DECIDE) and self.may(Right.MANAGE)
+
     def demand(self, right: Right) -> None:
         """Refuse the request if the person lacks a right.
 

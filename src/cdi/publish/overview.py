@@ -14,7 +14,7 @@ from cdi.agency.asked import Asked, list_delivered, read_asked
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.agency.presence import has_data
-from cdi.build.freshness import known_until
+from cdi.build.freshness import find_clock, known_until
 from cdi.build.version import find_description
 from cdi.clock import local_moment
 from cdi.errors import CdiError
@@ -160,8 +160,7 @@ def _describe_data(agency: Agency, now: datetime) -> dict[str, Any]:
     if folder is None or version is None:
         return {}
     as_of = _as_of(version).replace(tzinfo=UTC)
-    # invented data stands still, and so does the clock of the simulated force
-    moment = as_of if agency.is_simulated else now
+    moment = find_clock(agency, as_of, now)
     known = known_until(agency, version)
     crimes = read_situation(agency, folder, moment).crimes
     in_time = sum(crime.due_at > moment for crime in crimes)

@@ -8,7 +8,7 @@ import pytest
 
 from cdi import paths
 from cdi.agency.asked import note_asked, read_asked
-from cdi.build.freshness import known_until
+from cdi.build.freshness import find_clock, known_until
 from cdi.desk.versions import Shown
 from cdi.people.alerts import Situation, is_late
 from cdi.sql import naive_utc
@@ -89,6 +89,29 @@ def test_a_damaged_note_is_as_none_and_is_written_anew(live: SmallAgency) -> Non
     assert known(live) == 0
     ask(9, "calls")
     assert known(live) == 8
+
+
+def test_the_clock_stops_where_data_ends_that_gets_no_newer(small: SmallAgency) -> None:
+    def clock(now: datetime) -> datetime:
+        return find_clock(small.agency, AS_OF - HOUR, now)
+
+    later = AS_OF + timedelta(days=3_000)
+    assert clock(later) == AS_OF - HOUR  # invented
+    small.settings["is_simulated"] = False
+    small.write_settings()  # its publication was finished at AS_OF
+    assert clock(later) == clock(AS_OF) == AS_OF - HOUR
+    assert clock(AS_OF - HOUR / 2) == AS_OF - HOUR / 2
+    del small.settings["coverage"]
+    small.write_settings()  # it keeps delivering
+    assert clock(later) == later
+
+
+def test_the_desk_says_which_build_a_decision_waits_for(live: SmallAgency, tmp_path: Path) -> None:
+    as_of = naive_utc(AS_OF)
+    shown = Shown(live.agency, tmp_path / "v1", as_of, as_of + 1.5 * HOUR, as_of)
+    assert shown.effect_in_words.endswith(" It is expected soon after 7 January 2026, 2am.")
+    shown = Shown(live.agency, tmp_path / "v1", as_of, as_of, as_of)
+    assert shown.effect_in_words.endswith(" the foot of each page no longer says “Version v1”.")
 
 
 def test_desk_and_alerts_call_no_quiet_night_late(live: SmallAgency, tmp_path: Path) -> None:
