@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi import paths
+from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.model import Agency
 from cdi.errors import AgencyError
 
@@ -38,6 +39,9 @@ CODE_MAPS: dict[str, tuple[str, ...]] = {
         "note",
     ),
 }
+# Without the codes of these two no figure can be given: nobody knows which calls report a crime, or
+# which records are of one.
+NEEDED_MAPS = ("call_types", "offences")
 # types of log entries (who speaks in them), qualifiers of calls, and routes by which crimes are
 # reported
 OPTIONAL_MAPS: dict[str, tuple[str, ...]] = {
@@ -143,21 +147,48 @@ def check_code_maps(folder: Path, loose: Collection[str] = ()) -> None:
 
 
 def list_empty_maps(agency: Agency) -> list[str]:
-    """List the code maps that have no code yet, though a source has the codes.
+    """List the code maps that have no code yet, though a delivered source has the codes.
 
     Args:
         agency: A loaded agency, so that each map can be read.
     """
-    coded = {name: CODED_COLUMNS[name] for name in CODE_MAPS}
+    # What people write has codes too, but every agency has it, also one without crime records.
+    delivered = {name: each for name, each in agency.sources.items() if name not in BY_PEOPLE}
     return [
         code_map
-        for code_map, columns in coded.items()
+        for code_map in CODE_MAPS
         if any(
-            not set(columns.get(dataset, ())).isdisjoint(source.columns)
-            for dataset, source in agency.sources.items()
+            not set(CODED_COLUMNS[code_map].get(dataset, ())).isdisjoint(source.columns)
+            for dataset, source in delivered.items()
         )
         and not read_csv_of_people(agency.folder / f"{code_map}.csv", CODE_MAPS[code_map])[0]
     ]
+
+
+def check_needed_maps(agency: Agency) -> None:
+    """Check that the code maps without which there is no figure have codes.
+
+    `load_agency` does not ask for it, since the folder of a new agency begins without codes.
+
+    Args:
+        agency: A loaded agency.
+
+    Raises:
+        AgencyError: AGENCY-EMPTY-MAP with each file and fix.
+    """
+    empty = [name for name in list_empty_maps(agency) if name in NEEDED_MAPS]
+    if empty:
+        raise AgencyError(
+            "AGENCY-EMPTY-MAP",
+            "\n  ".join(
+                f"{agency.folder / name}.csv: has no code yet, so every code of the source is "
+                "unknown, and no figure can be given"
+                for name in empty
+            ),
+            "write a row for each code (docs/onboarding.md explains the columns); "
+            f"{paths.CDI} check-agency --agency {agency.agency} --connect lists the most frequent "
+            "codes of the source",
+        )
 
 
 def _find_code_map_problems(

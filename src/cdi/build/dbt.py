@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cdi import paths
 from cdi.build.version import Version
@@ -27,6 +27,20 @@ _ENDED = re.compile(r"\]: \d+ of (\d+) (?!START |OK hook)")
 # Where links are learnt from the models, pairs whose truth a reference proves are compared as well.
 PART = '{"is_part": true}'
 LEARNING = '{"is_part": true, "is_learning": true}'
+
+
+class Done(NamedTuple):
+    """How far a run of dbt is.
+
+    Attributes:
+        count: How many models and tests have ended.
+        total: Of how many.
+        models: What the run is for, if it makes only some models (`run_dbt`).
+    """
+
+    count: int
+    total: int
+    models: tuple[str, ...] = ()
 
 
 def run_dbt(
@@ -132,8 +146,10 @@ def target_folder(version: Version, models: tuple[str, ...] = ()) -> Path:
     return paths.home() / "dbt" / ".".join((version.agency.agency, *models))
 
 
-def count_done(agency: str, since: float) -> tuple[int, int] | None:
-    """Count in dbt's log how many models and tests of a running build have ended, and of how many.
+def count_done(agency: str, since: float) -> Done | None:
+    """Count in dbt's newest log how many models and tests have ended, and of how many.
+
+    Before the whole build, dbt may build parts to learn from. Each has a log of its own.
 
     Args:
         agency: Whose build.
@@ -142,14 +158,22 @@ def count_done(agency: str, since: float) -> tuple[int, int] | None:
     Returns:
         None as long as dbt has ended nothing since then.
     """
-    log = paths.home() / "dbt" / agency / "dbt.log"
+    logs = (paths.home() / "dbt").glob("*/dbt.log")
     try:
-        if log.stat().st_mtime < since:
+        written = [(log.stat().st_mtime, log) for log in logs if _split_name(log)[0] == agency]
+        last, newest = max(written, default=(0.0, None))
+        if newest is None or last < since:
             return None
-        totals = _ENDED.findall(log.read_text(encoding="utf-8", errors="replace"))
-    except FileNotFoundError:  # also if dbt's folder is made anew between the two looks
+        totals = _ENDED.findall(newest.read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:  # dbt's folder was made anew between the looks
         return None
-    return (len(totals), int(totals[-1])) if totals else None
+    return Done(len(totals), int(totals[-1]), _split_name(newest)[1]) if totals else None
+
+
+def _split_name(log: Path) -> tuple[str, tuple[str, ...]]:
+    """The agency and the models that the folder of a log is named after (`target_folder`)."""
+    agency, *models = log.parent.name.split(".")
+    return agency, tuple(models)
 
 
 def read_results(target: Path) -> list[dict[str, Any]]:

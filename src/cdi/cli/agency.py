@@ -10,6 +10,8 @@ from zoneinfo import available_timezones
 import typer
 
 from cdi import paths
+from cdi.agency.code_maps import list_empty_maps
+from cdi.agency.load import load_agency
 from cdi.console import console, say_line
 from cdi.errors import AgencyError
 
@@ -102,17 +104,25 @@ def new(
     folder = write_folder(proposal)
     print_proposal(proposal, console)
     say_line(f"written: {folder}")
-    _say_next_commands(name, proposal.missing)
+    # a folder that lacks a key cannot be loaded; the check looks at its maps once it has the key
+    empty_maps = [] if proposal.missing else list_empty_maps(load_agency(name))
+    _say_next_commands(name, proposal.missing, empty_maps)
 
 
-def _say_next_commands(name: str, missing: list[str]) -> None:
+def _say_next_commands(name: str, missing: list[str], empty_maps: list[str]) -> None:
     """Say whether the folder is complete, and what to type next."""
     if missing:
         say_line("It is not complete, as no sample shows these keys of agency.yaml:")
         for key in missing:
             say_line(f"  {key}")
         say_line("Write them by the comments in it (docs/onboarding.md explains each key). Next:")
+    elif empty_maps:
+        say_line("These code maps have no code yet, as few rows of the samples have any one code:")
+        for code_map in empty_maps:
+            say_line(f"  {code_map}.csv")
+        say_line("Write a row for each code (docs/onboarding.md explains the columns). Next:")
     else:
         say_line("It is complete. Look at each line marked unsure, and at the blank groups. Next:")
-    say_line(f"  {paths.CDI} check-agency --agency {name}")
+    connect = " --connect" if empty_maps else ""
+    say_line(f"  {paths.CDI} check-agency --agency {name}{connect}")
     say_line(f"  make run AGENCY={name}")

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from cdi.agency.code_maps import list_empty_maps
+from cdi.agency.code_maps import check_needed_maps, list_empty_maps
 from cdi.agency.load import load_agency
+from cdi.agency.model import Agency
 from cdi.agency.patterns import check_patterns
 from cdi.agency.queries import check_queries
 from cdi.console import AgencyArgument, AgencyOption, console, say_line
@@ -34,33 +35,42 @@ def check_agency(
 ) -> None:
     """Check an agency's folder, and name each mistake by file, key and fix.
 
-    With --connect it prints a line for each answer: `fine`, `look` (a person should look at it) or
+    It returns 1 if something is wrong, also if the map of call types or offences has no code. With
+    --connect it prints a line for each answer: `fine`, `look` (a person should look at it) or
     `stop` (an extraction would stop; the command then returns 1). No value of a person is printed,
     nor a code that fewer than ten rows have.
 
     E.g. .venv/bin/cdi check-agency --agency nopd --connect
     """
-    from cdi.onboarding.connect import check_sources
-
     loaded = load_agency(agency)
     check_patterns(loaded)
     check_queries(loaded)
+    stopping = _ask_sources(loaded) if connect else 0
+    # after the sources, whose answers list the codes
+    check_needed_maps(loaded)
+    if stopping:
+        raise typer.Exit(1)
     console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
     say_line(f"it is extracted {loaded.cron} ({loaded.timezone})")
-    for name in list_empty_maps(loaded):
-        say_line(
-            f"look  {name}.csv has no code yet, so each code of the source would be unknown; "
-            "--connect, or the first extraction, names them"
-        )
     if not connect:
-        return
+        for name in list_empty_maps(loaded):
+            say_line(
+                f"look  {name}.csv has no code yet, so each code of the source would be unknown; "
+                "--connect, or the first extraction, names them"
+            )
+
+
+def _ask_sources(loaded: Agency) -> int:
+    """Print each answer of the sources, and count those that would stop an extraction."""
+    from cdi.onboarding.connect import check_sources
+
     stopping = 0
     for finding in check_sources(loaded):
         say_line(finding.line)
         stopping += finding.level == "stop"
     if stopping:
         say_line(f"{stopping} of these answers would stop an extraction")
-        raise typer.Exit(1)
+    return stopping
 
 
 @app.command(rich_help_panel=PANEL)

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from threading import Event, Thread
 from typing import Any
 
 from rich.console import Console, Group
@@ -18,6 +19,13 @@ STYLES = {
     "failed": "bold red",
     "upstream_failed": "red",
     "up_for_retry": "yellow",
+}
+FAILURES = {"failed", "up_for_retry"}  # a reason is printed with these
+WAITING = {
+    "scheduled": "waits for its turn",
+    "queued": "waits for its turn",
+    "running": "still running",
+    "up_for_retry": "waits for its next try",
 }
 SECONDS_BETWEEN_NOTES = 30  # where nothing can be drawn again
 Task = dict[str, Any]  # as `cdi.local.airflow.Client.tasks` gives it
@@ -56,11 +64,14 @@ def show_step(console: Console, what: str) -> Iterator[Show]:
 
     Yields:
         Shows the tasks of the step as they are now: on a terminal as a table that changes,
-        otherwise as a line for each task that started or ended.
+        otherwise as a line for each task that started or ended, and a line now and then while
+        nothing changes.
     """
     console.print(what, style="bold", highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        yield _Lines(console).show
+        lines = _Lines(console)
+        with lines.repeat():
+            yield lines.show
         return
     clock = moving_clock(console)
     shown: list[Table] = []
@@ -82,24 +93,64 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.started = time.monotonic()
+        self.started = self.last = time.monotonic()
         self.printed: dict[str, str] = {}
-        self.last = self.started
+        self.tasks: Sequence[Task] = ()
 
     def show(self, tasks: Sequence[Task]) -> None:
-        """Print a line for each task whose state has changed, and now and then how far one is."""
+        """Print a line for each task whose state has changed; if it failed, with the reason."""
+        self.tasks = tasks
         for task in tasks:
             name, state = task["task_id"], task["state"]
             if state in STYLES and self.printed.get(name) != state:
                 self.printed[name] = state
-                self._print(f"{name}: {state}")
-            elif state == "running" and time.monotonic() - self.last > SECONDS_BETWEEN_NOTES:
-                note = (task["note"] or "").split("\n", 1)[0]
-                self._print(f"{name}: {note or 'still running'}")
+                reason = _first_line(task) or "see its log" if state in FAILURES else ""
+                self._print(name, state, reason)
 
-    def _print(self, text: str) -> None:
+    @contextlib.contextmanager
+    def repeat(self) -> Iterator[None]:
+        """Say what is waited for whenever nothing was printed for `SECONDS_BETWEEN_NOTES`.
+
+        A thread says it, because the program may itself be waiting for an answer.
+        """
+        ended = Event()
+
+        def speak() -> None:
+            while not ended.wait(self.last + SECONDS_BETWEEN_NOTES - time.monotonic()):
+                if time.monotonic() - self.last >= SECONDS_BETWEEN_NOTES:
+                    self._print_waiting()
+
+        thread = Thread(target=speak, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _print_waiting(self) -> None:
+        """Print how far each task is that has begun and has not ended."""
+        waiting = [task for task in self.tasks if task["state"] in WAITING]
+        for task in waiting:
+            self._print(task["task_id"], WAITING[task["state"]], _first_line(task))
+        if not waiting:
+            self._print("still working")
+
+    def _print(self, *parts: str) -> None:
         self.last = time.monotonic()
-        self.console.print(f"{self.last - self.started:6.1f} s  {text}", highlight=False)
+        text = ": ".join(filter(None, parts))
+        self.console.print(
+            f"{self.last - self.started:6.1f} s  {text}",
+            highlight=False,
+            markup=False,  # a note may have brackets
+            soft_wrap=True,
+        )
+
+
+def _first_line(task: Task) -> str:
+    """The first line of a task's note; blank if it has none."""
+    note: str = task["note"] or ""
+    return note.split("\n", 1)[0]
 
 
 def make_table(tasks: Sequence[Task]) -> Table:
@@ -114,6 +165,7 @@ def make_table(tasks: Sequence[Task]) -> Table:
     for task in tasks:
         state = task["state"] or "waiting"
         seconds = f"{task['duration']:.1f}" if task["duration"] else ""
-        note = (task["note"] or "").split("\n", 1)[0]
-        table.add_row(task["task_id"], Text(state, STYLES.get(state, "")), seconds, Text(note))
+        table.add_row(
+            task["task_id"], Text(state, STYLES.get(state, "")), seconds, Text(_first_line(task))
+        )
     return table

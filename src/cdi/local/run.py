@@ -14,9 +14,10 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.agency.presence import list_agencies_with_data
-from cdi.build.dbt import count_done
+from cdi.build.dbt import Done, count_done
 from cdi.build.version import is_current, plan_version
 from cdi.errors import CdiError
+from cdi.learning import links, text
 from cdi.local import airflow
 from cdi.local.airflow import Client
 from cdi.local.display import Show, Task, moving_clock, show_step
@@ -26,6 +27,11 @@ STEPS = {
     "start": "start Airflow (scheduler, DAG processor, API server)",
     "extract": "extract what is new, and check it",
     "build": "learn what is not learnt yet, build, check and publish a version",
+}
+# What is learnt before the first build, by the models that dbt builds for it.
+LESSONS = {
+    (text.MODEL,): "learning how logs are read",
+    links.MODELS: "learning how records and logs are compared",
 }
 TRIGGER_SECONDS = 60.0
 ENDED = {"success", "failed"}
@@ -69,7 +75,9 @@ def run_agency(name: str, console: Console) -> None:
     days = interval.days(agency)
     console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")
     console.print(f"data from {_tell_places(agency)}", highlight=False, soft_wrap=True)
-    if is_up_to_date(name, interval):
+    with show_step(console, "Looking for new data"):
+        is_current_already = is_up_to_date(name, interval)
+    if is_current_already:
         console.print("Nothing changed since the published version; nothing was run.\n")
     else:
         _run_dags(agency, interval, console)
@@ -94,10 +102,11 @@ def _run_dags(agency: Agency, interval: Interval, console: Console) -> None:
     with contextlib.ExitStack() as stack:
         with show_step(console, name_step("start")):
             client = stack.enter_context(_open_airflow(airflow.RUN_COMPONENTS, dag_ids(agency)))
-        Progress(client, console).follow(agency, interval)
-        console.print("Stopping Airflow")
-        with moving_clock(console):
-            stack.close()
+        try:
+            Progress(client, console).follow(agency, interval)
+        finally:  # also before an error is printed, as it takes a while
+            with show_step(console, "Stopping Airflow"):
+                stack.close()
     console.print("Airflow stopped; no process is left.\n")
 
 
@@ -142,6 +151,13 @@ def dag_ids(agency: Agency) -> tuple[str, str, str]:
 def name_step(step: str) -> str:
     """Name a step of a run and its number, e.g. ``Step 1 of 3: start Airflow``."""
     return f"Step {list(STEPS).index(step) + 1} of {len(STEPS)}: {STEPS[step]}"
+
+
+def _tell_done(done: Done) -> str:
+    """Tell how far dbt is: with what it learns from, or with the whole build."""
+    if not done.models:
+        return f"{done.count} of {done.total} models and tests"
+    return f"{LESSONS.get(done.models, 'learning')}, {done.count} of {done.total} models"
 
 
 class Progress:
@@ -211,7 +227,7 @@ class Progress:
         for task in tasks:
             if task["task_id"] == "build" and task["state"] == "running":
                 done = count_done(agency, since)
-                task["note"] = f"{done[0]} of {done[1]} models and tests" if done else None
+                task["note"] = _tell_done(done) if done else None
         return sorted(
             tasks, key=lambda task: ORDERS[kind].index(task["task_id"].rpartition(".")[2])
         )

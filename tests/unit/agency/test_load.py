@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from cdi import cli, files
-from cdi.agency.code_maps import ACTION_COLUMNS, CODE_MAPS
+from cdi.agency.code_maps import ACTION_COLUMNS, CODE_MAPS, check_needed_maps
 from cdi.agency.load import (
     BrokenAgency,
     agency_names,
@@ -181,6 +181,7 @@ def test_every_agency_of_the_repository_is_valid(name: str) -> None:
     agency = load_agency(name)
     assert agency.agency == name
     assert {"calls", "crime_records"} <= set(agency.sources)
+    check_needed_maps(agency)
 
 
 def test_there_is_an_agency_to_check() -> None:
@@ -390,11 +391,40 @@ def test_a_name_too_long_for_airflows_tags_is_told(small: SmallAgency) -> None:
 def test_a_map_without_codes_is_told_if_the_source_has_codes(small: SmallAgency) -> None:
     checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "testville"])
     assert (checked.exit_code, "look" in checked.output) == (0, False)
-    for name in ("closures", "offences"):
-        small.write_text(f"{name}.csv", f"{','.join(CODE_MAPS[name])}\n")
-    del small.settings["sources"]["calls"]["columns"]["disposition_code"]
-    small.write_settings()
+    small.write_text("closures.csv", f"{','.join(CODE_MAPS['closures'])}\n")
     checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "testville"])
     assert checked.exit_code == 0
     (told,) = [line for line in checked.output.splitlines() if line.startswith("look")]
-    assert told.startswith("look  offences.csv has no code yet")
+    assert told.startswith("look  closures.csv has no code yet")
+    del small.settings["sources"]["calls"]["columns"]["disposition_code"]
+    small.write_settings()
+    checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "testville"])
+    assert (checked.exit_code, "look" in checked.output) == (0, False)
+
+
+@pytest.mark.parametrize("options", [[], ["--connect"]])
+def test_without_call_types_or_offences_the_check_fails(
+    small: SmallAgency, options: list[str]
+) -> None:
+    arguments = ["check-agency", "--agency", "testville", *options]
+    for name in ("call_types", "offences"):
+        small.write_text(f"{name}.csv", f"{','.join(CODE_MAPS[name])}\n")
+    checked = CliRunner().invoke(cli.app, arguments)
+    assert isinstance(checked.exception, AgencyError)
+    assert checked.exception.rule_id == "AGENCY-EMPTY-MAP"
+    assert "check-agency --agency testville --connect" in checked.exception.fix
+    for name in ("call_types", "offences"):
+        assert f"{small.folder / name}.csv: has no code yet" in checked.exception.message
+    assert "is valid" not in checked.output
+    # an agency without crime records has no offences, though its auditors would write some
+    small.settings["crime_records"] = "none"
+    del small.settings["sources"]["crime_records"]
+    small.write_settings()
+    checked = CliRunner().invoke(cli.app, arguments)
+    assert isinstance(checked.exception, AgencyError)
+    assert "offences.csv" not in checked.exception.message
+    types = f"{','.join(CODE_MAPS['call_types'])}\nNOISE,Noise,,false,false,asb_nuisance,,\n"
+    small.write_text("call_types.csv", types)
+    checked = CliRunner().invoke(cli.app, arguments)
+    assert "AGENCY-EMPTY-MAP" not in str(checked.exception)
+    assert "offences.csv" not in checked.output

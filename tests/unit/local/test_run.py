@@ -5,18 +5,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, active_count
 from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from cdi import paths
-from cdi.build.dbt import count_done
-from cdi.local import airflow
+from cdi.build.dbt import Done, count_done
+from cdi.local import airflow, display
 from cdi.local.airflow import Client, stretch
 from cdi.local.display import moving_clock, show_step
 from cdi.local.run import Progress, RunFailedError, name_step, run_agency, start_airflow
+from tests.conftest import SmallAgency
 
 
 class Screen(io.StringIO):
@@ -114,6 +115,98 @@ def test_a_step_ends_with_its_tasks_and_names_no_dag(is_terminal: bool) -> None:
     assert "testville__build" not in screen.getvalue()
 
 
+def test_without_a_terminal_a_line_comes_now_and_then_while_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(display, "SECONDS_BETWEEN_NOTES", 0.05)
+    screen = Screen(is_terminal=False)
+    states = {
+        None: "still working",
+        "queued": "calls.extract: waits for its turn",
+        "running": "calls.extract: still running",
+        "up_for_retry": "calls.extract: waits for its next try: [DISK-FULL] no [/room] left",
+    }
+    threads = active_count()
+    with show_step(screen.console, name_step("start")) as show:
+        for state, told in states.items():
+            note = "[DISK-FULL] no [/room] left\n  Next step" if state == "up_for_retry" else None
+            show([{"task_id": "calls.extract", "state": state, "duration": None, "note": note}])
+            assert screen.shows(told)
+    assert active_count() == threads  # nothing is printed after the end of the step
+
+
+@pytest.mark.parametrize(
+    ("state", "note", "told"),
+    [
+        ("failed", "[SRC-CUT] calls.csv ends in the middle of a row", "failed: [SRC-CUT] calls"),
+        ("up_for_retry", "[DISK-FULL] no room", "up_for_retry: [DISK-FULL] no room"),
+        ("up_for_retry", None, "up_for_retry: see its log"),
+    ],
+)
+def test_without_a_terminal_a_failure_is_printed_with_its_reason(
+    state: str, note: str | None, told: str
+) -> None:
+    screen = Screen(is_terminal=False)
+    task = {"task_id": "calls.extract", "state": state, "duration": 1.0, "note": note}
+    with show_step(screen.console, name_step("extract")) as show:
+        show([task])
+        show([task])
+    assert screen.getvalue().count(f"calls.extract: {told}") == 1
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_airflow_is_stopped_before_the_error_of_a_failed_run_and_that_is_said(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    screen = Screen(is_terminal)
+    said = []
+
+    @contextmanager
+    def stop_slowly(*_: Any) -> Iterator[str]:
+        yield "client"
+        said.append("Stopping Airflow" in screen.getvalue())
+
+    def fail(*_: Any) -> None:
+        raise RunFailedError("RUN-FAILED", "what", "fix")
+
+    monkeypatch.setattr(airflow, "open_airflow", stop_slowly)
+    monkeypatch.setattr(Progress, "follow", fail)
+    with pytest.raises(RunFailedError, match="RUN-FAILED"):
+        run_agency("testville", screen.console)
+    assert said == [True]
+    assert "no process is left" not in screen.getvalue()
+
+
+def write_log(folder: Path, count: int, total: int, seconds: float) -> None:
+    """Write a log in which dbt has ended so many models; it was written at that time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "dbt.log"
+    line = "02:41:51 [info ] [Thread-1 (]: {} of {} OK created sql table model a . [OK in 0.5s]\n"
+    log.write_text("".join(line.format(n + 1, total) for n in range(count)), encoding="utf-8")
+    os.utime(log, (seconds, seconds))
+
+
+def test_the_build_says_what_it_learns_first(state: Path) -> None:
+    dbt = state / "dbt"
+    write_log(dbt / "testville", 200, 243, seconds=100)
+    write_log(dbt / "testville_2.int_disclosure__text_lessons", 1, 9, seconds=900)
+    client = cast("Client", SlowClient(Screen()))
+
+    def told() -> str | None:
+        (task,) = Progress(client, Console(quiet=True))._list_tasks("testville__build", "", 200)
+        note: str | None = task["note"]
+        return note
+
+    assert told() is None  # the log of the build before, and one of another agency
+    write_log(dbt / "testville.int_disclosure__text_lessons", 3, 31, seconds=300)
+    assert told() == "learning how logs are read, 3 of 31 models"
+    weights = "int_linkage__learnt_weights.int_linkage__learnt_calibration"
+    write_log(dbt / f"testville.{weights}", 12, 40, seconds=400)
+    assert told() == "learning how records and logs are compared, 12 of 40 models"
+    write_log(dbt / "testville", 2, 243, seconds=500)
+    assert told() == "2 of 243 models and tests"
+
+
 def test_the_build_says_how_far_dbt_is_by_the_log_of_this_build_alone(state: Path) -> None:
     log = state / "dbt" / "testville" / "dbt.log"
     assert count_done("testville", since=0) is None
@@ -132,7 +225,7 @@ def test_the_build_says_how_far_dbt_is_by_the_log_of_this_build_alone(state: Pat
             "02:41:53 [info ] [MainThread]: 1 of 3 START hook: cdi.on-run-end.0 ...... [RUN]\n"
             "02:41:53 [info ] [MainThread]: 1 of 3 OK hook: cdi.on-run-end.0 ....... [OK in 0.2s]\n"
         )
-    assert count_done("testville", since=0) == (2, 243)
+    assert count_done("testville", since=0) == Done(2, 243)
     assert count_done("testville", since=log.stat().st_mtime + 1) is None  # the build before
 
 

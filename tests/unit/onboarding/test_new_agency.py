@@ -165,6 +165,23 @@ def test_the_figures_are_printed(tmp_path: Path) -> None:
     assert lines[-1].strip() == "make run AGENCY=invented"
 
 
+def test_a_folder_without_codes_leads_to_the_check_that_lists_them(tmp_path: Path) -> None:
+    calls = [
+        {**row, "Nature Code": f"T{n % 80:02d}", "Nature Description": f"Thing {n % 80:02d}"}
+        for n, row in enumerate(invent_calls())
+    ]
+    done = run_new(tmp_path, calls=calls)
+    assert done.exit_code == 0, done.exception or done.output
+    assert "have no code yet" in done.output
+    assert "  call_types.csv\n" in done.output
+    assert "  offences.csv\n" not in done.output
+    next_command = ".venv/bin/cdi check-agency --agency invented --connect"
+    assert done.output.splitlines()[-2].strip() == next_command
+    checked = CliRunner().invoke(cli.app, next_command.split()[1:])
+    assert isinstance(checked.exception, AgencyError)
+    assert checked.exception.rule_id == "AGENCY-EMPTY-MAP"
+
+
 def test_a_folder_that_is_there_is_not_touched(tmp_path: Path, agencies: Path) -> None:
     (agencies / "invented").mkdir()
     (agencies / "invented" / "agency.yaml").write_text("mine", encoding="utf-8")
