@@ -33,12 +33,12 @@ class Done(NamedTuple):
     """How far a run of dbt is.
 
     Attributes:
-        count: How many models and tests have ended.
+        ended: How many models and tests have ended.
         total: Of how many.
         models: What the run is for, if it makes only some models (`run_dbt`).
     """
 
-    count: int
+    ended: int
     total: int
     models: tuple[str, ...] = ()
 

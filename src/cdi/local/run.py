@@ -156,8 +156,8 @@ def name_step(step: str) -> str:
 def _tell_done(done: Done) -> str:
     """Tell how far dbt is: with what it learns from, or with the whole build."""
     if not done.models:
-        return f"{done.count} of {done.total} models and tests"
-    return f"{LESSONS.get(done.models, 'learning')}, {done.count} of {done.total} models"
+        return f"{done.ended} of {done.total} models and tests"
+    return f"{LESSONS.get(done.models, 'learning')}, {done.ended} of {done.total} models"
 
 
 class Progress:
