@@ -89,7 +89,8 @@ def set_connection(systems: Systems, monkeypatch: pytest.MonkeyPatch, **changed:
 def test_what_is_right_is_told_with_its_figures_and_stops_nothing(systems: Checked) -> None:
     checked = systems.check()
     assert checked.exit_code == 0
-    _, schedule, *lines = checked.output.splitlines()
+    *lines, valid, schedule = checked.output.splitlines()
+    assert " is valid: " in valid
     assert schedule == "it is extracted @daily (Europe/London)"
     assert {line.split(" ")[0] for line in lines} == {"fine"}
     told = {line.partition(" ")[2].split(", counted")[0] for line in lines}
