@@ -72,7 +72,7 @@ class Freshness:
         newest: Up to when its published data goes, in its own time; blank if nothing is published.
         nothing_new_until: Up to when its sources had nothing more; blank if that is not known.
         is_late: Whether its data is older than its schedule promises.
-        asked: Of each source the dataset, and when it answered last.
+        asked: Which sources answered last in one minute, and when.
         failures: For each rule in how many checks of the last 30 days it did not hold.
         stopped: The failed checks that wait for two people, or for a mended file.
         in_time: Crimes to decide that can still be recorded in time; None if nothing is published.
@@ -181,15 +181,19 @@ def _list_held_back(folder: Path) -> tuple[str, ...]:
 
 
 def _list_asked(agency: Agency) -> list[tuple[str, str]]:
-    """List when the sources answered last, in the agency's own time; blank if never."""
+    """List when the sources answered last, in the agency's own time; blank if never.
+
+    Sources that answered in the same minute are named together.
+    """
 
     def tell(asked: Asked | None) -> str:
         return (asked and local_time(naive_utc(asked.at), agency)) or ""
 
-    return [
-        (dataset.replace("_", " "), tell(read_asked(agency.agency, dataset)))
-        for dataset in list_delivered(agency)
-    ]
+    datasets_by_time: dict[str, list[str]] = {}
+    for dataset in list_delivered(agency):
+        at = tell(read_asked(agency.agency, dataset))
+        datasets_by_time.setdefault(at, []).append(dataset.replace("_", " "))
+    return [(", ".join(datasets), at) for at, datasets in datasets_by_time.items()]
 
 
 def _list_refused(agency: Agency) -> list[tuple[str, str, str]]:
