@@ -14,6 +14,7 @@ from cdi.agency.code_maps import read_seed_values
 
 FILE = paths.REPO / "tests" / "data" / "narrative_labels.csv"
 SECOND_FILE = paths.REPO / "tests" / "data" / "narrative_labels_2026.csv"
+THIRD_FILE = paths.REPO / "tests" / "data" / "narrative_labels_third.csv"
 NARRATIVES = paths.REPO.parent / "shared" / "data" / "ucsd" / "pulled_logs_2020.json.gz"
 
 
@@ -31,7 +32,9 @@ def test_each_narrative_has_one_label_and_a_group_exactly_if_it_discloses_a_crim
         assert (row["offence_group"] in groups) == (row["discloses"] == "yes")
 
 
-@pytest.mark.parametrize(("of", "count", "agreed"), [(FILE, 300, 299), (SECOND_FILE, 1070, 1048)])
+@pytest.mark.parametrize(
+    ("of", "count", "agreed"), [(FILE, 300, 299), (SECOND_FILE, 1070, 1048), (THIRD_FILE, 902, 897)]
+)
 def test_the_stated_kappa_is_that_of_the_readers(of: Path, count: int, agreed: int) -> None:
     rows = labels(of)
     assert sum(row["reader_1"] == row["reader_2"] for row in rows) == agreed
@@ -42,13 +45,19 @@ def test_the_stated_kappa_is_that_of_the_readers(of: Path, count: int, agreed: i
     assert f"{agreed:,} of {count:,} (kappa {kappa:.2f})" in stated.replace("\n", " ")
 
 
-def test_the_second_labels_are_whole_and_half_of_them_is_shut() -> None:
-    rows = labels(SECOND_FILE)
-    assert len({row["narrative_sha256"] for row in rows}) == len(rows) == 1070
-    assert Counter(row["half"] for row in rows) == {"open": 535, "shut": 535}
-    assert not {row["narrative_sha256"] for row in rows} & {
-        row["narrative_sha256"] for row in labels()
-    }
+@pytest.mark.parametrize(
+    ("of", "before", "of_each_half"),
+    [(SECOND_FILE, (FILE,), 535), (THIRD_FILE, (FILE, SECOND_FILE), 451)],
+)
+def test_later_labels_are_whole_and_new_and_half_of_them_was_shut(
+    of: Path, before: tuple[Path, ...], of_each_half: int
+) -> None:
+    rows = labels(of)
+    names = {row["narrative_sha256"] for row in rows}
+    assert len(names) == len(rows) == 2 * of_each_half
+    assert Counter(row["half"] for row in rows) == {"open": of_each_half, "shut": of_each_half}
+    for earlier in before:
+        assert not names & {row["narrative_sha256"] for row in labels(earlier)}
     groups = read_seed_values("offence_groups", "offence_group")
     for row in rows:
         assert {row[c] for c in ("reader_1", "reader_2", "discloses")} <= {"yes", "no", "unclear"}

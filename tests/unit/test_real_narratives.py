@@ -4,7 +4,7 @@ import csv
 import gzip
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +15,8 @@ from cdi.report.readings import MEASURED
 from tests.lexicon_by_hand import hits, seed
 
 SHARED = paths.REPO.parent / "shared" / "data"
-LABELS = paths.REPO / "tests" / "data" / "narrative_labels_2026.csv"
+DATA = paths.REPO / "tests" / "data"
+LABELLINGS = SECOND, THIRD = "narrative_labels_2026", "narrative_labels_third"
 FILES = {
     "ucsd/pulled_logs_2020.json.gz": "SUMMARY",
     "text/ucpd_chicago_incidents_2010_2019.csv.gz": "Comments / Nature of Fire",
@@ -44,34 +45,58 @@ def says_crime(text: str) -> bool:
     return any(name in CRIMES and not explained for _, _, _, name, explained in hits(entries))
 
 
-@pytest.mark.parametrize(
-    ("half", "least_recall", "least_precision"),
-    [
-        ("open", {False: 0.85, True: 0.92}, 0.90),  # phrases were written from it
-        ("shut", {False: 0.80, True: 0.87}, 0.85),  # nobody saw it until they were written
-    ],
-)
-def test_the_lexicon_reads_most_crimes_under_types_that_are_none(
-    half: str, least_recall: dict[bool, float], least_precision: float
-) -> None:
-    """The minima keep it from getting worse; docs/labelling.md has the figures."""
+Counts = Counter[tuple[bool, str, bool]]
+
+
+@pytest.fixture(scope="module")
+def counted() -> dict[tuple[str, str], Counts]:
+    """By labelling and half: narratives by crime type, label and whether a crime was found."""
     if not SHARED.is_dir():
         pytest.skip("the real narratives (../shared/data) are not on this machine")
     texts = {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in narratives()}
-    with LABELS.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["half"] == half]
-    counts: Counter[tuple[bool, str, bool]] = Counter()
-    for row in rows:
-        is_crime_type = row["is_crime_type"] == "true"
-        found = says_crime(" ".join(texts[row["narrative_sha256"]].split()))
-        counts[is_crime_type, row["discloses"], found] += 1
-    print(half, {f"{kind}": n for kind, n in sorted(counts.items())})  # noqa: T201
+    counts: dict[tuple[str, str], Counts] = defaultdict(Counter)
+    for labelling in LABELLINGS:
+        with (DATA / f"{labelling}.csv").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                found = says_crime(" ".join(texts[row["narrative_sha256"]].split()))
+                kind = row["is_crime_type"] == "true", row["discloses"], found
+                counts[labelling, row["half"]][kind] += 1
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("labelling", "halves", "least_recall", "least_precision"),
+    [
+        (SECOND, ("open",), {False: 0.85, True: 0.92}, 0.90),  # phrases were written from it
+        (SECOND, ("shut",), {False: 0.80, True: 0.87}, 0.85),  # nobody saw it until they were
+        (THIRD, ("open", "shut"), {False: 0.80, True: 0.92}, 0.80),  # drawn when they stood
+    ],
+)
+def test_the_lexicon_reads_most_crimes_under_types_that_are_none(
+    counted: dict[tuple[str, str], Counts],
+    labelling: str,
+    halves: tuple[str, ...],
+    least_recall: dict[bool, float],
+    least_precision: float,
+) -> None:
+    """The minima keep it from getting worse; docs/labelling.md has the figures."""
+    counts = sum((counted[labelling, half] for half in halves), Counter())
+    for half in halves:
+        print(labelling, half, {f"{k}": n for k, n in sorted(counted[labelling, half].items())})  # noqa: T201
     for is_crime_type, least in least_recall.items():
         right = counts[is_crime_type, "yes", True]
         assert right >= 50
         assert right / (right + counts[is_crime_type, "yes", False]) >= least
         assert right / (right + counts[is_crime_type, "no", True]) >= least_precision
-        if half == "shut":
-            shown = REPORTED[not is_crime_type]
-            assert shown["recall"] == [right, right + counts[is_crime_type, "yes", False]]
-            assert shown["precision"] == [right, right + counts[is_crime_type, "no", True]]
+
+
+def test_the_report_shows_what_was_read_in_narratives_that_no_phrase_was_written_from(
+    counted: dict[tuple[str, str], Counts],
+) -> None:
+    unseen = ((SECOND, "shut"), (THIRD, "open"), (THIRD, "shut"))
+    counts = sum((counted[part] for part in unseen), Counter())
+    for is_crime_type in (False, True):
+        shown = REPORTED[not is_crime_type]
+        right = counts[is_crime_type, "yes", True]
+        assert shown["recall"] == [right, right + counts[is_crime_type, "yes", False]]
+        assert shown["precision"] == [right, right + counts[is_crime_type, "no", True]]
