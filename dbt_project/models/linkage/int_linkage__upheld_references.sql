@@ -42,16 +42,21 @@ judged as (
     select
         *,
         is_typed and is_written_back as is_mutual,
+        -- A surname that many bear is no support if the birth dates differ.
+        (name_level in ('same', 'alike') and birth_date_level <> 'differs') or birth_date_level = 'same'
+            as has_same_person,
         address_level = 'differs' and time_level not in ('minute', 'quarter', 'unknown')
             as is_elsewhere_and_later,
-        name_level in ('same', 'alike') or birth_date_level = 'same' as has_same_person,
-        -- There is a High Street in each town, so its name is no support where places are far apart.
+        -- There is a High Street in each town. Its name is no support where places are far apart, nor, if they
+        -- are not known to be near, at another time.
+        address_level = 'street' and time_level not in ('minute', 'quarter', 'hour', 'after_crime', 'unknown')
+            as is_in_street_at_other_time,
         case distance_level
             when 'far' then address_level <> 'same'
-            when 'vicinity' then address_level in ('differs', 'unknown')
+            when 'vicinity' then address_level in ('differs', 'unknown') or is_in_street_at_other_time
             when 'other_district' then address_level in ('differs', 'street') and time_level <> 'unknown'
-            when 'same_district' then is_elsewhere_and_later
-            when 'unknown' then is_elsewhere_and_later
+            when 'same_district' then is_elsewhere_and_later or is_in_street_at_other_time
+            when 'unknown' then is_elsewhere_and_later or is_in_street_at_other_time
             else false
         end as is_contradicted,
         cast(has_same_person as integer)
