@@ -21,6 +21,9 @@ from cdi.errors import AuditError
 Floats = NDArray[np.float64]
 
 PRIOR_LOGS = 5  # number of audited logs that the predicted variance of a stratum counts as
+# A domain's standard error is at least this share of what was predicted before the draw: of a few
+# crimes, chance may draw a set that looks far more even than the domain is.
+LEAST_OF_PREDICTED = 0.6
 PRIOR_READ_TWICE = 1  # the same of logs that were read twice, in a stratum of the second draw
 # What is taken to be known of errors of reading before any log was read twice: a tenth of what was
 # expected, as if a change of half a crime had been expected in all.
@@ -504,7 +507,7 @@ def estimate_domain(
             them if the others say nothing of the domain.
         whole: Coefficients of the whole sample.
         predicted: Variance of y - R m about its prediction within each stratum, as predicted before
-            the draw.
+            the draw. The standard error is at least a share of it (`LEAST_OF_PREDICTED`).
         reread: What second readings changed in the domain; None if no log was read twice.
     """
     count = len(known.totals)
@@ -525,13 +528,16 @@ def estimate_domain(
             by_second = reread.variance(design.weight / due, estimate.rate)
         by_first = estimate.variance - by_second
         by_moments = design.degrees(residual / due[..., None], by_first)
+        if predicted is not None:
+            least = LEAST_OF_PREDICTED**2 * (predicted @ design.factor) / due**2
+            by_first = np.fmax(by_first, least)
     # The smaller of the two counts, ignoring one that is not a number; at least 1.
     degrees = np.fmax(np.fmin(degrees, by_moments), 1)
     if reread is not None:
         degrees = np.fmax(reread.join_degrees(by_first, degrees, by_second), 1)
     return Estimate(
         estimate.rate,
-        estimate.variance,
+        by_first + by_second,
         crimes,
         logs,
         degrees,

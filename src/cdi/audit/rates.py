@@ -302,11 +302,11 @@ def bound_unseen(
 
     Returns:
         The bound, in crimes; 0 where such a crime was seen, because then the variance knows of
-        them, and for a domain that is a set of logs.
+        them.
     """
-    if domain.logs is not None:
-        return np.zeros(m.shape[:-1])
     is_outside = domain.known[:, 1] == 0
+    if domain.logs is not None:
+        is_outside &= domain.logs
     chance = np.maximum(by.force[:, 2], LEAST_CHANCE) * is_outside
     seen = ((m - y) * is_outside[drawn]).sum(-1)
     share_drawn = chance @ by.strata.probability / max(chance.sum(), LEAST_CHANCE)

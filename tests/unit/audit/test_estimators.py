@@ -124,6 +124,25 @@ def test_with_coefficients_of_one_a_domain_is_the_difference_estimate(sample: Sa
 
 
 @needs_oracle
+def test_a_domain_is_never_thought_far_more_even_than_was_predicted(sample: Sample) -> None:
+    """Three fifths of the predicted standard error, worked out stratum by stratum."""
+    auxiliary = Auxiliary(sample.predicted, sample.totals)
+    whole = Coefficients(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    arguments = sample.design, sample.y, sample.m, auxiliary, whole
+    plain = estimate_domain(*arguments)
+    due = sample.totals[1] + sample.design.total(sample.m - sample.predicted[:, 1])
+    strata = list(zip(sample.design.population, sample.design.drawn, strict=True))
+    for predicted, is_least in ((0.0001, False), (0.05, True)):
+        of_total = sum(size * (size - drawn) / drawn * predicted for size, drawn in strata)
+        least = 0.6 * np.sqrt(of_total) / due
+        assert (least > plain.se) == is_least
+        estimate = estimate_domain(*arguments, np.full(len(strata), predicted))
+        assert estimate.rate == plain.rate
+        assert (estimate.se == pytest.approx(least, rel=1e-9)) == is_least
+        assert estimate.se >= least * (1 - 1e-9)
+
+
+@needs_oracle
 def test_replicates_on_a_leading_axis_are_estimated_each_by_itself(sample: Sample) -> None:
     auxiliary = Auxiliary.with_strata(sample.design, sample.predicted, sample.totals)
     alone = estimate_greg(sample.design, sample.y, sample.m, auxiliary)

@@ -66,14 +66,25 @@ def test_a_missed_crime_that_was_seen_outside_is_in_the_variance(force: Force) -
     assert both[1] == 0
 
 
-def test_a_set_of_logs_has_no_logs_outside(force: Force) -> None:
+def test_outside_a_districts_predicted_crimes_are_its_own_other_logs_alone(force: Force) -> None:
+    """Counted by hand as above."""
     strata = stratify_frame(force.frame, Options(400))
     by = Assistance.of(force.frame, strata)
     drawn = draw_sample(strata, 1)
+    nothing = np.zeros(400)
     districts = [domain for domain in list_domains(force.frame) if domain.logs is not None]
     assert districts
     for district in districts:
-        assert bound_unseen(district, drawn, np.zeros(400), np.zeros(400), by) == 0
+        of_all = of_drawn = 0.0
+        for log, name in enumerate(force.frame.logs["district"].to_pylist()):
+            if f"district {name}" == district.name and by.force[log, 1] == 0:
+                stratum = strata.of_log[log]
+                chance = max(0.01, by.force[log, 2])
+                of_all += chance
+                of_drawn += chance * strata.audited[stratum] / strata.population[stratum]
+        assert 0 < of_drawn < of_all
+        bound = bound_unseen(district, drawn, nothing, nothing, by)
+        assert bound == pytest.approx(3 / (of_drawn / of_all))
 
 
 def test_the_lower_limit_leaves_room_for_what_was_not_seen_and_may_withhold(force: Force) -> None:
