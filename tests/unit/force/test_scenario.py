@@ -121,7 +121,7 @@ def test_a_broken_scenario_is_refused_by_file_key_and_fix(
     "name",
     [
         *("foreign_words", "hard_force", "other_law", "held_words", "held_hard"),
-        *("sealed_words", "sealed_hard"),
+        *("sealed_words", "sealed_hard", "final_words", "final_hard"),
     ],
 )
 def test_a_force_that_was_written_blind_shares_no_phrase_with_the_shipped_one(name: str) -> None:
