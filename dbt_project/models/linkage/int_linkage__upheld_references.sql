@@ -43,14 +43,14 @@ judged as (
         *,
         is_typed and is_written_back as is_mutual,
         -- A surname that many bear is no support if the birth dates differ.
-        (name_level in ('same', 'alike') and birth_date_level <> 'differs') or birth_date_level = 'same'
-            as has_same_person,
+        birth_date_level = 'same'
+        or (name_level in ('same', 'alike') and birth_date_level <> 'differs') as has_same_person,
         address_level = 'differs' and time_level not in ('minute', 'quarter', 'unknown')
             as is_elsewhere_and_later,
-        -- There is a High Street in each town. Its name is no support where places are far apart, nor, if they
-        -- are not known to be near, at another time.
-        address_level = 'street' and time_level not in ('minute', 'quarter', 'hour', 'after_crime', 'unknown')
-            as is_in_street_at_other_time,
+        -- There is a High Street in each town. Its name is no support where places are far apart, nor, unless
+        -- they are known to be near, at another time.
+        address_level = 'street'
+        and time_level in ('before', 'six_hours', 'day', 'fortnight', 'later') as is_in_street_at_other_time,
         case distance_level
             when 'far' then address_level <> 'same'
             when 'vicinity' then address_level in ('differs', 'unknown') or is_in_street_at_other_time
