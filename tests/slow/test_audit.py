@@ -133,6 +133,9 @@ def test_the_loop_through_airflow_tells_a_narrow_rate_that_is_true(
     assert force["domain"] == "force"
     assert force["half_width"] < 1.5
     assert 0 < force["standard_error"] < 0.01
+    assert force["lower_limit"] < force["recording_rate"] < force["upper_limit"]
+    width = force["upper_limit"] - force["lower_limit"]
+    assert width == pytest.approx(2 * 1.96 * force["standard_error"], rel=0.1)
     assert abs(force["recording_rate"] - true_rate()) < 5 * force["standard_error"]
     assert sum(row["recording_rate"] is not None for row in audited) >= 5
     page = paths.published(paths.SIMULATED) / "current" / "report.html"

@@ -67,17 +67,20 @@ def counted() -> dict[tuple[str, str], Counts]:
 @pytest.mark.parametrize(
     ("labelling", "halves", "least_recall", "least_precision"),
     [
-        (SECOND, ("open",), {False: 0.85, True: 0.92}, 0.90),  # phrases were written from it
-        (SECOND, ("shut",), {False: 0.80, True: 0.87}, 0.85),  # nobody saw it until they were
-        (THIRD, ("open", "shut"), {False: 0.80, True: 0.92}, 0.80),  # drawn when they stood
+        # phrases were written from it
+        (SECOND, ("open",), {False: 0.85, True: 0.92}, {False: 0.93, True: 0.95}),
+        # nobody saw it until they were
+        (SECOND, ("shut",), {False: 0.80, True: 0.87}, {False: 0.85, True: 0.93}),
+        # drawn when they were final
+        (THIRD, ("open", "shut"), {False: 0.80, True: 0.92}, {False: 0.78, True: 0.93}),
     ],
 )
-def test_the_lexicon_reads_most_crimes_under_types_that_are_none(
+def test_the_lexicon_reads_most_crimes_in_real_narratives(
     counted: dict[tuple[str, str], Counts],
     labelling: str,
     halves: tuple[str, ...],
     least_recall: dict[bool, float],
-    least_precision: float,
+    least_precision: dict[bool, float],
 ) -> None:
     """The minima keep it from getting worse; docs/labelling.md has the figures."""
     counts = sum((counted[labelling, half] for half in halves), Counter())
@@ -85,12 +88,14 @@ def test_the_lexicon_reads_most_crimes_under_types_that_are_none(
         print(labelling, half, {f"{k}": n for k, n in sorted(counted[labelling, half].items())})  # noqa: T201
     for is_crime_type, least in least_recall.items():
         right = counts[is_crime_type, "yes", True]
-        assert right >= 50
-        assert right / (right + counts[is_crime_type, "yes", False]) >= least
-        assert right / (right + counts[is_crime_type, "no", True]) >= least_precision
+        crimes = right + counts[is_crime_type, "yes", False]
+        assert crimes >= 60
+        assert right / crimes >= least
+        precision = right / (right + counts[is_crime_type, "no", True])
+        assert precision >= least_precision[is_crime_type]
 
 
-def test_the_report_shows_what_was_read_in_narratives_that_no_phrase_was_written_from(
+def test_the_report_shows_what_was_read_where_no_writer_of_phrases_knew_the_labels(
     counted: dict[tuple[str, str], Counts],
 ) -> None:
     unseen = ((SECOND, "shut"), (THIRD, "open"), (THIRD, "shut"))

@@ -47,8 +47,8 @@ judged as (
         or (name_level in ('same', 'alike') and birth_date_level <> 'differs') as has_same_person,
         address_level = 'differs' and time_level not in ('minute', 'quarter', 'unknown')
             as is_elsewhere_and_later,
-        -- There is a High Street in each town. Its name is no support where places are far apart, nor, unless
-        -- they are known to be near, at another time.
+        -- There is a High Street in each town. So the name of a street is no support if the places are far
+        -- apart. It is none at another time either, unless the places are known to be near.
         address_level = 'street'
         and time_level in ('before', 'six_hours', 'day', 'fortnight', 'later') as is_in_street_at_other_time,
         case distance_level

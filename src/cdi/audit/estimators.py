@@ -21,8 +21,8 @@ from cdi.errors import AuditError
 Floats = NDArray[np.float64]
 
 PRIOR_LOGS = 5  # number of audited logs that the predicted variance of a stratum counts as
-# A domain's standard error is at least this share of what was predicted before the draw: of a few
-# crimes, chance may draw a set that looks far more even than the domain is.
+# The standard error of a domain that predictions assist is at least this share of the one that was
+# predicted before the draw: chance may draw a few crimes that look far more even than all are.
 LEAST_OF_PREDICTED = 0.6
 PRIOR_READ_TWICE = 1  # the same of logs that were read twice, in a stratum of the second draw
 # What is taken to be known of errors of reading before any log was read twice: a tenth of what was
@@ -507,7 +507,8 @@ def estimate_domain(
             them if the others say nothing of the domain.
         whole: Coefficients of the whole sample.
         predicted: Variance of y - R m about its prediction within each stratum, as predicted before
-            the draw. The standard error is at least a share of it (`LEAST_OF_PREDICTED`).
+            the draw. The standard error by the draw is at least `LEAST_OF_PREDICTED` of the one
+            that follows from it.
         reread: What second readings changed in the domain; None if no log was read twice.
     """
     count = len(known.totals)
