@@ -40,7 +40,9 @@ UI_COMPONENTS = (*RUN_COMPONENTS, "triggerer")
 # nobody needs them: the API server reads the files of the logs.
 OPTIONS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
 START_SECONDS = 120.0
+# How long to wait until processes that were asked to end do, and until killed ones are gone.
 STOP_SECONDS = 20.0
+KILL_SECONDS = 10.0
 # How long to wait for one answer, and for how long to repeat a request that gets none.
 ANSWER_SECONDS = 30.0
 PATIENCE_SECONDS = 180.0
@@ -297,7 +299,11 @@ def stop_leftovers() -> int:
 
 
 def _stop_processes(leaders: list[psutil.Process]) -> None:
-    """End processes and all their descendants: first ask them to end, then kill them."""
+    """End processes and all that they started: first ask them to end, then kill what is left.
+
+    A task that is still at work when its supervisor ends may start one more process, for example
+    dbt's next one. So what is left is looked up again until there is nothing.
+    """
     family = list(leaders)
     for leader in leaders:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -306,10 +312,36 @@ def _stop_processes(leaders: list[psutil.Process]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             leader.terminate()
     _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=5)
+    until = time.monotonic() + KILL_SECONDS
+    while (alive := _find_members(leaders, alive)) and time.monotonic() < until:
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, alive = psutil.wait_procs(alive, timeout=1)
+
+
+def _find_members(
+    leaders: list[psutil.Process], known: list[psutil.Process]
+) -> list[psutil.Process]:
+    """The processes that run in the sessions of these leaders, and the known ones that still run.
+
+    Each leader began a session of its own. Who was started there stays in it when its parent ends,
+    although it is then no longer a descendant of the leader.
+    """
+    sessions = {leader.pid for leader in leaders}
+    members = set(known)
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            if os.getsid(process.pid) in sessions:
+                members.add(process)
+    return [process for process in members if _is_at_work(process)]
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    """Whether a process runs; one that has ended and waits to be asked for its end does not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 class Client:

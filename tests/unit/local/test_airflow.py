@@ -328,3 +328,48 @@ def test_no_process_is_started_with_a_log_server(
         with pytest.raises(KeyboardInterrupt), airflow.run_processes(env, (component,)):
             pass
     assert commands == [["scheduler", "--skip-serve-logs"], ["triggerer", "--skip-serve-logs"]]
+
+
+# A scheduler that ends when it is asked to. Its task does not hear that, and starts dbt afterwards.
+TASK = """
+import pathlib, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+home = pathlib.Path(sys.argv[1])
+(home / "task.ready").touch()
+while not (home / "asked").exists():
+    time.sleep(0.01)
+dbt = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+(home / "dbt.pid").write_text(str(dbt.pid))
+time.sleep(600)
+"""
+SCHEDULER = """
+import pathlib, signal, subprocess, sys
+home = pathlib.Path(sys.argv[2])
+task = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(home)])
+def end(*_):
+    (home / "asked").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+task.wait()
+"""
+
+
+def test_what_a_task_starts_while_airflow_is_stopped_is_stopped_too(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parent has ended by then, so it is no descendant of the scheduler any more."""
+    home = state / "airflow"
+    (home / "logs").mkdir(parents=True)
+    command = [sys.executable, "-c", SCHEDULER, TASK, str(home)]
+    monkeypatch.setattr(airflow, "_airflow_command", lambda *_: command)
+    monkeypatch.setattr(airflow, "STOP_SECONDS", 2.0)
+    with airflow.run_processes({**os.environ, "AIRFLOW_HOME": str(home)}, ("scheduler",)):
+        until = time.monotonic() + 60
+        while not (home / "task.ready").exists():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    dbt = int((home / "dbt.pid").read_text())
+    stopped = not psutil.pid_exists(dbt) or psutil.Process(dbt).status() == psutil.STATUS_ZOMBIE
+    if not stopped:
+        psutil.Process(dbt).kill()
+    assert stopped
