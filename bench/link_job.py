@@ -1,9 +1,10 @@
 """The link job beside the same job in other tools: same input, same answer, own processes.
 
 The job leads from the landing's Parquet of a simulated force-year (calls, their entries, crime
-records) to the table of links, by the whole ladder of dbt_project/models/linkage; the weights are
-given. Our own models run twice: by plain DuckDB, and by dbt. polars has a port that was written by
-hand (`link_polars.py`), and its answer is compared with ours link by link. Splink
+records) to the table of links, by the whole ladder of dbt_project/models/linkage. The weights are
+given, and so is what the ladder asks of the words of calls: the models of `INPUT_ROOMS` are built
+beforehand. Our own models run twice: by plain DuckDB, and by dbt. polars has a port that was
+written by hand (`link_polars.py`), and its answer is compared with ours link by link. Splink
 (`splink_links.py`) links only the records that no reference links, and is compared with the truth.
 Both run in an environment of their own, .venv-bench.
 
@@ -24,12 +25,15 @@ import results
 
 from cdi import paths
 from cdi.agency.load import load_agency
+from cdi.build.dbt import PART
 from cdi.build.inputs import open_landing
-from cdi.build.version import plan_version
+from cdi.build.make import build_part
+from cdi.build.prepare import FILE_NAME, prepare_project
+from cdi.build.version import Version, plan_version
 from cdi.files import read_json, write_json
 from cdi.landing.batches import accepted_batches
 from cdi.local.run import default_interval
-from cdi.sql import connect, fetch_dicts
+from cdi.sql import connect, fetch_dicts, literal
 from cdi.steps.extract import check_landing, extract
 from cdi.steps.train import learn_links
 from cdi.variant import Variant
@@ -42,8 +46,10 @@ PYTHON = BENCH.parent / ".venv-bench" / "bin" / "python"
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 DATASETS = ("calls", "log_actions", "crime_records")
 MODEL = "links"
-# What the port reads besides the landing. The weights are the agency's own if it has learnt any,
-# and otherwise those that are shipped.
+# The folders of models that are no part of the job: what the ladder reads of them is given.
+INPUT_ROOMS = ("disclosure",)
+# What the port reads besides the landing and the models of `INPUT_ROOMS`. The weights are the
+# agency's own if it has learnt any, and otherwise those that are shipped.
 TABLES = {
     **{name: f"from codes.{name}" for name in ("call_types", "closures", "offences")},
     "rulesets": "from rules.rulesets",
@@ -65,8 +71,8 @@ def input_folder() -> Path:
 
 
 def prepared_file() -> Path:
-    """The file that our two runs start from: views over the landing, code maps, rules."""
-    return job_folder() / "prepared" / "recording.duckdb"
+    """The file that our two runs start from: views over the landing, code maps, rules, inputs."""
+    return job_folder() / "prepared" / FILE_NAME
 
 
 def answer_file(tool: str) -> Path:
@@ -86,10 +92,10 @@ def land_force_year() -> None:
 
 
 def prepare_input() -> dict[str, int]:
-    """Write what the tools read: Parquet of the landing, small tables, and the models' SQL.
+    """Write what the tools read: Parquet of the landing and of small tables, and the models' SQL.
 
     Returns:
-        Number of rows of each dataset.
+        Number of rows of each table of the landing, and of each input that was built.
     """
     shutil.rmtree(job_folder(), ignore_errors=True)
     input_folder().mkdir(parents=True)
@@ -100,72 +106,122 @@ def prepare_input() -> dict[str, int]:
         (batch,) = accepted_batches(paths.SIMULATED, dataset)
         (input_folder() / f"{dataset}.parquet").symlink_to(batch.rows)
         rows[dataset] = int(batch.manifest["accepted"])
-    with connect(prepared_file()) as con:
-        open_landing(con, version)
-    run_dbt("seed", prepared_file())
-    run_dbt("compile", prepared_file(), "--select", f"+{MODEL}")
-    write_json(job_folder() / "models.json", read_compiled_models())
+    run_dbt("parse")
+    ladder, inputs = split_models()
+    shutil.copy(prepare_project(PART) / FILE_NAME, prepared_file())
+    build_inputs(version, inputs)
     with connect(prepared_file(), read_only=True) as con:
-        for name, query in TABLES.items():
-            con.execute(
-                f"copy ({query}) to $file", {"file": str(input_folder() / f"{name}.parquet")}
-            )
+        for name, query in (TABLES | {name: f"from disclosure.{name}" for name in inputs}).items():
+            file = input_folder() / f"{name}.parquet"
+            (count,) = con.execute(f"copy ({query}) to {literal(str(file))}").fetchall()[0]
+            if name in inputs:
+                rows[name] = count
+    # The models are compiled as dbt runs them on these rows, and not as on an empty file.
+    copy_prepared_file("dbt-run")
+    run_dbt("run", "--select", *ladder)
+    write_json(job_folder() / "models.json", read_compiled_models(ladder))
     return rows
 
 
-def run_dbt(command: str, file: Path, *options: str) -> None:
-    """Run dbt in a process of its own."""
-    subprocess.run(
+def split_models() -> tuple[list[str], list[str]]:
+    """Find the models of the ladder, each after all that it reads, and those that are its inputs.
+
+    Returns:
+        The names of both.
+    """
+    nodes = read_manifest_nodes()
+    ladder: list[str] = []
+    inputs: list[str] = []
+
+    def visit_model(name: str) -> None:
+        node = nodes.get(f"model.cdi.{name}")
+        if node is None or name in ladder + inputs:  # a source, a seed, or known
+            return
+        if node["fqn"][1] in INPUT_ROOMS:
+            inputs.append(name)
+            return
+        for needed in node["depends_on"]["nodes"]:
+            visit_model(needed.rpartition(".")[2])
+        ladder.append(name)
+
+    visit_model(MODEL)
+    return ladder, inputs
+
+
+def build_inputs(version: Version, inputs: list[str]) -> None:
+    """Build what the ladder reads of other rooms, and put it into the prepared file.
+
+    Args:
+        version: What is built.
+        inputs: Names of the models.
+    """
+    with (
+        build_part(version, *inputs, variables=PART) as built,
+        connect(prepared_file()) as con,
+    ):
+        open_landing(con, version)
+        con.execute(f"attach {literal(str(built))} as built (read_only)")
+        con.execute("create schema disclosure")
+        for name in inputs:
+            con.execute(f"create table disclosure.{name} as from built.disclosure.{name}")
+
+
+def run_dbt(command: str, *options: str) -> None:
+    """Run dbt in a process of its own, and show what it prints if it fails."""
+    done = subprocess.run(
         dbt_command(command, *options),
-        env={**os.environ, **dbt_environment(file)},
-        check=True,
+        env={**os.environ, **dbt_environment()},
+        check=False,
         capture_output=True,
+        text=True,
     )
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
 
 
 def dbt_command(command: str, *options: str) -> list[str]:
     """A dbt command line for this project."""
     target = str(job_folder() / "dbt")
     return [
-        *(sys.executable, "-m", "dbt.cli.main", "--quiet", "--log-path", target, command),
+        *(sys.executable, "-m", "cdi.build.dbt_process", "--quiet", "--log-path", target, command),
         *("--project-dir", str(paths.DBT_PROJECT), "--profiles-dir", str(paths.DBT_PROJECT)),
         *("--target-path", target),
-        *("--vars", '{"is_part": true}'),  # all models in the file: some are compiled, some read
+        *("--vars", PART),  # all models in the file: some are compiled, some read
         *options,
     ]
 
 
-def dbt_environment(file: Path) -> dict[str, str]:
-    """The variable that names the file in which dbt works."""
-    return {"CDI_BUILD_FILE": str(file)}
+def dbt_environment() -> dict[str, str]:
+    """The variable that names the file in which dbt works.
+
+    It is the same for all runs, as dbt parses the project anew if a variable changes.
+    """
+    return {"CDI_BUILD_FILE": str(job_folder() / "dbt-run" / FILE_NAME)}
 
 
-def read_compiled_models() -> list[dict[str, str]]:
-    """The compiled models, each after all that it reads, as dbt would run them."""
-    nodes = read_json(job_folder() / "dbt" / "manifest.json")["nodes"]
-    ordered: list[str] = []
+def read_manifest_nodes() -> dict[str, Any]:
+    """What dbt knows of each model since it last ran."""
+    nodes: dict[str, Any] = read_json(job_folder() / "dbt" / "manifest.json")["nodes"]
+    return nodes
 
-    def visit_model(node: str) -> None:
-        if node.startswith("model.") and node not in ordered:
-            for needed in nodes[node]["depends_on"]["nodes"]:
-                visit_model(needed)
-            ordered.append(node)
 
-    visit_model(f"model.cdi.{MODEL}")
+def read_compiled_models(ladder: list[str]) -> list[dict[str, str]]:
+    """The compiled models, in the order in which they are to be run."""
+    nodes = read_manifest_nodes()
     return [
         {
-            "relation": nodes[name]["relation_name"],
-            "schema": nodes[name]["schema"],
-            "kind": nodes[name]["config"]["materialized"],
-            "sql": nodes[name]["compiled_code"],
+            "relation": node["relation_name"],
+            "schema": node["schema"],
+            "kind": node["config"]["materialized"],
+            "sql": node["compiled_code"],
         }
-        for name in ordered
+        for node in (nodes[f"model.cdi.{name}"] for name in ladder)
     ]
 
 
 def copy_prepared_file(run: str) -> Path:
     """Copy the prepared file for one run, so that each run begins from the same state."""
-    file = job_folder() / run / "recording.duckdb"
+    file = job_folder() / run / FILE_NAME
     shutil.rmtree(file.parent, ignore_errors=True)
     file.parent.mkdir(parents=True)
     shutil.copy(prepared_file(), file)
@@ -182,7 +238,8 @@ def measure_duckdb() -> results.Cost:
 def measure_dbt() -> results.Cost:
     """Run the same models by dbt; its start and its reading of the project are measured too."""
     file = copy_prepared_file("dbt-run")
-    cost = results.run_measured(dbt_command("run", "--select", f"+{MODEL}"), dbt_environment(file))
+    ladder, _ = split_models()
+    cost = results.run_measured(dbt_command("run", "--select", *ladder), dbt_environment())
     with connect(file, read_only=True) as con:
         con.execute(f"copy main.{MODEL} to $file", {"file": str(answer_file("dbt"))})
     return cost
@@ -201,7 +258,7 @@ def measure_splink() -> results.Cost:
     question = job_folder() / "linking"
     shutil.rmtree(question, ignore_errors=True)
     with connect() as con:
-        ask_links(con, job_folder() / "sql" / "recording.duckdb")
+        ask_links(con, job_folder() / "sql" / FILE_NAME)
         write_question(con, LINKING, question)
     script = str(BENCH / "splink_links.py")
     return results.run_measured([str(PYTHON), script, str(question), str(answer_file("splink"))])
@@ -237,7 +294,7 @@ def compare_answers(tool: str) -> dict[str, Any]:
 
 def compare_with_truth() -> dict[str, dict[str, float]]:
     """Precision and recall on the crimes that no reference links, of our ladder and of Splink."""
-    with connect(job_folder() / "sql" / "recording.duckdb", read_only=True) as con:
+    with connect(job_folder() / "sql" / FILE_NAME, read_only=True) as con:
         files = {
             "crimes": str(paths.truth() / "crimes.parquet"),
             "logs": str(paths.truth() / "logs.parquet"),
@@ -281,15 +338,17 @@ TRUTH = """
     inner join read_parquet($logs) as logs on calls.published_call_id = logs.call_id
     left join due
         on found.crime_record_id = due.crime_record_id and logs.primary_call_id = due.call_id
-    where found.probability >= 0.8
+    where found.probability >= (
+        select min_link_probability from rules.rulesets where ruleset = 'standard'
+    )
     group by linker
 """
 
 
 def choose_median(costs: list[results.Cost]) -> results.Cost:
-    """The run of median wall time."""
-    wall = statistics.median_low(cost.wall_s for cost in costs)
-    return next(cost for cost in costs if cost.wall_s == wall)
+    """The run of median CPU time, which other work on the machine changes less than wall time."""
+    cpu = statistics.median_low(cost.cpu_s for cost in costs)
+    return next(cost for cost in costs if cost.cpu_s == cpu)
 
 
 def measure_all(rows: dict[str, int]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ def main() -> None:
     file, models, links = sys.argv[1:]
     with duckdb.connect(file) as con:
         con.execute("set timezone = 'UTC'")
+        con.execute("set preserve_insertion_order = false")  # as dbt_project/profiles.yml has it
         for model in json.loads(Path(models).read_text(encoding="utf-8")):
             con.execute(f"create schema if not exists {model['schema']}")
             con.execute(f"create {model['kind']} {model['relation']} as {model['sql']}")

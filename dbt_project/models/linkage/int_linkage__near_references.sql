@@ -55,7 +55,8 @@ final as (
         slipped.crime_record_id,
         calls.call_id
     from slipped
-    inner join calls on md5_number_lower(slipped.near_key) = calls.call_no
+    -- This is md5_number_lower, which DuckDB works out by way of a text of 64 bits: four times the work.
+    inner join calls on cast(md5_number(slipped.near_key) >> 64 as ubigint) = calls.call_no
     where
         slipped.near_key <> slipped.call_key
         and calls.received_s - slipped.wide_from_s between 0 and 14 * 86400 + 3600
