@@ -342,10 +342,11 @@ def number_expressions(dataset: str) -> dict[str, str]:
     """SQL for the number of each canonical key and free text, by the name of the number's column.
 
     Rows are joined on these numbers, because they take far less time and space than texts. Half of
-    an MD5 is the same with every version of DuckDB, which its own `hash` need not be.
+    an MD5 is the same with every version of DuckDB, which its own `hash` need not be. It is what
+    `md5_number_lower` gives; DuckDB works that out by way of a text, for three times the cost.
     """
     return {
-        column.number_name: f"md5_number_lower({sql})"
+        column.number_name: f"cast(md5_number({sql}) >> 64 as ubigint)"
         for column in DATASETS[dataset]
         for sql in [column.key_name if column.kind == "reference" else f"{column.name}_masked"]
         if column.kind in ("reference", "free_text")
