@@ -2,7 +2,7 @@
 
 Both start from an empty state folder and end with a published version. For the scheduled run the
 clock runs from the start of the extraction to the end of the build, with Airflow already up, as it
-is on a server at night. Figures go to ``<state>/bench.json``.
+is on a server at night. Figures go to ``<state>/bench/results.json``.
 """
 
 import os
@@ -13,11 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import results
 from rich.console import Console
 
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.files import write_json
 from cdi.local.airflow import RUN_COMPONENTS, open_airflow
 from cdi.local.run import Progress, dag_ids, default_interval
 from cdi.steps.run import is_up_to_date
@@ -45,14 +45,14 @@ def time_direct_run(home: Path) -> float:
 
 def time_scheduled_run(home: Path) -> float:
     """Seconds of the same steps as two DAG runs under a scheduler that is already up."""
-    os.environ["CDI_HOME"] = str(home)
-    agency = load_agency(AGENCY)
-    with open_airflow(RUN_COMPONENTS, dag_ids(agency)) as client:
-        started = time.monotonic()
-        Progress(client, Console(quiet=True)).follow(agency, default_interval(agency))
-        seconds = time.monotonic() - started
-    if not is_up_to_date(AGENCY, default_interval(agency)):
-        raise RuntimeError("the scheduled run did not publish what it should")
+    with paths.environment(CDI_HOME=str(home)):
+        agency = load_agency(AGENCY)
+        with open_airflow(RUN_COMPONENTS, dag_ids(agency)) as client:
+            started = time.monotonic()
+            Progress(client, Console(quiet=True)).follow(agency, default_interval(agency))
+            seconds = time.monotonic() - started
+        if not is_up_to_date(AGENCY, default_interval(agency)):
+            raise RuntimeError("the scheduled run did not publish what it should")
     return seconds
 
 
@@ -70,18 +70,12 @@ def main() -> None:
             f"{pair[1] - pair[0]:+.1f} s"
         )
         pairs.append(pair)
-    row = {
-        "name": "airflow_overhead",
-        "agency": AGENCY,
-        "rounds": ROUNDS,
-        "direct_s": statistics.median(direct for direct, _ in pairs),
-        "scheduled_s": statistics.median(scheduled for _, scheduled in pairs),
-        "added_s": statistics.median(scheduled - direct for direct, scheduled in pairs),
-    }
-    target = paths.home() / "bench.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_json(target, [row])
-    print(f"added by Airflow: {row['added_s']:.1f} s (median of {ROUNDS}); written to {target}")
+    direct, scheduled = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
+    alone = f"{AGENCY}, without Airflow"
+    results.keep_result(alone, {}, results.Cost(direct, 0, 0))
+    results.keep_result(f"{AGENCY}, by Airflow", {}, results.Cost(scheduled, 0, 0), alone)
+    added = statistics.median(scheduled - direct for direct, scheduled in pairs)
+    print(f"added by Airflow: {added:.1f} s (median of {ROUNDS})")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from national_year import cpu_seconds
 
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.build.version import read_current
 from cdi.console import console
 from cdi.errors import StateError
 from cdi.local.run import default_interval
@@ -74,7 +73,7 @@ def restore(folder: Path, home: Path) -> dict[str, Any]:
     return cost
 
 
-def count_rows(file: Path) -> dict[str, int]:
+def count_rows(file: Path) -> dict[str, tuple[int, int]]:
     """Count the rows of each published table, and sum up their hashes; not that of seconds."""
     with connect(file, read_only=True) as con:
         tables = con.execute(
@@ -82,7 +81,9 @@ def count_rows(file: Path) -> dict[str, int]:
             "where schema_name in ('main', 'measures') and table_name != 'run_results' order by 1"
         ).fetchall()
         return {
-            name: con.execute(f"select count(*), sum(hash(t)::hugeint) from {name} as t").fetchone()
+            name: con.execute(
+                f"select count(*), sum(hash(t)::hugeint) from {name} as t"
+            ).fetchall()[0]
             for (name,) in tables
         }
 
@@ -97,14 +98,15 @@ def follow(folder: Path) -> dict[str, Any]:
     found["after one new day"] = back_up(folder)
     publish_new(NAME)
     found["after its publication"] = back_up(folder)
-    current = read_current(NAME)
-    at_home = count_rows(paths.published(NAME) / "current" / "recording.duckdb")
+    current = paths.published(NAME) / "current"
+    at_home = count_rows(current / "recording.duckdb")
     elsewhere = folder / "elsewhere"
     found["restoration"] = restore(folder, elsewhere)
     with paths.environment(CDI_HOME=str(elsewhere)):
         publish_new(NAME)
-        found["same version"] = read_current(NAME)["version"] == current["version"]
-        there = count_rows(paths.published(NAME) / "current" / "recording.duckdb")
+        restored = paths.published(NAME) / "current"
+        found["same version"] = restored.resolve().name == current.resolve().name
+        there = count_rows(restored / "recording.duckdb")
     found["tables"] = len(at_home)
     found["tables that differ"] = [t for t in at_home if at_home[t] != there.get(t)]
     found["rows"] = sum(rows for rows, _ in at_home.values())
@@ -133,7 +135,7 @@ def main() -> None:
         with paths.environment(CDI_HOME=str(folder / "home")):
             ensure_force()
             model = load_agency(paths.SIMULATED)
-            load_force(server, model, model.last_moment)
+            load_force(server, model)
             shutil.rmtree(paths.simulated_sources())
             os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = connection_of(server)
             console.print("the force is in its database")

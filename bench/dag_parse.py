@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import results
 
@@ -54,9 +55,9 @@ def main() -> None:
     print(json.dumps(seen, indent=2))
 
 
-def read_files(folder: Path, count: int) -> dict[str, object]:
+def read_files(folder: Path, count: int) -> dict[str, Any]:
     """Read each DAG file in a process of its own; its CPU seconds and number of DAGs."""
-    rows = {}
+    rows: dict[str, Any] = {}
     with paths.environment(CDI_HOME=str(folder / "state"), CDI_AGENCIES=str(folder / "agencies")):
         env = airflow_environment(1) | {
             "CDI_OPEN": str(folder / "open"),
@@ -73,7 +74,7 @@ def read_files(folder: Path, count: int) -> dict[str, object]:
                 "peak_mib": round(cost.peak_mib),
             }
     for name, row in rows.items():
-        cost = results.Cost(0, float(row["cpu_s"]), float(row["peak_mib"]))
+        cost = results.Cost(0, row["cpu_s"], row["peak_mib"])
         results.keep_result(f"DAG file {name}, {count} agencies", {"dags": row["dags"]}, cost)
     return rows
 

@@ -28,7 +28,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.console import console
 from cdi.local.airflow import RUN_COMPONENTS, Client, open_airflow
-from cdi.local.run import dag_ids
+from cdi.local.run import dag_ids, default_interval
 from cdi.steps.run import land_directly, publish_new
 from cdi.steps.train import learn_missing
 from cdi.variant import Variant
@@ -200,7 +201,7 @@ def open_force(folder: Path) -> Iterator[Server]:
     """Put the force behind PostgreSQL, and the agency that reads it by the hour beside."""
     with run_postgres() as server:
         model = load_agency(paths.SIMULATED)
-        load_force(server, model, model.last_moment or datetime.now(UTC))
+        load_force(server, model)
         follow_clock(server)
         agency = folder / "agencies" / NAME
         shutil.copytree(paths.agencies_folder() / NAME, agency)
@@ -216,10 +217,11 @@ def open_force(folder: Path) -> Iterator[Server]:
 def follow_hours(server: Server) -> dict[str, Any]:
     """Land and publish all but the last hours, then live through these; returns what was seen."""
     agency, used = load_agency(NAME), UsedCpu()
-    first = (agency.last_moment - timedelta(hours=HOURS)).astimezone(UTC)
+    whole = default_interval(agency)
+    first = whole.end - timedelta(hours=HOURS)
     set_clock(server, first)
     began, before = time.monotonic(), used.seconds
-    land_directly(NAME, Interval(agency.first_moment.astimezone(UTC), first))
+    land_directly(NAME, replace(whole, end=first))
     if LEARNS:
         learn_missing(NAME)
     publish_new(NAME)

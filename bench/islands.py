@@ -416,8 +416,7 @@ def main() -> None:
         return
     prefix = f"cdi{os.getpid()}"
     network = Network(prefix, tuple(ISLANDS.values()))
-    with tempfile.TemporaryDirectory(delete="KEEP" not in os.environ) as folder, network.up():
-        print(folder)
+    with tempfile.TemporaryDirectory() as folder, network.up():
         ended = subprocess.run(
             network.inside("centre", sys.executable, __file__, folder, prefix), check=False
         )

@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def publish_force(name: str) -> None:
         ("report", write_report),
         ("publish", publish_version),
     ):
-        measure_step(title, lambda work=work: work(name, version))
+        measure_step(title, partial(work, name, version))
     print(json.dumps(costs))
 
 

@@ -102,7 +102,7 @@ def read_results() -> list[dict[str, Any]]:
 
 
 def keep_result(
-    name: str, rows: Mapping[str, int], cost: Cost, compared_to: str | None = None
+    name: str, rows: Mapping[str, float], cost: Cost, compared_to: str | None = None
 ) -> dict[str, Any]:
     """Add a result to the file; it replaces an earlier result of the same name.
 

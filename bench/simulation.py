@@ -2,8 +2,8 @@
 
 The national year has 20 million logs and 6 million records. They are shared among the forces as the
 Home Office's recorded crime of 2017/18 is. The extracts are written to a scratch folder and
-removed, force by force. Figures go to ``<state>/bench_simulation.json``. FORCES=2 simulates the
-two smallest forces only.
+removed, force by force. Figures go to ``<state>/bench/results.json``. FORCES=2 simulates the two
+smallest forces only.
 """
 
 import json
@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from results import Peak
+import results
 from rich.console import Console
 from rich.progress import track
 
 from cdi import paths
-from cdi.files import write_json
 from cdi.variant import Variant
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
@@ -57,7 +56,7 @@ def measure_forces(name: str, volumes: list[float], workers: int) -> dict[str, A
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory() as scratch,
-        Peak() as peak,
+        results.Peak() as peak,
         ProcessPoolExecutor(workers) as pool,
     ):
         threads = 2 if workers == 1 else 1
@@ -78,13 +77,13 @@ def measure_force_year() -> dict[str, Any]:
     """Measure a whole `make simulate MONTHS=12`: extracts, audit and truth."""
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     started, before = time.monotonic(), psutil.Process().cpu_times()
-    with tempfile.TemporaryDirectory() as scratch, Peak() as peak:
+    with tempfile.TemporaryDirectory() as scratch, results.Peak() as peak:
         force = make_force(
             loaded, Variant(loaded.name, 12, 1), Path(scratch) / "sources", Path(scratch) / "truth"
         )
     after = psutil.Process().cpu_times()
     return {
-        "name": "force-year with audit and truth",
+        "name": "simulation, force-year with audit and truth",
         "rows": force["rows"],
         "wall_s": round(time.monotonic() - started, 1),
         "cpu_s": round(after.user + after.system - before.user - before.system, 1),
@@ -97,10 +96,14 @@ def main() -> None:
     logs = load_scenario(paths.DEFAULT_SCENARIO).settings.volumes.logs
     volumes = [LOGS / logs * size / sum(SIZES) for size in SIZES]
     volumes = volumes[-int(os.environ.get("FORCES") or len(volumes)) :]
-    results = [measure_force_year(), measure_forces(f"{len(volumes)} forces", volumes, 2)]
-    paths.home().mkdir(parents=True, exist_ok=True)
-    write_json(paths.home() / "bench_simulation.json", results)
-    print(json.dumps(results, indent=2))
+    measured = [
+        measure_force_year(),
+        measure_forces(f"simulation, {len(volumes)} forces, two at a time", volumes, 2),
+    ]
+    for row in measured:
+        cost = results.Cost(row["wall_s"], row["cpu_s"], row["peak_mib"])
+        results.keep_result(row["name"], row["rows"], cost)
+    print(json.dumps(measured, indent=2))
 
 
 if __name__ == "__main__":

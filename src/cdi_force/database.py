@@ -163,16 +163,16 @@ def _wait_for_answer(
         time.sleep(0.1)
 
 
-def load_force(server: Server, agency: Agency, as_of: datetime) -> dict[str, int]:
+def load_force(server: Server, agency: Agency) -> dict[str, int]:
     """Load the simulated force's files into tables of their own, typed as a system would have them.
 
     A row that no database would have taken (a field too many, an impossible date) is left out: the
-    files have such rows, so that their quarantine is tried.
+    files have such rows, so that their quarantine is tried. The table `clock` has the moment at
+    which the files are true.
 
     Args:
         server: An empty server.
         agency: The agency that reads the files, which says how they are written.
-        as_of: The moment at which the files are true; the table `clock` tells it.
 
     Returns:
         Number of rows of each table.
@@ -185,6 +185,7 @@ def load_force(server: Server, agency: Agency, as_of: datetime) -> dict[str, int
             rows: pa.Table = con.sql(_typed_rows(agency, dataset, source)).to_arrow_table()
             cursor.adbc_ingest(dataset, rows, mode="create")
             counts[dataset] = rows.num_rows
+        as_of = agency.last_moment or datetime.now(UTC)
         cursor.execute("create table clock as select $1::timestamptz as as_of", (as_of,))
         cursor.execute(f"create role {READER} login password {literal(server.password)}")
         cursor.execute(f"grant select on all tables in schema public to {READER}")
@@ -248,9 +249,8 @@ def main(command: Sequence[str]) -> int:
         What the command returned.
     """
     agency = load_agency(paths.SIMULATED)
-    as_of = agency.last_moment or datetime.now(UTC)
     with run_postgres() as server:
-        counts = load_force(server, agency, as_of)
+        counts = load_force(server, agency)
         console.print(
             f"PostgreSQL on 127.0.0.1:{server.port} holds "
             + ", ".join(f"{count:,} {name}" for name, count in counts.items()),

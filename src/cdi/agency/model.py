@@ -224,7 +224,11 @@ class Source(Strict):
         description="largest size of a file, unpacked; default: 50, and of a packed file 200 times "
         "its packed size, if that is less, but at least 1",
     )
-    max_age_hours: int = Field(default=48, gt=0, description="freshness limit, counted from as_of")
+    max_age_hours: int = Field(
+        default=48,
+        gt=0,
+        description="a message is sent if a run has not succeeded so long after it was created",
+    )
     retention_days: int | None = Field(
         default=None, gt=0, description="older rows are removed, counted back from as_of"
     )

@@ -28,7 +28,7 @@ from cdi.keys import derive_key
 _NEWEST = "newest.json"
 _RESTORE = (
     "restore this folder from the backup; if there is none, remove the folder, extract the same "
-    f"interval again, and take the loss over: {paths.CDI} verify <agency> --accept-loss"
+    f'interval again, and accept the loss: {paths.CDI} verify <agency> --accept-loss --reason "..."'
 )
 
 

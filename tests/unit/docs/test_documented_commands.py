@@ -86,7 +86,8 @@ SOURCES = [
 ]
 # how code and templates name a command: for this checkout or the image, or in words for a reader
 PRINTED = re.compile(
-    r"(?:\{paths\.CDI\}|\{\{ cdi \}\}|\{cdi\}|\.venv/bin/cdi) ([a-z][a-z-]*)(?: ([a-z-]+))?"
+    r"(?:\{paths\.CDI\}|\{\{ cdi \}\}|\{cdi\}|\.venv/bin/cdi) "
+    r"([a-z][a-z-]*)(?: ([a-z-]+))?([^\n`]*)"
 )
 
 
@@ -250,10 +251,14 @@ def test_the_code_prints_only_commands_that_exist() -> None:
     for file in SOURCES:
         text = file.read_text(encoding="utf-8")
         assert not bare.search(text), f"{file} prints a command that does not exist"
-        for name, second in PRINTED.findall(text):
+        for name, second, rest in PRINTED.findall(text):
             assert name in known, f"{file}: {name}"
             group = subcommands(known[name])
             assert not group or second in group, f"{file}: {name} {second}"
+            command = group[second] if group else known[name]
+            options = {"--help"} | {name for parameter in command.params for name in parameter.opts}
+            named = set(re.findall(r"--[a-z][a-z-]+", rest))
+            assert named <= options, f"{file}: {name} {second} {named - options}"
             printed.add(name)
     assert {"decide", "release", "explain", "audit", "erase"} <= printed
 

@@ -1,0 +1,126 @@
+"""The programs of bench/, which no test runs: what they name in texts exists.
+
+`make check` looks at their own imports and calls. A program may also hold the code of another
+process, and SQL, as texts.
+"""
+
+import ast
+from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import sqlglot
+import yaml
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.scope import traverse_scope
+
+from cdi import paths
+
+PROGRAMS = sorted((paths.REPO / "bench").glob("*.py"))
+INSERTED = "inserted"  # is read in place of what a program inserts into a text
+
+
+def read_texts(program: Path) -> Iterator[str]:
+    """The texts of a program."""
+    for node in ast.walk(ast.parse(program.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            parts = (p.value if isinstance(p, ast.Constant) else INSERTED for p in node.values)
+            yield "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def imports_of(text: str) -> Iterator[tuple[str, str]]:
+    """The modules of ours that a text of code imports, each with a name that it takes from it."""
+    try:
+        parts = ast.parse(text).body
+    except SyntaxError:
+        return
+    for part in parts:
+        if isinstance(part, ast.ImportFrom) and part.module and part.module.startswith("cdi"):
+            yield from ((part.module, alias.name) for alias in part.names)
+
+
+def names_in(module: str) -> set[str]:
+    """The names that a module has at its top level; none of a module that is not there."""
+    found = util.find_spec(module)
+    if found is None or found.origin is None:
+        return set()
+    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    return {
+        name
+        for part in tree.body
+        for node in ([part] if isinstance(part, ast.FunctionDef | ast.ClassDef) else ast.walk(part))
+        if (name := getattr(node, "name", None) or getattr(node, "id", None))
+    }
+
+
+def described_columns() -> dict[str, set[str]]:
+    """The columns of each model, seed and source by `schema.table`; none where none are described.
+
+    A model's schema is that of its folder, but people find all that is published in `main`.
+    """
+    found = {}
+    project = paths.DBT_PROJECT
+    for file in [*project.glob("models/**/*.yml"), *project.glob("seeds/*.yml")]:
+        content = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        schema = {"seeds": "rules", "marts": "main", "measures": "main", "bi": "main"}.get(
+            file.parent.name, file.parent.name
+        )
+        tables = [(schema, table) for table in content.get("models", []) + content.get("seeds", [])]
+        tables += [(s["name"], table) for s in content.get("sources", []) for table in s["tables"]]
+        for place, table in tables:
+            columns = {column["name"] for column in table.get("columns", [])}
+            found[f"{place}.{table['name']}"] = columns
+    return found
+
+
+def tables_read_in(text: str) -> Iterator[tuple[str, set[str]]]:
+    """The tables that a text of SQL reads, each with those of its columns that it names."""
+    try:
+        statements = sqlglot.parse(text, dialect="duckdb") if "from " in text else []
+    except SqlglotError:
+        return
+    for statement in statements:
+        query: Any = statement and statement.find(exp.Query)
+        for scope in traverse_scope(query) if query else ():
+            for alias, source in scope.sources.items():
+                if isinstance(source, exp.Table):
+                    is_alone = len(scope.sources) == 1
+                    columns = {
+                        column.name
+                        for column in scope.columns
+                        if column.table == alias or (is_alone and not column.table)
+                    }
+                    yield f"{source.db or 'main'}.{source.name}", columns
+
+
+def test_code_in_texts_imports_what_exists() -> None:
+    imported = {
+        (program.name, *pair)
+        for program in PROGRAMS
+        for text in read_texts(program)
+        for pair in imports_of(text)
+    }
+    assert ("force_build.py", "cdi.steps.run", "publish_new") in imported
+    known = {module: names_in(module) for _, module, _ in imported}
+    assert [named for named in sorted(imported) if named[2] not in known[named[1]]] == []
+
+
+def test_sql_in_texts_reads_tables_and_columns_that_exist() -> None:
+    known = described_columns()
+    schemas = {name.partition(".")[0] for name in known} - {"main"}
+    read, missing = set(), set()
+    for program in PROGRAMS:
+        for text in read_texts(program):
+            for name, columns in tables_read_in(text):
+                if name in known:
+                    read.add(name)
+                    unknown = columns - known[name] if known[name] else set()
+                    missing |= {f"{program.name}: {name}.{column}" for column in unknown}
+                elif name.partition(".")[0] in schemas and INSERTED not in name:
+                    missing.add(f"{program.name}: {name}")
+    assert {"staging.stg_calls", "linkage.int_linkage__links", "codes.call_types"} <= read
+    assert missing == set()
