@@ -355,8 +355,15 @@ def test_too_many_refused_rows_refuse_the_batch(good: tuple[SmallAgency, Path]) 
     small, published = good
     before = published.read_bytes()
     small.write("calls.csv", many_calls([ROWS["an impossible date"][0]] * 1 + ["x,y"] * 9))
-    with pytest.raises(GateError, match="FILE-03"):
+    note = extract("testville", "calls", small.interval).note
+    assert "quarantined: READ-WIDTH: 9, TYPE-VALUE (received_at): 1" in note
+    with pytest.raises(
+        GateError, match=r"FILE-03.*READ-WIDTH: 9, TYPE-VALUE \(received_at\): 1"
+    ) as refused:
         small.extract_and_check()
+    assert f"correct {small.folder}" in str(refused.value.fix)
+    page = next(paths.landing("testville", "calls").glob("refused/*/validation.html"))
+    assert "READ-WIDTH: 9, TYPE-VALUE (received_at): 1" in page.read_text(encoding="utf-8")
     assert_untouched(small, published, before)
 
 

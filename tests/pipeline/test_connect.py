@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -401,7 +402,23 @@ def test_of_files_the_newest_answers_for_its_columns_references_and_codes(
     right = CliRunner().invoke(cli.app, arguments)
     assert right.exit_code == 0, right.output
     assert "sources.calls.files: calls.csv has all mapped columns, and 5 rows" in right.output
+    assert "cannot be read" not in right.output
+    file = small.data / "calls.csv"
+    small.write("calls.csv", file.read_bytes() + "T-0099,café\n".encode("cp1252"))
+    partly = CliRunner().invoke(cli.app, arguments)
+    assert (
+        "look agency.yaml: sources.calls.files: calls.csv: 16.7% (1 of 6) of the" in partly.output
+    )
+    whole = file.read_bytes().rsplit(b"T-0099", 1)[0]
     small.write("calls.csv", b"number,received\nT-0001,2026-01-05 10:00\n")
     wrong = CliRunner().invoke(cli.app, arguments)
     assert wrong.exit_code == 1
     assert "stop agency.yaml: sources.calls.files: calls.csv has no column" in wrong.output
+    # of files by day, that of yesterday is the newest until today is over
+    yesterday = datetime.now(small.agency.zone).date() - timedelta(days=1)
+    small.settings["sources"]["calls"]["files"] = [{"path": "calls-{date:%Y-%m-%d}.csv"}]
+    del small.settings["coverage"]
+    small.write_settings()
+    small.write(f"calls-{yesterday}.csv", whole)
+    daily = CliRunner().invoke(cli.app, arguments)
+    assert f"calls-{yesterday}.csv has all mapped columns, and 5 rows" in daily.output

@@ -11,7 +11,7 @@ from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency, Source
 from cdi.errors import SourceError
-from cdi.onboarding.findings import Finding, count_rows
+from cdi.onboarding.findings import Finding, count_rows, describe_refused, fix_refused
 from cdi.onboarding.recent import AHEAD_DAYS, choose_recent
 from cdi.onboarding.source_codes import check_codes
 from cdi.onboarding.source_columns import (
@@ -211,11 +211,15 @@ class _FileCheck(_SourceCheck):
             yield Finding("fine", key, "files at another place, which a run fetches and checks")
             return
         end = self.agency.last_moment or datetime.now(UTC)
-        day = Interval(end - timedelta(days=1), end)
-        files, _ = fetch_files(self.agency, self.dataset, day, self.folder)
+        # the file of a day comes when the day is over, so that of yesterday may be the newest
+        days = Interval(end - timedelta(days=2), end)
+        files, _ = fetch_files(self.agency, self.dataset, days, self.folder)
         self.loaded = load_rows(self.con, self.agency, self.dataset, self.source, files[-1])
         told = f"{files[-1].name} has all mapped columns, and {count_rows(self.loaded.row_count)}"
         yield Finding("fine", key, f"{told}; a run checks the rest")
+        if refused := self.loaded.refused:
+            told = f"{files[-1].name}: {describe_refused(refused, self.loaded.row_count)}"
+            yield Finding("look", key, told, fix_refused(refused))
         yield from describe_unexpected(self.dataset, self.loaded.unexpected)
 
 

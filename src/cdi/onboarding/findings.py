@@ -39,6 +39,29 @@ def count_rows(count: int, noun: str = "row") -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def describe_refused(refused: dict[str, int], row_count: int) -> str:
+    """Say how many rows of a file cannot be read, and by which rules.
+
+    Args:
+        refused: How many rows, by rule; at least one.
+        row_count: How many rows could be read.
+    """
+    count = sum(refused.values())
+    rules = ", ".join(f"{rule_id}: {number:,}" for rule_id, number in refused.items())
+    return f"{write_share(count, count + row_count)} of the rows cannot be read ({rules})"
+
+
+def fix_refused(refused: dict[str, int]) -> str:
+    """Say what to do about rows that cannot be read.
+
+    Args:
+        refused: How many rows, by rule; at least one.
+    """
+    if "READ-ENCODING" in refused:
+        return "have the file delivered as UTF-8"
+    return "see in docs/rules.md what these rules refuse, and have the file delivered without it"
+
+
 def write_share(count: int, total: int) -> str:
     """A share in per cent, with its two numbers; a few are never rounded to none."""
     share = count / total if total else 0.0

@@ -88,7 +88,7 @@ def read_live_sample(
         headers=headers,
         types={name: types.get(name, "VARCHAR") for name in headers},
         row_count=scalar(con, f"select count(*) from {ident(dataset)}"),
-        refused_count=0,
+        refused={},
         folder=None,
         place=place,
     )

@@ -42,7 +42,7 @@ class Sample:
         headers: The name of each column as delivered, by its name in the table.
         types: The source's own type of each column (`VARCHAR`, if it has none), by the same name.
         row_count: How many rows there are.
-        refused_count: How many rows could not be read.
+        refused: How many rows could not be read, by the rule that refused them.
         folder: The folder of the file; None for a live source.
         place: The keys of agency.yaml that say where the rows are: path, format and delimiter of a
             file; of a live source its kind and connection.
@@ -53,7 +53,7 @@ class Sample:
     headers: dict[str, str]
     types: dict[str, str]
     row_count: int
-    refused_count: int
+    refused: dict[str, int]
     folder: Path | None
     place: dict[str, Any]
 
@@ -95,6 +95,7 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
         )
         names = read_raw_rows(con, dataset, source, FetchedFile(path.name, plain, "", None), 0)
         headers, types = _read_headers(con, source, plain)
+        refused = take_refused(con)
     _check_headers(path, list(headers.values()))
     keep_rows(con, dataset, names)
     _check_headers_are_no_values(con, dataset, path, headers)
@@ -109,7 +110,7 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
         headers={column: headers.get(column, column) for column in names},
         types={column: types.get(column, "VARCHAR") for column in names},
         row_count=scalar(con, f"select count(*) from {ident(dataset)}"),
-        refused_count=scalar(con, "select count(*) from refused"),
+        refused=refused,
         folder=path.resolve().parent,
         place=place,
     )
@@ -154,7 +155,27 @@ def _find_delimiter(plain: Path) -> str:
 def _split_first_line(plain: Path, delimiter: str) -> list[str]:
     with plain.open("rb") as handle:
         line = handle.readline().decode("utf-8-sig", "replace")
-    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+    try:
+        return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+    except csv.Error:
+        raise SourceError(
+            "SRC-FORMAT",
+            "the first line is not a line of CSV: its line ends are not \\n or \\r\\n, or it is a "
+            "workbook, or not UTF-8",
+            "export the table as CSV in UTF-8, with the line ends \\n or \\r\\n",
+        ) from None
+
+
+def take_refused(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Count the rows that the reader refused, by rule, and forget them before the next source.
+
+    Args:
+        con: The connection in which `cdi.landing.read.read_raw_rows` was called.
+    """
+    counts = con.execute("select rule_id, count(*) from refused group by all order by all")
+    refused = dict(counts.fetchall())
+    con.execute("drop table refused")
+    return refused
 
 
 def _read_headers(

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from cdi.agency.datasets import DATASETS
 from cdi.onboarding.codes import FIRST_CODES, LEAST_ROWS
+from cdi.onboarding.findings import describe_refused, fix_refused
 from cdi.onboarding.keys import KeyMatch
 from cdi.onboarding.proposal import AgencyProposal
 
@@ -32,7 +33,7 @@ def print_proposal(proposal: AgencyProposal, console: Console) -> None:
 def _print_columns(proposal: AgencyProposal, dataset: str, console: Console) -> None:
     sample, mapping = proposal.samples[dataset], proposal.mappings[dataset]
     table = _new_table(
-        f"{dataset}: {sample.row_count:,} rows, {sample.refused_count:,} unreadable",
+        f"{dataset}: {sample.row_count:,} rows, {sum(sample.refused.values()):,} unreadable",
         ("column", "from", "filled", "values", "form", "note"),
     )
     for column in DATASETS[dataset]:
@@ -114,7 +115,12 @@ def _print_code_maps(proposal: AgencyProposal, console: Console) -> None:
 
 def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
     """Say what will stop or lose rows at the first run, though the folder is valid."""
-    lines = []
+    lines = [
+        f"{dataset}: {describe_refused(sample.refused, sample.row_count)}. Next step: "
+        f"{fix_refused(sample.refused)}."
+        for dataset, sample in proposal.samples.items()
+        if sample.refused
+    ]
     for code_map in proposal.code_maps:
         rare_share = 1 - code_map.share_of(code_map.rows)
         if code_map.name in _RULES and code_map.row_count and rare_share > _MOST_UNKNOWN:

@@ -12,6 +12,7 @@ from cdi.landing.read import ROW_NO, read_raw_rows
 from cdi.landing.values import value_expression
 from cdi.onboarding.codes import CODE_COLUMNS
 from cdi.onboarding.findings import Finding, count_rows, write_share
+from cdi.onboarding.reading import take_refused
 from cdi.sources.files import FetchedFile
 from cdi.sql import Params, ident, scalar
 
@@ -28,11 +29,13 @@ class Loaded:
         columns: The canonical columns of the table.
         row_count: Number of rows.
         unexpected: The source's columns that are neither mapped nor ignored.
+        refused: How many rows cannot be read, by the rule that refuses them.
     """
 
     columns: tuple[Column, ...]
     row_count: int
     unexpected: tuple[str, ...]
+    refused: dict[str, int]
 
     def has(self, name: str) -> bool:
         """Whether the table has a canonical column."""
@@ -72,6 +75,7 @@ def load_rows(
         SourceError: See `cdi.landing.read.read_raw_rows`.
     """
     unexpected = read_raw_rows(con, dataset, source, file, 0)
+    refused = take_refused(con)
     needed = list_needed(dataset, source)
     bound = Params()
     texts = {name: value_expression(source.columns[name], bound) for name in needed}
@@ -86,7 +90,7 @@ def load_rows(
         bound.values,
     )
     row_count = scalar(con, f"select count(*) from {ident(dataset)}")
-    return Loaded(tuple(needed.values()), row_count, tuple(unexpected))
+    return Loaded(tuple(needed.values()), row_count, tuple(unexpected), refused)
 
 
 def check_keys(

@@ -25,7 +25,7 @@ from cdi.quality.page import write_validation_page
 from cdi.quality.results import batch_results, write_results_file, write_results_table
 from cdi.quality.rules import Suite, load_suite, suite_names
 from cdi.quality.running import run_suites
-from cdi.quality.samples import name_codes, name_rows
+from cdi.quality.samples import name_codes, name_refused, name_rows
 from cdi.quality.tables import checked_columns, derive_columns, open_batch, open_files
 from cdi.quality.waivers import apply_waivers, batch_content_id, version_content_id
 from cdi.quality.wording import describe_extent, name_batch
@@ -67,6 +67,7 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
         suite_of_files = load_suite("landing", "files")
         derive_columns(con, suite_of_files)
     results += run_suites(work, [suite_of_files])[0]
+    name_refused(batch, results)
     work.unlink()
     dataset, batch_id = batch.manifest["dataset"], batch.manifest["batch_id"]
     results = [{"dataset": dataset, "batch_id": batch_id, **result} for result in results]
@@ -92,7 +93,7 @@ def check_batch(agency: Agency, batch: Batch) -> tuple[Batch | None, list[dict[s
             "GATE-LANDING",
             f"batch {batch_id} of {agency.agency}/{dataset} was refused:\n"
             + _list_failures(failures),
-            f"look at {page}; have the file delivered again, correct agencies/{agency.agency}, or "
+            f"look at {page}; have the file delivered again, correct {agency.folder}, or "
             f"have two people approve it ({paths.CDI} release {agency.agency})",
             [failure["rule_id"] for failure in failures],
         )

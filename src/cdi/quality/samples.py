@@ -4,6 +4,7 @@ from typing import Any
 
 import duckdb
 
+from cdi.landing.batches import Batch
 from cdi.quality.rules import Suite
 from cdi.quality.tables import checked_columns
 from cdi.sql import ident
@@ -35,6 +36,38 @@ def name_codes(con: duckdb.DuckDBPyConnection, suite: Suite, results: list[dict[
         rest = sum(count for _, count in found) - sum(count for _, count in named)
         words = [f"{code}: {count:,}" for code, count in named]
         result["observed_value"] = ", ".join([*words, *([f"others: {rest:,}"] if rest else [])])
+
+
+def describe_refused_rows(batch: Batch) -> str:
+    """Say which rules refused how many rows of a batch, e.g. `TYPE-VALUE (longitude): 400`.
+
+    Of a value that is not of its column's type, the column is named as well.
+    """
+    found = duckdb.execute(
+        "select rule_id, case when starts_with(rule_id, 'TYPE-') then detail end as named, "
+        "count(*) as row_count from read_parquet(?) group by all order by all",
+        [str(batch.quarantine)],
+    ).fetchall()
+    found.sort(key=lambda row: -row[2])
+    return ", ".join(
+        f"{rule_id}{f' ({named})' if named else ''}: {count:,}"
+        for rule_id, named, count in found[:NAMED_CODES]
+    )
+
+
+def name_refused(batch: Batch, results: list[dict[str, Any]]) -> None:
+    """Name the rules that refused the rows of a file, if they refused too many (FILE-03).
+
+    Args:
+        batch: The batch, with all its refused rows.
+        results: Of the rules about files; what was refused is written into them.
+    """
+    for result in results:
+        if result["column_name"] != "quarantined_share" or result["is_success"]:
+            continue
+        # not in what was observed, on which the approvals of a failure depend
+        result["refused"] = describe_refused_rows(batch)
+        result["finding"] += f"; refused rows: {result['refused']}"
 
 
 def name_rows(

@@ -72,7 +72,8 @@ def describe_extent(result: Mapping[str, Any]) -> str:
     total = f" of {result['element_count']:,}" if result["element_count"] else ""
     # of files and codes; other rows may be about people
     examples = f" ({result['observed_value']})" if result["observed_value"] else ""
-    return f"{result['unexpected_count']:,}{total} rows{examples}"
+    refused = f"; refused: {result['refused']}" if result.get("refused") else ""
+    return f"{result['unexpected_count']:,}{total} rows{examples}{refused}"
 
 
 def name_batch(agency: Agency, dataset: str, batch_id: str) -> str:

@@ -10,6 +10,7 @@ from cdi.errors import GateError
 from cdi.landing.batches import FATES, read_batch, remove_batch
 from cdi.landing.extract import extract_dataset
 from cdi.quality.checks import check_batch, count_results, summarise_results
+from cdi.quality.samples import describe_refused_rows
 from cdi.sources.access import Access
 from cdi.sources.fetch import Fetched
 from cdi.steps.step import Step
@@ -35,6 +36,8 @@ def extract(agency: str, dataset: str, interval: Interval, access: Access | None
         f"{manifest['accepted']:,} accepted, {manifest['quarantined']:,} quarantined, "
         f"{manifest['duplicates']:,} exact duplicates, {manifest['erased']:,} erased"
     ]
+    if manifest["quarantined"]:
+        lines.append(f"quarantined: {describe_refused_rows(extraction.batch)}")
     lines += [
         f"- {file['name']}: {file['read']:,} rows, as of {file['as_of'][:16]} UTC"
         for file in manifest["files"][:NAMED_FILES]

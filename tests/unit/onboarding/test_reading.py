@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdi.errors import SourceError
+from cdi.onboarding.findings import fix_refused
 from cdi.onboarding.reading import read_file_sample
 from cdi.sql import connect, fetch_dicts
 from tests.unit.onboarding.invented import write_csv
@@ -63,7 +64,7 @@ def test_every_format_gives_the_same_sample(
         sample = read_file_sample(con, "calls", file)
         rows = fetch_dicts(con, "select log_number, opened_as, note from calls order by row_no")
     assert set(sample.headers.values()) == {"Log Number", "Opened As", "Note"}
-    assert (sample.row_count, sample.refused_count) == (2, 0)
+    assert (sample.row_count, sample.refused) == (2, {})
     assert rows == [
         {"log_number": "0012", "opened_as": "NOISE", "note": "a; b"},
         {"log_number": "0013", "opened_as": None, "note": '"c"'},
@@ -77,16 +78,21 @@ def test_every_format_gives_the_same_sample(
 
 def test_a_row_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
     file = tmp_path / "calls.csv"
-    file.write_text("number,type\n1,A\n2,B,C\n3,A\n")
+    file.write_bytes("number,type\n1,A\n2,B,C\n3,Café\n4,B\n".encode("cp1252"))
     with connect() as con:
-        sample = read_file_sample(con, "calls", file)
-    assert (sample.row_count, sample.refused_count) == (2, 1)
+        # what one source lost is not counted for the next
+        samples = [read_file_sample(con, name, file) for name in ("calls", "crime_records")]
+    for sample in samples:
+        assert (sample.row_count, sample.refused) == (2, {"READ-ENCODING": 1, "READ-WIDTH": 1})
+    assert "UTF-8" in fix_refused(samples[0].refused)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "rule_id", "fix"),
     [
         ("calls.xlsx", b"PK", "SRC-FORMAT", "export it as one of these"),
+        ("calls.csv", b"PK\x03\x04\r\x07\x08", "SRC-FORMAT", "export the table as CSV"),
+        ("calls.csv", "number;type\r\n1;A\r\n".encode("utf-16"), "SRC-FORMAT", "in UTF-8"),
         ("calls.csv", b"", "SRC-EMPTY", "copy the file again"),
         ("calls.csv", b"number,type\n", "SRC-EMPTY", "give a file that has rows"),
         (
