@@ -191,6 +191,9 @@ def test_an_unclosed_quote_keeps_all_that_it_swallows(good: tuple[SmallAgency, P
     ((rule, _, _, original),) = refused_rows(small)
     assert rule == "READ-QUOTE"
     assert original == "\n".join(tail)
+    checks = accepted_batches("testville", "calls")[-1].folder / "validation.json"
+    results = json.loads(checks.read_text(encoding="utf-8"))
+    assert "FILE-37" in {check["rule_id"] for check in results if not check["is_success"]}
 
 
 def test_a_call_after_the_files_own_date_is_quarantined_by_its_rule(
@@ -375,6 +378,23 @@ def test_a_cut_off_snapshot_refuses_the_batch(good: tuple[SmallAgency, Path]) ->
     with pytest.raises(GateError, match="FILE-07"):
         small.extract_and_check()
     assert_untouched(small, published, before)
+
+
+def test_a_snapshot_that_was_cut_at_the_end_of_a_row_refuses_the_batch(
+    good: tuple[SmallAgency, Path],
+) -> None:
+    """Seven tenths of the calls are left, but none of the last day."""
+    small, published = good
+    before = published.read_bytes()
+    days = ["2026-01-05 10:00"] * 70 + ["2026-01-06 12:00"] * 30
+    rows = [[f"T-{n:04d}", day, *CALLS[2][2:]] for n, day in enumerate(days, 1)]
+    small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
+    small.extract_and_check()
+    small.write("calls.csv", csv_bytes(CALL_HEADER, rows[:70]))
+    with pytest.raises(GateError, match=r"FILE-36.*26\.0"):
+        small.extract_and_check()
+    assert len(accepted_batches("testville", "calls")) == 2
+    assert published.read_bytes() == before
 
 
 def test_unmapped_call_types_refuse_the_batch(good: tuple[SmallAgency, Path]) -> None:

@@ -64,6 +64,7 @@ MEASURES = {
     "doubled_days": "varchar",
     "falling_days": "varchar",
     "silent_hours": "double",
+    "hours_back": "double",
     "outside_share": "double",
     "swapped_share": "double",
     "mean_hour": "double",
@@ -104,6 +105,7 @@ def measure_profile(
     ends = [] if batch.manifest["delivery"] == "days" else earlier[-NEWEST_ENDS:]
     if batch.manifest["delivery"] == "snapshot":
         earlier = sorted(earlier, key=_age_of_snapshot)[-1:]
+    is_newest = all(before.manifest["as_of"] <= batch.manifest["as_of"] for before in earlier)
     files = ", ".join(literal(str(before.rows)) for before in earlier[-BEFORE:])
     source = f"read_parquet([{files}], union_by_name = true)" if files else "rows limit 0"
     con.execute(f"create or replace temp view earlier as from {source}")
@@ -112,6 +114,8 @@ def measure_profile(
     _measure_positions(con, dataset)
     if dataset in TIMES:
         _measure_times(con, agency, batch, confirmed, ends)
+        if batch.manifest["delivery"] == "snapshot" and is_newest:
+            _measure_lost_end(con)
         _measure_twins(con, agency, dataset)
     if batch.manifest.get("rows_per_key") == "one" and batch.manifest["delivery"] != "days":
         _measure_contradictions(con, dataset)
@@ -394,6 +398,17 @@ def _measure_days(con: duckdb.DuckDBPyConnection, agency: Agency, batch: Batch) 
         "- coalesce((select median(silent_hours) from ends), 0) from moments_rows "
         "where (select max(usual) from days) >= $least) as silent_hours from profiles",
         {"end": end, "least": LEAST_BUSY},
+    )
+
+
+def _measure_lost_end(con: duckdb.DuckDBPyConnection) -> None:
+    """Measure how long before the end of the snapshot before it a snapshot ends, in hours."""
+    _join_measures(
+        con,
+        "select source_file, (select date_diff('minute', max(moment), "
+        "(select max(moment) from moments_earlier having count(*) >= $least)) / 60.0 "
+        "from moments_rows) as hours_back from profiles",
+        {"least": LEAST_ROWS},
     )
 
 

@@ -254,6 +254,24 @@ def test_a_new_round_of_an_audit_is_no_new_code(tmp_path: Path) -> None:
     assert measures["unheard_of_columns"] == "auditor_code"
 
 
+@pytest.mark.parametrize("lost_days", [0, 2])
+def test_a_snapshot_that_ends_before_the_one_before_it_lost_its_end(
+    tmp_path: Path, earlier: Batch, lost_days: int
+) -> None:
+    """It was cut off at the end of a row, or is an older one under a new name."""
+    whole = calls(FIRST)
+    kept = whole[: len(whole) - lost_days * DAILY]
+    as_of = f"{datetime.fromisoformat(earlier.manifest['as_of']) + timedelta(days=1)}"
+    measures = measured(tmp_path, kept, [earlier], as_of=as_of)
+    ends = [max(row["received_at"] for row in rows) for rows in (whole, kept)]
+    assert measures["hours_back"] == pytest.approx((ends[0] - ends[1]) / timedelta(hours=1), abs=0.1)
+
+
+def test_an_older_snapshot_that_comes_late_lost_nothing(tmp_path: Path, earlier: Batch) -> None:
+    measures = measured(tmp_path, calls(FIRST)[: -2 * DAILY], [earlier])
+    assert measures["hours_back"] is None
+
+
 def daily(
     day: datetime, until: int = 24, dataset: str = "calls"
 ) -> tuple[list[Row], dict[str, str]]:
