@@ -131,7 +131,8 @@ def test_the_views_show_local_time_and_no_code(con: duckdb.DuckDBPyConnection) -
 def test_the_calendar_is_that_of_python_and_has_whole_years(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
-    (as_of,) = con.execute("select as_of from release").fetchone() or (None,)
+    as_of, zone = con.execute("select as_of, timezone from release").fetchone() or (None, "")
+    as_of = as_of.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     days = con.execute(
         "select date_on, calendar_year, quarter_name, month_on, month_number, month_name, week_on, "
         "weekday_number, weekday_name, is_weekend, performance_year_name, is_month_mature "

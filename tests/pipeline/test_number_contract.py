@@ -96,6 +96,17 @@ def let_two_differ(force: SmallAgency, draw: Draw) -> None:
     assert deliver_worksheet(force.agency, filled(draw, "FCR")).read == 1
 
 
+def assert_bases_are_said(page: str, figures: dict[str, dict[str, Any]]) -> None:
+    """Beside numbers that do not count crimes in crime-coded logs, the page says what counts."""
+    assert "by whatever route they are reported" in page
+    if timed := figures.get("timed_within_24_hours"):  # not if all records are made at once
+        assert f"Of all crime records, with or without a log, {timed['text']} were made" in page
+    assert "This counts cancelled records by any route, with or without a log" in page
+    if listed := figures.get("estimate_listed"):  # not if the months of records are too few
+        same = figures["all_unrecorded"]
+        assert (listed["value"], listed["base"]) == (same["value"], same["base"])
+
+
 def assert_no_rate_is_shown(folder: Path) -> dict[str, dict[str, Any]]:
     """Before a model is trained no single rate is shown; returns the figures by id."""
     figures = assert_contract_holds(folder)
@@ -129,6 +140,7 @@ def test_it_holds_with_audits(audited: SmallAgency) -> None:
         f"interval from {low:.1%} to {high:.1%}"
     ) in page
     assert f"About {round(year, -2):,} crimes a year are not recorded" in page
+    assert_bases_are_said(page, figures)
     ((points, lower, upper),) = audited.rows(
         "select change_points, lower_limit, upper_limit from audited_changes where domain = 'force'"
     )

@@ -74,6 +74,10 @@ def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
     assert add_decisions_of_sheet(ran.agency, sheet)[:2] == (0, 2)
     assert ran.run()
     assert read_listed(ran) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
+    # the dismissed crime stays, at the end, and the page promises that
+    assert ran.rows("select max_by(call_id, list_place) from unrecorded_crimes") == [("T-0002",)]
+    page = (ran.published / "worklist" / "index.html").read_text(encoding="utf-8")
+    assert "A crime that is dismissed moves to the end of the list with the next build." in page
     assert ran.rows(
         "select outcome, reason_code from fct_reported_crimes where call_id = 'T-0002'"
     ) == [("justified", "GOOD_INTENT")]
@@ -332,6 +336,8 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
     matching = (told.published / "matching.html").read_text(encoding="utf-8")
     assert "<strong>1</strong> of 1 crime record (100.0%)" in matching
     assert "a reference proves 1 of these links" in matching
+    # links by a repaired key count there too, so the table is not named by the kind "scored"
+    assert "<h2>Links that no reference proves, by probability</h2>" in matching
     assert "the record names the log" in matching
     # what people said stays text
     assert "script&gt;alert" in page

@@ -36,7 +36,8 @@ local as (
     select
         {{ local_date('min(moments.first_at)', 'any_value(version.timezone)') }} as first_on,
         {{ local_date('max(moments.last_at)', 'any_value(version.timezone)') }} as last_on,
-        any_value(version.as_of) as as_of
+        any_value(version.as_of) as as_of,
+        any_value(version.timezone) as timezone
     from moments
     cross join version
 ),
@@ -52,7 +53,8 @@ days as (
                 )
             ) as date
         ) as date_on,
-        as_of
+        as_of,
+        timezone
     from local
 ),
 
@@ -72,7 +74,7 @@ final as (
         strftime(date_on - interval 3 month, '%Y')
         || '/'
         || strftime(date_on + interval 9 month, '%y') as performance_year_name,
-        month_on + interval 1 month + interval 30 day <= as_of as is_month_mature
+        {{ is_month_mature('month_on', 'as_of', 'timezone') }} as is_month_mature
     from days
 )
 

@@ -132,8 +132,9 @@ final as (
         case
             when by_set.reported_month <> 'all'
                 then
-                    cast(by_set.reported_month as date) + interval 1 month + interval 30 day
-                    <= settings.as_of
+                    {{ is_month_mature(
+                        'cast(by_set.reported_month as date)', 'settings.as_of', 'settings.timezone'
+                    ) }}
         end as is_mature
     from by_set
     cross join settings

@@ -185,8 +185,9 @@ final as (
         case
             when cells.reported_month <> 'all'
                 then
-                    cast(cells.reported_month as date) + interval 1 month + interval 30 day
-                    <= settings.as_of
+                    {{ is_month_mature(
+                        'cast(cells.reported_month as date)', 'settings.as_of', 'settings.timezone'
+                    ) }}
         end as is_mature
     from cells
     cross join bands
