@@ -13,7 +13,7 @@ from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requires_access_dag
 from fastapi import HTTPException, Request, Response
-from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 
 from cdi.desk.app import make_desk
 from cdi.desk.people import Person, Right
@@ -65,10 +65,8 @@ class AirflowDoor:
         return has_right(request, request.state.airflow_user, agency, right)
 
     def ask_to_sign_in(self, request: Request) -> Response:
-        """Lead a reader to Airflow's log-in; a form is refused, as it cannot be sent again."""
-        if request.method == "GET":
-            return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)))
-        return PlainTextResponse("You are not signed in. Nothing was saved.", 401)
+        """Lead a reader to Airflow's log-in."""
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)))
 
     def sign_out_path(self) -> str | None:
         """None: people sign out of Airflow."""

@@ -196,7 +196,7 @@ def test_a_decision_about_what_somebody_else_decided_meanwhile_is_not_written(
     with pytest.raises(CdiError, match="dismissed by 1311 on "):
         add_decision(ran.agency, linked, seen=first)
     third = add_decision(ran.agency, linked, seen=second)
-    with pytest.raises(CdiError, match="link by 1207 on "):
+    with pytest.raises(CdiError, match="linked with a record by 1207 on "):
         add_decision(ran.agency, mine, seen=second)
     assert add_decision(ran.agency, mine, seen=third)
     # another call is another thing, and who does not ask is not refused

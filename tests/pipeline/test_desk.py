@@ -1,8 +1,10 @@
 """The desk: queue, claims, deciding, conflicts, two people, search, and what is written down."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from cdi import paths
@@ -15,7 +17,7 @@ from cdi.people.decision_file import read_decisions
 from cdi.people.decisions import add_decision
 from cdi.publish.access import read_access_log
 from tests.conftest import HIDDEN, SmallAgency
-from tests.desk import read_forms, sign_in, words_of
+from tests.desk import Clerk, read_forms, sign_in, words_of
 
 # The clock of simulated data stands at the end of 6 January 2026. The rape of the 5th, 16:00, was
 # to be recorded within 24 hours; the theft of the 6th, 20:00, still can be.
@@ -154,6 +156,24 @@ def test_undoing_brings_a_crime_back(told: SmallAgency) -> None:
     assert text.count("reader.one: crime 1") == 2  # both stay readable
 
 
+def test_taking_back_what_only_waited_says_that_no_figure_changes(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    for call, kind in ((RAPE, "dismissed"), (ASSAULT, "passed")):
+        clerk.decide(call, kind, reason_code="NO_CRIME_BOP")
+        text = words_of(clerk.decide(call, "undone").text)
+        assert "taken back. What was taken back had changed no figure, so none changes" in text
+        assert EFFECT not in text + words_of(clerk.open_log(call))
+        assert call in clerk.listed()
+    # one taken back before this counts, so taking back what waits after it adds nothing
+    clerk.decide(ASSAULT, "confirmed")
+    assert EFFECT in words_of(clerk.decide(ASSAULT, "undone").text)
+    clerk.decide(ASSAULT, "passed")
+    late = clerk.find_form(clerk.open_log(ASSAULT), "confirmed")
+    assert "so none changes now. <a href" in clerk.decide(ASSAULT, "undone").text
+    assert "taken back by reader.one on" in words_of(clerk.send(late).text)
+    assert words_of(clerk.open_log(ASSAULT)).count(EFFECT) == 1
+
+
 def test_what_is_passed_on_waits_for_the_registrar(told: SmallAgency) -> None:
     clerk = sign_in("reader.one")
     answer = clerk.decide(ASSAULT, "passed")
@@ -262,6 +282,44 @@ def test_who_starts_gets_the_next_log_that_nobody_has(told: SmallAgency) -> None
     assert last == opened[0]  # one keeps one's own
 
 
+def leave(clerk: Clerk, page: httpx.Response) -> httpx.Response:
+    """Follow the link by which somebody leaves a log and takes the next one."""
+    link = re.search(r'href="(start[?][^"]*)" accesskey="j">Leave it', page.text)
+    assert link is not None
+    return clerk.get(html.unescape(link[1]))
+
+
+def test_who_leaves_a_log_gets_the_one_after_it(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    listed, page = clerk.listed(), clerk.get("start")
+    for call in (*listed, listed[0]):  # after the last one comes the first
+        assert page.url.params["call"] == call
+        assert len(read_claims("testville")) == 1  # what was left is free for others
+        page = leave(clerk, page)
+    page = clerk.get("start", district="N")  # of a single log nothing is left
+    assert page.url.params["call"] == ASSAULT
+    assert leave(clerk, page).url.path == "/testville/"
+
+
+def test_nobody_chooses_among_lots_by_leaving_them(
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "LOT_SHARE", 1)
+    clerk = sign_in("reader.one")
+    page = clerk.get("start")
+    drawn = page.url.params["call"]
+    page = leave(clerk, page)
+    first = next(call for call in clerk.listed() if call != drawn)
+    assert (page.url.params["call"], page.url.params["by"]) == (first, "order")
+    page = clerk.send(clerk.find_form(page.text, "confirmed"))
+    assert (page.url.params["call"], page.url.params["by"]) == (drawn, "lot")
+
+
+def test_a_page_that_the_queue_no_longer_has_shows_the_last_one(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    assert clerk.listed(page="2") == clerk.listed()
+
+
 def test_a_claim_ends_after_a_quarter_of_an_hour(
     told: SmallAgency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,6 +359,10 @@ def test_a_log_is_found_by_its_record_and_what_is_not_there_is_told(told: SmallA
         answer = viewer.get("search", q=typed)
         assert answer.status_code == 404
         assert "Nothing was found" in answer.text
+    for path, key in (("search", "q"), ("log", "call")):  # also an old link to a log
+        text = words_of(viewer.get(path, **{key: "T-9999"}).text)
+        assert "has no log ’T-9999’." in text
+        assert "make run" not in text
 
 
 def test_a_record_is_linked_and_parted_on_the_page(told: SmallAgency) -> None:
@@ -414,7 +476,11 @@ def test_without_a_log_in_nothing_is_shown(told: SmallAgency) -> None:
     for path in ("", "log", "start", "search"):
         answer = clerk.get(path, call=ASSAULT)
         assert answer.url.path == "/sign-in"
-    assert clerk.send(form).status_code == 401
+    answer = clerk.send(form)
+    assert answer.status_code == 401
+    assert "Nothing was saved" in words_of(answer.text)
+    assert '<a href="./">Sign in</a>' in answer.text  # from there to the log-in and the queue
+    assert clerk.get().url.path == "/sign-in"
     assert read_decisions(told.agency) == []
 
 

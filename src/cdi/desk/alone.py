@@ -30,16 +30,12 @@ class SessionDoor:
         return session is not None and right in session.rights.get(agency, ())
 
     def ask_to_sign_in(self, request: Request) -> Response:
-        """Lead a reader to the page to sign in; a form is refused, as it cannot be sent again."""
-        if request.method == "GET":
-            root = request.scope.get("root_path", "")
-            path = request.url.path.removeprefix(root).lstrip("/")
-            target = clean_target(f"{path}?{request.url.query}" if request.url.query else path)
-            query = f"?{urlencode({'to': target})}" if target else ""
-            return RedirectResponse(f"{root}{SIGN_IN}{query}", 303, HEADERS)
-        return PlainTextResponse(
-            "You are not signed in, or your sign-in has ended. Nothing was saved.", 401, HEADERS
-        )
+        """Lead a reader to the page to sign in."""
+        root = request.scope.get("root_path", "")
+        path = request.url.path.removeprefix(root).lstrip("/")
+        target = clean_target(f"{path}?{request.url.query}" if request.url.query else path)
+        query = f"?{urlencode({'to': target})}" if target else ""
+        return RedirectResponse(f"{root}{SIGN_IN}{query}", 303, HEADERS)
 
     def sign_out_path(self) -> str | None:
         """The path that a form is sent to in order to sign out."""

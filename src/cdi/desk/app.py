@@ -45,7 +45,7 @@ def make_desk(door: Door) -> FastAPI:
     """
     app = FastAPI(title="The desk", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.door = door
-    app.add_exception_handler(NotSignedInError, lambda request, _: door.ask_to_sign_in(request))
+    app.add_exception_handler(NotSignedInError, _ask_to_sign_in)
     app.add_exception_handler(DeskError, _answer_desk_error)
     app.add_exception_handler(CdiError, _answer_cdi_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
@@ -94,10 +94,16 @@ def show_log(visit: VisitDep, call: str, by: str = "order", done: str = "") -> R
     return _answer(pages.show_log(visit, call, filters, by, done))
 
 
-def start(visit: VisitDep, done: str = "") -> Response:
-    """Claim the next log of the queue that nobody else has, and show it."""
+def start(visit: VisitDep, done: str = "", left: str = "", by: str = "order") -> Response:
+    """Claim the next log of the queue that nobody else has, and show it.
+
+    Who leaves a log sets it free, and gets the one after it.
+    """
     visit.demand(Right.DECIDE)
-    return _go_to_next(visit, Filters.from_query(visit.request.query_params), done)
+    if left:
+        release_claim(visit.agency_id, left, visit.person.name)
+    filters = Filters.from_query(visit.request.query_params)
+    return _go_to_next(visit, filters, done, left, came_by_lot=by == "lot")
 
 
 def search(visit: VisitDep, q: str = "") -> Response:
@@ -180,15 +186,31 @@ def put_back(visit: VisitDep, token: Text = "", call: Text = "", filters: Text =
     return _go_to(f"./?{pages.clean_query(filters)}")
 
 
-def _go_to_next(visit: Visit, filters: Filters, done: str = "") -> Response:
-    """Claim the next log of the queue and lead to it; lead to the queue if there is none."""
+def _go_to_next(
+    visit: Visit, filters: Filters, done: str = "", left: str = "", *, came_by_lot: bool = False
+) -> Response:
+    """Claim the next log of the queue and lead to it; lead to the queue if there is none.
+
+    Args:
+        visit: The request.
+        filters: Which logs the queue shows.
+        done: Reference of what was just decided.
+        left: The log that the person left undecided; it is not given back at once.
+        came_by_lot: Whether that log was drawn by lot.
+    """
     if not visit.may(Right.DECIDE):  # somebody who may be the second person alone
         return _go_to(f"./?{filters.to_query(done=done)}")
     while True:
         standing = read_standing(visit.shown.agency)
         logs = list_logs(visit.shown, standing, {}, filters)
         by, ordered = order_of_reading(logs, standing, filters)
+        if left:  # no other lot is drawn in its place, so that nobody can choose among lots
+            by, ordered = "order", logs
         calls = [log.call_id for log in ordered]
+        if left in calls:
+            place = calls.index(left)
+            before, after = calls[:place], calls[place + 1 :]
+            calls = [*before, *after] if came_by_lot else [*after, *before]
         call_id = take_first_free(visit.agency_id, calls, visit.person.name)
         if call_id is None:
             return _go_to(f"./?{filters.to_query(done=done)}")
@@ -224,6 +246,18 @@ def _answer(page: str, status: int = 200) -> Response:
 
 def _go_to(path: str) -> Response:
     return RedirectResponse(path, 303, HEADERS)
+
+
+def _ask_to_sign_in(request: Request, _: Any) -> Response:
+    """Lead a reader to the log-in; a form is refused, as it cannot be sent again."""
+    if request.method == "GET":
+        answer: Response = request.app.state.door.ask_to_sign_in(request)
+        return answer
+    sentence = (
+        "You are not signed in, or your sign-in has ended. Sign in and look at the log again."
+    )
+    page = pages.show_message(request, "Nothing was saved", sentence, "Sign in")
+    return _answer(page, 401)
 
 
 def _answer_desk_error(request: Request, error: Any) -> Response:

@@ -25,7 +25,15 @@ from cdi.desk.queue import (
     read_crimes,
     status_of,
 )
-from cdi.desk.standing import PASSED, PROPOSED, SUSPECTED, UNDONE, Standing, read_standing
+from cdi.desk.standing import (
+    PASSED,
+    PROPOSED,
+    SUSPECTED,
+    UNDONE,
+    Standing,
+    has_effect,
+    read_standing,
+)
 from cdi.desk.versions import Shown
 from cdi.desk.visit import DeskError, Visit
 from cdi.errors import CdiError
@@ -47,8 +55,6 @@ KINDS_IN_WORDS = {
     "link": "linked with a record",
     "null_link": "parted from a record",
 }
-# What waits for somebody else, and takes no effect before.
-WAITING = (PROPOSED, PASSED)
 
 
 def show_agencies(request: Request, person: Person, places: list[str]) -> str:
@@ -65,6 +71,8 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
     counts = dict.fromkeys(LISTS, 0)
     for crime in read_crimes(shown.file):
         counts[status_of(crime, standing)] += 1
+    page_count = max(-(-len(logs) // LOGS_PER_PAGE), 1)
+    page = min(page, page_count)  # a bookmark may name a page that the queue no longer has
     first = (page - 1) * LOGS_PER_PAGE
     return render_visit(
         "desk_queue.html.j2",
@@ -77,7 +85,7 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
         log_count=len(logs),
         in_time_count=sum(log.due_at is not None for log in logs),
         page=page,
-        page_count=max(-(-len(logs) // LOGS_PER_PAGE), 1),
+        page_count=page_count,
         deadline=lambda crime: _deadline(crime, shown),
         done=_describe_done(visit, standing, visit.request.query_params.get("done", "")),
     )
@@ -124,10 +132,14 @@ def find_log(visit: Visit, typed: str) -> str:
             raise DeskError(404, "Nothing was found", sentence[:1].upper() + sentence[1:]) from None
 
 
-def show_message(request: Request, title: str, sentence: str) -> str:
-    """A page that says one thing, for example why something was refused."""
+def show_message(
+    request: Request, title: str, sentence: str, back: str = "Back to the queue"
+) -> str:
+    """A page that says one thing, for example why something was refused, and leads back."""
     person = request.app.state.door.find_person(request)
-    return _render("desk_message.html.j2", request, person, title=title, sentence=sentence)
+    return _render(
+        "desk_message.html.j2", request, person, title=title, sentence=sentence, back=back
+    )
 
 
 def list_crimes(shown: Shown, standing: Standing, call_id: str, *statuses: str) -> list[Crime]:
@@ -201,7 +213,7 @@ def _render_log(
             "by": " and ".join(filter(None, (row["decided_by"], row["second_person"]))),
             "at": _decided_at(row["decided_at"], agency),
             "reason": dict(reasons).get(row["reason_code"], row["reason_code"]),
-            "counts": row["decision_kind"] not in WAITING,
+            "counts": has_effect(standing.by_call[call_id], row),
         }
         for row in standing.by_call.get(call_id, [])
     ]
@@ -252,7 +264,7 @@ def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str
                     "crime": row["crime_number"],
                     "record": row["record_reference"],
                     "what": KINDS_IN_WORDS[row["decision_kind"]],
-                    "counts": row["decision_kind"] not in WAITING,
+                    "counts": has_effect(rows, row),
                     "is_undone": row["decision_kind"] == UNDONE,
                 }
     return None

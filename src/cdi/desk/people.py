@@ -48,7 +48,7 @@ class Door(Protocol):
         """Whether a person has a right on an agency."""
 
     def ask_to_sign_in(self, request: Request) -> Response:
-        """Answer a request of somebody who is not signed in."""
+        """Lead somebody who wants to read, and is not signed in, to the log-in."""
 
     def sign_out_path(self) -> str | None:
         """The path, below the desk, that a form is sent to in order to sign out; None if none."""

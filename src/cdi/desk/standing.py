@@ -5,7 +5,7 @@ decisions itself, so that what is decided leaves the queue at once.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ Decision = Mapping[str, Any]
 SUSPECTED, CONFIRMED, DISMISSED = "suspected", "confirmed", "dismissed"
 PROPOSED, PASSED, UNDONE = "proposed", "passed", "undone"
 ABOUT_CRIMES = (CONFIRMED, DISMISSED, PROPOSED, PASSED, UNDONE)
+# What waits for somebody else, and takes no effect before.
+WAITING = (PROPOSED, PASSED)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,25 @@ class Standing:
             return str(counting["decision_kind"])
         waits = newest["decision_kind"] in (PROPOSED, PASSED)
         return str(newest["decision_kind"]) if waits else SUSPECTED
+
+
+def has_effect(rows: Sequence[Decision], decision: Decision) -> bool:
+    """Whether a decision changes figures: what waits does not, nor does taking it back.
+
+    Args:
+        rows: All decisions about the call, the oldest first.
+        decision: One of them.
+    """
+    if decision["decision_kind"] != UNDONE or decision["record_reference"]:
+        return decision["decision_kind"] not in WAITING
+    before = [
+        row["decision_kind"]
+        for row in rows[: rows.index(decision)]
+        if row["decision_kind"] in (CONFIRMED, DISMISSED, UNDONE)
+        and not row["record_reference"]
+        and (not decision["crime_number"] or row["crime_number"] in ("", decision["crime_number"]))
+    ]
+    return bool(before) and before[-1] != UNDONE
 
 
 # What was read last, by agency and file, with what tells that the file is still the same.

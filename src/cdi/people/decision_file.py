@@ -21,6 +21,15 @@ HEADER = [column.name for column in DATASETS[DECISIONS]]
 
 Row = dict[str, str]
 
+# What a kind of decision is called where its own name is no word for what was done.
+_KINDS_IN_WORDS = {
+    "undone": "taken back",
+    "passed": "passed to the registrar",
+    "proposed": "proposed to be dismissed",
+    "link": "linked with a record",
+    "null_link": "parted from a record",
+}
+
 
 def read_decisions(agency: Agency) -> list[Row]:
     """Read the decisions in the agency's file, in the order in which they were taken.
@@ -155,7 +164,7 @@ def describe_decision(row: Mapping[str, str]) -> str:
         row: A row of the file; its time is local already.
     """
     people = " and ".join(filter(None, (row["decided_by"], row["second_person"])))
-    told = f"{row['decision_kind']} by {people}"
+    told = f"{_KINDS_IN_WORDS.get(row['decision_kind'], row['decision_kind'])} by {people}"
     for form in FORMATS_OF_PEOPLE:
         try:
             return f"{told} on {day_and_time(datetime.strptime(row['decided_at'], form))}"

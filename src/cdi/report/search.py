@@ -25,10 +25,10 @@ def find_call_id(con: duckdb.DuckDBPyConnection, agency: Agency, typed: str) -> 
     (call_id,) = find_canonical(agency, "call", [typed.strip()]).values()
     if scalar(con, "select count(*) from main.fct_calls where call_id = ?", [call_id]):
         return call_id
-    message = f"the published version of {agency.agency} has no call '{typed.strip()}'"
+    message = f"the published version of {agency.agency} has no log '{typed.strip()}'"
     if call_id != typed.strip():
         message += f" (searched as {call_id})"
-    fix = "check the reference; a call newer than the version needs `make run` first"
+    fix = "check the number; a log newer than the version comes with the next build"
     # A call may be missing for a reason that the person who asks cannot see: name it.
     if scalar(con, COUNT_WITHDRAWN, [call_id]):
         message += ": the source has withdrawn it"
