@@ -263,8 +263,8 @@ def test_a_snapshot_that_ends_before_the_one_before_it_lost_its_end(
     kept = whole[: len(whole) - lost_days * DAILY]
     as_of = f"{datetime.fromisoformat(earlier.manifest['as_of']) + timedelta(days=1)}"
     measures = measured(tmp_path, kept, [earlier], as_of=as_of)
-    ends = [max(row["received_at"] for row in rows) for rows in (whole, kept)]
-    assert measures["hours_back"] == pytest.approx((ends[0] - ends[1]) / timedelta(hours=1), abs=0.1)
+    end, own_end = (max(row["received_at"] for row in rows) for rows in (whole, kept))
+    assert measures["hours_back"] == pytest.approx((end - own_end) / timedelta(hours=1), abs=0.1)
 
 
 def test_an_older_snapshot_that_comes_late_lost_nothing(tmp_path: Path, earlier: Batch) -> None:
