@@ -14,8 +14,8 @@ with unread as (
 ),
 
 -- The words of all texts are many rows. DuckDB knows that `int_disclosure__unread_words` is the small side of
--- this join, because that is a table; otherwise it kept the large side in memory. Accounts and closings are read
--- one after the other, so that not all texts with their words are kept at once.
+-- this join, because that is a table; otherwise it kept the large side in memory. It reads accounts and
+-- closings one after the other, so that not all texts are kept at once.
 readable as not materialized (
     select
         text_words.text_no,
