@@ -57,11 +57,16 @@ _FILLED_ACTION_COLUMNS = ("action_id", "recommendation", "owner", "due_on")
 ENTRY_PARTS = ("account", "reopening", "closing", "system")
 
 
-@functools.cache  # each agency is checked against the same values
-def read_seed_values(seed: str, column: str) -> frozenset[str]:
-    """Read the values of a column of a dbt seed: the shared taxonomy is data, not code."""
+@functools.cache  # each agency is checked against the same rows
+def read_seed(seed: str) -> list[dict[str, str]]:
+    """Read the rows of a dbt seed: the shared taxonomy is data, not code."""
     with (paths.DBT_PROJECT / "seeds" / f"{seed}.csv").open(newline="", encoding="utf-8") as file:
-        return frozenset(row[column] for row in csv.DictReader(file))
+        return list(csv.DictReader(file))
+
+
+def read_seed_values(seed: str, column: str) -> frozenset[str]:
+    """Read the values of a column of a dbt seed."""
+    return frozenset(row[column] for row in read_seed(seed))
 
 
 # The columns in which the codes of a map stand, by dataset.

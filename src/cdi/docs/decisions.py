@@ -4,7 +4,6 @@ Its text comes from the rules themselves (dbt seeds) and from the names of the d
 prove them. A test belongs to the rules whose ids begin its description (``D010: ...``).
 """
 
-import csv
 import re
 from collections import defaultdict
 from datetime import date
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from cdi import paths
+from cdi.agency.code_maps import read_seed
 from cdi.render import render
 from cdi.report.wording import EFFECTS, FACT, VERDICTS, fact_in_words, in_words
 
@@ -24,7 +24,7 @@ def render_decisions_page() -> str:
     """Render the page: every row of the decision table in order, then the rules around it."""
     proofs = _proofs_by_rule()
     groups = {
-        row["offence_group"]: row["offence_group_name"] for row in _read_seed("offence_groups")
+        row["offence_group"]: row["offence_group_name"] for row in read_seed("offence_groups")
     }
     counting = [
         {
@@ -36,7 +36,7 @@ def render_decisions_page() -> str:
             "page": row["source"],
             "proofs": proofs[row["counting_rule_id"]],
         }
-        for row in _read_seed("counting_rules")
+        for row in read_seed("counting_rules")
     ]
     return render(
         "recording_decisions.md.j2",
@@ -48,15 +48,15 @@ def render_decisions_page() -> str:
                 "principal": groups[row["principal_group"]],
                 "included": groups[row["included_group"]],
             }
-            for row in _read_seed("principal_crimes")
+            for row in read_seed("principal_crimes")
         ],
         counting_proofs=_proofs_without_rule("int_disclosure__counting"),
-        limits=[{**row, "holds": _period_in_words(row)} for row in _read_seed("time_limits")],
+        limits=[{**row, "holds": _period_in_words(row)} for row in read_seed("time_limits")],
         cancellations=_list_cancellations(proofs),
         kinds=[
-            {**row, "kind": in_words(row["evidence_kind"])} for row in _read_seed("evidence_kinds")
+            {**row, "kind": in_words(row["evidence_kind"])} for row in read_seed("evidence_kinds")
         ],
-        rulesets=_read_seed("rulesets"),
+        rulesets=read_seed("rulesets"),
     )
 
 
@@ -66,8 +66,8 @@ def sentence_of_test_name(name: str) -> str:
 
 
 def _list_decisions(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
-    reasons = {row["reason_code"]: row["reason_name"] for row in _read_seed("reasons")}
-    classes = {row["ho_code"]: row["name"] for row in _read_seed("reported_incident_classes")}
+    reasons = {row["reason_code"]: row["reason_name"] for row in read_seed("reasons")}
+    classes = {row["ho_code"]: row["name"] for row in read_seed("reported_incident_classes")}
     facts = _read_facts()
     return [
         {
@@ -89,7 +89,7 @@ def _list_decisions(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
             "proofs": proofs[row["decision_id"]],
         }
         for row in sorted(
-            _read_seed("recording_decisions"), key=lambda r: (int(r["priority"]), r["decision_id"])
+            read_seed("recording_decisions"), key=lambda r: (int(r["priority"]), r["decision_id"])
         )
     ]
 
@@ -114,18 +114,12 @@ def _list_cancellations(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
             "classes": row["offence_classes"].split(),
             "proofs": proofs[row["cancellation_code"]],
         }
-        for row in _read_seed("cancellation_rules")
+        for row in read_seed("cancellation_rules")
     ]
 
 
 def _roles_in_words(codes: str) -> str:
     return " or ".join(DECIDERS[code] for code in codes.split())
-
-
-def _read_seed(name: str) -> list[dict[str, str]]:
-    file = paths.DBT_PROJECT / "seeds" / f"{name}.csv"
-    with file.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
 
 
 def _read_facts() -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from cdi.agency.code_maps import read_seed
 from cdi.open_extract.about import About
 from cdi.open_extract.blocks import ALL, SQL, Quarter
 from cdi.open_extract.package import PACKAGE
@@ -47,6 +48,9 @@ def render_page(
         newest=by_quarter[0] if by_quarter else None,
         months=Quarter.named(by_quarter[0]["quarter"]).months_in_words if by_quarter else None,
         by_quarter=by_quarter,
+        names={
+            row["offence_group"]: row["offence_group_name"] for row in read_seed("offence_groups")
+        },
         by_group=[row for row in rows if row["is_newest"] and row["offence_group"] != ALL],
         audit=audits[0] if audits else None,
         changes=[
