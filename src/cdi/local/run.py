@@ -221,13 +221,22 @@ class Progress:
             self._raise_failure(dag_id, run_id)
 
     def _list_tasks(self, dag_id: str, run_id: str, since: float) -> list[Task]:
-        """List a run's tasks in the order of the flow; that of dbt says how far it is."""
+        """List a run's tasks in the order of the flow.
+
+        The note of a running task says which attempt it is, unless it is the first, and how far dbt
+        is in it.
+        """
         agency, _, kind = dag_id.rpartition("__")
         tasks = self.client.tasks(dag_id, run_id)
         for task in tasks:
-            if task["task_id"] == "build" and task["state"] == "running":
-                done = count_done(agency, since)
-                task["note"] = _tell_done(done) if done else None
+            if task["state"] != "running":
+                continue
+            told = [f"attempt {task['try_number']}"] if task["try_number"] > 1 else []
+            if task["task_id"] == "build":
+                began = datetime.fromisoformat(task["start_date"]).timestamp()
+                if done := count_done(agency, max(since, began)):
+                    told.append(_tell_done(done))
+            task["note"] = ", ".join(told) or None
         return sorted(
             tasks, key=lambda task: ORDERS[kind].index(task["task_id"].rpartition(".")[2])
         )

@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, active_count
 from typing import Any, cast
@@ -69,6 +70,7 @@ class SlowClient:
         self.screen = screen
         self.polls = 0
         self.has_moved = False
+        self.attempt = (1, datetime.fromtimestamp(0, UTC))  # its number, and when it began
 
     def runs(self, dag_id: str) -> dict[str, str]:
         """The run's state; the second time it takes 31 seconds."""
@@ -80,7 +82,17 @@ class SlowClient:
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The run's only task."""
-        return [{"task_id": "build", "state": "running", "duration": None, "note": None}]
+        number, began = self.attempt
+        return [
+            {
+                "task_id": "build",
+                "state": "running",
+                "try_number": number,
+                "start_date": began.isoformat(),
+                "duration": None,
+                "note": None,
+            }
+        ]
 
 
 def test_the_clock_moves_while_a_poll_waits() -> None:
@@ -190,10 +202,11 @@ def test_the_build_says_what_it_learns_first(state: Path) -> None:
     dbt = state / "dbt"
     write_log(dbt / "testville", 200, 243, seconds=100)
     write_log(dbt / "testville_2.int_disclosure__text_lessons", 1, 9, seconds=900)
-    client = cast("Client", SlowClient(Screen()))
+    client = SlowClient(Screen())
 
     def told() -> str | None:
-        (task,) = Progress(client, Console(quiet=True))._list_tasks("testville__build", "", 200)
+        progress = Progress(cast("Client", client), Console(quiet=True))
+        (task,) = progress._list_tasks("testville__build", "", 200)
         note: str | None = task["note"]
         return note
 
@@ -205,6 +218,10 @@ def test_the_build_says_what_it_learns_first(state: Path) -> None:
     assert told() == "learning how records and logs are compared, 12 of 40 models"
     write_log(dbt / "testville", 2, 243, seconds=500)
     assert told() == "2 of 243 models and tests"
+    client.attempt = (2, datetime.fromtimestamp(600, UTC))  # the first was killed
+    assert told() == "attempt 2"
+    write_log(dbt / "testville", 1, 243, seconds=700)
+    assert told() == "attempt 2, 1 of 243 models and tests"
 
 
 def test_the_build_says_how_far_dbt_is_by_the_log_of_this_build_alone(state: Path) -> None:
