@@ -49,7 +49,7 @@ class Register:
         previous = ORIGIN
         # The chain alone shows neither that its end is missing nor that all of it was made anew.
         if not is_as_sealed(self.agency, self.file, may_grow=True):
-            raise self._changed("it")
+            raise self._changed("it is not as it was written, or the agency's key is another one")
         for number, text in enumerate(read_whole_lines(self.file)):
             try:
                 line = json.loads(text)
@@ -57,16 +57,17 @@ class Register:
             except (ValueError, KeyError, TypeError):  # half a line, or a line of another kind
                 is_same = False
             if not is_same:
-                raise self._changed(f"line {number + 1}")
+                raise self._changed(f"line {number + 1} is not as it was written")
             previous = line["hash"]
             lines.append(line)
         return lines
 
     def _changed(self, what: str) -> AuditError:
+        key = paths.secrets() / f"{self.agency}.key"
         return AuditError(
             "AUDIT-REGISTER",
-            f"{self.file}: {what} is not as it was written",
-            "restore the register from the backup; its audits cannot be trusted till then",
+            f"{self.file}: {what}",
+            f"restore the register and {key} from the backup; audits cannot be trusted till then",
         )
 
     def append(self, kind: str, at: datetime, **facts: Any) -> dict[str, Any]:

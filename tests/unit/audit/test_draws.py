@@ -283,6 +283,14 @@ def test_an_edited_register_is_refused(state: Path, force: Force, edit: str) -> 
         Register(AGENCY).entries()
 
 
+def test_a_register_without_the_key_that_sealed_it_is_refused(state: Path, force: Force) -> None:
+    """As in a copy of the state folder without its secrets, where a new key is made."""
+    draw_logs(force)
+    (paths.secrets() / f"{AGENCY}.key").unlink()
+    with pytest.raises(AuditError, match=r"AUDIT-REGISTER.*the agency's key is another one"):
+        Register(AGENCY).entries()
+
+
 def test_a_register_whose_end_is_gone_or_whose_chain_was_made_anew_is_refused(
     state: Path, force: Force
 ) -> None:
