@@ -114,10 +114,10 @@ def test_the_page_of_a_log_says_what_the_terminal_says(
 def test_an_unknown_call_is_an_error_that_says_what_was_looked_for(
     explain: Callable[[str], str],
 ) -> None:
-    with pytest.raises(CdiError, match=r"no call 't0999' \(searched as T-0999\)") as caught:
+    with pytest.raises(CdiError, match=r"no log 't0999' \(searched as T-0999\)") as caught:
         explain("t0999")
     assert caught.value.rule_id == "EXPLAIN-UNKNOWN"
-    assert "make run" in caught.value.fix
+    assert "the next build" in caught.value.fix
 
 
 def test_without_a_published_version_the_error_says_how_to_make_one(
