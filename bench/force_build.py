@@ -278,6 +278,9 @@ def changed_landing(change: Callable[[dict[str, Batch]], None]) -> Iterator[None
     """Change the landed batches during the block, then put them back."""
     landing = paths.home() / "landing"
     whole = paths.home() / "landing.whole"
+    if whole.is_dir():  # an earlier bench was stopped before it could put it back
+        shutil.rmtree(landing)
+        whole.rename(landing)
     shutil.copytree(landing, whole)
     try:
         change(read_batches())
