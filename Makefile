@@ -33,7 +33,7 @@ SEED ?=
 export SCENARIO MONTHS SEED
 
 .PHONY: help run ui explain shell notebook sql-server audit-rehearsal coverage simulate calibration scorecard benchmark ranges nowcast drills registrar attack corruptions durability hidden-keys \
-	check test test-slow test-browser bench docs docs-site sample-site pictures walkthrough lock weaknesses clean
+	check test test-long test-slow test-browser bench docs docs-site sample-site pictures walkthrough lock weaknesses clean
 
 # A line `##@` begins a group of targets; the text behind `##` on a target's line says what it does.
 help:
@@ -128,8 +128,11 @@ check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, db
 	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .
 	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
-test: $(VENV)/dev.stamp  ## Run the unit, dbt and pipeline tests; they need only Python
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+test: $(VENV)/dev.stamp  ## Run the unit and dbt tests and the shorter pipelines, in six minutes; they need only Python
+	$(BIN)/python -m pytest -m "not long" --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+test-long: $(VENV)/dev.stamp  ## Run the pipelines that build many versions; they too need only Python
+	$(BIN)/python -m pytest -m long --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/dev.stamp $(SERVER)/server.stamp $(CLIENT)/client.stamp $(OIDC)/oidc.stamp $(NOTEBOOK)/notebook.stamp  ## Test a real scheduler, PostgreSQL, kill -9, compose (needs PostgreSQL, docker-compose, nginx)
 	$(BIN)/python -m pytest tests/slow --numprocesses auto --dist loadfile --no-loadscope-reorder

@@ -36,28 +36,45 @@ START_DBT = dbt.start_dbt  # what the tests do without; see `warm_dbts`
 NOPD_DATA = REPO.parent / "shared" / "data" / "nopd"
 
 
+# What `make test` leaves to `make test-long`: files that build many versions, or large ones. Each
+# takes more than 22 CPU seconds. The longest stand first, as in `LONGEST`.
+LONG = (
+    "tests/pipeline/test_rebuild.py",
+    "tests/pipeline/test_simulation.py",
+    "tests/pipeline/test_audit_loop.py",
+    "tests/pipeline/test_desk_auditing.py",
+    "tests/pipeline/test_erasure.py",
+    "tests/pipeline/test_log_actions.py",
+    "tests/pipeline/test_releases.py",
+    "tests/pipeline/test_worklist_yield.py",
+    "tests/pipeline/test_shipped_portals.py",
+    "tests/pipeline/test_days.py",
+    "tests/pipeline/test_worklist.py",
+    "tests/pipeline/test_decision_file.py",
+    "tests/pipeline/test_number_contract.py",
+    "tests/pipeline/test_worklist_backtest.py",
+    "tests/pipeline/test_benchmark.py",
+    "tests/pipeline/test_simulated_force.py",
+    "tests/pipeline/test_bad_input.py",
+    "tests/pipeline/test_hidden_keys.py",
+    "tests/pipeline/test_desk.py",
+    "tests/pipeline/test_desk_effect.py",
+    "tests/pipeline/test_readings.py",
+    "tests/pipeline/test_odd_deliveries.py",
+    "tests/pipeline/test_decisions.py",
+)
+
 # The files that take longest, the longest first: begun last, one of them would keep one core busy
 # while the other has nothing to do. All other files follow in the order of their names.
 LONGEST = (
-    "tests/pipeline/test_simulation.py",
-    "tests/pipeline/test_rebuild.py",
-    "tests/pipeline/test_audit_loop.py",
-    "tests/pipeline/test_erasure.py",
-    "tests/pipeline/test_log_actions.py",
-    "tests/pipeline/test_days.py",
-    "tests/pipeline/test_releases.py",
-    "tests/pipeline/test_shipped_portals.py",
+    *LONG,
     "tests/dbt/test_unit_tests.py",
-    "tests/pipeline/test_bad_input.py",
-    "tests/pipeline/test_simulated_force.py",
-    "tests/pipeline/test_new_orleans.py",
-    "tests/pipeline/test_readings.py",
-    "tests/pipeline/test_odd_deliveries.py",
-    "tests/pipeline/test_hidden_keys.py",
-    "tests/pipeline/test_http_sources.py",
-    "tests/pipeline/test_comparison.py",
     "tests/unit/learning/test_weights.py",
+    "tests/pipeline/test_new_orleans.py",
+    "tests/pipeline/test_connect.py",
+    "tests/pipeline/test_dags.py",
     "tests/unit/open_extract/test_blocks.py",
+    "tests/pipeline/test_comparison.py",
     # The two that share a published year stand apart, or one would wait while the other makes it.
     "tests/slow/test_rehearsal.py",
     "tests/slow/test_attack.py",
@@ -81,9 +98,12 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the longest files first; see `LONGEST`."""
+    """Put the tests of the longest files first, and mark those of `LONG`."""
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.nodeid.split("::")[0], len(LONGEST)))
+    for item in items:
+        if item.nodeid.split("::")[0] in LONG:
+            item.add_marker(pytest.mark.long)
 
 
 def make_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:

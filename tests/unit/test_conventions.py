@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,20 @@ def test_a_model_that_a_query_reads_twice_is_not_kept_in_memory_meanwhile() -> N
 
 def test_the_files_that_are_tested_first_exist() -> None:
     assert [name for name in LONGEST if not (paths.REPO / name).is_file()] == []
+
+
+def test_ci_runs_each_folder_of_tests_whole() -> None:
+    settings = tomllib.loads((paths.REPO / "pyproject.toml").read_text(encoding="utf-8"))
+    ci = (paths.REPO / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    makefile = (paths.REPO / "Makefile").read_text(encoding="utf-8")
+    # What `make test` leaves out, `make test-long` takes, by the same mark in the same folders.
+    assert makefile.count('pytest -m "not long" --numprocesses') == 1
+    assert makefile.count("pytest -m long --numprocesses") == 1
+    assert {"make test", "make test-long"} <= set(ci)
+    (last,) = (line for line in ci if "-m pytest" in line)
+    run = {*settings["tool"]["pytest"]["ini_options"]["testpaths"], *re.findall(r"tests/\w+", last)}
+    folders = {
+        f"tests/{file.relative_to(paths.REPO / 'tests').parts[0]}"
+        for file in (paths.REPO / "tests").rglob("test_*.py")
+    }
+    assert folders == run
