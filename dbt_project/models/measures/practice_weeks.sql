@@ -108,7 +108,7 @@ typed as (
 
 -- What logs are closed with: a code, among those of crime types and among the others; a type that is no
 -- crime, among those opened as a crime of a group.
-closings as not materialized (
+closings as (
     select
         'closing_code' as practice,
         if(is_crime_type, 'crime', 'no crime') as stratum,
@@ -124,12 +124,23 @@ closings as not materialized (
     from opened_as_crime
 ),
 
+closing_counts as (
+    select
+        practice,
+        stratum,
+        subject,
+        week_on,
+        count(*) as log_count
+    from closings
+    group by practice, stratum, subject, week_on
+),
+
 subjects as (
     select distinct
         practice,
         stratum,
         subject
-    from closings
+    from closing_counts
     where subject is not null
 ),
 
@@ -138,8 +149,8 @@ closings_by_week as (
         practice,
         stratum,
         week_on,
-        count(*) as log_count
-    from closings
+        sum(log_count) as log_count
+    from closing_counts
     group by practice, stratum, week_on
 ),
 
@@ -148,8 +159,8 @@ closed_with as (
         practice,
         subject,
         week_on,
-        count(*) as log_count
-    from closings
+        sum(log_count) as log_count
+    from closing_counts
     where subject is not null
     group by practice, subject, week_on
 ),
@@ -205,8 +216,8 @@ counted as (
         subjects.practice,
         subjects.subject,
         closings_by_week.week_on,
-        coalesce(closed_with.log_count, 0) as case_count,
-        closings_by_week.log_count as base_count
+        cast(coalesce(closed_with.log_count, 0) as bigint) as case_count,
+        cast(closings_by_week.log_count as bigint) as base_count
     from subjects
     inner join closings_by_week
         on
@@ -220,9 +231,10 @@ counted as (
 ),
 
 days as (
-    select min({{ local_date('calls.received_at', 'settings.timezone') }}) as first_on
+    select {{ local_date('min(calls.received_at)', 'settings.timezone') }} as first_on
     from calls
     cross join settings
+    group by settings.timezone
 ),
 
 final as (

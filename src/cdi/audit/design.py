@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from cdi.audit.estimators import Design
 from cdi.audit.predictions import Frame
@@ -229,7 +229,7 @@ def variance_wanted(points: float, level: float = 0.95) -> float:
         points: Half-width, in percentage points.
         level: Of confidence.
     """
-    return float((points / 100 / stats.norm.ppf((1 + level) / 2)) ** 2)
+    return float((points / 100 / special.ndtri((1 + level) / 2)) ** 2)
 
 
 def predict_variance(frame: Frame, strata: Strata, share: Floats | None = None) -> float:

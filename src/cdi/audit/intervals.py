@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from cdi.audit.estimators import Estimate
 
@@ -40,7 +40,7 @@ def logit_t_limits(rate: Any, se: Any, degrees: Any, level: float = LEVEL) -> Li
     """
     rate, se = np.asarray(rate, float), np.asarray(se, float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = stats.t.ppf((1 + level) / 2, degrees) * se / (rate * (1 - rate))
+        half = special.stdtrit(degrees, (1 + level) / 2) * se / (rate * (1 - rate))
         middle = special.logit(rate)
     return special.expit(middle - half), special.expit(middle + half)
 
@@ -53,7 +53,7 @@ def wilson_limits(rate: Any, n: Any, level: float = LEVEL) -> Limits:
         n: Sample size; may be an effective one.
         level: Of confidence.
     """
-    z2 = stats.norm.ppf((1 + level) / 2) ** 2
+    z2 = special.ndtri((1 + level) / 2) ** 2
     rate, n = np.asarray(rate, float), np.asarray(n, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
@@ -72,8 +72,8 @@ def clopper_pearson_limits(rate: Any, n: Any, level: float = LEVEL) -> Limits:
     rate, n = np.asarray(rate, float), np.asarray(n, float)
     hits, misses = rate * n, (1 - rate) * n
     with np.errstate(divide="ignore", invalid="ignore"):
-        low = stats.beta.ppf((1 - level) / 2, hits, misses + 1)
-        high = stats.beta.ppf((1 + level) / 2, hits + 1, misses)
+        low = special.betaincinv(hits, misses + 1, (1 - level) / 2)
+        high = special.betaincinv(hits + 1, misses, (1 + level) / 2)
     return np.where(hits > 0, low, 0.0), np.where(misses > 0, high, 1.0)
 
 
@@ -192,7 +192,8 @@ def _shrink_for_degrees(size: Any, at_most: Any, degrees: Any, level: float) -> 
         level: Of confidence.
     """
     upper = (1 + level) / 2
-    return size * (stats.t.ppf(upper, at_most) / stats.t.ppf(upper, np.maximum(degrees, 1))) ** 2
+    narrow, wide = special.stdtrit(at_most, upper), special.stdtrit(np.maximum(degrees, 1), upper)
+    return size * (narrow / wide) ** 2
 
 
 def unrecorded_limits(recorded: float, rate: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:

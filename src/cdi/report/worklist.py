@@ -6,6 +6,7 @@ A log's page shows what `make explain` prints of the call, and the records that 
 import hashlib
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,13 +105,16 @@ def _write_log_pages(
     """Write the page of each log, in the order of the list, each with a link to its neighbours."""
     calls = list(pages)
     views = read_logs(con, version.agency, calls)
+    suspected: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        suspected[row["call_id"]].append(row)
     for place, call_id in enumerate(calls):
         page = render(
             "log.html.j2",
             **common,
             log=views[call_id],
             call_id=call_id,
-            suspected=[row for row in rows if row["call_id"] == call_id],
+            suspected=suspected[call_id],
             pages=pages,
             before=pages[calls[place - 1]] if place else None,
             after=pages[calls[place + 1]] if place + 1 < len(calls) else None,
