@@ -1,6 +1,7 @@
 """What agency.yaml may say, as validated models."""
 
 import functools
+import io
 import os
 import re
 from datetime import UTC, date, datetime
@@ -176,6 +177,10 @@ class Source(Strict):
         pattern=r"""^[^"'\r\n]$""",
         description="of CSV files: one sign, and no quote or line end",
     )
+    encoding: str | None = Field(
+        default=None,
+        description="of text files that are not UTF-8: as Python names it, such as windows-1252",
+    )
     header: Literal["none"] | tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
         default=None,
         description="of CSV files without a header line: the names of their columns, or `none` for "
@@ -275,9 +280,25 @@ class Source(Strict):
         is_csv = not self.is_live and self.format == "csv"
         if not is_csv and (self.header is not None or self.skip_lines):
             raise ValueError("header, skip_lines: only CSV files have lines; leave them out")
+        if self.encoding and (self.is_live or self.format == "parquet"):
+            raise ValueError("encoding: only CSV and JSON files are text; leave it out")
         if self.duplicates == "last" and self.rows_per_key == "many":
             raise ValueError("duplicates: last is for rows_per_key: one; leave one of them out")
         return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, value: str | None) -> str | None:
+        """Refuse a name that Python does not know, or that is no encoding of text, as `hex`."""
+        if value is not None:
+            try:
+                io.TextIOWrapper(io.BytesIO(), encoding=value)
+            except (LookupError, ValueError):
+                raise ValueError(
+                    f"{value!r} is no encoding; give a name as Python has it: windows-1252 for a "
+                    "Western Windows, iso-8859-15, utf-16"
+                ) from None
+        return value
 
     @field_validator("columns", mode="before")
     @classmethod

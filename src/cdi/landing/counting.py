@@ -6,6 +6,7 @@ without quotation marks, line ends and spaces (DuckDB drops spaces beside quotat
 it must be in a row that was read or refused.
 """
 
+import codecs
 from pathlib import Path
 
 import duckdb
@@ -27,6 +28,12 @@ def count_file_content(path: Path) -> int:
     """Count the content of a file piece by piece, as it may be larger than the memory."""
     with path.open("rb") as file:
         return sum(map(count_content, iter(lambda: file.read(_PIECE_BYTES), b"")))
+
+
+def count_byte_order_mark(path: Path) -> int:
+    """Count the bytes of the mark with which some programs of Windows begin a text in UTF-8."""
+    with path.open("rb") as file:
+        return len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
 
 
 def count_table_content(

@@ -17,6 +17,7 @@ from cdi.errors import SourceError
 from cdi.landing.counting import (
     check_content,
     check_parquet_rows,
+    count_byte_order_mark,
     count_content,
     count_table_content,
 )
@@ -235,7 +236,7 @@ def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
         raise SourceError(
             "SRC-FORMAT",
             f"the header of {file.name} is not UTF-8",
-            "have the file delivered as UTF-8",
+            "set `encoding` of the source in agency.yaml, or have the file delivered as UTF-8",
         ) from None
     try:
         names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter), [])
@@ -345,7 +346,9 @@ def _read_jsonl(
             f"{file.name} cannot be read line by line: {str(error).splitlines()[0]}",
             "have the file delivered with one kind of line end, and one JSON object on each line",
         ) from None
-    check_content(file, count_table_content(con, "json_lines", ["original"], ""))
+    # DuckDB reads over the mark, so it is in no line.
+    mark = count_byte_order_mark(file.path)
+    check_content(file, mark + count_table_content(con, "json_lines", ["original"], ""))
     con.execute("delete from json_lines where trim(original) = ''")
     last, is_object = con.execute(
         "select max(line), arg_max(content is not null, line) from json_lines"

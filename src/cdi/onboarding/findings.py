@@ -58,7 +58,7 @@ def fix_refused(refused: dict[str, int]) -> str:
         refused: How many rows, by rule; at least one.
     """
     if "READ-ENCODING" in refused:
-        return "have the file delivered as UTF-8"
+        return "set `encoding` of the source in agency.yaml, or have the file delivered as UTF-8"
     return "see in docs/rules.md what these rules refuse, and have the file delivered without it"
 
 

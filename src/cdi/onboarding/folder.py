@@ -204,7 +204,11 @@ def _describe_place(proposal: AgencyProposal, sample: Sample) -> list[str]:
     return [
         "files:",
         f"  - {_yaml({'path': str(path)})}",
-        *(f"{key}: {_yaml(value)}" for key, value in sample.place.items() if key != "path"),
+        *(
+            f"{key}: {_yaml(value)}{'  # a guess: it is not UTF-8' if key == 'encoding' else ''}"
+            for key, value in sample.place.items()
+            if key != "path"
+        ),
         "delivery: snapshot  # or `changes`, if a file holds only what is new",
     ]
 

@@ -4,6 +4,7 @@ All other modules of this room know a source as a `Sample` alone. A live source 
 filling such a table with the rows that it read, and by naming its columns and their types.
 """
 
+import codecs
 import csv
 import gzip
 import io
@@ -12,6 +13,7 @@ import shutil
 import tempfile
 import zlib
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ import duckdb
 from cdi.agency.model import Source
 from cdi.errors import SourceError
 from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
-from cdi.sources.files import FetchedFile
+from cdi.sources.files import FetchedFile, Utf8Bytes
 from cdi.sql import Params, ident, scalar
 
 _DELIMITERS = ",;\t|"
 _FORMATS = {".csv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet"}
 _PIECE_BYTES = 1 << 20
+_WESTERN = "windows-1252"  # what programs of Windows write in Western Europe and America
+_OTHER_BYTES = re.compile("[\udc80-\udcff]")  # how Python holds bytes that are not UTF-8
 # What stands in a row and in no header: a number of a phone or of a person, a time, an e-mail
 # address, a coordinate. A file without a header would otherwise show its first row as names.
 _VALUE = re.compile(r"[\d\W_]*\d{3}[\d\W_]*|\d[\d\W]*[T ]?\d{1,2}:\d{2}.*|[^\s@]+@[^\s@]+\.\w+")
@@ -44,8 +48,8 @@ class Sample:
         row_count: How many rows there are.
         refused: How many rows could not be read, by the rule that refused them.
         folder: The folder of the file; None for a live source.
-        place: The keys of agency.yaml that say where the rows are: path, format and delimiter of a
-            file; of a live source its kind and connection.
+        place: The keys of agency.yaml that say where the rows are: path, format, encoding and
+            delimiter of a file; of a live source its kind and connection.
     """
 
     dataset: str
@@ -81,6 +85,9 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
     with tempfile.TemporaryDirectory(prefix="cdi-sample-") as folder:
         plain = Path(folder) / name
         _copy_plain(path, plain)
+        encoding = None if kind == "parquet" else _guess_encoding(plain)
+        if encoding:
+            _make_utf8(plain, encoding)
         delimiter = _find_delimiter(plain) if kind == "csv" else ","
         if kind == "csv":
             _check_headers(path, _split_first_line(plain, delimiter))
@@ -102,6 +109,8 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
     place: dict[str, Any] = {"path": path.name}
     if kind != "csv":
         place["format"] = kind
+    if encoding:
+        place["encoding"] = encoding
     if delimiter != ",":
         place["delimiter"] = delimiter
     return Sample(
@@ -145,6 +154,34 @@ def _copy_plain(path: Path, target: Path) -> None:
         ) from None
     if target.stat().st_size == 0:
         raise SourceError("SRC-EMPTY", f"{path.name} is empty", "copy the file again")
+
+
+def _guess_encoding(plain: Path) -> str | None:
+    """Guess the encoding of a text file that is not UTF-8.
+
+    Returns:
+        None if the file is UTF-8, or UTF-8 with some bytes that are not: their rows are refused.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    is_utf8, has_other_bytes = False, False
+    with plain.open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
+        file.seek(0)
+        for piece in chain(iter(lambda: file.read(_PIECE_BYTES), b""), [b""]):
+            text = decoder.decode(piece, final=not piece)
+            beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+            other_count = len(_OTHER_BYTES.findall(text)) if beyond_ascii else 0
+            has_other_bytes |= other_count > 0
+            is_utf8 |= other_count < beyond_ascii
+    return _WESTERN if has_other_bytes and not is_utf8 else None
+
+
+def _make_utf8(plain: Path, encoding: str) -> None:
+    recoded = plain.with_suffix(".utf8")
+    with plain.open("rb") as file, recoded.open("wb") as target:
+        shutil.copyfileobj(Utf8Bytes(file, encoding), target, _PIECE_BYTES)
+    recoded.replace(plain)
 
 
 def _find_delimiter(plain: Path) -> str:

@@ -121,6 +121,12 @@ def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
         for dataset, sample in proposal.samples.items()
         if sample.refused
     ]
+    lines += [
+        f"{dataset}: the file is not UTF-8, and was read as {sample.place['encoding']}. Look "
+        "whether letters such as £ and é are right, and correct `encoding` if they are not."
+        for dataset, sample in proposal.samples.items()
+        if "encoding" in sample.place
+    ]
     for code_map in proposal.code_maps:
         rare_share = 1 - code_map.share_of(code_map.rows)
         if code_map.name in _RULES and code_map.row_count and rare_share > _MOST_UNKNOWN:

@@ -1,8 +1,9 @@
-"""Source files: found by pattern, copied through fsspec, and decompressed, within limits."""
+"""Source files: found by pattern, copied, decompressed and made UTF-8, within limits."""
 
 import errno
 import gzip
 import hashlib
+import io
 import os
 import shutil
 import zlib
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -34,7 +35,7 @@ class FetchedFile:
 
     Attributes:
         name: Path below data_root, e.g. ``calls-2026-01-01.csv.gz``.
-        path: The local copy, decompressed.
+        path: The local copy, decompressed and, if it is text, in UTF-8.
         sha256: Hash of the bytes as delivered, before decompression; of a day of a live source,
             keyed hash of its rows in any order.
         as_of: The moment (UTC) at which the content was true; None means the interval's end.
@@ -55,7 +56,7 @@ def fetch_files(
     folder: Path,
     storage_options: Mapping[str, Any] | None = None,
 ) -> tuple[list[FetchedFile], list[str]]:
-    """Copy the files of one dataset to a local folder, and decompress them.
+    """Copy the files of one dataset to a local folder, decompress them, and make them UTF-8.
 
     Args:
         agency: The agency.
@@ -70,8 +71,9 @@ def fetch_files(
     Raises:
         SourceError: SRC-NOT-FOUND if there is no file at all (for what people write, that is no
             error), SRC-NOT-A-FILE and SRC-OUTSIDE if a path is no file below data_root, SRC-GZIP
-            if a file is damaged, SRC-SIZE if it is too large, SRC-EMPTY if it has no content,
-            DISK-FULL if there is no room for it.
+            if a file is damaged, SRC-ENCODING if it is not in the encoding that agency.yaml names,
+            SRC-SIZE if it is too large, SRC-EMPTY if it has no content, DISK-FULL if there is no
+            room for it.
     """
     source = agency.sources[dataset]
     root = agency.root_of(dataset)
@@ -87,7 +89,7 @@ def fetch_files(
                 name = path.removeprefix(root_path).lstrip("/")
                 _check_place(filesystem, root_path, path, name)
                 target = folder / f"{len(fetched):04d}"
-                copied = _Copy(filesystem, path, name, target, source.unpacked_gb)
+                copied = _Copy(filesystem, path, name, target, source.unpacked_gb, source.encoding)
                 fetched.append(FetchedFile(name, target, copied.fetch(), as_of))
     if not fetched and dataset not in BY_PEOPLE:
         raise SourceError(
@@ -144,6 +146,32 @@ def _check_place(
         )
 
 
+class Utf8Bytes:
+    """Reads a text file of another encoding as bytes in UTF-8.
+
+    A byte that the encoding does not have stays as it is, which is no UTF-8. So the reader refuses
+    the row in which it is (READ-ENCODING), and all others are taken.
+    """
+
+    def __init__(self, file: io.BufferedReader, encoding: str) -> None:
+        """Read from the file, which is opened for reading bytes."""
+        # Line ends stay as they are.
+        self._text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read so many characters, by default all; nothing at the end of the file.
+
+        Raises:
+            UnicodeError: If the file is not in this encoding at all, for example if UTF-16 ends
+                inside a character.
+        """
+        return self._text.read(size).encode("utf-8", "surrogateescape")
+
+
+class _Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 @dataclass
 class _Copy:
     """The copy of one file to the local disk.
@@ -154,6 +182,7 @@ class _Copy:
         name: Its path below data_root, for errors.
         target: The local file that is made, decompressed.
         unpacked_gb: The limit in agency.yaml.
+        encoding: Of the file, by agency.yaml; None if it is UTF-8, or no text.
     """
 
     filesystem: fsspec.AbstractFileSystem
@@ -161,15 +190,16 @@ class _Copy:
     name: str
     target: Path
     unpacked_gb: int | None
+    encoding: str | None
 
     def fetch(self) -> str:
-        """Copy the file and decompress it.
+        """Copy the file, decompress it, and make it UTF-8.
 
         Returns:
             The hash of its bytes as delivered.
 
         Raises:
-            SourceError: SRC-GZIP, SRC-SIZE, SRC-EMPTY, DISK-FULL.
+            SourceError: SRC-GZIP, SRC-ENCODING, SRC-SIZE, SRC-EMPTY, DISK-FULL.
         """
         most_bytes = (self.unpacked_gb or _MOST_GB) * _GB
         self._check_size(self.filesystem.info(self.path).get("size") or 0, most_bytes)
@@ -183,6 +213,10 @@ class _Copy:
             raw.unlink()
         else:
             raw.rename(self.target)
+        if self.encoding:
+            self.target.rename(raw)
+            self._make_utf8(raw, self.encoding, most_bytes)
+            raw.unlink()
         if self.target.stat().st_size == 0:
             raise SourceError(
                 "SRC-EMPTY",
@@ -205,9 +239,19 @@ class _Copy:
                 "have the file delivered again; nothing of it was taken",
             ) from None
 
-    def _write_pieces(
-        self, source: IO[bytes] | gzip.GzipFile, file: Path, most_bytes: int
-    ) -> Iterator[bytes]:
+    def _make_utf8(self, raw: Path, encoding: str, most_bytes: int) -> None:
+        try:
+            with raw.open("rb") as file:
+                for _ in self._write_pieces(Utf8Bytes(file, encoding), self.target, most_bytes):
+                    pass
+        except UnicodeError as error:
+            raise SourceError(
+                "SRC-ENCODING",
+                f"{self.name} is not a text in {encoding}: {error}",
+                "correct `encoding` of the source in agency.yaml, or have the file delivered again",
+            ) from None
+
+    def _write_pieces(self, source: _Readable, file: Path, most_bytes: int) -> Iterator[bytes]:
         """Write what is read to a file, within the limits, and give each piece."""
         size = looked_at = 0
         try:

@@ -278,6 +278,24 @@ def test_files_in_two_folders_have_the_folder_above_as_root(tmp_path: Path, agen
     assert settings["sources"]["calls"]["files"] == [{"path": "cad/calls.csv"}]
 
 
+def test_an_export_of_windows_is_read_and_its_encoding_written(
+    tmp_path: Path, agencies: Path
+) -> None:
+    calls = write_csv(tmp_path / "calls.csv", invent_calls())
+    told = calls.read_text(encoding="utf-8").replace("Responding", "Répondant")
+    calls.write_bytes(told.encode("cp1252"))
+    records = write_csv(tmp_path / "records.csv", invent_records())
+    arguments = ["agency", "new", "invented", "--calls", str(calls), "--crimes", str(records)]
+    arguments += ["--timezone", "America/Chicago"]
+    done = CliRunner().invoke(cli.app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "calls: the file is not UTF-8, and was read as windows-1252" in done.output
+    sources = load_agency("invented").sources
+    assert sources["calls"].encoding == "windows-1252"
+    assert sources["calls"].ignored == ("Répondant",)
+    assert sources["crime_records"].encoding is None
+
+
 def test_the_country_of_a_zone_is_known() -> None:
     assert country_of_zone("Europe/London") == "GB"
     assert country_of_zone("Nowhere/Nothing") == ""

@@ -78,7 +78,8 @@ def test_every_format_gives_the_same_sample(
 
 def test_a_row_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
     file = tmp_path / "calls.csv"
-    file.write_bytes("number,type\n1,A\n2,B,C\n3,Café\n4,B\n".encode("cp1252"))
+    # Most of it is UTF-8, so the row that is not is refused, and the file is not taken for another.
+    file.write_bytes("number,type\n1,Ä\n2,B,C\n3,".encode() + "Café\n4,B\n".encode("cp1252"))
     with connect() as con:
         # what one source lost is not counted for the next
         samples = [read_file_sample(con, name, file) for name in ("calls", "crime_records")]
@@ -88,11 +89,31 @@ def test_a_row_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written_in", "encoding"),
+    [("cp1252", "windows-1252"), ("utf-16", "utf-16"), ("utf-8", None), ("utf-8-sig", None)],
+)
+@pytest.mark.parametrize("name", ["calls.csv", "calls.csv.gz", "calls.jsonl"])
+def test_a_file_that_is_not_utf8_is_read_in_the_encoding_that_it_looks_like(
+    tmp_path: Path, name: str, written_in: str, encoding: str | None
+) -> None:
+    text = "number,type\n1,Café £5 – “no”\n2,B\n"
+    if name == "calls.jsonl":
+        text = '{"number": "1", "type": "Café £5 – “no”"}\n{"number": "2", "type": "B"}\n'
+    content = text.encode(written_in)
+    file = tmp_path / name
+    file.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with connect() as con:
+        sample = read_file_sample(con, "calls", file)
+        rows = con.execute("select number, type from calls order by row_no").fetchall()
+    assert rows == [("1", "Café £5 – “no”"), ("2", "B")]
+    assert (sample.refused, sample.place.get("encoding")) == ({}, encoding)
+
+
+@pytest.mark.parametrize(
     ("name", "content", "rule_id", "fix"),
     [
         ("calls.xlsx", b"PK", "SRC-FORMAT", "export it as one of these"),
         ("calls.csv", b"PK\x03\x04\r\x07\x08", "SRC-FORMAT", "export the table as CSV"),
-        ("calls.csv", "number;type\r\n1;A\r\n".encode("utf-16"), "SRC-FORMAT", "in UTF-8"),
         ("calls.csv", b"", "SRC-EMPTY", "copy the file again"),
         ("calls.csv", b"number,type\n", "SRC-EMPTY", "give a file that has rows"),
         (

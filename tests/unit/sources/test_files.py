@@ -1,5 +1,6 @@
 """Finding and reading files: intervals over clock changes, daily paths, URLs, formats, damage."""
 
+import hashlib
 import json
 import os
 import re
@@ -344,6 +345,65 @@ def read_and_refused(small: SmallAgency, scratch: Path) -> tuple[list[tuple[str,
     read_raw_rows(con, "calls", small.agency.sources["calls"], file, 0)
     refused = con.execute("select rule_id, original from refused order by line").fetchall()
     return refused, scalar(con, "select count(*) from raw")
+
+
+def write_in(small: SmallAgency, encoding: str, content: bytes) -> None:
+    """Deliver calls.csv, and say in agency.yaml that it has this encoding."""
+    small.settings["sources"]["calls"]["encoding"] = encoding
+    small.write_settings()
+    small.write("calls.csv", content)
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "iso-8859-15", "utf-16", "utf-8-sig"])
+def test_a_file_in_another_encoding_has_the_same_text(
+    small: SmallAgency, tmp_path: Path, encoding: str
+) -> None:
+    told = "Zoë said “no”: £5" if encoding != "iso-8859-15" else "Zoë said no: 5 €"
+    content = csv_bytes(CALL_HEADER, [[*CALLS[0][:-1], told], *CALLS[1:]]).decode()
+    write_in(small, encoding, content.encode(encoding))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, scratch)
+    assert file.sha256 == hashlib.sha256(content.encode(encoding)).hexdigest()  # as delivered
+    assert file.path.read_bytes() == content.encode()
+    assert list(scratch.iterdir()) == [file.path]
+    assert read_and_refused(small, scratch) == ([], len(CALLS))
+
+
+def test_a_byte_that_the_encoding_does_not_have_refuses_its_row_alone(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    good, bad = csv_bytes(CALL_HEADER, CALLS), ",".join([*CALLS[2][:-1], "caf?"]).encode()
+    write_in(small, "windows-1252", good + bad.replace(b"?", b"\x81") + b"\n")
+    ((rule, original),), count = read_and_refused(small, tmp_path)
+    assert (rule, count) == ("READ-ENCODING", len(CALLS))
+    assert original == bad.decode().replace("?", r"\x81")
+
+
+def test_a_file_that_is_in_no_way_of_its_encoding_is_refused_whole(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    content = csv_bytes(CALL_HEADER, CALLS).decode().encode("utf-16")
+    write_in(small, "utf-16", content[:-1])  # it ends within a character
+    with pytest.raises(SourceError, match=r"SRC-ENCODING.* calls\.csv is not a text in utf-16"):
+        fetch_calls(small, tmp_path / "scratch")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"encoding": "windows-1525"}, "'windows-1525' is no encoding"),
+        ({"encoding": "hex"}, "'hex' is no encoding"),  # Python's, and of no text
+        ({"encoding": "utf-16", "format": "parquet"}, "only CSV and JSON files are text"),
+    ],
+)
+def test_an_encoding_that_cannot_be_is_told_by_its_key(
+    small: SmallAgency, setting: dict[str, str], told: str
+) -> None:
+    small.settings["sources"]["calls"] |= setting
+    small.write_settings()
+    with pytest.raises(AgencyError, match=told):
+        _ = small.agency
 
 
 def fetch_calls(small: SmallAgency, scratch: Path) -> list[str]:
