@@ -295,8 +295,8 @@ class Source(Strict):
                 io.TextIOWrapper(io.BytesIO(), encoding=value)
             except (LookupError, ValueError):
                 raise ValueError(
-                    f"{value!r} is no encoding; give a name as Python has it: windows-1252 for a "
-                    "Western Windows, iso-8859-15, utf-16"
+                    f"{value!r} is not an encoding; give a name as Python has it, such as "
+                    "windows-1252, iso-8859-15 or utf-16"
                 ) from None
         return value
 

@@ -392,8 +392,8 @@ def test_a_file_that_is_in_no_way_of_its_encoding_is_refused_whole(
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ({"encoding": "windows-1525"}, "'windows-1525' is no encoding"),
-        ({"encoding": "hex"}, "'hex' is no encoding"),  # Python's, and of no text
+        ({"encoding": "windows-1525"}, "'windows-1525' is not an encoding"),
+        ({"encoding": "hex"}, "'hex' is not an encoding"),  # Python's, and of no text
         ({"encoding": "utf-16", "format": "parquet"}, "only CSV and JSON files are text"),
     ],
 )
