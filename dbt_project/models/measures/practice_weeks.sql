@@ -113,26 +113,19 @@ closings as (
         'closing_code' as practice,
         if(is_crime_type, 'crime', 'no crime') as stratum,
         week_on,
-        disposition_code || if(is_crime_type, ', crime', ', no crime') as subject
+        disposition_code || if(is_crime_type, ', crime', ', no crime') as subject,
+        count(*) as log_count
     from logs
+    group by all
     union all
     select
         'closed_as_no_crime' as practice,
         initial_offence_group as stratum,
         week_on,
-        if(is_crime_type, null, initial_offence_group || ', ' || final_type_code) as subject
-    from opened_as_crime
-),
-
-closing_counts as (
-    select
-        practice,
-        stratum,
-        subject,
-        week_on,
+        if(is_crime_type, null, initial_offence_group || ', ' || final_type_code) as subject,
         count(*) as log_count
-    from closings
-    group by practice, stratum, subject, week_on
+    from opened_as_crime
+    group by all
 ),
 
 subjects as (
@@ -140,7 +133,7 @@ subjects as (
         practice,
         stratum,
         subject
-    from closing_counts
+    from closings
     where subject is not null
 ),
 
@@ -150,19 +143,8 @@ closings_by_week as (
         stratum,
         week_on,
         sum(log_count) as log_count
-    from closing_counts
+    from closings
     group by practice, stratum, week_on
-),
-
-closed_with as (
-    select
-        practice,
-        subject,
-        week_on,
-        sum(log_count) as log_count
-    from closing_counts
-    where subject is not null
-    group by practice, subject, week_on
 ),
 
 -- A shift is eight hours: from 6, 14 and 22 o'clock.
@@ -216,18 +198,19 @@ counted as (
         subjects.practice,
         subjects.subject,
         closings_by_week.week_on,
-        cast(coalesce(closed_with.log_count, 0) as bigint) as case_count,
+        coalesce(closings.log_count, 0) as case_count,
         cast(closings_by_week.log_count as bigint) as base_count
     from subjects
     inner join closings_by_week
         on
             subjects.practice = closings_by_week.practice
             and subjects.stratum = closings_by_week.stratum
-    left join closed_with
+    left join closings
         on
-            subjects.practice = closed_with.practice
-            and subjects.subject = closed_with.subject
-            and closings_by_week.week_on = closed_with.week_on
+            subjects.practice = closings.practice
+            and subjects.stratum = closings.stratum
+            and subjects.subject = closings.subject
+            and closings_by_week.week_on = closings.week_on
 ),
 
 days as (
