@@ -172,7 +172,7 @@ def _(ask, mo):
         select closing_result_name, count(*) as unrecorded_count
         from bi_reported_crimes
         inner join bi_logs using (log_id)
-        where outcome_name = 'Unrecorded' and crime_due_count = 1
+        where outcome_name = 'Suspected missed' and crime_due_count = 1
         group by closing_result_name
         order by unrecorded_count desc, closing_result_name
         """

@@ -6,9 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cdi import paths
 
+FACT_RULES = paths.REPO / "expectations" / "marts" / "fct_reported_crimes.yaml"
 AGENCIES = sorted(file.parent for file in (paths.REPO / "agencies").glob("*/agency.yaml"))
 GROUPS = {
     "Violence against the person",
@@ -63,12 +65,26 @@ def test_the_time_limit_fell_from_72_to_24_hours_in_april_2015() -> None:
         ("recording_decisions", "decision_id"),
         ("counting_rules", "counting_rule_id"),
         ("evidence_kinds", "evidence_kind"),
+        ("outcomes", "outcome"),
         ("reasons", "reason_code"),
     ],
 )
 def test_no_two_rows_have_one_id(name: str, column: str) -> None:
     ids = [row[column] for row in seed(name)]
     assert len(set(ids)) == len(ids)
+
+
+def test_the_outcomes_are_those_that_the_rules_allow_and_are_in_the_order_of_the_pages() -> None:
+    suite = yaml.safe_load(FACT_RULES.read_text(encoding="utf-8"))
+    (allowed,) = (
+        rule["kwargs"]["value_set"]
+        for rule in suite["expectations"]
+        if rule["meta"]["rule_id"] == "MART-10"
+    )
+    outcomes = seed("outcomes")
+    assert sorted(row["outcome"] for row in outcomes) == sorted(allowed)
+    # pages show them in the order of the file, and queries in that of the column
+    assert [row["outcome_order"] for row in outcomes] == list("123456")
 
 
 def test_a_decision_row_has_a_reason_exactly_if_it_justifies() -> None:

@@ -93,6 +93,20 @@ def test_the_counts_equal_the_table_and_the_report(
     assert assert_cube_equals_table(small.published) == read_reported(small.published)
 
 
+def test_the_page_the_report_and_bi_tools_call_an_outcome_by_one_name(ran: SmallAgency) -> None:
+    page = (ran.published / "explore.html").read_text(encoding="utf-8")
+    options = re.search(r'<select id="outcome"(.*?)</select>', page, re.S)
+    assert options is not None
+    names = set(re.findall(r'<option value="\w+">([^<]+)', options[1]))
+    with duckdb.connect(str(ran.published / "recording.duckdb"), read_only=True) as con:
+        shown = con.execute("select distinct outcome_name from bi_reported_crimes").fetchall()
+    assert {"No record needed", "Still in time", "Suspected missed"} <= names
+    assert {name for (name,) in shown} == names
+    report = (ran.published / "report.html").read_text(encoding="utf-8")
+    losses = re.findall(r'<th scope="row">([^<]+)', report.partition('<h2 id="lost">')[2])
+    assert losses[:3] == ["Reported crimes", "No record needed", "Still in time"]
+
+
 def test_the_counts_of_real_data_equal_the_table_and_the_report(nopd_home: Path) -> None:
     published = nopd_home / "published" / "nopd" / "current"
     total = assert_cube_equals_table(published)

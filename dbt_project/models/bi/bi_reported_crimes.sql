@@ -19,6 +19,10 @@ routes as (
     select * from {{ ref('routes').include(database=false) }}
 ),
 
+outcomes as (
+    select * from {{ ref('outcomes').include(database=false) }}
+),
+
 reasons as (
     select * from {{ ref('reasons').include(database=false) }}
 ),
@@ -53,7 +57,7 @@ final as (
         coalesce(routes.route_name, 'Unknown') as reported_route_name,
         kinds.description as evidence_name,
         {{ in_words('crimes.evidence_strength') }} as evidence_strength_name,
-        {{ in_words('crimes.outcome') }} as outcome_name,
+        outcomes.outcome_name,
         reasons.reason_name,
         {{ in_words('crimes.status') }} as worklist_status_name,
         crimes.is_late,
@@ -73,6 +77,8 @@ final as (
     from crimes
     inner join groups
         on crimes.offence_group = groups.offence_group
+    inner join outcomes
+        on crimes.outcome = outcomes.outcome
     cross join version
     cross join withheld
     left join kinds on crimes.evidence_kind = kinds.evidence_kind

@@ -16,10 +16,11 @@ from typing import Any
 import duckdb
 from markupsafe import Markup
 
+from cdi.agency.code_maps import read_seed
 from cdi.build.version import Version
 from cdi.files import write_text
 from cdi.render import render
-from cdi.report.wording import OUTCOMES, UNIVERSES, data_as_of
+from cdi.report.wording import UNIVERSES, data_as_of
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -113,7 +114,7 @@ def render_explore_page(rows: Sequence[Row], release: Row, agency: str, version:
         breakdowns=breakdowns,
         universes=UNIVERSES,
         without_fraud=WITHOUT_FRAUD,
-        totals=[(name, _count(rows, code)) for code, name in OUTCOMES.items()],
+        totals=[(name, _count(rows, code)) for code, name in _list_outcomes()],
         reported=_count(rows),
         cube=cube,
         script=Markup(read_script()),  # noqa: S704  # our own file
@@ -132,6 +133,11 @@ def write_script_policy() -> str:
     return f"script-src 'sha256-{digest}'; connect-src 'none'"
 
 
+def _list_outcomes() -> list[tuple[str, str]]:
+    """List the codes and names of outcomes, in the order in which pages show them."""
+    return [(row["outcome"], row["outcome_name"]) for row in read_seed("outcomes")]
+
+
 def _list_breakdowns(rows: Sequence[Row]) -> tuple[Breakdown, ...]:
     """List what crimes can be counted by, in the order of the numbers of a cell."""
     offences = {row["offence_group"]: row for row in rows}
@@ -148,7 +154,7 @@ def _list_breakdowns(rows: Sequence[Row]) -> tuple[Breakdown, ...]:
             ],
         ),
         Breakdown("month", "Month", [(f"{day:%Y-%m}", f"{day:%B %Y}") for day in sorted(months)]),
-        Breakdown("outcome", "Outcome", [pair for pair in OUTCOMES.items() if pair[0] in found]),
+        Breakdown("outcome", "Outcome", [pair for pair in _list_outcomes() if pair[0] in found]),
     )
 
 

@@ -47,15 +47,6 @@ PRACTICES = {
     "reference_refused": "crime records whose reference we do not believe",
 }
 
-# What became of a reported crime, in the order of the report's chart.
-OUTCOMES = {
-    "justified": "No record needed",
-    "too_recent": "Still in time",
-    "source_missing": "Cannot be judged",
-    "unrecorded": "Suspected missed",
-    "wrongly_cancelled": "Wrongly cancelled",
-    "recorded": "Recorded",
-}
 # Which logs a figure counts: what people choose, and how the base of the figure says it.
 UNIVERSES = {
     "frame": {

@@ -1,13 +1,11 @@
 """The declaration of the report's figures: one label each, one query each, nothing left over."""
 
 import csv
-import re
 from urllib.parse import unquote
 
 import yaml
 
 from cdi.report.contract import DECLARED, SQL, UNITS, Table
-from cdi.report.wording import OUTCOMES
 
 GROUPS = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
 
@@ -35,16 +33,6 @@ def test_each_query_is_declared_and_needs_no_value() -> None:
     files = {file.stem: file.read_text(encoding="utf-8") for file in SQL.glob("*.sql")}
     assert sorted(files) == sorted(group["query"] for group in GROUPS if "query" in group)
     assert not [name for name, text in files.items() if "$" in text]
-
-
-def test_the_chart_of_losses_names_outcomes_as_the_page_explore_does() -> None:
-    """A figure's query has no value to bind, so it writes these names itself."""
-    text = (SQL / "lost.sql").read_text(encoding="utf-8")
-    named = re.findall(r"'([\w ]+)' as label,\s+(\w+)_count as crimes", text)
-    names = {outcome: name for name, outcome in named}
-    assert names.pop("rate_base") == "Should be recorded"
-    # unrecorded crimes are named by how their log was closed
-    assert names == {code: name for code, name in OUTCOMES.items() if code != "unrecorded"}
 
 
 def test_estimates_of_thousands_are_rounded_to_hundreds() -> None:

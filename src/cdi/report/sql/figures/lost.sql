@@ -27,63 +27,56 @@ ranked as (
     from closures
 ),
 
+named as (
+    select
+        outcomes.outcome_order,
+        outcomes.outcome,
+        outcomes.outcome_name as label,
+        case outcomes.outcome
+            when 'justified' then total.justified_count
+            when 'too_recent' then total.too_recent_count
+            when 'source_missing' then total.source_missing_count
+            when 'unrecorded' then total.rate_base_count
+            when 'wrongly_cancelled' then total.wrongly_cancelled_count
+            else total.recorded_count
+        end as crimes
+    from rules.outcomes as outcomes
+    cross join total
+),
+
+-- crimes that should be recorded, and what of them is unrecorded, are shown at the place of that outcome
 stages as (
     select
-        1 as stage,
+        0 as stage,
+        0 as place,
         'Reported crimes' as label,
         rate_base_count + justified_count + too_recent_count + source_missing_count as crimes,
         'stays' as kind
     from total
     union all
     select
-        2 as stage,
-        'No record needed' as label,
-        justified_count as crimes,
-        'no record needed' as kind
-    from total
+        outcome_order as stage,
+        0 as place,
+        case when outcome = 'unrecorded' then 'Should be recorded' else label end as label,
+        crimes,
+        case
+            when outcome in ('unrecorded', 'recorded') then 'stays'
+            when outcome = 'wrongly_cancelled' then 'lost'
+            else 'no record needed'
+        end as kind
+    from named
     union all
     select
-        3 as stage,
-        'Still in time' as label,
-        too_recent_count as crimes,
-        'no record needed' as kind
-    from total
-    union all
-    select
-        4 as stage,
-        'Cannot be judged' as label,
-        source_missing_count as crimes,
-        'no record needed' as kind
-    from total
-    union all
-    select
-        5 as stage,
-        'Should be recorded' as label,
-        rate_base_count as crimes,
-        'stays' as kind
-    from total
-    union all
-    select
-        5 + least(place, 5) as stage,
-        case when place <= 4 then 'Closed: ' || any_value(label) else 'Closed in other ways' end as label,
-        cast(sum(crimes) as bigint) as crimes,
+        any_value(named.outcome_order) as stage,
+        least(ranked.place, 5) as place,
+        case
+            when ranked.place <= 4 then 'Closed: ' || any_value(ranked.label) else 'Closed in other ways'
+        end as label,
+        cast(sum(ranked.crimes) as bigint) as crimes,
         'lost' as kind
     from ranked
-    group by least(place, 5), place <= 4
-    union all
-    select
-        11 as stage,
-        'Wrongly cancelled' as label,
-        wrongly_cancelled_count as crimes,
-        'lost' as kind
-    from total
-    union all
-    select
-        12 as stage,
-        'Recorded' as label,
-        recorded_count as crimes,
-        'stays' as kind
-    from total
+    inner join named on named.outcome = 'unrecorded'
+    group by least(ranked.place, 5), ranked.place <= 4
 )
 
 select
@@ -92,4 +85,4 @@ select
     kind
 from stages
 where crimes > 0
-order by stage
+order by stage, place
