@@ -62,6 +62,16 @@ def test_the_address_of_the_queue_says_what_it_shows(
     assert set(sign_in("viewer").listed(**query)) == wanted
 
 
+def test_a_filter_that_ends_before_it_begins_says_what_to_change(told: SmallAgency) -> None:
+    clerk = sign_in("viewer")
+    reversed_days = words_of(clerk.get(since="2026-01-06", until="2026-01-05").text)
+    assert "The first day is after the last day, so no log fits." in reversed_days
+    assert "change one of the two days" in reversed_days
+    assert "There are no logs here" not in reversed_days
+    for days in ({"since": "2026-01-06", "until": "2026-01-06"}, {"since": "2030-01-01"}, {}):
+        assert "after the last day" not in words_of(clerk.get(**days).text)
+
+
 def test_filters_go_on_from_log_to_log(told: SmallAgency) -> None:
     clerk = sign_in("reader.one")
     answer = clerk.get("start", district="S")

@@ -77,6 +77,11 @@ class Filters:
             del given["list"]
         return urlencode(given)
 
+    @property
+    def ends_before_it_begins(self) -> bool:
+        """Whether the first day is after the last one, so that no log fits."""
+        return bool(self.until) and self.since > self.until
+
     def lets_pass(self, crime: Crime) -> bool:
         """Whether a crime is one of those that are wanted."""
         wanted = (
