@@ -196,6 +196,28 @@ def test_an_unclosed_quote_keeps_all_that_it_swallows(good: tuple[SmallAgency, P
     assert "FILE-37" in {check["rule_id"] for check in results if not check["is_success"]}
 
 
+def test_a_time_that_no_clock_shows_is_taken_with_a_warning(small: SmallAgency) -> None:
+    """London skips 01:00 to 02:00 on 30 March 2025, and has it twice on 26 October 2025."""
+    skipped, repeated = (
+        f"T-{n},{moment},,THEFT,THEFT,NONE,N,,,"
+        for n, moment in ((100, "2025-03-30 01:30"), (101, "2025-10-26 01:30"))
+    )
+    for lines, expected in (([repeated], 0), ([repeated, skipped], 1)):
+        small.write("calls.csv", many_calls(lines))
+        small.extract_and_check()
+        batch = accepted_batches("testville", "calls")[-1]
+        results = json.loads((batch.folder / "validation.json").read_text(encoding="utf-8"))
+        (rule,) = (result for result in results if result["rule_id"] == "FILE-38")
+        assert (rule["unexpected_count"], rule["is_success"]) == (expected, not expected)
+    # both are taken by winter time, which is UTC
+    landed = duckdb.execute(
+        "select cast(received_at as varchar) from read_parquet(?) where year(received_at) = 2025 "
+        "order by all",
+        [str(batch.rows)],
+    ).fetchall()
+    assert landed == [("2025-03-30 01:30:00",), ("2025-10-26 01:30:00",)]
+
+
 def test_a_call_after_the_files_own_date_is_quarantined_by_its_rule(
     good: tuple[SmallAgency, Path],
 ) -> None:

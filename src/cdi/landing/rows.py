@@ -52,7 +52,12 @@ from cdi.landing.tombstones import (
     is_about_erased_expression,
     open_tombstones,
 )
-from cdi.landing.values import MOST_LETTERS, typed_expression, value_expression
+from cdi.landing.values import (
+    MOST_LETTERS,
+    skipped_expression,
+    typed_expression,
+    value_expression,
+)
 from cdi.landing.variants import prepare_variants
 from cdi.sources.files import FetchedFile
 from cdi.sql import Params, connect, create_table, ident, naive_utc, scalar
@@ -112,6 +117,7 @@ def write_rows(
                 "accepted": 0,
                 "duplicates": 0,
                 "duplicates_before_mapping": 0,
+                "skipped_hour_rows": 0,
                 "quarantined": unreadable - erased,
                 "erased": erased,
             }
@@ -223,14 +229,15 @@ def _type_rows(
 
     It has `file_no`, `row_no`, the landing's columns, and in `absent`, `untyped` and `too_long` the
     names of the canonical columns that lack a required value, whose text is not of their type, or
-    whose reference is too long. Rows that are about something erased or older than their limit are
+    whose reference is too long; `is_skipped` says whether a time is in an hour that a clock change
+    skips. Rows that are about something erased or older than their limit are
     not in it.
     """
     source = agency.sources[dataset]
     bound = Params()
     selected: dict[str, str] = {}
     variants = {name: f"cast(null as {VARIANTS})" for name in variant_columns(dataset)}
-    untyped, absent, too_long = [], [], []
+    untyped, absent, too_long, skipped = [], [], [], ["false"]
     place = f"raw.{FILE_NO} - {bound.bind(files[0]['file_no'])} + 1"
     names = bound.bind([file["name"] for file in files])
     moments = bound.bind([naive_utc(datetime.fromisoformat(file["as_of"])) for file in files])
@@ -247,6 +254,8 @@ def _type_rows(
         if column.kind in ("timestamp", "birth_date", "age", "number"):
             value = typed_expression(agency, dataset, column, mapping, bound, as_of)
             untyped.append(f"case when {text} is not null and {value} is null then {name} end")
+        if column.kind == "timestamp":
+            skipped.append(skipped_expression(agency, dataset, mapping, bound))
         if column.is_required:
             absent.append(f"case when {text} is null then {name} end")
         if column.kind == "reference":
@@ -258,6 +267,7 @@ def _type_rows(
         f"list_filter([{', '.join(absent)}]::varchar[], lambda c: c is not null) as absent, "
         f"list_filter([{', '.join(untyped)}]::varchar[], lambda c: c is not null) as untyped, "
         f"list_filter([{', '.join(too_long)}]::varchar[], lambda c: c is not null) as too_long, "
+        f"{' or '.join(skipped)} as is_skipped, "
         f"{names}[{place}] as source_file, {as_of} as source_as_of from delivered as raw"
     )
     con.execute(query, bound.used_in(query))
@@ -384,6 +394,9 @@ def _count_typed(
             f"(select * exclude ({ROW_NO}) from delivered) as r group by all"
         ).fetchall()
     )
+    skipped = dict(
+        con.execute("select file_no, count(*) from typed where is_skipped group by all").fetchall()
+    )
     fates: dict[int, Counter[str]] = {number: Counter() for number in raw}
     for number, fate, count in con.execute(
         "select file_no, fate, count(*) from fate group by all"
@@ -398,6 +411,7 @@ def _count_typed(
         file["accepted"] += of_file["accepted"]
         file["duplicates"] += of_file["duplicate"]
         file["duplicates_before_mapping"] += rows - distinct
+        file["skipped_hour_rows"] += skipped.get(file["file_no"], 0)
         file["quarantined"] += refused - gone
         file["erased"] += rows - of_file.total() + gone
     con.execute("drop table delivered")

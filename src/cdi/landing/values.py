@@ -52,6 +52,28 @@ def _time_expression(
     return f"nullif(nullif(coalesce({', '.join(times)}), 'infinity'), '-infinity')"
 
 
+def skipped_expression(agency: Agency, dataset: str, mapping: ColumnMap, bound: Params) -> str:
+    """SQL for whether a text is a local time in the hour that a clock change skips.
+
+    No clock shows such a time. DuckDB takes the hour as not yet
+    changed, so that the moment, written as local time again, is another time.
+
+    Args:
+        agency: The agency, with its zone.
+        dataset: The dataset of the column.
+        mapping: The source's columns that it is read from.
+        bound: The parameters of the query.
+    """
+    formats = [
+        form for form in agency.sources[dataset].time_formats(mapping) if not _is_moment(form)
+    ]
+    if not formats:
+        return "false"
+    local = parsed_expression(value_expression(mapping, bound), formats, bound)
+    zone = bound.bind(agency.timezone)
+    return f"timezone({zone}, timezone({zone}, {local})) <> {local}"
+
+
 def _is_moment(form: str) -> bool:
     """Whether a format reads a moment, and no local time."""
     return has_offset(form) or form in EPOCHS
