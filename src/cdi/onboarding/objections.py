@@ -66,7 +66,12 @@ def _find_objection_to_code(profile: ColumnProfile) -> str:
 
 def _find_objection_to_number(column: Column, profile: ColumnProfile) -> str:
     if profile.number_share < _ALWAYS:
-        return IMPOSSIBLE
+        if profile.number_share + profile.comma_share < _ALWAYS:
+            return IMPOSSIBLE
+        return (
+            "its numbers have a comma, so they cannot be read; have them delivered with a decimal "
+            "point"
+        )
     limit = _LIMITS.get(column.name)
     numbers = (profile.least_number or 0.0, profile.greatest_number or 0.0)
     return IMPOSSIBLE if limit and max(map(abs, numbers)) > limit else ""

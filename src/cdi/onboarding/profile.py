@@ -32,8 +32,9 @@ class ColumnProfile:
         shape: The most frequent shape, with 9 for a digit and A for a letter.
         shape_share: The share of values that have this shape.
         number_share: The share of values that are numbers.
-        least_number: The least of these, if there is any.
-        greatest_number: The greatest of these.
+        comma_share: The share of values that would be numbers without a comma.
+        least_number: The least number, if there is any.
+        greatest_number: The greatest number.
         digit_share: The share of values that have a digit.
         personal_word: What personal data its name announces; or blank.
         personal_shape: What personal data the shape of its values tells; or blank.
@@ -49,6 +50,7 @@ class ColumnProfile:
     shape: str
     shape_share: float
     number_share: float
+    comma_share: float
     least_number: float | None
     greatest_number: float | None
     digit_share: float
@@ -70,7 +72,8 @@ class ColumnProfile:
     @property
     def is_decimal(self) -> bool:
         """Whether the values are numbers with a fraction, such as coordinates."""
-        return self.number_share > PERSONAL_SHARE and "." in self.shape
+        has_points = self.number_share > PERSONAL_SHARE and "." in self.shape
+        return has_points or self.comma_share > PERSONAL_SHARE
 
     @property
     def is_reference(self) -> bool:
@@ -129,6 +132,7 @@ def profile_columns(
                 shape=row["shape"] if row else "",
                 shape_share=row["shape_share"] if row else 0.0,
                 number_share=row["number_share"] if row else 0.0,
+                comma_share=row["comma_share"] if row else 0.0,
                 least_number=row["least_number"] if row else None,
                 greatest_number=row["greatest_number"] if row else None,
                 digit_share=row["digit_share"] if row else 0.0,

@@ -202,6 +202,25 @@ def test_two_degrees_are_taken_out_of_a_point(form: str, tmp_path: Path) -> None
     assert degrees == {"longitude": "-90.010", "latitude": "29.98"}
 
 
+def test_numbers_with_a_comma_are_not_mapped_and_it_says_why(tmp_path: Path) -> None:
+    rows = [
+        {
+            "Event Number": f"{place:06d}",
+            "Longitude": f"-90,0{place}" if place % 3 else "-90",
+            "Latitude": f"29.{place}",
+        }
+        for place in range(10, 40)
+    ]
+    mapping = map_rows(tmp_path, rows)
+    assert sources(mapping, sure=False) == {"longitude": "Longitude"}
+    assert mapping.proposals["longitude"].problem == (
+        "its numbers have a comma, so they cannot be read; have them delivered with a decimal point"
+    )
+    assert sources(mapping)["latitude"] == "Latitude"
+    texts = [row | {"Longitude": "far out, west"} for row in rows]
+    assert "longitude" not in map_rows(tmp_path, texts).proposals
+
+
 def test_a_part_of_a_name_is_not_enough_for_a_column_about_people(tmp_path: Path) -> None:
     rows = [
         {"Report Number": f"{place:06d}", "Victim Fatal Status": "Non-fatal"} for place in range(30)

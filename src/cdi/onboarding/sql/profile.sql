@@ -41,6 +41,9 @@ select
     cast(any_value(shapes.shape_count) as double) / sum(valued.cell_count) as shape_share,
     coalesce(sum(valued.cell_count) filter (where valued.number is not null), 0)
     / sum(valued.cell_count) as number_share,
+    coalesce(
+        sum(valued.cell_count) filter (where regexp_full_match(valued.value, '[+-]?\d+(,\d+)+')), 0
+    ) / sum(valued.cell_count) as comma_share,
     min(valued.number) as least_number,
     max(valued.number) as greatest_number,
     coalesce(sum(valued.cell_count) filter (where regexp_matches(valued.value, '\d')), 0)
