@@ -338,6 +338,13 @@ def test_a_claim_ends_after_a_quarter_of_an_hour(
     assert take_claim("testville", ASSAULT, "reader.two").person == "reader.one"
     assert take_first_free("testville", [ASSAULT, "T-0005"], "reader.two") == "T-0005"
     assert take_first_free("testville", [ASSAULT, "T-0005"], "registrar") is None
+    # who writes a name in capitals is the same person
+    assert take_first_free("testville", [ASSAULT, "T-0005"], "Reader.One") == ASSAULT
+    assert take_claim("testville", ASSAULT, "READER.ONE").person == "READER.ONE"
+    claims.release_claim("testville", ASSAULT, "reader.two")
+    assert take_claim("testville", ASSAULT, "reader.two").person == "READER.ONE"
+    claims.release_claim("testville", ASSAULT, "reader.one")
+    assert take_claim("testville", ASSAULT, "reader.two").person == "reader.two"
 
     class Later(datetime):
         @classmethod
@@ -346,7 +353,7 @@ def test_a_claim_ends_after_a_quarter_of_an_hour(
 
     monkeypatch.setattr(claims, "datetime", Later)
     assert read_claims("testville") == {}
-    assert take_claim("testville", ASSAULT, "reader.two").person == "reader.two"
+    assert take_claim("testville", ASSAULT, "reader.one").person == "reader.one"
 
 
 def test_claims_hold_no_number_of_a_log(told: SmallAgency) -> None:

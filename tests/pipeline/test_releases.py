@@ -70,11 +70,12 @@ def test_a_release_is_for_that_batch_alone(stopped: SmallAgency) -> None:
     ("changed", "why"),
     [
         ({"second_person": "1207"}, "DEC-06"),
+        ({"by": "Ann.Lee", "second_person": "ann.LEE"}, "DEC-06"),
         ({"second_person": ""}, "DEC-05"),
         ({"reason": ""}, "DEC-09"),
         ({"by": ""}, "decided_by"),
     ],
-    ids=["one person twice", "one person", "no reason", "nobody"],
+    ids=["one person twice", "one person in capitals", "one person", "no reason", "nobody"],
 )
 def test_a_release_that_is_not_in_order_is_refused(
     stopped: SmallAgency, changed: dict[str, str], why: str

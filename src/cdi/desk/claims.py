@@ -50,7 +50,10 @@ def take_first_free(agency: str, calls: Iterable[str], person: str) -> str | Non
     hash_of = make_call_hash(agency)
     with _open_claims(agency) as con:
         taken = {
-            row[0] for row in con.execute("select log from claims where person <> ?", [person])
+            row[0]
+            for row in con.execute(
+                "select log from claims where folded(person) <> folded(?)", [person]
+            )
         }
         for call_id in calls:
             log = hash_of(call_id)
@@ -70,7 +73,7 @@ def release_claim(agency: str, call_id: str, person: str | None = None) -> None:
     """
     with _open_claims(agency) as con:
         con.execute(
-            "delete from claims where log = ? and person = coalesce(?, person)",
+            "delete from claims where log = ? and folded(person) = folded(coalesce(?, person))",
             [hash_call(agency, call_id), person],
         )
 
@@ -96,7 +99,7 @@ def make_call_hash(agency: str) -> Callable[[str], str]:
 def _take(con: sqlite3.Connection, log: str, person: str) -> Claim:
     """Claim a log within a transaction that keeps all others out."""
     found = con.execute("select person, until from claims where log = ?", [log]).fetchone()
-    if found and found[0] != person:
+    if found and found[0].casefold() != person.casefold():
         return Claim(found[0], _from_seconds(found[1]))
     until = datetime.now(UTC) + CLAIM_TIME
     con.execute("insert or replace into claims values (?, ?, ?)", [log, person, until.timestamp()])
@@ -113,6 +116,8 @@ def _open_claims(agency: str) -> Iterator[sqlite3.Connection]:
     file = paths.desk(agency) / "claims.sqlite"
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     con = sqlite3.connect(file, timeout=SQLITE_LOCK_SECONDS, isolation_level=None)
+    # Letters of a name count as the same in any case, as they do in `Person.is_same`.
+    con.create_function("folded", 1, str.casefold, deterministic=True)
     try:
         con.execute("pragma journal_mode = wal")
         con.execute("begin immediate")
