@@ -99,12 +99,23 @@ def test_a_truncated_gzip_is_a_named_error(good: tuple[SmallAgency, Path]) -> No
     assert_untouched(small, published, before)
 
 
-def test_no_file_is_a_named_error(good: tuple[SmallAgency, Path]) -> None:
+def test_no_file_is_a_named_error_whose_next_step_fits_the_agency(
+    good: tuple[SmallAgency, Path],
+) -> None:
     small, published = good
     before = published.read_bytes()
     (small.data / "calls.csv").unlink()
-    with pytest.raises(SourceError, match="SRC-NOT-FOUND"):
+    with pytest.raises(SourceError, match="SRC-NOT-FOUND") as error:
         small.extract_and_check()
+    assert "data_root" in error.value.fix
+    assert "make run AGENCY=testville DATA=<folder>" in error.value.fix
+    assert "make simulate" not in error.value.fix
+    small.settings["data_root"] = "simulation"
+    small.write_settings()
+    with pytest.raises(SourceError, match="SRC-NOT-FOUND") as error:
+        small.extract_and_check()
+    assert "make simulate" in error.value.fix
+    assert "DATA=" not in error.value.fix
     assert_untouched(small, published, before)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.mapping import SourceFile
@@ -92,12 +93,15 @@ def fetch_files(
                 copied = _Copy(filesystem, path, name, target, source.unpacked_gb, source.encoding)
                 fetched.append(FetchedFile(name, target, copied.fetch(), as_of))
     if not fetched and dataset not in BY_PEOPLE:
+        fix = "check data_root and files in agency.yaml, or give the folder: "
+        fix += f"make run AGENCY={agency.agency} DATA=<folder>"
+        if root == str(paths.simulated_sources()):
+            fix = "make simulate writes them, for the same SCENARIO, MONTHS and SEED"
         raise SourceError(
             "SRC-NOT-FOUND",
             f"no file of {agency.agency}/{dataset} at {root}: "
             f"{', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
-            "check data_root and files in agency.yaml, or give the folder: make run DATA=<folder>; "
-            "the simulated force's files come from `make simulate`",
+            fix,
         )
     return fetched, absent
 
