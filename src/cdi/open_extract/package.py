@@ -112,9 +112,8 @@ def _describe_resource(table: dict[str, Any]) -> dict[str, Any]:
             for column in table["columns"]
         ],
         "missingValues": [""],
+        "primaryKey": list(table["key"]),
     }
-    if table["key"]:
-        schema["primaryKey"] = list(table["key"])
     if "quarter" in table["key"] and table["name"] != "quarters":
         reference = {"resource": "quarters", "fields": ["quarter"]}
         schema["foreignKeys"] = [{"fields": ["quarter"], "reference": reference}]

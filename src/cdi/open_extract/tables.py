@@ -30,7 +30,7 @@ class Table:
         meaning: What the table shows; its last sentence is the grain.
         query: Makes the table from `counts` (all released quarters) or from the version's file.
         columns: What its columns mean, without those that `NAMES` explains.
-        key: The columns that name a row; none if no columns do.
+        key: The columns that name a row.
         absence: Why it may have no row although a quarter is released, and when it will have one.
     """
 
@@ -38,7 +38,7 @@ class Table:
     meaning: str
     query: str
     columns: Mapping[str, str] = field(default_factory=dict)
-    key: tuple[str, ...] = ()
+    key: tuple[str, ...] = field(kw_only=True)
     absence: str = ""
 
 
@@ -138,6 +138,7 @@ TABLES = {
         "One row per audit and part of the crime.",
         read_query(SQL / "audited_rates.sql"),
         {
+            "draw_id": "The audit: what was drawn, the days, and which draw of them it was.",
             "starts_on": "First day of the audited period.",
             "ends_before_on": "First day after it.",
             "universe": "frame: crime-coded logs; all: all logs.",
@@ -147,6 +148,7 @@ TABLES = {
             "upper_limit": "Upper end of the 95% interval.",
             "effective_crimes": "Size of a simple random sample that would be as precise (n_eff).",
         },
+        key=("draw_id", "domain"),
         absence="No audit has been finished yet. The rates of an audit appear here with the first "
         "release after it.",
     ),
@@ -193,5 +195,6 @@ TABLES = {
             "licence": "Licence of the data.",
             "withheld_reason": "Why no rate is shown; null if rates are shown.",
         },
+        key=("as_of_on",),
     ),
 }

@@ -449,18 +449,28 @@ def test_an_audited_rate_gives_no_small_count_away(planted: Path, tmp_path: Path
             "insert into measures.audits (draw_id, period_start, period_end) "
             "values ('d', '2017-01-01', '2017-04-01')"
         )
+        con.execute(  # the same days, drawn again
+            "insert into measures.audits (draw_id, period_start, period_end) "
+            "values ('d_2', '2017-01-01', '2017-04-01')"
+        )
+        con.execute(
+            "insert into measures.audited_rates (draw_id, domain, recording_rate, audited_crimes, "
+            "effective_crimes) values ('d_2', 'none missed', 1, 39, 39)"
+        )
         con.executemany(
             "insert into measures.audited_rates (draw_id, domain, recording_rate, audited_crimes, "
             "effective_crimes) values ('d', ?, ?, ?, ?)",
             [[name, 1 - missed / of, of, sure] for name, (missed, of, sure) in audited.items()],
         )
     found = released(planted, tmp_path / "kept", tmp_path / "open")["audited_rates"]
-    assert {row["domain"] for row in found} == {
-        "none missed",
-        "5 missed",
-        "none recorded",
-        "8 missed, shown as 16 of 80",
+    assert {(row["draw_id"], row["domain"]) for row in found} == {
+        ("d", "none missed"),
+        ("d", "5 missed"),
+        ("d", "none recorded"),
+        ("d", "8 missed, shown as 16 of 80"),
+        ("d_2", "none missed"),
     }
+    assert len(found) == 5
 
 
 def test_where_the_data_cannot_carry_a_rate_none_is_shown(planted: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 -- sqlfluff:templater:placeholder:smallest_count:5
 -- What auditors found, without the rates that would give a small count away.
 select
+    rates.draw_id,
     cast(timezone(release.timezone, timezone('UTC', audits.period_start)) as date)
         as starts_on,
     cast(timezone(release.timezone, timezone('UTC', audits.period_end)) as date)
@@ -27,4 +28,4 @@ where
             * least(rates.audited_crimes, rates.effective_crimes)
         ) >= $smallest_count
     )
-order by audits.period_start, rates.universe, rates.domain
+order by audits.period_start, rates.universe, rates.draw_id, rates.domain
