@@ -28,7 +28,8 @@
 {#- The rows of a dataset that are no longer current, with few of their columns: a newer file superseded
     them, or they were withdrawn. Only files whose ranges of keys overlap are compared, because comparing
     millions of keys is expensive and the monthly files of a force share none. A reference that no key rule
-    can read is compared whatever its file.
+    can read is compared whatever its file. The two kinds of rows are read apart, because DuckDB does not read
+    the rows of a join whose other side is empty.
 
     Args:
         dataset: A landing dataset.
@@ -41,7 +42,8 @@
             batch_seq,
             min({{ key }}) as first_key,
             max({{ key }}) as last_key,
-            row_number() over (order by source_as_of, batch_seq, source_file) as file_number
+            row_number() over (order by source_as_of, batch_seq, source_file) as file_number,
+            {{ is_withdrawn(dataset) }} as is_withdrawn
         from {{ source('landing', dataset) }}
         group by source_file, source_as_of, batch_seq
     ),
@@ -56,20 +58,28 @@
                 and others.first_key <= files.last_key
     ),
 
-    arrivals as (
-        select
+    compared_files as (
+        select * from files
+        where is_withdrawn or file_number in (select file_number from overlapping)
+    ),
+
+    {% set arrived %}
             {{ natural_id(dataset) }} as natural_id,
             landed.row_id,
             landed.batch_seq,
             landed.source_file,
             files.file_number,
-            {{ is_withdrawn(dataset) }} as is_withdrawn
+            files.is_withdrawn
         from {{ source('landing', dataset) }} as landed
+    {%- endset %}
+    arrivals as (
+        select {{ arrived }}
+        inner join compared_files as files using (source_file, source_as_of, batch_seq)
+        where landed.{{ key }} is not null
+        union all
+        select {{ arrived }}
         inner join files using (source_file, source_as_of, batch_seq)
-        where
-            landed.{{ key }} is null
-            or is_withdrawn
-            or files.file_number in (select file_number from overlapping)
+        where landed.{{ key }} is null
     ),
 
     -- Most keys occur in one file only, so only keys whose hash occurs in several files are compared further.

@@ -58,25 +58,32 @@ judged as (
             when 'same_district' then is_elsewhere_and_later or is_in_street_at_other_time
             when 'unknown' then is_elsewhere_and_later or is_in_street_at_other_time
             else false
-        end as is_contradicted,
-        cast(has_same_person as integer)
-        + cast(address_level in ('same', 'postcode') or distance_level in ('here', 'near') as integer)
-        + cast(time_level in ('minute', 'quarter') as integer)
-        + cast(offence_level in ('same', 'no_crime') as integer) as agreement_count
+        end as is_contradicted
     from compared
 ),
 
-final as (
+-- It is kept in memory, because DuckDB would otherwise work out each level again for the condition below,
+-- once for each time that the condition names it.
+weighed as materialized (
     select
         crime_record_id,
         call_id,
         case when is_typed then 'canonical_key' else 'written_back' end as link_rung,
         is_mutual,
-        agreement_count,
+        cast(has_same_person as integer)
+        + cast(address_level in ('same', 'postcode') or distance_level in ('here', 'near') as integer)
+        + cast(time_level in ('minute', 'quarter') as integer)
+        + cast(offence_level in ('same', 'no_crime') as integer) as agreement_count,
         received_s,
-        {{ link_pattern() }} as pattern
+        {{ link_pattern() }} as pattern,
+        is_mutual or is_shared_number or has_same_person or not is_contradicted as is_upheld
     from judged
-    where is_mutual or is_shared_number or has_same_person or not is_contradicted
+),
+
+final as (
+    select * exclude (is_upheld)
+    from weighed
+    where is_upheld
 )
 
 select * from final

@@ -1,18 +1,45 @@
 {#- Variants of names and streets of crime records, see cdi.landing.variants. They stand apart from
-    stg_crime_records, which is published: no person reads them. -#}
+    stg_crime_records, which is published: no person reads them. Few records have several rows, and only those
+    are grouped, because to group lists is expensive. -#}
 {{ config(materialized='view') }}
 
-with standing as (
+with standing as not materialized (
     {{ standing_rows('crime_records') }}
+),
+
+numbered as not materialized (
+    select
+        {{ identity_number('record') }} as crime_record_id,
+        row_id,
+        location_street_variants as street_variants,
+        victim_surname_variants as surname_variants,
+        victim_name_variants as name_variants
+    from standing
+),
+
+of_several_rows as (
+    select crime_record_id
+    from numbered
+    group by crime_record_id
+    having count(*) > 1
 ),
 
 final as (
     select
-        {{ identity_number('record') }} as crime_record_id,
-        arg_min(location_street_variants, row_id) as street_variants,
-        coalesce(arg_min(victim_surname_variants, row_id), arg_min(victim_name_variants, row_id))
-            as surname_variants
-    from standing
+        crime_record_id,
+        street_variants,
+        coalesce(surname_variants, name_variants) as surname_variants
+    from numbered
+    anti join of_several_rows using (crime_record_id)
+
+    union all
+
+    select
+        crime_record_id,
+        arg_min(street_variants, row_id) as street_variants,
+        coalesce(arg_min(surname_variants, row_id), arg_min(name_variants, row_id)) as surname_variants
+    from numbered
+    semi join of_several_rows using (crime_record_id)
     group by crime_record_id
 )
 
