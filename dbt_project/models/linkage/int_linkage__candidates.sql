@@ -6,7 +6,7 @@
 {% set day, hour, minute = 86400, 3600, 60 %}
 {% set wide, narrow = 14 * day + 6 * hour, 12 * hour %}
 {# A bucket is longer than the window, so that a window touches two buckets at most. #}
-{% set wide_bucket, narrow_bucket = 15 * day, 13 * hour %}
+{% set wide_bucket, narrow_bucket, brief_bucket = 15 * day, 13 * hour, 61 * minute %}
 {% set cell_m = 1000 %}
 {% set blocks = [
     'birth_date', 'surname_near_by', 'address', 'postcode', 'near_in_hours', 'near_of_kind', 'district_in_minutes',
@@ -24,6 +24,7 @@ calls as not materialized (
         *,
         received_s // {{ wide_bucket }} as wide_bucket,
         received_s // {{ narrow_bucket }} as narrow_bucket,
+        received_s // {{ brief_bucket }} as brief_bucket,
         easting_m // {{ cell_m }} as east_cell,
         northing_m // {{ cell_m }} as north_cell
     from {{ ref('int_linkage__calls') }}
@@ -33,22 +34,18 @@ told_groups as (
     select * from {{ ref('int_disclosure__told_groups') }}
 ),
 
-kinds as (
-    select
-        call_id,
-        final_group as offence_group
-    from calls
-    union
-    select * from told_groups
-),
-
 -- a call once for each kind of crime that its closing code or its words tell of
 calls_of_kinds as not materialized (
     select
-        calls.*,
-        kinds.offence_group
+        *,
+        final_group as offence_group
     from calls
-    inner join kinds on calls.call_id = kinds.call_id
+    union all
+    select
+        calls.*,
+        told_groups.offence_group
+    from calls
+    inner join told_groups on calls.call_id = told_groups.call_id
 ),
 
 -- Where the report bears a time long after the crime, perhaps only that at which somebody took it up, the
@@ -76,6 +73,15 @@ narrow as (
         unnest([narrow_from_s // {{ narrow_bucket }}, narrow_from_s // {{ narrow_bucket }} + 1])
             as narrow_bucket
     from narrow_windows
+),
+
+brief as (
+    select
+        *,
+        told_s - {{ most_minutes * minute }} as brief_from_s,
+        unnest([brief_from_s // {{ brief_bucket }}, brief_from_s // {{ brief_bucket }} + 1]) as brief_bucket
+    from subjects
+    where is_crime_record
 ),
 
 -- The four cells that a circle of 500 m can touch. They are written out as rows before the join, like the
@@ -190,15 +196,14 @@ district_in_minutes as (
     select
         r.crime_record_id,
         c.call_id
-    from narrow as r
+    from brief as r
     inner join calls as c
         on
             r.district = c.district
-            and r.narrow_bucket = c.narrow_bucket
+            and r.brief_bucket = c.brief_bucket
     cross join volume
     where
-        r.is_crime_record
-        and abs(c.received_s - r.told_s)
+        abs(c.received_s - r.told_s)
         <= greatest({{ least_minutes * minute }}, least({{ most_minutes * minute }}, volume.window_s))
 ),
 
@@ -206,34 +211,20 @@ district_of_kind as (
     select
         r.crime_record_id,
         c.call_id
-    from narrow as r
+    from brief as r
     inner join calls_of_kinds as c
         on
             r.district = c.district
-            and r.narrow_bucket = c.narrow_bucket
+            and r.brief_bucket = c.brief_bucket
             and r.offence_group = c.offence_group
-    where
-        r.is_crime_record
-        and abs(c.received_s - r.told_s) <= {{ most_minutes * minute }}
-),
-
-found as (
-    {% for block in blocks -%}
-        select
-            *,
-            '{{ block }}' as block
-        from {{ block }}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    where abs(c.received_s - r.told_s) <= {{ most_minutes * minute }}
 ),
 
 final as (
-    select
-        crime_record_id,
-        call_id,
-        list_sort(list(block)) as blocks
-    from found
-    group by crime_record_id, call_id
+    {% for block in blocks -%}
+        select * from {{ block }}
+        {{ 'union' if not loop.last }}
+    {% endfor %}
 )
 
 select * from final
