@@ -3,8 +3,10 @@
 The job leads from the landing's Parquet of a simulated force-year (calls, their entries, crime
 records) to the table of links, by the whole ladder of dbt_project/models/linkage. The weights are
 given, and so is what the ladder asks of the words of calls: the models of `INPUT_ROOMS` are built
-beforehand. Our own models run twice: by plain DuckDB, and by dbt. polars has a port that was
-written by hand (`link_polars.py`), and its answer is compared with ours link by link. Splink
+beforehand. Our own models run three times: by plain DuckDB with all tables in memory; by plain
+DuckDB with those tables in a file that a build has in its file; and by dbt with all tables in a
+file. polars has a port that was written by hand (`link_polars.py`) and keeps its tables in memory
+too. Its answer is compared with ours link by link. Splink
 (`splink_links.py`) links only the records that no reference links, and is compared with the truth.
 Both run in an environment of their own, .venv-bench.
 
@@ -18,6 +20,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +213,8 @@ def read_compiled_models(ladder: list[str]) -> list[dict[str, str]]:
     nodes = read_manifest_nodes()
     return [
         {
-            "relation": node["relation_name"],
+            "database": node["config"]["database"] or "file",
+            "relation": f"{node['schema']}.{node['alias']}",
             "schema": node["schema"],
             "kind": node["config"]["materialized"],
             "sql": node["compiled_code"],
@@ -228,11 +232,15 @@ def copy_prepared_file(run: str) -> Path:
     return file
 
 
-def measure_duckdb() -> results.Cost:
-    """Run the compiled models by plain DuckDB."""
+def measure_duckdb(place: str) -> results.Cost:
+    """Run the compiled models by plain DuckDB.
+
+    Args:
+        place: Where its tables are: in "memory", or where a "build" has them.
+    """
     script, models = str(BENCH / "link_sql.py"), str(job_folder() / "models.json")
-    file = str(copy_prepared_file("sql"))
-    return results.run_measured([sys.executable, script, file, models, str(answer_file("sql"))])
+    file, answer = str(copy_prepared_file(place)), str(answer_file(place))
+    return results.run_measured([sys.executable, script, file, models, answer, place])
 
 
 def measure_dbt() -> results.Cost:
@@ -258,14 +266,15 @@ def measure_splink() -> results.Cost:
     question = job_folder() / "linking"
     shutil.rmtree(question, ignore_errors=True)
     with connect() as con:
-        ask_links(con, job_folder() / "sql" / FILE_NAME)
+        ask_links(con, job_folder() / "dbt-run" / FILE_NAME)
         write_question(con, LINKING, question)
     script = str(BENCH / "splink_links.py")
     return results.run_measured([str(PYTHON), script, str(question), str(answer_file("splink"))])
 
 
 RUNS = {
-    OURS: measure_duckdb,
+    OURS: partial(measure_duckdb, "memory"),
+    "links, force-year: DuckDB, tables placed as in a build": partial(measure_duckdb, "build"),
     "links, force-year: DuckDB with dbt": measure_dbt,
     "links, force-year: polars": measure_polars,
     "links, force-year: Splink, only what no reference links": measure_splink,
@@ -288,13 +297,13 @@ def compare_answers(tool: str) -> dict[str, Any]:
             from read_parquet($ours) as ours
             full join read_parquet($theirs) as theirs using (crime_record_id)
             """,
-            {"ours": str(answer_file("sql")), "theirs": str(answer_file(tool))},
+            {"ours": str(answer_file("memory")), "theirs": str(answer_file(tool))},
         )[0]
 
 
 def compare_with_truth() -> dict[str, dict[str, float]]:
     """Precision and recall on the crimes that no reference links, of our ladder and of Splink."""
-    with connect(job_folder() / "sql" / FILE_NAME, read_only=True) as con:
+    with connect(job_folder() / "dbt-run" / FILE_NAME, read_only=True) as con:
         files = {
             "crimes": str(paths.truth() / "crimes.parquet"),
             "logs": str(paths.truth() / "logs.parquet"),
@@ -365,7 +374,7 @@ def measure_all(rows: dict[str, int]) -> list[dict[str, Any]]:
         for name, measure in RUNS.items():
             cost = measure()
             costs[name].append(cost)
-            print(f"round {number + 1} of {ROUNDS}: {name}: {cost.wall_s:.2f} s", flush=True)
+            print(f"round {number + 1} of {ROUNDS}: {name}: {cost.cpu_s:.2f} CPU s", flush=True)
     return [
         results.keep_result(name, rows, choose_median(costs[name]), None if name == OURS else OURS)
         for name in RUNS
@@ -380,7 +389,7 @@ def main() -> None:
         rows = prepare_input()
         figures = {
             "results": measure_all(rows),
-            "differences": {tool: compare_answers(tool) for tool in ("dbt", "polars")},
+            "differences": {tool: compare_answers(tool) for tool in ("build", "dbt", "polars")},
             "leftovers": compare_with_truth(),
         }
     write_json(results.results_file().with_name("link_job.json"), figures)

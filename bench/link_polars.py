@@ -1,8 +1,7 @@
 """The link job in polars: a port for comparison only, model by model; see link_job.py.
 
 The force-year is one batch, its references have all been read, and nobody has decided about a link.
-So each row of the landing is the current row of its key, nothing was withdrawn, and no link was
-made or parted by hand.
+So nothing was withdrawn, and no link was made or parted by hand.
 """
 
 import sys
@@ -29,6 +28,7 @@ LEVELS = pl.Enum(
     ]
 )
 col, lit, when = pl.col, pl.lit, pl.when
+Landed = dict[str, pl.LazyFrame]
 
 
 def first_known(*columns: str) -> pl.Expr:
@@ -47,6 +47,43 @@ def hash_to_number(column: pl.Expr) -> pl.Expr:
 
 
 # ---------------------------------------------------------------------- sides
+
+
+def read_standing(inputs: Path, dataset: str, *about: str) -> pl.LazyFrame:
+    """The rows of a dataset that no row of a newer file supersedes.
+
+    Only files whose ranges of keys overlap are compared.
+
+    Args:
+        inputs: Where the dataset is.
+        dataset: Its name.
+        about: The columns that say what a row is about; the first is that of canonical keys.
+    """
+    rows = pl.scan_parquet(inputs / f"{dataset}.parquet")
+    file, key = ("source_file", "source_as_of"), col(about[0])
+    files = (
+        rows.group_by(file)
+        .agg(first_key=key.min(), last_key=key.max())
+        .sort("source_as_of", "source_file")
+        .with_row_index("file_number")
+        .collect()
+    )
+    overlapping = (
+        files.join(files, how="cross", suffix="_other")
+        .filter(
+            col("file_number") != col("file_number_other"),
+            col("first_key") <= col("last_key_other"),
+            col("first_key_other") <= col("last_key"),
+        )
+        .unique("file_number")
+    )
+    superseded = (
+        rows.join(overlapping.lazy(), on=file)
+        .select("row_id", *about, "file_number")
+        .filter(col("file_number") < col("file_number").max().over(about))
+        .collect()
+    )
+    return rows.join(superseded.lazy(), on="row_id", how="anti") if superseded.height else rows
 
 
 def locate_side(middle: float) -> dict[str, pl.Expr]:
@@ -73,11 +110,11 @@ def locate_side(middle: float) -> dict[str, pl.Expr]:
     }
 
 
-def find_middle(inputs: Path) -> float:
+def find_middle(landed: Landed) -> float:
     """The mean latitude of calls, in whole billionths of a degree; 0 if none has one."""
     has_degrees = (col("longitude") != 0) | (col("latitude") != 0)
     mean = (
-        pl.scan_parquet(inputs / "calls.parquet")
+        landed["calls"]
         .filter(has_degrees)
         .select((col("latitude") * 1e9).round().cast(pl.Int64).mean() / 1e9)
         .collect()
@@ -86,13 +123,13 @@ def find_middle(inputs: Path) -> float:
     return float(mean or 0)
 
 
-def read_calls(inputs: Path, middle: float) -> pl.LazyFrame:
+def read_calls(inputs: Path, landed: Landed, middle: float) -> pl.LazyFrame:
     """What calls are compared by."""
     types = pl.scan_parquet(inputs / "call_types.parquet").select("code", "offence_group")
     duplicates = pl.scan_parquet(inputs / "closures.parquet").filter(
         col("reason_code") == "DUPLICATE_LOG"
     )
-    calls = pl.scan_parquet(inputs / "calls.parquet").select(
+    calls = landed["calls"].select(
         "call_key",
         "record_no",
         "cross_no",
@@ -128,15 +165,12 @@ def read_calls(inputs: Path, middle: float) -> pl.LazyFrame:
     )
 
 
-def measure_clock(inputs: Path) -> int:
+def measure_clock(landed: Landed) -> int:
     """How many minutes the clock of the records is fast: their commonest lag after their calls."""
     commonest = (
-        pl.scan_parquet(inputs / "crime_records.parquet")
+        landed["crime_records"]
         .select("call_no", "reported_at")
-        .join(
-            pl.scan_parquet(inputs / "calls.parquet").select("call_no", "received_at"),
-            on="call_no",
-        )
+        .join(landed["calls"].select("call_no", "received_at"), on="call_no")
         .select(
             minutes=((col("reported_at") - col("received_at")).dt.total_microseconds() / 6e7)
             .round(mode="half_away_from_zero")
@@ -158,16 +192,16 @@ def measure_clock(inputs: Path) -> int:
     return int(commonest["minutes"].sum())
 
 
-def read_records(inputs: Path, middle: float) -> pl.LazyFrame:
+def read_records(inputs: Path, landed: Landed, middle: float) -> pl.LazyFrame:
     """What records are compared by."""
     offences = pl.scan_parquet(inputs / "offences.parquet").select(
         offence_code="code", offence_group="offence_group"
     )
-    fast_s = 60 * measure_clock(inputs)
+    fast_s = 60 * measure_clock(landed)
     told_s = to_epoch(first_known("reported_at", "occurred_to_at", "occurred_at")) - fast_s
     is_report_time = col("reported_at").is_not_null()
     return (
-        pl.scan_parquet(inputs / "crime_records.parquet")
+        landed["crime_records"]
         .select(
             "offence_code",
             "call_no",
@@ -306,7 +340,7 @@ def add_levels(pairs: pl.LazyFrame, is_told: pl.Expr) -> pl.LazyFrame:
 # ---------------------------------------------------------------------- references
 
 
-def find_references(inputs: Path, records: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
+def find_references(landed: Landed, records: pl.LazyFrame, calls: pl.LazyFrame) -> pl.LazyFrame:
     """Who names whom, by canonical keys: the record its log, the log its record, or both."""
     record = records.select("r", "record_id")
     typed = records.select("r", "call_no").join(
@@ -314,7 +348,7 @@ def find_references(inputs: Path, records: pl.LazyFrame, calls: pl.LazyFrame) ->
     )
     on_log = calls.select("c", "record_no").join(record, left_on="record_no", right_on="record_id")
     in_entry = (
-        pl.scan_parquet(inputs / "log_actions.parquet")
+        landed["log_actions"]
         .select("call_no", "record_no")
         .join(record, left_on="record_no", right_on="record_id")
         .join(calls.select("c", "call_id"), left_on="call_no", right_on="call_id")
@@ -718,9 +752,17 @@ def score_candidates(
 def main() -> None:
     """Read the landing, climb the ladder, write the links."""
     inputs, target = (Path(argument) for argument in sys.argv[1:])
-    middle = find_middle(inputs)
-    calls = read_calls(inputs, middle).collect().lazy()
-    records = read_records(inputs, middle).collect().lazy()
+    landed = {
+        "calls": read_standing(inputs, "calls", "call_key"),
+        # the first row of a record stands for all of it
+        "crime_records": read_standing(inputs, "crime_records", "record_key").filter(
+            col("row_id") == col("row_id").min().over("record_key")
+        ),
+        "log_actions": read_standing(inputs, "log_actions", "call_key", "sequence_number"),
+    }
+    middle = find_middle(landed)
+    calls = read_calls(inputs, landed, middle).collect().lazy()
+    records = read_records(inputs, landed, middle).collect().lazy()
     weights = pl.scan_parquet(inputs / "weights.parquet")
     numbers = calls.select("c", "call_id")
     told, with_words = (
@@ -728,7 +770,7 @@ def main() -> None:
         for name in ("told_groups", "text_contents")
     )
     told = told.select("c", "offence_group").collect().lazy()
-    named = find_references(inputs, records, calls).collect().lazy()
+    named = find_references(landed, records, calls).collect().lazy()
     linked = find_proven_links(named, records, calls).collect().lazy()
     first = find_first_logs(calls).collect().lazy()
     subjects = (
