@@ -17,6 +17,11 @@
     (({{ r }}.told_s - {{ c }}.received_s) * case when {{ r }}.is_report_time then 1 else -1 end)
 {%- endmacro %}
 
+{#- Whether two lists have an element in common. DuckDB's `list_has_any` takes three times as long. -#}
+{% macro share_element(one, other) -%}
+    len(list_filter({{ one }}, lambda element: list_contains({{ other }}, element))) > 0
+{%- endmacro %}
+
 {% macro link_levels(r, c, r_variants, is_told='cast(null as boolean)') %}
     {%- set lag = link_lag(r, c) -%}
     {%- set metres -%}
@@ -48,7 +53,7 @@
     case
         when {{ r }}.address_line = {{ c }}.address_line then 'same'
         when {{ r }}.postcode = {{ c }}.postcode then 'postcode'
-        when list_has_any({{ r_variants }}.street_variants, {{ c }}.street_variants) then 'street'
+        when {{ share_element(r_variants ~ '.street_variants', c ~ '.street_variants') }} then 'street'
         when {{ r }}.address_line <> {{ c }}.address_line then 'differs'
         else 'unknown'
     end as address_level,
@@ -63,7 +68,7 @@
     end as offence_level,
     case
         when {{ r }}.surname = {{ c }}.surname then 'same'
-        when list_has_any({{ r_variants }}.surname_variants, {{ c }}.surname_variants) then 'alike'
+        when {{ share_element(r_variants ~ '.surname_variants', c ~ '.surname_variants') }} then 'alike'
         when {{ r }}.surname <> {{ c }}.surname then 'differs'
         else 'unknown'
     end as name_level,
