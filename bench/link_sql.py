@@ -28,7 +28,9 @@ def read_in_memory(con: duckdb.DuckDBPyConnection, file: Path) -> None:
         con.execute(f"create view {schema}.{name} as from prepared.{schema}.{name}")
 
 
-def make_models(con: duckdb.DuckDBPyConnection, models: list[dict[str, str]], is_build: bool) -> None:
+def make_models(
+    con: duckdb.DuckDBPyConnection, models: list[dict[str, str]], is_build: bool
+) -> None:
     """Make each model, in the order of the list.
 
     Args:
