@@ -20,6 +20,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -272,7 +273,7 @@ def measure_splink() -> results.Cost:
     return results.run_measured([str(PYTHON), script, str(question), str(answer_file("splink"))])
 
 
-RUNS = {
+RUNS: dict[str, Callable[[], results.Cost]] = {
     OURS: partial(measure_duckdb, "memory"),
     "links, force-year: DuckDB, tables placed as in a build": partial(measure_duckdb, "build"),
     "links, force-year: DuckDB with dbt": measure_dbt,

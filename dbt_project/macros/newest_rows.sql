@@ -63,7 +63,8 @@
         where is_withdrawn or file_number in (select file_number from overlapping)
     ),
 
-    {% set arrived %}
+    arrivals as (
+        select
             {{ natural_id(dataset) }} as natural_id,
             landed.row_id,
             landed.batch_seq,
@@ -71,13 +72,19 @@
             files.file_number,
             files.is_withdrawn
         from {{ source('landing', dataset) }} as landed
-    {%- endset %}
-    arrivals as (
-        select {{ arrived }}
         inner join compared_files as files using (source_file, source_as_of, batch_seq)
         where landed.{{ key }} is not null
+
         union all
-        select {{ arrived }}
+
+        select
+            {{ natural_id(dataset) }} as natural_id,
+            landed.row_id,
+            landed.batch_seq,
+            landed.source_file,
+            files.file_number,
+            files.is_withdrawn
+        from {{ source('landing', dataset) }} as landed
         inner join files using (source_file, source_as_of, batch_seq)
         where landed.{{ key }} is null
     ),

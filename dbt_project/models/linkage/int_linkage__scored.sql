@@ -9,7 +9,7 @@ calls as (
     select * from {{ ref('int_linkage__calls') }}
 ),
 
--- Only the candidates of the largest weight are put in order, because to order all of them takes twice as long.
+-- Only the candidates of the largest weight are put in order. To order all of them takes twice as long.
 largest as (
     select
         crime_record_id,

@@ -26,21 +26,24 @@ of_several_rows as (
 
 final as (
     select
-        crime_record_id,
-        street_variants,
-        coalesce(surname_variants, name_variants) as surname_variants
+        numbered.crime_record_id,
+        numbered.street_variants,
+        coalesce(numbered.surname_variants, numbered.name_variants) as surname_variants
     from numbered
-    anti join of_several_rows using (crime_record_id)
+    anti join of_several_rows on numbered.crime_record_id = of_several_rows.crime_record_id
 
     union all
 
     select
-        crime_record_id,
-        arg_min(street_variants, row_id) as street_variants,
-        coalesce(arg_min(surname_variants, row_id), arg_min(name_variants, row_id)) as surname_variants
+        numbered.crime_record_id,
+        arg_min(numbered.street_variants, numbered.row_id) as street_variants,
+        coalesce(
+            arg_min(numbered.surname_variants, numbered.row_id),
+            arg_min(numbered.name_variants, numbered.row_id)
+        ) as surname_variants
     from numbered
-    semi join of_several_rows using (crime_record_id)
-    group by crime_record_id
+    semi join of_several_rows on numbered.crime_record_id = of_several_rows.crime_record_id
+    group by numbered.crime_record_id
 )
 
 select * from final
