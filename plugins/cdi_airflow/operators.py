@@ -260,6 +260,17 @@ class AnyNewOperator(BaseOperator):
             made = zip(tasks, ti.xcom_pull(task_ids=tasks, key=EVENT) or (), strict=False)
             events = {task.partition(".")[0]: event for task, event in made if event}
             tell_events(self, context, events)
+            # A run that failed and was cleared would otherwise keep the note of its failure.
+            lines = [f"- {task}: {_write_event(event)}" for task, event in events.items()]
+            told = "\n".join([f"new: {', '.join(events)}", *lines])
+            write_note(context, told, outline=told, of_run=True)
+
+
+def _write_event(event: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in event.items()
+    )
 
 
 def tell_events(task: BaseOperator, context: Any, content: Mapping[str, Any]) -> None:

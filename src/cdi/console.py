@@ -10,13 +10,20 @@ from rich.console import Console
 
 from cdi.errors import CdiError, name_machine_failures
 from cdi.scratch import keep_private
-from cdi.variant import MOST_MONTHS
+from cdi.variant import MOST_MONTHS, check_is_landed
 
 console = Console()
 
 _AGENCY_HELP = "Name of the agency: a folder in agencies/ (or in CDI_AGENCIES)."
 AgencyOption = Annotated[str, typer.Option("--agency", envvar="AGENCY", help=_AGENCY_HELP)]
-AgencyArgument = Annotated[str, typer.Argument(help=_AGENCY_HELP)]
+
+
+def _check_variant(agency: str) -> str:
+    check_is_landed(agency)
+    return agency
+
+
+AgencyArgument = Annotated[str, typer.Argument(help=_AGENCY_HELP, callback=_check_variant)]
 ScenarioOption = Annotated[
     str | None,
     typer.Option(

@@ -167,3 +167,45 @@ class Variant:
         return paths.environment(
             SCENARIO=self.scenario, MONTHS=str(self.months), SEED=str(self.seed)
         )
+
+
+def list_settings(variant: str) -> str:
+    """Write the settings that choose a variant as people type them; blank for the default one.
+
+    E.g. `MONTHS=1` for `calibrated_2017-1-1`.
+    """
+    defaults = (paths.DEFAULT_SCENARIO, str(paths.DEFAULT_MONTHS), str(paths.DEFAULT_SEED))
+    return " ".join(
+        f"{name}={value}"
+        for name, value, default in zip(
+            ("SCENARIO", "MONTHS", "SEED"), variant.rsplit("-", 2), defaults, strict=True
+        )
+        if value != default
+    )
+
+
+def check_is_landed(agency_id: str) -> None:
+    """Refuse to answer for a simulated force that this state does not have, but others.
+
+    In a new shell nobody has set MONTHS again. Without this check a command would say of the wrong,
+    empty force that all is well, or would save a decision where nobody looks for it.
+
+    Args:
+        agency_id: The agency; a real one has no variants.
+
+    Raises:
+        VariantError: VARIANT-ABSENT.
+    """
+    landing = paths.landing(agency_id, "calls").parent
+    if landing.name != paths.variant() or landing.is_dir() or not landing.parent.is_dir():
+        return
+    others = sorted(folder.name for folder in landing.parent.iterdir() if folder.is_dir())
+    if others:
+        raise VariantError(
+            "VARIANT-ABSENT",
+            f"this state has nothing of {landing.name}; it has {', '.join(others)}",
+            "say which one you mean, before the command: "
+            + ", or ".join(
+                list_settings(other) or f"MONTHS={paths.DEFAULT_MONTHS}" for other in others
+            ),
+        )

@@ -9,6 +9,7 @@ import pytest
 
 from cdi import paths
 from cdi.errors import GateError
+from cdi.people.decisions import waive_check
 from cdi.publish.overview import describe_freshness, describe_published
 from cdi.render import render
 from cdi.report.headline import read_version_headline
@@ -96,19 +97,32 @@ def test_operators_read_age_backlog_and_what_failed(ran: SmallAgency) -> None:
     with pytest.raises(GateError, match="FILE-07"):
         ran.extract_and_check()
     fresh = describe_freshness("testville", datetime.now(UTC))
-    assert "FILE-07" in {failure.rule_id for failure in fresh.stopped}
+    (stopped,) = fresh.stopped
+    assert [failure.rule_id for failure in stopped.failures] == ["FILE-07"]
     assert fresh.failures["FILE-07"] == 1
-    page = text_of(render("operations.html.j2", agencies=[fresh], now="now", is_simulated=False))
-    assert "A failed check stops Testville (made up)." in page
-    assert "FILE-07 : 1" in page
+    html = render("operations.html.j2", agencies=[fresh], now="now", is_simulated=False)
+    assert "A failed check stops Testville (made up)." in text_of(html)
+    assert "FILE-07 : 1" in text_of(html)
+    assert f'href="../testville/{stopped.page}"' in html
+    assert "approved" not in text_of(html)
 
     (name,) = (name for _, _, name in describe_published("testville").refused)
     assert name == "Calls, 5 to 6 January 2026 (extraction 2 of these days)"
+    assert stopped.name == name
     refused = paths.landing("testville", "calls") / "refused"
     (file,) = refused.glob("*/validation.html")
     page = text_of(file.read_text(encoding="utf-8"))
     assert "0 of 1 files have at least 50% as many rows as the previous delivery; all must" in page
     assert f"Refused: {name}" in page
+    assert f"Found: {1 / len(CALLS):.6g}" in page  # and not all digits of a float
+
+    waive_check(ran.agency, "FILE-07", "as agreed", "1207", "1311")
+    fresh = describe_freshness("testville", datetime.now(UTC))
+    page = text_of(render("operations.html.j2", agencies=[fresh], now="now", is_simulated=False))
+    assert f"{name} : FILE-07 (approved: run it again)" in page
+    ran.extract_and_check()
+    assert describe_freshness("testville", datetime.now(UTC)).stopped == ()
+    assert describe_published("testville").refused == ()
 
 
 def test_an_agency_that_cannot_be_read_is_shown_with_its_problem(ran: SmallAgency) -> None:

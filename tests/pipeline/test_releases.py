@@ -1,11 +1,14 @@
 """A failed check that people waive: by two, for one failure, and never for what must hold."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from cdi import paths
+from cdi import cli, paths
+from cdi.agency.interval import Interval
 from cdi.build.version import plan_version
 from cdi.errors import CdiError, GateError
 from cdi.landing.batches import accepted_batches
@@ -13,6 +16,7 @@ from cdi.people.decisions import waive_check
 from cdi.quality.rules import all_rules
 from cdi.quality.waivers import StoppingFailure, find_stopped, version_content_id
 from cdi.steps.build import check_marts, read_held, release_and_check
+from cdi.steps.extract import check_landing, extract
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 from tests.pipeline.test_decisions import row, write
 
@@ -57,6 +61,52 @@ def test_a_refused_batch_is_held_and_enters_once_two_people_released_it(
     ) == [("1207, 1311", WHY, False)]
     assert stopped.rows("select count(*) from data_quality where released_by is not null") == [(1,)]
     assert f"Approved by 1207, 1311: {WHY}" in (stopped.published / "validation.html").read_text()
+
+
+def answer(small: SmallAgency, interval: Interval) -> None:
+    """Extract the calls of an interval, and check them if they are new."""
+    extracted = extract("testville", "calls", interval)
+    if extracted.result is not None:
+        check_landing("testville", "calls", extracted.result)
+
+
+@pytest.mark.parametrize("rows", [len(CALLS), len(CALLS) - 1], ids=["nothing new", "accepted"])
+def test_a_good_answer_of_the_source_settles_what_was_refused(
+    stopped: SmallAgency, rows: int
+) -> None:
+    """The file comes again, whole: else operators would read for ever that a check stops it."""
+    stopped.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:rows]))
+    answer(stopped, stopped.interval)
+    assert find_stopped(stopped.agency) == []
+
+
+@pytest.mark.parametrize(("delivery", "left"), [("changes", ["FILE-07"]), ("snapshot", [])])
+def test_a_later_snapshot_settles_what_was_refused_and_later_changes_do_not(
+    stopped: SmallAgency, delivery: str, left: list[str]
+) -> None:
+    """Changes of another day say nothing about the day that was refused."""
+    stopped.settings["sources"]["calls"]["delivery"] = delivery
+    stopped.write_settings()
+    stopped.write("calls.csv", csv_bytes(CALL_HEADER, CALLS[:4]))
+    day = timedelta(days=1)
+    answer(stopped, Interval(stopped.interval.start + day, stopped.interval.end + day))
+    assert [failure.rule_id for failure in find_stopped(stopped.agency)] == left
+
+
+def test_the_command_says_what_is_approved_and_how_the_run_goes_on(
+    stopped: SmallAgency,
+) -> None:
+    def say(*words: str) -> str:
+        return CliRunner().invoke(cli.app, ["release", "testville", *words]).output
+
+    assert "FILE-07 stopped calls/" in say()
+    assert "approved" not in say()
+    approved = say("FILE-07", "--by", "1207", "--second-person", "1311", "--reason", WHY)
+    next_step = "in the failed run of testville__extract clear the task calls.extract"
+    assert approved.splitlines()[1:] == [next_step]
+    assert f"approved by 1207, 1311; {next_step}" in say()
+    stopped.extract_and_check()
+    assert say().startswith("no failed check stops a batch or a version of testville")
 
 
 def test_a_release_is_for_that_batch_alone(stopped: SmallAgency) -> None:

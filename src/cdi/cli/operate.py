@@ -142,10 +142,30 @@ def release(
             )
         for held in stopped:
             never = "" if held.is_releasable else " (never released)"
-            console.print(f"{held.rule_id}{never} stopped {held.what}: {held.told}", soft_wrap=True)
+            say_line(f"{held.rule_id}{never} stopped {held.what}: {held.told}")
+            if held.waived_by:
+                say_line(f"  approved by {held.waived_by}; {_name_next_run(loaded, held.what)}")
         return
     released = waive_check(loaded, rule, reason, by, second_person, batch_or_version)
-    console.print(f"{rule} of {released.what} is approved; run the DAG again", soft_wrap=True)
+    say_line(f"{rule} of {released.what} is approved")
+    # each rule that stopped it needs an approval of its own
+    left = [
+        held.rule_id
+        for held in find_stopped(loaded)
+        if held.what == released.what and not held.waived_by
+    ]
+    if left:
+        say_line(f"it is still stopped by {', '.join(left)}")
+    else:
+        say_line(_name_next_run(loaded, released.what))
+
+
+def _name_next_run(agency: Agency, what: str) -> str:
+    """Say how an approved batch (`dataset/id`) or version goes on."""
+    dataset, is_batch, _ = what.partition("/")
+    if is_batch:
+        return f"in the failed run of {agency.agency}__extract clear the task {dataset}.extract"
+    return f"start a new run of {agency.agency}__build"
 
 
 @app.command(rich_help_panel=PANEL)

@@ -24,6 +24,7 @@ from cdi.console import (
 )
 from cdi.errors import CdiError
 from cdi.publish.access import NO_REASON
+from cdi.variant import check_is_landed
 
 PANEL = "Daily"
 app = typer.Typer()
@@ -199,6 +200,7 @@ def desk(
     from cdi.local import desk as local_desk
 
     choose_variant(scenario, months, seed)
+    check_is_landed(paths.SIMULATED)
     if oidc:
         local_desk.serve_oidc(host, port, console)
     else:

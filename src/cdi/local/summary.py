@@ -12,6 +12,7 @@ from cdi.build.version import read_current
 from cdi.files import read_json, write_json
 from cdi.report.figures import read_summary
 from cdi.report.wording import local_time
+from cdi.variant import list_settings
 
 
 def print_summary(agency: Agency, console: Console, **pages: Path) -> None:
@@ -40,9 +41,11 @@ def print_summary(agency: Agency, console: Console, **pages: Path) -> None:
     as_of = local_time(datetime.fromisoformat(version["as_of"]), agency)
     console.print(f"Data as of {as_of}; version {version['version']}\n", highlight=False)
     chosen = "" if agency.agency == paths.SIMULATED else f" AGENCY={agency.agency}"
+    # a new shell does not know which force was simulated here
+    settings = list_settings(paths.variant()) if agency.is_simulated else ""
     commands = {
         "Open": _shorten(files["report"]),
-        "Decide": "make ui",
+        "Decide": f"make ui {settings}".rstrip(),
         "Ask": f"make shell{chosen}",
         **{word: _shorten(page) for word, page in pages.items()},
     }

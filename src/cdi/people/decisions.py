@@ -130,7 +130,9 @@ def add_decision(
         raise CdiError(
             "DECIDE-REFUSED",
             "the decision was not saved:\n    " + "\n    ".join(problems),
-            f"correct it and decide again; {paths.CDI} decide --help explains each part",
+            f"correct it and decide again; {paths.CDI} "
+            f"{'release' if row['decision_kind'] == 'released' else 'decide'} --help explains "
+            "each part",
         )
     with wait_for_lock(paths.decisions(agency.agency)):
         _refuse_repetition(agency, reference)

@@ -33,6 +33,7 @@ from cdi.files import (
 )
 from cdi.keys import derive_key
 from cdi.publish.parts import find_part
+from cdi.quality.waivers import refused_folders
 
 # What an erasure may write over, see `cdi.erasure.shared`.
 ERASABLE = ("what", "reason")
@@ -67,8 +68,8 @@ def find_file(version: Path, path: str) -> Path | None:
 
 def refused_pages(agency: str, dataset: str) -> list[Path]:
     """List the validation pages of a dataset's refused batches, the newest first."""
-    pages = (paths.landing(agency, dataset) / "refused").glob("*/validation.html")
-    return sorted(pages, key=lambda page: page.parent.name, reverse=True)
+    pages = [folder / "validation.html" for folder in refused_folders(agency, dataset)]
+    return [page for page in reversed(pages) if page.is_file()]
 
 
 def note_access(agency: str, who: str, what: str, version: str, reason: str = NO_REASON) -> None:

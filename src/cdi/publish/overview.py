@@ -1,9 +1,10 @@
 """What the index pages and the operator's page say of each agency."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,26 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """A refused batch, or the private version, that failed checks stop.
+
+    Attributes:
+        name: Its name for people.
+        failures: What stops it.
+        page: Where the pages of the agency show why; blank for a version, which is not shown.
+    """
+
+    name: str
+    failures: tuple[StoppingFailure, ...]
+    page: str
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether two people have approved each failure, so that only a new run is missing."""
+        return all(failure.waived_by for failure in self.failures)
+
+
+@dataclass(frozen=True)
 class Freshness:
     """How an agency stands, for those who operate the system.
 
@@ -74,7 +95,7 @@ class Freshness:
         is_late: Whether its data is older than its schedule promises.
         asked: Which sources answered last in one minute, and when.
         failures: For each rule in how many checks of the last 30 days it did not hold.
-        stopped: The failed checks that wait for two people, or for a mended file.
+        stopped: What failed checks stop: it waits for two people, or for a corrected file.
         in_time: Crimes to decide that can still be recorded in time; None if nothing is published.
         overdue: Crimes to decide that are overdue.
         held_back: Quarters that the open extract releases once an audit has taught the software.
@@ -90,7 +111,7 @@ class Freshness:
     is_late: bool = False
     asked: tuple[tuple[str, str], ...] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
-    stopped: tuple[StoppingFailure, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
     in_time: int | None = None
     overdue: int | None = None
     held_back: tuple[str, ...] = ()
@@ -140,7 +161,7 @@ def describe_freshness(agency_id: str, now: datetime) -> Freshness:
     }
     problem = ""
     try:
-        known["stopped"] = tuple(find_stopped(agency))
+        known["stopped"] = tuple(_list_stopped(agency))
         known |= _describe_data(agency, now)
     except (CdiError, duckdb.Error) as error:
         problem = str(error)
@@ -194,6 +215,17 @@ def _list_asked(agency: Agency) -> list[tuple[str, str]]:
         at = tell(read_asked(agency.agency, dataset))
         datasets_by_time.setdefault(at, []).append(dataset.replace("_", " "))
     return [(", ".join(datasets), at) for at, datasets in datasets_by_time.items()]
+
+
+def _list_stopped(agency: Agency) -> Iterator[Stopped]:
+    """List what failed checks stop."""
+    for what, failures in groupby(find_stopped(agency), key=lambda failure: failure.what):
+        dataset, _, batch_id = what.partition("/")
+        if batch_id:
+            page = f"refused/{what}/validation.html"
+            yield Stopped(name_batch(agency, dataset, batch_id), tuple(failures), page)
+        else:
+            yield Stopped(f"version {what}", tuple(failures), "")
 
 
 def _list_refused(agency: Agency) -> list[tuple[str, str, str]]:

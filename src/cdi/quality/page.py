@@ -11,7 +11,13 @@ from cdi.files import write_text
 from cdi.quality.history import CheckRun, list_verdicts, read_runs
 from cdi.quality.results import ERROR, HOLDS, RELEASED, verdict_of
 from cdi.quality.rules import Rule, all_rules
-from cdi.quality.wording import describe_extent, describe_rule, name_batch, name_row
+from cdi.quality.wording import (
+    describe_extent,
+    describe_rule,
+    name_batch,
+    name_row,
+    shorten_decimals,
+)
 from cdi.render import render
 
 # By verdict: what stands in the strip of a rule's last runs, and its colour there and beside.
@@ -76,6 +82,7 @@ def _make_row(agency: Agency, result: Mapping[str, Any], owners: list[str]) -> d
         **result,
         "verdict": verdict,
         "colour": MARKS[verdict][1],
+        "observed_value": shorten_decimals(result["observed_value"]),
         "owner_number": owners.index(result["owner"]),
         # results of older releases have no sentence
         "finding": result.get("finding") or describe_extent(result),

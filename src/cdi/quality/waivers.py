@@ -37,6 +37,8 @@ class StoppingFailure:
         what: The name of the batch or the version, for people.
         told: How it was broken, and why the rule is there.
         is_releasable: Whether two people may waive it.
+        waived_by: Who waived it since; blank if nobody did. The next check of the same content
+            goes on.
     """
 
     rule_id: str
@@ -44,6 +46,7 @@ class StoppingFailure:
     what: str
     told: str
     is_releasable: bool
+    waived_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,38 +109,50 @@ def _is_stopping(result: dict[str, Any]) -> bool:
     return bool(is_broken and not result.get("released_by"))
 
 
+def refused_folders(agency_id: str, dataset: str) -> list[Path]:
+    """List the folders of a dataset's refused batches, the oldest first."""
+    # a name with a dot at its beginning is left by a removal that was killed
+    return sorted((paths.landing(agency_id, dataset) / "refused").glob("[!.]*"))
+
+
 def find_stopped(agency: Agency) -> list[StoppingFailure]:
     """Find each failure that stopped a refused batch or the private version of an agency."""
     failures: list[StoppingFailure] = []
     for dataset in agency.sources:
-        for folder in sorted((paths.landing(agency.agency, dataset) / "refused").glob("*")):
+        for folder in refused_folders(agency.agency, dataset):
             batch = read_batch(folder)
             what = f"{dataset}/{batch.manifest['batch_id']}"
-            failures += _read_failures(folder, batch_content_id(batch), what)
+            failures += _read_failures(agency, folder, batch_content_id(batch), what)
     private = paths.published(agency.agency) / ".next"
     name = read_private_name(agency.agency)
     if name and (private / RESULTS_FILE).is_file():
-        failures += find_stopped_of_version(resume_version(agency, name))
+        failures += find_stopped_of_version(agency, resume_version(agency, name))
     return failures
 
 
-def find_stopped_of_version(version: Version) -> list[StoppingFailure]:
+def find_stopped_of_version(agency: Agency, version: Version) -> list[StoppingFailure]:
     """Find the failures that stopped the private version; there are none if its check passed."""
-    return _read_failures(version.folder, version_content_id(version), version.name)
+    return _read_failures(agency, version.folder, version_content_id(version), version.name)
 
 
-def _read_failures(folder: Path, about: str, what: str) -> list[StoppingFailure]:
-    return [
-        StoppingFailure(
-            result["rule_id"],
-            _hash_failure(about, result),
-            what,
-            _explain_failure(result),
-            _may_be_waived(result),
+def _read_failures(agency: Agency, folder: Path, about: str, what: str) -> list[StoppingFailure]:
+    results = [result for result in read_results_file(folder) if _is_stopping(result)]
+    waivers = _read_waivers(agency) if results else {}
+    failures = []
+    for result in results:
+        content_id = _hash_failure(about, result)
+        waiver = waivers.get((result["rule_id"], content_id))
+        failures.append(
+            StoppingFailure(
+                result["rule_id"],
+                content_id,
+                what,
+                _explain_failure(result),
+                _may_be_waived(result),
+                waiver.people if waiver else "",
+            )
         )
-        for result in read_results_file(folder)
-        if _is_stopping(result)
-    ]
+    return failures
 
 
 def _explain_failure(result: dict[str, Any]) -> str:

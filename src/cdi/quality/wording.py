@@ -10,6 +10,7 @@ from cdi.agency.model import Agency
 from cdi.clock import day_and_time
 from cdi.quality.rules import Rule
 
+_LONG_FRACTION = re.compile(r"-?\b\d+\.\d{5,}\b")
 _BATCH_ID = re.compile(r"(?P<start>\d{8}T\d{4})_(?P<end>\d{8}T\d{4})_v(?P<version>\d+)")
 
 
@@ -68,12 +69,26 @@ def describe_extent(result: Mapping[str, Any]) -> str:
     if result["error"]:
         return str(result["error"])
     if result["unexpected_count"] is None:
-        return f"observed {result['observed_value']}"
+        return f"observed {shorten_decimals(result['observed_value'])}"
     total = f" of {result['element_count']:,}" if result["element_count"] else ""
     # of files and codes; other rows may be about people
-    examples = f" ({result['observed_value']})" if result["observed_value"] else ""
+    observed = shorten_decimals(result["observed_value"])
+    examples = f" ({observed})" if observed else ""
     refused = f"; refused: {result['refused']}" if result.get("refused") else ""
     return f"{result['unexpected_count']:,}{total} rows{examples}{refused}"
+
+
+def shorten_decimals(observed: str | None) -> str:
+    """Write long fractions in what was observed as people read them, e.g. `536.566666` as `536.57`.
+
+    A share is cut less, so that none that is too low reads as if it were enough.
+    """
+
+    def shorten(found: re.Match[str]) -> str:
+        number = float(found[0])
+        return f"{number:.6g}" if abs(number) < 1 else f"{number:,.2f}"
+
+    return _LONG_FRACTION.sub(shorten, observed or "")
 
 
 def name_batch(agency: Agency, dataset: str, batch_id: str) -> str:

@@ -63,11 +63,12 @@ def check_marts(agency: str, version: str, wait_for_approval: str | None = None)
     Raises:
         GateError: GATE-MARTS if a rule stops the version, and nobody waived it nor will be asked.
     """
-    with hold_version(load_agency(agency), version) as built:
+    loaded = load_agency(agency)
+    with hold_version(loaded, version) as built:
         try:
             results = checks.check_marts(built)
         except GateError as error:
-            failures = find_stopped_of_version(built)
+            failures = find_stopped_of_version(loaded, built)
             if not wait_for_approval or not all(failure.is_releasable for failure in failures):
                 raise
             held = {f"held: {failure.rule_id}": 1 for failure in failures}
@@ -80,8 +81,9 @@ def check_marts(agency: str, version: str, wait_for_approval: str | None = None)
 
 def read_held(agency: str, version: str) -> list[StoppingFailure]:
     """Read which failures stopped the private version; see `cdi.quality.waivers`."""
-    with hold_version(load_agency(agency), version) as built:
-        return find_stopped_of_version(built)
+    loaded = load_agency(agency)
+    with hold_version(loaded, version) as built:
+        return find_stopped_of_version(loaded, built)
 
 
 def release_and_check(agency: str, version: str, reason: str, by: str, second_person: str) -> Step:

@@ -1,16 +1,19 @@
 """The steps of the extract DAG: extract a dataset, then check it and accept it."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from cdi import paths
 from cdi.agency.asked import note_asked
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
-from cdi.errors import GateError
-from cdi.landing.batches import FATES, read_batch, remove_batch
+from cdi.agency.model import Agency
+from cdi.errors import GateError, StateError
+from cdi.landing.batches import FATES, interval_of, read_batch, remove_batch
 from cdi.landing.extract import extract_dataset
 from cdi.quality.checks import check_batch, count_results, summarise_results
 from cdi.quality.samples import describe_refused_rows
+from cdi.quality.waivers import refused_folders
 from cdi.sources.access import Access
 from cdi.sources.fetch import Fetched
 from cdi.steps.step import Step
@@ -27,6 +30,7 @@ def extract(agency: str, dataset: str, interval: Interval, access: Access | None
     note_asked(agency, dataset, interval.end, is_new=is_new, now=datetime.now(UTC))
     lines = _tell_reading(extraction.fetched) if loaded.sources[dataset].is_live else []
     if extraction.batch is None:
+        _remove_settled(loaded, dataset, (interval.start.isoformat(), interval.end.isoformat()))
         return Step(
             False, "\n".join(["nothing new: the sources equal what was accepted before", *lines])
         )
@@ -66,9 +70,11 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
         GateError: GATE-LANDING if a rule stops it, GATE-GONE if there is no such pending batch.
     """
     home = paths.landing(agency, dataset)
+    loaded = load_agency(agency)
     if (home / "batches" / batch_id).is_dir():
         # an earlier try of this check was killed right after it had accepted the batch
         remove_batch(home / "pending" / batch_id)
+        _remove_settled(loaded, dataset, interval_of(read_batch(home / "batches" / batch_id)))
         return Step(True, f"batch {batch_id} was accepted before", batch_id)
     if not (home / "pending" / batch_id / "manifest.json").is_file():
         raise GateError(
@@ -77,10 +83,31 @@ def check_landing(agency: str, dataset: str, batch_id: str) -> Step:
             "clear the task `extract` together with the check",
         )
     batch = read_batch(home / "pending" / batch_id)
-    accepted, results = check_batch(load_agency(agency), batch)
+    accepted, results = check_batch(loaded, batch)
+    _remove_settled(loaded, dataset, interval_of(batch))
     if accepted is None:
         return Step(False, "nothing new: the same content was accepted meanwhile")
     note = f"accepted as batch {accepted.manifest['seq']}: {accepted.folder}"
     told = f"{note}\n{summarise_results(results)}"
     event = {"batch": batch_id, "rows": accepted.manifest["accepted"]}
     return Step(True, told, batch_id, count_results(results), event)
+
+
+def _remove_settled(agency: Agency, dataset: str, interval: tuple[str, str]) -> None:
+    """Remove the refused batches to which the source has given a good answer since.
+
+    An answer is good if it was accepted or held nothing new. It settles earlier refusals of the
+    same interval. A snapshot holds everything, so it also settles those of earlier intervals.
+    Otherwise operators would read for ever that a failed check stops the agency.
+
+    Args:
+        agency: The agency.
+        dataset: The dataset.
+        interval: Start and end of the good answer, as a manifest writes them.
+    """
+    is_snapshot = agency.sources[dataset].delivery == "snapshot"
+    for folder in refused_folders(agency.agency, dataset):
+        with suppress(StateError):  # it stays, and the page of operations says what is wrong
+            refused = interval_of(read_batch(folder))
+            if refused == interval or (is_snapshot and refused[1] <= interval[1]):
+                remove_batch(folder)

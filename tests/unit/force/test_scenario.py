@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cdi.agency.load import load_agency
-from cdi.variant import ScenarioError, Variant, VariantError
+from cdi.cli import app
+from cdi.variant import ScenarioError, Variant, VariantError, check_is_landed
 from cdi_force.clock import HOUR, Clock
 from cdi_force.quotas import apportion_total, quotas_by_group
 from cdi_force.scenario import load_scenario
@@ -245,3 +247,22 @@ def test_a_force_that_was_never_audited_delivers_no_audit(
     assert {"calls", "crime_records"} <= delivered[0]
     with Variant("calibrated_2014", 1, 1).selected():  # its sizes are those that it extends
         assert Variant.chosen().is_audited
+
+
+def test_a_command_without_months_does_not_answer_for_an_empty_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `make run MONTHS=1` a new shell has no MONTHS: nothing would stop, nothing be kept."""
+    monkeypatch.setenv("CDI_HOME", str(tmp_path))
+    for name in ("SCENARIO", "MONTHS", "SEED"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "landing" / "nopd").mkdir(parents=True)
+    for empty in ("simulated", "nopd"):
+        check_is_landed(empty)
+    for variant in ("calibrated_2017-1-1", "calibrated_2014-7-3"):
+        (tmp_path / "landing" / "simulated" / variant).mkdir(parents=True)
+    asked = CliRunner().invoke(app, ["release", "simulated"])
+    assert isinstance(asked.exception, VariantError)
+    assert asked.exception.rule_id == "VARIANT-ABSENT"
+    assert "SCENARIO=calibrated_2014 SEED=3, or MONTHS=1" in str(asked.exception)
+    assert CliRunner().invoke(app, ["release", "simulated"], env={"MONTHS": "1"}).exit_code == 0

@@ -252,14 +252,21 @@ def test_an_asset_event_says_what_was_made_unless_it_stays_at_a_force(
     assert list(pushed) == ([operators.EVENT] if told else [])
 
 
-def test_the_last_task_of_a_run_tells_what_each_part_made() -> None:
+def test_the_last_task_of_a_run_tells_what_each_part_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As event of the asset, and as note of the run: a cleared run has that of its failure."""
     from airflow.sdk import Asset
 
     from cdi_airflow import operators
 
+    notes: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        operators,
+        "write_note",
+        lambda context, text, *, outline, of_run: notes.append((text, of_run)),
+    )
     asset = Asset(name="a_landing", uri="cdi://a/landing")
     operator = operators.AnyNewOperator(task_id="landed", outlets=[asset], otherwise="nothing")
-    parts = {"calls.check": {"batch": "b1", "rows": 5}, "crime_records.check": None}
+    parts = {"calls.check": {"batch": "b1", "rows": 5000}, "crime_records.check": None}
     operator.upstream_task_ids = set(parts)
     ti = SimpleNamespace(
         dag_id="a__extract",
@@ -269,4 +276,5 @@ def test_the_last_task_of_a_run_tells_what_each_part_made() -> None:
     )
     extra: dict[str, object] = {}
     operator.execute({"ti": ti, "outlet_events": {asset: SimpleNamespace(extra=extra)}})
-    assert extra == {"calls": {"batch": "b1", "rows": 5}}
+    assert extra == {"calls": {"batch": "b1", "rows": 5000}}
+    assert notes == [("new: calls\n- calls: batch b1, rows 5,000", True)]
