@@ -2,6 +2,7 @@
 
 import html
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -79,7 +80,7 @@ def test_filters_go_on_from_log_to_log(told: SmallAgency) -> None:
     assert answer.url.params["call"] == IN_TIME
     answer = clerk.send(clerk.find_form(answer.text, "confirmed"))
     assert (answer.url.params["call"], answer.url.params["district"]) == (RAPE, "S")
-    assert f"{IN_TIME}#1: confirmed: it must be recorded" in words_of(answer.text)
+    assert f"Crime 1 of {IN_TIME}: confirmed: it must be recorded" in words_of(answer.text)
 
 
 def test_a_log_page_leads_with_the_finding_and_ends_with_the_rule(told: SmallAgency) -> None:
@@ -254,6 +255,7 @@ def test_a_decision_meanwhile_is_shown_and_never_overwritten(told: SmallAgency) 
     answer = first.send(late)
     assert answer.status_code == 409
     assert "Nothing was saved yet" in words_of(answer.text)
+    assert f"Crime 1 of {ASSAULT} has changed since you opened it" in words_of(answer.text)
     assert "dismissed by reader.two" in words_of(answer.text)
     assert [row["decided_by"] for row in read_decisions(told.agency)] == ["reader.two"]
     # who has seen it may decide otherwise, and both decisions stay
@@ -262,6 +264,33 @@ def test_a_decision_meanwhile_is_shown_and_never_overwritten(told: SmallAgency) 
     assert [row["decision_kind"] for row in read_decisions(told.agency)] == [
         "dismissed", "confirmed",
     ]  # fmt: skip
+
+
+def test_a_decision_says_which_version_the_person_saw(told: SmallAgency) -> None:
+    """And not the one that was published while the page was open."""
+    clerk = sign_in("reader.one")
+    current = told.published
+    seen, newer = current.resolve(), "20260107T0000-0123456789"
+    form = clerk.find_form(clerk.open_log(ASSAULT), "confirmed")
+    shutil.copytree(seen, seen.with_name(newer))
+    current.unlink()
+    current.symlink_to(seen.with_name(newer))
+    clerk.send(form)
+    clerk.decide(IN_TIME, "confirmed")
+    clerk.decide(RAPE, "confirmed", version="../../elsewhere")
+    assert [
+        (row["call_reference"], row["version_seen"]) for row in read_decisions(told.agency)
+    ] == [(ASSAULT, seen.name), (IN_TIME, newer), (RAPE, newer)]
+    assert all(row["seen_likelihood"] for row in read_decisions(told.agency))
+
+
+def test_a_key_is_that_of_one_button_and_each_button_says_of_which_crime(
+    told: SmallAgency,
+) -> None:
+    page = sign_in("reader.one").open_log(ASSAULT)
+    for key in "cd":
+        assert page.count(f'accesskey="{key}"') == 1
+    assert page.count('aria-describedby="what-1"') == 3  # confirm, dismiss, pass on
 
 
 def test_a_log_that_a_colleague_has_open_cannot_be_decided(told: SmallAgency) -> None:
@@ -498,6 +527,14 @@ def test_without_a_log_in_nothing_is_shown(told: SmallAgency) -> None:
     assert "Nothing was saved" in words_of(answer.text)
     assert '<a href="./">Sign in</a>' in answer.text  # from there to the log-in and the queue
     assert clerk.get().url.path == "/sign-in"
+    # a browser also says which page the form was on: from there to the log-in and the log
+    clerk.client.headers["Referer"] = (
+        f"http://desk.test/testville/log?call={ASSAULT}&district=N&done=D1"
+    )
+    answer = clerk.send(form)
+    assert f'<a href="log?district=N&amp;call={ASSAULT}">Sign in</a>' in answer.text
+    clerk.client.headers["Referer"] = "http://elsewhere.test/testville/log?call=T-0001"
+    assert '<a href="./">Sign in</a>' in clerk.send(form).text
     assert read_decisions(told.agency) == []
 
 

@@ -36,7 +36,7 @@ def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: Sma
     assert outcome_of(ran)[:2] == ("suspected", "unrecorded")
 
     page = words_of(clerk.decide(CALL, "dismissed", reason_code="GOOD_INTENT").text)
-    assert f"{CALL}#1: dismissed. A decision takes effect in the next version" in page
+    assert f"Crime 1 of {CALL}: dismissed. A decision takes effect in the next version" in page
     shown = re.search("no longer says “(Version [^”]+)”", page)
     assert shown is not None
     assert CALL not in clerk.listed()

@@ -133,6 +133,7 @@ def send_decision(
     note: Text = "",
     seen: Text = "",
     evidence: Text = "",
+    version: Text = "",
     by: Text = "order",
     filters: Text = "",
 ) -> Response:
@@ -150,6 +151,7 @@ def send_decision(
         seen=seen or None,
         evidence_hash=evidence,
         selection="lot" if by == "lot" else "order",
+        version=version,
     )
     if not wish.kind:
         raise DeskError(400, "Nothing was decided", "The form did not say what to decide.")
@@ -256,7 +258,7 @@ def _ask_to_sign_in(request: Request, _: Any) -> Response:
     sentence = (
         "You are not signed in, or your sign-in has ended. Sign in and look at the log again."
     )
-    page = pages.show_message(request, "Nothing was saved", sentence, "Sign in")
+    page = pages.show_message(request, "Nothing was saved", sentence, back="Sign in")
     return _answer(page, 401)
 
 

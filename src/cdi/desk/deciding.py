@@ -18,7 +18,7 @@ from cdi.desk.standing import (
     Standing,
     read_standing,
 )
-from cdi.desk.versions import Shown
+from cdi.desk.versions import Shown, find_seen_version
 from cdi.errors import CdiError
 from cdi.people.decisions import add_decision
 
@@ -41,6 +41,7 @@ class Wish:
         seen: Reference of the newest decision that the page showed; None if it showed none.
         evidence_hash: Hash of what the page showed.
         selection: `lot` if the log was drawn by lot, else `order`.
+        version: Name of the version that the page showed; by default the current one.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Wish:
     seen: str | None = None
     evidence_hash: str = ""
     selection: str = "order"
+    version: str = ""
 
     @property
     def needed_right(self) -> Right:
@@ -63,7 +65,7 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
     """Write a decision down; it is on the disk when this returns.
 
     Args:
-        shown: The version that the page showed.
+        shown: The current version.
         person: Who decides; whoever calls this has looked at their rights.
         wish: What they decide.
         reference: Of the decision; a second one with the same reference is refused.
@@ -76,6 +78,9 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
             the second person is the first, DECIDE-REFUSED if the decision is not in order.
     """
     crime = find_crime(shown, wish.call_id, wish.crime_number)
+    # a new version may have been published while the page was open
+    name, seen_version = find_seen_version(shown, wish.version)
+    seen = find_crime(seen_version, wish.call_id, wish.crime_number)
     decision: dict[str, Any] = {
         "decision_reference": reference,
         "decision_kind": wish.kind,
@@ -85,9 +90,9 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
         "reason_code": wish.reason_code or None,
         "reason": wish.note or None,
         "decided_by": person.name,
-        "version_seen": shown.name,
+        "version_seen": name,
         "evidence_hash": wish.evidence_hash,
-        "seen_likelihood": crime["likelihood"] if crime else None,
+        "seen_likelihood": seen["likelihood"] if seen else None,
         "selection": wish.selection,
     }
     if wish.kind == DISMISSED and takes_two(crime):

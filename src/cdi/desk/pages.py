@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
 
@@ -132,14 +132,37 @@ def find_log(visit: Visit, typed: str) -> str:
             raise DeskError(404, "Nothing was found", sentence[:1].upper() + sentence[1:]) from None
 
 
-def show_message(
-    request: Request, title: str, sentence: str, back: str = "Back to the queue"
-) -> str:
-    """A page that says one thing, for example why something was refused, and leads back."""
+def show_message(request: Request, title: str, sentence: str, back: str = "") -> str:
+    """A page that says one thing, for example why something was refused, and leads back.
+
+    Args:
+        request: The request that it answers.
+        title: What happened.
+        sentence: Why, and what to do.
+        back: Words of the link; by default they say where it leads.
+    """
     person = request.app.state.door.find_person(request)
+    log = _find_log_before(request)
     return _render(
-        "desk_message.html.j2", request, person, title=title, sentence=sentence, back=back
+        "desk_message.html.j2",
+        request,
+        person,
+        title=title,
+        sentence=sentence,
+        way=log or "./",
+        back=back or ("Back to the log" if log else "Back to the queue"),
     )
+
+
+def _find_log_before(request: Request) -> str:
+    """Find the page of a log whose form was refused; blank if the request came from elsewhere."""
+    before = urlsplit(request.headers.get("referer", ""))
+    is_here = before.netloc == request.headers.get("host") and before.path.endswith("/log")
+    if request.method != "POST" or not is_here:
+        return ""
+    query = parse_filters(before.query)
+    by = {"by": "lot"} if query.get("by") == "lot" else {}
+    return f"log?{Filters.from_query(query).to_query(call=query.get('call', ''), **by)}"
 
 
 def list_crimes(shown: Shown, standing: Standing, call_id: str, *statuses: str) -> list[Crime]:

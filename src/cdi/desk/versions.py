@@ -1,9 +1,11 @@
 """The published version that the desk shows, how old its data is, and which time it is there."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency, next_times
 from cdi.build.freshness import find_clock, known_until
@@ -11,6 +13,8 @@ from cdi.build.version import read_description
 from cdi.publish.access import current_folder
 from cdi.report.wording import local_time
 from cdi.sql import naive_utc
+
+_VERSION_NAME = re.compile(r"\d{8}T\d{4}-[0-9a-f]{10}")
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,23 @@ def find_shown(agency_id: str) -> Shown | None:
     now = find_clock(agency, as_of, datetime.now(UTC))
     until = known_until(agency, description)
     return Shown(agency, folder, naive_utc(as_of), naive_utc(now), naive_utc(until))
+
+
+def find_seen_version(current: Shown, name: str) -> tuple[str, Shown]:
+    """Find the version that a page showed, which may have been replaced since.
+
+    Args:
+        current: The current version.
+        name: What the page's form says; it is not believed if no version can have this name.
+
+    Returns:
+        Its name, and what it shows; the current version shows in its place if it was removed.
+    """
+    if not _VERSION_NAME.fullmatch(name):
+        return current.name, current
+    folder = paths.published(current.agency.agency) / "versions" / name
+    is_kept = (folder / "recording.duckdb").is_file()
+    return name, replace(current, folder=folder) if is_kept else current
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -176,7 +176,7 @@ def _refuse_conflict(agency: Agency, row: Mapping[str, str], seen: str | None) -
     newest = find_newest(agency, read_decisions(agency), row["call_reference"], crime)
     if (newest["decision_reference"] if newest else None) == seen:
         return
-    thing = row["call_reference"] + (f"#{crime}" if crime else "")
+    thing = (f"crime {crime} of " if crime else "") + row["call_reference"]
     told = (
         describe_decision(newest) if newest else "as if nobody had decided: a decision was erased"
     )
