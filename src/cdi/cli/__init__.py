@@ -92,7 +92,8 @@ def ui(
         console.print("Ctrl-C stops it.")
         try:
             while True:
-                time.sleep(3600)
+                time.sleep(5)
+                client.demand_processes()
         except KeyboardInterrupt:
             console.print("Stopping")
 

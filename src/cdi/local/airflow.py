@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -230,7 +230,9 @@ def own_airflow() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def run_processes(env: dict[str, str], components: tuple[str, ...]) -> Iterator[None]:
+def run_processes(
+    env: dict[str, str], components: tuple[str, ...]
+) -> Iterator[Callable[[], None]]:
     """Run Airflow's processes for the length of a `with` block.
 
     At its end, also by an exception or Ctrl-C, they and their children are stopped. The caller must
@@ -239,9 +241,26 @@ def run_processes(env: dict[str, str], components: tuple[str, ...]) -> Iterator[
     Args:
         env: As `prepare_airflow` gave it.
         components: Which processes.
+
+    Yields:
+        A function that raises a ServiceError, SERVICE-ENDED, if one of them runs no more. Without a
+        scheduler a run would stay as it is for ever, and nobody would say so.
     """
     home = Path(env["AIRFLOW_HOME"])
     started: list[subprocess.Popen[bytes]] = []
+
+    def demand_all() -> None:
+        for component, process in zip(components, started, strict=True):
+            # not poll(), which would free its number for another process
+            if process.returncode is None and _is_at_work(psutil.Process(process.pid)):
+                continue
+            raise ServiceError(
+                "SERVICE-ENDED",
+                f"Airflow's {component} has ended, so nothing goes on",
+                "run again; if it ends again, read "
+                f"{home / 'logs' / f'{component}.log'}, and find out whether memory ran out",
+            )
+
     try:
         for component in components:
             with (home / "logs" / f"{component}.log").open("wb") as log:
@@ -256,9 +275,10 @@ def run_processes(env: dict[str, str], components: tuple[str, ...]) -> Iterator[
                     )
                 )
             _remember_processes(home, started)
-        yield
+        yield demand_all
     finally:
-        _stop_processes([psutil.Process(p.pid) for p in started if p.poll() is None])
+        # also of one that has ended: its tasks may run on
+        _stop_processes([psutil.Process(p.pid) for p in started if p.returncode is None])
         for process in started:
             process.wait()
         (home / "processes.json").unlink(missing_ok=True)
@@ -353,6 +373,7 @@ class Client:
         env: dict[str, str],
         answer_seconds: float = ANSWER_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
+        demand_processes: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare a client; it sends no request before `wait_until_healthy`.
 
@@ -361,7 +382,10 @@ class Client:
             env: Environment of Airflow's processes, for its command line.
             answer_seconds: How long to wait for one answer.
             patience_seconds: For how long to repeat a request that gets no answer.
+            demand_processes: Raises an error if a process of this Airflow has ended; it is called
+                before each request.
         """
+        self.demand_processes = demand_processes
         self.env = env
         self.url = f"http://127.0.0.1:{port}"
         self._patience_seconds = patience_seconds
@@ -376,6 +400,7 @@ class Client:
         """
         began = time.monotonic()
         while time.monotonic() - began < stretch(START_SECONDS):
+            self.demand_processes()
             # ValueError: what answers is no JSON, so it is not Airflow yet.
             with contextlib.suppress(httpx.HTTPError, ValueError):
                 health = self._http.get("/api/v2/monitor/health").json()
@@ -410,6 +435,7 @@ class Client:
             return answer.is_server_error  # for example "database is locked"
 
         ask_until_answered = tenacity.Retrying(
+            before=lambda _: self.demand_processes(),
             retry=tenacity.retry_if_exception_type(httpx.TransportError)
             | tenacity.retry_if_result(has_failed_in_passing),
             wait=tenacity.wait_exponential(multiplier=0.1, max=5),
@@ -519,8 +545,8 @@ def open_airflow(components: tuple[str, ...], dag_ids: tuple[str, ...] = ()) -> 
     with own_airflow():
         port = free_port()
         env = prepare_airflow(port)
-        with run_processes(env, components):
-            client = Client(port, env)
+        with run_processes(env, components) as demand_processes:
+            client = Client(port, env, demand_processes=demand_processes)
             client.wait_until_healthy()
             for dag_id in dag_ids:
                 client.unpause(dag_id)

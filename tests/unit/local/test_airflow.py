@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -354,6 +354,38 @@ task.wait()
 """
 
 
+def test_a_scheduler_that_was_killed_is_missed_and_its_tasks_are_stopped(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run would otherwise be watched for ever, and its task would work on after the end."""
+    home = state / "airflow"
+    (home / "logs").mkdir(parents=True)
+    command = [sys.executable, "-c", SCHEDULER, TASK, str(home)]
+    monkeypatch.setattr(airflow, "_airflow_command", lambda *_: command)
+    monkeypatch.setattr(airflow, "STOP_SECONDS", 2.0)
+    env = {**os.environ, "AIRFLOW_HOME": str(home)}
+    with airflow.run_processes(env, ("scheduler",)) as demand_processes:
+        wait_until((home / "task.ready").exists)
+        demand_processes()
+        ((scheduler, _),) = json.loads((home / "processes.json").read_text())
+        (task,) = psutil.Process(scheduler).children()
+        psutil.Process(scheduler).kill()
+        wait_until(lambda: psutil.Process(scheduler).status() == psutil.STATUS_ZOMBIE)
+        client = airflow.Client(1, env, demand_processes=demand_processes)
+        with pytest.raises(ServiceError, match=r"(?s)SERVICE-ENDED.*scheduler.*scheduler\.log"):
+            client.runs("testville__build")
+        assert task.is_running()
+    assert not task.is_running() or task.status() == psutil.STATUS_ZOMBIE
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait, a minute at most."""
+    until = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_what_a_task_starts_while_airflow_is_stopped_is_stopped_too(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,10 +396,7 @@ def test_what_a_task_starts_while_airflow_is_stopped_is_stopped_too(
     monkeypatch.setattr(airflow, "_airflow_command", lambda *_: command)
     monkeypatch.setattr(airflow, "STOP_SECONDS", 2.0)
     with airflow.run_processes({**os.environ, "AIRFLOW_HOME": str(home)}, ("scheduler",)):
-        until = time.monotonic() + 60
-        while not (home / "task.ready").exists():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_until((home / "task.ready").exists)
     dbt = int((home / "dbt.pid").read_text())
     stopped = not psutil.pid_exists(dbt) or psutil.Process(dbt).status() == psutil.STATUS_ZOMBIE
     if not stopped:
