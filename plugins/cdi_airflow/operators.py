@@ -94,7 +94,10 @@ class StepOperator(BaseOperator):
             with name_machine_failures():
                 step = self.call()()
         except (BusyError, MachineError) as error:
-            write_note(context, str(error), outline=outline_error(error.rule_id))
+            # only then does the run fail, and its note says why
+            is_last = context["ti"].try_number > context["ti"].max_tries
+            outline = outline_error(error.rule_id)
+            write_note(context, str(error), outline=outline, of_run=is_last)
             raise
         except AirflowTaskTimeout:
             told = self.tell_timeout()

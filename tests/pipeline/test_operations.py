@@ -1,6 +1,7 @@
 """What operators read: the index, how fresh the data is, and the validation page of real runs."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 
@@ -135,8 +136,19 @@ def test_an_agency_that_cannot_be_read_is_shown_with_its_problem(ran: SmallAgenc
     assert describe_published("testville").headline is None
     ran.settings["schedule"] = "every day at noon"
     ran.write_settings()
-    assert "AGENCY-SCHEMA" in describe_freshness("testville", NOW).problem
-    assert describe_published("testville").parts  # what is published stays there
+    broken = describe_freshness("testville", NOW)
+    assert "AGENCY-SCHEMA" in broken.problem
+    page = text_of(render("operations.html.j2", agencies=[broken], now="now", is_simulated=False))
+    assert "Not all can be read of testville. No agency is late" in page
+    assert "testville__extract" not in page  # there is no such DAG while the folder is broken
+    described = describe_published("testville")
+    assert described.parts  # what is published stays there
+    values = {"may_read_logs": False, "may_manage": False, "is_simulated": True}
+    for agency in (described, replace(described, version=None, headline=None, parts=())):
+        page = text_of(render("agency_pages.html.j2", agency=agency, **values))
+        assert "The folder of this agency has a mistake, so none of its DAGs runs." in page
+        assert "Next step: " in page
+        assert "testville__extract" not in page
 
 
 def test_the_validation_page_names_value_threshold_rows_and_history(

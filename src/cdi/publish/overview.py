@@ -46,6 +46,7 @@ class Published:
         parts: What the version has to show.
         is_compared: Whether it says why the rate changed.
         refused: Of each refused batch the dataset, the id and its name for people.
+        problem: What is wrong with the agency's folder, and the next step; blank if nothing is.
     """
 
     agency: str
@@ -58,6 +59,7 @@ class Published:
     parts: tuple[Part, ...] = ()
     is_compared: bool = False
     refused: tuple[tuple[str, str, str], ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,9 @@ def describe_published(agency_id: str) -> Published:
         }
     try:
         agency = load_agency(agency_id)
-    except CdiError:
+    except CdiError as error:
         is_simulated = agency_id == paths.SIMULATED
-        return Published(agency_id, agency_id, is_simulated, **shown)
+        return Published(agency_id, agency_id, is_simulated, problem=str(error), **shown)
     return Published(
         agency_id,
         agency.name,

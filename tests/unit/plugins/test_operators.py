@@ -125,20 +125,27 @@ def test_what_another_process_makes_is_waited_for_and_all_else_that_is_expected_
     from cdi.steps import retain
     from cdi_airflow import operators
 
-    noted: list[str] = []
-    monkeypatch.setattr(operators, "write_note", lambda context, text, **how: noted.append(text))
+    noted: list[bool] = []
+    monkeypatch.setattr(
+        operators, "write_note", lambda context, text, **how: noted.append(how["of_run"])
+    )
     operator = operators.StepOperator(
         task_id="retain", step="retain.retain", arguments={"agency": "a"}
     )
-    for error, raised in ((BusyError, BusyError), (BuildError, AirflowFailException)):
+    for error, raised, attempt in (
+        (BusyError, BusyError, 1),
+        (BusyError, BusyError, 3),
+        (BuildError, AirflowFailException, 1),
+    ):
 
         def step(agency: str, error: type[BuildError] = error) -> None:
             raise error("BUILD-X", f"another build of {agency} is running", "wait")
 
         monkeypatch.setattr(retain, "retain", step)
         with pytest.raises(raised, match="BUILD-X"):
-            operator.execute({})
-    assert len(noted) == 2
+            operator.execute({"ti": SimpleNamespace(try_number=attempt, max_tries=2)})
+    # the run fails with the last attempt, and its note then says why
+    assert noted == [False, True, True]
 
 
 PLANTED = "Jane Doe of 12 High Street, calls-jane-doe.csv"
@@ -152,7 +159,9 @@ def centre(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 
 def context_of(operator: object, centre: dict[str, list[str]]) -> dict[str, object]:
-    ti = SimpleNamespace(xcom_push=lambda key, value: centre[key].append(value))
+    ti = SimpleNamespace(
+        xcom_push=lambda key, value: centre[key].append(value), try_number=1, max_tries=2
+    )
     return {"task": operator, "ti": ti, "dag_run": SimpleNamespace(run_type="scheduled")}
 
 
