@@ -21,6 +21,7 @@ from cdi.publish.access import note_access
 from cdi.steps import backup
 from cdi.steps.backup import BackedUp, back_up_agency, restore_agency
 from cdi.steps.extract import extract
+from cdi.steps.verify import verify_agency
 from tests.conftest import SmallAgency
 
 DECISION = {
@@ -205,6 +206,23 @@ def test_a_list_of_files_that_was_changed_and_another_key_are_named(site: Site) 
     with pytest.raises(CdiError, match=f"BACKUP-UNKNOWN.*no snapshot 2020.*\n.*{name}"):
         site.restore(snapshot="2020")
     assert site.restore() == name
+
+
+def test_one_damaged_batch_is_copied_from_a_restoration_elsewhere(site: Site) -> None:
+    """As docs/runbook.md says: in the backup nobody finds a file by its name."""
+    site.back_up()
+    (batch,) = (paths.landing("testville", "calls") / "batches").iterdir()
+    within = batch.relative_to(paths.home())
+    (batch / "rows.parquet").chmod(0o600)
+    (batch / "rows.parquet").write_bytes(b"damaged")
+    with pytest.raises(StateError, match="LANDING-DAMAGED"):
+        verify_agency(site.agency, silent)
+    with site.monkeypatch.context() as patch:
+        patch.setenv("CDI_HOME", str(site.folder / "elsewhere"))
+        site.restore()
+    shutil.rmtree(batch)
+    shutil.copytree(site.folder / "elsewhere" / within, batch)
+    verify_agency(site.agency, silent)
 
 
 def test_nothing_is_written_over(site: Site) -> None:

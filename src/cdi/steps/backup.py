@@ -188,7 +188,8 @@ def restore_agency(
             raise CdiError(
                 "RESTORE-NOT-EMPTY",
                 f"{paths.home()} has something of {agency.agency} already: {', '.join(here)}",
-                "move it away, or name an empty state folder by CDI_HOME",
+                "move it away, or name an empty state folder by CDI_HOME; from there you can copy "
+                "a single file or folder back (docs/runbook.md)",
             )
         made.mkdir(parents=True, mode=0o700)
         for number, file in enumerate(files, 1):
