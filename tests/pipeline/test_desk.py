@@ -255,6 +255,7 @@ def test_a_decision_meanwhile_is_shown_and_never_overwritten(told: SmallAgency) 
     answer = first.send(late)
     assert answer.status_code == 409
     assert "Nothing was saved yet" in words_of(answer.text)
+    assert f"<title>Nothing was saved: {ASSAULT}" in answer.text
     assert f"Crime 1 of {ASSAULT} has changed since you opened it" in words_of(answer.text)
     assert "dismissed by reader.two" in words_of(answer.text)
     assert [row["decided_by"] for row in read_decisions(told.agency)] == ["reader.two"]
@@ -532,7 +533,9 @@ def test_without_a_log_in_nothing_is_shown(told: SmallAgency) -> None:
         f"http://desk.test/testville/log?call={ASSAULT}&district=N&done=D1"
     )
     answer = clerk.send(form)
-    assert f'<a href="log?district=N&amp;call={ASSAULT}">Sign in</a>' in answer.text
+    assert f'<a href="log?call={ASSAULT}&amp;district=N">Sign in</a>' in answer.text
+    clerk.client.headers["Referer"] = "http://desk.test/testville/audit-log?draw=d1&call=T-0001"
+    assert '<a href="audit-log?draw=d1&amp;call=T-0001">Sign in</a>' in clerk.send(form).text
     clerk.client.headers["Referer"] = "http://elsewhere.test/testville/log?call=T-0001"
     assert '<a href="./">Sign in</a>' in clerk.send(form).text
     assert read_decisions(told.agency) == []
@@ -554,6 +557,19 @@ def test_a_form_is_believed_once_for_this_log_in_from_this_site(told: SmallAgenc
     assert again.status_code == 409
     assert "written already" in words_of(again.text)
     assert len(read_decisions(told.agency)) == 1
+
+
+def test_a_wrong_code_is_said_at_its_field_and_keeps_the_name(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    answer = clerk.client.post(
+        "/sign-in",
+        data={"name": "viewer", "typed": "guess"},
+        headers={"Origin": "http://desk.test"},
+    )
+    assert answer.status_code == 403
+    assert '<p class="banner bad" role="alert" id="problem">That is not the code.' in answer.text
+    assert 'aria-invalid="true" aria-describedby="problem"' in answer.text
+    assert '<option value="viewer" selected>' in answer.text
 
 
 def test_a_form_grows_old(told: SmallAgency, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -422,6 +422,9 @@ def test_all_that_is_wrong_is_said_at_once_and_all_that_was_typed_is_kept(drawn:
     answer = read_log(clerk, drawn, given_to(drawn, ONE)[0], **typed)
     text = words_of(answer.text)
     assert all(f"{rule}: " in text for rule in ("RDG-04", "RDG-05", "RDG-06", "RDG-07"))
+    # who works by keyboard or with a screen reader begins there
+    assert "<title>Nothing was saved: " in answer.text
+    assert re.search(r'id="problems" tabindex="-1" autofocus', answer.text)
     form = reading_form(answer.text)
     assert form["recorded_at_1"] == "2026-01-05T10:30"
     assert form["record_reference_3"] == "<R&1>"

@@ -8,7 +8,7 @@ comes twice (`cdi.people.decisions`). A form that is sent again finds that it is
 
 import hashlib
 import secrets
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import Request
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
@@ -71,6 +71,27 @@ def comes_from_here(request: Request) -> bool:
     """
     origin = request.headers.get("origin") or request.headers.get("referer") or ""
     return urlsplit(origin).netloc == request.headers.get("host")
+
+
+def find_page_before(request: Request) -> str:
+    """Find the page of a log on which a refused form was, as a way from the form's own address.
+
+    Args:
+        request: The request that brought the form.
+
+    Returns:
+        The way with what chooses the log, and its filters; blank if a browser does not say which
+        page it was, or if it was no page of a log.
+    """
+    before = urlsplit(request.headers.get("referer", ""))
+    page = before.path.rpartition("/")[2]
+    if request.method != "POST" or before.netloc != request.headers.get("host"):
+        return ""
+    if page not in ("log", "audit-log"):
+        return ""
+    query = dict(parse_qsl(before.query))
+    query.pop("done", None)  # what was decided before this form
+    return f"{page}?{urlencode(query)}"
 
 
 def read_desk_key() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastapi import Request
 
@@ -13,7 +13,7 @@ from cdi.agency.model import Agency
 from cdi.clock import clock_time, day_and_time
 from cdi.desk.claims import Claim, read_claims, take_claim
 from cdi.desk.deciding import Wish
-from cdi.desk.forms import make_token
+from cdi.desk.forms import find_page_before, make_token
 from cdi.desk.people import Door, Person, Right
 from cdi.desk.queue import (
     LISTS,
@@ -142,7 +142,7 @@ def show_message(request: Request, title: str, sentence: str, back: str = "") ->
         back: Words of the link; by default they say where it leads.
     """
     person = request.app.state.door.find_person(request)
-    log = _find_log_before(request)
+    log = find_page_before(request)
     return _render(
         "desk_message.html.j2",
         request,
@@ -152,17 +152,6 @@ def show_message(request: Request, title: str, sentence: str, back: str = "") ->
         way=log or "./",
         back=back or ("Back to the log" if log else "Back to the queue"),
     )
-
-
-def _find_log_before(request: Request) -> str:
-    """Find the page of a log whose form was refused; blank if the request came from elsewhere."""
-    before = urlsplit(request.headers.get("referer", ""))
-    is_here = before.netloc == request.headers.get("host") and before.path.endswith("/log")
-    if request.method != "POST" or not is_here:
-        return ""
-    query = parse_filters(before.query)
-    by = {"by": "lot"} if query.get("by") == "lot" else {}
-    return f"log?{Filters.from_query(query).to_query(call=query.get('call', ''), **by)}"
 
 
 def list_crimes(shown: Shown, standing: Standing, call_id: str, *statuses: str) -> list[Crime]:

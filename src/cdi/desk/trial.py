@@ -53,9 +53,8 @@ def make_trial_desk(code: str) -> FastAPI:
         """Sign in under a name of the trial."""
         is_right = secrets.compare_digest(typed.strip().encode(), code.encode())
         if not (comes_from_here(request) and is_right and name in PEOPLE):
-            return _show(
-                request, to, "That is not the code. The command that runs the desk prints it."
-            )
+            problem = "That is not the code. The command that runs the desk prints it."
+            return _show(request, to, name, problem)
         word = begin_session(name, {agency: PEOPLE[name] for agency in agency_names()})
         root = request.scope.get("root_path", "")
         answer = RedirectResponse(f"{root}/{clean_target(to)}", 303, HEADERS)
@@ -67,7 +66,7 @@ def make_trial_desk(code: str) -> FastAPI:
     return app
 
 
-def _show(request: Request, target: str, problem: str = "") -> Response:
+def _show(request: Request, target: str, name: str = "", problem: str = "") -> Response:
     page = render(
         "desk_trial.html.j2",
         is_simulated=False,
@@ -75,6 +74,7 @@ def _show(request: Request, target: str, problem: str = "") -> Response:
         person=None,
         sign_out=None,
         people=PEOPLE,
+        chosen=name,
         target=clean_target(target),
         problem=problem,
     )

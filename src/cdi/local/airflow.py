@@ -230,9 +230,7 @@ def own_airflow() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def run_processes(
-    env: dict[str, str], components: tuple[str, ...]
-) -> Iterator[Callable[[], None]]:
+def run_processes(env: dict[str, str], components: tuple[str, ...]) -> Iterator[Callable[[], None]]:
     """Run Airflow's processes for the length of a `with` block.
 
     At its end, also by an exception or Ctrl-C, they and their children are stopped. The caller must
