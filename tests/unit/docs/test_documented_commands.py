@@ -20,7 +20,7 @@ from cdi_proofs import __main__ as proofs
 PAGES = [paths.REPO / "README.md", *sorted((paths.REPO / "docs").glob("*.md"))]
 CDI = ".venv/bin/cdi"
 # what every machine has that has a shell, Git and Docker; what they are given is theirs to check
-SYSTEM = {"cat", "cd", "cp", "echo", "git", "grep", "install", "umask"}
+SYSTEM = {"cat", "cd", "cp", "echo", "git", "grep", "install", "rm", "umask"}
 IN_IMAGE = {"airflow", "pg_dump", "psql", "tar"}
 FENCE = re.compile(r"^ *```(\S*)\n(.*?)^ *```$", re.M | re.S)
 INLINE = re.compile(r"(?<!`)`((?:make|cdi|\.venv/bin/[^\s`]+|python3?|docker compose) [^`]*)`(?!`)")
@@ -168,6 +168,9 @@ def check_docker(arguments: list[str], is_complete: bool) -> None:
 def check(command: str, *, is_complete: bool = True) -> None:
     """Fail if a command, or what it names, does not exist."""
     program, *arguments = shlex.split(command)
+    while setting := re.fullmatch(r"([A-Z_]+)=.*", program):  # for this command alone
+        assert re.search(rf"\b{setting[1]}\b", paths.__doc__ or ""), f"no setting {setting[1]}"
+        program, *arguments = arguments
     if program == CDI:
         check_cdi(arguments, is_complete)
     elif program == "make":
@@ -225,6 +228,8 @@ def test_a_command_in_a_sentence_exists(page: str, command: str) -> None:
         "cdi run",
         f"{CDI} walk",
         f"{CDI} audit walk",
+        f"CDI_HOME=/srv/restored {CDI} walk",
+        f"CDI_NONSENSE=1 {CDI} peers",
         f"{CDI} run --nonsense",
         f"{CDI} audit draw nopd --auditor 1 --logs many",
         f"{CDI} explain nopd",
