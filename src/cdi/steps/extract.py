@@ -9,6 +9,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.errors import GateError, StateError
+from cdi.files import wait_for_lock
 from cdi.landing.batches import FATES, interval_of, read_batch, remove_batch
 from cdi.landing.extract import extract_dataset
 from cdi.quality.checks import check_batch, count_results, summarise_results
@@ -107,7 +108,9 @@ def _remove_settled(agency: Agency, dataset: str, interval: tuple[str, str]) -> 
     """
     is_snapshot = agency.sources[dataset].delivery == "snapshot"
     for folder in refused_folders(agency.agency, dataset):
-        with suppress(StateError):  # it stays, and the page of operations says what is wrong
+        # an erasure replaces the files of a batch one after another
+        with wait_for_lock(paths.landing(agency.agency, dataset)), suppress(StateError):
+            # one that cannot be read stays, and the page of operations says what is wrong
             refused = interval_of(read_batch(folder))
             if refused == interval or (is_snapshot and refused[1] <= interval[1]):
                 remove_batch(folder)
