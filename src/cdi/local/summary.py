@@ -42,7 +42,8 @@ def print_summary(agency: Agency, console: Console, **pages: Path) -> None:
     console.print(f"Data as of {as_of}; version {version['version']}\n", highlight=False)
     chosen = "" if agency.agency == paths.SIMULATED else f" AGENCY={agency.agency}"
     # a new shell does not know which force was simulated here
-    settings = list_settings(paths.variant()) if agency.is_simulated else ""
+    is_variant = agency.agency in (paths.SIMULATED, paths.SIMULATED_SQL)
+    settings = list_settings(paths.variant()) if is_variant else ""
     commands = {
         "Open": _shorten(files["report"]),
         "Decide": f"make ui {settings}".rstrip(),

@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.cli import app
-from cdi.variant import ScenarioError, Variant, VariantError, check_is_landed
+from cdi.variant import (
+    ScenarioError,
+    Variant,
+    VariantError,
+    check_is_landed,
+    list_settings,
+)
 from cdi_force.clock import HOUR, Clock
 from cdi_force.quotas import apportion_total, quotas_by_group
 from cdi_force.scenario import load_scenario
@@ -256,6 +263,9 @@ def test_a_command_without_months_does_not_answer_for_an_empty_force(
     monkeypatch.setenv("CDI_HOME", str(tmp_path))
     for name in ("SCENARIO", "MONTHS", "SEED"):
         monkeypatch.delenv(name, raising=False)
+    # and `make run` ends with what to type next
+    assert list_settings(paths.variant()) == ""
+    assert list_settings("calibrated_2017-1-1") == "MONTHS=1"
     (tmp_path / "landing" / "nopd").mkdir(parents=True)
     for empty in ("simulated", "nopd"):
         check_is_landed(empty)
