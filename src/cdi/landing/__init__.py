@@ -6,7 +6,8 @@
     ``pending/<id>/``  extracted, and kept unchanged until the check has ended
     ``checking/<id>/``  working copy of a pending batch while its check runs; left behind if the
     check is killed
-    ``refused/<id>/``  broke a `fail` rule of border 1; kept for the person who looks into it
+    ``refused/<id>/``  broke a `fail` rule of border 1; kept for the person who looks into it, until
+    the source has given a good answer (`cdi.steps.extract`)
 
 A batch appears in its folder by one rename, never piece by piece. Every row of a source file has
 one fate: accepted, quarantined with a rule id, an exact duplicate (after column mapping), or erased
