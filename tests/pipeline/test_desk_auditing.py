@@ -798,7 +798,10 @@ def test_nothing_is_decided_where_two_auditors_agree_or_by_one_of_them(
 def test_who_may_not_audit_sees_no_draw_and_auditors_see_nothing_else(drawn: Draw) -> None:
     own = given_to(drawn, ONE)[0]
     clerk = sign_in(ONE)
-    form = reading_form(open_drawn(clerk, drawn, own)) | truth(own)
+    page = open_drawn(clerk, drawn, own)
+    received = r"Received \d+ January 2026, (\d+(:\d+)?[ap]m|midday|midnight)"
+    assert re.search(received, words_of(page))
+    form = reading_form(page) | truth(own)
     pages = {
         "audit": {},
         "audit-next": {"draw": drawn.draw_id},
@@ -816,7 +819,9 @@ def test_who_may_not_audit_sees_no_draw_and_auditors_see_nothing_else(drawn: Dra
         assert other.send(form).status_code == 403
         assert "Audits" not in other.get().text
     for path, query in (("", {}), ("log", {"call": own}), ("start", {}), ("search", {"q": own})):
-        assert clerk.get(path, **query).status_code == 404
+        answer = clerk.get(path, **query)
+        assert answer.status_code == 404
+        assert '<a href="audit">Back to the audits</a>' in answer.text
         assert list(read_access_log("testville"))[-1]["what"].startswith("refused: desk GET")
     stranger = Clerk(clerk.client, "other")
     assert stranger.get("audit").status_code == 404

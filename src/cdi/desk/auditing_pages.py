@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from cdi.audit.draws import ADJUDICATOR
+from cdi.clock import day_and_time
 from cdi.desk.forms import make_token
 from cdi.desk.people import Door, Right
 from cdi.desk.reading_form import MOST_CRIMES, Typed, fill_form
@@ -155,6 +157,7 @@ def _render_log(
         draw_id=draw.draw_id,
         call_id=call_id,
         log=logs.get(call_id),
+        say_time=_say_time,
         facts=_FACTS,
         form=form,
         offences=offences,
@@ -165,6 +168,14 @@ def _render_log(
         most_crimes=MOST_CRIMES,
         **values,
     )
+
+
+def _say_time(moment: datetime | str) -> str:
+    """Write a local time as people read it; what is not a time stays as it was typed."""
+    try:
+        return day_and_time(datetime.fromisoformat(str(moment)))
+    except ValueError:
+        return str(moment)
 
 
 def _render(template: str, visit: Visit, **values: Any) -> str:

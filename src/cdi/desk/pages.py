@@ -142,16 +142,31 @@ def show_message(request: Request, title: str, sentence: str, back: str = "") ->
         back: Words of the link; by default they say where it leads.
     """
     person = request.app.state.door.find_person(request)
-    log = find_page_before(request)
+    way, words = _find_way_back(request, person)
     return _render(
         "desk_message.html.j2",
         request,
         person,
         title=title,
         sentence=sentence,
-        way=log or "./",
-        back=back or ("Back to the log" if log else "Back to the queue"),
+        way=way,
+        back=back or words,
     )
+
+
+def _find_way_back(request: Request, person: Person | None) -> tuple[str, str]:
+    """Find where a message leads back to: an address that the person may see, and its words."""
+    if log := find_page_before(request):
+        return log, "Back to the log"
+    door: Door = request.app.state.door
+    agency = request.path_params.get("agency", "")
+    if (
+        person
+        and door.has_right(request, person, agency, Right.AUDIT)
+        and not door.has_right(request, person, agency, Right.SEE)
+    ):
+        return "audit", "Back to the audits"
+    return "./", "Back to the queue"
 
 
 def list_crimes(shown: Shown, standing: Standing, call_id: str, *statuses: str) -> list[Crime]:
