@@ -79,7 +79,7 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
         The sample.
 
     Raises:
-        SourceError: SRC-NOT-FOUND, SRC-GZIP, SRC-EMPTY, SRC-FORMAT or SRC-COLUMNS.
+        SourceError: SRC-NOT-FOUND, SRC-GZIP, SRC-ENCODING, SRC-EMPTY, SRC-FORMAT or SRC-COLUMNS.
     """
     name, kind = path.name.removesuffix(".gz"), _choose_format(path)
     with tempfile.TemporaryDirectory(prefix="cdi-sample-") as folder:
@@ -87,7 +87,7 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
         _copy_plain(path, plain)
         encoding = None if kind == "parquet" else _guess_encoding(plain)
         if encoding:
-            _make_utf8(plain, encoding)
+            _make_utf8(plain, encoding, path.name)
         delimiter = _find_delimiter(plain) if kind == "csv" else ","
         if kind == "csv":
             _check_headers(path, _split_first_line(plain, delimiter))
@@ -177,10 +177,10 @@ def _guess_encoding(plain: Path) -> str | None:
     return _WESTERN if has_other_bytes and not is_utf8 else None
 
 
-def _make_utf8(plain: Path, encoding: str) -> None:
+def _make_utf8(plain: Path, encoding: str, name: str) -> None:
     recoded = plain.with_suffix(".utf8")
     with plain.open("rb") as file, recoded.open("wb") as target:
-        shutil.copyfileobj(Utf8Bytes(file, encoding), target, _PIECE_BYTES)
+        shutil.copyfileobj(Utf8Bytes(file, encoding, name), target, _PIECE_BYTES)
     recoded.replace(plain)
 
 

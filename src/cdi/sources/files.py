@@ -157,8 +157,9 @@ class Utf8Bytes:
     the row in which it is (READ-ENCODING), and all others are taken.
     """
 
-    def __init__(self, file: io.BufferedReader, encoding: str) -> None:
-        """Read from the file, which is opened for reading bytes."""
+    def __init__(self, file: io.BufferedReader, encoding: str, name: str) -> None:
+        """Read from the file, which is opened for reading bytes; errors call it by the name."""
+        self._encoding, self._name = encoding, name
         # Line ends stay as they are.
         self._text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
 
@@ -166,10 +167,17 @@ class Utf8Bytes:
         """Read so many characters, by default all; nothing at the end of the file.
 
         Raises:
-            UnicodeError: If the file is not in this encoding at all, for example if UTF-16 ends
-                inside a character.
+            SourceError: SRC-ENCODING if the file is not in this encoding at all, for example if
+                UTF-16 ends inside a character.
         """
-        return self._text.read(size).encode("utf-8", "surrogateescape")
+        try:
+            return self._text.read(size).encode("utf-8", "surrogateescape")
+        except UnicodeError as error:
+            raise SourceError(
+                "SRC-ENCODING",
+                f"{self._name} is not a text in {self._encoding}: {error}",
+                "correct `encoding` of the source in agency.yaml, or have the file delivered again",
+            ) from None
 
 
 class _Readable(Protocol):
@@ -244,16 +252,10 @@ class _Copy:
             ) from None
 
     def _make_utf8(self, raw: Path, encoding: str, most_bytes: int) -> None:
-        try:
-            with raw.open("rb") as file:
-                for _ in self._write_pieces(Utf8Bytes(file, encoding), self.target, most_bytes):
-                    pass
-        except UnicodeError as error:
-            raise SourceError(
-                "SRC-ENCODING",
-                f"{self.name} is not a text in {encoding}: {error}",
-                "correct `encoding` of the source in agency.yaml, or have the file delivered again",
-            ) from None
+        with raw.open("rb") as file:
+            text = Utf8Bytes(file, encoding, self.name)
+            for _ in self._write_pieces(text, self.target, most_bytes):
+                pass
 
     def _write_pieces(self, source: _Readable, file: Path, most_bytes: int) -> Iterator[bytes]:
         """Write what is read to a file, within the limits, and give each piece."""

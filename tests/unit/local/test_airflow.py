@@ -354,15 +354,21 @@ task.wait()
 """
 
 
-def test_a_scheduler_that_was_killed_is_missed_and_its_tasks_are_stopped(
-    state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run would otherwise be watched for ever, and its task would work on after the end."""
+def put_in_scheduler(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let `SCHEDULER` with its task run in the place of Airflow's; returns Airflow's folder."""
     home = state / "airflow"
     (home / "logs").mkdir(parents=True)
     command = [sys.executable, "-c", SCHEDULER, TASK, str(home)]
     monkeypatch.setattr(airflow, "_airflow_command", lambda *_: command)
     monkeypatch.setattr(airflow, "STOP_SECONDS", 2.0)
+    return home
+
+
+def test_a_scheduler_that_was_killed_is_missed_and_its_tasks_are_stopped(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run would otherwise be watched for ever, and its task would work on after the end."""
+    home = put_in_scheduler(state, monkeypatch)
     env = {**os.environ, "AIRFLOW_HOME": str(home)}
     with airflow.run_processes(env, ("scheduler",)) as demand_processes:
         wait_until((home / "task.ready").exists)
@@ -390,11 +396,7 @@ def test_what_a_task_starts_while_airflow_is_stopped_is_stopped_too(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its parent has ended by then, so it is no descendant of the scheduler any more."""
-    home = state / "airflow"
-    (home / "logs").mkdir(parents=True)
-    command = [sys.executable, "-c", SCHEDULER, TASK, str(home)]
-    monkeypatch.setattr(airflow, "_airflow_command", lambda *_: command)
-    monkeypatch.setattr(airflow, "STOP_SECONDS", 2.0)
+    home = put_in_scheduler(state, monkeypatch)
     with airflow.run_processes({**os.environ, "AIRFLOW_HOME": str(home)}, ("scheduler",)):
         wait_until((home / "task.ready").exists)
     dbt = int((home / "dbt.pid").read_text())

@@ -114,6 +114,12 @@ def test_a_file_that_is_not_utf8_is_read_in_the_encoding_that_it_looks_like(
     [
         ("calls.xlsx", b"PK", "SRC-FORMAT", "export it as one of these"),
         ("calls.csv", b"PK\x03\x04\r\x07\x08", "SRC-FORMAT", "export the table as CSV"),
+        (
+            "calls.csv",
+            "number;type\r\n1;A".encode("utf-16")[:-1],
+            "SRC-ENCODING",
+            "delivered again",
+        ),
         ("calls.csv", b"", "SRC-EMPTY", "copy the file again"),
         ("calls.csv", b"number,type\n", "SRC-EMPTY", "give a file that has rows"),
         (
