@@ -19,7 +19,7 @@ same rules.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ MODEL = "int_disclosure__text_lessons"
 FOLDS = 5
 MIN_LOGS = 200  # with fewer audited logs nothing is learnt, and the lexicon alone reads the logs
 MIN_CASES = 20  # audited logs needed on either side of a target
+MIN_FOLD_CASES = MIN_CASES // 2  # the same where one of five folds is left out, to score it
 # Of the word pairs of audited logs the share that other logs know, beside that share of the others
 # themselves. Where it is lower, words have changed since the audit, and what auditors found says
 # nothing of how today's words are meant. Without a change it was above 0.95 wherever measured.
@@ -162,11 +163,14 @@ def write_text_model(part: Path, folder: Path) -> Mapping[str, int]:
     folds = np.array(
         [_fold_of_call(call_id) for call_id in audited["published_call_id"].to_pylist()]
     )
+    targets = _find_targets(crimes, MIN_CASES)
     scores = {target: np.zeros(len(audited)) for target in TARGETS}
     for fold in range(FOLDS):
         is_held_out = folds == fold
         if is_held_out.any():
-            models = _grow_models(matrix[~is_held_out], crimes[~is_held_out])
+            others = ~is_held_out
+            learnt = targets & _find_targets(crimes[others], MIN_FOLD_CASES)
+            models = _grow_models(matrix[others], crimes[others], learnt)
             for target, model in models.items():
                 scores[target][is_held_out] = model(matrix[is_held_out])
     columns = {f"{target}_probability": scores[target] for target in TARGETS}
@@ -276,13 +280,31 @@ def _fold_of_call(call_id: str) -> int:
     return int(hashlib.sha256(call_id.encode()).hexdigest()[:8], 16) % FOLDS
 
 
-def _grow_models(matrix: Floats, crimes: Ints) -> dict[str, Model]:
-    """Grow, for each target, the trees that estimate its probability."""
+def _find_targets(crimes: Ints, least: int) -> set[str]:
+    """Find the targets that enough audited logs can teach, on either side."""
     has_any = crimes > 0
+    sides = {"crime": has_any, "second": crimes[has_any] > 1}
     return {
-        "crime": _grow_forests(matrix, has_any, DEPTHS["crime"]),
-        "second": _grow_forests(matrix[has_any], crimes[has_any] > 1, DEPTHS["second"]),
+        target for target, is_case in sides.items() if min(is_case.sum(), (~is_case).sum()) >= least
     }
+
+
+def _grow_models(matrix: Floats, crimes: Ints, learnt: Collection[str]) -> dict[str, Model]:
+    """Grow, for each target that is learnt, the trees that estimate its probability.
+
+    By any other target, every log has probability 0.
+    """
+    has_any = crimes > 0
+    lessons = {"crime": (matrix, has_any), "second": (matrix[has_any], crimes[has_any] > 1)}
+    return {
+        target: _grow_forests(*lessons[target], DEPTHS[target]) if target in learnt else _score_none
+        for target in TARGETS
+    }
+
+
+def _score_none(features: Floats) -> Floats:
+    """Give each log the probability 0."""
+    return np.zeros(len(features))
 
 
 def _grow_forests(matrix: Floats, is_case: NDArray[np.bool_], depth: int) -> Model:
@@ -290,8 +312,6 @@ def _grow_forests(matrix: Floats, is_case: NDArray[np.bool_], depth: int) -> Mod
     # importing scikit-learn takes a second or more, and most commands score nothing
     from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
 
-    if min(is_case.sum(), (~is_case).sum()) < MIN_CASES:
-        return lambda features: np.zeros(len(features))  # too few to learn from: no log scores
     boosted = [
         GradientBoostingClassifier(max_depth=depth, random_state=seed, **BOOSTED)
         for seed in range(SEEDS)
@@ -419,7 +439,7 @@ def score_features(features: pa.Table, folder: Path) -> pa.Table:
     examples = examples.drop_columns("crimes")
     signs = [name for name in examples.column_names if not NUMBER.fullmatch(name)]
     matrix = np.column_stack([column.to_numpy() for column in examples.columns])
-    models = _grow_models(matrix, crimes)
+    models = _grow_models(matrix, crimes, _find_targets(crimes, MIN_CASES))
     for start in range(0, len(features), CHUNK):
         chunk = features.slice(start, CHUNK)
         matrix, told = _make_features(chunk, folder, signs)

@@ -23,6 +23,7 @@ from cdi import paths
 from cdi.agency.datasets import DATASETS, READINGS
 from cdi.errors import AuditError
 from cdi.files import write_whole
+from cdi.people.sheet_cells import make_csv_cell, make_printable
 
 # Columns of the dataset: the first four name a reading and its crime, the rest is filled in.
 HEADER = tuple(column.name for column in DATASETS[READINGS])
@@ -57,9 +58,6 @@ SECOND = "second"  # marks the sheet of the second readings
 CRIMES_A_LOG = 3  # blank rows for crimes, per log
 MOMENT = "%Y-%m-%d %H:%M:%S"
 LEAST_DATE = "36526"  # 2000-01-01, as spreadsheets count days
-# What a spreadsheet would run as a formula, and characters that no spreadsheet file may hold.
-FORMULA = re.compile(r"^\s*[=+\-@|\t\r]")
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 INSTRUCTIONS = """\
 Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
@@ -86,18 +84,6 @@ DECIDE = """\
 Draw {draw_id}. Sheet of the force crime registrar: {count} logs on which two auditors differ.
 Each line shows both readings. Read the log, decide, and fill in the sheet as an auditor does:
 what you write replaces both. Deliver it: {cdi} audit findings {agency} <file>."""
-
-
-def safe_cell(value: Any) -> Any:
-    """Make a value safe for CSV: no spreadsheet takes it for a formula.
-
-    Args:
-        value: Of a cell; only texts are changed.
-    """
-    if not isinstance(value, str):
-        return value
-    text = UNPRINTABLE.sub(" ", value)
-    return f"'{text}" if FORMULA.match(text) else text
 
 
 def write_audit_sheet(
@@ -147,8 +133,8 @@ def write_csv_sheet(
                 "crime_number": 0,
             }
             out.writerow(
-                [safe_cell(filled_in.get(name, "")) for name in HEADER]
-                + [safe_cell(log[name]) for name in shown]
+                [make_csv_cell(filled_in.get(name, "")) for name in HEADER]
+                + [make_csv_cell(log[name]) for name in shown]
             )
     return file
 
@@ -229,9 +215,8 @@ def _add_row(sheet: Worksheet, values: Sequence[Any]) -> None:
     for column, value in enumerate(values, start=1):
         if value is None:
             continue
-        is_text = isinstance(value, str)
-        cell = sheet.cell(row, column, UNPRINTABLE.sub(" ", value) if is_text else value)
-        if is_text:
+        cell = sheet.cell(row, column, make_printable(value))
+        if isinstance(value, str):
             cell.data_type = "s"  # a text, whatever it begins with, and never a formula
             cell.alignment = Alignment(wrap_text=True, vertical="top")
 

@@ -21,7 +21,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
-from cdi.people.worklist_sheet import make_cell
+from cdi.people.sheet_cells import make_xlsx_cell
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -143,7 +143,7 @@ def _write_misses(book: Workbook, rows: Sequence[Mapping[str, Any]], title: str)
         sheet.column_dimensions[get_column_letter(place)].width = width
     sheet.append([_make_heading(sheet, heading) for _, heading, _ in COLUMNS])
     for row in rows:
-        sheet.append([make_cell(sheet, row[name]) for name, _, _ in COLUMNS])
+        sheet.append([make_xlsx_cell(sheet, row[name]) for name, _, _ in COLUMNS])
 
 
 def _write_causes(

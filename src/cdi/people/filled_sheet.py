@@ -11,10 +11,10 @@ from openpyxl import load_workbook
 
 from cdi import paths
 from cdi.errors import CdiError
+from cdi.people.sheet_cells import read_csv_cell
 from cdi.people.worklist_sheet import (
     COLUMNS,
     DECISIONS,
-    FORMULA,
     SHEET,
     WHY_REFUSED,
     write_worklist_csv,
@@ -192,11 +192,11 @@ def _read_cell(cell: Any) -> str:
     """Read a cell as text.
 
     A number loses the decimals that a spreadsheet gave it, and text loses the apostrophe that was
-    set before it (`_guard_text`).
+    set before it (`make_csv_cell`).
     """
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     text = " ".join(str(cell).split())
-    return text[1:] if text.startswith("'") and FORMULA.match(text[1:]) else text
+    return read_csv_cell(text)

@@ -1,23 +1,20 @@
-"""The worklist as a sheet, XLSX or CSV, for people; `cdi.people.filled_sheet` reads it back.
-
-A caller's words may begin like a formula, and a spreadsheet would run it. So in XLSX such a cell is
-marked as text, and in CSV an apostrophe stands before it.
-"""
+"""The worklist as a sheet, XLSX or CSV, for people; `cdi.people.filled_sheet` reads it back."""
 
 import csv
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
+
+from cdi.people.sheet_cells import make_csv_cell, make_xlsx_cell
 
 
 class SheetColumn(NamedTuple):
@@ -70,7 +67,6 @@ WHY_REFUSED = SheetColumn(
 LAST_PRINTED = "suspicion"  # what comes after it would make the print too small to read
 DECISIONS = ("confirmed", "dismissed")
 SHEET = "worklist"
-FORMULA = re.compile(r"[=+\-@\t\r]")
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -88,7 +84,7 @@ def write_worklist_csv(file: Path, rows: Rows, columns: Sequence[SheetColumn] = 
     with file.open("w", newline="", encoding="utf-8-sig") as handle:
         writer = csv.writer(handle, lineterminator="\r\n")
         writer.writerow(names)
-        writer.writerows([_guard_text(row.get(name)) for name in names] for row in rows)
+        writer.writerows([make_csv_cell(row.get(name)) for name in names] for row in rows)
 
 
 def write_worklist_xlsx(
@@ -157,12 +153,7 @@ def _lay_out(
     sheet.print_area = f"A1:{letters[LAST_PRINTED]}{row_count + 1}"
 
 
-def _guard_text(value: Any) -> Any:
-    """Set an apostrophe before text that a spreadsheet would take for a formula."""
-    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
-
-
-def _make_header(sheet: Any, columns: Sequence[SheetColumn]) -> list[WriteOnlyCell]:
+def _make_header(sheet: Any, columns: Sequence[SheetColumn]) -> list[Cell]:
     """Make the cells of the header; those of columns that people fill in have another colour."""
     cells = []
     for column in columns:
@@ -176,31 +167,16 @@ def _make_header(sheet: Any, columns: Sequence[SheetColumn]) -> list[WriteOnlyCe
 
 def _make_cell(sheet: Any, value: Any, column: SheetColumn) -> Any:
     """Return the cell of a column: long text is wrapped, and a time is a date of the sheet."""
-    cell = make_cell(sheet, value)
+    cell = make_xlsx_cell(sheet, value)
     is_long = column.is_long and bool(value)
     if not (is_long or isinstance(value, datetime)):
         return cell
-    if cell is value:
-        cell = WriteOnlyCell(sheet, value)
+    if not isinstance(cell, Cell):
+        cell = WriteOnlyCell(sheet, cell)
     if isinstance(value, datetime):
         cell.number_format = "ddd d mmm yyyy hh:mm"
     if is_long:
         cell.alignment = Alignment(vertical="top", wrap_text=True)
-    return cell
-
-
-def make_cell(sheet: Any, value: Any) -> Any:
-    """Return a value as it is, or a cell of text if a spreadsheet would take it for a formula.
-
-    Args:
-        sheet: The sheet that the cell is for.
-        value: Of the cell.
-    """
-    if not (isinstance(value, str) and FORMULA.match(value)):
-        return value
-    cell = WriteOnlyCell(sheet, value)
-    cell.data_type = "s"
-    cell.quotePrefix = True
     return cell
 
 

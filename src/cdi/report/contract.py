@@ -18,7 +18,7 @@ import yaml
 from markupsafe import Markup
 
 from cdi.files import write_text
-from cdi.people.audit_sheet import safe_cell
+from cdi.people.sheet_cells import make_csv_cell
 from cdi.render import NOTHING
 from cdi.sql import fetch_dicts, ident, read_query
 
@@ -66,7 +66,7 @@ class Table(NamedTuple):
         writer.writeheader()
         # codes and districts are texts of the agency, and a spreadsheet must not run them
         writer.writerows(
-            {name: safe_cell(value) for name, value in row.items()} for row in self.rows
+            {name: make_csv_cell(value) for name, value in row.items()} for row in self.rows
         )
         return f"data:text/csv;charset=utf-8,{quote(text.getvalue(), safe=',:/()')}"
 

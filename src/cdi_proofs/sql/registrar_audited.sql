@@ -6,7 +6,8 @@ with codes as (
 
 audited as (
     select
-        audited.initial_type_code in (from codes) or audited.final_type_code in (from codes) as is_in_frame,
+        coalesce(audited.initial_type_code in (from codes), false)
+        or coalesce(audited.final_type_code in (from codes), false) as is_in_frame,
         count(*) as log_count
     from published.disclosure.int_disclosure__audit_labels as audited
     group by all

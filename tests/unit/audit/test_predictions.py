@@ -118,6 +118,19 @@ def test_what_is_missed_is_learnt_from_the_audit_of_the_year_before(recording: P
     assert variance[~is_told].mean() > 2 * variance[open_].mean()
 
 
+def test_an_audited_log_without_an_opening_code_teaches_as_well(recording: Path) -> None:
+    """All audited logs were closed under a code that is no crime's."""
+    before = frame(recording).column("missed")
+    with duckdb.connect(str(recording)) as con:
+        con.execute("""
+            update disclosure.int_disclosure__audit_labels set initial_type_code = null
+            where published_call_id = 'A0001'
+        """)
+    after = frame(recording).column("missed")
+    assert after == pytest.approx(before, abs=0.05)
+    assert (after != before).any()  # it teaches as a log outside the frame
+
+
 def test_without_an_audit_logs_that_are_suspected_count_as_uncertain(recording: Path) -> None:
     with duckdb.connect(str(recording)) as con:
         con.execute("delete from disclosure.int_disclosure__audit_labels")

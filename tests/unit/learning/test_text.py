@@ -259,6 +259,22 @@ def test_few_audited_logs_or_few_with_a_crime_teach_nothing(tmp_path: Path, logs
     assert not has_enough_lessons(part)
 
 
+def test_just_enough_crimes_score_the_audited_logs_as_well(tmp_path: Path) -> None:
+    """Without the logs of a fold there are fewer crimes than are needed in all."""
+    table = lessons()
+    crimes = table["crimes"].to_pylist()
+    told = [place for place, count in enumerate(crimes) if count]
+    for place in told[22:]:
+        crimes[place] = None  # not audited
+    assert sum(bool(count) for count in crimes) == 22
+    table = table.set_column(table.column_names.index("crimes"), "crimes", pa.array(crimes))
+    by_log = scores(learn(tmp_path / "few", table))
+    with_crime = [by_log[f"C{place:04d}"] for place in told[:22]]
+    without = [by_log[f"C{place:04d}"] for place, count in enumerate(crimes) if count == 0]
+    assert min(with_crime) > 0.5
+    assert np.mean(without) < 0.2
+
+
 def test_what_is_read_is_kept_and_known_to_the_next_build(
     learnt: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

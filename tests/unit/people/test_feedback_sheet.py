@@ -15,7 +15,7 @@ from tests.unit.people.test_worklist_sheet import EVIL
 ROW = {name: name for name, *_ in COLUMNS}
 ROWS = [
     ROW | {"words": EVIL, "miss_cause_name": "Second crime"},
-    ROW | {"words": "+1", "miss_cause_name": "Second crime", "supervisor_code": None},
+    ROW | {"words": "+1\x0btwo", "miss_cause_name": "Second crime", "supervisor_code": None},
 ]
 
 
@@ -45,7 +45,7 @@ def test_text_of_a_log_is_never_a_formula(con: duckdb.DuckDBPyConnection) -> Non
     page = write_and_load(con, ROWS)["feedback"]
     column = [name for name, *_ in COLUMNS].index("words") + 1
     cells = [page.cell(row, column) for row in (2, 3)]
-    assert [(cell.value, cell.data_type) for cell in cells] == [(EVIL, "s"), ("+1", "s")]
+    assert [(cell.value, cell.data_type) for cell in cells] == [(EVIL, "s"), ("+1 two", "s")]
 
 
 def test_it_prints_landscape_as_wide_as_a_page_with_its_header_on_each(

@@ -81,6 +81,21 @@ def test_text_of_a_log_is_never_a_formula(sheet: Path) -> None:
     assert {cell.data_type for cell in cells} == {"s"}
 
 
+def test_a_character_that_no_spreadsheet_can_hold_becomes_a_blank(tmp_path: Path) -> None:
+    """A vertical tab is what a word processor pastes for a new line within a paragraph."""
+    pasted = "was pushed\x0bthen hit\x01, \x1aran off\nto the bus"
+    readable = "was pushed then hit ,  ran off\nto the bus"
+    row = ROWS[0] | {"first_account": pasted, "closing_text": f"={pasted}"}
+    xlsx, written = tmp_path / "worklist.xlsx", tmp_path / "worklist.csv"
+    write_worklist_xlsx(xlsx, [row], [("GOOD_INTENT", "Mistaken")], "a", datetime(2026, 1, 7))
+    write_worklist_csv(written, [row])
+    page = load_workbook(xlsx)["worklist"]
+    (line,) = csv.DictReader(written.open(newline="", encoding="utf-8-sig"))
+    cells = {name: page.cell(2, n).value for n, name in enumerate(worklist_sheet.NAMES, 1)}
+    assert (cells["first_account"], cells["closing_text"]) == (readable, f"={readable}")
+    assert (line["first_account"], line["closing_text"]) == (readable, f"'={readable}")
+
+
 def test_the_workbook_offers_what_may_be_chosen(tmp_path: Path) -> None:
     file = tmp_path / "a.xlsx"
     reasons = [("ADMIN", "Test"), ("GOOD_INTENT", "The caller was mistaken")]

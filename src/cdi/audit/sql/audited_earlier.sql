@@ -31,7 +31,8 @@ codes as (
 
 select
     suspected.call_no is not null as is_in_calls,
-    audited.initial_type_code in (from codes) or audited.final_type_code in (from codes) as is_in_frame,
+    coalesce(audited.initial_type_code in (from codes), false)
+    or coalesce(audited.final_type_code in (from codes), false) as is_in_frame,
     coalesce(suspected.suspected, 0) as suspected,
     audited.crimes as due,
     audited.recorded_crimes as recorded,

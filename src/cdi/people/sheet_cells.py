@@ -1,0 +1,58 @@
+"""Cells of the sheets for people: whatever a text says, a sheet can hold it and does not run it.
+
+A caller's words may begin like a formula, and a spreadsheet would run it. So in XLSX such a cell is
+marked as text, and in CSV an apostrophe stands before it. A text that was pasted into a log may
+also have characters that no XLSX file can hold: a blank stands for each.
+"""
+
+import re
+from typing import Any
+
+from openpyxl.cell import WriteOnlyCell
+
+_FORMULA = re.compile(r"\s*[=+\-@|\t\r]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def make_printable(value: Any) -> Any:
+    """Put a blank for each character that no XLSX file can hold.
+
+    Args:
+        value: Of a cell; only texts are changed.
+    """
+    return _UNPRINTABLE.sub(" ", value) if isinstance(value, str) else value
+
+
+def make_csv_cell(value: Any) -> Any:
+    """Make a value safe for CSV: no spreadsheet takes it for a formula.
+
+    Args:
+        value: Of a cell; only texts are changed.
+    """
+    text = make_printable(value)
+    return f"'{text}" if isinstance(text, str) and _FORMULA.match(text) else text
+
+
+def read_csv_cell(text: str) -> str:
+    """Take away the apostrophe that `make_csv_cell` sets before a text.
+
+    Args:
+        text: Of a cell, which a person may have changed.
+    """
+    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+
+
+def make_xlsx_cell(sheet: Any, value: Any) -> Any:
+    """Return a value that XLSX can hold, as a cell of text if it would be taken for a formula.
+
+    Args:
+        sheet: The sheet that the cell is for.
+        value: Of the cell.
+    """
+    value = make_printable(value)
+    if not (isinstance(value, str) and _FORMULA.match(value)):
+        return value
+    cell = WriteOnlyCell(sheet, value)
+    cell.data_type = "s"
+    cell.quotePrefix = True
+    return cell
