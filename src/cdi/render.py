@@ -1,6 +1,7 @@
 """Renders self-contained HTML and Markdown pages from the folder ``templates/``."""
 
 import functools
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def _make_environment() -> jinja2.Environment:
     environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
     environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
     environment.filters["local"] = local_moment
+    # a number of a log in a command: it may have blanks, or signs that a shell would act on
+    environment.filters["shell"] = shlex.quote
     # "over 1,200 rows": a large number is rounded down to hundreds
     environment.filters["over"] = lambda n: f"{n - n % 100 if n >= 1000 else n:,}"
     return environment

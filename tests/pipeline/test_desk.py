@@ -5,16 +5,17 @@ import re
 import shutil
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import httpx
 import pytest
 
 from cdi import paths
 from cdi.desk import claims, forms, queue
-from cdi.desk.claims import read_claims, take_claim, take_first_free
+from cdi.desk.claims import make_call_hash, read_claims, take_claim, take_first_free
 from cdi.desk.queue import Filters
 from cdi.desk.standing import Standing
 from cdi.desk.versions import find_shown
-from cdi.people.decision_file import read_decisions
+from cdi.people.decision_file import HEADER, keep_decisions, read_decisions
 from cdi.people.decisions import add_decision
 from cdi.publish.access import read_access_log
 from tests.conftest import HIDDEN, SmallAgency
@@ -511,6 +512,9 @@ def test_a_viewer_reads_and_claims_nothing(told: SmallAgency) -> None:
     assert read_claims("testville") == {}
     form = sign_in("reader.one").find_form(sign_in("reader.one").open_log(ASSAULT), "confirmed")
     assert viewer.get("start").status_code == 403
+    assert "start?" not in viewer.get().text  # nor is it offered
+    assert "start?" not in page
+    assert "start?" in sign_in("reader.one").get().text
     token = next(f["token"] for f in read_forms(page)) if "token" in page else "none"
     assert viewer.send(form, token=token).status_code == 403
     assert read_decisions(told.agency) == []
@@ -557,6 +561,50 @@ def test_a_form_is_believed_once_for_this_log_in_from_this_site(told: SmallAgenc
     assert again.status_code == 409
     assert "written already" in words_of(again.text)
     assert len(read_decisions(told.agency)) == 1
+    # to say so takes the log from nobody
+    assert make_call_hash("testville")(ASSAULT) not in read_claims("testville")
+
+
+def test_an_agreement_that_is_sent_twice_says_that_it_was_saved(told: SmallAgency) -> None:
+    sign_in("reader.one").decide(RAPE, "dismissed", reason_code="GOOD_INTENT")
+    second = sign_in("reader.two")
+    form = second.find_form(second.open_log(RAPE), "agreed")
+    assert second.send(form).status_code == 200
+    again = second.send(form)
+    assert again.status_code == 409
+    assert "written already: dismissed by reader.one and reader.two" in words_of(again.text)
+    kinds = [row["decision_kind"] for row in read_decisions(told.agency)]
+    assert kinds == ["proposed", "dismissed"]
+
+
+def test_a_link_that_names_a_crime_keeps_nobody_from_deciding_the_others(
+    told: SmallAgency,
+) -> None:
+    row = dict.fromkeys(HEADER, "") | {
+        "decision_reference": "D1", "decision_kind": "link", "call_reference": "t0002",
+        "crime_number": "2", "record_reference": "R1", "decided_by": "1207",
+        "decided_at": "2026-01-07 09:00:00",
+    }  # fmt: skip
+    paths.decisions(told.agency.agency).mkdir(parents=True, exist_ok=True)
+    keep_decisions(told.agency, [row])
+    clerk = sign_in("reader.one")
+    answer = clerk.decide(ASSAULT, "confirmed")
+    assert answer.status_code == 200
+    assert [row["decision_kind"] for row in read_decisions(told.agency)] == ["link", "confirmed"]
+
+
+def test_a_version_of_an_older_release_says_what_to_do(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    file = told.published / "recording.duckdb"
+    copy = file.with_suffix(".copy")
+    shutil.copy(file, copy)
+    copy.chmod(0o600)
+    with duckdb.connect(str(copy)) as con:
+        con.execute("drop view main.likelihood_yields")
+    copy.replace(file)
+    answer = clerk.get()
+    assert answer.status_code == 409
+    assert "published by another release of the software" in words_of(answer.text)
 
 
 def test_a_wrong_code_is_said_at_its_field_and_keeps_the_name(told: SmallAgency) -> None:

@@ -3,11 +3,13 @@
 import io
 import json
 import re
+from datetime import UTC, datetime
 
 from openpyxl import load_workbook
 
+from cdi.people.alert_situation import read_situation
 from tests.conftest import SmallAgency
-from tests.desk import sign_in, words_of
+from tests.desk import Clerk, sign_in, words_of
 
 CALL, MISSED = "T-0002", "T-0005"
 
@@ -30,9 +32,26 @@ def compared(agency: SmallAgency) -> tuple[list[str], str]:
     return said["causes"], words_of(report)
 
 
+def due_of(agency: SmallAgency) -> datetime:
+    """When the crime was to be recorded."""
+    (row,) = agency.rows(f"select due_at from unrecorded_crimes where call_id = '{CALL}'")
+    return row[0].replace(tzinfo=UTC)
+
+
+def deadline_of(clerk: Clerk, call: str) -> str:
+    """What the queue says of the time limit of a log."""
+    found = re.search(
+        rf'<span class="time[^>]*>([^<]+)</span>\s*<span><a[^>]*>{call}<', clerk.get().text
+    )
+    assert found is not None
+    return found[1]
+
+
 def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: SmallAgency) -> None:
     clerk = sign_in("reader.one")
     assert CALL in clerk.listed()
+    due = deadline_of(clerk, CALL)
+    assert due.startswith("Overdue since")
     assert outcome_of(ran)[:2] == ("suspected", "unrecorded")
 
     page = words_of(clerk.decide(CALL, "dismissed", reason_code="GOOD_INTENT").text)
@@ -67,6 +86,10 @@ def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: Sma
 
     clerk.decide(CALL, "undone")
     assert CALL in clerk.listed()
+    assert deadline_of(clerk, CALL) == due  # the version knows of the dismissal alone
+    now = datetime(2026, 1, 7, tzinfo=UTC)
+    due_times = [crime.due_at for crime in read_situation(ran.agency, ran.published, now).crimes]
+    assert due_of(ran) in due_times  # nor do messages to people leave it out
     assert ran.run()
     assert outcome_of(ran) == ("suspected", "unrecorded", None, None)
     assert compared(ran)[0] == ["decisions of people"]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import duckdb
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -33,6 +34,7 @@ from cdi.desk.visit import (
     begin_visit,
 )
 from cdi.errors import CdiError, name_machine_failures
+from cdi.people.decisions import refuse_repetition
 
 LOG = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ def make_desk(door: Door) -> FastAPI:
     app.add_exception_handler(NotSignedInError, _ask_to_sign_in)
     app.add_exception_handler(DeskError, _answer_desk_error)
     app.add_exception_handler(CdiError, _answer_cdi_error)
+    app.add_exception_handler(duckdb.CatalogException, _answer_older_version)
+    app.add_exception_handler(duckdb.BinderException, _answer_older_version)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_wrong_address)
     for path, method, endpoint in (*ROUTES, *AUDIT_ROUTES):
@@ -163,6 +167,7 @@ def send_decision(
             f"You are the registrar of {visit.shown.agency.name}, so you cannot pass this on. "
             "Confirm or dismiss it, or put the log back.",
         )
+    refuse_repetition(visit.shown.agency, reference)  # before the log is claimed once more for it
     _demand_claim(visit, call)
     kept = Filters.from_query(pages.parse_filters(filters))
     try:
@@ -281,6 +286,15 @@ def _answer_cdi_error(request: Request, error: Any) -> Response:
     status = 404 if error.rule_id == "EXPLAIN-UNKNOWN" else 409
     sentence = f"{error.message[:1].upper()}{error.message[1:]}. Next step: {error.fix}."
     return _answer(pages.show_message(request, "This did not work", sentence), status)
+
+
+def _answer_older_version(request: Request, error: Any) -> Response:
+    LOG.warning("the published version lacks what this release of the desk reads: %s", error)
+    sentence = (
+        "This version was published by another release of the software, and its tables cannot be "
+        "read. Ask operations to run the build of the agency."
+    )
+    return _answer(pages.show_message(request, "This did not work", sentence), 409)
 
 
 ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (

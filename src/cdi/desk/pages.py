@@ -337,6 +337,7 @@ def render_visit(template: str, visit: Visit, **values: Any) -> str:
         has_stopped=shown.has_stopped,
         effect=shown.effect_in_words,
         may_manage=visit.may(Right.MANAGE),
+        may_start=visit.may(Right.DECIDE),
         token=make_token(visit.person, visit.agency_id),
         is_suspected=SUSPECTED,
         in_time=lambda crime: is_in_time(crime, shown.now),

@@ -12,7 +12,7 @@ from typing import Any
 from cdi import paths
 from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import Agency
-from cdi.people.decision_file import read_decisions, standing_decisions
+from cdi.people.decision_file import read_decisions, read_number, standing_decisions
 
 Decision = Mapping[str, Any]
 
@@ -61,7 +61,7 @@ class Standing:
         about = [
             row["decision_reference"]
             for row in self.by_call.get(call_id, [])
-            if crime_number is None or row["crime_number"] in ("", str(crime_number))
+            if crime_number is None or read_number(row) in (None, crime_number)
         ]
         return str(about[-1]) if about else ""
 

@@ -38,8 +38,7 @@ def is_open(crime: Mapping[str, Any], standing: Standing) -> bool:
         return crime["status"] == "suspected" and bool(crime["is_likely"])
     if _is_settled(decision, is_rape=bool(crime["is_rape"])):
         return False
-    # The version counts a dismissed crime as no miss, and cannot know that this was undone.
-    return bool(crime["is_likely"]) or crime["status"] == "dismissed"
+    return bool(crime["is_likely"])
 
 
 def _is_settled(decision: Row, *, is_rape: bool) -> bool:

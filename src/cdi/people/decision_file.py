@@ -110,7 +110,7 @@ def newest_decisions(agency: Agency, rows: Sequence[Row]) -> dict[tuple[str, int
     for row in rows:
         if not row["call_reference"]:
             continue
-        call_id, number = calls[row["call_reference"]], _read_number(row)
+        call_id, number = calls[row["call_reference"]], read_number(row)
         if number is None:
             newest |= {key: row for key in newest if key[0] == call_id}
         newest[call_id, number] = row
@@ -152,7 +152,7 @@ def find_newest(
     numbers = (None, crime_number)
     for row in reversed(rows):
         is_about_call = bool(row["call_reference"]) and calls[row["call_reference"]] == calls[call]
-        if is_about_call and (crime_number is None or _read_number(row) in numbers):
+        if is_about_call and (crime_number is None or read_number(row) in numbers):
             return row
     return None
 
@@ -180,8 +180,15 @@ def _find_calls(agency: Agency, rows: Sequence[Row], *others: str) -> dict[str, 
     return {text: canonical[text.strip()] for text in texts}
 
 
-def _read_number(row: Mapping[str, str]) -> int | None:
-    """Read which crime of the call a decision is about; None: all of them, or its link."""
+def read_number(row: Mapping[str, str]) -> int | None:
+    """Read which crime of the call a decision is about.
+
+    Args:
+        row: A row of the file.
+
+    Returns:
+        Its number; None if the decision is about all crimes of the call, or links a record.
+    """
     if row["decision_kind"] in ("link", "null_link") or row["record_reference"]:
         return None
     return int(float(row["crime_number"])) if row["crime_number"] else None

@@ -32,6 +32,8 @@ from cdi.scratch import scratch_folder
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
+# More than anybody writes by hand; Python reads no cell of a CSV file that is 13 times as long.
+MOST_LETTERS = 10_000
 
 
 class Unset(enum.Enum):
@@ -124,7 +126,7 @@ def add_decision(
     """
     reference = decision.get("decision_reference") or f"D{secrets.token_hex(6)}"
     row = make_row(agency, decision, reference)
-    _refuse_repetition(agency, reference)
+    refuse_repetition(agency, reference)
     problems = find_problems(agency, [row]).get(1)
     if problems:
         raise CdiError(
@@ -135,7 +137,7 @@ def add_decision(
             "each part",
         )
     with wait_for_lock(paths.decisions(agency.agency)):
-        _refuse_repetition(agency, reference)
+        refuse_repetition(agency, reference)
         if seen is not UNSET:
             _refuse_conflict(agency, row, seen)
         keep_decisions(agency, [row])
@@ -158,8 +160,17 @@ def make_row(agency: Agency, decision: Mapping[str, Any], reference: str) -> dic
     return row
 
 
-def _refuse_repetition(agency: Agency, reference: str) -> None:
-    """Refuse a decision that is written already, for example as its form was sent twice."""
+def refuse_repetition(agency: Agency, reference: str) -> None:
+    """Refuse a decision that is written already, for example as its form was sent twice.
+
+    Args:
+        agency: The agency.
+        reference: Of the decision.
+
+    Raises:
+        CdiError: DECIDE-TWICE, which says what was written.
+        StateError: STATE-DAMAGED if the file of decisions is not as it was written.
+    """
     for row in read_decisions(agency):
         if row["decision_reference"] == reference:
             raise CdiError(
@@ -205,6 +216,10 @@ def find_problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[int
             write_decisions(text, rows)
         batch = read_file_as_batch(agency, DECISIONS, file, folder)
         problems = find_refusals(agency, batch)
+        for ordinal, row in enumerate(rows, 1):
+            for name in (name for name, cell in row.items() if len(cell) > MOST_LETTERS):
+                told = f"{name} has more than {MOST_LETTERS:,} letters"
+                problems.setdefault(ordinal, []).append(told)
         # a waiver names no call: `cdi.quality.waivers` looks at what it is about
         if any(row["decision_kind"] != "released" for row in rows):
             for ordinal, objections in _find_objections(agency, batch).items():

@@ -38,7 +38,9 @@ from cdi.quality.waivers import refused_folders
 # What an erasure may write over, see `cdi.erasure.shared`.
 ERASABLE = ("what", "reason")
 NO_REASON = "daily work, no reason given"
-# More than a line can be: the end of the file that is read to find the last one.
+# What is kept of each text of a line. Anybody who may look can send a long reason, and as JSON a
+# letter may take 12 bytes: so no line is longer than the end of the file that is read to find it.
+_MOST_LETTERS = 1000
 _MOST_BYTES_OF_LINE = 65_536
 
 
@@ -80,11 +82,12 @@ def note_access(agency: str, who: str, what: str, version: str, reason: str = NO
         who: The user's name in Airflow, or of the account of the machine.
         what: The path below the version's folder, or the command and what it shows.
         version: The version's name.
-        reason: Why, in words.
+        reason: Why, in words. Of this and of `what`, the first 1,000 letters are kept.
 
     Raises:
         OSError: If it cannot be written; then nothing may be shown.
     """
+    who, what, reason = (text[:_MOST_LETTERS] for text in (who, what, reason))
     file = paths.access(agency)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # The lock is held meanwhile, so nobody writes between the line before and this one.

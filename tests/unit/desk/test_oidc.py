@@ -68,6 +68,7 @@ def test_a_secret_is_read_from_its_file_and_stands_in_no_error(tmp_path: Path) -
         (["cdi:north:see", "cdi:north:decide", "cdi:south:see"],
          {"north": {Right.SEE, Right.DECIDE}, "south": {Right.SEE}}),
         ("cdi:north:manage", {"north": {Right.MANAGE}}),
+        (["cdi:north:audit"], {"north": {Right.AUDIT}}),
         (["cdi:north:second", "staff", "cdi:north:admin", "cdi::see", "cdi:north", "CDI:north:see",
           "xcdi:north:see", "cdi:north:SEE", None, 7, {"cdi:north:see": True}],
          {"north": {Right.SECOND}}),

@@ -224,7 +224,8 @@ WORKLIST = {"crime_number": 1, "status": "suspected", "is_likely": True, "is_rap
         (["dismissed 1 1311"], {"is_rape": True}, False),
         (["confirmed 1"], {"is_rape": True}, False),
         # the version knows the decision, and does not know yet that it was undone
-        (["dismissed 1", "undone 1"], {"status": "dismissed", "is_likely": False}, True),
+        (["dismissed 1", "undone 1"], {"status": "dismissed"}, True),
+        (["dismissed 1", "undone 1"], {"status": "dismissed", "is_likely": False}, False),
         (["confirmed 1", "undone 1"], {"status": "confirmed"}, True),
         (["passed 1"], {"is_likely": False}, False),
     ],

@@ -130,6 +130,15 @@ def test_a_name_cannot_forge_a_line(state: Path) -> None:
     assert json.loads(line)["who"] == 'ada"}\n{"who": "bo'
 
 
+def test_a_reason_without_end_is_cut_and_the_next_line_still_chains(state: Path) -> None:
+    endless = "\U0001f600" * 70_000  # of the letters that take most bytes as JSON
+    for reason in ("a", endless, "b"):
+        note_access("a", "inspector", "report.html", "v1", reason)
+    lines = read_access_log("a")
+    assert [line["reason"] for line in lines] == ["a", endless[:1000], "b"]
+    assert prove_access_log("a").chained == 3
+
+
 def test_an_access_that_cannot_be_written_is_an_error(state: Path) -> None:
     paths.access("a").mkdir(parents=True)  # no file can be opened there, not even by root
     with pytest.raises(OSError, match=r"a\.jsonl"):

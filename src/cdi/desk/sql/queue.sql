@@ -17,7 +17,8 @@ select
     calls.call_no,
     cast(split_part(listed.reported_crime_id, '#', -1) as integer) as crime_number,
     listed.status,
-    listed.is_likely,
+    -- What was dismissed may be taken back before the next build; its likelihood is that from before.
+    if(listed.status = 'dismissed', listed.likelihood <> 'possible', listed.is_likely) as is_likely,
     listed.due_at,
     listed.severity,
     severities.severity_rank,

@@ -4,7 +4,8 @@ select
     call_id,
     cast(split_part(reported_crime_id, '#', -1) as integer) as crime_number,
     status,
-    is_likely,
+    -- What was dismissed may be taken back before the next build; its likelihood is that from before.
+    if(status = 'dismissed', likelihood <> 'possible', is_likely) as is_likely,
     is_rape,
     due_at,
     district,
