@@ -18,7 +18,6 @@ from cdi.local import airflow as local_airflow
 from cdi.local.airflow import Client, open_airflow, read_password
 from cdi.local.run import Progress, dag_ids, default_interval
 from cdi.people.decisions import add_decision
-from cdi_force.generate import ensure_force
 from tests.slow.conftest import MONTH
 from tests.slow.conftest import airflow as airflow  # a fixture
 from tests.slow.conftest import published_month as published_month  # another
@@ -78,23 +77,23 @@ def confirm_first(agency: Agency) -> None:
 
 
 @pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Ui]:
-    """Run a month of the simulated force through Airflow twice, and leave Airflow up.
+def ui(
+    published_month: Path, tmp_path_factory: pytest.TempPathFactory, shots: Path
+) -> Iterator[Ui]:
+    """Run a published month of the simulated force through Airflow, and leave Airflow up.
 
     It is stopped at the end of the module: an idle Airflow still takes its share of the machine.
     """
-    home = tmp_path_factory.mktemp("state")
+    home = tmp_path_factory.mktemp("ui") / "state"
+    shutil.copytree(published_month, home, symlinks=True)
     with pytest.MonkeyPatch.context() as patch, MONTH.selected():
         patch.setenv("CDI_HOME", str(home))
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
-        ensure_force()
         agency = load_agency("simulated")
+        confirm_first(agency)
         with open_airflow(local_airflow.UI_COMPONENTS, dag_ids(agency)) as client:
-            interval = default_interval(agency)
-            Progress(client, Console(quiet=True)).follow(agency, interval)
-            confirm_first(agency)
-            Progress(client, Console(quiet=True)).follow(agency, interval)
+            Progress(client, Console(quiet=True)).follow(agency, default_interval(agency))
             yield Ui(client, read_password(), home, shots)
 
 

@@ -24,8 +24,8 @@ from cdi.local.airflow import Client, open_airflow
 from cdi.local.run import default_interval
 from cdi.people.audit import find_draw, read_audited_rates
 from cdi.publish.audit_pack import make_pack
-from cdi_force.generate import ensure_force
 from cdi_proofs.auditors import read_whole_audit
+from cdi_proofs.published import run_simulated
 from tests.inspector import unpack
 from tests.number_contract import read_figures
 from tests.slow.conftest import SCENARIOS, processes_of, wait_for
@@ -36,7 +36,7 @@ READ_AT = datetime(2030, 1, 1, 9)
 
 
 class Loop:
-    """A simulated force in a real Airflow, from its sources to an audited rate."""
+    """A published simulated force in a real Airflow, from the draw to an audited rate."""
 
     def __init__(self, client: Client) -> None:
         """Of a running Airflow."""
@@ -90,12 +90,11 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
             patch.setenv(name, value)
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
-        ensure_force()
+        run_simulated(lambda told: None)
         steps = ("build", "extract", "audit")
         dag_ids = tuple(f"{paths.SIMULATED}__{step}" for step in steps)
         with open_airflow(airflow.RUN_COMPONENTS, dag_ids) as client:
             made = Loop(client)
-            made.extract_and_build()
             run_id = made.run("audit", logs=LOGS, starts_on=STARTS, ends_on=ENDS)
             notes = made.notes(dag_ids[2], run_id)
             assert f"{LOGS:,} of" in notes["draw"]

@@ -183,6 +183,7 @@ def test_each_night_the_published_tables_are_those_of_one_load(
 
 
 def test_a_day_on_which_the_source_is_down_is_named_and_caught_up(force: Force) -> None:
+    force.airflow.pause("testville__build")  # from here on nobody looks at what is published
     draw = np.random.default_rng(1)
     force.systems.run(f"alter role {READER} nologin")
     down = FIRST + timedelta(days=NIGHTS)
