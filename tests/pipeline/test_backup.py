@@ -15,7 +15,7 @@ from cdi.agency.interval import Interval
 from cdi.audit.register import Register
 from cdi.build.version import plan_version, read_current
 from cdi.errors import BusyError, CdiError, StateError
-from cdi.landing.batches import moved_file
+from cdi.landing.batches import accepted_batches, moved_file
 from cdi.people.decisions import add_decision
 from cdi.publish.access import note_access
 from cdi.steps import backup
@@ -338,6 +338,22 @@ def test_an_agency_that_has_moved_is_worked_on_at_one_place(site: Site) -> None:
     site.monkeypatch.setenv("CDI_HOME", str(here))
     moved_file("testville").unlink()
     assert plan_version(site.agency).name == planned.name
+
+
+def test_other_agencies_go_on_where_one_has_moved(site: Site) -> None:
+    done = site.back_up(moves=True)
+    with pytest.raises(StateError, match=rf"AGENCY-MOVED.*{done.snapshot}"):
+        accepted_batches("testville", "calls")
+    assert accepted_batches("othertown", "calls") == []
+    assert moved_file("testville") == paths.home() / "landing" / "testville" / "moved.json"
+
+
+def test_an_agency_of_which_nothing_was_landed_can_move(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = Site(small, tmp_path, monkeypatch).back_up(moves=True)
+    with pytest.raises(StateError, match=rf"AGENCY-MOVED.*{done.snapshot}"):
+        accepted_batches("testville", "calls")
 
 
 def test_what_is_added_while_it_moves_is_refused_or_moves_with_it(site: Site) -> None:

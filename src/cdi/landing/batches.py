@@ -100,7 +100,7 @@ MOVED_KEYS = ("at", "target", "snapshot")  # of the file; no snapshot: it is bei
 
 def moved_file(agency_id: str) -> Path:
     """The file that says that the agency is worked on elsewhere, and since when."""
-    return paths.landing(agency_id, ".").parent / "moved.json"
+    return paths.landing(agency_id, "moved.json")
 
 
 def refuse_moved(agency_id: str) -> None:

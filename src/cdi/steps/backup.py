@@ -229,8 +229,10 @@ def _forget_broken_restore(agency_id: str, made: Path) -> None:
 def _leave(agency_id: str, target: str, snapshot: str | None) -> None:
     """Write down that the agency moves, or has moved with a snapshot."""
     moved = {"at": datetime.now(UTC).isoformat(), "target": target, "snapshot": snapshot}
-    write_json(moved_file(agency_id), moved)
-    sync_file(moved_file(agency_id))
+    file = moved_file(agency_id)
+    file.parent.mkdir(parents=True, exist_ok=True)  # nothing may have been landed yet
+    write_json(file, moved)
+    sync_file(file)
 
 
 def _forget_broken_move(agency_id: str) -> None:
