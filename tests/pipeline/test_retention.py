@@ -41,9 +41,10 @@ def landed() -> list[str]:
     return [str(call) for (call,) in rows]
 
 
-def test_older_rows_go_and_do_not_come_again(small: SmallAgency) -> None:
+@pytest.mark.parametrize("typed", ["T-0001", "t0001", " t0001 "])
+def test_older_rows_go_and_do_not_come_again(small: SmallAgency, typed: str) -> None:
     small.extract_and_check()
-    write(small, "a.csv", row("D1", call_reference="T-0001"), row("D2", call_reference="t0005"))
+    write(small, "a.csv", row("D1", call_reference=typed), row("D2", call_reference="t0005"))
     small.extract_and_check("decisions")
     assert landed() == [call[0] for call in CALLS]
     assert not remove_expired(small.agency, lambda line: None)  # no limit, nothing to do

@@ -157,15 +157,24 @@ def _find_typed_references(agency: Agency, thing: str) -> Iterator[tuple[str, st
                             f"from read_parquet(?) where {ident(column.name)} is not null",
                             [str(batch.rows)],
                         ).fetchall()
-    for file in files_of_people(agency):
-        columns = [*_references_to(thing, DECISIONS), *_references_to(thing, READINGS)]
-        typed = {
-            row[column.name]
-            for row in read_csv_rows(file)
-            for column in columns
-            if row.get(column.name)
-        }
-        yield from find_keys(agency, thing, sorted(typed))
+    yield from find_typed_by_people(agency, thing)
+
+
+def find_typed_by_people(agency: Agency, thing: str) -> list[tuple[str, str | None]]:
+    """Find each reference in the files that people wrote: as typed, and its canonical form.
+
+    Args:
+        agency: The agency.
+        thing: What the references refer to, `call` or `record`.
+    """
+    columns = [*_references_to(thing, DECISIONS), *_references_to(thing, READINGS)]
+    typed = {
+        (row.get(column.name) or "").strip()
+        for file in files_of_people(agency)
+        for row in read_csv_rows(file)
+        for column in columns
+    }
+    return find_keys(agency, thing, sorted(typed - {""}))
 
 
 def _references_to(thing: str, dataset: str) -> list[Column]:

@@ -16,7 +16,7 @@ from cdi.agency.key_rules import capitals
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.build.version import read_current
-from cdi.erasure.look import check_known, expired_calls, wanted_of
+from cdi.erasure.look import check_known, expired_calls, find_typed_by_people, wanted_of
 from cdi.erasure.shared import clean_shared_files
 from cdi.erasure.take_out import Removal, Say, take_out, unfinished_mark
 from cdi.erasure.traces import EXEMPT, find_traces
@@ -110,10 +110,16 @@ def remove_expired(agency: Agency, say: Say) -> bool:
     until = max(states)
     calls = expired_calls(agency, until)
     hashes = hash_references(agency.agency, {"call": calls})
+    # People type one reference in several ways, and their files hold it as they typed it.
+    names = calls | {
+        capitals(typed)
+        for typed, key in find_typed_by_people(agency, "call")
+        if (key or capitals(typed)) in calls
+    }
     reason = f"retention: as of {until:%Y-%m-%d}"
     unfinished = unfinished_mark(agency)
     was_unfinished = unfinished.exists()
-    is_removed = take_out(agency, Removal({"call": calls}, hashes), reason, say, until)
+    is_removed = take_out(agency, Removal({"call": names}, hashes), reason, say, until)
     if not is_removed and not was_unfinished:
         unfinished.unlink()
         say(f"nothing is older than its limit, as of {until:%Y-%m-%d}")
