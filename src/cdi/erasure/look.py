@@ -1,17 +1,16 @@
 """Find what must be erased: each form of a reference, its own texts, and the files with them."""
 
-import csv
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cdi import paths
-from cdi.agency.datasets import BY_PEOPLE, DATASETS, DECISIONS, MOMENTS, READINGS, Column
+from cdi.agency.datasets import BY_PEOPLE, DATASETS, MOMENTS, Column
 from cdi.agency.key_rules import capitals, find_keys
 from cdi.agency.model import Agency
 from cdi.erasure.places import reference_columns
-from cdi.erasure.traces import Wanted, find_traces
+from cdi.erasure.traces import Wanted, find_traces, read_csv_rows
 from cdi.errors import CdiError
 from cdi.keys import decrypt_text
 from cdi.landing.batches import Batch, accepted_batches, read_batch
@@ -167,13 +166,16 @@ def find_typed_by_people(agency: Agency, thing: str) -> list[tuple[str, str | No
         agency: The agency.
         thing: What the references refer to, `call` or `record`.
     """
-    columns = [*_references_to(thing, DECISIONS), *_references_to(thing, READINGS)]
-    typed = {
-        (row.get(column.name) or "").strip()
-        for file in files_of_people(agency)
-        for row in read_csv_rows(file)
-        for column in columns
-    }
+    columns = {c.name for dataset in BY_PEOPLE for c in _references_to(thing, dataset)}
+    typed: set[str] = set()
+    for file in files_of_people(agency):
+        header, *rows = read_csv_rows(file) or [[]]
+        typed |= {
+            cell.strip()
+            for row in rows
+            for name, cell in zip(header, row, strict=False)
+            if name in columns
+        }
     return find_keys(agency, thing, sorted(typed - {""}))
 
 
@@ -261,9 +263,3 @@ def files_of_people(agency: Agency) -> list[Path]:
         for dataset in BY_PEOPLE
         for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
     ]
-
-
-def read_csv_rows(file: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file that people wrote, by the names of its header."""
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        return list(csv.DictReader(handle))

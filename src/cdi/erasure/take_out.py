@@ -2,9 +2,10 @@
 
 import contextlib
 import csv
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from openpyxl import load_workbook
@@ -14,8 +15,8 @@ from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit.draws import erase_from_register
-from cdi.erasure.look import batches_on_disk, read_csv_rows
-from cdi.erasure.traces import Wanted, is_one_of
+from cdi.erasure.look import batches_on_disk
+from cdi.erasure.traces import Wanted, is_one_of, read_csv_rows
 from cdi.files import lock_file, remove_durably, take_lock, wait_for_lock, write_text, write_whole
 from cdi.landing.batches import batch_as_of
 from cdi.landing.extract import adopt_source, is_source_unchanged
@@ -151,7 +152,7 @@ def _keep_writers_out(agency: Agency) -> Iterator[None]:
         yield
 
 
-def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Iterable[str]) -> int:
+def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Collection[str]) -> int:
     """Remove the rows about what goes, and its name from the other rows; returns how many changed.
 
     Args:
@@ -165,14 +166,16 @@ def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Iterable[str
         StateError: STATE-DAMAGED if it is not as it was sealed.
     """
     verify_file(agency_id, file, may_grow=True)
-    rows = read_csv_rows(file)
-    kept: list[dict[str, str]] = []
+    # What is odd in a row of another program (surplus cells, bytes that are not UTF-8) stays.
+    header, *rows = read_csv_rows(file, "surrogateescape") or [[]]
+    kept: list[list[str]] = []
     changed = 0
     for row in rows:
-        if any(removal.holds(row.get(name)) for name in about):
+        named = list(zip_longest(header[: len(row)], row, fillvalue=""))
+        if any(name in about and removal.holds(cell) for name, cell in named):
             changed += 1
             continue
-        kept.append({name: removal.clean_field(name, text or "") for name, text in row.items()})
+        kept.append([removal.clean_field(name, cell) for name, cell in named])
         changed += kept[-1] != row
     if changed and not kept:
         seal_of(file).unlink(missing_ok=True)
@@ -180,11 +183,9 @@ def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Iterable[str
     elif changed:
         with (
             rewrite_as_sealed(agency_id, file) as written,
-            written.open("w", newline="", encoding="utf-8") as handle,
+            written.open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle,
         ):
-            writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(kept)
+            csv.writer(handle, lineterminator="\n").writerows([header, *kept])
     return changed
 
 

@@ -11,6 +11,7 @@ import gzip
 import mmap
 import re
 import sqlite3
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -147,10 +148,11 @@ class Wanted:
         return any(content.find(form) >= 0 for form in literals) and self.is_in(content)
 
     def clean(self, text: str) -> str:
-        """Replace what is wanted in a text."""
+        """Replace what is wanted in a text; bytes that are not UTF-8 stay as they are."""
+        content = text.encode(errors="surrogateescape")
         return self.pattern.sub(
-            lambda match: match[0] if match[1] is None else ERASED.encode(), text.encode()
-        ).decode()
+            lambda match: match[0] if match[1] is None else ERASED.encode(), content
+        ).decode(errors="surrogateescape")
 
     def is_field(self, value: object) -> bool:
         """Whether a field that holds a reference holds one of the names."""
@@ -170,6 +172,20 @@ def is_one_of(cell: object, references: Collection[str]) -> bool:
     """
     typed = capitals(str(cell or "").strip().lstrip("'"))
     return bool(typed) and typed in references
+
+
+def read_csv_rows(file: Path, errors: str = "replace") -> list[list[str]]:
+    """Read the cells of a CSV file row by row, the header first and without blank lines.
+
+    Other programs write such files too, so a row may have any number of cells, of any length.
+
+    Args:
+        file: The file.
+        errors: What becomes of bytes that are not UTF-8, as `open` names it.
+    """
+    csv.field_size_limit(sys.maxsize)
+    with file.open(newline="", encoding="utf-8-sig", errors=errors) as handle:
+        return [row for row in csv.reader(handle) if row]
 
 
 def _as_words(forms: Iterable[str], before: str = "", after: str = "") -> list[str]:
@@ -254,11 +270,11 @@ def find_in_file(agency: str, file: Path, wanted: Wanted) -> str | None:
 
 
 def _search_csv(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:
-    with file.open(newline="", encoding="utf-8-sig", errors="replace") as handle:
-        for row in csv.DictReader(handle):
-            for name, value in row.items():
-                if name in wanted.columns and wanted.is_field(value):
-                    yield f"column {name}"
+    header, *rows = read_csv_rows(file) or [[]]
+    for row in rows:
+        for name, value in zip(header, row, strict=False):
+            if name in wanted.columns and wanted.is_field(value):
+                yield f"column {name}"
 
 
 def _search_gzip(agency: str, file: Path, wanted: Wanted) -> Iterator[str]:

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from cdi import paths
+from cdi.erasure.look import find_typed_by_people
 from cdi.erasure.take_out import Removal, _clean_csv
+from cdi.erasure.traces import Wanted
 from cdi.errors import StateError
 from cdi.sealed_files import append_sealed, is_as_sealed, seal_of
+from tests.conftest import SmallAgency
 
 ROWS = "call_reference,note\nT-0001,one\nT-0002,two\n"
 REMOVAL = Removal({"call": {"T-0001"}})
@@ -34,6 +38,46 @@ def test_a_file_of_which_nothing_is_left_goes_with_its_seal(file: Path) -> None:
     assert _clean_csv("a", file, both, ["call_reference"]) == 2
     assert not file.exists()
     assert not seal_of(file).exists()
+
+
+LONG = b"x" * 200_000  # Python's own limit for a cell is 131,072
+ODD_ROWS = {
+    "surplus cells": b"T-0003,the caller said, mistaken,and more\n",
+    "a short row": b"T-0003\n",
+    "a byte of windows-1252": b"T-0003,caf\xe9\n",
+    "a long cell": b"T-0003," + LONG + b"\n",
+}
+
+
+@pytest.mark.parametrize("case", ODD_ROWS)
+def test_an_odd_row_of_another_program_stays_as_it_is(tmp_path: Path, case: str) -> None:
+    file = tmp_path / "other.csv"
+    before = b"call_reference,note\n" + ODD_ROWS[case]
+    file.write_bytes(before)
+    erasure = Removal(REMOVAL.references, wanted=Wanted(frozenset({"T-0001"})))
+    for removal in (REMOVAL, erasure):
+        assert _clean_csv("a", file, removal, ["call_reference"]) == 0
+        assert file.read_bytes() == before
+        file.write_bytes(before + b"T-0001,gone\n")
+        assert _clean_csv("a", file, removal, ["call_reference"]) == 1
+        assert file.read_bytes() == before
+
+
+def test_a_surplus_cell_that_names_it_is_cleaned(tmp_path: Path) -> None:
+    file = tmp_path / "other.csv"
+    file.write_bytes(b"call_reference,note\nT-0003,caf\xe9 of T-0001,see T-0001, twice\n")
+    erasure = Removal(REMOVAL.references, wanted=Wanted(frozenset({"T-0001"})))
+    assert _clean_csv("a", file, erasure, ["call_reference"]) == 1
+    cleaned = b"call_reference,note\nT-0003,caf\xe9 of [erased],see [erased], twice\n"
+    assert file.read_bytes() == cleaned
+
+
+def test_typed_references_are_found_beside_odd_rows(small: SmallAgency) -> None:
+    file = paths.decisions("testville") / "other.csv"
+    file.parent.mkdir(parents=True)
+    odd = b"".join(ODD_ROWS.values()).replace(b"T-0003", b"T-9\xe9")
+    file.write_bytes(b"call_reference,reason\n" + odd + b"t0001,as agreed\n")
+    assert ("t0001", "T-0001") in find_typed_by_people(small.agency, "call")
 
 
 def test_a_damaged_file_is_not_cleaned_and_sealed_over(file: Path) -> None:
