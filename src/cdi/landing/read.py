@@ -396,30 +396,31 @@ def _read_objects(
         "from json_lines where coalesce(json_type(content), '') <> 'OBJECT'",
         {"number": number},
     )
-    keys = con.execute(
+    found = con.execute(
         "select distinct unnest(json_keys(content)) as k from json_lines "
         "where json_type(content) = 'OBJECT' order by k"
     ).fetchall()
-    columns = {normalise_header(key): key for (key,) in keys}
+    keys = [str(key) for (key,) in found]
+    columns = [normalise_header(key) for key in keys]
     # DuckDB's JSON paths can name neither a blank key nor one with a quotation mark.
-    if "" in columns or any('"' in key for key in columns.values()):
+    if "" in columns or any('"' in key for key in keys):
         raise SourceError(
             "SRC-FORMAT",
             f"{file.name} has a key that is blank or holds a quotation mark",
             "have the file delivered with names as keys",
         )
-    _check_columns(source, file, list(columns))
+    _check_columns(source, file, columns)
     bound = Params()
     values = ", ".join(
         f"json_extract_string(content, {bound.bind(f'$.{ident(key)}')}) as {ident(name)}"
-        for name, key in columns.items()
+        for name, key in zip(columns, keys, strict=True)
     )
     con.execute(
         f"create or replace table raw as select row_number() over (order by line) as {ROW_NO}, "
         f"{values} from json_lines where json_type(content) = 'OBJECT'",
         bound.values,
     )
-    return list(columns)
+    return columns
 
 
 def _read_parquet(
@@ -438,8 +439,8 @@ def _read_parquet(
             f"{file.name} cannot be read as Parquet: {error}",
             "have the file delivered again; nothing of it was taken",
         ) from None
-    columns = {normalise_header(row[0]): row[0] for row in described}
-    _check_columns(source, file, list(columns))
+    columns = [normalise_header(row[0]) for row in described]
+    _check_columns(source, file, columns)
     values = ", ".join(
         f"{_text_expression(ident(name), kind)} as {ident(normalise_header(name))}"
         for name, kind, *_ in described
@@ -450,7 +451,7 @@ def _read_parquet(
         {"path": str(file.path)},
     )
     check_parquet_rows(con, file)
-    return list(columns)
+    return columns
 
 
 def _check_time_formats(

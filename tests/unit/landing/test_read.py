@@ -1,8 +1,11 @@
 """Nothing of a file vanishes while it is read: counted by hand, or by what the file is made of."""
 
+import json
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cdi.agency.model import Source
@@ -162,3 +165,26 @@ def test_a_parquet_file_has_as_many_rows_as_it_says(tmp_path: Path) -> None:
         con.execute("delete from raw where range = 1")
         with pytest.raises(SourceError, match="SRC-UNCOUNTED"):
             check_parquet_rows(con, file)
+
+
+TWICE = ["number", "received", "type", "text", "Closing Code", "closing_code"]
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl", "parquet"])
+def test_a_column_under_two_spellings_is_refused_in_each_format(tmp_path: Path, form: str) -> None:
+    """Only one of them would be read, and the values of the other would be lost."""
+    values = ["T-1", "2026-01-05", "THEFT", "text", "A", "B"]
+    # in JSON the two need not even stand in one object
+    one, other = (
+        json.dumps({name: value for name, value in zip(TWICE, values, strict=True) if name != left})
+        for left in (TWICE[-1], TWICE[-2])
+    )
+    pq.write_table(pa.table([[value] for value in values], names=TWICE), tmp_path / "g")
+    content = {
+        "csv": f"{','.join(TWICE)}\n{','.join(values)}\n".encode(),
+        "json": f"[{one}, {other}]".encode(),
+        "jsonl": f"{one}\n{other}\n".encode(),
+        "parquet": (tmp_path / "g").read_bytes(),
+    }
+    with pytest.raises(SourceError, match=r"SRC-COLUMNS.*f has a column twice: closing_code\n"):
+        read_bytes(tmp_path, content[form], form)
