@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from cdi.errors import CdiError, name_machine_failures
 from cdi.scratch import keep_private
@@ -86,5 +87,7 @@ def run_app(app: typer.Typer) -> None:
         with name_machine_failures():
             app()
     except CdiError as error:
-        Console(stderr=True).print(f"[bold red]Error[/bold red] {error}", highlight=False)
+        # a text, since messages quote patterns and column names, whose brackets are no markup
+        message = Text.assemble(("Error", "bold red"), f" {error}")
+        Console(stderr=True).print(message, highlight=False)
         sys.exit(1)

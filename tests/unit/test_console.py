@@ -1,4 +1,4 @@
-"""The end of a command line: by a signal, it stops what it started."""
+"""The end of a command line: by a signal it stops what it started, and an error is told whole."""
 
 import signal
 import subprocess
@@ -38,3 +38,29 @@ def test_a_kill_and_a_closed_terminal_stop_what_the_program_started(
         process.send_signal(ending)
         assert process.stdout.read() == "what was started is stopped\n"
     assert process.returncode == 128 + ending
+
+
+FAILURE = """
+import typer
+from cdi.console import run_app
+from cdi.errors import CdiError
+
+app = typer.Typer()
+
+
+@app.command()
+def fail() -> None:
+    raise CdiError("KEY-RULE", "no number is like [a-z][/-][0-9]", "write [bold] or :star:")
+
+
+run_app(app)
+"""
+
+
+def test_an_error_is_told_with_all_its_brackets() -> None:
+    done = subprocess.run([sys.executable, "-c", FAILURE], capture_output=True, text=True)
+    assert done.returncode == 1
+    told = " ".join(done.stderr.split())
+    assert told.startswith("Error ")
+    assert "no number is like [a-z][/-][0-9]" in told
+    assert "write [bold] or :star:" in told

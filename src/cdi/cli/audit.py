@@ -88,7 +88,7 @@ def audit_plan(
         f"If {error:.0%} of the readings are wrong, audit {with_errors:,} logs, and have {twice:,} "
         "of them read twice.",
     ):
-        console.print(line, highlight=False, soft_wrap=True)
+        say_line(line)
 
 
 @audit.command("draw")
@@ -114,7 +114,7 @@ def audit_draw(
     loaded = load_agency(agency)
     period = _choose_period(loaded, universe, starts, ends)
     drawn = draw_period(loaded, period, auditor, logs=logs, reason=reason)
-    console.print(summarise_draw(drawn), highlight=False, soft_wrap=True)
+    say_line(summarise_draw(drawn))
     _print_worksheets(loaded, drawn.draw_id)
 
 
@@ -139,7 +139,7 @@ def _print_worksheets(agency: Agency, draw: str | None) -> None:
     found = find_draw(agency, draw)
     note_command(agency.agency, f"worksheets of the draw {found.draw_id}", "audit")
     for file in write_draw_worksheets(agency, found):
-        console.print(f"written {file}", highlight=False, soft_wrap=True)
+        say_line(f"written {file}")
 
 
 @audit.command("findings")
@@ -156,10 +156,8 @@ def audit_findings(
     loaded = load_agency(agency)
     for file in files:
         delivery = deliver_worksheet(loaded, file)
-        console.print(
-            f"{delivery.draw_id}, {delivery.auditor}: "
-            f"{delivery.read} of {delivery.given} logs read",
-            highlight=False,
+        say_line(
+            f"{delivery.draw_id}, {delivery.auditor}: {delivery.read} of {delivery.given} logs read"
         )
     if delivery.twice:
         console.print(
@@ -167,13 +165,13 @@ def audit_findings(
             "each sheet to its auditor:"
         )
         for sheet in delivery.second_sheets:
-            console.print(f"written {sheet}", highlight=False, soft_wrap=True)
+            say_line(f"written {sheet}")
     if delivery.undecided:
         console.print(
             f"two auditors differ on {delivery.undecided} logs; the registrar's worksheet:"
         )
         for sheet in delivery.sheets:
-            console.print(f"written {sheet}", highlight=False, soft_wrap=True)
+            say_line(f"written {sheet}")
 
 
 @audit.command("estimate")

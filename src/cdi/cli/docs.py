@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cdi import paths
-from cdi.console import console
+from cdi.console import say_line
 
 app = typer.Typer()
 
@@ -35,7 +35,7 @@ def docs(
     ):
         file = paths.REPO / "docs" / name
         file.write_text(page, encoding="utf-8")
-        console.print(f"written {file}")
+        say_line(f"written {file}")
 
 
 def _build_site(folder: Path) -> None:
@@ -44,4 +44,4 @@ def _build_site(folder: Path) -> None:
 
     site = folder / Path(START).parent
     copy_docs_site(site)
-    console.print(f"The site is in {site}: open {folder / START} in a browser.")
+    say_line(f"The site is in {site}: open {folder / START} in a browser.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cdi.console import console, say_line
+from cdi.console import say_line
 from cdi.errors import CdiError
 
 PANEL = "Operate"
@@ -25,7 +25,7 @@ def show_key(queue: QueueArgument) -> None:
     """
     from cdi.local.edge_keys import read_or_make_key
 
-    console.print(json.dumps(read_or_make_key(queue)), soft_wrap=True, highlight=False)
+    say_line(json.dumps(read_or_make_key(queue)))
 
 
 @edge.command("trust")

@@ -50,7 +50,7 @@ def check_agency(
     check_needed_maps(loaded)
     if stopping:
         raise typer.Exit(1)
-    console.print(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
+    say_line(f"{loaded.folder} is valid: {', '.join(loaded.sources)}")
     say_line(f"it is extracted {loaded.cron} ({loaded.timezone})")
     if not connect:
         for name in list_empty_maps(loaded):
@@ -329,7 +329,7 @@ def erase(
     if dry_run:
         places = look_for_reference(loaded, reference)
         for file, place in places.items():
-            console.print(f"{file}: {place}", highlight=False, soft_wrap=True, markup=False)
+            say_line(f"{file}: {place}")
         console.print(f"{len(places)} files hold it or its text; nothing was erased")
     elif not reason:
         raise CdiError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cdi import paths
@@ -21,6 +22,7 @@ from cdi.console import (
     SeedOption,
     choose_variant,
     console,
+    say_line,
 )
 from cdi.errors import CdiError
 from cdi.publish.access import NO_REASON
@@ -44,7 +46,7 @@ def peers(
     if sent:
         from cdi.steps.peers import compare_sent_extracts
 
-        console.print(compare_sent_extracts().note, highlight=False, soft_wrap=True)
+        say_line(compare_sent_extracts().note)
         return
 
     from cdi.report import peers as report_peers
@@ -57,7 +59,7 @@ def peers(
         has_rate, has_funnel = row["rate"] is not None, row["target"] is not None
         name = f"{row['agency']}{' (SIMULATED)' if row['is_simulated'] else ''}"
         table.add_row(
-            name,
+            escape(name),
             row["last_quarter"] or "",
             f"{row['due_count']:,}" if has_rate else "",
             f"{row['rate']:.1%}" if has_rate else row["withheld_reason"],
@@ -69,7 +71,7 @@ def peers(
     if not any(row["target"] is not None for row in rows):
         console.print(f"No chart: fewer than {report_peers.LEAST_AGENCIES} agencies with a rate.")
     for file in ("peers.html", "peers.json"):
-        console.print(f"written to {paths.home() / file}", highlight=False, soft_wrap=True)
+        say_line(f"written to {paths.home() / file}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -144,7 +146,7 @@ def decide(
             "second_person": second_person,
         },
     )
-    console.print(f"decision {reference} written to {paths.decisions(agency)}", soft_wrap=True)
+    say_line(f"decision {reference} written to {paths.decisions(agency)}")
 
 
 def _decide_by_sheet(agency: Agency, file: Path) -> None:
@@ -156,13 +158,12 @@ def _decide_by_sheet(agency: Agency, file: Path) -> None:
     from cdi.people.sheet_decisions import add_decisions_of_sheet
 
     taken = add_decisions_of_sheet(agency, file)
-    console.print(
+    say_line(
         f"{taken.added} decision{'' if taken.added == 1 else 's'} written to "
-        f"{paths.decisions(agency.agency)}, {taken.repeated} were known before",
-        soft_wrap=True,
+        f"{paths.decisions(agency.agency)}, {taken.repeated} were known before"
     )
     for sentence in taken.overturned:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        say_line(sentence)
     if taken.refused:
         count = taken.added + taken.repeated + len(taken.refused)
         saved = "all others were saved" if taken.added + taken.repeated else "nothing was saved"
@@ -234,7 +235,7 @@ def feedback(
         with write_whole(output) as file:
             write_feedback(file, con, rows)
     crimes = "1 confirmed miss" if len(rows) == 1 else f"{len(rows):,} confirmed missed crimes"
-    console.print(f"{crimes} written to {output}", highlight=False, soft_wrap=True)
+    say_line(f"{crimes} written to {output}")
 
 
 @app.command(rich_help_panel=PANEL)

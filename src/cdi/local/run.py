@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from rich.console import Console
+from rich.markup import escape
 
 from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE
@@ -73,8 +74,9 @@ def run_agency(name: str, console: Console) -> None:
         )
     interval = default_interval(agency)
     days = interval.days(agency)
-    console.print(f"[bold]{agency.name}[/bold]: {days[0]} to {days[-1]}")
-    console.print(f"data from {_tell_places(agency)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{escape(agency.name)}[/bold]: {days[0]} to {days[-1]}")
+    places = f"data from {_tell_places(agency)}"
+    console.print(places, highlight=False, soft_wrap=True, markup=False)
     with show_step(console, "Looking for new data"):
         is_current_already = is_up_to_date(name, interval)
     if is_current_already:

@@ -186,7 +186,8 @@ def print_comparison(compared: dict[str, Any], console: Console) -> None:
         console: Where to print it.
     """
     console.print(f"[bold]{compared['older']}[/bold] to [bold]{compared['newer']}[/bold]")
-    console.print("changed by: " + ("; ".join(compared["causes"]) or "nothing"), highlight=False)
+    causes = "; ".join(compared["causes"]) or "nothing"
+    console.print(f"changed by: {causes}", highlight=False, markup=False)
     for part in ("listed", "links"):
         counts = ", ".join(f"{number:,} {change}" for change, number in compared[part].items())
         console.print(f"{part}: {counts or 'unchanged'}", highlight=False)
