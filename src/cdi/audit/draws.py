@@ -123,6 +123,17 @@ class Draw:
         )
 
     @cached_property
+    def is_counted(self) -> NDArray[np.bool_]:
+        """Which logs of the frame the audit speaks of: all that the audited ones can stand for.
+
+        Of a stratum that was drawn whole nobody is left to stand for an erased log, so the audit
+        no longer speaks of it. In all other strata the audited logs stand for erased ones too.
+        """
+        is_whole = self.strata.audited == self.strata.population
+        is_erased = np.isin(np.arange(len(self.frame.logs)), list(self.holes))
+        return np.asarray(~(is_erased & is_whole[self.strata.of_log]))
+
+    @cached_property
     def call_ids(self) -> list[str | None]:
         """Number of each drawn log; None where the log was erased."""
         drawn = self.frame.logs["call_id"].take(pa.array(self.positions))

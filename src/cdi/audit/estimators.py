@@ -55,7 +55,8 @@ class Design:
                 "AUDIT-STRATUM",
                 f"stratum {thin[0]} has {self.population[thin[0]]:.0f} logs and "
                 f"{self.drawn[thin[0]]:.0f} of them audited",
-                "audit at least two logs of each stratum; merge strata only before the draw",
+                "at least two are needed to see how far logs differ; if erasures left fewer, draw "
+                "the period again, and give the reason",
             )
 
     @cached_property

@@ -151,8 +151,10 @@ def complete_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) ->
             second = crimes_by_reading.get((call_id, draw.seconds[place]), [])
             pairs.append((_count_crimes(first[-1]), _count_crimes(second)))
     # A log is erased because somebody asked for it, which says nothing about the rate: the other
-    # audited logs of its stratum stand for it.
-    design = Design(draw.strata.of_log[positions], draw.strata.population.astype(float))
+    # audited logs of its stratum stand for it, if the stratum was not drawn whole.
+    of_log = draw.strata.of_log
+    population = np.bincount(of_log, draw.is_counted, minlength=len(draw.strata.population))
+    design = Design(of_log[positions], population)
     district = draw.frame.logs["district"].to_pylist()
     districts = [district[position] for position in positions]
     twice = _describe_second(draw, places, _count_by_domain(first, districts))
@@ -172,12 +174,36 @@ def _describe_second(
     """Describe the second readings of the audited logs; None if no log is read twice."""
     if draw.second_stratum is None:
         return None
-    # numbered anew, because a stratum all of whose logs were erased is none
-    _, of_log = np.unique(draw.second_stratum[places], return_inverse=True)
     twice = np.flatnonzero([bool(draw.seconds[place]) for place in places])
+    of_log = _merge_thin(draw.second_stratum[places], twice)
     y, m = first[FORCE]
     expected = expect_changes(known_totals(draw.frame)[draw.positions[places]], y, m)
     return SecondReadings(SecondDraw(of_log, twice), first, expected)
+
+
+def _merge_thin(of_log: NDArray[np.int64], twice: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Put a second stratum of which erasures left fewer than two readings together with the next.
+
+    Second strata are cut by size, so that the next one is the most alike, and nobody chooses it
+    (collapsed strata: Cochran 1977, 5A.12).
+
+    Args:
+        of_log: Second stratum of each audited log.
+        twice: Places of the logs that are read twice.
+
+    Returns:
+        The strata, numbered from 0.
+    """
+    while True:
+        # numbered anew, because a stratum all of whose logs were erased is none
+        _, of_log = np.unique(of_log, return_inverse=True)
+        population = np.bincount(of_log)
+        read = np.bincount(of_log[twice], minlength=len(population))
+        thin = np.flatnonzero(read < np.minimum(2, population))
+        if not len(thin) or len(population) == 1:
+            return of_log
+        first = min(thin[0], len(population) - 2)  # the last one goes to the one before it
+        of_log = np.where(of_log == first, first + 1, of_log)
 
 
 def _refuse_incomplete(draw: Draw, logs: Sequence[Row]) -> None:

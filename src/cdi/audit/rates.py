@@ -107,12 +107,14 @@ class Assistance:
         force: Predictions for the force: one row per log of the frame.
         variance: Predicted variance of each log of the frame.
         strata: Strata of the frame.
+        is_counted: Which logs of the frame belong to the population, see `Draw.is_counted`.
     """
 
     design: Design
     force: Floats
     variance: Floats
     strata: Strata
+    is_counted: NDArray[np.bool_]
 
     @classmethod
     def of(cls, frame: Frame, strata: Strata) -> "Assistance":
@@ -122,7 +124,8 @@ class Assistance:
             frame: Logs with predictions.
             strata: Strata of the frame, with the number of logs to audit.
         """
-        return cls(strata.design, known_totals(frame), frame.column("variance"), strata)
+        is_counted = np.ones(len(frame.logs), bool)
+        return cls(strata.design, known_totals(frame), frame.column("variance"), strata, is_counted)
 
     def predicted(self, share: Floats | float = 1.0) -> Floats:
         """Predicted variance within each stratum, of the force or of a domain.
@@ -151,7 +154,8 @@ class Assistance:
         Args:
             drawn: Their positions in the frame, on the last axis.
         """
-        return Auxiliary.with_strata(self.design, self.force[drawn], self.force.sum(axis=0))
+        totals = self.force[self.is_counted].sum(axis=0)
+        return Auxiliary.with_strata(self.design, self.force[drawn], totals)
 
     def part(self, domain: Domain, drawn: NDArray[np.int64]) -> Auxiliary:
         """What was known of a domain's audited logs, in the same variables as of the force's.
@@ -160,12 +164,12 @@ class Assistance:
             domain: One of the frame.
             drawn: Positions of the audited logs in the frame, on the last axis.
         """
-        known, totals = domain.known[drawn], domain.known.sum(axis=0)
+        known, totals = domain.known[drawn], domain.known[self.is_counted].sum(axis=0)
         if domain.logs is None:
             return Auxiliary(known, totals)
         member = self.design.member * domain.logs[drawn][..., None]
         of_log, count = self.strata.of_log, len(self.design.population)
-        sizes = np.bincount(of_log, domain.logs, minlength=count)
+        sizes = np.bincount(of_log, domain.logs & self.is_counted, minlength=count)
         return Auxiliary(np.concatenate([member, known], axis=-1), np.concatenate([sizes, totals]))
 
 
@@ -304,7 +308,7 @@ def bound_unseen(
         The bound, in crimes; 0 where such a crime was seen, because then the variance knows of
         them.
     """
-    is_outside = domain.known[:, 1] == 0
+    is_outside = by.is_counted & (domain.known[:, 1] == 0)
     if domain.logs is not None:
         is_outside &= domain.logs
     chance = np.maximum(by.force[:, 2], LEAST_CHANCE) * is_outside

@@ -122,7 +122,11 @@ def estimate_rates(draw: Draw, findings: Findings) -> list[Row]:
         findings: What the auditors found.
     """
     # The design is that of the logs which still count: some may have been erased.
-    by = replace(Assistance.of(draw.frame, draw.strata), design=findings.design)
+    by = replace(
+        Assistance.of(draw.frame, draw.strata),
+        design=findings.design,
+        is_counted=draw.is_counted,
+    )
     domains = list_domains(draw.frame)
     return audit_figures(findings.positions, findings.found, by, domains, findings.second)
 
@@ -244,20 +248,21 @@ def _name_predictions(values: Any) -> Row:
 def _rows_of_strata(audit: Audit) -> list[Row]:
     """Describe each stratum: its size, the audited logs and the sums of predictions."""
     frame, strata = audit.draw.frame, audit.draw.strata
-    predictions = known_totals(frame)
+    predictions = known_totals(frame) * audit.draw.is_counted[:, None]
     sums = np.stack([np.bincount(strata.of_log, values) for values in predictions.T], axis=1)
     variance = np.bincount(strata.of_log, frame.column("variance")) / strata.population
-    drawn = audit.findings.design.drawn
+    design = audit.findings.design
     return [
         {
             "draw_id": audit.draw.draw_id,
             "stratum": stratum,
             "log_count": int(population),
-            "audited_count": int(drawn[stratum]),
+            "audited_count": int(design.drawn[stratum]),
             "predicted_variance": float(variance[stratum]),
             **_name_predictions(sums[stratum]),
         }
-        for stratum, population in enumerate(strata.population)
+        for stratum, population in enumerate(design.population)
+        if population  # all logs of a stratum that was drawn whole may be erased
     ]
 
 

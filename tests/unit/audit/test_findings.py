@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -13,7 +14,7 @@ from cdi.audit import draws, results
 from cdi.audit.design import Options
 from cdi.audit.draws import Draw, draw_audit, erase_from_register, load_draw
 from cdi.audit.findings import Findings, check_findings, cohen_kappa, complete_findings
-from cdi.audit.rates import FORCE, Assistance, audit_figures, list_domains, measure_errors
+from cdi.audit.rates import FORCE, measure_errors
 from cdi.errors import AuditError
 from tests.audit import AGENCY, AT, AUDITORS, PERIOD, Force, without
 
@@ -37,10 +38,7 @@ def draw_first(force: Force, seed: int = 7, logs: int = 400) -> Draw:
 
 
 def figures(draw: Draw, findings: Findings) -> dict[str, dict[str, Any]]:
-    by = replace(Assistance.of(draw.frame, draw.strata), design=findings.design)
-    parts = list_domains(draw.frame)
-    rows = audit_figures(findings.positions, findings.found, by, parts, findings.second)
-    return {row["domain"]: row for row in rows}
+    return {row["domain"]: row for row in results.estimate_rates(draw, findings)}
 
 
 def test_a_complete_audit_gives_a_rate_that_covers_the_truth(state: Path, force: Force) -> None:
@@ -221,6 +219,84 @@ def test_an_erased_log_is_left_out_and_the_rest_stands_for_its_stratum(
     assert findings.erased == 1
     assert len(findings.positions) == 399
     assert findings.design.weight.sum() == pytest.approx(3000)
+    assert not figures(after, findings)[FORCE]["is_withheld"]
+
+
+@pytest.mark.parametrize("erased", [1, 2])
+def test_for_an_erased_log_of_a_stratum_that_was_drawn_whole_nobody_stands(
+    state: Path, erased: int
+) -> None:
+    """Two logs with a rape are a stratum of their own, and both are drawn."""
+    force = Force()
+    positions = np.asarray(force.frame.crimes["position"])
+    rapes = positions[[10, 20]]
+    crimes = force.frame.crimes.set_column(
+        force.frame.crimes.column_names.index("is_rape"),
+        "is_rape",
+        pa.array(np.isin(positions, rapes)),
+    )
+    frame = replace(force.frame, crimes=crimes)
+    options = Options(400, oversampled={"is_rape": 6.0})
+    draw = draw_audit(AGENCY, "v1", PERIOD, frame, options, AUDITORS, AT, seed=7)
+    draw = force.read_twice(draw)
+    stratum = draw.strata.of_log[rapes[0]]
+    assert draw.strata.population[stratum] == draw.strata.audited[stratum] == 2
+    gone = rapes[:erased]
+    erase_from_register(AGENCY, [force.ids[n] for n in gone], AT, "request 12")
+    after = load_draw(AGENCY, draw.draw_id)
+    findings = complete_findings(after, *force.audited(after))
+    assert findings.erased == erased
+    assert findings.design.weight.sum() == pytest.approx(3000 - erased)
+    left = findings.design.stratum == stratum
+    assert findings.design.weight[left].tolist() == [1.0] * (2 - erased)
+    assert not figures(after, findings)[FORCE]["is_withheld"]
+    # what is published, for R to work the rate out again, is of the same logs
+    strata = results._rows_of_strata(results.Audit(after, findings, []))
+    assert sum(row["log_count"] for row in strata) == 3000 - erased
+    assert [row["log_count"] for row in strata if row["stratum"] == stratum] == [1] * (2 - erased)
+    due = force.frame.column("due")
+    assert sum(row["predicted_due"] for row in strata) == due.sum() - due[gone].sum()
+    assert due[gone].sum() == erased
+
+
+def test_a_stratum_that_was_not_drawn_whole_needs_two_audited_logs(
+    state: Path, force: Force
+) -> None:
+    draw = draw_logs(force)
+    counts = np.bincount(draw.strata.of_log[draw.positions])
+    stratum = int(np.argmin(counts))
+    assert counts[stratum] < draw.strata.population[stratum]
+    of_stratum = np.flatnonzero(draw.strata.of_log[draw.positions] == stratum)
+    gone = [str(draw.call_ids[place]) for place in of_stratum[1:]]
+    erase_from_register(AGENCY, gone, AT, "request 12")
+    after = load_draw(AGENCY, draw.draw_id)
+    with pytest.raises(AuditError, match=r"(?s)AUDIT-STRATUM.*draw the period again"):
+        complete_findings(after, *force.audited(after))
+
+
+@pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_second_stratum_that_erasures_leave_too_thin_joins_the_next(
+    state: Path, force: Force, left: int, is_last: bool
+) -> None:
+    draw = draw_logs(force)
+    assert draw.second_stratum is not None
+    last = int(np.max(draw.second_stratum))
+    stratum, other = (last, last - 1) if is_last else (0, 1)
+    in_both = np.isin(draw.second_stratum, [stratum, other])
+    is_twice = np.array([bool(auditor) for auditor in draw.seconds])
+    twice = np.flatnonzero(is_twice & (draw.second_stratum == stratum))
+    assert np.sum(draw.second_stratum == stratum) > len(twice) > 2
+    gone = [str(draw.call_ids[place]) for place in twice[left:]]
+    erase_from_register(AGENCY, gone, AT, "request 12")
+    after = load_draw(AGENCY, draw.draw_id)
+    findings = complete_findings(after, *force.audited(after))
+    assert findings.second is not None
+    second = findings.second.draw
+    assert len(second.design.population) == last  # one fewer than there were
+    joint = last - 1 if is_last else 0
+    assert second.design.population[joint] == in_both.sum() - len(gone)
+    assert second.design.drawn[joint] == (in_both & is_twice).sum() - len(gone)
     assert not figures(after, findings)[FORCE]["is_withheld"]
 
 

@@ -39,6 +39,7 @@ z <- (logs$recorded_count - rate * logs$due_count) / due
 e <- g * lm.wfit(x, z, w)$residuals
 size <- table(factor(logs$stratum, strata$stratum))
 within <- tapply(e, factor(logs$stratum, strata$stratum), var)
+within[size == 1] <- 0 # a stratum of one log, which was drawn
 factor_h <- strata$log_count * (strata$log_count - size) / size
 if (all(logs$due_count == logs$first_due_count & logs$recorded_count == logs$first_recorded_count)) {
   stopifnot(abs(sqrt(sum(factor_h * within)) - as.numeric(SE(ratio))) < 1e-9)
@@ -53,6 +54,7 @@ share <- (sum(change[twice]^2) + 0.05) / (sum(logs$expected_change[twice]) + 0.5
 expected <- tapply(share * (cw / due)^2 * logs$expected_change, logs$second_stratum, mean)
 seen <- tapply((cw / due * change)[twice], factor(logs$second_stratum[twice], names(audited_2)), var)
 n <- as.numeric(read_2)
+seen[n == 1] <- 0
 big_n <- as.numeric(audited_2)
 pooled_2 <- (expected + (n - 1) * seen) / n
 second <- sum(big_n * (big_n - n) / n * pooled_2)
