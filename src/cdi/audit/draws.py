@@ -176,13 +176,14 @@ def draw_audit(
     before = [line for line in register.draws() if period.overlaps(line["period"])]
     if before and not reason:
         facts = before[-1]
-        strata = stratify_frame(frame, Options(facts["logs"], double_blind=facts["double_blind"]))
-        if _is_unfinished(register, facts) and _is_plan_of(facts, period, frame, strata):
-            return _finish_draw(register, facts, frame, strata, at)
-    if before and not reason:
+        if _is_unfinished(register, facts):
+            options = Options(facts["logs"], double_blind=facts["double_blind"])
+            strata = stratify_frame(frame, options)
+            if _is_plan_of(facts, period, frame, strata):
+                return _finish_draw(register, facts, frame, strata, at)
         raise AuditError(
             "AUDIT-REDRAWN",
-            f"{before[-1]['period']} of {agency} was drawn on {before[-1]['at'][:10]}, and "
+            f"{facts['period']} of {agency} was drawn on {facts['at'][:10]}, and "
             f"{period.name} has days of that period",
             "audit that sample; if you cannot, give the reason, which the register keeps",
         )

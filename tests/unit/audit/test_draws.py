@@ -139,6 +139,16 @@ def test_a_redraw_needs_a_reason_which_the_register_keeps(state: Path, force: Fo
     assert [line["reason"] for line in Register(AGENCY).draws()] == [None, "two auditors fell ill"]
 
 
+def test_days_that_were_drawn_are_refused_as_such_also_for_a_smaller_frame(
+    state: Path, force: Force
+) -> None:
+    """The plan of the draw before, of 400 logs, is not one for these 100 logs."""
+    draw_logs(force)
+    few = Force(100).frame
+    with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
+        draw_audit(AGENCY, "v1", PERIOD, few, Options(50, oversampled={}), AUDITORS, AT)
+
+
 @pytest.mark.parametrize("names", [["A", "A"], ["A", "a"], ["A", " "], ["A", "B", "fcr"]])
 def test_one_auditor_is_not_enough(state: Path, force: Force, names: list[str]) -> None:
     with pytest.raises(AuditError, match="AUDIT-AUDITORS"):
