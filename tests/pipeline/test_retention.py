@@ -60,6 +60,8 @@ def test_older_rows_go_and_do_not_come_again(small: SmallAgency, typed: str) -> 
         assert [decision["decision_reference"] for decision in csv.DictReader(handle)] == ["D2"]
     (decided,) = accepted_batches("testville", "decisions")
     assert (decided.manifest["accepted"], decided.manifest["erased"]) == (1, 1)
+    # the reason by which an audit knows that its logs were too old (AUDIT-EXPIRED)
+    assert '"retention: as of 2026-01-07"' in paths.tombstones("testville").read_text()
     # neither by the same source again nor by a second look
     for dataset in ("calls", "decisions"):
         assert not extract("testville", dataset, small.interval).is_new

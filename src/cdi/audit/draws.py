@@ -41,6 +41,7 @@ ADJUDICATOR = "FCR"  # the force crime registrar, who decides where two auditors
 PREDICTED = ("recorded", "due", "missed", "variance")
 SECOND = "second.parquet"
 AFTER_FIRST = "after_first"  # when second readings are drawn; in draws of before, with the sample
+EXPIRED = "retention: as of "  # begins the reason of an erasure because of age, not by request
 ERASED = -1  # in place of the second stratum of a log that was erased before
 
 
@@ -100,6 +101,7 @@ class Draw:
             one that was erased before; None if no log is read twice.
         first_counts: Crimes due and recorded in each drawn log, as its first auditor counted them
             when the second readings were drawn; None if they were drawn with the sample.
+        expired: Those of the holes that retention made, because the logs became too old.
     """
 
     draw_id: str
@@ -112,6 +114,7 @@ class Draw:
     seconds: list[str]
     second_stratum: NDArray[np.int64] | None = None
     first_counts: NDArray[np.int64] | None = None
+    expired: frozenset[int] = frozenset()
 
     @property
     def awaits_second(self) -> bool:
@@ -308,8 +311,9 @@ def load_draw(agency: str, draw_id: str) -> Draw:
     )
     frame = Frame(logs, crimes)
     events = [line for line in lines if line.get("draw_id") == draw_id]
-    erasures = [line["positions"] for line in events if line["kind"] == "erasure"]
-    holes = frozenset(position for positions in erasures for position in positions)
+    erasures = [line for line in events if line["kind"] == "erasure"]
+    holes = _positions_of(erasures)
+    expired = _positions_of(line for line in erasures if line["reason"].startswith(EXPIRED))
     # A draw has exactly one sample: a second line of it would be a second draw by the same plan.
     sample_hashes = [line["sample_hash"] for line in events if line["kind"] == "sample"]
     proofs: list[tuple[str, str, Callable[[], bool]]] = [
@@ -351,8 +355,13 @@ def load_draw(agency: str, draw_id: str) -> Draw:
         positions=np.asarray(drawn["position"], np.int64),
         holes=holes,
         auditors=drawn["auditor"].to_pylist(),
+        expired=expired,
         **second,
     )
+
+
+def _positions_of(erasures: Iterable[dict[str, Any]]) -> frozenset[int]:
+    return frozenset(position for line in erasures for position in line["positions"])
 
 
 def _load_second(

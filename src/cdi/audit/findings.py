@@ -127,12 +127,13 @@ def complete_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) ->
         crimes: See `check_findings`; also offence_group, is_rape, is_domestic_abuse.
 
     Raises:
-        AuditError: AUDIT-INCOMPLETE while a drawn log was not read by all auditors to whom it was
-            given, or the second readings are not drawn: whoever sees an estimate on the way can
-            choose when to stop. AUDIT-SECOND if a first reading is not the one by which the second
-            readings were drawn. AUDIT-UNDECIDED while the registrar has not decided where two
-            auditors differ.
+        AuditError: AUDIT-EXPIRED if retention removed a drawn log. AUDIT-INCOMPLETE while a drawn
+            log was not read by all auditors to whom it was given, or the second readings are not
+            drawn: whoever sees an estimate on the way can choose when to stop. AUDIT-SECOND if a
+            first reading is not the one by which the second readings were drawn. AUDIT-UNDECIDED
+            while the registrar has not decided where two auditors differ.
     """
+    refuse_expired(draw)
     check_findings(draw, logs, crimes)
     _refuse_incomplete(draw, logs)
     refuse_changed(draw, logs)
@@ -204,6 +205,28 @@ def _merge_thin(of_log: NDArray[np.int64], twice: NDArray[np.int64]) -> NDArray[
             return of_log
         first = min(thin[0], len(population) - 2)  # the last one goes to the one before it
         of_log = np.where(of_log == first, first + 1, of_log)
+
+
+def refuse_expired(draw: Draw) -> None:
+    """Refuse an audit of which retention removed logs.
+
+    They are the oldest, and not a part that chance chose: what is left of the sample would give the
+    rate of the last days of the period as that of all of it.
+
+    Args:
+        draw: As loaded.
+
+    Raises:
+        AuditError: AUDIT-EXPIRED if a drawn log expired.
+    """
+    expired = draw.expired.intersection(draw.positions.tolist())
+    if expired:
+        raise AuditError(
+            "AUDIT-EXPIRED",
+            f"{len(expired)} of the {len(draw.positions)} logs of {draw.draw_id} were removed by "
+            "retention, so its rate can no longer be worked out",
+            "read its rate in its pack and in the reports of that time; audit a newer period",
+        )
 
 
 def _refuse_incomplete(draw: Draw, logs: Sequence[Row]) -> None:

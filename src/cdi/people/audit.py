@@ -18,6 +18,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
 from cdi.audit.design import Options, plan_logs
 from cdi.audit.draws import ADJUDICATOR, Draw, draw_audit, load_draw
+from cdi.audit.findings import refuse_expired
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
 from cdi.audit.rates import FORCE, list_domains
 from cdi.audit.register import Register
@@ -338,8 +339,8 @@ def read_audited_rates(agency: Agency, draw_id: str | None = None) -> list[dict[
         draw_id: Name of the draw; the newest by default.
 
     Raises:
-        AuditError: The reason why the audit gives no rate, or AUDIT-UNPUBLISHED if its findings are
-            not in a published version yet.
+        AuditError: The reason why the audit gives no rate, such as AUDIT-EXPIRED, or
+            AUDIT-UNPUBLISHED if its findings are not in a published version yet.
     """
     draw = find_draw(agency, draw_id)
     values = {"draw": draw.draw_id}
@@ -351,6 +352,7 @@ def read_audited_rates(agency: Agency, draw_id: str | None = None) -> list[dict[
             values,
         )
     if not audits:
+        refuse_expired(draw)
         raise AuditError(
             "AUDIT-UNPUBLISHED",
             f"no findings of {draw.draw_id} are in the published version",

@@ -15,6 +15,7 @@ from cdi import paths
 from cdi.agency.key_rules import capitals
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.audit.draws import EXPIRED
 from cdi.build.version import read_current
 from cdi.erasure.look import check_known, expired_calls, find_typed_by_people, wanted_of
 from cdi.erasure.shared import clean_shared_files
@@ -116,7 +117,7 @@ def remove_expired(agency: Agency, say: Say) -> bool:
         for typed, key in find_typed_by_people(agency, "call")
         if (key or capitals(typed)) in calls
     }
-    reason = f"retention: as of {until:%Y-%m-%d}"
+    reason = f"{EXPIRED}{until:%Y-%m-%d}"
     unfinished = unfinished_mark(agency)
     was_unfinished = unfinished.exists()
     is_removed = take_out(agency, Removal({"call": names}, hashes), reason, say, until)

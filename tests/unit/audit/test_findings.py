@@ -222,6 +222,27 @@ def test_an_erased_log_is_left_out_and_the_rest_stands_for_its_stratum(
     assert not figures(after, findings)[FORCE]["is_withheld"]
 
 
+def test_of_an_audit_whose_oldest_logs_expired_no_rate_is_worked_out_again(
+    state: Path, force: Force
+) -> None:
+    draw = draw_logs(force)
+    reason = "retention: as of 2018-01-01"
+    not_drawn = next(i for i in force.ids if i not in set(draw.call_ids))
+    erase_from_register(AGENCY, [not_drawn], AT, reason)
+    after = load_draw(AGENCY, draw.draw_id)
+    assert complete_findings(after, *force.audited(after)).erased == 0
+    gone = [str(call_id) for call_id in draw.call_ids[10:12]]
+    erase_from_register(AGENCY, gone, AT, reason)
+    after = load_draw(AGENCY, draw.draw_id)
+    logs, crimes = force.audited(after)
+    readings = [row | {"crime_number": 0} for row in logs]
+    crimes = [row | {"is_headline": True} for row in crimes]
+    audit, row = results._read_audit(AGENCY, draw.draw_id, [*readings, *crimes])
+    assert audit is None
+    assert row["withheld_rule_id"] == "AUDIT-EXPIRED"
+    assert "2 of the 400 logs" in row["withheld_reason"]
+
+
 @pytest.mark.parametrize("erased", [1, 2])
 def test_for_an_erased_log_of_a_stratum_that_was_drawn_whole_nobody_stands(
     state: Path, erased: int
