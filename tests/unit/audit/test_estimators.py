@@ -23,7 +23,8 @@ from cdi.errors import AuditError
 
 ORACLE = Path(__file__).resolve().parents[4] / "shared" / "reference" / "estimator_oracle"
 needs_oracle = pytest.mark.skipif(
-    not ORACLE.is_dir(), reason="the oracle's frame and sample are kept outside the repository"
+    not ORACLE.is_dir(),
+    reason="the oracle's frame and sample (../shared/reference) are not on this machine",
 )
 TO_R = 1e-8
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import mssql_python
 import pyarrow as pa
 import pytest
 
@@ -25,8 +26,6 @@ from cdi.sources.reader import SourceBusyError, Window
 from cdi.sources.spool import spool_window
 from cdi.sources.sql import open_sql
 from tests.unit.sources.stubs import StubConnection, connecting
-
-mssql_python = pytest.importorskip("mssql_python")
 
 PASSWORD = "a ; secret }"
 ACCESS = Access("mssql", "cad.example.org", 1444, "reader", PASSWORD, "cad", {"Encrypt": "strict"})

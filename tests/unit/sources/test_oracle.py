@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import oracledb
 import pyarrow as pa
 import pytest
 
@@ -19,8 +20,6 @@ from cdi.sources.access import Access
 from cdi.sources.oracle import open_oracle
 from cdi.sources.reader import SourceBusyError
 from tests.unit.sources.stubs import StubConnection, connecting
-
-oracledb = pytest.importorskip("oracledb")
 
 PASSWORD = "a secret"
 ACCESS = Access("oracle", "rms.example.org", None, "reader", PASSWORD, "RMS")
