@@ -4,10 +4,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from cdi import paths
+from cdi.sql import fetch_dicts
 from cdi_force.database import find_program
 from tests.postgres import postgres_or_skip, published_contents
 from tests.slow.conftest import MONTH, environment, processes_of
@@ -42,11 +45,24 @@ def test_a_database_gives_the_figures_of_the_files(
     assert "SIMULATED" in done.stdout
     assert processes_of(tmp_path) == []
 
-    files, database = (
-        published_contents(paths.published(name) / "current" / "recording.duckdb")
+    published = [
+        paths.published(name) / "current" / "recording.duckdb"
         for name in (paths.SIMULATED, paths.SIMULATED_SQL)
-    )
+    ]
+    files, database = map(published_contents, published)
     assert len(files["main.fct_calls"]) > 4_000
     assert files.keys() == database.keys()
     unequal = {name for name in files if files[name] != database[name]}
-    assert unequal == {"measures.release"}, "only the agency's name differs"
+    assert unequal == {"measures.release"}
+    by_files, by_database = map(read_release, published)
+    assert {name for name in by_files if by_files[name] != by_database[name]} == {
+        "agency",
+        "agency_name",
+    }
+
+
+def read_release(file: Path) -> dict[str, Any]:
+    """The single row of `measures.release`."""
+    with duckdb.connect(str(file), read_only=True) as con:
+        (row,) = fetch_dicts(con, "from measures.release")
+    return row
