@@ -153,13 +153,6 @@ def test_it_holds_with_audits(audited: SmallAgency) -> None:
     assert "1 of 2 actions is overdue: Train supervisors." in page
 
 
-def test_what_changed_since_the_last_version_is_in_its_file(audited: SmallAgency) -> None:
-    compared = json.loads((audited.published / "comparison.json").read_text(encoding="utf-8"))
-    wanted = [[p, change, n] for p in ("listed", "links") for change, n in compared[p].items()]
-    figures = {figure["id"]: figure for figure in read_figures(audited.published)}
-    assert figures.get("compared", {"rows": []})["rows"] == wanted
-
-
 def test_it_holds_where_a_rate_is_withheld(small: SmallAgency) -> None:
     """No record names its call, so that a call without a record says nothing."""
     records = [[row[0], "", *row[2:]] for row in RECORDS]

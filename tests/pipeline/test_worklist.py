@@ -28,6 +28,7 @@ from cdi.report.comparison import choose_pair, compare_versions
 from cdi.report.marks import mark_text
 from cdi.report.worklist import choose_paged_rows, name_pages
 from tests.conftest import SmallAgency
+from tests.number_contract import read_figures
 from tests.unit.people.test_worklist_sheet import fill
 
 
@@ -85,6 +86,8 @@ def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
     compared = compare_versions(*choose_pair("testville"))
     assert compared["causes"] == ["decisions of people"]
     assert compared["listed"] == {"decided": 2}
+    figures = {figure["id"]: figure for figure in read_figures(ran.published)}
+    assert figures["compared"]["rows"] == [["listed", "decided", 2]]
     assert {
         row["reported_crime_id"]: (row["older_status"], row["newer_status"])
         for row in compared["listed_rows"]
