@@ -188,10 +188,10 @@ def test_dbts_docs_hold_the_project_and_may_ask_nobody(published: Path) -> None:
     page = (published / "dbt_docs.html").read_text(encoding="utf-8")
     assert "INLINE DATA" not in page
     assert "default-src 'none'" in page.split("<head>")[1][:200]
-    inlined = page.split('o("manifest","manifest.json"')[0]  # the data stands before its use
-    assert inlined  # of dbt's page
-    start = page.index('{"metadata": {"dbt_schema_version"')
-    manifest, _ = json.JSONDecoder().raw_decode(page[start:].replace("<\\/", "</"))
+    data, use, _ = page.partition('o("manifest","manifest.json"')
+    assert use  # of dbt's page
+    start = data.index('{"metadata": {"dbt_schema_version"')  # the data stands before its use
+    manifest, _ = json.JSONDecoder().raw_decode(data[start:].replace("<\\/", "</"))
     assert "model.cdi.recording_rate" in manifest["nodes"]
     assert manifest["docs"]["doc.cdi.__overview__"]["block_contents"].startswith("# From calls")
     assert {"exposure.cdi.worklist", "exposure.cdi.desk"} <= set(manifest["exposures"])
