@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -116,8 +117,35 @@ def words(n: int) -> list[str]:
     return [number(n), f"t{n:04d}", phrase(n), phrase(n)[:30]]
 
 
-def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> None:
-    before = kinds_with(paths.home(), "testville", words(log))
+class Erasure(NamedTuple):
+    """What was found of a log before its erasure, and what the erasure told.
+
+    Attributes:
+        places: The files that held a word of it, as from `kinds_with`.
+        files: The files in which the product found it.
+        lines: What the erasure told.
+    """
+
+    places: dict[str, str]
+    files: set[Path]
+    lines: list[str]
+
+
+@pytest.fixture(scope="module")
+def erasure(force: SmallAgency, log: int) -> Erasure:
+    """The erasure of the log."""
+    places = kinds_with(paths.home(), "testville", words(log))
+    files = set(look_for_reference(force.agency, f"t{log:04d}"))
+    (batch,) = accepted_batches("testville", "crime_records")
+    assert _count_numbers(batch.rows, number(log)) == 1
+    lines: list[str] = []
+    erase_reference(force.agency, f"t{log:04d}", "request 12", lines.append)
+    return Erasure(places, files, lines)
+
+
+def test_not_a_byte_of_an_erased_log_is_left(
+    force: SmallAgency, log: int, erasure: Erasure
+) -> None:
     for place in (
         "access/testville.jsonl",
         "airflow/airflow.db",
@@ -136,16 +164,12 @@ def test_not_a_byte_of_an_erased_log_is_left(force: SmallAgency, log: int) -> No
         "quarantine.parquet",
         "recording.duckdb",
     ):
-        assert any(place in name for name in before), f"it was not in {place} before"
-    assert set(look_for_reference(force.agency, f"t{log:04d}")) >= {
-        paths.home() / name for name in before if "published" not in name
+        assert any(place in name for name in erasure.places), f"it was not in {place} before"
+    assert erasure.files >= {
+        paths.home() / name for name in erasure.places if "published" not in name
     }
-    (batch,) = accepted_batches("testville", "crime_records")
-    assert _count_numbers(batch.rows, number(log)) == 1
-    lines: list[str] = []
-    erase_reference(force.agency, f"t{log:04d}", "request 12", lines.append)
     assert kinds_with(paths.home(), "testville", words(log)) == {}
-    assert "nothing of it is left" in lines[-1]
+    assert "nothing of it is left" in erasure.lines[-1]
     # nor the number that stands for it, in the record that named it for instance
     for rows in (paths.home() / "landing").rglob("rows.parquet"):
         assert _count_numbers(rows, number(log)) == 0
@@ -166,6 +190,7 @@ def draws() -> list[str]:
     return [line["draw_id"] for line in Register("testville").draws()]
 
 
+@pytest.mark.usefixtures("erasure")
 def test_the_next_extraction_of_the_same_source_is_a_no_op(force: SmallAgency, log: int) -> None:
     assert read_tombstones("testville")
     assert number(log).encode() in gzip.decompress((force.data / "calls.csv.gz").read_bytes())
@@ -173,6 +198,7 @@ def test_the_next_extraction_of_the_same_source_is_a_no_op(force: SmallAgency, l
     assert not force.run()
 
 
+@pytest.mark.usefixtures("erasure")
 def test_an_erasure_that_was_killed_is_finished_by_the_next_and_both_logs_stay_out(
     force: SmallAgency, log: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +277,7 @@ def test_what_is_left_is_told_and_fails(
 ) -> None:
     """A file that the erasure cannot change is named, not passed over."""
     file: Path = paths.audit("testville") / "notes.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("ask about T-0021")
     for part in ("take_out", "_publish_remaining"):
         monkeypatch.setattr(retain, part, lambda *arguments: True)
