@@ -12,7 +12,7 @@ import duckdb
 from cdi import paths
 from cdi.errors import StateError
 from cdi.files import read_json, sha256_of_json, write_json, write_whole
-from cdi.landing.seals import read_newest, seal_manifest, verify_batch, verify_order
+from cdi.landing.seals import RESTORE, read_newest, seal_manifest, verify_batch, verify_order
 from cdi.sql import naive_utc, scalar
 
 QUARANTINE_COLUMNS = {
@@ -73,8 +73,7 @@ def read_batch(folder: Path, keys: tuple[str, ...] = MANIFEST_KEYS) -> Batch:
         raise StateError(
             "LANDING-DAMAGED",
             f"the batch {folder} cannot be read: {error.message}",
-            "restore this folder from the backup; if there is none, remove the folder and extract "
-            "the same interval again",
+            RESTORE,
         ) from error
 
 

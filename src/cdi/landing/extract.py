@@ -261,6 +261,10 @@ def _name_interval(interval: Interval) -> str:
 def _choose_batch_id(agency: Agency, dataset: str, interval: Interval) -> str:
     """Name a batch by its interval, and by how often that interval was extracted."""
     name = _name_interval(interval)
-    accepted = accepted_batches(agency.agency, dataset)
-    version = 1 + sum(batch.manifest["batch_id"].startswith(name) for batch in accepted)
-    return f"{name}_v{version}"
+    # the highest version and not their number, as an earlier one may have been lost for good
+    versions = [
+        int(batch.manifest["batch_id"].removeprefix(f"{name}_v"))
+        for batch in accepted_batches(agency.agency, dataset)
+        if batch.manifest["batch_id"].startswith(f"{name}_v")
+    ]
+    return f"{name}_v{1 + max(versions, default=0)}"

@@ -26,9 +26,11 @@ from cdi.files import read_json, sha256_of_file, write_json
 from cdi.keys import derive_key
 
 _NEWEST = "newest.json"
-_RESTORE = (
-    "restore this folder from the backup; if there is none, remove the folder, extract the same "
-    f'interval again, and accept the loss: {paths.CDI} verify <agency> --accept-loss --reason "..."'
+# The loss comes before the extraction, as nothing is accepted behind a gap.
+RESTORE = (
+    "restore this folder from the backup; if there is none, remove the folder, accept the loss by "
+    f'{paths.CDI} verify <agency> --accept-loss --reason "...", then extract the same interval '
+    "again"
 )
 
 
@@ -142,10 +144,10 @@ def read_newest(agency_id: str, dataset: str) -> list[str] | None:
     file = paths.landing(agency_id, dataset) / _NEWEST
     if not file.is_file():
         return None
-    note = read_json(file, ("links", "seal"), _RESTORE)
+    note = read_json(file, ("links", "seal"), RESTORE)
     if note["seal"] != _hash(agency_id, {"links": note["links"], "dataset": dataset}):
         raise StateError(
-            "LANDING-DAMAGED", f"{file} was changed, or the agency's key is another one", _RESTORE
+            "LANDING-DAMAGED", f"{file} was changed, or the agency's key is another one", RESTORE
         )
     return list(note["links"])
 
@@ -213,8 +215,8 @@ def _damaged(batch: Sealed, problem: str) -> StateError:
             f"the batch {batch.folder} is in the middle of an erasure",
             "wait for it; if it was stopped, run the erasure or the agency's retain DAG again",
         )
-    return StateError("LANDING-DAMAGED", f"the batch {batch.folder}: {problem}", _RESTORE)
+    return StateError("LANDING-DAMAGED", f"the batch {batch.folder}: {problem}", RESTORE)
 
 
 def _gap(home: Path, problem: str) -> StateError:
-    return StateError("LANDING-GAP", f"{home}: {problem}", _RESTORE)
+    return StateError("LANDING-GAP", f"{home}: {problem}", RESTORE)

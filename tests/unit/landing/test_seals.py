@@ -1,6 +1,7 @@
 """What was accepted is what is built upon: each damage of the landing has its name."""
 
 import json
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from cdi.landing import accept
 from cdi.landing.batches import accepted_batches, verified_batches
 from cdi.steps import verify
 from cdi.steps.extract import check_landing, extract
-from tests.conftest import load_sample, make_once
+from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes, load_sample, make_once
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +190,11 @@ def test_a_loss_that_is_taken_over_is_written_down_and_lets_the_rest_go_on(
     batches: list[Path],
 ) -> None:
     shutil.rmtree(batches[1])
+    with pytest.raises(StateError, match="LANDING-GAP") as error:
+        plan_version(load_sample())
+    # in this order, as nothing is accepted behind the gap
+    order = r"remove the folder, accept the loss by .*, then extract the same interval again"
+    assert re.search(order, error.value.fix)
     verify.accept_loss(load_sample(), "the disk and its backup are gone")
     told: list[str] = []
     verify.verify_agency(load_sample(), told.append)
@@ -196,6 +202,32 @@ def test_a_loss_that_is_taken_over_is_written_down_and_lets_the_rest_go_on(
     losses = paths.landing("sample", "calls") / "losses.jsonl"
     assert "backup are gone" in losses.read_text(encoding="utf-8")
     assert len(accepted_batches("sample", "calls")) == 2
+    day = load_sample().start_date + timedelta(days=1)
+    step = extract("sample", "calls", Interval.of_days(load_sample(), day, day + timedelta(days=1)))
+    check_landing("sample", "calls", str(step.result))
+    assert [batch.folder for batch in verified_batches("sample", "calls")] == [
+        batches[0],
+        batches[2],
+        batches[1],  # under its name again, and the last to be accepted
+    ]
+
+
+def test_a_delivery_after_a_loss_takes_the_name_of_no_batch(small: SmallAgency) -> None:
+    def deliver(version: int) -> None:
+        calls = [[*call[:-1], f"{call[-1]} {version}"] for call in CALLS]
+        small.write("calls.csv", csv_bytes(CALL_HEADER, calls))
+        small.extract_and_check()
+
+    def versions() -> list[str]:
+        return [batch.folder.name[-3:] for batch in verified_batches("testville", "calls")]
+
+    for version in (1, 2, 3):
+        deliver(version)
+    assert versions() == ["_v1", "_v2", "_v3"]
+    shutil.rmtree(accepted_batches("testville", "calls")[0].folder)
+    verify.accept_loss(small.agency, "the disk and its backup are gone")
+    deliver(4)
+    assert versions() == ["_v2", "_v3", "_v4"]
 
 
 def test_a_loss_is_not_taken_over_where_a_batch_is_damaged(batches: list[Path]) -> None:
