@@ -215,6 +215,8 @@ def _read_csv(
     with file.path.open("rb") as handle:
         lines_before_rows = source.skip_lines + (source.header is None)
         header = sum(count_content(handle.readline()) for _ in range(lines_before_rows))
+    if not lines_before_rows:  # or else the first of them begins with the mark
+        header = count_byte_order_mark(file.path)
     first = scalar(con, "select min(line) from refused where file_no = $n", {"n": number})
     check_content(
         file,

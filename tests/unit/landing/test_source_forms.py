@@ -3,6 +3,7 @@
 Each made-up file is landed, and what stands in the landing is compared with what was written.
 """
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,24 @@ def test_a_file_may_have_no_header_and_lines_before_its_rows(
     batch = land(small)
     assert landed(batch, "select call_reference, district from {rows} order by 1") == [
         (row[0], row[CALL_HEADER.index("district")]) for row in CALLS
+    ]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_byte_order_mark_is_no_part_of_the_first_row(small: SmallAgency, form: str) -> None:
+    """As Windows writes it, here before a CSV file without a header and before a JSON array."""
+    source = small.settings["sources"]["calls"]
+    if form == "csv":
+        content = csv_bytes(CALL_HEADER, CALLS).split(b"\n", 1)[1]
+        source["header"] = CALL_HEADER
+    else:
+        content = json.dumps([dict(zip(CALL_HEADER, row, strict=True)) for row in CALLS]).encode()
+        source["format"] = "json"
+    small.write("calls.csv", b"\xef\xbb\xbf" + content)
+    batch = land(small)
+    assert (batch.manifest["read"], batch.manifest["quarantined"]) == (5, 0)
+    assert landed(batch, "select call_reference from {rows} order by 1") == [
+        (row[0],) for row in CALLS
     ]
 
 

@@ -1,6 +1,7 @@
--- the elements of one JSON array, each with its text; its number takes the place of a line's
+-- the elements of one JSON array, each with its text; its number takes the place of a line's. A
+-- byte-order mark may stand before the array
 with parsed as (
-    select cast(content as json[]) as elements
+    select cast(ltrim(content, chr(65279)) as json[]) as elements
     from read_text($path)
 )
 
