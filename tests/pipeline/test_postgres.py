@@ -14,7 +14,7 @@ from cdi.errors import SourceError
 from cdi.sources.access import Access
 from cdi.sources.days import list_days
 from cdi.sources.postgres import open_postgres
-from cdi.sources.reader import Open, Window
+from cdi.sources.reader import Open, SourceBusyError, Window
 from cdi.sources.spool import Spool, spool_window
 from cdi.sql import literal
 from cdi_force.database import DatabaseError, find_program, run_postgres
@@ -257,6 +257,18 @@ def test_the_clock_is_the_sources_own(new_table: New, tmp_path: Path) -> None:
     assert now.tzinfo is UTC
 
 
+def test_a_clock_that_gives_no_time_is_told(new_table: New, tmp_path: Path) -> None:
+    """Such as this one, when a copy has become the original."""
+    table = new_table()
+
+    def opened() -> Any:
+        clock = "pg_last_xact_replay_timestamp()"
+        return open_postgres(table.access, "calls", '"calls"', "received", ZONE, clock)
+
+    with pytest.raises(SourceBusyError, match=r"SRC-SQL\] calls: `clock` gives no time"):
+        table.read(tmp_path, opened=opened)
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -287,20 +299,20 @@ def test_types_that_only_a_database_has_become_one_text_each(
     table.run("create type mood as enum ('calm', 'upset')")
     table.run(
         "alter table calls add n numeric, add u uuid, add m mood, add t time, add d date, "
-        "add b boolean, add f double precision, add big text"
+        "add b boolean, add f double precision, add i interval, add big text"
     )
     table.run(
         "insert into calls values ('1', '2026-10-24 10:00', 'né', null, 12345678901234567890.10, "
         "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'upset', '10:00:00.5', '2026-10-24', true, "
-        "0.1, repeat('x', 4000000))"
+        "0.1, '1 month 2 days 03:00', repeat('x', 4000000))"
     )
-    names = ["n", "u", "m", "t", "d", "b", "f", "big"]
+    names = ["n", "u", "m", "t", "d", "b", "f", "i", "big"]
     spool = table.read(tmp_path, [*COLUMNS, *names])
     texts = ", ".join(f"cast({name} as varchar)" for name in names[:-1])
     ((*values, length),) = duckdb.sql(f"select {texts}, length(big) from '{spool.file}'").fetchall()
     assert values == [
         "12345678901234567890.10", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "upset", "10:00:00.5",
-        "2026-10-24", "true", "0.1",
+        "2026-10-24", "true", "0.1", "1 mon 2 days 03:00:00",
     ]  # fmt: skip
     assert length == 4_000_000
 

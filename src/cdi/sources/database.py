@@ -189,8 +189,40 @@ def _cast_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array.cast(kind, safe=not pa.types.is_timestamp(kind))
 
 
-def as_utc(now: datetime | str) -> datetime:
-    """Read a moment that a database gave in UTC, without a zone."""
+def require_time(now: Any, name: str) -> Any:
+    """Refuse a clock that gives no time: nobody knows then when the content was true.
+
+    Args:
+        now: What the clock gave. A copy of a database gives null when it has become the original,
+            if `clock` asks how far the copying is.
+        name: What is read, for errors.
+
+    Returns:
+        The time.
+
+    Raises:
+        SourceBusyError: SRC-SQL.
+    """
+    if now is None:
+        raise SourceBusyError(
+            "SRC-SQL",
+            f"{name}: `clock` gives no time",
+            "correct `clock` in agency.yaml, or see whether the database is still a copy",
+        )
+    return now
+
+
+def as_utc(now: datetime | str | None, name: str) -> datetime:
+    """Read the moment that a database's clock gave in UTC, without a zone.
+
+    Args:
+        now: The moment.
+        name: What is read, for errors.
+
+    Raises:
+        SourceBusyError: See `require_time`.
+    """
+    now = require_time(now, name)
     moment = datetime.fromisoformat(now) if isinstance(now, str) else now
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 

@@ -113,7 +113,7 @@ class MssqlReader(SqlReader):
     def _now(self) -> datetime:
         clock = self._target.clock or "sysdatetimeoffset()"
         moment = f"switchoffset(cast(({clock}) as datetimeoffset), '+00:00')"
-        return as_utc(self._ask(f"select cast({moment} as datetime2)")[0][0])
+        return as_utc(self._ask(f"select cast({moment} as datetime2)")[0][0], self._target.name)
 
     def _bind(self, column: Column, places: Sequence[int]) -> list[str]:
         # of the column's own type, so that an index on it is of use

@@ -26,6 +26,7 @@ from cdi.sources.database import (
     explained,
     failure_of_state,
     import_driver,
+    require_time,
 )
 from cdi.sources.reader import ROWS_AT_ONCE, Reader, State
 from cdi.sql import read_query
@@ -186,8 +187,9 @@ class OdbcReader(SqlReader):
         clock = self._target.clock or "current_timestamp"
         # standard SQL tells the time of the server, which is the agency's
         zone = ZoneInfo(self._target.timezone)
-        (moment,) = self._ask(f"select max(now) from (select {clock} as now) as clock")[0]
-        return moment.replace(tzinfo=zone).astimezone(UTC)
+        (now,) = self._ask(f"select max(now) from (select {clock} as now) as clock")[0]
+        moment: datetime = require_time(now, self._target.name).replace(tzinfo=zone)
+        return moment.astimezone(UTC)
 
     def _bind(self, column: Column, places: Sequence[int]) -> list[str]:
         return [self._dialect.bound] * len(places)
@@ -233,7 +235,7 @@ class MysqlReader(OdbcReader):
 
     def _now(self) -> datetime:
         clock = self._target.clock or "utc_timestamp(6)"
-        return as_utc(self._ask(f"select cast(({clock}) as datetime(6))")[0][0])
+        return as_utc(self._ask(f"select cast(({clock}) as datetime(6))")[0][0], self._target.name)
 
     def _content(self) -> str | None:
         if self._has_snapshot():

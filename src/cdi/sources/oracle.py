@@ -102,7 +102,9 @@ class OracleReader(SqlReader):
 
     def _now(self) -> datetime:
         clock = self._target.clock or "systimestamp"
-        return as_utc(self._ask(f"select {_AS_UTC.format(f'({clock})')} from dual")[0][0])
+        return as_utc(
+            self._ask(f"select {_AS_UTC.format(f'({clock})')} from dual")[0][0], self._target.name
+        )
 
     def _bind(self, column: Column, places: Sequence[int]) -> list[str]:
         # of the column's own type, so that an index on it is of use

@@ -13,7 +13,7 @@ import pyarrow as pa
 from cdi.agency.interval import Interval
 from cdi.errors import SourceError
 from cdi.sources.access import Access
-from cdi.sources.database import LOGIN_SECONDS, Failure, explain, failure_of_state
+from cdi.sources.database import LOGIN_SECONDS, Failure, explain, failure_of_state, require_time
 from cdi.sources.reader import Reader, State
 from cdi.sql import ident, read_query
 
@@ -37,6 +37,7 @@ class PostgresReader:
 
     Args:
         connection: An open connection of ADBC.
+        name: What is read, for errors.
         relation: SQL of what is read: a quoted name, or a query in brackets.
         moment: The column that says from which day a row is; None if all rows are read.
         timezone: The agency's zone, for a moment that is local time.
@@ -44,7 +45,13 @@ class PostgresReader:
     """
 
     def __init__(
-        self, connection: Any, relation: str, moment: str | None, timezone: str, clock: str
+        self,
+        connection: Any,
+        name: str,
+        relation: str,
+        moment: str | None,
+        timezone: str,
+        clock: str,
     ) -> None:
         """Begin the transaction."""
         self._cursor = connection.cursor()
@@ -52,7 +59,7 @@ class PostgresReader:
             **{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)}
         )
         self._relation, self._moment, self._timezone = relation, moment, timezone
-        self._clock = clock
+        self._clock, self._name = clock, name
         # SQL alone, as the driver begins the transaction itself
         self._cursor.execute("set transaction isolation level repeatable read, read only")
 
@@ -68,9 +75,10 @@ class PostgresReader:
 
     def version(self) -> State:
         """The time at which the content is true; one transaction sees one state."""
-        now = self._ask(f"select cast(({self._clock}) as timestamptz)").astimezone(UTC)
+        now = self._ask(f"select cast(({self._clock}) as timestamptz)")
+        moment = require_time(now, self._name).astimezone(UTC)
         writes = self._ask(read_query(SQL / "postgres_writes.sql"))
-        return State("", now, f"the login may write: {writes}" if writes else "")
+        return State("", moment, f"the login may write: {writes}" if writes else "")
 
     def count(self, window: Interval) -> int:
         """How many rows of the window the database counts."""
@@ -134,11 +142,15 @@ class PostgresReader:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether Arrow itself has a type, and it is neither nested nor bytes."""
+    """Whether Arrow itself has a type, and it is neither nested nor bytes nor an interval.
+
+    Parquet has no intervals of months, days and nanoseconds.
+    """
     return not (
         isinstance(kind, pa.BaseExtensionType)
         or pa.types.is_nested(kind)
         or pa.types.is_binary(kind)
+        or pa.types.is_interval(kind)
     )
 
 
@@ -176,7 +188,7 @@ def open_postgres(
     try:
         with dbapi.connect(_conninfo(access)) as connection:
             clock = clock or "transaction_timestamp()"
-            yield PostgresReader(connection, relation, moment, timezone, clock)
+            yield PostgresReader(connection, name, relation, moment, timezone, clock)
     except (adbc_driver_manager.Error, _StreamError) as error:
         raise _explain(error, access, name) from None
 

@@ -213,6 +213,18 @@ def test_the_clock_is_the_servers_and_a_login_that_may_write_is_warned_of(
         assert reader.version().warning == "the login may write: dbo.calls, dbo.units"
 
 
+def test_a_clock_that_gives_no_time_is_told(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    connection = stub()
+    connection.answers = {**connection.answers, "sysdatetimeoffset": [(None,)]}
+    with (
+        pytest.raises(SourceBusyError, match=r"SRC-SQL\] testville/calls: `clock` gives no time"),
+        opened(monkeypatch, connection, given) as reader,
+    ):
+        reader.version()
+
+
 @pytest.mark.parametrize(
     ("state", "rule", "kind"),
     [

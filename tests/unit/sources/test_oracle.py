@@ -171,6 +171,18 @@ def test_the_clock_is_the_servers_and_a_login_that_may_write_is_warned_of(
     assert clock in connection.statements
 
 
+def test_a_clock_that_gives_no_time_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = stub()
+    connection.answers = {**connection.answers, "systimestamp": [(None,)]}
+    with (
+        pytest.raises(SourceBusyError, match=rf"SRC-SQL\] {NAME}: `clock` gives no time"),
+        opened(monkeypatch, connection) as reader,
+    ):
+        reader.version()
+
+
 @pytest.mark.parametrize(
     ("code", "said", "rule", "kind"),
     [
