@@ -40,6 +40,7 @@ def verify_agency(agency: Agency, say: Say) -> None:
         say(f"{sealed:>6,}  batches of {dataset} are as they were accepted")
         if sealed < len(batches):
             say(f"{len(batches) - sealed:>6,}  older ones were never sealed")
+    _name_abandoned_batches(agency, say)
     for kind in KINDS:
         versions = read_versions(name, kind)
         for learnt in versions:
@@ -52,6 +53,21 @@ def verify_agency(agency: Agency, say: Say) -> None:
         verify_current(name)
         say("     1  published version is as it was published")
     say(f"{prove_access_log(name).chained:>6,}  lines of the access log follow each other")
+
+
+def _name_abandoned_batches(agency: Agency, say: Say) -> None:
+    """Name the batches of datasets that agency.yaml no longer has, and what to do about them.
+
+    Nobody notices them otherwise, and what they hold of people would be kept for ever.
+    """
+    for folder in sorted(paths.landing(agency.agency, "calls").parent.glob("*/batches")):
+        dataset, count = folder.parent.name, len(list(folder.glob("[!.]*/")))
+        if dataset not in agency.sources and count:
+            say(
+                f"{count:>6,}  batches of {dataset} were not looked at, and no limit of age "
+                f"removes them, as agency.yaml has no sources.{dataset}: put it back, or remove "
+                f"{folder.parent}"
+            )
 
 
 def _verify_files(agency: Agency, say: Say) -> None:

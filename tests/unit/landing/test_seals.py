@@ -250,6 +250,18 @@ def test_batches_from_before_there_were_seals_are_taken_as_they_are(batches: lis
     assert "     3  older ones were never sealed" in told
 
 
+def test_batches_of_a_source_that_was_taken_out_are_named(batches: list[Path]) -> None:
+    gone = paths.landing("sample", "gone_source")
+    shutil.copytree(batches[0], gone / "batches" / batches[0].name)
+    (paths.landing("sample", "empty_source") / "batches").mkdir(parents=True)
+    told: list[str] = []
+    verify.verify_agency(load_sample(), told.append)
+    assert [line for line in told if "not looked at" in line] == [
+        "     1  batches of gone_source were not looked at, and no limit of age removes them, as "
+        f"agency.yaml has no sources.gone_source: put it back, or remove {gone}"
+    ]
+
+
 @pytest.mark.parametrize("is_deleted", [True, False])
 def test_what_the_rules_found_of_a_batch_is_sealed_as_it_is_published(
     batches: list[Path], is_deleted: bool
