@@ -2,8 +2,9 @@
 
 The folder is its owner's alone (mode 700). The files in it have mode 644, since Docker shows each
 of them in a container with the mode that it has here, and the user of the image must be able to
-read it. An existing folder is never changed, since a running installation cannot do without its
-secrets.
+read it. A file that is there is never changed, since a running installation cannot do without its
+secrets; into an existing folder only those are written that are missing, as a newer release may
+need one more.
 
 Usage:
     python3 scripts/write_secrets.py [--output FOLDER]
@@ -13,7 +14,6 @@ import argparse
 import base64
 import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
@@ -38,43 +38,42 @@ def make_secret(name: str) -> str:
     return secrets.token_urlsafe(48)  # 64 signs, as long as SHA-512 wants a key
 
 
-def write_folder(output: Path) -> None:
-    """Write all secrets, or none.
+def write_missing(output: Path) -> list[str]:
+    """Write the secrets that are not there, each whole or not at all.
 
     Args:
-        output: The folder to make.
+        output: The folder; it is made if it is not there.
 
-    Raises:
-        FileExistsError: If there is one already.
+    Returns:
+        The names of those that were written.
     """
-    if output.exists():
-        raise FileExistsError(output)
-    folder = Path(tempfile.mkdtemp(prefix=f"{output.name}-", dir=output.parent))  # mode 700
-    for name in NAMES:
-        file = folder / name
-        file.write_text(make_secret(name), encoding="utf-8")
-        file.chmod(0o644)
-    folder.rename(output)
+    output.mkdir(mode=0o700, exist_ok=True)
+    missing = [name for name in NAMES if not (output / name).exists()]
+    for name in missing:
+        unfinished = output / f"{name}.unfinished"
+        unfinished.write_text(make_secret(name), encoding="utf-8")
+        unfinished.chmod(0o644)
+        unfinished.rename(output / name)
+    return missing
 
 
 def main() -> int:
     """Run from the command line.
 
     Returns:
-        The exit code: 1 if the folder exists.
+        The exit code: 1 if no secret is missing.
     """
     parser = argparse.ArgumentParser(description="Write a folder of random secrets (mode 700).")
     parser.add_argument("--output", type=Path, default=REPO / "secrets", metavar="FOLDER")
     output: Path = parser.parse_args().output
-    try:
-        write_folder(output)
-    except FileExistsError:
+    written = write_missing(output)
+    if not written:
         sys.stderr.write(
-            f"{output} exists and was left as it is: the installation needs its secrets. "
+            f"{output} has all secrets and was left as it is: the installation needs them. "
             "To start anew, move it away first.\n"
         )
         return 1
-    sys.stdout.write(f"{output} written (mode 700). Back it up in a safe place.\n")
+    sys.stdout.write(f"written to {output}: {', '.join(written)}. Back it up in a safe place.\n")
     return 0
 
 

@@ -140,13 +140,24 @@ def test_write_secrets_makes_strong_secrets_for_its_owner_alone(secrets_folder: 
     assert len(base64.urlsafe_b64decode(values["fernet_key"])) == 32
 
 
-def test_write_secrets_overwrites_nothing(tmp_path: Path) -> None:
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "postgres_password").write_text("mine", encoding="utf-8")
-    done = write_secrets(tmp_path / "secrets")
+def test_write_secrets_adds_what_is_missing_and_overwrites_nothing(
+    tmp_path: Path, secrets_folder: Path
+) -> None:
+    folder = tmp_path / "secrets"
+    shutil.copytree(secrets_folder, folder)
+    (folder / "postgres_password").write_text("mine", encoding="utf-8")
+    (folder / "desk_client_secret").unlink()  # as if made before there was one
+    before = read_secrets(folder)
+    done = write_secrets(folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"written to {folder}: desk_client_secret.")
+    after = read_secrets(folder)
+    assert after == {**before, "desk_client_secret": after["desk_client_secret"]}
+    assert stat.S_IMODE((folder / "desk_client_secret").stat().st_mode) == 0o644
+    done = write_secrets(folder)
     assert done.returncode == 1
-    assert "exists and was left as it is" in done.stderr
-    assert read_secrets(tmp_path / "secrets") == {"postgres_password": "mine"}
+    assert "has all secrets and was left as it is" in done.stderr
+    assert read_secrets(folder) == after
 
 
 def test_the_example_sets_nothing() -> None:
