@@ -56,7 +56,8 @@ def send_message(connection_id: str, to: tuple[str, ...], message: "Message") ->
         raise CdiError(
             "ALERT-CONNECTION",
             f"Airflow has no connection {connection_id}, which `alerts` in agency.yaml names",
-            f"add it in the UI, or by `airflow connections add {connection_id}` (docs/server.md)",
+            f"add it by `airflow connections add {connection_id} --conn-json ...` (docs/server.md "
+            "has the whole command)",
         ) from None
     kind = connection.conn_type
     recipients = to or list_recipients(connection)
@@ -64,7 +65,8 @@ def send_message(connection_id: str, to: tuple[str, ...], message: "Message") ->
         raise CdiError(
             "ALERT-CONNECTION",
             f"the connection {connection_id} is of type {kind}, which sends no messages",
-            f"give it one of the types {', '.join((*MAIL, *HOOK))}",
+            f"add it again as JSON, with one of the types {', '.join((*MAIL, *HOOK))}; a type that "
+            "is given by --conn-type and not known to Airflow becomes generic (docs/server.md)",
         )
     if kind in MAIL and not recipients:
         raise CdiError(
@@ -141,5 +143,6 @@ def post_to_hook(connection: Any, content: dict[str, str]) -> None:
 
 def list_recipients(connection: Any) -> tuple[str, ...]:
     """List the addresses in the extra `to` of a connection: a list, or a text with commas."""
-    to = connection.extra_dejson.get("to", ())
-    return tuple(each.strip() for each in (to.split(",") if isinstance(to, str) else to))
+    to = connection.extra_dejson.get("to") or ()
+    addresses = (each.strip() for each in (to.split(",") if isinstance(to, str) else to))
+    return tuple(filter(None, addresses))

@@ -286,8 +286,9 @@ def test_no_message_and_no_memory_says_anything_of_a_single_log(alerting: SmallA
 @pytest.mark.parametrize(
     ("connection", "rule_id", "next_step"),
     [
-        (None, "ALERT-CONNECTION", "airflow connections add desk_mail"),
+        (None, "ALERT-CONNECTION", "airflow connections add desk_mail --conn-json"),
         ({"conn_type": "postgres", "host": "x"}, "ALERT-CONNECTION", "is of type postgres"),
+        ({"conn_type": "generic", "host": "x"}, "ALERT-CONNECTION", "add it again as JSON"),
         ({"conn_type": "smtp", "host": "x"}, "ALERT-RECIPIENTS", "alerts: {to: ["),
     ],
 )

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -488,13 +489,17 @@ class Stage:
         return done.stdout
 
     def notes_connection(self) -> dict[str, Any]:
-        """The tasks' connection, as a service that has the Fernet key decrypts it."""
+        """The tasks' connection."""
+        return dict(self.connections()["cdi_airflow_api"])
+
+    def connections(self) -> dict[str, Any]:
+        """All connections, as a service that has the Fernet key decrypts them."""
         file = self.folder / "connections.json"
         subprocess.run(
             ["airflow", "connections", "export", str(file)], env=self.environment("dag-processor"),
             check=True, capture_output=True, cwd=self.folder,
         )  # fmt: skip
-        return dict(json.loads(file.read_text(encoding="utf-8"))["cdi_airflow_api"])
+        return dict(json.loads(file.read_text(encoding="utf-8")))
 
     def wait_until_healthy(self, name: str) -> None:
         """Wait for a service's own healthcheck."""
@@ -627,6 +632,58 @@ def test_services_run_as_processes(stage: Stage, secrets_folder: Path) -> None:
     assert renewed["password"] != notes["password"]
     with logged_in(stage, renewed["login"], renewed["password"]):
         pass
+
+
+def test_a_server_is_set_up_as_the_page_says(stage: Stage, secrets_folder: Path) -> None:
+    stage.start_postgres()
+    assert stage.start("init").wait(timeout=PATIENCE) == 0, stage.tail("init")
+    connections_keep_their_types(stage)
+    stage.start("api-server")
+    stage.wait_until_healthy("api-server")
+    log_in_stays_at_https(stage, read_secrets(secrets_folder)["admin_password"])
+
+
+def connections_keep_their_types(stage: Stage) -> None:
+    """Each command of the page that adds a connection, in the service that it names."""
+    page = (REPO / "docs" / "server.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if " airflow connections add " in line]
+    for line in lines:
+        docker, compose, execute, service, *command = shlex.split(line)
+        assert (docker, compose, execute) == ("docker", "compose", "exec")
+        subprocess.run(
+            command, env=stage.environment(service), check=True, capture_output=True,
+            cwd=stage.folder,
+        )  # fmt: skip
+    stored = stage.connections()
+    assert {name: stored[name]["conn_type"] for name in stored if name != "cdi_airflow_api"} == {
+        "cdi_notify": "https", "control_room": "mssql", "desk_mail": "smtp", "desk_chat": "https",
+    }  # fmt: skip
+    mail = stored["desk_mail"]
+    assert (mail["host"], mail["port"], mail["login"]) == ("mail.example.org", 587, "cdi")
+    assert json.loads(mail["extra"]) == {"disable_ssl": True, "from_email": "cdi@example.org"}
+
+
+def log_in_stays_at_https(stage: Stage, password: str) -> None:
+    """A browser behind the proxy of docs/islands.md opens the desk and logs in."""
+    server = f"http://127.0.0.1:{stage.ports['api']}"
+    by_proxy = {"Host": "airflow.example.org", "X-Forwarded-Proto": "https"}
+    desk = "https://airflow.example.org/cdi/desk/"
+    with httpx.Client(base_url=server, headers=by_proxy, timeout=60) as client:
+        page = client.get("/auth/login/", params={"next": desk})
+        assert page.status_code == 200, page.text
+        (token,) = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
+        cookies = [cookie.partition(";")[0] for cookie in page.headers.get_list("set-cookie")]
+        answer = client.post(
+            "/auth/login/",
+            params={"next": desk},
+            data={"username": "admin", "password": password, "csrf_token": token},
+            headers={"Cookie": "; ".join(cookies), "Referer": desk},
+        )
+        assert answer.headers["location"].startswith("https://"), answer.headers["location"]
+        (session,) = [c for c in answer.headers.get_list("set-cookie") if c.startswith("_token=")]
+        assert "; Secure" in session
+        led = client.get("/cdi/desk/", headers={"Cookie": ""})
+        assert httpx.URL(led.headers["location"]).params["next"] == desk
 
 
 def workers_of(client: httpx.Client) -> list[tuple[str, str]]:
