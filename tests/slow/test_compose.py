@@ -95,9 +95,10 @@ def compose_config(
     """`docker-compose config` with one folder of secrets, some profiles and settings alone."""
     chosen = [part for profile in profiles for part in ("--profile", profile)]
     return subprocess.run(
-        [tool("docker-compose", "docker-compose"), "--env-file", os.devnull, "-f", COMPOSE_FILE,
+        [tool("docker-compose", "docker-compose"), "--env-file", os.devnull,
          *chosen, "config", *options],
-        env={"PATH": SEARCH_PATH, "CDI_SECRETS": str(secrets_folder), **settings},
+        env={"PATH": SEARCH_PATH, "COMPOSE_FILE": str(COMPOSE_FILE),
+             "CDI_SECRETS": str(secrets_folder), **settings},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -170,6 +171,30 @@ def test_configuration_is_valid(secrets_folder: Path) -> None:
     for profiles in ((), *((profile,) for profile in PROFILES)):
         done = compose_config(secrets_folder, "-q", profiles=profiles)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_settings_of_ones_own_are_added_as_the_page_says(secrets_folder: Path) -> None:
+    page = (REPO / "docs" / "server.md").read_text(encoding="utf-8")
+    (own,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)
+    override = secrets_folder.parent / "docker-compose.override.yaml"
+    override.write_text(own, encoding="utf-8")
+    done = compose_config(
+        secrets_folder,
+        "--format",
+        "json",
+        profiles=(DESK,),
+        COMPOSE_FILE=f"{COMPOSE_FILE}{os.pathsep}{override}",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    services = json.loads(done.stdout)["services"]
+    for name, variable in (("desk", "SSL_CERT_FILE"),
+                           ("scheduler", "AWS_SHARED_CREDENTIALS_FILE")):  # fmt: skip
+        environment = services[name]["environment"]
+        assert environment["CDI_HOME"] == "/opt/cdi/var"  # what was there stays
+        mounts = {mount["target"]: mount for mount in services[name]["volumes"]}
+        assert mounts["/run/own"]["read_only"]
+        assert environment[variable].startswith("/run/own/")
+        assert "/opt/cdi/var" in mounts
 
 
 def test_a_profile_adds_services_and_changes_none(

@@ -285,7 +285,7 @@ def test_each_block_says_what_it_is_and_no_command_stands_outside_one() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         labels = {label for label, _ in FENCE.findall(text)}
-        assert labels <= {"sh", "sql", "python", "text", "nginx"}, page.name
+        assert labels <= {"sh", "sql", "python", "text", "nginx", "yaml"}, page.name
         outside = FENCE.sub("", text)
         assert not re.search(r"^ {4,}(make|cdi|docker|python3?|\.venv/\S+) ", outside, re.M), page
 
