@@ -153,9 +153,10 @@ def check_docker(arguments: list[str], is_complete: bool) -> None:
     assert first == "compose"
     assert verb in {"build", "up", "ps", "exec", "run", "config"}
     if verb in {"exec", "run"}:
-        service, program, *given = [
-            word for word in rest if word not in {"-T", "--rm", "--no-deps"}
-        ]
+        while rest[0].startswith("-"):
+            assert rest[0] in {"-T", "--rm", "--no-deps", "-e", "-v"}
+            rest = rest[2 if rest[0] in {"-e", "-v"} else 1 :]
+        service, program, *given = rest
         assert service in compose()
         if program == "cdi":
             check_cdi(given, is_complete)
