@@ -43,12 +43,12 @@ help:
 
 run: $(VENV)/run.stamp  ## Run an agency through Airflow: make run [AGENCY=nopd DATA=<folder>] [MONTHS=12]
 	@$(if $(DATA),,$(if $(filter simulated simulated_sql,$(AGENCY)),$(BIN)/python -m cdi_force --before-run))
-	@$(if $(filter simulated_sql,$(AGENCY)),$(BIN)/python -m cdi_force.database )$(BIN)/cdi run --agency $(AGENCY) $(if $(DATA),--data $(DATA))
+	@$(if $(filter simulated_sql,$(AGENCY)),$(BIN)/python -m cdi_force.database )$(BIN)/cdi run --agency $(AGENCY) $(if $(DATA),--data "$(DATA)")
 	@$(if $(DATA),,$(if $(filter simulated,$(AGENCY)),$(BIN)/python -m cdi_proofs demonstrate))
 
 ui: $(VENV)/run.stamp  ## Start Airflow, print its URL and log-in, and leave it up until Ctrl-C
 	@$(if $(DATA),,$(BIN)/python -m cdi_force --before-run)
-	@$(BIN)/cdi ui $(if $(DATA),--data $(DATA))
+	@$(BIN)/cdi ui $(if $(DATA),--data "$(DATA)")
 
 explain: $(VENV)/run.stamp  ## Explain how one call was judged: make explain CALL=<reference> [AGENCY=nopd REASON="..."]
 	@test -n "$(CALL)" || { echo "Which call? make explain AGENCY=$(AGENCY) CALL=<reference>"; exit 1; }

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,6 +56,14 @@ def test_the_commands_stand_in_panels_of_the_same_names_and_order() -> None:
     commands = typer.main.get_command(cli.app).commands.values()
     panels = list(dict.fromkeys(command.rich_help_panel for command in commands))
     assert panels == [group for group in GROUPS if group != "Prove"]
+
+
+def test_a_folder_with_a_blank_in_its_name_is_one_word() -> None:
+    for target in ("run", "ui"):
+        printed = make(paths.REPO, "--dry-run", target, "AGENCY=nopd", "DATA=/data/new orleans")
+        (line,) = [line for line in printed.splitlines() if f"/cdi {target}" in line]
+        words = shlex.split(line)
+        assert words[words.index("--data") + 1] == "/data/new orleans"
 
 
 def test_uv_trusts_the_certificates_of_the_system() -> None:
