@@ -145,7 +145,9 @@ def test_a_connection_that_is_not_there_stops(
     monkeypatch.delenv(f"AIRFLOW_CONN_{CONNECTION.upper()}")
     line = systems.find_one("sources.calls.connection", "is not there")
     assert line.startswith("stop ")
-    assert f"set AIRFLOW_CONN_{CONNECTION.upper()}" in line
+    variable = f"AIRFLOW_CONN_{CONNECTION.upper()}"
+    assert f"set {variable} for this command" in line
+    assert f"docker compose exec -e {variable} ...); a connection that only Airflow has" in line
 
 
 def test_a_login_that_may_write_is_told(systems: Checked) -> None:

@@ -161,10 +161,13 @@ def open_live(agency: Agency, dataset: str, access: Access | None) -> Open:
     source = agency.sources[dataset]
     name = f"{agency.agency}/{dataset}"
     if access is None and source.connection:
+        # a task asks Airflow for it before, so this is a command that runs without Airflow
+        variable = f"AIRFLOW_CONN_{source.connection.upper()}"
         raise SourceError(
             "SRC-CONNECTION",
             f"{name} is read through the connection {source.connection}, which is not there",
-            f"add it to Airflow, or set AIRFLOW_CONN_{source.connection.upper()}",
+            f"set {variable} for this command (in a container: docker compose exec -e {variable} "
+            "...); a connection that only Airflow has is not read here",
         )
     told = {
         # a portal that anybody may read needs no connection
