@@ -1,9 +1,9 @@
 """Tells people that a task failed or a source is late: to the log, by mail or to a web hook.
 
-Where to is Airflow's connection ``cdi_notify``: of type `smtp` (extra: `from_email`, `to`), or
-`http`/`https` (the hook's address as host or extra `endpoint`; a password is sent as bearer token).
-Without it the message stands in the log. It names the DAG, the run, the task, the rule and a link,
-and never what the data or the log say: mail and chat are no place for them.
+Where to is Airflow's connection ``cdi_notify``: of type `smtp` or `email` (extra: `from_email`,
+`to`), or `http`/`https` (the hook's address as host or extra `endpoint`; a password is sent as
+bearer token). Without it the message stands in the log. It names the DAG, the run, the task, the
+rule and a link, and never what the data or the log say: mail and chat are no place for them.
 """
 
 import logging
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from airflow.sdk import BaseNotifier
 
-from cdi_airflow.messages import list_recipients, post_to_hook, send_mail
+from cdi_airflow.messages import MAIL, list_recipients, post_to_hook, send_mail
 
 LOG = logging.getLogger(__name__)
 CONNECTION_ID = "cdi_notify"
@@ -101,8 +101,16 @@ def _send_message(message: dict[str, str]) -> None:
             "no connection %s, so the message is in this log alone\n%s", CONNECTION_ID, text
         )
         return
-    if connection.conn_type == "smtp":
-        subject = f"{message['what']}: {message['dag']}"
-        send_mail(CONNECTION_ID, list_recipients(connection), subject, text)
+    if connection.conn_type in MAIL:
+        recipients = list_recipients(connection)
+        if not recipients:
+            LOG.error(
+                'the connection %s names nobody as "to" in its extra, so the message is in this '
+                "log alone\n%s",
+                CONNECTION_ID,
+                text,
+            )
+            return
+        send_mail(CONNECTION_ID, recipients, f"{message['what']}: {message['dag']}", text)
     else:
         post_to_hook(connection, {"text": text, **message})

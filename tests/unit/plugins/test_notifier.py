@@ -73,6 +73,32 @@ def test_mail_reaches_a_real_server(
     assert SECRET not in body
 
 
+@pytest.mark.parametrize("to", [None, "", " , ", ["ops@example.org", " "]])
+def test_mail_of_either_type_reaches_whom_it_names_or_is_in_the_log(
+    failed: dict[str, Any],
+    to: str | list[str] | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from cdi_airflow.notifier import Notifier
+
+    server = MailServer()
+    with serving(server) as port:
+        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "cdi@example.org"}
+        connection = {"conn_type": "email", "host": "127.0.0.1", "port": port,
+                      "extra": extra | ({} if to is None else {"to": to})}  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_CDI_NOTIFY", json.dumps(connection))
+        with caplog.at_level(logging.ERROR):
+            Notifier()(failed)
+    mails = [message_from_string(text, policy=policy.default)["To"] for text in server.mails]
+    if isinstance(to, list):
+        assert (mails, caplog.text) == (["ops@example.org"], "")
+    else:
+        assert mails == []
+        assert "cdi_notify names nobody" in caplog.text
+        assert "rule: GATE-MARTS, MART-15" in caplog.text
+
+
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[HookServer]:
     """A web hook, and the connection to it."""
