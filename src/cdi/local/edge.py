@@ -4,6 +4,7 @@ All data stay in the state folder of this machine. The centre is told which task
 and of its note the outline (`cdi_airflow.notes`). docs/islands.md says how the centre is set up.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -82,11 +83,15 @@ def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
     }
 
 
+def pid_file() -> Path:
+    """Where the running worker writes the number of its process."""
+    return paths.home() / "airflow" / "edge-worker.pid"
+
+
 def worker_command(queue: str, concurrency: int) -> list[str]:
     """Give the command of a worker, by which the centre knows it as ``<queue>.<this machine>``."""
     name = f"{queue}.{socket.gethostname()}"
-    pid_file = paths.home() / "airflow" / "edge-worker.pid"
-    options = ["--edge-hostname", name, "--concurrency", str(concurrency), "--pid", str(pid_file)]
+    options = ["--edge-hostname", name, "--concurrency", str(concurrency), "--pid", str(pid_file())]
     return [sys.executable, "-m", MODULE, queue, *options]
 
 
@@ -111,5 +116,10 @@ def become_worker(queue: str, centre: str, *, concurrency: int, push_logs: bool)
     read_or_make_key(queue)
     environment = worker_environment(centre, push_logs=push_logs)
     (paths.home() / "airflow" / "logs").mkdir(parents=True, exist_ok=True)
+    # A worker that was killed leaves its file, and in a container the next one often has the same
+    # number, which the provider takes for a worker that runs. A file with our own number is stale.
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        if int(pid_file().read_text(encoding="utf-8")) == os.getpid():
+            pid_file().unlink()
     command = worker_command(queue, concurrency)
     os.execve(command[0], command, environment)  # noqa: S606 -- a fixed program

@@ -102,6 +102,33 @@ def test_a_worker_knows_the_centres_address_and_none_of_its_secrets(state: Path)
             worker_environment(wrong, push_logs=False)
 
 
+BECOME = """
+import sys
+import cdi.local.edge as edge
+edge.importlib.util.find_spec = lambda name: name
+edge.worker_command = lambda *_: [sys.executable, "-c", "import os; print(os.getpid())"]
+edge.pid_file().parent.mkdir(parents=True)
+content = sys.argv[1].format(own=edge.os.getpid())
+edge.pid_file().write_text(content, encoding="utf-8")
+edge.become_worker("north", "https://centre.example.org", concurrency=1, push_logs=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "is_left"), [("{own}", False), ("{own}\n", False), ("1", True), ("", True)]
+)
+def test_a_worker_starts_where_a_killed_one_had_its_number(
+    state: Path, content: str, is_left: bool
+) -> None:
+    """Airflow's worker takes a file with its own number for a worker that runs, and exits."""
+    done = subprocess.run(
+        [sys.executable, "-c", BECOME, content], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().isdigit()
+    file = state / "airflow" / "edge-worker.pid"
+    assert file.exists() == is_left
+
+
 ASK = """
 import json
 from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
