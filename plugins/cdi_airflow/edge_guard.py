@@ -8,14 +8,25 @@ before the provider sees it; that the token is genuine is verified by the provid
 The same goes for the code. The provider compares its own version and Airflow's, and here the name
 of this project's code is compared too: a worker of another code gets no task any more, ends those
 that it has, and stops, as the provider's workers do when the versions of Airflow differ.
+
+A task of a force asks the centre below ``/execution``, with a token of its own. Airflow trusts all
+tasks alike: each could read every connection of the centre with its password, and write results
+and start runs of any DAG. So a task of another queue than the centre's own is shown no connection,
+no variable and no event of an asset, and the results and runs of its own DAG alone. What is not
+for it is answered as if it were not there, which is what a task takes for a missing connection.
 """
 
+import asyncio
 import json
 import logging
 import re
 from typing import Any
 
-PREFIX = "/edge_worker/v1/"  # after whatever path Airflow itself is served at
+# both after whatever path Airflow itself is served at
+PREFIX = "/edge_worker/v1/"
+TASKS = "/execution/"
+_OF_A_DAG = ("xcoms", "dag-runs")  # below `TASKS`, with the id of the DAG behind it
+_OF_THE_CENTRE = ("connections", "variables", "asset-events")
 _MOST_BYTES = 1 << 20  # of a body with queues; the provider's own are a few hundred
 _MOST_TOLD = 1_000
 _CODE = re.compile(r"[\w.+-]{1,80}")
@@ -36,9 +47,18 @@ class EdgeGuard:
         self._told: set[tuple[str, str]] = set()  # workers of other code that the log has told of
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass a request on, or answer it: 403 to another force, 400 to a worker of other code."""
-        if scope["type"] != "http" or PREFIX not in scope["path"] or not _has_own_keys():
+        """Pass a request on, or answer it: 403 to another force, 400 to a worker of other code.
+
+        To a task of a force, 404 for what is not for it.
+        """
+        if scope["type"] != "http" or not _has_own_keys():
             await self._app(scope, receive, send)
+            return
+        if PREFIX not in scope["path"]:
+            if TASKS in scope["path"] and not await _may_task_ask(scope):
+                await _answer_missing(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
             return
         queue, code = _read_claims(scope)
         path = scope["path"].partition(PREFIX)[2].split("/")
@@ -110,6 +130,73 @@ def _compare_code(code: str | None) -> str | None:
         f"[EDGE-CODE] the worker has the code {code or 'of before'}, and the centre has "
         f"{name_code()}; install the centre's at the force, and start the worker again"
     )
+
+
+async def _may_task_ask(scope: Any) -> bool:
+    """Whether what a task asks for is the centre's to give to it."""
+    kind, _, rest = scope["path"].partition(TASKS)[2].partition("/")
+    if kind not in (*_OF_A_DAG, *_OF_THE_CENTRE):
+        return True
+    from airflow.configuration import conf
+
+    queue, dag_id = await asyncio.to_thread(_find_task, _read_task(scope))
+    if queue == conf.get("operators", "default_queue"):
+        return True
+    return kind in _OF_A_DAG and dag_id is not None and rest.partition("/")[0] == dag_id
+
+
+def _read_task(scope: Any) -> str | None:
+    """Read whose token it is. Airflow verifies the token after this, and refuses a forged one."""
+    import jwt
+
+    try:
+        (header,) = _tokens(scope)
+        token = header.partition(b" ")[2]  # behind `Bearer`
+        return str(jwt.decode(token, options={"verify_signature": False})["sub"])
+    except (ValueError, KeyError, jwt.InvalidTokenError):
+        return None
+
+
+def _find_task(task: str | None) -> tuple[str | None, str | None]:
+    """Find the queue and the DAG of a task by the id that its token names.
+
+    A try that has ended is found too, since its token is good for some time. The messages about
+    late sources are called by the centre itself, and so are on its queue.
+
+    Returns:
+        The queue and the DAG; None twice if there is no such task.
+    """
+    from uuid import UUID
+
+    from airflow.configuration import conf
+    from airflow.models.callback import Callback
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    try:
+        number = UUID(task)
+    except (TypeError, ValueError):
+        return None, None
+    tries = ((TaskInstance, TaskInstance.id),
+             (TaskInstanceHistory, TaskInstanceHistory.task_instance_id))  # fmt: skip
+    with create_session(scoped=False) as session:
+        for table, key in tries:
+            found = session.execute(select(table.queue, table.dag_id).where(key == number)).first()
+            if found:
+                return found.queue, found.dag_id
+        if session.scalar(select(Callback.id).where(Callback.id == number)):
+            return conf.get("operators", "default_queue"), None
+    return None, None
+
+
+async def _answer_missing(scope: Any, receive: Any, send: Any) -> None:
+    """Answer as Airflow does for what is not there."""
+    from starlette.responses import JSONResponse
+
+    told = {"reason": "not_found", "message": "Not found, or not for tasks of this queue"}
+    await JSONResponse({"detail": told}, 404)(scope, receive, send)
 
 
 def _has_own_keys() -> bool:

@@ -6,7 +6,8 @@ Without that connection the note stands in the task's log alone.
 
 A task that runs at a force's own worker (`runs_on` in agency.yaml) tells the centre an outline of
 its note, and no more. It does so as an XCom, `told`, for which its own token is enough: a worker of
-one force has no account with which it could write on the runs of another.
+one force has no account with which it could write on the runs of another, and `edge_guard` keeps
+its token to the XComs of its own DAG.
 """
 
 import logging

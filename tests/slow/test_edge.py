@@ -294,3 +294,39 @@ def test_a_worker_has_no_secret_of_the_centre(nation: Nation) -> None:
             if file.is_file():
                 content = file.read_bytes()
                 assert not [value for value in values if value.encode() in content], file
+
+
+def task_token_of(nation: Nation, dag_id: str, task_id: str) -> tuple[str, str]:
+    """A token as the centre gives it to a task, and the run of the task."""
+    (run_id, *_) = nation.client.runs(dag_id)
+    (task,) = [t for t in nation.client.tasks(dag_id, run_id) if t["task_id"] == task_id]
+    program = (
+        "import sys; from airflow.api_fastapi.execution_api.app import _jwt_generator; "
+        "print(_jwt_generator().generate({'sub': sys.argv[1], 'scope': 'execution'}))"
+    )
+    command = [sys.executable, "-c", program, task["id"]]
+    made = subprocess.run(
+        command, env=nation.client.env, check=True, capture_output=True, text=True
+    )
+    return made.stdout.splitlines()[-1], run_id
+
+
+def test_a_task_of_a_force_reads_no_connection_of_the_centre(nation: Nation) -> None:
+    from airflow.sdk.api.client import Client as TaskClient
+
+    token, run_id = task_token_of(nation, "testville__extract", "calls.extract")
+    with TaskClient(base_url=f"{nation.url}/execution/", token=token) as task:
+        # the centre has it, with the password of its account of the notes
+        assert "AIRFLOW_CONN_CDI_AIRFLOW_API" in nation.client.env
+        assert task.connections.get("cdi_airflow_api").error.value == "CONNECTION_NOT_FOUND"
+        assert task.variables.get("any").error.value == "VARIABLE_NOT_FOUND"
+        told = ("calls.extract", "told")
+        others = next(iter(nation.client.runs("southville__extract")))
+        assert "5 read, 5 accepted" in task.xcoms.get("testville__extract", run_id, *told).value
+        assert task.xcoms.get("southville__extract", others, *told).value is None
+        path = f"{nation.url}/execution//connections/cdi_airflow_api"
+        assert httpx.get(path, headers={"Authorization": f"Bearer {token}"}).status_code == 404
+    # the guard believes the name in a token, and Airflow does not
+    forged = jwt.encode(jwt.decode(token, options={"verify_signature": False}), "x" * 64, "HS512")
+    path = f"{nation.url}/execution/xcoms/testville__extract/{run_id}/calls.extract/told"
+    assert httpx.get(path, headers={"Authorization": f"Bearer {forged}"}).status_code == 403

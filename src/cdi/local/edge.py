@@ -34,7 +34,8 @@ def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
 
     It has no secret of the centre's, no address of its database and no account there. Connections
     to the force's own sources are read from this machine: the file `connections_file`,
-    AIRFLOW_CONN_<ID>, or a secrets backend that this process's environment names.
+    AIRFLOW_CONN_<ID>, or a secrets backend that this process's environment names. For one that is
+    not there Airflow asks the centre, whose guard (`cdi_airflow.edge_guard`) says that it has none.
 
     Args:
         centre: Where people find the centre's Airflow, e.g. ``https://airflow.example.org``.

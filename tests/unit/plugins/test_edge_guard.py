@@ -6,11 +6,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
 
 from cdi import paths
 from cdi.code import name_code
@@ -53,6 +56,7 @@ def ask(
 def send_through_guard(
     path: str, *tokens: str, body: Any = None, method: str = "POST", prefix: str = ""
 ) -> tuple[httpx.Response, list[bytes]]:
+    """Send a request to a path of the provider, or of the server if it begins with a slash."""
     from cdi_airflow.edge_guard import EdgeGuard
 
     reached = []
@@ -69,7 +73,7 @@ def send_through_guard(
         async with httpx.AsyncClient(transport=transport, base_url="http://centre") as client:
             return await client.request(
                 method,
-                f"{prefix}/edge_worker/v1/{path}",
+                prefix + (path if path.startswith("/") else f"/edge_worker/v1/{path}"),
                 headers=[("Authorization", token) for token in tokens],
                 content=body if isinstance(body, bytes) else json.dumps(body).encode(),
             )
@@ -186,6 +190,98 @@ def test_a_worker_of_other_code_ends_its_tasks_and_gets_no_more(
         assert send(path) == (200, "ok", True)
     # to have other code opens nothing
     assert send_through_guard("worker/south", token, body=NORTH)[0].status_code == 403
+
+
+NORTHS, SOUTHS, CENTRES, ENDED, LATE, NOBODYS = (UUID(int=number) for number in range(1, 7))
+
+
+@pytest.fixture
+def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The centre's database: running tasks, a try of the north's that has ended, and a message."""
+    from airflow import settings
+    from airflow.models import import_all_models
+    from airflow.models.callback import Callback
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+
+    import_all_models()
+    engine = create_engine(f"sqlite:///{tmp_path / 'metadata.db'}")
+    runs = {"task_id": "build", "run_id": "run", "pool": "default_pool"}
+    north = {**runs, "dag_id": "testville__build", "queue": "north"}
+    running: Any = TaskInstance.__table__
+    ended: Any = TaskInstanceHistory.__table__
+    called: Any = Callback.__table__
+    with engine.begin() as database:
+        for table in (running, ended, called):
+            table.create(database)
+        for row in (
+            {**north, "id": NORTHS},
+            {**runs, "id": SOUTHS, "dag_id": "southville__build", "queue": "south"},
+            {**runs, "id": CENTRES, "dag_id": "athome__build", "queue": "default"},
+        ):
+            database.execute(running.insert().values(row))
+        database.execute(
+            ended.insert().values({**north, "task_instance_id": ENDED, "try_number": 1})
+        )
+        message = {"type": "executor", "fetch_method": "import_path", "data": {}}
+        database.execute(called.insert().values({**message, "id": LATE, "priority_weight": 1}))
+    monkeypatch.setattr(settings, "NonScopedSession", sessionmaker(engine))
+
+
+def bearer(task: object) -> str:
+    """A token of a task; who signed it, Airflow looks at behind the guard."""
+    return f"Bearer {jwt.encode({'sub': str(task)}, 'whatever, and thirty two bytes of it')}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "connections/cdi_airflow_api",
+        "connections/cdi_notify",
+        "variables/keys",
+        "variables/any/key",
+        "xcoms/southville__build/run/build/told",
+        "xcoms/athome__build/run/build/return_value/slice",
+        "dag-runs/athome__build/run",
+        "dag-runs/athome__build/run/clear",
+        "asset-events/by-asset",
+    ],
+)
+def test_a_task_of_a_force_is_shown_nothing_of_the_centre_or_of_others(
+    path: str, tasks: None
+) -> None:
+    for prefix in ("", "/airflow"):
+        for task in (NORTHS, ENDED, NOBODYS, "no number"):
+            for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+                answer, reached = send_through_guard(
+                    f"/execution/{path}", bearer(task), method=method, prefix=prefix
+                )
+                assert (answer.status_code, reached) == (404, [])
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["detail"]["reason"] == "not_found"  # as the SDK wants it
+        # of no token, and of two, Airflow might look at another than the guard
+        for tokens in ((), (bearer(CENTRES), bearer(NORTHS)), ("Bearer no token",)):
+            assert send_through_guard(f"/execution/{path}", *tokens, prefix=prefix)[1] == []
+        for task in (CENTRES, LATE):
+            assert ask(f"/execution/{path}", bearer(task), prefix=prefix)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "xcoms/testville__build/run/build/told",
+        "xcoms/testville__build/run/build/return_value/item/0",
+        "dag-runs/testville__build/run/state",
+        f"task-instances/{NORTHS}/run",
+        f"task-instances/{NORTHS}/heartbeat",
+        "task-instances/states",
+        f"hitlDetails/{NORTHS}",
+        "health",
+    ],
+)
+def test_a_task_of_a_force_does_its_own_work(path: str, tasks: None) -> None:
+    for prefix in ("", "/airflow"):
+        assert ask(f"/execution/{path}", bearer(NORTHS), prefix=prefix)[0] == 200
 
 
 def test_whoever_asks_for_health_without_a_token_is_answered() -> None:
