@@ -11,6 +11,7 @@ from cdi.audit.design import Options
 from cdi.audit.draws import draw_audit
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Period
+from cdi.sql import connect
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
 
@@ -101,3 +102,35 @@ def test_a_period_is_named_by_local_days() -> None:
     assert summer.overlaps("frame_20170101_20170402")
     assert not summer.overlaps("frame_20170101_20170401")
     assert not summer.overlaps("all_20170101_20170501")
+
+
+@pytest.mark.parametrize(
+    ("older", "recent", "months", "recorded"),
+    [
+        (1, 20, 12.0, 20),  # a small agency with a long history
+        (0, 20, 92 / (365.25 / 12), 79),  # three months are all there is
+        (1, 199, 92 / (365.25 / 12), 790),  # a stray old date in a history of three months
+    ],
+)
+def test_records_before_the_year_say_that_all_of_it_is_covered(
+    older: int, recent: int, months: float, recorded: int
+) -> None:
+    with connect() as con:
+        for schema in ("staging", "codes", "rules"):
+            con.execute(f"create schema {schema}")
+        con.execute("create table codes.offences as select 'T' as code, 'theft' as offence_group")
+        con.execute(
+            "create table rules.offence_groups as "
+            "select 'theft' as offence_group, true as is_headline"
+        )
+        con.execute(
+            "create table staging.stg_crime_records as select 'T' as offence_code, "
+            "if(n <= $older, timestamp '2015-03-01', timestamp '2017-03-31') as reported_at, "
+            "null::timestamp as recorded_at, null::timestamp as occurred_at, "
+            "null::varchar as status_code, false as is_withdrawn from range(1, $count) as t (n)",
+            {"older": older, "count": older + recent + 1},
+        )
+        year = results._count_recorded_year(con, "2017-07-01", [])
+    for domain in ("force", "theft"):
+        assert year[domain]["recorded"] == recorded
+        assert year[domain]["months"] == pytest.approx(months)

@@ -20,22 +20,41 @@ records as (
         on offences.offence_group = groups.offence_group and groups.is_headline
 ),
 
-covered as (
-    select
-        offence_group,
-        least(
-            12.0,
-            date_diff('day', min(reported_at) over (), cast($period_end as timestamp)) / (365.25 / 12)
-        ) as months
+year as (
+    select offence_group
     from records
     where
         reported_at > cast($period_end as timestamp) - interval 12 month
         and reported_at <= cast($period_end as timestamp)
+),
+
+-- records before these months mean that all twelve are covered, save a few stray old dates: the same rule as
+-- in the model unrecorded_estimate
+covered as (
+    select
+        if(
+            quantile_disc(reported_at, 0.01) <= cast($period_end as timestamp) - interval 12 month,
+            12.0,
+            least(
+                12.0,
+                date_diff(
+                    'day',
+                    min(reported_at) filter (
+                        where reported_at > cast($period_end as timestamp) - interval 12 month
+                    ),
+                    cast($period_end as timestamp)
+                ) / (365.25 / 12)
+            )
+        ) as months
+    from records
+    where reported_at <= cast($period_end as timestamp)
 )
 
 select
-    coalesce(offence_group, 'force') as domain,
-    cast(round(count(*) * if(any_value(months) < 11.95, 12 / any_value(months), 1)) as bigint) as recorded,
-    any_value(months) as months
-from covered
-group by grouping sets ((), (offence_group))
+    coalesce(year.offence_group, 'force') as domain,
+    cast(round(count(*) * if(any_value(covered.months) < 11.95, 12 / any_value(covered.months), 1)) as bigint)
+        as recorded,
+    any_value(covered.months) as months
+from year
+cross join covered
+group by grouping sets ((), (year.offence_group))
