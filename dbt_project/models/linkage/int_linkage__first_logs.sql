@@ -2,18 +2,51 @@
     names. A duplicate that was not marked is recognised by the same address and kind of crime within an
     hour. -#}
 {% set within_s = 3600 %}
+{#- A log that was closed as a duplicate of a duplicate belongs to the log at the end of the chain. In a
+    circle there is none, so its logs, and what leads to them, belong to the log that they name. -#}
+{% set most_steps = 10 %}
 
-with calls as not materialized (
+with recursive calls as not materialized (
     select * from {{ ref('int_linkage__calls') }}
 ),
 
-marked as (
+named as materialized (
     select
         calls.call_id,
         first_calls.call_id as first_call_id
     from calls
     inner join calls as first_calls on calls.cross_no = first_calls.call_no
     where calls.is_duplicate and calls.call_id <> first_calls.call_id
+),
+
+chains as (
+    select
+        call_id,
+        first_call_id,
+        1 as step
+    from named
+    union all
+    select
+        chains.call_id,
+        named.first_call_id,
+        chains.step + 1 as step
+    from chains
+    inner join named on chains.first_call_id = named.call_id
+    where chains.step < {{ most_steps }}
+),
+
+ends as (
+    select chains.*
+    from chains
+    anti join named on chains.first_call_id = named.call_id
+),
+
+marked as (
+    select
+        named.call_id,
+        coalesce(ends.first_call_id, named.first_call_id) as first_call_id
+    from named
+    left join ends on named.call_id = ends.call_id
 ),
 
 unmarked as (

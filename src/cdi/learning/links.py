@@ -26,6 +26,9 @@ COMPARED_BY = (
     "models/linkage/int_linkage__calls.sql",
     "models/linkage/int_linkage__candidates.sql",
     "models/linkage/int_linkage__clock.sql",
+    "models/linkage/int_linkage__comparisons.sql",
+    "models/linkage/int_linkage__first_logs.sql",
+    "models/linkage/int_linkage__near_references.sql",
     "models/linkage/int_linkage__records.sql",
 )
 _LEVELS = "levels.json"
