@@ -6,7 +6,6 @@ to ``<state>/hidden_keys.json``.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from graphlib import TopologicalSorter
@@ -19,8 +18,9 @@ import duckdb
 from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
-from cdi.build.dbt import LEARNING, PART
+from cdi.build.dbt import LEARNING, PART, call_dbt
 from cdi.build.inputs import open_landing
+from cdi.build.prepare import FILE_NAME, prepare_project
 from cdi.build.version import Version, plan_version
 from cdi.files import read_json, write_json
 from cdi.learning.links import MODELS
@@ -107,24 +107,17 @@ def land_reports() -> Version:
     return plan_version(agency)
 
 
-def _run_dbt(file: Path, *arguments: str) -> None:
-    """Run dbt in a process of its own, on a file and in its folder."""
-    command = [
-        sys.executable,
-        "-m",
-        "dbt.cli.main",
-        *arguments,
-        "--project-dir",
-        str(paths.DBT_PROJECT),
-        "--profiles-dir",
-        str(paths.DBT_PROJECT),
-        "--target-path",
-        str(file.parent / "target"),
-        "--log-path",
-        str(file.parent),
-    ]
-    env = {"CDI_BUILD_FILE": str(file)}
-    subprocess.run(command, env=env, check=True, capture_output=True)
+def _run_dbt(file: Path, command: str, variables: str, *options: str) -> None:
+    """Run dbt on a file, from what it has parsed of the project with these variables."""
+    parsed = prepare_project(variables) / "partial_parse.msgpack"
+    call_dbt(
+        "hidden report numbers",
+        file,
+        file.parent / "target",
+        command,
+        *("--vars", variables, "--partial-parse-file-path", str(parsed)),
+        *options,
+    )
 
 
 def _compile_ladder(file: Path, is_learning: bool) -> list[str]:
@@ -132,7 +125,7 @@ def _compile_ladder(file: Path, is_learning: bool) -> list[str]:
     models = MODELS[:1] if is_learning else (LINKS,)
     variables = LEARNING if is_learning else PART
     selection = (f"+{model}" for model in models)
-    _run_dbt(file, "compile", "--select", *selection, "--vars", variables)
+    _run_dbt(file, "compile", variables, "--select", *selection)
     manifest = read_json(file.parent / "target" / "manifest.json")
     nodes = {
         key: node
@@ -175,12 +168,12 @@ def measure(seeds: int = SEEDS) -> dict[str, Any]:
     """
     version = land_reports()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "hidden.duckdb"
+        file = Path(folder) / FILE_NAME
         with connect(file) as con:
             open_landing(con, version)
         inputs = ["resource_type:seed", *(f"+{model}" for model in STAGED)]
         no_tests = ["--exclude-resource-type", "test", "unit_test"]
-        _run_dbt(file, "build", *no_tests, "--vars", PART, "--select", *inputs)
+        _run_dbt(file, "build", PART, *no_tests, "--select", *inputs)
         learn, link = (
             _compile_ladder(file, is_learning=True),
             _compile_ladder(file, is_learning=False),
