@@ -171,18 +171,17 @@ def _land_without(batch: Batch, *columns: str) -> None:
 
 
 def test_a_batch_landed_before_keys_had_numbers_is_joined_by_the_same_numbers(
-    small: SmallAgency,
+    ran: SmallAgency,
 ) -> None:
     links = "select * from links order by all"
-    assert small.run()
-    linked = small.rows(links)
+    linked = ran.rows(links)
     assert linked
     for dataset in ("calls", "crime_records"):
         (batch,) = accepted_batches("testville", dataset)
         _land_without(batch, *number_expressions(dataset))
     shutil.rmtree(paths.published("testville"))
-    assert small.run()
-    assert small.rows(links) == linked
+    assert ran.run()
+    assert ran.rows(links) == linked
 
 
 @pytest.mark.parametrize("dataset", ["calls", "crime_records", "log_actions"])
