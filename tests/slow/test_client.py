@@ -1,16 +1,20 @@
 """A DuckDB 1.x client, as analysts have it: the published file, and the prompt of `make shell`."""
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from cdi import paths
+from cdi.build.version import plan_version
 from cdi.local.shell import shell_command
-from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+from cdi.publish.publish import publish_folder
+from tests.conftest import SmallAgency
 
 PYTHON = paths.REPO / ".venv-client" / "bin" / "python"
 ASKED = {
@@ -85,6 +89,18 @@ def test_the_command_line_opens_the_prompt(ran: SmallAgency) -> None:
     assert (done.returncode, done.stdout) == (0, "testville\n")
 
 
+def publish_with_one_call_more(ran: SmallAgency) -> None:
+    """Publish a copy of the version whose file has one call more."""
+    version = replace(plan_version(ran.agency), fingerprint="0" * 64)
+    shutil.copytree(ran.published.resolve(), version.folder)
+    version.file.chmod(0o644)
+    with duckdb.connect(str(version.file)) as con:
+        con.execute(
+            "insert into fct_calls select * replace ('T-0006' as call_id) from fct_calls limit 1"
+        )
+    publish_folder(version)
+
+
 def test_an_open_prompt_survives_a_publish(ran: SmallAgency) -> None:
     with subprocess.Popen(
         shell_command("testville", is_greeting=False),
@@ -94,9 +110,7 @@ def test_an_open_prompt_survives_a_publish(ran: SmallAgency) -> None:
         process.stdin.write(".mode list\n.headers off\nselect count(*) from fct_calls;\n")
         process.stdin.flush()
         assert process.stdout.readline() == "5\n"
-        more = [*CALLS, ["T-0006", *CALLS[2][1:]]]
-        ran.write("calls.csv", csv_bytes(CALL_HEADER, more))
-        assert ran.run()
+        publish_with_one_call_more(ran)
         output, _ = process.communicate("select count(*) from fct_calls;\n.quit\n", timeout=60)
     assert (process.returncode, output) == (0, "5\n")
     assert prompt(".mode list\n.headers off\nselect count(*) from fct_calls;").stdout == "6\n"
