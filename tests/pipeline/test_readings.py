@@ -1,37 +1,39 @@
-"""What the lexicon read is kept without anything personal, and read anew if the lexicon changes."""
+"""What the lexicon read is kept without anything personal.
+
+A test of test_rebuild.py shows that it is read anew if the lexicon changes.
+"""
 
 import shutil
 from pathlib import Path
 
 import duckdb
-import pytest
 
 from cdi import paths
 from cdi.steps.build import make_build
 from tests.conftest import SmallAgency, table_contents
 
 
-def files() -> list[Path]:
+def reading_files() -> list[Path]:
     return sorted(paths.readings("testville").rglob("*.parquet"))
 
 
 def test_with_and_without_readings_all_tables_are_the_same(
     built: SmallAgency, cold_dbt: None
 ) -> None:
-    """The first build has none. A test of test_rebuild.py takes them away from a later one."""
+    """The first build has none; a test of test_rebuild.py takes them away from a later one."""
     without = table_contents(built.built_file)
     assert without["disclosure.int_disclosure__lexicon_hits"]
-    (kept,) = files()
+    (kept,) = reading_files()
     shutil.rmtree(paths.published("testville"))
     assert make_build("testville").is_new
     assert table_contents(built.built_file) == without
-    assert files() == [kept]  # nothing was read again
+    assert reading_files() == [kept]  # nothing was read again
 
 
 def test_a_file_of_readings_holds_numbers_and_names_of_the_lexicon_and_nothing_else(
     ran: SmallAgency,
 ) -> None:
-    (file,) = files()
+    (file,) = reading_files()
     with duckdb.connect() as con:
         con.execute(f"create view readings as from '{file}'")
         columns = con.sql("describe readings").fetchall()
@@ -47,24 +49,3 @@ def test_a_file_of_readings_holds_numbers_and_names_of_the_lexicon_and_nothing_e
         ("is_explained_away", "BOOLEAN"),
     ]
     assert {""} < {name for (name,) in said} <= {"", *(name for (name,) in lexicon)}
-
-
-def test_a_changed_phrase_reads_all_texts_anew(
-    built: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (old,) = files()
-    hits = "select call_id, lexicon_id from disclosure.int_disclosure__lexicon_hits order by all"
-    before = built.built_rows(hits)
-    project = tmp_path / "dbt_project"
-    shutil.copytree(paths.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
-    with (project / "seeds" / "lexicon.csv").open("a", encoding="utf-8") as seed:
-        seed.write("zz_new_01,zz_new,account,crime,theft,false,likely,,,\\w+\n")
-    monkeypatch.setattr(paths, "DBT_PROJECT", project)
-    assert make_build("testville").is_new
-    calls = built.built_rows(
-        "select distinct call_id, 'zz_new' from disclosure.int_disclosure__log_entries"
-    )
-    assert calls
-    assert sorted(built.built_rows(hits)) == sorted(before + calls)
-    (new,) = files()
-    assert new.parent != old.parent

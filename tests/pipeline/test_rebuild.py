@@ -23,6 +23,7 @@ from cdi.steps.build import check_marts, make_build, publish_version, write_repo
 from cdi.steps.extract import extract
 from cdi.steps.run import is_up_to_date, land_directly
 from tests.conftest import CALL_HEADER, CALLS, RECORDS, SmallAgency, csv_bytes, table_contents
+from tests.pipeline.test_readings import reading_files
 
 
 def test_the_same_interval_twice_makes_no_batch_and_no_build(ran: SmallAgency) -> None:
@@ -62,14 +63,20 @@ def test_one_changed_source_row_is_one_new_version_and_one_changed_row(
     assert len(list((paths.published("testville") / "versions").iterdir())) == 2
 
 
-def test_an_edited_code_map_and_an_edited_seed_each_make_another_version(
+def test_an_edited_code_map_rule_or_phrase_each_make_another_version(
     ran: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Either alone asks for a new version, and one build shows what both change."""
+    """Each alone asks for a new version, and one build shows what all change.
+
+    A changed phrase reads all texts anew.
+    """
+    hits = "select call_id, lexicon_id from disclosure.int_disclosure__lexicon_hits order by all"
+    hits_before = ran.rows(hits)
+    (readings,) = reading_files()
     is_crime_type = "select is_crime_type from fct_calls where call_id = 'T-0003'"
-    outcome = "select outcome from fct_reported_crimes where call_id = 'T-0004'"
+    outcome = "select outcome, decision_id from fct_reported_crimes where call_id = 'T-0004'"
     assert ran.rows(is_crime_type) == [(False,)]
-    assert ran.rows(outcome) == [("justified",)]
+    assert ran.rows(outcome) == [("justified", "D010")]
     unchanged = plan_version(ran.agency)
     assert is_current(unchanged)
     project = tmp_path / "dbt_project"
@@ -80,17 +87,27 @@ def test_an_edited_code_map_and_an_edited_seed_each_make_another_version(
     changed = "D010,100,true,DUPLICATE_LOG,,,,,,,,must_be_recorded,,"
     seed.write_text(seed.read_text().replace(row, changed))
     monkeypatch.setattr(paths, "DBT_PROJECT", project)
-    with_seed = plan_version(ran.agency)
-    assert not is_current(with_seed)
+    with_rule = plan_version(ran.agency)
+    assert not is_current(with_rule)
+    with (project / "seeds" / "lexicon.csv").open("a", encoding="utf-8") as lexicon:
+        lexicon.write("zz_new_01,zz_new,account,crime,theft,false,likely,,,\\w+\n")
+    with_phrase = plan_version(ran.agency)
     file = ran.folder / "call_types.csv"
     file.write_text(file.read_text().replace("NOISE,Noise,,", "NOISE,Noise,public_order,"))
-    with_both = plan_version(ran.agency)
-    assert len({v.fingerprint for v in (unchanged, with_seed, with_both)}) == 3
+    with_all = plan_version(ran.agency)
+    assert len({v.fingerprint for v in (unchanged, with_rule, with_phrase, with_all)}) == 4
     assert ran.run()
-    assert ran.published.resolve().name == with_both.name
+    assert ran.published.resolve().name == with_all.name
     assert ran.rows(is_crime_type) == [(True,)]
     # a duplicate log justifies nothing any more
-    assert ran.rows(outcome) == [("unrecorded",)]
+    assert ran.rows(outcome) == [("unrecorded", "D010")]
+    with_words = ran.rows(
+        "select distinct call_id, 'zz_new' from disclosure.int_disclosure__log_entries"
+    )
+    assert len(with_words) == len(CALLS)
+    assert sorted(ran.rows(hits)) == sorted(hits_before + with_words)
+    (new_readings,) = reading_files()
+    assert new_readings.parent != readings.parent
     assert len(accepted_batches("testville", "calls")) == 1
 
 
