@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC
@@ -27,7 +29,7 @@ from cdi.report import marks, worklist
 from cdi.report.comparison import choose_pair, compare_versions
 from cdi.report.marks import mark_text
 from cdi.report.worklist import choose_paged_rows, name_pages
-from tests.conftest import SmallAgency
+from tests.conftest import SmallAgency, alone
 from tests.number_contract import read_figures
 from tests.unit.people.test_worklist_sheet import fill
 
@@ -50,43 +52,62 @@ def row_of(file: Path, crime: str) -> str:
     return f"r{numbers[crime]}"
 
 
-def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
-    ran: SmallAgency, tmp_path: Path
-) -> None:
-    first = ran.published.resolve()
-    assert read_listed(ran) == [("T-0002", "suspected", None), ("T-0005", "suspected", None)]
-    by_csv = ran.published / "worklist" / "worklist.csv"
-    sheet = copy_sheet(ran, "worklist.xlsx", tmp_path)
-    fill(
-        sheet,
-        **{
-            row_of(by_csv, "T-0002#1"): {
-                "decision": "dismissed",
-                "reason_code": "GOOD_INTENT",
-                "decided_by": "1207",
-                "note": "a misunderstanding",
+@pytest.fixture(scope="module")
+def decided(ran_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAgency]:
+    """The version after a filled-in sheet with a decision about each crime, and a list of teams."""
+    folder = tmp_path_factory.mktemp("decided")
+    with alone(folder) as agency:
+        shutil.copytree(ran_once, folder / "state", symlinks=True)
+        assert read_listed(agency) == [
+            ("T-0002", "suspected", None),
+            ("T-0005", "suspected", None),
+        ]
+        by_csv = agency.published / "worklist" / "worklist.csv"
+        sheet = copy_sheet(agency, "worklist.xlsx", folder)
+        fill(
+            sheet,
+            **{
+                row_of(by_csv, "T-0002#1"): {
+                    "decision": "dismissed",
+                    "reason_code": "GOOD_INTENT",
+                    "decided_by": "1207",
+                    "note": "a misunderstanding",
+                },
+                row_of(by_csv, "T-0005#1"): {"decision": "confirmed", "decided_by": "1208"},
             },
-            row_of(by_csv, "T-0005#1"): {"decision": "confirmed", "decided_by": "1208"},
-        },
-    )
-    result = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
-    assert result.exit_code == 0, result.output
-    assert "2 decisions written" in result.output
-    assert add_decisions_of_sheet(ran.agency, sheet)[:2] == (0, 2)
-    assert ran.run()
-    assert read_listed(ran) == [("T-0002", "dismissed", "1207"), ("T-0005", "confirmed", "1208")]
+        )
+        result = CliRunner().invoke(app, ["decide", "testville", "--file", str(sheet)])
+        assert result.exit_code == 0, result.output
+        assert "2 decisions written" in result.output
+        assert add_decisions_of_sheet(agency.agency, sheet)[:2] == (0, 2)
+        agency.write_text("teams.csv", "author_code,team,valid_from\n1300,Response,2026-01-01\n")
+        assert agency.run()
+        yield agency
+
+
+def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
+    decided: SmallAgency,
+) -> None:
+    assert read_listed(decided) == [
+        ("T-0002", "dismissed", "1207"),
+        ("T-0005", "confirmed", "1208"),
+    ]
     # the dismissed crime stays, at the end, and the page promises that
-    assert ran.rows("select max_by(call_id, list_place) from unrecorded_crimes") == [("T-0002",)]
-    page = (ran.published / "worklist" / "index.html").read_text(encoding="utf-8")
+    assert decided.rows("select max_by(call_id, list_place) from unrecorded_crimes") == [
+        ("T-0002",)
+    ]
+    page = (decided.published / "worklist" / "index.html").read_text(encoding="utf-8")
     assert "A crime that is dismissed moves to the end of the list with the next build." in page
-    assert ran.rows(
+    assert decided.rows(
         "select outcome, reason_code from fct_reported_crimes where call_id = 'T-0002'"
     ) == [("justified", "GOOD_INTENT")]
-    assert choose_pair("testville") == (first, ran.published.resolve())
-    compared = compare_versions(*choose_pair("testville"))
-    assert compared["causes"] == ["decisions of people"]
+    newest = decided.published.resolve()
+    (first,) = set(newest.parent.iterdir()) - {newest}
+    assert choose_pair("testville") == (first, newest)
+    compared = compare_versions(first, newest)
+    assert compared["causes"] == ["decisions of people", "the agency's folder"]
     assert compared["listed"] == {"decided": 2}
-    figures = {figure["id"]: figure for figure in read_figures(ran.published)}
+    figures = {figure["id"]: figure for figure in read_figures(decided.published)}
     assert figures["compared"]["rows"] == [["listed", "decided", 2]]
     assert {
         row["reported_crime_id"]: (row["older_status"], row["newer_status"])
@@ -100,55 +121,43 @@ def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
     }
     # one recorded of two that were due (the theft of the last evening is in time), then of one
     assert rates == dict.fromkeys(("strict", "standard", "inclusive"), (0.5, 1.0))
-    written = json.loads((ran.published / "comparison.json").read_text(encoding="utf-8"))
+    written = json.loads((decided.published / "comparison.json").read_text(encoding="utf-8"))
     assert written["causes"] == compared["causes"]
-    assert "decisions of people" in (ran.published / "report.html").read_text(encoding="utf-8")
+    assert "decisions of people" in (decided.published / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_was_confirmed_comes_back_as_feedback_to_the_team(
-    ran: SmallAgency, tmp_path: Path
+    decided: SmallAgency, tmp_path: Path
 ) -> None:
-    sheet, feedback = tmp_path / "worklist.csv", tmp_path / "feedback.xlsx"
-    confirmed = {"decision": "confirmed", "decided_by": "1207"}
-    dismissed = confirmed | {"decision": "dismissed", "reason_code": "GOOD_INTENT"}
-    write_worklist_csv(
-        sheet,
-        [
-            {"reported_crime_id": "T-0002#1", **confirmed},
-            {"reported_crime_id": "T-0005#1", **dismissed},
-        ],
-    )
-    assert add_decisions_of_sheet(ran.agency, sheet)[:2] == (2, 0)
-    ran.write_text("teams.csv", "author_code,team,valid_from\n1300,Response,2026-01-01\n")
-    assert ran.run()
-    assert ran.rows("select author_code, team from codes.teams") == [("1300", "Response")]
+    feedback = tmp_path / "feedback.xlsx"
+    assert decided.rows("select author_code, team from codes.teams") == [("1300", "Response")]
     # the source has no entries of logs, so the district stands for the team
-    assert ran.rows("select call_id, team, supervisor_code, miss_cause from confirmed_misses") == [
-        ("T-0002", "N", None, "other")
-    ]
-    assert ran.rows("select team, miss_cause, confirmed_count from miss_causes_by_team") == [
-        ("N", "all", 1),
-        ("N", "other", 1),
+    assert decided.rows(
+        "select call_id, team, supervisor_code, miss_cause from confirmed_misses"
+    ) == [("T-0005", "S", None, "other")]
+    assert decided.rows("select team, miss_cause, confirmed_count from miss_causes_by_team") == [
+        ("S", "all", 1),
+        ("S", "other", 1),
     ]
     command = ["feedback", "testville", "--output", str(feedback)]
-    result = CliRunner().invoke(app, [*command, "--month", "2026-01", "--team", "N"])
+    result = CliRunner().invoke(app, [*command, "--month", "2026-01", "--team", "S"])
     assert result.exit_code == 0, result.output
     header, line = load_workbook(feedback)["feedback"].iter_rows(values_only=True)
     assert dict(zip(header, line, strict=True)) == {
         "Month": "2026-01",
-        "Team": "N",
-        "Log": "T-0002",
-        "What was not recorded": "Violence against the person",
+        "Team": "S",
+        "Log": "T-0005",
+        "What was not recorded": "Theft",
         "Why it was not recorded": "None of these",
-        "Words of the log that report it (masked)": "was pushed",
-        "How the log was closed": "ASSAULT Assault, NONE None",
+        "Words of the log that report it (masked)": "bike gone",
+        "How the log was closed": "THEFT Theft, NONE None",
         "Closed by": None,
         "Recorded since": "no",
     }
     noted = list(read_access_log("testville"))
-    assert noted[-1]["what"] == "feedback, 2026-01, N"
+    assert noted[-1]["what"] == "feedback, 2026-01, S"
     feedback.unlink()
-    result = CliRunner().invoke(app, [*command, "--team", "S"])
+    result = CliRunner().invoke(app, [*command, "--team", "N"])
     assert isinstance(result.exception, CdiError) and result.exception.rule_id == "FEEDBACK-TEAM"
     assert not feedback.exists() and list(read_access_log("testville"))[:-1] == noted
     result = CliRunner().invoke(app, [*command, "--month", "2026-02"])
