@@ -6,6 +6,7 @@ choose. From the page of a log to the next one it may take three.
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -28,17 +29,31 @@ def size(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def desk(published_month: Path, tmp_path: Path) -> Iterator[Desk]:
-    """A desk of a copy of a published month."""
-    home = tmp_path / "home"
+@contextmanager
+def run_desk_of(published_month: Path, folder: Path) -> Iterator[Desk]:
+    """Run a desk of a copy of a published month, in an empty folder."""
+    home = folder / "home"
     shutil.copytree(published_month, home, symlinks=True)
     with pytest.MonkeyPatch.context() as patch, MONTH.selected():
         patch.setenv("CDI_HOME", str(home))
         for name in ("CDI_DATA", "CDI_AGENCIES"):
             patch.delenv(name, raising=False)
-        with run_desk(home, environment(home), tmp_path / "output") as running:
+        with run_desk(home, environment(home), folder / "output") as running:
             yield running
+
+
+@pytest.fixture
+def desk(published_month: Path, tmp_path: Path) -> Iterator[Desk]:
+    """A desk of its own, at which a test may decide."""
+    with run_desk_of(published_month, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def read_desk(published_month: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk at which nobody decides."""
+    with run_desk_of(published_month, tmp_path_factory.mktemp("desk")) as running:
+        yield running
 
 
 def find_rape(home: Path) -> str:
@@ -122,12 +137,12 @@ def test_a_newcomer_decides_three_logs_and_finds_a_fourth_by_keyboard(
 
 
 def test_what_is_refused_is_said_on_a_page_that_everybody_can_read(
-    browser: Browser, desk: Desk, size: str, shots: Path
+    browser: Browser, read_desk: Desk, size: str, shots: Path
 ) -> None:
-    viewer = open_desk(browser, desk, size, shots, "viewer")
-    viewer.page.goto(f"{desk.url}/{paths.SIMULATED}/start")
+    viewer = open_desk(browser, read_desk, size, shots, "viewer")
+    viewer.page.goto(f"{read_desk.url}/{paths.SIMULATED}/start")
     assert "does not have the right" in viewer.page.inner_text("main")
     viewer.check_page(shots, "refused")
-    viewer.page.goto(f"{desk.url}/{paths.SIMULATED}/search?q=nothing")
+    viewer.page.goto(f"{read_desk.url}/{paths.SIMULATED}/search?q=nothing")
     assert "Nothing was found" in viewer.page.inner_text("h1")
     viewer.check_page(shots, "not-found")
