@@ -76,6 +76,7 @@ def test_a_page_stands_alone_and_fits(page: Page, size: str, shots: Path) -> Non
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROWEST
 
 
+@pytest.mark.parametrize("size", ["desktop"], indirect=True)  # the paper has a size of its own
 def test_paper_cuts_nothing_off(page: Page) -> None:
     page.emulate_media(media="print")
     page.set_viewport_size({"width": PAPER, "height": 900})
