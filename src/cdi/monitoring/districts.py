@@ -75,6 +75,9 @@ def district_rates(counts: pa.Table, withheld_reason: str | None) -> list[dict[s
 
 
 def _compare_with_common_rate(low: float, high: float, common_rate: float) -> str:
+    # Where all or nothing was recorded, every district has this very rate, and no limit reaches it.
+    if common_rate in (0.0, 1.0):
+        return "alike"
     if high < common_rate:
         return "below"
     if low > common_rate:

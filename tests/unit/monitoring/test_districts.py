@@ -191,3 +191,4 @@ def test_districts_that_recorded_all_or_nothing_have_limits_too() -> None:
     for recorded in (0, 100_000):
         for row in district_rates(counts([recorded] * 3, [100_000] * 3), None):
             assert 0 <= row["estimated_low"] < row["estimated_high"] <= 1
+            assert row["compared"] == "alike"
