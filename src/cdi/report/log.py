@@ -108,7 +108,8 @@ def write_finding(
             sentences.append(f"Kept as no crime: {row['offence']} {row['crime_record_id']}.")
     if any(crime["is_rape"] for crime in listed):
         which = " for the crime in question" if made else ""
-        sentences.append(f"No record of a rape and no N100 was found{which}.")
+        n100 = "" if any(row["is_n100"] for row in records) else " and no N100"
+        sentences.append(f"No record of a rape{n100} was found{which}.")
     elif made and listed:
         others = dict.fromkeys(crime["offence_group_name"].lower() for crime in listed)
         sentences.append(f"No record of {' or '.join(others)} was found for the crime in question.")

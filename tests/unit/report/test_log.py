@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import duckdb
+
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.report.log import write_finding
+from cdi.report.log import SQL, write_finding
+from cdi.sql import fetch_dicts, read_query
 
 
 def crime(*, is_rape: bool = False) -> dict[str, Any]:
@@ -27,6 +30,7 @@ def test_two_crimes_of_one_kind_are_said_once() -> None:
 def test_a_recorded_rape_is_not_denied_where_another_one_is_missed() -> None:
     record = {
         "is_crime": True,
+        "is_n100": False,
         "offence": "Rape of a female aged 16 or over",
         "crime_record_id": "1",
         "recorded_at": None,
@@ -36,4 +40,45 @@ def test_a_recorded_rape_is_not_denied_where_another_one_is_missed() -> None:
         "A rape is reported.",
         "Recorded from this log: Rape of a female aged 16 or over 1.",
         "No record of a rape and no N100 was found for the crime in question.",
+    ]
+
+
+def test_an_n100_that_is_named_is_not_denied() -> None:
+    record = {
+        "is_crime": False,
+        "is_n100": True,
+        "offence": "Reported incident of rape",
+        "crime_record_id": "2",
+        "recorded_at": None,
+    }
+    found = write_finding([crime(is_rape=True)], [record], load_agency(paths.SIMULATED))
+    assert found == [
+        "A rape is reported.",
+        "No crime was recorded from this log.",
+        "Kept as no crime: Reported incident of rape 2.",
+        "No record of a rape was found.",
+    ]
+
+
+def test_an_n100_is_known_by_its_class_and_no_other_incident_is_one() -> None:
+    with duckdb.connect() as con:
+        con.execute("""
+            create schema staging;
+            create schema codes;
+            create table links as
+            from (values ('a', '1'), ('a', '2'), ('a', '3'), ('a', '4'))
+                as v (call_id, crime_record_id);
+            create table staging.stg_crime_records as
+            select v.*, null as offence_name, null::timestamp as recorded_at, false as is_withdrawn
+            from (values ('1', '100/02'), ('2', 'NC/01'), ('3', '19C'), ('4', null))
+                as v (published_record_id, offence_code);
+            create table codes.offences as
+            from (values ('19C', 'Rape', 'sexual_offences')) as v (code, name, offence_group);
+        """)
+        rows = fetch_dicts(con, read_query(SQL / "records_of_call.sql"), {"calls": ["a"]})
+    assert [(row["is_crime"], row["is_n100"]) for row in rows] == [
+        (False, True),
+        (False, False),
+        (True, False),
+        (False, False),
     ]

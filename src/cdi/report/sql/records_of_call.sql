@@ -4,7 +4,8 @@ select
     links.crime_record_id,
     records.recorded_at,
     coalesce(offences.name, records.offence_name, records.offence_code) as offence,
-    offences.offence_group is not null as is_crime
+    offences.offence_group is not null as is_crime,
+    offences.offence_group is null and coalesce(records.offence_code like '100/%', false) as is_n100
 from main.links as links
 inner join staging.stg_crime_records as records
     on links.crime_record_id = records.published_record_id and not records.is_withdrawn
