@@ -60,3 +60,40 @@ def test_of_rape_and_n100_nothing_is_said_where_none_was_cancelled() -> None:
         "0 of 1 cancelled crimes were cancelled against the rules."
     )
     assert say_cancelled() == "No record was cancelled."
+
+
+RAPE_REPORTS = (
+    "rape_reports (kept_as varchar, is_late boolean, "
+    "reported_incident_code varchar, expected_incident_code varchar)"
+)
+
+
+def say_rape(*rows: str) -> str:
+    """What is said of these reports of rape."""
+    return say("rape", RAPE_REPORTS, rows)
+
+
+def test_no_rape_is_called_recorded_in_time_where_no_time_is_known() -> None:
+    assert say_rape(*["('crime', null, null, null)"] * 2, "('neither', null, null, null)") == (
+        "Of 3 reports of rape 2 are recorded as a crime, 0 as a reported incident (N100) "
+        "and 1 as neither."
+    )
+
+
+def test_late_records_of_rape_are_counted_where_times_are_known() -> None:
+    said = say_rape(
+        "('crime', false, null, null)",
+        "('reported_incident', true, '100/02', '100/01')",
+        "('neither', null, null, null)",
+    )
+    assert said == (
+        "Of 3 reports of rape 1 is recorded as a crime, 1 as a reported incident (N100) "
+        "and 1 as neither. 1 was recorded late. 1 has the wrong N100 sub-code."
+    )
+    in_time = say_rape("('crime', false, null, null)")
+    assert in_time.startswith("Of 1 report of rape 1 is recorded")
+    assert in_time.endswith("as neither. 0 were recorded late.")
+
+
+def test_where_no_rape_was_reported_it_is_said() -> None:
+    assert say_rape() == "No rape was reported."
