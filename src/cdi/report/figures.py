@@ -74,7 +74,7 @@ def is_taught(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def count_outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Calls and reported crimes by outcome, standard ruleset, all calls.
+    """Calls and reported crimes without fraud by outcome, standard ruleset, all calls.
 
     Args:
         con: A published (or private) file.

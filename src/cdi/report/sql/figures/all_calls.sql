@@ -1,5 +1,5 @@
 -- Another way of counting: all calls, also those without a crime code, whose crimes are found by words
--- alone.
+-- alone. Fraud is left out, as in the rate.
 select
     (select count(*) from fct_calls) as calls,
     count(crimes.outcome) as all_reported,
@@ -16,3 +16,5 @@ select
             and rates.offence_group = 'all' and release.text_model_version is not null
     ) as all_rate
 from fct_reported_crimes as crimes
+inner join rules.offence_groups as offence_groups
+    on crimes.offence_group = offence_groups.offence_group and offence_groups.is_headline
