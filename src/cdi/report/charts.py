@@ -21,7 +21,7 @@ from cdi.report.contract import Table
 WIDTH = 380
 # Okabe and Ito's colours that stand out on white
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#c44e00", "#007a5a", "#4d5866", "#d5dbe3"
-BLACK, INK = "#000000", "#1b2430"
+BLACK, INK, SLATE = "#000000", "#1b2430", "#8592a2"
 FONT = "system-ui, Liberation Sans, sans-serif"
 
 Rows = Sequence[Mapping[str, Any]]
@@ -242,7 +242,7 @@ class Drawing:
         bars = base.mark_bar(height=16).encode(
             x=alt.X("start:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=None),
             x2="end:Q",
-            color=_colour_by("kind", {"stays": BLUE, "no record needed": GREY, "lost": VERMILION}),
+            color=_colour_by("kind", STAGES),
         )
         numbers = base.mark_text(align="left", dx=5, fontSize=12).encode(x="end:Q", text="text:N")
         chart = (bars + numbers).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
@@ -317,6 +317,7 @@ NICE = alt.Scale(zero=False, nice=True)
 FIT = alt.AutoSizeParams(type="fit", contains="padding")
 FIT_X = alt.AutoSizeParams(type="fit-x", contains="padding")
 SERIES = (BLUE, VERMILION, GREEN, GREY)
+STAGES = {"stays": BLUE, "no record needed": GREY, "not judged yet": SLATE, "lost": VERMILION}
 MARKS = ("circle", "diamond", "triangle-up", "square")
 LOOK: dict[str, Any] = {
     "background": "white",

@@ -124,6 +124,17 @@ def test_a_waterfall_ends_where_its_losses_lead() -> None:
     assert kept == pytest.approx(lost)
 
 
+def test_each_kind_of_stage_has_its_colour_in_a_waterfall() -> None:
+    kinds = ("stays", "no record needed", "not judged yet", "lost")
+    rows = [{"label": kind, "crimes": 9 if kind == "stays" else 2, "kind": kind} for kind in kinds]
+    svg = Drawing(is_simulated=False).waterfall(rows, "Flow", "c").svg
+    texts = {e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")}  # noqa: S314
+    assert set(kinds) <= texts  # in the key
+    bars = re.findall(r'<path [^>]*d="M[\d.]+,[\d.]+h[\d.]+v16[^>]*', svg)
+    colours = re.findall(r'fill="(#\w{6})"', " ".join(bars))
+    assert len(bars) == len(set(colours)) == 4
+
+
 def test_months_have_their_full_names() -> None:
     weeks = [{**WEEK, "reported_week_on": date(2017, month, 1)} for month in (1, 3, 5, 7)]
     svg = Drawing(is_simulated=False).trend(weeks, "Weeks", "c").svg

@@ -37,3 +37,36 @@ def test_fraud_is_in_no_count_beside_the_rate_that_leaves_it_out() -> None:
     assert summary == {
         "calls": 9, "reported": 4, "recorded": 1, "suspected": 1, "justified": 1, "too_recent": 1,
     }  # fmt: skip
+
+
+def test_what_cannot_be_judged_yet_is_not_called_needless() -> None:
+    with duckdb.connect() as con:
+        con.execute("""
+            create schema codes;
+            create schema rules;
+            create table codes.closures (code varchar, name varchar);
+            create table rules.outcomes as
+            from (values
+                ('justified', 1, 'No record needed'), ('too_recent', 2, 'Still in time'),
+                ('source_missing', 3, 'Cannot be judged'), ('unrecorded', 4, 'Suspected missed'),
+                ('wrongly_cancelled', 5, 'Wrongly cancelled'), ('recorded', 6, 'Recorded')
+            ) as v (outcome, outcome_order, outcome_name);
+            create table recording_rate as
+            select 'frame' as universe, 'standard' as ruleset, v.*, 'all' as offence_group,
+                10 as recorded_count, 2 as wrongly_cancelled_count, 3 as unrecorded_count,
+                4 as justified_count, 5 as too_recent_count, 6 as source_missing_count,
+                15 as rate_base_count
+            from (values ('total', 'all'), ('disposition', 'NFA'))
+                as v (breakdown, disposition_code);
+        """)
+        rows = con.execute(read_query(SQL / "lost.sql")).fetchall()
+    assert rows == [
+        ("Reported crimes", 30, "stays"),
+        ("No record needed", 4, "no record needed"),
+        ("Still in time", 5, "not judged yet"),
+        ("Cannot be judged", 6, "not judged yet"),
+        ("Should be recorded", 15, "stays"),
+        ("Closed: NFA", 3, "lost"),
+        ("Wrongly cancelled", 2, "lost"),
+        ("Recorded", 10, "stays"),
+    ]

@@ -1,5 +1,6 @@
--- From reported crimes to crime records, stage by stage: what stays, what needs no record, and what is lost,
--- by how the log was closed. The four most frequent closures have their name, the others are one stage.
+-- From reported crimes to crime records, stage by stage: what stays, what needs no record, what cannot be
+-- judged yet, and what is lost, by how the log was closed. The four most frequent closures have their name,
+-- the others are one stage.
 with total as (
     from recording_rate
     where
@@ -62,6 +63,7 @@ stages as (
         case
             when outcome in ('unrecorded', 'recorded') then 'stays'
             when outcome = 'wrongly_cancelled' then 'lost'
+            when outcome in ('too_recent', 'source_missing') then 'not judged yet'
             else 'no record needed'
         end as kind
     from named
