@@ -10,6 +10,7 @@ import duckdb
 from cdi.sql import fetch_dicts, read_query, scalar
 
 MEASURED_EFFECT = Path(__file__).parent / "sql" / "measured_effect.sql"
+AS_OF = "select cast(timezone(timezone, timezone('UTC', as_of)) as date) from release"  # local day
 
 
 def measure_actions(
@@ -25,7 +26,7 @@ def measure_actions(
         The actions, each with `change_points`, `lower_limit` and `upper_limit`, or with
         `unmeasured`, why there are none; `state` is done, overdue or open at the file's as_of.
     """
-    as_of: date = scalar(con, "select cast(as_of as date) from release")
+    as_of: date = scalar(con, AS_OF)
     rows = []
     for action in actions:
         done_on, effects = action["done_on"], []

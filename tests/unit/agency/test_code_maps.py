@@ -79,7 +79,8 @@ def test_an_effect_is_the_change_between_the_audits_before_and_after() -> None:
     with duckdb.connect() as con:
         con.execute(
             """
-            create table release as select timestamp '2018-06-01' as as_of;
+            create table release as
+            select timestamp '2018-06-01' as as_of, 'Europe/London' as timezone;
             create table audits (draw_id varchar, period_start timestamp, period_end timestamp);
             insert into audits values
                 ('first', '2017-01-01', '2017-04-01'),
@@ -102,3 +103,39 @@ def test_an_effect_is_the_change_between_the_audits_before_and_after() -> None:
         assert rows[name]["unmeasured"] == "no audit before and after it yet"
     assert [rows[name]["state"] for name in ("late", "open")] == ["overdue", "open"]
     assert rows["late"]["unmeasured"] == "not done yet"
+
+
+def test_days_of_actions_and_audits_are_local_days() -> None:
+    """In summer the midnights of London are at 11pm in UTC, of the day before."""
+    actions = [
+        {"action_id": name, "due_on": due, "done_on": done, "domain": "force"}
+        for name, due, done in (
+            ("on the last day of the first audit", None, date(2017, 6, 30)),
+            ("between them", None, date(2017, 7, 10)),
+            ("on the first day of the second", None, date(2017, 8, 1)),
+            ("due the day before", date(2018, 5, 31), None),
+            ("due on the day", date(2018, 6, 1), None),
+        )
+    ]
+    with duckdb.connect() as con:
+        con.execute(
+            """
+            create table release as
+            select timestamp '2018-05-31 23:00' as as_of, 'Europe/London' as timezone;
+            create table audits as
+            from (values
+                ('first', timestamp '2017-03-31 23:00', timestamp '2017-06-30 23:00'),
+                ('second', timestamp '2017-07-31 23:00', timestamp '2017-10-31 00:00')
+            ) as t (draw_id, period_start, period_end);
+            create table audited_changes as
+            select 'second' as draw_id, 'first' as before_draw_id, 'force' as domain,
+                3.1 as change_points, 1.2 as lower_limit, 5.0 as upper_limit;
+            """
+        )
+        rows = {row["action_id"]: row for row in measure_actions(con, actions)}
+    unmeasured = "no audit before and after it yet"
+    assert rows["on the last day of the first audit"]["unmeasured"] == unmeasured
+    assert rows["between them"]["unmeasured"] is None
+    assert rows["on the first day of the second"]["unmeasured"] is None
+    assert rows["due the day before"]["state"] == "overdue"
+    assert rows["due on the day"]["state"] == "open"
