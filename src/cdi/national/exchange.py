@@ -108,7 +108,14 @@ class _Pointer:
                 files=files,
                 withdrawn_because=None if why is None else str(why),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise _DamagedError(f"{POINTER} cannot be read: {error}") from error
 
 
@@ -273,10 +280,16 @@ def collect_open_extracts(
     try:
         filesystem, root = _open_place(place)
         filesystem.invalidate_cache()
-        there = filesystem.ls(root, detail=False) if filesystem.exists(root) else []
+        there = filesystem.ls(root, detail=True) if filesystem.exists(root) else []
     except OSError as error:
         raise _make_place_error("the nation", error) from error
-    names = {path.rstrip("/").rsplit("/", 1)[-1] for path in there}
+    names = {
+        name
+        for entry in there
+        if entry["type"] == "directory"
+        # what the place keeps for itself, such as .snapshot, was sent by no agency
+        and NAME.fullmatch(name := entry["name"].rstrip("/").rsplit("/", 1)[-1])
+    }
     wanted = set(expected)
     received = [
         _collect_one(filesystem, root, name, kept, now)

@@ -44,7 +44,7 @@ def refuse_unreadable(received: Received) -> Received:
             for name in _list_tables(received.folder):
                 file = literal(str(received.folder / f"{name}.parquet"))
                 con.execute(f"select count(columns(*)) from read_parquet({file})").fetchall()
-    except duckdb.Error as error:
+    except (duckdb.Error, ValueError, TypeError) as error:  # also a table of no rows, or of nulls
         problem = f"it is not an open extract that can be read: {str(error).splitlines()[0]}"
         return replace(received, state="damaged", problem=problem, folder=None)
     return received

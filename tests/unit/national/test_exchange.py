@@ -181,6 +181,35 @@ def test_what_is_not_as_it_was_sent_is_named_and_not_shown(place: Path, spoil: s
     assert found["beta"].state == "reported"
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"version": null, "as_of": null, "sent_at": "0001-01-01T00:00:00+14:00", "files": {}, '
+        '"withdrawn_because": "before all time"}',
+        '{"version": "1", "as_of": null, "sent_at": "2017-10-01T00:00:00+00:00", '
+        '"files": {"a": {"size": Infinity, "sha256": ""}}, "withdrawn_because": null}',
+        "[" * 500_000,
+    ],
+)
+def test_a_pointer_of_odd_values_is_damage_of_that_agency_alone(place: Path, content: str) -> None:
+    publish("beta", 80, 100)
+    send_open_extract("beta", str(place), NOW)
+    (place / "alpha").mkdir()
+    (place / "alpha" / "current.json").write_text(content)
+    found = collect(place, "alpha", "beta")
+    assert (found["alpha"].state, found["beta"].state) == ("damaged", "reported")
+
+
+def test_files_and_hidden_folders_of_the_place_are_no_agencies(place: Path) -> None:
+    for name in ("alpha", "stranger"):
+        publish(name, 80, 100)
+        send_open_extract(name, str(place), NOW)
+    for name in ("README.txt", ".DS_Store"):
+        (place / name).touch()
+    (place / ".snapshot").mkdir()
+    assert list(collect(place, "alpha")) == ["alpha", "stranger"]
+
+
 def test_a_place_that_cannot_be_written_is_named_without_its_password(place: Path) -> None:
     publish("alpha", 80, 100)
     with pytest.raises(MachineError) as raised:
@@ -286,7 +315,7 @@ def test_a_kind_of_place_that_is_not_known_is_named(place: Path) -> None:
     assert "hunter2" not in str(raised.value)
 
 
-@pytest.mark.parametrize("spoil", ["no table", "no Parquet", "another column"])
+@pytest.mark.parametrize("spoil", ["no table", "no Parquet", "another column", "no row"])
 def test_one_agency_with_other_files_does_not_stop_the_page_of_the_others(
     place: Path, spoil: str
 ) -> None:
@@ -294,7 +323,10 @@ def test_one_agency_with_other_files_does_not_stop_the_page_of_the_others(
     for name in ("alpha", "beta"):
         publish(name, 80, 100)
     file = paths.published("alpha") / "current" / "open" / "crimes.parquet"
-    if spoil == "no table":
+    release = file.with_name("release.parquet")
+    if spoil == "no row":
+        duckdb.from_parquet(str(release)).limit(0).write_parquet(str(release))
+    elif spoil == "no table":
         file.unlink()
     elif spoil == "no Parquet":
         file.write_bytes(b"not Parquet")
