@@ -78,17 +78,18 @@ def _(ask, in_percent, mo):
         reported were recorded: **{in_percent(rate["standard"])}**. The rules of evidence alone move
         it between {in_percent(rate["inclusive"])} and {in_percent(rate["strict"])}.
         """
-        if rate["withheld_reason"] is None
-        else f"## The rate with its band\n\nNo rate is shown: {rate['withheld_reason']}"
+        if rate["withheld_reason"] is None and not ranges
+        else "## The rate with its band\n\nNo rate is shown: "
+        + (rate["withheld_reason"] or "no audit has taught the software yet.")
     )
     return ranges, rate
 
 
 @app.cell
 def _(in_percent, mo, ranges):
-    # Before a first audit, quote this range and not the rate above.
+    # Before a first audit, quote this range and no rate.
     mo.md(
-        f"No audit has taught the software yet. As far as it can tell, the rate is between "
+        f"As far as the software can tell, the rate is between "
         f"**{in_percent(ranges[0]['low_rate'])}** and **{in_percent(ranges[0]['high_rate'])}**."
         if ranges
         else "An audited rate has limits: `from audited_rates` has them, if there was an audit."
@@ -166,13 +167,15 @@ def _(ask, mo):
 
 @app.cell
 def _(ask, mo):
-    # A join: under which closing result are crimes lost? `log_id` is the one name they share.
+    # A join: under which closing result are crimes lost? Fraud is left out, as in the rate. The counts
+    # of the rate would leave it out too, but they are empty where the rate is withheld.
     lost = ask(
         """
         select closing_result_name, count(*) as unrecorded_count
         from bi_reported_crimes
         inner join bi_logs using (log_id)
-        where outcome_name = 'Suspected missed' and crime_due_count = 1
+        inner join dim_offence_groups on reported_group_name = offence_group_name
+        where outcome_name = 'Suspected missed' and is_headline
         group by closing_result_name
         order by unrecorded_count desc, closing_result_name
         """

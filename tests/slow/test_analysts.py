@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -27,9 +28,11 @@ NOTEBOOK = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from notebook import app
-_, found = app.run()
+shown, found = app.run()
 names = ("rate", "districts", "weeks", "worklist", "lost", "mark", "export_name")
-json.dump({name: found[name] for name in names}, sys.stdout, default=str)
+answer = {name: found[name] for name in names}
+answer["texts"] = [getattr(output, "text", "") for output in shown]
+json.dump(answer, sys.stdout, default=str)
 """
 # Attaches to a server, and gives what it answers to each query, or its error.
 CLIENT = """
@@ -70,16 +73,31 @@ def ask(file: Path, query: str) -> list[tuple[object, ...]]:
         return con.execute(query).fetchall()
 
 
+def run_notebook(home: Path) -> dict[str, Any]:
+    """What the notebook finds in a state folder, and the texts that it shows."""
+    done = subprocess.run(
+        [str(PYTHON), "-c", NOTEBOOK, str(TOOLS)],
+        env=environment(home), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def run_notebook_on_changed_file(file: Path, home: Path, change: str) -> dict[str, Any]:
+    """As `run_notebook`, on a copy of the file in which something was changed."""
+    folder = home / "published" / "simulated" / "current"
+    folder.mkdir(parents=True)
+    with duckdb.connect(str(shutil.copy(file, folder))) as con:
+        con.execute(change)
+    return run_notebook(home)
+
+
 def test_the_notebook_finds_what_the_tables_of_the_report_hold(
     file: Path, published_month: Path
 ) -> None:
     before = file.read_bytes()
-    done = subprocess.run(
-        [str(PYTHON), "-c", NOTEBOOK, str(TOOLS)],
-        env=environment(published_month), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = run_notebook(published_month)
     rates = ask(
         file,
         "select ruleset, recorded_count, rate_base_count, recording_rate from recording_rate "
@@ -116,6 +134,37 @@ def test_the_notebook_finds_what_the_tables_of_the_report_hold(
     assert sum(row["unrecorded_count"] for row in found["lost"]) == unrecorded
     assert found["mark"] == "SIMULATED" and found["export_name"].startswith("SIMULATED_")
     assert file.read_bytes() == before
+
+
+def test_the_notebook_shows_a_range_and_no_rate_before_an_audit(file: Path, tmp_path: Path) -> None:
+    found = run_notebook_on_changed_file(
+        file, tmp_path, "update measures.release set text_model_version = null"
+    )
+    ((low, high),) = ask(
+        file,
+        "select low_rate, high_rate from recording_range "
+        "where universe = 'frame' and breakdown = 'total'",
+    )
+    (shown,) = (text for text in found["texts"] if "The rate with its band" in text)
+    assert "No rate is shown: no audit has taught the software yet." in shown
+    assert "%" not in shown
+    (shown,) = (text for text in found["texts"] if "the rate is between" in text)
+    assert f"{low:.1%}" in shown and f"{high:.1%}" in shown
+
+
+def test_the_notebook_lists_missed_crimes_where_the_rate_is_withheld(
+    file: Path, tmp_path: Path
+) -> None:
+    found = run_notebook_on_changed_file(
+        file, tmp_path, "update measures.auditability set is_met = false, reason = 'too few'"
+    )
+    assert any("No rate is shown: too few" in text for text in found["texts"])
+    ((unrecorded,),) = ask(
+        file,
+        "select count(*) from fct_reported_crimes "
+        "where outcome_standard = 'unrecorded' and offence_group <> 'fraud'",
+    )
+    assert sum(row["unrecorded_count"] for row in found["lost"]) == unrecorded > 0
 
 
 def test_the_notebook_draws_every_cell(published_month: Path, tmp_path: Path) -> None:
@@ -211,11 +260,39 @@ def test_each_query_of_the_page_answers(file: Path) -> None:
         assert ask(file, query), query
 
 
+def test_each_recipe_of_a_rate_gives_the_rate_of_the_report(file: Path) -> None:
+    (superset,) = re.findall(r"^sum\(.+ filter .+$", PAGE, re.M)
+    (evidence,) = re.findall(r"^-- sources/recording/rate.sql\n(.*?)^```", PAGE, re.M | re.S)
+    queries = {
+        "Superset": f"select {superset} from bi_reported_crimes",
+        "Evidence": f"select sum(recorded_count) / sum(due_count) from ({evidence})",
+    }
+    for name, text in {
+        "Power BI": PAGE, "its queries": (TOOLS / "powerbi.pq").read_text(encoding="utf-8")
+    }.items():  # fmt: skip
+        ((view, above, below, condition),) = re.findall(
+            r"DIVIDE\(SUM\((\w+)\[(\w+)\]\), SUM\(\w+\[(\w+)\]\)\),\W+"
+            r"KEEPFILTERS\(\w+\[(\w+)\] = TRUE\(\)\)",
+            text,
+        )
+        queries[name] = f"select sum({above}) / sum({below}) from {view} where {condition}"
+    rates = dict(
+        ask(
+            file,
+            "select universe, recording_rate from recording_rate "
+            "where breakdown = 'total' and ruleset = 'standard'",
+        )
+    )
+    assert rates["frame"] != pytest.approx(rates["all"])
+    for name, query in queries.items():
+        assert ask(file, query) == [(pytest.approx(rates["frame"]),)], name
+
+
 def test_each_script_of_the_page_runs(published_month: Path, tmp_path: Path) -> None:
     (tmp_path / "var").symlink_to(published_month)
     scripts = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
     assert len(scripts) == 2
-    for script in scripts:
+    for script in scripts * 2:  # the second time as at the next version
         done = subprocess.run(
             [sys.executable, "-c", script],
             cwd=tmp_path, capture_output=True, text=True, check=False,
