@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -213,6 +214,47 @@ def test_each_query_of_the_cookbook_answers_its_question(run: Path) -> None:
     by_group = sum(row["recorded_count"] for row in answers[2])
     assert by_group == headline["recorded_count"] > 0
     assert {row["lost_count"] for row in answers[14]} == {0}
+
+
+def ask_cookbook(run: Path, number: int, *, change: str = "", condition: str = "") -> Any:
+    """Answer a query of the cookbook, with a further condition, where a table was changed."""
+    page = (paths.REPO / "docs" / "cookbook.md").read_text(encoding="utf-8")
+    query = re.findall(r"^```sql\n(.*?)^```", page, re.M | re.S)[number - 1]
+    query = re.sub(r"(?=^(?:group|order) by)", f"{condition}\n", query, count=1, flags=re.M)
+    file = run / "published" / "simulated" / "current" / "recording.duckdb"
+    with duckdb.connect(str(file), read_only=True) as con:
+        if change:  # a temporary table hides the one of the file
+            con.execute(f"create temp table {change}")
+        return con.execute(query).fetchall()
+
+
+def test_the_cookbook_quotes_no_rate_before_an_audit(run: Path) -> None:
+    assert len(ask_cookbook(run, 2)) == 6  # two universes under three rulesets
+    never_audited = "release as select * replace (null as text_model_version) from main.release"
+    assert ask_cookbook(run, 2, change=never_audited) == []
+
+
+def test_the_cookbook_counts_missed_crimes_by_result_as_the_report_does(run: Path) -> None:
+    file = run / "published" / "simulated" / "current" / "recording.duckdb"
+    with duckdb.connect(str(file), read_only=True) as con:
+        of_report = con.execute(
+            "select disposition_code, unrecorded_count from recording_rate where ruleset = "
+            "'standard' and universe = 'frame' and breakdown = 'disposition' "
+            "and unrecorded_count > 0"
+        ).fetchall()
+        without_theft = con.execute(
+            "select disposition_code, count(*) from fct_reported_crimes where is_in_frame "
+            "and outcome_standard = 'unrecorded' and offence_group <> 'theft' group by all"
+        ).fetchall()
+    found = ask_cookbook(run, 7, condition="and is_in_frame")
+    assert dict(found) == dict(of_report)
+    # the simulated force has no fraud, so thefts stand for it
+    change = (
+        "fct_reported_crimes as select * replace (if(offence_group = 'theft', 'fraud', "
+        "offence_group) as offence_group) from main.fct_reported_crimes"
+    )
+    found = ask_cookbook(run, 7, change=change, condition="and is_in_frame")
+    assert dict(found) == dict(without_theft) != dict(of_report)
 
 
 # ---------------------------------------------------------------------- the page made from it
