@@ -51,10 +51,11 @@ def score_moments() -> dict[str, Any]:
     year = simulate_window(loaded, variant.seed, variant.months)
     write_narrative(year, bank, variant.seed)
     moments = _choose_moments(year, window_start(loaded, variant.months), variant.seed)
-    audit = paths.simulated_sources() / "audit"
+    audit = paths.simulated_sources() / "audit"  # a force that was never audited has none
     with tempfile.TemporaryDirectory(prefix="cdi-moments-") as folder:
         sources = Path(folder) / "sources"
-        shutil.copytree(audit, sources / "audit")
+        if audit.is_dir():
+            shutil.copytree(audit, sources / "audit")
         fresh = [_export_day(year, bank, variant.seed, moment, sources) for moment in moments]
         with paths.environment(CDI_HOME=str(Path(folder) / "state"), CDI_DATA=str(sources)):
             agency = load_agency(paths.SIMULATED)

@@ -21,6 +21,7 @@ import numpy as np
 from cdi import paths
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
+from cdi.errors import CdiError
 from cdi.files import write_json
 from cdi.open_extract.about import About
 from cdi.open_extract.blocks import COLUMNS, build_system, count_quarter, show_quarter
@@ -58,14 +59,24 @@ def rehearse_attack(say: Say, say_progress: SayProgress) -> dict[str, Any]:
 
     Returns:
         Figures of the attack, and of the same attack on what the product does not do.
+
+    Raises:
+        CdiError: ATTACK-NEVER-AUDITED if the chosen force was never audited.
     """
     home = paths.home() / "attack"
     unsafe = home / "unsafe"
     with paths.environment(CDI_HOME=str(home), MONTHS=str(MONTHS)):
+        variant = Variant.chosen()
+        if not variant.is_audited:
+            raise CdiError(
+                "ATTACK-NEVER-AUDITED",
+                f"the force of {variant.scenario} was never audited, so no quarter of its open "
+                "extract is released, and there is nothing to attack",
+                "choose a scenario that has an audit; docs/simulation.md",
+            )
         for name in ("landing", "weights", "published", "released"):
             shutil.rmtree(home / name, ignore_errors=True)
         ensure_force(lambda step: say(f"simulating: {step}"))
-        variant = Variant.chosen()
         versions = _publish_twice(variant, home / "sources" / f"{paths.variant()}-before", say)
         extracts = [version / "open" for version in versions]
         figures = {

@@ -1,9 +1,14 @@
 """The attacker against planted figures: what he must find, and what nobody can."""
 
+from pathlib import Path
+
 import pytest
 
 from cdi.errors import CdiError
+from cdi.variant import Variant
 from cdi_proofs.attack import ALL, Cell, Extract, attack_extracts, count_differences
+from cdi_proofs.open_rehearsal import rehearse_attack
+from cdi_proofs.ranges import write_never_audited
 
 QUARTER = "2017-Q1"
 
@@ -190,3 +195,11 @@ def test_the_figures_count_places_not_measures() -> None:
     }
     figures = attack_extracts([Extract(shown | {cell(): None})]).figures()
     assert (figures["cells"], figures["counts"], figures["suppressed"]) == (1, 3, 1)
+
+
+def test_a_force_that_was_never_audited_releases_nothing_to_attack(state: Path) -> None:
+    scenario = write_never_audited(state, "calibrated_2017")
+    refused = pytest.raises(CdiError, match=r"ATTACK-NEVER-AUDITED.*no quarter")
+    with Variant(str(scenario), 15, 1).selected(), refused:
+        rehearse_attack(lambda _: None, lambda *_: None)
+    assert not (state / "attack").exists()

@@ -2,7 +2,9 @@
 
 import csv
 import gzip
+import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,12 +13,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from cdi.variant import Variant
 from cdi_force.narrative import write_narrative
 from cdi_force.population import simulate_year
 from cdi_force.scenario import load_scenario
 from cdi_force.texts import Bank
 from cdi_force.year import UNRECORDED, Year
+from cdi_force.years import simulate_window
 from cdi_proofs import moments
+from cdi_proofs.ranges import write_never_audited
 
 LONDON = ZoneInfo("Europe/London")
 
@@ -87,3 +92,23 @@ def test_a_row_speaks_first_for_crime_that_is_recorded_later(
     found = shares([("A", True), ("C", False)])
     assert (found["recall"], found["recall_of_likely"]) == (third, 0.0)
     assert shares([("A", True), ("A", True), ("B", True)])["recall"] == two_thirds
+
+
+def test_a_force_that_was_never_audited_is_looked_at_without_an_audit(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed = []
+
+    def stop(*_: object) -> None:
+        landed.append(
+            sorted(file.name.split("-")[0] for file in Path(os.environ["CDI_DATA"]).iterdir())
+        )
+        raise InterruptedError
+
+    monkeypatch.setattr(moments, "simulate_window", partial(simulate_window, volume=0.05))
+    monkeypatch.setattr(moments, "MOMENTS", 1)
+    monkeypatch.setattr(moments, "land_directly", stop)
+    scenario = write_never_audited(state, "calibrated_2017")
+    with Variant(str(scenario), 1, 5).selected(), pytest.raises(InterruptedError):
+        moments.score_moments()
+    assert landed == [["calls", "crimes", "log_actions"]]
