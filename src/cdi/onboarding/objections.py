@@ -50,7 +50,8 @@ def _find_objection_to_time(profile: ColumnProfile) -> str:
     if time.problem:
         return time.problem
     if time.other_order:
-        return f"day and month may be exchanged: {time.formats[0]} and {time.other_order} read all"
+        both = f"{time.uncertain_format} and {time.other_order}"
+        return f"day and month may be exchanged: {both} read the same values"
     if not time.is_readable:
         return f"{' and '.join(time.formats)} read {time.share:.1%} of the values"
     return ""

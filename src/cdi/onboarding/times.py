@@ -27,8 +27,8 @@ class TimeReading:
     Attributes:
         formats: The strptime formats, in the order in which they are tried; none for typed times.
         share: The share of values that they read.
-        other_order: The format that reads all values as well, with day and month exchanged; blank
-            if the values tell the order.
+        other_order: The counterpart of one of the formats, with day and month exchanged, that reads
+            as many values; blank if the order is known.
         problem: Why agency.yaml cannot read the column; blank if it can.
         least: The least time that is no sentinel.
         greatest: The greatest time.
@@ -44,6 +44,11 @@ class TimeReading:
     greatest: datetime | None = None
     sentinel_share: float = 0.0
     midnight_share: float = 0.0
+
+    @property
+    def uncertain_format(self) -> str:
+        """The one of `formats` that has `other_order` as its counterpart; blank if none has."""
+        return _read_other_orders().get(self.other_order, "")
 
     @property
     def is_readable(self) -> bool:
@@ -87,7 +92,8 @@ def read_times(
     if other_order and is_day_first is not None:
         chosen = [form for form in (chosen[0], other_order) if _has_day_first(form) == is_day_first]
         other_order = ""
-    formats, share = _add_second_format(con, name, chosen[0], shares)
+    formats, share, second_other = _add_second_format(con, name, chosen[0], shares, is_day_first)
+    other_order = other_order or second_other
     return TimeReading(formats, share, other_order, "", *_find_span(con, name, formats))
 
 
@@ -151,7 +157,7 @@ def _share_read(
 
 
 def _share_read_by_format(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, float]:
-    others = {rule["format"]: rule["other_order"] for rule in read_rules("time_formats")}
+    others = _read_other_orders()
     tried = _share_read(con, name, [(form,) for form in others], _TRIED_VALUES)
     hopeful = [form for form in others if (form,) in tried or (others[form],) in tried]
     if not hopeful:
@@ -161,22 +167,52 @@ def _share_read_by_format(con: duckdb.DuckDBPyConnection, name: str) -> dict[str
 
 
 def _add_second_format(
-    con: duckdb.DuckDBPyConnection, name: str, first: str, shares: dict[str, float]
-) -> tuple[tuple[str, ...], float]:
-    """Add the format that reads most of what the first does not, if there is one."""
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    first: str,
+    shares: dict[str, float],
+    is_day_first: bool | None,
+) -> tuple[tuple[str, ...], float, str]:
+    """Add the format that reads most of what the first does not, if there is one.
+
+    Returns:
+        The formats, the share of values that they read, and the format that reads as much as the
+        second, with day and month exchanged; blank if the order is known.
+    """
     if shares[first] == 1:
-        return (first,), 1.0
-    together = _share_read(con, name, [(first,), *((first, form) for form in shares)])
-    best = max(together, key=lambda choice: (together[choice], -len(set(choice))))
+        return (first,), 1.0, ""
+    others = _read_other_orders()
+    fitting = [
+        form
+        for form in shares
+        # one column has one order
+        if not (others[first] and others[form]) or _has_day_first(form) == _has_day_first(first)
+    ]
+    together = _share_read(con, name, [(first,), *((first, form) for form in fitting)])
+    best = max(
+        together,
+        key=lambda choice: (
+            together[choice],
+            -len(set(choice)),
+            others[choice[-1]] != "" and _has_day_first(choice[-1]) == is_day_first,
+        ),
+    )
+    other_order = others[best[-1]]
+    if is_day_first is not None or together.get((first, other_order)) != together[best]:
+        other_order = ""
     # %Y reads a year of two digits too, as one of the first century, so %y must be tried before.
-    return tuple(sorted(best, key=lambda form: "%Y" in form)), together[best]
+    return tuple(sorted(best, key=lambda form: "%Y" in form)), together[best], other_order
 
 
 def _find_other_order(chosen: list[str]) -> str:
     """Find the format that reads as much as the first, with day and month exchanged."""
-    others = {rule["format"]: rule["other_order"] for rule in read_rules("time_formats")}
-    other = others[chosen[0]]
+    other = _read_other_orders()[chosen[0]]
     return other if other in chosen[1:] else ""
+
+
+def _read_other_orders() -> dict[str, str]:
+    """Read each format's counterpart with day and month exchanged; blank if it has none."""
+    return {rule["format"]: rule["other_order"] for rule in read_rules("time_formats")}
 
 
 def _has_day_first(form: str) -> bool:

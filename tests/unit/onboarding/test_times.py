@@ -64,6 +64,35 @@ def test_what_a_person_says_does_not_overrule_the_values(tmp_path: Path) -> None
     assert time.formats == ("%m/%d/%Y %H:%M",)
 
 
+@pytest.mark.parametrize(
+    ("often", "seldom", "is_day_first", "formats"),
+    [
+        # one column has one order, whatever a person says
+        ("25/03/2026 10:05", "05/03/2026", True, ("%d/%m/%Y %H:%M", "%d/%m/%Y")),
+        ("25/03/2026 10:05", "05/03/2026", None, ("%d/%m/%Y %H:%M", "%d/%m/%Y")),
+        ("03/25/2026 10:05", "03/05/2026", True, ("%m/%d/%Y %H:%M", "%m/%d/%Y")),
+        # the order of the second format alone is open, and a person knows it
+        ("2026-03-25 10:05", "05/03/2026", True, ("%Y-%m-%d %H:%M", "%d/%m/%Y")),
+        ("2026-03-25 10:05", "05/03/2026", False, ("%Y-%m-%d %H:%M", "%m/%d/%Y")),
+        ("2026-03-25 10:05", "03/25/2026", True, ("%Y-%m-%d %H:%M", "%m/%d/%Y")),
+    ],
+)
+def test_a_second_format_exchanges_no_day_and_month(
+    often: str, seldom: str, is_day_first: bool | None, formats: tuple[str, str], tmp_path: Path
+) -> None:
+    time = read_column(tmp_path, [often] * 3 + [seldom], is_day_first)
+    assert time is not None
+    assert (time.formats, time.share, time.is_readable) == (formats, 1.0, True)
+
+
+def test_an_order_that_only_the_second_format_leaves_open_is_not_guessed(tmp_path: Path) -> None:
+    time = read_column(tmp_path, ["2026-03-25 10:05"] * 3 + ["05/03/2026"])
+    assert time is not None
+    assert {time.uncertain_format, time.other_order} == {"%d/%m/%Y", "%m/%d/%Y"}
+    assert time.uncertain_format == time.formats[1]
+    assert not time.is_readable
+
+
 def test_milliseconds_since_1970_are_a_format(tmp_path: Path) -> None:
     time = read_column(tmp_path, ["1620426600000", "1620426700000"])
     assert time is not None
