@@ -117,7 +117,11 @@ def read_vocabulary(map_name: str) -> Vocabulary:
     for file in sorted(paths.agencies_folder().glob(f"*/{map_name}.csv")):
         with file.open(newline="", encoding="utf-8-sig") as handle:
             for row in csv.DictReader(handle):
-                if words := _list_words(row.get("name") or ""):
+                words = _list_words(row.get("name") or "")
+                # Nobody has decided yet what is unsure, and a bare number is no name: each agency
+                # counts its codes in its own way.
+                is_decided = "unsure" not in (row.get("note") or "")
+                if is_decided and re.search("[a-z]", " ".join(words)):
                     names[words].add(tuple(row.get(column) or "" for column in columns))
     vocabulary.names = dict(names)
     return vocabulary

@@ -87,13 +87,41 @@ def test_the_same_name_in_the_map_of_another_agency_goes_before_words(
     assert proposal.is_sure
     assert "another agency" in proposal.reason
     # of two agencies that do not agree, none counts
-    other = no_other_agency / "third"
-    other.mkdir()
-    with (other / "call_types.csv").open("w", newline="", encoding="utf-8") as file:
+    write_call_types(
+        no_other_agency / "third",
+        [{"code": "1", "name": "COMPLAINT OTHER", "offence_group": "theft"}],
+    )
+    assert not propose_group(read_vocabulary("call_types"), "Complaint, other").is_sure
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        # nobody has decided it: `agency new` wrote it, without a group or with a guess
+        ("Zebra crossing", {"note": "12 rows; unsure: no word of it is known"}),
+        ("Zebra crossing", {"offence_group": "theft", "note": "unsure: from memory"}),
+        # a number says nothing of the same number elsewhere
+        ("021", {"offence_group": "theft", "note": "decided"}),
+        ("10-33", {"code": "33", "offence_group": "theft", "note": ""}),
+        ("", {"offence_group": "theft", "note": "decided"}),
+    ],
+)
+def test_what_another_agency_has_not_decided_or_not_named_is_no_proposal(
+    name: str, row: dict[str, str], no_other_agency: Path
+) -> None:
+    write_call_types(no_other_agency / "elsewhere", [{"code": name, "name": name, **row}])
+    vocabulary = read_vocabulary("call_types")
+    assert vocabulary.names == {}
+    assert not propose_group(vocabulary, name).is_sure
+
+
+def write_call_types(folder: Path, rows: list[dict[str, str]]) -> None:
+    """Write the call types of another agency."""
+    folder.mkdir()
+    with (folder / "call_types.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, CODE_MAPS["call_types"])
         writer.writeheader()
-        writer.writerow({"code": "1", "name": "COMPLAINT OTHER", "offence_group": "theft"})
-    assert not propose_group(read_vocabulary("call_types"), "Complaint, other").is_sure
+        writer.writerows(rows)
 
 
 def test_national_codes_are_known_if_nearly_all_codes_are_of_the_system() -> None:
