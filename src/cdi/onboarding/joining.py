@@ -1,11 +1,14 @@
 """Maps the columns that the best match of numbers joins, and chooses the key rules to write."""
 
+from dataclasses import replace
+
 import duckdb
 
 from cdi.agency.datasets import DATASETS
 from cdi.agency.model import KeyRule
-from cdi.onboarding.columns import ColumnProposal, Mapping
+from cdi.onboarding.columns import SURE, ColumnProposal, Mapping
 from cdi.onboarding.keys import KeyMatch
+from cdi.onboarding.names import score_name
 from cdi.onboarding.profile import ColumnProfile
 from cdi.sql import Params
 
@@ -34,6 +37,8 @@ def apply_match(
     names_call = call_source is not None and call_source.name == match.call_name
     names_record = record_source is not None and record_source.name == match.record_name
     if names_call:
+        if names_record and _give_records_their_number(records, profiles):
+            names_record = False
         _map_column(records, "call_reference", match.record_name, profiles)
         return {"call": rules, **({"record": rules} if names_record else {})}
     if names_record:
@@ -43,6 +48,29 @@ def apply_match(
     _map_column(calls, "call_reference", match.call_name, profiles)
     _map_column(records, "call_reference", match.record_name, profiles)
     return {"call": rules}
+
+
+def _give_records_their_number(records: Mapping, profiles: dict[str, list[ColumnProfile]]) -> bool:
+    """Take another number as the record's own, if the one proposed for it is the call's too.
+
+    A call may have several records, which would become one. So the other number must be there as
+    often; if it is not, a person decides.
+
+    Returns:
+        Whether the records have a number of their own now.
+    """
+    proposal = records.proposals["record_reference"]
+    other = proposal.runner_up
+    if other is None or not other.is_reference:
+        return False
+    if score_name("crime_records", "record_reference", other.header) < SURE:
+        return False
+    if other.distinct_count >= proposal.profile.distinct_count:
+        _map_column(records, "record_reference", other.name, profiles)
+        return True
+    problem = f"it is the call's number too, and {other.header} fits as well"
+    records.proposals["record_reference"] = replace(proposal, problem=problem)
+    return False
 
 
 def _drop_idle_rules(con: duckdb.DuckDBPyConnection, match: KeyMatch) -> tuple[KeyRule, ...]:

@@ -163,6 +163,51 @@ def test_a_report_number_on_the_call_is_mapped_on_the_call(tmp_path: Path) -> No
     assert "call_reference" not in proposal.mappings["crime_records"].proposals
 
 
+@pytest.mark.parametrize(
+    "columns", [("Incident Number", "Report Number"), ("Report Number", "Incident Number")]
+)
+def test_a_record_has_its_own_number_in_whatever_order_the_columns_are(
+    columns: tuple[str, str], tmp_path: Path
+) -> None:
+    # a hundred reports on eighty calls: by the call's number alone, twenty would be lost
+    incidents = [f"26-{place % 80:06d}" for place in range(100)]
+    records = [
+        {"Incident Number": incident, "Report Number": f"R{place:05d}"}
+        for place, incident in enumerate(incidents)
+    ]
+    proposal = propose_for_incidents(
+        tmp_path, [{name: row[name] for name in columns} for row in records]
+    )
+    mapped = proposal.mappings["crime_records"].proposals
+    assert mapped["record_reference"].profile.header == "Report Number"
+    assert mapped["record_reference"].is_sure
+    assert mapped["call_reference"].profile.header == "Incident Number"
+    assert "record" not in proposal.rules
+
+
+def test_a_number_that_is_seldom_there_is_not_taken_as_the_record_s_own(tmp_path: Path) -> None:
+    records = [
+        {"Incident Number": f"26-{place:06d}", "Report Number": f"R{place:05d}" * (place < 50)}
+        for place in range(80)
+    ]
+    mapped = propose_for_incidents(tmp_path, records).mappings["crime_records"].proposals
+    number = mapped["record_reference"]
+    assert number.profile.header == mapped["call_reference"].profile.header == "Incident Number"
+    assert number.problem == "it is the call's number too, and Report Number fits as well"
+
+
+def propose_for_incidents(folder: Path, records: list[dict[str, str]]) -> AgencyProposal:
+    """Propose for 80 calls, and for records that bear their numbers beside others."""
+    calls = [{"Incident Number": f"26-{place:06d}", "Type": "A"} for place in range(80)]
+    records = [{**record, "Offense Code": "A"} for record in records]
+    with connect() as con:
+        samples = {
+            "calls": read_rows(con, folder, calls),
+            "crime_records": read_rows(con, folder, records, "crime_records"),
+        }
+        return propose_agency(con, samples, Settings("invented", "Invented"))
+
+
 def test_rules_that_read_no_number_are_not_written(tmp_path: Path) -> None:
     calls = [f"A{serial:05d}26" for serial in SERIALS]
     records = [f"A-{serial:05d}-26" for serial in SERIALS]
