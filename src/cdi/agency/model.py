@@ -28,6 +28,7 @@ from cdi.agency.records_on_calls import derive_records_source
 # Airflow's own database has room for 100 letters in a tag (`agency:<agency>`), and for 250 in the
 # name of a pool (`source_<connection>`). All that a person names is held to less.
 MOST_LETTERS = 90
+COUNTRY = r"^[A-Z]{2}$"
 MAIL_ADDRESS = r"^[^@\s]+@[^@\s]+$"
 
 # the `data_root` of the simulated force, which takes its period from the scenario
@@ -356,7 +357,7 @@ class Agency(Strict):
 
     agency: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MOST_LETTERS)
     name: str = Field(min_length=1, max_length=MOST_LETTERS)
-    country: str = Field(pattern=r"^[A-Z]{2}$")
+    country: str = Field(pattern=COUNTRY)
     timezone: str
     owner: Owner
     contact: Owner | None = Field(

@@ -3,6 +3,7 @@
 The commands import what they need when they run, since all of it takes a second to import.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import available_timezones
@@ -12,6 +13,7 @@ import typer
 from cdi import paths
 from cdi.agency.code_maps import list_empty_maps
 from cdi.agency.load import load_agency
+from cdi.agency.model import COUNTRY, MAIL_ADDRESS, MOST_LETTERS
 from cdi.console import console, say_line
 from cdi.errors import AgencyError
 
@@ -93,6 +95,12 @@ def new(
         owner_email=email,
         licence=licence,
     )
+    if settings.country:  # without one, the folder says that it is missing
+        _check_option("country", settings.country, COUNTRY, "the two letters of its code, e.g. GB")
+    _check_option("email", email, MAIL_ADDRESS, "an address such as police@example.org")
+    short = rf"^.{{1,{MOST_LETTERS}}}$"
+    _check_option("title", settings.name, short, f"a name of at most {MOST_LETTERS} letters")
+    _check_option("owner", owner, short, f"a name of at most {MOST_LETTERS} letters")
     with connect() as con:
         samples = {
             dataset: read_live_sample(con, dataset, address, timezone)
@@ -107,6 +115,14 @@ def new(
     # a folder that lacks a key cannot be loaded; the check looks at its maps once it has the key
     empty_maps = [] if proposal.missing else list_empty_maps(load_agency(name))
     _say_next_commands(name, proposal.missing, empty_maps)
+
+
+def _check_option(option: str, value: str, pattern: str, what: str) -> None:
+    """Refuse what agency.yaml could not hold, before anything is written."""
+    if not re.search(pattern, value):
+        raise AgencyError(
+            "AGENCY-OPTION", f"agency.yaml cannot hold this --{option}", f"give {what}"
+        )
 
 
 def _say_next_commands(name: str, missing: list[str], empty_maps: list[str]) -> None:

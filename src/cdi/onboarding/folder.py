@@ -87,7 +87,7 @@ def render_agency(proposal: AgencyProposal) -> str:
     return render(
         "agency.yaml.j2",
         rows={dataset: sample.row_count for dataset, sample in proposal.samples.items()},
-        agency=settings.agency,
+        agency=_yaml(settings.agency),
         name=_yaml(settings.name),
         owner_name=_yaml(settings.owner_name),
         owner_email=_yaml(settings.owner_email),
@@ -116,7 +116,7 @@ def _yaml(value: Any) -> str:
 
 
 def _yaml_setting(key: str, value: Any, example: str, comment: str) -> str:
-    return f"{key}: {value}" if value else f"# {key}: {example}  # unsure: {comment}"
+    return f"{key}: {_yaml(value)}" if value else f"# {key}: {example}  # unsure: {comment}"
 
 
 def _find_root(proposal: AgencyProposal) -> Path | None:

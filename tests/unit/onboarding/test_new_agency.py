@@ -199,9 +199,15 @@ def test_a_folder_that_is_there_is_not_touched(tmp_path: Path, agencies: Path) -
         ("North County", ("--timezone", "America/Chicago"), "AGENCY-NAME"),
         ("../escaped", ("--timezone", "America/Chicago"), "AGENCY-NAME"),
         ("invented", ("--timezone", "Chicago"), "AGENCY-ZONE"),
+        ("invented", ("--country", "Norway"), "AGENCY-OPTION"),
+        ("invented", ("--email", "the data team"), "AGENCY-OPTION"),
+        ("invented", ("--email", ""), "AGENCY-OPTION"),
+        ("invented", ("--title", "x" * 91), "AGENCY-OPTION"),
+        ("invented", ("--owner", "x" * 91), "AGENCY-OPTION"),
+        ("a" * 91, ("--timezone", "America/Chicago"), "AGENCY-OPTION"),
     ],
 )
-def test_a_wrong_name_or_zone_is_told_before_anything_is_written(
+def test_a_wrong_name_or_option_is_told_before_anything_is_written(
     name: str, options: tuple[str, ...], rule_id: str, tmp_path: Path, agencies: Path
 ) -> None:
     done = run_new(tmp_path, *options, name=name)
@@ -224,6 +230,13 @@ def test_what_no_sample_tells_is_a_comment_and_is_listed(tmp_path: Path, agencie
     checked = CliRunner().invoke(cli.app, ["check-agency", "--agency", "invented"])
     assert isinstance(checked.exception, AgencyError)
     assert "timezone" in str(checked.exception)
+
+
+def test_a_word_that_yaml_takes_for_a_truth_value_is_quoted(tmp_path: Path) -> None:
+    done = run_new(tmp_path, "--timezone", "Europe/Oslo", name="no")
+    assert done.exit_code == 0, done.exception or done.output
+    agency = load_agency("no")
+    assert (agency.agency, agency.country, agency.name) == ("no", "NO", "No")
 
 
 def test_a_person_may_say_what_stands_first_in_a_date(tmp_path: Path, agencies: Path) -> None:
