@@ -35,12 +35,42 @@ _YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def parse_yaml(text: str) -> Any:
-    """Parse YAML that may hold plain values only.
+    """Parse YAML that may hold plain values only, and each key of a mapping once.
 
     Raises:
-        yaml.YAMLError: If it is not YAML, or holds anything else.
+        yaml.YAMLError: If it is not YAML, holds anything else, or has a key twice.
     """
-    return yaml.load(text, Loader=_YAML_LOADER)  # noqa: S506  # a safe one
+    loader = _YAML_LOADER(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_repeated_keys(node)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _refuse_repeated_keys(root: yaml.Node) -> None:
+    """Refuse a key that is there twice, of which the parser would drop the first without a word."""
+    waiting, looked_at = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in looked_at:  # an anchor that several aliases name
+            continue
+        looked_at.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            keys = set()
+            for key, value in node.value:
+                waiting.append(value)
+                # a mapping may be merged with several others, each by a key `<<`
+                if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                    if (key.tag, key.value) in keys:
+                        problem = f"the key '{key.value}' is there twice"
+                        raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                    keys.add((key.tag, key.value))
 
 
 def sha256_of_json(value: Any) -> str:

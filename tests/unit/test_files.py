@@ -75,3 +75,33 @@ def test_yaml_holds_plain_values_and_never_runs_anything(tmp_path: Path) -> None
     with pytest.raises(yaml.YAMLError):
         parse_yaml(f"!!python/object/apply:os.mkdir ['{file}']")
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "line 3"),
+        ("sources:\n  - {ignored: [x]}\n  - {ignored: [y], ignored: [z]}\n", "line 3"),
+        ("a: {b: 1}\n'a': {c: 2}\n", "line 2"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_with_its_line(text: str, place: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="is there twice") as refused:
+        parse_yaml(text)
+    assert place in str(refused.value)
+
+
+def test_a_key_may_replace_one_that_is_merged() -> None:
+    text = """
+        base: &base {a: 1, b: 2}
+        merged: &merged {<<: *base, b: 3}
+        twice: {<<: *base, <<: {c: 5}}
+        again: *merged
+        """
+    assert parse_yaml(text) == {
+        "base": {"a": 1, "b": 2},
+        "merged": {"a": 1, "b": 3},
+        "twice": {"a": 1, "b": 2, "c": 5},
+        "again": {"a": 1, "b": 3},
+    }
+    assert parse_yaml("# nothing") is None

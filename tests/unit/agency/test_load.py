@@ -252,6 +252,13 @@ UMLAUT = "Schlägerei".encode("cp1252")
     ("file", "old", "new", "rule_id", "problem"),
     [
         ("agency.yaml", b"agency: broken", b"agency: [", "AGENCY-SCHEMA", "is not YAML"),
+        (
+            "agency.yaml",
+            b"licence:",
+            b"licence: none\nlicence:",
+            "AGENCY-SCHEMA",
+            "the key 'licence' is there twice",
+        ),
         ("agency.yaml", b"Testville", UMLAUT, "AGENCY-SCHEMA", "save it as UTF-8"),
         ("agency.yaml", b"'2026-01-05'", b"2026-02-30", "AGENCY-SCHEMA", "day"),
         ("call_types.csv", b"Assault", UMLAUT, "AGENCY-CODES", "save it as UTF-8"),
