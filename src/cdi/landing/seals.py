@@ -27,11 +27,15 @@ from cdi.keys import derive_key
 
 _NEWEST = "newest.json"
 # The loss comes before the extraction, as nothing is accepted behind a gap.
-RESTORE = (
-    "restore this folder from the backup; if there is none, remove the folder, accept the loss by "
-    f'{paths.CDI} verify <agency> --accept-loss --reason "...", then extract the same interval '
-    "again"
+_ACCEPT_LOSS = (
+    f'accept the loss by {paths.CDI} verify <agency> --accept-loss --reason "...", then extract '
+    "the same interval again"
 )
+RESTORE = (
+    "restore this folder from the backup; if there is none, remove the folder of this batch, "
+    f"{_ACCEPT_LOSS}"
+)
+_RESTORE_MISSING = f"restore it from the backup; if there is none, {_ACCEPT_LOSS}"
 
 
 class Sealed(Protocol):
@@ -144,10 +148,12 @@ def read_newest(agency_id: str, dataset: str) -> list[str] | None:
     file = paths.landing(agency_id, dataset) / _NEWEST
     if not file.is_file():
         return None
-    note = read_json(file, ("links", "seal"), RESTORE)
+    note = read_json(file, ("links", "seal"), _RESTORE_MISSING)
     if note["seal"] != _hash(agency_id, {"links": note["links"], "dataset": dataset}):
         raise StateError(
-            "LANDING-DAMAGED", f"{file} was changed, or the agency's key is another one", RESTORE
+            "LANDING-DAMAGED",
+            f"{file} was changed, or the agency's key is another one",
+            _RESTORE_MISSING,
         )
     return list(note["links"])
 
@@ -219,4 +225,4 @@ def _damaged(batch: Sealed, problem: str) -> StateError:
 
 
 def _gap(home: Path, problem: str) -> StateError:
-    return StateError("LANDING-GAP", f"{home}: {problem}", RESTORE)
+    return StateError("LANDING-GAP", f"{home}: {problem}", _RESTORE_MISSING)

@@ -189,12 +189,17 @@ def test_nothing_is_accepted_behind_a_gap(batches: list[Path]) -> None:
 def test_a_loss_that_is_taken_over_is_written_down_and_lets_the_rest_go_on(
     batches: list[Path],
 ) -> None:
+    # in this order, as nothing is accepted behind the gap
+    accept = r"accept the loss by .* --accept-loss .*, then extract the same interval again"
+    edit_manifest(batches[1], accepted=0)
+    with pytest.raises(StateError, match="LANDING-DAMAGED") as error:
+        plan_version(load_sample())
+    assert re.search(f"remove the folder of this batch, {accept}", error.value.fix)
     shutil.rmtree(batches[1])
     with pytest.raises(StateError, match="LANDING-GAP") as error:
         plan_version(load_sample())
-    # in this order, as nothing is accepted behind the gap
-    order = r"remove the folder, accept the loss by .*, then extract the same interval again"
-    assert re.search(order, error.value.fix)
+    # it names the folder of all batches, which nobody is to remove
+    assert re.search(f"if there is none, {accept}", error.value.fix)
     verify.accept_loss(load_sample(), "the disk and its backup are gone")
     told: list[str] = []
     verify.verify_agency(load_sample(), told.append)
