@@ -9,12 +9,12 @@ from playwright.sync_api import Browser
 
 from cdi import paths
 from cdi.audit.draws import Draw
-from cdi.people.decisions import add_decision
 from cdi.render import render
 from tests.browser.conftest import SIZES, watched
 from tests.browser.desk import Desk, Keyboard, open_desk, run_desk
 from tests.desk import sign_in
-from tests.pipeline.test_audit_loop import published_force
+from tests.pipeline.test_audit_loop import CALLS, force_in, is_crime, is_recorded, number
+from tests.pipeline.test_decisions import row, write
 from tests.pipeline.test_desk_auditing import (
     ONE,
     draw_logs,
@@ -29,10 +29,9 @@ from tests.pipeline.test_desk_auditing import (
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Draw]]:
     """A desk of a force with a confirmed miss, of which logs are drawn that nobody has read."""
-    with published_force(tmp_path_factory) as force:
-        ((missed,),) = force.rows("select min(call_id) from unrecorded_crimes")
-        decision = {"decision_kind": "confirmed", "call_reference": missed, "decided_by": "1207"}
-        add_decision(force.agency, decision)
+    with force_in(tmp_path_factory.mktemp("force")) as force:
+        missed = next(number(n) for n in range(CALLS) if is_crime(n) and not is_recorded(n))
+        write(force, "a.csv", row("D1", call_reference=missed))
         assert force.run()
         draw = draw_logs(force)
         output = tmp_path_factory.mktemp("desk") / "output"
