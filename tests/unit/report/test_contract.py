@@ -41,6 +41,15 @@ def test_estimates_of_thousands_are_rounded_to_hundreds() -> None:
     ]  # fmt: skip
 
 
+def test_months_of_records_are_written_in_tenths() -> None:
+    """Twelve days of records are 0.4 months; a whole number would say that there are none."""
+    figures = {
+        name: figure for group in GROUPS for name, figure in group.get("figures", {}).items()
+    }
+    for name in ("recorded_months", "estimate_months"):
+        assert UNITS[figures[name]["unit"]](12 / 30.4375) == "0.4"
+
+
 def test_a_csv_keeps_what_a_page_would_read_as_markup() -> None:
     said = 'a "b", <c> & 5%\u2013'
     rows = [{"label": said, "crimes": 3}, {"label": "=1+1", "crimes": -4}]
