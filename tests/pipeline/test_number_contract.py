@@ -100,7 +100,8 @@ def assert_bases_are_said(page: str, figures: dict[str, dict[str, Any]]) -> None
     """Beside numbers that do not count crimes in crime-coded logs, the page says what counts."""
     assert "by whatever route they are reported" in page
     if timed := figures.get("timed_within_24_hours"):  # not if all records are made at once
-        assert f"Of all crime records, with or without a log, {timed['text']} were made" in page
+        known = "Of the crime records whose times are known, with or without a log"
+        assert f"{known}, {timed['text']} were made" in page
     assert "This counts cancelled records by any route, with or without a log" in page
     if listed := figures.get("estimate_listed"):  # not if the months of records are too few
         same = figures["all_unrecorded"]

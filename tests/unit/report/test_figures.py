@@ -2,9 +2,10 @@
 
 import duckdb
 
+from cdi.audit.tables import TABLES
 from cdi.report.contract import SQL
 from cdi.report.figures import count_outcomes
-from cdi.sql import fetch_dicts, read_query
+from cdi.sql import create_table, fetch_dicts, read_query
 
 CRIMES = """
     create table fct_calls as from range(9);
@@ -69,4 +70,27 @@ def test_what_cannot_be_judged_yet_is_not_called_needless() -> None:
         ("Closed: NFA", 3, "lost"),
         ("Wrongly cancelled", 2, "lost"),
         ("Recorded", 10, "stays"),
+    ]
+
+
+def test_an_erased_log_is_not_among_those_whose_crimes_are_counted() -> None:
+    rates = {"draw_id": "d1", "domain": "force", "recording_rate": 0.8, "audited_crimes": 40}
+    audit = {
+        "draw_id": "d1", "is_headline": True, "drawn_count": 60, "erased_count": 3,
+        "frame_count": 900,
+    }  # fmt: skip
+    with duckdb.connect() as con:
+        con.execute("create table release as select 'Europe/London' as timezone")
+        for name, rows in (
+            ("audits", [audit]),
+            ("audited_rates", [rates]),
+            ("audited_changes", []),
+        ):
+            columns = {column: kind for column, (kind, _) in TABLES[name]["columns"].items()}
+            create_table(con, name, columns, [dict.fromkeys(columns) | row for row in rows])
+        (found,) = fetch_dicts(con, read_query(SQL / "audited.sql"))
+    assert [found[name] for name in ("audit_logs", "audit_drawn", "audited_crimes")] == [
+        900,
+        57,
+        40,
     ]

@@ -16,7 +16,7 @@ select
     any_value(changes.upper_limit) as change_upper,
     any_value(audits.draw_id) as draw_id,
     any_value(audits.frame_count) as audit_logs,
-    any_value(audits.drawn_count) as audit_drawn,
+    any_value(audits.drawn_count - audits.erased_count) as audit_drawn,
     any_value(audits.double_count) as audit_read_twice,
     any_value(audits.kappa) as audit_kappa,
     any_value(100 * audits.overlooked_share) as audit_overlooked,
