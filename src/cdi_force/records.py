@@ -1,6 +1,5 @@
 """The records system: when each crime was recorded, and how its record names the log."""
 
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -103,7 +102,8 @@ def number_records(year: Year) -> None:
     local = year.clock.local(records["recorded"]).astype("datetime64[s]")
     yy = local.astype("datetime64[Y]").astype(int) + 1970
     serial = 1 + np.arange(len(yy)) - np.searchsorted(yy, yy)
-    start_year = date.fromtimestamp(year.clock.start).year
+    start = year.clock.local(np.array([year.clock.start])).astype("datetime64[s]")
+    start_year = start.astype("datetime64[Y]").astype(int) + 1970
     serial += np.where(yy == start_year, 41_207, 207)
     records["number"] = (yy % 100) * 10_000_000 + serial
     of_crime = np.full(len(year.crimes["offence"]), -1, np.int64)
