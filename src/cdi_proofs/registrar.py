@@ -14,6 +14,7 @@ What is true does not change by a decision: a crime that was confirmed and not r
 recorded, and one that was wrongly dismissed is found by auditors. All is SIMULATED.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -138,6 +139,7 @@ def measure_force(home: Path, variant: Variant, work: Work) -> dict[str, Any]:
         variant: The force.
         work: How much is read and measured.
     """
+    shutil.rmtree(home, ignore_errors=True)  # of a measurement that was stopped: it has decisions
     with paths.environment(CDI_HOME=str(home)):
         make_key(paths.SIMULATED, variant.seed)
     with publish_alone(home, variant) as published:

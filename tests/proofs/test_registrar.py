@@ -4,6 +4,7 @@ Figures of whole forces: tests/slow/test_registrar.py.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ import pytest
 from cdi.desk import queue
 from cdi.desk.queue import QueuedLog
 from cdi.desk.standing import CONFIRMED, DISMISSED, PROPOSED
+from cdi.variant import Variant
+from cdi_proofs import registrar
+from cdi_proofs.registrar import Work, measure_force
 from cdi_proofs.registrar_desk import (
     LOT,
     ORDER,
@@ -212,3 +216,20 @@ def test_forces_are_put_together_as_one_figure_each() -> None:
     for seeds in ((1, 2), (1,)):
         told = summarise_forces([make_force(seed, 0.2) for seed in seeds])
         assert len(list(list_tables(told))) == 4
+
+
+def test_a_measurement_that_was_stopped_leaves_nothing_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its decisions would be taken for those of somebody who decided before."""
+    home = tmp_path / "steady_practice-1"
+    (home / "decisions").mkdir(parents=True)
+    (home / "decisions" / "decisions.csv").write_text("decision_kind\n")
+
+    def stop(*_: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(registrar, "publish_alone", stop)
+    with pytest.raises(InterruptedError):
+        measure_force(home, Variant("steady_practice", 12, 1), Work())
+    assert [file.name for file in home.iterdir()] == ["secrets"]
