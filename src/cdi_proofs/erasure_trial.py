@@ -13,6 +13,7 @@ import io
 import json
 import random
 import re
+import shutil
 import sqlite3
 import string
 import zipfile
@@ -33,6 +34,7 @@ from cdi.agency.model import Agency
 from cdi.erasure.look import wanted_of
 from cdi.erasure.shared import clean_shared_files
 from cdi.erasure.take_out import Removal, take_out
+from cdi.errors import CdiError
 from cdi.files import sha256_of_file, write_json
 from cdi.keys import decrypt_text
 from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
@@ -69,17 +71,22 @@ def prove_erasure(say: Say, *, references: int, seed: int) -> dict[str, Any]:
 
     Returns:
         What was left, and what else was changed, file by file.
+
+    Raises:
+        CdiError: PROOF-STATE if a reference is not in the landing before it is erased.
     """
     home = paths.home()
+    # an earlier trial erased the references, and what is landed again comes without them
+    shutil.rmtree(home / "erasure", ignore_errors=True)
     with paths.environment(CDI_HOME=str(home / "erasure")):
         say("the force, with awkward numbers")
         ensure_force(lambda _: None)
         awkward = _plant(references, random.Random(seed))  # noqa: S311 - to be the same each time
         agency = load_agency(NAME)
         run_directly(NAME, default_interval(agency))
-        if not (paths.home() / "airflow").is_dir():
-            _leave_traces(awkward)
+        _leave_traces(awkward)
         before = _Content(agency.agency, awkward)
+        _check_is_planted(before, awkward)
         planted = {name: sorted(found) for name, found in before.found.items()}
         refused = {}
         for number, reference in enumerate(awkward, 1):
@@ -118,10 +125,7 @@ def _erase(agency: Agency, reference: str, reason: str, say: Say) -> None:
 
 
 def _plant(count: int, chance: random.Random) -> list[str]:
-    """Give calls of the source awkward numbers; the same each time, and once."""
-    mark = paths.home() / "planted.json"
-    if mark.is_file():
-        return list(json.loads(mark.read_text(encoding="utf-8")))
+    """Give calls of the source awkward numbers; the same each time."""
     sources = paths.simulated_sources()
     numbers = {
         row[0]
@@ -141,8 +145,20 @@ def _plant(count: int, chance: random.Random) -> list[str]:
         csv.writer(text, delimiter="|", lineterminator="\n").writerows(rows)
         content = text.getvalue().encode(errors="surrogateescape")
         file.write_bytes(gzip.compress(content, mtime=0))
-    write_json(mark, awkward)
     return awkward
+
+
+def _check_is_planted(before: "_Content", awkward: list[str]) -> None:
+    """Refuse a landing without a reference: that nothing is left of it would prove nothing."""
+    landed = (forms for name, forms in before.found.items() if name.startswith("landing/"))
+    found: set[str] = set().union(*landed)
+    absent = [name for name in awkward if found.isdisjoint(form.lower() for form in written(name))]
+    if absent:
+        raise CdiError(
+            "PROOF-STATE",
+            f"before anything is erased, the landing does not hold {', '.join(absent)}",
+            "choose another --seed",
+        )
 
 
 def _read_rows(file: Path) -> list[list[str]]:
@@ -218,7 +234,7 @@ class _Content:
         self.found: dict[str, set[str]] = {}
         for file in sorted(paths.home().rglob("*")):
             name = str(file.relative_to(paths.home()))
-            if not file.is_file() or name == "planted.json":
+            if not file.is_file():
                 continue
             if name.split("/")[0] not in ("truth", "secrets", "sources", "scenarios"):
                 self._read(name, file)
@@ -283,7 +299,7 @@ def _compare(before: _Content, after: _Content) -> list[str]:
     problems = [
         f"{name}: changed"
         for name, digest in before.digests.items()
-        if name.split("/")[0] in ("sources", "truth", "secrets", "released", "planted.json")
+        if name.split("/")[0] in ("sources", "truth", "secrets", "released")
         and after.digests.get(name) != digest
     ]
     for name, rows in before.rows.items():

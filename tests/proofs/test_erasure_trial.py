@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cdi import paths
-from cdi_proofs.erasure_trial import _compare, _Content
+from cdi.errors import CdiError
+from cdi_proofs import erasure_trial
+from cdi_proofs.erasure_trial import _check_is_planted, _compare, _Content, prove_erasure
 
 AWKWARD = "O'Neil\"717/å"
 
@@ -79,3 +81,30 @@ def test_a_row_that_names_no_reference_and_is_changed_is_told(home: Path) -> Non
     assert "airflow/airflow.db: lost" in told
     assert "landing/rows.parquet: lost" in told
     assert "T-0002" in told
+
+
+def test_a_trial_begins_with_nothing_of_an_earlier_one(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was erased once is not landed again, so a second trial would have nothing to erase."""
+    tombstones = state / "erasure" / "landing" / "tombstones.jsonl"
+    tombstones.parent.mkdir(parents=True)
+    tombstones.write_text("{}\n")
+    there = []
+
+    def stop(_: object) -> None:
+        there.append(tombstones.exists())
+        raise InterruptedError
+
+    monkeypatch.setattr(erasure_trial, "ensure_force", stop)
+    with pytest.raises(InterruptedError):
+        prove_erasure(lambda _: None, references=1, seed=1)
+    assert there == [False]
+
+
+def test_a_reference_that_was_not_landed_proves_nothing(home: Path) -> None:
+    (home / "a.log").write_text(AWKWARD)
+    with pytest.raises(CdiError, match=r"PROOF-STATE.*O'Neil"):
+        _check_is_planted(look(home), [AWKWARD])
+    pq.write_table(pa.table({"call": ["T-0001", AWKWARD]}), home / "landing" / "rows.parquet")
+    _check_is_planted(look(home), [AWKWARD])
