@@ -155,11 +155,11 @@ def propose_agency(
 
 
 def country_of_zone(timezone: str) -> str:
-    """The ISO code of the country in which a time zone is, by the table of the zone database."""
+    """The ISO code of a time zone's country by the zone database; blank if none is known."""
     table = resources.files("tzdata.zoneinfo").joinpath("zone.tab").read_text(encoding="utf-8")
     for line in table.splitlines():
         country, _, zone, *_ = [*line.split("\t"), "", ""]
-        if zone == timezone:
+        if zone and zone == timezone:  # comments of the table have no zone
             return country
     return ""
 

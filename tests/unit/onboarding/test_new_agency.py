@@ -312,3 +312,4 @@ def test_an_export_of_windows_is_read_and_its_encoding_written(
 def test_the_country_of_a_zone_is_known() -> None:
     assert country_of_zone("Europe/London") == "GB"
     assert country_of_zone("Nowhere/Nothing") == ""
+    assert country_of_zone("") == ""
