@@ -51,6 +51,7 @@ Kind = Literal[
 HASHED: frozenset[str] = frozenset({"name", "address", "phone", "birth_date"})
 TIMES: frozenset[str] = frozenset({"timestamp", "birth_date"})
 PERSONAL: frozenset[str] = HASHED | {"age", "free_text"}
+THINGS = ("call", "record")  # what a reference can refer to
 
 
 @dataclass(frozen=True)

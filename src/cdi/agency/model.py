@@ -20,6 +20,7 @@ from cdi.agency.datasets import (
     MOMENTS,
     READINGS,
     REQUIRED,
+    THINGS,
     TIMES,
 )
 from cdi.agency.mapping import TYPED_TIMES, ColumnMap, RowFilter, SourceFile, Strict
@@ -415,6 +416,13 @@ class Agency(Strict):
     def _check_time_zone(cls, value: str) -> str:
         if value not in _list_time_zones():
             raise ValueError(f"'{value}' is not an IANA time zone such as Europe/London")
+        return value
+
+    @field_validator("key_rules")
+    @classmethod
+    def _check_things(cls, value: dict[str, tuple[KeyRule, ...]]) -> dict[str, tuple[KeyRule, ...]]:
+        if unknown := [thing for thing in value if thing not in THINGS]:
+            raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(THINGS)}")
         return value
 
     @field_validator("schedule")

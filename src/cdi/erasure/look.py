@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cdi import paths
-from cdi.agency.datasets import BY_PEOPLE, DATASETS, MOMENTS, Column
+from cdi.agency.datasets import BY_PEOPLE, DATASETS, MOMENTS, THINGS, Column
 from cdi.agency.key_rules import capitals, find_keys
 from cdi.agency.model import Agency
 from cdi.erasure.places import reference_columns
@@ -16,7 +16,6 @@ from cdi.keys import decrypt_text
 from cdi.landing.batches import Batch, accepted_batches, read_batch
 from cdi.landing.originals import reference_fields
 from cdi.landing.tombstones import (
-    THINGS,
     columns_that_take_row,
     hash_references,
     read_hashes,

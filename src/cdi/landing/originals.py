@@ -6,10 +6,10 @@ from typing import Any
 
 import duckdb
 
-from cdi.agency.datasets import DATASETS
+from cdi.agency.datasets import DATASETS, THINGS
 from cdi.agency.model import Agency
 from cdi.landing.read import normalise_header
-from cdi.landing.tombstones import THINGS, fields_with_erased, texts_with_erased
+from cdi.landing.tombstones import fields_with_erased, texts_with_erased
 
 # A row that could not be read has no columns: each of its fields may hold a reference.
 _BETWEEN_FIELDS = re.compile(r"[,;|\t\r\n]")

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from cdi import paths
-from cdi.agency.datasets import DATASETS, DECISIONS, Column
+from cdi.agency.datasets import DATASETS, DECISIONS, THINGS, Column
 from cdi.agency.key_rules import capitals, key_expression
 from cdi.agency.model import Agency
 from cdi.files import read_json_lines, wait_for_lock
@@ -27,7 +27,6 @@ from cdi.sealed_files import append_sealed, verify_file
 from cdi.sql import Params, ident, scalar
 
 PURPOSE = "erase"  # of the key; see `cdi.keys`
-THINGS = ("call", "record")  # what a reference can refer to
 ERASED = "[erased]"  # stands in texts in place of an erased reference
 # Any run of other characters may be a reference that no key rule reads.
 _PARTS_WORDS = r"\s,;|\"'<>()\[\]{}#:"

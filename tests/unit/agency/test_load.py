@@ -93,6 +93,11 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         "sources.calls.columns.received_at.format: %Z",
         "give the offset (%z)",
     ),
+    "key rules of nothing that has a reference": (
+        lambda s: s.update(key_rules={"calls": s["key_rules"]["call"]}),
+        "key_rules",
+        "unknown: calls; known are call, record",
+    ),
     "rows chosen by no column": (
         lambda s: s["sources"]["calls"].update(rows={"matches": "T.*"}),
         "sources.calls.rows.from",
