@@ -50,7 +50,8 @@ def _list_expressions(agency: Agency) -> Iterator[tuple[str, str, str, str, list
         for name, mapping in source.columns.items():
             key = f"{place}.columns.{name}"
             if mapping.extract:
-                yield f"{key}.extract", mapping.extract, pattern, match, [mapping.extract]
+                with_group = f"{pattern} with a group", r"select regexp_replace('', ?, '\1')"
+                yield f"{key}.extract", mapping.extract, *with_group, [mapping.extract]
             for form in mapping.format:
                 if form not in EPOCHS:
                     yield f"{key}.format", form, "a format", "select try_strptime('', ?)", [form]

@@ -22,6 +22,7 @@ from cdi.agency.load import (
     load_valid_agencies,
 )
 from cdi.agency.model import Agency
+from cdi.agency.patterns import check_patterns
 from cdi.errors import AgencyError
 from tests.broken import BREAKAGES, copy_agency
 from tests.conftest import SmallAgency
@@ -204,6 +205,23 @@ def test_an_error_names_file_key_and_fix(small: SmallAgency, case: str) -> None:
     assert str(small.folder / "agency.yaml") in message
     assert key in message
     assert fix in message
+
+
+def test_an_extract_without_a_group_is_told_as_it_would_empty_the_column(
+    small: SmallAgency,
+) -> None:
+    columns = small.settings["sources"]["calls"]["columns"]
+    columns["district"] = {"from": "district", "extract": "[A-Z]+([0-9])"}
+    small.write_settings()
+    check_patterns(load_agency("testville"))
+    columns["district"]["extract"] = "[A-Z]+[0-9]"
+    small.write_settings()
+    with pytest.raises(AgencyError) as caught:
+        check_patterns(load_agency("testville"))
+    assert (
+        "key `sources.calls.columns.district.extract`: '[A-Z]+[0-9]' is not a regular expression "
+        "(RE2) with a group"
+    ) in str(caught.value)
 
 
 def test_all_problems_are_reported_at_once(small: SmallAgency) -> None:
