@@ -453,7 +453,12 @@ class Agency(Strict):
             raise ValueError(
                 "crime_records: on_calls; but sources.crime_records is there: keep one"
             )
-        records = derive_records_source(sources["calls"])
+        if not isinstance(sources["calls"].get("columns"), dict):
+            return content
+        try:
+            records = derive_records_source(sources["calls"])
+        except (TypeError, KeyError):
+            return content  # what is wrong in the source of calls is said below
         return content | {"sources": sources | {"crime_records": records}}
 
     @model_validator(mode="after")

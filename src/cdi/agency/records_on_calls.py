@@ -40,7 +40,7 @@ def derive_records_source(calls: Mapping[str, Any]) -> dict[str, Any]:
             "has the record numbers"
         )
     mapping = columns["record_reference"]
-    mapping = {"from": mapping} if isinstance(mapping, str) else dict(mapping)
+    mapping = dict(mapping) if isinstance(mapping, Mapping) else {"from": mapping}
     number = mapping.get("from")
     if not isinstance(number, str) or calls.get("rows") is not None:
         raise ValueError(

@@ -29,6 +29,15 @@ from tests.conftest import SmallAgency
 from tests.postgres import read_by_sql
 
 
+def read_records_on_calls(settings: dict[str, Any], **columns: Any) -> dict[str, Any]:
+    """Let calls bear the numbers of their records; gives the source of calls."""
+    settings["crime_records"] = "on_calls"
+    del settings["sources"]["crime_records"]
+    source: dict[str, Any] = settings["sources"]["calls"]
+    source["columns"].update({"record_reference": "number", **columns})
+    return source
+
+
 def read_live(settings: dict[str, Any], **changes: Any) -> None:
     """Let calls come from a live source, by days unless a change says otherwise."""
     source = settings["sources"]["calls"]
@@ -177,6 +186,41 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         lambda s: s.update(coverage={"start": "2026-01-07", "end": "2026-01-05"}),
         "coverage",
         "end must be after start",
+    ),
+    "records on calls, and a column from nowhere": (
+        lambda s: read_records_on_calls(s, district={"form": "District"}),
+        "sources.calls.columns.district.from",
+        "missing: add it",
+    ),
+    "records on calls, and a column that is left empty": (
+        lambda s: read_records_on_calls(s, district=None),
+        "sources.calls.columns.district",
+        "valid dictionary",
+    ),
+    "records on calls, and a column that is a number": (
+        lambda s: read_records_on_calls(s, district=5),
+        "sources.calls.columns.district",
+        "valid dictionary",
+    ),
+    "records on calls, and a record number that is no column": (
+        lambda s: read_records_on_calls(s, record_reference=5),
+        "(file)",
+        "record numbers in one column",
+    ),
+    "records on calls, and nothing ignored": (
+        lambda s: read_records_on_calls(s).update(ignored=None),
+        "sources.calls.ignored",
+        "valid tuple",
+    ),
+    "records on calls, and a list of columns": (
+        lambda s: read_records_on_calls(s).update(columns=["number"]),
+        "sources.calls.columns",
+        "valid dictionary",
+    ),
+    "records on calls, and no columns": (
+        lambda s: read_records_on_calls(s).pop("columns"),
+        "sources.calls.columns",
+        "missing: add it",
     ),
     "another name than the folder's": (lambda s: s.update(agency="other"), "agency", "same name"),
 }
