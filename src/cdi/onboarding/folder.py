@@ -1,6 +1,7 @@
 """Writes the proposed folder: agency.yaml with comments, and the three code maps."""
 
 import csv
+import glob
 import io
 import re
 from pathlib import Path
@@ -200,7 +201,7 @@ def _describe_place(proposal: AgencyProposal, sample: Sample) -> list[str]:
         days = _DAYS[sample.dataset]
         lines = [f"{key}: {_yaml(value)}" for key, value in sample.place.items()]
         return [*lines, "delivery: days", f"days: {days}  # that each run reads whole"]
-    path = sample.folder.relative_to(root) / sample.place["path"]
+    path = Path(glob.escape(str(sample.folder.relative_to(root)))) / sample.place["path"]
     return [
         "files:",
         f"  - {_yaml({'path': str(path)})}",

@@ -6,6 +6,7 @@ filling such a table with the rows that it read, and by naming its columns and t
 
 import codecs
 import csv
+import glob
 import gzip
 import io
 import re
@@ -81,6 +82,7 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
     Raises:
         SourceError: SRC-NOT-FOUND, SRC-GZIP, SRC-ENCODING, SRC-EMPTY, SRC-FORMAT or SRC-COLUMNS.
     """
+    path = _follow_link(path)
     name, kind = path.name.removesuffix(".gz"), _choose_format(path)
     with tempfile.TemporaryDirectory(prefix="cdi-sample-") as folder:
         plain = Path(folder) / name
@@ -106,7 +108,7 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
     _check_headers(path, list(headers.values()))
     keep_rows(con, dataset, names)
     _check_headers_are_no_values(con, dataset, path, headers)
-    place: dict[str, Any] = {"path": path.name}
+    place: dict[str, Any] = {"path": glob.escape(path.name)}
     if kind != "csv":
         place["format"] = kind
     if encoding:
@@ -120,9 +122,15 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
         types={column: types.get(column, "VARCHAR") for column in names},
         row_count=scalar(con, f"select count(*) from {ident(dataset)}"),
         refused=refused,
-        folder=path.resolve().parent,
+        folder=path.parent,
         place=place,
     )
+
+
+def _follow_link(path: Path) -> Path:
+    """Give the file as a run may read it: a run follows no link that leads out of its folder."""
+    placed, target = path.parent.resolve() / path.name, path.resolve()
+    return placed if target.is_relative_to(placed.parent) else target
 
 
 def _choose_format(path: Path) -> str:
@@ -131,6 +139,12 @@ def _choose_format(path: Path) -> str:
             "SRC-NOT-FOUND",
             f"there is no file {path}",
             "give the path of a local file: CSV, JSON, JSONL or Parquet, plain or .gz",
+        )
+    if "{" in path.name or "}" in path.name:
+        raise SourceError(
+            "SRC-FORMAT",
+            f"the name {path.name} has braces, which stand for a day in agency.yaml",
+            "rename the file",
         )
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix not in _FORMATS:

@@ -1,6 +1,7 @@
 """Source files: found by pattern, copied, decompressed and made UTF-8, within limits."""
 
 import errno
+import glob
 import gzip
 import hashlib
 import io
@@ -79,11 +80,13 @@ def fetch_files(
     source = agency.sources[dataset]
     root = agency.root_of(dataset)
     filesystem, root_path = fsspec.core.url_to_fs(root, **dict(storage_options or {}))
+    # A folder may have brackets in its name. A URL may have question marks, which stay as they are.
+    place = glob.escape(root_path) if isinstance(filesystem, LocalFileSystem) else root_path
     fetched: list[FetchedFile] = []
     absent: list[str] = []
     for spec in source.files or ():
         for pattern, as_of in _expand_pattern(agency, spec, interval):
-            matches = sorted(filesystem.glob(f"{root_path}/{pattern}"))
+            matches = sorted(filesystem.glob(f"{place}/{pattern}"))
             if not matches:
                 absent.append(pattern)
             for path in matches:

@@ -2,7 +2,9 @@
 
 import csv
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -10,11 +12,13 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from cdi import cli
+from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.patterns import check_patterns
 from cdi.console import console
 from cdi.errors import AgencyError, CdiError
 from cdi.onboarding.proposal import country_of_zone
+from cdi.sources.files import fetch_files
 from tests.unit.onboarding.invented import (
     PERSONAL,
     RARE,
@@ -289,6 +293,45 @@ def test_files_in_two_folders_have_the_folder_above_as_root(tmp_path: Path, agen
     settings = read_settings(agencies)
     assert settings["data_root"] == str(tmp_path)
     assert settings["sources"]["calls"]["files"] == [{"path": "cad/calls.csv"}]
+
+
+def test_a_file_with_brackets_in_its_name_or_folder_is_found_by_the_run(
+    tmp_path: Path, agencies: Path
+) -> None:
+    folder = tmp_path / "data [2026]"
+    (folder / "cad [old]").mkdir(parents=True)
+    calls = write_csv(folder / "cad [old]" / "calls [1].csv", invent_calls())
+    records = write_csv(folder / "records.csv", invent_records())
+    assert find_files(calls, records) == ["cad [old]/calls [1].csv", "records.csv"]
+
+
+def test_a_link_out_of_its_folder_stands_for_the_file_that_it_leads_to(
+    tmp_path: Path, agencies: Path
+) -> None:
+    for folder in ("links", "exports"):
+        (tmp_path / folder).mkdir()
+    write_csv(tmp_path / "exports" / "cad_0107.csv", invent_calls())
+    calls = tmp_path / "links" / "calls.csv"
+    calls.symlink_to(tmp_path / "exports" / "cad_0107.csv")
+    # a link beside its file is read anew by each run, and so it stays
+    write_csv(tmp_path / "exports" / "rms_0107.csv", invent_records())
+    records = tmp_path / "exports" / "newest.csv"
+    records.symlink_to("rms_0107.csv")
+    assert find_files(calls, records) == ["cad_0107.csv", "newest.csv"]
+
+
+def find_files(calls: Path, records: Path) -> list[str]:
+    """Propose an agency of two files, and tell which files a run finds."""
+    arguments = ["agency", "new", "invented", "--calls", str(calls), "--crimes", str(records)]
+    done = CliRunner().invoke(cli.app, [*arguments, "--timezone", "America/Chicago"])
+    assert done.exit_code == 0, done.exception or done.output
+    agency = load_agency("invented")
+    days = Interval(datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC))
+    with TemporaryDirectory() as folder:
+        return [
+            fetch_files(agency, dataset, days, Path(folder))[0][0].name
+            for dataset in ("calls", "crime_records")
+        ]
 
 
 def test_an_export_of_windows_is_read_and_its_encoding_written(

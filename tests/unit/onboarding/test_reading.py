@@ -113,6 +113,7 @@ def test_a_file_that_is_not_utf8_is_read_in_the_encoding_that_it_looks_like(
     ("name", "content", "rule_id", "fix"),
     [
         ("calls.xlsx", b"PK", "SRC-FORMAT", "export it as one of these"),
+        ("calls {2026}.csv", b"number,type\n1,A\n", "SRC-FORMAT", "rename the file"),
         ("calls.csv", b"PK\x03\x04\r\x07\x08", "SRC-FORMAT", "export the table as CSV"),
         (
             "calls.csv",
