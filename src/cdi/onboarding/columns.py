@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from cdi.agency.datasets import DATASETS, Column
+from cdi.agency.datasets import DATASETS, TIMES, Column
 from cdi.onboarding.names import score_name
 from cdi.onboarding.objections import IMPOSSIBLE, find_objection, is_code, rank_by_content
 from cdi.onboarding.profile import ColumnProfile
@@ -32,6 +32,12 @@ class ColumnProposal:
     problem: str = ""
     runner_up: ColumnProfile | None = None
     extract: str = ""
+
+    @property
+    def readable_share(self) -> float:
+        """The share of rows that have a value which can be read."""
+        time = self.profile.time if self.column.kind in TIMES else None
+        return self.profile.filled_share * (time.share if time else 1.0)
 
     @property
     def is_sure(self) -> bool:

@@ -64,6 +64,9 @@ def fix_refused(refused: dict[str, int]) -> str:
 
 def write_share(count: int, total: int) -> str:
     """A share in per cent, with its two numbers; a few are never rounded to none."""
-    share = count / total if total else 0.0
-    percent = "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
-    return f"{percent} ({count:,} of {total:,})"
+    return f"{write_percent(count / total if total else 0.0)} ({count:,} of {total:,})"
+
+
+def write_percent(share: float) -> str:
+    """A share in per cent; a few are never rounded to none."""
+    return "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"

@@ -227,6 +227,8 @@ def _describe_column(proposal: AgencyProposal, sample: Sample, column: ColumnPro
         value["true_values"] = proposal.true_values[sample.dataset].get(profile.name, [])
     text = f"{column.column.name}: {_yaml(value if len(value) > 1 else profile.header)}"
     notes = [f"{profile.filled_share:.1%}"]
+    if profile.time and profile.time.share < 1:
+        notes.append(f"reads {profile.time.share:.1%}")
     if profile.time and profile.time.sentinel_share:
         notes.append(f"{profile.time.sentinel_share:.1%} before 1971 stand for none")
     if profile.time and profile.time.midnight_share == 1:

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from cdi.agency.datasets import DATASETS
 from cdi.onboarding.codes import FIRST_CODES, LEAST_ROWS
-from cdi.onboarding.findings import describe_refused, fix_refused
+from cdi.onboarding.findings import describe_refused, fix_refused, write_percent
 from cdi.onboarding.keys import KeyMatch
 from cdi.onboarding.proposal import AgencyProposal
 
@@ -126,6 +126,14 @@ def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
         "whether letters such as £ and é are right, and correct `encoding` if they are not."
         for dataset, sample in proposal.samples.items()
         if "encoding" in sample.place
+    ]
+    lines += [
+        f"{dataset}: {write_percent(1 - proposed.readable_share)} of the rows have no readable "
+        f"{name} ({proposed.profile.header}): TYPE-REQUIRED or TYPE-VALUE refuses them, and "
+        "FILE-03 stops a file above 5%."
+        for dataset, mapping in proposal.mappings.items()
+        for name, proposed in mapping.proposals.items()
+        if proposed.column.is_required and proposed.is_sure and proposed.readable_share < 1
     ]
     for code_map in proposal.code_maps:
         rare_share = 1 - code_map.share_of(code_map.rows)

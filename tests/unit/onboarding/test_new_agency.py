@@ -282,6 +282,25 @@ def test_what_would_stop_the_first_run_is_told(tmp_path: Path) -> None:
     assert "call_types.csv lacks the codes of 2.2% of the rows, and CALL-07 stops" in done.output
     assert "1.5% of the calls' rows have the number of another row" in done.output
     assert "CRM-04" not in done.output
+    assert "no readable" not in done.output
+
+
+def test_rows_that_lack_a_required_value_are_told(tmp_path: Path, agencies: Path) -> None:
+    calls, records = invent_calls(400), invent_records(1200)
+    for row in calls[:2]:
+        row["Time Received"] = "after the match"
+    for row in records[::4]:
+        row["Offense Code"] = ""
+    output = run_new(tmp_path, calls=calls, records=records).output
+    refused = "TYPE-REQUIRED or TYPE-VALUE refuses them, and FILE-03 stops a file above 5%."
+    lines = [line for line in output.splitlines() if "no readable" in line]
+    assert lines == [
+        f"calls: 0.5% of the rows have no readable received_at (Time Received): {refused}",
+        f"crime_records: 25.0% of the rows have no readable offence_code (Offense Code): {refused}",
+    ]
+    text = (agencies / "invented" / "agency.yaml").read_text(encoding="utf-8")
+    (received,) = [line for line in text.splitlines() if "received_at:" in line]
+    assert received.endswith("# 100.0%; reads 99.5%")
 
 
 def test_files_in_two_folders_have_the_folder_above_as_root(tmp_path: Path, agencies: Path) -> None:
