@@ -167,8 +167,8 @@ def _(ask, mo):
 
 @app.cell
 def _(ask, mo):
-    # A join: under which closing result are crimes lost? Fraud is left out, as in the rate. The counts
-    # of the rate would leave it out too, but they are empty where the rate is withheld.
+    # A join: under which closing result are crimes lost? Fraud is left out, as in the rate. The
+    # counts of the rate would leave it out too, but they are empty where the rate is withheld.
     lost = ask(
         """
         select closing_result_name, count(*) as unrecorded_count
