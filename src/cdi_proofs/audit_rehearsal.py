@@ -47,7 +47,7 @@ from cdi_proofs.published import run_simulated
 
 SEEDS = 20
 NAMES = ("AUD01", "AUD02", "AUD03")
-# The auditors' time of reading. A reading may not be older than its draw, so it lies ahead.
+# The time of the audits that are drawn again and again, of which nothing is delivered.
 READ_AT = datetime(2030, 1, 1, 9)
 FIRST_ROUND_MONTHS = 5
 Say = Callable[[str], None]
@@ -229,7 +229,7 @@ def _true_rate(frame: Frame) -> float:
 def _run_first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
     """Run a whole round, up to a published version whose models have learnt from it."""
     draw = draw_period(agency, period, NAMES, logs=logs, seed=1, reason="rehearsal, first round")
-    read_whole_audit(agency, draw, READ_AT)
+    read_whole_audit(agency, draw)
     interval = default_interval(agency)
     landed = extract(agency.agency, READINGS, interval)
     check_landing(agency.agency, READINGS, str(landed.result))
