@@ -412,6 +412,15 @@ def test_of_files_the_newest_answers_for_its_columns_references_and_codes(
         "look agency.yaml: sources.calls.files: calls.csv: 16.7% (1 of 6) of the" in partly.output
     )
     whole = file.read_bytes().rsplit(b"T-0099", 1)[0]
+    assert "no readable value" not in right.output
+    header, first, *others = whole.splitlines(keepends=True)
+    times = first.replace(b"2026-01", b"01/2026")
+    small.write("calls.csv", b"".join([header, times, *others]))
+    unreadable = CliRunner().invoke(cli.app, arguments)
+    assert (
+        "look agency.yaml: sources.calls.columns.received_at: 20.0% (1 of 5) of the rows have no "
+        "readable value" in unreadable.output
+    )
     small.write("calls.csv", b"number,received\nT-0001,2026-01-05 10:00\n")
     wrong = CliRunner().invoke(cli.app, arguments)
     assert wrong.exit_code == 1

@@ -26,6 +26,7 @@ from cdi.onboarding.source_content import (
     Loaded,
     check_days_of_keys,
     check_keys,
+    check_required,
     list_needed,
     load_rows,
 )
@@ -220,6 +221,7 @@ class _FileCheck(_SourceCheck):
         if refused := self.loaded.refused:
             told = f"{files[-1].name}: {describe_refused(refused, self.loaded.row_count)}"
             yield Finding("look", key, told, fix_refused(refused))
+        yield from check_required(self.con, self.agency, self.dataset, self.loaded.row_count)
         yield from describe_unexpected(self.dataset, self.loaded.unexpected)
 
 

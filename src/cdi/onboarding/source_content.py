@@ -9,7 +9,7 @@ from cdi.agency.datasets import DATASETS, MOMENTS, Column
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency, Source
 from cdi.landing.read import ROW_NO, read_raw_rows
-from cdi.landing.values import value_expression
+from cdi.landing.values import typed_expression, value_expression
 from cdi.onboarding.codes import CODE_COLUMNS
 from cdi.onboarding.findings import Finding, count_rows, write_share
 from cdi.onboarding.reading import take_refused
@@ -91,6 +91,37 @@ def load_rows(
     )
     row_count = scalar(con, f"select count(*) from {ident(dataset)}")
     return Loaded(tuple(needed.values()), row_count, tuple(unexpected), refused)
+
+
+def check_required(
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, row_count: int
+) -> Iterator[Finding]:
+    """Say which share of the rows lacks a required value, or has one that cannot be read.
+
+    Args:
+        con: The connection in which `load_rows` was called last for this dataset.
+        agency: The agency.
+        dataset: The dataset.
+        row_count: How many rows it has.
+    """
+    for column in DATASETS[dataset]:
+        mapping = agency.sources[dataset].columns.get(column.name)
+        if mapping is None or not column.is_required:
+            continue
+        bound = Params()
+        if column.kind in ("timestamp", "number"):
+            value = typed_expression(agency, dataset, column, mapping, bound, "now()")
+        else:
+            value = value_expression(mapping, bound)
+        lost = scalar(con, f"select count(*) from raw where {value} is null", bound.values)
+        if lost:
+            yield Finding(
+                "look",
+                f"sources.{dataset}.columns.{column.name}",
+                f"{write_share(lost, row_count)} of the rows have no readable value: TYPE-REQUIRED "
+                "or TYPE-VALUE refuses them, and FILE-03 stops a file above 5%",
+                "correct the mapping, or have these values delivered",
+            )
 
 
 def check_keys(
