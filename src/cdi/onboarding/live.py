@@ -16,7 +16,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.load import describe_problem
 from cdi.agency.model import Agency, Source
 from cdi.errors import SourceError
-from cdi.landing.read import normalise_header, read_raw_rows
+from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
 from cdi.onboarding.columns import SURE
 from cdi.onboarding.names import score_name
 from cdi.onboarding.profile import name_personal_words
@@ -77,7 +77,7 @@ def read_live_sample(
         names = read_raw_rows(con, dataset, draft.source(None), file, 0)
         described = con.execute("describe from read_parquet(?)", [str(spool.file)]).fetchall()
     keep_rows(con, dataset, names)
-    con.execute(f"delete from {ident(dataset)} where row_no > $most", {"most": MOST_ROWS})
+    con.execute(f"delete from {ident(dataset)} where {ROW_NO} > $most", {"most": MOST_ROWS})
     for name in present.keys() - set(read):  # they are listed, and their values never read
         con.execute(f"alter table {ident(dataset)} add column {ident(normalise_header(name))} text")
     types = {normalise_header(name): kind for name, kind, *_ in described}

@@ -10,6 +10,7 @@ import duckdb
 from cdi.agency.code_maps import CODE_MAPS
 from cdi.agency.datasets import MOMENTS, REQUIRED
 from cdi.agency.model import KeyRule
+from cdi.landing.read import ROW_NO
 from cdi.onboarding.codes import LEAST_ROWS, CodeMap, propose_code_map
 from cdi.onboarding.columns import Mapping, propose_columns
 from cdi.onboarding.groups import propose_group, read_vocabulary
@@ -228,6 +229,6 @@ def _share_repeated(
         con,
         # the landing leaves out a row that is equal in all columns to an earlier one
         f"select 1 - count(distinct {column}) / count({column}) from "
-        f"(select distinct * exclude (row_no) from {ident(proposal.samples[dataset].table)})",
+        f"(select distinct * exclude ({ROW_NO}) from {ident(proposal.samples[dataset].table)})",
     )
     return float(share or 0.0)

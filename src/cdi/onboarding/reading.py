@@ -42,7 +42,7 @@ class Sample:
 
     Attributes:
         dataset: `calls` or `crime_records`.
-        table: The table with the rows: `row_no`, and a text column for each of `headers`; a blank
+        table: The table with the rows: `ROW_NO`, and a text column for each of `headers`; a blank
             is null.
         headers: The name of each column as delivered, by its name in the table.
         types: The source's own type of each column (`VARCHAR`, if it has none), by the same name.
@@ -296,9 +296,7 @@ def keep_rows(con: duckdb.DuckDBPyConnection, table: str, names: list[str]) -> N
         SourceError: SRC-EMPTY if there are none.
     """
     values = ", ".join(f"nullif(trim({ident(name)}), '') as {ident(name)}" for name in names)
-    con.execute(
-        f"create or replace table {ident(table)} as select {ROW_NO} as row_no, {values} from raw"
-    )
+    con.execute(f"create or replace table {ident(table)} as select {ROW_NO}, {values} from raw")
     con.execute("drop table raw; drop table if exists json_lines")
     if not scalar(con, f"select count(*) from {ident(table)}"):
         raise SourceError(

@@ -261,6 +261,15 @@ def test_a_mistake_made_afterwards_is_told(tmp_path: Path, agencies: Path) -> No
         load_agency("invented")
 
 
+def test_a_source_may_number_its_rows(tmp_path: Path) -> None:
+    calls = [{"Row No": 1 + n, **row} for n, row in enumerate(invent_calls())]
+    records = [{"row_no": 1 + n, **row} for n, row in enumerate(invent_records())]
+    done = run_new(tmp_path, calls=calls, records=records)
+    assert done.exit_code == 0, done.exception or done.output
+    for dataset, number in (("calls", "Row No"), ("crime_records", "row_no")):
+        assert number in load_agency("invented").sources[dataset].ignored
+
+
 def test_records_that_repeat_a_number_are_many_rows_per_key(tmp_path: Path, agencies: Path) -> None:
     records = invent_records()
     others = [{**row, "Offense Code": "290"} for row in records[:10]]

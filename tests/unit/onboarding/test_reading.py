@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdi.errors import SourceError
+from cdi.landing.read import ROW_NO
 from cdi.onboarding.findings import fix_refused
 from cdi.onboarding.reading import read_file_sample
 from cdi.sql import connect, fetch_dicts
@@ -62,7 +63,7 @@ def test_every_format_gives_the_same_sample(
         file = packed
     with connect() as con:
         sample = read_file_sample(con, "calls", file)
-        rows = fetch_dicts(con, "select log_number, opened_as, note from calls order by row_no")
+        rows = fetch_dicts(con, f"select log_number, opened_as, note from calls order by {ROW_NO}")
     assert set(sample.headers.values()) == {"Log Number", "Opened As", "Note"}
     assert (sample.row_count, sample.refused) == (2, {})
     assert rows == [
@@ -104,7 +105,7 @@ def test_a_file_that_is_not_utf8_is_read_in_the_encoding_that_it_looks_like(
     file.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     with connect() as con:
         sample = read_file_sample(con, "calls", file)
-        rows = con.execute("select number, type from calls order by row_no").fetchall()
+        rows = con.execute(f"select number, type from calls order by {ROW_NO}").fetchall()
     assert rows == [("1", "Café £5 – “no”"), ("2", "B")]
     assert (sample.refused, sample.place.get("encoding")) == ({}, encoding)
 

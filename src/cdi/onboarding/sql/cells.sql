@@ -4,9 +4,9 @@ select
     value
 from (
     unpivot (
-        select * exclude (row_no)
+        select * exclude ("row no")
         from source_rows
-        where row_no % $step = 0
+        where "row no" % $step = 0
     )
     on columns(*)
     into name name value value
