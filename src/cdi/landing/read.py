@@ -248,6 +248,13 @@ def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
             f"the header of {file.name} is not a line of CSV",
             r"have the file delivered with the line ends \n or \r\n",
         ) from None
+    if source.header is None and names and "\n" in names[-1]:
+        raise SourceError(
+            "SRC-COLUMNS",
+            f"the first line of {file.name} is not a whole header: a quotation mark in it is not "
+            "closed",
+            "have the file delivered with the names of all columns in its first line",
+        )
     others = [
         delimiter
         for delimiter in _DELIMITERS

@@ -251,6 +251,14 @@ def test_a_file_that_duckdb_cannot_be_asked_for_is_a_named_error(
     assert "Ada" not in str(caught.value)
 
 
+def test_a_header_with_a_line_break_is_a_named_error(small: SmallAgency, tmp_path: Path) -> None:
+    content = csv_bytes([*CALL_HEADER, "seen\nby"], [[*call, "Ada"] for call in CALLS])
+    small.write("calls.csv", content)
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
+    with pytest.raises(SourceError, match=r"SRC-COLUMNS.* calls.csv is not a whole header"):
+        read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_a_file_without_its_header_is_told_without_its_first_row(
     small: SmallAgency, tmp_path: Path, kind: str
