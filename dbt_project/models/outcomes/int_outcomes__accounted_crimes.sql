@@ -45,11 +45,19 @@ linked as (
     inner join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
 ),
 
+-- Of the crimes of one offence group, one that is counted under another takes a record last: by the rules it
+-- has none of its own.
 disclosed as (
     select
-        *,
-        row_number() over (partition by call_id, offence_group order by crime_number) as number_in_group
-    from {{ ref('int_disclosure__disclosed_crimes') }}
+        crimes.*,
+        decisions.verdict,
+        row_number() over (
+            partition by crimes.call_id, crimes.offence_group
+            order by coalesce(decisions.reason_code = 'ALREADY_RECORDED', false) asc, crimes.crime_number asc
+        ) as number_in_group
+    from {{ ref('int_disclosure__disclosed_crimes') }} as crimes
+    left join {{ ref('int_disclosure__decisions') }} as decisions
+        on crimes.call_id = decisions.call_id and crimes.crime_number = decisions.crime_number
 ),
 
 same_group as (
@@ -141,7 +149,7 @@ final as (
         own.is_proven_by_reference,
         own.crime_record_id is not null
         or shared.crime_record_id is not null
-        or (disclosed.evidence_rank > 1 and decisions.verdict is distinct from 'justified')
+        or (disclosed.evidence_rank > 1 and disclosed.verdict is distinct from 'justified')
             as is_accounted_for
     from pairs
     left join linked as own
@@ -155,8 +163,6 @@ final as (
     left join domestic on pairs.call_id = domestic.call_id
     left join {{ ref('offence_groups') }} as groups
         on coalesce(own.offence_group, disclosed.offence_group) = groups.offence_group
-    left join {{ ref('int_disclosure__decisions') }} as decisions
-        on pairs.call_id = decisions.call_id and pairs.crime_number = decisions.crime_number
     where shared.crime_record_id is null or pairs.crime_number is not null
 )
 
