@@ -124,3 +124,26 @@ def groups(text: str) -> set[str]:
     read = hits([("call", "account", 1, text)])
     return {SUBJECTS[name] for _, _, _, name, is_explained in read
             if name in SUBJECTS and not is_explained}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "breached the non-molestation order",
+        "he has breached his non molestation order again",
+        "ex has broken the restraining order",
+        "ignores the injunction",
+        "came round despite the non-mol",
+    ],
+)
+def test_the_breach_of_an_order_is_one_crime_and_no_course_of_conduct(text: str) -> None:
+    read = {row["lexicon_id"]: row["counting_class"] for row in seed("lexicon")}
+    assert {read[name] for name in said(text, "crime")} - {""} == {"breach"}
+
+
+@pytest.mark.parametrize(
+    "text", ["breached the harassment warning", "ignored the bail condition of no contact"]
+)
+def test_a_warning_is_no_order_and_what_follows_it_is_a_course_of_conduct(text: str) -> None:
+    assert "vi_harass" in said(text, "crime")
+    assert "br_order" not in said(text, "crime")
