@@ -20,6 +20,8 @@ READINGS = ("crime", "no_crime", "nothing")
 UNKNOWN_REASON = "NO_ROW_KNOWS_ME"
 # CRR 2026/27 p63: a report of rape is a crime or an N100, so these excuse none (p7, 12, 97)
 NO_REASON_FOR_RAPE = {"NOT_NOTIFIABLE", "SCHOOLS", "FRAUD_REFERRED"}
+# CRR 2026/27 p62: an anonymous disclosure at a referral centre is an N100, which is of rape alone
+REASONS_FOR_RAPE_ALONE = {"SARC"}
 ALWAYS = ("1900-01-01", "9999-12-31")
 
 
@@ -160,9 +162,8 @@ def test_only_a_rape_is_kept_as_an_n100_and_only_from_april_2015(
         "inner join cases as c using (case_id) inner join decisions as d using (decision_id) "
         "where d.reported_incident_code is not null group by 1 order by 1"
     ).fetchall()
-    assert {first for _, first, _ in kept} == {"2015-04-01"}
-    # a disclosure at a sexual assault referral centre names no offence
-    assert {row for row, _, only_rape in kept if not only_rape} == {"D170"}
+    assert {row for row, _, _ in kept} == {"D170", "D310", "D315", "D320", "D330"}
+    assert {(first, only_rape) for _, first, only_rape in kept} == {("2015-04-01", True)}
     known = {row["ho_code"] for row in seed("reported_incident_classes")}
     assert {row["reported_incident_code"] for row in DECISIONS} - {""} <= known
 
@@ -199,7 +200,8 @@ def test_a_reason_alone_decides_as_its_kind_asks_today(
     is_reason = reason["is_legitimate"] == "true" and code != "RIGHTLY_CANCELLED"
     verdict = "justified" if is_reason else "must_be_recorded"
     of_rape = "needs_review" if code in NO_REASON_FOR_RAPE else verdict
-    assert sorted(found) == [("false", verdict), ("true", of_rape)]
+    of_others = "must_be_recorded" if code in REASONS_FOR_RAPE_ALONE else verdict
+    assert sorted(found) == [("false", of_others), ("true", of_rape)]
 
 
 def periods(
@@ -232,7 +234,8 @@ def test_the_periods_of_a_rule_follow_one_another_without_gap(
 def test_a_reason_that_is_no_n100_of_its_own_holds_at_all_times() -> None:
     by_reason = periods([row for row in DECISIONS if not row["is_rape"]], "closure_reason_code")
     starts = {name: min(some)[0] for (name,), some in by_reason.items()}
-    assert {name for name, start in starts.items() if start > date(1900, 1, 1)} == {"SARC"}
+    assert REASONS_FOR_RAPE_ALONE.isdisjoint(starts)
+    assert set(starts.values()) == {date(1900, 1, 1)}
 
 
 def test_the_counting_rules_of_each_class_begin_with_the_first_day() -> None:

@@ -147,3 +147,30 @@ def test_the_breach_of_an_order_is_one_crime_and_no_course_of_conduct(text: str)
 def test_a_warning_is_no_order_and_what_follows_it_is_a_course_of_conduct(text: str) -> None:
     assert "vi_harass" in said(text, "crime")
     assert "br_order" not in said(text, "crime")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "anonymous disclosure to the sarc, n100 only",
+        "isva passed this on for a client who gave no name",
+        "sarc client does not consent to being named",
+        "referral centre report, she wants to stay unknown",
+    ],
+)
+def test_an_anonymous_disclosure_at_a_referral_centre_is_a_reason(text: str) -> None:
+    assert "cl_sarc_01" in said(text, "reason")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "officers attended the haven caravan park, area searched",
+        "taken to the sarc and examined, statement to follow",
+        "isva informed and will support her",
+        "seen at the sexual assault referral centre, does not want to prosecute",
+        "self referral to the sarc, named and seen by officers",
+    ],
+)
+def test_a_referral_centre_alone_is_no_reason(text: str) -> None:
+    assert "cl_sarc_01" not in said(text, "reason")
