@@ -57,7 +57,7 @@ calls as (
     where not calls.is_withdrawn
 ),
 
--- The reason that the closing text gives. The list of reasons has the likelier ones first.
+-- The reason and the excuse that the closing text gives. Of several, the first in alphabetical order counts.
 spoken as (
     select
         hits.call_id,
