@@ -194,6 +194,11 @@ def test_a_sheet_shows_the_log_and_no_prediction(fresh: SmallAgency) -> None:
         book = openpyxl.load_workbook(sheet(draw, auditor, "xlsx"))
         assert book.sheetnames == ["Instructions", "Logs", "Crimes", "Codes"]
         assert all(str(page["A1"].value).startswith("SIMULATED") for page in book)
+        assert any(
+            "Do not count a crime whose record was cancelled by the rules. If its record was "
+            "cancelled against the rules, count it and write N." in str(cell.value)
+            for cell in book["Instructions"]["A"]
+        )
         headings = [cell.value for cell in book["Logs"][2]]
         assert headings == [*SHOWN.values(), *READ.values()]
         rows = list(book["Logs"].iter_rows(min_row=3, values_only=True))

@@ -208,6 +208,10 @@ def test_an_auditor_reads_the_logs_that_were_drawn_for_them_and_no_others(
     page = open_drawn(clerk, drawn, own[0])
     assert told_by(own[0]) in words_of(page)
     assert "SIMULATED" in page
+    assert (
+        "Do not count a crime whose record was cancelled by the rules. If its record was cancelled "
+        "against the rules, count it and write N." in words_of(page)
+    )
     read_first(drawn, without=(*own[:4], given_to(drawn, TWO)[0]))
     assert sorted(read_all(clerk, drawn)) == sorted(own[:4])
     assert f"of your {len(own)}" in words_of(page)

@@ -11,7 +11,7 @@ from cdi.desk.forms import make_token
 from cdi.desk.people import Door, Right
 from cdi.desk.reading_form import MOST_CRIMES, Typed, fill_form
 from cdi.desk.visit import Visit
-from cdi.people.audit_sheet import SHOWN
+from cdi.people.audit_sheet import OF_CANCELLED, SHOWN
 from cdi.people.drawn_logs import read_drawn_logs
 from cdi.people.open_draws import Progress, Row, list_open_draws
 from cdi.people.saved_readings import OF_CRIME, Reading, find_reading
@@ -76,6 +76,7 @@ def show_reading(
         problems,
         left=len(progress.list_left(auditor)),
         given=len(progress.list_given(auditor)),
+        of_cancelled=OF_CANCELLED,
         done=done,
     )
 

@@ -59,6 +59,11 @@ CRIMES_A_LOG = 3  # blank rows for crimes, per log
 MOMENT = "%Y-%m-%d %H:%M:%S"
 LEAST_DATE = "36526"  # 2000-01-01, as spreadsheets count days
 
+# The rate counts a crime whose record was rightly cancelled in neither of its two numbers.
+OF_CANCELLED = (
+    "Do not count a crime whose record was cancelled by the rules. If its record was cancelled "
+    "against the rules, count it and write N."
+)
 INSTRUCTIONS = """\
 Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
 1. Read each log on the sheet Logs to its end. The text is masked: look at the log itself where it
@@ -67,8 +72,7 @@ Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
    Crime Recording Standard, one by one. Write the number, or 0.
 3. Search the crime system by hand for each of them: by place, time and persons, not by the log's
    reference alone.
-4. A crime is recorded (Y) if it has a record of its own that was not cancelled. If its record was
-   cancelled against the rules, write N.
+4. A crime is recorded (Y) if it has a record of its own. {of_cancelled}
 5. Write each crime on the sheet Crimes: its log, 1, 2, 3 within the log, its offence code (sheet
    Codes), and what you found.
 6. Write when you read the log; times are local. A log without a time counts as not yet read.
@@ -156,7 +160,11 @@ def _write_xlsx(
     about = book.active
     about.title = "Instructions"
     text = (DECIDE if set(BOTH) <= set(shown_columns) else INSTRUCTIONS).format(
-        count=len(logs), cdi=paths.CDI, readers=READERS[facts["part"]], **facts
+        count=len(logs),
+        cdi=paths.CDI,
+        readers=READERS[facts["part"]],
+        of_cancelled=OF_CANCELLED,
+        **facts,
     )
     for line in _banner_row(facts) + text.replace("\n   ", " ").splitlines():
         about.append([line])
