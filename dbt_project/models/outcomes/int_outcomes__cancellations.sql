@@ -7,11 +7,13 @@ with records as (
     where not records.is_withdrawn and list_contains(settings.cancelled_statuses, records.status_code)
 ),
 
+-- A duplicate is part of a recorded crime, so neither a non-crime occurrence nor an N100 survives it.
 live as (
     select live.crime_record_id
     from {{ ref('stg_crime_records') }} as live
+    inner join {{ source('codes', 'offences') }} as offences on live.offence_code = offences.code
     anti join records on live.crime_record_id = records.crime_record_id
-    where not live.is_withdrawn
+    where not live.is_withdrawn and offences.offence_group is not null
 ),
 
 final as (
