@@ -128,7 +128,7 @@ check: $(VENV)/dev.stamp  ## Run the linters: ruff, mypy, sqlfluff, yamllint, db
 	cd dbt_project && CDI_BUILD_FILE=recording.duckdb ../$(BIN)/python -m dbt.cli.main --quiet parse --profiles-dir .
 	$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
-test: $(VENV)/dev.stamp  ## Run the unit and dbt tests and the shorter pipelines, in six minutes; they need only Python
+test: $(VENV)/dev.stamp  ## Run the unit and dbt tests and the shorter pipelines, in five minutes; they need only Python
 	$(BIN)/python -m pytest -m "not long" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-long: $(VENV)/dev.stamp  ## Run the pipelines that build many versions; they too need only Python
