@@ -402,8 +402,10 @@ def _make_legend(looks: Mapping[str, str]) -> alt.Legend | None:
     """A key above the chart; none if there is nothing to tell apart."""
     if len(looks) < 2:
         return None
-    # Two long names beside each other would be cut off on a telephone.
-    return alt.Legend(columns=1 if max(map(len, looks)) > 18 else 2)
+    # Two long names beside each other would be cut off, as there is little room beside the names of
+    # the bars. The names fill two columns row by row, and each is as wide as its longest name.
+    letters = sum(max(map(len, list(looks)[column::2])) for column in range(2))
+    return alt.Legend(columns=1 if letters > 26 else 2)
 
 
 def _make_month_axis(rows: Rows) -> alt.Axis:

@@ -135,6 +135,24 @@ def test_each_kind_of_stage_has_its_colour_in_a_waterfall() -> None:
     assert len(bars) == len(set(colours)) == 4
 
 
+def test_the_key_of_a_waterfall_is_not_cut_off() -> None:
+    """Also where a browser's letters are a fifth wider than those of the layout."""
+    kinds = ("stays", "no record needed", "not judged yet", "lost")
+    rows = [{"label": kind, "crimes": 2, "kind": kind} for kind in kinds[1:]]
+    rows = [{"label": "Closed: Crime recorded", "crimes": 9, "kind": "stays"}, *rows]
+    svg = Drawing(is_simulated=False).waterfall(rows, "Flow", "c").svg
+    frame, start, key, whole = (
+        float(re.search(pattern, svg)[1])  # type: ignore[index]
+        for pattern in (
+            r"translate\(([\d.]+),",
+            r'role-legend"><g transform="translate\(([\d.]+),',
+            r'role-legend"><g [^>]*><path class="background" d="M0,0h([\d.]+)',
+            r'viewBox="0 0 ([\d.]+)',
+        )
+    )
+    assert 0 < 1.2 * key <= whole - frame - start
+
+
 def test_months_have_their_full_names() -> None:
     weeks = [{**WEEK, "reported_week_on": date(2017, month, 1)} for month in (1, 3, 5, 7)]
     svg = Drawing(is_simulated=False).trend(weeks, "Weeks", "c").svg
