@@ -28,11 +28,11 @@ from cdi.sql import Params, ident, scalar
 
 PURPOSE = "erase"  # of the key; see `cdi.keys`
 ERASED = "[erased]"  # stands in texts in place of an erased reference
-# Any run of other characters may be a reference that no key rule reads.
-_PARTS_WORDS = r"\s,;|\"'<>()\[\]{}#:"
+# Any run of characters without blanks and these may be a reference that no key rule reads.
+_SIGNS = ",;|\"'<>()[]{}#:"
+_PARTS_WORDS = rf"\s{re.escape(_SIGNS)}"
 _WORD = rf"[^{_PARTS_WORDS}]+"
-_BETWEEN_BLANKS = r"\S+"  # a reference may hold such characters itself
-_AROUND_WORD = ",;|\"'<>()[]{}#:.?!"
+_BETWEEN_BLANKS = r"\S+"  # a reference may also hold such signs itself
 _ENDS_SENTENCE = ".?!"  # may follow a word and is no part of it
 _DAY, _MONTH, _YEAR = "(?:0[1-9]|[12][0-9]|3[01])", "(?:0[1-9]|1[0-2])", "(?:19|20)[0-9]{2}"
 # A number may be typed in full-width or Arabic digits.
@@ -252,9 +252,10 @@ def _word_candidates(text: str, bound: Params) -> str:
     """SQL for the single words of a text, as a reference that no key rule reads may be erased."""
     words = f"regexp_extract_all({text}, {bound.bind(_WORD)})"
     whole = f"regexp_extract_all({text}, {bound.bind(_BETWEEN_BLANKS)})"
+    around = bound.bind(_SIGNS + _ENDS_SENTENCE)
     return (
         f"{words} || list_transform({words}, lambda w: rtrim(w, '{_ENDS_SENTENCE}')) || "
-        f"{whole} || list_transform({whole}, lambda w: trim(w, {bound.bind(_AROUND_WORD)}))"
+        f"{whole} || list_transform({whole}, lambda w: trim(w, {around}))"
     )
 
 
