@@ -21,7 +21,7 @@ PAGES = [paths.REPO / "README.md", *sorted((paths.REPO / "docs").glob("*.md"))]
 CDI = ".venv/bin/cdi"
 # what every machine has that has a shell, Git and Docker; what they are given is theirs to check
 SYSTEM = {"cat", "cd", "cp", "echo", "git", "grep", "install", "rm", "umask"}
-IN_IMAGE = {"airflow", "pg_dump", "psql", "tar"}
+IN_IMAGE = {"airflow", "cat", "pg_dump", "psql", "rm", "tar"}
 FENCE = re.compile(r"^ *```(\S*)\n(.*?)^ *```$", re.M | re.S)
 INLINE = re.compile(r"(?<!`)`((?:make|cdi|\.venv/bin/[^\s`]+|python3?|docker compose) [^`]*)`(?!`)")
 PLACEHOLDER = re.compile(r"<[A-Za-z][^<>]*>(?:\.\.\.)?")
@@ -50,7 +50,7 @@ def simple_commands(text: str) -> Iterator[list[str]]:
 
 def without_redirections(words: list[str]) -> list[str]:
     """The words of a simple command before its first redirection."""
-    ends = [index for index, word in enumerate(words) if word in {"<", ">", ">>"}]
+    ends = [index for index, word in enumerate(words) if word in {"<", ">", ">>", ">&"}]
     return words[: min(ends, default=len(words))]
 
 
@@ -136,6 +136,10 @@ def check_cdi(arguments: list[str], is_complete: bool, app: typer.Typer = cli.ap
     else:  # a sentence names the command and leaves arguments out
         options = {name for parameter in command.params for name in parameter.opts}
         assert {word for word in arguments if word.startswith("--")} <= options
+        parsed = command.make_context(
+            command.name, list(arguments), parent=context, resilient_parsing=True
+        )
+        assert not parsed.args, f"{command.name} does not take {parsed.args}"
 
 
 def check_make(arguments: list[str]) -> None:
@@ -151,19 +155,24 @@ def check_docker(arguments: list[str], is_complete: bool) -> None:
     """Service and command of `docker compose exec` and `run` must be there."""
     first, verb, *rest = arguments
     assert first == "compose"
-    assert verb in {"build", "up", "ps", "exec", "run", "config"}
+    assert verb in {"build", "up", "ps", "exec", "run", "config", "restart"}
+    if verb == "restart":
+        assert set(rest) <= set(compose())
     if verb in {"exec", "run"}:
         while rest[0].startswith("-"):
             assert rest[0] in {"-T", "--rm", "--no-deps", "-e", "-v"}
             rest = rest[2 if rest[0] in {"-e", "-v"} else 1 :]
-        service, program, *given = rest
+        service, *inside = rest
         assert service in compose()
-        if program == "cdi":
-            check_cdi(given, is_complete)
-        elif [program, *given[:1]] == ["python", "-m"]:
-            check_cdi(given[2:], is_complete, MODULES[given[1]])
-        else:
-            assert program in IN_IMAGE
+        is_script = inside[:2] == ["sh", "-c"]
+        commands = simple_commands(inside[2]) if is_script else [inside]
+        for program, *given in map(without_redirections, commands):
+            if program == "cdi":
+                check_cdi(given, is_complete)
+            elif [program, *given[:1]] == ["python", "-m"]:
+                check_cdi(given[2:], is_complete, MODULES[given[1]])
+            else:
+                assert program in IN_IMAGE
 
 
 def check(command: str, *, is_complete: bool = True) -> None:
@@ -184,8 +193,9 @@ def check(command: str, *, is_complete: bool = True) -> None:
         script = arguments[2] if arguments[:2] == ["-m", "pytest"] else arguments[0]
         assert (paths.REPO / script).is_file(), f"there is no {script}"
     elif program == ".venv/bin/uv":  # `make` puts it there
-        assert arguments[:3] == ["pip", "install", "-c"]
-        assert (paths.REPO / arguments[3]).is_file(), f"there is no {arguments[3]}"
+        assert arguments[:2] == ["pip", "install"]
+        (lock,) = (word for word in arguments if word.startswith("requirements/"))
+        assert (paths.REPO / lock).is_file(), f"there is no {lock}"
     else:
         assert program in SYSTEM, f"{program} does not exist"
 
@@ -238,6 +248,8 @@ def test_a_command_in_a_sentence_exists(page: str, command: str) -> None:
         "make run NONSENSE=1",
         ".venv/bin/python bench/nothing.py",
         "docker compose exec scheduler cdi walk",
+        "docker compose exec scheduler sh -c 'cat > a.csv; cdi walk a.csv'",
+        "docker compose restart nobody",
         "docker compose exec nobody python -m cdi_force",
         "$cdi run",
     ],
@@ -245,6 +257,11 @@ def test_a_command_in_a_sentence_exists(page: str, command: str) -> None:
 def test_what_does_not_exist_is_noticed(command: str) -> None:
     with pytest.raises((AssertionError, UsageError)):
         check(command)
+
+
+def test_a_sentence_gives_a_command_no_argument_that_it_does_not_take() -> None:
+    with pytest.raises(AssertionError, match="does not take"):
+        check(f"{CDI} check-agency placeholder --connect", is_complete=False)
 
 
 def test_the_code_prints_only_commands_that_exist() -> None:
