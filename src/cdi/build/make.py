@@ -48,6 +48,7 @@ def build_file(version: Version) -> Path:
             open_landing(con, version)
         run_dbt(version, version.file, prepared)
         with write_database(version.file) as con:
+            con.begin()  # else each of some hundred comments waits for the disk
             _keep_run_results(con, version, prepared)
             _keep_lineage(con, version)
             _keep_audits(con, version)
@@ -55,6 +56,7 @@ def build_file(version: Version) -> Path:
             _close_landing(con)
             _describe_codes(con)
             _open_views(con)
+            con.commit()
         sync_tree(version.folder)
         # last of all: a folder with a version.json holds a whole build
         write_json(version.folder / "version.json", _describe_version(version), sort_keys=True)
