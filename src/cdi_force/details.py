@@ -229,10 +229,12 @@ def _draw_cancellations(
     is_rape = np.array([o.is_rape for o in offences])
     rape = np.where(is_crime, is_rape[crime_of_record["offence"]], False)
     flaw = np.where(wrong, rng.choice([0, 1, 2, 3], n, p=[0.2, 0.3, 0.3, 0.2]), 0)
-    records["flaw"] = flaw
     # C5 (self-defence) is for assaults alone, so for any other class it is a flaw of its own.
     code = np.where(is_assault & (rng.random(n) < 0.15), 5, code)
     code = np.where(~is_assault & (flaw == 3) & (rng.random(n) < 0.3), 5, code)
+    # Anybody may decide on a transfer (C1), so what is missing is the other force's reference.
+    flaw = np.where((code == 1) & (flaw == 1), 3, flaw)
+    records["flaw"] = flaw
     records["cancel_code"] = np.where(is_cancelled, code, 0)
     decider = np.where(rape, 1, 0)
     decider = np.where(flaw == 1, np.where(rape, 0, 2), decider)

@@ -32,6 +32,7 @@ final as (
                 list_contains(string_split(rules.offence_classes, ' '), records.offence_class),
                 rules.offence_classes is null
             ) or (records.offence_code like '100/%' and not rules.is_for_n100) then 'class_not_allowed'
+            -- No roles are listed where any role may decide, so the comparison is null and nothing fails.
             when not list_contains(
                 string_split(
                     case

@@ -119,7 +119,7 @@ def _list_cancellations(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
 
 
 def _roles_in_words(codes: str) -> str:
-    return " or ".join(DECIDERS[code] for code in codes.split())
+    return " or ".join(DECIDERS[code] for code in codes.split()) or "anybody"
 
 
 def _read_facts() -> dict[str, str]:
