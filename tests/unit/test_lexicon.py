@@ -134,11 +134,45 @@ def groups(text: str) -> set[str]:
         "ex has broken the restraining order",
         "ignores the injunction",
         "came round despite the non-mol",
+        "breached the stalking order",
+        "breach of a stalking protection order",
+        "breached the non-molest order",
     ],
 )
 def test_the_breach_of_an_order_is_one_crime_and_no_course_of_conduct(text: str) -> None:
     read = {row["lexicon_id"]: row["counting_class"] for row in seed("lexicon")}
     assert {read[name] for name in said(text, "crime")} - {""} == {"breach"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "she has a stalking order",
+        "stalking protection order served on the ex",
+        "a non-molestation order is in place",
+        "wants to ask about a non molest order",
+    ],
+)
+def test_an_order_alone_is_neither_stalking_nor_a_sexual_offence(text: str) -> None:
+    assert not said(text, "crime")
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        ("her ex is stalking her", "vi_harass"),
+        ("harassed online, reports stalking , ", "vi_harass"),
+        ("cyber stalking", "vi_harass"),
+        ("stalking, or so she calls it, since may", "vi_harass"),
+        ("stalking outside the house", "vi_harass"),
+        ("stalking by a former patient", "vi_harass"),
+        ("molested by an uncle", "bk_sex"),
+        ("child molestation years ago", "bk_sex"),
+        ("tried to molest her", "sx_sexual"),
+    ],
+)
+def test_the_words_of_an_order_still_tell_of_the_crime(text: str, entry: str) -> None:
+    assert entry in said(text, "crime")
 
 
 @pytest.mark.parametrize(
