@@ -145,6 +145,29 @@ def test_the_breach_of_an_order_is_one_crime_and_no_course_of_conduct(text: str)
 
 
 @pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        # 066/39 of the offence list: public order
+        ("breached the non-molestation order", "public_order"),
+        ("he has breached his non molestation order again", "public_order"),
+        ("in breach of a non mol", "public_order"),
+        ("non-mol order has been breached by the ex", "public_order"),
+        ("non molestation order breached", "public_order"),
+        ("came round despite the non-mol", "public_order"),
+        ("has a non-molestation order and he turned up", "public_order"),
+        # 008/31, 008/29 and 008/74: violence against the person
+        ("ex has broken the restraining order", "violence_against_the_person"),
+        ("ignores the injunction", "violence_against_the_person"),
+        ("breach of a stalking protection order", "violence_against_the_person"),
+        ("court order breached", "violence_against_the_person"),
+        ("order was breached", "violence_against_the_person"),
+    ],
+)
+def test_the_breach_of_an_order_is_of_the_group_of_the_offence_list(text: str, group: str) -> None:
+    assert groups(text) == {group}
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "she has a stalking order",
