@@ -58,7 +58,10 @@ final as (
         {{ miss_probability('placed.place', 'placed.is_any_recorded', 'readings') }} as miss_probability
     from placed
     inner join readings on placed.call_id = readings.call_id
-    where readings.crime_probability is not null
+    -- A text model that has not learnt second crimes says nothing of them.
+    where
+        readings.crime_probability is not null
+        and (placed.place = 1 or readings.second_probability is not null)
 )
 
 select * from final

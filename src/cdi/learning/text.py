@@ -173,7 +173,12 @@ def write_text_model(part: Path, folder: Path) -> Mapping[str, int]:
             models = _grow_models(matrix[others], crimes[others], learnt)
             for target, model in models.items():
                 scores[target][is_held_out] = model(matrix[is_held_out])
-    columns = {f"{target}_probability": scores[target] for target in TARGETS}
+    columns = {
+        f"{target}_probability": scores[target]
+        if target in targets
+        else _leave_unknown(len(audited))
+        for target in TARGETS
+    }
     pq.write_table(
         pa.table({"call_id": audited["published_call_id"], **columns}, schema=AUDITED),
         folder / "audited.parquet",
@@ -290,21 +295,19 @@ def _find_targets(crimes: Ints, least: int) -> set[str]:
 
 
 def _grow_models(matrix: Floats, crimes: Ints, learnt: Collection[str]) -> dict[str, Model]:
-    """Grow, for each target that is learnt, the trees that estimate its probability.
-
-    By any other target, every log has probability 0.
-    """
+    """Grow, for each target that is learnt, the trees that estimate its probability."""
     has_any = crimes > 0
     lessons = {"crime": (matrix, has_any), "second": (matrix[has_any], crimes[has_any] > 1)}
     return {
-        target: _grow_forests(*lessons[target], DEPTHS[target]) if target in learnt else _score_none
+        target: _grow_forests(*lessons[target], DEPTHS[target])
         for target in TARGETS
+        if target in learnt
     }
 
 
-def _score_none(features: Floats) -> Floats:
-    """Give each log the probability 0."""
-    return np.zeros(len(features))
+def _leave_unknown(count: int) -> pa.Array:
+    """Give logs no probability, by a target that is not learnt; there the lexicon decides."""
+    return pa.nulls(count, pa.float64())
 
 
 def _grow_forests(matrix: Floats, is_case: NDArray[np.bool_], depth: int) -> Model:
@@ -427,9 +430,10 @@ def score_features(features: pa.Table, folder: Path) -> pa.Table:
 
     Returns:
         One row per log: `crime_probability` (at least one crime should be recorded),
-        `second_probability` (two or more should be, if any), the likeliest `offence_group`, the
-        `second_group` of a second account in the log (None if there is none), the pairs of words
-        in the account (`pair_count`), and those that the version has learnt (`known_pair_count`).
+        `second_probability` (two or more should be, if any; null if audits held too few such logs
+        to learn from), the likeliest `offence_group`, the `second_group` of a second account in the
+        log (None if there is none), the pairs of words in the account (`pair_count`), and those
+        that the version has learnt (`known_pair_count`).
     """
     parts = [SCORES.empty_table()]
     if not len(features):
@@ -443,7 +447,12 @@ def score_features(features: pa.Table, folder: Path) -> pa.Table:
     for start in range(0, len(features), CHUNK):
         chunk = features.slice(start, CHUNK)
         matrix, told = _make_features(chunk, folder, signs)
-        scores = {f"{target}_probability": model(matrix) for target, model in models.items()}
+        scores = {
+            f"{target}_probability": models[target](matrix)
+            if target in models
+            else _leave_unknown(len(chunk))
+            for target in TARGETS
+        }
         parts.append(
             pa.table(
                 {"content_hash": chunk["content_hash"], **scores, **told},

@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
+import pyarrow.parquet as pq
 import pytest
 
 from cdi.errors import AuditError
@@ -273,6 +274,20 @@ def test_just_enough_crimes_score_the_audited_logs_as_well(tmp_path: Path) -> No
     without = [by_log[f"C{place:04d}"] for place, count in enumerate(crimes) if count == 0]
     assert min(with_crime) > 0.5
     assert np.mean(without) < 0.2
+
+
+def test_a_second_crime_that_no_audit_taught_is_not_known(tmp_path: Path) -> None:
+    """A probability of 0 would say that no log tells of one; the lexicon knows better."""
+    table = lessons()
+    ones = pa.array([count and min(count, 1) for count in table["crimes"].to_pylist()], pa.int64())
+    learnt = learn(
+        tmp_path / "ones", table.set_column(table.column_names.index("crimes"), "crimes", ones)
+    )
+    audited = pq.read_table(learnt / "audited.parquet")
+    read = score_features(features(table).slice(0, 20), learnt)
+    for scored in (audited, read):
+        assert scored["crime_probability"].null_count == 0
+        assert scored["second_probability"].null_count == len(scored) > 0
 
 
 def test_what_is_read_is_kept_and_known_to_the_next_build(
