@@ -399,15 +399,17 @@ def _make_json_lines(con: duckdb.DuckDBPyConnection, query: str, file: FetchedFi
 def _read_objects(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    """Make ``raw`` from the objects in ``json_lines``, and refuse what is not an object."""
+    """Make ``raw`` from the objects in ``json_lines``, and refuse what is not an object.
+
+    An object that has a key twice is refused too, as only one of the values could be read.
+    """
+    con.execute(f"insert into refused {read_query(SQL / 'refused_json.sql')}", {"number": number})
     con.execute(
-        "insert into refused select $number, line, 'READ-JSON', 'not a JSON object', original "
-        "from json_lines where coalesce(json_type(content), '') <> 'OBJECT'",
+        "delete from json_lines where line in (select line from refused where file_no = $number)",
         {"number": number},
     )
     found = con.execute(
-        "select distinct unnest(json_keys(content)) as k from json_lines "
-        "where json_type(content) = 'OBJECT' order by k"
+        "select distinct unnest(json_keys(content)) as k from json_lines order by k"
     ).fetchall()
     keys = [str(key) for (key,) in found]
     columns = [normalise_header(key) for key in keys]
@@ -426,7 +428,7 @@ def _read_objects(
     )
     con.execute(
         f"create or replace table raw as select row_number() over (order by line) as {ROW_NO}, "
-        f"{values} from json_lines where json_type(content) = 'OBJECT'",
+        f"{values} from json_lines",
         bound.values,
     )
     return columns

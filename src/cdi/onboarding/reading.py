@@ -240,10 +240,7 @@ def _read_headers(
         described = con.execute("describe from read_parquet(?)", [str(plain)]).fetchall()
         headers = {normalise_header(row[0]): row[0] for row in described}
         return headers, {normalise_header(row[0]): row[1] for row in described}
-    keys = con.execute(
-        "select distinct unnest(json_keys(content)) from json_lines "
-        "where json_type(content) = 'OBJECT'"
-    ).fetchall()
+    keys = con.execute("select distinct unnest(json_keys(content)) from json_lines").fetchall()
     return {normalise_header(key): key for (key,) in keys}, {}
 
 

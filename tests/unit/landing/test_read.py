@@ -188,3 +188,14 @@ def test_a_column_under_two_spellings_is_refused_in_each_format(tmp_path: Path, 
     }
     with pytest.raises(SourceError, match=r"SRC-COLUMNS.*f has a column twice: closing_code\n"):
         read_bytes(tmp_path, content[form], form)
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_an_object_that_has_a_key_twice_is_refused_alone(tmp_path: Path, form: str) -> None:
+    """Only one of the two values would be read; keys within a value are no columns."""
+    whole = '{"number":"T-1","received":"2026-01-05","type":"THEFT","text":{"a":1,"a":2}}'
+    twice = '{"number":"T-2","received":"2026-01-05","type":"THEFT","text":"x","type":"RAPE"}'
+    content = f"{whole}\n{twice}\n" if form == "jsonl" else f"[{whole}, {twice}]"
+    rows, refused = read_bytes(tmp_path, content.encode(), form)
+    assert [number for number, *_ in sorted(rows)] == ["T-1"]
+    assert refused == [("READ-KEYS", twice)]
