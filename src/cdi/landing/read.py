@@ -442,6 +442,8 @@ def _read_parquet(
     A typed time has one text form (`cdi.agency.mapping.TYPED_TIMES`), whatever its fraction of a
     second, and needs no `format` in agency.yaml. A time that is a text there does.
     """
+    from pyarrow import parquet  # takes a while to import, and most files are not Parquet
+
     try:
         described = con.execute("describe from read_parquet(?)", [str(file.path)]).fetchall()
     except duckdb.Error as error:
@@ -450,7 +452,8 @@ def _read_parquet(
             f"{file.name} cannot be read as Parquet: {error}",
             "have the file delivered again; nothing of it was taken",
         ) from None
-    columns = [normalise_header(row[0]) for row in described]
+    # DuckDB gives another name to a column whose name differs from one before it only by case.
+    columns = [normalise_header(name) for name in parquet.read_schema(file.path).names]
     _check_columns(source, file, columns)
     values = ", ".join(
         f"{_text_expression(ident(name), kind)} as {ident(normalise_header(name))}"

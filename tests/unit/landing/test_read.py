@@ -167,21 +167,24 @@ def test_a_parquet_file_has_as_many_rows_as_it_says(tmp_path: Path) -> None:
             check_parquet_rows(con, file)
 
 
-TWICE = ["number", "received", "type", "text", "Closing Code", "closing_code"]
-
-
+@pytest.mark.parametrize("spelling", ["Closing Code", "CLOSING_CODE"])
 @pytest.mark.parametrize("form", ["csv", "json", "jsonl", "parquet"])
-def test_a_column_under_two_spellings_is_refused_in_each_format(tmp_path: Path, form: str) -> None:
+def test_a_column_under_two_spellings_is_refused_in_each_format(
+    tmp_path: Path, form: str, spelling: str
+) -> None:
     """Only one of them would be read, and the values of the other would be lost."""
+    headers = ["number", "received", "type", "text", spelling, "closing_code"]
     values = ["T-1", "2026-01-05", "THEFT", "text", "A", "B"]
     # in JSON the two need not even stand in one object
     one, other = (
-        json.dumps({name: value for name, value in zip(TWICE, values, strict=True) if name != left})
-        for left in (TWICE[-1], TWICE[-2])
+        json.dumps(
+            {name: value for name, value in zip(headers, values, strict=True) if name != left}
+        )
+        for left in (headers[-1], headers[-2])
     )
-    pq.write_table(pa.table([[value] for value in values], names=TWICE), tmp_path / "g")
+    pq.write_table(pa.table([[value] for value in values], names=headers), tmp_path / "g")
     content = {
-        "csv": f"{','.join(TWICE)}\n{','.join(values)}\n".encode(),
+        "csv": f"{','.join(headers)}\n{','.join(values)}\n".encode(),
         "json": f"[{one}, {other}]".encode(),
         "jsonl": f"{one}\n{other}\n".encode(),
         "parquet": (tmp_path / "g").read_bytes(),
