@@ -504,3 +504,18 @@ def test_a_draw_that_was_killed_is_finished_from_its_line(
     assert [line["kind"] for line in Register("a").entries()] == ["draw", "sample"]
     with pytest.raises(AuditError, match="AUDIT-REDRAWN"):
         draw_audit("a", "v1", PERIOD, frame, Options(400), AUDITORS, AT, seed=7)
+
+
+def test_a_draw_that_was_killed_is_told_as_such_if_logs_are_gone(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Erasures left fewer logs than its plan asks for; another draw needs a reason, as always."""
+    with monkeypatch.context() as patch, pytest.raises(PowerCutError):
+        cut_at(patch, "frame.parquet")
+        draw_audit("a", "v1", PERIOD, Force().frame, Options(400), AUDITORS, AT, seed=7)
+    few, options = Force(100).frame, Options(50, oversampled={})
+    with pytest.raises(AuditError, match=r"AUDIT-REDRAWN.*killed before it had a sample") as caught:
+        draw_audit("a", "v2", PERIOD, few, options, AUDITORS, AT)
+    assert "while version v1 is published, or give the reason" in caught.value.fix
+    draw = draw_audit("a", "v2", PERIOD, few, options, AUDITORS, AT, reason="it was killed")
+    assert len(draw.positions) == 50

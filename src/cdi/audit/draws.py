@@ -172,22 +172,31 @@ def draw_audit(
         reason: Why a period is drawn again of which days were drawn before.
 
     Raises:
-        AuditError: AUDIT-REDRAWN if days of the period were drawn before and no reason is given;
+        AuditError: AUDIT-REDRAWN if days of the period were drawn before and no reason is given,
+            also by a draw that was killed and cannot be finished, as the frame is another one;
             AUDIT-AUDITORS with fewer than two auditors, or with the registrar among them.
     """
     register = Register(agency)
     before = [line for line in register.draws() if period.overlaps(line["period"])]
     if before and not reason:
         facts = before[-1]
+        found = f"{facts['period']} of {agency} was drawn on {facts['at'][:10]}"
         if _is_unfinished(register, facts):
-            options = Options(facts["logs"], double_blind=facts["double_blind"])
-            strata = stratify_frame(frame, options)
-            if _is_plan_of(facts, period, frame, strata):
-                return _finish_draw(register, facts, frame, strata, at)
+            if _is_frame_of_plan(facts, period, frame):
+                options = Options(facts["logs"], double_blind=facts["double_blind"])
+                strata = stratify_frame(frame, options)
+                if hash_parts(strata.of_log.tobytes()) == facts["strata_hash"]:
+                    return _finish_draw(register, facts, frame, strata, at)
+            raise AuditError(
+                "AUDIT-REDRAWN",
+                f"{found}, and killed before it had a sample; these are other logs, or their "
+                "predictions have changed",
+                f"finish it while version {facts['version']} is published, or give the reason for "
+                "another draw, which the register keeps",
+            )
         raise AuditError(
             "AUDIT-REDRAWN",
-            f"{facts['period']} of {agency} was drawn on {facts['at'][:10]}, and "
-            f"{period.name} has days of that period",
+            f"{found}, and {period.name} has days of that period",
             "audit that sample; if you cannot, give the reason, which the register keeps",
         )
     names = sorted({name.strip().upper() for name in auditors} - {""})
@@ -229,13 +238,12 @@ def _is_unfinished(register: Register, facts: dict[str, Any]) -> bool:
     return facts["draw_id"] not in sampled
 
 
-def _is_plan_of(facts: dict[str, Any], period: Period, frame: Frame, strata: Strata) -> bool:
-    """Tell whether the line of a draw was written for this period, frame and strata."""
+def _is_frame_of_plan(facts: dict[str, Any], period: Period, frame: Frame) -> bool:
+    """Tell whether the line of a draw was written for this period and frame."""
     planned = {
         "period": period.name,
         "frame_hash": hash_parts(*frame_leaves(frame)),
         "predictions_hash": predictions_hash(frame),
-        "strata_hash": hash_parts(strata.of_log.tobytes()),
     }
     return planned.items() <= facts.items()
 
