@@ -17,7 +17,7 @@ import pytest
 from cdi import files, paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.audit.draws import ADJUDICATOR, Draw, load_draw
+from cdi.audit.draws import ADJUDICATOR, EXPIRED, Draw, erase_from_register, load_draw
 from cdi.audit.register import Register
 from cdi.desk import trial
 from cdi.errors import AuditError
@@ -955,3 +955,26 @@ def test_nothing_of_an_erased_log_is_left_of_its_reading(fresh: SmallAgency, dra
     assert clerk.get("audit-log", draw=drawn.draw_id, call=call).status_code == 404
     assert len(progress.list_left(ONE.upper())) == len(given_to(drawn, ONE)) - 2
     assert read_log(clerk, drawn, given_to(drawn, ONE)[2]).status_code == 200
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_draw_of_which_logs_expired_is_offered_to_nobody(
+    fresh: SmallAgency, drawn: Draw, left: int
+) -> None:
+    """No rate can be worked out any more, whether some of its logs are left or none."""
+    clerk, registrar = sign_in(ONE), sign_in("registrar")
+    calls = [str(call) for call in drawn.call_ids]
+    form = reading_form(open_drawn(clerk, drawn, given_to(drawn, ONE)[0]))
+    gone = [call for call in calls if call != form["call"] or not left]
+    erase_from_register("testville", gone, datetime(2026, 3, 1), f"{EXPIRED}2026-03-01")
+    for person in (clerk, registrar):
+        assert drawn.draw_id not in words_of(person.get("audit").text)
+    answers = [
+        clerk.get("audit-next", draw=drawn.draw_id),
+        clerk.get("audit-log", draw=drawn.draw_id, call=form["call"]),
+        clerk.send(form, none="1"),
+    ]
+    for answer in answers:
+        assert answer.status_code == 409
+        assert f"{len(gone)} of the {LOGS} logs of {drawn.draw_id} were removed" in answer.text
+    assert kept(drawn) == {}

@@ -116,6 +116,11 @@ class Draw:
     first_counts: NDArray[np.int64] | None = None
     expired: frozenset[int] = frozenset()
 
+    @cached_property
+    def expired_count(self) -> int:
+        """How many of the drawn logs retention removed; with one of them the draw has no rate."""
+        return len(self.expired.intersection(self.positions.tolist()))
+
     @property
     def awaits_second(self) -> bool:
         """Whether second readings are still to be drawn."""
@@ -123,6 +128,7 @@ class Draw:
             self.facts.get("seconds") == AFTER_FIRST
             and self.facts["double_blind"] > 0
             and self.second_stratum is None
+            and not self.expired_count
         )
 
     @cached_property

@@ -219,12 +219,11 @@ def refuse_expired(draw: Draw) -> None:
     Raises:
         AuditError: AUDIT-EXPIRED if a drawn log expired.
     """
-    expired = draw.expired.intersection(draw.positions.tolist())
-    if expired:
+    if draw.expired_count:
         raise AuditError(
             "AUDIT-EXPIRED",
-            f"{len(expired)} of the {len(draw.positions)} logs of {draw.draw_id} were removed by "
-            "retention, so its rate can no longer be worked out",
+            f"{draw.expired_count} of the {len(draw.positions)} logs of {draw.draw_id} were "
+            "removed by retention, so its rate can no longer be worked out",
             "read its rate in its pack and in the reports of that time; audit a newer period",
         )
 

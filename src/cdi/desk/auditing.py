@@ -15,6 +15,7 @@ from starlette.datastructures import FormData
 
 from cdi.agency.load import agency_names
 from cdi.audit.draws import ADJUDICATOR
+from cdi.audit.findings import refuse_expired
 from cdi.desk import auditing_pages as pages
 from cdi.desk.forms import FormError, check_form
 from cdi.desk.people import Door, Person, Right
@@ -166,6 +167,7 @@ def _find_own(visit: Visit, draw_id: str) -> tuple[Progress, str]:
     visit.demand(Right.AUDIT)
     _demand_auditor(visit)
     progress = find_progress(visit.shown.agency, draw_id)
+    refuse_expired(progress.draw)
     auditor = progress.find_auditor(visit.person.name)
     if auditor is None:
         raise DeskError(
@@ -191,6 +193,7 @@ def _find_differing(visit: Visit, draw_id: str, call_id: str) -> Progress:
     """Find a draw with a log that the person may decide about."""
     visit.demand(Right.MANAGE)
     progress = find_progress(visit.shown.agency, draw_id)
+    refuse_expired(progress.draw)
     if call_id not in progress.differing:
         raise DeskError(
             404, "There is nothing to decide", f"No two readings of {call_id} in {draw_id} differ."

@@ -75,7 +75,9 @@ class Progress:
 
     @property
     def is_open(self) -> bool:
-        """Whether anything is left to read or to decide."""
+        """Whether anything is left to read or to decide; nothing, if the draw has no rate."""
+        if self.draw.expired_count:
+            return False
         return bool(self.left_count or self.draw.awaits_second or self.list_undecided())
 
     def _lot(self, auditor: str, call_id: str) -> bytes:
