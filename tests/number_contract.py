@@ -24,7 +24,6 @@ NO_FIGURE = re.compile(
 # how a number of each unit is written
 FORMATS = {
     "count": "{:,.0f}",
-    "share": "{:.1%}",
     "points": "{:.2f}",
     "signed points": "{:+.1f}",
     "tenths": "{:.1f}",
@@ -34,9 +33,18 @@ FORMATS = {
 
 def write_value(value: float, unit: str) -> str:
     """A value as a page has to show it."""
+    if unit == "share":
+        return write_share(value)
     if unit == "rounded count":
         return f"{round(value / 100) * 100 if value >= 1000 else value:,}"
     return FORMATS[unit].format(value)
+
+
+def write_share(value: float) -> str:
+    """A share as a page has to show it: not quite all is not all, and not quite none not none."""
+    if 0 < value < 0.0005:
+        return "less than 0.1%"
+    return "more than 99.9%" if 0.9995 <= value < 1 else f"{value:.1%}"
 
 
 @dataclass
@@ -165,7 +173,8 @@ def _foreign_numbers(name: str, text: str, figure: dict[str, Any]) -> list[str]:
     numbers = [cell for cell in cells if isinstance(cell, int | float)]
     own = {number for cell in cells for number in NUMBER.findall(str(cell))}
     for number in numbers:
-        own |= {f"{number:,}", f"{number:.1%}", f"{number:,.0f}", f"{number:.1f}", f"{number:+.1f}"}
+        own |= {f"{number:,}", f"{number:,.0f}", f"{number:.1f}", f"{number:+.1f}"}
+        own |= set(NUMBER.findall(write_share(number)))
     words = NO_FIGURE.sub(" ", " ".join(text.split()))
     return [f"{name}: {number} is in none of its rows" for number in NUMBER.findall(words)
             if number not in own and number.lstrip("-+") not in own]  # fmt: skip

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from cdi import paths
 from cdi.clock import local_moment
 from cdi.glossary import Words
+from cdi.shares import write_percent
 
 NOTHING = "\u2013"  # an en dash is shown where there is no figure
 
@@ -27,7 +28,9 @@ def _make_environment() -> jinja2.Environment:
     environment.globals["cdi"] = paths.CDI
     environment.globals["docs_link"] = _link_docs
     environment.filters["count"] = lambda n: NOTHING if n is None else f"{n:,}"
-    environment.filters["percent"] = lambda x: NOTHING if x is None else f"{100 * x:.1f}%"
+    environment.filters["percent"] = lambda x, *decimals: (
+        NOTHING if x is None else write_percent(x, *decimals)
+    )
     environment.filters["local"] = local_moment
     # a number of a log in a command: it may have blanks, or signs that a shell would act on
     environment.filters["shell"] = shlex.quote

@@ -14,6 +14,7 @@ from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.console import AgencyArgument, ReasonOption, console, say_line, say_simulated
 from cdi.publish.access import NO_REASON
+from cdi.shares import write_percent
 
 if TYPE_CHECKING:
     from cdi.audit.predictions import Period
@@ -194,7 +195,7 @@ def audit_estimate(agency: AgencyArgument, draw: DrawOption = None) -> None:
             [f"not shown: {row['withheld_reason']}"]
             if row["recording_rate"] is None
             else [
-                *(f"{row[name]:.1%}" for name in rates),
+                *(write_percent(row[name]) for name in rates),
                 *(f"{row['half_width']:.2f}", f"{row['effective_crimes']:,.0f}"),
                 f"{row['rho']:.2f}",
             ]

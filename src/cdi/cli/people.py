@@ -26,6 +26,7 @@ from cdi.console import (
 )
 from cdi.errors import CdiError
 from cdi.publish.access import NO_REASON
+from cdi.shares import write_percent, write_range
 from cdi.variant import check_is_landed
 
 PANEL = "Daily"
@@ -62,9 +63,9 @@ def peers(
             escape(name),
             row["last_quarter"] or "",
             f"{row['due_count']:,}" if has_rate else "",
-            f"{row['rate']:.1%}" if has_rate else row["withheld_reason"],
-            f"{row['target']:.1%}" if has_funnel else "",
-            f"{row['low_95']:.1%} to {row['high_95']:.1%}" if has_funnel else "",
+            write_percent(row["rate"]) if has_rate else row["withheld_reason"],
+            write_percent(row["target"]) if has_funnel else "",
+            write_range(row["low_95"], row["high_95"]) if has_funnel else "",
             row["place"] or "",
         )
     console.print(table)

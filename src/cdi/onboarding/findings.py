@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from cdi.shares import write_percent
+
 SETTINGS = "agency.yaml"
 # `stop`: an extraction would stop; `look`: a person should look at it; `fine`: it is as it should
 # be, or a figure that nobody but a person can judge.
@@ -63,10 +65,5 @@ def fix_refused(refused: dict[str, int]) -> str:
 
 
 def write_share(count: int, total: int) -> str:
-    """A share in per cent, with its two numbers; a few are never rounded to none."""
+    """A share in per cent, with its two numbers."""
     return f"{write_percent(count / total if total else 0.0)} ({count:,} of {total:,})"
-
-
-def write_percent(share: float) -> str:
-    """A share in per cent; a few are never rounded to none."""
-    return "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"

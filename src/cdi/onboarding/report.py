@@ -6,9 +6,10 @@ from rich.text import Text
 
 from cdi.agency.datasets import DATASETS
 from cdi.onboarding.codes import FIRST_CODES, LEAST_ROWS
-from cdi.onboarding.findings import describe_refused, fix_refused, write_percent
+from cdi.onboarding.findings import describe_refused, fix_refused
 from cdi.onboarding.keys import KeyMatch
 from cdi.onboarding.proposal import AgencyProposal
+from cdi.shares import write_percent
 
 _MOST_MATCHES = 10
 # Above this share of rows without a code in the map, the rule stops the batch.

@@ -24,6 +24,7 @@ from cdi.report.wording import (
     local_time,
     subject_in_words,
 )
+from cdi.shares import write_percent
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -214,7 +215,7 @@ def _describe_evidence(row: CallRow, hits: Mapping[str, Hit], agency: Agency) ->
     if kind.startswith("log_text"):
         what = f"{hits[code].quoted} [{code}]"
     elif kind.startswith("text_model"):
-        what = f"{rounded_percent(row['crime_probability'])} by model {code}"
+        what = f"{write_percent(row['crime_probability'], 0)} by model {code}"
     elif kind == "reopening":
         what = f"on {local_time(datetime.fromisoformat(code), agency)}"
     else:
@@ -229,11 +230,6 @@ def _describe_evidence(row: CallRow, hits: Mapping[str, Hit], agency: Agency) ->
 def name_crime(number: int) -> str:
     """A crime of a call by its number; 0 stands for the call as a whole."""
     return f"Crime {number}" if number else "The call"
-
-
-def rounded_percent(probability: float) -> str:
-    """A probability in whole percent; a small one is not rounded to nothing."""
-    return f"{probability:.0%}" if probability >= 0.005 else "less than 1%"
 
 
 ENTRIES = """

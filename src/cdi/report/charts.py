@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from cdi.render import NOTHING
 from cdi.report.contract import Table
+from cdi.shares import write_percent, write_range
 
 WIDTH = 380
 # Okabe and Ito's colours that stand out on white
@@ -163,7 +164,8 @@ class Drawing:
         first, last = (f"{row['reported_week_on']:%-d %B %Y}" for row in (rows[0], rows[-1]))
         key_values = (
             f"From the week of {first} to the week of {last} the rate is between "
-            f"{min(shown):.1%} and {max(shown):.1%}; in the last week it is {shown[-1]:.1%}"
+            f"{write_percent(min(shown))} and {write_percent(max(shown))}; in the last week it is "
+            f"{write_percent(shown[-1])}"
         )
         return self.figure(chart, title, caption, columns, rows, key_values)
 
@@ -431,7 +433,7 @@ def _describe_rate(row: Mapping[str, Any]) -> str:
     limits = _format_range(row.get("low"), row.get("high"))
     if row["rate"] is None:
         return limits or NOTHING
-    return f"{row['rate']:.1%}" + (f" ({limits})" if limits else "")
+    return write_percent(row["rate"]) + (f" ({limits})" if limits else "")
 
 
 def _list_counts(rows: Rows) -> str:
@@ -443,11 +445,11 @@ def _end_sentence(text: str) -> str:
 
 
 def _format_share(value: float | None) -> str | None:
-    return None if value is None else f"{100 * value:.1f}%"
+    return None if value is None else write_percent(value)
 
 
 def _format_range(low: float | None, high: float | None) -> str | None:
-    return None if low is None else f"{_format_share(low)} to {_format_share(high)}"
+    return None if low is None or high is None else write_range(low, high)
 
 
 def _format_cell(value: Any) -> str:

@@ -26,6 +26,7 @@ from cdi.build.version import (
 from cdi.errors import BuildError, StateError
 from cdi.files import write_text
 from cdi.render import NOTHING
+from cdi.shares import write_percent
 from cdi.sql import connect, fetch_dicts, literal, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -198,7 +199,7 @@ def print_comparison(compared: dict[str, Any], console: Console) -> None:
             row["ruleset"],
             row["offence_group"],
             *(
-                NOTHING if row[column] is None else f"{row[column]:.1%}"
+                NOTHING if row[column] is None else write_percent(row[column])
                 for column in ("older_rate", "newer_rate")
             ),
             *(f"{row[column] or 0:,}" for column in ("older_base_count", "newer_base_count")),

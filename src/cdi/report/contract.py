@@ -20,6 +20,7 @@ from markupsafe import Markup
 from cdi.files import write_text
 from cdi.people.sheet_cells import make_csv_cell
 from cdi.render import NOTHING
+from cdi.shares import write_percent
 from cdi.sql import fetch_dicts, ident, read_query
 
 DECLARED = Path(__file__).with_name("figures.yaml")
@@ -37,7 +38,7 @@ def _round_count(count: float) -> str:
 UNITS: dict[str, Callable[[Any], str]] = {
     "count": lambda value: f"{value:,.0f}",
     "rounded count": _round_count,
-    "share": lambda value: f"{100 * value:.1f}%",
+    "share": write_percent,
     "points": lambda value: f"{value:.2f}",
     "signed points": lambda value: f"{value:+.1f}",
     "tenths": lambda value: f"{value:.1f}",

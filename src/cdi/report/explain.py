@@ -17,11 +17,11 @@ from cdi.report.call import (
     CallRow,
     name_crime,
     read_rows_by_call,
-    rounded_percent,
 )
 from cdi.report.log import LogView, read_logs
 from cdi.report.search import find_call_id
 from cdi.report.wording import EFFECTS, deadline_in_words, in_words, local_time, yes_or_no
+from cdi.shares import write_percent
 from cdi.sql import connect, fetch_dicts, read_query
 
 
@@ -124,7 +124,7 @@ class _CallPrinter:
             self.console.print(table)
         for model, probability in story.readings:
             sentence = (
-                f"The text model ({model}) gives a chance of {rounded_percent(probability)} "
+                f"The text model ({model}) gives a chance of {write_percent(probability, 0)} "
                 "that the log reports a crime that should be recorded."
             )
             self.console.print(Text(sentence))

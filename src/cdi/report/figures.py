@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from cdi.shares import write_percent
 from cdi.sql import connect, fetch_dicts, read_query, scalar
 
 SQL = Path(__file__).parent / "sql"
@@ -134,7 +135,7 @@ def summary_text(figures: Mapping[str, Any]) -> str:
         figures: As from `read_summary`.
     """
     rates = {
-        ruleset: "none yet" if rate is None else f"{100 * rate:.1f}%"
+        ruleset: "none yet" if rate is None else write_percent(rate)
         for ruleset, rate in figures["rates"].items()
     }
     lines = [
@@ -154,12 +155,12 @@ def summary_text(figures: Mapping[str, Any]) -> str:
     else:
         line = "recording rate (crime-coded logs): not known before an audit"
         if untaught["low_rate"] is not None:
-            low, high = (f"{100 * untaught[name]:.1f}%" for name in ("low_rate", "high_rate"))
+            low, high = (write_percent(untaught[name]) for name in ("low_rate", "high_rate"))
             line += f", between {low} and {high}"
         lines.append(line)
     if audited and audited["recording_rate"] is not None:
         low, rate, high = (
-            f"{100 * audited[name]:.1f}%"
+            write_percent(audited[name])
             for name in ("lower_limit", "recording_rate", "upper_limit")
         )
         lines.append(f"recording rate (frame, audited): {rate}, between {low} and {high}")

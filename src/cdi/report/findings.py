@@ -7,6 +7,7 @@ from typing import Any
 
 from cdi.report.charts import Drawing, Figure
 from cdi.report.contract import Contract, Row
+from cdi.shares import write_percent, write_range
 
 OTHERS = "other forces"
 CUT = "; the axis does not begin at 0%"
@@ -141,9 +142,9 @@ class Findings:
             "District": lambda row: row["label"],
             "Due": lambda row: row["due_count"],
             "Recorded": lambda row: row["recorded_count"],
-            "Rate": lambda row: f"{row['recording_rate']:.1%}",
-            "Drawn towards the whole": lambda row: f"{row['rate']:.1%}",
-            "Limits": lambda row: f"{row['low']:.1%} to {row['high']:.1%}",
+            "Rate": lambda row: write_percent(row["recording_rate"]),
+            "Drawn towards the whole": lambda row: write_percent(row["rate"]),
+            "Limits": lambda row: write_range(row["low"], row["high"]),
             "Compared with the whole": lambda row: row["compared"],
         }
         caption = (
@@ -159,7 +160,7 @@ class Findings:
             "Crime": lambda row: row["kind"],
             "Logs": lambda row: row["call_count"],
             "Attended": lambda row: row["attended_count"],
-            "Share": lambda row: f"{row['rate']:.1%}",
+            "Share": lambda row: write_percent(row["rate"]),
             "Median minutes": lambda row: row["median_minutes"] and f"{row['median_minutes']:.0f}",
         }
         lost = self._values["vulnerable_unrecorded_attended"]
@@ -185,8 +186,6 @@ RATES = {
     "Crime": lambda row: row["label"],
     "Rate of": lambda row: row["kind"],
     "Crimes": lambda row: row.get("crimes", row.get("audited_crimes")),
-    "Rate": lambda row: None if row["rate"] is None else f"{row['rate']:.1%}",
-    "Limits": lambda row: (
-        None if row.get("low") is None else f"{row['low']:.1%} to {row['high']:.1%}"
-    ),
+    "Rate": lambda row: None if row["rate"] is None else write_percent(row["rate"]),
+    "Limits": lambda row: None if row.get("low") is None else write_range(row["low"], row["high"]),
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from cdi.report.figures import read_audited, read_headline, read_ranges
 from cdi.report.wording import data_as_of
+from cdi.shares import write_percent, write_range
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -38,10 +39,10 @@ class Headline:
         """The share in words."""
         if self.rate is not None:
             kind = "" if self.is_audited else " (estimate, not audited)"
-            return f"{_percent(self.rate)} recorded{kind}"
+            return f"{write_percent(self.rate)} recorded{kind}"
         if self.low is None or self.high is None:
             return "no rate yet"
-        return f"{_percent(self.low)} to {_percent(self.high)} recorded (not audited)"
+        return f"{write_range(self.low, self.high)} recorded (not audited)"
 
     @property
     def line(self) -> str:
@@ -81,7 +82,3 @@ def read_version_headline(file: Path) -> Headline:
     else:
         span = rate, None, None
     return Headline(*span, is_audited, listed["in_time"], listed["overdue"], data_as_of(release))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"

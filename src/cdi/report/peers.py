@@ -17,6 +17,7 @@ from cdi.agency.load import agency_names
 from cdi.files import write_text
 from cdi.monitoring.limits import Funnel, funnel_limits
 from cdi.render import render
+from cdi.shares import write_percent, write_range
 from cdi.sql import connect, fetch_dicts, literal, read_query
 
 if TYPE_CHECKING:
@@ -246,14 +247,15 @@ def _draw_funnel(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figu
     return Drawing(is_simulated=is_simulated).figure(
         chart,
         "Recording rates and what chance allows",
-        f"{outside} of {len(rows)} agencies are outside the 95% limits around {target:.1%}.",
+        f"{outside} of {len(rows)} agencies are outside the 95% limits around "
+        f"{write_percent(target)}.",
         {
             "Agency": lambda row: row["agency_name"],
             "Crimes": lambda row: row["due_count"],
             "Worth": lambda row: f"{row['effective_count']:,.0f}",
-            "Rate": lambda row: f"{row['rate']:.1%}",
-            "95% limits": lambda row: f"{row['low_95']:.1%} to {row['high_95']:.1%}",
-            "99.8% limits": lambda row: f"{row['low_998']:.1%} to {row['high_998']:.1%}",
+            "Rate": lambda row: write_percent(row["rate"]),
+            "95% limits": lambda row: write_range(row["low_95"], row["high_95"]),
+            "99.8% limits": lambda row: write_range(row["low_998"], row["high_998"]),
             "Place": lambda row: row["place"],
         },
         rows,
