@@ -1,5 +1,7 @@
 """What all pages say: that they must not leave the agency."""
 
+import re
+
 from cdi import render
 from cdi.publish.overview import Freshness, Published
 from cdi.render import render as render_page
@@ -46,3 +48,13 @@ def test_only_pages_without_figures_of_the_agency_leave_the_sentence_out() -> No
         if "{% extends" in source and "house" in environment.get_template(name).blocks:
             without.add(name)
     assert without == MAY_LEAVE
+
+
+def test_each_cell_of_the_operations_table_names_its_column_where_rows_are_cards() -> None:
+    """On a phone the table has no header; before, it scrolled sideways."""
+    agency = Freshness("testville", "Testville", is_simulated=True)
+    page = render_page("operations.html.j2", agencies=[agency], now="now", is_simulated=True)
+    _, *headers = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', page)
+    assert len(headers) == 6
+    assert re.findall(r'<td[^>]* data-column="(.*?)">', page) == headers
+    assert page.count("<td") == 6
