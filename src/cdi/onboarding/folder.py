@@ -12,7 +12,7 @@ import yaml
 from cdi import paths
 from cdi.agency.code_maps import CODE_MAPS
 from cdi.agency.datasets import DATASETS, REQUIRED
-from cdi.errors import AgencyError
+from cdi.errors import AgencyError, SourceError
 from cdi.files import write_text
 from cdi.onboarding.columns import ColumnProposal
 from cdi.onboarding.profile import ColumnProfile
@@ -63,8 +63,10 @@ def write_folder(proposal: AgencyProposal) -> Path:
 
     Raises:
         AgencyError: As `new_folder`.
+        SourceError: As `render_agency`.
     """
     folder = new_folder(proposal.settings.agency)
+    settings = render_agency(proposal)  # first, as it may be refused
     folder.mkdir(parents=True)
     for code_map in proposal.code_maps:
         text = io.StringIO()
@@ -73,12 +75,16 @@ def write_folder(proposal: AgencyProposal) -> Path:
         writer.writerows(code_map.records)
         write_text(folder / f"{code_map.name}.csv", text.getvalue())
     # last, as it makes the folder an agency
-    write_text(folder / "agency.yaml", render_agency(proposal))
+    write_text(folder / "agency.yaml", settings)
     return folder
 
 
 def render_agency(proposal: AgencyProposal) -> str:
-    """Render agency.yaml; what is not sure stands in it as a comment."""
+    """Render agency.yaml; what is not sure stands in it as a comment.
+
+    Raises:
+        SourceError: SRC-FORMAT if the folder of a file has braces in its name.
+    """
     settings, period = proposal.settings, proposal.period
     lines = {
         "country": ("country", settings.country, "US", "the ISO code of the country"),
@@ -201,7 +207,14 @@ def _describe_place(proposal: AgencyProposal, sample: Sample) -> list[str]:
         days = _DAYS[sample.dataset]
         lines = [f"{key}: {_yaml(value)}" for key, value in sample.place.items()]
         return [*lines, "delivery: days", f"days: {days}  # that each run reads whole"]
-    path = Path(glob.escape(str(sample.folder.relative_to(root)))) / sample.place["path"]
+    folder = str(sample.folder.relative_to(root))
+    if "{" in folder or "}" in folder:
+        raise SourceError(
+            "SRC-FORMAT",
+            f"the folder name {folder} has braces, which stand for a day in agency.yaml",
+            "rename the folder, or put both files into one folder",
+        )
+    path = Path(glob.escape(folder)) / sample.place["path"]
     return [
         "files:",
         f"  - {_yaml({'path': str(path)})}",

@@ -333,6 +333,24 @@ def test_a_file_with_brackets_in_its_name_or_folder_is_found_by_the_run(
     assert find_files(calls, records) == ["cad [old]/calls [1].csv", "records.csv"]
 
 
+def test_braces_in_the_name_of_a_folder_are_refused_where_they_would_stand_for_a_day(
+    tmp_path: Path, agencies: Path
+) -> None:
+    """Below data_root they are a part of the file's pattern; data_root itself is a plain text."""
+    folder = tmp_path / "{date}"
+    (folder / "cad").mkdir(parents=True)
+    calls = write_csv(folder / "cad" / "calls.csv", invent_calls())
+    records = write_csv(tmp_path / "records.csv", invent_records())
+    arguments = ["agency", "new", "invented", "--calls", str(calls), "--crimes", str(records)]
+    done = CliRunner().invoke(cli.app, [*arguments, "--timezone", "America/Chicago"])
+    assert isinstance(done.exception, CdiError)
+    assert done.exception.rule_id == "SRC-FORMAT"
+    assert "the folder name {date}/cad has braces" in done.exception.message
+    assert not (agencies / "invented").exists()
+    records = write_csv(folder / "records.csv", invent_records())
+    assert find_files(calls, records) == ["cad/calls.csv", "records.csv"]
+
+
 def test_a_link_out_of_its_folder_stands_for_the_file_that_it_leads_to(
     tmp_path: Path, agencies: Path
 ) -> None:
