@@ -870,6 +870,26 @@ def test_a_reading_is_believed_from_this_log_in_and_this_site_only(drawn: Draw) 
     assert kept(drawn) == {}
 
 
+def test_what_was_typed_before_the_sign_in_ended_is_not_lost(drawn: Draw) -> None:
+    """The browser sends the same form again after the next sign-in, with the token of the first."""
+    clerk = sign_in(ONE)
+    call = given_to(drawn, ONE)[0]
+    form = reading_form(open_drawn(clerk, drawn, call))
+    clerk.client.cookies.clear()
+    answer = clerk.send(form, due_count="2", offence_code_1="A1")
+    assert answer.status_code == 401
+    assert "sign in in another tab" in words_of(answer.text)
+    clerk = sign_in(ONE)
+    answer = clerk.send(form, due_count="2", offence_code_1="A1")
+    assert answer.status_code == 403
+    assert "opened before you signed in" in words_of(answer.text)
+    shown = reading_form(answer.text)
+    assert (shown["due_count"], kept(drawn)) == ("2", {})
+    assert '<option value="A1" selected>' in answer.text
+    assert clerk.send(shown, **truth(call)).status_code == 200
+    assert {row["call_reference"] for row in kept_rows(drawn)} == {call}
+
+
 def test_each_look_is_written_down_before_anything_is_shown(drawn: Draw) -> None:
     clerk = sign_in(ONE)
     call = given_to(drawn, ONE)[0]

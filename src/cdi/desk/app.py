@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from cdi.desk import pages
-from cdi.desk.auditing import AUDIT_ROUTES, places_of
+from cdi.desk.auditing import AUDIT_ROUTES, KEEPS_TYPED, places_of
 from cdi.desk.claims import release_claim, take_claim, take_first_free
 from cdi.desk.deciding import KINDS, Wish, decide
 from cdi.desk.feedback import answer_feedback, answer_feedback_sheet
@@ -260,9 +260,14 @@ def _ask_to_sign_in(request: Request, _: Any) -> Response:
     if request.method == "GET":
         answer: Response = request.app.state.door.ask_to_sign_in(request)
         return answer
-    sentence = (
-        "You are not signed in, or your sign-in has ended. Sign in and look at the log again."
-    )
+    sentence = "You are not signed in, or your sign-in has ended. "
+    if request.url.path.endswith(KEEPS_TYPED):
+        sentence += (
+            "To keep what you typed, sign in in another tab. Then load this page again, and let "
+            "your browser send the form once more."
+        )
+    else:
+        sentence += "Sign in and look at the log again."
     page = pages.show_message(request, "Nothing was saved", sentence, back="Sign in")
     return _answer(page, 401)
 

@@ -17,7 +17,7 @@ from cdi.agency.load import agency_names
 from cdi.audit.draws import ADJUDICATOR
 from cdi.audit.findings import refuse_expired
 from cdi.desk import auditing_pages as pages
-from cdi.desk.forms import FormError, check_form
+from cdi.desk.forms import FormError, check_form, comes_from_here
 from cdi.desk.people import Door, Person, Right
 from cdi.desk.reading_form import Typed, read_typed
 from cdi.desk.visit import HEADERS, DeskError, PersonDep, Visit, begin_visit
@@ -87,10 +87,11 @@ def show_log(visit: AuditVisit, draw: str, call: str, done: str = "") -> Respons
 def send_reading(visit: AuditVisit, form: Form) -> Response:
     """Save what an auditor found in a log, and go on to the next one."""
     draw, call = _name_log(visit, form, "read")
-    _check_form(visit, form)
+    problems, status = _check_form(visit, form), 403
     progress, auditor = _find_given(visit, draw, call)
     typed = read_typed(form)
-    problems, status = _save(visit, progress, auditor, call, typed)
+    if not problems:
+        problems, status = _save(visit, progress, auditor, call, typed)
     if problems or typed.wants_rows:
         page = pages.show_reading(visit, progress, auditor, call, typed, problems)
         return _answer(page, status)
@@ -112,10 +113,11 @@ def show_difference(visit: AuditVisit, draw: str, call: str, like: str = "") -> 
 def send_difference(visit: AuditVisit, form: Form) -> Response:
     """Save what the registrar decides about a log on which two auditors differ."""
     draw, call = _name_log(visit, form, "decide")
-    _check_form(visit, form)
+    problems, status = _check_form(visit, form), 403
     progress = _find_differing(visit, draw, call)
     typed = read_typed(form)
-    problems, status = _save(visit, progress, ADJUDICATOR, call, typed)
+    if not problems:
+        problems, status = _save(visit, progress, ADJUDICATOR, call, typed)
     if problems or typed.wants_rows:
         return _answer(pages.show_difference(visit, progress, call, typed, problems), status)
     return _go_to("audit-differences", draw=draw, done=call)
@@ -214,11 +216,22 @@ def _name_log(visit: Visit, form: FormData, what: str) -> tuple[str, str]:
     return draw, call
 
 
-def _check_form(visit: Visit, form: FormData) -> None:
+def _check_form(visit: Visit, form: FormData) -> list[str]:
+    """Refuse a form of another site; tells why one of this site is not believed.
+
+    Then its page is shown again with what was typed, as whoever signs in again sends a form of the
+    log-in before.
+    """
     try:
         check_form(visit.request, visit.person, visit.agency_id, str(form.get("token", "")))
     except FormError as error:
-        raise DeskError(403, "Nothing was saved", str(error)) from None
+        if not comes_from_here(visit.request):
+            raise DeskError(403, "Nothing was saved", str(error)) from None
+        return [
+            "This page was opened before you signed in, or too long ago. Look whether all that you "
+            "typed is here, and save it again."
+        ]
+    return []
 
 
 def _answer(page: str, status: int = 200) -> Response:
@@ -229,6 +242,9 @@ def _go_to(page: str, **query: str) -> Response:
     given = urlencode({name: value for name, value in query.items() if value})
     return RedirectResponse(f"{page}?{given}" if given else page, 303, HEADERS)
 
+
+# Forms whose page is shown again with what was typed, if they are of a log-in before.
+KEEPS_TYPED = ("/audit-read", "/audit-decide")
 
 AUDIT_ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("/{agency}/audit", "GET", show_draws),
