@@ -311,7 +311,15 @@ class Drawing:
         return self.figure(chart, "Are the probabilities right?", caption, columns, rows)
 
 
-PERCENT = alt.Axis(format="~%", tickCount=5, gridColor=PALE, labelOverlap=True)
+# Without `labelFlush`, as the last label would be moved towards the one before it.
+PERCENT = alt.Axis(
+    format="~%",
+    tickCount=5,
+    gridColor=PALE,
+    labelOverlap=True,
+    labelFlush=False,
+    labelSeparation=6,
+)
 # what a week is, in the key and in the table
 COMPLETE, INCOMPLETE = "settled", "records still come in"
 UNUSUAL = "more than chance explains"

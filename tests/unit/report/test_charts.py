@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -57,6 +58,26 @@ def test_text_is_legible_on_a_telephone() -> None:
     assert len(sizes) > 5
     # of 390 pixels the page takes 16 on each side
     assert min(sizes) * 358 / width >= 11
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.64, 0.755), (0.701, 0.7049), (0.0, 1.0)])
+def test_the_labels_of_the_axis_of_rates_keep_apart(low: float, high: float) -> None:
+    """The last of them, moved inwards, touched the one before."""
+    rows = [
+        {"label": label, "rate": rate, "low": None, "high": None, "kind": "ours"}
+        for label, rate in (("Violence against the person", low), ("Theft", high))
+    ]
+    columns = {"Group": lambda row: row["label"]}
+    svg = Drawing(is_simulated=False).intervals(rows, "Rates", "What to see", columns).svg
+    ends = []
+    for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"):  # noqa: S314
+        if re.fullmatch(r"[\d.]+%", text.text or "") and text.get("opacity") != "0":
+            place = float(re.findall(r"translate\(([\d.]+)", text.get("transform", ""))[0])
+            width = 0.6 * 12 * len(text.text or "")  # about, of the font's 12 pixels
+            left = {"start": 0, "middle": -width / 2, "end": -width}[text.get("text-anchor", "")]
+            ends.append((place + left, place + left + width))
+    assert len(ends) >= 3
+    assert all(left - right > 8 for (_, right), (left, _) in pairwise(ends))
 
 
 def test_its_table_has_the_figures() -> None:
