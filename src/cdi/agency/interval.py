@@ -19,10 +19,8 @@ class Interval:
         return cls(midnight(agency, start), midnight(agency, end))
 
     def days(self, agency: Agency) -> list[date]:
-        """List the local days that begin inside the interval."""
+        """List the local days of which the interval holds all or a part."""
         day = self.start.astimezone(agency.zone).date()
-        if midnight(agency, day) < self.start:
-            day += timedelta(days=1)
         days = []
         while midnight(agency, day) < self.end:
             days.append(day)

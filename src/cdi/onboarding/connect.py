@@ -212,7 +212,7 @@ class _FileCheck(_SourceCheck):
             yield Finding("fine", key, "files at another place, which a run fetches and checks")
             return
         end = self.agency.last_moment or datetime.now(UTC)
-        # the file of a day comes when the day is over, so that of yesterday may be the newest
+        # the file of a day comes when the day is over, and yesterday's may not have come yet
         days = Interval(end - timedelta(days=2), end)
         files, _ = fetch_files(self.agency, self.dataset, days, self.folder)
         self.loaded = load_rows(self.con, self.agency, self.dataset, self.source, files[-1])

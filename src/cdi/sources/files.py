@@ -10,7 +10,7 @@ import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,10 +68,11 @@ def fetch_files(
         storage_options: Options for fsspec, from the Airflow connection.
 
     Returns:
-        The files in the order of agency.yaml, and the names of the files that are absent.
+        The files in the order of agency.yaml, and the names of the files that are absent. Both are
+        empty if each file is of a day, and the interval is to read none of them.
 
     Raises:
-        SourceError: SRC-NOT-FOUND if there is no file at all (for what people write, that is no
+        SourceError: SRC-NOT-FOUND if all files are absent (for what people write, that is no
             error), SRC-NOT-A-FILE and SRC-OUTSIDE if a path is no file below data_root, SRC-GZIP
             if a file is damaged, SRC-ENCODING if it is not in the encoding that agency.yaml names,
             SRC-SIZE if it is too large, SRC-EMPTY if it has no content, DISK-FULL if there is no
@@ -95,7 +96,7 @@ def fetch_files(
                 target = folder / f"{len(fetched):04d}"
                 copied = _Copy(filesystem, path, name, target, source.unpacked_gb, source.encoding)
                 fetched.append(FetchedFile(name, target, copied.fetch(), as_of))
-    if not fetched and dataset not in BY_PEOPLE:
+    if absent and not fetched and dataset not in BY_PEOPLE:
         fix = "check data_root and files in agency.yaml, or give the folder: "
         fix += f"make run AGENCY={agency.agency} DATA=<folder>"
         if root == str(paths.simulated_sources()):
@@ -112,18 +113,24 @@ def fetch_files(
 def _expand_pattern(
     agency: Agency, spec: SourceFile, interval: Interval
 ) -> list[tuple[str, datetime | None]]:
-    """List the globs of an entry of `files`, each with the as_of of its files."""
+    """List the globs of an entry of `files`, each with the as_of of its files.
+
+    A file of a day is read by the interval in which its as_of lies. If none is given, that is the
+    end of its day, so a run at 06:00 reads the file of yesterday, and not that of a day which has
+    only begun.
+    """
     if not spec.is_daily:
         if not isinstance(spec.as_of, datetime):
             return [(spec.path, None)]
         local = spec.as_of.replace(tzinfo=spec.as_of.tzinfo or agency.zone)
         return [(spec.path, local.astimezone(UTC))]
+    # The end of a day is the start of the next, so the last moment before it tells the interval.
+    earlier = timedelta(0) if spec.as_of else timedelta.resolution
     return [
-        (
-            spec.path.format(date=day),
-            spec.as_of_day(day).replace(tzinfo=agency.zone).astimezone(UTC),
-        )
+        (spec.path.format(date=day), as_of)
         for day in interval.days(agency)
+        for as_of in [spec.as_of_day(day).replace(tzinfo=agency.zone).astimezone(UTC)]
+        if interval.start <= as_of - earlier < interval.end
     ]
 
 

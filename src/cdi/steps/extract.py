@@ -27,9 +27,13 @@ def extract(agency: str, dataset: str, interval: Interval, access: Access | None
     """Extract one dataset into a pending batch; see `cdi.landing.extract.extract_dataset`."""
     loaded = load_agency(agency)
     extraction = extract_dataset(loaded, dataset, interval, access)
+    fetched = extraction.fetched
+    if not (loaded.sources[dataset].is_live or fetched.files or fetched.absent):
+        # Nobody asked the source, so neither its freshness nor an earlier refusal is settled.
+        return Step(False, "nothing new: no file is for this interval")
     is_new = extraction.batch is not None
     note_asked(agency, dataset, interval.end, is_new=is_new, now=datetime.now(UTC))
-    lines = _tell_reading(extraction.fetched) if loaded.sources[dataset].is_live else []
+    lines = _tell_reading(fetched) if loaded.sources[dataset].is_live else []
     if extraction.batch is None:
         _remove_settled(loaded, dataset, (interval.start.isoformat(), interval.end.isoformat()))
         return Step(

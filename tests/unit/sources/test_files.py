@@ -19,6 +19,7 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from cdi.agency.asked import read_asked
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.errors import AgencyError, SourceError
@@ -27,6 +28,7 @@ from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
 from cdi.sources import files
 from cdi.sources.files import fetch_files
 from cdi.sql import connect, scalar
+from cdi.steps.extract import extract
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
@@ -38,9 +40,54 @@ def test_a_day_of_a_clock_change_has_23_or_25_hours(small: SmallAgency) -> None:
     assert spring.days(small.agency) == [date(2026, 3, 29)]
 
 
-def test_an_interval_that_starts_within_a_day_leaves_that_day_out(small: SmallAgency) -> None:
+def test_an_interval_that_starts_within_a_day_holds_a_part_of_it(small: SmallAgency) -> None:
     interval = Interval(datetime(2026, 1, 5, 1, tzinfo=UTC), datetime(2026, 1, 7, tzinfo=UTC))
-    assert interval.days(small.agency) == [date(2026, 1, 6)]
+    assert interval.days(small.agency) == [date(2026, 1, 5), date(2026, 1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "as_of", "read"),
+    [
+        # the run at 06:00 of the 6th reads the file of the 5th, which is over
+        ("2026-01-05 06", "2026-01-06 06", None, ["5"]),
+        ("2026-01-05 06", "2026-01-07 06", None, ["5", "6"]),
+        # of the runs each six hours, the one after midnight reads it, and no other
+        ("2026-01-05 18", "2026-01-06 00", None, ["5"]),
+        ("2026-01-06 00", "2026-01-06 06", None, []),
+        ("2026-01-06 06", "2026-01-06 12", None, []),
+        # summer time: midnight of London is 23:00 in UTC
+        ("2026-07-05 17", "2026-07-05 23", None, ["5"]),
+        ("2026-07-05 23", "2026-07-06 05", None, []),
+        # a file that shows the state of 06:45 is read by the first run after that
+        ("2026-01-05 07", "2026-01-06 07", "06:45", ["6"]),
+        ("2026-01-05 06", "2026-01-06 06", "06:45", ["5"]),
+        ("2026-01-05 00", "2026-01-06 00", "06:45", ["5"]),
+        ("2026-01-05 00", "2026-01-06 00", "00:00", ["5"]),
+    ],
+)
+def test_a_daily_file_is_read_by_the_interval_in_which_its_state_lies(
+    small: SmallAgency, tmp_path: Path, start: str, end: str, as_of: str | None, read: list[str]
+) -> None:
+    stated = {"as_of": f"{{date:%Y-%m-%d}} {as_of}"} if as_of else {}
+    small.settings["sources"]["calls"]["files"] = [{"path": "calls-{date:%Y-%m-%d}.csv", **stated}]
+    small.write_settings()
+    for month, day in [(1, 4), (1, 5), (1, 6), (1, 7), (7, 4), (7, 5), (7, 6)]:
+        small.write(f"calls-2026-{month:02d}-{day:02d}.csv", csv_bytes(CALL_HEADER, CALLS))
+    interval = Interval(*(datetime.fromisoformat(f"{time}:00+00:00") for time in (start, end)))
+    fetched, absent = fetch_files(small.agency, "calls", interval, tmp_path)
+    assert [file.name[-5:-4] for file in fetched] == read
+    assert absent == []
+
+
+def test_an_interval_without_the_end_of_a_day_asks_for_no_daily_file(small: SmallAgency) -> None:
+    """So it says nothing about how far the source goes."""
+    small.settings["sources"]["calls"]["files"] = [{"path": "calls-{date:%Y-%m-%d}.csv"}]
+    small.write_settings()
+    morning = Interval(datetime(2026, 1, 6, 6, tzinfo=UTC), datetime(2026, 1, 6, 12, tzinfo=UTC))
+    step = extract("testville", "calls", morning)
+    assert not step.is_new
+    assert step.note == "nothing new: no file is for this interval"
+    assert read_asked("testville", "calls") is None
 
 
 def test_a_daily_path_takes_the_days_of_the_interval_and_names_absent_ones(
