@@ -155,6 +155,14 @@ def test_blank_lines_of_json_are_nothing(tmp_path: Path) -> None:
     assert (len(rows), refused) == (2, [])
 
 
+def test_a_text_of_json_may_hold_a_backslash_before_a_nought(tmp_path: Path) -> None:
+    r"""DuckDB would take `\0` for those two characters, if it were given as the delimiter."""
+    row = {"number": "T-1", "received": "2026-01-05", "type": "THEFT", "text": r"on 01\02\17"}
+    rows, refused = read_bytes(tmp_path, json.dumps(row).encode() + b"\n", "jsonl")
+    assert rows == [("T-1", "2026-01-05", r"on 01\02\17", "THEFT")]
+    assert refused == []
+
+
 def test_a_parquet_file_has_as_many_rows_as_it_says(tmp_path: Path) -> None:
     path = tmp_path / "f.parquet"
     with duckdb.connect() as con:

@@ -1,4 +1,5 @@
--- the lines of a file, each with its text; a line that is not JSON has no content
+-- the lines of a file, each with its text; a line that is not JSON has no content. The delimiter is two
+-- characters that JSON never holds as they are
 select
     row_number() over () as line,
     coalesce(line, '') as original,
@@ -9,7 +10,7 @@ from
         columns = { 'line': 'VARCHAR' },
         auto_detect = false,
         header = false,
-        delim = '\0',
+        delim = chr(1) || chr(2),
         quote = '',
         escape = '',
         max_line_size = 4194304
