@@ -1,11 +1,67 @@
-"""Files in a place that fsspec can write to: a folder, or a URL such as ``s3://bucket/cdi``."""
+"""Files in a place that fsspec can reach: a folder, or a URL such as ``s3://bucket/cdi``."""
 
+import contextlib
+import functools
+import importlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import fsspec
 
+from cdi.errors import CdiError
 from cdi.files import rename_durably
+
+
+def open_filesystem(
+    place: str, options: Mapping[str, Any] | None = None
+) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Open a folder or a URL.
+
+    fsspec takes any server of SFTP for the one that is meant. Here it must be one of those that the
+    account knows, unless the options name another `host_key_policy`.
+
+    Args:
+        place: The folder or URL.
+        options: Options of fsspec.
+
+    Returns:
+        The filesystem, and the path of the place in it.
+
+    Raises:
+        CdiError: HOST-KEY if a server of SFTP is not known by its key.
+        ValueError: If fsspec does not know this kind of place.
+        ImportError: If its package is not installed.
+    """
+    if fsspec.utils.get_protocol(place.rpartition("::")[2]) in ("sftp", "ssh"):
+        # It is fsspec's default, since a URL may name several filesystems, one within the other.
+        fsspec.config.conf.setdefault("sftp", {})["host_key_policy"] = _make_host_key_policy()
+    filesystem, root = fsspec.core.url_to_fs(place, **dict(options or {}))
+    return filesystem, root
+
+
+@functools.cache
+def _make_host_key_policy() -> type:
+    """Make the class by which paramiko, if it is installed, looks for a server in known_hosts."""
+    paramiko = importlib.import_module("paramiko")
+
+    class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[name-defined]
+        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+            """Refuse a server whose key is not the one in known_hosts."""
+            file = Path.home() / ".ssh" / "known_hosts"
+            known = paramiko.HostKeys()
+            with contextlib.suppress(FileNotFoundError):
+                known.load(str(file))
+            if not known.check(hostname, key):
+                raise CdiError(
+                    "HOST-KEY",
+                    f"{hostname} shows a key of the type {key.get_name()} that {file} does not "
+                    "have for it, so it may be another server",
+                    "ask the server's owner for its key, and add it to that file (docs/server.md)",
+                )
+
+    return KnownHosts
 
 
 def put_file(filesystem: fsspec.AbstractFileSystem, file: Path, path: str) -> None:

@@ -25,7 +25,7 @@ from cdi import paths
 from cdi.build.version import find_description
 from cdi.errors import CdiError, MachineError
 from cdi.files import rename_durably, sha256_of_file, sync_tree, write_json
-from cdi.remote import put_bytes, put_file
+from cdi.remote import open_filesystem, put_bytes, put_file
 
 POINTER = "current.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")  # of agencies, versions and files
@@ -222,7 +222,7 @@ def _open_place(place: str) -> tuple[fsspec.AbstractFileSystem, str]:
         CdiError: OPEN-KIND if fsspec does not know this kind of place, or lacks its package.
     """
     try:
-        filesystem, root = fsspec.core.url_to_fs(place)
+        filesystem, root = open_filesystem(place)
     except (ValueError, ImportError):
         raise CdiError(
             "OPEN-KIND",

@@ -23,6 +23,7 @@ from cdi.agency.interval import Interval
 from cdi.agency.mapping import SourceFile
 from cdi.agency.model import Agency
 from cdi.errors import SourceError
+from cdi.remote import open_filesystem
 
 _PIECE_BYTES = 1 << 20  # files are copied in pieces, as they may be larger than the memory
 _GB = 1_000_000_000
@@ -77,10 +78,11 @@ def fetch_files(
             if a file is damaged, SRC-ENCODING if it is not in the encoding that agency.yaml names,
             SRC-SIZE if it is too large, SRC-EMPTY if it has no content, DISK-FULL if there is no
             room for it.
+        CdiError: HOST-KEY if a server of SFTP is not known.
     """
     source = agency.sources[dataset]
     root = agency.root_of(dataset)
-    filesystem, root_path = fsspec.core.url_to_fs(root, **dict(storage_options or {}))
+    filesystem, root_path = open_filesystem(root, storage_options)
     # A folder may have brackets in its name. A URL may have question marks, which stay as they are.
     place = glob.escape(root_path) if isinstance(filesystem, LocalFileSystem) else root_path
     fetched: list[FetchedFile] = []

@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from cryptography.fernet import Fernet, InvalidToken
 
 from cdi import paths
@@ -39,7 +38,7 @@ from cdi.files import (
 )
 from cdi.keys import read_or_make_secret
 from cdi.landing.batches import MOVED_KEYS, moved_file
-from cdi.remote import list_sizes, put_bytes, put_file
+from cdi.remote import list_sizes, open_filesystem, put_bytes, put_file
 from cdi.steps.verify import verify_agency
 
 # Folders of the state in which each agency has a folder of its own.
@@ -268,7 +267,7 @@ class _Store:
 
     def __init__(self, agency_id: str, target: str, key_file: Path, *, makes_key: bool) -> None:
         self.agency_id = agency_id
-        self.filesystem, root = fsspec.core.url_to_fs(target)
+        self.filesystem, root = open_filesystem(target)
         self.root = f"{root.rstrip('/')}/{agency_id}"
         key_file = key_file.resolve()
         inside = [paths.home(), *([Path(root)] if "file" in self.filesystem.protocol else [])]
