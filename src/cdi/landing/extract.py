@@ -238,9 +238,11 @@ def is_source_unchanged(agency: Agency, dataset: str, interval: Interval) -> boo
         interval: The data interval.
 
     Returns:
-        False for a live source: it would have to be read whole to tell.
+        False for a live source, which would have to be read whole to tell, and for files behind a
+        connection, which a run asks for with it.
     """
-    if agency.sources[dataset].is_live:
+    source = agency.sources[dataset]
+    if source.is_live or source.connection:
         return False
     reference = _find_reference_batch(agency, dataset, interval)
     if reference is None and dataset not in BY_PEOPLE:

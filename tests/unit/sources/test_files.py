@@ -18,17 +18,20 @@ import duckdb
 import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from cdi.agency.asked import read_asked
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.errors import AgencyError, SourceError
-from cdi.landing.extract import extract_dataset
+from cdi.landing.extract import extract_dataset, is_source_unchanged
 from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
 from cdi.sources import files
+from cdi.sources.access import Access
 from cdi.sources.files import fetch_files
 from cdi.sql import connect, scalar
-from cdi.steps.extract import extract
+from cdi.steps.extract import check_landing, extract
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
 
 
@@ -114,6 +117,40 @@ def test_a_url_is_read_through_fsspec_with_the_connections_options(
     fetched, _ = fetch_files(small.agency, "calls", small.interval, tmp_path, {"asynchronous": 0})
     assert [file.name for file in fetched] == ["calls.csv"]
     assert fetched[0].path.read_bytes() == csv_bytes(CALL_HEADER, CALLS)
+
+
+class LockedMemory(MemoryFileSystem):
+    """Files in memory that want a password."""
+
+    protocol = "locked"
+    cachable = False
+
+    def __init__(self, password: str) -> None:
+        """Check the password."""
+        super().__init__()
+        assert password == "open sesame"
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        stripped: str = super()._strip_protocol(path.replace("locked://", "memory://"))
+        return stripped
+
+
+def test_files_behind_a_connection_are_asked_for_by_runs_alone(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make run` looks whether anything is new before it starts, and has no connection then."""
+    monkeypatch.setitem(_registry, "locked", LockedMemory)
+    fsspec.filesystem("memory").pipe("/exports/calls.csv", csv_bytes(CALL_HEADER, CALLS))
+    small.settings["sources"]["calls"]["connection"] = "exports"
+    small.write_settings()
+    monkeypatch.setenv("CDI_DATA", "locked://exports")
+    access = Access(kind="sftp", password="open sesame")
+    landed = extract("testville", "calls", small.interval, access)
+    assert landed.result
+    assert check_landing("testville", "calls", landed.result).is_new
+    assert not is_source_unchanged(small.agency, "calls", small.interval)
+    assert not extract("testville", "calls", small.interval, access).is_new
 
 
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "json", "json.gz", "jsonl"])
