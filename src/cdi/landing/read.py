@@ -148,7 +148,17 @@ def _list_newer_headers(source: Source) -> list[str]:
 
 
 def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> None:
-    """Refuse a file that lacks a column, or has one twice."""
+    """Refuse a file that lacks a column, has one twice, or has one without a name."""
+    if "" in columns:
+        fix = "have each column delivered with a name"
+        if source.format == "csv":
+            fix += ", or give `header` and `skip_lines` in agency.yaml"
+        raise SourceError(
+            "SRC-COLUMNS",
+            f"{file.name} has a column without a name: number {columns.index('') + 1} of "
+            f"{len(columns)}",
+            fix,
+        )
     wanted = _list_wanted(source)
     present = {*columns, *_list_newer_headers(source)}
     missing = [

@@ -16,6 +16,8 @@ from typing import Any
 
 import duckdb
 import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
@@ -341,6 +343,26 @@ def test_a_header_with_a_line_break_is_a_named_error(small: SmallAgency, tmp_pat
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match=r"SRC-COLUMNS.* calls.csv is not a whole header"):
         read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
+
+
+@pytest.mark.parametrize(("kind", "blank"), [("csv", ""), ("csv", " "), ("parquet", " ")])
+def test_a_column_without_a_name_is_a_named_error(
+    small: SmallAgency, tmp_path: Path, kind: str, blank: str
+) -> None:
+    """The library pandas writes its row numbers so, if nobody tells it not to."""
+    header = [*CALL_HEADER[:2], blank, *CALL_HEADER[2:]]
+    rows = [[*row[:2], "7", *row[2:]] for row in CALLS]
+    small.settings["sources"]["calls"]["format"] = kind
+    small.write_settings()
+    small.write(f"calls.{kind}", csv_bytes(header, rows))
+    if kind == "parquet":
+        table = pa.table([list(column) for column in zip(*rows, strict=True)], names=header)
+        pq.write_table(table, small.data / "calls.parquet")
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
+    told = rf"SRC-COLUMNS.* calls\.{kind} has a column without a name: number 3 of 11\n"
+    with pytest.raises(SourceError, match=told) as caught:
+        read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
+    assert ("`header`" in caught.value.fix) == (kind == "csv")
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
