@@ -85,7 +85,9 @@ def fetch_files(
     filesystem, root_path = open_filesystem(root, storage_options)
     # A folder may have brackets in its name. A URL may have question marks, which stay as they are.
     place = glob.escape(root_path) if isinstance(filesystem, LocalFileSystem) else root_path
-    fetched: list[FetchedFile] = []
+    # Two entries may match one file, and the file of a month is that of each of its days. Such a
+    # file is read once, as the latest state that it is said to show.
+    states: dict[str, datetime | None] = {}
     absent: list[str] = []
     for spec in source.files or ():
         for pattern, as_of in _expand_pattern(agency, spec, interval):
@@ -93,11 +95,15 @@ def fetch_files(
             if not matches:
                 absent.append(pattern)
             for path in matches:
-                name = path.removeprefix(root_path).lstrip("/")
-                _check_place(filesystem, root_path, path, name)
-                target = folder / f"{len(fetched):04d}"
-                copied = _Copy(filesystem, path, name, target, source.unpacked_gb, source.encoding)
-                fetched.append(FetchedFile(name, target, copied.fetch(), as_of))
+                before = states.get(path, as_of)
+                states[path] = max(before, as_of, key=lambda state: state or interval.end)
+    fetched: list[FetchedFile] = []
+    for path, as_of in states.items():
+        name = path.removeprefix(root_path).lstrip("/")
+        _check_place(filesystem, root_path, path, name)
+        target = folder / f"{len(fetched):04d}"
+        copied = _Copy(filesystem, path, name, target, source.unpacked_gb, source.encoding)
+        fetched.append(FetchedFile(name, target, copied.fetch(), as_of))
     if absent and not fetched and dataset not in BY_PEOPLE:
         fix = "check data_root and files in agency.yaml, or give the folder: "
         fix += f"make run AGENCY={agency.agency} DATA=<folder>"
@@ -109,7 +115,7 @@ def fetch_files(
             f"{', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
             fix,
         )
-    return fetched, absent
+    return fetched, list(dict.fromkeys(absent))
 
 
 def _expand_pattern(

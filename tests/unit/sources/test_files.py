@@ -84,6 +84,32 @@ def test_a_daily_file_is_read_by_the_interval_in_which_its_state_lies(
     assert absent == []
 
 
+def test_a_file_that_two_entries_match_is_read_once_as_its_latest_state(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    small.settings["sources"]["calls"]["files"] = [
+        {"path": "calls*", "as_of": "2026-01-06"},
+        {"path": "*.csv", "as_of": "2026-01-07"},
+        {"path": "calls.csv", "as_of": "2026-01-05"},
+    ]
+    small.write_settings()
+    (small.data / "records.csv").unlink()
+    (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
+    assert (file.name, file.as_of) == ("calls.csv", datetime(2026, 1, 7, tzinfo=UTC))
+
+
+def test_the_file_of_a_month_is_read_once_by_an_interval_of_several_days(
+    small: SmallAgency, tmp_path: Path
+) -> None:
+    small.settings["sources"]["calls"]["files"] = [{"path": "calls-{date:%Y-%m}.csv"}]
+    small.write_settings()
+    small.write("calls-2026-01.csv", csv_bytes(CALL_HEADER, CALLS))
+    interval = Interval.of_days(small.agency, date(2026, 1, 20), date(2026, 2, 10))
+    (file,), absent = fetch_files(small.agency, "calls", interval, tmp_path)
+    assert (file.name, file.as_of) == ("calls-2026-01.csv", datetime(2026, 2, 1, tzinfo=UTC))
+    assert absent == ["calls-2026-02.csv"]
+
+
 def test_an_interval_without_the_end_of_a_day_asks_for_no_daily_file(small: SmallAgency) -> None:
     """So it says nothing about how far the source goes."""
     small.settings["sources"]["calls"]["files"] = [{"path": "calls-{date:%Y-%m-%d}.csv"}]
