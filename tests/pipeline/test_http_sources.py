@@ -779,6 +779,28 @@ def test_h17_a_value_that_is_not_of_its_columns_type_is_told_without_it(
 
 
 @each_kind
+def test_h17_half_a_character_is_kept_escaped_and_stops_nothing(
+    new_source: New, tmp_path: Path, kind: str
+) -> None:
+    """A portal that cuts texts after so many letters may cut an emoji in two."""
+    source = new_source(kind)
+    source.fill(3)
+    source.portal.rows[0]["text"] = "seen twice \ud83d\ude00"
+    source.portal.rows[1]["text"] = "seen twice \ud83d"
+    spool = source.read(tmp_path)
+    texts = duckdb.sql(f"select text from '{spool.file}' order by number limit 2").fetchall()
+    assert texts == [("seen twice \U0001f600",), (r"seen twice \ud83d",)]
+
+
+def test_h17_half_a_character_is_no_time(new_source: New, tmp_path: Path) -> None:
+    source = new_source("socrata")
+    source.fill(1)
+    source.portal.columns["text"] = "local"
+    source.portal.rows[0]["text"] = "\ud83d"
+    assert "text has a value that is no timestamp" in str(source.fail(tmp_path, "SRC-FORMAT"))
+
+
+@each_kind
 def test_h17_rows_that_a_join_doubles_come_twice_and_are_left_to_the_landing(
     new_source: New, tmp_path: Path, kind: str
 ) -> None:

@@ -98,7 +98,7 @@ def _make_array(name: str, column: str, values: list[Any], kind: pa.DataType) ->
         if pa.types.is_string(kind):
             values = [_write_text(value) for value in values]
         return pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
         raise SourceError(  # without the value, which may be personal data
             "SRC-FORMAT",
             f"{name}: {column} has a value that is no {kind}, though the portal says so",
@@ -107,9 +107,13 @@ def _make_array(name: str, column: str, values: list[Any], kind: pa.DataType) ->
 
 
 def _write_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    """Write a value as text; half a character, as where a text was cut, is kept escaped."""
+    if value is None:
+        return None
+    text = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    )
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def find_bounds(window: Interval, kind: pa.DataType, timezone: str) -> tuple[datetime, datetime]:
