@@ -13,7 +13,7 @@ from cdi.agency.interval import Interval
 from cdi.errors import SourceError
 from cdi.sources.access import Access
 from cdi.sources.days import list_days
-from cdi.sources.odbc import open_odbc, quote_odbc
+from cdi.sources.odbc import OdbcReader, open_odbc, quote_odbc
 from cdi.sources.reader import Open, SourceBusyError, Window
 from cdi.sources.spool import Spool, spool_window
 from tests.mariadb import PASSWORD, MariadbServer, mariadb_or_skip
@@ -349,3 +349,32 @@ def test_an_unknown_dialect_is_standard_sql(server: MariadbServer, tmp_path: Pat
         ]
         assert reader.count(INTERVAL) == 1
         assert "no snapshot" in reader.version().warning
+
+
+@pytest.mark.parametrize("clock", [None, "timestamp '2026-07-07 01:00:00'"])
+def test_each_standard_question_is_of_the_table(
+    server: MariadbServer, monkeypatch: pytest.MonkeyPatch, clock: str | None
+) -> None:
+    """Firebird, Db2 and others refuse a `select` without a `from`, also for the time."""
+    Table(server, "datetime(6)", "InnoDB")
+    extra = {"Driver": "MariaDB Unicode", "INITSTMT": "set sql_mode = 'ansi'"}
+    access = dataclasses.replace(server.access, extra=extra)
+    asked: list[str] = []
+    run = OdbcReader._run
+
+    def run_noted(reader: OdbcReader, query: str, values: Any) -> Any:
+        asked.append(query)
+        return run(reader, query, values)
+
+    monkeypatch.setattr(OdbcReader, "_run", run_noted)
+    with open_odbc(access, NAME, '"calls"', None, ZONE, clock) as reader:
+        reader.columns()
+        reader.count(INTERVAL)
+        told = reader.version().now
+    assert len(asked) == 3
+    for query in asked:
+        selects, tables = (query.count(word) for word in ("select ", " from "))
+        assert selects == tables
+        assert ' from "calls" source' in query
+    if clock:  # in London
+        assert told == datetime(2026, 7, 7, tzinfo=UTC)
