@@ -4,8 +4,10 @@ import csv
 import io
 import mmap
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -29,6 +31,9 @@ _DELIMITERS = ",;\t|"
 MAX_ROW_BYTES = 4 << 20  # no row of a log is longer
 BUFFER_BYTES = 16 * MAX_ROW_BYTES  # DuckDB's own choice
 _REJECTED_BYTES = 10_000  # DuckDB tells this many bytes of a refused row, and no more
+
+_PIECE_LETTERS = 1 << 20  # a text is read in pieces, as it may be larger than the memory
+_ESCAPED_BYTE = r"\\x[89a-f][0-9a-f]"
 
 # rules by DuckDB's types of errors; any other type is READ-OTHER
 READ_RULES = {
@@ -245,11 +250,7 @@ def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
     try:
         text = first.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SourceError(
-            "SRC-FORMAT",
-            f"the header of {file.name} is not UTF-8",
-            "set `encoding` of the source in agency.yaml, or have the file delivered as UTF-8",
-        ) from None
+        raise _encoding_error(f"the header of {file.name}") from None
     try:
         names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter), [])
     except csv.Error:  # with the line ends of old Macs, the whole file is one line
@@ -341,6 +342,14 @@ def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, numbe
     return refused
 
 
+def _encoding_error(what: str) -> SourceError:
+    return SourceError(
+        "SRC-FORMAT",
+        f"{what} is not UTF-8",
+        "set `encoding` of the source in agency.yaml, or have the file delivered as UTF-8",
+    )
+
+
 def _cut_error(file: FetchedFile, line: int) -> SourceError:
     return SourceError(
         "SRC-CUT",
@@ -355,8 +364,11 @@ def _read_jsonl(
 ) -> list[str]:
     """Read a file with a JSON object on each line; any other line is refused with its text.
 
-    Blank lines count as nothing.
+    Blank lines count as nothing. A byte that is not UTF-8 refuses its line alone.
     """
+    is_utf8 = _is_utf8(file)
+    if not is_utf8:
+        file = _escape_bytes(file)
     try:
         _make_json_lines(con, "split_json_lines", file)
     except duckdb.Error as error:
@@ -374,7 +386,48 @@ def _read_jsonl(
     ).fetchone() or (None, None)
     if last and not is_object and not _ends_with_line_end(file):
         raise _cut_error(file, last)
+    if not is_utf8:
+        if not scalar(con, "select count(content) from json_lines"):
+            raise _encoding_error(file.name)
+        _refuse_escaped(con, number)
     return _read_objects(con, source, file, number)
+
+
+def _is_utf8(file: FetchedFile) -> bool:
+    with file.path.open(encoding="utf-8", newline="") as text:
+        try:
+            while text.read(_PIECE_LETTERS):
+                pass
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _escape_bytes(file: FetchedFile) -> FetchedFile:
+    r"""Write a file anew beside itself, and a byte that is not UTF-8 as in ``\xe9``.
+
+    JSON knows no such escape, so the line cannot be read, and keeps all of its text.
+    """
+    escaped = file.path.with_name(f"{file.path.name}.escaped")
+    with (
+        file.path.open(encoding="utf-8", errors="backslashreplace", newline="") as source,
+        escaped.open("w", encoding="utf-8", newline="") as target,
+    ):
+        shutil.copyfileobj(source, target, _PIECE_LETTERS)
+    return replace(file, path=escaped)
+
+
+def _refuse_escaped(con: duckdb.DuckDBPyConnection, number: int) -> None:
+    """Refuse the lines of ``json_lines`` that cannot be read as they have an escaped byte."""
+    con.execute(
+        "insert into refused select $number, line, 'READ-ENCODING', 'a byte is not UTF-8', "
+        "original from json_lines where content is null and regexp_matches(original, $escape)",
+        {"number": number, "escape": _ESCAPED_BYTE},
+    )
+    con.execute(
+        "delete from json_lines where content is null and regexp_matches(original, $escape)",
+        {"escape": _ESCAPED_BYTE},
+    )
 
 
 def _ends_with_line_end(file: FetchedFile) -> bool:
@@ -389,7 +442,15 @@ def _read_json(
     """Read a file that is one array of JSON objects; any other element is refused with its text."""
     try:
         _make_json_lines(con, "split_json_array", file)
-    except duckdb.Error:  # DuckDB's message is not shown, as it would quote rows
+    except duckdb.Error as error:  # DuckDB's message is not shown, as it would quote rows
+        if not _is_utf8(file):
+            raise _encoding_error(file.name) from None
+        if "surrogate in string" in str(error):
+            raise SourceError(
+                "SRC-FORMAT",
+                rf"{file.name} has half a character, as `\ud83d` alone is",
+                "have no text cut within a character, and the file delivered again",
+            ) from None
         raise SourceError(
             "SRC-FORMAT",
             f"{file.name} is not one whole JSON array",

@@ -163,6 +163,41 @@ def test_a_text_of_json_may_hold_a_backslash_before_a_nought(tmp_path: Path) -> 
     assert refused == []
 
 
+def make_objects(*texts: str) -> list[bytes]:
+    """JSON objects, a row of a call each."""
+    row = {"received": "2026-01-05", "type": "THEFT"}
+    return [
+        json.dumps({"number": f"T-{n}", "text": text} | row, ensure_ascii=False).encode("cp1252")
+        for n, text in enumerate(texts)
+    ]
+
+
+def test_a_byte_that_is_not_utf8_refuses_its_line_of_json_alone(tmp_path: Path) -> None:
+    lines = make_objects("good", "caf\xe9", r"C:\xe9", "good")
+    rows, refused = read_bytes(tmp_path, b"\n".join([*lines, b"[1]", b""]), "jsonl")
+    assert [row[0] for row in rows] == ["T-0", "T-2", "T-3"]
+    assert rows[1][2] == r"C:\xe9"
+    told = lines[1].decode("cp1252").replace("\xe9", r"\xe9")
+    assert refused == [("READ-ENCODING", told), ("READ-JSON", "[1]")]
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_json_in_another_encoding_says_so(tmp_path: Path, form: str) -> None:
+    """Of an array no element can be told from the next, if one of them cannot be read."""
+    lines = make_objects("caf\xe9", "na\xefve")
+    content = b"\n".join([*lines, b""]) if form == "jsonl" else b"[" + b",".join(lines) + b"]"
+    with pytest.raises(SourceError, match=r"SRC-FORMAT.* f is not UTF-8") as caught:
+        read_bytes(tmp_path, content, form)
+    assert "set `encoding` of the source" in caught.value.fix
+
+
+def test_half_a_character_in_a_json_array_is_told_as_that(tmp_path: Path) -> None:
+    half = json.dumps([{"number": "T-1", "text": "cut \ud83d"}]).encode()
+    with pytest.raises(SourceError, match=r"SRC-FORMAT.* f has half a character") as caught:
+        read_bytes(tmp_path, half, "json")
+    assert "T-1" not in str(caught.value)
+
+
 def test_a_parquet_file_has_as_many_rows_as_it_says(tmp_path: Path) -> None:
     path = tmp_path / "f.parquet"
     with duckdb.connect() as con:
