@@ -8,7 +8,9 @@ its key values for readers who cannot see it, and its figures as a table.
 
 import io
 import itertools
+import json
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -190,17 +192,15 @@ class Drawing:
             others: More such rows, which are drawn for scale and are not in the table.
             axis_title: What the axis says.
         """
-        fields = ("label", "rate", "low", "high", "kind")
+        fields = ("rate", "low", "high", "kind")
         drawn = [*rows, *others]
+        labels = list(dict.fromkeys(row["label"] for row in drawn))
         data = [
-            {field: row.get(field) for field in fields} | {"label": wrap_label(row["label"])}
+            {field: row.get(field) for field in fields} | {"place": labels.index(row["label"])}
             for row in drawn
         ]
-        order = list(dict.fromkeys(str(row["label"]) for row in data))
         kinds = list(dict.fromkeys(str(row["kind"]) for row in data))
-        base = alt.Chart(alt.Data(values=data)).encode(
-            y=alt.Y("label:N", sort=order, title=None, axis=_make_label_axis(order))
-        )
+        base = alt.Chart(alt.Data(values=data)).encode(y=_place_by_label(labels))
         rate = alt.X("rate:Q", title=axis_title, axis=PERCENT, scale=NICE)
         colour = _colour_by("kind", dict(zip(kinds, SERIES, strict=False)))
         shape = _shape_by("kind", dict(zip(kinds, MARKS, strict=False)))
@@ -229,20 +229,18 @@ class Drawing:
             caption: What is plotted.
         """
         data, left = [], 0
-        for row in rows:
+        for place, row in enumerate(rows):
             count, is_loss = row["crimes"], row["kind"] != "stays"
             # A loss hangs below what was left before it; a stage stands on the axis.
             start, end = (left - count, left) if is_loss else (0, count)
             left = start if is_loss else count
             bar = {"start": start, "end": end, "kind": row["kind"]}
-            data.append({"label": wrap_label(row["label"]), "text": f"{count:,}", **bar})
-        order = [str(bar["label"]) for bar in data]
+            data.append({"place": place, "text": f"{count:,}", **bar})
         base = alt.Chart(alt.Data(values=data)).encode(
-            y=alt.Y("label:N", sort=order, title=None, axis=_make_label_axis(order))
+            y=_place_by_label([row["label"] for row in rows])
         )
-        top = max(bar["end"] for bar in data) * 1.35  # room for the longest bar's number
         bars = base.mark_bar(height=16).encode(
-            x=alt.X("start:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=None),
+            x=alt.X("start:Q", title=None, scale=_make_count_scale(rows), axis=None),
             x2="end:Q",
             color=_colour_by("kind", STAGES),
         )
@@ -270,12 +268,11 @@ class Drawing:
             caption: What is plotted.
             columns: Of its table.
         """
-        data = [{"label": wrap_label(row["label"]), "crimes": row["crimes"]} for row in rows]
-        order = [str(row["label"]) for row in data]
-        top = max(row["crimes"] for row in rows) * 1.35  # room for the longest bar's number
+        data = [{"place": place, "crimes": row["crimes"]} for place, row in enumerate(rows)]
         base = alt.Chart(alt.Data(values=data)).encode(
-            x=alt.X("crimes:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=None),
-            y=alt.Y("label:N", sort=order, title=None, axis=_make_label_axis(order)),
+            x=alt.X("crimes:Q", title=None, scale=_make_count_scale(rows), axis=None),
+            # there is no key, so the names have more room
+            y=_place_by_label([row["label"] for row in rows], letters=28),
         )
         numbers = base.mark_text(align="left", dx=5, fontSize=12).encode(text="crimes:Q")
         chart = base.mark_bar(height=16, color=VERMILION) + numbers
@@ -366,34 +363,48 @@ def _describe_week(row: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, (_maturity_of_week(row), change)))
 
 
-def _make_label_axis(labels: Sequence[str]) -> alt.Axis:
-    """An axis of names, in two lines where they have a line break; room is kept for wide fonts."""
-    longest = max(len(line) for label in labels for line in label.split("\n"))
-    return alt.Axis(
+def _place_by_label(labels: Sequence[str], letters: int = 22) -> alt.Y:
+    """Names under one another, in the order given; room is kept for wide fonts.
+
+    The field is the number of the name, since two long names may be cut off to the same text.
+    """
+    lines = [wrap_label(label, letters) for label in labels]
+    longest = max(len(line) for parts in lines for line in parts)
+    lines_of_label = f"{json.dumps(lines)}[datum.value]"
+    axis = alt.Axis(
         labelPadding=6,
         labelLimit=0,
         minExtent=7 * longest + 8,
         ticks=False,
         domain=False,
-        labelExpr="split(datum.label, '\\n')",
+        labelExpr=lines_of_label,
         labelBaseline={
-            "condition": {"test": "indexof(datum.label, '\\n') > 0", "value": "alphabetic"},
+            "condition": {"test": f"length({lines_of_label}) > 1", "value": "alphabetic"},
             "value": "middle",
         },
     )
+    return alt.Y("place:O", title=None, axis=axis)
 
 
-def wrap_label(label: str, width: int = 22) -> str:
-    """A label in two lines, if it is longer than one.
+def wrap_label(label: str, letters: int) -> list[str]:
+    """The lines of a label: two if it is longer than one, and cut off if it is longer than two.
 
     Args:
         label: The label.
-        width: Letters of a line.
+        letters: How many a line has at most.
     """
-    if len(label) <= width:
-        return label
-    cut = label.rfind(" ", 0, width + 1)
-    return label if cut < 0 else f"{label[:cut]}\n{label[cut + 1 :]}"
+    lines = textwrap.wrap(label, letters) or [""]
+    if len(lines) <= 2:
+        return lines
+    others = label.removeprefix(lines[0]).strip()
+    return [lines[0], f"{others[: letters - 1].rstrip()}…"]
+
+
+def _make_count_scale(rows: Rows) -> alt.Scale:
+    """A scale from 0 to the largest count, which leaves room for the number beside its bar."""
+    counts = [row["crimes"] for row in rows]
+    room = 8 * max(len(f"{count:,}") for count in counts)
+    return alt.Scale(domain=[0, max(counts)], range=[0, alt.ExprRef(f"width - {room}")])
 
 
 def _colour_by(field: str, colours: Mapping[str, str]) -> alt.Color:

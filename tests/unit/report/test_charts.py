@@ -174,6 +174,66 @@ def test_the_key_of_a_waterfall_is_not_cut_off() -> None:
     assert 0 < 1.2 * key <= whole - frame - start
 
 
+LONG = "Referred to Other Department - Environmental Health and Safety"
+ALIKE = "Referred to Other Department - Environmental Care"  # the same where it is cut off
+
+
+def read_texts(svg: str, role: str) -> list[tuple[float, float, str]]:
+    """Place and words of the first texts of a role: across, down, and the lines joined."""
+    marks = re.findall(rf'<g class="mark-text {role}[^>]*>(.*?)</g>', svg, re.DOTALL)
+    texts = re.findall(
+        r"<text [^>]*translate\(([-\d.]+),([-\d.]+)\)[^>]*>(.*?)</text>", marks[0], re.DOTALL
+    )
+    return [
+        (float(x), float(y), " ".join(re.sub("<[^>]+>", " ", text).split())) for x, y, text in texts
+    ]
+
+
+@pytest.mark.parametrize("kind", ["waterfall", "bars"])
+def test_long_names_and_large_counts_leave_room_for_the_bars(kind: str) -> None:
+    rows = [
+        {"label": "Reported crimes", "crimes": 12_345_678, "kind": "stays"},
+        {"label": f"Closed: {LONG}", "crimes": 6_000_000, "kind": "lost"},
+        {"label": f"Closed: {ALIKE}", "crimes": 1_000_000, "kind": "lost"},
+        {"label": LONG.replace(" ", ""), "crimes": 5_345_678, "kind": "stays"},
+    ]
+    drawing = Drawing(is_simulated=False)
+    if kind == "bars":
+        figure = drawing.bars(rows, "Causes", "c", {"Cause": lambda row: row["label"]})
+    else:
+        figure = drawing.waterfall(rows, "Flow", "c")
+    frame, whole = (
+        float(re.findall(pattern, figure.svg)[0])
+        for pattern in (r"translate\(([\d.]+),", r'viewBox="0 0 ([\d.]+)')
+    )
+    longest = max(float(n) for n in re.findall(r'd="M[\d.]+,[\d.]+h([\d.]+)v16', figure.svg))
+    assert longest > 60
+    counts = read_texts(figure.svg, "role-mark")
+    assert len(counts) == 4
+    for x, _, count in counts:
+        # In this font a figure is 0.556 of the size wide and a comma 0.278; a browser's letters may
+        # be a fifth wider.
+        width = 12 * (0.556 * sum(sign.isdigit() for sign in count) + 0.278 * count.count(","))
+        assert frame + x + 1.2 * width <= whole
+    names = read_texts(figure.svg, "role-axis-label")
+    assert names[1][2] == names[2][2]
+    assert names[1][2].endswith("…")
+    assert len({y for _, y, _ in names}) == 4  # two that are cut off alike do not become one
+    assert [row[0] for row in figure.rows] == [row["label"] for row in rows]
+    assert f"Closed: {LONG} 6,000,000; Closed: {ALIKE} 1,000,000" in figure.svg
+
+
+def test_districts_with_long_names_have_a_line_each() -> None:
+    rows = [{"label": name, "rate": 0.5, "kind": "district"} for name in (LONG, ALIKE, "North")]
+    figure = Drawing(is_simulated=False).intervals(
+        rows, "Districts", "c", {"District": lambda row: row["label"]}
+    )
+    dots = re.findall(r'<path transform="translate\(([\d.]+),([\d.]+)\)', figure.svg)
+    assert len({down for _, down in dots}) == 3
+    assert all(float(across) > 60 for across, _ in dots)  # the middle of what is left beside names
+    assert f"{LONG} 50.0%; {ALIKE} 50.0%; North 50.0%" in figure.svg
+
+
 def test_months_have_their_full_names() -> None:
     weeks = [{**WEEK, "reported_week_on": date(2017, month, 1)} for month in (1, 3, 5, 7)]
     svg = Drawing(is_simulated=False).trend(weeks, "Weeks", "c").svg
