@@ -136,8 +136,10 @@ class Drawing:
             }
             for row in rows
         ]
+        # Vega reads a date as midnight in UTC, so it is also shown in UTC, wherever this runs.
+        utc = alt.Scale(type="utc")
         base = alt.Chart(alt.Data(values=data)).encode(
-            x=alt.X("week:T", title="Week of report", axis=_make_month_axis(rows))
+            x=alt.X("week:T", scale=utc, title="Week of report", axis=_make_month_axis(rows))
         )
         rate = alt.Y("rate:Q", title="Recording rate", axis=PERCENT, scale=NICE)
         colours = {COMPLETE: BLUE, INCOMPLETE: VERMILION, UNUSUAL: BLACK}

@@ -1,12 +1,16 @@
 """The charts: SVG that stands alone, says what it shows, and carries SIMULATED where it must."""
 
+import os
 import re
+import subprocess
+import sys
 from datetime import date
 from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 
+from cdi import paths
 from cdi.report.charts import Drawing, Figure
 
 ROWS = [
@@ -239,6 +243,28 @@ def test_months_have_their_full_names() -> None:
     svg = Drawing(is_simulated=False).trend(weeks, "Weeks", "c").svg
     texts = {e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")}  # noqa: S314
     assert {"Recording rate", "Week of report", "May 2017"} <= texts
+
+
+DRAW_WEEKS = """
+from datetime import date
+from cdi.report.charts import Drawing
+from tests.unit.report.test_charts import WEEK
+weeks = [{**WEEK, "reported_week_on": date(2017, 1, day)} for day in (2, 9, 16)]
+print(Drawing(is_simulated=False).trend(weeks, "Weeks", "c").svg)
+"""
+
+
+def test_weeks_have_their_days_in_a_time_zone_west_of_greenwich() -> None:
+    # the renderer reads the time zone once in a process
+    env = {**os.environ, "TZ": "America/New_York"}
+    svg = subprocess.run(
+        [sys.executable, "-c", DRAW_WEEKS], env=env, cwd=paths.REPO,
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    days = {text for _, _, text in read_texts(svg, "role-axis-label")}
+    assert (
+        {"2 January 2017", "16 January 2017"} <= days <= {f"{n} January 2017" for n in (2, 9, 16)}
+    )
 
 
 def test_bars_say_their_counts() -> None:
