@@ -10,7 +10,7 @@ from cdi.report.contract import Contract, Row
 from cdi.shares import write_percent, write_range
 
 OTHERS = "other forces"
-CUT = "; the axis does not begin at 0%"
+CUT = "; mind where the axis begins"
 
 
 class Findings:

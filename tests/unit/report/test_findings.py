@@ -1,0 +1,41 @@
+"""The charts of the report: what their captions say."""
+
+from datetime import date
+from typing import Any
+
+import duckdb
+import yaml
+
+from cdi.report.charts import Drawing, Figure
+from cdi.report.contract import DECLARED, Contract
+from cdi.report.findings import Findings
+
+
+def draw(figure_id: str, rows: list[dict[str, Any]]) -> Figure:
+    """The chart of a figure, from rows that no query gave."""
+    groups = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
+    with duckdb.connect() as con:
+        queries = [group["query"] for group in groups if "query" in group]
+        contract = Contract(con, skipped=queries)
+    contract.give(figure_id, rows)
+    figure = Findings(Drawing(is_simulated=False), contract).draw_all()[figure_id]
+    assert figure
+    return figure
+
+
+def test_no_caption_says_of_an_axis_that_begins_at_0_that_it_does_not() -> None:
+    week = {
+        "nowcast_rate": None, "nowcast_low": None, "nowcast_high": None, "chart_centre": 0.4,
+        "chart_low": 0.0, "chart_high": 0.8, "is_signal": False, "is_mature": True,
+        "has_changed_delays": False, "due_count": 5, "recorded_count": 2,
+    }  # fmt: skip
+    figure = draw(
+        "weeks",
+        [
+            week | {"reported_week_on": date(2017, 1, day), "rate_so_far": rate}
+            for day, rate in ((2, 0.0), (9, 0.8))
+        ],
+    )
+    assert ">0%</text>" in figure.svg  # the axis begins there
+    assert "does not begin" not in figure.caption
+    assert figure.caption.endswith("; mind where the axis begins")
