@@ -190,7 +190,7 @@ class Drawing:
             title: What is shown.
             caption: What to see in it.
             columns: Of its table.
-            line: A rate to compare with, and its name.
+            line: The name of a rate to compare with, and that rate.
             others: More such rows, which are drawn for scale and are not in the table.
             axis_title: What the axis says.
         """
@@ -220,6 +220,8 @@ class Drawing:
             " ".join(filter(None, (row["label"], _name_kind(row, kinds), _describe_rate(row))))
             for row in drawn
         )
+        if line:
+            key_values += f"; {line[0]} {line[1]:.1%}"
         return self.figure(chart, title, caption, columns, rows, key_values)
 
     def waterfall(self, rows: Rows, title: str, caption: str) -> Figure:
@@ -307,7 +309,13 @@ class Drawing:
             "Expected right": lambda row: f"{row['expected_count']:,.0f}",
             "Right": lambda row: row["match_count"],
         }
-        return self.figure(chart, "Are the probabilities right?", caption, columns, rows)
+        key_values = "; ".join(
+            f"From {row['probability_from']:.1f}: expected {row['expected']:.1%}, "
+            f"proven right {row['found']:.1%}"
+            for row in rows
+        )
+        title = "Are the probabilities right?"
+        return self.figure(chart, title, caption, columns, rows, key_values)
 
 
 # Without `labelFlush`, as the last label would be moved towards the one before it.

@@ -150,7 +150,7 @@ class Findings:
         caption = (
             "Recording rate by district, the largest first; the dashed line is the whole agency"
         )
-        line = ("all", rows[0]["common_rate"])
+        line = ("the whole agency", rows[0]["common_rate"])
         return self._drawing.intervals(rows, title, caption + CUT, columns, line)
 
     def _draw_service(self, rows: list[Row]) -> Figure:

@@ -247,8 +247,8 @@ def _draw_funnel(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figu
     return Drawing(is_simulated=is_simulated).figure(
         chart,
         "Recording rates and what chance allows",
-        f"{outside} of {len(rows)} agencies are outside the 95% limits around "
-        f"{write_percent(target)}.",
+        f"{outside} of {len(rows)} agencies {'is' if outside == 1 else 'are'} outside the 95% "
+        f"limits around {write_percent(target)}.",
         {
             "Agency": lambda row: row["agency_name"],
             "Crimes": lambda row: row["due_count"],
@@ -259,4 +259,5 @@ def _draw_funnel(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figu
             "Place": lambda row: row["place"],
         },
         rows,
+        "; ".join(f"{row['agency_name']} {row['rate']:.1%}, {row['place']} limits" for row in rows),
     )

@@ -158,7 +158,9 @@ def test_the_page_draws_the_funnel_and_says_simulated_of_what_is() -> None:
     page = render_peers_page(compare_agencies(read_released()))
     real, _, simulated = page.partition("Simulated agencies")
     assert "<svg" in real
-    assert "1 of 7 agencies are outside" in real
+    assert "1 of 7 agencies is outside the 95% limits" in real
+    (said,) = re.findall(r"<desc>(.*?)</desc>", real)  # for those who cannot see the chart
+    assert "force5 80.0%, inside limits; force6 60.0%, outside 99.8% limits." in said
     assert "SIMULATED" not in real.partition("<main")[2]
     assert "<svg" not in simulated
     assert "made_up (SIMULATED)" in simulated

@@ -17,7 +17,7 @@ ROWS = [
     {"label": "Burglary <b>", "rate": 0.85, "low": 0.8, "high": 0.9, "kind": "ours", "n": 1200},
     {"label": "Robbery", "rate": 0.5, "low": None, "high": None, "kind": "theirs", "n": 4},
 ]
-TEXT = "What to see. Burglary <b> (ours) 85.0% (80.0% to 90.0%); Robbery (theirs) 50.0%."
+TEXT = "What to see. Burglary <b> (ours) 85.0% (80.0% to 90.0%); Robbery (theirs) 50.0%; all 70.0%."
 COLUMNS = {"Group": lambda r: r["label"], "Crimes": lambda r: r["n"], "Low": lambda r: r["low"]}
 
 
@@ -36,6 +36,21 @@ def test_a_chart_says_what_it_shows() -> None:
     assert {"Burglary <b>", "Robbery", "ours", "theirs", "SIMULATED"} <= texts
     # inside an image nothing else has a role
     assert not re.search(r'role="graphics|aria-roledescription', draw_rates().svg)
+
+
+def test_the_chart_of_probabilities_says_what_was_expected_and_what_was_found() -> None:
+    rows = [
+        {
+            "probability_from": start, "record_count": 200, "expected_count": 200 * expected,
+            "match_count": round(200 * found), "expected": expected, "found": found,
+        }
+        for start, expected, found in ((0.0, 0.021, 0.015), (0.9, 0.987, 0.995))
+    ]  # fmt: skip
+    svg = Drawing(is_simulated=False).calibration(rows, "Dots").svg
+    assert (
+        "Dots. From 0.0: expected 2.1%, proven right 1.5%; "
+        "From 0.9: expected 98.7%, proven right 99.5%."
+    ) in svg
 
 
 def test_a_title_that_asks_gets_no_full_stop() -> None:

@@ -1,5 +1,6 @@
 """The charts of the report: what their captions say."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -21,6 +22,19 @@ def draw(figure_id: str, rows: list[dict[str, Any]]) -> Figure:
     figure = Findings(Drawing(is_simulated=False), contract).draw_all()[figure_id]
     assert figure
     return figure
+
+
+def test_the_chart_of_districts_says_the_rate_of_the_whole_agency() -> None:
+    district = {
+        "due_count": 100, "recorded_count": 80, "recording_rate": 0.8, "low": 0.7, "high": 0.85,
+        "compared": "alike", "common_rate": 0.815, "kind": "district",
+    }  # fmt: skip
+    rows = [
+        district | {"district": name, "label": name, "rate": rate}
+        for name, rate in (("North", 0.79), ("South", 0.81))
+    ]
+    (said,) = re.findall(r"<desc>(.*?)</desc>", draw("districts", rows).svg)
+    assert said.endswith("South 81.0% (70.0% to 85.0%); the whole agency 81.5%.")
 
 
 def test_no_caption_says_of_an_axis_that_begins_at_0_that_it_does_not() -> None:
