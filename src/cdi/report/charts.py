@@ -278,7 +278,9 @@ class Drawing:
             # there is no key, so the names have more room
             y=_place_by_label([row["label"] for row in rows], letters=28),
         )
-        numbers = base.mark_text(align="left", dx=5, fontSize=12).encode(text="crimes:Q")
+        numbers = base.mark_text(align="left", dx=5, fontSize=12).encode(
+            text=alt.Text("crimes:Q", format=",")
+        )
         chart = base.mark_bar(height=16, color=VERMILION) + numbers
         chart = chart.properties(width=WIDTH, height=alt.Step(36), autosize=FIT_X)
         return self.figure(chart, title, caption, columns, rows, _list_counts(rows))

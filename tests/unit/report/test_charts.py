@@ -286,5 +286,6 @@ def test_bars_say_their_counts() -> None:
     rows = [{"label": "Second crime", "crimes": 1200}, {"label": "Excuse", "crimes": 3}]
     figure = Drawing(is_simulated=False).bars(rows, "Causes", "c", {"Cause": lambda r: r["label"]})
     assert "Second crime 1,200; Excuse 3." in figure.svg
+    assert [count for _, _, count in read_texts(figure.svg, "role-mark")] == ["1,200", "3"]
     lengths = [float(n) for n in re.findall(r'd="M[\d.]+,[\d.]+h([\d.]+)v16', figure.svg)]
     assert lengths[1] / lengths[0] == pytest.approx(3 / 1200, rel=0.01)
