@@ -149,7 +149,9 @@ def test_it_holds_with_audits(audited: SmallAgency) -> None:
     assert "Neither better nor worse than at the last audit" in page
     assert f"the change is {points:+.1f} points" in page
     assert "which chance explains" in page
-    assert len(figures["history"]["rows"]) == 2
+    place = figures["history"]["columns"].index("label")
+    labels = [row[place] for row in figures["history"]["rows"]]
+    assert labels == ["5 January 2026", "6 January 2026"]
     assert "Chance explains the change since the last audit" in page
     assert "1 of 2 actions is overdue: Train supervisors." in page
 

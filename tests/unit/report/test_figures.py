@@ -1,5 +1,7 @@
 """The figures that a query gives, from small tables."""
 
+from datetime import datetime
+
 import duckdb
 
 from cdi.audit.tables import TABLES
@@ -93,4 +95,37 @@ def test_an_erased_log_is_not_among_those_whose_crimes_are_counted() -> None:
         900,
         57,
         40,
+    ]
+
+
+def test_audits_that_end_in_one_month_have_names_of_their_own() -> None:
+    ends = [  # of the periods, in UTC; the last day is the one before, in local time
+        datetime(2025, 10, 31, 0),
+        datetime(2026, 1, 15, 0),
+        datetime(2026, 1, 31, 0),
+        datetime(2026, 1, 31, 0),
+        datetime(2026, 6, 30, 23),
+    ]
+    audits = [
+        {
+            "draw_id": f"d{number}", "universe": "frame", "period_end": end,
+            "drawn_at": datetime(2026, 7, 1, number),
+        }
+        for number, end in enumerate(ends)
+    ]  # fmt: skip
+    rates = [
+        {"draw_id": audit["draw_id"], "domain": "force", "recording_rate": 0.8} for audit in audits
+    ]
+    with duckdb.connect() as con:
+        con.execute("create table release as select 'Europe/London' as timezone")
+        for name, rows in (("audits", audits), ("audited_rates", rates)):
+            columns = {column: kind for column, (kind, _) in TABLES[name]["columns"].items()}
+            create_table(con, name, columns, [dict.fromkeys(columns) | row for row in rows])
+        found = fetch_dicts(con, read_query(SQL / "history.sql"))
+    assert [row["label"] for row in found] == [
+        "October 2025",
+        "14 January 2026",
+        "30 January 2026, audit 1",
+        "30 January 2026, audit 2",
+        "June 2026",
     ]
