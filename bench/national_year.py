@@ -178,6 +178,12 @@ def cpu_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
+def forget_builds(name: str) -> None:
+    """Remove what earlier builds of a force have kept, so that the next one is its first."""
+    for kept in (paths.readings(name), paths.released(name)):
+        shutil.rmtree(kept, ignore_errors=True)
+
+
 def measure_force(number: int) -> dict[str, Any]:
     """Publish one force in a process of its own; its costs by step, seconds by model, rows."""
     name = name_force(number)
@@ -232,6 +238,8 @@ def main() -> None:
     with ProcessPoolExecutor(AT_A_TIME, max_tasks_per_child=1) as pool:
         pool.submit(land_model).result()
         list(track(pool.map(land_force, FORCES), "landing", total=total, console=console))
+    for number in FORCES:
+        forget_builds(name_force(number))
     profiles = {title: measure_forces(title, console) for title in BUILDS}
     write_json(results.results_file().with_name("national_year.json"), profiles)
     shown = {

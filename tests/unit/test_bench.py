@@ -1,15 +1,17 @@
-"""The programs of bench/, which no test runs: what they name in texts exists.
+"""The programs of bench/, which no test runs: what they name in texts exists, and what they keep.
 
 `make check` looks at their own imports and calls. A program may also hold the code of another
 process, and SQL, as texts.
 """
 
 import ast
-from collections.abc import Iterator
-from importlib import util
+from collections.abc import Callable, Iterator
+from importlib import import_module, util
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import sqlglot
 import yaml
 from sqlglot import exp
@@ -124,3 +126,24 @@ def test_sql_in_texts_reads_tables_and_columns_that_exist() -> None:
                     missing.add(f"{program.name}: {name}")
     assert {"staging.stg_calls", "linkage.int_linkage__links", "codes.call_types"} <= read
     assert missing == set()
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, state: Path) -> Callable[[str], ModuleType]:
+    """Imports a program, as Python does if it is called; its state folder is an empty one."""
+    monkeypatch.setenv("CDI_BENCH_STATE", str(state))
+    monkeypatch.syspath_prepend(paths.REPO / "bench")
+    return import_module
+
+
+def test_the_first_build_of_a_national_year_finds_nothing_of_an_earlier_run(
+    load: Callable[[str], ModuleType],
+) -> None:
+    name = "force_03"
+    kept = [paths.readings(name), paths.released(name)]
+    others = [paths.weights(name), paths.readings("force_04")]
+    for folder in (*kept, *others):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    load("national_year").forget_builds(name)
+    assert [folder.exists() for folder in (*kept, *others)] == [False, False, True, True]
