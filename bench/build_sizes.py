@@ -12,6 +12,7 @@ Figures go to ``<state>/bench/results.json``, the picture to ``docs/pictures/bui
 
 import shutil
 import sys
+from functools import partial
 from typing import Annotated, Any
 
 import altair as alt
@@ -22,6 +23,7 @@ from force_build import (
     changed_landing,
     hold_back_last_day,
     land_force,
+    land_once,
     make_texts_different,
     multiply_rows,
     read_batches,
@@ -49,21 +51,16 @@ console = Console(stderr=True)
 
 
 def land_size(size: int) -> None:
-    """Land a force of so many force-years, by copies of one; it is kept for the next run.
+    """Land a force of so many force-years, by copies of one, which is kept for the other sizes.
 
     Args:
         size: How many times the logs of a year.
     """
-    home = paths.home()
-    if (home / "landing").is_dir():
-        return
     console.print(f"{size}: landing")
-    one = home.with_name("one")
-    with paths.environment(CDI_HOME=str(one)):
-        if not (one / "landing").is_dir():
-            land_force(1, 1)
+    one = paths.home().with_name("one")
+    land_once(one, partial(land_force, 1, 1))
     for folder in ("landing", "secrets"):
-        shutil.copytree(one / folder, home / folder)
+        shutil.copytree(one / folder, paths.home() / folder)
     for batch in read_batches().values():
         if size > 1:
             multiply_rows(batch, size)
@@ -132,7 +129,7 @@ def main(
         state = paths.home() / "bench" / "sizes" / str(size)
         variant = Variant(paths.DEFAULT_SCENARIO, 12, 1)
         with paths.environment(CDI_HOME=str(state)), variant.selected():
-            land_size(size)
+            land_once(state, partial(land_size, size))
             costs = measure_size(size)
             counted = {name: batch.manifest["accepted"] for name, batch in read_batches().items()}
         for what, cost in costs.items():

@@ -18,6 +18,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,8 +58,26 @@ console = Console(stderr=True)
 app = typer.Typer(add_completion=False)
 
 
+def land_once(home: Path, land: Callable[[], None]) -> None:
+    """Land in a state folder, unless it is landed; the folder is there as soon as it is whole.
+
+    Args:
+        home: The state folder.
+        land: Lands in whatever the state folder is then.
+    """
+    if (home / "landing").is_dir():
+        return
+    new = home.with_name(f"{home.name}.new")
+    shutil.rmtree(new, ignore_errors=True)  # an earlier bench was stopped while it landed
+    with paths.environment(CDI_HOME=str(new)):
+        land()
+    shutil.rmtree(home, ignore_errors=True)
+    new.rename(home)
+
+
 def land_force(times: int, years: int, *, texts_differ: bool = False) -> None:
     """Simulate one year and land it, and then its copies; texts are made different if asked."""
+    console.print("simulating and landing")
     loaded = load_scenario(paths.DEFAULT_SCENARIO)
     agency = load_agency("simulated")
     interval = default_interval(agency)
@@ -258,9 +277,7 @@ def main(
         state = paths.home() / "bench" / (f"{name}-different" if texts_differ else name)
         variant = Variant(paths.DEFAULT_SCENARIO, 12, 1)
         with paths.environment(CDI_HOME=str(state)), variant.selected():
-            if not (state / "landing").is_dir():
-                console.print(f"{title}: simulating and landing")
-                land_force(*FORCES[name], texts_differ=texts_differ)
+            land_once(state, partial(land_force, *FORCES[name], texts_differ=texts_differ))
             costs = time_builds(checkout, title)
             counted = {key: batch.manifest["accepted"] for key, batch in read_batches().items()}
         for build, cost in costs.items():
@@ -281,7 +298,10 @@ def changed_landing(change: Callable[[dict[str, Batch]], None]) -> Iterator[None
     if whole.is_dir():  # an earlier bench was stopped before it could put it back
         shutil.rmtree(landing)
         whole.rename(landing)
-    shutil.copytree(landing, whole)
+    copy = paths.home() / "landing.copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(landing, copy)
+    copy.rename(whole)  # never a part of it
     try:
         change(read_batches())
         yield

@@ -147,3 +147,49 @@ def test_the_first_build_of_a_national_year_finds_nothing_of_an_earlier_run(
         (folder / "file").touch()
     load("national_year").forget_builds(name)
     assert [folder.exists() for folder in (*kept, *others)] == [False, False, True, True]
+
+
+def test_an_interrupted_landing_is_not_taken_for_whole(
+    load: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    force = tmp_path / "force"
+    landed = []
+
+    def land() -> None:
+        (paths.home() / "landing").mkdir(parents=True)
+        landed.append(paths.home())
+        if len(landed) == 1:
+            raise KeyboardInterrupt
+        (paths.home() / "landing" / "rows").touch()
+
+    land_once = load("force_build").land_once
+    with pytest.raises(KeyboardInterrupt):
+        land_once(force, land)
+    assert not force.exists()
+    land_once(force, land)
+    land_once(force, land)
+    assert len(landed) == 2
+    assert [file.name for file in (force / "landing").iterdir()] == ["rows"]
+    assert list(tmp_path.iterdir()) == [force]
+
+
+def test_an_interrupted_copy_of_the_landing_is_never_put_back(
+    load: Callable[[str], ModuleType], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force_build = load("force_build")
+    landing = state / "landing"
+    landing.mkdir(parents=True)
+    (landing / "rows").write_text("all")
+
+    def copy_a_part(_: Path, copy: Path) -> None:
+        copy.mkdir()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(force_build.shutil, "copytree", copy_a_part)
+        with force_build.changed_landing(lambda _: None):
+            pass
+    monkeypatch.setattr(force_build, "read_batches", dict)
+    with force_build.changed_landing(lambda _: (landing / "rows").write_text("changed")):
+        pass
+    assert (landing / "rows").read_text() == "all"
