@@ -54,7 +54,8 @@ def main() -> None:
         table.add_row(title, f"{cost.wall_s:.3f}")
     Console().print(table)
     slowest = max(costs.values(), key=lambda cost: cost.wall_s)
-    print(results.keep_result(f"cookbook, slowest of {len(costs)} queries", rows, slowest))
+    name = results.name_result(f"cookbook, slowest of {len(costs)} queries", *sys.argv[1:])
+    print(results.keep_result(name, rows, slowest))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ step = extract("simulated_sql", "log_actions", default_interval(agency),
                read_access(source.connection))
 print(step.note.splitlines()[0])
 """
+ROWS = 5_000_000
 console = Console(stderr=True)
 
 
@@ -102,7 +103,7 @@ def server_seconds(server: Server) -> float:
 
 
 def main(
-    rows: Annotated[int, typer.Option(help="At least so many rows.")] = 5_000_000,
+    rows: Annotated[int, typer.Option(help="At least so many rows.")] = ROWS,
 ) -> None:
     """Measure the three, and print rows per CPU second."""
     state = str(paths.home() / "bench" / "database")
@@ -126,7 +127,9 @@ def main(
             measured.append((what, cost, server_seconds(server) - before))
     table = Table("what", "rows", "CPU s", "server's", "wall s", "peak MiB", "rows per CPU s")
     for what, cost, served in measured:
-        kept = results.keep_result(f"{what}, PostgreSQL", {"log_actions": count}, cost)
+        option = "" if rows == ROWS else f"at least {rows:,} rows"
+        name = results.name_result(f"{what}, PostgreSQL", option)
+        kept = results.keep_result(name, {"log_actions": count}, cost)
         table.add_row(
             what, f"{count:,}", str(kept["cpu_s"]), f"{served:.2f}", str(kept["wall_s"]),
             str(kept["peak_mib"]), f"{count / (cost.cpu_s + served):,.0f}",

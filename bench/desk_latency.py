@@ -267,7 +267,11 @@ def main() -> None:
         statistics.median(row[name] for row in seen["hours"])
         for name in ("extraction_to_desk_s", "cpu_s")
     )
-    name = f"extraction to desk, {MONTHS} months"
+    name = results.name_result(
+        f"extraction to desk, {MONTHS} months",
+        f"{HOURS} hours" if HOURS != 3 else "",
+        "" if LEARNS else "no learnt weights",
+    )
     results.keep_result(name, {}, results.Cost(wall, cpu, 0))
     print(json.dumps(seen, indent=2))
 

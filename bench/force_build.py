@@ -273,7 +273,11 @@ def main(
 ) -> None:
     """Land what is not landed yet, time three builds of each force, and keep the figures."""
     for name in names or FORCES:
-        title = f"{name}, texts all different" if texts_differ else name
+        title = results.name_result(
+            name,
+            "texts all different" if texts_differ else "",
+            f"built by {checkout.resolve().name}" if checkout != paths.REPO else "",
+        )
         state = paths.home() / "bench" / (f"{name}-different" if texts_differ else name)
         variant = Variant(paths.DEFAULT_SCENARIO, 12, 1)
         with paths.environment(CDI_HOME=str(state)), variant.selected():

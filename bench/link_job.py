@@ -48,6 +48,7 @@ from cdi_proofs.linkers import ask_links
 BENCH = Path(__file__).parent
 PYTHON = BENCH.parent / ".venv-bench" / "bin" / "python"
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
+SEED = int(os.environ.get("SEED") or 1)
 DATASETS = ("calls", "log_actions", "crime_records")
 MODEL = "links"
 # The folders of models that are no part of the job: what the ladder reads of them is given.
@@ -61,7 +62,8 @@ TABLES = {
     "select comparison, level, weight from rules.default_link_weights "
     "where not exists (from landing.link_weights)",
 }
-OURS = "links, force-year: DuckDB"
+JOB = results.name_result("links, force-year", f"seed {SEED}" if SEED != 1 else "")
+OURS = f"{JOB}: DuckDB"
 
 
 def job_folder() -> Path:
@@ -275,10 +277,10 @@ def measure_splink() -> results.Cost:
 
 RUNS: dict[str, Callable[[], results.Cost]] = {
     OURS: partial(measure_duckdb, "memory"),
-    "links, force-year: DuckDB, tables placed as in a build": partial(measure_duckdb, "build"),
-    "links, force-year: DuckDB with dbt": measure_dbt,
-    "links, force-year: polars": measure_polars,
-    "links, force-year: Splink, only what no reference links": measure_splink,
+    f"{JOB}: DuckDB, tables placed as in a build": partial(measure_duckdb, "build"),
+    f"{JOB}: DuckDB with dbt": measure_dbt,
+    f"{JOB}: polars": measure_polars,
+    f"{JOB}: Splink, only what no reference links": measure_splink,
 }
 
 
@@ -384,7 +386,7 @@ def measure_all(rows: dict[str, int]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure, compare, print and keep the figures."""
-    variant = Variant(paths.DEFAULT_SCENARIO, 12, int(os.environ.get("SEED") or 1))
+    variant = Variant(paths.DEFAULT_SCENARIO, 12, SEED)
     with variant.selected():
         land_force_year()
         rows = prepare_input()

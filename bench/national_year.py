@@ -258,9 +258,11 @@ def measure_forces(title: str, console: Console) -> dict[str, Any]:
         forces = list(track(jobs, title, total=len(FORCES), console=console))
     cost = results.Cost(time.monotonic() - started, cpu_seconds() - before, peak.mib)
     os.environ["CDI_HOME"] = str(STATE)
-    name = f"national year, {len(FORCES)} agencies, {AT_A_TIME} at a time, {title}"
-    if VOLUME != 1:
-        name += f", volume {VOLUME:g}"
+    name = results.name_result(
+        f"national year, {len(FORCES)} agencies, {AT_A_TIME} at a time, {title}",
+        f"volume {VOLUME:g}" if VOLUME != 1 else "",
+        f"EVERY={EVERY}" if EVERY != 1 else "",
+    )
     row = results.keep_result(name, sum_by_name([force["rows"] for force in forces]), cost)
     return {
         **row,

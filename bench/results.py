@@ -101,6 +101,15 @@ def read_results() -> list[dict[str, Any]]:
     return read_json_list(results_file()) if results_file().is_file() else []
 
 
+def name_result(*parts: str) -> str:
+    """The name of a result: a result of the same name replaces it, so each option is part of it.
+
+    Args:
+        parts: What was measured, and each option; those that are as usual are left blank.
+    """
+    return ", ".join(filter(None, parts))
+
+
 def keep_result(
     name: str, rows: Mapping[str, float], cost: Cost, compared_to: str | None = None
 ) -> dict[str, Any]:

@@ -5,7 +5,9 @@ process, and SQL, as texts.
 """
 
 import ast
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from importlib import import_module, util
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 import sqlglot
 import yaml
+from rich.console import Console
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
@@ -193,3 +196,67 @@ def test_an_interrupted_copy_of_the_landing_is_never_put_back(
     with force_build.changed_landing(lambda _: (landing / "rows").write_text("changed")):
         pass
     assert (landing / "rows").read_text() == "all"
+
+
+def kept_names(load: Callable[[str], ModuleType]) -> list[str]:
+    """The names of the results that were kept."""
+    return [row["name"] for row in load("results").read_results()]
+
+
+def test_builds_of_another_checkout_do_not_replace_those_of_this_one(
+    load: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force_build = load("force_build")
+    cost = load("results").Cost(1.0, 2.0, 3.0)
+    state = paths.home()
+    monkeypatch.setattr(force_build, "land_once", lambda *_: None)
+    monkeypatch.setattr(force_build, "time_builds", lambda *_: {"first build": cost})
+    monkeypatch.setattr(force_build, "read_batches", dict)
+    for checkout in (paths.REPO, tmp_path / "older"):
+        force_build.main(["force-year"], texts_differ=True, checkout=checkout)
+    assert paths.home() == state
+    assert kept_names(load) == [
+        "force-year, texts all different, first build",
+        "force-year, texts all different, built by older, first build",
+    ]
+
+
+def test_a_sample_of_the_national_year_does_not_replace_its_largest_forces(
+    load: Callable[[str], ModuleType], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    national_year = load("national_year")
+    monkeypatch.setenv("CDI_AGENCIES", "")  # the program sets it, and the test puts it back
+    figures = {"force": "", "rows": {}, "wall_s": 1, "peak_mib": 1, "file_mib": 1}
+    figures |= {"steps": {}, "models": {}, "other": {}}
+    monkeypatch.setattr(national_year, "measure_force", lambda _: figures)
+    monkeypatch.setattr(national_year, "STATE", state)
+    for every, forces in ((1, range(6)), (8, range(1, 43, 8))):
+        monkeypatch.setattr(national_year, "EVERY", every)
+        monkeypatch.setattr(national_year, "FORCES", forces)
+        national_year.measure_forces("first build", Console(quiet=True))
+    year = "national year, 6 agencies, 2 at a time, first build"
+    assert kept_names(load) == [year, f"{year}, EVERY=8"]
+
+
+def test_the_desk_without_learnt_weights_does_not_replace_the_desk_with_them(
+    load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk_latency = load("desk_latency")
+    hours = [{"extraction_to_desk_s": 60.0, "cpu_s": 30.0}]
+    monkeypatch.setattr(desk_latency, "ensure_force", lambda: None)
+    monkeypatch.setattr(desk_latency, "open_force", lambda _: nullcontext())
+    monkeypatch.setattr(desk_latency, "follow_hours", lambda _: {"hours": hours})
+    for learns in (True, False):
+        monkeypatch.setattr(desk_latency, "LEARNS", learns)
+        desk_latency.main()
+    desk = "extraction to desk, 12 months"
+    assert kept_names(load) == [desk, f"{desk}, no learnt weights"]
+
+
+def test_the_link_job_of_another_force_has_a_name_of_its_own(
+    load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, job in (("", "links, force-year"), ("5", "links, force-year, seed 5")):
+        monkeypatch.setenv("SEED", seed)
+        monkeypatch.delitem(sys.modules, "link_job", raising=False)
+        assert f"{job}: polars" in load("link_job").RUNS
