@@ -141,7 +141,8 @@ def main() -> None:
             console.print("the force is in its database")
             found = follow(folder)
     for what in ("first", "after one new day", "restoration"):
-        cost = results.Cost(found[what]["wall_s"], found[what]["cpu_s"], 0)
+        seconds = found[what]["wall_s"], found[what]["cpu_s"]
+        cost = results.Cost(*seconds, results.NOT_MEASURED)
         results.keep_result(f"backup of {MONTHS} months, {what}", {}, cost)
     print(json.dumps(found, indent=2))
 

@@ -58,6 +58,7 @@ def main() -> None:
 def read_files(folder: Path, count: int) -> dict[str, Any]:
     """Read each DAG file in a process of its own; its CPU seconds and number of DAGs."""
     rows: dict[str, Any] = {}
+    costs: dict[str, results.Cost] = {}
     with paths.environment(CDI_HOME=str(folder / "state"), CDI_AGENCIES=str(folder / "agencies")):
         env = airflow_environment(1) | {
             "CDI_OPEN": str(folder / "open"),
@@ -65,7 +66,8 @@ def read_files(folder: Path, count: int) -> dict[str, Any]:
         }
         for file in sorted((paths.REPO / "dags").glob("*.py")):
             counts = folder / "counts"
-            cost = results.run_measured([sys.executable, "-c", READ, str(file), str(counts)], env)
+            command = [sys.executable, "-c", READ, str(file), str(counts)]
+            cost = costs[file.name] = results.run_measured(command, env)
             dags, size = counts.read_text(encoding="utf-8").split()
             rows[file.name] = {
                 "dags": int(dags),
@@ -73,9 +75,9 @@ def read_files(folder: Path, count: int) -> dict[str, Any]:
                 "cpu_s": round(cost.cpu_s, 2),
                 "peak_mib": round(cost.peak_mib),
             }
-    for name, row in rows.items():
-        cost = results.Cost(0, row["cpu_s"], row["peak_mib"])
-        results.keep_result(f"DAG file {name}, {count} agencies", {"dags": row["dags"]}, cost)
+    for name, cost in costs.items():  # in the caller's state folder again
+        counted = {"dags": rows[name]["dags"]}
+        results.keep_result(f"DAG file {name}, {count} agencies", counted, cost)
     return rows
 
 

@@ -272,7 +272,7 @@ def main() -> None:
         f"{HOURS} hours" if HOURS != 3 else "",
         "" if LEARNS else "no learnt weights",
     )
-    results.keep_result(name, {}, results.Cost(wall, cpu, 0))
+    results.keep_result(name, {}, results.Cost(wall, cpu, results.NOT_MEASURED))
     print(json.dumps(seen, indent=2))
 
 

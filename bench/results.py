@@ -2,9 +2,10 @@
 
 It is a list of ``{name, rows, wall_s, cpu_s, peak_mib, compared_to, ratio}``. `rows` has the number
 of rows of each table that was worked on; `ratio` is the wall time as a multiple of that of the
-result which `compared_to` names.
+result which `compared_to` names. What a part does not measure is null.
 """
 
+import math
 import os
 import subprocess
 import threading
@@ -19,10 +20,12 @@ import psutil
 from cdi import paths
 from cdi.files import read_json_list, write_json
 
+NOT_MEASURED = math.nan  # of a cost: 0 would say that it was nothing
+
 
 @dataclass(frozen=True)
 class Cost:
-    """What a piece of work cost.
+    """What a piece of work cost, each `NOT_MEASURED` where it was not measured.
 
     Attributes:
         wall_s: Seconds by the clock.
@@ -129,12 +132,16 @@ def keep_result(
     row = {
         "name": name,
         "rows": dict(rows),
-        "wall_s": round(cost.wall_s, 2),
-        "cpu_s": round(cost.cpu_s, 2),
-        "peak_mib": round(cost.peak_mib),
+        "wall_s": _round_measured(cost.wall_s, 2),
+        "cpu_s": _round_measured(cost.cpu_s, 2),
+        "peak_mib": _round_measured(cost.peak_mib),
         "compared_to": compared_to,
         "ratio": round(cost.wall_s / base["wall_s"], 2) if base else None,
     }
     results_file().parent.mkdir(parents=True, exist_ok=True)
     write_json(results_file(), [*others, row])
     return row
+
+
+def _round_measured(value: float, digits: int | None = None) -> float | None:
+    return None if math.isnan(value) else round(value, digits)

@@ -251,6 +251,20 @@ def test_the_desk_without_learnt_weights_does_not_replace_the_desk_with_them(
         desk_latency.main()
     desk = "extraction to desk, 12 months"
     assert kept_names(load) == [desk, f"{desk}, no learnt weights"]
+    (kept, _) = load("results").read_results()
+    assert (kept["wall_s"], kept["cpu_s"], kept["peak_mib"]) == (60.0, 30.0, None)
+
+
+def test_what_was_not_measured_is_kept_as_null(load: Callable[[str], ModuleType]) -> None:
+    results = load("results")
+    usual = results.keep_result("usual", {}, results.Cost(2.0, 3.456, 7.8))
+    assert (usual["wall_s"], usual["cpu_s"], usual["peak_mib"]) == (2.0, 3.46, 8)
+    none = results.NOT_MEASURED
+    results.keep_result("by Airflow", {}, results.Cost(3.0, none, none), "usual")
+    kept = results.read_results()[-1]
+    assert (kept["wall_s"], kept["cpu_s"], kept["peak_mib"]) == (3.0, None, None)
+    assert kept["ratio"] == 1.5
+    assert "NaN" not in results.results_file().read_text(encoding="utf-8")
 
 
 def test_the_link_job_of_another_force_has_a_name_of_its_own(
