@@ -386,6 +386,8 @@ def measure_all(rows: dict[str, int]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure, compare, print and keep the figures."""
+    if not PYTHON.is_file():
+        sys.exit("polars and Splink have an environment of their own: make .venv-bench/bench.stamp")
     variant = Variant(paths.DEFAULT_SCENARIO, 12, SEED)
     with variant.selected():
         land_force_year()

@@ -267,6 +267,16 @@ def test_what_was_not_measured_is_kept_as_null(load: Callable[[str], ModuleType]
     assert "NaN" not in results.results_file().read_text(encoding="utf-8")
 
 
+def test_the_link_job_asks_for_its_environment_before_it_works(
+    load: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link_job = load("link_job")
+    monkeypatch.setattr(link_job, "PYTHON", tmp_path / "bin" / "python")
+    monkeypatch.setattr(link_job, "land_force_year", lambda: pytest.fail("it landed"))
+    with pytest.raises(SystemExit, match=r"make \.venv-bench/bench\.stamp"):
+        link_job.main()
+
+
 def test_the_link_job_of_another_force_has_a_name_of_its_own(
     load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
