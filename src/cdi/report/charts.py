@@ -221,7 +221,7 @@ class Drawing:
             for row in drawn
         )
         if line:
-            key_values += f"; {line[0]} {line[1]:.1%}"
+            key_values += f"; {line[0]} {write_percent(line[1])}"
         return self.figure(chart, title, caption, columns, rows, key_values)
 
     def waterfall(self, rows: Rows, title: str, caption: str) -> Figure:
@@ -312,8 +312,8 @@ class Drawing:
             "Right": lambda row: row["match_count"],
         }
         key_values = "; ".join(
-            f"From {row['probability_from']:.1f}: expected {row['expected']:.1%}, "
-            f"proven right {row['found']:.1%}"
+            f"From {row['probability_from']:.1f}: expected {write_percent(row['expected'])}, "
+            f"proven right {write_percent(row['found'])}"
             for row in rows
         )
         title = "Are the probabilities right?"

@@ -259,5 +259,8 @@ def _draw_funnel(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figu
             "Place": lambda row: row["place"],
         },
         rows,
-        "; ".join(f"{row['agency_name']} {row['rate']:.1%}, {row['place']} limits" for row in rows),
+        "; ".join(
+            f"{row['agency_name']} {write_percent(row['rate'])}, {row['place']} limits"
+            for row in rows
+        ),
     )
