@@ -124,6 +124,7 @@ def _tell_crimes(year: Year, bank: Bank, rng: np.random.Generator) -> None:
 def _tell_missed_tersely(year: Year, bank: Bank) -> None:
     """Tell a share of the missed crimes in few words, as the miss law of the scenario says."""
     share, logs = year.scenario.miss_law.told_tersely, year.logs
+    logs["is_terse"] = np.zeros(len(logs["kind"]), bool)
     if not share:
         return
     rng = np.random.default_rng([len(logs["kind"]), year.clock.start, 29])
@@ -134,6 +135,7 @@ def _tell_missed_tersely(year: Year, bank: Bank) -> None:
     logs["crime_1"][rows] = bank.draw(
         rng, "terse", families, logs["half"][rows], logs["is_da"][rows]
     )
+    logs["is_terse"][rows] = True
 
 
 def _choose_families(year: Year, rows: NDArray[Any], rng: np.random.Generator) -> NDArray[np.str_]:

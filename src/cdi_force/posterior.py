@@ -2,10 +2,10 @@
 
 Such a reader knows the law by which the generator draws. Which phrase of a kind was drawn says
 nothing more about the truth, so logs with equal evidence form a cell. The evidence is: codes,
-result, kinds of phrases, how many crimes they tell, qualifier, whether another log of the same
-place came shortly before, and whether a record of the log was cancelled. How many crimes the logs
-of a cell really report is learnt from another year of the same law: learnt from the same year,
-chance would pass for knowledge.
+result, kinds of phrases, how many crimes they tell, whether in few words, qualifier, whether
+another log of the same place came shortly before, and whether a record of the log was cancelled.
+How many crimes the logs of a cell really report is learnt from another year of the same law: learnt
+from the same year, chance would pass for knowledge.
 """
 
 from typing import Any
@@ -87,6 +87,7 @@ def _number_cells(year: Year) -> NDArray[np.int64]:
         (_has_earlier_twin(year), 2),
         (logs["is_non_crime"], 2),
         (_classify_cancellations(year), 3),
+        (logs["is_terse"], 2),  # only missed crimes are told so
     ]
     cell = np.zeros(len(is_told), np.int64)
     for values, size in parts:

@@ -18,6 +18,7 @@ from cdi_force.details import add_details
 from cdi_force.facts import call_taker
 from cdi_force.narrative import write_narrative
 from cdi_force.population import simulate_year
+from cdi_force.posterior import crimes_named
 from cdi_force.records import HOUR
 from cdi_force.scenario import Scenario, load_scenario
 from cdi_force.subjects import TERSE_SUBJECTS
@@ -190,6 +191,15 @@ def test_missed_crimes_are_told_tersely_and_recorded_ones_are_not(hard: Year) ->
     assert missed.sum() > 500
     assert is_terse[logs["crime_1"][missed]].mean() == pytest.approx(0.8, abs=0.05)
     assert not is_terse[logs["crime_1"][told & logs["has_record"]]].any()
+
+
+def test_the_best_reader_names_every_crime_that_is_told_tersely(hard: Year) -> None:
+    texts = Bank(hard.scenario.phrases, hard.scenario.words).texts
+    is_terse = np.array([text == "hit" for text in texts])[hard.logs["crime_1"]]
+    is_terse &= hard.logs["crime_1"] >= 0
+    assert is_terse.sum() > 400
+    # the generator tells only missed crimes so, and the best reader knows how it draws
+    assert (crimes_named(hard, hard)[is_terse] >= 1).all()
 
 
 def test_a_hidden_crime_under_a_code_of_administration_begins_as_any_contact(hard: Year) -> None:
