@@ -3,7 +3,8 @@
 The modules, in the order of the work:
 
 ``scenario``    what is simulated: three validated files
-``quotas``      how many crimes of each group there are and how many are recorded (published)
+``quotas``      how many crimes of each group there are and how many are recorded (published);
+                ``feasibility`` refuses what contradicts itself
 ``year``        the tables of one year, and what their numbers mean
 ``population``  draws them: crimes, incidents, which crimes are missed; ``closings`` and
                 ``records`` carry on

@@ -5,11 +5,17 @@ the published rates turn them into how many crimes should have been recorded.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdi_force.scenario import SEXUAL, VIOLENCE, Settings
+if TYPE_CHECKING:
+    from cdi_force.scenario import Settings
+
+# The two groups whose rates are published.
+VIOLENCE = "violence_against_the_person"
+SEXUAL = "sexual_offences"
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ def apportion_total(total: int, weights: NDArray[np.float64]) -> NDArray[np.int6
     return counts
 
 
-def records_by_offence(settings: Settings, volume: float = 1.0) -> NDArray[np.int64]:
+def records_by_offence(settings: "Settings", volume: float = 1.0) -> NDArray[np.int64]:
     """Count a year's live crime records by offence: the published mix, scaled to the totals."""
     annual = np.array([offence.annual for offence in settings.offences], float)
     is_violence = np.array([offence.group == VIOLENCE for offence in settings.offences])
@@ -52,14 +58,14 @@ def records_by_offence(settings: Settings, volume: float = 1.0) -> NDArray[np.in
     return counts
 
 
-def no_log_by_offence(settings: Settings, records: NDArray[np.int64]) -> NDArray[np.int64]:
+def no_log_by_offence(settings: "Settings", records: NDArray[np.int64]) -> NDArray[np.int64]:
     """Count how many of those records came without a log."""
     weights = records * np.array([offence.no_log for offence in settings.offences])
     wanted = round(settings.volumes.no_log_share * int(records.sum()))
     return np.minimum(apportion_total(wanted, weights), records * 9 // 10)
 
 
-def quotas_by_group(settings: Settings, volume: float = 1.0) -> dict[str, Quota]:
+def quotas_by_group(settings: "Settings", volume: float = 1.0) -> dict[str, Quota]:
     """Work out the quota of each offence group.
 
     Args:
@@ -96,7 +102,7 @@ def quotas_by_group(settings: Settings, volume: float = 1.0) -> dict[str, Quota]
 
 
 def _count_frame_crimes(
-    settings: Settings, groups: list[str], recorded: NDArray[np.int64]
+    settings: "Settings", groups: list[str], recorded: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Count the crimes of the frame that should be recorded: records divided by the group's rate.
 

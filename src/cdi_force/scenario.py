@@ -22,10 +22,10 @@ from cdi.agency.code_maps import read_seed_values
 from cdi.agency.load import describe_problem
 from cdi.variant import ScenarioError, find_scenario, read_scenario_yaml, scenario_chain
 from cdi_force.conditions import CODE_FACTS, CRIME_FACTS, RECORD_FACTS, find_problem
+from cdi_force.feasibility import check_feasibility
+from cdi_force.quotas import SEXUAL, VIOLENCE
 from cdi_force.subjects import CONTEXTS, FIXED_SUBJECTS, TERSE_SUBJECTS
 
-VIOLENCE = "violence_against_the_person"
-SEXUAL = "sexual_offences"
 PHRASE_COLUMNS = ("phrase_id", "half", "kind", "subject", "text")
 SLOTS = {"off", "item", "place", "when"}
 KINDS = (
@@ -462,6 +462,7 @@ def load_scenario(name: str) -> Scenario:
         before = _tell_in_one_half(before, settings.audit.half)
     closings = _read_overlaid(Closings, chain, "closings.yaml")
     _check_results(settings, closings, folder / "scenario.yaml")
+    check_feasibility(settings, folder / "scenario.yaml")
     return Scenario(
         name=folder.name,
         settings=settings,

@@ -15,8 +15,8 @@ from cdi import paths
 from cdi.files import write_json
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
-from cdi_force.quotas import records_by_offence
-from cdi_force.scenario import SEXUAL, VIOLENCE, Settings, load_scenario
+from cdi_force.quotas import SEXUAL, VIOLENCE, records_by_offence
+from cdi_force.scenario import Settings, load_scenario
 
 RATE = """
     100.0 * count(*) filter (where outcome_final = 'recorded')

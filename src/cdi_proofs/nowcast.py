@@ -36,7 +36,8 @@ from cdi.variant import Variant
 from cdi_force.clock import DAY
 from cdi_force.details import add_details
 from cdi_force.generate import window_start
-from cdi_force.scenario import VIOLENCE, load_scenario
+from cdi_force.quotas import VIOLENCE
+from cdi_force.scenario import load_scenario
 from cdi_force.year import FRAME, JUSTIFIED, NO_LOG, RECORDED, Year, take_rows
 from cdi_force.years import simulate_window
 

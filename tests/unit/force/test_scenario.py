@@ -38,11 +38,11 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_strangers_folder_states_only_what_differs(folder: Path) -> None:
     (folder / "scenario.yaml").write_text(
-        "extends: calibrated_2017\nvolumes: {logs: 1234}\nrates: {others: {robbery: 0.5}}\n"
+        "extends: calibrated_2017\nvolumes: {logs: 123456}\nrates: {others: {robbery: 0.5}}\n"
     )
     mine, shipped = load_scenario(str(folder)), load_scenario("calibrated_2017")
     assert mine.name == "stranger"
-    assert mine.settings.volumes.logs == 1234
+    assert mine.settings.volumes.logs == 123456
     assert mine.settings.rates.others["robbery"] == 0.5
     assert mine.settings.volumes.records == shipped.settings.volumes.records
     assert mine.settings.rates.others["theft"] == shipped.settings.rates.others["theft"]
@@ -82,6 +82,21 @@ def _edit(name: str, content: str) -> Callable[[Path], None]:
             ),
             "SCENARIO-SCHEMA",
             "shares must rise",
+        ),
+        (
+            _edit("scenario.yaml", "extends: calibrated_2017\nrates: {all: 0.95}\n"),
+            "SCENARIO-SCHEMA",
+            "rates.all: 0.95 cannot be reached",
+        ),
+        (
+            _edit("scenario.yaml", "extends: calibrated_2017\nvolumes: {logs: 40000}\n"),
+            "SCENARIO-SCHEMA",
+            "volumes.logs: 40000 are too few",
+        ),
+        (
+            _edit("scenario.yaml", "extends: calibrated_2017\nvolumes: {hidden_crimes: 60000}\n"),
+            "SCENARIO-SCHEMA",
+            "volumes.records: violence_against_the_person has",
         ),
         (
             _edit("miss_law.yaml", "odds: {mood: 2}\nmanner_frame: {}\nmanner_hidden: {}\n"),
