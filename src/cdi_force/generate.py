@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cdi import paths
+from cdi.files import wait_for_lock
 from cdi.variant import Variant, first_day_of_months
 from cdi_force.clock import DAY
 from cdi_force.details import add_details
@@ -37,6 +38,8 @@ def _fingerprint_of_variant(loaded: Scenario, variant: Variant) -> str:
 def ensure_force(say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Make the chosen variant's sources and truth, unless they are there and current.
 
+    Another process that makes a force in this state folder is waited for.
+
     Args:
         say: Is told each step as it begins.
 
@@ -49,6 +52,13 @@ def ensure_force(say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     variant = Variant.chosen()
     loaded = load_scenario(variant.scenario)
     fingerprint = _fingerprint_of_variant(loaded, variant)
+    with wait_for_lock(paths.simulated_sources().parent):
+        return _make_unless_current(loaded, variant, fingerprint, say)
+
+
+def _make_unless_current(
+    loaded: Scenario, variant: Variant, fingerprint: str, say: Callable[[str], None]
+) -> dict[str, Any]:
     sources, truth = paths.simulated_sources(), paths.truth()
     manifest_file = truth / "manifest.json"
     if manifest_file.is_file() and sources.is_dir():

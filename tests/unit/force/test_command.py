@@ -3,11 +3,15 @@
 import os
 import subprocess
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from cdi import paths
+from cdi.errors import BusyError
+from cdi.files import take_lock
 from cdi_force import generate
 from cdi_force.__main__ import app
 from tests.conftest import SAMPLE
@@ -53,6 +57,28 @@ def test_no_force_is_made_before_a_run_of_other_data(
     monkeypatch.setenv("CDI_DATA", str(state))
     assert call("--before-run") == ""
     assert made == []
+
+
+def test_who_wants_the_same_force_meanwhile_waits_and_makes_none(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    second = Thread(target=generate.ensure_force)
+
+    def make_force(_: object, __: object, sources: Path, truth: Path, ___: object) -> Any:
+        made.append(sources)
+        second.start()
+        with pytest.raises(BusyError), take_lock(paths.simulated_sources().parent, "the force"):
+            pass
+        for folder in (sources, truth):
+            folder.mkdir(parents=True)
+        return {}
+
+    monkeypatch.setattr(generate, "make_force", make_force)
+    generate.ensure_force()
+    second.join()
+    assert len(made) == 1
+    assert (paths.simulated_sources() / "SIMULATED.txt").is_file()
 
 
 @pytest.mark.parametrize(
