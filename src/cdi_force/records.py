@@ -166,11 +166,11 @@ def refer_records(draw: Draw) -> None:
     target = records["log"].copy()
     duplicates = np.flatnonzero(logs["kind"] == DUPLICATE)
     by_primary = duplicates[np.argsort(logs["primary"][duplicates], kind="stable")]
-    place = np.searchsorted(logs["primary"][by_primary], target)
-    place = np.minimum(place, max(0, len(by_primary) - 1))
-    has_twin = (target >= 0) & (logs["primary"][by_primary][place] == target)
-    to_twin = has_twin & (rng.random(n) < draw.hard.reference_to_duplicate)
-    records["target"] = np.where(to_twin, by_primary[place], target)
+    primary = logs["primary"][by_primary]
+    has_twin = np.isin(target, primary)
+    to_twin = np.flatnonzero(has_twin & (rng.random(n) < draw.hard.reference_to_duplicate))
+    target[to_twin] = by_primary[np.searchsorted(primary, target[to_twin])]
+    records["target"] = target
     _make_references_up(draw)
     records["slip"] = rng.integers(0, 4, n).astype(np.int8)
     records["odd"] = rng.integers(0, 6, n).astype(np.int8)

@@ -23,7 +23,7 @@ from cdi_force.records import HOUR
 from cdi_force.scenario import Scenario, load_scenario
 from cdi_force.subjects import TERSE_SUBJECTS
 from cdi_force.texts import Bank
-from cdi_force.year import BLANK, CLEAN, FRAME, FRAME_CRIME, HIDDEN, UNRECORDED, Year
+from cdi_force.year import BLANK, CLEAN, DUPLICATE, FRAME, FRAME_CRIME, HIDDEN, UNRECORDED, Year
 
 PROJECT = Path(__file__).resolve().parents[3]
 SMALL = 0.2  # of the size of the shipped force
@@ -200,6 +200,14 @@ def test_the_best_reader_names_every_crime_that_is_told_tersely(hard: Year) -> N
     assert is_terse.sum() > 400
     # the generator tells only missed crimes so, and the best reader knows how it draws
     assert (crimes_named(hard, hard)[is_terse] >= 1).all()
+
+
+def test_a_force_may_have_no_duplicate_log(tmp_path: Path) -> None:
+    scenario = _write_scenario(tmp_path / "single", {"hardness": {"duplicate_logs": 0}}, {})
+    year = simulate_year(scenario, 5, volume=0.05)
+    assert len(year.logs["kind"]) == 15_000
+    assert not (year.logs["kind"] == DUPLICATE).any()
+    assert year.records["target"].tolist() == year.records["log"].tolist()
 
 
 def test_a_hidden_crime_under_a_code_of_administration_begins_as_any_contact(hard: Year) -> None:
