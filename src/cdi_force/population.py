@@ -72,6 +72,8 @@ def simulate_year(
                 "AD01",
                 *scenario.closings.covers,
                 *(c for r in scenario.settings.codes for c in (r.opening, r.closing) if c),
+                # Closings and records look for logs under these; a scenario need have none.
+                *("CR05", "CR17", "AD07", "TR01", "PW07"),
             ]
         )
     )

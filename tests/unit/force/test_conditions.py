@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cdi.variant import SHIPPED, ScenarioError
+from cdi.variant import SHIPPED, ScenarioError, read_scenario_yaml
 from cdi_force.conditions import CODE_FACTS, RECORD_FACTS, Facts, find_problem
 from cdi_force.details import add_details
 from cdi_force.facts import call_taker
@@ -208,6 +208,25 @@ def test_a_force_may_have_no_duplicate_log(tmp_path: Path) -> None:
     assert len(year.logs["kind"]) == 15_000
     assert not (year.logs["kind"] == DUPLICATE).any()
     assert year.records["target"].tolist() == year.records["log"].tolist()
+
+
+def test_a_force_may_use_none_of_the_codes_that_are_drawn_by_their_names(tmp_path: Path) -> None:
+    shipped = read_scenario_yaml(SHIPPED / "calibrated_2017" / "scenario.yaml")
+    others = {"CR05": "CR04", "CR17": "CR18"}
+    settings = {
+        "offences": [
+            offence | {"opening": others.get(offence["opening"], offence["opening"])}
+            for offence in shipped["offences"]
+        ],
+        "incidents": [i for i in shipped["incidents"] if i["code"] not in ("AD07", "TR01", "PW07")],
+    }
+    scenario = _write_scenario(tmp_path / "few_codes", settings, {})
+    year = simulate_year(scenario, 5, volume=0.05)
+    write_narrative(year, Bank(scenario.phrases, scenario.words), 5)
+    add_details(year, 5)
+    used = {year.codes[n] for name in ("opening", "closing") for n in np.unique(year.logs[name])}
+    assert {"CR04", "CR18"} <= used
+    assert not used & {"CR05", "CR17", "AD07", "TR01", "PW07"}
 
 
 def test_a_hidden_crime_under_a_code_of_administration_begins_as_any_contact(hard: Year) -> None:
