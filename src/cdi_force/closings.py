@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cdi_force.clock import DAY
 from cdi_force.conditions import Facts
 from cdi_force.facts import incident_facts, name_rows
+from cdi_force.quotas import VIOLENCE
 from cdi_force.year import (
     AMBIGUOUS,
     DUPLICATE,
@@ -38,7 +39,8 @@ def close_logs(draw: Draw, incidents: Table, crimes: Table) -> None:
     rng, codes, n = draw.rng, draw.year.codes, len(incidents["kind"])
     kind, offence = incidents["kind"], incidents["offence"]
     crime_code = np.where(offence >= 0, draw.opening_of[offence], -1)
-    is_violence = np.where(offence >= 0, draw.group_of[offence] == 0, False)
+    of_violence = np.array([each.group == VIOLENCE for each in draw.offences])
+    is_violence = np.where(offence >= 0, of_violence[offence], False)
     domestic_code = incidents["is_da"] & is_violence & (rng.random(n) < 0.6)
     crime_code = np.where(domestic_code, codes.index("CR20"), crime_code)
     cover = _draw_covers(draw, incidents)

@@ -229,6 +229,20 @@ def test_a_force_may_use_none_of_the_codes_that_are_drawn_by_their_names(tmp_pat
     assert not used & {"CR05", "CR17", "AD07", "TR01", "PW07"}
 
 
+def test_only_violence_is_opened_as_domestic_violence(tmp_path: Path) -> None:
+    shipped = read_scenario_yaml(SHIPPED / "calibrated_2017" / "scenario.yaml")
+    # theft comes first, and its offences of domestic abuse are many
+    offences = sorted(shipped["offences"], key=lambda offence: offence["group"] != "theft")
+    offences = [o | {"da": 0.5} if o["group"] == "theft" else o for o in offences]
+    scenario = _write_scenario(tmp_path / "theft_first", {"offences": offences}, {})
+    year = simulate_year(scenario, 5, volume=0.05)
+    logs = year.logs
+    domestic = logs["opening"] == year.codes.index("CR20")
+    groups = np.array([offence.group for offence in scenario.settings.offences])
+    assert domestic.sum() > 100
+    assert set(groups[logs["offence"][domestic]]) == {"violence_against_the_person"}
+
+
 def test_a_hidden_crime_under_a_code_of_administration_begins_as_any_contact(hard: Year) -> None:
     phrases = hard.scenario.phrases
     contexts = {
