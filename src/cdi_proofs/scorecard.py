@@ -10,10 +10,11 @@ from typing import Any
 import duckdb
 
 from cdi import paths
+from cdi.errors import CdiError
 from cdi.files import write_json
 from cdi.sql import fetch_dicts, read_query, scalar
 from cdi.variant import Variant
-from cdi_proofs.compared import compare_with_truth, share
+from cdi_proofs.compared import MATURE_DAYS, compare_with_truth, share
 from cdi_proofs.linkers import PYTHON, compare_linkers, make_linking_inputs
 from cdi_proofs.moments import score_moments
 from cdi_proofs.readers import READERS, ask_crimes, count_by_incident
@@ -237,10 +238,21 @@ def score_recording(
 
     Returns:
         The scorecard, by subject.
+
+    Raises:
+        CdiError: SCORECARD-RECENT if nothing is old enough to be compared.
     """
     with compare_with_truth(recording, truth) as con:
+        incidents = scalar(con, "select count(*) from incidents")
+        if not incidents:
+            raise CdiError(
+                "SCORECARD-RECENT",
+                f"no log was received {MATURE_DAYS} days or more before the end of the data, and "
+                "what is younger is not compared",
+                "give more months, e.g. MONTHS=2",
+            )
         return {
-            "incidents": scalar(con, "select count(*) from incidents"),
+            "incidents": incidents,
             "crimes_due": int(scalar(con, "select sum(crimes_due) from incidents")),
             "link": {**_score_links(con), **compare_linkers(con, linking_inputs)},
             "reported": _score_reported(con),

@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from cdi.errors import CdiError
 from cdi_proofs.scorecard import score_recording
 
 OLD, NEW = "2017-05-01 10:00:00", "2017-06-25 10:00:00"
@@ -308,6 +309,15 @@ def test_what_is_too_recent_or_unreadable_is_left_out_on_both_sides(
         "inclusive": 0.6,
     }
     assert rate["all"]["theft"]["truth"] == 0.4
+
+
+def test_a_force_of_one_month_has_nothing_to_compare(tmp_path: Path) -> None:
+    write_force(tmp_path)
+    with duckdb.connect(str(tmp_path / "recording.duckdb")) as con:
+        con.execute("update release set as_of = timestamp '2017-05-31 09:00:00'")  # 29 days later
+    with pytest.raises(CdiError, match="no log was received 30 days or more before") as error:
+        score_recording(tmp_path / "recording.duckdb", tmp_path)
+    assert error.value.rule_id == "SCORECARD-RECENT"
 
 
 def test_a_row_of_the_worklist_is_right_while_misses_are_left(scored: dict[str, Any]) -> None:
