@@ -48,6 +48,7 @@ from cdi_force.scenario import load_scenario
 from cdi_force.texts import Bank
 from cdi_proofs.corruptions import CORRUPTIONS
 from cdi_proofs.corruptions.model import Corruption, Extract
+from cdi_proofs.selection import check_names
 
 SAMPLE = paths.REPO / "tests" / "agencies" / "sample"
 MONTHS = 2  # of the simulated force: one was accepted before, one is delivered now
@@ -333,8 +334,10 @@ def run_corruptions(
         One entry per corruption and agency that it can befall.
 
     Raises:
+        CdiError: PROOF-UNKNOWN if there is no such corruption.
         GateError: CORRUPTIONS-CLEAN if a clean delivery is refused.
     """
+    check_names("corruption", only, (corruption.name for corruption in CORRUPTIONS))
     with tempfile.TemporaryDirectory(prefix="cdi-") as scratch:
         say("making two agencies' files")
         stages = prepare_stages(Path(scratch))

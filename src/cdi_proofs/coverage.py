@@ -23,7 +23,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import duckdb
 import numpy as np
@@ -66,7 +66,17 @@ from cdi.files import write_json
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
 from cdi_proofs.published import run_simulated
+from cdi_proofs.selection import check_names
 
+Case = Literal[
+    "main",
+    "useless",
+    "too_sure",
+    "auditor_error",
+    "auditor_error_uncorrected",
+    "second_readings",
+    "comparator",
+]
 REPLICATES_AT_A_TIME = 50
 PROCESSES = 2
 UNIVERSES = ("frame", "all")
@@ -117,7 +127,7 @@ class Plan:
         twice: The share of audited logs that is read a second time.
     """
 
-    case: str
+    case: Case
     estimator: str
     strata: Strata
     assistance: Assistance | None
@@ -424,7 +434,11 @@ def run_coverage(
 
     Returns:
         One row per seed, universe, size, estimator, case and domain.
+
+    Raises:
+        CdiError: PROOF-UNKNOWN if there is no such case.
     """
+    check_names("case", cases, get_args(Case))
     first = Variant.chosen()
     rows: list[dict[str, Any]] = []
     for seed in range(first.seed, first.seed + seeds):

@@ -30,6 +30,7 @@ from typing import Any
 
 from cdi import paths
 from cdi.build.version import read_private_name
+from cdi.errors import CdiError
 from cdi.files import write_json
 from cdi_proofs.cut_disk import CutDisk, copy_sparse, require_disks
 from cdi_proofs.durable_steps import (
@@ -53,6 +54,7 @@ from cdi_proofs.durable_steps import (
     perform_step,
     publish,
 )
+from cdi_proofs.selection import check_names
 
 KINDS = ("cut", "kill", "fill")
 # Steps with so few of a hundred rounds take long; they get a third of the full disks.
@@ -418,12 +420,18 @@ def run_durability(
         The rounds, and a summary by step and kind.
 
     Raises:
+        CdiError: PROOF-UNKNOWN if there is no such step, PROOF-EMPTY if there is nothing to do.
         MachineError: PROOF-DISK where no disk can be made, mounted and cut.
         RuntimeError: If a step fails that nothing disturbs.
     """
-    require_disks()
+    check_names("step", only, (step.name for step in STEPS))
     steps = [step for step in STEPS if not only or step.name in only]
     plan = spread_rounds(cuts, kills, fills, steps)
+    if not plan:
+        raise CdiError(
+            "PROOF-EMPTY", "no round is asked for", "give cuts, kills or fills of at least 1"
+        )
+    require_disks()
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     began = time.monotonic()
     rounds: list[dict[str, Any]] = []
