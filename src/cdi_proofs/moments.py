@@ -87,6 +87,7 @@ def _export_day(
         exported logs that had no record yet.
     """
     year.as_of = moment
+    drawn = year.records["reported"]
     add_details(year, seed)
     logs, records, crimes = year.logs, year.records, year.crimes
     since = moment - SHOWN_HOURS * HOUR
@@ -94,6 +95,8 @@ def _export_day(
     known = np.flatnonzero((records["reported"] >= since) & (records["recorded"] < moment))
     with duckdb.connect() as con:
         Writer(year, bank).write_some(con, folder, str(moment), shown, known)
+    # The details have changed the time of the report, and those of another moment begin with it.
+    records["reported"] = drawn
     log = take_rows(logs, np.maximum(crimes["log"], 0))
     is_in_shown_log = (
         (crimes["log"] >= 0)

@@ -69,6 +69,21 @@ def test_an_export_shows_nothing_that_came_later(tmp_path: Path) -> None:
     assert (year.crimes["fate"][fresh] == UNRECORDED).all()
 
 
+def test_earlier_exports_change_nothing_of_a_later_one(tmp_path: Path) -> None:
+    loaded = load_scenario("calibrated_2017")
+    bank = Bank(loaded.phrases, loaded.words)
+    year = simulate_year(loaded, 5, volume=0.1)
+    write_narrative(year, bank, 5)
+    drawn = year.records["reported"].copy()
+    for folder, day in (("first", 9), ("later", 15), ("again", 9)):
+        moment = datetime(2017, 3, day, 14, 30, tzinfo=UTC)
+        moments._export_day(year, bank, 5, int(moment.timestamp()), tmp_path / folder)
+    records = rows(tmp_path / "first", "crimes")
+    assert len(records) > 2
+    assert rows(tmp_path / "again", "crimes") == records
+    assert year.records["reported"].tolist() == drawn.tolist()
+
+
 def test_a_row_speaks_first_for_crime_that_is_recorded_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
