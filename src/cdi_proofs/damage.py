@@ -5,8 +5,9 @@ asks: is the source unchanged, can a version be planned, is what is published ri
 find anything, are the readings and the prepared project whole? Whoever names it by an error id has
 noticed it. Then the damage is undone.
 
-Damage that nobody names is kept, and after all trials all of it is put into one copy of the state:
-a build of that copy must publish the same tables. Of the damage that was named, a sample is put
+Damage that nobody names is kept, and after all trials it is put into a copy of the state, or into
+several where the same file was damaged more than once: a build of each copy must publish the same
+tables. Of the damage that was named, a sample is put
 into a copy each, and a build must refuse it by name or publish the same tables.
 """
 
@@ -311,19 +312,16 @@ def _build_on_samples(
     tables, verdict = _build_on_copy(base, trial_home, seed, {})
     if verdict:
         raise CdiError("PROOF-STATE", f"the undamaged state is not built: {verdict}", "see it")
-    silent = [trial for trial in trials if not trial.verdict]
-    together: dict[str, bytes | None] = {}
-    for trial in silent:
-        together |= trial.files
     built: list[dict[str, Any]] = []
     missed: list[str] = []
-    if silent:
-        say(f"a build on the {len(silent)} damages that nobody named, together")
+    for group in _group_by_files([trial for trial in trials if not trial.verdict]):
+        say(f"a build on {len(group)} damages that nobody named, together")
+        together = {name: content for trial in group for name, content in trial.files.items()}
         found, verdict = _build_on_copy(base, trial_home, seed, together)
         outcome = verdict or _compare_tables(tables, found)
-        built.append({"damage": f"{len(silent)} that nobody named, together", "outcome": outcome})
+        built.append({"damage": f"{len(group)} that nobody named, together", "outcome": outcome})
         if outcome != "equal":
-            missed += [f"{trial.kind}: {trial.what}" for trial in silent]
+            missed += [f"{trial.kind}: {trial.what}" for trial in group]
     named = [trial for trial in trials if trial.verdict]
     chance = random.Random(seed)  # noqa: S311 - to be the same each time
     sample = chance.sample(named, min(builds, len(named)))
@@ -341,6 +339,19 @@ def _build_on_samples(
         if trial.verdict.startswith("?")
     ]
     return {"built": built, "missed": missed}
+
+
+def _group_by_files(trials: list[Trial]) -> list[list[Trial]]:
+    """Put trials together that damaged no file in common; one copy can hold all of a group."""
+    groups: list[list[Trial]] = []
+    for trial in trials:
+        for group in groups:
+            if all(trial.files.keys().isdisjoint(other.files) for other in group):
+                group.append(trial)
+                break
+        else:
+            groups.append([trial])
+    return groups
 
 
 def _build_on_copy(

@@ -1,6 +1,7 @@
 """The proof by damage hits what it says, and says so if nobody names a damage."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,3 +67,27 @@ def test_a_damage_is_undone_and_kept(state: Path) -> None:
     assert undo.changes() == {"landing/a.json": None}
     undo.restore()
     assert file.read_bytes() == b"one"
+
+
+def test_each_damage_that_nobody_named_is_built_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two damages of one file need two copies; the first of them changes what is made."""
+    built: list[dict[str, bytes | None]] = []
+
+    def build(_: Path, __: Path, ___: int, files: dict[str, bytes | None]) -> tuple[Any, str]:
+        built.append(files)
+        return {"rows": 4 if files.get("a") == b"bad" else 3}, ""
+
+    monkeypatch.setattr(damage, "_build_on_copy", build)
+    trials = [
+        damage.Trial("log", "a, bit 1", "", {"a": b"bad"}),
+        damage.Trial("log", "b, bit 1", "", {"b": b"odd"}),
+        damage.Trial("log", "a, bit 2", "", {"a": b"odd"}),
+    ]
+    figures = damage._build_on_samples(
+        lambda _: None, lambda *_: None, tmp_path, tmp_path, 1, trials, builds=0
+    )
+    assert built == [{}, {"a": b"bad", "b": b"odd"}, {"a": b"odd"}]
+    assert [row["outcome"] for row in figures["built"]] == ["other: rows", "equal"]
+    assert figures["missed"] == ["log: a, bit 1", "log: b, bit 1"]
