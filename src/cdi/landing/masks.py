@@ -5,12 +5,14 @@ ones, and the originals of refused rows cannot be decrypted.
 """
 
 import unicodedata
+from collections.abc import Callable
 
 import duckdb
 
 from cdi.keys import hmac_expression
 from cdi.landing.names import mask_names
 from cdi.landing.plates import mask_plates
+from cdi.landing.streets import MAY_BE_STREET, mask_streets
 from cdi.sql import literal
 
 # One spelling for words of an address that people write in several ways. "Saint" and "street" share
@@ -110,11 +112,6 @@ _DIGIT = (
 _SPOKEN_NUMBER = rf"(?i)\b{_DIGIT}(?:[ ,-]+{_DIGIT}){{5,}}\b"
 _HALF_SPOKEN_MAIL = r"(?i)(?:[^\s@]+ (?:dot|underscore|dash) )+[^\s@]+ at [\pL\d-]+(?:\.[\pL\d-]+)+"
 _SPOKEN_MAIL = r"(?i)(?:[^\s@]+ dot )*[^\s@]+ at (?:[\pL\d-]+ dot )+[\pL]{2,}\b"
-_STREET = (
-    r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? |\bu?\d+/)?\b\d+[a-z]?,? (?:[\pL'’.-]+ ){1,3}"
-    r"(?:street|st|road|rd|lane|ln|avenue|ave|close|drive|court|place|square|terrace|crescent|"
-    r"gardens|grove|boulevard|blvd|parkway|pkwy|highway|hwy|mews|cresc?|terr?|tce|trl|cir)\b"
-)
 # 212 w 9th st, 2207 E. 14TH
 _NUMBERED_STREET = (
     r"(?i)\b\d+[a-z]?,? (?:(?:[nsew]|[ns][ew]|north|south|east|west)\.? \d{1,3}(?:st|nd|rd|th)|"
@@ -178,8 +175,9 @@ _SPELT = (
 )
 _SPELT_PLATE = rf"(?i)\b{_SPELT}(?:[ ,-]+(?:{_SPELT}|{_DIGIT}|\d)){{3,}}\b"
 _THREE_WORDS = r"(?i)(?:\b(?:w3w|what ?(?:3|three) ?words)\W{1,4}|///)\pL+\.\pL+\.\pL+"
-# In this order, as the former may contain the latter: a street address contains numbers.
-_PATTERNS = (
+# In this order, as the former may contain the latter: a street address contains numbers. Where a
+# pattern does not say enough, a function of Python has the last word.
+_PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
     (r"[^\s@]+@[^\s@]+", "[email]"),
     (_SPACED_MAIL, "[email]"),
     (_WIDE_MAIL, "[email]"),
@@ -190,7 +188,7 @@ _PATTERNS = (
     (_HANDLE, r"\1[handle]"),
     (_SAID_HANDLE, r"\1[handle]"),
     (r"\b\pL[\pL\d.]*_[\pL\d._]*[\pL\d]\b", "[handle]"),  # no word has such a line within
-    (_STREET, "[address]"),
+    (MAY_BE_STREET, mask_streets),
     (_NUMBERED_STREET, "[address]"),
     (_HOUSE_NAME, "[address]"),
     (_FLAT, "[address]"),
@@ -261,7 +259,7 @@ _PART = r"\pL+"  # and its parts are O, Neil and s
 
 def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
     """Give a connection the functions that `mask_text_expression` calls."""
-    for function in (normalise_text, mask_plates, mask_names):
+    for function in (normalise_text, mask_plates, mask_streets, mask_names):
         con.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR")
 
 
@@ -325,7 +323,9 @@ def _call_where_expression(pattern: str, function: str, text: str) -> str:
     )
 
 
-def _replace_expression(text: str, pattern: str, mask: str) -> str:
+def _replace_expression(text: str, pattern: str, mask: str | Callable[[str], str]) -> str:
+    if callable(mask):
+        return _call_where_expression(pattern, mask.__name__, text)
     return f"regexp_replace({text}, {literal(pattern)}, '{mask}', 'g')"
 
 

@@ -17,6 +17,7 @@ DARREN"), or in front of a word for speaking ("DARREN STATES"). Some names need 
 import re
 from collections.abc import Iterator
 
+from cdi.landing.streets import ADDRESS
 from cdi.landing.text_words import BEFORE_STREET, BLANK, DOTTED, LAST_OF_STREET, Words
 from cdi.landing.word_kinds import (
     BRANDS,
@@ -32,7 +33,7 @@ from cdi.landing.word_kinds import (
     may_be_surname,
 )
 
-NAME, ADDRESS = "[name]", "[address]"
+NAME = "[name]"
 
 _COMMA = re.compile(r"[ \t]?,[ \t]{0,2}")
 _QUOTE = re.compile(r"[ \t]?[,:;=-]?[ \t]{0,2}[\"“”]")

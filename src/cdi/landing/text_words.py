@@ -17,7 +17,8 @@ _HOUSE = re.compile(r"(?:\b[Uu]?\d{1,4}/)?\b\d{1,5}[A-Za-z]?,?[ \t]{1,3}$")
 
 _STREETS = ROLES["streets"]
 BEFORE_STREET = ROLES["before_street"]
-_NO_STREET = ROLES["no_street"] | BEFORE_STREET
+COUNTED = ROLES["counted"]
+_NO_STREET = ROLES["no_street"] | COUNTED | BEFORE_STREET
 LAST_OF_STREET = _STREETS | ROLES["street_ends"]
 _WITH_DOT = ROLES["with_dot"]
 _PHRASES = frozenset(tuple(phrase.split()) for phrase in PLACES["phrases"])
