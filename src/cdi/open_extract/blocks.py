@@ -72,7 +72,7 @@ class Key:
     measure: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Quarter:
     """A calendar quarter.
 

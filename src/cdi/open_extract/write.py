@@ -6,7 +6,7 @@ quarter never changes, none is released before that.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -91,7 +91,9 @@ def make_extract(
         StateError: STATE-DAMAGED if a quarter is not as it was released; it is never counted anew.
     """
     limits = read_disclosure_limits(con)
-    quarters, upcoming = plan_releases(con, limits["maturity_days"])
+    # by the seals too, so that a released quarter whose file is lost is noticed
+    kept = {Quarter.named(file.name[:7]) for file in released.glob("????-Q?.parquet*")}
+    quarters, upcoming = plan_releases(con, limits["maturity_days"], kept)
     may_release = is_taught(con)
     files: list[Path] = []
     held_back: list[Quarter] = []
@@ -121,33 +123,35 @@ def read_disclosure_limits(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def plan_releases(
-    con: duckdb.DuckDBPyConnection, maturity_days: int
+    con: duckdb.DuckDBPyConnection, maturity_days: int, kept: Collection[Quarter] = ()
 ) -> tuple[list[Quarter], tuple[Quarter, ...]]:
     """Find the quarters that may be released, and those that follow.
 
     Args:
         con: A version's file.
         maturity_days: How many days before the file was made a quarter must have ended.
+        kept: The quarters that were released before. Their calls may have been removed since, by
+            retention or an erasure.
 
     Returns:
-        The quarters that the file holds whole and that ended that long ago; and the next ones,
-        `ANNOUNCED` of them, or none if the file holds no call.
+        The quarters that ended that long ago and that the file holds whole or that are kept; and
+        the next ones, `ANNOUNCED` of them, or none if the file holds no call.
     """
     (span,) = fetch_dicts(con, read_query(SQL / "span.sql"))
     first, known = span["first_on"], span["known_on"]
+    ripe = {quarter for quarter in kept if quarter.release_on(maturity_days) <= known}
     if first is None:
-        return [], ()
+        return sorted(ripe), ()
     quarter = Quarter(date(first.year, (first.month - 1) // 3 * 3 + 1, 1))
     if quarter.starts_on < first:
         quarter = quarter.next
-    ripe = []
     while quarter.release_on(maturity_days) <= known:
-        ripe.append(quarter)
+        ripe.add(quarter)
         quarter = quarter.next
     upcoming = [quarter]
     while len(upcoming) < ANNOUNCED:
         upcoming.append(upcoming[-1].next)
-    return ripe, tuple(upcoming)
+    return sorted(ripe), tuple(upcoming)
 
 
 def _keep_quarter(

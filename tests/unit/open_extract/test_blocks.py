@@ -278,6 +278,37 @@ def test_a_released_quarter_stays_as_it_was_and_a_new_one_joins_it(
     assert counted(anew["crimes"], "2017-Q1", ALL, ALL, ALL) == [109, 101, 8]
 
 
+@pytest.mark.parametrize("left", ["one call less", "the next quarter", "no call"])
+def test_a_released_quarter_stays_when_its_calls_are_removed(
+    planted: Path, tmp_path: Path, left: str
+) -> None:
+    """Retention removes the oldest calls, and an erasure may take the only one of the first day."""
+    first = released(planted, tmp_path / "kept", tmp_path / "open")
+    rows = crimes(FIRST) + crimes(SECOND)
+    rows = {
+        "one call less": [row for row in rows if row["reported_at"].date() != FIRST.starts_on],
+        "the next quarter": crimes(SECOND),
+        "no call": [],
+    }[left]
+    file = version(tmp_path / "later.duckdb", rows or crimes(FIRST), date(2017, 8, 2))
+    if not rows:
+        with connect(file) as con:
+            con.execute("delete from fct_calls")
+            con.execute("delete from fct_reported_crimes")
+    with open_for_extract(file) as con:
+        make_extract(
+            con, "testville", tmp_path / "kept", tmp_path / "later", before=tmp_path / "open"
+        )
+    with connect(tmp_path / "later" / "open.duckdb", read_only=True) as con:
+        shown = con.sql("from crimes where quarter = '2017-Q1'").to_arrow_table().to_pylist()
+    assert shown == first["crimes"]
+    said = (tmp_path / "later" / "datapackage.json").read_text()
+    assert "withdrawn" not in said
+    (tmp_path / "kept" / "2017-Q1.parquet").unlink()
+    with pytest.raises(StateError, match=r"STATE-DAMAGED.*2017-Q1\.parquet is missing"):
+        released(file, tmp_path / "kept", tmp_path / "later")
+
+
 def test_a_released_quarter_that_was_changed_or_lost_is_named_and_not_counted_anew(
     planted: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
--- The first month that the file holds whole, and the day on which everything in it was known. A month
--- whose first day has no call is not whole, as for an audit: then the next month is the first.
+-- The first month that the file holds whole (null if it has no call), and the day on which everything in
+-- it was known. A month whose first day has no call is not whole, as for an audit: then the next month is
+-- the first.
 with days as (
     select
         min(timezone(release.timezone, timezone('UTC', calls.received_at))) as first_at,
@@ -10,7 +11,7 @@ with days as (
         ) as known_at,
         any_value(release.timezone) as zone
     from release
-    cross join fct_calls as calls
+    left join fct_calls as calls on true
 )
 
 select
