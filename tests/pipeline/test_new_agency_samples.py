@@ -38,6 +38,7 @@ def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.copytree(paths.REPO / "agencies" / name, folder / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDI_AGENCIES", str(folder))
+        patch.setenv("CDI_HOME", str(tmp_path_factory.mktemp("state")))
         yield folder
 
 

@@ -38,6 +38,7 @@ def agencies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "agencies"
     folder.mkdir()
     monkeypatch.setenv("CDI_AGENCIES", str(folder))
+    monkeypatch.setenv("CDI_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(console, "width", 300)
     return folder

@@ -1,6 +1,5 @@
 """Opens the sources of an agency, and asks each what a run would find: `check-agency --connect`."""
 
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +30,7 @@ from cdi.onboarding.source_content import (
     load_rows,
 )
 from cdi.onboarding.source_times import check_counts, check_times
+from cdi.scratch import scratch_folder
 from cdi.sources.access import Access, read_access
 from cdi.sources.fetch import open_live
 from cdi.sources.files import FetchedFile, fetch_files
@@ -46,7 +46,7 @@ _ALWAYS = Interval(datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UT
 def check_sources(agency: Agency) -> Iterator[Finding]:
     """Open each source of an agency, and answer what a run would ask of it.
 
-    Rows are read into a temporary folder. Of a live source it reads references, codes and times
+    Rows are read into a folder for scratch. Of a live source it reads references, codes and times
     alone; of files, the newest.
 
     Args:
@@ -62,9 +62,9 @@ def check_sources(agency: Agency) -> Iterator[Finding]:
         for dataset, source in agency.sources.items():
             if dataset in BY_PEOPLE:
                 continue
-            with tempfile.TemporaryDirectory(prefix="cdi-check-") as folder:
+            with scratch_folder() as folder:
                 kind = _SourceCheck if source.is_live else _FileCheck
-                checker = kind(con, agency, dataset, Path(folder), since)
+                checker = kind(con, agency, dataset, folder, since)
                 try:
                     yield from checker.run()
                 except SourceError as error:
@@ -90,7 +90,7 @@ class _SourceCheck:
         con: A DuckDB connection in memory, which gets the table of the dataset.
         agency: The agency.
         dataset: The dataset.
-        folder: An empty folder for the rows.
+        folder: A folder for the rows.
         since: Older rows are not read.
     """
 

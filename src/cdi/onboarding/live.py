@@ -1,6 +1,5 @@
 """A sample of a live source: its newest rows, as a run would read them."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from cdi.onboarding.profile import name_personal_words
 from cdi.onboarding.reading import Sample, keep_rows
 from cdi.onboarding.recent import MOST_DAYS, MOST_ROWS, choose_recent, find_newest
 from cdi.onboarding.source_columns import describe_unfit, is_time
+from cdi.scratch import scratch_folder
 from cdi.sources.access import read_access
 from cdi.sources.fetch import open_live
 from cdi.sources.files import FetchedFile
@@ -71,8 +71,8 @@ def read_live_sample(
         present, now = reader.columns(), reader.version().now
     moment, window = _choose_moment(draft, present, now)
     read = [name for name, kind in present.items() if not describe_unfit(kind)]
-    with tempfile.TemporaryDirectory(prefix="cdi-sample-") as folder:
-        spool = spool_window(address, draft.open(moment), window, read, Path(folder))
+    with scratch_folder() as folder:
+        spool = spool_window(address, draft.open(moment), window, read, folder)
         file = FetchedFile(address, spool.file, "", None)
         names = read_raw_rows(con, dataset, draft.source(None), file, 0)
         described = con.execute("describe from read_parquet(?)", [str(spool.file)]).fetchall()

@@ -11,7 +11,6 @@ import gzip
 import io
 import re
 import shutil
-import tempfile
 import zlib
 from dataclasses import dataclass
 from itertools import chain
@@ -23,6 +22,7 @@ import duckdb
 from cdi.agency.model import Source
 from cdi.errors import SourceError
 from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
+from cdi.scratch import scratch_folder
 from cdi.sources.files import FetchedFile, Utf8Bytes
 from cdi.sql import Params, ident, scalar
 
@@ -84,8 +84,8 @@ def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -
     """
     path = _follow_link(path)
     name, kind = path.name.removesuffix(".gz"), _choose_format(path)
-    with tempfile.TemporaryDirectory(prefix="cdi-sample-") as folder:
-        plain = Path(folder) / name
+    with scratch_folder() as folder:
+        plain = folder / name
         _copy_plain(path, plain)
         encoding = None if kind == "parquet" else _guess_encoding(plain)
         if encoding:

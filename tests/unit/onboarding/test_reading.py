@@ -4,13 +4,17 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cdi.agency.model import Source
 from cdi.errors import SourceError
-from cdi.landing.read import ROW_NO
+from cdi.landing.read import ROW_NO, read_raw_rows
+from cdi.onboarding import reading
 from cdi.onboarding.findings import fix_refused
 from cdi.onboarding.reading import read_file_sample
+from cdi.sources.files import FetchedFile
 from cdi.sql import connect, fetch_dicts
 from tests.unit.onboarding.invented import write_csv
 
@@ -147,6 +151,23 @@ def test_what_cannot_be_read_is_told_with_a_next_step_and_without_a_value(
     assert fix in refused.value.fix
     assert "Quill" not in str(refused.value)
     assert "07700" not in str(refused.value)
+
+
+def test_rows_lie_in_the_state_folder_while_they_are_read_and_are_gone_then(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+
+    def read_noted(con: Any, dataset: str, source: Source, file: FetchedFile, number: int) -> Any:
+        seen.append(file.path)
+        return read_raw_rows(con, dataset, source, file, number)
+
+    monkeypatch.setattr(reading, "read_raw_rows", read_noted)
+    file = write_csv(tmp_path / "calls.csv", ROWS)
+    with connect() as con:
+        read_file_sample(con, "calls", file)
+    assert seen[0].parent.parent == state / "scratch"
+    assert not seen[0].parent.exists()
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
