@@ -154,7 +154,8 @@ def find_differences(
             for a, b in ((before, after), (after, before))
         ]
         found.append(f"columns: before {only[0]}, after {only[1]} (none: another order)")
-    columns = ", ".join(f'"{name}"' for name in before.types if name in after.types)
+    names = [name for name in before.types if name in after.types]
+    columns = ", ".join(f'"{name}"' for name in names)
     # Equal sums of hashes mean equal multisets, and wide tables need not be sorted for them.
     sums = [
         con.execute(
@@ -164,12 +165,12 @@ def find_differences(
         for relation in (before, after)
     ]
     if sums[0] != sums[1]:
-        for name, one, other in (("before", before, after), ("after", after, before)):
+        for side, one, other in (("before", before, after), ("after", after, before)):
             rows = con.execute(
                 f"select {columns} from {one.source} "
                 f"except all select {columns} from {other.source} order by all limit {SHOWN_ROWS}"
             ).fetchall()
-            found += [f"only {name}: {dict(zip(before.types, row, strict=False))}" for row in rows]
+            found += [f"only {side}: {dict(zip(names, row, strict=True))}" for row in rows]
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import duckdb
 import pytest
 import sqlglot
 import yaml
@@ -265,6 +266,27 @@ def test_what_was_not_measured_is_kept_as_null(load: Callable[[str], ModuleType]
     assert (kept["wall_s"], kept["cpu_s"], kept["peak_mib"]) == (3.0, None, None)
     assert kept["ratio"] == 1.5
     assert "NaN" not in results.results_file().read_text(encoding="utf-8")
+
+
+def test_rows_that_differ_have_the_names_of_the_columns_that_both_versions_have(
+    load: Callable[[str], ModuleType],
+) -> None:
+    compare_versions = load("compare_versions")
+    with duckdb.connect() as con:
+        con.execute("create table older as select 1 as id, 'gone' as removed, 10 as crimes")
+        con.execute("create table newer as select 1 as id, 11 as crimes")
+        older, newer = (
+            compare_versions.Relation(name, dict.fromkeys(columns, "INTEGER"), [])
+            for name, columns in (
+                ("older", ("id", "removed", "crimes")),
+                ("newer", ("id", "crimes")),
+            )
+        )
+        found = compare_versions.find_differences(con, older, newer)
+    assert found[1:] == [
+        "only before: {'id': 1, 'crimes': 10}",
+        "only after: {'id': 1, 'crimes': 11}",
+    ]
 
 
 def test_the_link_job_asks_for_its_environment_before_it_works(
