@@ -85,6 +85,15 @@ def patiently(send: object, seconds: float = 120) -> httpx.Response:
 
 
 def work(server: Server, name: str, told: Told, enough: threading.Event) -> None:
+    """Work as `read_and_decide`; what goes wrong is told, as a thread would end without a word."""
+    try:
+        read_and_decide(server, name, told, enough)
+    except Exception as error:
+        told.problems.append(f"{name}: {error!r}")
+        enough.set()
+
+
+def read_and_decide(server: Server, name: str, told: Told, enough: threading.Event) -> None:
     """Read logs and decide about them, as one person, until there are enough decisions."""
     chance = random.Random(name)  # noqa: S311
     url = f"http://127.0.0.1:{server.port}"
