@@ -1,9 +1,10 @@
 """What a form of the desk must show before it is believed.
 
 A browser sends its cookies with a form of any other site too. So a form must come from a page of
-the desk (its `Origin`), and carry a token that the desk gave to this log-in, for this agency. A
-token is good for one decision: the reference of the decision is made from it, and no reference
-comes twice (`cdi.people.decisions`). A form that is sent again finds that it is written already.
+the desk (its `Origin`), and carry a token that the desk gave to this person, for this agency, and
+to this log-in alone where the desk has its own (`Person.session`). A token is good for one
+decision: the reference of the decision is made from it, and no reference comes twice
+(`cdi.people.decisions`). A form that is sent again finds that it is written already.
 """
 
 import hashlib

@@ -27,7 +27,8 @@ class Person:
 
     Attributes:
         name: The name that they signed in with; it stands in decisions and in the access log.
-        session: What tells this log-in from others of the same person. A form holds for one.
+        session: What forms are tied to: this log-in alone, or all of this person's where the
+            log-in renews itself, as Airflow's does.
     """
 
     name: str
