@@ -37,7 +37,11 @@ json.dump({"reads": reads, "seen": sorted(seen), "problems": problems}, sys.stdo
 """
 
 
-def test_a_reader_in_a_loop_during_ten_runs(ran: SmallAgency, tmp_path: Path) -> None:
+def test_a_reader_in_a_loop_during_three_runs(ran: SmallAgency, tmp_path: Path) -> None:
+    """A build beside the reader neither locks the published file nor changes it.
+
+    That many readers see many publications whole is what the next test proves, without builds.
+    """
     rows = [row[:] for row in CALLS]
     stop = tmp_path / "stop"
     reader = subprocess.Popen(
@@ -45,7 +49,7 @@ def test_a_reader_in_a_loop_during_ten_runs(ran: SmallAgency, tmp_path: Path) ->
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        for n in range(10):
+        for n in range(3):
             rows.append([f"T-1{n:03d}", *CALLS[2][1:]])
             ran.write("calls.csv", csv_bytes(CALL_HEADER, rows))
             assert ran.run()
@@ -55,8 +59,8 @@ def test_a_reader_in_a_loop_during_ten_runs(ran: SmallAgency, tmp_path: Path) ->
         output, _ = reader.communicate(timeout=60)
     told = json.loads(output)
     assert told["problems"] == []
-    assert told["reads"] > 100
-    assert told["seen"] == list(range(5, 16))  # every version was seen, none in between
+    assert told["reads"] > 30
+    assert told["seen"] == [5, 6, 7, 8]  # every version was seen, none in between
 
 
 MANY = """
@@ -87,7 +91,10 @@ READERS, PUBLISHES = 50, 20
 def test_fifty_readers_during_twenty_publishes_see_one_version_per_connection(
     ran: SmallAgency, tmp_path: Path
 ) -> None:
-    """Each version is marked in three tables, which a reader asks one after the other."""
+    """Each version is marked in three tables, which a reader asks one after the other.
+
+    The versions are copies, made beforehand: publication alone is tried, not a build.
+    """
     planned = plan_version(ran.agency)
     made = Path(shutil.copytree(ran.published.resolve(), tmp_path / "made"))
 
