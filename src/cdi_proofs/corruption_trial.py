@@ -263,15 +263,26 @@ def spoil_files(stage: Stage, corruption: Corruption, folder: Path) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        CdiError: PROOF-NOTHING if the corruption leaves the file as it is.
     """
     folder.mkdir()
     for file in stage.data.iterdir():
         (folder / file.name).hardlink_to(file)
     earlier, newest = sorted(folder.glob(f"{FILES[corruption.dataset]}-*"))[-2:]
-    content = newest.read_bytes()
+    extract_to_spoil = Extract(load_stage_agency(stage), corruption.dataset, newest, earlier)
+    content = extract_to_spoil.read()
     newest.unlink()  # it is a link: writing through it would spoil the stage's own file
-    newest.write_bytes(content)
-    corruption.apply(Extract(load_stage_agency(stage), corruption.dataset, newest, earlier))
+    extract_to_spoil.write(content)  # compressed anew, so that only the content can differ
+    before = newest.read_bytes()
+    corruption.apply(extract_to_spoil)
+    if newest.read_bytes() == before:
+        raise CdiError(
+            "PROOF-NOTHING",
+            f"{corruption.name} changes nothing in {newest.name}",
+            "correct the corruption: it would count as harmless",
+        )
     return folder
 
 

@@ -3,11 +3,13 @@
 Which rule must notice is written here by hand; what is clean is what the unspoiled files give.
 """
 
+import gzip
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from cdi.errors import CdiError
 from cdi_proofs.corruption_trial import (
     Outcome,
     Stage,
@@ -19,6 +21,7 @@ from cdi_proofs.corruption_trial import (
     stage_sample,
 )
 from cdi_proofs.corruptions import CORRUPTIONS
+from cdi_proofs.corruptions.model import Corruption
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,7 @@ def test_names_are_unique_in_their_dataset_and_many() -> None:
 
 
 def test_a_spoiled_file_is_another_than_the_clean_one(stage: Stage, tmp_path: Path) -> None:
-    """Or a corruption would be harmless because it did nothing."""
+    """Or a corruption would be harmless because it did nothing; the file may be packed anew."""
     found = 0
     for number, corruption in enumerate(CORRUPTIONS):
         if not corruption.befalls(load_stage_agency(stage)):
@@ -97,3 +100,20 @@ def test_a_spoiled_file_is_another_than_the_clean_one(stage: Stage, tmp_path: Pa
         assert newest.read_bytes() != (stage.data / newest.name).read_bytes(), corruption.name
         found += 1
     assert found >= 40
+
+
+def test_a_corruption_that_changes_nothing_is_no_trial(stage: Stage, tmp_path: Path) -> None:
+    idle = Corruption("idle", "calls", (), ("csv",), lambda extract: extract.write(extract.read()))
+    with pytest.raises(CdiError, match="idle changes nothing in calls-2017-04-02") as error:
+        spoil_files(stage, idle, tmp_path / "data")
+    assert error.value.rule_id == "PROOF-NOTHING"
+
+
+def test_blank_lines_stand_in_the_files_of_a_small_agency(stage: Stage, tmp_path: Path) -> None:
+    (blank_lines,) = (c for c in CORRUPTIONS if (c.name, c.dataset) == ("blank_lines", "calls"))
+    folder = spoil_files(stage, blank_lines, tmp_path / "data")
+    name = "calls-2017-04-02.csv.gz"
+    clean, spoiled = (gzip.decompress((f / name).read_bytes()) for f in (stage.data, folder))
+    assert len(clean.splitlines()) < 100
+    assert len(spoiled.splitlines()) - len(clean.splitlines()) >= 2
+    assert [line for line in spoiled.splitlines() if line] == clean.splitlines()

@@ -151,10 +151,10 @@ def footer(extract: Extract) -> None:
 
 @of_file()
 def blank_lines(extract: Extract) -> None:
-    """A blank line follows each hundredth row."""
+    """A blank line follows each twentieth row."""
     lines = extract.read().splitlines(keepends=True)
     extract.write(
-        b"".join(line + (b"\n" if n % 100 == 0 else b"") for n, line in enumerate(lines, 1))
+        b"".join(line + (b"\n" if n % 20 == 0 else b"") for n, line in enumerate(lines, 1))
     )
 
 
