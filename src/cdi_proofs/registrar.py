@@ -33,6 +33,7 @@ from cdi.audit.rates import FORCE, Assistance
 from cdi.build.make import build_file
 from cdi.build.version import plan_version
 from cdi.desk.standing import PROPOSED
+from cdi.errors import CdiError
 from cdi.files import write_json
 from cdi.local.run import default_interval
 from cdi.sql import fetch_dicts, read_query
@@ -67,6 +68,7 @@ from cdi_proofs.scorecard import SQL, compare_rates
 
 SCENARIO = "steady_practice"
 MONTHS = 12
+LEAST_MONTHS = 2
 SEEDS = 3
 REGISTRARS = 20
 AUDITS = 300
@@ -107,7 +109,16 @@ def run_registrar(
 
     Returns:
         Figures of the yield, the labels, the model and the audits: over all forces, and of each.
+
+    Raises:
+        CdiError: PROOF-MONTHS if there is no month before the one that is held out.
     """
+    if variant.months < LEAST_MONTHS:
+        raise CdiError(
+            "PROOF-MONTHS",
+            "the newest month is held out from the registrars, and there is no other to read",
+            f"give at least {LEAST_MONTHS} months, e.g. --months {MONTHS}",
+        )
     variants = [
         Variant(variant.scenario, variant.months, seed)
         for seed in range(variant.seed, variant.seed + seeds)

@@ -13,6 +13,7 @@ import pytest
 from cdi.desk import queue
 from cdi.desk.queue import QueuedLog
 from cdi.desk.standing import CONFIRMED, DISMISSED, PROPOSED
+from cdi.errors import CdiError
 from cdi.variant import Variant
 from cdi_proofs import registrar
 from cdi_proofs.registrar import Work, measure_force
@@ -233,3 +234,19 @@ def test_a_measurement_that_was_stopped_leaves_nothing_to_the_next(
     with pytest.raises(InterruptedError):
         measure_force(home, Variant("steady_practice", 12, 1), Work())
     assert [file.name for file in home.iterdir()] == ["secrets"]
+
+
+def test_one_month_alone_is_refused_before_any_force_is_published(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The newest month is held out, so nothing would be left to read."""
+
+    def begin(*_: object) -> None:
+        raise AssertionError("a force is published")
+
+    monkeypatch.setattr(registrar, "ProcessPoolExecutor", begin)
+    with pytest.raises(CdiError, match="at least 2 months") as error:
+        registrar.run_registrar(Variant("steady_practice", 1, 1), 1, Work(), lambda *_: None)
+    assert error.value.rule_id == "PROOF-MONTHS"
+    with pytest.raises(AssertionError, match="is published"):
+        registrar.run_registrar(Variant("steady_practice", 2, 1), 1, Work(), lambda *_: None)
