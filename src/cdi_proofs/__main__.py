@@ -47,6 +47,11 @@ def _run_simulated() -> None:
         run_simulated(status.update)
 
 
+def _show_figure(value: float | None, pattern: str) -> str:
+    """A figure by a format of Python; a dash where there is none."""
+    return "–" if value is None else format(value, pattern)
+
+
 def _show_progress(bar: Progress, description: str) -> Callable[[int, int], None]:
     """Add a bar; what is returned shows in it how many pieces of work are done, and of how many."""
     task = bar.add_task(description, total=None)
@@ -171,7 +176,7 @@ def ranges(
     say_simulated()
     table = Table("scenario", "universe", "group", "from", "truth", "to", "holds", box=None)
     for row in rows:
-        numbers = ("–" if row[name] is None else f"{row[name]:.1%}" for name in ENDS_AND_TRUTH)
+        numbers = (_show_figure(row[name], ".1%") for name in ENDS_AND_TRUTH)
         holds = {True: "yes", False: "[red]no[/red]", None: row["withheld_reason"] or "no truth"}
         table.add_row(row["scenario"], row["universe"], row["group"], *numbers, holds[row["holds"]])
     console.print(table)
@@ -227,9 +232,8 @@ def coverage(
                 str(row["audited"]),
                 row["case"],
                 row["estimator"],
-                f"{row['coverage']:.1%}",
-                f"{row['half_width']:.2f}",
-                f"{row['ratio_to_classical']:.2f}",
+                _show_figure(row["coverage"], ".1%"),
+                *(_show_figure(row[name], ".2f") for name in ("half_width", "ratio_to_classical")),
             )
     console.print(table)
     headings = ("universe", "logs", "case", "domain", "shown")
@@ -267,8 +271,8 @@ def nowcast(
     for row in rows:
         table.add_row(
             *(row["case"], row["universe"], row["span"], str(row["cuts"])),
-            *("–" if row[name] is None else f"{row[name]:.1%}" for name in shares),
-            *("–" if row[name] is None else f"{row[name]:.2f}" for name in points),
+            *(_show_figure(row[name], ".1%") for name in shares),
+            *(_show_figure(row[name], ".2f") for name in points),
         )
     console.print(table)
     _say_written("nowcast.json")

@@ -1,8 +1,14 @@
 """How the audits of several forces are put together, counted by hand; figures: tests/slow."""
 
+from pathlib import Path
 from typing import Any
 
-from cdi_proofs.coverage import summarise_domains
+import pytest
+from typer.testing import CliRunner
+
+from cdi_proofs import coverage
+from cdi_proofs.__main__ import app
+from cdi_proofs.coverage import FORCE, summarise_domains
 
 
 def row(seed: int, case: str, domain: str, shown: int, held: int) -> dict[str, Any]:
@@ -37,3 +43,16 @@ def test_the_lowest_share_is_of_the_audits_in_which_the_interval_was_shown() -> 
         *[None] * 3,
     )
     assert (force["case"], force["held"], force["lowest"]) == ("too_sure", 0.94, 0.93)
+
+
+def test_a_case_that_no_audit_shows_has_dashes(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"coverage": None, "half_width": None, "ratio_to_classical": None}
+    withheld = row(1, "useless", FORCE, 0, 0) | {"estimator": "risk_greg", **figures}
+    monkeypatch.setattr(coverage, "run_coverage", lambda *_: [withheld])
+    monkeypatch.setenv("MONTHS", "")  # restored after the command has set it
+    done = CliRunner().invoke(app, ["coverage"], catch_exceptions=False)
+    assert done.exit_code == 0
+    (line,) = (line for line in done.output.splitlines() if "risk_greg" in line)
+    assert line.split()[-3:] == ["–", "–", "–"]
