@@ -20,6 +20,7 @@ from cdi_force.clock import HOUR
 from cdi_force.details import APRIL_2015, NEVER
 from cdi_force.posterior import crimes_due, crimes_named, is_in_frame
 from cdi_force.year import (
+    CLEAN,
     DUPLICATE,
     FATES,
     FRAME,
@@ -213,7 +214,12 @@ def _count_hard_things(year: Year, crimes: Table, first: int) -> dict[str, Any]:
             mistyped & ~is_written_back[record["log"]], len(with_record)
         ),
         "odd_reference": count_of(record["form"] == ODD, len(with_record)),
-        "reference_to_duplicate": count_of(record["target"] != record["log"], len(with_record)),
+        "reference_to_duplicate": count_of(
+            record["has_reference"] & (record["target"] != record["log"]), len(with_record)
+        ),
+        "made_up_reference": count_of(
+            ~record["has_reference"] & (record["form"] == CLEAN), len(with_record)
+        ),
         "missed_with_non_crime_occurrence": count_of(
             logs["is_non_crime"]
             & (np.bincount(due["log"][due["fate"] == UNRECORDED], minlength=len(logs["kind"])) > 0),

@@ -23,6 +23,7 @@ from cdi_force.records import HOUR
 from cdi_force.scenario import Scenario, load_scenario
 from cdi_force.subjects import TERSE_SUBJECTS
 from cdi_force.texts import Bank
+from cdi_force.truth import write_truth
 from cdi_force.year import BLANK, CLEAN, DUPLICATE, FRAME, FRAME_CRIME, HIDDEN, UNRECORDED, Year
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -158,6 +159,18 @@ def test_references_are_missing_where_the_record_came_late_and_as_many(hard: Yea
     assert made_up.sum() / is_missing.sum() == pytest.approx(0.25, abs=0.04)
     assert (records["target"][rows][made_up] != records["log"][rows][made_up]).all()
     assert (records["form"][rows][is_missing & ~made_up] == BLANK).all()
+
+
+def test_made_up_references_are_counted_apart_from_those_to_duplicates(
+    hard: Year, tmp_path: Path
+) -> None:
+    counts = write_truth(hard, hard, tmp_path, hard.clock.start)
+    records, logs = hard.records, hard.logs
+    is_referring = (records["crime"] >= 0) & (records["log"] >= 0) & records["has_reference"]
+    to_duplicate = logs["kind"][records["target"][is_referring]] == DUPLICATE
+    assert counts["reference_to_duplicate"]["count"] == to_duplicate.sum() > 30
+    # a quarter (`references.made_up`) of the 30% without a reference (`references.none`)
+    assert counts["made_up_reference"]["share"] == pytest.approx(0.25 * 0.3, abs=0.012)
 
 
 def test_it_takes_longer_to_record_where_a_factor_holds(hard: Year) -> None:
