@@ -10,7 +10,7 @@ from collections.abc import Callable
 import duckdb
 
 from cdi.keys import hmac_expression
-from cdi.landing.names import mask_names
+from cdi.landing.names import mask_names, mask_titled_names
 from cdi.landing.plates import mask_plates
 from cdi.landing.streets import MAY_BE_STREET, mask_streets
 from cdi.sql import literal
@@ -224,8 +224,8 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
     (_SPOKEN_NUMBER, "[number]"),
 )
 
-_OTHER_NAMES = (
-    (r"(?i)(\b(?:mr|mrs|mx)\.? )(?:\pL\.? )?\pL[\pL'’-]+", r"\1[name]"),
+_OTHER_NAMES: tuple[tuple[str, str | Callable[[str], str]], ...] = (
+    (r"(?i)\b(?:mr|mrs|mx)\.? \pL", mask_titled_names),
     # one or two capitalised words where a whole name is announced
     (
         r"(\b(?i:(?:named|known) as|aka|a\.k\.a\.?) )"
@@ -259,7 +259,13 @@ _PART = r"\pL+"  # and its parts are O, Neil and s
 
 def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
     """Give a connection the functions that `mask_text_expression` calls."""
-    for function in (normalise_text, mask_plates, mask_streets, mask_names):
+    for function in (
+        normalise_text,
+        mask_plates,
+        mask_streets,
+        mask_names,
+        mask_titled_names,
+    ):
         con.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR")
 
 

@@ -29,6 +29,7 @@ from cdi.landing.word_kinds import (
     SURNAMES_AND_WORDS,
     TOWNS,
     Kind,
+    describe_word,
     fold,
     may_be_surname,
 )
@@ -50,6 +51,14 @@ _SURNAMES_BEHIND_RANK = _SURNAMES_BEHIND_NAME | ROLES["surnames_behind_rank_only
 _PARTICLES, _SUFFIXES = ROLES["particles"], ROLES["suffixes"]
 _BEFORE_GIVEN_NAME, _BEFORE_PLACE = ROLES["before_given_name"], ROLES["before_place"]
 _DIRECTIONS = ROLES["directions"]
+_BEHIND_TITLE = ROLES["behind_title"]
+_VERB = re.compile(r"\w{2,}(?:[^\We]ed|ing)")
+_PARTICLE = "|".join(sorted(_PARTICLES))
+_TITLED = re.compile(
+    r"(\b(?:mr|mrs|mx)\.? )((?:[^\W\d_]\.? )?"
+    rf"(?:(?:{_PARTICLE}) ){{0,2}}[^\W\d_](?:[^\W\d_]|['’-])+)",
+    re.IGNORECASE,
+)
 _END_OF_PLACE = PLACES["institutions"] | LAST_OF_STREET
 _END_OF_ROW = PERSONS | BRANDS | PLACES["dates"]
 
@@ -449,3 +458,35 @@ def mask_names(text: str) -> str:
     for start, end, mask in sorted(masks, reverse=True):
         text = text[:start] + mask + text[end:]
     return text
+
+
+def mask_titled_names(text: str) -> str:
+    """Mask what follows MR or MRS, with its particles: Mr van der Berg, but not "his mrs was hit".
+
+    Args:
+        text: A text in which other names are masked already.
+    """
+    return _TITLED.sub(_mask_titled_name, text)
+
+
+def _mask_titled_name(match: re.Match[str]) -> str:
+    name = match[2]
+    # an initial or a particle before such a word may be the name: mrs van was hit
+    while name and _is_no_name_behind_title(name.rpartition(" ")[2]):
+        name = name.rpartition(" ")[0]
+    return match[1] + NAME + match[2][len(name) :] if name else match[0]
+
+
+def _is_no_name_behind_title(word: str) -> bool:
+    if len(word) > 1 and not word.islower() and not word.isupper():
+        return False  # its capital is no matter of course: Mrs Said
+    folded = fold(word).replace("'", "").replace("’", "")
+    return (
+        len(folded) < 2
+        or folded in _BEHIND_TITLE
+        or (
+            _VERB.fullmatch(folded) is not None
+            and describe_word(folded).kind == Kind.KNOWN
+            and folded not in _SURNAMES_BEHIND_RANK
+        )
+    )

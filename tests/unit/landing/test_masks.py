@@ -337,7 +337,32 @@ def test_a_house_in_a_street_is_masked_whatever_its_name(
     assert mask_text(con, f"went to {address} again") == "went to [address] again"
 
 
-@pytest.mark.parametrize("account", ["INFT {}", "2 MALES {} IN STREET", "2130 {} OUTSIDE COURT"])
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("mr khan and Mrs. o'brien", "mr [name] and Mrs. [name]"),
+        ("Mr van der Berg, mr j. van den berg", "Mr [name], mr [name]"),
+        ("MRS DE SOUZA, Mr Al Fayed, Mr el Hadi", "MRS [name], Mr [name], Mr [name]"),
+        ("MR AND MRS PATEL", "MR AND MRS [name]"),
+        (
+            "MRS SMALL, mr love, mr darling, Mrs Said",
+            "MRS [name], mr [name], mr [name], Mrs [name]",
+        ),
+        # what she did or suffered is no name
+        ("his mrs assaulted him last night", "his mrs assaulted him last night"),
+        ("MRS WAS RAPED, mrs didn't ring", "MRS WAS RAPED, mrs didn't ring"),
+        ("mrs van was hit", "mrs [name] was hit"),
+    ],
+)
+def test_a_name_behind_a_title_is_masked_and_a_verb_is_not(
+    con: duckdb.DuckDBPyConnection, text: str, masked: str
+) -> None:
+    assert mask_text(con, text) == masked
+
+
+@pytest.mark.parametrize(
+    "account", ["INFT {}", "HIS MRS WAS {}", "2 MALES {} IN STREET", "2130 {} OUTSIDE COURT"]
+)
 def test_what_the_lexicon_reads_is_read_in_capitals_too(
     con: duckdb.DuckDBPyConnection, account: str
 ) -> None:
