@@ -189,7 +189,8 @@ class _Names(Words):
         if not (is_word or is_surname) or not self.are_joined(place, _COMMA):
             return False
         given = place + 1
-        if self.words[place].isupper() != self.words[given].isupper():
+        # KHAN, Mohammed; but not the other way round, where capitals begin: Gone, SARAH
+        if self.words[given].isupper() and not self.words[place].isupper():
             return False
         if not is_word:
             return self.facts[given].is_given_name or self.is_given_and_word(given)

@@ -281,10 +281,15 @@ def test_little_of_the_personal_data_in_many_texts_is_left(con: duckdb.DuckDBPyC
         ("EX, TOMASZ, HAS KEYED IT", "EX, [name], HAS KEYED IT"),
         ("SPOKE TO ELEANOR VANCE WHO", "SPOKE TO [name] WHO"),
         ("O'NEIL, SEAN DID IT", "[name], [name] DID IT"),
+        (
+            "KHAN, Mohammed; SMITH, Sarah; BROWN, David",
+            "[name], [name]; [name], [name]; [name], [name]",
+        ),
         ("MALE NAMED CHEN RAN OFF", "MALE NAMED [name] RAN OFF"),
         ("ON MAGNOLIA ROAD BY 17 GOOSEBERRY RISE", "ON [address] BY [address]"),
         # and what is none of these: words, abbreviations, mistyped words, places of no house
         ("MALE THEN RAN OFF, INFT IS CRYING", "MALE THEN RAN OFF, INFT IS CRYING"),
+        ("EX ASSUALTED, Sarah. MALE LOACTED, Tom", "EX ASSUALTED, [name]. MALE LOACTED, Tom"),
         ("INFT ASSUALTED BY MALE, NFA CPS GOA", "INFT ASSUALTED BY MALE, NFA CPS GOA"),
         ("EX WILL RETURN, MALE MAY HAVE KNIFE", "EX WILL RETURN, MALE MAY HAVE KNIFE"),
         ("3 MEN IN THE STREET, 5 MINS WALK", "3 MEN IN THE STREET, 5 MINS WALK"),
