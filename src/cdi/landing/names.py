@@ -46,6 +46,7 @@ _INITIAL = re.compile(r"(?<![\w.'’/&-])((?:[^\W\d_]\.[ \t]?){1,2}|[^\W\d_][ \t
 _BETWEEN = ROLES["between"]
 _ANNOUNCING, _BETWEEN_ANNOUNCING = ROLES["announcing"], ROLES["between_announcing"]
 _SPEAKING, _RANKS, _NICKNAMED = ROLES["speaking"], ROLES["ranks"], ROLES["nicknamed"]
+_BEFORE_SURNAME = _RANKS | ROLES["titles_or_streets"]
 _SURNAMES_BEHIND_NAME = SURNAMES_AND_WORDS - ROLES["no_surnames_behind_rank"]
 _SURNAMES_BEHIND_RANK = _SURNAMES_BEHIND_NAME | ROLES["surnames_behind_rank_only"]
 _PARTICLES, _SUFFIXES = ROLES["particles"], ROLES["suffixes"]
@@ -80,7 +81,7 @@ class _Names(Words):
                     may_be_surname(self.folded[place])
                     and (
                         self.is_beside_given_name(place)
-                        or self.is_behind(place, _RANKS, frozenset())
+                        or self.is_behind(place, _BEFORE_SURNAME, frozenset())
                     )
                 )
             )
