@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import fsspec
 
@@ -237,11 +238,25 @@ def _remove_versions(
     filesystem: fsspec.AbstractFileSystem, root: str, kept: set[str | None]
 ) -> None:
     """Remove the files of all versions but some."""
-    folder = f"{root}/versions"
+    for entry in _list_folder(filesystem, f"{root}/versions"):
+        if _name_of(entry) not in kept:
+            filesystem.rm(entry["name"], recursive=True)
+
+
+def _list_folder(filesystem: fsspec.AbstractFileSystem, folder: str) -> list[dict[str, Any]]:
+    """List a folder of the place; nothing if it is not there.
+
+    `exists` of fsspec is never asked: it also says no where a place does not answer.
+    """
     filesystem.invalidate_cache()
-    for path in filesystem.ls(folder, detail=False) if filesystem.exists(folder) else ():
-        if path.rstrip("/").rsplit("/", 1)[-1] not in kept:
-            filesystem.rm(path, recursive=True)
+    try:
+        return list(filesystem.ls(folder, detail=True))
+    except FileNotFoundError:
+        return []
+
+
+def _name_of(entry: dict[str, Any]) -> str:
+    return str(entry["name"]).rstrip("/").rsplit("/", 1)[-1]
 
 
 def _make_place_error(agency_id: str, error: OSError) -> MachineError:
@@ -275,28 +290,43 @@ def collect_open_extracts(
 
     Raises:
         CdiError: OPEN-KIND if the place is of no known kind.
-        MachineError: OPEN-PLACE if the place cannot be reached.
+        MachineError: OPEN-PLACE if the place cannot be reached, or is empty although files were
+            fetched from it. What is kept here stays as it is.
     """
     try:
         filesystem, root = _open_place(place)
-        filesystem.invalidate_cache()
-        there = filesystem.ls(root, detail=True) if filesystem.exists(root) else []
+        there = _list_folder(filesystem, root)
     except OSError as error:
         raise _make_place_error("the nation", error) from error
+    if not there and kept.is_dir() and any(kept.iterdir()):
+        raise MachineError(
+            "OPEN-PLACE",
+            "the place of open extracts is empty or not there, but extracts were fetched from it",
+            f"mount it, or correct CDI_OPEN; if it is empty on purpose, remove {kept}",
+        )
     names = {
         name
         for entry in there
         if entry["type"] == "directory"
         # what the place keeps for itself, such as .snapshot, was sent by no agency
-        and NAME.fullmatch(name := entry["name"].rstrip("/").rsplit("/", 1)[-1])
+        and NAME.fullmatch(name := _name_of(entry))
     }
     wanted = set(expected)
-    received = [
-        _collect_one(filesystem, root, name, kept, now)
-        if name in wanted
-        else Received(name, "unknown", problem="the registry has no agency of this name")
-        for name in sorted(names | wanted)
-    ]
+    received: list[Received] = []
+    failures: list[OSError] = []
+    for name in sorted(names | wanted):
+        if name not in wanted:
+            why = "the registry has no agency of this name"
+            received.append(Received(name, "unknown", problem=why))
+            continue
+        try:
+            received.append(_collect_one(filesystem, root, name, kept, now))
+        except OSError as error:
+            failures.append(error)
+            received.append(Received(name, "damaged", problem=f"{type(error).__name__}: {error}"))
+    # One agency's files may be unreadable. If those of all are, it is the place.
+    if failures and len(failures) >= len(names & wanted):
+        raise _make_place_error("the nation", failures[0]) from failures[0]
     shown = {agency.agency for agency in received if agency.folder}
     for folder in kept.iterdir() if kept.is_dir() else ():
         if folder.name not in shown:
@@ -307,7 +337,11 @@ def collect_open_extracts(
 def _collect_one(
     filesystem: fsspec.AbstractFileSystem, root: str, agency_id: str, kept: Path, now: datetime
 ) -> Received:
-    """Fetch one agency's files, if they are not here."""
+    """Fetch one agency's files, if they are not here.
+
+    Raises:
+        OSError: If the place does not give them.
+    """
     problem = ""
     for _ in range(_ATTEMPTS):
         try:
@@ -324,9 +358,6 @@ def _collect_one(
             # a newer version may have been sent meanwhile, and this one removed
             problem = str(error)
             continue
-        except OSError as error:
-            problem = f"{type(error).__name__}: {error}"
-            break
         is_late = pointer.as_of is None or now - pointer.as_of > LATE_AFTER
         return Received(
             agency_id,
@@ -343,9 +374,11 @@ def _collect_one(
 def _read_pointer(filesystem: fsspec.AbstractFileSystem, root: str) -> _Pointer | None:
     path = f"{root}/{POINTER}"
     filesystem.invalidate_cache()
-    if not filesystem.exists(path):
+    try:
+        size = filesystem.size(path)
+    except FileNotFoundError:
         return None
-    if filesystem.size(path) > LARGEST_POINTER:
+    if size > LARGEST_POINTER:
         raise _DamagedError(f"{POINTER} is larger than {LARGEST_POINTER:,} bytes")
     return _Pointer.read(filesystem.cat_file(path))
 

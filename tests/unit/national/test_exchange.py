@@ -1,13 +1,16 @@
 """Open extracts on their way to one place: whole or not at all, and each absence is named."""
 
+import errno
 import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from typer.testing import CliRunner
 
 from cdi import paths
@@ -216,6 +219,69 @@ def test_a_place_that_cannot_be_written_is_named_without_its_password(place: Pat
         send_open_extract("alpha", "file:///proc/hunter2/open", NOW)
     assert raised.value.rule_id == "OPEN-PLACE"
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("lost", ["gone", "empty", "stale"])
+def test_a_place_that_is_not_mounted_silences_nobody(
+    place: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    for name in ("alpha", "beta"):
+        publish(name, 80, 100)
+        send_open_extract(name, str(place), NOW)
+    compare_sent_extracts()
+    extracts, file = paths.national() / "extracts", paths.national() / "national.duckdb"
+    before = file.read_bytes()
+    if lost == "stale":
+        fail(monkeypatch, "info", errno.ESTALE, lambda path: path.startswith(str(place)))
+    else:
+        place.rename(place.with_name("away"))
+    if lost == "empty":
+        place.mkdir()
+    with pytest.raises(MachineError, match="OPEN-PLACE"):
+        compare_sent_extracts()
+    assert {folder.name for folder in extracts.iterdir()} == {"alpha", "beta"}
+    assert file.read_bytes() == before
+
+
+def fail(
+    monkeypatch: pytest.MonkeyPatch, name: str, number: int, where: Callable[[str], bool]
+) -> None:
+    """Let a function of folders fail for some paths, with an error of the operating system."""
+    whole = getattr(LocalFileSystem, name)
+
+    def answer(self: LocalFileSystem, path: str, **options: object) -> object:
+        if where(str(path)):
+            raise OSError(number, "failed", str(path))
+        return whole(self, path, **options)
+
+    monkeypatch.setattr(LocalFileSystem, name, answer)
+
+
+def test_one_agency_that_cannot_be_read_is_damaged_and_all_of_them_are_the_place(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("alpha", "beta"):
+        publish(name, 80, 100)
+        send_open_extract(name, str(place), NOW)
+    collect(place, "alpha", "beta")
+    fail(monkeypatch, "info", errno.EIO, lambda path: path.endswith("alpha/current.json"))
+    found = collect(place, "alpha", "beta", "gamma")
+    states = {name: received.state for name, received in found.items()}
+    assert states == {"alpha": "damaged", "beta": "reported", "gamma": "silent"}
+    fail(monkeypatch, "info", errno.EIO, lambda path: path.endswith("beta/current.json"))
+    with pytest.raises(MachineError, match="OPEN-PLACE"):
+        collect(place, "alpha", "beta", "gamma")
+    assert (paths.national() / "extracts" / "beta").is_dir()
+
+
+def test_a_withdrawal_that_cannot_see_what_was_sent_does_not_succeed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", str(place), NOW)
+    fail(monkeypatch, "info", errno.ESTALE, lambda path: path.endswith("versions"))
+    with pytest.raises(MachineError, match="OPEN-PLACE"):
+        withdraw_open_extract("alpha", str(place), "counted wrongly", NOW)
 
 
 def test_an_agency_without_a_version_says_so(place: Path) -> None:
