@@ -206,7 +206,11 @@ def _rates_of_universe(changes: dict[str, NDArray[Any]]) -> Iterator[dict[str, A
     has_changed = [None if doubt else doubt_of_week is not None for doubt_of_week in doubts]
     is_mature_week = np.zeros(len(days), bool)
     is_mature_week[week] = is_mature
-    chart = _chart_mature_weeks(weeks, is_mature_week)
+    # weeks since a change are not judged either: by the old delays they would be completed wrongly
+    is_charted = is_mature_week.copy()
+    if change is not None:
+        is_charted[-change.origins :] = False
+    chart = _chart_weeks(weeks, is_charted)
     for place, day in enumerate(days.tolist()):
         row = _describe_weeks(weeks, place, 1, day, doubts[place])
         row |= {"is_mature": bool(is_mature_week[place]), "has_changed_delays": has_changed[place]}
@@ -252,14 +256,14 @@ def _drop_rates(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in kept}
 
 
-def _chart_mature_weeks(weeks: Weeks, is_mature: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def _chart_weeks(weeks: Weeks, is_charted: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Work out Laney's limits, with one row per week.
 
-    The row is empty for a week that is not mature or in which no crime was due, and for all weeks
-    where there are too few for a chart.
+    The row is empty for a week that is not to be charted or in which no crime was due, and for all
+    weeks where there are too few for a chart.
     """
-    rows: list[dict[str, Any]] = [{} for _ in is_mature]
-    places = np.flatnonzero(is_mature & (weeks.due.ultimate > 0))
+    rows: list[dict[str, Any]] = [{} for _ in is_charted]
+    places = np.flatnonzero(is_charted & (weeks.due.ultimate > 0))
     n = weeks.due.ultimate[places]
     k = np.clip(weeks.recorded.ultimate[places], 0, n)
     # if all or no crimes were recorded, the binomial variance is 0 and there are no limits

@@ -129,6 +129,18 @@ def test_weeks_since_the_delays_changed_are_not_completed_and_say_so() -> None:
     assert together["rate_so_far"] == pytest.approx((6 * 80 + 78 + 70) / 800)
 
 
+def test_weeks_since_the_delays_changed_are_not_judged() -> None:
+    """From week 31 on all 80 are recorded at once; the old delays would let more be expected."""
+    usual = {f"w{week}": {0: 50 + week % 3, 1: 20, 2: 10 - week % 3} for week in range(31)}
+    faster = {f"w{week}": {0: 80} for week in range(31, 40)}
+    single = single_weeks(weekly_rates(changes(40, **usual, **faster), None))
+    assert [row["has_changed_delays"] for row in single] == [False] * 31 + [True] * 9
+    assert [row["is_mature"] for row in single] == [True] * 35 + [False] * 5
+    assert [row["is_signal"] for row in single] == [False] * 31 + [None] * 9
+    assert [row["chart_centre"] for row in single[31:]] == [None] * 9
+    assert single[0]["chart_centre"] == pytest.approx(0.8)
+
+
 def test_of_slower_records_it_says_that_they_come_in_later() -> None:
     changed = changes(40, **{f"w{week}": {0: 30, 1: 30, 2: 20} for week in range(31, 40)})
     reasons = {row["withheld_reason"] for row in weekly_rates(changed, None)} - {None}
