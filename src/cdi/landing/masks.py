@@ -112,6 +112,14 @@ _DIGIT = (
 _SPOKEN_NUMBER = rf"(?i)\b{_DIGIT}(?:[ ,-]+{_DIGIT}){{5,}}\b"
 _HALF_SPOKEN_MAIL = r"(?i)(?:[^\s@]+ (?:dot|underscore|dash) )+[^\s@]+ at [\pL\d-]+(?:\.[\pL\d-]+)+"
 _SPOKEN_MAIL = r"(?i)(?:[^\s@]+ dot )*[^\s@]+ at (?:[\pL\d-]+ dot )+[\pL]{2,}\b"
+# "jo.bloggs at gmail.com": with a sign that words have not, or at a house of mail, as "looked at
+# amazon.co.uk" is no mail
+_MAIL_AT = (
+    r"(?i)(?:[^\s@]*[\d._+][^\s@]* at [\pL\d-]+(?:\.[\pL\d-]+)*\."
+    r"(?:com|net|org|example|uk|ie|fr|pl|ro|ru|ca|au|nz|eu)|"
+    r"[^\s@]+ at (?:gmail|googlemail|hotmail|outlook|yahoo|icloud|live|aol|btinternet|sky)"
+    r"(?:\.\pL{2,3}){1,2})\b"
+)
 # 212 w 9th st, 2207 E. 14TH
 _NUMBERED_STREET = (
     r"(?i)\b\d+[a-z]?,? (?:(?:[nsew]|[ns][ew]|north|south|east|west)\.? \d{1,3}(?:st|nd|rd|th)|"
@@ -183,6 +191,7 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
     (_WIDE_MAIL, "[email]"),
     (_HALF_SPOKEN_MAIL, "[email]"),
     (_SPOKEN_MAIL, "[email]"),
+    (_MAIL_AT, "[email]"),
     (_LINK, "[link]"),
     (_THREE_WORDS, "[place]"),
     (_HANDLE, r"\1[handle]"),

@@ -208,6 +208,8 @@ def test_names_are_masked_whatever_their_letters(
         ("ring 555*0149, +44(0)1632 960001", "ring [number], [number]"),
         ("born 25th Dec 87, ur. 2.II.1979", "born [date], ur. [date]"),
         ("mail jo dot bo at example.org, jo @ example . org", "mail [email], [email]"),
+        ("mail jo.bo at example.org, JOBO AT HOTMAIL.CO.UK", "mail [email], [email]"),
+        ("mail jo85 at nhs.net or jo at gmail.com.", "mail [email] or [email]."),
         ("he is jo_k1ng on ig: jo.84", "he is [handle] on ig: [handle]"),
         ("at 212 w 9th st, 2207 E. 14TH, u4/19 banksia cres", "at [address], [address], [address]"),
         ("at Rose Cottage, Mill Lane", "at [address]"),
@@ -227,6 +229,10 @@ def test_names_are_masked_whatever_their_letters(
         (
             "on 5 may 40 mins late @ the shop . he left",
             "on 5 may 40 mins late @ the shop . he left",
+        ),
+        (
+            "looked at amazon.co.uk; he was at 12.30 at the shop",
+            "looked at amazon.co.uk; he was at 12.30 at the shop",
         ),
         ("1.5 - 2.5 hours ago, 12 or 13 of them", "1.5 - 2.5 hours ago, 12 or 13 of them"),
         ("tag along, index finger, plates smashed", "tag along, index finger, plates smashed"),
