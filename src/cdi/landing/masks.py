@@ -164,7 +164,7 @@ _ORDINAL = (
     r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\pL+teenth|eleventh|"
     r"twelfth|twentieth|thirtieth|(?:twenty|thirty)[ -]\pL+)"
 )
-_BIRTH = r"\b(?:d ?o ?b|d\.o\.b\.?|date of birth|born(?: on)?)(?: the)?[ :.=-]{1,3}"
+_BIRTH = r"\b(?:d ?o ?b|d[./]o[./]b\.?|date of birth|born(?: on)?)(?: the)?[ :.=-]{1,3}"
 # British number plates of one word; `mask_plates` finds those of parts and all others but these:
 # what has a digit where a plate is announced; and plates that are spelt.
 _PLATES = r"(?i)\b[a-z]{2}\d{2}[a-z]{3}\b"
@@ -220,8 +220,9 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
     (rf"(?i)\b{_ORDINAL}(?: of)? {_MONTH},? {_YEAR}", "[date]"),
     (rf"(?i)\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}", "[date]"),
     (
-        rf"(?i)({_BIRTH})\d{{1,4}}"
-        rf"(?:(?:st|nd|rd|th)?[ /.-]*(?:{_MONTH}|\d{{1,2}})[ /.,-]*\d{{2,4}})?\b",
+        rf"(?i)({_BIRTH})(?:"
+        rf"{_MONTH}[ .-]{{0,2}}(?:\d{{1,2}}(?:st|nd|rd|th)?[ ,.-]{{1,2}})?\d{{2,4}}|\d{{1,4}}"
+        rf"(?:(?:st|nd|rd|th)?(?: of)?[ /.-]*(?:{_MONTH}|\d{{1,2}})[ /.,-]*\d{{2,4}})?)\b",
         r"\1[date]",
     ),
     (r"\+?\(?\d{2,5}\)?[./*-]\d{3,4}[./*-]\d{3,4}\b", "[number]"),

@@ -204,6 +204,11 @@ def test_names_are_masked_whatever_their_letters(
         ("born 11th of Sept. 1990", "born [date]"),
         ("dob: 11 sep 90, d.o.b. 1990", "dob: [date], d.o.b. [date]"),
         ("DOB 11SEP1990 on September 11, '90", "DOB [date] on [date]"),
+        ("DOB MARCH 3 85, D/O/B 12 MAY 79, DOB 030385", "DOB [date], D/O/B [date], DOB [date]"),
+        (
+            "dob 3rd of march 85; born MAR-03-85; dob march 85",
+            "dob [date]; born [date]; dob [date]",
+        ),
         # and in other ways
         ("ring 555*0149, +44(0)1632 960001", "ring [number], [number]"),
         ("born 25th Dec 87, ur. 2.II.1979", "born [date], ur. [date]"),
