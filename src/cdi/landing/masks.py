@@ -294,7 +294,10 @@ def normalise_text(text: str) -> str:
 
 
 def mask_text_expression(
-    text: str, own_values: list[str], own_addresses: list[str] | None = None
+    text: str,
+    own_values: list[str],
+    own_addresses: list[str] | None = None,
+    own_phones: list[str] | None = None,
 ) -> str:
     """SQL for a free text in which personal data is masked; see `prepare_masks`.
 
@@ -303,6 +306,8 @@ def mask_text_expression(
         own_values: SQL expressions of the names and phones in the same row.
         own_addresses: SQL expressions of the addresses in the same row; the part before the first
             comma is masked.
+        own_phones: SQL expressions of the phones in the same row, whose digits are masked in forms
+            that are no number's elsewhere.
     """
     masked = _normalised_expression(text)
     for address in own_addresses or []:
@@ -315,6 +320,8 @@ def mask_text_expression(
     masked = _call_where_expression(_MAY_BE_PLATE, "mask_plates", masked)
     for pattern, mask in _PATTERNS:
         masked = _replace_expression(masked, pattern, mask)
+    for phone in own_phones or []:
+        masked = _mask_phone_expression(masked, phone)
     if own_values:
         masked = _mask_names_expression(
             masked, _normalised_expression(f"concat_ws(' ', {', '.join(own_values)})")
@@ -352,6 +359,19 @@ def _whole_words_pattern(text: str) -> str:
     """
     begun = rf"regexp_replace(regexp_escape({text}), '^\w', '\\b\0')"
     return rf"'(?i)' || regexp_replace({begun}, '\w$', '\0\\b')"
+
+
+def _mask_phone_expression(text: str, phone: str) -> str:
+    """SQL that masks the digits of a phone, whatever three signs stand between: 07700,900,123."""
+    gap = "[ ,;:/.()*_-]{0,3}"
+    digits = f"string_split({NORMALISED['phone'].format(_normalised_expression(phone))}, '')"
+    # DuckDB compiles the pattern for each row, so only for texts in which a number is left
+    return (
+        f"list_transform([{text}], lambda t: "
+        f"case when len({digits}) > 6 and regexp_matches(t, '(?:[0-9]{gap}){{7}}') "
+        f"then regexp_replace(t, '0?' || array_to_string({digits}, '{gap}'), '[number]', 'g') "
+        "else t end)[1]"
+    )
 
 
 def _mask_names_expression(text: str, names: str) -> str:

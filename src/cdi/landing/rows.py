@@ -199,15 +199,16 @@ def _output_expressions(
         }
     if column.kind == "free_text":
         mapped = [other for other in DATASETS[dataset] if other.name in source.columns]
-        own_values, own_addresses = (
+        own_values, own_addresses, own_phones = (
             [
                 value_expression(source.columns[other.name], bound)
                 for other in mapped
                 if other.kind in kinds
             ]
-            for kinds in (("name", "phone"), ("address",))
+            for kinds in (("name", "phone"), ("address",), ("phone",))
         )
-        return {f"{column.name}_masked": mask_text_expression(text, own_values, own_addresses)}
+        masked = mask_text_expression(text, own_values, own_addresses, own_phones)
+        return {f"{column.name}_masked": masked}
     if column.kind in ("text", "code"):
         return {column.name: text}
     return {

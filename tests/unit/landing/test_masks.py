@@ -429,6 +429,25 @@ def test_a_row_own_address_is_masked_in_its_text(
     assert scalar(con, f"select {expression}", {"t": text, "a": place}) == masked
 
 
+@pytest.mark.parametrize(
+    ("phone", "text", "masked"),
+    [
+        ("+44 7700 900123", "ring 07700,900,123 now", "ring [number] now"),
+        ("07700 900123", "ring 07,70,09 : 00;12,3", "ring [number]"),
+        ("07700 900123", "ring 07700,900,124", "ring 07700,900,124"),
+        ("123", "123 and 1,2,3,4,5,6,7", "123 and 1,2,3,4,5,6,7"),
+        (None, "ring 07700,900,123", "ring 07700,900,123"),
+    ],
+)
+def test_a_row_own_phone_is_masked_in_its_text(
+    con: duckdb.DuckDBPyConnection, phone: str | None, text: str, masked: str
+) -> None:
+    """Its last ten digits, in forms that are no number's elsewhere."""
+    own = ["$p::varchar"]
+    expression = mask_text_expression("$t::varchar", own, own_phones=own)
+    assert scalar(con, f"select {expression}", {"t": text, "p": phone}) == masked
+
+
 def test_the_shape_of_an_unreadable_row_tells_nothing_else() -> None:
     assert mask_shape("Ann,07700 9;é@x.org") == "xxx,99999 9;xxx.xxx"
 
