@@ -20,6 +20,7 @@ from math import ceil, floor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
@@ -117,6 +118,9 @@ def read_open_folder(folder: Path, form: str = "duckdb") -> Extract:
     Args:
         folder: The folder ``open/`` of a version.
         form: One of `open_formats.FORMATS`.
+
+    Raises:
+        CdiError: ATTACK-DESIGN-EFFECT if a design effect stands beside a withheld total.
     """
     extract = Extract()
     with open_tables(folder, form) as con:
@@ -136,9 +140,25 @@ def read_open_folder(folder: Path, form: str = "duckdb") -> Extract:
         for row in fetch_dicts(con, "from rates where standard_rate is not null"):
             cell = Cell(row["quarter"], ALL, row["district"], row["offence_group"], ALL, "due")
             extract.rates[cell] = row["standard_rate"]
+        _refuse_telling_effects(con)
         limits = con.execute("select min(smallest_count) from quarters").fetchone()
         extract.smallest = limits[0] if limits and limits[0] else extract.smallest
     return extract
+
+
+def _refuse_telling_effects(con: duckdb.DuckDBPyConnection) -> None:
+    """A design effect above 1 says that some crimes were missed and some recorded."""
+    telling = con.execute(
+        "select quarter from quarters inner join crimes using (quarter) "
+        "where design_effect > 1 and month = 'all' and district = 'all' and offence_group = 'all' "
+        "and (due_count is null or recorded_count is null or missed_count is null)"
+    ).fetchone()
+    if telling:
+        raise CdiError(
+            "ATTACK-DESIGN-EFFECT",
+            f"{telling[0]} shows a design effect above 1 beside a total that is withheld",
+            "withhold it too: it says that the total is not 0",
+        )
 
 
 def _add_counts(

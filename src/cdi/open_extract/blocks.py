@@ -271,8 +271,9 @@ def _read_rates(
             and all(shown[Key(*place, ALL, measure)] is not None for measure in MEASURES)
         ):
             rates[Key(*place, row["ruleset"], "recording_rate")] = round(parts[0] / row["due"], 2)
-    total = shown[Key(ALL, ALL, ALL, ALL, "due")]
-    if total is not None and total >= limits["smallest_denominator"]:
+    totals = [shown[Key(ALL, ALL, ALL, ALL, measure)] for measure in MEASURES]
+    # If no crime was missed it is 1, so above 1 it would say that some were.
+    if totals[0] is not None and totals[0] >= limits["smallest_denominator"] and None not in totals:
         effect = scalar(con, DESIGN_EFFECT, params)
         rates[Key(ALL, ALL, ALL, ALL, "design_effect")] = round(effect, 2)
     return rates

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cdi.audit.tables import TABLES, create_audit_tables
-from cdi.errors import StateError
+from cdi.errors import CdiError, StateError
 from cdi.open_extract.blocks import ALL, Key, Quarter, build_system, count_quarter, release_quarter
 from cdi.open_extract.write import make_extract, open_for_extract, plan_releases
 from cdi.sql import connect, ident
@@ -415,6 +415,32 @@ def test_crimes_missed_all_in_one_way_are_not_told_from_some_in_the_other(tmp_pa
         rows = crimes(FIRST) + sexual(60, unrecorded, cancelled)
         found = shown(tmp_path, rows, "missed_crimes", offence_group="sexual_offences")
         assert found[1:] == parts
+
+
+def test_the_design_effect_does_not_tell_of_totals_that_are_withheld(
+    planted: Path, tmp_path: Path
+) -> None:
+    """Two of 60 crimes are missed, in one call: above 1, the effect would say that some are."""
+    day = FIRST.starts_on
+    missed = [crime(day, "A", "theft", outcome="unrecorded", call_id="missed")] * 2
+    rows = [crime(day, "A", "theft", call_id=f"call {number}") for number in range(58)] + missed
+    file = version(tmp_path / "v.duckdb", rows, date(2017, 5, 2))
+    found = released(file, tmp_path / "kept", tmp_path / "open")
+    assert counted(found["crimes"], "2017-Q1", ALL, ALL, ALL) == [60, None, None]
+    assert [row["design_effect"] for row in found["quarters"]] == [None]
+    # 108, 99 and 9 are shown; calls differ by less than chance, so the effect is its least
+    found = released(planted, tmp_path / "other", tmp_path / "open")
+    assert [row["design_effect"] for row in found["quarters"]] == [1]
+    for change in (
+        "update quarters set design_effect = 1.2",
+        "update crimes set missed_count = null where [month, district, offence_group] = "
+        "['all', 'all', 'all']",
+    ):
+        read_open_folder(tmp_path / "open")
+        with connect(tmp_path / "open" / "open.duckdb") as con:
+            con.execute(change)
+    with pytest.raises(CdiError, match=r"ATTACK-DESIGN-EFFECT.*2017-Q1"):
+        read_open_folder(tmp_path / "open")
 
 
 def test_a_band_without_a_crime_is_not_told_from_one_with_few(tmp_path: Path) -> None:
