@@ -196,14 +196,20 @@ def compare_tables(names: list[str]) -> dict[str, int]:
 def add_up(name: str) -> tuple[int, float] | None:
     """Add up a force's crimes and its rate over its newest quarters; None if it shows none.
 
-    A force is compared only if it shows of each quarter both counts and what they are worth.
+    A force is compared only if it shows of each quarter its rate, both counts and what they are
+    worth.
     """
     quarters = pq.read_table(open_folder(name) / "quarters.parquet").to_pylist()
     worth = {row["quarter"]: row["design_effect"] for row in quarters}
     newest = sorted(worth)[-QUARTERS:]
-    if any(worth[quarter] is None for quarter in newest):
-        return None
     total = {"month": "all", "district": "all", "offence_group": "all"}
+    has_rate = {
+        row["quarter"]
+        for row in pq.read_table(open_folder(name) / "rates.parquet").to_pylist()
+        if row["district"] == row["offence_group"] == "all" and row["standard_rate"] is not None
+    }
+    if any(worth[quarter] is None or quarter not in has_rate for quarter in newest):
+        return None
     rows = [
         row
         for row in pq.read_table(open_folder(name) / "crimes.parquet").to_pylist()

@@ -15,6 +15,7 @@ def publish(
     why: str | None = None,
     *,
     simulated: bool = False,
+    has_rates: bool = True,
     quarters: Sequence[str] = ("2017-Q1",),
     version: str = "20171001T0000-aaaaaaaaaa",
     as_of: str = "2017-10-01T00:00:00",
@@ -27,6 +28,7 @@ def publish(
         due: Crimes of each quarter that should be recorded; None likewise.
         why: Why no rate is shown.
         simulated: Whether the agency is made up.
+        has_rates: Whether the quarters show a rate where it is of 20 crimes or more, and shown.
         quarters: The released quarters.
         version: Name of the version.
         as_of: Its state of knowledge, in UTC.
@@ -53,7 +55,14 @@ def publish(
             "create table crimes (quarter varchar, month varchar, district varchar, "
             "offence_group varchar, due_count bigint, recorded_count bigint)"
         )
+        con.execute(
+            "create table rates (quarter varchar, district varchar, offence_group varchar, "
+            "standard_rate double)"
+        )
         for quarter in quarters:
+            if has_rates and recorded is not None and due is not None and due >= 20:
+                row = [quarter, round(recorded / due, 2)]
+                con.execute("insert into rates values (?, 'all', 'all', ?)", row)
             con.execute("insert into quarters values ($quarter, 1.25)", {"quarter": quarter})
             for district, off in (("all", 0), (f"{name}-secret", 1)):
                 recorded_there = None if recorded is None else recorded - off

@@ -56,7 +56,7 @@ def read_released(extracts: Mapping[str, Path] | None = None) -> list[dict[str, 
     with connect() as con:
         chosen = find_published_extracts() if extracts is None else extracts
         for agency, folder in chosen.items():
-            for table in ("quarters", "crimes", "release"):
+            for table in ("quarters", "crimes", "rates", "release"):
                 file = literal(str(folder / f"{table}.parquet"))
                 con.execute(f"create or replace view {table} as from read_parquet({file})")
             (row,) = fetch_dicts(con, query, {"quarters": QUARTERS})
@@ -75,7 +75,7 @@ def _explain_missing_rate(row: Mapping[str, Any], gaps: int) -> str | None:
     if row["last_quarter"] is None:
         return "no quarter is released yet"
     if gaps or row["due_count"] < LEAST_DUE:
-        return f"fewer than {LEAST_DUE} crimes, or some withheld"
+        return f"fewer than {LEAST_DUE} crimes in a quarter, or some figures withheld"
     return None
 
 

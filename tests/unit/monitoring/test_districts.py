@@ -108,7 +108,7 @@ def test_nothing_smaller_than_an_agency_is_told() -> None:
     rows = {row["agency"]: row for row in json.loads((paths.home() / "peers.json").read_text())}
     reasons = {
         "tiny": "fewer than 20",
-        "hidden": "some withheld",
+        "hidden": "some figures withheld",
         "unfit": "too few usable codes",
         "new": "no quarter is released",
     }

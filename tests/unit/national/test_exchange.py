@@ -336,6 +336,31 @@ def test_each_national_figure_equals_that_of_the_force(place: Path) -> None:
     )
 
 
+def test_rates_that_were_withheld_when_a_quarter_was_counted_are_used_nowhere(
+    place: Path,
+) -> None:
+    """What the agency's data are good for today says nothing about the day of the release."""
+    publish("alpha", 80, 100)
+    publish("beta", 50, 100, has_rates=False)
+    publish("gamma", 90, 100, "too few usable codes")
+    publish("tiny", 15, 19)
+    for name in ("alpha", "beta", "gamma", "tiny"):
+        send_open_extract(name, str(place), NOW)
+    compare_sent_extracts()
+    compared = json.loads((paths.national() / "peers.json").read_text())
+    assert {row["agency"]: row["rate"] for row in compared} == {
+        "alpha": 0.8, "beta": None, "gamma": None, "tiny": None
+    }  # fmt: skip
+    reasons = {row["agency"]: row["withheld_reason"] for row in compared}
+    assert reasons["beta"] == "fewer than 20 crimes in a quarter, or some figures withheld"
+    page = (paths.national() / "peers.html").read_text()
+    # alpha and gamma: 80 + 90 of 100 + 100
+    (line,) = [line for line in page.splitlines() if ">2017-Q1<" in line and ">2<" in line]
+    assert ">170<" in line
+    assert ">200<" in line
+    assert ">85.0%<" in line
+
+
 def test_the_page_of_a_nation_that_has_heard_of_nobody(place: Path) -> None:
     place.mkdir()
     assert compare_sent_extracts().note.startswith("0 of 0 agencies")

@@ -1,5 +1,5 @@
 -- The whole agency in its newest released quarters. The counts are null where a quarter withholds one of
--- them; `gaps` counts such quarters.
+-- them; `gaps` counts such quarters, and those whose rate was withheld on the day they were counted.
 with newest as (
     select *
     from quarters
@@ -12,7 +12,8 @@ totals as (
         newest.quarter,
         newest.design_effect,
         crimes.due_count,
-        crimes.recorded_count
+        crimes.recorded_count,
+        rates.standard_rate
     from newest
     inner join crimes
         on
@@ -20,6 +21,11 @@ totals as (
             and crimes.month = 'all'
             and crimes.district = 'all'
             and crimes.offence_group = 'all'
+    left join rates
+        on
+            newest.quarter = rates.quarter
+            and rates.district = 'all'
+            and rates.offence_group = 'all'
 )
 
 select
@@ -33,7 +39,7 @@ select
     sum(totals.due_count / totals.design_effect) as effective_count,
     count(*) filter (
         where totals.due_count is null or totals.recorded_count is null
-        or totals.design_effect is null
+        or totals.design_effect is null or totals.standard_rate is null
     ) as gaps
 from release
 left join totals on true
