@@ -415,7 +415,7 @@ def wrap_label(label: str, letters: int) -> list[str]:
 def _make_count_scale(rows: Rows) -> alt.Scale:
     """A scale from 0 to the largest count, which leaves room for the number beside its bar."""
     counts = [row["crimes"] for row in rows]
-    room = 8 * max(len(f"{count:,}") for count in counts)
+    room = 5 + 8 * max(len(f"{count:,}") for count in counts)  # a gap, and wide letters
     return alt.Scale(domain=[0, max(counts)], range=[0, alt.ExprRef(f"width - {room}")])
 
 
@@ -438,7 +438,7 @@ def _make_legend(looks: Mapping[str, str]) -> alt.Legend | None:
     # Two long names beside each other would be cut off, as there is little room beside the names of
     # the bars. The names fill two columns row by row, and each is as wide as its longest name.
     letters = sum(max(map(len, list(looks)[column::2])) for column in range(2))
-    return alt.Legend(columns=1 if letters > 26 else 2)
+    return alt.Legend(columns=1 if letters > 26 else 2, columnPadding=16)
 
 
 def _make_month_axis(rows: Rows) -> alt.Axis:

@@ -22,7 +22,7 @@ VALUES = {
     "TIMESTAMP": ("timestamp '2026-01-01'", "timestamp '2026-01-02'"),
 }
 # where things are, how errors read and how files are written: no row depends on these
-NO_READING_CODE = {"cdi.paths", "cdi.errors", "cdi.files", "cdi.sealed_files"}
+NO_READING_CODE = {"cdi.paths", "cdi.errors", "cdi.files", "cdi.remote", "cdi.sealed_files"}
 
 
 def natural_id(dataset: str) -> str:

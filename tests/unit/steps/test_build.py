@@ -57,7 +57,7 @@ class Stage:
             patch.setattr(make, name, Mock())
         patch.setattr(make, "prepare_project", lambda: folder)
         patch.setattr(make, "connect", contextlib.nullcontext)
-        patch.setattr(make, "write_database", contextlib.nullcontext)
+        patch.setattr(make, "write_database", lambda *_: contextlib.nullcontext(Mock()))
         patch.setattr(make, "run_dbt", self.write("make_build", "recording.duckdb"))
         patch.setattr(make, "_describe_version", self.describe)
         patch.setattr(steps, "load_agency", lambda name: agency)
