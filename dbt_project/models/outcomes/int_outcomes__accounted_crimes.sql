@@ -1,6 +1,6 @@
 {#- The disclosed crimes of each call matched with the records that are linked to it; this is the inclusive
     superset. A record is matched with a disclosed crime of its own offence group first, and then with any
-    crime that is left. A record for which no disclosed crime is left is a reported crime of its own,
+    crime that is left, those first of which a record is due. A record for which no disclosed crime is left is a reported crime of its own,
     because a link is evidence that the call reported it. A crime that is still left may be that of a shared
     record, which belongs to another call: it is already recorded there. -#}
 with claims as (
@@ -39,27 +39,40 @@ linked as (
                 claims.is_proven_by_reference desc,
                 claims.link_probability desc,
                 records.published_record_id asc
-        ) as number_in_group
+        ) as number_in_group,
+        count(*) over (partition by claims.call_id) as record_count
     from claims
     inner join {{ ref('stg_crime_records') }} as records on claims.crime_record_id = records.crime_record_id
     inner join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
+),
+
+decided as (
+    select
+        crimes.*,
+        decisions.verdict,
+        coalesce(decisions.reason_code = 'ALREADY_RECORDED', false) as is_counted_elsewhere
+    from {{ ref('int_disclosure__disclosed_crimes') }} as crimes
+    left join {{ ref('int_disclosure__decisions') }} as decisions
+        on crimes.call_id = decisions.call_id and crimes.crime_number = decisions.crime_number
 ),
 
 -- Of the crimes of one offence group, one that is counted under another takes a record last: by the rules it
 -- has none of its own.
 disclosed as (
     select
-        crimes.*,
-        decisions.verdict,
+        *,
         row_number() over (
-            partition by crimes.call_id, crimes.offence_group
-            order by coalesce(decisions.reason_code = 'ALREADY_RECORDED', false) asc, crimes.crime_number asc
-        ) as number_in_group
-    from {{ ref('int_disclosure__disclosed_crimes') }} as crimes
-    left join {{ ref('int_disclosure__decisions') }} as decisions
-        on crimes.call_id = decisions.call_id and crimes.crime_number = decisions.crime_number
+            partition by call_id, offence_group
+            order by is_counted_elsewhere asc, crime_number asc
+        ) as number_in_group,
+        count(*) filter (where not is_counted_elsewhere and not is_rape) over (partition by call_id)
+            as due_count
+    from decided
 ),
 
+-- A crime that is counted under another has a record only if the call has more records than are due.
+-- Otherwise that record is of the other crime, which was recorded under a lesser class: misclassified and not
+-- missing. A rape is kept as a rape or as an N100, so that no lesser record is its own (CRR 2026/27 p63).
 same_group as (
     select
         linked.crime_record_id,
@@ -71,6 +84,12 @@ same_group as (
             linked.call_id = disclosed.call_id
             and linked.offence_group = disclosed.offence_group
             and linked.number_in_group = disclosed.number_in_group
+    qualify
+        not disclosed.is_counted_elsewhere
+        or row_number() over (
+            partition by disclosed.call_id, disclosed.is_counted_elsewhere
+            order by disclosed.crime_number
+        ) <= linked.record_count - disclosed.due_count
 ),
 
 records_left as (
@@ -94,7 +113,10 @@ disclosed_left as (
     select
         disclosed.call_id,
         disclosed.crime_number,
-        row_number() over (partition by disclosed.call_id order by disclosed.crime_number) as number_left
+        row_number() over (
+            partition by disclosed.call_id
+            order by disclosed.is_counted_elsewhere asc, disclosed.crime_number asc
+        ) as number_left
     from disclosed
     anti join same_group
         on disclosed.call_id = same_group.call_id and disclosed.crime_number = same_group.crime_number
