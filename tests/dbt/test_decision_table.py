@@ -165,7 +165,7 @@ def test_only_a_rape_is_kept_as_an_n100_and_only_from_april_2015(
         "inner join cases as c using (case_id) inner join decisions as d using (decision_id) "
         "where d.reported_incident_code is not null group by 1 order by 1"
     ).fetchall()
-    assert {row for row, _, _ in kept} == {"D170", "D310", "D315", "D320", "D330"}
+    assert {row for row, _, _ in kept} == {"D170", "D310", "D315", "D320", "D330", "D370"}
     assert {(first, only_rape) for _, first, only_rape in kept} == {("2015-04-01", True)}
     known = {row["ho_code"] for row in seed("reported_incident_classes")}
     assert {row["reported_incident_code"] for row in DECISIONS} - {""} <= known
