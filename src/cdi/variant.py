@@ -42,12 +42,18 @@ def scenario_end(name: str) -> date:
         name: Name of a shipped scenario, or path of a folder.
 
     Raises:
-        ScenarioError: If there is no such scenario, or it has no `period_end`.
+        ScenarioError: If there is no such scenario, or it has no `period_end` that is a date.
     """
     for folder in scenario_chain(find_scenario(name)):
         end = read_scenario_yaml(folder / "scenario.yaml").get("period_end")
-        if isinstance(end, date):
+        if type(end) is date:
             return end
+        if end is not None:  # or the simulator could end the year at one date, and this at another
+            raise ScenarioError(
+                "SCENARIO-SCHEMA",
+                f"{folder / 'scenario.yaml'}: period_end: '{end}' is not a date",
+                "write it without quotation marks and without a time, e.g. 2017-07-01",
+            )
     raise ScenarioError(
         "SCENARIO-SCHEMA", f"{find_scenario(name)}: no `period_end`", "add it, e.g. 2017-07-01"
     )
@@ -156,11 +162,11 @@ class Variant:
     @property
     def is_audited(self) -> bool:
         """Whether logs of the year before were audited: not if the scenario's `audit` is 0."""
+        sizes: dict[str, Any] = {}
         for folder in scenario_chain(find_scenario(self.scenario)):
-            sizes = read_scenario_yaml(folder / "scenario.yaml").get("audit")
-            if isinstance(sizes, dict):
-                return any(sizes.values())
-        return True
+            audit = read_scenario_yaml(folder / "scenario.yaml").get("audit")
+            sizes = (audit if isinstance(audit, dict) else {}) | sizes
+        return any(sizes.get(name, True) for name in ("frame", "others"))
 
     def selected(self) -> AbstractContextManager[None]:
         """Set SCENARIO, MONTHS and SEED to this variant during a `with` block."""

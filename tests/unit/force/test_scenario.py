@@ -271,6 +271,32 @@ def test_a_force_that_was_never_audited_delivers_no_audit(
         assert Variant.chosen().is_audited
 
 
+@pytest.mark.parametrize(
+    ("audit", "is_audited"),
+    [
+        ("{frame: 0, others: 0, half: A}", False),  # words that nobody has read
+        ("{half: A}", True),  # the sizes are those of calibrated_2017
+        ("{frame: 3, others: 2, half: A}", True),
+    ],
+)
+def test_only_the_sizes_of_an_audit_say_whether_there_was_one(
+    folder: Path, audit: str, is_audited: bool
+) -> None:
+    (folder / "scenario.yaml").write_text(f"extends: calibrated_2017\naudit: {audit}\n")
+    assert Variant(str(folder), 1, 1).is_audited is is_audited
+    size = load_scenario(str(folder)).settings.audit
+    assert (size.frame > 0) is is_audited
+
+
+@pytest.mark.parametrize("end", ["'2018-01-01'", "2018-01-01 00:00:00", "January"])
+def test_a_period_end_that_is_no_date_is_not_passed_over(folder: Path, end: str) -> None:
+    """The product would take the end of the scenario that it extends, the simulator this one."""
+    (folder / "scenario.yaml").write_text(f"extends: calibrated_2017\nperiod_end: {end}\n")
+    with pytest.raises(ScenarioError, match="without quotation marks") as error:
+        _ = Variant(str(folder), 1, 1).period
+    assert error.value.rule_id == "SCENARIO-SCHEMA"
+
+
 def test_a_command_without_months_does_not_answer_for_an_empty_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
