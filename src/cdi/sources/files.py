@@ -75,9 +75,9 @@ def fetch_files(
     Raises:
         SourceError: SRC-NOT-FOUND if all files are absent (for what people write, that is no
             error), SRC-NOT-A-FILE and SRC-OUTSIDE if a path is no file below data_root, SRC-GZIP
-            if a file is damaged, SRC-ENCODING if it is not in the encoding that agency.yaml names,
-            SRC-SIZE if it is too large, SRC-EMPTY if it has no content, DISK-FULL if there is no
-            room for it.
+            if a file is damaged, SRC-MOVED if it still arrives, SRC-ENCODING if it is not in the
+            encoding that agency.yaml names, SRC-SIZE if it is too large, SRC-EMPTY if it has no
+            content, DISK-FULL if there is no room for it.
         CdiError: HOST-KEY if a server of SFTP is not known.
     """
     source = agency.sources[dataset]
@@ -230,14 +230,25 @@ class _Copy:
 
         Raises:
             SourceError: SRC-GZIP, SRC-ENCODING, SRC-SIZE, SRC-EMPTY, DISK-FULL.
+            SourceBusyError: SRC-MOVED if the file changes meanwhile, as while it still arrives.
         """
         most_bytes = (self.unpacked_gb or _MOST_GB) * _GB
-        self._check_size(self.filesystem.info(self.path).get("size") or 0, most_bytes)
+        before = self._look()
+        self._check_size(before[0] or 0, most_bytes)
         digest = hashlib.sha256()
         raw = self.target.with_suffix(".raw")
         with self.filesystem.open(self.path, "rb") as remote:
             for piece in self._write_pieces(remote, raw, most_bytes):
                 digest.update(piece)
+        if self._look() != before:
+            from cdi.sources.reader import SourceBusyError  # takes a while to import
+
+            raise SourceBusyError(
+                "SRC-MOVED",
+                f"{self.name} changed while it was copied",
+                "try again when it has arrived; have files uploaded under a name that `files` in "
+                "agency.yaml does not match, and renamed when they are whole",
+            )
         if self.name.endswith(".gz"):
             self._unpack(raw, most_bytes)
             raw.unlink()
@@ -254,6 +265,12 @@ class _Copy:
                 "have the file delivered again; nothing was taken",
             )
         return digest.hexdigest()
+
+    def _look(self) -> tuple[int | None, Any]:
+        """Give the size of the file and the time of its last change, as far as they are known."""
+        self.filesystem.invalidate_cache()
+        info = self.filesystem.info(self.path)
+        return info.get("size"), info.get("mtime")
 
     def _unpack(self, raw: Path, most_bytes: int) -> None:
         if self.unpacked_gb is None:

@@ -32,6 +32,7 @@ from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
 from cdi.sources import files
 from cdi.sources.access import Access
 from cdi.sources.files import fetch_files
+from cdi.sources.reader import SourceBusyError
 from cdi.sql import connect, scalar
 from cdi.steps.extract import check_landing, extract
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
@@ -663,6 +664,23 @@ def test_a_file_must_leave_as_much_room_as_it_takes(
     small.write("calls.csv.gz", b"0" * 3001)  # this is seen as it is unpacked
     with pytest.raises(SourceError, match=r"DISK-FULL.* no room for calls\.csv\.gz"):
         fetch_calls(small, tmp_path / "packed")
+
+
+@pytest.mark.parametrize("name", ["calls.csv", "calls.csv.gz"])
+def test_a_file_that_grows_while_it_is_copied_is_read_later(
+    small: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    small.write(name, csv_bytes(CALL_HEADER, CALLS))
+    open_file = LocalFileSystem._open
+
+    def open_and_grow(filesystem: LocalFileSystem, path: str, *more: Any, **named: Any) -> Any:
+        with Path(path).open("ab") as file:
+            file.write(b"T-0006,2026-01-05")
+        return open_file(filesystem, path, *more, **named)
+
+    monkeypatch.setattr(LocalFileSystem, "_open", open_and_grow)
+    with pytest.raises(SourceBusyError, match=rf"SRC-MOVED.* {re.escape(name)} changed while"):
+        fetch_calls(small, tmp_path / "scratch")
 
 
 @pytest.mark.parametrize("name", ["calls.csv", "calls.csv.gz"])
