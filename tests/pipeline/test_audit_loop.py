@@ -496,9 +496,13 @@ def test_the_commands_plan_draw_and_take_findings(fresh: SmallAgency) -> None:
     output = run(*DRAW)
     assert "draw frame_20260105_20260107_1: 60 of 160 logs" in output
     draw = find_draw(fresh.agency)
+    before = len(list(read_access_log("testville")))
     output = run("findings", "testville", *(str(filled(draw, auditor)) for auditor in AUDITORS))
     assert "1207: " in output
     assert "logs read" in output
+    assert "_second" in output  # after both, once; the sheets of second readings show logs
+    noted = list(read_access_log("testville"))[before:]
+    assert [entry["what"] for entry in noted] == [f"worksheets of the draw {draw.draw_id}"]
 
 
 def assert_headline_is_a_range(agency: SmallAgency, page: str, truth: float) -> None:

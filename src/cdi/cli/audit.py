@@ -153,10 +153,15 @@ def audit_findings(
     E.g. .venv/bin/cdi audit findings simulated sheets/SIMULATED_frame_20170401_20170701_1_1207.xlsx
     """
     from cdi.people.audit import deliver_worksheet
+    from cdi.publish.access import note_command
 
     loaded = load_agency(agency)
+
+    def note_sheets(draw_id: str) -> None:
+        note_command(loaded.agency, f"worksheets of the draw {draw_id}", "audit")
+
     for file in files:
-        delivery = deliver_worksheet(loaded, file)
+        delivery = deliver_worksheet(loaded, file, note_sheets)
         say_line(
             f"{delivery.draw_id}, {delivery.auditor}: {delivery.read} of {delivery.given} logs read"
         )

@@ -5,7 +5,7 @@ worksheets (`cdi.people.open_draws`). What they found is kept in the same place 
 (`cdi.people.saved_readings`). The rates are estimated by the build (`cdi.audit.results`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -266,12 +266,16 @@ def find_draw(agency: Agency, draw_id: str | None = None) -> Draw:
 # ---------------------------------------------------------------------- findings
 
 
-def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
+def deliver_worksheet(
+    agency: Agency, file: Path, note_sheets: Callable[[str], None] | None = None
+) -> Delivery:
     """Take in a filled-in worksheet: check it by the landing's rules, then put it into the source.
 
     Args:
         agency: Whose audit.
         file: An XLSX or CSV worksheet; logs that were not read yet may be blank.
+        note_sheets: Is called with the draw's name before further sheets are written, as they show
+            logs.
 
     Raises:
         AuditError: AUDIT-SHEET if it is not the worksheet of one draw and one auditor;
@@ -298,20 +302,20 @@ def deliver_worksheet(agency: Agency, file: Path) -> Delivery:
     logs, differing = read_differing(agency, draw)
     undecided = count_undecided(logs, differing)
     is_drawn_now = was_waiting and not draw.awaits_second
+    # The registrar's sheet also has the logs that were decided before, to be decided anew.
+    registrars = list_registrars_sheet(agency, draw, differing) if undecided else []
+    seconds = list_second_sheets(agency, draw) if is_drawn_now else []
+    if note_sheets and (registrars or seconds):
+        note_sheets(draw_id)
     return Delivery(
         draw_id=draw_id,
         auditor=auditor,
         read=sum(row["crime_number"] == "0" for row in rows),
         given=_count_given(draw, auditor, parts),
         undecided=undecided,
-        # The sheet also has the logs that were decided before: the registrar may decide anew.
-        sheets=write_sheets(agency, list_registrars_sheet(agency, draw, differing))
-        if undecided
-        else [],
+        sheets=write_sheets(agency, registrars),
         twice=sum(map(bool, draw.seconds)) if is_drawn_now else 0,
-        second_sheets=write_sheets(agency, list_second_sheets(agency, draw))
-        if is_drawn_now
-        else [],
+        second_sheets=write_sheets(agency, seconds),
     )
 
 
