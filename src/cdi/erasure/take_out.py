@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -136,9 +137,7 @@ def _clean_files_of_people(agency: Agency, removal: Removal) -> int:
         if changed and was_landed:
             adopt_source(agency, dataset)
         count += changed
-    if removal.wanted:
-        count += _remove_torn_rest(paths.decisions_file(agency.agency), removal.wanted)
-    return count
+    return count + _remove_torn_rest(paths.decisions_file(agency.agency), removal)
 
 
 @contextlib.contextmanager
@@ -189,13 +188,20 @@ def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Collection[s
     return changed
 
 
-def _remove_torn_rest(file: Path, wanted: Wanted) -> int:
+def _remove_torn_rest(file: Path, removal: Removal) -> int:
     """Remove what cut writes to a file left beside it, if it names what goes."""
     torn = file.with_name(f"{file.name}.torn")
-    if not torn.is_file() or not wanted.pattern.search(torn.read_bytes()):
+    if not torn.is_file():
         return 0
-    remove_durably(torn)
-    return 1
+    rest = torn.read_bytes()
+    if removal.wanted is not None:
+        is_named = removal.wanted.pattern.search(rest) is not None
+    else:  # too many to be looked for in a text, so in the cells
+        cells = re.split(r'[,"\n]', rest.decode("utf-8", "surrogateescape"))
+        is_named = any(map(removal.holds, cells))
+    if is_named:
+        remove_durably(torn)
+    return int(is_named)
 
 
 def _clean_sheet(agency_id: str, file: Path, removal: Removal) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from cdi import paths
 from cdi.erasure.look import find_typed_by_people
-from cdi.erasure.take_out import Removal, _clean_csv
+from cdi.erasure.take_out import Removal, _clean_csv, take_out
 from cdi.erasure.traces import Wanted
 from cdi.errors import StateError
 from cdi.sealed_files import append_sealed, is_as_sealed, seal_of
@@ -85,3 +85,23 @@ def test_a_damaged_file_is_not_cleaned_and_sealed_over(file: Path) -> None:
     with pytest.raises(StateError, match="STATE-DAMAGED"):
         _clean_csv("a", file, REMOVAL, ["call_reference"])
     assert file.read_text() == ROWS.replace("two", "too")
+
+
+@pytest.mark.parametrize(
+    ("rest", "is_removed"),
+    [
+        (b'D03,confirmed,t-0001,,,"he said "', True),
+        (b"D03,confirmed,T-0009,,,caf\xe9", False),
+    ],
+)
+@pytest.mark.parametrize("wanted", [None, Wanted(frozenset({"T-0001"}))])
+def test_the_rest_of_a_cut_decision_goes_with_its_call(
+    small: SmallAgency, wanted: Wanted | None, rest: bytes, is_removed: bool
+) -> None:
+    """By a retention run, which looks for no single references in texts, as by an erasure."""
+    torn = paths.decisions_file("testville").with_name("decisions.csv.torn")
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(rest + b"\n")
+    removal = Removal(REMOVAL.references, wanted=wanted)
+    assert take_out(small.agency, removal, "too old", print) == is_removed
+    assert torn.exists() != is_removed
