@@ -283,14 +283,21 @@ def normalise_text(text: str) -> str:
     """Write a text in the plainest signs, so that the patterns of the masks see what people see.
 
     Full-width letters and digits, blanks that do not break and ligatures become the usual ones
-    (NFKC), each dash becomes a hyphen, and signs without a width go.
+    (NFKC), digits of other scripts those from 0 to 9, each dash becomes a hyphen, and signs without
+    a width go.
     """
-    plain = unicodedata.normalize("NFKC", text)
-    return "".join(
-        "-" if unicodedata.category(sign) == "Pd" else sign
-        for sign in plain
-        if unicodedata.category(sign) != "Cf"
-    )
+    return "".join(map(_plain_sign, unicodedata.normalize("NFKC", text)))
+
+
+def _plain_sign(sign: str) -> str:
+    match unicodedata.category(sign):
+        case "Pd":
+            return "-"
+        case "Nd":
+            return str(unicodedata.decimal(sign))
+        case "Cf":
+            return ""
+    return sign
 
 
 def mask_text_expression(

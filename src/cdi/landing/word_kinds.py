@@ -142,8 +142,10 @@ def _find_kind(folded: str) -> Kind:
     parts = [part for part in _PART.findall(folded) if len(part) > 1]
     if len(parts) > 1 and all(part in _read_given_names_and_words() for part in parts):
         return Kind.GIVEN  # LILY-ROSE
-    if all(part in known for part in parts) or len(folded) < 3 or not _VOWEL.search(folded):
-        return Kind.KNOWN  # or an abbreviation
+    # An abbreviation has no vowel, but in another script nobody knows it by that.
+    is_short = len(folded) < 3 or (folded.isascii() and not _VOWEL.search(folded))
+    if is_short or all(part in known for part in parts):
+        return Kind.KNOWN
     if folded in BRANDS or folded in PERSONS:
         return Kind.KNOWN
     if not _read_given_names().isdisjoint(parts):

@@ -409,6 +409,14 @@ def test_texts_are_masked_as_people_see_them(con: duckdb.DuckDBPyConnection) -> 
     assert scalar(con, mask, row) == "[name] at [address], café"
 
 
+def test_digits_and_names_of_other_scripts_are_masked(con: duckdb.DuckDBPyConnection) -> None:
+    number = "\u0660\u0661\u0666\u0663\u0662 \u0669\u0666\u0660\u0660\u0660\u0661"  # 01632 960001
+    name = "\u0418\u0412\u0410\u041d"  # Ivan, in Cyrillic capitals
+    text = f"CALLER {name}, ring {number}"
+    assert mask_text(con, text) == "CALLER [name], ring [number]"
+    assert mask_text(con, "at \u0661\u0660:\u0663\u0660") == "at 10:30"
+
+
 @pytest.mark.parametrize(
     ("place", "text", "masked"),
     [
