@@ -12,7 +12,7 @@ import duckdb
 from cdi.keys import hmac_expression
 from cdi.landing.names import mask_names, mask_titled_names
 from cdi.landing.plates import mask_plates
-from cdi.landing.streets import MAY_BE_STREET, mask_streets
+from cdi.landing.streets import MAY_BE_STREET, allow_wide_blanks, mask_streets
 from cdi.sql import literal
 
 # One spelling for words of an address that people write in several ways. "Saint" and "street" share
@@ -121,17 +121,17 @@ _MAIL_AT = (
     r"(?:\.\pL{2,3}){1,2})\b"
 )
 # 212 w 9th st, 2207 E. 14TH
-_NUMBERED_STREET = (
+_NUMBERED_STREET = allow_wide_blanks(
     r"(?i)\b\d+[a-z]?,? (?:(?:[nsew]|[ns][ew]|north|south|east|west)\.? \d{1,3}(?:st|nd|rd|th)|"
     r"(?:[nsew]\.? )?\d{1,3}(?:st|nd|rd|th) (?:street|st|avenue|ave?|road|rd|place|pl))"
     r"(?: (?:street|st|avenue|ave?|road|rd|place|pl))?\b"
 )
 # Rose Cottage, Mill Lane
-_HOUSE_NAME = (
+_HOUSE_NAME = allow_wide_blanks(
     r"\b(?:\p{Lu}\pL*\p{Ll}[\pL'’]* ){1,2}(?:Cottage|Farmhouse|Bungalow)\b"
     r"(?:, (?:\p{Lu}[\pL'’-]+ ){1,3}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Close|Drive|Way|Row))?"
 )
-_FLAT = r"(?i)\b(?:flat|apt|apartment) \d+[a-z]?\b"
+_FLAT = allow_wide_blanks(r"(?i)\b(?:flat|apt|apartment) \d+[a-z]?\b")
 _POSTCODE_IN_TEXT = r"(?i)\b[a-z]{1,2}\d[a-z\d]? {0,2}\d[a-z]{2}\b"
 # "jo @ example.org", "jo (at) example (dot) org"
 _SPACED_MAIL = (

@@ -7,8 +7,14 @@ from cdi.landing.word_kinds import fold
 
 ADDRESS = "[address]"
 
+
+def allow_wide_blanks(pattern: str) -> str:
+    """Let a pattern, which has no blank in a class, find what is typed with more blanks or tabs."""
+    return pattern.replace(" ", r"[ \t]{1,3}")
+
+
 # The pattern is written for DuckDB, which looks for texts that may have such a street.
-MAY_BE_STREET = (
+MAY_BE_STREET = allow_wide_blanks(
     r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? |\bu?\d+/)?\b\d+[a-z]?,? "
     r"((?:(?:\pL|['’.-])+ ){1,3})"
     r"(?:street|st|road|rd|lane|ln|avenue|ave|close|drive|court|place|square|terrace|crescent|"

@@ -348,6 +348,9 @@ def test_an_account_with_a_number_and_a_street_is_no_address(
         "9a Vicar Lane",
         "5700 S. Maryland Ave",
         "U4/19 long acre road",
+        "flat  2,\t12  acacia\troad",
+        "212  w 9th  st",
+        "Rose  Cottage, Mill\tLane",
     ],
 )
 def test_a_house_in_a_street_is_masked_whatever_its_name(
