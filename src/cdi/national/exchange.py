@@ -25,7 +25,14 @@ import fsspec
 from cdi import paths
 from cdi.build.version import find_description
 from cdi.errors import CdiError, MachineError
-from cdi.files import rename_durably, sha256_of_file, sync_tree, write_json
+from cdi.files import (
+    read_json,
+    rename_durably,
+    sha256_of_file,
+    sync_tree,
+    wait_for_lock,
+    write_json,
+)
 from cdi.remote import open_filesystem, put_bytes, put_file
 
 POINTER = "current.json"
@@ -36,6 +43,7 @@ LARGEST_POINTER = 2**20
 # and a weekend or a failed run is no reason to name it.
 LATE_AFTER = timedelta(days=10)
 _ATTEMPTS = 3
+_UNCHANGED = "the national page stays as it was until the next run"
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,8 @@ def send_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
 
     Returns:
         The name of the version; None if there was nothing to send: it was sent before, or the
-        agency has withdrawn what it had sent (`withdraw_open_extract`).
+        agency has withdrawn what it had sent (`withdraw_open_extract`). A withdrawal that did not
+        reach the place is finished.
 
     Raises:
         CdiError: OPEN-NOTHING if no version is published; OPEN-KIND if the place is of no known
@@ -153,8 +162,17 @@ def send_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
         raise CdiError(
             "OPEN-NOTHING", f"{agency_id} has published no version", "run its build first"
         )
-    if _withdrawn_file(agency_id).is_file():
-        return None
+    with wait_for_lock(paths.released(agency_id)):
+        if _withdrawn_file(agency_id).is_file():
+            _take_back(agency_id, place)
+            return None
+        return _send_version(agency_id, place, published, current, now)
+
+
+def _send_version(
+    agency_id: str, place: str, published: Path, current: dict[str, Any], now: datetime
+) -> str | None:
+    """Send the open extract of a version, unless it was sent before."""
     version = str(current["version"])
     try:
         filesystem, top = _open_place(place)
@@ -175,7 +193,8 @@ def send_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
         # who reads the version before goes on reading it
         _remove_versions(filesystem, root, kept={version, before.version if before else None})
     except OSError as error:
-        raise _make_place_error(agency_id, error) from error
+        fix = "the version is published here all the same, and the next run sends it"
+        raise _make_place_error(agency_id, error, fix) from error
     return version
 
 
@@ -190,19 +209,29 @@ def withdraw_open_extract(agency_id: str, place: str, reason: str, now: datetime
 
     Raises:
         CdiError: OPEN-KIND.
-        MachineError: OPEN-PLACE; the agency sends nothing more in any case.
+        MachineError: OPEN-PLACE; the agency sends nothing more in any case, and each later run
+            tries to take back what was sent.
     """
     file = _withdrawn_file(agency_id)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, {"reason": reason, "at": now.isoformat()})
+    with wait_for_lock(file.parent):  # what a run is sending now is taken back after it
+        _take_back(agency_id, place)
+
+
+def _take_back(agency_id: str, place: str) -> None:
+    """Say at the place that an agency has withdrawn what it sent, and remove it there."""
+    withdrawn = read_json(_withdrawn_file(agency_id), ["reason", "at"])
+    at = datetime.fromisoformat(withdrawn["at"])
+    pointer = _Pointer(at, withdrawn_because=withdrawn["reason"])
     try:
         filesystem, top = _open_place(place)
         root = f"{top}/{_checked_name(agency_id)}"
-        pointer = _Pointer(now, withdrawn_because=reason)
         put_bytes(filesystem, pointer.write(), f"{root}/{POINTER}")
         _remove_versions(filesystem, root, kept=set())
     except OSError as error:
-        raise _make_place_error(agency_id, error) from error
+        fix = "what was sent may still be there: give the command again, or the next run does it"
+        raise _make_place_error(agency_id, error, fix) from error
 
 
 def resume_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
@@ -259,14 +288,13 @@ def _name_of(entry: dict[str, Any]) -> str:
     return str(entry["name"]).rstrip("/").rsplit("/", 1)[-1]
 
 
-def _make_place_error(agency_id: str, error: OSError) -> MachineError:
+def _make_place_error(who: str, error: OSError, fix: str) -> MachineError:
     """Make the error; it does not name the place, as a URL may hold a password."""
     cause = os.strerror(error.errno) if error.errno else type(error).__name__
     return MachineError(
         "OPEN-PLACE",
-        f"the place of open extracts was not reached for {agency_id}: {cause}",
-        "check CDI_OPEN, the network and the right to write there; the version is published here "
-        "all the same, and the next run sends it",
+        f"the place of open extracts was not reached for {who}: {cause}",
+        f"check CDI_OPEN, the network and the rights there; {fix}",
     )
 
 
@@ -297,7 +325,7 @@ def collect_open_extracts(
         filesystem, root = _open_place(place)
         there = _list_folder(filesystem, root)
     except OSError as error:
-        raise _make_place_error("the nation", error) from error
+        raise _make_place_error("the nation", error, _UNCHANGED) from error
     if not there and kept.is_dir() and any(kept.iterdir()):
         raise MachineError(
             "OPEN-PLACE",
@@ -326,7 +354,7 @@ def collect_open_extracts(
             received.append(Received(name, "damaged", problem=f"{type(error).__name__}: {error}"))
     # One agency's files may be unreadable. If those of all are, it is the place.
     if failures and len(failures) >= len(names & wanted):
-        raise _make_place_error("the nation", failures[0]) from failures[0]
+        raise _make_place_error("the nation", failures[0], _UNCHANGED) from failures[0]
     shown = {agency.agency for agency in received if agency.folder}
     for folder in kept.iterdir() if kept.is_dir() else ():
         if folder.name not in shown:

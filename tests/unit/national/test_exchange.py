@@ -3,9 +3,11 @@
 import errno
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import fsspec
@@ -152,6 +154,49 @@ def test_what_was_withdrawn_is_gone_until_the_agency_sends_again(place: Path) ->
     assert not list(place.rglob("*.parquet"))
     assert resume_open_extract("alpha", str(place), NOW) == NEWER["version"]
     assert collect(place, "alpha")["alpha"].state == "reported"
+
+
+def test_a_withdrawal_that_did_not_reach_the_place_is_done_by_the_next_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", str(place), NOW)
+
+    def lose(*_: object) -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "put_bytes", lose)
+        with pytest.raises(MachineError, match="give the command again, or the next run does it"):
+            withdraw_open_extract("alpha", str(place), "counted wrongly", NOW)
+    assert collect(place, "alpha")["alpha"].state == "reported"
+    later = NOW + timedelta(days=1)
+    assert send_open_extract("alpha", str(place), later) is None
+    alpha = collect(place, "alpha")["alpha"]
+    assert (alpha.state, alpha.problem, alpha.sent_at) == ("withdrawn", "counted wrongly", NOW)
+    assert not list(place.rglob("*.parquet"))
+
+
+def test_a_run_that_is_sending_does_not_undo_a_withdrawal(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("alpha", 80, 100)
+    withdrawal = threading.Thread(
+        target=withdraw_open_extract, args=("alpha", str(place), "counted wrongly", NOW)
+    )
+    put_file = exchange.put_file
+
+    def withdraw_meanwhile(*args: Any) -> None:
+        if withdrawal.ident is None:
+            withdrawal.start()
+            withdrawal.join(2)  # it may be done before the next file is sent
+        put_file(*args)
+
+    monkeypatch.setattr(exchange, "put_file", withdraw_meanwhile)
+    send_open_extract("alpha", str(place), NOW)
+    withdrawal.join()
+    assert collect(place, "alpha")["alpha"].state == "withdrawn"
+    assert not list(place.rglob("*.parquet"))
 
 
 @pytest.mark.parametrize("spoil", ["bit", "cut", "gone", "pointer", "escape", "huge"])
