@@ -320,6 +320,12 @@ def test_a_released_quarter_that_was_changed_or_lost_is_named_and_not_counted_an
         with pytest.raises(StateError, match=r"STATE-DAMAGED.*2017-Q1\.parquet"):
             released(planted, tmp_path / "kept", tmp_path / "open")
     assert not quarter.exists()
+    # docs/open-extract.md: whoever wants it counted anew removes the seal too
+    quarter.with_name("2017-Q1.parquet.seal").unlink()
+    later = version(tmp_path / "later.duckdb", crimes(FIRST), date(2017, 5, 9))
+    anew = released(later, tmp_path / "kept", tmp_path / "open")
+    assert [row["as_of_on"] for row in anew["quarters"]] == [date(2017, 5, 9)]
+    assert quarter.is_file()
 
 
 def test_an_earlier_state_of_knowledge_shows_no_later_quarter(
