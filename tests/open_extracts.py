@@ -16,6 +16,7 @@ def publish(
     *,
     simulated: bool = False,
     has_rates: bool = True,
+    erasures: int = 0,
     quarters: Sequence[str] = ("2017-Q1",),
     version: str = "20171001T0000-aaaaaaaaaa",
     as_of: str = "2017-10-01T00:00:00",
@@ -29,6 +30,7 @@ def publish(
         why: Why no rate is shown.
         simulated: Whether the agency is made up.
         has_rates: Whether the quarters show a rate where it is of 20 crimes or more, and shown.
+        erasures: How many there were until then.
         quarters: The released quarters.
         version: Name of the version.
         as_of: Its state of knowledge, in UTC.
@@ -40,9 +42,12 @@ def publish(
     (agency / "agency.yaml").write_text(f"agency: {name}\n")
     described = {
         "agency": name, "version": version, "fingerprint": version, "as_of": as_of,
-        "batches": {}, "weights": {}, "code": {}, "erasures": 0,
+        "batches": {}, "weights": {}, "code": {}, "erasures": erasures,
     }  # fmt: skip
-    (folder.parent / "version.json").write_text(json.dumps(described))
+    itself = paths.published(name) / "versions" / version
+    itself.mkdir(parents=True, exist_ok=True)
+    for place in (folder.parent, itself):
+        (place / "version.json").write_text(json.dumps(described))
     (folder / "open.duckdb").unlink(missing_ok=True)
     with connect(folder / "open.duckdb") as con:
         con.execute(

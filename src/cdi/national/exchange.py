@@ -190,12 +190,28 @@ def _send_version(
         as_of = datetime.fromisoformat(current["as_of"])
         pointer = _Pointer(now, version, as_of.replace(tzinfo=UTC), files)
         put_bytes(filesystem, pointer.write(), f"{root}/{POINTER}")
-        # who reads the version before goes on reading it
-        _remove_versions(filesystem, root, kept={version, before.version if before else None})
+        # Who reads the version before goes on reading it.
+        kept = {version}
+        if (
+            before
+            and before.version
+            and not _is_erasure_between(agency_id, before.version, current)
+        ):
+            kept.add(before.version)
+        _remove_versions(filesystem, root, kept)
     except OSError as error:
         fix = "the version is published here all the same, and the next run sends it"
         raise _make_place_error(agency_id, error, fix) from error
     return version
+
+
+def _is_erasure_between(agency_id: str, before: str, current: dict[str, Any]) -> bool:
+    """Whether something was erased since a version, or may have been: the version is not here.
+
+    Tables without quarters are made anew for each version, so their difference would tell of it.
+    """
+    description = find_description(paths.published(agency_id) / "versions" / before)
+    return description is None or description.get("erasures") != current.get("erasures")
 
 
 def withdraw_open_extract(agency_id: str, place: str, reason: str, now: datetime) -> None:
@@ -263,9 +279,7 @@ def _open_place(place: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return filesystem, root.rstrip("/")
 
 
-def _remove_versions(
-    filesystem: fsspec.AbstractFileSystem, root: str, kept: set[str | None]
-) -> None:
+def _remove_versions(filesystem: fsspec.AbstractFileSystem, root: str, kept: set[str]) -> None:
     """Remove the files of all versions but some."""
     for entry in _list_folder(filesystem, f"{root}/versions"):
         if _name_of(entry) not in kept:

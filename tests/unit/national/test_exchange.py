@@ -124,6 +124,16 @@ def test_a_reader_of_the_version_before_goes_on_reading_it(place: Path) -> None:
     ]  # fmt: skip
 
 
+def test_after_an_erasure_the_version_before_is_not_kept(place: Path) -> None:
+    """What auditors found is counted anew in each version: the difference would tell of it."""
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", str(place), NOW)
+    publish("alpha", 80, 100, erasures=1, version=NEWER["version"], as_of=NEWER["as_of"])
+    send_open_extract("alpha", str(place), NOW)
+    folder = place / "alpha" / "versions"
+    assert [version.name for version in folder.iterdir()] == [NEWER["version"]]
+
+
 def test_who_is_late_silent_or_unknown_is_named(place: Path) -> None:
     for name in ("alpha", "beta", "stranger"):
         publish(name, 80, 100)
