@@ -20,7 +20,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -32,16 +31,14 @@ from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.erasure.look import wanted_of
-from cdi.erasure.shared import clean_shared_files
-from cdi.erasure.take_out import Removal, take_out
 from cdi.errors import CdiError
 from cdi.files import sha256_of_file, write_json
 from cdi.keys import decrypt_text
-from cdi.landing.tombstones import add_tombstone, hash_references, things_of_reference
+from cdi.landing.tombstones import things_of_reference
 from cdi.local.run import default_interval
 from cdi.publish.access import note_access
 from cdi.sql import ident
-from cdi.steps.retain import _publish_remaining
+from cdi.steps.retain import _publish_remaining, take_out_reference
 from cdi.steps.run import run_directly
 from cdi_force.generate import ensure_force
 
@@ -113,12 +110,7 @@ def prove_erasure(say: Say, *, references: int, seed: int) -> dict[str, Any]:
 def _erase(agency: Agency, reference: str, reason: str, say: Say) -> None:
     """Do as `cdi.steps.retain.erase_reference` does, up to the publication."""
     things = things_of_reference(agency, reference)
-    wanted = wanted_of(agency, things)
-    hashes = hash_references(agency.agency, things)
-    add_tombstone(agency.agency, hashes, reason, datetime.now(UTC).replace(microsecond=0))
-    names = set(wanted.names) | {name.upper() for name in wanted.names}
-    take_out(agency, Removal({thing: names for thing in things}, wanted=wanted), reason, say)
-    clean_shared_files(agency, wanted, say)
+    take_out_reference(agency, things, wanted_of(agency, things), reason, say)
 
 
 # ---------------------------------------------------------------------- planting

@@ -20,7 +20,7 @@ from cdi.build.version import read_current
 from cdi.erasure.look import check_known, expired_calls, find_typed_by_people, wanted_of
 from cdi.erasure.shared import clean_shared_files
 from cdi.erasure.take_out import Removal, Say, take_out, unfinished_mark
-from cdi.erasure.traces import EXEMPT, find_traces
+from cdi.erasure.traces import EXEMPT, Wanted, find_traces
 from cdi.errors import CdiError
 from cdi.files import remove_folder, take_lock
 from cdi.landing.batches import accepted_batches, batch_as_of
@@ -52,14 +52,7 @@ def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> No
             "the reason holds the reference, and the reason is kept",
             "name the request instead, e.g. --reason 'request 12 of 2026'",
         )
-    # The tombstone comes first. From here on, an extraction leaves the reference out, and a batch
-    # that is being checked meanwhile loses it when it is accepted.
-    hashes = hash_references(agency.agency, things)
-    add_tombstone(agency.agency, hashes, reason, datetime.now(UTC).replace(microsecond=0))
-    names = {form for name in wanted.names for form in (name, capitals(name))}
-    removal = Removal({thing: names for thing in things}, wanted=wanted)
-    take_out(agency, removal, reason, say)
-    clean_shared_files(agency, wanted, say)
+    take_out_reference(agency, things, wanted, reason, say)
     _publish_remaining(agency, say)
     left = dict(find_traces(agency.agency, wanted))
     if left:
@@ -79,6 +72,28 @@ def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> No
         f"({len(wanted.forms)} written forms of the reference and {len(wanted.texts)} parts of its "
         f"text were looked for, but not in {', '.join(EXEMPT)})"
     )
+
+
+def take_out_reference(
+    agency: Agency, things: dict[str, set[str]], wanted: Wanted, reason: str, say: Say
+) -> None:
+    """Take a call or a crime record out of everything but the published versions.
+
+    Args:
+        agency: The agency that uses the reference.
+        things: What it stands for; see `cdi.landing.tombstones.things_of_reference`.
+        wanted: Its forms, from `wanted_of`.
+        reason: Kept with the tombstone and in the audit register.
+        say: Is told what was done, line by line.
+    """
+    # The tombstone comes first. From here on, an extraction leaves the reference out, and a batch
+    # that is being checked meanwhile loses it when it is accepted.
+    hashes = hash_references(agency.agency, things)
+    add_tombstone(agency.agency, hashes, reason, datetime.now(UTC).replace(microsecond=0))
+    names = {form for name in wanted.names for form in (name, capitals(name))}
+    removal = Removal({thing: names for thing in things}, wanted=wanted)
+    take_out(agency, removal, reason, say)
+    clean_shared_files(agency, wanted, say)
 
 
 def remove_expired(agency: Agency, say: Say) -> bool:
