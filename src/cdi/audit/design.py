@@ -6,6 +6,7 @@ of the audit is allocated in proportion to the number of logs, and a fixed part 
 are not suspected: whoever learns what raises suspicion must not escape the audit.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -275,7 +276,4 @@ def plan_logs(
 
     high = len(frame.logs)
     low = min(LEAST_PER_STRATUM * MOST_STRATA, high)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle + 1, high)
-    return low
+    return low + bisect_left(range(low, high), True, key=is_enough)

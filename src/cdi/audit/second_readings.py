@@ -13,6 +13,7 @@ predicted of its log, so most of them go to logs whose first reading was not exp
 by chance to all others: of as many second readings that are drawn blindly, few would meet an error.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -179,10 +180,7 @@ def plan_second_readings(
         )
 
     low, high = plan_logs(frame, options, points, share), len(frame.logs)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle + 1, high)
-    return low
+    return low + bisect_left(range(low, high), True, key=is_enough)
 
 
 def _imagine_variance(
