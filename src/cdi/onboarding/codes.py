@@ -29,6 +29,9 @@ LEAST_ROWS = 10
 # A code is short; so many digits are the number of a phone, a person or a case.
 _LONG_NUMBER = r"\d{10,}"
 FIRST_CODES = 20  # so many codes a person maps in some minutes
+# Above this share of rows whose code is not in the map, the rule of that column stops a batch.
+MOST_UNKNOWN = 0.02
+STOPPING_RULES = {"final_type_code": "CALL-07", "offence_code": "CRM-04"}
 # the columns whose codes a map holds, each with the column of its name
 CODE_COLUMNS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "call_types": (

@@ -5,16 +5,19 @@ from rich.table import Table
 from rich.text import Text
 
 from cdi.agency.datasets import DATASETS
-from cdi.onboarding.codes import FIRST_CODES, LEAST_ROWS
+from cdi.onboarding.codes import (
+    CODE_COLUMNS,
+    FIRST_CODES,
+    LEAST_ROWS,
+    MOST_UNKNOWN,
+    STOPPING_RULES,
+)
 from cdi.onboarding.findings import describe_refused, fix_refused
 from cdi.onboarding.keys import KeyMatch
 from cdi.onboarding.proposal import AgencyProposal
 from cdi.shares import write_percent
 
 _MOST_MATCHES = 10
-# Above this share of rows without a code in the map, the rule stops the batch.
-_MOST_UNKNOWN = 0.02
-_RULES = {"call_types": "CALL-07", "offences": "CRM-04"}
 
 
 def print_proposal(proposal: AgencyProposal, console: Console) -> None:
@@ -138,11 +141,12 @@ def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
     ]
     for code_map in proposal.code_maps:
         rare_share = 1 - code_map.share_of(code_map.rows)
-        if code_map.name in _RULES and code_map.row_count and rare_share > _MOST_UNKNOWN:
+        _, ((first_column, _), *_) = CODE_COLUMNS[code_map.name]
+        rule = STOPPING_RULES.get(first_column)
+        if rule and code_map.row_count and rare_share > MOST_UNKNOWN:
             lines.append(
                 f"{code_map.name}.csv lacks the codes of {rare_share:.1%} of the rows, and "
-                f"{_RULES[code_map.name]} stops a batch above {_MOST_UNKNOWN:.0%}: add rare codes "
-                "by hand."
+                f"{rule} stops a batch above {MOST_UNKNOWN:.0%}: add rare codes by hand."
             )
     if share := proposal.repeated_share["calls"]:
         lines.append(

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 import duckdb
 
 from cdi.agency.model import Agency
-from cdi.onboarding.codes import CODE_COLUMNS, LEAST_ROWS, is_personal_text
+from cdi.onboarding.codes import (
+    CODE_COLUMNS,
+    LEAST_ROWS,
+    MOST_UNKNOWN,
+    STOPPING_RULES,
+    is_personal_text,
+)
 from cdi.onboarding.findings import Finding, count_rows, write_share
 from cdi.onboarding.objections import MOST_CODES
 from cdi.onboarding.profile import name_personal_words
 from cdi.onboarding.source_content import Loaded
 from cdi.sql import ident
 
-_MOST_UNKNOWN = 0.02  # above, these rules stop a batch
-_STOPPING = {"final_type_code": "CALL-07", "offence_code": "CRM-04"}
 _MOST_SHOWN = 20  # so many codes a person maps in some minutes
 
 
@@ -58,10 +62,10 @@ def _check_code(
             "fine", code, f"{count_rows(len(rows), 'code')} in use, each with a row", file=file
         )
     told += _list_codes(unknown, total, source, len(rows))
-    rule = _STOPPING.get(code, "")
-    stops = bool(rule) and missing > _MOST_UNKNOWN * total
+    rule = STOPPING_RULES.get(code, "")
+    stops = bool(rule) and missing > MOST_UNKNOWN * total
     if stops:
-        told += f"; above {_MOST_UNKNOWN:.0%}, {rule} stops the batch"
+        told += f"; above {MOST_UNKNOWN:.0%}, {rule} stops the batch"
     return Finding("stop" if stops else "look", code, told, "add a row for each code", file)
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from cdi import paths
 from cdi.docs.rules import render_rules_page
+from cdi.onboarding.codes import MOST_UNKNOWN, STOPPING_RULES
 from cdi.quality import gx_duckdb, rules
 from cdi.quality.rules import Rule, Suite, all_rules, reader_rules
 from cdi.quality.running import run_suites
@@ -30,6 +31,13 @@ def test_every_rule_has_a_unique_id_severity_owner_and_reason() -> None:
 def test_both_borders_have_rules_that_stop() -> None:
     for border in ("landing", "marts"):
         assert any(r.severity == "fail" for r in all_rules() if r.border == border)
+
+
+def test_a_new_agency_is_told_the_same_share_of_unknown_codes_as_the_rules_allow() -> None:
+    mostly = {rule.rule_id: rule.mostly for rule in all_rules()}
+    for rule_id in ("CALL-07", "CRM-04"):
+        assert mostly[rule_id] == 1 - MOST_UNKNOWN
+        assert rule_id in STOPPING_RULES.values()
 
 
 def dbt_tests() -> set[tuple[str, str, str]]:
