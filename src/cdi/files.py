@@ -278,11 +278,15 @@ def read_json(file: Path, keys: Iterable[str] = (), fix: str = RESTORE) -> dict[
     return _parse_object(_read_bytes(file, fix), str(file), fix, keys)
 
 
-def read_json_list(file: Path, fix: str = RESTORE) -> list[Any]:
-    """Read a JSON file that holds a list; it raises the same as `read_json`."""
-    value = _parse_json(_read_bytes(file, fix), str(file), fix)
+def read_json_list(file: Path) -> list[Any]:
+    """Read a JSON file that holds a list.
+
+    Raises:
+        StateError: STATE-DAMAGED if the file is missing or empty, was cut, or holds something else.
+    """
+    value = _parse_json(_read_bytes(file, RESTORE), str(file), RESTORE)
     if not isinstance(value, list):
-        raise _damaged(str(file), "holds no list", fix)
+        raise _damaged(str(file), "holds no list", RESTORE)
     return value
 
 

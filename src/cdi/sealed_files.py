@@ -80,14 +80,14 @@ def verify_file(agency_id: str, file: Path, *, may_grow: bool = False, fix: str 
 
 
 @contextlib.contextmanager
-def append_sealed(agency_id: str, file: Path, mode: int = 0o666) -> Iterator[io.StringIO]:
+def append_sealed(agency_id: str, file: Path) -> Iterator[io.StringIO]:
     """Append lines to a file and seal it; see `cdi.files.append_whole`.
 
     Raises:
         StateError: STATE-DAMAGED if the file is not as it was sealed; it must not be sealed anew.
     """
     verify_file(agency_id, file, may_grow=True)
-    with append_whole(file, mode, lambda: seal_file(agency_id, file)) as text:
+    with append_whole(file, finish=lambda: seal_file(agency_id, file)) as text:
         yield text
 
 

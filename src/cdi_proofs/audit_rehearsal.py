@@ -45,7 +45,6 @@ from cdi.steps.train import learn_text
 from cdi_proofs.auditors import read_whole_audit, true_readings
 from cdi_proofs.published import run_simulated
 
-SEEDS = 20
 NAMES = ("AUD01", "AUD02", "AUD03")
 # The time of the audits that are drawn again and again, of which nothing is delivered.
 READ_AT = datetime(2030, 1, 1, 9)
@@ -53,13 +52,12 @@ FIRST_ROUND_MONTHS = 5
 Say = Callable[[str], None]
 
 
-def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = LOGS) -> dict[str, Any]:
+def rehearse_audit(say: Say, seeds: int) -> dict[str, Any]:
     """Rehearse the audit; the figures also go to ``<state>/audit_rehearsal.json``.
 
     Args:
         say: Is told each step as it begins.
         seeds: How many audits of each kind.
-        logs: How many logs are audited in each.
 
     Returns:
         Figures of the draws, and of the two rounds.
@@ -73,20 +71,20 @@ def rehearse_audit(say: Say, seeds: int = SEEDS, logs: int = LOGS) -> dict[str, 
         first = choose_period(agency, "frame", starts, middle)
         second = choose_period(agency, "frame", middle, ends)
         say(f"{seeds} audits of {whole.name}")
-        draws = _audit_many_times(agency, whole, seeds, logs)
+        draws = _audit_many_times(agency, whole, seeds)
         say(f"{seeds} audits of {second.name}, without a round before")
-        before = _audit_many_times(agency, second, seeds, logs)
+        before = _audit_many_times(agency, second, seeds)
         say(f"{seeds} audits of {first.name}")
-        early = _audit_many_times(agency, first, seeds, logs)
+        early = _audit_many_times(agency, first, seeds)
         say(f"a first round, of {first.name}: drawn, read, landed, learnt from, published")
-        first_round = _run_first_round(agency, first, logs)
+        first_round = _run_first_round(agency, first)
         say(f"{seeds} audits of {second.name}, with what the first round taught")
-        after = _audit_many_times(agency, second, seeds, logs)
+        after = _audit_many_times(agency, second, seeds)
     widths = [np.mean([row["half_width"] for row in rows]) for rows in (before, after)]
     figures = {
         "is_simulated": True,
         "variant": paths.variant(),
-        "audited": logs,
+        "audited": LOGS,
         "one_round": {"period": whole.name, **_summarise_draws(draws), "draws": draws},
         "first_round": {
             "period": first.name,
@@ -139,9 +137,7 @@ def _summarise_draws(draws: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _audit_many_times(
-    agency: Agency, period: Period, seeds: int, logs: int
-) -> list[dict[str, Any]]:
+def _audit_many_times(agency: Agency, period: Period, seeds: int) -> list[dict[str, Any]]:
     """Draw, read and estimate once for each seed, by the predictions that are published now.
 
     The first draw is frozen in the register, as a real one is. The others take its frame, strata
@@ -154,7 +150,7 @@ def _audit_many_times(
         "rehearsal",
         period,
         frame,
-        Options(logs, double_blind=0),  # they make no errors
+        Options(LOGS, double_blind=0),  # they make no errors
         NAMES,
         READ_AT,
         seed=1,
@@ -226,9 +222,9 @@ def _true_rate(frame: Frame) -> float:
     return float(recorded / due)
 
 
-def _run_first_round(agency: Agency, period: Period, logs: int) -> dict[str, Any]:
+def _run_first_round(agency: Agency, period: Period) -> dict[str, Any]:
     """Run a whole round, up to a published version whose models have learnt from it."""
-    draw = draw_period(agency, period, NAMES, logs=logs, seed=1, reason="rehearsal, first round")
+    draw = draw_period(agency, period, NAMES, logs=LOGS, seed=1, reason="rehearsal, first round")
     read_whole_audit(agency, draw)
     interval = default_interval(agency)
     landed = extract(agency.agency, READINGS, interval)

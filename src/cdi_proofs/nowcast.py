@@ -71,16 +71,12 @@ Change = tuple[NDArray[np.bool_], NDArray[np.int64], float]
 SPANS = {"last_8_weeks": slice(-TOGETHER, None), "newest_week": slice(-1, None)}
 
 
-def run_nowcast(
-    seeds: int, say_progress: Callable[[int, int], None], months: int = MONTHS, cuts: int = CUTS
-) -> list[dict[str, Any]]:
+def run_nowcast(seeds: int, say_progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
     """Nowcast the simulated force at past moments; rows also go to ``<state>/nowcast.json``.
 
     Args:
         seeds: How many forces are simulated; SEED is that of the first.
         say_progress: Is told how many are done, and of how many.
-        months: How many months of each force.
-        cuts: How many cuts of each force.
 
     Returns:
         One row per case, universe and span of weeks: how many cuts there are, and in which share of
@@ -89,7 +85,7 @@ def run_nowcast(
         such cut; and in which share of all cuts the limits hold or the nowcast is withheld.
     """
     chosen = Variant.chosen()
-    nowcast_seed = partial(nowcast_force, chosen.scenario, months=months, cuts=cuts)
+    nowcast_seed = partial(nowcast_force, chosen.scenario, months=MONTHS, cuts=CUTS)
     results: list[dict[str, Any]] = []
     with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
         jobs = pool.map(nowcast_seed, range(chosen.seed, chosen.seed + seeds))
@@ -100,9 +96,9 @@ def run_nowcast(
     figures = {
         "is_simulated": True,
         "scenario": chosen.scenario,
-        "months": months,
+        "months": MONTHS,
         "seeds": [chosen.seed, chosen.seed + seeds - 1],
-        "cuts_a_seed": cuts,
+        "cuts_a_seed": CUTS,
         "figures": rows,
     }
     paths.home().mkdir(parents=True, exist_ok=True)

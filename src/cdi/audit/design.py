@@ -223,14 +223,13 @@ def draw_sample(strata: Strata, seed: int) -> NDArray[np.int64]:
     return np.concatenate(drawn)
 
 
-def variance_wanted(points: float, level: float = 0.95) -> float:
-    """Turn the half-width of an interval into the variance of the rate.
+def variance_wanted(points: float) -> float:
+    """Turn the half-width of an interval at 95% into the variance of the rate.
 
     Args:
         points: Half-width, in percentage points.
-        level: Of confidence.
     """
-    return float((points / 100 / special.ndtri((1 + level) / 2)) ** 2)
+    return float((points / 100 / special.ndtri(0.975)) ** 2)
 
 
 def predict_variance(frame: Frame, strata: Strata, share: Floats | None = None) -> float:
@@ -247,13 +246,7 @@ def predict_variance(frame: Frame, strata: Strata, share: Floats | None = None) 
     return float(strata.design.factor @ within / due**2)
 
 
-def plan_logs(
-    frame: Frame,
-    options: Options,
-    points: float,
-    share: Floats | None = None,
-    level: float = 0.95,
-) -> int:
+def plan_logs(frame: Frame, options: Options, points: float, share: Floats | None = None) -> int:
     """Tell how many logs to audit for a rate to within +/- some percentage points.
 
     It is worked out from predicted variances: it holds if the logs are as uncertain as predicted.
@@ -261,14 +254,13 @@ def plan_logs(
     Args:
         frame: Logs with predictions.
         options: Options of the draw; its `logs` is not used.
-        points: Half-width wanted of the interval, in percentage points.
+        points: Half-width wanted of the interval at 95%, in percentage points.
         share: Share of each log's crimes that is taken to be of the domain; all by default.
-        level: Of confidence.
 
     Returns:
         The smallest audit that is enough; all logs if none is.
     """
-    wanted = variance_wanted(points, level)
+    wanted = variance_wanted(points)
 
     def is_enough(logs: int) -> bool:
         strata = stratify_frame(frame, replace(options, logs=logs))

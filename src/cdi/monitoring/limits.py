@@ -132,7 +132,7 @@ NEGLIGIBLE = 1e-4  # posterior weight below which a grid point is left out
 HALVINGS = 20  # of the interval in which a limit is sought
 
 
-def shrink_districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:
+def shrink_districts(k: Floats, n: Floats) -> Districts:
     """Estimate the districts' rates by a hierarchical beta-binomial model.
 
     The uncertainty of the model's own two parameters is integrated over a grid (full Bayes).
@@ -142,7 +142,9 @@ def shrink_districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:
     Args:
         k: Recorded crimes among `n`, of each district; need not be whole.
         n: Effective sample sizes.
-        level: Of the limits.
+
+    Returns:
+        The rates with limits at 95%.
     """
     from scipy import special  # takes about a second to import
 
@@ -159,9 +161,7 @@ def shrink_districts(k: Floats, n: Floats, level: float = 0.95) -> Districts:
     is_kept = weight > NEGLIGIBLE
     weight = weight[is_kept] / weight[is_kept].sum()
     a, b = a[is_kept, None] + k, b[is_kept, None] + n - k
-    low, high = (
-        _quantile_of_mixture(weight, a, b, tail) for tail in ((1 - level) / 2, (1 + level) / 2)
-    )
+    low, high = (_quantile_of_mixture(weight, a, b, tail) for tail in (0.025, 0.975))
     return Districts(weight @ (a / (a + b)), low, high, float(weight @ deviation[is_kept]))
 
 

@@ -24,18 +24,16 @@ COUNTS = (
 Row = dict[str, Any]
 
 
-def read_headline(con: duckdb.DuckDBPyConnection, universe: str = "frame") -> dict[str, Row]:
-    """The total row of `recording_rate` for each ruleset; one without figures if there is none.
+def read_headline(con: duckdb.DuckDBPyConnection) -> dict[str, Row]:
+    """The total row of the frame's `recording_rate` by ruleset; without figures if there is none.
 
     Args:
         con: A published (or private) file.
-        universe: `frame` or `all`.
     """
     rows = fetch_dicts(
         con,
-        "from recording_rate where breakdown = 'total' and offence_group = 'all' "
-        "and universe = $universe",
-        {"universe": universe},
+        "select * from recording_rate "
+        "where universe = 'frame' and breakdown = 'total' and offence_group = 'all'",
     )
     blank = {"recording_rate": None, **dict.fromkeys(COUNTS, 0)}
     shown = {row["ruleset"]: row for row in hide_untaught(con, rows)}

@@ -1,7 +1,5 @@
 """All steps in one process without Airflow, for tests, proofs and benchmarks."""
 
-from datetime import datetime
-
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.build.make import build_file
@@ -13,20 +11,19 @@ from cdi.steps.extract import check_landing, extract
 from cdi.steps.train import learn_missing
 
 
-def run_directly(agency: str, interval: Interval, as_of: datetime | None = None) -> bool:
+def run_directly(agency: str, interval: Interval) -> bool:
     """Run all steps in one process, without Airflow.
 
     Args:
         agency: The agency.
         interval: Which days to extract.
-        as_of: In UTC; by default the newest state that an accepted batch speaks of.
 
     Returns:
         Whether a new version was published.
     """
     land_directly(agency, interval)
-    learn_missing(agency, as_of)
-    return publish_new(agency, as_of) is not None
+    learn_missing(agency)
+    return publish_new(agency) is not None
 
 
 def land_directly(agency: str, interval: Interval) -> None:
@@ -37,13 +34,13 @@ def land_directly(agency: str, interval: Interval) -> None:
             check_landing(agency, dataset, extracted.result)
 
 
-def publish_new(agency: str, as_of: datetime | None = None) -> str | None:
+def publish_new(agency: str) -> str | None:
     """Build, check, report and publish.
 
     Returns:
         The name of the new version; None if the published version has the same fingerprint.
     """
-    version = plan_version(load_agency(agency), as_of)
+    version = plan_version(load_agency(agency))
     if is_current(version):
         return None
     build_file(version)
