@@ -15,6 +15,8 @@ import duckdb
 
 # SQLite allows one writer at a time; another one waits this long, and not its usual five seconds.
 SQLITE_LOCK_SECONDS = 20
+# The oldest format of a file that DuckDB still writes, so that any DuckDB 1.x opens it.
+STORAGE_VERSION = "v1.0.0"
 
 
 def connect(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:

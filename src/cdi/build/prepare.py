@@ -28,10 +28,7 @@ from cdi.files import (
     sync_tree,
     write_json,
 )
-from cdi.sql import connect, literal, write_database
-
-# Every DuckDB 1.x can open files of this storage version.
-STORAGE_VERSION = "v1.0.0"
+from cdi.sql import STORAGE_VERSION, connect, literal, write_database
 
 # dbt takes the project as parsed only if its settings are the same, so the file has one name in all
 # builds; dbt runs in the folder where it is.

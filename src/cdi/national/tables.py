@@ -8,9 +8,17 @@ from typing import Any
 import duckdb
 
 from cdi.national.exchange import Received
-from cdi.open_extract.tables import STORAGE, TABLES
+from cdi.open_extract.tables import TABLES
 from cdi.report.peers import read_released
-from cdi.sql import comment, connect, create_table, fetch_dicts, literal, read_query
+from cdi.sql import (
+    STORAGE_VERSION,
+    comment,
+    connect,
+    create_table,
+    fetch_dicts,
+    literal,
+    read_query,
+)
 
 SQL = Path(__file__).parent / "sql"
 REPORTING = {
@@ -70,7 +78,9 @@ def write_national_file(received: Sequence[Received], file: Path) -> list[dict[s
     unfinished.unlink(missing_ok=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     with connect() as con:
-        con.execute(f"attach {literal(str(unfinished))} as nation (storage_version '{STORAGE}')")
+        con.execute(
+            f"attach {literal(str(unfinished))} as nation (storage_version '{STORAGE_VERSION}')"
+        )
         con.execute("use nation")
         types = {name: _TYPES.get(name, "VARCHAR") for name in REPORTING}
         create_table(con, "reporting", types, describe_reporting(received))

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from cdi.open_extract.blocks import BANDS, CLASSES, MEASURES, SQL
 from cdi.sql import literal, read_query
 
-# The oldest format of a file that DuckDB still writes, so that any DuckDB 1.x opens it.
-STORAGE = "v1.0.0"
 WITHHELD = "Null (in CSV an empty cell) means withheld, so that no small count can be found out."
 NAMES = {
     "agency_name": "Who released it; it says SIMULATED if the force does not exist.",
