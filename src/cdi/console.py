@@ -64,8 +64,12 @@ def choose_variant(scenario: str | None, months: int | None, seed: int | None) -
             os.environ[name] = str(value)
 
 
-def say_simulated() -> None:
-    """Print that what follows comes from the simulated force."""
+def say_simulated(console: Console = console) -> None:
+    """Print that what follows comes from the simulated force.
+
+    Args:
+        console: Where to print it; by default to the terminal.
+    """
     console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
 
 

@@ -78,13 +78,18 @@ def variant() -> str:
     return f"{scenario}-{months}-{os.environ.get('SEED') or DEFAULT_SEED}"
 
 
+def has_variants(agency_id: str) -> bool:
+    """Whether an agency is a simulated force, of which there are as many as variants are chosen."""
+    return agency_id in (SIMULATED, SIMULATED_SQL)
+
+
 def _folder_of(kind: str, agency_id: str) -> Path:
     """The agency's folder of one kind; each simulated force has a subfolder of its own.
 
     Simulated forces are different forces under one agency name, so their data must not mix.
     """
     folder = home() / kind / agency_id
-    return folder / variant() if agency_id in (SIMULATED, SIMULATED_SQL) else folder
+    return folder / variant() if has_variants(agency_id) else folder
 
 
 def landing(agency_id: str, dataset: str) -> Path:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.build.version import read_current
+from cdi.console import say_simulated
 from cdi.files import read_json, write_json
 from cdi.report.figures import read_summary
 from cdi.report.wording import local_time
@@ -36,14 +37,13 @@ def print_summary(agency: Agency, console: Console, **pages: Path) -> None:
     }
     headline = read_json(folder / "figures.json", ["headline"])["headline"]
     if agency.is_simulated:
-        console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
+        say_simulated(console)
     console.print(f"\n[bold]{escape(headline)}[/bold]", highlight=False, soft_wrap=True)
     as_of = local_time(datetime.fromisoformat(version["as_of"]), agency)
     console.print(f"Data as of {as_of}; version {version['version']}\n", highlight=False)
     chosen = "" if agency.agency == paths.SIMULATED else f" AGENCY={agency.agency}"
     # a new shell does not know which force was simulated here
-    is_variant = agency.agency in (paths.SIMULATED, paths.SIMULATED_SQL)
-    settings = list_settings(paths.variant()) if is_variant else ""
+    settings = list_settings(paths.variant()) if paths.has_variants(agency.agency) else ""
     commands = {
         "Open": _shorten(files["report"]),
         "Decide": f"make ui {settings}".rstrip(),

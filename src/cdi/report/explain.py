@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cdi import paths
 from cdi.agency.model import Agency
+from cdi.console import say_simulated
 from cdi.errors import CdiError
 from cdi.render import NOTHING
 from cdi.report.call import (
@@ -71,7 +72,7 @@ class _CallPrinter:
         """
         (release,) = fetch_dicts(self.con, "select is_simulated, as_of from main.release")
         if release["is_simulated"]:
-            self.console.print("[bold black on yellow] SIMULATED [/] invented data; no real force")
+            say_simulated(self.console)
         heading = (
             f"{self.story.call_id} of {self.agency.name}; version {version}, "
             f"as of {local_time(release['as_of'], self.agency)}"
