@@ -18,7 +18,7 @@ from airflow.providers.fab.auth_manager.cli_commands.utils import get_applicatio
 from airflow.utils.session import create_session
 from sqlalchemy import delete
 
-from cdi.local.airflow import NOTES_USER
+from cdi.local.airflow import NOTES_CONNECTION, NOTES_USER
 
 # The rights that are needed to write a note on a task or a run, and no others.
 NOTES = [
@@ -26,7 +26,6 @@ NOTES = [
     for resource in ("DAGs", "DAG Runs", "Task Instances")
     for action in ("can_read", "can_edit")
 ]
-NOTES_CONNECTION = "cdi_airflow_api"  # by this name the tasks ask for it
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 30  # seconds; the machine may be busy with other work
-CONNECTION_ID = "cdi_airflow_api"
 NOTE_LENGTH = 1000  # Airflow's limit
 TOLD = "told"  # the key of the XCom
 
@@ -36,10 +35,12 @@ def write_note(context: Any, text: str, *, outline: str, of_run: bool = False) -
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
+    from cdi.local.airflow import NOTES_CONNECTION
+
     try:
-        connection = BaseHook.get_connection(CONNECTION_ID)
+        connection = BaseHook.get_connection(NOTES_CONNECTION)
     except AirflowNotFoundException:
-        LOG.info("no connection %s: the note is in this log alone", CONNECTION_ID)
+        LOG.info("no connection %s: the note is in this log alone", NOTES_CONNECTION)
         return
     ti = context["ti"]
     run = f"/api/v2/dags/{ti.dag_id}/dagRuns/{ti.run_id}"

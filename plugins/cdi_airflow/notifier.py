@@ -16,7 +16,7 @@ from airflow.sdk import BaseNotifier
 from cdi_airflow.messages import MAIL, list_recipients, post_to_hook, send_mail
 
 LOG = logging.getLogger(__name__)
-CONNECTION_ID = "cdi_notify"
+NOTIFY_CONNECTION = "cdi_notify"
 HEADINGS = {"failed": "A task failed", "late": "A source is late"}
 
 
@@ -95,10 +95,10 @@ def _send_message(message: dict[str, str]) -> None:
 
     text = "\n".join(f"{name}: {value}" for name, value in message.items())
     try:
-        connection = BaseHook.get_connection(CONNECTION_ID)
+        connection = BaseHook.get_connection(NOTIFY_CONNECTION)
     except AirflowNotFoundException:
         LOG.warning(
-            "no connection %s, so the message is in this log alone\n%s", CONNECTION_ID, text
+            "no connection %s, so the message is in this log alone\n%s", NOTIFY_CONNECTION, text
         )
         return
     if connection.conn_type in MAIL:
@@ -107,10 +107,10 @@ def _send_message(message: dict[str, str]) -> None:
             LOG.error(
                 'the connection %s names nobody as "to" in its extra, so the message is in this '
                 "log alone\n%s",
-                CONNECTION_ID,
+                NOTIFY_CONNECTION,
                 text,
             )
             return
-        send_mail(CONNECTION_ID, recipients, f"{message['what']}: {message['dag']}", text)
+        send_mail(NOTIFY_CONNECTION, recipients, f"{message['what']}: {message['dag']}", text)
     else:
         post_to_hook(connection, {"text": text, **message})

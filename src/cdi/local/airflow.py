@@ -48,6 +48,7 @@ ANSWER_SECONDS = 30.0
 PATIENCE_SECONDS = 180.0
 # The account by which tasks write their notes; `cdi_airflow.notes_account` lets it do no more.
 NOTES_USER = "cdi-notes"
+NOTES_CONNECTION = "cdi_airflow_api"  # by this name the tasks ask for it
 AIRFLOW_KEYS = ("fernet_key", "jwt_secret", "secret_key", "admin", NOTES_USER)
 
 
@@ -156,7 +157,7 @@ def airflow_environment(port: int) -> dict[str, str]:
     return {
         **own,
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW_CONN_CDI_AIRFLOW_API": json.dumps(notes),
+        f"AIRFLOW_CONN_{NOTES_CONNECTION.upper()}": json.dumps(notes),
         "GX_ANALYTICS_ENABLED": "false",
         "CDI_HOME": str(paths.home()),
         "CDI_AGENCIES": str(paths.agencies_folder()),
