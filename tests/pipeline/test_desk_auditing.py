@@ -484,7 +484,7 @@ def test_whose_log_it_is_and_when_it_was_read_is_checked_like_a_worksheet(
     agency = fresh.agency
     later = datetime.now() + timedelta(days=2)
     with monkeypatch.context() as patch:
-        patch.setattr(audit, "_utc_now", lambda: later)
+        patch.setattr(audit, "utc_now", lambda: later)
         draw = draw_logs(fresh)
     own, other = given_to(draw, ONE)[0], given_to(draw, TWO)[0]
     undrawn = next(number(n) for n in range(CALLS) if number(n) not in draw.call_ids)

@@ -9,7 +9,7 @@ hashed must stay as it is, byte for byte: otherwise no old draw could be proven 
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cdi import paths
@@ -28,6 +28,11 @@ def hash_parts(*parts: str | bytes) -> str:
         digest.update(part.encode() if isinstance(part, str) else part)
         digest.update(b"\x1f")
     return digest.hexdigest()
+
+
+def utc_now() -> datetime:
+    """The time as lines of the register have it: in UTC without a zone, to the second."""
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 class Register:

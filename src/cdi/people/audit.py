@@ -7,7 +7,7 @@ worksheets (`cdi.people.open_draws`). What they found is kept in the same place 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from cdi.audit.draws import ADJUDICATOR, Draw, draw_audit, load_draw
 from cdi.audit.findings import refuse_expired
 from cdi.audit.predictions import MATURE_DAYS, Frame, Period, predict_frame, read_published
 from cdi.audit.rates import FORCE, list_domains
-from cdi.audit.register import Register
+from cdi.audit.register import Register, utc_now
 from cdi.audit.second_readings import plan_second_readings
 from cdi.build.version import read_current, verify_current
 from cdi.errors import AuditError
@@ -220,7 +220,7 @@ def draw_period(
         frame,
         Options(logs),
         auditors,
-        _utc_now(),
+        utc_now(),
         seed=seed,
         reason=reason,
     )
@@ -244,10 +244,6 @@ def summarise_draw(draw: Draw) -> str:
             "change it",
         ]
     )
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def find_draw(agency: Agency, draw_id: str | None = None) -> Draw:

@@ -9,7 +9,7 @@ log take the place of those that were kept of it before; other logs stay as they
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -18,7 +18,7 @@ from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.audit.draws import ADJUDICATOR, Draw, load_draw
 from cdi.audit.findings import differing_logs, refuse_changed
-from cdi.audit.register import Register
+from cdi.audit.register import Register, utc_now
 from cdi.audit.second_readings import draw_second_readings
 from cdi.errors import AuditError
 from cdi.files import sha256_of_file, sha256_of_json, wait_for_lock
@@ -215,7 +215,7 @@ def keep_readings(
             write_rows(written, sorted([*others, *some], key=place_of_row))
             Register(agency.agency).append(
                 kind,
-                _utc_now(),
+                utc_now(),
                 draw_id=draw.draw_id,
                 auditor=auditor,
                 rows=len(some),
@@ -254,7 +254,7 @@ def draw_second_if_due(agency: Agency, draw: Draw) -> Draw:
     }
     if len(counts) < len(first):
         return draw
-    return draw_second_readings(agency.agency, draw, counts, _utc_now())
+    return draw_second_readings(agency.agency, draw, counts, utc_now())
 
 
 def _refuse_agreed(agency: Agency, draw: Draw, rows: Iterable[Row]) -> None:
@@ -309,7 +309,3 @@ def _without_time(rows: Iterable[Row]) -> list[dict[str, Any]]:
 def _hash_reading(rows: Sequence[Row]) -> str:
     """Hash a reading with its time, so that the same said later is another one."""
     return sha256_of_json(list(rows)) if rows else ""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
