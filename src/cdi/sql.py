@@ -4,6 +4,7 @@ Identifiers are quoted and values are bound, so that no value is read as SQL.
 """
 
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -44,6 +45,24 @@ def write_database(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with connect(file) as con:
         yield con
         con.execute("checkpoint")
+
+
+@contextmanager
+def open_sqlite(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open a SQLite file in one transaction that keeps all others out; it is made if absent.
+
+    Yields:
+        The connection; what it changed is kept if the block ends without an error.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    con = sqlite3.connect(file, timeout=SQLITE_LOCK_SECONDS, isolation_level=None)
+    try:
+        con.execute("pragma journal_mode = wal")
+        con.execute("begin immediate")
+        yield con
+        con.execute("commit")
+    finally:
+        con.close()
 
 
 @cache

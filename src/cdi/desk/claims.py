@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from cdi import paths
 from cdi.keys import derive_key
-from cdi.sql import SQLITE_LOCK_SECONDS
+from cdi.sql import open_sqlite
 
 CLAIM_TIME = timedelta(minutes=15)
 
@@ -113,20 +113,12 @@ def _from_seconds(seconds: float) -> datetime:
 @contextmanager
 def _open_claims(agency: str) -> Iterator[sqlite3.Connection]:
     """Open the claims in one transaction, without those that have run out."""
-    file = paths.desk(agency) / "claims.sqlite"
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    con = sqlite3.connect(file, timeout=SQLITE_LOCK_SECONDS, isolation_level=None)
-    # Letters of a name count as the same in any case, as they do in `Person.is_same`.
-    con.create_function("folded", 1, str.casefold, deterministic=True)
-    try:
-        con.execute("pragma journal_mode = wal")
-        con.execute("begin immediate")
+    with open_sqlite(paths.desk(agency) / "claims.sqlite") as con:
+        # Letters of a name count as the same in any case, as they do in `Person.is_same`.
+        con.create_function("folded", 1, str.casefold, deterministic=True)
         con.execute(
             "create table if not exists claims "
             "(log text primary key, person text not null, until real not null)"
         )
         con.execute("delete from claims where until <= ?", [datetime.now(UTC).timestamp()])
         yield con
-        con.execute("commit")
-    finally:
-        con.close()

@@ -19,7 +19,7 @@ from fastapi import Request, Response
 
 from cdi import paths
 from cdi.desk.people import Person, Right
-from cdi.sql import SQLITE_LOCK_SECONDS
+from cdi.sql import open_sqlite
 
 COOKIE = "cdi_desk"
 IDLE = timedelta(hours=1)
@@ -111,13 +111,8 @@ def _hash(word: str) -> str:
 @contextmanager
 def _open_sessions() -> Iterator[sqlite3.Connection]:
     """Open the sessions in one transaction, without those that have ended."""
-    file = paths.desk_sessions()
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     now = datetime.now(UTC)
-    con = sqlite3.connect(file, timeout=SQLITE_LOCK_SECONDS, isolation_level=None)
-    try:
-        con.execute("pragma journal_mode = wal")
-        con.execute("begin immediate")
+    with open_sqlite(paths.desk_sessions()) as con:
         con.execute(
             "create table if not exists sessions (word text primary key, name text not null, "
             "rights text not null, begun_at real not null, used_at real not null)"
@@ -127,6 +122,3 @@ def _open_sessions() -> Iterator[sqlite3.Connection]:
             [(now - IDLE).timestamp(), (now - LONGEST).timestamp()],
         )
         yield con
-        con.execute("commit")
-    finally:
-        con.close()
