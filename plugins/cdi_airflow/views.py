@@ -22,8 +22,10 @@ from cdi.agency.load import agency_names, load_agency
 from cdi.clock import day_and_time
 from cdi.desk.people import Right
 from cdi.errors import CdiError
+from cdi.people.sheet_cells import XLSX_TYPE
 from cdi.publish.access import (
     NO_REASON,
+    NOT_LOGGED,
     current_folder,
     find_file,
     note_access,
@@ -39,7 +41,7 @@ LOG = logging.getLogger(__name__)
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".xlsx": XLSX_TYPE,
     ".json": "application/json",
     ".md": "text/markdown; charset=utf-8",
     ".parquet": "application/vnd.apache.parquet",
@@ -210,10 +212,7 @@ def part(agency: AgencyDep, path: str, request: Request, user: GetUserDep) -> Re
             note_access(agency, user.get_name(), path, version.name, reason)
         except OSError as error:
             LOG.error("the access log of %s cannot be written: %s", agency, error)
-            raise HTTPException(
-                503,
-                "We could not log your access, so the page is not shown. Contact operations.",
-            ) from error
+            raise HTTPException(503, NOT_LOGGED) from error
     file = PurePosixPath(path)
     headers = dict(HEADERS)
     is_documentation = requested.path == docs_site.FOLDER

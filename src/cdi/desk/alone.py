@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
-from cdi.desk.forms import comes_from_here
+from cdi.desk.forms import NOT_FROM_HERE, comes_from_here
 from cdi.desk.people import Person, Right
 from cdi.desk.sessions import end_session, find_session
 from cdi.desk.visit import HEADERS
@@ -65,7 +65,7 @@ def add_sign_out(app: FastAPI, then: str = SIGN_IN) -> None:
     def sign_out(request: Request) -> Response:
         """End the session, if the form is the desk's own."""
         if not comes_from_here(request):
-            return PlainTextResponse("This form was not sent by a page of the desk.", 403, HEADERS)
+            return PlainTextResponse(NOT_FROM_HERE, 403, HEADERS)
         end_session(request)
         return RedirectResponse(f"{request.scope.get('root_path', '')}{then}", 303, HEADERS)
 

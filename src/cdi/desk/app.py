@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import duckdb
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from cdi.desk import pages
@@ -26,12 +26,13 @@ from cdi.desk.people import Door, Right
 from cdi.desk.queue import Filters, list_logs, order_of_reading
 from cdi.desk.standing import PASSED, SUSPECTED, read_standing
 from cdi.desk.visit import (
-    HEADERS,
     DeskError,
     NotSignedInError,
     PersonDep,
     Visit,
     begin_visit,
+    go_to,
+    send_page,
 )
 from cdi.errors import CdiError, name_machine_failures
 from cdi.people.decisions import refuse_repetition
@@ -82,20 +83,20 @@ def show_agencies(request: Request, person: PersonDep) -> Response:
     """List the agencies where the person has something to do; of a single one show the queue."""
     places = places_of(request, person)
     if len(places) == 1:
-        return _go_to(places[0])
-    return _answer(pages.show_agencies(request, person, places))
+        return go_to(places[0])
+    return send_page(pages.show_agencies(request, person, places))
 
 
 def show_queue(visit: VisitDep, page: Annotated[int, Query(ge=1)] = 1) -> Response:
     """Show the queue, by the filters in the page's address."""
     filters = Filters.from_query(visit.request.query_params)
-    return _answer(pages.show_queue(visit, filters, page))
+    return send_page(pages.show_queue(visit, filters, page))
 
 
 def show_log(visit: VisitDep, call: str, by: str = "order", done: str = "") -> Response:
     """Show a log, and claim it for whoever may decide about it."""
     filters = Filters.from_query(visit.request.query_params)
-    return _answer(pages.show_log(visit, call, filters, by, done))
+    return send_page(pages.show_log(visit, call, filters, by, done))
 
 
 def start(visit: VisitDep, done: str = "", left: str = "", by: str = "order") -> Response:
@@ -113,7 +114,7 @@ def start(visit: VisitDep, done: str = "", left: str = "", by: str = "order") ->
 def search(visit: VisitDep, q: str = "") -> Response:
     """Find a log by its number, or by that of a record that was made from it."""
     call_id = pages.find_log(visit, q)
-    return _go_to(f"log?{urlencode({'call': call_id})}")
+    return go_to(f"log?{urlencode({'call': call_id})}")
 
 
 def show_feedback(visit: VisitDep, month: str = "", team: str = "") -> Response:
@@ -176,10 +177,10 @@ def send_decision(
     except CdiError as error:
         if error.rule_id != "DECIDE-CONFLICT":
             raise
-        return _answer(pages.show_conflict(visit, wish, kept, error), 409)
+        return send_page(pages.show_conflict(visit, wish, kept, error), 409)
     standing = read_standing(visit.shown.agency)
     if pages.list_crimes(visit.shown, standing, call, SUSPECTED):
-        return _go_to(f"log?{kept.to_query(call=call, by=wish.selection, done=reference)}")
+        return go_to(f"log?{kept.to_query(call=call, by=wish.selection, done=reference)}")
     release_claim(visit.agency_id, call, visit.person.name)
     return _go_to_next(visit, kept, reference)
 
@@ -190,7 +191,7 @@ def put_back(visit: VisitDep, token: Text = "", call: Text = "", filters: Text =
     _check_form(visit, token)
     anybody = visit.may(Right.MANAGE)
     release_claim(visit.agency_id, call, None if anybody else visit.person.name)
-    return _go_to(f"./?{pages.clean_query(filters)}")
+    return go_to(f"./?{pages.clean_query(filters)}")
 
 
 def _go_to_next(
@@ -206,7 +207,7 @@ def _go_to_next(
         came_by_lot: Whether that log was drawn by lot.
     """
     if not visit.may(Right.DECIDE):  # somebody who may be the second person alone
-        return _go_to(f"./?{filters.to_query(done=done)}")
+        return go_to(f"./?{filters.to_query(done=done)}")
     while True:
         standing = read_standing(visit.shown.agency)
         logs = list_logs(visit.shown, standing, {}, filters)
@@ -220,11 +221,11 @@ def _go_to_next(
             calls = [*before, *after] if came_by_lot else [*after, *before]
         call_id = take_first_free(visit.agency_id, calls, visit.person.name)
         if call_id is None:
-            return _go_to(f"./?{filters.to_query(done=done)}")
+            return go_to(f"./?{filters.to_query(done=done)}")
         # Somebody may have decided about it, and set it free, since the queue was read.
         standing = read_standing(visit.shown.agency)
         if pages.list_crimes(visit.shown, standing, call_id, filters.list):
-            return _go_to(f"log?{filters.to_query(call=call_id, by=by, done=done)}")
+            return go_to(f"log?{filters.to_query(call=call_id, by=by, done=done)}")
         release_claim(visit.agency_id, call_id, visit.person.name)
 
 
@@ -247,14 +248,6 @@ def _demand_claim(visit: Visit, call_id: str) -> None:
         )
 
 
-def _answer(page: str, status: int = 200) -> Response:
-    return HTMLResponse(page, status, HEADERS)
-
-
-def _go_to(path: str) -> Response:
-    return RedirectResponse(path, 303, HEADERS)
-
-
 def _ask_to_sign_in(request: Request, _: Any) -> Response:
     """Lead a reader to the log-in; a form is refused, as it cannot be sent again."""
     if request.method == "GET":
@@ -269,28 +262,28 @@ def _ask_to_sign_in(request: Request, _: Any) -> Response:
     else:
         sentence += "Sign in and look at the log again."
     page = pages.show_message(request, "Nothing was saved", sentence, back="Sign in")
-    return _answer(page, 401)
+    return send_page(page, 401)
 
 
 def _answer_desk_error(request: Request, error: Any) -> Response:
-    return _answer(pages.show_message(request, error.title, error.sentence), error.status)
+    return send_page(pages.show_message(request, error.title, error.sentence), error.status)
 
 
 def _answer_http_error(request: Request, error: Any) -> Response:
     title = "There is no such page" if error.status_code == 404 else "This did not work"
-    return _answer(pages.show_message(request, title, str(error.detail)), error.status_code)
+    return send_page(pages.show_message(request, title, str(error.detail)), error.status_code)
 
 
 def _answer_wrong_address(request: Request, error: Any) -> Response:
     sentence = "The address of this page is incomplete or wrong."
-    return _answer(pages.show_message(request, "This did not work", sentence), 400)
+    return send_page(pages.show_message(request, "This did not work", sentence), 400)
 
 
 def _answer_cdi_error(request: Request, error: Any) -> Response:
     LOG.warning("%s", error.rule_id)
     status = 404 if error.rule_id == "EXPLAIN-UNKNOWN" else 409
     sentence = f"{error.message[:1].upper()}{error.message[1:]}. Next step: {error.fix}."
-    return _answer(pages.show_message(request, "This did not work", sentence), status)
+    return send_page(pages.show_message(request, "This did not work", sentence), status)
 
 
 def _answer_older_version(request: Request, error: Any) -> Response:
@@ -299,7 +292,7 @@ def _answer_older_version(request: Request, error: Any) -> Response:
         "This version was published by another release of the software, and its tables cannot be "
         "read. Ask operations to run the build of the agency."
     )
-    return _answer(pages.show_message(request, "This did not work", sentence), 409)
+    return send_page(pages.show_message(request, "This did not work", sentence), 409)
 
 
 ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (

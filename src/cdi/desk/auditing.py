@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData
 
 from cdi.agency.load import agency_names
@@ -20,7 +19,7 @@ from cdi.desk import auditing_pages as pages
 from cdi.desk.forms import FormError, check_form, comes_from_here
 from cdi.desk.people import Door, Person, Right
 from cdi.desk.reading_form import Typed, read_typed
-from cdi.desk.visit import HEADERS, DeskError, PersonDep, Visit, begin_visit
+from cdi.desk.visit import DeskError, PersonDep, Visit, begin_visit, go_to, send_page
 from cdi.errors import AuditError, name_machine_failures
 from cdi.people.open_draws import Progress, find_progress, is_auditor
 from cdi.people.saved_readings import RefusedReadingsError, save_reading
@@ -66,7 +65,7 @@ Form = Annotated[FormData, Depends(read_form)]
 def show_draws(visit: AuditVisit, done: str = "") -> Response:
     """Show the open draws, and what is left of each for this person."""
     _demand_auditor(visit)
-    return _answer(pages.show_draws(visit, done))
+    return send_page(pages.show_draws(visit, done))
 
 
 def open_next(visit: AuditVisit, draw: str, done: str = "") -> Response:
@@ -81,7 +80,7 @@ def open_next(visit: AuditVisit, draw: str, done: str = "") -> Response:
 def show_log(visit: AuditVisit, draw: str, call: str, done: str = "") -> Response:
     """Show a drawn log to its auditor, with the form for what they find."""
     progress, auditor = _find_given(visit, draw, call)
-    return _answer(pages.show_reading(visit, progress, auditor, call, done=done))
+    return send_page(pages.show_reading(visit, progress, auditor, call, done=done))
 
 
 def send_reading(visit: AuditVisit, form: Form) -> Response:
@@ -94,20 +93,20 @@ def send_reading(visit: AuditVisit, form: Form) -> Response:
         problems, status = _save(visit, progress, auditor, call, typed)
     if problems or typed.wants_rows:
         page = pages.show_reading(visit, progress, auditor, call, typed, problems)
-        return _answer(page, status)
+        return send_page(page, status)
     return _go_to("audit-next", draw=draw, done=call)
 
 
 def show_differences(visit: AuditVisit, draw: str, done: str = "") -> Response:
     """Show the logs of a draw on which two auditors differ."""
     visit.demand(Right.MANAGE)
-    return _answer(pages.show_differences(visit, find_progress(visit.shown.agency, draw), done))
+    return send_page(pages.show_differences(visit, find_progress(visit.shown.agency, draw), done))
 
 
 def show_difference(visit: AuditVisit, draw: str, call: str, like: str = "") -> Response:
     """Show the two readings of a log beside each other, with the form to decide."""
     progress = _find_differing(visit, draw, call)
-    return _answer(pages.show_difference(visit, progress, call, like=like))
+    return send_page(pages.show_difference(visit, progress, call, like=like))
 
 
 def send_difference(visit: AuditVisit, form: Form) -> Response:
@@ -119,7 +118,7 @@ def send_difference(visit: AuditVisit, form: Form) -> Response:
     if not problems:
         problems, status = _save(visit, progress, ADJUDICATOR, call, typed)
     if problems or typed.wants_rows:
-        return _answer(pages.show_difference(visit, progress, call, typed, problems), status)
+        return send_page(pages.show_difference(visit, progress, call, typed, problems), status)
     return _go_to("audit-differences", draw=draw, done=call)
 
 
@@ -234,13 +233,9 @@ def _check_form(visit: Visit, form: FormData) -> list[str]:
     return []
 
 
-def _answer(page: str, status: int = 200) -> Response:
-    return HTMLResponse(page, status, HEADERS)
-
-
 def _go_to(page: str, **query: str) -> Response:
     given = urlencode({name: value for name, value in query.items() if value})
-    return RedirectResponse(f"{page}?{given}" if given else page, 303, HEADERS)
+    return go_to(f"{page}?{given}" if given else page)
 
 
 # Forms whose page is shown again with what was typed, if they are of a log-in before.

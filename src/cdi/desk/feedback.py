@@ -4,16 +4,14 @@ import io
 from datetime import date, datetime
 
 from fastapi import Response
-from fastapi.responses import HTMLResponse
 
 from cdi.desk.pages import render_visit
 from cdi.desk.people import Right
 from cdi.desk.queue import Filters
-from cdi.desk.visit import HEADERS, DeskError, Visit
+from cdi.desk.visit import HEADERS, DeskError, Visit, send_page
 from cdi.people.feedback_sheet import read_feedback, write_feedback
+from cdi.people.sheet_cells import XLSX_TYPE
 from cdi.sql import connect, fetch_dicts
-
-SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def answer_feedback(visit: Visit, month: str, team: str) -> Response:
@@ -40,7 +38,7 @@ def answer_feedback(visit: Visit, month: str, team: str) -> Response:
         team=team,
         rows=rows,
     )
-    return HTMLResponse(page, headers=HEADERS)
+    return send_page(page)
 
 
 def answer_feedback_sheet(visit: Visit, month: str, team: str) -> Response:
@@ -51,7 +49,7 @@ def answer_feedback_sheet(visit: Visit, month: str, team: str) -> Response:
         write_feedback(body, con, read_feedback(con, _read_month(month), team or None))
     name = f"{visit.agency_id}-feedback{f'-{month}' if month else ''}.xlsx"
     headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(body.getvalue(), headers=headers, media_type=SHEET)
+    return Response(body.getvalue(), headers=headers, media_type=XLSX_TYPE)
 
 
 def _read_month(text: str) -> date | None:

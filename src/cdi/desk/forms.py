@@ -18,6 +18,7 @@ from cdi import paths
 from cdi.desk.people import Person
 from cdi.keys import read_or_make_secret
 
+NOT_FROM_HERE = "This form was not sent by a page of the desk."
 FORM_SECONDS = 8 * 3600  # a shift
 
 
@@ -52,7 +53,7 @@ def check_form(request: Request, person: Person, agency: str, token: str) -> str
             somebody else's.
     """
     if not comes_from_here(request):
-        raise FormError("This form was not sent by a page of the desk.")
+        raise FormError(NOT_FROM_HERE)
     try:
         session, form_agency, nonce = _serializer().loads(token, max_age=FORM_SECONDS)
     except SignatureExpired:

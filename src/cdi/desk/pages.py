@@ -38,6 +38,7 @@ from cdi.desk.versions import Shown
 from cdi.desk.visit import DeskError, Visit
 from cdi.errors import CdiError
 from cdi.files import sha256_of_json
+from cdi.people.decision_file import name_deciders
 from cdi.render import render
 from cdi.report.log import LogView, read_logs
 from cdi.report.search import find_call_id, find_call_of_record
@@ -237,7 +238,7 @@ def _render_log(
             "what": KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"]),
             "crime": row["crime_number"],
             "record": row["record_reference"],
-            "by": " and ".join(filter(None, (row["decided_by"], row["second_person"]))),
+            "by": name_deciders(row),
             "at": _decided_at(row["decided_at"], agency),
             "reason": dict(reasons).get(row["reason_code"], row["reason_code"]),
             "counts": has_effect(standing.by_call[call_id], row),

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cdi.agency.load import agency_names
 from cdi.desk.people import Door, Person, Right
 from cdi.desk.versions import Shown, find_shown
-from cdi.publish.access import NO_REASON, note_access
+from cdi.publish.access import NO_REASON, NOT_LOGGED, note_access
 
 # The pages load nothing from elsewhere, run no scripts, and send forms to the desk alone.
 HEADERS = {
@@ -141,6 +142,25 @@ def begin_visit(
     return Visit(request, person, agency_id, shown)
 
 
+def send_page(page: str, status: int = 200) -> Response:
+    """Answer with a page.
+
+    Args:
+        page: Its HTML.
+        status: The HTTP status.
+    """
+    return HTMLResponse(page, status, HEADERS)
+
+
+def go_to(path: str) -> Response:
+    """Lead the reader to another page.
+
+    Args:
+        path: Where it is, seen from the page that was asked for.
+    """
+    return RedirectResponse(path, 303, HEADERS)
+
+
 def _note(agency_id: str, person: Person, what: str, version: str) -> None:
     try:
         note_access(agency_id, person.name, what, version, NO_REASON)
@@ -148,5 +168,5 @@ def _note(agency_id: str, person: Person, what: str, version: str) -> None:
         raise DeskError(
             503,
             "This page cannot be shown",
-            "We could not log your access, so the page is not shown. Contact operations.",
+            NOT_LOGGED,
         ) from error

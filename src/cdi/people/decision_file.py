@@ -157,14 +157,23 @@ def find_newest(
     return None
 
 
+def name_deciders(row: Mapping[str, str]) -> str:
+    """Name who decided: one person, or two.
+
+    Args:
+        row: A row of the file.
+    """
+    return " and ".join(filter(None, (row["decided_by"], row["second_person"])))
+
+
 def describe_decision(row: Mapping[str, str]) -> str:
     """Say in words what was decided, by whom and when: "dismissed by 1311 on 3 July 2017, 10:14am".
 
     Args:
         row: A row of the file; its time is local already.
     """
-    people = " and ".join(filter(None, (row["decided_by"], row["second_person"])))
-    told = f"{_KINDS_IN_WORDS.get(row['decision_kind'], row['decision_kind'])} by {people}"
+    kind = _KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"])
+    told = f"{kind} by {name_deciders(row)}"
     for form in FORMATS_OF_PEOPLE:
         try:
             return f"{told} on {day_and_time(datetime.strptime(row['decided_at'], form))}"

@@ -38,6 +38,7 @@ from cdi.quality.waivers import refused_folders
 # What an erasure may write over, see `cdi.erasure.shared`.
 ERASABLE = ("what", "reason")
 NO_REASON = "daily work, no reason given"
+NOT_LOGGED = "We could not log your access, so the page is not shown. Contact operations."
 # What is kept of each text of a line. Anybody who may look can send a long reason, and as JSON a
 # letter may take 12 bytes: so no line is longer than the end of the file that is read to find it.
 _MOST_LETTERS = 1000
