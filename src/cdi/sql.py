@@ -152,6 +152,16 @@ def fetch_dicts(
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def parquet_types(con: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
+    """Read the DuckDB type of each column of a Parquet file, by name and in the file's order.
+
+    Raises:
+        duckdb.Error: If it is no Parquet file.
+    """
+    described = con.execute("describe from read_parquet(?)", [str(file)]).fetchall()
+    return {name: kind for name, kind, *_ in described}
+
+
 def scalar(
     con: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any] | list[Any] | None = None
 ) -> Any:

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from cdi.errors import CdiError
-from cdi.sql import fetch_dicts
+from cdi.sql import fetch_dicts, parquet_types
 
 # Settings that say which force is simulated and where its truth is. A command is not told them.
 HIDDEN = ("CDI_", "SCENARIO", "MONTHS", "SEED")
@@ -183,7 +183,7 @@ def read_answer(
 ) -> pa.Table:
     """Read the answer of a command and check it; see `run_command`."""
     try:
-        found = [row[0] for row in con.execute(f"describe from read_parquet('{file}')").fetchall()]
+        found = list(parquet_types(con, file))
     except duckdb.Error as error:
         raise EntrantError(
             "ENTRANT-ANSWER",

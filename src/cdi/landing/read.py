@@ -24,7 +24,7 @@ from cdi.landing.counting import (
     count_table_content,
 )
 from cdi.sources.files import FetchedFile
-from cdi.sql import Params, ident, read_query, scalar
+from cdi.sql import Params, ident, parquet_types, read_query, scalar
 
 SQL = Path(__file__).parent / "sql"
 _DELIMITERS = ",;\t|"
@@ -516,7 +516,7 @@ def _read_parquet(
     from pyarrow import parquet  # takes a while to import, and most files are not Parquet
 
     try:
-        described = con.execute("describe from read_parquet(?)", [str(file.path)]).fetchall()
+        described = parquet_types(con, file.path).items()
     except duckdb.Error as error:
         raise SourceError(
             "SRC-FORMAT",
@@ -528,7 +528,7 @@ def _read_parquet(
     _check_columns(source, file, columns)
     values = ", ".join(
         f"{_text_expression(ident(name), kind)} as {ident(normalise_header(name))}"
-        for name, kind, *_ in described
+        for name, kind in described
     )
     con.execute(
         f"create or replace table raw as select row_number() over () as {ROW_NO}, {values} "
@@ -543,12 +543,7 @@ def _check_time_formats(
     con: duckdb.DuckDBPyConnection, dataset: str, source: Source, file: FetchedFile
 ) -> None:
     """Refuse a file in which a time is a text, if agency.yaml does not say in which format."""
-    kinds = {
-        normalise_header(name): kind
-        for name, kind, *_ in con.execute(
-            "describe from read_parquet(?)", [str(file.path)]
-        ).fetchall()
-    }
+    kinds = {normalise_header(name): kind for name, kind in parquet_types(con, file.path).items()}
     unknown = [
         f"{mapping.source} (for {column.name}) is {kind}"
         for column in DATASETS[dataset]

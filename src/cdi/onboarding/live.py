@@ -28,7 +28,7 @@ from cdi.sources.fetch import open_live
 from cdi.sources.files import FetchedFile
 from cdi.sources.reader import Open, Window
 from cdi.sources.spool import spool_window
-from cdi.sql import ident, scalar
+from cdi.sql import ident, parquet_types, scalar
 
 FORMS = {
     "sql": "sql:<connection>/<relation>",
@@ -75,12 +75,12 @@ def read_live_sample(
         spool = spool_window(address, draft.open(moment), window, read, folder)
         file = FetchedFile(address, spool.file, "", None)
         names = read_raw_rows(con, dataset, draft.source(None), file, 0)
-        described = con.execute("describe from read_parquet(?)", [str(spool.file)]).fetchall()
+        described = parquet_types(con, spool.file)
     keep_rows(con, dataset, names)
     con.execute(f"delete from {ident(dataset)} where {ROW_NO} > $most", {"most": MOST_ROWS})
     for name in present.keys() - set(read):  # they are listed, and their values never read
         con.execute(f"alter table {ident(dataset)} add column {ident(normalise_header(name))} text")
-    types = {normalise_header(name): kind for name, kind, *_ in described}
+    types = {normalise_header(name): kind for name, kind in described.items()}
     headers = {normalise_header(name): name for name in present}
     return Sample(
         dataset=dataset,

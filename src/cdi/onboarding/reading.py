@@ -24,7 +24,7 @@ from cdi.errors import SourceError
 from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
 from cdi.scratch import scratch_folder
 from cdi.sources.files import FetchedFile, Utf8Bytes
-from cdi.sql import Params, ident, scalar
+from cdi.sql import Params, ident, parquet_types, scalar
 
 _DELIMITERS = ",;\t|"
 _FORMATS = {".csv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -237,7 +237,7 @@ def _read_headers(
         delivered = _split_first_line(plain, source.delimiter)
         return {normalise_header(name): name.strip() for name in delivered}, {}
     if source.format == "parquet":
-        described = con.execute("describe from read_parquet(?)", [str(plain)]).fetchall()
+        described = parquet_types(con, plain).items()
         headers = {normalise_header(row[0]): row[0] for row in described}
         return headers, {normalise_header(row[0]): row[1] for row in described}
     keys = con.execute("select distinct unnest(json_keys(content)) from json_lines").fetchall()

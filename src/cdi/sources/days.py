@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from cdi.sources.reader import ROWS_AT_ONCE, Window
 from cdi.sources.spool import Spool
-from cdi.sql import connect, ident, literal
+from cdi.sql import connect, ident, literal, parquet_types
 
 WHOLE = "all"
 _SORT_MEMORY = "256MB"
@@ -52,10 +52,9 @@ def list_days(spool: Spool, window: Window, days: Sequence[date], key: bytes) ->
     found: dict[str, tuple[int, str]] = {}
     if spool.row_count:
         with connect() as con:
-            described = con.execute("describe from read_parquet(?)", [str(spool.file)]).fetchall()
             texts = " || ".join(
                 f"coalesce(length({text}) || ':' || {text}, '-')"
-                for name, *_ in described
+                for name in parquet_types(con, spool.file)
                 for text in [f"cast({ident(name)} as varchar)"]
             )
             rows = con.execute(
@@ -124,13 +123,7 @@ def _day_expression(con: duckdb.DuckDBPyConnection, spool: Spool, window: Window
     """SQL for the local day of a row; a moment is turned into the agency's time first."""
     if window.moment is None:
         return literal(WHOLE)
-    kinds = {
-        name: kind
-        for name, kind, *_ in con.execute(
-            "describe from read_parquet(?)", [str(spool.file)]
-        ).fetchall()
-    }
     moment = ident(window.moment)
-    if kinds[window.moment] == "TIMESTAMP WITH TIME ZONE":
+    if parquet_types(con, spool.file)[window.moment] == "TIMESTAMP WITH TIME ZONE":
         moment = f"timezone({literal(window.timezone)}, {moment})"
     return f"cast({moment} as date)"
