@@ -12,10 +12,9 @@ from pathlib import Path
 import duckdb
 
 from cdi.errors import SourceError
-from cdi.sources.files import FetchedFile
+from cdi.sources.files import PIECE_BYTES, FetchedFile
 from cdi.sql import ident, scalar
 
-_PIECE_BYTES = 1 << 20
 _MARKS = (b" ", b'"', b"\r", b"\n")
 
 
@@ -27,7 +26,7 @@ def count_content(text: bytes) -> int:
 def count_file_content(path: Path) -> int:
     """Count the content of a file piece by piece, as it may be larger than the memory."""
     with path.open("rb") as file:
-        return sum(map(count_content, iter(lambda: file.read(_PIECE_BYTES), b"")))
+        return sum(map(count_content, iter(lambda: file.read(PIECE_BYTES), b"")))
 
 
 def count_byte_order_mark(path: Path) -> int:

@@ -27,7 +27,7 @@ from cdi.sources.files import FetchedFile
 from cdi.sql import Params, ident, parquet_types, read_query, scalar
 
 SQL = Path(__file__).parent / "sql"
-_DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|"
 MAX_ROW_BYTES = 4 << 20  # no row of a log is longer
 BUFFER_BYTES = 16 * MAX_ROW_BYTES  # DuckDB's own choice
 _REJECTED_BYTES = 10_000  # DuckDB tells this many bytes of a refused row, and no more
@@ -268,7 +268,7 @@ def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
         )
     others = [
         delimiter
-        for delimiter in _DELIMITERS
+        for delimiter in DELIMITERS
         if delimiter != source.delimiter and text.count(delimiter) >= len(names)
     ]
     if len(names) == 1 and len(source.columns) > 1 and others:

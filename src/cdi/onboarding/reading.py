@@ -21,14 +21,12 @@ import duckdb
 
 from cdi.agency.model import Source
 from cdi.errors import SourceError
-from cdi.landing.read import ROW_NO, normalise_header, read_raw_rows
+from cdi.landing.read import DELIMITERS, ROW_NO, normalise_header, read_raw_rows
 from cdi.scratch import scratch_folder
-from cdi.sources.files import FetchedFile, Utf8Bytes
+from cdi.sources.files import PIECE_BYTES, FetchedFile, Utf8Bytes
 from cdi.sql import Params, ident, parquet_types, scalar
 
-_DELIMITERS = ",;\t|"
 _FORMATS = {".csv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet"}
-_PIECE_BYTES = 1 << 20
 _WESTERN = "windows-1252"  # what programs of Windows write in Western Europe and America
 _OTHER_BYTES = re.compile("[\udc80-\udcff]")  # how Python holds bytes that are not UTF-8
 # What stands in a row and in no header: a number of a phone or of a person, a time, an e-mail
@@ -161,7 +159,7 @@ def _copy_plain(path: Path, target: Path) -> None:
         with path.open("rb") as packed, target.open("wb") as plain:
             is_gzip = path.name.endswith(".gz")
             unpacked = gzip.GzipFile(fileobj=packed) if is_gzip else packed
-            shutil.copyfileobj(unpacked, plain, _PIECE_BYTES)
+            shutil.copyfileobj(unpacked, plain, PIECE_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise SourceError(
             "SRC-GZIP", f"{path.name} is not a complete gzip file: {error}", "copy the file again"
@@ -182,7 +180,7 @@ def _guess_encoding(plain: Path) -> str | None:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return "utf-16"
         file.seek(0)
-        for piece in chain(iter(lambda: file.read(_PIECE_BYTES), b""), [b""]):
+        for piece in chain(iter(lambda: file.read(PIECE_BYTES), b""), [b""]):
             text = decoder.decode(piece, final=not piece)
             beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
             other_count = len(_OTHER_BYTES.findall(text)) if beyond_ascii else 0
@@ -194,13 +192,13 @@ def _guess_encoding(plain: Path) -> str | None:
 def _make_utf8(plain: Path, encoding: str, name: str) -> None:
     recoded = plain.with_suffix(".utf8")
     with plain.open("rb") as file, recoded.open("wb") as target:
-        shutil.copyfileobj(Utf8Bytes(file, encoding, name), target, _PIECE_BYTES)
+        shutil.copyfileobj(Utf8Bytes(file, encoding, name), target, PIECE_BYTES)
     recoded.replace(plain)
 
 
 def _find_delimiter(plain: Path) -> str:
     """Find the delimiter that makes the most fields of the first line."""
-    return max(_DELIMITERS, key=lambda delimiter: len(_split_first_line(plain, delimiter)))
+    return max(DELIMITERS, key=lambda delimiter: len(_split_first_line(plain, delimiter)))
 
 
 def _split_first_line(plain: Path, delimiter: str) -> list[str]:

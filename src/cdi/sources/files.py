@@ -25,7 +25,7 @@ from cdi.agency.model import Agency
 from cdi.errors import SourceError
 from cdi.remote import open_filesystem
 
-_PIECE_BYTES = 1 << 20  # files are copied in pieces, as they may be larger than the memory
+PIECE_BYTES = 1 << 20  # files are read in pieces, as they may be larger than the memory
 _GB = 1_000_000_000
 # A CSV file of a force packs to a tenth; one that packs to a two-hundredth is filled with one sign.
 _MOST_GB, _MOST_RATIO, _LEAST_GB = 50, 200, 1
@@ -297,7 +297,7 @@ class _Copy:
         size = looked_at = 0
         try:
             with file.open("wb") as target:
-                while piece := source.read(_PIECE_BYTES):
+                while piece := source.read(PIECE_BYTES):
                     size += len(piece)
                     if size - looked_at >= _LOOK_BYTES or size > most_bytes:
                         # what was written is not free any more: as much again must be
