@@ -42,10 +42,10 @@ from cdi.people.audit import (
 from cdi.steps.extract import check_landing, extract
 from cdi.steps.run import run_directly
 from cdi.steps.train import learn_text
+from cdi_force.past_audit import AUDITORS
 from cdi_proofs.auditors import read_whole_audit, true_readings
 from cdi_proofs.published import run_simulated
 
-NAMES = ("AUD01", "AUD02", "AUD03")
 # The time of the audits that are drawn again and again, of which nothing is delivered.
 READ_AT = datetime(2030, 1, 1, 9)
 FIRST_ROUND_MONTHS = 5
@@ -151,7 +151,7 @@ def _audit_many_times(agency: Agency, period: Period, seeds: int) -> list[dict[s
         period,
         frame,
         Options(LOGS, double_blind=0),  # they make no errors
-        NAMES,
+        AUDITORS,
         READ_AT,
         seed=1,
         reason="rehearsal",
@@ -224,7 +224,7 @@ def _true_rate(frame: Frame) -> float:
 
 def _run_first_round(agency: Agency, period: Period) -> dict[str, Any]:
     """Run a whole round, up to a published version whose models have learnt from it."""
-    draw = draw_period(agency, period, NAMES, logs=LOGS, seed=1, reason="rehearsal, first round")
+    draw = draw_period(agency, period, AUDITORS, logs=LOGS, seed=1, reason="rehearsal, first round")
     read_whole_audit(agency, draw)
     interval = default_interval(agency)
     landed = extract(agency.agency, READINGS, interval)

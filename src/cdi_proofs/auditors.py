@@ -17,7 +17,7 @@ from cdi import paths
 from cdi.agency.model import Agency
 from cdi.audit.draws import Draw
 from cdi.people.audit import deliver_worksheet
-from cdi.people.audit_sheet import HEADER
+from cdi.people.audit_sheet import HEADER, MOMENT
 from cdi.people.worksheets import write_draw_worksheets
 from cdi.sql import fetch_dicts
 from cdi.variant import Variant
@@ -32,7 +32,6 @@ where call_id in (select unnest($ids))
     and outcome_as_of in ('recorded', 'wrongly_cancelled', 'unrecorded')
 order by call_id, ordinal
 """
-MOMENT = "%Y-%m-%d %H:%M:%S"
 
 
 def fill_in_sheet(sheet: Path, target: Path, read_at: datetime) -> Path:

@@ -12,10 +12,10 @@ from typing import Any
 
 import duckdb
 
+from cdi.audit.predictions import MATURE_DAYS
 from cdi.sql import read_query, scalar
 
 SQL = Path(__file__).parent / "sql"
-MATURE_DAYS = 30
 TABLES = (
     *("fct_reported_crimes", "unrecorded_crimes", "worklist_yield", "links", "release"),
     *("offence_groups", "rulesets"),

@@ -38,6 +38,7 @@ from cdi.agency.model import Agency
 from cdi.errors import CdiError, GateError
 from cdi.files import read_json_list, write_json
 from cdi.landing.batches import accepted_batches
+from cdi.quality.waivers import is_broken
 from cdi.steps.extract import check_landing, extract
 from cdi_force.details import add_details
 from cdi_force.extracts import Writer
@@ -197,11 +198,7 @@ def deliver_files(
             check_landing(stage.agency, dataset, batch_id)
         except GateError:
             results = read_json_list(home / "refused" / batch_id / "validation.json")
-            stopping_rules = [
-                result["rule_id"]
-                for result in results
-                if not result["is_success"] and (result["severity"] == "fail" or result["error"])
-            ]
+            stopping_rules = [result["rule_id"] for result in results if is_broken(result)]
             return Outcome(Counter(), Counter(), (), stopping_rules[0])
         return _read_outcome(home / "batches" / batch_id, dataset)
 

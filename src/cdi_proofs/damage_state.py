@@ -27,11 +27,11 @@ from cdi.publish.access import note_access
 from cdi.steps.retain import erase_reference
 from cdi.steps.run import land_directly
 from cdi.steps.train import learn_links, learn_text
+from cdi_force.past_audit import AUDITORS
 from cdi_proofs.auditors import read_whole_audit
 from cdi_proofs.published import run_simulated
 
 MONTHS = 6
-AUDITORS = ("AUD01", "AUD02", "AUD03")
 _SCENARIO = """extends: calibrated_2017
 title: A tenth of the force
 volumes: {logs: 30000, records: 3736, violence_records: 988, hidden_crimes: 500,

@@ -242,7 +242,7 @@ def look_at_state(facts: Facts, result: Path) -> None:
     parts: dict[str, Callable[[], Any]] = {
         "batches": _look_at_batches,
         "decisions": _look_at_decisions,
-        "findings": lambda: _read_texts(paths.audit(AGENCY) / "findings", "*.csv"),
+        "findings": lambda: _read_texts(paths.audit(AGENCY) / "findings"),
         "register": _look_at_register,
         "draws": _look_at_draws,
         "sheets": _look_at_sheets,
@@ -329,13 +329,13 @@ def _look_at_draws() -> dict[str, Any]:
 def _look_at_sheets() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for folder in sorted(paths.audit(AGENCY).glob("*/worksheets")):
-        found |= _read_texts(folder, "*.csv")
+        found |= _read_texts(folder)
         found |= {file.name: file.stat().st_size > 0 for file in folder.glob("[!.]*.xlsx")}
     return found
 
 
-def _read_texts(folder: Path, pattern: str) -> dict[str, str]:
-    return {file.name: file.read_text("utf-8-sig") for file in sorted(folder.glob(pattern))}
+def _read_texts(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text("utf-8-sig") for file in sorted(folder.glob("*.csv"))}
 
 
 def _look_at_version(folder: Path, facts: Facts) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ from cdi.files import write_json
 from cdi.monitoring.weeks import TOGETHER, complete_weeks, cumulative_triangle
 from cdi.variant import Variant
 from cdi_force.clock import DAY
-from cdi_force.details import add_details
+from cdi_force.details import NEVER, add_details
 from cdi_force.generate import window_start
 from cdi_force.quotas import VIOLENCE
 from cdi_force.scenario import load_scenario
@@ -46,7 +46,6 @@ SEEDS = 10
 CUTS = 20
 WEEK = 7 * DAY
 BETWEEN_CUTS = 2 * WEEK
-NEVER = np.iinfo(np.int64).max
 SHORT_HISTORY_WEEKS = 13
 # By what delays are multiplied, and from how many weeks before the cut on.
 DELAY_CHANGES = {

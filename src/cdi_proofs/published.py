@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cdi import paths
 from cdi.agency.load import load_agency
+from cdi.errors import CdiError
 from cdi.local.run import default_interval
 from cdi.steps.run import is_up_to_date, run_directly
 from cdi.variant import Variant
@@ -26,6 +27,26 @@ def run_simulated(say: Callable[[str], None]) -> None:
     if not is_up_to_date(paths.SIMULATED, interval):
         say("extracting, building, checking, publishing")
         run_directly(paths.SIMULATED, interval)
+
+
+def find_published(agency_id: str) -> Path:
+    """Find the published version of an agency.
+
+    Args:
+        agency_id: The agency.
+
+    Returns:
+        The link `current`.
+
+    Raises:
+        CdiError: SITE-UNPUBLISHED if there is none.
+    """
+    version = paths.published(agency_id) / "current"
+    if not (version / "version.json").is_file():
+        raise CdiError(
+            "SITE-UNPUBLISHED", f"no version of {agency_id} is published", "make run first"
+        )
+    return version
 
 
 @contextmanager

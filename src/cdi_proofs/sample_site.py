@@ -15,6 +15,7 @@ from cdi.files import read_json, read_json_list, remove_folder, write_text
 from cdi.publish.parts import PARTS, Part
 from cdi.render import render
 from cdi.sql import connect, scalar
+from cdi_proofs.published import find_published
 
 DOCS = Part("docs", "Documentation", "How it works, in words.", start="index.html")
 
@@ -35,9 +36,7 @@ def make_sample_site(agency: str) -> Path:
     loaded = load_agency(agency)
     if not loaded.is_simulated:
         raise _refuse(f"{loaded.name} is not a simulated agency")
-    version = paths.published(agency) / "current"
-    if not (version / "version.json").is_file():
-        raise CdiError("SITE-UNPUBLISHED", f"no version of {agency} is published", "make run first")
+    version = find_published(agency)
     with connect(version / "recording.duckdb", read_only=True) as con:
         if scalar(con, "select is_simulated from release") is not True:
             raise _refuse(f"the published version of {agency} was made from real data")

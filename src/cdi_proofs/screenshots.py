@@ -17,12 +17,12 @@ from urllib.parse import quote, urljoin
 
 import uvicorn
 
-from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.desk.trial import make_trial_desk
 from cdi.errors import CdiError
 from cdi.local.airflow import free_port
 from cdi.sql import connect, scalar
+from cdi_proofs.published import find_published
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -99,14 +99,11 @@ def _take_picture(page: "Page", file: Path, height: float) -> Path:
 
 def _find_version(agency: str) -> Path:
     loaded = load_agency(agency)
-    version = paths.published(agency) / "current"
     if not loaded.is_simulated:
         raise CdiError(
             "SITE-NOT-SIMULATED", f"{agency} is not a simulated agency", "name another one"
         )
-    if not (version / "version.json").is_file():
-        raise CdiError("SITE-UNPUBLISHED", f"no version of {agency} is published", "make run first")
-    return version.resolve()
+    return find_published(agency).resolve()
 
 
 @contextlib.contextmanager

@@ -104,9 +104,17 @@ def apply_waivers(
     return [result for result in failures if _is_stopping(result)]
 
 
+def is_broken(result: dict[str, Any]) -> bool:
+    """Whether a result stops a batch or a version, unless two people waive it.
+
+    Args:
+        result: Of a rule; a warning stops nothing, but a rule that could not be evaluated does.
+    """
+    return not result["is_success"] and bool(result["severity"] == "fail" or result["error"])
+
+
 def _is_stopping(result: dict[str, Any]) -> bool:
-    is_broken = not result["is_success"] and (result["severity"] == "fail" or result["error"])
-    return bool(is_broken and not result.get("released_by"))
+    return is_broken(result) and not result.get("released_by")
 
 
 def refused_folders(agency_id: str, dataset: str) -> list[Path]:
