@@ -114,7 +114,7 @@ def judge_linker(con: duckdb.DuckDBPyConnection, linker: Entrant) -> bool:
     return True
 
 
-def compare_linkers(con: duckdb.DuckDBPyConnection, inputs: Path | None = None) -> dict[str, Any]:
+def compare_linkers(con: duckdb.DuckDBPyConnection, inputs: Path | None) -> dict[str, Any]:
     """Compare the linkers on the records that no reference proves.
 
     Args:

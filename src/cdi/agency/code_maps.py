@@ -113,7 +113,7 @@ def spellings_query(code_map: str, columns: Mapping[str, Collection[str]]) -> st
     )
 
 
-def check_code_maps(folder: Path, loose: Collection[str] = ()) -> None:
+def check_code_maps(folder: Path, loose: Collection[str]) -> None:
     """Check the code maps of an agency's folder.
 
     Args:

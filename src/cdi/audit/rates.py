@@ -342,7 +342,7 @@ def audit_figures(
     found: dict[str, tuple[Floats, Floats]],
     by: Assistance,
     parts: list[Domain],
-    second: SecondReadings | None = None,
+    second: SecondReadings | None,
 ) -> list[dict[str, Any]]:
     """Work out all rates of one audit.
 

@@ -153,7 +153,8 @@ def plan_second_readings(
     options: Options,
     points: float,
     share: Floats | None = None,
-    error: float = EXPECTED_ERROR,
+    *,
+    error: float,
 ) -> int:
     """Tell how many logs to audit for a rate to within +/- some points, by auditors who err.
 

@@ -195,7 +195,7 @@ def put_back(visit: VisitDep, token: Text = "", call: Text = "", filters: Text =
 
 
 def _go_to_next(
-    visit: Visit, filters: Filters, done: str = "", left: str = "", *, came_by_lot: bool = False
+    visit: Visit, filters: Filters, done: str, left: str = "", *, came_by_lot: bool = False
 ) -> Response:
     """Claim the next log of the queue and lead to it; lead to the queue if there is none.
 

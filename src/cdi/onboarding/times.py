@@ -61,7 +61,7 @@ def read_times(
     name: str,
     kind: str,
     shape: str,
-    is_day_first: bool | None = None,
+    is_day_first: bool | None,
 ) -> TimeReading | None:
     """Find the formats of a column of the table ``cells``.
 

@@ -161,7 +161,7 @@ def predict_period(agency: Agency, period: Period) -> Frame:
 
 
 def plan_audit(
-    agency: Agency, period: Period, points: float, domain: str = FORCE, error: float = 0.0
+    agency: Agency, period: Period, points: float, domain: str, error: float = 0.0
 ) -> int:
     """Tell how many logs to audit for a rate to within +/- some percentage points.
 
@@ -188,7 +188,7 @@ def plan_audit(
             )
         share = shares[domain]
     if error:
-        return plan_second_readings(frame, Options(LOGS), points, share, error)
+        return plan_second_readings(frame, Options(LOGS), points, share, error=error)
     return plan_logs(frame, Options(LOGS), points, share)
 
 

@@ -71,14 +71,14 @@ def open_published(agency: Agency) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def read_feedback(
-    con: duckdb.DuckDBPyConnection, month: date | None = None, team: str | None = None
+    con: duckdb.DuckDBPyConnection, month: date | None, team: str | None
 ) -> list[dict[str, Any]]:
     """Read the confirmed misses.
 
     Args:
         con: A published file.
-        month: First day of the month in which they were reported; default: every month.
-        team: One team; default: all.
+        month: First day of the month in which they were reported; None for every month.
+        team: One team; None for all.
 
     Returns:
         The rows, with the columns of the sheet.
