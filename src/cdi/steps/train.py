@@ -1,23 +1,23 @@
 """The steps of the train DAG: learn the weights of links, and the model that reads log texts."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 from cdi.agency.load import load_agency
 from cdi.build.make import build_part
-from cdi.build.version import plan_version
+from cdi.build.version import Version, plan_version
 from cdi.errors import AuditError
 from cdi.learning import links, text
-from cdi.learning.weights import save_weights
+from cdi.learning.weights import Weights, save_weights
 from cdi.steps.step import Step
 
 
 def learn_links(agency: str, as_of: datetime | None = None) -> Step:
     """Learn the weights that links are scored by; see `cdi.learning.links`."""
     version = plan_version(load_agency(agency), as_of)
-    newest = version.weights.get("links")
-    if newest is not None and newest.described["learnt_from"] == version.learns_from:
-        return Step(False, f"nothing changed since version {newest.version} was learnt")
+    if unchanged := _find_unchanged(version, "links"):
+        return unchanged
     proven_count = links.count_proven(version.batches)
     if proven_count < links.MIN_PROVEN:
         note = (
@@ -39,22 +39,14 @@ def learn_links(agency: str, as_of: datetime | None = None) -> Step:
             version.learns_from,
             partial(links.write_links_weights, file),
         )
-    if newest is not None and newest.version == learnt.version:
-        return Step(False, f"nothing new: version {learnt.version} was learnt again")
-    return Step(
-        True,
-        links.summarise_links(learnt),
-        learnt.version,
-        event={"weights": learnt.version},
-    )
+    return _describe_learnt(version, "links", learnt, links.summarise_links)
 
 
 def learn_text(agency: str, as_of: datetime | None = None) -> Step:
     """Learn the model that reads logs, from the audits; see `cdi.learning.text`."""
     version = plan_version(load_agency(agency), as_of)
-    newest = version.weights.get("text")
-    if newest is not None and newest.described["learnt_from"] == version.learns_from:
-        return Step(False, f"nothing changed since version {newest.version} was learnt")
+    if unchanged := _find_unchanged(version, "text"):
+        return unchanged
     too_few = (
         f"fewer than {text.MIN_LOGS} logs were audited, or too few of them with a crime or too "
         "few without one, to learn from: only the lexicon reads log texts"
@@ -69,14 +61,25 @@ def learn_text(agency: str, as_of: datetime | None = None) -> Step:
             learnt = save_weights(agency, "text", version.as_of, version.learns_from, write)
         except AuditError as error:
             return Step(False, f"{error.message} [{error.rule_id}]; next step: {error.fix}")
+    return _describe_learnt(version, "text", learnt, text.summarise_text_model)
+
+
+def _find_unchanged(version: Version, kind: str) -> Step | None:
+    """End the step if the newest weights were learnt from what would be learnt from now."""
+    newest = version.weights.get(kind)
+    if newest is None or newest.described["learnt_from"] != version.learns_from:
+        return None
+    return Step(False, f"nothing changed since version {newest.version} was learnt")
+
+
+def _describe_learnt(
+    version: Version, kind: str, learnt: Weights, summarise: Callable[[Weights], str]
+) -> Step:
+    """End the step with what was learnt, which may be what was known before."""
+    newest = version.weights.get(kind)
     if newest is not None and newest.version == learnt.version:
         return Step(False, f"nothing new: version {learnt.version} was learnt again")
-    return Step(
-        True,
-        text.summarise_text_model(learnt),
-        learnt.version,
-        event={"weights": learnt.version},
-    )
+    return Step(True, summarise(learnt), learnt.version, event={"weights": learnt.version})
 
 
 def learn_missing(agency: str, as_of: datetime | None = None) -> list[str]:
