@@ -79,12 +79,20 @@ def read_or_make_secret(file: Path, make: Callable[[], str]) -> str:
 
 
 def derive_key(agency_id: str, purpose: str) -> bytes:
-    """Derive the key of one purpose (`hash`, `variants`, `encrypt`, `fingerprint`, `erase`)."""
+    """Derive the key of one purpose (`hash`, `variants`, `encrypt`, `fingerprint`, `erase`).
+
+    Raises:
+        CdiError: SECRET-KEY, see `read_agency_key`.
+    """
     return hmac.digest(read_agency_key(agency_id), purpose.encode(), hashlib.sha256)
 
 
 def set_hash_key(con: duckdb.DuckDBPyConnection, agency_id: str, purpose: str = "hash") -> None:
-    """Set the variables of a connection that `hmac_expression` reads; no table holds the key."""
+    """Set the variables of a connection that `hmac_expression` reads; no table holds the key.
+
+    Raises:
+        CdiError: SECRET-KEY, see `read_agency_key`.
+    """
     # HMAC (RFC 2104) hashes twice, each time with the padded key XORed with a constant of its own.
     key = derive_key(agency_id, purpose).ljust(_BLOCK_BYTES, b"\0")
     for name, pad in (("inner", 0x36), ("outer", 0x5C)):
@@ -103,7 +111,11 @@ def hmac_expression(text: str, purpose: str = "hash") -> str:
 
 
 def encrypt_texts(agency_id: str, texts: list[str]) -> list[str]:
-    """Encrypt the original texts of refused rows (Fernet)."""
+    """Encrypt the original texts of refused rows (Fernet).
+
+    Raises:
+        CdiError: SECRET-KEY, see `read_agency_key`.
+    """
     fernet = _make_fernet(agency_id)
     return [fernet.encrypt(text.encode()).decode("ascii") for text in texts]
 
@@ -112,6 +124,7 @@ def decrypt_text(agency_id: str, token: str) -> str:
     """Decrypt one original text.
 
     Raises:
+        CdiError: SECRET-KEY, see `read_agency_key`.
         cryptography.fernet.InvalidToken: If it was encrypted with another key.
     """
     return _make_fernet(agency_id).decrypt(token.encode("ascii")).decode()

@@ -131,7 +131,8 @@ def complete_findings(draw: Draw, logs: Sequence[Row], crimes: Sequence[Row]) ->
             log was not read by all auditors to whom it was given, or the second readings are not
             drawn: whoever sees an estimate on the way can choose when to stop. AUDIT-SECOND if a
             first reading is not the one by which the second readings were drawn. AUDIT-UNDECIDED
-            while the registrar has not decided where two auditors differ.
+            while the registrar has not decided where two auditors differ. Also those of
+            `check_findings`.
     """
     refuse_expired(draw)
     check_findings(draw, logs, crimes)

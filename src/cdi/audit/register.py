@@ -87,6 +87,7 @@ class Register:
             The line.
 
         Raises:
+            AuditError: AUDIT-REGISTER if the register is not as it was written.
             StateError: AGENCY-MOVED if the agency is worked on elsewhere.
         """
         refuse_moved(self.agency)
@@ -100,7 +101,11 @@ class Register:
         return line
 
     def draws(self) -> list[dict[str, Any]]:
-        """Read the lines of the draws, oldest first."""
+        """Read the lines of the draws, oldest first.
+
+        Raises:
+            AuditError: AUDIT-REGISTER if the register is not as it was written.
+        """
         return [line for line in self.entries() if line["kind"] == "draw"]
 
 

@@ -149,7 +149,8 @@ def verified_batches(agency_id: str, dataset: str) -> list[Batch]:
     All their bytes are read, at the speed of the disk, so that no damage is built upon.
 
     Raises:
-        StateError: LANDING-DAMAGED if one is not as it was accepted, LANDING-GAP if one is missing.
+        StateError: LANDING-DAMAGED if one is not as it was accepted, LANDING-GAP if one is missing;
+            AGENCY-MOVED if the agency is worked on elsewhere.
     """
     newest = read_newest(agency_id, dataset)
     batches = accepted_batches(agency_id, dataset)
@@ -173,6 +174,9 @@ def find_counterpart(
         dataset: The dataset.
         delivery: `snapshot`, `changes` or `days`.
         interval: Start and end of the new batch, as a manifest writes them.
+
+    Raises:
+        StateError: As `accepted_batches`.
     """
     accepted = accepted_batches(agency_id, dataset)
     if delivery == "snapshot":
@@ -187,6 +191,9 @@ def newest_files(agency_id: str, dataset: str) -> dict[str, dict[str, Any]]:
     """Find the newest accepted version of each file of a live source, by the file's name.
 
     The newest is the one that tells the latest state, and of equal ones the last to arrive.
+
+    Raises:
+        StateError: As `accepted_batches`.
     """
     versions = [
         (file["as_of"], batch.manifest["seq"], file)
@@ -202,6 +209,9 @@ def holds_nothing_new(manifest: Mapping[str, Any]) -> bool:
 
     Args:
         manifest: That of a batch which is not accepted yet.
+
+    Raises:
+        StateError: As `accepted_batches`.
     """
     agency_id, dataset, delivery = (manifest[name] for name in ("agency", "dataset", "delivery"))
     if delivery == "days":
@@ -243,7 +253,11 @@ def batch_as_of(batch: Batch) -> datetime:
 
 
 def newest_as_of(agency_id: str, dataset: str) -> datetime | None:
-    """The newest landed state of a dataset, in UTC without a zone; None if nothing is landed."""
+    """The newest landed state of a dataset, in UTC without a zone; None if nothing is landed.
+
+    Raises:
+        StateError: As `accepted_batches`.
+    """
     return max(map(batch_as_of, accepted_batches(agency_id, dataset)), default=None)
 
 

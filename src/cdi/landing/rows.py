@@ -81,6 +81,10 @@ def write_rows(
 
     Returns:
         The manifest, without the id of the batch.
+
+    Raises:
+        SourceError: SRC-FUTURE if a file shows a state that is still to come; those of
+            `read_raw_rows`.
     """
     source = agency.sources[dataset]
     # A database file, not one in memory: the tables of a delivery may be larger than the memory.

@@ -74,7 +74,11 @@ def find_newest_weights(agency: str, kind: str, as_of: datetime | None = None) -
 
 
 def read_weights(agency: str, kind: str, version: str) -> Weights:
-    """Read a version by its name."""
+    """Read a version by its name.
+
+    Raises:
+        StateError: WEIGHTS-DAMAGED if it does not say of itself what it said when it was learnt.
+    """
     return _read_folder(agency, paths.weights(agency) / kind / version)
 
 
@@ -107,6 +111,9 @@ def save_weights(
 
     Returns:
         The new version, or the newest one if it has the same content.
+
+    Raises:
+        StateError: WEIGHTS-DAMAGED, see `find_newest_weights`.
     """
     home = paths.weights(agency) / kind
     folder = home / ".next"

@@ -515,13 +515,20 @@ class Client:
         """Read the states of a DAG's newest runs, by run id.
 
         Airflow gives 100 runs at most, and the oldest first unless an order is asked for.
+
+        Raises:
+            ServiceError: SERVICE-API if Airflow does not answer or refuses.
         """
         newest = {"limit": 100, "order_by": "-run_after"}
         answer = self._call_api("GET", f"/dags/{dag_id}/dagRuns", params=newest)
         return {run["dag_run_id"]: run["state"] for run in answer["dag_runs"]}
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Read the task instances of a run: task_id, state, duration (in seconds), note."""
+        """Read the task instances of a run: task_id, state, duration (in seconds), note.
+
+        Raises:
+            ServiceError: SERVICE-API if Airflow does not answer or refuses.
+        """
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return list(self._call_api("GET", path)["task_instances"])
 

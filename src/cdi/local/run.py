@@ -174,7 +174,8 @@ class Progress:
         """Run the extraction, and the build that it triggers (or that is due anyway).
 
         Raises:
-            RunFailedError: RUN-FAILED with the note of the failed task.
+            RunFailedError: RUN-FAILED with the note of the failed task, RUN-NOT-TRIGGERED if the
+                extraction landed something and no build began.
         """
         build_id, extract_id, _ = dag_ids(agency)
         conf = {

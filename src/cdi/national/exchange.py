@@ -251,7 +251,20 @@ def _take_back(agency_id: str, place: str) -> None:
 
 
 def resume_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
-    """Send again after a withdrawal; returns the version as `send_open_extract` does."""
+    """Send again after a withdrawal.
+
+    Args:
+        agency_id: The agency.
+        place: Folder or URL.
+        now: Is written into what is sent.
+
+    Returns:
+        The name of the version; None if it was sent before.
+
+    Raises:
+        CdiError: As `send_open_extract`.
+        MachineError: As `send_open_extract`.
+    """
     _withdrawn_file(agency_id).unlink(missing_ok=True)
     return send_open_extract(agency_id, place, now)
 

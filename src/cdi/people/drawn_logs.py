@@ -45,6 +45,9 @@ def read_drawn_logs(
     Returns:
         The logs by their number, with the columns of `cdi.people.audit_sheet.SHOWN`; codes and
         names of the offences that count as a crime.
+
+    Raises:
+        AuditError: AUDIT-UNPUBLISHED if the version of the draw is not kept, and none is published.
     """
     # Shown as it was at the draw if that version is still kept, else as it is published now.
     version = paths.published(agency.agency) / "versions" / draw.facts["version"]
@@ -61,7 +64,11 @@ def read_drawn_logs(
 
 
 def read_headline_codes(agency: Agency) -> set[str]:
-    """Read the codes of offences that count as a crime, in the published version."""
+    """Read the codes of offences that count as a crime, in the published version.
+
+    Raises:
+        AuditError: AUDIT-UNPUBLISHED if there is none.
+    """
     with connect(published_file(agency), read_only=True) as con:
         offences = con.execute(read_query(SQL / "headline_offences.sql")).fetchall()
     return {str(code) for code, _ in offences}

@@ -26,7 +26,11 @@ class Answer:
 
     @property
     def now(self) -> datetime:
-        """The server's clock (UTC) when it answered."""
+        """The server's clock (UTC) when it answered.
+
+        Raises:
+            SourceError: SRC-HTTP if the answer does not tell it.
+        """
         now = read_date(self.headers.get("Date", ""))
         if now is None:
             raise SourceError(

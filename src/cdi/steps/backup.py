@@ -339,7 +339,12 @@ class _Store:
         return name
 
     def remove_old_snapshots(self, keep: int) -> int:
-        """Remove all but the newest snapshots, and what only they have; returns how many."""
+        """Remove all but the newest snapshots, and what only they have; returns how many.
+
+        Raises:
+            StateError: BACKUP-DAMAGED if one that stays is not as it was written; nothing is
+                removed then.
+        """
         names = self._snapshot_names()
         old = names[: max(len(names) - keep, 0)]
         if not old:
