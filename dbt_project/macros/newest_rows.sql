@@ -108,6 +108,15 @@
         from arrivals
         where is_withdrawn or hash(natural_id) in (select key_hash from repeated)
     )
+
+    select
+        natural_id,
+        row_id,
+        batch_seq,
+        source_file,
+        case when is_superseded then 'superseded' else 'withdrawn' end as fate
+    from compared
+    where is_superseded or is_withdrawn
 {% endmacro %}
 
 {#- The rows of a dataset that no newer file supersedes. The dataset needs a stg_past model. Views are made of
