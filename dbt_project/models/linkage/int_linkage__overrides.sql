@@ -23,8 +23,7 @@ final as (
         crime_record_id,
         call_id,
         decision_kind = 'link' as is_link,
-        arrival,
-        decision_reference
+        arrival
     from newest
     where decision_kind <> 'undone'
 )

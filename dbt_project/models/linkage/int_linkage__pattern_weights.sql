@@ -15,11 +15,7 @@ base as (
 ),
 
 patterns as (
-    select
-        pattern,
-        count(*) as pair_count
-    from comparisons
-    group by pattern
+    select distinct pattern from comparisons
 ),
 
 pattern_levels as (
@@ -40,9 +36,7 @@ independent as (
 final as (
     select
         patterns.pattern,
-        patterns.pair_count,
-        coalesce(seen.weight, independent.weight) as weight,
-        seen.weight is not null as is_seen
+        coalesce(seen.weight, independent.weight) as weight
     from patterns
     inner join independent on patterns.pattern = independent.pattern
     left join weights as seen on seen.comparison = 'pattern' and patterns.pattern = seen.level

@@ -11,7 +11,6 @@ final as (
         call_id,
         link_rung,
         is_mutual,
-        agreement_count,
         pattern
     from upheld
     qualify row_number() over (

@@ -54,8 +54,6 @@ final as (
         location_street_variants,
 
         ---------- people and text
-        caller_name_hash,
-        caller_phone_hash,
         victim_name_hash,
         victim_surname_hash,
         victim_forename_hash,
