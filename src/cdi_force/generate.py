@@ -52,7 +52,7 @@ def ensure_force(say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     variant = Variant.chosen()
     loaded = load_scenario(variant.scenario)
     fingerprint = _fingerprint_of_variant(loaded, variant)
-    with wait_for_lock(paths.simulated_sources().parent):
+    with wait_for_lock(paths.home()):
         return _make_unless_current(loaded, variant, fingerprint, say)
 
 

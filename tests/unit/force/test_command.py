@@ -68,7 +68,7 @@ def test_who_wants_the_same_force_meanwhile_waits_and_makes_none(
     def make_force(_: object, __: object, sources: Path, truth: Path, ___: object) -> Any:
         made.append(sources)
         second.start()
-        with pytest.raises(BusyError), take_lock(paths.simulated_sources().parent, "the force"):
+        with pytest.raises(BusyError), take_lock(paths.home(), "the force"):
             pass
         for folder in (sources, truth):
             folder.mkdir(parents=True)
