@@ -22,6 +22,7 @@ MAY_BE_STREET = allow_wide_blanks(
 )
 # Python has another way to write a letter.
 _STREET = re.compile(MAY_BE_STREET.replace(r"\pL", r"[^\W\d_]"))
+_WORD = re.compile(r"[^\W\d_]+")
 # "12 South Down Road" is a street. Within its name others may stand too: "3 Walton on Marsh Road".
 _LAST_OF_ACCOUNT = BEFORE_STREET - {"down"}
 _WITHIN_ACCOUNT = _LAST_OF_ACCOUNT - {"of", "off", "on", "via"}
@@ -38,7 +39,7 @@ def mask_streets(text: str) -> str:
 
 
 def _mask_street(match: re.Match[str]) -> str:
-    words = [word for word in map(fold, match[1].split()) if word not in _ARTICLES]
+    words = [word for word in map(fold, _WORD.findall(match[1])) if word not in _ARTICLES]
     is_account = bool(words) and (
         words[0] in COUNTED
         or words[-1] in _LAST_OF_ACCOUNT

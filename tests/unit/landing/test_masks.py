@@ -328,6 +328,7 @@ def test_names_in_capitals_are_masked_where_a_person_is_spoken_of(
         "2130 rape near mill lane",
         "2 youths robbed him close to park",
         "2 men burgled house court",
+        "2 men... burgled house court",
         "6 people brawling outside court",
         "2 lads chased him down his road",
     ],
