@@ -49,7 +49,6 @@ def write_narrative(year: Year, bank: Bank, seed: int) -> None:
     for part in (*PARTS, "closing_text", "first_closing_text", "update", "reopening"):
         logs[part] = np.full(n, -1, np.int32)
     _tell_crimes(year, bank, rng)
-    _tell_missed_tersely(year, bank, seed)
     _tell_openers(year, bank, rng)
     halves = logs["half"]
     for prefix in ("", "first_"):
@@ -119,15 +118,16 @@ def _tell_crimes(year: Year, bank: Bank, rng: np.random.Generator) -> None:
         logs["crime_1"][rows] = bank.draw(
             rng, "crime", keys[logs["offence"][rows]], logs["half"][rows], logs["is_da"][rows]
         )
+    _tell_missed_tersely(year, bank)
 
 
-def _tell_missed_tersely(year: Year, bank: Bank, seed: int) -> None:
+def _tell_missed_tersely(year: Year, bank: Bank) -> None:
     """Tell a share of the missed crimes in few words, as the miss law of the scenario says."""
     share, logs = year.scenario.miss_law.told_tersely, year.logs
     logs["is_terse"] = np.zeros(len(logs["kind"]), bool)
     if not share:
         return
-    rng = np.random.default_rng([seed, year.clock.start, 29])
+    rng = np.random.default_rng([len(logs["kind"]), year.clock.start, 29])
     is_missed = np.isin(logs["kind"], (FRAME_CRIME, HIDDEN)) & ~logs["has_record"]
     rows = np.flatnonzero(is_missed & (logs["crime_1"] >= 0))
     rows = rows[rng.random(len(rows)) < share]
