@@ -125,9 +125,7 @@ def operations(request: Request, user: GetUserDep) -> Response:
     """Say how fresh the data of each agency is, which checks failed, and what is to be decided."""
     now = datetime.now(UTC)
     with_data = [n for n in _readable(request, user) if describe_published(n).has_data]
-    documented = [
-        n for n in with_data if (paths.published(n) / "current" / docs_site.START).is_file()
-    ]
+    documented = [n for n in with_data if (paths.current(n) / docs_site.START).is_file()]
     return _render_page(
         "operations.html.j2",
         agencies=[describe_freshness(name, now) for name in with_data],

@@ -147,6 +147,11 @@ def published(agency_id: str) -> Path:
     return home() / "published" / agency_id
 
 
+def current(agency_id: str) -> Path:
+    """The link to the published version; it is absent until one is published."""
+    return published(agency_id) / "current"
+
+
 def released(agency_id: str) -> Path:
     """The released quarters of the open extract; back this up (`cdi.open_extract`)."""
     return _folder_of("released", agency_id)

@@ -143,7 +143,7 @@ def _run_force(
     run_simulated(lambda step: say(f"{name}: {step}"))
     published = _cpu_seconds()
     say(f"{name}: asking readers and linkers")
-    recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
+    recording = paths.current(paths.SIMULATED) / "recording.duckdb"
     with (
         make_linking_inputs() as inputs,
         compare_with_truth(recording, paths.truth()) as con,

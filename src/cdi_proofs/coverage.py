@@ -460,7 +460,7 @@ def run_coverage(
 
 def _plan_audits(cases: Sequence[str]) -> None:
     """Read the published force's universes, and plan its audits, for workers to inherit."""
-    recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
+    recording = paths.current(paths.SIMULATED) / "recording.duckdb"
     for universe in UNIVERSES:
         period = find_mature_period(recording, universe)
         population = read_population(recording, paths.truth(), period)

@@ -394,7 +394,7 @@ def _build_on_copy(
 
 def _summarise_published() -> dict[str, Any]:
     """Count and hash the rows of each published table, but those that tell of the build itself."""
-    folder = paths.published(NAME) / "current"
+    folder = paths.current(NAME)
     summary: dict[str, Any] = {}
     for file in ("recording.duckdb", "open/open.duckdb"):
         with duckdb.connect(str(folder / file), read_only=True) as con:
@@ -410,7 +410,7 @@ def _summarise_published() -> dict[str, Any]:
 
 def _read_withheld() -> str:
     """The id of the rule by which an audit is withheld in the published version; blank if none."""
-    file = paths.published(NAME) / "current" / "recording.duckdb"
+    file = paths.current(NAME) / "recording.duckdb"
     with duckdb.connect(str(file), read_only=True) as con:
         rows = con.execute("select withheld_rule_id from audits").fetchall()
     return next((str(rule_id) for (rule_id,) in rows if rule_id), "")

@@ -460,7 +460,7 @@ def _swap_answers(chance: random.Random) -> None:
 
 
 def _published() -> Path:
-    return (paths.published(NAME) / "current").resolve()
+    return paths.current(NAME).resolve()
 
 
 def _change_published(name: str, change: Callable[[bytes], bytes]) -> None:

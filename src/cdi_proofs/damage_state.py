@@ -84,7 +84,7 @@ def make_state(say: Say) -> None:
 
 def read_published(agency: Agency, query: str) -> list[tuple[str, ...]]:
     """Query the published file."""
-    file = paths.published(agency.agency) / "current" / "recording.duckdb"
+    file = paths.current(agency.agency) / "recording.duckdb"
     with duckdb.connect(str(file), read_only=True) as con:
         return con.execute(query).fetchall()
 

@@ -249,7 +249,7 @@ def look_at_state(facts: Facts, result: Path) -> None:
         "tombstones": _look_at_tombstones,
         "private": lambda: _look_at_version(paths.published(AGENCY) / ".next", facts),
         "private_tables": lambda: _look_at_tables(paths.published(AGENCY) / ".next", facts),
-        "published": lambda: _look_at_version(paths.published(AGENCY) / "current", facts),
+        "published": lambda: _look_at_version(paths.current(AGENCY), facts),
         "traces": lambda: _look_for_traces(facts),
         "damaged": _look_for_damage,
         "verify": _look_by_verify,
@@ -412,7 +412,7 @@ def find_facts(folder: Path) -> dict[str, str]:
     Args:
         folder: Where the filled-in worklist is written.
     """
-    file = paths.published(AGENCY) / "current" / "recording.duckdb"
+    file = paths.current(AGENCY) / "recording.duckdb"
     with duckdb.connect(str(file), read_only=True) as con:
         calls = con.execute(
             "select min(call_id) from unrecorded_crimes where not is_rape"

@@ -135,7 +135,7 @@ def _publish_twice(variant: Variant, sources_before: Path, say: Say) -> list[Pat
         with paths.environment(CDI_DATA=str(sources)):
             agency = load_agency(paths.SIMULATED)
             run_directly(agency.agency, Interval.of_days(agency, start, until))
-        versions.append((paths.published(paths.SIMULATED) / "current").resolve())
+        versions.append(paths.current(paths.SIMULATED).resolve())
     return versions
 
 

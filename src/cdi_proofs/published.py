@@ -41,7 +41,7 @@ def find_published(agency_id: str) -> Path:
     Raises:
         CdiError: SITE-UNPUBLISHED if there is none.
     """
-    version = paths.published(agency_id) / "current"
+    version = paths.current(agency_id)
     if not (version / "version.json").is_file():
         raise CdiError(
             "SITE-UNPUBLISHED", f"no version of {agency_id} is published", "make run first"
@@ -67,5 +67,5 @@ def publish_alone(home: Path, variant: Variant) -> Iterator[Path]:
         os.environ.pop(name, None)
     with variant.selected():
         run_simulated(lambda told: None)
-        yield paths.published(paths.SIMULATED) / "current"
+        yield paths.current(paths.SIMULATED)
     shutil.rmtree(home)

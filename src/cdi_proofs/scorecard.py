@@ -270,7 +270,7 @@ def score_recording(
 
 def run_scorecard() -> dict[str, Any]:
     """Score the published version of the chosen force; also to ``<state>/scorecard.json``."""
-    recording = paths.published(paths.SIMULATED) / "current" / "recording.duckdb"
+    recording = paths.current(paths.SIMULATED) / "recording.duckdb"
     variant = Variant.chosen()
     # Where Splink is not installed, the ladder is not compared with anything.
     with make_linking_inputs() if PYTHON.is_file() else nullcontext() as inputs:

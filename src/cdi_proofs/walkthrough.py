@@ -121,7 +121,7 @@ def make_walkthrough(say: Callable[[str], None]) -> Path:
 def render_walkthrough() -> str:
     """Write the page's text, from the version that is published in the state folder."""
     agency = load_agency(paths.SIMULATED)
-    file = paths.published(agency.agency) / "current" / "recording.duckdb"
+    file = paths.current(agency.agency) / "recording.duckdb"
     version = plan_version(agency)
     with (
         build_part(version, *LAST_MODELS, variables=PART) as part,

@@ -309,7 +309,7 @@ def read_private_name(agency: str) -> str | None:
 
 def read_current(agency: str) -> dict[str, Any] | None:
     """Read what the published version says of itself; None if there is no whole version."""
-    folder = paths.published(agency) / "current"
+    folder = paths.current(agency)
     return find_description(folder) if (folder / "recording.duckdb").is_file() else None
 
 
@@ -319,7 +319,7 @@ def verify_current(agency: str) -> None:
     Raises:
         StateError: PUBLISHED-DAMAGED if a file is not as it was.
     """
-    folder = paths.published(agency) / "current"
+    folder = paths.current(agency)
     damaged = find_damaged_files(agency, folder) if folder.is_dir() else []
     if damaged:
         raise StateError(

@@ -25,7 +25,7 @@ def shell_command(agency: str, *, is_greeting: bool) -> list[str]:
     """
     if not CLIENT.is_file():
         raise BuildError("SHELL-CLIENT", f"{CLIENT} is not there", "make shell installs it")
-    file = (paths.published(agency) / "current").resolve() / "recording.duckdb"
+    file = paths.current(agency).resolve() / "recording.duckdb"
     if not file.is_file():
         raise BuildError(
             "SHELL-VERSION",

@@ -27,7 +27,7 @@ def print_summary(agency: Agency, console: Console, **pages: Path) -> None:
     version = read_current(agency.agency)
     if version is None:
         return
-    folder = paths.published(agency.agency) / "current"
+    folder = paths.current(agency.agency)
     files: dict[str, Path] = {
         "report": folder / "report.html",
         "worklist": folder / "worklist" / "index.html",

@@ -156,7 +156,7 @@ def send_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
             kind.
         MachineError: OPEN-PLACE if the place cannot be reached or written; later it may succeed.
     """
-    published = (paths.published(agency_id) / "current").resolve()
+    published = paths.current(agency_id).resolve()
     current = find_description(published)
     if current is None:
         raise CdiError(

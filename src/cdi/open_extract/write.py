@@ -39,7 +39,7 @@ def write_open_extract(version: Version) -> Path:
     """
     folder = version.folder / "open"
     agency = version.agency
-    before = paths.published(agency.agency) / "current" / "open"
+    before = paths.current(agency.agency) / "open"
     with open_for_extract(version.file) as con:
         make_extract(
             con,

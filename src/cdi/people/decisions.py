@@ -229,7 +229,7 @@ def find_problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[int
 
 def _find_objections(agency: Agency, batch: Batch) -> dict[int, list[str]]:
     """Find decisions about what is not in the published version, or that need a second person."""
-    published = paths.published(agency.agency) / "current" / "recording.duckdb"
+    published = paths.current(agency.agency) / "recording.duckdb"
     if not published.is_file():
         reasons = [f"no version of {agency.agency} is published that the decision could be about"]
         return {ordinal + 1: list(reasons) for ordinal in range(batch.manifest["read"])}

@@ -29,7 +29,7 @@ def published_file(agency: Agency) -> Path:
             f"no version of {agency.agency} is published to draw from",
             f"run the pipeline first: make run AGENCY={agency.agency}",
         )
-    return paths.published(agency.agency) / "current" / "recording.duckdb"
+    return paths.current(agency.agency) / "recording.duckdb"
 
 
 def read_drawn_logs(

@@ -59,7 +59,7 @@ def open_published(agency: Agency) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         CdiError: FEEDBACK-UNPUBLISHED if no version is published.
     """
-    file = (paths.published(agency.agency) / "current").resolve() / "recording.duckdb"
+    file = paths.current(agency.agency).resolve() / "recording.duckdb"
     if not file.is_file():
         raise CdiError(
             "FEEDBACK-UNPUBLISHED",

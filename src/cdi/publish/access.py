@@ -51,7 +51,7 @@ def current_folder(agency: str) -> Path | None:
     The link is followed once: all that is read below this folder is of one version.
     """
     try:
-        return (paths.published(agency) / "current").resolve(strict=True)
+        return paths.current(agency).resolve(strict=True)
     except FileNotFoundError:
         return None
 

@@ -165,7 +165,7 @@ def compare_with_published(version: Version) -> dict[str, Any] | None:
     """
     if read_current(version.agency.agency) is None:
         return None
-    older = paths.published(version.agency.agency) / "current"
+    older = paths.current(version.agency.agency)
     try:
         verify_current(version.agency.agency)
         compared = compare_versions(older, version.folder)

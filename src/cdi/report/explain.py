@@ -38,7 +38,7 @@ def explain_call(agency: Agency, call: str, console: Console) -> None:
         CdiError: EXPLAIN-UNPUBLISHED if no version is published, EXPLAIN-UNKNOWN if the version
             has no such call.
     """
-    file = paths.published(agency.agency) / "current" / "recording.duckdb"
+    file = paths.current(agency.agency) / "recording.duckdb"
     if not file.is_file():
         raise CdiError(
             "EXPLAIN-UNPUBLISHED",

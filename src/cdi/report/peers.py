@@ -36,7 +36,7 @@ BLANK = dict.fromkeys(
 
 def find_published_extracts() -> dict[str, Path]:
     """Find the open extracts of the versions that are published here, by agency."""
-    folders = {name: paths.published(name) / "current" / "open" for name in agency_names()}
+    folders = {name: paths.current(name) / "open" for name in agency_names()}
     return {name: folder for name, folder in folders.items() if (folder / "open.duckdb").is_file()}
 
 

@@ -163,7 +163,7 @@ def _publish_remaining(agency: Agency, say: Say) -> None:
     removed = 0
     with take_lock(paths.published(name), name):
         remove_folder(paths.published(name) / ".next")
-        kept = (paths.published(name) / "current").resolve()
+        kept = paths.current(name).resolve()
         for folder in sorted((paths.published(name) / "versions").glob("*/")):
             if folder != kept:
                 remove_folder(folder)

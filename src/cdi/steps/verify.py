@@ -49,7 +49,7 @@ def verify_agency(agency: Agency, say: Say) -> None:
     say(f"{len(read_tombstones(name)):>6,}  tombstones are as they were written")
     _verify_files(agency, say)
     _verify_draws(agency, say)
-    if (paths.published(name) / "current").is_dir():
+    if paths.current(name).is_dir():
         verify_current(name)
         say("     1  published version is as it was published")
     say(f"{prove_access_log(name).chained:>6,}  lines of the access log follow each other")
