@@ -368,8 +368,8 @@ def test_a_house_in_a_street_is_masked_whatever_its_name(
         ("MRS DE SOUZA, Mr Al Fayed, Mr el Hadi", "MRS [name], Mr [name], Mr [name]"),
         ("MR AND MRS PATEL", "MR AND MRS [name]"),
         (
-            "MRS SMALL, mr love, mr darling, Mrs Said",
-            "MRS [name], mr [name], mr [name], Mrs [name]",
+            "MRS SMALL, mr love, MR FIELDING, Mrs Said",
+            "MRS [name], mr [name], MR [name], Mrs [name]",
         ),
         # what she did or suffered is no name
         ("his mrs assaulted him last night", "his mrs assaulted him last night"),
