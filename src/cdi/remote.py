@@ -30,14 +30,22 @@ def open_filesystem(
         The filesystem, and the path of the place in it.
 
     Raises:
-        CdiError: HOST-KEY if a server of SFTP is not known by its key.
-        ValueError: If fsspec does not know this kind of place.
-        ImportError: If its package is not installed.
+        CdiError: PLACE-KIND if fsspec does not know this kind of place, or lacks its package;
+            HOST-KEY if a server of SFTP is not known by its key.
     """
-    if fsspec.utils.get_protocol(place.rpartition("::")[2]) in ("sftp", "ssh"):
-        # It is fsspec's default, since a URL may name several filesystems, one within the other.
-        fsspec.config.conf.setdefault("sftp", {})["host_key_policy"] = _make_host_key_policy()
-    filesystem, root = fsspec.core.url_to_fs(place, **dict(options or {}))
+    kind = fsspec.utils.get_protocol(place.rpartition("::")[2])
+    try:
+        if kind in ("sftp", "ssh"):
+            # It is fsspec's default, as a URL may name several filesystems, one within the other.
+            fsspec.config.conf.setdefault("sftp", {})["host_key_policy"] = _make_host_key_policy()
+        filesystem, root = fsspec.core.url_to_fs(place, **dict(options or {}))
+    except (ValueError, ImportError):  # their texts may have the address with its password
+        raise CdiError(
+            "PLACE-KIND",
+            f"a place of the kind {kind!r} cannot be opened here",
+            "correct the address, or install the package of this kind (s3fs for s3://, paramiko "
+            "for sftp://)",
+        ) from None
     return filesystem, root
 
 
@@ -91,7 +99,10 @@ def put_bytes(filesystem: fsspec.AbstractFileSystem, content: bytes, path: str) 
 def list_sizes(filesystem: fsspec.AbstractFileSystem, folder: str) -> dict[str, int]:
     """List the files in and below a folder with their sizes in bytes; none if it is not there."""
     filesystem.invalidate_cache()
-    if not filesystem.exists(folder):
+    try:
+        # `exists` would say no as well if the place does not answer
+        filesystem.ls(folder, detail=False)
+    except FileNotFoundError:
         return {}
     found = filesystem.find(folder, detail=True)
     return {path: int(facts["size"]) for path, facts in found.items()}

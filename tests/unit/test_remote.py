@@ -1,5 +1,6 @@
 """Places that fsspec reaches: a server of SFTP must be one that the account knows."""
 
+import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,3 +86,33 @@ def test_a_server_of_sftp_is_checked_within_another_url_too() -> None:
 
 def test_a_folder_is_opened_as_it_is(tmp_path: Path) -> None:
     assert remote.open_filesystem(str(tmp_path))[1] == str(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["nowhere", "sftp"])
+def test_a_kind_of_place_that_cannot_be_opened_is_named_without_its_password(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "paramiko", None)  # as if it were not installed
+    remote._make_host_key_policy.cache_clear()
+    with pytest.raises(CdiError, match=f"PLACE-KIND.*'{kind}'") as refused:
+        remote.open_filesystem(f"{kind}://somebody:hunter2@host/cad")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_place_that_does_not_answer_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filesystem, root = remote.open_filesystem(str(tmp_path))
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "snapshots" / "a.json").write_text("{}", encoding="utf-8")
+    folder = f"{root}/snapshots"
+    assert remote.list_sizes(filesystem, folder) == {f"{folder}/a.json": 2}
+    assert remote.list_sizes(filesystem, f"{root}/objects") == {}
+
+    def lose(*_: object, **__: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    for name in ("info", "ls"):
+        monkeypatch.setattr(type(filesystem), name, lose)
+    with pytest.raises(OSError, match="Stale"):
+        remote.list_sizes(filesystem, folder)

@@ -152,7 +152,7 @@ def send_open_extract(agency_id: str, place: str, now: datetime) -> str | None:
         reach the place is finished.
 
     Raises:
-        CdiError: OPEN-NOTHING if no version is published; OPEN-KIND if the place is of no known
+        CdiError: OPEN-NOTHING if no version is published; PLACE-KIND if the place is of no known
             kind.
         MachineError: OPEN-PLACE if the place cannot be reached or written; later it may succeed.
     """
@@ -224,7 +224,7 @@ def withdraw_open_extract(agency_id: str, place: str, reason: str, now: datetime
         now: Is written into what is sent.
 
     Raises:
-        CdiError: OPEN-KIND.
+        CdiError: PLACE-KIND.
         MachineError: OPEN-PLACE; the agency sends nothing more in any case, and each later run
             tries to take back what was sent.
     """
@@ -278,17 +278,9 @@ def _open_place(place: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Open the place.
 
     Raises:
-        CdiError: OPEN-KIND if fsspec does not know this kind of place, or lacks its package.
+        CdiError: PLACE-KIND if it is of no known kind.
     """
-    try:
-        filesystem, root = open_filesystem(place)
-    except (ValueError, ImportError):
-        raise CdiError(
-            "OPEN-KIND",
-            f"CDI_OPEN names a place of the kind {place.partition('://')[0]!r}, which cannot be "
-            "opened here",
-            "correct it, or install the fsspec package of this kind (s3fs for s3://)",
-        ) from None
+    filesystem, root = open_filesystem(place)
     return filesystem, root.rstrip("/")
 
 
@@ -344,7 +336,7 @@ def collect_open_extracts(
         One for each agency that is expected or has sent something, in the order of their names.
 
     Raises:
-        CdiError: OPEN-KIND if the place is of no known kind.
+        CdiError: PLACE-KIND if the place is of no known kind.
         MachineError: OPEN-PLACE if the place cannot be reached, or is empty although files were
             fetched from it. What is kept here stays as it is.
     """

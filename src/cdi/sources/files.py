@@ -78,7 +78,7 @@ def fetch_files(
             if a file is damaged, SRC-MOVED if it still arrives, SRC-ENCODING if it is not in the
             encoding that agency.yaml names, SRC-SIZE if it is too large, SRC-EMPTY if it has no
             content, DISK-FULL if there is no room for it.
-        CdiError: HOST-KEY if a server of SFTP is not known.
+        CdiError: PLACE-KIND and HOST-KEY, as `open_filesystem`.
     """
     source = agency.sources[dataset]
     root = agency.root_of(dataset)

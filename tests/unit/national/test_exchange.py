@@ -456,7 +456,7 @@ def test_a_place_that_is_no_folder_serves_as_well(place: Path) -> None:
 
 def test_a_kind_of_place_that_is_not_known_is_named(place: Path) -> None:
     publish("alpha", 80, 100)
-    with pytest.raises(CdiError, match="OPEN-KIND") as raised:
+    with pytest.raises(CdiError, match="PLACE-KIND") as raised:
         send_open_extract("alpha", "nowhere://somebody:hunter2@host/open", NOW)
     assert "hunter2" not in str(raised.value)
 
