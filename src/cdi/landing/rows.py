@@ -45,7 +45,13 @@ from cdi.landing.masks import (
     variants_expression,
 )
 from cdi.landing.quarantine import quarantine_typed, quarantine_unreadable
-from cdi.landing.read import FILE_NO, ROW_NO, list_unexpected, read_raw_rows
+from cdi.landing.read import (
+    FILE_NO,
+    ROW_NO,
+    list_unexpected,
+    normalise_header,
+    read_raw_rows,
+)
 from cdi.landing.tombstones import (
     forget_name_expressions,
     has_tombstones,
@@ -202,22 +208,53 @@ def _output_expressions(
             f"has_{column.name}": f"{value} is not null",
         }
     if column.kind == "free_text":
-        mapped = [other for other in DATASETS[dataset] if other.name in source.columns]
-        own_values, own_addresses, own_phones = (
-            [
-                value_expression(source.columns[other.name], bound)
-                for other in mapped
-                if other.kind in kinds
-            ]
-            for kinds in (("name", "phone"), ("address",), ("phone",))
-        )
-        masked = mask_text_expression(text, own_values, own_addresses, own_phones)
-        return {f"{column.name}_masked": masked}
+        return {f"{column.name}_masked": f"{_masks_of(column)}.masked"}
     if column.kind in ("text", "code"):
         return {column.name: text}
     return {
         next(iter(column.outputs)): typed_expression(agency, dataset, column, mapping, bound, as_of)
     }
+
+
+def _mask_texts(
+    con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, column: Column, bound: Params
+) -> str:
+    """Make a table of a column's masked texts, and return the SQL that joins it to `raw`.
+
+    Masking is the dearest part of an extraction, and many entries of logs are the same words. So
+    rows with the same text, and the same names, phones and addresses beside it, share a mask.
+    """
+    mapped = agency.sources[dataset].columns
+    beside = [
+        other
+        for other in DATASETS[dataset]
+        if other.name in mapped and other.kind in ("name", "phone", "address")
+    ]
+    own_values, own_addresses, own_phones = (
+        [value_expression(mapped[other.name], bound) for other in beside if other.kind in kinds]
+        for kinds in (("name", "phone"), ("address",), ("phone",))
+    )
+    text = value_expression(mapped[column.name], bound)
+    masked = mask_text_expression(text, own_values, own_addresses, own_phones)
+    headers = {
+        ident(normalise_header(header))
+        for read in (column, *beside)
+        for header in mapped[read.name].sources
+    }
+    names = ", ".join(sorted(headers))
+    table = _masks_of(column)
+    query = (
+        f"create or replace table {table} as select {names}, {masked} as masked "
+        f"from (select distinct {names} from delivered) as raw"
+    )
+    con.execute(query, bound.used_in(query))
+    same = " and ".join(f"{table}.{name} is not distinct from raw.{name}" for name in headers)
+    return f" join {table} on {same}"
+
+
+def _masks_of(column: Column) -> str:
+    """Name of the table that `_mask_texts` makes."""
+    return ident(f"masks_of_{column.name}")
 
 
 def _fits_delivered(con: duckdb.DuckDBPyConnection) -> bool:
@@ -243,6 +280,7 @@ def _type_rows(
     selected: dict[str, str] = {}
     variants = {name: f"cast(null as {VARIANTS})" for name in variant_columns(dataset)}
     untyped, absent, too_long, skipped = [], [], [], ["false"]
+    joins = ""
     place = f"raw.{FILE_NO} - {bound.bind(files[0]['file_no'])} + 1"
     names = bound.bind([file["name"] for file in files])
     moments = bound.bind([naive_utc(datetime.fromisoformat(file["as_of"])) for file in files])
@@ -252,6 +290,8 @@ def _type_rows(
         mapping = source.columns.get(column.name)
         if mapping is None:
             continue
+        if column.kind == "free_text":
+            joins += _mask_texts(con, agency, dataset, column, bound)
         text = value_expression(mapping, bound)
         for variant, part in column.variants.items():
             variants[variant] = variants_expression(part, text)
@@ -273,7 +313,8 @@ def _type_rows(
         f"list_filter([{', '.join(untyped)}]::varchar[], lambda c: c is not null) as untyped, "
         f"list_filter([{', '.join(too_long)}]::varchar[], lambda c: c is not null) as too_long, "
         f"{' or '.join(skipped)} as is_skipped, "
-        f"{names}[{place}] as source_file, {as_of} as source_as_of from delivered as raw"
+        f"{names}[{place}] as source_file, {as_of} as source_as_of "
+        f"from delivered as raw{joins}"
     )
     con.execute(query, bound.used_in(query))
     leave_out_rows(

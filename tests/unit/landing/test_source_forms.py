@@ -52,6 +52,27 @@ def test_columns_may_be_named_as_our_own_numbers_of_rows_and_files(small: SmallA
     ]
 
 
+def test_a_text_that_many_rows_have_is_masked_by_the_names_beside_it(small: SmallAgency) -> None:
+    """Rows of one text share its mask only where the caller beside it is the same."""
+    callers = ["Zorbat Quell", "zorbat quell", "", "Vintner Oaks", "Quell Vintner"]
+    header = [*CALL_HEADER, "more"]
+    place = CALL_HEADER.index("caller")
+    rows = [
+        [*row[:place], caller, "", "quell said the vintner is drunk", "again"]
+        for row, caller in zip(CALLS, callers, strict=True)
+    ]
+    rows[2][-2] = ""  # blank in one of two columns
+    small.write("calls.csv", csv_bytes(header, rows))
+    map_column(small, "log_text", {"from": ["text", "more"]})
+    assert landed(land(small), "select log_text_masked from {rows} order by call_key") == [
+        ("[name] said the vintner is drunk again",),
+        ("[name] said the vintner is drunk again",),
+        ("again",),
+        ("quell said the [name] is drunk again",),
+        ("[name] said the [name] is drunk again",),
+    ]
+
+
 def test_a_column_may_be_made_of_several_without_the_blank_ones(small: SmallAgency) -> None:
     rows = [[*row, kind] for row, kind in zip(CALLS, ["ALARM", "", " ", "A", "B"], strict=True)]
     small.write("calls.csv", csv_bytes([*CALL_HEADER, "Sub Type"], rows))
