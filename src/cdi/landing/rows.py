@@ -70,7 +70,7 @@ from cdi.sql import Params, connect, create_table, ident, naive_utc, scalar
 
 # Files of the same columns are typed together until they have about so many rows. DuckDB compiles
 # all patterns of the masks anew in each query, and that takes as long as to mask 3,000 rows.
-ROWS_AT_A_TIME = 100_000
+ROWS_AT_A_TIME = 500_000
 
 
 def write_rows(
