@@ -79,7 +79,7 @@ def result_rows(
             ]
             rows["audited_logs"] += _rows_of_logs(audit)
             rows["audit_strata"] += _rows_of_strata(audit)
-    _mark_headline(rows["audits"])
+    _mark_headline(rows["audits"], rows["audited_rates"])
     rows["audited_changes"] = list(_list_changes(rows["audits"], rows["audited_rates"]))
     return rows
 
@@ -266,16 +266,24 @@ def _rows_of_strata(audit: Audit) -> list[Row]:
     ]
 
 
-def _mark_headline(audits: list[Row]) -> None:
+def _mark_headline(audits: list[Row], rates: list[Row]) -> None:
     """Mark the audit that the report leads with.
 
-    It is that of the newest period of the frame and, of several draws of this period, the last.
+    It is that of the newest period of the frame and, of several draws of this period, the last. An
+    audit that is too small for a rate of the whole force does not take the place of one with a
+    rate.
     """
     in_frame = [
         row for row in audits if row["withheld_reason"] is None and row["universe"] == "frame"
     ]
+    with_rate = {
+        rate["draw_id"]
+        for rate in rates
+        if rate["domain"] == FORCE and rate["recording_rate"] is not None
+    }
+    rated = [row for row in in_frame if row["draw_id"] in with_rate]
     if in_frame:
-        max(in_frame, key=_period_end_and_draw)["is_headline"] = True
+        max(rated or in_frame, key=_period_end_and_draw)["is_headline"] = True
 
 
 def _period_end_and_draw(audit: Row) -> tuple[str, str]:

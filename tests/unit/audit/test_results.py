@@ -91,8 +91,21 @@ def test_the_report_leads_with_the_newest_period_of_the_frame() -> None:
         audit("all", 7, 10, universe="all"),
         audit("q3", 7, 10, withheld_reason="incomplete"),
     ]
-    results._mark_headline(audits)
+    rates = [rate(row["draw_id"], 0.8, 0.7, 0.9) for row in audits]
+    results._mark_headline(audits, rates)
     assert [row["draw_id"] for row in audits if row["is_headline"]] == ["q2"]
+
+
+def test_an_audit_without_a_rate_does_not_take_the_place_of_one_with_a_rate() -> None:
+    """Its own rate of the force is withheld, though that of a part may be shown."""
+    small = [{**rate("q2", 0.8, 0.7, 0.9), "recording_rate": None}]
+    small.append({**rate("q2", 0.8, 0.7, 0.9), "domain": "rape"})
+    audits = [audit("q1", 1, 4), audit("q2", 4, 7)]
+    results._mark_headline(audits, [rate("q1", 0.8, 0.7, 0.9), *small])
+    assert [row["draw_id"] for row in audits if row["is_headline"]] == ["q1"]
+    alone = [audit("q2", 4, 7)]
+    results._mark_headline(alone, small)
+    assert alone[0]["is_headline"]
 
 
 def test_a_period_is_named_by_local_days() -> None:

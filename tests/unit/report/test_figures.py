@@ -129,3 +129,36 @@ def test_audits_that_end_in_one_month_have_names_of_their_own() -> None:
         "30 January 2026, audit 2",
         "June 2026",
     ]
+
+
+def test_an_audit_that_is_too_small_for_a_rate_is_told_until_a_later_one_has_one() -> None:
+    """Of three periods: one audit is too small, one has a rate, one is not complete."""
+    with duckdb.connect() as con:
+        for table in ("audits", "audited_rates"):
+            create_table(
+                con, table, {name: kind for name, (kind, _) in TABLES[table]["columns"].items()}
+            )
+        for name, starts, reason, led in (
+            ("small", 4, None, False), ("rated", 1, None, True), ("unread", 7, "not complete", False),
+        ):  # fmt: skip
+            con.execute(
+                "insert into audits (draw_id, period_end, drawn_at, is_headline, withheld_rule_id, "
+                "withheld_reason, next_step) values ($1, $2, $2, $3, $4, $5, $6)",
+                [name, datetime(2017, starts + 3, 1), led, reason and "AUDIT-X", reason, reason],
+            )
+        con.execute(
+            "insert into audited_rates (draw_id, domain, recording_rate, withheld_reason) values "
+            "('small', 'force', null, 'fewer than 30'), ('small', 'rape', null, 'unplanned'), "
+            "('rated', 'force', 0.8, null), ('rated', 'rape', null, 'unplanned')"
+        )
+        query = read_query(SQL / "withheld_audits.sql")
+        told = [(row["draw_id"], row["withheld_rule_id"]) for row in fetch_dicts(con, query)]
+        con.execute("update audits set is_headline = (draw_id = 'later')")
+        con.execute(
+            "insert into audits (draw_id, period_end, drawn_at, is_headline) "
+            "values ('later', $1, $1, true)",
+            [datetime(2018, 1, 1)],
+        )
+        later = [(row["draw_id"], row["withheld_rule_id"]) for row in fetch_dicts(con, query)]
+    assert told == [("small", None), ("unread", "AUDIT-X")]
+    assert later == [("unread", "AUDIT-X")]
