@@ -336,6 +336,16 @@ def test_the_preview_prints_what_would_be_sent_and_sends_nothing(alerting: Small
     )
 
 
+def test_the_preview_of_a_finished_publication_is_of_where_its_data_end(
+    alerting: SmallAgency,
+) -> None:
+    """As at the desk: against the clock of today it would be years old, and all of it overdue."""
+    old = "THE DATA ARE OLD"
+    assert old not in CliRunner().invoke(cli.app, ["alerts", "testville"]).output
+    later = ["alerts", "testville", "--at", "2026-02-01T00:00"]
+    assert old in CliRunner().invoke(cli.app, later).output
+
+
 def test_without_a_version_there_is_nothing_to_tell(small: SmallAgency) -> None:
     small.settings["alerts"] = {"connections": ["one"]}
     small.write_settings()

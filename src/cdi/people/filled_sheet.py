@@ -97,6 +97,11 @@ def _find_slips(row: Mapping[str, str]) -> list[str]:
     if row["decision"].lower() not in DECISIONS:
         told = f'"{row["decision"]}" is not a decision' if row["decision"] else "decision is empty"
         problems.append(f"{told}. Use {' or '.join(DECISIONS)}")
+    if row["decision"].lower() == "confirmed" and row.get("reason_code"):
+        problems.append(
+            f'a confirmed crime has no reason_code, but "{row["reason_code"]}" is in it. '
+            "Empty it, or write dismissed"
+        )
     if not row["decided_by"]:
         problems.append("decided_by is empty. Give your staff number or sign-in name")
     if not CRIME_ID.fullmatch(row["reported_crime_id"]):

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
+from cdi.build.freshness import find_clock
+from cdi.build.version import read_description
 from cdi.errors import CdiError, MachineError
 from cdi.files import wait_for_lock
 from cdi.people.alert_memory import forget_old, read_memory, remember
@@ -79,7 +81,7 @@ def preview_alerts(
 
     Args:
         agency: The agency.
-        now: The moment; default: the clock's.
+        now: The moment; default: what the desk takes for now (`find_clock`).
 
     Returns:
         The messages by connection; if agency.yaml names none, what a first one would be sent. None
@@ -88,7 +90,8 @@ def preview_alerts(
     version = current_folder(agency.agency)
     if version is None:
         return None
-    situation = read_situation(agency, version, now or datetime.now(UTC))
+    as_of = datetime.fromisoformat(read_description(version)["as_of"])
+    situation = read_situation(agency, version, now or find_clock(agency, as_of, datetime.now(UTC)))
     memories = {
         connection: read_memory(agency.agency, connection)
         for connection in agency.alerts.connections

@@ -192,6 +192,20 @@ def test_each_wrong_row_is_named_by_its_number(sheet: Path) -> None:
     }
 
 
+def test_a_confirmed_crime_has_no_reason_to_dismiss_it(sheet: Path) -> None:
+    fill(
+        sheet,
+        r2={**FILLED, "decision": "Confirmed"},
+        r3={**FILLED, "decision": "Confirmed", "reason_code": ""},
+    )
+    assert read_worklist_sheet(sheet).problems == {
+        2: [
+            'a confirmed crime has no reason_code, but "good_intent" is in it. '
+            "Empty it, or write dismissed"
+        ]
+    }
+
+
 def test_refused_rows_are_handed_back_as_a_sheet_that_can_be_given_again(sheet: Path) -> None:
     fill(sheet, r3=FILLED, r5={"decision": "perhaps", "decided_by": "0815", "note": "-5 is he"})
     given = sheet.read_bytes()
