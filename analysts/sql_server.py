@@ -19,11 +19,20 @@ from pathlib import Path
 import duckdb
 
 # A client may send one statement that reads. It may not call Quack's own functions, which can stop
-# the server, and not build SQL out of text, which could hide such a call.
+# the server, and not the functions that run a text as SQL, as the text could be put together from
+# the pieces of such a name. DuckDB finds a function by its whole name, also in quotation marks and
+# before a comment, so the bare name is forbidden everywhere. The settings of logs and profiles are
+# functions too: a place for the log that the server may not write to ends the server.
 ONLY_READS = r"""
     create macro only_reads(connection_id, query) as
-        regexp_matches(query, '^\s*(select|from|with|describe|show|explain|summarize)\b', 'i')
-        and not regexp_matches(query, 'quack_|\bquery(_table)?\s*\(|;\s*\S', 'i')
+        regexp_matches(
+            query,
+            '^\s*(explain\s+(analyze\s+)?)?(select|from|with|describe|show|summarize)\b', 'i'
+        )
+        and not regexp_matches(
+            query,
+            'quack_|\bquery(_table)?\b|json_\w+_(sql|plan)\b|able_(logging|profiling)\b|;\s*\S', 'i'
+        )
 """
 MEMORY = "2GB"
 SHORTEST_TOKEN = 24
