@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cdi import paths
 from tests.conftest import LONGEST
@@ -98,3 +99,16 @@ def test_ci_runs_each_folder_of_tests_whole() -> None:
         for file in (paths.REPO / "tests").rglob("test_*.py")
     }
     assert folders == run
+
+
+def test_the_checkout_is_safe_for_git_before_ci_runs() -> None:
+    """In a container the account is root, and git refuses it the folder of another account."""
+    workflow = yaml.safe_load(
+        (paths.REPO / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    )
+    steps = workflow["jobs"]["everything"]["steps"]
+    assert [step.get("uses", "").partition("@")[0] or step["run"] for step in steps[1:]] == [
+        "actions/checkout",
+        'git config --global --add safe.directory "$GITHUB_WORKSPACE"',
+        "bash .ci/run",
+    ]
