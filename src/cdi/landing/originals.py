@@ -11,8 +11,9 @@ from cdi.agency.model import Agency
 from cdi.landing.read import normalise_header
 from cdi.landing.tombstones import fields_with_erased, texts_with_erased
 
-# A row that could not be read has no columns: each of its fields may hold a reference.
-_BETWEEN_FIELDS = re.compile(r"[,;|\t\r\n]")
+# A row that could not be read has no columns: each of its fields may hold a reference. The line may
+# be broken JSON, in which a brace, or a key and its colon, stand before a value.
+_BETWEEN_FIELDS = re.compile(r'[,;|\t\r\n{}\[\]]|"\s*:')
 
 
 def reference_fields(agency: Agency, dataset: str, original: str) -> list[tuple[str, str]]:
@@ -24,10 +25,15 @@ def reference_fields(agency: Agency, dataset: str, original: str) -> list[tuple[
         original: The row as it was refused: columns as JSON, or a line that could not be read.
     """
     try:
-        row: Any = json.loads(original)
+        # A key may be there twice, which is why the row was refused: each of its values counts. The
+        # keys are as the file has them.
+        row: Any = json.loads(
+            original,
+            object_pairs_hook=lambda pairs: tuple((normalise_header(k), v) for k, v in pairs),
+        )
     except ValueError:
         row = None
-    if not isinstance(row, dict):
+    if not isinstance(row, tuple):
         fields = [field.strip().strip("\"'") for field in _BETWEEN_FIELDS.split(original)]
         return [(thing, field) for field in fields if field for thing in THINGS]
     mapped = agency.sources[dataset].columns
@@ -36,7 +42,12 @@ def reference_fields(agency: Agency, dataset: str, original: str) -> list[tuple[
         for column in DATASETS[dataset]
         if column.kind == "reference" and column.name in mapped
     ]
-    return [(thing, str(row[source])) for thing, source in sources if row.get(source)]
+    return [
+        (thing, str(value))
+        for thing, source in sources
+        for name, value in row
+        if name == source and value
+    ]
 
 
 def originals_with_erased(
