@@ -479,6 +479,7 @@ def _read_objects(
         "delete from json_lines where line in (select line from refused where file_no = $number)",
         {"number": number},
     )
+    _check_objects_are_left(con, file, number)
     found = con.execute(
         "select distinct unnest(json_keys(content)) as k from json_lines order by k"
     ).fetchall()
@@ -503,6 +504,24 @@ def _read_objects(
         bound.values,
     )
     return columns
+
+
+def _check_objects_are_left(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int) -> None:
+    """Refuse a file whose objects all have a key twice, as a join of two tables exports them.
+
+    No object is left to name a column, so the columns would be said to be missing.
+    """
+    ((repeated,),) = con.execute(
+        "select max(detail) filter (rule_id = 'READ-KEYS') from refused "
+        "where file_no = $number and not exists (from json_lines)",
+        {"number": number},
+    ).fetchall()
+    if repeated:
+        raise SourceError(
+            "SRC-COLUMNS",
+            f"in each object of {file.name} a key is {repeated}",
+            "have the file delivered with distinct keys",
+        )
 
 
 def _read_parquet(

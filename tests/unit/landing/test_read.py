@@ -245,3 +245,14 @@ def test_an_object_that_has_a_key_twice_is_refused_alone(tmp_path: Path, form: s
     rows, refused = read_bytes(tmp_path, content.encode(), form)
     assert [number for number, *_ in sorted(rows)] == ["T-1"]
     assert refused == [("READ-KEYS", twice)]
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_a_file_that_has_a_key_twice_in_each_object_says_so(tmp_path: Path, form: str) -> None:
+    """A join exports two columns of one name, and each object is refused; none has a column."""
+    twice = '{"number":"T-2","received":"2026-01-05","type":"THEFT","text":"x","number":"T-2"}'
+    content = f"{twice}\n{twice}\n" if form == "jsonl" else f"[{twice}, {twice}]"
+    with pytest.raises(SourceError) as error:
+        read_bytes(tmp_path, content.encode(), form)
+    assert error.value.rule_id == "SRC-COLUMNS"
+    assert error.value.message == "in each object of f a key is there twice: number"
