@@ -74,6 +74,8 @@ def load_rows(
     Raises:
         SourceError: See `cdi.landing.read.read_raw_rows`.
     """
+    # A file that was refused before this one leaves its rows, under the same number of a file.
+    con.execute("drop table if exists refused")
     unexpected = read_raw_rows(con, dataset, source, file, 0)
     refused = take_refused(con)
     needed = list_needed(dataset, source)
