@@ -188,7 +188,7 @@ class OdbcReader(SqlReader):
         # standard SQL tells the time of the server, which is the agency's
         zone = ZoneInfo(self._target.timezone)
         # Many databases refuse a question without a table. A count of no rows is always one row.
-        one = f"select count(*) as row_count from {self._target.relation} source where 1 = 0"
+        one = f"select count(*) as counted from {self._target.relation} source where 1 = 0"
         query = f"select max(now) from (select {clock} as now from ({one}) one_row) clock"
         (now,) = self._ask(query)[0]
         moment: datetime = require_time(now, self._target.name).replace(tzinfo=zone)
