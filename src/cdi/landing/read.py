@@ -372,6 +372,8 @@ def _read_jsonl(
     try:
         _make_json_lines(con, "split_json_lines", file)
     except duckdb.Error as error:
+        if not is_utf8:
+            raise _encoding_error(file.name) from None
         raise SourceError(
             "SRC-FORMAT",
             f"{file.name} cannot be read line by line: {str(error).splitlines()[0]}",
@@ -381,14 +383,18 @@ def _read_jsonl(
     mark = count_byte_order_mark(file.path)
     check_content(file, mark + count_table_content(con, "json_lines", ["original"], ""))
     con.execute("delete from json_lines where trim(original) = ''")
-    last, is_object = con.execute(
-        "select max(line), arg_max(content is not null, line) from json_lines"
+    if not is_utf8 and not scalar(con, "select count(content) from json_lines"):
+        raise _encoding_error(file.name)
+    # a line with an escaped byte is no JSON, and whole if it is JSON without the byte
+    last, is_whole = con.execute(
+        "select line, content is not null or "
+        "json_valid(regexp_replace(original, $escape, '', 'g')) "
+        "from json_lines where line = (select max(line) from json_lines)",
+        {"escape": _ESCAPED_BYTE},
     ).fetchone() or (None, None)
-    if last and not is_object and not _ends_with_line_end(file):
+    if last and not is_whole and not _ends_with_line_end(file):
         raise _cut_error(file, last)
     if not is_utf8:
-        if not scalar(con, "select count(content) from json_lines"):
-            raise _encoding_error(file.name)
         _refuse_escaped(con, number)
     return _read_objects(con, source, file, number)
 

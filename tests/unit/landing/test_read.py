@@ -181,11 +181,26 @@ def test_a_byte_that_is_not_utf8_refuses_its_line_of_json_alone(tmp_path: Path) 
     assert refused == [("READ-ENCODING", told), ("READ-JSON", "[1]")]
 
 
+def test_a_last_line_with_such_a_byte_is_whole_without_a_line_end(tmp_path: Path) -> None:
+    lines = make_objects("good", "caf\xe9")
+    rows, refused = read_bytes(tmp_path, b"\n".join(lines), "jsonl")
+    assert [row[0] for row in rows] == ["T-0"]
+    assert [rule for rule, _ in refused] == ["READ-ENCODING"]
+    cut = lines[1].partition(b"\xe9")[0] + b"\xe9"
+    with pytest.raises(SourceError, match=r"SRC-CUT.* at line 2"):
+        read_bytes(tmp_path, lines[0] + b"\n" + cut, "jsonl")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+@pytest.mark.parametrize(("newline", "end"), [("\n", "\n"), ("\n", ""), ("\r\n", "")])
 @pytest.mark.parametrize("form", ["json", "jsonl"])
-def test_json_in_another_encoding_says_so(tmp_path: Path, form: str) -> None:
+def test_json_in_another_encoding_says_so(
+    tmp_path: Path, form: str, newline: str, end: str, encoding: str
+) -> None:
     """Of an array no element can be told from the next, if one of them cannot be read."""
-    lines = make_objects("caf\xe9", "na\xefve")
-    content = b"\n".join([*lines, b""]) if form == "jsonl" else b"[" + b",".join(lines) + b"]"
+    lines = [line.decode("cp1252") for line in make_objects("caf\xe9", "na\xefve")]
+    text = newline.join(lines) if form == "jsonl" else f"[{','.join(lines)}]"
+    content = (text + end).encode(encoding)
     with pytest.raises(SourceError, match=r"SRC-FORMAT.* f is not UTF-8") as caught:
         read_bytes(tmp_path, content, form)
     assert "set `encoding` of the source" in caught.value.fix
