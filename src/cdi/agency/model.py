@@ -4,7 +4,7 @@ import functools
 import io
 import os
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -490,19 +490,31 @@ class Agency(Strict):
         """
         if self.schedule is not None:
             return self.schedule
-        delivered = [each for name, each in self.sources.items() if name not in BY_PEOPLE]
-        return "@hourly" if all(each.delivery == "days" for each in delivered) else "@daily"
+        are_by_days = all(each.delivery == "days" for each in self._list_delivered())
+        return "@hourly" if are_by_days else "@daily"
+
+    def _list_delivered(self) -> list[Source]:
+        """List the sources that the agency delivers: all but what people write."""
+        return [each for name, each in self.sources.items() if name not in BY_PEOPLE]
 
     def late_from(self, as_of: datetime) -> datetime:
         """From when on data is older than the schedule allows: two runs should have come since.
 
         An agency that rests on Sundays is not late then, so the runs are those of the calendar.
+        Where files of days are all that is delivered, runs between two days find nothing newer,
+        and the data may be two days old however often they run.
 
         Args:
             as_of: Up to when the data goes, with its zone.
         """
         first, second = next_times(self.cron, as_of.astimezone(self.zone), 2)
-        return max(second, as_of + 2 * (second - first))
+        interval = second - first
+        if all(
+            each.files and all(file.is_daily for file in each.files)
+            for each in self._list_delivered()
+        ):
+            interval = max(interval, timedelta(days=1))
+        return max(second, as_of + 2 * interval)
 
     @property
     def zone(self) -> ZoneInfo:

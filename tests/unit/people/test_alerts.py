@@ -197,6 +197,26 @@ def test_data_are_old_after_twice_the_interval(
     assert message.text.splitlines()[1].startswith("THE DATA ARE OLD: as of ")
 
 
+@pytest.mark.parametrize(
+    ("calls", "late_from"),
+    [
+        ("calls-{date:%Y-%m-%d}.csv", "2026-01-08 00:00"),
+        # a file that is exchanged in place may be newer at each run
+        ("calls.csv", "2026-01-06 12:00"),
+    ],
+)
+def test_files_of_days_are_late_after_two_days_however_often_they_are_asked_for(
+    small: SmallAgency, calls: str, late_from: str
+) -> None:
+    small.settings |= {"schedule": "0 */6 * * *", "timezone": "UTC"}
+    small.settings["sources"]["calls"]["files"] = [{"path": calls}]
+    small.settings["sources"]["crime_records"]["files"] = [{"path": "records-{date}.csv"}]
+    small.write_settings()
+    # with the file of 5 January; that of the 6th is whole and read at its end
+    midnight = datetime(2026, 1, 6, tzinfo=UTC)
+    assert small.agency.late_from(midnight) == datetime.fromisoformat(f"{late_from}+00:00")
+
+
 WORKLIST = {"crime_number": 1, "status": "suspected", "is_likely": True, "is_rape": False}
 
 
