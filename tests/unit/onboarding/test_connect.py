@@ -30,3 +30,17 @@ def test_a_refused_file_takes_no_row_of_the_next(small: SmallAgency) -> None:
     assert say_of_files(small, "crime_records") == [
         ("fine", "records.jsonl has all mapped columns, and 2 rows; a run checks the rest")
     ]
+
+
+def test_a_file_of_a_week_may_be_of_none_of_the_days_that_are_looked_at(
+    small: SmallAgency,
+) -> None:
+    """The coverage ends on Wednesday, and the file of a week is read on its Sunday."""
+    small.settings["sources"]["calls"]["files"] = [
+        {"path": "calls-{date:%G-W%V}.csv", "as_of": "{date:%G-W%V}-7"}
+    ]
+    small.write_settings()
+    ((level, text),) = say_of_files(small, "calls")
+    assert level == "fine"
+    assert text.startswith("no file is of yesterday or the day before, so none was read")
+    assert [level for level, _ in say_of_files(small, "crime_records")] == ["fine"]
