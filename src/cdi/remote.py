@@ -40,11 +40,12 @@ def open_filesystem(
             fsspec.config.conf.setdefault("sftp", {})["host_key_policy"] = _make_host_key_policy()
         filesystem, root = fsspec.core.url_to_fs(place, **dict(options or {}))
     except (ValueError, ImportError):  # their texts may have the address with its password
+        fix = "correct the address, or install the package of this kind (s3fs for s3://, paramiko "
+        fix += "for sftp://)"
+        if options:  # of which fsspec refuses a wrong one as it does an unknown kind
+            fix += f"; or correct the options of its connection: {', '.join(options)}"
         raise CdiError(
-            "PLACE-KIND",
-            f"a place of the kind {kind!r} cannot be opened here",
-            "correct the address, or install the package of this kind (s3fs for s3://, paramiko "
-            "for sftp://)",
+            "PLACE-KIND", f"a place of the kind {kind!r} cannot be opened here", fix
         ) from None
     return filesystem, root
 

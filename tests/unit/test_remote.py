@@ -99,6 +99,25 @@ def test_a_kind_of_place_that_cannot_be_opened_is_named_without_its_password(
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_wrong_option_of_a_place_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As fsspec refuses a `host_key_policy` that it does not know, where paramiko is installed."""
+
+    class Picky(fsspec.AbstractFileSystem):
+        def __init__(self, policy: str, **_: object) -> None:
+            raise ValueError(f"no such policy: {policy}")
+
+    monkeypatch.setitem(_registry, "picky", Picky)
+    with pytest.raises(CdiError, match="PLACE-KIND") as refused:
+        remote.open_filesystem("picky://host/cad", {"policy": "hunter2", "port": 22})
+    assert refused.value.fix.endswith("; or correct the options of its connection: policy, port")
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(CdiError, match="PLACE-KIND") as refused:
+        remote.open_filesystem("nowhere://host/cad")
+    assert "options" not in refused.value.fix
+
+
 def test_a_place_that_does_not_answer_is_not_taken_for_an_empty_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
