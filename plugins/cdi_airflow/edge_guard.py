@@ -12,8 +12,9 @@ that it has, and stops, as the provider's workers do when the versions of Airflo
 A task of a force asks the centre below ``/execution``, with a token of its own. Airflow trusts all
 tasks alike: each could read every connection of the centre with its password, and write results
 and start runs of any DAG. So a task of another queue than the centre's own is shown no connection,
-no variable and no event of an asset, and the results and runs of its own DAG alone. What is not
-for it is answered as if it were not there, which is what a task takes for a missing connection.
+no variable, no event of an asset and no value that is stored at one, and the results and runs of
+its own DAG alone. What is not for it is answered as if it were not there, which is what a task
+takes for a missing connection.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ from typing import Any
 PREFIX = "/edge_worker/v1/"
 TASKS = "/execution/"
 _OF_A_DAG = ("xcoms", "dag-runs")  # below `TASKS`, with the id of the DAG behind it
-_OF_THE_CENTRE = ("connections", "variables", "asset-events")
+# What Airflow shows to any task. It compares the task itself where a path has the task's id: below
+# task-instances, hitlDetails and store/ti. No task of this project uses the last one.
+_OF_THE_CENTRE = ("connections", "variables", "asset-events", "store")
 _MOST_BYTES = 1 << 20  # of a body with queues; the provider's own are a few hundred
 _MOST_TOLD = 1_000
 _CODE = re.compile(r"[\w.+-]{1,80}")

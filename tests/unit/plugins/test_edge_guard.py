@@ -245,6 +245,8 @@ def bearer(task: object) -> str:
         "dag-runs/athome__build/run",
         "dag-runs/athome__build/run/clear",
         "asset-events/by-asset",
+        "store/asset/by-name/value",
+        "store/asset/by-uri/clear",
     ],
 )
 def test_a_task_of_a_force_is_shown_nothing_of_the_centre_or_of_others(
