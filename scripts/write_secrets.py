@@ -42,12 +42,13 @@ def write_missing(output: Path) -> list[str]:
     """Write the secrets that are not there, each whole or not at all.
 
     Args:
-        output: The folder; it is made if it is not there.
+        output: The folder; it is made if it is not there, and closed to other accounts if it is.
 
     Returns:
         The names of those that were written.
     """
-    output.mkdir(mode=0o700, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+    output.chmod(0o700)  # before a secret is in it, and also of a folder that was there
     missing = [name for name in NAMES if not (output / name).exists()]
     for name in missing:
         unfinished = output / f"{name}.unfinished"

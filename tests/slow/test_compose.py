@@ -149,10 +149,12 @@ def test_write_secrets_adds_what_is_missing_and_overwrites_nothing(
     shutil.copytree(secrets_folder, folder)
     (folder / "postgres_password").write_text("mine", encoding="utf-8")
     (folder / "desk_client_secret").unlink()  # as if made before there was one
+    folder.chmod(0o755)  # made by hand, or unpacked
     before = read_secrets(folder)
     done = write_secrets(folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"written to {folder}: desk_client_secret.")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     after = read_secrets(folder)
     assert after == {**before, "desk_client_secret": after["desk_client_secret"]}
     assert stat.S_IMODE((folder / "desk_client_secret").stat().st_mode) == 0o644
@@ -160,6 +162,14 @@ def test_write_secrets_adds_what_is_missing_and_overwrites_nothing(
     assert done.returncode == 1
     assert "has all secrets and was left as it is" in done.stderr
     assert read_secrets(folder) == after
+
+
+def test_write_secrets_makes_the_folders_above_too(tmp_path: Path) -> None:
+    folder = tmp_path / "etc" / "cdi" / "secrets"
+    done = write_secrets(folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert "fernet_key" in read_secrets(folder)
 
 
 def test_the_example_sets_nothing() -> None:
