@@ -54,9 +54,9 @@ def _(ask, in_percent, mo):
         select
             sum(recorded_count) as recorded_count,
             sum(due_count) as due_count,
-            sum(recorded_count) / sum(due_count) as standard,
-            sum(strict_recorded_count) / sum(strict_due_count) as strict,
-            sum(inclusive_recorded_count) / sum(inclusive_due_count) as inclusive,
+            sum(recorded_count) / nullif(sum(due_count), 0) as standard,
+            sum(strict_recorded_count) / nullif(sum(strict_due_count), 0) as strict,
+            sum(inclusive_recorded_count) / nullif(sum(inclusive_due_count), 0) as inclusive,
             any_value(withheld_reason) as withheld_reason
         from bi_recording_rate
         where is_rate_in_frame
@@ -70,6 +70,11 @@ def _(ask, in_percent, mo):
         where universe = 'frame' and breakdown = 'total' and text_model_version is null
         """
     )
+    why_none = rate["withheld_reason"]
+    if why_none is None and ranges:
+        why_none = "no audit has taught the software yet."
+    elif why_none is None and not rate["due_count"]:
+        why_none = "no crime was due for recording in logs with a crime code."
     mo.md(
         f"""
         ## The rate with its band
@@ -78,9 +83,8 @@ def _(ask, in_percent, mo):
         reported were recorded: **{in_percent(rate["standard"])}**. The rules of evidence alone move
         it between {in_percent(rate["inclusive"])} and {in_percent(rate["strict"])}.
         """
-        if rate["withheld_reason"] is None and not ranges
-        else "## The rate with its band\n\nNo rate is shown: "
-        + (rate["withheld_reason"] or "no audit has taught the software yet.")
+        if why_none is None
+        else f"## The rate with its band\n\nNo rate is shown: {why_none}"
     )
     return ranges, rate
 

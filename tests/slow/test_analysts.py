@@ -152,6 +152,16 @@ def test_the_notebook_shows_a_range_and_no_rate_before_an_audit(file: Path, tmp_
     assert f"{low:.1%}" in shown and f"{high:.1%}" in shown
 
 
+def test_the_notebook_says_in_words_that_no_crime_was_due(file: Path, tmp_path: Path) -> None:
+    found = run_notebook_on_changed_file(
+        file, tmp_path, "update fct_reported_crimes set outcome = 'justified'"
+    )
+    assert found["rate"]["due_count"] == 0
+    (shown,) = (text for text in found["texts"] if "The rate with its band" in text)
+    assert "No rate is shown: no crime was due for recording" in shown
+    assert "nan" not in shown
+
+
 def test_the_notebook_lists_missed_crimes_where_the_rate_is_withheld(
     file: Path, tmp_path: Path
 ) -> None:
@@ -275,10 +285,22 @@ def test_each_query_of_the_page_answers(file: Path) -> None:
 def test_each_recipe_of_a_rate_gives_the_rate_of_the_report(file: Path) -> None:
     (superset,) = re.findall(r"^sum\(.+ filter .+$", PAGE, re.M)
     (evidence,) = re.findall(r"^-- sources/recording/rate.sql\n(.*?)^```", PAGE, re.M | re.S)
+    (share,) = re.findall(
+        r"^`select rate_district, (sum.+) as rate from recording.rate", PAGE, re.M
+    )
     queries = {
         "Superset": f"select {superset} from bi_reported_crimes",
-        "Evidence": f"select sum(recorded_count) / sum(due_count) from ({evidence})",
+        "Evidence": f"select {share} from ({evidence})",
     }
+    # Of the crimes that need no record, none is due: there is no rate, and not 0 / 0, which is NaN.
+    needless = "select * from bi_reported_crimes where outcome_name = 'No record needed'"
+    counts = "select crime_recorded_count as recorded_count, crime_due_count as due_count"
+    for query in (
+        f"select count(*), {superset} from ({needless})",
+        f"select count(*), {share} from ({counts} from ({needless}))",
+    ):
+        ((crime_count, rate),) = ask(file, query)
+        assert crime_count and rate is None, query
     for name, text in {
         "Power BI": PAGE, "its queries": (TOOLS / "powerbi.pq").read_text(encoding="utf-8")
     }.items():  # fmt: skip
