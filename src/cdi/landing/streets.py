@@ -1,9 +1,10 @@
 """Masks streets with a house number, which a pattern alone cannot tell from other numbers."""
 
+import itertools
 import re
 
-from cdi.landing.text_words import BEFORE_STREET, COUNTED
-from cdi.landing.word_kinds import fold
+from cdi.landing.text_words import BEFORE_STREET, COUNTED, NO_STREETS, WORD
+from cdi.landing.word_kinds import Kind, describe_word, fold, may_be_surname
 
 ADDRESS = "[address]"
 
@@ -22,11 +23,16 @@ MAY_BE_STREET = allow_wide_blanks(
 )
 # Python has another way to write a letter.
 _STREET = re.compile(MAY_BE_STREET.replace(r"\pL", r"[^\W\d_]"))
-_WORD = re.compile(r"[^\W\d_]+")
+# It ends at the first word for a street: "14 mill lane", and not "14 mill lane opposite st".
+_SHORTEST = re.compile(_STREET.pattern.replace("{1,3})(?:street", "{1,3}?)(?:street"))
 # "12 South Down Road" is a street. Within its name others may stand too: "3 Walton on Marsh Road".
 _LAST_OF_ACCOUNT = BEFORE_STREET - {"down"}
 _WITHIN_ACCOUNT = _LAST_OF_ACCOUNT - {"of", "off", "on", "via"}
 _ARTICLES = frozenset({"a", "her", "his", "my", "the", "their"})
+# Twelve of them would be boys or men, so "12 BOY LANE" is a street: but 2130 may be the time.
+_ONE_COUNTED = frozenset({"boy", "child", "girl", "man", "person", "woman"})
+_TIME_OR_FEW = re.compile(r"\d|[01]\d[0-5]\d|2[0-3][0-5]\d")
+_NUMBER = re.compile(r"\d+")
 
 
 def mask_streets(text: str) -> str:
@@ -39,10 +45,36 @@ def mask_streets(text: str) -> str:
 
 
 def _mask_street(match: re.Match[str]) -> str:
-    words = [word for word in map(fold, _WORD.findall(match[1])) if word not in _ARTICLES]
-    is_account = bool(words) and (
-        words[0] in COUNTED
+    if not _is_account(match):
+        return ADDRESS
+    shortest = _SHORTEST.match(match[0])
+    if shortest and not _is_account(shortest):
+        return ADDRESS + match[0][shortest.end() :]
+    return match[0]
+
+
+def _is_account(match: re.Match[str]) -> bool:
+    words = [word for word in map(fold, WORD.findall(match[1])) if word not in _ARTICLES]
+    return bool(words) and (
+        (words[0] in COUNTED and not _is_name_of_counted(match, words))
         or words[-1] in _LAST_OF_ACCOUNT
-        or not _WITHIN_ACCOUNT.isdisjoint(words[1:])
+        or f"{words[-1]} {fold(match[0].split()[-1])}" in NO_STREETS
+        or any(
+            word in _WITHIN_ACCOUNT and not _may_be_town(before)
+            for before, word in itertools.pairwise(words)
+        )
     )
-    return match[0] if is_account else ADDRESS
+
+
+def _is_name_of_counted(match: re.Match[str], words: list[str]) -> bool:
+    """Whether what else is counted names a street: 7 Boys Close, 300 PERSON STREET."""
+    if match[0][match.start(1) - match.start() :].istitle():
+        return True
+    *_, number = _NUMBER.findall(match[0])
+    return len(words) == 1 and words[0] in _ONE_COUNTED and not _TIME_OR_FEW.fullmatch(number)
+
+
+def _may_be_town(folded: str) -> bool:
+    """Whether a word is none of an account, as that of a town is: henley in arden."""
+    kind = describe_word(folded).kind
+    return kind >= Kind.UNKNOWN or (kind == Kind.MISTYPED and may_be_surname(folded))

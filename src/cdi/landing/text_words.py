@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from cdi.landing.word_kinds import PERSONS, PLACES, ROLES, Kind, describe_word
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # R/P, I/P, S/O and D/O are one word each, and so is B/M
-_WORD_OR_ROLE = re.compile(rf"\b(?:[RrIiSsDd]/[PpOo]|[A-Z]/[MF])\b|{_WORD.pattern}")
+_WORD_OR_ROLE = re.compile(rf"\b(?:[RrIiSsDd]/[PpOo]|[A-Z]/[MF])\b|{WORD.pattern}")
 # what may stand between a word and the next
 BLANK = re.compile(r"[ \t]{1,3}")
 DOTTED = re.compile(r"\.?[ \t]{0,3}")
@@ -19,6 +19,7 @@ _STREETS = ROLES["streets"]
 BEFORE_STREET = ROLES["before_street"]
 COUNTED = ROLES["counted"]
 _NO_STREET = ROLES["no_street"] | COUNTED | BEFORE_STREET
+NO_STREETS = ROLES["no_streets"]
 LAST_OF_STREET = _STREETS | ROLES["street_ends"]
 _WITH_DOT = ROLES["with_dot"]
 _PHRASES = frozenset(tuple(phrase.split()) for phrase in PLACES["phrases"])
@@ -40,7 +41,7 @@ class Words:
     def __init__(self, text: str) -> None:
         """Find the words of a text, and look each of them up."""
         self.text = text
-        pattern = _WORD_OR_ROLE if "/" in text else _WORD
+        pattern = _WORD_OR_ROLE if "/" in text else WORD
         self.spans = [match.span() for match in pattern.finditer(text)]
         if "-" in text:
             self.spans = [part for span in self.spans for part in _split_role(text, *span)]
@@ -122,6 +123,8 @@ class Words:
         streets = []
         for place, word in enumerate(self.folded):
             if word not in LAST_OF_STREET or not self.words[place][0].isupper():
+                continue
+            if f"{self.folded[place - 1]} {word}" in NO_STREETS:
                 continue
             first = place
             while (

@@ -331,6 +331,11 @@ def test_names_in_capitals_are_masked_where_a_person_is_spoken_of(
         "2 men... burgled house court",
         "6 people brawling outside court",
         "2 lads chased him down his road",
+        "2 MALES STREET DRINKING",
+        "2130 MAN STREET FIGHT",
+        "2130 in bus lane near court",
+        "1900 TOOK PLACE IN PARK",
+        "3 front gardens trashed",
     ],
 )
 def test_an_account_with_a_number_and_a_street_is_no_address(
@@ -352,12 +357,36 @@ def test_an_account_with_a_number_and_a_street_is_no_address(
         "flat  2,\t12  acacia\troad",
         "212  w 9th  st",
         "Rose  Cottage, Mill\tLane",
+        "8 barrow-in-furness road",
+        "9 henley in arden road",
+        "12 Barrow in Furness Road",
+        # named after what is counted elsewhere
+        "1850 Man O War Blvd",
+        "7 Boys Close",
+        "300 PERSON STREET",
+        "33 man lane",
     ],
 )
 def test_a_house_in_a_street_is_masked_whatever_its_name(
     con: duckdb.DuckDBPyConnection, address: str
 ) -> None:
     assert mask_text(con, f"went to {address} again") == "went to [address] again"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("14 mill lane opposite st marys church", "[address] opposite st marys church"),
+        ("stabbed outside 22 oak road near court", "stabbed outside [address] near court"),
+        ("from 5 station road to st james", "from [address] to st james"),
+        ("lives at 14 mill lane in court today", "lives at [address] in court today"),
+        ("flat 3, 22 oak road near court house", "[address] near court house"),
+    ],
+)
+def test_a_house_is_masked_where_another_word_for_a_street_follows(
+    con: duckdb.DuckDBPyConnection, text: str, masked: str
+) -> None:
+    assert mask_text(con, text) == masked
 
 
 @pytest.mark.parametrize(
