@@ -10,6 +10,7 @@ from collections.abc import Callable
 import duckdb
 
 from cdi.keys import hmac_expression
+from cdi.landing.mails import MAY_BE_MAIL_AT_HOUSE, mask_mails_at_house
 from cdi.landing.names import mask_names, mask_titled_names
 from cdi.landing.plates import mask_plates
 from cdi.landing.streets import MAY_BE_STREET, allow_wide_blanks, mask_streets
@@ -112,13 +113,11 @@ _DIGIT = (
 _SPOKEN_NUMBER = rf"(?i)\b{_DIGIT}(?:[ ,-]+{_DIGIT}){{5,}}\b"
 _HALF_SPOKEN_MAIL = r"(?i)(?:[^\s@]+ (?:dot|underscore|dash) )+[^\s@]+ at [\pL\d-]+(?:\.[\pL\d-]+)+"
 _SPOKEN_MAIL = r"(?i)(?:[^\s@]+ dot )*[^\s@]+ at (?:[\pL\d-]+ dot )+[\pL]{2,}\b"
-# "jo.bloggs at gmail.com": with a sign that words have not, or at a house of mail, as "looked at
-# amazon.co.uk" is no mail
+# "jo.bloggs at gmail.com": with a sign that words have not, behind a letter; "£450 at gumtree.com"
+# is a sum and a shop
 _MAIL_AT = (
-    r"(?i)(?:[^\s@]*[\d._+][^\s@]* at [\pL\d-]+(?:\.[\pL\d-]+)*\."
-    r"(?:com|net|org|example|uk|ie|fr|pl|ro|ru|ca|au|nz|eu)|"
-    r"[^\s@]+ at (?:gmail|googlemail|hotmail|outlook|yahoo|icloud|live|aol|btinternet|sky)"
-    r"(?:\.\pL{2,3}){1,2})\b"
+    r"(?i)[^\s@]*\pL[^\s@]*(?:\d|[\d._+][^\s@]*[\pL\d]) at [\pL\d-]+(?:\.[\pL\d-]+)*\."
+    r"(?:com|net|org|example|uk|ie|fr|pl|ro|ru|ca|au|nz|eu)\b"
 )
 # 212 w 9th st, 2207 E. 14TH
 _NUMBERED_STREET = allow_wide_blanks(
@@ -192,6 +191,7 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
     (_HALF_SPOKEN_MAIL, "[email]"),
     (_SPOKEN_MAIL, "[email]"),
     (_MAIL_AT, "[email]"),
+    (MAY_BE_MAIL_AT_HOUSE, mask_mails_at_house),
     (_LINK, "[link]"),
     (_THREE_WORDS, "[place]"),
     (_HANDLE, r"\1[handle]"),
@@ -271,6 +271,7 @@ def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
     """Give a connection the functions that `mask_text_expression` calls."""
     for function in (
         normalise_text,
+        mask_mails_at_house,
         mask_plates,
         mask_streets,
         mask_names,

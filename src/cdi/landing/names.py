@@ -474,12 +474,13 @@ def mask_titled_names(text: str) -> str:
 def _mask_titled_name(match: re.Match[str]) -> str:
     name = match[2]
     # an initial or a particle before such a word may be the name: mrs van was hit
-    while name and _is_no_name_behind_title(name.rpartition(" ")[2]):
+    while name and is_no_name(name.rpartition(" ")[2]):
         name = name.rpartition(" ")[0]
     return match[1] + NAME + match[2][len(name) :] if name else match[0]
 
 
-def _is_no_name_behind_title(word: str) -> bool:
+def is_no_name(word: str) -> bool:
+    """Whether a word that a name may stand for is a verb, or another such word of an account."""
     if len(word) > 1 and not word.islower() and not word.isupper():
         return False  # its capital is no matter of course: Mrs Said
     folded = fold(word).replace("'", "").replace("’", "")

@@ -239,6 +239,18 @@ def test_names_are_masked_whatever_their_letters(
             "looked at amazon.co.uk; he was at 12.30 at the shop",
             "looked at amazon.co.uk; he was at 12.30 at the shop",
         ),
+        (
+            "EMAIL HACKED AT HOTMAIL.COM, fraud at sky.com",
+            "EMAIL HACKED AT HOTMAIL.COM, fraud at sky.com",
+        ),
+        (
+            "PAID £450 AT GUMTREE.COM, bought 2 at argos.co.uk",
+            "PAID £450 AT GUMTREE.COM, bought 2 at argos.co.uk",
+        ),
+        (
+            "robbed of 2 phones outside. at live.com",
+            "robbed of 2 phones outside. at live.com",
+        ),
         ("1.5 - 2.5 hours ago, 12 or 13 of them", "1.5 - 2.5 hours ago, 12 or 13 of them"),
         ("tag along, index finger, plates smashed", "tag along, index finger, plates smashed"),
         ("two men, one six foot, three windows", "two men, one six foot, three windows"),
