@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from cdi.landing.text_words import BEFORE_STREET, COUNTED, NO_STREETS, WORD
+from cdi.landing.text_words import BEFORE_STREET, CLOSE_TO, COUNTED, NO_STREETS, WORD
 from cdi.landing.word_kinds import Kind, describe_word, fold, may_be_surname
 
 ADDRESS = "[address]"
@@ -22,7 +22,11 @@ MAY_BE_STREET = allow_wide_blanks(
     r"gardens|grove|boulevard|blvd|parkway|pkwy|highway|hwy|mews|cresc?|terr?|tce|trl|cir)\b"
 )
 # Python has another way to write a letter.
-_STREET = re.compile(MAY_BE_STREET.replace(r"\pL", r"[^\W\d_]"))
+_STREET = re.compile(
+    MAY_BE_STREET.replace(r"\pL", r"[^\W\d_]").replace(
+        "|close|", rf"|(?!(?-i:{CLOSE_TO.pattern}))close|"
+    )
+)
 # It ends at the first word for a street: "14 mill lane", and not "14 mill lane opposite st".
 _SHORTEST = re.compile(_STREET.pattern.replace("{1,3})(?:street", "{1,3}?)(?:street"))
 # "12 South Down Road" is a street. Within its name others may stand too: "3 Walton on Marsh Road".
@@ -56,7 +60,7 @@ def _mask_street(match: re.Match[str]) -> str:
 def _is_account(match: re.Match[str]) -> bool:
     words = [word for word in map(fold, WORD.findall(match[1])) if word not in _ARTICLES]
     return bool(words) and (
-        (words[0] in COUNTED and not _is_name_of_counted(match, words))
+        (not COUNTED.isdisjoint(words[:2]) and not _is_name_of_counted(match, words))
         or words[-1] in _LAST_OF_ACCOUNT
         or f"{words[-1]} {fold(match[0].split()[-1])}" in NO_STREETS
         or any(
@@ -71,7 +75,7 @@ def _is_name_of_counted(match: re.Match[str], words: list[str]) -> bool:
     if match[0][match.start(1) - match.start() :].istitle():
         return True
     *_, number = _NUMBER.findall(match[0])
-    return len(words) == 1 and words[0] in _ONE_COUNTED and not _TIME_OR_FEW.fullmatch(number)
+    return words[-1] in _ONE_COUNTED and not _TIME_OR_FEW.fullmatch(number)
 
 
 def _may_be_town(folded: str) -> bool:

@@ -15,6 +15,9 @@ DOTTED = re.compile(r"\.?[ \t]{0,3}")
 _LINK = re.compile(r"[ \t]?[,:;=-]?[ \t]{0,2}[\"“”'(]?|[ \t]#?\d{2,6}[ \t]")
 _HOUSE = re.compile(r"(?:\b[Uu]?\d{1,4}/)?\b\d{1,5}[A-Za-z]?,?[ \t]{1,3}$")
 
+# Here "close" is no street. With small letters and a capital it is one: 14 Mill Close to the park.
+CLOSE_TO = re.compile(r"\b(?:close[ \t]+(?:to|by)|CLOSE[ \t]+(?:TO|BY))\b")
+
 _STREETS = ROLES["streets"]
 BEFORE_STREET = ROLES["before_street"]
 COUNTED = ROLES["counted"]
@@ -124,7 +127,9 @@ class Words:
         for place, word in enumerate(self.folded):
             if word not in LAST_OF_STREET or not self.words[place][0].isupper():
                 continue
-            if f"{self.folded[place - 1]} {word}" in NO_STREETS:
+            if f"{self.folded[place - 1]} {word}" in NO_STREETS or CLOSE_TO.match(
+                self.text, self.spans[place][0]
+            ):
                 continue
             first = place
             while (

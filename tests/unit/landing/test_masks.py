@@ -339,6 +339,11 @@ def test_names_in_capitals_are_masked_where_a_person_is_spoken_of(
         "2130 male stabbed in the street",
         "2130 rape near mill lane",
         "2 youths robbed him close to park",
+        "at 2130 robbed close to park",
+        "2 guys robbed house court",
+        "2 white males robbed house court",
+        "1 shot close by",
+        "MALE IN PARK CLOSE TO SHOP",
         "2 men burgled house court",
         "2 men... burgled house court",
         "6 people brawling outside court",
@@ -377,6 +382,8 @@ def test_an_account_with_a_number_and_a_street_is_no_address(
         "7 Boys Close",
         "300 PERSON STREET",
         "33 man lane",
+        "12 Old Man Lane",
+        "14 Mill Close",
     ],
 )
 def test_a_house_in_a_street_is_masked_whatever_its_name(
@@ -393,6 +400,7 @@ def test_a_house_in_a_street_is_masked_whatever_its_name(
         ("from 5 station road to st james", "from [address] to st james"),
         ("lives at 14 mill lane in court today", "lives at [address] in court today"),
         ("flat 3, 22 oak road near court house", "[address] near court house"),
+        ("from 14 Mill Close to the park", "from [address] to the park"),
     ],
 )
 def test_a_house_is_masked_where_another_word_for_a_street_follows(
@@ -425,7 +433,15 @@ def test_a_name_behind_a_title_is_masked_and_a_verb_is_not(
 
 
 @pytest.mark.parametrize(
-    "account", ["INFT {}", "HIS MRS WAS {}", "2 MALES {} IN STREET", "2130 {} OUTSIDE COURT"]
+    "account",
+    [
+        "INFT {}",
+        "HIS MRS WAS {}",
+        "2 MALES {} IN STREET",
+        "2130 {} OUTSIDE COURT",
+        "AT 2130 {} CLOSE TO SHOP",
+        "15 YR OLD {} CLOSE TO HOME",
+    ],
 )
 def test_what_the_lexicon_reads_is_read_in_capitals_too(
     con: duckdb.DuckDBPyConnection, account: str
