@@ -55,8 +55,11 @@ _DIRECTIONS = ROLES["directions"]
 _BEHIND_TITLE = ROLES["behind_title"]
 _VERB = re.compile(r"\w{2,}(?:[^\We]ed|ing)")
 _PARTICLE = "|".join(sorted(_PARTICLES))
+_BEFORE_PARTNER = rf"(?:{'|'.join(sorted(ROLES['before_partner']))})[ \t]{{1,3}}"
+_PARTNER = re.compile(rf"\b{_BEFORE_PARTNER}(?:mr|mrs|mx)[ \t]{{1,3}}$", re.IGNORECASE)
 _TITLED = re.compile(
-    r"(\b(?:mr|mrs|mx)\.? )((?:[^\W\d_]\.? )?"
+    rf"(\b(?P<partner>{_BEFORE_PARTNER})?(?:mr|mrs|mx)\.? )"
+    r"(?P<name>(?:[^\W\d_]\.? )?"
     rf"(?:(?:{_PARTICLE}) ){{0,2}}[^\W\d_](?:[^\W\d_]|['’-])+)",
     re.IGNORECASE,
 )
@@ -75,7 +78,10 @@ class _Names(Words):
         if kind == Kind.MISTYPED:
             return (
                 self.is_surname_before_comma(place)
-                or self.is_behind(place, _ANNOUNCING, _BETWEEN_ANNOUNCING)
+                or (
+                    self.is_behind(place, _ANNOUNCING, _BETWEEN_ANNOUNCING)
+                    and not self.is_behind_partner(place)
+                )
                 or self.is_behind_initial(place)
                 or (
                     may_be_surname(self.folded[place])
@@ -94,9 +100,9 @@ class _Names(Words):
                 )
             if self.is_surname_before_comma(place):
                 return True
-            return self.folded[place] in _SURNAMES_BEHIND_RANK and self.is_behind(
-                place, _RANKS, frozenset()
-            )
+            partner = self.is_behind_partner(place)
+            surnames = _SURNAMES_BEHIND_NAME if partner else _SURNAMES_BEHIND_RANK
+            return self.folded[place] in surnames and self.is_behind(place, _RANKS, frozenset())
         if self.is_before_institution(place) or self.is_behind_place(place):
             return False
         least = Kind.MISTYPED if kind == Kind.GIVEN else Kind.UNKNOWN
@@ -172,6 +178,12 @@ class _Names(Words):
         """Whether a common given name stands before a word."""
         return self.are_joined(place - 1, BLANK) and (
             self.kinds[place - 1] == Kind.GIVEN or self.is_given_and_word(place - 1)
+        )
+
+    def is_behind_partner(self, place: int) -> bool:
+        """Whether a word follows "his mrs" or the like, which a surname hardly does."""
+        return place > 1 and bool(
+            _PARTNER.search(self.text, self.spans[place - 2][0], self.spans[place][0])
         )
 
     def is_behind_small_word(self, place: int) -> bool:
@@ -472,15 +484,21 @@ def mask_titled_names(text: str) -> str:
 
 
 def _mask_titled_name(match: re.Match[str]) -> str:
-    name = match[2]
+    name, is_partner = match["name"], match["partner"] is not None
     # an initial or a particle before such a word may be the name: mrs van was hit
-    while name and is_no_name(name.rpartition(" ")[2]):
+    while name and is_no_name(name.rpartition(" ")[2], is_partner=is_partner):
         name = name.rpartition(" ")[0]
-    return match[1] + NAME + match[2][len(name) :] if name else match[0]
+    return match[1] + NAME + match["name"][len(name) :] if name else match[0]
 
 
-def is_no_name(word: str) -> bool:
-    """Whether a word that a name may stand for is a verb, or another such word of an account."""
+def is_no_name(word: str, *, is_partner: bool = False) -> bool:
+    """Whether a word is a verb or another such word of an account, where a name may stand.
+
+    Args:
+        word: A word.
+        is_partner: Whether it follows "his mrs" or the like: then it is a name only if it is a
+            given name or a surname, or no word at all.
+    """
     if len(word) > 1 and not word.islower() and not word.isupper():
         return False  # its capital is no matter of course: Mrs Said
     folded = fold(word).replace("'", "").replace("’", "")
@@ -488,8 +506,9 @@ def is_no_name(word: str) -> bool:
         len(folded) < 2
         or folded in _BEHIND_TITLE
         or (
-            _VERB.fullmatch(folded) is not None
-            and describe_word(folded).kind == Kind.KNOWN
-            and folded not in _SURNAMES_BEHIND_RANK
+            (is_partner or _VERB.fullmatch(folded) is not None)
+            and describe_word(folded).kind <= (Kind.MISTYPED if is_partner else Kind.KNOWN)
+            and folded not in (_SURNAMES_BEHIND_NAME if is_partner else _SURNAMES_BEHIND_RANK)
+            and not may_be_surname(folded)
         )
     )

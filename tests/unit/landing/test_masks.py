@@ -424,6 +424,10 @@ def test_a_house_is_masked_where_another_word_for_a_street_follows(
         ("his mrs assaulted him last night", "his mrs assaulted him last night"),
         ("MRS WAS RAPED, mrs didn't ring", "MRS WAS RAPED, mrs didn't ring"),
         ("mrs van was hit", "mrs [name] was hit"),
+        ("MR SPITS IN HER FACE, mrs pushes him", "MR SPITS IN HER FACE, mrs pushes him"),
+        ("HIS MRS ASAULTED HIM, HIS MRS SMITH", "HIS MRS ASAULTED HIM, HIS MRS [name]"),
+        # surnames that look like verbs
+        ("MR STARLING, MRS TILLING, MR WOODS", "MR [name], MRS [name], MR [name]"),
     ],
 )
 def test_a_name_behind_a_title_is_masked_and_a_verb_is_not(
@@ -437,6 +441,7 @@ def test_a_name_behind_a_title_is_masked_and_a_verb_is_not(
     [
         "INFT {}",
         "HIS MRS WAS {}",
+        "HIS MRS {}",
         "2 MALES {} IN STREET",
         "2130 {} OUTSIDE COURT",
         "AT 2130 {} CLOSE TO SHOP",
