@@ -363,9 +363,11 @@ def _replace_expression(text: str, pattern: str, mask: str | Callable[[str], str
 def _whole_words_pattern(text: str) -> str:
     """SQL for a pattern that finds a text, but not within words: PARK, but not "parked".
 
+    Any number of blanks and tabs may stand between its words.
     Classes of Unicode would be thirty times as slow, as DuckDB compiles the pattern for each row.
     """
-    begun = rf"regexp_replace(regexp_escape({text}), '^\w', '\\b\0')"
+    spaced = rf"regexp_replace(regexp_escape({text}), '(?:\\[ \t])+', '[ \\t]+', 'g')"
+    begun = rf"regexp_replace({spaced}, '^\w', '\\b\0')"
     return rf"'(?i)' || regexp_replace({begun}, '\w$', '\0\\b')"
 
 

@@ -490,6 +490,9 @@ def test_digits_and_names_of_other_scripts_are_masked(con: duckdb.DuckDBPyConnec
         ("41 Old Ropewalk", "41 old ropewalk; 41 old ropewalk", "[address]; [address]"),
         ("Café Zoë", "from (café zoë), not zoë", "from ([address]), not zoë"),
         (None, "at 41 OLD ROPEWALK again", "at 41 OLD ROPEWALK again"),
+        # with other blanks
+        ("THE OLD  MILL", "at the old mill", "at [address]"),
+        ("41 Old Ropewalk", "41  OLD \tROPEWALK", "[address]"),
         # a part of a word is none of a place
         ("SHOP, 4 High Street", "shoplifting at the shop", "shoplifting at the [address]"),
         ("PARK", "parked car in carpark", "parked car in carpark"),
