@@ -235,7 +235,7 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
 )
 
 _OTHER_NAMES: tuple[tuple[str, str | Callable[[str], str]], ...] = (
-    (r"(?i)\b(?:mr|mrs|mx)\.? \pL", mask_titled_names),
+    (r"(?i)\b(?:mr|mrs|mx)[. \t][ \t]{0,3}\pL", mask_titled_names),
     # one or two capitalised words where a whole name is announced
     (
         r"(\b(?i:(?:named|known) as|aka|a\.k\.a\.?) )"

@@ -57,12 +57,14 @@ _VERB = re.compile(r"\w{2,}(?:[^\We]ed|ing)")
 _PARTICLE = "|".join(sorted(_PARTICLES))
 _BEFORE_PARTNER = rf"(?:{'|'.join(sorted(ROLES['before_partner']))})[ \t]{{1,3}}"
 _PARTNER = re.compile(rf"\b{_BEFORE_PARTNER}(?:mr|mrs|mx)[ \t]{{1,3}}$", re.IGNORECASE)
+_DOT_OR_BLANK = r"(?:\.[ \t]{0,3}|[ \t]{1,3})"
 _TITLED = re.compile(
-    rf"(\b(?P<partner>{_BEFORE_PARTNER})?(?:mr|mrs|mx)\.? )"
-    r"(?P<name>(?:[^\W\d_]\.? )?"
-    rf"(?:(?:{_PARTICLE}) ){{0,2}}[^\W\d_](?:[^\W\d_]|['’-])+)",
+    rf"(\b(?P<partner>{_BEFORE_PARTNER})?(?:mr|mrs|mx){_DOT_OR_BLANK})"
+    rf"(?P<name>(?:[^\W\d_]{_DOT_OR_BLANK}){{0,2}}"
+    rf"(?:(?:{_PARTICLE})[ \t]{{1,3}}){{0,2}}[^\W\d_](?:[^\W\d_]|['’-])+)",
     re.IGNORECASE,
 )
+_LAST_WORD = re.compile(r"[ \t]*([^ \t]+)$")
 _END_OF_PLACE = PLACES["institutions"] | LAST_OF_STREET
 _END_OF_ROW = PERSONS | BRANDS | PLACES["dates"]
 
@@ -486,8 +488,8 @@ def mask_titled_names(text: str) -> str:
 def _mask_titled_name(match: re.Match[str]) -> str:
     name, is_partner = match["name"], match["partner"] is not None
     # an initial or a particle before such a word may be the name: mrs van was hit
-    while name and is_no_name(name.rpartition(" ")[2], is_partner=is_partner):
-        name = name.rpartition(" ")[0]
+    while (last := _LAST_WORD.search(name)) and is_no_name(last[1], is_partner=is_partner):
+        name = name[: last.start()]
     return match[1] + NAME + match["name"][len(name) :] if name else match[0]
 
 

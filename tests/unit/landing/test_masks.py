@@ -416,6 +416,8 @@ def test_a_house_is_masked_where_another_word_for_a_street_follows(
         ("Mr van der Berg, mr j. van den berg", "Mr [name], mr [name]"),
         ("MRS DE SOUZA, Mr Al Fayed, Mr el Hadi", "MRS [name], Mr [name], Mr [name]"),
         ("MR AND MRS PATEL", "MR AND MRS [name]"),
+        ("mr  khan, mrs\tjones, mr.pratt", "mr  [name], mrs\t[name], mr.[name]"),
+        ("mr j.k. smith, MR J.SMITH", "mr [name], MR [name]"),
         (
             "MRS SMALL, mr love, MR FIELDING, Mrs Said",
             "MRS [name], mr [name], MR [name], Mrs [name]",
