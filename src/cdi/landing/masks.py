@@ -221,7 +221,7 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
     (rf"(?i)\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}", "[date]"),
     (
         rf"(?i)({_BIRTH})(?:"
-        rf"{_MONTH}[ .-]{{0,2}}(?:\d{{1,2}}(?:st|nd|rd|th)?[ ,.-]{{1,2}})?\d{{2,4}}|\d{{1,4}}"
+        rf"{_MONTH}[ /.-]{{0,2}}(?:\d{{1,2}}(?:st|nd|rd|th)?[ /,.-]{{1,2}})?\d{{2,4}}|\d{{1,4}}"
         rf"(?:(?:st|nd|rd|th)?(?: of)?[ /.-]*(?:{_MONTH}|\d{{1,2}})[ /.,-]*\d{{2,4}})?)\b",
         r"\1[date]",
     ),

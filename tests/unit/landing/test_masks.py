@@ -205,6 +205,7 @@ def test_names_are_masked_whatever_their_letters(
         ("dob: 11 sep 90, d.o.b. 1990", "dob: [date], d.o.b. [date]"),
         ("DOB 11SEP1990 on September 11, '90", "DOB [date] on [date]"),
         ("DOB MARCH 3 85, D/O/B 12 MAY 79, DOB 030385", "DOB [date], D/O/B [date], DOB [date]"),
+        ("DOB MAY/12/1979, dob aug/79", "DOB [date], dob [date]"),
         (
             "dob 3rd of march 85; born MAR-03-85; dob march 85",
             "dob [date]; born [date]; dob [date]",
