@@ -1,8 +1,8 @@
 {#- The disclosed crimes of each call matched with the records that are linked to it; this is the inclusive
     superset. A record is matched with a disclosed crime of its own offence group first, and then with any
-    crime that is left, those first of which a record is due. A record for which no disclosed crime is left is a reported crime of its own,
-    because a link is evidence that the call reported it. A crime that is still left may be that of a shared
-    record, which belongs to another call: it is already recorded there. -#}
+    crime that is left, a rape after the others. A record for which no disclosed crime is left is a reported
+    crime of its own, because a link is evidence that the call reported it. A crime that is still left may be
+    that of a shared record, which belongs to another call: it is already recorded there. -#}
 with claims as (
     select
         call_id,
@@ -50,7 +50,9 @@ decided as (
     select
         crimes.*,
         decisions.verdict,
-        coalesce(decisions.reason_code = 'ALREADY_RECORDED', false) as is_counted_elsewhere
+        coalesce(decisions.reason_code = 'ALREADY_RECORDED', false) as is_counted_elsewhere,
+        -- A rape is kept as a rape or as an N100, so that no lesser record is its own (CRR 2026/27 p63).
+        not crimes.is_rape and coalesce(decisions.verdict <> 'justified', true) as is_any_record_due
     from {{ ref('int_disclosure__disclosed_crimes') }} as crimes
     left join {{ ref('int_disclosure__decisions') }} as decisions
         on crimes.call_id = decisions.call_id and crimes.crime_number = decisions.crime_number
@@ -65,14 +67,13 @@ disclosed as (
             partition by call_id, offence_group
             order by is_counted_elsewhere asc, crime_number asc
         ) as number_in_group,
-        count(*) filter (where not is_counted_elsewhere and not is_rape) over (partition by call_id)
-            as due_count
+        count(*) filter (where is_any_record_due) over (partition by call_id) as due_count
     from decided
 ),
 
--- A crime that is counted under another has a record only if the call has more records than are due.
--- Otherwise that record is of the other crime, which was recorded under a lesser class: misclassified and not
--- missing. A rape is kept as a rape or as an N100, so that no lesser record is its own (CRR 2026/27 p63).
+-- A crime that is counted under another has a record only if the call has more records than its other crimes
+-- need or have. Otherwise that record is of the other crime, which was recorded under a lesser class:
+-- misclassified and not missing.
 same_group as (
     select
         linked.crime_record_id,
@@ -89,7 +90,10 @@ same_group as (
         or row_number() over (
             partition by disclosed.call_id, disclosed.is_counted_elsewhere
             order by disclosed.crime_number
-        ) <= linked.record_count - disclosed.due_count
+        ) <= linked.record_count
+        - disclosed.due_count
+        - count(*) filter (where not disclosed.is_any_record_due and not disclosed.is_counted_elsewhere)
+            over (partition by disclosed.call_id)
 ),
 
 records_left as (
@@ -115,7 +119,7 @@ disclosed_left as (
         disclosed.crime_number,
         row_number() over (
             partition by disclosed.call_id
-            order by disclosed.is_counted_elsewhere asc, disclosed.crime_number asc
+            order by disclosed.is_counted_elsewhere asc, disclosed.is_rape asc, disclosed.crime_number asc
         ) as number_left
     from disclosed
     anti join same_group
