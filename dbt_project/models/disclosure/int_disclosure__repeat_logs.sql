@@ -8,16 +8,28 @@ with crimes as (
         calls.call_id,
         calls.location_hash,
         calls.received_at,
-        crimes.offence_group
+        crimes.offence_group,
+        -- The first log must answer for the crime itself. One whose crime is only possible does not count, a
+        -- duplicate leaves the crime to its master, which may be the later log, a test reports nothing, and
+        -- what nobody confirmed is confirmed by the next caller.
+        crimes.evidence_rank >= 2
+        and coalesce(
+            closures.reason_code not in (
+                'DUPLICATE_LOG', 'ADMIN', 'THIRD_PARTY_UNCONFIRMED', 'VICTIM_UNTRACED'
+            ),
+            true
+        ) as may_be_first
     from {{ ref('int_disclosure__disclosed_crimes') }} as crimes
     inner join {{ ref('stg_calls') }} as calls on crimes.call_id = calls.call_id
+    left join {{ source('codes', 'closures') }} as closures on calls.disposition_code = closures.code
     where calls.location_hash is not null and crimes.crime_number = 1
 ),
 
 final as (
     select
         call_id,
-        max_by(call_id, (received_at, call_id)) over within_the_hour as first_call_id
+        max_by(call_id, (received_at, call_id)) filter (where may_be_first) over within_the_hour
+            as first_call_id
     from crimes
     window
         within_the_hour as (
