@@ -13,7 +13,10 @@ ruled as (
     select
         crimes.*,
         rules.counting_rule_id,
-        coalesce(rules.effect, 'none') as effect
+        coalesce(rules.effect, 'none') as effect,
+        -- Messages are one crime for each recipient, and no part of a robbery. But a course of conduct is
+        -- often made of them, so that its rules hold for them as for any other crime.
+        rules.effect is null or crimes.counting_class = 'malicious_communications' as may_be_of_conduct
     from crimes
     left join {{ ref('counting_rules') }} as rules
         on
@@ -27,10 +30,10 @@ pairs as (
         ruled.crime_number,
         min(
             case
-                when ruled.effect = 'additional' then null
-                when ruled.effect = 'included' and other.effect = 'none' then ruled.counting_rule_id
-                when ruled.effect = 'none' and other.effect = 'principal' and not ruled.is_rape
+                when ruled.effect = 'included' and other.may_be_of_conduct then ruled.counting_rule_id
+                when ruled.may_be_of_conduct and other.effect = 'principal' and not ruled.is_rape
                     then other.counting_rule_id
+                when ruled.effect = 'additional' then null
                 when ruled.effect = 'none' and other.effect = 'none' and principal.principal_group is not null
                     then 'P:' || principal.principal_group
             end
