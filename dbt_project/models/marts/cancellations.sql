@@ -49,13 +49,7 @@ final as (
         checks.meaning as check_meaning,
         checks.source as check_source,
         records.victim_told_at,
-        -- Null where no rule asks for the victim to be told.
-        case
-            when rules.needs_victim_told
-                then
-                    records.victim_told_at is not null
-                    and coalesce(records.victim_told_at <= records.cancelled_at, true)
-        end as is_victim_told_before
+        cancellations.is_victim_told_before
     from cancellations
     inner join records on cancellations.crime_record_id = records.crime_record_id
     inner join checks

@@ -16,18 +16,38 @@ live as (
     where not live.is_withdrawn and offences.offence_group is not null
 ),
 
+-- An offence against the state has no victim who could be told, such as the possession of cannabis.
+victimless as (
+    select ho_class
+    from {{ ref('offence_classes') }}
+    group by ho_class
+    having bool_and(record_basis = 'state')
+),
+
+must_be_told as (
+    select
+        records.crime_record_id,
+        records.victim_told_at is not null
+        and coalesce(records.victim_told_at <= records.cancelled_at, true) as is_victim_told_before
+    from records
+    inner join {{ ref('cancellation_rules') }} as rules
+        on records.cancellation_code = rules.cancellation_code
+    anti join victimless on records.offence_class = victimless.ho_class
+    where rules.needs_victim_told
+),
+
 final as (
     select
         records.crime_record_id,
+        must_be_told.is_victim_told_before,
         case
             when rules.cancellation_code is null then 'not_assessable'
             when rules.needs_other_force_reference and records.other_force_reference is null
                 then 'other_force_reference_missing'
             when rules.needs_surviving_record and live.crime_record_id is null
                 then 'surviving_record_missing'
-            when rules.needs_victim_told and records.victim_told_at is null then 'victim_not_told'
-            when rules.needs_victim_told and records.victim_told_at > records.cancelled_at
-                then 'victim_told_afterwards'
+            when not must_be_told.is_victim_told_before
+                then if(records.victim_told_at is null, 'victim_not_told', 'victim_told_afterwards')
             when not coalesce(
                 list_contains(string_split(rules.offence_classes, ' '), records.offence_class),
                 rules.offence_classes is null
@@ -49,6 +69,7 @@ final as (
         on records.cancellation_code = rules.cancellation_code
     left join {{ source('codes', 'offences') }} as offences on records.offence_code = offences.code
     left join {{ ref('class_ranks') }} as ranks on records.offence_class = ranks.ho_class
+    left join must_be_told on records.crime_record_id = must_be_told.crime_record_id
     left join live on records.surviving_record_no = live.crime_record_id
 )
 
