@@ -75,6 +75,7 @@ opened as not materialized (
     select
         calls.call_no,
         calls.district,
+        calls.received_at,
         hour({{ local_time('calls.received_at', 'settings.timezone') }}) as received_hour,
         coalesce(recorded.recorded_at > calls.received_at + interval 3 day, true) as is_late,
         {{ local_week('calls.received_at + interval 3 day', 'settings.timezone') }} as week_on
@@ -164,13 +165,17 @@ late as (
 
     union all
 
-    -- a log counts once for each of its authors
+    -- A log counts once for each of its authors. Who first wrote in it later than in these three days is left
+    -- out: a late record has an entry of its own, which would add the log to a week that is over.
     select
         any_value(opened.week_on) as week_on,
         any_value(opened.is_late) as is_late,
         'author ' || log_actions.author_code as subject
     from opened
-    inner join log_actions on opened.call_no = log_actions.call_id
+    inner join log_actions
+        on
+            opened.call_no = log_actions.call_id
+            and coalesce(log_actions.acted_at <= opened.received_at + interval 3 day, true)
     group by opened.call_no, log_actions.author_code
 ),
 
