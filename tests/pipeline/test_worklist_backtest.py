@@ -24,10 +24,11 @@ CALLS = {
         ("T-0004", "2026-01-05 08:00", "ASSAULT"),  # its evening is fourteen hours later
         ("T-0005", "2026-01-05 14:00", "NOISE"),  # it reads otherwise the next day
         ("T-0006", "2026-01-05 15:00", "NOISE"),  # not listed, and recorded the next day
+        ("T-0007", "2026-01-05 16:00", "ASSAULT"),  # listed, and nobody knows
     ],
     "2026-01-06": [
         ("T-0005", "2026-01-05 14:00", "ASSAULT"),
-        ("T-0007", "2026-01-06 15:00", "ASSAULT"),  # listed, and nobody knows
+        ("T-0008", "2026-01-06 15:00", "ASSAULT"),  # its twelve hours end after the data do
     ],
 }
 RECORDS = {
@@ -35,7 +36,7 @@ RECORDS = {
     "2026-01-06": [("R1", "T-0001", "2026-01-06 09:00"), ("R6", "T-0006", "2026-01-06 10:00")],
 }
 ON_THE_6TH = {
-    "log_count": 7,
+    "log_count": 8,
     "known_count": 5,
     "listed_count": 3,
     "listed_recorded_count": 1,
@@ -103,10 +104,16 @@ def test_the_list_of_twelve_hours_is_replayed_from_what_was_landed_by_then(
     assert january == ON_THE_6TH
 
 
-def test_what_became_true_later_is_not_known_on_the_evening_itself(daily: SmallAgency) -> None:
+def test_what_became_true_later_is_not_known_when_the_twelve_hours_end(daily: SmallAgency) -> None:
     land_directly("testville", daily.interval)
-    (january,) = read_backtest(daily, datetime(2026, 1, 5, 22, 30, tzinfo=UTC))
+    (january,) = read_backtest(daily, datetime(2026, 1, 6, 4, 30, tzinfo=UTC))
     counts = ("known_count", "listed_count", "listed_recorded_count", "unlisted_recorded_count")
     # T-0005 is known, as it has not changed yet
-    assert [january[name] for name in counts] == [5, 2, 0, 0]
-    assert january["listed_open_count"] == 2
+    assert [january[name] for name in counts] == [6, 3, 0, 0]
+    assert january["listed_open_count"] == 3
+
+
+def test_nothing_is_known_of_logs_before_their_twelve_hours_are_over(daily: SmallAgency) -> None:
+    land_directly("testville", daily.interval)
+    (january,) = read_backtest(daily, datetime(2026, 1, 5, 22, 30, tzinfo=UTC))
+    assert (january["log_count"], january["known_count"]) == (7, 0)

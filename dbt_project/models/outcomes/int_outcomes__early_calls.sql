@@ -1,8 +1,12 @@
 {#- What the worklist said of a call twelve hours after it came in, and what became of it. It is replayed with
     today's rules, links and text model: a call was listed if it tells, on likely evidence, of more crimes than
-    had records that were landed by then. Only likely crimes are asked. The crime records must have been read
-    in these hours too, or nobody knows which were made. -#}
-with early as not materialized (
+    had records that were landed by then. Only likely crimes are asked. The hours must be over, and the crime
+    records must have been read in them too, or nobody knows which were made. -#}
+with settings as (
+    select as_of from {{ source('landing', 'settings') }}
+),
+
+early as not materialized (
     select * from {{ ref('stg_early_calls') }}
 ),
 
@@ -48,6 +52,7 @@ known as (
     from early
     semi join files
         on files.dataset = 'crime_records' and files.as_of between early.received_at and early.looked_at
+    semi join settings on early.looked_at <= settings.as_of
 ),
 
 crimes as (
