@@ -12,7 +12,8 @@ import pytest
 from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.local.run import default_interval
-from cdi.sql import fetch_dicts
+from cdi.report.contract import SQL as FIGURES_SQL
+from cdi.sql import fetch_dicts, read_query
 from cdi.steps.run import run_directly
 from cdi.variant import Variant
 from cdi_force.generate import ensure_force
@@ -208,6 +209,8 @@ def test_each_query_of_the_cookbook_answers_its_question(run: Path) -> None:
         for query in queries:
             answers.append(fetch_dicts(con, query))
             assert answers[-1], query
+        (listed,) = fetch_dicts(con, read_query(FIGURES_SQL / "listed.sql"))
+    assert len(answers[5]) == listed["listed_in_time"] > 0
     headline = next(
         row for row in answers[1] if (row["universe"], row["ruleset"]) == ("frame", "standard")
     )
