@@ -13,6 +13,7 @@ from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.local.run import default_interval
 from cdi.report.contract import SQL as FIGURES_SQL
+from cdi.report.worklist import SQL as REPORT_SQL
 from cdi.sql import fetch_dicts, read_query
 from cdi.steps.run import run_directly
 from cdi.variant import Variant
@@ -209,7 +210,9 @@ def test_each_query_of_the_cookbook_answers_its_question(run: Path) -> None:
         for query in queries:
             answers.append(fetch_dicts(con, query))
             assert answers[-1], query
+        sheet = fetch_dicts(con, read_query(REPORT_SQL / "worklist_rows.sql"), {"rows": 20})
         (listed,) = fetch_dicts(con, read_query(FIGURES_SQL / "listed.sql"))
+    assert [row["list_place"] for row in answers[4]] == [row["list_place"] for row in sheet[:20]]
     assert len(answers[5]) == listed["listed_in_time"] > 0
     headline = next(
         row for row in answers[1] if (row["universe"], row["ruleset"]) == ("frame", "standard")
