@@ -56,12 +56,13 @@ history as (
 covered as (
     select
         -- `least` passes over a null, so it would say 12 where there is no record. On an agency's first day
-        -- no day is covered yet, and a year cannot be told from nothing.
+        -- no day is covered yet, and a year cannot be told from nothing. The days are those that have passed:
+        -- of midnights there is one fewer in summer, when a day ends at 23:00 UTC.
         case
             when first_at is null then null
             when is_longer then 12.0
-            when date_diff('day', first_at, as_of) > 0
-                then least(12.0, date_diff('day', first_at, as_of) / (365.25 / 12))
+            when date_diff('second', first_at, as_of) >= 86400
+                then least(12.0, date_diff('second', first_at, as_of) / 86400.0 / (365.25 / 12))
         end as months_covered
     from history
 ),

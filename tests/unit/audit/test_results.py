@@ -144,6 +144,10 @@ def test_records_before_the_year_say_that_all_of_it_is_covered(
             {"older": older, "count": older + recent + 1},
         )
         year = results._count_recorded_year(con, "2017-07-01", [])
+        summer = results._count_recorded_year(con, "2017-06-30 23:00", [])
     for domain in ("force", "theft"):
         assert year[domain]["recorded"] == recorded
         assert year[domain]["months"] == pytest.approx(months)
+        # the local day ends at 23:00 UTC, and only an hour is missing, not a day
+        hour_less = months if months == 12 else months - 1 / 24 / (365.25 / 12)
+        assert summer[domain]["months"] == pytest.approx(hour_less)

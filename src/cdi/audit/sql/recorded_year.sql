@@ -38,12 +38,12 @@ covered as (
             least(
                 12.0,
                 date_diff(
-                    'day',
+                    'second',
                     min(reported_at) filter (
                         where reported_at > cast($period_end as timestamp) - interval 12 month
                     ),
                     cast($period_end as timestamp)
-                ) / (365.25 / 12)
+                ) / 86400.0 / (365.25 / 12)
             )
         ) as months
     from records
