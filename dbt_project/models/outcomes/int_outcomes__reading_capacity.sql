@@ -16,7 +16,9 @@ calls as (
 counted as (
     select
         count(*) as log_count,
-        greatest(1, date_diff('day', min(calls.received_at), any_value(settings.calls_as_of))) as days_covered
+        greatest(
+            1, date_diff('second', min(calls.received_at), any_value(settings.calls_as_of)) / 86400.0
+        ) as days_covered
     from calls
     cross join settings
     where calls.received_at > settings.calls_as_of - interval 12 month
