@@ -1,4 +1,4 @@
-"""What the report says of cancelled records and of reports of rape, from the tables behind it."""
+"""What the report says of counts, cancelled records and rape, from the tables behind it."""
 
 import re
 from collections.abc import Sequence
@@ -12,18 +12,21 @@ from cdi.sql import fetch_dicts, read_query
 WHY = "cannot be checked, as the source gives no reason that a rule knows"
 
 
-def say(part: str, table: str, rows: Sequence[str]) -> str:
+def say(part: str, table: str, rows: Sequence[str], others: Sequence[str] = ()) -> str:
     """The text of a part of the report.
 
     Args:
         part: Name of its template and of the query that gives its figures.
         table: Name of the table behind it, and its columns.
         rows: Of that table.
+        others: Statements that make what else the query reads.
     """
     with duckdb.connect() as con:
         con.execute(f"create table {table}")
         for row in rows:
             con.execute(f"insert into {table.partition(' ')[0]} values {row}")
+        for statement in others:
+            con.execute(statement)
         (values,) = fetch_dicts(con, read_query(SQL / f"{part}.sql"))
     page = render(f"{part}.html.j2", v=values, show=values.__getitem__)
     return " ".join(re.sub(r"<[^>]+>", "", page).split())
@@ -97,3 +100,72 @@ def test_late_records_of_rape_are_counted_where_times_are_known() -> None:
 
 def test_where_no_rape_was_reported_it_is_said() -> None:
     assert say_rape() == "No rape was reported."
+
+
+RATES = (
+    "recording_rate (universe varchar, ruleset varchar, breakdown varchar, offence_group varchar, "
+    "recording_rate double, rate_base_count bigint, recorded_count bigint, "
+    "unrecorded_count bigint, wrongly_cancelled_count bigint, justified_count bigint, "
+    "too_recent_count bigint, source_missing_count bigint, withheld_reason varchar)"
+)
+RELEASE = "create table release as select 'v1' as text_model_version"
+
+
+def say_frame(too_recent: int, source_missing: int) -> str:
+    """What is said of crimes in crime-coded logs, of which so many cannot be judged."""
+    counts = f"100, 70, 25, 5, 40, {too_recent}, {source_missing}"
+    row = f"('frame', 'standard', 'total', 'all', 0.7, {counts}, null)"
+    return say("frame", RATES, [row], [RELEASE])
+
+
+def test_the_parts_of_the_crimes_in_crime_coded_logs_add_up() -> None:
+    due = (
+        "Of the 100 that should be recorded, 70 are recorded, 5 were wrongly cancelled, and 25 are "
+        "suspected to be missed."
+    )
+    assert say_frame(3, 0) == (
+        "Of 143 reported crimes in crime-coded logs, 40 need no record for a reason that the rules "
+        f"accept, and 3 are too recent to judge. {due}"
+    )
+    assert say_frame(3, 7) == (
+        "Of 150 reported crimes in crime-coded logs, 40 need no record for a reason that the rules "
+        "accept, 3 are too recent to judge, and 7 cannot be judged, as the crime records that we "
+        f"have end before the time limit. {due}"
+    )
+
+
+def say_all_calls(**counts: int) -> str:
+    """What is said of so many crimes of each outcome in two logs."""
+    rows = [f"('{name}', 'theft')" for name, count in counts.items() for _ in range(count)]
+    rows += ["(null, 'theft')", "('recorded', 'fraud')"]  # neither counts
+    others = [
+        RELEASE,
+        f"create table {RATES}",
+        "create table fct_calls as from range(2)",
+        "create schema rules",
+        "create table rules.offence_groups as "
+        "from (values ('theft', true), ('fraud', false)) as t (offence_group, is_headline)",
+    ]
+    table = "fct_reported_crimes (outcome varchar, offence_group varchar)"
+    return say("all_calls", table, rows, others)
+
+
+def test_the_parts_of_the_crimes_in_all_logs_add_up() -> None:
+    parts = {
+        "recorded": 6,
+        "justified": 5,
+        "unrecorded": 4,
+        "wrongly_cancelled": 3,
+        "too_recent": 2,
+    }
+    begin = "All logs, crime-coded or not: in 2 logs the software found"
+    said = (
+        "6 are recorded, 5 need no record, 4 are suspected to be missed, 3 were wrongly cancelled"
+    )
+    assert say_all_calls(**parts) == (
+        f"{begin} 20 reported crimes, of which {said} and 2 are too recent to judge."
+    )
+    assert say_all_calls(**parts, source_missing=1) == (
+        f"{begin} 21 reported crimes, of which {said}, 2 are too recent to judge "
+        "and 1 cannot be judged."
+    )

@@ -5,8 +5,10 @@ select
     count(crimes.outcome) as all_reported,
     count(*) filter (where crimes.outcome = 'recorded') as all_recorded,
     count(*) filter (where crimes.outcome = 'unrecorded') as all_unrecorded,
+    count(*) filter (where crimes.outcome = 'wrongly_cancelled') as all_wrongly_cancelled,
     count(*) filter (where crimes.outcome = 'justified') as all_justified,
     count(*) filter (where crimes.outcome = 'too_recent') as all_too_recent,
+    count(*) filter (where crimes.outcome = 'source_missing') as all_source_missing,
     (
         select any_value(rates.recording_rate)
         from recording_rate as rates

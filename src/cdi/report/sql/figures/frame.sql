@@ -27,6 +27,7 @@ select
     coalesce(standard.wrongly_cancelled_count, 0) as crimes_wrongly_cancelled,
     coalesce(standard.justified_count, 0) as crimes_justified,
     coalesce(standard.too_recent_count, 0) as crimes_too_recent,
+    coalesce(standard.source_missing_count, 0) as crimes_source_missing,
     coalesce(
         standard.rate_base_count
         + standard.justified_count
