@@ -1,6 +1,7 @@
 {#- All reports of rape. Each is recorded as a crime at once or, since April 2015, as a reported incident
     N100 (CRR 2026/27 p63). An N100 belongs to the report of its call; an N100 without a call is a report
-    of its own. A duplicate of another log is no further report (NSIR 2011 1.5). -#}
+    of its own. A duplicate of another log is no further report (NSIR 2011 1.5). A doubtful link
+    does not count, as in the outcome: the crime is suspected to be missed, or needs no record. -#}
 with incidents as (
     select
         records.published_record_id as crime_record_id,
@@ -18,6 +19,17 @@ with incidents as (
     where not records.is_withdrawn
 ),
 
+rapes as (
+    select
+        outcome in ('recorded', 'wrongly_cancelled') or reason_code = 'RIGHTLY_CANCELLED' as has_record,
+        * replace (
+            if(has_record, crime_record_id, null) as crime_record_id,
+            if(has_record, recorded_at, null) as recorded_at
+        )
+    from {{ ref('fct_reported_crimes') }}
+    where is_rape and outcome is not null
+),
+
 reports as (
     select
         *,
@@ -25,10 +37,8 @@ reports as (
             partition by call_id
             order by crime_record_id is not null, reported_crime_id
         ) as place_in_call
-    from {{ ref('fct_reported_crimes') }}
-    where
-        is_rape and outcome is not null
-        and (crime_record_id is not null or reason_code is distinct from 'DUPLICATE_LOG')
+    from rapes
+    where crime_record_id is not null or reason_code is distinct from 'DUPLICATE_LOG'
 ),
 
 numbered as (

@@ -67,7 +67,7 @@ def test_of_rape_and_n100_nothing_is_said_where_none_was_cancelled() -> None:
 
 RAPE_REPORTS = (
     "rape_reports (kept_as varchar, is_late boolean, "
-    "reported_incident_code varchar, expected_incident_code varchar)"
+    "reported_incident_code varchar, expected_incident_code varchar, outcome varchar)"
 )
 
 
@@ -77,7 +77,10 @@ def say_rape(*rows: str) -> str:
 
 
 def test_no_rape_is_called_recorded_in_time_where_no_time_is_known() -> None:
-    assert say_rape(*["('crime', null, null, null)"] * 2, "('neither', null, null, null)") == (
+    assert say_rape(
+        *["('crime', null, null, null, 'recorded')"] * 2,
+        "('neither', null, null, null, 'unrecorded')",
+    ) == (
         "Of 3 reports of rape 2 are recorded as a crime, 0 as a reported incident (N100) "
         "and 1 as neither."
     )
@@ -85,17 +88,28 @@ def test_no_rape_is_called_recorded_in_time_where_no_time_is_known() -> None:
 
 def test_late_records_of_rape_are_counted_where_times_are_known() -> None:
     said = say_rape(
-        "('crime', false, null, null)",
-        "('reported_incident', true, '100/02', '100/01')",
-        "('neither', null, null, null)",
+        "('crime', false, null, null, 'recorded')",
+        "('reported_incident', true, '100/02', '100/01', 'justified')",
+        "('neither', null, null, null, 'unrecorded')",
     )
     assert said == (
         "Of 3 reports of rape 1 is recorded as a crime, 1 as a reported incident (N100) "
         "and 1 as neither. 1 was recorded late. 1 has the wrong N100 sub-code."
     )
-    in_time = say_rape("('crime', false, null, null)")
+    in_time = say_rape("('crime', false, null, null, 'recorded')")
     assert in_time.startswith("Of 1 report of rape 1 is recorded")
     assert in_time.endswith("as neither. 0 were recorded late.")
+
+
+def test_crimes_of_rape_that_were_cancelled_are_told_apart() -> None:
+    said = say_rape(
+        "('crime', false, null, null, 'recorded')",
+        "('crime', false, null, null, 'justified')",
+        "('crime', false, null, null, 'wrongly_cancelled')",
+    )
+    assert said.startswith(
+        "Of 3 reports of rape 3 are recorded as a crime (2 of them were cancelled), 0 as"
+    )
 
 
 def test_where_no_rape_was_reported_it_is_said() -> None:

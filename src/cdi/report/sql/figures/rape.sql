@@ -3,6 +3,7 @@
 select
     count(*) as rape_reports,
     count(*) filter (where kept_as = 'crime') as rape_crimes,
+    count(*) filter (where kept_as = 'crime' and outcome <> 'recorded') as rape_crimes_cancelled,
     count(*) filter (where kept_as = 'reported_incident') as rape_incidents,
     count(*) filter (where kept_as = 'neither') as rape_neither,
     case when count(is_late) > 0 then count(*) filter (where is_late) end as rape_late,
