@@ -1,11 +1,15 @@
 """The figures that a query gives, from small tables."""
 
+import re
 from datetime import datetime
+from typing import Any
 
 import duckdb
+import pytest
 
 from cdi.audit.tables import TABLES
-from cdi.report.contract import SQL
+from cdi.render import _make_environment
+from cdi.report.contract import SQL, Table
 from cdi.report.figures import count_outcomes
 from cdi.sql import create_table, fetch_dicts, read_query
 
@@ -162,3 +166,48 @@ def test_an_audit_that_is_too_small_for_a_rate_is_told_until_a_later_one_has_one
         later = [(row["draw_id"], row["withheld_rule_id"]) for row in fetch_dicts(con, query)]
     assert told == [("small", None), ("unread", "AUDIT-X")]
     assert later == [("unread", "AUDIT-X")]
+
+
+BREAKDOWNS = {
+    "closure": "disposition", "group": "offence_group", "month": "month", "route": "route",
+    "theme": "theme",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", BREAKDOWNS)
+def test_a_rate_of_a_part_can_be_worked_out_from_what_its_row_shows(
+    part: str,
+) -> None:
+    with duckdb.connect() as con:
+        con.execute("""
+            create schema codes;
+            create schema rules;
+            create table codes.closures as select 'A' as code, 'Done' as name;
+            create table rules.offence_groups as
+            select 'A' as offence_group, 'Theft' as offence_group_name, 1 as sort_order;
+            create table release as select 'm1' as text_model_version;
+        """)
+        con.execute(
+            "create table recording_rate as select 'frame' as universe, 'standard' as ruleset, "
+            "$breakdown as breakdown, 'A' as disposition_code, 'A' as offence_group, 'A' as route, "
+            "*, recorded_count + unrecorded_count + wrongly_cancelled_count as rate_base_count, "
+            "recorded_count / (rate_base_count) as recording_rate, true as is_mature "
+            "from (values (24, 3, 3, 7, '2017-01-01'), (24, 3, 2, 7, '2017-02-01')) "
+            "as v (recorded_count, unrecorded_count, wrongly_cancelled_count, justified_count, "
+            "reported_month)",
+            {"breakdown": BREAKDOWNS[part]},
+        )
+        rows = fetch_dicts(con, read_query(SQL / f"by_{part}.sql"))
+    # 24 of 30 are 80%; on 29 crimes no rate is shown
+    assert [row["recording_rate"] for row in rows] == [0.8, None]
+    macros: Any = _make_environment().get_template("figure.html.j2").module
+    page = str(macros.rate_table(Table(f"by_{part}", "By part", rows), "Part"))
+    titles, first, second = (
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", page)
+    )
+    assert titles[1:] == [
+        "Recorded", "Suspected missed", "Wrongly cancelled", "No record needed",
+        "Rate as the software reads it",
+    ]  # fmt: skip
+    assert first[1:] == ["24", "3", "3", "7", "80.0%"]
+    assert second[1:] == ["24", "3", "2", "7", "–"]
