@@ -433,3 +433,33 @@ def test_of_files_the_newest_answers_for_its_columns_references_and_codes(
     small.write(f"calls-{yesterday}.csv", whole)
     daily = CliRunner().invoke(cli.app, arguments)
     assert f"calls-{yesterday}.csv has all mapped columns, and 5 rows" in daily.output
+
+
+def test_a_required_time_of_two_columns_or_a_part_of_one_is_read_as_a_run_reads_it(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "width", 300)
+    columns = small.settings["sources"]["calls"]["columns"]
+    header, *rows = (small.data / "calls.csv").read_text(encoding="utf-8").splitlines()
+    number, received, *others = header.split(",")
+    assert (number, received) == ("number", "received")
+    divided = [",".join([number, "day", "hour", *others])]
+    divided += [row.replace(" ", ",", 1) for row in rows]
+    small.write("calls.csv", "".join(f"{row}\n" for row in divided).encode())
+    columns["received_at"] = {"from": ["day", "hour"], "format": "%Y-%m-%d %H:%M"}
+    small.write_settings()
+    assert "calls.csv has all mapped columns, and 5 rows" in check_fine(small)
+    longer = [header, *(row.replace(" ", " at ", 1) for row in rows)]
+    small.write("calls.csv", "".join(f"{row}\n" for row in longer).encode())
+    columns["received_at"] = {"from": "received", "extract": "^([0-9-]+) at", "format": "%Y-%m-%d"}
+    small.write_settings()
+    assert "calls.csv has all mapped columns, and 5 rows" in check_fine(small)
+
+
+def check_fine(small: SmallAgency) -> str:
+    """What the command says of an agency of files of which every required value can be read."""
+    arguments = ["check-agency", "--agency", small.agency.agency, "--connect"]
+    checked = CliRunner().invoke(cli.app, arguments)
+    assert checked.exit_code == 0, checked.output
+    assert "no readable value" not in checked.output
+    return checked.output

@@ -115,7 +115,8 @@ def check_required(
             value = typed_expression(agency, dataset, column, mapping, bound, "now()")
         else:
             value = value_expression(mapping, bound)
-        lost = scalar(con, f"select count(*) from raw where {value} is null", bound.values)
+        query = f"select count(*) from raw where {value} is null"
+        lost = scalar(con, query, bound.used_in(query))
         if lost:
             yield Finding(
                 "look",
