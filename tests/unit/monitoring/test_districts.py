@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,8 +13,11 @@ from typer.testing import CliRunner
 
 from cdi import paths
 from cdi.cli import app
-from cdi.monitoring.districts import district_rates
+from cdi.monitoring.districts import COLUMNS, district_rates
+from cdi.quality.rules import load_suite
+from cdi.quality.tables import checked_columns, derive_columns
 from cdi.report.peers import compare_agencies, read_released, render_peers_page, write_peers
+from cdi.sql import create_table
 from tests.open_extracts import publish
 
 
@@ -63,6 +67,23 @@ def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
     filled_in = {name for name, value in row.items() if value is not None}
     counts_alone = {"recorded_count", "due_count", "effective_count"}
     assert filled_in == counts_alone | {"universe", "district", "withheld_reason"}
+
+
+@pytest.mark.parametrize("recorded", [[900, 700], [0, 0], [60, 700]])
+def test_the_rule_finds_nothing_in_rates_as_they_are_worked_out(recorded: list[int]) -> None:
+    """Where all or nothing was recorded, no limit reaches the rate that all districts have."""
+    rows = district_rates(counts(recorded, [900, 700]), None)
+    suite = load_suite("marts", "district_rates")
+    with duckdb.connect() as con:
+        create_table(con, suite.table, COLUMNS, rows)
+        derive_columns(con, suite)
+        broken = con.execute(
+            f"select {', '.join(suite.derive)} from {checked_columns(suite)} where "
+            f"{' or '.join(f'{name} is distinct from true' for name in suite.derive)}"
+        )
+        assert broken.fetchall() == []
+    expected = ["below", "above"] if recorded == [60, 700] else ["alike", "alike"]
+    assert [row["compared"] for row in rows] == expected
 
 
 def test_no_mature_crime_gives_an_empty_table() -> None:
