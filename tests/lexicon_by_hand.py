@@ -11,6 +11,7 @@ import duckdb
 from cdi import paths
 
 CLAUSES = re.compile(r"[,.;/]| but | however | although ")
+NEW_SUBJECT = re.compile(r" and (he|she|they) ")
 
 
 def seed(name: str) -> list[dict[str, str]]:
@@ -52,7 +53,8 @@ def hits(entries: list[tuple[str, str, int, str]]) -> set[tuple[Any, ...]]:
                for p in some]  # fmt: skip
     found = set()
     for call_id, part, number, entry in entries:
-        asserted = " , ".join(c for c in CLAUSES.split(entry) if not says(c, denials))
+        clauses = CLAUSES.split(NEW_SUBJECT.sub(r" , \1 ", entry))
+        asserted = " , ".join(c for c in clauses if not says(c, denials)).rstrip(" ,.!?")
         said = {
             (meaning, name)
             for (of, meaning, name), some in known.items()

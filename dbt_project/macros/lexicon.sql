@@ -60,7 +60,9 @@
 
 {#-
     An account without the clauses that deny something, so that only what it asserts is left; the others are joined
-    by ' , '. To split an account into clauses is dear, and few deny anything: only those are split in which a
+    by ' , ', and what ends the last one is cut off, so that a phrase that ends with its text is found before a full
+    stop. A clause ends where a new one begins with its own subject: in "he pushed her and she fell" only the fall is
+    denied. To split an account into clauses is dear, and few deny anything: only those are split in which a
     clause may do so. To find out, the clauses are put on lines of their own, as a denial may be bound to a clause's
     beginning.
 -#}
@@ -74,11 +76,12 @@
     {%- endif -%}
     {%- set denial = denials | join('|') -%}
     {%- set ends = "'[,.;/]| but | however | although '" -%}
+    {%- set clauses = "regexp_replace(" ~ account ~ ", ' and (he|she|they) ', ' , \\1 ', 'g')" -%}
     {{- return(
-        "case when regexp_matches(regexp_replace(" ~ account ~ ", " ~ ends ~ ", chr(10), 'g'), '(?m)" ~ denial
-        ~ "') then array_to_string(list_filter(regexp_split_to_array(" ~ account ~ ", " ~ ends
+        "rtrim(case when regexp_matches(regexp_replace(" ~ clauses ~ ", " ~ ends ~ ", chr(10), 'g'), '(?m)" ~ denial
+        ~ "') then array_to_string(list_filter(regexp_split_to_array(" ~ clauses ~ ", " ~ ends
         ~ "), lambda clause: not regexp_matches(clause, '" ~ denial ~ "')), ' , ') else regexp_replace("
-        ~ account ~ ", " ~ ends ~ ", ' , ', 'g') end"
+        ~ clauses ~ ", " ~ ends ~ ", ' , ', 'g') end, ' ,.!?')"
     ) -}}
 {% endmacro %}
 

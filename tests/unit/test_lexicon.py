@@ -231,3 +231,45 @@ def test_an_anonymous_disclosure_at_a_referral_centre_is_a_reason(text: str) -> 
 )
 def test_a_referral_centre_alone_is_no_reason(text: str) -> None:
     assert "cl_sarc_01" not in said(text, "reason")
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        ("he pushed her and she fell to the floor", "violence_against_the_person"),
+        ("punched him to the floor and he collapsed", "violence_against_the_person"),
+        ("he raped her and she is worried he will come back", "sexual_offences"),
+        ("he pushed her and she fell down the stairs", "violence_against_the_person"),
+        ("partner assaulted her and threatened suicide", "violence_against_the_person"),
+        ("he punched her and took her phone with him", "robbery"),
+        ("he asked if she had a light then punched her in the face", "violence_against_the_person"),
+        ("wants advice as her ex punched her last night", "violence_against_the_person"),
+        ("male took the dog from the garden", "theft"),
+        ("he slipped his hand up her skirt", "sexual_offences"),
+    ],
+)
+def test_a_crime_is_told_beside_something_that_is_none(text: str, group: str) -> None:
+    assert group in groups(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "she fell to the floor and he collapsed",
+        "took an overdose of tablets",
+        "suicidal male has a knife and is threatening suicide",
+        "threatening to self harm with a knife",
+        "he took his bag with him",
+        "caller asked if police had found who punched her",
+        "wants advice about an assault",
+        "he fell from a ladder and is bleeding from the head",
+        "slipped on the ice and broke her arm",
+    ],
+)
+def test_a_fall_a_threat_to_oneself_and_a_question_are_no_crime(text: str) -> None:
+    assert not groups(text)
+
+
+@pytest.mark.parametrize("text", ["report of stalking.", "stalking!", "domestic stalking . "])
+def test_a_full_stop_does_not_hide_a_word_at_the_end(text: str) -> None:
+    assert "violence_against_the_person" in groups(text)
