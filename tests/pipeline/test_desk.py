@@ -221,7 +221,8 @@ def test_what_is_passed_on_or_proposed_elsewhere_changes_nothing_that_counts(
 
 def test_a_rape_is_dismissed_by_two_people_who_sign_in(told: SmallAgency) -> None:
     first, second = sign_in("reader.one"), sign_in("reader.two")
-    answer = first.decide(RAPE, "dismissed", reason_code="NO_CRIME_BOP")
+    note = "she says that it was a film"
+    answer = first.decide(RAPE, "dismissed", reason_code="NO_CRIME_BOP", note=note)
     assert "waits for a second person" in words_of(answer.text)
     assert EFFECT not in words_of(answer.text)
     assert first.listed(list="proposed") == [RAPE]
@@ -235,6 +236,9 @@ def test_a_rape_is_dismissed_by_two_people_who_sign_in(told: SmallAgency) -> Non
         assert answer.status_code == 409
         assert "you proposed this yourself" in words_of(answer.text).lower()
     claims.release_claim("testville", RAPE)  # who looked at it again has it open
+    seen = words_of(second.open_log(RAPE))
+    # at the crime and in the list of decisions, so that the second person knows why
+    assert seen.count(f"Note: {note}") == 2
     answer = second.decide(RAPE, "agreed")
     assert answer.status_code == 200, answer.text
     assert words_of(answer.text).count(EFFECT) == 1

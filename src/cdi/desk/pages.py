@@ -241,6 +241,7 @@ def _render_log(
             "by": name_deciders(row),
             "at": _decided_at(row["decided_at"], agency),
             "reason": dict(reasons).get(row["reason_code"], row["reason_code"]),
+            "note": row["reason"],
             "counts": has_effect(standing.by_call[call_id], row),
         }
         for row in standing.by_call.get(call_id, [])
