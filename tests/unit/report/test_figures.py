@@ -143,8 +143,10 @@ def test_an_audit_that_is_too_small_for_a_rate_is_told_until_a_later_one_has_one
                 con, table, {name: kind for name, (kind, _) in TABLES[table]["columns"].items()}
             )
         for name, starts, reason, led in (
-            ("small", 4, None, False), ("rated", 1, None, True), ("unread", 7, "not complete", False),
-        ):  # fmt: skip
+            ("small", 4, None, False),
+            ("rated", 1, None, True),
+            ("unread", 7, "not complete", False),
+        ):
             con.execute(
                 "insert into audits (draw_id, period_end, drawn_at, is_headline, withheld_rule_id, "
                 "withheld_reason, next_step) values ($1, $2, $2, $3, $4, $5, $6)",
