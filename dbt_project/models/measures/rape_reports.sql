@@ -19,17 +19,6 @@ with incidents as (
     where not records.is_withdrawn
 ),
 
-rapes as (
-    select
-        outcome in ('recorded', 'wrongly_cancelled') or reason_code = 'RIGHTLY_CANCELLED' as has_record,
-        * replace (
-            if(has_record, crime_record_id, null) as crime_record_id,
-            if(has_record, recorded_at, null) as recorded_at
-        )
-    from {{ ref('fct_reported_crimes') }}
-    where is_rape and outcome is not null
-),
-
 reports as (
     select
         *,
@@ -37,7 +26,16 @@ reports as (
             partition by call_id
             order by crime_record_id is not null, reported_crime_id
         ) as place_in_call
-    from rapes
+    from (
+        select
+            outcome in ('recorded', 'wrongly_cancelled') or reason_code = 'RIGHTLY_CANCELLED' as has_record,
+            * replace (
+                if(has_record, crime_record_id, null) as crime_record_id,
+                if(has_record, recorded_at, null) as recorded_at
+            )
+        from {{ ref('fct_reported_crimes') }}
+        where is_rape and outcome is not null
+    ) as rapes
     where crime_record_id is not null or reason_code is distinct from 'DUPLICATE_LOG'
 ),
 
