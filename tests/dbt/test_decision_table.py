@@ -18,10 +18,10 @@ FACTS = (
 )  # fmt: skip
 READINGS = ("crime", "no_crime", "nothing")
 UNKNOWN_REASON = "NO_ROW_KNOWS_ME"
-# CRR 2026/27 p63: a report of rape is a crime or an N100, so these excuse none (p6, 7, 9, 12, 97)
+# CRR 2026/27 p63: a report of rape is a crime or an N100, so these excuse none (p6 to 9, 12, 97)
 NO_REASON_FOR_RAPE = {
     "NOT_NOTIFIABLE", "SCHOOLS", "FRAUD_REFERRED", "PUBLIC_ORDER_SPENT", "ROAD_DEATH",
-    "CORP_MANSLAUGHTER",
+    "CORP_MANSLAUGHTER", "COUNTER_ALLEGATION",
 }  # fmt: skip
 # CRR 2026/27 p62: an anonymous disclosure at a referral centre is an N100, which is of rape alone
 REASONS_FOR_RAPE_ALONE = {"SARC"}
