@@ -182,6 +182,10 @@ def _send_version(
         except _DamagedError:
             before = None  # what is sent now takes its place
         if before and before.version == version:
+            # A run that was stopped after the pointer may have left what an erasure must not leave.
+            others = {_name_of(entry) for entry in _list_folder(filesystem, f"{root}/versions")}
+            kept = {name for name in others if not _is_erasure_between(agency_id, name, current)}
+            _remove_versions(filesystem, root, kept | {version})
             return None
         files = {}
         for file in sorted((published / "open").iterdir()):

@@ -134,6 +134,22 @@ def test_after_an_erasure_the_version_before_is_not_kept(place: Path) -> None:
     assert [version.name for version in folder.iterdir()] == [NEWER["version"]]
 
 
+def test_after_an_erasure_a_send_that_was_stopped_is_cleaned_up_by_the_next_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("alpha", 80, 100)
+    send_open_extract("alpha", str(place), NOW)
+    publish("alpha", 80, 100, erasures=1, version=NEWER["version"], as_of=NEWER["as_of"])
+    folder = place / "alpha" / "versions"
+    with monkeypatch.context() as stopped:
+        fail(stopped, "rm", errno.EIO, lambda path: path.startswith(str(folder)))
+        with pytest.raises(MachineError, match="OPEN-PLACE"):
+            send_open_extract("alpha", str(place), NOW)
+    assert len(list(folder.iterdir())) == 2
+    assert send_open_extract("alpha", str(place), NOW) is None
+    assert [version.name for version in folder.iterdir()] == [NEWER["version"]]
+
+
 def test_who_is_late_silent_or_unknown_is_named(place: Path) -> None:
     for name in ("alpha", "beta", "stranger"):
         publish(name, 80, 100)
