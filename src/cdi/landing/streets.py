@@ -3,8 +3,8 @@
 import itertools
 import re
 
-from cdi.landing.text_words import BEFORE_STREET, CLOSE_TO, COUNTED, NO_STREETS, WORD
-from cdi.landing.word_kinds import Kind, describe_word, fold, may_be_surname
+from cdi.landing.text_words import BEFORE_STREET, CLOSE_TO, COUNTED, NO_STREETS, WORD, is_done
+from cdi.landing.word_kinds import ROLES, TOWNS, Kind, describe_word, fold, may_be_surname
 
 ADDRESS = "[address]"
 
@@ -21,17 +21,18 @@ MAY_BE_STREET = allow_wide_blanks(
     r"(?:street|st|road|rd|lane|ln|avenue|ave|close|drive|court|place|square|terrace|crescent|"
     r"gardens|grove|boulevard|blvd|parkway|pkwy|highway|hwy|mews|cresc?|terr?|tce|trl|cir)\b"
 )
-# Python has another way to write a letter.
+# Python has another way to write a letter, and can leave out a sum: £20 ROBBED ON CHURCH STREET.
+_SUM = r"(?<![£$€])(?<![£$€]\d,)(?<![£$€]\d\d,)(?<!\d\.)"
 _STREET = re.compile(
-    MAY_BE_STREET.replace(r"\pL", r"[^\W\d_]").replace(
-        "|close|", rf"|(?!(?-i:{CLOSE_TO.pattern}))close|"
-    )
+    MAY_BE_STREET.replace("(?i)", f"(?i){_SUM}")
+    .replace(r"\pL", r"[^\W\d_]")
+    .replace("|close|", rf"|(?!(?-i:{CLOSE_TO.pattern}))close|")
 )
 # It ends at the first word for a street: "14 mill lane", and not "14 mill lane opposite st".
 _SHORTEST = re.compile(_STREET.pattern.replace("{1,3})(?:street", "{1,3}?)(?:street"))
 # "12 South Down Road" is a street. Within its name others may stand too: "3 Walton on Marsh Road".
 _LAST_OF_ACCOUNT = BEFORE_STREET - {"down"}
-_WITHIN_ACCOUNT = _LAST_OF_ACCOUNT - {"of", "off", "on", "via"}
+_WITHIN_ACCOUNT = _LAST_OF_ACCOUNT - {"of", "via"}
 _ARTICLES = frozenset({"a", "her", "his", "my", "the", "their"})
 # Twelve of them would be boys or men, so "12 BOY LANE" is a street: but 2130 may be the time.
 _ONE_COUNTED = frozenset({"boy", "child", "girl", "man", "person", "woman"})
@@ -63,6 +64,7 @@ def _is_account(match: re.Match[str]) -> bool:
         (not COUNTED.isdisjoint(words[:2]) and not _is_name_of_counted(match, words))
         or words[-1] in _LAST_OF_ACCOUNT
         or f"{words[-1]} {fold(match[0].split()[-1])}" in NO_STREETS
+        or any(map(is_done, words))
         or any(
             word in _WITHIN_ACCOUNT and not _may_be_town(before)
             for before, word in itertools.pairwise(words)
@@ -81,4 +83,9 @@ def _is_name_of_counted(match: re.Match[str], words: list[str]) -> bool:
 def _may_be_town(folded: str) -> bool:
     """Whether a word is none of an account, as that of a town is: henley in arden."""
     kind = describe_word(folded).kind
-    return kind >= Kind.UNKNOWN or (kind == Kind.MISTYPED and may_be_surname(folded))
+    return (
+        kind >= Kind.UNKNOWN
+        or (kind == Kind.MISTYPED and may_be_surname(folded))
+        or folded in TOWNS
+        or folded in ROLES["towns_with_on"]
+    )

@@ -27,6 +27,16 @@ LAST_OF_STREET = _STREETS | ROLES["street_ends"]
 _WITH_DOT = ROLES["with_dot"]
 _PHRASES = frozenset(tuple(phrase.split()) for phrase in PLACES["phrases"])
 _FIRST_OF_PHRASES = frozenset(phrase[0] for phrase in _PHRASES)
+_DONE = re.compile(r"\w{2,}[^\We]ed")
+
+
+def is_done(folded: str) -> bool:
+    """Whether a word tells what happened, as one of a street hardly does: 3 ARRESTED MILL LANE."""
+    return (
+        _DONE.fullmatch(folded) is not None
+        and describe_word(folded).kind == Kind.KNOWN
+        and folded not in ROLES["streets_with_ed"]
+    )
 
 
 def _split_role(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -136,6 +146,7 @@ class Words:
                 first > max(place - 3, 0)
                 and self.are_joined(first - 1, BLANK)
                 and self.folded[first - 1] not in _NO_STREET
+                and not is_done(self.folded[first - 1])
                 and not self.words[first - 1].casefold().endswith(("'s", "’s"))
                 and self.words[first - 1][0].isupper()
             ):

@@ -354,6 +354,12 @@ def test_names_in_capitals_are_masked_where_a_person_is_spoken_of(
         "2130 in bus lane near court",
         "1900 TOOK PLACE IN PARK",
         "3 front gardens trashed",
+        "£20 taken church street",
+        "robbed of £1,200 church street",
+        "sold 2 wraps on church street",
+        "hit by 42 bus on high street",
+        "3 arrested church street",
+        "2130 ROBBED CHURCH STREET",
     ],
 )
 def test_an_account_with_a_number_and_a_street_is_no_address(
@@ -378,6 +384,8 @@ def test_an_account_with_a_number_and_a_street_is_no_address(
         "8 barrow-in-furness road",
         "9 henley in arden road",
         "12 Barrow in Furness Road",
+        "3 hay on wye road",
+        "12 CROOKED LANE",
         # named after what is counted elsewhere
         "1850 Man O War Blvd",
         "7 Boys Close",
