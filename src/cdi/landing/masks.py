@@ -210,6 +210,8 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
     (_SPELT_PLATE, "[plate]"),
     # a bank card
     (r"\b(?:\d[ .-]?){12,18}\d\b", "[number]"),
+    # of the American social security, and of a computer, which dates are parts of
+    (r"\b(?:\d{3}-\d{2}-\d{4}|\d{1,3}(?:\.\d{1,3}){3})\b", "[number]"),
     (r"\d{4} ?[/.-] ?\d{1,2} ?[/.-] ?\d{1,2}", "[date]"),
     (r"\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?\d{2,4}", "[date]"),
     (r"\b\d{1,2}[. ]{1,2}[IVX]{1,4}[. ]{1,2}(?:19|20)\d\d\b", "[date]"),
@@ -225,7 +227,7 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
         rf"(?:(?:st|nd|rd|th)?(?: of)?[ /.-]*(?:{_MONTH}|\d{{1,2}})[ /.,-]*\d{{2,4}})?)\b",
         r"\1[date]",
     ),
-    (r"\+?\(?\d{2,5}\)?[./*-]\d{3,4}[./*-]\d{3,4}\b", "[number]"),
+    (r"(?:\+?\(?\d{2,5}\)?[./*-]\d{3,4}[./*-]|\b0\d{2,4} \d{3,4} )\d{3,4}\b", "[number]"),
     (r"\b\d{3}[.*]\d{4}\b", "[number]"),
     # a place, by its degrees or in the national grid
     (r"[-+]?\b\d{1,3}\.\d{4,}\b", "[place]"),

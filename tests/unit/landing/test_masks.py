@@ -200,6 +200,8 @@ def test_names_are_masked_whatever_their_letters(
         ("mail jo [at] example.org.", "mail [email]."),
         ("ring 504.555.0199 or 504-555-0199", "ring [number] or [number]"),
         ("ring 01632/960/001", "ring [number]"),
+        ("RING ON 07700 900 123, grid TQ 304 804", "RING ON [number], grid [place]"),
+        ("SSN 123-45-6789, address 192.0.2.24", "SSN [number], address [number]"),
         ("born 1990-09-11, or 11 / 9 / 90", "born [date], or [date]"),
         ("born 11th of Sept. 1990", "born [date]"),
         ("dob: 11 sep 90, d.o.b. 1990", "dob: [date], d.o.b. [date]"),
