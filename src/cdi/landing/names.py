@@ -51,6 +51,7 @@ _SURNAMES_BEHIND_NAME = SURNAMES_AND_WORDS - ROLES["no_surnames_behind_rank"]
 _SURNAMES_BEHIND_RANK = _SURNAMES_BEHIND_NAME | ROLES["surnames_behind_rank_only"]
 _PARTICLES, _SUFFIXES = ROLES["particles"], ROLES["suffixes"]
 _BEFORE_GIVEN_NAME, _BEFORE_PLACE = ROLES["before_given_name"], ROLES["before_place"]
+_WITH_DOT = ROLES["with_dot"]
 _DIRECTIONS = ROLES["directions"]
 _BEHIND_TITLE = ROLES["behind_title"]
 _VERB = re.compile(r"\w{2,}(?:[^\We]ed|ing)")
@@ -99,6 +100,7 @@ class _Names(Words):
                     self.is_behind(place, PERSONS, _BETWEEN)
                     or self.is_someones(place)
                     or self.is_behind_small_word(place)
+                    or self.is_stating(place)
                 )
             if self.is_surname_before_comma(place):
                 return True
@@ -130,6 +132,8 @@ class _Names(Words):
             return False
         if word.is_small_given_name:
             return True
+        if self.is_small_surname(place):
+            return True
         if word.kind == Kind.KNOWN:
             # may ashgarthe
             return (
@@ -150,6 +154,18 @@ class _Names(Words):
         if word.kind == Kind.UNKNOWN and is_surname:
             return self.is_behind(place, PERSONS, frozenset())
         return word.kind == Kind.UNKNOWN and self.is_behind(place, _ANNOUNCING, _BETWEEN_ANNOUNCING)
+
+    def is_small_surname(self, place: int) -> bool:
+        """Whether a surname in small letters stands behind a rank or a title: pc smith."""
+        before = self.folded[place - 1]
+        if before not in _BEFORE_SURNAME or not self.are_joined(
+            place - 1, DOTTED if before in _WITH_DOT else BLANK
+        ):
+            return False
+        word = self.facts[place]
+        if word.kind == Kind.KNOWN:
+            return before in _RANKS and word.folded in _SURNAMES_BEHIND_NAME
+        return may_be_surname(word.folded)
 
     def is_behind_place(self, place: int) -> bool:
         """Whether what stands before a word makes it a place: in Gary, 57th & Ellis, ANI/ALI."""
@@ -181,6 +197,10 @@ class _Names(Words):
         return self.are_joined(place - 1, BLANK) and (
             self.kinds[place - 1] == Kind.GIVEN or self.is_given_and_word(place - 1)
         )
+
+    def is_stating(self, place: int) -> bool:
+        """Whether a word follows that hardly anything but a person does: MARK STATES."""
+        return self.are_joined(place, BLANK) and self.folded[place + 1] in ROLES["stating"]
 
     def is_behind_partner(self, place: int) -> bool:
         """Whether a word follows "his mrs" or the like, which a surname hardly does."""

@@ -19,6 +19,9 @@ from cdi.landing.names import mask_names
             "ip-[name] and inft-[name], concern for [name]",
         ),
         ("caller is may ashgarthe", "caller is [name]"),
+        ("miss jones and ms. patel rang pc smith", "miss [name] and ms. [name] rang pc [name]"),
+        # given names that are words, and somebody speaks
+        ("MARK STATES THAT ROSE SAYS SO", "[name] STATES THAT [name] SAYS SO"),
         # initials, surnames first, surnames that are words
         ("C. BOUDREAUX VS S. BOUDREAUX", "C. [name] VS S. [name]"),
         ("XIONG, LIAM HIT VANCE, OPAL", "[name], [name] HIT [name], [name]"),
@@ -69,6 +72,8 @@ def test_names_are_masked(text: str, masked: str) -> None:
         "Lost Property, Criminal Damage, Golden Dragon Takeaway",
         "YOUNG MALE, PC WHITE SHIRT, A GREEN COAT, MARK ON ARM",
         'MALE SHOUTED "HELP" AND LEFT',
+        "oak dr burns to face, officer, burns to hand, pc young male",
+        "FARMER SAYS THE VAN IS GONE, VAN REPORTED STOLEN",
         "jimmy a car door, will call back, may need ambo",
         "A CLINT OF THE SOLICITOR'S, INFT'S VAN, CALLER'S GATEPOST",
         # mistyped in haste
