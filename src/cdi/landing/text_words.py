@@ -32,7 +32,7 @@ _DONE = re.compile(r"\w{2,}[^\We]ed")
 
 def is_done(folded: str) -> bool:
     """Whether a word tells what happened, as one of a street hardly does: 3 ARRESTED MILL LANE."""
-    return (
+    return folded in ROLES["no_streets_with"] or (
         _DONE.fullmatch(folded) is not None
         and describe_word(folded).kind == Kind.KNOWN
         and folded not in ROLES["streets_with_ed"]

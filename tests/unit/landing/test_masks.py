@@ -362,6 +362,10 @@ def test_names_in_capitals_are_masked_where_a_person_is_spoken_of(
         "hit by 42 bus on high street",
         "3 arrested church street",
         "2130 ROBBED CHURCH STREET",
+        "2130 ROBBERY CHURCH STREET",
+        "10 inch knife park lane",
+        "8 windows broken high street",
+        "20 quid taken park lane",
     ],
 )
 def test_an_account_with_a_number_and_a_street_is_no_address(
