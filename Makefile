@@ -60,9 +60,9 @@ shell: $(VENV)/run.stamp $(CLIENT)/client.stamp  ## Open a read-only SQL prompt 
 # Your copy is yours: it is made once, and a newer one of this repository never replaces it.
 STATE = $(or $(CDI_HOME),var)
 notebook: $(NOTEBOOK)/notebook.stamp  ## Open a notebook on the published version in the browser: make notebook [AGENCY=nopd]
-	@mkdir -p $(STATE)/notebooks && { test -e $(STATE)/notebooks/first_look.py || cp analysts/notebook.py $(STATE)/notebooks/first_look.py; }
+	@mkdir -p "$(STATE)/notebooks" && { test -e "$(STATE)/notebooks/first_look.py" || cp analysts/notebook.py "$(STATE)/notebooks/first_look.py"; }
 	@# marimo runs no cell of a notebook that was opened, unless it is told to
-	@_MARIMO_CONFIG_OVERLOAD_RUNTIME_AUTO_INSTANTIATE=true AGENCY=$(AGENCY) $(NOTEBOOK)/bin/marimo --yes edit --skip-update-check $(STATE)/notebooks/first_look.py
+	@_MARIMO_CONFIG_OVERLOAD_RUNTIME_AUTO_INSTANTIATE=true AGENCY=$(AGENCY) $(NOTEBOOK)/bin/marimo --yes edit --skip-update-check "$(STATE)/notebooks/first_look.py"
 
 sql-server: $(NOTEBOOK)/notebook.stamp  ## Answer SQL of DuckDB on another machine, read-only (docs/analysts.md): make sql-server [AGENCY=nopd]
 	@$(NOTEBOOK)/bin/python analysts/sql_server.py $(AGENCY)

@@ -64,6 +64,12 @@ def test_a_folder_with_a_blank_in_its_name_is_one_word() -> None:
         (line,) = [line for line in printed.splitlines() if f"/cdi {target}" in line]
         words = shlex.split(line)
         assert words[words.index("--data") + 1] == "/data/new orleans"
+    printed = make(paths.REPO, "--dry-run", "notebook", "CDI_HOME=/data/new orleans")
+    copy, opened = (shlex.split(line) for line in printed.splitlines() if "/first_look.py" in line)
+    folder = "/data/new orleans/notebooks"
+    assert copy[:3] == ["mkdir", "-p", folder]
+    assert copy.count(f"{folder}/first_look.py;") == copy.count(f"{folder}/first_look.py") == 1
+    assert opened[-1] == f"{folder}/first_look.py"
 
 
 def test_uv_trusts_the_certificates_of_the_system() -> None:
