@@ -101,6 +101,26 @@ def test_ci_runs_each_folder_of_tests_whole() -> None:
     assert folders == run
 
 
+def test_the_hooks_look_at_the_sql_that_make_check_looks_at() -> None:
+    makefile = (paths.REPO / "Makefile").read_text(encoding="utf-8")
+    checked = set()
+    for options, folders in re.findall(
+        r"sqlfluff lint --processes 2 (--templater \w+ )?(.+)", makefile
+    ):
+        for folder in folders.split():
+            found = {str(f.relative_to(paths.REPO)) for f in (paths.REPO / folder).rglob("*.sql")}
+            checked |= {(name, options.strip()) for name in found}
+    settings = yaml.safe_load((paths.REPO / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = {
+        (hook["files"], hook["entry"].partition("sqlfluff lint")[2].strip())
+        for hook in settings["repos"][0]["hooks"]
+        if "sqlfluff lint" in hook["entry"]
+    }
+    assert len(checked) > 100
+    for name, options in checked:
+        assert [hook for files, hook in hooks if re.match(files, name)] == [options], name
+
+
 def test_the_checkout_is_safe_for_git_before_ci_runs() -> None:
     """In a container the account is root, and git refuses it the folder of another account."""
     workflow = yaml.safe_load(
