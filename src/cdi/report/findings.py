@@ -87,8 +87,8 @@ class Findings:
             title = "There are too few crimes to compare offence groups"
         if values["worst_rate"] is not None:
             title = (
-                f"The lowest rate is for {values['worst_label']}, "
-                f"the highest for {values['best_label']}"
+                "Of the rates that are known well enough, the lowest is for "
+                f"{values['worst_label']} and the highest for {values['best_label']}"
             )
         own = [row | {"kind": "this agency"} for row in rows]
         return self._drawing.intervals(own, title, caption + CUT, RATES, others=compared)

@@ -12,13 +12,14 @@ from cdi.report.contract import DECLARED, Contract
 from cdi.report.findings import Findings
 
 
-def draw(figure_id: str, rows: list[dict[str, Any]]) -> Figure:
-    """The chart of a figure, from rows that no query gave."""
+def draw(figure_id: str, rows: list[dict[str, Any]], **values: Any) -> Figure:
+    """The chart of a figure, from rows and values that no query gave."""
     groups = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
     with duckdb.connect() as con:
         queries = [group["query"] for group in groups if "query" in group]
         contract = Contract(con, skipped=queries)
     contract.give(figure_id, rows)
+    contract.values |= values
     figure = Findings(Drawing(is_simulated=False), contract).draw_all()[figure_id]
     assert figure
     return figure
@@ -53,3 +54,16 @@ def test_no_caption_says_of_an_axis_that_begins_at_0_that_it_does_not() -> None:
     assert ">0%</text>" in figure.svg  # the axis begins there
     assert "does not begin" not in figure.caption
     assert figure.caption.endswith("; mind where the axis begins")
+
+
+def test_worst_and_best_are_those_of_the_rates_that_are_known() -> None:
+    rows = [
+        {"domain": name, "label": name.title(), "kind": "audited", "rate": rate, "low": rate - 0.1,
+         "high": rate + 0.1, "crimes": 50}
+        for name, rate in (("violence", 0.7), ("theft", 0.8))
+    ]  # fmt: skip
+    known = {"worst_rate": 0.7, "worst_label": "violence", "best_label": "theft"}
+    assert draw("groups", rows, **known).title == (
+        "Of the rates that are known well enough, the lowest is for violence and the highest for "
+        "theft"
+    )

@@ -183,3 +183,44 @@ def test_the_parts_of_the_crimes_in_all_logs_add_up() -> None:
         f"{begin} 21 reported crimes, of which {said}, 2 are too recent to judge "
         "and 1 cannot be judged."
     )
+
+
+def say_extremes(audited: Sequence[str]) -> str:
+    """What is said of the worst and the best, of so many audited rates or else of three others."""
+    others = [
+        RELEASE,
+        f"create table {RATES}",
+        *(
+            "insert into recording_rate by name select 'frame' as universe, "
+            "'standard' as ruleset, 'offence_group' as breakdown, "
+            f"'{name}' as offence_group, {rate} as recording_rate, "
+            f"{count} as rate_base_count"
+            for name, rate, count in (("theft", 0.8, 30), ("robbery", 0.1, 29), ("rape", 0.9, 99))
+        ),
+        "create table audits as select 'A' as draw_id, true as is_headline",
+        "create schema rules",
+        "create table rules.offence_groups (offence_group varchar, offence_group_name varchar)",
+    ]
+    table = (
+        "audited_rates (domain varchar, recording_rate double, lower_limit double, "
+        "upper_limit double, draw_id varchar, is_flagged boolean)"
+    )
+    return say("extremes", table, audited, others)
+
+
+def test_worst_and_best_are_said_to_be_those_whose_rate_is_known() -> None:
+    assert say_extremes([]) == (
+        "Of the 2 kinds of crime whose rate is known well enough, the worst recorded is theft, "
+        "0.8, and the best is rape, 0.9, as the software reads it."
+    )
+    audited = {
+        "force": "0.8, 0.5, 0.9, 'A', false",
+        "theft": "0.7, 0.5, 0.9, 'A', false",
+        "fraud": "0.6, 0.5, 0.9, 'A', false",
+        "rape": "0.1, 0.5, 0.9, 'A', true",  # uncertain
+        "robbery": "null, null, null, 'A', false",  # not shown
+    }
+    assert say_extremes([f"('{part}', {row})" for part, row in audited.items()]) == (
+        "Of the 2 kinds of crime whose audited rate is known well enough, the worst recorded is "
+        "fraud, 0.6 (0.5 to 0.9), and the best is theft, 0.7 (0.5 to 0.9)."
+    )

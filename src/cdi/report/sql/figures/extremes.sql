@@ -57,6 +57,7 @@ rates as (
 )
 
 select
+    count(*) as compared_parts,
     arg_min(label, rate) as worst_label,
     min(rate) as worst_rate,
     arg_min(low, rate) as worst_low,
