@@ -100,8 +100,12 @@ class Findings:
         if lost:
             most = max(lost, key=lambda row: int(row["crimes"]))["label"]
             how, _, code = most.partition("Closed: ")
-            title = f"Most crimes are lost where the log was closed as “{code}”"
-            title = title if code else f"Most crimes are lost here: {how.lower()}"
+            title = f"More crimes are lost here than elsewhere: {how.lower()}"
+            if code:
+                title = (
+                    f"More crimes are lost where the log was closed as “{code}” "
+                    "than under any other result"
+                )
         caption = "Crimes in crime-coded logs, from report to record"
         return self._drawing.waterfall(rows, title, caption)
 

@@ -67,3 +67,19 @@ def test_worst_and_best_are_those_of_the_rates_that_are_known() -> None:
         "Of the rates that are known well enough, the lowest is for violence and the highest for "
         "theft"
     )
+
+
+def test_the_result_under_which_the_most_crimes_are_lost_is_not_said_to_lose_most_of_them() -> None:
+    lost = [
+        {"label": "Closed: Crime recorded", "crimes": 35, "kind": "lost"},
+        {"label": "Closed: No crime", "crimes": 33, "kind": "lost"},
+        {"label": "Closed in other ways", "crimes": 32, "kind": "lost"},
+    ]
+    assert draw("lost", lost).title == (
+        "More crimes are lost where the log was closed as “Crime recorded” than under any other "
+        "result"
+    )
+    lost[2]["crimes"] = 40
+    assert draw("lost", lost).title == (
+        "More crimes are lost here than elsewhere: closed in other ways"
+    )
