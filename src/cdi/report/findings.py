@@ -55,7 +55,11 @@ class Findings:
         if others:
             caption += "; other forces for scale, as inspectors published them"
         own = [row | {"kind": "this agency"} for row in rows]
-        return self._drawing.intervals(own, self._say_change(), caption + CUT, RATES, others=others)
+        columns = {"Logs of": RATES["Crime"]} | {
+            title: value for title, value in RATES.items() if title != "Crime"
+        }
+        title = self._say_change()
+        return self._drawing.intervals(own, title, caption + CUT, columns, others=others)
 
     def _say_change(self) -> str:
         low, high = self._values["change_lower"], self._values["change_upper"]

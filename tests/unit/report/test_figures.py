@@ -102,20 +102,22 @@ def test_an_erased_log_is_not_among_those_whose_crimes_are_counted() -> None:
     ]
 
 
-def test_audits_that_end_in_one_month_have_names_of_their_own() -> None:
-    ends = [  # of the periods, in UTC; the last day is the one before, in local time
-        datetime(2025, 10, 31, 0),
-        datetime(2026, 1, 15, 0),
-        datetime(2026, 1, 31, 0),
-        datetime(2026, 1, 31, 0),
-        datetime(2026, 6, 30, 23),
+def test_an_audit_is_named_by_its_months_and_no_two_have_one_name() -> None:
+    periods = [  # in UTC; the last day is the one before the end, in local time
+        (datetime(2025, 9, 30, 23), datetime(2025, 11, 1, 0)),
+        (datetime(2025, 12, 1, 0), datetime(2026, 1, 1, 0)),
+        (datetime(2026, 1, 1, 0), datetime(2026, 1, 15, 0)),
+        (datetime(2025, 12, 1, 0), datetime(2026, 2, 1, 0)),
+        (datetime(2026, 1, 15, 0), datetime(2026, 2, 1, 0)),
+        (datetime(2026, 1, 15, 0), datetime(2026, 2, 1, 0)),
+        (datetime(2026, 3, 31, 23), datetime(2026, 6, 30, 23)),
     ]
     audits = [
         {
-            "draw_id": f"d{number}", "universe": "frame", "period_end": end,
-            "drawn_at": datetime(2026, 7, 1, number),
+            "draw_id": f"d{number}", "universe": "frame", "period_start": start,
+            "period_end": end, "drawn_at": datetime(2026, 7, 1, number),
         }
-        for number, end in enumerate(ends)
+        for number, (start, end) in enumerate(periods)
     ]  # fmt: skip
     rates = [
         {"draw_id": audit["draw_id"], "domain": "force", "recording_rate": 0.8} for audit in audits
@@ -128,10 +130,12 @@ def test_audits_that_end_in_one_month_have_names_of_their_own() -> None:
         found = fetch_dicts(con, read_query(SQL / "history.sql"))
     assert [row["label"] for row in found] == [
         "October 2025",
-        "14 January 2026",
-        "30 January 2026, audit 1",
-        "30 January 2026, audit 2",
-        "June 2026",
+        "December 2025",
+        "1 January to 14 January 2026",
+        "December 2025 to January 2026",
+        "15 January to 31 January 2026, audit 1",
+        "15 January to 31 January 2026, audit 2",
+        "April to June 2026",
     ]
 
 

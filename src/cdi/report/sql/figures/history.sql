@@ -1,8 +1,9 @@
--- The audited rate of all crime at each audit of the frame, the oldest first. An audit is named by the month
--- in which its period ends; where others end in that month, by the last day; where others end on that day, by
--- a number too: two of one name would be drawn on top of each other.
+-- The audited rate of all crime at each audit of the frame, the oldest first. An audit is named by the months
+-- of its period; where others have these months, by its days; where others have these days, by a number too:
+-- two of one name would be drawn on top of each other.
 with measured as (
     select
+        cast(timezone(release.timezone, timezone('UTC', audits.period_start)) as date) as first_on,
         cast(
             timezone(release.timezone, timezone('UTC', audits.period_end)) - interval 1 day as date
         ) as last_on,
@@ -17,20 +18,35 @@ with measured as (
     cross join release
     inner join audited_rates as rates on audits.draw_id = rates.draw_id and rates.domain = 'force'
     where audits.universe = 'frame' and rates.recording_rate is not null
+),
+
+named as (
+    select
+        *,
+        strftime(last_on, '%B %Y') as last_month,
+        strftime(last_on, '%-d %B %Y') as last_day,
+        if(year(first_on) = year(last_on), ' to ', strftime(first_on, ' %Y to ')) as until,
+        case
+            when strftime(first_on, '%B %Y') = last_month then last_month
+            else strftime(first_on, '%B') || until || last_month
+        end as months,
+        case when first_on = last_on then last_day else strftime(first_on, '%-d %B') || until || last_day end
+            as days
+    from measured
 )
 
 select
     case
-        when count(*) over (partition by date_trunc('month', last_on)) = 1 then strftime(last_on, '%B %Y')
-        when count(*) over (partition by last_on) = 1 then strftime(last_on, '%-d %B %Y')
+        when count(*) over (partition by months) = 1 then months
+        when count(*) over (partition by days) = 1 then days
         else
-            strftime(last_on, '%-d %B %Y') || ', audit '
-            || row_number() over (partition by last_on order by drawn_at asc, draw_id asc)
+            days || ', audit '
+            || row_number() over (partition by days order by drawn_at asc, draw_id asc)
     end as label,
     rate,
     low,
     high,
     audited_crimes,
     draw_id
-from measured
+from named
 order by period_end, drawn_at, draw_id
