@@ -29,6 +29,16 @@ def test_each_figure_has_a_base_a_known_unit_and_a_query_or_a_file() -> None:
         assert {figure["unit"] for figure in group.get("figures", {}).values()} <= set(UNITS)
 
 
+def test_the_base_says_when_a_crime_counts_as_missed_and_that_fraud_is_left_out() -> None:
+    """Crimes that have a record, or need none, count before their time limit has passed, too."""
+    bases = {group["query"]: group["base"] for group in GROUPS if "query" in group}
+    assert bases["frame"] == (
+        "crimes in crime-coded logs, fraud left out; estimate, not audited; those without a record "
+        "count as missed only once their time limit has passed"
+    )
+    assert "fraud left out" in bases["all_calls"]
+
+
 def test_each_query_is_declared_and_needs_no_value() -> None:
     files = {file.stem: file.read_text(encoding="utf-8") for file in SQL.glob("*.sql")}
     assert sorted(files) == sorted(group["query"] for group in GROUPS if "query" in group)
