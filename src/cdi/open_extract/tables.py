@@ -52,8 +52,8 @@ TABLES = {
     "crimes": Table(
         "How many reported crimes were recorded and how many were missed, by month, district and "
         "offence group",
-        "Crimes that callers reported under a crime code and that should be recorded, standard "
-        f"ruleset, with all totals within a quarter. {WITHHELD} "
+        "Crimes that were reported, by any route, under a crime code and that should be recorded, "
+        f"standard ruleset, with all totals within a quarter. {WITHHELD} "
         "One row per quarter, month, district and offence group.",
         f"select quarter, month, district, offence_group, {_pivot_measures(*MEASURES)} from counts "
         "where part = 'all' and measure in ('due', 'recorded', 'missed') group by all "

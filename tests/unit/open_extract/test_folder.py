@@ -340,6 +340,9 @@ def test_the_headline_says_its_base(full: Path) -> None:
     assert audited in said
     assert "logs of calls from 1 January 2017 to 31 March 2017" in said
     assert said.index(audited) < said.index(sentence)
+    # not only what callers said: partners, officers and web forms report crimes, too
+    assert "We count crimes in crime-coded logs, by whatever route they were reported" in said
+    assert "callers" not in said
 
 
 def test_what_one_can_learn_comes_before_what_is_withheld(full: Path) -> None:
