@@ -37,6 +37,10 @@ def write_value(value: float, unit: str) -> str:
         return write_share(value)
     if unit == "rounded count":
         return f"{round(value / 100) * 100 if value >= 1000 else value:,}"
+    if unit == "lower limit of count":
+        return f"{value - value % 100 if value >= 1000 else value:,}"
+    if unit == "upper limit of count":
+        return f"{value + -value % 100 if value >= 1000 else value:,}"
     return FORMATS[unit].format(value)
 
 

@@ -8,7 +8,9 @@ the published file and find the same number.
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -29,15 +31,18 @@ SQL = Path(__file__).parent / "sql" / "figures"
 Row = dict[str, Any]
 
 
-def _round_count(count: float) -> str:
+def _round_count(count: int, round_hundreds: Callable[[float], int] = round) -> str:
     """A count that is an estimate: of thousands the hundreds are enough."""
-    return f"{round(count, -2) if count >= 1000 else count:,}"
+    return f"{100 * round_hundreds(count / 100) if count >= 1000 else count:,}"
 
 
 # How a value of each unit is written on the page.
 UNITS: dict[str, Callable[[Any], str]] = {
     "count": lambda value: f"{value:,.0f}",
     "rounded count": _round_count,
+    # The limits of an interval are rounded outwards, so that it holds no less than it should.
+    "lower limit of count": partial(_round_count, round_hundreds=math.floor),
+    "upper limit of count": partial(_round_count, round_hundreds=math.ceil),
     "share": write_percent,
     "points": lambda value: f"{value:.2f}",
     "signed points": lambda value: f"{value:+.1f}",

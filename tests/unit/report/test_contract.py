@@ -57,6 +57,22 @@ def test_months_of_records_are_written_in_tenths() -> None:
         name: figure for group in GROUPS for name, figure in group.get("figures", {}).items()
     }
     for name in ("recorded_months", "estimate_months"):
+def test_limits_of_estimates_are_rounded_outwards() -> None:
+    assert [UNITS["lower limit of count"](n) for n in (8352, 8300, 1099, 999)] == [
+        "8,300", "8,300", "1,000", "999",
+    ]  # fmt: skip
+    assert [UNITS["upper limit of count"](n) for n in (9922, 9900, 1001, 999)] == [
+        "10,000", "9,900", "1,100", "999",
+    ]  # fmt: skip
+    units = {
+        name: figure["unit"]
+        for group in GROUPS
+        for name, figure in group.get("figures", {}).items()
+    }
+    assert units["missed_year_lower"] == "lower limit of count"
+    assert units["missed_year_upper"] == "upper limit of count"
+
+
         assert UNITS[figures[name]["unit"]](12 / 30.4375) == "0.4"
 
 

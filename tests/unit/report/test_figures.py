@@ -174,6 +174,30 @@ def test_an_audit_that_is_too_small_for_a_rate_is_told_until_a_later_one_has_one
     assert later == [("unread", "AUDIT-X")]
 
 
+def test_the_yearly_numbers_of_parts_are_no_more_exact_than_that_of_the_whole() -> None:
+    counts = {"theft": 3383, "robbery": 999, "burglary": None}
+    rates = [
+        {"draw_id": "d1", "domain": domain, "recording_rate": 0.8, "unrecorded_year_count": count}
+        for domain, count in {"force": 9103, **counts}.items()
+    ]
+    with duckdb.connect() as con:
+        con.execute("create schema rules")
+        con.execute(
+            "create table rules.offence_groups "
+            "(offence_group varchar, offence_group_name varchar, sort_order integer)"
+        )
+        for name, rows in (
+            ("audits", [{"draw_id": "d1", "is_headline": True}]),
+            ("audited_rates", rates),
+        ):
+            columns = {column: kind for column, (kind, _) in TABLES[name]["columns"].items()}
+            create_table(con, name, columns, [dict.fromkeys(columns) | row for row in rows])
+        found = fetch_dicts(con, read_query(SQL / "audited_parts.sql"))
+    assert {row["domain"]: row["unrecorded_year_count"] for row in found} == {
+        "theft": 3400, "robbery": 999, "burglary": None,
+    }  # fmt: skip
+
+
 BREAKDOWNS = {
     "closure": "disposition", "group": "offence_group", "month": "month", "route": "route",
     "theme": "theme",

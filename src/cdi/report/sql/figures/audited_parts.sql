@@ -1,4 +1,5 @@
--- The audited rates of parts of the crime, in the order of the offence groups.
+-- The audited rates of parts of the crime, in the order of the offence groups. The yearly number is rounded
+-- to hundreds from a thousand on, as that of all crime is.
 select
     rates.domain,
     coalesce(
@@ -9,7 +10,13 @@ select
     rates.lower_limit as low,
     rates.upper_limit as high,
     rates.audited_crimes,
-    rates.unrecorded_year_count,
+    cast(
+        if(
+            rates.unrecorded_year_count >= 1000,
+            round(rates.unrecorded_year_count, -2),
+            rates.unrecorded_year_count
+        ) as bigint
+    ) as unrecorded_year_count,
     rates.is_flagged,
     rates.withheld_reason
 from audited_rates as rates
