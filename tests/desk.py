@@ -13,25 +13,45 @@ CODE = "the code of the test"
 
 
 class _Forms(HTMLParser):
-    """Collects the forms of a page: where each is sent, and what is in its fields."""
+    """Collects the forms of a page: where each is sent, and what is in its fields and buttons."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[dict[str, str]] = []
+        self.buttons: list[list[dict[str, str]]] = []
+        self.text_of = ""  # name of the text box that is being read
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append({"action": values.get("action", "")})
+            self.buttons.append([])
+        elif tag == "button" and "name" in values and self.forms:
+            self.buttons[-1].append({values["name"]: values.get("value", "")})
         elif tag in ("input", "select", "textarea") and "name" in values and self.forms:
             self.forms[-1][values["name"]] = values.get("value", "")
+            self.text_of = values["name"] if tag == "textarea" else ""
+
+    def handle_data(self, data: str) -> None:
+        if self.text_of:
+            self.forms[-1][self.text_of] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self.text_of = ""
 
 
 def read_forms(page: str) -> list[dict[str, str]]:
-    """The forms of a page, each with its fields and, as `action`, where it is sent."""
+    """The forms of a page, each with its fields and, as `action`, where it is sent.
+
+    A form whose buttons say what to do comes once for each of them.
+    """
     parser = _Forms()
     parser.feed(page)
-    return parser.forms
+    return [
+        form | button
+        for form, buttons in zip(parser.forms, parser.buttons, strict=True)
+        for button in buttons or [{}]
+    ]
 
 
 def words_of(page: str) -> str:

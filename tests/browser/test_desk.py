@@ -136,6 +136,29 @@ def test_a_newcomer_decides_three_logs_and_finds_a_fourth_by_keyboard(
     assert first.problems == second.problems == []
 
 
+def test_enter_in_a_field_decides_nothing(
+    browser: Browser, desk: Desk, size: str, shots: Path
+) -> None:
+    """Only a button does: a form with several would press its first one, which confirms."""
+    reader = open_desk(browser, desk, size, shots, "reader.one")
+    reader.press("a.go")
+    page, log = reader.page, reader.page.url
+    reader.go_to("button[value=confirmed]")  # it comes first, and the fields follow
+    for field in ("select[name=reason_code]", "textarea[name=note]"):
+        reader.go_to(field)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(500)
+        assert page.url == log
+    page.keyboard.type("he says so himself")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    reader.press("button[value=confirmed]")
+    (row,) = read_decisions(load_agency(paths.SIMULATED))
+    assert (row["decision_kind"], row["reason"]) == ("confirmed", "he says so himself")
+    assert reader.problems == []
+
+
 def test_what_is_refused_is_said_on_a_page_that_everybody_can_read(
     browser: Browser, read_desk: Desk, size: str, shots: Path
 ) -> None:

@@ -157,6 +157,28 @@ def test_only_a_force_that_keeps_delivering_is_measured_by_the_clock_of_today(
     assert "by today’s clock" not in words_of(answer.text)  # there is no other
 
 
+def test_a_note_is_kept_whichever_button_is_pressed(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    page = clerk.open_log(ASSAULT)
+    notes = re.findall(r'<textarea id="note-1" name="note"', page)
+    assert len(notes) == 1  # and one form, so that each button sends it
+    # the browser asks for a reason only where one is needed
+    assert len(re.findall(r'value="(?:confirmed|passed)" formnovalidate', page)) == 2
+    assert 'value="dismissed" formnovalidate' not in page
+    for kind in ("passed", "undone", "confirmed"):
+        # a reason was chosen before; it is that of a dismissal alone
+        clerk.decide(ASSAULT, kind, note=f"why it\nis {kind}", reason_code="GOOD_INTENT")
+    assert [
+        (row["decision_kind"], row["reason"], row["reason_code"])
+        for row in read_decisions(told.agency)
+    ] == [
+        ("passed", "why it is passed", ""),
+        ("undone", "why it is undone", ""),
+        ("confirmed", "why it is confirmed", ""),
+    ]
+    assert "Note: why it is passed" in words_of(clerk.open_log(ASSAULT))
+
+
 def test_undoing_brings_a_crime_back(told: SmallAgency) -> None:
     clerk = sign_in("reader.one")
     clerk.decide(ASSAULT, "confirmed")

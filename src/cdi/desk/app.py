@@ -152,7 +152,7 @@ def send_decision(
         crime_number=int(crime) if crime.isdecimal() else None,
         record_id=record.strip(),
         reason_code=reason_code,
-        note=note.strip()[:2000],
+        note=" ".join(note.split())[:2000],  # one line of the file for each decision
         seen=seen or None,
         evidence_hash=evidence,
         selection="lot" if by == "lot" else "order",

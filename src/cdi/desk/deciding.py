@@ -87,7 +87,8 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
         "call_reference": wish.call_id,
         "crime_number": wish.crime_number,
         "record_reference": wish.record_id or None,
-        "reason_code": wish.reason_code or None,
+        # one form serves all kinds, and a reason may be chosen before another button is pressed
+        "reason_code": (wish.reason_code or None) if wish.kind == DISMISSED else None,
         "reason": wish.note or None,
         "decided_by": person.name,
         "version_seen": name,
