@@ -130,7 +130,10 @@ def test_a_dismissal_needs_a_reason_of_the_rules(told: SmallAgency) -> None:
     for reason in ("", "VICTIM_UNWILLING", "MADE_UP"):
         answer = clerk.decide(ASSAULT, "dismissed", reason_code=reason)
         assert answer.status_code == 409
-        assert "reason" in words_of(answer.text)
+        text = words_of(answer.text)
+        assert "Nothing was saved yet. Choose one of the reasons not to record a crime." in text
+        assert "reasons.csv" not in text
+        assert "--help" not in text
     assert read_decisions(told.agency) == []
     assert ASSAULT in clerk.listed()
 
@@ -321,6 +324,75 @@ def test_a_key_is_that_of_one_button_and_each_button_says_of_which_crime(
     assert page.count('aria-describedby="what-1"') == 3  # confirm, dismiss, pass on
 
 
+TYPED = {"reason_code": "GOOD_INTENT", "note": "He & she agree."}
+KEPT = '<option value="GOOD_INTENT" selected>'
+
+
+def test_what_was_typed_before_the_sign_in_ended_is_not_lost(told: SmallAgency) -> None:
+    """The browser sends the same form again after the next sign-in, with the token of the first."""
+    clerk = sign_in("reader.one")
+    form = clerk.find_form(clerk.open_log(ASSAULT), "dismissed")
+    clerk.client.cookies.clear()
+    answer = clerk.send(form, **TYPED)
+    assert answer.status_code == 401
+    assert "sign in in another tab" in words_of(answer.text)
+    clerk = sign_in("reader.one")
+    answer = clerk.send(form, **TYPED)
+    assert answer.status_code == 403
+    assert "opened before you signed in, or too long ago" in words_of(answer.text)
+    assert read_decisions(told.agency) == []
+    again = clerk.find_form(answer.text, "dismissed")
+    assert KEPT in answer.text
+    assert again["note"] == TYPED["note"]
+    assert clerk.send(again, reason_code="GOOD_INTENT").status_code == 200
+    assert [row["reason"] for row in read_decisions(told.agency)] == [TYPED["note"]]
+    # a form of another site shows nothing of a log
+    clerk.client.headers["Origin"] = "http://elsewhere.test"
+    fields = {name: value for name, value in form.items() if name != "action"}
+    stranger = clerk.client.post(f"{clerk.base}decide", data=fields)
+    assert stranger.status_code == 403
+    assert ASSAULT not in stranger.text
+
+
+def test_what_was_typed_before_a_colleague_decided_is_not_lost(told: SmallAgency) -> None:
+    first, second = sign_in("reader.one"), sign_in("reader.two")
+    late = first.find_form(first.open_log(ASSAULT), "dismissed")
+    claims.release_claim("testville", ASSAULT)
+    second.decide(ASSAULT, "passed")
+    claims.release_claim("testville", ASSAULT)
+    answer = first.send(late, **TYPED)  # the crime still waits, so the form is filled in
+    assert answer.status_code == 409
+    assert KEPT in answer.text
+    late = first.find_form(answer.text, "dismissed")
+    assert late["note"] == TYPED["note"]
+    assert "decide again if you still want to" in words_of(answer.text)
+    claims.release_claim("testville", ASSAULT)
+    second.decide(ASSAULT, "confirmed")
+    claims.release_claim("testville", ASSAULT)
+    answer = first.send(late, **TYPED)  # now it can be dismissed only after that is taken back
+    text = words_of(answer.text)
+    assert answer.status_code == 409
+    assert "confirmed by reader.two" in text
+    assert "To decide otherwise, take it back first." in text
+    assert "You had chosen the reason: " in text
+    assert first.find_form(answer.text, "undone")["note"] == TYPED["note"]
+    assert "decide again if you still want to" not in text
+
+
+def test_what_was_typed_before_a_claim_ended_is_not_lost(told: SmallAgency) -> None:
+    first, second = sign_in("reader.one"), sign_in("reader.two")
+    form = first.find_form(first.open_log(ASSAULT), "dismissed")
+    claims.release_claim("testville", ASSAULT)  # by the registrar, or its time ran out
+    second.open_log(ASSAULT)
+    answer = first.send(form, **TYPED)
+    text = words_of(answer.text.replace("&amp;", "&"))
+    assert answer.status_code == 409
+    assert "Nothing was saved yet. Your claim has ended." in text
+    assert "You had typed this note; copy it if you need it: He & she agree." in text
+    assert "You had chosen the reason: " in text
+    assert "ran out" not in text
+
+
 def test_a_log_that_a_colleague_has_open_cannot_be_decided(told: SmallAgency) -> None:
     first, second = sign_in("reader.one"), sign_in("reader.two")
     form = first.find_form(first.open_log(ASSAULT), "confirmed")
@@ -333,7 +405,7 @@ def test_a_log_that_a_colleague_has_open_cannot_be_decided(told: SmallAgency) ->
     assert answer.status_code == 409
     # how long people have a log runs on, though the clock of the simulated force has stopped
     assert re.search(
-        r"reader.two has this log open until [\w:]+ by today’s clock\.", words_of(answer.text)
+        r"reader.two has this log open until [\w:]+ by today’s clock, so", words_of(answer.text)
     )
     assert read_decisions(told.agency) == []
     second.send(next(f for f in read_forms(page) if f["action"] == "release"))
@@ -556,18 +628,22 @@ def test_without_a_log_in_nothing_is_shown(told: SmallAgency) -> None:
     answer = clerk.send(form)
     assert answer.status_code == 401
     assert "Nothing was saved" in words_of(answer.text)
-    assert '<a href="./">Sign in</a>' in answer.text  # from there to the log-in and the queue
+    # from there to the log-in and the queue; this page stays, as a reload sends the form once more
+    other = 'target="_blank" rel="noopener">Sign in (in another tab)</a>'
+    assert f'<a href="./" {other}' in answer.text
     assert clerk.get().url.path == "/sign-in"
     # a browser also says which page the form was on: from there to the log-in and the log
     clerk.client.headers["Referer"] = (
         f"http://desk.test/testville/log?call={ASSAULT}&district=N&done=D1"
     )
     answer = clerk.send(form)
-    assert f'<a href="log?call={ASSAULT}&amp;district=N">Sign in</a>' in answer.text
+    assert f'<a href="log?call={ASSAULT}&amp;district=N" {other}' in answer.text
     clerk.client.headers["Referer"] = "http://desk.test/testville/audit-log?draw=d1&call=T-0001"
-    assert '<a href="audit-log?draw=d1&amp;call=T-0001">Sign in</a>' in clerk.send(form).text
+    assert f'<a href="audit-log?draw=d1&amp;call=T-0001" {other}' in clerk.send(form).text
     clerk.client.headers["Referer"] = "http://elsewhere.test/testville/log?call=T-0001"
-    assert '<a href="./">Sign in</a>' in clerk.send(form).text
+    assert f'<a href="./" {other}' in clerk.send(form).text
+    # where nothing is typed, nothing is lost
+    assert '<a href="./">Sign in</a>' in clerk.send(form, action="release").text
     assert read_decisions(told.agency) == []
 
 
@@ -652,7 +728,7 @@ def test_a_form_grows_old(told: SmallAgency, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(forms, "FORM_SECONDS", -1)
     answer = clerk.send(form)
     assert answer.status_code == 403
-    assert "open for too long" in words_of(answer.text)
+    assert "opened before you signed in, or too long ago" in words_of(answer.text)
 
 
 def test_filters_are_written_as_they_were_read() -> None:

@@ -21,10 +21,10 @@ from cdi.desk.auditing import AUDIT_ROUTES, KEEPS_TYPED, places_of
 from cdi.desk.claims import release_claim, take_claim, take_first_free
 from cdi.desk.deciding import KINDS, Wish, decide
 from cdi.desk.feedback import answer_feedback, answer_feedback_sheet
-from cdi.desk.forms import FormError, check_form
+from cdi.desk.forms import FormError, check_form, comes_from_here
 from cdi.desk.people import Door, Right
 from cdi.desk.queue import Filters, list_logs, order_of_reading
-from cdi.desk.standing import PASSED, SUSPECTED, read_standing
+from cdi.desk.standing import DISMISSED, PASSED, SUSPECTED, read_standing
 from cdi.desk.visit import (
     DeskError,
     NotSignedInError,
@@ -38,6 +38,10 @@ from cdi.errors import CdiError, name_machine_failures
 from cdi.people.decisions import refuse_repetition
 
 LOG = logging.getLogger(__name__)
+
+# Why a page of a log is shown again with what was typed; the page adds the full stop.
+OLD_FORM = "This page was opened before you signed in, or too long ago"
+NO_REASON = "Choose one of the reasons not to record a crime"
 
 
 def make_desk(door: Door) -> FastAPI:
@@ -145,7 +149,6 @@ def send_decision(
     """Write a decision down, and go on to the next log."""
     subject = f"{call}#{crime}" if crime else call
     visit.note(f"desk POST decide {kind} {subject} {record}".strip()[:500])
-    reference = _check_form(visit, token)
     wish = Wish(
         kind=kind if kind in KINDS else "",
         call_id=call,
@@ -158,6 +161,13 @@ def send_decision(
         selection="lot" if by == "lot" else "order",
         version=version,
     )
+    kept = Filters.from_query(pages.parse_filters(filters))
+    try:
+        reference = check_form(visit.request, visit.person, visit.agency_id, token)
+    except FormError as error:
+        if not comes_from_here(visit.request):
+            raise DeskError(403, "Nothing was saved", str(error)) from None
+        return send_page(pages.show_again(visit, wish, kept, OLD_FORM), 403)
     if not wish.kind:
         raise DeskError(400, "Nothing was decided", "The form did not say what to decide.")
     visit.demand(wish.needed_right)
@@ -169,15 +179,18 @@ def send_decision(
             "Confirm or dismiss it, or put the log back.",
         )
     refuse_repetition(visit.shown.agency, reference)  # before the log is claimed once more for it
-    _demand_claim(visit, call)
-    kept = Filters.from_query(pages.parse_filters(filters))
+    claim = take_claim(visit.agency_id, call, visit.person.name)
+    if not visit.person.is_same(claim.person):
+        return send_page(pages.show_again(visit, wish, kept, "Your claim has ended"), 409)
+    if wish.kind == DISMISSED and not pages.is_accepted(visit.shown, wish.reason_code):
+        return send_page(pages.show_again(visit, wish, kept, NO_REASON), 409)
     try:
         with name_machine_failures():
             decide(visit.shown, visit.person, wish, reference)
     except CdiError as error:
         if error.rule_id != "DECIDE-CONFLICT":
             raise
-        return send_page(pages.show_conflict(visit, wish, kept, error), 409)
+        return send_page(pages.show_again(visit, wish, kept, error.message), 409)
     standing = read_standing(visit.shown.agency)
     if pages.list_crimes(visit.shown, standing, call, SUSPECTED):
         return go_to(f"log?{kept.to_query(call=call, by=wish.selection, done=reference)}")
@@ -236,32 +249,27 @@ def _check_form(visit: Visit, token: str) -> str:
         raise DeskError(403, "Nothing was saved", str(error)) from None
 
 
-def _demand_claim(visit: Visit, call_id: str) -> None:
-    """Refuse a decision about a log that somebody else has open."""
-    claim = take_claim(visit.agency_id, call_id, visit.person.name)
-    if not visit.person.is_same(claim.person):
-        until = pages.end_of_claim(claim, visit.shown)
-        raise DeskError(
-            409,
-            "Nothing was saved",
-            f"{claim.person} has this log open until {until}. Your own time for it ran out.",
-        )
-
-
 def _ask_to_sign_in(request: Request, _: Any) -> Response:
     """Lead a reader to the log-in; a form is refused, as it cannot be sent again."""
     if request.method == "GET":
         answer: Response = request.app.state.door.ask_to_sign_in(request)
         return answer
     sentence = "You are not signed in, or your sign-in has ended. "
-    if request.url.path.endswith(KEEPS_TYPED):
+    keeps_typed = request.url.path.endswith(KEEPS_TYPED)
+    if keeps_typed:
         sentence += (
             "To keep what you typed, sign in in another tab. Then load this page again, and let "
             "your browser send the form once more."
         )
     else:
         sentence += "Sign in and look at the log again."
-    page = pages.show_message(request, "Nothing was saved", sentence, back="Sign in")
+    page = pages.show_message(
+        request,
+        "Nothing was saved",
+        sentence,
+        back="Sign in (in another tab)" if keeps_typed else "Sign in",
+        in_another_tab=keeps_typed,
+    )
     return send_page(page, 401)
 
 

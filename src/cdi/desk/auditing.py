@@ -239,7 +239,7 @@ def _go_to(page: str, **query: str) -> Response:
 
 
 # Forms whose page is shown again with what was typed, if they are of a log-in before.
-KEEPS_TYPED = ("/audit-read", "/audit-decide")
+KEEPS_TYPED = ("/decide", "/audit-read", "/audit-decide")
 
 AUDIT_ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("/{agency}/audit", "GET", show_draws),

@@ -104,13 +104,22 @@ def show_log(visit: Visit, typed: str, filters: Filters, by: str, done: str) -> 
     return _render_log(visit, view, crimes, standing, claim, filters, by, done)
 
 
-def show_conflict(visit: Visit, wish: Wish, filters: Filters, error: CdiError) -> str:
-    """The page of a log that somebody decided about meanwhile: it says what, and asks again."""
+def show_again(visit: Visit, wish: Wish, filters: Filters, problem: str) -> str:
+    """The page of a log whose form was not saved: it says why, and keeps what was typed.
+
+    Args:
+        visit: The request.
+        wish: What the form said.
+        filters: Which logs the queue shows.
+        problem: Why it was not saved, without a full stop.
+    """
     view, crimes = _read_log(visit, wish.call_id)
     standing = read_standing(visit.shown.agency)
-    claim = take_claim(visit.agency_id, wish.call_id, visit.person.name)
+    claim = None
+    if visit.may(Right.DECIDE) or visit.may(Right.SECOND):
+        claim = take_claim(visit.agency_id, view.story.call_id, visit.person.name)
     return _render_log(
-        visit, view, crimes, standing, claim, filters, wish.selection, "", error.message
+        visit, view, crimes, standing, claim, filters, wish.selection, "", problem, wish
     )
 
 
@@ -133,7 +142,9 @@ def find_log(visit: Visit, typed: str) -> str:
             raise DeskError(404, "Nothing was found", sentence[:1].upper() + sentence[1:]) from None
 
 
-def show_message(request: Request, title: str, sentence: str, back: str = "") -> str:
+def show_message(
+    request: Request, title: str, sentence: str, back: str = "", *, in_another_tab: bool = False
+) -> str:
     """A page that says one thing, for example why something was refused, and leads back.
 
     Args:
@@ -141,6 +152,7 @@ def show_message(request: Request, title: str, sentence: str, back: str = "") ->
         title: What happened.
         sentence: Why, and what to do.
         back: Words of the link; by default they say where it leads.
+        in_another_tab: Whether the link leaves this page open, which has what was typed.
     """
     person = request.app.state.door.find_person(request)
     way, words = _find_way_back(request, person)
@@ -152,6 +164,7 @@ def show_message(request: Request, title: str, sentence: str, back: str = "") ->
         sentence=sentence,
         way=way,
         back=back or words,
+        in_another_tab=in_another_tab,
     )
 
 
@@ -214,22 +227,32 @@ def _render_log(
     filters: Filters,
     by: str,
     done: str,
-    conflict: str = "",
+    problem: str = "",
+    typed: Wish | None = None,
 ) -> str:
     call_id, agency = view.story.call_id, visit.shown.agency
     is_mine = claim is not None and visit.person.is_same(claim.person)
     is_others = claim is not None and not is_mine
+    may_decide = visit.may(Right.DECIDE) and not is_others
+    may_second = visit.may(Right.SECOND) and not is_others
     rows = []
     for crime in crimes:
         newest = standing.newest(call_id, crime["crime_number"])
+        status = status_of(crime, standing)
+        is_own = newest is not None and visit.person.is_same(newest["decided_by"])
+        may_agree = status == PROPOSED and may_second and not is_own
         rows.append(
             crime
             | {
-                "standing": status_of(crime, standing),
+                "standing": status,
                 "newest": newest,
                 "seen": standing.seen(call_id, crime["crime_number"]),
                 "deadline": _deadline(crime, visit.shown),
-                "is_own": newest is not None and visit.person.is_same(newest["decided_by"]),
+                "is_own": is_own,
+                "may_agree": may_agree,
+                "has_form": may_agree or may_decide,
+                "may_dismiss": may_decide and status in (SUSPECTED, PASSED),
+                "typed": typed if typed and typed.crime_number == crime["crime_number"] else None,
             }
         )
     reasons = _read_reasons(visit.shown)
@@ -257,9 +280,8 @@ def _render_log(
         claim=claim,
         claimed_until=end_of_claim(claim, visit.shown) if claim else None,
         is_mine=is_mine,
-        may_decide=visit.may(Right.DECIDE) and not is_others,
+        may_decide=may_decide,
         may_pass_on=not visit.is_registrar,
-        may_second=visit.may(Right.SECOND) and not is_others,
         seen_of_call=standing.seen(call_id),
         decisions=decisions,
         reasons=reasons,
@@ -267,9 +289,15 @@ def _render_log(
         filters=filters,
         by="lot" if by == "lot" else "order",
         evidence=sha256_of_json(asdict(view)),
-        conflict=conflict,
+        problem=problem,
+        typed=typed,
         done=_describe_done(visit, standing, done),
     )
+
+
+def is_accepted(shown: Shown, reason_code: str) -> bool:
+    """Whether a reason is one for which a crime needs no record."""
+    return reason_code in dict(_read_reasons(shown))
 
 
 def _read_reasons(shown: Shown) -> list[tuple[str, str]]:
