@@ -3,14 +3,16 @@
 import html
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 import httpx
 import pytest
 
 from cdi import paths
-from cdi.desk import claims, forms, queue
+from cdi.desk import claims, forms, pages, queue
 from cdi.desk.claims import make_call_hash, read_claims, take_claim, take_first_free
 from cdi.desk.queue import Filters
 from cdi.desk.standing import Standing
@@ -18,6 +20,7 @@ from cdi.desk.versions import find_shown
 from cdi.people.decision_file import HEADER, keep_decisions, read_decisions
 from cdi.people.decisions import add_decision
 from cdi.publish.access import read_access_log
+from cdi.report.log import LogView
 from tests.conftest import HIDDEN, SmallAgency
 from tests.desk import Clerk, read_forms, sign_in, words_of
 
@@ -519,6 +522,39 @@ def test_a_record_is_linked_and_parted_on_the_page(told: SmallAgency) -> None:
     assert (row["decision_kind"], row["call_reference"], row["record_reference"]) == (
         "null_link", "T-0001", "R1",
     )  # fmt: skip
+    # what the page says can be taken back is taken back there
+    page = clerk.open_log("T-0001")
+    assert "R1 was parted from this log:" in words_of(page)
+    assert not [form for form in read_forms(page) if form.get("kind") in ("link", "null_link")]
+    answer = clerk.send(clerk.find_form(page, "undone", ""))
+    assert answer.status_code == 200, answer.text
+    row = read_decisions(told.agency)[-1]
+    assert (row["decision_kind"], row["record_reference"]) == ("undone", "R1")
+    page = clerk.open_log("T-0001")
+    assert clerk.find_form(page, "null_link", "")["record"] == "R1"
+
+
+def test_who_links_a_record_is_told_from_which_log_it_is_taken(
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = pages.read_logs
+
+    def read_with_candidate(*args: Any) -> dict[str, LogView]:
+        """As if R1, which is linked with T-0001, could be the crime of the log as well."""
+        views = read(*args)
+        candidate = {
+            "crime_record_id": "R1", "linked_call_id": "T-0001", "is_crime": True,
+            "offence": "Assault", "recorded_at": None, "probability": 0.4, "link_rung": None,
+        }  # fmt: skip
+        return {call: replace(view, candidates=[candidate]) for call, view in views.items()}
+
+    monkeypatch.setattr(pages, "read_logs", read_with_candidate)
+    clerk = sign_in("reader.one")
+    assert "Link R1 This takes it from T-0001 ." in words_of(clerk.open_log(ASSAULT))
+    clerk.decide(ASSAULT, "link", "")
+    page = clerk.open_log(ASSAULT)
+    assert "R1 was linked with this log:" in words_of(page)
+    assert clerk.find_form(page, "undone", "")["record"] == "R1"
 
 
 def test_one_log_of_ten_comes_by_lot(told: SmallAgency, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 from fastapi import Request
 
+from cdi.agency.key_rules import find_canonical
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.clock import clock_time, day_and_time
@@ -289,10 +290,38 @@ def _render_log(
         filters=filters,
         by="lot" if by == "lot" else "order",
         evidence=sha256_of_json(asdict(view)),
+        records=_list_record_choices(view, standing, agency) if may_decide else [],
         problem=problem,
         typed=typed,
         done=_describe_done(visit, standing, done),
     )
+
+
+def _list_record_choices(
+    view: LogView, standing: Standing, agency: Agency
+) -> list[dict[str, str | None]]:
+    """List what can be decided about records of a log, each with the kind of the decision.
+
+    A link, or what parts one, can be taken back, also if the record is no candidate any more.
+    """
+    call_id = view.story.call_id
+    rows = [row for row in standing.by_call.get(call_id, []) if row["record_reference"]]
+    numbers = find_canonical(agency, "record", sorted({row["record_reference"] for row in rows}))
+    newest = {numbers[row["record_reference"]]: row["decision_kind"] for row in rows}
+    choices: list[dict[str, str | None]] = [
+        {"record": record, "kind": UNDONE, "before": kind, "taken_from": None}
+        for record, kind in newest.items()
+        if kind in ("link", "null_link")
+    ]
+    decided = {choice["record"] for choice in choices}
+    for candidate in view.candidates:
+        record, linked = candidate["crime_record_id"], candidate["linked_call_id"]
+        if candidate["is_crime"] and record not in decided:
+            is_here = linked == call_id
+            kind = "null_link" if is_here else "link"
+            taken_from = None if is_here else linked
+            choices.append({"record": record, "kind": kind, "taken_from": taken_from})
+    return choices
 
 
 def is_accepted(shown: Shown, reason_code: str) -> bool:
