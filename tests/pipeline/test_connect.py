@@ -409,7 +409,7 @@ def test_of_files_the_newest_answers_for_its_columns_references_and_codes(
     small.write("calls.csv", file.read_bytes() + "T-0099,café\n".encode("cp1252"))
     partly = CliRunner().invoke(cli.app, arguments)
     assert (
-        "look agency.yaml: sources.calls.files: calls.csv: 16.7% (1 of 6) of the" in partly.output
+        "stop agency.yaml: sources.calls.files: calls.csv: 16.7% (1 of 6) of the" in partly.output
     )
     whole = file.read_bytes().rsplit(b"T-0099", 1)[0]
     assert "no readable value" not in right.output
@@ -418,7 +418,7 @@ def test_of_files_the_newest_answers_for_its_columns_references_and_codes(
     small.write("calls.csv", b"".join([header, times, *others]))
     unreadable = CliRunner().invoke(cli.app, arguments)
     assert (
-        "look agency.yaml: sources.calls.columns.received_at: 20.0% (1 of 5) of the rows have no "
+        "stop agency.yaml: sources.calls.columns.received_at: 20.0% (1 of 5) of the rows have no "
         "readable value" in unreadable.output
     )
     small.write("calls.csv", b"number,received\nT-0001,2026-01-05 10:00\n")
@@ -463,3 +463,31 @@ def check_fine(small: SmallAgency) -> str:
     assert checked.exit_code == 0, checked.output
     assert "no readable value" not in checked.output
     return checked.output
+
+
+def test_rows_that_a_run_would_refuse_for_a_value_that_is_not_required_stop_above_its_limit(
+    small: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of twenty rows is the limit of FILE-03; more stop the file."""
+    monkeypatch.setattr(console, "width", 300)
+    small.settings["sources"]["calls"]["delimiter"] = ";"
+    small.settings["sources"]["calls"]["columns"] = {
+        "call_reference": "number",
+        "received_at": {"from": "received", "format": "%Y-%m-%d %H:%M"},
+        "final_type_code": "closed_as",
+        "longitude": "x",
+    }
+    small.write_settings()
+    arguments = ["check-agency", "--agency", "testville", "--connect"]
+    for with_comma, level, exit_code in [(1, "look", 0), (2, "stop", 1)]:
+        longitudes = ["-122,3"] * with_comma + ["-122.3"] * 10 + [""] * (10 - with_comma)
+        rows = [f"T-{n:04d};2026-01-05 10:00;NOISE;{x}\n" for n, x in enumerate(longitudes)]
+        small.write("calls.csv", "".join(["number;received;closed_as;x\n", *rows]).encode())
+        checked = CliRunner().invoke(cli.app, arguments)
+        assert checked.exit_code == exit_code, checked.output
+        assert (
+            f"{level} agency.yaml: sources.calls.columns.longitude: {5 * with_comma}.0% "
+            f"({with_comma} of 20) of the rows have a value that cannot be read: TYPE-VALUE "
+            "refuses them, and FILE-03 stops a file above 5%; next step: have these numbers "
+            "delivered with a decimal point, as they have a comma"
+        ) in checked.output

@@ -60,6 +60,7 @@ from cdi.landing.tombstones import (
 )
 from cdi.landing.values import (
     MOST_LETTERS,
+    TYPED,
     skipped_expression,
     typed_expression,
     value_expression,
@@ -296,7 +297,7 @@ def _type_rows(
         for variant, part in column.variants.items():
             variants[variant] = variants_expression(part, text)
         name = bound.bind(column.name)
-        if column.kind in ("timestamp", "birth_date", "age", "number"):
+        if column.kind in TYPED:
             value = typed_expression(agency, dataset, column, mapping, bound, as_of)
             untyped.append(f"case when {text} is not null and {value} is null then {name} end")
         if column.kind == "timestamp":

@@ -13,6 +13,9 @@ from cdi.sql import Params, ident
 # it, type it or name a page by it.
 MOST_LETTERS = 100
 
+# Kinds of columns that are read from a text; if it cannot be read, the row is refused (TYPE-VALUE).
+TYPED = ("timestamp", "birth_date", "age", "number")
+
 
 def value_expression(mapping: ColumnMap, bound: Params) -> str:
     """SQL for the text of the source's column, trimmed; a blank text is null.

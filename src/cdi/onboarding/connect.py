@@ -10,7 +10,13 @@ from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency, Source
 from cdi.errors import SourceError
-from cdi.onboarding.findings import Finding, count_rows, describe_refused, fix_refused
+from cdi.onboarding.findings import (
+    Finding,
+    count_rows,
+    describe_refused,
+    fix_refused,
+    judge_refused,
+)
 from cdi.onboarding.recent import AHEAD_DAYS, choose_recent
 from cdi.onboarding.source_codes import check_codes
 from cdi.onboarding.source_columns import (
@@ -25,7 +31,7 @@ from cdi.onboarding.source_content import (
     Loaded,
     check_days_of_keys,
     check_keys,
-    check_required,
+    check_values,
     list_needed,
     load_rows,
 )
@@ -224,8 +230,10 @@ class _FileCheck(_SourceCheck):
         yield Finding("fine", key, f"{told}; a run checks the rest")
         if refused := self.loaded.refused:
             told = f"{files[-1].name}: {describe_refused(refused, self.loaded.row_count)}"
-            yield Finding("look", key, told, fix_refused(refused))
-        yield from check_required(self.con, self.agency, self.dataset, self.loaded.row_count)
+            count = sum(refused.values())
+            level = judge_refused(count, count + self.loaded.row_count)
+            yield Finding(level, key, told, fix_refused(refused))
+        yield from check_values(self.con, self.agency, self.dataset, self.loaded.row_count)
         yield from describe_unexpected(self.dataset, self.loaded.unexpected)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from cdi.shares import write_percent
 
 SETTINGS = "agency.yaml"
+MOST_REFUSED = 0.05  # of the rows of a file; above, FILE-03 stops it
 # `stop`: an extraction would stop; `look`: a person should look at it; `fine`: it is as it should
 # be, or a figure that nobody but a person can judge.
 Level = Literal["fine", "look", "stop"]
@@ -62,6 +63,16 @@ def fix_refused(refused: dict[str, int]) -> str:
     if "READ-ENCODING" in refused:
         return "set `encoding` of the source in agency.yaml, or have the file delivered as UTF-8"
     return "see in docs/rules.md what these rules refuse, and have the file delivered without it"
+
+
+def judge_refused(count: int, total: int) -> Level:
+    """Say whether a run would stop for so many refused rows of a file (FILE-03).
+
+    Args:
+        count: How many rows are refused.
+        total: How many rows the file has.
+    """
+    return "stop" if count > MOST_REFUSED * total else "look"
 
 
 def write_share(count: int, total: int) -> str:

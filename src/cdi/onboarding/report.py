@@ -12,7 +12,7 @@ from cdi.onboarding.codes import (
     MOST_UNKNOWN,
     STOPPING_RULES,
 )
-from cdi.onboarding.findings import describe_refused, fix_refused
+from cdi.onboarding.findings import MOST_REFUSED, describe_refused, fix_refused
 from cdi.onboarding.keys import KeyMatch
 from cdi.onboarding.proposal import AgencyProposal
 from cdi.shares import write_percent
@@ -134,7 +134,7 @@ def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
     lines += [
         f"{dataset}: {write_percent(1 - proposed.readable_share)} of the rows have no readable "
         f"{name} ({proposed.profile.header}): TYPE-REQUIRED or TYPE-VALUE refuses them, and "
-        "FILE-03 stops a file above 5%."
+        f"FILE-03 stops a file above {MOST_REFUSED:.0%}."
         for dataset, mapping in proposal.mappings.items()
         for name, proposed in mapping.proposals.items()
         if proposed.column.is_required and proposed.is_sure and proposed.readable_share < 1

@@ -9,14 +9,21 @@ from cdi.agency.datasets import DATASETS, MOMENTS, Column
 from cdi.agency.key_rules import key_expression
 from cdi.agency.model import Agency, Source
 from cdi.landing.read import ROW_NO, read_raw_rows
-from cdi.landing.values import typed_expression, value_expression
+from cdi.landing.values import TYPED, typed_expression, value_expression
 from cdi.onboarding.codes import CODE_COLUMNS
-from cdi.onboarding.findings import Finding, count_rows, write_share
+from cdi.onboarding.findings import (
+    MOST_REFUSED,
+    Finding,
+    count_rows,
+    judge_refused,
+    write_share,
+)
 from cdi.onboarding.reading import take_refused
 from cdi.sources.files import FetchedFile
 from cdi.sql import Params, ident, scalar
 
 _LEAST_READ = 0.95  # below, CALL-01 and its like warn at each run
+_WITH_COMMA = "[+-]?[0-9]+,[0-9]+"  # a number with a decimal comma, which no run reads
 
 
 @dataclass(frozen=True)
@@ -95,10 +102,10 @@ def load_rows(
     return Loaded(tuple(needed.values()), row_count, tuple(unexpected), refused)
 
 
-def check_required(
+def check_values(
     con: duckdb.DuckDBPyConnection, agency: Agency, dataset: str, row_count: int
 ) -> Iterator[Finding]:
-    """Say which share of the rows lacks a required value, or has one that cannot be read.
+    """Say which share of the rows a run refuses for a value that is missing or cannot be read.
 
     Args:
         con: The connection in which `load_rows` was called last for this dataset.
@@ -108,23 +115,36 @@ def check_required(
     """
     for column in DATASETS[dataset]:
         mapping = agency.sources[dataset].columns.get(column.name)
-        if mapping is None or not column.is_required:
+        is_typed = column.kind in TYPED
+        if mapping is None or not (column.is_required or is_typed):
             continue
         bound = Params()
-        if column.kind in ("timestamp", "number"):
+        text = value_expression(mapping, bound)
+        value = text
+        if is_typed:
             value = typed_expression(agency, dataset, column, mapping, bound, "now()")
-        else:
-            value = value_expression(mapping, bound)
-        query = f"select count(*) from raw where {value} is null"
-        lost = scalar(con, query, bound.used_in(query))
-        if lost:
-            yield Finding(
-                "look",
-                f"sources.{dataset}.columns.{column.name}",
-                f"{write_share(lost, row_count)} of the rows have no readable value: TYPE-REQUIRED "
-                "or TYPE-VALUE refuses them, and FILE-03 stops a file above 5%",
-                "correct the mapping, or have these values delivered",
-            )
+        what, rules = "no readable value", "TYPE-REQUIRED or TYPE-VALUE"
+        condition = f"{value} is null"
+        if not column.is_required:
+            what, rules = "a value that cannot be read", "TYPE-VALUE"
+            condition += f" and {text} is not null"
+        query = (
+            f"select count(*), count(*) filter (where regexp_full_match({text}, '{_WITH_COMMA}')) "
+            f"from raw where {condition}"
+        )
+        lost, with_comma = con.execute(query, bound.used_in(query)).fetchone() or (0, 0)
+        if not lost:
+            continue
+        fix = "correct the mapping, or have these values delivered"
+        if column.kind == "number" and with_comma:
+            fix = "have these numbers delivered with a decimal point, as they have a comma"
+        yield Finding(
+            judge_refused(lost, row_count),
+            f"sources.{dataset}.columns.{column.name}",
+            f"{write_share(lost, row_count)} of the rows have {what}: {rules} refuses them, and "
+            f"FILE-03 stops a file above {MOST_REFUSED:.0%}",
+            fix,
+        )
 
 
 def check_keys(

@@ -10,6 +10,7 @@ import yaml
 from cdi import paths
 from cdi.docs.rules import render_rules_page
 from cdi.onboarding.codes import MOST_UNKNOWN, STOPPING_RULES
+from cdi.onboarding.findings import MOST_REFUSED
 from cdi.quality import gx_duckdb, rules
 from cdi.quality.rules import Rule, Suite, all_rules, reader_rules
 from cdi.quality.running import run_suites
@@ -38,6 +39,11 @@ def test_a_new_agency_is_told_the_same_share_of_unknown_codes_as_the_rules_allow
     for rule_id in ("CALL-07", "CRM-04"):
         assert mostly[rule_id] == 1 - MOST_UNKNOWN
         assert rule_id in STOPPING_RULES.values()
+
+
+def test_a_new_agency_is_told_the_same_share_of_refused_rows_as_the_rules_allow() -> None:
+    (limit,) = [rule.kwargs["max_value"] for rule in all_rules() if rule.rule_id == "FILE-03"]
+    assert limit == MOST_REFUSED
 
 
 def dbt_tests() -> set[tuple[str, str, str]]:
