@@ -61,7 +61,7 @@ def describe_deliveries(
             "share_of_smallest": shrinkage,
             "comparable_count": len(usual) if has_usual_size else None,
             "copy_of": find_copy(manifest["files"], file),
-            "repeat_of": _find_repeated(earlier, file),
+            "repeat_of": _find_repeated(batch, earlier, file),
         }
     return files
 
@@ -109,10 +109,14 @@ def _measure_shrinkage(batch: Batch, earlier: Sequence[Batch]) -> float | None:
     return float(batch.manifest["read"] / counts[-1] / min(1, *shares))
 
 
-def _find_repeated(earlier: Sequence[Batch], file: dict[str, Any]) -> str | None:
-    """Find the newest accepted file of another moment that has the same bytes."""
-    for batch in reversed(earlier):
-        for other in batch.manifest["files"]:
-            if other["sha256"] == file["sha256"] and other["as_of"] != file["as_of"]:
-                return str(other["name"])
+def _find_repeated(batch: Batch, earlier: Sequence[Batch], file: dict[str, Any]) -> str | None:
+    """Find the newest file of another moment that has the same bytes.
+
+    Days may come together, so that the other day's file stands before this one in the batch.
+    """
+    files = batch.manifest["files"]
+    before = [file for each in earlier for file in each.manifest["files"]]
+    for other in reversed([*before, *files[: files.index(file)]]):
+        if other["sha256"] == file["sha256"] and other["as_of"] != file["as_of"]:
+            return str(other["name"])
     return None

@@ -124,6 +124,13 @@ def test_copies_and_repeated_files_are_named() -> None:
     assert describe(delivery(3, [5], shas=["a"]), before)["repeat_of"] == "1-0"
     # the same day delivered again is no other day
     assert describe(delivery(2, [5], shas=["b"]), before)["repeat_of"] is None
+    # two days that come in one run
+    together = delivery(4, [])
+    together.manifest["files"] = [
+        delivery(day, [5], shas=[sha]).manifest["files"][0] for day, sha in ((3, "c"), (4, "c"))
+    ]
+    described = describe_deliveries(load_sample(), together, before)
+    assert [each["repeat_of"] for each in described.values()] == [None, "3-0"]
 
 
 def test_days_of_a_live_source_are_not_compared() -> None:
