@@ -23,6 +23,13 @@ from cdi.render import render
 # How many days of a live source a run reads: logs are edited and sealed within weeks, and crimes
 # are classified anew and cancelled within a year.
 _DAYS = {"calls": 35, "crime_records": 400}
+# What a person chooses if one source is named twice; a comment of agency.yaml, and printed.
+ONE_SOURCE = (
+    "One source is named for calls and crime records. If calls bear the number of their record,",
+    "write `crime_records: on_calls` in place of sources.crime_records, and the types of calls in",
+    "offences.csv too. If there are no crime records, write `crime_records: none`, and keep of",
+    "offences.csv the header alone.",
+)
 
 
 def new_folder(agency_id: str) -> Path:
@@ -157,6 +164,8 @@ def _describe_coverage(proposal: AgencyProposal) -> str:
 
 
 def _describe_key_rules(proposal: AgencyProposal) -> str:
+    if proposal.is_of_one_source:
+        return "\n".join(f"# {line}" for line in ONE_SOURCE)
     if match := proposal.match:
         return (
             f"# {match.described}: {match.record_share:.1%} of the records' numbers are those of "

@@ -6,7 +6,7 @@ chance, so what counts is how many of the partners are also close in time.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import duckdb
 
@@ -140,11 +140,16 @@ def match_keys(
                 _insert_keys(con, sample, profile.name, mappings[dataset])
     rows = fetch_dicts(con, read_query(SQL / "match_keys.sql"), {"close_hours": CLOSE_HOURS})
     matches = [KeyMatch(**row) for row in rows]
-    return sorted(matches, key=_order_of)
+    return sorted(matches, key=partial(_order_of, mappings))
 
 
-def _order_of(match: KeyMatch) -> tuple[bool, int, int, bool, int, str]:
-    """Order matches: the more joined; if as many, more of the number, then the stricter forms."""
+def _order_of(
+    mappings: dict[str, Mapping], match: KeyMatch
+) -> tuple[bool, int, int, bool, int, int, str]:
+    """Order matches: the more joined; if as many, more of the number, then the stricter forms.
+
+    If two pairs of columns are joined as well, those are better whose names say what they are.
+    """
     order = list(dict.fromkeys(rule["form"] for rule in read_rules("key_forms")))
     return (
         bool(match.problem),
@@ -152,8 +157,16 @@ def _order_of(match: KeyMatch) -> tuple[bool, int, int, bool, int, str]:
         _GIVES.index(match.gives),
         match.call_form != match.record_form,
         order.index(match.call_form) + order.index(match.record_form),
+        -_is_proposed(mappings["calls"], match.call_name)
+        - _is_proposed(mappings["crime_records"], match.record_name),
         f"{match.call_name} {match.record_name}",
     )
+
+
+def _is_proposed(mapping: Mapping, name: str) -> bool:
+    """Whether a column is proposed as a reference by its name."""
+    sources = map(mapping.source_of, ("call_reference", "record_reference"))
+    return any(source is not None and source.name == name for source in sources)
 
 
 def _insert_keys(

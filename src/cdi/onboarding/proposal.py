@@ -86,6 +86,11 @@ class AgencyProposal:
         return self.matches[0] if self.matches and not self.matches[0].problem else None
 
     @property
+    def is_of_one_source(self) -> bool:
+        """Whether one source was named for the calls and for the crime records."""
+        return self.samples["calls"].is_same_source(self.samples["crime_records"])
+
+    @property
     def missing(self) -> list[str]:
         """What `check-agency` needs and no sample tells, as keys of agency.yaml."""
         keys = [key for key in ("country", "timezone") if not getattr(self.settings, key)]
@@ -143,7 +148,8 @@ def propose_agency(
         for dataset in REQUIRED
     }
     proposal = AgencyProposal(settings, samples, profiles, mappings, true_values)
-    proposal.matches = match_keys(con, samples, profiles, mappings)
+    if not proposal.is_of_one_source:  # there, each column would join itself, whatever it is
+        proposal.matches = match_keys(con, samples, profiles, mappings)
     if proposal.match:
         proposal.rules = apply_match(con, proposal.match, profiles, mappings)
     proposal.code_maps = [propose_code_map(con, name, samples, mappings) for name in CODE_MAPS]

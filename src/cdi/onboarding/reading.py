@@ -65,6 +65,10 @@ class Sample:
         """Whether it is of a database or an API, which is read in days."""
         return self.folder is None
 
+    def is_same_source(self, other: "Sample") -> bool:
+        """Whether another sample is of the same file, table or data set."""
+        return (self.folder, self.place) == (other.folder, other.place)
+
 
 def read_file_sample(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> Sample:
     """Read a local file as the landing would read it: CSV, JSON, JSONL or Parquet, plain or .gz.

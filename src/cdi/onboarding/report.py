@@ -13,6 +13,7 @@ from cdi.onboarding.codes import (
     STOPPING_RULES,
 )
 from cdi.onboarding.findings import MOST_REFUSED, describe_refused, fix_refused
+from cdi.onboarding.folder import ONE_SOURCE
 from cdi.onboarding.keys import KeyMatch
 from cdi.onboarding.proposal import AgencyProposal
 from cdi.shares import write_percent
@@ -69,6 +70,9 @@ def _print_columns(proposal: AgencyProposal, dataset: str, console: Console) -> 
 
 
 def _print_matches(proposal: AgencyProposal, console: Console) -> None:
+    if proposal.is_of_one_source:
+        console.print(Text(f"{' '.join(ONE_SOURCE)}\n"))
+        return
     if not proposal.matches:
         console.print("No number of a record is that of a call, in any form that was tried.\n")
         return

@@ -8,11 +8,13 @@ import duckdb
 import pytest
 
 from cdi.agency.key_rules import rules_expression
+from cdi.onboarding.folder import render_agency
 from cdi.onboarding.joining import apply_match
 from cdi.onboarding.keys import KeyMatch, match_keys
 from cdi.onboarding.proposal import AgencyProposal, Settings, propose_agency
+from cdi.onboarding.reading import read_file_sample
 from cdi.sql import Params, connect
-from tests.unit.onboarding.invented import read_rows
+from tests.unit.onboarding.invented import read_rows, write_csv
 
 START = datetime(2026, 1, 5)
 
@@ -219,3 +221,44 @@ def test_rules_that_read_no_number_are_not_written(tmp_path: Path) -> None:
         rules = apply_match(con, again[0], proposal.profiles, proposal.mappings)
     assert len(match.rules) == 4
     assert [rule.canonical for rule in rules["call"]] == [r"\1", r"\1\2\3"]
+
+
+def test_of_columns_that_join_as_many_those_are_taken_whose_names_say_so(tmp_path: Path) -> None:
+    calls = [
+        {"Asset Tag": f"A{serial:06d}", "Event Number": f"E{serial:06d}", "Type": "A"}
+        for serial in SERIALS
+    ]
+    records = [
+        {**call, "Report Number": f"R{place:06d}", "Offense Code": "A"}
+        for place, call in enumerate(calls)
+    ]
+    with connect() as con:
+        samples = {
+            "calls": read_rows(con, tmp_path, calls),
+            "crime_records": read_rows(con, tmp_path, records, "crime_records"),
+        }
+        proposal = propose_agency(con, samples, Settings("invented", "Invented"))
+    for mapping in proposal.mappings.values():
+        source = mapping.source_of("call_reference")
+        assert source is not None
+        assert source.header == "Event Number"
+
+
+def test_no_column_of_a_source_that_is_named_twice_joins_itself(tmp_path: Path) -> None:
+    rows = [
+        {"Asset Tag": f"A{serial:06d}", "Event Number": f"E{serial:06d}", "Type": "A"}
+        for serial in SERIALS
+    ]
+    path = write_csv(tmp_path / "calls.csv", rows)
+    with connect() as con:
+        samples = {
+            dataset: read_file_sample(con, dataset, path) for dataset in ("calls", "crime_records")
+        }
+        proposal = propose_agency(con, samples, Settings("invented", "Invented"))
+    assert proposal.matches == []
+    number = proposal.mappings["calls"].source_of("call_reference")
+    assert number is not None
+    assert number.header == "Event Number"
+    told = render_agency(proposal)
+    assert "write `crime_records: on_calls` in place of sources.crime_records" in told
+    assert "write `crime_records: none`" in told
