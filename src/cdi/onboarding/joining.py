@@ -37,6 +37,8 @@ def apply_match(
     names_call = call_source is not None and call_source.name == match.call_name
     names_record = record_source is not None and record_source.name == match.record_name
     if names_call:
+        # that records bear it says that it is the call's number, if its name does not
+        calls.proposals["call_reference"] = replace(calls.proposals["call_reference"], problem="")
         if names_record and _give_records_their_number(records, profiles):
             names_record = False
         _map_column(records, "call_reference", match.record_name, profiles)

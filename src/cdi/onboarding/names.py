@@ -9,6 +9,7 @@ from cdi.onboarding.rules import read_rules
 _WHOLE = {"strong": 1.0, "weak": 0.75}
 _PART = {"strong": 0.5, "weak": 0.2}
 _PART_MORE = 0.35  # times the share of the name's words that the phrase has
+_NUMBER = ("number", "num", "no", "nr", "nbr")  # ways to write the word; `#` is one as well
 
 
 def score_name(dataset: str, column: str, header: str) -> float:
@@ -22,19 +23,34 @@ def score_name(dataset: str, column: str, header: str) -> float:
     Returns:
         A number from 0 to 1.
     """
-    words = split_words(header)
+    words = _spell_out(split_words(header.replace("#", " number ")))
     squeezed = re.sub(r"[^a-z0-9]", "", header.lower())
     best = float(squeezed == column.replace("_", ""))
     for rule in read_rules("column_synonyms"):
         if rule["column"] != column or rule["dataset"] not in (dataset, "*"):
             continue
-        phrase = rule["phrase"].split()
-        if squeezed == "".join(phrase):
+        phrase = _spell_out(rule["phrase"].split())
+        squeezed_phrases = _squeeze(phrase)
+        if words == phrase or squeezed in squeezed_phrases:
             best = max(best, _WHOLE[rule["strength"]])
         elif _holds(words, phrase):
             part = _PART[rule["strength"]] + _PART_MORE * len(phrase) / len(words)
             best = max(best, part)
+        elif not squeezed_phrases.isdisjoint(words):
+            best = max(best, _PART[rule["strength"]] + _PART_MORE / len(words))
     return best
+
+
+def _spell_out(words: list[str]) -> list[str]:
+    """Write each of `_NUMBER` as `number`."""
+    return ["number" if word in _NUMBER else word for word in words]
+
+
+def _squeeze(phrase: list[str]) -> set[str]:
+    """List the ways to write a phrase as one word: `callnumber`, `callno`."""
+    if phrase[-1] != "number":
+        return {"".join(phrase)}
+    return {"".join(phrase[:-1]) + word for word in _NUMBER}
 
 
 def _holds(words: list[str], phrase: list[str]) -> bool:

@@ -53,6 +53,17 @@ def test_a_name_of_the_field_fits_its_column_best(header: str, column: str) -> N
     assert scores[column] >= 0.6
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("Call No", "Call #", "Incident #", "Incident No.", "CAD #", "Event No", "Event Nbr"),
+        *("CFS No", "Log No", "LOGNO", "INCNUM", "I_EVENTNUMBER", "Case #"),
+    ],
+)
+def test_a_number_is_known_however_its_name_is_shortened(header: str) -> None:
+    assert score_name("calls", "call_reference", header) >= 0.6
+
+
 def test_a_name_that_only_holds_a_phrase_fits_less_than_the_phrase() -> None:
     whole = score_name("calls", "received_at", "Time Received")
     part = score_name("calls", "received_at", "Time Received By Radio")

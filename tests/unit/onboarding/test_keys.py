@@ -262,3 +262,22 @@ def test_no_column_of_a_source_that_is_named_twice_joins_itself(tmp_path: Path) 
     told = render_agency(proposal)
     assert "write `crime_records: on_calls` in place of sources.crime_records" in told
     assert "write `crime_records: none`" in told
+
+
+def test_a_number_that_records_bear_is_the_call_s_though_its_name_does_not_say_so(
+    tmp_path: Path,
+) -> None:
+    calls = [{"Dossier": f"D{serial:06d}", "Type": "A"} for serial in SERIALS]
+    records = [
+        {"Report Number": f"R{place:06d}", "Dossier": call["Dossier"], "Offense Code": "A"}
+        for place, call in enumerate(calls)
+    ]
+    with connect() as con:
+        samples = {
+            "calls": read_rows(con, tmp_path, calls),
+            "crime_records": read_rows(con, tmp_path, records, "crime_records"),
+        }
+        proposal = propose_agency(con, samples, Settings("invented", "Invented"))
+    number = proposal.mappings["calls"].proposals["call_reference"]
+    assert number.profile.header == "Dossier"
+    assert number.is_sure
