@@ -341,8 +341,9 @@ def collect_open_extracts(
 
     Raises:
         CdiError: PLACE-KIND if the place is of no known kind.
-        MachineError: OPEN-PLACE if the place cannot be reached, or is empty although files were
-            fetched from it. What is kept here stays as it is.
+        MachineError: OPEN-PLACE if the place cannot be reached, stops answering meanwhile, gives
+            the files of several agencies no longer, or is empty although files were fetched from
+            it. What is kept here stays as it is.
     """
     try:
         filesystem, root = _open_place(place)
@@ -364,7 +365,7 @@ def collect_open_extracts(
     }
     wanted = set(expected)
     received: list[Received] = []
-    failures: list[OSError] = []
+    failures: dict[str, OSError] = {}
     for name in sorted(names | wanted):
         if name not in wanted:
             why = "the registry has no agency of this name"
@@ -373,16 +374,36 @@ def collect_open_extracts(
         try:
             received.append(_collect_one(filesystem, root, name, kept, now))
         except OSError as error:
-            failures.append(error)
+            failures[name] = error
             received.append(Received(name, "damaged", problem=f"{type(error).__name__}: {error}"))
-    # One agency's files may be unreadable. If those of all are, it is the place.
-    if failures and len(failures) >= len(names & wanted):
-        raise _make_place_error("the nation", failures[0], _UNCHANGED) from failures[0]
-    shown = {agency.agency for agency in received if agency.folder}
+    lost = _find_failure_of_place(filesystem, root, list(failures.values()), len(names & wanted))
+    if lost:
+        raise _make_place_error("the nation", lost, _UNCHANGED) from lost
+    # What could not be read just now was not withdrawn.
+    still_kept = {agency.agency for agency in received if agency.folder} | failures.keys()
     for folder in kept.iterdir() if kept.is_dir() else ():
-        if folder.name not in shown:
+        if folder.name not in still_kept:
             shutil.rmtree(folder)
     return received
+
+
+def _find_failure_of_place(
+    filesystem: fsspec.AbstractFileSystem, root: str, failures: list[OSError], present_count: int
+) -> OSError | None:
+    """Find out whether it is the place that failed, and not the files of one agency.
+
+    The files of one agency may be unreadable. If those of several are, or of the only one, or the
+    place does not answer any longer, it is the place: a mount may go stale between two agencies.
+    """
+    if not failures:
+        return None
+    if len(failures) > 1 or present_count <= 1:
+        return failures[0]
+    try:
+        _list_folder(filesystem, root)
+    except OSError as error:
+        return error
+    return None
 
 
 def _collect_one(

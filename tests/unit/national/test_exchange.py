@@ -328,21 +328,48 @@ def fail(
     monkeypatch.setattr(LocalFileSystem, name, answer)
 
 
-def test_one_agency_that_cannot_be_read_is_damaged_and_all_of_them_are_the_place(
+def test_one_agency_that_cannot_be_read_is_damaged_and_several_of_them_are_the_place(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("alpha", "beta", "delta"):
+        publish(name, 80, 100)
+        send_open_extract(name, str(place), NOW)
+    collect(place, "alpha", "beta", "delta")
+    fail(monkeypatch, "info", errno.EIO, lambda path: path.endswith("alpha/current.json"))
+    found = collect(place, "alpha", "beta", "delta", "gamma")
+    states = {name: received.state for name, received in found.items()}
+    assert states == {
+        "alpha": "damaged", "beta": "reported", "delta": "reported", "gamma": "silent"
+    }  # fmt: skip
+    extracts = paths.national() / "extracts"
+    assert {folder.name for folder in extracts.iterdir()} == {"alpha", "beta", "delta"}
+    fail(monkeypatch, "info", errno.EIO, lambda path: path.endswith("beta/current.json"))
+    with pytest.raises(MachineError, match="OPEN-PLACE"):
+        collect(place, "alpha", "beta", "delta", "gamma")
+    assert {folder.name for folder in extracts.iterdir()} == {"alpha", "beta", "delta"}
+
+
+def test_a_place_that_stops_answering_at_the_last_agency_is_no_damage_of_that_agency(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("alpha", "beta"):
         publish(name, 80, 100)
         send_open_extract(name, str(place), NOW)
     collect(place, "alpha", "beta")
-    fail(monkeypatch, "info", errno.EIO, lambda path: path.endswith("alpha/current.json"))
-    found = collect(place, "alpha", "beta", "gamma")
-    states = {name: received.state for name, received in found.items()}
-    assert states == {"alpha": "damaged", "beta": "reported", "gamma": "silent"}
-    fail(monkeypatch, "info", errno.EIO, lambda path: path.endswith("beta/current.json"))
+    asked: list[str] = []
+
+    def is_stale(path: str) -> bool:
+        asked.append(path)
+        return any(path.endswith("beta/current.json") for path in asked)
+
+    fail(monkeypatch, "info", errno.ESTALE, is_stale)
+    fail(monkeypatch, "ls", errno.ESTALE, is_stale)
     with pytest.raises(MachineError, match="OPEN-PLACE"):
-        collect(place, "alpha", "beta", "gamma")
-    assert (paths.national() / "extracts" / "beta").is_dir()
+        collect(place, "alpha", "beta")
+    assert {folder.name for folder in (paths.national() / "extracts").iterdir()} == {
+        "alpha",
+        "beta",
+    }
 
 
 def test_a_withdrawal_that_cannot_see_what_was_sent_does_not_succeed(
