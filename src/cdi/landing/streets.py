@@ -3,7 +3,16 @@
 import itertools
 import re
 
-from cdi.landing.text_words import BEFORE_STREET, CLOSE_TO, COUNTED, NO_STREETS, WORD, is_done
+from cdi.landing.text_words import (
+    BEFORE_STREET,
+    COUNTED,
+    NO_STREETS,
+    NUMBER,
+    TIME,
+    WORD,
+    is_close_to,
+    is_done,
+)
 from cdi.landing.word_kinds import ROLES, TOWNS, Kind, describe_word, fold, may_be_surname
 
 ADDRESS = "[address]"
@@ -23,11 +32,7 @@ MAY_BE_STREET = allow_wide_blanks(
 )
 # Python has another way to write a letter, and can leave out a sum: £20 ROBBED ON CHURCH STREET.
 _SUM = r"(?<![£$€])(?<![£$€]\d,)(?<![£$€]\d\d,)(?<!\d\.)"
-_STREET = re.compile(
-    MAY_BE_STREET.replace("(?i)", f"(?i){_SUM}")
-    .replace(r"\pL", r"[^\W\d_]")
-    .replace("|close|", rf"|(?!(?-i:{CLOSE_TO.pattern}))close|")
-)
+_STREET = re.compile(MAY_BE_STREET.replace("(?i)", f"(?i){_SUM}").replace(r"\pL", r"[^\W\d_]"))
 # It ends at the first word for a street: "14 mill lane", and not "14 mill lane opposite st".
 _SHORTEST = re.compile(_STREET.pattern.replace("{1,3})(?:street", "{1,3}?)(?:street"))
 # "12 South Down Road" is a street. Within its name others may stand too: "3 Walton on Marsh Road".
@@ -36,8 +41,6 @@ _WITHIN_ACCOUNT = _LAST_OF_ACCOUNT - {"of", "via"}
 _ARTICLES = frozenset({"a", "her", "his", "my", "the", "their"})
 # Twelve of them would be boys or men, so "12 BOY LANE" is a street: but 2130 may be the time.
 _ONE_COUNTED = frozenset({"boy", "child", "girl", "man", "person", "woman"})
-_TIME_OR_FEW = re.compile(r"\d|[01]\d[0-5]\d|2[0-3][0-5]\d")
-_NUMBER = re.compile(r"\d+")
 
 
 def mask_streets(text: str) -> str:
@@ -52,9 +55,9 @@ def mask_streets(text: str) -> str:
 def _mask_street(match: re.Match[str]) -> str:
     if not _is_account(match):
         return ADDRESS
-    shortest = _SHORTEST.match(match[0])
+    shortest = _SHORTEST.match(match.string, match.start())
     if shortest and not _is_account(shortest):
-        return ADDRESS + match[0][shortest.end() :]
+        return ADDRESS + match.string[shortest.end() : match.end()]
     return match[0]
 
 
@@ -65,6 +68,7 @@ def _is_account(match: re.Match[str]) -> bool:
         or words[-1] in _LAST_OF_ACCOUNT
         or f"{words[-1]} {fold(match[0].split()[-1])}" in NO_STREETS
         or any(map(is_done, words))
+        or is_close_to(match.string, match.end(), _find_number(match))
         or any(
             word in _WITHIN_ACCOUNT and not _may_be_town(before)
             for before, word in itertools.pairwise(words)
@@ -76,8 +80,12 @@ def _is_name_of_counted(match: re.Match[str], words: list[str]) -> bool:
     """Whether what else is counted names a street: 7 Boys Close, 300 PERSON STREET."""
     if match[0][match.start(1) - match.start() :].istitle():
         return True
-    *_, number = _NUMBER.findall(match[0])
-    return words[-1] in _ONE_COUNTED and not _TIME_OR_FEW.fullmatch(number)
+    number = _find_number(match)
+    return words[-1] in _ONE_COUNTED and len(number) > 1 and not TIME.fullmatch(number)
+
+
+def _find_number(match: re.Match[str]) -> str:
+    return NUMBER.findall(match[0])[-1]
 
 
 def _may_be_town(folded: str) -> bool:

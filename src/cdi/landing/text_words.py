@@ -15,8 +15,10 @@ DOTTED = re.compile(r"\.?[ \t]{0,3}")
 _LINK = re.compile(r"[ \t]?[,:;=-]?[ \t]{0,2}[\"“”'(]?|[ \t]#?\d{2,6}[ \t]")
 _HOUSE = re.compile(r"(?:\b[Uu]?\d{1,4}/)?\b\d{1,5}[A-Za-z]?,?[ \t]{1,3}$")
 
-# Here "close" is no street. With small letters and a capital it is one: 14 Mill Close to the park.
-CLOSE_TO = re.compile(r"\b(?:close[ \t]+(?:to|by)|CLOSE[ \t]+(?:TO|BY))\b")
+NUMBER = re.compile(r"\d+")
+TIME = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d")
+# With small letters and a capital it is a street: from Mill Close to the park.
+_CLOSE_TO = re.compile(r"\b(?:close[ \t]+(?:to|by)|CLOSE[ \t]+(?:TO|BY))\b")
 
 _STREETS = ROLES["streets"]
 BEFORE_STREET = ROLES["before_street"]
@@ -36,6 +38,20 @@ def is_done(folded: str) -> bool:
         _DONE.fullmatch(folded) is not None
         and describe_word(folded).kind == Kind.KNOWN
         and folded not in ROLES["streets_with_ed"]
+    )
+
+
+def is_close_to(text: str, end: int, number: str | None) -> bool:
+    """Whether "close" is no street where it ends: AT 2130 ROBBED CLOSE TO SHOP.
+
+    Args:
+        text: A text.
+        end: Where the last word of what may be a street ends.
+        number: The number in front. If it is no time of the day, it is one of a house:
+            14 mill close to the park.
+    """
+    return (number is None or TIME.fullmatch(number) is not None) and bool(
+        _CLOSE_TO.match(text, max(end - len("close"), 0))
     )
 
 
@@ -137,9 +153,7 @@ class Words:
         for place, word in enumerate(self.folded):
             if word not in LAST_OF_STREET or not self.words[place][0].isupper():
                 continue
-            if f"{self.folded[place - 1]} {word}" in NO_STREETS or CLOSE_TO.match(
-                self.text, self.spans[place][0]
-            ):
+            if f"{self.folded[place - 1]} {word}" in NO_STREETS:
                 continue
             first = place
             while (
@@ -153,6 +167,9 @@ class Words:
                 first -= 1
             start = self.spans[first][0]
             house = _HOUSE.search(self.text, max(start - 9, 0), start)
+            number = NUMBER.findall(house[0])[-1] if house else None
+            if is_close_to(self.text, self.spans[place][1], number):
+                continue
             is_announced = (
                 word in _STREETS
                 and self.are_joined(first - 1, BLANK)

@@ -415,7 +415,8 @@ def test_a_house_in_a_street_is_masked_whatever_its_name(
         ("from 5 station road to st james", "from [address] to st james"),
         ("lives at 14 mill lane in court today", "lives at [address] in court today"),
         ("flat 3, 22 oak road near court house", "[address] near court house"),
-        ("from 14 Mill Close to the park", "from [address] to the park"),
+        ("from 14 mill close to the park", "from [address] to the park"),
+        ("FROM 7 MILL CLOSE TO THE PARK", "FROM [address] TO THE PARK"),
     ],
 )
 def test_a_house_is_masked_where_another_word_for_a_street_follows(
