@@ -142,15 +142,18 @@ _WIDE_MAIL = (
     r"(?i)[^\s@]+ ?@ ?[\pL\d-]+(?: ?\. ?[\pL\d-]+){0,2} ?\. ?"
     r"(?:com|net|org|example|co ?\. ?uk|uk|ie|fr|pl|ro|ru|ca|au|nz|eu)\b"
 )
-_LINK = r"(?i)\b(?:https?://|www\.)\S+"
+_LINK = (
+    r"(?i)\b(?:(?:https?://|www\.)\S+|"
+    r"(?:facebook|fb|instagram|twitter|tiktok|snapchat|linkedin|youtube|x)\.com/\S+)"
+)
 # Names in social media: "@jane_d84", "snapchat: jane84". Where they are announced, they must have
 # a sign that words have not.
 _HANDLE = r"(?i)(^|[\s(,;:])@[a-z_][\w.]{2,}"
 _SAID_HANDLE = (
     r"(?i)(\b(?:snap(?:chat)?|insta(?:gram)?|facebook|fb|tik ?tok|twitter|telegram|whats ?app|"
     r"user ?name|handle|profile|discord|wechat|ig|gamertag)"
-    r"(?: name| user(?: ?name)?| account| profile| id| is| was)*"
-    r"[ :=]{1,3})[a-z][\w.-]*[\d_.][\w.-]*\w"
+    r"(?: name| user(?: ?name)?| account| profile| id| is| was| as)*"
+    r"[ :=]{1,3})[a-z][\w.-]*[\d_.#][\w.-]*\w"
 )
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"

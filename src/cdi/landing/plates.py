@@ -72,6 +72,7 @@ _VEHICLES = PLACES["vehicles"] | PLACES["makes"] | PLACES["models"]
 _ANNOUNCING = PLACES["plates"] | PLACES["states"]
 _STATE_CODES, _COLOURS, _NUMBERED = PLACES["state_codes"], PLACES["colours"], PLACES["numbered"]
 _NO_PLATE = ROLES["directions"] | ROLES["street_ends"] | {"st", "rd", "ln", "i"}
+_NO_LETTERS = BRANDS | _COLOURS  # BLU 2014 HONDA
 _MOST_WORDS_BETWEEN = 4
 _CONTEXT = 60
 
@@ -124,7 +125,7 @@ def _mask_any(match: re.Match[str]) -> str:
     if not 5 <= len(signs) <= 8 or _MEASURE.fullmatch(signs) or _MODEL.fullmatch(match[0]):
         return match[0]
     letters = _LETTERS.findall(match[0])
-    if any(_is_word(part) or fold(part) in BRANDS for part in letters if len(part) > 1):
+    if any(_is_word(part) or fold(part) in _NO_LETTERS for part in letters if len(part) > 1):
         return match[0]
     # a direction, the end of a street, or an interstate road
     if fold(letters[0]) in _NO_PLATE or fold(letters[-1]) in _NO_PLATE:

@@ -219,6 +219,8 @@ def test_names_are_masked_whatever_their_letters(
         ("mail jo.bo at example.org, JOBO AT HOTMAIL.CO.UK", "mail [email], [email]"),
         ("mail jo85 at nhs.net or jo at gmail.com.", "mail [email] or [email]."),
         ("he is jo_k1ng on ig: jo.84", "he is [handle] on ig: [handle]"),
+        ("on insta as real.jo, discord jo#1234", "on insta as [handle], discord [handle]"),
+        ("see facebook.com/jane.doe now", "see [link] now"),
         ("at 212 w 9th st, 2207 E. 14TH, u4/19 banksia cres", "at [address], [address], [address]"),
         ("at Rose Cottage, Mill Lane", "at [address]"),
         ("mother nee ashgarthe; victim E.B. cries", "mother nee [name]; victim [name] cries"),
