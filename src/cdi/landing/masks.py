@@ -11,7 +11,7 @@ import duckdb
 
 from cdi.keys import hmac_expression
 from cdi.landing.mails import MAY_BE_MAIL_AT_HOUSE, mask_mails_at_house
-from cdi.landing.names import mask_names, mask_titled_names
+from cdi.landing.names import mask_announced_names, mask_names, mask_titled_names
 from cdi.landing.plates import mask_plates
 from cdi.landing.streets import MAY_BE_STREET, allow_wide_blanks, mask_streets
 from cdi.sql import literal
@@ -242,11 +242,7 @@ _PATTERNS: tuple[tuple[str, str | Callable[[str], str]], ...] = (
 _OTHER_NAMES: tuple[tuple[str, str | Callable[[str], str]], ...] = (
     (r"(?i)\b(?:mr|mrs|mx)[. \t][ \t]{0,3}\pL", mask_titled_names),
     # one or two capitalised words where a whole name is announced
-    (
-        r"(\b(?i:(?:named|known) as|aka|a\.k\.a\.?) )"
-        r"\p{Lu}[\pL'’-]+(?: \p{Lu}[\pL'’-]+)?",
-        r"\1[name]",
-    ),
+    (r"\b(?i:(?:named|known) as|aka|a\.k\.a\.?) \p{Lu}", mask_announced_names),
     # one where a part of it is; a title of small letters counts only in front of one
     (
         r"(\b(?:(?i:name(?: is| was|:)|goes by|surname(?: is|:)?)|Miss|Ms|Dr|miss|ms|"
@@ -281,6 +277,7 @@ def prepare_masks(con: duckdb.DuckDBPyConnection) -> None:
         mask_streets,
         mask_names,
         mask_titled_names,
+        mask_announced_names,
     ):
         con.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR")
 

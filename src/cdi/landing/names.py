@@ -65,6 +65,10 @@ _TITLED = re.compile(
     rf"(?:(?:{_PARTICLE})[ \t]{{1,3}}){{0,2}}[^\W\d_](?:[^\W\d_]|['’-])+)",
     re.IGNORECASE,
 )
+_ANNOUNCED = re.compile(
+    r"(\b(?i:(?:named|known) as|aka|a\.k\.a\.?) )([^\W\d_](?:[^\W\d_]|['’-])+)"
+    r"( [^\W\d_](?:[^\W\d_]|['’-])+)?"
+)
 _LAST_WORD = re.compile(r"[ \t]*([^ \t]+)$")
 _END_OF_PLACE = PLACES["institutions"] | LAST_OF_STREET
 _END_OF_ROW = PERSONS | BRANDS | PLACES["dates"]
@@ -511,6 +515,23 @@ def _mask_titled_name(match: re.Match[str]) -> str:
     while (last := _LAST_WORD.search(name)) and is_no_name(last[1], is_partner=is_partner):
         name = name[: last.start()]
     return match[1] + NAME + match["name"][len(name) :] if name else match[0]
+
+
+def mask_announced_names(text: str) -> str:
+    """Mask one or two words with a capital behind "known as" and AKA: AKA GHOST STABBED HIM.
+
+    Args:
+        text: A text in which other names are masked already.
+    """
+    return _ANNOUNCED.sub(_mask_announced_name, text)
+
+
+def _mask_announced_name(match: re.Match[str]) -> str:
+    before, name, second = match[1], match[2], match[3] or ""
+    if not name[0].isupper() or is_no_name(name):
+        return match[0]
+    is_part = second[1:2].isupper() and not is_no_name(second.strip())
+    return before + NAME + ("" if is_part else second)
 
 
 def is_no_name(word: str, *, is_partner: bool = False) -> bool:

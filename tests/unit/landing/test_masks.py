@@ -229,6 +229,8 @@ def test_names_are_masked_whatever_their_letters(
         # names
         ("named as Alda by mr khan", "named as [name] by mr [name]"),
         ("EX, NAMED AS ALDA KHAN, LAID", "EX, NAMED AS [name], LAID"),
+        ("MALE KNOWN AS SPIDER STABBED HIM", "MALE KNOWN AS [name] STABBED HIM"),
+        ("MALE KNOWN AS BEING VIOLENT", "MALE KNOWN AS BEING VIOLENT"),
         ("a man called Alda; his name is O’Swale", "a man called [name]; his name is [name]"),
         # and what is none of these
         (

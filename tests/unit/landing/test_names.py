@@ -63,6 +63,7 @@ def test_names_are_masked(text: str, masked: str) -> None:
     [
         # shops, makes, institutions, streets, towns
         "Theft from Tesco Express, Best Buy and Wells Fargo",
+        "RALPH LAUREN SHIRT AND MICHAEL KORS BAG STOLEN",
         "Stolen Honda Civic, a Land Cruiser and a Makita drill",
         "Near Ashgarthe Primary School and Hope Street Dental Practice",
         "AT LUTHERAN CHURCH, OUTSIDE WENDY'S, AT ST JAMES'S",
