@@ -53,6 +53,8 @@ def test_the_queue_begins_with_what_can_still_be_recorded_then_come_the_gravest(
         ({"team": "N"}, {"T-0002"}),  # without teams.csv the district stands for the team
         ({"severity": "rape"}, {"T-0007"}),
         ({"offence": "theft"}, {"T-0005"}),
+        ({"likelihood": "likely"}, {"T-0002", "T-0005", "T-0006", "T-0007"}),
+        ({"likelihood": "possible"}, set()),
         ({"since": "2026-01-06"}, {"T-0005"}),
         ({"until": "2026-01-05", "district": "S"}, {"T-0006", "T-0007"}),
         ({"text": "GUEST punched"}, {"T-0006"}),
@@ -212,6 +214,39 @@ def test_taking_back_what_only_waited_says_that_no_figure_changes(told: SmallAge
     assert "so none changes now. <a href" in clerk.decide(ASSAULT, "undone").text
     assert "taken back by reader.one on" in words_of(clerk.send(late).text)
     assert words_of(clerk.open_log(ASSAULT)).count(EFFECT) == 1
+
+
+def test_a_crime_in_time_that_was_confirmed_does_not_drop_out_of_sight(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    assert "Also in time, and without a record" not in words_of(clerk.get().text)
+    text = words_of(clerk.decide(IN_TIME, "confirmed").text)
+    # what happens next, in a sentence
+    assert "Whoever records crimes makes the record, not the desk." in text
+    assert "The crime stays under “Confirmed” until the record arrives." in text
+    clerk.decide(ASSAULT, "confirmed")  # is overdue
+    text = words_of(clerk.get().text)
+    assert "0 of 2 logs can still be recorded in time" in text
+    assert "Also in time, and without a record: 1 crime under Confirmed ." in text
+    assert "Read the first 2 logs now: Testville (made up) can read" in text
+    text = words_of(clerk.get(list="confirmed").text)
+    assert "1 of 2 crimes has no record yet and can still be recorded in time" in text
+    clerk.decide(IN_TIME, "undone")
+    clerk.decide(IN_TIME, "passed")
+    text = words_of(clerk.get(list="passed").text)
+    assert "1 of 1 crime has no record yet and can still be recorded in time" in text
+
+
+def test_a_crime_that_was_dismissed_has_no_time_limit(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    clerk.decide(IN_TIME, "dismissed", reason_code="GOOD_INTENT")
+    for page in (clerk.get(list="dismissed").text, clerk.open_log(IN_TIME)):
+        text = words_of(page)
+        assert "No record needed" in text
+        assert "Record by" not in text
+
+
+def test_the_queue_says_how_likely_each_crime_of_a_log_is(told: SmallAgency) -> None:
+    assert "Theft (likely) · S" in words_of(sign_in("viewer").get().text)
 
 
 def test_what_is_passed_on_waits_for_the_registrar(told: SmallAgency) -> None:

@@ -24,9 +24,12 @@ from cdi.desk.queue import (
     list_choices,
     list_logs,
     read_crimes,
+    read_logs_a_month,
     status_of,
 )
 from cdi.desk.standing import (
+    CONFIRMED,
+    DISMISSED,
     PASSED,
     PROPOSED,
     SUSPECTED,
@@ -70,9 +73,13 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
     shown, standing = visit.shown, read_standing(visit.shown.agency)
     claims = read_claims(visit.agency_id)
     logs = list_logs(shown, standing, claims, filters)
-    counts = dict.fromkeys(LISTS, 0)
+    counts, in_time_counts = dict.fromkeys(LISTS, 0), dict.fromkeys(LISTS, 0)
     for crime in read_crimes(shown.file):
-        counts[status_of(crime, standing)] += 1
+        status = status_of(crime, standing)
+        counts[status] += 1
+        in_time_counts[status] += is_in_time(crime, shown.now)
+    # The others that the report counts as still in time: they wait for somebody else.
+    elsewhere = {name: in_time_counts[name] for name in (CONFIRMED, PASSED, PROPOSED)}
     page_count = max(-(-len(logs) // LOGS_PER_PAGE), 1)
     page = min(page, page_count)  # a bookmark may name a page that the queue no longer has
     first = (page - 1) * LOGS_PER_PAGE
@@ -86,9 +93,15 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
         logs=logs[first : first + LOGS_PER_PAGE],
         log_count=len(logs),
         in_time_count=sum(log.due_at is not None for log in logs),
+        crime_count=sum(len(log.crimes) for log in logs),
+        in_time_crime_count=sum(
+            is_in_time(crime, shown.now) for log in logs for crime in log.crimes
+        ),
+        in_time_elsewhere={name: count for name, count in elsewhere.items() if count},
+        logs_a_month=read_logs_a_month(shown),
         page=page,
         page_count=page_count,
-        deadline=lambda crime: _deadline(crime, shown),
+        deadline=lambda crime: _deadline(crime, filters.list, shown),
         done=_describe_done(visit, standing, visit.request.query_params.get("done", "")),
     )
 
@@ -248,7 +261,7 @@ def _render_log(
                 "standing": status,
                 "newest": newest,
                 "seen": standing.seen(call_id, crime["crime_number"]),
-                "deadline": _deadline(crime, visit.shown),
+                "deadline": _deadline(crime, status, visit.shown),
                 "is_own": is_own,
                 "may_agree": may_agree,
                 "has_form": may_agree or may_decide,
@@ -352,11 +365,14 @@ def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str
                     "what": KINDS_IN_WORDS[row["decision_kind"]],
                     "counts": has_effect(rows, row),
                     "is_undone": row["decision_kind"] == UNDONE,
+                    "is_confirmed": row["decision_kind"] == CONFIRMED,
                 }
     return None
 
 
-def _deadline(crime: Crime, shown: Shown) -> str:
+def _deadline(crime: Crime, status: str, shown: Shown) -> str:
+    if status == DISMISSED:
+        return "No record needed"
     if not crime["is_likely"]:
         return "Possible"
     return deadline_in_words(crime["due_at"], shown.now, shown.agency) or "No time limit"

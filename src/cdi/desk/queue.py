@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from cdi.desk.claims import Claim, make_call_hash
 from cdi.desk.standing import CONFIRMED, DISMISSED, PASSED, PROPOSED, SUSPECTED, Standing
 from cdi.desk.versions import Shown
-from cdi.sql import connect, fetch_dicts, read_query
+from cdi.sql import connect, fetch_dicts, read_query, scalar
 
 SQL = Path(__file__).parent / "sql"
 # One log of ten is drawn by lot, so that all decided logs up to the number of the last lot are a
@@ -45,6 +45,7 @@ class Filters:
         offence: Offence group of a crime.
         result: How the log was closed.
         severity: Of a crime.
+        likelihood: Of a crime.
         since: First day on which the log came in, as 2017-06-30.
         until: Last day.
         text: What the account, the closing text or the number of the log must contain.
@@ -56,6 +57,7 @@ class Filters:
     offence: str = ""
     result: str = ""
     severity: str = ""
+    likelihood: str = ""
     since: str = ""
     until: str = ""
     text: str = ""
@@ -90,6 +92,7 @@ class Filters:
             (self.offence, crime["offence_group"]),
             (self.result, crime["disposition_code"]),
             (self.severity, crime["severity"]),
+            (self.likelihood, crime["likelihood"]),
         )
         received_on = f"{crime['received_on']}"
         return (
@@ -199,7 +202,14 @@ def list_choices(shown: Shown) -> dict[str, list[tuple[str, str]]]:
         "offence": _choices((c["offence_group"], c["offence_group_name"]) for c in crimes),
         "result": _choices((c["disposition_code"], c["disposition_name"]) for c in crimes),
         "severity": _choices((c["severity"], c["severity"].replace("_", " ")) for c in crimes),
+        "likelihood": _choices((c["likelihood"], c["likelihood_name"]) for c in crimes),
     }
+
+
+def read_logs_a_month(shown: Shown) -> int:
+    """Read how many logs the agency can read in a month; see the model `worklist_yield`."""
+    with connect(shown.file, read_only=True) as con:
+        return int(scalar(con, "select max(logs_a_month) from worklist_yield"))
 
 
 def read_crimes(file: Path) -> list[Crime]:

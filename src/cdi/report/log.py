@@ -3,6 +3,7 @@
 The pages of the worklist and the desk show it, each with its own way to decide.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,10 +89,7 @@ def write_finding(
         records: Records that are linked to the log.
         agency: Whose log.
     """
-    reported = (
-        f"{_name_offence(crime)} {'is' if crime['is_likely'] else 'may be'} reported."
-        for crime in listed
-    )
+    reported = (f"{_name_offence(crime)} {_is_or_may_be(crime)} reported." for crime in listed)
     sentences = list(dict.fromkeys(reported))  # two crimes of one kind are said once
     made = [
         f"{row['offence']} {row['crime_record_id']}"
@@ -120,12 +118,21 @@ def _name_offence(crime: Mapping[str, Any]) -> str:
     return "A rape" if crime["is_rape"] else str(crime["offence_group_name"] or "A crime")
 
 
+def _is_or_may_be(crime: Mapping[str, Any]) -> str:
+    if not crime["is_likely"]:
+        return "may be"
+    # names of offence groups such as "Sexual offences"
+    return "are" if re.search(r"\b(offences|crimes)\b", _name_offence(crime)) else "is"
+
+
 LISTED = """
     select
         listed.call_id,
         listed.reported_crime_id,
         cast(split_part(listed.reported_crime_id, '#', -1) as integer) as crime_number,
-        listed.is_likely,
+        -- a decision does not change what the log reports, though no record is needed
+        if(listed.status = 'dismissed', listed.likelihood <> 'possible', listed.is_likely)
+            as is_likely,
         listed.is_rape,
         listed.due_at,
         listed.severity,

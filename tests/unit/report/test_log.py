@@ -3,10 +3,11 @@
 from typing import Any
 
 import duckdb
+import pytest
 
 from cdi import paths
 from cdi.agency.load import load_agency
-from cdi.report.log import SQL, write_finding
+from cdi.report.log import LISTED, SQL, write_finding
 from cdi.sql import fetch_dicts, read_query
 
 
@@ -25,6 +26,47 @@ def test_two_crimes_of_one_kind_are_said_once() -> None:
         "Violence against the person is reported.",
         "No crime was recorded from this log.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Sexual offences", "Sexual offences are reported."),
+        (
+            "Miscellaneous crimes against society",
+            "Miscellaneous crimes against society are reported.",
+        ),
+        ("Possession of weapons", "Possession of weapons is reported."),
+    ],
+)
+def test_a_kind_of_crime_is_named_in_its_number(name: str, sentence: str) -> None:
+    agency = load_agency(paths.SIMULATED)
+    assert write_finding([crime() | {"offence_group_name": name}], [], agency)[0] == sentence
+    possible = crime() | {"offence_group_name": name, "is_likely": False}
+    assert write_finding([possible], [], agency)[0] == f"{name} may be reported."
+
+
+def test_a_dismissal_does_not_change_what_the_log_reports() -> None:
+    """As a version has no dismissed crime as likely, its word from before is read."""
+    with duckdb.connect() as con:
+        con.execute("""
+            create schema rules;
+            create table rules.offence_groups as
+            select 'theft' as offence_group, 'Theft' as offence_group_name;
+            create table unrecorded_crimes as
+            select
+                v.*, false as is_rape, null as due_at, null as severity, null as suspicion,
+                null as decided_by, null as miss_probability, null as non_crime_record_id,
+                null as earlier_call_ids, 'theft' as offence_group
+            from (
+                values
+                ('A#1', 'A', 1, 'dismissed', 'very_likely', false),
+                ('A#2', 'A', 2, 'dismissed', 'possible', false),
+                ('A#3', 'A', 3, 'suspected', 'likely', true)
+            ) as v (reported_crime_id, call_id, list_place, status, likelihood, is_likely);
+        """)
+        rows = fetch_dicts(con, LISTED, {"calls": ["A"]})
+    assert [row["is_likely"] for row in rows] == [True, False, True]
 
 
 def test_a_recorded_rape_is_not_denied_where_another_one_is_missed() -> None:
