@@ -61,11 +61,18 @@ def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: Sma
     assert CALL not in clerk.listed()
     assert outcome_of(ran)[:2] == ("suspected", "unrecorded")  # of the version that is published
 
+    log = words_of(clerk.open_log(CALL))
+    assert "A decision takes effect in the next version" in log
+    assert "counts in this version" not in log
+
     clerk.decide(MISSED, "confirmed")
     assert f"{shown[1]}. " in words_of(clerk.get().text)
     assert ran.run()
     assert shown[1] not in words_of(clerk.get().text)  # so the reader sees that it counts
     assert outcome_of(ran) == ("dismissed", "justified", "GOOD_INTENT", "reader.one")
+    log = words_of(clerk.open_log(CALL))
+    assert "The newest decision counts in this version." in log
+    assert "in the next version" not in log
     causes, report = compared(ran)
     assert causes == ["decisions of people"]
     assert "decisions of people" in report

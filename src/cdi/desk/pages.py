@@ -34,6 +34,7 @@ from cdi.desk.standing import (
     PROPOSED,
     SUSPECTED,
     UNDONE,
+    Decision,
     Standing,
     has_effect,
     read_standing,
@@ -47,7 +48,7 @@ from cdi.render import render
 from cdi.report.log import LogView, read_logs
 from cdi.report.search import find_call_id, find_call_of_record
 from cdi.report.wording import deadline_in_words, local_time
-from cdi.sql import connect
+from cdi.sql import connect, scalar
 
 LOGS_PER_PAGE = 50
 # What a decision is called, to whoever reads the log later.
@@ -270,6 +271,7 @@ def _render_log(
             }
         )
     reasons = _read_reasons(visit.shown)
+    taken = standing.by_call.get(call_id, [])
     decisions = [
         {
             "what": KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"]),
@@ -279,10 +281,11 @@ def _render_log(
             "at": _decided_at(row["decided_at"], agency),
             "reason": dict(reasons).get(row["reason_code"], row["reason_code"]),
             "note": row["reason"],
-            "counts": has_effect(standing.by_call[call_id], row),
+            "counts": has_effect(taken, row),
         }
-        for row in standing.by_call.get(call_id, [])
+        for row in taken
     ]
+    counting = [row for row, told in zip(taken, decisions, strict=True) if told["counts"]]
     return render_visit(
         "desk_log.html.j2",
         visit,
@@ -298,6 +301,8 @@ def _render_log(
         may_pass_on=not visit.is_registrar,
         seen_of_call=standing.seen(call_id),
         decisions=decisions,
+        changes_figures=bool(counting),
+        counts_already=bool(counting) and _is_in_version(visit.shown, counting[-1]),
         reasons=reasons,
         reason_names=dict(reasons),
         filters=filters,
@@ -348,6 +353,13 @@ def _read_reasons(shown: Shown) -> list[tuple[str, str]]:
             "select reason_code, reason_name from rules.reasons where is_legitimate "
             "order by reason_name"
         ).fetchall()
+
+
+def _is_in_version(shown: Shown, decision: Decision) -> bool:
+    """Whether a decision was landed before the version was built."""
+    query = "select count(*) from staging.stg_decisions where decision_reference = ?"
+    with connect(shown.file, read_only=True) as con:
+        return bool(scalar(con, query, [decision["decision_reference"]]))
 
 
 def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str, Any] | None:
