@@ -3,6 +3,7 @@
 import html
 import re
 import shutil
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from cdi import paths
-from cdi.desk import claims, forms, pages, queue
+from cdi.desk import app, claims, forms, pages, queue
 from cdi.desk.claims import make_call_hash, read_claims, take_claim, take_first_free
 from cdi.desk.queue import Filters
 from cdi.desk.standing import Standing
@@ -77,6 +78,22 @@ def test_a_filter_that_ends_before_it_begins_says_what_to_change(told: SmallAgen
     assert "There are no logs here" not in reversed_days
     for days in ({"since": "2026-01-06", "until": "2026-01-06"}, {"since": "2030-01-01"}, {}):
         assert "after the last day" not in words_of(clerk.get(**days).text)
+
+
+def test_the_first_page_imports_what_the_first_decision_is_checked_with(
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = threading.Event()
+
+    def fail() -> None:
+        began.set()
+        raise ImportError
+
+    monkeypatch.setattr(app, "import_great_expectations", fail)
+    app._prepare_checks.cache_clear()
+    assert sign_in("viewer").get().status_code == 200  # whatever becomes of it
+    assert began.wait(60)
+    app._prepare_checks.cache_clear()
 
 
 def test_filters_go_on_from_log_to_log(told: SmallAgency) -> None:

@@ -5,7 +5,10 @@ signed in, it learns from its `Door`. Each look at an agency's logs is written d
 is shown, and so is each request that is refused.
 """
 
+import contextlib
+import functools
 import logging
+import threading
 from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -36,6 +39,7 @@ from cdi.desk.visit import (
 )
 from cdi.errors import CdiError, name_machine_failures
 from cdi.people.decisions import refuse_repetition
+from cdi.quality.running import import_great_expectations
 
 LOG = logging.getLogger(__name__)
 
@@ -69,6 +73,7 @@ def visit_agency(agency: str, request: Request, person: PersonDep) -> Visit:
 
     What a form asks is written down by the function that reads the form.
     """
+    _prepare_checks()
     what = f"desk {request.method} {request.url.path.rpartition('/')[2] or 'queue'}"
     if request.url.query:
         what += f"?{request.url.query[:500]}"
@@ -205,6 +210,21 @@ def put_back(visit: VisitDep, token: Text = "", call: Text = "", filters: Text =
     anybody = visit.may(Right.MANAGE)
     release_claim(visit.agency_id, call, None if anybody else visit.person.name)
     return go_to(f"./?{pages.clean_query(filters)}")
+
+
+@functools.cache
+def _prepare_checks() -> None:
+    """Import what decisions are checked with while the first reader reads their first log.
+
+    The first decision would wait for it. It begins with the first page and not with the desk, as
+    Airflow makes a desk in each of its processes.
+    """
+    threading.Thread(target=_import_quietly, daemon=True).start()
+
+
+def _import_quietly() -> None:
+    with contextlib.suppress(Exception):  # the first decision says what is wrong
+        import_great_expectations()
 
 
 def _go_to_next(

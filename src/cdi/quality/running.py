@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,19 @@ from cdi.quality.rules import SEVERITIES, Rule, Suite
 from cdi.quality.tables import checked_columns
 from cdi.quality.wording import describe_finding
 from cdi.sql import ident
+
+_IMPORTING = threading.Lock()
+
+
+def import_great_expectations() -> None:
+    """Import Great Expectations, which takes seconds; a second thread waits until it is done."""
+    with _IMPORTING:
+        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+        # set before the import, which would write some 200 lines of its own into a task's log
+        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        import great_expectations  # noqa: F401
+
+        from cdi.quality import gx_duckdb  # noqa: F401  registers `add_duckdb`
 
 
 def run_suites(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -22,13 +36,9 @@ def run_suites(file: Path, suites: list[Suite]) -> tuple[list[dict[str, Any]], d
         The results; and by rule id the query that selects the rows against it, for each rule of the
         landing that found some and looks at one row at a time.
     """
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    # set before the import, which would write some 200 lines of its own into a task's log
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    import_great_expectations()
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    from cdi.quality import gx_duckdb  # noqa: F401  registers `add_duckdb`
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
