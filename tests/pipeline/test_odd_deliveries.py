@@ -3,7 +3,9 @@
 Agencies of five calls, each through a whole run.
 """
 
+import csv
 import io
+import json
 import re
 from collections.abc import Iterator
 
@@ -100,3 +102,15 @@ def test_an_agency_without_crime_records_is_published_without_a_claim_about_them
         ("T-0005", "too_recent"),
     ]
     assert small.rows("select call_id from unrecorded_crimes where outcome = 'unrecorded'") == []
+    assert small.rows("select * from weekly_rates") == []
+    told = json.loads((small.published / "figures.json").read_text(encoding="utf-8"))
+    assert told["headline"] == (
+        "There is no rate: 2 reported crimes are past the time limit, but no crime records were "
+        "delivered for that time, so nothing can be said about them. No crime records are "
+        "delivered, so it is not known which crimes can still be recorded in time."
+    )
+    page = (small.published / "report.html").read_text(encoding="utf-8")
+    assert "recorded so far" not in page
+    assert "no reported crime is past its time limit" not in page
+    (release,) = csv.DictReader((small.published / "open" / "release.csv").open(encoding="utf-8"))
+    assert release["withheld_reason"] == "no crime records are delivered"

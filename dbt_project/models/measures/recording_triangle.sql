@@ -48,14 +48,15 @@ crimes as (
         or (crimes.outcome_standard = 'justified' and crimes.reason_code = 'RIGHTLY_CANCELLED')
 ),
 
--- Only whole weeks count: from the first that the calls hold in full to the last that has ended.
+-- Only whole weeks count: from the first that the calls hold in full to the last that has ended. Without
+-- crime records there is none, as nothing would be recorded in any.
 days as (
     select
         min({{ local_date('calls.received_at', 'settings.timezone') }}) as first_on,
         max({{ local_time('settings.seen_until_at', 'settings.timezone') }}) as seen_until_at
     from calls
     cross join settings
-    where not calls.is_withdrawn
+    where not calls.is_withdrawn and settings.crime_records_as_of is not null
 ),
 
 weeks as (

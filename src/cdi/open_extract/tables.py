@@ -185,8 +185,9 @@ TABLES = {
         "When this release was made, and under which licence it may be used",
         "Facts of the release. One row.",
         "select is_simulated, cast(as_of as date) as as_of_on, licence, "
-        "(select string_agg(reason, '; ' order by auditability_check) from auditability "
-        "where not is_met) as withheld_reason from release",
+        "coalesce((select string_agg(reason, '; ' order by auditability_check) from auditability "
+        "where not is_met), if(crime_records_as_of is null, 'no crime records are delivered', null)"
+        ") as withheld_reason from release",
         {
             "is_simulated": "Whether the agency and all its figures are made up.",
             "as_of_on": "The day whose state of knowledge the tables without quarters show.",

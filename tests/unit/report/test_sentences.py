@@ -224,3 +224,40 @@ def test_worst_and_best_are_said_to_be_those_whose_rate_is_known() -> None:
         "Of the 2 kinds of crime whose audited rate is known well enough, the worst recorded is "
         "fraud, 0.6 (0.5 to 0.9), and the best is theft, 0.7 (0.5 to 0.9)."
     )
+
+
+def say_headline(**values: object) -> str:
+    """The sentence with which a report begins that no audit has taught."""
+    values = {"withheld_reason": None, "rate_audited": None, "range_rows": 1, **values}
+    page = render("headline.html.j2", v=values, show=values.__getitem__, release={})
+    return " ".join(re.sub(r"<[^>]+>", "", page).split())
+
+
+def test_crimes_whose_records_were_not_delivered_are_not_called_too_recent() -> None:
+    assert say_headline(crimes_due=0, crimes_source_missing=2588) == (
+        "There is no rate: 2588 reported crimes are past the time limit, but no crime records were "
+        "delivered for that time, so nothing can be said about them."
+    )
+    assert say_headline(crimes_due=0, crimes_source_missing=1) == (
+        "There is no rate: 1 reported crime is past the time limit, but no crime records were "
+        "delivered for that time, so nothing can be said about it."
+    )
+    assert say_headline(crimes_due=0, crimes_source_missing=0) == (
+        "There is no rate yet: no reported crime is past its time limit."
+    )
+
+
+def test_without_crime_records_no_crime_is_said_to_be_in_time() -> None:
+    values = {"listed_in_time": 39, "listed_overdue": 0}
+    said = [
+        " ".join(re.sub(r"<[^>]+>", "", page).split())
+        for page in (
+            render("in_time.html.j2", v=values, show=values.__getitem__, release=release)
+            for release in ({"crime_records_as_of": None}, {"crime_records_as_of": "2017-06-30"})
+        )
+    ]
+    assert said == [
+        "No crime records are delivered, so it is not known which crimes can still be recorded in "
+        "time.",
+        "39 crimes can still be recorded in time; 0 are overdue, in all logs.",
+    ]
