@@ -234,6 +234,9 @@ def test_a_newest_row_that_is_too_old_is_told(systems: Checked) -> None:
     systems.set_clock("2026-08-12 12:00+00")
     assert systems.find_one("sources.calls.max_age_hours", "no row read").startswith("look ")
     assert systems.find_one("sources.calls.days", "0 rows of 35 days").startswith("look ")
+    line = systems.find_one("final_type_code", "no code was compared")
+    assert line.startswith("look call_types.csv: ")
+    assert "no row that was read has a value in closed_as" in line
 
 
 def test_rows_that_are_later_than_the_clock_tell_a_wrong_zone(systems: Checked) -> None:
@@ -350,6 +353,7 @@ def test_a_rare_code_is_counted_and_not_shown(systems: Checked) -> None:
     assert "07700 900124" not in checked.output  # often, and a phone
     line = systems.find_one("final_type_code", "2 codes not shown")
     assert "are not in it: 2 codes not shown" in line
+    assert "list the values of closed_as in the source" in line
 
 
 def test_names_that_are_mapped_as_codes_are_not_shown(systems: Checked) -> None:

@@ -38,7 +38,13 @@ def new(
         str, typer.Argument(help="Name of the new folder: small letters, digits, underscores.")
     ],
     calls: Annotated[str, typer.Option(help=f"The calls for service: {_SOURCE_HELP}")],
-    crimes: Annotated[str, typer.Option(help=f"The crime records: {_SOURCE_HELP}")],
+    crimes: Annotated[
+        str,
+        typer.Option(
+            help="The crime records, in the same forms. If the calls bear their numbers, or there "
+            "are none, name the calls again: the folder then says what to write."
+        ),
+    ],
     timezone: Annotated[
         str, typer.Option(help="IANA time zone of the times in the sources, e.g. Europe/London.")
     ] = "",

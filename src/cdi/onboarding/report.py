@@ -150,12 +150,14 @@ def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
         if rule and code_map.row_count and rare_share > MOST_UNKNOWN:
             lines.append(
                 f"{code_map.name}.csv lacks the codes of {rare_share:.1%} of the rows, and "
-                f"{rule} stops a batch above {MOST_UNKNOWN:.0%}: add rare codes by hand."
+                f"{rule} stops a batch above {MOST_UNKNOWN:.0%}: add rare codes by hand. To see "
+                "them, list the values of that column in the source."
             )
     if share := proposal.repeated_share["calls"]:
         lines.append(
             f"{share:.1%} of the calls' rows have the number of another row that differs: "
-            "KEY-CONFLICT refuses both. Map a number that is the call's own."
+            "KEY-CONFLICT refuses both. Map a number that is the call's own, or write `duplicates: "
+            "last` if the last row of a number counts."
         )
     for line in lines:
         console.print(Text(line))

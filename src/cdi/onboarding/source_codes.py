@@ -57,6 +57,14 @@ def _check_code(
     missing = sum(count for _, count in unknown)
     file, source = f"{name}.csv", agency.sources[dataset].columns[code].source
     told = f"the codes of {write_share(missing, total)} rows with one are not in it"
+    if not rows:
+        return Finding(
+            "look",
+            code,
+            f"no row that was read has a value in {source}, so no code was compared",
+            "see whether rows were read, and whether it is the right column",
+            file,
+        )
     if not unknown:
         return Finding(
             "fine", code, f"{count_rows(len(rows), 'code')} in use, each with a row", file=file
@@ -66,7 +74,8 @@ def _check_code(
     stops = bool(rule) and missing > MOST_UNKNOWN * total
     if stops:
         told += f"; above {MOST_UNKNOWN:.0%}, {rule} stops the batch"
-    return Finding("stop" if stops else "look", code, told, "add a row for each code", file)
+    fix = f"add a row for each code; list the values of {source} in the source to see all"
+    return Finding("stop" if stops else "look", code, told, fix, file)
 
 
 def _list_codes(unknown: list[tuple[str, int]], total: int, source: str, code_count: int) -> str:
