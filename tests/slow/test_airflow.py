@@ -43,7 +43,7 @@ def test_landed_batches_start_one_build_that_publishes(airflow: RunningAirflow) 
     assert list(builds(airflow, "testville").values()) == ["success"]
     assert airflow.small.rows("select count(*) from fct_calls") == [(5,)]
     notes = airflow.notes("testville__extract", run_id)
-    assert notes["calls.extract"].startswith("5 rows read from 1 files: 5 accepted")
+    assert notes["calls.extract"].startswith("5 rows read from 1 file: 5 accepted")
     assert "rules checked" in notes["calls.check"]
     (build_run,) = builds(airflow, "testville")
     notes = airflow.notes("testville__build", build_run)

@@ -174,16 +174,16 @@ def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> Non
     if missing:
         # Where the header line was forgotten, the supposed columns are a caller's name and what was
         # said. So they are shown only if at least half of the wanted columns are among them.
+        fix = "correct sources.*.columns in agency.yaml, or have the file delivered again"
         if 2 * len(missing) <= len(wanted):
             what_it_has = f"it has {', '.join(columns)}"
         elif source.format == "csv":
             what_it_has = f"its first line, of {len(columns)} fields, is not a header"
+            fix += "; if it has no header, name its columns in `header` of agency.yaml"
         else:
             what_it_has = f"its {len(columns)} columns have other names"
         raise SourceError(
-            "SRC-COLUMNS",
-            f"{file.name} has no column {', '.join(missing)}; {what_it_has}",
-            "correct sources.*.columns in agency.yaml, or have the file delivered again",
+            "SRC-COLUMNS", f"{file.name} has no column {', '.join(missing)}; {what_it_has}", fix
         )
     repeated = sorted(name for name, count in Counter(columns).items() if count > 1)
     if repeated:

@@ -43,7 +43,7 @@ def _time_expression(
     text = value_expression(mapping, bound)
     times = []
     all_formats = agency.sources[dataset].time_formats(mapping)
-    for with_offset, formats in groupby(all_formats, _is_moment):
+    for with_offset, formats in groupby(all_formats, is_moment_format):
         # DuckDB's %z does not read the Z that stands for UTC.
         readable = f"regexp_replace({text}, 'Z$', '+00')" if with_offset else text
         time = parsed_expression(readable, list(formats), bound)
@@ -68,7 +68,7 @@ def skipped_expression(agency: Agency, dataset: str, mapping: ColumnMap, bound: 
         bound: The parameters of the query.
     """
     formats = [
-        form for form in agency.sources[dataset].time_formats(mapping) if not _is_moment(form)
+        form for form in agency.sources[dataset].time_formats(mapping) if not is_moment_format(form)
     ]
     if not formats:
         return "false"
@@ -77,8 +77,12 @@ def skipped_expression(agency: Agency, dataset: str, mapping: ColumnMap, bound: 
     return f"timezone({zone}, timezone({zone}, {local})) <> {local}"
 
 
-def _is_moment(form: str) -> bool:
-    """Whether a format reads a moment, and no local time."""
+def is_moment_format(form: str) -> bool:
+    """Whether a format reads a moment, and no local time.
+
+    Args:
+        form: A format of strptime, or a word of `EPOCHS`.
+    """
     return has_offset(form) or form in EPOCHS
 
 

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from cdi.agency.datasets import DATASETS, TIMES, Column
 from cdi.onboarding.names import score_name
-from cdi.onboarding.objections import IMPOSSIBLE, find_objection, is_code, rank_by_content
+from cdi.onboarding.objections import (
+    IMPOSSIBLE,
+    NAME_ALONE,
+    find_objection,
+    is_code,
+    rank_by_content,
+)
 from cdi.onboarding.profile import ColumnProfile
 
 SURE = 0.6
@@ -124,6 +130,7 @@ def propose_columns(
     taken = {proposal.profile.name for proposal in mapping.proposals.values()}
     _add_required_by_content(mapping, profiles, taken)
     _add_points(mapping, profiles, columns)
+    _add_names_alone(mapping, columns, by_name, scores)
     _add_runners_up(mapping, by_name, scores, taken)
     sure = {p.profile.name for p in mapping.proposals.values()}
     mapping.left = [profile for profile in profiles if profile.name not in sure]
@@ -211,6 +218,25 @@ def _add_required_by_content(
         )
         taken.add(best.name)
         free.remove(best)
+
+
+def _add_names_alone(
+    mapping: Mapping,
+    columns: dict[str, Column],
+    by_name: dict[str, ColumnProfile],
+    scores: dict[tuple[str, str], float],
+) -> None:
+    """Say of a column whose whole name fits that its values do not, where nothing else was found.
+
+    It has no score, so that its values are never shown as codes.
+    """
+    used = {proposal.profile.name for proposal in mapping.proposals.values()}
+    for (name, source), score in scores.items():
+        profile = by_name[source]
+        is_free = name not in mapping.proposals and source not in used
+        if score == 1 and profile.filled_count and is_free:
+            mapping.proposals[name] = ColumnProposal(columns[name], profile, 0.0, NAME_ALONE)
+            used.add(source)
 
 
 def _add_points(

@@ -188,7 +188,7 @@ def _choose_moment(
         raise SourceError(
             "SRC-MOMENT",
             f"{draft.address} has no column of times, so its newest rows cannot be asked for",
-            "have a view cast one to a time, or save a sample of it as a file and give that",
+            "read the source's file instead, if it has one; or have a view cast one to a time",
         )
     asked = [_ask_moment(draft, name, now) for name in names]
     found = [moment for moment in asked if moment]

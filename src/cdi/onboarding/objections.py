@@ -5,9 +5,11 @@ from cdi.onboarding.profile import ColumnProfile
 
 _ALWAYS = 0.99  # a required time or number that some rows lack was typed late or lost
 _LEAST_CODES, MOST_CODES = 5, 500
+_LEAST_REPEATED = 5  # rows that a code has on average; times of day and streets have fewer
 _TRUE_VALUES = ("Y", "YES", "TRUE", "T", "1")
 _LIMITS = {"longitude": 180.0, "latitude": 90.0}
 IMPOSSIBLE = "the values are of another kind"
+NAME_ALONE = "its name fits, its values do not"
 
 
 def find_objection(column: Column, profile: ColumnProfile, true_columns: set[str]) -> str:
@@ -82,7 +84,7 @@ def rank_by_content(column: Column, profiles: list[ColumnProfile]) -> list[Colum
     """Rank the source columns whose values could be those of a required column, best first.
 
     A reference is nearly unique and of one shape; the time of the call is always there, and the
-    earliest of those that are; a code has 5 to 500 values.
+    earliest of those that are; a code has 5 to 500 values, which repeat.
     """
     if column.kind == "reference":
         fitting = [p for p in profiles if p.is_reference and p.filled_share >= _ALWAYS]
@@ -94,6 +96,7 @@ def rank_by_content(column: Column, profiles: list[ColumnProfile]) -> list[Colum
         p
         for p in profiles
         if _LEAST_CODES <= p.distinct_count <= MOST_CODES
+        and p.filled_count >= _LEAST_REPEATED * p.distinct_count
         and p.filled_share >= _ALWAYS
         and not (p.personal or p.time or p.point or p.is_decimal)
     ]

@@ -1,9 +1,10 @@
 """All that is proposed for a new agency, from samples of its calls and of its crime records."""
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from importlib import resources
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -11,8 +12,9 @@ from cdi.agency.code_maps import CODE_MAPS
 from cdi.agency.datasets import MOMENTS, REQUIRED
 from cdi.agency.model import KeyRule
 from cdi.landing.read import ROW_NO
+from cdi.landing.values import is_moment_format
 from cdi.onboarding.codes import LEAST_ROWS, CodeMap, propose_code_map
-from cdi.onboarding.columns import Mapping, propose_columns
+from cdi.onboarding.columns import ColumnProposal, Mapping, propose_columns
 from cdi.onboarding.groups import propose_group, read_vocabulary
 from cdi.onboarding.joining import apply_match
 from cdi.onboarding.keys import KeyMatch, match_keys
@@ -116,9 +118,19 @@ class AgencyProposal:
         """
         received = self.mappings["calls"].proposals.get("received_at")
         time = received.profile.time if received and received.is_sure else None
-        if time is None or time.least is None or time.greatest is None:
+        if received is None or time is None or time.least is None or time.greatest is None:
             return None
-        return time.least.date().replace(day=1), time.greatest.date() + timedelta(days=1)
+        first, last = (self._localise(received, moment) for moment in (time.least, time.greatest))
+        return first.date().replace(day=1), last.date() + timedelta(days=1)
+
+    def _localise(self, received: ColumnProposal, moment: datetime) -> datetime:
+        """The agency's own time of a moment of the calls; times without an offset are local."""
+        time, kind = received.profile.time, self.samples["calls"].types[received.profile.name]
+        formats = time.formats if time else ()
+        is_moment = kind.endswith("WITH TIME ZONE") or any(map(is_moment_format, formats))
+        if not (is_moment and self.settings.timezone):
+            return moment
+        return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(self.settings.timezone))
 
 
 def propose_agency(

@@ -128,7 +128,8 @@ def _check_time_as_text(
             "stop",
             key,
             f"{name} is a {kind} and no time, so no day can be asked for (SRC-MOMENT)",
-            "map a column with times, or have the view cast it to one",
+            "map a column with times, have the source's view cast it to one, or read the source's "
+            "file instead (`files`)",
         )
     elif not formats:
         yield Finding(

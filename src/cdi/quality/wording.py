@@ -74,8 +74,9 @@ def describe_extent(result: Mapping[str, Any]) -> str:
     # of files and codes; other rows may be about people
     observed = shorten_decimals(result["observed_value"])
     examples = f" ({observed})" if observed else ""
+    noun = "files" if result["table_name"] == "files" else "rows"
     refused = f"; refused: {result['refused']}" if result.get("refused") else ""
-    return f"{result['unexpected_count']:,}{total} rows{examples}{refused}"
+    return f"{result['unexpected_count']:,}{total} {noun}{examples}{refused}"
 
 
 def shorten_decimals(observed: str | None) -> str:

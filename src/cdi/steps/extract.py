@@ -40,8 +40,9 @@ def extract(agency: str, dataset: str, interval: Interval, access: Access | None
             False, "\n".join(["nothing new: the sources equal what was accepted before", *lines])
         )
     manifest = extraction.batch.manifest
+    file_count = len(manifest["files"])
     lines += [
-        f"{manifest['read']:,} rows read from {len(manifest['files'])} files: "
+        f"{manifest['read']:,} rows read from {file_count:,} file{'' if file_count == 1 else 's'}: "
         f"{manifest['accepted']:,} accepted, {manifest['quarantined']:,} quarantined, "
         f"{manifest['duplicates']:,} exact duplicates, {manifest['erased']:,} erased"
     ]

@@ -123,6 +123,18 @@ def test_values_of_another_kind_speak_against_a_name(tmp_path: Path) -> None:
     mapping = map_rows(tmp_path, rows)
     assert set(sources(mapping)) == {"call_reference", "final_type_code"}
     assert mapping.missing == ["received_at"]
+    for name in ("received_at", "latitude"):
+        assert mapping.proposals[name].problem == "its name fits, its values do not"
+        assert mapping.proposals[name].score == 0  # so that no value is shown as a code
+
+
+def test_values_that_hardly_repeat_are_proposed_as_no_code(tmp_path: Path) -> None:
+    rows = [
+        {"a": f"Q-{place:05d}", "b": f"{place // 2:03d} KING ROW", "c": "ABCDEF"[place % 6]}
+        for place in range(60)
+    ]
+    mapping = map_rows(tmp_path, rows)
+    assert mapping.proposals["final_type_code"].profile.header == "c"
 
 
 def test_a_code_with_more_than_500_values_is_not_sure(tmp_path: Path) -> None:
@@ -229,7 +241,8 @@ def test_numbers_with_a_comma_are_not_mapped_and_it_says_why(tmp_path: Path) -> 
     )
     assert sources(mapping)["latitude"] == "Latitude"
     texts = [row | {"Longitude": "far out, west"} for row in rows]
-    assert "longitude" not in map_rows(tmp_path, texts).proposals
+    longitude = map_rows(tmp_path, texts).proposals["longitude"]
+    assert longitude.problem == "its name fits, its values do not"
 
 
 def test_a_part_of_a_name_is_not_enough_for_a_column_about_people(tmp_path: Path) -> None:

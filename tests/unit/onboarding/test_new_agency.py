@@ -2,7 +2,7 @@
 
 import csv
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -402,3 +402,20 @@ def test_the_country_of_a_zone_is_known() -> None:
     assert country_of_zone("Europe/London") == "GB"
     assert country_of_zone("Nowhere/Nothing") == ""
     assert country_of_zone("") == ""
+
+
+def test_the_days_of_calls_are_those_of_the_agency_s_own_clock(
+    tmp_path: Path, agencies: Path
+) -> None:
+    """In Chicago the first call came on 31 December, and the last on 9 January."""
+    # from 3am UTC on 1 January to 3am on 10 January
+    times = [datetime(2026, 1, 1, 3) + timedelta(hours=hour) for hour in range(217)]
+    calls = [
+        {"Event Number": f"E{place:06d}", "Time Received": f"{time:%FT%TZ}", "Type": "A"}
+        for place, time in enumerate(times)
+    ]
+    done = run_new(tmp_path, calls=calls)
+    assert done.exit_code == 0, done.output
+    settings = read_settings(agencies)
+    assert str(settings["start_date"]) == "2025-12-01"
+    assert str(settings["coverage"]["end"]) == "2026-01-10"

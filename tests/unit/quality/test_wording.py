@@ -5,7 +5,13 @@ import re
 import pytest
 
 from cdi.quality.rules import Rule, all_rules
-from cdi.quality.wording import describe_finding, describe_rule, name_batch, name_row
+from cdi.quality.wording import (
+    describe_extent,
+    describe_finding,
+    describe_rule,
+    name_batch,
+    name_row,
+)
 from tests.conftest import SmallAgency
 
 
@@ -99,3 +105,9 @@ def test_a_row_is_named_by_its_file_and_line() -> None:
     assert name_row("calls.csv:000000003") == "calls.csv, line 3"
     assert name_row("2026-01-05:12") == "2026-01-05, line 12"
     assert name_row("something") == "something"
+
+
+def test_a_rule_about_files_counts_files() -> None:
+    result = {"error": None, "unexpected_count": 1, "element_count": 1, "observed_value": "0.2"}
+    assert describe_extent({**result, "table_name": "files"}) == "1 of 1 files (0.2)"
+    assert describe_extent({**result, "table_name": "calls"}) == "1 of 1 rows (0.2)"

@@ -405,6 +405,7 @@ def test_a_file_without_its_header_is_told_without_its_first_row(
         read_raw_rows(connect(), "calls", small.agency.sources["calls"], file, 0)
     no_header = "its first line, of 10 fields, is not a header"
     assert (no_header if kind == "csv" else "its 1 columns have other names") in str(caught.value)
+    assert ("name its columns in `header`" in caught.value.fix) is (kind == "csv")
     assert not re.search("ada|960001|hit", str(caught.value), re.IGNORECASE)
 
 
