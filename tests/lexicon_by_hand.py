@@ -34,6 +34,23 @@ def phrases() -> dict[tuple[str, str, str], list[re.Pattern[str]]]:
     return found
 
 
+@cache
+def entries() -> dict[str, dict[str, str]]:
+    """A row of each entry: all have the same subject, strength and groups."""
+    return {row["lexicon_id"]: row for row in seed("lexicon")}
+
+
+def explains_away(doubt: str, name: str) -> bool:
+    """Whether a hit is not to count beside a doubt of the same text."""
+    row, hit = entries()[doubt], entries()[name]
+    if row["meaning"] not in ("no_crime", "unsure"):
+        return False
+    if hit["meaning"] != "crime":
+        return True
+    is_of_its_group = hit["subject"] in (row["replaces"] or hit["subject"]).split()
+    return is_of_its_group and (row["strength"] == "likely" or hit["strength"] == "possible")
+
+
 def says(text: str, some: list[re.Pattern[str]]) -> bool:
     """Whether a text says one of some phrases."""
     return any(phrase.search(text) for phrase in some)
@@ -56,14 +73,16 @@ def hits(entries: list[tuple[str, str, int, str]]) -> set[tuple[Any, ...]]:
         clauses = CLAUSES.split(NEW_SUBJECT.sub(r" , \1 ", entry))
         asserted = " , ".join(c for c in clauses if not says(c, denials)).rstrip(" ,.!?")
         said = {
-            (meaning, name)
+            name
             for (of, meaning, name), some in known.items()
             if of == part
             and meaning != "negates_clause"
             and says(asserted if meaning == "crime" else entry, some)
         }
-        is_explained = any(meaning in ("no_crime", "unsure") for meaning, _ in said)
-        found |= {(call_id, part, number, name, is_explained) for _, name in said}
+        found |= {
+            (call_id, part, number, name, any(explains_away(doubt, name) for doubt in said))
+            for name in said
+        }
     return found
 
 

@@ -28,6 +28,7 @@
 {#-
     The entries of the lexicon: one dictionary per lexicon_id. Its `literal` is a SQL literal of a regular
     expression that matches any phrase of the entry as whole words, its `number` the entry's place in the list.
+    All rows of an entry have the same subject, strength and groups.
 -#}
 {% macro lexicon_entries() %}
     {%- set terms = {} -%}
@@ -35,12 +36,9 @@
         {%- do terms.update({row.term: row.words}) -%}
     {%- endfor -%}
     {%- set entries = {} -%}
-    {%- set query = 'select lexicon_id, part, meaning, pattern from rules.lexicon order by phrase_id' -%}
-    {%- for row in rules_rows(query) -%}
+    {%- for row in rules_rows('select * from rules.lexicon order by phrase_id') -%}
         {%- if row.lexicon_id not in entries -%}
-            {%- do entries.update({row.lexicon_id: {
-                'lexicon_id': row.lexicon_id, 'part': row.part, 'meaning': row.meaning, 'phrases': []
-            }}) -%}
+            {%- do entries.update({row.lexicon_id: dict(row, phrases=[])}) -%}
         {%- endif -%}
         {%- do entries[row.lexicon_id].phrases.append(written_out(row.pattern, terms)) -%}
     {%- endfor -%}
@@ -130,6 +128,33 @@
     {{- return(
         "list_has_any(list_transform(" ~ hits ~ ", lambda hit: struct_extract(hit, 'lexicon_id')), cast(["
         ~ ("'" ~ entries | map(attribute='lexicon_id') | join("', '") ~ "'" if entries) ~ "] as varchar[]))"
+    ) -}}
+{% endmacro %}
+
+{#-
+    Whether one of an entry's hits explains away the hit of this lexicon_id. A doubt that names offence groups is one
+    about crimes of these groups only, and a weak doubt one about what is only suggested: who is stabbed and gives no
+    details was stabbed.
+-#}
+{% macro is_explained_away(entries, lexicon_id, hits) %}
+    {%- set doubts = entries | selectattr('meaning', 'in', ['no_crime', 'unsure']) | list -%}
+    {%- set crimes_by_test = {} -%}
+    {%- for crime in entries if crime.meaning == 'crime' -%}
+        {%- set about = [] -%}
+        {%- for doubt in doubts if not doubt.replaces or crime.subject in doubt.replaces.split(' ') -%}
+            {%- if doubt.strength == 'likely' or crime.strength == 'possible' -%}
+                {%- do about.append(doubt) -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- do crimes_by_test.setdefault(has_hit_of(about, hits), []).append(crime.lexicon_id) -%}
+    {%- endfor -%}
+    {%- set cases = [] -%}
+    {%- for test, ids in crimes_by_test.items() -%}
+        {%- do cases.append("when " ~ lexicon_id ~ " in ('" ~ ids | join("', '") ~ "') then " ~ test) -%}
+    {%- endfor -%}
+    {{- return(
+        "case when " ~ lexicon_id ~ " = '' then false " ~ cases | join(' ') ~ " else "
+        ~ has_hit_of(doubts, hits) ~ " end"
     ) -}}
 {% endmacro %}
 

@@ -273,3 +273,92 @@ def test_a_fall_a_threat_to_oneself_and_a_question_are_no_crime(text: str) -> No
 @pytest.mark.parametrize("text", ["report of stalking.", "stalking!", "domestic stalking . "])
 def test_a_full_stop_does_not_hide_a_word_at_the_end(text: str) -> None:
     assert "violence_against_the_person" in groups(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        ("she was sexually abused as a child, offender died", "sexual_offences"),
+        ("man stabbed in the street and he has died", "violence_against_the_person"),
+        ("raped, suspect says it was consensual", "sexual_offences"),
+        ("she had consented to a drink, then he raped her", "sexual_offences"),
+        (
+            "ex who was previously jailed for assault has punched her today",
+            "violence_against_the_person",
+        ),
+    ],
+)
+def test_what_a_suspect_says_and_an_offender_s_past_explain_nothing(text: str, group: str) -> None:
+    assert group in groups(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        ("male stabbed in the leg, refuses to give any details", "violence_against_the_person"),
+        ("car stolen overnight, does not know how they got in", "vehicle_offences"),
+        ("raped last night, can't remember if he used a condom", "sexual_offences"),
+        ("burglary, not sure what has been taken", "burglary"),
+        ("robbed at knifepoint but cannot describe what he was wearing", "robbery"),
+    ],
+)
+def test_a_detail_that_is_not_known_leaves_a_plain_crime(text: str, group: str) -> None:
+    assert group in groups(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "something happened with her ex, declines to elaborate",
+        "thinks she was touched by him, does not know what happened",
+        "not sure if it was stolen",
+        "both say the sex was consensual",
+        "told police it was dealt with years ago, he was convicted of the assault",
+    ],
+)
+def test_what_is_left_open_or_was_dealt_with_is_no_crime(text: str) -> None:
+    assert not groups(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        ("attacked on her way home from work", "violence_against_the_person"),
+        ("assailant is a builder, punched inft in the face", "violence_against_the_person"),
+        ("householder was punched", "violence_against_the_person"),
+        ("given first aid after being punched in the face", "violence_against_the_person"),
+        ("stabbed in the leg, taken to theatre", "violence_against_the_person"),
+        ("innocent bystander was punched in the face", "violence_against_the_person"),
+        ("she was raped by a diabetic", "sexual_offences"),
+        ("car stolen last night, now found burnt out", "vehicle_offences"),
+        (
+            "youths stuffed sweets up their jumpers, then punched staff",
+            "violence_against_the_person",
+        ),
+    ],
+)
+def test_a_word_explains_only_crimes_of_its_kind(text: str, group: str) -> None:
+    assert group in groups(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "chef on his way to work with knives in a roll",
+        "male with a knife is a chef",
+        "white powder in a bag, it was washing powder",
+        "break in reported, it was the locksmith",
+        "man with a sword is an actor at the theatre",
+        "two lads fighting, just a play fight",
+        "bike stolen, now found in the shed",
+        "crowd fighting, it is football fans celebrating a win",
+    ],
+)
+def test_a_word_still_explains_a_crime_of_its_kind(text: str) -> None:
+    assert not groups(text)
+
+
+def test_all_phrases_of_an_entry_are_about_the_same() -> None:
+    same = ("part", "meaning", "subject", "is_rape", "strength", "replaces", "counting_class")
+    entries = {(row["lexicon_id"], *(row[name] for name in same)) for row in seed("lexicon")}
+    assert len(entries) == len({row["lexicon_id"] for row in seed("lexicon")})

@@ -6,7 +6,6 @@
 {% set crimes = entries | selectattr('meaning', 'equalto', 'crime') | list %}
 {% set others = entries | rejectattr('meaning', 'in', ['crime', 'negates_clause']) | list %}
 {% set of_account = others | selectattr('part', 'equalto', 'account') | list %}
-{% set doubts = entries | selectattr('meaning', 'in', ['no_crime', 'unsure']) | list %}
 {% set of_closing = others | selectattr('part', 'equalto', 'closing') | list %}
 
 with unread as (
@@ -59,19 +58,19 @@ read_texts as (
     where part = 'closing'
 ),
 
--- A crime that its entry explains away or leaves open does not count ("a toy gun", "lost or stolen"). Another
--- entry of the log may tell of it plainly.
 said as (
     select
         text_no,
         part,
         entry_place,
         entry,
-        {{ has_hit_of(doubts, 'hits') }} as is_explained_away,
+        hits,
         unnest({{ hits_or_none('hits') }}, max_depth := 2)
     from read_texts
 ),
 
+-- A crime that its entry explains away or leaves open does not count ("a toy gun", "lost or stolen"). Another
+-- entry of the log may tell of it plainly.
 final as (
     select
         text_no,
@@ -79,7 +78,7 @@ final as (
         entry_place,
         lexicon_id,
         {{ places_of_words('words', 'entry') }} as places,
-        is_explained_away
+        {{ is_explained_away(entries, 'lexicon_id', 'hits') }} as is_explained_away
     from said
 )
 
