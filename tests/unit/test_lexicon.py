@@ -362,3 +362,59 @@ def test_all_phrases_of_an_entry_are_about_the_same() -> None:
     same = ("part", "meaning", "subject", "is_rape", "strength", "replaces", "counting_class")
     entries = {(row["lexicon_id"], *(row[name] for name in same)) for row in seed("lexicon")}
     assert len(entries) == len({row["lexicon_id"] for row in seed("lexicon")})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the bullet penetrated the door",
+        "the lock is buggered",
+        "fields of oilseed rape",
+        "tractor in the oilseed rape",
+        "dumped rubbish on top of her bins",
+        "asleep on top of the bus shelter",
+        "left a note saying sorry",
+        "left a note saying he wants to die",
+        "anonymous call stating male is drink driving",
+        "inft calls to say youths are swearing",
+        "scared to go out in the snow",
+        "turned up unannounced",
+        "call back on a different number after 6pm",
+        "uses another phone for work",
+        "smoke at the bottom of the garden",
+        "set about the weeds in the yard",
+        "screaming blue murder for no reason",
+    ],
+)
+def test_everyday_words_are_no_crime(text: str) -> None:
+    assert not groups(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        ("he tried to rape her", "sx_rape"),
+        ("attempted to rape inft", "sx_rape"),
+        ("victim of a rape", "sx_rape"),
+        ("buggered by an older man", "sx_rape"),
+        ("she was violated by him", "sx_himself"),
+        ("digitally penetrated while asleep", "sx_himself"),
+        ("woke to find him on top of her", "sx_nonconsent"),
+        ("he has violated his restraining order", "br_order"),
+        ("bottom squeezed by a male", "bk_sex"),
+        ("he touched her bottom", "bk_sex"),
+        ("they set about him", "vi_word"),
+        ("set upon by two males", "vi_word"),
+        ("murdered by her husband", "vi_summary"),
+        ("anonymous letters through the door", "vi_messages"),
+        ("text saying he will burn the house", "vi_messages"),
+        ("messages from a new number each time", "vi_traced"),
+        ("sets up fake accounts", "vi_traced"),
+        ("ongoing stalking problem", "vi_harass"),
+        ("stalking previous girlfriend", "vi_harass"),
+        ("he did molest her", "sx_sexual"),
+        ("he may molest her", "bk_sex"),
+    ],
+)
+def test_the_crimes_that_these_words_are_in_are_read(text: str, entry: str) -> None:
+    assert entry in said(text, "crime")
