@@ -41,6 +41,8 @@ METHOD = re.compile(
 )
 ROWS = re.compile(r"([\d,]+) rows?:")
 SIZE = re.compile(r"([\d,]+) kB")
+# How a page writes a share that is 100% or 0% when rounded, and is not all or nothing.
+ROUNDED = {"more than 99%": "100%", "less than 1%": "0%"}
 SHOWN_ATTRIBUTES = ("aria-label", "title", "alt", "content", "value")
 
 
@@ -107,6 +109,8 @@ def find_unreleased_numbers(folder: Path) -> dict[str, list[str]]:
         found |= {size for size in SIZE.findall(text) if size not in sizes}
         for pattern in (ROWS, SIZE, METHOD):
             text = pattern.sub(" ", text)
+        for words, share in ROUNDED.items():
+            text = text.replace(words, share)
         found |= _list_numbers(text) - released
         if found:
             unreleased[name] = sorted(found)

@@ -345,6 +345,26 @@ def test_the_headline_says_its_base(full: Path) -> None:
     assert "callers" not in said
 
 
+def test_nearly_all_and_nearly_none_are_not_written_as_all_and_none(home: Path) -> None:
+    rows = [
+        crime(FIRST.starts_on, "A", group, outcome=outcome)
+        for group, outcome, count in (
+            ("theft", "recorded", 2980),
+            ("theft", "unrecorded", 10),
+            ("robbery", "recorded", 10),
+            ("robbery", "unrecorded", 2990),
+            ("burglary", "recorded", 40),
+        )
+        for _ in range(count)
+    ]
+    folder = release(home, "nearly", rows, date(2017, 5, 2), more_groups=["robbery", "burglary"])
+    _, groups = read_page_tables(folder / "index.html")
+    assert groups["rows"]["Theft"] == ["2,990", "2,980", "10", "more than 99%"]
+    assert groups["rows"]["Robbery"] == ["3,000", "10", "2,990", "less than 1%"]
+    assert groups["rows"]["Burglary"] == ["40", "40", "0", "100%"]
+    assert find_unreleased_numbers(folder) == {}
+
+
 def test_what_one_can_learn_comes_before_what_is_withheld(full: Path) -> None:
     for name in ("index.html", "README.md"):
         text = (full / name).read_text()

@@ -9,7 +9,12 @@ select
     crimes.due_count,
     crimes.recorded_count,
     crimes.missed_count,
-    rates.standard_rate as rate,
+    -- Rounded to the whole percent, 1 may be all crimes or nearly all, and 0 none or a few. Both counts are
+    -- shown beside it, and the page says which it is.
+    case
+        when rates.standard_rate in (0, 1) then crimes.recorded_count / crimes.due_count
+        else rates.standard_rate
+    end as rate,
     least(rates.strict_rate, rates.standard_rate, rates.inclusive_rate) as lowest_rate,
     greatest(rates.strict_rate, rates.standard_rate, rates.inclusive_rate) as highest_rate,
     crimes.quarter = newest.quarter as is_newest
