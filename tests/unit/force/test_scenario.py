@@ -94,6 +94,11 @@ def _edit(name: str, content: str) -> Callable[[Path], None]:
             "volumes.logs: 40000 are too few",
         ),
         (
+            _edit("scenario.yaml", "extends: calibrated_2017\nvolumes: {logs: 40000}\n"),
+            "SCENARIO-SCHEMA",
+            "crimes may need a log of its own",
+        ),
+        (
             _edit("scenario.yaml", "extends: calibrated_2017\nvolumes: {hidden_crimes: 60000}\n"),
             "SCENARIO-SCHEMA",
             "volumes.records: violence_against_the_person has",
