@@ -57,6 +57,9 @@ def test_months_of_records_are_written_in_tenths() -> None:
         name: figure for group in GROUPS for name, figure in group.get("figures", {}).items()
     }
     for name in ("recorded_months", "estimate_months"):
+        assert UNITS[figures[name]["unit"]](12 / 30.4375) == "0.4"
+
+
 def test_limits_of_estimates_are_rounded_outwards() -> None:
     assert [UNITS["lower limit of count"](n) for n in (8352, 8300, 1099, 999)] == [
         "8,300", "8,300", "1,000", "999",
@@ -71,9 +74,6 @@ def test_limits_of_estimates_are_rounded_outwards() -> None:
     }
     assert units["missed_year_lower"] == "lower limit of count"
     assert units["missed_year_upper"] == "upper limit of count"
-
-
-        assert UNITS[figures[name]["unit"]](12 / 30.4375) == "0.4"
 
 
 def test_a_csv_keeps_what_a_page_would_read_as_markup() -> None:
