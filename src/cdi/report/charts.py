@@ -336,7 +336,7 @@ NICE = alt.Scale(zero=False, nice=True)
 FIT = alt.AutoSizeParams(type="fit", contains="padding")
 FIT_X = alt.AutoSizeParams(type="fit-x", contains="padding")
 SERIES = (BLUE, VERMILION, GREEN, GREY)
-STAGES = {"stays": BLUE, "no record needed": GREY, "not judged yet": SLATE, "lost": VERMILION}
+STAGES = {"stays": BLUE, "no record needed": GREY, "not in the rate": SLATE, "lost": VERMILION}
 MARKS = ("circle", "diamond", "triangle-up", "square")
 LOOK: dict[str, Any] = {
     "background": "white",

@@ -169,7 +169,7 @@ def test_a_waterfall_ends_where_its_losses_lead() -> None:
 
 
 def test_each_kind_of_stage_has_its_colour_in_a_waterfall() -> None:
-    kinds = ("stays", "no record needed", "not judged yet", "lost")
+    kinds = ("stays", "no record needed", "not in the rate", "lost")
     rows = [{"label": kind, "crimes": 9 if kind == "stays" else 2, "kind": kind} for kind in kinds]
     svg = Drawing(is_simulated=False).waterfall(rows, "Flow", "c").svg
     texts = {e.text for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("text")}  # noqa: S314
@@ -181,7 +181,7 @@ def test_each_kind_of_stage_has_its_colour_in_a_waterfall() -> None:
 
 def test_the_key_of_a_waterfall_is_not_cut_off() -> None:
     """Also where a browser's letters are a fifth wider than those of the layout."""
-    kinds = ("stays", "no record needed", "not judged yet", "lost")
+    kinds = ("stays", "no record needed", "not in the rate", "lost")
     rows = [{"label": kind, "crimes": 2, "kind": kind} for kind in kinds[1:]]
     rows = [{"label": "Closed: Crime recorded", "crimes": 9, "kind": "stays"}, *rows]
     svg = Drawing(is_simulated=False).waterfall(rows, "Flow", "c").svg

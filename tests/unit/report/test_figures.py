@@ -10,7 +10,7 @@ import pytest
 from cdi.audit.tables import TABLES
 from cdi.render import _make_environment
 from cdi.report.contract import SQL, Table
-from cdi.report.figures import count_outcomes
+from cdi.report.figures import count_outcomes, summary_text
 from cdi.sql import create_table, fetch_dicts, read_query
 
 CRIMES = """
@@ -46,6 +46,13 @@ def test_fraud_is_in_no_count_beside_the_rate_that_leaves_it_out() -> None:
     }  # fmt: skip
 
 
+def test_the_summary_calls_an_outcome_by_the_name_that_pages_show() -> None:
+    counts = {"calls": 9, "reported": 8, "recorded": 1, "justified": 2, "suspected": 3}
+    rates = {"strict": None, "standard": None, "inclusive": None}
+    figures = {**counts, "too_recent": 1200, "rates": rates, "audited": None, "range": None}
+    assert summary_text(figures).splitlines()[5] == "still in time             1,200"
+
+
 def test_what_cannot_be_judged_yet_is_not_called_needless() -> None:
     with duckdb.connect() as con:
         con.execute("""
@@ -70,8 +77,8 @@ def test_what_cannot_be_judged_yet_is_not_called_needless() -> None:
     assert rows == [
         ("Reported crimes", 30, "stays"),
         ("No record needed", 4, "no record needed"),
-        ("Still in time", 5, "not judged yet"),
-        ("Cannot be judged", 6, "not judged yet"),
+        ("Still in time", 5, "not in the rate"),
+        ("Cannot be judged", 6, "not in the rate"),
         ("Should be recorded", 15, "stays"),
         ("Closed: NFA", 3, "lost"),
         ("Wrongly cancelled", 2, "lost"),

@@ -139,12 +139,12 @@ def test_the_parts_of_the_crimes_in_crime_coded_logs_add_up() -> None:
     )
     assert say_frame(3, 0) == (
         "Of 143 reported crimes in crime-coded logs, 40 need no record for a reason that the rules "
-        f"accept, and 3 are too recent to judge. {due}"
+        f"accept, and 3 have no record yet and are still in time. {due}"
     )
     assert say_frame(3, 7) == (
         "Of 150 reported crimes in crime-coded logs, 40 need no record for a reason that the rules "
-        "accept, 3 are too recent to judge, and 7 cannot be judged, as the crime records that we "
-        f"have end before the time limit. {due}"
+        "accept, 3 have no record yet and are still in time, and 7 cannot be judged, as the crime "
+        f"records that we have end before the time limit. {due}"
     )
 
 
@@ -177,11 +177,12 @@ def test_the_parts_of_the_crimes_in_all_logs_add_up() -> None:
         "6 are recorded, 5 need no record, 4 are suspected to be missed, 3 were wrongly cancelled"
     )
     assert say_all_calls(**parts) == (
-        f"{begin} 20 reported crimes, of which {said} and 2 are too recent to judge."
+        f"{begin} 20 reported crimes, of which {said}, and 2 have no record yet and are still in "
+        "time."
     )
     assert say_all_calls(**parts, source_missing=1) == (
-        f"{begin} 21 reported crimes, of which {said}, 2 are too recent to judge "
-        "and 1 cannot be judged."
+        f"{begin} 21 reported crimes, of which {said}, 2 have no record yet and are still in "
+        "time, and 1 cannot be judged."
     )
 
 

@@ -63,7 +63,7 @@ stages as (
         case
             when outcome in ('unrecorded', 'recorded') then 'stays'
             when outcome = 'wrongly_cancelled' then 'lost'
-            when outcome in ('too_recent', 'source_missing') then 'not judged yet'
+            when outcome in ('too_recent', 'source_missing') then 'not in the rate'
             else 'no record needed'
         end as kind
     from named
