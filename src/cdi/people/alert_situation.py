@@ -32,13 +32,29 @@ def is_open(crime: Mapping[str, Any], standing: Standing) -> bool:
         crime: A row of `open_crimes.sql`.
         standing: The decisions that count (`standing_decisions`).
     """
-    call_id, number = crime["call_id"], crime["crime_number"]
-    decision = standing.get((call_id, number)) or standing.get((call_id, None))
+    decision = _find_decision(crime, standing)
     if decision is None:
         return crime["status"] == "suspected" and bool(crime["is_likely"])
     if _is_settled(decision, is_rape=bool(crime["is_rape"])):
         return False
     return bool(crime["is_likely"])
+
+
+def is_confirmed(crime: Mapping[str, Any], standing: Standing) -> bool:
+    """Whether somebody confirmed a crime of the worklist, which has no record yet.
+
+    Args:
+        crime: A row of `open_crimes.sql`.
+        standing: The decisions that count (`standing_decisions`).
+    """
+    decision = _find_decision(crime, standing)
+    kind = crime["status"] if decision is None else decision["decision_kind"]
+    return bool(kind == "confirmed")
+
+
+def _find_decision(crime: Mapping[str, Any], standing: Standing) -> Row | None:
+    call_id, number = crime["call_id"], crime["crime_number"]
+    return standing.get((call_id, number)) or standing.get((call_id, None))
 
 
 def _is_settled(decision: Row, *, is_rape: bool) -> bool:
@@ -86,6 +102,9 @@ def read_situation(agency: Agency, version: Path, now: datetime) -> Situation:
         tuple(severity for (severity,) in severities),
         tuple(_list_decided(agency, standing)),
         known_until(agency, description),
+        tuple(
+            crime["due_at"].replace(tzinfo=UTC) for crime in crimes if is_confirmed(crime, standing)
+        ),
     )
 
 

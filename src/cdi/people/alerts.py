@@ -49,6 +49,7 @@ class Situation:
         decided: When crimes were decided, and how (`confirmed` or `dismissed`).
         known_until: Up to when the version shows all that the sources hold; None if not after
             its as_of.
+        confirmed: When the time limits end of the crimes that were confirmed and have no record.
     """
 
     agency: Agency
@@ -58,6 +59,7 @@ class Situation:
     severities: tuple[str, ...]
     decided: tuple[tuple[datetime, str], ...] = ()
     known_until: datetime | None = None
+    confirmed: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def _write_digest(situation: Situation, shift: datetime, since: datetime) -> Mes
         f"Change of shift at {_clock(shift, zone)}.",
         f"{_count(len(in_time), 'suspected missed crime')} can still be recorded in time.",
         *_by_district(in_time, zone),
+        *_tell_confirmed(situation),
         f"{_count(overdue.total(), 'suspected missed crime')} overdue.",
         *(
             f"- {severity.replace('_', ' ')}: {overdue[severity]:,}"
@@ -196,6 +199,15 @@ def _write_digest(situation: Situation, shift: datetime, since: datetime) -> Mes
     ]
     subject = f"{len(in_time):,} to record in time, {overdue.total():,} overdue"
     return Message(_head(agency, subject), _frame(situation, lines), shift=shift)
+
+
+def _tell_confirmed(situation: Situation) -> list[str]:
+    """Say how many confirmed crimes still wait for a record; nothing if none is in time."""
+    count = sum(due_at > situation.now for due_at in situation.confirmed)
+    if not count:
+        return []
+    crimes = f"{_count(count, 'confirmed crime')} {'has' if count == 1 else 'have'}"
+    return [f"{crimes} no record yet and can still be recorded in time."]
 
 
 def _head(agency: Agency, subject: str) -> str:

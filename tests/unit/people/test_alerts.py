@@ -12,6 +12,7 @@ import yaml
 from cdi.agency.load import load_agency
 from cdi.errors import AgencyError
 from cdi.people.alert_memory import KEPT, forget_old, read_memory, remember
+from cdi.people.alert_situation import is_confirmed as is_crime_confirmed
 from cdi.people.alert_situation import is_open as is_crime_open
 from cdi.people.alerts import Memory, OpenCrime, Situation, is_late, make_messages
 from cdi.people.decision_file import standing_decisions
@@ -161,6 +162,37 @@ def test_a_digest_counts_what_is_open_overdue_and_decided(small: SmallAgency) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("hours_left", "line"),
+    [
+        ((1, 30, -1), "2 confirmed crimes have no record yet and can still be recorded in time."),
+        ((1, 0), "1 confirmed crime has no record yet and can still be recorded in time."),
+    ],
+)
+def test_a_digest_counts_confirmed_crimes_that_can_still_be_recorded_in_time(
+    small: SmallAgency, hours_left: tuple[int, ...], line: str
+) -> None:
+    situation = situation_of(small, shift_changes=["12:00"])
+    due = tuple(NOON + timedelta(hours=hours) for hours in hours_left)
+    (message,) = make_messages(replace(situation, confirmed=due), Memory())
+    lines = message.text.splitlines()
+    assert lines[2:5] == [
+        "0 suspected missed crimes can still be recorded in time.",
+        line,
+        "0 suspected missed crimes overdue.",
+    ]
+    assert message.subject.endswith(": 0 to record in time, 0 overdue")
+
+
+@pytest.mark.parametrize("confirmed", [(), (NOON,), (NOON - timedelta(days=2),)])
+def test_a_digest_says_nothing_of_confirmed_crimes_if_none_is_in_time(
+    small: SmallAgency, confirmed: tuple[datetime, ...]
+) -> None:
+    situation = situation_of(small, shift_changes=["12:00"])
+    (message,) = make_messages(replace(situation, confirmed=confirmed), Memory())
+    assert "confirmed crime" not in message.text
+
+
 def test_what_was_refused_until_the_deadline_is_told_as_missed(small: SmallAgency) -> None:
     """Only of a warning that was tried: a crime that was seen too late is told by the digest."""
     memory = Memory(warned=frozenset("abc"), missed=frozenset("ef"))
@@ -263,6 +295,27 @@ def test_the_newest_decision_says_whether_a_crime_is_open(
         rows.append(other | {"record_reference": ""})
     standing = standing_decisions(small.agency, rows)
     assert is_crime_open({"call_id": "T-0001", **WORKLIST, **crime}, standing) is is_open
+
+
+@pytest.mark.parametrize(
+    ("kinds", "status", "is_confirmed"),
+    [
+        ((), "confirmed", True),
+        ((), "suspected", False),
+        (("confirmed",), "suspected", True),  # the version does not know of it yet
+        (("confirmed", "undone"), "confirmed", False),
+        (("confirmed", "dismissed"), "confirmed", False),
+    ],
+)
+def test_the_newest_decision_says_whether_a_crime_is_confirmed(
+    small: SmallAgency, kinds: tuple[str, ...], status: str, is_confirmed: bool
+) -> None:
+    row = {"call_reference": "T-0001", "crime_number": "1", "record_reference": ""}
+    standing = standing_decisions(
+        small.agency, [{**row, "second_person": "", "decision_kind": kind} for kind in kinds]
+    )
+    crime = {"call_id": "T-0001", **WORKLIST, "status": status}
+    assert is_crime_confirmed(crime, standing) is is_confirmed
 
 
 def test_what_was_sent_is_remembered_for_each_connection_for_a_week(
