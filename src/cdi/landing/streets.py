@@ -25,7 +25,7 @@ def allow_wide_blanks(pattern: str) -> str:
 
 # The pattern is written for DuckDB, which looks for texts that may have such a street.
 MAY_BE_STREET = allow_wide_blanks(
-    r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? |\bu?\d+/)?\b\d+[a-z]?,? "
+    r"(?i)(?:\b(?:flat|apt|apartment|unit|room) \w+,? |\bu?\d+/)?\b(?:no)?\d+(?:-\d+|-?[a-z])?,? "
     r"((?:(?:\pL|['’.-])+ ){1,3})"
     r"(?:street|st|road|rd|lane|ln|avenue|ave|close|drive|court|place|square|terrace|crescent|"
     r"gardens|grove|boulevard|blvd|parkway|pkwy|highway|hwy|mews|cresc?|terr?|tce|trl|cir)\b"
