@@ -95,6 +95,20 @@ def test_the_report_tells_what_is_done_differently_and_names_no_author(built: Sm
     assert "UNTRACED" not in text
 
 
+def test_the_report_says_which_logs_its_figures_of_service_leave_out(built: SmallAgency) -> None:
+    check_marts("testville", built.built)
+    with duckdb.connect(str(built.built_file)) as con:
+        con.execute(
+            "insert into measures.service_given by name select 'any' as vulnerability, "
+            "true as is_crime_disclosed, 'recorded' as recording, 10 as call_count, "
+            "9 as attended_count, 0.9 as attended_share, 12 as median_minutes"
+        )
+    write_report("testville", built.built)
+    text = read_section("service")
+    assert "logs about a crime, crime-coded or not, but none that an officer raised" in text
+    assert "a log with several marks is in the row of each" in text
+
+
 def test_where_delays_have_changed_the_report_says_what_is_recorded_and_why_no_more(
     built: SmallAgency,
 ) -> None:

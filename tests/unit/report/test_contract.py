@@ -39,6 +39,12 @@ def test_the_base_says_when_a_crime_counts_as_missed_and_that_fraud_is_left_out(
     assert "fraud left out" in bases["all_calls"]
 
 
+def test_the_base_of_service_says_that_logs_of_officers_are_left_out() -> None:
+    bases = {group["query"]: group["base"] for group in GROUPS if "query" in group}
+    assert "without those that officers raised" in bases["service"]
+    assert "without those that officers raised" in bases["vulnerable"]
+
+
 def test_each_query_is_declared_and_needs_no_value() -> None:
     files = {file.stem: file.read_text(encoding="utf-8") for file in SQL.glob("*.sql")}
     assert sorted(files) == sorted(group["query"] for group in GROUPS if "query" in group)
