@@ -64,7 +64,7 @@ class Findings:
     def _say_change(self) -> str:
         low, high = self._values["change_lower"], self._values["change_upper"]
         if low is None:
-            return "There is no earlier audit of other days"
+            return "There is no earlier audit of other days that gives a rate"
         if low <= 0 <= high:
             return "Chance explains the change since the last audit"
         return f"The rate is {'better' if low > 0 else 'worse'} than at the last audit"

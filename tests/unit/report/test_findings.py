@@ -88,5 +88,6 @@ def test_the_result_under_which_the_most_crimes_are_lost_is_not_said_to_lose_mos
 def test_audits_are_listed_by_the_months_whose_logs_they_read() -> None:
     audit = {"label": "January to March 2017", "rate": 0.8, "low": 0.7, "high": 0.9}
     figure = draw("history", [audit | {"audited_crimes": 40}], change_lower=None)
+    assert figure.title == "There is no earlier audit of other days that gives a rate"
     assert figure.columns[0] == "Logs of"
     assert figure.rows[0][0] == "January to March 2017"
