@@ -87,12 +87,16 @@ def test_the_report_tells_what_is_done_differently_and_names_no_author(built: Sm
     text = read_section("practice")
     assert (
         "logs opened as violence against the person that are closed as no crime "
-        "went from 25.0% to 70.0% (42 of 60)"
+        "went from 25.0% to 70.0% (42 of 60 in 2 weeks)"
     ) in text
     assert "logs opened as theft that are closed as no crime (AS02) went from 25.0%" in text
     assert "logs of one author opened as crime that have no crime record within three days" in text
+    assert "these shares have changed" in text
     assert "4711" not in text
     assert "UNTRACED" not in text
+    put_practices(built, 40, changes[:1])
+    write_report("testville", built.built)
+    assert "this share has changed" in read_section("practice")
 
 
 def test_the_report_says_which_logs_its_figures_of_service_leave_out(built: SmallAgency) -> None:
