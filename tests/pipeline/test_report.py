@@ -113,6 +113,23 @@ def test_the_report_says_which_logs_its_figures_of_service_leave_out(built: Smal
     assert "a log with several marks is in the row of each" in text
 
 
+def test_what_a_failed_check_found_is_not_called_rows(built: SmallAgency) -> None:
+    """A check of deliveries finds files."""
+    check_marts("testville", built.built)
+    with duckdb.connect(str(built.built_file)) as con:
+        con.executemany(
+            "insert into data_quality by name select ? as rule_id, 'info' as severity, "
+            "false as is_success, ? as unexpected_count, 'Files overlap.' as reason, "
+            "'A. Person' as owner",
+            [["FILE-28", 20], ["FILE-28", 3], ["FILE-29", 1], ["FILE-30", None]],
+        )
+    write_report("testville", built.built)
+    text = read_section("quality")
+    assert "FILE-28 (info, 2 checks: found 23 times): Files overlap." in text
+    assert "FILE-29 (info, 1 check: found once): Files overlap." in text
+    assert "FILE-30 (info, 1 check): Files overlap." in text
+
+
 def test_where_delays_have_changed_the_report_says_what_is_recorded_and_why_no_more(
     built: SmallAgency,
 ) -> None:

@@ -4,6 +4,7 @@ select
     severity,
     reason,
     owner,
+    count(*) as check_count,
     sum(unexpected_count) as unexpected_count,
     any_value(released_by) as released_by,
     any_value(release_reason) as release_reason
