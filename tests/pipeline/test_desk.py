@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from cdi import paths
-from cdi.desk import app, claims, forms, pages, queue
+from cdi.desk import app, claims, feedback, forms, pages, queue
 from cdi.desk.claims import make_call_hash, read_claims, take_claim, take_first_free
 from cdi.desk.queue import Filters
 from cdi.desk.standing import Standing
@@ -317,6 +317,9 @@ def test_a_rape_is_dismissed_by_two_people_who_sign_in(told: SmallAgency) -> Non
         assert "you proposed this yourself" in words_of(answer.text).lower()
     claims.release_claim("testville", RAPE)  # who looked at it again has it open
     seen = words_of(second.open_log(RAPE))
+    assert "Take it back" in words_of(own)
+    assert "Reject the proposal" in seen  # to take it back is for who proposed it
+    assert "Take it back" not in seen
     # at the crime and in the list of decisions, so that the second person knows why
     assert seen.count(f"Note: {note}") == 2
     answer = second.decide(RAPE, "agreed")
@@ -492,7 +495,15 @@ def test_who_leaves_a_log_gets_the_one_after_it(told: SmallAgency) -> None:
         page = leave(clerk, page)
     page = clerk.get("start", district="N")  # of a single log nothing is left
     assert page.url.params["call"] == ASSAULT
-    assert leave(clerk, page).url.path == "/testville/"
+    page = leave(clerk, page)
+    assert page.url.path == "/testville/"
+    said = f"{ASSAULT} is free for others now. No other log of this list is free."
+    assert said in words_of(page.text)
+    form = next(f for f in read_forms(clerk.open_log(ASSAULT)) if f["action"] == "release")
+    text = words_of(clerk.send(form).text)
+    assert f"{ASSAULT} is free for others now." in text
+    assert "No other log" not in text
+    assert "free for others" not in words_of(clerk.get("", freed="T-9999").text)
 
 
 def test_nobody_chooses_among_lots_by_leaving_them(
@@ -560,9 +571,12 @@ def test_a_log_is_found_by_its_record_and_what_is_not_there_is_told(told: SmallA
         answer = viewer.get("search", q=typed)
         assert answer.status_code == 404
         assert "Nothing was found" in answer.text
+        (form,) = [form for form in read_forms(answer.text) if form["action"] == "search"]
+        assert form["q"] == typed
     for path, key in (("search", "q"), ("log", "call")):  # also an old link to a log
         text = words_of(viewer.get(path, **{key: "T-9999"}).text)
-        assert "has no log ’T-9999’." in text
+        thing = "log or record" if path == "search" else "log"
+        assert f"has no {thing} ’T-9999’." in text
         assert "make run" not in text
 
 
@@ -695,6 +709,8 @@ def test_a_viewer_reads_and_claims_nothing(told: SmallAgency) -> None:
     viewer = sign_in("viewer")
     page = viewer.open_log(ASSAULT)
     assert not [form for form in read_forms(page) if form.get("kind")]
+    assert "You may read, not decide." in words_of(page)
+    assert "<h2>Decide</h2>" not in page
     assert read_claims("testville") == {}
     form = sign_in("reader.one").find_form(sign_in("reader.one").open_log(ASSAULT), "confirmed")
     assert viewer.get("start").status_code == 403
@@ -781,6 +797,45 @@ def test_a_link_that_names_a_crime_keeps_nobody_from_deciding_the_others(
     answer = clerk.decide(ASSAULT, "confirmed")
     assert answer.status_code == 200
     assert [row["decision_kind"] for row in read_decisions(told.agency)] == ["link", "confirmed"]
+
+
+def test_a_page_that_only_a_form_reaches_says_so(told: SmallAgency) -> None:
+    answer = sign_in("reader.one").get("decide")
+    assert answer.status_code == 405
+    assert "This page is reached by a form." in words_of(answer.text)
+    assert "Method Not Allowed" not in answer.text
+
+
+def test_what_is_printed_has_no_search_and_no_buttons(told: SmallAgency) -> None:
+    assert "@media print { .bar, main form { display: none; } }" in sign_in("viewer").get().text
+
+
+def test_the_sign_in_says_what_each_person_does(told: SmallAgency) -> None:
+    text = words_of(sign_in("viewer").client.get("/sign-in").text)
+    for person in (
+        "registrar (decides and manages)",
+        "reader.one (decides)",
+        "viewer (only reads)",
+        "auditor.one (audits)",
+    ):
+        assert person in text
+
+
+def test_the_sheet_of_feedback_says_whose_it_is(
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "read_feedback", lambda *_: [])  # nothing is confirmed yet
+    registrar = sign_in("registrar")
+    text = words_of(registrar.get("feedback").text)
+    assert "What is confirmed on the desk today counts from the next version." in text
+    names = [
+        registrar.get("feedback.xlsx", **query).headers["Content-Disposition"]
+        for query in ({}, {"team": 'A "B"/C', "month": "2026-01"})
+    ]
+    assert [name.partition("filename=")[2] for name in names] == [
+        '"testville-feedback.xlsx"',
+        '"testville-feedback-2026-01-A-B-C.xlsx"',
+    ]
 
 
 def test_a_version_of_an_older_release_says_what_to_do(told: SmallAgency) -> None:

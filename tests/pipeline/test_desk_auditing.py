@@ -824,7 +824,8 @@ def test_who_may_not_audit_sees_no_draw_and_auditors_see_nothing_else(drawn: Dra
         assert "Audits" not in other.get().text
     for path, query in (("", {}), ("log", {"call": own}), ("start", {}), ("search", {"q": own})):
         answer = clerk.get(path, **query)
-        assert answer.status_code == 404
+        assert answer.status_code == 403
+        assert "You have no right to the queue" in words_of(answer.text)
         assert '<a href="audit">Back to the audits</a>' in answer.text
         assert list(read_access_log("testville"))[-1]["what"].startswith("refused: desk GET")
     stranger = Clerk(clerk.client, "other")

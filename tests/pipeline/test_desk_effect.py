@@ -83,6 +83,7 @@ def test_a_decision_counts_from_the_next_version_until_it_is_taken_back(ran: Sma
     registrar = sign_in("registrar")
     page = words_of(registrar.get("feedback", month="2026-01").text)
     assert "1 0" in page[page.index("Why it was not recorded Confirmed Recorded since") :]
+    assert "Download the sheet of all teams" in page
     assert "Nothing is confirmed here" in registrar.get("feedback", month="2025-12").text
     assert registrar.get("feedback", month="January").status_code == 400
     sheet = load_workbook(io.BytesIO(registrar.get("feedback.xlsx", month="2026-01").content))

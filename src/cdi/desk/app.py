@@ -181,7 +181,7 @@ def send_decision(
             403,
             "Nothing was saved",
             f"You are the registrar of {visit.shown.agency.name}, so you cannot pass this on. "
-            "Confirm or dismiss it, or put the log back.",
+            "Confirm or dismiss it, or leave the log for others.",
         )
     refuse_repetition(visit.shown.agency, reference)  # before the log is claimed once more for it
     claim = take_claim(visit.agency_id, call, visit.person.name)
@@ -209,7 +209,8 @@ def put_back(visit: VisitDep, token: Text = "", call: Text = "", filters: Text =
     _check_form(visit, token)
     anybody = visit.may(Right.MANAGE)
     release_claim(visit.agency_id, call, None if anybody else visit.person.name)
-    return go_to(f"./?{pages.clean_query(filters)}")
+    kept = Filters.from_query(pages.parse_filters(filters))
+    return go_to(f"./?{kept.to_query(freed=call)}")
 
 
 @functools.cache
@@ -254,7 +255,8 @@ def _go_to_next(
             calls = [*before, *after] if came_by_lot else [*after, *before]
         call_id = take_first_free(visit.agency_id, calls, visit.person.name)
         if call_id is None:
-            return go_to(f"./?{filters.to_query(done=done)}")
+            last = "1" if left else ""
+            return go_to(f"./?{filters.to_query(done=done, freed=left, last=last)}")
         # Somebody may have decided about it, and set it free, since the queue was read.
         standing = read_standing(visit.shown.agency)
         if pages.list_crimes(visit.shown, standing, call_id, filters.list):
@@ -299,7 +301,10 @@ def _answer_desk_error(request: Request, error: Any) -> Response:
 
 def _answer_http_error(request: Request, error: Any) -> Response:
     title = "There is no such page" if error.status_code == 404 else "This did not work"
-    return send_page(pages.show_message(request, title, str(error.detail)), error.status_code)
+    sentence = str(error.detail)
+    if error.status_code == 405:
+        sentence = "This page is reached by a form. Open the log, or the draw, and send its form."
+    return send_page(pages.show_message(request, title, sentence), error.status_code)
 
 
 def _answer_wrong_address(request: Request, error: Any) -> Response:

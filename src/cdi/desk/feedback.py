@@ -1,6 +1,7 @@
 """The page of feedback: why crimes were missed, by team and cause, and the sheet for a team."""
 
 import io
+import re
 from datetime import date, datetime
 
 from fastapi import Response
@@ -47,7 +48,8 @@ def answer_feedback_sheet(visit: Visit, month: str, team: str) -> Response:
     body = io.BytesIO()
     with connect(visit.shown.file, read_only=True) as con:
         write_feedback(body, con, read_feedback(con, _read_month(month), team or None))
-    name = f"{visit.agency_id}-feedback{f'-{month}' if month else ''}.xlsx"
+    of_team = re.sub(r"[^\w-]+", "-", team, flags=re.ASCII).strip("-")
+    name = "-".join(filter(None, (visit.agency_id, "feedback", month, of_team))) + ".xlsx"
     headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(body.getvalue(), headers=headers, media_type=XLSX_TYPE)
 

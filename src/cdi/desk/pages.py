@@ -72,10 +72,12 @@ def show_agencies(request: Request, person: Person, places: list[str]) -> str:
 def show_queue(visit: Visit, filters: Filters, page: int) -> str:
     """The queue."""
     shown, standing = visit.shown, read_standing(visit.shown.agency)
+    query = visit.request.query_params
     claims = read_claims(visit.agency_id)
     logs = list_logs(shown, standing, claims, filters)
     counts, in_time_counts = dict.fromkeys(LISTS, 0), dict.fromkeys(LISTS, 0)
-    for crime in read_crimes(shown.file):
+    crimes = read_crimes(shown.file)
+    for crime in crimes:
         status = status_of(crime, standing)
         counts[status] += 1
         in_time_counts[status] += is_in_time(crime, shown.now)
@@ -100,10 +102,13 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
         ),
         in_time_elsewhere={name: count for name, count in elsewhere.items() if count},
         logs_a_month=read_logs_a_month(shown),
+        # an address may say anything, so only a log of the list is named
+        freed=next((c["call_id"] for c in crimes if c["call_id"] == query.get("freed")), None),
+        is_last="last" in query,
         page=page,
         page_count=page_count,
         deadline=lambda crime: _deadline(crime, filters.list, shown),
-        done=_describe_done(visit, standing, visit.request.query_params.get("done", "")),
+        done=_describe_done(visit, standing, query.get("done", "")),
     )
 
 
@@ -152,8 +157,12 @@ def find_log(visit: Visit, typed: str) -> str:
             call_id, is_record = find_call_of_record(con, agency, typed)
             if call_id is not None:
                 return call_id
-            problem = f"{typed} is a record that no log is linked to" if is_record else ""
-            sentence = f"{problem or error.message}."
+            told = error.message.removeprefix(
+                f"the published version of {agency.agency} has no log"
+            )
+            sentence = f"{agency.name} has no log or record{told}."
+            if is_record:
+                sentence = f"{typed} is a record that no log is linked to."
             raise DeskError(404, "Nothing was found", sentence[:1].upper() + sentence[1:]) from None
 
 
@@ -180,6 +189,7 @@ def show_message(
         way=way,
         back=back or words,
         in_another_tab=in_another_tab,
+        searched=request.query_params.get("q", "") if request.url.path.endswith("/search") else "",
     )
 
 
@@ -210,11 +220,6 @@ def list_crimes(shown: Shown, standing: Standing, call_id: str, *statuses: str) 
 def parse_filters(text: str) -> Mapping[str, str]:
     """Read filters that a form carries along, written as the query of an address."""
     return {name: values[0] for name, values in parse_qs(text).items()}
-
-
-def clean_query(text: str) -> str:
-    """Write the filters of a form as a query again, without anything else."""
-    return Filters.from_query(parse_filters(text)).to_query()
 
 
 def end_of_claim(claim: Claim, shown: Shown) -> str:
@@ -298,6 +303,7 @@ def _render_log(
         claimed_until=end_of_claim(claim, visit.shown) if claim else None,
         is_mine=is_mine,
         may_decide=may_decide,
+        may_only_read=not (visit.may(Right.DECIDE) or visit.may(Right.SECOND)),
         may_pass_on=not visit.is_registrar,
         seen_of_call=standing.seen(call_id),
         decisions=decisions,

@@ -121,7 +121,8 @@ def begin_visit(
         rights: One of these is needed; by default the right to see the logs.
 
     Raises:
-        DeskError: 404 if there is no such agency for this person, or if nothing is published.
+        DeskError: 403 if an auditor asks for more than audits; 404 if there is no such agency for
+            this person, or if nothing is published.
     """
     door: Door = request.app.state.door
     is_known = agency_id in agency_names()
@@ -130,6 +131,13 @@ def begin_visit(
     ):
         if is_known:
             _note(agency_id, person, f"refused: {what}", "")
+        if is_known and door.has_right(request, person, agency_id, Right.AUDIT):
+            raise DeskError(
+                403,
+                "You have no right to the queue",
+                "You may audit at this agency. Whoever manages the log-ins can give you the right "
+                "to see its queue.",
+            )
         # The same answer for both: a stranger does not learn which agencies there are.
         raise DeskError(404, "There is no such page", f"You cannot see any agency {agency_id}.")
     shown = find_shown(agency_id)
