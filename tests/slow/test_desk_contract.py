@@ -253,7 +253,7 @@ def test_an_old_form_is_refused(
         old = serializer.dumps(content)
     answer = clerk.send(form, token=old)
     assert answer.status_code == 403
-    assert "open for too long" in words_of(answer.text)
+    assert "opened before you signed in, or too long ago" in words_of(answer.text)
     assert written(small) == []
     assert clerk.send(form, token=serializer.dumps(content)).status_code == 200
 
