@@ -219,6 +219,10 @@ def write_whole(file: Path) -> Iterator[Path]:
     try:
         yield temporary
         rename_durably(temporary, file)
+    except OSError as error:
+        if error.filename is None:  # as a full disk tells, which leaves open where it is full
+            error.filename = str(file)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -403,15 +407,24 @@ def append_whole(
         What takes the text of the lines.
 
     Raises:
-        OSError: If the disk does not take all of it; then the file is as it was.
+        OSError: If the disk does not take all of it, or `finish` fails; then the file is as it was.
     """
     with lock_file(file, mode) as handle:
         _put_torn_rest_aside(handle, file)
         text = io.StringIO(newline="")
         yield text
+        size = os.fstat(handle).st_size
         _append_bytes(handle, file, text.getvalue().encode())
         if finish:
-            finish()
+            try:
+                finish()
+            except OSError:
+                _cut_back(handle, size)
+                # It may have failed behind its last step; then it must hold for what is left.
+                if size:
+                    with contextlib.suppress(OSError):
+                        finish()
+                raise
 
 
 def append_line(file: Path, line: str, mode: int = 0o666) -> None:
@@ -481,9 +494,14 @@ def _append_bytes(handle: int, file: Path, content: bytes) -> None:
             written += os.write(handle, content[written:])
         os.fsync(handle)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.ftruncate(handle, size)
-            os.fsync(handle)
+        _cut_back(handle, size)
         raise OSError(error.errno, error.strerror, str(file)) from error
     if size == 0:
         sync_folder(file.parent)
+
+
+def _cut_back(handle: int, size: int) -> None:
+    """Take back what was appended behind a size, so that what is told as failed is not there."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, size)
+        os.fsync(handle)

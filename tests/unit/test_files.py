@@ -1,5 +1,6 @@
 """The ground: files that are written in one step, and times without a zone."""
 
+import errno
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from cdi.files import parse_yaml, remove_folder, write_text, write_whole
+from cdi.files import append_whole, parse_yaml, remove_folder, write_text, write_whole
 from cdi.sql import naive_utc
 
 
@@ -22,6 +23,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_full_disk_names_the_file_that_did_not_fit(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    with pytest.raises(OSError, match=f"No space left on device: '{file}'"), write_whole(file):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as a write tells it
+
+
 def test_what_a_killed_process_left_is_removed_before_the_next_write(tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
     with write_whole(file) as temporary:
@@ -32,6 +39,21 @@ def test_what_a_killed_process_left_is_removed_before_the_next_write(tmp_path: P
             again.write_text("new", encoding="utf-8")
         temporary.write_text("newer", encoding="utf-8")
     assert file.read_text(encoding="utf-8") == "newer"
+
+
+def test_lines_whose_finish_fails_are_taken_back(tmp_path: Path) -> None:
+    file = tmp_path / "lines.jsonl"
+    file.write_text("one\n", encoding="utf-8")
+    seen: list[str] = []
+
+    def fail() -> None:
+        seen.append(file.read_text(encoding="utf-8"))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"), append_whole(file, finish=fail) as text:
+        text.write("two\n")
+    assert file.read_text(encoding="utf-8") == "one\n"
+    assert seen == ["one\ntwo\n", "one\n"]  # it is asked once more, for what is left
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Seals of single files: each change is noticed, and a kill is not taken for one."""
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,29 @@ def test_a_line_that_was_not_sealed_any_more_is_sealed_with_the_next(lines: Path
     with append_sealed("a", lines) as text:
         text.write("five\n")
     assert is_as_sealed("a", lines)
+
+
+@pytest.mark.parametrize("is_renamed", [False, True])
+def test_a_line_that_cannot_be_sealed_is_not_there(
+    lines: Path, is_renamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder may take no new file, or fail when the new seal has its name already."""
+    write_seal: Callable[..., None] = sealed_files._write_seal
+
+    def fail_once(file: Path, sealed: list[tuple[int, str]]) -> None:
+        monkeypatch.setattr(sealed_files, "_write_seal", write_seal)
+        if is_renamed:
+            write_seal(file, sealed)
+        raise PermissionError(errno.EACCES, "Permission denied", str(seal_of(file)))
+
+    monkeypatch.setattr(sealed_files, "_write_seal", fail_once)
+    with pytest.raises(PermissionError), append_sealed("a", lines) as text:
+        text.write("four\n")
+    assert lines.read_text() == "one\ntwo\nthree\n"
+    assert is_as_sealed("a", lines)
+    with append_sealed("a", lines) as text:
+        text.write("five\n")
+    assert lines.read_text() == "one\ntwo\nthree\nfive\n"
 
 
 def test_a_damaged_seal_holds_for_nothing(lines: Path) -> None:
