@@ -391,6 +391,7 @@ def _fitted_values(x: Floats, coefficients: Floats) -> Floats:
     return np.asarray((x @ coefficients[..., None])[..., 0])
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # a draw may have no crime that is due
 def estimate_greg(
     design: Design,
     y: Floats,

@@ -1,6 +1,7 @@
 """Estimators against R survey 4.4-2 (run once; its figures are frozen here) and by hand."""
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,15 @@ def test_constant_predictions_do_no_harm() -> None:
     assert assisted.rate == pytest.approx(float(plain.rate))
     assert assisted.variance == pytest.approx(float(plain.variance))
     assert assisted.rho == pytest.approx(0, abs=1e-6)
+
+
+def test_a_draw_without_a_crime_gives_no_rate_and_no_warning() -> None:
+    auxiliary = Auxiliary.with_strata(SMALL, np.ones((14, 2)), np.array([110.0, 110.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimate = estimate_greg(SMALL, np.zeros(14), np.zeros(14), auxiliary)
+    assert np.isnan(estimate.rate)
+    assert estimate.crimes == 0
 
 
 def test_a_perfect_prediction_leaves_no_variance_and_a_correlation_of_one() -> None:
