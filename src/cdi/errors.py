@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ class CdiError(Exception):
     """A failure that the product expects, and explains to a person.
 
     Args:
-        rule_id: Short id that never changes, listed in docs/rules.md, e.g. ``SRC-COLUMNS``.
+        rule_id: Short id that never changes, e.g. ``SRC-COLUMNS``; docs/rules.md lists those of the
+            rules for data, docs/runbook.md those that operators meet.
         message: What is wrong, with the file, row or key concerned.
         fix: The next step for the reader.
     """
@@ -103,6 +105,13 @@ _MACHINE_FAILURES: dict[int, tuple[str, str]] = {
     errno.EIO: ("DISK-DAMAGED", "check the disk, restore what it lost from the backup, run again"),
 }
 
+# What DuckDB says of a file of its own that was cut, emptied or changed. Of those that are kept,
+# commands and the desk read only the published ones.
+_DAMAGED_DATABASE = re.compile(
+    r"Corrupt database file|not a valid DuckDB database file|read-only mode: database does not"
+    r'|Could not read enough bytes from file "[^"]*\.duckdb"'
+)
+
 
 @contextlib.contextmanager
 def name_machine_failures() -> Iterator[None]:
@@ -112,16 +121,32 @@ def name_machine_failures() -> Iterator[None]:
 
     Raises:
         MachineError: DISK-FULL, FILE-DENIED, FILE-KIND, FILE-LIMIT or DISK-DAMAGED.
+        StateError: PUBLISHED-DAMAGED if DuckDB cannot read a file of its own.
     """
     try:
         yield
     except CdiError:
         raise
     except Exception as error:
-        failure = _machine_failure_of(error)
+        failure = _machine_failure_of(error) or find_damaged_database(error)
         if failure is None:
             raise
         raise failure from error
+
+
+def find_damaged_database(error: Exception) -> StateError | None:
+    """Find out whether DuckDB tells that a file of its own is damaged.
+
+    Args:
+        error: What it raised as it opened the file, or later as it read it.
+    """
+    if not _DAMAGED_DATABASE.search(str(error)):
+        return None
+    return StateError(
+        "PUBLISHED-DAMAGED",
+        f"a published file is not as it was written ({str(error).splitlines()[0]})",
+        "run the build: it makes the version again",
+    )
 
 
 def _machine_failure_of(error: Exception) -> MachineError | None:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import cli, paths
-from cdi.errors import CdiError, MachineError
+from cdi.errors import CdiError, MachineError, StateError, name_machine_failures
 from cdi.people.decision_file import HEADER
 from cdi.people.decisions import add_decision
 from cdi.sealed_files import append_sealed
@@ -352,3 +352,29 @@ def test_without_a_version_there_is_nothing_to_tell(small: SmallAgency) -> None:
     step = send_alerts("testville", lambda *_: pytest.fail("sent"))
     assert not step.is_new
     assert "nothing to send" in CliRunner().invoke(cli.app, ["alerts", "testville"]).output
+
+
+def test_a_version_without_its_file_is_none_and_a_damaged_one_is_named(
+    alerting: SmallAgency,
+) -> None:
+    file = alerting.published / "recording.duckdb"
+    content = file.read_bytes()
+    file.chmod(0o600)
+    for command in (
+        ["alerts", "testville"],
+        ["explain", "testville", "T-0001"],
+        ["feedback", "testville", "--output", str(paths.home() / "feedback.xlsx")],
+        ["audit", "plan", "testville", "--points", "2"],
+        ["erase", "testville", "T-0001", "--reason", "r", "--dry-run"],
+        ["decide", "testville", "confirmed", "--call", "T-0001", "--by", "1207"],
+    ):
+        file.write_bytes(content[: len(content) // 2])
+        with (
+            pytest.raises(StateError, match=r"PUBLISHED-DAMAGED[^$]*run the build"),
+            name_machine_failures(),  # as around each command
+        ):
+            CliRunner().invoke(cli.app, command, catch_exceptions=False)
+    file.unlink()
+    done = CliRunner().invoke(cli.app, ["alerts", "testville"])
+    assert (done.exit_code, done.exception) == (0, None), done.output
+    assert not send_alerts("testville", lambda *_: None).is_new

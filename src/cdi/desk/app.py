@@ -37,7 +37,7 @@ from cdi.desk.visit import (
     go_to,
     send_page,
 )
-from cdi.errors import CdiError, name_machine_failures
+from cdi.errors import CdiError, find_damaged_database, name_machine_failures
 from cdi.people.decisions import refuse_repetition
 from cdi.quality.running import import_great_expectations
 
@@ -61,6 +61,7 @@ def make_desk(door: Door) -> FastAPI:
     app.add_exception_handler(CdiError, _answer_cdi_error)
     app.add_exception_handler(duckdb.CatalogException, _answer_older_version)
     app.add_exception_handler(duckdb.BinderException, _answer_older_version)
+    app.add_exception_handler(duckdb.Error, _answer_damaged_version)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_wrong_address)
     for path, method, endpoint in (*ROUTES, *AUDIT_ROUTES):
@@ -317,6 +318,13 @@ def _answer_cdi_error(request: Request, error: Any) -> Response:
     status = 404 if error.rule_id == "EXPLAIN-UNKNOWN" else 409
     sentence = f"{error.message[:1].upper()}{error.message[1:]}. Next step: {error.fix}."
     return send_page(pages.show_message(request, "This did not work", sentence), status)
+
+
+def _answer_damaged_version(request: Request, error: Any) -> Response:
+    damage = find_damaged_database(error)
+    if damage is None:
+        raise error
+    return _answer_cdi_error(request, damage)
 
 
 def _answer_older_version(request: Request, error: Any) -> Response:

@@ -6,6 +6,7 @@ How a message leaves is the caller's: Airflow sends it by mail or to a web hook
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cdi import paths
 from cdi.agency.load import load_agency
@@ -39,7 +40,7 @@ def send_alerts(agency: str, send: Send, now: datetime | None = None) -> Step:
         CdiError: What `send` raised; MachineError if sending again may help.
     """
     loaded, moment = load_agency(agency), now or datetime.now(UTC)
-    version = current_folder(agency)
+    version = _find_version(agency)
     if version is None:
         return Step(False, "no version is published yet, so there is nothing to send")
     sent: list[str] = []
@@ -61,6 +62,12 @@ def send_alerts(agency: str, send: Send, now: datetime | None = None) -> Step:
         raise _join_failures(failures, sent)
     note = "\n".join(sent) or "nothing to send: no deadline is near, and no shift has changed since"
     return Step(bool(sent), note, counts={"messages sent": len(sent)})
+
+
+def _find_version(agency: str) -> Path | None:
+    """Find the folder of the current version; None if there is none that can be asked."""
+    version = current_folder(agency)
+    return version if version and (version / "recording.duckdb").is_file() else None
 
 
 def _join_failures(failures: list[CdiError], sent: list[str]) -> CdiError:
@@ -87,7 +94,7 @@ def preview_alerts(
         The messages by connection; if agency.yaml names none, what a first one would be sent. None
         if no version is published.
     """
-    version = current_folder(agency.agency)
+    version = _find_version(agency.agency)
     if version is None:
         return None
     as_of = datetime.fromisoformat(read_description(version)["as_of"])
