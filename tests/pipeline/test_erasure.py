@@ -14,7 +14,7 @@ from cdi import paths
 from cdi.audit.draws import load_draw
 from cdi.audit.register import Register
 from cdi.erasure.look import look_for_reference
-from cdi.errors import CdiError
+from cdi.errors import CdiError, StateError
 from cdi.landing import batches, forget
 from cdi.landing.batches import accepted_batches
 from cdi.landing.tombstones import (
@@ -284,3 +284,22 @@ def test_what_is_left_is_told_and_fails(
     with pytest.raises(CdiError, match="ERASE-LEFT") as caught:
         erase_reference(force.agency, "T-0021", "request 15", lambda line: None)
     assert str(file) in caught.value.message
+
+
+@pytest.mark.parametrize("dataset", ["calls", "crime_records"])
+def test_nothing_is_erased_while_a_batch_is_damaged(ran: SmallAgency, dataset: str) -> None:
+    """A file that is cut may have held it, so the answer is not a traceback and not `done`."""
+    ran.settings["sources"]["calls"]["retention_days"] = 30
+    ran.write_settings()
+    (batch,) = accepted_batches("testville", dataset)
+    content = batch.rows.read_bytes()
+    batch.rows.chmod(0o600)
+    batch.rows.write_bytes(content[: len(content) // 2])
+    for work in (
+        lambda: look_for_reference(ran.agency, "T-0001"),
+        lambda: erase_reference(ran.agency, "T-0001", "request 12", lambda _: None),
+        lambda: retain.remove_expired(ran.agency, lambda _: None),
+    ):
+        with pytest.raises(StateError, match=f"LANDING-DAMAGED.*{dataset}"):
+            work()
+    assert read_tombstones("testville") == []

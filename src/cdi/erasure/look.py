@@ -14,6 +14,7 @@ from cdi.erasure.traces import Wanted, find_traces, read_csv_rows
 from cdi.errors import CdiError
 from cdi.keys import decrypt_text
 from cdi.landing.batches import Batch, accepted_batches, read_batch
+from cdi.landing.forget import verify_untouched
 from cdi.landing.originals import reference_fields
 from cdi.landing.tombstones import (
     columns_that_take_row,
@@ -37,6 +38,7 @@ def look_for_reference(agency: Agency, reference: str) -> dict[Path, str]:
 
     Raises:
         CdiError: ERASE-UNKNOWN, see `check_known`.
+        StateError: LANDING-DAMAGED, see `verify_landing`.
     """
     things = things_of_reference(agency, reference)
     wanted = wanted_of(agency, things)
@@ -50,7 +52,11 @@ def wanted_of(agency: Agency, things: dict[str, set[str]]) -> Wanted:
     Args:
         agency: The agency that uses the reference.
         things: What it stands for; see `cdi.landing.tombstones.things_of_reference`.
+
+    Raises:
+        StateError: LANDING-DAMAGED, see `verify_landing`.
     """
+    verify_landing(agency)
     names = set().union(*things.values())
     longer = set()
     for thing in THINGS:
@@ -131,6 +137,20 @@ def _is_in_refused_rows(agency: Agency, things: dict[str, set[str]]) -> bool:
                     ):
                         return True
     return False
+
+
+def verify_landing(agency: Agency) -> None:
+    """Compare each batch on disk with its seal: of one that is cut, nobody knows what it held.
+
+    Args:
+        agency: The agency.
+
+    Raises:
+        StateError: LANDING-DAMAGED if one is not as it was accepted.
+    """
+    for dataset in agency.sources:
+        for batch in batches_on_disk(agency, dataset):
+            verify_untouched(agency, batch)
 
 
 def batches_on_disk(agency: Agency, dataset: str) -> list[Batch]:

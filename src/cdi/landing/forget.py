@@ -57,6 +57,20 @@ class Forgotten:
         return bool(self.rows or self.names or self.refused)
 
 
+def verify_untouched(agency: Agency, batch: Batch) -> None:
+    """Compare a batch with its seal, unless an erasure was killed while it replaced its files.
+
+    Args:
+        agency: The agency in whose landing it is.
+        batch: The batch.
+
+    Raises:
+        StateError: LANDING-DAMAGED if a file or the manifest is not as it was accepted.
+    """
+    if not (batch.folder / _UNFINISHED).exists():
+        verify_batch(agency.agency, batch)
+
+
 def forget_in_batch(
     agency: Agency, batch: Batch, until: datetime, expired: Iterable[str] = ()
 ) -> Forgotten:
@@ -75,8 +89,7 @@ def forget_in_batch(
         StateError: LANDING-DAMAGED if an accepted batch is damaged; it must not be sealed anew.
     """
     unfinished = batch.folder / _UNFINISHED
-    if not unfinished.exists():
-        verify_batch(agency.agency, batch)
+    verify_untouched(agency, batch)
     with connect() as con:
         tombstones = open_tombstones(con, agency.agency, expired)
         con.execute("create table rows as from read_parquet(?)", [str(batch.rows)])

@@ -17,7 +17,13 @@ from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.audit.draws import EXPIRED
 from cdi.build.version import read_current
-from cdi.erasure.look import check_known, expired_calls, find_typed_by_people, wanted_of
+from cdi.erasure.look import (
+    check_known,
+    expired_calls,
+    find_typed_by_people,
+    verify_landing,
+    wanted_of,
+)
 from cdi.erasure.shared import clean_shared_files
 from cdi.erasure.take_out import Removal, Say, take_out, unfinished_mark
 from cdi.erasure.traces import EXEMPT, Wanted, find_traces
@@ -42,6 +48,7 @@ def erase_reference(agency: Agency, reference: str, reason: str, say: Say) -> No
     Raises:
         CdiError: ERASE-REASON if the reason names the reference, ERASE-UNKNOWN if nothing refers to
             it and it was not erased before, ERASE-LEFT if a trace of it is left.
+        StateError: LANDING-DAMAGED if a batch is damaged; nothing is erased then.
     """
     things = things_of_reference(agency, reference)
     wanted = wanted_of(agency, things)
@@ -109,6 +116,7 @@ def remove_expired(agency: Agency, say: Say) -> bool:
     Raises:
         BusyError: BUILD-BUSY if a build runs. The next run finishes what this one had begun, as it
             does after a run that was killed.
+        StateError: LANDING-DAMAGED if a batch is damaged; nothing is removed then.
     """
     limits = {name: source.retention_days for name, source in agency.sources.items()}
     if not any(limits.values()):
@@ -124,6 +132,7 @@ def remove_expired(agency: Agency, say: Say) -> bool:
         say(f"nothing of {agency.agency} was landed: nothing to remove")
         return False
     until = max(states)
+    verify_landing(agency)
     calls = expired_calls(agency, until)
     hashes = hash_references(agency.agency, {"call": calls})
     # People type one reference in several ways, and their files hold it as they typed it.
