@@ -126,6 +126,17 @@ def test_a_filled_in_sheet_reaches_the_next_version_which_says_what_it_changed(
     assert "decisions of people" in (decided.published / "report.html").read_text(encoding="utf-8")
 
 
+def test_feedback_into_a_folder_that_is_not_there_says_so(
+    decided: SmallAgency, tmp_path: Path
+) -> None:
+    before = [*read_access_log("testville")]
+    file = tmp_path / "no_folder" / "feedback.xlsx"
+    result = CliRunner().invoke(app, ["feedback", "testville", "--output", str(file)])
+    assert isinstance(result.exception, CdiError)
+    assert f"[FEEDBACK-OUTPUT] there is no folder {file.parent}" in str(result.exception)
+    assert [*read_access_log("testville")] == before  # nothing was looked at
+
+
 def test_what_was_confirmed_comes_back_as_feedback_to_the_team(
     decided: SmallAgency, tmp_path: Path
 ) -> None:

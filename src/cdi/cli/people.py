@@ -229,6 +229,12 @@ def feedback(
     from cdi.publish.access import note_command
 
     loaded = load_agency(agency)
+    if not output.parent.is_dir():
+        raise CdiError(
+            "FEEDBACK-OUTPUT",
+            f"there is no folder {output.parent} to write {output.name} into",
+            "make it, or name a file in a folder that is there by --output",
+        )
     chosen = [f"{month:%Y-%m}" if month else "all months", team or "all teams"]
     note_command(agency, f"feedback, {', '.join(chosen)}", reason)
     with open_published(loaded) as con:
