@@ -242,6 +242,30 @@ def test_the_sheets_of_second_readings_do_not_tell_what_was_found(fresh: SmallAg
     assert all(file.is_file() for file in delivery.second_sheets)
 
 
+def test_a_sheet_that_was_filled_in_is_kept_and_named(
+    fresh: SmallAgency, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw = draw_logs(fresh)
+    assert {sheet(draw, "1207"), sheet(draw, "1311", "xlsx")} < {
+        *write_draw_worksheets(fresh.agency, draw)
+    }
+    plain, workbook = filled(draw, "1207").replace(sheet(draw, "1207")), sheet(draw, "1311", "xlsx")
+    book = openpyxl.load_workbook(workbook)
+    book["Logs"].cell(3, len(SHOWN) + 1, 1)  # one count, and nothing else yet
+    book.save(workbook)
+    kept = {file: file.read_bytes() for file in (plain, workbook)}
+    assert CliRunner().invoke(cli.app, ["audit", "worksheets", "testville"]).exit_code == 0
+    assert {file: file.read_bytes() for file in kept} == kept
+    said = [record.getMessage() for record in caplog.records if "SHEET-KEPT" in record.message]
+    assert [str(file) in line for file, line in zip(kept, said, strict=True)] == [True, True]
+    written = write_draw_worksheets(fresh.agency, draw)
+    assert {*written} == {sheet(draw, "1207", "xlsx"), sheet(draw, "1311")}
+    for file in kept:
+        file.unlink()
+    write_draw_worksheets(fresh.agency, draw)
+    assert [read_audit_sheet(file) for file in kept] == [[], []]
+
+
 def test_a_first_reading_cannot_change_once_second_ones_are_drawn(fresh: SmallAgency) -> None:
     draw = draw_logs(fresh, logs=120)
     write_draw_worksheets(fresh.agency, draw)

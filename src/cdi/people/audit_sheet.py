@@ -7,6 +7,7 @@ columns of the dataset `audit_readings`, and beside them those of the log.
 """
 
 import csv
+import logging
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +97,7 @@ def write_audit_sheet(
     logs: Sequence[Mapping[str, Any]],
     codes: Iterable[tuple[str, str]],
 ) -> list[Path]:
-    """Write one auditor's worksheet.
+    """Write one auditor's worksheet, unless somebody has written into it.
 
     Args:
         folder: Where to write; made if absent.
@@ -105,23 +106,45 @@ def write_audit_sheet(
         codes: Offence codes that count as a crime, and their names.
 
     Returns:
-        The XLSX and the CSV file.
+        The XLSX and the CSV file; one that was filled in is kept, and is not among them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    plain = write_csv_sheet(folder, facts, logs)
+    plain = folder / f"{_name_sheet(facts)}.csv"
     workbook = plain.with_suffix(".xlsx")
-    with write_whole(workbook) as book:
-        _write_xlsx(book, facts, logs, list(codes), _list_shown_columns(logs))
-    return [workbook, plain]
+    files = [file for file in (workbook, plain) if not _keep_filled_in(file)]
+    if plain in files:
+        write_csv_sheet(folder, facts, logs)
+    if workbook in files:
+        with write_whole(workbook) as book:
+            _write_xlsx(book, facts, logs, list(codes), _list_shown_columns(logs))
+    return files
+
+
+def _name_sheet(facts: Mapping[str, Any]) -> str:
+    mark = "SIMULATED_" if facts["is_simulated"] else ""
+    return f"{mark}{facts['draw_id']}_{facts['auditor']}" + (facts["part"] and f"_{facts['part']}")
+
+
+def _keep_filled_in(file: Path) -> bool:
+    """Tell whether somebody has written into a worksheet, and say that it is kept."""
+    try:
+        is_kept = file.is_file() and bool(read_audit_sheet(file))
+    except AuditError:
+        is_kept = True  # it cannot be read, so it may hold what somebody wrote
+    if is_kept:
+        logging.getLogger(__name__).warning(
+            "[SHEET-KEPT] %s is kept as it is, because somebody has filled it in. To get a blank "
+            "one with all its logs, move it away and give the command again.",
+            file,
+        )
+    return is_kept
 
 
 def write_csv_sheet(
     folder: Path, facts: Mapping[str, Any], logs: Sequence[Mapping[str, Any]]
 ) -> Path:
-    """Write the CSV file of a worksheet; see `write_audit_sheet`."""
-    mark = "SIMULATED_" if facts["is_simulated"] else ""
-    stem = f"{mark}{facts['draw_id']}_{facts['auditor']}" + (facts["part"] and f"_{facts['part']}")
-    file = folder / f"{stem}.csv"
+    """Write the CSV file of a worksheet, in place of one that is there."""
+    file = folder / f"{_name_sheet(facts)}.csv"
     shown = [name for name in _list_shown_columns(logs) if name != "call_id"]
     with (
         write_whole(file) as written,

@@ -59,7 +59,7 @@ def write_sheets(agency: Agency, sheets: Iterable[Sheet]) -> list[Path]:
         sheets: What to write.
 
     Returns:
-        The XLSX and the CSV file of each.
+        The XLSX and the CSV file of each, without those that are kept as they were filled in.
     """
     home = paths.audit(agency.agency)
     return [
