@@ -71,6 +71,11 @@ def prepared() -> Path:
     return Path(os.environ.get("CDI_PREPARED") or home() / "prepared").resolve()
 
 
+def name_run(agency_id: str) -> str:
+    """Name what runs an agency from its sources on, as a next step that people can take."""
+    return f"make run AGENCY={agency_id}, or on a server the DAG {agency_id}__extract"
+
+
 def variant() -> str:
     """Which simulated force is meant: ``<scenario>-<months>-<seed>``."""
     scenario = Path(os.environ.get("SCENARIO") or DEFAULT_SCENARIO).name

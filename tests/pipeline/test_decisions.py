@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from cdi import paths
-from cdi.errors import AgencyError, CdiError
+from cdi.errors import AgencyError, CdiError, StateError
 from cdi.landing.batches import accepted_batches
 from cdi.people import decisions
 from cdi.people.decisions import add_decision
@@ -198,11 +198,15 @@ def test_rape_is_dismissed_by_two_people(told: SmallAgency) -> None:
 
 
 def test_without_a_published_version_there_is_nothing_to_decide_about(small: SmallAgency) -> None:
-    with pytest.raises(CdiError, match="no version of testville is published"):
+    with pytest.raises(CdiError, match="no version of testville is published") as refused:
         add_decision(
             small.agency,
             {"decision_kind": "confirmed", "call_reference": "T-0002", "decided_by": "1207"},
         )
+    assert refused.value.rule_id == "DECIDE-UNPUBLISHED"
+    assert "make run AGENCY=testville, or on a server the DAG testville__extract" in (
+        refused.value.fix
+    )
 
 
 def test_the_landing_of_decisions_never_shrinks_by_half_unseen(small: SmallAgency) -> None:
@@ -212,3 +216,17 @@ def test_the_landing_of_decisions_never_shrinks_by_half_unseen(small: SmallAgenc
     with pytest.raises(CdiError, match="FILE-07"):
         small.extract_and_check("decisions")
     assert len(accepted_batches("testville", "decisions")) == 1
+
+
+def test_the_first_decision_is_not_sealed_with_another_key(ran: SmallAgency) -> None:
+    """Such a key may be restored by mistake; with the right one, the file would be damaged."""
+    key = paths.secrets() / "testville.key"
+    mine = key.read_text(encoding="utf-8")
+    decision = {"decision_kind": "confirmed", "call_reference": "T-0002", "decided_by": "1207"}
+    key.chmod(0o600)
+    key.write_text("ab" * 32 + "\n", encoding="utf-8")
+    with pytest.raises(StateError, match=r"LANDING-DAMAGED.*the agency's key is another one"):
+        add_decision(ran.agency, decision)
+    assert not paths.decisions_file("testville").exists()
+    key.write_text(mine, encoding="utf-8")
+    add_decision(ran.agency, decision)

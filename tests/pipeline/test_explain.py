@@ -127,3 +127,4 @@ def test_without_a_published_version_the_error_says_how_to_make_one(
     with pytest.raises(CdiError, match="make run AGENCY=testville") as caught:
         explain_call(told.agency, "T-0001", Console(file=io.StringIO()))
     assert caught.value.rule_id == "EXPLAIN-UNPUBLISHED"
+    assert "on a server the DAG testville__extract" in caught.value.fix

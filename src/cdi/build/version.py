@@ -103,7 +103,7 @@ def plan_version(agency: Agency, as_of: datetime | None = None) -> Version:
             "BUILD-NO-DATA",
             f"no batch of {agency.agency}/calls was accepted"
             + (f" up to {as_of}" if as_of else ""),
-            f"extract first: make run AGENCY={agency.agency}, or look into the refused batches",
+            f"extract first: {paths.name_run(agency.agency)}; or look into the refused batches",
         )
     if as_of is None:
         newest = max(batch_as_of(batch) for accepted in batches.values() for batch in accepted)

@@ -119,9 +119,9 @@ def add_decision(
 
     Raises:
         CdiError: DECIDE-REFUSED if a rule of the landing is broken, or if the published version
-            does not have what the decision is about; DECIDE-TWICE if the reference was written
-            already; DECIDE-CONFLICT if somebody has decided since the person looked. Nothing is
-            written.
+            does not have what the decision is about; DECIDE-UNPUBLISHED if there is none;
+            DECIDE-TWICE if the reference was written already; DECIDE-CONFLICT if somebody has
+            decided since the person looked. Nothing is written.
         StateError: STATE-DAMAGED if the file of decisions is not as it was written.
     """
     reference = decision.get("decision_reference") or f"D{secrets.token_hex(6)}"
@@ -231,8 +231,11 @@ def _find_objections(agency: Agency, batch: Batch) -> dict[int, list[str]]:
     """Find decisions about what is not in the published version, or that need a second person."""
     published = paths.current(agency.agency) / "recording.duckdb"
     if not published.is_file():
-        reasons = [f"no version of {agency.agency} is published that the decision could be about"]
-        return {ordinal + 1: list(reasons) for ordinal in range(batch.manifest["read"])}
+        raise CdiError(
+            "DECIDE-UNPUBLISHED",
+            f"no version of {agency.agency} is published that the decision could be about",
+            f"run the pipeline, then decide again: {paths.name_run(agency.agency)}",
+        )
     with connect(published, read_only=True) as con:
         rows = fetch_dicts(con, read_query(SQL / "decided.sql"), {"rows": str(batch.rows)})
     objections = {row["ordinal"]: _object_to_decision(row) for row in rows}

@@ -27,7 +27,7 @@ def published_file(agency: Agency) -> Path:
         raise AuditError(
             "AUDIT-UNPUBLISHED",
             f"no version of {agency.agency} is published to draw from",
-            f"run the pipeline first: make run AGENCY={agency.agency}",
+            f"run the pipeline first: {paths.name_run(agency.agency)}",
         )
     return paths.current(agency.agency) / "recording.duckdb"
 

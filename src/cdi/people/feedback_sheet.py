@@ -64,7 +64,7 @@ def open_published(agency: Agency) -> Iterator[duckdb.DuckDBPyConnection]:
         raise CdiError(
             "FEEDBACK-UNPUBLISHED",
             f"no version of {agency.agency} is published",
-            f"make run AGENCY={agency.agency}",
+            f"run the pipeline first: {paths.name_run(agency.agency)}",
         )
     with connect(file, read_only=True) as con:
         yield con

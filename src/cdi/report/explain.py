@@ -43,7 +43,7 @@ def explain_call(agency: Agency, call: str, console: Console) -> None:
         raise CdiError(
             "EXPLAIN-UNPUBLISHED",
             f"no version of {agency.agency} is published below {file.parent.parent}",
-            f"make run AGENCY={agency.agency}",
+            f"run the pipeline first: {paths.name_run(agency.agency)}",
         )
     with connect(file, read_only=True) as con:
         call_id = find_call_id(con, agency, call)
