@@ -852,6 +852,17 @@ def test_a_version_of_an_older_release_says_what_to_do(told: SmallAgency) -> Non
     assert "published by another release of the software" in words_of(answer.text)
 
 
+def test_a_damaged_version_says_what_to_do(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    file = told.published / "recording.duckdb"
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content[: len(content) // 2])
+    answer = clerk.get()
+    assert answer.status_code == 409
+    assert "Next step: run the build: it makes the version again" in words_of(answer.text)
+
+
 def test_a_wrong_code_is_said_at_its_field_and_keeps_the_name(told: SmallAgency) -> None:
     clerk = sign_in("reader.one")
     answer = clerk.client.post(
