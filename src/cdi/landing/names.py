@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 
 from cdi.landing.streets import ADDRESS
-from cdi.landing.text_words import BEFORE_STREET, BLANK, DOTTED, LAST_OF_STREET, Words
+from cdi.landing.text_words import BEFORE_STREET, BLANK, DOTTED, LAST_OF_STREET, Words, is_done
 from cdi.landing.word_kinds import (
     BRANDS,
     GIVEN_NAMES_AND_WORDS,
@@ -457,6 +457,10 @@ class _Names(Words):
                 if not is_surname:
                     row = row[index + 1 :]
                     break
+        # Pushed Ashgarthe, Sexual Assault Dean
+        told = [index for index, place in enumerate(row[:-1]) if is_done(self.folded[place])]
+        if told:
+            row = row[told[-1] + 1 :]
         if len(row) > 1 and self.is_of_saint(row[1]):
             row = row[2:]
         while len(row) > 1 and self._is_word_before_name(row):

@@ -46,6 +46,7 @@ from cdi.landing.names import mask_names
         ),
         # rows of words with capitals
         ("Glenda Faye Hooper and Yusuf bin Ali", "[name] and [name]"),
+        ("Pushed Alda Ashgarthe over", "Pushed [name] over"),
         ("Robert E. Ashgarthe left, Abd al-Rahman Haddad too", "[name] left, [name] too"),
         (
             "Caller Jane Fields hit Sean WANTED ON WARRANT",
@@ -63,6 +64,7 @@ def test_names_are_masked(text: str, masked: str) -> None:
     [
         # shops, makes, institutions, streets, towns
         "Theft from Tesco Express, Best Buy and Wells Fargo",
+        "Spoke to Sexual Assault Dean, took Garmin GPS",
         "RALPH LAUREN SHIRT AND MICHAEL KORS BAG STOLEN",
         "Stolen Honda Civic, a Land Cruiser and a Makita drill",
         "Near Ashgarthe Primary School and Hope Street Dental Practice",
