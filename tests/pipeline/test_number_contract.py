@@ -140,6 +140,8 @@ def test_it_holds_with_audits(audited: SmallAgency) -> None:
         f"recorded {rate:.1%} of reported crime: measured by an audit, with a 95% confidence "
         f"interval from {low:.1%} to {high:.1%}"
     ) in page
+    days = "from 6 January 2026 to 6 January 2026"
+    assert f"This is the rate of crimes in crime-coded logs {days}." in page
     assert f"About {round(year, -2):,} crimes a year are not recorded" in page
     assert_bases_are_said(page, figures)
     ((points, lower, upper),) = audited.rows(
