@@ -418,3 +418,52 @@ def test_everyday_words_are_no_crime(text: str) -> None:
 )
 def test_the_crimes_that_these_words_are_in_are_read(text: str, entry: str) -> None:
     assert entry in said(text, "crime")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_group", "is_no_group"),
+    [
+        ("kicked the front door in and stole the tv", "burglary", "robbery"),
+        ("pushed the window open and took a laptop", "theft", "robbery"),
+        ("owner confirmed the car was stolen", "vehicle_offences", "miscellaneous_crimes"),
+        ("cctv shows her bike was stolen", "theft", "miscellaneous_crimes"),
+        ("purse stolen in the shop, purse found in a bin", "theft", "miscellaneous_crimes"),
+    ],
+)
+def test_a_crime_is_not_read_as_a_graver_one_or_another(
+    text: str, is_group: str, is_no_group: str
+) -> None:
+    assert is_group in groups(text)
+    assert is_no_group not in groups(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        ("pushed the cashier and took the till", "rb_force_take"),
+        ("kicked him and stole his phone", "rb_force_take"),
+        ("stolen bike found in the shed of a neighbour", "mi_handling"),
+        ("smashed the car window and took a handbag", "ve_window_take"),
+        ("he held a knife to her throat", "vi_tool"),
+        ("pointed a gun at him", "vi_tool"),
+        ("kidnapped by two males", "vi_detain"),
+        ("child abducted", "vi_detain"),
+        ("held against her will", "vi_detain"),
+        ("he locked her in the bedroom", "vi_detain"),
+        ("falsely imprisoned", "vi_detain"),
+        ("held hostage by her ex", "vi_detain"),
+        ("her drink was spiked", "vi_detain"),
+        ("needle spiking", "vi_detain"),
+    ],
+)
+def test_these_crimes_are_read_by_their_entries(text: str, entry: str) -> None:
+    assert entry in said(text, "crime")
+    assert groups(text)
+
+
+def test_broken_things_do_not_replace_the_blow_beside_them() -> None:
+    replaced = {row["replaces"] for row in seed("lexicon") if row["lexicon_id"] == "da_smash_up"}
+    assert replaced == {"possession_of_weapons"}
+    assert {"violence_against_the_person", "arson_and_criminal_damage"} <= groups(
+        "punched her in the face and smashed her phone"
+    )
