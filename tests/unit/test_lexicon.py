@@ -467,3 +467,23 @@ def test_broken_things_do_not_replace_the_blow_beside_them() -> None:
     assert {"violence_against_the_person", "arson_and_criminal_damage"} <= groups(
         "punched her in the face and smashed her phone"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["balance of probability met, crime it", "on balance this is a crime", "dna tested, with cid"],
+)
+def test_a_closing_that_says_the_opposite_gives_no_reason(text: str) -> None:
+    assert not said(text, "reason")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "on the balance of probabilities no crime occurred",
+        "not a crime on the balance of probability",
+        "on balance no offence took place",
+    ],
+)
+def test_a_balance_against_a_crime_is_a_reason(text: str) -> None:
+    assert "cl_bop_11" in said(text, "reason")
