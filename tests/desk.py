@@ -26,8 +26,9 @@ class _Forms(HTMLParser):
         if tag == "form":
             self.forms.append({"action": values.get("action", "")})
             self.buttons.append([])
-        elif tag == "button" and "name" in values and self.forms:
-            self.buttons[-1].append({values["name"]: values.get("value", "")})
+        elif tag == "button" and "disabled" not in values and self.forms:
+            said = {values["name"]: values.get("value", "")} if "name" in values else {}
+            self.buttons[-1].append(said)
         elif tag in ("input", "select", "textarea") and "name" in values and self.forms:
             self.forms[-1][values["name"]] = values.get("value", "")
             self.text_of = values["name"] if tag == "textarea" else ""
@@ -43,14 +44,15 @@ class _Forms(HTMLParser):
 def read_forms(page: str) -> list[dict[str, str]]:
     """The forms of a page, each with its fields and, as `action`, where it is sent.
 
-    A form whose buttons say what to do comes once for each of them.
+    A form comes once for each button, if each of them says what to do; else as the button sends it
+    that says nothing.
     """
     parser = _Forms()
     parser.feed(page)
     return [
         form | button
         for form, buttons in zip(parser.forms, parser.buttons, strict=True)
-        for button in buttons or [{}]
+        for button in (buttons if all(buttons) and buttons else [{}])
     ]
 
 
