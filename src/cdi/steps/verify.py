@@ -10,7 +10,7 @@ from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.build.version import verify_current
 from cdi.erasure.take_out import Say
-from cdi.errors import CdiError
+from cdi.errors import CdiError, StateError
 from cdi.files import append_line, wait_for_lock
 from cdi.landing.batches import accepted_batches, replace_manifest, verified_batches
 from cdi.landing.seals import forget_newest, link_anew, note_newest, verify_batch
@@ -28,8 +28,26 @@ def verify_agency(agency: Agency, say: Say) -> None:
         say: Is told what was compared, line by line.
 
     Raises:
-        StateError: LANDING-DAMAGED, LANDING-GAP, WEIGHTS-DAMAGED, PUBLISHED-DAMAGED; STATE-DAMAGED
-            if it is a tombstone, a decision, a finding or a released quarter.
+        StateError: PUBLISHED-DAMAGED, and as `verify_kept`.
+        AuditError: As `verify_kept`.
+        CdiError: As `verify_kept`.
+    """
+    verify_kept(agency, say)
+    if paths.current(agency.agency).is_dir():
+        verify_current(agency.agency)
+        say("     1  published version is as it was published")
+
+
+def verify_kept(agency: Agency, say: Say) -> None:
+    """Compare what cannot be made again of an agency with what was written.
+
+    Args:
+        agency: The agency.
+        say: Is told what was compared, line by line.
+
+    Raises:
+        StateError: LANDING-DAMAGED, LANDING-GAP, WEIGHTS-DAMAGED; STATE-DAMAGED if it is a
+            tombstone, a decision, a finding or a released quarter.
         AuditError: AUDIT-REGISTER, AUDIT-FRAME, AUDIT-PREDICTIONS, AUDIT-STRATA or AUDIT-SAMPLE.
         CdiError: ACCESS-CHAIN.
     """
@@ -49,9 +67,6 @@ def verify_agency(agency: Agency, say: Say) -> None:
     say(f"{len(read_tombstones(name)):>6,}  tombstones are as they were written")
     _verify_files(agency, say)
     _verify_draws(agency, say)
-    if paths.current(name).is_dir():
-        verify_current(name)
-        say("     1  published version is as it was published")
     say(f"{prove_access_log(name).chained:>6,}  lines of the access log follow each other")
 
 
@@ -99,7 +114,8 @@ def _verify_draws(agency: Agency, say: Say) -> None:
 def accept_loss(agency: Agency, reason: str) -> None:
     """Go on without batches that were lost for good: the others are bound to each other anew.
 
-    What is there must be undamaged. The loss is written down in ``losses.jsonl`` of each dataset.
+    What is there must be undamaged. The loss is written down in ``losses.jsonl`` of each dataset
+    that lost something.
 
     Args:
         agency: The agency.
@@ -116,6 +132,8 @@ def accept_loss(agency: Agency, reason: str) -> None:
         if not home.is_dir():
             continue
         with wait_for_lock(home):
+            if _is_whole(agency, dataset):
+                continue
             batches = accepted_batches(agency.agency, dataset)
             for batch in batches:
                 verify_batch(agency.agency, batch)
@@ -133,3 +151,12 @@ def accept_loss(agency: Agency, reason: str) -> None:
                 forget_newest(agency.agency, dataset)
             entry = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "by": getpass.getuser()}
             append_line(home / "losses.jsonl", json.dumps(entry | {"reason": reason}))
+
+
+def _is_whole(agency: Agency, dataset: str) -> bool:
+    """Whether a dataset has all of its batches, as they were accepted."""
+    try:
+        verified_batches(agency.agency, dataset)
+    except StateError:
+        return False
+    return True

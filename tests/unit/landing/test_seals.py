@@ -235,6 +235,18 @@ def test_a_delivery_after_a_loss_takes_the_name_of_no_batch(small: SmallAgency) 
     assert versions() == ["_v2", "_v3", "_v4"]
 
 
+def test_a_loss_is_written_down_where_something_was_lost(small: SmallAgency) -> None:
+    for dataset in ("calls", "crime_records"):
+        small.extract_and_check(dataset)
+    (batch,) = accepted_batches("testville", "calls")
+    shutil.rmtree(batch.folder)
+    for _ in range(2):  # the second time, nothing is lost
+        verify.accept_loss(small.agency, "the disk and its backup are gone")
+    losses = paths.landing("testville", "calls") / "losses.jsonl"
+    assert len(losses.read_text(encoding="utf-8").splitlines()) == 1
+    assert not (paths.landing("testville", "crime_records") / "losses.jsonl").exists()
+
+
 def test_a_loss_is_not_taken_over_where_a_batch_is_damaged(batches: list[Path]) -> None:
     edit_manifest(batches[0], accepted=0)
     with pytest.raises(StateError, match="LANDING-DAMAGED"):
