@@ -15,6 +15,7 @@ from cdi.agency.interval import Interval
 from cdi.audit.register import Register
 from cdi.build.version import plan_version, read_current
 from cdi.errors import BusyError, CdiError, StateError
+from cdi.files import sha256_of_file
 from cdi.landing.batches import accepted_batches, moved_file
 from cdi.people.decisions import add_decision
 from cdi.publish.access import note_access
@@ -206,6 +207,49 @@ def test_a_list_of_files_that_was_changed_and_another_key_are_named(site: Site) 
     with pytest.raises(CdiError, match=f"BACKUP-UNKNOWN.*no snapshot 2020.*\n.*{name}"):
         site.restore(snapshot="2020")
     assert site.restore() == name
+
+
+def test_a_backup_without_its_key_gets_no_second_one(site: Site) -> None:
+    first = site.back_up()
+    mine = site.key.read_bytes()
+    site.key.unlink()
+    said = r"BACKUP-KEY.*is not there; this backup has snapshots made with a key"
+    with pytest.raises(CdiError, match=said):
+        site.back_up()
+    assert not site.key.exists()
+    site.key.write_bytes(mine)
+    site.back_up()
+    site.move()
+    assert site.restore(snapshot=first.snapshot) == first.snapshot
+
+
+def test_what_rotted_in_the_backup_is_stored_anew_as_the_message_says(site: Site) -> None:
+    site.back_up()
+    here = paths.home()
+    rows = next(paths.landing("testville", "calls").glob("batches/*/rows.parquet"))
+    kept = Path(site.target) / "testville" / "objects" / sha256_of_file(rows)
+    spoil(kept)
+    site.move()
+    with pytest.raises(StateError, match=rf"BACKUP-DAMAGED.*{kept.name}[^$]*delete that object"):
+        site.restore()
+    assert not (paths.home() / ".restoring" / "testville").exists()
+    kept.unlink()
+    site.monkeypatch.setenv("CDI_HOME", str(here))
+    assert site.back_up().new_files == 1
+    site.move()
+    site.restore()
+
+
+def test_a_damaged_published_version_stops_no_backup(site: Site) -> None:
+    spoil(paths.current("testville") / "figures.json")
+    told: list[str] = []
+    done = back_up_agency(site.agency, site.target, site.key, 30, told.append)
+    assert done.files > 10
+    (warning,) = [line for line in told if "PUBLISHED-DAMAGED" in line]
+    assert "figures.json" in warning
+    assert "run the build" in warning
+    with pytest.raises(StateError, match="PUBLISHED-DAMAGED"):
+        verify_agency(site.agency, silent)
 
 
 def test_one_damaged_batch_is_copied_from_a_restoration_elsewhere(site: Site) -> None:

@@ -26,6 +26,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from cdi import paths
 from cdi.agency.model import Agency
+from cdi.build.version import verify_current
 from cdi.erasure.take_out import Say
 from cdi.errors import BusyError, CdiError, StateError
 from cdi.files import (
@@ -39,7 +40,7 @@ from cdi.files import (
 from cdi.keys import read_or_make_secret
 from cdi.landing.batches import MOVED_KEYS, moved_file
 from cdi.remote import list_sizes, open_filesystem, put_bytes, put_file
-from cdi.steps.verify import verify_agency
+from cdi.steps.verify import verify_agency, verify_kept
 
 # Folders of the state in which each agency has a folder of its own.
 KINDS = ("landing", "weights", "decisions", "audit", "released")
@@ -96,7 +97,7 @@ def back_up_agency(
     Args:
         agency: The agency.
         target: Folder or URL of the backup.
-        key_file: The backup's key; it is made if it is absent.
+        key_file: The backup's key; it is made with the first snapshot.
         keep: How many snapshots are kept. Older ones go, with what only they have, and so does what
             was erased since.
         say: Is told how far it is.
@@ -104,13 +105,15 @@ def back_up_agency(
             on here any more (`cdi.landing.batches.refuse_moved`).
 
     Raises:
-        StateError: As `cdi.steps.verify.verify_agency`.
+        StateError: As `cdi.steps.verify.verify_kept`.
         BusyError: BACKUP-BUSY if files changed meanwhile, three times.
-        CdiError: BACKUP-KEY if the key lies in the state or in the backup, or is none.
+        CdiError: BACKUP-KEY if the key lies in the state or in the backup, is none, or is missing
+            although there are snapshots.
     """
     if moves:
         _forget_broken_move(agency.agency)
-    verify_agency(agency, lambda _: None)
+    verify_kept(agency, lambda _: None)
+    _warn_of_damaged_version(agency, say)
     store = _Store(agency.agency, target, key_file, makes_key=True)
     if moves:  # nothing more is begun here; what is going on may still end while it is copied
         _leave(agency.agency, target, None)
@@ -132,6 +135,14 @@ def back_up_agency(
         new_size=sum(file.size for file in kept if file.sha256 in new),
         removed_snapshots=removed,
     )
+
+
+def _warn_of_damaged_version(agency: Agency, say: Say) -> None:
+    """Say that the published version is damaged, which stops no backup: it is no part of one."""
+    try:
+        verify_current(agency.agency)
+    except StateError as error:
+        say(f"the backup goes on without the published version: {error}")
 
 
 def _copy_unchanged(agency_id: str, store: "_Store", say: Say) -> tuple[list[KeptFile], set[str]]:
@@ -191,10 +202,14 @@ def restore_agency(
                 "a single file or folder back (docs/runbook.md)",
             )
         made.mkdir(parents=True, mode=0o700)
-        for number, file in enumerate(files, 1):
-            store.fetch_file(file, made / "files" / file.path)
-            if number % _TOLD_EVERY == 0:
-                say(f"{number:,} of {len(files):,} files are back")
+        try:
+            for number, file in enumerate(files, 1):
+                store.fetch_file(file, made / "files" / file.path)
+                if number % _TOLD_EVERY == 0:
+                    say(f"{number:,} of {len(files):,} files are back")
+        except BaseException:  # also Ctrl-C: nothing is in its place yet, and a secret may be here
+            shutil.rmtree(made)
+            raise
         (made / "moving").touch()
         sync_file(made / "moving")
         for place in _places(agency.agency):
@@ -273,8 +288,12 @@ class _Store:
         inside = [paths.home(), *([Path(root)] if "file" in self.filesystem.protocol else [])]
         if any(key_file.is_relative_to(folder) for folder in inside):
             raise _make_key_error(key_file, "lies in the state or in the backup itself")
-        if not makes_key and not key_file.is_file():
-            raise _make_key_error(key_file, "is not there")
+        if not key_file.is_file():
+            if not makes_key:
+                raise _make_key_error(key_file, "is not there")
+            if self._snapshot_names():  # with a new key, nobody could read them or add to them
+                told = "is not there; this backup has snapshots made with a key"
+                raise _make_key_error(key_file, told)
         text = read_or_make_secret(key_file, lambda: Fernet.generate_key().decode() + "\n").strip()
         try:
             self._fernet = Fernet(text)
@@ -403,16 +422,24 @@ class _Store:
         try:
             self.filesystem.get_file(self._object(file), str(target))
         except FileNotFoundError:
-            raise _make_damage_error(f"{self._object(file)}, which has {file.path}") from None
+            raise self._make_object_error(file) from None
         if sha256_of_file(target) != file.sha256:
             target.unlink()
-            raise _make_damage_error(f"{self._object(file)}, which has {file.path}")
+            raise self._make_object_error(file)
         if file.is_encrypted:
             try:
                 target.write_bytes(self._fernet.decrypt(target.read_bytes()))
             except InvalidToken:
-                raise _make_damage_error(f"{self._object(file)} ({file.path})") from None
+                raise self._make_object_error(file) from None
         target.chmod(file.mode)
+
+    def _make_object_error(self, file: KeptFile) -> StateError:
+        return _make_damage_error(
+            f"{self._object(file)}, which has {file.path}",
+            "delete that object and back up again while the state still has the file, which stores "
+            "it anew; if the state is gone, take the object from another copy of the backup, or "
+            "restore a snapshot of before the file (--snapshot)",
+        )
 
     def _object(self, file: KeptFile) -> str:
         return f"{self.root}/objects/{file.sha256}"
@@ -450,9 +477,9 @@ def _make_key_error(file: Path, problem: str) -> CdiError:
     )
 
 
-def _make_damage_error(what: str) -> StateError:
-    return StateError(
-        "BACKUP-DAMAGED",
-        f"not as it was written: {what}",
-        "restore an earlier snapshot (--snapshot), or this one from another copy of the backup",
-    )
+def _make_damage_error(
+    what: str,
+    fix: str = "restore an earlier snapshot (--snapshot), or this one from another copy of the "
+    "backup",
+) -> StateError:
+    return StateError("BACKUP-DAMAGED", f"not as it was written: {what}", fix)
