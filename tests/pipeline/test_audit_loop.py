@@ -391,6 +391,46 @@ def test_findings_that_cannot_be_are_refused_by_the_command(
 
 
 @pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"audited_at": "yesterday"},
+            "TYPE-VALUE: Write “Read on” as date and time, for example 2026-01-31 14:30",
+        ),
+        (
+            {"due_count": "two"},
+            "TYPE-VALUE: Write “Crimes that should be recorded” as a figure, for example 2",
+        ),
+        ({"due_count": 4, "recorded_count": 0}, "RDG-05: You counted 4, but filled in "),
+    ],
+)
+def test_a_refused_sheet_says_which_log_and_what_to_write(
+    fresh: SmallAgency, changed: dict[str, Any], said: str
+) -> None:
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
+    file = filled(draw, "1207", **changed)
+    log = read_audit_sheet(file)[0]["call_reference"]
+    with pytest.raises(AuditError, match="AUDIT-REFUSED") as refused:
+        deliver_worksheet(fresh.agency, file)
+    assert f"\n    log {log}: {said}" in refused.value.message
+
+
+def test_a_refused_sheet_names_ten_logs_with_the_same_fault(fresh: SmallAgency) -> None:
+    draw = draw_logs(fresh)
+    write_draw_worksheets(fresh.agency, draw)
+    rows = read_audit_sheet(filled(draw, "1207"))
+    logs = sorted(row["call_reference"] for row in rows if row["crime_number"] == "0")
+    for row in rows:
+        row["audited_at"] = "2020-01-01 10:00:00"
+    file = written(sheet(draw, "1207"), rows)
+    with pytest.raises(AuditError, match="AUDIT-REFUSED") as refused:
+        deliver_worksheet(fresh.agency, file)
+    told = f"logs {', '.join(logs[:10])} and {len(logs) - 10} more: RDG-02: "
+    assert f"\n    {told}" in refused.value.message
+
+
+@pytest.mark.parametrize(
     ("changed", "rule"),
     [
         ({"offence_code": "ZZ"}, "RDG-07"),

@@ -441,8 +441,35 @@ def test_all_that_is_wrong_is_said_at_once_and_all_that_was_typed_is_kept(drawn:
     # numbers and times that are none are said too, beside the rest
     typed |= {"due_count": "many", "recorded_at_1": "yesterday"}
     text = words_of(read_log(clerk, drawn, given_to(drawn, ONE)[0], **typed).text)
-    assert "due_count" in text
-    assert "recorded_at" in text
+    assert "TYPE-VALUE: Write “Crimes that should be recorded” as a figure, for example 2" in text
+    assert (
+        "TYPE-VALUE: Write “Recorded on” of crime 1 as date and time, for example 2026-01-31 14:30"
+        in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"due_count": "1", "recorded_count": "0"}, "You counted 1, but filled in no crime row"),
+        (
+            {
+                "due_count": "2",
+                "recorded_count": "1",
+                "recorded_code_1": "N",
+                "offence_code_1": "A1",
+            },
+            "You counted 2, but filled in 1 crime row. "
+            "You counted 1 as recorded, but wrote Y for none",
+        ),
+    ],
+)
+def test_counts_that_differ_from_the_rows_are_told_as_they_differ(
+    drawn: Draw, typed: dict[str, str], said: str
+) -> None:
+    clerk = sign_in(ONE)
+    answer = read_log(clerk, drawn, given_to(drawn, ONE)[0], **typed)
+    assert f"RDG-05: {said}" in words_of(answer.text)
 
 
 def test_no_crime_and_a_crime_are_not_both_taken(drawn: Draw) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from cdi import paths
@@ -23,7 +22,7 @@ from cdi.audit.second_readings import draw_second_readings
 from cdi.errors import AuditError
 from cdi.files import sha256_of_file, sha256_of_json, wait_for_lock
 from cdi.landing.extract import read_file_as_batch
-from cdi.people.audit_sheet import CRIME, HEADER, MOMENT, SECOND
+from cdi.people.audit_sheet import CRIME, HEADER, MOMENT, READ, SECOND
 from cdi.people.drawn_logs import read_headline_codes
 from cdi.people.reading_files import (
     Row,
@@ -38,6 +37,17 @@ from cdi.sealed_files import write_sealed
 
 # What is said of a crime; its log and its number are known.
 OF_CRIME = tuple(name for name in CRIME if name not in ("call_reference", "crime_number"))
+
+_MOST_LOGS = 10  # that are named of those with the same problem
+# the fields as people see them, and how to fill in those that are no texts
+_LABELS = {name: f"“{label.partition(' (')[0]}”" for name, label in (CRIME | READ).items()}
+_HOW_TO_WRITE = {
+    **dict.fromkeys(("due_count", "recorded_count"), "as a figure, for example 2"),
+    "crime_number": "as a figure, 1, 2, 3 within the log",
+    **dict.fromkeys(
+        ("audited_at", "recorded_at"), "as date and time, for example 2026-01-31 14:30"
+    ),
+}
 
 
 class RefusedReadingsError(AuditError):
@@ -157,22 +167,39 @@ def refuse_bad_rows(agency: Agency, name: str, rows: Iterable[Row]) -> None:
     Raises:
         RefusedReadingsError: AUDIT-REFUSED, with the rules that they break.
     """
-    problems = find_problems(agency, rows)
-    if problems:
+    logs_by_problem: dict[str, dict[str, None]] = {}
+    for call_id, problem in _find_problems_of_logs(agency, list(rows)):
+        logs_by_problem.setdefault(problem, {})[call_id] = None
+    if logs_by_problem:
+        lines = [f"{_name_logs(list(logs))}: {told}" for told, logs in logs_by_problem.items()]
         raise RefusedReadingsError(
             "AUDIT-REFUSED",
-            f"{name} was not taken:\n    " + "\n    ".join(problems),
+            f"{name} was not taken:\n    " + "\n    ".join(lines),
             "correct it and deliver it again",
-            problems,
+            list(logs_by_problem),
         )
+
+
+def _name_logs(call_ids: Sequence[str]) -> str:
+    """Name logs with the same problem: the first ones, and how many more there are."""
+    more = len(call_ids) - _MOST_LOGS
+    named = ", ".join(call_ids[:_MOST_LOGS])
+    return f"{'log' if len(call_ids) == 1 else 'logs'} {named}" + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def find_problems(agency: Agency, rows: Iterable[Row]) -> list[str]:
     """Find what speaks against readings, by the rules of the landing.
 
     Returns:
-        Each rule that is broken, with its reason.
+        Each rule that is broken, with what the auditor can do, or with its reason.
     """
+    return sorted({problem for _, problem in _find_problems_of_logs(agency, list(rows))})
+
+
+def _find_problems_of_logs(agency: Agency, rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Find what speaks against readings, with the log, in the order of the rules."""
     from cdi.quality.checks import find_refusals  # Great Expectations takes seconds to import
 
     with scratch_folder() as scratch:
@@ -180,7 +207,48 @@ def find_problems(agency: Agency, rows: Iterable[Row]) -> list[str]:
         folder.mkdir()
         write_rows(file, rows)
         refusals = find_refusals(agency, read_file_as_batch(agency, READINGS, file, folder))
-    return sorted({*chain(*refusals.values())})
+    told = {
+        (row["call_reference"], _say_for_auditor(problem, row, rows))
+        for ordinal, problems in refusals.items()
+        for row in (rows[ordinal - 1],)
+        for problem in problems
+    }
+    return sorted(told, key=lambda each: each[::-1])
+
+
+def _say_for_auditor(problem: str, row: Row, rows: Iterable[Row]) -> str:
+    """Say a problem in the words of the form and the sheet, where these make it plainer."""
+    rule_id, _, detail = problem.partition(": ")
+    crime = "" if row["crime_number"] == "0" else f" of crime {row['crime_number']}"
+    if rule_id == "TYPE-VALUE":
+        told = [
+            f"Write {_LABELS.get(name, name)}{crime} {_HOW_TO_WRITE.get(name, 'in fewer letters')}"
+            for name in detail.split(", ")
+        ]
+        return f"{rule_id}: {'. '.join(told)}"
+    if rule_id == "RDG-05":
+        return f"{rule_id}: {_compare_counts(row, rows) or detail}"
+    return problem
+
+
+def _compare_counts(row: Row, rows: Iterable[Row]) -> str:
+    """Say how the counts of a log differ from its rows of crimes; blank if a count is no figure."""
+    of_log = [other for other in rows if other["call_reference"] == row["call_reference"]]
+    crimes = [other for other in of_log if other["crime_number"] != "0"]
+    recorded = sum(crime["recorded_code"] == "Y" for crime in crimes)
+    told = []
+    for log in (other for other in of_log if other["crime_number"] == "0"):
+        if log["due_count"].isdigit() and int(log["due_count"]) != len(crimes):
+            count = {0: "no crime row", 1: "1 crime row"}.get(
+                len(crimes), f"{len(crimes)} crime rows"
+            )
+            told.append(f"You counted {log['due_count']}, but filled in {count}")
+        if log["recorded_count"].isdigit() and int(log["recorded_count"]) != recorded:
+            told.append(
+                f"You counted {log['recorded_count']} as recorded, "
+                f"but wrote Y for {recorded or 'none'}"
+            )
+    return ". ".join(told)
 
 
 def keep_readings(
