@@ -1,6 +1,7 @@
 """A backup of an agency: what it costs, what it keeps secret, and that it comes back the same."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,11 +20,13 @@ from cdi.files import sha256_of_file
 from cdi.landing.batches import accepted_batches, moved_file
 from cdi.people.decisions import add_decision
 from cdi.publish.access import note_access
+from cdi.sealed_files import write_sealed
 from cdi.steps import backup
 from cdi.steps.backup import BackedUp, back_up_agency, restore_agency
 from cdi.steps.extract import extract
+from cdi.steps.run import run_directly
 from cdi.steps.verify import verify_agency
-from tests.conftest import SmallAgency
+from tests.conftest import REPO, SmallAgency
 
 DECISION = {
     "decision_kind": "released",
@@ -438,3 +441,31 @@ def test_a_move_that_fails_or_is_killed_is_none(site: Site) -> None:
     done = site.back_up(moves=True)
     with pytest.raises(StateError, match=done.snapshot):
         plan_version(site.agency)
+
+
+def test_an_agency_whose_key_is_lost_goes_on_as_the_runbook_says(site: Site) -> None:
+    Register("testville").append("delivery", datetime.now(UTC), draw_id="none")
+    findings, quarter = paths.audit("testville") / "findings", paths.released("testville")
+    for file in (findings / "old.json", quarter / "old.json"):
+        file.parent.mkdir(parents=True)
+        with write_sealed("testville", file) as written:
+            written.write_text("{}", encoding="utf-8")
+    (paths.secrets() / "testville.key").unlink()
+    with pytest.raises(CdiError, match=r"SECRET-KEY.*is gone[^$]*docs/runbook.md"):
+        add_decision(site.agency, DECISION)
+    runbook = (REPO / "docs" / "runbook.md").read_text(encoding="utf-8")
+    recipe = runbook.split('id="a-key-that-is-lost"')[1].split("```sh")[1].split("```")[0]
+    commands = recipe.replace("<state>", str(paths.home())).replace("<agency>", "testville")
+    subprocess.run(["/bin/sh", "-c", commands], check=True)
+    days = Interval.of_days(site.agency, date(2026, 1, 5), date(2026, 1, 7))
+    assert run_directly("testville", days)
+    verify_agency(site.agency, silent)
+    add_decision(site.agency, {**DECISION, "reason": "after the loss"})
+    note_access("testville", "vera", "worklist/index.html", "1", "audit")
+    Register("testville").append("delivery", datetime.now(UTC), draw_id="none")
+    verify_agency(site.agency, silent)
+    assert site.back_up().files > 10
+    decided = paths.decisions_file("testville").read_text(encoding="utf-8")
+    assert ("as agreed" in decided, "after the loss" in decided) == (True, True)
+    assert [line["kind"] for line in Register("testville").entries()] == ["delivery"] * 2
+    assert not list(paths.home().glob("*/testville/**/old.json.seal"))

@@ -20,7 +20,21 @@ from cdi_proofs import __main__ as proofs
 PAGES = [paths.REPO / "README.md", *sorted((paths.REPO / "docs").glob("*.md"))]
 CDI = ".venv/bin/cdi"
 # what every machine has that has a shell, Git and Docker; what they are given is theirs to check
-SYSTEM = {"cat", "cd", "cp", "echo", "git", "grep", "install", "rm", "umask"}
+SYSTEM = {
+    "cat",
+    "cd",
+    "cp",
+    "echo",
+    "find",
+    "git",
+    "grep",
+    "install",
+    "mkdir",
+    "mv",
+    "rm",
+    "tar",
+    "umask",
+}
 IN_IMAGE = {"airflow", "cat", "pg_dump", "psql", "rm", "tar"}
 FENCE = re.compile(r"^ *```(\S*)\n(.*?)^ *```$", re.M | re.S)
 INLINE = re.compile(r"(?<!`)`((?:make|cdi|\.venv/bin/[^\s`]+|python3?|docker compose) [^`]*)`(?!`)")
