@@ -121,9 +121,10 @@ def truth(call: str, crime: int = 1) -> dict[str, str]:
 
 
 def reading_form(page: str) -> dict[str, str]:
-    """The form for a reading, as it is: the parser of tests takes a box for ticked."""
+    """The form for a reading, as it is: the parser of tests ticks a box, and asks for more rows."""
     (form,) = [f for f in read_forms(page) if f["action"] in ("audit-read", "audit-decide")]
     del form["none"]
+    form.pop("more", None)
     return form
 
 
