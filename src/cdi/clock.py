@@ -1,6 +1,6 @@
 """Times as people read them, in one style on all pages and in all messages: that of GOV.UK."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -35,3 +35,21 @@ def local_moment(moment: datetime, zone: str | ZoneInfo) -> str:
     """
     local = ZoneInfo(zone) if isinstance(zone, str) else zone
     return day_and_time(moment.replace(tzinfo=UTC).astimezone(local))
+
+
+def name_days(start: datetime, end: datetime) -> str:
+    """Name an interval by its first and last day, or by times if it is not made of whole days.
+
+    Args:
+        start: Its start, in the zone in which people shall read it.
+        end: Its end, in the same zone; the last day is the one before a midnight.
+    """
+    if start.time() != time.min or end.time() != time.min or end <= start:
+        return f"{day_and_time(start)} to {day_and_time(end)}"
+    last = end.date() - timedelta(days=1)
+    if start.date() == last:
+        return f"{last:%-d %B %Y}"
+    if (start.year, start.month) == (last.year, last.month):
+        return f"{start:%-d} to {last:%-d %B %Y}"
+    year = "" if start.year == last.year else f" {start.year}"
+    return f"{start:%-d %B}{year} to {last:%-d %B %Y}"

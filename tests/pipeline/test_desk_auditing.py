@@ -757,6 +757,20 @@ def differing(drawn: Draw) -> tuple[Draw, str]:
     return draw, wrong
 
 
+def test_a_draw_is_named_by_its_days(differing: tuple[Draw, str]) -> None:
+    draw, call = differing  # of the local days from 5 January 2026 until before the 7th
+    registrar = sign_in("registrar")
+    listed = registrar.get("audit").text
+    assert f"<h2>5 to 6 January 2026 <small>{draw.draw_id}</small></h2>" in listed
+    for answer in (
+        sign_in(ONE).get("audit-log", draw=draw.draw_id, call=given_to(draw, ONE)[0]),
+        registrar.get("audit-differences", draw=draw.draw_id),
+        registrar.get("audit-difference", draw=draw.draw_id, call=call),
+    ):
+        assert f"audit of 5 to 6 January 2026 ({draw.draw_id})" in words_of(answer.text)
+        assert words_of(answer.text).count(draw.draw_id) == 1
+
+
 def test_the_registrar_decides_where_two_auditors_differ(
     fresh: SmallAgency, differing: tuple[Draw, str]
 ) -> None:

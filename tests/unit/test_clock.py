@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cdi.clock import clock_time, day_and_time, local_moment
+from cdi.clock import clock_time, day_and_time, local_moment, name_days
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,17 @@ def test_a_moment_of_a_file_is_written_as_the_clocks_of_its_place_show_it() -> N
     assert local_moment(datetime(2017, 6, 30, 23), "Europe/London") == "1 July 2017, midnight"
     assert local_moment(datetime(2017, 6, 30, 22, 36), "America/Chicago") == "30 June 2017, 5:36pm"
     assert day_and_time(datetime(2017, 1, 1, 9, tzinfo=UTC)) == "1 January 2017, 9am"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "text"),
+    [
+        ("2017-04-01", "2017-05-01", "1 to 30 April 2017"),
+        ("2017-04-01", "2017-07-01", "1 April to 30 June 2017"),
+        ("2016-12-01", "2017-02-01", "1 December 2016 to 31 January 2017"),
+        ("2017-04-01", "2017-04-02", "1 April 2017"),
+        ("2017-04-01", "2017-04-02T07:00", "1 April 2017, midnight to 2 April 2017, 7am"),
+    ],
+)
+def test_days_are_named_by_the_first_and_the_last(start: str, end: str, text: str) -> None:
+    assert name_days(datetime.fromisoformat(start), datetime.fromisoformat(end)) == text

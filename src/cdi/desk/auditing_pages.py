@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cdi.audit.draws import ADJUDICATOR
-from cdi.clock import day_and_time
+from cdi.clock import day_and_time, name_days
 from cdi.desk.forms import make_token
 from cdi.desk.people import Door, Right
 from cdi.desk.reading_form import MOST_CRIMES, Typed, fill_form
@@ -35,6 +35,7 @@ def show_draws(visit: Visit, done: str) -> str:
         rows.append(
             {
                 "draw_id": progress.draw.draw_id,
+                "days": _name_days_of(progress),
                 "is_own": is_own,
                 "given": len(given),
                 "left": len(left),
@@ -88,6 +89,7 @@ def show_differences(visit: Visit, progress: Progress, done: str) -> str:
         "desk_audit_differences.html.j2",
         visit,
         draw_id=progress.draw.draw_id,
+        days=_name_days_of(progress),
         undecided=undecided,
         decided=sorted(set(progress.differing) - set(undecided)),
         done=done,
@@ -156,6 +158,7 @@ def _render_log(
         template,
         visit,
         draw_id=draw.draw_id,
+        days=_name_days_of(progress),
         call_id=call_id,
         log=logs.get(call_id),
         say_time=_say_time,
@@ -169,6 +172,16 @@ def _render_log(
         most_crimes=MOST_CRIMES,
         **values,
     )
+
+
+def _name_days_of(progress: Progress) -> str:
+    """Name the local days whose logs were drawn: the id of a draw is no name for people."""
+    facts, zone = progress.draw.facts, progress.agency.zone
+    starts_at, ends_at = (
+        datetime.fromisoformat(facts[name]).replace(tzinfo=UTC).astimezone(zone)
+        for name in ("starts_at", "ends_at")
+    )
+    return name_days(starts_at, ends_at)
 
 
 def _say_time(moment: datetime | str) -> str:

@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from cdi.agency.model import Agency
-from cdi.clock import day_and_time
+from cdi.clock import name_days
 from cdi.quality.rules import Rule
 
 _LONG_FRACTION = re.compile(r"-?\b\d+\.\d{5,}\b")
@@ -110,26 +110,13 @@ def name_batch(agency: Agency, dataset: str, batch_id: str) -> str:
         for part in ("start", "end")
     )
     again = "" if parts["version"] == "1" else f" (extraction {parts['version']} of these days)"
-    return f"{name}, {_name_days(start, end)}{again}"
+    return f"{name}, {name_days(start, end)}{again}"
 
 
 def name_row(row_id: str) -> str:
     """Name a row by its file and its place in it, e.g. ``calls.csv, line 12``."""
     file, _, place = row_id.rpartition(":")
     return f"{file}, line {int(place)}" if file and place.isdigit() else row_id
-
-
-def _name_days(start: datetime, end: datetime) -> str:
-    """Name an interval by its first and last day, or by times if it is not made of whole days."""
-    if start.time() != time.min or end.time() != time.min or end <= start:
-        return f"{day_and_time(start)} to {day_and_time(end)}"
-    last = end.date() - timedelta(days=1)
-    if start.date() == last:
-        return f"{last:%-d %B %Y}"
-    if (start.year, start.month) == (last.year, last.month):
-        return f"{start:%-d} to {last:%-d %B %Y}"
-    year = "" if start.year == last.year else f" {start.year}"
-    return f"{start:%-d %B}{year} to {last:%-d %B %Y}"
 
 
 def _write_threshold(share: float) -> str:
