@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
+
+from cdi import cli
 
 PROGRAM = """
 import time
@@ -64,3 +67,15 @@ def test_an_error_is_told_with_all_its_brackets() -> None:
     assert told.startswith("Error ")
     assert "no number is like [a-z][/-][0-9]" in told
     assert "write [bold] or :star:" in told
+
+
+@pytest.mark.parametrize("arguments", [["nopd"], ["--agency", "nopd"]])
+def test_run_takes_an_agency_by_its_name_alone(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    monkeypatch.setattr(cli, "run_agency", lambda agency, console: ran.append(agency))
+    monkeypatch.setattr(cli, "print_summary", lambda agency, console: ran.append(agency.agency))
+    result = CliRunner().invoke(cli.app, ["run", *arguments])
+    assert result.exit_code == 0, result.output
+    assert ran == ["nopd", "nopd"]

@@ -54,17 +54,25 @@ def main() -> None:
 
 @app.command(rich_help_panel=people.PANEL)
 def run(
+    named: Annotated[
+        str | None,
+        typer.Argument(metavar="[AGENCY]", help="The same as --agency.", show_default=False),
+    ] = None,
     agency: AgencyOption = paths.SIMULATED,
     data: DataOption = None,
     scenario: ScenarioOption = None,
     months: MonthsOption = None,
     seed: SeedOption = None,
 ) -> None:
-    """Run an agency's DAGs once through a real Airflow scheduler, and print what it found."""
+    """Run an agency's DAGs once through a real Airflow scheduler, and print what it found.
+
+    E.g. .venv/bin/cdi run nopd
+    """
+    chosen = named or agency
     choose_variant(scenario, months, seed)
     _choose_data(data)
-    run_agency(agency, console)
-    print_summary(load_agency(agency), console)
+    run_agency(chosen, console)
+    print_summary(load_agency(chosen), console)
 
 
 @app.command(rich_help_panel=people.PANEL)
