@@ -211,7 +211,7 @@ def test_an_auditor_reads_the_logs_that_were_drawn_for_them_and_no_others(
     assert "SIMULATED" in page
     assert (
         "Do not count a crime whose record was cancelled by the rules. If its record was cancelled "
-        "against the rules, count it and write N." in words_of(page)
+        "against the rules, count it and choose No under “Recorded”." in words_of(page)
     )
     read_first(drawn, without=(*own[:4], given_to(drawn, TWO)[0]))
     assert sorted(read_all(clerk, drawn)) == sorted(own[:4])

@@ -77,7 +77,7 @@ def show_reading(
         problems,
         left=len(progress.list_left(auditor)),
         given=len(progress.list_given(auditor)),
-        of_cancelled=OF_CANCELLED,
+        of_cancelled=OF_CANCELLED.format(say_no="choose No under “Recorded”"),
         done=done,
     )
 

@@ -63,7 +63,7 @@ LEAST_DATE = "36526"  # 2000-01-01, as spreadsheets count days
 # The rate counts a crime whose record was rightly cancelled in neither of its two numbers.
 OF_CANCELLED = (
     "Do not count a crime whose record was cancelled by the rules. If its record was cancelled "
-    "against the rules, count it and write N."
+    "against the rules, count it and {say_no}."
 )
 INSTRUCTIONS = """\
 Draw {draw_id}. Sheet of auditor {auditor}: {count} logs.
@@ -186,7 +186,7 @@ def _write_xlsx(
         count=len(logs),
         cdi=paths.CDI,
         readers=READERS[facts["part"]],
-        of_cancelled=OF_CANCELLED,
+        of_cancelled=OF_CANCELLED.format(say_no="write N"),
         **facts,
     )
     for line in _banner_row(facts) + text.replace("\n   ", " ").splitlines():
