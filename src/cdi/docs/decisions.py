@@ -103,7 +103,7 @@ def _list_cancellations(proofs: dict[str, list[str]]) -> list[dict[str, Any]]:
     needs = {
         "needs_other_force_reference": "the other force's reference",
         "needs_surviving_record": "a live record that stays",
-        "needs_victim_told": "the victim, if there is one, told before",
+        "needs_victim_told": "the victim told before, if there is one",
     }
     return [
         {

@@ -28,6 +28,8 @@ def made(state: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(generate, "ensure_force", ensure_force)
     monkeypatch.delenv("CDI_AGENCIES", raising=False)
+    for name in ("SCENARIO", "MONTHS", "SEED"):
+        monkeypatch.setenv(name, "")  # restored after the command has set it
     return asked
 
 

@@ -144,7 +144,8 @@ def test_without_a_terminal_a_line_comes_now_and_then_while_nothing_changes(
             note = "[DISK-FULL] no [/room] left\n  Next step" if state == "up_for_retry" else None
             show([{"task_id": "calls.extract", "state": state, "duration": None, "note": note}])
             assert screen.shows(told)
-    assert active_count() == threads  # nothing is printed after the end of the step
+    # nothing is printed after the end of the step; a thread of another test may have ended too
+    assert active_count() <= threads
 
 
 @pytest.mark.parametrize(
