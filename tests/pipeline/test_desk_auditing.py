@@ -757,6 +757,21 @@ def differing(drawn: Draw) -> tuple[Draw, str]:
     return draw, wrong
 
 
+def test_pages_of_audits_lead_to_feedback_and_search_whoever_may_use_them(drawn: Draw) -> None:
+    registrar, auditor = sign_in("registrar"), sign_in(ONE)
+    answer = registrar.get("audit-differences", draw=drawn.draw_id)
+    assert "0 logs wait for a decision. More may come until every log has been read." in words_of(
+        answer.text
+    )
+    for page in (registrar.get("audit").text, answer.text):
+        assert '<a href="feedback">Feedback</a>' in page
+        assert '<form action="search" role="search">' in page
+    own = open_drawn(auditor, drawn, given_to(drawn, ONE)[0])
+    for page in (auditor.get("audit").text, own):
+        assert "Feedback" not in page
+        assert 'action="search"' not in page
+
+
 def test_a_draw_is_named_by_its_days(differing: tuple[Draw, str]) -> None:
     draw, call = differing  # of the local days from 5 January 2026 until before the 7th
     registrar = sign_in("registrar")
@@ -794,7 +809,10 @@ def test_the_registrar_decides_where_two_auditors_differ(
     assert sorted(form["due_count"] for form in filled) == ["1", "2"]
     answer = registrar.send(reading_form(answer.text), **truth(call))
     assert answer.status_code == 200
-    assert "0 logs wait for a decision" in words_of(answer.text)
+    assert (
+        "0 logs wait for a decision. Every log has been read and decided. "
+        "The result of this audit comes with the next build." in words_of(answer.text)
+    )
     rows = [row for row in kept_rows(draw, call) if row["auditor_code"] == ADJUDICATOR]
     assert [row["crime_number"] for row in rows] == ["0", "1"]
     assert lines_of("reading")[-1]["by"] == "registrar"

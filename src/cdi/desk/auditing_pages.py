@@ -91,6 +91,8 @@ def show_differences(visit: Visit, progress: Progress, done: str) -> str:
         draw_id=progress.draw.draw_id,
         days=_name_days_of(progress),
         undecided=undecided,
+        is_open=progress.is_open,
+        is_complete=not (progress.is_open or progress.draw.expired_count),
         decided=sorted(set(progress.differing) - set(undecided)),
         done=done,
     )
@@ -204,5 +206,6 @@ def _render(template: str, visit: Visit, **values: Any) -> str:
         version=visit.shown.name,
         token=make_token(visit.person, visit.agency_id),
         may_see=visit.may(Right.SEE),
+        may_manage=visit.may(Right.MANAGE),
         **values,
     )
