@@ -95,7 +95,8 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
         newer: Folder of another; it may be a private one that is about to be published.
 
     Returns:
-        `causes` (why), `rates` (that changed), `listed` and `links` (what came, went and changed).
+        `causes` (why), `rates` (that changed), `audited` (the audited rates that the two reports
+        lead with), `listed` and `links` (what came, went and changed).
 
     Raises:
         BuildError: COMPARE-SHAPE if the versions have not the columns that are compared;
@@ -114,6 +115,7 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
             con.execute(f"attach {file} as {name} (read_only)")
         try:
             rates = fetch_dicts(con, read_query(SQL / "compared_rates.sql"))
+            (audited,) = fetch_dicts(con, read_query(SQL / "compared_audits.sql"))
             listed = fetch_dicts(con, read_query(SQL / "compared_worklists.sql"))
             links = fetch_dicts(con, read_query(SQL / "compared_links.sql"))
         except duckdb.BinderException as error:
@@ -127,6 +129,7 @@ def compare_versions(older: Path, newer: Path) -> dict[str, Any]:
         "newer": newer_description["version"],
         "causes": _list_causes(older_description, newer_description),
         "rates": rates,
+        "audited": audited,
         "listed": dict(sorted(Counter(row["change"] for row in listed).items())),
         "listed_rows": listed[:LISTED_ROWS],
         "links": {row["change"]: row["number"] for row in links},
@@ -192,6 +195,8 @@ def print_comparison(compared: dict[str, Any], console: Console) -> None:
     for part in ("listed", "links"):
         counts = ", ".join(f"{number:,} {change}" for change, number in compared[part].items())
         console.print(f"{part}: {counts or 'unchanged'}", highlight=False)
+    if said := describe_headline(compared["audited"]):
+        console.print(said, highlight=False, markup=False)
     table = Table("rate", "ruleset", "group", "before", "after", "base before", "after", box=None)
     for row in compared["rates"]:
         table.add_row(
@@ -205,3 +210,26 @@ def print_comparison(compared: dict[str, Any], console: Console) -> None:
             *(f"{row[column] or 0:,}" for column in ("older_base_count", "newer_base_count")),
         )
     console.print(table if compared["rates"] else "rates: unchanged")
+
+
+def describe_headline(audited: dict[str, Any]) -> str:
+    """Say which audited rate a report now leads with, if the one before led with another or none.
+
+    Args:
+        audited: `audited` of `compare_versions`.
+
+    Returns:
+        A sentence; empty if both reports lead with the same audit, or with none.
+    """
+    if audited["older_draw"] == audited["newer_draw"]:
+        return ""
+    before, after = (
+        draw and f"{NOTHING if rate is None else write_percent(rate)} (audit {draw})"
+        for draw, rate in (
+            (audited["older_draw"], audited["older_rate"]),
+            (audited["newer_draw"], audited["newer_rate"]),
+        )
+    )
+    if after is None:
+        return f"The report no longer leads with the audited rate of {before}."
+    return f"The report now leads with an audited rate, {after}; before it led with {before or 'none'}."
