@@ -232,4 +232,5 @@ def describe_headline(audited: dict[str, Any]) -> str:
     )
     if after is None:
         return f"The report no longer leads with the audited rate of {before}."
-    return f"The report now leads with an audited rate, {after}; before it led with {before or 'none'}."
+    led = before or "none"
+    return f"The report now leads with an audited rate, {after}; before it led with {led}."
