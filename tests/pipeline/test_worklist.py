@@ -259,7 +259,8 @@ def test_each_decision_that_a_sheet_overturns_is_named(ran: SmallAgency, tmp_pat
         {"reported_crime_id": f"{call}#1", "decided_by": "1311", "version": version, **reason}
         for call in ("T-0002", "T-0005")
     ]
-    lines[1]["decision"] = "confirmed"  # as it is already
+    confirms = {"decision": "confirmed", "reason_code": ""}
+    lines[1] |= confirms  # as it is already
     sheet = tmp_path / "worklist.csv"
     write_worklist_csv(sheet, lines)
     taken = add_decisions_of_sheet(ran.agency, sheet)
@@ -273,7 +274,7 @@ def test_each_decision_that_a_sheet_overturns_is_named(ran: SmallAgency, tmp_pat
     # what was taken back is not overturned
     undone = {"decision_kind": "undone", "call_reference": "T-0002", "decided_by": "1311"}
     add_decision(ran.agency, undone)
-    write_worklist_csv(sheet, [{**lines[0], "decision": "confirmed", "version": "gone"}])
+    write_worklist_csv(sheet, [{**lines[0], **confirms, "version": "gone"}])
     assert not add_decisions_of_sheet(ran.agency, sheet).overturned
     write_worklist_csv(sheet, [{**lines[0], "version": "gone"}])
     (sentence,) = add_decisions_of_sheet(ran.agency, sheet).overturned
