@@ -223,6 +223,18 @@ def test_rules_that_read_no_number_are_not_written(tmp_path: Path) -> None:
     assert [rule.canonical for rule in rules["call"]] == [r"\1", r"\1\2\3"]
 
 
+def propose_of_rows(
+    tmp_path: Path, calls: list[dict[str, str]], records: list[dict[str, str]]
+) -> AgencyProposal:
+    """What is proposed for an agency of these calls and crime records."""
+    with connect() as con:
+        samples = {
+            "calls": read_rows(con, tmp_path, calls),
+            "crime_records": read_rows(con, tmp_path, records, "crime_records"),
+        }
+        return propose_agency(con, samples, Settings("invented", "Invented"))
+
+
 def test_of_columns_that_join_as_many_those_are_taken_whose_names_say_so(tmp_path: Path) -> None:
     calls = [
         {"Asset Tag": f"A{serial:06d}", "Event Number": f"E{serial:06d}", "Type": "A"}
@@ -232,12 +244,7 @@ def test_of_columns_that_join_as_many_those_are_taken_whose_names_say_so(tmp_pat
         {**call, "Report Number": f"R{place:06d}", "Offense Code": "A"}
         for place, call in enumerate(calls)
     ]
-    with connect() as con:
-        samples = {
-            "calls": read_rows(con, tmp_path, calls),
-            "crime_records": read_rows(con, tmp_path, records, "crime_records"),
-        }
-        proposal = propose_agency(con, samples, Settings("invented", "Invented"))
+    proposal = propose_of_rows(tmp_path, calls, records)
     for mapping in proposal.mappings.values():
         source = mapping.source_of("call_reference")
         assert source is not None
@@ -272,12 +279,7 @@ def test_a_number_that_records_bear_is_the_call_s_though_its_name_does_not_say_s
         {"Report Number": f"R{place:06d}", "Dossier": call["Dossier"], "Offense Code": "A"}
         for place, call in enumerate(calls)
     ]
-    with connect() as con:
-        samples = {
-            "calls": read_rows(con, tmp_path, calls),
-            "crime_records": read_rows(con, tmp_path, records, "crime_records"),
-        }
-        proposal = propose_agency(con, samples, Settings("invented", "Invented"))
+    proposal = propose_of_rows(tmp_path, calls, records)
     number = proposal.mappings["calls"].proposals["call_reference"]
     assert number.profile.header == "Dossier"
     assert number.is_sure
