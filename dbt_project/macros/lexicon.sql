@@ -158,20 +158,10 @@
     ) -}}
 {% endmacro %}
 
-{#- The entries of a text in lower case. A text that holds several entries, as that of an audit does,
-    separates them by slashes. -#}
+{#- The entries of a text in lower case, as a list. A text of several entries, as that of an audit, separates
+    them by slashes. -#}
 {% macro entries_of_text(text) %}
-    {{- return("unnest(string_split(lower(" ~ text ~ "), ' / '))") -}}
-{% endmacro %}
-
-{#- The place of each entry in its text, from 1. -#}
-{% macro entry_places(text) %}
-    {{- return("generate_subscripts(string_split(" ~ text ~ ", ' / '), 1)") -}}
-{% endmacro %}
-
-{#- The entry at a place of a text. -#}
-{% macro entry_at(text, place) %}
-    {{- return("string_split(lower(" ~ text ~ "), ' / ')[" ~ place ~ "]") -}}
+    {{- return("string_split(lower(" ~ text ~ "), ' / ')") -}}
 {% endmacro %}
 
 {#- The words of an entry, a row for each, and a blank one: it stands in each entry, because what needs no
@@ -180,14 +170,20 @@
     {{- return("unnest([''] || regexp_split_to_array(" ~ entry ~ ", '[^a-z]+'))") -}}
 {% endmacro %}
 
-{#- The entries of the texts that no earlier build has read. -#}
+{#- The entries of the texts that no earlier build has read, each with its place in its text, from 1. -#}
 {% macro unread_entries() %}
     select
         text_no,
         part,
-        {{ entry_places('text') }} as entry_place,
-        {{ entries_of_text('text') }} as entry
-    from {{ ref('int_disclosure__unread_texts') }}
+        generate_subscripts(entries, 1) as entry_place,
+        unnest(entries) as entry
+    from (
+        select
+            text_no,
+            part,
+            {{ entries_of_text('text') }} as entries
+        from {{ ref('int_disclosure__unread_texts') }}
+    ) as texts
 {% endmacro %}
 
 {#-

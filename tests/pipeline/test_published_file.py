@@ -117,14 +117,23 @@ def test_a_view_answers_as_its_table_does_from_another_database_too(published: P
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_the_file_is_of_the_storage_version_that_duckdb_1_began_with(
+def test_the_file_is_of_the_storage_version_of_the_oldest_duckdb_with_long_support(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
     """tests/slow/test_client.py opens it with one."""
     tags = con.execute(
         "select tags from duckdb_databases() where database_name = 'recording'"
     ).fetchone()
-    assert tags is not None and tags[0]["storage_version"] == "v1.0.0+"
+    assert tags is not None and tags[0]["storage_version"] == "v1.4.0+"
+
+
+def test_the_texts_of_entries_are_compressed_as_declared(con: duckdb.DuckDBPyConnection) -> None:
+    used = con.execute(
+        "select distinct compression "
+        "from pragma_storage_info('recording.disclosure.int_disclosure__log_entries') "
+        "where column_name = 'entry' and segment_type = 'VARCHAR'"
+    ).fetchall()
+    assert used == [("ZSTD",)]
 
 
 def test_the_lineage_goes_from_the_landing_to_the_marts(con: duckdb.DuckDBPyConnection) -> None:

@@ -41,7 +41,7 @@ final as (
         texts.call_id,
         1000 * texts.sequence_number + readings.entry_place as entry_number,
         readings.lexicon_id,
-        {{ words_of_places('readings.places', entry_at('texts.text', 'readings.entry_place')) }} as words,
+        {{ words_of_places('readings.places', entries_of_text('texts.text') ~ '[readings.entry_place]') }} as words,
         lexicon.* exclude (lexicon_id),  -- noqa: RF02
         readings.is_explained_away
     from {{ ref('int_disclosure__log_texts') }} as texts

@@ -18,7 +18,7 @@ from cdi.open_extract.changes import list_changes
 from cdi.open_extract.package import PACKAGE, describe_package, describe_tables
 from cdi.open_extract.page import render_page, render_readme
 from cdi.open_extract.tables import NAMES, TABLES
-from cdi.sql import STORAGE_VERSION, comment, connect, fetch_dicts, literal
+from cdi.sql import PUBLIC_STORAGE_VERSION, comment, connect, fetch_dicts, literal
 
 DATABASE = "open.duckdb"
 
@@ -68,7 +68,7 @@ def _write_database(
     if is_simulated and "SIMULATED" not in name:
         name += " (SIMULATED)"
     _create_counts_view(con, files)
-    con.execute(f"attach {literal(str(file))} as open (storage_version '{STORAGE_VERSION}')")
+    con.execute(f"attach {literal(str(file))} as open (storage_version '{PUBLIC_STORAGE_VERSION}')")
     for title, table in TABLES.items():
         query, target = f"select $name as agency_name, * from ({table.query})", f"open.main.{title}"
         values = _choose_bound_values(query, {"name": name, **limits})
