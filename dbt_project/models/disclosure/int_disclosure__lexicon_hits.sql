@@ -1,4 +1,6 @@
 {#- What the lexicon finds in each entry of each log, read in this build or in an earlier one. -#}
+{% set entry = entries_of_text('texts.text') ~ '[readings.entry_place]' %}
+
 with readings as (
     select
         text_no,
@@ -41,7 +43,7 @@ final as (
         texts.call_id,
         1000 * texts.sequence_number + readings.entry_place as entry_number,
         readings.lexicon_id,
-        {{ words_of_places('readings.places', entries_of_text('texts.text') ~ '[readings.entry_place]') }} as words,
+        {{ words_of_places('readings.places', entry) }} as words,
         lexicon.* exclude (lexicon_id),  -- noqa: RF02
         readings.is_explained_away
     from {{ ref('int_disclosure__log_texts') }} as texts
