@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +67,14 @@ LONG = (
     "tests/pipeline/test_connect.py",
 )
 
-# The files that take longest, the longest first: begun last, one of them would keep one core busy
-# while the other has nothing to do. All other files follow in the order of their names.
-LONGEST = (
-    *LONG,
-    "tests/dbt/test_unit_tests.py",
-    "tests/pipeline/test_new_orleans.py",
-    "tests/pipeline/test_dags.py",
-    "tests/unit/open_extract/test_blocks.py",
-    "tests/pipeline/test_comparison.py",
-    # The two that share a published year stand apart, or one would wait while the other makes it.
+# The longest of those that need more than Python (tests/slow, tests/browser): they often wait, for a
+# scheduler or for a server. The two that share a published year stand apart, or one would wait while
+# the other makes it.
+SLOW = (
+    "tests/slow/test_make_run.py",
     "tests/slow/test_rehearsal.py",
     "tests/slow/test_attack.py",
     "tests/slow/test_corruptions.py",
-    "tests/slow/test_make_run.py",
     "tests/slow/test_database_source.py",
     "tests/slow/test_readers.py",
     "tests/slow/test_registrar.py",
@@ -94,6 +89,18 @@ LONGEST = (
     "tests/slow/test_release_by_people.py",
     "tests/slow/test_desk_oidc.py",
     "tests/slow/test_isolation.py",
+)
+
+# The files that take longest, the longest first: begun last, one of them would keep one core busy
+# while the other has nothing to do. All other files follow in the order of their names. Where both
+# kinds are run, each that waits goes beside one that computes.
+LONGEST = (
+    *(file for pair in zip_longest(SLOW, LONG) for file in pair if file),
+    "tests/dbt/test_unit_tests.py",
+    "tests/pipeline/test_new_orleans.py",
+    "tests/pipeline/test_dags.py",
+    "tests/unit/open_extract/test_blocks.py",
+    "tests/pipeline/test_comparison.py",
 )
 
 
@@ -113,12 +120,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the longest files first, and mark those of `LONG`."""
+    """Put the tests of the longest files first, and mark what `make test` leaves out."""
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.nodeid.split("::")[0], len(LONGEST)))
     for item in items:
         if item.nodeid.split("::")[0] in LONG:
             item.add_marker(pytest.mark.long)
+        if item.nodeid.startswith(("tests/slow/", "tests/browser/")):
+            item.add_marker(pytest.mark.slow)
 
 
 def make_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:
