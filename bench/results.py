@@ -30,7 +30,7 @@ class Cost:
     Attributes:
         wall_s: Seconds by the clock.
         cpu_s: Seconds of all cores, user and system, of the process and its children.
-        peak_mib: The peak of the resident memory of the process and its children together.
+        peak_mib: The peak of the memory of the process and its children together.
     """
 
     wall_s: float
@@ -39,9 +39,10 @@ class Cost:
 
 
 class Peak:
-    """Watches the resident memory of a process and its children; `mib` is its peak.
+    """Watches the memory of a process and its children; `mib` is its peak.
 
-    It is measured ten times a second, so a shorter peak may be missed.
+    A page that several processes share counts once, as in what a machine must have. It is measured
+    ten times a second, so a shorter peak may be missed.
     """
 
     def __init__(self, pid: int | None = None) -> None:
@@ -61,12 +62,12 @@ class Peak:
         self._thread.join()
 
     def _watch_memory(self) -> None:
-        """Note the largest sum of resident memory until the watch ends."""
+        """Note the largest sum of their shares of memory until the watch ends."""
         while not self._is_over.wait(0.1):
             total = 0
             try:
                 for process in (self._watched, *self._watched.children(recursive=True)):
-                    total += process.memory_info().rss
+                    total += process.memory_full_info().pss
             except psutil.Error:
                 continue  # a process ended meanwhile
             self.mib = max(self.mib, total / 2**20)

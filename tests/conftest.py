@@ -67,8 +67,8 @@ LONG = (
     "tests/pipeline/test_connect.py",
 )
 
-# The longest of those that need more than Python (tests/slow, tests/browser): they often wait, for a
-# scheduler or for a server. The two that share a published year stand apart, or one would wait while
+# The longest of those that need more than Python (tests/slow, tests/browser): they often wait, for
+# a scheduler or a server. The two that share a published year stand apart, or one would wait while
 # the other makes it.
 SLOW = (
     "tests/slow/test_make_run.py",

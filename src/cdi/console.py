@@ -17,6 +17,11 @@ console = Console()
 
 _AGENCY_HELP = "Name of the agency: a folder in agencies/ (or in CDI_AGENCIES)."
 AgencyOption = Annotated[str, typer.Option("--agency", envvar="AGENCY", help=_AGENCY_HELP)]
+# For a command that takes an agency either way; `choose_agency` says which one is meant.
+NamedAgency = Annotated[
+    str | None,
+    typer.Argument(metavar="[AGENCY]", help="The same as --agency.", show_default=False),
+]
 
 
 def _check_variant(agency: str) -> str:
@@ -55,6 +60,25 @@ ReasonOption = Annotated[
     str,
     typer.Option("--reason", envvar="REASON", help="Why you look at single logs; it is logged."),
 ]
+
+
+def choose_agency(context: typer.Context, named: str | None, agency: str) -> str:
+    """The agency that a command is about: named alone, by ``--agency`` or by the variable AGENCY.
+
+    Args:
+        context: The command's context.
+        named: The agency that is named alone, if one is.
+        agency: That of the option, of the variable or by default; blank if there is none.
+
+    Raises:
+        typer.BadParameter: If two agencies are named, or none.
+    """
+    is_typed = getattr(context.get_parameter_source("agency"), "name", "") == "COMMANDLINE"
+    if named and is_typed and named != agency:
+        raise typer.BadParameter(f"two agencies are named, {named} and {agency}: name one of them")
+    if not named and not agency:
+        raise typer.BadParameter("no agency is named: name a folder in agencies/, e.g. nopd")
+    return named or agency
 
 
 def choose_variant(scenario: str | None, months: int | None, seed: int | None) -> None:

@@ -79,3 +79,42 @@ def test_run_takes_an_agency_by_its_name_alone(
     result = CliRunner().invoke(cli.app, ["run", *arguments])
     assert result.exit_code == 0, result.output
     assert ran == ["nopd", "nopd"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nopd"], ["--agency", "nopd"], ["nopd", "--agency", "nopd"]]
+)
+def test_the_prompt_and_the_check_take_an_agency_by_its_name_alone(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENCY", "simulated")  # what is typed counts more
+    checked = CliRunner().invoke(cli.app, ["check-agency", *arguments])
+    assert checked.exit_code == 0, checked.output
+    assert "nopd is valid" in " ".join(checked.output.split())
+    opened: list[list[str]] = []
+    noted: list[str] = []
+    monkeypatch.setattr(cli, "note_command", lambda agency, *_: noted.append(agency))
+    monkeypatch.setattr(cli.os, "execv", lambda _, command: opened.append(command))
+    monkeypatch.setattr("cdi.local.shell.shell_command", lambda agency, **_: ["duckdb", agency])
+    shown = CliRunner().invoke(cli.app, ["shell", *arguments])
+    assert shown.exit_code == 0, shown.output
+    assert noted == ["nopd"]
+    assert opened == [["duckdb", "nopd"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "nopd", "--agency", "simulated"], "two agencies are named, nopd and simulated"),
+        (["shell", "nopd", "--agency", "simulated"], "two agencies are named, nopd and simulated"),
+        (["check-agency"], "no agency is named"),
+    ],
+)
+def test_a_command_takes_one_agency(
+    arguments: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AGENCY", raising=False)
+    monkeypatch.setattr(cli, "run_agency", lambda *_: pytest.fail("it ran"))
+    result = CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 2
+    assert told in " ".join(result.output.replace("│", "").split())

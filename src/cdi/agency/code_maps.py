@@ -191,7 +191,7 @@ def check_needed_maps(agency: Agency) -> None:
                 for name in empty
             ),
             "write a row for each code (docs/onboarding.md explains the columns); "
-            f"{paths.CDI} check-agency --agency {agency.agency} --connect lists the most frequent "
+            f"{paths.CDI} check-agency {agency.agency} --connect lists the most frequent "
             "codes of the source",
         )
 

@@ -14,9 +14,11 @@ from cdi.cli import agency, audit, docs, edge, operate, people
 from cdi.console import (
     AgencyOption,
     MonthsOption,
+    NamedAgency,
     ReasonOption,
     ScenarioOption,
     SeedOption,
+    choose_agency,
     choose_variant,
     console,
     run_app,
@@ -54,10 +56,8 @@ def main() -> None:
 
 @app.command(rich_help_panel=people.PANEL)
 def run(
-    named: Annotated[
-        str | None,
-        typer.Argument(metavar="[AGENCY]", help="The same as --agency.", show_default=False),
-    ] = None,
+    context: typer.Context,
+    named: NamedAgency = None,
     agency: AgencyOption = paths.SIMULATED,
     data: DataOption = None,
     scenario: ScenarioOption = None,
@@ -68,7 +68,7 @@ def run(
 
     E.g. .venv/bin/cdi run nopd
     """
-    chosen = named or agency
+    chosen = choose_agency(context, named, agency)
     choose_variant(scenario, months, seed)
     _choose_data(data)
     run_agency(chosen, console)
@@ -107,15 +107,21 @@ def ui(
 
 
 @app.command(rich_help_panel=people.PANEL)
-def shell(agency: AgencyOption = paths.SIMULATED, reason: ReasonOption = NO_REASON) -> None:
+def shell(
+    context: typer.Context,
+    named: NamedAgency = None,
+    agency: AgencyOption = paths.SIMULATED,
+    reason: ReasonOption = NO_REASON,
+) -> None:
     """Open a read-only SQL prompt on the published version; piped queries are answered too.
 
     Its tables show single logs, so the access is logged first.
     """
     from cdi.local.shell import shell_command
 
-    command = shell_command(agency, is_greeting=sys.stdin.isatty())
-    note_command(agency, "recording.duckdb, by the SQL prompt", reason)
+    chosen = choose_agency(context, named, agency)
+    command = shell_command(chosen, is_greeting=sys.stdin.isatty())
+    note_command(chosen, "recording.duckdb, by the SQL prompt", reason)
     os.execv(command[0], command)  # noqa: S606 -- a fixed program
 
 

@@ -146,5 +146,5 @@ def _say_next_commands(name: str, missing: list[str], empty_maps: list[str]) -> 
     else:
         say_line("It is complete. Look at each line marked unsure, and at the blank groups. Next:")
     connect = " --connect" if empty_maps else ""
-    say_line(f"  {paths.CDI} check-agency --agency {name}{connect}")
+    say_line(f"  {paths.CDI} check-agency {name}{connect}")
     say_line(f"  make run AGENCY={name}")

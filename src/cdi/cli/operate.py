@@ -14,7 +14,14 @@ from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.agency.patterns import check_patterns
 from cdi.agency.queries import check_queries
-from cdi.console import AgencyArgument, AgencyOption, console, say_line
+from cdi.console import (
+    AgencyArgument,
+    AgencyOption,
+    NamedAgency,
+    choose_agency,
+    console,
+    say_line,
+)
 from cdi.errors import CdiError
 
 PANEL = "Operate"
@@ -23,7 +30,9 @@ app = typer.Typer()
 
 @app.command("check-agency", rich_help_panel=PANEL)
 def check_agency(
-    agency: AgencyOption,
+    context: typer.Context,
+    named: NamedAgency = None,
+    agency: AgencyOption = "",
     connect: Annotated[
         bool,
         typer.Option(
@@ -40,9 +49,9 @@ def check_agency(
     `stop` (an extraction would stop; the command then returns 1). No value of a person is printed,
     nor a code that fewer than ten rows have.
 
-    E.g. .venv/bin/cdi check-agency --agency nopd --connect
+    E.g. .venv/bin/cdi check-agency nopd --connect
     """
-    loaded = load_agency(agency)
+    loaded = load_agency(choose_agency(context, named, agency))
     check_patterns(loaded)
     check_queries(loaded)
     stopping = _ask_sources(loaded) if connect else 0

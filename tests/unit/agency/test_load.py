@@ -486,7 +486,7 @@ def test_without_call_types_or_offences_the_check_fails(
     checked = CliRunner().invoke(cli.app, arguments)
     assert isinstance(checked.exception, AgencyError)
     assert checked.exception.rule_id == "AGENCY-EMPTY-MAP"
-    assert "check-agency --agency testville --connect" in checked.exception.fix
+    assert "check-agency testville --connect" in checked.exception.fix
     for name in ("call_types", "offences"):
         assert f"{small.folder / name}.csv: has no code yet" in checked.exception.message
     assert "is valid" not in checked.output

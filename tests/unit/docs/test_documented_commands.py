@@ -275,7 +275,7 @@ def test_what_does_not_exist_is_noticed(command: str) -> None:
 
 def test_a_sentence_gives_a_command_no_argument_that_it_does_not_take() -> None:
     with pytest.raises(AssertionError, match="does not take"):
-        check(f"{CDI} check-agency placeholder --connect", is_complete=False)
+        check(f"{CDI} ui placeholder", is_complete=False)
 
 
 def test_the_code_prints_only_commands_that_exist() -> None:

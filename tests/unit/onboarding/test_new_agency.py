@@ -165,7 +165,7 @@ def test_the_figures_are_printed(tmp_path: Path) -> None:
     assert "100.0%  33.5%  100.0%" in re.sub(r" {2,}", "  ", written)
     (types,) = [line for line in lines if line.startswith("call_types.csv  ")]
     assert re.sub(r" {2,}", "  ", types).strip().endswith("1 codes, 2.2%")
-    assert lines[-2].strip() == ".venv/bin/cdi check-agency --agency invented"
+    assert lines[-2].strip() == ".venv/bin/cdi check-agency invented"
     assert lines[-1].strip() == "make run AGENCY=invented"
 
 
@@ -179,7 +179,7 @@ def test_a_folder_without_codes_leads_to_the_check_that_lists_them(tmp_path: Pat
     assert "have no code yet" in done.output
     assert "  call_types.csv\n" in done.output
     assert "  offences.csv\n" not in done.output
-    next_command = ".venv/bin/cdi check-agency --agency invented --connect"
+    next_command = ".venv/bin/cdi check-agency invented --connect"
     assert done.output.splitlines()[-2].strip() == next_command
     checked = CliRunner().invoke(cli.app, next_command.split()[1:])
     assert isinstance(checked.exception, AgencyError)
