@@ -67,9 +67,11 @@ LONG = (
     "tests/pipeline/test_connect.py",
 )
 
-# The longest of those that need more than Python (tests/slow, tests/browser): they often wait, for
-# a scheduler or a server. The two that share a published year stand apart, or one would wait while
-# the other makes it.
+# The folders of tests that need more than Python.
+SLOW_FOLDERS = ("tests/slow", "tests/browser")
+
+# The longest of their files: they often wait, for a scheduler or a server. The two that share a
+# published year stand apart, or one would wait while the other makes it.
 SLOW = (
     "tests/slow/test_make_run.py",
     "tests/slow/test_rehearsal.py",
@@ -126,7 +128,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.split("::")[0] in LONG:
             item.add_marker(pytest.mark.long)
-        if item.nodeid.startswith(("tests/slow/", "tests/browser/")):
+        if item.nodeid.startswith(tuple(f"{folder}/" for folder in SLOW_FOLDERS)):
             item.add_marker(pytest.mark.slow)
 
 

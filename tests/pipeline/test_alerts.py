@@ -359,6 +359,7 @@ def test_a_version_without_its_file_is_none_and_a_damaged_one_is_named(
 ) -> None:
     file = alerting.published / "recording.duckdb"
     content = file.read_bytes()
+    headers = content[: 3 * 4096]  # without any block, in which `erase` would find the call
     file.chmod(0o600)
     for command in (
         ["alerts", "testville"],
@@ -368,7 +369,7 @@ def test_a_version_without_its_file_is_none_and_a_damaged_one_is_named(
         ["erase", "testville", "T-0001", "--reason", "r", "--dry-run"],
         ["decide", "testville", "confirmed", "--call", "T-0001", "--by", "1207"],
     ):
-        file.write_bytes(content[: len(content) // 2])
+        file.write_bytes(headers)
         with (
             pytest.raises(StateError, match=r"PUBLISHED-DAMAGED[^$]*run the build"),
             name_machine_failures(),  # as around each command
