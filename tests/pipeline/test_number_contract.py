@@ -180,8 +180,11 @@ def test_each_chart_gives_its_figures_as_csv(told: SmallAgency) -> None:
     assert len(links) == page.count("<figure>") >= 1
     for name, content in links:
         header, *rows = csv.reader(unquote(content).splitlines())
-        assert header == figures[name]["columns"]
+        assert header == [*figures[name]["columns"], "counted", "version", "data"]
         assert len(rows) == len(figures[name]["rows"])
+        # who is sent the file alone sees what is counted, where, and that nobody is real
+        version = told.published.resolve().name
+        assert {tuple(row[-3:]) for row in rows} == {(figures[name]["base"], version, "SIMULATED")}
 
 
 @pytest.mark.parametrize(

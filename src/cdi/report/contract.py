@@ -58,21 +58,25 @@ class Table(NamedTuple):
         figure_id: Its id.
         label: What it shows.
         rows: Its rows.
+        mark: What each row says of itself where it leaves the page: what is counted, in which
+            version, and whether it is simulated.
     """
 
     figure_id: str
     label: str
     rows: Sequence[Row]
+    mark: Mapping[str, str]
 
     @property
     def csv_link(self) -> str:
         """The rows as an address that holds a CSV file: it needs no other file and no script."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\r\n")
+        writer = csv.DictWriter(text, [*self.rows[0], *self.mark], lineterminator="\r\n")
         writer.writeheader()
         # codes and districts are texts of the agency, and a spreadsheet must not run them
         writer.writerows(
-            {name: make_csv_cell(value) for name, value in row.items()} for row in self.rows
+            {name: make_csv_cell(value) for name, value in {**row, **self.mark}.items()}
+            for row in self.rows
         )
         return f"data:text/csv;charset=utf-8,{quote(text.getvalue(), safe=',:/()')}"
 
@@ -84,13 +88,24 @@ class Contract:
         values: What the queries of one row gave, by the name of the column; figures and texts.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, *, skipped: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *,
+        version: str,
+        is_simulated: bool,
+        skipped: Sequence[str] = (),
+    ) -> None:
         """Run the declared queries.
 
         Args:
             con: A published (or private) file.
+            version: The version's name.
+            is_simulated: Whether its data are simulated.
             skipped: Names of queries that are not for this agency.
         """
+        self._version = version
+        self._is_simulated = is_simulated
         self.values: dict[str, Any] = {}
         self._rows: dict[str, list[Row]] = {}
         self._shown: dict[str, None] = {}  # in the order of the page
@@ -150,7 +165,13 @@ class Contract:
         if not (rows := self._rows[figure_id]):
             return None
         self._shown[figure_id] = None
-        return Table(figure_id, self._declared[figure_id]["label"], rows)
+        figure = self._declared[figure_id]
+        mark = {
+            "counted": figure["base"],
+            "version": self._version,
+            "data": "SIMULATED" if self._is_simulated else "",
+        }
+        return Table(figure_id, figure["label"], rows, mark)
 
     def rows(self, figure_id: str) -> list[Row]:
         """The rows of a table, for those who only look at them."""
@@ -182,15 +203,20 @@ class Contract:
             described["file"] = figure["file"]
         return described
 
-    def write(self, file: Path, facts: Mapping[str, Any]) -> None:
+    def write(self, file: Path, headline: str) -> None:
         """Write ``figures.json``.
 
         Args:
             file: Where.
-            facts: What version the figures are of.
+            headline: The sentence with which the report begins.
         """
-        text = json.dumps({**facts, "figures": self.list_shown()}, indent=1, default=str)
-        write_text(file, f"{text}\n")
+        facts = {
+            "version": self._version,
+            "is_simulated": self._is_simulated,
+            "headline": headline,
+            "figures": self.list_shown(),
+        }
+        write_text(file, f"{json.dumps(facts, indent=1, default=str)}\n")
 
 
 def _read_sql(name: str) -> str:

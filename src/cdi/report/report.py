@@ -43,7 +43,12 @@ def write_report_page(
 
     agency = version.agency
     is_compared = agency.country == COMPARED_COUNTRY
-    contract = Contract(con, skipped=() if is_compared else ("published_rates",))
+    contract = Contract(
+        con,
+        version=version.name,
+        is_simulated=agency.is_simulated,
+        skipped=() if is_compared else ("published_rates",),
+    )
     actions = measure_actions(con, read_actions(agency.folder))
     _give_other_figures(contract, actions, list_readings(con), compared)
     (release,) = fetch_dicts(con, "from release")
@@ -72,12 +77,7 @@ def write_report_page(
         for name in ("headline", "in_time")
     )
     text = Markup(" ".join(sentences)).striptags()  # noqa: S704 -- of our own templates
-    facts = {
-        "version": version.name,
-        "is_simulated": agency.is_simulated,
-        "headline": " ".join(text.split()),
-    }
-    contract.write(version.folder / "figures.json", facts)
+    contract.write(version.folder / "figures.json", " ".join(text.split()))
     return file
 
 

@@ -85,7 +85,7 @@ def test_limits_of_estimates_are_rounded_outwards() -> None:
 def test_a_csv_keeps_what_a_page_would_read_as_markup() -> None:
     said = 'a "b", <c> & 5%\u2013'
     rows = [{"label": said, "crimes": 3}, {"label": "=1+1", "crimes": -4}]
-    link = Table("lost", "Lost", rows).csv_link
+    link = Table("lost", "Lost", rows, {}).csv_link
     assert not set('"<>& ') & set(link)
     _, _, content = link.partition(",")
     read = list(csv.DictReader(unquote(content).splitlines()))

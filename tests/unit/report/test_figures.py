@@ -238,7 +238,7 @@ def test_a_rate_of_a_part_can_be_worked_out_from_what_its_row_shows(
     # 24 of 30 are 80%; on 29 crimes no rate is shown
     assert [row["recording_rate"] for row in rows] == [0.8, None]
     macros: Any = _make_environment().get_template("figure.html.j2").module
-    page = str(macros.rate_table(Table(f"by_{part}", "By part", rows), "Part"))
+    page = str(macros.rate_table(Table(f"by_{part}", "By part", rows, {}), "Part"))
     titles, first, second = (
         re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", page)
     )

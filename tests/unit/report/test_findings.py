@@ -17,7 +17,7 @@ def draw(figure_id: str, rows: list[dict[str, Any]], **values: Any) -> Figure:
     groups = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
     with duckdb.connect() as con:
         queries = [group["query"] for group in groups if "query" in group]
-        contract = Contract(con, skipped=queries)
+        contract = Contract(con, version="v1", is_simulated=False, skipped=queries)
     contract.give(figure_id, rows)
     contract.values |= values
     figure = Findings(Drawing(is_simulated=False), contract).draw_all()[figure_id]
