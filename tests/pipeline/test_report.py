@@ -170,3 +170,11 @@ def test_the_report_says_how_well_words_are_read_here_and_on_real_texts(built: S
     section = read_section("quality")
     assert "No log of this agency was audited yet" not in section
     assert "audited logs without a crime code lexicon alone 40 80.0% 50.0%" in section
+
+
+def test_the_report_names_whom_to_ask(built: SmallAgency) -> None:
+    check_marts("testville", built.built)
+    write_report("testville", built.built)
+    page = (paths.published("testville") / ".next" / "report.html").read_text(encoding="utf-8")
+    foot = page.partition("<footer>")[2]
+    assert 'Questions: Tests, <a href="mailto:tests@example.org">' in foot
