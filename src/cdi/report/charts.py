@@ -292,27 +292,39 @@ class Drawing:
             rows: Of `link_calibration`, with expected and found shares.
             caption: What to see in it.
         """
-        data = [{"expected": row["expected"], "found": row["found"]} for row in rows]
+        data = [
+            {
+                "expected": row["expected"],
+                "found": row["found"],
+                "links": f"{row['record_count']:,}",
+            }
+            for row in rows
+        ]
         share = alt.Scale(domain=[0, 1])
         equal = alt.Chart(alt.Data(values=[{"a": 0, "b": 0}, {"a": 1, "b": 1}]))
-        points = alt.Chart(alt.Data(values=data)).mark_point(
-            filled=True, size=75, color=BLUE, opacity=1
+        tenths = alt.Chart(alt.Data(values=data)).encode(
+            x=alt.X("expected:Q", title="expected to be right", axis=PERCENT, scale=share),
+            y=alt.Y("found:Q", title="proven right", axis=PERCENT, scale=share),
         )
         chart = alt.layer(
             equal.mark_line(color=GREY, strokeDash=[4, 3]).encode(x="a:Q", y="b:Q"),
-            points.encode(
-                x=alt.X("expected:Q", title="expected", axis=PERCENT, scale=share),
-                y=alt.Y("found:Q", title="proven right", axis=PERCENT, scale=share),
-            ),
+            tenths.mark_point(filled=True, size=75, color=BLUE, opacity=1),
+            # beside the dashed line, and within the axes
+            tenths.transform_filter("datum.expected >= 0.1")
+            .mark_text(dx=-8, dy=-8, align="right", color=INK)
+            .encode(text="links:N"),
+            tenths.transform_filter("datum.expected < 0.1")
+            .mark_text(dx=12, align="left", color=INK)
+            .encode(text="links:N"),
         ).properties(width=WIDTH, height=300, autosize=FIT)
         columns = {
-            "Probability from": lambda row: f"{row['probability_from']:.1f}",
-            "Records": lambda row: row["record_count"],
+            "Probability from": lambda row: f"{row['probability_from']:.0%}",
+            "Links": lambda row: row["record_count"],
             "Expected right": lambda row: f"{row['expected_count']:,.0f}",
             "Right": lambda row: row["match_count"],
         }
         key_values = "; ".join(
-            f"From {row['probability_from']:.1f}: expected {write_percent(row['expected'])}, "
+            f"From {row['probability_from']:.0%}: expected {write_percent(row['expected'])}, "
             f"proven right {write_percent(row['found'])}"
             for row in rows
         )

@@ -1,6 +1,8 @@
 """The match report of a version: how records were linked to calls, and whether to believe it."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -37,9 +39,8 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Pat
     figure = None
     if calibration:
         caption = (
-            "Each dot is a tenth of the range of probability. Dots above the dashed line: links "
-            "were right more often than predicted; dots below it: less often. Most records are in "
-            "the first or the last tenth."
+            "Each dot is a tenth of the range of probability, with its number of links. Dots above "
+            "the dashed line: links were right more often than expected; dots below it: less often."
         )
         figure = drawing.calibration(calibration, caption)
     (release,) = fetch_dicts(con, "from release")
@@ -57,6 +58,7 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Pat
         rung_names=RUNGS,
         bands=fetch_dicts(con, read_query(SQL / "links_by_probability.sql")),
         calibration=figure,
+        found_right=summarise_calibration(calibration) if calibration else None,
         calibrated_with=calibration[0]["weights_version"] if calibration else None,
         routes=fetch_dicts(con, read_query(SQL / "crimes_without_call.sql")),
         rulesets=fetch_dicts(con, "from rules.rulesets order by min_evidence_rank desc"),
@@ -64,6 +66,26 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Pat
     file = version.folder / "matching.html"
     write_text(file, page)
     return file
+
+
+def summarise_calibration(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many links were right and how many were expected to be: of the surest, of all others.
+
+    Args:
+        rows: Of `link_calibration`, by probability; at least one.
+    """
+    *others, surest = rows
+    least = f"{surest['probability_from']:.0%}"
+    said = f"Of {_say_right([surest], f'links with a probability of {least} or more')}"
+    return f"{said} Of {_say_right(others, 'others')}" if others else said
+
+
+def _say_right(rows: Sequence[Mapping[str, Any]], links: str) -> str:
+    """How many of these links were right."""
+    counted = ("record_count", "match_count", "expected_count")
+    count, right, expected = (sum(row[name] for row in rows) for name in counted)
+    verb = "was" if right == 1 else "were"
+    return f"{count:,} {links}, {right:,} {verb} right, and {expected:,.0f} expected to be."
 
 
 CALIBRATION = """

@@ -13,6 +13,7 @@ import pytest
 
 from cdi import paths
 from cdi.report.charts import Drawing, Figure
+from cdi.report.matching import summarise_calibration
 
 ROWS = [
     {"label": "Burglary <b>", "rate": 0.85, "low": 0.8, "high": 0.9, "kind": "ours", "n": 1200},
@@ -42,16 +43,23 @@ def test_a_chart_says_what_it_shows() -> None:
 def test_the_chart_of_probabilities_says_what_was_expected_and_what_was_found() -> None:
     rows = [
         {
-            "probability_from": start, "record_count": 200, "expected_count": 200 * expected,
-            "match_count": round(200 * found), "expected": expected, "found": found,
+            "probability_from": start, "record_count": 1200, "expected_count": 1200 * expected,
+            "match_count": round(1200 * found), "expected": expected, "found": found,
         }
         for start, expected, found in ((0.0, 0.021, 0.015), (0.9, 0.987, 0.995))
     ]  # fmt: skip
     svg = Drawing(is_simulated=False).calibration(rows, "Dots").svg
     assert (
-        "Dots. From 0.0: expected 2.1%, proven right 1.5%; "
-        "From 0.9: expected 98.7%, proven right 99.5%."
+        "Dots. From 0%: expected 2.1%, proven right 1.5%; "
+        "From 90%: expected 98.7%, proven right 99.5%."
     ) in svg
+    assert svg.count(">1,200<") == 2  # each dot has its number of links
+    assert summarise_calibration(rows) == (
+        "Of 1,200 links with a probability of 90% or more, 1,194 were right, and 1,184 expected to "
+        "be. Of 1,200 others, 18 were right, and 25 expected to be."
+    )
+    rows[1]["match_count"] = 1
+    assert "1 was right, and 1,184 expected to be" in summarise_calibration(rows[1:])
 
 
 def test_a_title_that_asks_gets_no_full_stop() -> None:
