@@ -197,6 +197,27 @@ def test_rape_is_dismissed_by_two_people(told: SmallAgency) -> None:
     assert add_decision(told.agency, {**decision, "second_person": "1208"})
 
 
+def test_names_that_are_typed_must_be_listed_where_there_is_a_list(told: SmallAgency) -> None:
+    told.settings["deciders"] = ["1207", "fcr.dep"]
+    told.write_settings()
+    decision = {
+        "decision_kind": "dismissed",
+        "call_reference": "T-0007",
+        "reason_code": "CREDIBLE_CONTRARY",
+    }
+    for by, second, problem in [
+        ("1207", "9999", "9999 may not decide"),
+        ("1311", "9999", "1311 and 9999 may not decide"),
+    ]:
+        with pytest.raises(CdiError, match=problem) as refused:
+            add_decision(told.agency, {**decision, "decided_by": by, "second_person": second})
+        assert refused.value.rule_id == "DECIDE-REFUSED"
+    # who decides at the desk has signed in; it gives the hash of what the page showed
+    signed_in = {"decided_by": "reader.one", "second_person": "reader.two", "evidence_hash": "e1"}
+    assert add_decision(told.agency, {**decision, **signed_in})
+    assert add_decision(told.agency, {**decision, "decided_by": "1207", "second_person": "FCR.Dep"})
+
+
 def test_without_a_published_version_there_is_nothing_to_decide_about(small: SmallAgency) -> None:
     with pytest.raises(CdiError, match="no version of testville is published") as refused:
         add_decision(

@@ -402,6 +402,11 @@ class Agency(Strict):
         default=(),
         description="staff numbers of the auditors; without any, the audit DAG draws nothing",
     )
+    deciders: tuple[str, ...] = Field(
+        default=(),
+        description="staff numbers of those who may decide by sheet or on the command line; "
+        "without any, whoever is named there is believed",
+    )
     worklist: Worklist = Field(
         default=Worklist(), description="what the page and the sheet of the worklist put first"
     )

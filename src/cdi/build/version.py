@@ -218,9 +218,9 @@ def _read_first_as_of(batch: Batch) -> datetime:
     return min(datetime.fromisoformat(file["as_of"]) for file in batch.manifest["files"])
 
 
-# Settings of agency.yaml that say where work is done and who is told, and cannot change what comes
-# out.
-OUTSIDE_VERSIONS = ("runs_on", "alerts")
+# Settings of agency.yaml that say where work is done, who is told and whose decisions are taken in,
+# and cannot change what comes out of what is there.
+OUTSIDE_VERSIONS = ("runs_on", "alerts", "deciders")
 
 
 def hash_code_parts(agency: Agency) -> dict[str, str]:
