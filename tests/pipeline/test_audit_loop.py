@@ -194,6 +194,10 @@ def test_a_sheet_shows_the_log_and_no_prediction(fresh: SmallAgency) -> None:
         book = openpyxl.load_workbook(sheet(draw, auditor, "xlsx"))
         assert book.sheetnames == ["Instructions", "Logs", "Crimes", "Codes"]
         assert all(str(page["A1"].value).startswith("SIMULATED") for page in book)
+        # on paper each sheet is as wide as a page, whose number and title each page has
+        assert all(page.sheet_properties.pageSetUpPr.fitToPage for page in book)
+        assert all(page.oddHeader.center.text == page["A1"].value for page in book)
+        assert [page.print_title_rows for page in book] == [None, *["$1:$2"] * 3]
         assert any(
             "Do not count a crime whose record was cancelled by the rules. If its record was "
             "cancelled against the rules, count it and write N." in str(cell.value)

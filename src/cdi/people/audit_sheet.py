@@ -24,7 +24,7 @@ from cdi import paths
 from cdi.agency.datasets import DATASETS, READINGS
 from cdi.errors import AuditError
 from cdi.files import write_whole
-from cdi.people.sheet_cells import make_csv_cell, make_printable
+from cdi.people.sheet_cells import make_csv_cell, make_printable, set_up_print
 
 # Columns of the dataset: the first four name a reading and its crime, the rest is filled in.
 HEADER = tuple(column.name for column in DATASETS[READINGS])
@@ -193,6 +193,7 @@ def _write_xlsx(
         about.append([line])
         about.cell(about.max_row, 1).alignment = Alignment(wrap_text=True, vertical="top")
     about.column_dimensions["A"].width = 110
+    set_up_print(about, _banner_row(facts)[0])
     about["A1"].font = Font(bold=True, size=14)
     # The file is recognised by these two cells when it is read back, whatever its name is then.
     about["C1"], about["D1"] = facts["draw_id"], facts["auditor"]
@@ -238,6 +239,8 @@ def _add_sheet(
         cell.alignment = Alignment(wrap_text=True, vertical="top")
         sheet.column_dimensions[cell.column_letter].width = 60 if name in WIDE else 18
     sheet.freeze_panes = "B3"
+    set_up_print(sheet, _banner_row(facts)[0])
+    sheet.print_title_rows = "1:2"
     return sheet
 
 

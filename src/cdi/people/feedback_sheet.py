@@ -16,12 +16,11 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.worksheet import Worksheet
 
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
-from cdi.people.sheet_cells import make_xlsx_cell
+from cdi.people.sheet_cells import make_xlsx_cell, set_up_print
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -137,7 +136,7 @@ def _write_misses(book: Workbook, rows: Sequence[Mapping[str, Any]], title: str)
     sheet = book.create_sheet("feedback")
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(COLUMNS))}{len(rows) + 1}"
-    _set_up_print(sheet, title)
+    set_up_print(sheet, title)
     sheet.print_title_rows = "1:1"
     for place, (_, _, width) in enumerate(COLUMNS, 1):
         sheet.column_dimensions[get_column_letter(place)].width = width
@@ -154,7 +153,7 @@ def _write_causes(
 ) -> None:
     counts = Counter(row["miss_cause_name"] for row in rows)
     sheet = book.create_sheet("causes")
-    _set_up_print(sheet, title)
+    set_up_print(sheet, title)
     for letter, width in zip("ABC", (44, 100, 12), strict=True):
         sheet.column_dimensions[letter].width = width
     for line in (title, *NOTES, ""):
@@ -163,16 +162,6 @@ def _write_causes(
     for cause in causes:
         name = cause["miss_cause_name"]
         sheet.append([name, cause["meaning"], counts[name]])
-
-
-def _set_up_print(sheet: Any, title: str) -> None:
-    """Print landscape, as wide as one page, with the title on each page."""
-    sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A4
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True
-    sheet.page_setup.fitToHeight = 0
-    sheet.oddHeader.center.text = title.replace("&", "&&")
-    sheet.oddFooter.center.text = "Page &P of &N"
 
 
 def _make_heading(sheet: Any, text: str) -> Any:

@@ -9,6 +9,8 @@ import re
 from typing import Any
 
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
 
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _FORMULA = re.compile(r"\s*[=+\-@|\t\r]")
@@ -57,3 +59,19 @@ def make_xlsx_cell(sheet: Any, value: Any) -> Any:
     cell.data_type = "s"
     cell.quotePrefix = True
     return cell
+
+
+def set_up_print(sheet: Any, title: str, paper: str = Worksheet.PAPERSIZE_A4) -> None:
+    """Let a sheet print landscape, as wide as one page, with its title on each page.
+
+    Args:
+        sheet: The sheet.
+        title: What it is.
+        paper: One of openpyxl's sizes of paper.
+    """
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.paperSize = paper
+    sheet.page_setup.fitToHeight = 0  # as many pages as it takes
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.oddHeader.center.text = title.replace("&", "&&")
+    sheet.oddFooter.center.text = "Page &P of &N"

@@ -11,10 +11,9 @@ from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
-from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
-from cdi.people.sheet_cells import make_csv_cell, make_xlsx_cell
+from cdi.people.sheet_cells import make_csv_cell, make_xlsx_cell, set_up_print
 
 
 class SheetColumn(NamedTuple):
@@ -144,11 +143,7 @@ def _lay_out(
         dimension.width = column.width
         if column.is_filled_in:
             dimension.number_format = "@"  # a staff number keeps its zeros
-    sheet.oddHeader.center.text = title.replace("&", "&&")
-    sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A3
-    sheet.page_setup.fitToHeight = 0  # as many pages as it takes
-    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    set_up_print(sheet, title, Worksheet.PAPERSIZE_A3)
     sheet.print_title_rows = "1:1"
     sheet.print_area = f"A1:{letters[LAST_PRINTED]}{row_count + 1}"
 
