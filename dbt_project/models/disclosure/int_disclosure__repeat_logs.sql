@@ -1,6 +1,7 @@
 {#- Further callers: logs that tell of a crime of the same offence group as another log of the same place
     within the hour before (single incident rule, NSIR 2011 1.5). Two logs with the same time do not count,
-    because their source knows only the day. -#}
+    because their source knows only the day. Who tells of another victim tells of another crime (Counting
+    Rules: one crime for each victim), so victims whose birth dates are known and differ are kept apart. -#}
 {% set within_minutes = 60 %}
 
 with crimes as (
@@ -8,6 +9,7 @@ with crimes as (
         calls.call_id,
         calls.location_hash,
         calls.received_at,
+        calls.victim_birth_date_hash as victim,
         crimes.offence_group,
         -- The first log must answer for the crime itself. One whose crime is only possible does not count, a
         -- duplicate leaves the crime to its master, which may be the later log, a test reports nothing, and
@@ -25,19 +27,36 @@ with crimes as (
     where calls.location_hash is not null and crimes.crime_number = 1
 ),
 
-final as (
+earlier as (
     select
         call_id,
-        max_by(call_id, (received_at, call_id)) filter (where may_be_first) over within_the_hour
-            as first_call_id
+        victim,
+        max((received_at, call_id)) filter (where may_be_first) over of_the_place as of_anybody,
+        max((received_at, call_id)) filter (where may_be_first and victim is null) over of_the_place
+            as of_somebody_unknown,
+        max((received_at, call_id)) filter (where may_be_first) over of_the_victim as of_the_same
     from crimes
     window
-        within_the_hour as (
+        of_the_place as (
             partition by location_hash, offence_group
             order by received_at
             range between interval {{ within_minutes }} minutes preceding and interval 1 second preceding
+        ),
+        of_the_victim as (
+            partition by location_hash, offence_group, victim
+            order by received_at
+            range between interval {{ within_minutes }} minutes preceding and interval 1 second preceding
         )
-    qualify first_call_id is not null
+),
+
+final as (
+    select
+        call_id,
+        struct_extract(
+            case when victim is null then of_anybody else greatest(of_somebody_unknown, of_the_same) end, 2
+        ) as first_call_id
+    from earlier
+    where first_call_id is not null
 )
 
 select * from final
