@@ -232,6 +232,34 @@ def test_a_share_of_crime_calls_near_none_or_all_is_noticed(
     assert result["is_success"] is is_fitting
 
 
+@pytest.mark.parametrize(
+    ("calls", "recorded", "others_recorded", "is_fitting"),
+    [
+        (1_859, 5, 400, False),  # alarms that are mapped as burglaries
+        (1_859, 93, 400, True),  # 5.003%
+        (199, 0, 400, True),  # too few calls to tell
+        (1_859, 5, 250, True),  # hardly anything is recorded there at all
+    ],
+)
+def test_a_crime_code_that_is_almost_never_recorded_is_noticed(
+    tmp_path: Path, calls: int, recorded: int, others_recorded: int, is_fitting: bool
+) -> None:
+    (rule,) = (rule for rule in all_rules() if rule.rule_id == "MART-06")
+    file = tmp_path / "x.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute(
+            "create table checked_fct_calls as "
+            "select 'ALARM' as initial_type_code, null as final_type_code, "
+            f"range < {recorded} as has_crime_record, true as is_crime_type from range({calls}) "
+            "union all "
+            "select 'ANY', 'BURG', range % 500 < (case when range < 2000 then "
+            f"{others_recorded} else 0 end), range < 2000 from range(3000)"
+        )
+    ((result,), _) = run_suites(file, [Suite("fct_calls", "fct_calls", {}, (rule,))])
+    assert result["error"] is None
+    assert result["is_success"] is is_fitting
+
+
 def test_columns_are_asked_of_duckdb_itself(tmp_path: Path) -> None:
     """SQLAlchemy's own way takes a tenth of a second a table."""
     told: list[list[dict[str, str]]] = []
