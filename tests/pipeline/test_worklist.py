@@ -375,10 +375,40 @@ def test_a_page_shows_account_evidence_rule_and_command(told: SmallAgency) -> No
 def test_all_rows_that_are_to_be_read_now_have_a_page_and_as_many_others_as_fit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rows = [{"reading_part": part} for part in ("now", "now", "now", "likely", "possible", None)]
+    lists = ("to_record", "in_time", "overdue", "later", "later", "later")
+    rows = [{"page_list": name} for name in lists]
     for pages, expected in ((2, 3), (4, 4), (9, 6)):
         monkeypatch.setattr(worklist, "PAGES", pages)
         assert choose_paged_rows(rows) == rows[:expected]
+
+
+def test_a_confirmed_crime_that_is_still_in_time_comes_first_however_many_are_to_be_read(
+    told: SmallAgency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads it again, so it counts to none of the parts that are to be read."""
+    monkeypatch.setattr(worklist, "PAGES", 1)
+    told.settings["worklist"] = {"logs_a_month": 1}
+    told.write_settings()
+    confirmed = {"decision_kind": "confirmed", "decided_by": "1207"}
+    add_decision(told.agency, {**confirmed, "call_reference": "T-0005"})
+    assert told.run()
+    query = "from unrecorded_crimes select reported_crime_id, hours_left > 0 where status = "
+    assert told.rows(f"{query}'confirmed'") == [("T-0005#1", True)]
+    folder = told.published / "worklist"
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    to_record, in_time, overdue, later = re.split("<h2>(?:To read now|If there is time)", index)
+    assert "<h2>Confirmed: to be recorded in time" in to_record
+    assert re.findall(r'#\d">([^<]*)', to_record) == ["T-0005#1"]
+    assert "There are none now." not in to_record
+    (read_now,) = re.findall(r'#\d">([^<]*)', in_time + overdue)
+    assert read_now in {"T-0002#1", "T-0006#1", "T-0007#1"}
+    # the two others are to be read later and have no page
+    assert "None of them has a page." in later and "none now" not in later
+    pages = {file.stem for file in (folder / "logs").iterdir()}
+    assert pages == {"T-0005", read_now.partition("#")[0]}
+    with (folder / "worklist.csv").open(newline="", encoding="utf-8-sig") as handle:
+        sheet = [row["reported_crime_id"] for row in csv.DictReader(handle)]
+    assert sheet[:2] == ["T-0005#1", read_now] and len(sheet) == 4
 
 
 def test_what_can_be_read_in_a_month_stands_first_on_page_and_sheet_and_nothing_is_lost(

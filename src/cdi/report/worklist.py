@@ -22,10 +22,17 @@ from cdi.report.wording import data_as_of
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
-PAGES = 400  # rows that have a page, unless more are to be read now
+PAGES = 400  # rows that have a page, unless more are to be recorded or read now
 SHEET_ROWS = 2_000
 FIRST_ROWS = 40  # of each list, until the reader asks for more
 FOLDER = "worklist"
+LATER = "later"  # the list of rows that nobody has to act on now
+LISTS = {  # of the page, by the column `page_list` of its rows
+    "to_record": "Confirmed: to be recorded in time",
+    "in_time": "To read now: still in time",
+    "overdue": "To read now: overdue",
+    LATER: "If there is time left, and what is decided",
+}
 _LONGEST_NAME = 100  # of a page's file
 Row = dict[str, Any]
 
@@ -57,7 +64,6 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
     write_worklist_xlsx(folder / "worklist.xlsx", rows, reasons, title, release["as_of"])
 
     paged_rows = choose_paged_rows(rows)
-    to_read_now = [row for row in paged_rows if row["reading_part"] == "now"]
     pages = name_pages(row["call_id"] for row in paged_rows)
     common = {
         "agency": version.agency,
@@ -75,13 +81,10 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
         as_of=data_as_of(release),
         totals=totals,
         lists=[
-            ("To read now: still in time", [row for row in to_read_now if _is_in_time(row)]),
-            ("To read now: overdue", [row for row in to_read_now if not _is_in_time(row)]),
-            (
-                "If there is time left, and what is decided",
-                [row for row in paged_rows if row["reading_part"] != "now"],
-            ),
+            (name, title, [row for row in paged_rows if row["page_list"] == name])
+            for name, title in LISTS.items()
         ],
+        has_rows_without_page=totals["listed"] > len(paged_rows),
         yields={row["reading_part"]: row for row in fetch_dicts(con, "from worklist_yield")},
         accuracy=fetch_dicts(con, "from worklist_accuracy where audited_count > 0"),
         severities=fetch_dicts(con, "from rules.severities order by severity_rank"),
@@ -124,17 +127,13 @@ def _write_log_pages(
         (version.folder / FOLDER / "logs" / pages[call_id]).write_text(page, encoding="utf-8")
 
 
-def _is_in_time(row: Mapping[str, Any]) -> bool:
-    return row["hours_left"] is not None and row["hours_left"] > 0
-
-
 def choose_paged_rows(rows: Sequence[Row]) -> Sequence[Row]:
-    """Choose the rows that have a page: all that are to be read now, and as many more as fit.
+    """Choose the rows that have a page: all to be recorded or read now, and as many more as fit.
 
     Args:
-        rows: Of the worklist, those that are to be read now first.
+        rows: Of the worklist, in the order of its page.
     """
-    return rows[: max(PAGES, sum(row["reading_part"] == "now" for row in rows))]
+    return rows[: max(PAGES, sum(row["page_list"] != LATER for row in rows))]
 
 
 def _add_sheet_columns(row: Row, number: int, version: Version) -> Row:

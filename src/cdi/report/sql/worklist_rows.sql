@@ -1,9 +1,18 @@
--- The rows of the worklist's sheet: all that are to be read now, first what can still be recorded in time, by
--- its deadline, and then what is overdue, in the order of reading; then the first of the list, and all that
--- are likely and still in time. Only the start of a text is taken: a cell of the sheet has to stay readable.
+-- The rows of the worklist's sheet in its order, which is that of the page, each with the list of the page that
+-- it belongs to: what is confirmed and can still be recorded in time; what is to be read now, first what is
+-- still in time and then what is overdue; then the first of the list, and all that are likely and still in time.
+-- Only the start of a text is taken: a cell of the sheet has to stay readable.
 with listed as (
+    select
+        *,
+        case
+            when status = 'confirmed' and hours_left > 0 then 'to_record'
+            when reading_part = 'now' and hours_left > 0 then 'in_time'
+            when reading_part = 'now' then 'overdue'
+            else 'later'
+        end as page_list
     from unrecorded_crimes
-    where reading_part = 'now' or list_place <= $rows or (is_likely and hours_left > 0)
+    where page_list <> 'later' or list_place <= $rows or (is_likely and hours_left > 0)
 ),
 
 texts as (
@@ -30,7 +39,7 @@ left join texts as accounts on listed.call_id = accounts.call_id and accounts.pa
 left join texts as closings on listed.call_id = closings.call_id and closings.part = 'closing'
 left join rules.offence_groups as groups on listed.offence_group = groups.offence_group
 order by
-    listed.reading_part is not distinct from 'now' desc,
-    case when listed.reading_part = 'now' and listed.hours_left > 0 then listed.hours_left end asc nulls last,
-    case when listed.reading_part = 'now' then listed.reading_place end asc nulls last,
+    list_position(['to_record', 'in_time', 'overdue', 'later'], listed.page_list),
+    case when listed.page_list in ('to_record', 'in_time') then listed.hours_left end asc nulls last,
+    case when listed.page_list in ('in_time', 'overdue') then listed.reading_place end asc nulls last,
     listed.list_place

@@ -5,5 +5,6 @@ select
     count(*) filter (where not is_likely and status <> 'dismissed') as possible,
     count(*) filter (where status = 'confirmed') as confirmed,
     count(*) filter (where is_likely and hours_left > 0 and status = 'confirmed') as in_time_confirmed,
-    count(*) filter (where status = 'dismissed') as dismissed
+    count(*) filter (where status = 'dismissed') as dismissed,
+    count(*) as listed
 from unrecorded_crimes
