@@ -304,6 +304,25 @@ def test_the_sheet_has_what_is_in_time_first_by_its_deadline_on_local_clocks(
         assert row["record_by"] == f"{local:%Y-%m-%d %H:%M:%S}"
 
 
+def test_pages_name_the_deadline_as_hours_left_are_wrong_an_hour_later(told: SmallAgency) -> None:
+    """The expected time is worked out here from the table; no row of this agency is dismissed."""
+    folder = told.published / "worklist"
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    shown = re.findall(r'<span class="time \w+">([^<]*)</span>\s*<span><a[^>]*>([^<]*)', index)
+    listed = told.rows("select reported_crime_id, due_at, hours_left > 0 from unrecorded_crimes")
+    assert {is_in_time for *_, is_in_time in listed} == {True, False}
+    expected = {}
+    for crime, due_at, is_in_time in listed:
+        local = due_at.replace(tzinfo=UTC).astimezone(told.agency.zone)
+        clock = f"{local:%-I:%M%p}".lower().replace(":00", "").replace("12pm", "midday")
+        begins = "Record by" if is_in_time else "Overdue since"
+        expected[crime] = f"{begins} {clock} on {local:%-d %B}"
+        page = (folder / "logs" / f"{crime.partition('#')[0]}.html").read_text(encoding="utf-8")
+        assert f": {expected[crime]}".lower() in page.replace("\n", " ").lower()
+        assert not re.search(r"\d [hd] (left|over)", page + index)
+    assert {crime: words for words, crime in shown} == expected
+
+
 def test_a_sheet_that_is_given_twice_at_once_counts_once(
     ran: SmallAgency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

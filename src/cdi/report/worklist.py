@@ -8,6 +8,7 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cdi.files import write_text
 from cdi.people.worklist_sheet import write_worklist_csv, write_worklist_xlsx
 from cdi.render import render
 from cdi.report.log import read_logs
-from cdi.report.wording import data_as_of
+from cdi.report.wording import data_as_of, deadline_in_words
 from cdi.sql import fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -53,7 +54,10 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
     (release,) = fetch_dicts(con, "from release")
     query = read_query(SQL / "worklist_rows.sql")
     listed = fetch_dicts(con, query, {"rows": SHEET_ROWS})
-    rows = [_add_sheet_columns(row, number, version) for number, row in enumerate(listed, 2)]
+    rows = [
+        _add_sheet_columns(row, number, version, release["as_of"])
+        for number, row in enumerate(listed, 2)
+    ]
     reasons = con.execute(
         "select reason_code, reason_name from rules.reasons where is_legitimate order by all"
     ).fetchall()
@@ -136,12 +140,14 @@ def choose_paged_rows(rows: Sequence[Row]) -> Sequence[Row]:
     return rows[: max(PAGES, sum(row["page_list"] != LATER for row in rows))]
 
 
-def _add_sheet_columns(row: Row, number: int, version: Version) -> Row:
+def _add_sheet_columns(row: Row, number: int, version: Version, as_of: datetime) -> Row:
     """A row of the list with its number in the sheet, and the columns that people fill in."""
+    has_limit = row["hours_left"] is not None  # a dismissed crime has none
+    deadline = deadline_in_words(row["due_at"], as_of, version.agency) if has_limit else None
     return row | {
         "sheet_row": number,
-        "time_limit": time_limit_in_words(row["hours_left"]) or row["status"],
-        "record_by": None if row["hours_left"] is None else row["local_due_at"],
+        "time_limit": deadline or row["status"],
+        "record_by": row["local_due_at"] if has_limit else None,
         "to_read": when_to_read_in_words(row),
         "decision": None,
         "decided_by": None,
@@ -158,15 +164,6 @@ def when_to_read_in_words(row: Row) -> str:
     if row["reading_part"] is None:
         return "decided"
     return "now" if row["reading_part"] == "now" else "if there is time left"
-
-
-def time_limit_in_words(hours: float | None) -> str | None:
-    """Hours left, or how long the limit is over, in words."""
-    if hours is None:
-        return None
-    if hours >= 0:
-        return f"{hours:,.0f} h left"
-    return f"{-hours:,.0f} h over" if hours > -48 else f"{-hours / 24:,.0f} d over"
 
 
 def name_pages(calls: Iterable[str]) -> dict[str, str]:
