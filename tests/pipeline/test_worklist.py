@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from typing import Any
 
+import duckdb
 import pytest
 from openpyxl import load_workbook
 from typer.testing import CliRunner
@@ -29,6 +30,7 @@ from cdi.report import marks, worklist
 from cdi.report.comparison import choose_pair, compare_versions
 from cdi.report.marks import mark_text
 from cdi.report.worklist import choose_paged_rows, name_pages
+from cdi.steps.build import check_marts, write_report
 from tests.conftest import SmallAgency, alone
 from tests.number_contract import read_figures
 from tests.unit.people.test_worklist_sheet import fill
@@ -470,3 +472,45 @@ def test_marks_keep_the_text_and_name_each_side() -> None:
         'he &lt;b&gt;<mark class="for">hit me</mark>&lt;/b&gt;, then '
         '<mark class="against">left</mark>'
     )
+
+
+def test_what_is_wrong_without_being_a_missed_crime_is_listed_at_its_foot(
+    built: SmallAgency,
+) -> None:
+    """Counting Rules: each report of rape is a crime or an N100, also where a reason is given."""
+    check_marts("testville", built.built)
+    with duckdb.connect(str(built.built_file)) as con:
+        con.execute("""
+            insert into measures.rape_reports by name select
+                *, '2026-01-05 20:00'::timestamp as reported_at, true as is_n100_in_force
+            from (values
+                ('R#1', 'neither', 'justified', 'CREDIBLE_CONTRARY', null, null, null),
+                ('R#2', 'neither', 'unrecorded', null, null, null, null),
+                ('R#3', 'reported_incident', 'justified', null, 'N3', '100/02', '100/01'),
+                ('R#4', 'reported_incident', 'justified', null, 'N4', '100/02', '100/02')
+            ) as v (
+                rape_report_id, kept_as, outcome, reason_code, reported_incident_id,
+                reported_incident_code, expected_incident_code
+            );
+            insert into main.cancellations by name select * from (values
+                ('C1', true, false, 'C5', 'The victim must be told, and was not'),
+                ('C2', true, true, 'C2', 'Decided by a role that may not'),
+                ('C3', false, false, 'C2', 'All is in order')
+            ) as v (
+                crime_record_id, is_wrongly_cancelled, is_rape, cancellation_name, check_meaning
+            )
+        """)
+    write_report("testville", built.built)
+    page = (built.built_file.parent / "worklist" / "index.html").read_text(encoding="utf-8")
+    _, _, foot = page.partition("<h2>Also to be put right</h2>")
+    rows = [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall("<tr>.*?</tr>", foot)
+    ]
+    assert "need (2)" in foot and "rules (2)" in foot
+    assert [row[0] for row in rows] == [
+        "Report", "R#1", "R#3", "Record", 'C2 <span class="tag bad">rape</span>', "C1",
+    ]  # fmt: skip
+    reason = "Credible evidence to the contrary was immediately available"
+    assert rows[1][1:] == ["5 January 2026, 8pm", reason, "no N100 was found"]
+    assert rows[2][3] == "N100 N3 has the sub-code 100/02; its reason asks for 100/01"
+    assert rows[4][4] == "Decided by a role that may not"

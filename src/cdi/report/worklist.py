@@ -93,6 +93,8 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
         accuracy=fetch_dicts(con, "from worklist_accuracy where audited_count > 0"),
         severities=fetch_dicts(con, "from rules.severities order by severity_rank"),
         pages=pages,
+        rapes=fetch_dicts(con, read_query(SQL / "rape_reports_to_keep.sql")),
+        cancelled=fetch_dicts(con, read_query(SQL / "wrongly_cancelled.sql")),
         first_rows=FIRST_ROWS,
         sheet_rows=len(rows),
     )

@@ -1,0 +1,21 @@
+-- Reports of rape for which an N100 is missing or has another sub-code than the reason asks for. A
+-- report that may be a missed crime is on the worklist itself.
+select
+    rapes.rape_report_id,
+    rapes.call_id,
+    rapes.reported_at,
+    reasons.reason_name,
+    rapes.reported_incident_id,
+    rapes.reported_incident_code,
+    rapes.expected_incident_code
+from rape_reports as rapes
+left join rules.reasons as reasons on rapes.reason_code = reasons.reason_code
+where
+    rapes.is_n100_in_force
+    and (
+        (rapes.kept_as = 'neither' and rapes.outcome <> 'unrecorded')
+        or rapes.reported_incident_code <> rapes.expected_incident_code
+    )
+order by
+    rapes.reported_at,
+    rapes.rape_report_id
