@@ -12,8 +12,8 @@ class CdiError(Exception):
     """A failure that the product expects, and explains to a person.
 
     Args:
-        rule_id: Short id that never changes, e.g. ``SRC-COLUMNS``; docs/rules.md lists those of the
-            rules for data, docs/runbook.md those that operators meet.
+        rule_id: Short id that never changes, e.g. ``SRC-COLUMNS``; docs/rules.md lists all,
+            docs/runbook.md says more of those that operators meet.
         message: What is wrong, with the file, row or key concerned.
         fix: The next step for the reader.
     """

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from cdi import paths
+from cdi.quality.rules import all_rules, reader_rules
 from tests.conftest import LONGEST, SLOW_FOLDERS
 
 DAG_FILES = sorted((paths.REPO / "dags").glob("*.py"))
@@ -134,3 +135,33 @@ def test_the_checkout_is_safe_for_git_before_ci_runs() -> None:
         'git config --global --add safe.directory "$GITHUB_WORKSPACE"',
         "bash .ci/run",
     ]
+
+
+def error_ids_of_code() -> set[str]:
+    """Ids of errors that are no rules for rows: they have no digits, and stand in Python alone."""
+    found: set[str] = set()
+    for folder in ("src", "plugins", "dags"):
+        for file in (paths.REPO / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    # the whole text, or in brackets before what a log says
+                    found |= set(re.findall(r"^[A-Z]{2,}(?:-[A-Z]+)+$", node.value))
+                    found |= set(re.findall(r"\[([A-Z]{2,}(?:-[A-Z]+)+)\]", node.value))
+    return found - {"NON-CRIME"}  # a type of simulated records
+
+
+def test_the_page_of_rules_lists_each_error_of_the_code_and_no_other() -> None:
+    page = (paths.REPO / "docs" / "rules.md").read_text(encoding="utf-8")
+    listed = re.findall(r'^\| <a id="([A-Z0-9-]+)">', page, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    ids, reader = error_ids_of_code(), {rule["rule_id"] for rule in reader_rules()}
+    assert {"AUDIT-REFUSED", "STATE-TORN", "TASK-TIMEOUT", "SRC-COLUMNS"} <= ids
+    assert ids <= set(listed), "write the missing one into src/cdi/docs/errors.yaml"
+    others = set(listed) - {rule.rule_id for rule in all_rules()} - reader
+    assert others <= ids, "remove what no code raises from src/cdi/docs/errors.yaml"
+    code = "\n".join(  # the reader's rules stand in SQL too
+        file.read_text(encoding="utf-8")
+        for ending in ("*.py", "*.sql")
+        for file in (paths.REPO / "src" / "cdi").rglob(ending)
+    )
+    assert [rule_id for rule_id in sorted(reader) if rule_id not in code] == []
