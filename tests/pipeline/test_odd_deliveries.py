@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from cdi.report.explain import explain_call
+from cdi.report.headline import read_version_headline
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, alone, csv_bytes
 
 
@@ -109,6 +110,11 @@ def test_an_agency_without_crime_records_is_published_without_a_claim_about_them
         "delivered for that time, so nothing can be said about them. No crime records are "
         "delivered, so it is not known which crimes can still be recorded in time."
     )
+    headline = read_version_headline(small.published / "recording.duckdb")
+    assert headline.line == "no rate yet · no crime records are delivered"
+    assert (headline.facts["in_time"], headline.facts["overdue"]) == (None, None)
+    worklist = (small.published / "worklist" / "index.html").read_text(encoding="utf-8")
+    assert "No crime records are delivered, so it is not known which" in worklist
     page = (small.published / "report.html").read_text(encoding="utf-8")
     assert "recorded so far" not in page
     assert "no reported crime is past its time limit" not in page

@@ -21,8 +21,9 @@ class Headline:
         low: The lower end of the interval or range around it; None if there is none.
         high: The upper end.
         is_audited: Whether an audit says so, rather than software alone.
-        in_time: How many suspected crimes could still be recorded in time, as of the version.
-        overdue: How many were overdue.
+        in_time: How many suspected crimes could still be recorded in time, as of the version; None
+            if no crime records are delivered, so that nobody knows which crimes lack one.
+        overdue: How many were overdue; None likewise.
         as_of: Up to when the data goes, in the agency's time and in words.
     """
 
@@ -30,8 +31,8 @@ class Headline:
     low: float | None
     high: float | None
     is_audited: bool
-    in_time: int
-    overdue: int
+    in_time: int | None
+    overdue: int | None
     as_of: str
 
     @property
@@ -47,6 +48,8 @@ class Headline:
     @property
     def line(self) -> str:
         """E.g. ``77.8% recorded · 62 in time · 2,585 overdue``."""
+        if self.in_time is None or self.overdue is None:
+            return f"{self.recorded} · no crime records are delivered"
         return f"{self.recorded} · {self.in_time:,} in time · {self.overdue:,} overdue"
 
     @property
@@ -70,7 +73,7 @@ def read_version_headline(file: Path) -> Headline:
     """
     with connect(file, read_only=True) as con:
         (listed,) = fetch_dicts(con, read_query(SQL / "worklist_totals.sql"))
-        (release,) = fetch_dicts(con, "select as_of, timezone from release")
+        (release,) = fetch_dicts(con, "select as_of, timezone, crime_records_as_of from release")
         audit, ranges = read_audited(con), read_ranges(con)
         rate = read_headline(con)["standard"]["recording_rate"]
     force = audit["force"] if audit else None
@@ -81,4 +84,6 @@ def read_version_headline(file: Path) -> Headline:
         span = None, ranges[0]["low_rate"], ranges[0]["high_rate"]
     else:
         span = rate, None, None
+    if release["crime_records_as_of"] is None:
+        listed = {"in_time": None, "overdue": None}
     return Headline(*span, is_audited, listed["in_time"], listed["overdue"], data_as_of(release))
