@@ -142,7 +142,9 @@ def summary_text(figures: Mapping[str, Any]) -> str:
         f"recorded              {figures['recorded']:>9,}",
         f"no record needed      {figures['justified']:>9,}",
         f"suspected missed      {figures['suspected']:>9,}",
+        f"wrongly cancelled     {figures['wrongly_cancelled']:>9,}",
         f"still in time         {figures['too_recent']:>9,}",
+        f"cannot be judged      {figures['source_missing']:>9,}",
     ]
     audited, untaught = figures["audited"], figures["range"]
     if untaught is None:

@@ -21,7 +21,8 @@ CRIMES = """
     create table fct_reported_crimes as
     from (values
         ('theft', 'recorded'), ('theft', 'unrecorded'), ('theft', 'justified'),
-        ('theft', 'too_recent'), ('theft', null),
+        ('theft', 'too_recent'), ('theft', 'wrongly_cancelled'), ('theft', 'source_missing'),
+        ('theft', null),
         ('fraud', 'recorded'), ('fraud', 'unrecorded'), ('fraud', 'unrecorded'),
         ('fraud', 'justified'), ('fraud', 'too_recent')
     ) as v (offence_group, outcome);
@@ -38,19 +39,31 @@ def test_fraud_is_in_no_count_beside_the_rate_that_leaves_it_out() -> None:
         (page,) = fetch_dicts(con, read_query(SQL / "all_calls.sql"))
         summary = count_outcomes(con)
     counted = ("reported", "recorded", "unrecorded", "justified", "too_recent")
-    assert [page[f"all_{name}"] for name in counted] == [4, 1, 1, 1, 1]
+    assert [page[f"all_{name}"] for name in counted] == [6, 1, 1, 1, 1]
     assert (page["calls"], float(page["all_rate"])) == (9, 0.5)
     assert page["all_recorded"] / (page["all_recorded"] + page["all_unrecorded"]) == 0.5
     assert summary == {
-        "calls": 9, "reported": 4, "recorded": 1, "suspected": 1, "justified": 1, "too_recent": 1,
+        "calls": 9, "reported": 6, "recorded": 1, "suspected": 1, "justified": 1, "too_recent": 1,
+        "wrongly_cancelled": 1, "source_missing": 1,
     }  # fmt: skip
 
 
-def test_the_summary_calls_an_outcome_by_the_name_that_pages_show() -> None:
-    counts = {"calls": 9, "reported": 8, "recorded": 1, "justified": 2, "suspected": 3}
+def test_the_summary_calls_outcomes_as_pages_do_and_they_add_up() -> None:
+    counts = {
+        "calls": 9, "reported": 1225, "recorded": 10, "justified": 2, "suspected": 3,
+        "wrongly_cancelled": 4, "too_recent": 1200, "source_missing": 6,
+    }  # fmt: skip
     rates = {"strict": None, "standard": None, "inclusive": None}
-    figures = {**counts, "too_recent": 1200, "rates": rates, "audited": None, "range": None}
-    assert summary_text(figures).splitlines()[5] == "still in time             1,200"
+    lines = summary_text({**counts, "rates": rates, "audited": None, "range": None}).splitlines()
+    assert lines[1:8] == [
+        "reported crimes           1,225",
+        "recorded                     10",
+        "no record needed              2",
+        "suspected missed              3",
+        "wrongly cancelled             4",
+        "still in time             1,200",
+        "cannot be judged              6",
+    ]
 
 
 def test_what_cannot_be_judged_yet_is_not_called_needless() -> None:
