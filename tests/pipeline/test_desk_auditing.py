@@ -394,6 +394,10 @@ def test_a_reading_can_be_corrected_until_second_ones_are_drawn(drawn: Draw) -> 
         ({"due_count": "1", "recorded_count": "0", "recorded_code_1": "N",
           "offence_code_1": ""}, "RDG-07"),
         ({"due_count": "0", "recorded_count": "0", "recorded_code_1": "N"}, "RDG-05"),
+        ({"due_count": "1", "recorded_count": "1", "recorded_code_1": "Y",
+          "recorded_at_1": "2099-01-05T10:30"}, "RDG-09"),
+        ({"due_count": "1", "recorded_count": "1", "recorded_code_1": "Y",
+          "recorded_at_1": "1026-01-05T10:30"}, "RDG-09"),
     ],
 )  # fmt: skip
 def test_what_a_worksheet_may_not_say_the_desk_refuses(
@@ -414,7 +418,8 @@ def test_what_a_worksheet_may_not_say_the_desk_refuses(
     # put right, the same form is taken
     right = truth(call) | {f"record_reference_{1}": ""}
     clean = {"due_count": "", "recorded_count": "", "recorded_code_1": "", "offence_code_1": ""}
-    assert clerk.send(again, **{**clean, "domestic_abuse_code_1": "", **right}).status_code == 200
+    clean |= {"domestic_abuse_code_1": "", "recorded_at_1": ""}
+    assert clerk.send(again, **{**clean, **right}).status_code == 200
 
 
 def test_all_that_is_wrong_is_said_at_once_and_all_that_was_typed_is_kept(drawn: Draw) -> None:
