@@ -5,8 +5,7 @@ import io
 import mmap
 import re
 import shutil
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -152,8 +151,18 @@ def _list_newer_headers(source: Source) -> list[str]:
     return [normalise_header(m.source) for name, m in source.columns.items() if name in NEWER]
 
 
-def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> None:
-    """Refuse a file that lacks a column, has one twice, or has one without a name."""
+def _check_columns(source: Source, file: FetchedFile, names: Sequence[str]) -> list[str]:
+    """Refuse a file that lacks a column, has one twice, or has one without a name.
+
+    Args:
+        source: What agency.yaml says of the source.
+        file: The file.
+        names: The names of its columns as it has them, by which people look for them in it.
+
+    Returns:
+        The normalised names.
+    """
+    columns = [normalise_header(name) for name in names]
     if "" in columns:
         fix = "have each column delivered with a name"
         if source.format == "csv":
@@ -176,7 +185,7 @@ def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> Non
         # said. So they are shown only if at least half of the wanted columns are among them.
         fix = "correct sources.*.columns in agency.yaml, or have the file delivered again"
         if 2 * len(missing) <= len(wanted):
-            what_it_has = f"it has {', '.join(columns)}"
+            what_it_has = f"it has {', '.join(name.strip() for name in names)}"
         elif source.format == "csv":
             what_it_has = f"its first line, of {len(columns)} fields, is not a header"
             fix += "; if it has no header, name its columns in `header` of agency.yaml"
@@ -185,20 +194,26 @@ def _check_columns(source: Source, file: FetchedFile, columns: list[str]) -> Non
         raise SourceError(
             "SRC-COLUMNS", f"{file.name} has no column {', '.join(missing)}; {what_it_has}", fix
         )
-    repeated = sorted(name for name, count in Counter(columns).items() if count > 1)
+    spellings: dict[str, list[str]] = {}
+    for column, name in zip(columns, names, strict=True):
+        spellings.setdefault(column, []).append(name.strip())
+    repeated = [
+        " and ".join(sorted(set(same))) for _, same in sorted(spellings.items()) if len(same) > 1
+    ]
     if repeated:
         raise SourceError(
             "SRC-COLUMNS",
             f"{file.name} has a column twice: {', '.join(repeated)}",
-            "have the file delivered with distinct headers",
+            "have the file delivered with distinct headers; capitals and small letters count as "
+            "the same, as do blanks and underscores",
         )
+    return columns
 
 
 def _read_csv(
     con: duckdb.DuckDBPyConnection, source: Source, file: FetchedFile, number: int
 ) -> list[str]:
-    columns = _read_csv_header(source, file)
-    _check_columns(source, file, columns)
+    columns = _check_columns(source, file, _read_csv_header(source, file))
     # DuckDB adds to these two tables with each file, and a file without rejects leaves them as they
     # were; so what an earlier file left must go.
     con.execute("drop table if exists reject_errors; drop table if exists reject_scans")
@@ -242,7 +257,7 @@ def _read_csv(
 
 
 def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
-    """Read the normalised column names of a CSV file: from its header line, or from agency.yaml."""
+    """Read the column names of a CSV file: from its header line, or from agency.yaml."""
     with file.path.open("rb") as handle:
         for _ in range(source.skip_lines):
             handle.readline()
@@ -287,8 +302,8 @@ def _read_csv_header(source: Source, file: FetchedFile) -> list[str]:
                 f"agency.yaml names {len(source.header)} columns",
                 "correct `header` in agency.yaml, or have the file delivered as before",
             )
-        return [normalise_header(name) for name in source.header]
-    return [normalise_header(name) for name in names]
+        return list(source.header)
+    return names
 
 
 def _keep_rejected_rows(con: duckdb.DuckDBPyConnection, file: FetchedFile, number: int) -> int:
@@ -490,15 +505,14 @@ def _read_objects(
         "select distinct unnest(json_keys(content)) as k from json_lines order by k"
     ).fetchall()
     keys = [str(key) for (key,) in found]
-    columns = [normalise_header(key) for key in keys]
     # DuckDB's JSON paths can name neither a blank key nor one with a quotation mark.
-    if "" in columns or any('"' in key for key in keys):
+    if any('"' in key or not normalise_header(key) for key in keys):
         raise SourceError(
             "SRC-FORMAT",
             f"{file.name} has a key that is blank or holds a quotation mark",
             "have the file delivered with names as keys",
         )
-    _check_columns(source, file, columns)
+    columns = _check_columns(source, file, keys)
     bound = Params()
     values = ", ".join(
         f"json_extract_string(content, {bound.bind(f'$.{ident(key)}')}) as {ident(name)}"
@@ -549,8 +563,7 @@ def _read_parquet(
             "have the file delivered again; nothing of it was taken",
         ) from None
     # DuckDB gives another name to a column whose name differs from one before it only by case.
-    columns = [normalise_header(name) for name in parquet.read_schema(file.path).names]
-    _check_columns(source, file, columns)
+    columns = _check_columns(source, file, parquet.read_schema(file.path).names)
     values = ", ".join(
         f"{_text_expression(ident(name), kind)} as {ident(normalise_header(name))}"
         for name, kind in described

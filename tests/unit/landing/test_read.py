@@ -247,7 +247,8 @@ def test_a_column_under_two_spellings_is_refused_in_each_format(
         "jsonl": f"{one}\n{other}\n".encode(),
         "parquet": (tmp_path / "g").read_bytes(),
     }
-    with pytest.raises(SourceError, match=r"SRC-COLUMNS.*f has a column twice: closing_code\n"):
+    both = f"{spelling} and closing_code"  # as they stand in the file
+    with pytest.raises(SourceError, match=rf"SRC-COLUMNS.*f has a column twice: {both}\n"):
         read_bytes(tmp_path, content[form], form)
 
 

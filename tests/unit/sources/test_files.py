@@ -410,7 +410,7 @@ def test_a_file_without_its_header_is_told_without_its_first_row(
 
 
 def test_a_header_with_another_name_in_it_is_told_whole(small: SmallAgency, tmp_path: Path) -> None:
-    header = ["log_no", *CALL_HEADER[1:]]
+    header = ["Log No", *(name.title() for name in CALL_HEADER[1:])]
     small.write("calls.csv", csv_bytes(header, CALLS))
     (file,), _ = fetch_files(small.agency, "calls", small.interval, tmp_path)
     with pytest.raises(SourceError, match=f"has no column number .*; it has {', '.join(header)}"):
