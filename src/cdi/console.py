@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from cdi import paths
 from cdi.errors import CdiError, name_machine_failures
 from cdi.scratch import keep_private
 from cdi.variant import MOST_MONTHS, check_is_landed
@@ -35,7 +36,8 @@ ScenarioOption = Annotated[
     typer.Option(
         "--scenario",
         envvar="SCENARIO",
-        help="Scenario of the simulated force: the name of a shipped one, or a folder.",
+        help="Scenario of the simulated force: the name of a shipped one, or a folder; default: "
+        f"{paths.DEFAULT_SCENARIO}.",
     ),
 ]
 MonthsOption = Annotated[
@@ -45,13 +47,18 @@ MonthsOption = Annotated[
         envvar="MONTHS",
         min=1,
         max=MOST_MONTHS,
-        help="How many months the simulated force covers, counted back from the scenario's end.",
+        help="How many months the simulated force covers, counted back from the scenario's end; "
+        f"default: {paths.DEFAULT_MONTHS}.",
     ),
 ]
 SeedOption = Annotated[
     int | None,
     typer.Option(
-        "--seed", envvar="SEED", min=0, help="Seed of the simulation: the same seed, the same data."
+        "--seed",
+        envvar="SEED",
+        min=0,
+        help="Seed of the simulation: the same seed, the same data; default: "
+        f"{paths.DEFAULT_SEED}.",
     ),
 ]
 

@@ -118,3 +118,26 @@ def test_a_command_takes_one_agency(
     result = CliRunner().invoke(cli.app, arguments)
     assert result.exit_code == 2
     assert told in " ".join(result.output.replace("│", "").split())
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("run", "default: calibrated_2017."),
+        ("ui", "default: 7."),
+        ("desk", "same data; default: 1."),
+        ("alerts", "default: now."),
+        ("restore", "Name of the snapshot; default: the newest."),
+        ("audit plan", "First day after the period; give it with --from."),
+        ("decide", "`link` and `null_link` say whether a record belongs to a call"),
+        ("decide", "E.g. .venv/bin/cdi decide nopd confirmed --call A-12345-22 --by 1207"),
+        ("explain", "E.g. .venv/bin/cdi explain simulated"),
+        ("feedback", "E.g. .venv/bin/cdi feedback simulated --month 2017-06 --output"),
+        ("compare", "E.g. .venv/bin/cdi compare nopd"),
+    ],
+)
+def test_help_says_what_holds_by_default_and_how_a_command_is_typed(
+    command: str, said: str
+) -> None:
+    shown = CliRunner().invoke(cli.app, [*command.split(), "--help"], env={"COLUMNS": "100"})
+    assert said in " ".join(shown.output.replace("│", " ").split())

@@ -39,7 +39,10 @@ FromOption = Annotated[
     ),
 ]
 ToOption = Annotated[
-    datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="First day after the period.")
+    datetime | None,
+    typer.Option(
+        "--to", formats=["%Y-%m-%d"], help="First day after the period; give it with --from."
+    ),
 ]
 
 

@@ -88,7 +88,9 @@ def alerts(
     at: Annotated[
         datetime | None,
         typer.Option(
-            "--at", formats=["%Y-%m-%dT%H:%M"], help="As if it were this time, the agency's own."
+            "--at",
+            formats=["%Y-%m-%dT%H:%M"],
+            help="As if it were this time, the agency's own; default: now.",
         ),
     ] = None,
 ) -> None:
@@ -250,7 +252,9 @@ def restore(
     agency: AgencyArgument,
     target: TargetArgument,
     key: Annotated[Path, typer.Option(envvar="CDI_BACKUP_KEY", help="File with the backup's key.")],
-    snapshot: Annotated[str | None, typer.Option(help="By default the newest.")] = None,
+    snapshot: Annotated[
+        str | None, typer.Option(help="Name of the snapshot; default: the newest.")
+    ] = None,
 ) -> None:
     """Bring an agency back from a backup into a state folder that has nothing of it.
 

@@ -84,6 +84,8 @@ def explain(
     """Explain how the published version judged one call: evidence, facts, decision, crimes.
 
     The access is logged before anything is shown.
+
+    E.g. .venv/bin/cdi explain simulated NMP-20170401-0007 --reason "complaint 12"
     """
     from cdi.publish.access import note_command
     from cdi.report.explain import explain_call
@@ -105,10 +107,14 @@ def decide(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="A filled-in worklist.xlsx or .csv, instead of all other options."),
+        typer.Option(
+            help="A filled-in worklist.xlsx or .csv with many decisions, instead of all else."
+        ),
     ] = None,
     call: Annotated[str | None, typer.Option(help="The call, as people type it.")] = None,
-    record: Annotated[str | None, typer.Option(help="The crime record.")] = None,
+    record: Annotated[
+        str | None, typer.Option(help="The crime record, for link, null_link and undone.")
+    ] = None,
     crime: Annotated[
         int | None,
         typer.Option(
@@ -125,7 +131,15 @@ def decide(
         typer.Option(help="Who agrees (staff number or sign-in name); needed to dismiss rape."),
     ] = None,
 ) -> None:
-    """Save what a person decided about a log or a record; the next run uses it."""
+    """Save what a person decided about a log or a record; the next run uses it.
+
+    `confirmed` and `dismissed` are about a suspected missed crime. `proposed` is a dismissal by the
+    first of two people, and `passed` leaves the crime to the force crime registrar. `undone` takes
+    a decision back. `link` and `null_link` say whether a record belongs to a call
+    (docs/worklist.md).
+
+    E.g. .venv/bin/cdi decide nopd confirmed --call A-12345-22 --by 1207
+    """
     from cdi.people.decisions import add_decision
 
     loaded = load_agency(agency)
@@ -223,6 +237,8 @@ def feedback(
     """Write the sheet of confirmed missed crimes and their causes, for the training of a team.
 
     The access is logged before anything is written.
+
+    E.g. .venv/bin/cdi feedback simulated --month 2017-06 --output feedback.xlsx
     """
     from cdi.files import write_whole
     from cdi.people.feedback_sheet import open_published, read_feedback, write_feedback
@@ -255,7 +271,10 @@ def compare(
         str | None, typer.Argument(help="The newer version; default: the newest.")
     ] = None,
 ) -> None:
-    """Show what changed between two published versions, and why."""
+    """Show what changed between two published versions, and why.
+
+    E.g. .venv/bin/cdi compare nopd
+    """
     from cdi.report.comparison import choose_pair, compare_versions, print_comparison
 
     load_agency(agency)
