@@ -193,7 +193,7 @@ def render_peers_page(
 
 
 def _draw_funnel(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figure":
-    """The funnel: rates by how many crimes they are worth, with limits by chance."""
+    """The funnel: rates by effective crimes, with limits by chance."""
     # altair takes two seconds to import
     import altair as alt
 
@@ -221,7 +221,7 @@ def _draw_funnel(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figu
     ]
     x = alt.X(
         "n:Q",
-        title="crimes (a log with several counts less)",
+        title="effective crimes",
         scale=alt.Scale(zero=False, nice=False),
         axis=alt.Axis(tickCount=4, grid=False),
     )
@@ -251,12 +251,12 @@ def _draw_funnel(rows: Sequence[Mapping[str, Any]], is_simulated: bool) -> "Figu
         f"limits around {write_percent(target)}.",
         {
             "Agency": lambda row: row["agency_name"],
-            "Crimes": lambda row: row["due_count"],
-            "Worth": lambda row: f"{row['effective_count']:,.0f}",
+            "Due": lambda row: row["due_count"],
+            "Effective": lambda row: f"{row['effective_count']:,.0f}",
             "Rate": lambda row: write_percent(row["rate"]),
             "95% limits": lambda row: write_range(row["low_95"], row["high_95"]),
             "99.8% limits": lambda row: write_range(row["low_998"], row["high_998"]),
-            "Place": lambda row: row["place"],
+            "Limits": lambda row: row["place"],
         },
         rows,
         "; ".join(

@@ -189,6 +189,19 @@ def test_the_page_draws_the_funnel_and_says_simulated_of_what_is() -> None:
 
 
 @pytest.mark.usefixtures("registry")
+def test_the_page_says_of_which_crimes_its_rates_are() -> None:
+    seven()
+    page = render_peers_page(compare_agencies(read_released()))
+    text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    assert "“Due” are the crimes in crime-coded logs that should have been recorded" in text
+    assert "“Rate” is the share of them that was recorded." in text
+    headings = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', page)
+    assert headings[:4] == ["Agency", "Due", "Effective", "Rate"]
+    assert headings[7:] == ["Agency", "Rate", "Limits", "Due", "Common rate", "Quarters"]
+    assert "effective crimes</text>" in page
+
+
+@pytest.mark.usefixtures("registry")
 def test_a_funnel_of_simulated_agencies_is_marked_across() -> None:
     for at, recorded in enumerate((80, 82, 78, 81, 79)):
         publish(f"force{at}", 10 * recorded, 1000, simulated=True)
