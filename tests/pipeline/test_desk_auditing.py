@@ -466,7 +466,7 @@ def test_all_that_is_wrong_is_said_at_once_and_all_that_was_typed_is_kept(drawn:
                 "offence_code_1": "A1",
             },
             "You counted 2, but filled in 1 crime row. "
-            "You counted 1 as recorded, but wrote Y for none",
+            "You counted 1 as recorded, but marked none as recorded",
         ),
     ],
 )

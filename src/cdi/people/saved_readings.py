@@ -246,7 +246,7 @@ def _compare_counts(row: Row, rows: Iterable[Row]) -> str:
         if log["recorded_count"].isdigit() and int(log["recorded_count"]) != recorded:
             told.append(
                 f"You counted {log['recorded_count']} as recorded, "
-                f"but wrote Y for {recorded or 'none'}"
+                f"but marked {recorded or 'none'} as recorded"
             )
     return ". ".join(told)
 
