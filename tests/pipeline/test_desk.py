@@ -380,6 +380,8 @@ def test_a_key_is_that_of_one_button_and_each_button_says_of_which_crime(
     for key in "cd":
         assert page.count(f'accesskey="{key}"') == 1
     assert page.count('aria-describedby="what-1"') == 3  # confirm, dismiss, pass on
+    # the number that the rule, the evidence and the list of decisions use
+    assert "Crime 1, Violence against the person: Overdue" in words_of(page)
 
 
 TYPED = {"reason_code": "GOOD_INTENT", "note": "He & she agree."}
