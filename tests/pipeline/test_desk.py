@@ -808,8 +808,16 @@ def test_a_page_that_only_a_form_reaches_says_so(told: SmallAgency) -> None:
     assert "Method Not Allowed" not in answer.text
 
 
-def test_what_is_printed_has_no_search_and_no_buttons(told: SmallAgency) -> None:
-    assert "@media print { .bar, main form { display: none; } }" in sign_in("viewer").get().text
+def test_what_is_printed_says_what_is_filtered_and_has_no_search_and_no_buttons(
+    told: SmallAgency,
+) -> None:
+    """No class of a page, such as the one of its filters, comes before the rule of the paper."""
+    clerk = sign_in("reader.one")
+    for page in (clerk.get().text, clerk.open_log(ASSAULT)):
+        assert "@media print { .bar, .go, main form { display: none !important; } }" in page
+    text = words_of(clerk.get(district="S", severity="rape", since="2026-01-05", text="a b").text)
+    assert "Filter: S, rape, received from 5 January 2026, with the words “a b” District" in text
+    assert "Filter District" in words_of(clerk.get().text)
 
 
 def test_the_sign_in_says_what_each_person_does(told: SmallAgency) -> None:

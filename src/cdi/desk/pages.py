@@ -1,8 +1,8 @@
 """The pages of the desk: what each of them shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -73,7 +73,7 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
     """The queue."""
     shown, standing = visit.shown, read_standing(visit.shown.agency)
     query = visit.request.query_params
-    claims = read_claims(visit.agency_id)
+    claims, choices = read_claims(visit.agency_id), list_choices(shown)
     logs = list_logs(shown, standing, claims, filters)
     counts, in_time_counts = dict.fromkeys(LISTS, 0), dict.fromkeys(LISTS, 0)
     crimes = read_crimes(shown.file)
@@ -90,7 +90,8 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
         "desk_queue.html.j2",
         visit,
         filters=filters,
-        choices=list_choices(shown),
+        choices=choices,
+        filtered_by=_name_filters(filters, choices),
         lists=LISTS,
         counts=counts,
         logs=logs[first : first + LOGS_PER_PAGE],
@@ -226,6 +227,18 @@ def end_of_claim(claim: Claim, shown: Shown) -> str:
     """Until when a claim holds, as clocks of today show it even where that of the desk stopped."""
     end = clock_time(claim.until.astimezone(shown.agency.zone))
     return f"{end} by today’s clock" if shown.has_stopped else end
+
+
+def _name_filters(filters: Filters, choices: Mapping[str, Sequence[tuple[str, str]]]) -> list[str]:
+    """Name the filters that are set, for whoever has the list on paper."""
+    named = [
+        dict(pairs).get(value, value)
+        for name, pairs in choices.items()
+        if (value := getattr(filters, name))
+    ]
+    days = (("received from", filters.since), ("received until", filters.until))
+    named += [f"{word} {date.fromisoformat(day):%-d %B %Y}" for word, day in days if day]
+    return [*named, f"with the words “{filters.text}”"] if filters.text else named
 
 
 def _read_log(visit: Visit, typed: str) -> tuple[LogView, list[Crime]]:
