@@ -251,6 +251,9 @@ def test_a_crime_in_time_that_was_confirmed_does_not_drop_out_of_sight(told: Sma
     clerk.decide(IN_TIME, "passed")
     text = words_of(clerk.get(list="passed").text)
     assert "1 of 1 crime has no record yet and can still be recorded in time" in text
+    clerk.decide(RAPE, "dismissed", reason_code="GOOD_INTENT")
+    text = words_of(clerk.get(list="proposed").text)
+    assert "0 of 1 crime has no record yet and can still be recorded in time" in text
 
 
 def test_a_crime_that_was_dismissed_has_no_time_limit(told: SmallAgency) -> None:
