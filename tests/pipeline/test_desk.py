@@ -628,6 +628,35 @@ def test_who_links_a_record_is_told_from_which_log_it_is_taken(
     assert clerk.find_form(page, "undone", "")["record"] == "R1"
 
 
+def test_a_record_that_is_no_candidate_is_looked_up_by_its_number_and_linked(
+    told: SmallAgency,
+) -> None:
+    clerk = sign_in("reader.one")
+    page = clerk.open_log(IN_TIME, district="S")
+    assert not [form for form in read_forms(page) if form.get("record") == "R1"]
+    (form,) = [form for form in read_forms(page) if form["action"] == "log#link"]
+    assert (form["call"], form["district"], form["record"]) == (IN_TIME, "S", "")
+    page = clerk.open_log(IN_TIME, district="S", record=" r1 ")
+    text = words_of(page)
+    assert "R1 : Assault, recorded 5 January 2026, 11:30am; linked with T-0001." in text
+    assert "Link R1 This takes it from T-0001 ." in text
+    answer = clerk.send(clerk.find_form(page, "link", ""))
+    assert "Until then the crimes of this log stay on their list." in words_of(answer.text)
+    (row,) = read_decisions(told.agency)
+    assert (row["decision_kind"], row["call_reference"], row["record_reference"]) == (
+        "link", IN_TIME, "R1",
+    )  # fmt: skip
+    unknown = clerk.open_log(IN_TIME, record="<R99>")
+    assert "has no record “&lt;R99&gt;” in this version." in unknown
+    assert not [form for form in read_forms(unknown) if form.get("kind") == "link"]
+
+
+def test_who_may_not_decide_is_offered_no_record_to_link(told: SmallAgency) -> None:
+    page = sign_in("viewer").open_log(IN_TIME, record="R1")
+    assert not [form for form in read_forms(page) if form["action"] in ("log#link", "decide")]
+    assert "Link a record" not in page
+
+
 def test_one_log_of_ten_comes_by_lot(told: SmallAgency, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "LOT_SHARE", 2)
     clerk = sign_in("reader.one")

@@ -103,10 +103,12 @@ def show_queue(visit: VisitDep, page: Annotated[int, Query(ge=1)] = 1) -> Respon
     return send_page(pages.show_queue(visit, filters, page))
 
 
-def show_log(visit: VisitDep, call: str, by: str = "order", done: str = "") -> Response:
+def show_log(
+    visit: VisitDep, call: str, by: str = "order", done: str = "", record: str = ""
+) -> Response:
     """Show a log, and claim it for whoever may decide about it."""
     filters = Filters.from_query(visit.request.query_params)
-    return send_page(pages.show_log(visit, call, filters, by, done))
+    return send_page(pages.show_log(visit, call, filters, by, done, record))
 
 
 def start(visit: VisitDep, done: str = "", left: str = "", by: str = "order") -> Response:

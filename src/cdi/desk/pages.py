@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -48,8 +49,9 @@ from cdi.render import render
 from cdi.report.log import LogView, read_logs
 from cdi.report.search import find_call_id, find_call_of_record
 from cdi.report.wording import deadline_in_words, local_time
-from cdi.sql import connect, scalar
+from cdi.sql import connect, fetch_dicts, read_query, scalar
 
+SQL = Path(__file__).parent / "sql"
 LOGS_PER_PAGE = 50
 # What a decision is called, to whoever reads the log later.
 KINDS_IN_WORDS = {
@@ -113,8 +115,19 @@ def show_queue(visit: Visit, filters: Filters, page: int) -> str:
     )
 
 
-def show_log(visit: Visit, typed: str, filters: Filters, by: str, done: str) -> str:
-    """The page of a log; who may decide about it claims it by opening it."""
+def show_log(
+    visit: Visit, typed: str, filters: Filters, by: str, done: str, record: str = ""
+) -> str:
+    """The page of a log; who may decide about it claims it by opening it.
+
+    Args:
+        visit: The request.
+        typed: Number of the log.
+        filters: Which logs the queue shows.
+        by: `lot` if the log was drawn by lot, else `order`.
+        done: Reference of the decision that was just taken.
+        record: Number of a record that somebody found in the records system and may want to link.
+    """
     view, crimes = _read_log(visit, typed)
     call_id = view.story.call_id
     standing = read_standing(visit.shown.agency)
@@ -122,7 +135,7 @@ def show_log(visit: Visit, typed: str, filters: Filters, by: str, done: str) -> 
     claim = None
     if is_open and (visit.may(Right.DECIDE) or visit.may(Right.SECOND)):
         claim = take_claim(visit.agency_id, call_id, visit.person.name)
-    return _render_log(visit, view, crimes, standing, claim, filters, by, done)
+    return _render_log(visit, view, crimes, standing, claim, filters, by, done, record=record)
 
 
 def show_again(visit: Visit, wish: Wish, filters: Filters, problem: str) -> str:
@@ -262,8 +275,10 @@ def _render_log(
     done: str,
     problem: str = "",
     typed: Wish | None = None,
+    record: str = "",
 ) -> str:
     call_id, agency = view.story.call_id, visit.shown.agency
+    looked_up = _look_up_record(visit.shown, record) if record.strip() else None
     is_mine = claim is not None and visit.person.is_same(claim.person)
     is_others = claim is not None and not is_mine
     may_decide = visit.may(Right.DECIDE) and not is_others
@@ -327,19 +342,33 @@ def _render_log(
         filters=filters,
         by="lot" if by == "lot" else "order",
         evidence=sha256_of_json(asdict(view)),
-        records=_list_record_choices(view, standing, agency) if may_decide else [],
+        typed_record=record.strip(),
+        looked_up=looked_up,
+        records=_list_record_choices(view, standing, agency, looked_up) if may_decide else [],
         problem=problem,
         typed=typed,
         done=_describe_done(visit, standing, done),
     )
 
 
+def _look_up_record(shown: Shown, typed: str) -> dict[str, Any] | None:
+    """Find the record whose number somebody typed; None if the version has no such record."""
+    (record_id,) = find_canonical(shown.agency, "record", [typed.strip()]).values()
+    query = read_query(SQL / "record.sql")
+    with connect(shown.file, read_only=True) as con:
+        rows = fetch_dicts(con, query, {"records": [record_id]})
+    for row in rows:
+        row["recorded_at"] = local_time(row["recorded_at"], shown.agency)
+    return rows[0] if rows else None
+
+
 def _list_record_choices(
-    view: LogView, standing: Standing, agency: Agency
+    view: LogView, standing: Standing, agency: Agency, looked_up: Mapping[str, Any] | None
 ) -> list[dict[str, str | None]]:
     """List what can be decided about records of a log, each with the kind of the decision.
 
-    A link, or what parts one, can be taken back, also if the record is no candidate any more.
+    A link, or what parts one, can be taken back, also if the record is no candidate any more. A
+    record that was looked up comes first.
     """
     call_id = view.story.call_id
     rows = [row for row in standing.by_call.get(call_id, []) if row["record_reference"]]
@@ -350,10 +379,11 @@ def _list_record_choices(
         for record, kind in newest.items()
         if kind in ("link", "null_link")
     ]
-    decided = {choice["record"] for choice in choices}
-    for candidate in view.candidates:
+    listed = {choice["record"] for choice in choices}
+    for candidate in [*([looked_up] if looked_up else []), *view.candidates]:
         record, linked = candidate["crime_record_id"], candidate["linked_call_id"]
-        if candidate["is_crime"] and record not in decided:
+        if candidate["is_crime"] and record not in listed:
+            listed.add(record)  # a record that was looked up may be a candidate too
             is_here = linked == call_id
             kind = "null_link" if is_here else "link"
             taken_from = None if is_here else linked
@@ -397,6 +427,7 @@ def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str
                     "counts": has_effect(rows, row),
                     "is_undone": row["decision_kind"] == UNDONE,
                     "is_confirmed": row["decision_kind"] == CONFIRMED,
+                    "is_linked": row["decision_kind"] == "link",
                 }
     return None
 

@@ -73,11 +73,15 @@ class Filters:
 
     def to_query(self, **changes: str) -> str:
         """Write the filters as the query of an address, without those that are blank."""
+        return urlencode(self.to_fields(**changes))
+
+    def to_fields(self, **changes: str) -> dict[str, str]:
+        """Write the filters as the fields of a form, without those that are blank."""
         given = {f.name: getattr(self, f.name) for f in fields(self)} | changes
         given = {name: value for name, value in given.items() if value}
         if given.get("list") == SUSPECTED:
             del given["list"]
-        return urlencode(given)
+        return given
 
     @property
     def ends_before_it_begins(self) -> bool:
