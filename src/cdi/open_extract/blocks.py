@@ -115,6 +115,8 @@ class Quarter:
         return [f"{self.starts_on.year}-{self.starts_on.month + place:02}" for place in range(3)]
 
 
+# The day of the release on the agency's calendar, as the days of its report are.
+AS_OF_ON = "cast(timezone(timezone, timezone('UTC', as_of)) as date)"
 # The crimes that were due in a quarter, as the headline counts them.
 DUE = """from fct_reported_crimes as crimes
     inner join rules.offence_groups as groups
@@ -238,9 +240,7 @@ def show_quarter(
         if shown[total] is None and part in shown
     }
     shown |= _read_rates(con, quarter, limits, shown)
-    (release,) = fetch_dicts(
-        con, "select cast(as_of as date) as as_of_on, ruleset_version from release"
-    )
+    (release,) = fetch_dicts(con, f"select {AS_OF_ON} as as_of_on, ruleset_version from release")
     quarter_facts = {
         "quarter": quarter.name,
         **release,

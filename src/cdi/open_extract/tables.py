@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cdi.open_extract.blocks import BANDS, CLASSES, MEASURES, SQL
+from cdi.open_extract.blocks import AS_OF_ON, BANDS, CLASSES, MEASURES, SQL
 from cdi.sql import literal, read_query
 
 WITHHELD = "Null (in CSV an empty cell) means withheld, so that no small count can be found out."
@@ -184,7 +184,7 @@ TABLES = {
     "release": Table(
         "When this release was made, and under which licence it may be used",
         "Facts of the release. One row.",
-        "select is_simulated, cast(as_of as date) as as_of_on, licence, "
+        f"select is_simulated, {AS_OF_ON} as as_of_on, licence, "
         "coalesce((select string_agg(reason, '; ' order by auditability_check) from auditability "
         "where not is_met), if(crime_records_as_of is null, 'no crime records are delivered', null)"
         ") as withheld_reason from release",

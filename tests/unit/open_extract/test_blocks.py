@@ -309,6 +309,27 @@ def test_a_released_quarter_stays_when_its_calls_are_removed(
         released(file, tmp_path / "kept", tmp_path / "later")
 
 
+@pytest.mark.parametrize(
+    ("zone", "as_of", "day"),
+    [
+        # midnight at the beginning of 2 May in summer time, and nine in the evening of 2 May
+        ("Europe/London", datetime(2017, 5, 1, 23), date(2017, 5, 2)),
+        ("America/Los_Angeles", datetime(2017, 5, 3, 4), date(2017, 5, 2)),
+    ],
+)
+def test_the_day_of_a_release_is_that_of_the_agencys_calendar(
+    zone: str, as_of: datetime, day: date, tmp_path: Path
+) -> None:
+    file = version(tmp_path / "recording.duckdb", crimes(FIRST), date(2017, 5, 2))
+    with connect(file) as con:
+        con.execute(
+            "update release set timezone = ?, as_of = ?, calls_as_of = as_of", [zone, as_of]
+        )
+    found = released(file, tmp_path / "kept", tmp_path / "open")
+    assert [row["as_of_on"] for row in found["release"]] == [day]
+    assert [row["as_of_on"] for row in found["quarters"]] == [day]
+
+
 def test_a_released_quarter_that_was_changed_or_lost_is_named_and_not_counted_anew(
     planted: Path, tmp_path: Path
 ) -> None:
