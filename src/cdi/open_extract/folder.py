@@ -5,6 +5,8 @@ CSV, the data package and the pages) is made from ``open.duckdb`` alone, so none
 ``open.duckdb`` withholds.
 """
 
+import csv
+import io
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from cdi.open_extract.changes import list_changes
 from cdi.open_extract.package import PACKAGE, describe_package, describe_tables
 from cdi.open_extract.page import render_page, render_readme
 from cdi.open_extract.tables import NAMES, TABLES
+from cdi.people.sheet_cells import make_csv_cell, mark_as_utf8
 from cdi.sql import PUBLIC_STORAGE_VERSION, comment, connect, fetch_dicts, literal
 
 DATABASE = "open.duckdb"
@@ -92,7 +95,21 @@ def _copy_table(con: duckdb.DuckDBPyConnection, name: str, folder: Path) -> None
         f"copy {name} to {literal(str(folder / f'{name}.parquet'))} (format parquet, "
         f"compression zstd, kv_metadata {{meaning: {literal(meaning)}}})"
     )
-    con.execute(f"copy {name} to {literal(str(folder / f'{name}.csv'))} (format csv, header)")
+    _write_csv(con, name, folder / f"{name}.csv")
+
+
+def _write_csv(con: duckdb.DuckDBPyConnection, name: str, file: Path) -> None:
+    """Write a table for spreadsheets, which must neither run a text nor misread a letter."""
+    result = con.execute(f"from {name}")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column[0] for column in result.description)
+    # districts are texts of the agency
+    writer.writerows(
+        [str(cell).lower() if isinstance(cell, bool) else make_csv_cell(cell) for cell in row]
+        for row in result.fetchall()
+    )
+    write_text(file, mark_as_utf8(text.getvalue()))
 
 
 def _create_counts_view(con: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:

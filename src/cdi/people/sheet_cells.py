@@ -45,6 +45,18 @@ def read_csv_cell(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
 
 
+def mark_as_utf8(text: str) -> str:
+    """Make a CSV text that every spreadsheet and program reads letter by letter.
+
+    Excel reads a file as UTF-8 only if it begins with the byte order mark. Some programs take the
+    mark for a part of the first column's name, so it is left out where Excel does not need it.
+
+    Args:
+        text: The whole text of a file.
+    """
+    return text if text.isascii() else f"\ufeff{text}"
+
+
 def make_xlsx_cell(sheet: Any, value: Any) -> Any:
     """Return a value that XLSX can hold, as a cell of text if it would be taken for a formula.
 

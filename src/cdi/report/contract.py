@@ -20,7 +20,7 @@ import yaml
 from markupsafe import Markup
 
 from cdi.files import write_text
-from cdi.people.sheet_cells import make_csv_cell
+from cdi.people.sheet_cells import make_csv_cell, mark_as_utf8
 from cdi.render import NOTHING
 from cdi.shares import write_percent
 from cdi.sql import fetch_dicts, ident, read_query
@@ -78,7 +78,8 @@ class Table(NamedTuple):
             {name: make_csv_cell(value) for name, value in {**row, **self.mark}.items()}
             for row in self.rows
         )
-        return f"data:text/csv;charset=utf-8,{quote(text.getvalue(), safe=',:/()')}"
+        content = quote(mark_as_utf8(text.getvalue()), safe=",:/()")
+        return f"data:text/csv;charset=utf-8,{content}"
 
 
 class Contract:

@@ -137,6 +137,19 @@ def test_a_withheld_count_is_an_empty_cell_of_the_csv_file(full: Path) -> None:
     assert all("SIMULATED" in row["agency_name"] for row in by_csv)
 
 
+def test_a_spreadsheet_reads_every_letter_of_the_csv_file_and_runs_no_text(home: Path) -> None:
+    """Excel takes a file for UTF-8 only if it begins with the byte order mark."""
+    day = FIRST.starts_on
+    rows = [crime(day, district, "theft") for district in ("Ynys Môn", "=1+1") for _ in range(30)]
+    folder = release(home, "letters", rows, date(2017, 5, 2))
+    assert (folder / "crimes.csv").read_bytes().startswith(b"\xef\xbb\xbfagency_name,")
+    with (folder / "crimes.csv").open(encoding="utf-8-sig", newline="") as lines:
+        districts = {row["district"] for row in csv.DictReader(lines)}
+    assert districts == {"Ynys Môn", "'=1+1", "all"}
+    # programs that do not know the mark read a file that needs none as before
+    assert (folder / "quarters.csv").read_bytes().startswith(b"agency_name,")
+
+
 def test_all_other_files_are_made_from_the_database_alone(full: Path, tmp_path: Path) -> None:
     """So none of them can show what it withholds, whatever the version's file holds."""
     shutil.copy(full / "open.duckdb", tmp_path)

@@ -88,6 +88,10 @@ def test_a_csv_keeps_what_a_page_would_read_as_markup() -> None:
     link = Table("lost", "Lost", rows, {}).csv_link
     assert not set('"<>& ') & set(link)
     _, _, content = link.partition(",")
-    read = list(csv.DictReader(unquote(content).splitlines()))
+    assert content.startswith("%EF%BB%BFlabel,")  # without the mark Excel misreads the dash
+    read = list(csv.DictReader(unquote(content).removeprefix("\ufeff").splitlines()))
     # no spreadsheet runs a formula
     assert read == [{"label": said, "crimes": "3"}, {"label": "'=1+1", "crimes": "-4"}]
+    assert (
+        ",label,crimes%0D%0ATheft" in Table("lost", "Lost", [rows[0] | {"label": "Theft"}]).csv_link
+    )
