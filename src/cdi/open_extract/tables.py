@@ -120,7 +120,8 @@ TABLES = {
         "'uncorrected indication' as status "
         "from counts where measure = 'recording_rate' group by all order by all",
         {
-            "strict_rate": "Only crime codes count as a report. Null: too few crimes, or withheld.",
+            "strict_rate": "Only a crime record and a closing crime code count as a report. Null: "
+            "too few crimes, or withheld.",
             "standard_rate": "Likely evidence counts too; this is recorded_count / due_count.",
             "inclusive_rate": "Possible evidence counts too.",
             "status": "No rate here is corrected by an audit; audited_rates has those.",
@@ -132,7 +133,8 @@ TABLES = {
     "audited_rates": Table(
         "What share auditors found when they read a random sample, and how sure they are",
         "Recording rates that auditors found, with their intervals; empty before an audit. A rate "
-        "is left out if a small count of recorded or missed crimes could be worked out from it. "
+        "is left out if too few crimes were audited for it, or if a small count of recorded or "
+        "missed crimes could be worked out from it. "
         "One row per audit and part of the crime.",
         read_query(SQL / "audited_rates.sql"),
         {
@@ -144,7 +146,8 @@ TABLES = {
             "recording_rate": "Share of the crime reported that was recorded, 0 to 1.",
             "lower_limit": "Lower end of the 95% interval.",
             "upper_limit": "Upper end of the 95% interval.",
-            "effective_crimes": "Size of a simple random sample that would be as precise (n_eff).",
+            "effective_crimes": "Crimes of a simple random sample that would be as precise "
+            "(n_eff). It is not the number of crimes that auditors read.",
         },
         key=("draw_id", "domain"),
         absence="No audit has been finished yet. The rates of an audit appear here with the first "
