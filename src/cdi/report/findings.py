@@ -147,19 +147,31 @@ class Findings:
                  if row["compared"] != "alike"]  # fmt: skip
         title = "; ".join(apart) or "No district differs from the others by more than chance"
         columns = {
-            "District": lambda row: row["label"],
+            "District": lambda row: row["district"],
             "Due": lambda row: row["due_count"],
             "Recorded": lambda row: row["recorded_count"],
             "Rate": lambda row: write_percent(row["recording_rate"]),
-            "Drawn towards the whole": lambda row: write_percent(row["rate"]),
-            "Limits": lambda row: write_range(row["low"], row["high"]),
+            "Drawn towards the whole": lambda row: write_percent(row["estimated_rate"]),
+            "Limits": lambda row: write_range(row["estimated_low"], row["estimated_high"]),
             "Compared with the whole": lambda row: row["compared"],
         }
         caption = (
             "Recording rate by district, the largest first; the dashed line is the whole agency"
         )
         line = ("the whole agency", rows[0]["common_rate"])
-        return self._drawing.intervals(rows, title, caption + CUT, columns, line)
+        # Only the chart calls the estimate the rate. In the figures that is the plain rate.
+        drawn = [
+            row
+            | {
+                "label": row["district"],
+                "rate": row["estimated_rate"],
+                "low": row["estimated_low"],
+                "high": row["estimated_high"],
+                "kind": "district",
+            }
+            for row in rows
+        ]
+        return self._drawing.intervals(drawn, title, caption + CUT, columns, line)
 
     def _draw_service(self, rows: list[Row]) -> Figure:
         """Whether officers came to vulnerable victims, by what became of their crime."""

@@ -8,8 +8,9 @@ import duckdb
 import yaml
 
 from cdi.report.charts import Drawing, Figure
-from cdi.report.contract import DECLARED, Contract
+from cdi.report.contract import DECLARED, SQL, Contract
 from cdi.report.findings import Findings
+from cdi.sql import read_query
 
 
 def draw(figure_id: str, rows: list[dict[str, Any]], **values: Any) -> Figure:
@@ -27,15 +28,30 @@ def draw(figure_id: str, rows: list[dict[str, Any]], **values: Any) -> Figure:
 
 def test_the_chart_of_districts_says_the_rate_of_the_whole_agency() -> None:
     district = {
-        "due_count": 100, "recorded_count": 80, "recording_rate": 0.8, "low": 0.7, "high": 0.85,
-        "compared": "alike", "common_rate": 0.815, "kind": "district",
+        "due_count": 100, "recorded_count": 80, "recording_rate": 0.8, "estimated_low": 0.7,
+        "estimated_high": 0.85, "compared": "alike", "common_rate": 0.815,
     }  # fmt: skip
     rows = [
-        district | {"district": name, "label": name, "rate": rate}
+        district | {"district": name, "estimated_rate": rate}
         for name, rate in (("North", 0.79), ("South", 0.81))
     ]
-    (said,) = re.findall(r"<desc>(.*?)</desc>", draw("districts", rows).svg)
+    figure = draw("districts", rows)
+    (said,) = re.findall(r"<desc>(.*?)</desc>", figure.svg)
     assert said.endswith("South 81.0% (70.0% to 85.0%); the whole agency 81.5%.")
+    assert figure.rows[1][3:5] == ("80.0%", "81.0%")
+
+
+def test_the_csv_of_districts_has_no_rate_but_those_that_its_columns_tell_apart() -> None:
+    """The page calls the plain rate the rate, and so must its CSV file."""
+    with duckdb.connect() as con:
+        con.execute(
+            "create table district_rates as select 'frame' as universe, unnest(['N', 'S']) as "
+            "district, 0.8 as recording_rate, 0.81 as estimated_rate, 0.7 as estimated_low, "
+            "0.85 as estimated_high, 100 as due_count"
+        )
+        answer = con.execute(read_query(SQL / "districts.sql"))
+        named = {column[0] for column in answer.description}
+    assert {name for name in named if "rate" in name} == {"recording_rate", "estimated_rate"}
 
 
 def test_no_caption_says_of_an_axis_that_begins_at_0_that_it_does_not() -> None:

@@ -1,12 +1,6 @@
 -- Districts with a rate in the frame, if there are several, the largest first, with the estimate that
 -- borrows from the others.
-select
-    *,
-    district as label,
-    estimated_rate as rate,
-    estimated_low as low,
-    estimated_high as high,
-    'district' as kind
+select *
 from district_rates
 where universe = 'frame' and recording_rate is not null and estimated_low is not null
 qualify count(*) over () > 1
