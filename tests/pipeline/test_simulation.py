@@ -264,6 +264,37 @@ def test_the_cookbook_counts_missed_crimes_by_result_as_the_report_does(run: Pat
     assert dict(found) == dict(without_theft) != dict(of_report)
 
 
+TABLES_WITH_CRIMES = (
+    "fct_calls",
+    "fct_reported_crimes",
+    "unrecorded_crimes",
+    "recording_rate",
+    "links",
+    "cancellations",
+    "bi_logs",
+    "bi_crime_records",
+    "bi_reported_crimes",
+    "bi_recording_rate",
+)
+
+
+@pytest.mark.parametrize("table", TABLES_WITH_CRIMES)
+def test_a_comment_says_of_each_column_with_nulls_what_a_null_means(run: Path, table: str) -> None:
+    file = run / "published" / "simulated" / "current" / "recording.duckdb"
+    with duckdb.connect(str(file), read_only=True) as con:
+        comments = dict(
+            con.execute(
+                "select column_name, comment from duckdb_columns() where schema_name = 'main' "
+                "and database_name = current_database() and table_name = ?",
+                [table],
+            ).fetchall()
+        )
+        (counts,) = con.execute(f"select count(columns(*)), count(*) from {table}").fetchall()
+    *filled, rows = counts
+    with_nulls = [name for name, count in zip(comments, filled, strict=True) if count < rows]
+    assert [name for name in with_nulls if "null" not in comments[name].lower()] == []
+
+
 # ---------------------------------------------------------------------- the page made from it
 
 
