@@ -145,7 +145,11 @@ def _(alt, ask, mark):
     )
     alt.Chart(
         alt.Data(values=weeks),
-        title=f"{mark} Recording rate by week of report; records of the newest weeks still come in",
+        title=[
+            f"{mark} Recording rate by week of report",
+            "The data may hold only a part of the first and the last week.",
+            "Records of the newest weeks still come in.",
+        ],
         width=500,
     ).mark_line(point=True).encode(
         x=alt.X("week_on:T", axis=alt.Axis(format="%-d %B"), title="week from Monday"),
@@ -184,7 +188,7 @@ def _(ask, mo):
         order by unrecorded_count desc, closing_result_name
         """
     )
-    mo.vstack([mo.md("## Closing results that lose crimes"), mo.ui.table(lost)])
+    mo.vstack([mo.md("## Closing results that lose crimes, in all logs"), mo.ui.table(lost)])
     return (lost,)
 
 
@@ -199,7 +203,9 @@ def _(lost, mark, mo):
     writer.writeheader()
     writer.writerows(lost)
     export_name = f"{mark or 'restricted'}_closing_results.csv"
-    mo.download(text.getvalue().encode(), filename=export_name, label=f"Download {export_name}")
+    # Excel reads a file as UTF-8 only if it begins with the byte order mark ("-sig").
+    content = text.getvalue().encode("utf-8-sig")
+    mo.download(content, filename=export_name, label=f"Download {export_name}")
     return (export_name,)
 
 
