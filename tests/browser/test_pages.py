@@ -223,7 +223,7 @@ def test_each_chart_has_a_finding_and_a_csv(
         links.first.click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
-    assert file.name.startswith("simulated-") and file.suffix == ".csv"
+    assert file.name.startswith("SIMULATED-simulated-") and file.suffix == ".csv"
     assert len(file.read_text(encoding="utf-8").splitlines()) > 1
     page.close()
 

@@ -178,6 +178,8 @@ def test_each_chart_gives_its_figures_as_csv(told: SmallAgency) -> None:
         r'download="[^"]*-(\w+)\.csv" href="data:text/csv;charset=utf-8,([^"]*)"', page
     )
     assert len(links) == page.count("<figure>") >= 1
+    # the sample agency is made up, and a file that was saved must say so by itself
+    assert page.count('download="SIMULATED-testville-') == len(links)
     for name, content in links:
         header, *rows = csv.reader(unquote(content).splitlines())
         assert header == [*figures[name]["columns"], "counted", "version", "data"]

@@ -152,7 +152,7 @@ class Findings:
             "Recorded": lambda row: row["recorded_count"],
             "Rate": lambda row: write_percent(row["recording_rate"]),
             "Drawn towards the whole": lambda row: write_percent(row["estimated_rate"]),
-            "Limits": lambda row: write_range(row["estimated_low"], row["estimated_high"]),
+            "95% limits": lambda row: write_range(row["estimated_low"], row["estimated_high"]),
             "Compared with the whole": lambda row: row["compared"],
         }
         caption = (

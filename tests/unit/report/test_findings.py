@@ -38,7 +38,8 @@ def test_the_chart_of_districts_says_the_rate_of_the_whole_agency() -> None:
     figure = draw("districts", rows)
     (said,) = re.findall(r"<desc>(.*?)</desc>", figure.svg)
     assert said.endswith("South 81.0% (70.0% to 85.0%); the whole agency 81.5%.")
-    assert figure.rows[1][3:5] == ("80.0%", "81.0%")
+    assert figure.rows[1][3:6] == ("80.0%", "81.0%", "70.0% to 85.0%")
+    assert figure.columns[5] == "95% limits"  # those of weeks are of 90%
 
 
 def test_the_csv_of_districts_has_no_rate_but_those_that_its_columns_tell_apart() -> None:
