@@ -14,8 +14,12 @@ groups as (
     select * from {{ ref('offence_groups').include(database=false) }}
 ),
 
-routes as (
+route_codes as (
     select * from {{ source('codes', 'routes').include(database=false) }}
+),
+
+routes as (
+    select * from {{ ref('routes').include(database=false) }}
 ),
 
 links as (
@@ -47,12 +51,13 @@ final as (
         cancellations.check_meaning as cancellation_name,
         cancellations.is_wrongly_cancelled,
         coalesce(records.district, 'unknown') as record_district,
-        coalesce(routes.name, records.route, 'Unknown') as record_route_name
+        coalesce(routes.route_name, 'Unknown') as record_route_name
     from records
     cross join version
     left join offences on records.offence_code = offences.code
     left join groups on offences.offence_group = groups.offence_group
-    left join routes on records.route = routes.code
+    left join route_codes on records.route = route_codes.code
+    left join routes on route_codes.route = routes.route
     left join links on records.published_record_id = links.crime_record_id
     left join cancellations on records.published_record_id = cancellations.crime_record_id
 )
