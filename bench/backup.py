@@ -132,6 +132,7 @@ def main() -> None:
         variant.selected(),
     ):
         folder = Path(temporary)
+        (folder / "backup").mkdir()
         with paths.environment(CDI_HOME=str(folder / "home")):
             ensure_force()
             model = load_agency(paths.SIMULATED)

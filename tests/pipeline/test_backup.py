@@ -51,6 +51,7 @@ class Site:
         self.folder = folder
         self.monkeypatch = monkeypatch
         self.target = str(folder / "backup")
+        Path(self.target).mkdir()
         self.key = folder / "keys" / "backup.key"
 
     def back_up(self, **options: Any) -> BackedUp:
@@ -158,6 +159,46 @@ def test_neither_key_is_in_the_backup(site: Site) -> None:
         with pytest.raises(CdiError, match=r"BACKUP-KEY.*lies in the state or in the backup"):
             site.back_up()
         assert not key.exists()
+
+
+def test_a_folder_that_is_not_there_is_not_made(site: Site) -> None:
+    """If the disk is not mounted, all would go to the one below, and be told as done."""
+    Path(site.target).rmdir()
+    for work in (site.back_up, site.restore):
+        with pytest.raises(CdiError, match=r"BACKUP-PLACE.*no folder[^$]*mount the disk"):
+            work()
+    assert not Path(site.target).exists()
+    assert not site.key.exists()
+
+
+def test_a_backup_in_the_state_itself_is_refused(site: Site) -> None:
+    inside = paths.home() / "backup"
+    inside.mkdir()
+    link = site.folder / "link"
+    link.symlink_to(inside)
+    for site.target in (str(inside), str(link)):
+        with pytest.raises(CdiError, match=r"BACKUP-PLACE.*lies in the state"):
+            site.back_up()
+    assert list(inside.iterdir()) == []
+
+
+def test_a_key_in_the_backup_is_seen_through_a_link(site: Site) -> None:
+    link = site.folder / "link"
+    link.symlink_to(site.target)
+    site.key = Path(site.target).resolve() / "a.key"
+    site.target = str(link)
+    with pytest.raises(CdiError, match=r"BACKUP-KEY.*lies in the state or in the backup"):
+        site.back_up()
+    assert not site.key.exists()
+
+
+def test_a_first_snapshot_is_told(site: Site) -> None:
+    """On a mounted disk it comes once; if it comes again, the place is another one."""
+    told: list[str] = []
+    for _ in range(2):
+        back_up_agency(site.agency, site.target, site.key, 30, told.append)
+    assert len([line for line in told if "first snapshot of testville" in line]) == 1
+    assert "mounted" in told[0]
 
 
 def spoil(file: Path) -> None:

@@ -107,14 +107,20 @@ def back_up_agency(
     Raises:
         StateError: As `cdi.steps.verify.verify_kept`.
         BusyError: BACKUP-BUSY if files changed meanwhile, three times.
-        CdiError: BACKUP-KEY if the key lies in the state or in the backup, is none, or is missing
-            although there are snapshots.
+        CdiError: BACKUP-PLACE if the folder is not there or lies in the state; BACKUP-KEY if the
+            key lies in the state or in the backup, is none, or is missing although there are
+            snapshots.
     """
     if moves:
         _forget_broken_move(agency.agency)
     verify_kept(agency, lambda _: None)
     _warn_of_damaged_version(agency, say)
     store = _Store(agency.agency, target, key_file, makes_key=True)
+    if not store.snapshot_names():
+        say(
+            f"this is the first snapshot of {agency.agency} in {target}; if you know of others, "
+            "look whether the disk of the backup is mounted"
+        )
     if moves:  # nothing more is begun here; what is going on may still end while it is copied
         _leave(agency.agency, target, None)
     try:
@@ -187,7 +193,8 @@ def restore_agency(
     Raises:
         CdiError: RESTORE-NOT-EMPTY if the state has something of the agency; BACKUP-UNKNOWN if
             there is no such snapshot; BACKUP-DAMAGED if a file of the backup is missing or not as
-            it was written; BACKUP-KEY if it is another key.
+            it was written; BACKUP-KEY if it is another key; BACKUP-PLACE if the folder of the
+            backup is not there.
     """
     store = _Store(agency.agency, target, key_file, makes_key=False)
     files = store.read_snapshot(name := snapshot or store.newest_snapshot())
@@ -285,13 +292,17 @@ class _Store:
         self.filesystem, root = open_filesystem(target)
         self.root = f"{root.rstrip('/')}/{agency_id}"
         key_file = key_file.resolve()
-        inside = [paths.home(), *([Path(root)] if "file" in self.filesystem.protocol else [])]
+        inside = [paths.home()]
+        if "file" in self.filesystem.protocol:
+            folder = Path(root).resolve()
+            _check_folder(folder, is_written=makes_key)
+            inside.append(folder)
         if any(key_file.is_relative_to(folder) for folder in inside):
             raise _make_key_error(key_file, "lies in the state or in the backup itself")
         if not key_file.is_file():
             if not makes_key:
                 raise _make_key_error(key_file, "is not there")
-            if self._snapshot_names():  # with a new key, nobody could read them or add to them
+            if self.snapshot_names():  # with a new key, nobody could read them or add to them
                 told = "is not there; this backup has snapshots made with a key"
                 raise _make_key_error(key_file, told)
         text = read_or_make_secret(key_file, lambda: Fernet.generate_key().decode() + "\n").strip()
@@ -364,7 +375,7 @@ class _Store:
             StateError: BACKUP-DAMAGED if one that stays is not as it was written; nothing is
                 removed then.
         """
-        names = self._snapshot_names()
+        names = self.snapshot_names()
         old = names[: max(len(names) - keep, 0)]
         if not old:
             return 0
@@ -387,7 +398,7 @@ class _Store:
         Raises:
             CdiError: BACKUP-UNKNOWN if there is none.
         """
-        names = self._snapshot_names()
+        names = self.snapshot_names()
         if not names:
             raise self._make_unknown_error("no snapshot")
         return names[-1]
@@ -399,7 +410,7 @@ class _Store:
             CdiError: BACKUP-UNKNOWN if there is no such snapshot.
             StateError: BACKUP-DAMAGED if it is not as it was written.
         """
-        if name not in self._snapshot_names():
+        if name not in self.snapshot_names():
             raise self._make_unknown_error(f"no snapshot {name}")
         path = f"{self.root}/snapshots/{name}.json"
         try:
@@ -445,10 +456,10 @@ class _Store:
         return f"{self.root}/objects/{file.sha256}"
 
     def _read_newest(self) -> list[KeptFile]:
-        names = self._snapshot_names()
+        names = self.snapshot_names()
         return self.read_snapshot(names[-1]) if names else []
 
-    def _snapshot_names(self) -> list[str]:
+    def snapshot_names(self) -> list[str]:
         names = (path.rsplit("/", 1)[-1] for path in self._list("snapshots"))
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
@@ -461,11 +472,32 @@ class _Store:
         return hmac.digest(self._key, text, "sha256").hex()
 
     def _make_unknown_error(self, problem: str) -> CdiError:
-        names = self._snapshot_names()[-5:]
+        names = self.snapshot_names()[-5:]
         return CdiError(
             "BACKUP-UNKNOWN",
             f"{self.root} has {problem}",
             f"name one of the newest: {', '.join(names)}" if names else "check the target",
+        )
+
+
+def _check_folder(folder: Path, *, is_written: bool) -> None:
+    """Refuse a folder that is not there: that of a disk which is not mounted would be made here.
+
+    Raises:
+        CdiError: BACKUP-PLACE, also if it is to be written to and lies in the state.
+    """
+    if not folder.is_dir():
+        raise CdiError(
+            "BACKUP-PLACE",
+            f"{folder} is no folder on this machine",
+            "mount the disk of the backup; for a new backup make the folder: "
+            f"mkdir -m 700 {folder}",
+        )
+    if is_written and folder.is_relative_to(paths.home()):
+        raise CdiError(
+            "BACKUP-PLACE",
+            f"{folder} lies in the state, with which it would be lost",
+            "name a folder of another disk, or the URL of another machine",
         )
 
 
