@@ -29,9 +29,9 @@ from cdi.people.open_draws import Progress, find_progress
 from cdi.people.saved_readings import (
     Reading,
     draw_second_if_due,
-    find_problems,
     keep_others_out,
     keep_readings,
+    refuse_bad_rows,
     save_reading,
 )
 from cdi.people.worksheets import write_draw_worksheets
@@ -531,8 +531,9 @@ def test_whose_log_it_is_and_when_it_was_read_is_checked_like_a_worksheet(
         "due_count": "0", "recorded_count": "0",
     }  # fmt: skip
     for crime in ("-1", "0.5"):
-        found = find_problems(agency, [{**row, "crime_number": crime}])
-        assert any(problem.startswith("RDG-03: ") for problem in found)
+        with pytest.raises(saved_readings.RefusedReadingsError) as error:
+            refuse_bad_rows(agency, "the reading", [{**row, "crime_number": crime}])
+        assert any(problem.startswith("RDG-03: ") for problem in error.value.problems)
     assert kept(draw) == {}
 
 

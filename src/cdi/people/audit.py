@@ -5,7 +5,7 @@ worksheets (`cdi.people.open_draws`). What they found is kept in the same place 
 (`cdi.people.saved_readings`). The rates are estimated by the build (`cdi.audit.results`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
 from pathlib import Path
@@ -44,7 +44,6 @@ from cdi.people.worksheets import (
 from cdi.sql import connect, fetch_dicts
 
 LOGS = 1_500  # logs of an audit, unless another number is given
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def save_reading(
         draw_second_if_due(agency, draw)
 
 
-def refuse_bad_rows(agency: Agency, name: str, rows: Iterable[Row]) -> None:
+def refuse_bad_rows(agency: Agency, name: str, rows: Sequence[Row]) -> None:
     """Refuse readings that the landing would refuse, before anything is kept.
 
     Args:
@@ -168,7 +168,7 @@ def refuse_bad_rows(agency: Agency, name: str, rows: Iterable[Row]) -> None:
         RefusedReadingsError: AUDIT-REFUSED, with the rules that they break.
     """
     logs_by_problem: dict[str, dict[str, None]] = {}
-    for call_id, problem in _find_problems_of_logs(agency, list(rows)):
+    for call_id, problem in _find_problems(agency, rows):
         logs_by_problem.setdefault(problem, {})[call_id] = None
     if logs_by_problem:
         lines = [f"{_name_logs(list(logs))}: {told}" for told, logs in logs_by_problem.items()]
@@ -189,16 +189,7 @@ def _name_logs(call_ids: Sequence[str]) -> str:
     )
 
 
-def find_problems(agency: Agency, rows: Iterable[Row]) -> list[str]:
-    """Find what speaks against readings, by the rules of the landing.
-
-    Returns:
-        Each rule that is broken, with what the auditor can do, or with its reason.
-    """
-    return sorted({problem for _, problem in _find_problems_of_logs(agency, list(rows))})
-
-
-def _find_problems_of_logs(agency: Agency, rows: Sequence[Row]) -> list[tuple[str, str]]:
+def _find_problems(agency: Agency, rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Find what speaks against readings, with the log, in the order of the rules."""
     from cdi.quality.checks import find_refusals  # Great Expectations takes seconds to import
 
