@@ -73,14 +73,11 @@ def _describe_relations(
         }
 
 
-def write_dictionary(version: Version) -> Path:
+def write_dictionary(version: Version) -> None:
     """Write ``dictionary.html`` and ``dbt_docs.html`` beside the private file.
 
     Args:
         version: What was built.
-
-    Returns:
-        Path of the dictionary.
     """
     with connect(version.file, read_only=True) as con:
         page = render(
@@ -90,10 +87,8 @@ def write_dictionary(version: Version) -> Path:
             version=version.name,
             parts=dictionary_parts(con),
         )
-    file = version.folder / "dictionary.html"
-    write_text(file, page)
+    write_text(version.folder / "dictionary.html", page)
     write_text(version.folder / "dbt_docs.html", _render_dbt_docs(version))
-    return file
 
 
 def _render_dbt_docs(version: Version) -> str:

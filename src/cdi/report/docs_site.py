@@ -52,14 +52,11 @@ _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]]*)\]\((?P<target>[^()\s]+)\)
 _SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)[^>]*>(.*?)</script>", re.S)
 
 
-def write_docs_site(version: Version) -> Path | None:
-    """Put the site into a version.
+def write_docs_site(version: Version) -> None:
+    """Put the site into a version, if the documentation is installed.
 
     Args:
         version: What was built.
-
-    Returns:
-        The site's folder; None if the documentation is not installed.
 
     Raises:
         BuildError: DOCS-SITE if the site cannot be made.
@@ -68,10 +65,8 @@ def write_docs_site(version: Version) -> Path | None:
         logging.getLogger(__name__).warning(
             "there is no %s: version %s has no documentation", paths.DOCS_SETTINGS, version.name
         )
-        return None
-    site = version.folder / FOLDER
-    copy_docs_site(site)
-    return site
+        return
+    copy_docs_site(version.folder / FOLDER)
 
 
 def copy_docs_site(target: Path) -> None:

@@ -51,21 +51,17 @@ class Breakdown:
     values: Sequence[tuple[str, str]]
 
 
-def write_explore_page(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
+def write_explore_page(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     """Write ``explore.html`` beside the private file.
 
     Args:
         con: The private file.
         version: Whose it is.
-
-    Returns:
-        Path of the page.
     """
     (release,) = fetch_dicts(con, "from release")
     rows = fetch_dicts(con, read_query(SQL / "explored_counts.sql"))
-    file = version.folder / PAGE
-    write_text(file, render_explore_page(rows, release, version.agency.agency, version.name))
-    return file
+    page = render_explore_page(rows, release, version.agency.agency, version.name)
+    write_text(version.folder / PAGE, page)
 
 
 def render_explore_page(rows: Sequence[Row], release: Row, agency: str, version: str) -> str:

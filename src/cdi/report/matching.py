@@ -22,15 +22,12 @@ RUNGS = {
 }
 
 
-def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
+def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     """Write ``matching.html`` beside the private file.
 
     Args:
         con: The private file.
         version: Whose it is.
-
-    Returns:
-        Path of the page.
     """
     from cdi.report.charts import Drawing  # altair takes two seconds to import
 
@@ -63,9 +60,7 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Pat
         routes=fetch_dicts(con, read_query(SQL / "crimes_without_call.sql")),
         rulesets=fetch_dicts(con, "from rules.rulesets order by min_evidence_rank desc"),
     )
-    file = version.folder / "matching.html"
-    write_text(file, page)
-    return file
+    write_text(version.folder / "matching.html", page)
 
 
 def summarise_calibration(rows: Sequence[Mapping[str, Any]]) -> str:

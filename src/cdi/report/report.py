@@ -5,7 +5,6 @@ does, is a folder of its own (`cdi.report.worklist`).
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -27,16 +26,13 @@ COMPARED_COUNTRY = "GB"  # whose published rates an agency is put beside
 
 def write_report_page(
     con: duckdb.DuckDBPyConnection, version: Version, compared: Mapping[str, Any] | None
-) -> Path:
+) -> None:
     """Write ``report.html`` and ``figures.json`` beside the private file.
 
     Args:
         con: The private file.
         version: Whose it is.
         compared: What changed since the published version; None if there is nothing to compare.
-
-    Returns:
-        Path of the page.
     """
     from cdi.report.charts import Drawing  # altair takes two seconds to import
     from cdi.report.findings import Findings
@@ -52,7 +48,6 @@ def write_report_page(
     actions = measure_actions(con, read_actions(agency.folder))
     _give_other_figures(contract, actions, list_readings(con), compared)
     (release,) = fetch_dicts(con, "from release")
-    file = version.folder / "report.html"
     page = render(
         "report.html.j2",
         agency=agency,
@@ -71,14 +66,13 @@ def write_report_page(
         weights=scalar(con, "select any_value(weights_version) from links"),
         compared=compared,
     )
-    write_text(file, page)
+    write_text(version.folder / "report.html", page)
     sentences = (
         render(f"{name}.html.j2", v=contract.values, release=release, show=contract.show)
         for name in ("headline", "in_time")
     )
     text = Markup(" ".join(sentences)).striptags()  # noqa: S704 -- of our own templates
     contract.write(version.folder / "figures.json", " ".join(text.split()))
-    return file
 
 
 def _give_other_figures(

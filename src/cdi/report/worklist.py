@@ -38,15 +38,12 @@ _LONGEST_NAME = 100  # of a page's file
 Row = dict[str, Any]
 
 
-def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
+def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     """Write the folder ``worklist/`` beside the private file.
 
     Args:
         con: The private file.
         version: Whose it is.
-
-    Returns:
-        The folder.
     """
     folder = version.folder / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
@@ -101,7 +98,6 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> Path:
     write_text(folder / "index.html", page)
     if pages:  # without a page there is no log to read
         _write_log_pages(con, version, paged_rows, pages, common | {"reasons": reasons})
-    return folder
 
 
 def _write_log_pages(
