@@ -50,7 +50,7 @@ def scratch_folder(parent: Path | None = None, name: str | None = None) -> Itera
     with contextlib.ExitStack() as held:
         # Nobody may look for free locks between the making of a folder and the taking of its lock.
         with wait_for_lock(parent):
-            remove_leftovers(parent)
+            _remove_leftovers(parent)
             if folder.exists():
                 raise BusyError(
                     "SCRATCH-BUSY",
@@ -66,13 +66,8 @@ def scratch_folder(parent: Path | None = None, name: str | None = None) -> Itera
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_leftovers(parent: Path) -> int:
-    """Remove the folders for scratch that no living process holds; the caller has the lock.
-
-    Returns:
-        How many there were.
-    """
-    removed = 0
+def _remove_leftovers(parent: Path) -> None:
+    """Remove the folders for scratch that no living process holds; the caller has the lock."""
     for folder in parent.glob(".*/"):
         # It is held, or its process removes it just now.
         with (
@@ -81,5 +76,3 @@ def remove_leftovers(parent: Path) -> int:
         ):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
-    return removed

@@ -80,8 +80,8 @@ def _collect_hashes(tombstones: list[dict[str, Any]]) -> list[str]:
     return sorted({digest for tombstone in tombstones for digest in tombstone["hashes"]})
 
 
-def add_tombstone(agency_id: str, hashes: set[str], reason: str, at: datetime) -> bool:
-    """Add a tombstone and wait until it is on the disk.
+def add_tombstone(agency_id: str, hashes: set[str], reason: str, at: datetime) -> None:
+    """Add a tombstone, unless all of its hashes are there, and wait until it is on the disk.
 
     Args:
         agency_id: The agency.
@@ -89,18 +89,14 @@ def add_tombstone(agency_id: str, hashes: set[str], reason: str, at: datetime) -
             their age.
         reason: Why it is erased, in words of the person who asks for it.
         at: When.
-
-    Returns:
-        False if all hashes were there already.
     """
     file = paths.tombstones(agency_id)
     with wait_for_lock(file.parent):
         if hashes and hashes <= set(read_hashes(agency_id)):
-            return False
+            return
         tombstone = {"at": at.isoformat(), "reason": reason, "hashes": sorted(hashes)}
         with append_sealed(agency_id, file) as lines:
             lines.write(json.dumps(tombstone, sort_keys=True) + "\n")
-    return True
 
 
 def open_tombstones(

@@ -142,7 +142,7 @@ def _keep_filled_in(file: Path) -> bool:
 
 def write_csv_sheet(
     folder: Path, facts: Mapping[str, Any], logs: Sequence[Mapping[str, Any]]
-) -> Path:
+) -> None:
     """Write the CSV file of a worksheet, in place of one that is there."""
     file = folder / f"{_name_sheet(facts)}.csv"
     shown = [name for name in _list_shown_columns(logs) if name != "call_id"]
@@ -163,7 +163,6 @@ def write_csv_sheet(
                 [make_csv_cell(filled_in.get(name, "")) for name in HEADER]
                 + [make_csv_cell(log[name]) for name in shown]
             )
-    return file
 
 
 def _list_shown_columns(logs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
