@@ -85,7 +85,7 @@ def accept_batch(batch: Batch) -> Batch | None:
         replace_manifest(batch.folder, linked)
         for file in batch.folder.iterdir():
             file.chmod(0o400)
-        announce_newest(linked, last)
+        announce_newest(linked)
         folder = rename_durably(batch.folder, home / "batches" / manifest["batch_id"])
         accepted = read_batch(folder)
         note_newest(accepted)

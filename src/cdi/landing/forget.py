@@ -22,14 +22,9 @@ from cdi.landing.batches import (
 )
 from cdi.landing.originals import originals_with_erased
 from cdi.landing.rows import leave_out_rows, row_hash_expression
-from cdi.landing.seals import verify_batch
+from cdi.landing.seals import UNFINISHED, verify_batch
 from cdi.landing.tombstones import has_tombstones, open_tombstones
 from cdi.sql import connect, fetch_dicts, ident, naive_utc, scalar
-
-# Stands in a batch's folder while its files are replaced. If that is killed, the next attempt must
-# complete it, even if it finds nothing more to take out and no count differs (where rows only lost
-# a name, for instance).
-_UNFINISHED = ".forgetting"
 
 
 @dataclass
@@ -67,7 +62,7 @@ def verify_untouched(agency: Agency, batch: Batch) -> None:
     Raises:
         StateError: LANDING-DAMAGED if a file or the manifest is not as it was accepted.
     """
-    if not (batch.folder / _UNFINISHED).exists():
+    if not (batch.folder / UNFINISHED).exists():
         verify_batch(agency.agency, batch)
 
 
@@ -88,7 +83,7 @@ def forget_in_batch(
     Raises:
         StateError: LANDING-DAMAGED if an accepted batch is damaged; it must not be sealed anew.
     """
-    unfinished = batch.folder / _UNFINISHED
+    unfinished = batch.folder / UNFINISHED
     verify_untouched(agency, batch)
     with connect() as con:
         tombstones = open_tombstones(con, agency.agency, expired)

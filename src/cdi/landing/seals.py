@@ -26,6 +26,10 @@ from cdi.files import read_json, sha256_of_file, write_json
 from cdi.keys import derive_key
 
 _NEWEST = "newest.json"
+# Stands in a batch's folder while an erasure replaces its files. If that is killed, the next
+# attempt must complete it, even if it finds nothing more to take out and no count differs (where
+# rows only lost a name, for instance).
+UNFINISHED = ".forgetting"
 # The loss comes before the extraction, as nothing is accepted behind a gap.
 _ACCEPT_LOSS = (
     f'accept the loss by {paths.CDI} verify <agency> --accept-loss --reason "...", then extract '
@@ -81,16 +85,15 @@ def link_manifest(manifest: Mapping[str, Any], before: Sealed | None) -> dict[st
     return _link(manifest, before.manifest.get("link", "") if before else "")
 
 
-def announce_newest(manifest: Mapping[str, Any], before: Sealed | None) -> None:
+def announce_newest(manifest: Mapping[str, Any]) -> None:
     """Write down that a batch is about to be accepted, so that a kill leaves no gap.
 
     Until `note_newest` is called, the batch before it may be the newest as well.
 
     Args:
-        manifest: Of the batch, with its link.
-        before: The batch that was accepted last.
+        manifest: Of the batch, as `link_manifest` makes it.
     """
-    _write_newest(manifest, [before.manifest.get("link", "") if before else "", manifest["link"]])
+    _write_newest(manifest, [manifest["before"], manifest["link"]])
 
 
 def note_newest(batch: Sealed) -> None:
@@ -215,7 +218,7 @@ def _hash(agency_id: str, value: Mapping[str, Any]) -> str:
 
 
 def _damaged(batch: Sealed, problem: str) -> StateError:
-    if (batch.folder / ".forgetting").exists():
+    if (batch.folder / UNFINISHED).exists():
         return StateError(
             "LANDING-DAMAGED",
             f"the batch {batch.folder} is in the middle of an erasure",
