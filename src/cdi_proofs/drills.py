@@ -24,7 +24,6 @@ from cdi_proofs.published import publish_alone
 
 CHANGED, STEADY = "changed_practice", "steady_practice"
 MONTHS = 12
-SEEDS = 10
 IN_TIME = timedelta(weeks=4)
 
 

@@ -56,7 +56,6 @@ from cdi_proofs.durable_steps import (
 )
 from cdi_proofs.selection import check_names
 
-KINDS = ("cut", "kill", "fill")
 # Steps with so few of a hundred rounds take long; they get a third of the full disks.
 _DEAR = 5
 _LONGEST = 300.0  # seconds; a step that takes longer hangs
@@ -267,7 +266,7 @@ def disturb_step(
     Args:
         shop: After `prepare_disks`.
         step: The step.
-        kind: One of `KINDS`.
+        kind: `cut`, `kill` or `fill`.
         usual: The same step undisturbed.
         chance: Chooses the moment, or the room.
 

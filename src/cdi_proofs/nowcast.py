@@ -42,7 +42,6 @@ from cdi_force.year import FRAME, JUSTIFIED, NO_LOG, RECORDED, Year, take_rows
 from cdi_force.years import simulate_window
 
 MONTHS = 18
-SEEDS = 10
 CUTS = 20
 WEEK = 7 * DAY
 BETWEEN_CUTS = 2 * WEEK

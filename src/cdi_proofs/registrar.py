@@ -69,7 +69,6 @@ from cdi_proofs.scorecard import SQL, compare_rates
 SCENARIO = "steady_practice"
 MONTHS = 12
 LEAST_MONTHS = 2
-SEEDS = 3
 REGISTRARS = 20
 AUDITS = 300
 AUDITED = 400
