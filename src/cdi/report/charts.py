@@ -150,7 +150,7 @@ class Drawing:
             base.mark_rule(color=VERMILION).encode(y="low:Q", y2="high:Q"),
             base.mark_line(color=BLUE, strokeWidth=1.5).encode(y=rate),
             base.mark_point(filled=True, size=45, opacity=1).encode(
-                y=rate, color=_colour_by("kind", colours), shape=_shape_by("kind", shapes)
+                y=rate, color=_colour_by_kind(colours), shape=_shape_by_kind(shapes)
             ),
         ]
         chart = alt.layer(*layers).properties(width=WIDTH, height=220, autosize=FIT)
@@ -204,8 +204,8 @@ class Drawing:
         kinds = list(dict.fromkeys(str(row["kind"]) for row in data))
         base = alt.Chart(alt.Data(values=data)).encode(y=_place_by_label(labels))
         rate = alt.X("rate:Q", title=axis_title, axis=PERCENT, scale=NICE)
-        colour = _colour_by("kind", dict(zip(kinds, SERIES, strict=False)))
-        shape = _shape_by("kind", dict(zip(kinds, MARKS, strict=False)))
+        colour = _colour_by_kind(dict(zip(kinds, SERIES, strict=False)))
+        shape = _shape_by_kind(dict(zip(kinds, MARKS, strict=False)))
         layers: list[Any] = [
             base.mark_rule(strokeWidth=2.5).encode(x="low:Q", x2="high:Q", color=colour),
             base.mark_point(filled=True, size=75, opacity=1).encode(
@@ -246,7 +246,7 @@ class Drawing:
         bars = base.mark_bar(height=16).encode(
             x=alt.X("start:Q", title=None, scale=_make_count_scale(rows), axis=None),
             x2="end:Q",
-            color=_colour_by("kind", STAGES),
+            color=_colour_by_kind(STAGES),
         )
         numbers = base.mark_text(align="left", dx=5, fontSize=12).encode(x="end:Q", text="text:N")
         chart = (bars + numbers).properties(width=WIDTH, height=alt.Step(28), autosize=FIT_X)
@@ -431,12 +431,12 @@ def _make_count_scale(rows: Rows) -> alt.Scale:
     return alt.Scale(domain=[0, max(counts)], range=[0, alt.ExprRef(f"width - {room}")])
 
 
-def _colour_by(field: str, colours: Mapping[str, str]) -> alt.Color:
-    return alt.Color(f"{field}:N", scale=_make_scale(colours), legend=_make_legend(colours))
+def _colour_by_kind(colours: Mapping[str, str]) -> alt.Color:
+    return alt.Color("kind:N", scale=_make_scale(colours), legend=_make_legend(colours))
 
 
-def _shape_by(field: str, shapes: Mapping[str, str]) -> alt.Shape:
-    return alt.Shape(f"{field}:N", scale=_make_scale(shapes), legend=_make_legend(shapes))
+def _shape_by_kind(shapes: Mapping[str, str]) -> alt.Shape:
+    return alt.Shape("kind:N", scale=_make_scale(shapes), legend=_make_legend(shapes))
 
 
 def _make_scale(looks: Mapping[str, str]) -> alt.Scale:
