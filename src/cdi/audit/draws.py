@@ -331,15 +331,7 @@ def load_draw(agency: str, draw_id: str) -> Draw:
     # A draw has exactly one sample: a second line of it would be a second draw by the same plan.
     sample_hashes = [line["sample_hash"] for line in events if line["kind"] == "sample"]
     proofs: list[tuple[str, str, Callable[[], bool]]] = [
-        ("AUDIT-FRAME", "frame", lambda: _is_frame_of_draw(logs, facts, holes)),
-        # draws of the first versions have no hash of the districts
-        (
-            "AUDIT-FRAME",
-            "frame",
-            lambda: (
-                "districts_hash" not in facts or districts_hash(frame) == facts["districts_hash"]
-            ),
-        ),
+        ("AUDIT-FRAME", "frame", lambda: _is_frame_of_draw(frame, facts, holes)),
         (
             "AUDIT-PREDICTIONS",
             "predictions",
@@ -435,8 +427,12 @@ def read_assignments(agency: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _is_frame_of_draw(logs: pa.Table, facts: dict[str, Any], holes: frozenset[int]) -> bool:
-    """Tell whether all leaves are as drawn, and each log that is not erased matches its leaf."""
+def _is_frame_of_draw(frame: Frame, facts: dict[str, Any], holes: frozenset[int]) -> bool:
+    """Tell whether leaves and districts are as drawn, and each log that is there has its leaf."""
+    # draws of the first versions have no hash of the districts
+    if "districts_hash" in facts and districts_hash(frame) != facts["districts_hash"]:
+        return False
+    logs = frame.logs
     leaves = logs["leaf"].to_pylist()
     rows = zip(logs["call_id"].to_pylist(), logs["row_hash"].to_pylist(), leaves, strict=True)
     return hash_parts(*leaves) == facts["frame_hash"] and all(
