@@ -75,13 +75,10 @@ def visit_agency(agency: str, request: Request, person: PersonDep) -> Visit:
     What a form asks is written down by the function that reads the form.
     """
     _prepare_checks()
-    what = f"desk {request.method} {request.url.path.rpartition('/')[2] or 'queue'}"
-    if request.url.query:
-        what += f"?{request.url.query[:500]}"
     with name_machine_failures():
-        visit = begin_visit(request, person, agency, what)
+        visit = begin_visit(request, person, agency)
         if request.method == "GET":
-            visit.note(what)
+            visit.note(visit.what)
     return visit
 
 

@@ -40,14 +40,11 @@ def places_of(request: Request, person: Person) -> list[str]:
 
 def visit_audits(agency: str, request: Request, person: PersonDep) -> Visit:
     """Let a person in to an agency's audits, and write down what a page shows of them."""
-    what = f"desk {request.method} {request.url.path.rpartition('/')[2]}"
-    if request.url.query:
-        what += f"?{request.url.query[:500]}"
     with name_machine_failures():
-        visit = begin_visit(request, person, agency, what, *Right)
+        visit = begin_visit(request, person, agency, *Right)
         is_let_in = visit.may(Right.AUDIT) or visit.may(Right.MANAGE)
         if request.method == "GET" or not is_let_in:
-            visit.note(what if is_let_in else f"refused: {what}")
+            visit.note(visit.what if is_let_in else f"refused: {visit.what}")
         if not is_let_in:
             visit.demand(Right.AUDIT)
     return visit

@@ -99,6 +99,11 @@ class Visit:
                 f"{self.shown.agency.name}. Whoever manages the log-ins can give it.",
             )
 
+    @property
+    def what(self) -> str:
+        """What is asked, for the access log: the page, and what chooses the logs on it."""
+        return _name_request(self.request)
+
     def note(self, what: str) -> None:
         """Write down what is looked at or sent, before anything is shown.
 
@@ -108,16 +113,13 @@ class Visit:
         _note(self.agency_id, self.person, what, self.shown.name)
 
 
-def begin_visit(
-    request: Request, person: Person, agency_id: str, what: str, *rights: Right
-) -> Visit:
+def begin_visit(request: Request, person: Person, agency_id: str, *rights: Right) -> Visit:
     """Let a person in to an agency's logs.
 
     Args:
         request: The request.
         person: Who sent it.
         agency_id: The agency that it names.
-        what: What is asked, for the access log if it is refused.
         rights: One of these is needed; by default the right to see the logs.
 
     Raises:
@@ -130,7 +132,7 @@ def begin_visit(
         door.has_right(request, person, agency_id, right) for right in rights or (Right.SEE,)
     ):
         if is_known:
-            _note(agency_id, person, f"refused: {what}", "")
+            _note(agency_id, person, f"refused: {_name_request(request)}", "")
         if is_known and door.has_right(request, person, agency_id, Right.AUDIT):
             raise DeskError(
                 403,
@@ -169,12 +171,13 @@ def go_to(path: str) -> Response:
     return RedirectResponse(path, 303, HEADERS)
 
 
+def _name_request(request: Request) -> str:
+    what = f"desk {request.method} {request.url.path.rpartition('/')[2] or 'queue'}"
+    return f"{what}?{request.url.query[:500]}" if request.url.query else what
+
+
 def _note(agency_id: str, person: Person, what: str, version: str) -> None:
     try:
         note_access(agency_id, person.name, what, version, NO_REASON)
     except OSError as error:
-        raise DeskError(
-            503,
-            "This page cannot be shown",
-            NOT_LOGGED,
-        ) from error
+        raise DeskError(503, "This page cannot be shown", NOT_LOGGED) from error
