@@ -8,14 +8,14 @@ from typing import Any
 from cdi.audit.draws import ADJUDICATOR
 from cdi.clock import day_and_time, name_days
 from cdi.desk.forms import make_token
-from cdi.desk.people import Door, Right
+from cdi.desk.pages import render_page
+from cdi.desk.people import Right
 from cdi.desk.reading_form import MOST_CRIMES, Typed, fill_form
 from cdi.desk.visit import Visit
 from cdi.people.audit_sheet import OF_CANCELLED, SHOWN
 from cdi.people.drawn_logs import read_drawn_logs
 from cdi.people.open_draws import Progress, Row, list_open_draws
 from cdi.people.saved_readings import OF_CRIME, Reading, find_reading
-from cdi.render import render
 
 # What is above the text of the log, in the order of the page.
 _FACTS = {name: title for name, title in SHOWN.items() if name not in ("account", "closing")}
@@ -195,12 +195,10 @@ def _say_time(moment: datetime | str) -> str:
 
 
 def _render(template: str, visit: Visit, **values: Any) -> str:
-    door: Door = visit.request.app.state.door
-    return render(
+    return render_page(
         template,
-        root=visit.request.scope.get("root_path", ""),
-        person=visit.person,
-        sign_out=door.sign_out_path(),
+        visit.request,
+        visit.person,
         agency=visit.shown.agency,
         is_simulated=visit.shown.agency.is_simulated,
         version=visit.shown.name,

@@ -44,7 +44,7 @@ from cdi.desk.versions import Shown
 from cdi.desk.visit import DeskError, Visit
 from cdi.errors import CdiError
 from cdi.files import sha256_of_json
-from cdi.people.decision_file import name_deciders
+from cdi.people.decision_file import KINDS_IN_WORDS, name_deciders
 from cdi.render import render
 from cdi.report.log import LogView, read_logs
 from cdi.report.search import find_call_id, find_call_of_record
@@ -54,21 +54,17 @@ from cdi.sql import connect, fetch_dicts, read_query, scalar
 SQL = Path(__file__).parent / "sql"
 LOGS_PER_PAGE = 50
 # What a decision is called, to whoever reads the log later.
-KINDS_IN_WORDS = {
+KINDS_AT_DESK = KINDS_IN_WORDS | {
     "confirmed": "confirmed: it must be recorded",
     "dismissed": "dismissed",
     "proposed": "proposed to be dismissed; it waits for a second person",
-    "passed": "passed to the registrar",
-    "undone": "taken back",
-    "link": "linked with a record",
-    "null_link": "parted from a record",
 }
 
 
 def show_agencies(request: Request, person: Person, places: list[str]) -> str:
     """The page of somebody who may see several agencies, or none; places are below the desk."""
     named = [(place, _name_agency(place.partition("/")[0])) for place in places]
-    return _render("desk_agencies.html.j2", request, person, agencies=named)
+    return render_page("desk_agencies.html.j2", request, person, agencies=named)
 
 
 def show_queue(visit: Visit, filters: Filters, page: int) -> str:
@@ -194,7 +190,7 @@ def show_message(
     """
     person = request.app.state.door.find_person(request)
     way, words = _find_way_back(request, person)
-    return _render(
+    return render_page(
         "desk_message.html.j2",
         request,
         person,
@@ -307,7 +303,7 @@ def _render_log(
     taken = standing.by_call.get(call_id, [])
     decisions = [
         {
-            "what": KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"]),
+            "what": KINDS_AT_DESK.get(row["decision_kind"], row["decision_kind"]),
             "crime": row["crime_number"],
             "record": row["record_reference"],
             "by": name_deciders(row),
@@ -325,7 +321,7 @@ def _render_log(
         log=view,
         call_id=call_id,
         crimes=rows,
-        kinds=KINDS_IN_WORDS,
+        kinds=KINDS_AT_DESK,
         deadline_of=lambda crime: crime["deadline"],
         claim=claim,
         claimed_until=end_of_claim(claim, visit.shown) if claim else None,
@@ -423,7 +419,7 @@ def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str
                     "call": row["call_reference"],
                     "crime": row["crime_number"],
                     "record": row["record_reference"],
-                    "what": KINDS_IN_WORDS[row["decision_kind"]],
+                    "what": KINDS_AT_DESK[row["decision_kind"]],
                     "counts": has_effect(rows, row),
                     "is_undone": row["decision_kind"] == UNDONE,
                     "is_confirmed": row["decision_kind"] == CONFIRMED,
@@ -458,7 +454,7 @@ def _name_agency(name: str) -> str:
 def render_visit(template: str, visit: Visit, **values: Any) -> str:
     """Render a page about an agency; all of them say how old the data is, and whose they are."""
     shown = visit.shown
-    return _render(
+    return render_page(
         template,
         visit.request,
         visit.person,
@@ -483,7 +479,8 @@ def render_visit(template: str, visit: Visit, **values: Any) -> str:
     )
 
 
-def _render(template: str, request: Request, person: Person | None, **values: Any) -> str:
+def render_page(template: str, request: Request, person: Person | None, **values: Any) -> str:
+    """Render a page of the desk, which says who is signed in."""
     door: Door = request.app.state.door
     given = {"is_simulated": False, **values}
     return render(

@@ -23,7 +23,7 @@ HEADER = [column.name for column in DATASETS[DECISIONS]]
 Row = dict[str, str]
 
 # What a kind of decision is called where its own name is no word for what was done.
-_KINDS_IN_WORDS = {
+KINDS_IN_WORDS = {
     "undone": "taken back",
     "passed": "passed to the registrar",
     "proposed": "proposed to be dismissed",
@@ -175,7 +175,7 @@ def describe_decision(row: Mapping[str, str]) -> str:
     Args:
         row: A row of the file; its time is local already.
     """
-    kind = _KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"])
+    kind = KINDS_IN_WORDS.get(row["decision_kind"], row["decision_kind"])
     told = f"{kind} by {name_deciders(row)}"
     for form in FORMATS_OF_PEOPLE:
         try:
