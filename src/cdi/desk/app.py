@@ -24,7 +24,7 @@ from cdi.desk.auditing import AUDIT_ROUTES, KEEPS_TYPED, places_of
 from cdi.desk.claims import release_claim, take_claim, take_first_free
 from cdi.desk.deciding import KINDS, Wish, decide
 from cdi.desk.feedback import answer_feedback, answer_feedback_sheet
-from cdi.desk.forms import FormError, check_form, comes_from_here
+from cdi.desk.forms import NOTHING_SAVED, FormError, check_form
 from cdi.desk.people import Door, Right
 from cdi.desk.queue import Filters, list_logs, order_of_reading
 from cdi.desk.standing import DISMISSED, PASSED, SUSPECTED, read_standing
@@ -168,10 +168,8 @@ def send_decision(
     )
     kept = Filters.from_query(pages.parse_filters(filters))
     try:
-        reference = check_form(visit.request, visit.person, visit.agency_id, token)
-    except FormError as error:
-        if not comes_from_here(visit.request):
-            raise DeskError(403, "Nothing was saved", str(error)) from None
+        reference = check_form(visit, token)
+    except FormError:
         return send_page(pages.show_again(visit, wish, kept, OLD_FORM), 403)
     if not wish.kind:
         raise DeskError(400, "Nothing was decided", "The form did not say what to decide.")
@@ -179,7 +177,7 @@ def send_decision(
     if wish.kind == PASSED and visit.is_registrar:
         raise DeskError(
             403,
-            "Nothing was saved",
+            NOTHING_SAVED,
             f"You are the registrar of {visit.shown.agency.name}, so you cannot pass this on. "
             "Confirm or dismiss it, or leave the log for others.",
         )
@@ -206,7 +204,10 @@ def send_decision(
 def put_back(visit: VisitDep, token: Text = "", call: Text = "", filters: Text = "") -> Response:
     """Set a log free: one's own, or anybody's for who may manage."""
     visit.note(f"desk POST release {call}"[:500])
-    _check_form(visit, token)
+    try:
+        check_form(visit, token)
+    except FormError as error:
+        raise DeskError(403, NOTHING_SAVED, str(error)) from None
     anybody = visit.may(Right.MANAGE)
     release_claim(visit.agency_id, call, None if anybody else visit.person.name)
     kept = Filters.from_query(pages.parse_filters(filters))
@@ -264,13 +265,6 @@ def _go_to_next(
         release_claim(visit.agency_id, call_id, visit.person.name)
 
 
-def _check_form(visit: Visit, token: str) -> str:
-    try:
-        return check_form(visit.request, visit.person, visit.agency_id, token)
-    except FormError as error:
-        raise DeskError(403, "Nothing was saved", str(error)) from None
-
-
 def _ask_to_sign_in(request: Request, _: Any) -> Response:
     """Lead a reader to the log-in; a form is refused, as it cannot be sent again."""
     if request.method == "GET":
@@ -287,7 +281,7 @@ def _ask_to_sign_in(request: Request, _: Any) -> Response:
         sentence += "Sign in and look at the log again."
     page = pages.show_message(
         request,
-        "Nothing was saved",
+        NOTHING_SAVED,
         sentence,
         back="Sign in (in another tab)" if keeps_typed else "Sign in",
         in_another_tab=keeps_typed,

@@ -16,7 +16,7 @@ from cdi.agency.load import agency_names
 from cdi.audit.draws import ADJUDICATOR
 from cdi.audit.findings import refuse_expired
 from cdi.desk import auditing_pages as pages
-from cdi.desk.forms import FormError, check_form, comes_from_here
+from cdi.desk.forms import FormError, check_form
 from cdi.desk.people import Door, Person, Right
 from cdi.desk.reading_form import Typed, read_typed
 from cdi.desk.visit import DeskError, PersonDep, Visit, begin_visit, go_to, send_page
@@ -213,16 +213,14 @@ def _name_log(visit: Visit, form: FormData, what: str) -> tuple[str, str]:
 
 
 def _check_form(visit: Visit, form: FormData) -> list[str]:
-    """Refuse a form of another site; tells why one of this site is not believed.
+    """Tell why a form of this site is not believed.
 
     Then its page is shown again with what was typed, as whoever signs in again sends a form of the
     log-in before.
     """
     try:
-        check_form(visit.request, visit.person, visit.agency_id, str(form.get("token", "")))
-    except FormError as error:
-        if not comes_from_here(visit.request):
-            raise DeskError(403, "Nothing was saved", str(error)) from None
+        check_form(visit, str(form.get("token", "")))
+    except FormError:
         return [
             "This page was opened before you signed in, or too long ago. Look whether all that you "
             "typed is here, and save it again."

@@ -202,7 +202,7 @@ def _render(template: str, visit: Visit, **values: Any) -> str:
         agency=visit.shown.agency,
         is_simulated=visit.shown.agency.is_simulated,
         version=visit.shown.name,
-        token=make_token(visit.person, visit.agency_id),
+        token=make_token(visit),
         may_see=visit.may(Right.SEE),
         may_manage=visit.may(Right.MANAGE),
         **values,

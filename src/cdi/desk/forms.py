@@ -15,10 +15,11 @@ from fastapi import Request
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from cdi import paths
-from cdi.desk.people import Person
+from cdi.desk.visit import DeskError, Visit
 from cdi.keys import read_or_make_secret
 
 NOT_FROM_HERE = "This form was not sent by a page of the desk."
+NOTHING_SAVED = "Nothing was saved"
 FORM_SECONDS = 8 * 3600  # a shift
 
 
@@ -26,41 +27,34 @@ class FormError(Exception):
     """A form that is not believed; it says why, in a sentence for people."""
 
 
-def make_token(person: Person, agency: str) -> str:
-    """Make the token of a form.
-
-    Args:
-        person: Who the page with the form is shown to.
-        agency: What the form is about.
-    """
-    return _serializer().dumps([person.session, agency, secrets.token_hex(8)])
+def make_token(visit: Visit) -> str:
+    """Make the token of a form that a page shows."""
+    return _serializer().dumps([visit.person.session, visit.agency_id, secrets.token_hex(8)])
 
 
-def check_form(request: Request, person: Person, agency: str, token: str) -> str:
+def check_form(visit: Visit, token: str) -> str:
     """Make sure that a form is one that the desk gave to this person.
 
     Args:
-        request: The request that brought it.
-        person: Who is signed in.
-        agency: What it is about.
+        visit: The request that brought it.
         token: The token in it.
 
     Returns:
         The reference of the decision that this form, and no other, can write.
 
     Raises:
-        FormError: If it came from another site, or if its token is missing, forged, too old, or
-            somebody else's.
+        DeskError: 403 if it came from another site.
+        FormError: If its token is missing, forged, too old, or somebody else's.
     """
-    if not comes_from_here(request):
-        raise FormError(NOT_FROM_HERE)
+    if not comes_from_here(visit.request):
+        raise DeskError(403, NOTHING_SAVED, NOT_FROM_HERE)
     try:
         session, form_agency, nonce = _serializer().loads(token, max_age=FORM_SECONDS)
     except SignatureExpired:
         raise FormError("This page was open for too long. Load it again.") from None
     except (BadSignature, ValueError, TypeError):
         raise FormError("This form was not made by the desk.") from None
-    if (session, form_agency) != (person.session, agency):
+    if (session, form_agency) != (visit.person.session, visit.agency_id):
         raise FormError("This form was made for another log-in. Load the page again.")
     return f"D{hashlib.sha256(str(nonce).encode()).hexdigest()[:12]}"
 

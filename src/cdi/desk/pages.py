@@ -471,7 +471,7 @@ def render_visit(template: str, visit: Visit, **values: Any) -> str:
         effect=shown.effect_in_words,
         may_manage=visit.may(Right.MANAGE),
         may_start=visit.may(Right.DECIDE),
-        token=make_token(visit.person, visit.agency_id),
+        token=make_token(visit),
         is_suspected=SUSPECTED,
         in_time=lambda crime: is_in_time(crime, shown.now),
         has_audits=visit.may(Right.MANAGE) or visit.may(Right.AUDIT),
