@@ -157,6 +157,11 @@ def current(agency_id: str) -> Path:
     return published(agency_id) / "current"
 
 
+def private(agency_id: str) -> Path:
+    """The private folder in which a version is built, until it is published."""
+    return published(agency_id) / ".next"
+
+
 def released(agency_id: str) -> Path:
     """The released quarters of the open extract; back this up (`cdi.open_extract`)."""
     return _folder_of("released", agency_id)
@@ -175,6 +180,11 @@ def national() -> Path:
 def audit(agency_id: str) -> Path:
     """The audit's draws and their register; back this up, as a draw cannot be made again."""
     return _folder_of("audit", agency_id)
+
+
+def findings(agency_id: str) -> Path:
+    """What auditors found, a CSV file per draw, auditor, and first or second reading."""
+    return audit(agency_id) / "findings"
 
 
 def access(agency_id: str) -> Path:

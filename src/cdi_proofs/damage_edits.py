@@ -431,7 +431,7 @@ def _change_sample(chance: random.Random) -> None:
 
 
 def _findings() -> list[Path]:
-    return sorted((paths.audit(NAME) / "findings").glob("*.csv"))
+    return sorted(paths.findings(NAME).glob("*.csv"))
 
 
 @_edit("audit findings", "an answer is altered")

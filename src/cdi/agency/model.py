@@ -542,7 +542,7 @@ class Agency(Strict):
         """Folder or URL of a dataset's files; what people write lies in the state folder."""
         folders = {
             DECISIONS: paths.decisions(self.agency),
-            READINGS: paths.audit(self.agency) / "findings",
+            READINGS: paths.findings(self.agency),
         }
         return str(folders.get(dataset, self.root))
 

@@ -72,7 +72,7 @@ class Version:
     @property
     def folder(self) -> Path:
         """The private folder that the version is built in."""
-        return paths.published(self.agency.agency) / ".next"
+        return paths.private(self.agency.agency)
 
     @property
     def file(self) -> Path:
@@ -185,7 +185,7 @@ def resume_version(agency: Agency, name: str) -> Version:
     Raises:
         BuildError: BUILD-GONE if another build stands there, or none.
     """
-    folder = paths.published(agency.agency) / ".next"
+    folder = paths.private(agency.agency)
     private_name = read_private_name(agency.agency)
     if private_name != name:
         raise BuildError(
@@ -303,7 +303,7 @@ def log_damage(error: StateError) -> None:
 
 def read_private_name(agency: str) -> str | None:
     """Read the name of the version in the private folder; None if there is none."""
-    description = find_description(paths.published(agency) / ".next")
+    description = find_description(paths.private(agency))
     return None if description is None else str(description["version"])
 
 

@@ -1,7 +1,4 @@
-"""The files of auditors' readings, as rows of the dataset `audit_readings`.
-
-``audit/<agency>/findings/`` has one CSV file per draw, auditor, and first or second reading.
-"""
+"""Files of auditors' readings (`cdi.paths.findings`), as rows of the dataset `audit_readings`."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -37,10 +34,8 @@ def read_delivered(agency: Agency, draw_id: str) -> tuple[list[Row], list[Row]]:
 
 def read_rows(agency: Agency, draw_id: str) -> list[dict[str, str]]:
     """Read all rows that are kept of a draw."""
-    folder = paths.audit(agency.agency) / "findings"
-    return [
-        row for file in sorted(folder.glob(f"{draw_id}_*.csv")) for row in read_file(agency, file)
-    ]
+    files = sorted(paths.findings(agency.agency).glob(f"{draw_id}_*.csv"))
+    return [row for file in files for row in read_file(agency, file)]
 
 
 def read_file(agency: Agency, file: Path) -> list[dict[str, str]]:

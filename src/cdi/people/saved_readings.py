@@ -262,7 +262,7 @@ def keep_readings(
     refuse_changed(draw, [row for row in read if row["crime_number"] == "0"])
     if auditor == ADJUDICATOR:
         _refuse_agreed(agency, draw, rows)
-    folder = paths.audit(agency.agency) / "findings"
+    folder = paths.findings(agency.agency)
     folder.mkdir(parents=True, exist_ok=True)
     for part, some in split_parts(draw, auditor, rows).items():
         stem = "_".join(filter(None, (draw.draw_id, auditor, part)))

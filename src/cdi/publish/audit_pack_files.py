@@ -62,7 +62,7 @@ def copy_files(agency: Agency, draw: Draw, version: Path, folder: Path) -> None:
     _write_draw(draw, home / draw.draw_id, folder / "draw")
     for sheet in list_all_sheets(agency, draw.draw_id):
         write_csv_sheet(folder / "sheets", sheet.facts, sheet.logs)
-    for file in (home / "findings").glob(f"{draw.draw_id}_*.csv"):
+    for file in paths.findings(agency.agency).glob(f"{draw.draw_id}_*.csv"):
         shutil.copyfile(file, folder / "findings" / file.name)
     with connect(version / "recording.duckdb", read_only=True) as con:
         _write_tables(con, draw, folder)

@@ -131,9 +131,8 @@ def find_stopped(agency: Agency) -> list[StoppingFailure]:
             batch = read_batch(folder)
             what = f"{dataset}/{batch.manifest['batch_id']}"
             failures += _read_failures(agency, folder, batch_content_id(batch), what)
-    private = paths.published(agency.agency) / ".next"
     name = read_private_name(agency.agency)
-    if name and (private / RESULTS_FILE).is_file():
+    if name and (paths.private(agency.agency) / RESULTS_FILE).is_file():
         failures += find_stopped_of_version(agency, resume_version(agency, name))
     return failures
 

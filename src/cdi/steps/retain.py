@@ -171,7 +171,7 @@ def _publish_remaining(agency: Agency, say: Say) -> None:
         say(f"published {version}" if version else "the published version does not hold it")
     removed = 0
     with take_lock(paths.published(name), name):
-        remove_folder(paths.published(name) / ".next")
+        remove_folder(paths.private(name))
         kept = paths.current(name).resolve()
         for folder in sorted((paths.published(name) / "versions").glob("*/")):
             if folder != kept:

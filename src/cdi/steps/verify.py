@@ -3,10 +3,8 @@
 import getpass
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 from cdi import paths
-from cdi.agency.datasets import READINGS
 from cdi.agency.model import Agency
 from cdi.build.version import verify_current
 from cdi.erasure.take_out import Say
@@ -89,7 +87,7 @@ def _verify_files(agency: Agency, say: Say) -> None:
     """Compare the files of people's decisions and findings, and the released quarters."""
     folders = {
         "decisions": paths.decisions(agency.agency),
-        "findings": Path(agency.root_of(READINGS)),
+        "findings": paths.findings(agency.agency),
         "released quarters": paths.released(agency.agency),
     }
     for what, folder in folders.items():
