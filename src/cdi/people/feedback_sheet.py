@@ -13,14 +13,12 @@ from typing import IO, Any
 
 import duckdb
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
 from cdi import paths
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
-from cdi.people.sheet_cells import make_xlsx_cell, set_up_print
+from cdi.people.sheet_cells import make_heading, make_xlsx_cell, set_up_print
 from cdi.sql import connect, fetch_dicts, read_query
 
 SQL = Path(__file__).parent / "sql"
@@ -140,7 +138,7 @@ def _write_misses(book: Workbook, rows: Sequence[Mapping[str, Any]], title: str)
     sheet.print_title_rows = "1:1"
     for place, (_, _, width) in enumerate(COLUMNS, 1):
         sheet.column_dimensions[get_column_letter(place)].width = width
-    sheet.append([_make_heading(sheet, heading) for _, heading, _ in COLUMNS])
+    sheet.append([make_heading(sheet, heading) for _, heading, _ in COLUMNS])
     for row in rows:
         sheet.append([make_xlsx_cell(sheet, row[name]) for name, _, _ in COLUMNS])
 
@@ -158,15 +156,7 @@ def _write_causes(
         sheet.column_dimensions[letter].width = width
     for line in (title, *NOTES, ""):
         sheet.append([line])
-    sheet.append([_make_heading(sheet, text) for text in ("Why", "What it means", "Crimes here")])
+    sheet.append([make_heading(sheet, text) for text in ("Why", "What it means", "Crimes here")])
     for cause in causes:
         name = cause["miss_cause_name"]
         sheet.append([name, cause["meaning"], counts[name]])
-
-
-def _make_heading(sheet: Any, text: str) -> Any:
-    cell = WriteOnlyCell(sheet, text)
-    cell.font = Font(bold=True, color="FFFFFFFF")
-    cell.fill = PatternFill("solid", fgColor="FF1F4E79")
-    cell.alignment = Alignment(vertical="top", wrap_text=True)
-    return cell

@@ -8,13 +8,32 @@ also have characters that no XLSX file can hold: a blank stands for each.
 import re
 from typing import Any
 
-from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell import Cell, WriteOnlyCell
+from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _FORMULA = re.compile(r"\s*[=+\-@|\t\r]")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+BLUE, AMBER = "FF1F4E79", "FF8A5200"  # of headings
+
+
+def make_heading(sheet: Any, text: str, colour: str = BLUE) -> Cell:
+    """Make the cell of a heading: white on a colour, in as many lines as it takes.
+
+    Args:
+        sheet: The sheet that the cell is for.
+        text: Of the heading.
+        colour: Behind it.
+    """
+    cell = WriteOnlyCell(sheet, text)
+    cell.font = Font(bold=True, color="FFFFFFFF")
+    cell.fill = PatternFill("solid", fgColor=colour)
+    cell.alignment = Alignment(vertical="top", wrap_text=True)
+    return cell
 
 
 def make_printable(value: Any) -> Any:

@@ -8,12 +8,19 @@ from typing import Any, NamedTuple
 
 from openpyxl import Workbook
 from openpyxl.cell import Cell, WriteOnlyCell
-from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.styles import Alignment
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
-from cdi.people.sheet_cells import make_csv_cell, make_xlsx_cell, set_up_print
+from cdi.people.sheet_cells import (
+    AMBER,
+    BLUE,
+    make_csv_cell,
+    make_heading,
+    make_xlsx_cell,
+    set_up_print,
+)
 
 
 class SheetColumn(NamedTuple):
@@ -111,7 +118,8 @@ def write_worklist_xlsx(
     sheet = book.create_sheet(SHEET)
     letters = {column.name: get_column_letter(n) for n, column in enumerate(columns, 1)}
     _lay_out(sheet, title, columns, letters, len(rows))
-    sheet.append(_make_header(sheet, columns))
+    # columns that people fill in have another colour
+    sheet.append([make_heading(sheet, c.name, AMBER if c.is_filled_in else BLUE) for c in columns])
     for row in rows:
         sheet.append([_make_cell(sheet, row.get(column.name), column) for column in columns])
     _offer_choice(sheet, letters["decision"], f'"{",".join(DECISIONS)}"', len(rows))
@@ -146,18 +154,6 @@ def _lay_out(
     set_up_print(sheet, title, Worksheet.PAPERSIZE_A3)
     sheet.print_title_rows = "1:1"
     sheet.print_area = f"A1:{letters[LAST_PRINTED]}{row_count + 1}"
-
-
-def _make_header(sheet: Any, columns: Sequence[SheetColumn]) -> list[Cell]:
-    """Make the cells of the header; those of columns that people fill in have another colour."""
-    cells = []
-    for column in columns:
-        cell = WriteOnlyCell(sheet, column.name)
-        cell.font = Font(bold=True, color="FFFFFFFF")
-        cell.fill = PatternFill("solid", fgColor="FF8A5200" if column.is_filled_in else "FF1F4E79")
-        cell.alignment = Alignment(vertical="top", wrap_text=True)
-        cells.append(cell)
-    return cells
 
 
 def _make_cell(sheet: Any, value: Any, column: SheetColumn) -> Any:
