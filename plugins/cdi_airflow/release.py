@@ -77,9 +77,7 @@ class ProposeRelease(_AskOperator):
             source="task",
             description="Why the version may be published anyway. The reason is published too.",
         )
-        kwargs["params"] = {
-            "reason": why
-        }  # replaces the DAG's params, which Airflow passes as well
+        kwargs["params"] = {"reason": why}  # in place of the DAG's, which Airflow passes as well
         super().__init__(
             task_display_name="approve: only if a check failed",
             answer="Approve",
