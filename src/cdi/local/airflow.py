@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -107,6 +107,27 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def house_environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """Give what each process of Airflow is told of this house: where it is, and its settings.
+
+    Args:
+        settings: Of Airflow, such as ``core__executor``, beside those that hold everywhere.
+    """
+    settings = {
+        "core__dags_folder": paths.REPO / "dags",
+        "core__plugins_folder": paths.REPO / "plugins",
+        "core__load_examples": False,
+        **settings,
+    }
+    return {
+        "AIRFLOW_HOME": str(paths.home() / "airflow"),
+        "GX_ANALYTICS_ENABLED": "false",
+        "CDI_HOME": str(paths.home()),
+        "CDI_AGENCIES": str(paths.agencies_folder()),
+        **{f"AIRFLOW__{name.upper()}": str(value) for name, value in settings.items()},
+    }
+
+
 def airflow_environment(port: int) -> dict[str, str]:
     """Make the environment of all Airflow processes.
 
@@ -124,9 +145,6 @@ def airflow_environment(port: int) -> dict[str, str]:
         "password": keys[NOTES_USER],
     }
     settings = {
-        "core__dags_folder": paths.REPO / "dags",
-        "core__plugins_folder": paths.REPO / "plugins",
-        "core__load_examples": False,
         # Airflow's default; said here, as a shipped DAG may read a city's portal
         "core__dags_are_paused_at_creation": True,
         "core__executor": "LocalExecutor",
@@ -156,12 +174,8 @@ def airflow_environment(port: int) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
         **own,
-        "AIRFLOW_HOME": str(home),
         f"AIRFLOW_CONN_{NOTES_CONNECTION.upper()}": json.dumps(notes),
-        "GX_ANALYTICS_ENABLED": "false",
-        "CDI_HOME": str(paths.home()),
-        "CDI_AGENCIES": str(paths.agencies_folder()),
-        **{f"AIRFLOW__{name.upper()}": str(value) for name, value in settings.items()},
+        **house_environment(settings),
     }
 
 

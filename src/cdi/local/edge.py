@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from cdi import paths
 from cdi.errors import CdiError
+from cdi.local.airflow import house_environment
 from cdi.local.edge_keys import read_or_make_key
 
 MODULE = "cdi_airflow.edge_worker"
@@ -53,15 +54,11 @@ def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
             "give it as people open it: --centre https://airflow.example.org",
         )
     centre = centre.rstrip("/")
-    home = paths.home() / "airflow"
     settings = {
-        "core__dags_folder": paths.REPO / "dags",
-        "core__plugins_folder": paths.REPO / "plugins",
-        "core__load_examples": False,
         "core__execution_api_server_url": f"{centre}/execution/",
         "edge__api_url": f"{centre}/edge_worker/v1/rpcapi",
         "edge__push_logs": push_logs,
-        "logging__base_log_folder": home / "logs",
+        "logging__base_log_folder": paths.home() / "airflow" / "logs",
     }
     connections = connections_file()
     if connections.exists():
@@ -75,12 +72,8 @@ def worker_environment(centre: str, *, push_logs: bool) -> dict[str, str]:
     return {
         **_PATIENCE,
         **os.environ,
-        "AIRFLOW_HOME": str(home),
-        "GX_ANALYTICS_ENABLED": "false",
-        "CDI_HOME": str(paths.home()),
-        "CDI_AGENCIES": str(paths.agencies_folder()),
         "PYTHONPATH": os.pathsep.join(plugins),
-        **{f"AIRFLOW__{name.upper()}": str(value) for name, value in settings.items()},
+        **house_environment(settings),
     }
 
 
