@@ -28,24 +28,13 @@ written_back as (
 
 final as (
     select
-        crime_record_id,
-        call_id,
-        bool_or(is_typed) as is_typed,
-        bool_or(is_written_back) as is_written_back
-    from (
-        select
-            *,
-            true as is_typed,
-            false as is_written_back
-        from typed
-        union all
-        select
-            *,
-            false as is_typed,
-            true as is_written_back
-        from written_back
-    ) as named
-    group by crime_record_id, call_id
+        coalesce(typed.crime_record_id, written_back.crime_record_id) as crime_record_id,
+        coalesce(typed.call_id, written_back.call_id) as call_id,
+        typed.call_id is not null as is_typed,
+        written_back.call_id is not null as is_written_back
+    from typed
+    full join written_back
+        on typed.crime_record_id = written_back.crime_record_id and typed.call_id = written_back.call_id
 )
 
 select * from final
