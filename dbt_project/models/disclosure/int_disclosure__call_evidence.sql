@@ -5,36 +5,30 @@ with found as (
         'final_type' as evidence_kind,
         evidence_code,
         offence_group,
-        '' as counting_class,
         is_rape,
         is_domestic_abuse
     from {{ ref('int_disclosure__evidence_final_type') }}
 
-    union all
+    union all by name
 
     select
         call_id,
         'initial_type' as evidence_kind,
         evidence_code,
         offence_group,
-        '' as counting_class,
         is_rape,
         is_domestic_abuse
     from {{ ref('int_disclosure__evidence_initial_type') }}
 
-    union all
+    union all by name
 
     select
         call_id,
         'closure' as evidence_kind,
-        evidence_code,
-        null as offence_group,
-        '' as counting_class,
-        false as is_rape,
-        false as is_domestic_abuse
+        evidence_code
     from {{ ref('int_disclosure__evidence_closure') }}
 
-    union all
+    union all by name
 
     select
         call_id,
@@ -43,70 +37,53 @@ with found as (
         lexicon_id as evidence_code,
         offence_group,
         counting_class,
-        is_rape,
-        false as is_domestic_abuse
+        is_rape
     from {{ ref('int_disclosure__evidence_log_text') }}
     -- An account that explains itself away is no hint either, unless the text model reads a crime in it.
     where text_reading = 'crime' or lexicon_reading <> 'no_crime'
 
-    union all
+    union all by name
 
     select
         call_id,
         case when text_reading = 'crime' then 'text_model' else 'text_model_hint' end as evidence_kind,
         model_version as evidence_code,
-        offence_group,
-        '' as counting_class,
-        false as is_rape,
-        false as is_domestic_abuse
+        offence_group
     from {{ ref('int_disclosure__evidence_text_model') }}
 
-    union all
+    union all by name
 
     select
         call_id,
         'qualifier' as evidence_kind,
         qualifier as evidence_code,
-        null as offence_group,
-        '' as counting_class,
-        false as is_rape,
         is_domestic_abuse
     from {{ ref('int_disclosure__evidence_qualifiers') }}
 
-    union all
+    union all by name
 
     select
         call_id,
         'domestic_incident' as evidence_kind,
         evidence_code,
-        null as offence_group,
-        '' as counting_class,
-        false as is_rape,
         true as is_domestic_abuse
     from {{ ref('int_disclosure__evidence_domestic_incident') }}
 
-    union all
+    union all by name
 
     select
         call_id,
         'partner' as evidence_kind,
         lexicon_id as evidence_code,
-        null as offence_group,
-        '' as counting_class,
-        false as is_rape,
         true as is_domestic_abuse
     from {{ ref('int_disclosure__evidence_partner') }}
 
-    union all
+    union all by name
 
     select
         call_id,
         'reopening' as evidence_kind,
-        strftime(reopened_at, '%Y-%m-%dT%H:%M') as evidence_code,
-        null as offence_group,
-        '' as counting_class,
-        false as is_rape,
-        false as is_domestic_abuse
+        strftime(reopened_at, '%Y-%m-%dT%H:%M') as evidence_code
     from {{ ref('int_disclosure__evidence_reopening') }}
 ),
 
@@ -117,8 +94,8 @@ final as (
         found.evidence_code,
         found.offence_group,
         nullif(found.counting_class, '') as counting_class,
-        found.is_rape,
-        found.is_domestic_abuse,
+        coalesce(found.is_rape, false) as is_rape,
+        coalesce(found.is_domestic_abuse, false) as is_domestic_abuse,
         kinds.evidence_strength,
         kinds.rank as evidence_rank
     from found
