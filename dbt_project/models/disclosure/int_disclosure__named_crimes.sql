@@ -72,10 +72,7 @@ final as (
         coalesce(code.evidence_code, ordered.evidence_code) as evidence_code,
         coalesce(code.evidence_rank, ordered.evidence_rank) as evidence_rank,
         -- If the account tells of a rape, the crime is a rape, whatever the code says.
-        case
-            when ordered.is_rape then ordered.offence_group else
-                coalesce(code.offence_group, ordered.offence_group)
-        end
+        if(ordered.is_rape, ordered.offence_group, coalesce(code.offence_group, ordered.offence_group))
             as offence_group,
         coalesce(code.is_rape, false) or coalesce(ordered.is_rape, false) as is_rape,
         ordered.counting_class
