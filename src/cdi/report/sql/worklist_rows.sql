@@ -1,7 +1,7 @@
--- The rows of the worklist's sheet in its order, which is that of the page, each with the list of the page that
--- it belongs to: what is confirmed and can still be recorded in time; what is to be read now, first what is
--- still in time and then what is overdue; then the first of the list, and all that are likely and still in time.
--- Only the start of a text is taken: a cell of the sheet has to stay readable.
+-- The rows of the worklist's sheet in its order, which is that of the page, each with the list of the page
+-- that it belongs to: what is confirmed and can still be recorded in time; what is to be read now, first what
+-- is still in time and then what is overdue; then the first of the list, and all that are likely and still in
+-- time. Only the start of a text is taken: a cell of the sheet has to stay readable.
 with listed as (
     select
         *,

@@ -10,5 +10,5 @@ from cancellations
 where is_wrongly_cancelled
 order by
     is_rape desc,
-    cancelled_at,
-    crime_record_id
+    cancelled_at asc,
+    crime_record_id asc
