@@ -489,7 +489,7 @@ def _check_folder(folder: Path, *, is_written: bool) -> None:
     if not folder.is_dir():
         raise CdiError(
             "BACKUP-PLACE",
-            f"{folder} is no folder on this machine",
+            f"{folder} is not a folder on this machine",
             "mount the disk of the backup; for a new backup make the folder: "
             f"mkdir -m 700 {folder}",
         )
