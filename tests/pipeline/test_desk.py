@@ -104,6 +104,7 @@ def test_filters_go_on_from_log_to_log(told: SmallAgency) -> None:
     answer = clerk.send(clerk.find_form(answer.text, "confirmed"))
     assert (answer.url.params["call"], answer.url.params["district"]) == (RAPE, "S")
     assert f"Crime 1 of {IN_TIME}: confirmed: it must be recorded" in words_of(answer.text)
+    assert "can still be recorded in time" not in words_of(answer.text)  # it was the last one
 
 
 def test_a_log_page_leads_with_the_finding_and_ends_with_the_rule(told: SmallAgency) -> None:
@@ -228,7 +229,10 @@ def test_taking_back_what_only_waited_says_that_no_figure_changes(told: SmallAge
     assert EFFECT in words_of(clerk.decide(ASSAULT, "undone").text)
     clerk.decide(ASSAULT, "passed")
     late = clerk.find_form(clerk.open_log(ASSAULT), "confirmed")
-    assert "so none changes now. <a href" in clerk.decide(ASSAULT, "undone").text
+    # what is left of the day's work is said as well, so that nobody has to go back to the queue
+    assert (
+        "so none changes now. 1 suspected crime can still be recorded in time. Look at it again"
+    ) in words_of(clerk.decide(ASSAULT, "undone").text)
     assert "taken back by reader.one on" in words_of(clerk.send(late).text)
     assert words_of(clerk.open_log(ASSAULT)).count(EFFECT) == 1
 
@@ -384,7 +388,7 @@ def test_a_key_is_that_of_one_button_and_each_button_says_of_which_crime(
         assert page.count(f'accesskey="{key}"') == 1
     assert page.count('aria-describedby="what-1"') == 3  # confirm, dismiss, pass on
     # the number that the rule, the evidence and the list of decisions use
-    assert "Crime 1, Violence against the person: Overdue" in words_of(page)
+    assert "Crime 1, Violence against the person domestic abuse : Overdue" in words_of(page)
 
 
 TYPED = {"reason_code": "GOOD_INTENT", "note": "He & she agree."}

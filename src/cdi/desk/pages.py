@@ -424,6 +424,11 @@ def _describe_done(visit: Visit, standing: Standing, reference: str) -> dict[str
                     "is_undone": row["decision_kind"] == UNDONE,
                     "is_confirmed": row["decision_kind"] == CONFIRMED,
                     "is_linked": row["decision_kind"] == "link",
+                    "left_in_time": sum(
+                        status_of(crime, standing) == SUSPECTED
+                        and is_in_time(crime, visit.shown.now)
+                        for crime in read_crimes(visit.shown.file)
+                    ),
                 }
     return None
 
