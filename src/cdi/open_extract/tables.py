@@ -96,8 +96,10 @@ TABLES = {
     ),
     "time_to_record": Table(
         "How long it took until a reported crime was recorded",
-        "How long after the report crimes were recorded, in the whole agency. The limit is 24 "
-        f"hours; before April 2015 it was 72 hours. {WITHHELD} One row per quarter and band.",
+        "How long after the report the crimes were recorded that the table crimes counts as "
+        "recorded, in the whole agency. Crimes recorded without a log are not among them. The "
+        f"limit is 24 hours; before April 2015 it was 72 hours. {WITHHELD} One row per quarter and "
+        "band.",
         f"select quarter, part as band, {_pivot_measures('recorded')} from counts "
         f"where part in ({', '.join(map(literal, BANDS))}) and measure = 'recorded' "
         f"group by quarter, part order by quarter, list_position({list(BANDS)}, part)",
