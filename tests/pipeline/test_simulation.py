@@ -211,8 +211,11 @@ def test_each_query_of_the_cookbook_answers_its_question(run: Path) -> None:
             answers.append(fetch_dicts(con, query))
             assert answers[-1], query
         sheet = fetch_dicts(con, read_query(REPORT_SQL / "worklist_rows.sql"), {"rows": 20})
+        names_of_types = {row["name"] for row in fetch_dicts(con, "from codes.call_types")}
         (listed,) = fetch_dicts(con, read_query(FIGURES_SQL / "listed.sql"))
     assert [row["list_place"] for row in answers[4]] == [row["list_place"] for row in sheet[:20]]
+    # the simulated force gives codes alone, so the name is that of its code map
+    assert {row["final_type_name"] for row in sheet} <= names_of_types
     assert len(answers[5]) == listed["listed_in_time"] > 0
     headline = next(
         row for row in answers[1] if (row["universe"], row["ruleset"]) == ("frame", "standard")

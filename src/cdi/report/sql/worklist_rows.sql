@@ -1,18 +1,26 @@
+-- sqlfluff:templater:placeholder:rows:2000
 -- The rows of the worklist's sheet in its order, which is that of the page, each with the list of the page
 -- that it belongs to: what is confirmed and can still be recorded in time; what is to be read now, first what
 -- is still in time and then what is overdue; then the first of the list, and all that are likely and still in
--- time. Only the start of a text is taken: a cell of the sheet has to stay readable.
+-- time. Only the start of a text is taken: a cell of the sheet has to stay readable. Where the source gives
+-- the closing code alone, the code map names it.
 with listed as (
     select
-        *,
+        crimes.*
+        replace (coalesce(crimes.final_type_name, types.name, calls.final_type_code) as final_type_name),
         case
-            when status = 'confirmed' and hours_left > 0 then 'to_record'
-            when reading_part = 'now' and hours_left > 0 then 'in_time'
-            when reading_part = 'now' then 'overdue'
+            when crimes.status = 'confirmed' and crimes.hours_left > 0 then 'to_record'
+            when crimes.reading_part = 'now' and crimes.hours_left > 0 then 'in_time'
+            when crimes.reading_part = 'now' then 'overdue'
             else 'later'
         end as page_list
-    from unrecorded_crimes
-    where page_list <> 'later' or list_place <= $rows or (is_likely and hours_left > 0)
+    from unrecorded_crimes as crimes
+    inner join fct_calls as calls on crimes.call_id = calls.call_id
+    left join codes.call_types as types on calls.final_type_code = types.code
+    where
+        page_list <> 'later'
+        or crimes.list_place <= $rows
+        or (crimes.is_likely and crimes.hours_left > 0)
 ),
 
 texts as (
