@@ -3,7 +3,9 @@
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import duckdb
@@ -157,6 +159,36 @@ def test_the_worklist_is_filtered_without_a_script(browser: Browser, published: 
     page.locator("ol.logs li a:visible").first.click()
     assert page.url.partition("#")[0].endswith(".html") and "/logs/" in page.url
     assert page.locator("mark").count() > 0
+    page.close()
+
+
+def test_the_first_40_of_each_list_are_of_the_kind_that_is_chosen(
+    browser: Browser, published: Path
+) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((published / "worklist" / "index.html").as_uri())
+    rows = page.locator("ol.logs li").evaluate_all("all => all.map(row => ({...row.dataset}))")
+    for name in ("severity", "sure"):
+        labels = page.locator(f"label:has(input[name={name}])").all_text_contents()
+        kinds = Counter(row[name].replace("_", " ") for row in rows)
+        offered = [label.strip() for label in labels]
+        assert offered[0] == "all"
+        assert sorted(offered[1:]) == sorted(f"{kind} ({n:,})" for kind, n in kinds.items())
+    severities, evidence = (sorted({row[fact] for row in rows}) for fact in ("severity", "sure"))
+    seen = []
+    for severity, sure in product(["any", *severities], ["any", *evidence]):
+        page.locator(f"#severity-{severity}").check()
+        page.locator(f"#sure-{sure}").check()
+        fits = "li" + (f"[data-severity={severity}]" if severity != "any" else "")
+        fits += f"[data-sure={sure}]" if sure != "any" else ""
+        for chosen in page.locator("ol.logs").all():
+            count = chosen.locator(fits).count()
+            shown = chosen.locator("li:visible").count()
+            assert shown == chosen.locator(f"{fits}:visible").count() == min(count, 40)
+            said = chosen.evaluate("list => getComputedStyle(list, '::after').content")
+            assert ("No log of this list" in said) == (count == 0)
+            seen.append(count)
+    assert max(seen) > 40 and min(seen) == 0
     page.close()
 
 

@@ -6,7 +6,7 @@ A log's page shows what `make explain` prints of the call, and the records that 
 import hashlib
 import re
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -88,7 +88,8 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> None:
         has_rows_without_page=totals["listed"] > len(paged_rows),
         yields={row["reading_part"]: row for row in fetch_dicts(con, "from worklist_yield")},
         accuracy=fetch_dicts(con, "from worklist_accuracy where audited_count > 0"),
-        severities=fetch_dicts(con, "from rules.severities order by severity_rank"),
+        severities=_count_severities(con, paged_rows),
+        evidence=sorted(Counter(_name_evidence(row) for row in paged_rows).items()),
         pages=pages,
         rapes=fetch_dicts(con, read_query(SQL / "rape_reports_to_keep.sql")),
         cancelled=fetch_dicts(con, read_query(SQL / "wrongly_cancelled.sql")),
@@ -129,6 +130,17 @@ def _write_log_pages(
         (version.folder / FOLDER / "logs" / pages[call_id]).write_text(page, encoding="utf-8")
 
 
+def _count_severities(con: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> list[tuple[str, int]]:
+    """Count rows by severity, the gravest first; a severity without rows is left out."""
+    counts = Counter(row["severity"] for row in rows)
+    query = "select severity from rules.severities order by severity_rank"
+    return [(name, counts[name]) for (name,) in con.execute(query).fetchall() if counts[name]]
+
+
+def _name_evidence(row: Row) -> str:
+    return "likely" if row["is_likely"] else "possible"
+
+
 def choose_paged_rows(rows: Sequence[Row]) -> Sequence[Row]:
     """Choose the rows that have a page: all to be recorded or read now, and as many more as fit.
 
@@ -147,6 +159,7 @@ def _add_sheet_columns(row: Row, number: int, version: Version, as_of: datetime)
         "time_limit": deadline or row["status"],
         "record_by": row["local_due_at"] if has_limit else None,
         "to_read": when_to_read_in_words(row),
+        "evidence": _name_evidence(row),
         "decision": None,
         "decided_by": None,
         "second_person": None,
