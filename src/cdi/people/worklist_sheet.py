@@ -71,6 +71,7 @@ WHY_REFUSED = SheetColumn(
     "why_refused", "What to correct. Then give the sheet again.", 60, is_long=True
 )
 LAST_PRINTED = "suspicion"  # what comes after it would make the print too small to read
+LOG_ADDRESS = "log_address"  # of a row, no column: where a reader finds its log
 DECISIONS = ("confirmed", "dismissed")
 SHEET = "worklist"
 
@@ -105,7 +106,8 @@ def write_worklist_xlsx(
 
     Args:
         file: The file to write.
-        rows: As for `write_worklist_csv`; a time is the agency's local time.
+        rows: As for `write_worklist_csv`; a time is the agency's local time. The first cell of a
+            row links to its `log_address`, if it has one.
         reasons: Codes and names of the legitimate reasons.
         title: The title of the file; it says SIMULATED if the data is invented.
         made_at: The time that the file names as its own, so that equal builds write equal files.
@@ -121,7 +123,10 @@ def write_worklist_xlsx(
     # columns that people fill in have another colour
     sheet.append([make_heading(sheet, c.name, AMBER if c.is_filled_in else BLUE) for c in columns])
     for row in rows:
-        sheet.append([_make_cell(sheet, row.get(column.name), column) for column in columns])
+        cells = [_make_cell(sheet, row.get(column.name), column) for column in columns]
+        if row.get(LOG_ADDRESS):
+            cells[0] = _link_cell(sheet, cells[0], row[LOG_ADDRESS])
+        sheet.append(cells)
     _offer_choice(sheet, letters["decision"], f'"{",".join(DECISIONS)}"', len(rows))
     _offer_choice(sheet, letters["reason_code"], f"reasons!$A$2:$A${len(reasons) + 1}", len(rows))
     meanings = [(column.name, column.meaning) for column in columns]
@@ -169,6 +174,14 @@ def _make_cell(sheet: Any, value: Any, column: SheetColumn) -> Any:
     if is_long:
         cell.alignment = Alignment(vertical="top", wrap_text=True)
     return cell
+
+
+def _link_cell(sheet: Any, cell: Any, address: str) -> Cell:
+    """Return a cell as a link, which it looks like too."""
+    linked = cell if isinstance(cell, Cell) else WriteOnlyCell(sheet, cell)
+    linked.hyperlink = address
+    linked.font = Font(color="FF0563C1", underline="single")
+    return linked
 
 
 def _offer_choice(sheet: Any, letter: str, formula: str, rows: int) -> None:

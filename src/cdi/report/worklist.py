@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 
+from cdi.agency.model import Agency
 from cdi.build.version import Version
 from cdi.files import write_text
-from cdi.people.worklist_sheet import write_worklist_csv, write_worklist_xlsx
+from cdi.people.worklist_sheet import LOG_ADDRESS, write_worklist_csv, write_worklist_xlsx
 from cdi.render import render
 from cdi.report.log import read_logs
 from cdi.report.wording import data_as_of, deadline_in_words
@@ -61,11 +63,14 @@ def write_worklist(con: duckdb.DuckDBPyConnection, version: Version) -> None:
     title = f"Worklist of {version.agency.name}, version {version.name}"
     if version.agency.is_simulated and "SIMULATED" not in title:
         title = f"SIMULATED: {title}"
-    write_worklist_csv(folder / "worklist.csv", rows)
-    write_worklist_xlsx(folder / "worklist.xlsx", rows, reasons, title, release["as_of"])
-
     paged_rows = choose_paged_rows(rows)
     pages = name_pages(row["call_id"] for row in paged_rows)
+    linked_rows = [
+        row | {LOG_ADDRESS: find_log_address(row["call_id"], pages, version.agency)} for row in rows
+    ]
+    write_worklist_csv(folder / "worklist.csv", rows)
+    write_worklist_xlsx(folder / "worklist.xlsx", linked_rows, reasons, title, release["as_of"])
+
     common = {
         "agency": version.agency,
         "is_simulated": version.agency.is_simulated,
@@ -168,6 +173,25 @@ def _add_sheet_columns(row: Row, number: int, version: Version, as_of: datetime)
         "version": version.name,
         "data": "SIMULATED" if version.agency.is_simulated else None,
     }
+
+
+def find_log_address(call_id: str, pages: Mapping[str, str], agency: Agency) -> str | None:
+    """Find where a reader of the sheet reads a log.
+
+    Args:
+        call_id: The log.
+        pages: Names of the pages by log.
+        agency: Whose log.
+
+    Returns:
+        Its address on the desk, if the agency says where that is; or else its page beside the
+        sheet; None if it has none.
+    """
+    if agency.alerts.desk_url:
+        # Where the desk runs alone, its address may end with /desk already.
+        site = agency.alerts.desk_url.rstrip("/").removesuffix("/desk")
+        return f"{site}/desk/{agency.agency}/log?call={quote(call_id, safe='')}"
+    return f"logs/{pages[call_id]}" if call_id in pages else None
 
 
 def when_to_read_in_words(row: Row) -> str:

@@ -125,6 +125,28 @@ def test_a_deadline_is_a_time_that_a_spreadsheet_can_sort(sheet: Path) -> None:
     assert cell.is_date
 
 
+def test_a_row_links_to_its_log(tmp_path: Path) -> None:
+    file = tmp_path / "a.xlsx"
+    desk = "https://desk.example.org/cdi/desk/testville/log?call=T%2F1"
+    rows = [
+        ROWS[0] | {"log_address": "logs/T-0001.html"},
+        ROWS[1] | {"reported_crime_id": "=T/1#1", "log_address": desk},
+        ROWS[2] | {"log_address": None},
+    ]
+    write_worklist_xlsx(file, rows, [("ADMIN", "Test")], "SIMULATED: a", datetime(2026, 1, 7))
+    cells = [row[0] for row in load_workbook(file)["worklist"].iter_rows(min_row=2)]
+    assert [(cell.value, cell.data_type) for cell in cells] == [
+        ("T-0001#1", "s"),
+        ("=T/1#1", "s"),
+        ("T-0003#1", "s"),
+    ]
+    assert [cell.hyperlink and cell.hyperlink.target for cell in cells] == [
+        "logs/T-0001.html",
+        desk,
+        None,
+    ]
+
+
 def test_the_closing_text_stands_beside_the_first_account() -> None:
     place = worklist_sheet.NAMES.index("first_account")
     assert worklist_sheet.NAMES[place + 1] == "closing_text"

@@ -4,10 +4,12 @@ import re
 
 import pytest
 
+from cdi.agency.model import Alerts
 from cdi.report.call import Hit
 from cdi.report.marks import SIDES, choose_sides, mark_text
 from cdi.report.wording import MEANINGS, subject_in_words
-from cdi.report.worklist import name_pages
+from cdi.report.worklist import find_log_address, name_pages
+from tests.conftest import SmallAgency
 from tests.lexicon_by_hand import phrases, says
 
 PHRASES = phrases()
@@ -99,3 +101,23 @@ def test_a_number_too_long_for_a_files_name_has_a_page_of_its_own_all_the_same()
     assert len({name.lower() for name in names}) == 5
     assert all(re.fullmatch(r"[\w-]{1,101}\.html", name, re.ASCII) for name in names)
     assert name_pages(["T" * 101]) == {"T" * 101: pages["T" * 101]}
+
+
+@pytest.mark.parametrize(
+    ("desk_url", "address"),
+    [
+        ("https://a.example.org/cdi/", "https://a.example.org/cdi/desk/testville/log?call=T%2F1"),
+        ("https://a.example.org", "https://a.example.org/desk/testville/log?call=T%2F1"),
+        ("https://a.example.org/desk", "https://a.example.org/desk/testville/log?call=T%2F1"),
+        (None, "logs/T_1.html"),
+    ],
+)
+def test_a_row_of_the_sheet_leads_to_the_desk_or_else_to_the_page_of_its_log(
+    small: SmallAgency, desk_url: str | None, address: str
+) -> None:
+    agency = small.agency.model_copy(update={"alerts": Alerts(desk_url=desk_url)})
+    assert find_log_address("T/1", {"T/1": "T_1.html"}, agency) == address
+
+
+def test_a_row_without_page_and_desk_leads_nowhere(small: SmallAgency) -> None:
+    assert find_log_address("T/1", {}, small.agency) is None
