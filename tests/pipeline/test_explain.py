@@ -111,6 +111,23 @@ def test_the_page_of_a_log_says_what_the_terminal_says(
     assert [phrase for phrase in phrases if phrase not in page_text] == []
 
 
+def test_a_log_names_the_team_that_closed_it_and_not_the_person(
+    told: SmallAgency, tmp_path: Path
+) -> None:
+    """Everybody who may read logs sees it, and a crime is only suspected (docs/feedback.md)."""
+    file = tmp_path / "recording.duckdb"
+    file.write_bytes((told.published / "recording.duckdb").read_bytes())
+    with connect(file) as con:
+        con.execute(
+            "insert into outcomes.int_outcomes__closing_teams (call_id, supervisor_code, team) "
+            "select call_no, 'S1300', 'Response' from fct_calls where call_id = 'T-0006'"
+        )
+        stories = read_stories(con, told.agency, ["T-0006", "T-0005"])
+    assert ("Closed by team", "Response") in stories["T-0006"].details
+    assert "S1300" not in repr(stories["T-0006"])
+    assert "Closed by team" not in dict(stories["T-0005"].details)
+
+
 def test_an_unknown_call_is_an_error_that_says_what_was_looked_for(
     explain: Callable[[str], str],
 ) -> None:

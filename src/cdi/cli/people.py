@@ -232,6 +232,9 @@ def feedback(
         typer.Option(formats=["%Y-%m"], help="Month of the reports, e.g. 2017-06; default: all."),
     ] = None,
     team: Annotated[str | None, typer.Option(help="One team; default: all.")] = None,
+    supervisor: Annotated[
+        str | None, typer.Option(help="Code of the one who closed the logs; default: all.")
+    ] = None,
     reason: ReasonOption = NO_REASON,
 ) -> None:
     """Write the sheet of confirmed missed crimes and their causes, for the training of a team.
@@ -252,9 +255,10 @@ def feedback(
             "make it, or name a file in a folder that is there by --output",
         )
     chosen = [f"{month:%Y-%m}" if month else "all months", team or "all teams"]
+    chosen += [f"closed by {supervisor}"] if supervisor else []
     note_command(agency, f"feedback, {', '.join(chosen)}", reason)
     with open_published(loaded) as con:
-        rows = read_feedback(con, month.date() if month else None, team)
+        rows = read_feedback(con, month.date() if month else None, team, supervisor)
         with write_whole(output) as file:
             write_feedback(file, con, rows)
     crimes = "1 confirmed miss" if len(rows) == 1 else f"{len(rows):,} confirmed missed crimes"

@@ -68,7 +68,10 @@ def open_published(agency: Agency) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def read_feedback(
-    con: duckdb.DuckDBPyConnection, month: date | None, team: str | None
+    con: duckdb.DuckDBPyConnection,
+    month: date | None,
+    team: str | None,
+    supervisor: str | None = None,
 ) -> list[dict[str, Any]]:
     """Read the confirmed misses.
 
@@ -76,12 +79,14 @@ def read_feedback(
         con: A published file.
         month: First day of the month in which they were reported; None for every month.
         team: One team; None for all.
+        supervisor: Code of the one who closed the logs; None for all.
 
     Returns:
         The rows, with the columns of the sheet.
 
     Raises:
-        CdiError: FEEDBACK-TEAM if the version knows no such team.
+        CdiError: FEEDBACK-TEAM if the version knows no such team, FEEDBACK-SUPERVISOR if nothing
+            is confirmed in logs that this supervisor closed.
     """
     listed = con.execute("select distinct team from confirmed_misses order by team").fetchall()
     teams = [name for (name,) in listed]
@@ -92,7 +97,15 @@ def read_feedback(
             f"choose one of {', '.join(teams) or '(none)'}; docs/feedback.md says where teams "
             "come from",
         )
-    rows = fetch_dicts(con, read_query(SQL / "feedback.sql"), {"month": month, "team": team})
+    closed = "from confirmed_misses where supervisor_code = $supervisor limit 1"
+    if supervisor is not None and not fetch_dicts(con, closed, {"supervisor": supervisor}):
+        raise CdiError(
+            "FEEDBACK-SUPERVISOR",
+            f"nothing was confirmed in a log that '{supervisor}' closed",
+            "take the code from the column 'Closed by' of the sheet without --supervisor",
+        )
+    chosen = {"month": month, "team": team, "supervisor": supervisor}
+    rows = fetch_dicts(con, read_query(SQL / "feedback.sql"), chosen)
     return [
         row
         | {

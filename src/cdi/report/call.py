@@ -187,6 +187,8 @@ def _describe_call(row: CallRow, agency: Agency) -> list[tuple[str, str]]:
     details = (
         ("Received", local_time(row["received_at"], agency)),
         ("Closed", local_time(row["closed_at"], agency)),
+        # The team and not the person: all who read logs see this, and a crime is only suspected.
+        ("Closed by team", row["closing_team"]),
         ("Reported by", row["source_channel"]),
         ("Grade", row["priority_code"]),
         ("Opened as", row["opened_as"]),

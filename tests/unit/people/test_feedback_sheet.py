@@ -9,7 +9,8 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from cdi import paths
-from cdi.people.feedback_sheet import COLUMNS, write_feedback
+from cdi.errors import CdiError
+from cdi.people.feedback_sheet import COLUMNS, read_feedback, write_feedback
 from tests.unit.people.test_worklist_sheet import EVIL
 
 ROW = {name: name for name, *_ in COLUMNS}
@@ -33,6 +34,61 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
             {"file": str(paths.DBT_PROJECT / "seeds" / "miss_causes.csv")},
         )
         yield opened
+
+
+@pytest.fixture
+def misses(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Three confirmed misses: two of one team, of which one was closed by nobody known."""
+    con.execute(
+        """
+        create schema disclosure;
+        create schema codes;
+        create table confirmed_misses as
+            select
+                call || '#1' as reported_crime_id, call as call_id, date '2017-06-01' as
+                reported_month_on, team, supervisor_code, 'other' as miss_cause, 'theft' as
+                offence_group, 'other' as severity, false as is_recorded_since
+            from (values ('A', 'Ashby', '1300'), ('B', 'Ashby', null), ('C', 'Cawl', '1301'))
+            as t (call, team, supervisor_code);
+        create table fct_calls as
+            select
+                call_id, hash(call_id) as call_no, 'X' as final_type_code, 'Noise' as
+                final_type_name, 'N' as disposition_code, 'None' as disposition_name
+            from confirmed_misses;
+        create table disclosure.int_disclosure__lexicon_hits (
+            call_id ubigint, part varchar, meaning varchar, subject varchar, entry_number bigint,
+            words varchar[]
+        );
+        create table disclosure.int_disclosure__log_entries (
+            call_id ubigint, part varchar, entry varchar, entry_number bigint
+        );
+        create table rules.offence_groups (offence_group varchar, offence_group_name varchar);
+        create table codes.call_types (code varchar, name varchar);
+        create table codes.closures (code varchar, name varchar);
+        """
+    )
+    return con
+
+
+def test_it_is_written_for_one_supervisor(misses: duckdb.DuckDBPyConnection) -> None:
+    def read_calls(team: str | None, supervisor: str | None) -> list[str]:
+        return [row["call_id"] for row in read_feedback(misses, None, team, supervisor)]
+
+    assert read_calls(None, None) == ["A", "B", "C"]
+    assert read_calls(None, "1300") == ["A"]
+    assert read_calls("Cawl", "1300") == []
+
+
+def test_a_supervisor_whom_nothing_was_confirmed_for_is_refused(
+    misses: duckdb.DuckDBPyConnection,
+) -> None:
+    """The codes that there are stay on the sheet; an error may be seen by others."""
+    with pytest.raises(
+        CdiError, match="nothing was confirmed in a log that '1302' closed"
+    ) as error:
+        read_feedback(misses, None, None, "1302")
+    assert error.value.rule_id == "FEEDBACK-SUPERVISOR"
+    assert "1300" not in str(error.value) + error.value.fix
 
 
 def write_and_load(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> Workbook:

@@ -1,10 +1,11 @@
--- The confirmed misses of a month and a team, each with the words of the first account that told it. If the
--- lexicon found none there, the account begins the cell.
+-- The confirmed misses of a month, a team and a supervisor, each with the words of the first account that
+-- told it. If the lexicon found none there, the account begins the cell.
 with misses as (
     from confirmed_misses
     where
         ($month is null or reported_month_on = $month)
         and ($team is null or team = $team)
+        and ($supervisor is null or supervisor_code = $supervisor)
 ),
 
 told as (
