@@ -1,5 +1,6 @@
 """A backup of an agency: what it costs, what it keeps secret, and that it comes back the same."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from cdi.people.decisions import add_decision
 from cdi.publish.access import note_access
 from cdi.sealed_files import write_sealed
 from cdi.steps import backup
-from cdi.steps.backup import BackedUp, back_up_agency, restore_agency
+from cdi.steps.backup import BackedUp, back_up_agency, check_backup, restore_agency
 from cdi.steps.extract import extract
 from cdi.steps.run import run_directly
 from cdi.steps.verify import verify_agency
@@ -58,6 +59,19 @@ class Site:
         """Back the agency up."""
         options = {"keep": 30, **options}
         return back_up_agency(self.agency, self.target, self.key, say=silent, **options)
+
+    def check(self) -> list[str]:
+        """Check the backup; returns what it told."""
+        told: list[str] = []
+        check_backup("testville", self.target, self.key, told.append)
+        return told
+
+    def damage_of(self) -> tuple[list[str], StateError]:
+        """Check a damaged backup; returns what it told, and its error."""
+        told: list[str] = []
+        with pytest.raises(StateError, match="BACKUP-DAMAGED") as raised:
+            check_backup("testville", self.target, self.key, told.append)
+        return told, raised.value
 
     def move(self) -> None:
         """Go to another machine, with the backup and its key."""
@@ -141,6 +155,7 @@ def test_it_goes_through_any_filesystem(site: Site) -> None:
     assert site.back_up().files == len(before)
     again = site.back_up()
     assert not again.new_files
+    assert site.check()[0] == f"{site.target} has snapshots of testville"
     site.move()
     assert site.restore() == again.snapshot
     assert contents() == before
@@ -282,6 +297,118 @@ def test_what_rotted_in_the_backup_is_stored_anew_as_the_message_says(site: Site
     assert site.back_up().new_files == 1
     site.move()
     site.restore()
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def state_of(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    """Content and time of change of each file below a folder."""
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
+
+
+def test_a_whole_backup_is_told_to_be_whole_where_nothing_else_is(site: Site) -> None:
+    published = read_current("testville")
+    assert published is not None
+    site.back_up()
+    add_decision(site.agency, {**DECISION, "reason": "another"})
+    done = site.back_up()
+    (Path(site.target) / "lost+found").mkdir()
+    (Path(site.target) / "note.txt").touch()
+    before = state_of(site.folder)
+    site.move()  # also without agency.yaml
+    site.monkeypatch.setenv("CDI_AGENCIES", str(site.folder / "none"))
+    arguments = ["backup", "testville", site.target, "--key", str(site.key), "--check"]
+    checked = CliRunner().invoke(cli.app, arguments)
+    assert checked.exit_code == 0, checked.output
+    lines = checked.output.splitlines()
+    assert lines[0] == f"{site.target} has snapshots of testville"
+    assert lines[1].startswith(f"the newest snapshot, {done.snapshot}, is 0 days and 0 hours old")
+    assert f"{done.files} files" in lines[1]
+    assert lines[2] == f"published at that time: {published['version']}"
+    assert lines[3].startswith("     1  batches of calls, up to 2026")
+    assert lines[-1].startswith("     2  snapshots can be restored")
+    assert state_of(site.folder) == before
+    refused = CliRunner().invoke(cli.app, [*arguments, "--move"])
+    assert (refused.exit_code, "cannot go with --move" in refused.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [(spoil, "not as it was written"), (cut, "not as it was written"), (Path.unlink, "missing")],
+)
+def test_a_check_names_all_damage_and_the_newest_snapshot_that_comes_back(
+    site: Site, damage: Callable[[Path], None], problem: str
+) -> None:
+    first = site.back_up()
+    add_decision(site.agency, {**DECISION, "reason": "another"})
+    site.back_up()
+    objects = Path(site.target) / "testville" / "objects"
+    decisions = paths.decisions_file("testville")
+    seal = decisions.with_name("decisions.csv.seal")
+    damaged = [objects / sha256_of_file(file) for file in (decisions, seal)]
+    for file in damaged:
+        damage(file)
+    before = state_of(Path(site.target))
+    told, error = site.damage_of()
+    for file, name in zip(damaged, ("decisions.csv", "decisions.csv.seal"), strict=True):
+        said = f"{problem}: {file}, which has decisions/testville/{name}"
+        assert told.count(said) == 1
+    assert "1 of 2 snapshots of testville cannot be restored" in error.message
+    assert f"the newest that can: {first.snapshot}" in error.message
+    assert f"restore --snapshot {first.snapshot}" in error.fix
+    assert state_of(Path(site.target)) == before
+    # the next step of the error, taken
+    for file in damaged:
+        file.unlink(missing_ok=True)
+    assert site.back_up().new_files == 2
+    assert site.check()[-1].startswith("     3  snapshots can be restored")
+
+
+def test_a_check_finds_a_damaged_key_and_no_whole_snapshot(site: Site) -> None:
+    site.back_up()
+    (snapshot,) = (Path(site.target) / "testville" / "snapshots").iterdir()
+    (key,) = [file for file in json.loads(snapshot.read_text())["files"] if file["is_encrypted"]]
+    spoil(Path(site.target) / "testville" / "objects" / key["sha256"])
+    told, error = site.damage_of()
+    assert [line for line in told if line.endswith("which has secrets/testville.key")]
+    assert "1 of 1 snapshots" in error.message
+    assert error.message.endswith("the newest that can: none")
+    assert "restore --snapshot" not in error.fix
+
+
+def test_a_list_that_is_cut_is_moved_away_as_the_message_says(site: Site) -> None:
+    """It stopped each later backup, and the message spoke of restorations alone."""
+    first = site.back_up()
+    second = site.back_up()
+    snapshot = Path(site.target) / "testville" / "snapshots" / f"{second.snapshot}.json"
+    cut(snapshot)
+    told, error = site.damage_of()
+    assert f"not as it was written: {snapshot}" in told
+    assert error.message.endswith(f"the newest that can: {first.snapshot}")
+    with pytest.raises(StateError, match=r"BACKUP-DAMAGED[^$]*move that file out of the backup"):
+        site.back_up()
+    snapshot.rename(site.folder / snapshot.name)
+    assert site.back_up().new_files == 0
+    assert site.check()[-1].startswith("     2  snapshots can be restored")
+
+
+def test_another_key_is_told_before_anybody_moves_all_lists_away(site: Site) -> None:
+    for _ in range(2):
+        site.back_up()
+    site.key.write_bytes(backup.Fernet.generate_key())
+    told, error = site.damage_of()
+    assert len([line for line in told if "the key is another one" in line]) == 1
+    assert "the key is another one" in error.message
+    assert error.fix.startswith("if it is another key, name the right one by --key")
+
+
+def test_an_agency_without_a_snapshot_is_told_what_the_place_has(site: Site) -> None:
+    site.back_up()
+    with pytest.raises(CdiError, match=r"BACKUP-UNKNOWN[^$]*it has snapshots of testville"):
+        check_backup("othertown", site.target, site.key, silent)
 
 
 def test_a_damaged_published_version_stops_no_backup(site: Site) -> None:

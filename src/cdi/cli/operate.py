@@ -215,7 +215,8 @@ def backup(
         Path,
         typer.Option(
             envvar="CDI_BACKUP_KEY",
-            help="File with the backup's key, outside of state and backup; made if it is absent.",
+            help="File with the backup's key, outside of state and backup; made if it is absent, "
+            "but not by --check.",
         ),
     ],
     keep: Annotated[int, typer.Option(min=1, help="How many snapshots are kept.")] = 30,
@@ -226,13 +227,26 @@ def backup(
             help="The agency goes to another machine: from now on nothing of it runs here.",
         ),
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Back nothing up: read the whole backup, say how old it is and what it has, and "
+            "return 1 if a snapshot could not be restored.",
+        ),
+    ] = False,
 ) -> None:
     """Back up what cannot be made again of an agency; only what is new is copied.
 
     E.g. .venv/bin/cdi backup nopd /mnt/backup --key /etc/cdi/backup.key
     """
-    from cdi.steps.backup import back_up_agency
+    from cdi.steps.backup import back_up_agency, check_backup
 
+    if check:
+        if move:
+            raise typer.BadParameter("--check writes nothing, so it cannot go with --move")
+        check_backup(agency, target, key, say_line)
+        return
     is_new_key = not key.exists()
     done = back_up_agency(load_agency(agency), target, key, keep, say_line, moves=move)
     if is_new_key:

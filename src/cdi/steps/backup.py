@@ -13,10 +13,14 @@ has the backup alone can neither read nor make the hashes of persons, nor change
 Published versions are not in it, as a build makes the same ones from the rest.
 """
 
+import contextlib
 import hashlib
 import hmac
+import io
 import json
 import shutil
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +30,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from cdi import paths
 from cdi.agency.model import Agency
-from cdi.build.version import verify_current
+from cdi.build.version import read_current, verify_current
 from cdi.erasure.take_out import Say
 from cdi.errors import BusyError, CdiError, StateError
 from cdi.files import (
@@ -47,6 +51,9 @@ KINDS = ("landing", "weights", "decisions", "audit", "released")
 _NOT_ACCEPTED_YET = ("pending", "checking")  # an extraction makes them again
 _ATTEMPTS = 3
 _TOLD_EVERY = 500  # files
+_NAME = "%Y-%m-%dT%H-%M-%S-%fZ"  # of a snapshot, by its moment
+_CHANGED = "not as it was written"
+_BLOCK_BYTES = 1 << 20
 
 
 class _ChangedError(Exception):
@@ -70,6 +77,26 @@ class KeptFile:
     size: int
     mode: int
     is_encrypted: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files of one moment.
+
+    Attributes:
+        name: The moment, by which it is found and sorted.
+        version: What was published at that moment; None if nothing was, or it was not recorded.
+        files: All of them.
+    """
+
+    name: str
+    version: str | None
+    files: list[KeptFile]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of its files."""
+        return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -125,7 +152,8 @@ def back_up_agency(
         _leave(agency.agency, target, None)
     try:
         kept, new = _copy_unchanged(agency.agency, store, say)
-        name = store.write_snapshot(kept)
+        published = read_current(agency.agency)
+        name = store.write_snapshot(kept, published["version"] if published else None)
     except BaseException:  # also Ctrl-C: it has not moved
         if moves:
             moved_file(agency.agency).unlink()
@@ -197,7 +225,7 @@ def restore_agency(
             backup is not there.
     """
     store = _Store(agency.agency, target, key_file, makes_key=False)
-    files = store.read_snapshot(name := snapshot or store.newest_snapshot())
+    files = store.read_snapshot(name := snapshot or store.newest_snapshot()).files
     with wait_for_lock(paths.home() / ".restoring"):
         made = paths.home() / ".restoring" / agency.agency
         _forget_broken_restore(agency.agency, made)
@@ -226,6 +254,95 @@ def restore_agency(
         shutil.rmtree(made)
     verify_agency(agency, say)
     return name
+
+
+def check_backup(agency_id: str, target: str, key_file: Path, say: Say) -> None:
+    """Prove that each snapshot of an agency could be restored; nothing is written anywhere.
+
+    Each list is read, and each object that one of them names, once.
+
+    Args:
+        agency_id: The agency; its agency.yaml need not be on this machine.
+        target: Folder or URL of the backup.
+        key_file: The backup's key.
+        say: Is told what the backup holds, how old it is, and each damage.
+
+    Raises:
+        StateError: BACKUP-DAMAGED if a list or an object is missing or not as it was written.
+        CdiError: BACKUP-UNKNOWN if there is no snapshot; BACKUP-KEY and BACKUP-PLACE, as
+            `restore_agency`.
+    """
+    store = _Store(agency_id, target, key_file, makes_key=False)
+    store.newest_snapshot()  # else it says that there is none
+    say(f"{target} has snapshots of {', '.join(store.list_agencies())}")
+    names = store.snapshot_names()
+    readable = _read_snapshots(store, names[::-1], say)
+    _describe_snapshot(readable[0], say)
+    is_whole: dict[str, bool] = {}  # by object
+    whole: list[str] = []
+    for snapshot in readable:
+        for file in snapshot.files:
+            if file.sha256 not in is_whole:
+                is_whole[file.sha256] = _is_whole(store, file, say)
+                if len(is_whole) % _TOLD_EVERY == 0:
+                    say(f"{len(is_whole):,} objects were read")
+        if all(is_whole[file.sha256] for file in snapshot.files):
+            whole.append(snapshot.name)
+    if len(whole) < len(names):
+        raise StateError(
+            "BACKUP-DAMAGED",
+            f"{len(names) - len(whole)} of {len(names)} snapshots of {agency_id} cannot be "
+            f"restored; the newest that can: {whole[0] if whole else 'none'}",
+            "if the state is whole, delete each object that is named above, move each list of a "
+            "snapshot (.json) that is named out of the backup, back up and check again; a file "
+            "that the state no longer has goes with the last snapshot that has it (--keep)"
+            + (f". If the state is gone: restore --snapshot {whole[0]}" if whole else ""),
+        )
+    say(f"{len(names):>6,}  snapshots can be restored; {len(is_whole):,} objects are as written")
+
+
+def _read_snapshots(store: "_Store", names: list[str], say: Say) -> list[Snapshot]:
+    """Read the lists of snapshots, and tell those that are damaged.
+
+    Raises:
+        StateError: BACKUP-DAMAGED if all are, which means mostly that the key is another one.
+    """
+    found = []
+    for name in names:
+        try:
+            found.append(store.read_snapshot(name))
+        except StateError as error:
+            if not found and name == names[-1]:
+                raise  # it tells of the key, and asks nobody to move all lists away
+            say(error.message)
+    return found
+
+
+def _describe_snapshot(snapshot: Snapshot, say: Say) -> None:
+    """Say how old a snapshot is and what it holds."""
+    age = datetime.now(UTC) - datetime.strptime(snapshot.name, _NAME).replace(tzinfo=UTC)
+    say(
+        f"the newest snapshot, {snapshot.name}, is {age.days} days and {age.seconds // 3600} hours "
+        f"old: {len(snapshot.files):,} files ({snapshot.size / 1e6:,.1f} MB)"
+    )
+    say(f"published at that time: {snapshot.version or 'nothing, or it was not recorded'}")
+    batches: defaultdict[str, set[str]] = defaultdict(set)
+    for file in snapshot.files:
+        home, is_batch, inner = file.path.partition("/batches/")
+        if is_batch:
+            batches[home.rsplit("/", 1)[-1]].add(inner.split("/", 1)[0])
+    for dataset, ids in sorted(batches.items()):
+        say(f"{len(ids):>6,}  batches of {dataset}, up to {max(ids)}")
+
+
+def _is_whole(store: "_Store", file: KeptFile, say: Say) -> bool:
+    """Whether a file could be restored; else it is told."""
+    try:
+        store.read_file(file, lambda _: None)
+    except StateError as error:
+        say(error.message)
+        return False
+    return True
 
 
 def _places(agency_id: str) -> list[str]:
@@ -323,7 +440,7 @@ class _Store:
             All files, and the objects that are new.
         """
         there = {(path.rsplit("/", 1)[-1], size) for path, size in self._list("objects").items()}
-        earlier = {file.path: file for file in self._read_newest() if file.is_encrypted}
+        earlier = {file.path: file for file in self.read_newest() if file.is_encrypted}
         kept: list[KeptFile] = []
         new: set[str] = set()
         for number, path in enumerate(files, 1):
@@ -360,10 +477,11 @@ class _Store:
         self._put_bytes(f"objects/{digest}", token)
         return KeptFile(path, digest, len(token), file.stat().st_mode & 0o777, is_encrypted=True)
 
-    def write_snapshot(self, files: list[KeptFile]) -> str:
-        """Write the list of the files of this moment; returns its name."""
-        name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S-%fZ}"
-        body = {"agency": self.agency_id, "files": [asdict(file) for file in files]}
+    def write_snapshot(self, files: list[KeptFile], version: str | None) -> str:
+        """Write the list of the files of this moment, and what is published; returns its name."""
+        name = f"{datetime.now(UTC):{_NAME}}"
+        listed = [asdict(file) for file in files]
+        body = {"agency": self.agency_id, "version": version, "files": listed}
         text = json.dumps(body | {"seal": self._seal(name, body)}, indent=1)
         self._put_bytes(f"snapshots/{name}.json", text.encode())
         return name
@@ -379,7 +497,8 @@ class _Store:
         old = names[: max(len(names) - keep, 0)]
         if not old:
             return 0
-        needed = {file.sha256 for name in names[len(old) :] for file in self.read_snapshot(name)}
+        kept = [self.read_snapshot(name) for name in names[len(old) :]]
+        needed = {file.sha256 for snapshot in kept for file in snapshot.files}
         for name in old:  # first, as an object without a snapshot does no harm
             self.filesystem.rm_file(f"{self.root}/snapshots/{name}.json")
         for path in self._list("objects"):
@@ -403,8 +522,8 @@ class _Store:
             raise self._make_unknown_error("no snapshot")
         return names[-1]
 
-    def read_snapshot(self, name: str) -> list[KeptFile]:
-        """Read the files of a snapshot, and prove that the list was not changed.
+    def read_snapshot(self, name: str) -> Snapshot:
+        """Read the list of the files of a snapshot, and prove that the list was not changed.
 
         Raises:
             CdiError: BACKUP-UNKNOWN if there is no such snapshot.
@@ -418,10 +537,10 @@ class _Store:
             seal = body.pop("seal")
             files = [KeptFile(**file) for file in body["files"]]
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise _make_damage_error(path) from None
+            raise _make_list_error(path) from None
         if not hmac.compare_digest(str(seal).encode(), self._seal(name, body).encode()):
-            raise _make_damage_error(f"{path}, or the key is another one")
-        return files
+            raise _make_list_error(f"{path}, or the key is another one")
+        return Snapshot(name, body.get("version"), files)
 
     def fetch_file(self, file: KeptFile, target: Path) -> None:
         """Fetch a file, and prove that it is what was stored.
@@ -430,34 +549,68 @@ class _Store:
             StateError: BACKUP-DAMAGED if it is missing or another.
         """
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with target.open("wb") as written:
+            self.read_file(file, written.write)
+        target.chmod(file.mode)
+
+    def read_file(self, file: KeptFile, take: Callable[[bytes], object]) -> None:
+        """Read a file, and prove that it is what was stored; what is taken counts only then.
+
+        Args:
+            file: The file.
+            take: Is given its content, block by block.
+
+        Raises:
+            StateError: BACKUP-DAMAGED if it is missing or another.
+        """
+        digest = hashlib.sha256()
+        token = io.BytesIO()
         try:
-            self.filesystem.get_file(self._object(file), str(target))
+            with self.filesystem.open(self._object(file), "rb") as stored:
+                while block := stored.read(_BLOCK_BYTES):
+                    digest.update(block)
+                    (token.write if file.is_encrypted else take)(block)
         except FileNotFoundError:
-            raise self._make_object_error(file) from None
-        if sha256_of_file(target) != file.sha256:
-            target.unlink()
+            raise self._make_object_error(file, "missing") from None
+        if digest.hexdigest() != file.sha256:
             raise self._make_object_error(file)
         if file.is_encrypted:
             try:
-                target.write_bytes(self._fernet.decrypt(target.read_bytes()))
+                take(self._fernet.decrypt(token.getvalue()))
             except InvalidToken:
                 raise self._make_object_error(file) from None
-        target.chmod(file.mode)
 
-    def _make_object_error(self, file: KeptFile) -> StateError:
-        return _make_damage_error(
-            f"{self._object(file)}, which has {file.path}",
-            "delete that object and back up again while the state still has the file, which stores "
-            "it anew; if the state is gone, take the object from another copy of the backup, or "
-            "restore a snapshot of before the file (--snapshot)",
+    def _make_object_error(self, file: KeptFile, problem: str = _CHANGED) -> StateError:
+        return StateError(
+            "BACKUP-DAMAGED",
+            f"{problem}: {self._object(file)}, which has {file.path}",
+            "delete that object, if it is there, and back up again while the state still has the "
+            "file, which stores it anew; if the state is gone, take the object from another copy "
+            "of the backup, or restore a snapshot of before the file (--snapshot)",
         )
 
     def _object(self, file: KeptFile) -> str:
         return f"{self.root}/objects/{file.sha256}"
 
-    def _read_newest(self) -> list[KeptFile]:
+    def list_agencies(self) -> list[str]:
+        """Name the agencies of which the place has snapshots, as far as it lets itself be read."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted(self.filesystem.ls(self.root.rsplit("/", 1)[0], detail=False)):
+                # a disk has files and folders of its own, such as lost+found
+                with contextlib.suppress(PermissionError, NotADirectoryError):
+                    if list_sizes(self.filesystem, f"{path}/snapshots"):
+                        found.append(path.rstrip("/").rsplit("/", 1)[-1])
+        return found
+
+    def read_newest(self) -> list[KeptFile]:
+        """Read the files of the newest snapshot; none if there is no snapshot.
+
+        Raises:
+            StateError: BACKUP-DAMAGED if its list is not as it was written.
+        """
         names = self.snapshot_names()
-        return self.read_snapshot(names[-1]) if names else []
+        return self.read_snapshot(names[-1]).files if names else []
 
     def snapshot_names(self) -> list[str]:
         names = (path.rsplit("/", 1)[-1] for path in self._list("snapshots"))
@@ -472,12 +625,14 @@ class _Store:
         return hmac.digest(self._key, text, "sha256").hex()
 
     def _make_unknown_error(self, problem: str) -> CdiError:
-        names = self.snapshot_names()[-5:]
-        return CdiError(
-            "BACKUP-UNKNOWN",
-            f"{self.root} has {problem}",
-            f"name one of the newest: {', '.join(names)}" if names else "check the target",
-        )
+        if names := self.snapshot_names()[-5:]:
+            fix = f"name one of the newest: {', '.join(names)}"
+        else:
+            agencies = ", ".join(self.list_agencies()) or "no agency"
+            fix = (
+                f"check the target and whether its disk is mounted; it has snapshots of {agencies}"
+            )
+        return CdiError("BACKUP-UNKNOWN", f"{self.root} has {problem}", fix)
 
 
 def _check_folder(folder: Path, *, is_written: bool) -> None:
@@ -509,9 +664,11 @@ def _make_key_error(file: Path, problem: str) -> CdiError:
     )
 
 
-def _make_damage_error(
-    what: str,
-    fix: str = "restore an earlier snapshot (--snapshot), or this one from another copy of the "
-    "backup",
-) -> StateError:
-    return StateError("BACKUP-DAMAGED", f"not as it was written: {what}", fix)
+def _make_list_error(what: str) -> StateError:
+    return StateError(
+        "BACKUP-DAMAGED",
+        f"{_CHANGED}: {what}",
+        "if it is another key, name the right one by --key; else move that file out of the backup: "
+        "the next backup needs no earlier list. To restore, take it from another copy of the "
+        "backup, or name another snapshot by --snapshot",
+    )
