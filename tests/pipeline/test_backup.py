@@ -405,6 +405,17 @@ def test_another_key_is_told_before_anybody_moves_all_lists_away(site: Site) -> 
     assert error.fix.startswith("if it is another key, name the right one by --key")
 
 
+def test_what_people_handed_in_and_is_gone_with_its_seal_is_named(site: Site) -> None:
+    """No check misses it, and --keep would have removed the last copy unnoticed."""
+    site.back_up()
+    shutil.rmtree(paths.decisions("testville"))
+    told: list[str] = []
+    for _ in range(2):
+        back_up_agency(site.agency, site.target, site.key, 30, told.append)
+    (line,) = [line for line in told if "not in the state any more" in line]
+    assert "decisions/testville/decisions.csv, decisions/testville/decisions.csv.seal;" in line
+
+
 def test_an_agency_without_a_snapshot_is_told_what_the_place_has(site: Site) -> None:
     site.back_up()
     with pytest.raises(CdiError, match=r"BACKUP-UNKNOWN[^$]*it has snapshots of testville"):

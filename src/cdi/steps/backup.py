@@ -148,6 +148,7 @@ def back_up_agency(
             f"this is the first snapshot of {agency.agency} in {target}; if you know of others, "
             "look whether the disk of the backup is mounted"
         )
+    before = {file.path for file in store.read_newest()}
     if moves:  # nothing more is begun here; what is going on may still end while it is copied
         _leave(agency.agency, target, None)
     try:
@@ -160,6 +161,7 @@ def back_up_agency(
         raise
     if moves:
         _leave(agency.agency, target, name)
+    _name_lost_files(before - {file.path for file in kept}, say)
     removed = store.remove_old_snapshots(keep)
     return BackedUp(
         snapshot=name,
@@ -177,6 +179,25 @@ def _warn_of_damaged_version(agency: Agency, say: Say) -> None:
         verify_current(agency.agency)
     except StateError as error:
         say(f"the backup goes on without the published version: {error}")
+
+
+def _name_lost_files(gone: set[str], say: Say) -> None:
+    """Name what people handed in and the state no longer has.
+
+    A file that went with its seal is missed by no check, as there may be none. Of batches a chain
+    of seals tells, and weights can be learnt again.
+    """
+    lost = [
+        path
+        for path in sorted(gone)
+        if path.split("/", 1)[0] not in ("landing", "weights") and not path.endswith(".torn")
+    ]
+    if lost:
+        say(
+            f"not in the state any more, but in the previous snapshot: {', '.join(lost)}; unless "
+            "somebody removed or erased what was in them, bring them back (docs/runbook.md) before "
+            "--keep removes that snapshot"
+        )
 
 
 def _copy_unchanged(agency_id: str, store: "_Store", say: Say) -> tuple[list[KeptFile], set[str]]:
