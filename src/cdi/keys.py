@@ -49,7 +49,7 @@ def _make_key_error(agency_id: str, problem: str) -> CdiError:
     return CdiError(
         "SECRET-KEY",
         f"{problem}; hashes made with another key would not equal those in the landing",
-        "restore the key from the back-up; if it is lost, put aside what was made with it, as "
+        "restore the key from the backup; if it is lost, put aside what was made with it, as "
         "docs/runbook.md says under SECRET-KEY (landing, weights, the access log, and the seals of "
         "what people wrote), and extract all again",
     )

@@ -238,6 +238,6 @@ def _broken_chain(agency: str, number: int, why: str) -> CdiError:
     return CdiError(
         "ACCESS-CHAIN",
         f"line {number} of {paths.access(agency)} is not as it was written: {why}",
-        "compare the file with the back-up, and find out who could write to it since; then move it "
+        "compare the file with the backup, and find out who could write to it since; then move it "
         "aside as docs/runbook.md says, and a new log begins",
     )

@@ -579,7 +579,7 @@ def test_a_file_that_is_no_key_is_refused_and_left_as_it_is(state: Path, text: s
     file = paths.secrets() / "here.key"
     file.parent.mkdir(parents=True)
     file.write_text(text)
-    with pytest.raises(CdiError, match=r"SECRET-KEY[^$]*from the back-up"):
+    with pytest.raises(CdiError, match=r"SECRET-KEY[^$]*from the backup"):
         read_agency_key("here")
     assert file.read_text() == text
 
