@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cdi import cli, paths
+from cdi.agency.asked import note_asked
 from cdi.errors import CdiError, MachineError, StateError, name_machine_failures
 from cdi.people.decision_file import HEADER
 from cdi.people.decisions import add_decision
@@ -344,6 +345,22 @@ def test_the_preview_of_a_finished_publication_is_of_where_its_data_end(
     assert old not in CliRunner().invoke(cli.app, ["alerts", "testville"]).output
     later = ["alerts", "testville", "--at", "2026-02-01T00:00"]
     assert old in CliRunner().invoke(cli.app, later).output
+
+
+def test_a_source_that_is_no_longer_filled_is_told_in_each_message(alerting: SmallAgency) -> None:
+    def preview() -> str:
+        return CliRunner().invoke(cli.app, ["alerts", "testville"]).output
+
+    alerting.settings["is_simulated"] = False
+    del alerting.settings["coverage"]
+    alerting.write_settings()
+    assert "NO LONGER FILLED" not in preview()
+    until = datetime(2026, 1, 20, tzinfo=UTC)
+    note_asked("testville", "calls", until, is_new=False, now=until, newest_day=date(2026, 1, 6))
+    assert (
+        "A SOURCE IS NO LONGER FILLED (calls: no row after 6 January 2026). What was reported or "
+        "recorded since is missing here. Contact operations."
+    ) in " ".join(preview().split())
 
 
 def test_without_a_version_there_is_nothing_to_tell(small: SmallAgency) -> None:

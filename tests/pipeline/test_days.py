@@ -4,13 +4,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cdi import paths
+from cdi.agency.asked import read_asked
 from cdi.errors import GateError, SourceError
 from cdi.landing.batches import accepted_batches
 from cdi.sources.reader import SourceBusyError
@@ -276,6 +277,29 @@ def test_a_login_that_may_write_is_warned_of(small: SmallAgency, systems: System
     systems.run("grant delete on calls to reader")
     note = extract("testville", "calls", interval, systems.access).note
     assert "warning: the login may write: public.calls" in note
+
+
+def test_a_copy_that_stands_still_is_known_up_to_its_own_clock_and_warned_of(
+    small: SmallAgency, systems: Systems
+) -> None:
+    from cdi.agency.interval import Interval
+    from cdi.steps.extract import extract
+
+    small.settings["is_simulated"] = False
+    small.write_settings()
+    fill(systems)
+    systems.set_clock("2026-01-07 22:00+00")
+    land(small, systems, "2026-01-07", "2026-01-08")
+    for day, is_warned in ((8, False), (10, True)):
+        interval = Interval.of_days(small.agency, date(2026, 1, day), date(2026, 1, day + 1))
+        note = extract("testville", "calls", interval, systems.access).note
+        warning = (
+            "[SRC-UNFILLED] testville/calls answers, but its newest row is of 7 January 2026, "
+            "and its own clock says 7 January 2026, 10pm; 48 hours are allowed"
+        )
+        assert (warning in note) is is_warned
+        asked = read_asked("testville", "calls")
+        assert asked and asked.unchanged_until == datetime(2026, 1, 7, 22, tzinfo=UTC)
 
 
 def test_rows_without_a_time_are_counted_and_told(small: SmallAgency, systems: Systems) -> None:

@@ -5,7 +5,7 @@ import re
 import shutil
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from cdi import paths
+from cdi.agency.asked import note_asked
 from cdi.desk import app, claims, feedback, forms, pages, queue
 from cdi.desk.claims import make_call_hash, read_claims, take_claim, take_first_free
 from cdi.desk.queue import Filters
@@ -177,6 +178,13 @@ def test_only_a_force_that_keeps_delivering_is_measured_by_the_clock_of_today(
     text = words_of(clerk.get().text)
     assert "0 of 4 logs can still be recorded in time" in text
     assert "The deadlines here are compared with today’s clock." in text
+    assert "no longer filled" not in text
+    until = datetime(2026, 1, 20, tzinfo=UTC)
+    note_asked("testville", "calls", until, is_new=False, now=until, newest_day=date(2026, 1, 6))
+    assert (
+        "A source is no longer filled (calls: no row after 6 January 2026). What was reported or "
+        "recorded since is missing here. Ask operations."
+    ) in words_of(clerk.get().text)
     answer = clerk.decide(ASSAULT, "confirmed")
     expected = re.escape(EFFECT) + r" It is expected soon after \d+ \w+ \d{4}, midnight\."
     assert re.search(expected, words_of(answer.text))

@@ -23,7 +23,9 @@ from cdi.sources.opendatasoft import open_opendatasoft
 from cdi.sources.reader import ROW_ID, SourceBusyError, State, Window
 from cdi.sources.socrata import open_socrata
 from cdi.sources.spool import READINGS, Spool, spool_window
+from cdi.steps.extract import check_landing, extract
 from tests import faulty_server
+from tests.conftest import SmallAgency
 from tests.faulty_server import DATASET, NOW, Fault, Handler, Portal, Row, open_portal
 
 TOKEN = "a planted token/with=signs"
@@ -855,7 +857,7 @@ def test_h18_a_change_in_any_layer_is_read_again(new_source: New, tmp_path: Path
 def test_h19_a_portal_that_stops_is_told_by_its_clock_and_empty_days(
     new_source: New, tmp_path: Path, kind: str
 ) -> None:
-    """It is no error here: the landing's rule FRESH compares the newest row with the clock."""
+    """It is no error here: SRC-UNFILLED compares the newest day with the interval's end."""
     source = new_source(kind)
     source.fill(3)
     first = source.read(tmp_path)
@@ -869,6 +871,62 @@ def test_h19_a_portal_that_stops_is_told_by_its_clock_and_empty_days(
     assert days[:2] == before
     assert [day.row_count for day in days[2:]] == [0, 0]
     assert spool.now == NOW + timedelta(days=2)
+
+
+@each_kind
+def test_h19_a_portal_that_is_no_longer_filled_is_warned_of_and_a_quiet_night_is_not(
+    new_source: New, small: SmallAgency, kind: str
+) -> None:
+    portal = new_source(kind).portal
+    settings: dict[str, Any] = {
+        "socrata": {"domain": portal.address, "dataset": DATASET},
+        "arcgis": [{"layer": f"{portal.address}/{MAP_SERVER}/0"}],
+        "ckan": {"domain": portal.address, "resource": DATASET},
+        "opendatasoft": {"domain": portal.address, "dataset": "calls"},
+    }
+    name = kind.removesuffix("_search")
+    small.settings["sources"]["calls"] = {
+        name: settings[name], "delivery": "days", "days": 35,
+        "columns": {
+            "call_reference": "number", "received_at": "received", "final_type_code": "text",
+        },
+    }  # fmt: skip
+    small.settings["is_simulated"] = False
+    del small.settings["coverage"]
+    small.write_settings()
+
+    def extract_night(day: int) -> str:
+        """The note of the run for a day of January, which is asked for soon after its end."""
+        portal.now = datetime(2026, 1, day + 1, 0, 5, tzinfo=UTC)
+        days = date(2026, 1, day), date(2026, 1, day + 1)
+        step = extract("testville", "calls", Interval.of_days(small.agency, *days))
+        if step.result:
+            check_landing("testville", "calls", step.result)
+        return step.note
+
+    def add_calls(day: int) -> None:
+        for hour in range(4):
+            row = make_row(len(portal.rows) + 1, datetime(2026, 1, day, hour), "NOISE")
+            portal.rows.append(row)
+
+    add_calls(5)
+    add_calls(6)
+    notes = [extract_night(day) for day in (6, 7, 8, 9)]
+    assert notes[0].startswith("8 rows came")
+    for quiet in notes[1:3]:  # a day without a call, and two: 48 hours since the 6th
+        assert quiet.startswith("nothing new")
+    assert "SRC-UNFILLED" not in "".join(notes[:3])
+    assert notes[3].startswith("nothing new")
+    assert notes[3].splitlines()[-2:] == [
+        "warning: [SRC-UNFILLED] testville/calls answers, but its newest row is of "
+        "6 January 2026, and its own clock says 10 January 2026, 12:05am; 48 hours are allowed",
+        "  Next step: ask the source's owner whether it is still filled; if it is published late, "
+        "or has no rows for days now and then, give more `max_age_hours` to sources.calls",
+    ]
+    add_calls(10)
+    assert "SRC-UNFILLED" not in extract_night(10)
+    # that a run goes back to the days without calls says nothing of today
+    assert "SRC-UNFILLED" not in extract_night(9)
 
 
 # The client's own guards

@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html import unescape
 
 import duckdb
 import pytest
 
 from cdi import paths
+from cdi.agency.asked import note_asked
 from cdi.errors import GateError
 from cdi.people.decisions import waive_check
 from cdi.publish.overview import describe_freshness, describe_published
@@ -124,6 +125,23 @@ def test_operators_read_age_backlog_and_what_failed(ran: SmallAgency) -> None:
     ran.extract_and_check()
     assert describe_freshness("testville", datetime.now(UTC)).stopped == ()
     assert describe_published("testville").refused == ()
+
+
+def test_a_source_that_answers_and_is_no_longer_filled_is_told(ran: SmallAgency) -> None:
+    def read_page() -> str:
+        fresh = describe_freshness("testville", NOW)
+        return text_of(render("operations.html.j2", agencies=[fresh], now="", is_simulated=False))
+
+    ran.settings["is_simulated"] = False
+    del ran.settings["coverage"]
+    ran.write_settings()
+    for until, is_told in ((datetime(2026, 1, 9, tzinfo=UTC), False), (NOW.replace(day=9), True)):
+        note_asked(
+            "testville", "calls", until, is_new=False, now=until, newest_day=date(2026, 1, 6)
+        )
+        page = read_page()  # 48 hours and 60 after the end of the 6th; 48 are allowed
+        assert ("A source is no longer filled: Testville (made up)." in page) is is_told
+        assert ("calls: no row after 6 January 2026" in page) is is_told
 
 
 def test_an_agency_that_cannot_be_read_is_shown_with_its_problem(ran: SmallAgency) -> None:

@@ -234,7 +234,8 @@ class Source(Strict):
     max_age_hours: int = Field(
         default=48,
         gt=0,
-        description="a message is sent if a run has not succeeded so long after it was created",
+        description="a message is sent if a run has not succeeded so long after it was created; a "
+        "live source whose newest row is older counts as no longer filled",
     )
     retention_days: int | None = Field(
         default=None, gt=0, description="older rows are removed, counted back from as_of"
@@ -254,6 +255,10 @@ class Source(Strict):
     def is_typed(self) -> bool:
         """Whether its values have types, and its times no text form of their own."""
         return self.is_live or self.format == "parquet"
+
+    def is_too_old(self, age: timedelta) -> bool:
+        """Whether the newest row of a source is older than if it were still filled."""
+        return age > timedelta(hours=self.max_age_hours)
 
     def moment(self, dataset: str) -> str | None:
         """The source's column that says from which day a row is; None if none is mapped."""

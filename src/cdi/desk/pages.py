@@ -472,6 +472,7 @@ def render_visit(template: str, visit: Visit, **values: Any) -> str:
             local_time(shown.known_until, shown.agency) if shown.known_until > shown.as_of else None
         ),
         is_late=shown.is_late,
+        unfilled=shown.unfilled,
         has_stopped=shown.has_stopped,
         effect=shown.effect_in_words,
         may_manage=visit.may(Right.MANAGE),

@@ -8,7 +8,7 @@ from pathlib import Path
 from cdi import paths
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency, next_times
-from cdi.build.freshness import find_clock, known_until
+from cdi.build.freshness import describe_unfilled, find_clock, known_until
 from cdi.build.version import read_description
 from cdi.publish.access import current_folder
 from cdi.report.wording import local_time
@@ -27,6 +27,7 @@ class Shown:
         as_of: Up to which moment its data goes (UTC, without a zone as in its tables).
         now: What the desk takes for now (UTC, without a zone); see `find_clock`.
         known_until: Up to when it shows all that the sources hold (UTC, without a zone).
+        unfilled: Which sources answer and are no longer filled, in words.
     """
 
     agency: Agency
@@ -34,6 +35,7 @@ class Shown:
     as_of: datetime
     now: datetime
     known_until: datetime
+    unfilled: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -96,7 +98,8 @@ def find_shown(agency_id: str) -> Shown | None:
     as_of = as_of.replace(tzinfo=as_of.tzinfo or UTC)
     now = find_clock(agency, as_of, datetime.now(UTC))
     until = known_until(agency, description)
-    return Shown(agency, folder, naive_utc(as_of), naive_utc(now), naive_utc(until))
+    unfilled = describe_unfilled(agency)
+    return Shown(agency, folder, naive_utc(as_of), naive_utc(now), naive_utc(until), unfilled)
 
 
 def find_seen_version(current: Shown, name: str) -> tuple[str, Shown]:

@@ -22,7 +22,6 @@ QUIET_HOURS = range(3, 7)  # people sleep, whatever their country
 _LEAST_ROWS = 240  # of fewer, the quietest hour is quiet by chance
 _QUIET_SHARE = 0.75  # of the mean: else no hour is quiet, and the zone cannot be seen
 _CLOCKS_APART = timedelta(minutes=10)  # so far may two right clocks of a source be apart
-_HOUR = timedelta(hours=1)
 
 
 def check_counts(reader: Reader, agency: Agency, dataset: str, now: datetime) -> Iterator[Finding]:
@@ -137,7 +136,7 @@ def _make_moments(con: duckdb.DuckDBPyConnection, agency: Agency, moment: str, s
 
 
 def _describe_age(agency: Agency, dataset: str, age: timedelta | None) -> Finding:
-    limit = agency.sources[dataset].max_age_hours
+    source = agency.sources[dataset]
     key = f"sources.{dataset}.max_age_hours"
     if age is None:
         return Finding(
@@ -147,12 +146,12 @@ def _describe_age(agency: Agency, dataset: str, age: timedelta | None) -> Findin
             "see whether the source is still filled, and whether its clock is right",
         )
     told = f"the newest row is {_describe_span(age)} older than the source's clock"
-    if age <= limit * _HOUR:
+    if not source.is_too_old(age):
         return Finding("fine", key, told)
     return Finding(
         "look",
         key,
-        f"{told}, and {limit} hours are allowed",
+        f"{told}, and {source.max_age_hours} hours are allowed",
         "ask whether the source is still filled; if it is published late, give more hours",
     )
 

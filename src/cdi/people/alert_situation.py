@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.agency.model import Agency
-from cdi.build.freshness import known_until
+from cdi.build.freshness import describe_unfilled, known_until
 from cdi.build.version import read_description
 from cdi.keys import derive_key
 from cdi.people.alerts import OpenCrime, Situation
@@ -105,6 +105,7 @@ def read_situation(agency: Agency, version: Path, now: datetime) -> Situation:
         tuple(
             crime["due_at"].replace(tzinfo=UTC) for crime in crimes if is_confirmed(crime, standing)
         ),
+        describe_unfilled(agency),
     )
 
 

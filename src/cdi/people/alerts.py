@@ -50,6 +50,7 @@ class Situation:
         known_until: Up to when the version shows all that the sources hold; None if not after
             its as_of.
         confirmed: When the time limits end of the crimes that were confirmed and have no record.
+        unfilled: Which sources answer and are no longer filled, in words.
     """
 
     agency: Agency
@@ -60,6 +61,7 @@ class Situation:
     decided: tuple[tuple[datetime, str], ...] = ()
     known_until: datetime | None = None
     confirmed: tuple[datetime, ...] = ()
+    unfilled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,11 @@ def _frame(situation: Situation, lines: Iterable[str]) -> str:
         before.append(
             f"THE DATA ARE OLD: as of {as_of}, {age} ago. They should be newer. If anything was "
             "reported since, it is missing here. Contact operations."
+        )
+    if situation.unfilled:
+        before.append(
+            f"A SOURCE IS NO LONGER FILLED ({'; '.join(situation.unfilled)}). What was reported or "
+            "recorded since is missing here. Contact operations."
         )
     after = [f"Data as of {as_of} ({age} old). Times are local ({agency.timezone})."]
     if agency.alerts.desk_url:

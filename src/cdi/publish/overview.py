@@ -15,7 +15,7 @@ from cdi.agency.asked import Asked, list_delivered, read_asked
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
 from cdi.agency.presence import has_data
-from cdi.build.freshness import find_clock, known_until
+from cdi.build.freshness import describe_unfilled, find_clock, known_until
 from cdi.build.version import find_description
 from cdi.clock import local_moment
 from cdi.errors import CdiError
@@ -96,6 +96,7 @@ class Freshness:
         nothing_new_until: Up to when its sources had nothing more; blank if that is not known.
         is_late: Whether its data is older than its schedule promises.
         asked: Which sources answered last in one minute, and when.
+        unfilled: Which sources answer and are no longer filled, in words.
         failures: For each rule in how many checks of the last 30 days it did not hold.
         stopped: What failed checks stop: it waits for two people, or for a corrected file.
         in_time: Crimes to decide that can still be recorded in time; None if nothing is published.
@@ -112,6 +113,7 @@ class Freshness:
     nothing_new_until: str = ""
     is_late: bool = False
     asked: tuple[tuple[str, str], ...] = ()
+    unfilled: tuple[str, ...] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
     stopped: tuple[Stopped, ...] = ()
     in_time: int | None = None
@@ -159,6 +161,7 @@ def describe_freshness(agency_id: str, now: datetime) -> Freshness:
         return Freshness(agency_id, agency_id, agency_id == paths.SIMULATED, problem=str(error))
     known: dict[str, Any] = {
         "asked": tuple(_list_asked(agency)),
+        "unfilled": describe_unfilled(agency),
         "failures": count_failures(read_runs(agency_id), now),
     }
     problem = ""

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from cdi.sources.reader import ROWS_AT_ONCE, Window
 from cdi.sources.spool import Spool
-from cdi.sql import connect, ident, literal, parquet_types
+from cdi.sql import connect, ident, literal, parquet_types, scalar
 
 WHOLE = "all"
 _SORT_MEMORY = "256MB"
@@ -70,6 +70,29 @@ def list_days(spool: Spool, window: Window, days: Sequence[date], key: bytes) ->
         mark = hmac.digest(key, f"{count} {total}".encode(), "sha256").hex()
         listed.append(Day(name, count, mark))
     return listed
+
+
+def find_newest_day(spool: Spool, window: Window, latest: date) -> date | None:
+    """Find the newest local day that has rows.
+
+    Args:
+        spool: The window as it was read.
+        window: Tells by which column a row belongs to a day.
+        latest: Later days do not count: a mistyped year would hide that no more rows come.
+
+    Returns:
+        The day; None if no day has rows, or if no column with times says from which day they are.
+    """
+    if window.moment is None or not spool.row_count:
+        return None
+    kind = pq.read_schema(spool.file).field(window.moment).type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return None  # a snapshot's times may be texts, which the landing reads
+    with connect() as con:
+        day = _day_expression(con, spool, window)
+        query = f"select max({day}) from read_parquet(?) where {day} <= ?"
+        newest: date | None = scalar(con, query, [str(spool.file), latest])
+    return newest
 
 
 def split_days(spool: Spool, window: Window, names: Collection[str], folder: Path) -> list[Path]:

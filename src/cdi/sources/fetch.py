@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from cdi.errors import SourceError
 from cdi.sources.access import Access
 from cdi.sources.arcgis import Layer, open_arcgis
 from cdi.sources.ckan import open_ckan
-from cdi.sources.days import Day, list_days, split_days
+from cdi.sources.days import WHOLE, Day, find_newest_day, list_days, split_days
 from cdi.sources.files import FetchedFile, fetch_files
 from cdi.sources.opendatasoft import open_opendatasoft
 from cdi.sources.reader import Open, Reader, Window
 from cdi.sources.socrata import open_socrata
-from cdi.sources.spool import spool_window
+from cdi.sources.spool import Spool, spool_window
 from cdi.sources.sql import open_sql
 
 Told = Mapping[str, Any]
@@ -75,6 +76,9 @@ class Fetched:
         confirmed: Days of a live source that are as they were landed.
         rows_read: Number of rows that a live source gave, those of confirmed days included.
         undated: Number of rows of a live source that are in no window, as they have no time.
+        clock: The own clock of a live source.
+        newest_day: The newest local day of which a live source has, or had, rows; None if no row
+            tells its day.
         warning: What the source's owner should mend; mostly blank.
     """
 
@@ -83,6 +87,8 @@ class Fetched:
     confirmed: list[str] = field(default_factory=list)
     rows_read: int = 0
     undated: int = 0
+    clock: datetime | None = None
+    newest_day: date | None = None
     warning: str = ""
 
 
@@ -124,6 +130,9 @@ def fetch_source(
     days = list_days(spool, window, window.interval.days(agency), mark_key)
     changed = [day for day in days if _is_changed(day, known)]
     files = split_days(spool, window, [day.name for day in changed], folder)
+    by_moment = replace(window, moment=source.moment(dataset))
+    latest = min(interval.end, spool.now).astimezone(agency.zone).date()
+    newest_day = _find_newest_day(spool, by_moment, known, latest)
     spool.file.unlink()
     return Fetched(
         [
@@ -133,6 +142,8 @@ def fetch_source(
         confirmed=[day.name for day in days if day.name in known and day not in changed],
         rows_read=spool.row_count,
         undated=spool.undated,
+        clock=spool.now,
+        newest_day=newest_day,
         warning=spool.warning,
     )
 
@@ -184,3 +195,14 @@ def _is_changed(day: Day, known: Mapping[str, Known]) -> bool:
     if day.row_count == 0:
         return before is not None and before.row_count > 0
     return before is None or before.mark != day.mark
+
+
+def _find_newest_day(
+    spool: Spool, window: Window, known: Mapping[str, Known], latest: date
+) -> date | None:
+    """Find the newest day with rows; if the window has none, the landing may know an older one."""
+    landed = [
+        date.fromisoformat(name) for name, day in known.items() if name != WHOLE and day.row_count
+    ]
+    days = [find_newest_day(spool, window, latest), *landed]
+    return max((day for day in days if day and day <= latest), default=None)

@@ -8,7 +8,9 @@ from cdi.agency.asked import note_asked
 from cdi.agency.interval import Interval
 from cdi.agency.load import load_agency
 from cdi.agency.model import Agency
-from cdi.errors import GateError, StateError
+from cdi.build.freshness import find_unfilled
+from cdi.clock import day_and_time
+from cdi.errors import GateError, SourceError, StateError
 from cdi.files import wait_for_lock
 from cdi.landing.batches import FATES, interval_of, read_batch, remove_batch
 from cdi.landing.extract import extract_dataset
@@ -32,8 +34,16 @@ def extract(agency: str, dataset: str, interval: Interval, access: Access | None
         # Nobody asked the source, so neither its freshness nor an earlier refusal is settled.
         return Step(False, "nothing new: no file is for this interval")
     is_new = extraction.batch is not None
-    note_asked(agency, dataset, interval.end, is_new=is_new, now=datetime.now(UTC))
-    lines = _tell_reading(fetched) if loaded.sources[dataset].is_live else []
+    note_asked(
+        agency,
+        dataset,
+        interval.end,
+        is_new=is_new,
+        now=datetime.now(UTC),
+        clock=fetched.clock,
+        newest_day=fetched.newest_day,
+    )
+    lines = _tell_reading(loaded, dataset, fetched) if loaded.sources[dataset].is_live else []
     if extraction.batch is None:
         _remove_settled(loaded, dataset, (interval.start.isoformat(), interval.end.isoformat()))
         return Step(
@@ -56,7 +66,7 @@ def extract(agency: str, dataset: str, interval: Interval, access: Access | None
     return Step(True, "\n".join(lines), manifest["batch_id"], counts)
 
 
-def _tell_reading(fetched: Fetched) -> list[str]:
+def _tell_reading(agency: Agency, dataset: str, fetched: Fetched) -> list[str]:
     """Tell how a live source was read: how much, what changed, and what its owner should know."""
     lines = [
         f"{fetched.rows_read:,} rows came, as many as the source counts: "
@@ -66,6 +76,18 @@ def _tell_reading(fetched: Fetched) -> list[str]:
         lines.append(f"{fetched.undated:,} rows have no time, so no day holds them")
     if fetched.warning:
         lines.append(f"warning: {fetched.warning}")
+    newest_day = find_unfilled(agency).get(dataset)
+    if newest_day and fetched.clock:
+        clock = day_and_time(fetched.clock.astimezone(agency.zone))
+        hours = agency.sources[dataset].max_age_hours
+        unfilled = SourceError(
+            "SRC-UNFILLED",
+            f"{agency.agency}/{dataset} answers, but its newest row is of "
+            f"{newest_day:%-d %B %Y}, and its own clock says {clock}; {hours} hours are allowed",
+            "ask the source's owner whether it is still filled; if it is published late, or has no "
+            f"rows for days now and then, give more `max_age_hours` to sources.{dataset}",
+        )
+        lines.append(f"warning: {unfilled}")
     return lines
 
 

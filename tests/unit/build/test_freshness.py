@@ -1,6 +1,6 @@
-"""A quiet night is not late: up to when a version shows all that the sources hold."""
+"""A quiet night is not late, and a source that is no longer filled is not a quiet night."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 
 from cdi import paths
 from cdi.agency.asked import note_asked, read_asked
-from cdi.build.freshness import find_clock, known_until
+from cdi.build.freshness import describe_unfilled, find_clock, find_unfilled, known_until
 from cdi.desk.versions import Shown
 from cdi.people.alerts import Situation, is_late
 from cdi.sql import naive_utc
@@ -74,6 +74,63 @@ def test_something_new_is_known_only_when_a_version_shows_it(live: SmallAgency) 
     # landed, and no build could be published since
     (paths.landing("testville", "calls") / "batches" / "b2").mkdir()
     assert known(live) == 0
+
+
+def fill(hours: int, day: date | None, dataset: str = "calls") -> None:
+    """A source has nothing new so many hours after the version's data, and tells its newest day."""
+    until = AS_OF + hours * HOUR
+    note_asked("testville", dataset, until, is_new=False, now=until, newest_day=day)
+
+
+def test_a_copy_is_known_up_to_its_own_clock(live: SmallAgency) -> None:
+    ask(8, "crime_records")
+    until, clock = AS_OF + 8 * HOUR, AS_OF + 5 * HOUR
+    note_asked("testville", "calls", until, is_new=False, now=until, clock=clock)
+    assert known(live) == 5
+
+
+def test_a_source_that_is_no_longer_filled_is_not_known_to_have_nothing_new(
+    live: SmallAgency,
+) -> None:
+    """The newest day is the 6th, which ended at AS_OF; 48 hours are the default."""
+    for hours, expected in ((8, 8), (48, 48), (49, 0), (24 * 18, 0)):
+        fill(hours, date(2026, 1, 6))
+        fill(hours, date(2026, 1, 6) + hours * HOUR, "crime_records")
+        assert known(live) == expected
+    assert find_unfilled(live.agency) == {"calls": date(2026, 1, 6)}
+    assert describe_unfilled(live.agency) == ("calls: no row after 6 January 2026",)
+    fill(0, None)  # a backfill of earlier days, which have no rows
+    fill(-900, date(2025, 11, 1))
+    assert find_unfilled(live.agency) == {"calls": date(2026, 1, 6)}
+    live.settings["sources"]["calls"]["max_age_hours"] = 24 * 18
+    live.write_settings()
+    assert find_unfilled(live.agency) == {}  # such a source is published that late
+    fill(24 * 18 + 1, date(2026, 1, 24))
+    assert known(live) == 24 * 18
+    assert find_unfilled(live.agency) == {}
+
+
+def test_a_local_day_ends_at_the_agencys_midnight(live: SmallAgency) -> None:
+    live.settings["timezone"] = "America/New_York"  # where the 6th ends five hours after AS_OF
+    live.write_settings()
+    fill(53, date(2026, 1, 6))
+    assert find_unfilled(live.agency) == {}
+    fill(54, date(2026, 1, 6))
+    assert find_unfilled(live.agency) == {"calls": date(2026, 1, 6)}
+
+
+def test_data_that_gets_no_newer_and_rows_without_a_day_have_no_age(live: SmallAgency) -> None:
+    fill(900, None)
+    assert find_unfilled(live.agency) == {}  # no row told its day
+    fill(900, date(2026, 1, 6))
+    assert find_unfilled(live.agency)
+    live.settings["coverage"] = {"start": "2026-01-05", "end": "2026-01-08"}
+    live.write_settings()
+    assert find_unfilled(live.agency) == {}  # its publication is finished
+    del live.settings["coverage"]
+    live.settings["is_simulated"] = True
+    live.write_settings()
+    assert find_unfilled(live.agency) == {}
 
 
 def test_a_file_that_is_the_same_as_before_says_nothing(small: SmallAgency) -> None:
