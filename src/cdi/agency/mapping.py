@@ -38,6 +38,12 @@ class SourceFile(Strict):
         """Whether the path names a file for each day."""
         return "{date" in self.path
 
+    @property
+    def is_of_one_day(self) -> bool:
+        """Whether each day has a file of its own; all days of a month share `{date:%Y-%m}`."""
+        first, second = (self.path.format(date=date(2026, 1, day)) for day in (1, 2))
+        return first != second
+
     def as_of_day(self, day: date) -> datetime:
         """The local time at which the file of a day was true: the end of it, if none is given."""
         if isinstance(self.as_of, str):

@@ -48,7 +48,7 @@ def describe_deliveries(
     if manifest["delivery"] == "days" or manifest["dataset"] in BY_PEOPLE:
         return files
     has_usual_size = manifest["delivery"] == "snapshot" or all(
-        file.is_daily for file in agency.sources[manifest["dataset"]].files or ()
+        file.is_of_one_day for file in agency.sources[manifest["dataset"]].files or ()
     )
     sizes, own_sizes = _size_deliveries(earlier), _size_deliveries([batch])
     shrinkage = _measure_shrinkage(batch, earlier)

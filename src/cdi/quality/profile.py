@@ -345,7 +345,7 @@ def _measure_times(
     }
     _join_measures(con, read_query(SQL / "hours.sql"), hours)
     files = agency.sources[dataset].files if dataset in agency.sources else None
-    if batch.manifest["delivery"] == "changes" and files and all(f.is_daily for f in files):
+    if batch.manifest["delivery"] == "changes" and files and all(f.is_of_one_day for f in files):
         # A crime record changes for months; a log and its actions seldom do after some days.
         _join_measures(
             con,

@@ -63,11 +63,12 @@ def test_a_delivery_of_an_hour_is_compared_with_its_hour() -> None:
     assert describe(delivery(28, [900]), nights + busy)["share_of_usual"] == pytest.approx(0.9)
 
 
-def test_a_file_that_is_of_no_day_has_no_usual_size() -> None:
+@pytest.mark.parametrize("path", ["calls*", "calls-{date:%Y-%m}.csv"])
+def test_a_file_that_is_of_no_day_has_no_usual_size(path: str) -> None:
     """The file of a month grows, and begins anew."""
     agency = load_sample()
     source = agency.sources["calls"].model_copy(
-        update={"files": (agency.sources["calls"].files[0].model_copy(update={"path": "calls*"}),)}
+        update={"files": (agency.sources["calls"].files[0].model_copy(update={"path": path}),)}
     )
     monthly = agency.model_copy(update={"sources": agency.sources | {"calls": source}})
     batch = delivery(28, [10])

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from cdi.agency.datasets import output_columns
+from cdi.agency.model import Agency
 from cdi.landing.batches import Batch, write_manifest
 from cdi.quality.profile import measure_profile
 from tests.conftest import load_sample
@@ -77,13 +78,18 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Batch:
 
 
 def measured(
-    folder: Path, rows: list[Row], before: list[Batch], dataset: str = "calls", **settings: str
+    folder: Path,
+    rows: list[Row],
+    before: list[Batch],
+    dataset: str = "calls",
+    agency: Agency | None = None,
+    **settings: str,
 ) -> dict[str, Any]:
     """The measures of one batch that say anything."""
     spoiled = batch(folder / "b", rows, 2, dataset, **settings)
     with duckdb.connect() as con:
         con.execute(f"create view rows as from read_parquet('{spoiled.rows}')")
-        measure_profile(con, load_sample(), spoiled, before)
+        measure_profile(con, agency or load_sample(), spoiled, before)
         (values,) = con.execute("from profiles").fetchall()
         names = [column[0] for column in con.description or []]
     return dict(zip(names, values, strict=True))
@@ -370,6 +376,25 @@ def test_old_logs_that_changed_are_some_of_a_days_file(tmp_path: Path) -> None:
     measures = measured(tmp_path, rows, [], **settings)
     assert measures["outside_share"] == pytest.approx(1 / 3)
     assert measures["swapped_share"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "share"), [("calls-{date:%Y-%m-%d}.csv", 1), ("calls-{date:%Y-%m}.csv", None)]
+)
+def test_only_a_file_of_one_day_is_asked_for_the_days_of_its_calls(
+    tmp_path: Path, path: str, share: float | None
+) -> None:
+    """The file of December holds the calls of its first days too, when the month is over."""
+    sample = load_sample()
+    source = sample.sources["calls"]
+    file = source.files[0].model_copy(update={"path": path})
+    calls_by_month = source.model_copy(update={"files": (file,)})
+    agency = sample.model_copy(update={"sources": sample.sources | {"calls": calls_by_month}})
+    rows, settings = daily(datetime(2022, 12, 31))
+    for row in rows:
+        row["received_at"] -= timedelta(days=20)
+    measures = measured(tmp_path, rows, [], agency=agency, **settings)
+    assert measures["outside_share"] == share
 
 
 @pytest.mark.parametrize(("hours", "is_at_night"), [(0, False), (8, True)])
