@@ -430,6 +430,23 @@ def test_a_snapshot_that_was_cut_at_the_end_of_a_row_refuses_the_batch(
     assert published.read_bytes() == before
 
 
+def test_a_file_of_new_days_alone_that_is_called_a_snapshot_refuses_the_batch(
+    good: tuple[SmallAgency, Path],
+) -> None:
+    """It has as many rows as the file before, so no count shows that it would withdraw them all."""
+    small, published = good
+    before = published.read_bytes()
+    for hundred, day in enumerate(("2026-01-05", "2026-01-06")):
+        rows = [[f"T-{hundred}{n:03d}", f"{day} 10:00", *CALLS[2][2:]] for n in range(100)]
+        small.write("calls.csv", csv_bytes(CALL_HEADER, rows))
+        if hundred == 0:
+            small.extract_and_check()
+    with pytest.raises(GateError, match=r"FILE-39(?s:.*)`delivery: changes`"):
+        small.extract_and_check()
+    assert len(accepted_batches("testville", "calls")) == 2
+    assert published.read_bytes() == before
+
+
 def test_unmapped_call_types_refuse_the_batch(good: tuple[SmallAgency, Path]) -> None:
     small, published = good
     before = published.read_bytes()

@@ -65,6 +65,7 @@ MEASURES = {
     "falling_days": "varchar",
     "silent_hours": "double",
     "hours_back": "double",
+    "kept_days_share": "double",
     "outside_share": "double",
     "swapped_share": "double",
     "mean_hour": "double",
@@ -116,6 +117,7 @@ def measure_profile(
         _measure_times(con, agency, batch, confirmed, ends)
         if batch.manifest["delivery"] == "snapshot" and is_newest:
             _measure_lost_end(con)
+            _measure_kept_days(con)
         _measure_twins(con, agency, dataset)
     if batch.manifest.get("rows_per_key") == "one" and batch.manifest["delivery"] != "days":
         _measure_contradictions(con, dataset)
@@ -410,6 +412,16 @@ def _measure_lost_end(con: duckdb.DuckDBPyConnection) -> None:
         "from moments_rows) as hours_back from profiles",
         {"least": LEAST_ROWS},
     )
+
+
+def _measure_kept_days(con: duckdb.DuckDBPyConnection) -> None:
+    """Measure for which share of the snapshot before it a snapshot still has the day.
+
+    Days are compared and not numbers, so that a corrected key rule or column does not look like
+    a loss. A day counts for as much as both snapshots have of it, since rows that come late
+    must not make a file of one day look as if it held the days before it as well.
+    """
+    _join_measures(con, read_query(SQL / "kept_days.sql"), {"least": LEAST_ROWS})
 
 
 def _list_days_read(agency: Agency, batch: Batch) -> list[date]:

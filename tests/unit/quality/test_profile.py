@@ -278,6 +278,22 @@ def test_an_older_snapshot_that_comes_late_lost_nothing(tmp_path: Path, earlier:
     assert measures["hours_back"] is None
 
 
+@pytest.mark.parametrize(("first_day", "share"), [(0, 1.0), (1, 0.95), (15, 0.25), (20, 0.0)])
+def test_a_snapshot_of_other_days_than_the_one_before_it_would_withdraw_all_of_it(
+    tmp_path: Path, first_day: int, share: float
+) -> None:
+    """Twenty days that come again a day later, say, keep nineteen; a file of new days keeps none.
+
+    A few rows that come late are of old days, and do not make those days whole.
+    """
+    whole = calls(FIRST)
+    before = batch(tmp_path / "before", whole[: 20 * DAILY], 1)
+    late = whole[:1] if first_day else []
+    rows = late + whole[first_day * DAILY :]
+    kept = measured(tmp_path, rows, [before])["kept_days_share"]
+    assert kept == pytest.approx(share, abs=0.002)
+
+
 def daily(
     day: datetime, until: int = 24, dataset: str = "calls"
 ) -> tuple[list[Row], dict[str, str]]:
