@@ -582,7 +582,10 @@ def test_h9_a_wait_may_be_given_as_a_time_of_the_portals_clock(
 def test_h9_a_wait_of_an_hour_is_left_to_the_next_run(new_source: New, tmp_path: Path) -> None:
     source = new_source("socrata")
     source.portal.always = faulty_server.refuse(429, Retry_After="3600")
-    assert isinstance(source.fail(tmp_path, "SRC-HTTP"), SourceBusyError)
+    error = source.fail(tmp_path, "SRC-HTTP")
+    assert isinstance(error, SourceBusyError)
+    assert "no usable answer after 1 attempt: status 429" in str(error)
+    assert error.fix.startswith("run it again in 60 minutes, as the portal asks;")
     assert source.waits == []
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import re
 import tempfile
 import time
@@ -215,10 +216,14 @@ class PatientClient:
             return retrying(attempt)
         except _PassingError as error:
             times = retrying.statistics["attempt_number"]
+            attempts = "1 attempt" if times == 1 else f"{times} attempts; the last one"
+            when = "later"
+            if error.wait and error.wait > self._patience.longest_wait:
+                when = f"in {math.ceil(error.wait / 60):,} minutes, as the portal asks"
             raise SourceBusyError(
                 error.rule_id,
-                f"{self._name}: no usable answer after {times} attempts; the last one: {error}",
-                "run it again later; if it stays so, ask the portal's owner",
+                f"{self._name}: no usable answer after {attempts}: {error}",
+                f"run it again {when}; if it stays so, ask the portal's owner",
             ) from None
 
     @contextlib.contextmanager
