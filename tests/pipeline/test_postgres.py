@@ -291,6 +291,24 @@ def test_no_secret_stands_in_an_error(new_table: New, changes: dict[str, Any], r
         assert str(secret) not in str(caught.value) + repr(caught.value) + repr(access)
 
 
+def test_a_login_that_may_not_read_the_relation_is_told_whom_to_ask(new_table: New) -> None:
+    import dataclasses
+
+    table = new_table()
+    table.run("drop role if exists stranger")
+    table.run("create role stranger login password 'of nobody'")
+    access = dataclasses.replace(table.access, login="stranger", password="of nobody")
+    with (
+        pytest.raises(SourceError) as raised,
+        open_postgres(access, "calls", '"calls"', "received", ZONE) as reader,
+    ):
+        reader.columns()
+    assert "[SRC-SQL] calls: the login stranger lacks a right that the query needs" in str(
+        raised.value
+    )
+    assert "have the database's owner grant the right to read the relation" in raised.value.fix
+
+
 def test_types_that_only_a_database_has_become_one_text_each(
     new_table: New, tmp_path: Path
 ) -> None:

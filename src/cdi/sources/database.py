@@ -251,9 +251,9 @@ def import_driver(module: str, package: str, name: str, kind: str) -> ModuleType
         ) from None
 
 
-# What may go wrong: the login is refused, a query takes too long, a later try may succeed, the
-# system lacks the ODBC driver, a text is longer than what is read, other.
-Failure = Literal["refused", "slow", "busy", "absent", "long", "other"]
+# What may go wrong: the login is refused, it lacks a right, a query takes too long, a later try may
+# succeed, the system lacks the ODBC driver, a text is longer than what is read, other.
+Failure = Literal["refused", "denied", "slow", "busy", "absent", "long", "other"]
 
 _OTHER = (
     "SRC-SQL",
@@ -266,6 +266,11 @@ _EXPLAINED: dict[Failure, tuple[str, str, str]] = {
         "SRC-ACCESS",
         "the database refuses the login {login}",
         "correct login and password of the Airflow connection",
+    ),
+    "denied": (
+        "SRC-SQL",
+        "the login {login} lacks a right that the query needs",
+        "have the database's owner grant the right to read the relation to that login",
     ),
     "slow": (
         "SRC-TIMEOUT",
@@ -317,6 +322,8 @@ def failure_of_state(state: str) -> Failure:
     """Tell what a SQLSTATE means, as the SQL standard, ODBC and PostgreSQL give it."""
     if state.startswith("28"):
         return "refused"
+    if state == "42501":  # insufficient_privilege
+        return "denied"
     if state in ("57014", "HYT00"):  # PostgreSQL: query_canceled; ODBC: timeout expired
         return "slow"
     return "busy" if state.startswith(_PASSING) else "other"
