@@ -159,6 +159,20 @@ def test_tables_of_postgresql_give_a_folder_that_the_check_accepts(
             assert hidden not in text
 
 
+def test_rows_without_a_time_are_in_no_window_and_it_is_said(connected: Server) -> None:
+    """They are refused by no rule, as nobody ever reads them."""
+    calls, records = make_systems(datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=8))
+    for row in calls[-40:-30]:
+        row["time_received"] = None
+    fill_database(connected, calls, records)
+    output = run_new(f"sql:{CONNECTION}/cad", f"sql:{CONNECTION}/rms").output
+    (line,) = [line for line in output.splitlines() if "no readable" in line]
+    assert line.endswith(
+        "of the rows have no readable received_at (time_received): no window of days holds them, "
+        "so no run reads them (FILE-25)."
+    )
+
+
 def test_of_a_table_that_is_no_longer_filled_the_newest_days_with_rows_are_read(
     connected: Server, agencies: Path
 ) -> None:

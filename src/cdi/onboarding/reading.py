@@ -139,7 +139,7 @@ def _choose_format(path: Path) -> str:
     if not path.is_file():
         raise SourceError(
             "SRC-NOT-FOUND",
-            f"there is no file {path}",
+            f"{path} is a folder" if path.is_dir() else f"there is no file {path}",
             "give the path of a local file: CSV, JSON, JSONL or Parquet, plain or .gz",
         )
     if "{" in path.name or "}" in path.name:

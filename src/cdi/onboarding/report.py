@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cdi.agency.datasets import DATASETS
+from cdi.agency.datasets import DATASETS, MOMENTS
 from cdi.onboarding.codes import (
     CODE_COLUMNS,
     FIRST_CODES,
@@ -137,8 +137,7 @@ def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
     ]
     lines += [
         f"{dataset}: {write_percent(1 - proposed.readable_share)} of the rows have no readable "
-        f"{name} ({proposed.profile.header}): TYPE-REQUIRED or TYPE-VALUE refuses them, and "
-        f"FILE-03 stops a file above {MOST_REFUSED:.0%}."
+        f"{name} ({proposed.profile.header}): {_fate_of_unreadable(proposal, dataset, name)}"
         for dataset, mapping in proposal.mappings.items()
         for name, proposed in mapping.proposals.items()
         if proposed.column.is_required and proposed.is_sure and proposed.readable_share < 1
@@ -163,6 +162,16 @@ def _print_warnings(proposal: AgencyProposal, console: Console) -> None:
         console.print(Text(line))
     if lines:
         console.print()
+
+
+def _fate_of_unreadable(proposal: AgencyProposal, dataset: str, name: str) -> str:
+    """Say what becomes of a row without a required value."""
+    if proposal.samples[dataset].is_live and name in MOMENTS[dataset]:
+        return "no window of days holds them, so no run reads them (FILE-25)."
+    return (
+        "TYPE-REQUIRED or TYPE-VALUE refuses them, and FILE-03 stops a file above "
+        f"{MOST_REFUSED:.0%}."
+    )
 
 
 def _new_table(title: str, headings: tuple[str, ...]) -> Table:

@@ -175,6 +175,12 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_file_sample(con, "calls", tmp_path / "nowhere.csv")
 
 
+def test_a_folder_is_not_called_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with connect() as con, pytest.raises(SourceError) as raised:
+        read_file_sample(con, "calls", tmp_path)
+    assert str(raised.value).startswith(f"[SRC-NOT-FOUND] {tmp_path} is a folder")
+
+
 def test_a_header_that_is_there_again_between_the_rows_is_no_value(tmp_path: Path) -> None:
     file = tmp_path / "calls.csv"
     file.write_text("number,type\n1,A\nnumber,type\n2,B\n")
