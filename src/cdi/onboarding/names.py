@@ -10,6 +10,11 @@ _WHOLE = {"strong": 1.0, "weak": 0.75}
 _PART = {"strong": 0.5, "weak": 0.2}
 _PART_MORE = 0.35  # times the share of the name's words that the phrase has
 _NUMBER = ("number", "num", "no", "nr", "nbr")  # ways to write the word; `#` is one as well
+_SHORT_WORDS = {
+    **dict.fromkeys(_NUMBER, "number"),
+    "cd": "code",
+    **dict.fromkeys(("desc", "descr"), "description"),
+}
 
 
 def score_name(dataset: str, column: str, header: str) -> float:
@@ -42,8 +47,8 @@ def score_name(dataset: str, column: str, header: str) -> float:
 
 
 def _spell_out(words: list[str]) -> list[str]:
-    """Write each of `_NUMBER` as `number`."""
-    return ["number" if word in _NUMBER else word for word in words]
+    """Write each word of `_SHORT_WORDS` in full."""
+    return [_SHORT_WORDS.get(word, word) for word in words]
 
 
 def _squeeze(phrase: list[str]) -> set[str]:

@@ -64,6 +64,29 @@ def test_a_number_is_known_however_its_name_is_shortened(header: str) -> None:
     assert score_name("calls", "call_reference", header) >= 0.6
 
 
+@pytest.mark.parametrize(
+    ("dataset", "header", "column"),
+    [
+        ("calls", "type_cd", "final_type_code"),
+        ("calls", "TYPE_DESC", "final_type_name"),
+        ("crime_records", "ho_desc", "offence_name"),
+        ("crime_records", "crime_id", "record_reference"),
+    ],
+)
+def test_words_that_databases_shorten_are_known(dataset: str, header: str, column: str) -> None:
+    assert score_name(dataset, column, header) >= 0.6
+
+
+@pytest.mark.parametrize("header", ["Offence", "Offense"])
+def test_the_words_beside_a_national_code_are_its_name(tmp_path: Path, header: str) -> None:
+    rows = [
+        {"Crime No": f"C{n:04}", "HO Code": f"10{n % 2}/01", header: ("Assault", "Theft")[n % 2]}
+        for n in range(100)
+    ]
+    proposed = sources(map_rows(tmp_path, rows, "crime_records"))
+    assert (proposed["offence_code"], proposed["offence_name"]) == ("HO Code", header)
+
+
 def test_a_name_that_only_holds_a_phrase_fits_less_than_the_phrase() -> None:
     whole = score_name("calls", "received_at", "Time Received")
     part = score_name("calls", "received_at", "Time Received By Radio")
