@@ -93,5 +93,6 @@ def test_a_csv_keeps_what_a_page_would_read_as_markup() -> None:
     # no spreadsheet runs a formula
     assert read == [{"label": said, "crimes": "3"}, {"label": "'=1+1", "crimes": "-4"}]
     assert (
-        ",label,crimes%0D%0ATheft" in Table("lost", "Lost", [rows[0] | {"label": "Theft"}]).csv_link
+        ",label,crimes%0D%0ATheft"
+        in Table("lost", "Lost", [rows[0] | {"label": "Theft"}], {}).csv_link
     )
