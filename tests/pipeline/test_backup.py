@@ -180,7 +180,7 @@ def test_a_folder_that_is_not_there_is_not_made(site: Site) -> None:
     """If the disk is not mounted, all would go to the one below, and be told as done."""
     Path(site.target).rmdir()
     for work in (site.back_up, site.restore):
-        with pytest.raises(CdiError, match=r"BACKUP-PLACE.*no folder[^$]*mount the disk"):
+        with pytest.raises(CdiError, match=r"BACKUP-PLACE.*not a folder[^$]*mount the disk"):
             work()
     assert not Path(site.target).exists()
     assert not site.key.exists()
