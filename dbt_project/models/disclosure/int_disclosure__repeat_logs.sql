@@ -32,9 +32,11 @@ earlier as (
         call_id,
         victim,
         max((received_at, call_id)) filter (where may_be_first) over of_the_place as of_anybody,
+        max((received_at, call_id)) filter (where may_be_first) over of_the_victim as of_the_same,
         max((received_at, call_id)) filter (where may_be_first and victim is null) over of_the_place
             as of_somebody_unknown,
-        max((received_at, call_id)) filter (where may_be_first) over of_the_victim as of_the_same
+        coalesce(victim = min(victim) over of_the_place, true)
+        and coalesce(victim = max(victim) over of_the_place, true) as is_only_victim
     from crimes
     window
         of_the_place as (
@@ -52,8 +54,13 @@ earlier as (
 final as (
     select
         call_id,
+        -- who names nobody may tell of any of the victims
         struct_extract(
-            case when victim is null then of_anybody else greatest(of_somebody_unknown, of_the_same) end, 2
+            case
+                when victim is null then of_anybody
+                when is_only_victim then greatest(of_the_same, of_somebody_unknown)
+                else of_the_same
+            end, 2
         ) as first_call_id
     from earlier
     where first_call_id is not null

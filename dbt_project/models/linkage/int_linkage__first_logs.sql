@@ -1,6 +1,7 @@
 {#- Single incident rule (NSIR 2011 1.5): a log that was closed as a duplicate belongs to the log that it
     names. A duplicate that was not marked is recognised by the same address and kind of crime within an
-    hour. -#}
+    hour. It is none if its victim has another birth date than one before it: another victim is another crime
+    (see `int_disclosure__repeat_logs`). -#}
 {% set within_s = 3600 %}
 {#- A log that was closed as a duplicate of a duplicate belongs to the log at the end of the chain. In a
     circle there is none, so its logs, and what leads to them, belong to the log that they name. -#}
@@ -62,7 +63,10 @@ unmarked as (
             order by calls.received_s
             range between {{ within_s }} preceding and 1 preceding
         )
-    qualify first_call_id is not null
+    qualify
+        first_call_id is not null
+        and coalesce(calls.birth_date = min(calls.birth_date) over within_the_hour, true)
+        and coalesce(calls.birth_date = max(calls.birth_date) over within_the_hour, true)
 ),
 
 final as (
