@@ -1,5 +1,6 @@
 """A backup of an agency: what it costs, what it keeps secret, and that it comes back the same."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from typer.testing import CliRunner
 
 from cdi import cli, paths
@@ -365,6 +367,25 @@ def test_a_check_names_all_damage_and_the_newest_snapshot_that_comes_back(
         file.unlink(missing_ok=True)
     assert site.back_up().new_files == 2
     assert site.check()[-1].startswith("     3  snapshots can be restored")
+
+
+def test_a_check_goes_on_where_the_disk_does_not_give_a_file(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No bad disk can be had here, so the answer of one is put in its place."""
+    site.back_up()
+    name = sha256_of_file(paths.decisions_file("testville"))
+    read = LocalFileSystem.open
+
+    def fail(self: LocalFileSystem, path: str, *options: Any, **named: Any) -> Any:
+        if path.endswith(name):
+            raise OSError(errno.EIO, "Input/output error")
+        return read(self, path, *options, **named)
+
+    monkeypatch.setattr(LocalFileSystem, "open", fail)
+    told, error = site.damage_of()
+    assert [line for line in told if line.startswith("unreadable: ") and name in line]
+    assert "1 of 1 snapshots" in error.message
 
 
 def test_a_check_finds_a_damaged_key_and_no_whole_snapshot(site: Site) -> None:

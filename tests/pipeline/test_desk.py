@@ -658,6 +658,13 @@ def test_a_record_that_is_no_candidate_is_looked_up_by_its_number_and_linked(
     assert (row["decision_kind"], row["call_reference"], row["record_reference"]) == (
         "link", IN_TIME, "R1",
     )  # fmt: skip
+    # whoever looks it up elsewhere sees where it is since, though no version has been built
+    assert f"linked with {IN_TIME}." in words_of(clerk.open_log(RAPE, record="R1"))
+    # a form that is not believed comes back with the record that was looked up
+    page = clerk.open_log(RAPE, record="R1")
+    form = clerk.find_form(page, "link", "")
+    again = clerk.send(form | {"token": "forged"})
+    assert again.status_code == 403 and "Link R1" in words_of(again.text)
     unknown = clerk.open_log(IN_TIME, record="<R99>")
     assert "has no record “&lt;R99&gt;” in this version." in unknown
     assert not [form for form in read_forms(unknown) if form.get("kind") == "link"]

@@ -1,12 +1,11 @@
 """Up to when a published version shows all that the sources hold, and which time it is there."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from cdi import paths
 from cdi.agency.asked import list_delivered, read_asked
-from cdi.agency.interval import midnight
 from cdi.agency.model import Agency
 
 
@@ -54,12 +53,13 @@ def find_unfilled(agency: Agency) -> dict[str, date]:
         return {}
     unfilled = {}
     for dataset in list_delivered(agency):
-        asked = read_asked(agency.agency, dataset)
-        if asked is None or asked.newest_day is None:
+        source, asked = agency.sources[dataset], read_asked(agency.agency, dataset)
+        if not source.is_live or asked is None or asked.newest_day is None:
             continue
-        end_of_day = midnight(agency, asked.newest_day + timedelta(days=1))
+        # on the local calendar, as the last days of October have 25 hours
+        end_of_day = datetime.combine(asked.newest_day + timedelta(days=1), time.min)
         until = min(asked.until, agency.last_moment or asked.until)
-        if agency.sources[dataset].is_too_old(until - end_of_day):
+        if source.is_too_old(until.astimezone(agency.zone).replace(tzinfo=None) - end_of_day):
             unfilled[dataset] = asked.newest_day
     return unfilled
 

@@ -149,7 +149,17 @@ def show_again(visit: Visit, wish: Wish, filters: Filters, problem: str) -> str:
     if visit.may(Right.DECIDE) or visit.may(Right.SECOND):
         claim = take_claim(visit.agency_id, view.story.call_id, visit.person.name)
     return _render_log(
-        visit, view, crimes, standing, claim, filters, wish.selection, "", problem, wish
+        visit,
+        view,
+        crimes,
+        standing,
+        claim,
+        filters,
+        wish.selection,
+        done="",
+        problem=problem,
+        typed=wish,
+        record=wish.record_id,
     )
 
 
@@ -274,7 +284,7 @@ def _render_log(
     record: str = "",
 ) -> str:
     call_id, agency = view.story.call_id, visit.shown.agency
-    looked_up = _look_up_record(visit.shown, record) if record.strip() else None
+    looked_up = _look_up_record(visit.shown, standing, record) if record.strip() else None
     is_mine = claim is not None and visit.person.is_same(claim.person)
     is_others = claim is not None and not is_mine
     may_decide = visit.may(Right.DECIDE) and not is_others
@@ -347,14 +357,18 @@ def _render_log(
     )
 
 
-def _look_up_record(shown: Shown, typed: str) -> dict[str, Any] | None:
-    """Find the record whose number somebody typed; None if the version has no such record."""
+def _look_up_record(shown: Shown, standing: Standing, typed: str) -> dict[str, Any] | None:
+    """Find the record whose number somebody typed; None if the version has no such record.
+
+    Where people have linked it with a log since the version was built, it is linked with that one.
+    """
     (record_id,) = find_canonical(shown.agency, "record", [typed.strip()]).values()
     query = read_query(SQL / "record.sql")
     with connect(shown.file, read_only=True) as con:
         rows = fetch_dicts(con, query, {"records": [record_id]})
     for row in rows:
         row["recorded_at"] = local_time(row["recorded_at"], shown.agency)
+        row["linked_call_id"] = standing.find_linked_call(record_id) or row["linked_call_id"]
     return rows[0] if rows else None
 
 

@@ -65,6 +65,17 @@ class Standing:
         ]
         return str(about[-1]) if about else ""
 
+    def find_linked_call(self, record_id: str) -> str | None:
+        """The log with which people last linked a record; None if their newest word is no link."""
+        about = [
+            (row["decided_at"], row["decision_kind"], call_id)
+            for call_id, rows in self.by_call.items()
+            for row in rows
+            if row["record_reference"] == record_id
+        ]
+        _, kind, call_id = max(about, default=("", "", ""))
+        return call_id if kind == "link" else None
+
     def status(self, call_id: str, crime_number: int) -> str | None:
         """Where a crime stands; None if nobody decided about it.
 

@@ -44,6 +44,10 @@ class Unset(enum.Enum):
 
 UNSET = Unset.UNSET
 
+# Stands for who decided in a row of a sheet that does not say it, so that its other problems are
+# found as well.
+NOBODY = "nobody"
+
 
 def waive_check(
     agency: Agency, rule_id: str, reason: str, by: str, second_person: str, what: str | None = None
@@ -237,9 +241,9 @@ def _find_unknown_people(agency: Agency, row: Mapping[str, str]) -> list[str]:
     """
     if not agency.deciders or row["evidence_hash"] or row["decision_kind"] == "released":
         return []
-    known = {name.upper() for name in agency.deciders}
+    known = {"", NOBODY.upper(), *(name.upper() for name in agency.deciders)}
     names = (row["decided_by"], row["second_person"])
-    return [name for name in names if name and name.upper() not in known]
+    return [name for name in names if name.upper() not in known]
 
 
 def _find_objections(agency: Agency, batch: Batch) -> dict[int, list[str]]:

@@ -15,7 +15,7 @@ from cdi.people.decision_file import (
     read_decisions,
     standing_decisions,
 )
-from cdi.people.decisions import find_problems, make_row
+from cdi.people.decisions import NOBODY, find_problems, make_row
 from cdi.people.filled_sheet import (
     FilledSheet,
     read_legitimate_reasons,
@@ -109,7 +109,7 @@ def _find_problems_of_rows(agency: Agency, rows: Mapping[int, Row]) -> dict[int,
     A row that lacks who decided is checked as if somebody had: all its problems are told at once.
     """
     checked = {
-        number: row | {"decided_by": row["decided_by"] or "nobody"}
+        number: row | {"decided_by": row["decided_by"] or NOBODY}
         for number, row in rows.items()
         if row["decision_kind"] in ("confirmed", "dismissed")
     }

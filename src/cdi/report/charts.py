@@ -296,7 +296,7 @@ class Drawing:
             {
                 "expected": row["expected"],
                 "found": row["found"],
-                "links": f"{row['record_count']:,}",
+                "records": f"{row['record_count']:,}",
             }
             for row in rows
         ]
@@ -312,14 +312,14 @@ class Drawing:
             # beside the dashed line, and within the axes
             tenths.transform_filter("datum.expected >= 0.1")
             .mark_text(dx=-8, dy=-8, align="right", color=INK)
-            .encode(text="links:N"),
+            .encode(text="records:N"),
             tenths.transform_filter("datum.expected < 0.1")
             .mark_text(dx=12, align="left", color=INK)
-            .encode(text="links:N"),
+            .encode(text="records:N"),
         ).properties(width=WIDTH, height=300, autosize=FIT)
         columns = {
             "Probability from": lambda row: f"{row['probability_from']:.0%}",
-            "Links": lambda row: row["record_count"],
+            "Records": lambda row: row["record_count"],
             "Expected right": lambda row: f"{row['expected_count']:,.0f}",
             "Right": lambda row: row["match_count"],
         }

@@ -36,8 +36,9 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Non
     figure = None
     if calibration:
         caption = (
-            "Each dot is a tenth of the range of probability, with its number of links. Dots above "
-            "the dashed line: links were right more often than expected; dots below it: less often."
+            "Each dot is a tenth of the range of probability, with its number of records. Dots "
+            "above the dashed line: their likeliest log was right more often than expected; dots "
+            "below it: less often."
         )
         figure = drawing.calibration(calibration, caption)
     (release,) = fetch_dicts(con, "from release")
@@ -64,23 +65,23 @@ def write_matching_page(con: duckdb.DuckDBPyConnection, version: Version) -> Non
 
 
 def summarise_calibration(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say how many links were right and how many were expected to be: of the surest, of all others.
+    """Say of how many records the likeliest log was right: of the surest, and of all others.
 
     Args:
         rows: Of `link_calibration`, by probability; at least one.
     """
     *others, surest = rows
     least = f"{surest['probability_from']:.0%}"
-    said = f"Of {_say_right([surest], f'links with a probability of {least} or more')}"
-    return f"{said} Of {_say_right(others, 'others')}" if others else said
+    surely = f"records whose likeliest log has a probability of {least} or more"
+    said = f"Of {_say_right([surest], surely)}"
+    return f"{said} Of {_say_right(others, 'other records')}" if others else said
 
 
-def _say_right(rows: Sequence[Mapping[str, Any]], links: str) -> str:
-    """How many of these links were right."""
+def _say_right(rows: Sequence[Mapping[str, Any]], records: str) -> str:
+    """Of how many of these records it was right."""
     counted = ("record_count", "match_count", "expected_count")
     count, right, expected = (sum(row[name] for row in rows) for name in counted)
-    verb = "was" if right == 1 else "were"
-    return f"{count:,} {links}, {right:,} {verb} right, and {expected:,.0f} expected to be."
+    return f"{count:,} {records}, it is right for {right:,}; {expected:,.0f} were expected."
 
 
 CALIBRATION = """

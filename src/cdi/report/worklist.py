@@ -161,7 +161,7 @@ def _add_sheet_columns(row: Row, number: int, version: Version, as_of: datetime)
     deadline = deadline_in_words(row["due_at"], as_of, version.agency) if has_limit else None
     return row | {
         "sheet_row": number,
-        "time_limit": deadline or row["status"],
+        "time_limit": deadline or "No record needed",
         "record_by": row["local_due_at"] if has_limit else None,
         "to_read": when_to_read_in_words(row),
         "evidence": _name_evidence(row),

@@ -71,10 +71,13 @@ DIALECTS = {
 }
 
 # The numbers of MariaDB's and MySQL's errors that have no telling SQLSTATE: login refused (with
-# HY000 from some drivers); time-outs of a statement; no server, it went away, or a lock is held.
+# HY000 from some drivers); no right to a table or column; time-outs of a statement; no server, it
+# went away, or a lock is held.
 _NATIVE: dict[int, Failure] = {
     1045: "refused",
     1698: "refused",
+    1142: "denied",
+    1143: "denied",
     1969: "slow",
     3024: "slow",
     2002: "busy",

@@ -189,6 +189,8 @@ def _classify(error: Any) -> Failure:
     code = str(getattr(details, "full_code", ""))
     if code.startswith(_REFUSED):
         return "refused"
+    if code == "ORA-01031":  # insufficient privileges
+        return "denied"
     if code.startswith(_SLOW):
         return "slow"
     is_network = code.startswith("ORA-") and int(code.removeprefix("ORA-")) in _TNS

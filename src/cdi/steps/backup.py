@@ -14,6 +14,7 @@ Published versions are not in it, as a build makes the same ones from the rest.
 """
 
 import contextlib
+import errno
 import hashlib
 import hmac
 import io
@@ -295,10 +296,15 @@ def check_backup(agency_id: str, target: str, key_file: Path, say: Say) -> None:
     """
     store = _Store(agency_id, target, key_file, makes_key=False)
     store.newest_snapshot()  # else it says that there is none
-    say(f"{target} has snapshots of {', '.join(store.list_agencies())}")
+    if agencies := store.list_agencies():
+        say(f"{target} has snapshots of {', '.join(agencies)}")
     names = store.snapshot_names()
     readable = _read_snapshots(store, names[::-1], say)
-    _describe_snapshot(readable[0], say)
+    newest = readable[0]
+    is_newest = newest.name == names[-1]
+    _describe_snapshot(
+        newest, say, "the newest snapshot" if is_newest else "the newest with a list"
+    )
     is_whole: dict[str, bool] = {}  # by object
     whole: list[str] = []
     for snapshot in readable:
@@ -339,12 +345,12 @@ def _read_snapshots(store: "_Store", names: list[str], say: Say) -> list[Snapsho
     return found
 
 
-def _describe_snapshot(snapshot: Snapshot, say: Say) -> None:
-    """Say how old a snapshot is and what it holds."""
+def _describe_snapshot(snapshot: Snapshot, say: Say, which: str) -> None:
+    """Say how old a snapshot is and what it holds; `which` one it is begins the sentence."""
     age = datetime.now(UTC) - datetime.strptime(snapshot.name, _NAME).replace(tzinfo=UTC)
     say(
-        f"the newest snapshot, {snapshot.name}, is {age.days} days and {age.seconds // 3600} hours "
-        f"old: {len(snapshot.files):,} files ({snapshot.size / 1e6:,.1f} MB)"
+        f"{which}, {snapshot.name}, is {age.days} days and {age.seconds // 3600} hours old: "
+        f"{len(snapshot.files):,} files ({snapshot.size / 1e6:,.1f} MB)"
     )
     say(f"published at that time: {snapshot.version or 'nothing, or it was not recorded'}")
     batches: defaultdict[str, set[str]] = defaultdict(set)
@@ -593,6 +599,10 @@ class _Store:
                     (token.write if file.is_encrypted else take)(block)
         except FileNotFoundError:
             raise self._make_object_error(file, "missing") from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise self._make_object_error(file, "unreadable") from None
         if digest.hexdigest() != file.sha256:
             raise self._make_object_error(file)
         if file.is_encrypted:
@@ -616,7 +626,7 @@ class _Store:
     def list_agencies(self) -> list[str]:
         """Name the agencies of which the place has snapshots, as far as it lets itself be read."""
         found = []
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             for path in sorted(self.filesystem.ls(self.root.rsplit("/", 1)[0], detail=False)):
                 # a disk has files and folders of its own, such as lost+found
                 with contextlib.suppress(PermissionError, NotADirectoryError):

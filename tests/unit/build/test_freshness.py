@@ -119,6 +119,21 @@ def test_a_local_day_ends_at_the_agencys_midnight(live: SmallAgency) -> None:
     assert find_unfilled(live.agency) == {"calls": date(2026, 1, 6)}
 
 
+def test_a_source_of_files_has_no_day_of_the_time_when_it_was_live(small: SmallAgency) -> None:
+    fill(900, date(2026, 1, 6))
+    assert find_unfilled(small.agency) == {}
+
+
+def test_two_days_are_48_hours_also_where_the_clocks_go_back(live: SmallAgency) -> None:
+    live.settings["timezone"] = "Europe/London"
+    live.write_settings()
+    monday = datetime(2026, 10, 26, tzinfo=UTC)  # summer time ended on Sunday
+    for until, expected in ((monday, {}), (monday + HOUR, {"calls": date(2026, 10, 23)})):
+        friday = date(2026, 10, 23)
+        note_asked("testville", "calls", until, is_new=False, now=until, newest_day=friday)
+        assert find_unfilled(live.agency) == expected
+
+
 def test_data_that_gets_no_newer_and_rows_without_a_day_have_no_age(live: SmallAgency) -> None:
     fill(900, None)
     assert find_unfilled(live.agency) == {}  # no row told its day

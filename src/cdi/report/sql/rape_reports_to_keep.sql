@@ -1,5 +1,6 @@
--- Reports of rape for which an N100 is missing or has another sub-code than the reason asks for. A
--- report that may be a missed crime is on the worklist itself.
+-- Reports of rape for which an N100 is missing or has another sub-code than the reason asks for. A report
+-- that may be a missed crime is on the worklist itself. What another record has already, and a test of the
+-- system, need none. Without crime records nobody knows what is missing.
 select
     rapes.rape_report_id,
     rapes.call_id,
@@ -13,7 +14,12 @@ left join rules.reasons as reasons on rapes.reason_code = reasons.reason_code
 where
     rapes.is_n100_in_force
     and (
-        (rapes.kept_as = 'neither' and rapes.outcome <> 'unrecorded')
+        (
+            rapes.kept_as = 'neither'
+            and rapes.outcome = 'justified'
+            and coalesce(rapes.reason_code, '') not in ('ALREADY_RECORDED', 'ADMIN')
+            and (select release.crime_records_as_of from release) is not null
+        )
         or rapes.reported_incident_code <> rapes.expected_incident_code
     )
 order by
