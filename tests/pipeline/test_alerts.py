@@ -22,6 +22,7 @@ from cdi.sealed_files import append_sealed
 from cdi.steps.alert import send_alerts
 from tests.conftest import SmallAgency
 from tests.message_servers import HookServer, MailServer, make_certificate, serving
+from tests.postgres import read_by_sql
 
 MINUTE = timedelta(minutes=1)
 HOOK_PATH = "/hook/0ddba11-secret"
@@ -351,8 +352,8 @@ def test_a_source_that_is_no_longer_filled_is_told_in_each_message(alerting: Sma
     def preview() -> str:
         return CliRunner().invoke(cli.app, ["alerts", "testville"]).output
 
+    read_by_sql(alerting)
     alerting.settings["is_simulated"] = False
-    del alerting.settings["coverage"]
     alerting.write_settings()
     assert "NO LONGER FILLED" not in preview()
     until = datetime(2026, 1, 20, tzinfo=UTC)

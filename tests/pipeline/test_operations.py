@@ -18,6 +18,7 @@ from cdi.report.headline import read_version_headline
 from cdi.steps.build import check_marts, make_build
 from cdi.steps.run import land_directly
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+from tests.postgres import read_by_sql
 
 NOW = datetime(2026, 1, 8, 12, tzinfo=UTC)
 
@@ -132,8 +133,8 @@ def test_a_source_that_answers_and_is_no_longer_filled_is_told(ran: SmallAgency)
         fresh = describe_freshness("testville", NOW)
         return text_of(render("operations.html.j2", agencies=[fresh], now="", is_simulated=False))
 
+    read_by_sql(ran)
     ran.settings["is_simulated"] = False
-    del ran.settings["coverage"]
     ran.write_settings()
     for until, is_told in ((datetime(2026, 1, 9, tzinfo=UTC), False), (NOW.replace(day=9), True)):
         note_asked(
