@@ -25,6 +25,7 @@ from cdi.publish.access import read_access_log
 from cdi.report.log import LogView
 from tests.conftest import HIDDEN, SmallAgency
 from tests.desk import Clerk, read_forms, sign_in, words_of
+from tests.postgres import read_by_sql
 
 # The clock of simulated data stands at the end of 6 January 2026. The rape of the 5th, 16:00, was
 # to be recorded within 24 hours; the theft of the 6th, 20:00, still can be.
@@ -179,6 +180,7 @@ def test_only_a_force_that_keeps_delivering_is_measured_by_the_clock_of_today(
     assert "0 of 4 logs can still be recorded in time" in text
     assert "The deadlines here are compared with today’s clock." in text
     assert "no longer filled" not in text
+    read_by_sql(told)
     until = datetime(2026, 1, 20, tzinfo=UTC)
     note_asked("testville", "calls", until, is_new=False, now=until, newest_day=date(2026, 1, 6))
     assert (
