@@ -207,7 +207,9 @@ def test_names_that_are_typed_must_be_listed_where_there_is_a_list(told: SmallAg
     }
     for by, second, problem in [
         ("1207", "9999", "9999 may not decide"),
-        ("1311", "9999", "1311 and 9999 may not decide"),
+        ("1311", "9999", "1311 may not decide"),
+        ("nobody", "1207", "nobody may not decide"),
+        ("1207", "nobody", "nobody may not decide"),
     ]:
         with pytest.raises(CdiError, match=problem) as refused:
             add_decision(told.agency, {**decision, "decided_by": by, "second_person": second})

@@ -56,7 +56,7 @@ def find_unfilled(agency: Agency) -> dict[str, date]:
         source, asked = agency.sources[dataset], read_asked(agency.agency, dataset)
         if not source.is_live or asked is None or asked.newest_day is None:
             continue
-        # on the local calendar, as the last days of October have 25 hours
+        # on the local calendar, as one day of the year has 25 hours
         end_of_day = datetime.combine(asked.newest_day + timedelta(days=1), time.min)
         until = min(asked.until, agency.last_moment or asked.until)
         if source.is_too_old(until.astimezone(agency.zone).replace(tzinfo=None) - end_of_day):

@@ -224,8 +224,8 @@ def find_problems(agency: Agency, rows: Sequence[Mapping[str, str]]) -> dict[int
             for name in (name for name, cell in row.items() if len(cell) > MOST_LETTERS):
                 told = f"{name} has more than {MOST_LETTERS:,} letters"
                 problems.setdefault(ordinal, []).append(told)
-            if unknown := _find_unknown_people(agency, row):
-                told = f"{' and '.join(unknown)} may not decide; see `deciders` in agency.yaml"
+            for name in _find_unknown_people(agency, row):
+                told = f"{name} may not decide; see `deciders` in agency.yaml"
                 problems.setdefault(ordinal, []).append(told)
         # a waiver names no call: `cdi.quality.waivers` looks at what it is about
         if any(row["decision_kind"] != "released" for row in rows):
@@ -241,7 +241,7 @@ def _find_unknown_people(agency: Agency, row: Mapping[str, str]) -> list[str]:
     """
     if not agency.deciders or row["evidence_hash"] or row["decision_kind"] == "released":
         return []
-    known = {"", NOBODY.upper(), *(name.upper() for name in agency.deciders)}
+    known = {"", *(name.upper() for name in agency.deciders)}
     names = (row["decided_by"], row["second_person"])
     return [name for name in names if name.upper() not in known]
 

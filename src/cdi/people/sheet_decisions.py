@@ -116,10 +116,14 @@ def _find_problems_of_rows(agency: Agency, rows: Mapping[int, Row]) -> dict[int,
     if not checked:
         return {}
     numbers = list(checked)
-    return {
-        numbers[ordinal - 1]: [_say_for_sheet(p, checked[numbers[ordinal - 1]]) for p in problems]
-        for ordinal, problems in find_problems(agency, list(checked.values())).items()
-    }
+    found = {}
+    for ordinal, problems in find_problems(agency, list(checked.values())).items():
+        number = numbers[ordinal - 1]
+        is_named = bool(rows[number]["decided_by"])
+        told = [p for p in problems if is_named or not p.startswith(f"{NOBODY} may not")]
+        if told:
+            found[number] = [_say_for_sheet(p, checked[number]) for p in told]
+    return found
 
 
 def _say_for_sheet(problem: str, row: Row) -> str:
