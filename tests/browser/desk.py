@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from cdi.local.airflow import free_port
-from tests.browser.conftest import SIZES, watched
+from tests.browser.conftest import PATIENCE, SIZES, watched
 from tests.browser.test_pages import NARROWEST, WCAG_22_AA
 from tests.slow.conftest import wait_for
 
@@ -112,7 +112,7 @@ def open_desk(browser: Browser, desk: Desk, size: str, shots: Path, name: str) -
     """Sign in by keyboard, in a browser without scripts of its own, with separate cookies."""
     context = browser.new_context(viewport=SIZES[size])  # type: ignore[arg-type]
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
     keyboard = Keyboard(page)
     keyboard.problems = watched(page)
     page.goto(desk.url)

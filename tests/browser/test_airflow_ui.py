@@ -81,7 +81,7 @@ def why_it_changed(page: Page, ui: Ui) -> None:
     """The last click, and where it leads."""
     published(page).get_by_role("link", name="Why the rate changed").click()
     section = published(page).locator("#run_comparison")
-    expect(section).to_be_in_viewport(timeout=PATIENCE)
+    expect(section).to_be_in_viewport()
     shoot(page, ui, "changes")
 
 
@@ -92,7 +92,7 @@ def test_three_clicks_lead_to_why_the_rate_changed(browser: Browser, ui: Ui) -> 
     # the tab, not the menu's entry
     page.locator("a[href$='/dags/simulated__build/plugin/published']").click()
     heading = published(page).get_by_role("heading", level=1)
-    expect(heading).to_have_text(NAME, timeout=PATIENCE)
+    expect(heading).to_have_text(NAME)
     shoot(page, ui, "published")
     why_it_changed(page, ui)
     page.close()

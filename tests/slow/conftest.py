@@ -71,7 +71,7 @@ def published_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cli(
-    *arguments: str, home: Path, seconds: float = 600
+    *arguments: str, home: Path, seconds: float = 1200
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run the command line in a process of its own, for so many seconds at most."""
     return subprocess.run(
@@ -81,7 +81,7 @@ def cli(
 
 
 def proof(
-    *arguments: str, home: Path, seconds: float = 600
+    *arguments: str, home: Path, seconds: float = 1200
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run a proof in a process of its own, for so many seconds at most."""
     return subprocess.run(
@@ -114,7 +114,7 @@ def processes_of(home: Path) -> list[str]:
     return found
 
 
-def wait_for(what: str, condition: Callable[[], bool], seconds: float = 600) -> None:
+def wait_for(what: str, condition: Callable[[], bool], seconds: float = 1200) -> None:
     """Wait for a condition.
 
     Raises:

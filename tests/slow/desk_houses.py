@@ -123,7 +123,7 @@ def running(
         yield
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=300)
 
 
 def need(found: Path | str | None, how: str) -> str:
@@ -186,7 +186,7 @@ class InAirflow(House):
 
     def client(self) -> httpx.Client:
         """A browser in which nobody is signed in."""
-        return httpx.Client(base_url=self.base, follow_redirects=True, timeout=60)
+        return httpx.Client(base_url=self.base, follow_redirects=True, timeout=300)
 
     def sign_in(self, name: str, agency: str = "testville") -> Clerk:
         """Get a token from Airflow, and keep it as its log-in page does."""
@@ -199,7 +199,8 @@ class InAirflow(House):
     def sign_out(self, clerk: Clerk) -> None:
         """Sign out as the UI does."""
         token = clerk.client.cookies["_token"]
-        answer = httpx.get(f"{self.base}/api/v2/auth/logout", cookies={"_token": token}, timeout=60)
+        url = f"{self.base}/api/v2/auth/logout"
+        answer = httpx.get(url, cookies={"_token": token}, timeout=300)
         assert answer.is_redirect, answer.text
 
     def expire(self, clerk: Clerk) -> None:
@@ -297,7 +298,7 @@ class BehindProxy(House):
     def client(self) -> httpx.Client:
         """A browser in which nobody is signed in."""
         return httpx.Client(
-            base_url=self.base, follow_redirects=True, timeout=60, verify=self.trust
+            base_url=self.base, follow_redirects=True, timeout=300, verify=self.trust
         )
 
     def sign_in(self, name: str, agency: str = "testville") -> Clerk:

@@ -73,7 +73,7 @@ def test_people_and_tasks_write_their_notes_at_once(airflow: RunningAirflow) -> 
     task_ids = ("calls.extract", "calls.check", "crime_records.extract", "crime_records.check")
 
     def write(task_id: str) -> list[int]:
-        with httpx.Client(base_url=airflow.client.url, timeout=120) as http:
+        with httpx.Client(base_url=airflow.client.url, timeout=300) as http:
             person = {"username": "admin", "password": read_password()}
             token = http.post("/auth/token", json=person).json()["access_token"]
             http.headers["Authorization"] = f"Bearer {token}"
@@ -204,7 +204,7 @@ def test_a_backfill_lands_every_day_and_its_events_coalesce(airflow: RunningAirf
         assert "failed" not in states
         return states.count("success")
 
-    wait_for("the backfill", lambda: landed_days() == days, seconds=300)
+    wait_for("the backfill", lambda: landed_days() == days)
     batches = accepted_batches("sample", "calls")
     # the days run side by side; their order of arrival is theirs, but it is one
     assert sorted(b.manifest["seq"] for b in batches) == list(range(1, days + 1))

@@ -45,7 +45,7 @@ def prompt(text: str, *, is_greeting: bool = False) -> subprocess.CompletedProce
     """What the prompt answers to what is piped into it."""
     command = shell_command("testville", is_greeting=is_greeting)
     return subprocess.run(
-        command, input=text, capture_output=True, text=True, check=False, timeout=60
+        command, input=text, capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -111,6 +111,6 @@ def test_an_open_prompt_survives_a_publish(ran: SmallAgency) -> None:
         process.stdin.flush()
         assert process.stdout.readline() == "5\n"
         publish_with_one_call_more(ran)
-        output, _ = process.communicate("select count(*) from fct_calls;\n.quit\n", timeout=60)
+        output, _ = process.communicate("select count(*) from fct_calls;\n.quit\n", timeout=300)
     assert (process.returncode, output) == (0, "5\n")
     assert prompt(".mode list\n.headers off\nselect count(*) from fct_calls;").stdout == "6\n"

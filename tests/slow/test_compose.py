@@ -511,7 +511,7 @@ class Stage:
         assert kind == "CMD"
         done = subprocess.run(
             [self.localize(part, name) for part in command], env=self.environment(name),
-            capture_output=True, cwd=self.folder, check=False, timeout=120,
+            capture_output=True, cwd=self.folder, check=False, timeout=300,
         )  # fmt: skip
         return done.returncode == 0
 
@@ -565,7 +565,7 @@ class Stage:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=60)
+                process.wait(timeout=300)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -610,7 +610,7 @@ def stage(centre: dict[str, Any]) -> Iterator[Stage]:
 @contextlib.contextmanager
 def logged_in(stage: Stage, user: str, password: str) -> Iterator[httpx.Client]:
     """A client of Airflow's API."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{stage.ports['api']}", timeout=60) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{stage.ports['api']}", timeout=300) as client:
         answer = client.post("/auth/token", json={"username": user, "password": password})
         answer.raise_for_status()
         client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -703,7 +703,7 @@ def log_in_stays_at_https(stage: Stage, password: str) -> None:
     server = f"http://127.0.0.1:{stage.ports['api']}"
     by_proxy = {"Host": "airflow.example.org", "X-Forwarded-Proto": "https"}
     desk = "https://airflow.example.org/cdi/desk/"
-    with httpx.Client(base_url=server, headers=by_proxy, timeout=60) as client:
+    with httpx.Client(base_url=server, headers=by_proxy, timeout=300) as client:
         page = client.get("/auth/login/", params={"next": desk})
         assert page.status_code == 200, page.text
         (token,) = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)

@@ -14,7 +14,7 @@ from tests.slow.conftest import YEAR, proof
 
 def test_nothing_is_missed(tmp_path: Path) -> None:
     """As a person runs it: the exit code, the file, and what the file must hold."""
-    done = proof("corruptions", home=tmp_path, seconds=1200)
+    done = proof("corruptions", home=tmp_path, seconds=2400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIMULATED" in done.stdout
     rows = json.loads((tmp_path / "corruptions.json").read_text())

@@ -225,7 +225,6 @@ def test_a_backfill_asks_one_question_at_a_time_and_finds_nothing_new(force: For
     wait_for(
         "the backfill",
         lambda: len(backfilled()) == NIGHTS and set(backfilled()) <= {"success", "failed"},
-        seconds=300,
     )
     assert set(backfilled()) == {"success"}
     assert _newest_manifest()["seq"] == before

@@ -73,7 +73,7 @@ class Told:
     problems: list[str] = field(default_factory=list)
 
 
-def patiently(send: object, seconds: float = 120) -> httpx.Response:
+def patiently(send: object, seconds: float = 300) -> httpx.Response:
     """Send a request again until a server answers it, as people press the button again."""
     until = time.monotonic() + seconds
     while True:
@@ -97,7 +97,7 @@ def read_and_decide(server: Server, name: str, told: Told, enough: threading.Eve
     """Read logs and decide about them, as one person, until there are enough decisions."""
     chance = random.Random(name)  # noqa: S311
     url = f"http://127.0.0.1:{server.port}"
-    client = httpx.Client(base_url=url, follow_redirects=True, timeout=60)
+    client = httpx.Client(base_url=url, follow_redirects=True, timeout=300)
     body = {"name": name, "typed": "code"}
     patiently(lambda: client.post("/sign-in", data=body, headers={"Origin": url}))
     clerk = Clerk(client, paths.SIMULATED)

@@ -142,7 +142,7 @@ def test_what_headers_say_of_the_address_is_not_believed(
     for address in ("127.0.0.1", "127.0.0.9"):
         transport = httpx.HTTPTransport(local_address=address)
         direct = httpx.Client(
-            base_url=f"http://127.0.0.1:{house.desk_port}", transport=transport, timeout=60
+            base_url=f"http://127.0.0.1:{house.desk_port}", transport=transport, timeout=300
         )
         answer = direct.get("/testville", headers=lies | cookie)
         assert answer.headers["location"] == f"{house.base}{ROOT}/testville/"
@@ -319,7 +319,7 @@ def test_a_provider_that_cannot_be_used_is_told(
         app = make_oidc_desk(settings_for(house, issuer))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(
-            transport=transport, base_url=house.base, timeout=120
+            transport=transport, base_url=house.base, timeout=300
         ) as client:
             return await client.get("/sign-in")
 
@@ -339,7 +339,7 @@ def test_only_what_the_provider_alone_can_sign_is_believed(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(house.certificate))
     metadata = f"{house.issuer}/.well-known/openid-configuration"
-    offered = httpx.get(metadata, verify=house.trust, timeout=120).json()
+    offered = httpx.get(metadata, verify=house.trust, timeout=300).json()
     assert "none" in offered["id_token_signing_alg_values_supported"]
     log_in = LogIn(settings_for(house, house.issuer))
     taken = run_apart(log_in._load_metadata())["id_token_signing_alg_values_supported"]

@@ -256,7 +256,7 @@ def test_nothing_that_was_planted_at_a_force_is_at_the_centre(nation: Nation) ->
 
 def ask(nation: Nation, path: str, token: str, body: Any = None) -> int:
     url = f"{nation.url}/edge_worker/v1/{path}"
-    return httpx.post(url, json=body, headers={"Authorization": token}, timeout=60).status_code
+    return httpx.post(url, json=body, headers={"Authorization": token}, timeout=300).status_code
 
 
 def token_of(nation: Nation, signer: str, kid: str, **claims: Any) -> str:

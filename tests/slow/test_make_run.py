@@ -111,7 +111,7 @@ def make_run(home: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=1200,
+        timeout=2400,
     )
 
 
@@ -189,14 +189,7 @@ def test_a_killed_airflow_is_stopped_by_the_next_which_stops_itself_when_asked(
         assert any("scheduler" in process for process in processes_of(tmp_path))
         asked.terminate()
         try:
-            assert asked.wait(timeout=60) == 143
+            assert asked.wait(timeout=300) == 143
         finally:
             asked.kill()
     assert processes_of(tmp_path) == []
-
-
-def test_an_unknown_agency_names_the_known_ones(tmp_path: Path) -> None:
-    failed = cli("run", "--agency", "atlantis", home=tmp_path)
-    assert failed.returncode == 1
-    assert "choose one of austin, nopd, " in failed.stderr
-    assert "Traceback" not in failed.stderr

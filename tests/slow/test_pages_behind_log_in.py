@@ -32,7 +32,7 @@ class Server:
 
     def client(self, user: str | None = None, token: str | None = None) -> httpx.Client:
         """A client logged in as a user, or with a token, or neither."""
-        client = httpx.Client(base_url=self.url, timeout=60)
+        client = httpx.Client(base_url=self.url, timeout=300)
         if user:
             known = json.loads((self.home / "airflow" / "passwords.json").read_text())
             body = {"username": user, "password": known[user]}

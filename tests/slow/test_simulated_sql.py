@@ -38,7 +38,7 @@ def test_a_database_gives_the_figures_of_the_files(
     done = subprocess.run(
         [sys.executable, "-m", "cdi_force.database",
          str(Path(sys.executable).with_name("cdi")), "run", "--agency", paths.SIMULATED_SQL],
-        env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=900,
+        env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=2400,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PostgreSQL on 127.0.0.1" in done.stdout
