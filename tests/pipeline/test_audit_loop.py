@@ -660,6 +660,9 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     ) == [(round(days / (365.25 / 12), 3),)]
     (sums,) = fresh.rows("select sum(log_count), sum(audited_count) from audit_strata")
     assert sums == (160, 80)
+    # so rules that count audited logs for all logs can weigh them
+    weights = "select count(weight), sum(weight) from disclosure.int_disclosure__audit_labels"
+    assert fresh.rows(weights) == [(80, pytest.approx(160))]
     y, m = fresh.rows("select sum(recorded_count), sum(due_count) from audited_logs")[0]
     assert m == 80
     assert y == sum(is_recorded(int(str(c)[2:])) for c in draw.call_ids)
@@ -684,6 +687,7 @@ def test_a_rate_is_published_once_every_log_was_read(fresh: SmallAgency) -> None
     assert fresh.run()
     assert "AUDIT-SAMPLE" in run("estimate", "testville")
     assert fresh.rows("select withheld_rule_id from audits") == [("AUDIT-SAMPLE",)]
+    assert fresh.rows(weights) == [(0, None)]
     assert before != version.resolve()
 
 

@@ -1,6 +1,7 @@
 {#- The labels that the text model learns from: how many crimes an audited log reports that should be
     recorded. They come from audits that were delivered with the texts of their logs, and from the readings
-    of logs that were drawn here. -#}
+    of logs that were drawn here. A draw takes logs by risk, so each label says for how many logs it stands
+    (Horvitz and Thompson 1952): whoever counts labels for all logs must weigh them. -#}
 with findings as (
     select
         call_id,
@@ -18,7 +19,8 @@ delivered as (
         audited.initial_type_code,
         audited.final_type_code,
         coalesce(findings.crimes, 0) as crimes,
-        coalesce(findings.recorded_crimes, 0) as recorded_crimes
+        coalesce(findings.recorded_crimes, 0) as recorded_crimes,
+        1 / audited.inclusion_probability as weight
     from {{ ref('stg_audit_logs') }} as audited
     left join findings on audited.call_id = findings.call_id
     where not audited.is_withdrawn
@@ -64,9 +66,12 @@ drawn as (
         logs.initial_type_code,
         logs.final_type_code,
         decided.crimes,
-        decided.recorded_crimes
+        decided.recorded_crimes,
+        1 / drawn_logs.inclusion_probability as weight
     from decided
     inner join {{ ref('int_disclosure__logs') }} as logs on decided.call_id = logs.call_id
+    left join {{ source('landing', 'drawn_logs') }} as drawn_logs
+        on decided.draw_id = drawn_logs.draw_id and decided.published_call_id = drawn_logs.call_id
     qualify
         row_number() over (
             partition by decided.call_id

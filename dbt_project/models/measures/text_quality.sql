@@ -1,5 +1,6 @@
 {#- How much of what auditors found is found by reading the text. A force needs nothing but its own audits
-    to see this. The text model is cross-fitted: each audited log is read by a model that has not seen it. -#}
+    to see this. The text model is cross-fitted: each audited log is read by a model that has not seen it. Logs
+    are drawn by risk, so that each audited one counts as many times in the shares as it stands for logs. -#}
 with standard as (
     select min_text_probability
     from {{ ref('rulesets') }}
@@ -25,6 +26,7 @@ call_types as not materialized (
 audited as (
     select
         labels.call_id,
+        labels.weight,
         labels.crimes > 0 as has_crime,
         case
             when coalesce(initial_types.offence_group, final_types.offence_group) is not null then 'frame'
@@ -41,12 +43,14 @@ audited as (
         on logs.initial_type_code = initial_types.code
     left join call_types as final_types on logs.final_type_code = final_types.code
     cross join standard
+    where labels.weight is not null
 ),
 
 named as (
     select
         'lexicon' as reader,
         universe,
+        weight,
         has_crime,
         is_named_by_lexicon as is_named
     from audited
@@ -56,6 +60,7 @@ named as (
     select
         'text_model' as reader,
         universe,
+        weight,
         has_crime,
         is_named_by_model as is_named
     from audited
@@ -66,6 +71,7 @@ named as (
     select
         'both' as reader,
         universe,
+        weight,
         has_crime,
         is_named_by_lexicon and is_named_by_model as is_named
     from audited
@@ -79,16 +85,24 @@ counted as (
         count(*) as audited_count,
         count(*) filter (where has_crime) as crime_count,
         count(*) filter (where is_named) as named_count,
-        count(*) filter (where is_named and has_crime) as named_rightly_count
+        count(*) filter (where is_named and has_crime) as named_rightly_count,
+        sum(weight order by weight) filter (where has_crime) as crime_weight,
+        sum(weight order by weight) filter (where is_named) as named_weight,
+        coalesce(sum(weight order by weight) filter (where is_named and has_crime), 0) as named_rightly_weight
     from named
     group by reader, universe
 ),
 
 final as (
     select
-        *,
-        named_rightly_count / nullif(named_count, 0) as precision,
-        named_rightly_count / nullif(crime_count, 0) as recall
+        reader,
+        universe,
+        audited_count,
+        crime_count,
+        named_count,
+        named_rightly_count,
+        named_rightly_weight / named_weight as precision,
+        named_rightly_weight / crime_weight as recall
     from counted
 )
 

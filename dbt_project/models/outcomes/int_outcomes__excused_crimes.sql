@@ -1,6 +1,7 @@
 {#- How many crimes are missed behind legitimate reasons that do not hold. The rules believe the code under
     which a log is closed, and only auditors can say that it was given wrongly: what they found in logs with
-    such a code is expected in all of them. -#}
+    such a code is expected in all of them. Logs are drawn by risk, and those that hide a crime more often than
+    others, so each audited log counts as many times as it stands for logs. -#}
 {% set fewest_audited_logs = 30 %}
 
 with closures as (
@@ -21,6 +22,7 @@ labels as (
         *,
         greatest(0, crimes - recorded_crimes) as missed_count
     from {{ ref('int_disclosure__audit_labels') }}
+    where weight is not null
 ),
 
 reported as (
@@ -44,7 +46,12 @@ excused as not materialized (
 audited as (
     select
         count(*) as log_count,
-        coalesce(sum(labels.missed_count), 0) as missed_count
+        coalesce(sum(labels.missed_count), 0) as missed_count,
+        sum(labels.weight * labels.missed_count order by labels.weight, labels.missed_count)
+        / sum(labels.weight order by labels.weight) as missed_per_log,
+        -- Of how many logs that stand for equally many the mean would be as sure (Kish 1965).
+        pow(sum(labels.weight order by labels.weight), 2)
+        / sum(pow(labels.weight, 2) order by labels.weight) as effective_count
     from labels
     semi join excused on labels.call_id = excused.call_id
 ),
@@ -73,12 +80,12 @@ final as (
         -- What is expected is compared with what the rules count already: some reasons are contradicted by
         -- the log itself. Of a handful of audited logs nothing is said.
         case
-            when audited.log_count >= {{ fewest_audited_logs }}
+            when audited.effective_count >= {{ fewest_audited_logs }}
                 then
                     cast(
                         greatest(
                             0,
-                            round(closed.log_count * audited.missed_count / audited.log_count)
+                            round(closed.log_count * audited.missed_per_log)
                             - counted.missed_count
                         ) as bigint
                     )

@@ -427,6 +427,31 @@ def read_assignments(agency: str) -> list[dict[str, Any]]:
     return rows
 
 
+def read_drawn_logs(agency: str, draw_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """List the drawn logs with the chance of each to be drawn, of draws that are as registered.
+
+    Args:
+        agency: Name of the agency.
+        draw_ids: Names of the draws; one that is unknown, or was changed since, has no logs here.
+
+    Returns:
+        One row per draw and log that was not erased: draw_id, call_id, inclusion_probability.
+    """
+    rows = []
+    for draw_id in draw_ids:
+        try:
+            draw = load_draw(agency, draw_id)
+        except AuditError:
+            continue
+        chances = draw.strata.probability[draw.positions].tolist()
+        rows += [
+            {"draw_id": draw_id, "call_id": call_id, "inclusion_probability": chance}
+            for call_id, chance in zip(draw.call_ids, chances, strict=True)
+            if call_id is not None
+        ]
+    return rows
+
+
 def _is_frame_of_draw(frame: Frame, facts: dict[str, Any], holes: frozenset[int]) -> bool:
     """Tell whether leaves and districts are as drawn, and each log that is there has its leaf."""
     # draws of the first versions have no hash of the districts

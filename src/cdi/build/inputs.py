@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from cdi.agency.code_maps import CODE_MAPS, CODED_COLUMNS, OPTIONAL_MAPS, spellings_query
-from cdi.agency.datasets import DATASETS, number_expressions, output_columns
+from cdi.agency.datasets import DATASETS, READINGS, number_expressions, output_columns
 from cdi.agency.teams import TEAM_COLUMNS, read_teams
 from cdi.build.version import Version, hash_reading_code
 from cdi.landing.batches import QUARANTINE_COLUMNS, batch_as_of
@@ -29,6 +29,11 @@ FILE_COLUMNS = {
     "duplicate_count": "BIGINT",
     "erased_count": "BIGINT",
     "left_out_count": "BIGINT",
+}
+DRAWN_COLUMNS = {
+    "draw_id": "VARCHAR",
+    "call_id": "VARCHAR",
+    "inclusion_probability": "DOUBLE",
 }
 SETTINGS_COLUMNS = {
     "agency": "VARCHAR",
@@ -59,6 +64,7 @@ def open_landing(con: duckdb.DuckDBPyConnection, version: Version) -> None:
         _create_rows_view(con, version, dataset)
     create_table(con, "landing.batch_files", FILE_COLUMNS, _list_files(version))
     _collect_quarantine(con, version)
+    create_table(con, "landing.drawn_logs", DRAWN_COLUMNS, _list_drawn_logs(con, version))
     open_links_weights(con, version.weights.get("links"))
     open_text_weights(con, version.weights.get("text"))
     open_readings(con, agency.agency, hash_reading_code(version))
@@ -120,6 +126,16 @@ def _list_files(version: Version) -> list[dict[str, Any]]:
         for file in batch.manifest["files"]
         if datetime.fromisoformat(file["as_of"]) <= version.as_of
     ]
+
+
+def _list_drawn_logs(con: duckdb.DuckDBPyConnection, version: Version) -> list[dict[str, Any]]:
+    """The rows of `landing.drawn_logs`: the draws of which readings came."""
+    if not version.batches.get(READINGS):
+        return []
+    from cdi.audit.draws import read_drawn_logs  # numpy and scipy, for audits only
+
+    rows = con.execute(f"select distinct draw_id from landing.{READINGS} order by draw_id")
+    return read_drawn_logs(version.agency.agency, [draw_id for (draw_id,) in rows.fetchall()])
 
 
 def _create_rows_view(con: duckdb.DuckDBPyConnection, version: Version, dataset: str) -> None:

@@ -16,7 +16,14 @@ import pytest
 from cdi import paths
 from cdi.audit import draws, results
 from cdi.audit.design import Options, draw_sample
-from cdi.audit.draws import Draw, draw_audit, erase_from_register, load_draw, read_assignments
+from cdi.audit.draws import (
+    Draw,
+    draw_audit,
+    erase_from_register,
+    load_draw,
+    read_assignments,
+    read_drawn_logs,
+)
 from cdi.audit.register import Register
 from cdi.audit.second_readings import draw_second_readings
 from cdi.errors import AuditError
@@ -219,6 +226,23 @@ def test_a_damaged_draw_stops_no_other(state: Path, force: Force) -> None:
     (paths.audit(AGENCY) / second.draw_id / "frame.parquet").write_bytes(b"PAR1")
     with pytest.raises(AuditError, match="AUDIT-FRAME"):  # it may hold what is to go
         erase_from_register(AGENCY, [gone], datetime(2017, 8, 1), "request 13")
+
+
+def test_a_drawn_log_has_the_chance_at_which_it_was_drawn(state: Path, force: Force) -> None:
+    """By the numbers in the register: what the drawn logs stand for is the frame."""
+    draw = draw_logs(force)
+    rows = read_drawn_logs(AGENCY, ["unknown", draw.draw_id])
+    assert [row["call_id"] for row in rows] == draw.call_ids
+    assert {row["draw_id"] for row in rows} == {draw.draw_id}
+    chances = dict(enumerate(np.divide(draw.facts["audited"], draw.facts["population"])))
+    strata = draw.strata.of_log[draw.positions].tolist()
+    assert [row["inclusion_probability"] for row in rows] == [chances[h] for h in strata]
+    assert sum(1 / row["inclusion_probability"] for row in rows) == pytest.approx(3000)
+    gone = force.ids[int(draw.positions[3])]
+    erase_from_register(AGENCY, [gone], datetime(2017, 8, 1), "request 12")
+    assert read_drawn_logs(AGENCY, [draw.draw_id]) == [*rows[:3], *rows[4:]]
+    rewrite("frame.parquet", "inclusion_probability", 0, 0.5)
+    assert read_drawn_logs(AGENCY, [draw.draw_id]) == []
 
 
 def test_a_changed_frame_is_refused(state: Path, force: Force) -> None:
