@@ -229,6 +229,8 @@ class Estimate:
         variance: Variance of the rate.
         crimes: Number of audited crimes that it rests on (unweighted).
         logs: Number of audited logs with such a crime.
+        worth: Number of logs drawn alike, each with a crime, that they are worth by their weights
+            (Kish 1965): heavy logs make it small.
         degrees: Degrees of freedom of the variance.
         rho: Correlation of y - R m with its prediction within strata; 0 without predictions.
         is_assisted: Whether predictions assist the estimate.
@@ -238,6 +240,7 @@ class Estimate:
     variance: Floats
     crimes: Floats
     logs: Floats
+    worth: Floats
     degrees: Floats
     rho: Floats
     is_assisted: NDArray[np.bool_]
@@ -251,12 +254,15 @@ class Estimate:
     def n_effective(self) -> Floats:
         """Effective sample size: crimes of a simple random sample with the same variance.
 
-        Without predictions it is never more than the number audited, and where no variance was
-        observed at all it is that number.
+        Where all audited crimes or none are recorded, that size says nothing, because such a sample
+        would have no variance: it is what the audited logs are worth. Where no variance was
+        observed at another rate, it is the number of audited crimes. Without predictions it is
+        never more than that number.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             n = self.rate * (1 - self.rate) / self.variance
         n = np.where(self.variance > 0, n, self.crimes)
+        n = np.where((self.rate == 0) | (self.rate == 1), self.worth, n)
         n = np.where(self.is_assisted, n, np.minimum(n, self.crimes))
         return np.asarray(np.maximum(n, 0))
 
@@ -267,11 +273,17 @@ class Estimate:
             return np.asarray(self.crimes / self.n_effective)
 
 
-def _count_crimes(design: Design, m: Floats) -> tuple[Floats, Floats, Floats]:
-    """Count audited crimes, logs with a crime, and those logs less their strata (degrees)."""
+def _count_crimes(design: Design, m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Count audited crimes, logs with one, what these are worth, and they less their strata.
+
+    The last number is the degrees of freedom.
+    """
     has_crime = (m > 0).astype(float)
     logs = has_crime.sum(-1)
-    return m.sum(-1), logs, logs - (has_crime @ design.member > 0).sum(-1)
+    weighted = m * design.weight
+    with np.errstate(divide="ignore", invalid="ignore"):
+        worth = np.where(logs > 0, weighted.sum(-1) ** 2 / (weighted**2).sum(-1), 0.0)
+    return m.sum(-1), logs, worth, logs - (has_crime @ design.member > 0).sum(-1)
 
 
 def estimate_ratio(
@@ -329,7 +341,7 @@ def _estimate_from_totals(
         predicted: Variance of y - R m within each stratum, as predicted before the draw.
         reread: What second readings changed.
     """
-    crimes, logs, degrees = _count_crimes(design, m)
+    crimes, logs, worth, degrees = _count_crimes(design, m)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = recorded / due
         residual = (y - rate[..., None] * m) / due[..., None]
@@ -341,7 +353,14 @@ def _estimate_from_totals(
             degrees = reread.join_degrees(variance, degrees, by_second)
             variance = variance + by_second
     return Estimate(
-        rate, variance, crimes, logs, degrees, np.zeros_like(rate), np.zeros(rate.shape, bool)
+        rate,
+        variance,
+        crimes,
+        logs,
+        worth,
+        degrees,
+        np.zeros_like(rate),
+        np.zeros(rate.shape, bool),
     )
 
 
@@ -427,7 +446,7 @@ def estimate_greg(
     fitted = _fitted_values(x, _fit_least_squares(design, x, inverse, z))
     if predicted is not None:
         predicted = predicted / due[..., None] ** 2
-    crimes, logs, _ = _count_crimes(design, m)
+    crimes, logs, worth, _ = _count_crimes(design, m)
     degrees = np.full_like(rate, len(design.stratum) - np.count_nonzero(design.population))
     variance = design.variance(weights * (z - fitted), predicted)
     if reread is not None:
@@ -439,6 +458,7 @@ def estimate_greg(
         variance,
         crimes,
         logs,
+        worth,
         degrees,
         _correlate_within_strata(design, z, fitted),
         np.ones(rate.shape, bool),
@@ -521,7 +541,7 @@ def estimate_domain(
     due = m_coefficients @ known.totals + design.total(m_left)
     recorded, due = _add_unread(reread, design.weight, recorded, due)
     estimate = _estimate_from_totals(design, y_left, m_left, recorded, due, predicted, reread)
-    crimes, logs, degrees = _count_crimes(design, m)
+    crimes, logs, worth, degrees = _count_crimes(design, m)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = y - estimate.rate[..., None] * m
         residual = y_left - estimate.rate[..., None] * m_left
@@ -543,6 +563,7 @@ def estimate_domain(
         by_first + by_second,
         crimes,
         logs,
+        worth,
         degrees,
         rho,
         np.ones(rho.shape, bool),

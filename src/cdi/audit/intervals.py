@@ -42,7 +42,7 @@ def logit_t_limits(rate: Any, se: Any, degrees: Any, level: float = LEVEL) -> Li
     with np.errstate(divide="ignore", invalid="ignore"):
         half = special.stdtrit(degrees, (1 + level) / 2) * se / (rate * (1 - rate))
         middle = special.logit(rate)
-    return special.expit(middle - half), special.expit(middle + half)
+        return special.expit(middle - half), special.expit(middle + half)
 
 
 def wilson_limits(rate: Any, n: Any, level: float = LEVEL) -> Limits:
@@ -88,16 +88,24 @@ def korn_graubard_limits(
     Args:
         rate: The estimate.
         variance: Its variance.
-        n: Number of audited crimes.
+        n: Sample size: what it is where the variance gives none, at a rate of 0 or 1 or if it is 0.
         degrees: Degrees of freedom of the variance.
         level: Of confidence.
     """
     rate, variance = np.asarray(rate, float), np.asarray(variance, float)
     n = np.asarray(n, float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.where(variance > 0, rate * (1 - rate) / variance, n)
+        has_size = (variance > 0) & (rate != 0) & (rate != 1)
+        size = np.where(has_size, rate * (1 - rate) / variance, n)
         size = _shrink_for_degrees(size, n - 1, degrees, level)
     return clopper_pearson_limits(rate, size, level)
+
+
+def _exact_limits(estimate: Estimate, level: float = LEVEL) -> Limits:
+    """Limits of Korn and Graubard; at a rate of 0 or 1 the size is what the logs are worth."""
+    rate = estimate.rate
+    n = np.where((rate == 0) | (rate == 1), estimate.n_effective, estimate.crimes)
+    return korn_graubard_limits(rate, estimate.variance, n, estimate.degrees, level)
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ def judge_reliability(estimate: Estimate) -> Reliability:
         estimate: One or more.
     """
     rate, size = estimate.rate, np.minimum(estimate.crimes, estimate.n_effective)
-    low, high = korn_graubard_limits(rate, estimate.variance, estimate.crimes, estimate.degrees)
+    low, high = _exact_limits(estimate)
     with np.errstate(invalid="ignore", divide="ignore"):
         width = high - low
         is_wide = is_too_wide(rate, width)
@@ -153,9 +161,7 @@ def force_limits(estimate: Estimate, level: float = LEVEL) -> Limits:
         level: Of confidence.
     """
     limits = logit_t_limits(estimate.rate, estimate.se, estimate.degrees, level)
-    exact = korn_graubard_limits(
-        estimate.rate, estimate.variance, estimate.crimes, estimate.degrees, level
-    )
+    exact = _exact_limits(estimate, level)
     is_inside = (estimate.rate > 0) & (estimate.rate < 1)
     low, high = (np.where(is_inside, *pair) for pair in zip(limits, exact, strict=True))
     return _widen_to_rate(estimate.rate, (low, high))

@@ -193,7 +193,9 @@ def test_no_miss_seen_is_not_no_variance() -> None:
     smoothed = estimate_ratio(SMALL, M, M, np.array([0.1, 0.1]))
     assert plain.variance == 0
     assert smoothed.variance > 0
-    assert plain.n_effective == plain.crimes == 6  # as many as were audited, not endless
+    # not endless, and not the six that were audited: four of them stand for 25 each (Kish 1965)
+    worth = (4 * 25 + 2) ** 2 / (4 * 25**2 + 2)
+    assert plain.n_effective == smoothed.n_effective == pytest.approx(worth)
 
 
 def test_a_direct_estimate_is_never_surer_than_its_crimes() -> None:

@@ -43,7 +43,7 @@ def test_wilson_on_the_counts_of_two_forces(hits: int, n: int, low: float, high:
 def estimate(
     rate: float, variance: float, crimes: float, degrees: float = 200, is_assisted: bool = False
 ) -> Estimate:
-    values = (rate, variance, crimes, crimes, degrees, 0.0)
+    values = (rate, variance, crimes, crimes, crimes, degrees, 0.0)
     return Estimate(*(np.array(value, float) for value in values), np.array(is_assisted))
 
 

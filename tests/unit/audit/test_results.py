@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import t as student
 
 from cdi.audit import results
 from cdi.audit.design import Options
@@ -68,6 +69,33 @@ def test_a_census_that_found_all_or_nothing_recorded_tells_its_rate(
     audits = [audit("before", 1, 4), audit(draw.draw_id, 4, 7)]
     (change,) = results._list_changes(audits, [before, {**whole, "draw_id": draw.draw_id}])
     assert change["change_points"] == 0
+
+
+@pytest.mark.parametrize("rate_of_all", [0, 1])
+def test_a_sample_that_found_all_or_nothing_recorded_tells_its_rate(
+    state: Path, rate_of_all: int
+) -> None:
+    """The limit is the n-th root of 0.025, n being what the logs with a crime are worth."""
+    force = Force()
+    force.recorded = force.due * rate_of_all
+    draw = draw_audit("sample", "v1", PERIOD, force.frame, Options(400), AUDITORS, AT, seed=1)
+    draw = force.read_twice(draw)
+    findings = complete_findings(draw, *force.audited(draw))
+    (whole, *_) = results.estimate_rates(draw, findings)
+    assert whole["withheld_reason"] is None
+    assert whole["recording_rate"] == rate_of_all
+    weights = [
+        draw.facts["population"][h] / draw.facts["audited"][h]
+        for h in draw.strata.of_log[draw.positions[force.due[draw.positions] > 0]].tolist()
+    ]
+    worth = sum(weights) ** 2 / sum(weight**2 for weight in weights)
+    assert whole["effective_crimes"] == pytest.approx(worth)
+    assert 30 < worth < whole["audited_crimes"]
+    degrees = whole["degrees_of_freedom"]
+    size = worth * (student.ppf(0.975, worth - 1) / student.ppf(0.975, degrees)) ** 2
+    far = 0.025 ** (1 / size)
+    limits = (far, 1) if rate_of_all else (0, 1 - far)
+    assert (whole["lower_limit"], whole["upper_limit"]) == pytest.approx(limits)
 
 
 def test_a_change_is_told_since_the_last_period_that_ended_before() -> None:

@@ -60,5 +60,16 @@ pooled_2 <- (expected + (n - 1) * seen) / n
 second <- sum(big_n * (big_n - n) / n * pooled_2)
 se <- sqrt(first + second)
 degrees <- se^4 / (first^2 / (nrow(logs) - nrow(strata)) + second^2 / (sum(n) - length(n)))
-half <- qt(0.975, degrees) * se / (rate * (1 - rate))
-cat(sprintf("%.12f", c(rate, se, plogis(qlogis(rate) + c(-half, half)))), sep = "\n")
+if (rate > 0 && rate < 1) {
+  half <- qt(0.975, degrees) * se / (rate * (1 - rate))
+  limits <- plogis(qlogis(rate) + c(-half, half))
+} else {
+  # all crimes were recorded, or none, and neither has a logit: exact limits (Clopper and Pearson) on as
+  # many logs drawn alike as the audited ones with a crime are worth by their weights (Kish), less what
+  # few degrees of freedom cost (Korn and Graubard)
+  weight <- w * logs$due_count
+  worth <- sum(weight)^2 / sum(weight^2)
+  size <- worth * (qt(0.975, worth - 1) / qt(0.975, degrees))^2
+  limits <- if (rate == 0) c(0, qbeta(0.975, 1, size)) else c(qbeta(0.025, size, 1), 1)
+}
+cat(sprintf("%.12f", c(rate, se, limits)), sep = "\n")
