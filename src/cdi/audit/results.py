@@ -12,6 +12,7 @@ published all the same.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,9 @@ def result_rows(
         audit, audit_row = _read_audit(agency, draw_id, of_draw)
         rows["audits"].append(audit_row)
         if audit is not None:
-            recorded = _count_recorded_year(con, audit_row["period_end"], cancelled)
+            recorded = _count_recorded_year(
+                con, audit_row["period_end"], _end_of_knowledge(audit_row["drawn_from"]), cancelled
+            )
             rows["audited_rates"] += [
                 _add_unrecorded(rate, audit_row, recorded) for rate in audit.rates
             ]
@@ -160,11 +163,26 @@ def _describe_draw(agency: str, draw: Draw, logs: list[Row]) -> Row:
     }
 
 
+def _end_of_knowledge(version: str) -> datetime:
+    """Read from a version's name, which begins with its as_of, when the next minute began."""
+    return datetime.strptime(version.split("-")[0], "%Y%m%dT%H%M") + timedelta(minutes=1)
+
+
 def _count_recorded_year(
-    con: duckdb.DuckDBPyConnection, period_end: str, cancelled: Iterable[str]
+    con: duckdb.DuckDBPyConnection,
+    period_end: str,
+    known_before: datetime,
+    cancelled: Iterable[str],
 ) -> dict[str, Row]:
-    """Count the recorded crime of the year to the end of an audit's period, by domain."""
-    values = {"period_end": period_end, "cancelled": list(cancelled)}
+    """Count the recorded crime of the year to the end of an audit's period, by domain.
+
+    What was recorded or cancelled later than it was known of when the audit was drawn is left out.
+    """
+    values = {
+        "period_end": period_end,
+        "known_before": known_before,
+        "cancelled": list(cancelled),
+    }
     rows = fetch_dicts(con, read_query(SQL / "recorded_year.sql"), values)
     return {row["domain"]: row for row in rows}
 

@@ -1,9 +1,10 @@
 """What a build publishes of the audits: changes between rounds, the headline, the pictures."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from scipy.stats import t as student
 
@@ -12,7 +13,7 @@ from cdi.audit.design import Options
 from cdi.audit.draws import draw_audit
 from cdi.audit.findings import complete_findings
 from cdi.audit.predictions import Period
-from cdi.sql import connect
+from cdi.sql import connect, create_table
 from tests.audit import AT, AUDITORS, PERIOD, Force
 
 
@@ -145,6 +146,59 @@ def test_a_period_is_named_by_local_days() -> None:
     assert not summer.overlaps("all_20170101_20170501")
 
 
+DRAWN = datetime(2017, 9, 1)
+
+
+def create_records(con: duckdb.DuckDBPyConnection, records: list[dict[str, Any]]) -> None:
+    """The tables that the recorded crime of a year is counted from: thefts."""
+    for schema in ("staging", "codes", "rules"):
+        con.execute(f"create schema {schema}")
+    con.execute("create table codes.offences as select 'T' as code, 'theft' as offence_group")
+    con.execute(
+        "create table rules.offence_groups as select 'theft' as offence_group, true as is_headline"
+    )
+    times = ("reported_at", "recorded_at", "occurred_at", "cancelled_at")
+    columns = dict.fromkeys(times, "TIMESTAMP") | {
+        "offence_code": "VARCHAR",
+        "status_code": "VARCHAR",
+        "is_withdrawn": "BOOLEAN",
+    }
+    defaults = dict.fromkeys(columns) | {"offence_code": "T", "is_withdrawn": False}
+    create_table(con, "staging.stg_crime_records", columns, [defaults | row for row in records])
+
+
+def test_what_was_recorded_or_cancelled_after_the_draw_does_not_count(state: Path) -> None:
+    """A miss that is put right does not raise the total that the audited rate is applied to.
+
+    At a rate of 80% 20 records mean 5 misses; with the misses put right among the records it would
+    be 6.
+    """
+    before, after, late = datetime(2017, 6, 1), datetime(2017, 9, 20), datetime(2017, 9, 1, 12)
+    reported = {"reported_at": datetime(2017, 3, 31)}
+    records: list[dict[str, Any]] = [
+        *([reported | {"recorded_at": before}] * 17),
+        reported,  # of which it is not known when it was recorded
+        # cancelled since: as the draw knew it, it was a record
+        reported | {"recorded_at": before, "status_code": "X", "cancelled_at": after},
+        # in the minute in which the data ended
+        reported | {"recorded_at": late},
+        # cancelled before, or nobody knows when
+        reported | {"recorded_at": before, "status_code": "X", "cancelled_at": before},
+        reported | {"recorded_at": before, "status_code": "X"},
+        *([reported | {"recorded_at": after}] * 4),
+        reported | {"recorded_at": late + timedelta(minutes=1)},
+        {"reported_at": datetime(2015, 3, 31), "recorded_at": before},  # so a year is covered
+    ]
+    known_before = results._end_of_knowledge("20170901T1200-0123456789")
+    with connect() as con:
+        create_records(con, records)
+        year = results._count_recorded_year(con, "2017-07-01", known_before, ["X"])
+    assert year["force"] == {"domain": "force", "recorded": 20, "months": 12}
+    rate_row = rate("a", 0.8, 0.7, 0.9)
+    row = results._add_unrecorded(rate_row, {"draw_id": "a", "universe": "frame"}, year)
+    assert row["unrecorded_year_count"] == 5
+
+
 @pytest.mark.parametrize(
     ("older", "recent", "months", "recorded"),
     [
@@ -156,23 +210,11 @@ def test_a_period_is_named_by_local_days() -> None:
 def test_records_before_the_year_say_that_all_of_it_is_covered(
     older: int, recent: int, months: float, recorded: int
 ) -> None:
+    dates = ["2015-03-01"] * older + ["2017-03-31"] * recent
     with connect() as con:
-        for schema in ("staging", "codes", "rules"):
-            con.execute(f"create schema {schema}")
-        con.execute("create table codes.offences as select 'T' as code, 'theft' as offence_group")
-        con.execute(
-            "create table rules.offence_groups as "
-            "select 'theft' as offence_group, true as is_headline"
-        )
-        con.execute(
-            "create table staging.stg_crime_records as select 'T' as offence_code, "
-            "if(n <= $older, timestamp '2015-03-01', timestamp '2017-03-31') as reported_at, "
-            "null::timestamp as recorded_at, null::timestamp as occurred_at, "
-            "null::varchar as status_code, false as is_withdrawn from range(1, $count) as t (n)",
-            {"older": older, "count": older + recent + 1},
-        )
-        year = results._count_recorded_year(con, "2017-07-01", [])
-        summer = results._count_recorded_year(con, "2017-06-30 23:00", [])
+        create_records(con, [{"reported_at": day} for day in dates])
+        year = results._count_recorded_year(con, "2017-07-01", DRAWN, [])
+        summer = results._count_recorded_year(con, "2017-06-30 23:00", DRAWN, [])
     for domain in ("force", "theft"):
         assert year[domain]["recorded"] == recorded
         assert year[domain]["months"] == pytest.approx(months)

@@ -1,5 +1,7 @@
 -- The base that HMICFRS applies an audited rate to: recorded crime of the twelve months to the end
--- of the audit period. Of a shorter history the count is scaled up to twelve months.
+-- of the audit period. Of a shorter history the count is scaled up to twelve months. It is as the version
+-- had it from which the audit was drawn: a miss that was put right since is one of those that the audited
+-- rate tells, and must not count as recorded too.
 with live as (
     select
         offence_code,
@@ -7,7 +9,11 @@ with live as (
     from staging.stg_crime_records
     where
         not is_withdrawn
-        and not list_contains($cancelled, coalesce(status_code, ''))
+        and coalesce(recorded_at < cast($known_before as timestamp), true)
+        and (
+            not list_contains($cancelled, coalesce(status_code, ''))
+            or coalesce(cancelled_at >= cast($known_before as timestamp), false)
+        )
 ),
 
 records as (
