@@ -92,6 +92,7 @@ def test_greg_is_that_of_r_with_one_level_and_with_one_by_stratum(sample: Sample
         estimate = estimate_greg(sample.design, sample.y, sample.m, auxiliary)
         assert estimate.rate == pytest.approx(rate, abs=TO_R)
         assert estimate.se == pytest.approx(se, abs=TO_R)
+        assert estimate.degrees == 255  # R's degf: 260 logs less five strata
 
 
 def test_domains_are_those_of_r(sample: Sample) -> None:
@@ -150,6 +151,13 @@ def test_a_stratum_audited_whole_adds_no_variance() -> None:
     residual = (Y[:4] - 76 / 102) / 102
     by_hand = 100 * (100 - 4) / 4 * residual.var(ddof=1)
     assert estimate.variance == pytest.approx(by_hand)
+
+
+def test_a_stratum_without_a_log_takes_no_degree_of_freedom() -> None:
+    """All of its logs may be erased: 14 audited logs less the two strata that they are of."""
+    design = Design(SMALL.stratum, np.array([100.0, 10.0, 0.0]))
+    known = Auxiliary.with_strata(design, np.zeros((14, 0)), np.zeros(0))
+    assert estimate_greg(design, Y, M, known).degrees == 12
 
 
 def test_a_predicted_variance_counts_as_five_logs() -> None:

@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from cdi.audit import predictions
 from cdi.audit.design import Options, plan_logs, stratify_frame
 from cdi.audit.predictions import Frame, Period, predict_frame, read_published
 from cdi.audit.rates import known_totals, list_domains
@@ -138,6 +139,65 @@ def test_without_an_audit_logs_that_are_suspected_count_as_uncertain(recording: 
     flagged = predicted.is_flagged
     assert set(predicted.column("missed")[flagged]) == {0.5}
     assert set(predicted.column("missed")[~flagged]) == {0.05}
+
+
+@pytest.mark.parametrize(
+    ("logs", "cases", "is_learnt"),
+    [(200, 100, True), (199, 100, False), (200, 8, True), (200, 7, False)],
+)
+def test_nothing_is_learnt_from_fewer_than_200_logs_or_8_misses(
+    recording: Path, logs: int, cases: int, *, is_learnt: bool
+) -> None:
+    """As docs/estimation.md says; of logs without a record, as only these can be told apart."""
+    with duckdb.connect(str(recording)) as con:
+        con.execute("delete from disclosure.int_disclosure__audit_labels")
+        add_labels(con, "A", logs, f"n < {cases}")
+    flagged = frame(recording).is_flagged
+    missed = frame(recording).column("missed")
+    unlearnt = set(missed[flagged]) == {0.5} and set(missed[~flagged]) == {0.05}
+    assert unlearnt is not is_learnt
+
+
+@pytest.mark.parametrize(("logs", "is_alone"), [(200, True), (199, False)])
+def test_from_200_audited_logs_of_this_force_on_these_alone_teach(
+    recording: Path, logs: int, *, is_alone: bool
+) -> None:
+    """In the year before no told log hid a crime, and in this force each of them does."""
+    with duckdb.connect(str(recording)) as con:
+        con.execute("update disclosure.int_disclosure__audit_labels set crimes = recorded_crimes")
+        add_labels(con, "L", logs, "n % 2 = 0")
+    predicted = frame(recording)
+    told = predicted.column("missed")[predicted.is_flagged].mean()
+    assert bool(told > 0.9) is is_alone
+    # With fewer, these teach beside those of the year before: 0.5 is where nothing is learnt.
+    assert told > 0.52
+
+
+def add_labels(con: duckdb.DuckDBPyConnection, letter: str, logs: int, has_crime: str) -> None:
+    """Add labels of the first logs of a year, none of them recorded."""
+    con.execute(
+        "insert into disclosure.int_disclosure__audit_labels select md5_number_lower(call_id), "
+        f"call_id, 'CR01', 'IN01', ({has_crime})::int, 0 from "
+        f"(select n, '{letter}' || lpad(n::varchar, 4, '0') as call_id from range({logs}) as t (n))"
+    )
+
+
+def test_no_log_is_taken_to_be_surer_than_the_audited_logs_of_its_universe_allow() -> None:
+    """The rule of three (Hanley and Lippman-Hand 1983): of n logs, no nearer than 3 in n.
+
+    400 audited logs of the frame and 60 others, told and missed or neither; so the regression
+    alone is all but certain of both.
+    """
+    is_told = np.arange(460) % 2 == 0
+    is_in_frame = np.arange(460) < 400
+    features = np.column_stack([np.where(is_told, 9.0, -9.0), is_in_frame])
+    logs = np.array([[9.0, 1], [-9.0, 1], [9.0, 0], [-9.0, 0]])
+    chance = predictions._fit_and_predict(features, is_told, logs)
+    assert chance == pytest.approx([1 - 0.01, 0.01, 1 - 3 / 60, 3 / 60])
+    # 150 logs allow 3 in 150, and five logs no more than one half
+    rows = np.r_[:150, 400:405]
+    chance = predictions._fit_and_predict(features[rows], is_told[rows], logs)
+    assert chance == pytest.approx([1 - 0.02, 0.02, 0.5, 0.5])
 
 
 @pytest.mark.parametrize("outcome", ["unrecorded", "justified"])

@@ -4,14 +4,18 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cdi.audit import estimators
 from cdi.audit.design import Options, Strata, draw_sample, plan_logs, stratify_frame
 from cdi.audit.estimators import (
     Auxiliary,
+    Coefficients,
     Design,
+    Estimate,
     Rereading,
     SecondDraw,
+    estimate_domain,
     estimate_greg,
     estimate_ratio,
 )
@@ -92,6 +96,46 @@ def test_if_all_logs_are_read_twice_nothing_is_left_to_chance() -> None:
         assert corrected.rate == pytest.approx(plain.rate)
         assert corrected.variance == pytest.approx(plain.variance)
         assert corrected.degrees == pytest.approx(plain.degrees)
+
+
+def test_degrees_of_freedom_of_both_draws_are_joined_as_welch_does() -> None:
+    """Of two means by scipy: 12 audited logs, and five or, in two strata, six read twice."""
+    first, second = np.array([3.0, 5, 4, 8, 9, 2, 7, 5, 6, 4, 8, 1]), np.array([2.0, 9, 4, 4, 11])
+    variances = [values.var(ddof=1) / len(values) for values in (first, second)]
+    welch = stats.ttest_ind(first, second, equal_var=False).df
+    five = Rereading(SecondDraw(np.zeros(12, int), np.arange(5)), second, second, np.zeros(12))
+    joint = five.join_degrees(variances[0], np.float64(11), variances[1])
+    assert joint == pytest.approx(welch)
+    # each stratum costs a degree: six logs in two strata have four, as five in one have
+    of_log = np.repeat([0, 1], 6)
+    six = Rereading(SecondDraw(of_log, np.array([0, 1, 2, 6, 7, 8])), first[:6], first[:6], first)
+    assert six.join_degrees(variances[0], np.float64(11), variances[1]) == pytest.approx(welch)
+    assert five.join_degrees(variances[0], np.float64(11), np.float64(0)) == 11
+
+
+@pytest.mark.parametrize("estimator", ["ratio", "greg", "domain"])
+def test_each_estimate_has_the_degrees_of_freedom_of_both_draws(estimator: str) -> None:
+    """Satterthwaite's formula by hand, from the variance with and without second readings."""
+    design = Design(np.array([0, 0, 0, 0, 1, 1, 1]), np.array([12.0, 6.0]))
+    known = Auxiliary.with_strata(design, np.zeros((7, 0)), np.zeros(0))
+    places = np.array([0, 1, 2, 4, 5])
+    nothing = Rereading(SecondDraw(OF_LOG, places), np.zeros(5), np.zeros(5), np.full(7, 0.5))
+
+    def estimate(reread: Rereading | None) -> Estimate:
+        if estimator == "ratio":
+            return estimate_ratio(design, FIRST_Y, FIRST_M, reread=reread)
+        if estimator == "greg":
+            return estimate_greg(design, FIRST_Y, FIRST_M, known, reread=reread)
+        whole = Coefficients(np.zeros(2), np.zeros(2))
+        return estimate_domain(design, FIRST_Y, FIRST_M, known, whole, reread=reread)
+
+    once, twice = estimate(None), estimate(nothing)
+    assert twice.rate == pytest.approx(once.rate)  # nothing was changed by reading again
+    second = twice.variance - once.variance
+    assert second > 0
+    # five logs that were read twice, in two strata
+    terms = once.variance**2 / once.degrees + second**2 / (5 - 2)
+    assert twice.degrees == pytest.approx(twice.variance**2 / terms)
 
 
 def test_a_stratum_without_an_error_is_not_without_variance() -> None:
