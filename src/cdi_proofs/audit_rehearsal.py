@@ -46,7 +46,8 @@ from cdi_force.past_audit import AUDITORS
 from cdi_proofs.auditors import read_whole_audit, true_readings
 from cdi_proofs.published import run_simulated
 
-# The time of the audits that are drawn again and again, of which nothing is delivered.
+# The time of the audits that are drawn again and again. Nothing of them is delivered or compared
+# with a clock, so this day may pass.
 READ_AT = datetime(2030, 1, 1, 9)
 FIRST_ROUND_MONTHS = 5
 Say = Callable[[str], None]

@@ -10,11 +10,7 @@ import pytest
 from tests.slow.conftest import YEAR, proof
 
 REPLICATES = 400
-# How often the interval held in docs/estimation.md: 2,000 replicates of another seed.
-PUBLISHED_REPLICATES = 2_000
-PUBLISHED = {
-    ("frame", 400): 0.962, ("frame", 1500): 0.955, ("all", 400): 0.975, ("all", 1500): 0.970,
-}  # fmt: skip
+NOMINAL = 0.95
 DOMAIN = 0.90
 
 
@@ -42,11 +38,13 @@ def _main(rows: list[dict[str, Any]], case: str = "main") -> list[dict[str, Any]
 
 
 def test_the_forces_interval_holds_the_true_rate(rows: list[dict[str, Any]]) -> None:
-    """As often as published: two shares differ by more than three standard errors once in 370."""
+    """In as many audits as it promises, less three standard errors of a share of so many audits.
+
+    One that holds in more is not wrong; that it is not too wide is the next test.
+    """
+    error = (NOMINAL * (1 - NOMINAL) / REPLICATES) ** 0.5
     for row in _main(rows):
-        share = PUBLISHED[row["universe"], row["audited"]]
-        error = (share * (1 - share) * (1 / REPLICATES + 1 / PUBLISHED_REPLICATES)) ** 0.5
-        assert abs(row["coverage"] - share) <= 3 * error, row
+        assert row["coverage"] >= NOMINAL - 3 * error, row
 
 
 def test_the_interval_is_narrower_than_without_predictions(rows: list[dict[str, Any]]) -> None:

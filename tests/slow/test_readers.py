@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +12,16 @@ import duckdb
 from cdi.build.version import plan_version
 from cdi.publish.publish import publish_folder
 from tests.conftest import CALL_HEADER, CALLS, SmallAgency, csv_bytes
+from tests.slow.conftest import wait_for
 
 READER = """
 import json, sys, time, duckdb
 seen, reads, problems = set(), 0, []
 stop = sys.argv[2]
 import os
-while not os.path.exists(stop):
+is_last = False
+while not is_last:
+    is_last = os.path.exists(stop)  # then one more look, at the last version
     try:
         with duckdb.connect(sys.argv[1], read_only=True) as con:
             calls = con.execute("select count(*) from fct_calls").fetchone()[0]
@@ -53,7 +55,6 @@ def test_a_reader_in_a_loop_during_three_runs(ran: SmallAgency, tmp_path: Path) 
             rows.append([f"T-1{n:03d}", *CALLS[2][1:]])
             ran.write("calls.csv", csv_bytes(CALL_HEADER, rows))
             assert ran.run()
-        time.sleep(1)  # the reader's look at the last version
     finally:
         stop.touch()
         output, _ = reader.communicate(timeout=60)
@@ -66,7 +67,9 @@ def test_a_reader_in_a_loop_during_three_runs(ran: SmallAgency, tmp_path: Path) 
 MANY = """
 import json, os, sys, time, duckdb
 seen, reads, problems = set(), 0, []
-while not os.path.exists(sys.argv[2]):
+is_last = False
+while not is_last:
+    is_last = os.path.exists(sys.argv[2])  # then one more look, at the last version
     try:
         with duckdb.connect(sys.argv[1], read_only=True) as con:
             marks = set()
@@ -79,6 +82,8 @@ while not os.path.exists(sys.argv[2]):
                 time.sleep(0.2)  # most connections see a publication; publishing needs a core
         reads += 1
         seen |= {mark for (mark,) in marks}
+        for name in (f"reader-{os.getpid()}", *seen):  # for who waits for it
+            open(os.path.join(sys.argv[3], name), "w").close()
         if len(marks) != 1:
             problems.append(sorted(map(str, marks)))
     except Exception as error:
@@ -113,20 +118,21 @@ def test_fifty_readers_during_twenty_publishes_see_one_version_per_connection(
         return marked.name
 
     versions = [publish_marked(0)]
-    stop = tmp_path / "stop"
+    stop, looks = tmp_path / "stop", tmp_path / "looks"
+    looks.mkdir()
+    published = str(ran.published / "recording.duckdb")
     readers = [
         subprocess.Popen(
-            [sys.executable, "-c", MANY, str(ran.published / "recording.duckdb"), str(stop)],
+            [sys.executable, "-c", MANY, published, str(stop), str(looks)],
             stdout=subprocess.PIPE, text=True,
         )
         for _ in range(READERS)
     ]  # fmt: skip
     try:
-        time.sleep(5)  # for the last of them to have begun
+        wait_for("a look by each reader", lambda: len(list(looks.glob("reader-*"))) == READERS)
         for number in range(1, PUBLISHES + 1):
             versions.append(publish_marked(number))
-            time.sleep(0.5)
-        time.sleep(5)  # a look at the last version
+            wait_for("a look at the version", (looks / versions[-1]).exists)
     finally:
         stop.touch()
         told = [json.loads(reader.communicate(timeout=120)[0]) for reader in readers]

@@ -18,7 +18,6 @@ from cdi.audit.results import Audit
 from cdi.publish.audit_pack_files import SHIPPED
 from tests.audit import AGENCY, AT, AUDITORS, PERIOD, Force
 
-
 needs_r = pytest.mark.skipif(
     shutil.which("Rscript") is None,
     reason="R (Debian: r-base-core, r-cran-survey) is not on this machine",

@@ -105,6 +105,7 @@ def test_few_crimes_or_records_without_a_time_give_no_nowcast() -> None:
     untimed = untimed.set_column(place, "untimed_count", pa.array([1] * len(untimed)))
     for table, said in ((few, "needs 50 recorded crimes"), (untimed, "does not say when")):
         rows = weekly_rates(table, None)
+        assert len(single_weeks(rows)) == 30
         assert all(row["nowcast_rate"] is None for row in rows)
         assert all(said in row["withheld_reason"] for row in rows)
 
@@ -149,7 +150,9 @@ def test_of_slower_records_it_says_that_they_come_in_later() -> None:
 
 
 def test_where_rates_are_withheld_the_counts_stand_alone() -> None:
-    for row in weekly_rates(changes(30), "too few usable codes"):
+    rows = weekly_rates(changes(30), "too few usable codes")
+    assert len(single_weeks(rows)) == 30
+    for row in rows:
         filled_in = {name for name, value in row.items() if value is not None}
         counts = {"week_count", "recorded_count", "due_count"}
         assert filled_in == counts | {

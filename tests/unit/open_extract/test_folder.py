@@ -214,6 +214,7 @@ def test_the_data_package_keeps_the_rules_of_the_standard(full: Path) -> None:
     package = json.loads((full / "datapackage.json").read_text())
     assert package["$schema"] == "https://datapackage.org/profiles/2.0/datapackage.json"
     assert re.fullmatch(r"[-a-z0-9._/]+", package["name"])
+    assert all(package[name] for name in ("licenses", "sources", "contributors"))
     for licence in package["licenses"]:  # a name from a list, or a path
         assert (full / licence["path"]).is_file()
     assert all(source["title"] for source in package["sources"])
@@ -222,6 +223,7 @@ def test_the_data_package_keeps_the_rules_of_the_standard(full: Path) -> None:
         assert isinstance(person["roles"], list)
     names = [resource["name"] for resource in package["resources"]]
     assert len(set(names)) == len(names) == len(TABLES)
+    assert any("foreignKeys" in resource["schema"] for resource in package["resources"])
     for resource in package["resources"]:
         assert re.fullmatch(r"[-a-z0-9._/]+", resource["name"])
         path = resource["path"]
@@ -280,15 +282,19 @@ def test_a_csv_file_is_as_the_data_package_says(full: Path) -> None:
 def test_a_declared_key_names_one_row_and_each_quarter_is_known(full: Path) -> None:
     package = json.loads((full / "datapackage.json").read_text())
     with open_tables(full, "csv") as con:
+        filled = set()
         for resource in package["resources"]:
             columns = ", ".join(resource["schema"]["primaryKey"])
             (counts,) = con.execute(
                 f"select count(*), count(distinct ({columns})) from {resource['name']}"
             ).fetchall()
             assert counts[0] == counts[1]
+            if counts[0]:
+                filled.add(resource["name"])
             if "foreignKeys" in resource["schema"]:
                 unknown = f"select quarter from {resource['name']} except select quarter "
                 assert con.execute(unknown + "from quarters").fetchall() == []
+    assert filled == set(TABLES)  # or nothing would be proven of an empty one
 
 
 def test_tables_and_columns_are_described_as_the_comments_do(full: Path) -> None:
