@@ -52,6 +52,7 @@ from tests.pipeline.test_audit_loop import (
 from tests.traces import kinds_with
 
 ONE, TWO = "auditor.one", "auditor.two"
+AFTER_DRAW = datetime.now() + timedelta(hours=12)  # and no day after the reading, as RDG-09 asks
 LOGS = 32  # the fewest that the strata of this force allow
 
 
@@ -398,6 +399,8 @@ def test_a_reading_can_be_corrected_until_second_ones_are_drawn(drawn: Draw) -> 
           "recorded_at_1": "2099-01-05T10:30"}, "RDG-09"),
         ({"due_count": "1", "recorded_count": "1", "recorded_code_1": "Y",
           "recorded_at_1": "1026-01-05T10:30"}, "RDG-09"),
+        ({"due_count": "1", "recorded_count": "1", "recorded_code_1": "Y",
+          "recorded_at_1": f"{AFTER_DRAW:%Y-%m-%dT%H:%M}"}, "RDG-10"),
     ],
 )  # fmt: skip
 def test_what_a_worksheet_may_not_say_the_desk_refuses(
