@@ -536,6 +536,31 @@ def erase_from_register(agency: str, call_ids: Iterable[str], at: datetime, reas
     return count
 
 
+def note_cleaned_readings(
+    agency: str, name: str, content: str | None, at: datetime, reason: str
+) -> None:
+    """Note that an erasure changes a file of readings, and what the file is afterwards.
+
+    The line comes before the file is replaced, as that of a delivery does: otherwise a killed
+    erasure would leave a file of which the register does not know.
+
+    Args:
+        agency: Name of the agency.
+        name: Of the file; a draw's files begin with the name of the draw.
+        content: The sha256 of the file as it will be; None if it is removed.
+        at: When it is changed.
+        reason: Kept in the register.
+    """
+    register = Register(agency)
+    draw_id = next(
+        (line["draw_id"] for line in register.draws() if name.startswith(f"{line['draw_id']}_")),
+        None,
+    )
+    if draw_id is not None:  # else another program put it there, and no audit has it
+        facts = {"draw_id": draw_id, "positions": [], "readings": {name: content}}
+        register.append("erasure", at, reason=reason, **facts)
+
+
 def write_table(agency: str, table: pa.Table, file: Path) -> None:
     """Write a table of a draw, and seal it.
 

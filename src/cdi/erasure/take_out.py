@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -15,10 +16,18 @@ from cdi import paths
 from cdi.agency.datasets import BY_PEOPLE
 from cdi.agency.interval import Interval
 from cdi.agency.model import Agency
-from cdi.audit.draws import erase_from_register
+from cdi.audit.draws import erase_from_register, note_cleaned_readings
 from cdi.erasure.look import batches_on_disk
 from cdi.erasure.traces import Wanted, is_one_of, read_csv_rows
-from cdi.files import lock_file, remove_durably, take_lock, wait_for_lock, write_text, write_whole
+from cdi.files import (
+    lock_file,
+    remove_durably,
+    sha256_of_file,
+    take_lock,
+    wait_for_lock,
+    write_text,
+    write_whole,
+)
 from cdi.landing.batches import batch_as_of
 from cdi.landing.extract import adopt_source, is_source_unchanged
 from cdi.landing.forget import Forgotten, forget_in_batch
@@ -97,7 +106,7 @@ def take_out(
         write_text(unfinished_mark(agency), "")
         # a dictionary is made in the order in which it is written here
         counts = {
-            "rows of files that people wrote": _clean_files_of_people(agency, removal),
+            "rows of files that people wrote": _clean_files_of_people(agency, removal, reason),
             "logs in frozen audit frames": erase_from_register(
                 name,
                 removal.references.get("call", ()),
@@ -117,7 +126,7 @@ def take_out(
     return any(counts.values())
 
 
-def _clean_files_of_people(agency: Agency, removal: Removal) -> int:
+def _clean_files_of_people(agency: Agency, removal: Removal, reason: str) -> int:
     """Clean the decisions and the findings of audits.
 
     These sources are the agency's own files, and so an erasure changes the source as well as the
@@ -131,13 +140,28 @@ def _clean_files_of_people(agency: Agency, removal: Removal) -> int:
         about = [column.name for column in columns_that_take_row(dataset)]
         with _keep_writers_out(agency):
             changed = sum(
-                _clean_csv(name, file, removal, about)
+                _clean_csv(name, file, removal, about, partial(_note_file, name, file, reason))
                 for file in sorted(Path(agency.root_of(dataset)).glob("*.csv"))
             )
         if changed and was_landed:
             adopt_source(agency, dataset)
         count += changed
     return count + _remove_torn_rest(paths.decisions_file(agency.agency), removal)
+
+
+def _note_file(agency_id: str, file: Path, reason: str, written: Path | None) -> None:
+    """Note in the audit register what a file of readings is from now on; no other file is noted.
+
+    Args:
+        agency_id: Whose file it is.
+        file: The file that is about to be replaced or removed.
+        reason: Kept in the register.
+        written: What takes its place; None if it is removed.
+    """
+    if file.parent == paths.findings(agency_id):
+        now = datetime.now(UTC).replace(tzinfo=None)
+        content = None if written is None else sha256_of_file(written)
+        note_cleaned_readings(agency_id, file.name, content, now, reason)
 
 
 @contextlib.contextmanager
@@ -151,7 +175,13 @@ def _keep_writers_out(agency: Agency) -> Iterator[None]:
         yield
 
 
-def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Collection[str]) -> int:
+def _clean_csv(
+    agency_id: str,
+    file: Path,
+    removal: Removal,
+    about: Collection[str],
+    note: Callable[[Path | None], None] | None = None,
+) -> int:
     """Remove the rows about what goes, and its name from the other rows; returns how many changed.
 
     Args:
@@ -160,6 +190,8 @@ def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Collection[s
             sealed anew.
         removal: What is taken out.
         about: The columns that say what a row is about.
+        note: Is called before the file is replaced, with what takes its place, or before it is
+            removed, with None.
 
     Raises:
         StateError: STATE-DAMAGED if it is not as it was sealed.
@@ -177,14 +209,16 @@ def _clean_csv(agency_id: str, file: Path, removal: Removal, about: Collection[s
         kept.append([removal.clean_field(name, cell) for name, cell in named])
         changed += kept[-1] != row
     if changed and not kept:
+        if note:
+            note(None)
         seal_of(file).unlink(missing_ok=True)
         remove_durably(file)
     elif changed:
-        with (
-            rewrite_as_sealed(agency_id, file) as written,
-            written.open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle,
-        ):
-            csv.writer(handle, lineterminator="\n").writerows([header, *kept])
+        with rewrite_as_sealed(agency_id, file) as written:
+            with written.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out:
+                csv.writer(out, lineterminator="\n").writerows([header, *kept])
+            if note:
+                note(written)
     return changed
 
 

@@ -1,10 +1,13 @@
 """What is taken out of sealed files leaves them sealed, and damage is not sealed over."""
 
+import hashlib
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from cdi import paths
+from cdi.audit.register import Register
 from cdi.erasure.look import find_typed_by_people
 from cdi.erasure.take_out import Removal, _clean_csv, take_out
 from cdi.erasure.traces import Wanted
@@ -105,3 +108,30 @@ def test_the_rest_of_a_cut_decision_goes_with_its_call(
     removal = Removal(REMOVAL.references, wanted=wanted)
     assert take_out(small.agency, removal, "too old", print) == is_removed
     assert torn.exists() != is_removed
+
+
+def test_the_register_says_what_an_erasure_made_of_each_file_of_readings(
+    small: SmallAgency,
+) -> None:
+    """The files of a draw, as they are afterwards; that of another program is in no audit."""
+    register = Register("testville")
+    register.append("draw", datetime(2017, 7, 1), draw_id="frame_1")
+    findings = paths.findings("testville")
+    findings.mkdir(parents=True)
+    contents = {
+        "frame_1_1207.csv": "call_reference,note\nT-0001,one\nT-0002,two\n",
+        "frame_1_1311.csv": "call_reference,note\nT-0001,one\n",
+        "frame_1_FCR.csv": "call_reference,note\nT-0002,two\n",
+        "other.csv": "call_reference,note\nT-0001,one\nT-0002,two\n",
+    }
+    for name, text in contents.items():
+        (findings / name).write_text(text)
+    assert take_out(small.agency, REMOVAL, "request 12", print)
+    noted = [line for line in register.entries() if line["kind"] == "erasure"]
+    cleaned = hashlib.sha256(b"call_reference,note\nT-0002,two\n").hexdigest()
+    assert [line["readings"] for line in noted] == [
+        {"frame_1_1207.csv": cleaned},
+        {"frame_1_1311.csv": None},
+    ]
+    assert {line["reason"] for line in noted} == {"request 12"}
+    assert (findings / "frame_1_1207.csv").read_text() == "call_reference,note\nT-0002,two\n"
