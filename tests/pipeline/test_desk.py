@@ -19,6 +19,7 @@ from cdi.desk.claims import make_call_hash, read_claims, take_claim, take_first_
 from cdi.desk.queue import Filters
 from cdi.desk.standing import Standing
 from cdi.desk.versions import find_shown
+from cdi.errors import CdiError
 from cdi.people.decision_file import HEADER, keep_decisions, read_decisions
 from cdi.people.decisions import add_decision
 from cdi.publish.access import read_access_log
@@ -630,6 +631,7 @@ def test_who_links_a_record_is_told_from_which_log_it_is_taken(
         candidate = {
             "crime_record_id": "R1", "linked_call_id": "T-0001", "is_crime": True,
             "offence": "Assault", "recorded_at": None, "probability": 0.4, "link_rung": None,
+            "is_cancelled": False,
         }  # fmt: skip
         return {call: replace(view, candidates=[candidate]) for call, view in views.items()}
 
@@ -661,7 +663,9 @@ def test_a_record_that_is_no_candidate_is_looked_up_by_its_number_and_linked(
         "link", IN_TIME, "R1",
     )  # fmt: skip
     # whoever looks it up elsewhere sees where it is since, though no version has been built
-    assert f"linked with {IN_TIME}." in words_of(clerk.open_log(RAPE, record="R1"))
+    page = clerk.open_log(RAPE, record="R1")
+    assert f"linked with {IN_TIME} by reader.one." in words_of(page)
+    assert f"This takes it from {IN_TIME} , with which reader.one linked it." in words_of(page)
     # a form that is not believed comes back with the record that was looked up
     page = clerk.open_log(RAPE, record="R1")
     form = clerk.find_form(page, "link", "")
@@ -670,6 +674,59 @@ def test_a_record_that_is_no_candidate_is_looked_up_by_its_number_and_linked(
     unknown = clerk.open_log(IN_TIME, record="<R99>")
     assert "has no record “&lt;R99&gt;” in this version." in unknown
     assert not [form for form in read_forms(unknown) if form.get("kind") == "link"]
+
+
+def test_of_two_people_who_link_one_record_the_second_is_told_of_the_first(
+    told: SmallAgency,
+) -> None:
+    first, second = sign_in("reader.one"), sign_in("reader.two")
+    form = second.find_form(second.open_log(RAPE, record="R1"), "link", "")
+    first.send(first.find_form(first.open_log(IN_TIME, record="R1"), "link", ""))
+    answer = second.send(form)
+    assert answer.status_code == 409
+    assert (
+        f"Record R1 is already linked with log {IN_TIME}: linked with a record by reader.one on"
+        in words_of(answer.text)
+    )
+    # `cdi decide` shows no page that could say so beforehand, and keeps the same rule
+    by_command = {"decision_kind": "link", "call_reference": RAPE, "record_reference": "r1"}
+    with pytest.raises(CdiError, match="DECIDE-LINKED"):
+        add_decision(told.agency, by_command | {"decided_by": "1207"})
+    assert len(read_decisions(told.agency)) == 1
+    # what the page says now, the second one may decide
+    assert second.send(second.find_form(answer.text, "link", "")).status_code == 200
+    assert [row["call_reference"] for row in read_decisions(told.agency)] == [IN_TIME, RAPE]
+    back = {**by_command, "decision_kind": "undone", "decided_by": "1207"}
+    add_decision(told.agency, back)
+    add_decision(told.agency, {**back, "decision_kind": "null_link", "call_reference": "T-0001"})
+    # as in the next version, the newest link of those that stand counts
+    assert f"linked with {IN_TIME} by reader.one." in words_of(second.open_log(RAPE, record="R1"))
+
+
+def test_a_record_that_was_just_linked_leads_to_its_log(told: SmallAgency) -> None:
+    clerk = sign_in("reader.one")
+    clerk.send(clerk.find_form(clerk.open_log(IN_TIME, record="R1"), "link", ""))
+    assert clerk.get("search", q="r1").url.params["call"] == IN_TIME
+    add_decision(
+        told.agency,
+        {
+            "decision_kind": "undone", "call_reference": IN_TIME, "record_reference": "R1",
+            "decided_by": "1207",
+        },
+    )  # fmt: skip
+    assert clerk.get("search", q="R1").url.params["call"] == "T-0001"
+    clerk.decide("T-0001", "null_link", "")
+    answer = clerk.get("search", q="R1")
+    assert answer.status_code == 404
+    assert "R1 is a record that no log is linked to." in words_of(answer.text)
+
+
+def test_a_cancelled_record_is_said_to_be_so(told: SmallAgency) -> None:
+    with duckdb.connect(str(told.published / "recording.duckdb")) as con:
+        con.execute("insert into main.cancellations by name select 'R1' as crime_record_id")
+    page = words_of(sign_in("reader.one").open_log("T-0001", record="R1"))
+    assert "R1 cancelled Assault" in page  # among the records that could be this crime
+    assert "linked with this log. It was cancelled." in page
 
 
 def test_who_may_not_decide_is_offered_no_record_to_link(told: SmallAgency) -> None:

@@ -143,6 +143,7 @@ def send_decision(
     call: Text = "",
     crime: Text = "",
     record: Text = "",
+    taken_from: Text = "",
     reason_code: Text = "",
     note: Text = "",
     seen: Text = "",
@@ -159,6 +160,7 @@ def send_decision(
         call_id=call,
         crime_number=int(crime) if crime.isdecimal() else None,
         record_id=record.strip(),
+        taken_from=taken_from,
         reason_code=reason_code,
         note=" ".join(note.split())[:2000],  # one line of the file for each decision
         seen=seen or None,
@@ -191,7 +193,7 @@ def send_decision(
         with name_machine_failures():
             decide(visit.shown, visit.person, wish, reference)
     except CdiError as error:
-        if error.rule_id != "DECIDE-CONFLICT":
+        if error.rule_id not in ("DECIDE-CONFLICT", "DECIDE-LINKED"):
             raise
         return send_page(pages.show_again(visit, wish, kept, error.message), 409)
     standing = read_standing(visit.shown.agency)

@@ -36,6 +36,7 @@ class Wish:
         call_id: The log.
         crime_number: Which crime of the log; None if it is about a record.
         record_id: The record that is to be linked with the log, or parted from it.
+        taken_from: The log that the page showed the record to be linked with; blank if with none.
         reason_code: Of the legitimate reasons, for a dismissal.
         note: Why, in words.
         seen: Reference of the newest decision that the page showed; None if it showed none.
@@ -48,6 +49,7 @@ class Wish:
     call_id: str
     crime_number: int | None = None
     record_id: str = ""
+    taken_from: str = ""
     reason_code: str = ""
     note: str = ""
     seen: str | None = None
@@ -74,8 +76,9 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
         The kind of decision that was written: a rape is only proposed to be dismissed.
 
     Raises:
-        CdiError: DECIDE-CONFLICT if somebody decided since the page was loaded, DECIDE-SECOND if
-            the second person is the first, DECIDE-REFUSED if the decision is not in order.
+        CdiError: DECIDE-CONFLICT if somebody decided since the page was loaded, DECIDE-LINKED if
+            somebody linked the record with another log since then, DECIDE-SECOND if the second
+            person is the first, DECIDE-REFUSED if the decision is not in order.
     """
     crime = find_crime(shown, wish.call_id, wish.crime_number)
     # a new version may have been published while the page was open
@@ -100,7 +103,7 @@ def decide(shown: Shown, person: Person, wish: Wish, reference: str) -> str:
         decision["decision_kind"] = PROPOSED
     elif wish.kind == AGREED:
         decision |= _agree(read_standing(shown.agency), person, wish)
-    add_decision(shown.agency, decision, wish.seen)
+    add_decision(shown.agency, decision, wish.seen, wish.taken_from)
     return str(decision["decision_kind"])
 
 

@@ -1,7 +1,7 @@
 """The pages of the desk: what each of them shows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -175,6 +175,9 @@ def find_log(visit: Visit, typed: str) -> str:
             return find_call_id(con, agency, typed)
         except CdiError as error:
             call_id, is_record = find_call_of_record(con, agency, typed)
+            if is_record:
+                (record_id,) = find_canonical(agency, "record", [typed.strip()]).values()
+                call_id = read_standing(agency).find_linked_call(record_id, call_id)
             if call_id is not None:
                 return call_id
             told = error.message.removeprefix(
@@ -285,6 +288,8 @@ def _render_log(
 ) -> str:
     call_id, agency = view.story.call_id, visit.shown.agency
     looked_up = _look_up_record(visit.shown, standing, record) if record.strip() else None
+    evidence = sha256_of_json(asdict(view))
+    view = replace(view, candidates=[_link_by_people(row, standing) for row in view.candidates])
     is_mine = claim is not None and visit.person.is_same(claim.person)
     is_others = claim is not None and not is_mine
     may_decide = visit.may(Right.DECIDE) and not is_others
@@ -347,10 +352,10 @@ def _render_log(
         reason_names=dict(reasons),
         filters=filters,
         by="lot" if by == "lot" else "order",
-        evidence=sha256_of_json(asdict(view)),
+        evidence=evidence,
         typed_record=record.strip(),
         looked_up=looked_up,
-        records=_list_record_choices(view, standing, agency, looked_up) if may_decide else [],
+        records=_list_record_choices(view, standing, looked_up) if may_decide else [],
         problem=problem,
         typed=typed,
         done=_describe_done(visit, standing, done),
@@ -368,12 +373,21 @@ def _look_up_record(shown: Shown, standing: Standing, typed: str) -> dict[str, A
         rows = fetch_dicts(con, query, {"records": [record_id]})
     for row in rows:
         row["recorded_at"] = local_time(row["recorded_at"], shown.agency)
-        row["linked_call_id"] = standing.find_linked_call(record_id) or row["linked_call_id"]
-    return rows[0] if rows else None
+    return _link_by_people(rows[0], standing) if rows else None
+
+
+def _link_by_people(record: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
+    """Say of a record which log it is linked with since the version, and who linked them."""
+    record_id = record["crime_record_id"]
+    linked = standing.find_linked_call(record_id, record["linked_call_id"])
+    now = {"linked_call_id": linked, "linked_by": standing.linked_by(record_id)}
+    # how the version found its log is told of no other one
+    rung = record.get("link_rung") if linked == record["linked_call_id"] else None
+    return {**record, **now, "link_rung": rung}
 
 
 def _list_record_choices(
-    view: LogView, standing: Standing, agency: Agency, looked_up: Mapping[str, Any] | None
+    view: LogView, standing: Standing, looked_up: Mapping[str, Any] | None
 ) -> list[dict[str, str | None]]:
     """List what can be decided about records of a log, each with the kind of the decision.
 
@@ -381,11 +395,13 @@ def _list_record_choices(
     record that was looked up comes first.
     """
     call_id = view.story.call_id
-    rows = [row for row in standing.by_call.get(call_id, []) if row["record_reference"]]
-    numbers = find_canonical(agency, "record", sorted({row["record_reference"] for row in rows}))
-    newest = {numbers[row["record_reference"]]: row["decision_kind"] for row in rows}
+    newest = {
+        record: row["decision_kind"]
+        for (record, call), row in standing.links.items()
+        if call == call_id
+    }
     choices: list[dict[str, str | None]] = [
-        {"record": record, "kind": UNDONE, "before": kind, "taken_from": None}
+        {"record": record, "kind": UNDONE, "before": kind, "taken_from": None, "linked_by": ""}
         for record, kind in newest.items()
         if kind in ("link", "null_link")
     ]
@@ -397,7 +413,10 @@ def _list_record_choices(
             is_here = linked == call_id
             kind = "null_link" if is_here else "link"
             taken_from = None if is_here else linked
-            choices.append({"record": record, "kind": kind, "taken_from": taken_from})
+            by = candidate["linked_by"]
+            choices.append(
+                {"record": record, "kind": kind, "taken_from": taken_from, "linked_by": by}
+            )
     return choices
 
 

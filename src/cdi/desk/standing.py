@@ -12,7 +12,15 @@ from typing import Any
 from cdi import paths
 from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import Agency
-from cdi.people.decision_file import read_decisions, read_number, standing_decisions
+from cdi.people.decision_file import (
+    Row,
+    find_link,
+    name_deciders,
+    newest_links,
+    read_decisions,
+    read_number,
+    standing_decisions,
+)
 
 Decision = Mapping[str, Any]
 
@@ -30,6 +38,7 @@ class Standing:
     Attributes:
         by_call: All decisions about a call, the oldest first.
         counting: The decision that counts for a crime; see `standing_decisions`.
+        links: The newest decision about each record and call; see `newest_links`.
         from_order: How many logs were decided that came up in the order of the queue.
         from_lot: How many that were drawn by lot.
         since_lot: How many of those in order came after the last one by lot.
@@ -37,6 +46,7 @@ class Standing:
 
     by_call: Mapping[str, list[Decision]] = field(default_factory=dict)
     counting: Mapping[tuple[str, int | None], Decision] = field(default_factory=dict)
+    links: Mapping[tuple[str, str], Row] = field(default_factory=dict)
     from_order: int = 0
     from_lot: int = 0
     since_lot: int = 0
@@ -65,16 +75,23 @@ class Standing:
         ]
         return str(about[-1]) if about else ""
 
-    def find_linked_call(self, record_id: str) -> str | None:
-        """The log with which people last linked a record; None if their newest word is no link."""
-        about = [
-            (row["decided_at"], row["decision_kind"], call_id)
-            for call_id, rows in self.by_call.items()
-            for row in rows
-            if row["record_reference"] == record_id
-        ]
-        _, kind, call_id = max(about, default=("", "", ""))
-        return call_id if kind == "link" else None
+    def find_linked_call(self, record_id: str, in_version: str | None = None) -> str | None:
+        """Find the log that a record is linked with, by people or else by the version.
+
+        Args:
+            record_id: The record, canonical.
+            in_version: The log that the version links it with; people may have parted them since.
+        """
+        link = find_link(self.links, record_id)
+        if link is not None:
+            return link[0]
+        newest = self.links.get((record_id, in_version)) if in_version else None
+        return None if newest and newest["decision_kind"] == "null_link" else in_version
+
+    def linked_by(self, record_id: str) -> str:
+        """Who linked a record; blank if no link of people stands."""
+        link = find_link(self.links, record_id)
+        return name_deciders(link[1]) if link else ""
 
     def status(self, call_id: str, crime_number: int) -> str | None:
         """Where a crime stands; None if nobody decided about it.
@@ -147,4 +164,5 @@ def _make_standing(agency: Agency) -> Standing:
     came = [selection for selection in selections.values() if selection in ("order", "lot")]
     since_lot = [*reversed(came), "lot"].index("lot")
     counting = standing_decisions(agency, rows)
-    return Standing(dict(by_call), counting, counts["order"], counts["lot"], since_lot)
+    links = newest_links(agency, rows)
+    return Standing(dict(by_call), counting, links, counts["order"], counts["lot"], since_lot)

@@ -140,6 +140,47 @@ def standing_decisions(agency: Agency, rows: Sequence[Row]) -> dict[tuple[str, i
     return newest_decisions(agency, counting)
 
 
+def newest_links(agency: Agency, rows: Sequence[Row]) -> dict[tuple[str, str], Row]:
+    """Find the newest decision about each record and call, as the linkage of the next version will.
+
+    Args:
+        agency: The agency, whose rules say which references mean the same call or record.
+        rows: Decisions in the order in which they were taken.
+
+    Returns:
+        By record and call, both canonical, the newest row that links them, parts them or takes that
+        back; what was decided last comes last.
+    """
+    about = [row for row in rows if row["record_reference"] and row["call_reference"]]
+    calls = _find_calls(agency, about)
+    typed = sorted({row["record_reference"].strip() for row in about})
+    records = find_canonical(agency, "record", typed)
+    newest: dict[tuple[str, str], Row] = {}
+    for row in about:
+        key = records[row["record_reference"].strip()], calls[row["call_reference"]]
+        newest.pop(key, None)
+        newest[key] = row
+    return newest
+
+
+def find_link(newest: Mapping[tuple[str, str], Row], record_id: str) -> tuple[str, Row] | None:
+    """Find the log that people linked a record with; a record belongs to one log at most.
+
+    Args:
+        newest: The newest decisions about records and calls; see `newest_links`.
+        record_id: The record, canonical.
+
+    Returns:
+        The log, and the decision that linked them; None if no link of people stands.
+    """
+    links = [
+        (call_id, row)
+        for (record, call_id), row in newest.items()
+        if record == record_id and row["decision_kind"] == "link"
+    ]
+    return links[-1] if links else None
+
+
 def find_newest(
     agency: Agency, rows: Sequence[Row], call: str, crime_number: int | None = None
 ) -> Row | None:

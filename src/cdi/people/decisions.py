@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from cdi import paths
 from cdi.agency.datasets import DECISIONS
+from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import Agency
 from cdi.errors import CdiError
 from cdi.files import wait_for_lock
@@ -21,8 +22,10 @@ from cdi.landing.extract import read_file_as_batch
 from cdi.people.decision_file import (
     HEADER,
     describe_decision,
+    find_link,
     find_newest,
     keep_decisions,
+    newest_links,
     read_decisions,
     write_decisions,
 )
@@ -107,7 +110,10 @@ def waive_check(
 
 
 def add_decision(
-    agency: Agency, decision: Mapping[str, Any], seen: str | Literal[Unset.UNSET] | None = UNSET
+    agency: Agency,
+    decision: Mapping[str, Any],
+    seen: str | Literal[Unset.UNSET] | None = UNSET,
+    taken_from: str = "",
 ) -> str:
     """Add one decision to the agency's file.
 
@@ -117,6 +123,7 @@ def add_decision(
             `decision_reference` it is written only once.
         seen: Reference of the newest decision about the same crime (about the call, if it links or
             names no crime) that the person saw; None if they saw none. By default nobody asks.
+        taken_from: The log from which the person knows that a link takes the record.
 
     Returns:
         The reference of the decision.
@@ -125,7 +132,8 @@ def add_decision(
         CdiError: DECIDE-REFUSED if a rule of the landing is broken, or if the published version
             does not have what the decision is about; DECIDE-UNPUBLISHED if there is none;
             DECIDE-TWICE if the reference was written already; DECIDE-CONFLICT if somebody has
-            decided since the person looked. Nothing is written.
+            decided since the person looked; DECIDE-LINKED if people linked the record with another
+            log than the person knows of. Nothing is written.
         StateError: STATE-DAMAGED if the file of decisions is not as it was written.
     """
     reference = decision.get("decision_reference") or f"D{secrets.token_hex(6)}"
@@ -144,6 +152,7 @@ def add_decision(
         refuse_repetition(agency, reference)
         if seen is not UNSET:
             _refuse_conflict(agency, row, seen)
+        _refuse_taking(agency, row, taken_from)
         keep_decisions(agency, [row])
     return row["decision_reference"]
 
@@ -199,6 +208,28 @@ def _refuse_conflict(agency: Agency, row: Mapping[str, str], seen: str | None) -
         "DECIDE-CONFLICT",
         f"{thing} has changed since you opened it: {told}",
         "look at the log again and decide anew",
+    )
+
+
+def _refuse_taking(agency: Agency, row: Mapping[str, str], taken_from: str) -> None:
+    """Refuse a link of a record that people linked with another log, unless the person knows it.
+
+    The newest link counts, so the record would silently leave the log that it was linked with.
+    """
+    if row["decision_kind"] != "link" or not row["record_reference"]:
+        return
+    (record_id,) = find_canonical(agency, "record", [row["record_reference"].strip()]).values()
+    (call_id,) = find_canonical(agency, "call", [row["call_reference"].strip()]).values()
+    link = find_link(newest_links(agency, read_decisions(agency)), record_id)
+    if link is None or link[0] in (call_id, taken_from):
+        return
+    linked, earlier = link
+    raise CdiError(
+        "DECIDE-LINKED",
+        f"record {record_id} is already linked with log {linked}: {describe_decision(earlier)}",
+        f"look at log {linked}; if the record is not of that log, take the link back there first: "
+        f"{paths.CDI} decide {agency.agency} undone --call {linked} --record {record_id} "
+        "--by STAFF_NUMBER",
     )
 
 

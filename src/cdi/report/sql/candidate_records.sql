@@ -34,13 +34,15 @@ select
     any_value(records.recorded_at) as recorded_at,
     any_value(coalesce(offences.name, records.offence_name, records.offence_code)) as offence,
     any_value(offences.offence_group is not null) as is_crime,
-    any_value(records.status_code) as status_code,
+    any_value(cancellations.crime_record_id is not null) as is_cancelled,
     any_value(links.call_id) as linked_call_id,
     any_value(links.link_rung) as link_rung
 from found
 inner join staging.stg_crime_records as records
     on found.crime_record_id = records.published_record_id and not records.is_withdrawn
 left join codes.offences as offences on records.offence_code = offences.code
+left join main.cancellations as cancellations
+    on records.published_record_id = cancellations.crime_record_id
 left join links on found.crime_record_id = links.crime_record_id
 group by found.call_id, found.crime_record_id
 order by found.call_id asc, probability desc, found.crime_record_id asc
