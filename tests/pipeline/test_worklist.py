@@ -276,6 +276,18 @@ def test_each_decision_that_a_sheet_overturns_is_named(ran: SmallAgency, tmp_pat
     # what was taken back is not overturned
     undone = {"decision_kind": "undone", "call_reference": "T-0002", "decided_by": "1311"}
     add_decision(ran.agency, undone)
+    # and who gives the sheet again is told so: the row is neither saved nor passed over
+    again = add_decisions_of_sheet(ran.agency, sheet)
+    assert (again.added, again.repeated) == (0, 1)
+    (problem,) = again.refused[2]
+    assert re.fullmatch(
+        r"it was saved before, and then taken back by 1311 on [\w ,:]+\. To decide so again, "
+        "write another note",
+        problem,
+    )
+    write_worklist_csv(sheet, [{**lines[0], "note": "looked again"}])
+    assert add_decisions_of_sheet(ran.agency, sheet).added == 1
+    add_decision(ran.agency, undone)
     write_worklist_csv(sheet, [{**lines[0], **confirms, "version": "gone"}])
     assert not add_decisions_of_sheet(ran.agency, sheet).overturned
     write_worklist_csv(sheet, [{**lines[0], "version": "gone"}])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cdi import paths
+from cdi.agency.key_rules import find_canonical
 from cdi.agency.model import Agency
 from cdi.files import sha256_of_json, wait_for_lock
 from cdi.people.decision_file import (
@@ -13,6 +14,7 @@ from cdi.people.decision_file import (
     describe_decision,
     keep_decisions,
     read_decisions,
+    read_number,
     standing_decisions,
 )
 from cdi.people.decisions import NOBODY, find_problems, make_row
@@ -30,7 +32,7 @@ class TakenIn(NamedTuple):
 
     Attributes:
         added: How many decisions were saved.
-        repeated: How many had been saved before.
+        repeated: How many had been saved before and count still.
         refused: By the number of the row, all that speaks against it; nothing of it was saved.
         refused_file: The sheet of these rows, to be corrected; None if there is none, or if the
             folder of the given sheet takes no file.
@@ -47,7 +49,8 @@ class TakenIn(NamedTuple):
 def add_decisions_of_sheet(agency: Agency, file: Path) -> TakenIn:
     """Add the decisions of a filled-in worklist, and hand back the rows that cannot be taken.
 
-    The reference of a row is made from its content, so that giving a sheet again adds nothing.
+    The reference of a row is made from its content, so that giving a sheet again adds nothing. If
+    somebody took a decision back since, or decided otherwise, its row is handed back.
 
     Args:
         agency: The agency whose worklist it is.
@@ -74,13 +77,17 @@ def add_decisions_of_sheet(agency: Agency, file: Path) -> TakenIn:
         }
         for number, problems in _find_problems_of_rows(agency, new).items():
             sheet.problems.setdefault(number, []).extend(problems)
+        repeated = {number: row for number, row in rows.items() if number not in new}
+        outdated = _find_outdated(agency, before, repeated)
+        for number, problem in outdated.items():
+            sheet.problems.setdefault(number, []).append(problem)
         good = {number: row for number, row in new.items() if number not in sheet.problems}
         overturned = _name_overturned(agency, before, good)
         if good:
             keep_decisions(agency, list(good.values()))
     return TakenIn(
         len(good),
-        len(rows) - len(new),
+        len(repeated) - len(outdated),
         dict(sorted(sheet.problems.items())),
         _hand_back(file, sheet),
         overturned,
@@ -137,6 +144,24 @@ def _say_for_sheet(problem: str, row: Row) -> str:
     if rule_id == "DEC-06":
         return "second_person is the same as decided_by. A different person must agree"
     return problem.removesuffix(".")
+
+
+def _find_outdated(
+    agency: Agency, before: Sequence[Row], rows: Mapping[int, Row]
+) -> dict[int, str]:
+    """Say of rows that were saved before, by their number, that something else counts since."""
+    standing = standing_decisions(agency, before)
+    calls = find_canonical(agency, "call", sorted({row["call_reference"] for row in rows.values()}))
+    problems = {}
+    for number, row in rows.items():
+        call_id = calls[row["call_reference"]]
+        counting = standing.get((call_id, read_number(row))) or standing.get((call_id, None))
+        if counting is not None and counting["decision_kind"] != row["decision_kind"]:
+            problems[number] = (
+                f"it was saved before, and then {describe_decision(counting)}. To decide so again, "
+                "write another note"
+            )
+    return problems
 
 
 def _name_overturned(agency: Agency, before: Sequence[Row], rows: Mapping[int, Row]) -> list[str]:
